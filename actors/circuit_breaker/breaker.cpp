@@ -1,0 +1,237 @@
+// The breaker of one server.
+#include "understudy/actors/circuit_breaker/breaker.hpp"
+
+#include <algorithm>
+
+namespace understudy {
+namespace {
+
+/// A half-open breaker's answer to when to come again: a probe's or a trial's time, no more.
+constexpr milliseconds half_open_retry{100};
+/// More would overflow before the cap cuts in.
+constexpr int most_doublings = 20;
+
+failure_ptr silent_probe() {
+  auto f = std::make_shared<failure>();
+  f->code = errc::connection_timeout;
+  f->where = stage::connect;
+  f->message = "The probe of the half-open server did not come back.";
+  return f;
+}
+
+}  // namespace
+
+breaker::breaker(breaker_options options, random_source random)
+    : options_(options), random_(std::move(random)), window_(options.window) {}
+
+void breaker::configure(const breaker_options& options) {
+  if (options.window != options_.window) {
+    window_ = rate_window{options.window};
+  }
+  options_ = options;
+}
+
+void breaker::on_report(const outcome_report& report, const moment& at) {
+  if (!current(report.generation)) {
+    return;
+  }
+  if (report.trial) {
+    give_permit_back();
+  }
+  if (report.successes > 0) {
+    note_successes(report.successes, at);
+  }
+  if (report.failed && counts_against_server(*report.failed)) {
+    cause_ = {report.cause, at.wall};
+    note_failure(at);
+  }
+}
+
+void breaker::note_successes(std::uint32_t count, const moment& at) {
+  last_success_ = at.now;
+  if (state_ == breaker_state::closed) {
+    consecutive_ = 0;
+    window_.add(count, 0, at.now);
+  } else if (state_ == breaker_state::half_open) {
+    good_trials_ += count;
+    if (good_trials_ >= options_.trials_to_close) {
+      enter(breaker_state::closed, at.now);
+    }
+  }
+}
+
+void breaker::note_failure(const moment& at) {
+  if (state_ == breaker_state::half_open) {
+    open(at.now);
+  } else if (state_ == breaker_state::closed) {
+    window_.add(0, 1, at.now);
+    ++consecutive_;
+    if (consecutive_ >= options_.threshold || window_.failing(options_.minimum_calls, options_.failure_rate, at.now)) {
+      open(at.now);
+    }
+  }
+}
+
+void breaker::on_probe(const probe_report& report, const moment& at, bool needed) {
+  const auto found = verdict(report);
+  if (found == probe_verdict::nothing) {
+    return;
+  }
+  if (found == probe_verdict::dead) {
+    cause_ = {report.error, at.wall};
+    // Traffic that flows is better evidence than a probe that nobody asked for; suspicion is traffic that does not.
+    const bool trusted = !suspected(at.now) && last_success_ != time_point{} && at.now - last_success_ < options_.trust;
+    if (state_ == breaker_state::closed && !trusted) {
+      open(at.now);
+    } else {
+      note_failure(at);
+    }
+    return;
+  }
+  suspected_until_ = {};
+  if (state_ == breaker_state::open && needed) {
+    half_open(at.now);
+  }
+  if (state_ == breaker_state::half_open && ++good_probes_ >= options_.probes_to_close) {
+    enter(breaker_state::closed, at.now);
+  }
+}
+
+bool breaker::suspect(time_point now) {
+  if (state_ != breaker_state::closed || suspected(now) || !probed_) {
+    return false;
+  }
+  suspected_until_ = now + options_.suspicion_expiry;
+  return true;
+}
+
+void breaker::suspend(duration ttl, time_point now) {
+  if (state_ != breaker_state::suspended) {
+    was_closed_ = state_ == breaker_state::closed;
+    enter(breaker_state::suspended, now);
+  }
+  endless_ = ttl <= duration{};
+  until_ = now + ttl;
+}
+
+void breaker::resume(time_point now) {
+  if (state_ != breaker_state::suspended) {
+    return;
+  }
+  if (was_closed_) {
+    enter(breaker_state::closed, now);
+  } else {
+    half_open(now);
+  }
+}
+
+void breaker::advance(const moment& at) {
+  if (state_ == breaker_state::open && at.now >= until_) {
+    half_open(at.now);
+  } else if (state_ == breaker_state::suspended && !endless_ && at.now >= until_) {
+    resume(at.now);
+  } else if (state_ == breaker_state::half_open && probed_ && good_probes_ == 0 &&
+             at.now - since_ >= options_.probe_expiry) {
+    cause_ = {silent_probe(), at.wall};
+    open(at.now);
+  }
+}
+
+std::optional<time_point> breaker::next_event() const {
+  if (state_ == breaker_state::open || (state_ == breaker_state::suspended && !endless_)) {
+    return until_;
+  }
+  if (state_ == breaker_state::half_open && probed_ && good_probes_ == 0) {
+    return since_ + options_.probe_expiry;
+  }
+  return std::nullopt;
+}
+
+bool breaker::usable(time_point now) const {
+  if (state_ == breaker_state::half_open) {
+    return (!probed_ || good_probes_ > 0) && permits_out(now) < options_.permits;
+  }
+  return state_ == breaker_state::closed;
+}
+
+bool breaker::admit(time_point now, time_point deadline) {
+  if (state_ != breaker_state::half_open) {
+    return false;
+  }
+  const auto over = [&](const permit& p) { return p.expiry <= now; };
+  permits_.erase(std::remove_if(permits_.begin(), permits_.end(), over), permits_.end());
+  permits_.push_back({std::min(deadline, now + options_.permit_expiry)});
+  return true;
+}
+
+server_state breaker::health(time_point now) const {
+  switch (state_) {
+    case breaker_state::closed:
+      return suspected(now) ? server_state::suspect : server_state::healthy;
+    case breaker_state::half_open:
+      return good_probes_ > 0 ? server_state::suspect : server_state::down;
+    case breaker_state::open:
+      return server_state::down;
+    case breaker_state::suspended:
+      break;
+  }
+  return server_state::suspended;
+}
+
+int breaker::flaps(time_point now) const { return std::max(0, flaps_ - forgotten(now)); }
+
+std::optional<milliseconds> breaker::retry_after(time_point now) const {
+  if (state_ == breaker_state::half_open) {
+    return half_open_retry;
+  }
+  if (state_ == breaker_state::closed || (state_ == breaker_state::suspended && endless_)) {
+    return std::nullopt;
+  }
+  return std::max(std::chrono::ceil<milliseconds>(until_ - now), milliseconds{0});
+}
+
+void breaker::give_permit_back() {
+  if (!permits_.empty()) {
+    permits_.pop_back();
+  }
+}
+
+std::size_t breaker::permits_out(time_point now) const {
+  return static_cast<std::size_t>(
+      std::count_if(permits_.begin(), permits_.end(), [&](const permit& p) { return p.expiry > now; }));
+}
+
+int breaker::forgotten(time_point now) const {
+  if (state_ != breaker_state::closed || options_.open_cap <= duration{}) {
+    return 0;
+  }
+  return static_cast<int>(std::min<duration::rep>((now - since_) / options_.open_cap, 1000));
+}
+
+void breaker::enter(breaker_state next, time_point now) {
+  backoff_ = std::max(0, backoff_ - forgotten(now));
+  flaps_ = flaps(now);
+  state_ = next;
+  since_ = now;
+  ++generation_;
+  suspected_until_ = {};
+  consecutive_ = 0;
+  window_.clear();
+  permits_.clear();
+  good_probes_ = 0;
+  good_trials_ = 0;
+}
+
+void breaker::open(time_point now) {
+  const bool from_health = state_ == breaker_state::closed;
+  enter(breaker_state::open, now);
+  ++opened_;
+  flaps_ += from_health ? 1 : 0;
+  backoff_ = std::min(backoff_ + 1, most_doublings);
+  const auto doubled = options_.open_base * (std::int64_t{1} << (backoff_ - 1));
+  until_ = now + jittered(std::min(doubled, options_.open_cap), options_.open_jitter, random_);
+}
+
+void breaker::half_open(time_point now) { enter(breaker_state::half_open, now); }
+
+}  // namespace understudy

@@ -1,0 +1,299 @@
+// Routes requests to the servers' pools and keeps one breaker for each server.
+#include "understudy/actors/circuit_breaker/circuit_breaker_actor.hpp"
+
+#include "understudy/config/settings_from.hpp"
+
+#include <caf/actor_cast.hpp>
+#include <caf/actor_system.hpp>
+#include <caf/send.hpp>
+#include <caf/stateful_actor.hpp>
+
+#include <algorithm>
+#include <limits>
+
+namespace understudy {
+namespace {
+
+router_options options_of(const settings& all) {
+  router_options o;
+  o.breaker.threshold = all.breaker.circuit_breaker_threshold;
+  o.breaker.failure_rate = all.breaker.failure_rate;
+  o.breaker.window = all.breaker.window;
+  o.breaker.open_base = all.breaker.open_base;
+  o.breaker.open_cap = all.breaker.open_cap;
+  o.breaker.permit_expiry = all.breaker.slow_call;
+  o.breaker.trust = all.breaker.suspect_after;
+  o.failback.automatic = all.failover.auto_failback;
+  o.failback.hold_down = all.failover.hold_down;
+  o.failback.ramp = all.failover.ramp;
+  o.spill = all.failover.spill;
+  return o;
+}
+
+server_facts facts_of(const server_context& context) {
+  server_facts f;
+  f.id = context.id;
+  f.name = context.name;
+  f.host = context.server.host;
+  f.port = context.server.port;
+  f.priority = context.server.priority;
+  f.read_only = context.server.role == server_role::read_only;
+  if (context.all) {
+    const auto pool = pool_for(*context.all, context.server);
+    f.capacity = static_cast<double>(pool.max_connections) * pool.max_in_flight;
+  }
+  return f;
+}
+
+failure queue_failure(errc code, std::string message, const failure_ptr& last) {
+  failure f;
+  f.code = code;
+  f.where = stage::queue;
+  f.message = std::move(message);
+  if (last) {
+    f.cause = last->message;
+    f.server = last->server;
+  }
+  return f;
+}
+
+selection_query needs_of(const call& c) {
+  selection_query q;
+  q.write = c.what && is_write(c.what->op);
+  q.tried = c.tried;
+  return q;
+}
+
+selection_query needs_of(const lease_request& r) {
+  selection_query q;
+  q.prefer_writable = true;
+  q.tried = r.tried;
+  return q;
+}
+
+void note_place(const cancel_token_ptr& token, server_id server) {
+  if (token) {
+    token->rest_at(server, 0);
+  }
+}
+
+}  // namespace
+
+circuit_breaker_impl::circuit_breaker_impl(circuit_breaker_actor::pointer self, environment_ptr env, settings_ptr all,
+                                           std::vector<routed_server> servers)
+    : self_(self),
+      env_(std::move(env)),
+      all_(std::move(all)),
+      router_(options_of(*all_), make_random(env_->seed ^ self->id())),
+      guard_(*self, env_, "breaker", [this] { arm(); }),
+      timer_(env_->poller->add_timer(self->address())) {
+  take_servers(std::move(servers));
+}
+
+circuit_breaker_impl::~circuit_breaker_impl() { env_->poller->remove_timer(timer_); }
+
+circuit_breaker_actor::behavior_type circuit_breaker_impl::make_behavior() {
+  be_quiet(*self_);
+  return {
+      [this](perform_atom what, call& c) {
+        return guard_.answer<result_ptr>([&] { return dispatch<perform_atom, result_ptr>(what, c, needs_of(c)); });
+      },
+      [this](lease_atom what, lease_request& r) {
+        return guard_.answer<lease_grant>([&] { return dispatch<lease_atom, lease_grant>(what, r, needs_of(r)); });
+      },
+      [this](cancel_atom, const cancel_token_ptr& token) { guard_.run([&] { forward_cancel(token); }); },
+      [this](report_atom, const outcome_report& report) {
+        guard_.run([&] { change([&](const moment& at) { router_.on_report(report, at); }); });
+      },
+      [this](probe_atom, const probe_report& report) {
+        guard_.run([&] { change([&](const moment& at) { router_.on_probe(report, at); }); });
+      },
+      [this](suspect_atom, server_id server) { guard_.run([&] { on_suspect(server); }); },
+      [this](suspend_atom, server_id server, std::uint32_t ttl) {
+        return guard_.answer<bool>([&]() -> caf::result<bool> {
+          return change([&](const moment& at) { return router_.suspend(server, seconds{ttl}, at); });
+        });
+      },
+      [this](resume_atom, server_id server) {
+        return guard_.answer<bool>([&]() -> caf::result<bool> {
+          return change([&](const moment& at) { return router_.resume(server, at); });
+        });
+      },
+      [this](status_atom) {
+        return guard_.answer<std::vector<server_snapshot>>(
+            [&]() -> caf::result<std::vector<server_snapshot>> { return router_.snapshot(env_->clock->now()); });
+      },
+      [this](servers_atom, std::vector<routed_server>& servers) {
+        guard_.run([&] { take_servers(std::move(servers)); });
+      },
+      [this](health_atom, const caf::actor_addr& monitor) { guard_.run([&] { take_monitor(monitor); }); },
+      [this](drain_atom) { draining_ = true; },
+      [this](tick_atom, std::uint64_t timer) {
+        if (timer == timer_) {
+          armed_.reset();
+          guard_.run([&] { change([&](const moment& at) { router_.advance(at); }); });
+        }
+      },
+  };
+}
+
+/// Why a request is not to be sent to any server at all; null when it may.
+template <class Message>
+failure_ptr circuit_breaker_impl::cannot_go_on(const Message& message, time_point now) const {
+  const auto refuse = [&](errc code, std::string text) {
+    return std::make_shared<const failure>(queue_failure(code, std::move(text), message.last));
+  };
+  if (message.token && message.token->cancelled()) {
+    return refuse(errc::cancelled, "The caller cancelled the request before it was sent.");
+  }
+  if (draining_) {
+    return refuse(errc::draining, "The runtime is being drained and takes no new requests.");
+  }
+  if (now >= message.deadline) {
+    return refuse(errc::operation_timeout, "The request's deadline passed before it was sent.");
+  }
+  if (message.last && message.attempts > most_attempts_) {
+    return message.last;
+  }
+  return nullptr;
+}
+
+template <class Atom, class Answer, class Message>
+caf::result<Answer> circuit_breaker_impl::dispatch(Atom what, Message& message, const selection_query& needs) {
+  const auto at = env_->clock->now();
+  if (auto why = cannot_go_on(message, at)) {
+    return to_error(std::move(why));
+  }
+  const auto chosen = router_.choose(needs, message.deadline, at);
+  if (!chosen) {
+    return to_error(router_.refuse(needs, message.last, at));
+  }
+  message.generation = chosen->generation;
+  message.trial = chosen->trial;
+  note_place(message.token, chosen->server);
+  if (message.token && message.token->cancelled()) {
+    router_.take_back(*chosen);
+    return to_error(cannot_go_on(message, at));
+  }
+  return self_->delegate(servers_[chosen->index].pool, what, std::move(message));
+}
+
+void circuit_breaker_impl::forward_cancel(const cancel_token_ptr& token) {
+  if (!token) {
+    return;
+  }
+  if (const auto index = router_.index_of(token->server())) {
+    caf::anon_send(servers_[*index].pool, cancel_atom_v, token);
+  }
+}
+
+void circuit_breaker_impl::take_servers(std::vector<routed_server> servers) {
+  servers.erase(
+      std::remove_if(servers.begin(), servers.end(), [](const routed_server& s) { return !s.context || !s.pool; }),
+      servers.end());
+  if (!servers.empty() && servers.front().context->all) {
+    all_ = servers.front().context->all;
+    router_.configure(options_of(*all_));
+  }
+  std::vector<server_facts> facts;
+  most_attempts_ = 0;
+  for (const auto& s : servers) {
+    facts.push_back(facts_of(*s.context));
+    const auto attempts = std::clamp(s.context->server.max_retries, 0, int{std::numeric_limits<std::uint16_t>::max()});
+    most_attempts_ = std::max(most_attempts_, static_cast<std::uint16_t>(attempts));
+  }
+  router_.update(std::move(facts));
+  servers_ = std::move(servers);
+  arm();
+}
+
+void circuit_breaker_impl::take_monitor(const caf::actor_addr& monitor) {
+  monitor_ = monitor;
+  router_.set_probed(caf::actor_cast<health_monitor_actor>(monitor) ? true : false);
+}
+
+void circuit_breaker_impl::on_suspect(server_id server) {
+  if (!router_.suspect(server, env_->clock->now())) {
+    // Known to fail already: its pool ends what has fallen silent since.
+    const auto index = router_.index_of(server);
+    if (index && router_.state_of(*index) != breaker_state::closed) {
+      caf::anon_send(servers_[*index].pool, breaker_atom_v, router_.state_of(*index));
+    }
+    return;
+  }
+  if (const auto monitor = caf::actor_cast<health_monitor_actor>(monitor_)) {
+    caf::anon_send(monitor, probe_atom_v, server);
+  }
+}
+
+/// Lets `how` change the router, then tells everyone what came of it and sets the timer.
+template <class Change>
+bool circuit_breaker_impl::change(Change&& how) {
+  bool known = true;
+  if constexpr (std::is_same_v<decltype(how(moment{})), bool>) {
+    known = how(now());
+  } else {
+    how(now());
+  }
+  const auto changes = router_.take_changes();
+  for (const auto& c : changes) {
+    announce(c);
+  }
+  arm();
+  return known;
+}
+
+void circuit_breaker_impl::announce(const breaker_change& c) {
+  const auto& server = servers_[c.index];
+  caf::anon_send(server.pool, breaker_atom_v, c.state);
+  if (const auto monitor = caf::actor_cast<health_monitor_actor>(monitor_)) {
+    caf::anon_send(monitor, breaker_atom_v, c.server, c.state);
+  }
+  const bool bad = c.state == breaker_state::open;
+  log_port::fields more{{"server", server.context->name}, {"state", std::string{to_string(c.state)}}};
+  if (bad && c.cause.what) {
+    more.emplace_back("cause", describe(*c.cause.what));
+  }
+  if (c.retry_after) {
+    more.emplace_back("retry_after_ms", std::to_string(c.retry_after->count()));
+  }
+  env_->log->write(bad ? log_level::warning : log_level::info, "breaker", "the breaker changed its state", more);
+}
+
+void circuit_breaker_impl::arm() {
+  const auto next = router_.next_event();
+  if (next == armed_) {
+    return;
+  }
+  armed_ = next;
+  if (next) {
+    env_->poller->set_timer(timer_, *next);
+  } else {
+    env_->poller->clear_timer(timer_);
+  }
+}
+
+namespace {
+
+/// CAF makes the state with nothing but `self`; the rest comes with the behaviour.
+struct circuit_breaker_state {
+  static inline const char* name = "understudy.circuit_breaker";
+  explicit circuit_breaker_state(circuit_breaker_actor::stateful_pointer<circuit_breaker_state>) {}
+  std::unique_ptr<circuit_breaker_impl> impl;
+};
+
+circuit_breaker_actor::behavior_type circuit_breaker(
+    circuit_breaker_actor::stateful_pointer<circuit_breaker_state> self, environment_ptr env, settings_ptr all,
+    std::vector<routed_server> servers) {
+  self->state.impl = std::make_unique<circuit_breaker_impl>(self, std::move(env), std::move(all), std::move(servers));
+  return self->state.impl->make_behavior();
+}
+
+}  // namespace
+
+circuit_breaker_actor spawn_circuit_breaker(caf::actor_system& system, environment_ptr env, settings_ptr all,
+                                            std::vector<routed_server> servers) {
+  return system.spawn(circuit_breaker, std::move(env), std::move(all), std::move(servers));
+}
+
+}  // namespace understudy

@@ -1,0 +1,53 @@
+// Routes requests to the servers' pools and keeps one breaker for each server.
+#pragma once
+#include "understudy/actors/circuit_breaker/router.hpp"
+#include "understudy/actors/ports/guard.hpp"
+
+#include <caf/typed_event_based_actor.hpp>
+
+namespace understudy {
+
+/// Translates messages to calls on the router and carries out what comes of them.
+class circuit_breaker_impl {
+ public:
+  circuit_breaker_impl(circuit_breaker_actor::pointer self, environment_ptr env, settings_ptr all,
+                       std::vector<routed_server> servers);
+  ~circuit_breaker_impl();
+  circuit_breaker_impl(const circuit_breaker_impl&) = delete;
+  circuit_breaker_impl& operator=(const circuit_breaker_impl&) = delete;
+
+  circuit_breaker_actor::behavior_type make_behavior();
+
+ private:
+  template <class Atom, class Answer, class Message>
+  caf::result<Answer> dispatch(Atom what, Message& message, const selection_query& needs);
+  template <class Message>
+  failure_ptr cannot_go_on(const Message& message, time_point now) const;
+  void forward_cancel(const cancel_token_ptr& token);
+  void take_servers(std::vector<routed_server> servers);
+  void take_monitor(const caf::actor_addr& monitor);
+  void on_suspect(server_id server);
+  template <class Change>
+  bool change(Change&& how);
+  void announce(const breaker_change& c);
+  void arm();
+  moment now() const { return {env_->clock->now(), env_->clock->wall_now()}; }
+
+  circuit_breaker_actor::pointer self_;
+  environment_ptr env_;
+  settings_ptr all_;
+  router router_;
+  std::vector<routed_server> servers_;  ///< in the router's order
+  caf::actor_addr monitor_;
+  handler_guard guard_;
+  poller_port::timer_id timer_;
+  std::optional<time_point> armed_;
+  std::uint16_t most_attempts_ = 0;
+  bool draining_ = false;
+};
+
+/// Starts a breaker; `servers` may come later, by message. It holds the pools strongly and the monitor weakly.
+circuit_breaker_actor spawn_circuit_breaker(caf::actor_system& system, environment_ptr env, settings_ptr all,
+                                            std::vector<routed_server> servers = {});
+
+}  // namespace understudy

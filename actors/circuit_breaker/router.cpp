@@ -1,0 +1,243 @@
+// The servers with their breakers, loads and shares.
+#include "understudy/actors/circuit_breaker/router.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace understudy {
+namespace {
+
+/// The weight of the newest batch in the moving average of latency.
+constexpr double newest_weight = 0.3;
+/// The count of requests in flight is dispatches minus reported outcomes. Not every outcome is reported (one failure
+/// stands for a whole connection), so what is left over is halved so often.
+constexpr seconds halving_interval{5};
+
+}  // namespace
+
+router::router(router_options options, random_source random)
+    : options_(options), random_(std::move(random)), selection_(random_) {
+  selection_.configure(options_.failback.automatic, options_.spill);
+}
+
+void router::configure(const router_options& options) {
+  options_ = options;
+  selection_.configure(options_.failback.automatic, options_.spill);
+  for (auto& e : servers_) {
+    e.breaker.configure(options_.breaker);
+  }
+}
+
+void router::update(std::vector<server_facts> servers) {
+  std::vector<entry> next;
+  next.reserve(servers.size());
+  for (auto& facts : servers) {
+    if (const auto known = index_of(facts.id)) {
+      next.push_back(servers_[*known]);
+      next.back().facts = std::move(facts);
+    } else {
+      next.push_back({std::move(facts), understudy::breaker{options_.breaker, random_}, {}});
+      next.back().breaker.set_probed(probed_);
+    }
+  }
+  servers_ = std::move(next);
+}
+
+void router::set_probed(bool probed) {
+  probed_ = probed;
+  for (auto& e : servers_) {
+    e.breaker.set_probed(probed);
+  }
+}
+
+std::optional<route> router::choose(const selection_query& what, time_point deadline, time_point now) {
+  forget_lost_calls(now);
+  fill_candidates(now);
+  const auto index = selection_.choose(candidates_, what);
+  if (!index) {
+    return std::nullopt;
+  }
+  auto& e = servers_[*index];
+  const bool trial = e.breaker.admit(now, deadline);
+  e.in_flight += 1;
+  return route{*index, e.facts.id, e.breaker.generation(), trial};
+}
+
+void router::take_back(const route& chosen) {
+  auto& e = servers_[chosen.index];
+  e.in_flight = std::max(0.0, e.in_flight - 1);
+  if (chosen.trial) {
+    e.breaker.give_permit_back();
+  }
+}
+
+failure router::refuse(const selection_query& what, const failure_ptr& last, time_point now) const {
+  std::vector<refused_server> refused;
+  for (const auto& e : servers_) {
+    refused.push_back({e.facts.name, what.write && e.facts.read_only, e.breaker.state(), e.breaker.cause(),
+                       e.breaker.retry_after(now)});
+  }
+  return refusal(refused, last);
+}
+
+void router::on_report(const outcome_report& report, const moment& at) {
+  const auto index = index_of(report.server);
+  if (!index) {
+    return;
+  }
+  auto& e = servers_[*index];
+  const std::uint32_t ended = std::max(report.successes + (report.failed ? 1 : 0), report.trial ? 1U : 0U);
+  e.in_flight = std::max(0.0, e.in_flight - ended);
+  if (report.successes > 0) {
+    const double latest = std::chrono::duration<double>(report.latency_total).count() / report.successes;
+    e.latency = e.latency > 0 ? e.latency + newest_weight * (latest - e.latency) : latest;
+  }
+  change(*index, at, [&](breaker& b) { b.on_report(report, at); });
+}
+
+void router::on_probe(const probe_report& report, const moment& at) {
+  if (const auto index = index_of(report.server)) {
+    const bool needed = !any_usable(at.now);
+    change(*index, at, [&](breaker& b) { b.on_probe(report, at, needed); });
+  }
+}
+
+bool router::suspect(server_id id, time_point now) {
+  const auto index = index_of(id);
+  return index && servers_[*index].breaker.suspect(now);
+}
+
+bool router::suspend(server_id id, duration ttl, const moment& at) {
+  const auto index = index_of(id);
+  if (index) {
+    change(*index, at, [&](breaker& b) { b.suspend(ttl, at.now); });
+  }
+  return index.has_value();
+}
+
+bool router::resume(server_id id, const moment& at) {
+  const auto index = index_of(id);
+  if (index) {
+    change(*index, at, [&](breaker& b) { b.resume(at.now); });
+  }
+  return index.has_value();
+}
+
+void router::advance(const moment& at) {
+  for (std::size_t i = 0; i < servers_.size(); ++i) {
+    change(i, at, [&](breaker& b) { b.advance(at); });
+  }
+}
+
+std::optional<time_point> router::next_event() const {
+  std::optional<time_point> next;
+  for (const auto& e : servers_) {
+    if (const auto t = e.breaker.next_event(); t && (!next || *t < *next)) {
+      next = t;
+    }
+  }
+  return next;
+}
+
+std::vector<breaker_change> router::take_changes() { return std::exchange(changes_, {}); }
+
+std::vector<server_snapshot> router::snapshot(time_point now) const {
+  std::vector<candidate> all;
+  for (const auto& e : servers_) {
+    all.push_back(candidate_of(e, now));
+  }
+  const auto level = selection_.serving_level(all);
+  std::vector<server_snapshot> result;
+  for (std::size_t i = 0; i < servers_.size(); ++i) {
+    const auto& [facts, b, back, latency, in_flight] = servers_[i];
+    server_snapshot s;
+    s.id = facts.id;
+    s.host = facts.host;
+    s.port = facts.port;
+    s.priority = facts.priority;
+    s.read_only = facts.read_only;
+    s.state = b.health(now);
+    s.breaker = b.state();
+    if (b.cause().what) {
+      s.last_error = b.cause().what->message;
+      s.last_error_at = b.cause().at;
+    }
+    s.retry_after = b.retry_after(now);
+    s.latency = std::chrono::duration_cast<duration>(std::chrono::duration<double>(latency));
+    s.breaker_opened = b.opened();
+    s.serving = all[i].usable && level == facts.priority;
+    result.push_back(std::move(s));
+  }
+  return result;
+}
+
+std::optional<std::size_t> router::index_of(server_id id) const {
+  for (std::size_t i = 0; i < servers_.size(); ++i) {
+    if (servers_[i].facts.id == id) {
+      return i;
+    }
+  }
+  return std::nullopt;
+}
+
+template <class Change>
+void router::change(std::size_t index, const moment& at, Change&& how) {
+  auto& b = servers_[index].breaker;
+  const auto before = b.state();
+  const auto generation = b.generation();
+  how(b);
+  if (b.generation() != generation) {
+    note_transition(index, before, at.now);
+  }
+}
+
+void router::note_transition(std::size_t index, breaker_state before, time_point now) {
+  auto& e = servers_[index];
+  const auto state = e.breaker.state();
+  if (state == breaker_state::open) {
+    e.failback.fell();
+    e.in_flight = 0;
+    e.latency = 0;
+  } else if (state == breaker_state::closed && before == breaker_state::half_open) {
+    e.failback.recovered(options_.failback, e.breaker.flaps(now), now);
+  }
+  changes_.push_back({index, e.facts.id, state, e.breaker.cause(), e.breaker.retry_after(now)});
+}
+
+bool router::any_usable(time_point now) const {
+  return std::any_of(servers_.begin(), servers_.end(), [&](const entry& e) { return e.breaker.usable(now); });
+}
+
+candidate router::candidate_of(const entry& e, time_point now) const {
+  candidate c;
+  c.id = e.facts.id;
+  c.priority = e.facts.priority;
+  c.read_only = e.facts.read_only;
+  c.usable = e.breaker.usable(now);
+  c.trial = e.breaker.state() == breaker_state::half_open;
+  c.suspected = e.breaker.suspected(now);
+  c.full = e.facts.capacity > 0 && e.in_flight >= e.facts.capacity;
+  c.share = e.failback.share(options_.failback, now);
+  c.latency = e.latency;
+  c.in_flight = e.in_flight;
+  return c;
+}
+
+void router::fill_candidates(time_point now) {
+  candidates_.clear();
+  for (const auto& e : servers_) {
+    candidates_.push_back(candidate_of(e, now));
+  }
+}
+
+void router::forget_lost_calls(time_point now) {
+  if (now - halved_at_ < halving_interval) {
+    return;
+  }
+  halved_at_ = now;
+  for (auto& e : servers_) {
+    e.in_flight /= 2;
+  }
+}
+
+}  // namespace understudy

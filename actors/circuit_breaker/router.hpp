@@ -1,0 +1,109 @@
+// The servers with their breakers, loads and shares: where a request goes, and what its outcome changes.
+#pragma once
+#include "understudy/actors/circuit_breaker/breaker.hpp"
+#include "understudy/actors/circuit_breaker/failback.hpp"
+#include "understudy/actors/circuit_breaker/refusal.hpp"
+#include "understudy/actors/circuit_breaker/server_selection.hpp"
+
+namespace understudy {
+
+/// What routing needs to know of a server.
+struct server_facts {
+  server_id id = 0;
+  std::string name;  ///< "host:port"
+  std::string host;
+  std::uint16_t port = 0;
+  int priority = 1;
+  bool read_only = false;
+  double capacity = 0;  ///< requests that it can carry at once
+};
+
+struct router_options {
+  breaker_options breaker;
+  failback_options failback;
+  bool spill = false;
+};
+
+/// A chosen server and what the request carries with it.
+struct route {
+  std::size_t index = 0;  ///< in the order of update()
+  server_id server = 0;
+  std::uint32_t generation = 0;
+  bool trial = false;
+};
+
+/// A breaker changed its state.
+struct breaker_change {
+  std::size_t index = 0;
+  server_id server = 0;
+  breaker_state state = breaker_state::closed;
+  breaker_cause cause;
+  std::optional<milliseconds> retry_after;
+};
+
+/// Pure: time comes in with each call, what is to be told to others waits in take_changes().
+class router {
+ public:
+  router(router_options options, random_source random);
+
+  void configure(const router_options& options);
+  /// The servers from now on; those with a known id keep their breaker, load and share.
+  void update(std::vector<server_facts> servers);
+  /// Whether a health monitor answers probes.
+  void set_probed(bool probed);
+
+  /// Picks a server and counts the request there; `deadline` bounds a trial's permit.
+  std::optional<route> choose(const selection_query& what, time_point deadline, time_point now);
+  /// The request will not be sent after all.
+  void take_back(const route& chosen);
+  /// Why choose() found nothing.
+  failure refuse(const selection_query& what, const failure_ptr& last, time_point now) const;
+
+  void on_report(const outcome_report& report, const moment& at);
+  void on_probe(const probe_report& report, const moment& at);
+  /// True when that server is to be probed at once.
+  bool suspect(server_id id, time_point now);
+  /// False: no such server.
+  bool suspend(server_id id, duration ttl, const moment& at);
+  bool resume(server_id id, const moment& at);
+
+  /// Does what is due.
+  void advance(const moment& at);
+  std::optional<time_point> next_event() const;
+
+  /// The changes since the last call, oldest first.
+  std::vector<breaker_change> take_changes();
+  /// Every server, the pools' parts empty.
+  std::vector<server_snapshot> snapshot(time_point now) const;
+  breaker_state state_of(std::size_t index) const { return servers_.at(index).breaker.state(); }
+  /// Where that server stands in the order of update(), if it is known.
+  std::optional<std::size_t> index_of(server_id id) const;
+
+ private:
+  struct entry {
+    server_facts facts;
+    understudy::breaker breaker;
+    understudy::failback failback;
+    double latency = 0;  ///< seconds
+    double in_flight = 0;
+  };
+
+  template <class Change>
+  void change(std::size_t index, const moment& at, Change&& how);
+  void note_transition(std::size_t index, breaker_state before, time_point now);
+  bool any_usable(time_point now) const;
+  candidate candidate_of(const entry& e, time_point now) const;
+  void fill_candidates(time_point now);
+  void forget_lost_calls(time_point now);
+
+  router_options options_;
+  random_source random_;
+  server_selection selection_;
+  std::vector<entry> servers_;
+  std::vector<candidate> candidates_;  ///< kept to spare allocations
+  std::vector<breaker_change> changes_;
+  bool probed_ = false;
+  time_point halved_at_{};
+};
+
+}  // namespace understudy

@@ -1,0 +1,104 @@
+// Which of the usable servers takes a request.
+#include "understudy/actors/circuit_breaker/server_selection.hpp"
+
+#include <algorithm>
+
+namespace understudy {
+namespace {
+
+bool eligible(const candidate& c, const selection_query& what) { return c.usable && !(what.write && c.read_only); }
+
+/// Expected time to an answer; comparable only when both latencies are known.
+bool less_loaded(const candidate& a, const candidate& b) {
+  if (a.latency <= 0 || b.latency <= 0) {
+    return a.in_flight < b.in_flight;
+  }
+  return a.latency * (a.in_flight + 1) < b.latency * (b.in_flight + 1);
+}
+
+}  // namespace
+
+void server_selection::configure(bool automatic_failback, bool spill) noexcept {
+  automatic_ = automatic_failback;
+  spill_ = spill;
+}
+
+std::optional<std::size_t> server_selection::choose(const std::vector<candidate>& all, const selection_query& what) {
+  const bool kept = keeps_level(all);
+  std::optional<rank> smallest;
+  equals_.clear();
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    if (!eligible(all[i], what)) {
+      continue;
+    }
+    const double share = all[i].share;
+    const bool held = share <= 0 || (share < 1 && random_() >= share);
+    const auto r = rank_of(all[i], what, held, kept);
+    if (!smallest || r < *smallest) {
+      smallest = r;
+      equals_.clear();
+    }
+    if (r == *smallest) {
+      equals_.push_back(i);
+    }
+  }
+  if (!smallest) {
+    return std::nullopt;
+  }
+  const auto chosen = better_of_two(all);
+  if (!automatic_ && !kept && !what.write && what.tried.empty()) {
+    level_ = all[chosen].priority;
+  }
+  return chosen;
+}
+
+std::optional<int> server_selection::serving_level(const std::vector<candidate>& all) const {
+  const bool kept = keeps_level(all);
+  const selection_query read;
+  std::optional<rank> smallest;
+  for (const auto& c : all) {
+    if (eligible(c, read)) {
+      const auto r = rank_of(c, read, c.share <= 0, kept);
+      smallest = smallest ? std::min(*smallest, r) : r;
+    }
+  }
+  return smallest ? std::optional<int>{smallest->priority} : std::nullopt;
+}
+
+server_selection::rank server_selection::rank_of(const candidate& c, const selection_query& what, bool held,
+                                                 bool level_kept) const {
+  int reluctance = 0;
+  if (c.trial) {
+    reluctance = 2;
+  } else if (level_kept) {
+    reluctance = c.priority == *level_ ? 0 : 1;
+  } else if (held || (spill_ && c.full)) {
+    reluctance = 1;
+  }
+  const int second = (c.suspected ? 2 : 0) + (what.prefer_writable && c.read_only ? 1 : 0);
+  return {what.tried.contains(c.id), reluctance, c.priority, second};
+}
+
+bool server_selection::keeps_level(const std::vector<candidate>& all) const {
+  return !automatic_ && level_ && std::any_of(all.begin(), all.end(), [&](const candidate& c) {
+    return c.usable && !c.trial && c.priority == *level_;
+  });
+}
+
+std::size_t server_selection::better_of_two(const std::vector<candidate>& all) {
+  const auto count = equals_.size();
+  if (count == 1) {
+    return equals_.front();
+  }
+  const auto draw = [&](std::size_t n) {
+    return std::min(n - 1, static_cast<std::size_t>(random_() * static_cast<double>(n)));
+  };
+  const auto first = draw(count);
+  auto second = draw(count - 1);
+  second += second >= first ? 1 : 0;
+  const auto a = equals_[first];
+  const auto b = equals_[second];
+  return less_loaded(all[b], all[a]) ? b : a;
+}
+
+}  // namespace understudy

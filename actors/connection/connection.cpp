@@ -1,0 +1,223 @@
+// What a connection can be told, and what happens at the end of each turn.
+#include "understudy/actors/connection/connection.hpp"
+
+#include "understudy/actors/metrics/registry.hpp"
+
+#include <caf/send.hpp>
+
+namespace understudy {
+namespace {
+
+constexpr std::array<const char*, 6> phase_names{"connecting", "securing", "binding", "ready", "draining", "closed"};
+
+}  // namespace
+
+connection::connection(self_pointer self, connection_spec spec, std::shared_ptr<tls_contexts> contexts)
+    : self_(self),
+      spec_(std::move(spec)),
+      contexts_(std::move(contexts)),
+      context_(*spec_.context),
+      env_(*context_.env),
+      all_(*context_.all),
+      now_(env_.clock->now()),
+      plan_(context_.name, now_, context_.server.timeout),
+      bytes_(static_cast<std::size_t>(all_.limits.max_pdu_bytes)),
+      ldap_(bytes_),
+      outcomes_(context_.id),
+      random_(make_random(env_.seed ^ spec_.id)),
+      setup_deadline_(plan_.deadline()) {
+  timer_ = env_.poller->add_timer(self_->address());
+}
+
+connection::~connection() {
+  try {
+    end(make_failure(errc::stopped, "The connection ended."), true);
+    env_.poller->remove_timer(timer_);
+  } catch (...) {
+    // Nothing is left that could be told.
+    ldap_.close(false);
+  }
+}
+
+connection_actor::behavior_type connection::make_behavior() {
+  // Whoever owns it says when it may go; when the owner has gone itself, nobody would.
+  self_->set_down_handler([this](const caf::down_msg& gone) {
+    if (gone.source == spec_.owner) turn([this] { on_removed(); });
+  });
+  if (spec_.owner) self_->monitor(spec_.owner);
+  turn([this] { start(); });
+  return {
+      [this](perform_atom, call& order) -> caf::delegated<result_ptr> {
+        auto promise = self_->make_response_promise<result_ptr>();
+        turn([&] { accept(std::move(order), 0, std::move(promise)); });
+        return {};
+      },
+      [this](perform_atom, lease_id lease, call& order) -> caf::delegated<result_ptr> {
+        auto promise = self_->make_response_promise<result_ptr>();
+        turn([&] { accept(std::move(order), lease, std::move(promise)); });
+        return {};
+      },
+      [this](cancel_atom, const cancel_token_ptr& token) { turn([&] { cancel(token); }); },
+      [this](lease_atom, lease_id id) { turn([&] { on_lease(id); }); },
+      [this](reset_atom, lease_id id) { turn([&] { on_reset(id); }); },
+      [this](drain_atom) { turn([&] { on_drain(); }); },
+      [this](close_atom) { turn([&] { on_close(); }); },
+      [this](removed_atom) { turn([&] { on_removed(); }); },
+      [this](check_atom, time_point deadline) -> caf::delegated<probe_report> {
+        auto promise = self_->make_response_promise<probe_report>();
+        turn([&] { on_check(deadline, std::move(promise)); });
+        return {};
+      },
+      [this](status_atom) { return snapshot(); },
+      [this](io_atom, std::uint64_t id, std::uint32_t events) { turn([&] { on_io(id, events); }); },
+      [this](tick_atom, std::uint64_t timer) { turn([&] { on_tick(timer); }); },
+      [this](flush_atom) { turn([&] { on_flush(); }); },
+      [this](resolved_atom, std::uint64_t number, resolution& found) {
+        turn([&] { on_resolved(number, std::move(found)); });
+      },
+  };
+}
+
+/// Inside a catch block: a defect costs this connection and nobody's answer.
+void connection::contain() {
+  try {
+    end(make_failure(errc::internal, "A defect in a connection was contained; please report it with the log."));
+    finish_turn();
+  } catch (...) {
+    self_->quit(caf::make_error(errc::internal));
+  }
+}
+
+void connection::finish_turn() {
+  bytes_.release_empty_buffers();
+  watch_socket();
+  if (!flush_queued_ && bytes_.wants_flush()) {
+    flush_queued_ = true;
+    self_->send(self_, flush_atom_v);
+  }
+  wake_by(outcomes_.due_at());
+  if (!completed_some_) return;
+  completed_some_ = false;
+  if (spec_.gauge->wanted.load() && spec_.gauge->wanted.exchange(false)) {
+    if (auto owner = caf::actor_cast<pool_actor>(spec_.owner)) caf::anon_send(owner, load_atom_v, spec_.id);
+  }
+}
+
+void connection::watch_socket() {
+  const auto wanted = bytes_.interest();
+  if (io_ == 0 || (wanted & ~armed_) == 0) return;
+  armed_ = wanted;
+  env_.poller->arm(io_, wanted);
+}
+
+void connection::forget_socket() {
+  if (io_ != 0) env_.poller->remove(io_);
+  io_ = 0;
+  armed_ = 0;
+}
+
+void connection::wake_by(time_point when) {
+  if (when >= wake_at_) return;
+  wake_at_ = when;
+  env_.poller->set_timer(timer_, when);
+}
+
+void connection::on_tick(std::uint64_t timer) {
+  if (timer != timer_) return;
+  wake_at_ = time_point::max();
+  if (is_setting_up()) check_setup_deadline();
+  check_deadlines();
+  check_suspicion();
+  if (outcomes_.due_at() <= now_) {
+    if (auto report = outcomes_.flush()) send_report(std::move(*report));
+  }
+}
+
+void connection::on_lease(lease_id id) {
+  if (phase_ == phase::ready || phase_ == phase::draining) lease_ = id;
+}
+
+void connection::on_reset(lease_id id) {
+  if (phase_ == phase::closed || id != lease_) return;
+  const auto ended = make_failure(errc::invalid_lease, "The lease ended before the operation did.");
+  const bool bind_open = exclusive_;
+  for (auto& one : std::exchange(held_, {})) settle(one, ended);
+  for (const int open : open_.ids()) {
+    auto one = take_back(open);
+    one.ticket.why == purpose::check ? finish_check(std::move(one), ended) : settle(one, ended);
+  }
+  lease_ = 0;
+  if (phase_ == phase::draining) return close_when_empty();
+  if (bind_open || tainted_) return end(nullptr);
+  if (!identity_changed_) return tell_owner(connection_event::kind::ready);
+  identity_changed_ = false;
+  setup_deadline_ = now_ + context_.server.timeout;
+  wake_by(setup_deadline_);
+  authenticate();
+}
+
+void connection::on_drain() {
+  if (phase_ == phase::closed) return;
+  if (is_setting_up()) return end(nullptr);
+  phase_ = phase::draining;
+  close_when_empty();
+}
+
+void connection::on_close() { end(nullptr); }
+
+void connection::on_removed() {
+  end(nullptr);
+  removed_ = true;
+  quit_if_done();
+}
+
+void connection::on_check(time_point deadline, probe_promise promise) {
+  ticket whose;
+  whose.why = purpose::check;
+  whose.report = std::move(promise);
+  table::item one;
+  one.started = now_;
+  one.ticket = std::move(whose);
+  if (phase_ != phase::ready && phase_ != phase::draining) {
+    return finish_check(std::move(one),
+                        end_cause_ ? end_cause_ : make_failure(errc::connection_unhealthy, "It is not ready."));
+  }
+  // While a bind runs nothing else may be sent; the bind itself shows whether the server answers.
+  if (exclusive_) return finish_check(std::move(one), nullptr);
+  static const auto root_dse = [] {
+    search_request r;
+    r.scope = search_scope::base;
+    r.attributes = {"1.1"};
+    return make_request(std::move(r));
+  }();
+  add_exchange(ldap_.encode(*root_dse), root_dse, deadline, std::move(one.ticket));
+}
+
+/// `why`: null when the server answered.
+void connection::finish_check(table::item done, failure_ptr why) {
+  probe_report report;
+  report.server = context_.id;
+  report.ok = why == nullptr;
+  report.took = now_ - done.started;
+  report.error = std::move(why);
+  if (spec_.kind == connection_kind::probe) report.steps = plan_.steps();
+  if (done.what) report.steps.push_back({stage::operation, report.took, report.ok});
+  done.ticket.report.deliver(std::move(report));
+}
+
+connection_snapshot connection::snapshot() const {
+  connection_snapshot s;
+  s.id = spec_.id;
+  s.kind = spec_.kind;
+  s.state = phase_names[static_cast<std::size_t>(phase_)];
+  s.peer = plan_.address();
+  s.encryption = bytes_.is_open() ? bytes_.encryption() : "none";
+  s.auth_method = auth_method_;
+  s.in_flight = static_cast<std::uint32_t>(open_.size() + held_.size());
+  s.completed = completed_;
+  s.connect_time = plan_.took();
+  s.steps = plan_.steps();
+  return s;
+}
+
+}  // namespace understudy

@@ -1,0 +1,213 @@
+// The life of one connection behind its actor: what the messages mean.
+#pragma once
+#include "understudy/actors/connection/dial_plan.hpp"
+#include "understudy/actors/connection/endpoint.hpp"
+#include "understudy/actors/connection/in_flight.hpp"
+#include "understudy/actors/connection/outcome_batch.hpp"
+#include "understudy/actors/connection/retry_budget.hpp"
+#include "understudy/actors/connection/session.hpp"
+#include "understudy/actors/connection/tls.hpp"
+#include "understudy/actors/ports/ports.hpp"
+#include "understudy/actors/ports/random.hpp"
+
+#include <caf/stateful_actor.hpp>
+#include <caf/typed_event_based_actor.hpp>
+#include <caf/typed_response_promise.hpp>
+
+#include <deque>
+
+namespace understudy {
+
+class connection;
+
+struct connection_state {
+  static inline const char* name = "understudy.connection";
+  explicit connection_state(connection_actor::pointer) {}
+  std::unique_ptr<connection> it;
+};
+
+/// All members run inside the actor.
+class connection {
+ public:
+  using self_pointer = connection_actor::stateful_pointer<connection_state>;
+  using result_promise = caf::typed_response_promise<result_ptr>;
+  using probe_promise = caf::typed_response_promise<probe_report>;
+
+  connection(self_pointer self, connection_spec spec, std::shared_ptr<tls_contexts> contexts);
+  /// Settles what is open: no promise is ever dropped.
+  ~connection();
+  connection_actor::behavior_type make_behavior();
+
+ private:
+  enum class phase : std::uint8_t { connecting, securing, binding, ready, draining, closed };
+  enum class purpose : std::uint8_t { call, start_tls, bind, check };
+
+  /// Whom an operation is for.
+  struct ticket {
+    purpose why = purpose::call;
+    lease_id lease = 0;
+    call order;
+    result_promise promise;
+    probe_promise report;
+  };
+  using table = in_flight<ticket>;
+
+  /// A call that has to wait here for its turn; none of it is encoded.
+  struct held_call {
+    call order;
+    lease_id lease = 0;
+    time_point since{};
+    result_promise promise;
+  };
+
+  /// A call that a busy server refused, on its way elsewhere after a pause.
+  struct postponed_call {
+    held_call one;
+    failure_ptr cause;
+    time_point due{};
+  };
+
+  // connection.cpp: handlers, and the end of each turn
+  template <class Body>
+  void turn(Body body);
+  void contain();
+  void finish_turn();
+  void wake_by(time_point when);
+  void watch_socket();
+  void forget_socket();
+  void on_tick(std::uint64_t timer);
+  void on_lease(lease_id id);
+  void on_reset(lease_id id);
+  void on_drain();
+  void on_close();
+  void on_removed();
+  void on_check(time_point deadline, probe_promise promise);
+  void finish_check(table::item done, failure_ptr why);
+  connection_snapshot snapshot() const;
+
+  // connection_setup.cpp: from the name look-up to ready
+  void start();
+  void on_resolved(std::uint64_t number, resolution found);
+  void try_next_address();
+  void address_failed(failure why);
+  void reached_peer();
+  void request_start_tls();
+  void start_tls_answered(const result& answer);
+  void shake_hands();
+  void secured();
+  void authenticate();
+  void on_credential(const credential& given);
+  void bind_as(const credential& given);
+  void bind_answered(const result& answer);
+  void pass_verdict(credential_verdict::kind what, failure_ptr cause);
+  void become_ready();
+  void check_setup_deadline();
+  failure setup_failure(errc code, stage where, std::string message) const;
+  bool is_setting_up() const noexcept { return phase_ < phase::ready; }
+
+  // connection_traffic.cpp: requests out, answers in
+  void accept(call order, lease_id lease, result_promise promise);
+  void admit(held_call& one);
+  failure_ptr refusal(const call& order, lease_id lease) const;
+  bool must_wait(const call& order) const;
+  void dispatch(held_call& one);
+  void release_held();
+  void add_exchange(const encoded_request& at, request_ptr what, time_point deadline, ticket whose);
+  void on_io(std::uint64_t id, std::uint32_t events);
+  void on_flush();
+  void react(const transport_action& action);
+  void read_answers();
+  void notified(const pdu_frame& frame);
+  void completed(int id);
+  void complete_call(table::item done);
+  void judge_answer(table::item& done);
+  bool postpone(table::item& done, const failure_ptr& why);
+  void start_draining(const char* why);
+
+  // connection_end.cpp: failures, deadlines, the end
+  void check_deadlines();
+  void expire(int id);
+  void expire_held();
+  void recast_postponed(bool all);
+  void check_suspicion();
+  void cancel(const cancel_token_ptr& token);
+  table::item take_back(int id);
+  bool maybe_sent(const table::item& one) const noexcept { return one.begin < bytes_.handed_over(); }
+  void settle(held_call& one, failure_ptr why);
+  void settle(table::item& one, failure_ptr why);
+  void recast(held_call one, failure_ptr cause);
+  void send_elsewhere(held_call one, failure_ptr cause);
+  bool may_go_elsewhere(const call& order) const;
+  void recast_held(const failure_ptr& cause);
+  void lose(table::item one, const failure_ptr& cause);
+  void count(lease_id lease) noexcept;
+  void report_success(const call& order, duration latency);
+  void report_failure(const call& order, failure_class what, failure_ptr cause);
+  void report_death(const failure_ptr& cause);
+  void send_report(outcome_report report);
+  void tell_owner(connection_event::kind what, failure_ptr cause = nullptr);
+  void end(failure_ptr cause, bool harmless = false);
+  void close_when_empty();
+  void quit_if_done();
+  failure_ptr make_failure(errc code, std::string message) const;
+  void log(log_level level, std::string_view text, const failure_ptr& cause = nullptr) const;
+
+  self_pointer self_;
+  connection_spec spec_;
+  std::shared_ptr<tls_contexts> contexts_;
+  const server_context& context_;
+  const environment& env_;
+  const settings& all_;
+  std::optional<endpoint> endpoint_;
+  time_point now_{};
+
+  phase phase_ = phase::connecting;
+  dial_plan plan_;
+  transport bytes_;
+  session ldap_;
+  table open_;
+  std::deque<held_call> held_;
+  std::vector<postponed_call> postponed_;
+  outcome_batch outcomes_;
+  retry_budget retries_;
+  random_source random_;
+
+  poller_port::io_id io_ = 0;
+  poller_port::timer_id timer_ = 0;
+  std::uint32_t armed_ = 0;
+  time_point wake_at_ = time_point::max();
+  bool flush_queued_ = false;
+  bool completed_some_ = false;
+
+  lease_id lease_ = 0;
+  bool identity_changed_ = false;  // the lease's holder bound as someone else
+  bool tainted_ = false;           // the lease's holder may have left state that a bind does not take away
+  bool exclusive_ = false;         // a bind is under way: nothing else may be sent (RFC 4511, 4.2.1)
+  std::optional<std::uint64_t> credential_version_;  // to be judged
+  std::string auth_method_ = "anonymous";
+  bool credential_asked_ = false;
+  bool was_ready_ = false;
+  bool said_goodbye_ = false;  // the server announced that it will close (RFC 4511, 4.4.1)
+  bool removed_ = false;
+  time_point setup_deadline_;
+
+  time_point last_heard_{};
+  bool suspected_ = false;
+  std::uint64_t completed_ = 0;
+  failure_ptr end_cause_;
+};
+
+/// Every handler runs in one of these: the time is read once, nothing is thrown at CAF, and what the body left to do
+/// (re-arm, flush, tell the pool) is done together at its end.
+template <class Body>
+void connection::turn(Body body) {
+  try {
+    now_ = env_.clock->now();
+    body();
+    finish_turn();
+  } catch (...) {
+    contain();
+  }
+}
+
+}  // namespace understudy

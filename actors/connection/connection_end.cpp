@@ -1,0 +1,338 @@
+// Deadlines, cancellation, failures, re-casts, and the end of a connection.
+#include "understudy/actors/connection/connection.hpp"
+#include "understudy/actors/metrics/registry.hpp"
+
+#include <caf/send.hpp>
+
+namespace understudy {
+namespace {
+
+constexpr std::size_t most_abandoned = 65536;  // libldap's list of abandoned ids only grows
+
+failure_ptr share(failure f) { return std::make_shared<const failure>(std::move(f)); }
+
+}  // namespace
+
+failure_ptr connection::make_failure(errc code, std::string message) const {
+  failure f;
+  f.code = code;
+  f.server = context_.name;
+  f.message = std::move(message);
+  return share(std::move(f));
+}
+
+void connection::log(log_level level, std::string_view text, const failure_ptr& cause) const {
+  if (!env_.log || !env_.log->enabled(level)) return;
+  log_port::fields more{{"server", context_.name}, {"connection", std::to_string(spec_.id)}};
+  if (cause) more.emplace_back("cause", describe(*cause));
+  env_.log->write(level, "connection", text, more);
+}
+
+// ---- deadlines ----
+
+void connection::check_deadlines() {
+  time_point next = time_point::max();
+  const auto slow_call = all_.breaker.slow_call;
+  std::vector<int> due;
+  open_.each([&](int id, table::item& one) {
+    if (one.deadline <= now_) {
+      due.push_back(id);
+      return;
+    }
+    next = std::min(next, one.deadline);
+    if (one.slow || one.ticket.why != purpose::call) return;
+    if (one.started + slow_call > now_) {
+      next = std::min(next, one.started + slow_call);
+      return;
+    }
+    one.slow = true;
+    if (!one.ticket.order.trial) {
+      report_failure(one.ticket.order, failure_class::slow,
+                     make_failure(errc::operation_timeout, "An operation is unanswered for longer than slow_call."));
+    }
+  });
+  for (const int id : due) expire(id);
+  expire_held();
+  recast_postponed(false);
+  if (next != time_point::max()) wake_by(next);
+  if (phase_ == phase::draining) close_when_empty();
+}
+
+void connection::expire_held() {
+  for (std::size_t i = held_.size(); i-- > 0;) {
+    if (held_[i].order.deadline > now_) {
+      wake_by(held_[i].order.deadline);
+      continue;
+    }
+    settle(held_[i], make_failure(errc::operation_timeout, "The deadline passed before it was sent."));
+    held_.erase(held_.begin() + static_cast<std::ptrdiff_t>(i));
+  }
+}
+
+void connection::recast_postponed(bool all) {
+  for (auto& one : std::exchange(postponed_, {})) {
+    if (all || one.due <= now_) {
+      send_elsewhere(std::move(one.one), std::move(one.cause));
+    } else {
+      wake_by(one.due);
+      postponed_.push_back(std::move(one));
+    }
+  }
+}
+
+void connection::expire(int id) {
+  // The connection may have ended with one that expired before.
+  const auto* found = open_.find(id);
+  if (found == nullptr || found->ticket.why == purpose::bind || found->ticket.why == purpose::start_tls) return;
+  const bool sent = maybe_sent(*found);
+  auto one = take_back(id);
+  auto late = make_failure(errc::operation_timeout,
+                           "The " + std::string{operation_name(one.what->op)} + " at " + context_.name +
+                               (sent ? " was not answered in time; it was abandoned." : " could not be sent in time."));
+  if (one.ticket.why == purpose::check) return finish_check(std::move(one), std::move(late));
+  const bool bind = std::holds_alternative<bind_request>(one.what->op);
+  if (sent && !safe_to_repeat(one.what->op)) {
+    failure unknown = *late;
+    unknown.code = errc::outcome_unknown;
+    unknown.message = "The " + std::string{operation_name(one.what->op)} + " was sent to " + context_.name +
+                      " and not answered in time: it may or may not have happened.";
+    late = share(std::move(unknown));
+  }
+  settle(one, std::move(late));
+  // A bind cannot be abandoned (RFC 4511, 4.11): the connection is of no use any more.
+  if (bind && sent) end(make_failure(errc::connection_failed, "A bind was not answered in time."), true);
+}
+
+/// Once for each silence: the breaker has the server probed, long before any deadline.
+void connection::check_suspicion() {
+  if (open_.empty() || (phase_ != phase::ready && phase_ != phase::draining)) return;
+  time_point oldest = time_point::max();
+  open_.each([&](int, table::item& one) { oldest = std::min(oldest, one.started); });
+  const auto due = std::max(oldest, last_heard_) + all_.breaker.suspect_after;
+  if (now_ < due) return wake_by(due);
+  if (suspected_) return;
+  suspected_ = true;
+  spec_.gauge->silent = true;
+  if (auto breaker = caf::actor_cast<circuit_breaker_actor>(spec_.breaker)) {
+    caf::anon_send(breaker, suspect_atom_v, context_.id);
+  }
+}
+
+void connection::cancel(const cancel_token_ptr& token) {
+  if (!token) return;
+  const auto message = [&](bool sent) {
+    return make_failure(errc::cancelled, sent ? "Cancelled; it was abandoned, but may have been carried out."
+                                              : "Cancelled before it was sent.");
+  };
+  for (auto at = held_.begin(); at != held_.end(); ++at) {
+    if (at->order.token != token) continue;
+    settle(*at, message(false));
+    held_.erase(at);
+    return close_when_empty();
+  }
+  for (auto at = postponed_.begin(); at != postponed_.end(); ++at) {
+    if (at->one.order.token != token) continue;
+    at->one.promise.deliver(to_error(message(true)));
+    postponed_.erase(at);
+    return;
+  }
+  for (const int id : open_.ids([&](const table::item& one) { return one.ticket.order.token == token; })) {
+    const bool sent = maybe_sent(*open_.find(id));
+    auto one = take_back(id);
+    const bool bind = std::holds_alternative<bind_request>(one.what->op);
+    settle(one, message(sent));
+    if (bind && sent) return end(make_failure(errc::cancelled, "A bind was cancelled."), true);
+  }
+  close_when_empty();
+}
+
+/// Out of the table; off the wire when none of it left, abandoned there otherwise.
+connection::table::item connection::take_back(int id) {
+  const auto& found = *open_.find(id);
+  if (std::holds_alternative<bind_request>(found.what->op)) exclusive_ = false;
+  if (maybe_sent(found)) {
+    ldap_.abandon(id, true);
+    if (open_.abandoned() + 1 >= most_abandoned)
+      start_draining("it has abandoned as many operations as it can remember");
+    return open_.abandon(id);
+  }
+  ldap_.abandon(id, false);
+  auto one = open_.take(id);
+  bytes_.discard(one.begin, one.size);
+  open_.close_gap(one.begin, one.size);
+  return one;
+}
+
+// ---- answers ----
+
+void connection::count(lease_id lease) noexcept {
+  ++completed_;
+  if (lease != 0) return;
+  spec_.gauge->completed.fetch_add(1);
+  completed_some_ = true;
+}
+
+void connection::settle(held_call& one, failure_ptr why) {
+  if (one.order.trial) report_failure(one.order, classify(*why, true), why);
+  count(one.lease);
+  one.promise.deliver(to_error(std::move(why)));
+}
+
+void connection::settle(table::item& one, failure_ptr why) {
+  auto& whose = one.ticket;
+  auto what = classify(*why, true);
+  // A deadline shorter than slow_call says something about the caller, not about the server.
+  const bool late = why->code == errc::operation_timeout || why->code == errc::outcome_unknown;
+  if (late && phase_ != phase::closed) {
+    what = now_ - one.started >= all_.breaker.slow_call ? failure_class::slow : failure_class::caller;
+  }
+  const bool reported = one.slow && what == failure_class::slow;
+  if (whose.order.trial || (what != failure_class::caller && !reported && phase_ != phase::closed)) {
+    report_failure(whose.order, what, why);
+  }
+  count(whose.lease);
+  whose.promise.deliver(to_error(std::move(why)));
+}
+
+bool connection::may_go_elsewhere(const call& order) const {
+  return order.attempts < context_.server.max_retries && order.deadline > now_ && spec_.breaker;
+}
+
+/// Back to the breaker, if there is a chance left.
+void connection::recast(held_call one, failure_ptr cause) {
+  if (!may_go_elsewhere(one.order)) {
+    failure why = *cause;
+    if (one.order.attempts > 0)
+      why.message += " Given up after " + std::to_string(one.order.attempts + 1) + " attempts.";
+    return settle(one, share(std::move(why)));
+  }
+  if (one.order.trial) report_failure(one.order, classify(*cause), cause);
+  count(one.lease);
+  send_elsewhere(std::move(one), std::move(cause));
+}
+
+/// Its part here is over and counted.
+void connection::send_elsewhere(held_call one, failure_ptr cause) {
+  const auto breaker = caf::actor_cast<circuit_breaker_actor>(spec_.breaker);
+  if (!breaker) {
+    one.promise.deliver(to_error(std::move(cause)));
+    return;
+  }
+  if (env_.metrics) env_.metrics->recast();
+  ++one.order.attempts;
+  one.order.tried.insert(context_.id);
+  one.order.last = std::move(cause);
+  one.order.trial = false;
+  one.promise.delegate(breaker, perform_atom_v, std::move(one.order));
+}
+
+void connection::recast_held(const failure_ptr& cause) {
+  for (auto& one : std::exchange(held_, {})) {
+    if (one.lease == 0) {
+      recast(std::move(one), cause);
+    } else {
+      failure broken = *make_failure(errc::connection_unhealthy, "The leased connection broke; ask for another.");
+      broken.cause = cause->message;
+      settle(one, share(std::move(broken)));
+    }
+  }
+}
+
+/// Its answer will not come: somewhere else, or an honest error.
+void connection::lose(table::item one, const failure_ptr& cause) {
+  auto& whose = one.ticket;
+  if (whose.why == purpose::check) return finish_check(std::move(one), cause);
+  if (whose.why != purpose::call) return;
+  const bool unknown = maybe_sent(one) && !safe_to_repeat(one.what->op);
+  if (!unknown && whose.lease == 0) {
+    return recast({std::move(whose.order), 0, one.started, std::move(whose.promise)}, cause);
+  }
+  failure why =
+      *make_failure(unknown ? errc::outcome_unknown : errc::connection_unhealthy,
+                    unknown ? "The " + std::string{operation_name(one.what->op)} + " was sent to " + context_.name +
+                                  " and its answer was lost with the connection: it may or may not have happened."
+                            : "The leased connection broke; ask for another.");
+  why.cause = cause->message;
+  why.cause_at = env_.clock->wall_now();
+  settle(one, share(std::move(why)));
+}
+
+// ---- reports ----
+
+void connection::send_report(outcome_report report) {
+  if (auto breaker = caf::actor_cast<circuit_breaker_actor>(spec_.breaker)) {
+    caf::anon_send(breaker, report_atom_v, std::move(report));
+  }
+}
+
+void connection::report_success(const call& order, duration latency) {
+  if (!spec_.breaker) return;
+  if (auto earlier = outcomes_.turn_to(order.generation)) send_report(std::move(*earlier));
+  outcomes_.success(latency, now_);
+  if (!order.trial) return;
+  if (auto report = outcomes_.flush(true)) send_report(std::move(*report));
+}
+
+void connection::report_failure(const call& order, failure_class what, failure_ptr cause) {
+  if (!spec_.breaker) return;
+  if (auto earlier = outcomes_.turn_to(order.generation)) send_report(std::move(*earlier));
+  send_report(outcomes_.failed(what, std::move(cause), order.trial));
+}
+
+/// One failure, however many operations were under way.
+void connection::report_death(const failure_ptr& cause) {
+  if (spec_.breaker) send_report(outcomes_.failed(classify(*cause), cause, false));
+}
+
+void connection::tell_owner(connection_event::kind what, failure_ptr cause) {
+  connection_event event{spec_.id, what, std::move(cause)};
+  if (spec_.kind == connection_kind::probe) {
+    if (auto owner = caf::actor_cast<health_monitor_actor>(spec_.owner)) {
+      caf::anon_send(owner, event_atom_v, std::move(event));
+    }
+  } else if (auto owner = caf::actor_cast<pool_actor>(spec_.owner)) {
+    caf::anon_send(owner, event_atom_v, std::move(event));
+  }
+}
+
+// ---- the end ----
+
+/// `cause`: null when asked to; `harmless`: it says nothing about the server's health.
+void connection::end(failure_ptr cause, bool harmless) {
+  if (phase_ == phase::closed) return;
+  const bool lost_connection = cause != nullptr;
+  phase_ = phase::closed;
+  end_cause_ = cause ? cause : make_failure(errc::connection_failed, "The connection was closed.");
+  // Before the session says goodbye: what is maybe sent is judged by what was handed over until now.
+  std::vector<table::item> lost;
+  for (const int id : open_.ids()) lost.push_back(open_.take(id));
+  ldap_.close(!lost_connection);
+  if (!lost_connection) bytes_.flush();
+  forget_socket();
+  bytes_.close();
+  log(was_ready_ && lost_connection && !harmless ? log_level::warning : log_level::debug, "closed", cause);
+  pass_verdict(credential_verdict::kind::unknown, end_cause_);
+  if (was_ready_ && lost_connection && !harmless && !said_goodbye_) {
+    report_death(end_cause_);
+  } else if (auto report = outcomes_.flush()) {
+    send_report(std::move(*report));
+  }
+  tell_owner(was_ready_ ? connection_event::kind::closed : connection_event::kind::failed, std::move(cause));
+  for (auto& one : lost) lose(std::move(one), end_cause_);
+  recast_held(end_cause_);
+  recast_postponed(true);
+}
+
+void connection::close_when_empty() {
+  if (phase_ == phase::draining && open_.empty() && held_.empty() && lease_ == 0) end(nullptr);
+}
+
+/// A credential that was asked for is waited for, so that its verdict is not left out.
+void connection::quit_if_done() {
+  if (!removed_ || credential_asked_) return;
+  // CAF forgets who watches an actor only when that ends: a pool outlives its connections by far.
+  if (spec_.owner) self_->demonitor(spec_.owner);
+  self_->quit();
+}
+
+}  // namespace understudy

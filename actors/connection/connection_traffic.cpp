@@ -1,0 +1,287 @@
+// Requests out, answers in.
+#include "understudy/actors/connection/connection.hpp"
+#include "understudy/actors/connection/request_check.hpp"
+#include "understudy/actors/metrics/registry.hpp"
+
+namespace understudy {
+namespace {
+
+// More than this waiting to be written, and further requests wait where they can still be taken back.
+constexpr std::size_t high_water = 1024 * 1024;
+// libldap's message ids would wrap to negative ones.
+constexpr std::uint32_t most_operations = 1u << 30;
+// Before a busy server's refusal is asked again; doubled with each attempt.
+constexpr duration busy_pause = milliseconds{50};
+
+constexpr std::string_view notice_of_disconnection_oid = "1.3.6.1.4.1.1466.20036";
+
+/// Extended operations that leave nothing behind in the session.
+bool leaves_no_trace(const any_operation& op) noexcept {
+  const auto* extended = std::get_if<extended_request>(&op);
+  return extended == nullptr || extended->repeatable;
+}
+
+bool is_bind(const any_operation& op) noexcept { return std::holds_alternative<bind_request>(op); }
+
+bool is_outcome(const any_operation& op, int code) noexcept {
+  if (code == result_code::success) return true;
+  return std::holds_alternative<compare_request>(op) &&
+         (code == result_code::compare_true || code == result_code::compare_false);
+}
+
+}  // namespace
+
+void connection::accept(call order, lease_id lease, result_promise promise) {
+  held_call one{std::move(order), lease, now_, std::move(promise)};
+  try {
+    admit(one);
+  } catch (...) {
+    if (one.promise.pending()) settle(one, make_failure(errc::internal, "The operation was not sent: a defect."));
+    throw;
+  }
+}
+
+void connection::admit(held_call& one) {
+  if (one.order.token) one.order.token->rest_at(context_.id, spec_.id);
+  if (auto why = refusal(one.order, one.lease)) return settle(one, std::move(why));
+  const bool serving = phase_ == phase::ready || (phase_ == phase::draining && one.lease != 0);
+  if (!serving) {
+    const auto why = end_cause_ ? end_cause_ : make_failure(errc::connection_failed, "The connection is closing.");
+    if (one.lease == 0) return recast(std::move(one), why);
+    failure broken = *make_failure(errc::connection_unhealthy, "The leased connection broke.");
+    broken.cause = why->message;
+    return settle(one, std::make_shared<const failure>(std::move(broken)));
+  }
+  if (!must_wait(one.order)) return dispatch(one);
+  wake_by(one.order.deadline);
+  held_.push_back(std::move(one));
+}
+
+/// Null when it may go; a connection that does not serve is another matter.
+failure_ptr connection::refusal(const call& order, lease_id lease) const {
+  if (order.token && order.token->cancelled()) return make_failure(errc::cancelled, "Cancelled before it was sent.");
+  if (lease != lease_ && phase_ != phase::closed) {
+    return lease != 0 ? make_failure(errc::invalid_lease, "The lease is not (any more) for this connection.") : nullptr;
+  }
+  if (order.deadline <= now_) return make_failure(errc::operation_timeout, "The deadline passed before it was sent.");
+  if (lease == 0 && is_bind(order.what->op) != (spec_.kind == connection_kind::bind)) {
+    return make_failure(errc::invalid_request, "Users' binds run on connections of their own, and nothing else does.");
+  }
+  return check_request(*order.what);
+}
+
+/// A bind needs the connection to itself (RFC 4511, 4.2.1).
+bool connection::must_wait(const call& order) const {
+  return exclusive_ || !held_.empty() || bytes_.bytes_out() > high_water || (is_bind(order.what->op) && !open_.empty());
+}
+
+void connection::dispatch(held_call& one) {
+  const auto at = ldap_.encode(*one.order.what);
+  if (at.error) return settle(one, at.error);
+  if (is_bind(one.order.what->op)) exclusive_ = true;
+  if (one.lease != 0 && !leaves_no_trace(one.order.what->op)) tainted_ = true;
+  auto what = one.order.what;
+  const auto deadline = one.order.deadline;
+  ticket whose{purpose::call, one.lease, std::move(one.order), std::move(one.promise), {}};
+  add_exchange(at, std::move(what), deadline, std::move(whose));
+  if (ldap_.operations() >= most_operations) start_draining("it has carried as many operations as a connection can");
+}
+
+void connection::release_held() {
+  while (!held_.empty() && (phase_ == phase::ready || phase_ == phase::draining)) {
+    auto one = std::move(held_.front());
+    held_.pop_front();
+    auto rest = std::exchange(held_, {});
+    const bool wait = must_wait(one.order);
+    held_ = std::move(rest);
+    if (wait) return held_.push_front(std::move(one));
+    dispatch(one);
+  }
+}
+
+void connection::add_exchange(const encoded_request& at, request_ptr what, time_point deadline, ticket whose) {
+  table::item one;
+  one.what = std::move(what);
+  one.answer = std::make_shared<result>();
+  one.started = now_;
+  one.deadline = deadline;
+  one.begin = at.begin;
+  one.size = at.size;
+  one.ticket = std::move(whose);
+  open_.add(at.id, std::move(one));
+  wake_by(std::min(deadline, now_ + std::min(all_.breaker.suspect_after, all_.breaker.slow_call)));
+}
+
+void connection::on_io(std::uint64_t id, std::uint32_t events) {
+  if (id != io_ || io_ == 0) return;
+  armed_ = 0;
+  react(bytes_.resume(events));
+}
+
+void connection::on_flush() {
+  flush_queued_ = false;
+  react(bytes_.flush());
+}
+
+void connection::react(const transport_action& action) {
+  if (action.connected) reached_peer();
+  if (action.secured) secured();
+  if (action.received) {
+    last_heard_ = now_;
+    if (std::exchange(suspected_, false)) spec_.gauge->silent = false;
+    read_answers();
+  }
+  if (phase_ == phase::closed) return;
+  if (action.ended) {
+    if (is_setting_up() && phase_ != phase::binding) return address_failed(*action.ended);
+    failure why = *action.ended;
+    why.where = phase_ == phase::binding ? stage::bind : stage::operation;
+    why.server = context_.name;
+    why.message = "The connection to " + context_.name + " was lost: " + why.message + ".";
+    // A server may close what is idle; nobody was harmed.
+    return end(std::make_shared<const failure>(std::move(why)), action.orderly && open_.empty() && held_.empty());
+  }
+  release_held();
+  if (action.more) self_->send(self_, io_atom_v, io_, transport::readable);
+}
+
+void connection::read_answers() {
+  while (phase_ != phase::closed && bytes_.is_open()) {
+    const auto frame = bytes_.peek();
+    if (frame.state == pdu_frame::status::partial) return;
+    const char* wrong = frame.state == pdu_frame::status::malformed ? frame.why : nullptr;
+    if (wrong == nullptr && frame.id == 0) {
+      notified(frame);
+      continue;
+    }
+    auto* one = wrong == nullptr ? open_.find(frame.id) : nullptr;
+    if (one != nullptr) {
+      one->answer_bytes += frame.size;
+      const auto what = ldap_.decode(frame, one->what->op, *one->answer);
+      if (what == decoded_pdu::complete) {
+        completed(frame.id);
+        continue;
+      }
+      if (what == decoded_pdu::part) {
+        if (one->answer_bytes > static_cast<std::size_t>(all_.limits.max_result_bytes)) {
+          auto cut = take_back(frame.id);
+          settle(cut, make_failure(errc::result_too_large,
+                                   "The result is larger than max_result_bytes; use paging or streaming."));
+        }
+        continue;
+      }
+      wrong = "an answer that cannot be decoded";
+    } else if (wrong == nullptr && open_.was_abandoned(frame.id)) {
+      bytes_.skip(frame.size);
+      const bool more = frame.op == pdu_op::search_entry || frame.op == pdu_op::search_reference ||
+                        frame.op == pdu_op::intermediate_response;
+      if (!more) open_.forget(frame.id);
+      continue;
+    }
+    if (env_.metrics) env_.metrics->protocol_error();
+    return end(make_failure(errc::connection_failed, "The server at " + context_.name + " broke the protocol: " +
+                                                         (wrong != nullptr ? wrong : "an answer nobody asked for") +
+                                                         "."));
+  }
+}
+
+/// RFC 4511, 4.4: notifications of unknown kinds are ignored.
+void connection::notified(const pdu_frame& frame) {
+  result notice;
+  if (ldap_.decode_notification(frame, notice) != notice_of_disconnection_oid) {
+    return bytes_.skip(std::min(frame.size, bytes_.granted()));
+  }
+  said_goodbye_ = true;
+  const auto cause =
+      make_failure(errc::connection_failed,
+                   context_.name + " announced that it closes the connection (" + result_code_name(notice.code) + ").");
+  start_draining("the server announced that it closes the connection");
+  recast_held(cause);
+  for (const int id : open_.ids([this](const table::item& one) { return !maybe_sent(one); })) {
+    lose(take_back(id), cause);
+  }
+  close_when_empty();
+}
+
+void connection::completed(int id) {
+  auto done = open_.take(id);
+  switch (done.ticket.why) {
+    case purpose::start_tls:
+      return start_tls_answered(*done.answer);
+    case purpose::bind:
+      return bind_answered(*done.answer);
+    case purpose::check: {
+      const int code = done.answer->code;
+      const bool alive = code != result_code::busy && code != result_code::unavailable;
+      finish_check(std::move(done),
+                   alive ? nullptr : make_failure(errc::ldap_error, "The server is " + result_code_name(code) + "."));
+      break;
+    }
+    case purpose::call:
+      complete_call(std::move(done));
+      break;
+  }
+  if (phase_ == phase::draining) close_when_empty();
+}
+
+void connection::complete_call(table::item done) {
+  if (is_bind(done.what->op)) {
+    exclusive_ = false;
+    // Also when it was refused: the connection is anonymous then (RFC 4511, 4.2.1).
+    if (done.ticket.lease != 0) identity_changed_ = true;
+  }
+  auto& whose = done.ticket;
+  done.answer->server = context_.name;
+  if (!is_outcome(done.what->op, done.answer->code)) return judge_answer(done);
+  if (done.slow) {
+    if (whose.order.trial) report_failure(whose.order, failure_class::slow, nullptr);
+  } else {
+    report_success(whose.order, now_ - done.started);
+  }
+  retries_.earn();
+  count(whose.lease);
+  whose.promise.deliver(std::move(done.answer));
+}
+
+/// The directory said no.
+void connection::judge_answer(table::item& done) {
+  const auto& answer = *done.answer;
+  const bool overload = answer.code == result_code::busy || answer.code == result_code::unavailable;
+  const bool user_bind = is_bind(done.what->op);
+  failure why = *make_failure(user_bind && !overload ? errc::authentication_failed : errc::ldap_error,
+                              context_.name + " refused the " + std::string{operation_name(done.what->op)} + " with " +
+                                  result_code_name(answer.code) + ".");
+  why.ldap_code = answer.code;
+  why.matched_dn = answer.matched_dn;
+  why.diagnostic = answer.diagnostic;
+  why.referrals = answer.referrals;
+  why.controls = answer.controls;
+  if (!answer.entries.empty() || !answer.references.empty()) why.partial = done.answer;
+  const auto refused = std::make_shared<const failure>(std::move(why));
+  if (!overload || !postpone(done, refused)) settle(done, refused);
+}
+
+/// A busy server's refusal may be asked again elsewhere, after a pause and within a budget.
+bool connection::postpone(table::item& done, const failure_ptr& why) {
+  auto& whose = done.ticket;
+  const auto pause = jittered<duration>(busy_pause * (1 << std::min<int>(whose.order.attempts, 6)), 0.5, random_);
+  const bool possible = whose.lease == 0 && safe_to_repeat(done.what->op) && may_go_elsewhere(whose.order) &&
+                        now_ + pause < whose.order.deadline;
+  if (!possible || !retries_.spend()) return false;
+  report_failure(whose.order, failure_class::overload, why);
+  whose.order.trial = false;
+  count(whose.lease);
+  wake_by(now_ + pause);
+  postponed_.push_back({{std::move(whose.order), 0, done.started, std::move(whose.promise)}, why, now_ + pause});
+  return true;
+}
+
+/// Of our own accord: the owner learns that it has to replace this connection.
+void connection::start_draining(const char* why) {
+  if (phase_ != phase::ready) return;
+  phase_ = phase::draining;
+  log(log_level::info, why);
+  tell_owner(connection_event::kind::draining);
+}
+
+}  // namespace understudy

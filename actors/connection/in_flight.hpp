@@ -1,0 +1,88 @@
+// The requests of one connection that wait for their answers, by message id.
+#pragma once
+#include "understudy/messages/result.hpp"
+#include "understudy/messages/time.hpp"
+
+#include <algorithm>
+#include <unordered_map>
+#include <unordered_set>
+
+namespace understudy {
+
+/// One encoded request. `Ticket`: whatever its owner needs to answer it.
+template <class Ticket>
+struct exchange {
+  request_ptr what;
+  result_ptr answer;             ///< what arrived of it so far
+  std::size_t answer_bytes = 0;  ///< PDU bytes of that
+  time_point started{};
+  time_point deadline{};
+  std::uint64_t begin = 0;  ///< its place in the byte stream
+  std::size_t size = 0;
+  bool slow = false;  ///< reported as slow already
+  Ticket ticket;
+};
+
+/// Message ids are the session's. Remembers abandoned ones, because a late answer to them is no error (RFC 4511, 4.11).
+template <class Ticket>
+class in_flight {
+ public:
+  using item = exchange<Ticket>;
+
+  in_flight() { open_.reserve(64); }
+
+  item& add(int id, item made) { return open_.insert_or_assign(id, std::move(made)).first->second; }
+  item* find(int id) {
+    const auto at = open_.find(id);
+    return at == open_.end() ? nullptr : &at->second;
+  }
+  /// Removes it; `id` must be there.
+  item take(int id) {
+    auto node = open_.extract(id);
+    return std::move(node.mapped());
+  }
+  /// Removes it and remembers its id.
+  item abandon(int id) {
+    abandoned_.insert(id);
+    return take(id);
+  }
+  bool was_abandoned(int id) const { return abandoned_.count(id) != 0; }
+  /// The last answer to an abandoned request came.
+  void forget(int id) { abandoned_.erase(id); }
+  std::size_t abandoned() const noexcept { return abandoned_.size(); }
+
+  /// Bytes left the stream again, at `begin`: requests behind them move up.
+  void close_gap(std::uint64_t begin, std::size_t size) {
+    for (auto& [id, one] : open_) {
+      if (one.begin > begin) one.begin -= size;
+    }
+  }
+
+  /// Message ids of those that `chosen` picks, in the order they were sent.
+  template <class Predicate>
+  std::vector<int> ids(Predicate chosen) const {
+    std::vector<int> found;
+    for (const auto& [id, one] : open_) {
+      if (chosen(one)) found.push_back(id);
+    }
+    std::sort(found.begin(), found.end());
+    return found;
+  }
+  std::vector<int> ids() const {
+    return ids([](const item&) { return true; });
+  }
+
+  template <class Visitor>
+  void each(Visitor visit) {
+    for (auto& [id, one] : open_) visit(id, one);
+  }
+
+  std::size_t size() const noexcept { return open_.size(); }
+  bool empty() const noexcept { return open_.empty(); }
+
+ private:
+  std::unordered_map<int, item> open_;
+  std::unordered_set<int> abandoned_;
+};
+
+}  // namespace understudy

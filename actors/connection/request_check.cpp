@@ -1,0 +1,79 @@
+// Checks of each kind of request.
+#include "understudy/actors/connection/request_check.hpp"
+
+#include "understudy/actors/connection/filter_check.hpp"
+
+namespace understudy {
+namespace {
+
+bool has_nul(std::string_view text) noexcept { return text.find('\0') != std::string_view::npos; }
+
+std::string nul_in(const char* what, std::string_view text) {
+  return has_nul(text) ? std::string{what} + " contains a NUL byte" : std::string{};
+}
+
+std::string check_name(std::string_view name) {
+  return name.empty() ? "an attribute has no name" : nul_in("an attribute's name", name);
+}
+
+std::string first_of(std::string a, std::string b) { return a.empty() ? std::move(b) : std::move(a); }
+
+struct checker {
+  std::string operator()(const search_request& r) const {
+    if (has_nul(r.base)) return nul_in("the search base", r.base);
+    if (r.size_limit < 0 || r.time_limit < 0) return "a limit is negative";
+    for (const auto& name : r.attributes) {
+      if (auto problem = check_name(name); !problem.empty()) return problem;
+    }
+    auto problem = check_filter(r.filter);
+    return problem.empty() ? problem : "malformed filter: " + problem;
+  }
+  std::string operator()(const compare_request& r) const {
+    return first_of(nul_in("the DN", r.dn), check_name(r.attribute));
+  }
+  std::string operator()(const add_request& r) const {
+    auto problem = nul_in("the DN", r.dn);
+    for (const auto& a : r.attributes) {
+      problem = first_of(std::move(problem), check_name(a.name));
+      if (problem.empty() && a.values.empty()) problem = "attribute " + a.name + " of a new entry has no values";
+    }
+    return problem.empty() && r.attributes.empty() ? "a new entry needs attributes" : problem;
+  }
+  std::string operator()(const modify_request& r) const {
+    auto problem = nul_in("the DN", r.dn);
+    for (const auto& c : r.changes) problem = first_of(std::move(problem), check_name(c.target.name));
+    return problem.empty() && r.changes.empty() ? "a modify needs changes" : problem;
+  }
+  std::string operator()(const delete_request& r) const { return nul_in("the DN", r.dn); }
+  std::string operator()(const modify_dn_request& r) const {
+    auto problem = first_of(nul_in("the DN", r.dn), nul_in("the new RDN", r.new_rdn));
+    return r.new_superior ? first_of(std::move(problem), nul_in("the new superior", *r.new_superior)) : problem;
+  }
+  std::string operator()(const bind_request& r) const {
+    if (r.password.size() == 0) return "a bind without a password would be anonymous (RFC 4513, 5.1.2); it is not sent";
+    return nul_in("the DN", r.dn);
+  }
+  std::string operator()(const extended_request& r) const {
+    if (r.oid.empty()) return "an extended operation needs an OID";
+    if (r.oid == start_tls_oid) return "TLS is set up by the connection; StartTLS cannot be requested";
+    return nul_in("the OID", r.oid);
+  }
+  std::string operator()(const whoami_request&) const { return {}; }
+  std::string operator()(const password_modify_request&) const { return {}; }
+};
+
+}  // namespace
+
+failure_ptr check_request(const request& what) {
+  auto problem = std::visit(checker{}, what.op);
+  for (const auto& c : what.controls) {
+    if (problem.empty() && (c.oid.empty() || has_nul(c.oid))) problem = "a control has no valid OID";
+  }
+  if (problem.empty()) return nullptr;
+  failure f;
+  f.code = errc::invalid_request;
+  f.message = "The " + std::string{operation_name(what.op)} + " was not sent: " + problem + ".";
+  return std::make_shared<const failure>(std::move(f));
+}
+
+}  // namespace understudy

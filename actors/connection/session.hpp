@@ -1,0 +1,76 @@
+// One LDAP session: libldap as encoder and decoder on top of a transport. It never blocks and never reconnects.
+#pragma once
+#include "understudy/actors/connection/transport.hpp"
+#include "understudy/messages/result.hpp"
+
+struct ldap;
+struct ldapmsg;
+
+namespace understudy {
+
+/// Lets libldap read its configuration, once, before other threads run. open() does it too.
+void initialise_libldap();
+
+/// Where a request stands in the byte stream, or why it could not be encoded.
+struct encoded_request {
+  int id = 0;               ///< message id
+  std::uint64_t begin = 0;  ///< position of its first byte in the transport's stream
+  std::size_t size = 0;
+  failure_ptr error;
+};
+
+/// What a PDU was for its request.
+enum class decoded_pdu : std::uint8_t {
+  part,      ///< an entry, a reference or an intermediate response; more will come
+  complete,  ///< the result
+  malformed  ///< not decodable, or no answer to such a request
+};
+
+/// Not thread-safe; may move between threads.
+class session {
+ public:
+  explicit session(transport& bytes) noexcept : transport_(bytes) {}
+  ~session() { close(false); }
+  session(const session&) = delete;
+  session& operator=(const session&) = delete;
+
+  /// Makes the libldap handle with every option set: ldap.conf and LDAP* variables change nothing.
+  failure_ptr open();
+  /// Frees the handle; `polite` leaves an unbind request in the transport's buffer.
+  void close(bool polite) noexcept;
+  bool is_open() const noexcept { return handle_ != nullptr; }
+
+  /// Encodes into the transport's buffer. `what` has passed check_request().
+  encoded_request encode(const request& what);
+  /// A simple bind; both empty: an anonymous one, which takes an earlier identity away (RFC 4513, 5.1.1).
+  encoded_request encode_bind(const std::string& dn, const secret& password);
+  encoded_request encode_start_tls();
+
+  /// Forgets `id`; `on_wire` tells the server (RFC 4511, 4.11).
+  void abandon(int id, bool on_wire);
+
+  /// Decodes the PDU that transport::peek() found complete, as an answer to `op`, and consumes it.
+  decoded_pdu decode(const pdu_frame& frame, const any_operation& op, result& into);
+  /// Consumes an unsolicited notification (message id 0; RFC 4511, 4.4): its OID, empty when it cannot be decoded.
+  std::string decode_notification(const pdu_frame& frame, result& into);
+
+  /// Requests encoded so far.
+  std::uint32_t operations() const noexcept { return operations_; }
+
+ private:
+  friend struct request_encoder;
+  ldapmsg* next_message(const pdu_frame& frame);
+  encoded_request sent(int code, int id, std::uint64_t begin);
+
+  transport& transport_;
+  ldap* handle_ = nullptr;
+  int dereference_ = 0;
+  bool mute_ = false;  // what libldap writes now is dropped
+  std::uint32_t operations_ = 0;
+  friend struct sockbuf_callbacks;
+};
+
+/// True when `tag` can answer `op`.
+bool answers(std::uint8_t tag, const any_operation& op) noexcept;
+
+}  // namespace understudy

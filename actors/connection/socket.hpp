@@ -1,0 +1,32 @@
+// Non-blocking stream sockets with the options that every connection to a directory has.
+#pragma once
+#include "understudy/actors/connection/channel.hpp"
+#include "understudy/messages/event.hpp"
+
+#include <memory>
+
+namespace understudy {
+
+/// A socket on its way to a peer; `error` is an errno value, 0 when there is none.
+struct opened_socket {
+  int fd = -1;
+  int error = 0;
+};
+
+/// Starts connecting to `to` (TCP or a Unix domain socket) without waiting: the socket becomes writable when that has
+/// come to an end; pending_error() tells which. The caller owns `fd`.
+opened_socket open_socket(const socket_address& to) noexcept;
+
+/// The errno value that a socket has met since the last call; 0: none.
+int pending_error(int fd) noexcept;
+
+/// The address of a Unix domain socket; empty `bytes` when `path` is too long for one.
+socket_address local_address(const std::string& path);
+
+/// "connection refused" …: the text of an errno value.
+std::string errno_text(int code);
+
+/// Plain bytes over `fd`, which stays the caller's.
+std::unique_ptr<channel> make_plain_channel(int fd);
+
+}  // namespace understudy

@@ -1,0 +1,214 @@
+// Buffers, batching and bookkeeping of one stream.
+#include "understudy/actors/connection/transport.hpp"
+
+#include "understudy/actors/connection/socket.hpp"
+
+#include <unistd.h>
+#include <algorithm>
+#include <cstring>
+
+namespace understudy {
+namespace {
+
+constexpr std::size_t read_size = 32 * 1024;
+// One turn reads so much at most: a server that never pauses must not keep other connections waiting.
+constexpr std::size_t turn_size = 256 * 1024;
+constexpr std::size_t kept_out_capacity = 16 * 1024;
+
+failure_ptr stream_failure(errc code, std::string message) {
+  failure f;
+  f.code = code;
+  f.message = std::move(message);
+  return std::make_shared<const failure>(std::move(f));
+}
+
+}  // namespace
+
+transport::~transport() { close(); }
+
+void transport::open(int fd) {
+  close();
+  fd_ = fd;
+  phase_ = phase::connecting;
+  channel_ = make_plain_channel(fd);
+}
+
+void transport::close() noexcept {
+  if (fd_ < 0) return;
+  if (phase_ == phase::open) channel_->shut_down();
+  channel_.reset();
+  ::close(fd_);
+  fd_ = -1;
+  phase_ = phase::closed;
+  write_blocked_ = write_needs_room_ = handshake_writes_ = false;
+  retry_size_ = in_begin_ = in_end_ = granted_ = 0;
+  out_base_ += out_.size();
+  out_.clear();
+  out_begin_ = 0;
+  release_empty_buffers();
+}
+
+failure_ptr transport::secure(std::unique_ptr<channel> tls) {
+  if (bytes_in() != 0) {
+    return stream_failure(errc::ssl_error, "the server sent unprotected bytes after agreeing to TLS");
+  }
+  channel_ = std::move(tls);
+  phase_ = phase::securing;
+  return nullptr;
+}
+
+transport_action transport::resume(std::uint32_t events) {
+  transport_action action;
+  if (phase_ == phase::connecting && (events & writable) != 0) {
+    if (const int code = pending_error(fd_); code != 0) {
+      action.ended = stream_failure(errc::connection_failed, errno_text(code));
+      return action;
+    }
+    phase_ = phase::open;
+    action.connected = true;
+    return action;
+  }
+  if (phase_ == phase::securing) {
+    shake_hands(action);
+    return action;
+  }
+  if (phase_ != phase::open) return action;
+  // TLS may need to read in order to write and the other way round: whatever happened, both are tried.
+  if (write_blocked_) write(action);
+  if (!action.ended && (events & readable) != 0) read(action);
+  return action;
+}
+
+transport_action transport::flush() {
+  transport_action action;
+  if (phase_ == phase::open && !write_blocked_) write(action);
+  return action;
+}
+
+std::uint32_t transport::interest() const noexcept {
+  switch (phase_) {
+    case phase::closed:
+      return 0;
+    case phase::connecting:
+      return writable;
+    case phase::securing:
+      return handshake_writes_ ? writable : readable;
+    case phase::open:
+      return write_needs_room_ ? readable | writable : readable;
+  }
+  return 0;
+}
+
+void transport::shake_hands(transport_action& action) {
+  const auto result = channel_->handshake();
+  if (result.what == channel_result::kind::done) {
+    phase_ = phase::open;
+    action.secured = true;
+    return;
+  }
+  handshake_writes_ = result.what == channel_result::kind::want_write;
+  if (result.what == channel_result::kind::closed || result.what == channel_result::kind::failed) end(action, result);
+}
+
+void transport::read(transport_action& action) {
+  for (std::size_t total = 0; total < turn_size;) {
+    char* to = room_for_reading();
+    const auto room = in_capacity_ - in_end_;
+    const auto result = channel_->read(to, room);
+    if (result.what != channel_result::kind::done) {
+      release_empty_buffers();
+      if (result.what == channel_result::kind::closed || result.what == channel_result::kind::failed) {
+        end(action, result);
+      }
+      return;
+    }
+    in_end_ += result.bytes;
+    total += result.bytes;
+    action.received = true;
+    // A plain socket that filled less than it could is empty now; a TLS stream must be asked until it says so.
+    if (result.bytes < room && channel_->drained_by_short_read()) return;
+  }
+  action.more = true;
+}
+
+void transport::write(transport_action& action) {
+  write_blocked_ = write_needs_room_ = false;
+  while (out_begin_ < out_.size()) {
+    const auto size = retry_size_ != 0 ? retry_size_ : std::min(bytes_out(), channel_->largest_write());
+    const auto result = channel_->write(out_.data() + out_begin_, size);
+    handed_over_ = std::max(handed_over_, out_base_ + out_begin_ + result.taken);
+    retry_size_ = 0;
+    out_begin_ += result.bytes;
+    if (result.what == channel_result::kind::done) continue;
+    if (result.what == channel_result::kind::closed || result.what == channel_result::kind::failed) {
+      end(action, result);
+    } else {
+      retry_size_ = result.taken;
+      write_blocked_ = true;
+      write_needs_room_ = result.what == channel_result::kind::want_write;
+    }
+    break;
+  }
+  out_base_ += out_begin_;
+  out_.erase(0, out_begin_);
+  out_begin_ = 0;
+  if (out_.empty() && out_.capacity() > kept_out_capacity) std::string{}.swap(out_);
+}
+
+void transport::end(transport_action& action, const channel_result& result) {
+  action.orderly = result.what == channel_result::kind::closed;
+  action.ended =
+      result.error ? result.error : stream_failure(errc::connection_failed, "the server closed the connection");
+}
+
+pdu_frame transport::peek() const noexcept {
+  return frame_pdu({in_.get() + in_begin_, in_end_ - in_begin_}, max_pdu_bytes_);
+}
+
+std::size_t transport::take(char* to, std::size_t room) noexcept {
+  const auto n = std::min(room, granted_);
+  if (n == 0) return 0;
+  std::memcpy(to, in_.get() + in_begin_, n);
+  granted_ -= n;
+  in_begin_ += n;
+  return n;
+}
+
+void transport::skip(std::size_t size) noexcept {
+  in_begin_ += std::min(size, bytes_in());
+  granted_ = 0;
+}
+
+void transport::append(const char* bytes, std::size_t size) { out_.append(bytes, size); }
+
+void transport::discard(std::uint64_t begin, std::size_t size) {
+  out_.erase(static_cast<std::size_t>(begin - out_base_), size);
+}
+
+/// Room for at least half a read; moves or grows what is there when that is not left behind it.
+char* transport::room_for_reading() {
+  if (in_begin_ == in_end_) in_begin_ = in_end_ = 0;
+  if (in_capacity_ - in_end_ >= read_size / 2) return in_.get() + in_end_;
+  const auto held = bytes_in();
+  if (held + read_size <= in_capacity_) {
+    std::memmove(in_.get(), in_.get() + in_begin_, held);
+  } else {
+    // Twice as much each time: a long PDU is copied a bounded number of times.
+    const auto capacity = std::max(held + read_size, in_capacity_ == 0 ? read_size : 2 * held);
+    std::unique_ptr<char[]> bigger{new char[capacity]};
+    if (held != 0) std::memcpy(bigger.get(), in_.get() + in_begin_, held);
+    in_ = std::move(bigger);
+    in_capacity_ = capacity;
+  }
+  in_begin_ = 0;
+  in_end_ = held;
+  return in_.get() + held;
+}
+
+void transport::release_empty_buffers() noexcept {
+  if (in_begin_ != in_end_) return;
+  in_.reset();
+  in_capacity_ = in_begin_ = in_end_ = 0;
+}
+
+}  // namespace understudy

@@ -1,0 +1,96 @@
+// A socket with two buffers: batches reads and writes, hands out complete PDUs only, and knows which bytes left.
+#pragma once
+#include "understudy/actors/connection/channel.hpp"
+#include "understudy/actors/connection/pdu_framer.hpp"
+
+#include <memory>
+
+namespace understudy {
+
+/// What a step of the transport came to. Bytes that arrived are to be looked at before `ended`.
+struct transport_action {
+  bool connected = false;  ///< the socket reached its peer
+  bool secured = false;    ///< the TLS handshake is complete and its checks passed
+  bool received = false;   ///< at least one byte arrived
+  bool more = false;       ///< stopped reading to let others work: call resume() again soon
+  bool orderly = false;    ///< of an end: the peer closed the stream, nothing broke
+  failure_ptr ended;       ///< the stream is over, and why
+};
+
+/// The state machine between a non-blocking socket and the LDAP session. Owns the descriptor. Not thread-safe.
+class transport {
+ public:
+  static constexpr std::uint32_t readable = 1, writable = 2;
+
+  explicit transport(std::size_t max_pdu_bytes) noexcept : max_pdu_bytes_(max_pdu_bytes) {}
+  ~transport();
+  transport(const transport&) = delete;
+  transport& operator=(const transport&) = delete;
+
+  /// Takes a socket that is connecting (or connected). Closes an earlier one and forgets all bytes.
+  void open(int fd);
+  /// TLS from the next byte on, in both directions. Bytes that came before it are an injection: a failure.
+  failure_ptr secure(std::unique_ptr<channel> tls);
+  /// Does what `events` (readable, writable) allow.
+  transport_action resume(std::uint32_t events);
+  /// Writes what is gathered, as far as that goes without waiting.
+  transport_action flush();
+  /// True when flush() has something to do that no event will do.
+  bool wants_flush() const noexcept { return phase_ == phase::open && !write_blocked_ && bytes_out() != 0; }
+  /// What to wait for; 0 when closed.
+  std::uint32_t interest() const noexcept;
+  /// Says goodbye where the protocol has a word for it and closes the socket.
+  void close() noexcept;
+
+  int fd() const noexcept { return fd_; }
+  bool is_open() const noexcept { return phase_ == phase::open; }
+  std::string encryption() const { return channel_ ? channel_->encryption() : "none"; }
+
+  /// The first PDU that arrived.
+  pdu_frame peek() const noexcept;
+  /// Lets take() hand out the next `size` bytes, which peek() found complete.
+  void grant(std::size_t size) noexcept { granted_ = size; }
+  /// Copies at most `room` granted bytes; 0: none are left.
+  std::size_t take(char* to, std::size_t room) noexcept;
+  std::size_t granted() const noexcept { return granted_; }
+  /// Drops the next `size` bytes.
+  void skip(std::size_t size) noexcept;
+  std::size_t bytes_in() const noexcept { return in_end_ - in_begin_; }
+  /// Frees the read buffer when nothing is in it: an idle connection keeps none.
+  void release_empty_buffers() noexcept;
+
+  void append(const char* bytes, std::size_t size);
+  /// Positions in the stream of all bytes ever appended. A byte below handed_over() may reach the server.
+  std::uint64_t appended() const noexcept { return out_base_ + out_.size(); }
+  std::uint64_t handed_over() const noexcept { return handed_over_; }
+  std::size_t bytes_out() const noexcept { return out_.size() - out_begin_; }
+  /// Takes bytes back that were not handed over yet; later ones move up by `size`.
+  void discard(std::uint64_t begin, std::size_t size);
+
+ private:
+  enum class phase : std::uint8_t { closed, connecting, securing, open };
+
+  void read(transport_action& action);
+  void write(transport_action& action);
+  void shake_hands(transport_action& action);
+  void end(transport_action& action, const channel_result& result);
+  char* room_for_reading();
+
+  std::size_t max_pdu_bytes_;
+  int fd_ = -1;
+  phase phase_ = phase::closed;
+  std::unique_ptr<channel> channel_;
+  bool write_blocked_ = false, write_needs_room_ = false;
+  bool handshake_writes_ = false;
+  std::size_t retry_size_ = 0;  // of a write that is to be repeated unchanged
+
+  std::unique_ptr<char[]> in_;
+  std::size_t in_capacity_ = 0, in_begin_ = 0, in_end_ = 0, granted_ = 0;
+
+  std::string out_;
+  std::size_t out_begin_ = 0;   // of out_: what is not written yet
+  std::uint64_t out_base_ = 0;  // stream position of out_[0]
+  std::uint64_t handed_over_ = 0;
+};
+
+}  // namespace understudy

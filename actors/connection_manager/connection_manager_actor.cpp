@@ -1,0 +1,150 @@
+// The manager's messages and where each of them goes.
+#include "understudy/actors/connection_manager/connection_manager_actor.hpp"
+
+#include <caf/actor_system.hpp>
+#include <caf/send.hpp>
+#include <caf/stateful_actor.hpp>
+
+namespace understudy {
+namespace {
+
+failure refusal(errc code, std::string message) {
+  failure f;
+  f.code = code;
+  f.where = stage::queue;
+  f.message = std::move(message);
+  return f;
+}
+
+}  // namespace
+
+connection_manager_impl::connection_manager_impl(manager_interface::pointer self, settings_ptr all, environment_ptr env,
+                                                 manager_parts parts)
+    : self_(self),
+      all_(std::move(all)),
+      env_(std::move(env)),
+      parts_(std::move(parts)),
+      guard_(*self, env_, "manager"),
+      credentials_(self, env_, all_, parts_.read_secret),
+      drain_timer_(env_->poller->add_timer(self->address())) {}
+
+/// Children are left only when the manager was killed; nobody else would end them.
+connection_manager_impl::~connection_manager_impl() {
+  env_->poller->remove_timer(drain_timer_);
+  const auto end = [](const auto& child) {
+    if (child) caf::anon_send_exit(child, caf::exit_reason::user_shutdown);
+  };
+  end(monitor_);
+  for (const auto& server : servers_) end(server.pool);
+  end(breaker_);
+}
+
+/// Hands a request on to a child, which answers it.
+template <class Answer, class Handle, class... What>
+caf::result<Answer> connection_manager_impl::to_child(const Handle& child, What&&... what) {
+  return guard_.answer<Answer>([&]() -> caf::result<Answer> {
+    if (!child) {
+      return to_error(refusal(errc::draining, "The runtime is being stopped and takes nothing new."));
+    }
+    return self_->delegate(child, std::forward<What>(what)...);
+  });
+}
+
+/// The same, to the pool of `server`; `unknown`: what to answer when there is no such server.
+template <class Answer, class... What>
+caf::result<Answer> connection_manager_impl::to_pool(server_id server, errc unknown, What&&... what) {
+  if (server >= all_->servers.size()) {
+    return to_error(refusal(unknown, "There is no server number " + std::to_string(server) + "."));
+  }
+  const auto pool = server < servers_.size() ? servers_[server].pool : pool_actor{};
+  return to_child<Answer>(pool, std::forward<What>(what)...);
+}
+
+manager_interface::behavior_type connection_manager_impl::make_behavior() {
+  be_quiet(*self_);
+  self_->set_down_handler([this](caf::down_msg& down) { guard_.run([&] { on_down(down.source); }); });
+  self_->set_exit_handler([this](caf::exit_msg& order) { on_exit(order.reason); });
+  start_children();
+  return {
+      [this](perform_atom what, call& c) { return to_child<result_ptr>(breaker_, what, std::move(c)); },
+      [this](lease_atom what, lease_request& r) { return to_child<lease_grant>(breaker_, what, std::move(r)); },
+      [this](cancel_atom what, const cancel_token_ptr& token) { self_->send(breaker_, what, token); },
+      [this](router_atom) -> caf::result<circuit_breaker_actor> {
+        if (!breaker_) return to_error(refusal(errc::draining, "The runtime is being stopped."));
+        return breaker_;
+      },
+      [this](credential_atom, server_id server) -> caf::result<credential> {
+        auto answer = self_->make_response_promise<credential>();
+        guard_.run([&] { credentials_.ask(server, answer); });
+        return answer;
+      },
+      [this](credential_atom, const credential_verdict& verdict) { guard_.run([&] { credentials_.judge(verdict); }); },
+      [this](status_atom) { return guard_.answer<runtime_snapshot>([this] { return status(); }); },
+      [this](health_atom what, time_point deadline) {
+        return to_child<std::vector<probe_report>>(monitor_, what, deadline);
+      },
+      [this](check_atom what, server_id server, time_point deadline) {
+        return to_pool<pool_health>(server, errc::no_server, what, deadline);
+      },
+      [this](cleanup_atom what, server_id server) { return to_pool<std::uint32_t>(server, errc::no_server, what); },
+      [this](claim_atom what, server_id server, lease_id lease) {
+        if (server < servers_.size()) self_->send(servers_[server].pool, what, lease);
+      },
+      [this](release_atom what, server_id server, lease_id lease) {
+        return to_pool<bool>(server, errc::invalid_lease, what, lease);
+      },
+      [this](suspend_atom what, server_id server, std::uint32_t ttl) {
+        return to_child<bool>(breaker_, what, server, ttl);
+      },
+      [this](resume_atom what, server_id server) {
+        guard_.run([&] { credentials_.resume(server); });
+        return to_child<bool>(breaker_, what, server);
+      },
+      [this](drain_atom, time_point deadline) { return guard_.answer<bool>([&] { return drain(deadline); }); },
+      [this](tick_atom, std::uint64_t timer) { guard_.run([&] { on_tick(timer); }); },
+      [this](resolved_atom, server_id source, const secret_reading& found) {
+        guard_.run([&] { credentials_.read_done(source, found); });
+      },
+  };
+}
+
+void connection_manager_impl::on_tick(std::uint64_t timer) {
+  if (!credentials_.on_tick(timer) && timer == drain_timer_ && draining_) {
+    finish(false);
+  }
+}
+
+void connection_manager_impl::say(log_level level, std::string_view text, const log_port::fields& more) const {
+  env_->log->write(level, "manager", text, more);
+}
+
+namespace {
+
+/// CAF makes the state with nothing but `self`; the rest comes with the behaviour.
+struct connection_manager_state {
+  static inline const char* name = "understudy.connection_manager";
+  explicit connection_manager_state(manager_interface::stateful_pointer<connection_manager_state>) {}
+  std::unique_ptr<connection_manager_impl> impl;
+};
+
+manager_interface::behavior_type connection_manager(manager_interface::stateful_pointer<connection_manager_state> self,
+                                                    settings_ptr all, environment_ptr env, manager_parts parts) {
+  auto& impl = self->state.impl;
+  impl = std::make_unique<connection_manager_impl>(self, std::move(all), std::move(env), std::move(parts));
+  return impl->make_behavior();
+}
+
+}  // namespace
+
+connection_manager_actor spawn_connection_manager(caf::actor_system& system, settings_ptr all, environment_ptr env,
+                                                  manager_parts parts) {
+  return system.spawn(connection_manager, std::move(all), std::move(env), std::move(parts));
+}
+
+connection_manager_actor spawn_connection_manager(caf::actor_system& system, settings_ptr all, environment_ptr env,
+                                                  connection_factory connect) {
+  auto parts = make_manager_parts(all, env, std::move(connect));
+  return spawn_connection_manager(system, std::move(all), std::move(env), std::move(parts));
+}
+
+}  // namespace understudy

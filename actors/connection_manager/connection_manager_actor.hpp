@@ -1,0 +1,77 @@
+// Root supervisor of one runtime: starts and replaces breaker, pools and monitor, keeps the service's credentials,
+// gathers the state of everything, and drains it all in the end.
+#pragma once
+#include "understudy/actors/connection_manager/credential_service.hpp"
+#include "understudy/actors/ports/guard.hpp"
+
+namespace understudy {
+
+/// Translates messages: hands requests on to the breaker or a server's pool, supervises its children.
+class connection_manager_impl {
+ public:
+  connection_manager_impl(manager_interface::pointer self, settings_ptr all, environment_ptr env, manager_parts parts);
+  ~connection_manager_impl();
+  connection_manager_impl(const connection_manager_impl&) = delete;
+  connection_manager_impl& operator=(const connection_manager_impl&) = delete;
+
+  manager_interface::behavior_type make_behavior();
+
+ private:
+  template <class Answer, class... What>
+  caf::result<Answer> to_pool(server_id server, errc unknown, What&&... what);
+  template <class Answer, class Handle, class... What>
+  caf::result<Answer> to_child(const Handle& child, What&&... what);
+
+  // Children (manager_children.cpp).
+  void start_children();
+  void introduce_children();
+  void on_down(const caf::actor_addr& child);
+  void replace(const caf::actor_addr& child);
+  void replace_all();
+  void give_up();
+  void dismiss_children();
+
+  // The end (manager_drain.cpp).
+  caf::result<bool> drain(time_point deadline);
+  void ask_pools_to_drain();
+  void pool_drained(std::uint64_t round, bool clean);
+  void finish(bool in_time);
+  void on_exit(const caf::error& order);
+
+  // The state of everything (manager_status.cpp).
+  caf::result<runtime_snapshot> status();
+
+  void on_tick(std::uint64_t timer);
+  void say(log_level level, std::string_view text, const log_port::fields& more = {}) const;
+
+  manager_interface::pointer self_;
+  settings_ptr all_;
+  environment_ptr env_;
+  manager_parts parts_;
+  handler_guard guard_;
+  restart_budget replacements_;
+  credential_service credentials_;
+
+  circuit_breaker_actor breaker_;
+  health_monitor_actor monitor_;
+  std::vector<routed_server> servers_;  ///< by server_id
+
+  poller_port::timer_id drain_timer_;
+  bool draining_ = false;
+  bool failed_ = false;  ///< drains because children kept ending
+  time_point drain_deadline_{};
+  std::uint64_t drain_round_ = 0;  ///< answers of an earlier round do not count
+  std::size_t pools_draining_ = 0;
+  bool clean_ = true;
+  std::vector<caf::typed_response_promise<bool>> drained_;
+};
+
+/// Starts the root supervisor and, with it, everything below. `connect` makes connections (spawn_connection, or a
+/// test's own). Drain it to end it; user_shutdown ends it at once.
+connection_manager_actor spawn_connection_manager(caf::actor_system& system, settings_ptr all, environment_ptr env,
+                                                  connection_factory connect);
+/// The same, made of other parts.
+connection_manager_actor spawn_connection_manager(caf::actor_system& system, settings_ptr all, environment_ptr env,
+                                                  manager_parts parts);
+
+}  // namespace understudy

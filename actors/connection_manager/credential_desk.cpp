@@ -1,0 +1,245 @@
+// Accounts, readings of their secrets, and the way of an asker through both.
+#include "understudy/actors/connection_manager/credential_desk.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace understudy {
+namespace {
+
+// Names the source for people; of a command only the program, its arguments may be secret.
+std::string name_of_source(const connection_info& info) {
+  if (!info.password_file.empty()) {
+    return "password_file " + info.password_file;
+  }
+  if (!info.password_command.empty()) {
+    return "password_command " + info.password_command.front();
+  }
+  return info.password_callback ? "password_callback" : "password in the configuration";
+}
+
+bool is_constant(const connection_info& info) {
+  return info.password_file.empty() && info.password_command.empty() && !info.password_callback;
+}
+
+}  // namespace
+
+// Callbacks cannot be compared: each is a source of its own, and equal bytes meet again at the gate.
+bool credential_desk::same_source(const connection_info& a, const connection_info& b) {
+  return a.bind_dn == b.bind_dn && a.password == b.password && a.password_file == b.password_file &&
+         a.password_command == b.password_command && !a.password_callback && !b.password_callback;
+}
+
+credential_desk::credential_desk(const std::vector<connection_info>& servers, const gate_options& gate,
+                                 const desk_timing& timing)
+    : servers_(servers), timing_(timing), gate_(gate) {
+  for (std::size_t i = 0; i < servers_.size(); ++i) {
+    add_server(static_cast<server_id>(i), servers_[i]);
+  }
+}
+
+void credential_desk::add_server(server_id id, const connection_info& info) {
+  if (info.bind_dn.empty()) {
+    of_server_.emplace_back();
+    return;
+  }
+  const auto known =
+      std::find_if(accounts_.begin(), accounts_.end(), [&](const account& a) { return same_source(*a.info, info); });
+  if (known != accounts_.end()) {
+    known->servers.push_back(id);
+    of_server_.emplace_back(static_cast<std::size_t>(known - accounts_.begin()));
+    return;
+  }
+  account fresh;
+  fresh.info = &info;
+  fresh.servers.push_back(id);
+  fresh.constant = is_constant(info);
+  const auto number =
+      gate_.add_account(info.bind_dn, name_of_source(info), fresh.constant ? duration::zero() : timing_.read_again);
+  if (fresh.constant) {
+    take(fresh, number, {info.password, {}}, {});
+  }
+  accounts_.push_back(std::move(fresh));
+  of_server_.emplace_back(number);
+}
+
+credential_desk::account* credential_desk::account_of(server_id server) {
+  if (server >= of_server_.size() || !of_server_[server]) {
+    return nullptr;
+  }
+  return &accounts_[*of_server_[server]];
+}
+
+desk_actions credential_desk::ask(std::uint64_t ticket, server_id server, time_point deadline, time_point now) {
+  desk_actions out;
+  auto* a = account_of(server);
+  if (a == nullptr) {
+    out.answers.push_back({ticket, {}, nullptr});
+    return out;
+  }
+  if (may_use_last_reading(*a, now)) {
+    admit(*a, {ticket, server, deadline}, now, out);
+    return out;
+  }
+  a->waiting.push_back({ticket, server, deadline});
+  read(*a, now, out);
+  drop_overdue(*a, now, out);
+  return out;
+}
+
+// A command may be dear: while its secret is refused it runs every minute, not for everybody who asks.
+bool credential_desk::may_use_last_reading(const account& a, time_point now) const {
+  const bool fresh = a.read_at && now < *a.read_at + timing_.fresh;
+  const bool dear = !a.info->password_command.empty() && a.read_at && gate_.retry_at(number_of(a), now);
+  return a.constant || fresh || dear;
+}
+
+// One read at a time: a source that never comes to an end costs one worker, not one each minute.
+void credential_desk::read(account& a, time_point now, desk_actions& out) {
+  if (a.reading) {
+    return;
+  }
+  a.reading = true;
+  a.overdue = now + timing_.read_timeout;
+  out.reads.push_back(a.servers.front());
+}
+
+// A source that cannot be read now does not make the secret wrong that it gave before.
+void credential_desk::admit(account& a, const asker& who, time_point now, desk_actions& out) {
+  if (a.value.empty()) {
+    out.answers.push_back({who.ticket, {}, unreadable(a)});
+    return;
+  }
+  const auto number = number_of(a);
+  asked_.emplace(who.ticket, number);
+  settle(gate_.ask(who.ticket, number, who.server, who.deadline, now), out);
+}
+
+void credential_desk::admit_waiting(account& a, time_point now, desk_actions& out) {
+  for (const auto& who : std::exchange(a.waiting, {})) {
+    admit(a, who, now, out);
+  }
+}
+
+void credential_desk::settle(const gate_answers& answers, desk_actions& out) {
+  for (const auto& answer : answers) {
+    const auto found = asked_.find(answer.ticket);
+    const auto& a = accounts_[found->second];
+    asked_.erase(found);
+    if (answer.refusal) {
+      out.answers.push_back({answer.ticket, {}, answer.refusal});
+    } else {
+      out.answers.push_back({answer.ticket, {a.info->bind_dn, a.value, answer.version}, nullptr});
+    }
+  }
+}
+
+desk_actions credential_desk::judge(const credential_verdict& verdict, time_point now, wall_time wall) {
+  desk_actions out;
+  settle(gate_.judge(verdict, now, wall), out);
+  watch_refusals(now, out);
+  return out;
+}
+
+// Keeps the schedule of refused accounts: a look at the source at once, then every minute.
+void credential_desk::watch_refusals(time_point now, desk_actions& out) {
+  for (auto& a : accounts_) {
+    if (a.constant) {
+      continue;
+    }
+    if (!gate_.retry_at(number_of(a), now)) {
+      a.next_read.reset();
+    } else if (!a.next_read) {
+      a.next_read = now + timing_.read_again;
+      read(a, now, out);
+    }
+  }
+}
+
+// A bind with an empty password is anonymous (RFC 4513, 5.1.2) and would be taken for success.
+gate_answers credential_desk::take(account& a, std::size_t number, const secret_reading& found, time_point now) {
+  a.problem = found.ok() && found.value.size() == 0 ? name_of_source(*a.info) + " is empty" : found.problem;
+  if (!a.problem.empty()) {
+    return {};
+  }
+  a.read_at = now;
+  a.value = found.value;
+  return gate_.set_secret(number, found.value, now);
+}
+
+desk_actions credential_desk::read_done(server_id source, const secret_reading& found, time_point now) {
+  desk_actions out;
+  auto* a = account_of(source);
+  if (a == nullptr) {
+    return out;
+  }
+  a->reading = false;
+  settle(take(*a, number_of(*a), found, now), out);
+  admit_waiting(*a, now, out);
+  watch_refusals(now, out);
+  return out;
+}
+
+void credential_desk::resume(server_id server) {
+  if (const auto* a = account_of(server)) {
+    gate_.retry_now(number_of(*a));
+  }
+}
+
+void credential_desk::drop_overdue(account& a, time_point now, desk_actions& out) {
+  if (a.reading && a.overdue <= now) {
+    a.problem = name_of_source(*a.info) + " was not read within " +
+                std::to_string(std::chrono::ceil<seconds>(timing_.read_timeout).count()) + " s";
+    admit_waiting(a, now, out);
+  }
+  std::vector<asker> patient;
+  for (const auto& who : std::exchange(a.waiting, {})) {
+    if (who.deadline > now) {
+      patient.push_back(who);
+    } else {
+      out.answers.push_back({who.ticket, {}, unreadable(a)});
+    }
+  }
+  a.waiting = std::move(patient);
+}
+
+desk_actions credential_desk::tick(time_point now) {
+  desk_actions out;
+  settle(gate_.tick(now), out);
+  for (auto& a : accounts_) {
+    drop_overdue(a, now, out);
+    if (a.next_read && *a.next_read <= now) {
+      a.next_read = now + timing_.read_again;
+      read(a, now, out);
+    }
+  }
+  watch_refusals(now, out);
+  return out;
+}
+
+std::optional<time_point> credential_desk::next_tick() const {
+  auto first = gate_.next_tick();
+  const auto consider = [&](time_point at) { first = first ? std::min(*first, at) : at; };
+  for (const auto& a : accounts_) {
+    for (const auto& who : a.waiting) {
+      consider(a.reading ? std::min(who.deadline, a.overdue) : who.deadline);
+    }
+    if (a.next_read) {
+      consider(*a.next_read);
+    }
+  }
+  return first;
+}
+
+failure_ptr credential_desk::unreadable(const account& a) const {
+  failure f;
+  f.code = errc::authentication_failed;
+  f.where = stage::bind;
+  f.message =
+      "There is no password for \"" + a.info->bind_dn + "\": " +
+      (a.problem.empty() ? "the reading of " + name_of_source(*a.info) + " has not come to an end" : a.problem) +
+      ". Nothing was sent; it is read again when the next connection needs it.";
+  return std::make_shared<const failure>(std::move(f));
+}
+
+}  // namespace understudy

@@ -1,0 +1,94 @@
+// Where connections ask for the service's credentials: sources of secrets, read when a bind needs them and every minute
+// while refused, in front of the gate that says who may bind. Pure: time and readings come in, answers and reads come
+// out.
+#pragma once
+#include "understudy/actors/connection_manager/credential_gate.hpp"
+#include "understudy/config/secret_source.hpp"
+#include "understudy/config/settings.hpp"
+
+namespace understudy {
+
+/// One asker's answer: what to bind with, or why it may not.
+struct desk_answer {
+  std::uint64_t ticket = 0;
+  credential value;
+  failure_ptr refusal;
+};
+
+/// What is to be done now.
+struct desk_actions {
+  std::vector<desk_answer> answers;
+  /// Sources to read, each named by a server that uses it; tell read_done() of every one.
+  std::vector<server_id> reads;
+};
+
+/// How sources are read.
+struct desk_timing {
+  duration read_timeout = seconds{10};  ///< after that, askers are told; the read itself may still come to an end
+  duration read_again = seconds{60};    ///< while the secret is refused
+  duration fresh = seconds{1};          ///< a reading serves that long without another
+};
+
+/// The accounts of all servers. Servers with the same bind DN and the same source are one account; verdicts are shared
+/// further, by bind DN and bytes (credential_gate).
+class credential_desk {
+ public:
+  credential_desk(const std::vector<connection_info>& servers, const gate_options& gate,
+                  const desk_timing& timing = {});
+  credential_desk(const credential_desk&) = delete;
+  credential_desk& operator=(const credential_desk&) = delete;
+
+  /// One who is about to bind to `server`; an answer with its `ticket` comes now or later, by `deadline` at the latest.
+  desk_actions ask(std::uint64_t ticket, server_id server, time_point deadline, time_point now);
+  desk_actions judge(const credential_verdict& verdict, time_point now, wall_time wall);
+  desk_actions read_done(server_id source, const secret_reading& found, time_point now);
+  /// By command: a refused secret of that server is tried again.
+  void resume(server_id server);
+  desk_actions tick(time_point now);
+  std::optional<time_point> next_tick() const;
+
+  bool any_refused() const { return gate_.any_refused(); }
+
+ private:
+  struct asker {
+    std::uint64_t ticket = 0;
+    server_id server = 0;
+    time_point deadline{};
+  };
+
+  struct account {
+    const connection_info* info = nullptr;
+    std::vector<server_id> servers;
+    secret value;
+    std::string problem;  // of the last reading
+    bool constant = false;
+    bool reading = false;
+    time_point overdue{};  // when the running read keeps its askers no longer
+    std::optional<time_point> read_at;
+    std::optional<time_point> next_read;  // while refused
+    std::vector<asker> waiting;
+  };
+
+  static bool same_source(const connection_info& a, const connection_info& b);
+  void add_server(server_id id, const connection_info& info);
+  account* account_of(server_id server);
+  gate_answers take(account& a, std::size_t number, const secret_reading& found, time_point now);
+  void read(account& a, time_point now, desk_actions& out);
+  void admit(account& a, const asker& who, time_point now, desk_actions& out);
+  void admit_waiting(account& a, time_point now, desk_actions& out);
+  void drop_overdue(account& a, time_point now, desk_actions& out);
+  void settle(const gate_answers& answers, desk_actions& out);
+  void watch_refusals(time_point now, desk_actions& out);
+  bool may_use_last_reading(const account& a, time_point now) const;
+  std::size_t number_of(const account& a) const { return static_cast<std::size_t>(&a - accounts_.data()); }
+  failure_ptr unreadable(const account& a) const;
+
+  std::vector<connection_info> servers_;
+  desk_timing timing_;
+  credential_gate gate_;
+  std::vector<account> accounts_;
+  std::vector<std::optional<std::size_t>> of_server_;  // empty: that server needs no bind
+  std::map<std::uint64_t, std::size_t> asked_;         // tickets at the gate, and their accounts
+};
+
+}  // namespace understudy

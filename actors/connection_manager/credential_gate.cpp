@@ -1,0 +1,317 @@
+// Verdicts on secrets: turns of the untried, silence of the refused.
+#include "understudy/actors/connection_manager/credential_gate.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace understudy {
+namespace {
+
+// A version is the trial's number and, below it, the turn: a late "unknown" must not end somebody else's turn.
+constexpr unsigned turn_bits = 20;
+
+std::uint64_t version_of(std::uint64_t number, std::uint64_t turn) {
+  return (number << turn_bits) | (turn & ((std::uint64_t{1} << turn_bits) - 1));
+}
+
+failure credential_failure(std::string message) {
+  failure f;
+  f.code = errc::authentication_failed;
+  f.where = stage::bind;
+  f.message = std::move(message);
+  return f;
+}
+
+milliseconds until(time_point when, time_point now) {
+  return std::max(milliseconds{0}, std::chrono::ceil<milliseconds>(when - now));
+}
+
+std::string in_seconds(milliseconds span) { return std::to_string(std::chrono::ceil<seconds>(span).count()) + " s"; }
+
+}  // namespace
+
+credential_gate::account_id credential_gate::add_account(std::string bind_dn, std::string source, duration read_again) {
+  account a;
+  a.bind_dn = std::move(bind_dn);
+  a.source = std::move(source);
+  a.read_again = read_again;
+  accounts_.push_back(std::move(a));
+  return accounts_.size() - 1;
+}
+
+std::uint64_t credential_gate::find_or_add(const std::string& bind_dn, const secret& value) {
+  for (const auto& [number, t] : trials_) {
+    if (t.bind_dn == bind_dn && t.value == value) {
+      return number;
+    }
+  }
+  trial fresh;
+  fresh.bind_dn = bind_dn;
+  fresh.value = value;
+  trials_.emplace(++last_number_, std::move(fresh));
+  return last_number_;
+}
+
+// A secret that no account has any more is wiped as soon as its last bind lets go of it.
+void credential_gate::drop_unused() {
+  for (auto it = trials_.begin(); it != trials_.end();) {
+    const bool used =
+        std::any_of(accounts_.begin(), accounts_.end(), [&](const account& a) { return a.current == it->first; });
+    it = used ? std::next(it) : trials_.erase(it);
+  }
+}
+
+gate_answers credential_gate::set_secret(account_id id, const secret& value, time_point now) {
+  gate_answers out;
+  auto& a = accounts_[id];
+  const auto before = a.current;
+  a.current = find_or_add(a.bind_dn, value);
+  if (before == 0 || before == a.current) {
+    return out;
+  }
+  std::deque<asker> moving;
+  auto& waiting = trials_.at(before).waiting;
+  for (const auto& who : waiting) {
+    if (who.account == id) {
+      moving.push_back(who);
+    }
+  }
+  std::erase_if(waiting, [&](const asker& who) { return who.account == id; });
+  drop_unused();
+  for (const auto& who : moving) {
+    admit(who, now, out);
+  }
+  return out;
+}
+
+gate_answers credential_gate::ask(std::uint64_t ticket, account_id id, server_id server, time_point deadline,
+                                  time_point now) {
+  auto out = tick(now);
+  admit({ticket, id, server, deadline}, now, out);
+  return out;
+}
+
+void credential_gate::admit(const asker& who, time_point now, gate_answers& out) {
+  const auto& a = accounts_[who.account];
+  const auto number = a.current;
+  auto& t = trials_.at(number);
+  if (t.state == standing::refused && now >= t.refused_at + options_.retry) {
+    t.state = standing::untried;
+  }
+  switch (t.state) {
+    case standing::refused:
+      out.push_back({who.ticket, 0, refusal_of(a, t, now)});
+      return;
+    case standing::accepted:
+      if (now < t.accepted_at + options_.fresh) {
+        out.push_back({who.ticket, version_of(number, t.turn), nullptr});
+      } else {
+        give_turn(number, t, who, now, out);
+      }
+      return;
+    case standing::trying:
+      t.waiting.push_back(who);
+      return;
+    case standing::untried:
+      if (const auto blocked = blocked_until(a, now)) {
+        out.push_back({who.ticket, 0, too_many_refusals(a, *blocked, now)});
+      } else {
+        give_turn(number, t, who, now, out);
+      }
+  }
+}
+
+void credential_gate::give_turn(std::uint64_t number, trial& t, const asker& who, time_point now, gate_answers& out) {
+  t.state = standing::trying;
+  t.holder = who.server;
+  t.turn_until = now + (t.was_accepted ? options_.renewed_turn : options_.turn);
+  ++t.turn;
+  out.push_back({who.ticket, version_of(number, t.turn), nullptr});
+}
+
+// The holder brought no verdict: another server may have more luck, so its askers come first.
+void credential_gate::next_turn(std::uint64_t number, trial& t, time_point now, gate_answers& out) {
+  t.state = t.was_accepted ? standing::accepted : standing::untried;
+  if (t.waiting.empty()) {
+    return;
+  }
+  auto next =
+      std::find_if(t.waiting.begin(), t.waiting.end(), [&](const asker& who) { return who.server != t.holder; });
+  if (next == t.waiting.end()) {
+    next = t.waiting.begin();
+  }
+  const auto who = *next;
+  t.waiting.erase(next);
+  give_turn(number, t, who, now, out);
+}
+
+gate_answers credential_gate::judge(const credential_verdict& verdict, time_point now, wall_time wall) {
+  gate_answers out;
+  const auto number = verdict.version >> turn_bits;
+  const auto found = trials_.find(number);
+  if (found == trials_.end()) {
+    return out;
+  }
+  auto& t = found->second;
+  switch (verdict.what) {
+    case credential_verdict::kind::accepted:
+      accept(number, t, now, out);
+      break;
+    case credential_verdict::kind::refused:
+      refuse(number, t, verdict, now, wall, out);
+      break;
+    case credential_verdict::kind::unknown:
+      if (t.state == standing::trying && verdict.version == version_of(number, t.turn)) {
+        next_turn(number, t, now, out);
+      }
+  }
+  return out;
+}
+
+void credential_gate::accept(std::uint64_t number, trial& t, time_point now, gate_answers& out) {
+  t.state = standing::accepted;
+  t.was_accepted = true;
+  t.accepted_at = now;
+  t.was_refused = false;
+  t.refusal = nullptr;
+  for (auto& a : accounts_) {
+    if (a.current == number) {
+      a.refusals.clear();
+    }
+  }
+  for (const auto& who : std::exchange(t.waiting, {})) {
+    out.push_back({who.ticket, version_of(number, t.turn), nullptr});
+  }
+}
+
+void credential_gate::refuse(std::uint64_t number, trial& t, const credential_verdict& verdict, time_point now,
+                             wall_time wall, gate_answers& out) {
+  // Binds that were under way together count as one refusal.
+  if (t.state != standing::refused) {
+    for (auto& a : accounts_) {
+      if (a.current == number) {
+        std::erase_if(a.refusals, [&](time_point at) { return now - at >= options_.retry; });
+        a.refusals.push_back(now);
+      }
+    }
+  }
+  t.state = standing::refused;
+  t.was_accepted = false;
+  t.was_refused = true;
+  t.refused_at = now;
+  t.refused_wall = wall;
+  t.refusal = verdict.cause;
+  for (const auto& who : std::exchange(t.waiting, {})) {
+    out.push_back({who.ticket, 0, refusal_of(accounts_[who.account], t, now)});
+  }
+}
+
+void credential_gate::retry_now(account_id id) {
+  auto& a = accounts_[id];
+  a.refusals.clear();
+  if (const auto found = trials_.find(a.current); found != trials_.end() && found->second.state == standing::refused) {
+    found->second.state = standing::untried;
+  }
+}
+
+gate_answers credential_gate::tick(time_point now) {
+  gate_answers out;
+  for (auto& [number, t] : trials_) {
+    for (auto it = t.waiting.begin(); it != t.waiting.end();) {
+      if (it->deadline > now) {
+        ++it;
+        continue;
+      }
+      out.push_back({it->ticket, 0, waited_too_long(accounts_[it->account])});
+      it = t.waiting.erase(it);
+    }
+    if (t.state == standing::trying && t.turn_until <= now) {
+      next_turn(number, t, now, out);
+    }
+  }
+  return out;
+}
+
+std::optional<time_point> credential_gate::next_tick() const {
+  std::optional<time_point> first;
+  const auto consider = [&](time_point at) { first = first ? std::min(*first, at) : at; };
+  for (const auto& [number, t] : trials_) {
+    if (t.state == standing::trying) {
+      consider(t.turn_until);
+    }
+    for (const auto& who : t.waiting) {
+      consider(who.deadline);
+    }
+  }
+  return first;
+}
+
+bool credential_gate::refused(account_id id) const {
+  const auto found = trials_.find(accounts_[id].current);
+  return found != trials_.end() && found->second.was_refused;
+}
+
+bool credential_gate::any_refused() const {
+  return std::any_of(trials_.begin(), trials_.end(), [](const auto& t) { return t.second.was_refused; });
+}
+
+std::optional<time_point> credential_gate::retry_at(account_id id, time_point now) const {
+  const auto found = trials_.find(accounts_[id].current);
+  if (found == trials_.end()) {
+    return std::nullopt;
+  }
+  const auto& t = found->second;
+  if (t.state == standing::refused && now < t.refused_at + options_.retry) {
+    return t.refused_at + options_.retry;
+  }
+  return t.state == standing::untried ? blocked_until(accounts_[id], now) : std::nullopt;
+}
+
+std::optional<time_point> credential_gate::blocked_until(const account& a, time_point now) const {
+  std::vector<time_point> recent;
+  std::copy_if(a.refusals.begin(), a.refusals.end(), std::back_inserter(recent),
+               [&](time_point at) { return now - at < options_.retry; });
+  if (recent.size() < options_.refusals) {
+    return std::nullopt;
+  }
+  return recent[recent.size() - options_.refusals] + options_.retry;
+}
+
+failure_ptr credential_gate::refusal_of(const account& a, const trial& t, time_point now) const {
+  const auto again = until(t.refused_at + options_.retry, now);
+  const bool changes = a.read_again > duration::zero();
+  auto f = credential_failure(
+      "The directory refused the password of \"" + a.bind_dn +
+      "\"; nothing binds with it any more, so that the account is not locked. Connections that are bound keep serving. "
+      "Correct it at its source (" +
+      a.source + ")" +
+      (changes ? ": it is read again every " + in_seconds(until(now + a.read_again, now)) + " and tried at once" : "") +
+      ". The same password is tried again in " + in_seconds(again) + ", or when the server is resumed by command.");
+  f.retry_after = changes ? std::min(again, std::chrono::ceil<milliseconds>(a.read_again)) : again;
+  f.cause_at = t.refused_wall;
+  if (t.refusal) {
+    f.server = t.refusal->server;
+    f.ldap_code = t.refusal->ldap_code;
+    f.diagnostic = t.refusal->diagnostic;
+    f.cause = "bind refused by " + t.refusal->server;
+  }
+  return std::make_shared<const failure>(std::move(f));
+}
+
+failure_ptr credential_gate::too_many_refusals(const account& a, time_point until_then, time_point now) const {
+  const auto again = until(until_then, now);
+  auto f = credential_failure("The last " + std::to_string(options_.refusals) + " passwords of \"" + a.bind_dn +
+                              "\" were refused; to keep the account from being locked, the next is tried in " +
+                              in_seconds(again) + ", or when the server is resumed by command. Check its source (" +
+                              a.source + ").");
+  f.retry_after = again;
+  return std::make_shared<const failure>(std::move(f));
+}
+
+failure_ptr credential_gate::waited_too_long(const account& a) const {
+  return std::make_shared<const failure>(
+      credential_failure("Another connection tries the password of \"" + a.bind_dn +
+                         "\" and its server has not answered in time; the bind was not sent."));
+}
+
+}  // namespace understudy

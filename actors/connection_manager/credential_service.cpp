@@ -1,0 +1,131 @@
+// Carries out what the credential desk decides.
+#include "understudy/actors/connection_manager/credential_service.hpp"
+
+#include <caf/actor_cast.hpp>
+#include <caf/send.hpp>
+
+#include <utility>
+
+namespace understudy {
+namespace {
+
+gate_options options_of(const settings& all) {
+  gate_options o;
+  o.retry = all.recovery.credential_retry;
+  // A server that never answers its bind must not keep the others waiting for longer than a request would.
+  o.turn = std::max<duration>(all.failover.failover_timeout, seconds{1});
+  o.renewed_turn = std::max<duration>(std::min(all.breaker.suspect_after, o.turn), milliseconds{100});
+  return o;
+}
+
+failure draining_failure() {
+  failure f;
+  f.code = errc::draining;
+  f.where = stage::bind;
+  f.message = "The runtime is being stopped; nothing binds any more.";
+  return f;
+}
+
+}  // namespace
+
+credential_service::credential_service(manager_interface::pointer self, environment_ptr env, settings_ptr all,
+                                       secret_reader read)
+    : self_(self),
+      env_(std::move(env)),
+      all_(std::move(all)),
+      read_(std::move(read)),
+      desk_(all_->servers, options_of(*all_)),
+      timer_(env_->poller->add_timer(self->address())) {}
+
+credential_service::~credential_service() { env_->poller->remove_timer(timer_); }
+
+void credential_service::ask(server_id server, promise answer) {
+  const auto ticket = ++last_ticket_;
+  waiting_.emplace(ticket, std::move(answer));
+  const auto now = env_->clock->now();
+  const auto patience = server < all_->servers.size() ? all_->servers[server].timeout : duration::zero();
+  carry_out(desk_.ask(ticket, server, now + patience, now));
+}
+
+void credential_service::judge(const credential_verdict& verdict) {
+  carry_out(desk_.judge(verdict, env_->clock->now(), env_->clock->wall_now()));
+}
+
+void credential_service::read_done(server_id source, const secret_reading& found) {
+  if (!found.ok()) {
+    env_->log->write(log_level::warning, "credentials", "a secret could not be read", {{"why", found.problem}});
+  }
+  carry_out(desk_.read_done(source, found, env_->clock->now()));
+}
+
+void credential_service::resume(server_id server) { desk_.resume(server); }
+
+bool credential_service::on_tick(std::uint64_t timer) {
+  if (timer != timer_) {
+    return false;
+  }
+  carry_out(desk_.tick(env_->clock->now()));
+  return true;
+}
+
+void credential_service::close() {
+  for (auto& [ticket, answer] : std::exchange(waiting_, {})) {
+    answer.deliver(to_error(draining_failure()));
+  }
+}
+
+void credential_service::carry_out(const desk_actions& todo) {
+  for (const auto& answer : todo.answers) {
+    auto found = waiting_.extract(answer.ticket);
+    if (found.empty()) {
+      continue;
+    }
+    if (answer.refusal) {
+      found.mapped().deliver(to_error(answer.refusal));
+    } else {
+      found.mapped().deliver(answer.value);
+    }
+  }
+  note_standing();
+  arm();
+  for (const auto source : todo.reads) {
+    start_read(source);
+  }
+}
+
+void credential_service::start_read(server_id source) {
+  auto job = [read = read_, info = all_->servers[source],
+              patience = std::chrono::ceil<milliseconds>(desk_timing{}.read_timeout), source,
+              manager = self_->address()] {
+    const auto found = read(info, patience);
+    if (const auto handle = caf::actor_cast<manager_interface>(manager)) {
+      caf::anon_send(handle, resolved_atom_v, source, found);
+    }
+  };
+  if (!env_->workers->run(std::move(job))) {
+    read_done(source, {{}, "too many other reads and look-ups wait"});
+  }
+}
+
+void credential_service::note_standing() {
+  const bool refused = desk_.any_refused();
+  if (refused == std::exchange(refused_before_, refused)) {
+    return;
+  }
+  if (refused) {
+    env_->log->write(log_level::error, "credentials",
+                     "the directory refused the service's password; nothing binds with it");
+  } else {
+    env_->log->write(log_level::info, "credentials", "the service's password is no longer known to be refused");
+  }
+}
+
+void credential_service::arm() {
+  if (const auto next = desk_.next_tick()) {
+    env_->poller->set_timer(timer_, *next);
+  } else {
+    env_->poller->clear_timer(timer_);
+  }
+}
+
+}  // namespace understudy

@@ -1,0 +1,49 @@
+// The credential desk at work: promises of those who ask, reads on workers, a timer, lines in the log.
+#pragma once
+#include "understudy/actors/connection_manager/manager_messages.hpp"
+#include "understudy/actors/connection_manager/manager_parts.hpp"
+
+#include <caf/typed_event_based_actor.hpp>
+#include <caf/typed_response_promise.hpp>
+
+namespace understudy {
+
+/// A part of the manager's state. Every promise given to it is answered: with a credential, a refusal, or by close().
+class credential_service {
+ public:
+  using promise = caf::typed_response_promise<credential>;
+
+  credential_service(manager_interface::pointer self, environment_ptr env, settings_ptr all, secret_reader read);
+  ~credential_service();
+  credential_service(const credential_service&) = delete;
+  credential_service& operator=(const credential_service&) = delete;
+
+  void ask(server_id server, promise answer);
+  void judge(const credential_verdict& verdict);
+  void read_done(server_id source, const secret_reading& found);
+  /// By command: a refused secret of that server is tried again.
+  void resume(server_id server);
+  /// True when the timer was its own.
+  bool on_tick(std::uint64_t timer);
+  /// Answers everyone who waits with `draining`.
+  void close();
+  bool any_refused() const { return desk_.any_refused(); }
+
+ private:
+  void carry_out(const desk_actions& todo);
+  void start_read(server_id source);
+  void note_standing();
+  void arm();
+
+  manager_interface::pointer self_;
+  environment_ptr env_;
+  settings_ptr all_;
+  secret_reader read_;
+  credential_desk desk_;
+  std::map<std::uint64_t, promise> waiting_;
+  std::uint64_t last_ticket_ = 0;
+  bool refused_before_ = false;
+  poller_port::timer_id timer_;
+};
+
+}  // namespace understudy

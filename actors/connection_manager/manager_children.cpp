@@ -1,0 +1,111 @@
+// Supervision: starting the children, replacing one that ended, giving up when that happens too often.
+#include "understudy/actors/connection_manager/connection_manager_actor.hpp"
+#include "understudy/config/endpoint.hpp"
+
+namespace understudy {
+namespace {
+
+server_context_ptr make_context(server_id id, const settings_ptr& all, const environment_ptr& env) {
+  auto context = std::make_shared<server_context>();
+  context->id = id;
+  context->server = all->servers[id];
+  config::complete_endpoint(context->server, config::given_in(context->server));
+  context->name = server_name(context->server);
+  context->all = all;
+  context->env = env;
+  return context;
+}
+
+template <class Handle>
+void dismiss(manager_interface::pointer self, Handle& child) {
+  if (child) {
+    self->demonitor(child.address());
+    self->send_exit(child, caf::exit_reason::user_shutdown);
+    child = nullptr;
+  }
+}
+
+}  // namespace
+
+/// The breaker first: pools and monitor know its address, and it is told of them afterwards.
+void connection_manager_impl::start_children() {
+  auto& system = self_->system();
+  const auto gate = self_->address();
+  breaker_ = parts_.breaker(system);
+  self_->monitor(breaker_);
+  servers_.clear();
+  for (server_id id = 0; id < all_->servers.size(); ++id) {
+    auto context = make_context(id, all_, env_);
+    auto pool = parts_.pool(system, context, breaker_.address(), gate);
+    self_->monitor(pool);
+    servers_.push_back({std::move(context), std::move(pool)});
+  }
+  monitor_ = parts_.monitor(system, servers_, breaker_.address(), gate);
+  self_->monitor(monitor_);
+  introduce_children();
+}
+
+void connection_manager_impl::introduce_children() {
+  self_->send(breaker_, servers_atom_v, servers_);
+  self_->send(breaker_, health_atom_v, monitor_.address());
+}
+
+void connection_manager_impl::on_down(const caf::actor_addr& child) {
+  if (draining_) {
+    return;  // its part of the drain is answered by CAF, or ended by the timer
+  }
+  if (!replacements_.note(env_->clock->now())) {
+    give_up();
+    return;
+  }
+  replace(child);
+}
+
+void connection_manager_impl::replace(const caf::actor_addr& child) {
+  if (breaker_ && child == breaker_.address()) {
+    say(log_level::error, "the circuit breaker ended; everything below is started afresh");
+    replace_all();
+    return;
+  }
+  if (monitor_ && child == monitor_.address()) {
+    say(log_level::error, "the health monitor ended and is replaced");
+    monitor_ = parts_.monitor(self_->system(), servers_, breaker_.address(), self_->address());
+    self_->monitor(monitor_);
+    self_->send(breaker_, health_atom_v, monitor_.address());
+    return;
+  }
+  for (auto& server : servers_) {
+    if (server.pool && child == server.pool.address()) {
+      say(log_level::error, "a pool ended and is replaced", {{"server", server.context->name}});
+      server.pool = parts_.pool(self_->system(), server.context, breaker_.address(), self_->address());
+      self_->monitor(server.pool);
+      self_->send(breaker_, servers_atom_v, servers_);
+      self_->send(monitor_, servers_atom_v, servers_);
+      return;
+    }
+  }
+}
+
+/// Pools and connections know the old breaker's address: none of them can stay.
+void connection_manager_impl::replace_all() {
+  dismiss_children();
+  start_children();
+}
+
+void connection_manager_impl::give_up() {
+  say(log_level::error, "children keep ending; the runtime is drained and stopped");
+  failed_ = true;
+  clean_ = false;
+  drain(env_->clock->now() + all_->limits.drain_timeout);
+}
+
+void connection_manager_impl::dismiss_children() {
+  dismiss(self_, monitor_);
+  for (auto& server : servers_) {
+    dismiss(self_, server.pool);
+  }
+  servers_.clear();
+  dismiss(self_, breaker_);
+}
+
+}  // namespace understudy

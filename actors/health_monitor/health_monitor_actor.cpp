@@ -1,0 +1,301 @@
+// Probes servers on schedule and on demand, and tells the breaker what was found.
+#include "understudy/actors/health_monitor/health_monitor_actor.hpp"
+
+#include "understudy/config/settings_from.hpp"
+
+#include <caf/actor_cast.hpp>
+#include <caf/actor_system.hpp>
+#include <caf/send.hpp>
+#include <caf/stateful_actor.hpp>
+
+#include <algorithm>
+
+namespace understudy {
+namespace {
+
+/// The longest that a probe on schedule may take.
+constexpr seconds longest_probe{5};
+/// The answer to a question for all needs a moment on its way.
+constexpr milliseconds answer_time{100};
+/// A silent server has to answer within this fraction of `suspect_after`: checked on the standing connection, …
+constexpr double check_fraction = 0.3;
+/// … or connected to anew.
+constexpr double connect_fraction = 0.5;
+constexpr milliseconds shortest_suspicion{20}, longest_suspicion{500};
+/// With fewer sockets a standing connection would take too large a share; with fewer than two any probe would.
+constexpr int enough_to_keep = 4, enough_to_take = 2;
+
+schedule_options options_of(const settings& all, std::size_t servers) {
+  schedule_options o;
+  o.healthy = servers > 1 ? all.failover.health_check_interval : all.pool.health_check_interval;
+  o.unhealthy_base = std::min(o.unhealthy_base, o.healthy);
+  o.unhealthy_cap = std::min(o.unhealthy_cap, o.healthy);
+  return o;
+}
+
+/// Without a pool there is the one connection that requests need, and none beside it.
+int sockets_of(const server_context& context) {
+  if (!context.all) {
+    return context.server.max_pool_size;
+  }
+  const auto pool = pool_for(*context.all, context.server);
+  return pool.use_pool ? pool.max_connections : 1;
+}
+
+duration suspicion_limit(const settings& all, double fraction) {
+  const auto part = std::chrono::duration<double>(all.breaker.suspect_after) * fraction;
+  return std::clamp<duration>(std::chrono::duration_cast<duration>(part), shortest_suspicion, longest_suspicion);
+}
+
+}  // namespace
+
+health_monitor_impl::health_monitor_impl(health_monitor_actor::pointer self, environment_ptr env, settings_ptr all,
+                                         std::vector<routed_server> servers, connection_factory factory,
+                                         caf::actor_addr breaker, caf::actor_addr gate)
+    : self_(self),
+      env_(std::move(env)),
+      all_(std::move(all)),
+      breaker_(breaker),
+      random_(make_random(env_->seed ^ self->id())),
+      guard_(*self, env_, "health monitor", [this] { arm(); }),
+      prober_(
+          self, env_, [this](const std::function<void()>& body) { handle(body); }, std::move(factory),
+          std::move(breaker), std::move(gate)),
+      timer_(env_->poller->add_timer(self->address())) {
+  take_servers(std::move(servers));
+  arm();
+}
+
+health_monitor_impl::~health_monitor_impl() { env_->poller->remove_timer(timer_); }
+
+health_monitor_actor::behavior_type health_monitor_impl::make_behavior() {
+  be_quiet(*self_);
+  self_->set_down_handler([this](caf::down_msg& down) { handle([&] { prober_.on_down(down.source); }); });
+  return {
+      [this](probe_atom, server_id server) { handle([&] { probe_at_once(server); }); },
+      [this](health_atom, time_point deadline) {
+        return guard_.answer<std::vector<probe_report>>([&] { return probe_all(deadline); });
+      },
+      [this](breaker_atom, server_id server, breaker_state state) { handle([&] { on_breaker(server, state); }); },
+      [this](event_atom, const connection_event& event) { handle([&] { prober_.on_event(event); }); },
+      [this](servers_atom, std::vector<routed_server>& servers) { handle([&] { take_servers(std::move(servers)); }); },
+      [this](drain_atom) { handle([&] { drain(); }); },
+      [this](tick_atom, std::uint64_t timer) {
+        if (timer == timer_) {
+          armed_.reset();
+          handle([&] { advance(); });
+        }
+      },
+  };
+}
+
+/// The body of a handler that answers nobody; what it changed may move the timer.
+template <class Body>
+void health_monitor_impl::handle(Body&& body) {
+  guard_.run([&] {
+    body();
+    arm();
+  });
+}
+
+void health_monitor_impl::take_servers(std::vector<routed_server> servers) {
+  if (!servers.empty() && servers.front().context->all) {
+    all_ = servers.front().context->all;
+  }
+  const auto options = options_of(*all_, servers.size());
+  std::vector<lane> next;
+  for (auto& s : servers) {
+    auto* known = find(s.context->id);
+    if (known == nullptr) {
+      const auto id = s.context->id;
+      const auto session = prober_.add(s, false, [this, id](const probe_outcome* o) { on_outcome(id, o); });
+      next.push_back({std::move(s), probe_schedule{options, random_, now()}, session});
+      continue;
+    }
+    known->schedule.configure(options);
+    prober_.update(known->session, s);
+    known->server = std::move(s);
+    next.push_back(*known);
+    known->session = 0;
+  }
+  for (const auto& gone : std::exchange(lanes_, std::move(next))) {
+    if (gone.session != 0) {
+      prober_.stop(gone.session, true);
+    }
+  }
+}
+
+health_monitor_impl::lane* health_monitor_impl::find(server_id server) {
+  const auto found =
+      std::find_if(lanes_.begin(), lanes_.end(), [&](const lane& l) { return l.server.context->id == server; });
+  return found == lanes_.end() ? nullptr : &*found;
+}
+
+void health_monitor_impl::begin(lane& l, duration within) {
+  const int sockets = sockets_of(*l.server.context);
+  probe_mode mode;
+  mode.keep = sockets >= enough_to_keep && l.schedule.breaker_closed();
+  mode.use_slot = sockets >= enough_to_take || !l.schedule.breaker_closed();
+  prober_.begin(l.session, now() + within, mode);
+}
+
+void health_monitor_impl::probe_at_once(server_id server) {
+  auto* l = find(server);
+  if (l == nullptr || draining_) {
+    return;
+  }
+  const auto& session = prober_.session(l->session);
+  const bool connected = session.standing() || session.running();
+  l->asked = true;
+  begin(*l, suspicion_limit(*all_, connected ? check_fraction : connect_fraction));
+}
+
+caf::result<std::vector<probe_report>> health_monitor_impl::probe_all(time_point deadline) {
+  if (draining_) {
+    failure f;
+    f.code = errc::draining;
+    f.message = "The runtime is being drained and probes no servers.";
+    return to_error(std::move(f));
+  }
+  if (lanes_.empty()) {
+    return std::vector<probe_report>{};
+  }
+  auto asker = std::make_shared<round>();
+  asker->missing = lanes_.size();
+  asker->reports.resize(lanes_.size());
+  asker->promise = self_->make_response_promise<std::vector<probe_report>>();
+  rounds_.push_back(asker);
+  const auto left = std::max<duration>(deadline - now(), duration{});
+  const auto conclude_by = deadline - std::min<duration>(left / 10, answer_time);
+  for (std::size_t i = 0; i < lanes_.size(); ++i) {
+    asker->reports[i].server = lanes_[i].server.context->id;
+    const auto told = [this, asker, i](const probe_outcome* o) { note_round(asker, i, *o); };
+    prober_.begin(prober_.add(lanes_[i].server, true, told), conclude_by, probe_mode{});
+  }
+  arm();
+  return asker->promise;
+}
+
+void health_monitor_impl::note_round(const std::shared_ptr<round>& asker, std::size_t place,
+                                     const probe_outcome& found) {
+  asker->reports[place] = found.report;
+  if (verdict(found.report) == probe_verdict::dead) {
+    // The one who asked may have been in a hurry: no evidence for the breaker, but a reason to look.
+    if (auto* l = find(found.report.server)) {
+      l->schedule.hasten(now());
+    }
+  }
+  if (--asker->missing == 0) {
+    asker->promise.deliver(std::move(asker->reports));
+    rounds_.erase(std::remove(rounds_.begin(), rounds_.end(), asker), rounds_.end());
+  }
+}
+
+void health_monitor_impl::on_breaker(server_id server, breaker_state state) {
+  auto* l = find(server);
+  if (l == nullptr) {
+    return;
+  }
+  l->schedule.on_breaker(state, now());
+  if (state == breaker_state::suspended) {
+    l->asked = false;
+    prober_.stop(l->session, false);
+  } else if (state == breaker_state::open && prober_.session(l->session).standing()) {
+    prober_.retire(l->session);
+  }
+  advance();
+}
+
+/// Of a regular session: a probe ended, or (null) its standing connection did.
+void health_monitor_impl::on_outcome(server_id server, const probe_outcome* found) {
+  auto* l = find(server);
+  if (l == nullptr) {
+    return;
+  }
+  if (found == nullptr) {
+    l->schedule.hasten(now());
+    return;
+  }
+  const bool asked = std::exchange(l->asked, false);
+  if (!found->conclusive) {
+    l->schedule.on_nothing(now());
+    return;
+  }
+  const bool alive = verdict(found->report) == probe_verdict::alive;
+  if (!l->schedule.on_result(alive, asked, now())) {
+    return;
+  }
+  if (const auto breaker = caf::actor_cast<circuit_breaker_actor>(breaker_)) {
+    caf::anon_send(breaker, probe_atom_v, found->report);
+  }
+}
+
+void health_monitor_impl::drain() {
+  draining_ = true;
+  prober_.stop_all();
+  for (const auto& asker : std::exchange(rounds_, {})) {
+    failure f;
+    f.code = errc::draining;
+    f.message = "The runtime is being drained; the probes were given up.";
+    asker->promise.deliver(to_error(std::move(f)));
+  }
+}
+
+void health_monitor_impl::advance() {
+  prober_.advance();
+  for (auto& l : lanes_) {
+    const auto due = l.schedule.next();
+    if (!draining_ && due && *due <= now() && !prober_.session(l.session).running()) {
+      begin(l, std::min<duration>(l.server.context->server.timeout, longest_probe));
+    }
+  }
+}
+
+void health_monitor_impl::arm() {
+  auto next = prober_.next_deadline();
+  for (const auto& l : lanes_) {
+    const auto due = l.schedule.next();
+    const bool waits = !draining_ && due && !prober_.session(l.session).running();
+    if (waits && (!next || *due < *next)) {
+      next = due;
+    }
+  }
+  if (next == armed_) {
+    return;
+  }
+  armed_ = next;
+  if (next) {
+    env_->poller->set_timer(timer_, *next);
+  } else {
+    env_->poller->clear_timer(timer_);
+  }
+}
+
+namespace {
+
+/// CAF makes the state with nothing but `self`; the rest comes with the behaviour.
+struct health_monitor_state {
+  static inline const char* name = "understudy.health_monitor";
+  explicit health_monitor_state(health_monitor_actor::stateful_pointer<health_monitor_state>) {}
+  std::unique_ptr<health_monitor_impl> impl;
+};
+
+health_monitor_actor::behavior_type health_monitor(health_monitor_actor::stateful_pointer<health_monitor_state> self,
+                                                   environment_ptr env, settings_ptr all,
+                                                   std::vector<routed_server> servers, connection_factory factory,
+                                                   caf::actor_addr breaker, caf::actor_addr gate) {
+  self->state.impl = std::make_unique<health_monitor_impl>(self, std::move(env), std::move(all), std::move(servers),
+                                                           std::move(factory), std::move(breaker), std::move(gate));
+  return self->state.impl->make_behavior();
+}
+
+}  // namespace
+
+health_monitor_actor spawn_health_monitor(caf::actor_system& system, environment_ptr env, settings_ptr all,
+                                          std::vector<routed_server> servers, connection_factory factory,
+                                          caf::actor_addr breaker, caf::actor_addr gate) {
+  return system.spawn(health_monitor, std::move(env), std::move(all), std::move(servers), std::move(factory),
+                      std::move(breaker), std::move(gate));
+}
+
+}  // namespace understudy

@@ -1,0 +1,73 @@
+// Probes servers on schedule and on demand, and tells the breaker what was found.
+#pragma once
+#include "understudy/actors/health_monitor/probe_schedule.hpp"
+#include "understudy/actors/health_monitor/prober.hpp"
+#include "understudy/actors/ports/guard.hpp"
+
+#include <caf/typed_response_promise.hpp>
+
+namespace understudy {
+
+/// Decides when to probe and whom to tell; the prober does the probing.
+class health_monitor_impl {
+ public:
+  health_monitor_impl(health_monitor_actor::pointer self, environment_ptr env, settings_ptr all,
+                      std::vector<routed_server> servers, connection_factory factory, caf::actor_addr breaker,
+                      caf::actor_addr gate);
+  ~health_monitor_impl();
+  health_monitor_impl(const health_monitor_impl&) = delete;
+  health_monitor_impl& operator=(const health_monitor_impl&) = delete;
+
+  health_monitor_actor::behavior_type make_behavior();
+
+ private:
+  /// One server.
+  struct lane {
+    routed_server server;
+    probe_schedule schedule;
+    prober::key session = 0;
+    bool asked = false;  ///< the breaker waits for the running probe
+  };
+  /// A question for the health of all servers.
+  struct round {
+    caf::typed_response_promise<std::vector<probe_report>> promise;
+    std::vector<probe_report> reports;
+    std::size_t missing = 0;
+  };
+
+  template <class Body>
+  void handle(Body&& body);
+  void take_servers(std::vector<routed_server> servers);
+  lane* find(server_id server);
+  lane make_lane(routed_server server);
+  void begin(lane& l, duration within);
+  void probe_at_once(server_id server);
+  caf::result<std::vector<probe_report>> probe_all(time_point deadline);
+  void note_round(const std::shared_ptr<round>& asker, std::size_t place, const probe_outcome& found);
+  void on_breaker(server_id server, breaker_state state);
+  void on_outcome(server_id server, const probe_outcome* found);
+  void drain();
+  void advance();
+  void arm();
+  time_point now() const { return env_->clock->now(); }
+
+  health_monitor_actor::pointer self_;
+  environment_ptr env_;
+  settings_ptr all_;
+  caf::actor_addr breaker_;
+  random_source random_;
+  handler_guard guard_;
+  prober prober_;
+  std::vector<lane> lanes_;
+  std::vector<std::shared_ptr<round>> rounds_;
+  poller_port::timer_id timer_;
+  std::optional<time_point> armed_;
+  bool draining_ = false;
+};
+
+/// Starts a monitor; `servers` may come later, by message. It holds the pools strongly, breaker and gate weakly.
+health_monitor_actor spawn_health_monitor(caf::actor_system& system, environment_ptr env, settings_ptr all,
+                                          std::vector<routed_server> servers, connection_factory factory,
+                                          caf::actor_addr breaker, caf::actor_addr gate);
+
+}  // namespace understudy

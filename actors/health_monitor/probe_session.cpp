@@ -1,0 +1,315 @@
+// One probe after the other of one server.
+#include "understudy/actors/health_monitor/probe_session.hpp"
+
+#include <algorithm>
+
+namespace understudy {
+namespace {
+
+/// The connection is gone, which says nothing about the server yet: it may just have closed an idle one.
+bool connection_lost(const failure& f) {
+  return f.ldap_code == 0 && f.code != errc::operation_timeout && f.code != errc::connection_timeout;
+}
+
+failure_ptr lost_without_cause(const std::string& name) {
+  failure f;
+  f.code = errc::connection_failed;
+  f.message = "The probe's connection to " + name + " ended.";
+  f.server = name;
+  return std::make_shared<const failure>(std::move(f));
+}
+
+}  // namespace
+
+probe_session::actions probe_session::begin(time_point now, time_point deadline, const probe_mode& mode) {
+  actions out;
+  if (running_) {
+    return out;
+  }
+  running_ = true;
+  mode_ = mode;
+  started_ = now;
+  deadline_ = deadline;
+  outcome_ = {};
+  outcome_.report.server = server_;
+  check_steps_.clear();
+  if (state_ == state::standing) {
+    light_ = true;
+    check(out);
+  } else if (state_ == state::closing) {
+    again_ = true;
+  } else {
+    start(now, out);
+  }
+  return out;
+}
+
+void probe_session::start(time_point now, actions& out) {
+  light_ = false;
+  if (mode_.use_slot) {
+    state_ = state::waiting_slot;
+    out.push_back({kind::ask_slot});
+  } else {
+    ask_pool(now, out);
+  }
+}
+
+/// The pool answers by the deadline that it is given, which has to be before the probe's.
+void probe_session::ask_pool(time_point now, actions& out) {
+  state_ = state::checking_pool;
+  out.push_back({kind::check_pool, deadline_ - std::max<duration>(deadline_ - now, duration{}) / 5, ++turn_});
+}
+
+probe_session::actions probe_session::hurry(time_point now, time_point deadline) {
+  actions out;
+  if (running_ && deadline < deadline_) {
+    deadline_ = deadline;
+    if (state_ == state::checking_pool) {
+      ask_pool(now, out);
+    }
+  }
+  return out;
+}
+
+probe_session::actions probe_session::on_slot(bool granted, time_point now) {
+  actions out;
+  if (state_ != state::waiting_slot) {
+    if (granted) {
+      out.push_back({kind::give_slot_back});
+    }
+    return out;
+  }
+  slot_ = granted;
+  if (granted) {
+    open(out);
+  } else {
+    ask_pool(now, out);
+  }
+  return out;
+}
+
+void probe_session::open(actions& out) {
+  light_ = false;
+  connection_ = true;
+  ended_ = false;
+  state_ = state::connecting;
+  out.push_back({kind::open});
+}
+
+void probe_session::check(actions& out) {
+  state_ = state::checking;
+  out.push_back({kind::check, deadline_, ++turn_});
+}
+
+probe_session::actions probe_session::on_ready() {
+  actions out;
+  if (state_ == state::connecting) {
+    check(out);
+  }
+  return out;
+}
+
+probe_session::actions probe_session::on_ended(const failure_ptr& cause, time_point now) {
+  actions out;
+  if (!connection_ || ended_) {
+    return out;
+  }
+  ended_ = true;
+  if (state_ == state::checking && light_) {
+    out.push_back({kind::forget});
+    open(out);
+  } else if (state_ == state::connecting || state_ == state::checking) {
+    conclude(false, cause ? cause : lost_without_cause(name_), now, out);
+  } else if (state_ == state::standing || state_ == state::closing) {
+    const bool lost = state_ == state::standing;
+    drop_connection(out);
+    if (again_) {
+      again_ = false;
+      start(now, out);
+    } else if (lost) {
+      out.push_back({kind::lost});
+    }
+  }
+  return out;
+}
+
+probe_session::actions probe_session::on_draining() {
+  actions out;
+  mode_.keep = false;
+  if (state_ == state::standing) {
+    state_ = state::closing;
+    out.push_back({kind::close});
+  }
+  return out;
+}
+
+probe_session::actions probe_session::on_check(std::uint64_t turn, const probe_report& report, time_point now) {
+  actions out;
+  if (state_ != state::checking || turn != turn_) {
+    return out;
+  }
+  if (light_ && !report.ok && report.error && connection_lost(*report.error)) {
+    // The event of its end is on its way; a full probe follows it.
+    state_ = state::closing;
+    again_ = true;
+    out.push_back({kind::close});
+    return out;
+  }
+  check_steps_ = report.steps;
+  if (check_steps_.empty()) {
+    check_steps_.push_back({stage::operation, report.took, report.ok});
+  }
+  conclude(report.ok, report.error, now, out);
+  return out;
+}
+
+probe_session::actions probe_session::on_pool(std::uint64_t turn, const pool_health& health, time_point now) {
+  actions out;
+  if (state_ != state::checking_pool || turn != turn_) {
+    return out;
+  }
+  if (health.healthy_connections > 0) {
+    conclude(true, nullptr, now, out);
+  } else if (health.unhealthy_connections > 0) {
+    failure f;
+    f.code = errc::connection_failed;
+    f.message = "None of the " + std::to_string(health.unhealthy_connections) + " checked connections to " + name_ +
+                " answered.";
+    f.server = name_;
+    conclude(false, std::make_shared<const failure>(std::move(f)), now, out);
+  } else {
+    say_nothing(out);
+  }
+  return out;
+}
+
+probe_session::actions probe_session::on_steps(std::uint64_t turn, const std::vector<probe_step>& steps) {
+  actions out;
+  if (state_ != state::collecting || turn != turn_) {
+    return out;
+  }
+  outcome_.report.steps = steps;
+  for (const auto& s : check_steps_) {
+    const auto same = [&](const probe_step& known) { return known.what == s.what; };
+    if (std::none_of(steps.begin(), steps.end(), same)) {
+      outcome_.report.steps.push_back(s);
+    }
+  }
+  finish(out);
+  return out;
+}
+
+probe_session::actions probe_session::on_time(time_point now) {
+  actions out;
+  if (!running_ || now < deadline_) {
+    return out;
+  }
+  switch (state_) {
+    case state::connecting:
+      conclude(false, timed_out(stage::connect, errc::connection_timeout), now, out);
+      break;
+    case state::checking:
+      conclude(false, timed_out(stage::operation, errc::operation_timeout), now, out);
+      break;
+    case state::collecting:
+      out = on_steps(turn_, {});
+      break;
+    case state::closing:
+      again_ = false;
+      if (light_) {
+        conclude(false, timed_out(stage::operation, errc::operation_timeout), now, out);
+      } else {
+        say_nothing(out);
+      }
+      break;
+    default:
+      say_nothing(out);
+  }
+  return out;
+}
+
+probe_session::actions probe_session::stop() {
+  actions out;
+  running_ = false;
+  again_ = false;
+  ++turn_;
+  if (connection_ && !ended_) {
+    if (state_ != state::closing) {
+      out.push_back({kind::close});
+    }
+    state_ = state::closing;
+  } else {
+    drop_connection(out);
+  }
+  return out;
+}
+
+/// The connection, if any, has closed: nothing is held any more.
+void probe_session::drop_connection(actions& out) {
+  if (connection_) {
+    out.push_back({kind::forget});
+  }
+  if (slot_) {
+    out.push_back({kind::give_slot_back});
+  }
+  connection_ = false;
+  ended_ = false;
+  slot_ = false;
+  state_ = state::idle;
+}
+
+/// The result is known; a full probe still asks how long each step took.
+void probe_session::conclude(bool ok, failure_ptr error, time_point now, actions& out) {
+  outcome_.report.ok = ok;
+  outcome_.report.error = std::move(error);
+  outcome_.conclusive = verdict(outcome_.report) != probe_verdict::nothing;
+  outcome_.report.took = now - started_;
+  if (connection_ && !light_) {
+    state_ = state::collecting;
+    out.push_back({kind::ask_steps, {}, ++turn_});
+  } else {
+    outcome_.report.steps = check_steps_;
+    finish(out);
+  }
+}
+
+void probe_session::say_nothing(actions& out) {
+  failure f;
+  f.code = errc::pool_exhausted;
+  f.where = stage::queue;
+  f.message = "No socket was free for a probe of " + name_ + ", and no pooled connection could be checked.";
+  f.server = name_;
+  outcome_.report.error = std::make_shared<const failure>(std::move(f));
+  outcome_.conclusive = false;
+  finish(out);
+}
+
+/// Reports, and settles what becomes of the connection.
+void probe_session::finish(actions& out) {
+  running_ = false;
+  ++turn_;
+  out.push_back({kind::report});
+  if (!connection_ || ended_) {
+    drop_connection(out);
+  } else if (mode_.keep && outcome_.conclusive && verdict(outcome_.report) == probe_verdict::alive) {
+    state_ = state::standing;
+  } else if (state_ != state::closing) {
+    state_ = state::closing;
+    out.push_back({kind::close});
+  }
+}
+
+std::optional<time_point> probe_session::deadline() const noexcept {
+  return running_ ? std::optional<time_point>{deadline_} : std::nullopt;
+}
+
+failure_ptr probe_session::timed_out(stage where, errc code) const {
+  failure f;
+  f.code = code;
+  f.where = where;
+  f.message = name_ + " did not answer a probe in time.";
+  f.server = name_;
+  return std::make_shared<const failure>(std::move(f));
+}
+
+}  // namespace understudy

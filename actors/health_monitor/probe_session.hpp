@@ -1,0 +1,114 @@
+// One probe after the other of one server: a state machine from slot to connection to check to report.
+#pragma once
+#include "understudy/messages/event.hpp"
+
+namespace understudy {
+
+/// What the session wants done.
+struct probe_action {
+  enum class kind : std::uint8_t {
+    ask_slot,  ///< of the pool: one socket of `max_connections`
+    give_slot_back,
+    open,        ///< a new connection
+    check,       ///< the connection, before the deadline
+    check_pool,  ///< no socket is free: the pool's own connections are the evidence
+    ask_steps,   ///< the connection's status: how long each step took
+    close,       ///< the connection
+    forget,      ///< the closed connection: nothing will be sent to it any more
+    report,      ///< see outcome()
+    lost,        ///< the standing connection ended by itself
+  };
+  kind what = kind::report;
+  time_point deadline{};   ///< of check and check_pool
+  std::uint64_t turn = 0;  ///< of check, check_pool and ask_steps: comes back with the answer
+};
+
+/// What one probe found.
+struct probe_outcome {
+  probe_report report;
+  bool conclusive = true;  ///< false: nothing was learnt (no socket was free and no pooled connection could be checked)
+};
+
+/// How to probe.
+struct probe_mode {
+  bool keep = false;     ///< keep the connection when it is good, and check it the next time
+  bool use_slot = true;  ///< false: only ask the pool, its sockets are too few to take one
+};
+
+/// At most one connection and one probe at a time; time and answers come in, actions go out in the order to take them.
+/// A standing connection that is lost during its check says nothing yet: a full probe follows in the same run.
+class probe_session {
+ public:
+  using actions = std::vector<probe_action>;
+
+  probe_session(server_id server, std::string name) : server_(server), name_(std::move(name)) {}
+
+  /// Starts a probe; ignored while one is running.
+  actions begin(time_point now, time_point deadline, const probe_mode& mode);
+  /// The running probe has to conclude by `deadline`; nothing when it would anyway.
+  actions hurry(time_point now, time_point deadline);
+  actions on_slot(bool granted, time_point now);
+  actions on_ready();
+  /// Never became ready, or ended; `now` is of the event.
+  actions on_ended(const failure_ptr& cause, time_point now);
+  /// It takes nothing new.
+  actions on_draining();
+  actions on_check(std::uint64_t turn, const probe_report& report, time_point now);
+  actions on_pool(std::uint64_t turn, const pool_health& health, time_point now);
+  /// The steps so far; empty when they could not be learnt.
+  actions on_steps(std::uint64_t turn, const std::vector<probe_step>& steps);
+  /// Concludes what is overdue.
+  actions on_time(time_point now);
+  /// Closes everything; a running probe is not reported.
+  actions stop();
+
+  bool running() const noexcept { return running_; }
+  /// Of the running probe.
+  std::optional<time_point> deadline() const noexcept;
+  bool has_connection() const noexcept { return connection_; }
+  /// True when nothing is held: no connection, no slot, nothing asked for.
+  bool idle() const noexcept { return state_ == state::idle && !running_; }
+  bool standing() const noexcept { return state_ == state::standing; }
+  /// Of the probe whose report was just asked for.
+  const probe_outcome& outcome() const noexcept { return outcome_; }
+
+ private:
+  enum class state : std::uint8_t {
+    idle,
+    waiting_slot,
+    connecting,
+    checking,
+    checking_pool,
+    collecting,
+    standing,
+    closing
+  };
+  using kind = probe_action::kind;
+
+  void start(time_point now, actions& out);
+  void ask_pool(time_point now, actions& out);
+  void open(actions& out);
+  void check(actions& out);
+  void drop_connection(actions& out);
+  void conclude(bool ok, failure_ptr error, time_point now, actions& out);
+  void say_nothing(actions& out);
+  void finish(actions& out);
+  failure_ptr timed_out(stage where, errc code) const;
+
+  server_id server_;
+  std::string name_;
+  state state_ = state::idle;
+  bool running_ = false;
+  bool again_ = false;       ///< start when the old connection has closed
+  bool light_ = false;       ///< the standing connection is checked
+  bool connection_ = false;  ///< there is one, closed or not
+  bool ended_ = false;       ///< … and it is closed
+  bool slot_ = false;
+  probe_mode mode_;
+  time_point started_{}, deadline_{};
+  std::uint64_t turn_ = 0;
+  std::vector<probe_step> check_steps_;
+  probe_outcome outcome_;
+};
+
+}  // namespace understudy

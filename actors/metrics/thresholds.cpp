@@ -1,0 +1,69 @@
+// Compares a snapshot with the limits that a service set.
+#include "understudy/actors/metrics/thresholds.hpp"
+
+#include <array>
+#include <cstdio>
+
+namespace understudy {
+namespace {
+
+std::string number(double value) {
+  std::array<char, 32> text{};
+  std::snprintf(text.data(), text.size(), "%.1f", value);
+  return text.data();
+}
+
+void check_connection_time(duration average, double limit, std::vector<threshold_breach>& found) {
+  const auto ms = std::chrono::duration<double, std::milli>(average).count();
+  if (ms > limit) {
+    found.push_back(
+        {"Connections take " + number(ms) + " ms on average to become ready, more than " + number(limit) + " ms.", ms,
+         limit});
+  }
+}
+
+void check_success_rate(const operation_totals& totals, double limit, std::vector<threshold_breach>& found) {
+  const auto rate = success_rate(totals);
+  if (rate < limit) {
+    found.push_back({"Only " + number(rate) + " % of " + std::to_string(totals.total) +
+                         " requests succeeded, less than " + number(limit) + " %.",
+                     rate, limit});
+  }
+}
+
+void check_pool(const server_snapshot& server, double limit, std::vector<threshold_breach>& found) {
+  const auto used = utilization(server.pool);
+  if (used > limit) {
+    const auto name = server.port == 0 ? server.host : server.host + ":" + std::to_string(server.port);
+    found.push_back({"The pool of " + name + " has " + number(used) + " % of its connections in use, more than " +
+                         number(limit) + " %.",
+                     used, limit});
+  }
+}
+
+}  // namespace
+
+threshold_limits limits_of(const monitoring_settings& settings) {
+  return {static_cast<double>(settings.max_connection_time), settings.min_success_rate, settings.max_pool_utilization};
+}
+
+double success_rate(const operation_totals& totals) noexcept {
+  return totals.total == 0 ? 100.0 : 100.0 * static_cast<double>(totals.succeeded) / static_cast<double>(totals.total);
+}
+
+double utilization(const pool_snapshot& pool) noexcept {
+  return pool.max_connections == 0 ? 0.0 : 100.0 * pool.now.in_use / pool.max_connections;
+}
+
+std::vector<threshold_breach> check_thresholds(const runtime_snapshot& now, duration average_connect,
+                                               const threshold_limits& limits) {
+  std::vector<threshold_breach> found;
+  check_connection_time(average_connect, limits.max_connection_time, found);
+  check_success_rate(now.operations, limits.min_success_rate, found);
+  for (const auto& server : now.servers) {
+    check_pool(server, limits.max_pool_utilization, found);
+  }
+  return found;
+}
+
+}  // namespace understudy

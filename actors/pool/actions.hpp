@@ -1,0 +1,80 @@
+// What a pool decides to do: plain values that its actor carries out in order.
+#pragma once
+#include "understudy/actors/pool/wait_queue.hpp"
+#include "understudy/config/settings.hpp"
+#include "understudy/messages/event.hpp"
+
+namespace understudy::pool_action {
+
+/// Open a connection with that number; give its load meter to pool_state::attach().
+struct open {
+  connection_id id = 0;
+  connection_kind kind = connection_kind::pooled;
+};
+/// The waiter's operation goes to that connection.
+struct dispatch {
+  ticket_id ticket = 0;
+  connection_id to = 0;
+};
+/// The waiter gets that connection for itself.
+struct grant {
+  ticket_id ticket = 0;
+  lease_id lease = 0;
+  connection_id connection = 0;
+};
+/// The waiter is answered with a failure.
+struct refuse {
+  ticket_id ticket = 0;
+  failure_ptr why;
+};
+/// The waiter goes back to the breaker, to be sent elsewhere. `counted`: that is one of its attempts.
+struct recast {
+  ticket_id ticket = 0;
+  failure_ptr cause;
+  bool counted = true;
+};
+/// Tell the connection that its lease ended.
+struct reset {
+  connection_id id = 0;
+  lease_id lease = 0;
+};
+/// Tell the connection to finish what runs and close.
+struct drain {
+  connection_id id = 0;
+};
+/// Tell the connection to close now.
+struct close {
+  connection_id id = 0;
+};
+/// The connection has left the pool: tell it that nothing more will come, and let go of it.
+struct forget {
+  connection_id id = 0;
+};
+/// Read from the connection before that deadline, then call pool_state::checked().
+struct check {
+  connection_id id = 0;
+  time_point deadline{};
+};
+/// The lease ended: its holder need not be watched any more.
+struct unwatch {
+  lease_id lease = 0;
+};
+/// A round of connects failed.
+struct report {
+  failure_class what = failure_class::transport;
+  failure_ptr cause;
+};
+/// A line for the log.
+struct note {
+  log_level level = log_level::info;
+  std::string text;
+};
+/// The drain is over; `clean`: nothing had to be cut off.
+struct drained {
+  bool clean = true;
+};
+
+using any = std::variant<open, dispatch, grant, refuse, recast, reset, drain, close, forget, check, unwatch, report,
+                         note, drained>;
+
+}  // namespace understudy::pool_action

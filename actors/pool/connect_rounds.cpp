@@ -1,0 +1,46 @@
+// Rounds of connects.
+#include "understudy/actors/pool/connect_rounds.hpp"
+
+#include <algorithm>
+
+namespace understudy {
+
+std::uint64_t connect_rounds::open() noexcept {
+  if (decided_ || outstanding_ == 0) {
+    ++round_;
+    decided_ = succeeded_ = false;
+  }
+  ++outstanding_;
+  return round_;
+}
+
+void connect_rounds::abandon() noexcept {
+  if (outstanding_ > 0) --outstanding_;
+}
+
+void connect_rounds::succeed(std::uint64_t round, duration took) noexcept {
+  abandon();
+  typical_ += (took - typical_) / 4;
+  backoff_.succeed();
+  if (round == round_) succeeded_ = true;
+  retry_at_ = time_point{};
+}
+
+bool connect_rounds::fail(std::uint64_t round, time_point now, const random_source& random, duration pause_at_most) {
+  abandon();
+  if (round != round_ || decided_) return false;
+  const bool whole_round = !succeeded_;
+  decided_ = true;
+  retry_at_ = std::max(retry_at_, now + std::min(backoff_.fail(random), pause_at_most));
+  return whole_round;
+}
+
+void connect_rounds::encourage(time_point now, const random_source& random, duration spread) noexcept {
+  backoff_.succeed();
+  decided_ = true;
+  retry_at_ = now + up_to(spread, random);
+}
+
+void connect_rounds::hold_until(time_point when) noexcept { retry_at_ = std::max(retry_at_, when); }
+
+}  // namespace understudy

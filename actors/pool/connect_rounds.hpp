@@ -1,0 +1,47 @@
+// When connects may be tried: rounds of them, the verdict on each round, and the backoff between failing ones.
+#pragma once
+#include "understudy/actors/pool/backoff.hpp"
+
+namespace understudy {
+
+/// Connects of one kind come in rounds: those opened until one of them fails (or all have ended). A round fails with
+/// its first failure when none of it has succeeded; that is one failure of the server, however many connects ran.
+class connect_rounds {
+ public:
+  /// The longest pause between rounds.
+  static constexpr duration cap = seconds{30};
+
+  explicit connect_rounds(duration base) noexcept : backoff_(base, cap) {}
+
+  /// True when a connect may be started.
+  bool may_open(time_point now) const noexcept { return now >= retry_at_; }
+  /// Notes that one is started; the number of the round it belongs to.
+  std::uint64_t open() noexcept;
+  /// One of round `round` became ready after `took`.
+  void succeed(std::uint64_t round, duration took) noexcept;
+  /// One of round `round` failed. True when that decides its round: report it, and do not let anybody wait for it.
+  bool fail(std::uint64_t round, time_point now, const random_source& random, duration pause_at_most = cap);
+  /// One ended otherwise: it was told to close.
+  void abandon() noexcept;
+  /// The server is said to be well: the next connect need not wait for longer than `spread`, at random.
+  void encourage(time_point now, const random_source& random, duration spread) noexcept;
+  /// No connect before `when`.
+  void hold_until(time_point when) noexcept;
+
+  /// True between a failed round and the next success.
+  bool failing() const noexcept { return backoff_.failures() > 0; }
+  time_point retry_at() const noexcept { return retry_at_; }
+  /// About how long a connect takes: a moving average.
+  duration typical_connect() const noexcept { return typical_; }
+
+ private:
+  backoff backoff_;
+  time_point retry_at_{};
+  duration typical_ = milliseconds{50};
+  std::uint64_t round_ = 1;
+  std::uint32_t outstanding_ = 0;  ///< connects of any round that have not ended
+  bool decided_ = false;           ///< the current round has failed: the next connect starts another
+  bool succeeded_ = false;         ///< one of the current round became ready
+};
+
+}  // namespace understudy

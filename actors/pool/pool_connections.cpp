@@ -1,0 +1,221 @@
+// What a pool does when its connections come up, fail, drain and end, and when the breaker speaks.
+#include "understudy/actors/pool/pool_state.hpp"
+
+namespace understudy {
+namespace {
+
+/// Of a connection's maximal lifetime, the part that is drawn at random, so that those opened together do not end so.
+constexpr int lifetime_spread = 5;  // one fifth
+/// Reconnects in the background, when nobody waits for them, are spread over this.
+constexpr duration background_spread = milliseconds{100};
+/// The pause after a refusal of the service's own credentials: the gate, not the pool, decides when to bind again.
+constexpr duration credential_pause = seconds{5};
+
+}  // namespace
+
+void pool_state::attach(connection_id id, load_meter meter) {
+  if (slot* s = slots_.find(id)) s->meter = std::move(meter);
+}
+
+void pool_state::on_ready(connection_id id, time_point now) {
+  slot* s = slots_.find(id);
+  if (s == nullptr) return;
+  if (s->state == slot_state::connecting) {
+    rounds(s->kind).succeed(s->round, now - s->changed);
+    ++totals_.opened;
+    s->was_ready = true;
+    if (s->kind == connection_kind::pooled) credential_refusal_ = nullptr;
+    if (policy_.max_lifetime > duration::zero())
+      s->expires = now + policy_.max_lifetime - up_to(policy_.max_lifetime / lifetime_spread, world_.random);
+    background_at_ = now + up_to(background_spread, world_.random);
+  } else if (s->state == slot_state::resetting) {
+    if (s->meter.completed) s->dispatched = s->meter.completed->load();
+  } else {
+    return;
+  }
+  s->enter(slot_state::ready, now);
+  s->last_used = s->validated = now;
+  settle(now);
+}
+
+void pool_state::on_failed(connection_id id, failure_ptr cause, time_point now) {
+  slot* s = slots_.find(id);
+  if (s == nullptr) return;
+  if (s->state != slot_state::connecting) return on_closed(id, std::move(cause), now);
+  const auto kind = s->kind;
+  const auto round = s->round;
+  drop(id);
+  if (!cause) {
+    rounds(kind).abandon();
+    return settle(now);
+  }
+  ++totals_.connect_failures;
+  last_ = {cause, world_.wall_now()};
+  const auto what = classify(*cause);
+  const auto pause = what == failure_class::credential ? credential_pause : connect_rounds::cap;
+  if (rounds(kind).fail(round, now, world_.random, pause)) after_failed_round(kind, what, cause, now);
+  settle(now);
+}
+
+void pool_state::after_failed_round(connection_kind kind, failure_class what, const failure_ptr& cause,
+                                    time_point now) {
+  const bool refused = what == failure_class::credential;
+  if (kind == connection_kind::pooled) credential_refusal_ = refused ? cause : nullptr;
+  if (!refused) actions_.push_back(pool_action::report{what, cause});
+  const auto c = slots_.count(now);
+  if ((kind == connection_kind::bind ? c.bind_ready : c.alive()) > 0) return;
+  // Nothing serves here: whoever waits is better off elsewhere, but never takes refused credentials there.
+  auto& waiting = queue(kind);
+  const auto why = pool_connect_failed(situation(now), *cause);
+  if (!refused) return send_all_away(waiting, why, now);
+  for (auto at = waiting.begin(); at != waiting.end();) at = refuse(waiting, at, why, now);
+}
+
+void pool_state::on_draining(connection_id id, time_point now) {
+  slot* s = slots_.find(id);
+  if (s == nullptr || s->state == slot_state::connecting) return;
+  if (s->state == slot_state::leased) {
+    s->retiring = true;
+    return;
+  }
+  if (s->state == slot_state::closing) return;
+  unreserve(*s, now);
+  s->enter(slot_state::draining, now);
+  settle(now);
+}
+
+void pool_state::on_closed(connection_id id, failure_ptr cause, time_point now) {
+  slot* s = slots_.find(id);
+  if (s == nullptr) return;
+  if (s->state == slot_state::connecting) return on_failed(id, std::move(cause), now);
+  if (cause) last_ = {cause, world_.wall_now()};
+  unreserve(*s, now);
+  lose_lease_of(*s, cause, now);
+  if (s->was_ready) ++totals_.closed;
+  drop(id);
+  if (cause) background_at_ = std::max(background_at_, now + up_to(background_spread, world_.random));
+  settle(now);
+}
+
+void pool_state::lose_lease_of(slot& s, const failure_ptr& cause, time_point now) {
+  if (s.leased_as == 0) return;
+  const auto ended = leases_.lose(std::exchange(s.leased_as, 0));
+  if (!ended) return;
+  actions_.push_back(pool_action::unwatch{ended->id});
+  note(log_level::warning, "lease " + std::to_string(ended->id) + " of " + ended->holder + " lost with its connection" +
+                               (cause ? ": " + cause->message : std::string{}) + " after " +
+                               in_words(now - ended->granted));
+}
+
+void pool_state::checked(connection_id id, bool works, time_point now) {
+  slot* s = slots_.find(id);
+  if (s == nullptr) return;
+  s->checking = false;
+  if (works) {
+    s->validated = now;
+  } else if (s->state == slot_state::leased) {
+    s->retiring = true;
+  } else if (s->alive()) {
+    close(*s, now);
+  }
+  settle(now);
+}
+
+std::vector<connection_id> pool_state::checkable() const {
+  std::vector<connection_id> ids;
+  for (const auto& [id, s] : slots_)
+    if (s.state == slot_state::ready && s.kind == connection_kind::pooled) ids.push_back(id);
+  return ids;
+}
+
+void pool_state::retire(slot& s, time_point now) {
+  unreserve(s, now);
+  s.enter(slot_state::draining, now);
+  actions_.push_back(pool_action::drain{s.id});
+}
+
+void pool_state::close(slot& s, time_point now) {
+  unreserve(s, now);
+  lose_lease_of(s, nullptr, now);
+  if (s.state == slot_state::connecting) rounds(s.kind).abandon();
+  s.enter(slot_state::closing, now);
+  actions_.push_back(pool_action::close{s.id});
+}
+
+void pool_state::drop(connection_id id) {
+  slots_.erase(id);
+  actions_.push_back(pool_action::forget{id});
+}
+
+void pool_state::on_breaker(breaker_state state, time_point now) {
+  const bool was_usable = breaker_lets_through();
+  breaker_ = state;
+  if (was_usable && !breaker_lets_through()) {
+    const auto why = pool_breaker_opened(situation(now));
+    send_all_away(pooled_, why, now);
+    send_all_away(binds_, why, now);
+  } else if (!was_usable && breaker_lets_through()) {
+    rounds_.encourage(now, world_.random, background_spread);
+    bind_rounds_.encourage(now, world_.random, background_spread);
+  }
+  if (state != breaker_state::closed) close_silent(now);
+  settle(now);
+}
+
+/// A server that fails and does not answer what it was sent will not do so soon: what is safe goes elsewhere.
+void pool_state::close_silent(time_point now) {
+  for (auto& [id, s] : slots_)
+    if (s.silent() &&
+        (s.state == slot_state::ready || s.state == slot_state::reserved || s.state == slot_state::draining))
+      close(s, now);
+}
+
+bool pool_state::breaker_lets_through() const noexcept {
+  return breaker_ == breaker_state::closed || breaker_ == breaker_state::half_open;
+}
+
+bool pool_state::take_probe_slot() {
+  if (!socket_is_free()) return false;
+  ++probe_slots_;
+  return true;
+}
+
+void pool_state::give_probe_slot(time_point now) {
+  if (probe_slots_ > 0) --probe_slots_;
+  settle(now);
+}
+
+void pool_state::adopt(const pool_state& old, const std::vector<connection_id>& known, time_point now) {
+  totals_ = old.totals_;
+  leases_ = old.leases_;
+  last_ = old.last_;
+  last_ticket_ = old.last_ticket_;
+  breaker_ = old.breaker_;
+  probe_slots_ = old.probe_slots_;
+  draining_ = old.draining_;
+  drain_deadline_ = old.drain_deadline_;
+  for (const auto id : known) {
+    const slot* was = old.slots_.find(id);
+    if (was == nullptr) {
+      actions_.push_back(pool_action::forget{id});
+      continue;
+    }
+    slot& s = slots_.add(*was);
+    s.reserved_for = 0;
+    s.checking = false;
+    if (s.state == slot_state::leased)
+      s.retiring = true;
+    else if (s.state == slot_state::connecting)
+      close(s, now);
+    else if (s.alive())
+      retire(s, now);
+  }
+  for (const auto& l : leases_.all()) {
+    const slot* s = slots_.find(l.connection);
+    if (s != nullptr && s->leased_as == l.id) continue;
+    leases_.lose(l.id);
+    actions_.push_back(pool_action::unwatch{l.id});
+  }
+}
+
+}  // namespace understudy

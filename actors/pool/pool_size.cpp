@@ -1,0 +1,136 @@
+// How a pool reaches the number of connections it should have: opening, replacing, making room.
+#include "understudy/actors/pool/pool_state.hpp"
+
+namespace understudy {
+namespace {
+
+/// While the breaker is open, nobody waits and connects are still tried this rarely.
+constexpr duration trickle_interval = seconds{30};
+/// Whether growth may be wider by now is not asked more often than this.
+constexpr duration growth_recheck = milliseconds{50};
+
+}  // namespace
+
+void pool_state::reconcile(time_point now) {
+  wake_ = time_point::max();
+  if (draining_) return proceed_with_drain(now);
+  reconcile_binds(slots_.count(now), now);
+  reconcile_pooled(slots_.count(now), now);
+}
+
+std::uint32_t pool_state::floor(time_point now) const noexcept {
+  if (!policy_.refill && filled_) return 0;
+  return policy_.standby && now >= warm_until_ ? std::min(policy_.min, 1U) : policy_.min;
+}
+
+std::uint32_t pool_state::pooled_ceiling(const census& c) const noexcept {
+  const auto others = c.sockets - c.pooled() + probe_slots_;
+  return std::min(policy_.max_pooled, policy_.max > others ? policy_.max - others : 0);
+}
+
+std::uint32_t pool_state::pooled_target(const census& c, time_point now) const noexcept {
+  pool_demand d;
+  d.floor = floor(now);
+  d.ceiling = pooled_ceiling(c);
+  d.occupied = c.occupied();
+  d.lease_waiters = pooled_.leases();
+  d.shared_load = c.in_flight + pooled_.shared();
+  d.max_in_flight = policy_.max_in_flight;
+  return target_size(d);
+}
+
+std::uint32_t pool_state::width(const census& c, time_point now) const noexcept {
+  if (!breaker_lets_through()) return 1;
+  const bool nothing_open = c.alive() == 0;
+  if (!pooled_.empty())
+    return growth_width(now - pooled_.oldest(), rounds_.typical_connect(), nothing_open, policy_.max_connecting);
+  return policy_.preload && !filled_ ? policy_.max_connecting : 1;
+}
+
+bool pool_state::may_grow(time_point now) const {
+  const auto c = slots_.count(now);
+  return !draining_ && c.pooled() < pooled_ceiling(c) && (!rounds_.failing() || c.connecting > 0);
+}
+
+bool pool_state::open_one(connection_kind kind, time_point now) {
+  auto& r = rounds(kind);
+  if (!r.may_open(now)) {
+    wake_at(r.retry_at());
+    return false;
+  }
+  slot s;
+  s.id = world_.next_number();
+  s.kind = kind;
+  s.round = r.open();
+  s.enter(slot_state::connecting, now);
+  s.last_used = now;
+  actions_.push_back(pool_action::open{s.id, kind});
+  slots_.add(std::move(s));
+  return true;
+}
+
+void pool_state::reconcile_binds(const census& c, time_point now) {
+  if (binds_.empty()) return;
+  const auto wanted = std::min(policy_.max_bind, c.bind_busy + binds_.size());
+  auto have = c.binds();
+  auto connecting = c.connecting + c.bind_connecting;
+  for (; have < wanted && connecting < policy_.max_connecting; ++have, ++connecting) {
+    if (!socket_is_free()) return make_room(connection_kind::bind, c, now);
+    if (!open_one(connection_kind::bind, now)) return;
+  }
+}
+
+void pool_state::reconcile_pooled(census c, time_point now) {
+  if (c.ready >= policy_.min) filled_ = true;
+  const auto target = pooled_target(c, now);
+  if (c.expired > 0) replace_expired(c, target, now);
+  const auto wanted = std::min(target + (c.expired > 0 ? 1 : 0), pooled_ceiling(c));
+  const bool waited_for = !pooled_.empty();
+  if (c.pooled() < wanted && !waited_for && now < background_at_ && c.alive() > 0) return wake_at(background_at_);
+  while (c.pooled() < wanted && c.connecting + c.bind_connecting < policy_.max_connecting) {
+    if (c.connecting >= width(c, now)) {
+      if (waited_for) wake_at(std::max(pooled_.oldest() + rounds_.typical_connect(), now + growth_recheck));
+      return;
+    }
+    if (!open_one(connection_kind::pooled, now)) return;
+    ++c.connecting;
+    ++c.sockets;
+    if (!breaker_lets_through()) rounds_.hold_until(now + trickle_interval);
+  }
+  if (waited_for && c.pooled() == 0) make_room(connection_kind::pooled, c, now);
+}
+
+void pool_state::replace_expired(const census& c, std::uint32_t target, time_point now) {
+  const bool spare = c.alive() > target;
+  // Without a free socket the old one has to go first; not while the server takes no connects, and one at a time.
+  const bool no_room = c.pooled() >= pooled_ceiling(c) && c.connecting + c.leaving == 0 && !rounds_.failing();
+  if (!spare && !no_room) return;
+  slot* oldest = nullptr;
+  for (auto& [id, s] : slots_)
+    if (s.kind == connection_kind::pooled && s.state == slot_state::ready && s.expires <= now &&
+        (oldest == nullptr || s.expires < oldest->expires))
+      oldest = &s;
+  if (oldest != nullptr) retire(*oldest, now);
+}
+
+void pool_state::make_room(connection_kind needy, const census& c, time_point now) {
+  if (c.leaving > 0) return;
+  const auto other = needy == connection_kind::bind ? connection_kind::pooled : connection_kind::bind;
+  slot* victim = least_recently_used(other, true);
+  // A busy one only has to go when its kind would otherwise hold every socket against somebody who came earlier.
+  const auto none_of_own = needy == connection_kind::bind ? c.binds() == 0 : c.pooled() == 0;
+  if (victim == nullptr && none_of_own && queue(needy).oldest() < queue(other).oldest())
+    victim = least_recently_used(other, false);
+  if (victim != nullptr) retire(*victim, now);
+}
+
+slot* pool_state::least_recently_used(connection_kind kind, bool idle_only) {
+  slot* found = nullptr;
+  for (auto& [id, s] : slots_) {
+    if (s.kind != kind || s.state != slot_state::ready || (idle_only && s.load() > 0)) continue;
+    if (found == nullptr || s.last_turn < found->last_turn) found = &s;
+  }
+  return found;
+}
+
+}  // namespace understudy

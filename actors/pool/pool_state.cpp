@@ -1,0 +1,337 @@
+// Requests, waiters and leases of a pool.
+#include "understudy/actors/pool/pool_state.hpp"
+
+#include <limits>
+
+namespace understudy {
+namespace {
+
+/// A pool's state is looked after at least this often.
+constexpr duration housekeeping_interval = seconds{1};
+/// Under load, whether another connection is due is not worked out for every operation.
+constexpr duration crowd_check_interval = milliseconds{1};
+
+connection_kind kind_for(want what) noexcept {
+  return what == want::bind ? connection_kind::bind : connection_kind::pooled;
+}
+
+}  // namespace
+
+pool_state::pool_state(pool_policy policy, pool_world world, time_point now)
+    : policy_(std::move(policy)),
+      world_(std::move(world)),
+      rounds_(policy_.retry_base),
+      bind_rounds_(policy_.retry_base),
+      housekeeping_at_(now + housekeeping_interval) {
+  if (policy_.preload) warm_until_ = now + policy_.max_idle_time;
+}
+
+connection_id pool_state::take_shared(time_point now) {
+  if (draining_ || !pooled_.empty()) return 0;
+  slot* s = slots_.least_loaded(connection_kind::pooled, policy_.max_in_flight);
+  if (s == nullptr) return 0;
+  const bool crowded = s->load() >= comfortable_load(policy_.max_in_flight);
+  hand_over(*s, now);
+  if (crowded && now >= crowd_check_at_) {
+    crowd_check_at_ = now + crowd_check_interval;
+    reconcile(now);
+  }
+  return s->id;
+}
+
+ticket_id pool_state::admit(asking who, time_point now) {
+  waiter w;
+  w.ticket = ++last_ticket_;
+  w.what = who.what;
+  w.since = now;
+  w.leave_at = std::min(who.deadline, now + policy_.wait_timeout);
+  if (policy_.failover_timeout > duration::zero() && now + policy_.failover_timeout < w.leave_at) {
+    w.leave_at = now + policy_.failover_timeout;
+    w.recast_on_leave = true;
+  }
+  w.token = who.token;
+  w.attempts = who.attempts;
+  w.holder = std::move(who.holder);
+  warm_until_ = now + policy_.max_idle_time;
+  const auto ticket = w.ticket;
+  if (draining_ && w.attempts < policy_.max_attempts) {
+    actions_.push_back(pool_action::recast{ticket, pool_is_draining(situation(now))});
+  } else if (auto why = reason_to_refuse(who, now)) {
+    actions_.push_back(pool_action::refuse{ticket, std::move(why)});
+  } else {
+    queue(kind_for(w.what)).push(std::move(w));
+    settle(now);
+  }
+  return ticket;
+}
+
+failure_ptr pool_state::reason_to_refuse(const asking& who, time_point now) {
+  const auto kind = kind_for(who.what);
+  if (draining_) return pool_is_draining(situation(now));
+  if (pooled_.size() + binds_.size() >= policy_.max_waiters && !slots_.least_loaded(kind, 1)) {
+    ++totals_.refused;
+    return pool_queue_is_full(situation(now));
+  }
+  if (kind == connection_kind::pooled && credential_refusal_ && !rounds_.may_open(now) &&
+      slots_.count(now).alive() == 0)
+    return pool_connect_failed(situation(now), *credential_refusal_);
+  if (who.what == want::lease && !who.may_wait && !lease_may_wait(now)) return pool_is_exhausted(situation(now));
+  return nullptr;
+}
+
+bool pool_state::lease_may_wait(time_point now) const {
+  const auto c = slots_.count(now);
+  if (c.idle > 0 && pooled_.empty()) return true;
+  if (!rounds_.may_open(now)) return false;
+  // One may be opened for it: those that could be, less those that are promised to earlier leases.
+  return c.alive() + pooled_.leases() < pooled_ceiling(c);
+}
+
+bool pool_state::cancel(const cancel_token* token, time_point now) {
+  for (wait_queue* q : {&pooled_, &binds_}) {
+    const auto at = q->find(token);
+    if (at == q->end()) continue;
+    refuse(*q, at, pool_wait_cancelled(situation(now)), now);
+    settle(now);
+    return true;
+  }
+  return false;
+}
+
+void pool_state::settle(time_point now) {
+  leave_overdue(pooled_, now);
+  leave_overdue(binds_, now);
+  do {
+    freed_ = false;
+    serve_pooled(now);
+  } while (freed_);  // somebody who came earlier may want it
+  serve_binds(now);
+  reconcile(now);
+}
+
+void pool_state::leave_overdue(wait_queue& q, time_point now) {
+  for (auto at = q.overdue(now); at != q.end(); at = q.overdue(now)) {
+    const waiter& w = at->second;
+    auto why = pool_timed_out(situation(now), now - w.since);
+    if (w.recast_on_leave) {
+      send_away(q, at, std::move(why), false, now);
+    } else {
+      ++totals_.timeouts;
+      refuse(q, at, std::move(why), now);
+    }
+  }
+}
+
+void pool_state::serve_pooled(time_point now) {
+  for (auto at = pooled_.begin(); at != pooled_.end();) {
+    const auto next = std::next(at);
+    if (at->second.token && at->second.token->cancelled()) {
+      refuse(pooled_, at, pool_wait_cancelled(situation(now)), now);
+    } else if (at->second.what == want::shared) {
+      if (!serve_shared(at, now)) return;
+    } else if (serve_lease(at, now) == lease_service::blocks) {
+      return;
+    }
+    at = next;
+  }
+}
+
+bool pool_state::serve_shared(queue_position at, time_point now) {
+  slot* s = slots_.least_loaded(connection_kind::pooled, policy_.max_in_flight);
+  if (s == nullptr && ask_for_load(connection_kind::pooled))
+    s = slots_.least_loaded(connection_kind::pooled, policy_.max_in_flight);
+  if (s == nullptr) return false;
+  hand_over(*s, now);
+  actions_.push_back(pool_action::dispatch{at->first, s->id});
+  pooled_.erase(at);
+  return true;
+}
+
+void pool_state::serve_binds(time_point now) {
+  for (auto at = binds_.begin(); at != binds_.end();) {
+    const auto next = std::next(at);
+    if (at->second.token && at->second.token->cancelled()) {
+      refuse(binds_, at, pool_wait_cancelled(situation(now)), now);
+    } else {
+      slot* s = slots_.least_loaded(connection_kind::bind, 1);
+      if (s == nullptr && ask_for_load(connection_kind::bind)) s = slots_.least_loaded(connection_kind::bind, 1);
+      if (s == nullptr) return;
+      hand_over(*s, now);
+      actions_.push_back(pool_action::dispatch{at->first, s->id});
+      binds_.erase(at);
+    }
+    at = next;
+  }
+}
+
+pool_state::lease_service pool_state::serve_lease(queue_position at, time_point now) {
+  const waiter& w = at->second;
+  if (w.reserved != 0)
+    if (slot* own = slots_.find(w.reserved)) return serve_reserved(at, *own, now);
+  if (slot* idle = slots_.least_loaded(connection_kind::pooled, 1)) {
+    grant(at, *idle, now);
+    return lease_service::served;
+  }
+  slot* busy = slots_.least_loaded(connection_kind::pooled, std::numeric_limits<std::uint32_t>::max());
+  if (busy == nullptr) busy = reservation_after(at, now);
+  if (busy == nullptr) return lease_service::blocks;
+  // The last connection that shared operations have is not taken from them while another one can be opened.
+  const bool last = busy->state == slot_state::ready && slots_.count(now).ready == 1 && may_grow(now);
+  if (last && busy->ask_for_load()) return lease_service::waits;
+  reserve(at, *busy, now);
+  return serve_reserved(at, *busy, now);
+}
+
+slot* pool_state::reservation_after(queue_position at, time_point now) {
+  // Who came earlier and lost its own with its connection is ahead of whoever still has one.
+  for (auto later = pooled_.end(); --later != at;)
+    if (slot* theirs = slots_.find(later->second.reserved)) {
+      unreserve(*theirs, now);
+      return theirs;
+    }
+  return nullptr;
+}
+
+pool_state::lease_service pool_state::serve_reserved(queue_position at, slot& own, time_point now) {
+  const bool still_busy = own.ask_for_load() || own.load() > 0;
+  // Another one that runs empty sooner will do as well.
+  slot* other = still_busy ? slots_.least_loaded(connection_kind::pooled, 1) : nullptr;
+  if (still_busy && other == nullptr && ask_for_load(connection_kind::pooled))
+    other = slots_.least_loaded(connection_kind::pooled, 1);
+  if (still_busy && other == nullptr) return lease_service::waits;
+  if (other != nullptr) unreserve(own, now);
+  grant(at, other != nullptr ? *other : own, now);
+  return lease_service::served;
+}
+
+void pool_state::hand_over(slot& s, time_point now) {
+  ++s.dispatched;
+  s.last_turn = ++turns_;
+  s.last_used = now;
+  ++totals_.dispatched;
+  warm_until_ = now + policy_.max_idle_time;
+}
+
+void pool_state::reserve(queue_position at, slot& s, time_point now) {
+  s.enter(slot_state::reserved, now);
+  s.reserved_for = at->first;
+  at->second.reserved = s.id;
+}
+
+void pool_state::unreserve(slot& s, time_point now) {
+  if (s.state != slot_state::reserved) return;
+  const auto at = pooled_.find(s.reserved_for);
+  if (at != pooled_.end()) at->second.reserved = 0;
+  s.reserved_for = 0;
+  s.enter(slot_state::ready, now);
+  freed_ = true;
+}
+
+void pool_state::grant(queue_position at, slot& s, time_point now) {
+  const waiter& w = at->second;
+  s.enter(slot_state::leased, now);
+  s.reserved_for = 0;
+  s.leased_as = world_.next_number();
+  s.last_turn = ++turns_;
+  s.last_used = now;
+  lease_record l;
+  l.id = s.leased_as;
+  l.connection = s.id;
+  l.holder = w.holder;
+  l.granted = now;
+  leases_.open(std::move(l));
+  totals_.acquisition_time += now - w.since;
+  actions_.push_back(pool_action::grant{w.ticket, s.leased_as, s.id});
+  pooled_.erase(at);
+}
+
+bool pool_state::ask_for_load(connection_kind kind) const {
+  bool changed = false;
+  for (const auto& [id, s] : slots_)
+    if (s.kind == kind && s.state == slot_state::ready && !s.ask_for_load()) changed = true;
+  return changed;
+}
+
+pool_state::queue_position pool_state::refuse(wait_queue& q, queue_position at, failure_ptr why, time_point now) {
+  if (slot* s = slots_.find(at->second.reserved)) unreserve(*s, now);
+  actions_.push_back(pool_action::refuse{at->first, std::move(why)});
+  return q.erase(at);
+}
+
+pool_state::queue_position pool_state::send_away(wait_queue& q, queue_position at, failure_ptr cause, bool counted,
+                                                 time_point now) {
+  if (counted && at->second.attempts >= policy_.max_attempts) return refuse(q, at, std::move(cause), now);
+  if (slot* s = slots_.find(at->second.reserved)) unreserve(*s, now);
+  actions_.push_back(pool_action::recast{at->first, std::move(cause), counted});
+  return q.erase(at);
+}
+
+void pool_state::send_all_away(wait_queue& q, const failure_ptr& cause, time_point now) {
+  for (auto at = q.begin(); at != q.end();) at = send_away(q, at, cause, true, now);
+}
+
+pool_state::release_outcome pool_state::release(lease_id id, time_point now) {
+  if (const auto ended = leases_.close(id)) {
+    end_lease(*ended, "returned", now);
+    return {true, nullptr};
+  }
+  if (leases_.forgive(id)) return {false, nullptr};
+  return {false, pool_lease_unknown(situation(now), id)};
+}
+
+void pool_state::take_back(lease_id id, std::string_view why, time_point now) {
+  const auto ended = leases_.close(id);
+  if (!ended) return;
+  note(log_level::warning, "lease " + std::to_string(id) + " of " + ended->holder + " taken back: " + std::string{why});
+  end_lease(*ended, "taken back", now);
+}
+
+void pool_state::end_lease(const lease_record& ended, std::string_view how, time_point now) {
+  actions_.push_back(pool_action::unwatch{ended.id});
+  if (ended.reported)
+    note(log_level::info, "leaked lease " + std::to_string(ended.id) + " of " + ended.holder + " " + std::string{how} +
+                              " after " + in_words(now - ended.granted));
+  slot* s = slots_.find(ended.connection);
+  if (s != nullptr && s->state == slot_state::leased) {
+    s->leased_as = 0;
+    s->last_used = now;
+    if (s->retiring) {
+      close(*s, now);
+    } else {
+      s->enter(slot_state::resetting, now);
+      actions_.push_back(pool_action::reset{s->id, ended.id});
+    }
+  }
+  settle(now);
+}
+
+pool_counts pool_state::counts(time_point now) const {
+  const auto c = slots_.count(now);
+  pool_counts n;
+  n.size = c.sockets + probe_slots_;
+  n.idle = c.idle + (c.bind_ready - c.bind_busy);
+  n.in_use = c.ready - c.idle + c.occupied() + c.bind_busy;
+  n.in_flight = c.in_flight;
+  n.waiters = pooled_.size() + binds_.size();
+  n.connecting = c.connecting + c.bind_connecting;
+  return n;
+}
+
+pool_snapshot pool_state::snapshot(time_point now) const {
+  pool_snapshot s = totals_;
+  s.now = counts(now);
+  s.min_connections = policy_.min;
+  s.max_connections = policy_.max;
+  s.leased = leases_.leased();
+  s.acquired = leases_.acquired();
+  s.released = leases_.released();
+  s.leaks = leases_.leaks();
+  s.completed = s.dispatched - s.now.in_flight;
+  return s;
+}
+
+void pool_state::note(log_level level, std::string text) {
+  actions_.push_back(pool_action::note{level, std::move(text)});
+}
+
+}  // namespace understudy

@@ -1,0 +1,196 @@
+// A pool as a state machine: what happened goes in, what to do comes out. No actors, no sockets, no clock of its own.
+#pragma once
+#include "understudy/actors/pool/actions.hpp"
+#include "understudy/actors/pool/complaints.hpp"
+#include "understudy/actors/pool/connect_rounds.hpp"
+#include "understudy/actors/pool/lease_book.hpp"
+#include "understudy/actors/pool/sizing.hpp"
+#include "understudy/actors/pool/slots.hpp"
+
+#include <functional>
+#include <utility>
+
+namespace understudy {
+
+/// What a pool needs of the world, injected.
+struct pool_world {
+  random_source random;
+  std::function<std::uint64_t()> next_number;  ///< numbers of connections and leases; never 0, never twice the same
+  std::function<wall_time()> wall_now;         ///< for people
+};
+
+/// Somebody asks for a connection.
+struct asking {
+  want what = want::shared;
+  time_point deadline{};
+  cancel_token_ptr token;
+  std::uint16_t attempts = 0;
+  bool may_wait = true;
+  std::string holder;  ///< of a lease
+};
+
+/// The connections to one server: who gets which, when to open and close some. Each event may leave actions behind, to
+/// be taken with take_actions() and carried out in order; next_event() says when tick() is due.
+class pool_state {
+ public:
+  pool_state(pool_policy policy, pool_world world, time_point now);
+
+  /// Opens what is due; nothing happens before.
+  void start(time_point now) { settle(now); }
+  /// Takes over what is left of `old` after a defect, before start(): connections in `known` finish what they carry and
+  /// are replaced, leases stay, counters go on. Who waits is admitted anew by the caller.
+  void adopt(const pool_state& old, const std::vector<connection_id>& known, time_point now);
+
+  // Requests.
+
+  /// The quick way for a shared operation: the connection it goes to (counted as handed over), or 0 when it has to be
+  /// admitted as a waiter.
+  connection_id take_shared(time_point now);
+  /// Queues it; what becomes of it follows as dispatch, grant, refuse or recast (possibly at once).
+  ticket_id admit(asking who, time_point now);
+  /// The caller gave up; true when it waited here (it is refused as cancelled).
+  bool cancel(const cancel_token* token, time_point now);
+  /// What a caller hears who gave up before anything was done.
+  failure_ptr cancelled(time_point now) const { return pool_wait_cancelled(situation(now)); }
+
+  // Leases.
+
+  void claim(lease_id id) { leases_.claim(id); }
+  /// Given back: true; lost with its connection before: false; otherwise the complaint.
+  struct release_outcome {
+    bool returned = false;
+    failure_ptr unknown;
+  };
+  release_outcome release(lease_id id, time_point now);
+  /// Its holder died, or the grant could not be delivered.
+  void take_back(lease_id id, std::string_view why, time_point now);
+
+  // Connections.
+
+  void attach(connection_id id, load_meter meter);
+  void on_ready(connection_id id, time_point now);
+  /// It never became ready. `cause` null: it had been told to close.
+  void on_failed(connection_id id, failure_ptr cause, time_point now);
+  void on_draining(connection_id id, time_point now);
+  /// It was ready and ended. `cause` null: it had been told to close.
+  void on_closed(connection_id id, failure_ptr cause, time_point now);
+  void on_load(time_point now) { settle(now); }
+  void checked(connection_id id, bool works, time_point now);
+  /// Ready connections that can be validated now.
+  std::vector<connection_id> checkable() const;
+
+  // The world.
+
+  void on_breaker(breaker_state state, time_point now);
+  /// One socket for a probe; false when none is free.
+  bool take_probe_slot();
+  void give_probe_slot(time_point now);
+  /// Closes idle connections above the minimum; how many.
+  std::uint32_t cleanup(time_point now);
+  void drain(time_point deadline, time_point now);
+  void tick(time_point now);
+
+  std::vector<pool_action::any> take_actions() { return std::exchange(actions_, {}); }
+  bool has_actions() const noexcept { return !actions_.empty(); }
+  time_point next_event() const;
+  pool_counts counts(time_point now) const;
+  pool_snapshot snapshot(time_point now) const;
+  const pool_policy& policy() const noexcept { return policy_; }
+  /// How many wait for an ordinary connection.
+  std::uint32_t pooled_waiters() const noexcept { return pooled_.size(); }
+
+ private:
+  using queue_position = wait_queue::iterator;
+
+  // After every event, and serving those who wait (pool_state.cpp).
+  void settle(time_point now);
+  void leave_overdue(wait_queue& queue, time_point now);
+  void serve_pooled(time_point now);
+  void serve_binds(time_point now);
+  bool serve_shared(queue_position at, time_point now);
+  enum class lease_service : std::uint8_t { served, waits, blocks };
+  lease_service serve_lease(queue_position at, time_point now);
+  lease_service serve_reserved(queue_position at, slot& own, time_point now);
+  slot* reservation_after(queue_position at, time_point now);
+  void hand_over(slot& s, time_point now);
+  void grant(queue_position at, slot& s, time_point now);
+  void reserve(queue_position at, slot& s, time_point now);
+  void unreserve(slot& s, time_point now);
+  bool ask_for_load(connection_kind kind) const;
+  queue_position refuse(wait_queue& queue, queue_position at, failure_ptr why, time_point now);
+  queue_position send_away(wait_queue& queue, queue_position at, failure_ptr cause, bool counted, time_point now);
+  void send_all_away(wait_queue& queue, const failure_ptr& cause, time_point now);
+  failure_ptr reason_to_refuse(const asking& who, time_point now);
+  bool lease_may_wait(time_point now) const;
+  void end_lease(const lease_record& ended, std::string_view how, time_point now);
+
+  // Connections come and go (pool_connections.cpp).
+  void retire(slot& s, time_point now);
+  void close(slot& s, time_point now);
+  void close_silent(time_point now);
+  void drop(connection_id id);
+  void lose_lease_of(slot& s, const failure_ptr& cause, time_point now);
+  void after_failed_round(connection_kind kind, failure_class what, const failure_ptr& cause, time_point now);
+  connect_rounds& rounds(connection_kind kind) { return kind == connection_kind::bind ? bind_rounds_ : rounds_; }
+  const connect_rounds& rounds(connection_kind kind) const {
+    return kind == connection_kind::bind ? bind_rounds_ : rounds_;
+  }
+  wait_queue& queue(connection_kind kind) { return kind == connection_kind::bind ? binds_ : pooled_; }
+
+  // How many there should be (pool_size.cpp).
+  void reconcile(time_point now);
+  void reconcile_binds(const census& c, time_point now);
+  void reconcile_pooled(census c, time_point now);
+  std::uint32_t floor(time_point now) const noexcept;
+  std::uint32_t pooled_ceiling(const census& c) const noexcept;
+  std::uint32_t pooled_target(const census& c, time_point now) const noexcept;
+  std::uint32_t width(const census& c, time_point now) const noexcept;
+  bool breaker_lets_through() const noexcept;
+  bool socket_is_free() const noexcept { return slots_.size() + probe_slots_ < policy_.max; }
+  bool may_grow(time_point now) const;
+  bool open_one(connection_kind kind, time_point now);
+  void replace_expired(const census& c, std::uint32_t target, time_point now);
+  void make_room(connection_kind needy, const census& c, time_point now);
+  slot* least_recently_used(connection_kind kind, bool idle_only);
+  void wake_at(time_point when) { wake_ = std::min(wake_, when); }
+
+  // On the tick (pool_upkeep.cpp).
+  void housekeeping(time_point now);
+  void note_use(time_point now);
+  std::uint32_t shrink(duration idle_for, time_point now);
+  void validate_idle(time_point now);
+  void watch_over(time_point now);
+  void report_leaks(time_point now);
+  void proceed_with_drain(time_point now);
+  void cut_off(time_point now);
+  void finish_drain(bool clean);
+
+  pool_situation situation(time_point now) const { return {policy_, counts(now), last_}; }
+  void note(log_level level, std::string text);
+
+  pool_policy policy_;
+  pool_world world_;
+  slot_table slots_;
+  wait_queue pooled_, binds_;
+  lease_book leases_;
+  connect_rounds rounds_, bind_rounds_;
+  std::vector<pool_action::any> actions_;
+  pool_snapshot totals_;  ///< its monotonic counters only
+  pool_cause last_;
+  failure_ptr credential_refusal_;  ///< while the last failed round was the service's own bind
+  breaker_state breaker_ = breaker_state::closed;
+  ticket_id last_ticket_ = 0;
+  std::uint64_t turns_ = 0;
+  std::uint32_t probe_slots_ = 0;
+  bool filled_ = false;         ///< the minimum was reached once
+  time_point background_at_{};  ///< no background connect before
+  time_point warm_until_{};     ///< of a standby: it keeps its minimum until then
+  time_point housekeeping_at_{};
+  time_point crowd_check_at_{};
+  time_point wake_ = time_point::max();  ///< when sizing wants to look again
+  bool freed_ = false;  ///< a reservation was given up since waiters were last looked at
+  bool draining_ = false, cut_ = false, drained_ = false;
+  time_point drain_deadline_ = time_point::max();
+};
+
+}  // namespace understudy

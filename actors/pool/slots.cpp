@@ -1,0 +1,120 @@
+// Counting connections and choosing among them.
+#include "understudy/actors/pool/slots.hpp"
+
+#include <algorithm>
+
+namespace understudy {
+namespace {
+
+/// Ready candidates among which the least loaded is looked for before any with room will do.
+constexpr std::size_t compared_at_most = 64;
+
+void count_bind(census& c, const slot& s) noexcept {
+  if (s.state == slot_state::connecting) ++c.bind_connecting;
+  if (s.state != slot_state::ready) return;
+  ++c.bind_ready;
+  if (s.load() > 0) ++c.bind_busy;
+}
+
+void count_ready(census& c, const slot& s, time_point now) noexcept {
+  ++c.ready;
+  if (s.load() == 0) ++c.idle;
+  if (s.expires <= now) ++c.expired;
+}
+
+void count_pooled(census& c, const slot& s, time_point now) noexcept {
+  switch (s.state) {
+    case slot_state::connecting:
+      ++c.connecting;
+      break;
+    case slot_state::ready:
+      count_ready(c, s, now);
+      break;
+    case slot_state::reserved:
+      ++c.reserved;
+      break;
+    case slot_state::leased:
+      ++c.leased;
+      break;
+    case slot_state::resetting:
+      ++c.resetting;
+      break;
+    case slot_state::draining:
+    case slot_state::closing:
+      break;
+  }
+}
+
+}  // namespace
+
+std::uint32_t slot::load() const noexcept {
+  const auto done = meter.completed ? meter.completed->load() : dispatched;
+  return done >= dispatched ? 0 : static_cast<std::uint32_t>(dispatched - done);
+}
+
+bool slot::ask_for_load() const noexcept {
+  const auto before = load();
+  if (meter.wanted && !meter.wanted->load()) meter.wanted->store(true);
+  return load() == before && before > 0;
+}
+
+void slot::enter(slot_state next, time_point now) noexcept {
+  state = next;
+  changed = now;
+}
+
+slot& slot_table::add(slot s) {
+  const auto id = s.id;
+  slot& added = slots_.emplace(id, std::move(s)).first->second;
+  order_.push_back(&added);
+  return added;
+}
+
+void slot_table::erase(connection_id id) {
+  const auto found = slots_.find(id);
+  if (found == slots_.end()) return;
+  order_.erase(std::find(order_.begin(), order_.end(), &found->second));
+  slots_.erase(found);
+}
+
+slot* slot_table::find(connection_id id) noexcept {
+  const auto found = slots_.find(id);
+  return found == slots_.end() ? nullptr : &found->second;
+}
+
+const slot* slot_table::find(connection_id id) const noexcept {
+  const auto found = slots_.find(id);
+  return found == slots_.end() ? nullptr : &found->second;
+}
+
+census slot_table::count(time_point now) const noexcept {
+  census c;
+  for (const slot* s : order_) {
+    ++c.sockets;
+    if (s->state != slot_state::leased) c.in_flight += s->load();
+    if (s->state == slot_state::draining || s->state == slot_state::closing) ++c.leaving;
+    if (s->kind == connection_kind::bind)
+      count_bind(c, *s);
+    else
+      count_pooled(c, *s, now);
+  }
+  return c;
+}
+
+slot* slot_table::least_loaded(connection_kind kind, std::uint32_t room) noexcept {
+  slot* best = nullptr;
+  std::uint32_t best_load = room;
+  std::size_t compared = 0;
+  for (slot* s : order_) {
+    if (s->kind != kind || s->state != slot_state::ready) continue;
+    const auto load = s->load();
+    if (load < best_load || (best && load == best_load && s->last_turn > best->last_turn)) {
+      best = s;
+      best_load = load;
+    }
+    if (++compared >= compared_at_most && best) break;
+  }
+  return best;
+}
+
+}  // namespace understudy

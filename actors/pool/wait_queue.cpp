@@ -1,0 +1,44 @@
+// The queue of those who wait for a connection.
+#include "understudy/actors/pool/wait_queue.hpp"
+
+#include <cassert>
+
+namespace understudy {
+
+void wait_queue::push(waiter w) {
+  assert(waiters_.empty() || waiters_.rbegin()->first < w.ticket);
+  leaving_.emplace(w.leave_at, w.ticket);
+  if (w.token) by_token_[w.token.get()] = w.ticket;
+  if (w.what == want::lease) ++leases_;
+  const auto ticket = w.ticket;
+  waiters_.emplace_hint(waiters_.end(), ticket, std::move(w));
+}
+
+wait_queue::iterator wait_queue::erase(iterator at) {
+  const waiter& w = at->second;
+  leaving_.erase({w.leave_at, w.ticket});
+  if (const auto known = by_token_.find(w.token.get()); known != by_token_.end() && known->second == w.ticket)
+    by_token_.erase(known);
+  if (w.what == want::lease) --leases_;
+  return waiters_.erase(at);
+}
+
+wait_queue::iterator wait_queue::find(const cancel_token* token) {
+  const auto known = by_token_.find(token);
+  return known == by_token_.end() ? waiters_.end() : waiters_.find(known->second);
+}
+
+time_point wait_queue::oldest() const noexcept {
+  return waiters_.empty() ? time_point::max() : waiters_.begin()->second.since;
+}
+
+time_point wait_queue::next_leave() const noexcept {
+  return leaving_.empty() ? time_point::max() : leaving_.begin()->first;
+}
+
+wait_queue::iterator wait_queue::overdue(time_point now) {
+  if (leaving_.empty() || leaving_.begin()->first > now) return waiters_.end();
+  return waiters_.find(leaving_.begin()->second);
+}
+
+}  // namespace understudy

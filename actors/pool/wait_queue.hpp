@@ -1,0 +1,68 @@
+// Those who wait for a connection, in the order in which they came, each with its own deadline.
+#pragma once
+#include "understudy/messages/call.hpp"
+
+#include <map>
+#include <set>
+#include <unordered_map>
+
+namespace understudy {
+
+/// A waiter's number; unique in a pool and ascending, so the lower one came first.
+using ticket_id = std::uint64_t;
+
+/// What somebody waits for.
+enum class want : std::uint8_t {
+  shared,  ///< room for one operation on any ordinary connection
+  lease,   ///< an ordinary connection of one's own
+  bind,    ///< a bind connection, for one bind
+};
+
+/// Somebody who waits.
+struct waiter {
+  ticket_id ticket = 0;
+  want what = want::shared;
+  time_point since{};
+  time_point leave_at{};         ///< when it leaves the queue, whatever happens
+  bool recast_on_leave = false;  ///< another server may still serve it then; otherwise it is a pool_timeout
+  cancel_token_ptr token;
+  std::uint16_t attempts = 0;
+  std::string holder;          ///< of a lease, for people
+  connection_id reserved = 0;  ///< of a lease: the connection that runs empty for it
+};
+
+/// A FIFO of waiters that also finds them by deadline and by cancel token.
+class wait_queue {
+ public:
+  using container = std::map<ticket_id, waiter>;
+  using iterator = container::iterator;
+
+  /// Tickets must ascend.
+  void push(waiter w);
+  /// Removes the one at `at`; the next one.
+  iterator erase(iterator at);
+  iterator begin() noexcept { return waiters_.begin(); }
+  iterator end() noexcept { return waiters_.end(); }
+  iterator find(ticket_id ticket) { return waiters_.find(ticket); }
+  iterator find(const cancel_token* token);
+  const container& all() const noexcept { return waiters_; }
+
+  bool empty() const noexcept { return waiters_.empty(); }
+  std::uint32_t size() const noexcept { return static_cast<std::uint32_t>(waiters_.size()); }
+  std::uint32_t leases() const noexcept { return leases_; }
+  std::uint32_t shared() const noexcept { return size() - leases_; }
+  /// Who came first; time_point::max() when nobody waits.
+  time_point oldest() const noexcept;
+  /// When the next one has to leave; time_point::max() when nobody waits.
+  time_point next_leave() const noexcept;
+  /// One whose time is up at `now`, or end().
+  iterator overdue(time_point now);
+
+ private:
+  container waiters_;
+  std::set<std::pair<time_point, ticket_id>> leaving_;
+  std::unordered_map<const cancel_token*, ticket_id> by_token_;
+  std::uint32_t leases_ = 0;
+};
+
+}  // namespace understudy

@@ -1,0 +1,128 @@
+// What actors need of the outside world: time, readiness, name look-ups, workers, a log. The runtime implements these
+// for real, tests by hand on virtual time.
+#pragma once
+#include "understudy/config/settings.hpp"
+#include "understudy/messages/actors.hpp"
+
+#include <caf/actor_addr.hpp>
+#include <caf/fwd.hpp>
+
+#include <atomic>
+#include <functional>
+
+namespace understudy {
+
+class metrics_registry;
+
+/// Time. Monotonic for every decision; wall time only for people.
+class clock_port {
+ public:
+  virtual ~clock_port() = default;
+  virtual time_point now() const = 0;
+  virtual wall_time wall_now() const = 0;
+};
+
+/// Readiness of file descriptors and cancellable timers, both by number. All members are thread-safe. An owner that has
+/// ended is simply told nothing; registrations hold no strong reference to it.
+class poller_port {
+ public:
+  using io_id = std::uint64_t;
+  using timer_id = std::uint64_t;
+  static constexpr std::uint32_t readable = 1, writable = 2;
+
+  virtual ~poller_port() = default;
+
+  /// Registers `fd`, disarmed. After remove() its number is never told again (a message may still be under way: compare
+  /// numbers) and the caller may close `fd`.
+  virtual io_id add(int fd, caf::actor_addr owner) = 0;
+  /// One answer `(io_atom, id, events)` when `fd` can do one of `interest`; errors and hang-ups count as both.
+  virtual void arm(io_id id, std::uint32_t interest) = 0;
+  virtual void remove(io_id id) = 0;
+
+  /// A timer of `owner`, not set.
+  virtual timer_id add_timer(caf::actor_addr owner) = 0;
+  /// One `(tick_atom, id)` at `when` (or at once if that has passed); replaces the earlier setting.
+  virtual void set_timer(timer_id id, time_point when) = 0;
+  virtual void clear_timer(timer_id id) = 0;
+  virtual void remove_timer(timer_id id) = 0;
+};
+
+/// Name look-ups that never block the caller.
+class resolver_port {
+ public:
+  virtual ~resolver_port() = default;
+  /// Answers `(resolved_atom, number, resolution)` to `owner`, at `deadline` at the latest. A literal address needs no
+  /// look-up; look-ups of one name are coalesced; the old answer serves when a refresh fails.
+  virtual void resolve(const std::string& host, std::uint16_t port, time_point deadline, caf::actor_addr owner,
+                       std::uint64_t number) = 0;
+};
+
+/// A few threads for what can only block (a password callback or command).
+class workers_port {
+ public:
+  virtual ~workers_port() = default;
+  /// Runs `job` on a worker; false when too many wait already. The job must not throw.
+  virtual bool run(std::function<void()> job) = 0;
+};
+
+/// Where log lines go. Thread-safe, never blocks for long, never told a secret.
+class log_port {
+ public:
+  using fields = std::vector<std::pair<std::string_view, std::string>>;
+  virtual ~log_port() = default;
+  virtual bool enabled(log_level level) const = 0;
+  /// `component`: "pool", "breaker" …; `text`: what happened; `more`: key/value details.
+  virtual void write(log_level level, std::string_view component, std::string_view text, const fields& more = {}) = 0;
+};
+
+/// The ports of one runtime, shared by all its actors.
+struct environment {
+  std::shared_ptr<clock_port> clock;
+  std::shared_ptr<poller_port> poller;
+  std::shared_ptr<resolver_port> resolver;
+  std::shared_ptr<workers_port> workers;
+  std::shared_ptr<log_port> log;
+  std::shared_ptr<metrics_registry> metrics;
+  /// Numbers for connections and leases; never 0.
+  std::shared_ptr<std::atomic<std::uint64_t>> numbers = std::make_shared<std::atomic<std::uint64_t>>(0);
+  /// Seed of every jitter, so that tests repeat.
+  std::uint64_t seed = 0;
+
+  std::uint64_t next_number() const { return ++*numbers; }
+};
+using environment_ptr = std::shared_ptr<const environment>;
+
+/// One server as its pool, monitor and connections see it.
+struct server_context {
+  server_id id = 0;
+  std::string name;  ///< "host:port" (or the ldapi path), for people
+  connection_info server;
+  settings_ptr all;
+  environment_ptr env;
+};
+using server_context_ptr = std::shared_ptr<const server_context>;
+
+/// How loaded a connection is, readable by its pool without a message. The connection counts; the pool sets `wanted`
+/// when it has a waiter for it, looks at `completed` once more, and is then told by one `load` message.
+struct load_gauge {
+  std::atomic<std::uint64_t> completed{0};
+  /// Requests are in flight and nothing was heard for `suspect_after`: ended by the pool when the breaker is not closed.
+  std::atomic<bool> silent{false};
+  std::atomic<bool> wanted{false};
+};
+using load_gauge_ptr = std::shared_ptr<load_gauge>;
+
+/// What a new connection is made of. Handles upward are weak: parents hold children, not the other way round.
+struct connection_spec {
+  connection_id id = 0;
+  connection_kind kind = connection_kind::pooled;
+  server_context_ptr context;
+  load_gauge_ptr gauge;
+  caf::actor_addr owner;    ///< pool or monitor: gets connection_event
+  caf::actor_addr breaker;  ///< gets outcome_report and re-cast requests; may be null for probes
+  caf::actor_addr gate;     ///< connection_manager: credentials
+};
+
+/// Makes connections; the manager passes the real one, tests their own.
+using connection_factory = std::function<connection_actor(caf::actor_system&, connection_spec)>;
+}  // namespace understudy

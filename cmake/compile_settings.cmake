@@ -1,0 +1,20 @@
+# Language level, warnings, sanitizers: the same for every target.
+set(CMAKE_CXX_STANDARD 20)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+find_program(CCACHE ccache)
+if(CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
+  set(CMAKE_CXX_COMPILER_LAUNCHER "${CCACHE}")
+endif()
+
+add_library(understudy_compile_settings INTERFACE)
+target_compile_options(understudy_compile_settings INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror
+                       # GCC 12 sees overlaps that are not there in string concatenation (GCC bug 105651).
+                       $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict>)
+if(UNDERSTUDY_SANITIZE)
+  # CAF 0.17 calls members through null pointers on purpose in its intrusive lists: no null check there.
+  add_compile_options(-fsanitize=address,undefined -fno-sanitize=null -fno-sanitize-recover=all -fno-omit-frame-pointer -g)
+  add_link_options(-fsanitize=address,undefined)
+endif()

@@ -1,0 +1,31 @@
+# What `cmake --install` lays down: library, headers, program, CMake package, pkg-config file, documents.
+include(GNUInstallDirs)
+include(CMakePackageConfigHelpers)
+
+install(TARGETS understudy LIBRARY DESTINATION "${CMAKE_INSTALL_LIBDIR}")
+# The program finds the library wherever the tree is put.
+file(RELATIVE_PATH library_from_program "/${CMAKE_INSTALL_BINDIR}" "/${CMAKE_INSTALL_LIBDIR}")
+set_target_properties(understudy_program PROPERTIES INSTALL_RPATH "$ORIGIN/${library_from_program}")
+install(TARGETS understudy_program RUNTIME DESTINATION "${CMAKE_INSTALL_BINDIR}")
+
+# The headers that a service includes, and those for users of actors; with all that they include themselves.
+install(CODE "set(source_dir \"${PROJECT_SOURCE_DIR}\")
+set(include_dir \"${CMAKE_INSTALL_INCLUDEDIR}\")")
+install(SCRIPT "${PROJECT_SOURCE_DIR}/cmake/install_headers.cmake")
+
+set(package_dir "${CMAKE_INSTALL_LIBDIR}/cmake/understudy")
+configure_package_config_file(
+  "${PROJECT_SOURCE_DIR}/cmake/understudy-config.cmake.in" "${PROJECT_BINARY_DIR}/understudy-config.cmake"
+  INSTALL_DESTINATION "${package_dir}" PATH_VARS CMAKE_INSTALL_INCLUDEDIR CMAKE_INSTALL_LIBDIR)
+write_basic_package_version_file("${PROJECT_BINARY_DIR}/understudy-config-version.cmake"
+                                 COMPATIBILITY SameMinorVersion)
+install(FILES "${PROJECT_BINARY_DIR}/understudy-config.cmake" "${PROJECT_BINARY_DIR}/understudy-config-version.cmake"
+        DESTINATION "${package_dir}")
+
+file(RELATIVE_PATH prefix_from_pkgconfig "/${CMAKE_INSTALL_LIBDIR}/pkgconfig" "/")
+configure_file("${PROJECT_SOURCE_DIR}/cmake/understudy.pc.in" "${PROJECT_BINARY_DIR}/understudy.pc" @ONLY)
+install(FILES "${PROJECT_BINARY_DIR}/understudy.pc" DESTINATION "${CMAKE_INSTALL_LIBDIR}/pkgconfig")
+
+install(FILES "${PROJECT_SOURCE_DIR}/README.md" DESTINATION "${CMAKE_INSTALL_DOCDIR}")
+install(DIRECTORY "${PROJECT_SOURCE_DIR}/docs/" DESTINATION "${CMAKE_INSTALL_DOCDIR}" FILES_MATCHING PATTERN "*.md"
+                                                                                   PATTERN "*.toml")

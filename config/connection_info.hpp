@@ -1,0 +1,63 @@
+// One server and how to speak to it: the settings that a service gives for each, with validation and conversion.
+#pragma once
+#include "understudy/messages/secret.hpp"
+#include "understudy/messages/time.hpp"
+
+#include <cstdint>
+#include <functional>
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+#include <vector>
+
+namespace understudy {
+
+enum class server_role : std::uint8_t { read_write, read_only };
+
+/// What validate() found.
+struct validation_result {
+  bool valid = true;
+  std::vector<std::string> schema_errors;  ///< each "key: what is wrong and what to do"
+};
+using ldap_validation_result = validation_result;
+
+/// One server and how to speak to it. Plain data with the documented defaults; every span may be given in any
+/// std::chrono unit.
+struct connection_info {
+  std::string host;
+  std::uint16_t port = 389;  ///< 636 when use_ssl is set and no port is given in a file or URI
+  /// "ldap://h:p", "ldaps://h:p" or "ldapi://%2Fpath": replaces host, port and use_ssl when set.
+  std::string uri;
+  std::string bind_dn;  ///< empty: anonymous, no bind is sent
+  secret password;
+  /// Other sources of the password; at most one of these and `password`. Read on a worker, never on the hot path.
+  std::string password_file;
+  std::vector<std::string> password_command;
+  std::function<std::string()> password_callback;
+  bool use_ssl = false;               ///< ldaps
+  bool use_tls = false;               ///< StartTLS; never falls back to plain text
+  duration timeout = seconds{30};     ///< of connecting as a whole: name look-up, TCP, TLS, bind
+  int max_retries = 3;                ///< re-casts of one request
+  duration retry_delay = seconds{1};  ///< base of the backoff between connection attempts
+  int pool_size = 10;                 ///< initial connections
+  int max_pool_size = 50;
+  duration pool_timeout = seconds{60};
+  bool validate_cert = true;
+  std::string ca_cert_path;
+  std::string client_cert_path;
+  std::string client_key_path;
+  int priority = 1;  ///< lower is preferred; equal ones share load
+  server_role role = server_role::read_write;
+
+  /// Checks every field and their combinations; reports all problems together.
+  validation_result validate() const;
+  /// As a JSON object; the password is masked ("***"), a callback left out.
+  nlohmann::json to_dict() const;
+  /// The reverse. Throws config_error (config/problem.hpp) that lists every problem: unknown keys, wrong types, a
+  /// masked password.
+  static connection_info from_dict(const nlohmann::json& data);
+  /// The same as TOML key/value lines.
+  std::string to_toml() const;
+  static connection_info from_toml(const std::string& text);
+};
+
+}  // namespace understudy

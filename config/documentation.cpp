@@ -1,0 +1,217 @@
+// The documentation page and the sample file of all settings.
+#include "understudy/config/documentation.hpp"
+
+#include "understudy/config/option_value.hpp"
+#include "understudy/config/text.hpp"
+
+#include <algorithm>
+
+namespace understudy {
+
+using namespace config;
+
+namespace {
+
+constexpr std::string_view introduction = R"(# Configuration
+
+This page is made from the table of options in `config/option_table.cpp`; so is
+[understudy.sample.toml](understudy.sample.toml). To make both again after the table changed:
+
+    UNDERSTUDY_REGENERATE_DOCS=1 ctest -R config/committed_documentation
+
+A configuration is a TOML file, or a JSON file with the same tree (its name ends in `.json`). The smallest:
+
+```toml
+[ldap]
+host = "ldap.example.com"
+```
+
+Two servers that share a name to bind as; the second takes over when the first cannot go on:
+
+```toml
+[ldap]
+bind_dn = "cn=service,ou=apps,dc=example,dc=com"
+password = "${LDAP_PASSWORD}"
+use_tls = true
+
+[[ldap.servers]]
+host = "ldap1.example.com"
+priority = 1
+
+[[ldap.servers]]
+host = "ldap2.example.com"
+priority = 2
+```
+
+## Values
+
+- **Spans of time** are numbers of seconds, with a fraction if need be, or of milliseconds where the unit says ms; or
+  strings like `"250ms"`, `"5s"`, `"2m"`, `"1h"`, `"1d"`.
+- **Environment variables** may stand in any string: `"${VAR}"` must be set, `"${VAR:-default}"` gives the default when
+  it is not set or empty; `$${` is a plain `${`. What comes out is converted to the type of the key:
+  `port = "${LDAP_PORT:-389}"`; for booleans `true`, `yes`, `on`, `1` and their opposites count.
+- **Which value counts:** the server's own in `[[ldap.servers]]`, then that of the key's section, then that in `[ldap]`,
+  then the default.
+- **`uri`** replaces `host`, `port` and `use_ssl`; where both are given they must agree. Without a port it is 389, or 636
+  for `ldaps` and `use_ssl`. A server's `uri` takes no `host` from `[ldap]`, and its own port comes before the one there.
+- **Passwords** come from one of `password`, `password_file` and `password_command`. A server that has one of its own
+  takes none from `[ldap]`; `bind_dn = ""` makes a server anonymous. In code there is `password_callback` too. Dumps
+  show `"***"`, which is refused as a value. File and command are read again when the password was refused.
+- **JSON** `null` means "not set", for keys that have no default.
+
+## Sizes of pools
+
+The number of connections and the wait for one have two names, each with its own default, since they are given in two
+places: `pool_size` (10), `max_pool_size` (50), `pool_timeout` (60 s) describe one server in code; `min_connections` (5),
+`max_connections` (50), `timeout` (60 s) in `[pool]` describe every pool.
+
+- In a file: explicit in `[[ldap.servers]]`, then in `[pool]`, then in `[ldap]` by the server's names, then the default
+  of `[pool]`.
+- In code: a `connection_manager` made from `connection_info` uses its numbers; a `connection_pool` those of its
+  options; one made from `settings` uses `settings::pool`.
+- A minimum that nobody gave follows a smaller maximum down.
+
+## What is wrong
+
+All problems are reported together, each as `FILE:LINE:COLUMN: key: what is wrong`; in JSON the place is
+`FILE:POINTER`. Keys that are known but belong to something that does not exist yet are marked "not available" below;
+setting one is a problem too.
+
+## Keys
+
+"Reload" tells whether a reload applies a changed value; otherwise it takes a restart.
+)";
+
+constexpr std::string_view sample_head =
+    R"(# Understudy: every setting. What is commented out shows its default, or an example where there is none.
+# Times are seconds, or strings like "250ms", "5s", "2m", "1h". "${VAR}" and "${VAR:-default}" take environment variables.
+)";
+
+/// Keys of [ldap] that the sample sets for all servers, and those that it sets for each.
+constexpr std::string_view sample_common[] = {"bind_dn", "password", "use_tls"};
+constexpr std::string_view sample_servers = R"(
+# One table a server, each with any key of [ldap]. Lower priority numbers are preferred, equal ones share the load.
+[[ldap.servers]]
+host = "ldap1.example.com"
+priority = 1
+
+[[ldap.servers]]
+host = "ldap2.example.com"
+priority = 2
+)";
+constexpr std::string_view only_for_one_server[] = {"host", "uri"};
+
+template <class Names>
+bool is_in(const Names& names, std::string_view key) {
+  return std::find(std::begin(names), std::end(names), key) != std::end(names);
+}
+
+std::string_view type_name(option_type type) {
+  switch (type) {
+    case option_type::boolean:
+      return "boolean";
+    case option_type::integer:
+      return "integer";
+    case option_type::real:
+      return "number";
+    case option_type::span:
+      return "span";
+    case option_type::secret_text:
+      return "string, secret";
+    case option_type::path:
+      return "string, path";
+    case option_type::words:
+      return "array of strings";
+    case option_type::text:
+    case option_type::choice:
+      break;
+  }
+  return "string";
+}
+
+bool has_default(const option& what) {
+  return !std::holds_alternative<std::monostate>(what.field) && is_set(default_of(what));
+}
+
+/// The option whose value is this one's default, null when it has a default of its own.
+const option* default_source(const option& what) {
+  const auto dot = what.default_note.find('.');
+  if (dot == std::string_view::npos) return nullptr;
+  return find_option(what.default_note.substr(0, dot), what.default_note.substr(dot + 1));
+}
+
+std::string default_text(const option& what) {
+  if (default_source(what)) return '`' + std::string{what.default_note} + '`';
+  if (!what.default_note.empty()) return std::string{what.default_note};
+  return has_default(what) ? '`' + to_toml_text(what, default_of(what)) + '`' : "not set";
+}
+
+std::string range_and_unit(const option& what) {
+  std::string text = range_text(what);
+  if (!what.unit.empty() && what.type != option_type::span) text += ' ' + std::string{what.unit};
+  if (what.type == option_type::span && what.unit == "ms") text += ", in ms";
+  return text;
+}
+
+std::string markdown_row(const option& what) {
+  std::string row = "| `" + std::string{what.key} + "` | " + std::string{type_name(what.type)} + " | ";
+  row += (what.available ? default_text(what) : "") + " | " + range_and_unit(what) + " | ";
+  row += std::string{what.available ? (what.reloadable ? "yes" : "no") : ""} + " | ";
+  return row + (what.available ? "" : "*Not available in this version.* ") + std::string{what.meaning} + " |\n";
+}
+
+std::string markdown_section(const option_section& section) {
+  std::string text = "\n### [" + std::string{section.name} + "]\n\n" + std::string{section.meaning} + '\n';
+  if (!section.available) text += "Not available in this version: the section must not stand in a file.\n";
+  if (keys_of(section.name).empty()) return text;
+  text += "\n| Key | Type | Default | Range | Reload | Meaning |\n| --- | --- | --- | --- | --- | --- |\n";
+  for (const auto& each : options())
+    if (each.section == section.name) text += markdown_row(each);
+  return text;
+}
+
+std::string sample_value(const option& what) {
+  if (const auto* source = default_source(what)) return sample_value(*source);
+  if (has_default(what)) return to_toml_text(what, default_of(what));
+  return what.type == option_type::words ? std::string{what.example} : '"' + std::string{what.example} + '"';
+}
+
+std::string sample_comment(const option& what) {
+  std::string text = "# " + std::string{what.meaning};
+  std::string extra = range_and_unit(what);
+  if (!what.reloadable) extra += extra.empty() ? "needs a restart" : "; needs a restart";
+  return extra.empty() ? text + '\n' : text + " (" + extra + ")\n";
+}
+
+/// use_tls is the one switch that the sample turns on.
+std::string sample_key(const option& what) {
+  const bool set = what.section == server_section && is_in(sample_common, what.key);
+  const std::string value = set && what.type == option_type::boolean ? "true" : sample_value(what);
+  return sample_comment(what) + (set ? "" : "#") + std::string{what.key} + " = " + value + '\n';
+}
+
+std::string sample_section(const option_section& section) {
+  std::string text = "\n# " + std::string{section.meaning} + "\n[" + std::string{section.name} + "]\n";
+  for (const auto& each : options()) {
+    const bool placed_elsewhere = section.name == server_section && is_in(only_for_one_server, each.key);
+    if (each.section == section.name && each.available && !placed_elsewhere) text += sample_key(each);
+  }
+  return section.name == server_section ? text + std::string{sample_servers} : text;
+}
+
+}  // namespace
+
+std::string options_markdown() {
+  std::string text{introduction};
+  for (const auto& section : option_sections()) text += markdown_section(section);
+  return text;
+}
+
+std::string sample_toml() {
+  std::string text{sample_head};
+  for (const auto& section : option_sections())
+    if (section.available) text += sample_section(section);
+  return text;
+}
+
+}  // namespace understudy

@@ -1,0 +1,107 @@
+// Settings as text and JSON.
+#include "understudy/config/dump.hpp"
+
+#include "understudy/config/load.hpp"
+#include "understudy/config/option_value.hpp"
+
+#include <algorithm>
+#include <array>
+#include <nlohmann/json.hpp>
+
+namespace understudy::config {
+
+namespace {
+
+template <std::size_t Size>
+bool is_one_of(const std::array<std::string_view, Size>& names, std::string_view key) {
+  return std::find(names.begin(), names.end(), key) != names.end();
+}
+
+constexpr std::array<std::string_view, 3> said_by_uri{"host", "port", "use_ssl"};
+constexpr std::array<std::string_view, 3> said_by_pool{"pool_size", "max_pool_size", "pool_timeout"};
+/// Written only when they are set, so that a plain server looks as the reference shows it.
+constexpr std::array<std::string_view, 3> written_when_set{"uri", "password_file", "password_command"};
+
+option_value value_of(const option& what, const connection_info& info) {
+  return std::get<server_field>(what.field).get(info);
+}
+
+bool is_written(const option& what, const connection_info& info, bool pool_numbers) {
+  if (!std::holds_alternative<server_field>(what.field) || !what.available) return false;
+  if (!info.uri.empty() && is_one_of(said_by_uri, what.key)) return false;
+  if (!pool_numbers && is_one_of(said_by_pool, what.key)) return false;
+  return !is_one_of(written_when_set, what.key) || is_set(value_of(what, info));
+}
+
+std::vector<const option*> global_keys(std::string_view section) {
+  std::vector<const option*> keys;
+  for (const auto& each : options())
+    if (each.section == section && each.available && std::holds_alternative<global_field>(each.field))
+      keys.push_back(&each);
+  return keys;
+}
+
+option_value value_of(const option& what, const settings& all) { return std::get<global_field>(what.field).get(all); }
+
+template <class Owner>
+std::string toml_lines(const std::vector<const option*>& keys, const Owner& owner) {
+  std::string text;
+  for (const option* each : keys) {
+    const option_value value = value_of(*each, owner);
+    if (is_set(value)) text += std::string{each->key} + " = " + to_toml_text(*each, value) + '\n';
+  }
+  return text;
+}
+
+template <class Owner>
+nlohmann::json json_object(const std::vector<const option*>& keys, const Owner& owner) {
+  nlohmann::json object = nlohmann::json::object();
+  for (const option* each : keys) object[std::string{each->key}] = to_json_value(*each, value_of(*each, owner));
+  return object;
+}
+
+}  // namespace
+
+std::vector<const option*> server_keys(const connection_info& info, bool pool_numbers) {
+  std::vector<const option*> keys;
+  for (const auto& each : options())
+    if (is_written(each, info, pool_numbers)) keys.push_back(&each);
+  return keys;
+}
+
+std::string server_toml(const connection_info& info, bool pool_numbers) {
+  return toml_lines(server_keys(info, pool_numbers), info);
+}
+
+nlohmann::json server_json(const connection_info& info, bool pool_numbers) {
+  return json_object(server_keys(info, pool_numbers), info);
+}
+
+}  // namespace understudy::config
+
+namespace understudy {
+
+using namespace config;
+
+std::string to_toml(const settings& all) {
+  std::string text;
+  for (const auto& server : all.servers)
+    text += (text.empty() ? "" : "\n") + std::string{"[[ldap.servers]]\n"} + server_toml(server, all.server_pools);
+  for (const auto& section : option_sections())
+    if (const auto keys = global_keys(section.name); !keys.empty())
+      text += "\n[" + std::string{section.name} + "]\n" + toml_lines(keys, all);
+  return text;
+}
+
+nlohmann::json to_json(const settings& all) {
+  nlohmann::json root = nlohmann::json::object();
+  nlohmann::json servers = nlohmann::json::array();
+  for (const auto& server : all.servers) servers.push_back(server_json(server, all.server_pools));
+  root[std::string{server_section}]["servers"] = std::move(servers);
+  for (const auto& section : option_sections())
+    if (const auto keys = global_keys(section.name); !keys.empty())
+      root[std::string{section.name}] = json_object(keys, all);
+  return root;
+}
+
+}  // namespace understudy

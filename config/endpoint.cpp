@@ -1,0 +1,174 @@
+// URIs, default ports, names of servers.
+#include "understudy/config/endpoint.hpp"
+
+#include <algorithm>
+#include <charconv>
+
+namespace understudy::config {
+
+namespace {
+
+constexpr std::uint16_t ldap_port = 389;
+constexpr std::uint16_t ldaps_port = 636;
+
+bool is_alphanumeric(char c) { return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z'); }
+
+char lower(char c) { return static_cast<char>(c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c); }
+
+std::optional<std::string> percent_decoded(std::string_view text) {
+  std::string result;
+  while (!text.empty()) {
+    if (text.front() != '%') {
+      result += text.front();
+      text.remove_prefix(1);
+      continue;
+    }
+    if (text.size() < 3) return std::nullopt;
+    unsigned byte = 0;
+    const auto [end, error] = std::from_chars(text.data() + 1, text.data() + 3, byte, 16);
+    if (error != std::errc{} || end != text.data() + 3) return std::nullopt;
+    result += static_cast<char>(byte);
+    text.remove_prefix(3);
+  }
+  return result;
+}
+
+std::optional<server_uri> parse_local(std::string_view rest, std::string& problem) {
+  server_uri result;
+  result.scheme = uri_scheme::ldapi;
+  const auto path = percent_decoded(rest);
+  if (path && !path->empty() && path->front() == '/' && path->find('\0') == std::string::npos) {
+    result.host = *path;
+    return result;
+  }
+  problem = "ldapi needs the path of a socket with its slashes written %2F, as ldapi://%2Frun%2Fslapd%2Fldapi";
+  return std::nullopt;
+}
+
+bool parse_port(std::string_view text, server_uri& result, std::string& problem) {
+  std::uint16_t port = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), port);
+  if (error != std::errc{} || end != text.data() + text.size() || port == 0) {
+    problem = "its port must be 1 to 65535";
+    return false;
+  }
+  result.port = port;
+  return true;
+}
+
+std::optional<server_uri> parse_remote(std::string_view rest, server_uri result, std::string& problem) {
+  if (!rest.empty() && rest.back() == '/') rest.remove_suffix(1);
+  if (rest.find_first_of("/?#") != std::string_view::npos) {
+    problem = "must end after host and port: a base DN, filter or fragment has no meaning here";
+    return std::nullopt;
+  }
+  if (rest.find('@') != std::string_view::npos) {
+    problem = "must not name a user: use bind_dn and password";
+    return std::nullopt;
+  }
+  std::string_view port;
+  if (rest.substr(0, 1) == "[") {
+    const auto end = rest.find(']');
+    if (end == std::string_view::npos) {
+      problem = "has a [ without its ]";
+      return std::nullopt;
+    }
+    result.host = rest.substr(1, end - 1);
+    port = rest.substr(end + 1);
+  } else {
+    const auto colon = std::min(rest.find(':'), rest.size());
+    result.host = rest.substr(0, colon);
+    port = rest.substr(colon);
+  }
+  if (!port.empty() && (port.front() != ':' || !parse_port(port.substr(1), result, problem))) {
+    if (problem.empty()) problem = "has something other than a port after its host";
+    return std::nullopt;
+  }
+  problem = check_host(result.host);
+  return problem.empty() ? std::optional{result} : std::nullopt;
+}
+
+std::string with_port(std::string uri, std::uint16_t port) {
+  if (uri.back() == '/') uri.pop_back();
+  return uri + ':' + std::to_string(port);
+}
+
+}  // namespace
+
+std::string check_host(std::string_view host) {
+  if (host.empty()) return "must name a host";
+  if (host.front() == '/') return host.find('\0') == std::string_view::npos ? "" : "must not contain NUL bytes";
+  if (host.find("://") != std::string_view::npos) return "must be a name or address; a URI goes into uri";
+  if (host.front() == '[') return "must be written without brackets";
+  if (host.size() > 253) return "must not be longer than 253 bytes";
+  const auto colons = std::count(host.begin(), host.end(), ':');
+  if (colons == 1) return "must not contain a port; it goes into port";
+  const auto percent = std::min(host.find('%'), host.size());  // the zone of a link-local address follows
+  const bool plain = std::all_of(host.begin(), host.end(), [](char c) {
+    return is_alphanumeric(c) || c == '.' || c == '-' || c == '_' || c == ':' || c == '%';
+  });
+  if (!plain || (colons == 0 && percent != host.size())) return "must be a host name or an address";
+  return {};
+}
+
+std::optional<server_uri> parse_uri(std::string_view uri, std::string& problem) {
+  const auto separator = uri.find("://");
+  std::string scheme{uri.substr(0, std::min<std::size_t>(separator, 8))};
+  std::transform(scheme.begin(), scheme.end(), scheme.begin(), lower);
+  const std::string_view rest = separator == std::string_view::npos ? std::string_view{} : uri.substr(separator + 3);
+  server_uri result;
+  if (scheme == "ldapi") return parse_local(rest, problem);
+  if (scheme == "ldaps") result.scheme = uri_scheme::ldaps;
+  if (separator != std::string_view::npos && (scheme == "ldap" || scheme == "ldaps"))
+    return parse_remote(rest, std::move(result), problem);
+  problem = "must begin with ldap://, ldaps:// or ldapi://";
+  return std::nullopt;
+}
+
+given_fields given_in(const connection_info& info) {
+  const connection_info plain;
+  return {!info.host.empty(), info.uri.empty() || info.port != plain.port, info.use_ssl};
+}
+
+given_fields contradictions(const connection_info& info, const server_uri& uri, const given_fields& given) {
+  const bool other_port = uri.scheme == uri_scheme::ldapi ? info.port != 0 : uri.port && info.port != *uri.port;
+  return {given.host && info.host != uri.host, given.port && other_port,
+          given.use_ssl && info.use_ssl != (uri.scheme == uri_scheme::ldaps)};
+}
+
+void complete_endpoint(connection_info& info, const given_fields& given) {
+  std::string problem;
+  std::optional<server_uri> uri;
+  if (!info.uri.empty()) {
+    uri = parse_uri(info.uri, problem);
+    if (!uri) return;
+    const auto other = contradictions(info, *uri, given);
+    if (other.host || other.port || other.use_ssl) return;
+    info.host = uri->host;
+    info.use_ssl = uri->scheme == uri_scheme::ldaps;
+  }
+  if (uri && uri->scheme == uri_scheme::ldapi)
+    info.port = 0;
+  else if (uri && uri->port)
+    info.port = *uri->port;
+  else if (uri && given.port)
+    info.uri = with_port(info.uri, info.port);
+  else if (!given.port)
+    info.port = info.use_ssl ? ldaps_port : ldap_port;
+}
+
+server_endpoint endpoint_of(const connection_info& info) {
+  connection_info complete = info;
+  complete_endpoint(complete, given_in(info));
+  const bool local = !complete.host.empty() && complete.host.front() == '/';
+  return {local, std::move(complete.host), complete.port, complete.use_ssl};
+}
+
+std::string server_name(const connection_info& info) {
+  const auto place = endpoint_of(info);
+  if (place.local) return place.host;
+  const bool brackets = place.host.find(':') != std::string::npos;
+  return (brackets ? '[' + place.host + ']' : place.host) + ':' + std::to_string(place.port);
+}
+
+}  // namespace understudy::config

@@ -1,0 +1,64 @@
+// Where a server listens: URIs, default ports, names for people.
+#pragma once
+#include "understudy/config/connection_info.hpp"
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace understudy::config {
+
+enum class uri_scheme : std::uint8_t { ldap, ldaps, ldapi };
+
+/// The parts of an LDAP URI that name a server (RFC 4516, and ldapi).
+struct server_uri {
+  uri_scheme scheme = uri_scheme::ldap;
+  std::string host;  ///< the socket's path for ldapi; IPv6 addresses without brackets
+  std::optional<std::uint16_t> port;
+};
+/// Parses "ldap://host:port", "ldaps://host", "ldapi://%2Frun%2Fslapd%2Fldapi". Nothing when it is none; `problem` then
+/// says why.
+std::optional<server_uri> parse_uri(std::string_view uri, std::string& problem);
+
+/// What is wrong with a host name or address, empty when nothing is.
+std::string check_host(std::string_view host);
+
+/// Which fields were given together with `uri`, and so must agree with it.
+struct given_fields {
+  bool host = false;
+  bool port = false;
+  bool use_ssl = false;
+};
+/// For a struct made in code: what differs from the defaults was given; without a URI its port means what it says.
+given_fields given_in(const connection_info& info);
+
+/// Which of the given fields contradict the URI.
+given_fields contradictions(const connection_info& info, const server_uri& uri, const given_fields& given);
+
+/// Sets host, port and use_ssl from `uri` when it has one, and the port that belongs to use_ssl where none was given.
+/// Leaves them alone when the URI is no good or contradicts them. ldapi: host is the socket's path, port 0.
+/// A port that was given beside a URI without one is written into it, so that the URI alone says everything.
+void complete_endpoint(connection_info& info, const given_fields& given);
+
+/// Where to connect to.
+struct server_endpoint {
+  bool local = false;  ///< `host` is the path of a Unix socket
+  std::string host;
+  std::uint16_t port = 0;
+  bool use_ssl = false;
+};
+/// The place that `info` means, its `uri` taken into account.
+server_endpoint endpoint_of(const connection_info& info);
+
+/// "host:port", "[::1]:389" or the path of the socket: the server's name for people, commands and duplicates.
+std::string server_name(const connection_info& info);
+
+}  // namespace understudy::config
+
+namespace understudy {
+
+using config::endpoint_of;
+using config::server_endpoint;
+using config::server_name;
+
+}  // namespace understudy

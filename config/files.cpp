@@ -1,0 +1,93 @@
+// Bounded reading of files.
+#include "understudy/config/files.hpp"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <system_error>
+
+namespace understudy::config {
+
+namespace {
+
+class open_file {
+ public:
+  /// Non-blocking: opening a pipe that nobody writes to must not wait.
+  explicit open_file(const std::string& path)
+      : fd_(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)) {}
+  open_file(const open_file&) = delete;
+  open_file& operator=(const open_file&) = delete;
+  ~open_file() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+  int fd() const noexcept { return fd_; }
+
+ private:
+  int fd_;
+};
+
+std::string kind_problem(const struct stat& status) {
+  if (S_ISDIR(status.st_mode)) return "is a directory";
+  if (S_ISBLK(status.st_mode) || S_ISSOCK(status.st_mode)) return "is not a file";
+  return {};
+}
+
+/// Waits until there is something to read; false when `until` passes first.
+bool readable_before(int fd, time_point until) {
+  const auto left = std::chrono::ceil<milliseconds>(until - std::chrono::steady_clock::now());
+  pollfd wanted{fd, POLLIN, 0};
+  return left > milliseconds::zero() && ::poll(&wanted, 1, static_cast<int>(left.count())) != 0;
+}
+
+void read_into(file_contents& result, int fd, std::size_t most, time_point until) {
+  std::array<char, 65536> buffer;
+  for (;;) {
+    const auto count = ::read(fd, buffer.data(), buffer.size());
+    if (count == 0) return;
+    if (count > 0) {
+      result.text.append(buffer.data(), static_cast<std::size_t>(count));
+      if (result.text.size() > most) {
+        result.problem = "is longer than " + std::to_string(most) + " bytes";
+        return;
+      }
+    } else if (errno == EAGAIN) {
+      if (readable_before(fd, until)) continue;
+      result.problem = "does not end";
+      return;
+    } else if (errno != EINTR) {
+      result.problem = errno_text(errno);
+      return;
+    }
+  }
+}
+
+}  // namespace
+
+file_contents read_whole(const std::string& path, std::size_t most, milliseconds patience) {
+  file_contents result;
+  const open_file file{path};
+  struct stat status {};
+  if (file.fd() < 0 || ::fstat(file.fd(), &status) != 0) {
+    result.problem = errno_text(errno);
+    return result;
+  }
+  result.problem = kind_problem(status);
+  if (result.problem.empty()) read_into(result, file.fd(), most, std::chrono::steady_clock::now() + patience);
+  if (!result.problem.empty()) result.text.clear();
+  return result;
+}
+
+std::string why_unreadable(const std::string& path) {
+  struct stat status {};
+  if (::stat(path.c_str(), &status) != 0) return errno_text(errno);
+  if (auto problem = kind_problem(status); !problem.empty()) return problem;
+  return ::faccessat(AT_FDCWD, path.c_str(), R_OK, AT_EACCESS) == 0 ? std::string{} : errno_text(errno);
+}
+
+std::string errno_text(int code) { return std::generic_category().message(code); }
+
+}  // namespace understudy::config

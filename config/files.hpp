@@ -1,0 +1,23 @@
+// Reading files without trusting them: bounded in size and time, whatever the path turns out to be.
+#pragma once
+#include "understudy/messages/time.hpp"
+
+#include <string>
+
+namespace understudy::config {
+
+struct file_contents {
+  std::string text;
+  std::string problem;  ///< empty when all went well: "is a directory", "No such file or directory" …
+};
+
+/// The whole of a file or pipe, at most `most` bytes; a pipe that stays silent is given up after `patience`.
+file_contents read_whole(const std::string& path, std::size_t most, milliseconds patience = seconds{5});
+
+/// Why `path` is no file that this process may read, empty when it is one.
+std::string why_unreadable(const std::string& path);
+
+/// The system's words for an errno value.
+std::string errno_text(int code);
+
+}  // namespace understudy::config

@@ -1,0 +1,82 @@
+// Loads configurations from files and text, and checks settings made in code.
+#include "understudy/config/load.hpp"
+
+#include "understudy/config/files.hpp"
+#include "understudy/config/options.hpp"
+#include "understudy/config/reader.hpp"
+#include "understudy/config/rules.hpp"
+
+#include <algorithm>
+
+namespace understudy {
+
+using namespace config;
+
+namespace {
+
+using parser = tree (*)(std::string_view, const std::string&, problem_list&);
+
+load_result load_text(parser parse, std::string_view text, const std::string& name, const environment_lookup& env) {
+  load_result result;
+  problem_list problems;
+  const tree root = parse(text, name, problems);
+  if (problems.empty()) result.value = read_settings(root, env, problems);
+  result.problems = problems.sorted();
+  return result;
+}
+
+bool names_json(const std::string& path) {
+  const std::string_view ending = ".json";
+  return path.size() >= ending.size() && path.compare(path.size() - ending.size(), ending.size(), ending) == 0;
+}
+
+/// The minimum of a struct that was filled by hand: one at its default follows a smaller maximum down.
+void settle(int& low, int low_default, int high) {
+  if (low == low_default) low = std::min(low, high);
+}
+
+void append(std::vector<config_problem>& problems, const std::string& prefix, std::vector<finding> found) {
+  for (auto& each : found) problems.push_back({"", prefix + '.' + std::string{each.keys[0]}, std::move(each.what)});
+}
+
+void check_servers(const std::vector<connection_info>& servers, std::vector<config_problem>& problems) {
+  if (servers.empty()) problems.push_back({"", "ldap.servers", "must name at least one server"});
+  const auto path_of = [](std::size_t index) { return "ldap.servers[" + std::to_string(index) + ']'; };
+  for (std::size_t i = 0; i < servers.size(); ++i) append(problems, path_of(i), check_made_in_code(servers[i]));
+  for (const auto& [later, earlier] : duplicate_servers(servers))
+    problems.push_back(
+        {"", path_of(later), "is the same server as " + path_of(earlier) + ": " + server_name(servers[later])});
+}
+
+}  // namespace
+
+load_result load_toml(const std::string& text, const std::string& name, const environment_lookup& env) {
+  return load_text(parse_toml, text, name, env);
+}
+
+load_result load_json(const std::string& text, const std::string& name, const environment_lookup& env) {
+  return load_text(parse_json, text, name, env);
+}
+
+load_result load_file(const std::string& path, const environment_lookup& env) {
+  const auto file = read_whole(path, max_config_bytes);
+  if (file.problem.empty()) return load_text(names_json(path) ? parse_json : parse_toml, file.text, path, env);
+  load_result result;
+  result.problems.push_back({path, "", "cannot be read: " + file.problem});
+  return result;
+}
+
+std::vector<config_problem> validate(const settings& all) {
+  std::vector<config_problem> problems;
+  check_servers(all.servers, problems);
+  settings settled = all;
+  settle(settled.pool.min_connections, pool_settings{}.min_connections, settled.pool.max_connections);
+  for (const auto& section : option_sections()) {
+    if (!section.available || section.name == server_section) continue;
+    append(problems, std::string{section.name}, check_fields(settled, section.name));
+    append(problems, std::string{section.name}, check_section(settled, section.name));
+  }
+  return problems;
+}
+
+}  // namespace understudy

@@ -1,0 +1,35 @@
+// Reads a whole configuration from TOML or JSON, with environment variables in it; reports every problem together.
+#pragma once
+#include "understudy/config/problem.hpp"
+#include "understudy/config/settings.hpp"
+
+#include <nlohmann/json_fwd.hpp>
+#include <optional>
+
+namespace understudy {
+
+struct load_result {
+  settings value;                        ///< usable only when there are no problems
+  std::vector<config_problem> problems;  ///< every one, in the file's order
+  bool ok() const noexcept { return problems.empty(); }
+};
+
+/// Looks up an environment variable; tests pass their own.
+using environment_lookup = std::function<std::optional<std::string>(const std::string&)>;
+std::optional<std::string> process_environment(const std::string& name);
+
+/// `path`: TOML, or JSON when it ends in ".json". Never throws on bad input.
+load_result load_file(const std::string& path, const environment_lookup& env = process_environment);
+load_result load_toml(const std::string& text, const std::string& name,
+                      const environment_lookup& env = process_environment);
+load_result load_json(const std::string& text, const std::string& name,
+                      const environment_lookup& env = process_environment);
+
+/// Checks settings made in code with the same rules as those from a file.
+std::vector<config_problem> validate(const settings& all);
+
+/// The whole configuration as TOML or JSON, secrets masked.
+std::string to_toml(const settings& all);
+nlohmann::json to_json(const settings& all);
+
+}  // namespace understudy

@@ -1,0 +1,335 @@
+// The table of all settings. Defaults are not repeated here: they are those of the structs.
+#include "understudy/config/option_fields.hpp"
+
+namespace understudy::config {
+
+namespace {
+
+using cs = std::string_view;
+using info = connection_info;
+using type = option_type;
+
+constexpr double day = 86400;
+constexpr double tick = 0.001;  // the shortest span that means anything
+constexpr double many = 1e6;
+
+option row(cs section, cs key, type kind, decltype(option::field) field, cs meaning) {
+  option made;
+  made.section = section;
+  made.key = key;
+  made.type = kind;
+  made.meaning = meaning;
+  made.field = field;
+  return made;
+}
+
+option range(option what, double least, double most, cs unit = "") {
+  what.least = least;
+  what.most = most;
+  what.unit = unit;
+  return what;
+}
+
+option span(cs section, cs key, decltype(option::field) field, double least, double most, cs meaning) {
+  return range(row(section, key, type::span, field, meaning), least, most, "s");
+}
+
+option count(cs section, cs key, decltype(option::field) field, double least, double most, cs meaning, cs unit = "") {
+  return range(row(section, key, type::integer, field, meaning), least, most, unit);
+}
+
+option flag(cs section, cs key, decltype(option::field) field, cs meaning) {
+  return row(section, key, type::boolean, field, meaning);
+}
+
+option with_example(option what, cs example) {
+  what.example = example;
+  return what;
+}
+
+option with_default(option what, cs note) {
+  what.default_note = note;
+  return what;
+}
+
+option with_choices(option what, std::vector<cs> choices) {
+  what.choices = std::move(choices);
+  return what;
+}
+
+option at_start_only(option what) {
+  what.reloadable = false;
+  return what;
+}
+
+option not_available(option what) {
+  what.available = false;
+  return what;
+}
+
+option unborn(cs section, cs key, type kind, cs meaning) {
+  return not_available(at_start_only(row(section, key, kind, std::monostate{}, meaning)));
+}
+
+void add(std::vector<option>& all, std::vector<option> more) {
+  all.insert(all.end(), std::make_move_iterator(more.begin()), std::make_move_iterator(more.end()));
+}
+
+std::vector<option> server_address_options() {
+  const cs s = server_section;
+  return {
+      with_example(row(s, "host", type::text, of_server<&info::host>(),
+                       "Name or address of the server; this or `uri` is required."),
+                   "ldap1.example.com"),
+      with_default(count(s, "port", of_server<&info::port>(), 1, 65535, "TCP port."), "389; 636 with use_ssl"),
+      with_example(row(s, "uri", type::text, of_server<&info::uri>(),
+                       "`ldap://host:port`, `ldaps://host:port` or `ldapi://%2Fpath`, in place of `host`, `port` and "
+                       "`use_ssl`."),
+                   "ldaps://ldap1.example.com:636"),
+      count(s, "priority", of_server<&info::priority>(), 0, many,
+            "Lower is preferred; servers of equal priority share the load."),
+      with_choices(row(s, "role", type::choice, of_server<&info::role>(), "A `read_only` server gets no writes."),
+                   {"read_write", "read_only"}),
+  };
+}
+
+std::vector<option> server_identity_options() {
+  const cs s = server_section;
+  return {
+      with_example(row(s, "bind_dn", type::text, of_server<&info::bind_dn>(),
+                       "Name to bind as; without it operations are anonymous and no bind is sent."),
+                   "cn=service,ou=apps,dc=example,dc=com"),
+      with_example(row(s, "password", type::secret_text, of_server<&info::password>(),
+                       "Password of `bind_dn`; better given by a variable or one of the next two."),
+                   "${LDAP_PASSWORD}"),
+      with_example(row(s, "password_file", type::path, of_server<&info::password_file>(),
+                       "File with the password; one newline at its end is ignored."),
+                   "/run/secrets/ldap"),
+      with_example(row(s, "password_command", type::words, of_server<&info::password_command>(),
+                       "Program and arguments whose output is the password; run without a shell, one newline at the "
+                       "output's end is ignored."),
+                   "[\"/usr/bin/pass\", \"ldap/service\"]"),
+      flag(s, "use_ssl", of_server<&info::use_ssl>(), "TLS from the first byte (ldaps)."),
+      flag(s, "use_tls", of_server<&info::use_tls>(), "StartTLS; never falls back to plain text."),
+      flag(s, "validate_cert", of_server<&info::validate_cert>(), "Check the server's certificate and name."),
+      with_example(row(s, "ca_cert_path", type::path, of_server<&info::ca_cert_path>(),
+                       "PEM file of the authorities to trust; without it the system's."),
+                   "/etc/ssl/certs/ldap-ca.pem"),
+      with_example(row(s, "client_cert_path", type::path, of_server<&info::client_cert_path>(),
+                       "PEM file of the client certificate; needs `client_key_path`."),
+                   "/etc/ssl/certs/service.pem"),
+      with_example(row(s, "client_key_path", type::path, of_server<&info::client_key_path>(),
+                       "PEM file of the client certificate's private key."),
+                   "/etc/ssl/private/service.key"),
+  };
+}
+
+std::vector<option> server_limit_options() {
+  const cs s = server_section;
+  return {
+      span(s, "timeout", of_server<&info::timeout>(), tick, 3600,
+           "Limit of connecting as a whole: name look-up, TCP, TLS, bind."),
+      count(s, "max_retries", of_server<&info::max_retries>(), 0, 100,
+            "How often a request that is safe to repeat is tried again."),
+      span(s, "retry_delay", of_server<&info::retry_delay>(), tick, 3600,
+           "First pause between attempts to connect; it doubles with each."),
+      with_default(count(s, "pool_size", of_server<&info::pool_size>(), 0, 100000,
+                         "Connections kept open; see \"Sizes of pools\"."),
+                   "pool.min_connections"),
+      with_default(count(s, "max_pool_size", of_server<&info::max_pool_size>(), 1, 100000,
+                         "Connections at most; see \"Sizes of pools\"."),
+                   "pool.max_connections"),
+      with_default(span(s, "pool_timeout", of_server<&info::pool_timeout>(), tick, day,
+                        "Longest wait for a connection; see \"Sizes of pools\"."),
+                   "pool.timeout"),
+  };
+}
+
+#define POOL(member) of_all<&settings::pool, &pool_settings::member>()
+#define FAILOVER(member) of_all<&settings::failover, &failover_settings::member>()
+#define BREAKER(member) of_all<&settings::breaker, &breaker_settings::member>()
+#define RECOVERY(member) of_all<&settings::recovery, &recovery_settings::member>()
+#define LIMITS(member) of_all<&settings::limits, &limit_settings::member>()
+#define MONITORING(member) of_all<&settings::monitoring, &monitoring_settings::member>()
+#define LOG(member) of_all<&settings::log, &log_settings::member>()
+
+std::vector<option> pool_options() {
+  const cs s = "pool";
+  return {
+      count(s, "min_connections", POOL(min_connections), 0, 100000, "Connections kept open to a server."),
+      count(s, "max_connections", POOL(max_connections), 1, 100000,
+            "Sockets to a server at most, of every kind: probes, binds, connecting ones too."),
+      span(s, "timeout", POOL(timeout), tick, day, "Longest wait for a connection."),
+      span(s, "max_idle_time", POOL(max_idle_time), tick, 30 * day,
+           "A connection above the minimum that idled this long is closed."),
+      span(s, "health_check_interval", POOL(health_check_interval), tick, day,
+           "A connection that idled this long is checked before it is used."),
+      at_start_only(flag(s, "enable_metrics", POOL(enable_metrics), "Count and time what the pool does.")),
+      flag(s, "preload_connections", POOL(preload_connections), "Open the minimum at start, before the first request."),
+      not_available(flag(s, "enable_compression", POOL(enable_compression), "Compress what is sent.")),
+      span(s, "max_lifetime", POOL(max_lifetime), 0, 365 * day,
+           "A connection this old is replaced, the new one first; 0: never."),
+      count(s, "max_in_flight", POOL(max_in_flight), 1, 10000, "Operations at once on one shared connection."),
+      count(s, "max_waiters", POOL(max_waiters), 0, many,
+            "Requests that may wait for a connection; more are refused at once."),
+      count(s, "max_connecting", POOL(max_connecting), 1, 1000, "Connections being opened at once."),
+      span(s, "leak_threshold", POOL(leak_threshold), 0, 30 * day,
+           "A connection held longer is reported with its holder; 0: never."),
+      count(s, "bind_connections", POOL(bind_connections), 1, 10000,
+            "Connections at most on which users' passwords are checked."),
+      flag(s, "use_pool", POOL(use_pool), "When false: one connection, opened on demand."),
+  };
+}
+
+std::vector<option> failover_options() {
+  const cs s = "failover";
+  return {
+      span(s, "failover_timeout", FAILOVER(failover_timeout), tick, 3600,
+           "Longest that an unsent request waits at one server before it goes to another."),
+      flag(s, "auto_failback", FAILOVER(auto_failback), "Return to a preferred server when it is well again."),
+      span(s, "health_check_interval", FAILOVER(health_check_interval), tick, day, "How often each server is probed."),
+      span(s, "hold_down", FAILOVER(hold_down), 0, day, "How long a returning server must be well before it is used."),
+      span(s, "ramp", FAILOVER(ramp), 0, day, "Over how long a returning server gets its full share again."),
+      flag(s, "spill", FAILOVER(spill), "Use the next priority also when the preferred servers are only busy."),
+  };
+}
+
+std::vector<option> breaker_options() {
+  const cs s = "breaker";
+  return {
+      count(s, "circuit_breaker_threshold", BREAKER(circuit_breaker_threshold), 1, many,
+            "Consecutive failures that open a server's breaker."),
+      count(s, "failure_rate", BREAKER(failure_rate), 1, 100,
+            "Failures among at least 20 calls in `window` that open it.", "%"),
+      span(s, "window", BREAKER(window), 0.1, 3600, "Span over which `failure_rate` is counted."),
+      span(s, "slow_call", BREAKER(slow_call), tick, 3600, "An operation unanswered this long counts as a failure."),
+      span(s, "suspect_after", BREAKER(suspect_after), tick, 3600,
+           "A connection silent this long with requests in flight has its server probed."),
+      span(s, "open_base", BREAKER(open_base), tick, 3600, "How long the breaker stays open at first; it doubles."),
+      span(s, "open_cap", BREAKER(open_cap), tick, day, "How long it stays open at most."),
+  };
+}
+
+std::vector<option> recovery_options() {
+  const cs s = "recovery";
+  return {
+      flag(s, "auto_reconnect", RECOVERY(auto_reconnect), "Wait for a lost connection to come back."),
+      count(s, "reconnect_attempts", RECOVERY(reconnect_attempts), 0, many,
+            "Attempts that one caller waits for; repair in the background never stops."),
+      span(s, "reconnect_delay", RECOVERY(reconnect_delay), tick, 3600, "Pause between these attempts."),
+      flag(s, "auto_recovery", RECOVERY(auto_recovery), "Try a request again after a transient error."),
+      count(s, "recovery_attempts", RECOVERY(recovery_attempts), 0, many, "How often."),
+      span(s, "recovery_delay", RECOVERY(recovery_delay), tick, 3600, "Longest pause between these attempts."),
+      span(s, "credential_retry", RECOVERY(credential_retry), tick, 365 * day,
+           "A refused service password that did not change is tried again after this long."),
+  };
+}
+
+std::vector<option> limit_options() {
+  const cs s = "limits";
+  return {
+      span(s, "operation_timeout", LIMITS(operation_timeout), tick, day,
+           "Deadline of a request, all waiting and retries included, unless the caller sets one."),
+      span(s, "drain_timeout", LIMITS(drain_timeout), 0, 3600, "How long a stop waits for what still runs."),
+      at_start_only(count(s, "max_requests", LIMITS(max_requests), 1, 1e7,
+                          "Unanswered requests in the whole runtime; more are refused at once.")),
+      count(s, "max_result_bytes", LIMITS(max_result_bytes), 1024, 1099511627776.0,
+            "Size of one result; use paging or streaming for larger ones.", "bytes"),
+      count(s, "max_pdu_bytes", LIMITS(max_pdu_bytes), 1024, 2147483647.0,
+            "Size of one LDAP message from the server; a larger one closes the connection.", "bytes"),
+  };
+}
+
+std::vector<option> monitoring_options() {
+  const cs s = "monitoring";
+  return {
+      flag(s, "enable_monitoring", MONITORING(enable_monitoring), "Watch the thresholds below and log alerts."),
+      range(row(s, "max_connection_time", type::span,
+                of_all_in_milliseconds<&settings::monitoring, &monitoring_settings::max_connection_time>(),
+                "Opening a connection should not take longer on average."),
+            1, 3600000, "ms"),
+      range(row(s, "min_success_rate", type::real, MONITORING(min_success_rate),
+                "Share of operations that should succeed."),
+            0, 100, "%"),
+      range(row(s, "max_pool_utilization", type::real, MONITORING(max_pool_utilization),
+                "Share of connections in use that should not be exceeded."),
+            0, 100, "%"),
+  };
+}
+
+std::vector<option> log_options() {
+  const cs s = "log";
+  return {
+      with_choices(row(s, "level", type::choice, LOG(level), "The least severe lines that are written."),
+                   {"error", "warning", "info", "debug"}),
+      at_start_only(with_choices(row(s, "format", type::choice, LOG(format), "Lines for people or JSON objects."),
+                                 {"text", "json"})),
+      at_start_only(with_example(row(s, "file", type::path, LOG(file), "File to append to; without it standard error."),
+                                 "/var/log/understudy.log")),
+  };
+}
+
+#undef POOL
+#undef FAILOVER
+#undef BREAKER
+#undef RECOVERY
+#undef LIMITS
+#undef MONITORING
+#undef LOG
+
+std::vector<option> unborn_options() {
+  return {
+      unborn("node", "listen", type::text, "Address and port where other nodes and clients reach this one."),
+      unborn("node", "peers", type::words, "Addresses of the other nodes."),
+      unborn("node", "budget", type::integer, "Connections to a server that all nodes share."),
+      unborn("node", "ca_cert_path", type::path, "PEM file of the authority that signed the nodes' certificates."),
+      unborn("node", "cert_path", type::path, "PEM file of this node's certificate."),
+      unborn("node", "key_path", type::path, "PEM file of this node's private key."),
+      unborn("node", "insecure_loopback", type::boolean, "Allow plain text on loopback addresses."),
+      unborn("http", "listen", type::text, "Address and port of the HTTP endpoint."),
+      unborn("http", "admin_token", type::secret_text, "Token that the operator's commands must carry."),
+  };
+}
+
+std::vector<option> make_table() {
+  std::vector<option> all;
+  add(all, server_address_options());
+  add(all, server_identity_options());
+  add(all, server_limit_options());
+  add(all, pool_options());
+  add(all, failover_options());
+  add(all, breaker_options());
+  add(all, recovery_options());
+  add(all, limit_options());
+  add(all, monitoring_options());
+  add(all, log_options());
+  add(all, unborn_options());
+  return all;
+}
+
+}  // namespace
+
+std::span<const option_section> option_sections() {
+  static const std::vector<option_section> all{
+      {server_section,
+       "Defaults for every server, or the only server itself; `[[ldap.servers]]` has one table a server."},
+      {"pool", "The connections kept to each server."},
+      {"failover", "When requests move to another server, and back."},
+      {"breaker", "When a server that fails is left alone."},
+      {"recovery", "How failures are repaired."},
+      {"limits", "Bounds on time and memory."},
+      {"monitoring", "Thresholds that raise an alert."},
+      {"log", "Where log lines go."},
+      {"authenticator", "Logins of users.", false},
+      {"node", "Serving other processes over the network.", false},
+      {"http", "The endpoint for metrics and health.", false},
+  };
+  return all;
+}
+
+std::span<const option> options() {
+  static const std::vector<option> all = make_table();
+  return all;
+}
+
+}  // namespace understudy::config

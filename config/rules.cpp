@@ -1,0 +1,183 @@
+// The rules between settings.
+#include "understudy/config/rules.hpp"
+
+#include "understudy/config/files.hpp"
+#include "understudy/config/option_value.hpp"
+#include "understudy/config/text.hpp"
+#include "understudy/messages/dn.hpp"
+
+#include <algorithm>
+#include <map>
+
+namespace understudy::config {
+
+namespace {
+
+using findings = std::vector<finding>;
+
+void check_address(const connection_info& info, const given_fields& given, findings& found) {
+  if (info.uri.empty()) {
+    if (info.host.empty())
+      found.push_back({{"host", "uri"}, "is required: the name or address of the server, or uri"});
+    else if (auto wrong = check_host(info.host); !wrong.empty())
+      found.push_back({{"host", "uri"}, wrong + ", not " + quote(info.host)});
+    return;
+  }
+  std::string problem;
+  const auto uri = parse_uri(info.uri, problem);
+  if (!uri) {
+    found.push_back({{"uri"}, problem});
+    return;
+  }
+  const auto other = contradictions(info, *uri, given);
+  if (other.host)
+    found.push_back({{"host", "uri"}, "contradicts uri, which names " + quote(uri->host) + "; remove one of the two"});
+  if (other.port) found.push_back({{"port", "uri"}, "contradicts uri; remove one of the two"});
+  if (other.use_ssl)
+    found.push_back({{"use_ssl", "uri"},
+                     info.use_ssl ? "contradicts uri, which is not ldaps; remove one of the two"
+                                  : "contradicts uri, which is ldaps; remove one of the two"});
+}
+
+void check_encryption(const connection_info& info, findings& found) {
+  std::string ignored;
+  const auto uri = info.uri.empty() ? std::nullopt : parse_uri(info.uri, ignored);
+  if (info.use_tls && uri && uri->scheme == uri_scheme::ldaps)
+    found.push_back({{"use_tls", "uri"},
+                     "contradicts uri: ldaps has TLS from the first byte, StartTLS begins in plain "
+                     "text; choose one"});
+  else if (info.use_tls && info.use_ssl)
+    found.push_back({{"use_tls", "use_ssl"},
+                     "contradicts use_ssl: that is TLS from the first byte, StartTLS begins in "
+                     "plain text; choose one"});
+  if (!info.client_cert_path.empty() && info.client_key_path.empty())
+    found.push_back({{"client_cert_path", "client_key_path"}, "needs client_key_path, the certificate's private key"});
+  if (info.client_cert_path.empty() && !info.client_key_path.empty())
+    found.push_back({{"client_key_path", "client_cert_path"}, "needs client_cert_path, the key's certificate"});
+}
+
+/// Names that Active Directory takes in place of a DN: user@domain, DOMAIN\user.
+bool is_directory_login(std::string_view name) {
+  return name.find('=') == std::string_view::npos && name.find_first_of("@\\") != std::string_view::npos;
+}
+
+void check_identity(const connection_info& info, findings& found) {
+  std::vector<std::string_view> sources;
+  if (!info.password.empty()) sources.push_back("password");
+  if (!info.password_file.empty()) sources.push_back("password_file");
+  if (!info.password_command.empty()) sources.push_back("password_command");
+  if (info.password_callback) sources.push_back("password_callback");
+  if (sources.size() > 1)
+    found.push_back({{sources[1], sources[0]},
+                     "is a second source of the password beside " + std::string{sources[0]} + "; give one"});
+  if (!info.bind_dn.empty() && sources.empty())
+    found.push_back({{"bind_dn", "password", "password_file", "password_command"},
+                     "needs a password: set password, password_file or password_command"});
+  if (info.bind_dn.empty() && !sources.empty())
+    found.push_back({{sources[0], "bind_dn"}, "needs bind_dn, the name to bind as"});
+  if (!info.password.empty() && info.password.size() == 0)
+    found.push_back({{"password"}, "is empty: the server would treat the bind as anonymous (RFC 4513, 5.1.2)"});
+  if (info.bind_dn.empty() || is_directory_login(info.bind_dn)) return;
+  if (auto wrong = dn::check(info.bind_dn); !wrong.empty()) found.push_back({{"bind_dn"}, "is not a DN: " + wrong});
+}
+
+void check_files(const connection_info& info, findings& found) {
+  const std::pair<std::string_view, const std::string*> files[] = {{"password_file", &info.password_file},
+                                                                   {"ca_cert_path", &info.ca_cert_path},
+                                                                   {"client_cert_path", &info.client_cert_path},
+                                                                   {"client_key_path", &info.client_key_path}};
+  for (const auto& [key, path] : files) {
+    if (path->empty()) continue;
+    if (auto wrong = why_unreadable(*path); !wrong.empty())
+      found.push_back({{key}, quote(*path) + " cannot be read: " + wrong});
+  }
+}
+
+void check_order(std::string_view low_key, int low, std::string_view high_key, int high, findings& found) {
+  if (low > high)
+    found.push_back(
+        {{low_key, high_key},
+         std::to_string(low) + " is more than " + std::string{high_key} + " (" + std::to_string(high) + ")"});
+}
+
+std::string normalised_name(const connection_info& info) {
+  std::string name = server_name(info);
+  if (!name.empty() && name.front() == '/') return name;
+  std::transform(name.begin(), name.end(), name.begin(),
+                 [](char c) { return static_cast<char>(c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c); });
+  return name;
+}
+
+template <class Owner>
+findings check_each(const Owner& owner, std::string_view section) {
+  findings found;
+  for (const auto& each : options()) {
+    const auto* field = std::get_if<option_field<Owner>>(&each.field);
+    if (!field || each.section != section) continue;
+    const option_value value = field->get(owner);
+    if (!each.available) {
+      if (value != default_of(each)) found.push_back({{each.key}, std::string{unavailable}});
+    } else if (auto wrong = check_value(each, value); !wrong.empty()) {
+      found.push_back({{each.key}, std::move(wrong)});
+    }
+  }
+  return found;
+}
+
+}  // namespace
+
+std::vector<finding> check_server(const connection_info& info, const given_fields& given) {
+  findings found;
+  check_address(info, given, found);
+  check_encryption(info, found);
+  check_identity(info, found);
+  check_files(info, found);
+  check_order("pool_size", info.pool_size, "max_pool_size", info.max_pool_size, found);
+  return found;
+}
+
+std::vector<finding> check_section(const settings& all, std::string_view section) {
+  findings found;
+  if (section == "pool")
+    check_order("min_connections", all.pool.min_connections, "max_connections", all.pool.max_connections, found);
+  if (section == "breaker" && all.breaker.open_base > all.breaker.open_cap)
+    found.push_back(
+        {{"open_base", "open_cap"},
+         format_span(all.breaker.open_base) + " is more than open_cap (" + format_span(all.breaker.open_cap) + ")"});
+  return found;
+}
+
+std::vector<std::pair<std::size_t, std::size_t>> duplicate_servers(const std::vector<connection_info>& servers) {
+  std::vector<std::pair<std::size_t, std::size_t>> found;
+  std::map<std::string, std::size_t> seen;
+  for (std::size_t i = 0; i < servers.size(); ++i) {
+    if (servers[i].host.empty() && servers[i].uri.empty()) continue;
+    const auto [at, is_new] = seen.emplace(normalised_name(servers[i]), i);
+    if (!is_new) found.emplace_back(i, at->second);
+  }
+  return found;
+}
+
+std::vector<finding> check_fields(const connection_info& info) {
+  auto found = check_each(info, server_section);
+  // A completed ldapi server has no port.
+  const bool local = endpoint_of(info).local;
+  if (local)
+    found.erase(std::remove_if(found.begin(), found.end(), [](const finding& f) { return f.keys[0] == "port"; }),
+                found.end());
+  return found;
+}
+
+std::vector<finding> check_made_in_code(const connection_info& info) {
+  auto found = check_fields(info);
+  connection_info settled = info;
+  // A minimum that nobody chose does not contradict a smaller maximum, it follows it down.
+  if (info.pool_size == connection_info{}.pool_size) settled.pool_size = std::min(info.pool_size, info.max_pool_size);
+  auto more = check_server(settled, given_in(info));
+  found.insert(found.end(), std::make_move_iterator(more.begin()), std::make_move_iterator(more.end()));
+  return found;
+}
+
+std::vector<finding> check_fields(const settings& all, std::string_view section) { return check_each(all, section); }
+
+}  // namespace understudy::config

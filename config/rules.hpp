@@ -1,0 +1,36 @@
+// What must hold between settings, wherever they come from.
+#pragma once
+#include "understudy/config/endpoint.hpp"
+#include "understudy/config/settings.hpp"
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace understudy::config {
+
+/// A broken rule.
+struct finding {
+  /// The key to report it at, without its section, first; then the others that the rule looked at. A rule is not
+  /// reported when one of them has no usable value anyway.
+  std::vector<std::string_view> keys;
+  std::string what;
+};
+
+/// The combinations within one server, and its files. `given`: what was written beside its `uri`.
+std::vector<finding> check_server(const connection_info& info, const given_fields& given);
+
+/// The combinations within one section of `all`.
+std::vector<finding> check_section(const settings& all, std::string_view section);
+
+/// For every server that is the same place as an earlier one: the indices of both, the later first.
+std::vector<std::pair<std::size_t, std::size_t>> duplicate_servers(const std::vector<connection_info>& servers);
+
+/// All of that for one server made in code: each field by itself, then together.
+std::vector<finding> check_made_in_code(const connection_info& info);
+
+/// Every field of one server by itself: ranges, characters. Keys as in the table.
+std::vector<finding> check_fields(const connection_info& info);
+std::vector<finding> check_fields(const settings& all, std::string_view section);
+
+}  // namespace understudy::config

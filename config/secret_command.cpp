@@ -1,0 +1,201 @@
+// Runs a program and takes what it writes as a password.
+#include "understudy/config/files.hpp"
+#include "understudy/config/secret_text.hpp"
+#include "understudy/config/text.hpp"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <optional>
+
+extern char** environ;
+
+namespace understudy::config {
+
+namespace {
+
+constexpr milliseconds look_interval{20};
+constexpr milliseconds grace_of_kill{1000};
+
+time_point now() { return std::chrono::steady_clock::now(); }
+
+/// A pipe; both ends close by themselves. Neither is 0, 1 or 2, which the child needs, also when the host closed those.
+struct pipe_ends {
+  pipe_ends() {
+    std::array<int, 2> low{-1, -1};
+    if (::pipe2(low.data(), O_CLOEXEC) != 0) return;
+    for (std::size_t end = 0; end < 2; ++end) fds[end] = ::fcntl(low[end], F_DUPFD_CLOEXEC, 3);
+    ok = fds[0] >= 0 && fds[1] >= 0;
+    for (const int each : low) ::close(each);
+  }
+  pipe_ends(const pipe_ends&) = delete;
+  pipe_ends& operator=(const pipe_ends&) = delete;
+  ~pipe_ends() {
+    close(0);
+    close(1);
+  }
+  void close(std::size_t end) {
+    if (fds[end] >= 0) ::close(fds[end]);
+    fds[end] = -1;
+  }
+  std::array<int, 2> fds{-1, -1};
+  bool ok = false;
+};
+
+/// What the child is started with.
+class spawn_plan {
+ public:
+  explicit spawn_plan(int output) {
+    ::posix_spawn_file_actions_init(&actions_);
+    ::posix_spawnattr_init(&attributes_);
+    ::posix_spawn_file_actions_addopen(&actions_, 0, "/dev/null", O_RDONLY, 0);
+    ::posix_spawn_file_actions_adddup2(&actions_, output, 1);
+    // Not the host's standard error: a tool that fails may print what it read.
+    ::posix_spawn_file_actions_addopen(&actions_, 2, "/dev/null", O_WRONLY, 0);
+    ::posix_spawn_file_actions_addclosefrom_np(&actions_, 3);
+    sigset_t signals;
+    ::sigfillset(&signals);
+    ::posix_spawnattr_setsigdefault(&attributes_, &signals);
+    ::sigemptyset(&signals);
+    ::posix_spawnattr_setsigmask(&attributes_, &signals);
+    ::posix_spawnattr_setpgroup(&attributes_, 0);
+    ::posix_spawnattr_setflags(&attributes_, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETPGROUP);
+  }
+  spawn_plan(const spawn_plan&) = delete;
+  spawn_plan& operator=(const spawn_plan&) = delete;
+  ~spawn_plan() {
+    ::posix_spawn_file_actions_destroy(&actions_);
+    ::posix_spawnattr_destroy(&attributes_);
+  }
+
+  /// An errno value, 0 when the child runs.
+  int start(const std::vector<std::string>& argv, pid_t& child) const {
+    std::vector<char*> words;
+    for (const auto& word : argv) words.push_back(const_cast<char*>(word.c_str()));
+    words.push_back(nullptr);
+    return ::posix_spawnp(&child, words[0], &actions_, &attributes_, words.data(), environ);
+  }
+
+ private:
+  posix_spawn_file_actions_t actions_{};
+  posix_spawnattr_t attributes_{};
+};
+
+/// A running child, waited for by its id alone.
+class child_process {
+ public:
+  explicit child_process(pid_t id) : id_(id) {}
+
+  bool running() {
+    if (ended_) return false;
+    int status = 0;
+    const pid_t found = ::waitpid(id_, &status, WNOHANG);
+    if (found == 0 || (found < 0 && errno == EINTR)) return true;
+    ended_ = true;
+    if (found == id_) status_ = status;
+    return false;
+  }
+
+  /// Kills its whole group and waits until it is gone.
+  void kill() {
+    if (!running()) return;
+    ::kill(-id_, SIGKILL);
+    for (const auto until = now() + grace_of_kill; running() && now() < until;)
+      ::poll(nullptr, 0, static_cast<int>(look_interval.count()));
+  }
+
+  /// Why what it wrote does not count, empty when it does.
+  std::string complaint() const {
+    if (!status_) return {};  // somebody else took the status
+    if (WIFSIGNALED(*status_)) return "was killed by signal " + std::to_string(WTERMSIG(*status_));
+    const int code = WEXITSTATUS(*status_);
+    return code == 0 ? std::string{} : "ended with status " + std::to_string(code);
+  }
+
+ private:
+  pid_t id_;
+  bool ended_ = false;
+  std::optional<int> status_;
+};
+
+class output_reader {
+ public:
+  explicit output_reader(int fd) : fd_(fd) { ::fcntl(fd, F_SETFL, O_NONBLOCK); }
+  ~output_reader() { ::explicit_bzero(buffer_.data(), buffer_.size()); }
+  output_reader(const output_reader&) = delete;
+  output_reader& operator=(const output_reader&) = delete;
+
+  /// Takes what is there; waits for `patience` when that is nothing.
+  void read(milliseconds patience) {
+    pollfd wanted{fd_, POLLIN, 0};
+    if (::poll(&wanted, 1, static_cast<int>(patience.count())) <= 0) return;
+    while (!full()) {
+      const auto count = ::read(fd_, buffer_.data() + size_, buffer_.size() - size_);
+      if (count < 0 && errno == EINTR) continue;
+      if (count == 0) at_end_ = true;
+      if (count <= 0) return;
+      size_ += static_cast<std::size_t>(count);
+    }
+  }
+  bool full() const noexcept { return size_ == buffer_.size(); }
+  bool at_end() const noexcept { return at_end_; }
+  std::string take() const { return {buffer_.data(), size_}; }
+
+ private:
+  int fd_;
+  std::vector<char> buffer_ = std::vector<char>(max_secret_bytes + 1);
+  std::size_t size_ = 0;
+  bool at_end_ = false;
+};
+
+/// Reads until the child is gone: a grandchild may hold the pipe open for ever. Says what went wrong.
+std::string follow(child_process& child, output_reader& output, time_point until) {
+  while (child.running()) {
+    if (now() >= until) {
+      child.kill();
+      return "did not finish in time";
+    }
+    if (output.at_end())
+      ::poll(nullptr, 0, static_cast<int>(look_interval.count()));
+    else
+      output.read(look_interval);
+    if (!output.full()) continue;
+    child.kill();
+    return "writes too much";
+  }
+  if (!output.at_end() && !output.full()) output.read(milliseconds::zero());
+  return output.full() ? "writes too much" : child.complaint();
+}
+
+}  // namespace
+
+}  // namespace understudy::config
+
+namespace understudy {
+
+using namespace config;
+
+secret_reading run_secret_command(const std::vector<std::string>& argv, milliseconds limit) {
+  if (argv.empty() || argv.front().empty()) return {{}, "password_command names no program"};
+  const std::string source = "password_command " + quote(argv.front());
+  const auto until = now() + limit;
+  pipe_ends pipe;
+  if (!pipe.ok) return {{}, source + " cannot be run: " + errno_text(errno)};
+  pid_t id = 0;
+  if (const int code = spawn_plan{pipe.fds[1]}.start(argv, id); code != 0)
+    return {{}, source + " cannot be run: " + errno_text(code)};
+  pipe.close(1);
+  child_process child{id};
+  output_reader output{pipe.fds[0]};
+  if (auto problem = follow(child, output, until); !problem.empty()) return {{}, source + ' ' + problem};
+  return secret_from(output.take(), source);
+}
+
+}  // namespace understudy

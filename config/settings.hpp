@@ -1,0 +1,96 @@
+// Every setting of the runtime as plain structs with their defaults; how they are written in files is in options.hpp.
+#pragma once
+#include "understudy/config/connection_info.hpp"
+
+#include <memory>
+
+namespace understudy {
+
+enum class log_level : std::uint8_t { error, warning, info, debug };
+enum class log_format : std::uint8_t { text, json };
+
+struct pool_settings {
+  int min_connections = 5;
+  int max_connections = 50;
+  duration timeout = seconds{60};
+  duration max_idle_time = seconds{300};
+  duration health_check_interval = seconds{60};
+  bool enable_metrics = true;
+  bool preload_connections = false;
+  bool enable_compression = false;
+  duration max_lifetime = seconds{3600};  ///< 0: unlimited
+  int max_in_flight = 32;                 ///< shared operations on one connection
+  int max_waiters = 1000;
+  int max_connecting = 4;
+  duration leak_threshold = seconds{60};  ///< 0: never report
+  int bind_connections = 4;               ///< at most, for users' binds
+  bool use_pool = true;                   ///< false: one connection, opened on demand
+};
+
+struct failover_settings {
+  duration failover_timeout = seconds{5};
+  bool auto_failback = true;
+  duration health_check_interval = seconds{10};
+  duration hold_down = seconds{10};
+  duration ramp = seconds{10};
+  bool spill = false;
+};
+
+struct breaker_settings {
+  int circuit_breaker_threshold = 5;
+  int failure_rate = 50;  ///< percent of at least 20 calls in `window`
+  duration window = seconds{10};
+  duration slow_call = seconds{5};
+  duration suspect_after = seconds{1};
+  duration open_base = seconds{1};
+  duration open_cap = seconds{60};
+};
+
+struct recovery_settings {
+  bool auto_reconnect = true;
+  int reconnect_attempts = 5;
+  duration reconnect_delay = seconds{2};
+  bool auto_recovery = true;
+  int recovery_attempts = 3;
+  duration recovery_delay = seconds{5};
+  duration credential_retry = seconds{900};
+};
+
+struct limit_settings {
+  duration operation_timeout = seconds{30};
+  duration drain_timeout = seconds{10};
+  int max_requests = 10000;
+  std::int64_t max_result_bytes = 64 * 1024 * 1024;
+  std::int64_t max_pdu_bytes = 16 * 1024 * 1024;
+};
+
+struct monitoring_settings {
+  bool enable_monitoring = true;
+  int max_connection_time = 100;     ///< milliseconds
+  double min_success_rate = 95;      ///< percent
+  double max_pool_utilization = 80;  ///< percent
+};
+
+struct log_settings {
+  log_level level = log_level::info;
+  log_format format = log_format::text;
+  std::string file;  ///< empty: standard error
+};
+
+/// The whole configuration. Each server is complete: defaults from [ldap] are already in it.
+struct settings {
+  std::vector<connection_info> servers;
+  pool_settings pool;
+  failover_settings failover;
+  breaker_settings breaker;
+  recovery_settings recovery;
+  limit_settings limits;
+  monitoring_settings monitoring;
+  log_settings log;
+  /// True when the servers' own pool_size, max_pool_size and pool_timeout count rather than [pool]'s; see pool_for() in
+  /// settings_from.hpp.
+  bool server_pools = false;
+};
+using settings_ptr = std::shared_ptr<const settings>;
+
+}  // namespace understudy

@@ -1,0 +1,76 @@
+// A request on its way between actors: the payload, its one deadline, its cancel token and where it has been.
+#pragma once
+#include "understudy/messages/error.hpp"
+#include "understudy/messages/result.hpp"
+#include "understudy/messages/snapshot.hpp"
+
+#include <atomic>
+
+namespace understudy {
+
+/// A server's place in the runtime's server table; stable for the runtime's life.
+using server_id = std::uint32_t;
+/// A connection's number; unique in a runtime, never reused, 0 is none.
+using connection_id = std::uint64_t;
+/// A lease's number; unique in a runtime, never reused, 0 is none.
+using lease_id = std::uint64_t;
+
+/// Set once by the caller who gives up; every hop checks it. Hops note where the request rests, so that the `cancel`
+/// message that follows the flag finds it: a hop notes its place first and looks at the flag afterwards.
+class cancel_token {
+ public:
+  void cancel() noexcept { cancelled_.store(true); }
+  bool cancelled() const noexcept { return cancelled_.load(); }
+
+  void rest_at(server_id server, connection_id connection) noexcept {
+    server_.store(server);
+    connection_.store(connection);
+  }
+  server_id server() const noexcept { return server_.load(); }
+  connection_id connection() const noexcept { return connection_.load(); }
+
+ private:
+  std::atomic<bool> cancelled_{false};
+  std::atomic<server_id> server_{0};
+  std::atomic<connection_id> connection_{0};
+};
+using cancel_token_ptr = std::shared_ptr<cancel_token>;
+
+/// The servers a call has been to; a preference, so ids beyond 63 may share a bit.
+class server_set {
+ public:
+  void insert(server_id id) noexcept { bits_ |= bit(id); }
+  bool contains(server_id id) const noexcept { return (bits_ & bit(id)) != 0; }
+  bool empty() const noexcept { return bits_ == 0; }
+
+ private:
+  static std::uint64_t bit(server_id id) noexcept { return std::uint64_t{1} << (id % 64); }
+  std::uint64_t bits_ = 0;
+};
+
+/// What travels from hop to hop; cheap to copy, the payload is shared.
+struct call {
+  request_ptr what;
+  time_point deadline{};
+  cancel_token_ptr token;        ///< may be null
+  std::uint16_t attempts = 0;    ///< re-casts so far; at most `max_retries`
+  server_set tried;              ///< servers it should not go to again while others can take it
+  std::uint32_t generation = 0;  ///< of the chosen server's breaker; results of an earlier one do not count
+  bool trial = false;            ///< holds a half-open permit: its outcome is reported at once
+  failure_ptr last;              ///< why it was re-cast
+};
+
+/// Asks for a connection of one's own.
+struct lease_request {
+  time_point deadline{};
+  cancel_token_ptr token;
+  std::string holder;  ///< who, for the leak report
+  bool wait = true;    ///< false: `pool_exhausted` when none is free and none may be opened
+  std::uint16_t attempts = 0;
+  server_set tried;
+  std::uint32_t generation = 0;
+  bool trial = false;
+  failure_ptr last;
+};
+
+}  // namespace understudy

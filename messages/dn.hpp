@@ -1,0 +1,23 @@
+// Distinguished names built from parts, every value escaped (RFC 4514).
+#pragma once
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace understudy::dn {
+
+/// A value as it may stand in a DN (RFC 4514, 2.4); binary-safe.
+std::string escape(std::string_view value);
+
+/// "attr=value", the value escaped. Throws std::invalid_argument when `attr` is no attribute type.
+std::string rdn(std::string_view attr, std::string_view value);
+/// A multi-valued RDN, "a=1+b=2".
+std::string rdn(const std::vector<std::pair<std::string, std::string>>& parts);
+/// `rdn` below `parent` (a DN as it is; empty: `rdn` is the top).
+std::string child(std::string_view rdn, std::string_view parent);
+
+/// Empty when `text` is a DN (RFC 4514) that can be sent, otherwise what is wrong with it and where.
+std::string check(std::string_view text);
+
+}  // namespace understudy::dn

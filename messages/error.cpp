@@ -1,0 +1,123 @@
+// Names of failures, the table that classifies them, and their one line for people.
+#include "understudy/messages/error.hpp"
+
+#include "understudy/messages/result.hpp"
+
+#include <array>
+#include <ctime>
+
+namespace understudy {
+namespace {
+
+constexpr std::array<std::string_view, errc_count> code_names{"none",
+                                                              "pool_exhausted",
+                                                              "pool_timeout",
+                                                              "queue_full",
+                                                              "no_server",
+                                                              "breaker_open",
+                                                              "connection_timeout",
+                                                              "connection_failed",
+                                                              "authentication_failed",
+                                                              "ssl_error",
+                                                              "operation_timeout",
+                                                              "outcome_unknown",
+                                                              "connection_unhealthy",
+                                                              "draining",
+                                                              "cancelled",
+                                                              "ldap_error",
+                                                              "result_too_large",
+                                                              "invalid_request",
+                                                              "invalid_config",
+                                                              "invalid_lease",
+                                                              "stopped",
+                                                              "internal"};
+
+bool is_overload(int ldap_code) noexcept {
+  return ldap_code == result_code::busy || ldap_code == result_code::unavailable;
+}
+
+// The service's own bind: 49 is about the credential, 8, 48 and 53 are about what this server allows.
+failure_class classify_service_bind(errc code, int ldap_code) noexcept {
+  switch (ldap_code) {
+    case 0:
+      return code == errc::authentication_failed ? failure_class::credential : failure_class::transport;
+    case result_code::invalid_credentials:
+      return failure_class::credential;
+    case result_code::busy:
+    case result_code::unavailable:
+      return failure_class::overload;
+    default:
+      return failure_class::policy;
+  }
+}
+
+std::string counts(const pool_counts& p) {
+  return "pool size " + std::to_string(p.size) + ", idle " + std::to_string(p.idle) + ", in use " +
+         std::to_string(p.in_use) + ", in flight " + std::to_string(p.in_flight) + ", waiters " +
+         std::to_string(p.waiters);
+}
+
+}  // namespace
+
+std::string utc(wall_time t) {
+  const auto seconds_since = std::chrono::system_clock::to_time_t(t);
+  std::tm parts{};
+  gmtime_r(&seconds_since, &parts);
+  std::array<char, 32> text{};
+  std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%SZ", &parts);
+  return text.data();
+}
+
+std::string_view to_string(errc code) noexcept {
+  const auto i = static_cast<std::size_t>(code);
+  return i < code_names.size() ? code_names[i] : "unknown";
+}
+
+std::string_view to_string(stage where) noexcept {
+  constexpr std::array<std::string_view, 6> names{"resolve", "connect", "secure", "bind", "operation", "queue"};
+  const auto i = static_cast<std::size_t>(where);
+  return i < names.size() ? names[i] : "unknown";
+}
+
+std::string_view to_string(failure_class c) noexcept {
+  constexpr std::array<std::string_view, 6> names{"transport", "slow", "overload", "credential", "policy", "caller"};
+  const auto i = static_cast<std::size_t>(c);
+  return i < names.size() ? names[i] : "unknown";
+}
+
+failure_class classify(stage where, errc code, int ldap_code, bool user_bind) noexcept {
+  switch (code) {
+    case errc::connection_timeout:
+    case errc::connection_failed:
+    case errc::ssl_error:
+    case errc::connection_unhealthy:
+      return failure_class::transport;
+    case errc::outcome_unknown:
+      return failure_class::transport;
+    case errc::operation_timeout:
+      return where == stage::operation ? failure_class::slow : failure_class::caller;
+    case errc::authentication_failed:
+    case errc::ldap_error:
+      if (where == stage::bind && !user_bind) return classify_service_bind(code, ldap_code);
+      return is_overload(ldap_code) ? failure_class::overload : failure_class::caller;
+    default:
+      return failure_class::caller;
+  }
+}
+
+std::string describe(const failure& f) {
+  std::string text{to_string(f.code)};
+  if (!f.message.empty()) text += ": " + f.message;
+  std::string more;
+  const auto add = [&more](const std::string& part) { more += (more.empty() ? "" : "; ") + part; };
+  if (!f.server.empty()) add("server " + f.server);
+  if (f.ldap_code != 0) add("result " + result_code_name(f.ldap_code) + " (" + std::to_string(f.ldap_code) + ")");
+  if (!f.diagnostic.empty()) add("diagnostic \"" + f.diagnostic + "\"");
+  if (!f.matched_dn.empty()) add("matched DN \"" + f.matched_dn + "\"");
+  if (f.pool) add(counts(*f.pool));
+  if (f.retry_after) add("retry after " + std::to_string(f.retry_after->count()) + " ms");
+  if (!f.cause.empty()) add("last cause: " + f.cause + (f.cause_at ? " at " + utc(*f.cause_at) : ""));
+  return more.empty() ? text : text + " [" + more + "]";
+}
+
+}  // namespace understudy

@@ -1,0 +1,101 @@
+// What connections, pools and probes tell each other about servers.
+#pragma once
+#include "understudy/messages/call.hpp"
+
+namespace understudy {
+
+/// What a connection is for.
+enum class connection_kind : std::uint8_t {
+  pooled,  ///< carries shared operations or one lease, bound as the service
+  bind,    ///< carries users' binds, one at a time, never anything else
+  probe,   ///< the health monitor's own
+};
+
+/// From a connection to its pool (or monitor): a step in its life.
+struct connection_event {
+  enum class kind : std::uint8_t {
+    ready,     ///< bound and able to work; also after a reset
+    failed,    ///< never became ready; nothing was carried
+    draining,  ///< takes nothing new (retired, or the server said goodbye); finishes what runs
+    closed,    ///< was ready and ended; keeps re-casting what still arrives until `removed`
+  };
+  connection_id id = 0;
+  kind what = kind::ready;
+  failure_ptr cause;  ///< of failed and closed; null when asked to close
+};
+
+/// From a connection (or a pool, for a round of connects) to the breaker: what happened to operations. Successes are
+/// gathered and sent before or with the next failure, so that the order of outcomes is kept.
+struct outcome_report {
+  server_id server = 0;
+  std::uint32_t generation = 0;
+  bool trial = false;  ///< one of them held a half-open permit
+  std::uint32_t successes = 0;
+  duration latency_total{};  ///< of those successes
+  /// At most one failure that happened after them, already classified.
+  std::optional<failure_class> failed;
+  failure_ptr cause;
+};
+
+/// How a lease is used once granted. `Connection` is the typed handle (messages/actors.hpp).
+template <class Connection>
+struct basic_lease_grant {
+  lease_id id = 0;
+  connection_id connection_number = 0;
+  server_id server = 0;
+  std::string server_name;  ///< "host:port"
+  Connection connection;
+};
+
+/// What a pool found when it validated its connections.
+struct pool_health {
+  std::uint32_t active_connections = 0;
+  std::uint32_t idle_connections = 0;
+  std::uint32_t healthy_connections = 0;
+  std::uint32_t unhealthy_connections = 0;
+};
+
+/// One connection, for operators.
+struct connection_snapshot {
+  connection_id id = 0;
+  connection_kind kind = connection_kind::pooled;
+  std::string state;        ///< connecting, securing, binding, ready, draining, closed
+  std::string peer;         ///< "address:port"
+  std::string encryption;   ///< "none", or the protocol and cipher
+  std::string auth_method;  ///< "anonymous" or "simple"
+  std::uint32_t in_flight = 0;
+  std::uint64_t completed = 0;
+  duration connect_time{};
+  std::vector<probe_step> steps;
+};
+
+/// The service's credentials for one bind, from the gate.
+struct credential {
+  std::string bind_dn;
+  secret password;
+  std::uint64_t version = 0;  ///< of the secret; 0: no bind is needed
+};
+
+/// What became of a bind with a credential of the gate.
+struct credential_verdict {
+  enum class kind : std::uint8_t { accepted, refused, unknown };
+  server_id server = 0;
+  std::uint64_t version = 0;
+  kind what = kind::unknown;
+  failure_ptr cause;
+};
+
+/// One address to connect to: the bytes of a sockaddr, and how people write it ("192.0.2.1:389", "[2001:db8::1]:389").
+struct socket_address {
+  int family = 0;
+  std::string bytes;
+  std::string text;
+};
+
+/// What a name look-up found, in the order to try; `error` is set when it found nothing.
+struct resolution {
+  std::vector<socket_address> addresses;
+  failure_ptr error;
+};
+
+}  // namespace understudy

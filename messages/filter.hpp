@@ -1,0 +1,26 @@
+// Search filters built from parts, every value escaped (RFC 4515): user input cannot change their meaning.
+#pragma once
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace understudy::filter {
+
+/// A value as it may stand in a filter: `*`, `(`, `)`, `\`, NUL and bytes that are no valid UTF-8 become `\xx`.
+std::string escape(std::string_view value);
+
+std::string equal(std::string_view attr, std::string_view value);
+std::string approx(std::string_view attr, std::string_view value);
+std::string greater_or_equal(std::string_view attr, std::string_view value);
+std::string less_or_equal(std::string_view attr, std::string_view value);
+std::string present(std::string_view attr);
+/// `attr=first*any…*last`; empty parts are left out, but at least one part must be there.
+std::string substring(std::string_view attr, std::string_view first, const std::vector<std::string>& any,
+                      std::string_view last);
+/// The operands are filters, not values.
+std::string all_of(const std::vector<std::string>& filters);
+std::string any_of(const std::vector<std::string>& filters);
+std::string negate(std::string_view filter);
+// Each throws std::invalid_argument when `attr` is no attribute description (RFC 4512, 2.5) or a part is missing.
+
+}  // namespace understudy::filter

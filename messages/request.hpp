@@ -1,0 +1,140 @@
+// What a caller can ask of a directory: every operation of RFC 4511, with controls, as plain values.
+#pragma once
+#include "understudy/messages/secret.hpp"
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+namespace understudy {
+
+/// A control (RFC 4511, 4.1.11) on its way to the server or back. The value is BER or whatever its definition says.
+struct control {
+  std::string oid;
+  bool critical = false;
+  std::optional<std::string> value;
+};
+
+/// An attribute description and its values, binary-safe (RFC 4511, 4.1.7).
+struct attribute {
+  std::string name;
+  std::vector<std::string> values;
+};
+
+/// RFC 4511, 4.5.1.2; `children` is the subordinate subtree of draft-sermersheim-ldap-subordinate-scope.
+enum class search_scope : std::uint8_t { base = 0, one = 1, subtree = 2, children = 3 };
+
+/// RFC 4511, 4.5.1.3.
+enum class dereference : std::uint8_t { never = 0, in_searching = 1, finding_base = 2, always = 3 };
+
+/// RFC 4511, 4.5. Build `filter` with messages/filter.hpp when any part of it comes from a user.
+struct search_request {
+  std::string base;
+  search_scope scope = search_scope::subtree;
+  std::string filter = "(objectClass=*)";
+  /// Empty: all user attributes. "+": all operational ones. "1.1": none.
+  std::vector<std::string> attributes;
+  bool types_only = false;
+  /// Entries the server may return at most; 0: no limit of ours (the server may have its own).
+  std::int32_t size_limit = 0;
+  /// Seconds the server may take; 0: no limit of ours. The request's deadline holds in any case.
+  std::int32_t time_limit = 0;
+  dereference deref = dereference::never;
+};
+
+/// RFC 4511, 4.10.
+struct compare_request {
+  std::string dn;
+  std::string attribute;
+  std::string value;
+};
+
+/// RFC 4511, 4.7.
+struct add_request {
+  std::string dn;
+  std::vector<attribute> attributes;
+};
+
+/// One change of a modify (RFC 4511, 4.6; increment: RFC 4525).
+struct modification {
+  enum class kind : std::uint8_t { add = 0, remove = 1, replace = 2, increment = 3 };
+  kind op = kind::replace;
+  attribute target;
+};
+
+/// RFC 4511, 4.6.
+struct modify_request {
+  std::string dn;
+  std::vector<modification> changes;
+};
+
+/// RFC 4511, 4.8.
+struct delete_request {
+  std::string dn;
+};
+
+/// RFC 4511, 4.9.
+struct modify_dn_request {
+  std::string dn;
+  std::string new_rdn;
+  bool delete_old_rdn = true;
+  /// Set: the entry moves below this DN.
+  std::optional<std::string> new_superior;
+};
+
+/// A user's simple bind (RFC 4511, 4.2). Runs on a bind connection of its own unless a lease holder sends it. An empty
+/// password is refused before it is sent: the server would take it for an anonymous bind (RFC 4513, 5.1.2).
+struct bind_request {
+  std::string dn;
+  secret password;
+};
+
+/// Any extended operation (RFC 4511, 4.12).
+struct extended_request {
+  std::string oid;
+  std::optional<std::string> value;
+  /// True when repeating it does no harm; only then is it re-cast after it may have been sent.
+  bool repeatable = false;
+};
+
+/// RFC 4532. The answer's `response_value` is the authorization identity.
+struct whoami_request {};
+
+/// RFC 3062. Unset parts are left to the server; the generated password comes back in `response_value`.
+struct password_modify_request {
+  std::optional<std::string> user_identity;
+  secret old_password;
+  secret new_password;
+};
+
+using any_operation =
+    std::variant<search_request, compare_request, add_request, modify_request, delete_request, modify_dn_request,
+                 bind_request, extended_request, whoami_request, password_modify_request>;
+
+/// An operation with its controls. Shared and immutable once sent: no hop copies it.
+struct request {
+  any_operation op;
+  std::vector<control> controls;
+};
+using request_ptr = std::shared_ptr<const request>;
+
+template <class Operation>
+request_ptr make_request(Operation op, std::vector<control> controls = {}) {
+  return std::make_shared<const request>(request{any_operation{std::move(op)}, std::move(controls)});
+}
+
+/// "search", "modify DN", … for messages to people.
+std::string_view operation_name(const any_operation& op) noexcept;
+
+/// True for operations that may be sent again although they may already have been carried out: search, compare,
+/// who-am-i, and extended operations that say so. A user's bind is not among them (it counts against lockout).
+bool safe_to_repeat(const any_operation& op) noexcept;
+
+/// True for operations that change the directory; servers with role `read_only` never get one.
+bool is_write(const any_operation& op) noexcept;
+
+}  // namespace understudy

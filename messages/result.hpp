@@ -1,0 +1,54 @@
+// What a directory answers: entries, result codes, referrals and response controls, as plain values.
+#pragma once
+#include "understudy/messages/request.hpp"
+
+namespace understudy {
+
+/// One entry of a search result (RFC 4511, 4.5.2), values binary-safe, in the server's order.
+struct entry {
+  std::string dn;
+  std::vector<attribute> attributes;
+
+  /// The first attribute called `name` (ASCII case does not matter), or null.
+  const attribute* find(std::string_view name) const noexcept;
+  /// Its first value, or an empty text.
+  std::string_view first(std::string_view name) const noexcept;
+};
+
+/// Result codes that Understudy itself speaks of (RFC 4511, appendix A).
+namespace result_code {
+inline constexpr int success = 0, operations_error = 1, protocol_error = 2, time_limit_exceeded = 3,
+                     size_limit_exceeded = 4, compare_false = 5, compare_true = 6, auth_method_not_supported = 7,
+                     stronger_auth_required = 8, referral = 10, sasl_bind_in_progress = 14, no_such_attribute = 16,
+                     no_such_object = 32, invalid_dn_syntax = 34, inappropriate_authentication = 48,
+                     invalid_credentials = 49, insufficient_access = 50, busy = 51, unavailable = 52,
+                     unwilling_to_perform = 53, already_exists = 68, other = 80, cancelled = 118;
+}
+
+/// The outcome of one operation that the directory carried out (compare: 5 and 6 are both outcomes).
+struct result {
+  int code = result_code::success;
+  std::string matched_dn;
+  std::string diagnostic;
+  /// URIs of a referral result (code 10); never chased.
+  std::vector<std::string> referrals;
+  /// Continuation references among a search's entries (RFC 4511, 4.5.3); never chased.
+  std::vector<std::vector<std::string>> references;
+  /// For each of `references`, how many entries came before it; empty when that is not known.
+  std::vector<std::size_t> reference_positions;
+  std::vector<entry> entries;
+  std::vector<control> controls;
+  /// Of an extended response: its OID and value. Who-am-i: the identity. Password modify: the generated password.
+  std::string response_oid;
+  std::optional<std::string> response_value;
+  /// Who answered, as "host:port".
+  std::string server;
+
+  bool compare_matched() const noexcept { return code == result_code::compare_true; }
+};
+using result_ptr = std::shared_ptr<result>;
+
+/// The RFC 4511 name of a result code ("noSuchObject"), or "resultCode N".
+std::string result_code_name(int code);
+
+}  // namespace understudy

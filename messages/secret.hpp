@@ -1,0 +1,38 @@
+// A password in memory: shared, never copied or printed, wiped when its last holder lets go.
+#pragma once
+#include <memory>
+#include <ostream>
+#include <string>
+#include <string_view>
+
+namespace understudy {
+
+/// What stands for a secret wherever a person may read it.
+inline constexpr std::string_view secret_mask = "***";
+
+/// A shared, immutable, binary-safe secret. Copies share one buffer, which is overwritten before it is freed.
+class secret {
+ public:
+  secret() = default;
+  /// Takes the bytes of `text` and wipes them there.
+  explicit secret(std::string&& text);
+  explicit secret(std::string_view text);
+  explicit secret(const char* text) : secret(std::string_view{text}) {}
+
+  /// True when no secret was set at all; an empty password that was set is not empty() but has size() 0.
+  bool empty() const noexcept { return buffer_ == nullptr; }
+  std::size_t size() const noexcept { return buffer_ ? buffer_->size() : 0; }
+  /// The bytes. The only way to them: grep for it to see who reads secrets.
+  std::string_view reveal() const noexcept { return buffer_ ? std::string_view{*buffer_} : std::string_view{}; }
+
+  friend bool operator==(const secret& a, const secret& b) noexcept {
+    return a.empty() == b.empty() && a.reveal() == b.reveal();
+  }
+  friend bool operator!=(const secret& a, const secret& b) noexcept { return !(a == b); }
+  friend std::ostream& operator<<(std::ostream& out, const secret& s) { return out << (s.empty() ? "" : secret_mask); }
+
+ private:
+  std::shared_ptr<const std::string> buffer_;
+};
+
+}  // namespace understudy

@@ -1,0 +1,20 @@
+// Names of states.
+#include "understudy/messages/snapshot.hpp"
+
+#include <array>
+
+namespace understudy {
+
+std::string_view to_string(server_state s) noexcept {
+  constexpr std::array<std::string_view, 4> names{"healthy", "suspect", "down", "suspended"};
+  const auto i = static_cast<std::size_t>(s);
+  return i < names.size() ? names[i] : "unknown";
+}
+
+std::string_view to_string(breaker_state s) noexcept {
+  constexpr std::array<std::string_view, 4> names{"closed", "open", "half_open", "suspended"};
+  const auto i = static_cast<std::size_t>(s);
+  return i < names.size() ? names[i] : "unknown";
+}
+
+}  // namespace understudy

@@ -1,0 +1,22 @@
+// Socket addresses: literals, sockaddr bytes, the order to try them in.
+#pragma once
+#include "understudy/messages/event.hpp"
+
+#include <sys/socket.h>
+
+namespace understudy {
+
+/// An address as connect(2) takes it, with the text for people.
+socket_address to_socket_address(const sockaddr* address, socklen_t size);
+
+/// The address that `host` spells out: IPv4, IPv6 (with or without brackets, with or without a zone), or a path that
+/// begins with '/' (ldapi). Nothing when it is a name.
+std::optional<socket_address> literal_address(const std::string& host, std::uint16_t port);
+
+/// The same addresses with another port.
+std::vector<socket_address> with_port(std::vector<socket_address> addresses, std::uint16_t port);
+
+/// The order to try addresses in: the families alternate, beginning with that of the first (RFC 8305, section 4).
+std::vector<socket_address> interleave(std::vector<socket_address> addresses);
+
+}  // namespace understudy

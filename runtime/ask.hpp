@@ -1,0 +1,77 @@
+// Questions with one typed answer, and a place to wait for it.
+#pragma once
+#include "understudy/runtime/failures.hpp"
+#include "understudy/runtime/reply_desk.hpp"
+
+#include <caf/error.hpp>
+#include <caf/type_erased_tuple.hpp>
+
+#include <condition_variable>
+
+namespace understudy {
+
+/// What came of a question: the answer, or why there is none.
+template <class T>
+struct answer {
+  std::optional<T> value;
+  failure_ptr error;
+  explicit operator bool() const noexcept { return value.has_value(); }
+};
+
+/// The error in an actor's reply, or what to say of a reply that is neither answer nor error.
+failure_ptr error_in(caf::type_erased_tuple& content);
+
+/// A question that is answered with a `T`.
+template <class T>
+class typed_question final : public question {
+ public:
+  using told = std::function<void(answer<T>)>;
+  /// `expire`: what else to do when the time is over; may be empty.
+  typed_question(time_point give_up, told done, std::function<void()> expire = {})
+      : give_up_(give_up), done_(std::move(done)), expire_(std::move(expire)) {}
+
+  void answered(caf::type_erased_tuple& content) override {
+    if (content.match_elements<T>())
+      done_({content.move_if_unshared<T>(0), nullptr});
+    else
+      failed(error_in(content));
+  }
+  void failed(failure_ptr why) override { done_({std::nullopt, std::move(why)}); }
+  void expired() override {
+    if (expire_) expire_();
+    failed(make_failure(errc::operation_timeout, stage::queue, "the runtime did not answer in time"));
+  }
+  bool over(time_point now) const override { return now >= give_up_; }
+
+ private:
+  time_point give_up_;
+  told done_;
+  std::function<void()> expire_;
+};
+
+/// One value from another thread.
+template <class T>
+class reply_waiter {
+ public:
+  void set(T value) {
+    std::lock_guard guard{mutex_};
+    value_.emplace(std::move(value));
+    arrived_.notify_one();
+  }
+  /// Nothing when none came within `timeout`.
+  std::optional<T> wait(duration timeout) {
+    std::unique_lock lock{mutex_};
+    arrived_.wait_for(lock, timeout, [this] { return value_.has_value(); });
+    return std::move(value_);
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable arrived_;
+  std::optional<T> value_;
+};
+
+/// How much longer than a deadline its reply_waiter stays: the answer at the deadline is somebody else's work.
+inline constexpr seconds waiting_grace{2};
+
+}  // namespace understudy

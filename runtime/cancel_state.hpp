@@ -1,0 +1,45 @@
+// What a cancel_source and the request it may cancel share.
+#pragma once
+#include "understudy/runtime/directory.hpp"
+
+#include <mutex>
+#include <utility>
+
+namespace understudy {
+
+/// A cancel before the first request is kept for it, since the caller cannot know whether that was started already; one
+/// between two requests does nothing.
+struct cancel_source::state {
+  std::mutex mutex;
+  bool used = false;
+  bool early = false;             ///< cancelled before the first request
+  std::uint64_t bound = 0;        ///< counts requests, so that only the one that is bound unbinds
+  std::function<void()> give_up;  ///< of the request under way
+
+  /// `how` is called (without lock) when the request shall be given up; 0 when it was given up before it began.
+  std::uint64_t bind(std::function<void()> how) {
+    std::lock_guard guard{mutex};
+    used = true;
+    if (std::exchange(early, false)) return 0;
+    give_up = std::move(how);
+    return ++bound;
+  }
+
+  void unbind(std::uint64_t binding) {
+    std::function<void()> dropped;
+    std::lock_guard guard{mutex};
+    if (bound == binding) dropped.swap(give_up);
+  }
+
+  void cancel() {
+    std::function<void()> how;
+    {
+      std::lock_guard guard{mutex};
+      if (!used) early = true;
+      how = give_up;
+    }
+    if (how) how();
+  }
+};
+
+}  // namespace understudy

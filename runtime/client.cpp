@@ -1,0 +1,222 @@
+// The one bridge from threads to actors: see client.hpp.
+#include "understudy/runtime/client.hpp"
+
+#include "understudy/actors/metrics/registry.hpp"
+#include "understudy/runtime/completing.hpp"
+#include "understudy/runtime/lease_state.hpp"
+#include "understudy/runtime/operation.hpp"
+
+#include <unistd.h>
+#include <caf/send.hpp>
+
+namespace understudy {
+namespace {
+
+// Longer deadlines than this are as good as none, and cannot overflow the clock.
+constexpr std::chrono::hours longest_timeout{24 * 365};
+
+std::string thread_name() { return "thread " + std::to_string(::gettid()); }
+
+}  // namespace
+
+failure_ptr error_in(caf::type_erased_tuple& content) {
+  if (content.match_elements<caf::error>()) return failure_of(content.get_as<caf::error>(0));
+  return make_failure(errc::internal, stage::queue, "an actor's answer was of the wrong kind; please report it");
+}
+
+runtime_client::runtime_client(caf::actor_system& system, environment_ptr env, settings_ptr all)
+    : env_(std::move(env)), all_(std::move(all)), desk_(make_reply_desk(system, env_)), owner_(::getpid()) {}
+
+runtime_client::~runtime_client() {
+  if (::getpid() == owner_) close();
+}
+
+void runtime_client::connect_to(circuit_breaker_actor router, connection_manager_actor manager) {
+  router_ = std::move(router);
+  manager_ = std::move(manager);
+}
+
+failure_ptr runtime_client::refusal() const {
+  if (::getpid() != owner_)
+    return make_failure(
+        errc::stopped, stage::queue,
+        "this process was forked from the one that runs the connections; create its own after the fork");
+  if (desk_->closed()) return not_running();
+  if (draining_) return make_failure(errc::draining, stage::queue, "the runtime is stopping and takes no new requests");
+  return nullptr;
+}
+
+failure_ptr runtime_client::cannot_wait() const {
+  if (::getpid() != owner_) return refusal();
+  if (!reply_desk::settling()) return nullptr;
+  return make_failure(errc::invalid_request, stage::queue,
+                      "a blocking call inside a completion would wait for itself; pass an executor, or start() it");
+}
+
+failure_ptr runtime_client::lost_answer() {
+  return make_failure(errc::operation_timeout, stage::queue,
+                      "the answer was lost inside the runtime; please report it");
+}
+
+bool runtime_client::take_permit() {
+  auto limit = static_cast<std::uint64_t>(all_->limits.max_requests);
+  if (in_flight_.fetch_add(1) < limit) return true;
+  --in_flight_;
+  return false;
+}
+
+void runtime_client::finished(errc code, duration took) {
+  --in_flight_;
+  env_->metrics->finished(code, took);
+  if (code == errc::none) last_success_ = env_->clock->wall_now().time_since_epoch().count();
+}
+
+std::optional<wall_time> runtime_client::last_success() const {
+  auto at = last_success_.load();
+  if (at == 0) return std::nullopt;
+  return wall_time{wall_time::duration{at}};
+}
+
+time_point runtime_client::deadline_after(duration timeout, duration fallback) const {
+  auto span = timeout == duration::zero() ? fallback : timeout;
+  return env_->clock->now() + std::clamp<duration>(span, duration::zero(), longest_timeout);
+}
+
+outcome runtime_client::perform(request_ptr what, const call_options& options) {
+  return perform_on({caf::actor_cast<caf::strong_actor_ptr>(router_), 0, {}}, std::move(what), options);
+}
+
+void runtime_client::start(request_ptr what, completion done, const call_options& options, executor where) {
+  start_on({caf::actor_cast<caf::strong_actor_ptr>(router_), 0, {}}, std::move(what), std::move(done), options,
+           std::move(where));
+}
+
+outcome runtime_client::perform_on(route to, request_ptr what, const call_options& options) {
+  if (auto why = cannot_wait()) return why;
+  auto reply = std::make_shared<reply_waiter<outcome>>();
+  start_on(std::move(to), std::move(what), [reply](outcome o) { reply->set(std::move(o)); }, options, {});
+  auto wait = deadline_after(options.timeout, all_->limits.operation_timeout) - env_->clock->now() + waiting_grace;
+  if (auto got = reply->wait(wait)) return std::move(*got);
+  return lost_answer();
+}
+
+void runtime_client::start_on(route to, request_ptr what, completion done, const call_options& options,
+                              executor where) {
+  auto refuse = [&](failure_ptr why) {
+    env_->metrics->finished(why->code, duration::zero());
+    complete(std::move(done), where, std::move(why), env_->log);
+  };
+  if (auto why = refusal()) return refuse(std::move(why));
+  if (!take_permit())
+    return refuse(make_failure(errc::queue_full, stage::queue,
+                               "more than " + std::to_string(all_->limits.max_requests) +
+                                   " requests are under way (limits.max_requests); refused at once"));
+  auto op = std::make_shared<operation>(shared_from_this(), std::move(to), std::move(what),
+                                        deadline_after(options.timeout, all_->limits.operation_timeout),
+                                        std::move(done), std::move(where));
+  op->start(options.cancel ? options.cancel->state_ : nullptr);
+}
+
+answer<lease> runtime_client::acquire(const lease_options& options, std::uint16_t attempts) {
+  if (auto why = refusal()) return {std::nullopt, why};
+  if (auto why = cannot_wait()) return {std::nullopt, why};
+  lease_request ask_for;
+  ask_for.deadline = deadline_after(options.timeout, all_->pool.timeout);
+  ask_for.token = std::make_shared<cancel_token>();
+  ask_for.holder = options.holder.empty() ? thread_name() : options.holder;
+  ask_for.wait = options.wait;
+  ask_for.attempts = attempts;
+
+  auto reply = std::make_shared<reply_waiter<answer<lease>>>();
+  // Claimed on the thread that grants it: the pool does not wait for the caller to be scheduled.
+  auto granted = [self = shared_from_this(), reply](answer<lease_grant> got) {
+    if (got)
+      reply->set({self->hold(*got.value), nullptr});
+    else
+      reply->set({std::nullopt, got.error});
+  };
+  auto router = caf::actor_cast<caf::strong_actor_ptr>(router_);
+  auto give_up = [router, token = ask_for.token] {
+    token->cancel();
+    router->get()->eq_impl(caf::make_message_id(), nullptr, nullptr, cancel_atom_v, token);
+  };
+  auto asked = std::make_shared<typed_question<lease_grant>>(ask_for.deadline + reply_desk::sweep_interval,
+                                                             std::move(granted), std::move(give_up));
+  auto wait = ask_for.deadline - env_->clock->now() + waiting_grace;
+  if (auto id = desk_->note(asked))
+    router->enqueue(caf::make_mailbox_element(desk_.actor, *id, {}, lease_atom_v, std::move(ask_for)), nullptr);
+  if (auto got = reply->wait(wait)) return std::move(*got);
+  return {std::nullopt, lost_answer()};
+}
+
+lease runtime_client::hold(const lease_grant& grant) {
+  auto held = std::make_shared<lease::state>();
+  held->client = shared_from_this();
+  held->connection = caf::actor_cast<caf::strong_actor_ptr>(grant.connection);
+  held->id = grant.id;
+  held->server = grant.server;
+  held->server_name = grant.server_name;
+  {
+    std::lock_guard guard{leases_mutex_};
+    leases_.emplace(grant.id, held);
+  }
+  caf::anon_send(manager_, claim_atom_v, grant.server, grant.id);
+  return lease{std::move(held)};
+}
+
+void runtime_client::forget(lease_id id) {
+  std::lock_guard guard{leases_mutex_};
+  leases_.erase(id);
+}
+
+void runtime_client::send_release(const lease::state& held) {
+  caf::anon_send(manager_, release_atom_v, held.server, held.id);
+}
+
+void runtime_client::let_go(lease::state& held) {
+  if (::getpid() != owner_ || !held.take()) return;
+  forget(held.id);
+  if (!desk_->closed()) send_release(held);
+}
+
+answer<bool> runtime_client::give_back(lease& connection) {
+  auto held = connection.state_;
+  if (!held) return {false, nullptr};
+  if (held->client.get() != this)
+    return {std::nullopt, make_failure(errc::invalid_lease, stage::queue,
+                                       "this lease is of another manager; return it there", held->server_name)};
+  connection.state_.reset();
+  if (!held->take()) return {false, nullptr};
+  forget(held->id);
+  if (desk_->closed()) return {false, nullptr};
+  if (cannot_wait()) {
+    send_release(*held);
+    return {true, nullptr};
+  }
+  return ask<bool>(manager_, seconds{1}, release_atom_v, held->server, held->id);
+}
+
+answer<connection_snapshot> runtime_client::inspect(const lease& connection, duration timeout) {
+  auto target = connection.state_ ? connection.state_->target() : nullptr;
+  if (!target) return {std::nullopt, not_running()};
+  return ask<connection_snapshot>(target, timeout, status_atom_v);
+}
+
+answer<probe_report> runtime_client::check(const lease& connection, duration timeout) {
+  auto target = connection.state_ ? connection.state_->target() : nullptr;
+  if (!target) return {std::nullopt, not_running()};
+  return ask<probe_report>(target, timeout, check_atom_v, env_->clock->now() + timeout);
+}
+
+void runtime_client::close() {
+  desk_->close(not_running());
+  std::map<lease_id, std::weak_ptr<lease::state>> left;
+  {
+    std::lock_guard guard{leases_mutex_};
+    left.swap(leases_);
+  }
+  for (auto& [id, weak] : left)
+    if (auto held = weak.lock()) held->take();
+}
+
+}  // namespace understudy

@@ -1,0 +1,101 @@
+// The one bridge from threads to actors: requests go out, each comes back exactly once, whatever happens in between.
+#pragma once
+#include "understudy/runtime/ask.hpp"
+#include "understudy/runtime/lease.hpp"
+
+#include <caf/actor_cast.hpp>
+#include <caf/mailbox_element.hpp>
+
+#include <map>
+
+namespace understudy {
+
+/// Sends requests of threads to actors and settles them. Takes one permit of `limits.max_requests` a request, keeps its
+/// deadline even if actors lose it, counts it once, maps every error of CAF. Thread-safe. Waiting on a thread that is
+/// just running somebody's completion is refused (`invalid_request`): it would wait for itself.
+class runtime_client : public std::enable_shared_from_this<runtime_client> {
+ public:
+  runtime_client(caf::actor_system& system, environment_ptr env, settings_ptr all);
+  ~runtime_client();
+
+  /// Where requests go, and who is told about leases; once, before the first request.
+  void connect_to(circuit_breaker_actor router, connection_manager_actor manager);
+
+  outcome perform(request_ptr what, const call_options& options);
+  void start(request_ptr what, completion done, const call_options& options, executor where);
+
+  /// A connection of one's own, claimed as soon as it is granted. `attempts`: of the re-casts that it may take, how
+  /// many count as used up already.
+  answer<lease> acquire(const lease_options& options, std::uint16_t attempts = 0);
+  /// Gives it back: true; false when that was done already; `invalid_lease` when it was taken back or is another's.
+  answer<bool> give_back(lease& connection);
+  /// State of a leased connection.
+  answer<connection_snapshot> inspect(const lease& connection, duration timeout);
+  /// A small read on a leased connection.
+  answer<probe_report> check(const lease& connection, duration timeout);
+
+  /// Asks any actor of the runtime and waits for `timeout` at most.
+  template <class T, class Handle, class... Ts>
+  answer<T> ask(const Handle& whom, duration timeout, Ts... xs) {
+    if (auto why = cannot_wait()) return {std::nullopt, why};
+    auto reply = std::make_shared<reply_waiter<answer<T>>>();
+    auto asked = std::make_shared<typed_question<T>>(env_->clock->now() + timeout,
+                                                     [reply](answer<T> a) { reply->set(std::move(a)); });
+    if (auto id = desk_->note(asked))
+      caf::actor_cast<caf::strong_actor_ptr>(whom)->enqueue(
+          caf::make_mailbox_element(desk_.actor, *id, {}, std::move(xs)...), nullptr);
+    if (auto got = reply->wait(timeout + waiting_grace)) return std::move(*got);
+    return {std::nullopt, lost_answer()};
+  }
+
+  /// From now on requests are refused with `draining`.
+  void drain() { draining_ = true; }
+  /// Settles all that wait, and all that come, with `stopped`; leases become invalid. May be repeated.
+  void close();
+
+  /// Permits taken.
+  std::uint64_t in_flight() const noexcept { return in_flight_; }
+  /// When the last request succeeded.
+  std::optional<wall_time> last_success() const;
+  const settings& all() const { return *all_; }
+
+ private:
+  friend class lease;
+  class operation;
+  /// Where an operation goes: the router, or a leased connection.
+  struct route {
+    caf::strong_actor_ptr to;
+    lease_id lease = 0;
+    std::string server;
+  };
+
+  outcome perform_on(route to, request_ptr what, const call_options& options);
+  void start_on(route to, request_ptr what, completion done, const call_options& options, executor where);
+  /// Why nothing can be sent now, or null.
+  failure_ptr refusal() const;
+  /// Why this thread must not wait, or null.
+  failure_ptr cannot_wait() const;
+  static failure_ptr lost_answer();
+  bool take_permit();
+  void finished(errc code, duration took);
+  time_point deadline_after(duration timeout, duration fallback) const;
+  lease hold(const lease_grant& grant);
+  void forget(lease_id id);
+  /// Ends a lease without waiting for the pool's word.
+  void let_go(lease::state& held);
+  void send_release(const lease::state& held);
+
+  environment_ptr env_;
+  settings_ptr all_;
+  desk_handle desk_;
+  circuit_breaker_actor router_;
+  connection_manager_actor manager_;
+  int owner_;  ///< process id: a forked child has none of our threads
+  std::atomic<std::uint64_t> in_flight_{0};
+  std::atomic<bool> draining_{false};
+  std::atomic<wall_time::rep> last_success_{0};
+  std::mutex leases_mutex_;
+  std::map<lease_id, std::weak_ptr<lease::state>> leases_;
+};
+
+}  // namespace understudy

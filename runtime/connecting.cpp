@@ -1,0 +1,157 @@
+// What connection_manager finds out about connections: connect(), is_connected(), health_check(), probe_all().
+#include "understudy/config/endpoint.hpp"
+#include "understudy/runtime/manager_state.hpp"
+
+#include <algorithm>
+#include <thread>
+
+namespace understudy {
+namespace {
+
+constexpr seconds small_question{2};
+constexpr seconds probe_time{10};
+
+double in_milliseconds(duration span) { return std::chrono::duration<double, std::milli>(span).count(); }
+
+// Trying again does not help until somebody changes something.
+bool is_final(errc code) {
+  return code == errc::authentication_failed || code == errc::stopped || code == errc::draining ||
+         code == errc::invalid_request;
+}
+
+void describe_server(connection_result& result, const connection_info& info) {
+  auto at = endpoint_of(info);
+  result.host = at.host;
+  result.port = at.port;
+  result.auth_method = info.bind_dn.empty() ? "anonymous" : "simple";
+}
+
+void describe_failure(connection_result& result, const failure& why) {
+  (why.code == errc::authentication_failed ? result.auth_error : result.connection_error) = describe(why);
+}
+
+// One attempt of connect() is one at each server; a request may be re-cast more often, with pauses in between.
+std::uint16_t attempts_used(const settings& all) {
+  int most = 0;
+  for (auto& server : all.servers) most = std::max(most, server.max_retries);
+  int wanted = static_cast<int>(all.servers.size()) - 1;
+  return static_cast<std::uint16_t>(std::max(0, most - wanted));
+}
+
+// The time that one attempt may take: a connection to each server in turn, if need be.
+duration attempt_time(const settings& all) {
+  duration longest{};
+  for (auto& server : all.servers) longest = std::max(longest, server.timeout);
+  return longest + all.failover.failover_timeout;
+}
+
+}  // namespace
+
+connection_result connection_manager::state::describe_first() const {
+  connection_result result;
+  describe_server(result, all->servers.front());
+  result.encryption = encryption_of(0);
+  return result;
+}
+
+connection_result connection_manager::state::try_connect(runtime& there, failure_ptr& why) {
+  auto result = describe_first();
+  lease_options options;
+  options.timeout = attempt_time(*all);
+  options.holder = "connect()";
+  auto got = there.client().acquire(options, attempts_used(*all));
+  if (!got) {
+    why = got.error;
+    describe_failure(result, *why);
+    return result;
+  }
+  auto& connection = *got.value;
+  if (auto id = find(connection.server())) describe_server(result, all->servers[*id]);
+  if (auto seen = there.client().inspect(connection, small_question)) {
+    result.connection_time = in_milliseconds(seen.value->connect_time);
+    result.encryption = seen.value->encryption;
+    result.auth_method = seen.value->auth_method;
+    note_encryption(connection.server(), seen.value->encryption);
+  }
+  auto read = there.client().check(connection, small_question);
+  if (read && read.value->ok) result.response_time = in_milliseconds(read.value->took);
+  result.connected = true;
+  result.last_activity = there.env()->clock->wall_now();
+  return result;
+}
+
+connection_result connection_manager::connect() {
+  failure_ptr why;
+  connection_result result;
+  try {
+    auto there = state_->start();
+    const auto& how = state_->all->recovery;
+    int attempts = how.auto_reconnect ? std::max(1, how.reconnect_attempts) : 1;
+    while (attempts-- > 0) {
+      why = nullptr;
+      result = state_->try_connect(*there, why);
+      if (result.connected || is_final(why->code) || attempts == 0) break;
+      if (state_->wait_for_stop(how.reconnect_delay)) break;
+    }
+  } catch (const std::exception& e) {
+    result = state_->describe_first();
+    result.connection_error = e.what();
+  }
+  return result;
+}
+
+bool connection_manager::is_connected() const {
+  if (!state_ || !state_->current()) return false;
+  auto now = state_->snapshot();
+  return std::any_of(now.servers.begin(), now.servers.end(), [](auto& server) {
+    bool usable = server.breaker == breaker_state::closed || server.breaker == breaker_state::half_open;
+    bool ready = server.pool.now.idle + server.pool.now.in_use > 0;
+    // A pool may be empty for want of work; it serves if what it had came and went without trouble.
+    bool on_demand = server.state == server_state::healthy && server.pool.opened > 0;
+    return usable && (ready || on_demand);
+  });
+}
+
+std::vector<probe_report> connection_manager::probe_all(duration timeout) {
+  auto there = state_ ? state_->current() : nullptr;
+  if (!there) return {};
+  auto deadline = there->env()->clock->now() + timeout;
+  auto got = there->client().ask<std::vector<probe_report>>(there->manager(), timeout + small_question, health_atom_v,
+                                                            deadline);
+  return got ? std::move(*got.value) : std::vector<probe_report>{};
+}
+
+connection_result connection_manager::health_check() {
+  auto result = state_->describe_first();
+  auto there = state_->current();
+  if (!there) {
+    describe_failure(result, *not_running());
+    return result;
+  }
+  auto active = state_->snapshot().active_priority;
+  auto reports = probe_all(probe_time);
+  const probe_report* chosen = nullptr;
+  for (auto& report : reports) {
+    bool serving = active && state_->all->servers.at(report.server).priority == *active;
+    // Of those that serve, one that is well; else the first that serves; else the first.
+    if (!chosen || (serving && report.ok && !chosen->ok)) chosen = &report;
+  }
+  if (!chosen) {
+    result.connection_error = "the probe did not answer in time";
+    return result;
+  }
+  state_->describe_probe(result, *chosen);
+  result.last_activity = chosen->ok ? there->env()->clock->wall_now() : there->client().last_success();
+  return result;
+}
+
+void connection_manager::state::describe_probe(connection_result& result, const probe_report& probe) const {
+  describe_server(result, all->servers.at(probe.server));
+  result.encryption = encryption_of(probe.server);
+  result.connected = probe.ok;
+  for (auto& step : probe.steps)
+    (step.what == stage::operation ? result.response_time : result.connection_time) += in_milliseconds(step.took);
+  if (probe.error) describe_failure(result, *probe.error);
+}
+
+}  // namespace understudy

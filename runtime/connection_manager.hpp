@@ -1,0 +1,95 @@
+// The facade most services use: one object that keeps their directory reachable.
+#pragma once
+#include "understudy/config/problem.hpp"
+#include "understudy/config/settings.hpp"
+#include "understudy/messages/snapshot.hpp"
+#include "understudy/runtime/exceptions.hpp"
+#include "understudy/runtime/lease.hpp"
+#include "understudy/runtime/results.hpp"
+
+namespace understudy {
+
+/// Options of a connection_manager made from connection_info; the same names as in a configuration file.
+struct manager_options {
+  bool use_pool = true;
+  duration health_check_interval = seconds{60};
+  bool enable_monitoring = true;
+  bool auto_reconnect = true;
+  int reconnect_attempts = 5;
+  duration reconnect_delay = seconds{2};
+  bool auto_recovery = true;
+  int recovery_attempts = 3;
+  duration recovery_delay = seconds{5};
+  int circuit_breaker_threshold = 5;
+};
+
+/// Options of create_ha_cluster().
+struct ha_options {
+  duration failover_timeout = seconds{5};
+  duration health_check_interval = seconds{10};
+  bool auto_failback = true;
+};
+
+/// Keeps connections to one or several servers and sends each operation to one that can take it. Starts no thread
+/// before connect(), has joined all after disconnect(); the destructor disconnects. Thread-safe once constructed.
+class connection_manager final : public directory {
+ public:
+  /// Throws config_error when the settings cannot work.
+  explicit connection_manager(connection_info info, manager_options options = {});
+  explicit connection_manager(settings all);
+  /// Throws config_error with every problem of the file.
+  static connection_manager from_file(const std::string& path);
+  /// In the order given, unless they carry priorities that differ.
+  static connection_manager with_failover(std::vector<connection_info> servers, manager_options options = {});
+  static connection_manager create_ha_cluster(std::vector<connection_info> servers, ha_options options = {});
+
+  connection_manager(connection_manager&&) noexcept;
+  connection_manager& operator=(connection_manager&&) noexcept;
+  ~connection_manager() override;
+
+  /// From the next connect() on, the log's lines (one of text or JSON, without newline) go to `to` instead of a file or
+  /// standard error. It runs on the log's own thread and must not throw; null: as configured.
+  void set_log(std::function<void(log_level level, const std::string& line)> to);
+
+  /// Starts the runtime and waits until one server serves or all attempts allowed by the settings failed. Reports
+  /// errors as values, does not throw; background repair goes on after a failure. Connected already: reports the state.
+  connection_result connect();
+  /// Drains and stops; false when it was not connected, or something had to be cut off at `limits.drain_timeout`.
+  bool disconnect();
+  /// True when a request sent now would find a server.
+  bool is_connected() const;
+
+  /// A connection of one's own; throws.
+  lease get_connection(const lease_options& options = {});
+  /// Gives it back; false when that was done already; throws connection_unhealthy for one of another manager.
+  bool return_connection(lease& connection);
+
+  /// Probes the serving server on a connection of its own; errors as values.
+  connection_result health_check();
+  /// Probes every server, step by step.
+  std::vector<probe_report> probe_all(duration timeout = seconds{10});
+
+  performance_result get_metrics() const;
+  void set_thresholds(const performance_thresholds& limits);
+  std::vector<performance_alert> check_performance() const;
+  /// Watches the thresholds in the background and logs alerts, every `health_check_interval`.
+  void start_monitoring();
+  void stop_monitoring();
+
+  /// The state of everything.
+  runtime_snapshot snapshot() const;
+  /// Takes a server ("host:port") out by hand, until resumed or for `ttl` (whole seconds); false: no such server.
+  bool suspend(const std::string& server, seconds ttl = seconds{0});
+  bool resume(const std::string& server);
+
+  outcome perform(request_ptr what, const call_options& options = {}) override;
+  void start(request_ptr what, completion done, const call_options& options = {}, executor where = {}) override;
+
+ private:
+  friend class connection_pool;
+  struct state;
+  std::shared_ptr<state> state_;
+};
+using ldap_connection_manager = connection_manager;
+
+}  // namespace understudy

@@ -1,0 +1,74 @@
+// The facade for one server's pool on its own: see connection_pool.hpp.
+#include "understudy/runtime/connection_pool.hpp"
+
+#include "understudy/config/settings_from.hpp"
+#include "understudy/runtime/manager_state.hpp"
+
+namespace understudy {
+namespace {
+
+constexpr seconds check_time{10}, small_question{2};
+constexpr server_id only_server = 0;
+
+settings with_options(connection_info info, const pool_options& options) {
+  auto all = settings_from({std::move(info)});
+  all.server_pools = false;
+  all.pool.min_connections = options.min_connections;
+  all.pool.max_connections = options.max_connections;
+  all.pool.timeout = options.timeout;
+  all.pool.max_idle_time = options.max_idle_time;
+  all.pool.health_check_interval = options.health_check_interval;
+  all.pool.enable_metrics = options.enable_metrics;
+  all.pool.preload_connections = options.preload_connections;
+  all.pool.enable_compression = options.enable_compression;
+  all.log.level = log_level::warning;
+  return all;
+}
+
+}  // namespace
+
+connection_pool::connection_pool(connection_info info, pool_options options)
+    : manager_(with_options(std::move(info), options)) {
+  manager_.state_->start();
+}
+
+connection_pool::connection_pool(connection_pool&&) noexcept = default;
+connection_pool& connection_pool::operator=(connection_pool&&) noexcept = default;
+connection_pool::~connection_pool() = default;
+
+lease connection_pool::get_connection(const lease_options& options) { return manager_.get_connection(options); }
+bool connection_pool::return_connection(lease& connection) { return manager_.return_connection(connection); }
+
+pool_health_result connection_pool::health_check() {
+  auto there = manager_.state_->current();
+  if (!there) return {};
+  auto deadline = there->env()->clock->now() + check_time;
+  auto got = there->client().ask<pool_health>(there->manager(), check_time + small_question, check_atom_v, only_server,
+                                              deadline);
+  if (!got) return {};
+  return {got.value->active_connections, got.value->idle_connections, got.value->healthy_connections,
+          got.value->unhealthy_connections};
+}
+
+pool_metrics connection_pool::get_metrics() const { return pool_metrics_of(snapshot()); }
+
+int connection_pool::cleanup() {
+  auto there = manager_.state_->current();
+  if (!there) return 0;
+  auto got = there->client().ask<std::uint32_t>(there->manager(), small_question, cleanup_atom_v, only_server);
+  return got ? static_cast<int>(*got.value) : 0;
+}
+
+pool_snapshot connection_pool::snapshot() const {
+  auto all = manager_.snapshot();
+  return all.servers.empty() ? pool_snapshot{} : all.servers.front().pool;
+}
+
+outcome connection_pool::perform(request_ptr what, const call_options& options) {
+  return manager_.perform(std::move(what), options);
+}
+void connection_pool::start(request_ptr what, completion done, const call_options& options, executor where) {
+  manager_.start(std::move(what), std::move(done), options, std::move(where));
+}
+
+}  // namespace understudy

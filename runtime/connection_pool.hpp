@@ -1,0 +1,47 @@
+// The facade for one server's pool on its own: leases, health, metrics, clean-up.
+#pragma once
+#include "understudy/runtime/connection_manager.hpp"
+
+namespace understudy {
+
+/// Options of a connection_pool, with the documented defaults.
+struct pool_options {
+  int min_connections = 5;
+  int max_connections = 50;
+  duration timeout = seconds{60};
+  duration max_idle_time = seconds{300};
+  duration health_check_interval = seconds{60};
+  bool enable_metrics = true;
+  bool preload_connections = false;
+  /// Not available yet: setting it is reported by the constructor (config_error).
+  bool enable_compression = false;
+};
+
+/// Connections to one server. Starts in the constructor, stops in the destructor. Thread-safe.
+class connection_pool final : public directory {
+ public:
+  /// Throws config_error when the settings cannot work; a server that cannot be reached is no error here.
+  explicit connection_pool(connection_info info, pool_options options = {});
+  connection_pool(connection_pool&&) noexcept;
+  connection_pool& operator=(connection_pool&&) noexcept;
+  ~connection_pool() override;
+
+  /// Throws pool_exhausted, pool_timeout, connection_unhealthy and the other ldap_exceptions.
+  lease get_connection(const lease_options& options = {});
+  bool return_connection(lease& connection);
+  /// Validates every connection that can be.
+  pool_health_result health_check();
+  pool_metrics get_metrics() const;
+  pool_metrics metrics() const { return get_metrics(); }
+  /// Closes idle connections above the minimum and broken ones; how many.
+  int cleanup();
+  pool_snapshot snapshot() const;
+
+  outcome perform(request_ptr what, const call_options& options = {}) override;
+  void start(request_ptr what, completion done, const call_options& options = {}, executor where = {}) override;
+
+ private:
+  connection_manager manager_;
+};
+
+}  // namespace understudy

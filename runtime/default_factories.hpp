@@ -1,0 +1,10 @@
+// The actors that a runtime is made of when nobody asks for others.
+#pragma once
+#include "understudy/runtime/runtime.hpp"
+
+namespace understudy {
+
+connection_factory default_connections();
+manager_factory default_manager();
+
+}  // namespace understudy

@@ -1,0 +1,111 @@
+// The typed calls of a directory, all made of perform() and start(): see directory.hpp.
+#include "understudy/runtime/directory.hpp"
+
+#include "understudy/runtime/cancel_state.hpp"
+#include "understudy/runtime/exceptions.hpp"
+
+namespace understudy {
+namespace {
+
+result take(outcome what) { return std::move(what.value()); }
+
+}  // namespace
+
+result& outcome::value() const {
+  if (!value_) throw_failure(error_);
+  return *value_;
+}
+
+cancel_source::cancel_source() : state_(std::make_shared<state>()) {}
+cancel_source::~cancel_source() = default;
+void cancel_source::cancel() { state_->cancel(); }
+
+outcome directory::try_search(search_request what, const call_options& options) {
+  return perform(make_request(std::move(what)), options);
+}
+outcome directory::try_compare(compare_request what, const call_options& options) {
+  return perform(make_request(std::move(what)), options);
+}
+outcome directory::try_add(add_request what, const call_options& options) {
+  return perform(make_request(std::move(what)), options);
+}
+outcome directory::try_modify(modify_request what, const call_options& options) {
+  return perform(make_request(std::move(what)), options);
+}
+outcome directory::try_remove(delete_request what, const call_options& options) {
+  return perform(make_request(std::move(what)), options);
+}
+outcome directory::try_modify_dn(modify_dn_request what, const call_options& options) {
+  return perform(make_request(std::move(what)), options);
+}
+outcome directory::try_bind(bind_request what, const call_options& options) {
+  return perform(make_request(std::move(what)), options);
+}
+outcome directory::try_whoami(const call_options& options) { return perform(make_request(whoami_request{}), options); }
+outcome directory::try_password_modify(password_modify_request what, const call_options& options) {
+  return perform(make_request(std::move(what)), options);
+}
+outcome directory::try_extended(extended_request what, const call_options& options) {
+  return perform(make_request(std::move(what)), options);
+}
+
+result directory::search(search_request what, const call_options& options) {
+  return take(try_search(std::move(what), options));
+}
+
+std::vector<entry> directory::search(std::string base, std::string filter, std::vector<std::string> attributes) {
+  search_request what;
+  what.base = std::move(base);
+  what.filter = std::move(filter);
+  what.attributes = std::move(attributes);
+  return search(std::move(what)).entries;
+}
+
+bool directory::compare(compare_request what, const call_options& options) {
+  return try_compare(std::move(what), options).value().compare_matched();
+}
+void directory::add(add_request what, const call_options& options) { try_add(std::move(what), options).value(); }
+void directory::modify(modify_request what, const call_options& options) {
+  try_modify(std::move(what), options).value();
+}
+void directory::remove(delete_request what, const call_options& options) {
+  try_remove(std::move(what), options).value();
+}
+void directory::modify_dn(modify_dn_request what, const call_options& options) {
+  try_modify_dn(std::move(what), options).value();
+}
+void directory::bind(bind_request what, const call_options& options) { try_bind(std::move(what), options).value(); }
+std::string directory::whoami(const call_options& options) {
+  return take(try_whoami(options)).response_value.value_or("");
+}
+std::optional<std::string> directory::password_modify(password_modify_request what, const call_options& options) {
+  return take(try_password_modify(std::move(what), options)).response_value;
+}
+result directory::extended(extended_request what, const call_options& options) {
+  return take(try_extended(std::move(what), options));
+}
+
+std::future<outcome> directory::async(request_ptr what, const call_options& options) {
+  auto promise = std::make_shared<std::promise<outcome>>();
+  auto future = promise->get_future();
+  start(
+      std::move(what), [promise](outcome o) { promise->set_value(std::move(o)); }, options);
+  return future;
+}
+std::future<outcome> directory::async_search(search_request what, const call_options& options) {
+  return async(make_request(std::move(what)), options);
+}
+std::future<outcome> directory::async_compare(compare_request what, const call_options& options) {
+  return async(make_request(std::move(what)), options);
+}
+std::future<outcome> directory::async_modify(modify_request what, const call_options& options) {
+  return async(make_request(std::move(what)), options);
+}
+std::future<outcome> directory::async_bind(bind_request what, const call_options& options) {
+  return async(make_request(std::move(what)), options);
+}
+void directory::async_search(search_request what, completion done, const call_options& options, executor where) {
+  start(make_request(std::move(what)), std::move(done), options, std::move(where));
+}
+
+}  // namespace understudy

@@ -1,0 +1,106 @@
+// The operations of a directory, for callers that know nothing of actors: blocking, as futures, or with callbacks.
+#pragma once
+#include "understudy/messages/error.hpp"
+#include "understudy/messages/result.hpp"
+
+#include <functional>
+#include <future>
+
+namespace understudy {
+
+/// What came of one request: the directory's result, or why there is none. Exactly one of both.
+class outcome {
+ public:
+  outcome(result_ptr value) : value_(std::move(value)) {}
+  outcome(failure_ptr error) : error_(std::move(error)) {}
+
+  explicit operator bool() const noexcept { return value_ != nullptr; }
+  /// The result; throws the matching ldap_exception when there is none.
+  result& value() const;
+  result* operator->() const { return &value(); }
+  result& operator*() const { return value(); }
+  /// The failure, or null.
+  const failure_ptr& error() const noexcept { return error_; }
+  errc code() const noexcept { return error_ ? error_->code : errc::none; }
+
+ private:
+  result_ptr value_;
+  failure_ptr error_;
+};
+
+/// How one call is to be treated.
+struct call_options {
+  /// Covers everything: queueing, connecting, the operation, retries. Zero: `limits.operation_timeout`.
+  duration timeout{};
+  /// Cancels the request when its cancel() is called; see cancel_source.
+  class cancel_source* cancel = nullptr;
+};
+
+/// Lets a caller give up a request from another thread. Reusable for one request at a time.
+class cancel_source {
+ public:
+  cancel_source();
+  ~cancel_source();
+  cancel_source(const cancel_source&) = delete;
+  cancel_source& operator=(const cancel_source&) = delete;
+  /// The request ends as `cancelled` (or with the outcome it already has). Thread-safe.
+  void cancel();
+
+ private:
+  friend class runtime_client;
+  struct state;
+  std::shared_ptr<state> state_;
+};
+
+/// Runs a piece of work of ours on the caller's terms (a thread pool, an event loop); must not block or throw.
+using executor = std::function<void(std::function<void()>)>;
+/// Told exactly once.
+using completion = std::function<void(outcome)>;
+
+/// Where operations can be sent: a manager, a pool or a lease. The plain calls throw (runtime/exceptions.hpp), the try_
+/// ones return the failure, the async_ ones return at once. Thread-safe.
+class directory {
+ public:
+  virtual ~directory() = default;
+
+  /// The one blocking call that all others come down to.
+  virtual outcome perform(request_ptr what, const call_options& options = {}) = 0;
+  /// The one non-blocking call. `done` runs on `where`; without one, on a thread of the runtime, and must be quick.
+  virtual void start(request_ptr what, completion done, const call_options& options = {}, executor where = {}) = 0;
+
+  outcome try_search(search_request what, const call_options& options = {});
+  outcome try_compare(compare_request what, const call_options& options = {});
+  outcome try_add(add_request what, const call_options& options = {});
+  outcome try_modify(modify_request what, const call_options& options = {});
+  outcome try_remove(delete_request what, const call_options& options = {});
+  outcome try_modify_dn(modify_dn_request what, const call_options& options = {});
+  outcome try_bind(bind_request what, const call_options& options = {});
+  outcome try_whoami(const call_options& options = {});
+  outcome try_password_modify(password_modify_request what, const call_options& options = {});
+  outcome try_extended(extended_request what, const call_options& options = {});
+
+  result search(search_request what, const call_options& options = {});
+  /// Subtree search below `base`.
+  std::vector<entry> search(std::string base, std::string filter, std::vector<std::string> attributes = {});
+  bool compare(compare_request what, const call_options& options = {});
+  void add(add_request what, const call_options& options = {});
+  void modify(modify_request what, const call_options& options = {});
+  void remove(delete_request what, const call_options& options = {});
+  void modify_dn(modify_dn_request what, const call_options& options = {});
+  /// A user's credentials: returns when they are right, throws authentication_failed when they are not.
+  void bind(bind_request what, const call_options& options = {});
+  /// The authorization identity, "dn:…", "u:…" or "" for anonymous.
+  std::string whoami(const call_options& options = {});
+  /// The generated password, if the server made one.
+  std::optional<std::string> password_modify(password_modify_request what, const call_options& options = {});
+  result extended(extended_request what, const call_options& options = {});
+
+  std::future<outcome> async(request_ptr what, const call_options& options = {});
+  std::future<outcome> async_search(search_request what, const call_options& options = {});
+  std::future<outcome> async_compare(compare_request what, const call_options& options = {});
+  std::future<outcome> async_modify(modify_request what, const call_options& options = {});
+  std::future<outcome> async_bind(bind_request what, const call_options& options = {});
+  void async_search(search_request what, completion done, const call_options& options = {}, executor where = {});
+};
+
+}  // namespace understudy

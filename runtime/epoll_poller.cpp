@@ -1,0 +1,241 @@
+// The epoll thread behind poller_port: see epoll_poller.hpp.
+#include "understudy/runtime/epoll_poller.hpp"
+
+#include "understudy/runtime/descriptor.hpp"
+#include "understudy/runtime/quiet_thread.hpp"
+#include "understudy/runtime/timer_queue.hpp"
+
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+#include <caf/abstract_actor.hpp>
+#include <caf/actor_cast.hpp>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <mutex>
+#include <system_error>
+#include <thread>
+
+namespace understudy {
+namespace {
+
+// Numbers of the loop's own descriptors; registrations count up from above them.
+constexpr std::uint64_t stop_number = 0, timer_number = 1, first_number = 2;
+
+std::uint32_t to_epoll(std::uint32_t interest) {
+  std::uint32_t events = EPOLLONESHOT;
+  if (interest & poller_port::readable) events |= EPOLLIN | EPOLLRDHUP;
+  if (interest & poller_port::writable) events |= EPOLLOUT;
+  return events;
+}
+
+std::uint32_t from_epoll(std::uint32_t events) {
+  std::uint32_t result = 0;
+  if (events & (EPOLLIN | EPOLLRDHUP)) result |= poller_port::readable;
+  if (events & EPOLLOUT) result |= poller_port::writable;
+  if (events & (EPOLLERR | EPOLLHUP)) result |= poller_port::readable | poller_port::writable;
+  return result;
+}
+
+template <class... Ts>
+void tell(const caf::strong_actor_ptr& owner, Ts... xs) {
+  owner->get()->eq_impl(caf::make_message_id(), nullptr, nullptr, xs...);
+}
+
+}  // namespace
+
+/// What the thread and the callers share. The thread holds it too, so that it survives a poller that is destroyed by
+/// the last actor, on the poller's own thread.
+class epoll_poller::loop : public std::enable_shared_from_this<loop> {
+ public:
+  loop() {
+    watch(stop_.get(), stop_number);
+    watch(timer_.get(), timer_number);
+  }
+
+  void start() {
+    thread_ = quiet_thread("us.poller", [self = shared_from_this()] { self->run(); });
+  }
+
+  void stop() {
+    std::thread ending;
+    {
+      std::lock_guard guard{mutex_};
+      stopped_ = true;
+      ending.swap(thread_);
+    }
+    if (!ending.joinable()) return;
+    eventfd_write(stop_.get(), 1);
+    if (ending.get_id() == std::this_thread::get_id())
+      ending.detach();
+    else
+      ending.join();
+  }
+
+  io_id add(int fd, caf::actor_addr owner) {
+    std::lock_guard guard{mutex_};
+    auto id = next_number_++;
+    files_.emplace(id, file{fd, false, std::move(owner)});
+    return id;
+  }
+
+  void arm(io_id id, std::uint32_t interest) {
+    std::lock_guard guard{mutex_};
+    auto it = files_.find(id);
+    if (stopped_ || it == files_.end()) return;
+    epoll_event event{};
+    event.events = to_epoll(interest);
+    event.data.u64 = id;
+    // epoll reports errors and hang-ups even with no interest at all: the descriptor enters the set with its first arm.
+    auto how = it->second.watched ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
+    if (epoll_ctl(epoll_.get(), how, it->second.fd, &event) != 0)
+      throw std::system_error(errno, std::generic_category(), "epoll_ctl");
+    it->second.watched = true;
+  }
+
+  void remove(io_id id) {
+    std::lock_guard guard{mutex_};
+    auto it = files_.find(id);
+    if (it == files_.end()) return;
+    if (it->second.watched) epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, it->second.fd, nullptr);
+    files_.erase(it);
+  }
+
+  timer_id add_timer(caf::actor_addr owner) {
+    std::lock_guard guard{mutex_};
+    auto id = next_number_++;
+    timers_.add(id);
+    timer_owners_.emplace(id, std::move(owner));
+    return id;
+  }
+
+  void set_timer(timer_id id, time_point when) {
+    std::lock_guard guard{mutex_};
+    timers_.set(id, when);
+    wake_at_next();
+  }
+
+  void clear_timer(timer_id id) {
+    std::lock_guard guard{mutex_};
+    timers_.clear(id);
+  }
+
+  void remove_timer(timer_id id) {
+    std::lock_guard guard{mutex_};
+    timers_.remove(id);
+    timer_owners_.erase(id);
+  }
+
+ private:
+  struct file {
+    int fd = -1;
+    bool watched = false;
+    caf::actor_addr owner;
+  };
+
+  void watch(int fd, std::uint64_t number) {
+    epoll_event event{};
+    event.events = EPOLLIN;
+    event.data.u64 = number;
+    if (epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) != 0)
+      throw std::system_error(errno, std::generic_category(), "epoll_ctl");
+  }
+
+  // The kernel's timer wakes the thread: setting it costs the caller one call, and only when something became earlier.
+  void wake_at_next() {
+    auto next = timers_.next();
+    if (!next || *next >= wake_at_) return;
+    wake_at_ = *next;
+    auto since_boot = std::max<std::chrono::nanoseconds>(next->time_since_epoch(), std::chrono::nanoseconds{1});
+    auto whole = std::chrono::duration_cast<seconds>(since_boot);
+    itimerspec at{};
+    at.it_value.tv_sec = whole.count();
+    at.it_value.tv_nsec = (since_boot - whole).count();
+    timerfd_settime(timer_.get(), TFD_TIMER_ABSTIME, &at, nullptr);
+  }
+
+  void run() {
+    std::array<epoll_event, 128> events;
+    for (;;) {
+      int count = epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), -1);
+      if (count < 0 && errno != EINTR) return;
+      bool timers_due = false;
+      for (int i = 0; i < count; ++i) {
+        auto& event = events[static_cast<std::size_t>(i)];
+        if (event.data.u64 == stop_number) return;
+        if (event.data.u64 == timer_number)
+          timers_due = true;
+        else
+          note_ready(event.data.u64, from_epoll(event.events));
+      }
+      tell_ready();
+      if (timers_due) tell_due();
+    }
+  }
+
+  void note_ready(io_id id, std::uint32_t events) { ready_.push_back({id, events, nullptr}); }
+
+  void tell_ready() {
+    {
+      std::lock_guard guard{mutex_};
+      for (auto& r : ready_)
+        if (auto it = files_.find(r.id); it != files_.end())
+          r.owner = caf::actor_cast<caf::strong_actor_ptr>(it->second.owner);
+    }
+    for (auto& r : ready_)
+      if (r.owner) tell(r.owner, io_atom_v, r.id, r.events);
+    // Outside the lock: letting go of an actor's last handle destroys it here, and it calls remove().
+    ready_.clear();
+  }
+
+  void tell_due() {
+    std::uint64_t expirations = 0;
+    if (::read(timer_.get(), &expirations, sizeof expirations) < 0 && errno != EAGAIN) return;
+    std::vector<std::pair<timer_id, caf::strong_actor_ptr>> due;
+    {
+      std::lock_guard guard{mutex_};
+      wake_at_ = time_point::max();
+      for (auto id : timers_.take_due(std::chrono::steady_clock::now()))
+        due.emplace_back(id, caf::actor_cast<caf::strong_actor_ptr>(timer_owners_.at(id)));
+      wake_at_next();
+    }
+    for (auto& [id, owner] : due)
+      if (owner) tell(owner, tick_atom_v, id);
+  }
+
+  struct readiness {
+    io_id id;
+    std::uint32_t events;
+    caf::strong_actor_ptr owner;
+  };
+
+  descriptor epoll_{epoll_create1(EPOLL_CLOEXEC), "epoll_create1"};
+  descriptor stop_{eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), "eventfd"};
+  descriptor timer_{timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK), "timerfd_create"};
+
+  std::mutex mutex_;
+  bool stopped_ = false;
+  std::uint64_t next_number_ = first_number;
+  std::unordered_map<io_id, file> files_;
+  timer_queue timers_;
+  std::unordered_map<timer_id, caf::actor_addr> timer_owners_;
+  time_point wake_at_ = time_point::max();
+  std::thread thread_;
+  std::vector<readiness> ready_;  // of the thread alone
+};
+
+epoll_poller::epoll_poller() : loop_(std::make_shared<loop>()) { loop_->start(); }
+epoll_poller::~epoll_poller() { loop_->stop(); }
+poller_port::io_id epoll_poller::add(int fd, caf::actor_addr owner) { return loop_->add(fd, std::move(owner)); }
+void epoll_poller::arm(io_id id, std::uint32_t interest) { loop_->arm(id, interest); }
+void epoll_poller::remove(io_id id) { loop_->remove(id); }
+poller_port::timer_id epoll_poller::add_timer(caf::actor_addr owner) { return loop_->add_timer(std::move(owner)); }
+void epoll_poller::set_timer(timer_id id, time_point when) { loop_->set_timer(id, when); }
+void epoll_poller::clear_timer(timer_id id) { loop_->clear_timer(id); }
+void epoll_poller::remove_timer(timer_id id) { loop_->remove_timer(id); }
+void epoll_poller::stop() { loop_->stop(); }
+
+}  // namespace understudy

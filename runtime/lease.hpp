@@ -1,0 +1,42 @@
+// A connection of one's own for a while: returned by itself when the lease goes out of scope.
+#pragma once
+#include "understudy/runtime/directory.hpp"
+
+namespace understudy {
+
+/// An exclusive connection. Movable, not copyable; the destructor returns it. Operations go to that connection alone
+/// and are never re-cast: when it breaks they fail with `connection_unhealthy`, and the holder asks for another.
+class lease final : public directory {
+ public:
+  lease() noexcept;
+  lease(lease&&) noexcept;
+  lease& operator=(lease&&) noexcept;
+  ~lease() override;
+
+  /// False after release() or a move.
+  explicit operator bool() const noexcept;
+  /// The server it is connected to, "host:port".
+  const std::string& server() const;
+  std::uint64_t id() const noexcept;
+  /// Gives the connection back; false when it was given back already (or taken back).
+  bool release();
+
+  outcome perform(request_ptr what, const call_options& options = {}) override;
+  void start(request_ptr what, completion done, const call_options& options = {}, executor where = {}) override;
+
+ private:
+  friend class runtime_client;
+  struct state;
+  explicit lease(std::shared_ptr<state> s) noexcept;
+  std::shared_ptr<state> state_;
+};
+using connection_context = lease;
+
+/// How to ask for a lease.
+struct lease_options {
+  duration timeout{};  ///< zero: the pool's `timeout`
+  bool wait = true;    ///< false: throw pool_exhausted at once when none is free
+  std::string holder;  ///< named in the leak report; empty: the thread's number
+};
+
+}  // namespace understudy

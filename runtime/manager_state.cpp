@@ -1,0 +1,131 @@
+// What stands behind a connection_manager: see manager_state.hpp.
+#include "understudy/runtime/manager_state.hpp"
+
+#include "understudy/actors/metrics/registry.hpp"
+#include "understudy/config/endpoint.hpp"
+#include "understudy/config/load.hpp"
+#include "understudy/config/settings_from.hpp"
+
+#include <unistd.h>
+
+namespace understudy {
+namespace {
+
+settings_ptr checked(settings s) {
+  s = completed(std::move(s));
+  auto problems = validate(s);
+  if (!problems.empty()) throw config_error(std::move(problems));
+  return std::make_shared<const settings>(std::move(s));
+}
+
+performance_thresholds thresholds_of(const monitoring_settings& m) {
+  return {static_cast<double>(m.max_connection_time), m.min_success_rate, m.max_pool_utilization};
+}
+
+}  // namespace
+
+connection_manager::state::state(settings s)
+    : all(checked(std::move(s))),
+      owner(::getpid()),
+      metrics_(std::make_shared<metrics_registry>()),
+      limits_(thresholds_of(all->monitoring)) {}
+
+void connection_manager::state::set_log(log_sink::listener to) {
+  std::lock_guard guard{mutex_};
+  on_log_ = std::move(to);
+}
+
+std::shared_ptr<runtime> connection_manager::state::start() {
+  std::lock_guard one_at_a_time{lifecycle_};
+  if (auto there = current()) return there;
+  runtime_options options;
+  options.metrics = metrics_;
+  {
+    std::lock_guard guard{mutex_};
+    options.on_log = on_log_;
+  }
+  auto made = std::make_shared<runtime>(all, std::move(options));
+  std::lock_guard guard{mutex_};
+  return running_ = std::move(made);
+}
+
+std::shared_ptr<runtime> connection_manager::state::current() const {
+  std::lock_guard guard{mutex_};
+  return running_;
+}
+
+bool connection_manager::state::stop() {
+  std::lock_guard one_at_a_time{lifecycle_};
+  std::shared_ptr<runtime> ending;
+  {
+    std::lock_guard guard{mutex_};
+    ending.swap(running_);
+  }
+  stopped_.notify_all();
+  return ending && ending->stop(all->limits.drain_timeout);
+}
+
+bool connection_manager::state::wait_for_stop(duration span) {
+  std::unique_lock lock{mutex_};
+  return stopped_.wait_for(lock, span, [this] { return running_ == nullptr; });
+}
+
+runtime_snapshot connection_manager::state::snapshot() const {
+  if (auto there = current())
+    if (auto now = there->snapshot()) return std::move(*now.value);
+  runtime_snapshot counters;
+  counters.operations = metrics_->totals();
+  counters.protocol_errors = metrics_->protocol_errors();
+  return counters;
+}
+
+performance_result connection_manager::state::performance() const {
+  auto used = resources_now();
+  return performance_of(snapshot(), used, used.cpu - cpu_before_, std::chrono::steady_clock::now() - made_);
+}
+
+std::vector<performance_alert> connection_manager::state::alerts() const {
+  performance_thresholds limits;
+  {
+    std::lock_guard guard{mutex_};
+    limits = limits_;
+  }
+  return alerts_of(snapshot(), metrics_->average_connect(), limits);
+}
+
+void connection_manager::state::set_limits(const performance_thresholds& limits) {
+  std::lock_guard guard{mutex_};
+  limits_ = limits;
+}
+
+void connection_manager::state::watch() {
+  watcher.start(all->pool.health_check_interval, [this] {
+    auto there = current();
+    if (!there) return;
+    for (auto& alert : alerts())
+      there->env()->log->write(
+          log_level::warning, "monitoring", alert.message,
+          {{"current_value", std::to_string(alert.current_value)}, {"threshold", std::to_string(alert.threshold)}});
+  });
+}
+
+std::optional<server_id> connection_manager::state::find(const std::string& name) const {
+  for (std::size_t i = 0; i < all->servers.size(); ++i)
+    if (server_name(all->servers[i]) == name) return static_cast<server_id>(i);
+  return std::nullopt;
+}
+
+std::string connection_manager::state::encryption_of(server_id server) const {
+  const auto& info = all->servers.at(server);
+  std::lock_guard guard{mutex_};
+  if (auto it = encryption_.find(server_name(info)); it != encryption_.end()) return it->second;
+  if (endpoint_of(info).use_ssl) return "TLS";
+  return info.use_tls ? "StartTLS" : "none";
+}
+
+void connection_manager::state::note_encryption(const std::string& server, const std::string& what) {
+  std::lock_guard guard{mutex_};
+  encryption_[server] = what;
+}
+
+}  // namespace understudy

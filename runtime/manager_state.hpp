@@ -1,0 +1,65 @@
+// What stands behind a connection_manager: its settings, the runtime while it is connected, the watch on thresholds.
+#pragma once
+#include "understudy/runtime/connection_manager.hpp"
+#include "understudy/runtime/performance.hpp"
+#include "understudy/runtime/runtime.hpp"
+#include "understudy/runtime/threshold_watch.hpp"
+
+namespace understudy {
+
+/// Thread-safe.
+struct connection_manager::state {
+  /// Throws config_error when the settings cannot work.
+  explicit state(settings s);
+  state(const state&) = delete;
+  state& operator=(const state&) = delete;
+
+  const settings_ptr all;
+
+  void set_log(log_sink::listener to);
+  /// Starts the runtime unless it runs; throws what starting threads and opening the log may throw.
+  std::shared_ptr<runtime> start();
+  /// The runtime, or null.
+  std::shared_ptr<runtime> current() const;
+  /// True when it ran and nothing had to be cut off.
+  bool stop();
+
+  /// The state of everything; without a runtime, or when it does not answer, just the counters.
+  runtime_snapshot snapshot() const;
+  performance_result performance() const;
+  std::vector<performance_alert> alerts() const;
+  void set_limits(const performance_thresholds& limits);
+  /// Looks at the thresholds now and then and logs what is not kept.
+  void watch();
+
+  /// The number of the server called `name`; nothing when there is none.
+  std::optional<server_id> find(const std::string& name) const;
+  /// "none" or the protocol and cipher last seen on a connection to that server; else what is configured.
+  std::string encryption_of(server_id server) const;
+  void note_encryption(const std::string& server, const std::string& what);
+
+  /// What is known before anything was tried: the first server.
+  connection_result describe_first() const;
+  /// Tries once to get hold of a working connection; `why` is set when there is none.
+  connection_result try_connect(runtime& there, failure_ptr& why);
+  void describe_probe(connection_result& result, const probe_report& probe) const;
+  /// True when the manager was stopped within `span`.
+  bool wait_for_stop(duration span);
+
+  threshold_watch watcher;
+  const int owner;  ///< process id
+
+ private:
+  std::mutex lifecycle_;  ///< one start or stop at a time
+  mutable std::mutex mutex_;
+  std::condition_variable stopped_;
+  std::shared_ptr<runtime> running_;
+  log_sink::listener on_log_;
+  std::shared_ptr<metrics_registry> metrics_;
+  performance_thresholds limits_;
+  std::map<std::string, std::string> encryption_;
+  time_point made_ = std::chrono::steady_clock::now();
+  duration cpu_before_ = resources_now().cpu;
+};
+
+}  // namespace understudy

@@ -1,0 +1,104 @@
+// One request of a thread on its way through the actors: see operation.hpp.
+#include "understudy/runtime/operation.hpp"
+
+#include "understudy/runtime/completing.hpp"
+
+#include <caf/send.hpp>
+
+namespace understudy {
+namespace {
+
+void send_cancel(const caf::strong_actor_ptr& to, const cancel_token_ptr& token) {
+  token->cancel();
+  to->get()->eq_impl(caf::make_message_id(), nullptr, nullptr, cancel_atom_v, token);
+}
+
+}  // namespace
+
+runtime_client::operation::operation(std::shared_ptr<runtime_client> client, route to, request_ptr what,
+                                     time_point deadline, completion done, executor where)
+    : client_(std::move(client)),
+      to_(std::move(to)),
+      started_(client_->env_->clock->now()),
+      recovery_(client_->all_->recovery),
+      done_(std::move(done)),
+      where_(std::move(where)) {
+  call_.what = std::move(what);
+  call_.deadline = deadline;
+  call_.token = std::make_shared<cancel_token>();
+}
+
+void runtime_client::operation::start(std::shared_ptr<cancel_source::state> cancel) {
+  if (cancel) {
+    cancel_ = std::move(cancel);
+    cancel_binding_ = cancel_->bind([to = to_.to, token = call_.token] { send_cancel(to, token); });
+    if (cancel_binding_ == 0)
+      return settle(make_failure(errc::cancelled, stage::queue, "the caller cancelled the request before it was sent"));
+  }
+  send();
+}
+
+void runtime_client::operation::send() {
+  auto& desk = client_->desk_;
+  auto id = desk->note(shared_from_this());
+  if (!id) return;
+  auto element = to_.lease == 0 ? caf::make_mailbox_element(desk.actor, *id, {}, perform_atom_v, call_)
+                                : caf::make_mailbox_element(desk.actor, *id, {}, perform_atom_v, to_.lease, call_);
+  to_.to->enqueue(std::move(element), nullptr);
+}
+
+void runtime_client::operation::answered(caf::type_erased_tuple& content) {
+  if (content.match_elements<result_ptr>()) {
+    if (auto value = content.move_if_unshared<result_ptr>(0)) return settle(std::move(value));
+  }
+  auto why = explain(content);
+  if (!try_later(why)) settle(std::move(why));
+}
+
+bool runtime_client::operation::try_later(const failure_ptr& why) {
+  // A lease is one connection: what failed there stays failed.
+  if (to_.lease != 0 || client_->draining_ || call_.token->cancelled()) return false;
+  auto now = client_->env_->clock->now();
+  auto pause = recovery_.next(*why, call_.deadline - now);
+  if (!pause) return false;
+  resume_at_ = now + *pause;
+  call_.last = why;
+  client_->desk_->note(shared_from_this());
+  return true;
+}
+
+bool runtime_client::operation::over(time_point now) const {
+  if (resume_at_) return now >= *resume_at_ || call_.token->cancelled() || client_->draining_;
+  return now >= call_.deadline + reply_desk::sweep_interval;
+}
+
+failure_ptr runtime_client::operation::explain(caf::type_erased_tuple& content) const {
+  auto why = error_in(content);
+  // A leased connection that is no more answers nothing itself: CAF bounces what is sent to it.
+  if (to_.lease != 0 && why->code == errc::stopped)
+    return make_failure(errc::connection_unhealthy, stage::operation,
+                        "the leased connection was closed; ask for another one", to_.server);
+  return why;
+}
+
+void runtime_client::operation::expired() {
+  if (resume_at_) {
+    resume_at_.reset();
+    if (call_.token->cancelled())
+      return settle(make_failure(errc::cancelled, stage::queue, "the caller cancelled the request"));
+    if (client_->draining_) return settle(call_.last);
+    return send();
+  }
+  send_cancel(to_.to, call_.token);
+  auto limit = std::chrono::duration_cast<milliseconds>(call_.deadline - started_).count();
+  settle(make_failure(errc::operation_timeout, stage::operation,
+                      "no answer within " + std::to_string(limit) + " ms; the operation was abandoned", to_.server));
+}
+
+void runtime_client::operation::settle(outcome what) {
+  if (cancel_) cancel_->unbind(cancel_binding_);
+  client_->finished(what.code(), client_->env_->clock->now() - started_);
+  complete(std::move(done_), where_, std::move(what), client_->env_->log);
+}
+
+}  // namespace understudy

@@ -1,0 +1,42 @@
+// One request of a thread on its way through the actors.
+#pragma once
+#include "understudy/runtime/cancel_state.hpp"
+#include "understudy/runtime/client.hpp"
+#include "understudy/runtime/recovery_plan.hpp"
+
+namespace understudy {
+
+/// Holds a permit from its start to its outcome; told of its answer by the desk.
+class runtime_client::operation final : public question, public std::enable_shared_from_this<operation> {
+ public:
+  operation(std::shared_ptr<runtime_client> client, route to, request_ptr what, time_point deadline, completion done,
+            executor where);
+
+  /// Sends it. `cancel` may be null.
+  void start(std::shared_ptr<cancel_source::state> cancel);
+
+  void answered(caf::type_erased_tuple& content) override;
+  void failed(failure_ptr why) override { settle(std::move(why)); }
+  void expired() override;
+  bool over(time_point now) const override;
+
+ private:
+  void send();
+  /// Waits at the desk for the next attempt; false when `why` is the last word.
+  bool try_later(const failure_ptr& why);
+  failure_ptr explain(caf::type_erased_tuple& content) const;
+  void settle(outcome what);
+
+  std::shared_ptr<runtime_client> client_;
+  route to_;
+  call call_;
+  time_point started_;
+  recovery_plan recovery_;
+  std::optional<time_point> resume_at_;  ///< set: not sent, waits for another attempt
+  completion done_;
+  executor where_;
+  std::shared_ptr<cancel_source::state> cancel_;
+  std::uint64_t cancel_binding_ = 0;
+};
+
+}  // namespace understudy

@@ -1,0 +1,142 @@
+// Where answers from actors arrive for those who are no actors: see reply_desk.hpp.
+#include "understudy/runtime/reply_desk.hpp"
+
+#include <caf/actor_config.hpp>
+#include <caf/actor_system.hpp>
+#include <caf/exit_reason.hpp>
+#include <caf/make_actor.hpp>
+#include <caf/sec.hpp>
+
+namespace understudy {
+namespace {
+
+thread_local bool settles_now = false;
+
+/// Marks this thread for as long as it runs somebody's completion.
+class settling_mark {
+ public:
+  settling_mark() : before_(std::exchange(settles_now, true)) {}
+  ~settling_mark() { settles_now = before_; }
+  settling_mark(const settling_mark&) = delete;
+  settling_mark& operator=(const settling_mark&) = delete;
+
+ private:
+  bool before_;
+};
+
+}  // namespace
+
+reply_desk::reply_desk(caf::actor_config& config, environment_ptr env)
+    : caf::monitorable_actor(config), env_(std::move(env)) {}
+
+void reply_desk::start() { timer_ = env_->poller->add_timer(address()); }
+
+bool reply_desk::settling() noexcept { return settles_now; }
+
+std::optional<caf::message_id> reply_desk::note(question_ptr what) {
+  auto number = ++last_number_;
+  auto& s = shard_of(number);
+  failure_ptr refused;
+  {
+    std::lock_guard guard{s.mutex};
+    refused = s.closed;
+    if (!refused) {
+      s.waiting.emplace(number, what);
+      ++waiting_;
+    }
+  }
+  if (refused) {
+    what->failed(refused);
+    return std::nullopt;
+  }
+  keep_time();
+  return caf::make_message_id(number);
+}
+
+void reply_desk::close(failure_ptr why) {
+  std::vector<question_ptr> left;
+  for (auto& s : shards_) {
+    std::lock_guard guard{s.mutex};
+    if (!s.closed) s.closed = why;
+    for (auto& [number, what] : s.waiting) left.push_back(std::move(what));
+    s.waiting.clear();
+  }
+  waiting_ -= left.size();
+  settling_mark mark;
+  for (auto& what : left) what->failed(why);
+  env_->poller->remove_timer(timer_);
+  cleanup(caf::exit_reason::user_shutdown, nullptr);
+}
+
+bool reply_desk::closed() const {
+  std::lock_guard guard{shards_[0].mutex};
+  return shards_[0].closed != nullptr;
+}
+
+question_ptr reply_desk::take(std::uint64_t number) {
+  auto& s = shard_of(number);
+  std::lock_guard guard{s.mutex};
+  auto it = s.waiting.find(number);
+  if (it == s.waiting.end()) return nullptr;
+  auto what = std::move(it->second);
+  s.waiting.erase(it);
+  --waiting_;
+  return what;
+}
+
+void reply_desk::enqueue(caf::mailbox_element_ptr what, caf::execution_unit*) {
+  if (what->mid.is_response()) {
+    if (auto asked = take(what->mid.request_id().integer_value())) {
+      settling_mark mark;
+      asked->answered(what->content());
+    }
+    return;
+  }
+  if (what->mid.is_request()) {
+    bounce(what, caf::sec::unexpected_message);
+    return;
+  }
+  if (what->content().match_elements<tick_atom, std::uint64_t>()) sweep();
+}
+
+// One timer for all: started with the first question, going on while any wait.
+void reply_desk::keep_time() {
+  if (sweeping_.exchange(true)) return;
+  env_->poller->set_timer(timer_, env_->clock->now() + sweep_interval);
+}
+
+std::vector<question_ptr> reply_desk::take_over(time_point now) {
+  std::vector<question_ptr> result;
+  for (auto& s : shards_) {
+    std::lock_guard guard{s.mutex};
+    for (auto it = s.waiting.begin(); it != s.waiting.end();) {
+      if (!it->second->over(now)) {
+        ++it;
+        continue;
+      }
+      result.push_back(std::move(it->second));
+      it = s.waiting.erase(it);
+    }
+  }
+  waiting_ -= result.size();
+  return result;
+}
+
+void reply_desk::sweep() {
+  auto over = take_over(env_->clock->now());
+  sweeping_ = false;
+  // A question noted since the flag went down has started the timer itself; one noted before is seen here.
+  if (waiting_ > 0) keep_time();
+  settling_mark mark;
+  for (auto& what : over) what->expired();
+}
+
+desk_handle make_reply_desk(caf::actor_system& system, environment_ptr env) {
+  caf::actor_config config;
+  desk_handle desk{caf::make_actor<reply_desk, caf::strong_actor_ptr>(system.next_actor_id(), system.node(), &system,
+                                                                      config, std::move(env))};
+  desk->start();
+  return desk;
+}
+
+}  // namespace understudy

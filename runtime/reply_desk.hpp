@@ -1,0 +1,76 @@
+// Where answers from actors arrive for those who are no actors: each question is settled on the thread that replies.
+#pragma once
+#include "understudy/actors/ports/ports.hpp"
+
+#include <caf/monitorable_actor.hpp>
+
+#include <array>
+#include <mutex>
+
+namespace understudy {
+
+/// A question to an actor whose answer is outstanding. Exactly one of the three members is called, exactly once, on
+/// whatever thread settles it.
+class question {
+ public:
+  virtual ~question() = default;
+  /// The answer: a value or a caf::error.
+  virtual void answered(caf::type_erased_tuple& content) = 0;
+  /// No answer will come.
+  virtual void failed(failure_ptr why) = 0;
+  /// Its time is over.
+  virtual void expired() = 0;
+  /// True when it shall not wait any longer; asked every sweep_interval.
+  virtual bool over(time_point now) const = 0;
+};
+using question_ptr = std::shared_ptr<question>;
+
+/// An actor without mailbox or behaviour: whoever replies to it settles the question right there, so the answer costs
+/// no further hop. It also keeps the time for all of its questions, with one timer that is set only while some wait.
+class reply_desk final : public caf::monitorable_actor {
+ public:
+  static constexpr milliseconds sweep_interval{100};
+
+  reply_desk(caf::actor_config& config, environment_ptr env);
+
+  /// Once, after it was made: an actor has no address while it is constructed.
+  void start();
+  /// Notes a question and returns the message id to ask it with; nothing when the desk is closed: then `what` has
+  /// failed already.
+  std::optional<caf::message_id> note(question_ptr what);
+  /// Fails every question that waits and all that come later. Ends the actor: who monitors it is told.
+  void close(failure_ptr why);
+  bool closed() const;
+
+  const char* name() const override { return "understudy.client"; }
+  void enqueue(caf::mailbox_element_ptr what, caf::execution_unit* host) override;
+  /// True on a thread that is just settling a question: it must not wait for another one.
+  static bool settling() noexcept;
+
+ private:
+  struct shard {
+    mutable std::mutex mutex;
+    std::unordered_map<std::uint64_t, question_ptr> waiting;
+    failure_ptr closed;
+  };
+  shard& shard_of(std::uint64_t number) { return shards_[number % shards_.size()]; }
+  question_ptr take(std::uint64_t number);
+  std::vector<question_ptr> take_over(time_point now);
+  void sweep();
+  void keep_time();
+
+  environment_ptr env_;
+  poller_port::timer_id timer_ = 0;
+  std::array<shard, 16> shards_;
+  std::atomic<std::uint64_t> last_number_{0}, waiting_{0};
+  std::atomic<bool> sweeping_{false};
+};
+
+/// A desk and what keeps it alive.
+struct desk_handle {
+  caf::strong_actor_ptr actor;
+  reply_desk* operator->() const { return static_cast<reply_desk*>(actor->get()); }
+};
+desk_handle make_reply_desk(caf::actor_system& system, environment_ptr env);
+
+}  // namespace understudy

@@ -1,0 +1,31 @@
+// Name look-ups on workers: coalesced, remembered, answered by a deadline.
+#pragma once
+#include "understudy/actors/ports/ports.hpp"
+
+namespace understudy {
+
+/// getaddrinfo() behind resolver_port. A literal address is answered at once; one look-up of a name runs at a time and
+/// answers all who wait for it; an answer younger than `fresh_for` serves without a look-up; when a look-up fails or
+/// hangs until the deadline, an older answer serves for as long as the runtime lives.
+class name_resolver final : public resolver_port {
+ public:
+  /// What stands for getaddrinfo(): addresses with any port in the system's order, or an error. Runs on a worker.
+  using lookup = std::function<resolution(const std::string& host)>;
+  static constexpr seconds fresh_for{5};
+
+  name_resolver(caf::actor_system& system, std::shared_ptr<clock_port> clock, std::shared_ptr<poller_port> poller,
+                std::shared_ptr<workers_port> workers, lookup how = system_lookup);
+  ~name_resolver() override;
+
+  void resolve(const std::string& host, std::uint16_t port, time_point deadline, caf::actor_addr owner,
+               std::uint64_t number) override;
+
+  /// getaddrinfo() for stream sockets; blocks.
+  static resolution system_lookup(const std::string& host);
+
+ private:
+  class book;
+  std::shared_ptr<book> book_;
+};
+
+}  // namespace understudy

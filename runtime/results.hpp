@@ -1,0 +1,70 @@
+// What the facade reports about connections, pools and performance.
+#pragma once
+#include "understudy/messages/error.hpp"
+
+namespace understudy {
+
+/// What connect() and health_check() found.
+struct connection_result {
+  bool connected = false;
+  std::string host;
+  std::uint16_t port = 0;
+  double connection_time = 0;    ///< milliseconds: name look-up, TCP, TLS and bind
+  double response_time = 0;      ///< milliseconds of one small read
+  std::string auth_method;       ///< "simple" or "anonymous"
+  std::string encryption;        ///< "none", or protocol and cipher
+  std::string connection_error;  ///< empty when there was none
+  std::string auth_error;
+  std::optional<wall_time> last_activity;
+};
+using ldap_connection_result = connection_result;
+
+/// What get_metrics() reports. Rates are percentages, durations milliseconds.
+struct performance_result {
+  std::uint64_t total_operations = 0;
+  std::uint64_t successful_operations = 0;
+  std::uint64_t failed_operations = 0;
+  double success_rate = 100;
+  double average_duration = 0;
+  std::uint64_t pool_size = 0;
+  double pool_utilization = 0;
+  double connection_reuse_rate = 0;
+  double memory_peak_mb = 0;
+  double cpu_usage_percent = 0;
+};
+using ldap_performance_result = performance_result;
+
+/// What connection_pool::get_metrics() reports.
+struct pool_metrics {
+  std::uint64_t pool_size = 0;
+  double utilization = 0;           ///< percent of max_connections in use
+  double reuse_rate = 0;            ///< percent of acquisitions that needed no new connection
+  double avg_acquisition_time = 0;  ///< milliseconds
+  std::uint64_t acquired = 0;
+  std::uint64_t released = 0;
+  std::uint64_t leased = 0;
+};
+
+/// What connection_pool::health_check() reports.
+struct pool_health_result {
+  std::uint64_t active_connections = 0;
+  std::uint64_t idle_connections = 0;
+  std::uint64_t healthy_connections = 0;
+  std::uint64_t unhealthy_connections = 0;
+};
+
+/// Limits for check_performance().
+struct performance_thresholds {
+  double max_connection_time = 100;  ///< milliseconds
+  double min_success_rate = 95;      ///< percent
+  double max_pool_utilization = 80;  ///< percent
+};
+
+/// One limit that is not kept.
+struct performance_alert {
+  std::string message;
+  double current_value = 0;
+  double threshold = 0;
+};
+
+}  // namespace understudy

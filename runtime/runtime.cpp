@@ -1,0 +1,204 @@
+// Starts and stops everything that runs: see runtime.hpp.
+#include "understudy/runtime/runtime.hpp"
+
+#include "understudy/actors/metrics/registry.hpp"
+#include "understudy/runtime/default_factories.hpp"
+#include "understudy/runtime/epoll_poller.hpp"
+#include "understudy/runtime/exceptions.hpp"
+#include "understudy/runtime/quiet_thread.hpp"
+#include "understudy/runtime/resolver.hpp"
+#include "understudy/runtime/system_clock.hpp"
+#include "understudy/runtime/worker_threads.hpp"
+
+#include <unistd.h>
+#include <caf/actor_registry.hpp>
+#include <caf/actor_system.hpp>
+#include <caf/actor_system_config.hpp>
+#include <caf/send.hpp>
+
+#include <random>
+
+namespace understudy {
+namespace {
+
+constexpr seconds router_timeout{5};
+// How long actors may take to end once told, and jobs that can only block.
+constexpr seconds ending_patience{1};
+constexpr milliseconds worker_patience{100};
+
+struct own_config : caf::actor_system_config {
+  explicit own_config(std::size_t threads) {
+    configure(*this);
+    set("scheduler.policy", caf::atom("sharing"));
+    set("scheduler.max-threads", threads);
+  }
+};
+
+std::size_t default_threads() { return std::clamp<std::size_t>(std::thread::hardware_concurrency(), 1, 4); }
+
+std::uint64_t random_seed() {
+  std::random_device source;
+  return (std::uint64_t{source()} << 32) | source();
+}
+
+}  // namespace
+
+/// All that a runtime holds, in the order of construction.
+struct runtime::parts {
+  int owner = ::getpid();
+  settings_ptr all;
+  std::unique_ptr<own_config> config;
+  std::unique_ptr<caf::actor_system> own_system;
+  caf::actor_system* system = nullptr;
+  std::shared_ptr<log_sink> log;
+  std::shared_ptr<epoll_poller> poller;
+  std::shared_ptr<worker_threads> workers, look_ups;
+  environment_ptr env;
+  std::shared_ptr<runtime_client> client;
+  connection_manager_actor manager;
+  circuit_breaker_actor router;
+  std::shared_ptr<reply_waiter<bool>> manager_ended = std::make_shared<reply_waiter<bool>>();
+  bool stopped = false;
+
+  void make_environment(runtime_options& options) {
+    auto e = std::make_shared<environment>();
+    e->clock = std::make_shared<system_clock>();
+    e->poller = poller = std::make_shared<epoll_poller>();
+    e->workers = workers = std::make_shared<worker_threads>();
+    // Their own threads: a name server that hangs must not hold up passwords.
+    look_ups = std::make_shared<worker_threads>();
+    e->resolver = std::make_shared<name_resolver>(*system, e->clock, e->poller, look_ups);
+    e->log = log = std::make_shared<log_sink>(all->log, std::move(options.on_log));
+    e->metrics = options.metrics ? std::move(options.metrics) : std::make_shared<metrics_registry>();
+    e->seed = random_seed();
+    env = std::move(e);
+  }
+
+  void spawn_actors(runtime_options& options) {
+    auto connections = options.connections ? std::move(options.connections) : default_connections();
+    auto make_manager = options.manager ? std::move(options.manager) : default_manager();
+    manager = make_manager(*system, all, env, std::move(connections));
+    caf::actor_cast<caf::strong_actor_ptr>(manager)->get()->attach_functor(
+        [ended = manager_ended](const caf::error&) { ended->set(true); });
+    auto found = client->ask<circuit_breaker_actor>(manager, router_timeout, router_atom_v);
+    if (!found) throw_failure(found.error);
+    router = std::move(*found.value);
+    client->connect_to(router, manager);
+  }
+
+  bool drain(duration span) {
+    client->drain();
+    auto deadline = env->clock->now() + span;
+    auto drained = client->ask<bool>(manager, span + ending_patience, drain_atom_v, deadline);
+    return drained && *drained.value;
+  }
+
+  void end_actors() {
+    if (!manager) return;
+    if (!manager_ended->wait(ending_patience)) {
+      env->log->write(log_level::error, "runtime", "the connection manager did not end in time and is ended by force");
+      caf::anon_send_exit(manager, caf::exit_reason::kill);
+      manager_ended->wait(ending_patience);
+    }
+  }
+
+  // An actor system waits for its last actor without end; we do not.
+  bool own_system_is_empty() const {
+    auto& registry = own_system->registry();
+    auto until = std::chrono::steady_clock::now() + ending_patience;
+    while (registry.running() > 0) {
+      if (std::chrono::steady_clock::now() >= until) return false;
+      std::this_thread::sleep_for(milliseconds{1});
+    }
+    return true;
+  }
+
+  void end_own_system() {
+    if (!own_system) return;
+    if (!own_system_is_empty()) {
+      env->log->write(log_level::error, "runtime", "actors are left that do not end; their threads are given up",
+                      {{"actors", std::to_string(own_system->registry().running())}});
+      // Destroying it would hang, or take the ground from under those actors.
+      static_cast<void>(own_system.release());
+      static_cast<void>(config.release());
+      return;
+    }
+    own_system.reset();
+  }
+
+  bool stop(duration span) {
+    if (std::exchange(stopped, true)) return true;
+    bool clean = manager ? drain(span) : true;
+    client->close();
+    end_actors();
+    end_own_system();
+    poller->stop();
+    if (!workers->stop(worker_patience) || !look_ups->stop(worker_patience))
+      log->write(log_level::warning, "runtime",
+                 "a password command, callback or name look-up hangs and is left behind");
+    log->stop();
+    return clean;
+  }
+};
+
+runtime::runtime(settings_ptr all, runtime_options options) : parts_(std::make_unique<parts>()) {
+  parts_->all = std::move(all);
+  {
+    // CAF's threads inherit it: the signals of the host program are not for them.
+    signals_blocked blocked;
+    parts_->config = std::make_unique<own_config>(options.threads > 0 ? options.threads : default_threads());
+    parts_->own_system = std::make_unique<caf::actor_system>(*parts_->config);
+  }
+  parts_->system = parts_->own_system.get();
+  start(std::move(options));
+}
+
+runtime::runtime(caf::actor_system& system, settings_ptr all, runtime_options options)
+    : parts_(std::make_unique<parts>()) {
+  parts_->all = std::move(all);
+  parts_->system = &system;
+  start(std::move(options));
+}
+
+void runtime::start(runtime_options options) {
+  parts_->make_environment(options);
+  parts_->client = std::make_shared<runtime_client>(*parts_->system, parts_->env, parts_->all);
+  try {
+    parts_->spawn_actors(options);
+  } catch (...) {
+    parts_->stop(duration::zero());
+    throw;
+  }
+}
+
+bool runtime::owned_by_this_process() const { return parts_->owner == ::getpid(); }
+
+runtime::~runtime() {
+  if (owned_by_this_process()) {
+    stop(parts_->all->limits.drain_timeout);
+    return;
+  }
+  // A forked child has a copy of everything but the threads: nothing can be joined or told goodbye here, and a polite
+  // unbind would end the parent's connections.
+  static_cast<void>(parts_.release());
+}
+
+bool runtime::stop(duration drain) { return owned_by_this_process() && parts_->stop(drain); }
+
+caf::actor_system& runtime::system() const noexcept { return *parts_->system; }
+const connection_manager_actor& runtime::manager() const noexcept { return parts_->manager; }
+const circuit_breaker_actor& runtime::router() const noexcept { return parts_->router; }
+const environment_ptr& runtime::env() const noexcept { return parts_->env; }
+const settings& runtime::all() const noexcept { return *parts_->all; }
+runtime_client& runtime::client() const noexcept { return *parts_->client; }
+
+answer<runtime_snapshot> runtime::snapshot(duration timeout) const {
+  auto got = parts_->client->ask<runtime_snapshot>(parts_->manager, timeout, status_atom_v);
+  if (!got) return got;
+  got.value->operations = parts_->env->metrics->totals();
+  got.value->protocol_errors = parts_->env->metrics->protocol_errors();
+  got.value->requests_in_flight = parts_->client->in_flight();
+  return got;
+}
+
+}  // namespace understudy

@@ -1,0 +1,62 @@
+// The runtime for those who speak to actors: start it in an actor system of their own, or in one that it owns.
+#pragma once
+#include "understudy/runtime/client.hpp"
+#include "understudy/runtime/log_sink.hpp"
+
+#include <caf/fwd.hpp>
+
+namespace understudy {
+
+/// Spawns the root supervisor; tests pass their own.
+using manager_factory =
+    std::function<connection_manager_actor(caf::actor_system&, settings_ptr, environment_ptr, connection_factory)>;
+
+/// What a service may choose about its runtime; everything has a default.
+struct runtime_options {
+  /// Threads that run actors, in a system that the runtime owns; 0: one a core, four at most.
+  std::size_t threads = 0;
+  connection_factory connections;
+  manager_factory manager;
+  /// Told the log's lines instead of `settings.log`'s file.
+  log_sink::listener on_log;
+  /// Counts on where an earlier runtime of the same service ended.
+  std::shared_ptr<metrics_registry> metrics;
+};
+
+/// Everything that runs for one set of servers: actors, poller, workers, log. Threads start in the constructor and have
+/// ended when stop() returns; no signal handler is touched, no global state kept. In a process forked from its own it
+/// does nothing but say so (`stopped`). Thread-safe, but stop() belongs to one thread.
+class runtime {
+ public:
+  /// In an actor system of its own.
+  explicit runtime(settings_ptr all, runtime_options options = {});
+  /// In `system`, which must outlive it; configure() (messages/type_ids.hpp) has prepared its configuration.
+  runtime(caf::actor_system& system, settings_ptr all, runtime_options options = {});
+  /// Stops with `limits.drain_timeout`.
+  ~runtime();
+  runtime(const runtime&) = delete;
+  runtime& operator=(const runtime&) = delete;
+
+  /// Refuses new requests, lets those under way finish for at most `drain`, closes everything, joins the threads; takes
+  /// about two seconds more when something hangs. True when nothing had to be cut off. May be repeated.
+  bool stop(duration drain);
+
+  caf::actor_system& system() const noexcept;
+  const connection_manager_actor& manager() const noexcept;
+  const circuit_breaker_actor& router() const noexcept;
+  const environment_ptr& env() const noexcept;
+  const settings& all() const noexcept;
+  runtime_client& client() const noexcept;
+
+  /// The state of everything, with the counters of requests; fails when the manager does not answer within `timeout`.
+  answer<runtime_snapshot> snapshot(duration timeout = seconds{2}) const;
+
+ private:
+  struct parts;
+  void start(runtime_options options);
+  bool owned_by_this_process() const;
+
+  std::unique_ptr<parts> parts_;
+};
+
+}  // namespace understudy

@@ -1,0 +1,361 @@
+// The state machine of one server's breaker.
+#include "moments.hpp"
+
+#include <boost/test/unit_test.hpp>
+
+using namespace understudy;
+using namespace understudy::test;
+
+namespace {
+
+struct one_breaker {
+  breaker b{breaker_options{}, no_jitter()};
+
+  void fail(int times, const moment& when, failure_class what = failure_class::transport) {
+    for (int i = 0; i < times; ++i) b.on_report(failed(b.generation(), what), when);
+  }
+  void open(const moment& when) {
+    fail(5, when);
+    BOOST_REQUIRE_EQUAL(b.state(), breaker_state::open);
+  }
+  /// Open at `ms`, half open a second later.
+  void half_open(std::int64_t ms) {
+    open(at(ms));
+    b.advance(at(ms + 1000));
+    BOOST_REQUIRE_EQUAL(b.state(), breaker_state::half_open);
+  }
+  /// Opens and closes again `times` times, each time after its whole backoff; the time after that.
+  std::int64_t flap(int times, std::int64_t ms) {
+    for (int i = 0; i < times; ++i) {
+      open(at(ms));
+      ms += std::chrono::duration_cast<milliseconds>(*b.next_event() - at(ms).now).count();
+      b.advance(at(ms));
+      b.on_probe(probed(true), at(ms), false);
+      b.on_probe(probed(true), at(ms), false);
+      BOOST_REQUIRE_EQUAL(b.state(), breaker_state::closed);
+    }
+    return ms;
+  }
+};
+
+}  // namespace
+
+BOOST_FIXTURE_TEST_CASE(opens_after_five_failures_in_a_row, one_breaker) {
+  fail(4, at(0));
+  BOOST_TEST(b.state() == breaker_state::closed);
+  fail(1, at(0));
+  BOOST_TEST(b.state() == breaker_state::open);
+  BOOST_TEST(b.opened() == 1U);
+  BOOST_TEST(!b.usable(at(1).now));
+}
+
+BOOST_FIXTURE_TEST_CASE(a_success_breaks_the_row, one_breaker) {
+  fail(4, at(0));
+  b.on_report(succeeded(b.generation()), at(1));
+  fail(4, at(2));
+  BOOST_TEST(b.state() == breaker_state::closed);
+}
+
+BOOST_FIXTURE_TEST_CASE(successes_in_a_report_came_before_its_failure, one_breaker) {
+  fail(4, at(0));
+  auto both = failed(b.generation());
+  both.successes = 3;
+  b.on_report(both, at(1));
+  BOOST_TEST(b.state() == breaker_state::closed);
+  fail(4, at(2));
+  BOOST_TEST(b.state() == breaker_state::open);
+}
+
+BOOST_FIXTURE_TEST_CASE(every_class_that_speaks_against_the_server_counts, one_breaker) {
+  fail(1, at(0), failure_class::transport);
+  fail(1, at(0), failure_class::slow);
+  fail(2, at(0), failure_class::overload);
+  fail(1, at(0), failure_class::policy);
+  BOOST_TEST(b.state() == breaker_state::open);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_hundred_answers_about_the_caller_leave_it_closed, one_breaker) {
+  fail(100, at(0), failure_class::caller);
+  fail(100, at(0), failure_class::credential);
+  BOOST_TEST(b.state() == breaker_state::closed);
+  BOOST_TEST(!b.cause().what);
+}
+
+BOOST_FIXTURE_TEST_CASE(failure_on_half_of_the_calls_opens_by_rate, one_breaker) {
+  for (int i = 0; i < 19; ++i)
+    b.on_report(i % 2 ? failed(b.generation(), failure_class::overload) : succeeded(b.generation()), at(i));
+  BOOST_TEST(b.state() == breaker_state::closed);
+  b.on_report(failed(b.generation(), failure_class::overload), at(19));
+  BOOST_TEST(b.state() == breaker_state::open);
+}
+
+BOOST_FIXTURE_TEST_CASE(results_of_an_earlier_generation_do_not_count, one_breaker) {
+  const auto old = b.generation();
+  half_open(0);
+  b.on_probe(probed(true), at(1000), false);
+  b.on_report(failed(old), at(1001));
+  BOOST_TEST(b.state() == breaker_state::half_open);
+  b.on_report(succeeded(old, 100), at(1001));
+  BOOST_TEST(b.state() == breaker_state::half_open);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_report_without_generation_counts_now, one_breaker) {
+  for (int i = 0; i < 5; ++i) b.on_report(failed(0), at(0));
+  BOOST_TEST(b.state() == breaker_state::open);
+}
+
+BOOST_FIXTURE_TEST_CASE(stays_open_for_the_base_time_then_half_opens, one_breaker) {
+  open(at(0));
+  BOOST_TEST((b.next_event() == at(1000).now));
+  BOOST_TEST(b.retry_after(at(400).now)->count() == 600);
+  b.advance(at(999));
+  BOOST_TEST(b.state() == breaker_state::open);
+  b.advance(at(1000));
+  BOOST_TEST(b.state() == breaker_state::half_open);
+}
+
+BOOST_AUTO_TEST_CASE(the_open_time_is_jittered_by_a_fifth) {
+  for (const auto& [random, expected] : {std::pair{0.0, 800}, std::pair{0.5, 1000}, std::pair{0.999999, 1199}}) {
+    breaker b{breaker_options{}, [r = random] { return r; }};
+    for (int i = 0; i < 5; ++i) b.on_report(failed(0), at(0));
+    const auto open_for = std::chrono::duration_cast<milliseconds>(*b.next_event() - at(0).now);
+    BOOST_TEST(open_for.count() == expected);
+  }
+}
+
+BOOST_FIXTURE_TEST_CASE(the_open_time_doubles_up_to_its_cap, one_breaker) {
+  open(at(0));
+  std::int64_t now = 0;
+  std::vector<std::int64_t> lengths;
+  for (int i = 0; i < 9; ++i) {
+    const auto length = std::chrono::duration_cast<milliseconds>(*b.next_event() - at(now).now).count();
+    lengths.push_back(length);
+    now += length;
+    b.advance(at(now));
+    b.on_probe(probed(false), at(now), false);
+  }
+  const std::vector<std::int64_t> expected{1000, 2000, 4000, 8000, 16000, 32000, 60000, 60000, 60000};
+  BOOST_TEST(lengths == expected, boost::test_tools::per_element());
+}
+
+BOOST_FIXTURE_TEST_CASE(the_open_time_shrinks_with_time_in_health, one_breaker) {
+  auto now = flap(3, 0);
+  now += 120'000;  // forgets two doublings of three
+  open(at(now));
+  BOOST_TEST((*b.next_event() - at(now).now == seconds{2}));
+}
+
+BOOST_FIXTURE_TEST_CASE(flaps_are_forgotten_with_time_in_health, one_breaker) {
+  const auto now = flap(3, 0);
+  BOOST_TEST(b.flaps(at(now).now) == 3);
+  BOOST_TEST(b.flaps(at(now + 60'000).now) == 2);
+  BOOST_TEST(b.flaps(at(now + 600'000).now) == 0);
+}
+
+BOOST_FIXTURE_TEST_CASE(failed_probes_while_half_open_are_no_flaps, one_breaker) {
+  half_open(0);
+  b.on_probe(probed(false), at(1000), false);
+  b.advance(at(3000));
+  b.on_probe(probed(false), at(3000), false);
+  BOOST_TEST(b.opened() == 3U);
+  BOOST_TEST(b.flaps(at(3000).now) == 1);
+}
+
+BOOST_FIXTURE_TEST_CASE(without_a_monitor_half_open_gives_few_permits_at_once, one_breaker) {
+  half_open(0);
+  const auto far = at(60'000).now;
+  for (int i = 0; i < 3; ++i) {
+    BOOST_TEST(b.usable(at(1000).now));
+    BOOST_TEST(b.admit(at(1000).now, far));
+  }
+  BOOST_TEST(!b.usable(at(1000).now));
+}
+
+BOOST_FIXTURE_TEST_CASE(with_a_monitor_half_open_waits_for_a_good_probe, one_breaker) {
+  b.set_probed(true);
+  half_open(0);
+  BOOST_TEST(!b.usable(at(1000).now));
+  BOOST_TEST(b.health(at(1000).now) == server_state::down);
+  b.on_probe(probed(true), at(1001), false);
+  BOOST_TEST(b.usable(at(1001).now));
+  BOOST_TEST(b.health(at(1001).now) == server_state::suspect);
+}
+
+BOOST_FIXTURE_TEST_CASE(permits_come_back_on_success_failure_and_cancel, one_breaker) {
+  half_open(0);
+  const auto far = at(60'000).now;
+  for (int i = 0; i < 3; ++i) b.admit(at(1000).now, far);
+  b.on_report(trial(succeeded(b.generation())), at(1001));
+  BOOST_TEST(b.usable(at(1001).now));
+  b.admit(at(1001).now, far);
+  BOOST_TEST(!b.usable(at(1001).now));
+  b.on_report(trial(failed(b.generation(), failure_class::caller)), at(1002));
+  BOOST_TEST(b.usable(at(1002).now));
+  b.admit(at(1002).now, far);
+  b.give_permit_back();
+  BOOST_TEST(b.usable(at(1002).now));
+}
+
+BOOST_FIXTURE_TEST_CASE(permits_expire, one_breaker) {
+  half_open(0);
+  for (int i = 0; i < 3; ++i) b.admit(at(1000).now, at(1500).now);
+  BOOST_TEST(!b.usable(at(1499).now));
+  BOOST_TEST(b.usable(at(1500).now));
+  for (int i = 0; i < 3; ++i) b.admit(at(1500).now, at(60'000).now);
+  BOOST_TEST(!b.usable(at(6499).now));
+  BOOST_TEST(b.usable(at(6500).now));
+}
+
+BOOST_FIXTURE_TEST_CASE(a_report_of_an_earlier_generation_gives_no_permit_back, one_breaker) {
+  half_open(0);
+  const auto old = b.generation();
+  b.on_report(failed(old), at(1001));
+  b.advance(at(3001));
+  BOOST_REQUIRE_EQUAL(b.state(), breaker_state::half_open);
+  for (int i = 0; i < 3; ++i) b.admit(at(3001).now, at(60'000).now);
+  b.on_report(trial(succeeded(old)), at(3002));
+  BOOST_TEST(!b.usable(at(3002).now));
+}
+
+BOOST_FIXTURE_TEST_CASE(three_good_trials_close_it, one_breaker) {
+  half_open(0);
+  b.on_report(trial(succeeded(b.generation(), 2)), at(1001));
+  BOOST_TEST(b.state() == breaker_state::half_open);
+  b.on_report(trial(succeeded(b.generation())), at(1002));
+  BOOST_TEST(b.state() == breaker_state::closed);
+}
+
+BOOST_FIXTURE_TEST_CASE(two_good_probes_close_it, one_breaker) {
+  b.set_probed(true);
+  half_open(0);
+  b.on_probe(probed(true), at(1001), false);
+  BOOST_TEST(b.state() == breaker_state::half_open);
+  b.on_probe(probed(true), at(1200), false);
+  BOOST_TEST(b.state() == breaker_state::closed);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_failed_trial_opens_it_for_twice_as_long, one_breaker) {
+  half_open(0);
+  b.on_report(trial(failed(b.generation())), at(1500));
+  BOOST_TEST(b.state() == breaker_state::open);
+  BOOST_TEST((b.next_event() == at(3500).now));
+}
+
+BOOST_FIXTURE_TEST_CASE(a_half_open_probe_that_hangs_opens_it_in_time, one_breaker) {
+  b.set_probed(true);
+  half_open(0);
+  BOOST_REQUIRE((b.next_event() == at(7000).now));
+  b.advance(at(6999));
+  BOOST_TEST(b.state() == breaker_state::half_open);
+  b.advance(at(7000));
+  BOOST_TEST(b.state() == breaker_state::open);
+  BOOST_TEST(b.cause().what->message.find("did not come back") != std::string::npos);
+}
+
+BOOST_FIXTURE_TEST_CASE(suspicion_asks_for_one_probe_at_a_time, one_breaker) {
+  b.set_probed(true);
+  BOOST_TEST(b.suspect(at(0).now));
+  BOOST_TEST(b.health(at(0).now) == server_state::suspect);
+  BOOST_TEST(!b.suspect(at(100).now));
+  b.on_probe(probed(true), at(200), false);
+  BOOST_TEST(b.health(at(200).now) == server_state::healthy);
+  BOOST_TEST(b.suspect(at(300).now));
+  BOOST_TEST(!b.suspect(at(2299).now));
+  BOOST_TEST(b.suspect(at(2300).now));
+}
+
+BOOST_FIXTURE_TEST_CASE(suspicion_and_one_failed_probe_open_it, one_breaker) {
+  b.set_probed(true);
+  b.on_report(succeeded(b.generation()), at(0));
+  b.suspect(at(10).now);
+  b.on_probe(probed(false), at(300), false);
+  BOOST_TEST(b.state() == breaker_state::open);
+  BOOST_TEST(b.cause().what->message == "probe refused");
+  BOOST_TEST((b.cause().at == at(300).wall));
+}
+
+BOOST_FIXTURE_TEST_CASE(flowing_traffic_outweighs_a_failed_probe_that_nobody_asked_for, one_breaker) {
+  b.on_report(succeeded(b.generation()), at(0));
+  b.on_probe(probed(false), at(500), false);
+  BOOST_TEST(b.state() == breaker_state::closed);
+  b.on_probe(probed(false), at(1500), false);
+  BOOST_TEST(b.state() == breaker_state::open);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_probe_whose_credentials_were_refused_found_the_server_alive, one_breaker) {
+  b.set_probed(true);
+  b.suspect(at(0).now);
+  failure f;
+  f.code = errc::authentication_failed;
+  f.where = stage::bind;
+  f.ldap_code = result_code::invalid_credentials;
+  auto report = probed(false);
+  report.error = std::make_shared<const failure>(f);
+  b.on_probe(report, at(100), false);
+  BOOST_TEST(b.health(at(100).now) == server_state::healthy);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_probe_that_failed_for_a_reason_of_ours_says_nothing, one_breaker) {
+  b.set_probed(true);
+  half_open(0);
+  failure f;
+  f.code = errc::internal;
+  auto report = probed(false);
+  report.error = std::make_shared<const failure>(f);
+  b.on_probe(report, at(1100), false);
+  BOOST_TEST(b.state() == breaker_state::half_open);
+  BOOST_TEST(!b.usable(at(1100).now));
+}
+
+BOOST_FIXTURE_TEST_CASE(an_open_breaker_sits_its_time_out_unless_nothing_else_serves, one_breaker) {
+  open(at(0));
+  b.on_probe(probed(true), at(100), false);
+  BOOST_TEST(b.state() == breaker_state::open);
+  b.on_probe(probed(true), at(200), true);
+  BOOST_TEST(b.state() == breaker_state::half_open);
+  BOOST_TEST(b.usable(at(200).now));
+}
+
+BOOST_FIXTURE_TEST_CASE(suspended_by_hand_until_resumed, one_breaker) {
+  b.suspend(duration{}, at(0).now);
+  BOOST_TEST(b.state() == breaker_state::suspended);
+  BOOST_TEST(b.health(at(0).now) == server_state::suspended);
+  BOOST_TEST(!b.next_event().has_value());
+  BOOST_TEST(!b.retry_after(at(0).now).has_value());
+  b.on_probe(probed(true), at(1), true);
+  fail(9, at(2));
+  BOOST_TEST(b.state() == breaker_state::suspended);
+  b.resume(at(3).now);
+  BOOST_TEST(b.state() == breaker_state::closed);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_suspension_with_a_time_to_live_ends_by_itself, one_breaker) {
+  b.suspend(seconds{5}, at(0).now);
+  BOOST_TEST(b.retry_after(at(1000).now)->count() == 4000);
+  b.advance(at(4999));
+  BOOST_TEST(b.state() == breaker_state::suspended);
+  b.advance(at(5000));
+  BOOST_TEST(b.state() == breaker_state::closed);
+}
+
+BOOST_FIXTURE_TEST_CASE(resuming_a_server_that_was_down_tries_it_first, one_breaker) {
+  open(at(0));
+  b.suspend(duration{}, at(1).now);
+  b.resume(at(2).now);
+  BOOST_TEST(b.state() == breaker_state::half_open);
+}
+
+BOOST_FIXTURE_TEST_CASE(suspending_twice_replaces_the_time_to_live, one_breaker) {
+  b.suspend(seconds{5}, at(0).now);
+  b.suspend(seconds{60}, at(0).now);
+  b.advance(at(5000));
+  BOOST_TEST(b.state() == breaker_state::suspended);
+  b.resume(at(5001).now);
+  BOOST_TEST(b.state() == breaker_state::closed);
+}
+
+BOOST_FIXTURE_TEST_CASE(resuming_what_is_not_suspended_changes_nothing, one_breaker) {
+  open(at(0));
+  b.resume(at(1).now);
+  BOOST_TEST(b.state() == breaker_state::open);
+}

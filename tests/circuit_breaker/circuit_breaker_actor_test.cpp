@@ -1,0 +1,332 @@
+// The breaker among its pools, its monitor and its callers.
+#include "breaker_fixture.hpp"
+
+#include <boost/test/unit_test.hpp>
+
+using namespace understudy;
+using namespace understudy::test;
+
+BOOST_FIXTURE_TEST_CASE(requests_go_to_the_first_level_with_generation_and_place, breaker_fixture) {
+  auto c = ask_for();
+  c.token = std::make_shared<cancel_token>();
+  c.token->rest_at(1, 77);
+  BOOST_TEST(perform(c).ok());
+  BOOST_REQUIRE_EQUAL(pools[0]->calls.size(), 1U);
+  BOOST_TEST(pools[0]->calls[0].generation > 0U);
+  BOOST_TEST(!pools[0]->calls[0].trial);
+  BOOST_TEST(c.token->server() == 0U);
+  BOOST_TEST(c.token->connection() == 0U);
+}
+
+BOOST_FIXTURE_TEST_CASE(an_opening_breaker_tells_pool_monitor_and_log, breaker_fixture) {
+  fail(0);
+  BOOST_REQUIRE_EQUAL(pools[0]->states.size(), 1U);
+  BOOST_TEST(pools[0]->states[0] == breaker_state::open);
+  BOOST_TEST(pools[1]->states.empty());
+  BOOST_REQUIRE_EQUAL(monitor->states.size(), 1U);
+  BOOST_TEST((monitor->states[0] == std::pair{server_id{0}, breaker_state::open}));
+  BOOST_TEST(log->contains("warning breaker"));
+  BOOST_TEST(log->contains("connection refused"));
+  BOOST_TEST(perform().ok());
+  BOOST_TEST(pools[0]->calls.empty());
+  BOOST_TEST(pools[1]->calls.size() == 1U);
+}
+
+BOOST_FIXTURE_TEST_CASE(half_open_follows_after_the_open_time, breaker_fixture) {
+  fail(0);
+  advance(milliseconds{1200});
+  BOOST_TEST(status(0).breaker == breaker_state::half_open);
+  BOOST_TEST((monitor->states.back() == std::pair{server_id{0}, breaker_state::half_open}));
+  probe(0, true);
+  probe(0, true);
+  BOOST_TEST(status(0).breaker == breaker_state::closed);
+  BOOST_TEST(pools[0]->states.back() == breaker_state::closed);
+  BOOST_TEST(status(0).serving == false);
+  advance(seconds{20});
+  BOOST_TEST(status(0).serving == true);
+  BOOST_TEST(perform().ok());
+  BOOST_TEST(pools[0]->calls.size() == 1U);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_half_open_probe_that_never_answers_opens_the_breaker_again, breaker_fixture) {
+  fail(0);
+  advance(milliseconds{1200});
+  BOOST_REQUIRE_EQUAL(status(0).breaker, breaker_state::half_open);
+  advance(seconds{6});
+  BOOST_TEST(status(0).breaker == breaker_state::open);
+}
+
+BOOST_FIXTURE_TEST_CASE(all_down_fails_at_once_with_causes_and_when_to_retry, breaker_fixture) {
+  fail(0);
+  fail(1);
+  const auto a = perform();
+  BOOST_TEST(a.code() == errc::breaker_open);
+  BOOST_TEST(a.error->retry_after.has_value());
+  BOOST_TEST(a.error->message.find("ldap0") != std::string::npos);
+  BOOST_TEST(a.error->message.find("ldap1") != std::string::npos);
+  BOOST_TEST(a.error->message.find(utc(clock->wall_now()).substr(0, 10)) != std::string::npos);
+  BOOST_TEST(a.error->cause_at.has_value());
+}
+
+BOOST_FIXTURE_TEST_CASE(a_write_with_only_read_only_servers_is_told_so, breaker_fixture) {
+  for (auto& s : all.servers) s.role = server_role::read_only;
+  tell_servers();
+  const auto a = perform(ask_for(delete_request{"cn=x"}));
+  BOOST_TEST(a.code() == errc::no_server);
+  BOOST_TEST(a.error->message.find("read_only") != std::string::npos);
+  BOOST_TEST(perform().ok());
+}
+
+BOOST_FIXTURE_TEST_CASE(writes_pass_over_read_only_servers, breaker_fixture) {
+  all.servers[0].role = server_role::read_only;
+  tell_servers();
+  BOOST_TEST(perform(ask_for(modify_request{"cn=x", {}})).ok());
+  BOOST_TEST(pools[0]->calls.empty());
+  BOOST_TEST(pools[1]->calls.size() == 1U);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_recast_goes_to_a_server_not_tried_yet, breaker_fixture) {
+  auto c = ask_for();
+  c.attempts = 1;
+  c.tried.insert(0);
+  c.last = refused();
+  BOOST_TEST(perform(c).ok());
+  BOOST_TEST(pools[1]->calls.size() == 1U);
+  BOOST_TEST(pools[1]->calls[0].attempts == 1);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_sole_server_is_tried_again, sole_server) {
+  auto c = ask_for();
+  c.attempts = 1;
+  c.tried.insert(0);
+  c.last = refused();
+  BOOST_TEST(perform(c).ok());
+}
+
+BOOST_FIXTURE_TEST_CASE(too_many_attempts_end_with_the_last_cause, sole_server) {
+  auto c = ask_for();
+  c.attempts = 4;
+  c.last = refused("reset by peer");
+  const auto a = perform(c);
+  BOOST_TEST(a.code() == errc::connection_failed);
+  BOOST_TEST(a.error->message == "reset by peer");
+  BOOST_TEST(pools[0]->calls.empty());
+}
+
+BOOST_FIXTURE_TEST_CASE(a_request_past_its_deadline_is_not_sent, breaker_fixture) {
+  auto c = ask_for();
+  c.deadline = now();
+  c.last = refused();
+  const auto a = perform(c);
+  BOOST_TEST(a.code() == errc::operation_timeout);
+  BOOST_TEST(a.error->cause == "connection refused");
+  BOOST_TEST(pools[0]->calls.empty());
+}
+
+BOOST_FIXTURE_TEST_CASE(a_cancelled_request_is_not_sent, breaker_fixture) {
+  auto c = ask_for();
+  c.token = std::make_shared<cancel_token>();
+  c.token->cancel();
+  BOOST_TEST(perform(c).code() == errc::cancelled);
+  BOOST_TEST(pools[0]->calls.empty());
+}
+
+BOOST_FIXTURE_TEST_CASE(cancel_is_forwarded_to_where_the_request_rests, breaker_fixture) {
+  auto token = std::make_shared<cancel_token>();
+  token->rest_at(1, 5);
+  tell(breaker, cancel_atom_v, token);
+  BOOST_TEST(pools[0]->cancels.empty());
+  BOOST_REQUIRE_EQUAL(pools[1]->cancels.size(), 1U);
+  BOOST_TEST(pools[1]->cancels[0] == token);
+  tell(breaker, cancel_atom_v, cancel_token_ptr{});
+  token->rest_at(99, 5);
+  tell(breaker, cancel_atom_v, token);
+}
+
+BOOST_FIXTURE_TEST_CASE(leases_are_routed_like_requests, breaker_fixture) {
+  lease_request want;
+  want.deadline = now() + seconds{5};
+  BOOST_TEST(ask<lease_grant>(breaker, lease_atom_v, want).code() == errc::pool_exhausted);
+  BOOST_TEST(pools[0]->leases.size() == 1U);
+  fail(0);
+  fail(1);
+  BOOST_TEST(ask<lease_grant>(breaker, lease_atom_v, want).code() == errc::breaker_open);
+}
+
+BOOST_FIXTURE_TEST_CASE(suspicion_has_the_server_probed_once, breaker_fixture) {
+  for (int i = 0; i < 10; ++i) tell(breaker, suspect_atom_v, server_id{0});
+  BOOST_TEST(monitor->probes == std::vector<server_id>{0}, boost::test_tools::per_element());
+  BOOST_TEST(status(0).state == server_state::suspect);
+  probe(0, true);
+  BOOST_TEST(status(0).state == server_state::healthy);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_failed_probe_of_a_suspected_server_opens_its_breaker, breaker_fixture) {
+  tell(breaker, suspect_atom_v, server_id{0});
+  probe(0, false);
+  BOOST_TEST(status(0).breaker == breaker_state::open);
+  BOOST_TEST(status(0).last_error == "probe refused");
+  BOOST_TEST(perform().ok());
+  BOOST_TEST(pools[1]->calls.size() == 1U);
+}
+
+BOOST_FIXTURE_TEST_CASE(silence_at_a_server_known_to_fail_is_told_to_its_pool_again, breaker_fixture) {
+  fail(0);
+  BOOST_REQUIRE_EQUAL(pools[0]->states.size(), 1U);
+  tell(breaker, suspect_atom_v, server_id{0});
+  BOOST_REQUIRE_EQUAL(pools[0]->states.size(), 2U);
+  BOOST_TEST(pools[0]->states[1] == breaker_state::open);
+  BOOST_TEST(monitor->probes.empty());
+  tell(breaker, suspect_atom_v, server_id{9});
+}
+
+BOOST_FIXTURE_TEST_CASE(suspended_by_an_operator_for_a_while, breaker_fixture) {
+  BOOST_TEST(*ask<bool>(breaker, suspend_atom_v, server_id{0}, std::uint32_t{5}).value == true);
+  BOOST_TEST(*ask<bool>(breaker, suspend_atom_v, server_id{9}, std::uint32_t{5}).value == false);
+  BOOST_TEST(status(0).state == server_state::suspended);
+  BOOST_TEST(pools[0]->states.back() == breaker_state::suspended);
+  advance(milliseconds{4999});
+  BOOST_TEST(status(0).state == server_state::suspended);
+  advance(milliseconds{1});
+  BOOST_TEST(status(0).state == server_state::healthy);
+  BOOST_TEST(*ask<bool>(breaker, resume_atom_v, server_id{0}).value == true);
+  BOOST_TEST(*ask<bool>(breaker, resume_atom_v, server_id{9}).value == false);
+}
+
+BOOST_FIXTURE_TEST_CASE(half_open_lets_few_trials_through, sole_server) {
+  pools[0]->keeps = true;
+  fail(0);
+  probe(0, true);
+  std::vector<answer_ptr<result_ptr>> asked;
+  for (int i = 0; i < 10; ++i) asked.push_back(start<result_ptr>(breaker, perform_atom_v, ask_for()));
+  run();
+  BOOST_TEST(pools[0]->calls.size() == 3U);
+  BOOST_TEST(pools[0]->calls[0].trial);
+  for (std::size_t i = 3; i < 10; ++i) BOOST_TEST(asked[i]->code() == errc::breaker_open);
+  report(trial(succeeded(pools[0]->calls[0].generation, 1, 0)));
+  start<result_ptr>(breaker, perform_atom_v, ask_for());
+  run();
+  BOOST_TEST(pools[0]->calls.size() == 4U);
+}
+
+BOOST_FIXTURE_TEST_CASE(late_results_of_the_time_before_do_not_open_it_again, sole_server) {
+  perform();
+  const auto before = pools[0]->calls[0].generation;
+  fail(0);
+  probe(0, true);
+  probe(0, true);
+  BOOST_REQUIRE_EQUAL(status(0).breaker, breaker_state::closed);
+  for (int i = 0; i < 64; ++i) report(failed(before));
+  BOOST_TEST(status(0).breaker == breaker_state::closed);
+}
+
+BOOST_FIXTURE_TEST_CASE(draining_refuses_everything_new, breaker_fixture) {
+  tell(breaker, drain_atom_v);
+  BOOST_TEST(perform().code() == errc::draining);
+  lease_request want;
+  want.deadline = now() + seconds{5};
+  BOOST_TEST(ask<lease_grant>(breaker, lease_atom_v, want).code() == errc::draining);
+  auto token = std::make_shared<cancel_token>();
+  tell(breaker, cancel_atom_v, token);
+  BOOST_TEST(pools[0]->cancels.size() == 1U);
+}
+
+BOOST_FIXTURE_TEST_CASE(new_settings_come_with_the_servers, sole_server) {
+  all.breaker.circuit_breaker_threshold = 2;
+  tell_servers();
+  fail(0, 2);
+  BOOST_TEST(status(0).breaker == breaker_state::open);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_server_without_pool_is_never_routed_to, breaker_fixture) {
+  std::vector<routed_server> broken{{context(all.servers[0], all, 0), pool_actor{}}, {nullptr, pools[1]->handle}};
+  tell(breaker, servers_atom_v, broken);
+  BOOST_TEST(perform().code() == errc::no_server);
+}
+
+BOOST_FIXTURE_TEST_CASE(without_a_monitor_trials_close_the_breaker, sole_server) {
+  kill(monitor->handle);
+  monitor->handle = nullptr;
+  tell(breaker, health_atom_v, caf::actor_addr{});
+  fail(0);
+  advance(milliseconds{1200});
+  for (int i = 0; i < 3; ++i) {
+    BOOST_TEST(perform().ok());
+    report(trial(succeeded(pools[0]->calls.back().generation, 1, 0)));
+  }
+  BOOST_TEST(status(0).breaker == breaker_state::closed);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_killed_pool_fails_its_requests_with_an_error, sole_server) {
+  kill(pools[0]->handle);
+  const auto a = perform();
+  BOOST_TEST(a.done());
+  BOOST_TEST(!a.ok());
+}
+
+namespace {
+
+/// A log that throws when it is armed.
+struct broken_log final : log_port {
+  explicit broken_log(std::shared_ptr<log_port> next) : inner(std::move(next)) {}
+  bool enabled(log_level) const override { return true; }
+  void write(log_level level, std::string_view component, std::string_view text, const fields& more) override {
+    if (std::exchange(fuse, false)) throw std::runtime_error("no room for a line");
+    inner->write(level, component, text, more);
+  }
+  std::shared_ptr<log_port> inner;
+  bool fuse = false;
+};
+
+/// A clock that throws when it is armed.
+struct broken_clock final : clock_port {
+  explicit broken_clock(std::shared_ptr<clock_port> next) : inner(std::move(next)) {}
+  time_point now() const override {
+    if (fuse.exchange(false)) throw std::runtime_error("no time");
+    return inner->now();
+  }
+  wall_time wall_now() const override { return inner->wall_now(); }
+  std::shared_ptr<clock_port> inner;
+  mutable std::atomic<bool> fuse{false};
+};
+
+struct broken_world : breaker_fixture {
+  std::shared_ptr<broken_clock> bad_clock = std::make_shared<broken_clock>(clock);
+  std::shared_ptr<broken_log> bad_log = std::make_shared<broken_log>(log);
+
+  broken_world() : breaker_fixture({1, 2}) {
+    auto world = *env;
+    world.clock = bad_clock;
+    world.log = bad_log;
+    kill(breaker);
+    breaker = own(spawn_circuit_breaker(system, std::make_shared<const environment>(world),
+                                        std::make_shared<const settings>(all)));
+    tell_servers();
+    tell(breaker, health_atom_v, monitor->handle.address());
+  }
+};
+
+}  // namespace
+
+BOOST_FIXTURE_TEST_CASE(an_exception_answers_one_request_and_the_breaker_goes_on, broken_world) {
+  fail(0, 4);
+  bad_clock->fuse = true;
+  BOOST_TEST(perform().code() == errc::internal);
+  BOOST_TEST(perform().ok());
+  // What was known is kept: one more failure opens it. The log line of that is lost, the news is not.
+  bad_log->fuse = true;
+  fail(0, 1);
+  BOOST_TEST(status(0).breaker == breaker_state::open);
+  BOOST_TEST(pools[0]->states.back() == breaker_state::open);
+  advance(milliseconds{1200});
+  BOOST_TEST(status(0).breaker == breaker_state::half_open);
+}
+
+BOOST_FIXTURE_TEST_CASE(exceptions_without_end_bring_it_down_for_its_supervisor, broken_world) {
+  for (int i = 0; i < 6; ++i) {
+    bad_clock->fuse = true;
+    perform();
+  }
+  BOOST_TEST(!perform().ok());
+  BOOST_TEST(log->contains("ending"));
+}

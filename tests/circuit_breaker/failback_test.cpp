@@ -1,0 +1,51 @@
+// Hold-down and ramp of a server that recovered.
+#include "understudy/actors/circuit_breaker/failback.hpp"
+#include "moments.hpp"
+
+#include <boost/test/unit_test.hpp>
+
+using namespace understudy;
+using namespace understudy::test;
+
+namespace {
+
+double share_at(const failback& f, std::int64_t ms) { return f.share(failback_options{}, at(ms).now); }
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(a_server_that_never_fell_has_its_whole_share) { BOOST_TEST(share_at(failback{}, 0) == 1.0); }
+
+BOOST_AUTO_TEST_CASE(a_recovered_server_is_held_down_then_ramps_up) {
+  failback f;
+  f.recovered(failback_options{}, 1, at(0).now);
+  BOOST_TEST(share_at(f, 0) == 0.0);
+  BOOST_TEST(share_at(f, 9999) == 0.0);
+  BOOST_TEST(share_at(f, 10'000) == 0.1, boost::test_tools::tolerance(1e-9));
+  BOOST_TEST(share_at(f, 15'000) == 0.55, boost::test_tools::tolerance(1e-9));
+  BOOST_TEST(share_at(f, 20'000) == 1.0);
+}
+
+BOOST_AUTO_TEST_CASE(flapping_doubles_the_hold_down_up_to_its_cap) {
+  failback f;
+  f.recovered(failback_options{}, 3, at(0).now);
+  BOOST_TEST(share_at(f, 39'999) == 0.0);
+  BOOST_TEST(share_at(f, 40'000) > 0.0);
+  f.recovered(failback_options{}, 100, at(0).now);
+  BOOST_TEST(share_at(f, 299'999) == 0.0);
+  BOOST_TEST(share_at(f, 300'000) > 0.0);
+}
+
+BOOST_AUTO_TEST_CASE(without_hold_down_and_ramp_it_is_back_at_once) {
+  failback_options o;
+  o.hold_down = o.ramp = duration{};
+  failback f;
+  f.recovered(o, 1, at(0).now);
+  BOOST_TEST(f.share(o, at(0).now) == 1.0);
+}
+
+BOOST_AUTO_TEST_CASE(falling_again_ends_the_ramp) {
+  failback f;
+  f.recovered(failback_options{}, 1, at(0).now);
+  f.fell();
+  BOOST_TEST(share_at(f, 1) == 1.0);
+}

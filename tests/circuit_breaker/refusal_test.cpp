@@ -1,0 +1,61 @@
+// What a caller is told when no server can take a request.
+#include "understudy/actors/circuit_breaker/refusal.hpp"
+#include "moments.hpp"
+
+#include <boost/test/unit_test.hpp>
+
+using namespace understudy;
+using namespace understudy::test;
+
+namespace {
+
+bool says(const failure& f, std::string_view part) { return f.message.find(part) != std::string::npos; }
+
+refused_server open_server(std::string name, std::int64_t ms, int retry) {
+  return {std::move(name), false, breaker_state::open, {refused("boom"), at(ms).wall}, milliseconds{retry}};
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(a_refusal_names_every_server_its_cause_and_time) {
+  const auto f = refusal({open_server("a:389", 0, 900), open_server("b:389", 5000, 400)}, nullptr);
+  BOOST_TEST(f.code == errc::breaker_open);
+  BOOST_TEST(says(f, "a:389 is held open by its breaker since it failed at " + utc(at(0).wall)));
+  BOOST_TEST(says(f, "b:389 is held open by its breaker since it failed at " + utc(at(5000).wall)));
+  BOOST_TEST(says(f, "connection_failed: boom"));
+  BOOST_TEST(f.retry_after->count() == 400);
+  BOOST_TEST(f.cause == "b:389: boom");
+  BOOST_TEST((*f.cause_at == at(5000).wall));
+}
+
+BOOST_AUTO_TEST_CASE(a_write_with_only_read_only_servers_finds_no_server) {
+  refused_server reader{"a:389", true, breaker_state::closed, {}, {}};
+  const auto f = refusal({reader}, nullptr);
+  BOOST_TEST(f.code == errc::no_server);
+  BOOST_TEST(says(f, "a:389 is read_only and takes no writes"));
+  BOOST_TEST(!f.retry_after.has_value());
+}
+
+BOOST_AUTO_TEST_CASE(a_write_whose_writable_server_is_open_is_held_by_the_breaker) {
+  refused_server reader{"a:389", true, breaker_state::closed, {}, {}};
+  const auto f = refusal({reader, open_server("b:389", 0, 70)}, nullptr);
+  BOOST_TEST(f.code == errc::breaker_open);
+  BOOST_TEST(f.retry_after->count() == 70);
+}
+
+BOOST_AUTO_TEST_CASE(suspended_servers_are_no_breakers_doing) {
+  const auto f = refusal({{"a:389", false, breaker_state::suspended, {}, {}}}, nullptr);
+  BOOST_TEST(f.code == errc::no_server);
+  BOOST_TEST(says(f, "a:389 is suspended by hand"));
+}
+
+BOOST_AUTO_TEST_CASE(no_servers_at_all_is_said_plainly) {
+  const auto f = refusal({}, nullptr);
+  BOOST_TEST(f.code == errc::no_server);
+  BOOST_TEST(says(f, "No server is configured"));
+}
+
+BOOST_AUTO_TEST_CASE(the_reason_of_the_recast_stands_in_when_no_breaker_knows_one) {
+  refused_server reader{"a:389", true, breaker_state::closed, {}, {}};
+  BOOST_TEST(refusal({reader}, refused("reset by peer")).cause == "reset by peer");
+}

@@ -1,0 +1,244 @@
+// Servers, breakers and selection together, on injected time.
+#include "understudy/actors/circuit_breaker/router.hpp"
+#include "moments.hpp"
+
+#include <boost/test/unit_test.hpp>
+#include <set>
+
+using namespace understudy;
+using namespace understudy::test;
+
+namespace {
+
+server_facts facts(server_id id, int priority) {
+  server_facts f;
+  f.id = id;
+  f.host = "ldap" + std::to_string(id);
+  f.port = 389;
+  f.name = f.host + ":389";
+  f.priority = priority;
+  return f;
+}
+
+struct two_levels {
+  router r{router_options{}, make_random(7)};
+  std::int64_t now = 0;
+
+  two_levels() {
+    r.update({facts(0, 1), facts(1, 2)});
+    r.set_probed(true);
+  }
+  std::optional<route> choose(const selection_query& what = {}) {
+    return r.choose(what, at(now + 30'000).now, at(now).now);
+  }
+  int chosen() {
+    const auto c = choose();
+    return c ? static_cast<int>(c->server) : -1;
+  }
+  void break_server(server_id id) {
+    for (int i = 0; i < 5; ++i) r.on_report(failed(0, failure_class::transport, id), at(now));
+  }
+  void probe(server_id id, bool ok) { r.on_probe(probed(ok, id), at(now)); }
+  /// Lets time pass in steps of 100 ms, probes answered as `up` says: half-open servers every 200 ms, others each 10 s.
+  template <class Up>
+  void pass(std::int64_t ms, Up&& up) {
+    for (const auto end = now + ms; now < end; now += 100) {
+      r.advance(at(now));
+      for (const auto& s : r.snapshot(at(now).now)) {
+        if ((s.breaker == breaker_state::half_open && now % 200 == 0) || now % 10'000 == 0) probe(s.id, up(s.id, now));
+      }
+    }
+  }
+  breaker_state state(server_id id) { return r.snapshot(at(now).now)[id].breaker; }
+};
+
+bool always_up(server_id, std::int64_t) { return true; }
+
+}  // namespace
+
+BOOST_FIXTURE_TEST_CASE(the_second_level_takes_over_when_the_first_opens, two_levels) {
+  BOOST_TEST(chosen() == 0);
+  break_server(0);
+  BOOST_TEST(chosen() == 1);
+  const auto changes = r.take_changes();
+  BOOST_REQUIRE_EQUAL(changes.size(), 1U);
+  BOOST_TEST(changes[0].state == breaker_state::open);
+  BOOST_TEST(changes[0].cause.what->message == "connection refused");
+  BOOST_TEST(r.take_changes().empty());
+}
+
+BOOST_FIXTURE_TEST_CASE(a_route_carries_the_breakers_generation, two_levels) {
+  const auto before = choose();
+  break_server(0);
+  pass(3000, always_up);
+  BOOST_TEST(state(0) == breaker_state::closed);
+  now += 60'000;
+  const auto after = choose();
+  BOOST_TEST(after->server == 0U);
+  BOOST_TEST(after->generation > before->generation);
+  BOOST_TEST(!after->trial);
+}
+
+BOOST_FIXTURE_TEST_CASE(failback_waits_for_the_hold_down_then_ramps, two_levels) {
+  break_server(0);
+  pass(2000, always_up);
+  BOOST_REQUIRE_EQUAL(state(0), breaker_state::closed);
+  for (; now < 10'000; now += 500) BOOST_TEST(chosen() == 1);
+  now = 14'000;
+  std::set<int> both;
+  for (int i = 0; i < 200; ++i) both.insert(chosen());
+  BOOST_TEST(both.size() == 2U);
+  now = 30'000;
+  for (int i = 0; i < 200; ++i) BOOST_TEST(chosen() == 0);
+}
+
+BOOST_FIXTURE_TEST_CASE(all_down_is_refused_with_causes_and_served_within_the_longest_backoff_later, two_levels) {
+  break_server(0);
+  break_server(1);
+  BOOST_TEST(!choose().has_value());
+  const auto why = r.refuse({}, nullptr, at(now).now);
+  BOOST_TEST(why.code == errc::breaker_open);
+  BOOST_TEST(why.retry_after.has_value());
+  const auto down = [](server_id, std::int64_t) { return false; };
+  pass(3'600'000, down);
+  BOOST_TEST(!choose().has_value());
+  std::size_t opened = 0;
+  for (const auto& s : r.snapshot(at(now).now)) opened += s.breaker_opened;
+  BOOST_TEST(opened < 160U);
+  const auto up_since = now;
+  while (!choose() && now - up_since < 80'000) pass(100, always_up);
+  BOOST_TEST(now - up_since <= 72'000);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_good_probe_ends_an_outage_early_when_nothing_else_serves, two_levels) {
+  break_server(0);
+  break_server(1);
+  probe(1, true);
+  const auto c = choose();
+  BOOST_REQUIRE(c.has_value());
+  BOOST_TEST(c->server == 1U);
+  BOOST_TEST(c->trial);
+  probe(0, true);
+  BOOST_TEST(state(0) == breaker_state::open);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_flapping_server_is_damped, two_levels) {
+  // Down and up for five seconds each, twenty times; callers all the time.
+  const auto up = [](server_id id, std::int64_t ms) { return id == 1 || (ms / 5000) % 2 == 1; };
+  int errors = 0;
+  for (; now < 200'000;) {
+    pass(100, up);
+    for (int i = 0; i < 10; ++i) {
+      const auto c = choose();
+      BOOST_REQUIRE(c.has_value());
+      const bool works = up(c->server, now);
+      errors += works ? 0 : 1;
+      r.on_report(
+          works ? succeeded(c->generation, 1, c->server) : failed(c->generation, failure_class::transport, c->server),
+          at(now));
+    }
+  }
+  BOOST_TEST(errors <= 10);
+  BOOST_TEST(r.snapshot(at(now).now)[0].breaker_opened <= 12U);
+  BOOST_TEST(r.snapshot(at(now).now)[1].breaker_opened == 0U);
+  pass(600'000, always_up);
+  BOOST_TEST(chosen() == 0);
+}
+
+BOOST_FIXTURE_TEST_CASE(load_follows_dispatches_and_outcomes, two_levels) {
+  r.update({facts(0, 1), facts(1, 1)});
+  for (int i = 0; i < 50; ++i) choose();
+  // Server 0 answers all of its own: the next ones go there.
+  r.on_report(succeeded(0, 25, 0), at(now));
+  int there = 0;
+  for (int i = 0; i < 20; ++i) there += chosen() == 0 ? 1 : 0;
+  BOOST_TEST(there == 20);
+}
+
+BOOST_FIXTURE_TEST_CASE(outcomes_that_were_never_reported_are_forgotten, two_levels) {
+  r.update({facts(0, 1), facts(1, 1)});
+  selection_query not_one;
+  not_one.tried.insert(1);
+  for (int i = 0; i < 1000; ++i) choose(not_one);
+  BOOST_TEST(chosen() == 1);
+  for (int i = 0; i < 14; ++i) {
+    now += 5000;
+    r.on_report(succeeded(0, 10, 1), at(now));
+    choose();
+  }
+  std::set<int> both;
+  for (int i = 0; i < 50; ++i) both.insert(chosen());
+  BOOST_TEST(both.size() == 2U);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_request_taken_back_gives_its_permit_back, two_levels) {
+  break_server(0);
+  break_server(1);
+  probe(0, true);
+  std::vector<route> taken;
+  while (const auto c = choose()) taken.push_back(*c);
+  BOOST_TEST(taken.size() == 3U);
+  r.take_back(taken.front());
+  BOOST_TEST(choose().has_value());
+}
+
+BOOST_FIXTURE_TEST_CASE(an_update_keeps_what_is_known_of_a_server, two_levels) {
+  break_server(0);
+  r.update({facts(2, 1), facts(0, 1)});
+  BOOST_TEST(chosen() == 2);
+  const auto all = r.snapshot(at(now).now);
+  BOOST_REQUIRE_EQUAL(all.size(), 2U);
+  BOOST_TEST(all[0].breaker == breaker_state::closed);
+  BOOST_TEST(all[1].breaker == breaker_state::open);
+  BOOST_TEST(!r.index_of(1).has_value());
+}
+
+BOOST_FIXTURE_TEST_CASE(a_snapshot_tells_everything_an_operator_asks, two_levels) {
+  r.on_report(succeeded(0, 10, 0), at(now));
+  break_server(0);
+  now = 100;
+  const auto all = r.snapshot(at(now).now);
+  BOOST_TEST(all[0].host == "ldap0");
+  BOOST_TEST(all[0].port == 389);
+  BOOST_TEST(all[0].state == server_state::down);
+  BOOST_TEST(all[0].last_error == "connection refused");
+  BOOST_TEST((*all[0].last_error_at == at(0).wall));
+  BOOST_TEST(all[0].retry_after->count() > 600);
+  BOOST_TEST(all[0].breaker_opened == 1U);
+  BOOST_TEST(!all[0].serving);
+  BOOST_TEST(all[1].serving);
+  BOOST_TEST(all[1].state == server_state::healthy);
+}
+
+BOOST_FIXTURE_TEST_CASE(latency_is_a_moving_average, two_levels) {
+  r.on_report(succeeded(0, 10, 1), at(now));
+  BOOST_TEST((r.snapshot(at(now).now)[1].latency == milliseconds{1}));
+  auto slow = succeeded(0, 1, 1);
+  slow.latency_total = milliseconds{11};
+  r.on_report(slow, at(now));
+  const auto latency = std::chrono::duration_cast<milliseconds>(r.snapshot(at(now).now)[1].latency);
+  BOOST_TEST(latency.count() == 4);
+}
+
+BOOST_FIXTURE_TEST_CASE(unknown_servers_are_ignored, two_levels) {
+  r.on_report(failed(0, failure_class::transport, 9), at(now));
+  r.on_probe(probed(false, 9), at(now));
+  BOOST_TEST(!r.suspect(9, at(now).now));
+  BOOST_TEST(!r.suspend(9, duration{}, at(now)));
+  BOOST_TEST(!r.resume(9, at(now)));
+  BOOST_TEST(r.take_changes().empty());
+}
+
+BOOST_FIXTURE_TEST_CASE(a_suspended_level_is_passed_over_until_resumed, two_levels) {
+  BOOST_TEST(r.suspend(0, duration{}, at(now)));
+  BOOST_TEST(chosen() == 1);
+  BOOST_TEST(r.resume(0, at(now)));
+  BOOST_TEST(chosen() == 0);
+}
+
+BOOST_AUTO_TEST_CASE(no_server_is_routed_to_while_none_is_known) {
+  router r{router_options{}, make_random(1)};
+  BOOST_TEST(!r.choose({}, at(1).now, at(0).now).has_value());
+  BOOST_TEST(r.refuse({}, nullptr, at(0).now).code == errc::no_server);
+  BOOST_TEST(!r.next_event().has_value());
+}

@@ -1,0 +1,253 @@
+// How connections end, and what becomes of what they carried: exactly one outcome each.
+#include "rig.hpp"
+
+#include "support/fault_gate.hpp"
+
+#include <algorithm>
+#include <boost/test/unit_test.hpp>
+#include <caf/send.hpp>
+
+using namespace understudy;
+using namespace understudy::test;
+using kind = connection_event::kind;
+
+BOOST_FIXTURE_TEST_CASE(recasts_reads_and_confesses_writes_when_the_server_dies, connection_rig) {
+  stub_directory directory;
+  use(directory);
+  auto one = open_ready();
+  directory.disturb_all({.silent = true});
+  const auto read = perform(one, find_user());
+  const auto write = perform(one, change_mail());
+  const auto probe = start<probe_report>(one, check_atom_v, now() + seconds{30});
+  BOOST_REQUIRE(reaches([&] { return directory.count(operation::modify) == 1; }));
+  seen->order.clear();
+  directory.reset_all();
+  BOOST_REQUIRE(reaches([&] { return read->done() && write->done() && probe->done(); }));
+
+  // The breaker knows before it is asked again.
+  const auto place = [&](const char* what) { return std::find(seen->order.begin(), seen->order.end(), what); };
+  BOOST_TEST((place("report") < place("recast")));
+  BOOST_TEST((seen->reports.back().failed == failure_class::transport));
+  BOOST_TEST((seen->events.back().what == kind::closed));
+  BOOST_TEST((cause().code == errc::connection_failed));
+  BOOST_REQUIRE(seen->recasts.size() == 1u);
+  BOOST_TEST(seen->recasts[0].attempts == 1);
+  BOOST_TEST(seen->recasts[0].tried.contains(3));
+  BOOST_REQUIRE(seen->recasts[0].last != nullptr);
+  BOOST_TEST((read->code() == errc::no_server));  // the breaker's answer in this test
+  BOOST_TEST((write->code() == errc::outcome_unknown));
+  BOOST_TEST(!probe->value->ok);
+  BOOST_TEST(gauge->completed.load() == 2u);
+  BOOST_TEST(metrics->totals().recast == 1u);
+  remove(one);
+}
+
+BOOST_FIXTURE_TEST_CASE(recasts_even_writes_of_which_nothing_was_sent, connection_rig) {
+  stub_directory directory;
+  fault_gate gate{directory.port()};
+  use_port(gate.port());
+  auto one = open_ready();
+  gate.set({.hold = true});
+  modify_request large;
+  large.dn = "cn=x";
+  large.changes.push_back({modification::kind::replace, {"v", {std::string(2 * 1024 * 1024, 'x')}}});
+  std::vector<answer_ptr<result_ptr>> answers;
+  for (int i = 0; i < 12; ++i) answers.push_back(perform(one, make_request(large)));
+  settle();
+  const auto last = perform(one, change_mail());
+  settle();
+  BOOST_TEST(status(one).in_flight == 13u);
+  gate.reset();
+  BOOST_REQUIRE(reaches([&] { return gauge->completed == 13u; }));
+  BOOST_TEST((answers.front()->code() == errc::outcome_unknown));
+  BOOST_TEST((last->code() == errc::no_server));
+  BOOST_TEST(seen->recasts.size() >= 1u);
+  BOOST_TEST((seen->recasts.back().what->op.index() == change_mail()->op.index()));
+  remove(one);
+}
+
+BOOST_FIXTURE_TEST_CASE(takes_an_expired_write_back_when_nothing_of_it_was_sent, connection_rig) {
+  stub_directory directory;
+  use(directory);
+  auto one = open_ready();
+  directory.pause();
+  modify_request large;
+  large.dn = "cn=large";
+  large.changes.push_back({modification::kind::replace, {"v", {std::string(8 * 1024 * 1024, 'x')}}});
+  const auto blocking = perform(one, make_request(large));
+  settle();
+  const auto behind = perform(one, make_request(delete_request{"cn=behind"}), milliseconds{500});
+  const auto after = perform(one, make_request(delete_request{"cn=after"}));
+  settle();
+  advance(milliseconds{500});
+  BOOST_TEST((behind->code() == errc::operation_timeout));
+  BOOST_TEST(!blocking->done());
+  directory.resume();
+  BOOST_REQUIRE(reaches([&] { return blocking->done() && after->done(); }));
+  BOOST_TEST(blocking->ok());
+  BOOST_TEST(after->ok());
+  const auto deleted = directory.requests(operation::remove);
+  BOOST_REQUIRE(deleted.size() == 1u);
+  BOOST_TEST(deleted[0].dn == "cn=after");
+  BOOST_TEST(directory.protocol_errors() == 0u);
+  remove(one);
+}
+
+BOOST_FIXTURE_TEST_CASE(gives_up_after_the_last_retry, connection_rig) {
+  server.max_retries = 2;
+  stub_directory directory;
+  use(directory);
+  auto one = open_ready();
+  directory.disturb_all({.silent = true});
+  auto tired = order(find_user());
+  tired.attempts = 2;
+  const auto read = perform(one, tired);
+  BOOST_REQUIRE(reaches([&] { return directory.count(operation::search) == 1; }));
+  directory.close_all();
+  BOOST_REQUIRE(reaches([&] { return read->done(); }));
+  BOOST_TEST((read->code() == errc::connection_failed));
+  BOOST_TEST(read->error->message.find("3 attempts") != std::string::npos, read->error->message);
+  BOOST_TEST(seen->recasts.empty());
+  remove(one);
+}
+
+BOOST_FIXTURE_TEST_CASE(holds_no_grudge_when_an_idle_connection_is_closed, connection_rig) {
+  stub_directory directory;
+  use(directory);
+  auto one = open_ready();
+  directory.close_all();
+  BOOST_REQUIRE(reaches_event(kind::closed));
+  BOOST_TEST(seen->reports.empty());
+  // What arrives before the pool knows goes elsewhere.
+  const auto stray = perform(one, change_mail());
+  run();
+  BOOST_TEST((stray->code() == errc::no_server));
+  BOOST_TEST(seen->recasts.size() == 1u);
+  BOOST_TEST(status(one).state == "closed");
+  remove(one);
+}
+
+BOOST_FIXTURE_TEST_CASE(closes_when_the_peer_breaks_the_protocol, connection_rig) {
+  const std::string unknown_id{"\x30\x0c\x02\x01\x63\x65\x07\x0a\x01\x00\x04\x00\x04\x00", 14};
+  const std::string garbage = "HTTP/1.1 400 Bad Request\r\n\r\n";
+  const std::string oversized{"\x30\x84\x7f\xff\xff\xff\x02\x01", 8};
+  std::uint64_t errors = 0;
+  for (const auto& bytes : {unknown_id, garbage, oversized}) {
+    stub_directory directory;
+    use(directory);
+    auto one = open_ready();
+    seen->recasts.clear();
+    directory.disturb(operation::search, {.silent = true});
+    const auto read = perform(one, find_user());
+    BOOST_REQUIRE(reaches([&] { return directory.count(operation::search) == 1; }));
+    directory.send_to_all(bytes);
+    BOOST_REQUIRE(reaches_event(kind::closed));
+    BOOST_TEST((cause().code == errc::connection_failed));
+    BOOST_TEST(cause().message.find("broke the protocol") != std::string::npos, cause().message);
+    BOOST_TEST(seen->recasts.size() == 1u);
+    BOOST_TEST(metrics->protocol_errors() == ++errors);
+    remove(one);
+  }
+}
+
+BOOST_FIXTURE_TEST_CASE(closes_when_an_answer_does_not_fit_its_request_or_cannot_be_decoded, connection_rig) {
+  // A modifyResponse to a search; an entry whose attributes run past its end.
+  const std::string wrong_kind{"\x30\x0c\x02\x01\x02\x67\x07\x0a\x01\x00\x04\x00\x04\x00", 14};
+  const std::string broken{"\x30\x0c\x02\x01\x02\x64\x07\x04\x01x\x30\x7f\x30\x00", 14};
+  for (const auto& bytes : {wrong_kind, broken}) {
+    stub_directory directory;
+    use(directory);
+    auto one = open_ready();
+    directory.disturb(operation::search, {.raw = bytes});
+    const auto read = perform(one, find_user());
+    BOOST_REQUIRE(reaches_event(kind::closed));
+    BOOST_TEST(read->done());
+    BOOST_TEST(cause().message.find("broke the protocol") != std::string::npos, cause().message);
+    remove(one);
+  }
+}
+
+BOOST_FIXTURE_TEST_CASE(never_returns_half_a_result, connection_rig) {
+  stub_directory directory;
+  use(directory);
+  auto one = open_ready();
+  directory.set_entries({entry{"cn=1", {}}, entry{"cn=2", {}}, entry{"cn=3", {}}});
+  directory.disturb(operation::search, {.entries = 2, .then = ending::reset});
+  const auto read = perform(one, find_user());
+  BOOST_REQUIRE(reaches([&] { return read->done(); }));
+  BOOST_TEST(!read->ok());
+  BOOST_TEST(seen->recasts.size() == 1u);
+  remove(one);
+}
+
+BOOST_FIXTURE_TEST_CASE(drains_without_a_failure_when_the_server_says_goodbye, connection_rig) {
+  stub_directory directory;
+  use(directory);
+  auto one = open_ready();
+  directory.disturb(operation::search, {.silent = true});
+  const auto read = perform(one, find_user());
+  BOOST_REQUIRE(reaches([&] { return directory.count(operation::search) == 1; }));
+  directory.notice_of_disconnection();
+  BOOST_REQUIRE(reaches_event(kind::closed));
+  BOOST_REQUIRE(seen->events.size() == 3u);
+  BOOST_TEST((seen->events[1].what == kind::draining));
+  BOOST_TEST(read->done());
+  BOOST_TEST(seen->recasts.size() == 1u);
+  BOOST_TEST(seen->reports.empty());
+  BOOST_TEST(metrics->protocol_errors() == 0u);
+  remove(one);
+}
+
+BOOST_FIXTURE_TEST_CASE(finishes_what_runs_before_it_closes, connection_rig) {
+  stub_directory directory;
+  use(directory);
+  auto one = open_ready();
+  directory.pause();
+  const auto running = perform(one, find_user());
+  settle();
+  tell(one, drain_atom_v);
+  BOOST_TEST(status(one).state == "draining");
+  const auto late = perform(one, find_user());
+  run();
+  BOOST_TEST((late->code() == errc::no_server));  // re-cast, not refused
+  BOOST_TEST(seen->events.size() == 1u);
+  directory.resume();
+  BOOST_REQUIRE(reaches_event(kind::closed));
+  BOOST_TEST(running->ok());
+  BOOST_TEST(seen->events.back().cause == nullptr);
+  BOOST_REQUIRE(reaches([&] { return directory.count(operation::unbind) == 1; }));
+  remove(one);
+}
+
+BOOST_FIXTURE_TEST_CASE(closes_at_once_when_told, connection_rig) {
+  stub_directory directory;
+  use(directory);
+  auto one = open_ready();
+  directory.disturb_all({.silent = true});
+  const auto read = perform(one, find_user());
+  const auto write = perform(one, change_mail());
+  BOOST_REQUIRE(reaches([&] { return directory.count(operation::modify) == 1; }));
+  tell(one, close_atom_v);
+  BOOST_TEST((seen->events.back().what == kind::closed));
+  BOOST_TEST(seen->events.back().cause == nullptr);
+  BOOST_TEST(seen->recasts.size() == 1u);
+  BOOST_TEST((write->code() == errc::outcome_unknown));
+  BOOST_TEST(seen->reports.empty());
+  BOOST_REQUIRE(reaches([&] { return directory.open_connections() == 0; }));
+  remove(one);
+}
+
+BOOST_FIXTURE_TEST_CASE(answers_everyone_when_its_actor_is_killed, connection_rig) {
+  stub_directory directory;
+  use(directory);
+  auto one = open_ready();
+  directory.disturb_all({.silent = true});
+  const auto read = perform(one, find_user());
+  const auto write = perform(one, change_mail());
+  BOOST_REQUIRE(reaches([&] { return directory.count(operation::modify) == 1; }));
+  kill(one);
+  BOOST_TEST(read->done());
+  BOOST_TEST((write->code() == errc::outcome_unknown));
+  BOOST_TEST(poller->registrations() == 0u);
+  BOOST_TEST(poller->timers() == 0u);
+}

@@ -1,0 +1,196 @@
+// What the breaker is told of operations, and when.
+#include "rig.hpp"
+
+#include <boost/test/unit_test.hpp>
+#include <caf/send.hpp>
+
+using namespace understudy;
+using namespace understudy::test;
+
+BOOST_FIXTURE_TEST_CASE(reports_successes_together_every_tenth_of_a_second, connection_rig) {
+  stub_directory directory;
+  use(directory);
+  auto one = open_ready();
+  for (int i = 0; i < 5; ++i) BOOST_TEST(outcome(one, find_user(i)).ok());
+  BOOST_TEST(seen->reports.empty());
+  advance(milliseconds{100});
+  BOOST_REQUIRE(seen->reports.size() == 1u);
+  BOOST_TEST(seen->reports[0].successes == 5u);
+  BOOST_TEST(seen->reports[0].server == 3u);
+  BOOST_TEST(seen->reports[0].generation == 5u);
+  BOOST_TEST(!seen->reports[0].failed.has_value());
+  advance(seconds{1});
+  BOOST_TEST(seen->reports.size() == 1u);
+  remove(one);
+}
+
+BOOST_FIXTURE_TEST_CASE(reports_overload_at_once_and_after_the_successes_before_it, connection_rig) {
+  stub_directory directory;
+  use(directory);
+  auto one = open_ready();
+  BOOST_TEST(outcome(one, find_user()).ok());
+  directory.on(operation::modify, reply{{.code = result_code::busy}});
+  BOOST_TEST((outcome(one, change_mail()).code() == errc::ldap_error));
+  BOOST_REQUIRE(seen->reports.size() == 1u);
+  BOOST_TEST(seen->reports[0].successes == 1u);
+  BOOST_TEST((seen->reports[0].failed == failure_class::overload));
+  BOOST_TEST(status(one).state == "ready");
+  remove(one);
+}
+
+BOOST_FIXTURE_TEST_CASE(does_not_hold_a_callers_mistakes_against_the_server, connection_rig) {
+  stub_directory directory;
+  use(directory);
+  auto one = open_ready();
+  directory.on(operation::search, reply{{.code = result_code::no_such_object}});
+  for (int i = 0; i < 20; ++i) BOOST_TEST((outcome(one, find_user()).code() == errc::ldap_error));
+  // Nor a deadline shorter than slow_call.
+  directory.disturb(operation::compare, {.silent = true});
+  const auto hasty = perform(one, make_request(compare_request{"cn=x", "cn", "y"}), milliseconds{100});
+  settle();
+  advance(milliseconds{200});
+  BOOST_TEST((hasty->code() == errc::operation_timeout));
+  BOOST_TEST(seen->reports.empty());
+  remove(one);
+}
+
+BOOST_FIXTURE_TEST_CASE(reports_a_slow_operation_once_before_it_ends, connection_rig) {
+  stub_directory directory;
+  use(directory);
+  auto one = open_ready();
+  directory.disturb(operation::search, {.silent = true});
+  const auto slow = perform(one, find_user(), seconds{30});
+  settle();
+  advance(seconds{5} - milliseconds{1});
+  BOOST_TEST(seen->reports.empty());
+  advance(milliseconds{1});
+  BOOST_REQUIRE(seen->reports.size() == 1u);
+  BOOST_TEST((seen->reports[0].failed == failure_class::slow));
+  BOOST_TEST(!slow->done());
+  advance(seconds{25});
+  BOOST_TEST((slow->code() == errc::operation_timeout));
+  BOOST_TEST(seen->reports.size() == 1u);
+  remove(one);
+}
+
+BOOST_FIXTURE_TEST_CASE(reports_the_outcome_of_a_trial_call_at_once_whatever_it_is, connection_rig) {
+  stub_directory directory;
+  use(directory);
+  auto one = open_ready();
+  auto good = order(find_user());
+  good.trial = true;
+  const auto fine = perform(one, good);
+  BOOST_REQUIRE(reaches([&] { return fine->done(); }));
+  BOOST_REQUIRE(seen->reports.size() == 1u);
+  BOOST_TEST(seen->reports[0].trial);
+  BOOST_TEST(seen->reports[0].successes == 1u);
+
+  directory.on(operation::search, reply{{.code = result_code::no_such_object}});
+  const auto nothing = perform(one, good);
+  BOOST_REQUIRE(reaches([&] { return nothing->done(); }));
+  BOOST_REQUIRE(seen->reports.size() == 2u);
+  BOOST_TEST(seen->reports[1].trial);
+  BOOST_TEST((seen->reports[1].failed == failure_class::caller));
+
+  good.token = std::make_shared<cancel_token>();
+  good.token->cancel();
+  const auto gone = perform(one, good);
+  run();
+  BOOST_TEST((gone->code() == errc::cancelled));
+  BOOST_REQUIRE(seen->reports.size() == 3u);
+  BOOST_TEST(seen->reports[2].trial);
+  remove(one);
+}
+
+BOOST_FIXTURE_TEST_CASE(voices_suspicion_once_for_each_silence, connection_rig) {
+  stub_directory directory;
+  use(directory);
+  auto one = open_ready();
+  advance(seconds{60});
+  BOOST_TEST(seen->suspicions == 0);  // idle is not silent
+  directory.pause();
+  const auto first = perform(one, find_user());
+  const auto second = perform(one, find_user());
+  settle();
+  advance(milliseconds{999});
+  BOOST_TEST(seen->suspicions == 0);
+  advance(milliseconds{1});
+  BOOST_TEST(seen->suspicions == 1);
+  advance(seconds{3});
+  BOOST_TEST(seen->suspicions == 1);
+  directory.resume();
+  BOOST_REQUIRE(reaches([&] { return first->done() && second->done(); }));
+  BOOST_TEST(first->ok());
+  directory.pause();
+  const auto third = perform(one, find_user());
+  settle();
+  advance(seconds{1});
+  BOOST_TEST(seen->suspicions == 2);
+  directory.resume();
+  BOOST_REQUIRE(reaches([&] { return third->done(); }));
+  remove(one);
+}
+
+BOOST_FIXTURE_TEST_CASE(asks_elsewhere_after_a_pause_what_a_busy_server_refused, connection_rig) {
+  stub_directory directory;
+  use(directory);
+  auto one = open_ready();
+  directory.on(operation::search, reply{{.code = result_code::busy}});
+  const auto read = perform(one, find_user());
+  BOOST_REQUIRE(reaches([&] { return gauge->completed == 1u; }));
+  BOOST_TEST(seen->reports.size() == 1u);
+  BOOST_TEST(seen->recasts.empty());
+  advance(milliseconds{100});
+  BOOST_REQUIRE(seen->recasts.size() == 1u);
+  BOOST_TEST(seen->recasts[0].last->ldap_code == 51);
+  BOOST_TEST((read->code() == errc::no_server));
+  BOOST_TEST(gauge->completed.load() == 1u);
+  remove(one);
+}
+
+BOOST_FIXTURE_TEST_CASE(retries_no_more_than_a_tenth_of_the_traffic, connection_rig) {
+  stub_directory directory;
+  use(directory);
+  auto one = open_ready();
+  directory.on(operation::search, reply{{.code = result_code::unavailable}});
+  std::size_t refused = 0;
+  for (int i = 0; i < 30; ++i) {
+    const auto before = gauge->completed.load();
+    const auto read = perform(one, find_user());
+    BOOST_REQUIRE(reaches([&] { return gauge->completed > before; }));
+    advance(milliseconds{100});
+    refused += read->code() == errc::ldap_error ? 1 : 0;
+  }
+  BOOST_TEST(seen->recasts.size() == 5u);
+  BOOST_TEST(refused == 25u);
+  directory.forget_rules();
+  for (int i = 0; i < 20; ++i) BOOST_TEST(outcome(one, find_user()).ok());
+  directory.on(operation::search, reply{{.code = result_code::unavailable}});
+  for (int i = 0; i < 5; ++i) {
+    static_cast<void>(perform(one, find_user()));
+    settle();
+  }
+  BOOST_REQUIRE(reaches([&] { return gauge->completed == 55u; }));
+  advance(milliseconds{100});
+  BOOST_TEST(seen->recasts.size() == 7u);
+  remove(one);
+}
+
+BOOST_FIXTURE_TEST_CASE(cancels_and_settles_what_waits_to_be_asked_elsewhere, connection_rig) {
+  stub_directory directory;
+  use(directory);
+  auto one = open_ready();
+  directory.on(operation::search, reply{{.code = result_code::busy}});
+  auto first = order(find_user());
+  const auto token = first.token;
+  const auto cancelled = perform(one, first);
+  const auto other = perform(one, find_user());
+  BOOST_REQUIRE(reaches([&] { return gauge->completed == 2u; }));
+  token->cancel();
+  tell(one, cancel_atom_v, token);
+  BOOST_TEST((cancelled->code() == errc::cancelled));
+  tell(one, close_atom_v);
+  BOOST_TEST(other->done());
+  BOOST_TEST(seen->recasts.size() == 1u);
+  remove(one);
+}

@@ -1,0 +1,66 @@
+// A connection on real sockets and virtual time, between a pool, a breaker and a gate that note what they are told.
+#pragma once
+#include "support/eventually.hpp"
+#include "support/stub_directory.hpp"
+#include "support/virtual_runtime.hpp"
+#include "understudy/actors/connection/connection_actor.hpp"
+
+#include <caf/actor.hpp>
+
+namespace understudy::test {
+
+/// What a connection's neighbours were told.
+struct neighbours {
+  std::vector<connection_event> events;
+  std::vector<outcome_report> reports;
+  std::vector<call> recasts;  ///< each answered with no_server
+  std::vector<credential_verdict> verdicts;
+  std::vector<std::string> order;  ///< "report", "event", "recast", in the order they were sent
+  int suspicions = 0, loads = 0, credential_questions = 0;
+  credential secret{"cn=service,dc=example,dc=com", understudy::secret{"service-password"}, 7};
+  failure_ptr refuse_credential;
+};
+
+class connection_rig : public virtual_runtime {
+ public:
+  connection_rig();
+
+  std::shared_ptr<neighbours> seen = std::make_shared<neighbours>();
+  connection_info server;
+  settings all;
+  load_gauge_ptr gauge = std::make_shared<load_gauge>();
+
+  /// The server that connections go to from now on.
+  void use(const stub_directory& directory);
+  void use_port(std::uint16_t port);
+
+  connection_actor open(connection_kind kind = connection_kind::pooled);
+  /// One that the fixture does not keep.
+  connection_actor open_unowned(connection_kind kind = connection_kind::pooled);
+  /// Opens one and waits until it is ready.
+  connection_actor open_ready(connection_kind kind = connection_kind::pooled);
+  /// True as soon as `condition` holds; sockets and actors run meanwhile, virtual time stands still.
+  bool reaches(const std::function<bool()>& condition);
+  bool reaches_event(connection_event::kind what);
+  /// The last event's cause; fails the test when there is none.
+  const failure& cause() const;
+
+  call order(request_ptr what, duration limit = seconds{30}) const;
+  answer_ptr<result_ptr> perform(const connection_actor& to, request_ptr what, duration limit = seconds{30});
+  answer_ptr<result_ptr> perform(const connection_actor& to, call what);
+  answer_ptr<result_ptr> perform_leased(const connection_actor& to, lease_id lease, request_ptr what);
+  /// Performs it and waits for its outcome.
+  answer<result_ptr> outcome(const connection_actor& to, request_ptr what);
+  connection_snapshot status(const connection_actor& of);
+  /// Tells the connection that it may go, and waits until it is gone.
+  void remove(connection_actor& one);
+
+ private:
+  caf::actor pool_, breaker_, gate_;
+};
+
+/// A search for "(uid=user1)" below the suffix.
+request_ptr find_user(int number = 1);
+request_ptr change_mail();
+
+}  // namespace understudy::test

@@ -1,0 +1,256 @@
+// TLS: whom we trust, what we say, and that no credential leaves before that is settled.
+#include "rig.hpp"
+
+#include "support/certificates.hpp"
+#include "support/slapd.hpp"
+#include "understudy/actors/connection/tls.hpp"
+
+#include <openssl/ssl.h>
+#include <boost/test/unit_test.hpp>
+#include <caf/send.hpp>
+
+using namespace understudy;
+using namespace understudy::test;
+using kind = connection_event::kind;
+
+namespace {
+
+struct tls_rig : connection_rig {
+  certificate_set certificates;
+
+  stub_options serve(const certificate_files& with, bool ldaps = true) {
+    stub_options o;
+    o.tls = tls_files{};
+    o.tls->certificate = with.certificate;
+    o.tls->key = with.key;
+    o.ldaps = ldaps;
+    server.ca_cert_path = certificates.ca.certificate().string();
+    server.use_ssl = ldaps;
+    server.use_tls = !ldaps;
+    return o;
+  }
+
+  /// A connection to a server with those options fails as ssl_error whose message has `reason`; no password was seen.
+  void check_refused(const stub_options& with, const std::string& reason) {
+    stub_directory directory{with};
+    use(directory);
+    const auto before = seen->events.size();
+    const auto asked = seen->credential_questions;
+    auto one = open();
+    BOOST_REQUIRE(reaches([&] { return seen->events.size() > before; }));
+    BOOST_TEST((seen->events.back().what == kind::failed));
+    BOOST_TEST((cause().code == errc::ssl_error), describe(cause()));
+    BOOST_TEST((cause().where == stage::secure));
+    BOOST_TEST(cause().message.find(reason) != std::string::npos, cause().message);
+    BOOST_TEST(seen->credential_questions == asked);
+    BOOST_TEST(directory.binds().empty());
+    BOOST_TEST(!directory.saw_in_clear("service-password"));
+    remove(one);
+  }
+};
+
+}  // namespace
+
+BOOST_FIXTURE_TEST_CASE(carries_ldaps_and_start_tls_alike, tls_rig) {
+  for (const bool ldaps : {true, false}) {
+    stub_directory directory{serve(certificates.server, ldaps)};
+    use(directory);
+    auto one = open_ready();
+    BOOST_TEST(status(one).encryption.substr(0, 4) == "TLSv");
+    std::vector<answer_ptr<result_ptr>> answers;
+    for (int i = 0; i < 64; ++i) answers.push_back(perform(one, find_user(i)));
+    BOOST_REQUIRE(reaches([&] { return answers.back()->done(); }));
+    for (const auto& a : answers) BOOST_TEST(a->ok());
+    BOOST_REQUIRE(directory.binds().size() == 1u);
+    BOOST_TEST(directory.binds()[0].encrypted);
+    BOOST_TEST(!directory.saw_in_clear("service-password"));
+    BOOST_TEST(directory.count(operation::start_tls) == (ldaps ? 0u : 1u));
+    remove(one);
+  }
+}
+
+BOOST_FIXTURE_TEST_CASE(moves_mebibytes_through_tls_in_both_directions, tls_rig) {
+  stub_directory directory{serve(certificates.server)};
+  use(directory);
+  auto one = open_ready();
+  std::string large;
+  for (int i = 0; large.size() < 3 * 1024 * 1024; ++i) large += std::to_string(i);
+  directory.set_entries({entry{"cn=x", {{"v", {large}}}}});
+  const auto got = outcome(one, find_user());
+  BOOST_REQUIRE(got.ok());
+  BOOST_TEST(((*got.value)->entries.at(0).attributes.at(0).values.at(0) == large));
+  BOOST_TEST(outcome(one, make_request(compare_request{"cn=x", "v", large})).ok());
+  BOOST_TEST((directory.requests(operation::compare).back().compared_value == large));
+  remove(one);
+}
+
+BOOST_FIXTURE_TEST_CASE(refuses_certificates_that_prove_nothing_and_says_why, tls_rig) {
+  for (const bool ldaps : {true, false}) {
+    check_refused(serve(certificates.expired, ldaps), "certificate has expired");
+    check_refused(serve(certificates.not_yet_valid, ldaps), "not yet valid");
+    check_refused(serve(certificates.of_other_ca, ldaps), "unable to get local issuer certificate");
+  }
+}
+
+BOOST_FIXTURE_TEST_CASE(checks_the_configured_name_and_nothing_else, tls_rig) {
+  check_refused(serve(certificates.wrong_name), "IP address mismatch");
+  server.host = "localhost";
+  check_refused(serve(certificates.wrong_name), "hostname mismatch");
+  // The name that the user configured counts, wherever it leads.
+  server.host = "ldap.example.com";
+  resolver->set("ldap.example.com", {"127.0.0.1"});
+  stub_directory directory{serve(certificates.wrong_name)};
+  use(directory);
+  auto one = open_ready();
+  remove(one);
+  check_refused(serve(certificates.server), "hostname mismatch");
+}
+
+BOOST_FIXTURE_TEST_CASE(verifies_nothing_when_told_so, tls_rig) {
+  server.validate_cert = false;
+  stub_directory directory{serve(certificates.expired)};
+  use(directory);
+  auto one = open_ready();
+  remove(one);
+}
+
+BOOST_FIXTURE_TEST_CASE(refuses_revoked_certificates_when_the_ca_file_has_a_revocation_list, tls_rig) {
+  auto with = serve(certificates.revoked);
+  const auto both = read_file(certificates.ca.certificate()) + read_file(certificates.crl);
+  server.ca_cert_path = certificates.folder.write("ca-and-crl.pem", both).string();
+  check_refused(with, "certificate revoked");
+  with = serve(certificates.server);
+  server.ca_cert_path = (certificates.folder / "ca-and-crl.pem").string();
+  stub_directory directory{with};
+  use(directory);
+  auto one = open_ready();
+  remove(one);
+}
+
+BOOST_FIXTURE_TEST_CASE(refuses_protocols_older_than_tls_1_2, tls_rig) {
+  auto with = serve(certificates.server);
+  with.tls->max_version = TLS1_1_VERSION;
+  check_refused(with, "TLS handshake failed");
+}
+
+BOOST_FIXTURE_TEST_CASE(never_falls_back_to_plain_text, tls_rig) {
+  auto with = serve(certificates.server, false);
+  {
+    stub_directory directory{with};
+    use(directory);
+    directory.on(operation::start_tls, reply{{.code = result_code::protocol_error, .diagnostic = "no TLS here"}});
+    auto one = open();
+    BOOST_REQUIRE(reaches_event(kind::failed));
+    BOOST_TEST((cause().code == errc::ssl_error));
+    BOOST_TEST(cause().message.find("StartTLS was refused") != std::string::npos, cause().message);
+    BOOST_TEST(cause().message.find("no TLS here") != std::string::npos, cause().message);
+    BOOST_TEST(directory.binds().empty());
+    remove(one);
+  }
+  // An answer slipped in behind the agreement is not taken for an answer of the protected session.
+  stub_directory directory{with};
+  use(directory);
+  const std::string agreed{"\x30\x0c\x02\x01\x01\x78\x07\x0a\x01\x00\x04\x00\x04\x00", 14};
+  const std::string injected{"\x30\x0c\x02\x01\x02\x61\x07\x0a\x01\x00\x04\x00\x04\x00", 14};
+  directory.disturb(operation::start_tls, {.raw = agreed + injected});
+  const auto before = seen->events.size();
+  auto one = open();
+  BOOST_REQUIRE(reaches([&] { return seen->events.size() > before; }));
+  BOOST_TEST((cause().code == errc::ssl_error));
+  BOOST_TEST(cause().message.find("unprotected bytes") != std::string::npos, cause().message);
+  remove(one);
+}
+
+BOOST_FIXTURE_TEST_CASE(gives_up_handshakes_and_start_tls_that_never_end, tls_rig) {
+  server.timeout = seconds{2};
+  {
+    stub_directory directory{serve(certificates.server)};
+    directory.set_handshake(handshake::ignore);
+    use(directory);
+    auto one = open();
+    BOOST_REQUIRE(reaches([&] { return status(one).state == "securing"; }));
+    advance(seconds{2});
+    BOOST_REQUIRE(reaches_event(kind::failed));
+    BOOST_TEST((cause().code == errc::connection_timeout));
+    BOOST_TEST((cause().where == stage::secure));
+    remove(one);
+  }
+  stub_directory directory{serve(certificates.server, false)};
+  use(directory);
+  directory.disturb(operation::start_tls, {.silent = true});
+  const auto before = seen->events.size();
+  auto one = open();
+  BOOST_REQUIRE(reaches([&] { return directory.count(operation::start_tls) == 1; }));
+  advance(seconds{2});
+  BOOST_REQUIRE(seen->events.size() > before);
+  BOOST_TEST((cause().code == errc::connection_timeout));
+  BOOST_TEST((cause().where == stage::secure));
+  remove(one);
+}
+
+BOOST_FIXTURE_TEST_CASE(names_the_file_that_is_missing_or_broken, tls_rig) {
+  const auto good = serve(certificates.server);
+  server.ca_cert_path = "/nonexistent/ca.pem";
+  check_refused(good, "/nonexistent/ca.pem");
+  server.ca_cert_path = certificates.folder.write("empty.pem", "not a certificate").string();
+  check_refused(good, "empty.pem");
+  server.ca_cert_path = certificates.ca.certificate().string();
+  server.client_cert_path = certificates.client.certificate.string();
+  server.client_key_path = certificates.server.key.string();
+  check_refused(good, "client key");
+}
+
+BOOST_FIXTURE_TEST_CASE(shows_its_certificate_to_a_server_that_demands_one, tls_rig) {
+  auto with = serve(certificates.server);
+  with.tls->client_ca = certificates.ca.certificate();
+  with.tls->client_required = true;
+  server.client_cert_path = certificates.client.certificate.string();
+  server.client_key_path = certificates.client.key.string();
+  stub_directory directory{with};
+  use(directory);
+  auto one = open_ready();
+  BOOST_TEST(outcome(one, find_user()).ok());
+  remove(one);
+}
+
+BOOST_FIXTURE_TEST_CASE(speaks_tls_with_slapd, tls_rig) {
+  slapd_options with;
+  with.certificate = certificates.server.certificate;
+  with.key = certificates.server.key;
+  with.ca = certificates.ca.certificate();
+  slapd directory{with};
+  server.ca_cert_path = certificates.ca.certificate().string();
+  server.bind_dn = seen->secret.bind_dn = admin_dn;
+  seen->secret.password = secret{admin_password};
+  for (const bool ldaps : {true, false}) {
+    server.use_ssl = ldaps;
+    server.use_tls = !ldaps;
+    use_port(ldaps ? directory.tls_port() : directory.port());
+    auto one = open_ready();
+    const auto got = outcome(one, find_user());
+    BOOST_REQUIRE(got.ok());
+    BOOST_TEST((*got.value)->entries.at(0).dn == user_dn(1));
+    remove(one);
+  }
+}
+
+BOOST_FIXTURE_TEST_CASE(reads_certificates_again_when_they_change_on_disk, tls_rig) {
+  static_cast<void>(serve(certificates.server));
+  server.ca_cert_path = certificates.folder.write("trusted.pem", read_file(certificates.ca.certificate())).string();
+  tls_contexts contexts;
+  const auto first = contexts.get(server);
+  BOOST_REQUIRE(first.context);
+  BOOST_TEST((contexts.get(server).context == first.context));
+  auto unchecked = server;
+  unchecked.validate_cert = false;
+  BOOST_TEST((contexts.get(unchecked).context != first.context));
+  certificates.folder.write("trusted.pem", read_file(certificates.other_ca.certificate()));
+  const auto second = contexts.get(server);
+  BOOST_REQUIRE(second.context);
+  BOOST_TEST((second.context != first.context));
+  certificates.folder.write("trusted.pem", "nonsense");
+  const auto broken = contexts.get(server);
+  BOOST_TEST(!broken.context);
+  BOOST_REQUIRE(broken.error);
+  BOOST_TEST((broken.error->code == errc::ssl_error));
+}

@@ -1,0 +1,302 @@
+// The gate on injected time: one bind of an untried secret at a time, none of a refused one, no account locked.
+#include "understudy/actors/connection_manager/credential_gate.hpp"
+
+#include <boost/test/unit_test.hpp>
+
+using namespace understudy;
+using std::chrono::minutes;
+
+namespace {
+
+using kind = credential_verdict::kind;
+
+struct gate_fixture {
+  gate_fixture() { accept_secret("right"); }
+
+  void accept_secret(std::string_view value) { put(gate.set_secret(account, secret{value}, now)); }
+
+  // Asks for `server`; what was answered to it at once: a version, 0 (refused), or nothing (waits).
+  std::optional<std::uint64_t> ask(server_id server, credential_gate::account_id who = 0) {
+    const auto ticket = ++tickets;
+    put(gate.ask(ticket, who, server, now + seconds{30}, now));
+    return answered(ticket);
+  }
+
+  std::optional<std::uint64_t> answered(std::uint64_t ticket) {
+    const auto found = told.find(ticket);
+    return found == told.end() ? std::nullopt : std::optional{found->second.version};
+  }
+
+  void judge(std::uint64_t version, kind what, server_id server = 1) {
+    credential_verdict v;
+    v.server = server;
+    v.version = version;
+    v.what = what;
+    if (what == kind::refused) {
+      failure f;
+      f.code = errc::authentication_failed;
+      f.where = stage::bind;
+      f.ldap_code = 49;
+      f.server = "ldap1:389";
+      v.cause = std::make_shared<const failure>(f);
+    }
+    put(gate.judge(v, now, wall));
+  }
+
+  void advance(duration by) {
+    now += by;
+    put(gate.tick(now));
+  }
+
+  void put(const gate_answers& answers) {
+    for (const auto& a : answers) {
+      BOOST_TEST(told.count(a.ticket) == 0U);  // nobody is answered twice
+      BOOST_TEST((a.version == 0) == (a.refusal != nullptr));
+      told[a.ticket] = a;
+    }
+  }
+
+  const failure& refusal(std::uint64_t ticket) { return *told.at(ticket).refusal; }
+
+  gate_options options;
+  credential_gate gate{options};
+  credential_gate::account_id account = gate.add_account("cn=service", "password_file /run/secret", minutes{1});
+  time_point now{std::chrono::hours{1}};
+  wall_time wall{std::chrono::hours{1}};
+  std::uint64_t tickets = 0;
+  std::map<std::uint64_t, gate_answer> told;
+};
+
+}  // namespace
+
+BOOST_FIXTURE_TEST_CASE(first_bind_goes_alone, gate_fixture) {
+  BOOST_TEST(ask(1).value_or(0) != 0U);
+  BOOST_TEST(!ask(2).has_value());
+  BOOST_TEST(!ask(3).has_value());
+}
+
+BOOST_FIXTURE_TEST_CASE(accepted_secret_lets_all_go, gate_fixture) {
+  const auto version = ask(1).value();
+  ask(2);
+  ask(3);
+  judge(version, kind::accepted);
+  BOOST_TEST(answered(2).value_or(0) != 0U);
+  BOOST_TEST(answered(3).value_or(0) != 0U);
+  BOOST_TEST(ask(1).value_or(0) != 0U);
+  BOOST_TEST(ask(1).value_or(0) != 0U);
+}
+
+BOOST_FIXTURE_TEST_CASE(refused_secret_is_sent_by_nobody, gate_fixture) {
+  const auto version = ask(1).value();
+  ask(2);
+  judge(version, kind::refused);
+  BOOST_TEST(answered(2).value_or(1) == 0U);
+  for (int i = 0; i < 100; ++i) {
+    advance(seconds{8});
+    BOOST_TEST(ask(static_cast<server_id>(i % 3)).value_or(1) == 0U);
+  }
+  BOOST_TEST(gate.refused(account));
+  BOOST_TEST(gate.any_refused());
+}
+
+BOOST_FIXTURE_TEST_CASE(refusal_says_who_when_and_what_to_do, gate_fixture) {
+  judge(ask(1).value(), kind::refused);
+  advance(minutes{5});
+  ask(2);
+  const auto& f = refusal(2);
+  BOOST_TEST(static_cast<int>(f.code) == static_cast<int>(errc::authentication_failed));
+  BOOST_TEST(static_cast<int>(classify(f)) == static_cast<int>(failure_class::credential));
+  BOOST_TEST(f.ldap_code == 49);
+  BOOST_TEST(f.server == "ldap1:389");
+  BOOST_TEST(f.message.find("cn=service") != std::string::npos);
+  BOOST_TEST(f.message.find("password_file /run/secret") != std::string::npos);
+  BOOST_TEST(f.message.find("tried again in 600 s") != std::string::npos);
+  BOOST_TEST((f.retry_after == std::optional<milliseconds>{minutes{1}}));
+  BOOST_TEST((f.cause_at == std::optional<wall_time>{wall}));
+}
+
+BOOST_FIXTURE_TEST_CASE(hour_of_a_wrong_password_costs_one_bind_a_retry, gate_fixture) {
+  int binds = 0;
+  for (int second = 0; second < 3600; ++second) {
+    for (server_id server = 0; server < 3; ++server) {
+      if (const auto version = ask(server); version.value_or(0) != 0) {
+        ++binds;
+        judge(*version, kind::refused, server);
+      }
+    }
+    advance(seconds{1});
+  }
+  BOOST_TEST(binds == 4);
+}
+
+BOOST_FIXTURE_TEST_CASE(changed_secret_is_tried_at_once_and_alone, gate_fixture) {
+  judge(ask(1).value(), kind::refused);
+  accept_secret("new");
+  BOOST_TEST(!gate.refused(account));
+  const auto version = ask(2);
+  BOOST_TEST(version.value_or(0) != 0U);
+  BOOST_TEST(!ask(3).has_value());
+  judge(*version, kind::accepted);
+  BOOST_TEST(answered(3).value_or(0) != 0U);
+  BOOST_TEST(!gate.any_refused());
+}
+
+BOOST_FIXTURE_TEST_CASE(same_bytes_are_no_change, gate_fixture) {
+  judge(ask(1).value(), kind::refused);
+  accept_secret("right");
+  BOOST_TEST(ask(2).value_or(1) == 0U);
+}
+
+BOOST_FIXTURE_TEST_CASE(waiters_go_on_with_a_changed_secret, gate_fixture) {
+  const auto old = ask(1).value();
+  ask(2);
+  accept_secret("new");
+  BOOST_TEST(answered(2).value_or(0) != 0U);
+  judge(old, kind::refused);
+  BOOST_TEST(!gate.refused(account));
+  BOOST_TEST(!ask(3).has_value());
+}
+
+BOOST_FIXTURE_TEST_CASE(stream_of_wrong_secrets_is_stopped, gate_fixture) {
+  int binds = 0;
+  for (int i = 0; i < 55; ++i) {
+    accept_secret("guess " + std::to_string(i));
+    if (const auto version = ask(1); version.value_or(0) != 0) {
+      ++binds;
+      judge(*version, kind::refused);
+    }
+    advance(minutes{1});
+  }
+  BOOST_TEST(binds == 12);  // three each quarter of an hour
+  accept_secret("another");
+  ask(1);
+  BOOST_TEST(refusal(tickets).message.find("last 3 passwords") != std::string::npos);
+}
+
+BOOST_FIXTURE_TEST_CASE(binds_refused_together_count_once, gate_fixture) {
+  const auto version = ask(1).value();
+  judge(version, kind::accepted);
+  for (server_id server = 0; server < 5; ++server) {
+    ask(server);
+  }
+  for (server_id server = 0; server < 5; ++server) {
+    judge(version, kind::refused, server);
+  }
+  accept_secret("new");
+  BOOST_TEST(ask(1).value_or(0) != 0U);
+}
+
+BOOST_FIXTURE_TEST_CASE(command_lifts_a_refusal, gate_fixture) {
+  judge(ask(1).value(), kind::refused);
+  gate.retry_now(account);
+  BOOST_TEST(ask(2).value_or(0) != 0U);
+  BOOST_TEST(!ask(3).has_value());
+}
+
+BOOST_FIXTURE_TEST_CASE(unknown_hands_the_turn_to_another_server_first, gate_fixture) {
+  const auto version = ask(1).value();
+  ask(1);
+  ask(2);
+  judge(version, kind::unknown);
+  BOOST_TEST(!answered(2).has_value());
+  BOOST_TEST(answered(3).value_or(0) != 0U);
+}
+
+BOOST_FIXTURE_TEST_CASE(unknown_without_waiters_frees_the_turn, gate_fixture) {
+  judge(ask(1).value(), kind::unknown);
+  BOOST_TEST(ask(2).value_or(0) != 0U);
+}
+
+BOOST_FIXTURE_TEST_CASE(late_unknown_does_not_end_the_turn_of_the_next, gate_fixture) {
+  const auto first = ask(1).value();
+  ask(2);
+  ask(3);
+  advance(options.turn);
+  BOOST_TEST(answered(2).value_or(0) != 0U);
+  judge(first, kind::unknown);
+  BOOST_TEST(!answered(3).has_value());
+}
+
+BOOST_FIXTURE_TEST_CASE(vanished_holder_loses_its_turn_by_time, gate_fixture) {
+  ask(1);
+  ask(2);
+  advance(options.turn - milliseconds{1});
+  BOOST_TEST(!answered(2).has_value());
+  BOOST_TEST((gate.next_tick() == std::optional{now + milliseconds{1}}));
+  advance(milliseconds{1});
+  BOOST_TEST(answered(2).value_or(0) != 0U);
+}
+
+BOOST_FIXTURE_TEST_CASE(late_refusal_counts, gate_fixture) {
+  const auto first = ask(1).value();
+  ask(2);
+  advance(options.turn);
+  judge(first, kind::refused);
+  BOOST_TEST(ask(3).value_or(1) == 0U);
+}
+
+BOOST_FIXTURE_TEST_CASE(waiting_ends_at_the_deadline, gate_fixture) {
+  ask(1);
+  put(gate.ask(++tickets, account, 2, now + seconds{2}, now));
+  advance(seconds{2});
+  BOOST_TEST(answered(2).value_or(1) == 0U);
+  BOOST_TEST(static_cast<int>(classify(refusal(2))) == static_cast<int>(failure_class::credential));
+}
+
+BOOST_FIXTURE_TEST_CASE(old_acceptance_is_renewed_by_one_bind, gate_fixture) {
+  judge(ask(1).value(), kind::accepted);
+  advance(options.fresh);
+  const auto version = ask(1);
+  BOOST_TEST(version.value_or(0) != 0U);
+  BOOST_TEST(!ask(2).has_value());
+  BOOST_TEST(!ask(3).has_value());
+  judge(*version, kind::refused);  // rotated meanwhile: one bind, not three
+  BOOST_TEST(answered(3).value_or(1) == 0U);
+  BOOST_TEST(answered(4).value_or(1) == 0U);
+}
+
+BOOST_FIXTURE_TEST_CASE(renewal_waits_a_short_turn_only, gate_fixture) {
+  judge(ask(1).value(), kind::accepted);
+  advance(options.fresh);
+  ask(1);
+  ask(2);
+  advance(options.renewed_turn);
+  BOOST_TEST(answered(3).value_or(0) != 0U);
+}
+
+BOOST_FIXTURE_TEST_CASE(equal_credentials_share_a_verdict, gate_fixture) {
+  const auto other = gate.add_account("cn=service", "password_command get-secret", minutes{1});
+  put(gate.set_secret(other, secret{"right"}, now));
+  const auto version = ask(1).value();
+  BOOST_TEST(!ask(2, other).has_value());
+  judge(version, kind::refused);
+  BOOST_TEST(answered(2).value_or(1) == 0U);
+  BOOST_TEST(gate.refused(other));
+}
+
+BOOST_FIXTURE_TEST_CASE(different_accounts_do_not_wait_for_each_other, gate_fixture) {
+  const auto same_name = gate.add_account("cn=service", "a", duration::zero());
+  const auto same_bytes = gate.add_account("cn=other", "b", duration::zero());
+  put(gate.set_secret(same_name, secret{"different"}, now));
+  put(gate.set_secret(same_bytes, secret{"right"}, now));
+  judge(ask(1).value(), kind::refused);
+  BOOST_TEST(ask(2, same_name).value_or(0) != 0U);
+  BOOST_TEST(ask(3, same_bytes).value_or(0) != 0U);
+  BOOST_TEST(!gate.refused(same_name));
+}
+
+BOOST_FIXTURE_TEST_CASE(unknown_versions_are_ignored, gate_fixture) {
+  judge(0, kind::accepted);
+  judge(~std::uint64_t{0}, kind::refused);
+  BOOST_TEST(ask(1).value_or(0) != 0U);
+  BOOST_TEST(!ask(2).has_value());
+}
+
+BOOST_FIXTURE_TEST_CASE(retry_is_announced, gate_fixture) {
+  BOOST_TEST(!gate.retry_at(account, now).has_value());
+  judge(ask(1).value(), kind::refused);
+  BOOST_TEST((gate.retry_at(account, now) == std::optional{now + options.retry}));
+  advance(options.retry);
+  BOOST_TEST(!gate.retry_at(account, now).has_value());
+  BOOST_TEST(gate.refused(account));  // until it is accepted
+}

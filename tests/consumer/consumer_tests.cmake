@@ -1,0 +1,44 @@
+# Installs into a prefix of its own and builds projects against it as an outsider does.
+include(GNUInstallDirs)
+set(consumer_dir "${PROJECT_SOURCE_DIR}/tests/consumer")
+set(consumer_prefix "${PROJECT_BINARY_DIR}/consumer/prefix")
+
+add_test(NAME consumer/installs COMMAND "${CMAKE_COMMAND}" --install "${PROJECT_BINARY_DIR}" --prefix
+                                        "${consumer_prefix}")
+set_tests_properties(consumer/installs PROPERTIES FIXTURES_SETUP consumer_prefix TIMEOUT 120)
+
+add_test(
+  NAME consumer/facade_headers_are_plain_cxx17
+  COMMAND "${CMAKE_COMMAND}" "-Dcompiler=${CMAKE_CXX_COMPILER}" "-Dsource_dir=${PROJECT_SOURCE_DIR}"
+          "-Dinclude_dir=${consumer_prefix}/${CMAKE_INSTALL_INCLUDEDIR}" -P "${consumer_dir}/check_headers.cmake")
+
+set(consumer_flags "")
+if(UNDERSTUDY_SANITIZE)
+  set(consumer_flags "-fsanitize=address,undefined -fno-sanitize=null")
+endif()
+
+# understudy_consumer(NAME OPTION…): the outside project, configured with these options, built and run.
+function(understudy_consumer name)
+  set(build "${PROJECT_BINARY_DIR}/consumer/${name}")
+  add_test(
+    NAME consumer/${name}
+    COMMAND
+      "${CMAKE_CTEST_COMMAND}" --build-and-test "${consumer_dir}/project" "${build}" --build-generator Ninja
+      --build-noclean --build-options "-DCMAKE_CXX_COMPILER=${CMAKE_CXX_COMPILER}" "-DCMAKE_CXX_FLAGS=${consumer_flags}"
+      "-DEXAMPLE=${PROJECT_SOURCE_DIR}/tools/examples/embedding.cpp" ${ARGN} --test-command "${build}/consumer")
+  set_tests_properties(
+    consumer/${name}
+    PROPERTIES FIXTURES_REQUIRED consumer_prefix TIMEOUT 300 ENVIRONMENT
+               "PKG_CONFIG_PATH=${consumer_prefix}/${CMAKE_INSTALL_LIBDIR}/pkgconfig")
+endfunction()
+understudy_consumer(builds_with_find_package "-DUSE=find_package" "-DCMAKE_PREFIX_PATH=${consumer_prefix}")
+understudy_consumer(builds_with_pkg_config "-DUSE=pkg_config")
+understudy_consumer(builds_with_actors "-DUSE=actors" "-DCMAKE_PREFIX_PATH=${consumer_prefix}")
+
+add_test(NAME consumer/installed_program_runs COMMAND "${consumer_prefix}/${CMAKE_INSTALL_BINDIR}/understudy" --version)
+set_tests_properties(consumer/installed_program_runs PROPERTIES PASS_REGULAR_EXPRESSION "^understudy ${PROJECT_VERSION}")
+set_tests_properties(consumer/facade_headers_are_plain_cxx17 consumer/installed_program_runs
+                     PROPERTIES FIXTURES_REQUIRED consumer_prefix TIMEOUT 120)
+set_tests_properties(
+  consumer/installs consumer/facade_headers_are_plain_cxx17 consumer/builds_with_find_package
+  consumer/builds_with_pkg_config consumer/builds_with_actors consumer/installed_program_runs PROPERTIES LABELS consumer)

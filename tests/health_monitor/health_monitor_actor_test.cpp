@@ -1,0 +1,300 @@
+// The monitor among servers, pools and the breaker, on virtual time.
+#include "monitor_fixture.hpp"
+
+#include <boost/test/unit_test.hpp>
+#include <caf/send.hpp>
+
+using namespace understudy;
+using namespace understudy::test;
+
+using manner = played_server::manner;
+
+BOOST_FIXTURE_TEST_CASE(a_healthy_server_gets_one_standing_connection, monitor_fixture) {
+  start_monitor();
+  BOOST_TEST(servers[0]->opened == 0);
+  advance(seconds{61});
+  for (const auto& s : servers) {
+    BOOST_TEST(s->opened == 1);
+    BOOST_TEST(s->checks >= 5);
+    BOOST_TEST(s->checks <= 7);
+    BOOST_TEST(s->slots_out == 1);
+    BOOST_TEST((s->specs[0].kind == connection_kind::probe));
+  }
+  BOOST_TEST(told(0).size() == static_cast<std::size_t>(servers[0]->checks));
+  BOOST_TEST(told(0).front().ok);
+  BOOST_TEST(told(0).front().steps.size() == 3U);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_dead_idle_server_is_reported_within_an_interval, monitor_fixture) {
+  start_monitor();
+  advance(seconds{15});
+  servers[0]->connects = manner::refuses;
+  cut(0);
+  BOOST_TEST(servers[0]->slots_out == 0);
+  advance(seconds{3});
+  BOOST_REQUIRE(!told(0).empty());
+  BOOST_TEST(!told(0).back().ok);
+  BOOST_TEST(told(0).back().error->message == "refused");
+  BOOST_TEST(told(1).back().ok);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_silent_server_is_found_out_within_300_ms_of_suspicion, monitor_fixture) {
+  start_monitor();
+  advance(seconds{15});
+  const auto before = reports->size();
+  servers[0]->answers = manner::hangs;
+  tell(monitor, probe_atom_v, server_id{0});
+  advance(milliseconds{299});
+  BOOST_TEST(reports->size() == before);
+  advance(milliseconds{1});
+  BOOST_REQUIRE_EQUAL(reports->size(), before + 1);
+  BOOST_TEST(!reports->back().ok);
+  BOOST_TEST(reports->back().server == 0U);
+}
+
+BOOST_FIXTURE_TEST_CASE(suspicion_without_a_standing_connection_connects_within_half_a_second, monitor_fixture) {
+  start_monitor();
+  servers[0]->connects = manner::hangs;
+  tell(monitor, probe_atom_v, server_id{0});
+  advance(milliseconds{500});
+  BOOST_REQUIRE_EQUAL(reports->size(), 1U);
+  BOOST_TEST(reports->back().error->code == errc::connection_timeout);
+  BOOST_TEST(reports->back().steps.size() == 2U);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_lively_server_is_cleared_of_suspicion_at_once, monitor_fixture) {
+  start_monitor();
+  advance(seconds{15});
+  const auto before = reports->size();
+  tell(monitor, probe_atom_v, server_id{0});
+  BOOST_REQUIRE_EQUAL(reports->size(), before + 1);
+  BOOST_TEST(reports->back().ok);
+  BOOST_TEST(servers[0]->opened == 1);
+}
+
+BOOST_FIXTURE_TEST_CASE(suspicion_hurries_a_probe_that_runs_already, monitor_fixture) {
+  servers[0]->connects = manner::hangs;
+  start_monitor();
+  while (servers[0]->opened == 0) advance(milliseconds{100});
+  tell(monitor, probe_atom_v, server_id{0});
+  advance(milliseconds{300});
+  BOOST_REQUIRE_EQUAL(told(0).size(), 1U);
+  BOOST_TEST(!told(0)[0].ok);
+}
+
+BOOST_FIXTURE_TEST_CASE(an_open_server_is_probed_by_full_connects_in_a_bounded_trickle, monitor_fixture) {
+  start_monitor();
+  advance(seconds{15});
+  servers[0]->connects = manner::refuses;
+  breaker_says(0, breaker_state::open);
+  BOOST_TEST(servers[0]->connections.empty());
+  const auto before = servers[0]->opened;
+  advance(std::chrono::minutes{10});
+  BOOST_TEST(servers[0]->opened - before >= 50);
+  BOOST_TEST(servers[0]->opened - before <= 75);
+  BOOST_TEST(servers[0]->slots_out == 0);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_half_open_server_is_probed_at_once_and_again_shortly, monitor_fixture) {
+  start_monitor();
+  breaker_says(0, breaker_state::open);
+  breaker_says(0, breaker_state::half_open);
+  BOOST_TEST(told(0).size() == 1U);
+  BOOST_TEST(told(0)[0].ok);
+  advance(milliseconds{250});
+  BOOST_TEST(told(0).size() == 2U);
+  BOOST_TEST(servers[0]->opened == 2);
+  BOOST_TEST(servers[0]->connections.empty());
+  breaker_says(0, breaker_state::closed);
+  advance(seconds{12});
+  BOOST_TEST(servers[0]->connections.size() == 1U);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_half_open_probe_that_hangs_is_reported_in_time, monitor_fixture) {
+  servers[0]->connects = manner::hangs;
+  start_monitor();
+  breaker_says(0, breaker_state::open);
+  breaker_says(0, breaker_state::half_open);
+  advance(seconds{5});
+  BOOST_REQUIRE_EQUAL(told(0).size(), 1U);
+  BOOST_TEST(told(0)[0].error->code == errc::connection_timeout);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_suspended_server_is_left_alone, monitor_fixture) {
+  start_monitor();
+  advance(seconds{15});
+  breaker_says(0, breaker_state::suspended);
+  BOOST_TEST(servers[0]->connections.empty());
+  BOOST_TEST(servers[0]->slots_out == 0);
+  const auto before = told(0).size();
+  advance(std::chrono::minutes{5});
+  BOOST_TEST(told(0).size() == before);
+  breaker_says(0, breaker_state::closed);
+  advance(seconds{12});
+  BOOST_TEST(told(0).size() > before);
+}
+
+BOOST_FIXTURE_TEST_CASE(without_a_free_socket_the_pool_is_asked, monitor_fixture) {
+  servers[0]->free_slots = 0;
+  servers[0]->pool_found.healthy_connections = 3;
+  start_monitor();
+  advance(seconds{11});
+  BOOST_TEST(servers[0]->opened == 0);
+  BOOST_TEST(servers[0]->pool_checks == 1);
+  BOOST_REQUIRE_EQUAL(told(0).size(), 1U);
+  BOOST_TEST(told(0)[0].ok);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_pool_that_can_check_nothing_is_no_evidence, monitor_fixture) {
+  servers[0]->free_slots = 0;
+  start_monitor();
+  tell(monitor, probe_atom_v, server_id{0});
+  advance(seconds{11});
+  BOOST_TEST(servers[0]->pool_checks >= 1);
+  BOOST_TEST(told(0).empty());
+}
+
+BOOST_FIXTURE_TEST_CASE(the_only_socket_is_left_to_the_pool_while_the_server_is_healthy, one_socket) {
+  servers[0]->pool_found.healthy_connections = 1;
+  start_monitor();
+  advance(std::chrono::minutes{3});
+  BOOST_TEST(servers[0]->slots_asked == 0);
+  BOOST_TEST(servers[0]->pool_checks >= 2);
+  breaker_says(0, breaker_state::open);
+  advance(seconds{3});
+  BOOST_TEST(servers[0]->opened >= 1);
+}
+
+BOOST_FIXTURE_TEST_CASE(without_a_pool_there_is_no_standing_connection, monitor_fixture) {
+  all.pool.use_pool = false;
+  start_monitor();
+  advance(seconds{61});
+  BOOST_TEST(servers[0]->opened == 0);
+  BOOST_TEST(servers[0]->pool_checks >= 5);
+  BOOST_TEST(told(0).empty());
+}
+
+BOOST_FIXTURE_TEST_CASE(a_sole_server_is_probed_at_the_pools_interval, one_socket) {
+  servers[0]->pool_found.healthy_connections = 1;
+  start_monitor();
+  advance(seconds{601});
+  BOOST_TEST(servers[0]->pool_checks >= 9);
+  BOOST_TEST(servers[0]->pool_checks <= 12);
+}
+
+BOOST_FIXTURE_TEST_CASE(refused_credentials_are_no_failure_and_no_storm, monitor_fixture) {
+  failure f;
+  f.code = errc::authentication_failed;
+  f.where = stage::bind;
+  f.ldap_code = 49;
+  servers[0]->connects = manner::refuses;
+  servers[0]->connect_error = std::make_shared<const failure>(f);
+  start_monitor();
+  advance(seconds{61});
+  BOOST_TEST(servers[0]->opened <= 7);
+  for (const auto& r : told(0)) BOOST_TEST((verdict(r) == probe_verdict::alive));
+}
+
+BOOST_FIXTURE_TEST_CASE(health_probes_every_server_in_parallel_with_full_connects, monitor_fixture) {
+  servers[1]->connects = manner::refuses;
+  start_monitor();
+  advance(seconds{15});
+  const auto opened = servers[0]->opened;
+  const auto a = ask<std::vector<probe_report>>(monitor, health_atom_v, now() + seconds{10});
+  BOOST_REQUIRE(a.ok());
+  BOOST_REQUIRE_EQUAL(a.value->size(), 2U);
+  BOOST_TEST(a.value->at(0).server == 0U);
+  BOOST_TEST(a.value->at(0).ok);
+  BOOST_TEST(a.value->at(0).steps.size() == 3U);
+  BOOST_TEST(a.value->at(1).server == 1U);
+  BOOST_TEST(!a.value->at(1).ok);
+  BOOST_TEST(a.value->at(1).error->message == "refused");
+  BOOST_TEST(servers[0]->opened == opened + 1);
+  BOOST_TEST(servers[0]->slots_out == 1);
+}
+
+BOOST_FIXTURE_TEST_CASE(health_is_answered_before_its_deadline_although_servers_hang, monitor_fixture) {
+  servers[0]->connects = manner::hangs;
+  start_monitor();
+  const auto slot = start<std::vector<probe_report>>(monitor, health_atom_v, now() + seconds{2});
+  advance(milliseconds{1890});
+  BOOST_TEST(!slot->done());
+  advance(milliseconds{109});
+  BOOST_REQUIRE(slot->ok());
+  BOOST_TEST(slot->value->at(0).error->code == errc::connection_timeout);
+  BOOST_TEST(slot->value->at(1).ok);
+  // Its haste is no evidence: the breaker hears of what a probe with time finds.
+  BOOST_TEST(told(0).empty());
+}
+
+BOOST_FIXTURE_TEST_CASE(health_with_a_deadline_that_passed_is_answered_at_once, monitor_fixture) {
+  servers[0]->connects = servers[1]->connects = manner::hangs;
+  start_monitor();
+  const auto a = ask<std::vector<probe_report>>(monitor, health_atom_v, now() - seconds{1});
+  BOOST_REQUIRE(a.ok());
+  BOOST_TEST(!a.value->at(0).ok);
+}
+
+BOOST_FIXTURE_TEST_CASE(draining_closes_everything_and_answers_what_is_open, monitor_fixture) {
+  servers[0]->answers = manner::hangs;
+  start_monitor();
+  advance(seconds{11});
+  const auto slot = start<std::vector<probe_report>>(monitor, health_atom_v, now() + seconds{60});
+  run();
+  tell(monitor, drain_atom_v);
+  BOOST_TEST(slot->code() == errc::draining);
+  for (const auto& s : servers) {
+    BOOST_TEST(s->connections.empty());
+    BOOST_TEST(s->slots_out == 0);
+  }
+  const auto opened = servers[0]->opened;
+  tell(monitor, probe_atom_v, server_id{0});
+  breaker_says(0, breaker_state::half_open);
+  advance(std::chrono::minutes{2});
+  BOOST_TEST(servers[0]->opened == opened);
+  BOOST_TEST(ask<std::vector<probe_report>>(monitor, health_atom_v, now() + seconds{1}).code() == errc::draining);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_probe_connection_that_crashes_gives_its_socket_back, monitor_fixture) {
+  start_monitor();
+  advance(seconds{11});
+  BOOST_REQUIRE_EQUAL(servers[0]->slots_out, 1);
+  kill(servers[0]->connections.back());
+  servers[0]->connections.clear();
+  run();
+  BOOST_TEST(servers[0]->slots_out == 0);
+  advance(seconds{3});
+  BOOST_TEST(servers[0]->slots_out == 1);
+}
+
+BOOST_FIXTURE_TEST_CASE(servers_can_be_added_and_removed, monitor_fixture) {
+  start_monitor();
+  advance(seconds{15});
+  auto shorter = table();
+  shorter.erase(shorter.begin());
+  tell(monitor, servers_atom_v, shorter);
+  BOOST_TEST(servers[0]->connections.empty());
+  BOOST_TEST(servers[0]->slots_out == 0);
+  BOOST_TEST(servers[1]->connections.size() == 1U);
+  tell_servers();
+  advance(seconds{70});
+  BOOST_TEST(servers[0]->connections.size() == 1U);
+}
+
+BOOST_FIXTURE_TEST_CASE(an_exception_in_the_factory_leaves_the_monitor_at_work, monitor_fixture) {
+  int calls = 0;
+  auto factory = [&calls, played = servers](caf::actor_system&, const connection_spec&) -> connection_actor {
+    ++calls;
+    throw std::runtime_error("no connection today");
+  };
+  monitor = own(spawn_health_monitor(system, env, std::make_shared<const settings>(all), table(), factory,
+                                     breaker.address(), breaker.address()));
+  run();
+  advance(seconds{11});
+  BOOST_TEST(calls == 2);
+  BOOST_TEST(servers[0]->slots_out == 0);
+  BOOST_TEST(log->contains("restarted in place"));
+  advance(seconds{30});
+  BOOST_TEST(calls > 4);
+  BOOST_TEST(told(0).empty());
+}

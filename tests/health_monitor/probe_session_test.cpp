@@ -1,0 +1,319 @@
+// One probe from slot to report, as a state machine.
+#include "understudy/actors/health_monitor/probe_session.hpp"
+#include "support/print.hpp"
+#include "understudy/messages/result.hpp"
+
+#include <boost/test/unit_test.hpp>
+
+namespace understudy {
+static std::ostream& operator<<(std::ostream& out, probe_action::kind k) { return out << static_cast<int>(k); }
+}  // namespace understudy
+
+using namespace understudy;
+
+namespace {
+
+using kind = probe_action::kind;
+using kinds = std::vector<kind>;
+const time_point start{std::chrono::hours{1}};
+const probe_mode keeping{true, true};
+
+failure_ptr cause(errc code, int ldap_code = 0, stage where = stage::operation) {
+  failure f;
+  f.code = code;
+  f.where = where;
+  f.ldap_code = ldap_code;
+  f.message = "cause";
+  return std::make_shared<const failure>(std::move(f));
+}
+
+probe_report good() {
+  probe_report r;
+  r.ok = true;
+  r.took = milliseconds{3};
+  return r;
+}
+
+probe_report bad(failure_ptr why) {
+  probe_report r;
+  r.error = std::move(why);
+  return r;
+}
+
+struct one_session {
+  probe_session s{7, "ldap1:389"};
+  std::uint64_t turn = 0;
+  time_point deadline = start + seconds{5};
+
+  kinds of(const probe_session::actions& actions) {
+    kinds result;
+    for (const auto& a : actions) {
+      result.push_back(a.what);
+      if (a.turn != 0) turn = a.turn;
+    }
+    return result;
+  }
+  void expect(const probe_session::actions& actions, const kinds& expected) {
+    BOOST_TEST(of(actions) == expected, boost::test_tools::per_element());
+  }
+  void connect(const probe_mode& mode = keeping) {
+    expect(s.begin(start, deadline, mode), {kind::ask_slot});
+    expect(s.on_slot(true, start), {kind::open});
+    expect(s.on_ready(), {kind::check});
+  }
+  void stand() {
+    connect();
+    of(s.on_check(turn, good(), start));
+    expect(s.on_steps(turn, {}), {kind::report});
+    BOOST_REQUIRE(s.standing());
+  }
+  const probe_report& report() const { return s.outcome().report; }
+};
+
+}  // namespace
+
+BOOST_FIXTURE_TEST_CASE(a_full_probe_reports_each_timed_step, one_session) {
+  connect({false, true});
+  expect(s.on_check(turn, good(), start + milliseconds{40}), {kind::ask_steps});
+  const std::vector<probe_step> steps{{stage::connect, milliseconds{10}, true}, {stage::bind, milliseconds{20}, true}};
+  expect(s.on_steps(turn, steps), {kind::report, kind::close});
+  BOOST_TEST(report().ok);
+  BOOST_TEST(report().server == 7U);
+  BOOST_TEST((report().took == milliseconds{40}));
+  BOOST_REQUIRE_EQUAL(report().steps.size(), 3U);
+  BOOST_TEST(report().steps[2].what == stage::operation);
+  BOOST_TEST((report().steps[2].took == milliseconds{3}));
+  expect(s.on_ended(nullptr, start), {kind::forget, kind::give_slot_back});
+  BOOST_TEST(s.idle());
+}
+
+BOOST_FIXTURE_TEST_CASE(a_kept_connection_is_only_checked_the_next_time, one_session) {
+  stand();
+  BOOST_TEST(!s.running());
+  expect(s.begin(start, deadline, keeping), {kind::check});
+  expect(s.on_check(turn, good(), start), {kind::report});
+  BOOST_TEST(s.standing());
+  BOOST_TEST(report().steps.size() == 1U);
+}
+
+BOOST_FIXTURE_TEST_CASE(without_a_slot_the_pools_connections_are_the_evidence, one_session) {
+  of(s.begin(start, deadline, keeping));
+  expect(s.on_slot(false, start), {kind::check_pool});
+  pool_health h;
+  h.healthy_connections = 1;
+  h.unhealthy_connections = 3;
+  expect(s.on_pool(turn, h, start), {kind::report});
+  BOOST_TEST(report().ok);
+  BOOST_TEST(s.idle());
+}
+
+BOOST_FIXTURE_TEST_CASE(pooled_connections_that_all_fail_speak_against_the_server, one_session) {
+  expect(s.begin(start, deadline, {false, false}), {kind::check_pool});
+  pool_health h;
+  h.unhealthy_connections = 2;
+  expect(s.on_pool(turn, h, start), {kind::report});
+  BOOST_TEST(!report().ok);
+  BOOST_TEST(s.outcome().conclusive);
+  BOOST_TEST((verdict(report()) == probe_verdict::dead));
+}
+
+BOOST_FIXTURE_TEST_CASE(the_pool_has_to_answer_before_the_probes_deadline, one_session) {
+  const auto first = s.begin(start, deadline, {false, false});
+  BOOST_REQUIRE_EQUAL(first.size(), 1U);
+  BOOST_TEST((first[0].deadline == start + seconds{4}));
+  const auto again = s.hurry(start + seconds{1}, start + milliseconds{1500});
+  BOOST_REQUIRE_EQUAL(again.size(), 1U);
+  BOOST_TEST((again[0].deadline == start + milliseconds{1400}));
+  pool_health h;
+  h.healthy_connections = 1;
+  expect(s.on_pool(first[0].turn, h, start), {});
+  expect(s.on_pool(again[0].turn, h, start), {kind::report});
+}
+
+BOOST_FIXTURE_TEST_CASE(a_pool_that_could_check_nothing_says_nothing, one_session) {
+  of(s.begin(start, deadline, {false, false}));
+  expect(s.on_pool(turn, pool_health{}, start), {kind::report});
+  BOOST_TEST(!s.outcome().conclusive);
+  BOOST_TEST(report().error->code == errc::pool_exhausted);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_failed_connect_reports_its_cause_and_steps, one_session) {
+  of(s.begin(start, deadline, keeping));
+  of(s.on_slot(true, start));
+  expect(s.on_ended(cause(errc::ssl_error, 0, stage::secure), start), {kind::ask_steps});
+  expect(s.on_steps(turn, {{stage::secure, milliseconds{1}, false}}),
+         {kind::report, kind::forget, kind::give_slot_back});
+  BOOST_TEST(report().error->code == errc::ssl_error);
+  BOOST_TEST(report().steps.size() == 1U);
+  BOOST_TEST(s.idle());
+}
+
+BOOST_FIXTURE_TEST_CASE(a_connect_that_hangs_ends_at_the_deadline, one_session) {
+  of(s.begin(start, deadline, keeping));
+  of(s.on_slot(true, start));
+  expect(s.on_time(deadline - milliseconds{1}), {});
+  expect(s.on_time(deadline), {kind::ask_steps});
+  expect(s.on_steps(turn, {}), {kind::report, kind::close});
+  BOOST_TEST(report().error->code == errc::connection_timeout);
+  BOOST_TEST((verdict(report()) == probe_verdict::dead));
+  expect(s.on_ended(nullptr, deadline), {kind::forget, kind::give_slot_back});
+}
+
+BOOST_FIXTURE_TEST_CASE(steps_that_do_not_come_delay_no_report, one_session) {
+  of(s.begin(start, deadline, keeping));
+  of(s.on_slot(true, start));
+  of(s.on_time(deadline));
+  expect(s.on_time(deadline), {kind::report, kind::close});
+  expect(s.on_steps(turn, {}), {});
+}
+
+BOOST_FIXTURE_TEST_CASE(hurry_shortens_a_probe_and_never_lengthens_it, one_session) {
+  of(s.begin(start, deadline, keeping));
+  expect(s.hurry(start, start + milliseconds{300}), {});
+  expect(s.hurry(start, start + seconds{60}), {});
+  BOOST_TEST((*s.deadline() == start + milliseconds{300}));
+}
+
+BOOST_FIXTURE_TEST_CASE(a_standing_connection_that_is_silent_speaks_against_the_server, one_session) {
+  stand();
+  of(s.begin(start, start + milliseconds{300}, keeping));
+  expect(s.on_time(start + milliseconds{300}), {kind::report, kind::close});
+  BOOST_TEST(report().error->code == errc::operation_timeout);
+  BOOST_TEST((verdict(report()) == probe_verdict::dead));
+}
+
+BOOST_FIXTURE_TEST_CASE(a_standing_connection_lost_during_its_check_is_replaced_in_the_same_probe, one_session) {
+  stand();
+  of(s.begin(start, deadline, keeping));
+  expect(s.on_ended(cause(errc::connection_failed), start), {kind::forget, kind::open});
+  expect(s.on_ready(), {kind::check});
+  of(s.on_check(turn, good(), start));
+  expect(s.on_steps(turn, {}), {kind::report});
+  BOOST_TEST(report().ok);
+  BOOST_TEST(s.standing());
+}
+
+BOOST_FIXTURE_TEST_CASE(a_check_refused_by_a_closing_connection_waits_for_its_end, one_session) {
+  stand();
+  of(s.begin(start, deadline, keeping));
+  expect(s.on_check(turn, bad(cause(errc::connection_failed)), start), {kind::close});
+  expect(s.on_ended(nullptr, start), {kind::forget, kind::give_slot_back, kind::ask_slot});
+  expect(s.on_slot(true, start), {kind::open});
+  BOOST_TEST(s.running());
+}
+
+BOOST_FIXTURE_TEST_CASE(a_closing_connection_that_never_ends_is_a_failure_at_the_deadline, one_session) {
+  stand();
+  of(s.begin(start, deadline, keeping));
+  of(s.on_check(turn, bad(cause(errc::connection_failed)), start));
+  expect(s.on_time(deadline), {kind::report});
+  BOOST_TEST(!report().ok);
+  expect(s.on_ended(nullptr, deadline), {kind::forget, kind::give_slot_back});
+  BOOST_TEST(s.idle());
+}
+
+BOOST_FIXTURE_TEST_CASE(a_standing_connection_that_ends_gives_its_socket_back, one_session) {
+  stand();
+  expect(s.on_ended(nullptr, start), {kind::forget, kind::give_slot_back, kind::lost});
+  BOOST_TEST(s.idle());
+}
+
+BOOST_FIXTURE_TEST_CASE(a_draining_standing_connection_is_closed, one_session) {
+  stand();
+  expect(s.on_draining(), {kind::close});
+  expect(s.on_ended(nullptr, start), {kind::forget, kind::give_slot_back});
+}
+
+BOOST_FIXTURE_TEST_CASE(a_connection_that_drains_during_its_check_is_not_kept, one_session) {
+  connect();
+  expect(s.on_draining(), {});
+  of(s.on_check(turn, good(), start));
+  expect(s.on_steps(turn, {}), {kind::report, kind::close});
+}
+
+BOOST_FIXTURE_TEST_CASE(an_answer_about_the_caller_found_the_server_alive, one_session) {
+  connect();
+  of(s.on_check(turn, bad(cause(errc::ldap_error, result_code::insufficient_access)), start));
+  expect(s.on_steps(turn, {}), {kind::report});
+  BOOST_TEST((verdict(report()) == probe_verdict::alive));
+  BOOST_TEST(s.standing());
+}
+
+BOOST_FIXTURE_TEST_CASE(a_busy_answer_speaks_against_the_server, one_session) {
+  connect();
+  of(s.on_check(turn, bad(cause(errc::ldap_error, result_code::busy)), start));
+  of(s.on_steps(turn, {}));
+  BOOST_TEST((verdict(report()) == probe_verdict::dead));
+}
+
+BOOST_FIXTURE_TEST_CASE(refused_credentials_are_told_but_speak_not_against_the_server, one_session) {
+  of(s.begin(start, deadline, keeping));
+  of(s.on_slot(true, start));
+  of(s.on_ended(cause(errc::authentication_failed, result_code::invalid_credentials, stage::bind), start));
+  of(s.on_steps(turn, {}));
+  BOOST_TEST(!report().ok);
+  BOOST_TEST(report().error->code == errc::authentication_failed);
+  BOOST_TEST((verdict(report()) == probe_verdict::alive));
+}
+
+BOOST_FIXTURE_TEST_CASE(a_slot_granted_too_late_is_given_back, one_session) {
+  of(s.begin(start, deadline, keeping));
+  expect(s.on_time(deadline), {kind::report});
+  BOOST_TEST(!s.outcome().conclusive);
+  expect(s.on_slot(true, start), {kind::give_slot_back});
+  expect(s.on_slot(false, start), {});
+  BOOST_TEST(s.idle());
+}
+
+BOOST_FIXTURE_TEST_CASE(stale_answers_are_ignored, one_session) {
+  stand();
+  of(s.begin(start, deadline, keeping));
+  const auto old = turn;
+  of(s.on_time(deadline));
+  expect(s.on_check(old, good(), deadline), {});
+  expect(s.on_pool(old, pool_health{}, deadline), {});
+  expect(s.on_ended(nullptr, deadline), {kind::forget, kind::give_slot_back});
+  expect(s.on_ended(nullptr, deadline), {});
+  expect(s.on_ready(), {});
+}
+
+BOOST_FIXTURE_TEST_CASE(a_probe_waits_until_the_old_connection_has_closed, one_session) {
+  stand();
+  of(s.on_draining());
+  expect(s.begin(start, deadline, keeping), {});
+  BOOST_TEST(s.running());
+  expect(s.on_ended(nullptr, start), {kind::forget, kind::give_slot_back, kind::ask_slot});
+}
+
+BOOST_FIXTURE_TEST_CASE(only_one_probe_runs_at_a_time, one_session) {
+  of(s.begin(start, deadline, keeping));
+  expect(s.begin(start, deadline, keeping), {});
+}
+
+BOOST_FIXTURE_TEST_CASE(stop_closes_a_running_probe_without_a_report, one_session) {
+  connect();
+  expect(s.stop(), {kind::close});
+  expect(s.on_check(turn, good(), start), {});
+  expect(s.on_ended(nullptr, start), {kind::forget, kind::give_slot_back});
+  BOOST_TEST(s.idle());
+}
+
+BOOST_FIXTURE_TEST_CASE(stop_while_waiting_for_a_slot_gives_it_back_later, one_session) {
+  of(s.begin(start, deadline, keeping));
+  expect(s.stop(), {});
+  BOOST_TEST(s.idle());
+  expect(s.on_slot(true, start), {kind::give_slot_back});
+}
+
+BOOST_FIXTURE_TEST_CASE(stop_twice_closes_once, one_session) {
+  stand();
+  expect(s.stop(), {kind::close});
+  expect(s.stop(), {});
+}
+
+BOOST_FIXTURE_TEST_CASE(stop_after_the_connection_ended_leaves_nothing, one_session) {
+  connect();
+  of(s.on_ended(cause(errc::connection_failed), start));
+  expect(s.stop(), {kind::forget, kind::give_slot_back});
+  BOOST_TEST(s.idle());
+}

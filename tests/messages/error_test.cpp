@@ -1,0 +1,146 @@
+// Failures are classified by one table, described in one line, and survive their way through CAF's errors.
+#include "support/print.hpp"
+#include "understudy/messages/result.hpp"
+#include "understudy/messages/type_ids.hpp"
+
+#include <boost/test/unit_test.hpp>
+#include <caf/exit_reason.hpp>
+#include <caf/sec.hpp>
+#include <set>
+#include <sstream>
+
+using namespace understudy;
+
+namespace {
+
+struct row {
+  stage where;
+  errc code;
+  int ldap_code;
+  bool user_bind;
+  failure_class expected;
+};
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(every_failure_has_the_class_that_the_design_gives_it) {
+  using fc = failure_class;
+  const std::vector<row> rows{
+      {stage::connect, errc::connection_failed, 0, false, fc::transport},
+      {stage::connect, errc::connection_timeout, 0, false, fc::transport},
+      {stage::secure, errc::ssl_error, 0, false, fc::transport},
+      {stage::bind, errc::connection_timeout, 0, false, fc::transport},
+      {stage::operation, errc::connection_failed, 0, false, fc::transport},
+      {stage::operation, errc::operation_timeout, 0, false, fc::slow},
+      {stage::queue, errc::operation_timeout, 0, false, fc::caller},
+      {stage::operation, errc::ldap_error, result_code::busy, false, fc::overload},
+      {stage::operation, errc::ldap_error, result_code::unavailable, false, fc::overload},
+      {stage::bind, errc::ldap_error, result_code::unavailable, false, fc::overload},
+      {stage::bind, errc::authentication_failed, result_code::invalid_credentials, false, fc::credential},
+      {stage::bind, errc::authentication_failed, 0, false, fc::credential},
+      {stage::bind, errc::authentication_failed, result_code::stronger_auth_required, false, fc::policy},
+      {stage::bind, errc::authentication_failed, result_code::inappropriate_authentication, false, fc::policy},
+      {stage::bind, errc::authentication_failed, result_code::unwilling_to_perform, false, fc::policy},
+      {stage::operation, errc::authentication_failed, result_code::invalid_credentials, true, fc::caller},
+      {stage::bind, errc::authentication_failed, result_code::invalid_credentials, true, fc::caller},
+      {stage::operation, errc::ldap_error, result_code::no_such_object, false, fc::caller},
+      {stage::operation, errc::invalid_request, 0, false, fc::caller},
+      {stage::operation, errc::cancelled, 0, false, fc::caller},
+      {stage::queue, errc::pool_timeout, 0, false, fc::caller},
+  };
+  for (const auto& r : rows)
+    BOOST_TEST(classify(r.where, r.code, r.ldap_code, r.user_bind) == r.expected,
+               to_string(r.where) << "/" << to_string(r.code) << "/" << r.ldap_code);
+}
+
+BOOST_AUTO_TEST_CASE(every_code_has_a_name_of_its_own) {
+  std::set<std::string_view> names;
+  for (std::size_t i = 0; i < errc_count; ++i) names.insert(to_string(static_cast<errc>(i)));
+  BOOST_TEST(names.size() == errc_count);
+  BOOST_TEST(names.count("unknown") == 0u);
+  BOOST_TEST(to_string(errc::internal) == "internal");
+  BOOST_TEST(to_string(errc::outcome_unknown) == "outcome_unknown");
+}
+
+BOOST_AUTO_TEST_CASE(a_failure_is_described_in_one_line_with_all_it_knows) {
+  failure f;
+  f.code = errc::pool_timeout;
+  f.message = "no connection became free within 5 s";
+  f.server = "ldap1:389";
+  f.pool = pool_counts{5, 0, 5, 7, 12, 0};
+  f.retry_after = milliseconds{250};
+  f.cause = "connection refused";
+  f.cause_at = wall_time{std::chrono::seconds{0}};
+  BOOST_TEST(describe(f) ==
+             "pool_timeout: no connection became free within 5 s [server ldap1:389; pool size 5, idle 0, in use 5, in "
+             "flight 7, waiters 12; retry after 250 ms; last cause: connection refused at 1970-01-01T00:00:00Z]");
+}
+
+BOOST_AUTO_TEST_CASE(a_failure_survives_a_caf_error) {
+  failure f;
+  f.code = errc::ldap_error;
+  f.ldap_code = 32;
+  const auto e = to_error(f);
+  BOOST_TEST((e == caf::make_error(errc::ldap_error)));
+  BOOST_TEST(failure_of(e)->ldap_code == 32);
+  BOOST_TEST(failure_of(caf::make_error(errc::queue_full))->code == errc::queue_full);
+}
+
+BOOST_AUTO_TEST_CASE(errors_of_caf_become_ours) {
+  BOOST_TEST(failure_of(caf::make_error(caf::sec::request_timeout))->code == errc::operation_timeout);
+  BOOST_TEST(failure_of(caf::make_error(caf::sec::request_receiver_down))->code == errc::stopped);
+  BOOST_TEST(failure_of(caf::make_error(caf::exit_reason::kill))->code == errc::stopped);
+  BOOST_TEST(failure_of(caf::make_error(caf::sec::unexpected_message))->code == errc::internal);
+}
+
+BOOST_AUTO_TEST_CASE(result_codes_have_their_names) {
+  BOOST_TEST(result_code_name(32) == "noSuchObject");
+  BOOST_TEST(result_code_name(49) == "invalidCredentials");
+  BOOST_TEST(result_code_name(4711) == "resultCode 4711");
+}
+
+BOOST_AUTO_TEST_CASE(attributes_are_found_whatever_their_case) {
+  entry e;
+  e.attributes = {{"userCertificate;binary", {"x"}}, {"Mail", {"a", "b"}}, {"empty", {}}};
+  BOOST_TEST(e.first("mail") == "a");
+  BOOST_TEST(e.first("empty") == "");
+  BOOST_TEST(e.first("none") == "");
+  BOOST_TEST(e.find("USERCERTIFICATE;BINARY") != nullptr);
+}
+
+BOOST_AUTO_TEST_CASE(secrets_are_masked_and_shared) {
+  const std::string typed("p\0w!", 4);
+  const secret s{std::string_view{typed}};
+  std::ostringstream out;
+  out << s << secret{};
+  BOOST_TEST(out.str() == "***");
+  const secret copy = s;
+  BOOST_TEST(copy.reveal().data() == s.reveal().data());
+  BOOST_TEST(copy.reveal() == typed);
+  BOOST_TEST((copy != secret{"p"}));
+  BOOST_TEST((secret{} != secret{""}));
+}
+
+BOOST_AUTO_TEST_CASE(the_text_a_secret_is_made_from_is_wiped) {
+  std::string typed(64, 'x');
+  const char* bytes = typed.data();
+  const secret s{std::move(typed)};
+  BOOST_TEST(s.size() == 64u);
+  BOOST_TEST(std::string_view(bytes, 1) != "x");
+}
+
+BOOST_AUTO_TEST_CASE(only_what_is_safe_is_repeated) {
+  BOOST_TEST(safe_to_repeat(search_request{}));
+  BOOST_TEST(safe_to_repeat(compare_request{}));
+  BOOST_TEST(safe_to_repeat(whoami_request{}));
+  BOOST_TEST(safe_to_repeat(extended_request{"1.2.3", {}, true}));
+  BOOST_TEST(!safe_to_repeat(extended_request{"1.2.3", {}, false}));
+  for (const any_operation& op :
+       {any_operation{add_request{}}, any_operation{modify_request{}}, any_operation{delete_request{}},
+        any_operation{modify_dn_request{}}, any_operation{password_modify_request{}}}) {
+    BOOST_TEST(!safe_to_repeat(op));
+    BOOST_TEST(is_write(op));
+  }
+  BOOST_TEST(!safe_to_repeat(bind_request{}));
+  BOOST_TEST(!is_write(bind_request{}));
+}

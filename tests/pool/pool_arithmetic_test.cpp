@@ -1,0 +1,125 @@
+// The arithmetic beneath a pool: size, backoff, rounds of connects, policy.
+#include "understudy/actors/pool/backoff.hpp"
+#include "understudy/actors/pool/connect_rounds.hpp"
+#include "understudy/actors/pool/policy.hpp"
+#include "understudy/actors/pool/sizing.hpp"
+
+#include <boost/test/unit_test.hpp>
+
+using namespace understudy;
+
+BOOST_AUTO_TEST_CASE(target_size_follows_demand_between_floor_and_ceiling) {
+  struct row {
+    pool_demand demand;
+    std::uint32_t size;
+    const char* why;
+  };
+  const row rows[] = {
+      {{5, 50, 0, 0, 0, 32}, 5, "nobody asks: the minimum"},
+      {{0, 50, 0, 0, 0, 32}, 0, "nobody asks and there is no minimum"},
+      {{5, 50, 0, 0, 50, 32}, 5, "fifty shared operations fit on five"},
+      {{1, 50, 0, 0, 50, 32}, 4, "fifty at sixteen each"},
+      {{0, 50, 0, 0, 1, 32}, 1, "the first operation opens the first connection"},
+      {{0, 50, 0, 0, 16, 32}, 1, "a comfortable load stays on one"},
+      {{0, 50, 0, 0, 17, 32}, 2, "more than comfortable asks for a second"},
+      {{0, 50, 0, 0, 7, 1}, 7, "without multiplexing each needs its own"},
+      {{2, 50, 2, 3, 0, 32}, 5, "leases need one each beside those taken"},
+      {{2, 50, 2, 0, 1, 32}, 3, "what is leased does not serve shared operations"},
+      {{2, 4, 2, 9, 99, 32}, 4, "never above the ceiling"},
+      {{9, 4, 0, 0, 0, 32}, 4, "not even for the floor"},
+      {{2, 0, 0, 0, 9, 32}, 0, "other sockets take everything"},
+      {{0, 4294967295U, 4294967295U, 4294967295U, 4294967295U, 1}, 4294967295U, "no overflow"},
+  };
+  for (const auto& r : rows) BOOST_TEST(target_size(r.demand) == r.size, r.why);
+}
+
+BOOST_AUTO_TEST_CASE(growth_is_one_at_a_time_until_somebody_waited_for_a_connects_time) {
+  BOOST_TEST(growth_width(milliseconds{10}, milliseconds{150}, false, 4) == 1U);
+  BOOST_TEST(growth_width(milliseconds{150}, milliseconds{150}, false, 4) == 4U);
+  BOOST_TEST(growth_width(milliseconds{0}, milliseconds{150}, true, 4) == 4U);
+}
+
+BOOST_AUTO_TEST_CASE(backoff_doubles_to_its_cap_with_full_jitter) {
+  backoff b{seconds{1}, seconds{30}};
+  const auto least = [] { return 0.0; };
+  const auto most = [] { return 0.999999; };
+  BOOST_TEST((b.ceiling() == duration::zero()));
+  for (const int expected : {1, 2, 4, 8, 16, 30, 30, 30}) {
+    BOOST_TEST((b.fail(least) == duration::zero()));
+    BOOST_TEST((b.ceiling() == seconds{expected}), expected);
+  }
+  BOOST_TEST((b.fail(most) > seconds{29}));
+  b.succeed();
+  BOOST_TEST((b.fail(most) < seconds{1}));
+  for (int i = 0; i < 100000; ++i) b.fail(most);
+  BOOST_TEST((b.ceiling() == seconds{30}));
+}
+
+BOOST_AUTO_TEST_CASE(a_round_of_connects_fails_once_however_many_ran) {
+  connect_rounds r{seconds{1}};
+  const auto random = make_random(1);
+  const time_point now{};
+  const auto round = r.open();
+  BOOST_TEST(r.open() == round);
+  BOOST_TEST(r.open() == round);
+  BOOST_TEST(r.fail(round, now, random));
+  BOOST_TEST(!r.fail(round, now, random));
+  BOOST_TEST(!r.fail(round, now, random));
+  BOOST_TEST(r.failing());
+  const auto next = r.open();
+  BOOST_TEST(next != round);
+  BOOST_TEST(r.fail(next, now, random));
+}
+
+BOOST_AUTO_TEST_CASE(a_round_with_a_success_has_not_failed_but_pauses) {
+  connect_rounds r{seconds{1}};
+  const time_point now = time_point{} + seconds{100};
+  const auto round = r.open();
+  r.open();
+  r.succeed(round, milliseconds{10});
+  BOOST_TEST(!r.fail(round, now, [] { return 0.5; }));
+  BOOST_TEST(!r.may_open(now));
+  BOOST_TEST(r.may_open(now + seconds{1}));
+}
+
+BOOST_AUTO_TEST_CASE(a_round_ends_when_nothing_connects_any_more) {
+  connect_rounds r{seconds{1}};
+  const time_point now = time_point{} + seconds{100};
+  r.succeed(r.open(), milliseconds{10});
+  BOOST_TEST(r.fail(r.open(), now, [] { return 0.5; }), "an old success excuses no later failure");
+}
+
+BOOST_AUTO_TEST_CASE(a_late_failure_of_an_earlier_round_is_not_told_again) {
+  connect_rounds r{seconds{1}};
+  const time_point now{};
+  const auto slow = r.open();
+  BOOST_TEST(r.fail(r.open(), now, [] { return 0.0; }));
+  const auto next = r.open();
+  BOOST_TEST(!r.fail(slow, now, [] { return 0.0; }));
+  BOOST_TEST(r.fail(next, now, [] { return 0.0; }));
+}
+
+BOOST_AUTO_TEST_CASE(typical_connect_time_follows_what_is_seen) {
+  connect_rounds r{seconds{1}};
+  for (int i = 0; i < 50; ++i) r.succeed(r.open(), milliseconds{200});
+  BOOST_TEST((r.typical_connect() > milliseconds{190}));
+}
+
+BOOST_AUTO_TEST_CASE(policy_knows_standby_servers_and_single_connections) {
+  settings all;
+  connection_info first, second;
+  second.priority = 2;
+  all.servers = {first, second};
+  BOOST_TEST(!policy_of(all, first, 0, "a").standby);
+  BOOST_TEST(policy_of(all, second, 1, "b").standby);
+  BOOST_TEST((policy_of(all, first, 0, "a").failover_timeout == seconds{5}));
+  all.servers = {first};
+  BOOST_TEST((policy_of(all, first, 0, "a").failover_timeout == duration::zero()));
+  all.pool.min_connections = 60;
+  BOOST_TEST(policy_of(all, first, 0, "a").min == 50U);
+  all.pool.use_pool = false;
+  const auto single = policy_of(all, first, 0, "a");
+  BOOST_TEST(single.min == 0U);
+  BOOST_TEST(single.max_pooled == 1U);
+  BOOST_TEST(single.max_bind == 1U);
+}

@@ -1,0 +1,110 @@
+// Binds of users: connections of their own, one bind at a time.
+#include "pool/pool_harness.hpp"
+
+using namespace understudy;
+using namespace understudy::test;
+using phase = pool_harness::phase;
+using outcome = ticket_outcome::kind;
+
+namespace {
+
+pool_policy binding(std::uint32_t max, std::uint32_t binds) {
+  auto p = small_policy(1, max);
+  p.max_bind = binds;
+  return p;
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(binds_never_run_on_pooled_connections_nor_two_at_a_time) {
+  pool_harness h{binding(10, 2)};
+  h.ready_all();
+  std::vector<ticket_id> all;
+  for (int i = 0; i < 5; ++i) all.push_back(h.ask(want::bind));
+  h.ready_all();
+  const auto binds = h.in(phase::ready, connection_kind::bind);
+  BOOST_TEST(binds.size() == 2U);
+  for (const auto id : binds) BOOST_TEST(h.sockets.at(id).open() == 1U);
+  for (int i = 0; i < 3; ++i) {
+    h.complete(binds[0]);
+    BOOST_TEST(h.sockets.at(binds[0]).open() == (i < 3 ? 1U : 0U));
+  }
+  BOOST_TEST((h.served == all));
+  BOOST_TEST(h.sockets.at(h.in(phase::ready).front()).carried == 0U);
+}
+
+BOOST_AUTO_TEST_CASE(bind_connections_open_on_demand_and_close_when_idle) {
+  pool_harness h{binding(10, 4)};
+  h.ready_all();
+  BOOST_TEST(h.in(phase::ready, connection_kind::bind).empty());
+  h.ask(want::bind);
+  h.ready_all();
+  const auto id = h.in(phase::ready, connection_kind::bind).front();
+  h.complete(id);
+  h.pass(seconds{62});
+  h.close_told();
+  BOOST_TEST(h.sockets.count(id) == 0U);
+  BOOST_TEST(h.sockets.size() == 1U);
+}
+
+BOOST_AUTO_TEST_CASE(a_full_pool_makes_room_for_a_bind_by_closing_an_idle_connection) {
+  auto p = binding(2, 2);
+  p.min = 2;
+  pool_harness h{p};
+  h.ready_all();
+  BOOST_TEST(h.sockets.size() == 2U);
+  const auto t = h.ask(want::bind);
+  h.close_told();
+  h.ready_all();
+  BOOST_TEST((h.what(t) == outcome::dispatched));
+  BOOST_TEST(h.sockets.size() == 2U);
+}
+
+BOOST_AUTO_TEST_CASE(with_one_socket_binds_and_searches_take_turns) {
+  auto p = small_policy(1, 1);
+  pool_harness h{p};
+  h.ready_all();
+  int binds = 0, searches = 0;
+  std::set<ticket_id> waiting;
+  for (int i = 0; i < 400; ++i) {
+    if (i % 4 == 0) waiting.insert(h.ask(want::bind, seconds{1000}));
+    if (i % 4 == 2) waiting.insert(h.ask(want::shared, seconds{1000}));
+    h.pass(milliseconds{50});
+    BOOST_TEST(h.sockets.size() <= 1U);
+    std::vector<connection_id> open;
+    for (const auto& [id, s] : h.sockets)
+      if (s.open() > 0) open.push_back(id);
+    for (const auto id : open) h.complete(id);
+    h.close_told();
+    h.ready_all();
+  }
+  for (const auto t : waiting)
+    if (h.what(t) == outcome::dispatched) ++(h.sockets.empty() ? binds : searches);
+  BOOST_TEST(binds + searches >= 150);
+}
+
+BOOST_AUTO_TEST_CASE(waiting_binds_do_not_hold_up_searches_nor_the_other_way_round) {
+  auto p = binding(3, 1);
+  p.max_in_flight = 1;
+  p.max_pooled = 1;
+  pool_harness h{p};
+  h.ready_all();
+  h.ask(want::bind);
+  h.ready_all();
+  const auto bind = h.ask(want::bind), search = h.ask(want::shared), next = h.ask(want::shared);
+  BOOST_TEST(h.waiting(bind));
+  BOOST_TEST((h.what(search) == outcome::dispatched));
+  h.complete(h.in(phase::ready, connection_kind::bind).front());
+  BOOST_TEST((h.what(bind) == outcome::dispatched));
+  BOOST_TEST(h.waiting(next));
+}
+
+BOOST_AUTO_TEST_CASE(a_failed_bind_connect_sends_waiting_binds_away_only) {
+  pool_harness h{binding(10, 2)};
+  h.ready_all();
+  const auto bind = h.ask(want::bind);
+  for (const auto id : h.in(phase::connecting, connection_kind::bind)) h.fail(id);
+  BOOST_TEST((h.what(bind) == outcome::recast));
+  BOOST_TEST(h.share() == 0U);
+  BOOST_TEST(h.in(phase::ready).size() == 1U);
+}

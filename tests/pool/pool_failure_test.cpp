@@ -1,0 +1,182 @@
+// Servers that refuse: verdicts on rounds, backoff, credentials, and getting well again.
+#include "pool/pool_harness.hpp"
+
+using namespace understudy;
+using namespace understudy::test;
+using phase = pool_harness::phase;
+using outcome = ticket_outcome::kind;
+
+BOOST_AUTO_TEST_CASE(a_failed_round_is_one_report_and_sends_waiters_away) {
+  auto p = small_policy(4, 10);
+  p.preload = true;
+  pool_harness h{p};
+  BOOST_TEST(h.connecting() == 4U);
+  const auto a = h.share(), b = h.ask(want::lease), spent = h.ask(want::shared, seconds{9}, nullptr, true, 3);
+  h.fail_all();
+  BOOST_TEST((h.reports == std::vector<failure_class>{failure_class::transport}));
+  for (const auto t : {a, b}) {
+    BOOST_TEST((h.what(t) == outcome::recast));
+    BOOST_TEST(h.outcome(t).counted);
+    BOOST_TEST(h.code(t) == errc::connection_failed);
+    BOOST_TEST((h.outcome(t).why->pool.has_value()));
+  }
+  BOOST_TEST((h.what(spent) == outcome::refused));
+  BOOST_TEST(h.pool.snapshot(h.now).connect_failures == 4U);
+}
+
+BOOST_AUTO_TEST_CASE(a_failed_growth_keeps_waiters_where_connections_work) {
+  auto p = small_policy(1, 5);
+  p.max_in_flight = 1;
+  pool_harness h{p};
+  h.ready_all();
+  const auto only = h.in(phase::ready).front();
+  h.share();
+  const auto t = h.share();
+  h.fail_all();
+  BOOST_TEST(h.waiting(t));
+  BOOST_TEST(h.reports.size() == 1U);
+  h.complete(only);
+  BOOST_TEST((h.what(t) == outcome::dispatched));
+}
+
+BOOST_AUTO_TEST_CASE(a_sole_server_is_tried_again_by_those_who_come_back) {
+  pool_harness h{small_policy(1, 5)};
+  auto t = h.share();
+  for (std::uint16_t attempts = 1; attempts <= 3; ++attempts) {
+    for (int i = 0; i < 100 && h.connecting() == 0; ++i) h.pass(milliseconds{100});
+    h.fail_all();
+    BOOST_TEST((h.what(t) == outcome::recast));
+    t = h.ask(want::shared, seconds{30}, nullptr, true, attempts);
+    BOOST_TEST(h.waiting(t));
+  }
+  for (int i = 0; i < 100 && h.connecting() == 0; ++i) h.pass(milliseconds{100});
+  h.ready_all();
+  BOOST_TEST((h.what(t) == outcome::dispatched));
+}
+
+BOOST_AUTO_TEST_CASE(a_dead_server_for_an_hour_costs_few_connects_and_is_found_again) {
+  pool_harness h{small_policy(5, 50)};
+  std::size_t connects = 0;
+  for (int s = 0; s < 3600; ++s) {
+    h.pass(seconds{1});
+    connects += h.connecting();
+    h.fail_all();
+  }
+  BOOST_TEST(connects > 100U, "repair never stops");
+  BOOST_TEST(connects < 600U, "and does not storm");
+  h.pass(connect_rounds::cap);
+  h.ready_all();
+  h.pass(seconds{1});
+  h.ready_all();
+  BOOST_TEST(h.in(phase::ready).size() == 5U);
+}
+
+BOOST_AUTO_TEST_CASE(an_open_breaker_leaves_a_bounded_trickle_of_connects) {
+  pool_harness h{small_policy(5, 50)};
+  h.fail_all();
+  h.pool.on_breaker(breaker_state::open, h.now);
+  h.take();
+  std::size_t connects = 0;
+  for (int s = 0; s < 600; ++s) {
+    h.pass(seconds{1});
+    BOOST_TEST(h.connecting() <= 1U);
+    connects += h.connecting();
+    h.fail_all();
+  }
+  BOOST_TEST(connects >= 10U);
+  BOOST_TEST(connects <= 21U);
+  h.pool.on_breaker(breaker_state::half_open, h.now);
+  h.take();
+  h.pass(milliseconds{100});
+  BOOST_TEST(h.connecting() == 1U, "well again: no backoff is sat out");
+}
+
+BOOST_AUTO_TEST_CASE(refused_credentials_fail_waiters_and_never_count_against_the_server) {
+  pool_harness h{small_policy(1, 5)};
+  const auto t = h.share();
+  h.fail_all(connect_failure(errc::authentication_failed, stage::bind, 49));
+  BOOST_TEST((h.what(t) == outcome::refused));
+  BOOST_TEST(h.code(t) == errc::authentication_failed);
+  BOOST_TEST(h.reports.empty());
+  const auto soon = h.share();
+  BOOST_TEST(h.code(soon) == errc::authentication_failed);
+  h.pass(seconds{5});
+  h.ready_all();
+  BOOST_TEST(h.in(phase::ready).size() == 1U);
+  BOOST_TEST(h.share() == 0U);
+}
+
+BOOST_AUTO_TEST_CASE(a_refused_service_bind_by_policy_counts_and_is_tried_elsewhere) {
+  pool_harness h{small_policy(1, 5)};
+  const auto t = h.share();
+  h.fail_all(connect_failure(errc::authentication_failed, stage::bind, 53));
+  BOOST_TEST((h.what(t) == outcome::recast));
+  BOOST_TEST((h.reports == std::vector<failure_class>{failure_class::policy}));
+}
+
+BOOST_AUTO_TEST_CASE(a_connect_that_was_told_to_close_is_no_failure) {
+  pool_harness h{small_policy(1, 5)};
+  h.fail_all(nullptr);
+  BOOST_TEST(h.reports.empty());
+  BOOST_TEST(h.pool.snapshot(h.now).connect_failures == 0U);
+  h.pass(milliseconds{100});
+  BOOST_TEST(h.connecting() == 1U);
+}
+
+BOOST_AUTO_TEST_CASE(when_all_connections_die_the_pool_refills_at_a_capped_rate) {
+  auto p = small_policy(200, 200);
+  p.preload = true;
+  pool_harness h{p};
+  h.ready_all();
+  BOOST_TEST(h.in(phase::ready).size() == 200U);
+  for (const auto id : h.in(phase::ready)) h.die(id);
+  std::size_t most = 0;
+  for (int i = 0; i < 2000 && h.in(phase::ready).size() < 200U; ++i) {
+    h.pass(milliseconds{20});
+    most = std::max(most, h.connecting());
+    for (const auto id : h.in(phase::connecting)) h.ready(id);
+  }
+  BOOST_TEST(most <= 4U);
+  BOOST_TEST(h.in(phase::ready).size() == 200U);
+}
+
+BOOST_AUTO_TEST_CASE(a_connection_that_never_says_anything_is_given_up) {
+  auto p = small_policy(1, 1);
+  p.connect_timeout = seconds{2};
+  pool_harness h{p};
+  const auto mute = h.in(phase::connecting).front();
+  h.pass(seconds{20});
+  BOOST_TEST(h.sockets.count(mute) == 0U);
+  BOOST_TEST(h.reports.size() >= 1U);
+  h.pass(seconds{2});
+  BOOST_TEST(h.connecting() == 1U);
+}
+
+BOOST_AUTO_TEST_CASE(after_a_defect_connections_finish_leases_stay_and_counters_go_on) {
+  pool_harness h{small_policy(3, 10)};
+  h.ready_all();
+  const auto l = h.lease();
+  h.pool.claim(l);
+  for (int i = 0; i < 4; ++i) h.share();
+  std::vector<connection_id> known;
+  for (const auto& [id, s] : h.sockets) known.push_back(id);
+  const auto before = h.pool.snapshot(h.now);
+  const pool_state old = std::move(h.pool);
+  h.pool = pool_state{old.policy(), pool_world{make_random(2), [&] { return ++h.numbers; }, [] { return wall_time{}; }},
+                      h.now};
+  h.pool.adopt(old, known, h.now);
+  h.pool.start(h.now);
+  h.take();
+  BOOST_TEST(h.in(phase::draining).size() == 2U);
+  BOOST_TEST(h.pool.snapshot(h.now).acquired == before.acquired);
+  BOOST_TEST(h.pool.snapshot(h.now).dispatched == before.dispatched);
+  BOOST_TEST(h.release(l));
+  BOOST_TEST(h.in(phase::closing).size() == 1U);
+  for (const auto id : known)
+    if (h.sockets.count(id)) h.complete(id, h.sockets.at(id).open());
+  h.close_told();
+  h.pass(milliseconds{200});
+  h.ready_all();
+  BOOST_TEST(h.in(phase::ready).size() == 3U);
+  BOOST_TEST(h.sockets.size() == 3U);
+}

@@ -1,0 +1,233 @@
+// A pool's state machine with a world made by hand: connections that are numbers, outcomes that are remembered.
+#pragma once
+#include "support/print.hpp"
+#include "understudy/actors/pool/pool_state.hpp"
+
+#include <boost/test/unit_test.hpp>
+#include <map>
+#include <set>
+
+namespace understudy::test {
+
+inline failure_ptr connect_failure(errc code = errc::connection_failed, stage where = stage::connect,
+                                   int ldap_code = 0) {
+  failure f;
+  f.code = code;
+  f.where = where;
+  f.ldap_code = ldap_code;
+  f.message = "refused by the test";
+  return std::make_shared<const failure>(std::move(f));
+}
+
+inline pool_policy small_policy(std::uint32_t min, std::uint32_t max) {
+  pool_policy p;
+  p.server_name = "ldap1:389";
+  p.min = min;
+  p.max = p.max_pooled = max;
+  p.validate_interval = duration::zero();
+  return p;
+}
+
+/// What became of a ticket.
+struct ticket_outcome {
+  enum class kind { waiting, dispatched, granted, refused, recast };
+  kind what = kind::waiting;
+  int times = 0;  ///< outcomes told; more than one is a defect
+  connection_id connection = 0;
+  lease_id lease = 0;
+  failure_ptr why;
+  bool counted = false;
+};
+
+class pool_harness {
+ public:
+  using kind = ticket_outcome::kind;
+  struct socket {
+    connection_kind kind = connection_kind::pooled;
+    std::shared_ptr<std::atomic<std::uint64_t>> completed = std::make_shared<std::atomic<std::uint64_t>>(0);
+    std::shared_ptr<std::atomic<bool>> wanted = std::make_shared<std::atomic<bool>>(false);
+    std::uint64_t carried = 0;  ///< operations handed over
+    std::uint64_t open() const { return carried - completed->load(); }
+    enum class phase { connecting, ready, leased, resetting, draining, closing } at = phase::connecting;
+  };
+  using phase = socket::phase;
+
+  explicit pool_harness(pool_policy policy, std::uint64_t seed = 1)
+      : pool(std::move(policy), pool_world{make_random(seed), [this] { return ++numbers; }, [] { return wall_time{}; }},
+             now) {
+    pool.start(now);
+    take();
+  }
+
+  time_point now = time_point{} + std::chrono::hours{1};
+  std::uint64_t numbers = 0;
+  pool_state pool;
+  std::map<connection_id, socket> sockets;
+  std::map<ticket_id, ticket_outcome> tickets;
+  std::vector<lease_id> unwatched;
+  std::vector<connection_id> checks;
+  std::vector<failure_class> reports;
+  std::vector<std::string> notes;
+  std::vector<bool> drained;
+  std::vector<ticket_id> served;  ///< in the order in which they got a connection
+
+  // Requests.
+  ticket_id ask(want what, duration patience = seconds{30}, cancel_token_ptr token = nullptr, bool may_wait = true,
+                std::uint16_t attempts = 0) {
+    asking who;
+    who.what = what;
+    who.deadline = now + patience;
+    who.token = std::move(token);
+    who.may_wait = may_wait;
+    who.attempts = attempts;
+    who.holder = "tester";
+    const auto ticket = pool.admit(who, now);
+    tickets.emplace(ticket, ticket_outcome{});
+    take();
+    return ticket;
+  }
+  /// As the actor does: the quick way first.
+  ticket_id share(duration patience = seconds{30}) {
+    if (const auto id = pool.take_shared(now)) {
+      ++sockets.at(id).carried;
+      take();
+      quick.push_back(id);
+      return 0;
+    }
+    return ask(want::shared, patience);
+  }
+  std::vector<connection_id> quick;
+  const ticket_outcome& outcome(ticket_id t) const { return tickets.at(t); }
+  kind what(ticket_id t) const { return tickets.at(t).what; }
+  lease_id lease() {
+    const auto t = ask(want::lease);
+    BOOST_TEST_REQUIRE(granted(t));
+    return outcome(t).lease;
+  }
+  bool granted(ticket_id t) const { return what(t) == kind::granted; }
+  bool waiting(ticket_id t) const { return what(t) == kind::waiting; }
+  errc code(ticket_id t) const { return outcome(t).why ? outcome(t).why->code : errc::none; }
+  bool release(lease_id id) {
+    const auto out = pool.release(id, now);
+    take();
+    return out.returned;
+  }
+
+  // Connections.
+  std::vector<connection_id> in(phase p, connection_kind k = connection_kind::pooled) const {
+    std::vector<connection_id> ids;
+    for (const auto& [id, s] : sockets)
+      if (s.at == p && s.kind == k) ids.push_back(id);
+    return ids;
+  }
+  std::size_t connecting() const {
+    return in(phase::connecting).size() + in(phase::connecting, connection_kind::bind).size();
+  }
+  void ready(connection_id id) {
+    sockets.at(id).at = phase::ready;
+    pool.on_ready(id, now);
+    take();
+  }
+  /// Everything that connects becomes ready, until nothing connects any more.
+  void ready_all() {
+    do {
+      for (auto k : {connection_kind::pooled, connection_kind::bind})
+        for (auto id : in(phase::connecting, k)) ready(id);
+      pass(milliseconds{100});
+    } while (connecting() > 0);
+  }
+  void fail(connection_id id, failure_ptr cause = connect_failure()) {
+    pool.on_failed(id, std::move(cause), now);
+    take();
+  }
+  void fail_all(failure_ptr cause = connect_failure()) {
+    for (auto k : {connection_kind::pooled, connection_kind::bind})
+      for (auto id : in(phase::connecting, k))
+        if (sockets.count(id)) fail(id, cause);
+  }
+  void die(connection_id id, failure_ptr cause = connect_failure()) {
+    pool.on_closed(id, std::move(cause), now);
+    take();
+  }
+  /// Connections that were told to close do so.
+  void close_told() {
+    for (auto p : {phase::closing, phase::draining})
+      for (auto k : {connection_kind::pooled, connection_kind::bind})
+        for (auto id : in(p, k))
+          if (p == phase::closing || sockets.at(id).open() == 0) die(id, nullptr);
+  }
+  void complete(connection_id id, std::uint64_t count = 1) {
+    auto& s = sockets.at(id);
+    s.completed->fetch_add(count);
+    if (s.wanted->exchange(false)) pool.on_load(now);
+    take();
+  }
+  void reset_done() {
+    for (auto id : in(phase::resetting)) ready(id);
+  }
+
+  // Time: as the actor's timer does it.
+  void pass(duration span) {
+    const auto end = now + span;
+    for (int steps = 0; pool.next_event() <= end; ++steps) {
+      BOOST_TEST_REQUIRE(steps < 100000);
+      now = std::max(now, pool.next_event());
+      pool.tick(now);
+      take();
+    }
+    now = end;
+  }
+
+  std::uint64_t open_operations() const {
+    std::uint64_t sum = 0;
+    for (const auto& [id, s] : sockets)
+      if (s.at != phase::leased) sum += s.open();
+    return sum;
+  }
+
+  void take() {
+    while (pool.has_actions())
+      for (const auto& a : pool.take_actions()) std::visit([this](const auto& one) { on(one); }, a);
+  }
+
+ private:
+  void tell(ticket_id t, kind what, connection_id c = 0, lease_id l = 0, failure_ptr why = nullptr,
+            bool counted = false) {
+    auto& o = tickets[t];
+    o.what = what;
+    ++o.times;
+    o.connection = c;
+    o.lease = l;
+    o.why = std::move(why);
+    o.counted = counted;
+    if (c != 0) served.push_back(t);
+  }
+  void on(const pool_action::open& a) {
+    socket s;
+    s.kind = a.kind;
+    pool.attach(a.id, load_meter{s.completed, s.wanted});
+    sockets.emplace(a.id, std::move(s));
+  }
+  void on(const pool_action::dispatch& a) {
+    ++sockets.at(a.to).carried;
+    tell(a.ticket, kind::dispatched, a.to);
+  }
+  void on(const pool_action::grant& a) {
+    BOOST_TEST(sockets.at(a.connection).open() == 0U);
+    sockets.at(a.connection).at = phase::leased;
+    tell(a.ticket, kind::granted, a.connection, a.lease);
+  }
+  void on(const pool_action::refuse& a) { tell(a.ticket, kind::refused, 0, 0, a.why); }
+  void on(const pool_action::recast& a) { tell(a.ticket, kind::recast, 0, 0, a.cause, a.counted); }
+  void on(const pool_action::reset& a) { sockets.at(a.id).at = phase::resetting; }
+  void on(const pool_action::drain& a) { sockets.at(a.id).at = phase::draining; }
+  void on(const pool_action::close& a) { sockets.at(a.id).at = phase::closing; }
+  void on(const pool_action::forget& a) { sockets.erase(a.id); }
+  void on(const pool_action::check& a) { checks.push_back(a.id); }
+  void on(const pool_action::unwatch& a) { unwatched.push_back(a.lease); }
+  void on(const pool_action::report& a) { reports.push_back(a.what); }
+  void on(const pool_action::note& a) { notes.push_back(a.text); }
+  void on(const pool_action::drained& a) { drained.push_back(a.clean); }
+};
+
+}  // namespace understudy::test

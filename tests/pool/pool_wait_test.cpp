@@ -1,0 +1,181 @@
+// Waiters: their order, their deadlines, and how they leave.
+#include "pool/pool_harness.hpp"
+
+using namespace understudy;
+using namespace understudy::test;
+using phase = pool_harness::phase;
+using outcome = ticket_outcome::kind;
+
+namespace {
+
+pool_policy one_connection(std::uint32_t max_in_flight = 1) {
+  auto p = small_policy(1, 1);
+  p.max_in_flight = max_in_flight;
+  return p;
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(waiters_of_both_kinds_are_served_in_order) {
+  pool_harness h{one_connection()};
+  h.ready_all();
+  const auto only = h.in(phase::ready).front();
+  h.share();
+  const auto a = h.share(), b = h.ask(want::lease), c = h.share(), d = h.ask(want::lease), e = h.share();
+  h.complete(only);
+  BOOST_TEST((h.what(a) == outcome::dispatched));
+  BOOST_TEST(h.waiting(b));
+  h.complete(only);
+  BOOST_TEST(h.granted(b));
+  BOOST_TEST(h.waiting(c));
+  BOOST_TEST(h.release(h.outcome(b).lease));
+  h.reset_done();
+  BOOST_TEST((h.what(c) == outcome::dispatched));
+  h.complete(only);
+  BOOST_TEST(h.granted(d));
+  h.release(h.outcome(d).lease);
+  h.reset_done();
+  BOOST_TEST((h.served == std::vector<ticket_id>{a, b, c, d, e}));
+}
+
+BOOST_AUTO_TEST_CASE(beyond_max_waiters_the_queue_is_full_at_once) {
+  auto p = one_connection();
+  p.max_waiters = 3;
+  pool_harness h{p};
+  h.ready_all();
+  h.share();
+  for (int i = 0; i < 3; ++i) BOOST_TEST(h.waiting(h.share()));
+  const auto t = h.share();
+  BOOST_TEST((h.what(t) == outcome::refused));
+  BOOST_TEST(h.code(t) == errc::queue_full);
+  BOOST_TEST(h.outcome(t).why->pool->waiters == 3U);
+  BOOST_TEST(h.code(h.ask(want::bind)) == errc::queue_full);
+  BOOST_TEST(h.pool.snapshot(h.now).refused == 2U);
+}
+
+BOOST_AUTO_TEST_CASE(a_waiter_past_its_deadline_leaves_and_is_never_served_late) {
+  pool_harness h{one_connection()};
+  h.ready_all();
+  const auto only = h.in(phase::ready).front();
+  h.share();
+  const auto t = h.share(seconds{3});
+  const auto later = h.share(seconds{10});
+  h.pass(milliseconds{2999});
+  BOOST_TEST(h.waiting(t));
+  h.pass(milliseconds{1});
+  BOOST_TEST(h.code(t) == errc::pool_timeout);
+  BOOST_TEST(h.pool.snapshot(h.now).timeouts == 1U);
+  h.complete(only);
+  BOOST_TEST(h.outcome(t).times == 1);
+  BOOST_TEST((h.what(later) == outcome::dispatched));
+}
+
+BOOST_AUTO_TEST_CASE(a_connection_free_at_the_very_deadline_is_not_granted_any_more) {
+  pool_harness h{one_connection()};
+  h.ready_all();
+  const auto only = h.in(phase::ready).front();
+  h.share();
+  const auto t = h.share(seconds{3});
+  h.now += seconds{3};  // the timer has not come yet
+  h.complete(only);
+  BOOST_TEST(h.code(t) == errc::pool_timeout);
+  BOOST_TEST(h.sockets.at(only).open() == 0U);
+}
+
+BOOST_AUTO_TEST_CASE(pool_timeout_bounds_the_wait_below_the_deadline) {
+  auto p = one_connection();
+  p.wait_timeout = seconds{5};
+  pool_harness h{p};
+  h.ready_all();
+  h.share();
+  const auto t = h.share(seconds{30});
+  h.pass(seconds{5});
+  BOOST_TEST(h.code(t) == errc::pool_timeout);
+  const auto text = describe(*h.outcome(t).why);
+  BOOST_TEST(text.find("pool_timeout: no connection to ldap1:389 became free within 5 s") == 0U, text);
+  BOOST_TEST(text.find("raise pool.max_connections (1)") != std::string::npos, text);
+  BOOST_TEST(text.find("pool size 1, idle 0, in use 1, in flight 1, waiters 1") != std::string::npos, text);
+}
+
+BOOST_AUTO_TEST_CASE(with_other_servers_a_waiter_is_sent_there_after_the_failover_timeout) {
+  auto p = one_connection();
+  p.failover_timeout = seconds{5};
+  pool_harness h{p};
+  h.ready_all();
+  h.share();
+  const auto t = h.share(seconds{30}), brief = h.share(seconds{4});
+  h.pass(seconds{4});
+  BOOST_TEST(h.code(brief) == errc::pool_timeout);
+  BOOST_TEST((h.what(brief) == outcome::refused));
+  h.pass(seconds{1});
+  BOOST_TEST((h.what(t) == outcome::recast));
+  BOOST_TEST(!h.outcome(t).counted);
+}
+
+BOOST_AUTO_TEST_CASE(a_cancelled_waiter_hears_so_and_is_skipped) {
+  pool_harness h{one_connection()};
+  h.ready_all();
+  const auto only = h.in(phase::ready).front();
+  h.share();
+  const auto told = std::make_shared<cancel_token>(), flagged = std::make_shared<cancel_token>();
+  const auto a = h.ask(want::shared, seconds{9}, told), b = h.ask(want::shared, seconds{9}, flagged), c = h.share();
+  told->cancel();
+  BOOST_TEST(h.pool.cancel(told.get(), h.now));
+  h.take();
+  BOOST_TEST(h.code(a) == errc::cancelled);
+  flagged->cancel();
+  h.complete(only);
+  BOOST_TEST(h.code(b) == errc::cancelled);
+  BOOST_TEST((h.what(c) == outcome::dispatched));
+  BOOST_TEST(!h.pool.cancel(told.get(), h.now));
+}
+
+BOOST_AUTO_TEST_CASE(when_the_breaker_opens_waiters_are_sent_away) {
+  pool_harness h{one_connection()};
+  h.ready_all();
+  const auto only = h.in(phase::ready).front();
+  h.share();
+  const auto a = h.share(), b = h.ask(want::lease), spent = h.ask(want::shared, seconds{9}, nullptr, true, 3),
+             bind = h.ask(want::bind);
+  h.pool.on_breaker(breaker_state::open, h.now);
+  h.take();
+  for (const auto t : {a, b, bind}) {
+    BOOST_TEST((h.what(t) == outcome::recast));
+    BOOST_TEST(h.outcome(t).counted);
+    BOOST_TEST(h.code(t) == errc::breaker_open);
+  }
+  BOOST_TEST((h.what(spent) == outcome::refused));
+  BOOST_TEST(h.code(spent) == errc::breaker_open);
+  h.complete(only);
+  BOOST_TEST(h.in(phase::ready).size() == 1U);
+}
+
+BOOST_AUTO_TEST_CASE(a_waiter_whose_connection_dies_first_gets_the_next_one) {
+  pool_harness h{one_connection()};
+  h.ready_all();
+  const auto only = h.in(phase::ready).front();
+  h.share();
+  const auto t = h.share(seconds{3});
+  h.die(only);
+  BOOST_TEST(h.waiting(t));
+  BOOST_TEST(h.connecting() == 1U);
+  h.pass(milliseconds{300});
+  h.ready_all();
+  BOOST_TEST((h.what(t) == outcome::dispatched));
+}
+
+BOOST_AUTO_TEST_CASE(completion_between_look_and_question_is_not_missed) {
+  pool_harness h{one_connection()};
+  h.ready_all();
+  const auto only = h.in(phase::ready).front();
+  h.share();
+  // It completes without a word: nobody had asked for one yet.
+  h.sockets.at(only).completed->fetch_add(1);
+  const auto t = h.ask(want::shared);
+  BOOST_TEST((h.what(t) == outcome::dispatched));
+  const auto next = h.ask(want::shared);
+  BOOST_TEST(h.waiting(next));
+  BOOST_TEST(h.sockets.at(only).wanted->load(), "the pool asked to be told");
+  h.complete(only);
+  BOOST_TEST((h.what(next) == outcome::dispatched));
+}

@@ -1,0 +1,125 @@
+// The queue of waiters and the book of leases.
+#include "understudy/actors/pool/wait_queue.hpp"
+#include "understudy/actors/pool/lease_book.hpp"
+
+#include <boost/test/unit_test.hpp>
+
+using namespace understudy;
+
+namespace {
+
+waiter waiting(ticket_id ticket, int leave_after, want what = want::shared, cancel_token_ptr token = nullptr) {
+  waiter w;
+  w.ticket = ticket;
+  w.what = what;
+  w.since = time_point{} + seconds{static_cast<int>(ticket)};
+  w.leave_at = time_point{} + seconds{leave_after};
+  w.token = std::move(token);
+  return w;
+}
+
+lease_record held(lease_id id, int since = 0) {
+  lease_record l;
+  l.id = id;
+  l.granted = time_point{} + seconds{since};
+  return l;
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(waiters_keep_their_order_whatever_their_deadlines) {
+  wait_queue q;
+  q.push(waiting(1, 30));
+  q.push(waiting(2, 10, want::lease));
+  q.push(waiting(3, 20));
+  std::vector<ticket_id> order;
+  for (const auto& [ticket, w] : q.all()) order.push_back(ticket);
+  BOOST_TEST((order == std::vector<ticket_id>{1, 2, 3}));
+  BOOST_TEST(q.leases() == 1U);
+  BOOST_TEST(q.shared() == 2U);
+  BOOST_TEST((q.next_leave() == time_point{} + seconds{10}));
+  BOOST_TEST((q.oldest() == time_point{} + seconds{1}));
+}
+
+BOOST_AUTO_TEST_CASE(overdue_waiters_are_found_by_deadline) {
+  wait_queue q;
+  q.push(waiting(1, 30));
+  q.push(waiting(2, 10));
+  BOOST_TEST((q.overdue(time_point{} + seconds{9}) == q.end()));
+  const auto late = q.overdue(time_point{} + seconds{10});
+  BOOST_TEST_REQUIRE((late != q.end()));
+  BOOST_TEST(late->first == 2U);
+  q.erase(late);
+  BOOST_TEST((q.overdue(time_point{} + seconds{10}) == q.end()));
+  BOOST_TEST(q.size() == 1U);
+}
+
+BOOST_AUTO_TEST_CASE(waiters_are_found_by_cancel_token) {
+  wait_queue q;
+  const auto token = std::make_shared<cancel_token>();
+  q.push(waiting(1, 30));
+  q.push(waiting(2, 30, want::lease, token));
+  BOOST_TEST_REQUIRE((q.find(token.get()) != q.end()));
+  BOOST_TEST(q.find(token.get())->first == 2U);
+  q.erase(q.find(token.get()));
+  BOOST_TEST((q.find(token.get()) == q.end()));
+  BOOST_TEST(q.leases() == 0U);
+}
+
+BOOST_AUTO_TEST_CASE(an_empty_queue_has_no_deadline) {
+  const wait_queue q;
+  BOOST_TEST((q.next_leave() == time_point::max()));
+  BOOST_TEST((q.oldest() == time_point::max()));
+}
+
+BOOST_AUTO_TEST_CASE(lease_counters_add_up_however_leases_end) {
+  lease_book book;
+  for (lease_id id = 1; id <= 4; ++id) book.open(held(id));
+  BOOST_TEST(book.close(1).has_value());
+  BOOST_TEST(!book.close(1).has_value());
+  BOOST_TEST(book.lose(2).has_value());
+  BOOST_TEST(!book.close(9).has_value());
+  BOOST_TEST(book.acquired() == 4U);
+  BOOST_TEST(book.released() == 2U);
+  BOOST_TEST(book.leased() == 2U);
+}
+
+BOOST_AUTO_TEST_CASE(a_lost_lease_may_be_given_back_once) {
+  lease_book book;
+  book.open(held(1));
+  book.lose(1);
+  BOOST_TEST(book.forgive(1));
+  BOOST_TEST(!book.forgive(1));
+  BOOST_TEST(!book.forgive(2));
+}
+
+BOOST_AUTO_TEST_CASE(lost_leases_are_remembered_within_bounds) {
+  lease_book book;
+  for (lease_id id = 1; id <= 1000; ++id) {
+    book.open(held(id));
+    book.lose(id);
+  }
+  BOOST_TEST(!book.forgive(1));
+  BOOST_TEST(book.forgive(1000));
+}
+
+BOOST_AUTO_TEST_CASE(only_unclaimed_leases_are_found_as_such) {
+  lease_book book;
+  book.open(held(1));
+  book.open(held(2, 5));
+  BOOST_TEST(book.claim(2));
+  BOOST_TEST((book.next_claim() == time_point{} + seconds{1}));
+  BOOST_TEST(book.unclaimed(time_point{} + milliseconds{999}).empty());
+  BOOST_TEST((book.unclaimed(time_point{} + seconds{10}) == std::vector<lease_id>{1}));
+  BOOST_TEST(!book.claim(3));
+}
+
+BOOST_AUTO_TEST_CASE(a_leak_is_reported_once) {
+  lease_book book;
+  book.open(held(1));
+  BOOST_TEST(book.overdue(time_point{} + seconds{59}, seconds{60}).empty());
+  BOOST_TEST(book.overdue(time_point{} + seconds{60}, seconds{60}).size() == 1U);
+  BOOST_TEST(book.overdue(time_point{} + seconds{99}, seconds{60}).empty());
+  BOOST_TEST(book.leaks() == 1U);
+  BOOST_TEST(book.close(1)->reported);
+}

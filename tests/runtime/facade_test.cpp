@@ -1,0 +1,355 @@
+// The facade against a real directory server: connecting, operations, leases, metrics, starting and stopping.
+#include "runtime/process_census.hpp"
+#include "support/eventually.hpp"
+#include "support/print.hpp"
+#include "support/slapd.hpp"
+#include "understudy/runtime/connection_pool.hpp"
+
+#include <sys/wait.h>
+#include <unistd.h>
+#include <boost/test/unit_test.hpp>
+
+using namespace understudy;
+using namespace std::chrono_literals;
+using test::eventually;
+
+namespace {
+
+connection_info info_of(const test::slapd& server) {
+  connection_info info;
+  info.host = "127.0.0.1";
+  info.port = server.port();
+  info.bind_dn = test::admin_dn;
+  info.password = secret{test::admin_password};
+  return info;
+}
+
+/// A port where nobody listens.
+connection_info nobody() {
+  connection_info info;
+  info.host = "127.0.0.1";
+  info.port = test::reserved_port{}.number();
+  return info;
+}
+
+search_request read(std::string dn) {
+  search_request what;
+  what.base = std::move(dn);
+  what.scope = search_scope::base;
+  return what;
+}
+
+manager_options impatient() {
+  manager_options options;
+  options.reconnect_attempts = 2;
+  options.reconnect_delay = 10ms;
+  options.auto_recovery = false;
+  return options;
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(a_search_through_the_facade_finds_the_entry) {
+  test::slapd server;
+  connection_manager manager(info_of(server));
+  const auto connected = manager.connect();
+  BOOST_TEST(connected.connected, connected.connection_error << connected.auth_error);
+  BOOST_TEST(connected.host == "127.0.0.1");
+  BOOST_TEST(connected.port == server.port());
+  BOOST_TEST(connected.connection_time > 0);
+  BOOST_TEST(connected.response_time > 0);
+  BOOST_TEST(connected.auth_method == "simple");
+  BOOST_TEST(connected.encryption == "none");
+  BOOST_TEST(manager.is_connected());
+  const auto found = manager.search(test::directory_suffix, "(uid=user7)", {"mail"});
+  BOOST_REQUIRE_EQUAL(found.size(), 1);
+  BOOST_TEST(found[0].dn == test::user_dn(7));
+  BOOST_TEST(manager.disconnect());
+  BOOST_TEST(!manager.is_connected());
+  BOOST_TEST(!manager.disconnect());
+}
+
+BOOST_AUTO_TEST_CASE(connecting_to_nobody_is_a_result_with_the_reason) {
+  connection_manager manager(nobody(), impatient());
+  const auto result = manager.connect();
+  BOOST_TEST(!result.connected);
+  BOOST_TEST(result.auth_error.empty());
+  BOOST_TEST(result.connection_error.find("refused") != std::string::npos, result.connection_error);
+  BOOST_TEST(!manager.is_connected());
+}
+
+BOOST_AUTO_TEST_CASE(a_wrong_password_ends_connecting_at_once) {
+  test::slapd server;
+  auto info = info_of(server);
+  info.password = secret{"wrong"};
+  manager_options options;
+  options.reconnect_attempts = 1000;
+  connection_manager manager(info, options);
+  const auto result = manager.connect();
+  BOOST_TEST(!result.connected);
+  BOOST_TEST(result.connection_error.empty(), result.connection_error);
+  BOOST_TEST(result.auth_error.find("invalidCredentials") != std::string::npos, result.auth_error);
+  BOOST_TEST(result.auth_error.find("wrong") == std::string::npos);
+}
+
+BOOST_AUTO_TEST_CASE(background_repair_goes_on_after_a_connect_that_failed) {
+  test::slapd server;
+  server.stop();
+  connection_manager manager(info_of(server), impatient());
+  BOOST_TEST(!manager.connect().connected);
+  server.start();
+  BOOST_TEST(eventually([&] { return manager.is_connected(); }));
+  BOOST_TEST(eventually([&] { return static_cast<bool>(manager.try_whoami()); }));
+}
+
+BOOST_AUTO_TEST_CASE(without_connect_every_call_says_so) {
+  connection_manager manager(nobody(), impatient());
+  BOOST_TEST(manager.try_whoami().code() == errc::stopped);
+  BOOST_TEST(manager.async(make_request(whoami_request{})).get().code() == errc::stopped);
+  BOOST_CHECK_THROW(manager.get_connection(), ldap_exception);
+  BOOST_TEST(!manager.health_check().connected);
+  BOOST_TEST(manager.probe_all().empty());
+  BOOST_TEST(!manager.suspend("127.0.0.1:389"));
+  BOOST_TEST(manager.get_metrics().total_operations == 0U);
+}
+
+BOOST_AUTO_TEST_CASE(settings_that_cannot_work_are_reported_by_the_constructor) {
+  connection_info info = nobody();
+  info.use_ssl = info.use_tls = true;
+  info.host = "";
+  BOOST_CHECK_THROW(connection_manager{info}, config_error);
+  pool_options options;
+  options.enable_compression = true;
+  BOOST_CHECK_THROW(connection_pool(nobody(), options), config_error);
+}
+
+BOOST_AUTO_TEST_CASE(every_operation_goes_through_the_facade) {
+  test::slapd server;
+  connection_manager manager(info_of(server));
+  BOOST_REQUIRE(manager.connect().connected);
+  const std::string dn = std::string{"uid=new,"} + test::people_dn;
+  manager.add({dn, {{"objectClass", {"inetOrgPerson"}}, {"cn", {"New"}}, {"sn", {"Person"}}}});
+  manager.modify({dn, {{modification::kind::replace, {"mail", {"new@example.com"}}}}});
+  BOOST_TEST(manager.compare({dn, "mail", "new@example.com"}));
+  BOOST_TEST(!manager.compare({dn, "mail", "old@example.com"}));
+  manager.modify_dn({dn, "uid=newer", true, {}});
+  const std::string newer = std::string{"uid=newer,"} + test::people_dn;
+  BOOST_TEST(manager.search(read(newer)).entries.size() == 1U);
+  manager.remove({newer});
+  const auto gone = manager.try_search(read(newer));
+  BOOST_TEST(gone.code() == errc::ldap_error);
+  BOOST_TEST(gone.error()->ldap_code == result_code::no_such_object);
+  BOOST_CHECK_THROW(manager.search(read(newer)), ldap_error);
+  BOOST_TEST(manager.whoami() == std::string{"dn:"} + test::admin_dn);
+  manager.bind({test::user_dn(3), secret{test::user_password(3)}});
+  BOOST_CHECK_THROW(manager.bind({test::user_dn(3), secret{"wrong"}}), authentication_failed);
+  const auto generated = manager.password_modify({test::user_dn(4), secret{}, secret{}});
+  BOOST_REQUIRE(generated.has_value());
+  manager.bind({test::user_dn(4), secret{*generated}});
+  BOOST_TEST(manager.whoami() == std::string{"dn:"} + test::admin_dn);
+}
+
+BOOST_AUTO_TEST_CASE(futures_and_callbacks_bring_the_same_results) {
+  test::slapd server;
+  connection_manager manager(info_of(server));
+  BOOST_REQUIRE(manager.connect().connected);
+  std::vector<std::future<outcome>> searches;
+  for (int i = 0; i < 50; ++i) searches.push_back(manager.async_search(read(test::user_dn(i % 10))));
+  for (auto& search : searches) BOOST_TEST(search.get().value().entries.size() == 1U);
+  std::promise<outcome> called;
+  manager.async_search(read(test::user_dn(1)), [&](outcome o) { called.set_value(std::move(o)); });
+  BOOST_TEST(called.get_future().get().value().entries.size() == 1U);
+}
+
+BOOST_AUTO_TEST_CASE(a_lease_is_a_connection_of_ones_own_and_returns_by_itself) {
+  test::slapd server;
+  connection_manager manager(info_of(server));
+  BOOST_REQUIRE(manager.connect().connected);
+  {
+    auto mine = manager.get_connection();
+    BOOST_TEST(static_cast<bool>(mine));
+    BOOST_TEST(mine.server() == "127.0.0.1:" + std::to_string(server.port()));
+    mine.bind({test::user_dn(2), secret{test::user_password(2)}});
+    BOOST_TEST(mine.whoami() == "dn:" + test::user_dn(2));
+    BOOST_TEST(manager.whoami() == std::string{"dn:"} + test::admin_dn);
+    BOOST_TEST(manager.snapshot().servers.at(0).pool.leased == 1U);
+  }
+  BOOST_TEST(eventually([&] {
+    const auto pool = manager.snapshot().servers.at(0).pool;
+    return pool.leased == 0 && pool.acquired == pool.released;
+  }));
+  for (int i = 0; i < 20; ++i) BOOST_TEST(manager.get_connection().whoami() == std::string{"dn:"} + test::admin_dn);
+}
+
+BOOST_AUTO_TEST_CASE(leases_used_wrongly_are_clear_errors) {
+  test::slapd server;
+  connection_manager manager(info_of(server)), other(info_of(server));
+  BOOST_REQUIRE(manager.connect().connected);
+  BOOST_REQUIRE(other.connect().connected);
+  auto mine = manager.get_connection();
+  BOOST_CHECK_THROW(other.return_connection(mine), connection_unhealthy);
+  BOOST_TEST(static_cast<bool>(mine));
+  BOOST_TEST(manager.return_connection(mine));
+  BOOST_TEST(!manager.return_connection(mine));
+  BOOST_TEST(!mine.release());
+  BOOST_TEST(mine.try_whoami().code() == errc::invalid_lease);
+  BOOST_CHECK_THROW(mine.whoami(), connection_unhealthy);
+
+  auto outlives = manager.get_connection();
+  manager.disconnect();
+  BOOST_TEST(!static_cast<bool>(outlives));
+  BOOST_TEST(outlives.try_whoami().code() == errc::invalid_lease);
+  BOOST_TEST(!outlives.release());
+}
+
+BOOST_AUTO_TEST_CASE(a_pool_with_nothing_free_says_so) {
+  test::slapd server;
+  pool_options options;
+  options.min_connections = options.max_connections = 1;
+  connection_pool pool(info_of(server), options);
+  auto only = pool.get_connection();
+  lease_options at_once;
+  at_once.wait = false;
+  BOOST_CHECK_THROW(pool.get_connection(at_once), pool_exhausted);
+  lease_options soon;
+  soon.timeout = 50ms;
+  BOOST_CHECK_THROW(pool.get_connection(soon), pool_timeout);
+  BOOST_TEST(pool.return_connection(only));
+  BOOST_TEST(static_cast<bool>(pool.get_connection()));
+  BOOST_TEST(pool.get_metrics().acquired == 2U);
+  BOOST_TEST(pool.get_metrics().pool_size == 1U);
+  const auto health = pool.health_check();
+  BOOST_TEST(health.healthy_connections == 1U);
+  BOOST_TEST(health.unhealthy_connections == 0U);
+}
+
+BOOST_AUTO_TEST_CASE(a_leased_connection_that_breaks_is_unhealthy) {
+  test::slapd server;
+  connection_manager manager(info_of(server), impatient());
+  BOOST_REQUIRE(manager.connect().connected);
+  auto mine = manager.get_connection();
+  server.kill9();
+  BOOST_TEST(eventually([&] { return mine.try_whoami({1s}).code() == errc::connection_unhealthy; }));
+}
+
+BOOST_AUTO_TEST_CASE(metrics_and_thresholds_tell_what_happened) {
+  test::slapd server;
+  connection_manager manager(info_of(server));
+  BOOST_REQUIRE(manager.connect().connected);
+  for (int i = 0; i < 8; ++i) manager.search(read(test::user_dn(1)));
+  for (int i = 0; i < 2; ++i) manager.try_search(read("cn=nobody"));
+  const auto metrics = manager.get_metrics();
+  BOOST_TEST(metrics.total_operations == 10U);
+  BOOST_TEST(metrics.successful_operations == 8U);
+  BOOST_TEST(metrics.success_rate == 80.0);
+  BOOST_TEST(metrics.average_duration > 0);
+  BOOST_TEST(metrics.memory_peak_mb > 1);
+  BOOST_TEST(metrics.pool_size > 0U);
+  manager.set_thresholds({1e6, 95, 100});
+  const auto alerts = manager.check_performance();
+  BOOST_REQUIRE_EQUAL(alerts.size(), 1);
+  BOOST_TEST(alerts[0].current_value == 80.0);
+  BOOST_TEST(alerts[0].threshold == 95.0);
+}
+
+BOOST_AUTO_TEST_CASE(monitoring_logs_alerts_in_the_background_until_stopped) {
+  test::slapd server;
+  manager_options options;
+  options.health_check_interval = 1s;
+  connection_manager manager(info_of(server), options);
+  std::mutex mutex;
+  std::string logged;
+  manager.set_log([&](log_level, const std::string& line) {
+    std::lock_guard guard{mutex};
+    logged += line + "\n";
+  });
+  manager.start_monitoring();
+  BOOST_REQUIRE(manager.connect().connected);
+  manager.try_search(read("cn=nobody"));
+  BOOST_TEST(eventually([&] {
+    std::lock_guard guard{mutex};
+    return logged.find("warning monitoring: ") != std::string::npos;
+  }));
+  manager.stop_monitoring();
+  manager.disconnect();
+}
+
+BOOST_AUTO_TEST_CASE(health_checks_probe_the_servers_step_by_step) {
+  test::slapd server;
+  connection_manager manager(info_of(server), impatient());
+  BOOST_REQUIRE(manager.connect().connected);
+  const auto healthy = manager.health_check();
+  BOOST_TEST(healthy.connected, healthy.connection_error);
+  BOOST_TEST(healthy.connection_time > 0);
+  BOOST_TEST(healthy.response_time > 0);
+  const auto reports = manager.probe_all();
+  BOOST_REQUIRE_EQUAL(reports.size(), 1);
+  BOOST_TEST(reports[0].ok);
+  server.kill9();
+  const auto sick = manager.health_check();
+  BOOST_TEST(!sick.connected);
+  BOOST_TEST(!sick.connection_error.empty());
+}
+
+BOOST_AUTO_TEST_CASE(when_the_first_server_dies_the_second_serves) {
+  test::slapd first, second;
+  auto manager = connection_manager::with_failover({info_of(first), info_of(second)});
+  BOOST_REQUIRE(manager.connect().connected);
+  const auto name_of = [](const test::slapd& s) { return "127.0.0.1:" + std::to_string(s.port()); };
+  BOOST_TEST(manager.search(read(test::user_dn(1))).server == name_of(first));
+  first.kill9();
+  BOOST_TEST(manager.search(read(test::user_dn(1))).server == name_of(second));
+  first.start();
+  BOOST_TEST(manager.suspend(name_of(second)));
+  BOOST_TEST(eventually([&] {
+    const auto found = manager.try_search(read(test::user_dn(1)));
+    return found && found->server == name_of(first);
+  }));
+  BOOST_TEST(manager.resume(name_of(second)));
+  BOOST_TEST(!manager.suspend("nobody:389"));
+}
+
+BOOST_AUTO_TEST_CASE(managers_come_and_go_without_leaving_threads_or_descriptors) {
+  test::slapd server;
+  const auto round = [&] {
+    connection_manager manager(info_of(server));
+    BOOST_TEST(manager.connect().connected);
+    BOOST_TEST(manager.disconnect());
+  };
+  round();
+  const auto threads = test::threads_now(), descriptors = test::descriptors_now();
+  for (int i = 0; i < 100; ++i) round();
+  BOOST_TEST(eventually([&] { return test::threads_now() == threads; }));
+  BOOST_TEST(test::descriptors_now() == descriptors);
+}
+
+BOOST_AUTO_TEST_CASE(a_manager_can_be_moved_while_it_is_connected) {
+  test::slapd server;
+  connection_manager manager(info_of(server));
+  BOOST_REQUIRE(manager.connect().connected);
+  connection_manager moved(std::move(manager));
+  BOOST_TEST(moved.is_connected());
+  BOOST_TEST(static_cast<bool>(moved.try_whoami()));
+  moved = connection_manager(info_of(server));
+  BOOST_TEST(!moved.is_connected());
+}
+
+BOOST_AUTO_TEST_CASE(a_forked_child_gets_a_clear_error_and_harms_nobody) {
+  test::slapd server;
+  auto manager = std::make_unique<connection_manager>(info_of(server));
+  BOOST_REQUIRE(manager->connect().connected);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    const auto refused = manager->try_whoami();
+    const bool clear =
+        refused.code() == errc::stopped && describe(*refused.error()).find("forked") != std::string::npos;
+    manager->disconnect();
+    manager.reset();
+    ::_exit(clear ? 0 : 1);
+  }
+  int status = -1;
+  BOOST_TEST(eventually([&] { return ::waitpid(child, &status, WNOHANG) == child; }));
+  BOOST_TEST((WIFEXITED(status) && WEXITSTATUS(status) == 0));
+  BOOST_TEST(static_cast<bool>(manager->try_whoami()));
+  BOOST_TEST(manager->disconnect());
+}

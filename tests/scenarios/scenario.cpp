@@ -1,0 +1,163 @@
+// Load, settings and the check of recovery.
+#include "scenarios/scenario.hpp"
+
+#include <boost/test/unit_test.hpp>
+
+namespace understudy::test {
+
+using namespace std::chrono_literals;
+
+connection_info server_at(std::uint16_t port, int priority) {
+  connection_info made;
+  made.host = "127.0.0.1";
+  made.port = port;
+  made.bind_dn = admin_dn;
+  made.password = secret{admin_password};
+  made.priority = priority;
+  made.pool_size = 2;
+  made.max_pool_size = 10;
+  made.retry_delay = 50ms;
+  return made;
+}
+
+settings quick_settings(std::vector<connection_info> servers) {
+  auto all = settings_from(servers);
+  all.failover.health_check_interval = 200ms;
+  all.failover.hold_down = 300ms;
+  all.failover.ramp = 200ms;
+  all.pool.health_check_interval = 200ms;
+  all.breaker.open_base = 200ms;
+  all.breaker.open_cap = 1s;
+  all.limits.drain_timeout = 3s;
+  return all;
+}
+
+search_request search_for(std::string filter, std::string base) {
+  search_request made;
+  made.base = std::move(base);
+  made.filter = std::move(filter);
+  return made;
+}
+
+modify_request replace_description(std::string dn, std::string value) {
+  modify_request made;
+  made.dn = std::move(dn);
+  made.changes.push_back({modification::kind::replace, {"description", {std::move(value)}}});
+  return made;
+}
+
+std::string name_of(std::uint16_t port) { return "127.0.0.1:" + std::to_string(port); }
+
+const server_snapshot& server_in(const runtime_snapshot& all, std::uint16_t port) {
+  for (const auto& server : all.servers)
+    if (server.port == port) return server;
+  throw std::runtime_error("no server with port " + std::to_string(port) + " in the snapshot");
+}
+
+std::string why(const outcome& answer) { return answer ? "" : describe(*answer.error()); }
+
+background_load::background_load(directory& to, int in_flight, maker make, duration timeout)
+    : to_(to), make_(std::move(make)), timeout_(timeout) {
+  if (!make_)
+    make_ = [](int number) { return make_request(search_for("(uid=user" + std::to_string(number % 10) + ")")); };
+  for (int i = 0; i < in_flight; ++i) send();
+}
+
+background_load::~background_load() { finish(); }
+
+void background_load::send() {
+  request_ptr what;
+  {
+    const std::lock_guard lock(guard_);
+    if (stopping_) return;
+    ++requests_;
+    what = make_(number_++);
+  }
+  const auto began = std::chrono::steady_clock::now();
+  call_options options;
+  options.timeout = timeout_;
+  to_.start(
+      what,
+      [this, began](outcome answer) {
+        note(answer, began);
+        send();
+      },
+      options);
+}
+
+void background_load::note(const outcome& what, time_point began) {
+  const auto took = std::chrono::steady_clock::now() - began;
+  const std::lock_guard lock(guard_);
+  ++outcomes_;
+  longest_ = std::max(longest_, took);
+  if (what) {
+    ++succeeded_;
+    ++by_server_[what->server];
+  } else {
+    ++failures_[what.code()];
+    if (example_.empty()) example_ = describe(*what.error());
+  }
+}
+
+bool background_load::finish() {
+  {
+    const std::lock_guard lock(guard_);
+    stopping_ = true;
+  }
+  return eventually([this] { return outcomes() == requests(); },
+                    std::chrono::duration_cast<milliseconds>(timeout_) + 10s);
+}
+
+std::uint64_t background_load::requests() const {
+  const std::lock_guard lock(guard_);
+  return requests_;
+}
+std::uint64_t background_load::outcomes() const {
+  const std::lock_guard lock(guard_);
+  return outcomes_;
+}
+std::uint64_t background_load::succeeded() const {
+  const std::lock_guard lock(guard_);
+  return succeeded_;
+}
+std::map<errc, std::uint64_t> background_load::failures() const {
+  const std::lock_guard lock(guard_);
+  return failures_;
+}
+std::map<std::string, std::uint64_t> background_load::by_server() const {
+  const std::lock_guard lock(guard_);
+  return by_server_;
+}
+void background_load::forget() {
+  const std::lock_guard lock(guard_);
+  by_server_.clear();
+  longest_ = {};
+}
+duration background_load::longest() const {
+  const std::lock_guard lock(guard_);
+  return longest_;
+}
+std::string background_load::example() const {
+  const std::lock_guard lock(guard_);
+  return example_;
+}
+
+void check_recovery(connection_manager& manager, std::uint16_t preferred_port) {
+  const auto preferred = name_of(preferred_port);
+  std::string last;
+  const bool serves = eventually([&] {
+    const auto answer = manager.try_search(search_for("(objectClass=*)"), {2s});
+    last = answer ? "answered by " + answer->server : describe(*answer.error());
+    return answer && answer->server == preferred;
+  });
+  BOOST_TEST(serves, preferred << " does not serve again: " << last);
+  BOOST_TEST(eventually([&] {
+               const auto all = manager.snapshot();
+               return server_in(all, preferred_port).breaker == breaker_state::closed && all.requests_in_flight == 0;
+             }),
+             "breaker " << server_in(manager.snapshot(), preferred_port).breaker << ", "
+                        << manager.snapshot().requests_in_flight << " requests in flight");
+  check_leases(manager.snapshot(), true);
+}
+
+}  // namespace understudy::test

@@ -1,0 +1,79 @@
+// What scenarios share: settings that make waits short, load that counts its outcomes, and the check that ends each.
+#pragma once
+#include "support/eventually.hpp"
+#include "support/leak_check.hpp"
+#include "support/print.hpp"
+#include "support/slapd.hpp"
+#include "support/stub_directory.hpp"
+#include "understudy/config/settings_from.hpp"
+#include "understudy/runtime/connection_manager.hpp"
+
+#include <atomic>
+#include <map>
+#include <mutex>
+
+namespace understudy::test {
+
+/// A server for the service "cn=admin", in order of preference.
+connection_info server_at(std::uint16_t port, int priority = 1);
+
+/// Settings for these servers with the intervals of detection and repair made short; what a scenario states in figures
+/// (suspicion after 1 s …) is left as it is.
+settings quick_settings(std::vector<connection_info> servers);
+
+search_request search_for(std::string filter, std::string base = directory_suffix);
+modify_request replace_description(std::string dn, std::string value);
+
+/// "127.0.0.1:port", as results and snapshots name servers.
+std::string name_of(std::uint16_t port);
+const server_snapshot& server_in(const runtime_snapshot& all, std::uint16_t port);
+
+/// Why there is no result; empty when there is one.
+std::string why(const outcome& answer);
+
+/// Keeps a number of requests under way until stopped, and counts what became of each.
+class background_load {
+ public:
+  using maker = std::function<request_ptr(int number)>;
+  background_load(directory& to, int in_flight, maker make = {}, duration timeout = seconds{20});
+  /// Stops and waits for what is under way.
+  ~background_load();
+  background_load(const background_load&) = delete;
+  background_load& operator=(const background_load&) = delete;
+
+  /// Sends nothing new and waits until every request has had its outcome; false when one never gets it.
+  bool finish();
+  std::uint64_t requests() const;
+  std::uint64_t outcomes() const;
+  std::uint64_t succeeded() const;
+  std::map<errc, std::uint64_t> failures() const;
+  /// Successes by server since the last call of forget().
+  std::map<std::string, std::uint64_t> by_server() const;
+  void forget();
+  /// The longest that one request took.
+  duration longest() const;
+  /// One failure, described; empty when there was none.
+  std::string example() const;
+
+ private:
+  void send();
+  void note(const outcome& what, time_point began);
+
+  directory& to_;
+  maker make_;
+  duration timeout_;
+  mutable std::mutex guard_;
+  bool stopping_ = false;
+  int number_ = 0;
+  std::uint64_t requests_ = 0, outcomes_ = 0, succeeded_ = 0;
+  std::map<errc, std::uint64_t> failures_;
+  std::map<std::string, std::uint64_t> by_server_;
+  duration longest_{};
+  std::string example_;
+};
+
+/// The end of every scenario, when its faults are gone: the preferred server serves again, its breaker is closed, every
+/// lease is accounted for and no request is left. Leaks are a leak_guard's to find, declared before everything else.
+void check_recovery(connection_manager& manager, std::uint16_t preferred_port);
+
+}  // namespace understudy::test

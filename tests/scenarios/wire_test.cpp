@@ -1,0 +1,165 @@
+// Scenarios 29, 34, 48: late answers, special characters both ways, and settings of libldap's that must not leak in.
+#include "scenarios/scenario.hpp"
+#include "understudy/messages/dn.hpp"
+#include "understudy/messages/filter.hpp"
+
+#include <boost/test/unit_test.hpp>
+#include <cstdlib>
+#include <fstream>
+
+#include "support/certificates.hpp"
+
+using namespace understudy;
+using namespace understudy::test;
+using namespace std::chrono_literals;
+
+BOOST_AUTO_TEST_CASE(scenario_29_a_late_answer_of_an_abandoned_operation_is_ignored) {
+  leak_guard leaks;
+  stub_directory a;
+  connection_manager manager(quick_settings({server_at(a.port())}));
+  BOOST_TEST_REQUIRE(manager.connect().connected);
+  a.disturb(operation::search, {.after_abandon = true}, 1);
+  // The probe after a second of silence must not be what the rule catches: a shorter deadline.
+  const auto slow = manager.try_search(search_for("(uid=slow)"), {300ms});
+  BOOST_TEST(slow.code() == errc::operation_timeout, why(slow));
+  BOOST_TEST(eventually([&] { return a.count(operation::abandon) == 1u; }));
+  const auto connections = a.connections();
+  for (int i = 0; i < 50; ++i) {
+    const auto filter = "(uid=user" + std::to_string(i) + ")";
+    const auto answer = manager.try_search(search_for(filter));
+    BOOST_TEST_REQUIRE(static_cast<bool>(answer), why(answer));
+    BOOST_TEST(answer->entries.at(0).dn == "uid=user" + std::to_string(i) + "," + people_dn);
+  }
+  BOOST_TEST(a.connections() == connections);
+  BOOST_TEST(manager.snapshot().protocol_errors == 0u);
+  check_recovery(manager, a.port());
+  manager.disconnect();
+}
+
+BOOST_AUTO_TEST_CASE(scenario_29_a_slow_modify_reaches_the_server_once) {
+  leak_guard leaks;
+  stub_directory a, b;
+  connection_manager manager(quick_settings({server_at(a.port(), 1), server_at(b.port(), 2)}));
+  BOOST_TEST_REQUIRE(manager.connect().connected);
+  a.disturb(operation::modify, {.delay = 1500ms});
+  b.disturb(operation::modify, {.delay = 1500ms});
+  const auto slow = manager.try_modify(replace_description(user_dn(1), "slow"), {400ms});
+  BOOST_TEST(slow.code() == errc::outcome_unknown, why(slow));
+  BOOST_TEST(holds_for([&] { return a.count(operation::modify) + b.count(operation::modify) == 1u; }, 2s));
+  const auto patient = manager.try_modify(replace_description(user_dn(2), "slow"), {10s});
+  BOOST_TEST(static_cast<bool>(patient), why(patient));
+  BOOST_TEST(a.count(operation::modify) + b.count(operation::modify) == 2u);
+  a.forget_rules();
+  b.forget_rules();
+  check_recovery(manager, a.port());
+  manager.disconnect();
+}
+
+BOOST_AUTO_TEST_CASE(scenario_34_special_characters_and_large_values_round_trip) {
+  leak_guard leaks;
+  slapd a;
+  connection_manager manager(quick_settings({server_at(a.port())}));
+  BOOST_TEST_REQUIRE(manager.connect().connected);
+  const std::vector<std::string> names{"plain",        " lead and trail ", "#hash", "a,b+c\"d\\e<f>g;h=i",
+                                       "star*(paren)", "Zoë Łukasz",       "山田",  "x,ou=people,dc=example,dc=com"};
+  const std::string large(1024 * 1024, 'v');
+  for (const auto& name : names) {
+    const auto where = dn::child(dn::rdn("cn", name), directory_suffix);
+    manager.add({where, {{"objectClass", {"device"}}, {"cn", {name}}, {"description", {name + " *()\\"}}}});
+    const auto found = manager.search(directory_suffix, filter::equal("cn", name));
+    BOOST_TEST_REQUIRE(found.size() == 1u, name);
+    BOOST_TEST(found[0].first("cn") == name);
+    BOOST_TEST(manager.search(directory_suffix, filter::equal("description", name + " *()\\")).size() == 1u);
+    BOOST_TEST(manager.compare({where, "description", name + " *()\\"}));
+    manager.modify(replace_description(where, large));
+    BOOST_TEST(manager.search(where, "(objectClass=*)").at(0).first("description") == large);
+    manager.remove({where});
+  }
+  check_recovery(manager, a.port());
+  manager.disconnect();
+}
+
+BOOST_AUTO_TEST_CASE(scenario_34_binary_values_and_nul_bytes_round_trip) {
+  leak_guard leaks;
+  slapd_options with;
+  with.binary_values = true;
+  slapd a(with);
+  connection_manager manager(quick_settings({server_at(a.port())}));
+  BOOST_TEST_REQUIRE(manager.connect().connected);
+  const auto found = manager.search(people_dn, "(uid=user1)");
+  BOOST_TEST_REQUIRE(found.size() == 1u);
+  BOOST_TEST((found[0].first("jpegPhoto") == all_bytes()));
+  modify_request change;
+  change.dn = user_dn(1);
+  change.changes.push_back({modification::kind::replace, {"jpegPhoto", {std::string("\0\xff\0", 3)}}});
+  manager.modify(change);
+  BOOST_TEST((manager.search(people_dn, "(uid=user1)")[0].first("jpegPhoto") == std::string_view("\0\xff\0", 3)));
+  BOOST_TEST(manager.search(people_dn, filter::equal("uid", std::string_view("user1\0x", 7))).empty());
+  const auto nul = manager.try_search(search_for("(uid=user1)", std::string("ou=people\0,dc=x", 15)));
+  BOOST_TEST(nul.code() == errc::invalid_request, why(nul));
+  check_recovery(manager, a.port());
+  manager.disconnect();
+}
+
+BOOST_AUTO_TEST_CASE(scenario_34_injection_finds_nothing_and_malformed_filters_are_refused_before_they_are_sent) {
+  leak_guard leaks;
+  stub_directory a;
+  connection_manager manager(quick_settings({server_at(a.port())}));
+  BOOST_TEST_REQUIRE(manager.connect().connected);
+  const std::string typed = "*)(uid=*))(|(uid=*";
+  manager.search(directory_suffix, filter::equal("uid", typed));
+  bool seen = false;
+  for (const auto& request : a.requests(operation::search))
+    seen = seen || request.filter == filter::equal("uid", typed);
+  BOOST_TEST(seen);
+  const auto searches = a.count(operation::search);
+  for (const auto* bad : {"(uid=x", "uid=x)", "((uid=x)", "(&(uid=x)", "(uid)", "", "(=x)", "(uid=\\zz)"}) {
+    const auto answer = manager.try_search(search_for(bad));
+    BOOST_TEST(answer.code() == errc::invalid_request, bad);
+    BOOST_TEST(answer.error()->message.find("filter") != std::string::npos, answer.error()->message);
+  }
+  BOOST_TEST(a.count(operation::search) <= searches + 3, "malformed filters were sent");
+  check_recovery(manager, a.port());
+  manager.disconnect();
+}
+
+BOOST_AUTO_TEST_CASE(scenario_48_settings_of_libldap_change_nothing) {
+  leak_guard leaks;
+  temporary_folder folder;
+  const auto conf = folder.write("ldap.conf",
+                                 "SIZELIMIT 1\nTIMELIMIT 1\nDEREF always\nTLS_REQCERT never\nBASE dc=elsewhere\n"
+                                 "URI ldap://192.0.2.1\nNETWORK_TIMEOUT 1\nTIMEOUT 1\nREFERRALS on\n");
+  ::setenv("LDAPCONF", conf.c_str(), 1);
+  ::setenv("LDAPSIZELIMIT", "1", 1);
+  ::setenv("LDAPDEREF", "always", 1);
+  ::setenv("LDAPTLS_REQCERT", "never", 1);
+  certificate_set certificates;
+  stub_options with;
+  with.tls = tls_files{certificates.of_other_ca.certificate, certificates.of_other_ca.key};
+  stub_directory plain, untrusted(with);
+  connection_manager manager(quick_settings({server_at(plain.port())}));
+  BOOST_TEST_REQUIRE(manager.connect().connected);
+  plain.set_entries(std::vector<entry>(20, entry{"uid=x,dc=example,dc=com", {{"uid", {"x"}}}}));
+  BOOST_TEST(manager.search(directory_suffix, "(uid=x)").size() == 20u);
+  for (const auto& request : plain.requests(operation::search)) {
+    BOOST_TEST(request.size_limit == 0);
+    BOOST_TEST(request.time_limit == 0);
+    BOOST_TEST((request.deref == dereference::never));
+  }
+  auto info = server_at(untrusted.port());
+  info.host = "localhost";
+  info.use_tls = true;
+  info.ca_cert_path = certificates.ca.certificate();
+  auto all = quick_settings({info});
+  all.recovery.auto_reconnect = false;
+  connection_manager refused(all);
+  const auto result = refused.connect();
+  BOOST_TEST(!result.connected);
+  BOOST_TEST(result.connection_error.find("certificate") != std::string::npos, result.connection_error);
+  BOOST_TEST(!untrusted.saw_in_clear(admin_password));
+  BOOST_TEST(untrusted.binds().empty());
+  refused.disconnect();
+  plain.set_entries(stub_directory::generator{});
+  check_recovery(manager, plain.port());
+  manager.disconnect();
+}

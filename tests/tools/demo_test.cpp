@@ -1,0 +1,60 @@
+// The demonstration shows a takeover without a failed read, and leaves nothing behind.
+#include "cli.hpp"
+
+#include <boost/test/unit_test.hpp>
+
+#include <csignal>
+#include <fstream>
+
+using namespace understudy::test;
+
+namespace {
+
+// The demonstration in a folder of its own, so that what it leaves can be seen.
+std::unique_ptr<child_process> start_demo(const temporary_folder& folder) {
+  return std::make_unique<child_process>(
+      child_process::options{{UNDERSTUDY_PROGRAM, "demo"}, {}, {"TMPDIR=" + folder.path().string()}, {}});
+}
+
+// Processes whose command line names the folder.
+int processes_of(const temporary_folder& folder) {
+  int count = 0;
+  for (const auto& process : std::filesystem::directory_iterator("/proc")) {
+    std::ifstream file(process.path() / "cmdline", std::ios::binary);
+    const std::string line{std::istreambuf_iterator<char>(file), {}};
+    if (contains(line, folder.path().string())) ++count;
+  }
+  return count;
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(the_demonstration_takes_over_without_a_failed_read) {
+  const temporary_folder folder;
+  const auto demo = start_demo(folder);
+  const auto status = demo->wait(std::chrono::seconds{60});
+  BOOST_TEST(status.value_or(-1) == 0, demo->output() << demo->error_output());
+  for (const auto* part : {"kill -9", "has taken over", "is up again", "answers again", " 0 failed"})
+    BOOST_TEST(contains(demo->output(), part), part << " is missing in: " << demo->output());
+  BOOST_TEST(demo->error_output() == "");
+  BOOST_TEST(processes_of(folder) == 0);
+  BOOST_TEST(std::filesystem::is_empty(folder.path()));
+}
+
+BOOST_AUTO_TEST_CASE(ctrl_c_ends_the_demonstration_and_its_servers) {
+  const temporary_folder folder;
+  const auto demo = start_demo(folder);
+  BOOST_REQUIRE(eventually([&] { return contains(demo->output(), "callers search"); }));
+  demo->send_signal(SIGINT);
+  BOOST_TEST(demo->wait().value_or(-1) == 3);
+  BOOST_TEST(processes_of(folder) == 0);
+  BOOST_TEST(std::filesystem::is_empty(folder.path()));
+}
+
+BOOST_AUTO_TEST_CASE(the_servers_of_a_killed_demonstration_die_with_it) {
+  const temporary_folder folder;
+  const auto demo = start_demo(folder);
+  BOOST_REQUIRE(eventually([&] { return processes_of(folder) > 0; }));
+  demo->kill9();
+  BOOST_REQUIRE(eventually([&] { return processes_of(folder) == 0; }));
+}

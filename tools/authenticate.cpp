@@ -1,0 +1,91 @@
+// understudy authenticate: finds a user's entry and binds as it.
+#include "understudy/messages/filter.hpp"
+#include "understudy/tools/commands.hpp"
+#include "understudy/tools/exit_code.hpp"
+#include "understudy/tools/input.hpp"
+#include "understudy/tools/report.hpp"
+#include "understudy/tools/session.hpp"
+
+#include <CLI/App.hpp>
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+
+namespace understudy::cli {
+namespace {
+
+struct authenticate_options {
+  target where;
+  std::optional<std::string> base;
+  std::string attribute = "uid";
+  std::string user;
+};
+
+search_request lookup(const authenticate_options& options) try {
+  search_request what;
+  what.filter = filter::equal(options.attribute, options.user);
+  what.attributes = {"1.1"};
+  what.size_limit = 2;
+  return what;
+} catch (const std::invalid_argument& e) {
+  throw usage_error(e.what());
+}
+
+int refuse(const std::string& why) {
+  complain("refused: " + why);
+  return exit_negative;
+}
+
+// Two entries are enough to know that there is no one entry.
+bool too_many(const outcome& found) {
+  return found ? found->entries.size() > 1 : found.error()->ldap_code == result_code::size_limit_exceeded;
+}
+
+// An LDAP error here says nothing about the user's credentials.
+int fail(const failure& f) {
+  report(f);
+  return f.code == errc::invalid_request ? exit_usage : exit_runtime;
+}
+
+int bind_as(session& directory, const std::string& dn, const secret& password) {
+  const auto answer = directory.perform(make_request(bind_request{dn, password}));
+  if (!answer && answer.error()->code == errc::authentication_failed) return refuse(explain(*answer.error()));
+  if (!answer) return fail(*answer.error());
+  complain("accepted: " + dn);
+  return exit_ok;
+}
+
+int authenticate(interrupt_watch& interrupts, const authenticate_options& options) {
+  auto what = lookup(options);
+  if (options.base) require_dn(*options.base, "the base");
+  const auto all = one_shot_settings(options.where);
+  const auto password = read_password("Password for " + options.user + ": ", interrupts);
+  if (password.size() == 0) return refuse("an empty password proves nothing");
+  session directory(all, options.where, interrupts);
+  if (!directory.connect()) return exit_runtime;
+  what.base = directory.base_or_default(options.base);
+  const auto condition = what.filter;
+  const auto found = directory.perform(make_request(std::move(what)));
+  if (too_many(found)) return refuse("more than one entry matches " + condition);
+  if (!found) return fail(*found.error());
+  if (found->entries.empty()) return refuse("no entry matches " + condition);
+  return bind_as(directory, found->entries.front().dn, password);
+}
+
+}  // namespace
+
+void declare_authenticate(CLI::App& program, command& chosen) {
+  auto* sub = program.add_subcommand(
+      "authenticate", "Check a user's password (from standard input or the terminal): accepted is exit 0, refused 1");
+  auto options = std::make_shared<authenticate_options>();
+  options->where.declare(*sub);
+  sub->add_option("-b,--base", options->base, "Where to look; default: the directory's own naming context")
+      ->type_name("DN");
+  sub->add_option("--attribute", options->attribute, "The attribute that holds the user's name; default: uid")
+      ->type_name("ATTR");
+  sub->add_option("USER", options->user, "The user's name")->required();
+  sub->callback([options, &chosen] {
+    chosen = [options](interrupt_watch& interrupts) { return authenticate(interrupts, *options); };
+  });
+}
+
+}  // namespace understudy::cli

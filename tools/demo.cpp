@@ -1,0 +1,233 @@
+// understudy demo: three directory servers, searches flowing, the primary killed, the takeover and the way back shown.
+#include "understudy/runtime/connection_manager.hpp"
+#include "understudy/tools/commands.hpp"
+#include "understudy/tools/demo_callers.hpp"
+#include "understudy/tools/demo_directory.hpp"
+#include "understudy/tools/exit_code.hpp"
+#include "understudy/tools/report.hpp"
+
+#include <poll.h>
+
+#include <CLI/App.hpp>
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+
+#include <array>
+#include <cerrno>
+#include <cstdio>
+#include <functional>
+#include <memory>
+#include <random>
+
+namespace understudy::cli {
+namespace {
+
+constexpr int servers = 3, callers = 8;
+constexpr seconds act{3};          // each act of the story
+constexpr seconds patience{10};    // for a takeover or a failback
+constexpr milliseconds glance{5};  // between two looks at what the callers see
+constexpr std::uint16_t first_port = 10388;
+
+using clock = std::chrono::steady_clock;
+
+std::string milliseconds_text(duration d) {
+  std::array<char, 32> text{};
+  const auto ms = std::chrono::duration<double, std::milli>(d).count();
+  const auto size = std::snprintf(text.data(), text.size(), ms < 10 ? "%.1f ms" : "%.0f ms", ms);
+  return {text.data(), static_cast<std::size_t>(size)};
+}
+
+std::string random_password() {
+  std::random_device source;
+  std::string text;
+  for (int i = 0; i < 4; ++i) text += std::to_string(source());
+  return text;
+}
+
+/// The configuration file that this stands for is in the README.
+settings settings_for(const std::vector<std::unique_ptr<demo_directory>>& stage, const demo_tree& tree) {
+  settings all;
+  for (std::size_t i = 0; i < stage.size(); ++i) {
+    connection_info server;
+    server.host = "127.0.0.1";
+    server.port = stage[i]->port();
+    server.bind_dn = tree.admin_dn;
+    server.password = secret{std::string_view{tree.admin_password}};
+    server.timeout = seconds{2};
+    server.priority = static_cast<int>(i) + 1;
+    all.servers.push_back(std::move(server));
+  }
+  all.pool.min_connections = 2;
+  all.failover.health_check_interval = seconds{1};
+  all.failover.hold_down = seconds{2};
+  all.failover.ramp = seconds{2};
+  all.limits.operation_timeout = seconds{5};
+  all.limits.drain_timeout = seconds{1};
+  all.log.level = log_level::error;
+  return all;
+}
+
+class story {
+ public:
+  explicit story(interrupt_watch& interrupts) : interrupts_(interrupts) {}
+  int play();
+
+ private:
+  void tell(const std::string& what) const;
+  void pause(duration span) const;
+  bool wait_for(const std::function<bool()>& condition) const;
+  void set_the_stage();
+  void the_lead_plays();
+  void the_lead_falls();
+  void the_understudy_plays();
+  void the_lead_returns();
+  int curtain();
+  const demo_observation& close_chapter();
+  std::string answers_of(const demo_observation& seen) const;
+  const std::string lead() const { return stage_.front()->name(); }
+
+  interrupt_watch& interrupts_;
+  clock::time_point begin_ = clock::now();
+  demo_folder folder_;
+  demo_tree tree_;
+  std::vector<std::unique_ptr<demo_directory>> stage_;
+  std::unique_ptr<connection_manager> manager_;
+  std::unique_ptr<demo_callers> callers_;
+  demo_observation chapter_;
+  std::uint64_t searches_ = 0, failed_ = 0;
+  std::string last_failure_;
+  std::optional<duration> takeover_, failback_;
+};
+
+void story::tell(const std::string& what) const {
+  std::array<char, 32> time{};
+  const auto size = std::snprintf(time.data(), time.size(), "%5.1f s  ",
+                                  std::chrono::duration<double>(clock::now() - begin_).count());
+  put(std::string{time.data(), static_cast<std::size_t>(size)} + what + "\n");
+}
+
+void story::pause(duration span) const {
+  pollfd fd{interrupts_.descriptor(), POLLIN, 0};
+  const auto ms = std::chrono::duration_cast<milliseconds>(span).count();
+  if (::poll(&fd, 1, static_cast<int>(ms)) > 0) throw interrupted();
+}
+
+bool story::wait_for(const std::function<bool()>& condition) const {
+  const auto end = clock::now() + patience;
+  while (!condition() && clock::now() < end) pause(glance);
+  return condition();
+}
+
+const demo_observation& story::close_chapter() {
+  chapter_ = callers_->next_chapter();
+  searches_ += chapter_.total();
+  failed_ += chapter_.failed;
+  if (chapter_.failed != 0) last_failure_ = chapter_.last_failure;
+  return chapter_;
+}
+
+std::string story::answers_of(const demo_observation& seen) const {
+  std::string text;
+  for (const auto& [server, count] : seen.answers)
+    text += (text.empty() ? "" : ", ") + std::to_string(count) + " by " + server;
+  return std::to_string(seen.total()) + " searches (" + text + "), " + std::to_string(seen.failed) +
+         " failed, slowest " + milliseconds_text(seen.slowest);
+}
+
+void story::set_the_stage() {
+  tree_.admin_password = random_password();
+  auto port = first_port;
+  for (int i = 0; i < servers; ++i) {
+    port = free_loopback_port(port);
+    stage_.push_back(std::make_unique<demo_directory>(folder_.path() / std::to_string(i), port, tree_));
+    stage_.back()->start();
+    tell("server " + stage_.back()->name() + " is up, priority " + std::to_string(i + 1));
+  }
+  manager_ = std::make_unique<connection_manager>(settings_for(stage_, tree_));
+  const auto state = manager_->connect();
+  if (!state.connected)
+    throw std::runtime_error("cannot connect: " +
+                             (state.auth_error.empty() ? state.connection_error : state.auth_error));
+  tell("connected to " + state.host + ":" + std::to_string(state.port));
+}
+
+void story::the_lead_plays() {
+  callers_ = std::make_unique<demo_callers>(*manager_, callers, "ou=people," + tree_.suffix, tree_.users);
+  tell(std::to_string(callers) + " callers search all the time");
+  pause(act);
+  tell(answers_of(close_chapter()));
+}
+
+void story::the_lead_falls() {
+  const auto killed = clock::now();
+  stage_.front()->kill();
+  tell("kill -9 " + lead() + ", under load");
+  std::string successor;
+  const bool seen = wait_for([&] {
+    for (const auto& [server, when] : callers_->so_far().first)
+      if (server != lead() && when >= killed && (successor.empty() || when - killed < *takeover_)) {
+        successor = server;
+        takeover_ = when - killed;
+      }
+    return !successor.empty();
+  });
+  if (seen) tell(successor + " answered " + milliseconds_text(*takeover_) + " after the kill: it has taken over");
+}
+
+void story::the_understudy_plays() {
+  pause(act);
+  tell(answers_of(close_chapter()));
+}
+
+void story::the_lead_returns() {
+  const auto started = clock::now();
+  stage_.front()->start();
+  tell("server " + lead() + " is up again; it is trusted after a hold-down of 2 s, then step by step");
+  const bool seen = wait_for([&] {
+    const auto now = callers_->so_far();
+    const auto first = now.first.find(lead());
+    if (first != now.first.end()) failback_ = first->second - started;
+    return failback_.has_value();
+  });
+  if (!seen) return;
+  tell(lead() + " answers again " + milliseconds_text(*failback_) + " after its start");
+  pause(act);
+  tell(answers_of(close_chapter()));
+  pause(act / 2);
+  tell(answers_of(close_chapter()));
+}
+
+int story::curtain() {
+  close_chapter();
+  callers_.reset();
+  const auto recast = manager_->snapshot().operations.recast;
+  manager_->disconnect();
+  tell("in all: " + std::to_string(searches_) + " searches, " + std::to_string(failed_) + " failed; " +
+       std::to_string(recast) + " lost their server and were given to another");
+  if (takeover_ && failback_ && failed_ == 0) {
+    tell("takeover in " + milliseconds_text(*takeover_) + ", and no caller noticed");
+    return exit_ok;
+  }
+  if (!takeover_) complain("no other server took over within " + milliseconds_text(patience));
+  if (!failback_) complain(lead() + " did not answer again within " + milliseconds_text(patience));
+  if (failed_ != 0) complain("the last failure: " + last_failure_);
+  return exit_runtime;
+}
+
+int story::play() {
+  set_the_stage();
+  the_lead_plays();
+  the_lead_falls();
+  the_understudy_plays();
+  the_lead_returns();
+  return curtain();
+}
+
+}  // namespace
+
+void declare_demo(CLI::App& program, command& chosen) {
+  auto* sub = program.add_subcommand("demo", "Three throwaway servers, the primary killed under load: watch (25 s)");
+  sub->callback([&chosen] { chosen = [](interrupt_watch& interrupts) { return story(interrupts).play(); }; });
+}
+
+}  // namespace understudy::cli

@@ -1,0 +1,115 @@
+// understudy health: probes every server, step by step.
+#include "understudy/tools/commands.hpp"
+#include "understudy/tools/exit_code.hpp"
+#include "understudy/tools/report.hpp"
+#include "understudy/tools/session.hpp"
+#include "understudy/tools/state_json.hpp"
+
+#include <CLI/App.hpp>
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+namespace understudy::cli {
+namespace {
+
+constexpr seconds default_patience{10};
+
+struct health_options {
+  target where;
+  bool json = false;
+};
+
+struct findings {
+  runtime_snapshot state;
+  std::vector<probe_report> probes;
+};
+
+const probe_report* probe_of(const findings& all, const server_snapshot& server) {
+  const auto found =
+      std::find_if(all.probes.begin(), all.probes.end(), [&](const probe_report& p) { return p.server == server.id; });
+  return found == all.probes.end() ? nullptr : &*found;
+}
+
+bool healthy(const findings& all) {
+  return !all.state.servers.empty() &&
+         std::all_of(all.state.servers.begin(), all.state.servers.end(), [&](const server_snapshot& s) {
+           const auto* probe = probe_of(all, s);
+           return probe != nullptr && probe->ok && s.state != server_state::suspended;
+         });
+}
+
+// The probe is newer than what the monitor concluded before it.
+void apply_probes(findings& all) {
+  for (auto& server : all.state.servers) {
+    const auto* probe = probe_of(all, server);
+    if (probe == nullptr || server.state == server_state::suspended) continue;
+    server.state = probe->ok ? server_state::healthy : server_state::down;
+    if (!probe->error) continue;
+    server.last_error = describe(*probe->error);
+    server.last_error_at = std::chrono::system_clock::now();
+  }
+}
+
+std::string milliseconds_text(duration d) {
+  std::array<char, 32> text{};
+  const auto size =
+      std::snprintf(text.data(), text.size(), "%.1f ms", std::chrono::duration<double, std::milli>(d).count());
+  return {text.data(), static_cast<std::size_t>(size)};
+}
+
+std::string line_of(const server_snapshot& server, const probe_report* probe) {
+  auto line = server.host + (server.port != 0 ? ":" + std::to_string(server.port) : "") + "  priority " +
+              std::to_string(server.priority) + "  " + std::string{to_string(server.state)};
+  if (probe == nullptr) return line + "  not probed\n";
+  for (const auto& step : probe->steps)
+    line +=
+        "  " + std::string{to_string(step.what)} + (step.ok ? " " : " FAILED after ") + milliseconds_text(step.took);
+  return line + "\n" + (probe->error ? "    " + describe(*probe->error) + "\n" : "");
+}
+
+void print_text(const findings& all) {
+  std::string text;
+  for (const auto& server : all.state.servers) text += line_of(server, probe_of(all, server));
+  put(text);
+}
+
+void print_json(const findings& all) {
+  auto tree = to_json(all.state);
+  for (std::size_t i = 0; i < all.state.servers.size(); ++i) {
+    const auto* probe = probe_of(all, all.state.servers[i]);
+    tree["servers"][i]["probe"] = probe == nullptr ? nlohmann::json(nullptr) : to_json(*probe);
+  }
+  put(tree.dump(2) + "\n");
+}
+
+int health(interrupt_watch& interrupts, const health_options& options) {
+  session directory(one_shot_settings(options.where), options.where, interrupts);
+  // A server that cannot be reached is what the probes are there to tell.
+  (void)directory.manager().connect();
+  if (interrupts.tripped()) throw interrupted();
+  findings all;
+  all.probes =
+      directory.manager().probe_all(options.where.timeout == duration{} ? default_patience : options.where.timeout);
+  all.state = directory.manager().snapshot();
+  apply_probes(all);
+  options.json ? print_json(all) : print_text(all);
+  return healthy(all) ? exit_ok : exit_negative;
+}
+
+}  // namespace
+
+void declare_health(CLI::App& program, command& chosen) {
+  auto* sub = program.add_subcommand("health", "Probe every server step by step; exit 0 when all are healthy, else 1");
+  auto options = std::make_shared<health_options>();
+  options->where.declare(*sub);
+  sub->add_flag("--json", options->json, "Print JSON");
+  sub->callback(
+      [options, &chosen] { chosen = [options](interrupt_watch& interrupts) { return health(interrupts, *options); }; });
+}
+
+}  // namespace understudy::cli

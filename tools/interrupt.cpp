@@ -1,0 +1,90 @@
+// Signals, taken from a signalfd by one thread.
+#include "understudy/tools/interrupt.hpp"
+
+#include "understudy/tools/exit_code.hpp"
+
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <cstdint>
+#include <system_error>
+#include <utility>
+
+namespace understudy::cli {
+namespace {
+
+constexpr int grace_ms = 3000;
+
+sigset_t our_signals() noexcept {
+  sigset_t set;
+  sigemptyset(&set);
+  for (const int s : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&set, s);
+  return set;
+}
+
+int checked(int fd, const char* what) {
+  if (fd < 0) throw std::system_error(errno, std::generic_category(), what);
+  return fd;
+}
+
+void raise_event(int fd) {
+  const std::uint64_t one = 1;
+  // The counter cannot overflow: each descriptor is raised once.
+  (void)!::write(fd, &one, sizeof one);
+}
+
+}  // namespace
+
+interrupt_watch::interrupt_watch() {
+  const auto set = our_signals();
+  pthread_sigmask(SIG_BLOCK, &set, nullptr);
+  signal_fd_ = checked(::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK), "signalfd");
+  tripped_fd_ = checked(::eventfd(0, EFD_CLOEXEC), "eventfd");
+  stop_fd_ = checked(::eventfd(0, EFD_CLOEXEC), "eventfd");
+  thread_ = std::thread([this] { watch(); });
+}
+
+interrupt_watch::~interrupt_watch() {
+  raise_event(stop_fd_);
+  thread_.join();
+  for (const int fd : {signal_fd_, tripped_fd_, stop_fd_}) ::close(fd);
+  restore_signals();
+}
+
+void interrupt_watch::on_interrupt(std::function<void()> action) {
+  const std::lock_guard lock(mutex_);
+  action_ = std::move(action);
+  if (tripped_ && action_) action_();
+}
+
+void interrupt_watch::trip() {
+  const std::lock_guard lock(mutex_);
+  tripped_ = true;
+  raise_event(tripped_fd_);
+  if (action_) action_();
+}
+
+void interrupt_watch::watch() {
+  std::array<pollfd, 2> fds{{{signal_fd_, POLLIN, 0}, {stop_fd_, POLLIN, 0}}};
+  while (true) {
+    const int ready = ::poll(fds.data(), fds.size(), tripped_ ? grace_ms : -1);
+    if (ready < 0 && errno == EINTR) continue;
+    if (fds[1].revents != 0) return;
+    signalfd_siginfo info{};
+    const bool signalled = ready > 0 && ::read(signal_fd_, &info, sizeof info) == sizeof info;
+    // Either the grace has passed or somebody is impatient. Nothing of ours outlives the process.
+    if (tripped_) ::_exit(exit_runtime);
+    if (signalled) trip();
+  }
+}
+
+void restore_signals() noexcept {
+  const auto set = our_signals();
+  pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
+}
+
+}  // namespace understudy::cli

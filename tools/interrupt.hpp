@@ -1,0 +1,62 @@
+// Ctrl-C (and SIGTERM, SIGHUP) as an event that commands can wait for, instead of a sudden end.
+#pragma once
+#include <atomic>
+#include <functional>
+#include <mutex>
+#include <stdexcept>
+#include <thread>
+
+namespace understudy::cli {
+
+/// Thrown out of an input that the user gave up.
+class interrupted : public std::runtime_error {
+ public:
+  interrupted() : std::runtime_error("interrupted") {}
+};
+
+/// Takes the signals over for as long as it lives; made before any other thread starts. A command has three seconds to
+/// end after the first signal, then the process exits; a second signal ends it at once.
+class interrupt_watch {
+ public:
+  /// Throws std::system_error when the process has no descriptors left.
+  interrupt_watch();
+  ~interrupt_watch();
+  interrupt_watch(const interrupt_watch&) = delete;
+  interrupt_watch& operator=(const interrupt_watch&) = delete;
+
+  bool tripped() const noexcept { return tripped_; }
+  /// Readable from the first signal on.
+  int descriptor() const noexcept { return tripped_fd_; }
+  /// Runs `action` on another thread at the first signal, or now if that has come already. Replaces the earlier action;
+  /// once it returns, that one is not running and never will.
+  void on_interrupt(std::function<void()> action);
+
+ private:
+  void watch();
+  void trip();
+
+  int signal_fd_ = -1, tripped_fd_ = -1, stop_fd_ = -1;
+  std::atomic<bool> tripped_{false};
+  std::mutex mutex_;
+  std::function<void()> action_;
+  std::thread thread_;
+};
+
+/// Sets an action for a scope.
+class interrupt_action {
+ public:
+  interrupt_action(interrupt_watch& watch, std::function<void()> action) : watch_(watch) {
+    watch_.on_interrupt(std::move(action));
+  }
+  ~interrupt_action() { watch_.on_interrupt({}); }
+  interrupt_action(const interrupt_action&) = delete;
+  interrupt_action& operator=(const interrupt_action&) = delete;
+
+ private:
+  interrupt_watch& watch_;
+};
+
+/// Undoes the blocking of signals in a child process about to run another program. Async-signal-safe.
+void restore_signals() noexcept;
+
+}  // namespace understudy::cli

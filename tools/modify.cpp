@@ -1,0 +1,63 @@
+// understudy modify: carries out LDIF change records from standard input, in order.
+#include "understudy/tools/commands.hpp"
+#include "understudy/tools/exit_code.hpp"
+#include "understudy/tools/input.hpp"
+#include "understudy/tools/ldif.hpp"
+#include "understudy/tools/report.hpp"
+#include "understudy/tools/session.hpp"
+
+#include <CLI/App.hpp>
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+
+namespace understudy::cli {
+namespace {
+
+struct modify_options {
+  target where;
+  bool add = false;
+};
+
+std::string count_of(std::size_t n) { return std::to_string(n) + (n == 1 ? " change" : " changes"); }
+
+int carry_out(session& directory, std::vector<ldif_change> changes) {
+  std::size_t done = 0;
+  for (auto& change : changes) {
+    const auto what = "line " + std::to_string(change.line) + ": " + std::string{operation_name(change.op)} + " \"" +
+                      change.dn + "\"";
+    const auto answer = directory.perform(make_request(std::move(change.op), std::move(change.controls)));
+    if (!answer) {
+      complain(what + " failed after " + count_of(done) + " done; nothing after it was sent");
+      return report(*answer.error());
+    }
+    ++done;
+  }
+  complain(count_of(done) + " done");
+  return exit_ok;
+}
+
+int modify(interrupt_watch& interrupts, const modify_options& options) {
+  const auto all = one_shot_settings(options.where);
+  std::vector<ldif_change> changes;
+  try {
+    changes = read_ldif_changes(read_input(interrupts), options.add);
+  } catch (const ldif_error& e) {
+    throw usage_error(std::string{e.what()} + "; nothing was sent");
+  }
+  session directory(all, options.where, interrupts);
+  if (!directory.connect()) return exit_runtime;
+  return carry_out(directory, std::move(changes));
+}
+
+}  // namespace
+
+void declare_modify(CLI::App& program, command& chosen) {
+  auto* sub = program.add_subcommand("modify", "Carry out LDIF change records from standard input, in order");
+  auto options = std::make_shared<modify_options>();
+  options->where.declare(*sub);
+  sub->add_flag("-a,--add", options->add, "Records without a changetype are entries to add");
+  sub->callback(
+      [options, &chosen] { chosen = [options](interrupt_watch& interrupts) { return modify(interrupts, *options); }; });
+}
+
+}  // namespace understudy::cli

@@ -1,0 +1,66 @@
+// Standard output for data, standard error for everything else.
+#include "understudy/tools/report.hpp"
+
+#include "understudy/messages/result.hpp"
+#include "understudy/tools/exit_code.hpp"
+
+#include <unistd.h>
+#include <cerrno>
+#include <cstring>
+
+namespace understudy::cli {
+namespace {
+
+// Returns 0 or the error's number.
+int write_all(int fd, std::string_view data) {
+  while (!data.empty()) {
+    const auto written = ::write(fd, data.data(), data.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) return errno;
+    data.remove_prefix(static_cast<std::size_t>(written));
+  }
+  return 0;
+}
+
+}  // namespace
+
+int exit_code_of(const failure& f) noexcept {
+  switch (f.code) {
+    case errc::none:
+      return exit_ok;
+    case errc::ldap_error:
+      return exit_negative;
+    case errc::invalid_request:
+    case errc::invalid_config:
+      return exit_usage;
+    default:
+      return exit_runtime;
+  }
+}
+
+void complain(std::string_view text) {
+  // Nobody is left to tell when standard error itself fails.
+  (void)write_all(STDERR_FILENO, "understudy: " + std::string{text} + "\n");
+}
+
+std::string explain(const failure& f) {
+  if (f.code != errc::ldap_error) return describe(f);
+  auto text = result_code_name(f.ldap_code) + " (" + std::to_string(f.ldap_code) + ")";
+  if (!f.diagnostic.empty()) text += ": " + f.diagnostic;
+  if (!f.matched_dn.empty()) text += "; matched DN \"" + f.matched_dn + "\"";
+  if (!f.server.empty()) text += " [" + f.server + "]";
+  return text;
+}
+
+int report(const failure& f) {
+  complain(explain(f));
+  for (const auto& url : f.referrals) complain("referral: " + url);
+  return exit_code_of(f);
+}
+
+void put(std::string_view data) {
+  if (const int error = write_all(STDOUT_FILENO, data); error != 0)
+    throw output_error(std::string{"cannot write to standard output: "} + std::strerror(error));
+}
+
+}  // namespace understudy::cli

@@ -1,0 +1,29 @@
+// What people are told on standard error, and data on standard output.
+#pragma once
+#include "understudy/messages/error.hpp"
+
+#include <stdexcept>
+#include <string>
+#include <string_view>
+
+namespace understudy::cli {
+
+/// "understudy: TEXT" on standard error.
+void complain(std::string_view text);
+
+/// The failure as one line for people: an LDAP error by its name and number, everything else as describe() has it.
+std::string explain(const failure& f);
+
+/// Complains about the failure (with the referrals of a referral), returns its exit code.
+int report(const failure& f);
+
+/// Standard output could not be written.
+class output_error : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+/// Writes data to standard output at once. Throws output_error (disk full, closed …).
+void put(std::string_view data);
+
+}  // namespace understudy::cli

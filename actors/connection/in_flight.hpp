@@ -20,7 +20,7 @@ struct exchange {
   std::uint64_t begin = 0;  ///< its place in the byte stream
   std::size_t size = 0;
   bool slow = false;  ///< reported as slow already
-  Ticket ticket;
+  Ticket ticket{};
 };
 
 /// Message ids are the session's. Remembers abandoned ones, because a late answer to them is no error (RFC 4511, 4.11).

@@ -178,7 +178,8 @@ BOOST_AUTO_TEST_CASE(a_lease_is_a_connection_of_ones_own_and_returns_by_itself) 
     const auto pool = manager.snapshot().servers.at(0).pool;
     return pool.leased == 0 && pool.acquired == pool.released;
   }));
-  for (int i = 0; i < 20; ++i) BOOST_TEST(manager.get_connection().whoami() == std::string{"dn:"} + test::admin_dn);
+  const std::string identity = std::string{"dn:"} + test::admin_dn;
+  for (int i = 0; i < 20; ++i) BOOST_TEST(manager.get_connection().whoami() == identity);
 }
 
 BOOST_AUTO_TEST_CASE(leases_used_wrongly_are_clear_errors) {

@@ -2,6 +2,7 @@
 #include "support/slapd_tree.hpp"
 
 #include <algorithm>
+#include <sstream>
 
 namespace understudy::test {
 namespace {
@@ -32,8 +33,8 @@ void add_user(std::string& ldif, const slapd_options& with, int number) {
   ldif += "\n";
 }
 
-void add_lines(std::string& text, const std::vector<std::string>& lines) {
-  for (const auto& line : lines) text += line + "\n";
+void add_lines(std::ostream& text, const std::vector<std::string>& lines) {
+  for (const auto& line : lines) text << line << '\n';
 }
 
 }  // namespace
@@ -57,29 +58,25 @@ std::string slapd_tree(const slapd_options& with) {
 }
 
 std::string slapd_config(const slapd_options& with, const std::filesystem::path& folder) {
-  const std::string place = folder.string();
-  std::string text =
-      "modulepath /usr/lib/ldap\nmoduleload back_mdb\nmoduleload back_monitor\n"
-      "include /etc/ldap/schema/core.schema\ninclude /etc/ldap/schema/cosine.schema\n"
-      "include /etc/ldap/schema/inetorgperson.schema\n"
-      "pidfile " +
-      place +
-      "/pid\nloglevel 0\nthreads 4\nsizelimit unlimited\n"
-      "conn_max_pending 100000\nconn_max_pending_auth 100000\nsockbuf_max_incoming_auth 16777215\n"
-      "idletimeout " +
-      std::to_string(with.idle_timeout) + "\n";
+  std::ostringstream text;
+  text << "modulepath /usr/lib/ldap\nmoduleload back_mdb\nmoduleload back_monitor\n"
+          "include /etc/ldap/schema/core.schema\ninclude /etc/ldap/schema/cosine.schema\n"
+          "include /etc/ldap/schema/inetorgperson.schema\n"
+       << "pidfile " << folder.string() << "/pid\nloglevel 0\nthreads 4\nsizelimit unlimited\n"
+       << "conn_max_pending 100000\nconn_max_pending_auth 100000\nsockbuf_max_incoming_auth 16777215\n"
+       << "idletimeout " << with.idle_timeout << '\n';
   if (!with.certificate.empty())
-    text += "TLSCertificateFile " + with.certificate.string() + "\nTLSCertificateKeyFile " + with.key.string() +
-            "\nTLSCACertificateFile " + with.ca.string() + "\nTLSVerifyClient " + with.verify_client + "\n";
-  if (!with.retcode_items.empty()) text += "moduleload retcode\n";
+    text << "TLSCertificateFile " << with.certificate.string() << "\nTLSCertificateKeyFile " << with.key.string()
+         << "\nTLSCACertificateFile " << with.ca.string() << "\nTLSVerifyClient " << with.verify_client << '\n';
+  if (!with.retcode_items.empty()) text << "moduleload retcode\n";
   add_lines(text, with.global_config);
-  text += std::string("database mdb\nsuffix \"") + directory_suffix + "\"\nrootdn \"" + admin_dn + "\"\nrootpw " +
-          admin_password + "\ndirectory " + place + "/data\nmaxsize 268435456\ndbnosync\nindex objectClass,uid eq\n";
+  text << "database mdb\nsuffix \"" << directory_suffix << "\"\nrootdn \"" << admin_dn << "\"\nrootpw " << admin_password
+       << "\ndirectory " << folder.string() << "/data\nmaxsize 268435456\ndbnosync\nindex objectClass,uid eq\n";
   add_lines(text, with.database_config);
-  if (!with.retcode_items.empty()) text += "overlay retcode\nretcode-parent \"ou=retcodes,dc=example,dc=com\"\n";
-  for (const auto& item : with.retcode_items) text += "retcode-item " + item + "\n";
-  text += std::string("database monitor\nrootdn \"") + admin_dn + "\"\n";
-  return text;
+  if (!with.retcode_items.empty()) text << "overlay retcode\nretcode-parent \"ou=retcodes,dc=example,dc=com\"\n";
+  for (const auto& item : with.retcode_items) text << "retcode-item " << item << '\n';
+  text << "database monitor\nrootdn \"" << admin_dn << "\"\n";
+  return text.str();
 }
 
 }  // namespace understudy::test

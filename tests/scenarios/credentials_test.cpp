@@ -36,15 +36,14 @@ BOOST_AUTO_TEST_CASE(scenario_15_a_wrong_service_password_is_tried_once_in_all) 
   }
   BOOST_TEST(holds_for([&] { return binds() == 1u; }, 1500ms), binds() << " binds were sent");
 
+  manager.disconnect();
   folder.write("password", "right\n");
   connection_manager changed(all);
   BOOST_TEST(changed.connect().connected);
   BOOST_TEST(binds() > 1u);
   for (auto* stub : {&a, &b, &c})
     for (const auto& bind : stub->binds()) BOOST_TEST((bind.code == 0 || bind.password == "wrong"));
-  check_recovery(changed, a.port());
-  changed.disconnect();
-  manager.disconnect();
+  end_scenario(changed, {a, b, c});
 }
 
 BOOST_AUTO_TEST_CASE(scenario_16_refused_users_harm_no_pooled_connection) {
@@ -73,6 +72,5 @@ BOOST_AUTO_TEST_CASE(scenario_16_refused_users_harm_no_pooled_connection) {
   BOOST_TEST(!all.empty());
   for (auto& one : all) BOOST_TEST(one.whoami() == "dn:" + std::string{admin_dn});
   all.clear();
-  check_recovery(manager, a.port());
-  manager.disconnect();
+  end_scenario(manager, {a});
 }

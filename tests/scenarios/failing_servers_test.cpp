@@ -35,8 +35,7 @@ BOOST_AUTO_TEST_CASE(scenario_01_a_paused_server_costs_about_a_second) {
   a.resume();
   BOOST_TEST(reads.finish());
   BOOST_TEST(reads.failures().empty(), reads.example());
-  check_recovery(manager, a.port());
-  manager.disconnect();
+  end_scenario(manager, {a, b});
 }
 
 BOOST_AUTO_TEST_CASE(scenario_01_a_write_caught_by_a_pause_ends_as_outcome_unknown) {
@@ -61,8 +60,7 @@ BOOST_AUTO_TEST_CASE(scenario_01_a_write_caught_by_a_pause_ends_as_outcome_unkno
   BOOST_TEST_REQUIRE(static_cast<bool>(later), why(later));
   BOOST_TEST(later->server == name_of(b.port()));
   a.forget_rules();
-  check_recovery(manager, a.port());
-  manager.disconnect();
+  end_scenario(manager, {a, b});
 }
 
 BOOST_AUTO_TEST_CASE(scenario_02_a_killed_server_costs_no_read) {
@@ -79,8 +77,7 @@ BOOST_AUTO_TEST_CASE(scenario_02_a_killed_server_costs_no_read) {
   BOOST_TEST(reads.finish());
   BOOST_TEST(reads.failures().empty(), reads.example());
   a.start();
-  check_recovery(manager, a.port());
-  manager.disconnect();
+  end_scenario(manager, {a, b});
 }
 
 BOOST_AUTO_TEST_CASE(scenario_02_a_write_cut_off_is_not_sent_twice) {
@@ -105,8 +102,7 @@ BOOST_AUTO_TEST_CASE(scenario_02_a_write_cut_off_is_not_sent_twice) {
     for (const auto& request : stub->requests(operation::modify)) ++sent[request.dn];
   for (const auto& [dn, times] : sent) BOOST_TEST(times == 1, dn << " was sent " << times << " times");
   a.forget_rules();
-  check_recovery(manager, a.port());
-  manager.disconnect();
+  end_scenario(manager, {a, b});
 }
 
 BOOST_AUTO_TEST_CASE(scenario_08_five_busy_answers_open_the_breaker_without_a_reconnect) {
@@ -132,8 +128,7 @@ BOOST_AUTO_TEST_CASE(scenario_08_five_busy_answers_open_the_breaker_without_a_re
   BOOST_TEST(a.connections() == connections);
   BOOST_TEST(a.binds().size() == binds);
   a.forget_rules();
-  check_recovery(manager, a.port());
-  manager.disconnect();
+  end_scenario(manager, {a, b});
 }
 
 BOOST_AUTO_TEST_CASE(scenario_10_the_third_server_serves_when_two_are_down) {
@@ -149,9 +144,8 @@ BOOST_AUTO_TEST_CASE(scenario_10_the_third_server_serves_when_two_are_down) {
   BOOST_TEST(eventually([&] { return manager.snapshot().active_priority == 3; }));
   a.start();
   b.start();
-  check_recovery(manager, a.port());
   BOOST_TEST(eventually([&] { return manager.snapshot().active_priority == 1; }));
-  manager.disconnect();
+  end_scenario(manager, {a, b, c});
 }
 
 BOOST_AUTO_TEST_CASE(scenario_10_all_down_is_said_at_once_and_costs_nothing) {
@@ -184,6 +178,5 @@ BOOST_AUTO_TEST_CASE(scenario_10_all_down_is_said_at_once_and_costs_nothing) {
   BOOST_TEST(cpu_seconds() - before < 0.5, "down servers keep a core busy");
   a.start();
   b.start();
-  check_recovery(manager, a.port());
-  manager.disconnect();
+  end_scenario(manager, {a, b});
 }

@@ -58,8 +58,7 @@ BOOST_AUTO_TEST_CASE(scenario_19_a_burst_is_multiplexed_over_what_is_there) {
   BOOST_TEST(server_in(manager.snapshot(), a.port()).pool.now.size <= 7u);
   BOOST_TEST(a.connections() <= 7u);
   a.forget_rules();
-  check_recovery(manager, a.port());
-  manager.disconnect();
+  end_scenario(manager, {a});
 }
 
 BOOST_AUTO_TEST_CASE(scenario_20_beyond_the_queue_callers_are_refused_at_once_and_the_rest_served_in_order) {
@@ -95,8 +94,7 @@ BOOST_AUTO_TEST_CASE(scenario_20_beyond_the_queue_callers_are_refused_at_once_an
   // Two sockets (three without the monitor's) carry one each: neighbours may overtake each other by one place.
   for (std::size_t i = 1; i < order.size(); ++i) BOOST_TEST(order[i] + 3 > order[i - 1]);
   a.forget_rules();
-  check_recovery(manager, a.port());
-  manager.disconnect();
+  end_scenario(manager, {a});
 }
 
 BOOST_AUTO_TEST_CASE(scenario_20_a_waiter_whose_deadline_passes_is_never_granted_late) {
@@ -120,8 +118,7 @@ BOOST_AUTO_TEST_CASE(scenario_20_a_waiter_whose_deadline_passes_is_never_granted
   BOOST_TEST(eventually([&] { return server_in(manager.snapshot(), a.port()).pool.leased == 0u; }));
   BOOST_TEST(server_in(manager.snapshot(), a.port()).pool.acquired == before.acquired);
   BOOST_TEST(manager.get_connection(brief).whoami() == "dn:" + std::string{admin_dn});
-  check_recovery(manager, a.port());
-  manager.disconnect();
+  end_scenario(manager, {a});
 }
 
 BOOST_AUTO_TEST_CASE(scenario_24_a_lease_held_too_long_is_reported_with_its_holder) {
@@ -140,8 +137,7 @@ BOOST_AUTO_TEST_CASE(scenario_24_a_lease_held_too_long_is_reported_with_its_hold
   BOOST_TEST(server_in(manager.snapshot(), a.port()).pool.leaks == 1u);
   BOOST_TEST(held.release());
   BOOST_TEST(eventually([&] { return log.has("returned"); }));
-  check_recovery(manager, a.port());
-  manager.disconnect();
+  end_scenario(manager, {a});
 }
 
 BOOST_AUTO_TEST_CASE(scenario_24_the_lease_of_a_dead_actor_returns) {
@@ -219,6 +215,5 @@ BOOST_AUTO_TEST_CASE(scenario_27_stopping_with_mute_peers_ends_in_time_with_an_o
   }
   a.forget_rules();
   BOOST_TEST(manager.connect().connected);
-  check_recovery(manager, a.port());
-  BOOST_TEST(manager.disconnect());
+  end_scenario(manager, {a});
 }

@@ -142,7 +142,15 @@ std::string background_load::example() const {
   return example_;
 }
 
-void check_recovery(connection_manager& manager, std::uint16_t preferred_port) {
+witness::witness(stub_directory& server)
+    : port(server.port()), open_connections([&server] { return server.open_connections(); }) {}
+
+witness::witness(slapd& server)
+    : port(server.port()), open_connections([&server] { return server.connections().size(); }) {}
+
+namespace {
+
+void check_serving(connection_manager& manager, std::uint16_t preferred_port) {
   const auto preferred = name_of(preferred_port);
   std::string last;
   const bool serves = eventually([&] {
@@ -157,7 +165,33 @@ void check_recovery(connection_manager& manager, std::uint16_t preferred_port) {
              }),
              "breaker " << server_in(manager.snapshot(), preferred_port).breaker << ", "
                         << manager.snapshot().requests_in_flight << " requests in flight");
+}
+
+/// Probes come and go: both sides are read until they agree.
+void check_sockets(connection_manager& manager, const witness& server) {
+  std::uint64_t said = 0, seen = 0;
+  const bool agree = eventually([&] {
+    said = server_in(manager.snapshot(), server.port).pool.now.size;
+    seen = server.open_connections();
+    return said == seen;
+  });
+  BOOST_TEST(agree, name_of(server.port) << " has " << seen << " connections, the runtime counts " << said);
+}
+
+}  // namespace
+
+void check_recovery(connection_manager& manager, const std::vector<witness>& servers) {
+  check_serving(manager, servers.front().port);
+  for (const auto& server : servers) check_sockets(manager, server);
   check_leases(manager.snapshot(), true);
+}
+
+void end_scenario(connection_manager& manager, const std::vector<witness>& servers) {
+  check_recovery(manager, servers);
+  BOOST_TEST(manager.disconnect(), "something had to be cut off");
+  for (const auto& server : servers)
+    BOOST_TEST(eventually([&] { return server.open_connections() == 0; }),
+               name_of(server.port) << " still has " << server.open_connections() << " connections");
 }
 
 }  // namespace understudy::test

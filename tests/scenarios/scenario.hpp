@@ -1,6 +1,7 @@
 // What scenarios share: settings that make waits short, load that counts its outcomes, and the check that ends each.
 #pragma once
 #include "support/eventually.hpp"
+#include "support/fault_gate.hpp"
 #include "support/leak_check.hpp"
 #include "support/print.hpp"
 #include "support/slapd.hpp"
@@ -72,8 +73,26 @@ class background_load {
   std::string example_;
 };
 
-/// The end of every scenario, when its faults are gone: the preferred server serves again, its breaker is closed, every
-/// lease is accounted for and no request is left. Leaks are a leak_guard's to find, declared before everything else.
-void check_recovery(connection_manager& manager, std::uint16_t preferred_port);
+/// A server as an outsider sees it: what the runtime says of it is held against this.
+struct witness {
+  std::uint16_t port = 0;  ///< as the runtime knows it
+  /// Connections that the server itself counts as open (without the test's own).
+  std::function<std::uint64_t()> open_connections;
+
+  witness(stub_directory& server);
+  witness(slapd& server);
+  /// A server behind a gate.
+  witness(const fault_gate& gate, const witness& behind)
+      : port(gate.port()), open_connections(behind.open_connections) {}
+};
+
+/// When a scenario's faults are gone: the first of `servers`, the preferred one, serves again with its breaker closed,
+/// no request is left, every lease is accounted for, and every server (in its own count: cn=Monitor's, or the stub's)
+/// has just the connections that the runtime says it has.
+void check_recovery(connection_manager& manager, const std::vector<witness>& servers);
+
+/// The end of every scenario: check_recovery(), then disconnect(), after which no server may see a connection. What the
+/// process holds (/proc: descriptors, sockets, threads) is a leak_guard's to check, declared before everything else.
+void end_scenario(connection_manager& manager, const std::vector<witness>& servers);
 
 }  // namespace understudy::test

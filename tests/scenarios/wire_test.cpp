@@ -32,8 +32,7 @@ BOOST_AUTO_TEST_CASE(scenario_29_a_late_answer_of_an_abandoned_operation_is_igno
   }
   BOOST_TEST(a.connections() == connections);
   BOOST_TEST(manager.snapshot().protocol_errors == 0u);
-  check_recovery(manager, a.port());
-  manager.disconnect();
+  end_scenario(manager, {a});
 }
 
 BOOST_AUTO_TEST_CASE(scenario_29_a_slow_modify_reaches_the_server_once) {
@@ -51,8 +50,7 @@ BOOST_AUTO_TEST_CASE(scenario_29_a_slow_modify_reaches_the_server_once) {
   BOOST_TEST(a.count(operation::modify) + b.count(operation::modify) == 2u);
   a.forget_rules();
   b.forget_rules();
-  check_recovery(manager, a.port());
-  manager.disconnect();
+  end_scenario(manager, {a, b});
 }
 
 BOOST_AUTO_TEST_CASE(scenario_34_special_characters_and_large_values_round_trip) {
@@ -75,8 +73,7 @@ BOOST_AUTO_TEST_CASE(scenario_34_special_characters_and_large_values_round_trip)
     BOOST_TEST(manager.search(where, "(objectClass=*)").at(0).first("description") == large);
     manager.remove({where});
   }
-  check_recovery(manager, a.port());
-  manager.disconnect();
+  end_scenario(manager, {a});
 }
 
 BOOST_AUTO_TEST_CASE(scenario_34_binary_values_and_nul_bytes_round_trip) {
@@ -97,8 +94,7 @@ BOOST_AUTO_TEST_CASE(scenario_34_binary_values_and_nul_bytes_round_trip) {
   BOOST_TEST(manager.search(people_dn, filter::equal("uid", std::string_view("user1\0x", 7))).empty());
   const auto nul = manager.try_search(search_for("(uid=user1)", std::string("ou=people\0,dc=x", 15)));
   BOOST_TEST(nul.code() == errc::invalid_request, why(nul));
-  check_recovery(manager, a.port());
-  manager.disconnect();
+  end_scenario(manager, {a});
 }
 
 BOOST_AUTO_TEST_CASE(scenario_34_injection_finds_nothing_and_malformed_filters_are_refused_before_they_are_sent) {
@@ -119,8 +115,7 @@ BOOST_AUTO_TEST_CASE(scenario_34_injection_finds_nothing_and_malformed_filters_a
     BOOST_TEST(answer.error()->message.find("filter") != std::string::npos, answer.error()->message);
   }
   BOOST_TEST(a.count(operation::search) <= searches + 3, "malformed filters were sent");
-  check_recovery(manager, a.port());
-  manager.disconnect();
+  end_scenario(manager, {a});
 }
 
 BOOST_AUTO_TEST_CASE(scenario_48_settings_of_libldap_change_nothing) {
@@ -160,6 +155,5 @@ BOOST_AUTO_TEST_CASE(scenario_48_settings_of_libldap_change_nothing) {
   BOOST_TEST(untrusted.binds().empty());
   refused.disconnect();
   plain.set_entries(stub_directory::generator{});
-  check_recovery(manager, plain.port());
-  manager.disconnect();
+  end_scenario(manager, {plain});
 }

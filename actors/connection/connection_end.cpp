@@ -323,8 +323,13 @@ void connection::end(failure_ptr cause, bool harmless) {
   recast_postponed(true);
 }
 
+/// A pool's check of a connection that drains is of no use any more; a probe's is all that its connection is for.
 void connection::close_when_empty() {
-  if (phase_ == phase::draining && open_.empty() && held_.empty() && lease_ == 0) end(nullptr);
+  if (phase_ != phase::draining || !held_.empty() || lease_ != 0) return;
+  const auto matters = [this](const table::item& one) {
+    return one.ticket.why != purpose::check || spec_.kind == connection_kind::probe;
+  };
+  if (open_.ids(matters).empty()) end(nullptr);
 }
 
 /// A credential that was asked for is waited for, so that its verdict is not left out.

@@ -180,6 +180,20 @@ BOOST_FIXTURE_TEST_CASE(never_returns_half_a_result, connection_rig) {
   remove(one);
 }
 
+BOOST_FIXTURE_TEST_CASE(does_not_wait_for_its_own_check_when_it_drains, connection_rig) {
+  stub_directory directory;
+  use(directory);
+  auto one = open_ready();
+  directory.disturb_all({.silent = true});
+  const auto check = start<probe_report>(one, check_atom_v, now() + seconds{30});
+  BOOST_REQUIRE(reaches([&] { return directory.count(operation::search) == 1; }));
+  tell(one, drain_atom_v);
+  BOOST_TEST(reaches_event(kind::closed));
+  BOOST_REQUIRE(check->done());
+  BOOST_TEST(!check->value->ok);
+  remove(one);
+}
+
 BOOST_FIXTURE_TEST_CASE(drains_without_a_failure_when_the_server_says_goodbye, connection_rig) {
   stub_directory directory;
   use(directory);

@@ -103,7 +103,7 @@ circuit_breaker_actor::behavior_type circuit_breaker_impl::make_behavior() {
       },
       [this](cancel_atom, const cancel_token_ptr& token) { guard_.run([&] { forward_cancel(token); }); },
       [this](report_atom, const outcome_report& report) {
-        guard_.run([&] { change([&](const moment& at) { router_.on_report(report, at); }); });
+        guard_.run([&] { on_report(report); });
       },
       [this](probe_atom, const probe_report& report) {
         guard_.run([&] { change([&](const moment& at) { router_.on_probe(report, at); }); });
@@ -212,18 +212,34 @@ void circuit_breaker_impl::take_monitor(const caf::actor_addr& monitor) {
   router_.set_probed(caf::actor_cast<health_monitor_actor>(monitor) ? true : false);
 }
 
+void circuit_breaker_impl::on_report(const outcome_report& report) {
+  change([&](const moment& at) { router_.on_report(report, at); });
+  // A lost connection may be all that is wrong, or the first sign of a server's death: a probe tells within
+  // milliseconds, before callers have waited for connects in vain. Where there is no other server they wait.
+  if (report.failed == failure_class::transport && router_.replaceable(report.server, env_->clock->now())) {
+    probe_if_new_suspect(report.server);
+  }
+}
+
 void circuit_breaker_impl::on_suspect(server_id server) {
-  if (!router_.suspect(server, env_->clock->now())) {
-    // Known to fail already: its pool ends what has fallen silent since.
-    const auto index = router_.index_of(server);
-    if (index && router_.state_of(*index) != breaker_state::closed) {
-      caf::anon_send(servers_[*index].pool, breaker_atom_v, router_.state_of(*index));
-    }
+  if (probe_if_new_suspect(server)) {
     return;
+  }
+  // Known to fail already: its pool ends what has fallen silent since.
+  const auto index = router_.index_of(server);
+  if (index && router_.state_of(*index) != breaker_state::closed) {
+    caf::anon_send(servers_[*index].pool, breaker_atom_v, router_.state_of(*index));
+  }
+}
+
+bool circuit_breaker_impl::probe_if_new_suspect(server_id server) {
+  if (!router_.suspect(server, env_->clock->now())) {
+    return false;
   }
   if (const auto monitor = caf::actor_cast<health_monitor_actor>(monitor_)) {
     caf::anon_send(monitor, probe_atom_v, server);
   }
+  return true;
 }
 
 /// Lets `how` change the router, then tells everyone what came of it and sets the timer.

@@ -26,7 +26,10 @@ class circuit_breaker_impl {
   void forward_cancel(const cancel_token_ptr& token);
   void take_servers(std::vector<routed_server> servers);
   void take_monitor(const caf::actor_addr& monitor);
+  void on_report(const outcome_report& report);
   void on_suspect(server_id server);
+  /// False when it is known to fail, or such a probe is under way.
+  bool probe_if_new_suspect(server_id server);
   template <class Change>
   bool change(Change&& how);
   void announce(const breaker_change& c);

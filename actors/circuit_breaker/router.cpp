@@ -107,6 +107,11 @@ bool router::suspect(server_id id, time_point now) {
   return index && servers_[*index].breaker.suspect(now);
 }
 
+bool router::replaceable(server_id id, time_point now) const {
+  return std::any_of(servers_.begin(), servers_.end(),
+                     [&](const entry& e) { return e.facts.id != id && e.breaker.usable(now); });
+}
+
 bool router::suspend(server_id id, duration ttl, const moment& at) {
   const auto index = index_of(id);
   if (index) {

@@ -63,6 +63,8 @@ class router {
   void on_probe(const probe_report& report, const moment& at);
   /// True when that server is to be probed at once.
   bool suspect(server_id id, time_point now);
+  /// True when another server would take its place now.
+  bool replaceable(server_id id, time_point now) const;
   /// False: no such server.
   bool suspend(server_id id, duration ttl, const moment& at);
   bool resume(server_id id, const moment& at);

@@ -170,13 +170,35 @@ BOOST_FIXTURE_TEST_CASE(a_failed_probe_of_a_suspected_server_opens_its_breaker, 
   BOOST_TEST(pools[1]->calls.size() == 1U);
 }
 
+BOOST_FIXTURE_TEST_CASE(a_lost_connection_has_the_server_probed_once, breaker_fixture) {
+  fail(0, 2);
+  BOOST_TEST(status(0).breaker == breaker_state::closed);
+  BOOST_TEST(monitor->probes == std::vector<server_id>{0}, boost::test_tools::per_element());
+  probe(0, false);
+  BOOST_TEST(status(0).breaker == breaker_state::open);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_sole_server_that_loses_a_connection_keeps_its_callers, sole_server) {
+  fail(0, 1);
+  BOOST_TEST(monitor->probes.empty());
+  BOOST_TEST(status(0).state == server_state::healthy);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_busy_or_slow_server_is_not_probed_for_that, breaker_fixture) {
+  fail(0, 1, failure_class::overload);
+  fail(0, 1, failure_class::slow);
+  fail(0, 1, failure_class::policy);
+  BOOST_TEST(monitor->probes.empty());
+}
+
 BOOST_FIXTURE_TEST_CASE(silence_at_a_server_known_to_fail_is_told_to_its_pool_again, breaker_fixture) {
   fail(0);
+  const auto probes = monitor->probes;
   BOOST_REQUIRE_EQUAL(pools[0]->states.size(), 1U);
   tell(breaker, suspect_atom_v, server_id{0});
   BOOST_REQUIRE_EQUAL(pools[0]->states.size(), 2U);
   BOOST_TEST(pools[0]->states[1] == breaker_state::open);
-  BOOST_TEST(monitor->probes.empty());
+  BOOST_TEST(monitor->probes == probes, boost::test_tools::per_element());
   tell(breaker, suspect_atom_v, server_id{9});
 }
 

@@ -102,9 +102,7 @@ circuit_breaker_actor::behavior_type circuit_breaker_impl::make_behavior() {
         return guard_.answer<lease_grant>([&] { return dispatch<lease_atom, lease_grant>(what, r, needs_of(r)); });
       },
       [this](cancel_atom, const cancel_token_ptr& token) { guard_.run([&] { forward_cancel(token); }); },
-      [this](report_atom, const outcome_report& report) {
-        guard_.run([&] { on_report(report); });
-      },
+      [this](report_atom, const outcome_report& report) { guard_.run([&] { on_report(report); }); },
       [this](probe_atom, const probe_report& report) {
         guard_.run([&] { change([&](const moment& at) { router_.on_probe(report, at); }); });
       },

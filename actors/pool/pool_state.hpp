@@ -188,7 +188,7 @@ class pool_state {
   time_point housekeeping_at_{};
   time_point crowd_check_at_{};
   time_point wake_ = time_point::max();  ///< when sizing wants to look again
-  bool freed_ = false;  ///< a reservation was given up since waiters were last looked at
+  bool freed_ = false;                   ///< a reservation was given up since waiters were last looked at
   bool draining_ = false, cut_ = false, drained_ = false;
   time_point drain_deadline_ = time_point::max();
 };

@@ -106,7 +106,8 @@ using server_context_ptr = std::shared_ptr<const server_context>;
 /// when it has a waiter for it, looks at `completed` once more, and is then told by one `load` message.
 struct load_gauge {
   std::atomic<std::uint64_t> completed{0};
-  /// Requests are in flight and nothing was heard for `suspect_after`: ended by the pool when the breaker is not closed.
+  /// Requests are in flight and nothing was heard for `suspect_after`: ended by the pool when the breaker is not
+  /// closed.
   std::atomic<bool> silent{false};
   std::atomic<bool> wanted{false};
 };

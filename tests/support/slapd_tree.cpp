@@ -70,8 +70,9 @@ std::string slapd_config(const slapd_options& with, const std::filesystem::path&
          << "\nTLSCACertificateFile " << with.ca.string() << "\nTLSVerifyClient " << with.verify_client << '\n';
   if (!with.retcode_items.empty()) text << "moduleload retcode\n";
   add_lines(text, with.global_config);
-  text << "database mdb\nsuffix \"" << directory_suffix << "\"\nrootdn \"" << admin_dn << "\"\nrootpw " << admin_password
-       << "\ndirectory " << folder.string() << "/data\nmaxsize 268435456\ndbnosync\nindex objectClass,uid eq\n";
+  text << "database mdb\nsuffix \"" << directory_suffix << "\"\nrootdn \"" << admin_dn << "\"\nrootpw "
+       << admin_password << "\ndirectory " << folder.string()
+       << "/data\nmaxsize 268435456\ndbnosync\nindex objectClass,uid eq\n";
   add_lines(text, with.database_config);
   if (!with.retcode_items.empty()) text << "overlay retcode\nretcode-parent \"ou=retcodes,dc=example,dc=com\"\n";
   for (const auto& item : with.retcode_items) text << "retcode-item " << item << '\n';

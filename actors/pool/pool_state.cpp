@@ -68,7 +68,7 @@ ticket_id pool_state::admit(asking who, time_point now) {
 failure_ptr pool_state::reason_to_refuse(const asking& who, time_point now) {
   const auto kind = kind_for(who.what);
   if (draining_) return pool_is_draining(situation(now));
-  if (pooled_.size() + binds_.size() >= policy_.max_waiters && !slots_.least_loaded(kind, 1)) {
+  if (pooled_.size() + binds_.size() >= policy_.max_waiters && !slots_.least_loaded(kind, 1) && !is_first(kind, now)) {
     ++totals_.refused;
     return pool_queue_is_full(situation(now));
   }
@@ -77,6 +77,12 @@ failure_ptr pool_state::reason_to_refuse(const asking& who, time_point now) {
     return pool_connect_failed(situation(now), *credential_refusal_);
   if (who.what == want::lease && !who.may_wait && !lease_may_wait(now)) return pool_is_exhausted(situation(now));
   return nullptr;
+}
+
+/// The one for whom the first connection of its kind is opened has to wait for that, even if nobody else may wait.
+bool pool_state::is_first(connection_kind kind, time_point now) const {
+  const auto c = slots_.count(now);
+  return pooled_.empty() && binds_.empty() && (kind == connection_kind::bind ? c.binds() : c.pooled()) == 0;
 }
 
 bool pool_state::lease_may_wait(time_point now) const {
@@ -198,10 +204,24 @@ pool_state::lease_service pool_state::serve_reserved(queue_position at, slot& ow
   slot* other = still_busy ? slots_.least_loaded(connection_kind::pooled, 1) : nullptr;
   if (still_busy && other == nullptr && ask_for_load(connection_kind::pooled))
     other = slots_.least_loaded(connection_kind::pooled, 1);
-  if (still_busy && other == nullptr) return lease_service::waits;
-  if (other != nullptr) unreserve(own, now);
+  if (other != nullptr)
+    unreserve(own, now);
+  else if (still_busy && (other = empty_one_after(at)) == nullptr)
+    return lease_service::waits;
   grant(at, other != nullptr ? *other : own, now);
   return lease_service::served;
+}
+
+slot* pool_state::empty_one_after(queue_position at) {
+  // Who came earlier takes what runs empty first; whoever it was kept for takes over the one that is still busy.
+  for (auto later = std::next(at); later != pooled_.end() && later->second.reserved != 0; ++later) {
+    slot* theirs = slots_.find(later->second.reserved);
+    if (theirs == nullptr || theirs->load() > 0) continue;
+    if (slot* own = slots_.find(at->second.reserved)) own->reserved_for = later->first;
+    std::swap(at->second.reserved, later->second.reserved);
+    return theirs;
+  }
+  return nullptr;
 }
 
 void pool_state::hand_over(slot& s, time_point now) {

@@ -112,6 +112,7 @@ class pool_state {
   lease_service serve_lease(queue_position at, time_point now);
   lease_service serve_reserved(queue_position at, slot& own, time_point now);
   slot* reservation_after(queue_position at, time_point now);
+  slot* empty_one_after(queue_position at);
   void hand_over(slot& s, time_point now);
   void grant(queue_position at, slot& s, time_point now);
   void reserve(queue_position at, slot& s, time_point now);
@@ -121,6 +122,7 @@ class pool_state {
   queue_position send_away(wait_queue& queue, queue_position at, failure_ptr cause, bool counted, time_point now);
   void send_all_away(wait_queue& queue, const failure_ptr& cause, time_point now);
   failure_ptr reason_to_refuse(const asking& who, time_point now);
+  bool is_first(connection_kind kind, time_point now) const;
   bool lease_may_wait(time_point now) const;
   void end_lease(const lease_record& ended, std::string_view how, time_point now);
 

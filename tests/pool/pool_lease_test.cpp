@@ -59,6 +59,22 @@ BOOST_FIXTURE_TEST_CASE(a_connection_that_is_idle_sooner_is_taken_in_place_of_th
   BOOST_TEST(sockets.at(light).open() == 2U, "the reserved one serves again");
 }
 
+BOOST_FIXTURE_TEST_CASE(of_two_leases_the_earlier_gets_what_runs_empty_first, two_connections) {
+  for (int i = 0; i < 3; ++i) share();
+  const auto earlier = ask(want::lease), later = ask(want::lease);
+  connection_id light = 0, heavy = 0;
+  for (const auto& [id, s] : sockets) (s.open() == 1 ? light : heavy) = id;
+  // The light one is kept for the earlier, the heavy one for the later; the heavy one runs empty first.
+  complete(heavy, 2);
+  BOOST_TEST(granted(earlier));
+  BOOST_TEST(outcome(earlier).connection == heavy);
+  BOOST_TEST(waiting(later));
+  complete(light);
+  BOOST_TEST(granted(later));
+  BOOST_TEST(outcome(later).connection == light);
+  exact();
+}
+
 BOOST_FIXTURE_TEST_CASE(shared_operations_pass_a_lease_that_has_its_reservation, two_connections) {
   for (int i = 0; i < 4; ++i) share();
   const auto l = ask(want::lease), s = share();

@@ -53,6 +53,20 @@ BOOST_AUTO_TEST_CASE(beyond_max_waiters_the_queue_is_full_at_once) {
   BOOST_TEST(h.pool.snapshot(h.now).refused == 2U);
 }
 
+BOOST_AUTO_TEST_CASE(where_nobody_may_wait_the_first_connection_is_opened_all_the_same) {
+  auto p = small_policy(0, 2);
+  p.max_waiters = 0;
+  pool_harness h{p};
+  const auto first = h.ask(want::shared), second = h.ask(want::shared);
+  BOOST_TEST(h.waiting(first));
+  BOOST_TEST(h.code(second) == errc::queue_full);
+  h.ready_all();
+  BOOST_TEST((h.what(first) == outcome::dispatched));
+  const auto bind = h.ask(want::bind);
+  h.ready_all();
+  BOOST_TEST((h.what(bind) == outcome::dispatched));
+}
+
 BOOST_AUTO_TEST_CASE(a_waiter_past_its_deadline_leaves_and_is_never_served_late) {
   pool_harness h{one_connection()};
   h.ready_all();

@@ -6,6 +6,7 @@
 #include <boost/test/unit_test.hpp>
 #include <map>
 #include <set>
+#include <stdexcept>
 
 namespace understudy::test {
 
@@ -31,6 +32,8 @@ inline pool_policy small_policy(std::uint32_t min, std::uint32_t max) {
 /// What became of a ticket.
 struct ticket_outcome {
   enum class kind { waiting, dispatched, granted, refused, recast };
+  asking who;
+  time_point leave_at{};  ///< nobody waits beyond
   kind what = kind::waiting;
   int times = 0;  ///< outcomes told; more than one is a defect
   connection_id connection = 0;
@@ -46,6 +49,7 @@ class pool_harness {
     connection_kind kind = connection_kind::pooled;
     std::shared_ptr<std::atomic<std::uint64_t>> completed = std::make_shared<std::atomic<std::uint64_t>>(0);
     std::shared_ptr<std::atomic<bool>> wanted = std::make_shared<std::atomic<bool>>(false);
+    std::shared_ptr<std::atomic<bool>> silent = std::make_shared<std::atomic<bool>>(false);
     std::uint64_t carried = 0;  ///< operations handed over
     std::uint64_t open() const { return carried - completed->load(); }
     enum class phase { connecting, ready, leased, resetting, draining, closing } at = phase::connecting;
@@ -53,14 +57,16 @@ class pool_harness {
   using phase = socket::phase;
 
   explicit pool_harness(pool_policy policy, std::uint64_t seed = 1)
-      : pool(std::move(policy), pool_world{make_random(seed), [this] { return ++numbers; }, [] { return wall_time{}; }},
-             now) {
+      : random(make_random(seed)), pool(make_pool(std::move(policy))) {
     pool.start(now);
     take();
   }
+  pool_harness(const pool_harness&) = delete;
+  pool_harness& operator=(const pool_harness&) = delete;
 
   time_point now = time_point{} + std::chrono::hours{1};
   std::uint64_t numbers = 0;
+  random_source random;
   pool_state pool;
   std::map<connection_id, socket> sockets;
   std::map<ticket_id, ticket_outcome> tickets;
@@ -70,6 +76,12 @@ class pool_harness {
   std::vector<std::string> notes;
   std::vector<bool> drained;
   std::vector<ticket_id> served;  ///< in the order in which they got a connection
+
+  // Between the pool and its world, for properties: what is asked and decided may be looked at or tampered with.
+  std::function<void(asking&)> before_admission;
+  std::function<void(std::vector<pool_action::any>&)> before_actions;
+  std::function<void(const pool_action::any&)> before_action;
+  std::function<void(ticket_id)> on_outcome;  ///< a ticket was told
 
   // Requests.
   ticket_id ask(want what, duration patience = seconds{30}, cancel_token_ptr token = nullptr, bool may_wait = true,
@@ -81,8 +93,10 @@ class pool_harness {
     who.may_wait = may_wait;
     who.attempts = attempts;
     who.holder = "tester";
-    const auto ticket = pool.admit(who, now);
-    tickets.emplace(ticket, ticket_outcome{});
+    const auto ticket = admit(who);
+    auto& o = tickets.emplace(ticket, ticket_outcome{}).first->second;
+    o.who = std::move(who);
+    o.leave_at = last_moment(o.who);
     take();
     return ticket;
   }
@@ -97,6 +111,22 @@ class pool_harness {
     return ask(want::shared, patience);
   }
   std::vector<connection_id> quick;
+  /// A defect: the pool is made anew from what is left of it, as its actor does. Tickets keep their numbers here.
+  void restart() {
+    std::vector<connection_id> known;
+    for (const auto& [id, s] : sockets) known.push_back(id);
+    const pool_state old = std::move(pool);
+    pool = make_pool(old.policy());
+    pool.adopt(old, known, now);
+    renamed.clear();
+    for (auto& [ticket, o] : tickets)
+      if (o.what == kind::waiting) {
+        renamed[admit(o.who)] = ticket;
+        o.leave_at = last_moment(o.who);
+      }
+    pool.start(now);
+    take();
+  }
   const ticket_outcome& outcome(ticket_id t) const { return tickets.at(t); }
   kind what(ticket_id t) const { return tickets.at(t).what; }
   lease_id lease() {
@@ -170,7 +200,7 @@ class pool_harness {
   void pass(duration span) {
     const auto end = now + span;
     for (int steps = 0; pool.next_event() <= end; ++steps) {
-      BOOST_TEST_REQUIRE(steps < 100000);
+      if (steps >= 100000) throw std::runtime_error("the pool asks for ticks without end");
       now = std::max(now, pool.next_event());
       pool.tick(now);
       take();
@@ -186,13 +216,39 @@ class pool_harness {
   }
 
   void take() {
-    while (pool.has_actions())
-      for (const auto& a : pool.take_actions()) std::visit([this](const auto& one) { on(one); }, a);
+    while (pool.has_actions()) {
+      auto actions = pool.take_actions();
+      if (before_actions) before_actions(actions);
+      for (const auto& a : actions) {
+        if (before_action) before_action(a);
+        std::visit([this](const auto& one) { on(one); }, a);
+      }
+    }
   }
 
  private:
-  void tell(ticket_id t, kind what, connection_id c = 0, lease_id l = 0, failure_ptr why = nullptr,
+  std::map<ticket_id, ticket_id> renamed;  ///< since the last restart: the pool's number, and ours
+
+  pool_state make_pool(pool_policy policy) {
+    return {std::move(policy), pool_world{random, [this] { return ++numbers; }, [] { return wall_time{}; }}, now};
+  }
+  ticket_id admit(asking who) {
+    if (before_admission) before_admission(who);
+    return pool.admit(std::move(who), now);
+  }
+  time_point last_moment(const asking& who) const {
+    const auto& p = pool.policy();
+    const auto last = std::min(who.deadline, now + p.wait_timeout);
+    return p.failover_timeout > duration::zero() ? std::min(last, now + p.failover_timeout) : last;
+  }
+  void must_take(connection_id id, phase p, const char* what) const {
+    const auto s = sockets.find(id);
+    if (s == sockets.end() || s->second.at != p) throw std::logic_error(what);
+  }
+  void tell(ticket_id number, kind what, connection_id c = 0, lease_id l = 0, failure_ptr why = nullptr,
             bool counted = false) {
+    const auto known = renamed.find(number);
+    const auto t = known == renamed.end() ? number : known->second;
     auto& o = tickets[t];
     o.what = what;
     ++o.times;
@@ -201,19 +257,22 @@ class pool_harness {
     o.why = std::move(why);
     o.counted = counted;
     if (c != 0) served.push_back(t);
+    if (on_outcome) on_outcome(t);
   }
   void on(const pool_action::open& a) {
     socket s;
     s.kind = a.kind;
-    pool.attach(a.id, load_meter{s.completed, s.wanted});
+    pool.attach(a.id, load_meter{s.completed, s.wanted, s.silent});
     sockets.emplace(a.id, std::move(s));
   }
   void on(const pool_action::dispatch& a) {
+    must_take(a.to, phase::ready, "an operation is sent to a connection that takes none");
     ++sockets.at(a.to).carried;
     tell(a.ticket, kind::dispatched, a.to);
   }
   void on(const pool_action::grant& a) {
-    BOOST_TEST(sockets.at(a.connection).open() == 0U);
+    must_take(a.connection, phase::ready, "a connection that is not free is leased");
+    if (sockets.at(a.connection).open() != 0) throw std::logic_error("a connection with open operations is leased");
     sockets.at(a.connection).at = phase::leased;
     tell(a.ticket, kind::granted, a.connection, a.lease);
   }

@@ -1,0 +1,59 @@
+// Properties: what must hold for every sequence of events, tried on many random ones by rapidcheck, with a failing one
+// cut down to the shortest that still fails.
+#pragma once
+#include <rapidcheck.h>
+#include <boost/test/unit_test.hpp>
+
+#include <stdexcept>
+#include <string>
+
+namespace understudy::test {
+
+/// What a property throws when something that was promised does not hold.
+class broken_promise : public std::runtime_error {
+ public:
+  explicit broken_promise(const std::string& what) : std::runtime_error(what) {}
+};
+
+/// `promise` must hold; `more` is said when it does not. Does not use Boost.Test: while rapidcheck looks for the
+/// shortest case many fail that are not worth a word.
+inline void must(bool holds, const char* promise) {
+  if (!holds) throw broken_promise(promise);
+}
+template <class More>
+void must(bool holds, const char* promise, const More& more) {
+  if (!holds) throw broken_promise(std::string{promise} + ": " + rc::toString(more));
+}
+
+/// How large random cases get and how many there are.
+struct property_size {
+  int cases = 1000;   ///< fewer in an instrumented build; UNDERSTUDY_PROPERTY_CASES=200 runs that many percent of them
+  int longest = 100;  ///< the most commands in one case; they grow up to that
+};
+
+namespace detail {
+void check(const std::string& name, const property_size& size, const rc::detail::Property& property);
+void expect_counterexample(const std::string& name, const property_size& size, const rc::detail::Property& property);
+}  // namespace detail
+
+/// Fails the test, with the shortest counterexample and how to repeat it, unless `property` (a callable whose arguments
+/// are generated, or which draws from generators with `*gen`) returns for every case. RC_PARAMS="seed=…" repeats a run.
+template <class Property>
+void check_property(const std::string& name, const property_size& size, Property property) {
+  detail::check(name, size, rc::detail::toProperty(std::move(property)));
+}
+
+/// The opposite: the same property on a subject that was weakened on purpose. Fails the test unless a case is found in
+/// which just that promise is broken: a property that holds without the mechanism that it is about says nothing.
+template <class Property>
+void expect_counterexample(const std::string& promise, const property_size& size, Property property) {
+  detail::expect_counterexample(promise, size, rc::detail::toProperty([property, promise] {
+                                  try {
+                                    property();
+                                  } catch (const broken_promise& broken) {
+                                    if (std::string_view{broken.what()}.starts_with(promise)) throw;
+                                  }
+                                }));
+}
+
+}  // namespace understudy::test

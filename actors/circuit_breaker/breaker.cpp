@@ -10,6 +10,8 @@ namespace {
 constexpr milliseconds half_open_retry{100};
 /// More would overflow before the cap cuts in.
 constexpr int most_doublings = 20;
+/// Expired permits that are remembered until their calls' outcomes come.
+constexpr std::size_t most_expired = 64;
 
 failure_ptr silent_probe() {
   auto f = std::make_shared<failure>();
@@ -41,7 +43,8 @@ void breaker::on_report(const outcome_report& report, const moment& at) {
   if (report.successes > 0) {
     note_successes(report.successes, at);
   }
-  if (report.failed && counts_against_server(*report.failed)) {
+  // Those successes may have closed it: what failed in the generation before does not count in the new one.
+  if (report.failed && counts_against_server(*report.failed) && current(report.generation)) {
     cause_ = {report.cause, at.wall};
     note_failure(at);
   }
@@ -158,9 +161,10 @@ bool breaker::admit(time_point now, time_point deadline) {
   if (state_ != breaker_state::half_open) {
     return false;
   }
-  const auto over = [&](const permit& p) { return p.expiry <= now; };
-  permits_.erase(std::remove_if(permits_.begin(), permits_.end(), over), permits_.end());
-  permits_.push_back({std::min(deadline, now + options_.permit_expiry)});
+  if (permits_.size() >= options_.permits + most_expired) {
+    give_permit_back();
+  }
+  permits_.push_back(std::min(deadline, now + options_.permit_expiry));
   return true;
 }
 
@@ -190,15 +194,17 @@ std::optional<milliseconds> breaker::retry_after(time_point now) const {
   return std::max(std::chrono::ceil<milliseconds>(until_ - now), milliseconds{0});
 }
 
+// Which of the trials it was is not known. Taken for the one that expires first, expired ones before all, it never
+// leaves fewer permits counted than are out: a late outcome does not free somebody else's.
 void breaker::give_permit_back() {
-  if (!permits_.empty()) {
-    permits_.pop_back();
+  if (const auto first = std::min_element(permits_.begin(), permits_.end()); first != permits_.end()) {
+    permits_.erase(first);
   }
 }
 
 std::size_t breaker::permits_out(time_point now) const {
   return static_cast<std::size_t>(
-      std::count_if(permits_.begin(), permits_.end(), [&](const permit& p) { return p.expiry > now; }));
+      std::count_if(permits_.begin(), permits_.end(), [&](time_point expiry) { return expiry > now; }));
 }
 
 int breaker::forgotten(time_point now) const {

@@ -83,10 +83,6 @@ class breaker {
   std::optional<milliseconds> retry_after(time_point now) const;
 
  private:
-  struct permit {
-    time_point expiry;
-  };
-
   bool current(std::uint32_t generation) const noexcept { return generation == 0 || generation == generation_; }
   void note_successes(std::uint32_t count, const moment& at);
   void note_failure(const moment& at);
@@ -113,7 +109,7 @@ class breaker {
   bool endless_ = false;    ///< suspended without a time to live
   bool was_closed_ = true;  ///< before it was suspended
   std::uint32_t good_probes_ = 0, good_trials_ = 0;
-  std::vector<permit> permits_;
+  std::vector<time_point> permits_;  ///< when each expires; also expired ones whose call did not end yet
   breaker_cause cause_;
 };
 

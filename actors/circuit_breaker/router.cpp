@@ -203,7 +203,7 @@ void router::note_transition(std::size_t index, breaker_state before, time_point
     e.failback.fell();
     e.in_flight = 0;
     e.latency = 0;
-  } else if (state == breaker_state::closed && before == breaker_state::half_open) {
+  } else if (state == breaker_state::closed && before != breaker_state::suspended) {
     e.failback.recovered(options_.failback, e.breaker.flaps(now), now);
   }
   changes_.push_back({index, e.facts.id, state, e.breaker.cause(), e.breaker.retry_after(now)});

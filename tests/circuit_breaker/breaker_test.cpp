@@ -206,6 +206,33 @@ BOOST_FIXTURE_TEST_CASE(permits_expire, one_breaker) {
   BOOST_TEST(b.usable(at(6500).now));
 }
 
+BOOST_FIXTURE_TEST_CASE(an_outcome_that_comes_late_gives_only_its_own_permit_back, one_breaker) {
+  half_open(0);
+  BOOST_TEST(b.admit(at(1000).now, at(1500).now));  // its caller is impatient
+  BOOST_TEST(b.admit(at(1000).now, at(9000).now));
+  BOOST_TEST(b.admit(at(1000).now, at(9000).now));
+  BOOST_TEST(!b.usable(at(1499).now));
+  BOOST_TEST(b.usable(at(1500).now));
+  BOOST_TEST(b.admit(at(1500).now, at(9000).now));
+  auto late = trial(succeeded(b.generation()));
+  late.successes = 0;
+  b.on_report(late, at(1600));  // of the impatient one
+  BOOST_TEST(!b.usable(at(1600).now));
+  b.on_report(late, at(1700));
+  BOOST_TEST(b.usable(at(1700).now));
+}
+
+BOOST_FIXTURE_TEST_CASE(a_failure_behind_the_success_that_closed_it_is_of_the_generation_before, one_breaker) {
+  breaker_options strict;
+  strict.threshold = 1;
+  b.configure(strict);
+  half_open(0);
+  auto r = succeeded(b.generation(), 3);
+  r.failed = failure_class::transport;
+  b.on_report(r, at(1100));
+  BOOST_TEST(b.state() == breaker_state::closed);
+}
+
 BOOST_FIXTURE_TEST_CASE(a_report_of_an_earlier_generation_gives_no_permit_back, one_breaker) {
   half_open(0);
   const auto old = b.generation();

@@ -122,6 +122,19 @@ BOOST_FIXTURE_TEST_CASE(a_good_probe_ends_an_outage_early_when_nothing_else_serv
   BOOST_TEST(state(0) == breaker_state::open);
 }
 
+BOOST_FIXTURE_TEST_CASE(a_server_that_one_probe_brings_back_is_held_down_too, two_levels) {
+  router_options options;
+  options.breaker.probes_to_close = 1;
+  r.configure(options);
+  r.suspend(1, duration::zero(), at(now));
+  break_server(0);
+  probe(0, true);
+  BOOST_TEST(state(0) == breaker_state::closed);
+  BOOST_TEST(chosen() == 0);
+  r.resume(1, at(now));
+  BOOST_TEST(chosen() == 1);
+}
+
 BOOST_FIXTURE_TEST_CASE(a_flapping_server_is_damped, two_levels) {
   // Down and up for five seconds each, twenty times; callers all the time.
   const auto up = [](server_id id, std::int64_t ms) { return id == 1 || (ms / 5000) % 2 == 1; };

@@ -12,7 +12,7 @@ constexpr property_size size{8000, 120};
 
 auto storm(pool_weakness weakness = {}) {
   return [weakness] {
-    const auto shape = *pool_shapes().as("pool");
+    const auto shape = *any(pool_shapes()).as("pool");
     const auto commands = *pool_commands().as("commands");
     pool_storm{shape, weakness}.run(commands);
   };

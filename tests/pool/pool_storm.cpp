@@ -60,9 +60,9 @@ rc::Gen<std::vector<pool_command>> pool_commands() {
        {3, kind::claim},       {5, kind::give_back},   {2, kind::holder_dies}, {2, kind::cancel},
        {2, kind::breaker},     {1, kind::take_probe},  {1, kind::give_probe},  {1, kind::cleanup},
        {2, kind::checked},     {1, kind::restart},     {8, kind::pass}});
-  return rc::gen::container<std::vector<pool_command>>(rc::gen::build<pool_command>(
-      rc::gen::set(&pool_command::what, what), rc::gen::set(&pool_command::a, rc::gen::inRange(0, 24)),
-      rc::gen::set(&pool_command::b, rc::gen::inRange(0, 8))));
+  return list_of(rc::gen::build<pool_command>(rc::gen::set(&pool_command::what, what),
+                                              rc::gen::set(&pool_command::a, rc::gen::inRange(0, 24)),
+                                              rc::gen::set(&pool_command::b, rc::gen::inRange(0, 8))));
 }
 
 rc::Gen<pool_shape> pool_shapes() {

@@ -6,6 +6,7 @@
 
 #include <stdexcept>
 #include <string>
+#include <vector>
 
 namespace understudy::test {
 
@@ -30,6 +31,17 @@ struct property_size {
   int cases = 1000;   ///< fewer in an instrumented build; UNDERSTUDY_PROPERTY_CASES=200 runs that many percent of them
   int longest = 100;  ///< the most commands in one case; they grow up to that
 };
+
+/// From its whole range at once: rapidcheck keeps numbers of small cases small, and lets their lists grow.
+template <class T>
+rc::Gen<T> any(rc::Gen<T> gen) {
+  return rc::gen::resize(rc::kNominalSize, std::move(gen));
+}
+/// A list of such; as long as the case is large.
+template <class T>
+rc::Gen<std::vector<T>> list_of(rc::Gen<T> element) {
+  return rc::gen::container<std::vector<T>>(any(std::move(element)));
+}
 
 namespace detail {
 void check(const std::string& name, const property_size& size, const rc::detail::Property& property);

@@ -1,0 +1,330 @@
+// The router through random failures, recoveries and orders: no request goes where it should not.
+#include "breaker_model.hpp"
+#include "support/property.hpp"
+#include "understudy/actors/circuit_breaker/router.hpp"
+
+#include <array>
+
+using namespace understudy;
+using namespace understudy::test;
+
+namespace {
+
+/// `a`: which server, or whether the request is a write; `b`: the rest.
+struct command {
+  enum class kind : std::uint8_t {
+    send,
+    send_again,
+    answer,
+    fail,
+    burst,
+    unsent,
+    probe,
+    suspend,
+    resume,
+    reorder,
+    pass
+  };
+  kind what = kind::pass;
+  int a = 0, b = 0;
+};
+
+std::ostream& operator<<(std::ostream& out, const command& c) {
+  constexpr std::array names{"send",  "send_again", "answer", "fail",    "burst", "unsent",
+                             "probe", "suspend",    "resume", "reorder", "pass"};
+  return out << names.at(static_cast<std::size_t>(c.what)) << "(" << c.a << "," << c.b << ")";
+}
+
+struct shape {
+  std::vector<int> levels{1};
+  int read_only = 0;  ///< bits
+  int seed = 1;
+  bool automatic = true, probed = false;
+};
+
+std::ostream& operator<<(std::ostream& out, const shape& s) {
+  return out << "levels " << rc::toString(s.levels) << " read_only " << s.read_only << " seed " << s.seed
+             << (s.automatic ? "" : " failback by hand") << (s.probed ? " probed" : "");
+}
+
+rc::Gen<shape> shapes() {
+  using rc::gen::inRange;
+  using rc::gen::set;
+  return rc::gen::build<shape>(set(&shape::levels, rc::gen::container<std::vector<int>>(3, inRange(1, 4))),
+                               set(&shape::read_only, inRange(0, 8)), set(&shape::seed, inRange(1, 1000)),
+                               set(&shape::automatic), set(&shape::probed));
+}
+
+rc::Gen<std::vector<command>> commands() {
+  using kind = command::kind;
+  const auto what = rc::gen::weightedElement<kind>({{16, kind::send},
+                                                    {4, kind::send_again},
+                                                    {8, kind::answer},
+                                                    {4, kind::fail},
+                                                    {5, kind::burst},
+                                                    {1, kind::unsent},
+                                                    {8, kind::probe},
+                                                    {1, kind::suspend},
+                                                    {1, kind::resume},
+                                                    {1, kind::reorder},
+                                                    {8, kind::pass}});
+  return list_of(rc::gen::build<command>(rc::gen::set(&command::what, what),
+                                         rc::gen::set(&command::a, rc::gen::inRange(0, 12)),
+                                         rc::gen::set(&command::b, rc::gen::inRange(0, 12))));
+}
+
+struct weakness {
+  std::function<void(router_options&)> options;
+  std::function<void(selection_query&)> query;
+  std::function<void(outcome_report&)> reports;
+};
+
+class traffic {
+ public:
+  traffic(const shape& s, weakness w) : shape_(s), weak_(std::move(w)), real_(weakened(), make_random(seed())) {
+    real_.set_probed(s.probed);
+    for (const int level : s.levels) {
+      models_.emplace_back(options_.breaker, s.probed);
+      whole_at_.emplace_back();
+      levels_.push_back(level);
+    }
+    tell_servers();
+  }
+
+  void run(const std::vector<command>& all) {
+    for (const auto& c : all) {
+      step(c);
+      advance();
+    }
+  }
+
+ private:
+  using kind = command::kind;
+  struct flight {
+    route on;
+    time_point expires{};
+  };
+
+  std::uint64_t seed() const { return static_cast<std::uint64_t>(shape_.seed); }
+  router_options weakened() {
+    // As much change as can be; thresholds and expiry are the breaker's own property.
+    options_.breaker.threshold = 1;
+    options_.breaker.probes_to_close = 1;
+    options_.breaker.permit_expiry = std::chrono::hours{1};
+    options_.failback.automatic = shape_.automatic;
+    options_.failback.hold_down = seconds{5};
+    options_.failback.ramp = seconds{5};
+    auto o = options_;
+    if (weak_.options) weak_.options(o);
+    return o;
+  }
+  bool read_only(std::size_t i) const { return (shape_.read_only >> i & 1) != 0; }
+  void tell_servers() {
+    std::vector<server_facts> facts;
+    for (std::size_t i = 0; i < levels_.size(); ++i)
+      facts.push_back({static_cast<server_id>(i), "ldap" + std::to_string(i), "ldap" + std::to_string(i), 389,
+                       levels_[i], read_only(i), 0});
+    real_.update(std::move(facts));
+    serving_.reset();
+  }
+  moment now() const { return at(ms_); }
+  std::size_t server(int a) const { return static_cast<std::size_t>(a) % models_.size(); }
+
+  void step(const command& c) {
+    const auto i = server(c.a);
+    switch (c.what) {
+      case kind::send:
+        return send(c.a % 4 == 0, {}, c.b);
+      case kind::send_again:
+        return send(c.a % 4 == 0, c.b % 7, c.b);
+      case kind::answer:
+      case kind::fail:
+      case kind::unsent:
+        return end(c);
+      case kind::burst:
+        return report(failed(models_[i].generation(), failure_class::transport, static_cast<server_id>(i)));
+      case kind::probe: {
+        const bool needed = std::none_of(models_.begin(), models_.end(), [&](const auto& m) { return usable(m); });
+        const auto r = probed(c.b > 3, static_cast<server_id>(i));
+        models_[i].probe(r, now().now, needed);
+        return real_.on_probe(r, now()), compare();
+      }
+      case kind::suspend:
+        models_[i].suspend(seconds{c.b}, now().now);
+        return (void)real_.suspend(static_cast<server_id>(i), seconds{c.b}, now()), compare();
+      case kind::resume:
+        models_[i].resume(now().now);
+        return (void)real_.resume(static_cast<server_id>(i), now()), compare();
+      case kind::reorder:
+        std::rotate(levels_.begin(), levels_.begin() + 1, levels_.end());
+        return tell_servers();
+      case kind::pass:
+        for (const auto end = ms_ + c.b * c.b * c.b * 4; ms_ < end;) {
+          ms_ = std::min(end, ms_ + 200);
+          advance();
+        }
+    }
+  }
+
+  void report(outcome_report r) {
+    models_[r.server].report(r, now().now);
+    if (weak_.reports) weak_.reports(r);
+    real_.on_report(r, now());
+    compare();
+  }
+
+  void end(const command& c) {
+    if (open_.empty()) return;
+    const auto it = open_.begin() + c.b % static_cast<std::ptrdiff_t>(open_.size());
+    const auto on = it->on;
+    open_.erase(it);
+    if (c.what == kind::unsent) {
+      // Only at once, before anything else has happened.
+      if (on.generation == models_[on.index].generation()) real_.take_back(on);
+      return;
+    }
+    auto r = c.what == kind::answer ? succeeded(on.generation, 1, on.server)
+                                    : failed(on.generation, failure_class::transport, on.server);
+    r.trial = on.trial;
+    report(r);
+  }
+
+  std::size_t trials(std::size_t i, bool expired_too) const {
+    return static_cast<std::size_t>(std::count_if(open_.begin(), open_.end(), [&](const flight& f) {
+      return f.on.index == i && f.on.trial && f.on.generation == models_[i].generation() &&
+             (expired_too || f.expires > now().now);
+    }));
+  }
+  /// Whether it takes requests; of a half-open one, at the most.
+  bool usable(const breaker_model& m) const {
+    if (m.state() != breaker_state::half_open) return m.state() == breaker_state::closed;
+    const auto i = static_cast<std::size_t>(&m - models_.data());
+    return (!shape_.probed || m.has_good_probe()) && trials(i, false) < options_.breaker.permits;
+  }
+  bool closed(std::size_t i) const { return models_[i].state() == breaker_state::closed; }
+  bool whole(std::size_t i) const { return closed(i) && now().now >= whole_at_[i]; }
+
+  void send(bool write, int tried, int patience) {
+    selection_query q;
+    q.write = write;
+    for (int i = 0; i < 3; ++i)
+      if ((tried >> i & 1) != 0) q.tried.insert(static_cast<server_id>(i));
+    auto shown = q;
+    if (weak_.query) weak_.query(shown);
+    const auto deadline = now().now + std::chrono::hours{1 + patience};
+    const auto chosen = real_.choose(shown, deadline, now().now);
+    std::vector<std::size_t> able;
+    for (std::size_t i = 0; i < models_.size(); ++i)
+      if (closed(i) && !(write && read_only(i))) able.push_back(i);
+    must(chosen || able.empty(), "a request goes somewhere while any server can take it");
+    if (!chosen) return;
+    look_at(*chosen, q, able);
+    open_.push_back({*chosen, std::min(deadline, now().now + options_.breaker.permit_expiry)});
+  }
+
+  void look_at(const route& chosen, const selection_query& q, const std::vector<std::size_t>& able) {
+    const auto i = chosen.index;
+    must(usable(models_[i]), "nothing goes to a server whose breaker holds it back", i);
+    must(!(q.write && read_only(i)), "no write goes to a read_only server");
+    must(chosen.generation == models_[i].generation(), "a request carries the generation of its server");
+    must(chosen.trial == !closed(i), "what passes while half open is a trial");
+    const bool tried = q.tried.contains(chosen.server);
+    const bool fresh = q.tried.empty();
+    for (const auto other : able) {
+      if (q.tried.contains(static_cast<server_id>(other))) continue;
+      must(!tried, "no server is tried again while another can take it", other);
+      must(closed(i), "no trial is made while another server serves", other);
+      if (!shape_.automatic) continue;
+      must(!whole(other) || now().now >= held_until(i), "a server that returns is held down while another serves",
+           std::vector<std::size_t>{i, other});
+      must(!(whole(other) && levels_[other] < levels_[i]), "no level is passed over for a worse one");
+    }
+    if (shape_.automatic || q.write || !fresh) return;
+    const bool stays =
+        serving_ && std::any_of(able.begin(), able.end(), [&](auto a) { return levels_[a] == *serving_; });
+    must(!stays || levels_[i] == *serving_, "by hand, the level that serves goes on serving");
+    serving_ = levels_[i];
+  }
+
+  time_point held_until(std::size_t i) const { return whole_at_[i] - options_.failback.ramp; }
+
+  void advance() {
+    for (auto& m : models_) m.advance(now().now);
+    real_.advance(now());
+    compare();
+  }
+
+  void compare() {
+    for (std::size_t i = 0; i < models_.size(); ++i) {
+      auto& m = models_[i];
+      must(real_.state_of(i) == m.state(), "each server's breaker is what it should be", i);
+      if (m.generation() == seen_[i]) continue;
+      seen_[i] = m.generation();
+      if (m.state() == breaker_state::open) m.stays_open_until(now().now + *real_.snapshot(now().now)[i].retry_after);
+      if (m.state() == breaker_state::closed && before_[i] != breaker_state::suspended)
+        whole_at_[i] = now().now + held_down(m.flaps(now().now)) + options_.failback.ramp;
+      before_[i] = m.state();
+    }
+  }
+  duration held_down(int flaps) const {
+    duration span = options_.failback.hold_down;
+    for (int n = 1; n < flaps; ++n) span = std::min<duration>(2 * span, options_.failback.hold_down_cap);
+    return span;
+  }
+
+  shape shape_;
+  weakness weak_;
+  router_options options_;
+  router real_;
+  std::vector<breaker_model> models_;
+  std::vector<int> levels_;
+  std::vector<time_point> whole_at_;            ///< when each has all of its share again
+  std::array<std::uint32_t, 3> seen_{1, 1, 1};  ///< generations
+  std::array<breaker_state, 3> before_{};
+  std::vector<flight> open_;
+  std::optional<int> serving_;  ///< the level, when failback is by hand
+  std::int64_t ms_ = 0;
+};
+
+auto any_traffic(weakness w = {}) {
+  return [w] {
+    const auto s = *any(shapes()).as("servers");
+    traffic{s, w}.run(*commands().as("commands"));
+  };
+}
+
+void expect_broken(const char* promise, weakness w) {
+  expect_counterexample(promise, {4000, 160}, any_traffic(std::move(w)));
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(no_request_goes_where_it_should_not) { check_property("router", {6000, 100}, any_traffic()); }
+
+BOOST_AUTO_TEST_CASE(without_damping_a_returning_server_is_used_at_once) {
+  weakness none, flaps;
+  none.options = [](router_options& o) { o.failback.hold_down = o.failback.ramp = duration::zero(); };
+  flaps.options = [](router_options& o) { o.failback.hold_down_cap = o.failback.hold_down; };
+  expect_broken("a server that returns is held down while another serves", none);
+  expect_broken("a server that returns is held down while another serves", flaps);
+}
+
+BOOST_AUTO_TEST_CASE(with_automatic_failback_the_level_that_serves_is_left) {
+  weakness w;
+  w.options = [](router_options& o) { o.failback.automatic = true; };
+  expect_broken("by hand, the level that serves goes on serving", w);
+}
+
+BOOST_AUTO_TEST_CASE(a_router_that_forgets_what_a_request_is_sends_it_wrongly) {
+  weakness tried, write;
+  tried.query = [](selection_query& q) { q.tried = {}; };
+  write.query = [](selection_query& q) { q.write = false; };
+  expect_broken("no server is tried again while another can take it", tried);
+  expect_broken("no write goes to a read_only server", write);
+}
+
+BOOST_AUTO_TEST_CASE(a_router_that_hears_late_results_as_new_opens_a_breaker_for_nothing) {
+  weakness w;
+  w.reports = [](outcome_report& r) { r.generation = 0; };
+  expect_broken("each server's breaker is what it should be", w);
+}

@@ -49,8 +49,8 @@ std::string configuration(const fs::path& folder, const demo_tree& tree) {
   if (fs::exists("/usr/lib/ldap")) text += "modulepath /usr/lib/ldap\nmoduleload back_mdb\n";
   const auto place = folder.string();
   return text + "pidfile " + place + "/pid\nloglevel 0\nthreads 4\nconn_max_pending 10000\n" +
-         "conn_max_pending_auth 10000\ndatabase mdb\nsuffix \"" + tree.suffix + "\"\nrootdn \"" + tree.admin_dn +
-         "\"\nrootpw " + tree.admin_password + "\ndirectory " + place +
+         "conn_max_pending_auth 10000\nsizelimit unlimited\ndatabase mdb\nsuffix \"" + tree.suffix + "\"\nrootdn \"" +
+         tree.admin_dn + "\"\nrootpw " + tree.admin_password + "\ndirectory " + place +
          "/data\nmaxsize 67108864\ndbnosync\nindex objectClass,uid eq\n";
 }
 
@@ -59,8 +59,9 @@ std::string ldif_of(const demo_tree& tree) {
                      "o: Example\n\ndn: ou=people," + tree.suffix + "\nobjectClass: organizationalUnit\nou: people\n\n";
   for (int i = 0; i < tree.users; ++i) {
     const auto user = "user" + std::to_string(i);
+    const auto password = tree.passwords ? "userPassword: password" + std::to_string(i) + "\n" : std::string{};
     text += "dn: uid=" + user + ",ou=people," + tree.suffix + "\nobjectClass: inetOrgPerson\nuid: " + user +
-            "\ncn: " + user + "\nsn: " + user + "\nmail: " + user + "@example.com\n\n";
+            "\ncn: " + user + "\nsn: " + user + "\nmail: " + user + "@example.com\n" + password + "\n";
   }
   return text;
 }

@@ -27,7 +27,8 @@ struct demo_tree {
   std::string suffix = "dc=example,dc=com";
   std::string admin_dn = "cn=admin,dc=example,dc=com";
   std::string admin_password;
-  int users = 1000;  ///< uid=user0 … below ou=people
+  int users = 1000;        ///< uid=user0 … below ou=people
+  bool passwords = false;  ///< each user has one: password0 …
 };
 
 /// One slapd with its own copy of the tree. It ends with this object, and with the process, however that ends.

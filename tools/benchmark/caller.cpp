@@ -1,0 +1,88 @@
+// The caller as an event-based actor.
+#include "caller.hpp"
+
+#include "our_settings.hpp"
+
+#include "understudy/runtime/runtime.hpp"
+
+#include <caf/actor_system.hpp>
+#include <caf/event_based_actor.hpp>
+#include <caf/send.hpp>
+#include <caf/stateful_actor.hpp>
+
+#include <future>
+#include <thread>
+
+namespace understudy::benchmark {
+
+search_request search_for(std::uint64_t turn) {
+  search_request what;
+  what.base = base_dn;
+  what.filter = scattered_filter(turn);
+  what.attributes = {"mail"};
+  return what;
+}
+
+namespace {
+
+constexpr std::chrono::seconds patience{30};
+
+struct caller_state {
+  static inline const char* name = "caller";
+  explicit caller_state(caf::event_based_actor*) {}
+  std::uint64_t turn = 0;
+  std::size_t open = 0;
+};
+using caller_pointer = caf::stateful_actor<caller_state>*;
+
+void ask(caller_pointer self, const circuit_breaker_actor& router, meter& m, std::promise<void>* ended) {
+  call question;
+  question.what = make_request(search_for(self->state.turn++));
+  const auto since = clock::now();
+  question.deadline = since + patience;
+  const auto answered = [=, &m](bool good) {
+    if (!good) m.failed();
+    m.done(since);
+    if (!m.over()) return ask(self, router, m, ended);
+    if (--self->state.open > 0) return;
+    ended->set_value();
+    self->quit();
+  };
+  // Every request is answered at its deadline at the latest: no second timer is needed.
+  self->request(router, caf::infinite, perform_atom_v, std::move(question))
+      .then([=](const result_ptr& found) { answered(!found->entries.empty()); },
+            [=](const caf::error&) { answered(false); });
+}
+
+}  // namespace
+
+int run_caller(meter& m, const arguments& given) {
+  const auto wanted = static_cast<std::size_t>(given.number("connections", 1));
+  runtime directory(std::make_shared<const settings>(settings_from(given)),
+                    {static_cast<std::size_t>(given.number("scheduler_threads", 0)), {}, {}, {}, {}});
+  const auto ready = [&] {
+    const auto state = directory.snapshot();
+    if (!state) return false;
+    for (const auto& s : state.value->servers)
+      if (s.pool.now.idle + s.pool.now.in_use < wanted) return false;
+    return true;
+  };
+  const auto until = clock::now() + patience;
+  while (!ready()) {
+    if (clock::now() > until) throw std::runtime_error("our_client: not all connections became ready");
+    std::this_thread::sleep_for(std::chrono::milliseconds{2});
+  }
+  std::promise<void> ended;
+  const auto window = static_cast<std::size_t>(given.number("window", 64));
+  directory.system().spawn([&, window](caller_pointer self) {
+    self->state.open = window;
+    for (std::size_t i = 0; i < window; ++i) ask(self, directory.router(), m, &ended);
+  });
+  m.run(given.real("warmup", 0.2), given.real("seconds", 1));
+  if (ended.get_future().wait_for(patience) != std::future_status::ready)
+    throw std::runtime_error("our_client: requests were left without an answer");
+  m.print();
+  return 0;
+}
+
+}  // namespace understudy::benchmark

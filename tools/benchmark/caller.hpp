@@ -1,0 +1,17 @@
+// A service's own actor that keeps searches in flight.
+#pragma once
+#include "understudy/messages/request.hpp"
+
+#include "arguments.hpp"
+#include "measure.hpp"
+
+namespace understudy::benchmark {
+
+/// The search that every client of the benchmark does.
+search_request search_for(std::uint64_t turn);
+
+/// Runs `window` searches at once from one actor, for the seconds that `given` says, and prints what was measured.
+/// Returns the process' exit code.
+int run_caller(meter& m, const arguments& given);
+
+}  // namespace understudy::benchmark

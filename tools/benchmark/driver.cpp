@@ -1,0 +1,164 @@
+// Runs every workload of the plan side by side and reports: see `benchmark_driver --help`.
+#include "results.hpp"
+#include "servers.hpp"
+
+#include <CLI/App.hpp>
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+
+#include <sys/utsname.h>
+#include <chrono>
+#include <csignal>
+#include <cstdio>
+#include <ctime>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <thread>
+
+namespace {
+
+using namespace understudy::benchmark;
+namespace fs = std::filesystem;
+
+struct options {
+  int rounds = 5;
+  double seconds = 1, warm_up = 0.3;
+  bool small = false;
+  std::string only, json, charts, from;
+};
+
+std::map<std::string, double> parse(const std::string& line) {
+  std::map<std::string, double> values;
+  const auto tree = nlohmann::json::parse(line);
+  for (auto at = tree.begin(); at != tree.end(); ++at) values[at.key()] = at->get<double>();
+  return values;
+}
+
+std::map<std::string, double> run_once(const series& what, servers& all, const fs::path& programs,
+                                       const options& given) {
+  std::vector<std::string> command{programs / (what.client == "ours" ? "our_client" : "stock_client"),
+                                   what.arguments.front()};
+  for (const auto& word : all.arguments_for(what.server)) command.push_back(word);
+  // What a series says of itself comes last and counts.
+  command.push_back("seconds=" + std::to_string(what.fault.empty() ? given.seconds : 3));
+  command.push_back("warmup=" + std::to_string(given.warm_up));
+  command.insert(command.end(), what.arguments.begin() + 1, what.arguments.end());
+  child client(command);
+  if (!what.fault.empty()) {
+    std::this_thread::sleep_for(std::chrono::duration<double>(given.warm_up + 1.5));
+    all.leader().signal(what.fault == "kill" ? SIGKILL : SIGSTOP);
+  }
+  auto values = parse(client.read_line());
+  client.wait();
+  if (what.fault.empty() && values["failures"] > 0)
+    throw std::runtime_error(what.name + ": some operations failed; its figures would mean nothing");
+  if (!what.fault.empty()) all.forget_pair();
+  return values;
+}
+
+std::string first_line_with(const char* file, const std::string& word) {
+  std::ifstream in(file);
+  for (std::string line; std::getline(in, line);)
+    if (line.find(word) != std::string::npos) return line.substr(line.find(':') + 2);
+  return "unknown";
+}
+
+std::string load_average() {
+  double load[3] = {};
+  return getloadavg(load, 3) == 3 ? std::to_string(load[0]).substr(0, 4) : "unknown";
+}
+
+std::map<std::string, std::string> conditions_of(const options& given) {
+  utsname system{};
+  uname(&system);
+  std::time_t now = std::time(nullptr);
+  char day[32];
+  std::strftime(day, sizeof day, "%Y-%m-%d", std::gmtime(&now));
+  return {{"processor", first_line_with("/proc/cpuinfo", "model name")},
+          {"cores", std::to_string(std::thread::hardware_concurrency())},
+          {"kernel", system.release},
+          {"date", day},
+          {"rounds", std::to_string(given.rounds)},
+          {"seconds each", std::to_string(given.seconds).substr(0, 4)},
+          {"load before", load_average()}};
+}
+
+std::vector<series> chosen(const options& given) {
+  std::vector<series> wanted;
+  for (auto& one : plan(given.small))
+    if (one.name.find(given.only) != std::string::npos || one.group.find(given.only) != std::string::npos)
+      wanted.push_back(std::move(one));
+  if (wanted.empty()) throw std::runtime_error("no workload has \"" + given.only + "\" in its name");
+  return wanted;
+}
+
+// Group by group, so that what is compared runs close together; within a group the clients take turns.
+std::vector<series_result> run_all(const options& given, const fs::path& programs) {
+  std::vector<series_result> all;
+  for (auto& one : chosen(given)) all.push_back({std::move(one), {}});
+  servers running(programs, 10000);
+  for (std::size_t begin = 0, end = 0; begin < all.size(); begin = end) {
+    while (end < all.size() && all[end].what.group == all[begin].what.group) ++end;
+    for (int round = 0; round < given.rounds; ++round)
+      for (auto at = begin; at < end; ++at) {
+        auto& one = all[at];
+        if (one.what.rounds != 0 && round >= one.what.rounds) continue;
+        one.rounds.push_back(run_once(one.what, running, programs, given));
+        std::fprintf(stderr, "%d/%d %s: %.0f a second, %.2f us\n", round + 1, given.rounds, one.what.name.c_str(),
+                     one.rounds.back()["ops_per_second"], one.rounds.back()["cpu_us"]);
+      }
+  }
+  return all;
+}
+
+void write_file(const fs::path& path, const std::string& text) {
+  std::ofstream file(path);
+  if (!(file << text).flush()) throw std::runtime_error("cannot write " + path.string());
+}
+
+int report(const nlohmann::json& run, const options& given) {
+  if (!given.json.empty()) write_file(given.json, run.dump(1) + "\n");
+  if (!given.charts.empty()) {
+    fs::create_directories(given.charts);
+    for (const auto& [name, svg] : charts(run)) write_file(fs::path{given.charts} / name, svg);
+  }
+  std::fputs(tables(run).c_str(), stdout);
+  return 0;
+}
+
+int drive(const options& given) {
+  if (!given.from.empty()) {
+    std::ifstream file(given.from);
+    return report(nlohmann::json::parse(file), given);
+  }
+  auto conditions = conditions_of(given);
+  const auto all = run_all(given, fs::read_symlink("/proc/self/exe").parent_path());
+  conditions["load after"] = load_average();
+  return report(to_json(all, conditions), given);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) try {
+  CLI::App program{"Measures Understudy beside libldap used by hand; a table goes to standard output"};
+  options given;
+  bool quick = false;
+  program.add_option("--rounds", given.rounds, "Rounds in which the clients take turns; default: 5");
+  program.add_option("--seconds", given.seconds, "Of each measurement; default: 1");
+  program.add_option("--only", given.only, "Only what has this in its name or its group's");
+  program.add_option("--json", given.json, "Also write every figure to this file");
+  program.add_option("--charts", given.charts, "Also draw charts into this folder");
+  program.add_option("--from", given.from, "Measure nothing: report what --json wrote");
+  program.add_flag("--quick", quick, "One short round with small numbers: shows that everything works");
+  CLI11_PARSE(program, argc, argv);
+  if (quick) {
+    given.small = true;
+    given.rounds = 1;
+    given.seconds = 0.1;
+    given.warm_up = 0.05;
+  }
+  return drive(given);
+} catch (const std::exception& e) {
+  std::fprintf(stderr, "benchmark_driver: %s\n", e.what());
+  return 1;
+}

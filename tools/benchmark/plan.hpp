@@ -1,0 +1,26 @@
+// What is measured, beside what, and what is aimed at.
+#pragma once
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace understudy::benchmark {
+
+/// One client with one workload.
+struct series {
+  std::string group;   ///< a table of the report
+  std::string name;    ///< unique
+  std::string client;  ///< "stock" or "ours"
+  std::string server;  ///< "null", "null tls", "null large", "slapd", "null pair", or "null N": so many of them
+  std::vector<std::string> arguments;
+  std::string beside;            ///< the series it is compared with; empty: none
+  std::optional<double> factor;  ///< throughput to reach, as a multiple of that
+  std::optional<double> cost;    ///< processor time to stay below, as a multiple of that
+  int rounds = 0;                ///< 0: as many as asked for
+  std::string fault;             ///< "kill" or "pause": what happens to the first server in the middle of it
+};
+
+/// All of them, in the order of a round. `small` numbers for a check that everything works.
+std::vector<series> plan(bool small);
+
+}  // namespace understudy::benchmark

@@ -1,0 +1,43 @@
+// The servers of one run, each a process of its own, started when it is first needed.
+#pragma once
+#include "understudy/tools/demo_directory.hpp"
+
+#include "child.hpp"
+#include "plan.hpp"
+
+#include <filesystem>
+#include <map>
+#include <memory>
+
+namespace understudy::benchmark {
+
+class servers {
+ public:
+  /// `programs`: the folder of the benchmark's programs. `users`: entries of slapd's tree.
+  servers(std::filesystem::path programs, int users) : programs_(std::move(programs)), users_(users) {}
+
+  /// The arguments that lead a client there: port=…, and tls=1 ca=… where that is needed.
+  std::vector<std::string> arguments_for(const std::string& name);
+  /// Of the pair: the server that leads.
+  child& leader();
+  /// Ends the pair; the next use starts a new one.
+  void forget_pair();
+
+ private:
+  struct responder {
+    child process;
+    std::string port, tls_port;
+  };
+  responder start_responder(std::vector<std::string> more);
+  responder& keep(const std::string& name, std::vector<std::string> more);
+  void make_certificate();
+  std::string slapd_port();
+
+  std::filesystem::path programs_;
+  int users_;
+  cli::demo_folder folder_;
+  std::map<std::string, responder> running_;
+  std::unique_ptr<cli::demo_directory> slapd_;
+};
+
+}  // namespace understudy::benchmark

@@ -3,6 +3,7 @@
 
 #include "understudy/runtime/descriptor.hpp"
 #include "understudy/runtime/quiet_thread.hpp"
+#include "understudy/runtime/run_queue.hpp"
 #include "understudy/runtime/timer_queue.hpp"
 
 #include <sys/epoll.h>
@@ -23,10 +24,12 @@ namespace understudy {
 namespace {
 
 // Numbers of the loop's own descriptors; registrations count up from above them.
-constexpr std::uint64_t stop_number = 0, timer_number = 1, first_number = 2;
+constexpr std::uint64_t wake_number = 0, timer_number = 1, first_number = 2;
+// Turns of actors, each after the other, before sockets are looked at again.
+constexpr int turns_between_polls = 16;
 
 std::uint32_t to_epoll(std::uint32_t interest) {
-  std::uint32_t events = EPOLLONESHOT;
+  std::uint32_t events = 0;
   if (interest & poller_port::readable) events |= EPOLLIN | EPOLLRDHUP;
   if (interest & poller_port::writable) events |= EPOLLOUT;
   return events;
@@ -51,9 +54,11 @@ void tell(const caf::strong_actor_ptr& owner, Ts... xs) {
 /// the last actor, on the poller's own thread.
 class epoll_poller::loop : public std::enable_shared_from_this<loop> {
  public:
-  loop() {
-    watch(stop_.get(), stop_number);
-    watch(timer_.get(), timer_number);
+  explicit loop(caf::actor_system* system) {
+    // Edges only: nobody has to read it empty.
+    watch(wake_.get(), wake_number, EPOLLIN | EPOLLET);
+    watch(timer_.get(), timer_number, EPOLLIN);
+    if (system != nullptr) actors_.emplace(*system, [this] { eventfd_write(wake_.get(), 1); });
   }
 
   void start() {
@@ -68,7 +73,8 @@ class epoll_poller::loop : public std::enable_shared_from_this<loop> {
       ending.swap(thread_);
     }
     if (!ending.joinable()) return;
-    eventfd_write(stop_.get(), 1);
+    stopping_ = true;
+    eventfd_write(wake_.get(), 1);
     if (ending.get_id() == std::this_thread::get_id())
       ending.detach();
     else
@@ -78,7 +84,7 @@ class epoll_poller::loop : public std::enable_shared_from_this<loop> {
   io_id add(int fd, caf::actor_addr owner) {
     std::lock_guard guard{mutex_};
     auto id = next_number_++;
-    files_.emplace(id, file{fd, false, std::move(owner)});
+    files_.emplace(id, file{fd, 0, 0, std::move(owner)});
     return id;
   }
 
@@ -86,21 +92,16 @@ class epoll_poller::loop : public std::enable_shared_from_this<loop> {
     std::lock_guard guard{mutex_};
     auto it = files_.find(id);
     if (stopped_ || it == files_.end()) return;
-    epoll_event event{};
-    event.events = to_epoll(interest);
-    event.data.u64 = id;
-    // epoll reports errors and hang-ups even with no interest at all: the descriptor enters the set with its first arm.
-    auto how = it->second.watched ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
-    if (epoll_ctl(epoll_.get(), how, it->second.fd, &event) != 0)
-      throw std::system_error(errno, std::generic_category(), "epoll_ctl");
-    it->second.watched = true;
+    it->second.armed = interest;
+    // What the kernel watches for already costs no call.
+    if ((interest & ~it->second.watched) != 0) watch_for(id, it->second, interest);
   }
 
   void remove(io_id id) {
     std::lock_guard guard{mutex_};
     auto it = files_.find(id);
     if (it == files_.end()) return;
-    if (it->second.watched) epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, it->second.fd, nullptr);
+    watch_for(id, it->second, 0);
     files_.erase(it);
   }
 
@@ -129,16 +130,34 @@ class epoll_poller::loop : public std::enable_shared_from_this<loop> {
     timer_owners_.erase(id);
   }
 
+  caf::execution_unit* unit() noexcept { return actors_ ? &*actors_ : nullptr; }
+
  private:
   struct file {
     int fd = -1;
-    bool watched = false;
+    std::uint32_t armed = 0;    // what its owner waits for
+    std::uint32_t watched = 0;  // what the kernel looks out for: at least that, and at times what was waited for before
     caf::actor_addr owner;
   };
 
-  void watch(int fd, std::uint64_t number) {
+  void watch_for(io_id id, file& f, std::uint32_t interest) {
     epoll_event event{};
-    event.events = EPOLLIN;
+    event.events = to_epoll(interest);
+    event.data.u64 = id;
+    // epoll reports errors and hang-ups even with no interest at all: a descriptor is in the set only while somebody
+    // waits for it.
+    const int how = interest == 0 ? EPOLL_CTL_DEL : f.watched == 0 ? EPOLL_CTL_ADD : EPOLL_CTL_MOD;
+    if (interest == 0 && f.watched == 0) return;
+    f.watched = interest;
+    if (epoll_ctl(epoll_.get(), how, f.fd, &event) != 0 && interest != 0) {
+      f.watched = 0;
+      throw std::system_error(errno, std::generic_category(), "epoll_ctl");
+    }
+  }
+
+  void watch(int fd, std::uint64_t number, std::uint32_t events) {
+    epoll_event event{};
+    event.events = events;
     event.data.u64 = number;
     if (epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) != 0)
       throw std::system_error(errno, std::generic_category(), "epoll_ctl");
@@ -158,32 +177,50 @@ class epoll_poller::loop : public std::enable_shared_from_this<loop> {
   }
 
   void run() {
+    if (actors_) actors_->take_thread();
     std::array<epoll_event, 128> events;
-    for (;;) {
-      int count = epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), -1);
-      if (count < 0 && errno != EINTR) return;
+    while (!stopping_) {
+      const int count = epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), run_actors() ? 0 : -1);
+      if (actors_) actors_->woke();
+      if (count < 0 && errno != EINTR) break;
       bool timers_due = false;
       for (int i = 0; i < count; ++i) {
-        auto& event = events[static_cast<std::size_t>(i)];
-        if (event.data.u64 == stop_number) return;
+        const auto& event = events[static_cast<std::size_t>(i)];
         if (event.data.u64 == timer_number)
           timers_due = true;
-        else
-          note_ready(event.data.u64, from_epoll(event.events));
+        else if (event.data.u64 != wake_number)
+          ready_.push_back({event.data.u64, from_epoll(event.events), nullptr});
       }
       tell_ready();
       if (timers_due) tell_due();
     }
+    if (actors_) actors_->close();
   }
 
-  void note_ready(io_id id, std::uint32_t events) { ready_.push_back({id, events, nullptr}); }
+  /// True when some have more to do: then sockets are only looked at, not waited for.
+  bool run_actors() {
+    if (!actors_) return false;
+    for (int i = 0; i < turns_between_polls; ++i)
+      if (!actors_->run()) return !actors_->may_sleep();
+    return true;
+  }
 
   void tell_ready() {
+    if (ready_.empty()) return;
     {
       std::lock_guard guard{mutex_};
-      for (auto& r : ready_)
-        if (auto it = files_.find(r.id); it != files_.end())
-          r.owner = caf::actor_cast<caf::strong_actor_ptr>(it->second.owner);
+      for (auto& r : ready_) {
+        const auto it = files_.find(r.id);
+        if (it == files_.end()) continue;
+        auto& f = it->second;
+        if ((r.events & f.armed) == 0) {
+          // Its owner has not got round to what he was told before; this would be said again and again.
+          watch_for(r.id, f, f.armed);
+          continue;
+        }
+        f.armed = 0;
+        r.owner = caf::actor_cast<caf::strong_actor_ptr>(f.owner);
+      }
     }
     for (auto& r : ready_)
       if (r.owner) tell(r.owner, io_atom_v, r.id, r.events);
@@ -213,8 +250,11 @@ class epoll_poller::loop : public std::enable_shared_from_this<loop> {
   };
 
   descriptor epoll_{epoll_create1(EPOLL_CLOEXEC), "epoll_create1"};
-  descriptor stop_{eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), "eventfd"};
+  descriptor wake_{eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), "eventfd"};
   descriptor timer_{timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK), "timerfd_create"};
+
+  std::optional<run_queue> actors_;
+  std::atomic<bool> stopping_{false};
 
   std::mutex mutex_;
   bool stopped_ = false;
@@ -227,7 +267,8 @@ class epoll_poller::loop : public std::enable_shared_from_this<loop> {
   std::vector<readiness> ready_;  // of the thread alone
 };
 
-epoll_poller::epoll_poller() : loop_(std::make_shared<loop>()) { loop_->start(); }
+epoll_poller::epoll_poller() : loop_(std::make_shared<loop>(nullptr)) { loop_->start(); }
+epoll_poller::epoll_poller(caf::actor_system& system) : loop_(std::make_shared<loop>(&system)) { loop_->start(); }
 epoll_poller::~epoll_poller() { loop_->stop(); }
 poller_port::io_id epoll_poller::add(int fd, caf::actor_addr owner) { return loop_->add(fd, std::move(owner)); }
 void epoll_poller::arm(io_id id, std::uint32_t interest) { loop_->arm(id, interest); }
@@ -236,6 +277,7 @@ poller_port::timer_id epoll_poller::add_timer(caf::actor_addr owner) { return lo
 void epoll_poller::set_timer(timer_id id, time_point when) { loop_->set_timer(id, when); }
 void epoll_poller::clear_timer(timer_id id) { loop_->clear_timer(id); }
 void epoll_poller::remove_timer(timer_id id) { loop_->remove_timer(id); }
+caf::execution_unit* epoll_poller::unit() noexcept { return loop_->unit(); }
 void epoll_poller::stop() { loop_->stop(); }
 
 }  // namespace understudy

@@ -11,6 +11,9 @@ class epoll_poller final : public poller_port {
  public:
   /// Starts the thread. Throws std::system_error when the system gives no descriptors.
   epoll_poller();
+  /// The same, and runs hosted actors of `system` on its thread, until stop(): to be called before that system is
+  /// destroyed.
+  explicit epoll_poller(caf::actor_system& system);
   ~epoll_poller() override;
 
   io_id add(int fd, caf::actor_addr owner) override;
@@ -22,6 +25,8 @@ class epoll_poller final : public poller_port {
   void set_timer(timer_id id, time_point when) override;
   void clear_timer(timer_id id) override;
   void remove_timer(timer_id id) override;
+
+  caf::execution_unit* unit() noexcept override;
 
   /// Ends and joins the thread; may be repeated. Nobody is told anything afterwards.
   void stop();

@@ -63,7 +63,7 @@ struct runtime::parts {
   void make_environment(runtime_options& options) {
     auto e = std::make_shared<environment>();
     e->clock = std::make_shared<system_clock>();
-    e->poller = poller = std::make_shared<epoll_poller>();
+    e->poller = poller = std::make_shared<epoll_poller>(*system);
     e->workers = workers = std::make_shared<worker_threads>();
     // Their own threads: a name server that hangs must not hold up passwords.
     look_ups = std::make_shared<worker_threads>();
@@ -123,6 +123,8 @@ struct runtime::parts {
       static_cast<void>(config.release());
       return;
     }
+    // Its thread may still be in the last turn of an actor that has just ended.
+    poller->stop();
     own_system.reset();
   }
 

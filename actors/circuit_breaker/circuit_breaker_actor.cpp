@@ -1,6 +1,7 @@
 // Routes requests to the servers' pools and keeps one breaker for each server.
 #include "understudy/actors/circuit_breaker/circuit_breaker_actor.hpp"
 
+#include "understudy/actors/ports/hosted.hpp"
 #include "understudy/config/settings_from.hpp"
 
 #include <caf/actor_cast.hpp>
@@ -307,7 +308,8 @@ circuit_breaker_actor::behavior_type circuit_breaker(
 
 circuit_breaker_actor spawn_circuit_breaker(caf::actor_system& system, environment_ptr env, settings_ptr all,
                                             std::vector<routed_server> servers) {
-  return system.spawn(circuit_breaker, std::move(env), std::move(all), std::move(servers));
+  auto poller = env->poller;
+  return spawn_hosted(system, std::move(poller), circuit_breaker, std::move(env), std::move(all), std::move(servers));
 }
 
 }  // namespace understudy

@@ -3,8 +3,7 @@
 
 #include "understudy/actors/connection/connection.hpp"
 #include "understudy/actors/ports/guard.hpp"
-
-#include <caf/actor_system.hpp>
+#include "understudy/actors/ports/hosted.hpp"
 
 namespace understudy {
 namespace {
@@ -20,7 +19,8 @@ connection_actor::behavior_type connection_behavior(connection::self_pointer sel
 
 connection_actor spawn_connection(caf::actor_system& system, connection_spec spec,
                                   std::shared_ptr<tls_contexts> contexts) {
-  return system.spawn(connection_behavior, std::move(spec), std::move(contexts));
+  auto poller = spec.context->env->poller;
+  return spawn_hosted(system, std::move(poller), connection_behavior, std::move(spec), std::move(contexts));
 }
 
 connection_factory make_connection_factory() {

@@ -1,6 +1,8 @@
 // The manager's messages and where each of them goes.
 #include "understudy/actors/connection_manager/connection_manager_actor.hpp"
 
+#include "understudy/actors/ports/hosted.hpp"
+
 #include <caf/actor_system.hpp>
 #include <caf/send.hpp>
 #include <caf/stateful_actor.hpp>
@@ -138,7 +140,8 @@ manager_interface::behavior_type connection_manager(manager_interface::stateful_
 
 connection_manager_actor spawn_connection_manager(caf::actor_system& system, settings_ptr all, environment_ptr env,
                                                   manager_parts parts) {
-  return system.spawn(connection_manager, std::move(all), std::move(env), std::move(parts));
+  auto poller = env->poller;
+  return spawn_hosted(system, std::move(poller), connection_manager, std::move(all), std::move(env), std::move(parts));
 }
 
 connection_manager_actor spawn_connection_manager(caf::actor_system& system, settings_ptr all, environment_ptr env,

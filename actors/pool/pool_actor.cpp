@@ -2,6 +2,7 @@
 #include "understudy/actors/pool/pool_actor.hpp"
 
 #include "understudy/actors/pool/pool_actor_state.hpp"
+#include "understudy/actors/ports/hosted.hpp"
 
 #include <caf/exit_reason.hpp>
 #include <caf/system_messages.hpp>
@@ -38,7 +39,9 @@ pool_actor::behavior_type pool_behavior(pool_actor::stateful_pointer<pool_actor_
 
 pool_actor spawn_pool(caf::actor_system& system, server_context_ptr context, connection_factory factory,
                       caf::actor_addr breaker, caf::actor_addr gate) {
-  return system.spawn(pool_behavior, std::move(context), std::move(factory), std::move(breaker), std::move(gate));
+  auto poller = context->env->poller;
+  return spawn_hosted(system, std::move(poller), pool_behavior, std::move(context), std::move(factory),
+                      std::move(breaker), std::move(gate));
 }
 
 /// The counts of one validation, shared by its answers.

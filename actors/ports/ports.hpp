@@ -45,6 +45,10 @@ class poller_port {
   virtual void set_timer(timer_id id, time_point when) = 0;
   virtual void clear_timer(timer_id id) = 0;
   virtual void remove_timer(timer_id id) = 0;
+
+  /// Where actors may run that never block (hosted.hpp); its exec_later() is thread-safe. Null: on CAF's scheduler
+  /// only.
+  virtual caf::execution_unit* unit() noexcept { return nullptr; }
 };
 
 /// Name look-ups that never block the caller.

@@ -3,6 +3,7 @@
 
 #include "our_settings.hpp"
 
+#include "understudy/actors/ports/hosted.hpp"
 #include "understudy/runtime/runtime.hpp"
 
 #include <caf/actor_system.hpp>
@@ -74,10 +75,14 @@ int run_caller(meter& m, const arguments& given) {
   }
   std::promise<void> ended;
   const auto window = static_cast<std::size_t>(given.number("window", 64));
-  directory.system().spawn([&, window](caller_pointer self) {
+  auto body = [&, window](caller_pointer self) {
     self->state.open = window;
     for (std::size_t i = 0; i < window; ++i) ask(self, directory.router(), m, &ended);
-  });
+  };
+  if (given.number("hosted", 1) != 0)
+    spawn_hosted(directory.system(), directory.env()->poller, body);
+  else
+    directory.system().spawn(body);
   m.run(given.real("warmup", 0.2), given.real("seconds", 1));
   if (ended.get_future().wait_for(patience) != std::future_status::ready)
     throw std::runtime_error("our_client: requests were left without an answer");

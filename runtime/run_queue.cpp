@@ -1,0 +1,99 @@
+// Turns of hosted actors: see run_queue.hpp.
+#include "understudy/runtime/run_queue.hpp"
+
+#include <caf/actor_system.hpp>
+#include <caf/resumable.hpp>
+#include <caf/scheduler/abstract_coordinator.hpp>
+
+#include <chrono>
+#include <utility>
+
+namespace understudy {
+namespace {
+
+// Messages that one actor may take in a turn while others wait.
+constexpr std::size_t messages_a_turn = 512;
+// When turns take longer than this together, what still waits is worth another thread (TLS handshakes, large results).
+constexpr std::chrono::microseconds patience{1000};
+
+thread_local const run_queue* of_this_thread = nullptr;
+
+}  // namespace
+
+run_queue::run_queue(caf::actor_system& system, std::function<void()> wake)
+    : caf::execution_unit(&system), wake_(std::move(wake)), context_(system) {}
+
+void run_queue::exec_later(caf::resumable* job) {
+  if (of_this_thread == this) return due_.push_back(job);
+  bool closed = false;
+  {
+    std::lock_guard guard{mutex_};
+    closed = closed_;
+    if (!closed) arrived_.push_back(job);
+  }
+  if (closed) return hand_to_scheduler(job);
+  has_arrived_.store(true);
+  // Both sides write their flag before they read the other's: one of them sees it.
+  if (sleeping_.load() && sleeping_.exchange(false)) wake_();
+}
+
+void run_queue::take_thread() noexcept { of_this_thread = this; }
+
+bool run_queue::run() {
+  take_arrived();
+  running_.swap(due_);
+  const auto began = std::chrono::steady_clock::now();
+  for (std::size_t i = 0; i < running_.size(); ++i) {
+    run_one(running_[i]);
+    if (i + 1 == running_.size() || std::chrono::steady_clock::now() - began < patience) continue;
+    while (++i < running_.size()) hand_to_scheduler(running_[i]);
+  }
+  running_.clear();
+  return !due_.empty() || has_arrived_.load();
+}
+
+bool run_queue::may_sleep() {
+  sleeping_.store(true);
+  if (!has_arrived_.load()) return true;
+  sleeping_.store(false);
+  return false;
+}
+
+void run_queue::close() {
+  {
+    std::lock_guard guard{mutex_};
+    closed_ = true;
+  }
+  take_arrived();
+  of_this_thread = nullptr;
+  for (auto* job : std::exchange(due_, {})) hand_to_scheduler(job);
+}
+
+/// As a worker of CAF's scheduler does it: a job comes with a reference, which it keeps only while it waits its turn.
+void run_queue::run_one(caf::resumable* job) {
+  switch (job->resume(&context_, messages_a_turn)) {
+    case caf::resumable::resume_later:
+      due_.push_back(job);
+      break;
+    case caf::resumable::done:
+    case caf::resumable::awaiting_message:
+      caf::intrusive_ptr_release(job);
+      break;
+    case caf::resumable::shutdown_execution_unit:
+      break;
+  }
+  // Only now: who is woken finds all that this turn said to him, not the first word of it.
+  for (auto* other : context_.woken) hand_to_scheduler(other);
+  context_.woken.clear();
+}
+
+void run_queue::take_arrived() {
+  if (!has_arrived_.exchange(false)) return;
+  std::lock_guard guard{mutex_};
+  due_.insert(due_.end(), arrived_.begin(), arrived_.end());
+  arrived_.clear();
+}
+
+void run_queue::hand_to_scheduler(caf::resumable* job) { system().scheduler().enqueue(job); }
+
+}  // namespace understudy

@@ -89,7 +89,8 @@ void connection::contain() {
 }
 
 void connection::finish_turn() {
-  bytes_.release_empty_buffers();
+  // While answers are on their way it is needed again at once.
+  if (open_.empty()) bytes_.release_empty_buffers();
   watch_socket();
   if (!flush_queued_ && bytes_.wants_flush()) {
     flush_queued_ = true;
@@ -128,6 +129,7 @@ void connection::on_tick(std::uint64_t timer) {
   if (is_setting_up()) check_setup_deadline();
   check_deadlines();
   check_suspicion();
+  if (open_.empty()) open_.forget_spare();
   if (outcomes_.due_at() <= now_) {
     if (auto report = outcomes_.flush()) send_report(std::move(*report));
   }

@@ -112,14 +112,14 @@ class connection {
   bool must_wait(const call& order) const;
   void dispatch(held_call& one);
   void release_held();
-  void add_exchange(const encoded_request& at, request_ptr what, time_point deadline, ticket whose);
+  void add_exchange(const encoded_request& at, request_ptr what, time_point deadline, ticket&& whose);
   void on_io(std::uint64_t id, std::uint32_t events);
   void on_flush();
   void react(const transport_action& action);
   void read_answers();
   void notified(const pdu_frame& frame);
   void completed(int id);
-  void complete_call(table::item done);
+  void complete_call(table::item& done);
   void judge_answer(table::item& done);
   bool postpone(table::item& done, const failure_ptr& why);
   void start_draining(const char* why);

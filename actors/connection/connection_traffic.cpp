@@ -99,16 +99,16 @@ void connection::release_held() {
   }
 }
 
-void connection::add_exchange(const encoded_request& at, request_ptr what, time_point deadline, ticket whose) {
-  table::item one;
+void connection::add_exchange(const encoded_request& at, request_ptr what, time_point deadline, ticket&& whose) {
+  auto answer = std::make_shared<result>();
+  auto& one = open_.add(at.id);
   one.what = std::move(what);
-  one.answer = std::make_shared<result>();
+  one.answer = std::move(answer);
   one.started = now_;
   one.deadline = deadline;
   one.begin = at.begin;
   one.size = at.size;
   one.ticket = std::move(whose);
-  open_.add(at.id, std::move(one));
   wake_by(std::min(deadline, now_ + std::min(all_.breaker.suspect_after, all_.breaker.slow_call)));
 }
 
@@ -218,13 +218,13 @@ void connection::completed(int id) {
       break;
     }
     case purpose::call:
-      complete_call(std::move(done));
+      complete_call(done);
       break;
   }
   if (phase_ == phase::draining) close_when_empty();
 }
 
-void connection::complete_call(table::item done) {
+void connection::complete_call(table::item& done) {
   if (is_bind(done.what->op)) {
     exclusive_ = false;
     // Also when it was refused: the connection is anonymous then (RFC 4511, 4.2.1).

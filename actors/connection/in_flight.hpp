@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <unordered_map>
 #include <unordered_set>
+#include <utility>
 
 namespace understudy {
 
@@ -31,7 +32,14 @@ class in_flight {
 
   in_flight() { open_.reserve(64); }
 
-  item& add(int id, item made) { return open_.insert_or_assign(id, std::move(made)).first->second; }
+  /// A new one, to be filled in; no other with that id may be there.
+  item& add(int id) {
+    if (spare_.empty()) return open_[id];
+    auto node = std::move(spare_.back());
+    spare_.pop_back();
+    node.key() = id;
+    return open_.insert(std::move(node)).position->second;
+  }
   item* find(int id) {
     const auto at = open_.find(id);
     return at == open_.end() ? nullptr : &at->second;
@@ -39,8 +47,12 @@ class in_flight {
   /// Removes it; `id` must be there.
   item take(int id) {
     auto node = open_.extract(id);
-    return std::move(node.mapped());
+    item taken = std::exchange(node.mapped(), item{});
+    if (spare_.size() < most_spare) spare_.push_back(std::move(node));
+    return taken;
   }
+  /// Frees what is kept for the next requests.
+  void forget_spare() { spare_.clear(); }
   /// Removes it and remembers its id.
   item abandon(int id) {
     abandoned_.insert(id);
@@ -81,7 +93,11 @@ class in_flight {
   bool empty() const noexcept { return open_.empty(); }
 
  private:
+  /// Nodes kept for the next requests.
+  static constexpr std::size_t most_spare = 64;
+
   std::unordered_map<int, item> open_;
+  std::vector<typename std::unordered_map<int, item>::node_type> spare_;
   std::unordered_set<int> abandoned_;
 };
 

@@ -11,6 +11,8 @@ namespace understudy {
 namespace {
 
 constexpr std::size_t read_size = 32 * 1024;
+// What a connection begins with, and keeps: enough for an answer of the usual kind.
+constexpr std::size_t first_read_size = 2 * 1024;
 // One turn reads so much at most: a server that never pauses must not keep other connections waiting.
 constexpr std::size_t turn_size = 256 * 1024;
 constexpr std::size_t kept_out_capacity = 16 * 1024;
@@ -116,12 +118,12 @@ void transport::read(transport_action& action) {
     const auto room = in_capacity_ - in_end_;
     const auto result = channel_->read(to, room);
     if (result.what != channel_result::kind::done) {
-      release_empty_buffers();
       if (result.what == channel_result::kind::closed || result.what == channel_result::kind::failed) {
         end(action, result);
       }
       return;
     }
+    filled_ = result.bytes == room;
     in_end_ += result.bytes;
     total += result.bytes;
     action.received = true;
@@ -185,16 +187,21 @@ void transport::discard(std::uint64_t begin, std::size_t size) {
   out_.erase(static_cast<std::size_t>(begin - out_base_), size);
 }
 
-/// Room for at least half a read; moves or grows what is there when that is not left behind it.
+/// Room for at least half a read; moves or grows what is there when that is not left behind it. The first buffer is a
+/// small one: who fills it gets a large one.
 char* transport::room_for_reading() {
   if (in_begin_ == in_end_) in_begin_ = in_end_ = 0;
-  if (in_capacity_ - in_end_ >= read_size / 2) return in_.get() + in_end_;
+  if (in_capacity_ == 0) {
+    in_.reset(new char[first_read_size]);
+    in_capacity_ = first_read_size;
+  }
+  if (in_capacity_ - in_end_ >= read_size / 2 || (in_end_ == 0 && !filled_)) return in_.get() + in_end_;
   const auto held = bytes_in();
   if (held + read_size <= in_capacity_) {
     std::memmove(in_.get(), in_.get() + in_begin_, held);
   } else {
     // Twice as much each time: a long PDU is copied a bounded number of times.
-    const auto capacity = std::max(held + read_size, in_capacity_ == 0 ? read_size : 2 * held);
+    const auto capacity = std::max(held + read_size, 2 * held);
     std::unique_ptr<char[]> bigger{new char[capacity]};
     if (held != 0) std::memcpy(bigger.get(), in_.get() + in_begin_, held);
     in_ = std::move(bigger);
@@ -206,9 +213,10 @@ char* transport::room_for_reading() {
 }
 
 void transport::release_empty_buffers() noexcept {
-  if (in_begin_ != in_end_) return;
+  if (in_begin_ != in_end_ || (phase_ != phase::closed && in_capacity_ <= first_read_size)) return;
   in_.reset();
   in_capacity_ = in_begin_ = in_end_ = 0;
+  filled_ = false;
 }
 
 }  // namespace understudy

@@ -48,6 +48,8 @@ class transport {
 
   /// The first PDU that arrived.
   pdu_frame peek() const noexcept;
+  /// The next `size` bytes, which peek() found complete; until the next call of anything else.
+  std::string_view front(std::size_t size) const noexcept { return {in_.get() + in_begin_, size}; }
   /// Lets take() hand out the next `size` bytes, which peek() found complete.
   void grant(std::size_t size) noexcept { granted_ = size; }
   /// Copies at most `room` granted bytes; 0: none are left.
@@ -56,7 +58,7 @@ class transport {
   /// Drops the next `size` bytes.
   void skip(std::size_t size) noexcept;
   std::size_t bytes_in() const noexcept { return in_end_ - in_begin_; }
-  /// Frees the read buffer when nothing is in it: an idle connection keeps none.
+  /// Frees the read buffer when nothing is in it and it is larger than an idle connection may keep.
   void release_empty_buffers() noexcept;
 
   void append(const char* bytes, std::size_t size);
@@ -86,6 +88,7 @@ class transport {
 
   std::unique_ptr<char[]> in_;
   std::size_t in_capacity_ = 0, in_begin_ = 0, in_end_ = 0, granted_ = 0;
+  bool filled_ = false;  // by the last read
 
   std::string out_;
   std::size_t out_begin_ = 0;   // of out_: what is not written yet

@@ -187,7 +187,7 @@ BOOST_AUTO_TEST_CASE(keeps_places_in_the_stream_right_when_bytes_are_taken_back)
     in_flight<int>::item one;
     one.begin = static_cast<std::uint64_t>(id) * 100;
     one.size = 100;
-    open.add(id, one);
+    open.add(id) = one;
   }
   const auto gone = open.abandon(2);
   open.close_gap(gone.begin, gone.size);

@@ -21,7 +21,8 @@ struct connection_event {
   };
   connection_id id = 0;
   kind what = kind::ready;
-  failure_ptr cause;  ///< of failed and closed; null when asked to close
+  failure_ptr cause;                ///< of failed and closed; null when asked to close
+  std::uint64_t secret_number = 0;  ///< of ready: the secret it is bound with (credential::secret_number)
 };
 
 /// From a connection (or a pool, for a round of connects) to the breaker: what happened to operations. Successes are
@@ -73,7 +74,8 @@ struct connection_snapshot {
 struct credential {
   std::string bind_dn;
   secret password;
-  std::uint64_t version = 0;  ///< of the secret; 0: no bind is needed
+  std::uint64_t version = 0;        ///< of the secret and of this try with it; 0: no bind is needed
+  std::uint64_t secret_number = 0;  ///< of the secret alone: one that was first seen later has a higher number
 };
 
 /// What became of a bind with a credential of the gate.

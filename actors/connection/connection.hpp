@@ -184,6 +184,7 @@ class connection {
   bool tainted_ = false;           // the lease's holder may have left state that a bind does not take away
   bool exclusive_ = false;         // a bind is under way: nothing else may be sent (RFC 4511, 4.2.1)
   std::optional<std::uint64_t> credential_version_;  // to be judged
+  std::uint64_t secret_number_ = 0;                  // which one of the service's it binds with
   std::string auth_method_ = "anonymous";
   bool credential_asked_ = false;
   bool was_ready_ = false;

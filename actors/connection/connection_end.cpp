@@ -285,7 +285,7 @@ void connection::report_death(const failure_ptr& cause) {
 }
 
 void connection::tell_owner(connection_event::kind what, failure_ptr cause) {
-  connection_event event{spec_.id, what, std::move(cause)};
+  connection_event event{spec_.id, what, std::move(cause), secret_number_};
   if (spec_.kind == connection_kind::probe) {
     if (auto owner = caf::actor_cast<health_monitor_actor>(spec_.owner)) {
       caf::anon_send(owner, event_atom_v, std::move(event));

@@ -165,6 +165,7 @@ void connection::authenticate() {
 
 void connection::on_credential(const credential& given) {
   if (given.version != 0) credential_version_ = given.version;
+  secret_number_ = given.secret_number;
   if (phase_ != phase::binding) {
     pass_verdict(credential_verdict::kind::unknown, end_cause_);
     return quit_if_done();

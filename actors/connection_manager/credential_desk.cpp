@@ -87,11 +87,10 @@ desk_actions credential_desk::ask(std::uint64_t ticket, server_id server, time_p
   return out;
 }
 
-// A command may be dear: while its secret is refused it runs every minute, not for everybody who asks.
+// A command may be dear: while its secret is refused, those who ask have it run again only now and then.
 bool credential_desk::may_use_last_reading(const account& a, time_point now) const {
-  const bool fresh = a.read_at && now < *a.read_at + timing_.fresh;
-  const bool dear = !a.info->password_command.empty() && a.read_at && gate_.retry_at(number_of(a), now);
-  return a.constant || fresh || dear;
+  const bool dear = !a.info->password_command.empty() && gate_.retry_at(number_of(a), now);
+  return a.constant || (a.read_at && now < *a.read_at + (dear ? timing_.fresh_command : timing_.fresh));
 }
 
 // One read at a time: a source that never comes to an end costs one worker, not one each minute.
@@ -129,7 +128,8 @@ void credential_desk::settle(const gate_answers& answers, desk_actions& out) {
     if (answer.refusal) {
       out.answers.push_back({answer.ticket, {}, answer.refusal});
     } else {
-      out.answers.push_back({answer.ticket, {a.info->bind_dn, a.value, answer.version}, nullptr});
+      const auto number = credential_gate::secret_of(answer.version);
+      out.answers.push_back({answer.ticket, {a.info->bind_dn, a.value, answer.version, number}, nullptr});
     }
   }
 }

@@ -27,6 +27,7 @@ struct desk_timing {
   duration read_timeout = seconds{10};  ///< after that, askers are told; the read itself may still come to an end
   duration read_again = seconds{60};    ///< while the secret is refused
   duration fresh = seconds{1};          ///< a reading serves that long without another
+  duration fresh_command = seconds{5};  ///< the same, of a command while its secret is refused
 };
 
 /// The accounts of all servers. Servers with the same bind DN and the same source are one account; verdicts are shared

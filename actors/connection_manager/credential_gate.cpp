@@ -30,6 +30,8 @@ std::string in_seconds(milliseconds span) { return std::to_string(std::chrono::c
 
 }  // namespace
 
+std::uint64_t credential_gate::secret_of(std::uint64_t version) noexcept { return version >> turn_bits; }
+
 credential_gate::account_id credential_gate::add_account(std::string bind_dn, std::string source, duration read_again) {
   account a;
   a.bind_dn = std::move(bind_dn);
@@ -147,7 +149,7 @@ void credential_gate::next_turn(std::uint64_t number, trial& t, time_point now, 
 
 gate_answers credential_gate::judge(const credential_verdict& verdict, time_point now, wall_time wall) {
   gate_answers out;
-  const auto number = verdict.version >> turn_bits;
+  const auto number = secret_of(verdict.version);
   const auto found = trials_.find(number);
   if (found == trials_.end()) {
     return out;

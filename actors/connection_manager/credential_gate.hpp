@@ -33,6 +33,9 @@ class credential_gate {
 
   explicit credential_gate(gate_options options) : options_(options) {}
 
+  /// The number of the secret that `version` is of; one that was first seen later has a higher number.
+  static std::uint64_t secret_of(std::uint64_t version) noexcept;
+
   /// `source`: where its secret comes from, for people ("password_file /run/secrets/ldap"); `read_again`: how often it
   /// is read while refused, zero for one that cannot change.
   account_id add_account(std::string bind_dn, std::string source, duration read_again);

@@ -133,8 +133,12 @@ health_monitor_impl::lane* health_monitor_impl::find(server_id server) {
 
 void health_monitor_impl::begin(lane& l, duration within) {
   const int sockets = sockets_of(*l.server.context);
+  if (!prober_.session(l.session).standing()) {
+    l.keep_until = all_->pool.max_lifetime > duration::zero() ? now() + all_->pool.max_lifetime : time_point::max();
+  }
   probe_mode mode;
-  mode.keep = sockets >= enough_to_keep && l.schedule.breaker_closed();
+  // As pooled connections do, it ends with its lifetime: so it follows a name's address and the service's credentials.
+  mode.keep = sockets >= enough_to_keep && l.schedule.breaker_closed() && now() < l.keep_until;
   mode.use_slot = sockets >= enough_to_take || !l.schedule.breaker_closed();
   prober_.begin(l.session, now() + within, mode);
 }

@@ -26,7 +26,8 @@ class health_monitor_impl {
     routed_server server;
     probe_schedule schedule;
     prober::key session = 0;
-    bool asked = false;  ///< the breaker waits for the running probe
+    time_point keep_until{};  ///< the standing connection grows too old then
+    bool asked = false;       ///< the breaker waits for the running probe
   };
   /// A question for the health of all servers.
   struct round {

@@ -179,7 +179,7 @@ void pool_actor_state::on_event(const connection_event& event) {
   using kind = connection_event::kind;
   switch (event.what) {
     case kind::ready:
-      pool->on_ready(event.id, now());
+      pool->on_ready(event.id, now(), event.secret_number);
       break;
     case kind::failed:
       pool->on_failed(event.id, event.cause, now());

@@ -6,10 +6,15 @@ namespace {
 
 /// Of a connection's maximal lifetime, the part that is drawn at random, so that those opened together do not end so.
 constexpr int lifetime_spread = 5;  // one fifth
+/// The time within which connections bound with an earlier secret are replaced, when their lifetime is not limited.
+constexpr duration renewal_spread = seconds{600};
 /// Reconnects in the background, when nobody waits for them, are spread over this.
 constexpr duration background_spread = milliseconds{100};
-/// The pause after a refusal of the service's own credentials: the gate, not the pool, decides when to bind again.
-constexpr duration credential_pause = seconds{5};
+/// After a refusal of the service's own credentials, a caller is answered with it for this long before the gate, which
+/// reads their source again, is asked anew: a corrected secret serves the next caller.
+constexpr duration credential_recheck = seconds{1};
+/// The same while nobody waits.
+constexpr duration credential_pause = seconds{10};
 
 }  // namespace
 
@@ -17,7 +22,7 @@ void pool_state::attach(connection_id id, load_meter meter) {
   if (slot* s = slots_.find(id)) s->meter = std::move(meter);
 }
 
-void pool_state::on_ready(connection_id id, time_point now) {
+void pool_state::on_ready(connection_id id, time_point now, std::uint64_t secret_number) {
   slot* s = slots_.find(id);
   if (s == nullptr) return;
   if (s->state == slot_state::connecting) {
@@ -35,7 +40,19 @@ void pool_state::on_ready(connection_id id, time_point now) {
   }
   s->enter(slot_state::ready, now);
   s->last_used = s->validated = now;
+  s->secret_number = secret_number;
+  if (secret_number > newest_secret_) renew_all_before(secret_number, now);
   settle(now);
+}
+
+/// The service's secret was changed. The directory does not end what was bound with the old one; we do, one after the
+/// other, so that nobody notices.
+void pool_state::renew_all_before(std::uint64_t secret_number, time_point now) {
+  newest_secret_ = secret_number;
+  const auto within = policy_.max_lifetime > duration::zero() ? policy_.max_lifetime / lifetime_spread : renewal_spread;
+  for (auto& [id, s] : slots_)
+    if (s.alive() && s.kind == connection_kind::pooled && s.secret_number < secret_number)
+      s.expires = std::min(s.expires, now + up_to(within, world_.random));
 }
 
 void pool_state::on_failed(connection_id id, failure_ptr cause, time_point now) {
@@ -52,7 +69,9 @@ void pool_state::on_failed(connection_id id, failure_ptr cause, time_point now) 
   ++totals_.connect_failures;
   last_ = {cause, world_.wall_now()};
   const auto what = classify(*cause);
-  const auto pause = what == failure_class::credential ? credential_pause : connect_rounds::cap;
+  const bool refused = what == failure_class::credential;
+  if (refused) background_at_ = now + credential_pause - up_to(credential_pause / 2, world_.random);
+  const auto pause = refused ? credential_recheck : connect_rounds::cap;
   if (rounds(kind).fail(round, now, world_.random, pause)) after_failed_round(kind, what, cause, now);
   settle(now);
 }
@@ -191,6 +210,7 @@ void pool_state::adopt(const pool_state& old, const std::vector<connection_id>& 
   last_ = old.last_;
   last_ticket_ = old.last_ticket_;
   breaker_ = old.breaker_;
+  newest_secret_ = old.newest_secret_;
   probe_slots_ = old.probe_slots_;
   draining_ = old.draining_;
   drain_deadline_ = old.drain_deadline_;

@@ -70,6 +70,9 @@ bool pool_state::open_one(connection_kind kind, time_point now) {
 }
 
 void pool_state::reconcile_binds(const census& c, time_point now) {
+  // They are opened when somebody needs one: an old one just goes, one at a time, while the server takes new ones.
+  const bool replaceable = c.leaving == 0 && !rounds_.failing() && !bind_rounds_.failing();
+  if (c.bind_expired > 0 && replaceable) retire_expired(connection_kind::bind, now);
   if (binds_.empty()) return;
   const auto wanted = std::min(policy_.max_bind, c.bind_busy + binds_.size());
   auto have = c.binds();
@@ -86,7 +89,8 @@ void pool_state::reconcile_pooled(census c, time_point now) {
   if (c.expired > 0) replace_expired(c, target, now);
   const auto wanted = std::min(target + (c.expired > 0 ? 1 : 0), pooled_ceiling(c));
   const bool waited_for = !pooled_.empty();
-  if (c.pooled() < wanted && !waited_for && now < background_at_ && c.alive() > 0) return wake_at(background_at_);
+  const bool may_pause = c.alive() > 0 || credential_refusal_ != nullptr;
+  if (c.pooled() < wanted && !waited_for && now < background_at_ && may_pause) return wake_at(background_at_);
   while (c.pooled() < wanted && c.connecting + c.bind_connecting < policy_.max_connecting) {
     if (c.connecting >= width(c, now)) {
       if (waited_for) wake_at(std::max(pooled_.oldest() + rounds_.typical_connect(), now + growth_recheck));
@@ -104,10 +108,13 @@ void pool_state::replace_expired(const census& c, std::uint32_t target, time_poi
   const bool spare = c.alive() > target;
   // Without a free socket the old one has to go first; not while the server takes no connects, and one at a time.
   const bool no_room = c.pooled() >= pooled_ceiling(c) && c.connecting + c.leaving == 0 && !rounds_.failing();
-  if (!spare && !no_room) return;
+  if (spare || no_room) retire_expired(connection_kind::pooled, now);
+}
+
+void pool_state::retire_expired(connection_kind kind, time_point now) {
   slot* oldest = nullptr;
   for (auto& [id, s] : slots_)
-    if (s.kind == connection_kind::pooled && s.state == slot_state::ready && s.expires <= now &&
+    if (s.kind == kind && s.state == slot_state::ready && s.expires <= now &&
         (oldest == nullptr || s.expires < oldest->expires))
       oldest = &s;
   if (oldest != nullptr) retire(*oldest, now);

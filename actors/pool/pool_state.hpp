@@ -68,7 +68,9 @@ class pool_state {
   // Connections.
 
   void attach(connection_id id, load_meter meter);
-  void on_ready(connection_id id, time_point now);
+  /// `secret_number`: the service's secret that it is bound with; those bound with an earlier one are replaced,
+  /// gradually.
+  void on_ready(connection_id id, time_point now, std::uint64_t secret_number = 0);
   /// It never became ready. `cause` null: it had been told to close.
   void on_failed(connection_id id, failure_ptr cause, time_point now);
   void on_draining(connection_id id, time_point now);
@@ -127,6 +129,7 @@ class pool_state {
   void end_lease(const lease_record& ended, std::string_view how, time_point now);
 
   // Connections come and go (pool_connections.cpp).
+  void renew_all_before(std::uint64_t secret_number, time_point now);
   void retire(slot& s, time_point now);
   void close(slot& s, time_point now);
   void close_silent(time_point now);
@@ -152,6 +155,7 @@ class pool_state {
   bool may_grow(time_point now) const;
   bool open_one(connection_kind kind, time_point now);
   void replace_expired(const census& c, std::uint32_t target, time_point now);
+  void retire_expired(connection_kind kind, time_point now);
   void make_room(connection_kind needy, const census& c, time_point now);
   slot* least_recently_used(connection_kind kind, bool idle_only);
   void wake_at(time_point when) { wake_ = std::min(wake_, when); }
@@ -179,7 +183,8 @@ class pool_state {
   std::vector<pool_action::any> actions_;
   pool_snapshot totals_;  ///< its monotonic counters only
   pool_cause last_;
-  failure_ptr credential_refusal_;  ///< while the last failed round was the service's own bind
+  failure_ptr credential_refusal_;   ///< while the last failed round was the service's own bind
+  std::uint64_t newest_secret_ = 0;  ///< of the service, that a connection here is bound with
   breaker_state breaker_ = breaker_state::closed;
   ticket_id last_ticket_ = 0;
   std::uint64_t turns_ = 0;

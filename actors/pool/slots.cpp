@@ -9,11 +9,12 @@ namespace {
 /// Ready candidates among which the least loaded is looked for before any with room will do.
 constexpr std::size_t compared_at_most = 64;
 
-void count_bind(census& c, const slot& s) noexcept {
+void count_bind(census& c, const slot& s, time_point now) noexcept {
   if (s.state == slot_state::connecting) ++c.bind_connecting;
   if (s.state != slot_state::ready) return;
   ++c.bind_ready;
   if (s.load() > 0) ++c.bind_busy;
+  if (s.expires <= now) ++c.bind_expired;
 }
 
 void count_ready(census& c, const slot& s, time_point now) noexcept {
@@ -94,7 +95,7 @@ census slot_table::count(time_point now) const noexcept {
     if (s->state != slot_state::leased) c.in_flight += s->load();
     if (s->state == slot_state::draining || s->state == slot_state::closing) ++c.leaving;
     if (s->kind == connection_kind::bind)
-      count_bind(c, *s);
+      count_bind(c, *s, now);
     else
       count_pooled(c, *s, now);
   }

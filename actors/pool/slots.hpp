@@ -31,12 +31,13 @@ struct slot {
   connection_kind kind = connection_kind::pooled;
   slot_state state = slot_state::connecting;
   load_meter meter;
-  std::uint64_t dispatched = 0;  ///< operations handed to it, on the scale of meter.completed
-  std::uint64_t round = 0;       ///< of connects, in which it was opened
-  std::uint64_t last_turn = 0;   ///< ascends with each use: the most recently used idle one is used first
-  time_point changed{};          ///< when it entered its state
-  time_point last_used{};        ///< when it was last seen with something to do
-  time_point validated{};        ///< when it was last found to work
+  std::uint64_t dispatched = 0;     ///< operations handed to it, on the scale of meter.completed
+  std::uint64_t round = 0;          ///< of connects, in which it was opened
+  std::uint64_t secret_number = 0;  ///< of the service, that it is bound with; a later one has a higher number
+  std::uint64_t last_turn = 0;      ///< ascends with each use: the most recently used idle one is used first
+  time_point changed{};             ///< when it entered its state
+  time_point last_used{};           ///< when it was last seen with something to do
+  time_point validated{};           ///< when it was last found to work
   time_point expires = time_point::max();
   ticket_id reserved_for = 0;  ///< the waiter that gets it when it has run empty
   lease_id leased_as = 0;
@@ -72,7 +73,8 @@ struct census {
   std::uint32_t in_flight = 0;
   std::uint32_t bind_connecting = 0;
   std::uint32_t bind_ready = 0;
-  std::uint32_t bind_busy = 0;  ///< of bind_ready
+  std::uint32_t bind_busy = 0;     ///< of bind_ready
+  std::uint32_t bind_expired = 0;  ///< of bind_ready
 
   std::uint32_t occupied() const noexcept { return reserved + leased + resetting; }
   std::uint32_t alive() const noexcept { return ready + occupied(); }

@@ -25,6 +25,18 @@ BOOST_FIXTURE_TEST_CASE(a_healthy_server_gets_one_standing_connection, monitor_f
   BOOST_TEST(told(0).front().steps.size() == 3U);
 }
 
+BOOST_FIXTURE_TEST_CASE(the_standing_connection_is_renewed_when_its_lifetime_is_over, monitor_fixture) {
+  all.pool.max_lifetime = std::chrono::minutes{10};
+  start_monitor();
+  advance(std::chrono::minutes{9});
+  BOOST_TEST(servers[0]->opened == 1);
+  advance(std::chrono::minutes{2});
+  BOOST_TEST(servers[0]->opened == 2);
+  BOOST_TEST(servers[0]->connections.size() == 1U);
+  BOOST_TEST(servers[0]->slots_out == 1);
+  for (const auto& report : told(0)) BOOST_TEST(report.ok);
+}
+
 BOOST_FIXTURE_TEST_CASE(a_dead_idle_server_is_reported_within_an_interval, monitor_fixture) {
   start_monitor();
   advance(seconds{15});

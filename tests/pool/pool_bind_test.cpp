@@ -47,6 +47,29 @@ BOOST_AUTO_TEST_CASE(bind_connections_open_on_demand_and_close_when_idle) {
   BOOST_TEST(h.sockets.size() == 1U);
 }
 
+BOOST_AUTO_TEST_CASE(a_bind_connection_that_is_never_idle_ends_with_its_lifetime) {
+  auto p = binding(10, 1);
+  p.max_lifetime = seconds{100};
+  pool_harness h{p};
+  h.ready_all();
+  std::set<connection_id> used;
+  std::vector<ticket_id> all;
+  for (int second = 0; second < 250; ++second) {
+    all.push_back(h.ask(want::bind));
+    for (const auto id : h.in(phase::connecting, connection_kind::bind)) h.ready(id);
+    for (const auto id : h.in(phase::ready, connection_kind::bind)) {
+      used.insert(id);
+      h.complete(id);
+    }
+    h.pass(seconds{1});
+    for (const auto id : h.in(phase::connecting)) h.ready(id);
+    h.close_told();
+  }
+  BOOST_TEST(used.size() >= 3U);
+  BOOST_TEST(used.size() <= 5U);
+  BOOST_TEST(h.served.size() >= all.size() - 1);
+}
+
 BOOST_AUTO_TEST_CASE(a_full_pool_makes_room_for_a_bind_by_closing_an_idle_connection) {
   auto p = binding(2, 2);
   p.min = 2;

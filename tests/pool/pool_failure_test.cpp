@@ -100,10 +100,27 @@ BOOST_AUTO_TEST_CASE(refused_credentials_fail_waiters_and_never_count_against_th
   BOOST_TEST(h.reports.empty());
   const auto soon = h.share();
   BOOST_TEST(h.code(soon) == errc::authentication_failed);
-  h.pass(seconds{5});
+  h.pass(seconds{10});
   h.ready_all();
   BOOST_TEST(h.in(phase::ready).size() == 1U);
   BOOST_TEST(h.share() == 0U);
+}
+
+BOOST_AUTO_TEST_CASE(refused_credentials_are_asked_for_again_by_the_next_caller_but_rarely_by_nobody) {
+  pool_harness h{small_policy(1, 5)};
+  int connects = 0;
+  for (int second = 0; second < 600; ++second) {
+    connects += static_cast<int>(h.connecting());
+    h.fail_all(connect_failure(errc::authentication_failed, stage::bind, 49));
+    h.pass(seconds{1});
+  }
+  BOOST_TEST(connects >= 50);
+  BOOST_TEST(connects <= 150, connects << " in ten minutes without callers");
+  h.fail_all(connect_failure(errc::authentication_failed, stage::bind, 49));
+  h.pass(milliseconds{1001});
+  const auto t = h.share();
+  h.ready_all();
+  BOOST_TEST((h.what(t) == outcome::dispatched), "a second after the refusal a caller finds out for himself");
 }
 
 BOOST_AUTO_TEST_CASE(a_refused_service_bind_by_policy_counts_and_is_tried_elsewhere) {

@@ -112,6 +112,42 @@ BOOST_AUTO_TEST_CASE(lifetimes_are_spread) {
   for (const auto& [second, count] : ended) BOOST_TEST(count <= 6, "in second " << second);
 }
 
+BOOST_AUTO_TEST_CASE(connections_bound_with_an_earlier_secret_are_replaced_gradually) {
+  auto p = small_policy(5, 10);
+  p.max_lifetime = seconds{1000};
+  p.max_idle_time = seconds{100000};
+  pool_harness h{p};
+  const auto become_ready = [&](std::uint64_t secret) {
+    for (const auto id : h.in(phase::connecting)) {
+      h.sockets.at(id).at = phase::ready;
+      h.pool.on_ready(id, h.now, secret);
+      h.take();
+    }
+  };
+  for (int i = 0; i < 10; ++i) {
+    become_ready(1);
+    h.pass(milliseconds{200});
+  }
+  const auto old = h.in(phase::ready);
+  BOOST_TEST_REQUIRE(old.size() == 5U);
+  h.die(old.front());
+  std::size_t least = 5, most_draining = 0;
+  duration took{};
+  const auto left = [&] {
+    return std::count_if(old.begin(), old.end(), [&](const auto id) { return h.sockets.count(id) > 0; });
+  };
+  for (; left() > 0 && took < seconds{1000}; took += milliseconds{200}) {
+    become_ready(2);
+    most_draining = std::max(most_draining, h.in(phase::draining).size());
+    h.close_told();
+    h.pass(milliseconds{200});
+    least = std::min(least, h.in(phase::ready).size());
+  }
+  BOOST_TEST(least >= 4U, "the one that died is replaced, the others before they go");
+  BOOST_TEST(most_draining <= 1U);
+  BOOST_TEST((took > seconds{20} && took <= seconds{202}), "within a fifth of the lifetime");
+}
+
 BOOST_AUTO_TEST_CASE(without_a_free_socket_the_old_connection_goes_first) {
   auto p = small_policy(2, 2);
   p.max_lifetime = seconds{100};

@@ -1,47 +1,12 @@
-// Scenarios 19, 20, 24, 27: bursts, saturation, leases that are kept too long or whose holder dies, and stopping.
-#include "scenarios/scenario.hpp"
-#include "understudy/runtime/runtime.hpp"
+// Scenarios 19 and 20: bursts and saturation; and how many sockets a pool may have.
+#include "scenarios/pool_rig.hpp"
 
 #include <boost/test/unit_test.hpp>
-#include <caf/actor_system.hpp>
-#include <caf/event_based_actor.hpp>
-#include <caf/scoped_actor.hpp>
+#include <thread>
 
 using namespace understudy;
 using namespace understudy::test;
 using namespace std::chrono_literals;
-
-namespace {
-
-settings one_pool(std::uint16_t port, int min, int max) {
-  auto server = server_at(port);
-  server.pool_size = min;
-  server.max_pool_size = max;
-  return quick_settings({server});
-}
-
-/// The log's lines, and whether one of them holds a text.
-class log_lines {
- public:
-  auto sink() {
-    return [this](log_level, const std::string& line) {
-      const std::lock_guard lock(guard_);
-      lines_.push_back(line);
-    };
-  }
-  bool has(const std::string& text) const {
-    const std::lock_guard lock(guard_);
-    for (const auto& line : lines_)
-      if (line.find(text) != std::string::npos) return true;
-    return false;
-  }
-
- private:
-  mutable std::mutex guard_;
-  std::vector<std::string> lines_;
-};
-
-}  // namespace
 
 BOOST_AUTO_TEST_CASE(scenario_19_a_burst_is_multiplexed_over_what_is_there) {
   leak_guard leaks;
@@ -49,15 +14,21 @@ BOOST_AUTO_TEST_CASE(scenario_19_a_burst_is_multiplexed_over_what_is_there) {
   a.disturb(operation::search, {.delay = 2ms});
   connection_manager manager(one_pool(a.port(), 5, 50));
   BOOST_TEST_REQUIRE(manager.connect().connected);
-  BOOST_TEST_REQUIRE(eventually([&] { return server_in(manager.snapshot(), a.port()).pool.now.idle >= 5u; }));
-  a.disturb(operation::bind, {.delay = 150ms});
+  // Five, and the monitor's own.
+  BOOST_TEST_REQUIRE(at_rest(manager, a.port(), 5));
+  BOOST_TEST_REQUIRE(eventually([&] { return pool_at(manager, a.port()).now.size >= 6u; }));
+  // Nobody can have waited for a connect: none comes to an end any more.
+  a.disturb(operation::bind, {.silent = true});
   std::vector<std::future<outcome>> burst;
-  for (int i = 0; i < 50; ++i) burst.push_back(manager.async_search(search_for("(uid=user1)")));
-  for (auto& one : burst) BOOST_TEST(static_cast<bool>(one.get()));
-  // The monitor's own connection is one more.
-  BOOST_TEST(server_in(manager.snapshot(), a.port()).pool.now.size <= 7u);
+  for (int i = 0; i < 50; ++i) burst.push_back(manager.async_search(search_for("(uid=user1)"), {60s}));
+  for (auto& one : burst) {
+    BOOST_TEST_REQUIRE((one.wait_for(60s) == std::future_status::ready));
+    BOOST_TEST(static_cast<bool>(one.get()));
+  }
+  BOOST_TEST(pool_at(manager, a.port()).now.size <= 7u);
   BOOST_TEST(a.connections() <= 7u);
   a.forget_rules();
+  a.close_all();
   end_scenario(manager, {a});
 }
 
@@ -121,99 +92,80 @@ BOOST_AUTO_TEST_CASE(scenario_20_a_waiter_whose_deadline_passes_is_never_granted
   end_scenario(manager, {a});
 }
 
-BOOST_AUTO_TEST_CASE(scenario_24_a_lease_held_too_long_is_reported_with_its_holder) {
+BOOST_AUTO_TEST_CASE(scenario_20_who_waits_leaves_at_his_deadline_and_the_connection_serves_the_next) {
   leak_guard leaks;
   stub_directory a;
-  auto all = one_pool(a.port(), 2, 5);
-  all.pool.leak_threshold = 1s;
-  log_lines log;
+  auto all = one_pool(a.port(), 1, 1);
+  all.pool.max_in_flight = 1;
   connection_manager manager(all);
-  manager.set_log(log.sink());
   BOOST_TEST_REQUIRE(manager.connect().connected);
-  lease_options named;
-  named.holder = "nightly-export";
-  auto held = manager.get_connection(named);
-  BOOST_TEST(eventually([&] { return log.has("nightly-export"); }));
-  BOOST_TEST(server_in(manager.snapshot(), a.port()).pool.leaks == 1u);
-  BOOST_TEST(held.release());
-  BOOST_TEST(eventually([&] { return log.has("returned"); }));
+  a.disturb(operation::search, {.after_abandon = true}, 1);
+  // One occupies the connection, until it is cancelled; two wait behind it, one of them briefly.
+  cancel_source give_up;
+  call_options first;
+  first.timeout = 60s;
+  first.cancel = &give_up;
+  auto busy = manager.async_search(search_for("(uid=busy)"), first);
+  BOOST_TEST_REQUIRE(eventually([&] { return !a.requests(operation::search).empty(); }));
+  auto brief = manager.async_search(search_for("(uid=brief)"), {300ms});
+  auto patient = manager.async_search(search_for("(uid=patient)"), {60s});
+  BOOST_TEST_REQUIRE((brief.wait_for(20s) == std::future_status::ready));
+  BOOST_TEST(!brief.get());
+  BOOST_TEST(pool_at(manager, a.port()).now.waiters == 1u);
+  give_up.cancel();
+  BOOST_TEST(busy.get().code() == errc::cancelled);
+  const auto served = patient.get();
+  BOOST_TEST(static_cast<bool>(served), why(served));
+  for (const auto& request : a.requests(operation::search))
+    BOOST_TEST(request.filter.find("brief") == std::string::npos, "sent after its deadline");
+  BOOST_TEST(a.connections() == 1u);
   end_scenario(manager, {a});
 }
 
-BOOST_AUTO_TEST_CASE(scenario_24_the_lease_of_a_dead_actor_returns) {
+BOOST_AUTO_TEST_CASE(scenario_20_no_more_sockets_than_the_maximum_whatever_they_are_for) {
   leak_guard leaks;
+  constexpr int most = 6;
   stub_directory a;
-  const auto all = std::make_shared<const settings>(one_pool(a.port(), 2, 5));
-  runtime stage(all);
-  auto granted = std::make_shared<std::promise<void>>();
-  auto holder = stage.system().spawn([&stage, granted](caf::event_based_actor* self) -> caf::behavior {
-    lease_request ask;
-    ask.deadline = std::chrono::steady_clock::now() + 10s;
-    ask.holder = "an actor";
-    self->request(stage.router(), std::chrono::seconds{11}, lease_atom_v, ask)
-        .then([=, &stage](const lease_grant& grant) {
-          self->send(stage.manager(), claim_atom_v, grant.server, grant.id);
-          granted->set_value();
-        });
-    return {[](int) {}};
-  });
-  BOOST_TEST_REQUIRE((granted->get_future().wait_for(15s) == std::future_status::ready));
-  const auto leased = [&] {
-    const auto now = stage.snapshot();
-    return now ? server_in(*now.value, a.port()).pool.leased : 99u;
-  };
-  BOOST_TEST(eventually([&] { return leased() == 1u; }));
-  caf::anon_send_exit(holder, caf::exit_reason::kill);
-  holder = nullptr;
-  BOOST_TEST(eventually([&] { return leased() == 0u; }));
-  const auto after = stage.snapshot();
-  BOOST_TEST_REQUIRE(static_cast<bool>(after));
-  check_leases(*after.value, true);
-  BOOST_TEST(stage.stop(5s));
-}
-
-BOOST_AUTO_TEST_CASE(scenario_24_wrong_returns_are_told_apart) {
-  leak_guard leaks;
-  stub_directory a;
-  connection_manager manager(one_pool(a.port(), 2, 5)), other(one_pool(a.port(), 1, 3));
-  BOOST_TEST_REQUIRE(manager.connect().connected);
-  BOOST_TEST_REQUIRE(other.connect().connected);
-  auto mine = manager.get_connection();
-  BOOST_CHECK_THROW(other.return_connection(mine), connection_unhealthy);
-  BOOST_TEST(manager.return_connection(mine));
-  BOOST_TEST(!manager.return_connection(mine));
-  BOOST_TEST(!mine.release());
-  BOOST_TEST(mine.try_whoami().code() == errc::invalid_lease);
-  auto cut = manager.get_connection();
-  a.close_all();
-  BOOST_TEST(eventually([&] { return cut.try_whoami({1s}).code() == errc::connection_unhealthy; }));
-  (void)cut.release();
-  auto late = manager.get_connection();
-  manager.disconnect();
-  BOOST_TEST(!late.release());
-  other.disconnect();
-}
-
-BOOST_AUTO_TEST_CASE(scenario_27_stopping_with_mute_peers_ends_in_time_with_an_outcome_for_each) {
-  leak_guard leaks;
-  stub_directory a;
-  auto all = one_pool(a.port(), 3, 5);
-  all.limits.drain_timeout = 500ms;
+  auto all = one_pool(a.port(), 3, most);
+  all.pool.max_lifetime = 1s;
+  all.pool.max_in_flight = 2;
+  all.pool.max_connecting = 4;
   connection_manager manager(all);
   BOOST_TEST_REQUIRE(manager.connect().connected);
-  a.disturb_all({.silent = true});
-  std::vector<std::future<outcome>> under_way;
-  for (int i = 0; i < 40; ++i) under_way.push_back(manager.async_search(search_for("(uid=user1)"), {60s}));
-  for (int i = 0; i < 5; ++i) under_way.push_back(manager.async_modify(replace_description(user_dn(i), "x"), {60s}));
-  BOOST_TEST_REQUIRE(eventually([&] { return a.count(operation::modify) >= 1u; }));
-  const auto began = std::chrono::steady_clock::now();
-  BOOST_TEST(!manager.disconnect());
-  BOOST_TEST((std::chrono::steady_clock::now() - began < 10s));
-  for (auto& one : under_way) {
-    BOOST_TEST_REQUIRE((one.wait_for(0s) == std::future_status::ready));
-    BOOST_TEST(!one.get());
+  std::atomic<bool> over{false};
+  std::atomic<std::uint64_t> leased{0};
+  {
+    // Shared operations for more connections than there may be, users' binds, leases, probes, replacements and deaths.
+    background_load reads(manager, 24), binds(manager, 6, [](int n) {
+      return make_request(bind_request{user_dn(n % 10), secret{"x"}});
+    });
+    std::vector<std::thread> holders;
+    for (int i = 0; i < 3; ++i)
+      holders.emplace_back([&] {
+        while (!over) try {
+            auto held = manager.get_connection();
+            if (held.try_whoami({5s})) ++leased;
+          } catch (const ldap_exception&) {
+            // Connections are cut all the time.
+          }
+      });
+    for (int i = 0; i < 30; ++i) {
+      const auto before = reads.succeeded() + binds.succeeded();
+      BOOST_TEST(eventually([&] { return reads.succeeded() + binds.succeeded() > before + 50; }, 60s));
+      if (i % 3 == 2) a.close_all();
+      (void)manager.probe_all(2s);
+      BOOST_TEST(pool_at(manager, a.port()).now.size <= most);
+    }
+    // And two generations that end with their lifetime.
+    const auto closed = pool_at(manager, a.port()).closed;
+    BOOST_TEST(eventually([&] { return pool_at(manager, a.port()).closed >= closed + 2 * most; }, 60s));
+    over = true;
+    for (auto& holder : holders) holder.join();
+    BOOST_TEST(reads.finish());
+    BOOST_TEST(binds.finish());
   }
-  a.forget_rules();
-  BOOST_TEST(manager.connect().connected);
+  BOOST_TEST(leased > 0u);
+  BOOST_TEST(a.most_open_connections() <= most, a.most_open_connections() << " sockets at once");
+  BOOST_TEST(a.most_open_connections() >= most - 1);
   end_scenario(manager, {a});
 }

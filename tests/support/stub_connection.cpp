@@ -4,6 +4,7 @@
 #include "support/ber.hpp"
 #include "support/tcp_listener.hpp"
 
+#include <poll.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -51,6 +52,11 @@ void stub_connection::begin_tls() {
     tls_ = std::make_unique<tls_session>(context);
   else
     swallowing_ = true;
+}
+
+bool stub_connection::hung_up() const {
+  pollfd one{fd_, POLLRDHUP, 0};
+  return fd_ < 0 || (::poll(&one, 1, 0) > 0 && (one.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0);
 }
 
 void stub_connection::sleep() {

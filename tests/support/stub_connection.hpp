@@ -48,10 +48,13 @@ class stub_connection : public std::enable_shared_from_this<stub_connection> {
 
   std::uint64_t number() const noexcept { return number_; }
   bool encrypted() const { return tls_ != nullptr; }
+  /// The client has closed its end, whether or not that was read yet.
+  bool hung_up() const;
   /// The client certificate's subject.
   std::string peer_subject() const { return tls_ ? tls_->peer() : std::string{}; }
 
   std::string identity;  ///< whom the client is bound as
+  bool spoken = false;   ///< a request came
 
  private:
   struct chunk {

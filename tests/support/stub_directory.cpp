@@ -170,6 +170,7 @@ reply stub_directory::decide(const directory_request& request) {
   const responder scripted = script_.choose(request);
   reply answer = scripted ? scripted(request) : usual(request);
   const auto found = connections_.find(request.connection);
+  if (found != connections_.end()) note_first_request(*found->second);
   if (found != connections_.end() && request.kind == operation::bind) {
     // A failed bind leaves the connection anonymous (RFC 4513, 4).
     stub_connection& connection = *found->second;
@@ -192,6 +193,13 @@ void stub_directory::note(const directory_request& request, const reply& answer)
   if (request.kind == operation::bind)
     binds_.push_back({request.connection, request.dn, request.password, answer.what.code, request.encrypted});
   if (requests_.size() < most_requests) requests_.push_back(request);
+}
+
+void stub_directory::note_first_request(stub_connection& from) {
+  if (std::exchange(from.spoken, true)) return;
+  const auto open =
+      std::count_if(connections_.begin(), connections_.end(), [](const auto& one) { return !one.second->hung_up(); });
+  most_open_ = std::max<std::uint64_t>(most_open_, static_cast<std::uint64_t>(open));
 }
 
 void stub_directory::saw_plain(std::string_view bytes) {

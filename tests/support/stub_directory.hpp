@@ -91,7 +91,10 @@ class stub_directory : private stub_connection::host {
   std::uint64_t count(operation kind) const;
   std::uint64_t connections() const;       ///< accepted since the beginning
   std::uint64_t open_connections() const;  ///< open now
-  std::uint64_t protocol_errors() const;   ///< bytes from clients that were no LDAP
+  /// The most that were open at once, counted whenever a connection's first request comes: those that the client has
+  /// closed do not count, even when their end was not read yet.
+  std::uint64_t most_open_connections() const { return most_open_; }
+  std::uint64_t protocol_errors() const;  ///< bytes from clients that were no LDAP
   std::vector<bind_note> binds() const;
   /// Requests in the order of their coming, the first 100 000.
   std::vector<directory_request> requests() const;
@@ -111,6 +114,7 @@ class stub_directory : private stub_connection::host {
   reply usual_search(const directory_request& request) const;
   reply usual_bind(const directory_request& request) const;
   void note(const directory_request& request, const reply& answer);
+  void note_first_request(stub_connection& from);
   void for_each(const std::function<void(stub_connection&)>& act);
 
   stub_script script_;
@@ -125,7 +129,7 @@ class stub_directory : private stub_connection::host {
   std::map<std::uint64_t, std::string> identities_;
   std::string plain_;
 
-  std::atomic<std::uint64_t> accepted_{0}, open_{0}, protocol_errors_{0};
+  std::atomic<std::uint64_t> accepted_{0}, open_{0}, most_open_{0}, protocol_errors_{0};
   std::atomic<bool> reset_newcomers_{false};
   const bool ldaps_;
   event_loop loop_;

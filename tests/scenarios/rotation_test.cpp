@@ -1,0 +1,139 @@
+// Scenario 18: the service's password is changed while everything runs.
+#include "scenarios/pool_rig.hpp"
+
+#include <boost/test/unit_test.hpp>
+#include <set>
+
+using namespace understudy;
+using namespace understudy::test;
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr const char* first = "hunter2-first";
+constexpr const char* second = "hunter2-second";
+constexpr std::uint32_t kept = 4;
+
+stub_options known_by(const char* password) { return {.passwords = {{admin_dn, password}}}; }
+
+std::uint64_t refused(const stub_directory& stub) {
+  std::uint64_t count = 0;
+  for (const auto& bind : stub.binds())
+    if (bind.code != 0) ++count;
+  return count;
+}
+
+using connections = std::set<std::uint64_t>;
+
+/// The open connections whose last accepted bind as the service was with that password.
+connections bound_with(const stub_directory& stub, const std::string& password) {
+  std::map<std::uint64_t, std::string> last;
+  for (const auto& bind : stub.binds())
+    if (bind.code == 0 && bind.dn == admin_dn) last[bind.connection] = bind.password;
+  connections those;
+  for (const auto& [connection, identity] : stub.identities())
+    if (last.count(connection) > 0 && last.at(connection) == password) those.insert(connection);
+  return those;
+}
+
+/// The pool's connections as the server numbers them; the monitor's own is not among them.
+connections pooled_ones(connection_manager& manager, const stub_directory& stub) {
+  std::vector<lease> held;
+  for (std::uint32_t i = 0; i < kept; ++i) held.push_back(manager.get_connection());
+  for (auto& one : held) (void)one.whoami();
+  connections those;
+  for (const auto& request : stub.requests(operation::whoami)) those.insert(request.connection);
+  return those;
+}
+
+connections both(const connections& one, const connections& other) {
+  connections common;
+  std::set_intersection(one.begin(), one.end(), other.begin(), other.end(), std::inserter(common, common.end()));
+  return common;
+}
+
+/// The directory's password changes, a while later the source's.
+void rotate(stub_directory& stub, connection_info source, const std::function<void()>& change_source) {
+  source.pool_size = kept;
+  source.max_pool_size = 10;
+  auto all = quick_settings({std::move(source)});
+  all.pool.max_lifetime = 60s;
+  log_lines log;
+  connection_manager manager(all);
+  manager.set_log(log.sink());
+  BOOST_TEST_REQUIRE(manager.connect().connected);
+  BOOST_TEST_REQUIRE(at_rest(manager, stub.port(), kept));
+  const auto pooled = pooled_ones(manager, stub);
+  BOOST_TEST_REQUIRE(at_rest(manager, stub.port(), kept));
+  background_load reads(manager, 8);
+
+  // Stale: whoever binds now is refused, once; what is bound keeps serving.
+  stub.set_passwords({{admin_dn, second}});
+  {
+    auto held = manager.get_connection();
+    BOOST_TEST(held.try_bind({user_dn(1), secret{"x"}}).code() == errc::authentication_failed);
+  }
+  BOOST_TEST(eventually([&] { return manager.snapshot().credentials_refused; }));
+  const auto before = reads.succeeded();
+  const auto stale = [&] { return refused(stub) == 2u; };  // the user's and the service's
+  BOOST_TEST(holds_for(stale, 2s), refused(stub) << " binds were refused");
+  BOOST_TEST(eventually([&] { return reads.succeeded() > before + 100; }));
+  const auto old = both(pooled, bound_with(stub, first));
+  BOOST_TEST(old.size() >= kept - 1);
+
+  // The source follows: it is noticed, used for every new bind, and the old connections go one after the other.
+  change_source();
+  std::uint32_t least = kept, most_gone = 0;
+  auto left = old;
+  const bool renewed = eventually(
+      [&] {
+        const auto now = pool_at(manager, stub.port()).now;
+        least = std::min(least, now.idle + now.in_use);
+        const auto still = both(left, bound_with(stub, first));
+        most_gone = std::max(most_gone, static_cast<std::uint32_t>(left.size() - still.size()));
+        left = still;
+        return left.empty() && bound_with(stub, second).size() >= kept;
+      },
+      90s);
+  BOOST_TEST(renewed, left.size() << " connections are still bound with the old password");
+  BOOST_TEST(least >= kept - 1, "capacity fell to " << least);
+  BOOST_TEST(most_gone < kept - 1, most_gone << " left together");
+  BOOST_TEST(reads.finish());
+  BOOST_TEST(reads.failures().empty(), reads.example());
+  BOOST_TEST(refused(stub) == 2u);
+  BOOST_TEST(!manager.snapshot().credentials_refused);
+  end_scenario(manager, {stub});
+  BOOST_TEST(!log.has("hunter2"));
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(scenario_18_a_password_rotated_in_its_file_renews_connections_gradually) {
+  leak_guard leaks;
+  temporary_folder folder;
+  stub_directory a(known_by(first));
+  auto server = server_at(a.port());
+  server.password = {};
+  server.password_file = folder.write("password", first).string();
+  rotate(a, server, [&] { folder.write("password", second); });
+}
+
+BOOST_AUTO_TEST_CASE(scenario_18_a_password_rotated_by_a_callback_renews_connections_gradually) {
+  leak_guard leaks;
+  const auto changed = std::make_shared<std::atomic<bool>>(false);
+  stub_directory a(known_by(first));
+  auto server = server_at(a.port());
+  server.password = {};
+  server.password_callback = [changed] { return std::string{changed->load() ? second : first}; };
+  rotate(a, server, [&] { *changed = true; });
+}
+
+BOOST_AUTO_TEST_CASE(scenario_18_a_password_rotated_by_a_command_renews_connections_gradually) {
+  leak_guard leaks;
+  temporary_folder folder;
+  stub_directory a(known_by(first));
+  auto server = server_at(a.port());
+  server.password = {};
+  server.password_command = {"/bin/cat", folder.write("password", first).string()};
+  rotate(a, server, [&] { folder.write("password", second); });
+}

@@ -14,6 +14,15 @@ using connection_actor = caf::typed_actor<
     caf::replies_to<perform_atom, call>::with<result_ptr>,
     // An operation of the holder of that lease; nobody else's is taken while it is leased.
     caf::replies_to<perform_atom, lease_id, call>::with<result_ptr>,
+    // A streaming search of the holder of that lease, known to him by that number, with that many credits to begin
+    // with. The sender is its consumer (stream_consumer_actor): the entries go to him in batches as they arrive, each
+    // entry or reference for one credit; out of credits, the connection stops reading, and the server has to wait. The
+    // answer comes last, without entries. Begins when nothing else is under way; until it ends everything else of that
+    // lease is refused (`invalid_request`), since its answer could be stuck behind entries that nobody wants yet. Never
+    // re-cast. Ends as `cancelled` when its consumer ends.
+    caf::replies_to<stream_atom, lease_id, call, std::uint64_t, std::uint32_t>::with<result_ptr>,
+    // From the consumer of that lease's stream of that number: so many more entries may come. Stale ones are ignored.
+    caf::reacts_to<credit_atom, lease_id, std::uint64_t, std::uint32_t>,
     // The caller gave up: abandon on the wire, answer `cancelled`. Unknown tokens are ignored.
     caf::reacts_to<cancel_atom, cancel_token_ptr>,
     // From the pool: it is that lease's from now on.
@@ -39,6 +48,11 @@ using connection_actor = caf::typed_actor<
     caf::reacts_to<resolved_atom, std::uint64_t, resolution>>;
 
 using lease_grant = basic_lease_grant<connection_actor>;
+
+/// What asks for a streaming search must take these, in order, before the answer.
+using stream_consumer_actor = caf::typed_actor<
+    // Of the stream with that number.
+    caf::reacts_to<batch_atom, std::uint64_t, search_batch>>;
 
 /// The connections to one server (actors/pool/).
 using pool_actor = caf::typed_actor<

@@ -78,6 +78,11 @@ std::string_view entry::first(std::string_view name) const noexcept {
   return found == nullptr || found->values.empty() ? std::string_view{} : std::string_view{found->values.front()};
 }
 
+const control* find_control(const std::vector<control>& controls, std::string_view oid) noexcept {
+  const auto it = std::find_if(controls.begin(), controls.end(), [&](const control& c) { return c.oid == oid; });
+  return it == controls.end() ? nullptr : &*it;
+}
+
 std::string result_code_name(int code) {
   for (const auto& [number, name] : names)
     if (number == code) return std::string{name};

@@ -19,10 +19,11 @@ struct entry {
 namespace result_code {
 inline constexpr int success = 0, operations_error = 1, protocol_error = 2, time_limit_exceeded = 3,
                      size_limit_exceeded = 4, compare_false = 5, compare_true = 6, auth_method_not_supported = 7,
-                     stronger_auth_required = 8, referral = 10, sasl_bind_in_progress = 14, no_such_attribute = 16,
-                     no_such_object = 32, invalid_dn_syntax = 34, inappropriate_authentication = 48,
-                     invalid_credentials = 49, insufficient_access = 50, busy = 51, unavailable = 52,
-                     unwilling_to_perform = 53, already_exists = 68, other = 80, cancelled = 118;
+                     stronger_auth_required = 8, referral = 10, unavailable_critical_extension = 12,
+                     sasl_bind_in_progress = 14, no_such_attribute = 16, no_such_object = 32, invalid_dn_syntax = 34,
+                     inappropriate_authentication = 48, invalid_credentials = 49, insufficient_access = 50, busy = 51,
+                     unavailable = 52, unwilling_to_perform = 53, already_exists = 68, other = 80, cancelled = 118,
+                     assertion_failed = 122;
 }
 
 /// The outcome of one operation that the directory carried out (compare: 5 and 6 are both outcomes).
@@ -47,6 +48,21 @@ struct result {
   bool compare_matched() const noexcept { return code == result_code::compare_true; }
 };
 using result_ptr = std::shared_ptr<result>;
+
+/// A part of a streaming search's answer, in the server's order.
+struct search_batch {
+  std::vector<entry> entries;
+  /// Continuation references among them (RFC 4511, 4.5.3); never chased.
+  std::vector<std::vector<std::string>> references;
+  /// For each of `references`, how many entries of this batch came before it.
+  std::vector<std::size_t> reference_positions;
+
+  /// The credits it cost.
+  std::size_t size() const noexcept { return entries.size() + references.size(); }
+};
+
+/// The first of `controls` with that OID, or null.
+const control* find_control(const std::vector<control>& controls, std::string_view oid) noexcept;
 
 /// The RFC 4511 name of a result code ("noSuchObject"), or "resultCode N".
 std::string result_code_name(int code);

@@ -18,6 +18,9 @@ inline namespace atoms {
   inline constexpr name##_atom name##_atom_v {}
 UNDERSTUDY_ATOM(perform, "us_perform");
 UNDERSTUDY_ATOM(lease, "us_lease");
+UNDERSTUDY_ATOM(stream, "us_stream");
+UNDERSTUDY_ATOM(batch, "us_batch");
+UNDERSTUDY_ATOM(credit, "us_credit");
 UNDERSTUDY_ATOM(claim, "us_claim");
 UNDERSTUDY_ATOM(release, "us_release");
 UNDERSTUDY_ATOM(reset, "us_reset");
@@ -61,6 +64,7 @@ void configure(caf::actor_system_config& config);
 // Local messages are shared, not copied, and never leave the process: they need no serialisation.
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(understudy::call)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(understudy::result_ptr)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(understudy::search_batch)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(understudy::failure_ptr)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(understudy::time_point)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(understudy::lease_request)

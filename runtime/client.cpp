@@ -15,6 +15,14 @@ namespace {
 // Longer deadlines than this are as good as none, and cannot overflow the clock.
 constexpr std::chrono::hours longest_timeout{24 * 365};
 
+/// A request is shared and immutable: more controls make another one.
+request_ptr with_controls(request_ptr what, const std::vector<control>& more) {
+  if (more.empty()) return what;
+  auto made = std::make_shared<request>(*what);
+  made->controls.insert(made->controls.end(), more.begin(), more.end());
+  return made;
+}
+
 std::string thread_name() { return "thread " + std::to_string(::gettid()); }
 
 }  // namespace
@@ -100,8 +108,8 @@ outcome runtime_client::perform_on(route to, request_ptr what, const call_option
   return lost_answer();
 }
 
-void runtime_client::start_on(route to, request_ptr what, completion done, const call_options& options,
-                              executor where) {
+void runtime_client::start_on(route to, request_ptr what, completion done, const call_options& options, executor where,
+                              std::shared_ptr<stream_inbox> parts) {
   auto refuse = [&](failure_ptr why) {
     env_->metrics->finished(why->code, duration::zero());
     complete(std::move(done), where, std::move(why), env_->log);
@@ -111,9 +119,10 @@ void runtime_client::start_on(route to, request_ptr what, completion done, const
     return refuse(make_failure(errc::queue_full, stage::queue,
                                "more than " + std::to_string(all_->limits.max_requests) +
                                    " requests are under way (limits.max_requests); refused at once"));
-  auto op = std::make_shared<operation>(shared_from_this(), std::move(to), std::move(what),
-                                        deadline_after(options.timeout, all_->limits.operation_timeout),
-                                        std::move(done), std::move(where));
+  auto op =
+      std::make_shared<operation>(shared_from_this(), std::move(to), with_controls(std::move(what), options.controls),
+                                  deadline_after(options.timeout, all_->limits.operation_timeout), std::move(done),
+                                  std::move(where), std::move(parts));
   op->start(options.cancel ? options.cancel->state_ : nullptr);
 }
 

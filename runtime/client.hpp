@@ -10,6 +10,8 @@
 
 namespace understudy {
 
+class stream_inbox;
+
 /// Sends requests of threads to actors and settles them. Takes one permit of `limits.max_requests` a request, keeps its
 /// deadline even if actors lose it, counts it once, maps every error of CAF. Thread-safe. Waiting on a thread that is
 /// just running somebody's completion is refused (`invalid_request`): it would wait for itself.
@@ -33,6 +35,10 @@ class runtime_client : public std::enable_shared_from_this<runtime_client> {
   answer<connection_snapshot> inspect(const lease& connection, duration timeout);
   /// A small read on a leased connection.
   answer<probe_report> check(const lease& connection, duration timeout);
+
+  /// A streaming or paged search on a lease of its own.
+  search_stream stream(search_request what, const stream_options& options);
+  paged_search paged(search_request what, const paged_options& options);
 
   /// Asks any actor of the runtime and waits for `timeout` at most.
   template <class T, class Handle, class... Ts>
@@ -61,6 +67,8 @@ class runtime_client : public std::enable_shared_from_this<runtime_client> {
 
  private:
   friend class lease;
+  friend class lease_use;
+  friend class search_stream;
   class operation;
   /// Where an operation goes: the router, or a leased connection.
   struct route {
@@ -70,7 +78,8 @@ class runtime_client : public std::enable_shared_from_this<runtime_client> {
   };
 
   outcome perform_on(route to, request_ptr what, const call_options& options);
-  void start_on(route to, request_ptr what, completion done, const call_options& options, executor where);
+  void start_on(route to, request_ptr what, completion done, const call_options& options, executor where,
+                std::shared_ptr<stream_inbox> parts = nullptr);
   /// Why nothing can be sent now, or null.
   failure_ptr refusal() const;
   /// Why this thread must not wait, or null.

@@ -133,6 +133,18 @@ outcome connection_manager::perform(request_ptr what, const call_options& option
   return there->client().perform(std::move(what), options);
 }
 
+search_stream connection_manager::stream(search_request what, const stream_options& options) {
+  auto there = state_ ? state_->current() : nullptr;
+  if (!there) return search_stream{not_running()};
+  return there->client().stream(std::move(what), options);
+}
+
+paged_search connection_manager::paged(search_request what, const paged_options& options) {
+  auto there = state_ ? state_->current() : nullptr;
+  if (!there) return paged_search{not_running()};
+  return there->client().paged(std::move(what), options);
+}
+
 void connection_manager::start(request_ptr what, completion done, const call_options& options, executor where) {
   auto there = state_ ? state_->current() : nullptr;
   if (there) return there->client().start(std::move(what), std::move(done), options, std::move(where));

@@ -67,6 +67,12 @@ pool_snapshot connection_pool::snapshot() const {
 outcome connection_pool::perform(request_ptr what, const call_options& options) {
   return manager_.perform(std::move(what), options);
 }
+search_stream connection_pool::stream(search_request what, const stream_options& options) {
+  return manager_.stream(std::move(what), options);
+}
+paged_search connection_pool::paged(search_request what, const paged_options& options) {
+  return manager_.paged(std::move(what), options);
+}
 void connection_pool::start(request_ptr what, completion done, const call_options& options, executor where) {
   manager_.start(std::move(what), std::move(done), options, std::move(where));
 }

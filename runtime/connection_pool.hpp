@@ -40,6 +40,11 @@ class connection_pool final : public directory {
   outcome perform(request_ptr what, const call_options& options = {}) override;
   void start(request_ptr what, completion done, const call_options& options = {}, executor where = {}) override;
 
+  /// A search read entry by entry, on a lease of its own. Waits for that; what goes wrong is the stream's error.
+  search_stream stream(search_request what, const stream_options& options = {});
+  /// A search in pages, on a lease of its own. Waits for that; what goes wrong is the search's error.
+  paged_search paged(search_request what, const paged_options& options = {});
+
  private:
   connection_manager manager_;
 };

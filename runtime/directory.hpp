@@ -34,6 +34,9 @@ struct call_options {
   duration timeout{};
   /// Cancels the request when its cancel() is called; see cancel_source.
   class cancel_source* cancel = nullptr;
+  /// Request controls (RFC 4511, 4.1.11), added to those that the request has of its own. What comes back is in the
+  /// result's (or the failure's) `controls`; docs/controls.md has an example.
+  std::vector<control> controls{};
 };
 
 /// Lets a caller give up a request from another thread. Reusable for one request at a time.

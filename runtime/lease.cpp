@@ -2,19 +2,9 @@
 #include "understudy/runtime/lease.hpp"
 
 #include "understudy/runtime/client.hpp"
-#include "understudy/runtime/completing.hpp"
-#include "understudy/runtime/lease_state.hpp"
+#include "understudy/runtime/lease_use.hpp"
 
 namespace understudy {
-namespace {
-
-failure_ptr no_lease(std::string server) {
-  return make_failure(errc::invalid_lease, stage::queue,
-                      "this lease has ended (returned, taken back, moved from, or the runtime stopped)",
-                      std::move(server));
-}
-
-}  // namespace
 
 lease::lease() noexcept = default;
 lease::lease(std::shared_ptr<state> s) noexcept : state_(std::move(s)) {}
@@ -48,17 +38,19 @@ bool lease::release() {
 }
 
 outcome lease::perform(request_ptr what, const call_options& options) {
-  auto target = state_ ? state_->target() : nullptr;
-  if (!target) return no_lease(server());
-  return state_->client->perform_on({target, state_->id, state_->server_name}, std::move(what), options);
+  return lease_use{*this}.perform(std::move(what), options);
 }
 
 void lease::start(request_ptr what, completion done, const call_options& options, executor where) {
-  auto target = state_ ? state_->target() : nullptr;
-  if (target)
-    return state_->client->start_on({target, state_->id, state_->server_name}, std::move(what), std::move(done),
-                                    options, std::move(where));
-  complete(std::move(done), where, no_lease(server()), nullptr);
+  lease_use{*this}.start(std::move(what), std::move(done), options, std::move(where));
+}
+
+search_stream lease::stream(search_request what, const stream_options& options) {
+  return search_stream{lease_use{*this}, std::move(what), options};
+}
+
+paged_search lease::paged(search_request what, const paged_options& options) {
+  return paged_search{lease_use{*this}, std::move(what), options, options.timeout};
 }
 
 }  // namespace understudy

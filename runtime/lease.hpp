@@ -1,6 +1,8 @@
 // A connection of one's own for a while: returned by itself when the lease goes out of scope.
 #pragma once
 #include "understudy/runtime/directory.hpp"
+#include "understudy/runtime/paged_search.hpp"
+#include "understudy/runtime/search_stream.hpp"
 
 namespace understudy {
 
@@ -24,8 +26,16 @@ class lease final : public directory {
   outcome perform(request_ptr what, const call_options& options = {}) override;
   void start(request_ptr what, completion done, const call_options& options = {}, executor where = {}) override;
 
+  /// A search read entry by entry on this connection. Until it is read to its end or cancelled, every other operation
+  /// here is refused with `invalid_request`. The lease's end is the stream's (`invalid_lease`).
+  search_stream stream(search_request what, const stream_options& options = {});
+  /// A search in pages on this connection. Other operations may run between its pages, but no other paged search: many
+  /// servers keep the state of one only.
+  paged_search paged(search_request what, const paged_options& options = {});
+
  private:
   friend class runtime_client;
+  friend class lease_use;
   struct state;
   explicit lease(std::shared_ptr<state> s) noexcept;
   std::shared_ptr<state> state_;

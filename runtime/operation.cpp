@@ -16,13 +16,15 @@ void send_cancel(const caf::strong_actor_ptr& to, const cancel_token_ptr& token)
 }  // namespace
 
 runtime_client::operation::operation(std::shared_ptr<runtime_client> client, route to, request_ptr what,
-                                     time_point deadline, completion done, executor where)
+                                     time_point deadline, completion done, executor where,
+                                     std::shared_ptr<stream_inbox> parts)
     : client_(std::move(client)),
       to_(std::move(to)),
       started_(client_->env_->clock->now()),
       recovery_(client_->all_->recovery),
       done_(std::move(done)),
-      where_(std::move(where)) {
+      where_(std::move(where)),
+      parts_(std::move(parts)) {
   call_.what = std::move(what);
   call_.deadline = deadline;
   call_.token = std::make_shared<cancel_token>();
@@ -42,9 +44,26 @@ void runtime_client::operation::send() {
   auto& desk = client_->desk_;
   auto id = desk->note(shared_from_this());
   if (!id) return;
+  if (parts_) {
+    const auto number = id->request_id().integer_value();
+    parts_->begin([to = to_.to, lease = to_.lease, number](std::uint32_t more) {
+      to->get()->eq_impl(caf::make_message_id(), nullptr, nullptr, credit_atom_v, lease, number, more);
+    });
+    to_.to->enqueue(
+        caf::make_mailbox_element(desk.actor, *id, {}, stream_atom_v, to_.lease, call_, number, parts_->window()),
+        nullptr);
+    return;
+  }
   auto element = to_.lease == 0 ? caf::make_mailbox_element(desk.actor, *id, {}, perform_atom_v, call_)
                                 : caf::make_mailbox_element(desk.actor, *id, {}, perform_atom_v, to_.lease, call_);
   to_.to->enqueue(std::move(element), nullptr);
+}
+
+void runtime_client::operation::part(search_batch&& batch) {
+  auto why = parts_->add(std::move(batch), client_->env_->clock->now());
+  if (!why) return;
+  parts_->end(std::move(why));
+  send_cancel(to_.to, call_.token);
 }
 
 void runtime_client::operation::answered(caf::type_erased_tuple& content) {
@@ -74,6 +93,10 @@ bool runtime_client::operation::over(time_point now) const {
 
 failure_ptr runtime_client::operation::explain(caf::type_erased_tuple& content) const {
   auto why = error_in(content);
+  const bool cut_off = why->code == errc::stopped || why->code == errc::connection_unhealthy;
+  if (parts_ && cut_off && client_->draining_)
+    return make_failure(errc::draining, stage::operation,
+                        "the runtime was stopped before the search was read to its end", to_.server);
   // A leased connection that is no more answers nothing itself: CAF bounces what is sent to it.
   if (to_.lease != 0 && why->code == errc::stopped)
     return make_failure(errc::connection_unhealthy, stage::operation,
@@ -97,7 +120,9 @@ void runtime_client::operation::expired() {
 
 void runtime_client::operation::settle(outcome what) {
   if (cancel_) cancel_->unbind(cancel_binding_);
-  client_->finished(what.code(), client_->env_->clock->now() - started_);
+  // How long a stream took says more about its reader than about the directory.
+  const auto heard = parts_ ? parts_->first_heard() : std::nullopt;
+  client_->finished(what.code(), heard.value_or(client_->env_->clock->now()) - started_);
   complete(std::move(done_), where_, std::move(what), client_->env_->log);
 }
 

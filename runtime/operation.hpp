@@ -3,18 +3,21 @@
 #include "understudy/runtime/cancel_state.hpp"
 #include "understudy/runtime/client.hpp"
 #include "understudy/runtime/recovery_plan.hpp"
+#include "understudy/runtime/stream_inbox.hpp"
 
 namespace understudy {
 
 /// Holds a permit from its start to its outcome; told of its answer by the desk.
 class runtime_client::operation final : public question, public std::enable_shared_from_this<operation> {
  public:
+  /// With `parts` it is a streaming search: its batches go there.
   operation(std::shared_ptr<runtime_client> client, route to, request_ptr what, time_point deadline, completion done,
-            executor where);
+            executor where, std::shared_ptr<stream_inbox> parts = nullptr);
 
   /// Sends it. `cancel` may be null.
   void start(std::shared_ptr<cancel_source::state> cancel);
 
+  void part(search_batch&& batch) override;
   void answered(caf::type_erased_tuple& content) override;
   void failed(failure_ptr why) override { settle(std::move(why)); }
   void expired() override;
@@ -35,6 +38,7 @@ class runtime_client::operation final : public question, public std::enable_shar
   std::optional<time_point> resume_at_;  ///< set: not sent, waits for another attempt
   completion done_;
   executor where_;
+  std::shared_ptr<stream_inbox> parts_;
   std::shared_ptr<cancel_source::state> cancel_;
   std::uint64_t cancel_binding_ = 0;
 };

@@ -84,6 +84,13 @@ question_ptr reply_desk::take(std::uint64_t number) {
   return what;
 }
 
+question_ptr reply_desk::find(std::uint64_t number) const {
+  auto& s = shard_of(number);
+  std::lock_guard guard{s.mutex};
+  auto it = s.waiting.find(number);
+  return it == s.waiting.end() ? nullptr : it->second;
+}
+
 void reply_desk::enqueue(caf::mailbox_element_ptr what, caf::execution_unit*) {
   if (what->mid.is_response()) {
     if (auto asked = take(what->mid.request_id().integer_value())) {
@@ -96,7 +103,10 @@ void reply_desk::enqueue(caf::mailbox_element_ptr what, caf::execution_unit*) {
     bounce(what, caf::sec::unexpected_message);
     return;
   }
-  if (what->content().match_elements<tick_atom, std::uint64_t>()) sweep();
+  auto& content = what->content();
+  if (content.match_elements<tick_atom, std::uint64_t>()) return sweep();
+  if (!content.match_elements<batch_atom, std::uint64_t, search_batch>()) return;
+  if (auto asked = find(content.get_as<std::uint64_t>(1))) asked->part(content.move_if_unshared<search_batch>(2));
 }
 
 // One timer for all: started with the first question, going on while any wait.

@@ -9,11 +9,13 @@
 
 namespace understudy {
 
-/// A question to an actor whose answer is outstanding. Exactly one of the three members is called, exactly once, on
-/// whatever thread settles it.
+/// A question to an actor whose answer is outstanding. Exactly one of answered(), failed() and expired() is called,
+/// exactly once, on whatever thread settles it.
 class question {
  public:
   virtual ~question() = default;
+  /// A batch of a streaming search, before its answer; on the thread that sends it.
+  virtual void part(search_batch&&) {}
   /// The answer: a value or a caf::error.
   virtual void answered(caf::type_erased_tuple& content) = 0;
   /// No answer will come.
@@ -54,7 +56,9 @@ class reply_desk final : public caf::monitorable_actor {
     failure_ptr closed;
   };
   shard& shard_of(std::uint64_t number) { return shards_[number % shards_.size()]; }
+  const shard& shard_of(std::uint64_t number) const { return shards_[number % shards_.size()]; }
   question_ptr take(std::uint64_t number);
+  question_ptr find(std::uint64_t number) const;
   std::vector<question_ptr> take_over(time_point now);
   void sweep();
   void keep_time();

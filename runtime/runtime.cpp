@@ -14,6 +14,7 @@
 #include <caf/actor_registry.hpp>
 #include <caf/actor_system.hpp>
 #include <caf/actor_system_config.hpp>
+#include <caf/logger.hpp>
 #include <caf/send.hpp>
 
 #include <random>
@@ -153,6 +154,9 @@ runtime::runtime(settings_ptr all, runtime_options options) : parts_(std::make_u
   }
   parts_->system = parts_->own_system.get();
   start(std::move(options));
+  // CAF keeps in every thread that made an actor which system that was, and an actor system waits for its end until the
+  // last of these threads has forgotten: this one may live on while another stops us.
+  caf::logger::set_current_actor_system(nullptr);
 }
 
 runtime::runtime(caf::actor_system& system, settings_ptr all, runtime_options options)

@@ -42,7 +42,7 @@ connection::~connection() {
 connection_actor::behavior_type connection::make_behavior() {
   // Whoever owns it says when it may go; when the owner has gone itself, nobody would.
   self_->set_down_handler([this](const caf::down_msg& gone) {
-    if (gone.source == spec_.owner) turn([this] { on_removed(); });
+    turn([&] { gone.source == spec_.owner ? on_removed() : consumer_ended(gone.source); });
   });
   if (spec_.owner) self_->monitor(spec_.owner);
   turn([this] { start(); });
@@ -56,6 +56,17 @@ connection_actor::behavior_type connection::make_behavior() {
         auto promise = self_->make_response_promise<result_ptr>();
         turn([&] { accept(std::move(order), lease, std::move(promise)); });
         return {};
+      },
+      [this](stream_atom, lease_id lease, call& order, std::uint64_t number,
+             std::uint32_t credits) -> caf::delegated<result_ptr> {
+        // The promise takes the sender with it.
+        auto stream = make_stream(number, credits);
+        auto promise = self_->make_response_promise<result_ptr>();
+        turn([&] { accept(std::move(order), lease, std::move(promise), std::move(stream)); });
+        return {};
+      },
+      [this](credit_atom, lease_id lease, std::uint64_t number, std::uint32_t more) {
+        turn([&] { on_credit(lease, number, more); });
       },
       [this](cancel_atom, const cancel_token_ptr& token) { turn([&] { cancel(token); }); },
       [this](lease_atom, lease_id id) { turn([&] { on_lease(id); }); },
@@ -184,8 +195,8 @@ void connection::on_check(time_point deadline, probe_promise promise) {
     return finish_check(std::move(one),
                         end_cause_ ? end_cause_ : make_failure(errc::connection_unhealthy, "It is not ready."));
   }
-  // While a bind runs nothing else may be sent; the bind itself shows whether the server answers.
-  if (exclusive_) return finish_check(std::move(one), nullptr);
+  // While a bind runs nothing else may be sent; the bind itself shows whether the server answers. So does a stream.
+  if (exclusive_ || stream_) return finish_check(std::move(one), nullptr);
   static const auto root_dse = [] {
     search_request r;
     r.scope = search_scope::base;

@@ -6,6 +6,7 @@
 #include "understudy/actors/connection/outcome_batch.hpp"
 #include "understudy/actors/connection/retry_budget.hpp"
 #include "understudy/actors/connection/session.hpp"
+#include "understudy/actors/connection/stream_flow.hpp"
 #include "understudy/actors/connection/tls.hpp"
 #include "understudy/actors/ports/ports.hpp"
 #include "understudy/actors/ports/random.hpp"
@@ -42,6 +43,16 @@ class connection {
   enum class phase : std::uint8_t { connecting, securing, binding, ready, draining, closed };
   enum class purpose : std::uint8_t { call, start_tls, bind, check };
 
+  /// A streaming search, whether its request is held or under way.
+  struct open_stream {
+    std::uint64_t number = 0;  ///< the consumer's own
+    caf::strong_actor_ptr consumer;
+    stream_flow flow;
+    result_ptr answer = std::make_shared<result>();  ///< what is gathered for the next batch, and the end
+    std::optional<duration> first_heard{};           ///< from request to first answer
+  };
+  using stream_ptr = std::shared_ptr<open_stream>;
+
   /// Whom an operation is for.
   struct ticket {
     purpose why = purpose::call;
@@ -49,6 +60,7 @@ class connection {
     call order;
     result_promise promise;
     probe_promise report;
+    stream_ptr stream{};
   };
   using table = in_flight<ticket>;
 
@@ -58,6 +70,7 @@ class connection {
     lease_id lease = 0;
     time_point since{};
     result_promise promise;
+    stream_ptr stream{};
   };
 
   /// A call that a busy server refused, on its way elsewhere after a pause.
@@ -106,10 +119,10 @@ class connection {
   bool is_setting_up() const noexcept { return phase_ < phase::ready; }
 
   // connection_traffic.cpp: requests out, answers in
-  void accept(call order, lease_id lease, result_promise promise);
+  void accept(call order, lease_id lease, result_promise promise, stream_ptr stream = nullptr);
   void admit(held_call& one);
-  failure_ptr refusal(const call& order, lease_id lease) const;
-  bool must_wait(const call& order) const;
+  failure_ptr refusal(const held_call& one) const;
+  bool must_wait(const held_call& one) const;
   void dispatch(held_call& one);
   void release_held();
   void add_exchange(const encoded_request& at, request_ptr what, time_point deadline, ticket&& whose);
@@ -117,12 +130,25 @@ class connection {
   void on_flush();
   void react(const transport_action& action);
   void read_answers();
+  void take_answers();
   void notified(const pdu_frame& frame);
   void completed(int id);
   void complete_call(table::item& done);
   void judge_answer(table::item& done);
   bool postpone(table::item& done, const failure_ptr& why);
   void start_draining(const char* why);
+
+  // connection_stream.cpp: a streaming search and its consumer
+  stream_ptr make_stream(std::uint64_t number, std::uint32_t credits) const;
+  failure_ptr stream_refusal(const held_call& one) const;
+  void open(stream_ptr stream);
+  bool may_take(table::item& one, const pdu_frame& frame);
+  void deliver_batch();
+  void on_credit(lease_id lease, std::uint64_t number, std::uint32_t more);
+  void consumer_ended(const caf::actor_addr& who);
+  void close(const stream_ptr& stream);
+  bool waits_for_consumer() const noexcept { return stream_ && stream_->flow.waiting(); }
+  duration unanswered(const table::item& one) const;
 
   // connection_end.cpp: failures, deadlines, the end
   void check_deadlines();
@@ -180,6 +206,7 @@ class connection {
   bool completed_some_ = false;
 
   lease_id lease_ = 0;
+  stream_ptr stream_;              // the lease's, while it is open
   bool identity_changed_ = false;  // the lease's holder bound as someone else
   bool tainted_ = false;           // the lease's holder may have left state that a bind does not take away
   bool exclusive_ = false;         // a bind is under way: nothing else may be sent (RFC 4511, 4.2.1)

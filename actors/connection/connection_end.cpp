@@ -40,9 +40,10 @@ void connection::check_deadlines() {
       return;
     }
     next = std::min(next, one.deadline);
-    if (one.slow || one.ticket.why != purpose::call) return;
-    if (one.started + slow_call > now_) {
-      next = std::min(next, one.started + slow_call);
+    // A consumer who takes his time is no slow server; he brings the matter up again with his next credit.
+    if (one.slow || one.ticket.why != purpose::call || waits_for_consumer()) return;
+    if (const auto waited = unanswered(one); waited < slow_call) {
+      next = std::min(next, now_ + (slow_call - waited));
       return;
     }
     one.slow = true;
@@ -105,6 +106,7 @@ void connection::expire(int id) {
 
 /// Once for each silence: the breaker has the server probed, long before any deadline.
 void connection::check_suspicion() {
+  if (waits_for_consumer()) return;
   if (open_.empty() || (phase_ != phase::ready && phase_ != phase::draining)) return;
   time_point oldest = time_point::max();
   open_.each([&](int, table::item& one) { oldest = std::min(oldest, one.started); });
@@ -175,6 +177,7 @@ void connection::count(lease_id lease) noexcept {
 void connection::settle(held_call& one, failure_ptr why) {
   if (one.order.trial) report_failure(one.order, classify(*why, true), why);
   count(one.lease);
+  if (one.stream) close(one.stream);
   one.promise.deliver(to_error(std::move(why)));
 }
 
@@ -184,13 +187,14 @@ void connection::settle(table::item& one, failure_ptr why) {
   // A deadline shorter than slow_call says something about the caller, not about the server.
   const bool late = why->code == errc::operation_timeout || why->code == errc::outcome_unknown;
   if (late && phase_ != phase::closed) {
-    what = now_ - one.started >= all_.breaker.slow_call ? failure_class::slow : failure_class::caller;
+    what = unanswered(one) >= all_.breaker.slow_call ? failure_class::slow : failure_class::caller;
   }
   const bool reported = one.slow && what == failure_class::slow;
   if (whose.order.trial || (what != failure_class::caller && !reported && phase_ != phase::closed)) {
     report_failure(whose.order, what, why);
   }
   count(whose.lease);
+  if (whose.stream) close(whose.stream);
   whose.promise.deliver(to_error(std::move(why)));
 }
 
@@ -252,6 +256,9 @@ void connection::lose(table::item one, const failure_ptr& cause) {
                     unknown ? "The " + std::string{operation_name(one.what->op)} + " was sent to " + context_.name +
                                   " and its answer was lost with the connection: it may or may not have happened."
                             : "The leased connection broke; ask for another.");
+  if (whose.stream && whose.stream->flow.taken() != 0)
+    why.message = "The leased connection broke after " + std::to_string(whose.stream->flow.taken()) +
+                  " entries of a streaming search; the rest is missing. Begin again on another.";
   why.cause = cause->message;
   why.cause_at = env_.clock->wall_now();
   settle(one, share(std::move(why)));

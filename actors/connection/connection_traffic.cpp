@@ -31,8 +31,8 @@ bool is_outcome(const any_operation& op, int code) noexcept {
 
 }  // namespace
 
-void connection::accept(call order, lease_id lease, result_promise promise) {
-  held_call one{std::move(order), lease, now_, std::move(promise)};
+void connection::accept(call order, lease_id lease, result_promise promise, stream_ptr stream) {
+  held_call one{std::move(order), lease, now_, std::move(promise), std::move(stream)};
   try {
     admit(one);
   } catch (...) {
@@ -43,7 +43,7 @@ void connection::accept(call order, lease_id lease, result_promise promise) {
 
 void connection::admit(held_call& one) {
   if (one.order.token) one.order.token->rest_at(context_.id, spec_.id);
-  if (auto why = refusal(one.order, one.lease)) return settle(one, std::move(why));
+  if (auto why = refusal(one)) return settle(one, std::move(why));
   const bool serving = phase_ == phase::ready || (phase_ == phase::draining && one.lease != 0);
   if (!serving) {
     const auto why = end_cause_ ? end_cause_ : make_failure(errc::connection_failed, "The connection is closing.");
@@ -52,14 +52,20 @@ void connection::admit(held_call& one) {
     broken.cause = why->message;
     return settle(one, std::make_shared<const failure>(std::move(broken)));
   }
-  if (!must_wait(one.order)) return dispatch(one);
+  if (one.stream) open(one.stream);
+  if (!must_wait(one)) return dispatch(one);
   wake_by(one.order.deadline);
   held_.push_back(std::move(one));
 }
 
 /// Null when it may go; a connection that does not serve is another matter.
-failure_ptr connection::refusal(const call& order, lease_id lease) const {
+failure_ptr connection::refusal(const held_call& one) const {
+  const auto& order = one.order;
+  const auto lease = one.lease;
   if (order.token && order.token->cancelled()) return make_failure(errc::cancelled, "Cancelled before it was sent.");
+  if (one.stream) {
+    if (auto why = stream_refusal(one)) return why;
+  }
   if (lease != lease_ && phase_ != phase::closed) {
     return lease != 0 ? make_failure(errc::invalid_lease, "The lease is not (any more) for this connection.") : nullptr;
   }
@@ -67,12 +73,19 @@ failure_ptr connection::refusal(const call& order, lease_id lease) const {
   if (lease == 0 && is_bind(order.what->op) != (spec_.kind == connection_kind::bind)) {
     return make_failure(errc::invalid_request, "Users' binds run on connections of their own, and nothing else does.");
   }
+  if (stream_ && lease != 0) {
+    return make_failure(errc::invalid_request,
+                        "A streaming search is open on this lease; read it to its end or cancel it, or use another "
+                        "connection.");
+  }
   return check_request(*order.what);
 }
 
-/// A bind needs the connection to itself (RFC 4511, 4.2.1).
-bool connection::must_wait(const call& order) const {
-  return exclusive_ || !held_.empty() || bytes_.bytes_out() > high_water || (is_bind(order.what->op) && !open_.empty());
+/// A bind needs the connection to itself (RFC 4511, 4.2.1); a stream too, because it holds up all that comes behind it.
+bool connection::must_wait(const held_call& one) const {
+  const bool alone = is_bind(one.order.what->op) || one.stream;
+  return exclusive_ || stream_ != one.stream || !held_.empty() || bytes_.bytes_out() > high_water ||
+         (alone && !open_.empty());
 }
 
 void connection::dispatch(held_call& one) {
@@ -82,7 +95,7 @@ void connection::dispatch(held_call& one) {
   if (one.lease != 0 && !leaves_no_trace(one.order.what->op)) tainted_ = true;
   auto what = one.order.what;
   const auto deadline = one.order.deadline;
-  ticket whose{purpose::call, one.lease, std::move(one.order), std::move(one.promise), {}};
+  ticket whose{purpose::call, one.lease, std::move(one.order), std::move(one.promise), {}, std::move(one.stream)};
   add_exchange(at, std::move(what), deadline, std::move(whose));
   if (ldap_.operations() >= most_operations) start_draining("it has carried as many operations as a connection can");
 }
@@ -92,7 +105,7 @@ void connection::release_held() {
     auto one = std::move(held_.front());
     held_.pop_front();
     auto rest = std::exchange(held_, {});
-    const bool wait = must_wait(one.order);
+    const bool wait = must_wait(one);
     held_ = std::move(rest);
     if (wait) return held_.push_front(std::move(one));
     dispatch(one);
@@ -100,10 +113,11 @@ void connection::release_held() {
 }
 
 void connection::add_exchange(const encoded_request& at, request_ptr what, time_point deadline, ticket&& whose) {
-  auto answer = std::make_shared<result>();
+  auto answer = whose.stream ? whose.stream->answer : std::make_shared<result>();
   auto& one = open_.add(at.id);
   one.what = std::move(what);
   one.answer = std::move(answer);
+  if (whose.stream) whose.stream->flow.heard(now_);
   one.started = now_;
   one.deadline = deadline;
   one.begin = at.begin;
@@ -129,8 +143,8 @@ void connection::react(const transport_action& action) {
   if (action.received) {
     last_heard_ = now_;
     if (std::exchange(suspected_, false)) spec_.gauge->silent = false;
-    read_answers();
   }
+  if (bytes_.bytes_in() != 0) read_answers();
   if (phase_ == phase::closed) return;
   if (action.ended) {
     if (is_setting_up() && phase_ != phase::binding) return address_failed(*action.ended);
@@ -146,6 +160,11 @@ void connection::react(const transport_action& action) {
 }
 
 void connection::read_answers() {
+  take_answers();
+  deliver_batch();
+}
+
+void connection::take_answers() {
   while (phase_ != phase::closed && bytes_.is_open()) {
     const auto frame = bytes_.peek();
     if (frame.state == pdu_frame::status::partial) return;
@@ -156,6 +175,7 @@ void connection::read_answers() {
     }
     auto* one = wrong == nullptr ? open_.find(frame.id) : nullptr;
     if (one != nullptr) {
+      if (one->ticket.stream && !may_take(*one, frame)) return;
       one->answer_bytes += frame.size;
       const auto what = ldap_.decode(frame, one->what->op, *one->answer);
       if (what == decoded_pdu::complete) {
@@ -163,10 +183,12 @@ void connection::read_answers() {
         continue;
       }
       if (what == decoded_pdu::part) {
-        if (one->answer_bytes > static_cast<std::size_t>(all_.limits.max_result_bytes)) {
+        const auto most = all_.limits.max_result_bytes;
+        if (!one->ticket.stream && one->answer_bytes > static_cast<std::size_t>(most)) {
           auto cut = take_back(frame.id);
           settle(cut, make_failure(errc::result_too_large,
-                                   "The result is larger than max_result_bytes; use paging or streaming."));
+                                   "The result is larger than limits.max_result_bytes (" + std::to_string(most) +
+                                       "); read it entry by entry with stream(), or in pages with paged()."));
         }
         continue;
       }
@@ -236,10 +258,12 @@ void connection::complete_call(table::item& done) {
   if (done.slow) {
     if (whose.order.trial) report_failure(whose.order, failure_class::slow, nullptr);
   } else {
-    report_success(whose.order, now_ - done.started);
+    report_success(whose.order,
+                   whose.stream ? whose.stream->first_heard.value_or(now_ - done.started) : now_ - done.started);
   }
   retries_.earn();
   count(whose.lease);
+  if (whose.stream) close(whose.stream);
   whose.promise.deliver(std::move(done.answer));
 }
 
@@ -256,7 +280,8 @@ void connection::judge_answer(table::item& done) {
   why.diagnostic = answer.diagnostic;
   why.referrals = answer.referrals;
   why.controls = answer.controls;
-  if (!answer.entries.empty() || !answer.references.empty()) why.partial = done.answer;
+  const bool some = !answer.entries.empty() || !answer.references.empty();
+  if (some && !done.ticket.stream) why.partial = done.answer;
   const auto refused = std::make_shared<const failure>(std::move(why));
   if (!overload || !postpone(done, refused)) settle(done, refused);
 }

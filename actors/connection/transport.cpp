@@ -42,7 +42,7 @@ void transport::close() noexcept {
   ::close(fd_);
   fd_ = -1;
   phase_ = phase::closed;
-  write_blocked_ = write_needs_room_ = handshake_writes_ = false;
+  write_blocked_ = write_needs_room_ = handshake_writes_ = reading_held_ = false;
   retry_size_ = in_begin_ = in_end_ = granted_ = 0;
   out_base_ += out_.size();
   out_.clear();
@@ -77,7 +77,7 @@ transport_action transport::resume(std::uint32_t events) {
   if (phase_ != phase::open) return action;
   // TLS may need to read in order to write and the other way round: whatever happened, both are tried.
   if (write_blocked_) write(action);
-  if (!action.ended && (events & readable) != 0) read(action);
+  if (!action.ended && (events & readable) != 0 && !reading_held_) read(action);
   return action;
 }
 
@@ -95,8 +95,11 @@ std::uint32_t transport::interest() const noexcept {
       return writable;
     case phase::securing:
       return handshake_writes_ ? writable : readable;
-    case phase::open:
-      return write_needs_room_ ? readable | writable : readable;
+    case phase::open: {
+      // A TLS write may have to read first.
+      const bool reads = !reading_held_ || (write_blocked_ && !write_needs_room_);
+      return (reads ? readable : 0) | (write_needs_room_ ? writable : 0);
+    }
   }
   return 0;
 }

@@ -39,6 +39,10 @@ class transport {
   bool wants_flush() const noexcept { return phase_ == phase::open && !write_blocked_ && bytes_out() != 0; }
   /// What to wait for; 0 when closed.
   std::uint32_t interest() const noexcept;
+  /// Leaves what arrives with the kernel until told otherwise, so that the peer has to wait; writes go on. Call
+  /// resume(readable) when it ends: a TLS session may hold bytes that no event tells of.
+  void hold_reading(bool on) noexcept { reading_held_ = on; }
+  bool reading_held() const noexcept { return reading_held_; }
   /// Says goodbye where the protocol has a word for it and closes the socket.
   void close() noexcept;
 
@@ -84,6 +88,7 @@ class transport {
   std::unique_ptr<channel> channel_;
   bool write_blocked_ = false, write_needs_room_ = false;
   bool handshake_writes_ = false;
+  bool reading_held_ = false;
   std::size_t retry_size_ = 0;  // of a write that is to be repeated unchanged
 
   std::unique_ptr<char[]> in_;

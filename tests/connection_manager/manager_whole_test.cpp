@@ -77,6 +77,8 @@ struct made_up_state {
           return r;
         },
         [](perform_atom, lease_id, const call&) { return std::make_shared<result>(); },
+        [](stream_atom, lease_id, const call&, std::uint64_t, std::uint32_t) { return std::make_shared<result>(); },
+        [](credit_atom, lease_id, std::uint64_t, std::uint32_t) {},
         [](cancel_atom, const cancel_token_ptr&) {},
         [](lease_atom, lease_id) {},
         [this](reset_atom, lease_id) { say(kind::ready, nullptr); },

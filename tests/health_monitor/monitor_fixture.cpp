@@ -65,6 +65,10 @@ connection_actor::behavior_type play_connection(connection_actor::pointer self, 
   return {
       [](perform_atom, const call&) -> caf::result<result_ptr> { return unused(); },
       [](perform_atom, lease_id, const call&) -> caf::result<result_ptr> { return unused(); },
+      [](stream_atom, lease_id, const call&, std::uint64_t, std::uint32_t) -> caf::result<result_ptr> {
+        return unused();
+      },
+      [](credit_atom, lease_id, std::uint64_t, std::uint32_t) {},
       [](cancel_atom, const cancel_token_ptr&) {},
       [](lease_atom, lease_id) {},
       [](reset_atom, lease_id) {},

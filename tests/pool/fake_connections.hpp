@@ -87,6 +87,10 @@ struct fake_connection_state {
           fake->calls.push_back(c);
           return std::make_shared<result>();
         },
+        [](stream_atom, lease_id, const call&, std::uint64_t, std::uint32_t) -> caf::result<result_ptr> {
+          return std::make_shared<result>();
+        },
+        [](credit_atom, lease_id, std::uint64_t, std::uint32_t) {},
         [this](cancel_atom, const cancel_token_ptr& token) { fake->cancels.push_back(token); },
         [this](lease_atom, lease_id id) { fake->leases.push_back(id); },
         [this](reset_atom, lease_id id) {

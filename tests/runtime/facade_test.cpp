@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include <boost/test/unit_test.hpp>
+#include <thread>
 
 using namespace understudy;
 using namespace std::chrono_literals;
@@ -322,6 +323,16 @@ BOOST_AUTO_TEST_CASE(managers_come_and_go_without_leaving_threads_or_descriptors
   for (int i = 0; i < 100; ++i) round();
   BOOST_TEST(eventually([&] { return test::threads_now() == threads; }));
   BOOST_TEST(test::descriptors_now() == descriptors);
+}
+
+BOOST_AUTO_TEST_CASE(a_manager_may_be_stopped_by_another_thread_than_the_one_that_started_it) {
+  test::slapd server;
+  connection_manager manager(info_of(server));
+  BOOST_REQUIRE(manager.connect().connected);
+  std::promise<bool> stopped;
+  std::thread other([&] { stopped.set_value(manager.disconnect()); });
+  BOOST_TEST(stopped.get_future().get());
+  other.join();
 }
 
 BOOST_AUTO_TEST_CASE(a_manager_can_be_moved_while_it_is_connected) {

@@ -1,0 +1,48 @@
+// Just enough BER to build and read the values of controls and extended operations (RFC 4511, 5.1).
+#pragma once
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace understudy {
+
+/// Tags of universal types, as they stand on the wire. Others: 0x80 + N for a primitive [N], 0xa0 + N for a constructed
+/// one, 0x60 + N for [APPLICATION N].
+namespace ber_tag {
+inline constexpr std::uint8_t boolean = 0x01, integer = 0x02, octet_string = 0x04, enumerated = 0x0a, sequence = 0x30,
+                              set = 0x31;
+}
+
+/// One element: tag, definite length, content. The content of a constructed one is its elements, one after the other.
+std::string ber_element(std::uint8_t tag, std::string_view content);
+/// An OCTET STRING, or what is one under another tag. Binary-safe.
+inline std::string ber_octets(std::string_view text, std::uint8_t tag = ber_tag::octet_string) {
+  return ber_element(tag, text);
+}
+/// An INTEGER, or what is one under another tag, in as few octets as it takes.
+std::string ber_integer(std::int64_t value, std::uint8_t tag = ber_tag::integer);
+
+/// Reads elements one after the other from bytes that may be anything: what does not make sense is "nothing", and from
+/// then on everything is. The bytes must outlive it and what it returned.
+class ber_cursor {
+ public:
+  explicit ber_cursor(std::string_view bytes) noexcept : rest_(bytes) {}
+
+  /// The next element's content when its tag is `tag`. Definite lengths only.
+  std::optional<std::string_view> element(std::uint8_t tag) noexcept;
+  /// The next element's value when it is an integer of at most eight octets under that tag.
+  std::optional<std::int64_t> integer(std::uint8_t tag = ber_tag::integer) noexcept;
+  /// The tag of the next element; 0 at the end.
+  std::uint8_t peek() const noexcept { return rest_.empty() ? std::uint8_t{0} : static_cast<std::uint8_t>(rest_[0]); }
+  /// True when everything was read and made sense.
+  bool finished() const noexcept { return !broken_ && rest_.empty(); }
+
+ private:
+  std::optional<std::string_view> fail() noexcept;
+
+  std::string_view rest_;
+  bool broken_ = false;
+};
+
+}  // namespace understudy

@@ -1,0 +1,32 @@
+// Operations on a leased connection: see lease_use.hpp.
+#include "understudy/runtime/lease_use.hpp"
+
+#include "understudy/runtime/completing.hpp"
+
+namespace understudy {
+
+failure_ptr lease_use::no_lease() const {
+  return make_failure(errc::invalid_lease, stage::queue,
+                      "this lease has ended (returned, taken back, moved from, or the runtime stopped)",
+                      state_ ? state_->server_name : std::string{});
+}
+
+outcome lease_use::perform(request_ptr what, const call_options& options) const {
+  auto target = state_ ? state_->target() : nullptr;
+  if (!target) return no_lease();
+  return state_->client->perform_on({target, state_->id, state_->server_name}, std::move(what), options);
+}
+
+void lease_use::start(request_ptr what, completion done, const call_options& options, executor where,
+                      std::shared_ptr<stream_inbox> parts) const {
+  auto target = state_ ? state_->target() : nullptr;
+  if (!target) return complete(std::move(done), where, no_lease(), nullptr);
+  state_->client->start_on({target, state_->id, state_->server_name}, std::move(what), std::move(done), options,
+                           std::move(where), std::move(parts));
+}
+
+void lease_use::give_back() const {
+  if (own_ && state_) state_->client->let_go(*state_);
+}
+
+}  // namespace understudy

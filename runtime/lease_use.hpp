@@ -1,0 +1,29 @@
+// A lease in the hands of an operation, a stream or a paged search.
+#pragma once
+#include "understudy/runtime/client.hpp"
+#include "understudy/runtime/lease_state.hpp"
+
+namespace understudy {
+
+/// Either the caller's lease, which it leaves alone, or one that it was given to return. Copies mean the same lease.
+class lease_use {
+ public:
+  explicit lease_use(const lease& callers) : state_(callers.state_) {}
+  explicit lease_use(lease&& own) : state_(std::move(own.state_)), own_(true) {}
+
+  outcome perform(request_ptr what, const call_options& options) const;
+  void start(request_ptr what, completion done, const call_options& options, executor where,
+             std::shared_ptr<stream_inbox> parts = nullptr) const;
+  /// Ends the lease if it is not the caller's, without waiting. May be repeated, on any thread.
+  void give_back() const;
+  /// Null when there never was a lease.
+  std::shared_ptr<runtime_client> client() const { return state_ ? state_->client : nullptr; }
+
+ private:
+  failure_ptr no_lease() const;
+
+  std::shared_ptr<lease::state> state_;
+  bool own_ = false;
+};
+
+}  // namespace understudy

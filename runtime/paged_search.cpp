@@ -1,0 +1,144 @@
+// A paged search as its reader sees it: see paged_search.hpp.
+#include "understudy/runtime/paged_search.hpp"
+
+#include "understudy/runtime/exceptions.hpp"
+#include "understudy/runtime/lease_use.hpp"
+#include "understudy/runtime/page_cursor.hpp"
+
+namespace understudy {
+namespace {
+
+// Nobody waits for a farewell; the lease does.
+constexpr seconds farewell_time{5};
+
+failure_ptr problem_of(const paged_options& options) {
+  if (options.page_size >= 1) return nullptr;
+  return make_failure(errc::invalid_request, stage::queue,
+                      "paged_options::page_size is " + std::to_string(options.page_size) + "; it must be at least 1");
+}
+
+failure_ptr with_advice(const failure& why) {
+  failure more = why;
+  more.message +=
+      " If it is paging that this server does not know, use stream(), or set paged_options::critical to "
+      "false and take everything as one page.";
+  return std::make_shared<const failure>(std::move(more));
+}
+
+}  // namespace
+
+struct paged_search::state {
+  lease_use on;
+  search_request what;
+  paged_options options;
+  page_cursor cursor;
+  duration next_timeout{};  ///< of the next page
+  failure_ptr error{};
+  result last{};
+
+  request_ptr make(control paging) const {
+    auto controls = options.controls;
+    controls.push_back(std::move(paging));
+    return make_request(what, std::move(controls));
+  }
+
+  void finish(failure_ptr why) {
+    error = std::move(why);
+    cursor.end();
+    on.give_back();
+  }
+
+  std::optional<std::vector<entry>> read() {
+    if (cursor.finished()) return std::nullopt;
+    call_options how;
+    how.timeout = std::exchange(next_timeout, options.timeout);
+    auto got = on.perform(make(cursor.next()), how);
+    if (!got) {
+      const bool refused = got.error()->ldap_code == result_code::unavailable_critical_extension;
+      finish(refused && options.critical ? with_advice(*got.error()) : got.error());
+      return std::nullopt;
+    }
+    last = std::move(*got);
+    auto entries = std::exchange(last.entries, {});
+    if (auto why = cursor.note(last.controls)) {
+      finish(std::move(why));
+      return std::nullopt;
+    }
+    if (cursor.finished()) on.give_back();
+    return entries;
+  }
+
+  /// Before the end: the server may forget it.
+  void give_up() {
+    const auto farewell = cursor.farewell();
+    cursor.end();
+    if (!farewell) return on.give_back();
+    call_options how;
+    how.timeout = farewell_time;
+    on.start(make(*farewell), [lease = on](outcome) { lease.give_back(); }, how, {});
+  }
+};
+
+paged_search::paged_search(failure_ptr why)
+    : state_(std::make_unique<state>(state{lease_use{lease{}}, {}, {}, page_cursor{1, false}})) {
+  state_->finish(std::move(why));
+}
+
+paged_search::paged_search(lease_use on, search_request what, const paged_options& options, duration first)
+    : state_(std::make_unique<state>(
+          state{std::move(on), std::move(what), options, page_cursor{options.page_size, options.critical}, first})) {
+  if (auto why = problem_of(options)) state_->finish(std::move(why));
+}
+
+paged_search::paged_search(paged_search&&) noexcept = default;
+paged_search& paged_search::operator=(paged_search&& other) noexcept {
+  if (this != &other) {
+    paged_search ended{std::move(*this)};
+    state_ = std::move(other.state_);
+  }
+  return *this;
+}
+
+paged_search::~paged_search() {
+  if (state_) state_->give_up();
+}
+
+std::optional<std::vector<entry>> paged_search::try_next_page() { return state_ ? state_->read() : std::nullopt; }
+
+std::optional<std::vector<entry>> paged_search::next_page() {
+  auto got = try_next_page();
+  if (got) return got;
+  if (auto why = error()) throw_failure(std::move(why));
+  return std::nullopt;
+}
+
+failure_ptr paged_search::error() const {
+  return state_ ? state_->error : make_failure(errc::invalid_request, stage::queue, "this paged search was moved from");
+}
+
+bool paged_search::ended() const noexcept { return !state_ || state_->cursor.finished(); }
+const result& paged_search::last() const noexcept {
+  static const result none;
+  return state_ ? state_->last : none;
+}
+std::int32_t paged_search::estimate() const noexcept { return state_ ? state_->cursor.estimate() : 0; }
+
+void paged_search::cancel() {
+  if (ended()) return;
+  state_->error = make_failure(errc::cancelled, stage::operation, "the caller cancelled the search");
+  state_->give_up();
+}
+
+paged_search runtime_client::paged(search_request what, const paged_options& options) {
+  if (auto why = problem_of(options)) return paged_search{std::move(why)};
+  const auto deadline = deadline_after(options.timeout, all_->limits.operation_timeout);
+  lease_options from;
+  from.timeout = deadline - env_->clock->now();
+  auto got = acquire(from);
+  if (!got) return paged_search{std::move(got.error)};
+  // Not zero, which would mean the default: what is over is refused all the same.
+  const auto rest = std::max<duration>(deadline - env_->clock->now(), duration{1});
+  return paged_search{lease_use{std::move(*got.value)}, std::move(what), options, rest};
+}
+
+}  // namespace understudy

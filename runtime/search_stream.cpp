@@ -1,0 +1,132 @@
+// A streaming search as its reader sees it: see search_stream.hpp.
+#include "understudy/runtime/search_stream.hpp"
+
+#include "understudy/runtime/exceptions.hpp"
+#include "understudy/runtime/lease_use.hpp"
+#include "understudy/runtime/stream_inbox.hpp"
+
+#include <unistd.h>
+
+namespace understudy {
+namespace {
+
+failure_ptr problem_of(const stream_options& options) {
+  if (options.window >= 1 && options.window <= stream_inbox::largest_window) return nullptr;
+  return make_failure(errc::invalid_request, stage::queue,
+                      "stream_options::window is " + std::to_string(options.window) + "; it must be between 1 and " +
+                          std::to_string(stream_inbox::largest_window));
+}
+
+}  // namespace
+
+/// What the reader holds. The operation holds the inbox, and returns an own lease as soon as its outcome is there.
+struct search_stream::state {
+  state(lease_use lent, std::uint32_t window, std::int64_t most_reference_bytes)
+      : on(std::move(lent)),
+        inbox(std::make_shared<stream_inbox>(window, static_cast<std::size_t>(most_reference_bytes))) {}
+
+  lease_use on;
+  std::shared_ptr<stream_inbox> inbox;
+  cancel_source given_up;
+  time_point give_up = time_point::max();  ///< when an answer that did not come is lost
+
+  void cancel() {
+    // A forked child has none of the threads that would do it, and the search is its parent's.
+    if (const auto client = on.client(); client && client->owner_ != ::getpid()) return;
+    inbox->abort(make_failure(errc::cancelled, stage::operation, "the caller cancelled the search"));
+    given_up.cancel();
+    on.give_back();
+  }
+  std::optional<entry> take() {
+    if (auto at_hand = inbox->take(duration::zero())) return at_hand;
+    if (inbox->finished()) return std::nullopt;
+    // A stream without a client was born finished.
+    const auto client = on.client();
+    if (auto why = client->cannot_wait()) {
+      inbox->abort(std::move(why));
+      cancel();
+      return std::nullopt;
+    }
+    auto next = inbox->take(give_up - client->env_->clock->now());
+    if (!next && !inbox->finished()) inbox->abort(runtime_client::lost_answer());
+    return next;
+  }
+};
+
+search_stream::search_stream(failure_ptr why) : state_(std::make_shared<state>(lease_use{lease{}}, 1, 0)) {
+  state_->inbox->end(std::move(why));
+}
+
+search_stream::search_stream(lease_use on, search_request what, const stream_options& options) {
+  const auto client = on.client();
+  state_ = std::make_shared<state>(on, options.window, client ? client->all().limits.max_result_bytes : 0);
+  auto done = [inbox = state_->inbox, on](outcome o) {
+    inbox->end(std::move(o));
+    on.give_back();
+  };
+  if (auto why = problem_of(options)) {
+    done(std::move(why));
+    return;
+  }
+  call_options how;
+  how.timeout = options.timeout;
+  how.cancel = &state_->given_up;
+  if (client) {
+    state_->give_up = client->deadline_after(options.timeout, client->all().limits.operation_timeout) + waiting_grace;
+  }
+  on.start(make_request(std::move(what), options.controls), done, how, {}, state_->inbox);
+}
+
+search_stream::search_stream(search_stream&&) noexcept = default;
+search_stream& search_stream::operator=(search_stream&& other) noexcept {
+  if (this != &other) {
+    search_stream ended{std::move(*this)};
+    state_ = std::move(other.state_);
+  }
+  return *this;
+}
+
+search_stream::~search_stream() {
+  if (state_) state_->cancel();
+}
+
+std::optional<entry> search_stream::try_next() { return state_ ? state_->take() : std::nullopt; }
+
+std::optional<entry> search_stream::next() {
+  auto got = try_next();
+  if (got) return got;
+  if (auto why = error()) throw_failure(std::move(why));
+  return std::nullopt;
+}
+
+failure_ptr search_stream::error() const {
+  if (state_) return state_->inbox->error();
+  return make_failure(errc::invalid_request, stage::queue, "this stream was moved from");
+}
+
+const result& search_stream::summary() const {
+  if (auto why = error()) throw_failure(std::move(why));
+  if (!state_->inbox->finished())
+    throw_failure(make_failure(errc::invalid_request, stage::operation,
+                               "the summary of a search comes after its last entry: call next() until it says so"));
+  return state_->inbox->summary();
+}
+
+void search_stream::cancel() {
+  if (state_) state_->cancel();
+}
+
+search_stream runtime_client::stream(search_request what, const stream_options& options) {
+  if (auto why = problem_of(options)) return search_stream{std::move(why)};
+  const auto deadline = deadline_after(options.timeout, all_->limits.operation_timeout);
+  lease_options from;
+  from.timeout = deadline - env_->clock->now();
+  auto got = acquire(from);
+  if (!got) return search_stream{std::move(got.error)};
+  auto rest = options;
+  // Not zero, which would mean the default: what is over is refused all the same.
+  rest.timeout = std::max<duration>(deadline - env_->clock->now(), duration{1});
+  return search_stream{lease_use{std::move(*got.value)}, std::move(what), rest};
+}
+
+}  // namespace understudy

@@ -1,0 +1,61 @@
+// Where a paged search is: cookies, ends, garbage, and the farewell.
+#include "understudy/runtime/page_cursor.hpp"
+#include "support/print.hpp"
+
+#include <boost/test/unit_test.hpp>
+
+using namespace understudy;
+
+namespace {
+
+std::vector<control> answer(std::int32_t estimate, std::string cookie) {
+  return {{"1.2.3", false, {}}, paged_results_control({estimate, std::move(cookie)}, false)};
+}
+
+paged_results sent(const control& c) {
+  BOOST_TEST(c.oid == paged_results_oid);
+  return decode_paged_results(c.value.value_or("")).value();
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(each_page_is_asked_for_with_the_cookie_of_the_one_before) {
+  page_cursor cursor{500, true};
+  BOOST_TEST(cursor.next().critical);
+  BOOST_TEST(sent(cursor.next()).size == 500);
+  BOOST_TEST(sent(cursor.next()).cookie == "");
+  BOOST_TEST(!cursor.farewell().has_value(), "nothing was asked yet");
+  const std::string cookie("\0\xff;", 3);
+  BOOST_TEST(!cursor.note(answer(1200, cookie)));
+  BOOST_TEST((sent(cursor.next()).cookie == cookie));
+  BOOST_TEST(sent(cursor.next()).size == 500);
+  BOOST_TEST(cursor.estimate() == 1200);
+  BOOST_TEST(!cursor.finished());
+  BOOST_TEST_REQUIRE(cursor.farewell().has_value());
+  BOOST_TEST(sent(*cursor.farewell()).size == 0);
+  BOOST_TEST((sent(*cursor.farewell()).cookie == cookie));
+  BOOST_TEST(!cursor.note(answer(1200, "")));
+  BOOST_TEST(cursor.finished());
+  BOOST_TEST(!cursor.farewell().has_value());
+}
+
+BOOST_AUTO_TEST_CASE(a_server_that_ignores_the_control_has_said_all) {
+  page_cursor cursor{500, false};
+  BOOST_TEST(!cursor.next().critical);
+  BOOST_TEST(!cursor.note({{"1.2.3", false, {}}}));
+  BOOST_TEST(cursor.finished());
+  BOOST_TEST(cursor.estimate() == 0);
+}
+
+BOOST_AUTO_TEST_CASE(an_answer_that_cannot_be_decoded_is_an_error_and_no_end) {
+  for (const auto& bad : {std::optional<std::string>{}, std::optional<std::string>{"junk"},
+                          std::optional<std::string>{encode_paged_results({1, "x"}) + "more"}}) {
+    page_cursor cursor{500, true};
+    cursor.note(answer(0, "before"));
+    const auto why = cursor.note({{std::string{paged_results_oid}, false, bad}});
+    BOOST_TEST_REQUIRE((why != nullptr));
+    BOOST_TEST(why->code == errc::connection_failed);
+    BOOST_TEST(cursor.finished());
+    BOOST_TEST(!cursor.farewell().has_value());
+  }
+}

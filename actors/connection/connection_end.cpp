@@ -92,7 +92,7 @@ void connection::expire(int id) {
                                (sent ? " was not answered in time; it was abandoned." : " could not be sent in time."));
   if (one.ticket.why == purpose::check) return finish_check(std::move(one), std::move(late));
   const bool bind = std::holds_alternative<bind_request>(one.what->op);
-  if (sent && !safe_to_repeat(one.what->op)) {
+  if (sent && !env_.may_repeat(one.what->op)) {
     failure unknown = *late;
     unknown.code = errc::outcome_unknown;
     unknown.message = "The " + std::string{operation_name(one.what->op)} + " was sent to " + context_.name +
@@ -247,7 +247,7 @@ void connection::lose(table::item one, const failure_ptr& cause) {
   auto& whose = one.ticket;
   if (whose.why == purpose::check) return finish_check(std::move(one), cause);
   if (whose.why != purpose::call) return;
-  const bool unknown = maybe_sent(one) && !safe_to_repeat(one.what->op);
+  const bool unknown = maybe_sent(one) && !env_.may_repeat(one.what->op);
   if (!unknown && whose.lease == 0) {
     return recast({std::move(whose.order), 0, one.started, std::move(whose.promise)}, cause);
   }

@@ -290,7 +290,7 @@ void connection::judge_answer(table::item& done) {
 bool connection::postpone(table::item& done, const failure_ptr& why) {
   auto& whose = done.ticket;
   const auto pause = jittered<duration>(busy_pause * (1 << std::min<int>(whose.order.attempts, 6)), 0.5, random_);
-  const bool possible = whose.lease == 0 && safe_to_repeat(done.what->op) && may_go_elsewhere(whose.order) &&
+  const bool possible = whose.lease == 0 && env_.may_repeat(done.what->op) && may_go_elsewhere(whose.order) &&
                         now_ + pause < whose.order.deadline;
   if (!possible || !retries_.spend()) return false;
   report_failure(whose.order, failure_class::overload, why);

@@ -79,6 +79,9 @@ class log_port {
   virtual void write(log_level level, std::string_view component, std::string_view text, const fields& more = {}) = 0;
 };
 
+/// Which operations may be sent again although the server may have carried them out already.
+using repeat_rule = std::function<bool(const any_operation&)>;
+
 /// The ports of one runtime, shared by all its actors.
 struct environment {
   std::shared_ptr<clock_port> clock;
@@ -89,6 +92,9 @@ struct environment {
   std::shared_ptr<metrics_registry> metrics;
   /// Numbers for connections and leases; never 0.
   std::shared_ptr<std::atomic<std::uint64_t>> numbers = std::make_shared<std::atomic<std::uint64_t>>(0);
+  /// What connections ask before they give a request that may have been sent to another one, and before they call its
+  /// outcome unknown. Must not throw.
+  repeat_rule may_repeat = safe_to_repeat;
   /// Seed of every jitter, so that tests repeat.
   std::uint64_t seed = 0;
 

@@ -64,6 +64,12 @@ void stub_connection::sleep() {
   if (fd_ >= 0) loop_.forget(fd_);
 }
 
+void stub_connection::go_dark() {
+  if (fd_ < 0) return;
+  lose_packets_to(fd_);
+  dark_ = true;
+}
+
 void stub_connection::wake() {
   if (fd_ < 0) return;
   asleep_ = false;

@@ -42,6 +42,9 @@ class stub_connection : public std::enable_shared_from_this<stub_connection> {
   void send_now(const std::string& bytes);
   /// Closes now, at the latest when what was sent is out.
   void end(ending how);
+  /// From now on whatever the client sends is lost, unacknowledged.
+  void go_dark();
+  bool dark() const noexcept { return dark_; }
   /// Neither reads nor writes until wake().
   void sleep();
   void wake();
@@ -92,6 +95,7 @@ class stub_connection : public std::enable_shared_from_this<stub_connection> {
   bool swallowing_ = false;  ///< a handshake that is never answered
   bool dumb_ = false;        ///< sends no more
   bool asleep_ = false;
+  bool dark_ = false;
   bool in_turn_ = false;  ///< reading: answers are sent together at the end
   bool pausing_ = false;  ///< between two slices
   ending ending_ = ending::none;

@@ -218,6 +218,10 @@ void stub_directory::ended(std::uint64_t number) {
 
 void stub_directory::admit(int fd) {
   const std::uint64_t number = ++accepted_;
+  {
+    std::lock_guard lock(guard_);
+    if (arrivals_.size() < most_requests) arrivals_.push_back(std::chrono::steady_clock::now());
+  }
   if (reset_newcomers_) return close_with_reset(fd);
   stub_connection::host& self = *this;
   const auto connection = std::make_shared<stub_connection>(loop_, self, fd, number);
@@ -271,6 +275,16 @@ void stub_directory::ignore_connects() {
 
 void stub_directory::reset_newcomers(bool on) { reset_newcomers_ = on; }
 
+void stub_directory::go_dark() {
+  for_each([](stub_connection& c) { c.go_dark(); });
+}
+
+void stub_directory::end_dark() {
+  for_each([](stub_connection& c) {
+    if (c.dark()) c.end(ending::reset);
+  });
+}
+
 void stub_directory::close_all() {
   for_each([](stub_connection& c) { c.end(ending::close); });
 }
@@ -298,6 +312,12 @@ std::uint64_t stub_directory::count(operation kind) const {
 
 std::uint64_t stub_directory::connections() const { return accepted_; }
 std::uint64_t stub_directory::open_connections() const { return open_; }
+
+std::vector<std::chrono::steady_clock::time_point> stub_directory::arrivals() const {
+  std::lock_guard lock(guard_);
+  return arrivals_;
+}
+
 std::uint64_t stub_directory::protocol_errors() const { return protocol_errors_; }
 
 std::vector<bind_note> stub_directory::binds() const {

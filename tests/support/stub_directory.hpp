@@ -80,6 +80,10 @@ class stub_directory : private stub_connection::host {
   void ignore_connects();
   /// New connections are reset as soon as they are accepted.
   void reset_newcomers(bool on);
+  /// What clients send on the connections that are open now is lost in the kernel, unacknowledged, ends too: as behind
+  /// a cable that was pulled out. New connections work. The dark ones stay open here until end_dark().
+  void go_dark();
+  void end_dark();
   void close_all();
   void reset_all();
   void send_to_all(const std::string& bytes);
@@ -89,7 +93,9 @@ class stub_directory : private stub_connection::host {
   // --- What was seen.
 
   std::uint64_t count(operation kind) const;
-  std::uint64_t connections() const;       ///< accepted since the beginning
+  std::uint64_t connections() const;  ///< accepted since the beginning
+  /// When each connection was accepted, the first 100 000.
+  std::vector<std::chrono::steady_clock::time_point> arrivals() const;
   std::uint64_t open_connections() const;  ///< open now
   /// The most that were open at once, counted whenever a connection's first request comes: those that the client has
   /// closed do not count, even when their end was not read yet.
@@ -127,6 +133,7 @@ class stub_directory : private stub_connection::host {
   std::vector<bind_note> binds_;
   std::vector<directory_request> requests_;
   std::map<std::uint64_t, std::string> identities_;
+  std::vector<std::chrono::steady_clock::time_point> arrivals_;
   std::string plain_;
 
   std::atomic<std::uint64_t> accepted_{0}, open_{0}, most_open_{0}, protocol_errors_{0};

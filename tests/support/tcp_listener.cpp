@@ -2,6 +2,7 @@
 #include "support/tcp_listener.hpp"
 
 #include <arpa/inet.h>
+#include <linux/filter.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -39,6 +40,13 @@ void close_with_reset(int fd) {
   const linger at_once{1, 0};
   ::setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
   ::close(fd);
+}
+
+void lose_packets_to(int fd) {
+  sock_filter accept_nothing{BPF_RET | BPF_K, 0, 0, 0};
+  const sock_fprog program{1, &accept_nothing};
+  if (::setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program) != 0)
+    throw std::system_error(errno, std::generic_category(), "attaching a packet filter");
 }
 
 tcp_listener::tcp_listener(event_loop& loop, accepted told) : loop_(loop), told_(std::move(told)) {}

@@ -8,6 +8,10 @@ namespace understudy::test {
 /// Closes `fd` so that the peer sees a reset (RST) instead of an end (FIN).
 void close_with_reset(int fd);
 
+/// From now on the kernel drops every packet that comes for `fd`, as if it had been lost on its way: nothing is
+/// acknowledged any more.
+void lose_packets_to(int fd);
+
 /// Listens on a reserved port; used on its loop's thread, but for port().
 class tcp_listener {
  public:

@@ -304,3 +304,25 @@ BOOST_AUTO_TEST_CASE(thousands_of_pipelined_requests_are_all_answered) {
   for (int i = 1; i <= 5000; ++i) BOOST_REQUIRE(decode_answer(client.read_message()).id == i);
   BOOST_TEST(stub.count(operation::compare) == 5000u);
 }
+
+BOOST_AUTO_TEST_CASE(what_is_sent_into_the_dark_is_lost_until_the_end) {
+  stub_directory stub;
+  raw_client before(stub.port());
+  BOOST_TEST(ask(before, bind_message(1, "cn=service", "x")).code == 0);
+  stub.go_dark();
+  before.send(bind_message(2, "cn=service", "x"));
+  before.read_some(a_moment);
+  BOOST_TEST((before.last() == read_end::nothing));
+  raw_client after(stub.port());
+  BOOST_TEST(ask(after, bind_message(1, "cn=other", "x")).code == 0);
+  BOOST_TEST(stub.count(operation::bind) == 2u);
+  BOOST_TEST(stub.open_connections() == 2u);
+  stub.end_dark();
+  before.read_some();
+  BOOST_TEST((before.last() == read_end::reset));
+  BOOST_TEST(ask(after, bind_message(2, "cn=other", "x")).code == 0);
+  BOOST_TEST(stub.open_connections() == 1u);
+  const auto arrivals = stub.arrivals();
+  BOOST_TEST_REQUIRE(arrivals.size() == 2u);
+  BOOST_TEST((arrivals[0] <= arrivals[1]));
+}

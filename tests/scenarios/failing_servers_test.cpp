@@ -1,7 +1,6 @@
-// Scenarios 1, 2, 8, 10: servers that pause, die, are overloaded, or are all gone.
-#include "scenarios/scenario.hpp"
+// Scenarios 1, 2, 3: servers that pause, die, or say goodbye before they go.
+#include "scenarios/evidence.hpp"
 
-#include <sys/resource.h>
 #include <boost/test/unit_test.hpp>
 
 using namespace understudy;
@@ -10,73 +9,174 @@ using namespace std::chrono_literals;
 
 namespace {
 
-double cpu_seconds() {
-  rusage u{};
-  ::getrusage(RUSAGE_SELF, &u);
-  return static_cast<double>(u.ru_utime.tv_sec + u.ru_stime.tv_sec) +
-         static_cast<double>(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
+/// The share of `server` in a part of a history.
+double share(const std::vector<background_load::served>& all, std::size_t from, std::size_t to,
+             const std::string& server) {
+  const auto begin = all.begin();
+  const auto count = std::count_if(begin + static_cast<std::ptrdiff_t>(from), begin + static_cast<std::ptrdiff_t>(to),
+                                   [&](const auto& one) { return one.server == server; });
+  return static_cast<double>(count) / static_cast<double>(to - from);
+}
+
+/// True when the latest reads all came from `server`.
+bool serves_alone(const background_load& load, const std::string& server) {
+  constexpr std::size_t enough = 300;
+  const auto all = load.history();
+  return all.size() > enough && share(all, all.size() - enough, all.size(), server) == 1;
+}
+
+std::uint64_t unknown_outcomes(const background_load& load) {
+  const auto failures = load.failures();
+  const auto found = failures.find(errc::outcome_unknown);
+  return found == failures.end() ? 0 : found->second;
 }
 
 }  // namespace
 
-BOOST_AUTO_TEST_CASE(scenario_01_a_paused_server_costs_about_a_second) {
+BOOST_AUTO_TEST_CASE(scenario_01_a_paused_server_costs_its_readers_a_second_and_a_half_at_most) {
   leak_guard leaks;
   slapd a, b;
   connection_manager manager(quick_settings({server_at(a.port(), 1), server_at(b.port(), 2)}));
   BOOST_TEST_REQUIRE(manager.connect().connected);
-  background_load reads(manager, 16);
-  BOOST_TEST_REQUIRE(eventually([&] { return reads.succeeded() > 200; }));
-
-  a.pause();
-  const auto write = manager.async_modify(replace_description(user_dn(1), "while paused"), {4s});
-  (void)write;
-  BOOST_TEST(eventually([&] { return server_in(manager.snapshot(), a.port()).breaker != breaker_state::closed; }));
-  BOOST_TEST(eventually([&] { return reads.by_server().count(name_of(b.port())) > 0; }));
-  a.resume();
-  BOOST_TEST(reads.finish());
-  BOOST_TEST(reads.failures().empty(), reads.example());
+  // The machine may be busy with other things just then: the best of a few pauses counts, and no read of any may fail.
+  duration best = 1h;
+  for (int round = 0; round < 5 && best > 1500ms; ++round) {
+    background_load reads(manager, 16);
+    BOOST_TEST_REQUIRE(eventually([&] { return reads.by_server().count(name_of(a.port())) > 0; }));
+    reads.forget();
+    a.pause();
+    BOOST_TEST(eventually([&] { return breaker_of(manager, a.port()) != breaker_state::closed; }));
+    BOOST_TEST(eventually([&] { return reads.by_server().count(name_of(b.port())) > 0; }));
+    best = std::min(best, reads.longest());
+    a.resume();
+    BOOST_TEST(reads.finish());
+    BOOST_TEST(reads.failures().empty(), reads.example());
+    check_recovery(manager, {a, b});
+  }
+  BOOST_TEST((best <= 1500ms), "the longest read took " << std::chrono::duration_cast<milliseconds>(best).count());
+  BOOST_TEST((best > 100ms), "nothing was in flight when the server paused");
   end_scenario(manager, {a, b});
 }
 
-BOOST_AUTO_TEST_CASE(scenario_01_a_write_caught_by_a_pause_ends_as_outcome_unknown) {
+BOOST_AUTO_TEST_CASE(scenario_01_writes_caught_by_a_pause_are_unknown_and_later_ones_go_elsewhere) {
   leak_guard leaks;
-  stub_directory a, b;
+  slapd a, b;
   connection_manager manager(quick_settings({server_at(a.port(), 1), server_at(b.port(), 2)}));
   BOOST_TEST_REQUIRE(manager.connect().connected);
-  a.disturb(operation::modify, {.silent = true}, 1);
-  a.disturb_all({.silent = true});
-  const auto began = std::chrono::steady_clock::now();
-  auto write = manager.async_modify(replace_description(user_dn(1), "x"), {5s});
-  auto read = manager.async_search(search_for("(uid=user1)"), {20s});
-  const auto read_outcome = read.get();
-  BOOST_TEST_REQUIRE(static_cast<bool>(read_outcome), why(read_outcome));
-  BOOST_TEST(read_outcome->server == name_of(b.port()));
-  const auto write_outcome = write.get();
-  BOOST_TEST(write_outcome.code() == errc::outcome_unknown);
-  BOOST_TEST(write_outcome.error()->message.find("modify") != std::string::npos, write_outcome.error()->message);
-  BOOST_TEST((std::chrono::steady_clock::now() - began < 15s));
-  BOOST_TEST(a.count(operation::modify) + b.count(operation::modify) == 1u);
-  const auto later = manager.try_modify(replace_description(user_dn(1), "y"), {5s});
-  BOOST_TEST_REQUIRE(static_cast<bool>(later), why(later));
-  BOOST_TEST(later->server == name_of(b.port()));
+  background_load writes(manager, 4, numbered_write, 8s);
+  BOOST_TEST_REQUIRE(eventually([&] { return writes.succeeded() > 50; }));
+  a.pause();
+  BOOST_TEST(eventually([&] { return writes.by_server().count(name_of(b.port())) > 0; }));
+  // The pool ends what is silent as soon as the breaker opens: long before the deadline.
+  BOOST_TEST(eventually([&] { return unknown_outcomes(writes) > 0; }));
+  BOOST_TEST((writes.longest() < 8s));
+  a.resume();
+  BOOST_TEST(writes.finish());
+  for (const auto& [code, count] : writes.failures())
+    BOOST_TEST((code == errc::outcome_unknown), count << " writes: " << writes.example());
+  BOOST_TEST(writes.example().find("modify") != std::string::npos, writes.example());
+  BOOST_TEST(writes.example().find(name_of(a.port())) != std::string::npos, writes.example());
+  check_recovery(manager, {a, b});
+  check_carried_out_once({&a, &b}, writes.succeeded(), unknown_outcomes(writes));
+  end_scenario(manager, {a, b});
+}
+
+BOOST_AUTO_TEST_CASE(scenario_01_a_write_caught_by_a_pause_ends_at_its_deadline_at_the_latest) {
+  leak_guard leaks;
+  stub_directory a;
+  // Nothing but the deadline can end it.
+  auto all = quick_settings({server_at(a.port())});
+  all.breaker.suspect_after = 60s;
+  connection_manager manager(all);
+  BOOST_TEST_REQUIRE(manager.connect().connected);
+  a.disturb(operation::modify, {.silent = true});
+  const auto caught = manager.try_modify(replace_description(user_dn(1), "x"), {500ms});
+  BOOST_TEST_REQUIRE((caught.code() == errc::outcome_unknown), why(caught));
+  BOOST_TEST(caught.error()->message.find("modify") != std::string::npos, caught.error()->message);
+  BOOST_TEST(caught.error()->server == name_of(a.port()));
+  BOOST_TEST(a.count(operation::modify) == 1u);
   a.forget_rules();
+  end_scenario(manager, {a});
+}
+
+BOOST_AUTO_TEST_CASE(scenario_01_a_continued_server_serves_after_the_hold_down_and_along_a_ramp) {
+  leak_guard leaks;
+  slapd a, b;
+  auto all = quick_settings({server_at(a.port(), 1), server_at(b.port(), 2)});
+  all.failover.hold_down = 1s;
+  all.failover.ramp = 3s;
+  connection_manager manager(all);
+  BOOST_TEST_REQUIRE(manager.connect().connected);
+  const auto preferred = name_of(a.port());
+  background_load reads(manager, 4);
+  a.pause();
+  BOOST_TEST_REQUIRE(eventually([&] { return serves_alone(reads, name_of(b.port())); }));
+  reads.forget();
+  a.resume();
+  time_point last_seen_down{};
+  BOOST_TEST_REQUIRE(eventually([&] {
+    const auto now = std::chrono::steady_clock::now();
+    if (breaker_of(manager, a.port()) == breaker_state::closed) return true;
+    last_seen_down = now;
+    return false;
+  }));
+  BOOST_TEST(eventually([&] { return serves_alone(reads, preferred); }));
+  const auto history = reads.history();
+  BOOST_TEST(reads.finish());
+  BOOST_TEST(reads.failures().empty(), reads.example());
+
+  const auto is_preferred = [&](const auto& one) { return one.server == preferred; };
+  const auto first = std::find_if(history.begin(), history.end(), is_preferred);
+  BOOST_TEST_REQUIRE((first != history.end()));
+  BOOST_TEST((first->ended - last_seen_down >= all.failover.hold_down), "it served before the hold-down was over");
+  const auto last = std::find_if_not(history.rbegin(), history.rend(), is_preferred).base();
+  BOOST_TEST_REQUIRE((last - first > 100), "only " << last - first << " reads were shared: no ramp");
+  const auto from = static_cast<std::size_t>(first - history.begin());
+  const auto to = static_cast<std::size_t>(last - history.begin());
+  const auto third = (to - from) / 3;
+  const auto early = share(history, from, from + third, preferred), late = share(history, to - third, to, preferred);
+  BOOST_TEST(early < late, "its share went from " << early << " to " << late);
   end_scenario(manager, {a, b});
 }
 
 BOOST_AUTO_TEST_CASE(scenario_02_a_killed_server_costs_no_read) {
   leak_guard leaks;
   slapd a, b;
-  connection_manager manager(quick_settings({server_at(a.port(), 1), server_at(b.port(), 2)}));
+  auto all = quick_settings({server_at(a.port(), 1), server_at(b.port(), 2)});
+  // Only the end of the connection itself can be what is seen.
+  all.breaker.suspect_after = 15s;
+  all.failover.health_check_interval = 15s;
+  connection_manager manager(all);
   BOOST_TEST_REQUIRE(manager.connect().connected);
   background_load reads(manager, 64);
   BOOST_TEST_REQUIRE(eventually([&] { return reads.succeeded() > 500; }));
+  reads.forget();
   a.kill9();
   BOOST_TEST(eventually([&] { return reads.by_server().count(name_of(b.port())) > 0; }));
   const auto so_far = reads.succeeded();
   BOOST_TEST(eventually([&] { return reads.succeeded() > so_far + 500; }));
   BOOST_TEST(reads.finish());
   BOOST_TEST(reads.failures().empty(), reads.example());
+  BOOST_TEST((reads.longest() < 10s));
   a.start();
+  end_scenario(manager, {a, b});
+}
+
+BOOST_AUTO_TEST_CASE(scenario_02_writes_cut_off_by_a_kill_are_carried_out_once_or_unknown) {
+  leak_guard leaks;
+  slapd a, b;
+  connection_manager manager(quick_settings({server_at(a.port(), 1), server_at(b.port(), 2)}));
+  BOOST_TEST_REQUIRE(manager.connect().connected);
+  background_load writes(manager, 32, numbered_write);
+  BOOST_TEST_REQUIRE(eventually([&] { return writes.succeeded() > 200; }));
+  a.kill9();
+  BOOST_TEST(eventually([&] { return writes.by_server().count(name_of(b.port())) > 0; }));
+  BOOST_TEST(writes.finish());
+  for (const auto& [code, count] : writes.failures())
+    BOOST_TEST((code == errc::outcome_unknown), count << " writes: " << writes.example());
+  a.start();
+  check_recovery(manager, {a, b});
+  check_carried_out_once({&a, &b}, writes.succeeded(), unknown_outcomes(writes));
   end_scenario(manager, {a, b});
 }
 
@@ -105,78 +205,64 @@ BOOST_AUTO_TEST_CASE(scenario_02_a_write_cut_off_is_not_sent_twice) {
   end_scenario(manager, {a, b});
 }
 
-BOOST_AUTO_TEST_CASE(scenario_08_five_busy_answers_open_the_breaker_without_a_reconnect) {
+BOOST_AUTO_TEST_CASE(scenario_03_after_a_goodbye_what_runs_is_finished_and_the_breaker_stays_closed) {
   leak_guard leaks;
   stub_directory a, b;
   auto all = quick_settings({server_at(a.port(), 1), server_at(b.port(), 2)});
-  all.breaker.open_base = 2s;
-  all.breaker.open_cap = 2s;
-  all.failover.health_check_interval = 30s;
+  // As many failures as connections would open it.
+  all.breaker.circuit_breaker_threshold = 2;
   connection_manager manager(all);
   BOOST_TEST_REQUIRE(manager.connect().connected);
-  BOOST_TEST_REQUIRE(eventually([&] { return server_in(manager.snapshot(), a.port()).pool.now.idle >= 2u; }));
-  const auto connections = a.connections();
-  const auto binds = a.binds().size();
-  a.on(operation::search, reply{{.code = result_code::busy}, {}});
-  for (int i = 0; i < 20; ++i) {
-    const auto answer = manager.try_search(search_for("(uid=user1)"), {10s});
-    BOOST_TEST(static_cast<bool>(answer), why(answer));
+  BOOST_TEST_REQUIRE(eventually([&] { return ready_connections(manager, a.port()) >= 2; }));
+  const auto is_slow = [](const directory_request& r) { return r.filter == "(uid=slow)"; };
+  const auto slowly = [&a](const directory_request& r) { return reply{a.usual(r).what, {.delay = 700ms}}; };
+  a.when(is_slow, slowly);
+  const auto slow_ones = [&](const stub_directory& at) {
+    const auto all_of_them = at.requests(operation::search);
+    return std::count_if(all_of_them.begin(), all_of_them.end(), is_slow);
+  };
+  std::vector<std::future<outcome>> running;
+  for (int i = 0; i < 8; ++i) running.push_back(manager.async_search(search_for("(uid=slow)"), {20s}));
+  BOOST_TEST_REQUIRE(eventually([&] { return slow_ones(a) == 8; }));
+  background_load reads(manager, 8);
+
+  const auto old_ones = a.identities();
+  a.send_to_all(encode_notice_of_disconnection(52, "going down"));
+  for (auto& one : running) {
+    const auto answer = one.get();
+    BOOST_TEST_REQUIRE(static_cast<bool>(answer), why(answer));
+    BOOST_TEST(answer->server == name_of(a.port()));
   }
-  const auto seen = server_in(manager.snapshot(), a.port());
-  BOOST_TEST(seen.breaker != breaker_state::closed);
-  BOOST_TEST(seen.breaker_opened == 1u);
-  BOOST_TEST(a.connections() == connections);
-  BOOST_TEST(a.binds().size() == binds);
-  a.forget_rules();
+  BOOST_TEST(slow_ones(a) == 8);
+  BOOST_TEST(slow_ones(b) == 0);
+  BOOST_TEST(eventually([&] {
+    const auto open = a.identities();
+    return std::none_of(old_ones.begin(), old_ones.end(), [&](const auto& one) { return open.count(one.first) > 0; });
+  }));
+  BOOST_TEST(eventually([&] { return ready_connections(manager, a.port()) >= 2; }));
+  BOOST_TEST(server_in(manager.snapshot(), a.port()).breaker_opened == 0u);
+  BOOST_TEST(breaker_of(manager, a.port()) == breaker_state::closed);
+
+  a.stop();
+  BOOST_TEST(eventually([&] { return server_in(manager.snapshot(), a.port()).breaker_opened == 1u; }));
+  BOOST_TEST(reads.finish());
+  BOOST_TEST(reads.failures().empty(), reads.example());
+  a.start();
   end_scenario(manager, {a, b});
 }
 
-BOOST_AUTO_TEST_CASE(scenario_10_the_third_server_serves_when_two_are_down) {
+BOOST_AUTO_TEST_CASE(scenario_03_a_real_server_stopped_politely_costs_no_read) {
   leak_guard leaks;
-  stub_directory a, b, c;
-  connection_manager manager(quick_settings({server_at(a.port(), 1), server_at(b.port(), 2), server_at(c.port(), 3)}));
+  slapd a, b;
+  connection_manager manager(quick_settings({server_at(a.port(), 1), server_at(b.port(), 2)}));
   BOOST_TEST_REQUIRE(manager.connect().connected);
+  background_load reads(manager, 32);
+  BOOST_TEST_REQUIRE(eventually([&] { return reads.succeeded() > 500; }));
   a.stop();
-  b.stop();
-  const auto answer = manager.try_search(search_for("(uid=user1)"), {10s});
-  BOOST_TEST_REQUIRE(static_cast<bool>(answer), why(answer));
-  BOOST_TEST(answer->server == name_of(c.port()));
-  BOOST_TEST(eventually([&] { return manager.snapshot().active_priority == 3; }));
+  const auto so_far = reads.succeeded();
+  BOOST_TEST(eventually([&] { return reads.succeeded() > so_far + 500; }));
+  BOOST_TEST(reads.finish());
+  BOOST_TEST(reads.failures().empty(), reads.example());
   a.start();
-  b.start();
-  BOOST_TEST(eventually([&] { return manager.snapshot().active_priority == 1; }));
-  end_scenario(manager, {a, b, c});
-}
-
-BOOST_AUTO_TEST_CASE(scenario_10_all_down_is_said_at_once_and_costs_nothing) {
-  leak_guard leaks;
-  stub_directory a, b;
-  auto all = quick_settings({server_at(a.port(), 1), server_at(b.port(), 2)});
-  all.breaker.open_base = 1s;
-  connection_manager manager(all);
-  BOOST_TEST_REQUIRE(manager.connect().connected);
-  a.stop();
-  b.stop();
-  BOOST_TEST(eventually([&] {
-    (void)manager.try_search(search_for("(uid=user1)"), {2s});
-    const auto now = manager.snapshot();
-    return now.servers[0].breaker == breaker_state::open && now.servers[1].breaker == breaker_state::open;
-  }));
-  outcome refused = manager.try_search(search_for("(uid=user1)"), {10s});
-  // A half-open moment may let one through to find out; the rule is about the open state.
-  eventually([&] {
-    refused = manager.try_search(search_for("(uid=user1)"), {10s});
-    return refused.code() == errc::breaker_open || refused.code() == errc::no_server;
-  });
-  BOOST_TEST((refused.code() == errc::breaker_open || refused.code() == errc::no_server));
-  BOOST_TEST(refused.error()->retry_after.has_value());
-  BOOST_TEST(refused.error()->message.find(name_of(a.port())) != std::string::npos, refused.error()->message);
-  BOOST_TEST(refused.error()->message.find(name_of(b.port())) != std::string::npos, refused.error()->message);
-
-  const auto before = cpu_seconds();
-  BOOST_TEST(holds_for([&] { return !manager.is_connected(); }, 1s));
-  BOOST_TEST(cpu_seconds() - before < 0.5, "down servers keep a core busy");
-  a.start();
-  b.start();
   end_scenario(manager, {a, b});
 }

@@ -86,13 +86,14 @@ void background_load::send() {
 }
 
 void background_load::note(const outcome& what, time_point began) {
-  const auto took = std::chrono::steady_clock::now() - began;
+  const auto ended = std::chrono::steady_clock::now();
   const std::lock_guard lock(guard_);
   ++outcomes_;
-  longest_ = std::max(longest_, took);
+  longest_ = std::max<duration>(longest_, ended - began);
   if (what) {
     ++succeeded_;
     ++by_server_[what->server];
+    history_.push_back({what->server, began, ended});
   } else {
     ++failures_[what.code()];
     if (example_.empty()) example_ = describe(*what.error());
@@ -131,11 +132,16 @@ std::map<std::string, std::uint64_t> background_load::by_server() const {
 void background_load::forget() {
   const std::lock_guard lock(guard_);
   by_server_.clear();
+  history_.clear();
   longest_ = {};
 }
 duration background_load::longest() const {
   const std::lock_guard lock(guard_);
   return longest_;
+}
+std::vector<background_load::served> background_load::history() const {
+  const std::lock_guard lock(guard_);
+  return history_;
 }
 std::string background_load::example() const {
   const std::lock_guard lock(guard_);

@@ -53,6 +53,12 @@ class background_load {
   void forget();
   /// The longest that one request took.
   duration longest() const;
+  /// Every success since the last call of forget(), in the order of their coming.
+  struct served {
+    std::string server;
+    time_point began, ended;
+  };
+  std::vector<served> history() const;
   /// One failure, described; empty when there was none.
   std::string example() const;
 
@@ -69,6 +75,7 @@ class background_load {
   std::uint64_t requests_ = 0, outcomes_ = 0, succeeded_ = 0;
   std::map<errc, std::uint64_t> failures_;
   std::map<std::string, std::uint64_t> by_server_;
+  std::vector<served> history_;
   duration longest_{};
   std::string example_;
 };

@@ -1,0 +1,141 @@
+// Scenario 10: two of three servers are down, then all of them.
+#include "scenarios/evidence.hpp"
+
+#include <sys/resource.h>
+#include <boost/test/unit_test.hpp>
+
+using namespace understudy;
+using namespace understudy::test;
+using namespace std::chrono_literals;
+
+namespace {
+
+double cpu_seconds() {
+  rusage u{};
+  ::getrusage(RUSAGE_SELF, &u);
+  return static_cast<double>(u.ru_utime.tv_sec + u.ru_stime.tv_sec) +
+         static_cast<double>(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
+}
+
+/// From now on the server resets every connection: down, but able to count who tries.
+void take_down(stub_directory& server) {
+  server.reset_newcomers(true);
+  server.reset_all();
+}
+
+/// Waits until every breaker is open.
+bool all_open(const connection_manager& manager) {
+  const auto now = manager.snapshot();
+  return std::all_of(now.servers.begin(), now.servers.end(),
+                     [](const auto& server) { return server.breaker == breaker_state::open; });
+}
+
+/// end_scenario() when `a` and `b` are equally preferred: each has to serve when the other may not.
+void end_scenario_of_equals(connection_manager& manager, stub_directory& a, stub_directory& b, stub_directory& c) {
+  for (auto* other : {&a, &b})
+    BOOST_TEST(eventually([&] { return breaker_of(manager, other->port()) == breaker_state::closed; }));
+  BOOST_TEST(manager.suspend(name_of(a.port())));
+  check_recovery(manager, {b, c});
+  BOOST_TEST(manager.resume(name_of(a.port())));
+  BOOST_TEST(manager.suspend(name_of(b.port())));
+  end_scenario(manager, {a, b, c});
+}
+
+bool is_refusal(const outcome& answer) {
+  return answer.code() == errc::breaker_open || answer.code() == errc::no_server;
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(scenario_10_the_third_server_serves_when_two_are_down) {
+  leak_guard leaks;
+  stub_directory a, b, c;
+  connection_manager manager(quick_settings({server_at(a.port(), 1), server_at(b.port(), 1), server_at(c.port(), 2)}));
+  BOOST_TEST_REQUIRE(manager.connect().connected);
+  background_load reads(manager, 16);
+  BOOST_TEST_REQUIRE(eventually([&] { return reads.by_server().size() == 2u; }));
+  BOOST_TEST((manager.snapshot().active_priority == 1));
+  a.stop();
+  b.stop();
+  BOOST_TEST(eventually([&] { return reads.by_server().count(name_of(c.port())) > 0; }));
+  BOOST_TEST(eventually([&] { return manager.snapshot().active_priority == 2; }));
+  BOOST_TEST(reads.finish());
+  BOOST_TEST(reads.failures().empty(), reads.example());
+  a.start();
+  b.start();
+  BOOST_TEST(eventually([&] { return manager.snapshot().active_priority == 1; }));
+  end_scenario_of_equals(manager, a, b, c);
+}
+
+BOOST_AUTO_TEST_CASE(scenario_10_all_down_is_said_at_once_with_causes_and_when_to_come_again) {
+  leak_guard leaks;
+  stub_directory a, b, c;
+  auto all = quick_settings({server_at(a.port(), 1), server_at(b.port(), 1), server_at(c.port(), 2)});
+  all.breaker.open_base = 2s;
+  all.breaker.open_cap = 2s;
+  connection_manager manager(all);
+  BOOST_TEST_REQUIRE(manager.connect().connected);
+  for (auto* stub : {&a, &b, &c}) stub->stop();
+  BOOST_TEST_REQUIRE(eventually([&] {
+    (void)manager.try_search(search_for("(uid=user1)"), {2s});
+    return all_open(manager);
+  }));
+  // A half-open moment may let one through to find out; the rule is about the open state.
+  std::vector<duration> spans;
+  outcome refused = manager.try_search(search_for("(uid=user1)"), {10s});
+  BOOST_TEST(eventually([&] {
+    const auto began = std::chrono::steady_clock::now();
+    auto answer = manager.try_search(search_for("(uid=user1)"), {10s});
+    if (is_refusal(answer)) {
+      spans.push_back(std::chrono::steady_clock::now() - began);
+      refused = std::move(answer);
+    }
+    return spans.size() == 400;
+  }));
+  BOOST_TEST_REQUIRE(is_refusal(refused), why(refused));
+  BOOST_TEST(refused.error()->retry_after.has_value());
+  for (auto* stub : {&a, &b, &c})
+    BOOST_TEST(refused.error()->message.find(name_of(stub->port())) != std::string::npos, refused.error()->message);
+  BOOST_TEST(refused.error()->message.find("since it failed at ") != std::string::npos, refused.error()->message);
+  BOOST_TEST(refused.error()->message.find("refused") != std::string::npos, refused.error()->message);
+  const auto middle = spans.begin() + static_cast<std::ptrdiff_t>(spans.size() / 2);
+  std::nth_element(spans.begin(), middle, spans.end());
+  BOOST_TEST((*middle <= 10ms), std::chrono::duration_cast<std::chrono::microseconds>(*middle).count()
+                                    << " us in the median");
+
+  const auto before = cpu_seconds();
+  BOOST_TEST(holds_for([&] { return !manager.is_connected(); }, 1s));
+  BOOST_TEST(cpu_seconds() - before < 0.5, "down servers keep a core busy");
+  for (auto* stub : {&a, &b, &c}) stub->start();
+  end_scenario_of_equals(manager, a, b, c);
+}
+
+BOOST_AUTO_TEST_CASE(scenario_10_callers_of_dead_servers_make_no_storm_of_connects_and_are_served_again) {
+  leak_guard leaks;
+  stub_directory a, b;
+  auto all = quick_settings({server_at(a.port(), 1), server_at(b.port(), 2)});
+  all.failover.health_check_interval = 500ms;
+  connection_manager manager(all);
+  BOOST_TEST_REQUIRE(manager.connect().connected);
+  take_down(a);
+  take_down(b);
+  background_load callers(manager, 32, {}, 2s);
+  BOOST_TEST_REQUIRE(eventually([&] { return all_open(manager); }));
+  const auto failures_before = callers.outcomes();
+  const auto before = a.connections() + b.connections();
+  BOOST_TEST(holds_for([&] { return callers.succeeded() == 0; }, 4s));
+  const auto connects = a.connections() + b.connections() - before;
+  // For each server: a probe every half second while it is open, a few more around each half-open moment.
+  BOOST_TEST(connects >= 4u, "nobody looks for the servers any more");
+  BOOST_TEST(connects <= 60u);
+  BOOST_TEST(callers.outcomes() - failures_before > 20 * connects, "too few calls to tell a trickle from a storm");
+
+  a.reset_newcomers(false);
+  b.reset_newcomers(false);
+  const auto up_since = std::chrono::steady_clock::now();
+  BOOST_TEST(eventually([&] { return callers.succeeded() > 0; }));
+  // open_cap and its jitter, a probe's interval, and time for slow machines.
+  BOOST_TEST((std::chrono::steady_clock::now() - up_since < all.breaker.open_cap * 6 / 5 + 500ms + 5s));
+  BOOST_TEST(callers.finish());
+  end_scenario(manager, {a, b});
+}

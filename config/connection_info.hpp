@@ -27,6 +27,9 @@ struct connection_info {
   std::uint16_t port = 389;  ///< 636 when use_ssl is set and no port is given in a file or URI
   /// "ldap://h:p", "ldaps://h:p" or "ldapi://%2Fpath": replaces host, port and use_ssl when set.
   std::string uri;
+  /// "_ldap._tcp.example.com": stands for all servers that these SRV records (RFC 2782) name; replaces host, port, uri,
+  /// priority and weight. Alone in its settings.
+  std::string srv;
   std::string bind_dn;  ///< empty: anonymous, no bind is sent
   secret password;
   /// Other sources of the password; at most one of these and `password`. Read on a worker, never on the hot path.
@@ -46,6 +49,7 @@ struct connection_info {
   std::string client_cert_path;
   std::string client_key_path;
   int priority = 1;  ///< lower is preferred; equal ones share load
+  int weight = 1;    ///< share of that load, compared with the others'; 0: hardly any
   server_role role = server_role::read_write;
 
   /// Checks every field and their combinations; reports all problems together.

@@ -71,6 +71,45 @@ places: `pool_size` (10), `max_pool_size` (50), `pool_timeout` (60 s) describe o
   options; one made from `settings` uses `settings::pool`.
 - A minimum that nobody gave follows a smaller maximum down.
 
+## Servers from DNS
+
+With `srv` in `[ldap]`, in place of `host`, `uri` and `[[ldap.servers]]`, the servers are those that the SRV records of that
+name list (RFC 2782):
+
+```toml
+[ldap]
+srv = "_ldap._tcp.example.com"
+use_tls = true
+ca_cert_path = "/etc/ssl/certs/ldap-ca.pem"
+```
+
+- A record's target and port are a server, its priority is that server's `priority`, its weight that server's `weight`;
+  everything else comes from `[ldap]`. At most 32 servers are taken, the best ones. The target "." says that the domain
+  does not offer the service.
+- The records are looked up again when their time to live is over, but not within 30 s and after 1 h at the latest, and
+  when every server is down. Servers that are new are added, those that are gone are drained, the rest is left alone.
+- When a look-up fails or finds nothing, the servers stay as they are; the log says so once. At start there are none yet:
+  requests fail at once with an error that names the record and the cause, and the look-up is repeated after 1 s, 2 s …
+  60 s.
+- The name that a certificate is checked against is the target of the record. **Plain DNS is not authenticated:** who can
+  forge its answers chooses the servers, and their names. Use TLS with `ca_cert_path` set to an authority of your own,
+  which signs only your directory servers.
+
+The addresses of a server's name are looked up for every new connection (an answer serves for 5 s; the old one serves on
+when a look-up fails), and every address is tried. Connections move to a changed address as they age (`pool.max_lifetime`).
+
+## Changing settings while running
+
+`connection_manager::reload()` and `reload_file()` check the new settings, report every problem and change nothing if there
+is one. Otherwise what "Reload" marks with yes takes effect without losing a request:
+
+- A server is known by its host and port. A new one is added; one that is gone gets nothing new, finishes what runs and waits
+  for lent connections for `limits.drain_timeout`, then its connections close. One that stays keeps its connections.
+- Pools grow at once; they shrink by closing what idles, and what is in use when it comes free.
+- Connections that were made with other values (identity, source of the password, encryption, `timeout`, `max_retries`,
+  `slow_call`, `suspect_after`, sizes of results and messages) are replaced one by one within seconds, the new one first.
+- Options that take a restart keep their value and are reported.
+
 ## What is wrong
 
 All problems are reported together, each as `FILE:LINE:COLUMN: key: what is wrong`; in JSON the place is
@@ -91,6 +130,7 @@ constexpr std::string_view sample_head =
 constexpr std::string_view sample_common[] = {"bind_dn", "password", "use_tls"};
 constexpr std::string_view sample_servers = R"(
 # One table a server, each with any key of [ldap]. Lower priority numbers are preferred, equal ones share the load.
+# Where DNS lists the servers, srv = "_ldap._tcp.example.com" in [ldap] stands for all of these tables.
 [[ldap.servers]]
 host = "ldap1.example.com"
 priority = 1
@@ -99,7 +139,7 @@ priority = 1
 host = "ldap2.example.com"
 priority = 2
 )";
-constexpr std::string_view only_for_one_server[] = {"host", "uri"};
+constexpr std::string_view only_for_one_server[] = {"host", "uri", "srv"};
 
 template <class Names>
 bool is_in(const Names& names, std::string_view key) {

@@ -18,9 +18,10 @@ bool is_one_of(const std::array<std::string_view, Size>& names, std::string_view
 }
 
 constexpr std::array<std::string_view, 3> said_by_uri{"host", "port", "use_ssl"};
+constexpr std::array<std::string_view, 5> said_by_records{"host", "port", "uri", "priority", "weight"};
 constexpr std::array<std::string_view, 3> said_by_pool{"pool_size", "max_pool_size", "pool_timeout"};
 /// Written only when they are set, so that a plain server looks as the reference shows it.
-constexpr std::array<std::string_view, 3> written_when_set{"uri", "password_file", "password_command"};
+constexpr std::array<std::string_view, 4> written_when_set{"uri", "srv", "password_file", "password_command"};
 
 option_value value_of(const option& what, const connection_info& info) {
   return std::get<server_field>(what.field).get(info);
@@ -29,6 +30,8 @@ option_value value_of(const option& what, const connection_info& info) {
 bool is_written(const option& what, const connection_info& info, bool pool_numbers) {
   if (!std::holds_alternative<server_field>(what.field) || !what.available) return false;
   if (!info.uri.empty() && is_one_of(said_by_uri, what.key)) return false;
+  if (!info.srv.empty() && is_one_of(said_by_records, what.key)) return false;
+  if (what.key == "weight" && info.weight == connection_info{}.weight) return false;
   if (!pool_numbers && is_one_of(said_by_pool, what.key)) return false;
   return !is_one_of(written_when_set, what.key) || is_set(value_of(what, info));
 }
@@ -86,7 +89,8 @@ using namespace config;
 std::string to_toml(const settings& all) {
   std::string text;
   for (const auto& server : all.servers)
-    text += (text.empty() ? "" : "\n") + std::string{"[[ldap.servers]]\n"} + server_toml(server, all.server_pools);
+    text += std::string{text.empty() ? "" : "\n"} + (server.srv.empty() ? "[[ldap.servers]]\n" : "[ldap]\n") +
+            server_toml(server, all.server_pools);
   for (const auto& section : option_sections())
     if (const auto keys = global_keys(section.name); !keys.empty())
       text += "\n[" + std::string{section.name} + "]\n" + toml_lines(keys, all);
@@ -95,9 +99,13 @@ std::string to_toml(const settings& all) {
 
 nlohmann::json to_json(const settings& all) {
   nlohmann::json root = nlohmann::json::object();
-  nlohmann::json servers = nlohmann::json::array();
-  for (const auto& server : all.servers) servers.push_back(server_json(server, all.server_pools));
-  root[std::string{server_section}]["servers"] = std::move(servers);
+  auto& ldap = root[std::string{server_section}];
+  if (all.servers.size() == 1 && !all.servers.front().srv.empty()) {
+    ldap = server_json(all.servers.front(), all.server_pools);
+  } else {
+    ldap["servers"] = nlohmann::json::array();
+    for (const auto& server : all.servers) ldap["servers"].push_back(server_json(server, all.server_pools));
+  }
   for (const auto& section : option_sections())
     if (const auto keys = global_keys(section.name); !keys.empty())
       root[std::string{section.name}] = json_object(keys, all);

@@ -111,6 +111,19 @@ std::string check_host(std::string_view host) {
   return {};
 }
 
+std::string check_service(std::string_view name) {
+  const auto wrong = "must name a service and a domain, as _ldap._tcp.example.com";
+  if (name.size() > 253) return "must not be longer than 253 bytes";
+  if (!name.empty() && name.back() == '.') name.remove_suffix(1);
+  for (int label = 0; label < 3; ++label) {
+    const auto dot = std::min(name.find('.'), name.size());
+    const bool underscored = name.substr(0, 1) == "_";
+    if (underscored != (label < 2) || dot < (underscored ? 2U : 1U)) return wrong;
+    if (label < 2) name.remove_prefix(std::min(dot + 1, name.size()));
+  }
+  return check_host(name).empty() && name.find_first_of(":/%") == std::string_view::npos ? "" : wrong;
+}
+
 std::optional<server_uri> parse_uri(std::string_view uri, std::string& problem) {
   const auto separator = uri.find("://");
   std::string scheme{uri.substr(0, std::min<std::size_t>(separator, 8))};
@@ -127,7 +140,8 @@ std::optional<server_uri> parse_uri(std::string_view uri, std::string& problem) 
 
 given_fields given_in(const connection_info& info) {
   const connection_info plain;
-  return {!info.host.empty(), info.uri.empty() || info.port != plain.port, info.use_ssl};
+  const bool port_settled = !info.uri.empty() || !info.srv.empty();
+  return {!info.host.empty(), !port_settled || info.port != plain.port, info.use_ssl};
 }
 
 given_fields contradictions(const connection_info& info, const server_uri& uri, const given_fields& given) {
@@ -137,6 +151,7 @@ given_fields contradictions(const connection_info& info, const server_uri& uri, 
 }
 
 void complete_endpoint(connection_info& info, const given_fields& given) {
+  if (!info.srv.empty()) return;
   std::string problem;
   std::optional<server_uri> uri;
   if (!info.uri.empty()) {
@@ -165,10 +180,18 @@ server_endpoint endpoint_of(const connection_info& info) {
 }
 
 std::string server_name(const connection_info& info) {
+  if (!info.srv.empty()) return info.srv;
   const auto place = endpoint_of(info);
   if (place.local) return place.host;
   const bool brackets = place.host.find(':') != std::string::npos;
   return (brackets ? '[' + place.host + ']' : place.host) + ':' + std::to_string(place.port);
+}
+
+std::string server_key(const connection_info& info) {
+  std::string name = server_name(info);
+  if (!name.empty() && name.front() == '/') return name;
+  std::transform(name.begin(), name.end(), name.begin(), lower);
+  return name;
 }
 
 }  // namespace understudy::config

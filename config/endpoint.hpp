@@ -23,6 +23,9 @@ std::optional<server_uri> parse_uri(std::string_view uri, std::string& problem);
 /// What is wrong with a host name or address, empty when nothing is.
 std::string check_host(std::string_view host);
 
+/// What is wrong with the name of SRV records ("_ldap._tcp.example.com"), empty when nothing is.
+std::string check_service(std::string_view name);
+
 /// Which fields were given together with `uri`, and so must agree with it.
 struct given_fields {
   bool host = false;
@@ -50,8 +53,11 @@ struct server_endpoint {
 /// The place that `info` means, its `uri` taken into account.
 server_endpoint endpoint_of(const connection_info& info);
 
-/// "host:port", "[::1]:389" or the path of the socket: the server's name for people, commands and duplicates.
+/// "host:port", "[::1]:389" or the path of the socket: the server's name for people and commands. The name of the SRV
+/// records where these stand for servers.
 std::string server_name(const connection_info& info);
+/// The same in lower case (but for paths): equal for, and only for, servers that are one place.
+std::string server_key(const connection_info& info);
 
 }  // namespace understudy::config
 
@@ -59,6 +65,7 @@ namespace understudy {
 
 using config::endpoint_of;
 using config::server_endpoint;
+using config::server_key;
 using config::server_name;
 
 }  // namespace understudy

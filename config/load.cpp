@@ -5,6 +5,7 @@
 #include "understudy/config/options.hpp"
 #include "understudy/config/reader.hpp"
 #include "understudy/config/rules.hpp"
+#include "understudy/config/settings_from.hpp"
 
 #include <algorithm>
 
@@ -42,7 +43,11 @@ void append(std::vector<config_problem>& problems, const std::string& prefix, st
 void check_servers(const std::vector<connection_info>& servers, std::vector<config_problem>& problems) {
   if (servers.empty()) problems.push_back({"", "ldap.servers", "must name at least one server"});
   const auto path_of = [](std::size_t index) { return "ldap.servers[" + std::to_string(index) + ']'; };
-  for (std::size_t i = 0; i < servers.size(); ++i) append(problems, path_of(i), check_made_in_code(servers[i]));
+  for (std::size_t i = 0; i < servers.size(); ++i) {
+    append(problems, path_of(i), check_made_in_code(servers[i]));
+    if (servers.size() > 1 && !servers[i].srv.empty())
+      problems.push_back({"", path_of(i) + ".srv", "stands for all servers: there must be no other beside it"});
+  }
   for (const auto& [later, earlier] : duplicate_servers(servers))
     problems.push_back(
         {"", path_of(later), "is the same server as " + path_of(earlier) + ": " + server_name(servers[later])});
@@ -77,6 +82,13 @@ std::vector<config_problem> validate(const settings& all) {
     append(problems, std::string{section.name}, check_section(settled, section.name));
   }
   return problems;
+}
+
+settings checked(settings all) {
+  all = completed(std::move(all));
+  auto problems = validate(all);
+  if (!problems.empty()) throw config_error(std::move(problems));
+  return all;
 }
 
 }  // namespace understudy

@@ -28,6 +28,9 @@ load_result load_json(const std::string& text, const std::string& name,
 /// Checks settings made in code with the same rules as those from a file.
 std::vector<config_problem> validate(const settings& all);
 
+/// `all`, completed; throws config_error with every problem when it cannot work.
+settings checked(settings all);
+
 /// The whole configuration as TOML or JSON, secrets masked.
 std::string to_toml(const settings& all);
 nlohmann::json to_json(const settings& all);

@@ -79,15 +79,23 @@ std::vector<option> server_address_options() {
   const cs s = server_section;
   return {
       with_example(row(s, "host", type::text, of_server<&info::host>(),
-                       "Name or address of the server; this or `uri` is required."),
+                       "Name or address of the server; this, `uri` or `srv` is required."),
                    "ldap1.example.com"),
       with_default(count(s, "port", of_server<&info::port>(), 1, 65535, "TCP port."), "389; 636 with use_ssl"),
       with_example(row(s, "uri", type::text, of_server<&info::uri>(),
                        "`ldap://host:port`, `ldaps://host:port` or `ldapi://%2Fpath`, in place of `host`, `port` and "
                        "`use_ssl`."),
                    "ldaps://ldap1.example.com:636"),
+      with_example(
+          row(s, "srv", type::text, of_server<&info::srv>(),
+              "Name of SRV records that list the servers, in place of `host`, `uri` and `[[ldap.servers]]`; see "
+              "\"Servers from DNS\"."),
+          "_ldap._tcp.example.com"),
       count(s, "priority", of_server<&info::priority>(), 0, many,
             "Lower is preferred; servers of equal priority share the load."),
+      count(
+          s, "weight", of_server<&info::weight>(), 0, 65535,
+          "Share of the load among servers of equal priority, compared with the weights of the others; 0: hardly any."),
       with_choices(row(s, "role", type::choice, of_server<&info::role>(), "A `read_only` server gets no writes."),
                    {"read_write", "read_only"}),
   };

@@ -76,7 +76,7 @@ class settings_reader {
                                    [](const tree& child) { return child.key == servers_key; });
     settle_pool(common);
     if (list == ldap->children.end()) return add_server({nullptr, common});
-    for (const std::string_view key : {"host", "uri"})
+    for (const std::string_view key : {"host", "uri", "srv"})
       if (common.wrote(key))
         problems_.add(common.place_of(key), common.path_of(key),
                       "stands beside [[ldap.servers]]; give servers there, or one directly in [ldap]");
@@ -94,6 +94,9 @@ class settings_reader {
     if (table.what != tree::kind::table)
       return problems_.add(table.at, path, "must be a table, not " + std::string{to_string(table.what)});
     const table_reader own{table, server_section, path, env_, problems_};
+    if (own.wrote("srv"))
+      problems_.add(own.place_of("srv"), own.path_of("srv"),
+                    "stands for all servers: it belongs in [ldap], without [[ldap.servers]]");
     add_server({&own, common});
     server_places_.push_back({table.at, path});
   }
@@ -188,7 +191,7 @@ connection_info read_server(const tree& table, const environment_lookup& env, pr
   const table_reader common{table, server_section, "", env, problems};
   const server_reader reader{nullptr, common};
   connection_info info = reader.read();
-  if (!common.wrote("host") && !common.wrote("uri"))
+  if (!common.wrote("host") && !common.wrote("uri") && !common.wrote("srv"))
     problems.add(common.at(), "host", "is required: the name or address of the server, or uri");
   complete_endpoint(info, reader.given());
   return info;

@@ -15,7 +15,21 @@ namespace {
 
 using findings = std::vector<finding>;
 
+void check_service_name(const connection_info& info, const given_fields& given, findings& found) {
+  if (auto wrong = check_service(info.srv); !wrong.empty())
+    found.push_back({{"srv"}, wrong + ", not " + quote(info.srv)});
+  const connection_info plain;
+  const std::pair<std::string_view, bool> said_by_records[] = {{"host", given.host},
+                                                               {"uri", !info.uri.empty()},
+                                                               {"port", given.port},
+                                                               {"priority", info.priority != plain.priority},
+                                                               {"weight", info.weight != plain.weight}};
+  for (const auto& [key, stands_there] : said_by_records)
+    if (stands_there) found.push_back({{key, "srv"}, "contradicts srv, whose records say it; remove one of the two"});
+}
+
 void check_address(const connection_info& info, const given_fields& given, findings& found) {
+  if (!info.srv.empty()) return check_service_name(info, given, found);
   if (info.uri.empty()) {
     if (info.host.empty())
       found.push_back({{"host", "uri"}, "is required: the name or address of the server, or uri"});
@@ -100,14 +114,6 @@ void check_order(std::string_view low_key, int low, std::string_view high_key, i
          std::to_string(low) + " is more than " + std::string{high_key} + " (" + std::to_string(high) + ")"});
 }
 
-std::string normalised_name(const connection_info& info) {
-  std::string name = server_name(info);
-  if (!name.empty() && name.front() == '/') return name;
-  std::transform(name.begin(), name.end(), name.begin(),
-                 [](char c) { return static_cast<char>(c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c); });
-  return name;
-}
-
 template <class Owner>
 findings check_each(const Owner& owner, std::string_view section) {
   findings found;
@@ -152,7 +158,7 @@ std::vector<std::pair<std::size_t, std::size_t>> duplicate_servers(const std::ve
   std::map<std::string, std::size_t> seen;
   for (std::size_t i = 0; i < servers.size(); ++i) {
     if (servers[i].host.empty() && servers[i].uri.empty()) continue;
-    const auto [at, is_new] = seen.emplace(normalised_name(servers[i]), i);
+    const auto [at, is_new] = seen.emplace(server_key(servers[i]), i);
     if (!is_new) found.emplace_back(i, at->second);
   }
   return found;

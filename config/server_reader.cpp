@@ -27,7 +27,7 @@ connection_info server_reader::read() const {
 
 /// A server with a source of its own for the password takes none from [ldap]; nor does one that wants to be anonymous.
 bool server_reader::inherits(std::string_view key) const {
-  if (key == "host" || key == "uri") return false;
+  if (key == "host" || key == "uri" || key == "srv") return false;
   if (key == "port") return !uri_settles_port();
   if (std::find(password_keys.begin(), password_keys.end(), key) == password_keys.end()) return true;
   const auto wrote = [&](std::string_view each) { return own_->wrote(each); };

@@ -8,6 +8,11 @@
 
 namespace understudy {
 
+struct settings;
+using settings_ptr = std::shared_ptr<const settings>;
+struct server_context;
+using server_context_ptr = std::shared_ptr<const server_context>;
+
 /// One LDAP connection (actors/connection/).
 using connection_actor = caf::typed_actor<
     // A shared operation; answered with its result or a failure.
@@ -77,10 +82,12 @@ using pool_actor = caf::typed_actor<
     // Closes idle connections above the minimum, and broken ones; how many.
     caf::replies_to<cleanup_atom>::with<std::uint32_t>, caf::replies_to<status_atom>::with<pool_snapshot>,
     // Take nothing new, finish until the deadline, close everything; true when nothing had to be cut off.
-    caf::replies_to<drain_atom, time_point>::with<bool>, caf::reacts_to<tick_atom, std::uint64_t>>;
-
-struct server_context;
-using server_context_ptr = std::shared_ptr<const server_context>;
+    caf::replies_to<drain_atom, time_point>::with<bool>,
+    // The server is no longer one of ours: the same, but who waits, and what has to be cut off, goes to another one.
+    caf::replies_to<removed_atom, time_point>::with<bool>,
+    // From the manager: the server as it is to be spoken to from now on, and the settings. Connections stay, or are
+    // replaced one after the other when they were made with other values.
+    caf::reacts_to<reload_atom, server_context_ptr>, caf::reacts_to<tick_atom, std::uint64_t>>;
 
 /// One server and the actor that holds its connections.
 struct routed_server {
@@ -108,6 +115,10 @@ using circuit_breaker_actor = caf::typed_actor<
     caf::replies_to<status_atom>::with<std::vector<server_snapshot>>,
     // From the manager: the servers from now on; those with a known number keep their breaker's state.
     caf::reacts_to<servers_atom, std::vector<routed_server>>,
+    // From the manager: what to answer while there are no servers, or null.
+    caf::reacts_to<servers_atom, failure_ptr>,
+    // From the manager: who is to be told (`discover`) when no server can take a request any more.
+    caf::reacts_to<discover_atom, caf::actor_addr>,
     // From the manager: the health monitor to ask for probes.
     caf::reacts_to<health_atom, caf::actor_addr>,
     // Refuse everything new with `draining`.
@@ -133,7 +144,15 @@ using connection_manager_actor = caf::typed_actor<
     caf::replies_to<perform_atom, call>::with<result_ptr>,
     caf::replies_to<lease_atom, lease_request>::with<lease_grant>, caf::reacts_to<cancel_atom, cancel_token_ptr>,
     // The actor that routes requests: what a caller in a hurry sends to. Its address never changes.
+    // Where DNS lists the servers, the answer comes when it was asked once, or after a moment.
     caf::replies_to<router_atom>::with<circuit_breaker_actor>,
+    // The servers now.
+    caf::replies_to<servers_atom>::with<std::vector<routed_server>>,
+    // Other settings from now on (valid ones): servers come and go, what is the same goes on undisturbed. Options that
+    // take a restart keep their value.
+    caf::replies_to<reload_atom, settings_ptr>::with<reload_report>,
+    // From the breaker: no server can take a request.
+    caf::reacts_to<discover_atom>,
     // From a connection about to bind: the service's credentials for that server, when it is its turn; or why not.
     caf::replies_to<credential_atom, server_id>::with<credential>,
     // What became of that bind. Everyone who got a credential says so, also when it does not know.
@@ -153,3 +172,5 @@ using connection_manager_actor = caf::typed_actor<
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(understudy::lease_grant)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(understudy::circuit_breaker_actor)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(std::vector<understudy::routed_server>)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(understudy::server_context_ptr)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(understudy::settings_ptr)

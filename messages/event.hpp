@@ -1,6 +1,7 @@
 // What connections, pools and probes tell each other about servers.
 #pragma once
 #include "understudy/messages/call.hpp"
+#include "understudy/messages/lookup.hpp"
 
 namespace understudy {
 

@@ -90,6 +90,13 @@ struct operation_totals {
   std::uint64_t recast = 0;             ///< requests that were given to another connection
 };
 
+/// What a change of the settings of a running runtime did. Servers are named "host:port".
+struct reload_report {
+  std::vector<std::string> added, removed, changed;
+  /// Options that differ and keep their old value until a restart ("log.file").
+  std::vector<std::string> needs_restart;
+};
+
 struct runtime_snapshot {
   std::vector<server_snapshot> servers;
   std::optional<int> active_priority;  ///< the level that serves now

@@ -48,6 +48,8 @@ UNDERSTUDY_ATOM(servers, "us_servers");
 UNDERSTUDY_ATOM(health, "us_health");
 UNDERSTUDY_ATOM(credential, "us_cred");
 UNDERSTUDY_ATOM(router, "us_router");
+UNDERSTUDY_ATOM(reload, "us_reload");
+UNDERSTUDY_ATOM(discover, "us_discovr");
 #undef UNDERSTUDY_ATOM
 }  // namespace atoms
 
@@ -80,5 +82,7 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(std::vector<understudy::probe_report>)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(std::vector<understudy::server_snapshot>)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(understudy::runtime_snapshot)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(understudy::resolution)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(understudy::service_answer)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(understudy::reload_report)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(understudy::credential)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(understudy::credential_verdict)

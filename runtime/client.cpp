@@ -32,8 +32,29 @@ failure_ptr error_in(caf::type_erased_tuple& content) {
   return make_failure(errc::internal, stage::queue, "an actor's answer was of the wrong kind; please report it");
 }
 
-runtime_client::runtime_client(caf::actor_system& system, environment_ptr env, settings_ptr all)
-    : env_(std::move(env)), all_(std::move(all)), desk_(make_reply_desk(system, env_)), owner_(::getpid()) {}
+runtime_client::runtime_client(caf::actor_system& system, environment_ptr env, const settings& all)
+    : env_(std::move(env)),
+      most_requests_(static_cast<std::uint64_t>(all.limits.max_requests)),
+      desk_(make_reply_desk(system, env_)),
+      owner_(::getpid()) {
+  configure(all);
+}
+
+void runtime_client::configure(const settings& all) {
+  live_.operation_timeout = all.limits.operation_timeout;
+  live_.pool_timeout = all.pool.timeout;
+  live_.recovery_delay = all.recovery.recovery_delay;
+  live_.recovery_attempts = all.recovery.recovery_attempts;
+  live_.auto_recovery = all.recovery.auto_recovery;
+}
+
+recovery_settings runtime_client::recovery() const {
+  recovery_settings how;
+  how.recovery_delay = live_.recovery_delay;
+  how.recovery_attempts = live_.recovery_attempts;
+  how.auto_recovery = live_.auto_recovery;
+  return how;
+}
 
 runtime_client::~runtime_client() {
   if (::getpid() == owner_) close();
@@ -67,8 +88,7 @@ failure_ptr runtime_client::lost_answer() {
 }
 
 bool runtime_client::take_permit() {
-  auto limit = static_cast<std::uint64_t>(all_->limits.max_requests);
-  if (in_flight_.fetch_add(1) < limit) return true;
+  if (in_flight_.fetch_add(1) < most_requests_) return true;
   --in_flight_;
   return false;
 }
@@ -103,7 +123,7 @@ outcome runtime_client::perform_on(route to, request_ptr what, const call_option
   if (auto why = cannot_wait()) return why;
   auto reply = std::make_shared<reply_waiter<outcome>>();
   start_on(std::move(to), std::move(what), [reply](outcome o) { reply->set(std::move(o)); }, options, {});
-  auto wait = deadline_after(options.timeout, all_->limits.operation_timeout) - env_->clock->now() + waiting_grace;
+  auto wait = deadline_after(options.timeout, live_.operation_timeout) - env_->clock->now() + waiting_grace;
   if (auto got = reply->wait(wait)) return std::move(*got);
   return lost_answer();
 }
@@ -117,11 +137,11 @@ void runtime_client::start_on(route to, request_ptr what, completion done, const
   if (auto why = refusal()) return refuse(std::move(why));
   if (!take_permit())
     return refuse(make_failure(errc::queue_full, stage::queue,
-                               "more than " + std::to_string(all_->limits.max_requests) +
+                               "more than " + std::to_string(most_requests_) +
                                    " requests are under way (limits.max_requests); refused at once"));
   auto op =
       std::make_shared<operation>(shared_from_this(), std::move(to), with_controls(std::move(what), options.controls),
-                                  deadline_after(options.timeout, all_->limits.operation_timeout), std::move(done),
+                                  deadline_after(options.timeout, live_.operation_timeout), std::move(done),
                                   std::move(where), std::move(parts));
   op->start(options.cancel ? options.cancel->state_ : nullptr);
 }
@@ -130,7 +150,7 @@ answer<lease> runtime_client::acquire(const lease_options& options, std::uint16_
   if (auto why = refusal()) return {std::nullopt, why};
   if (auto why = cannot_wait()) return {std::nullopt, why};
   lease_request ask_for;
-  ask_for.deadline = deadline_after(options.timeout, all_->pool.timeout);
+  ask_for.deadline = deadline_after(options.timeout, live_.pool_timeout);
   ask_for.token = std::make_shared<cancel_token>();
   ask_for.holder = options.holder.empty() ? thread_name() : options.holder;
   ask_for.wait = options.wait;

@@ -17,7 +17,7 @@ class stream_inbox;
 /// just running somebody's completion is refused (`invalid_request`): it would wait for itself.
 class runtime_client : public std::enable_shared_from_this<runtime_client> {
  public:
-  runtime_client(caf::actor_system& system, environment_ptr env, settings_ptr all);
+  runtime_client(caf::actor_system& system, environment_ptr env, const settings& all);
   ~runtime_client();
 
   /// Where requests go, and who is told about leases; once, before the first request.
@@ -59,11 +59,13 @@ class runtime_client : public std::enable_shared_from_this<runtime_client> {
   /// Settles all that wait, and all that come, with `stopped`; leases become invalid. May be repeated.
   void close();
 
+  /// Other defaults and attempts for requests from now on; `limits.max_requests` stays.
+  void configure(const settings& all);
+
   /// Permits taken.
   std::uint64_t in_flight() const noexcept { return in_flight_; }
   /// When the last request succeeded.
   std::optional<wall_time> last_success() const;
-  const settings& all() const { return *all_; }
 
  private:
   friend class lease;
@@ -94,8 +96,17 @@ class runtime_client : public std::enable_shared_from_this<runtime_client> {
   void let_go(lease::state& held);
   void send_release(const lease::state& held);
 
+  /// What a reload may change while requests read it.
+  struct live_settings {
+    std::atomic<duration> operation_timeout{}, pool_timeout{}, recovery_delay{};
+    std::atomic<int> recovery_attempts{0};
+    std::atomic<bool> auto_recovery{true};
+  };
+  recovery_settings recovery() const;
+
   environment_ptr env_;
-  settings_ptr all_;
+  live_settings live_;
+  const std::uint64_t most_requests_;
   desk_handle desk_;
   circuit_breaker_actor router_;
   connection_manager_actor manager_;

@@ -21,7 +21,7 @@ bool is_final(errc code) {
 
 void describe_server(connection_result& result, const connection_info& info) {
   auto at = endpoint_of(info);
-  result.host = at.host;
+  result.host = info.srv.empty() ? at.host : info.srv;
   result.port = at.port;
   result.auth_method = info.bind_dn.empty() ? "anonymous" : "simple";
 }
@@ -31,10 +31,10 @@ void describe_failure(connection_result& result, const failure& why) {
 }
 
 // One attempt of connect() is one at each server; a request may be re-cast more often, with pauses in between.
-std::uint16_t attempts_used(const settings& all) {
+std::uint16_t attempts_used(const std::vector<connection_info>& servers) {
   int most = 0;
-  for (auto& server : all.servers) most = std::max(most, server.max_retries);
-  int wanted = static_cast<int>(all.servers.size()) - 1;
+  for (auto& server : servers) most = std::max(most, server.max_retries);
+  int wanted = static_cast<int>(servers.size()) - 1;
   return static_cast<std::uint16_t>(std::max(0, most - wanted));
 }
 
@@ -49,24 +49,25 @@ duration attempt_time(const settings& all) {
 
 connection_result connection_manager::state::describe_first() const {
   connection_result result;
-  describe_server(result, all->servers.front());
-  result.encryption = encryption_of(0);
+  const auto first = servers().front();
+  describe_server(result, first);
+  result.encryption = encryption_of(first);
   return result;
 }
 
 connection_result connection_manager::state::try_connect(runtime& there, failure_ptr& why) {
   auto result = describe_first();
   lease_options options;
-  options.timeout = attempt_time(*all);
+  options.timeout = attempt_time(*all());
   options.holder = "connect()";
-  auto got = there.client().acquire(options, attempts_used(*all));
+  auto got = there.client().acquire(options, attempts_used(servers()));
   if (!got) {
     why = got.error;
     describe_failure(result, *why);
     return result;
   }
   auto& connection = *got.value;
-  if (auto id = find(connection.server())) describe_server(result, all->servers[*id]);
+  if (auto found = find(connection.server())) describe_server(result, found->server);
   if (auto seen = there.client().inspect(connection, small_question)) {
     result.connection_time = in_milliseconds(seen.value->connect_time);
     result.encryption = seen.value->encryption;
@@ -85,7 +86,7 @@ connection_result connection_manager::connect() {
   connection_result result;
   try {
     auto there = state_->start();
-    const auto& how = state_->all->recovery;
+    const auto how = state_->all()->recovery;
     int attempts = how.auto_reconnect ? std::max(1, how.reconnect_attempts) : 1;
     while (attempts-- > 0) {
       why = nullptr;
@@ -128,11 +129,16 @@ connection_result connection_manager::health_check() {
     describe_failure(result, *not_running());
     return result;
   }
-  auto active = state_->snapshot().active_priority;
+  const auto now = state_->snapshot();
+  auto serves = [&](server_id id) {
+    return std::any_of(now.servers.begin(), now.servers.end(), [&](const server_snapshot& s) {
+      return s.id == id && now.active_priority && s.priority == *now.active_priority;
+    });
+  };
   auto reports = probe_all(probe_time);
   const probe_report* chosen = nullptr;
   for (auto& report : reports) {
-    bool serving = active && state_->all->servers.at(report.server).priority == *active;
+    const bool serving = serves(report.server);
     // Of those that serve, one that is well; else the first that serves; else the first.
     if (!chosen || (serving && report.ok && !chosen->ok)) chosen = &report;
   }
@@ -146,8 +152,10 @@ connection_result connection_manager::health_check() {
 }
 
 void connection_manager::state::describe_probe(connection_result& result, const probe_report& probe) const {
-  describe_server(result, all->servers.at(probe.server));
-  result.encryption = encryption_of(probe.server);
+  if (auto found = find(probe.server)) {
+    describe_server(result, found->server);
+    result.encryption = encryption_of(found->server);
+  }
   result.connected = probe.ok;
   for (auto& step : probe.steps)
     (step.what == stage::operation ? result.response_time : result.connection_time) += in_milliseconds(step.took);

@@ -28,6 +28,12 @@ settings with_options(const std::vector<connection_info>& servers, const manager
   return all;
 }
 
+settings loaded(const std::string& path) {
+  auto found = load_file(path);
+  if (!found.ok()) throw config_error(std::move(found.problems));
+  return std::move(found.value);
+}
+
 }  // namespace
 
 connection_manager::connection_manager(settings all) : state_(std::make_shared<state>(std::move(all))) {}
@@ -35,11 +41,7 @@ connection_manager::connection_manager(settings all) : state_(std::make_shared<s
 connection_manager::connection_manager(connection_info info, manager_options options)
     : connection_manager(with_options({std::move(info)}, options)) {}
 
-connection_manager connection_manager::from_file(const std::string& path) {
-  auto loaded = load_file(path);
-  if (!loaded.ok()) throw config_error(std::move(loaded.problems));
-  return connection_manager(std::move(loaded.value));
-}
+connection_manager connection_manager::from_file(const std::string& path) { return connection_manager(loaded(path)); }
 
 connection_manager connection_manager::with_failover(std::vector<connection_info> servers, manager_options options) {
   return connection_manager(with_options(servers, options));
@@ -80,6 +82,11 @@ void connection_manager::set_log(std::function<void(log_level, const std::string
       [to = std::move(to)](log_level level, std::string_view, const std::string& line) { to(level, line); });
 }
 
+void connection_manager::set_lookups(name_lookups how) { state_->set_lookups(std::move(how)); }
+
+reload_report connection_manager::reload(settings all) { return state_->reload(std::move(all)); }
+reload_report connection_manager::reload_file(const std::string& path) { return reload(loaded(path)); }
+
 bool connection_manager::disconnect() { return state_ && state_->stop(); }
 
 lease connection_manager::get_connection(const lease_options& options) {
@@ -104,7 +111,7 @@ void connection_manager::set_thresholds(const performance_thresholds& limits) { 
 std::vector<performance_alert> connection_manager::check_performance() const { return state_->alerts(); }
 
 void connection_manager::start_monitoring() {
-  if (state_->all->monitoring.enable_monitoring) state_->watch();
+  if (state_->all()->monitoring.enable_monitoring) state_->watch();
 }
 void connection_manager::stop_monitoring() { state_->watcher.stop(); }
 
@@ -112,18 +119,18 @@ runtime_snapshot connection_manager::snapshot() const { return state_->snapshot(
 
 bool connection_manager::suspend(const std::string& server, seconds ttl) {
   auto there = state_->current();
-  auto id = state_->find(server);
-  if (!there || !id) return false;
+  auto found = state_->find(server);
+  if (!there || !found) return false;
   auto whole = static_cast<std::uint32_t>(std::clamp<seconds::rep>(ttl.count(), 0, UINT32_MAX));
-  auto done = there->client().ask<bool>(there->manager(), seconds{2}, suspend_atom_v, *id, whole);
+  auto done = there->client().ask<bool>(there->manager(), seconds{2}, suspend_atom_v, found->id, whole);
   return done && *done.value;
 }
 
 bool connection_manager::resume(const std::string& server) {
   auto there = state_->current();
-  auto id = state_->find(server);
-  if (!there || !id) return false;
-  auto done = there->client().ask<bool>(there->manager(), seconds{2}, resume_atom_v, *id);
+  auto found = state_->find(server);
+  if (!there || !found) return false;
+  auto done = there->client().ask<bool>(there->manager(), seconds{2}, resume_atom_v, found->id);
   return done && *done.value;
 }
 

@@ -5,6 +5,7 @@
 #include "understudy/messages/snapshot.hpp"
 #include "understudy/runtime/exceptions.hpp"
 #include "understudy/runtime/lease.hpp"
+#include "understudy/runtime/lookups.hpp"
 #include "understudy/runtime/results.hpp"
 
 namespace understudy {
@@ -50,6 +51,18 @@ class connection_manager final : public directory {
   /// From the next connect() on, the log's lines (one of text or JSON, without newline) go to `to` instead of a file or
   /// standard error. It runs on the log's own thread and must not throw; null: as configured.
   void set_log(std::function<void(log_level level, const std::string& line)> to);
+
+  /// From the next connect() on, names are looked up by these in place of the system's resolver.
+  void set_lookups(name_lookups how);
+
+  /// Other settings from now on, while everything runs: servers are added, taken out (what runs there is finished
+  /// within `limits.drain_timeout`, leases included) and changed, pools are resized, connections that were made with
+  /// other values are replaced one by one; no request is lost. Throws config_error with every problem when the settings
+  /// cannot work, an ldap_exception when the runtime is stopping; then nothing is changed. Options that take a restart
+  /// keep their value and are named in the report. Not connected: the settings of the next connect().
+  reload_report reload(settings all);
+  /// The same with what stands in a file now.
+  reload_report reload_file(const std::string& path);
 
   /// Starts the runtime and waits until one server serves or all attempts allowed by the settings failed. Reports
   /// errors as values, does not throw; background repair goes on after a failure. Connected already: reports the state.

@@ -11,6 +11,10 @@ constexpr seconds check_time{10}, small_question{2};
 constexpr server_id only_server = 0;
 
 settings with_options(connection_info info, const pool_options& options) {
+  if (!info.srv.empty())
+    throw config_error({{"", "ldap.servers[0].srv",
+                         "stands for several servers, and this is the pool of one; use a "
+                         "connection_manager"}});
   auto all = settings_from({std::move(info)});
   all.server_pools = false;
   all.pool.min_connections = options.min_connections;

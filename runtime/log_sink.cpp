@@ -37,7 +37,8 @@ bool write_all(int fd, std::string_view data, milliseconds wait) {
 
 }  // namespace
 
-log_sink::log_sink(const log_settings& how, listener instead) : how_(how), listener_(std::move(instead)) {
+log_sink::log_sink(const log_settings& how, listener instead)
+    : how_(how), level_(how.level), listener_(std::move(instead)) {
   if (!how_.file.empty() && !listener_) {
     fd_ = open_log(how_.file);
     owns_fd_ = true;

@@ -20,7 +20,9 @@ class log_sink final : public log_port {
   explicit log_sink(const log_settings& how, listener instead = {});
   ~log_sink() override;
 
-  bool enabled(log_level level) const override { return level <= how_.level; }
+  bool enabled(log_level level) const override { return level <= level_.load(); }
+  /// The least severe lines that are written from now on.
+  void set_level(log_level level) noexcept { level_ = level; }
   void write(log_level level, std::string_view component, std::string_view text, const fields& more = {}) override;
 
   /// Writes what waits (for a second at most) and joins the thread; later lines are dropped. May be repeated.
@@ -36,6 +38,7 @@ class log_sink final : public log_port {
   void put_out(const line& l);
 
   log_settings how_;
+  std::atomic<log_level> level_;
   listener listener_;
   int fd_ = 2;
   bool owns_fd_ = false;

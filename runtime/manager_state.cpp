@@ -11,24 +11,57 @@
 namespace understudy {
 namespace {
 
-settings_ptr checked(settings s) {
-  s = completed(std::move(s));
-  auto problems = validate(s);
-  if (!problems.empty()) throw config_error(std::move(problems));
-  return std::make_shared<const settings>(std::move(s));
-}
-
 performance_thresholds thresholds_of(const monitoring_settings& m) {
   return {static_cast<double>(m.max_connection_time), m.min_success_rate, m.max_pool_utilization};
+}
+
+bool same_thresholds(const monitoring_settings& a, const monitoring_settings& b) {
+  return a.max_connection_time == b.max_connection_time && a.min_success_rate == b.min_success_rate &&
+         a.max_pool_utilization == b.max_pool_utilization;
 }
 
 }  // namespace
 
 connection_manager::state::state(settings s)
-    : all(checked(std::move(s))),
-      owner(::getpid()),
+    : owner(::getpid()),
+      all_(std::make_shared<const settings>(checked(std::move(s)))),
       metrics_(std::make_shared<metrics_registry>()),
-      limits_(thresholds_of(all->monitoring)) {}
+      limits_(thresholds_of(all_->monitoring)) {}
+
+settings_ptr connection_manager::state::all() const {
+  std::lock_guard guard{mutex_};
+  return all_;
+}
+
+reload_report connection_manager::state::reload(settings next) {
+  next = checked(std::move(next));
+  std::lock_guard one_at_a_time{lifecycle_};
+  reload_report report;
+  auto there = current();
+  if (there) {
+    auto done = there->reload(next);
+    if (!done) throw_failure(done.error);
+    report = std::move(*done.value);
+  }
+  const auto before = all();
+  const auto now = there ? there->all() : std::make_shared<const settings>(std::move(next));
+  {
+    std::lock_guard guard{mutex_};
+    all_ = now;
+    // Thresholds set by hand stay until the configured ones change.
+    if (!same_thresholds(before->monitoring, now->monitoring)) limits_ = thresholds_of(now->monitoring);
+  }
+  if (watcher.running()) {
+    watcher.stop();
+    if (now->monitoring.enable_monitoring) watch();
+  }
+  return report;
+}
+
+void connection_manager::state::set_lookups(name_lookups how) {
+  std::lock_guard guard{mutex_};
+  lookups_ = std::move(how);
+}
 
 void connection_manager::state::set_log(log_sink::listener to) {
   std::lock_guard guard{mutex_};
@@ -43,8 +76,9 @@ std::shared_ptr<runtime> connection_manager::state::start() {
   {
     std::lock_guard guard{mutex_};
     options.on_log = on_log_;
+    options.lookups = lookups_;
   }
-  auto made = std::make_shared<runtime>(all, std::move(options));
+  auto made = std::make_shared<runtime>(all(), std::move(options));
   std::lock_guard guard{mutex_};
   return running_ = std::move(made);
 }
@@ -62,7 +96,7 @@ bool connection_manager::state::stop() {
     ending.swap(running_);
   }
   stopped_.notify_all();
-  return ending && ending->stop(all->limits.drain_timeout);
+  return ending && ending->stop(all()->limits.drain_timeout);
 }
 
 bool connection_manager::state::wait_for_stop(duration span) {
@@ -99,7 +133,7 @@ void connection_manager::state::set_limits(const performance_thresholds& limits)
 }
 
 void connection_manager::state::watch() {
-  watcher.start(all->pool.health_check_interval, [this] {
+  watcher.start(all()->pool.health_check_interval, [this] {
     auto there = current();
     if (!there) return;
     for (auto& alert : alerts())
@@ -109,14 +143,28 @@ void connection_manager::state::watch() {
   });
 }
 
-std::optional<server_id> connection_manager::state::find(const std::string& name) const {
-  for (std::size_t i = 0; i < all->servers.size(); ++i)
-    if (server_name(all->servers[i]) == name) return static_cast<server_id>(i);
-  return std::nullopt;
+std::vector<connection_info> connection_manager::state::servers() const {
+  std::vector<connection_info> found;
+  if (auto there = current())
+    for (const auto& context : there->servers()) found.push_back(context->server);
+  return found.empty() ? all()->servers : found;
 }
 
-std::string connection_manager::state::encryption_of(server_id server) const {
-  const auto& info = all->servers.at(server);
+server_context_ptr connection_manager::state::find(const std::string& name) const {
+  if (auto there = current())
+    for (auto& context : there->servers())
+      if (context->name == name) return context;
+  return nullptr;
+}
+
+server_context_ptr connection_manager::state::find(server_id id) const {
+  if (auto there = current())
+    for (auto& context : there->servers())
+      if (context->id == id) return context;
+  return nullptr;
+}
+
+std::string connection_manager::state::encryption_of(const connection_info& info) const {
   std::lock_guard guard{mutex_};
   if (auto it = encryption_.find(server_name(info)); it != encryption_.end()) return it->second;
   if (endpoint_of(info).use_ssl) return "TLS";

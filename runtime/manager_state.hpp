@@ -14,8 +14,11 @@ struct connection_manager::state {
   state(const state&) = delete;
   state& operator=(const state&) = delete;
 
-  const settings_ptr all;
+  /// The settings that count now, as they were given.
+  settings_ptr all() const;
+  reload_report reload(settings next);
 
+  void set_lookups(name_lookups how);
   void set_log(log_sink::listener to);
   /// Starts the runtime unless it runs; throws what starting threads and opening the log may throw.
   std::shared_ptr<runtime> start();
@@ -32,10 +35,14 @@ struct connection_manager::state {
   /// Looks at the thresholds now and then and logs what is not kept.
   void watch();
 
-  /// The number of the server called `name`; nothing when there is none.
-  std::optional<server_id> find(const std::string& name) const;
+  /// The servers of the runtime, or those configured when it does not run. Where DNS lists the servers and has not
+  /// answered, what stands for them.
+  std::vector<connection_info> servers() const;
+  /// The server called `name`, or with that number; nothing when there is none.
+  server_context_ptr find(const std::string& name) const;
+  server_context_ptr find(server_id id) const;
   /// "none" or the protocol and cipher last seen on a connection to that server; else what is configured.
-  std::string encryption_of(server_id server) const;
+  std::string encryption_of(const connection_info& server) const;
   void note_encryption(const std::string& server, const std::string& what);
 
   /// What is known before anything was tried: the first server.
@@ -53,7 +60,9 @@ struct connection_manager::state {
   std::mutex lifecycle_;  ///< one start or stop at a time
   mutable std::mutex mutex_;
   std::condition_variable stopped_;
+  settings_ptr all_;
   std::shared_ptr<runtime> running_;
+  name_lookups lookups_;
   log_sink::listener on_log_;
   std::shared_ptr<metrics_registry> metrics_;
   performance_thresholds limits_;

@@ -21,7 +21,7 @@ runtime_client::operation::operation(std::shared_ptr<runtime_client> client, rou
     : client_(std::move(client)),
       to_(std::move(to)),
       started_(client_->env_->clock->now()),
-      recovery_(client_->all_->recovery),
+      recovery_(client_->recovery()),
       done_(std::move(done)),
       where_(std::move(where)),
       parts_(std::move(parts)) {

@@ -3,6 +3,7 @@
 
 #include "understudy/runtime/addresses.hpp"
 #include "understudy/runtime/failures.hpp"
+#include "understudy/runtime/service_lookup.hpp"
 #include "understudy/runtime/tick_actor.hpp"
 
 #include <netdb.h>
@@ -22,10 +23,15 @@ struct seeker {
   time_point deadline{};
 };
 
+template <class Answer>
+void answer(const caf::actor_addr& to, std::uint64_t number, Answer what) {
+  if (auto owner = caf::actor_cast<caf::strong_actor_ptr>(to))
+    owner->get()->eq_impl(caf::make_message_id(), nullptr, nullptr, resolved_atom_v, number, std::move(what));
+}
+
 void tell(const seeker& who, resolution what) {
   what.addresses = with_port(std::move(what.addresses), who.port);
-  if (auto owner = caf::actor_cast<caf::strong_actor_ptr>(who.owner))
-    owner->get()->eq_impl(caf::make_message_id(), nullptr, nullptr, resolved_atom_v, who.number, std::move(what));
+  answer(who.owner, who.number, std::move(what));
 }
 
 resolution not_found(errc code, std::string message) {
@@ -130,8 +136,11 @@ class name_resolver::book : public std::enable_shared_from_this<book> {
 };
 
 name_resolver::name_resolver(caf::actor_system& system, std::shared_ptr<clock_port> clock,
-                             std::shared_ptr<poller_port> poller, std::shared_ptr<workers_port> workers, lookup how)
-    : book_(std::make_shared<book>(std::move(clock), std::move(poller), std::move(workers), std::move(how))) {
+                             std::shared_ptr<poller_port> poller, std::shared_ptr<workers_port> workers, lookup how,
+                             service_lookup services)
+    : book_(std::make_shared<book>(std::move(clock), std::move(poller), workers, std::move(how))),
+      workers_(std::move(workers)),
+      services_(std::move(services)) {
   book_->start(system);
 }
 
@@ -143,6 +152,14 @@ void name_resolver::resolve(const std::string& host, std::uint16_t port, time_po
   if (auto literal = literal_address(host, port)) return tell(who, {{std::move(*literal)}, nullptr});
   book_->resolve(host, std::move(who));
 }
+
+void name_resolver::find_services(const std::string& name, caf::actor_addr owner, std::uint64_t number) {
+  const bool begun =
+      workers_->run([look_up = services_, name, owner, number] { answer(owner, number, look_up(name)); });
+  if (!begun) answer(owner, number, service_answer{{}, {}, "too many name look-ups wait already"});
+}
+
+service_answer name_resolver::system_services(const std::string& name) { return system_service_lookup(name); }
 
 resolution name_resolver::system_lookup(const std::string& host) {
   addrinfo hints{};

@@ -2,9 +2,12 @@
 #include "understudy/runtime/runtime.hpp"
 
 #include "understudy/actors/metrics/registry.hpp"
+#include "understudy/config/load.hpp"
+#include "understudy/config/reload.hpp"
 #include "understudy/runtime/default_factories.hpp"
 #include "understudy/runtime/epoll_poller.hpp"
 #include "understudy/runtime/exceptions.hpp"
+#include "understudy/runtime/made_lookups.hpp"
 #include "understudy/runtime/quiet_thread.hpp"
 #include "understudy/runtime/resolver.hpp"
 #include "understudy/runtime/system_clock.hpp"
@@ -22,7 +25,9 @@
 namespace understudy {
 namespace {
 
-constexpr seconds router_timeout{5};
+// The manager waits for the first answer of DNS for 5 s at most.
+constexpr seconds router_timeout{10};
+constexpr seconds reload_timeout{5};
 // How long actors may take to end once told, and jobs that can only block.
 constexpr seconds ending_patience{1};
 constexpr milliseconds worker_patience{100};
@@ -60,6 +65,13 @@ struct runtime::parts {
   circuit_breaker_actor router;
   std::shared_ptr<reply_waiter<bool>> manager_ended = std::make_shared<reply_waiter<bool>>();
   bool stopped = false;
+  std::mutex reloading;          // one at a time
+  mutable std::mutex all_mutex;  // of `all`
+
+  settings_ptr settings_now() const {
+    std::lock_guard guard{all_mutex};
+    return all;
+  }
 
   void make_environment(runtime_options& options) {
     auto e = std::make_shared<environment>();
@@ -68,7 +80,9 @@ struct runtime::parts {
     e->workers = workers = std::make_shared<worker_threads>();
     // Their own threads: a name server that hangs must not hold up passwords.
     look_ups = std::make_shared<worker_threads>();
-    e->resolver = std::make_shared<name_resolver>(*system, e->clock, e->poller, look_ups);
+    e->resolver = std::make_shared<name_resolver>(*system, e->clock, e->poller, look_ups,
+                                                  address_lookup(std::move(options.lookups.addresses)),
+                                                  service_lookup(std::move(options.lookups.services)));
     e->log = log = std::make_shared<log_sink>(all->log, std::move(options.on_log));
     e->metrics = options.metrics ? std::move(options.metrics) : std::make_shared<metrics_registry>();
     e->seed = random_seed();
@@ -168,7 +182,7 @@ runtime::runtime(caf::actor_system& system, settings_ptr all, runtime_options op
 
 void runtime::start(runtime_options options) {
   parts_->make_environment(options);
-  parts_->client = std::make_shared<runtime_client>(*parts_->system, parts_->env, parts_->all);
+  parts_->client = std::make_shared<runtime_client>(*parts_->system, parts_->env, *parts_->all);
   try {
     parts_->spawn_actors(options);
   } catch (...) {
@@ -181,7 +195,7 @@ bool runtime::owned_by_this_process() const { return parts_->owner == ::getpid()
 
 runtime::~runtime() {
   if (owned_by_this_process()) {
-    stop(parts_->all->limits.drain_timeout);
+    stop(all()->limits.drain_timeout);
     return;
   }
   // A forked child has a copy of everything but the threads: nothing can be joined or told goodbye here, and a polite
@@ -195,8 +209,33 @@ caf::actor_system& runtime::system() const noexcept { return *parts_->system; }
 const connection_manager_actor& runtime::manager() const noexcept { return parts_->manager; }
 const circuit_breaker_actor& runtime::router() const noexcept { return parts_->router; }
 const environment_ptr& runtime::env() const noexcept { return parts_->env; }
-const settings& runtime::all() const noexcept { return *parts_->all; }
+settings_ptr runtime::all() const { return parts_->settings_now(); }
 runtime_client& runtime::client() const noexcept { return *parts_->client; }
+
+answer<reload_report> runtime::reload(settings next) {
+  next = checked(std::move(next));
+  std::lock_guard one_at_a_time{parts_->reloading};
+  auto given = std::make_shared<const settings>(std::move(next));
+  auto done = parts_->client->ask<reload_report>(parts_->manager, reload_timeout, reload_atom_v, settings_ptr{given});
+  if (!done) return done;
+  std::vector<std::string> named_already;
+  auto merged = std::make_shared<const settings>(keep_unreloadable(*all(), *given, named_already));
+  parts_->client->configure(*merged);
+  parts_->log->set_level(merged->log.level);
+  {
+    std::lock_guard guard{parts_->all_mutex};
+    parts_->all = std::move(merged);
+  }
+  return done;
+}
+
+std::vector<server_context_ptr> runtime::servers(duration timeout) const {
+  std::vector<server_context_ptr> found;
+  auto table = parts_->client->ask<std::vector<routed_server>>(parts_->manager, timeout, servers_atom_v);
+  if (!table) return found;
+  for (auto& server : *table.value) found.push_back(std::move(server.context));
+  return found;
+}
 
 answer<runtime_snapshot> runtime::snapshot(duration timeout) const {
   auto got = parts_->client->ask<runtime_snapshot>(parts_->manager, timeout, status_atom_v);

@@ -2,6 +2,7 @@
 #pragma once
 #include "understudy/runtime/client.hpp"
 #include "understudy/runtime/log_sink.hpp"
+#include "understudy/runtime/lookups.hpp"
 
 #include <caf/fwd.hpp>
 
@@ -17,6 +18,8 @@ struct runtime_options {
   std::size_t threads = 0;
   connection_factory connections;
   manager_factory manager;
+  /// In place of the system's resolver.
+  name_lookups lookups;
   /// Told the log's lines instead of `settings.log`'s file.
   log_sink::listener on_log;
   /// Counts on where an earlier runtime of the same service ended.
@@ -28,7 +31,8 @@ struct runtime_options {
 /// does nothing but say so (`stopped`). Thread-safe, but stop() belongs to one thread.
 class runtime {
  public:
-  /// In an actor system of its own.
+  /// In an actor system of its own. Where DNS lists the servers (ldap.srv), its first answer is waited for, for up to
+  /// 5 s.
   explicit runtime(settings_ptr all, runtime_options options = {});
   /// In `system`, which must outlive it; configure() (messages/type_ids.hpp) has prepared its configuration.
   runtime(caf::actor_system& system, settings_ptr all, runtime_options options = {});
@@ -45,8 +49,17 @@ class runtime {
   const connection_manager_actor& manager() const noexcept;
   const circuit_breaker_actor& router() const noexcept;
   const environment_ptr& env() const noexcept;
-  const settings& all() const noexcept;
+  /// As they count now.
+  settings_ptr all() const;
   runtime_client& client() const noexcept;
+
+  /// Other settings from now on: servers are added, taken out (what runs there is finished within
+  /// `limits.drain_timeout`) and changed, connections that were made with other values are replaced one by one, no
+  /// request is lost. Options that take a restart keep their value and are named in the report. Throws config_error
+  /// with every problem when the settings cannot work, and changes nothing then; fails when the runtime is stopping.
+  answer<reload_report> reload(settings next);
+  /// The servers now, with their numbers; empty when the manager does not answer within `timeout`.
+  std::vector<server_context_ptr> servers(duration timeout = seconds{2}) const;
 
   /// The state of everything, with the counters of requests; fails when the manager does not answer within `timeout`.
   answer<runtime_snapshot> snapshot(duration timeout = seconds{2}) const;

@@ -18,7 +18,12 @@ void declare_check(CLI::App& program, command& chosen) {
     chosen = [file](interrupt_watch&) {
       const auto loaded = load_file(*file);
       if (!loaded.ok()) throw config_error(loaded.problems);
-      const auto count = loaded.value.servers.size();
+      const auto& servers = loaded.value.servers;
+      const auto count = servers.size();
+      if (count == 1 && !servers.front().srv.empty()) {
+        put(*file + ": ok, the servers that DNS lists for " + servers.front().srv + "\n");
+        return exit_ok;
+      }
       put(*file + ": ok, " + std::to_string(count) + (count == 1 ? " server\n" : " servers\n"));
       return exit_ok;
     };

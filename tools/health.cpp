@@ -90,7 +90,7 @@ void print_json(const findings& all) {
 int health(interrupt_watch& interrupts, const health_options& options) {
   session directory(one_shot_settings(options.where), options.where, interrupts);
   // A server that cannot be reached is what the probes are there to tell.
-  (void)directory.manager().connect();
+  const auto connected = directory.manager().connect();
   if (interrupts.tripped()) throw interrupted();
   findings all;
   all.probes =
@@ -98,6 +98,8 @@ int health(interrupt_watch& interrupts, const health_options& options) {
   all.state = directory.manager().snapshot();
   apply_probes(all);
   options.json ? print_json(all) : print_text(all);
+  // DNS lists the servers and did not: there is nothing to probe, but a reason.
+  if (all.state.servers.empty()) complain(connected.connection_error);
   return healthy(all) ? exit_ok : exit_negative;
 }
 

@@ -38,6 +38,7 @@ server_facts facts_of(const server_context& context) {
   f.host = context.server.host;
   f.port = context.server.port;
   f.priority = context.server.priority;
+  f.weight = context.server.weight;
   f.read_only = context.server.role == server_role::read_only;
   if (context.all) {
     const auto pool = pool_for(*context.all, context.server);
@@ -125,6 +126,8 @@ circuit_breaker_actor::behavior_type circuit_breaker_impl::make_behavior() {
       [this](servers_atom, std::vector<routed_server>& servers) {
         guard_.run([&] { take_servers(std::move(servers)); });
       },
+      [this](servers_atom, const failure_ptr& why_none) { why_none_ = why_none; },
+      [this](discover_atom, const caf::actor_addr& finder) { finder_ = finder; },
       [this](health_atom, const caf::actor_addr& monitor) { guard_.run([&] { take_monitor(monitor); }); },
       [this](drain_atom) { draining_ = true; },
       [this](tick_atom, std::uint64_t timer) {
@@ -147,6 +150,9 @@ failure_ptr circuit_breaker_impl::cannot_go_on(const Message& message, time_poin
   }
   if (draining_) {
     return refuse(errc::draining, "The runtime is being drained and takes no new requests.");
+  }
+  if (servers_.empty() && why_none_) {
+    return why_none_;
   }
   if (now >= message.deadline) {
     return refuse(errc::operation_timeout, "The request's deadline passed before it was sent.");
@@ -183,6 +189,10 @@ void circuit_breaker_impl::forward_cancel(const cancel_token_ptr& token) {
   }
   if (const auto index = router_.index_of(token->server())) {
     caf::anon_send(servers_[*index].pool, cancel_atom_v, token);
+  } else if (const auto left = removed_.find(token->server()); left != removed_.end()) {
+    if (const auto pool = caf::actor_cast<pool_actor>(left->second)) {
+      caf::anon_send(pool, cancel_atom_v, token);
+    }
   }
 }
 
@@ -202,8 +212,33 @@ void circuit_breaker_impl::take_servers(std::vector<routed_server> servers) {
     most_attempts_ = std::max(most_attempts_, static_cast<std::uint16_t>(attempts));
   }
   router_.update(std::move(facts));
+  remember_removed(servers);
   servers_ = std::move(servers);
+  serving_ = router_.any_usable(env_->clock->now());
   arm();
+}
+
+/// A server that left finishes what it has, and that may still be cancelled.
+void circuit_breaker_impl::remember_removed(const std::vector<routed_server>& next) {
+  const auto stays = [&](server_id id) {
+    return std::any_of(next.begin(), next.end(), [&](const routed_server& s) { return s.context->id == id; });
+  };
+  std::erase_if(removed_, [](const auto& left) { return !caf::actor_cast<caf::strong_actor_ptr>(left.second); });
+  for (const auto& s : servers_) {
+    if (!stays(s.context->id)) {
+      removed_[s.context->id] = s.pool.address();
+    }
+  }
+}
+
+/// When the last server fails, there may be others by now.
+void circuit_breaker_impl::look_for_servers() {
+  const bool before = std::exchange(serving_, router_.any_usable(env_->clock->now()));
+  if (before && !serving_) {
+    if (const auto finder = caf::actor_cast<connection_manager_actor>(finder_)) {
+      caf::anon_send(finder, discover_atom_v);
+    }
+  }
 }
 
 void circuit_breaker_impl::take_monitor(const caf::actor_addr& monitor) {
@@ -253,6 +288,9 @@ bool circuit_breaker_impl::change(Change&& how) {
   const auto changes = router_.take_changes();
   for (const auto& c : changes) {
     announce(c);
+  }
+  if (!changes.empty()) {
+    look_for_servers();
   }
   arm();
   return known;

@@ -25,6 +25,8 @@ class circuit_breaker_impl {
   failure_ptr cannot_go_on(const Message& message, time_point now) const;
   void forward_cancel(const cancel_token_ptr& token);
   void take_servers(std::vector<routed_server> servers);
+  void remember_removed(const std::vector<routed_server>& next);
+  void look_for_servers();
   void take_monitor(const caf::actor_addr& monitor);
   void on_report(const outcome_report& report);
   void on_suspect(server_id server);
@@ -40,8 +42,12 @@ class circuit_breaker_impl {
   environment_ptr env_;
   settings_ptr all_;
   router router_;
-  std::vector<routed_server> servers_;  ///< in the router's order
+  std::vector<routed_server> servers_;            ///< in the router's order
+  std::map<server_id, caf::actor_addr> removed_;  ///< pools that still finish what they have
+  failure_ptr why_none_;                          ///< what to answer while there are no servers
   caf::actor_addr monitor_;
+  caf::actor_addr finder_;  ///< told when no server can take a request
+  bool serving_ = true;     ///< some server could, when it was last looked
   handler_guard guard_;
   poller_port::timer_id timer_;
   std::optional<time_point> armed_;

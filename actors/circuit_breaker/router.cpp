@@ -12,6 +12,8 @@ constexpr double newest_weight = 0.3;
 /// The count of requests in flight is dispatches minus reported outcomes. Not every outcome is reported (one failure
 /// stands for a whole connection), so what is left over is halved so often.
 constexpr seconds halving_interval{5};
+/// Of a server with weight 0: "a very small chance of being selected" beside others (RFC 2782).
+constexpr double least_weight = 0.01;
 
 }  // namespace
 
@@ -217,6 +219,7 @@ candidate router::candidate_of(const entry& e, time_point now) const {
   candidate c;
   c.id = e.facts.id;
   c.priority = e.facts.priority;
+  c.weight = e.facts.weight > 0 ? e.facts.weight : least_weight;
   c.read_only = e.facts.read_only;
   c.usable = e.breaker.usable(now);
   c.trial = e.breaker.state() == breaker_state::half_open;

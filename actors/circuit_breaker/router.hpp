@@ -14,6 +14,7 @@ struct server_facts {
   std::string host;
   std::uint16_t port = 0;
   int priority = 1;
+  int weight = 1;
   bool read_only = false;
   double capacity = 0;  ///< requests that it can carry at once
 };
@@ -77,6 +78,8 @@ class router {
   std::vector<breaker_change> take_changes();
   /// Every server, the pools' parts empty.
   std::vector<server_snapshot> snapshot(time_point now) const;
+  /// True when some server could take a request now.
+  bool any_usable(time_point now) const;
   breaker_state state_of(std::size_t index) const { return servers_.at(index).breaker.state(); }
   /// Where that server stands in the order of update(), if it is known.
   std::optional<std::size_t> index_of(server_id id) const;
@@ -93,7 +96,6 @@ class router {
   template <class Change>
   void change(std::size_t index, const moment& at, Change&& how);
   void note_transition(std::size_t index, breaker_state before, time_point now);
-  bool any_usable(time_point now) const;
   candidate candidate_of(const entry& e, time_point now) const;
   void fill_candidates(time_point now);
   void forget_lost_calls(time_point now);

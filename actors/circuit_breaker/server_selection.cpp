@@ -8,8 +8,14 @@ namespace {
 
 bool eligible(const candidate& c, const selection_query& what) { return c.usable && !(what.write && c.read_only); }
 
-/// Expected time to an answer; comparable only when both latencies are known.
+/// Expected time to an answer; comparable only when both latencies are known. Of servers with different weights the
+/// draw has settled who is due; only what is under way, by weight, speaks against one.
 bool less_loaded(const candidate& a, const candidate& b) {
+  if (a.weight != b.weight) {
+    const bool timed = a.latency > 0 && b.latency > 0;
+    const auto load = [&](const candidate& c) { return c.in_flight / c.weight * (timed ? c.latency : 1); };
+    return load(a) < load(b);
+  }
   if (a.latency <= 0 || b.latency <= 0) {
     return a.in_flight < b.in_flight;
   }
@@ -90,15 +96,31 @@ std::size_t server_selection::better_of_two(const std::vector<candidate>& all) {
   if (count == 1) {
     return equals_.front();
   }
-  const auto draw = [&](std::size_t n) {
-    return std::min(n - 1, static_cast<std::size_t>(random_() * static_cast<double>(n)));
-  };
-  const auto first = draw(count);
-  auto second = draw(count - 1);
-  second += second >= first ? 1 : 0;
+  const auto first = draw(all, count);
   const auto a = equals_[first];
-  const auto b = equals_[second];
+  const auto b = equals_[draw(all, first)];
   return less_loaded(all[b], all[a]) ? b : a;
+}
+
+/// One of the equals (its place there), by weight; never `except`.
+std::size_t server_selection::draw(const std::vector<candidate>& all, std::size_t except) {
+  double total = 0;
+  for (std::size_t i = 0; i < equals_.size(); ++i) {
+    total += i == except ? 0 : all[equals_[i]].weight;
+  }
+  double left = random_() * total;
+  std::size_t last = 0;
+  for (std::size_t i = 0; i < equals_.size(); ++i) {
+    if (i == except) {
+      continue;
+    }
+    last = i;
+    left -= all[equals_[i]].weight;
+    if (left < 0) {
+      break;
+    }
+  }
+  return last;
 }
 
 }  // namespace understudy

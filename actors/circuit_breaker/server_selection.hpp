@@ -13,6 +13,7 @@ namespace understudy {
 struct candidate {
   server_id id = 0;
   int priority = 1;
+  double weight = 1;  ///< above zero
   bool read_only = false;
   bool usable = true;  ///< its breaker lets a call through
   bool trial = false;  ///< half open: a call would take a permit
@@ -54,6 +55,7 @@ class server_selection {
   rank rank_of(const candidate& c, const selection_query& what, bool held, bool level_kept) const;
   bool keeps_level(const std::vector<candidate>& all) const;
   std::size_t better_of_two(const std::vector<candidate>& all);
+  std::size_t draw(const std::vector<candidate>& all, std::size_t except);
 
   random_source random_;
   bool automatic_ = true;

@@ -23,21 +23,24 @@ failure refusal(errc code, std::string message) {
 connection_manager_impl::connection_manager_impl(manager_interface::pointer self, settings_ptr all, environment_ptr env,
                                                  manager_parts parts)
     : self_(self),
-      all_(std::move(all)),
+      configured_(std::move(all)),
       env_(std::move(env)),
       parts_(std::move(parts)),
       guard_(*self, env_, "manager"),
-      credentials_(self, env_, all_, parts_.read_secret),
+      credentials_(self, env_, *configured_, parts_.read_secret),
+      watch_timer_(env_->poller->add_timer(self->address())),
       drain_timer_(env_->poller->add_timer(self->address())) {}
 
 /// Children are left only when the manager was killed; nobody else would end them.
 connection_manager_impl::~connection_manager_impl() {
+  env_->poller->remove_timer(watch_timer_);
   env_->poller->remove_timer(drain_timer_);
   const auto end = [](const auto& child) {
     if (child) caf::anon_send_exit(child, caf::exit_reason::user_shutdown);
   };
   end(monitor_);
-  for (const auto& server : servers_) end(server.pool);
+  for (const auto* table : {&servers_, &leaving_})
+    for (const auto& server : *table) end(server.pool);
   end(breaker_);
 }
 
@@ -55,10 +58,10 @@ caf::result<Answer> connection_manager_impl::to_child(const Handle& child, What&
 /// The same, to the pool of `server`; `unknown`: what to answer when there is no such server.
 template <class Answer, class... What>
 caf::result<Answer> connection_manager_impl::to_pool(server_id server, errc unknown, What&&... what) {
-  if (server >= all_->servers.size()) {
+  const auto pool = pool_of(server);
+  if (!pool && breaker_) {
     return to_error(refusal(unknown, "There is no server number " + std::to_string(server) + "."));
   }
-  const auto pool = server < servers_.size() ? servers_[server].pool : pool_actor{};
   return to_child<Answer>(pool, std::forward<What>(what)...);
 }
 
@@ -66,14 +69,23 @@ manager_interface::behavior_type connection_manager_impl::make_behavior() {
   be_quiet(*self_);
   self_->set_down_handler([this](caf::down_msg& down) { guard_.run([&] { on_down(down.source); }); });
   self_->set_exit_handler([this](caf::exit_msg& order) { on_exit(order.reason); });
+  watch_services();
   start_children();
+  look_up_services();
   return {
       [this](perform_atom what, call& c) { return to_child<result_ptr>(breaker_, what, std::move(c)); },
       [this](lease_atom what, lease_request& r) { return to_child<lease_grant>(breaker_, what, std::move(r)); },
       [this](cancel_atom what, const cancel_token_ptr& token) { self_->send(breaker_, what, token); },
-      [this](router_atom) -> caf::result<circuit_breaker_actor> {
-        if (!breaker_) return to_error(refusal(errc::draining, "The runtime is being stopped."));
-        return breaker_;
+      [this](router_atom) { return guard_.answer<circuit_breaker_actor>([this] { return router(); }); },
+      [this](servers_atom) { return servers_; },
+      [this](reload_atom, const settings_ptr& next) {
+        return guard_.answer<reload_report>([&] { return reload(next); });
+      },
+      [this](discover_atom) {
+        guard_.run([this] {
+          if (watch_) watch_->hasten(env_->clock->now());
+          look_up_services();
+        });
       },
       [this](credential_atom, server_id server) -> caf::result<credential> {
         auto answer = self_->make_response_promise<credential>();
@@ -90,7 +102,7 @@ manager_interface::behavior_type connection_manager_impl::make_behavior() {
       },
       [this](cleanup_atom what, server_id server) { return to_pool<std::uint32_t>(server, errc::no_server, what); },
       [this](claim_atom what, server_id server, lease_id lease) {
-        if (server < servers_.size()) self_->send(servers_[server].pool, what, lease);
+        if (const auto pool = pool_of(server)) self_->send(pool, what, lease);
       },
       [this](release_atom what, server_id server, lease_id lease) {
         return to_pool<bool>(server, errc::invalid_lease, what, lease);
@@ -104,14 +116,19 @@ manager_interface::behavior_type connection_manager_impl::make_behavior() {
       },
       [this](drain_atom, time_point deadline) { return guard_.answer<bool>([&] { return drain(deadline); }); },
       [this](tick_atom, std::uint64_t timer) { guard_.run([&] { on_tick(timer); }); },
-      [this](resolved_atom, server_id source, const secret_reading& found) {
-        guard_.run([&] { credentials_.read_done(source, found); });
+      [this](resolved_atom, std::uint64_t number, const secret_reading& found) {
+        guard_.run([&] { credentials_.read_done(number, found); });
+      },
+      [this](resolved_atom, std::uint64_t number, const service_answer& found) {
+        guard_.run([&] { on_services(number, found); });
       },
   };
 }
 
 void connection_manager_impl::on_tick(std::uint64_t timer) {
-  if (!credentials_.on_tick(timer) && timer == drain_timer_ && draining_) {
+  if (timer == watch_timer_) {
+    look_up_services();
+  } else if (!credentials_.on_tick(timer) && timer == drain_timer_ && draining_) {
     finish(false);
   }
 }

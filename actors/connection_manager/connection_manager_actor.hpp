@@ -1,7 +1,9 @@
 // Root supervisor of one runtime: starts and replaces breaker, pools and monitor, keeps the service's credentials,
-// gathers the state of everything, and drains it all in the end.
+// gathers the state of everything, changes the servers while they work, and drains it all in the end.
 #pragma once
 #include "understudy/actors/connection_manager/credential_service.hpp"
+#include "understudy/actors/connection_manager/server_roster.hpp"
+#include "understudy/actors/connection_manager/service_watch.hpp"
 #include "understudy/actors/ports/guard.hpp"
 
 namespace understudy {
@@ -24,12 +26,33 @@ class connection_manager_impl {
 
   // Children (manager_children.cpp).
   void start_children();
+  routed_server start_pool(server_context_ptr context);
+  std::vector<server_context_ptr> contexts_of(const settings_ptr& all);
+  pool_actor pool_of(server_id server) const;
   void introduce_children();
   void on_down(const caf::actor_addr& child);
   void replace(const caf::actor_addr& child);
   void replace_all();
   void give_up();
   void dismiss_children();
+
+  // Other settings (manager_reload.cpp).
+  caf::result<reload_report> reload(const settings_ptr& next);
+  settings_ptr effective() const;
+  reload_report apply(settings_ptr next);
+  void let_go(routed_server server);
+  void gone(server_id server, bool clean);
+  void tell_credentials();
+
+  // Servers from DNS (manager_services.cpp).
+  void watch_services();
+  void look_up_services();
+  void on_services(std::uint64_t number, const service_answer& found);
+  void note_services(const service_watch::news& news);
+  void take_services();
+  failure_ptr why_none() const;
+  caf::result<circuit_breaker_actor> router();
+  void answer_for_router();
 
   // The end (manager_drain.cpp).
   caf::result<bool> drain(time_point deadline);
@@ -45,16 +68,24 @@ class connection_manager_impl {
   void say(log_level level, std::string_view text, const log_port::fields& more = {}) const;
 
   manager_interface::pointer self_;
-  settings_ptr all_;
+  settings_ptr configured_;  ///< as given; where DNS lists the servers, one that stands for them
+  settings_ptr all_;         ///< with the servers that there are
   environment_ptr env_;
   manager_parts parts_;
   handler_guard guard_;
+  server_roster roster_;
   restart_budget replacements_;
   credential_service credentials_;
 
   circuit_breaker_actor breaker_;
   health_monitor_actor monitor_;
-  std::vector<routed_server> servers_;  ///< by server_id
+  std::vector<routed_server> servers_;  ///< in the order of the settings
+  std::vector<routed_server> leaving_;  ///< taken out; they finish what they have
+
+  std::optional<service_watch> watch_;
+  poller_port::timer_id watch_timer_;
+  std::uint64_t look_up_ = 0;  ///< number of the one that runs
+  std::vector<caf::typed_response_promise<circuit_breaker_actor>> asked_for_router_;
 
   poller_port::timer_id drain_timer_;
   bool draining_ = false;

@@ -24,50 +24,79 @@ bool is_constant(const connection_info& info) {
 
 }  // namespace
 
-// Callbacks cannot be compared: each is a source of its own, and equal bytes meet again at the gate.
+// Callbacks cannot be compared: each server's is a source of its own, and equal bytes meet again at the gate.
 bool credential_desk::same_source(const connection_info& a, const connection_info& b) {
   return a.bind_dn == b.bind_dn && a.password == b.password && a.password_file == b.password_file &&
          a.password_command == b.password_command && !a.password_callback && !b.password_callback;
 }
 
-credential_desk::credential_desk(const std::vector<connection_info>& servers, const gate_options& gate,
-                                 const desk_timing& timing)
-    : servers_(servers), timing_(timing), gate_(gate) {
-  for (std::size_t i = 0; i < servers_.size(); ++i) {
-    add_server(static_cast<server_id>(i), servers_[i]);
+credential_desk::credential_desk(const gate_options& gate, const desk_timing& timing) : timing_(timing), gate_(gate) {}
+
+desk_actions credential_desk::set_servers(const std::vector<desk_server>& servers, time_point now) {
+  desk_actions out;
+  const auto before = std::exchange(of_server_, {});
+  for (auto& [number, a] : accounts_) {
+    a.servers.clear();
   }
+  for (const auto& server : servers) {
+    if (!server.info.bind_dn.empty()) {
+      auto& a = account_for(server, before, now);
+      a.servers.push_back(server.id);
+      of_server_[server.id] = a.number;
+    }
+  }
+  drop_unused(out);
+  return out;
 }
 
-void credential_desk::add_server(server_id id, const connection_info& info) {
-  if (info.bind_dn.empty()) {
-    of_server_.emplace_back();
-    return;
-  }
-  const auto known =
-      std::find_if(accounts_.begin(), accounts_.end(), [&](const account& a) { return same_source(*a.info, info); });
-  if (known != accounts_.end()) {
-    known->servers.push_back(id);
-    of_server_.emplace_back(static_cast<std::size_t>(known - accounts_.begin()));
-    return;
+credential_desk::account& credential_desk::account_for(const desk_server& server, const server_accounts& before,
+                                                       time_point now) {
+  const auto& info = server.info;
+  for (auto& [number, a] : accounts_) {
+    const auto own = before.find(server.id);
+    const bool called_before = own != before.end() && own->second == number && a.info.password_callback &&
+                               info.password_callback && a.info.bind_dn == info.bind_dn;
+    if (called_before || same_source(a.info, info)) {
+      a.info = info;
+      return a;
+    }
   }
   account fresh;
-  fresh.info = &info;
-  fresh.servers.push_back(id);
+  fresh.info = info;
   fresh.constant = is_constant(info);
-  const auto number =
+  fresh.number =
       gate_.add_account(info.bind_dn, name_of_source(info), fresh.constant ? duration::zero() : timing_.read_again);
   if (fresh.constant) {
-    take(fresh, number, {info.password, {}}, {});
+    take(fresh, {info.password, {}}, now);
   }
-  accounts_.push_back(std::move(fresh));
-  of_server_.emplace_back(number);
+  const auto number = fresh.number;
+  return accounts_.insert_or_assign(number, std::move(fresh)).first->second;
+}
+
+void credential_desk::drop_unused(desk_actions& out) {
+  for (auto it = accounts_.begin(); it != accounts_.end();) {
+    auto& a = it->second;
+    if (!a.servers.empty()) {
+      ++it;
+      continue;
+    }
+    a.problem = "it is no longer configured";
+    for (const auto& who : a.waiting) {
+      out.answers.push_back({who.ticket, {}, unreadable(a)});
+    }
+    settle(gate_.drop_account(a.number), out);
+    it = accounts_.erase(it);
+  }
 }
 
 credential_desk::account* credential_desk::account_of(server_id server) {
-  if (server >= of_server_.size() || !of_server_[server]) {
-    return nullptr;
-  }
-  return &accounts_[*of_server_[server]];
+  const auto found = of_server_.find(server);
+  return found == of_server_.end() ? nullptr : &accounts_.at(found->second);
+}
+
+duration credential_desk::patience_of(server_id server) const {
+  const auto found = of_server_.find(server);
+  return found == of_server_.end() ? duration::zero() : accounts_.at(found->second).info.timeout;
 }
 
 desk_actions credential_desk::ask(std::uint64_t ticket, server_id server, time_point deadline, time_point now) {
@@ -89,18 +118,18 @@ desk_actions credential_desk::ask(std::uint64_t ticket, server_id server, time_p
 
 // A command may be dear: while its secret is refused, those who ask have it run again only now and then.
 bool credential_desk::may_use_last_reading(const account& a, time_point now) const {
-  const bool dear = !a.info->password_command.empty() && gate_.retry_at(number_of(a), now);
+  const bool dear = !a.info.password_command.empty() && gate_.retry_at(a.number, now);
   return a.constant || (a.read_at && now < *a.read_at + (dear ? timing_.fresh_command : timing_.fresh));
 }
 
 // One read at a time: a source that never comes to an end costs one worker, not one each minute.
 void credential_desk::read(account& a, time_point now, desk_actions& out) {
-  if (a.reading) {
+  if (a.reading != 0) {
     return;
   }
-  a.reading = true;
+  a.reading = ++last_read_;
   a.overdue = now + timing_.read_timeout;
-  out.reads.push_back(a.servers.front());
+  out.reads.push_back({a.reading, a.info});
 }
 
 // A source that cannot be read now does not make the secret wrong that it gave before.
@@ -109,9 +138,8 @@ void credential_desk::admit(account& a, const asker& who, time_point now, desk_a
     out.answers.push_back({who.ticket, {}, unreadable(a)});
     return;
   }
-  const auto number = number_of(a);
-  asked_.emplace(who.ticket, number);
-  settle(gate_.ask(who.ticket, number, who.server, who.deadline, now), out);
+  asked_.emplace(who.ticket, a.number);
+  settle(gate_.ask(who.ticket, a.number, who.server, who.deadline, now), out);
 }
 
 void credential_desk::admit_waiting(account& a, time_point now, desk_actions& out) {
@@ -123,13 +151,13 @@ void credential_desk::admit_waiting(account& a, time_point now, desk_actions& ou
 void credential_desk::settle(const gate_answers& answers, desk_actions& out) {
   for (const auto& answer : answers) {
     const auto found = asked_.find(answer.ticket);
-    const auto& a = accounts_[found->second];
+    const auto& a = accounts_.at(found->second);
     asked_.erase(found);
     if (answer.refusal) {
       out.answers.push_back({answer.ticket, {}, answer.refusal});
     } else {
       const auto number = credential_gate::secret_of(answer.version);
-      out.answers.push_back({answer.ticket, {a.info->bind_dn, a.value, answer.version, number}, nullptr});
+      out.answers.push_back({answer.ticket, {a.info.bind_dn, a.value, answer.version, number}, nullptr});
     }
   }
 }
@@ -143,11 +171,11 @@ desk_actions credential_desk::judge(const credential_verdict& verdict, time_poin
 
 // Keeps the schedule of refused accounts: a look at the source at once, then every minute.
 void credential_desk::watch_refusals(time_point now, desk_actions& out) {
-  for (auto& a : accounts_) {
+  for (auto& [number, a] : accounts_) {
     if (a.constant) {
       continue;
     }
-    if (!gate_.retry_at(number_of(a), now)) {
+    if (!gate_.retry_at(a.number, now)) {
       a.next_read.reset();
     } else if (!a.next_read) {
       a.next_read = now + timing_.read_again;
@@ -157,38 +185,41 @@ void credential_desk::watch_refusals(time_point now, desk_actions& out) {
 }
 
 // A bind with an empty password is anonymous (RFC 4513, 5.1.2) and would be taken for success.
-gate_answers credential_desk::take(account& a, std::size_t number, const secret_reading& found, time_point now) {
-  a.problem = found.ok() && found.value.size() == 0 ? name_of_source(*a.info) + " is empty" : found.problem;
+gate_answers credential_desk::take(account& a, const secret_reading& found, time_point now) {
+  a.problem = found.ok() && found.value.size() == 0 ? name_of_source(a.info) + " is empty" : found.problem;
   if (!a.problem.empty()) {
     return {};
   }
   a.read_at = now;
   a.value = found.value;
-  return gate_.set_secret(number, found.value, now);
+  return gate_.set_secret(a.number, found.value, now);
 }
 
-desk_actions credential_desk::read_done(server_id source, const secret_reading& found, time_point now) {
+// The account may have gone, or have another source by now: then what was read is of no use.
+desk_actions credential_desk::read_done(std::uint64_t number, const secret_reading& found, time_point now) {
   desk_actions out;
-  auto* a = account_of(source);
-  if (a == nullptr) {
+  const auto it = std::find_if(accounts_.begin(), accounts_.end(),
+                               [&](const auto& known) { return known.second.reading == number; });
+  if (number == 0 || it == accounts_.end()) {
     return out;
   }
-  a->reading = false;
-  settle(take(*a, number_of(*a), found, now), out);
-  admit_waiting(*a, now, out);
+  auto& a = it->second;
+  a.reading = 0;
+  settle(take(a, found, now), out);
+  admit_waiting(a, now, out);
   watch_refusals(now, out);
   return out;
 }
 
 void credential_desk::resume(server_id server) {
   if (const auto* a = account_of(server)) {
-    gate_.retry_now(number_of(*a));
+    gate_.retry_now(a->number);
   }
 }
 
 void credential_desk::drop_overdue(account& a, time_point now, desk_actions& out) {
-  if (a.reading && a.overdue <= now) {
-    a.problem = name_of_source(*a.info) + " was not read within " +
+  if (a.reading != 0 && a.overdue <= now) {
+    a.problem = name_of_source(a.info) + " was not read within " +
                 std::to_string(std::chrono::ceil<seconds>(timing_.read_timeout).count()) + " s";
     admit_waiting(a, now, out);
   }
@@ -206,7 +237,7 @@ void credential_desk::drop_overdue(account& a, time_point now, desk_actions& out
 desk_actions credential_desk::tick(time_point now) {
   desk_actions out;
   settle(gate_.tick(now), out);
-  for (auto& a : accounts_) {
+  for (auto& [number, a] : accounts_) {
     drop_overdue(a, now, out);
     if (a.next_read && *a.next_read <= now) {
       a.next_read = now + timing_.read_again;
@@ -220,9 +251,9 @@ desk_actions credential_desk::tick(time_point now) {
 std::optional<time_point> credential_desk::next_tick() const {
   auto first = gate_.next_tick();
   const auto consider = [&](time_point at) { first = first ? std::min(*first, at) : at; };
-  for (const auto& a : accounts_) {
+  for (const auto& [number, a] : accounts_) {
     for (const auto& who : a.waiting) {
-      consider(a.reading ? std::min(who.deadline, a.overdue) : who.deadline);
+      consider(a.reading != 0 ? std::min(who.deadline, a.overdue) : who.deadline);
     }
     if (a.next_read) {
       consider(*a.next_read);
@@ -235,10 +266,9 @@ failure_ptr credential_desk::unreadable(const account& a) const {
   failure f;
   f.code = errc::authentication_failed;
   f.where = stage::bind;
-  f.message =
-      "There is no password for \"" + a.info->bind_dn + "\": " +
-      (a.problem.empty() ? "the reading of " + name_of_source(*a.info) + " has not come to an end" : a.problem) +
-      ". Nothing was sent; it is read again when the next connection needs it.";
+  f.message = "There is no password for \"" + a.info.bind_dn + "\": " +
+              (a.problem.empty() ? "the reading of " + name_of_source(a.info) + " has not come to an end" : a.problem) +
+              ". Nothing was sent; it is read again when the next connection needs it.";
   return std::make_shared<const failure>(std::move(f));
 }
 

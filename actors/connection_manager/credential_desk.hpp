@@ -15,11 +15,22 @@ struct desk_answer {
   failure_ptr refusal;
 };
 
+/// One server, and where the password for it comes from.
+struct desk_server {
+  server_id id = 0;
+  connection_info info;
+};
+
+/// A source to read; tell read_done() of every one, with its number.
+struct desk_read {
+  std::uint64_t number = 0;
+  connection_info source;
+};
+
 /// What is to be done now.
 struct desk_actions {
   std::vector<desk_answer> answers;
-  /// Sources to read, each named by a server that uses it; tell read_done() of every one.
-  std::vector<server_id> reads;
+  std::vector<desk_read> reads;
 };
 
 /// How sources are read.
@@ -34,15 +45,20 @@ struct desk_timing {
 /// further, by bind DN and bytes (credential_gate).
 class credential_desk {
  public:
-  credential_desk(const std::vector<connection_info>& servers, const gate_options& gate,
-                  const desk_timing& timing = {});
+  explicit credential_desk(const gate_options& gate, const desk_timing& timing = {});
   credential_desk(const credential_desk&) = delete;
   credential_desk& operator=(const credential_desk&) = delete;
+
+  /// The servers from now on. What is known of accounts that go on being used stays; who waits for another is told.
+  desk_actions set_servers(const std::vector<desk_server>& servers, time_point now);
+  void configure(const gate_options& gate) { gate_.configure(gate); }
+  /// How long the service's bind to `server` may take in all; zero when it needs none.
+  duration patience_of(server_id server) const;
 
   /// One who is about to bind to `server`; an answer with its `ticket` comes now or later, by `deadline` at the latest.
   desk_actions ask(std::uint64_t ticket, server_id server, time_point deadline, time_point now);
   desk_actions judge(const credential_verdict& verdict, time_point now, wall_time wall);
-  desk_actions read_done(server_id source, const secret_reading& found, time_point now);
+  desk_actions read_done(std::uint64_t number, const secret_reading& found, time_point now);
   /// By command: a refused secret of that server is tried again.
   void resume(server_id server);
   desk_actions tick(time_point now);
@@ -58,22 +74,25 @@ class credential_desk {
   };
 
   struct account {
-    const connection_info* info = nullptr;
+    std::size_t number = 0;  // at the gate
+    connection_info info;    // of one of its servers
     std::vector<server_id> servers;
     secret value;
     std::string problem;  // of the last reading
     bool constant = false;
-    bool reading = false;
-    time_point overdue{};  // when the running read keeps its askers no longer
+    std::uint64_t reading = 0;  // number of the running read; 0: none
+    time_point overdue{};       // when it keeps its askers no longer
     std::optional<time_point> read_at;
     std::optional<time_point> next_read;  // while refused
     std::vector<asker> waiting;
   };
+  using server_accounts = std::map<server_id, std::size_t>;  // a server that needs no bind is not in it
 
   static bool same_source(const connection_info& a, const connection_info& b);
-  void add_server(server_id id, const connection_info& info);
+  account& account_for(const desk_server& server, const server_accounts& before, time_point now);
+  void drop_unused(desk_actions& out);
   account* account_of(server_id server);
-  gate_answers take(account& a, std::size_t number, const secret_reading& found, time_point now);
+  gate_answers take(account& a, const secret_reading& found, time_point now);
   void read(account& a, time_point now, desk_actions& out);
   void admit(account& a, const asker& who, time_point now, desk_actions& out);
   void admit_waiting(account& a, time_point now, desk_actions& out);
@@ -81,15 +100,14 @@ class credential_desk {
   void settle(const gate_answers& answers, desk_actions& out);
   void watch_refusals(time_point now, desk_actions& out);
   bool may_use_last_reading(const account& a, time_point now) const;
-  std::size_t number_of(const account& a) const { return static_cast<std::size_t>(&a - accounts_.data()); }
   failure_ptr unreadable(const account& a) const;
 
-  std::vector<connection_info> servers_;
   desk_timing timing_;
   credential_gate gate_;
-  std::vector<account> accounts_;
-  std::vector<std::optional<std::size_t>> of_server_;  // empty: that server needs no bind
-  std::map<std::uint64_t, std::size_t> asked_;         // tickets at the gate, and their accounts
+  std::map<std::size_t, account> accounts_;  // by number at the gate
+  server_accounts of_server_;
+  std::map<std::uint64_t, std::size_t> asked_;  // tickets at the gate, and their accounts
+  std::uint64_t last_read_ = 0;
 };
 
 }  // namespace understudy

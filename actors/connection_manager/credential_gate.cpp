@@ -37,8 +37,30 @@ credential_gate::account_id credential_gate::add_account(std::string bind_dn, st
   a.bind_dn = std::move(bind_dn);
   a.source = std::move(source);
   a.read_again = read_again;
+  const auto unused = std::find_if(accounts_.begin(), accounts_.end(), [](const account& old) { return !old.used; });
+  if (unused != accounts_.end()) {
+    *unused = std::move(a);
+    return static_cast<account_id>(unused - accounts_.begin());
+  }
   accounts_.push_back(std::move(a));
   return accounts_.size() - 1;
+}
+
+gate_answers credential_gate::drop_account(account_id id) {
+  gate_answers out;
+  for (auto& [number, t] : trials_) {
+    std::erase_if(t.waiting, [&](const asker& who) {
+      if (who.account != id) {
+        return false;
+      }
+      out.push_back({who.ticket, 0, replaced(accounts_[id])});
+      return true;
+    });
+  }
+  accounts_[id] = {};
+  accounts_[id].used = false;
+  drop_unused();
+  return out;
 }
 
 std::uint64_t credential_gate::find_or_add(const std::string& bind_dn, const secret& value) {
@@ -308,6 +330,11 @@ failure_ptr credential_gate::too_many_refusals(const account& a, time_point unti
                               a.source + ").");
   f.retry_after = again;
   return std::make_shared<const failure>(std::move(f));
+}
+
+failure_ptr credential_gate::replaced(const account& a) const {
+  return std::make_shared<const failure>(credential_failure("The service's credentials as \"" + a.bind_dn +
+                                                            "\" are no longer configured; the bind was not sent."));
 }
 
 failure_ptr credential_gate::waited_too_long(const account& a) const {

@@ -39,6 +39,9 @@ class credential_gate {
   /// `source`: where its secret comes from, for people ("password_file /run/secrets/ldap"); `read_again`: how often it
   /// is read while refused, zero for one that cannot change.
   account_id add_account(std::string bind_dn, std::string source, duration read_again);
+  /// The account is no longer used; its number may be given to another. Who waits with it is told so.
+  gate_answers drop_account(account_id account);
+  void configure(const gate_options& options) { options_ = options; }
   /// The account's secret from now on; the same bytes change nothing. Askers who wait go on with the new one.
   gate_answers set_secret(account_id account, const secret& value, time_point now);
   /// One who is about to bind to `server`, with a number of its own; answered here or by a later call, by `deadline`
@@ -91,6 +94,7 @@ class credential_gate {
     std::string source;
     duration read_again{};
     std::uint64_t current = 0;  // number of its trial; 0: none yet
+    bool used = true;
     std::vector<time_point> refusals;
   };
 
@@ -106,6 +110,7 @@ class credential_gate {
   failure_ptr refusal_of(const account& a, const trial& t, time_point now) const;
   failure_ptr too_many_refusals(const account& a, time_point until, time_point now) const;
   failure_ptr waited_too_long(const account& a) const;
+  failure_ptr replaced(const account& a) const;
 
   gate_options options_;
   std::vector<account> accounts_;

@@ -28,34 +28,37 @@ failure draining_failure() {
 
 }  // namespace
 
-credential_service::credential_service(manager_interface::pointer self, environment_ptr env, settings_ptr all,
+credential_service::credential_service(manager_interface::pointer self, environment_ptr env, const settings& all,
                                        secret_reader read)
     : self_(self),
       env_(std::move(env)),
-      all_(std::move(all)),
       read_(std::move(read)),
-      desk_(all_->servers, options_of(*all_)),
+      desk_(options_of(all)),
       timer_(env_->poller->add_timer(self->address())) {}
 
 credential_service::~credential_service() { env_->poller->remove_timer(timer_); }
+
+void credential_service::set_servers(const std::vector<desk_server>& servers, const settings& all) {
+  desk_.configure(options_of(all));
+  carry_out(desk_.set_servers(servers, env_->clock->now()));
+}
 
 void credential_service::ask(server_id server, promise answer) {
   const auto ticket = ++last_ticket_;
   waiting_.emplace(ticket, std::move(answer));
   const auto now = env_->clock->now();
-  const auto patience = server < all_->servers.size() ? all_->servers[server].timeout : duration::zero();
-  carry_out(desk_.ask(ticket, server, now + patience, now));
+  carry_out(desk_.ask(ticket, server, now + desk_.patience_of(server), now));
 }
 
 void credential_service::judge(const credential_verdict& verdict) {
   carry_out(desk_.judge(verdict, env_->clock->now(), env_->clock->wall_now()));
 }
 
-void credential_service::read_done(server_id source, const secret_reading& found) {
+void credential_service::read_done(std::uint64_t number, const secret_reading& found) {
   if (!found.ok()) {
     env_->log->write(log_level::warning, "credentials", "a secret could not be read", {{"why", found.problem}});
   }
-  carry_out(desk_.read_done(source, found, env_->clock->now()));
+  carry_out(desk_.read_done(number, found, env_->clock->now()));
 }
 
 void credential_service::resume(server_id server) { desk_.resume(server); }
@@ -88,22 +91,21 @@ void credential_service::carry_out(const desk_actions& todo) {
   }
   note_standing();
   arm();
-  for (const auto source : todo.reads) {
-    start_read(source);
+  for (const auto& what : todo.reads) {
+    start_read(what);
   }
 }
 
-void credential_service::start_read(server_id source) {
-  auto job = [read = read_, info = all_->servers[source],
-              patience = std::chrono::ceil<milliseconds>(desk_timing{}.read_timeout), source,
+void credential_service::start_read(const desk_read& what) {
+  auto job = [read = read_, what, patience = std::chrono::ceil<milliseconds>(desk_timing{}.read_timeout),
               manager = self_->address()] {
-    const auto found = read(info, patience);
+    const auto found = read(what.source, patience);
     if (const auto handle = caf::actor_cast<manager_interface>(manager)) {
-      caf::anon_send(handle, resolved_atom_v, source, found);
+      caf::anon_send(handle, resolved_atom_v, what.number, found);
     }
   };
   if (!env_->workers->run(std::move(job))) {
-    read_done(source, {{}, "too many other reads and look-ups wait"});
+    read_done(what.number, {{}, "too many other reads and look-ups wait"});
   }
 }
 

@@ -13,14 +13,16 @@ class credential_service {
  public:
   using promise = caf::typed_response_promise<credential>;
 
-  credential_service(manager_interface::pointer self, environment_ptr env, settings_ptr all, secret_reader read);
+  credential_service(manager_interface::pointer self, environment_ptr env, const settings& all, secret_reader read);
   ~credential_service();
   credential_service(const credential_service&) = delete;
   credential_service& operator=(const credential_service&) = delete;
 
+  /// The servers and the settings from now on.
+  void set_servers(const std::vector<desk_server>& servers, const settings& all);
   void ask(server_id server, promise answer);
   void judge(const credential_verdict& verdict);
-  void read_done(server_id source, const secret_reading& found);
+  void read_done(std::uint64_t number, const secret_reading& found);
   /// By command: a refused secret of that server is tried again.
   void resume(server_id server);
   /// True when the timer was its own.
@@ -31,13 +33,12 @@ class credential_service {
 
  private:
   void carry_out(const desk_actions& todo);
-  void start_read(server_id source);
+  void start_read(const desk_read& what);
   void note_standing();
   void arm();
 
   manager_interface::pointer self_;
   environment_ptr env_;
-  settings_ptr all_;
   secret_reader read_;
   credential_desk desk_;
   std::map<std::uint64_t, promise> waiting_;

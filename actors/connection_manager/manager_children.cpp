@@ -2,13 +2,16 @@
 #include "understudy/actors/connection_manager/connection_manager_actor.hpp"
 #include "understudy/config/endpoint.hpp"
 
+#include <algorithm>
+
 namespace understudy {
 namespace {
 
-server_context_ptr make_context(server_id id, const settings_ptr& all, const environment_ptr& env) {
+server_context_ptr make_context(server_id id, const connection_info& server, const settings_ptr& all,
+                                const environment_ptr& env) {
   auto context = std::make_shared<server_context>();
   context->id = id;
-  context->server = all->servers[id];
+  context->server = server;
   config::complete_endpoint(context->server, config::given_in(context->server));
   context->name = server_name(context->server);
   context->all = all;
@@ -34,18 +37,46 @@ void connection_manager_impl::start_children() {
   breaker_ = parts_.breaker(system);
   self_->monitor(breaker_);
   servers_.clear();
-  for (server_id id = 0; id < all_->servers.size(); ++id) {
-    auto context = make_context(id, all_, env_);
-    auto pool = parts_.pool(system, context, breaker_.address(), gate);
-    self_->monitor(pool);
-    servers_.push_back({std::move(context), std::move(pool)});
+  all_ = effective();
+  for (auto& context : contexts_of(all_)) {
+    servers_.push_back(start_pool(std::move(context)));
   }
+  tell_credentials();
   monitor_ = parts_.monitor(system, servers_, breaker_.address(), gate);
   self_->monitor(monitor_);
   introduce_children();
 }
 
+std::vector<server_context_ptr> connection_manager_impl::contexts_of(const settings_ptr& all) {
+  std::vector<server_context_ptr> contexts;
+  const auto ids = roster_.number(all->servers);
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    contexts.push_back(make_context(ids[i], all->servers[i], all, env_));
+  }
+  return contexts;
+}
+
+routed_server connection_manager_impl::start_pool(server_context_ptr context) {
+  auto pool = parts_.pool(self_->system(), context, breaker_.address(), self_->address());
+  self_->monitor(pool);
+  return {std::move(context), std::move(pool)};
+}
+
+/// Null when there is no such server; one that was taken out counts for as long as it finishes what it has.
+pool_actor connection_manager_impl::pool_of(server_id server) const {
+  for (const auto* table : {&servers_, &leaving_}) {
+    for (const auto& each : *table) {
+      if (each.context->id == server) {
+        return each.pool;
+      }
+    }
+  }
+  return pool_actor{};
+}
+
 void connection_manager_impl::introduce_children() {
+  self_->send(breaker_, discover_atom_v, self_->address());
+  self_->send(breaker_, servers_atom_v, why_none());
   self_->send(breaker_, servers_atom_v, servers_);
   self_->send(breaker_, health_atom_v, monitor_.address());
 }
@@ -53,6 +84,12 @@ void connection_manager_impl::introduce_children() {
 void connection_manager_impl::on_down(const caf::actor_addr& child) {
   if (draining_) {
     return;  // its part of the drain is answered by CAF, or ended by the timer
+  }
+  const auto left =
+      std::find_if(leaving_.begin(), leaving_.end(), [&](const routed_server& s) { return s.pool.address() == child; });
+  if (left != leaving_.end()) {
+    gone(left->context->id, false);
+    return;
   }
   if (!replacements_.note(env_->clock->now())) {
     give_up();
@@ -77,8 +114,7 @@ void connection_manager_impl::replace(const caf::actor_addr& child) {
   for (auto& server : servers_) {
     if (server.pool && child == server.pool.address()) {
       say(log_level::error, "a pool ended and is replaced", {{"server", server.context->name}});
-      server.pool = parts_.pool(self_->system(), server.context, breaker_.address(), self_->address());
-      self_->monitor(server.pool);
+      server = start_pool(server.context);
       self_->send(breaker_, servers_atom_v, servers_);
       self_->send(monitor_, servers_atom_v, servers_);
       return;
@@ -101,10 +137,12 @@ void connection_manager_impl::give_up() {
 
 void connection_manager_impl::dismiss_children() {
   dismiss(self_, monitor_);
-  for (auto& server : servers_) {
-    dismiss(self_, server.pool);
+  for (auto* table : {&servers_, &leaving_}) {
+    for (auto& server : *table) {
+      dismiss(self_, server.pool);
+    }
+    table->clear();
   }
-  servers_.clear();
   dismiss(self_, breaker_);
 }
 

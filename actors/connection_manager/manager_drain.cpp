@@ -24,6 +24,9 @@ caf::result<bool> connection_manager_impl::drain(time_point deadline) {
     say(log_level::info, "draining");
     self_->send(breaker_, drain_atom_v);
     self_->send(monitor_, drain_atom_v);
+    watch_.reset();
+    env_->poller->clear_timer(watch_timer_);
+    answer_for_router();
   }
   env_->poller->set_timer(drain_timer_, deadline + grace);
   ask_pools_to_drain();
@@ -33,13 +36,15 @@ caf::result<bool> connection_manager_impl::drain(time_point deadline) {
 void connection_manager_impl::ask_pools_to_drain() {
   const auto round = ++drain_round_;
   const auto patience = std::max<duration>(drain_deadline_ - env_->clock->now(), duration::zero()) + 2 * grace;
-  pools_draining_ = servers_.size();
-  for (const auto& server : servers_) {
-    self_->request(server.pool, patience, drain_atom_v, drain_deadline_)
-        .then([this, round](bool clean) { guard_.run([&] { pool_drained(round, clean); }); },
-              [this, round](caf::error&) { guard_.run([&] { pool_drained(round, false); }); });
+  pools_draining_ = servers_.size() + leaving_.size();
+  for (const auto* table : {&servers_, &leaving_}) {
+    for (const auto& server : *table) {
+      self_->request(server.pool, patience, drain_atom_v, drain_deadline_)
+          .then([this, round](bool clean) { guard_.run([&] { pool_drained(round, clean); }); },
+                [this, round](caf::error&) { guard_.run([&] { pool_drained(round, false); }); });
+    }
   }
-  if (servers_.empty()) {
+  if (pools_draining_ == 0) {
     finish(true);
   }
 }
@@ -61,6 +66,8 @@ void connection_manager_impl::finish(bool in_time) {
   env_->poller->clear_timer(drain_timer_);
   credentials_.close();
   dismiss_children();
+  watch_.reset();
+  answer_for_router();
   for (auto& answer : std::exchange(drained_, {})) {
     answer.deliver(clean);
   }

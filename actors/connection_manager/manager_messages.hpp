@@ -1,4 +1,4 @@
-// What the manager is told beyond its public interface: by workers that have read a secret.
+// What the manager is told beyond its public interface: by workers that have read a secret, by the resolver.
 #pragma once
 #include "understudy/actors/connection_manager/credential_desk.hpp"
 #include "understudy/messages/actors.hpp"
@@ -7,8 +7,10 @@ namespace understudy {
 
 /// The public interface, and what only its own parts send.
 using manager_interface = connection_manager_actor::extend<
-    // From a worker: what reading the secret of that server's source brought.
-    caf::reacts_to<resolved_atom, server_id, secret_reading>>;
+    // From a worker: what that read of a secret's source brought.
+    caf::reacts_to<resolved_atom, std::uint64_t, secret_reading>,
+    // From the resolver: what that look-up of SRV records found.
+    caf::reacts_to<resolved_atom, std::uint64_t, service_answer>>;
 
 }  // namespace understudy
 

@@ -1,6 +1,7 @@
 // Probes servers on schedule and on demand, and tells the breaker what was found.
 #include "understudy/actors/health_monitor/health_monitor_actor.hpp"
 
+#include "understudy/config/reload.hpp"
 #include "understudy/config/settings_from.hpp"
 
 #include <caf/actor_cast.hpp>
@@ -112,8 +113,13 @@ void health_monitor_impl::take_servers(std::vector<routed_server> servers) {
       next.push_back({std::move(s), probe_schedule{options, random_, now()}, session});
       continue;
     }
-    known->schedule.configure(options);
+    known->schedule.configure(options, now());
+    const auto& was = *known->server.context;
+    const bool renew = was.all && !same_connection(was.server, *was.all, s.context->server, *s.context->all);
     prober_.update(known->session, s);
+    if (renew && prober_.session(known->session).standing()) {
+      prober_.retire(known->session);
+    }
     known->server = std::move(s);
     next.push_back(*known);
     known->session = 0;

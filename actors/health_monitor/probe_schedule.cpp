@@ -18,6 +18,14 @@ probe_schedule::probe_schedule(const schedule_options& options, random_source ra
   next_ = now + half + duration{static_cast<duration::rep>(static_cast<double>(half.count()) * random_())};
 }
 
+void probe_schedule::configure(const schedule_options& options, time_point now) {
+  const bool sooner = options.healthy < options_.healthy;
+  options_ = options;
+  if (next_ && sooner) {
+    next_ = std::min(*next_, now + pause());
+  }
+}
+
 bool probe_schedule::on_result(bool alive, bool asked, time_point now) {
   failures_ = alive ? 0 : failures_ + 1;
   schedule(pause(), now);

@@ -22,7 +22,8 @@ class probe_schedule {
   /// The first probe is due within one interval.
   probe_schedule(const schedule_options& options, random_source random, time_point now);
 
-  void configure(const schedule_options& options) noexcept { options_ = options; }
+  /// Other options from now on; a shorter interval counts at once.
+  void configure(const schedule_options& options, time_point now);
   /// When the next probe is due; nothing while suspended.
   std::optional<time_point> next() const noexcept { return next_; }
   /// True when a standing connection is worth keeping.

@@ -18,6 +18,7 @@ class backoff {
  public:
   backoff(duration base, duration cap) noexcept : base_(base), cap_(cap) {}
 
+  void set_base(duration base) noexcept { base_ = base; }
   /// Notes a failure; the delay until the next attempt.
   duration fail(const random_source& random);
   void succeed() noexcept { failures_ = 0; }

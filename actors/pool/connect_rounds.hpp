@@ -13,6 +13,8 @@ class connect_rounds {
 
   explicit connect_rounds(duration base) noexcept : backoff_(base, cap) {}
 
+  /// The first pause from now on.
+  void set_base(duration base) noexcept { backoff_.set_base(base); }
   /// True when a connect may be started.
   bool may_open(time_point now) const noexcept { return now >= retry_at_; }
   /// Notes that one is started; the number of the round it belongs to.

@@ -3,6 +3,7 @@
 
 #include "understudy/actors/pool/pool_actor_state.hpp"
 #include "understudy/actors/ports/hosted.hpp"
+#include "understudy/config/reload.hpp"
 
 #include <caf/exit_reason.hpp>
 #include <caf/system_messages.hpp>
@@ -123,7 +124,19 @@ pool_actor::behavior_type pool_actor_state::make_behavior() {
       [this](status_atom) {
         return guard->answer<pool_snapshot>([&]() -> caf::result<pool_snapshot> { return pool->snapshot(now()); });
       },
-      [this](drain_atom, time_point deadline) { return guard->answer<bool>([&] { return drain(deadline); }); },
+      [this](drain_atom, time_point deadline) {
+        return guard->answer<bool>([&] {
+          pool->drain(deadline, now());
+          return when_drained();
+        });
+      },
+      [this](removed_atom, time_point deadline) {
+        return guard->answer<bool>([&] {
+          pool->leave(deadline, now());
+          return when_drained();
+        });
+      },
+      [this](reload_atom, server_context_ptr& next) { guard->run([&] { reload(std::move(next)); }); },
       [this](tick_atom, std::uint64_t number) { guard->run([&] { tick(number); }); },
   };
 }
@@ -237,12 +250,19 @@ caf::result<pool_health> pool_actor_state::check_all(time_point deadline) {
   return round->promise;
 }
 
-caf::result<bool> pool_actor_state::drain(time_point deadline) {
-  pool->drain(deadline, now());
+caf::result<bool> pool_actor_state::when_drained() {
   auto promise = self->make_response_promise<bool>();
   drains.push_back(promise);
   carry_out();
   return promise;
+}
+
+/// Connections that are open keep the context that they were made with.
+void pool_actor_state::reload(server_context_ptr next) {
+  const bool renew = !same_connection(context->server, *context->all, next->server, *next->all);
+  context = std::move(next);
+  pool->reconfigure(policy_of(*context->all, context->server, context->id, context->name), renew, now());
+  carry_out();
 }
 
 void pool_actor_state::tick(std::uint64_t number) {

@@ -45,7 +45,8 @@ struct pool_actor_state {
   void on_event(const connection_event& event);
   void on_down(const caf::actor_addr& who);
   caf::result<pool_health> check_all(time_point deadline);
-  caf::result<bool> drain(time_point deadline);
+  caf::result<bool> when_drained();
+  void reload(server_context_ptr next);
   void tick(std::uint64_t timer);
   void restart();
 

@@ -213,6 +213,7 @@ void pool_state::adopt(const pool_state& old, const std::vector<connection_id>& 
   newest_secret_ = old.newest_secret_;
   probe_slots_ = old.probe_slots_;
   draining_ = old.draining_;
+  leaving_ = old.leaving_;
   drain_deadline_ = old.drain_deadline_;
   for (const auto id : known) {
     const slot* was = old.slots_.find(id);

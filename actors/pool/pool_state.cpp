@@ -54,8 +54,8 @@ ticket_id pool_state::admit(asking who, time_point now) {
   w.holder = std::move(who.holder);
   warm_until_ = now + policy_.max_idle_time;
   const auto ticket = w.ticket;
-  if (draining_ && w.attempts < policy_.max_attempts) {
-    actions_.push_back(pool_action::recast{ticket, pool_is_draining(situation(now))});
+  if (leaving_ || (draining_ && w.attempts < policy_.max_attempts)) {
+    actions_.push_back(pool_action::recast{ticket, pool_is_draining(situation(now)), !leaving_});
   } else if (auto why = reason_to_refuse(who, now)) {
     actions_.push_back(pool_action::refuse{ticket, std::move(why)});
   } else {

@@ -89,7 +89,12 @@ class pool_state {
   void give_probe_slot(time_point now);
   /// Closes idle connections above the minimum; how many.
   std::uint32_t cleanup(time_point now);
+  /// Other settings from now on. `renew`: connections opened so far were made with other values than now; each is
+  /// replaced when a new one is ready.
+  void reconfigure(pool_policy policy, bool renew, time_point now);
   void drain(time_point deadline, time_point now);
+  /// The server is no longer one of ours: a drain that sends who waits, and what comes late, to another one.
+  void leave(time_point deadline, time_point now);
   void tick(time_point now);
 
   std::vector<pool_action::any> take_actions() { return std::exchange(actions_, {}); }
@@ -171,6 +176,11 @@ class pool_state {
   void cut_off(time_point now);
   void finish_drain(bool clean);
 
+  // Other settings (pool_reload.cpp).
+  void renew_all(time_point now);
+  void trim(time_point now);
+  void trim(connection_kind kind, std::uint32_t surplus, time_point now);
+
   pool_situation situation(time_point now) const { return {policy_, counts(now), last_}; }
   void note(log_level level, std::string text);
 
@@ -196,7 +206,7 @@ class pool_state {
   time_point crowd_check_at_{};
   time_point wake_ = time_point::max();  ///< when sizing wants to look again
   bool freed_ = false;                   ///< a reservation was given up since waiters were last looked at
-  bool draining_ = false, cut_ = false, drained_ = false;
+  bool draining_ = false, leaving_ = false, cut_ = false, drained_ = false;
   time_point drain_deadline_ = time_point::max();
 };
 

@@ -59,6 +59,9 @@ class resolver_port {
   /// look-up; look-ups of one name are coalesced; the old answer serves when a refresh fails.
   virtual void resolve(const std::string& host, std::uint16_t port, time_point deadline, caf::actor_addr owner,
                        std::uint64_t number) = 0;
+  /// The SRV records of `name`, as `(resolved_atom, number, service_answer)` to `owner` when the name servers have
+  /// answered or have been given up. A look-up that hangs is never answered: the owner keeps the time.
+  virtual void find_services(const std::string& name, caf::actor_addr owner, std::uint64_t number) = 0;
 };
 
 /// A few threads for what can only block (a password callback or command).
@@ -110,7 +113,6 @@ struct server_context {
   settings_ptr all;
   environment_ptr env;
 };
-using server_context_ptr = std::shared_ptr<const server_context>;
 
 /// How loaded a connection is, readable by its pool without a message. The connection counts; the pool sets `wanted`
 /// when it has a waiter for it, looks at `completed` once more, and is then told by one `load` message.

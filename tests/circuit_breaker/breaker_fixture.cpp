@@ -41,6 +41,8 @@ pool_actor::behavior_type note_pool(pool_actor::pointer self, std::shared_ptr<no
       [](cleanup_atom) { return std::uint32_t{0}; },
       [](status_atom) { return pool_snapshot{}; },
       [](drain_atom, time_point) { return true; },
+      [](removed_atom, time_point) { return true; },
+      [](reload_atom, const server_context_ptr&) {},
       [](tick_atom, std::uint64_t) {},
   };
 }

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <boost/test/unit_test.hpp>
+#include <cstdlib>
 
 using namespace understudy;
 using namespace understudy::test;
@@ -198,4 +199,37 @@ BOOST_FIXTURE_TEST_CASE(the_serving_level_is_the_one_a_read_would_go_to, three_s
   BOOST_TEST(*selection.serving_level(all) == 1);
   for (auto& c : all) c.usable = false;
   BOOST_TEST(!selection.serving_level(all).has_value());
+}
+
+BOOST_AUTO_TEST_CASE(weights_share_the_load_of_a_level) {
+  server_selection selection{make_random(5)};
+  std::vector<candidate> all{on_level(0, 1), on_level(1, 1), on_level(2, 1)};
+  all[0].weight = 60;
+  all[1].weight = 30;
+  all[2].weight = 10;
+  std::vector<int> taken(3);
+  for (int i = 0; i < 10000; ++i) ++taken[*selection.choose(all, {})];
+  BOOST_TEST(std::abs(taken[0] - 6000) < 200);
+  BOOST_TEST(std::abs(taken[1] - 3000) < 200);
+  BOOST_TEST(std::abs(taken[2] - 1000) < 200);
+}
+
+BOOST_AUTO_TEST_CASE(weights_do_not_overload_a_server_that_is_behind) {
+  server_selection selection{make_random(5)};
+  std::vector<candidate> all{on_level(0, 1), on_level(1, 1)};
+  all[0].weight = 3;
+  std::vector<int> taken(2);
+  // Nobody answers: what is under way settles at three to one.
+  for (int i = 0; i < 400; ++i) all[*selection.choose(all, {})].in_flight += 1;
+  BOOST_TEST(std::abs(all[0].in_flight - 300) <= 5);
+  all[0].in_flight = 900;
+  for (int i = 0; i < 100; ++i) ++taken[*selection.choose(all, {})];
+  BOOST_TEST(taken[0] == 0);
+}
+
+BOOST_AUTO_TEST_CASE(weights_do_not_reach_beyond_their_level) {
+  server_selection selection{make_random(5)};
+  std::vector<candidate> all{on_level(0, 1), on_level(1, 2)};
+  all[1].weight = 1000;
+  for (int i = 0; i < 100; ++i) BOOST_TEST(*selection.choose(all, {}) == 0U);
 }

@@ -36,7 +36,7 @@ BOOST_AUTO_TEST_CASE(names_the_nearest_known_key) {
       {"host = \"a\"\n[ldap]\nhost = \"a\"\n", "f:1:1: host: unknown key; it belongs in [ldap]\n"},
       {"[ldap]\nhost = \"a\"\n[log]\nwhatever_this_is = 1\n", "f:4:1: log.whatever_this_is: unknown key\n"},
       {"[ldap]\nhost = \"a\"\n\"a\\nb.c\" = 1\n", "f:3:1: ldap.\"a?b.c\": unknown key\n"},
-      {"[[ldap.servers]]\nhost = \"a\"\nweight = 1\n", "f:3:1: ldap.servers[0].weight: unknown key\n"},
+      {"[[ldap.servers]]\nhost = \"a\"\nzzzzzz = 1\n", "f:3:1: ldap.servers[0].zzzzzz: unknown key\n"},
   });
 }
 

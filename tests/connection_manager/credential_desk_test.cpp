@@ -2,6 +2,7 @@
 #include "understudy/actors/connection_manager/credential_desk.hpp"
 
 #include <boost/test/unit_test.hpp>
+#include <set>
 
 using namespace understudy;
 using std::chrono::minutes;
@@ -29,7 +30,27 @@ connection_info with_password(std::string_view password, std::string bind_dn = "
 }
 
 struct desk_fixture {
-  void set(std::vector<connection_info> servers) { desk.emplace(servers, gate_options{}); }
+  void set(std::vector<connection_info> servers) {
+    desk.emplace(gate_options{});
+    change(servers);
+  }
+  /// Servers numbered from `first` on.
+  void change(const std::vector<connection_info>& servers, server_id first = 0) {
+    std::vector<desk_server> numbered;
+    for (const auto& info : servers) numbered.push_back({first++, info});
+    known = numbered;
+    put(desk->set_servers(numbered, now));
+  }
+  /// The number of the first read for that server that has not ended; 0: none.
+  std::uint64_t read_of(server_id id) {
+    const auto server = std::find_if(known.begin(), known.end(), [&](const desk_server& s) { return s.id == id; });
+    for (const auto& r : reads) {
+      const bool theirs = server != known.end() && r.source.password_file == server->info.password_file &&
+                          r.source.bind_dn == server->info.bind_dn;
+      if (theirs && ended.insert(r.number).second) return r.number;
+    }
+    return 0;
+  }
 
   std::uint64_t ask(server_id id) {
     put(desk->ask(++tickets, id, now + seconds{30}, now));
@@ -37,9 +58,11 @@ struct desk_fixture {
   }
 
   void read_done(std::string_view value, server_id source = 0) {
-    put(desk->read_done(source, {secret{value}, {}}, now));
+    put(desk->read_done(read_of(source), {secret{value}, {}}, now));
   }
-  void read_failed(std::string why, server_id source = 0) { put(desk->read_done(source, {{}, std::move(why)}, now)); }
+  void read_failed(std::string why, server_id source = 0) {
+    put(desk->read_done(read_of(source), {{}, std::move(why)}, now));
+  }
 
   std::uint64_t read_done_after_ask(std::string_view value) {
     const auto t = ask(0);
@@ -80,7 +103,9 @@ struct desk_fixture {
   time_point now{std::chrono::hours{1}};
   std::uint64_t tickets = 0;
   std::map<std::uint64_t, desk_answer> told;
-  std::vector<server_id> reads;
+  std::vector<desk_read> reads;
+  std::vector<desk_server> known;
+  std::set<std::uint64_t> ended;  ///< reads
 };
 
 }  // namespace
@@ -300,4 +325,60 @@ BOOST_FIXTURE_TEST_CASE(nothing_is_said_of_a_command_but_its_program, desk_fixtu
   BOOST_TEST(describe(*told[t].refusal).find("hunter2") == std::string::npos);
   BOOST_TEST(told[second].refusal->message.find("/bin/get-secret") != std::string::npos);
   BOOST_TEST(describe(*told[second].refusal).find("hunter2") == std::string::npos);
+}
+
+BOOST_FIXTURE_TEST_CASE(refused_secret_stays_refused_when_other_servers_come_and_go, desk_fixture) {
+  auto caller = server("cn=caller");
+  caller.password_callback = [] { return std::string{"x"}; };
+  set({with_file(), caller});
+  const auto from_file = read_done_after_ask("wrong");
+  judge(from_file, kind::refused);
+  const auto called = ask(1);
+  read_done("wrong too", 1);
+  judge(called, kind::refused);
+  change({with_file(), caller, with_password("fine", "cn=other")});
+  BOOST_TEST(desk->any_refused());
+  BOOST_TEST(may_bind(ask(2)));
+  advance(seconds{2});
+  const auto again = ask(0);
+  read_done("wrong");
+  BOOST_TEST(refused(again));
+  const auto called_again = ask(1);
+  read_done("wrong too", 1);
+  BOOST_TEST(refused(called_again));
+}
+
+BOOST_FIXTURE_TEST_CASE(who_waits_for_credentials_that_are_taken_away_is_told, desk_fixture) {
+  set({with_file(), with_file("/run/other")});
+  const auto reading = ask(0);
+  change({with_file("/run/other")}, 1);
+  BOOST_TEST(refused(reading));
+  read_done("late");
+  const auto other = ask(1);
+  read_done("right", 1);
+  BOOST_TEST(password(other) == "right");
+  // The first tries it, the second waits for its verdict.
+  advance(seconds{2});
+  const auto second = ask(1);
+  read_done("right", 1);
+  BOOST_TEST(waits(second));
+  change({with_password("x")}, 2);
+  BOOST_TEST(refused(second));
+  BOOST_TEST(told[second].refusal->message.find("no longer configured") != std::string::npos);
+  judge(other, kind::accepted);
+}
+
+BOOST_FIXTURE_TEST_CASE(what_was_read_from_the_old_source_is_not_used_for_the_new_one, desk_fixture) {
+  set({with_file()});
+  ask(0);
+  const auto old = reads.back().number;
+  auto other = with_file("/run/other");
+  other.bind_dn = "cn=other";
+  change({other});
+  const auto t = ask(0);
+  put(desk->read_done(old, {secret{"of the old"}, {}}, now));
+  BOOST_TEST(waits(t));
+  read_done("of the new");
+  BOOST_TEST(password(t) == "of the new");
+  BOOST_TEST(told[t].value.bind_dn == "cn=other");
 }

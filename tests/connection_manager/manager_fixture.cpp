@@ -62,6 +62,8 @@ circuit_breaker_actor::behavior_type scripted_children::fake_breaker(circuit_bre
         s.told.push_back("servers " + std::to_string(servers.size()));
         s.table = std::move(servers);
       },
+      [&s](servers_atom, const failure_ptr& why) { s.why_none = why; },
+      [&s](discover_atom, const caf::actor_addr& finder) { s.finder = finder; },
       [&s](health_atom, const caf::actor_addr& monitor) { s.monitor = monitor; },
       [&s](drain_atom) { s.told.push_back("drain"); },
       [](tick_atom, std::uint64_t) {},
@@ -111,6 +113,20 @@ pool_actor::behavior_type scripted_children::fake_pool(pool_actor::pointer self,
         }
         return answer;
       },
+      [&s, self](removed_atom, time_point) -> caf::result<bool> {
+        s.told.push_back("removed");
+        auto answer = self->make_response_promise<bool>();
+        if (s.drain == script::drain_mode::mute) {
+          s.drains.push_back(answer);
+        } else {
+          answer.deliver(s.drain == script::drain_mode::clean);
+        }
+        return answer;
+      },
+      [&s](reload_atom, const server_context_ptr& next) {
+        s.told.push_back("reload");
+        s.context = next;
+      },
       [](tick_atom, std::uint64_t) {},
   };
 }
@@ -159,8 +175,6 @@ manager_fixture::~manager_fixture() {
 }
 
 void manager_fixture::start() {
-  children.pools.resize(all.servers.size());
-  children.running.resize(all.servers.size());
   auto read = [this](const connection_info& info, milliseconds) -> secret_reading {
     const auto found = secrets.find(info.password_file);
     if (found == secrets.end()) return {{}, info.password_file + " is not there"};

@@ -15,6 +15,9 @@ struct script {
   int started = 0;
   std::vector<routed_server> table;  ///< the breaker's
   caf::actor_addr monitor;           ///< as the breaker knows it
+  caf::actor_addr finder;            ///< whom it tells that no server is left
+  failure_ptr why_none;              ///< what it answers while there is no server
+  server_context_ptr context;        ///< a pool's, as it was told last
   /// Of a mute pool: its drains; told `(load_atom, n)` it answers the n-th with true.
   std::vector<caf::typed_response_promise<bool>> drains;
 };
@@ -22,8 +25,8 @@ struct script {
 class scripted_children {
  public:
   script breaker, monitor;
-  std::vector<script> pools;
-  std::vector<pool_actor> running;  ///< the latest pool of each server
+  std::map<server_id, script> pools;
+  std::map<server_id, pool_actor> running;  ///< the latest pool of each server
   health_monitor_actor running_monitor;
 
   manager_parts parts(secret_reader read) {
@@ -52,7 +55,10 @@ class scripted_children {
     running.clear();
     running_monitor = nullptr;
     breaker.table.clear();
-    for (auto& p : pools) p.drains.clear();
+    for (auto& [id, p] : pools) {
+      p.drains.clear();
+      p.context = nullptr;
+    }
   }
 
  private:

@@ -123,6 +123,8 @@ pool_actor::behavior_type play_pool(pool_actor::pointer self, server_ptr server)
       [](cleanup_atom) { return std::uint32_t{0}; },
       [](status_atom) { return pool_snapshot{}; },
       [](drain_atom, time_point) { return true; },
+      [](removed_atom, time_point) { return true; },
+      [](reload_atom, const server_context_ptr&) {},
       [](tick_atom, std::uint64_t) {},
   };
 }
@@ -141,6 +143,8 @@ circuit_breaker_actor::behavior_type play_breaker(circuit_breaker_actor::pointer
       [](resume_atom, server_id) { return true; },
       [](status_atom) { return std::vector<server_snapshot>{}; },
       [](servers_atom, const std::vector<routed_server>&) {},
+      [](servers_atom, const failure_ptr&) {},
+      [](discover_atom, const caf::actor_addr&) {},
       [](health_atom, const caf::actor_addr&) {},
       [](drain_atom) {},
       [](tick_atom, std::uint64_t) {},

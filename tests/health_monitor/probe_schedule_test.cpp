@@ -125,3 +125,18 @@ BOOST_FIXTURE_TEST_CASE(a_probe_that_says_nothing_is_repeated_at_the_usual_pace,
   BOOST_TEST(wait() == 10'000);
   BOOST_TEST(s.healthy());
 }
+
+BOOST_AUTO_TEST_CASE(a_shorter_interval_counts_at_once_and_a_longer_one_after_the_next_probe) {
+  const time_point now{std::chrono::hours{1}};
+  schedule_options options;
+  options.healthy = std::chrono::hours{24};
+  probe_schedule schedule{options, make_random(3), now};
+  BOOST_TEST((*schedule.next() > now + std::chrono::hours{11}));
+  options.healthy = seconds{10};
+  schedule.configure(options, now);
+  BOOST_TEST((*schedule.next() <= now + seconds{10}));
+  const auto due = *schedule.next();
+  options.healthy = std::chrono::hours{1};
+  schedule.configure(options, now);
+  BOOST_TEST((*schedule.next() == due));
+}

@@ -188,6 +188,8 @@ inline circuit_breaker_actor spawn_fake_router(caf::actor_system& system, std::s
         [](resume_atom, server_id) { return true; },
         [](status_atom) { return std::vector<server_snapshot>{}; },
         [](servers_atom, const std::vector<routed_server>&) {},
+        [](servers_atom, const failure_ptr&) {},
+        [](discover_atom, const caf::actor_addr&) {},
         [](health_atom, const caf::actor_addr&) {},
         [](drain_atom) {},
         [](tick_atom, std::uint64_t) {},

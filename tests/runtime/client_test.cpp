@@ -28,8 +28,7 @@ struct told_outcomes {
 struct bridged : test::by_hand {
   settings all = small();
   test::fake_router router{system};
-  std::shared_ptr<runtime_client> client =
-      std::make_shared<runtime_client>(system, with_timers(), std::make_shared<settings>(all));
+  std::shared_ptr<runtime_client> client = std::make_shared<runtime_client>(system, with_timers(), all);
   told_outcomes callers;
 
   bridged() {

@@ -41,7 +41,7 @@ struct real_bridge {
     env->poller = poller;
     env->log = std::make_shared<test::recording_log>();
     env->metrics = std::make_shared<metrics_registry>();
-    client = std::make_shared<runtime_client>(system, env, std::make_shared<settings>());
+    client = std::make_shared<runtime_client>(system, env, settings{});
     client->connect_to(router.router(), router.manager());
   }
   ~real_bridge() {

@@ -30,15 +30,21 @@ struct looking_up : test::by_hand {
   std::map<std::uint64_t, resolution> told;
   caf::actor asker = own(system.spawn([this]() -> caf::behavior {
     return {[this](resolved_atom, std::uint64_t number, const resolution& what) {
-      BOOST_TEST(!told.count(number));
-      told[number] = what;
-    }};
+              BOOST_TEST(!told.count(number));
+              told[number] = what;
+            },
+            [this](resolved_atom, std::uint64_t number, const service_answer& what) { told_services[number] = what; }};
   }));
-  std::unique_ptr<name_resolver> names =
-      std::make_unique<name_resolver>(system, clock, timers, workers, [this](const std::string&) -> resolution {
+  std::map<std::uint64_t, service_answer> told_services;
+  std::unique_ptr<name_resolver> names = std::make_unique<name_resolver>(
+      system, clock, timers, workers,
+      [this](const std::string&) -> resolution {
         ++look_ups;
         if (known.empty()) return {{}, std::make_shared<failure>()};
         return {literals(known), nullptr};
+      },
+      [](const std::string& name) {
+        return service_answer{{{"of." + name, 389, 0, 0}}, 60s, {}};
       });
 
   ~looking_up() {
@@ -182,4 +188,19 @@ BOOST_AUTO_TEST_CASE(the_system_knows_localhost_and_not_an_invalid_name) {
   BOOST_TEST(none.addresses.empty());
   BOOST_REQUIRE((none.error != nullptr));
   BOOST_TEST((none.error->where == stage::resolve));
+}
+
+BOOST_FIXTURE_TEST_CASE(service_records_are_looked_up_on_a_worker, looking_up) {
+  workers->hold(true);
+  names->find_services("_ldap._tcp.example.com", asker.address(), 1);
+  run();
+  BOOST_TEST(told_services.empty());
+  workers->hold(false);
+  run();
+  BOOST_REQUIRE(told_services.count(1));
+  BOOST_TEST(told_services[1].records.at(0).target == "of._ldap._tcp.example.com");
+  workers->refuse(true);
+  names->find_services("_ldap._tcp.example.com", asker.address(), 2);
+  run();
+  BOOST_TEST(told_services[2].problem == "too many name look-ups wait already");
 }

@@ -67,8 +67,7 @@ BOOST_AUTO_TEST_CASE(scenario_32_a_plain_result_that_is_too_large_fails_and_says
   std::size_t n = 0;
   for (auto& one : manager.stream(everybody())) BOOST_TEST_REQUIRE(one.first("uid") == uid(n++));
   BOOST_TEST(n == 3000u);
-  check_recovery(manager, a.port());
-  manager.disconnect();
+  end_scenario(manager, {a});
 }
 
 BOOST_AUTO_TEST_CASE(scenario_32_a_slow_reader_makes_the_server_wait_and_memory_stays_small) {
@@ -118,8 +117,7 @@ BOOST_AUTO_TEST_CASE(scenario_32_a_slow_reader_makes_the_server_wait_and_memory_
   BOOST_TEST(grown < 16u * 1024 * 1024, "memory grew by " << grown << " bytes");
 #endif
   BOOST_TEST_MESSAGE("memory grew by " << grown << " bytes");
-  check_recovery(manager, between.port());
-  manager.disconnect();
+  end_scenario(manager, {{between, a}});
 }
 
 BOOST_AUTO_TEST_CASE(scenario_32_pages_of_a_real_server_give_everything_once) {
@@ -145,8 +143,7 @@ BOOST_AUTO_TEST_CASE(scenario_32_pages_of_a_real_server_give_everything_once) {
     BOOST_TEST(mine.whoami() == std::string{"dn:"} + admin_dn);
   }
   BOOST_TEST(mine.release());
-  check_recovery(manager, a.port());
-  manager.disconnect();
+  end_scenario(manager, {a});
 }
 
 BOOST_AUTO_TEST_CASE(scenario_06_a_stream_cut_off_in_the_middle_is_an_error_and_never_short) {
@@ -185,8 +182,7 @@ BOOST_AUTO_TEST_CASE(scenario_06_a_stream_cut_off_in_the_middle_is_an_error_and_
   BOOST_TEST(!pages.try_next_page().has_value());
   BOOST_TEST_REQUIRE((pages.error() != nullptr));
   BOOST_TEST(pages.error()->code == errc::connection_unhealthy, text(pages.error()));
-  check_recovery(manager, a.port());
-  manager.disconnect();
+  end_scenario(manager, {a});
 }
 
 BOOST_AUTO_TEST_CASE(scenario_06_a_server_killed_in_the_middle_of_a_stream_is_an_error) {
@@ -209,8 +205,7 @@ BOOST_AUTO_TEST_CASE(scenario_06_a_server_killed_in_the_middle_of_a_stream_is_an
   BOOST_TEST_REQUIRE((found.error() != nullptr));
   BOOST_TEST(found.error()->code == errc::connection_unhealthy, text(found.error()));
   a.start();
-  check_recovery(manager, a.port());
-  manager.disconnect();
+  end_scenario(manager, {a});
 }
 
 BOOST_AUTO_TEST_CASE(scenario_33_a_referral_is_returned_as_what_it_is) {
@@ -244,8 +239,7 @@ BOOST_AUTO_TEST_CASE(scenario_33_a_referral_is_returned_as_what_it_is) {
   check(pages.error());
   BOOST_TEST(elsewhere.connections() == 0u);
   a.forget_rules();
-  check_recovery(manager, a.port());
-  manager.disconnect();
+  end_scenario(manager, {a});
 }
 
 BOOST_AUTO_TEST_CASE(scenario_33_references_of_a_real_server_come_through_and_are_not_chased) {
@@ -279,8 +273,7 @@ BOOST_AUTO_TEST_CASE(scenario_33_references_of_a_real_server_come_through_and_ar
   while (pages.next_page()) paged.insert(paged.end(), pages.last().references.begin(), pages.last().references.end());
   check(paged);
   BOOST_TEST(elsewhere.connections() == 0u);
-  check_recovery(manager, a.port());
-  manager.disconnect();
+  end_scenario(manager, {a});
 }
 
 BOOST_AUTO_TEST_CASE(scenario_33_controls_pass_both_ways) {
@@ -308,6 +301,5 @@ BOOST_AUTO_TEST_CASE(scenario_33_controls_pass_both_ways) {
   const auto* back = find_control(some->controls, paged_results_oid);
   BOOST_TEST_REQUIRE(back != nullptr);
   BOOST_TEST(!decode_paged_results(back->value.value_or("")).value().cookie.empty());
-  check_recovery(manager, a.port());
-  manager.disconnect();
+  end_scenario(manager, {a});
 }

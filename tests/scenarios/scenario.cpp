@@ -148,28 +148,31 @@ std::string background_load::example() const {
   return example_;
 }
 
-witness::witness(stub_directory& server)
-    : port(server.port()), open_connections([&server] { return server.open_connections(); }) {}
+witness::witness(stub_directory& server) : witness(server, name_of(server.port())) {}
+
+witness::witness(stub_directory& server, std::string known_as)
+    : port(server.port()),
+      name(std::move(known_as)),
+      open_connections([&server] { return server.open_connections(); }) {}
 
 witness::witness(slapd& server)
-    : port(server.port()), open_connections([&server] { return server.connections().size(); }) {}
+    : port(server.port()), name(name_of(port)), open_connections([&server] { return server.connections().size(); }) {}
 
 namespace {
 
-void check_serving(connection_manager& manager, std::uint16_t preferred_port) {
-  const auto preferred = name_of(preferred_port);
+void check_serving(connection_manager& manager, const witness& preferred) {
   std::string last;
   const bool serves = eventually([&] {
     const auto answer = manager.try_search(search_for("(objectClass=*)"), {2s});
     last = answer ? "answered by " + answer->server : describe(*answer.error());
-    return answer && answer->server == preferred;
+    return answer && answer->server == preferred.name;
   });
-  BOOST_TEST(serves, preferred << " does not serve again: " << last);
+  BOOST_TEST(serves, preferred.name << " does not serve again: " << last);
   BOOST_TEST(eventually([&] {
                const auto all = manager.snapshot();
-               return server_in(all, preferred_port).breaker == breaker_state::closed && all.requests_in_flight == 0;
+               return server_in(all, preferred.port).breaker == breaker_state::closed && all.requests_in_flight == 0;
              }),
-             "breaker " << server_in(manager.snapshot(), preferred_port).breaker << ", "
+             "breaker " << server_in(manager.snapshot(), preferred.port).breaker << ", "
                         << manager.snapshot().requests_in_flight << " requests in flight");
 }
 
@@ -181,13 +184,13 @@ void check_sockets(connection_manager& manager, const witness& server) {
     seen = server.open_connections();
     return said == seen;
   });
-  BOOST_TEST(agree, name_of(server.port) << " has " << seen << " connections, the runtime counts " << said);
+  BOOST_TEST(agree, server.name << " has " << seen << " connections, the runtime counts " << said);
 }
 
 }  // namespace
 
 void check_recovery(connection_manager& manager, const std::vector<witness>& servers) {
-  check_serving(manager, servers.front().port);
+  check_serving(manager, servers.front());
   for (const auto& server : servers) check_sockets(manager, server);
   check_leases(manager.snapshot(), true);
 }
@@ -197,7 +200,7 @@ void end_scenario(connection_manager& manager, const std::vector<witness>& serve
   BOOST_TEST(manager.disconnect(), "something had to be cut off");
   for (const auto& server : servers)
     BOOST_TEST(eventually([&] { return server.open_connections() == 0; }),
-               name_of(server.port) << " still has " << server.open_connections() << " connections");
+               server.name << " still has " << server.open_connections() << " connections");
 }
 
 }  // namespace understudy::test

@@ -181,6 +181,16 @@ void scripted_resolver::resolve(const std::string& host, std::uint16_t port, tim
   if (!held_) release();
 }
 
+void scripted_resolver::find_services(const std::string& name, caf::actor_addr owner, std::uint64_t number) {
+  ++asked_[name];
+  waiting_.push_back([this, name, owner, number] {
+    const auto known = services_.find(name);
+    tell(owner, resolved_atom_v, number,
+         known == services_.end() ? service_answer{{}, {}, name + " is not known"} : known->second);
+  });
+  if (!held_) release();
+}
+
 void scripted_resolver::release() {
   for (const auto& answer : std::exchange(waiting_, {})) answer();
 }

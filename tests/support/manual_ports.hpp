@@ -86,6 +86,10 @@ class scripted_resolver final : public resolver_port {
   void resolve(const std::string& host, std::uint16_t port, time_point deadline, caf::actor_addr owner,
                std::uint64_t number) override;
 
+  void find_services(const std::string& name, caf::actor_addr owner, std::uint64_t number) override;
+
+  /// From now on these are the SRV records of `name`; unknown names have a problem. hold() keeps these look-ups too.
+  void set_services(const std::string& name, service_answer answer) { services_[name] = std::move(answer); }
   /// From now on `host` has these literal addresses, in that order.
   void set(const std::string& host, std::vector<std::string> addresses);
   /// From now on looking `host` up fails with that text.
@@ -101,6 +105,7 @@ class scripted_resolver final : public resolver_port {
   resolution find(const std::string& host, std::uint16_t port) const;
 
   std::map<std::string, std::vector<std::string>> known_;
+  std::map<std::string, service_answer> services_;
   std::map<std::string, std::string> failing_;
   std::map<std::string, int> asked_;
   std::vector<std::function<void()>> waiting_;

@@ -37,7 +37,9 @@ stub_directory::stub_directory(stub_options with)
     : passwords_(std::move(with.passwords)),
       tls_(with.tls ? make_tls_server(*with.tls) : nullptr),
       ldaps_(with.ldaps),
-      listener_(std::make_unique<tcp_listener>(loop_, [this](int fd) { admit(fd); })) {
+      listener_(with.address.empty() ? std::make_unique<tcp_listener>(loop_, [this](int fd) { admit(fd); })
+                                     : std::make_unique<tcp_listener>(
+                                           loop_, [this](int fd) { admit(fd); }, with.address, with.port)) {
   start();
 }
 

@@ -13,6 +13,9 @@ struct stub_options {
   bool ldaps = false;                 ///< TLS from the first byte, in place of StartTLS
   /// Who may bind, by DN. Empty: everybody, with any password.
   std::map<std::string, std::string> passwords = {};
+  /// Another loopback address than 127.0.0.1, and the port there: that of another stub, so that a name may have both.
+  std::string address = {};
+  std::uint16_t port = 0;
 };
 
 /// What a stub noted of one bind.

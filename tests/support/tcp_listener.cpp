@@ -20,11 +20,11 @@ constexpr int wide_backlog = 4096;
 constexpr int filled_after_ms = 30;
 constexpr int most_fillers = 16;
 
-sockaddr_in loopback(std::uint16_t port) {
+sockaddr_in place(std::uint32_t host, std::uint16_t port) {
   sockaddr_in address{};
   address.sin_family = AF_INET;
   address.sin_port = htons(port);
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  address.sin_addr.s_addr = host;
   return address;
 }
 
@@ -49,7 +49,11 @@ void lose_packets_to(int fd) {
     throw std::system_error(errno, std::generic_category(), "attaching a packet filter");
 }
 
-tcp_listener::tcp_listener(event_loop& loop, accepted told) : loop_(loop), told_(std::move(told)) {}
+tcp_listener::tcp_listener(event_loop& loop, accepted told)
+    : loop_(loop), told_(std::move(told)), reserved_(std::in_place), address_(htonl(INADDR_LOOPBACK)) {}
+
+tcp_listener::tcp_listener(event_loop& loop, accepted told, const std::string& address, std::uint16_t port)
+    : loop_(loop), told_(std::move(told)), given_port_(port), address_(::inet_addr(address.c_str())) {}
 
 tcp_listener::~tcp_listener() { close(); }
 
@@ -58,7 +62,7 @@ void tcp_listener::listen_on(int backlog) {
     fd_ = new_socket();
     const int yes = 1;
     ::setsockopt(fd_, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
-    const sockaddr_in address = loopback(port());
+    const sockaddr_in address = place(address_, port());
     if (::bind(fd_, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
       throw std::system_error(errno, std::generic_category(), "bind");
   }
@@ -112,7 +116,7 @@ void tcp_listener::accept_all() {
 void tcp_listener::fill_backlog() {
   for (int i = 0; i < most_fillers; ++i) {
     const int fd = new_socket();
-    const sockaddr_in target = loopback(port());
+    const sockaddr_in target = place(address_, port());
     ::connect(fd, reinterpret_cast<const sockaddr*>(&target), sizeof target);
     sockaddr_in own{};
     socklen_t size = sizeof own;

@@ -1,7 +1,10 @@
-// A listening TCP socket on 127.0.0.1 that can refuse, hold back and ignore newcomers.
+// A listening TCP socket on loopback that can refuse, hold back and ignore newcomers.
 #pragma once
 #include "support/event_loop.hpp"
 #include "support/free_port.hpp"
+
+#include <optional>
+#include <string>
 
 namespace understudy::test {
 
@@ -12,18 +15,21 @@ void close_with_reset(int fd);
 /// acknowledged any more.
 void lose_packets_to(int fd);
 
-/// Listens on a reserved port; used on its loop's thread, but for port().
+/// Listens on a reserved port of 127.0.0.1, or on a given one of another loopback address; used on its loop's thread,
+/// but for port().
 class tcp_listener {
  public:
   using accepted = std::function<void(int fd)>;
 
   /// Starts closed. `told` gets each new connection, non-blocking and without Nagle's delay.
   tcp_listener(event_loop& loop, accepted told);
+  /// On `address` (127.x.y.z) and `port`, which the caller has reserved.
+  tcp_listener(event_loop& loop, accepted told, const std::string& address, std::uint16_t port);
   ~tcp_listener();
   tcp_listener(const tcp_listener&) = delete;
   tcp_listener& operator=(const tcp_listener&) = delete;
 
-  std::uint16_t port() const noexcept { return port_.number(); }
+  std::uint16_t port() const noexcept { return reserved_ ? reserved_->number() : given_port_; }
   /// Takes connections again, those that waited too.
   void open();
   /// Connects are refused. Connections that nobody accepted yet are reset.
@@ -41,7 +47,9 @@ class tcp_listener {
 
   event_loop& loop_;
   accepted told_;
-  reserved_port port_;
+  std::optional<reserved_port> reserved_;
+  std::uint16_t given_port_ = 0;
+  std::uint32_t address_;  ///< in network order
   int fd_ = -1;
   std::map<std::uint16_t, int> fillers_;  ///< our own connections that fill the backlog, by their port
 };

@@ -30,8 +30,8 @@ void send(directory& to, request_ptr what, account& count, const call_options& o
   const auto told = std::make_shared<std::atomic<int>>(0);
   to.start(
       std::move(what),
-      [&count, told](const outcome& what) {
-        if (what) ++count.succeeded;
+      [&count, told](const outcome& answer) {
+        if (answer) ++count.succeeded;
         if (told->fetch_add(1) == 0)
           ++count.outcomes;
         else

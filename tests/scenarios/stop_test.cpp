@@ -94,10 +94,15 @@ void stop_in_time(connection_manager& manager, const tally& requests, lease_wait
 /// A pool whose connections are all leased, whose next ones never get ready, and for which many wait.
 void stop_with_connects_under_way(stub_directory& server, settings all, const std::function<void()>& silence) {
   all.limits.drain_timeout = 500ms;
+  // The monitor would find the server dead, and the breaker send everybody away.
+  all.failover.health_check_interval = all.pool.health_check_interval = 600s;
   connection_manager manager(all);
   BOOST_TEST_REQUIRE(manager.connect().connected);
   std::vector<lease> held;
-  for (int i = 0; i < 2; ++i) held.push_back(manager.get_connection());
+  do {
+    held.push_back(manager.get_connection());
+    BOOST_TEST(eventually([&] { return pool_at(manager, server.port()).now.connecting == 0u; }));
+  } while (held.size() < 2 || pool_at(manager, server.port()).now.idle > 0u);
   silence();
   lease_waiters waiting(manager, 4);
   BOOST_TEST_REQUIRE(eventually([&] { return pool_at(manager, server.port()).now.waiters >= 4u; }));
@@ -119,14 +124,15 @@ BOOST_AUTO_TEST_CASE(scenario_27_stopping_with_mute_peers_ends_in_time_with_an_o
   stub_directory a;
   auto all = one_pool(a.port(), 3, 5);
   all.limits.drain_timeout = 500ms;
+  all.failover.health_check_interval = all.pool.health_check_interval = 600s;
   connection_manager manager(all);
   BOOST_TEST_REQUIRE(manager.connect().connected);
   a.disturb_all({.silent = true});
   tally requests;
-  for (int i = 0; i < 40; ++i) requests.send(manager, make_request(search_for("(uid=user1)")));
   for (int i = 0; i < 5; ++i) requests.send(manager, make_request(replace_description(user_dn(i), "x")));
+  BOOST_TEST_REQUIRE(eventually([&] { return a.count(operation::modify) == 5u; }));
+  for (int i = 0; i < 40; ++i) requests.send(manager, make_request(search_for("(uid=user1)")));
   for (int i = 0; i < 6; ++i) requests.send(manager, make_request(bind_request{user_dn(i), secret{"x"}}));
-  BOOST_TEST_REQUIRE(eventually([&] { return a.count(operation::modify) >= 1u; }));
   lease_waiters nobody(manager, 0);
   const auto sent_writes = a.count(operation::modify);
   stop_in_time(manager, requests, nobody, 0);

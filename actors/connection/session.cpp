@@ -2,6 +2,7 @@
 #include "understudy/actors/connection/session.hpp"
 
 #include "understudy/actors/connection/request_check.hpp"
+#include "understudy/actors/connection/search_codec.hpp"
 
 #include <lber.h>
 #include <ldap.h>
@@ -100,7 +101,7 @@ failure_ptr session::open() {
   if (code == LDAP_OPT_SUCCESS) code = ::ber_sockbuf_add_io(buffer, &callbacks, LBER_SBIOD_LEVEL_PROVIDER, this);
   if (code == 0) code = set_options(handle_);
   dereference_ = LDAP_DEREF_NEVER;
-  operations_ = 0;
+  operations_ = own_ids_ = 0;
   if (code == 0) return nullptr;
   close(false);
   return session_failure(errc::internal, "libldap did not take its options");
@@ -145,6 +146,12 @@ encoded_request session::encode_start_tls() {
 }
 
 void session::abandon(int id, bool on_wire) {
+  if (is_own(id)) {
+    if (!on_wire) return;
+    scratch_.clear();
+    encode_abandon(next_own_id(), id, scratch_);
+    return transport_.append(scratch_.data(), scratch_.size());
+  }
   mute_ = !on_wire;
   ::ldap_abandon_ext(handle_, id, nullptr, nullptr);
   mute_ = false;

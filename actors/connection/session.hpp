@@ -1,4 +1,5 @@
-// One LDAP session: libldap as encoder and decoder on top of a transport. It never blocks and never reconnects.
+// One LDAP session on top of a transport: searches by a codec of ours, everything else by libldap, which never learns
+// of those searches. It never blocks and never reconnects.
 #pragma once
 #include "understudy/actors/connection/transport.hpp"
 #include "understudy/messages/result.hpp"
@@ -56,17 +57,23 @@ class session {
 
   /// Requests encoded so far.
   std::uint32_t operations() const noexcept { return operations_; }
+  /// More than these, and message ids would meet or wrap.
+  static constexpr std::uint32_t most_operations = 1u << 29;
 
  private:
   friend struct request_encoder;
   ldapmsg* next_message(const pdu_frame& frame);
   encoded_request sent(int code, int id, std::uint64_t begin);
+  /// Message ids that libldap does not know; its own count up from 1.
+  int next_own_id() noexcept { return static_cast<int>(most_operations + ++own_ids_); }
+  static bool is_own(int id) noexcept { return id > static_cast<int>(most_operations); }
 
   transport& transport_;
   ldap* handle_ = nullptr;
   int dereference_ = 0;
   bool mute_ = false;  // what libldap writes now is dropped
-  std::uint32_t operations_ = 0;
+  std::uint32_t operations_ = 0, own_ids_ = 0;
+  std::string scratch_;  // a search being encoded
   friend struct sockbuf_callbacks;
 };
 

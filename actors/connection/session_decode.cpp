@@ -1,4 +1,5 @@
 // PDUs from libldap's hands into plain values.
+#include "understudy/actors/connection/search_codec.hpp"
 #include "understudy/actors/connection/session.hpp"
 
 #include <lber.h>
@@ -37,71 +38,6 @@ std::vector<control> take_controls(LDAPControl** controls) {
   }
   ::ldap_controls_free(controls);
   return out;
-}
-
-/// Elements of BER one after the other; definite lengths only (RFC 4511, 5.1).
-class ber_elements {
- public:
-  explicit ber_elements(std::string_view bytes) : left_(bytes) {}
-  bool empty() const noexcept { return left_.empty(); }
-  /// The contents of the next element; false when it has another tag or is not whole.
-  bool take(std::uint8_t tag, std::string_view& contents) {
-    if (left_.size() < 2 || static_cast<std::uint8_t>(left_[0]) != tag) return false;
-    std::size_t size = static_cast<std::uint8_t>(left_[1]), header = 2;
-    if (size >= 0x80) {
-      const std::size_t digits = size & 0x7f;
-      if (digits == 0 || digits > 4 || left_.size() < header + digits) return false;
-      size = 0;
-      for (; header < 2 + digits; ++header) size = size << 8 | static_cast<std::uint8_t>(left_[header]);
-    }
-    if (left_.size() - header < size) return false;
-    contents = left_.substr(header, size);
-    left_.remove_prefix(header + size);
-    return true;
-  }
-  /// How many elements with that tag follow.
-  std::size_t count(std::uint8_t tag) const {
-    ber_elements rest = *this;
-    std::string_view skipped;
-    std::size_t n = 0;
-    while (rest.take(tag, skipped)) ++n;
-    return n;
-  }
-
- private:
-  std::string_view left_;
-};
-
-constexpr std::uint8_t ber_integer = 0x02, ber_octets = 0x04, ber_sequence = 0x30, ber_set = 0x31;
-
-bool decode_attribute(std::string_view bytes, attribute& into) {
-  ber_elements parts{bytes};
-  std::string_view name, set, value;
-  if (!parts.take(ber_octets, name) || !parts.take(ber_set, set) || !parts.empty()) return false;
-  into.name = name;
-  ber_elements values{set};
-  into.values.reserve(values.count(ber_octets));
-  while (values.take(ber_octets, value)) into.values.emplace_back(value);
-  return values.empty();
-}
-
-/// A SearchResultEntry (RFC 4511, 4.5.2) straight from the read buffer. libldap would copy it twice and keeps no
-/// account of entries, only of the result that follows them: most bytes of a large result never pass through it.
-bool decode_entry(std::string_view pdu, result& into) {
-  std::string_view message, id, body, dn, list, one;
-  ber_elements whole{pdu};
-  if (!whole.take(ber_sequence, message)) return false;
-  ber_elements envelope{message};
-  if (!envelope.take(ber_integer, id) || !envelope.take(pdu_op::search_entry, body)) return false;
-  ber_elements parts{body};
-  if (!parts.take(ber_octets, dn) || !parts.take(ber_sequence, list) || !parts.empty()) return false;
-  auto& made = into.entries.emplace_back();
-  made.dn = dn;
-  ber_elements attributes{list};
-  made.attributes.reserve(attributes.count(ber_sequence));
-  while (attributes.take(ber_sequence, one))
-    if (!decode_attribute(one, made.attributes.emplace_back())) return false;
-  return attributes.empty();
 }
 
 bool decode_reference(LDAP* handle, LDAPMessage* message, result& into) {
@@ -181,10 +117,16 @@ LDAPMessage* session::next_message(const pdu_frame& frame) {
 decoded_pdu session::decode(const pdu_frame& frame, const any_operation& op, result& into) {
   if (!answers(frame.op, op)) return decoded_pdu::malformed;
   const auto verdict = [](bool ok, decoded_pdu otherwise) { return ok ? otherwise : decoded_pdu::malformed; };
-  if (frame.op == pdu_op::search_entry) {
-    const bool good = decode_entry(transport_.front(frame.size), into);
+  // libldap keeps no account of entries, only of the results that follow them.
+  if (is_own(frame.id) || frame.op == pdu_op::search_entry) {
+    const auto pdu = transport_.front(frame.size);
+    const auto kind = frame.op == pdu_op::search_done ? decoded_pdu::complete : decoded_pdu::part;
+    const bool good = frame.op == pdu_op::search_entry       ? decode_search_entry(pdu, into)
+                      : frame.op == pdu_op::search_reference ? decode_search_reference(pdu, into)
+                      : frame.op == pdu_op::search_done      ? decode_search_done(pdu, into)
+                                                             : true;
     transport_.skip(frame.size);
-    return verdict(good, decoded_pdu::part);
+    return verdict(good, kind);
   }
   const message_ptr message{next_message(frame)};
   if (!message) return decoded_pdu::malformed;

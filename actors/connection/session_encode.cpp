@@ -1,4 +1,5 @@
 // Each kind of request as a libldap call; values go as they are, length and all.
+#include "understudy/actors/connection/search_codec.hpp"
 #include "understudy/actors/connection/session.hpp"
 
 #include <lber.h>
@@ -6,6 +7,8 @@
 
 namespace understudy {
 namespace {
+
+constexpr std::size_t kept_scratch = 4096;
 
 berval bytes_of(std::string_view text) { return {text.size(), const_cast<char*>(text.empty() ? "" : text.data())}; }
 
@@ -138,6 +141,15 @@ struct request_encoder {
 encoded_request session::encode(const request& what) {
   const auto begin = transport_.appended();
   int id = 0;
+  if (const auto* search = std::get_if<search_request>(&what.op); search != nullptr && what.controls.empty()) {
+    id = next_own_id();
+    scratch_.clear();
+    if (encode_search(id, *search, scratch_)) {
+      transport_.append(scratch_.data(), scratch_.size());
+      if (scratch_.capacity() > kept_scratch) std::string{}.swap(scratch_);
+      return sent(LDAP_SUCCESS, id, begin);
+    }
+  }
   control_list controls{what.controls};
   const int code = std::visit(request_encoder{*this, controls.get(), id}, what.op);
   return sent(code, id, begin);

@@ -1,0 +1,360 @@
+// BER of searches: see search_codec.hpp.
+#include "understudy/actors/connection/search_codec.hpp"
+
+#include "understudy/actors/connection/pdu_framer.hpp"
+
+#include <algorithm>
+
+namespace understudy {
+namespace {
+
+constexpr std::uint8_t ber_boolean = 0x01, ber_integer = 0x02, ber_octets = 0x04, ber_enumerated = 0x0a,
+                       ber_sequence = 0x30, ber_set = 0x31;
+constexpr std::uint8_t search_request_tag = 0x63, abandon_request_tag = 0x50, referral_tag = 0xa3, controls_tag = 0xa0;
+// Filter choices (RFC 4511, 4.5.1.7).
+constexpr std::uint8_t filter_and = 0xa0, filter_or = 0xa1, filter_not = 0xa2, filter_equality = 0xa3,
+                       filter_substrings = 0xa4, filter_greater = 0xa5, filter_less = 0xa6, filter_present = 0x87,
+                       filter_approx = 0xa8;
+constexpr std::uint8_t substring_initial = 0x80, substring_any = 0x81, substring_final = 0x82;
+
+/// Writes elements; those with others inside get their length when they are closed.
+class ber_writer {
+ public:
+  explicit ber_writer(std::string& out) : out_(out) {}
+
+  /// Where its contents begin.
+  std::size_t open(std::uint8_t tag) {
+    out_.push_back(static_cast<char>(tag));
+    out_.push_back(0);
+    return out_.size();
+  }
+  void close(std::size_t begin) {
+    const auto size = out_.size() - begin;
+    if (size < 0x80) {
+      out_[begin - 1] = static_cast<char>(size);
+      return;
+    }
+    char digits[sizeof size];
+    std::size_t n = 0;
+    for (auto left = size; left != 0; left >>= 8) digits[n++] = static_cast<char>(left);
+    std::reverse(digits, digits + n);
+    out_[begin - 1] = static_cast<char>(0x80 | n);
+    out_.insert(begin, digits, n);
+  }
+  void octets(std::string_view bytes, std::uint8_t tag = ber_octets) {
+    const auto at = open(tag);
+    out_.append(bytes);
+    close(at);
+  }
+  /// Not negative.
+  void integer(std::int32_t value, std::uint8_t tag = ber_integer) {
+    const auto at = open(tag);
+    int shift = 24;
+    // The shortest form whose first bit is 0.
+    while (shift > 0 && value >> (shift - 1) == 0) shift -= 8;
+    for (; shift >= 0; shift -= 8) out_.push_back(static_cast<char>(value >> shift));
+    close(at);
+  }
+  void boolean(bool value) { octets(std::string_view{value ? "\xff" : "\0", 1}, ber_boolean); }
+  void raw(char byte) { out_.push_back(byte); }
+
+ private:
+  std::string& out_;
+};
+
+int hex_digit(char c) noexcept {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+  return -1;
+}
+
+bool in_description(char c) noexcept {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == ';' || c == '.';
+}
+
+/// A filter's text (RFC 4515) as BER. Every member is false when it meets what is left to libldap.
+class filter_encoder {
+ public:
+  filter_encoder(std::string_view text, ber_writer& out) : text_(text), out_(out) {}
+
+  bool whole() { return one(0) && at_ == text_.size(); }
+
+ private:
+  // Deeper filters have been refused before.
+  static constexpr int most_depth = 200;
+
+  bool take(char c) {
+    if (at_ >= text_.size() || text_[at_] != c) return false;
+    ++at_;
+    return true;
+  }
+
+  bool one(int depth) {
+    if (depth > most_depth || !take('(') || at_ >= text_.size()) return false;
+    switch (text_[at_]) {
+      case '&':
+        return set(filter_and, depth);
+      case '|':
+        return set(filter_or, depth);
+      case '!': {
+        ++at_;
+        const auto begin = out_.open(filter_not);
+        if (!one(depth + 1)) return false;
+        out_.close(begin);
+        return take(')');
+      }
+      default:
+        return item() && take(')');
+    }
+  }
+
+  bool set(std::uint8_t tag, int depth) {
+    ++at_;
+    const auto begin = out_.open(tag);
+    while (at_ < text_.size() && text_[at_] == '(')
+      if (!one(depth + 1)) return false;
+    out_.close(begin);
+    return take(')');
+  }
+
+  bool item() {
+    const auto begin = at_;
+    while (at_ < text_.size() && in_description(text_[at_])) ++at_;
+    const auto attribute = text_.substr(begin, at_ - begin);
+    if (attribute.empty() || at_ >= text_.size()) return false;
+    const char kind = text_[at_];
+    if (kind != '=') ++at_;
+    if (!take('=')) return false;
+    const auto end = text_.find(')', at_);
+    if (end == std::string_view::npos) return false;
+    const auto value = text_.substr(at_, end - at_);
+    at_ = end;
+    if (kind == '=' && value == "*") {
+      out_.octets(attribute, filter_present);
+      return true;
+    }
+    const bool has_star = value.find('*') != std::string_view::npos;
+    if (kind == '=' && has_star) return substrings(attribute, value);
+    const std::uint8_t tag = kind == '='   ? filter_equality
+                             : kind == '>' ? filter_greater
+                             : kind == '<' ? filter_less
+                             : kind == '~' ? filter_approx
+                                           : 0;
+    if (tag == 0 || has_star) return false;
+    const auto at = out_.open(tag);
+    out_.octets(attribute);
+    if (!assertion(value, ber_octets)) return false;
+    out_.close(at);
+    return true;
+  }
+
+  bool substrings(std::string_view attribute, std::string_view value) {
+    const auto at = out_.open(filter_substrings);
+    out_.octets(attribute);
+    const auto list = out_.open(ber_sequence);
+    for (std::size_t begin = 0;;) {
+      const auto star = value.find('*', begin);
+      const bool first = begin == 0, last = star == std::string_view::npos;
+      const auto piece = value.substr(begin, last ? star : star - begin);
+      if (piece.empty() && !first && !last) return false;
+      const auto tag = first ? substring_initial : last ? substring_final : substring_any;
+      if (!piece.empty() && !assertion(piece, tag)) return false;
+      if (last) break;
+      begin = star + 1;
+    }
+    out_.close(list);
+    out_.close(at);
+    return true;
+  }
+
+  /// A value, its escapes resolved.
+  bool assertion(std::string_view value, std::uint8_t tag) {
+    if (value.find('\\') == std::string_view::npos) {
+      out_.octets(value, tag);
+      return true;
+    }
+    const auto at = out_.open(tag);
+    for (std::size_t i = 0; i < value.size(); ++i) {
+      if (value[i] != '\\') {
+        out_.raw(value[i]);
+        continue;
+      }
+      if (i + 2 >= value.size()) return false;
+      const int high = hex_digit(value[i + 1]), low = hex_digit(value[i + 2]);
+      if (high < 0 || low < 0) return false;
+      out_.raw(static_cast<char>(high << 4 | low));
+      i += 2;
+    }
+    out_.close(at);
+    return true;
+  }
+
+  std::string_view text_;
+  std::size_t at_ = 0;
+  ber_writer& out_;
+};
+
+/// Elements of BER one after the other; definite lengths only (RFC 4511, 5.1).
+class ber_reader {
+ public:
+  explicit ber_reader(std::string_view bytes) : left_(bytes) {}
+  bool empty() const noexcept { return left_.empty(); }
+  bool next_is(std::uint8_t tag) const noexcept { return !empty() && static_cast<std::uint8_t>(left_[0]) == tag; }
+
+  /// The contents of the next element; false when it has another tag or is not whole.
+  bool take(std::uint8_t tag, std::string_view& contents) {
+    if (left_.size() < 2 || !next_is(tag)) return false;
+    std::size_t size = static_cast<std::uint8_t>(left_[1]), header = 2;
+    if (size >= 0x80) {
+      const std::size_t digits = size & 0x7f;
+      if (digits == 0 || digits > 4 || left_.size() < header + digits) return false;
+      size = 0;
+      for (; header < 2 + digits; ++header) size = size << 8 | static_cast<std::uint8_t>(left_[header]);
+    }
+    if (left_.size() - header < size) return false;
+    contents = left_.substr(header, size);
+    left_.remove_prefix(header + size);
+    return true;
+  }
+  bool take_text(std::string& into) {
+    std::string_view bytes;
+    if (!take(ber_octets, bytes)) return false;
+    into = bytes;
+    return true;
+  }
+  /// A result code: not negative, at most four bytes.
+  bool take_code(int& into) {
+    std::string_view bytes;
+    if (!take(ber_enumerated, bytes) || bytes.empty() || bytes.size() > 4 || (bytes[0] & '\x80') != 0) return false;
+    into = 0;
+    for (const char c : bytes) into = into << 8 | static_cast<std::uint8_t>(c);
+    return true;
+  }
+  /// How many elements with that tag follow.
+  std::size_t count(std::uint8_t tag) const {
+    ber_reader rest = *this;
+    std::string_view skipped;
+    std::size_t n = 0;
+    while (rest.take(tag, skipped)) ++n;
+    return n;
+  }
+
+ private:
+  std::string_view left_;
+};
+
+/// The contents of the operation, and what follows it in the message.
+struct message_parts {
+  std::string_view body, controls;
+  bool has_controls = false;
+};
+
+bool open_message(std::string_view pdu, std::uint8_t op, message_parts& parts) {
+  std::string_view message, id;
+  ber_reader whole{pdu};
+  if (!whole.take(ber_sequence, message)) return false;
+  ber_reader envelope{message};
+  if (!envelope.take(ber_integer, id) || !envelope.take(op, parts.body)) return false;
+  parts.has_controls = envelope.next_is(controls_tag);
+  return parts.has_controls ? envelope.take(controls_tag, parts.controls) : true;
+}
+
+bool decode_texts(std::string_view bytes, std::vector<std::string>& into) {
+  ber_reader list{bytes};
+  into.reserve(list.count(ber_octets));
+  while (!list.empty())
+    if (!list.take_text(into.emplace_back())) return false;
+  return true;
+}
+
+bool decode_attribute(std::string_view bytes, attribute& into) {
+  ber_reader parts{bytes};
+  std::string_view values;
+  return parts.take_text(into.name) && parts.take(ber_set, values) && parts.empty() &&
+         decode_texts(values, into.values);
+}
+
+bool decode_control(std::string_view bytes, control& into) {
+  ber_reader parts{bytes};
+  std::string_view flag;
+  if (!parts.take_text(into.oid)) return false;
+  if (parts.next_is(ber_boolean)) {
+    if (!parts.take(ber_boolean, flag) || flag.size() != 1) return false;
+    into.critical = flag[0] != 0;
+  }
+  if (parts.next_is(ber_octets) && !parts.take_text(into.value.emplace())) return false;
+  return parts.empty();
+}
+
+}  // namespace
+
+bool encode_search(std::int32_t id, const search_request& what, std::string& out) {
+  const auto before = out.size();
+  ber_writer to{out};
+  const auto message = to.open(ber_sequence);
+  to.integer(id);
+  const auto body = to.open(search_request_tag);
+  to.octets(what.base);
+  to.integer(static_cast<int>(what.scope), ber_enumerated);
+  to.integer(static_cast<int>(what.deref), ber_enumerated);
+  to.integer(std::max(what.size_limit, 0));
+  to.integer(std::max(what.time_limit, 0));
+  to.boolean(what.types_only);
+  if (!filter_encoder{what.filter, to}.whole()) {
+    out.resize(before);
+    return false;
+  }
+  const auto list = to.open(ber_sequence);
+  for (const auto& name : what.attributes) to.octets(name);
+  to.close(list);
+  to.close(body);
+  to.close(message);
+  return true;
+}
+
+void encode_abandon(std::int32_t id, std::int32_t abandoned, std::string& out) {
+  ber_writer to{out};
+  const auto message = to.open(ber_sequence);
+  to.integer(id);
+  to.integer(abandoned, abandon_request_tag);
+  to.close(message);
+}
+
+bool decode_search_entry(std::string_view pdu, result& into) {
+  message_parts message;
+  std::string_view list, one;
+  if (!open_message(pdu, pdu_op::search_entry, message)) return false;
+  ber_reader parts{message.body};
+  auto& made = into.entries.emplace_back();
+  if (!parts.take_text(made.dn) || !parts.take(ber_sequence, list) || !parts.empty()) return false;
+  ber_reader attributes{list};
+  made.attributes.reserve(attributes.count(ber_sequence));
+  while (attributes.take(ber_sequence, one))
+    if (!decode_attribute(one, made.attributes.emplace_back())) return false;
+  return attributes.empty();
+}
+
+bool decode_search_reference(std::string_view pdu, result& into) {
+  message_parts message;
+  if (!open_message(pdu, pdu_op::search_reference, message)) return false;
+  into.reference_positions.push_back(into.entries.size());
+  return decode_texts(message.body, into.references.emplace_back());
+}
+
+bool decode_search_done(std::string_view pdu, result& into) {
+  message_parts message;
+  std::string_view list, one;
+  if (!open_message(pdu, pdu_op::search_done, message)) return false;
+  ber_reader parts{message.body};
+  if (!parts.take_code(into.code) || !parts.take_text(into.matched_dn) || !parts.take_text(into.diagnostic))
+    return false;
+  if (parts.next_is(referral_tag) && (!parts.take(referral_tag, list) || !decode_texts(list, into.referrals)))
+    return false;
+  ber_reader controls{message.controls};
+  while (controls.take(ber_sequence, one))
+    if (!decode_control(one, into.controls.emplace_back())) return false;
+  return controls.empty();
+}
+
+}  // namespace understudy

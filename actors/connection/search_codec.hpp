@@ -1,0 +1,20 @@
+// Searches as bytes and back, without libldap: they are nearly all of a directory's traffic.
+#pragma once
+#include "understudy/messages/result.hpp"
+
+namespace understudy {
+
+/// Appends the SearchRequest PDU (RFC 4511, 4.5.1) with message id `id` (positive) to `out`. False, and nothing
+/// appended, when the filter is of a kind that is left to libldap: extensible matches, and spellings that RFC 4515 does
+/// not know.
+bool encode_search(std::int32_t id, const search_request& what, std::string& out);
+/// Appends an AbandonRequest (RFC 4511, 4.11) for `abandoned`.
+void encode_abandon(std::int32_t id, std::int32_t abandoned, std::string& out);
+
+/// One whole PDU each, added to `into`; false when it is malformed. Values are copied once, from the PDU to their
+/// place.
+bool decode_search_entry(std::string_view pdu, result& into);
+bool decode_search_reference(std::string_view pdu, result& into);
+bool decode_search_done(std::string_view pdu, result& into);
+
+}  // namespace understudy

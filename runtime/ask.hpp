@@ -49,13 +49,15 @@ class typed_question final : public question {
   std::function<void()> expire_;
 };
 
-/// One value from another thread.
+/// One value from another thread; shared by both, as it must outlive set().
 template <class T>
 class reply_waiter {
  public:
   void set(T value) {
-    std::lock_guard guard{mutex_};
-    value_.emplace(std::move(value));
+    {
+      std::lock_guard guard{mutex_};
+      value_.emplace(std::move(value));
+    }
     arrived_.notify_one();
   }
   /// Nothing when none came within `timeout`.

@@ -5,6 +5,7 @@
 #include "understudy/runtime/completing.hpp"
 #include "understudy/runtime/lease_state.hpp"
 #include "understudy/runtime/operation.hpp"
+#include "understudy/runtime/run_queue.hpp"
 
 #include <unistd.h>
 #include <caf/send.hpp>
@@ -122,7 +123,10 @@ void runtime_client::start(request_ptr what, completion done, const call_options
 outcome runtime_client::perform_on(route to, request_ptr what, const call_options& options) {
   if (auto why = cannot_wait()) return why;
   auto reply = std::make_shared<reply_waiter<outcome>>();
-  start_on(std::move(to), std::move(what), [reply](outcome o) { reply->set(std::move(o)); }, options, {});
+  const auto send = [&] {
+    start_on(std::move(to), std::move(what), [reply](outcome o) { reply->set(std::move(o)); }, options, {});
+  };
+  run_queue::run_here(env_->poller->unit(), std::cref(send));
   auto wait = deadline_after(options.timeout, live_.operation_timeout) - env_->clock->now() + waiting_grace;
   if (auto got = reply->wait(wait)) return std::move(*got);
   return lost_answer();
@@ -172,8 +176,11 @@ answer<lease> runtime_client::acquire(const lease_options& options, std::uint16_
   auto asked = std::make_shared<typed_question<lease_grant>>(ask_for.deadline + reply_desk::sweep_interval,
                                                              std::move(granted), std::move(give_up));
   auto wait = ask_for.deadline - env_->clock->now() + waiting_grace;
-  if (auto id = desk_->note(asked))
-    router->enqueue(caf::make_mailbox_element(desk_.actor, *id, {}, lease_atom_v, std::move(ask_for)), nullptr);
+  const auto send = [&] {
+    if (auto id = desk_->note(asked))
+      router->enqueue(caf::make_mailbox_element(desk_.actor, *id, {}, lease_atom_v, std::move(ask_for)), nullptr);
+  };
+  run_queue::run_here(env_->poller->unit(), std::cref(send));
   if (auto got = reply->wait(wait)) return std::move(*got);
   return {std::nullopt, lost_answer()};
 }

@@ -25,8 +25,6 @@ namespace {
 
 // Numbers of the loop's own descriptors; registrations count up from above them.
 constexpr std::uint64_t wake_number = 0, timer_number = 1, first_number = 2;
-// Turns of actors, each after the other, before sockets are looked at again.
-constexpr int turns_between_polls = 16;
 
 std::uint32_t to_epoll(std::uint32_t interest) {
   std::uint32_t events = 0;
@@ -177,7 +175,6 @@ class epoll_poller::loop : public std::enable_shared_from_this<loop> {
   }
 
   void run() {
-    if (actors_) actors_->take_thread();
     std::array<epoll_event, 128> events;
     while (!stopping_) {
       const int count = epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), run_actors() ? 0 : -1);
@@ -198,12 +195,7 @@ class epoll_poller::loop : public std::enable_shared_from_this<loop> {
   }
 
   /// True when some have more to do: then sockets are only looked at, not waited for.
-  bool run_actors() {
-    if (!actors_) return false;
-    for (int i = 0; i < turns_between_polls; ++i)
-      if (!actors_->run()) return !actors_->may_sleep();
-    return true;
-  }
+  bool run_actors() { return actors_ && (actors_->run() || !actors_->may_sleep()); }
 
   void tell_ready() {
     if (ready_.empty()) return;

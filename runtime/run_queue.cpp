@@ -11,12 +11,29 @@
 namespace understudy {
 namespace {
 
+// Turns of actors, each after the other, before sockets are looked at again.
+constexpr int turns_between_polls = 16;
 // Messages that one actor may take in a turn while others wait.
 constexpr std::size_t messages_a_turn = 512;
 // When turns take longer than this together, what still waits is worth another thread (TLS handshakes, large results).
 constexpr std::chrono::microseconds patience{1000};
 
-thread_local const run_queue* of_this_thread = nullptr;
+// The queue whose actors this thread runs, and the one that it will run when it has sent something.
+thread_local const run_queue* runs = nullptr;
+thread_local const run_queue* about_to_run = nullptr;
+
+/// Sets a mark of this thread for a while.
+class mark {
+ public:
+  mark(const run_queue*& which, const run_queue* queue) : which_(which), before_(std::exchange(which, queue)) {}
+  ~mark() { which_ = before_; }
+  mark(const mark&) = delete;
+  mark& operator=(const mark&) = delete;
+
+ private:
+  const run_queue*& which_;
+  const run_queue* before_;
+};
 
 }  // namespace
 
@@ -24,7 +41,7 @@ run_queue::run_queue(caf::actor_system& system, std::function<void()> wake)
     : caf::execution_unit(&system), wake_(std::move(wake)), context_(system) {}
 
 void run_queue::exec_later(caf::resumable* job) {
-  if (of_this_thread == this) return due_.push_back(job);
+  if (runs == this) return due_.push_back(job);
   bool closed = false;
   {
     std::lock_guard guard{mutex_};
@@ -34,12 +51,46 @@ void run_queue::exec_later(caf::resumable* job) {
   if (closed) return hand_to_scheduler(job);
   has_arrived_.store(true);
   // Both sides write their flag before they read the other's: one of them sees it.
-  if (sleeping_.load() && sleeping_.exchange(false)) wake_();
+  if (about_to_run != this && sleeping_.load() && sleeping_.exchange(false)) wake_();
 }
 
-void run_queue::take_thread() noexcept { of_this_thread = this; }
+void run_queue::run_here(caf::execution_unit* unit, const std::function<void()>& send) {
+  auto* queue = dynamic_cast<run_queue*>(unit);
+  if (queue == nullptr || runs == queue) return send();
+  queue->help(send);
+}
+
+void run_queue::help(const std::function<void()>& send) {
+  {
+    mark quiet{about_to_run, this};
+    send();
+  }
+  // Whoever runs them looks once more when he has let go of the lock: what is sent while he holds it is not left.
+  bool more = true;
+  while (more && has_arrived_.load() && sleeping_.load()) {
+    std::unique_lock turn{runner_, std::try_to_lock};
+    if (!turn) return;
+    more = !run_turns();
+  }
+  if (!more && sleeping_.exchange(false)) wake_();
+}
 
 bool run_queue::run() {
+  std::lock_guard turn{runner_};
+  return run_turns();
+}
+
+/// True when something is left.
+bool run_queue::run_turns() {
+  mark here{runs, this};
+  for (int i = 0; i < turns_between_polls; ++i) {
+    run_turn();
+    if (due_.empty() && !has_arrived_.load()) return false;
+  }
+  return true;
+}
+
+void run_queue::run_turn() {
   take_arrived();
   running_.swap(due_);
   const auto began = std::chrono::steady_clock::now();
@@ -49,7 +100,6 @@ bool run_queue::run() {
     while (++i < running_.size()) hand_to_scheduler(running_[i]);
   }
   running_.clear();
-  return !due_.empty() || has_arrived_.load();
 }
 
 bool run_queue::may_sleep() {
@@ -60,12 +110,12 @@ bool run_queue::may_sleep() {
 }
 
 void run_queue::close() {
+  std::lock_guard turn{runner_};
   {
     std::lock_guard guard{mutex_};
     closed_ = true;
   }
   take_arrived();
-  of_this_thread = nullptr;
   for (auto* job : std::exchange(due_, {})) hand_to_scheduler(job);
 }
 

@@ -13,6 +13,7 @@ namespace understudy {
 /// The execution unit of hosted actors (actors/ports/hosted.hpp): whoever sends to one puts it here, from any thread,
 /// and one thread runs it. What hosted actors send to others wakes those on their own system's scheduler. Messages that
 /// are sent while the thread is busy cost no wake-up, and one turn of an actor takes all that arrived since the last.
+/// While it sleeps, a thread that is about to wait anyway may run them instead of waking it.
 class run_queue final : public caf::execution_unit {
  public:
   /// `wake` ends the thread's sleep; called on any thread.
@@ -20,17 +21,19 @@ class run_queue final : public caf::execution_unit {
 
   /// An actor has something to do. Thread-safe, unlike other execution units' exec_later().
   void exec_later(caf::resumable* job) override;
+  /// Calls `send`, then runs what that gave actors to do on the calling thread, if the other one sleeps. For a thread
+  /// that is about to wait for the answer. `unit`: poller_port::unit(); one that is no run_queue is left in peace.
+  /// Thread-safe.
+  static void run_here(caf::execution_unit* unit, const std::function<void()>& send);
 
   // ---- of the thread that runs them ----
 
-  /// The calling thread is the one from now on.
-  void take_thread() noexcept;
-  /// One turn for each actor that has something to do; true when some have again.
+  /// A few turns for each actor that has something to do; true when some have again.
   bool run();
   /// To be called before sleeping: false when something has come. Afterwards exec_later() calls `wake`.
   bool may_sleep();
   void woke() noexcept { sleeping_.store(false); }
-  /// What is left, and what comes later, goes to CAF's scheduler.
+  /// What is left, and what comes later, goes to CAF's scheduler; nothing runs here any more when it returns.
   void close();
 
  private:
@@ -42,13 +45,19 @@ class run_queue final : public caf::execution_unit {
     std::vector<caf::resumable*> woken;
   };
 
+  void help(const std::function<void()>& send);
+  bool run_turns();
+  void run_turn();
   void run_one(caf::resumable* job);
   void take_arrived();
   void hand_to_scheduler(caf::resumable* job);
 
   std::function<void()> wake_;
+  // Of whichever thread runs actors.
+  std::mutex runner_;
   context context_;
-  std::vector<caf::resumable*> due_, running_;  // of the thread alone
+  std::vector<caf::resumable*> due_, running_;
+
   std::mutex mutex_;
   std::vector<caf::resumable*> arrived_;
   bool closed_ = false;

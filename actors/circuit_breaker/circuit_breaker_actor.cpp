@@ -1,6 +1,7 @@
 // Routes requests to the servers' pools and keeps one breaker for each server.
 #include "understudy/actors/circuit_breaker/circuit_breaker_actor.hpp"
 
+#include "understudy/actors/ports/hand_on.hpp"
 #include "understudy/actors/ports/hosted.hpp"
 #include "understudy/config/settings_from.hpp"
 
@@ -180,7 +181,7 @@ caf::result<Answer> circuit_breaker_impl::dispatch(Atom what, Message& message, 
     router_.take_back(*chosen);
     return to_error(cannot_go_on(message, at));
   }
-  return self_->delegate(servers_[chosen->index].pool, what, std::move(message));
+  return hand_on<Answer>(*self_, servers_[chosen->index].pool, what, std::move(message));
 }
 
 void circuit_breaker_impl::forward_cancel(const cancel_token_ptr& token) {

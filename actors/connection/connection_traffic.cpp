@@ -2,14 +2,13 @@
 #include "understudy/actors/connection/connection.hpp"
 #include "understudy/actors/connection/request_check.hpp"
 #include "understudy/actors/metrics/registry.hpp"
+#include "understudy/actors/ports/hand_on.hpp"
 
 namespace understudy {
 namespace {
 
 // More than this waiting to be written, and further requests wait where they can still be taken back.
 constexpr std::size_t high_water = 1024 * 1024;
-// libldap's message ids would wrap to negative ones.
-constexpr std::uint32_t most_operations = 1u << 30;
 // Before a busy server's refusal is asked again; doubled with each attempt.
 constexpr duration busy_pause = milliseconds{50};
 
@@ -97,7 +96,8 @@ void connection::dispatch(held_call& one) {
   const auto deadline = one.order.deadline;
   ticket whose{purpose::call, one.lease, std::move(one.order), std::move(one.promise), {}, std::move(one.stream)};
   add_exchange(at, std::move(what), deadline, std::move(whose));
-  if (ldap_.operations() >= most_operations) start_draining("it has carried as many operations as a connection can");
+  if (ldap_.operations() >= session::most_operations)
+    start_draining("it has carried as many operations as a connection can");
 }
 
 void connection::release_held() {
@@ -264,7 +264,7 @@ void connection::complete_call(table::item& done) {
   retries_.earn();
   count(whose.lease);
   if (whose.stream) close(whose.stream);
-  whose.promise.deliver(std::move(done.answer));
+  answer_with(*self_, whose.promise, std::move(done.answer));
 }
 
 /// The directory said no.

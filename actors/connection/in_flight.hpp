@@ -47,7 +47,8 @@ class in_flight {
   /// Removes it; `id` must be there.
   item take(int id) {
     auto node = open_.extract(id);
-    item taken = std::exchange(node.mapped(), item{});
+    item taken = std::move(node.mapped());
+    node.mapped() = item{};
     if (spare_.size() < most_spare) spare_.push_back(std::move(node));
     return taken;
   }

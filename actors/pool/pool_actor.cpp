@@ -2,6 +2,7 @@
 #include "understudy/actors/pool/pool_actor.hpp"
 
 #include "understudy/actors/pool/pool_actor_state.hpp"
+#include "understudy/actors/ports/hand_on.hpp"
 #include "understudy/actors/ports/hosted.hpp"
 #include "understudy/config/reload.hpp"
 
@@ -154,7 +155,7 @@ caf::result<result_ptr> pool_actor_state::perform(call& c) {
   if (const auto id = who.what == want::shared ? pool->take_shared(at) : 0) {
     // The connection looks at the token again: it may have been set since.
     if (c.token) c.token->rest_at(context->id, id);
-    caf::result<result_ptr> answer = self->delegate(connections.at(id), perform_atom_v, std::move(c));
+    caf::result<result_ptr> answer = hand_on<result_ptr>(*self, connections.at(id), perform_atom_v, std::move(c));
     if (pool->has_actions()) carry_out();
     return answer;
   }

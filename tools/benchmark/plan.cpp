@@ -55,6 +55,8 @@ void windows(list& l) {
     auto& one = l.ours("actor, " + std::to_string(window) + " in flight", "null", {"actor", with("window", window)});
     l.beside(name, one, factor, window == 64 ? std::optional{0.5} : std::nullopt);
   }
+  l.beside("async, 64 in flight",
+           l.ours("actor on CAF's scheduler, 64 in flight", "null", {"actor", "window=64", "hosted=0"}));
   l.stock("epoll, 8 connections of 16", "null", {"epoll", "connections=8", "window=16"});
   l.beside("async, 64 in flight", l.ours("futures, 64 in flight", "null", {"futures", "window=64"}));
   l.beside("async, 64 in flight", l.ours("callbacks, 64 in flight", "null", {"callbacks", "window=64"}));

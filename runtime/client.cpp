@@ -123,6 +123,7 @@ void runtime_client::start(request_ptr what, completion done, const call_options
 outcome runtime_client::perform_on(route to, request_ptr what, const call_options& options) {
   if (auto why = cannot_wait()) return why;
   auto reply = std::make_shared<reply_waiter<outcome>>();
+  to.awaited = true;
   const auto send = [&] {
     start_on(std::move(to), std::move(what), [reply](outcome o) { reply->set(std::move(o)); }, options, {});
   };

@@ -77,6 +77,7 @@ class runtime_client : public std::enable_shared_from_this<runtime_client> {
     caf::strong_actor_ptr to;
     lease_id lease = 0;
     std::string server;
+    bool awaited = false;  ///< its completion only hands the outcome to a thread that waits: it may run anywhere
   };
 
   outcome perform_on(route to, request_ptr what, const call_options& options);

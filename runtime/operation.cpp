@@ -2,6 +2,7 @@
 #include "understudy/runtime/operation.hpp"
 
 #include "understudy/runtime/completing.hpp"
+#include "understudy/runtime/run_queue.hpp"
 
 #include <caf/send.hpp>
 
@@ -123,7 +124,13 @@ void runtime_client::operation::settle(outcome what) {
   // How long a stream took says more about its reader than about the directory.
   const auto heard = parts_ ? parts_->first_heard() : std::nullopt;
   client_->finished(what.code(), heard.value_or(client_->env_->clock->now()) - started_);
-  complete(std::move(done_), where_, std::move(what), client_->env_->log);
+  if (where_ || to_.awaited || !run_queue::on_lent_thread())
+    return complete(std::move(done_), where_, std::move(what), client_->env_->log);
+  // A caller's code on the thread of another one, who may hold the very lock that it takes: not here.
+  const auto elsewhere = [unit = client_->env_->poller->unit()](std::function<void()> job) {
+    if (!run_queue::post(unit, job)) job();
+  };
+  complete(std::move(done_), elsewhere, std::move(what), client_->env_->log);
 }
 
 }  // namespace understudy

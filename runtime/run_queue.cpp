@@ -21,6 +21,7 @@ constexpr std::chrono::microseconds patience{1000};
 // The queue whose actors this thread runs, and the one that it will run when it has sent something.
 thread_local const run_queue* runs = nullptr;
 thread_local const run_queue* about_to_run = nullptr;
+thread_local bool lent = false;
 
 /// Sets a mark of this thread for a while.
 class mark {
@@ -51,7 +52,39 @@ void run_queue::exec_later(caf::resumable* job) {
   if (closed) return hand_to_scheduler(job);
   has_arrived_.store(true);
   // Both sides write their flag before they read the other's: one of them sees it.
-  if (about_to_run != this && sleeping_.load() && sleeping_.exchange(false)) wake_();
+  if (about_to_run != this) wake_if_asleep();
+}
+
+void run_queue::wake_if_asleep() {
+  if (sleeping_.load() && sleeping_.exchange(false)) wake_();
+}
+
+bool run_queue::on_lent_thread() noexcept { return lent; }
+
+bool run_queue::post(caf::execution_unit* unit, std::function<void()> job) {
+  auto* queue = dynamic_cast<run_queue*>(unit);
+  return queue != nullptr && queue->take_job(std::move(job));
+}
+
+bool run_queue::take_job(std::function<void()> job) {
+  {
+    std::lock_guard guard{mutex_};
+    if (closed_) return false;
+    jobs_.push_back(std::move(job));
+  }
+  has_jobs_.store(true);
+  wake_if_asleep();
+  return true;
+}
+
+void run_queue::run_jobs() {
+  if (!has_jobs_.exchange(false)) return;
+  std::vector<std::function<void()>> due;
+  {
+    std::lock_guard guard{mutex_};
+    due.swap(jobs_);
+  }
+  for (auto& job : due) job();
 }
 
 void run_queue::run_here(caf::execution_unit* unit, const std::function<void()>& send) {
@@ -70,14 +103,21 @@ void run_queue::help(const std::function<void()>& send) {
   while (more && has_arrived_.load() && sleeping_.load()) {
     std::unique_lock turn{runner_, std::try_to_lock};
     if (!turn) return;
+    const bool before = std::exchange(lent, true);
     more = !run_turns();
+    lent = before;
   }
   if (!more && sleeping_.exchange(false)) wake_();
 }
 
 bool run_queue::run() {
-  std::lock_guard turn{runner_};
-  return run_turns();
+  bool more = false;
+  {
+    std::lock_guard turn{runner_};
+    more = run_turns();
+  }
+  run_jobs();
+  return more;
 }
 
 /// True when something is left.
@@ -104,19 +144,22 @@ void run_queue::run_turn() {
 
 bool run_queue::may_sleep() {
   sleeping_.store(true);
-  if (!has_arrived_.load()) return true;
+  if (!has_arrived_.load() && !has_jobs_.load()) return true;
   sleeping_.store(false);
   return false;
 }
 
 void run_queue::close() {
-  std::lock_guard turn{runner_};
   {
-    std::lock_guard guard{mutex_};
-    closed_ = true;
+    std::lock_guard turn{runner_};
+    {
+      std::lock_guard guard{mutex_};
+      closed_ = true;
+    }
+    take_arrived();
+    for (auto* job : std::exchange(due_, {})) hand_to_scheduler(job);
   }
-  take_arrived();
-  for (auto* job : std::exchange(due_, {})) hand_to_scheduler(job);
+  run_jobs();
 }
 
 /// As a worker of CAF's scheduler does it: a job comes with a reference, which it keeps only while it waits its turn.

@@ -25,6 +25,11 @@ class run_queue final : public caf::execution_unit {
   /// that is about to wait for the answer. `unit`: poller_port::unit(); one that is no run_queue is left in peace.
   /// Thread-safe.
   static void run_here(caf::execution_unit* unit, const std::function<void()>& send);
+  /// True on a thread that runs actors because it is about to wait: whoever it belongs to may hold locks, so that code
+  /// of others must not run there.
+  static bool on_lent_thread() noexcept;
+  /// Has the queue's own thread run `job`, which must not throw; false when that thread has ended. Thread-safe.
+  static bool post(caf::execution_unit* unit, std::function<void()> job);
 
   // ---- of the thread that runs them ----
 
@@ -46,6 +51,9 @@ class run_queue final : public caf::execution_unit {
   };
 
   void help(const std::function<void()>& send);
+  bool take_job(std::function<void()> job);
+  void run_jobs();
+  void wake_if_asleep();
   bool run_turns();
   void run_turn();
   void run_one(caf::resumable* job);
@@ -60,8 +68,9 @@ class run_queue final : public caf::execution_unit {
 
   std::mutex mutex_;
   std::vector<caf::resumable*> arrived_;
+  std::vector<std::function<void()>> jobs_;
   bool closed_ = false;
-  std::atomic<bool> has_arrived_{false}, sleeping_{false};
+  std::atomic<bool> has_arrived_{false}, has_jobs_{false}, sleeping_{false};
 };
 
 }  // namespace understudy

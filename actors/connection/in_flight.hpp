@@ -4,6 +4,7 @@
 #include "understudy/messages/time.hpp"
 
 #include <algorithm>
+#include <memory>
 #include <unordered_map>
 #include <unordered_set>
 #include <utility>
@@ -48,7 +49,9 @@ class in_flight {
   item take(int id) {
     auto node = open_.extract(id);
     item taken = std::move(node.mapped());
-    node.mapped() = item{};
+    // Fresh again; assigned from a temporary, GCC 12 warns of what cannot happen.
+    std::destroy_at(&node.mapped());
+    std::construct_at(&node.mapped());
     if (spare_.size() < most_spare) spare_.push_back(std::move(node));
     return taken;
   }

@@ -13,6 +13,9 @@ namespace understudy {
 
 enum class server_role : std::uint8_t { read_write, read_only };
 
+/// The oldest protocol spoken; 1.0 and 1.1 never are (RFC 8996).
+enum class tls_version : std::uint8_t { v1_2, v1_3 };
+
 /// What validate() found.
 struct validation_result {
   bool valid = true;
@@ -48,6 +51,10 @@ struct connection_info {
   std::string ca_cert_path;
   std::string client_cert_path;
   std::string client_key_path;
+  /// PEM file of revocation lists: a server whose certificate is in one, or whose issuer has no current one there, is
+  /// refused.
+  std::string crl_path;
+  tls_version tls_min_version = tls_version::v1_2;
   int priority = 1;  ///< lower is preferred; equal ones share load
   int weight = 1;    ///< share of that load, compared with the others'; 0: hardly any
   server_role role = server_role::read_write;

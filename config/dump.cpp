@@ -20,8 +20,9 @@ bool is_one_of(const std::array<std::string_view, Size>& names, std::string_view
 constexpr std::array<std::string_view, 3> said_by_uri{"host", "port", "use_ssl"};
 constexpr std::array<std::string_view, 5> said_by_records{"host", "port", "uri", "priority", "weight"};
 constexpr std::array<std::string_view, 3> said_by_pool{"pool_size", "max_pool_size", "pool_timeout"};
-/// Written only when they are set, so that a plain server looks as the reference shows it.
-constexpr std::array<std::string_view, 4> written_when_set{"uri", "srv", "password_file", "password_command"};
+/// Written only when they differ from the default, so that a plain server looks as the reference shows it.
+constexpr std::array<std::string_view, 6> written_when_changed{
+    "uri", "srv", "password_file", "password_command", "crl_path", "tls_min_version"};
 
 option_value value_of(const option& what, const connection_info& info) {
   return std::get<server_field>(what.field).get(info);
@@ -33,7 +34,7 @@ bool is_written(const option& what, const connection_info& info, bool pool_numbe
   if (!info.srv.empty() && is_one_of(said_by_records, what.key)) return false;
   if (what.key == "weight" && info.weight == connection_info{}.weight) return false;
   if (!pool_numbers && is_one_of(said_by_pool, what.key)) return false;
-  return !is_one_of(written_when_set, what.key) || is_set(value_of(what, info));
+  return !is_one_of(written_when_changed, what.key) || value_of(what, info) != default_of(what);
 }
 
 std::vector<const option*> global_keys(std::string_view section) {

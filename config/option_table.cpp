@@ -129,6 +129,13 @@ std::vector<option> server_identity_options() {
       with_example(row(s, "client_key_path", type::path, of_server<&info::client_key_path>(),
                        "PEM file of the client certificate's private key."),
                    "/etc/ssl/private/service.key"),
+      with_example(row(s, "crl_path", type::path, of_server<&info::crl_path>(),
+                       "PEM file of revocation lists; servers whose certificate is revoked, or whose issuer has no "
+                       "current list there, are refused."),
+                   "/etc/ssl/certs/ldap-ca.crl"),
+      with_choices(row(s, "tls_min_version", type::choice, of_server<&info::tls_min_version>(),
+                       "Servers that speak only older versions of TLS are refused."),
+                   {"1.2", "1.3"}),
   };
 }
 

@@ -68,6 +68,8 @@ void check_encryption(const connection_info& info, findings& found) {
     found.push_back({{"client_cert_path", "client_key_path"}, "needs client_key_path, the certificate's private key"});
   if (info.client_cert_path.empty() && !info.client_key_path.empty())
     found.push_back({{"client_key_path", "client_cert_path"}, "needs client_cert_path, the key's certificate"});
+  if (!info.crl_path.empty() && !info.validate_cert)
+    found.push_back({{"crl_path", "validate_cert"}, "needs validate_cert: without it no certificate is checked"});
 }
 
 /// Names that Active Directory takes in place of a DN: user@domain, DOMAIN\user.
@@ -99,7 +101,8 @@ void check_files(const connection_info& info, findings& found) {
   const std::pair<std::string_view, const std::string*> files[] = {{"password_file", &info.password_file},
                                                                    {"ca_cert_path", &info.ca_cert_path},
                                                                    {"client_cert_path", &info.client_cert_path},
-                                                                   {"client_key_path", &info.client_key_path}};
+                                                                   {"client_key_path", &info.client_key_path},
+                                                                   {"crl_path", &info.crl_path}};
   for (const auto& [key, path] : files) {
     if (path->empty()) continue;
     if (auto wrong = why_unreadable(*path); !wrong.empty())

@@ -58,26 +58,30 @@ recovery_settings runtime_client::recovery() const {
 }
 
 runtime_client::~runtime_client() {
-  if (::getpid() == owner_) close();
+  if (!forked()) close();
 }
+
+bool runtime_client::forked() const noexcept { return ::getpid() != owner_; }
 
 void runtime_client::connect_to(circuit_breaker_actor router, connection_manager_actor manager) {
   router_ = std::move(router);
   manager_ = std::move(manager);
 }
 
+caf::strong_actor_ptr runtime_client::entrance() const {
+  if (router_ended_) return caf::actor_cast<caf::strong_actor_ptr>(manager_);
+  return caf::actor_cast<caf::strong_actor_ptr>(router_);
+}
+
 failure_ptr runtime_client::refusal() const {
-  if (::getpid() != owner_)
-    return make_failure(
-        errc::stopped, stage::queue,
-        "this process was forked from the one that runs the connections; create its own after the fork");
-  if (desk_->closed()) return not_running();
+  if (forked()) return forked_process();
+  if (auto why = desk_->closed()) return why;
   if (draining_) return make_failure(errc::draining, stage::queue, "the runtime is stopping and takes no new requests");
   return nullptr;
 }
 
 failure_ptr runtime_client::cannot_wait() const {
-  if (::getpid() != owner_) return refusal();
+  if (forked()) return forked_process();
   if (!reply_desk::settling()) return nullptr;
   return make_failure(errc::invalid_request, stage::queue,
                       "a blocking call inside a completion would wait for itself; pass an executor, or start() it");
@@ -112,12 +116,11 @@ time_point runtime_client::deadline_after(duration timeout, duration fallback) c
 }
 
 outcome runtime_client::perform(request_ptr what, const call_options& options) {
-  return perform_on({caf::actor_cast<caf::strong_actor_ptr>(router_), 0, {}}, std::move(what), options);
+  return perform_on({entrance(), 0, {}}, std::move(what), options);
 }
 
 void runtime_client::start(request_ptr what, completion done, const call_options& options, executor where) {
-  start_on({caf::actor_cast<caf::strong_actor_ptr>(router_), 0, {}}, std::move(what), std::move(done), options,
-           std::move(where));
+  start_on({entrance(), 0, {}}, std::move(what), std::move(done), options, std::move(where));
 }
 
 outcome runtime_client::perform_on(route to, request_ptr what, const call_options& options) {
@@ -144,10 +147,9 @@ void runtime_client::start_on(route to, request_ptr what, completion done, const
     return refuse(make_failure(errc::queue_full, stage::queue,
                                "more than " + std::to_string(most_requests_) +
                                    " requests are under way (limits.max_requests); refused at once"));
-  auto op =
-      std::make_shared<operation>(shared_from_this(), std::move(to), with_controls(std::move(what), options.controls),
-                                  deadline_after(options.timeout, live_.operation_timeout), std::move(done),
-                                  std::move(where), std::move(parts));
+  auto op = std::make_shared<operation>(
+      shared_from_this(), std::move(to), with_controls(std::move(what), options.controls),
+      deadline_after(options.timeout, live_.operation_timeout), std::move(done), std::move(where), std::move(parts));
   op->start(options.cancel ? options.cancel->state_ : nullptr);
 }
 
@@ -169,7 +171,7 @@ answer<lease> runtime_client::acquire(const lease_options& options, std::uint16_
     else
       reply->set({std::nullopt, got.error});
   };
-  auto router = caf::actor_cast<caf::strong_actor_ptr>(router_);
+  auto router = entrance();
   auto give_up = [router, token = ask_for.token] {
     token->cancel();
     router->get()->eq_impl(caf::make_message_id(), nullptr, nullptr, cancel_atom_v, token);
@@ -211,7 +213,7 @@ void runtime_client::send_release(const lease::state& held) {
 }
 
 void runtime_client::let_go(lease::state& held) {
-  if (::getpid() != owner_ || !held.take()) return;
+  if (forked() || !held.take()) return;
   forget(held.id);
   if (!desk_->closed()) send_release(held);
 }
@@ -219,6 +221,8 @@ void runtime_client::let_go(lease::state& held) {
 answer<bool> runtime_client::give_back(lease& connection) {
   auto held = connection.state_;
   if (!held) return {false, nullptr};
+  // Before any lock: a thread that is not here may have held it at the fork.
+  if (forked()) return {std::nullopt, forked_process()};
   if (held->client.get() != this)
     return {std::nullopt, make_failure(errc::invalid_lease, stage::queue,
                                        "this lease is of another manager; return it there", held->server_name)};
@@ -235,18 +239,18 @@ answer<bool> runtime_client::give_back(lease& connection) {
 
 answer<connection_snapshot> runtime_client::inspect(const lease& connection, duration timeout) {
   auto target = connection.state_ ? connection.state_->target() : nullptr;
-  if (!target) return {std::nullopt, not_running()};
+  if (!target) return {std::nullopt, forked() ? forked_process() : not_running()};
   return ask<connection_snapshot>(target, timeout, status_atom_v);
 }
 
 answer<probe_report> runtime_client::check(const lease& connection, duration timeout) {
   auto target = connection.state_ ? connection.state_->target() : nullptr;
-  if (!target) return {std::nullopt, not_running()};
+  if (!target) return {std::nullopt, forked() ? forked_process() : not_running()};
   return ask<probe_report>(target, timeout, check_atom_v, env_->clock->now() + timeout);
 }
 
-void runtime_client::close() {
-  desk_->close(not_running());
+void runtime_client::close(failure_ptr why) {
+  desk_->close(std::move(why));
   std::map<lease_id, std::weak_ptr<lease::state>> left;
   {
     std::lock_guard guard{leases_mutex_};

@@ -54,10 +54,16 @@ class runtime_client : public std::enable_shared_from_this<runtime_client> {
     return {std::nullopt, lost_answer()};
   }
 
+  /// True in a process forked from the one that made this: nothing here works, and no lock may be taken.
+  bool forked() const noexcept;
   /// From now on requests are refused with `draining`.
   void drain() { draining_ = true; }
-  /// Settles all that wait, and all that come, with `stopped`; leases become invalid. May be repeated.
-  void close();
+  /// The router ended: what comes goes through the manager, which knows its successor.
+  void router_ended() { router_ended_ = true; }
+  /// Settles all that wait, and all that come, with `why`; leases become invalid. May be repeated, the first reason
+  /// stays.
+  void close(failure_ptr why = not_running());
+  bool closed() const { return desk_->closed() != nullptr; }
 
   /// Other defaults and attempts for requests from now on; `limits.max_requests` stays.
   void configure(const settings& all);
@@ -83,6 +89,8 @@ class runtime_client : public std::enable_shared_from_this<runtime_client> {
   outcome perform_on(route to, request_ptr what, const call_options& options);
   void start_on(route to, request_ptr what, completion done, const call_options& options, executor where,
                 std::shared_ptr<stream_inbox> parts = nullptr);
+  /// Where requests go that are for no lease.
+  caf::strong_actor_ptr entrance() const;
   /// Why nothing can be sent now, or null.
   failure_ptr refusal() const;
   /// Why this thread must not wait, or null.
@@ -113,7 +121,7 @@ class runtime_client : public std::enable_shared_from_this<runtime_client> {
   connection_manager_actor manager_;
   int owner_;  ///< process id: a forked child has none of our threads
   std::atomic<std::uint64_t> in_flight_{0};
-  std::atomic<bool> draining_{false};
+  std::atomic<bool> draining_{false}, router_ended_{false};
   std::atomic<wall_time::rep> last_success_{0};
   std::mutex leases_mutex_;
   std::map<lease_id, std::weak_ptr<lease::state>> leases_;

@@ -51,6 +51,7 @@ connection_result connection_manager::state::describe_first() const {
   connection_result result;
   const auto first = servers().front();
   describe_server(result, first);
+  if (forked()) return result;
   result.encryption = encryption_of(first);
   return result;
 }
@@ -114,6 +115,7 @@ bool connection_manager::is_connected() const {
 }
 
 std::vector<probe_report> connection_manager::probe_all(duration timeout) {
+  if (state_) state_->check_process();
   auto there = state_ ? state_->current() : nullptr;
   if (!there) return {};
   auto deadline = there->env()->clock->now() + timeout;
@@ -126,7 +128,7 @@ connection_result connection_manager::health_check() {
   auto result = state_->describe_first();
   auto there = state_->current();
   if (!there) {
-    describe_failure(result, *not_running());
+    describe_failure(result, *state_->absence());
     return result;
   }
   const auto now = state_->snapshot();

@@ -6,8 +6,6 @@
 #include "understudy/runtime/completing.hpp"
 #include "understudy/runtime/manager_state.hpp"
 
-#include <unistd.h>
-
 namespace understudy {
 namespace {
 
@@ -67,7 +65,7 @@ connection_manager& connection_manager::operator=(connection_manager&& other) no
 
 connection_manager::~connection_manager() {
   if (!state_) return;
-  if (::getpid() != state_->owner) {
+  if (state_->forked()) {
     // A forked child has none of the threads that the members would join: they are left as they are.
     static_cast<void>(new std::shared_ptr<state>(std::move(state_)));
     return;
@@ -77,6 +75,7 @@ connection_manager::~connection_manager() {
 }
 
 void connection_manager::set_log(std::function<void(log_level, const std::string&)> to) {
+  state_->check_process();
   if (!to) return state_->set_log({});
   state_->set_log(
       [to = std::move(to)](log_level level, std::string_view, const std::string& line) { to(level, line); });
@@ -91,13 +90,14 @@ bool connection_manager::disconnect() { return state_ && state_->stop(); }
 
 lease connection_manager::get_connection(const lease_options& options) {
   auto there = state_ ? state_->current() : nullptr;
-  if (!there) throw_failure(not_running());
+  if (!there) throw_failure(state_ ? state_->absence() : not_running());
   auto got = there->client().acquire(options);
   if (!got) throw_failure(got.error);
   return std::move(*got.value);
 }
 
 bool connection_manager::return_connection(lease& connection) {
+  if (state_) state_->check_process();
   auto there = state_ ? state_->current() : nullptr;
   // After a stop there is nobody to give it back to, and nothing to give: the lease ended with the runtime.
   if (!there) return connection.release();
@@ -106,18 +106,37 @@ bool connection_manager::return_connection(lease& connection) {
   return *given.value;
 }
 
-performance_result connection_manager::get_metrics() const { return state_->performance(); }
-void connection_manager::set_thresholds(const performance_thresholds& limits) { state_->set_limits(limits); }
-std::vector<performance_alert> connection_manager::check_performance() const { return state_->alerts(); }
+performance_result connection_manager::get_metrics() const {
+  state_->check_process();
+  return state_->performance();
+}
+
+void connection_manager::set_thresholds(const performance_thresholds& limits) {
+  state_->check_process();
+  state_->set_limits(limits);
+}
+
+std::vector<performance_alert> connection_manager::check_performance() const {
+  state_->check_process();
+  return state_->alerts();
+}
 
 void connection_manager::start_monitoring() {
+  state_->check_process();
   if (state_->all()->monitoring.enable_monitoring) state_->watch();
 }
-void connection_manager::stop_monitoring() { state_->watcher.stop(); }
+void connection_manager::stop_monitoring() {
+  state_->check_process();
+  state_->watcher.stop();
+}
 
-runtime_snapshot connection_manager::snapshot() const { return state_->snapshot(); }
+runtime_snapshot connection_manager::snapshot() const {
+  state_->check_process();
+  return state_->snapshot();
+}
 
 bool connection_manager::suspend(const std::string& server, seconds ttl) {
+  state_->check_process();
   auto there = state_->current();
   auto found = state_->find(server);
   if (!there || !found) return false;
@@ -127,6 +146,7 @@ bool connection_manager::suspend(const std::string& server, seconds ttl) {
 }
 
 bool connection_manager::resume(const std::string& server) {
+  state_->check_process();
   auto there = state_->current();
   auto found = state_->find(server);
   if (!there || !found) return false;
@@ -136,7 +156,7 @@ bool connection_manager::resume(const std::string& server) {
 
 outcome connection_manager::perform(request_ptr what, const call_options& options) {
   auto there = state_ ? state_->current() : nullptr;
-  if (!there) return not_running();
+  if (!there) return state_ ? state_->absence() : not_running();
   return there->client().perform(std::move(what), options);
 }
 
@@ -155,7 +175,7 @@ paged_search connection_manager::paged(search_request what, const paged_options&
 void connection_manager::start(request_ptr what, completion done, const call_options& options, executor where) {
   auto there = state_ ? state_->current() : nullptr;
   if (there) return there->client().start(std::move(what), std::move(done), options, std::move(where));
-  complete(std::move(done), where, not_running(), nullptr);
+  complete(std::move(done), where, state_ ? state_->absence() : not_running(), nullptr);
 }
 
 }  // namespace understudy

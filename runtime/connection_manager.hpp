@@ -33,6 +33,10 @@ struct ha_options {
 
 /// Keeps connections to one or several servers and sends each operation to one that can take it. Starts no thread
 /// before connect(), has joined all after disconnect(); the destructor disconnects. Thread-safe once constructed.
+///
+/// In a process forked from its own it sends nothing, and the parent's connections stay as they are: requests and
+/// connect() fail with `stopped`, whatever has no place for an error throws ldap_exception with it, is_connected() and
+/// disconnect() say false. The child makes a manager of its own.
 class connection_manager final : public directory {
  public:
   /// Throws config_error when the settings cannot work.

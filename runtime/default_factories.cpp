@@ -6,9 +6,7 @@
 
 namespace understudy {
 
-connection_factory default_connections() {
-  return [](caf::actor_system& system, connection_spec spec) { return spawn_connection(system, std::move(spec)); };
-}
+connection_factory default_connections() { return make_connection_factory(); }
 
 manager_factory default_manager() {
   return [](caf::actor_system& system, settings_ptr all, environment_ptr env, connection_factory connections) {

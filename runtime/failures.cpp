@@ -16,4 +16,15 @@ failure_ptr not_running() {
   return make_failure(errc::stopped, stage::queue, "the runtime is not running; connect() starts it");
 }
 
+failure_ptr given_up() {
+  return make_failure(errc::stopped, stage::queue,
+                      "the runtime ended itself after repeated defects, which its log names; please report them. "
+                      "connect() starts it again");
+}
+
+failure_ptr forked_process() {
+  return make_failure(errc::stopped, stage::queue,
+                      "this process was forked from the one that runs the connections; create its own after the fork");
+}
+
 }  // namespace understudy

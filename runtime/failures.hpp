@@ -10,4 +10,10 @@ failure_ptr make_failure(errc code, stage where, std::string message, std::strin
 /// The one used wherever the runtime is not running.
 failure_ptr not_running();
 
+/// The one used when the runtime ended of itself, because its actors kept failing.
+failure_ptr given_up();
+
+/// The one used in a process forked from the one that runs the runtime: it has a copy of everything but the threads.
+failure_ptr forked_process();
+
 }  // namespace understudy

@@ -6,6 +6,12 @@
 
 namespace understudy {
 
+caf::strong_actor_ptr lease::state::target() {
+  if (client->forked()) return nullptr;
+  std::lock_guard guard{mutex};
+  return connection;
+}
+
 lease::lease() noexcept = default;
 lease::lease(std::shared_ptr<state> s) noexcept : state_(std::move(s)) {}
 lease::lease(lease&&) noexcept = default;

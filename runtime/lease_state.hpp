@@ -18,11 +18,8 @@ struct lease::state {
   std::mutex mutex;
   caf::strong_actor_ptr connection;
 
-  /// The connection, or null when the lease ended.
-  caf::strong_actor_ptr target() {
-    std::lock_guard guard{mutex};
-    return connection;
-  }
+  /// The connection, or null when the lease ended, and in a forked process.
+  caf::strong_actor_ptr target();
   /// Ends the lease; false when that was done already.
   bool take() {
     caf::strong_actor_ptr dropped;

@@ -2,10 +2,12 @@
 #include "understudy/runtime/lease_use.hpp"
 
 #include "understudy/runtime/completing.hpp"
+#include "understudy/runtime/failures.hpp"
 
 namespace understudy {
 
 failure_ptr lease_use::no_lease() const {
+  if (state_ && state_->client->forked()) return forked_process();
   return make_failure(errc::invalid_lease, stage::queue,
                       "this lease has ended (returned, taken back, moved from, or the runtime stopped)",
                       state_ ? state_->server_name : std::string{});

@@ -62,7 +62,11 @@ void log_sink::write(log_level level, std::string_view component, std::string_vi
   }
   waiting_.push_back({level, std::string{component}, std::move(written)});
   // The thread starts with the first line: a service that logs nothing has none.
-  if (!thread_.joinable()) thread_ = quiet_thread("us.log", [this] { run(); });
+  try {
+    if (!thread_.joinable()) thread_ = quiet_thread("us.log", [this] { run(); });
+  } catch (const std::system_error&) {
+    // The system has no thread left: the line waits until a later one finds one. Who writes a line is not to blame.
+  }
   changed_.notify_one();
 }
 

@@ -25,10 +25,12 @@ bool same_thresholds(const monitoring_settings& a, const monitoring_settings& b)
 connection_manager::state::state(settings s)
     : owner(::getpid()),
       all_(std::make_shared<const settings>(checked(std::move(s)))),
+      given_(all_),
       metrics_(std::make_shared<metrics_registry>()),
       limits_(thresholds_of(all_->monitoring)) {}
 
 settings_ptr connection_manager::state::all() const {
+  if (forked()) return given_;
   std::lock_guard guard{mutex_};
   return all_;
 }
@@ -63,14 +65,25 @@ void connection_manager::state::set_lookups(name_lookups how) {
   lookups_ = std::move(how);
 }
 
+bool connection_manager::state::forked() const noexcept { return ::getpid() != owner; }
+
+void connection_manager::state::check_process() const {
+  if (forked()) throw_failure(forked_process());
+}
+
 void connection_manager::state::set_log(log_sink::listener to) {
   std::lock_guard guard{mutex_};
   on_log_ = std::move(to);
 }
 
 std::shared_ptr<runtime> connection_manager::state::start() {
+  check_process();
   std::lock_guard one_at_a_time{lifecycle_};
-  if (auto there = current()) return there;
+  if (auto there = current()) {
+    if (!there->client().closed()) return there;
+    // It ended of itself; what is left of it is taken away.
+    there->stop(duration::zero());
+  }
   runtime_options options;
   options.metrics = metrics_;
   {
@@ -84,11 +97,13 @@ std::shared_ptr<runtime> connection_manager::state::start() {
 }
 
 std::shared_ptr<runtime> connection_manager::state::current() const {
+  if (forked()) return nullptr;
   std::lock_guard guard{mutex_};
   return running_;
 }
 
 bool connection_manager::state::stop() {
+  if (forked()) return false;
   std::lock_guard one_at_a_time{lifecycle_};
   std::shared_ptr<runtime> ending;
   {

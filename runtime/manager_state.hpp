@@ -27,6 +27,13 @@ struct connection_manager::state {
   /// True when it ran and nothing had to be cut off.
   bool stop();
 
+  /// True in a process forked from the one that made this. Its locks may be held by threads that are not there.
+  bool forked() const noexcept;
+  /// Why current() is null.
+  failure_ptr absence() const { return forked() ? forked_process() : not_running(); }
+  /// Throws in a forked process.
+  void check_process() const;
+
   /// The state of everything; without a runtime, or when it does not answer, just the counters.
   runtime_snapshot snapshot() const;
   performance_result performance() const;
@@ -61,6 +68,7 @@ struct connection_manager::state {
   mutable std::mutex mutex_;
   std::condition_variable stopped_;
   settings_ptr all_;
+  const settings_ptr given_;  ///< at first; read without a lock
   std::shared_ptr<runtime> running_;
   name_lookups lookups_;
   log_sink::listener on_log_;

@@ -4,10 +4,15 @@
 #include "understudy/runtime/completing.hpp"
 #include "understudy/runtime/run_queue.hpp"
 
+#include <caf/sec.hpp>
 #include <caf/send.hpp>
 
 namespace understudy {
 namespace {
+
+// Time for a supervisor to replace what ended.
+constexpr milliseconds bounce_pause{100};
+constexpr int most_bounces = 5;
 
 void send_cancel(const caf::strong_actor_ptr& to, const cancel_token_ptr& token) {
   token->cancel();
@@ -34,7 +39,9 @@ runtime_client::operation::operation(std::shared_ptr<runtime_client> client, rou
 void runtime_client::operation::start(std::shared_ptr<cancel_source::state> cancel) {
   if (cancel) {
     cancel_ = std::move(cancel);
-    cancel_binding_ = cancel_->bind([to = to_.to, token = call_.token] { send_cancel(to, token); });
+    cancel_binding_ = cancel_->bind([client = client_, to = to_, token = call_.token] {
+      send_cancel(to.lease == 0 ? client->entrance() : to.to, token);
+    });
     if (cancel_binding_ == 0)
       return settle(make_failure(errc::cancelled, stage::queue, "the caller cancelled the request before it was sent"));
   }
@@ -71,8 +78,23 @@ void runtime_client::operation::answered(caf::type_erased_tuple& content) {
   if (content.match_elements<result_ptr>()) {
     if (auto value = content.move_if_unshared<result_ptr>(0)) return settle(std::move(value));
   }
+  if (send_again(content)) return;
   auto why = explain(content);
   if (!try_later(why)) settle(std::move(why));
+}
+
+// CAF bounces what lies in the mailbox of an actor that ends, and nothing else: it was not sent to any server.
+bool runtime_client::operation::send_again(caf::type_erased_tuple& content) {
+  if (to_.lease != 0 || bounces_ >= most_bounces || client_->draining_ || call_.token->cancelled()) return false;
+  if (!content.match_elements<caf::error>() || content.get_as<caf::error>(0) != caf::sec::request_receiver_down)
+    return false;
+  auto now = client_->env_->clock->now();
+  if (now + bounce_pause >= call_.deadline) return false;
+  ++bounces_;
+  resume_at_ = now + bounce_pause;
+  call_.last = explain(content);
+  client_->desk_->note(shared_from_this());
+  return true;
 }
 
 bool runtime_client::operation::try_later(const failure_ptr& why) {
@@ -111,9 +133,10 @@ void runtime_client::operation::expired() {
     if (call_.token->cancelled())
       return settle(make_failure(errc::cancelled, stage::queue, "the caller cancelled the request"));
     if (client_->draining_) return settle(call_.last);
+    if (to_.lease == 0) to_.to = client_->entrance();
     return send();
   }
-  send_cancel(to_.to, call_.token);
+  send_cancel(to_.lease == 0 ? client_->entrance() : to_.to, call_.token);
   auto limit = std::chrono::duration_cast<milliseconds>(call_.deadline - started_).count();
   settle(make_failure(errc::operation_timeout, stage::operation,
                       "no answer within " + std::to_string(limit) + " ms; the operation was abandoned", to_.server));

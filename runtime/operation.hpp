@@ -27,6 +27,8 @@ class runtime_client::operation final : public question, public std::enable_shar
   void send();
   /// Waits at the desk for the next attempt; false when `why` is the last word.
   bool try_later(const failure_ptr& why);
+  /// An actor on its way ended before it looked at it: sends it again, after a moment; false when it shall not.
+  bool send_again(caf::type_erased_tuple& content);
   failure_ptr explain(caf::type_erased_tuple& content) const;
   void settle(outcome what);
 
@@ -35,6 +37,7 @@ class runtime_client::operation final : public question, public std::enable_shar
   call call_;
   time_point started_;
   recovery_plan recovery_;
+  int bounces_ = 0;
   std::optional<time_point> resume_at_;  ///< set: not sent, waits for another attempt
   completion done_;
   executor where_;

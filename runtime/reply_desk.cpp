@@ -68,9 +68,9 @@ void reply_desk::close(failure_ptr why) {
   cleanup(caf::exit_reason::user_shutdown, nullptr);
 }
 
-bool reply_desk::closed() const {
+failure_ptr reply_desk::closed() const {
   std::lock_guard guard{shards_[0].mutex};
-  return shards_[0].closed != nullptr;
+  return shards_[0].closed;
 }
 
 question_ptr reply_desk::take(std::uint64_t number) {

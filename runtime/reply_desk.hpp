@@ -42,7 +42,8 @@ class reply_desk final : public caf::monitorable_actor {
   std::optional<caf::message_id> note(question_ptr what);
   /// Fails every question that waits and all that come later. Ends the actor: who monitors it is told.
   void close(failure_ptr why);
-  bool closed() const;
+  /// Why it was closed; null while it is open.
+  failure_ptr closed() const;
 
   const char* name() const override { return "understudy.client"; }
   void enqueue(caf::mailbox_element_ptr what, caf::execution_unit* host) override;

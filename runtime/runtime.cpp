@@ -42,6 +42,15 @@ struct own_config : caf::actor_system_config {
 
 std::size_t default_threads() { return std::clamp<std::size_t>(std::thread::hardware_concurrency(), 1, 4); }
 
+/// CAF notes the system for every thread that makes one or spawns in it, and the system's destructor waits until no
+/// thread has it noted: with this one, which may live on, a stop() by another thread would wait for ever.
+struct forget_own_system {
+  forget_own_system() = default;
+  ~forget_own_system() { caf::logger::set_current_actor_system(nullptr); }
+  forget_own_system(const forget_own_system&) = delete;
+  forget_own_system& operator=(const forget_own_system&) = delete;
+};
+
 std::uint64_t random_seed() {
   std::random_device source;
   return (std::uint64_t{source()} << 32) | source();
@@ -94,11 +103,19 @@ struct runtime::parts {
     auto make_manager = options.manager ? std::move(options.manager) : default_manager();
     manager = make_manager(*system, all, env, std::move(connections));
     caf::actor_cast<caf::strong_actor_ptr>(manager)->get()->attach_functor(
-        [ended = manager_ended](const caf::error&) { ended->set(true); });
+        [ended = manager_ended, waiting = std::weak_ptr{client}](const caf::error& why) {
+          if (why == caf::make_error(errc::internal))
+            if (auto there = waiting.lock()) there->close(given_up());
+          ended->set(true);
+        });
     auto found = client->ask<circuit_breaker_actor>(manager, router_timeout, router_atom_v);
     if (!found) throw_failure(found.error);
     router = std::move(*found.value);
     client->connect_to(router, manager);
+    caf::actor_cast<caf::strong_actor_ptr>(router)->get()->attach_functor(
+        [waiting = std::weak_ptr{client}](const caf::error&) {
+          if (auto there = waiting.lock()) there->router_ended();
+        });
   }
 
   bool drain(duration span) {
@@ -160,6 +177,7 @@ struct runtime::parts {
 
 runtime::runtime(settings_ptr all, runtime_options options) : parts_(std::make_unique<parts>()) {
   parts_->all = std::move(all);
+  const forget_own_system at_the_end;
   {
     // CAF's threads inherit it: the signals of the host program are not for them.
     signals_blocked blocked;

@@ -89,12 +89,14 @@ void print_json(const findings& all) {
 
 int health(interrupt_watch& interrupts, const health_options& options) {
   session directory(one_shot_settings(options.where), options.where, interrupts);
+  const auto stopping = directory.stop_on_interrupt();
   // A server that cannot be reached is what the probes are there to tell.
   const auto connected = directory.manager().connect();
   if (interrupts.tripped()) throw interrupted();
   findings all;
   all.probes =
       directory.manager().probe_all(options.where.timeout == duration{} ? default_patience : options.where.timeout);
+  if (interrupts.tripped()) throw interrupted();
   all.state = directory.manager().snapshot();
   apply_probes(all);
   options.json ? print_json(all) : print_text(all);

@@ -14,17 +14,20 @@ namespace understudy::cli {
 namespace {
 
 constexpr std::size_t max_password_bytes = 4096;
+constexpr std::size_t max_input_bytes = 256 * 1024 * 1024;
 
-[[noreturn]] void fail(const char* what) { throw std::system_error(errno, std::generic_category(), what); }
+[[noreturn]] void fail(const std::string& what) {
+  throw input_error(what + " cannot be read: " + std::generic_category().message(errno));
+}
 
 // Turns the terminal's echo off for a while.
 class silence {
  public:
   silence() {
-    if (::tcgetattr(STDIN_FILENO, &before_) != 0) fail("terminal");
+    if (::tcgetattr(STDIN_FILENO, &before_) != 0) fail("the terminal");
     auto quiet = before_;
     quiet.c_lflag &= ~static_cast<tcflag_t>(ECHO);
-    if (::tcsetattr(STDIN_FILENO, TCSAFLUSH, &quiet) != 0) fail("terminal");
+    if (::tcsetattr(STDIN_FILENO, TCSAFLUSH, &quiet) != 0) fail("the terminal");
   }
   ~silence() { ::tcsetattr(STDIN_FILENO, TCSANOW, &before_); }
   silence(const silence&) = delete;
@@ -62,7 +65,7 @@ secret read_line(interrupt_watch& interrupts) {
   password_buffer line;
   while (read_some(&line.bytes[line.size], 1, interrupts) == 1 && line.bytes[line.size] != '\n')
     if (++line.size == line.bytes.size())
-      throw std::runtime_error("the password is longer than " + std::to_string(max_password_bytes - 1) + " bytes");
+      throw input_error("the password is longer than " + std::to_string(max_password_bytes - 1) + " bytes");
   if (line.size > 0 && line.bytes[line.size - 1] == '\r') --line.size;
   return secret{std::string_view{line.bytes.data(), line.size}};
 }
@@ -74,7 +77,11 @@ void show(std::string_view text) { (void)!::write(STDERR_FILENO, text.data(), te
 std::string read_input(interrupt_watch& interrupts) {
   std::string all;
   std::array<char, 65536> chunk{};
-  while (const auto got = read_some(chunk.data(), chunk.size(), interrupts)) all.append(chunk.data(), got);
+  while (const auto got = read_some(chunk.data(), chunk.size(), interrupts)) {
+    all.append(chunk.data(), got);
+    if (all.size() > max_input_bytes)
+      throw input_error("standard input is longer than " + std::to_string(max_input_bytes) + " bytes; split it");
+  }
   return all;
 }
 

@@ -7,12 +7,17 @@
 
 namespace understudy::cli {
 
-/// All of standard input. Throws interrupted, or std::system_error.
+/// Standard input cannot be used.
+class input_error : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+/// All of standard input, 256 MiB at most. Throws interrupted or input_error.
 std::string read_input(interrupt_watch& interrupts);
 
 /// The first line of standard input, without its line end; when that is a terminal, asks with `prompt` on standard
-/// error and shows nothing of what is typed. Throws interrupted, std::system_error, or std::runtime_error when it is
-/// endless.
+/// error and shows nothing of what is typed. Throws interrupted, or input_error (also when the line does not end).
 secret read_password(const std::string& prompt, interrupt_watch& interrupts);
 
 }  // namespace understudy::cli

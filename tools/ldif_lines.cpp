@@ -1,16 +1,17 @@
 // Unfolds LDIF and decodes its three kinds of values (RFC 2849).
 #include "understudy/tools/ldif_lines.hpp"
 
+#include "understudy/config/files.hpp"
 #include "understudy/tools/base64.hpp"
 #include "understudy/tools/ldif.hpp"
 
 #include <algorithm>
 #include <charconv>
-#include <fstream>
-#include <iterator>
 
 namespace understudy::cli {
 namespace {
+
+constexpr std::size_t max_value_bytes = 64 * 1024 * 1024;
 
 // One logical line as it stands, unfolded.
 struct raw_line {
@@ -69,10 +70,11 @@ std::string read_url(std::string_view url, std::size_t number) {
   auto path = url.substr(scheme.size());
   constexpr std::string_view here = "localhost/";
   if (path.substr(0, here.size()) == here) path.remove_prefix(here.size() - 1);
-  std::ifstream file(percent_decoded(path, number), std::ios::binary);
-  std::string bytes{std::istreambuf_iterator<char>(file), {}};
-  if (!file.is_open() || file.bad()) throw ldif_error(number, "cannot read " + std::string{url});
-  return bytes;
+  const auto name = percent_decoded(path, number);
+  if (name.find('\0') != std::string::npos) throw ldif_error(number, "the URL has a NUL byte in it");
+  auto file = config::read_whole(name, max_value_bytes);
+  if (!file.problem.empty()) throw ldif_error(number, "cannot read " + std::string{url} + ": " + file.problem);
+  return std::move(file.text);
 }
 
 ldif_line split(const raw_line& raw) {

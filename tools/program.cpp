@@ -3,6 +3,7 @@
 #include "understudy/runtime/exceptions.hpp"
 #include "understudy/tools/commands.hpp"
 #include "understudy/tools/exit_code.hpp"
+#include "understudy/tools/input.hpp"
 #include "understudy/tools/report.hpp"
 #include "understudy/tools/session.hpp"
 
@@ -49,6 +50,8 @@ int guarded(const command& chosen) try {
   return report(e.reason());
 } catch (const usage_error& e) {
   return complain_and_return(e, exit_usage);
+} catch (const input_error& e) {
+  return complain_and_return(e, exit_usage);
 } catch (const std::exception& e) {
   return complain_and_return(e, exit_runtime);
 }
@@ -56,6 +59,7 @@ int guarded(const command& chosen) try {
 }  // namespace
 
 int run_program(int argc, const char* const* argv) {
+  keep_standard_descriptors();
   CLI::App program{"Keeps LDAP connections alive: pools, health checks, failover between servers."};
   command chosen;
   declare_all(program, chosen);
@@ -67,7 +71,10 @@ int run_program(int argc, const char* const* argv) {
       complain("unknown command or option \"" + words.front() + "\"; understudy --help lists them");
       return exit_usage;
     }
-    return program.exit(e, std::cout, std::cerr) == 0 ? exit_ok : exit_usage;
+    if (program.exit(e, std::cout, std::cerr) != 0) return exit_usage;
+    if (std::cout.flush()) return exit_ok;
+    complain("cannot write to standard output");
+    return exit_runtime;
   }
   return guarded(chosen);
 }

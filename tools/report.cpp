@@ -4,6 +4,7 @@
 #include "understudy/messages/result.hpp"
 #include "understudy/tools/exit_code.hpp"
 
+#include <fcntl.h>
 #include <unistd.h>
 #include <cerrno>
 #include <cstring>
@@ -22,7 +23,32 @@ int write_all(int fd, std::string_view data) {
   return 0;
 }
 
+/// What comes from outside must not move the cursor, or pass for a line of ours.
+std::string printable(std::string_view text) {
+  std::string shown;
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte >= 0x20 && byte != 0x7f) {
+      shown += c;
+      continue;
+    }
+    constexpr std::string_view digits = "0123456789abcdef";
+    shown += "\\x";
+    shown += digits[byte >> 4];
+    shown += digits[byte & 0xf];
+  }
+  return shown;
+}
+
 }  // namespace
+
+void keep_standard_descriptors() {
+  for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    if (::fcntl(fd, F_GETFD) != -1 || errno != EBADF) continue;
+    // The wrong way round: reading and writing shall fail as they would have. The lowest free number is `fd`.
+    (void)::open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+  }
+}
 
 int exit_code_of(const failure& f) noexcept {
   switch (f.code) {
@@ -40,7 +66,7 @@ int exit_code_of(const failure& f) noexcept {
 
 void complain(std::string_view text) {
   // Nobody is left to tell when standard error itself fails.
-  (void)write_all(STDERR_FILENO, "understudy: " + std::string{text} + "\n");
+  (void)write_all(STDERR_FILENO, "understudy: " + printable(text) + "\n");
 }
 
 std::string explain(const failure& f) {

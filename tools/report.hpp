@@ -8,7 +8,11 @@
 
 namespace understudy::cli {
 
-/// "understudy: TEXT" on standard error.
+/// Gives standard descriptors that are closed to something that fails when it is used: the next file or socket would
+/// get their numbers, and what is printed would end there. Before anything is opened.
+void keep_standard_descriptors();
+
+/// "understudy: TEXT" on standard error; control characters, which may come from a server, are shown as \xNN.
 void complain(std::string_view text);
 
 /// The failure as one line for people: an LDAP error by its name and number, everything else as describe() has it.

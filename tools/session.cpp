@@ -19,6 +19,12 @@ std::vector<std::string> values_of(const entry& e, std::string_view name) {
   return found == nullptr ? std::vector<std::string>{} : found->values;
 }
 
+// Whatever is under way when a command ends is of no use to anybody any more.
+settings quick_to_stop(settings all) {
+  all.limits.drain_timeout = std::min<duration>(all.limits.drain_timeout, milliseconds{200});
+  return all;
+}
+
 }  // namespace
 
 duration span_argument(const std::string& option, const std::string& text) {
@@ -61,9 +67,14 @@ settings one_shot_settings(const target& where) {
 }
 
 session::session(settings all, const target& where, interrupt_watch& interrupts)
-    : manager_(std::move(all)), timeout_(where.timeout), interrupts_(interrupts) {}
+    : manager_(quick_to_stop(std::move(all))), timeout_(where.timeout), interrupts_(interrupts) {}
+
+interrupt_action session::stop_on_interrupt() {
+  return {interrupts_, [this] { manager_.disconnect(); }};
+}
 
 bool session::connect() {
+  const auto stopping = stop_on_interrupt();
   const auto state = manager_.connect();
   if (interrupts_.tripped()) throw interrupted();
   if (state.connected) return true;

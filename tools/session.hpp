@@ -37,6 +37,8 @@ class session {
   /// Throws config_error.
   session(settings all, const target& where, interrupt_watch& interrupts);
 
+  /// While the result lives, Ctrl-C ends whatever is waited for here.
+  interrupt_action stop_on_interrupt();
   /// Connects; complains and returns false when no server can be reached.
   bool connect();
   connection_manager& manager() noexcept { return manager_; }

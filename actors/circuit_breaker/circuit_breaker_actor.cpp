@@ -96,7 +96,6 @@ circuit_breaker_impl::circuit_breaker_impl(circuit_breaker_actor::pointer self, 
 circuit_breaker_impl::~circuit_breaker_impl() { env_->poller->remove_timer(timer_); }
 
 circuit_breaker_actor::behavior_type circuit_breaker_impl::make_behavior() {
-  be_quiet(*self_);
   return {
       [this](perform_atom what, call& c) {
         return guard_.answer<result_ptr>([&] { return dispatch<perform_atom, result_ptr>(what, c, needs_of(c)); });
@@ -319,12 +318,12 @@ void circuit_breaker_impl::arm() {
   if (next == armed_) {
     return;
   }
-  armed_ = next;
   if (next) {
     env_->poller->set_timer(timer_, *next);
   } else {
     env_->poller->clear_timer(timer_);
   }
+  armed_ = next;  // last: what failed is tried again by the restart
 }
 
 namespace {
@@ -339,6 +338,7 @@ struct circuit_breaker_state {
 circuit_breaker_actor::behavior_type circuit_breaker(
     circuit_breaker_actor::stateful_pointer<circuit_breaker_state> self, environment_ptr env, settings_ptr all,
     std::vector<routed_server> servers) {
+  be_quiet(*self);
   self->state.impl = std::make_unique<circuit_breaker_impl>(self, std::move(env), std::move(all), std::move(servers));
   return self->state.impl->make_behavior();
 }

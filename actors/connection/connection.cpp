@@ -10,6 +10,18 @@ namespace {
 
 constexpr std::array<const char*, 6> phase_names{"connecting", "securing", "binding", "ready", "draining", "closed"};
 
+constexpr const char* contained = "A defect in a connection was contained; please report it with the log.";
+
+/// A turn that failed before its body began has taken nothing over: CAF would drop the promise in silence.
+template <class Promise>
+void settle_unaccepted(Promise& promise) {
+  if (!promise.pending()) return;
+  failure f;
+  f.code = errc::internal;
+  f.message = contained;
+  promise.deliver(to_error(std::move(f)));
+}
+
 }  // namespace
 
 connection::connection(self_pointer self, connection_spec spec, std::shared_ptr<tls_contexts> contexts)
@@ -42,7 +54,9 @@ connection::~connection() {
 connection_actor::behavior_type connection::make_behavior() {
   // Whoever owns it says when it may go; when the owner has gone itself, nobody would.
   self_->set_down_handler([this](const caf::down_msg& gone) {
-    turn([&] { gone.source == spec_.owner ? on_removed() : consumer_ended(gone.source); });
+    if (gone.source != spec_.owner) return turn([&] { consumer_ended(gone.source); });
+    removed_ = true;
+    turn([this] { on_removed(); });
   });
   if (spec_.owner) self_->monitor(spec_.owner);
   turn([this] { start(); });
@@ -50,11 +64,13 @@ connection_actor::behavior_type connection::make_behavior() {
       [this](perform_atom, call& order) -> caf::delegated<result_ptr> {
         auto promise = self_->make_response_promise<result_ptr>();
         turn([&] { accept(std::move(order), 0, std::move(promise)); });
+        settle_unaccepted(promise);
         return {};
       },
       [this](perform_atom, lease_id lease, call& order) -> caf::delegated<result_ptr> {
         auto promise = self_->make_response_promise<result_ptr>();
         turn([&] { accept(std::move(order), lease, std::move(promise)); });
+        settle_unaccepted(promise);
         return {};
       },
       [this](stream_atom, lease_id lease, call& order, std::uint64_t number,
@@ -73,10 +89,15 @@ connection_actor::behavior_type connection::make_behavior() {
       [this](reset_atom, lease_id id) { turn([&] { on_reset(id); }); },
       [this](drain_atom) { turn([&] { on_drain(); }); },
       [this](close_atom) { turn([&] { on_close(); }); },
-      [this](removed_atom) { turn([&] { on_removed(); }); },
+      [this](removed_atom) {
+        // Before anything can fail: nobody says it twice.
+        removed_ = true;
+        turn([&] { on_removed(); });
+      },
       [this](check_atom, time_point deadline) -> caf::delegated<probe_report> {
         auto promise = self_->make_response_promise<probe_report>();
         turn([&] { on_check(deadline, std::move(promise)); });
+        settle_unaccepted(promise);
         return {};
       },
       [this](status_atom) { return snapshot(); },
@@ -92,8 +113,9 @@ connection_actor::behavior_type connection::make_behavior() {
 /// Inside a catch block: a defect costs this connection and nobody's answer.
 void connection::contain() {
   try {
-    end(make_failure(errc::internal, "A defect in a connection was contained; please report it with the log."));
+    end(make_failure(errc::internal, contained));
     finish_turn();
+    quit_if_done();
   } catch (...) {
     self_->quit(caf::make_error(errc::internal));
   }
@@ -180,7 +202,6 @@ void connection::on_close() { end(nullptr); }
 
 void connection::on_removed() {
   end(nullptr);
-  removed_ = true;
   quit_if_done();
 }
 

@@ -146,14 +146,14 @@ void connection::authenticate() {
   self_->request(gate, setup_deadline_ - now_ + credential_grace, credential_atom_v, context_.id)
       .then(
           [this](const credential& given) {
-            turn([&] {
-              credential_asked_ = false;
-              on_credential(given);
-            });
+            // Before anything can fail: it has to be judged in any case.
+            credential_asked_ = false;
+            if (given.version != 0) credential_version_ = given.version;
+            turn([&] { on_credential(given); });
           },
           [this](caf::error& why) {
+            credential_asked_ = false;
             turn([&] {
-              credential_asked_ = false;
               if (phase_ == phase::closed) return quit_if_done();
               auto cause = *failure_of(why);
               cause.where = stage::bind;
@@ -164,7 +164,6 @@ void connection::authenticate() {
 }
 
 void connection::on_credential(const credential& given) {
-  if (given.version != 0) credential_version_ = given.version;
   secret_number_ = given.secret_number;
   if (phase_ != phase::binding) {
     pass_verdict(credential_verdict::kind::unknown, end_cause_);

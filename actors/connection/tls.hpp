@@ -19,8 +19,8 @@ struct tls_context_result {
   failure_ptr error;
 };
 
-/// Reads the files that `server` names: CA certificates (else the system's), client certificate and key. TLS 1.2 at
-/// least. With `validate_cert` off the peer is not verified at all.
+/// Reads the files that `server` names: CA certificates (else the system's), client certificate and key,
+/// revocation lists. With `validate_cert` off the peer is not verified at all.
 tls_context_result make_tls_context(const connection_info& server);
 
 /// Contexts by settings; made anew when a file changed on disk. Thread-safe.

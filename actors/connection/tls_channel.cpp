@@ -50,6 +50,30 @@ bool is_literal_address(const std::string& name) noexcept {
   return ::inet_pton(AF_INET, name.c_str(), &any) == 1 || ::inet_pton(AF_INET6, name.c_str(), &any) == 1;
 }
 
+bool is_about_revocation(long code) noexcept {
+  switch (code) {
+    case X509_V_ERR_CERT_REVOKED:
+    case X509_V_ERR_UNABLE_TO_GET_CRL:
+    case X509_V_ERR_CRL_SIGNATURE_FAILURE:
+    case X509_V_ERR_CRL_NOT_YET_VALID:
+    case X509_V_ERR_CRL_HAS_EXPIRED:
+      return true;
+    default:
+      return false;
+  }
+}
+
+/// No protocol is spoken by both: found out here, or by the server.
+bool is_about_version(unsigned long code) noexcept {
+  switch (ERR_GET_REASON(code)) {
+    case SSL_R_UNSUPPORTED_PROTOCOL:
+    case SSL_R_TLSV1_ALERT_PROTOCOL_VERSION:
+      return ERR_GET_LIB(code) == ERR_LIB_SSL;
+    default:
+      return false;
+  }
+}
+
 class tls_channel final : public channel {
  public:
   tls_channel(tls_context_ptr context, int fd, std::string name)
@@ -138,11 +162,17 @@ class tls_channel final : public channel {
   channel_result judge_failure(const char* doing, int system_code) {
     const bool verified = !context_->verifies || ::SSL_get_verify_result(ssl_.get()) == X509_V_OK;
     if (!verified) {
-      const auto reason = ::X509_verify_cert_error_string(::SSL_get_verify_result(ssl_.get()));
+      const auto code = ::SSL_get_verify_result(ssl_.get());
+      const std::string reason = ::X509_verify_cert_error_string(code);
       ::ERR_clear_error();
-      return failed("certificate verify failed for \"" + name_ + "\": " + reason);
+      return failed("certificate verify failed for \"" + name_ + "\": " + reason +
+                    (is_about_revocation(code) ? " (revocation lists: " + context_->revocation_lists + ")" : ""));
     }
     const auto queued = ::ERR_peek_error();
+    if (is_about_version(queued)) {
+      return failed(std::string{doing} + ": " + openssl_reason() + " (the server does not speak TLS " +
+                    context_->oldest_protocol + " or newer)");
+    }
     const bool cut_off = queued == 0 || ERR_GET_REASON(queued) == SSL_R_UNEXPECTED_EOF_WHILE_READING;
     if (!cut_off) return failed(std::string{doing} + ": " + openssl_reason());
     ::ERR_clear_error();

@@ -3,6 +3,7 @@
 
 #include "understudy/actors/connection/socket.hpp"
 
+#include <sys/socket.h>
 #include <unistd.h>
 #include <algorithm>
 #include <cstring>
@@ -39,6 +40,8 @@ void transport::close() noexcept {
   if (fd_ < 0) return;
   if (phase_ == phase::open) channel_->shut_down();
   channel_.reset();
+  // Also where a forked child of the host program still holds a copy of the descriptor: the server shall see the end.
+  ::shutdown(fd_, SHUT_RDWR);
   ::close(fd_);
   fd_ = -1;
   phase_ = phase::closed;

@@ -66,7 +66,6 @@ caf::result<Answer> connection_manager_impl::to_pool(server_id server, errc unkn
 }
 
 manager_interface::behavior_type connection_manager_impl::make_behavior() {
-  be_quiet(*self_);
   self_->set_down_handler([this](caf::down_msg& down) { guard_.run([&] { on_down(down.source); }); });
   self_->set_exit_handler([this](caf::exit_msg& order) { on_exit(order.reason); });
   watch_services();
@@ -148,6 +147,7 @@ struct connection_manager_state {
 
 manager_interface::behavior_type connection_manager(manager_interface::stateful_pointer<connection_manager_state> self,
                                                     settings_ptr all, environment_ptr env, manager_parts parts) {
+  be_quiet(*self);
   auto& impl = self->state.impl;
   impl = std::make_unique<connection_manager_impl>(self, std::move(all), std::move(env), std::move(parts));
   return impl->make_behavior();

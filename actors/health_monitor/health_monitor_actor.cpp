@@ -70,7 +70,6 @@ health_monitor_impl::health_monitor_impl(health_monitor_actor::pointer self, env
 health_monitor_impl::~health_monitor_impl() { env_->poller->remove_timer(timer_); }
 
 health_monitor_actor::behavior_type health_monitor_impl::make_behavior() {
-  be_quiet(*self_);
   self_->set_down_handler([this](caf::down_msg& down) { handle([&] { prober_.on_down(down.source); }); });
   return {
       [this](probe_atom, server_id server) { handle([&] { probe_at_once(server); }); },
@@ -273,12 +272,12 @@ void health_monitor_impl::arm() {
   if (next == armed_) {
     return;
   }
-  armed_ = next;
   if (next) {
     env_->poller->set_timer(timer_, *next);
   } else {
     env_->poller->clear_timer(timer_);
   }
+  armed_ = next;  // last: what failed is tried again by the restart
 }
 
 namespace {
@@ -294,6 +293,7 @@ health_monitor_actor::behavior_type health_monitor(health_monitor_actor::statefu
                                                    environment_ptr env, settings_ptr all,
                                                    std::vector<routed_server> servers, connection_factory factory,
                                                    caf::actor_addr breaker, caf::actor_addr gate) {
+  be_quiet(*self);
   self->state.impl = std::make_unique<health_monitor_impl>(self, std::move(env), std::move(all), std::move(servers),
                                                            std::move(factory), std::move(breaker), std::move(gate));
   return self->state.impl->make_behavior();

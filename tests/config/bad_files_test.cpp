@@ -121,6 +121,9 @@ BOOST_AUTO_TEST_CASE(refuses_contradictions_about_encryption) {
        "f:3:1: ldap.client_cert_path: needs client_key_path, the certificate's private key\n"},
       {ldap + "client_key_path = \"/dev/null\"\n",
        "f:3:1: ldap.client_key_path: needs client_cert_path, the key's certificate\n"},
+      {ldap + "crl_path = \"/dev/null\"\nvalidate_cert = false\n",
+       "f:3:1: ldap.crl_path: needs validate_cert: without it no certificate is checked\n"},
+      {ldap + "tls_min_version = \"1.1\"\n", "f:3:1: ldap.tls_min_version: must be 1.2 or 1.3, not \"1.1\"\n"},
   });
 }
 
@@ -207,6 +210,8 @@ BOOST_AUTO_TEST_CASE(refuses_files_that_cannot_be_read) {
              "f:6:1: ldap.client_cert_path: \"" + missing + "\" cannot be read: No such file or directory\n");
   BOOST_TEST(complaints(text("password = \"p\"\nclient_cert_path=\"/dev/null\"\nclient_key_path", missing)) ==
              "f:6:1: ldap.client_key_path: \"" + missing + "\" cannot be read: No such file or directory\n");
+  BOOST_TEST(complaints(text("password = \"p\"\ncrl_path", missing)) ==
+             "f:5:1: ldap.crl_path: \"" + missing + "\" cannot be read: No such file or directory\n");
 }
 
 BOOST_AUTO_TEST_CASE(refuses_minima_above_maxima) {

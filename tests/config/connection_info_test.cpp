@@ -105,6 +105,10 @@ BOOST_AUTO_TEST_CASE(dicts_and_toml_read_back_the_same) {
   info.role = server_role::read_only;
   info.bind_dn = "cn=${x}";
   info.password_file = "/dev/null";
+  info.crl_path = "/dev/null";
+  info.tls_min_version = tls_version::v1_3;
+  BOOST_TEST(info.to_dict()["crl_path"] == "/dev/null");
+  BOOST_TEST(info.to_dict()["tls_min_version"] == "1.3");
   BOOST_TEST(connection_info::from_dict(info.to_dict()).to_dict() == info.to_dict());
   BOOST_TEST(connection_info::from_toml(info.to_toml()).to_dict() == info.to_dict());
   BOOST_TEST(connection_info::from_dict(info.to_dict()).bind_dn == "cn=${x}");

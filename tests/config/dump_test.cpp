@@ -24,6 +24,8 @@ settings unusual() {
   all.servers[0].password_command = {"a b", "\"", "${c}", ""};
   all.servers[1].uri = "ldaps://b:1";
   all.servers[1].priority = 2;
+  all.servers[1].crl_path = "/dev/null";
+  all.servers[1].tls_min_version = tls_version::v1_3;
   all.servers[2].uri = "ldapi://%2Fx";
   all.servers[2].priority = 3;
   all.servers[2].role = server_role::read_only;

@@ -127,10 +127,31 @@ BOOST_FIXTURE_TEST_CASE(refuses_revoked_certificates_when_the_ca_file_has_a_revo
   remove(one);
 }
 
-BOOST_FIXTURE_TEST_CASE(refuses_protocols_older_than_tls_1_2, tls_rig) {
+BOOST_FIXTURE_TEST_CASE(refuses_revoked_certificates_by_a_revocation_list_of_its_own, tls_rig) {
+  server.crl_path = certificates.crl.string();
+  check_refused(serve(certificates.revoked), "certificate revoked (revocation lists: " + server.crl_path + ")");
+  server.crl_path = certificates.ca.certificate().string();
+  check_refused(serve(certificates.server), "revocation lists in " + server.crl_path);
+  server.crl_path = certificates.crl.string();
+  stub_directory directory{serve(certificates.server)};
+  use(directory);
+  auto one = open_ready();
+  remove(one);
+}
+
+BOOST_FIXTURE_TEST_CASE(refuses_protocols_older_than_the_minimum, tls_rig) {
   auto with = serve(certificates.server);
   with.tls->max_version = TLS1_1_VERSION;
-  check_refused(with, "TLS handshake failed");
+  check_refused(with, "does not speak TLS 1.2 or newer");
+  with.tls->max_version = TLS1_2_VERSION;
+  server.tls_min_version = tls_version::v1_3;
+  check_refused(with, "does not speak TLS 1.3 or newer");
+  with.tls->max_version = 0;
+  stub_directory directory{with};
+  use(directory);
+  auto one = open_ready();
+  BOOST_TEST(status(one).encryption.substr(0, 7) == "TLSv1.3");
+  remove(one);
 }
 
 BOOST_FIXTURE_TEST_CASE(never_falls_back_to_plain_text, tls_rig) {
@@ -241,6 +262,16 @@ BOOST_FIXTURE_TEST_CASE(reads_certificates_again_when_they_change_on_disk, tls_r
   const auto first = contexts.get(server);
   BOOST_REQUIRE(first.context);
   BOOST_TEST((contexts.get(server).context == first.context));
+  auto strict = server;
+  strict.crl_path = certificates.folder.write("lists.pem", read_file(certificates.crl)).string();
+  const auto with_list = contexts.get(strict);
+  BOOST_REQUIRE(with_list.context);
+  BOOST_TEST((with_list.context != first.context));
+  certificates.folder.write("lists.pem", read_file(certificates.ca.revocation_list({})));
+  BOOST_TEST((contexts.get(strict).context != with_list.context));
+  auto newest = server;
+  newest.tls_min_version = tls_version::v1_3;
+  BOOST_TEST((contexts.get(newest).context != first.context));
   auto unchecked = server;
   unchecked.validate_cert = false;
   BOOST_TEST((contexts.get(unchecked).context != first.context));

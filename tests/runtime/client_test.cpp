@@ -127,10 +127,61 @@ BOOST_FIXTURE_TEST_CASE(an_idle_client_sets_no_timer, bridged) {
   BOOST_TEST(!timers->next());
 }
 
-BOOST_FIXTURE_TEST_CASE(a_router_that_is_gone_is_an_error_at_once, bridged) {
+BOOST_FIXTURE_TEST_CASE(a_router_that_is_gone_is_an_error_soon, bridged) {
   kill(router.actor());
   send();
+  BOOST_TEST(!callers.told(0));
+  pass(2s);
   BOOST_TEST(callers.code(0) == errc::stopped);
+}
+
+BOOST_FIXTURE_TEST_CASE(what_an_ending_router_did_not_look_at_goes_to_its_successor, bridged) {
+  test::fake_router manager{system};
+  own(manager.actor());
+  client->connect_to(router.router(), manager.manager());
+  kill(router.actor());
+  client->router_ended();
+  send();
+  BOOST_TEST(manager.seen() == 1U);
+  manager.answer_kept();
+  run();
+  BOOST_TEST(callers.code(0) == errc::none);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_request_that_bounced_is_sent_again_and_once, bridged) {
+  test::fake_router manager{system};
+  own(manager.actor());
+  client->connect_to(router.router(), manager.manager());
+  kill(router.actor());
+  send();
+  client->router_ended();
+  pass(500ms);
+  BOOST_TEST(manager.seen() == 1U);
+  manager.answer_kept();
+  run();
+  BOOST_TEST(callers.code(0) == errc::none);
+  cancel_source cancel;
+  call_options options;
+  options.cancel = &cancel;
+  send(options);
+  cancel.cancel();
+  run();
+  BOOST_TEST(manager.cancelled() == 1U);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_bounce_is_not_waited_out_past_the_deadline_or_a_cancel, bridged) {
+  kill(router.actor());
+  call_options options;
+  options.timeout = 50ms;
+  send(options);
+  BOOST_TEST(callers.code(0) == errc::stopped);
+  cancel_source cancel;
+  options.timeout = 30s;
+  options.cancel = &cancel;
+  send(options);
+  cancel.cancel();
+  pass(200ms);
+  BOOST_TEST(callers.code(1) == errc::cancelled);
 }
 
 BOOST_FIXTURE_TEST_CASE(requests_beyond_max_requests_are_refused_at_once, bridged) {

@@ -9,6 +9,8 @@
 #include "understudy/runtime/epoll_poller.hpp"
 #include "understudy/runtime/system_clock.hpp"
 
+#include <caf/scoped_actor.hpp>
+
 #include <algorithm>
 #include <boost/test/unit_test.hpp>
 #include <random>
@@ -47,6 +49,8 @@ struct real_bridge {
   ~real_bridge() {
     client->close();
     caf::anon_send_exit(router.actor(), caf::exit_reason::user_shutdown);
+    // What is in its mailbox still needs the router.
+    caf::scoped_actor { system } -> wait_for(router.actor());
   }
   outcome perform(duration timeout = 10s) { return client->perform(make_request(search_request{}), {timeout}); }
 };

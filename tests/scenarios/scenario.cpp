@@ -160,27 +160,27 @@ witness::witness(slapd& server)
 
 namespace {
 
-void check_serving(connection_manager& manager, const witness& preferred) {
+void check_serving(const running& it, const witness& preferred) {
   std::string last;
   const bool serves = eventually([&] {
-    const auto answer = manager.try_search(search_for("(objectClass=*)"), {2s});
+    const auto answer = it.calls.try_search(search_for("(objectClass=*)"), {2s});
     last = answer ? "answered by " + answer->server : describe(*answer.error());
     return answer && answer->server == preferred.name;
   });
   BOOST_TEST(serves, preferred.name << " does not serve again: " << last);
   BOOST_TEST(eventually([&] {
-               const auto all = manager.snapshot();
+               const auto all = it.snapshot();
                return server_in(all, preferred.port).breaker == breaker_state::closed && all.requests_in_flight == 0;
              }),
-             "breaker " << server_in(manager.snapshot(), preferred.port).breaker << ", "
-                        << manager.snapshot().requests_in_flight << " requests in flight");
+             "breaker " << server_in(it.snapshot(), preferred.port).breaker << ", " << it.snapshot().requests_in_flight
+                        << " requests in flight");
 }
 
 /// Probes come and go: both sides are read until they agree.
-void check_sockets(connection_manager& manager, const witness& server) {
+void check_sockets(const running& it, const witness& server) {
   std::uint64_t said = 0, seen = 0;
   const bool agree = eventually([&] {
-    said = server_in(manager.snapshot(), server.port).pool.now.size;
+    said = server_in(it.snapshot(), server.port).pool.now.size;
     seen = server.open_connections();
     return said == seen;
   });
@@ -189,15 +189,15 @@ void check_sockets(connection_manager& manager, const witness& server) {
 
 }  // namespace
 
-void check_recovery(connection_manager& manager, const std::vector<witness>& servers) {
-  check_serving(manager, servers.front());
-  for (const auto& server : servers) check_sockets(manager, server);
-  check_leases(manager.snapshot(), true);
+void check_recovery(const running& it, const std::vector<witness>& servers) {
+  check_serving(it, servers.front());
+  for (const auto& server : servers) check_sockets(it, server);
+  check_leases(it.snapshot(), true);
 }
 
-void end_scenario(connection_manager& manager, const std::vector<witness>& servers) {
-  check_recovery(manager, servers);
-  BOOST_TEST(manager.disconnect(), "something had to be cut off");
+void end_scenario(const running& it, const std::vector<witness>& servers) {
+  check_recovery(it, servers);
+  BOOST_TEST(it.stop(), "something had to be cut off");
   for (const auto& server : servers)
     BOOST_TEST(eventually([&] { return server.open_connections() == 0; }),
                server.name << " still has " << server.open_connections() << " connections");

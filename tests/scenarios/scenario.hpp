@@ -32,6 +32,20 @@ const server_snapshot& server_in(const runtime_snapshot& all, std::uint16_t port
 /// Why there is no result; empty when there is one.
 std::string why(const outcome& answer);
 
+/// What a scenario runs on: a connection_manager, or a runtime of the test's own (bare_runtime.hpp).
+struct running {
+  directory& calls;
+  std::function<runtime_snapshot()> snapshot;
+  std::function<bool()> stop;
+
+  running(connection_manager& manager)
+      : calls(manager),
+        snapshot([&manager] { return manager.snapshot(); }),
+        stop([&manager] { return manager.disconnect(); }) {}
+  running(directory& c, std::function<runtime_snapshot()> s, std::function<bool()> e)
+      : calls(c), snapshot(std::move(s)), stop(std::move(e)) {}
+};
+
 /// Keeps a number of requests under way until stopped, and counts what became of each.
 class background_load {
  public:
@@ -99,10 +113,10 @@ struct witness {
 /// When a scenario's faults are gone: the first of `servers`, the preferred one, serves again with its breaker closed,
 /// no request is left, every lease is accounted for, and every server (in its own count: cn=Monitor's, or the stub's)
 /// has just the connections that the runtime says it has.
-void check_recovery(connection_manager& manager, const std::vector<witness>& servers);
+void check_recovery(const running& it, const std::vector<witness>& servers);
 
 /// The end of every scenario: check_recovery(), then disconnect(), after which no server may see a connection. What the
 /// process holds (/proc: descriptors, sockets, threads) is a leak_guard's to check, declared before everything else.
-void end_scenario(connection_manager& manager, const std::vector<witness>& servers);
+void end_scenario(const running& it, const std::vector<witness>& servers);
 
 }  // namespace understudy::test

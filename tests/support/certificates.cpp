@@ -7,6 +7,7 @@
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdio>
 #include <stdexcept>
@@ -117,10 +118,14 @@ certificate_files certificate_authority::issue(const std::string& file_name, con
   return made;
 }
 
-std::filesystem::path certificate_authority::revocation_list(const std::vector<certificate_files>& revoked) const {
+std::filesystem::path certificate_authority::revocation_list(const std::vector<certificate_files>& revoked,
+                                                             std::chrono::hours until) const {
+  const auto seconds_of = [](std::chrono::hours span) { return std::chrono::seconds{span}.count(); };
   const std::unique_ptr<X509_CRL, decltype(&X509_CRL_free)> list(X509_CRL_new(), &X509_CRL_free);
-  const std::unique_ptr<ASN1_TIME, decltype(&ASN1_TIME_free)> past(X509_gmtime_adj(nullptr, -3600), &ASN1_TIME_free);
-  const std::unique_ptr<ASN1_TIME, decltype(&ASN1_TIME_free)> future(X509_gmtime_adj(nullptr, 24 * 3600),
+  const std::unique_ptr<ASN1_TIME, decltype(&ASN1_TIME_free)> past(
+      X509_gmtime_adj(nullptr, seconds_of(std::min(until, std::chrono::hours{0}) - std::chrono::hours{1})),
+      &ASN1_TIME_free);
+  const std::unique_ptr<ASN1_TIME, decltype(&ASN1_TIME_free)> future(X509_gmtime_adj(nullptr, seconds_of(until)),
                                                                      &ASN1_TIME_free);
   require(X509_CRL_set_version(list.get(), X509_CRL_VERSION_2), "version");
   require(X509_CRL_set_issuer_name(list.get(), X509_get_subject_name(own_.get())), "issuer");

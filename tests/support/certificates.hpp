@@ -36,8 +36,10 @@ class certificate_authority {
   const std::filesystem::path& certificate() const noexcept { return file_; }
   /// Makes `file_name`.crt and `file_name`.key, replacing earlier ones of that name.
   certificate_files issue(const std::string& file_name, const certificate_options& with = {});
-  /// A revocation list (PEM) of those certificates; an empty one too.
-  std::filesystem::path revocation_list(const std::vector<certificate_files>& revoked) const;
+  /// A revocation list (PEM) of those certificates, which may be none, valid until then (relative to now); replaces the
+  /// earlier one.
+  std::filesystem::path revocation_list(const std::vector<certificate_files>& revoked,
+                                        std::chrono::hours until = std::chrono::hours{24}) const;
 
  private:
   std::filesystem::path folder_;

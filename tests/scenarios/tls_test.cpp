@@ -1,0 +1,174 @@
+// Scenario 35: servers that do not prove who they are get no credential, in no way, and another one serves.
+#include "scenarios/scenario.hpp"
+
+#include <openssl/ssl.h>
+#include <boost/test/unit_test.hpp>
+
+#include "support/certificates.hpp"
+
+using namespace understudy;
+using namespace understudy::test;
+using namespace std::chrono_literals;
+
+namespace {
+
+enum class start : std::uint8_t { ldaps, start_tls };
+constexpr start both_ways[] = {start::ldaps, start::start_tls};
+
+/// What is wrong with a server, and how that is said.
+struct fault {
+  certificate_files shows;
+  std::string reason;
+  std::string host = "127.0.0.1";
+  std::function<void(connection_info&)> settings = [](connection_info&) {};
+  int max_version = 0;
+};
+
+class tls_pair {
+ public:
+  const certificate_set certificates;
+
+  tls_files good() const { return {certificates.server.certificate, certificates.server.key}; }
+
+  stub_options serve(const certificate_files& with, start how, int max_version = 0) const {
+    stub_options o;
+    o.tls = tls_files{with.certificate, with.key};
+    o.tls->max_version = max_version;
+    o.ldaps = how == start::ldaps;
+    return o;
+  }
+
+  connection_info reach(const fault_gate& gate, start how, const fault& what, int priority = 1) const {
+    auto info = server_at(gate.port(), priority);
+    info.host = what.host;
+    info.use_ssl = how == start::ldaps;
+    info.use_tls = how == start::start_tls;
+    info.ca_cert_path = certificates.ca.certificate();
+    what.settings(info);
+    return info;
+  }
+
+  /// A manager of that server alone does not connect, for that reason.
+  void check_reason(const connection_info& info, const std::string& reason) const {
+    auto all = quick_settings({info});
+    all.recovery.auto_reconnect = false;
+    connection_manager alone(all);
+    const auto result = alone.connect();
+    BOOST_TEST(!result.connected);
+    BOOST_TEST(result.connection_error.find("ssl_error") == 0u, result.connection_error);
+    BOOST_TEST(result.connection_error.find(reason) != std::string::npos, result.connection_error);
+    const auto asked = alone.try_search(search_for("(uid=user1)"), {2s});
+    BOOST_TEST(!asked);
+    alone.disconnect();
+  }
+
+  /// A has that fault, B is good: nobody is told the password but B, under cover.
+  void check_refused(const fault& what, start how) const {
+    stub_directory a(serve(what.shows, how, what.max_version)), b(serve(certificates.server, how));
+    const fault_gate to_a(a.port()), to_b(b.port());
+    check_reason(reach(to_a, how, what), what.reason);
+    fault none = what;
+    connection_manager manager(quick_settings({reach(to_a, how, what), reach(to_b, how, none, 2)}));
+    const auto result = manager.connect();
+    BOOST_TEST_REQUIRE(result.connected, result.connection_error << result.auth_error);
+    for (int i = 0; i < 20; ++i) {
+      const auto answer = manager.try_search(search_for("(uid=user1)"), {20s});
+      BOOST_TEST_REQUIRE(static_cast<bool>(answer), why(answer));
+      BOOST_TEST(answer->server == what.host + ":" + std::to_string(to_b.port()));
+    }
+    BOOST_TEST(eventually([&] {
+                 return server_in(manager.snapshot(), to_a.port()).last_error.find(what.reason) != std::string::npos;
+               }),
+               server_in(manager.snapshot(), to_a.port()).last_error);
+    BOOST_TEST(a.binds().empty());
+    // Mended, it is told the password as well; but only now, and not in clear.
+    a.set_tls(good());
+    end_scenario(manager, {{to_a, a}, {to_b, b}});
+    for (auto* stub : {&a, &b}) {
+      BOOST_TEST(!stub->binds().empty());
+      for (const auto& bind : stub->binds()) BOOST_TEST(bind.encrypted);
+      BOOST_TEST(!stub->saw_in_clear(admin_password));
+    }
+    BOOST_TEST(!to_a.saw(admin_password));
+    BOOST_TEST(!to_b.saw(admin_password));
+  }
+};
+
+}  // namespace
+
+BOOST_FIXTURE_TEST_CASE(scenario_35_an_expired_certificate_gets_no_credential, tls_pair) {
+  leak_guard leaks;
+  for (const auto how : both_ways) check_refused({certificates.expired, "certificate has expired"}, how);
+}
+
+BOOST_FIXTURE_TEST_CASE(scenario_35_a_certificate_of_an_unknown_authority_gets_no_credential, tls_pair) {
+  leak_guard leaks;
+  for (const auto how : both_ways)
+    check_refused({certificates.of_other_ca, "unable to get local issuer certificate"}, how);
+}
+
+BOOST_FIXTURE_TEST_CASE(scenario_35_a_certificate_for_another_name_gets_no_credential, tls_pair) {
+  leak_guard leaks;
+  for (const auto how : both_ways) {
+    check_refused({certificates.wrong_name, "IP address mismatch"}, how);
+    check_refused({certificates.wrong_name, "hostname mismatch", "localhost"}, how);
+  }
+}
+
+BOOST_FIXTURE_TEST_CASE(scenario_35_a_revoked_certificate_gets_no_credential, tls_pair) {
+  leak_guard leaks;
+  const auto with_list = [this](connection_info& info) { info.crl_path = certificates.crl; };
+  for (const auto how : both_ways)
+    check_refused({certificates.revoked, "certificate revoked", "127.0.0.1", with_list}, how);
+}
+
+BOOST_FIXTURE_TEST_CASE(scenario_35_a_protocol_below_the_minimum_gets_no_credential, tls_pair) {
+  leak_guard leaks;
+  const auto only_1_3 = [](connection_info& info) { info.tls_min_version = tls_version::v1_3; };
+  for (const auto how : both_ways) {
+    check_refused({certificates.server,
+                   "does not speak TLS 1.2 or newer",
+                   "127.0.0.1",
+                   {[](connection_info&) {}},
+                   TLS1_1_VERSION},
+                  how);
+    check_refused({certificates.server, "does not speak TLS 1.3 or newer", "127.0.0.1", only_1_3, TLS1_2_VERSION}, how);
+  }
+}
+
+BOOST_FIXTURE_TEST_CASE(scenario_35_without_a_current_revocation_list_nobody_is_trusted, tls_pair) {
+  leak_guard leaks;
+  stub_directory a(serve(certificates.server, start::ldaps));
+  const fault_gate gate(a.port());
+  const auto list = certificates.folder / "current.crl";
+  const auto use = [&](const std::filesystem::path& from) { std::filesystem::copy_file(from, list); };
+  fault what{certificates.server, {}, "127.0.0.1", [&](connection_info& info) { info.crl_path = list; }};
+  BOOST_TEST(!reach(gate, start::ldaps, what).validate().valid);
+
+  use(certificates.ca.revocation_list({}, -1h));
+  check_reason(reach(gate, start::ldaps, what), "CRL has expired (revocation lists: " + list.string() + ")");
+  std::filesystem::remove(list);
+  use(certificates.other_ca.revocation_list({}));
+  check_reason(reach(gate, start::ldaps, what), "unable to get certificate CRL");
+  std::filesystem::remove(list);
+  certificates.folder.write("current.crl", "no list at all");
+  check_reason(reach(gate, start::ldaps, what), "revocation lists in " + list.string());
+
+  // It disappears under a manager that was content with it, and comes back.
+  std::filesystem::remove(list);
+  use(certificates.ca.revocation_list({}));
+  connection_manager manager(quick_settings({reach(gate, start::ldaps, what)}));
+  BOOST_TEST_REQUIRE(manager.connect().connected);
+  const auto binds = a.binds().size();
+  std::filesystem::remove(list);
+  a.close_all();
+  BOOST_TEST(eventually([&] {
+               const auto said = server_in(manager.snapshot(), gate.port()).last_error;
+               return said.find(list.string() + ": No such file") != std::string::npos;
+             }),
+             server_in(manager.snapshot(), gate.port()).last_error);
+  BOOST_TEST(a.binds().size() == binds);
+  use(certificates.ca.revocation_list({}));
+  end_scenario(manager, {{gate, a}});
+  BOOST_TEST(!gate.saw(admin_password));
+}

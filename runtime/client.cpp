@@ -44,6 +44,7 @@ runtime_client::runtime_client(caf::actor_system& system, environment_ptr env, c
 void runtime_client::configure(const settings& all) {
   live_.operation_timeout = all.limits.operation_timeout;
   live_.pool_timeout = all.pool.timeout;
+  live_.max_result_bytes = all.limits.max_result_bytes;
   live_.recovery_delay = all.recovery.recovery_delay;
   live_.recovery_attempts = all.recovery.recovery_attempts;
   live_.auto_recovery = all.recovery.auto_recovery;

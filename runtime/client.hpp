@@ -108,6 +108,7 @@ class runtime_client : public std::enable_shared_from_this<runtime_client> {
   /// What a reload may change while requests read it.
   struct live_settings {
     std::atomic<duration> operation_timeout{}, pool_timeout{}, recovery_delay{};
+    std::atomic<std::int64_t> max_result_bytes{0};
     std::atomic<int> recovery_attempts{0};
     std::atomic<bool> auto_recovery{true};
   };

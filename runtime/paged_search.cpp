@@ -131,7 +131,7 @@ void paged_search::cancel() {
 
 paged_search runtime_client::paged(search_request what, const paged_options& options) {
   if (auto why = problem_of(options)) return paged_search{std::move(why)};
-  const auto deadline = deadline_after(options.timeout, all_->limits.operation_timeout);
+  const auto deadline = deadline_after(options.timeout, live_.operation_timeout);
   lease_options from;
   from.timeout = deadline - env_->clock->now();
   auto got = acquire(from);

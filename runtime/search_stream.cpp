@@ -59,7 +59,7 @@ search_stream::search_stream(failure_ptr why) : state_(std::make_shared<state>(l
 
 search_stream::search_stream(lease_use on, search_request what, const stream_options& options) {
   const auto client = on.client();
-  state_ = std::make_shared<state>(on, options.window, client ? client->all().limits.max_result_bytes : 0);
+  state_ = std::make_shared<state>(on, options.window, client ? client->live_.max_result_bytes.load() : 0);
   auto done = [inbox = state_->inbox, on](outcome o) {
     inbox->end(std::move(o));
     on.give_back();
@@ -72,7 +72,7 @@ search_stream::search_stream(lease_use on, search_request what, const stream_opt
   how.timeout = options.timeout;
   how.cancel = &state_->given_up;
   if (client) {
-    state_->give_up = client->deadline_after(options.timeout, client->all().limits.operation_timeout) + waiting_grace;
+    state_->give_up = client->deadline_after(options.timeout, client->live_.operation_timeout) + waiting_grace;
   }
   on.start(make_request(std::move(what), options.controls), done, how, {}, state_->inbox);
 }
@@ -118,7 +118,7 @@ void search_stream::cancel() {
 
 search_stream runtime_client::stream(search_request what, const stream_options& options) {
   if (auto why = problem_of(options)) return search_stream{std::move(why)};
-  const auto deadline = deadline_after(options.timeout, all_->limits.operation_timeout);
+  const auto deadline = deadline_after(options.timeout, live_.operation_timeout);
   lease_options from;
   from.timeout = deadline - env_->clock->now();
   auto got = acquire(from);

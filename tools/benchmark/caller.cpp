@@ -59,8 +59,9 @@ void ask(caller_pointer self, const circuit_breaker_actor& router, meter& m, std
 
 int run_caller(meter& m, const arguments& given) {
   const auto wanted = static_cast<std::size_t>(given.number("connections", 1));
-  runtime directory(std::make_shared<const settings>(settings_from(given)),
-                    {static_cast<std::size_t>(given.number("scheduler_threads", 0)), {}, {}, {}, {}});
+  runtime_options how;
+  how.threads = static_cast<std::size_t>(given.number("scheduler_threads", 0));
+  runtime directory(std::make_shared<const settings>(settings_from(given)), std::move(how));
   const auto ready = [&] {
     const auto state = directory.snapshot();
     if (!state) return false;

@@ -22,7 +22,7 @@ namespace fs = std::filesystem;
 
 struct options {
   int rounds = 5;
-  double seconds = 1, warm_up = 0.3;
+  double seconds = 0.5, warm_up = 0.2;
   bool small = false;
   std::string only, json, charts, from;
 };
@@ -144,7 +144,7 @@ int main(int argc, char** argv) try {
   options given;
   bool quick = false;
   program.add_option("--rounds", given.rounds, "Rounds in which the clients take turns; default: 5");
-  program.add_option("--seconds", given.seconds, "Of each measurement; default: 1");
+  program.add_option("--seconds", given.seconds, "Of each measurement; default: 0.5");
   program.add_option("--only", given.only, "Only what has this in its name or its group's");
   program.add_option("--json", given.json, "Also write every figure to this file");
   program.add_option("--charts", given.charts, "Also draw charts into this folder");

@@ -30,11 +30,10 @@ class pure_path {
   pure_path() : pool_(policy(), world(), now_) {
     router_.update({facts(1, 1), facts(2, 2)});
     pool_.start(now_);
-    // It opens the first, then the others.
     while (pool_.has_actions())
       for (const auto& action : pool_.take_actions())
         if (const auto* opened = std::get_if<pool_action::open>(&action)) make_ready(opened->id);
-    require(opened_.size() == 8, "the pool did not open its connections");
+    require(opened_.size() == 8, ("the pool opened " + std::to_string(opened_.size()) + " connections").c_str());
   }
 
   [[gnu::noinline]] void run() {
@@ -66,6 +65,7 @@ class pure_path {
     p.server_name = "ldap1:389";
     p.min = p.max_pooled = p.max_connecting = 8;
     p.max = 12;
+    p.preload = true;
     return p;
   }
   pool_world world() {
@@ -129,7 +129,7 @@ class session_path {
     require(found.entries.size() == 1 && found.entries.front().first("mail") == "user1@example.com", "not the entry");
   }
 
-  // Message ids are below 2^24 here: an entry and a result for each, as a server sends them.
+  // An entry and a result for each, as a server sends them.
   void answer_all() {
     char sink[65536];
     while (::recv(ends_[1], sink, sizeof sink, 0) > 0) {
@@ -147,9 +147,10 @@ class session_path {
   }
   static void append(std::string& out, int id, std::string_view body) {
     const char head[] = {'\x30',
-                         static_cast<char>(5 + body.size()),
+                         static_cast<char>(6 + body.size()),
                          '\x02',
-                         '\x03',
+                         '\x04',
+                         static_cast<char>(id >> 24),
                          static_cast<char>(id >> 16),
                          static_cast<char>(id >> 8),
                          static_cast<char>(id)};

@@ -68,8 +68,7 @@ class directory {
 
   /// The one blocking call that all others come down to.
   virtual outcome perform(request_ptr what, const call_options& options = {}) = 0;
-  /// The one non-blocking call. `done` runs on `where`; without one, on a thread of the runtime or of a caller that
-  /// waits for an answer of its own, and must be quick.
+  /// The one non-blocking call. `done` runs on `where`; without one, on a thread of the runtime, and must be quick.
   virtual void start(request_ptr what, completion done, const call_options& options = {}, executor where = {}) = 0;
 
   outcome try_search(search_request what, const call_options& options = {});

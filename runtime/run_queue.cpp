@@ -1,6 +1,8 @@
 // Turns of hosted actors: see run_queue.hpp.
 #include "understudy/runtime/run_queue.hpp"
 
+#include "understudy/runtime/guest_thread.hpp"
+
 #include <caf/actor_system.hpp>
 #include <caf/resumable.hpp>
 #include <caf/scheduler/abstract_coordinator.hpp>
@@ -98,6 +100,7 @@ void run_queue::help(const std::function<void()>& send) {
     mark quiet{about_to_run, this};
     send();
   }
+  const as_a_guest meanwhile;
   // Whoever runs them looks once more when he has let go of the lock: what is sent while he holds it is not left.
   bool more = true;
   while (more && has_arrived_.load() && sleeping_.load()) {

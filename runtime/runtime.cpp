@@ -7,6 +7,7 @@
 #include "understudy/runtime/default_factories.hpp"
 #include "understudy/runtime/epoll_poller.hpp"
 #include "understudy/runtime/exceptions.hpp"
+#include "understudy/runtime/guest_thread.hpp"
 #include "understudy/runtime/made_lookups.hpp"
 #include "understudy/runtime/quiet_thread.hpp"
 #include "understudy/runtime/resolver.hpp"
@@ -17,7 +18,6 @@
 #include <caf/actor_registry.hpp>
 #include <caf/actor_system.hpp>
 #include <caf/actor_system_config.hpp>
-#include <caf/logger.hpp>
 #include <caf/send.hpp>
 
 #include <random>
@@ -41,15 +41,6 @@ struct own_config : caf::actor_system_config {
 };
 
 std::size_t default_threads() { return std::clamp<std::size_t>(std::thread::hardware_concurrency(), 1, 4); }
-
-/// CAF notes the system for every thread that makes one or spawns in it, and the system's destructor waits until no
-/// thread has it noted: with this one, which may live on, a stop() by another thread would wait for ever.
-struct forget_own_system {
-  forget_own_system() = default;
-  ~forget_own_system() { caf::logger::set_current_actor_system(nullptr); }
-  forget_own_system(const forget_own_system&) = delete;
-  forget_own_system& operator=(const forget_own_system&) = delete;
-};
 
 std::uint64_t random_seed() {
   std::random_device source;
@@ -177,7 +168,7 @@ struct runtime::parts {
 
 runtime::runtime(settings_ptr all, runtime_options options) : parts_(std::make_unique<parts>()) {
   parts_->all = std::move(all);
-  const forget_own_system at_the_end;
+  const as_a_guest at_the_end;
   {
     // CAF's threads inherit it: the signals of the host program are not for them.
     signals_blocked blocked;
@@ -186,9 +177,6 @@ runtime::runtime(settings_ptr all, runtime_options options) : parts_(std::make_u
   }
   parts_->system = parts_->own_system.get();
   start(std::move(options));
-  // CAF keeps in every thread that made an actor which system that was, and an actor system waits for its end until the
-  // last of these threads has forgotten: this one may live on while another stops us.
-  caf::logger::set_current_actor_system(nullptr);
 }
 
 runtime::runtime(caf::actor_system& system, settings_ptr all, runtime_options options)

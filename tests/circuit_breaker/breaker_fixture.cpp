@@ -110,7 +110,9 @@ void breaker_fixture::fail(server_id server, int times, failure_class what) {
 }
 
 server_snapshot breaker_fixture::status(server_id server) {
-  return ask<std::vector<server_snapshot>>(breaker, status_atom_v).value->at(server);
+  for (const auto& one : *ask<std::vector<server_snapshot>>(breaker, status_atom_v).value)
+    if (one.id == server) return one;
+  throw std::runtime_error("the breaker knows no server " + std::to_string(server));
 }
 
 }  // namespace understudy::test

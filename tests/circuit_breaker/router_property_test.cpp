@@ -123,7 +123,7 @@ class traffic {
     std::vector<server_facts> facts;
     for (std::size_t i = 0; i < levels_.size(); ++i)
       facts.push_back({static_cast<server_id>(i), "ldap" + std::to_string(i), "ldap" + std::to_string(i), 389,
-                       levels_[i], read_only(i), 0});
+                       levels_[i], 1, read_only(i), 0});
     real_.update(std::move(facts));
     serving_.reset();
   }

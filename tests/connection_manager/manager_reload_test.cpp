@@ -73,7 +73,7 @@ BOOST_FIXTURE_TEST_CASE(a_removed_server_is_drained_and_then_ended, reloading) {
   BOOST_TEST(ask<runtime_snapshot>(manager, status_atom_v).value->servers.size() == 1U);
   // Who still holds a connection of it can give it back.
   BOOST_TEST(*ask<bool>(manager, release_atom_v, server_id{0}, lease_id{7}).value);
-  children.pools[0].drains.at(0).deliver(true);
+  tell(children.running[0], load_atom_v, connection_id{0});
   children.running.erase(0);
   run();
   children.pools[0].drains.clear();
@@ -157,8 +157,7 @@ BOOST_FIXTURE_TEST_CASE(a_draining_manager_takes_no_other_settings, reloading) {
   const auto done = virtual_runtime::start<bool>(manager, drain_atom_v, now() + seconds{5});
   run();
   BOOST_TEST((reload().code() == errc::draining));
-  children.pools[0].drains.at(0).deliver(true);
-  run();
+  tell(children.running[0], load_atom_v, connection_id{0});
   BOOST_TEST(done->ok());
 }
 
@@ -169,8 +168,7 @@ BOOST_FIXTURE_TEST_CASE(a_stop_waits_for_servers_that_are_leaving_too, reloading
   const auto done = virtual_runtime::start<bool>(manager, drain_atom_v, now() + seconds{5});
   run();
   BOOST_TEST(!done->done());
-  for (auto& drain : children.pools[0].drains) drain.deliver(true);
-  run();
+  for (connection_id i = 0; i < children.pools[0].drains.size(); ++i) tell(children.running[0], load_atom_v, i);
   BOOST_REQUIRE(done->ok());
   BOOST_TEST(*done->value);
 }

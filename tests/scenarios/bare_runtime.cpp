@@ -33,7 +33,7 @@ runtime_snapshot bare_runtime::snapshot() const {
 
 bare_runtime::operator running() {
   return {*this, [this] { return snapshot(); },
-          [this] { return runtime_->stop(runtime_->all().limits.drain_timeout); }};
+          [this] { return runtime_->stop(runtime_->all()->limits.drain_timeout); }};
 }
 
 outcome bare_runtime::perform(request_ptr what, const call_options& options) {

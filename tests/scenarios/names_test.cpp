@@ -55,7 +55,7 @@ connection_info named(std::uint16_t port) {
   info.host = host;
   return info;
 }
-std::string name_at(std::uint16_t port) { return std::string{host} + ":" + std::to_string(port); }
+std::string name_at(std::uint16_t port) { return host + (":" + std::to_string(port)); }
 
 settings from_dns() {
   auto info = server_at(389);

@@ -110,7 +110,8 @@ void breaker_fixture::fail(server_id server, int times, failure_class what) {
 }
 
 server_snapshot breaker_fixture::status(server_id server) {
-  for (const auto& one : *ask<std::vector<server_snapshot>>(breaker, status_atom_v).value)
+  const auto all_of_them = ask<std::vector<server_snapshot>>(breaker, status_atom_v);
+  for (const auto& one : *all_of_them.value)
     if (one.id == server) return one;
   throw std::runtime_error("the breaker knows no server " + std::to_string(server));
 }

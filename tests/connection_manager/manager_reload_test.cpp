@@ -168,7 +168,9 @@ BOOST_FIXTURE_TEST_CASE(a_stop_waits_for_servers_that_are_leaving_too, reloading
   const auto done = virtual_runtime::start<bool>(manager, drain_atom_v, now() + seconds{5});
   run();
   BOOST_TEST(!done->done());
-  for (connection_id i = 0; i < children.pools[0].drains.size(); ++i) tell(children.running[0], load_atom_v, i);
+  for (connection_id i = 0; i < children.pools[0].drains.size(); ++i)
+    caf::anon_send(children.running[0], load_atom_v, i);
+  run();
   BOOST_REQUIRE(done->ok());
   BOOST_TEST(*done->value);
 }

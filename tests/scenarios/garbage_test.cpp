@@ -116,8 +116,9 @@ const std::vector<garbage>& harmless_kinds() {
        [](request r) { return message(r.id, intermediate_tag, ber(0x80, "1.2.3.4")); }},
       {"lengths with more octets than they need",
        [](request r) {
-         return text("\x30\x84\x00\x00\x00\x0c\x02\x01", 8) + static_cast<char>(r.id) +
-                text("\x79\x07\x80\x05\x31\x2e\x32\x2e\x33", 9);
+         std::string id;
+         for (int shift = 24; shift >= 0; shift -= 8) id += static_cast<char>(r.id >> shift & 0xff);
+         return text("\x30\x84\x00\x00\x00\x0f\x02\x04", 8) + id + text("\x79\x07\x80\x05\x31\x2e\x32\x2e\x33", 9);
        }},
   };
   return all;

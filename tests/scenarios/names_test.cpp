@@ -85,7 +85,7 @@ BOOST_AUTO_TEST_CASE(scenario_43_new_connections_follow_an_address_and_old_ones_
              a.open_connections() << " connections to the old address are left");
   BOOST_TEST(reads.finish());
   BOOST_TEST(reads.failures().empty(), reads.example());
-  end_scenario(manager, {{b, name_at(b.port())}});
+  end_scenario(manager, {b});
 }
 
 BOOST_AUTO_TEST_CASE(scenario_43_every_address_is_tried_the_refusing_and_the_silent_too) {
@@ -106,7 +106,7 @@ BOOST_AUTO_TEST_CASE(scenario_43_every_address_is_tried_the_refusing_and_the_sil
   BOOST_TEST(works.connections() > 0u);
   BOOST_TEST(silent.connections() == 0u);
   silent.start();
-  end_scenario(manager, {{works, name_at(works.port())}});
+  end_scenario(manager, {works});
 }
 
 BOOST_AUTO_TEST_CASE(scenario_43_the_old_addresses_serve_while_the_name_server_fails) {
@@ -127,7 +127,7 @@ BOOST_AUTO_TEST_CASE(scenario_43_the_old_addresses_serve_while_the_name_server_f
   BOOST_TEST(reads.finish());
   BOOST_TEST(reads.failures().empty(), reads.example());
   names.set({"127.0.0.1"});
-  end_scenario(manager, {{a, name_at(a.port())}});
+  end_scenario(manager, {a});
 }
 
 BOOST_AUTO_TEST_CASE(scenario_43_dns_lists_the_servers_and_other_ones_when_all_of_them_are_down) {
@@ -161,7 +161,7 @@ BOOST_AUTO_TEST_CASE(scenario_43_dns_lists_the_servers_and_other_ones_when_all_o
                  60s),
              last);
   BOOST_TEST(eventually([&] { return manager.snapshot().servers.size() == 1; }));
-  end_scenario(manager, {{c, name_at(c.port())}});
+  end_scenario(manager, {c});
 }
 
 BOOST_AUTO_TEST_CASE(scenario_43_without_an_answer_of_dns_requests_fail_at_once_and_it_repairs_itself) {
@@ -181,5 +181,5 @@ BOOST_AUTO_TEST_CASE(scenario_43_without_an_answer_of_dns_requests_fail_at_once_
   BOOST_TEST(refused.error()->message.find(service) != std::string::npos, refused.error()->message);
   BOOST_TEST(refused.error()->message.find("on holiday") != std::string::npos, refused.error()->message);
   names.list({{host, a.port(), 0, 0}});
-  end_scenario(manager, {{a, name_at(a.port())}});
+  end_scenario(manager, {a});
 }

@@ -148,26 +148,28 @@ std::string background_load::example() const {
   return example_;
 }
 
-witness::witness(stub_directory& server) : witness(server, name_of(server.port())) {}
-
-witness::witness(stub_directory& server, std::string known_as)
-    : port(server.port()),
-      name(std::move(known_as)),
-      open_connections([&server] { return server.open_connections(); }) {}
+witness::witness(stub_directory& server)
+    : port(server.port()), open_connections([&server] { return server.open_connections(); }) {}
 
 witness::witness(slapd& server)
-    : port(server.port()), name(name_of(port)), open_connections([&server] { return server.connections().size(); }) {}
+    : port(server.port()), open_connections([&server] { return server.connections().size(); }) {}
 
 namespace {
 
+std::string name_in(const runtime_snapshot& all, const witness& server) {
+  return server_in(all, server.port).host + ":" + std::to_string(server.port);
+}
+
 void check_serving(const running& it, const witness& preferred) {
+  std::string name;
   std::string last;
   const bool serves = eventually([&] {
     const auto answer = it.calls.try_search(search_for("(objectClass=*)"), {2s});
     last = answer ? "answered by " + answer->server : describe(*answer.error());
-    return answer && answer->server == preferred.name;
+    name = name_in(it.snapshot(), preferred);
+    return answer && answer->server == name;
   });
-  BOOST_TEST(serves, preferred.name << " does not serve again: " << last);
+  BOOST_TEST(serves, name << " does not serve again: " << last);
   BOOST_TEST(eventually([&] {
                const auto all = it.snapshot();
                return server_in(all, preferred.port).breaker == breaker_state::closed && all.requests_in_flight == 0;
@@ -184,7 +186,7 @@ void check_sockets(const running& it, const witness& server) {
     seen = server.open_connections();
     return said == seen;
   });
-  BOOST_TEST(agree, server.name << " has " << seen << " connections, the runtime counts " << said);
+  BOOST_TEST(agree, name_of(server.port) << " has " << seen << " connections, the runtime counts " << said);
 }
 
 }  // namespace
@@ -200,7 +202,7 @@ void end_scenario(const running& it, const std::vector<witness>& servers) {
   BOOST_TEST(it.stop(), "something had to be cut off");
   for (const auto& server : servers)
     BOOST_TEST(eventually([&] { return server.open_connections() == 0; }),
-               server.name << " still has " << server.open_connections() << " connections");
+               name_of(server.port) << " still has " << server.open_connections() << " connections");
 }
 
 }  // namespace understudy::test

@@ -97,17 +97,14 @@ class background_load {
 /// A server as an outsider sees it: what the runtime says of it is held against this.
 struct witness {
   std::uint16_t port = 0;  ///< as the runtime knows it
-  std::string name;        ///< as results name it
   /// Connections that the server itself counts as open (without the test's own).
   std::function<std::uint64_t()> open_connections;
 
   witness(stub_directory& server);
   witness(slapd& server);
-  /// A server that is reached by a name of its own.
-  witness(stub_directory& server, std::string known_as);
   /// A server behind a gate.
   witness(const fault_gate& gate, const witness& behind)
-      : port(gate.port()), name(name_of(port)), open_connections(behind.open_connections) {}
+      : port(gate.port()), open_connections(behind.open_connections) {}
 };
 
 /// When a scenario's faults are gone: the first of `servers`, the preferred one, serves again with its breaker closed,

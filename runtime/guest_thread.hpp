@@ -5,8 +5,8 @@
 namespace understudy {
 
 /// CAF notes the actor system for every thread that makes one, spawns in it or runs its actors, and the system's
-/// destructor waits until no thread has it noted. A thread that lives on and never tells CAF again would let a stop() by
-/// another thread wait for ever: it forgets at the end of this, unless it was noted before.
+/// destructor waits until no thread has it noted. A thread that lives on and never tells CAF again would let a stop()
+/// by another thread wait for ever: it forgets at the end of this, unless it was noted before.
 class as_a_guest {
  public:
   as_a_guest() noexcept : stranger_(caf::logger::current_logger() == nullptr) {}

@@ -45,7 +45,7 @@ desk_actions credential_desk::set_servers(const std::vector<desk_server>& server
       of_server_[server.id] = a.number;
     }
   }
-  drop_unused(out);
+  drop_unused(now, out);
   return out;
 }
 
@@ -73,7 +73,7 @@ credential_desk::account& credential_desk::account_for(const desk_server& server
   return accounts_.insert_or_assign(number, std::move(fresh)).first->second;
 }
 
-void credential_desk::drop_unused(desk_actions& out) {
+void credential_desk::drop_unused(time_point now, desk_actions& out) {
   for (auto it = accounts_.begin(); it != accounts_.end();) {
     auto& a = it->second;
     if (!a.servers.empty()) {
@@ -84,7 +84,7 @@ void credential_desk::drop_unused(desk_actions& out) {
     for (const auto& who : a.waiting) {
       out.answers.push_back({who.ticket, {}, unreadable(a)});
     }
-    settle(gate_.drop_account(a.number), out);
+    settle(gate_.drop_account(a.number, now), out);
     it = accounts_.erase(it);
   }
 }

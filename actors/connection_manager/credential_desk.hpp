@@ -90,7 +90,7 @@ class credential_desk {
 
   static bool same_source(const connection_info& a, const connection_info& b);
   account& account_for(const desk_server& server, const server_accounts& before, time_point now);
-  void drop_unused(desk_actions& out);
+  void drop_unused(time_point now, desk_actions& out);
   account* account_of(server_id server);
   gate_answers take(account& a, const secret_reading& found, time_point now);
   void read(account& a, time_point now, desk_actions& out);

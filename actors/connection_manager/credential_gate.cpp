@@ -9,6 +9,8 @@ namespace {
 
 // A version is the trial's number and, below it, the turn: a late "unknown" must not end somebody else's turn.
 constexpr unsigned turn_bits = 20;
+// Of one account; far more than may be refused within any time to retry.
+constexpr std::size_t remembered_attempts = 32;
 
 std::uint64_t version_of(std::uint64_t number, std::uint64_t turn) {
   return (number << turn_bits) | (turn & ((std::uint64_t{1} << turn_bits) - 1));
@@ -46,7 +48,7 @@ credential_gate::account_id credential_gate::add_account(std::string bind_dn, st
   return accounts_.size() - 1;
 }
 
-gate_answers credential_gate::drop_account(account_id id) {
+gate_answers credential_gate::drop_account(account_id id, time_point now) {
   gate_answers out;
   for (auto& [number, t] : trials_) {
     std::erase_if(t.waiting, [&](const asker& who) {
@@ -59,7 +61,7 @@ gate_answers credential_gate::drop_account(account_id id) {
   }
   accounts_[id] = {};
   accounts_[id].used = false;
-  drop_unused();
+  drop_unused(now);
   return out;
 }
 
@@ -76,12 +78,13 @@ std::uint64_t credential_gate::find_or_add(const std::string& bind_dn, const sec
   return last_number_;
 }
 
-// A secret that no account has any more is wiped as soon as its last bind lets go of it.
-void credential_gate::drop_unused() {
+// A secret that no account has any more is wiped as soon as its last bind lets go of it; while one is under way it is
+// remembered, so that the same secret does not go a second time meanwhile.
+void credential_gate::drop_unused(time_point now) {
   for (auto it = trials_.begin(); it != trials_.end();) {
     const bool used =
         std::any_of(accounts_.begin(), accounts_.end(), [&](const account& a) { return a.current == it->first; });
-    it = used ? std::next(it) : trials_.erase(it);
+    it = used || it->second.turn_until > now ? std::next(it) : trials_.erase(it);
   }
 }
 
@@ -101,7 +104,7 @@ gate_answers credential_gate::set_secret(account_id id, const secret& value, tim
     }
   }
   std::erase_if(waiting, [&](const asker& who) { return who.account == id; });
-  drop_unused();
+  drop_unused(now);
   for (const auto& who : moving) {
     admit(who, now, out);
   }
@@ -128,7 +131,7 @@ void credential_gate::admit(const asker& who, time_point now, gate_answers& out)
       return;
     case standing::accepted:
       if (now < t.accepted_at + options_.fresh) {
-        out.push_back({who.ticket, version_of(number, t.turn), nullptr});
+        let_go(number, t, who, now, out);
       } else {
         give_turn(number, t, who, now, out);
       }
@@ -145,28 +148,45 @@ void credential_gate::admit(const asker& who, time_point now, gate_answers& out)
   }
 }
 
+void credential_gate::let_go(std::uint64_t number, const trial& t, const asker& who, time_point counts_until,
+                             gate_answers& out) {
+  auto& attempts = accounts_[who.account].attempts;
+  const auto known =
+      std::find_if(attempts.begin(), attempts.end(), [&](const attempt& one) { return one.number == number; });
+  if (known != attempts.end()) {
+    known->counts_until = std::max(known->counts_until, counts_until);
+  } else {
+    attempts.push_back({number, false, counts_until});
+  }
+  if (attempts.size() > remembered_attempts) {
+    attempts.erase(std::min_element(attempts.begin(), attempts.end(), [](const attempt& x, const attempt& y) {
+      return x.counts_until < y.counts_until;
+    }));
+  }
+  out.push_back({who.ticket, version_of(number, t.turn), nullptr});
+}
+
 void credential_gate::give_turn(std::uint64_t number, trial& t, const asker& who, time_point now, gate_answers& out) {
   t.state = standing::trying;
   t.holder = who.server;
   t.turn_until = now + (t.was_accepted ? options_.renewed_turn : options_.turn);
   ++t.turn;
-  out.push_back({who.ticket, version_of(number, t.turn), nullptr});
+  let_go(number, t, who, t.turn_until, out);
 }
 
 // The holder brought no verdict: another server may have more luck, so its askers come first.
-void credential_gate::next_turn(std::uint64_t number, trial& t, time_point now, gate_answers& out) {
+void credential_gate::next_turn(trial& t, time_point now, gate_answers& out) {
   t.state = t.was_accepted ? standing::accepted : standing::untried;
-  if (t.waiting.empty()) {
-    return;
+  while (!t.waiting.empty() && t.state != standing::trying) {
+    auto next =
+        std::find_if(t.waiting.begin(), t.waiting.end(), [&](const asker& who) { return who.server != t.holder; });
+    if (next == t.waiting.end()) {
+      next = t.waiting.begin();
+    }
+    const auto who = *next;
+    t.waiting.erase(next);
+    admit(who, now, out);
   }
-  auto next =
-      std::find_if(t.waiting.begin(), t.waiting.end(), [&](const asker& who) { return who.server != t.holder; });
-  if (next == t.waiting.end()) {
-    next = t.waiting.begin();
-  }
-  const auto who = *next;
-  t.waiting.erase(next);
-  give_turn(number, t, who, now, out);
 }
 
 gate_answers credential_gate::judge(const credential_verdict& verdict, time_point now, wall_time wall) {
@@ -177,6 +197,10 @@ gate_answers credential_gate::judge(const credential_verdict& verdict, time_poin
     return out;
   }
   auto& t = found->second;
+  const bool of_turn = verdict.version == version_of(number, t.turn);
+  if (of_turn) {
+    t.turn_until = {};
+  }
   switch (verdict.what) {
     case credential_verdict::kind::accepted:
       accept(number, t, now, out);
@@ -185,10 +209,14 @@ gate_answers credential_gate::judge(const credential_verdict& verdict, time_poin
       refuse(number, t, verdict, now, wall, out);
       break;
     case credential_verdict::kind::unknown:
-      if (t.state == standing::trying && verdict.version == version_of(number, t.turn)) {
-        next_turn(number, t, now, out);
+      if (t.state == standing::trying && of_turn) {
+        for (auto& a : accounts_) {
+          std::erase_if(a.attempts, [&](const attempt& one) { return one.number == number && !one.refused; });
+        }
+        next_turn(t, now, out);
       }
   }
+  drop_unused(now);
   return out;
 }
 
@@ -200,23 +228,21 @@ void credential_gate::accept(std::uint64_t number, trial& t, time_point now, gat
   t.refusal = nullptr;
   for (auto& a : accounts_) {
     if (a.current == number) {
-      a.refusals.clear();
+      std::erase_if(a.attempts, [&](const attempt& one) { return one.refused || one.number == number; });
     }
   }
   for (const auto& who : std::exchange(t.waiting, {})) {
-    out.push_back({who.ticket, version_of(number, t.turn), nullptr});
+    let_go(number, t, who, now, out);
   }
 }
 
 void credential_gate::refuse(std::uint64_t number, trial& t, const credential_verdict& verdict, time_point now,
                              wall_time wall, gate_answers& out) {
   // Binds that were under way together count as one refusal.
-  if (t.state != standing::refused) {
-    for (auto& a : accounts_) {
-      if (a.current == number) {
-        std::erase_if(a.refusals, [&](time_point at) { return now - at >= options_.retry; });
-        a.refusals.push_back(now);
-      }
+  for (auto& a : accounts_) {
+    const auto tried = std::erase_if(a.attempts, [&](const attempt& one) { return one.number == number; });
+    if (tried > 0 || a.current == number) {
+      a.attempts.push_back({number, true, now + options_.retry});
     }
   }
   t.state = standing::refused;
@@ -232,7 +258,7 @@ void credential_gate::refuse(std::uint64_t number, trial& t, const credential_ve
 
 void credential_gate::retry_now(account_id id) {
   auto& a = accounts_[id];
-  a.refusals.clear();
+  std::erase_if(a.attempts, [](const attempt& one) { return one.refused; });
   if (const auto found = trials_.find(a.current); found != trials_.end() && found->second.state == standing::refused) {
     found->second.state = standing::untried;
   }
@@ -250,9 +276,10 @@ gate_answers credential_gate::tick(time_point now) {
       it = t.waiting.erase(it);
     }
     if (t.state == standing::trying && t.turn_until <= now) {
-      next_turn(number, t, now, out);
+      next_turn(t, now, out);
     }
   }
+  drop_unused(now);
   return out;
 }
 
@@ -292,13 +319,17 @@ std::optional<time_point> credential_gate::retry_at(account_id id, time_point no
 }
 
 std::optional<time_point> credential_gate::blocked_until(const account& a, time_point now) const {
-  std::vector<time_point> recent;
-  std::copy_if(a.refusals.begin(), a.refusals.end(), std::back_inserter(recent),
-               [&](time_point at) { return now - at < options_.retry; });
-  if (recent.size() < options_.refusals) {
+  std::vector<time_point> ends;  // of other secrets that count now
+  for (const auto& one : a.attempts) {
+    if (one.number != a.current && one.counts_until > now) {
+      ends.push_back(one.counts_until);
+    }
+  }
+  if (ends.size() < options_.refusals) {
     return std::nullopt;
   }
-  return recent[recent.size() - options_.refusals] + options_.retry;
+  std::sort(ends.begin(), ends.end());
+  return ends[ends.size() - options_.refusals];
 }
 
 failure_ptr credential_gate::refusal_of(const account& a, const trial& t, time_point now) const {
@@ -324,10 +355,10 @@ failure_ptr credential_gate::refusal_of(const account& a, const trial& t, time_p
 
 failure_ptr credential_gate::too_many_refusals(const account& a, time_point until_then, time_point now) const {
   const auto again = until(until_then, now);
-  auto f = credential_failure("The last " + std::to_string(options_.refusals) + " passwords of \"" + a.bind_dn +
-                              "\" were refused; to keep the account from being locked, the next is tried in " +
-                              in_seconds(again) + ", or when the server is resumed by command. Check its source (" +
-                              a.source + ").");
+  auto f = credential_failure(
+      "The last " + std::to_string(options_.refusals) + " passwords of \"" + a.bind_dn +
+      "\" were refused or are being tried; to keep the account from being locked, the next is tried in " +
+      in_seconds(again) + ", or when the server is resumed by command. Check its source (" + a.source + ").");
   f.retry_after = again;
   return std::make_shared<const failure>(std::move(f));
 }

@@ -40,7 +40,7 @@ class credential_gate {
   /// is read while refused, zero for one that cannot change.
   account_id add_account(std::string bind_dn, std::string source, duration read_again);
   /// The account is no longer used; its number may be given to another. Who waits with it is told so.
-  gate_answers drop_account(account_id account);
+  gate_answers drop_account(account_id account, time_point now);
   void configure(const gate_options& options) { options_ = options; }
   /// The account's secret from now on; the same bytes change nothing. Askers who wait go on with the new one.
   gate_answers set_secret(account_id account, const secret& value, time_point now);
@@ -80,7 +80,7 @@ class credential_gate {
     bool was_accepted = false;
     bool was_refused = false;
     time_point accepted_at{};
-    time_point turn_until{};
+    time_point turn_until{};  // past once the turn's own verdict came
     server_id holder = 0;
     std::uint64_t turn = 0;
     time_point refused_at{};
@@ -89,20 +89,29 @@ class credential_gate {
     std::deque<asker> waiting;
   };
 
+  // A secret that an account was given to bind with. Refused, or under way and perhaps refused soon, it counts against
+  // the account; also when the account has got another secret since.
+  struct attempt {
+    std::uint64_t number = 0;
+    bool refused = false;
+    time_point counts_until{};
+  };
+
   struct account {
     std::string bind_dn;
     std::string source;
     duration read_again{};
     std::uint64_t current = 0;  // number of its trial; 0: none yet
     bool used = true;
-    std::vector<time_point> refusals;
+    std::vector<attempt> attempts;
   };
 
   std::uint64_t find_or_add(const std::string& bind_dn, const secret& value);
-  void drop_unused();
+  void drop_unused(time_point now);
   void admit(const asker& who, time_point now, gate_answers& out);
+  void let_go(std::uint64_t number, const trial& t, const asker& who, time_point counts_until, gate_answers& out);
   void give_turn(std::uint64_t number, trial& t, const asker& who, time_point now, gate_answers& out);
-  void next_turn(std::uint64_t number, trial& t, time_point now, gate_answers& out);
+  void next_turn(trial& t, time_point now, gate_answers& out);
   void accept(std::uint64_t number, trial& t, time_point now, gate_answers& out);
   void refuse(std::uint64_t number, trial& t, const credential_verdict& verdict, time_point now, wall_time wall,
               gate_answers& out);

@@ -173,6 +173,51 @@ BOOST_FIXTURE_TEST_CASE(stream_of_wrong_secrets_is_stopped, gate_fixture) {
   BOOST_TEST(refusal(tickets).message.find("last 3 passwords") != std::string::npos);
 }
 
+BOOST_FIXTURE_TEST_CASE(secret_that_changes_while_its_bind_is_under_way_counts_all_the_same, gate_fixture) {
+  std::vector<std::uint64_t> under_way;
+  for (int i = 0; i < 10; ++i) {
+    accept_secret("guess " + std::to_string(i));
+    if (const auto version = ask(1); version.value_or(0) != 0) under_way.push_back(*version);
+  }
+  BOOST_TEST(under_way.size() == 3U);
+  for (const auto version : under_way) judge(version, kind::refused);
+  advance(minutes{14});
+  BOOST_TEST(ask(1).value_or(1) == 0U);
+  advance(minutes{1});
+  BOOST_TEST(ask(1).value_or(0) != 0U);
+}
+
+BOOST_FIXTURE_TEST_CASE(binds_that_bring_no_verdict_do_not_count_for_long, gate_fixture) {
+  for (int i = 0; i < 10; ++i) {
+    accept_secret("guess " + std::to_string(i));
+    BOOST_TEST(ask(1).value_or(0) != 0U);
+    advance(seconds{5});
+  }
+}
+
+BOOST_FIXTURE_TEST_CASE(secret_that_returns_while_its_bind_is_under_way_does_not_go_twice, gate_fixture) {
+  const auto version = ask(1).value();
+  accept_secret("another");
+  accept_secret("right");
+  BOOST_TEST(!ask(2).has_value());
+  judge(version, kind::accepted);
+  BOOST_TEST(answered(tickets).value_or(0) != 0U);
+}
+
+BOOST_FIXTURE_TEST_CASE(refusal_counts_also_when_a_later_bind_brings_no_verdict, gate_fixture) {
+  const auto other = gate.add_account("cn=service", "another source", minutes{1});
+  put(gate.set_secret(other, secret{"right"}, now));
+  judge(ask(1).value(), kind::refused);
+  gate.retry_now(other);
+  judge(ask(1).value(), kind::unknown);
+  for (int i = 0; i < 2; ++i) {
+    accept_secret("guess " + std::to_string(i));
+    judge(ask(1).value(), kind::refused);
+  }
+  accept_secret("another");
+  BOOST_TEST(ask(1).value_or(1) == 0U);
+}
+
 BOOST_FIXTURE_TEST_CASE(binds_refused_together_count_once, gate_fixture) {
   const auto version = ask(1).value();
   judge(version, kind::accepted);

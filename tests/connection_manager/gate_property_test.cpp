@@ -1,0 +1,281 @@
+// The credential gate under random asking, answering and changing of secrets: no account is locked by us.
+#include "support/property.hpp"
+#include "understudy/actors/connection_manager/credential_gate.hpp"
+
+#include <array>
+
+using namespace understudy;
+using namespace understudy::test;
+
+namespace {
+
+using verdict_kind = credential_verdict::kind;
+
+/// `a`: of which account or bind; `b`: what.
+struct command {
+  enum class kind : std::uint8_t { ask, accept, refuse, know_nothing, vanish, change, retry_now, pass };
+  kind what = kind::pass;
+  int a = 0, b = 0;
+};
+
+std::ostream& operator<<(std::ostream& out, const command& c) {
+  constexpr std::array names{"ask", "accept", "refuse", "know_nothing", "vanish", "change", "retry_now", "pass"};
+  return out << names.at(static_cast<std::size_t>(c.what)) << "(" << c.a << "," << c.b << ")";
+}
+
+rc::Gen<std::vector<command>> commands() {
+  using kind = command::kind;
+  const auto what = rc::gen::weightedElement<kind>({{12, kind::ask},
+                                                    {2, kind::accept},
+                                                    {6, kind::refuse},
+                                                    {2, kind::know_nothing},
+                                                    {1, kind::vanish},
+                                                    {4, kind::change},
+                                                    {1, kind::retry_now},
+                                                    {5, kind::pass}});
+  return list_of(rc::gen::build<command>(rc::gen::set(&command::what, what),
+                                         rc::gen::set(&command::a, rc::gen::inRange(0, 12)),
+                                         rc::gen::set(&command::b, rc::gen::inRange(0, 12))));
+}
+
+/// What the gate is for, switched off.
+struct weakness {
+  std::function<void(gate_options&)> options;
+  bool bypassed = false;  ///< every asker is let go at once
+  bool refusals_unheard = false;
+  bool never_ticked = false;
+};
+
+/// Two accounts of one bind DN, three servers, a handful of secrets.
+class at_the_gate {
+ public:
+  explicit at_the_gate(weakness w) : weak_(std::move(w)), gate_(weakened()) {
+    for (int i = 0; i < accounts; ++i) {
+      gate_.add_account("cn=service", "a file", std::chrono::minutes{1});
+      values_.push_back(0);
+      note(gate_.set_secret(static_cast<std::size_t>(i), secret_number(0), now_));
+    }
+    known_[0];
+  }
+
+  void run(const std::vector<command>& all) {
+    for (const auto& c : all) step(c);
+    pass(patience + seconds{1});
+    must(waiting_.empty(), "everybody is answered by the deadline", waiting_.size());
+  }
+
+ private:
+  using kind = command::kind;
+  static constexpr int accounts = 2;
+  static constexpr duration patience = seconds{30};
+
+  struct asker {
+    std::size_t account = 0;
+    time_point deadline{};
+  };
+  struct bind {
+    std::size_t account = 0;
+    int value = 0;
+    std::uint64_t version = 0;
+    int life = 0;  ///< of the secret, when it was given
+    time_point turn_until{};
+    bool untried = true;
+    bool vanished = false;   ///< there will be no verdict
+    bool overruled = false;  ///< by a command to try again now
+  };
+  struct knowledge {
+    std::optional<time_point> accepted, refused;
+    int life = 0;  ///< ascends each time it comes to be used again
+  };
+  struct refusal {
+    std::size_t account = 0;
+    int value = 0, life = 0;
+    time_point when{};
+  };
+
+  gate_options weakened() const {
+    auto o = options_;
+    if (weak_.options) weak_.options(o);
+    return o;
+  }
+  static secret secret_number(int n) { return secret{"secret " + std::to_string(n)}; }
+
+  void step(const command& c) {
+    const auto account = static_cast<std::size_t>(c.a % accounts);
+    switch (c.what) {
+      case kind::ask:
+        return ask(account, static_cast<server_id>(c.b % 3));
+      case kind::accept:
+        return judge(c.b, verdict_kind::accepted);
+      case kind::refuse:
+        return judge(c.b, verdict_kind::refused);
+      case kind::know_nothing:
+        return judge(c.b, verdict_kind::unknown);
+      case kind::vanish:
+        if (!binds_.empty()) pick(c.b)->vanished = true;
+        return;
+      case kind::change:
+        return change(account, c.b % 8);
+      case kind::retry_now:
+        gate_.retry_now(account);
+        known_[values_[account]].refused.reset();
+        std::erase_if(refusals_, [&](const refusal& r) { return r.account == account; });
+        // Whoever says so wants it tried now, whatever is under way.
+        for (auto& b : binds_)
+          if (b.value == values_[account]) b.overruled = true;
+        return;
+      case kind::pass:
+        return pass(milliseconds{c.b * c.b * c.b * c.a * 20});
+    }
+  }
+
+  std::vector<bind>::iterator pick(int b) { return binds_.begin() + b % static_cast<std::ptrdiff_t>(binds_.size()); }
+
+  void ask(std::size_t account, server_id server) {
+    const auto ticket = ++last_ticket_;
+    waiting_[ticket] = {account, now_ + patience};
+    auto answers = gate_.ask(ticket, account, server, now_ + patience, now_);
+    if (weak_.bypassed && answers.empty()) answers.push_back({ticket, 1, nullptr});
+    note(answers);
+  }
+
+  void note(const gate_answers& answers) {
+    for (const auto& a : answers) {
+      const auto found = waiting_.find(a.ticket);
+      must(found != waiting_.end(), "everybody is answered once", a.ticket);
+      must(now_ <= found->second.deadline, "everybody is answered by the deadline", a.ticket);
+      must((a.version == 0) == (a.refusal != nullptr), "an answer is a secret or a reason");
+      const auto account = found->second.account;
+      waiting_.erase(found);
+      if (a.version != 0) let_go(account, a.version);
+    }
+  }
+
+  void let_go(std::size_t account, std::uint64_t version) {
+    const int value = values_[account];
+    auto& k = known_[value];
+    must(!k.refused || now_ >= *k.refused + options_.retry, "nothing binds with a refused secret", value);
+    const bool fresh = k.accepted && now_ < *k.accepted + options_.fresh;
+    for (const auto& b : binds_)
+      must(fresh || b.value != value || b.overruled || now_ >= b.turn_until, "an untried secret goes alone", value);
+    const auto turn = fresh ? duration::zero() : k.accepted ? options_.renewed_turn : options_.turn;
+    binds_.push_back({account, value, version, k.life, now_ + turn, !k.accepted});
+  }
+
+  void judge(int b, verdict_kind what) {
+    if (binds_.empty()) return;
+    const auto it = pick(b);
+    const auto ended = *it;
+    if (ended.vanished) return;
+    binds_.erase(it);
+    auto& k = known_[ended.value];
+    if (what == verdict_kind::accepted) {
+      k.accepted = now_;
+      k.refused.reset();
+      std::erase_if(refusals_, [&](const refusal& r) { return values_[r.account] == ended.value; });
+    }
+    if (what == verdict_kind::refused) {
+      k.refused = now_;
+      k.accepted.reset();
+      if (ended.untried && now_ < ended.turn_until) count_refusal(ended);
+    }
+    if (weak_.refusals_unheard && what == verdict_kind::refused) return;
+    note(gate_.judge({1, ended.version, what, nullptr}, now_, wall_time{}));
+  }
+
+  void count_refusal(const bind& ended) {
+    std::erase_if(refusals_, [&](const refusal& r) { return now_ >= r.when + options_.retry; });
+    const auto mine = [&](const refusal& r) { return r.account == ended.account; };
+    const auto same = [&](const refusal& r) { return mine(r) && r.value == ended.value && r.life == ended.life; };
+    if (std::any_of(refusals_.begin(), refusals_.end(), same)) return;  // under way together
+    refusals_.push_back({ended.account, ended.value, ended.life, now_});
+    const auto count = static_cast<std::size_t>(std::count_if(refusals_.begin(), refusals_.end(), mine));
+    must(count <= options_.refusals, "no more secrets are refused than an account may stand", count);
+  }
+
+  void change(std::size_t account, int value) {
+    const int before = values_[account];
+    if (before == value) return;
+    const bool used = std::count(values_.begin(), values_.end(), value) > 0;
+    std::erase_if(binds_, [&](const bind& b) { return b.vanished && now_ >= b.turn_until; });
+    const bool under_way = std::any_of(binds_.begin(), binds_.end(), [&](const bind& b) { return b.value == value; });
+    // Whether it is remembered then is not promised; one that does not go twice is a test of its own.
+    if (!used && under_way) return;
+    values_[account] = value;
+    if (!used) {
+      auto& k = known_[value];
+      ++k.life;
+      k.accepted.reset();
+      k.refused.reset();
+    }
+    note(gate_.set_secret(account, secret_number(value), now_));
+  }
+
+  /// As its owner does it: told of time when it asked for that.
+  void pass(duration span) {
+    const auto end = now_ + span;
+    for (int n = 0; n < 10000; ++n) {
+      const auto next = gate_.next_tick();
+      if (weak_.never_ticked || !next || *next > end) break;
+      now_ = std::max(now_, *next);
+      note(gate_.tick(now_));
+      must(n < 9999, "it does not ask for time without end");
+    }
+    now_ = end;
+    for (const auto& [ticket, who] : waiting_)
+      must(now_ <= who.deadline, "everybody is answered by the deadline", ticket);
+  }
+
+  gate_options options_;
+  weakness weak_;
+  credential_gate gate_;
+  std::vector<int> values_;  ///< each account's secret
+  std::map<int, knowledge> known_;
+  std::map<std::uint64_t, asker> waiting_;
+  std::vector<bind> binds_;  ///< under way
+  std::vector<refusal> refusals_;
+  std::uint64_t last_ticket_ = 0;
+  time_point now_{std::chrono::hours{1}};
+};
+
+auto any_day(weakness w = {}) {
+  return [w] { at_the_gate{w}.run(*commands().as("commands")); };
+}
+
+void expect_broken(const char* promise, weakness w) {
+  expect_counterexample(promise, {2000, 80}, any_day(std::move(w)));
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(no_account_is_locked_whatever_happens_at_the_gate) {
+  check_property("gate", {8000, 100}, any_day());
+}
+
+BOOST_AUTO_TEST_CASE(gate_that_is_bypassed_lets_an_untried_secret_go_twice) {
+  weakness bypassed, hasty;
+  bypassed.bypassed = true;
+  hasty.options = [](gate_options& o) { o.turn = o.renewed_turn = milliseconds{1}; };
+  expect_broken("an untried secret goes alone", bypassed);
+  expect_broken("an untried secret goes alone", hasty);
+}
+
+BOOST_AUTO_TEST_CASE(gate_that_forgets_refusals_sends_refused_secrets) {
+  weakness deaf, impatient;
+  deaf.refusals_unheard = true;
+  impatient.options = [](gate_options& o) { o.retry = seconds{1}; };
+  expect_broken("nothing binds with a refused secret", deaf);
+  expect_broken("nothing binds with a refused secret", impatient);
+}
+
+BOOST_AUTO_TEST_CASE(gate_without_a_limit_lets_one_secret_after_another_be_refused) {
+  weakness w;
+  w.options = [](gate_options& o) { o.refusals = 1000; };
+  expect_broken("no more secrets are refused than an account may stand", w);
+}
+
+BOOST_AUTO_TEST_CASE(gate_that_is_not_told_of_time_keeps_somebody_waiting) {
+  weakness w;
+  w.never_ticked = true;
+  expect_broken("everybody is answered by the deadline", w);
+}

@@ -1,0 +1,365 @@
+// Connections that are made up: they keep to the contract of real ones.
+#include "made_up_directory.hpp"
+
+#include <boost/test/unit_test.hpp>
+#include <caf/stateful_actor.hpp>
+
+namespace understudy::test {
+namespace {
+
+using kind = connection_event::kind;
+
+failure_ptr made_up_failure(errc code, stage where, const std::string& server, int ldap_code = 0) {
+  failure f;
+  f.code = code;
+  f.where = where;
+  f.server = server;
+  f.ldap_code = ldap_code;
+  f.message = "made up";
+  return std::make_shared<const failure>(std::move(f));
+}
+
+struct made_up_state {
+  using pointer = connection_actor::stateful_pointer<made_up_state>;
+  explicit made_up_state(pointer owner) : self(owner) {}
+  ~made_up_state() {
+    if (!world) return;
+    world->live.erase(spec.id);
+    if (connecting) --server().connecting;
+    env().poller->remove_timer(timer);
+  }
+
+  struct operation {
+    caf::typed_response_promise<result_ptr> promise;
+    call order;
+    lease_id lease = 0;
+    time_point since{};
+    bool slow = false;
+  };
+  struct reading {
+    caf::typed_response_promise<probe_report> promise;
+    time_point deadline{};
+  };
+
+  const environment& env() const { return *spec.context->env; }
+  made_up_server& server() const { return world->servers[spec.context->id]; }
+  time_point now() const { return env().clock->now(); }
+  failure_ptr failed(errc code, stage where = stage::operation) const {
+    return made_up_failure(code, where, spec.context->name);
+  }
+
+  // Life.
+
+  connection_actor::behavior_type start(connection_spec what, std::shared_ptr<directory_world> around) {
+    spec = std::move(what);
+    world = std::move(around);
+    be_quiet(*self);
+    timer = env().poller->add_timer(self->address());
+    world->live[spec.id] = {spec.context->id, self->address()};
+    ++world->opened;
+    server().connects.push_back(now());
+    server().most_connecting = std::max(server().most_connecting, ++server().connecting);
+    connecting = true;
+    ready_at = now() + (server().paused ? spec.context->server.timeout : server().connect_time);
+    if (!server().accepts)
+      end(failed(errc::connection_failed, stage::connect));
+    else
+      on_time();
+    return make_behavior();
+  }
+
+  void connected() {
+    connecting = false;
+    --server().connecting;
+  }
+
+  void authenticate() {
+    ready_at = time_point::max();
+    const auto gate = caf::actor_cast<connection_manager_actor>(spec.gate);
+    if (!gate) return end(failed(errc::stopped));
+    self->request(gate, seconds{40}, credential_atom_v, spec.context->id)
+        .then([this](const credential& given) { bind(given); }, [this](caf::error& e) { end(failure_of(e)); });
+  }
+
+  void bind(const credential& given) {
+    if (closed) return;
+    if (given.version == 0) return become_ready();
+    ++world->binds;
+    credential_verdict v;
+    v.server = spec.context->id;
+    v.version = given.version;
+    const bool right = given.password.reveal() == world->password;
+    v.what = right ? credential_verdict::kind::accepted : credential_verdict::kind::refused;
+    if (!right) v.cause = made_up_failure(errc::authentication_failed, stage::bind, spec.context->name, 49);
+    if (const auto gate = caf::actor_cast<connection_manager_actor>(spec.gate)) self->send(gate, credential_atom_v, v);
+    right ? become_ready() : end(v.cause);
+  }
+
+  void become_ready() {
+    connected();
+    was_ready = true;
+    say(kind::ready, nullptr);
+  }
+
+  void say(kind what, failure_ptr cause) {
+    connection_event event{spec.id, what, std::move(cause)};
+    if (spec.kind == connection_kind::probe) {
+      if (const auto owner = caf::actor_cast<health_monitor_actor>(spec.owner)) self->send(owner, event_atom_v, event);
+    } else if (const auto owner = caf::actor_cast<pool_actor>(spec.owner)) {
+      self->send(owner, event_atom_v, event);
+    }
+  }
+
+  /// `cause` null: it was asked to.
+  void end(failure_ptr cause) {
+    if (std::exchange(closed, true)) return;
+    if (connecting) connected();
+    if (was_ready) ++world->closed;
+    if (was_ready && cause) report(0, false, classify(*cause), cause);
+    say(was_ready ? kind::closed : kind::failed, cause);
+    why = cause ? cause : failed(errc::connection_failed);
+    for (auto& r : std::exchange(readings, {})) r.promise.deliver(unwell(why));
+    for (auto& one : std::exchange(open, {})) lose(std::move(one));
+  }
+
+  void drain_now() {
+    draining = true;
+    if (open.empty() && leased == 0 && !world->mute_drain) end(nullptr);
+  }
+
+  // Operations.
+
+  caf::result<result_ptr> perform(const call& c, lease_id lease) {
+    operation one{self->make_response_promise<result_ptr>(), c, lease, now(), false};
+    auto promise = one.promise;
+    if (closed || (draining && lease == 0)) {
+      if (!why) why = failed(errc::connection_failed);
+      recast(std::move(one));
+    } else if (c.token && c.token->cancelled()) {
+      settle(one, failed(errc::cancelled), failure_class::caller);
+    } else {
+      if (!safe_to_repeat(c.what->op)) ++world->sent[c.what];
+      open.push_back(std::move(one));
+      server().paused ? on_time() : answer_all();
+    }
+    return promise;
+  }
+
+  void answer_all() {
+    for (auto& one : std::exchange(open, {})) {
+      auto r = std::make_shared<result>();
+      r->server = spec.context->name;
+      if (one.lease == 0) report_success(one);
+      count(one);
+      one.promise.deliver(r);
+    }
+    for (auto& r : std::exchange(readings, {})) r.promise.deliver(well());
+    if (spec.gauge) spec.gauge->silent = false;
+    suspected = false;
+    if (draining) drain_now();
+  }
+
+  void count(const operation& one) {
+    if (one.lease != 0) return;
+    spec.gauge->completed.fetch_add(1);
+    if (!spec.gauge->wanted.exchange(false)) return;
+    if (const auto owner = caf::actor_cast<pool_actor>(spec.owner)) self->send(owner, load_atom_v, spec.id);
+  }
+
+  void settle(operation& one, failure_ptr cause, failure_class what) {
+    if (one.order.trial || what != failure_class::caller) report(one.order.generation, one.order.trial, what, cause);
+    count(one);
+    one.promise.deliver(to_error(std::move(cause)));
+  }
+
+  void lose(operation one) {
+    if (world->forgets_the_dead) return forgotten.push_back(one.promise);
+    const bool unknown = !safe_to_repeat(one.order.what->op) && !world->repeats_writes;
+    if (one.lease == 0 && !unknown) return recast(std::move(one));
+    settle(one, failed(unknown ? errc::outcome_unknown : errc::connection_unhealthy), failure_class::caller);
+  }
+
+  /// The end of a test with a forgetful connection.
+  void remember() {
+    for (auto& promise : std::exchange(forgotten, {})) promise.deliver(to_error(why));
+    self->quit();
+  }
+
+  void recast(operation one) {
+    const auto router = caf::actor_cast<circuit_breaker_actor>(spec.breaker);
+    if (!router || one.lease != 0 || one.order.attempts >= spec.context->server.max_retries ||
+        one.order.deadline <= now())
+      return settle(one, why, failure_class::caller);
+    if (one.order.trial) report(one.order.generation, true, classify(*why), why);
+    count(one);
+    ++one.order.attempts;
+    one.order.tried.insert(spec.context->id);
+    one.order.last = why;
+    one.order.trial = false;
+    one.promise.delegate(router, perform_atom_v, std::move(one.order));
+  }
+
+  void report(std::uint32_t generation, bool trial, failure_class what, failure_ptr cause) {
+    outcome_report r;
+    r.server = spec.context->id;
+    r.generation = generation;
+    r.trial = trial;
+    r.failed = what;
+    r.cause = std::move(cause);
+    if (const auto to = caf::actor_cast<circuit_breaker_actor>(spec.breaker)) self->send(to, report_atom_v, r);
+  }
+
+  void report_success(const operation& one) {
+    outcome_report r;
+    r.server = spec.context->id;
+    r.generation = one.order.generation;
+    r.trial = one.order.trial;
+    r.successes = 1;
+    r.latency_total = now() - one.since + milliseconds{1};
+    if (const auto to = caf::actor_cast<circuit_breaker_actor>(spec.breaker)) self->send(to, report_atom_v, r);
+  }
+
+  void cancel(const cancel_token_ptr& token) {
+    for (auto it = open.begin(); it != open.end(); ++it) {
+      if (it->order.token != token) continue;
+      settle(*it, failed(errc::cancelled), failure_class::caller);
+      open.erase(it);
+      break;
+    }
+    if (draining) drain_now();
+  }
+
+  // Time.
+
+  void on_time() {
+    if (connecting && now() >= ready_at)
+      server().paused ? end(failed(errc::connection_timeout, stage::connect)) : authenticate();
+    if (!world->ignores_deadlines) expire();
+    suspect();
+    const auto& breaker = spec.context->all->breaker;
+    const auto later = [&](time_point when) { return when > now() ? when : time_point::max(); };
+    auto next = connecting ? later(ready_at) : time_point::max();
+    for (const auto& one : open)
+      next = std::min({next, later(one.order.deadline), later(one.since + breaker.suspect_after),
+                       later(one.since + breaker.slow_call)});
+    for (const auto& r : readings) next = std::min(next, r.deadline);
+    if (next != time_point::max()) env().poller->set_timer(timer, next);
+  }
+
+  void expire() {
+    for (auto& one : std::exchange(open, {})) {
+      const bool slow = now() >= one.since + spec.context->all->breaker.slow_call;
+      if (one.order.deadline <= now()) {
+        settle(one, failed(!safe_to_repeat(one.order.what->op) ? errc::outcome_unknown : errc::operation_timeout),
+               slow && !one.slow ? failure_class::slow : failure_class::caller);
+        continue;
+      }
+      if (slow && !std::exchange(one.slow, true) && !one.order.trial)
+        report(one.order.generation, false, failure_class::slow, failed(errc::operation_timeout));
+      open.push_back(std::move(one));
+    }
+    for (auto& r : std::exchange(readings, {})) {
+      if (r.deadline <= now())
+        r.promise.deliver(unwell(failed(errc::operation_timeout)));
+      else
+        readings.push_back(std::move(r));
+    }
+    if (draining) drain_now();
+  }
+
+  void suspect() {
+    if (suspected || open.empty() || now() < open.front().since + spec.context->all->breaker.suspect_after) return;
+    suspected = true;
+    spec.gauge->silent = true;
+    if (const auto to = caf::actor_cast<circuit_breaker_actor>(spec.breaker))
+      self->send(to, suspect_atom_v, spec.context->id);
+  }
+
+  // Health.
+
+  probe_report well() const {
+    probe_report r;
+    r.server = spec.context->id;
+    r.ok = true;
+    return r;
+  }
+  probe_report unwell(failure_ptr cause) const {
+    auto r = well();
+    r.ok = false;
+    r.error = std::move(cause);
+    return r;
+  }
+  caf::result<probe_report> check(time_point deadline) {
+    if (closed) return unwell(why ? why : failed(errc::connection_failed));
+    if (!server().paused) return well();
+    readings.push_back({self->make_response_promise<probe_report>(), deadline});
+    auto promise = readings.back().promise;
+    on_time();
+    return promise;
+  }
+
+  connection_actor::behavior_type make_behavior() {
+    return {
+        [this](perform_atom, const call& c) { return perform(c, 0); },
+        [this](perform_atom, lease_id lease, const call& c) { return perform(c, lease); },
+        [this](cancel_atom, const cancel_token_ptr& token) { cancel(token); },
+        [this](lease_atom, lease_id id) { leased = id; },
+        [this](reset_atom, lease_id) {
+          leased = 0;
+          for (auto& one : std::exchange(open, {})) settle(one, failed(errc::invalid_lease), failure_class::caller);
+          if (!closed) say(kind::ready, nullptr);
+        },
+        [this](drain_atom) { drain_now(); },
+        [this](close_atom) {
+          if (!world->mute_drain) end(nullptr);
+        },
+        [this](removed_atom) {
+          end(nullptr);
+          removed = true;
+          if (forgotten.empty()) self->quit();
+        },
+        [](stream_atom, lease_id, const call&, std::uint64_t, std::uint32_t) -> caf::result<result_ptr> {
+          return caf::make_error(caf::sec::unexpected_message);
+        },
+        [](credit_atom, lease_id, std::uint64_t, std::uint32_t) {},
+        [this](check_atom, time_point deadline) { return check(deadline); },
+        [](status_atom) { return connection_snapshot{}; },
+        [this](io_atom, std::uint64_t, std::uint32_t what) {
+          if (what == world_order::die && removed) return remember();
+          if (what == world_order::die) return end(failed(errc::connection_failed));
+          if (!closed && !connecting) answer_all();
+        },
+        [this](tick_atom, std::uint64_t) {
+          if (!closed) on_time();
+        },
+        [](flush_atom) {},
+        [](resolved_atom, std::uint64_t, const resolution&) {},
+    };
+  }
+
+  pointer self;
+  connection_spec spec;
+  std::shared_ptr<directory_world> world;
+  std::vector<operation> open;
+  std::vector<reading> readings;
+  std::vector<caf::typed_response_promise<result_ptr>> forgotten;
+  failure_ptr why;  ///< it ended
+  lease_id leased = 0;
+  poller_port::timer_id timer = 0;
+  time_point ready_at = time_point::max();
+  bool connecting = false, was_ready = false, draining = false, closed = false, suspected = false, removed = false;
+};
+
+}  // namespace
+
+connection_factory made_up_connections(std::shared_ptr<directory_world> world) {
+  return [world](caf::actor_system& system, connection_spec spec) -> connection_actor {
+    return system.spawn(
+        [](made_up_state::pointer self, connection_spec what, const std::shared_ptr<directory_world>& around) {
+          return self->state.start(std::move(what), around);
+        },
+        std::move(spec), world);
+  };
+}
+
+}  // namespace understudy::test

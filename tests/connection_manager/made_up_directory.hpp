@@ -1,0 +1,68 @@
+// A manager with its real children on virtual time. Only the connections are made up: they keep to the contract of real
+// ones, and the servers behind them do what the test says.
+#pragma once
+#include "support/virtual_runtime.hpp"
+#include "understudy/actors/connection_manager/connection_manager_actor.hpp"
+
+#include <map>
+#include <set>
+
+namespace understudy::test {
+
+/// One server, and what came to it.
+struct made_up_server {
+  bool accepts = true;  ///< false: connects are refused
+  bool paused = false;  ///< nothing is answered, connects hang
+  duration connect_time{};
+  std::vector<time_point> connects;  ///< when each was begun
+  int connecting = 0, most_connecting = 0;
+};
+
+/// What all made-up connections share.
+struct directory_world {
+  std::string password = "right";
+  int binds = 0;   ///< on any server
+  int opened = 0;  ///< connections, bound or not
+  int closed = 0;  ///< that were ready
+  bool mute_drain = false;
+  std::map<server_id, made_up_server> servers;
+  std::map<connection_id, std::pair<server_id, caf::actor_addr>> live;
+  std::map<request_ptr, int> sent;  ///< how often each was that is not safe to repeat
+
+  // Defects of connections, for properties that have to notice them.
+  bool forgets_the_dead = false;   ///< what a dying connection carries is told nothing
+  bool repeats_writes = false;     ///< also those that may have been sent
+  bool ignores_deadlines = false;  ///< of what is under way
+};
+
+/// What the world tells a connection, as (io_atom, 0, order).
+namespace world_order {
+inline constexpr std::uint32_t die = 1, go_on = 2;
+}
+
+connection_factory made_up_connections(std::shared_ptr<directory_world> world);
+
+/// The manager and its world; three servers on levels 1, 2 and 3 unless `levels` says otherwise.
+struct whole : virtual_runtime {
+  explicit whole(const std::vector<int>& levels = {1, 2, 3}, std::uint64_t seed = 1);
+  ~whole();
+
+  void begin();
+  call call_of(any_operation op, duration patience) const;
+  answer<result_ptr> search(duration patience = seconds{3});
+  runtime_snapshot status() { return *ask<runtime_snapshot>(manager, status_atom_v).value; }
+
+  // Faults; each runs what follows from it.
+  void take_down(server_id id);
+  void pause(server_id id);
+  void bring_up(server_id id);
+  /// All connections to it end, no more.
+  void cut(server_id id);
+
+  settings all;
+  std::string in_file = "right";
+  std::shared_ptr<directory_world> world = std::make_shared<directory_world>();
+  connection_manager_actor manager;
+};
+
+}  // namespace understudy::test

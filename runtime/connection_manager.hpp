@@ -63,7 +63,7 @@ class connection_manager final : public directory {
   /// within `limits.drain_timeout`, leases included) and changed, pools are resized, connections that were made with
   /// other values are replaced one by one; no request is lost. Throws config_error with every problem when the settings
   /// cannot work, an ldap_exception when the runtime is stopping; then nothing is changed. Options that take a restart
-  /// keep their value and are named in the report. Not connected: the settings of the next connect().
+  /// are named in the report and count from the next connect() on. Not connected: all of them do.
   reload_report reload(settings all);
   /// The same with what stands in a file now.
   reload_report reload_file(const std::string& path);

@@ -39,14 +39,14 @@ reload_report connection_manager::state::reload(settings next) {
   next = checked(std::move(next));
   std::lock_guard one_at_a_time{lifecycle_};
   reload_report report;
-  auto there = current();
-  if (there) {
+  if (auto there = current()) {
     auto done = there->reload(next);
     if (!done) throw_failure(done.error);
     report = std::move(*done.value);
   }
+  // As given: what takes a restart counts from the next connect() on.
   const auto before = all();
-  const auto now = there ? there->all() : std::make_shared<const settings>(std::move(next));
+  const auto now = std::make_shared<const settings>(std::move(next));
   {
     std::lock_guard guard{mutex_};
     all_ = now;

@@ -159,6 +159,32 @@ BOOST_AUTO_TEST_CASE(scenario_39_other_credentials_take_over_one_connection_afte
   }
 }
 
+BOOST_AUTO_TEST_CASE(scenario_39_limits_count_for_the_next_request_and_the_log_level_for_the_next_line) {
+  leak_guard leaks;
+  stub_directory a;
+  std::mutex guard;
+  std::vector<log_level> seen;
+  auto how = quick_settings({server_at(a.port())});
+  how.log.level = log_level::error;
+  connection_manager manager(how);
+  manager.set_log([&](log_level level, const std::string&) {
+    const std::lock_guard lock(guard);
+    seen.push_back(level);
+  });
+  BOOST_TEST_REQUIRE(manager.connect().connected);
+  how.limits.operation_timeout = 300ms;
+  how.log.level = log_level::debug;
+  manager.reload(how);
+  a.disturb(operation::search, {.silent = true});
+  const auto answer = manager.try_search(search_for("(uid=user1)"));  // 30 s before
+  BOOST_TEST(answer.code() == errc::operation_timeout);
+  a.forget_rules();
+  check_recovery(manager, a.port());
+  manager.disconnect();
+  const std::lock_guard lock(guard);
+  BOOST_TEST(std::count(seen.begin(), seen.end(), log_level::info) > 0);
+}
+
 BOOST_AUTO_TEST_CASE(scenario_39_settings_that_cannot_work_change_nothing) {
   leak_guard leaks;
   stub_directory a;

@@ -59,6 +59,7 @@ int run_in_child(const std::function<void(child_checks&)>& body) {
     }
     ::_exit(checks.exit_code());
   }
+  BOOST_TEST_REQUIRE(child > 0);
   int status = -1;
   BOOST_TEST(eventually([&] { return ::waitpid(child, &status, WNOHANG) == child; }, 70s));
   return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
@@ -146,6 +147,7 @@ BOOST_AUTO_TEST_CASE(scenario_49_a_child_that_lives_on_keeps_no_connection_open)
     ::alarm(120);
     for (;;) ::pause();
   }
+  BOOST_TEST_REQUIRE(child > 0);
   // A connection that broke is closed without a goodbye; the server shall see its end all the same.
   const auto open = a.open_connections();
   const auto accepted = a.connections();

@@ -179,8 +179,7 @@ BOOST_AUTO_TEST_CASE(scenario_39_limits_count_for_the_next_request_and_the_log_l
   const auto answer = manager.try_search(search_for("(uid=user1)"));  // 30 s before
   BOOST_TEST(answer.code() == errc::operation_timeout);
   a.forget_rules();
-  check_recovery(manager, a.port());
-  manager.disconnect();
+  end_scenario(manager, {a});
   const std::lock_guard lock(guard);
   BOOST_TEST(std::count(seen.begin(), seen.end(), log_level::info) > 0);
 }

@@ -166,8 +166,9 @@ void check_serving(const running& it, const witness& preferred) {
   const bool serves = eventually([&] {
     const auto answer = it.calls.try_search(search_for("(objectClass=*)"), {2s});
     last = answer ? "answered by " + answer->server : describe(*answer.error());
+    if (!answer) return false;
     name = name_in(it.snapshot(), preferred);
-    return answer && answer->server == name;
+    return answer->server == name;
   });
   BOOST_TEST(serves, name << " does not serve again: " << last);
   BOOST_TEST(eventually([&] {

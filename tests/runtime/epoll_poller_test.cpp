@@ -195,6 +195,7 @@ BOOST_FIXTURE_TEST_CASE(many_threads_may_use_the_poller_at_once, polling) {
 BOOST_AUTO_TEST_CASE(pollers_come_and_go_without_leaving_threads_or_descriptors) {
   const auto threads = test::threads_now(), descriptors = test::descriptors_now();
   for (int i = 0; i < 100; ++i) epoll_poller poller;
-  BOOST_TEST(test::threads_now() == threads);
-  BOOST_TEST(test::descriptors_now() == descriptors);
+  // An earlier test's thread may still have been on its way out when they were counted.
+  BOOST_TEST(test::threads_now() <= threads);
+  BOOST_TEST(test::descriptors_now() <= descriptors);
 }

@@ -43,12 +43,14 @@ class bare_poller final : public poller_port {
 };
 
 struct hosting {
+  // Before the system: its last actors may still note something while it ends.
+  std::mutex mutex;
+  std::vector<std::pair<int, std::thread::id>> seen;
+
   config cfg;
   caf::actor_system system{cfg};
   std::shared_ptr<bare_poller> poller = std::make_shared<bare_poller>(system);
   run_queue& queue = poller->queue;
-  std::mutex mutex;
-  std::vector<std::pair<int, std::thread::id>> seen;
 
   ~hosting() { queue.close(); }
 

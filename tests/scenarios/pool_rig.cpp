@@ -47,6 +47,16 @@ std::vector<lease> lease_all(connection_manager& manager) {
   }
 }
 
+std::set<std::uint64_t> pooled_connections(connection_manager& manager, const stub_directory& server,
+                                           std::uint32_t count) {
+  std::vector<lease> held;
+  for (std::uint32_t i = 0; i < count; ++i) held.push_back(manager.get_connection());
+  for (auto& one : held) (void)one.whoami();
+  std::set<std::uint64_t> those;
+  for (const auto& request : server.requests(operation::whoami)) those.insert(request.connection);
+  return those;
+}
+
 std::string service_identity() { return "dn:" + std::string{admin_dn}; }
 
 }  // namespace understudy::test

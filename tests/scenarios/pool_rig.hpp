@@ -2,6 +2,8 @@
 #pragma once
 #include "scenarios/scenario.hpp"
 
+#include <set>
+
 namespace understudy::test {
 
 /// One server whose pool keeps `min` connections and has `max` sockets.
@@ -26,6 +28,11 @@ class log_lines {
 
 /// Every connection that can be leased without waiting.
 std::vector<lease> lease_all(connection_manager& manager);
+
+/// The pool's connections as the server numbers them, found by holding `count` leases at once; the monitor's own is not
+/// among them.
+std::set<std::uint64_t> pooled_connections(connection_manager& manager, const stub_directory& server,
+                                           std::uint32_t count);
 
 /// "dn:…" of the service, as who-am-i tells it.
 std::string service_identity();

@@ -2,7 +2,6 @@
 #include "scenarios/pool_rig.hpp"
 
 #include <boost/test/unit_test.hpp>
-#include <set>
 
 using namespace understudy;
 using namespace understudy::test;
@@ -13,6 +12,8 @@ namespace {
 constexpr const char* first = "hunter2-first";
 constexpr const char* second = "hunter2-second";
 constexpr std::uint32_t kept = 4;
+/// The user's bind, the service's, and one that the monitor may have had under way at the same moment.
+constexpr std::uint64_t most_refused = 3;
 
 stub_options known_by(const char* password) { return {.passwords = {{admin_dn, password}}}; }
 
@@ -36,16 +37,6 @@ connections bound_with(const stub_directory& stub, const std::string& password) 
   return those;
 }
 
-/// The pool's connections as the server numbers them; the monitor's own is not among them.
-connections pooled_ones(connection_manager& manager, const stub_directory& stub) {
-  std::vector<lease> held;
-  for (std::uint32_t i = 0; i < kept; ++i) held.push_back(manager.get_connection());
-  for (auto& one : held) (void)one.whoami();
-  connections those;
-  for (const auto& request : stub.requests(operation::whoami)) those.insert(request.connection);
-  return those;
-}
-
 connections both(const connections& one, const connections& other) {
   connections common;
   std::set_intersection(one.begin(), one.end(), other.begin(), other.end(), std::inserter(common, common.end()));
@@ -57,13 +48,13 @@ void rotate(stub_directory& stub, connection_info source, const std::function<vo
   source.pool_size = kept;
   source.max_pool_size = 10;
   auto all = quick_settings({std::move(source)});
-  all.pool.max_lifetime = 60s;
+  all.pool.max_lifetime = 100s;  // of its own accord none of them leaves before 80 s
   log_lines log;
   connection_manager manager(all);
   manager.set_log(log.sink());
   BOOST_TEST_REQUIRE(manager.connect().connected);
   BOOST_TEST_REQUIRE(at_rest(manager, stub.port(), kept));
-  const auto pooled = pooled_ones(manager, stub);
+  const auto pooled = pooled_connections(manager, stub, kept);
   BOOST_TEST_REQUIRE(at_rest(manager, stub.port(), kept));
   background_load reads(manager, 8);
 
@@ -75,7 +66,7 @@ void rotate(stub_directory& stub, connection_info source, const std::function<vo
   }
   BOOST_TEST(eventually([&] { return manager.snapshot().credentials_refused; }));
   const auto before = reads.succeeded();
-  const auto stale = [&] { return refused(stub) == 2u; };  // the user's and the service's
+  const auto stale = [&] { return refused(stub) >= 2u && refused(stub) <= most_refused; };
   BOOST_TEST(holds_for(stale, 2s), refused(stub) << " binds were refused");
   BOOST_TEST(eventually([&] { return reads.succeeded() > before + 100; }));
   const auto old = both(pooled, bound_with(stub, first));
@@ -94,13 +85,13 @@ void rotate(stub_directory& stub, connection_info source, const std::function<vo
         left = still;
         return left.empty() && bound_with(stub, second).size() >= kept;
       },
-      90s);
+      60s);
   BOOST_TEST(renewed, left.size() << " connections are still bound with the old password");
   BOOST_TEST(least >= kept - 1, "capacity fell to " << least);
   BOOST_TEST(most_gone < kept - 1, most_gone << " left together");
   BOOST_TEST(reads.finish());
   BOOST_TEST(reads.failures().empty(), reads.example());
-  BOOST_TEST(refused(stub) == 2u);
+  BOOST_TEST(refused(stub) <= most_refused);
   BOOST_TEST(!manager.snapshot().credentials_refused);
   end_scenario(manager, {stub});
   BOOST_TEST(!log.has("hunter2"));

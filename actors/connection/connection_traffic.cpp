@@ -210,9 +210,7 @@ void connection::take_answers() {
 /// RFC 4511, 4.4: notifications of unknown kinds are ignored.
 void connection::notified(const pdu_frame& frame) {
   result notice;
-  if (ldap_.decode_notification(frame, notice) != notice_of_disconnection_oid) {
-    return bytes_.skip(std::min(frame.size, bytes_.granted()));
-  }
+  if (ldap_.decode_notification(frame, notice) != notice_of_disconnection_oid) return;
   said_goodbye_ = true;
   const auto cause =
       make_failure(errc::connection_failed,

@@ -1,8 +1,8 @@
 // The libldap handle over our transport, its options, and requests as libldap calls.
 #include "understudy/actors/connection/session.hpp"
 
+#include "understudy/actors/connection/pdu_codec.hpp"
 #include "understudy/actors/connection/request_check.hpp"
-#include "understudy/actors/connection/search_codec.hpp"
 
 #include <lber.h>
 #include <ldap.h>

@@ -1,5 +1,5 @@
 // PDUs from libldap's hands into plain values.
-#include "understudy/actors/connection/search_codec.hpp"
+#include "understudy/actors/connection/pdu_codec.hpp"
 #include "understudy/actors/connection/session.hpp"
 
 #include <lber.h>
@@ -146,10 +146,9 @@ decoded_pdu session::decode(const pdu_frame& frame, const any_operation& op, res
 }
 
 std::string session::decode_notification(const pdu_frame& frame, result& into) {
-  const message_ptr message{next_message(frame)};
-  if (!message || frame.op != pdu_op::extended_response) return {};
-  if (!decode_result(handle_, message.get(), into) || !decode_extended(handle_, message.get(), false, into)) return {};
-  return into.response_oid;
+  const bool good = understudy::decode_notification(transport_.front(frame.size), into);
+  transport_.skip(frame.size);
+  return good ? into.response_oid : std::string{};
 }
 
 }  // namespace understudy

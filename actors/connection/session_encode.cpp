@@ -1,5 +1,5 @@
 // Each kind of request as a libldap call; values go as they are, length and all.
-#include "understudy/actors/connection/search_codec.hpp"
+#include "understudy/actors/connection/pdu_codec.hpp"
 #include "understudy/actors/connection/session.hpp"
 
 #include <lber.h>

@@ -1,4 +1,5 @@
-// Searches as bytes and back, without libldap: they are nearly all of a directory's traffic.
+// LDAP messages as bytes and back, without libldap: searches, which are nearly all of a directory's traffic, and what
+// libldap 2.5 cannot read without leaking.
 #pragma once
 #include "understudy/messages/result.hpp"
 
@@ -16,5 +17,8 @@ void encode_abandon(std::int32_t id, std::int32_t abandoned, std::string& out);
 bool decode_search_entry(std::string_view pdu, result& into);
 bool decode_search_reference(std::string_view pdu, result& into);
 bool decode_search_done(std::string_view pdu, result& into);
+/// An unsolicited notification (RFC 4511, 4.4), its OID in response_oid. libldap 2.5 loses the memory of its diagnostic
+/// message with each one.
+bool decode_notification(std::string_view pdu, result& into);
 
 }  // namespace understudy

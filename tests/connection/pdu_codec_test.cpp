@@ -1,5 +1,5 @@
-// Searches as bytes: beside libldap's encoder, an independent decoder, and answers that make no sense.
-#include "understudy/actors/connection/search_codec.hpp"
+// Messages as bytes: searches beside libldap's encoder, an independent decoder, and answers that make no sense.
+#include "understudy/actors/connection/pdu_codec.hpp"
 #include "support/ber.hpp"
 #include "support/ldap_wire.hpp"
 #include "support/print.hpp"
@@ -204,6 +204,20 @@ BOOST_AUTO_TEST_CASE(references_keep_their_place) {
   BOOST_TEST(found.references.at(0).size() == 2u);
 }
 
+BOOST_AUTO_TEST_CASE(a_notification_is_decoded_with_what_it_names) {
+  const auto answer = ber_number(ber_tag::enumerated, 52) + octets("") + octets("going down");
+  const auto name = ber(0x8a, notice_of_disconnection_oid);
+  result notice;
+  BOOST_REQUIRE(decode_notification(message(0x78, answer + name + ber(0x8b, "v")), notice));
+  BOOST_TEST(notice.code == 52);
+  BOOST_TEST(notice.diagnostic == "going down");
+  BOOST_TEST(notice.response_oid == notice_of_disconnection_oid);
+  BOOST_TEST(notice.response_value.value() == "v");
+  result other;
+  BOOST_TEST(!decode_notification(message(0x78, answer), other));
+  BOOST_TEST(!decode_notification(message(0x65, answer + name), other));
+}
+
 BOOST_AUTO_TEST_CASE(no_half_of_an_answer_is_taken_for_one) {
   const auto attribute = ber(ber_tag::sequence, octets("mail") + ber(ber_tag::set, octets("a@b")));
   const auto entry = message(0x64, octets("cn=x") + ber(ber_tag::sequence, attribute));
@@ -212,8 +226,9 @@ BOOST_AUTO_TEST_CASE(no_half_of_an_answer_is_taken_for_one) {
     result found;
     BOOST_TEST(!decode_search_entry(std::string_view{entry}.substr(0, cut), found));
   }
+  const auto notice = message(0x78, ber_number(ber_tag::enumerated, 52) + octets("") + octets("") + ber(0x8a, "1.2"));
   // Each byte changed to what it cannot be: some are still an answer, none is read beyond its end.
-  for (const auto& whole : {entry, done})
+  for (const auto& whole : {entry, done, notice})
     for (std::size_t at = 0; at < whole.size(); ++at)
       for (const int flip : {0x01, 0x7f, 0x80, 0xff}) {
         const auto copy = std::make_unique<char[]>(whole.size());
@@ -223,6 +238,7 @@ BOOST_AUTO_TEST_CASE(no_half_of_an_answer_is_taken_for_one) {
         decode_search_entry({copy.get(), whole.size()}, found);
         decode_search_done({copy.get(), whole.size()}, found);
         decode_search_reference({copy.get(), whole.size()}, found);
+        decode_notification({copy.get(), whole.size()}, found);
       }
   result found;
   BOOST_TEST(!decode_search_done(message(0x65, ber_number(ber_tag::enumerated, -1) + octets("") + octets("")), found));

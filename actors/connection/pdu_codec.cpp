@@ -1,5 +1,5 @@
-// BER of searches: see search_codec.hpp.
-#include "understudy/actors/connection/search_codec.hpp"
+// BER of messages: see pdu_codec.hpp.
+#include "understudy/actors/connection/pdu_codec.hpp"
 
 #include "understudy/actors/connection/pdu_framer.hpp"
 
@@ -10,7 +10,8 @@ namespace {
 
 constexpr std::uint8_t ber_boolean = 0x01, ber_integer = 0x02, ber_octets = 0x04, ber_enumerated = 0x0a,
                        ber_sequence = 0x30, ber_set = 0x31;
-constexpr std::uint8_t search_request_tag = 0x63, abandon_request_tag = 0x50, referral_tag = 0xa3, controls_tag = 0xa0;
+constexpr std::uint8_t search_request_tag = 0x63, abandon_request_tag = 0x50, referral_tag = 0xa3, controls_tag = 0xa0,
+                       response_name_tag = 0x8a, response_value_tag = 0x8b;
 // Filter choices (RFC 4511, 4.5.1.7).
 constexpr std::uint8_t filter_and = 0xa0, filter_or = 0xa1, filter_not = 0xa2, filter_equality = 0xa3,
                        filter_substrings = 0xa4, filter_greater = 0xa5, filter_less = 0xa6, filter_present = 0x87,
@@ -217,9 +218,9 @@ class ber_reader {
     left_.remove_prefix(header + size);
     return true;
   }
-  bool take_text(std::string& into) {
+  bool take_text(std::string& into, std::uint8_t tag = ber_octets) {
     std::string_view bytes;
-    if (!take(ber_octets, bytes)) return false;
+    if (!take(tag, bytes)) return false;
     into = bytes;
     return true;
   }
@@ -287,6 +288,22 @@ bool decode_control(std::string_view bytes, control& into) {
   return parts.empty();
 }
 
+bool decode_controls(std::string_view bytes, std::vector<control>& into) {
+  std::string_view one;
+  ber_reader controls{bytes};
+  while (controls.take(ber_sequence, one))
+    if (!decode_control(one, into.emplace_back())) return false;
+  return controls.empty();
+}
+
+/// The components of LDAPResult (RFC 4511, 4.1.9); what an operation adds to them is left in `parts`.
+bool decode_ldap_result(ber_reader& parts, result& into) {
+  std::string_view list;
+  if (!parts.take_code(into.code) || !parts.take_text(into.matched_dn) || !parts.take_text(into.diagnostic))
+    return false;
+  return !parts.next_is(referral_tag) || (parts.take(referral_tag, list) && decode_texts(list, into.referrals));
+}
+
 }  // namespace
 
 bool encode_search(std::int32_t id, const search_request& what, std::string& out) {
@@ -344,17 +361,22 @@ bool decode_search_reference(std::string_view pdu, result& into) {
 
 bool decode_search_done(std::string_view pdu, result& into) {
   message_parts message;
-  std::string_view list, one;
   if (!open_message(pdu, pdu_op::search_done, message)) return false;
   ber_reader parts{message.body};
-  if (!parts.take_code(into.code) || !parts.take_text(into.matched_dn) || !parts.take_text(into.diagnostic))
-    return false;
-  if (parts.next_is(referral_tag) && (!parts.take(referral_tag, list) || !decode_texts(list, into.referrals)))
-    return false;
-  ber_reader controls{message.controls};
-  while (controls.take(ber_sequence, one))
-    if (!decode_control(one, into.controls.emplace_back())) return false;
-  return controls.empty();
+  return decode_ldap_result(parts, into) && decode_controls(message.controls, into.controls);
+}
+
+bool decode_notification(std::string_view pdu, result& into) {
+  message_parts message;
+  std::string_view value;
+  if (!open_message(pdu, pdu_op::extended_response, message)) return false;
+  ber_reader parts{message.body};
+  if (!decode_ldap_result(parts, into) || !parts.take_text(into.response_oid, response_name_tag)) return false;
+  if (parts.next_is(response_value_tag)) {
+    if (!parts.take(response_value_tag, value)) return false;
+    into.response_value = std::string{value};
+  }
+  return decode_controls(message.controls, into.controls);
 }
 
 }  // namespace understudy

@@ -14,8 +14,12 @@ constexpr duration growth_recheck = milliseconds{50};
 void pool_state::reconcile(time_point now) {
   wake_ = time_point::max();
   if (draining_) return proceed_with_drain(now);
-  reconcile_binds(slots_.count(now), now);
-  reconcile_pooled(slots_.count(now), now);
+  auto c = slots_.count(now);
+  if (!binds_.empty() || c.bind_expired > 0) {
+    reconcile_binds(c, now);
+    c = slots_.count(now);
+  }
+  reconcile_pooled(c, now);
 }
 
 std::uint32_t pool_state::floor(time_point now) const noexcept {
@@ -44,7 +48,7 @@ std::uint32_t pool_state::width(const census& c, time_point now) const noexcept 
   const bool nothing_open = c.alive() == 0;
   if (!pooled_.empty())
     return growth_width(now - pooled_.oldest(), rounds_.typical_connect(), nothing_open, policy_.max_connecting);
-  return policy_.preload && !filled_ ? policy_.max_connecting : 1;
+  return first_filling() ? policy_.max_connecting : 1;
 }
 
 bool pool_state::may_grow(time_point now) const {
@@ -89,7 +93,7 @@ void pool_state::reconcile_pooled(census c, time_point now) {
   if (c.expired > 0) replace_expired(c, target, now);
   const auto wanted = std::min(target + (c.expired > 0 ? 1 : 0), pooled_ceiling(c));
   const bool waited_for = !pooled_.empty();
-  const bool may_pause = c.alive() > 0 || credential_refusal_ != nullptr;
+  const bool may_pause = (c.alive() > 0 && !first_filling()) || credential_refusal_ != nullptr;
   if (c.pooled() < wanted && !waited_for && now < background_at_ && may_pause) return wake_at(background_at_);
   while (c.pooled() < wanted && c.connecting + c.bind_connecting < policy_.max_connecting) {
     if (c.connecting >= width(c, now)) {

@@ -151,6 +151,8 @@ class pool_state {
   void reconcile(time_point now);
   void reconcile_binds(const census& c, time_point now);
   void reconcile_pooled(census c, time_point now);
+  /// The minimum is wanted at once, and was never reached yet.
+  bool first_filling() const noexcept { return policy_.preload && !filled_; }
   std::uint32_t floor(time_point now) const noexcept;
   std::uint32_t pooled_ceiling(const census& c) const noexcept;
   std::uint32_t pooled_target(const census& c, time_point now) const noexcept;

@@ -72,8 +72,22 @@ BOOST_AUTO_TEST_CASE(preloading_opens_the_minimum_at_once_within_max_connecting)
   pool_harness h{p};
   BOOST_TEST(h.connecting() == 4U);
   h.ready(h.in(phase::connecting).front());
-  h.pass(milliseconds{100});
   BOOST_TEST(h.sockets.size() == 5U);
+}
+
+BOOST_AUTO_TEST_CASE(preloading_many_never_pauses_between_connects) {
+  auto p = small_policy(40, 50);
+  p.preload = true;
+  pool_harness h{p};
+  const auto began = h.now;
+  while (h.in(phase::ready).size() < 40U && h.connecting() > 0U) h.ready(h.in(phase::connecting).front());
+  BOOST_TEST(h.in(phase::ready).size() == 40U);
+  BOOST_TEST((h.now == began));
+  // One lost later is replaced without haste.
+  h.die(h.in(phase::ready).front());
+  BOOST_TEST(h.connecting() == 0U);
+  h.pass(milliseconds{100});
+  BOOST_TEST(h.connecting() == 1U);
 }
 
 BOOST_AUTO_TEST_CASE(without_a_minimum_nothing_opens_before_somebody_asks) {

@@ -136,10 +136,9 @@ std::string story::answers_of(const demo_observation& seen) const {
 
 void story::set_the_stage() {
   tree_.admin_password = random_password();
-  auto port = first_port;
   for (int i = 0; i < servers; ++i) {
-    port = free_loopback_port(port);
-    stage_.push_back(std::make_unique<demo_directory>(folder_.path() / std::to_string(i), port, tree_));
+    stage_.push_back(
+        std::make_unique<demo_directory>(folder_.path() / std::to_string(i), loopback_port{first_port}, tree_));
     stage_.back()->start();
     tell("server " + stage_.back()->name() + " is up, priority " + std::to_string(i + 1));
   }

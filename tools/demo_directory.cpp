@@ -19,6 +19,7 @@
 #include <fstream>
 #include <stdexcept>
 #include <thread>
+#include <utility>
 #include <vector>
 
 namespace understudy::cli {
@@ -108,11 +109,11 @@ sockaddr_in loopback(std::uint16_t port) {
   return address;
 }
 
-bool on_socket(std::uint16_t port, int (*attempt)(int, const sockaddr*, socklen_t)) {
+bool accepts_connections(std::uint16_t port) {
   const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   if (fd < 0) return false;
   const auto address = loopback(port);
-  const bool done = attempt(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
+  const bool done = ::connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
   ::close(fd);
   return done;
 }
@@ -137,8 +138,37 @@ demo_folder::~demo_folder() {
   fs::remove_all(path_, nobody_is_left_to_tell);
 }
 
-demo_directory::demo_directory(fs::path folder, std::uint16_t port, const demo_tree& tree)
-    : folder_(std::move(folder)), port_(port) {
+loopback_port::loopback_port(std::uint16_t above) {
+  const auto end = first_outgoing_port();
+  for (unsigned port = above + 1u; port < end; ++port)
+    if (hold(static_cast<std::uint16_t>(port))) return;
+  throw std::runtime_error("no free port on 127.0.0.1");
+}
+
+loopback_port::~loopback_port() {
+  if (fd_ >= 0) ::close(fd_);
+}
+
+loopback_port::loopback_port(loopback_port&& other) noexcept
+    : fd_(std::exchange(other.fd_, -1)), number_(other.number_) {}
+
+bool loopback_port::hold(std::uint16_t port) {
+  fd_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (fd_ < 0) throw std::runtime_error(std::string{"cannot make a socket: "} + std::strerror(errno));
+  const auto address = loopback(port);
+  const int yes = 1;
+  // Bound without the option, it is ours alone; with it from then on, a server that sets it too may listen there.
+  if (::bind(fd_, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0 &&
+      ::setsockopt(fd_, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes) == 0) {
+    number_ = port;
+    return true;
+  }
+  ::close(std::exchange(fd_, -1));
+  return false;
+}
+
+demo_directory::demo_directory(fs::path folder, loopback_port port, const demo_tree& tree)
+    : folder_(std::move(folder)), port_(std::move(port)) {
   const auto loader = server_program("slapadd");
   fs::create_directories(folder_ / "data");
   write(folder_ / "slapd.conf", configuration(folder_, tree));
@@ -157,7 +187,7 @@ void demo_directory::start() {
   pid_ = spawn({server_program("slapd"), "-d", "0", "-f", folder_ / "slapd.conf", "-h", "ldap://" + name()}, log);
   constexpr std::chrono::seconds patience{5};
   const auto end = std::chrono::steady_clock::now() + patience;
-  while (!on_socket(port_, ::connect)) {
+  while (!accepts_connections(port())) {
     int status = 0;
     const bool ended = wait_for(pid_, WNOHANG, status) == pid_;
     if (ended) pid_ = -1;
@@ -173,13 +203,6 @@ void demo_directory::kill() {
   ::kill(pid_, SIGKILL);
   wait_for(pid_, 0, status);
   pid_ = -1;
-}
-
-std::uint16_t free_loopback_port(std::uint16_t above) {
-  const auto end = first_outgoing_port();
-  for (unsigned port = above + 1u; port < end; ++port)
-    if (on_socket(static_cast<std::uint16_t>(port), ::bind)) return static_cast<std::uint16_t>(port);
-  throw std::runtime_error("no free port on 127.0.0.1");
 }
 
 }  // namespace understudy::cli

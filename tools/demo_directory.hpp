@@ -31,11 +31,29 @@ struct demo_tree {
   bool passwords = false;  ///< each user has one: password0 …
 };
 
+/// A port of 127.0.0.1 that no other program gets while this lives, whether a server of ours listens there or not.
+class loopback_port {
+ public:
+  /// The first free one above `above` that the kernel does not give to outgoing connections. Throws std::runtime_error
+  /// when there is none.
+  explicit loopback_port(std::uint16_t above);
+  ~loopback_port();
+  loopback_port(loopback_port&& other) noexcept;
+  loopback_port& operator=(loopback_port&&) = delete;
+  std::uint16_t number() const noexcept { return number_; }
+
+ private:
+  bool hold(std::uint16_t port);
+
+  int fd_ = -1;
+  std::uint16_t number_ = 0;
+};
+
 /// One slapd with its own copy of the tree. It ends with this object, and with the process, however that ends.
 class demo_directory {
  public:
   /// Loads the tree into `folder`; does not start. Throws std::runtime_error when slapd is not installed or fails.
-  demo_directory(std::filesystem::path folder, std::uint16_t port, const demo_tree& tree);
+  demo_directory(std::filesystem::path folder, loopback_port port, const demo_tree& tree);
   ~demo_directory();
   demo_directory(const demo_directory&) = delete;
   demo_directory& operator=(const demo_directory&) = delete;
@@ -44,17 +62,13 @@ class demo_directory {
   void start();
   /// kill -9.
   void kill();
-  std::uint16_t port() const noexcept { return port_; }
-  std::string name() const { return "127.0.0.1:" + std::to_string(port_); }
+  std::uint16_t port() const noexcept { return port_.number(); }
+  std::string name() const { return "127.0.0.1:" + std::to_string(port()); }
 
  private:
   std::filesystem::path folder_;
-  std::uint16_t port_;
+  loopback_port port_;
   pid_t pid_ = -1;
 };
-
-/// A port of 127.0.0.1 above `above` that nobody listens on and that the kernel does not give to outgoing connections.
-/// Throws std::runtime_error when there is none.
-std::uint16_t free_loopback_port(std::uint16_t above);
 
 }  // namespace understudy::cli

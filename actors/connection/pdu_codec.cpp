@@ -359,19 +359,20 @@ bool decode_search_reference(std::string_view pdu, result& into) {
   return decode_texts(message.body, into.references.emplace_back());
 }
 
-bool decode_search_done(std::string_view pdu, result& into) {
+bool decode_result(std::string_view pdu, std::uint8_t op, result& into) {
   message_parts message;
-  if (!open_message(pdu, pdu_op::search_done, message)) return false;
+  if (!open_message(pdu, op, message)) return false;
   ber_reader parts{message.body};
   return decode_ldap_result(parts, into) && decode_controls(message.controls, into.controls);
 }
 
-bool decode_notification(std::string_view pdu, result& into) {
+bool decode_extended(std::string_view pdu, result& into) {
   message_parts message;
   std::string_view value;
   if (!open_message(pdu, pdu_op::extended_response, message)) return false;
   ber_reader parts{message.body};
-  if (!decode_ldap_result(parts, into) || !parts.take_text(into.response_oid, response_name_tag)) return false;
+  if (!decode_ldap_result(parts, into)) return false;
+  if (parts.next_is(response_name_tag) && !parts.take_text(into.response_oid, response_name_tag)) return false;
   if (parts.next_is(response_value_tag)) {
     if (!parts.take(response_value_tag, value)) return false;
     into.response_value = std::string{value};

@@ -1,5 +1,5 @@
-// LDAP messages as bytes and back, without libldap: searches, which are nearly all of a directory's traffic, and what
-// libldap 2.5 cannot read without leaking.
+// LDAP messages as bytes and back, without libldap: every answer, and of the requests searches, which are nearly all of
+// a directory's traffic. What libldap 2.5 cannot make sense of it loses memory with.
 #pragma once
 #include "understudy/messages/result.hpp"
 
@@ -16,9 +16,9 @@ void encode_abandon(std::int32_t id, std::int32_t abandoned, std::string& out);
 /// place.
 bool decode_search_entry(std::string_view pdu, result& into);
 bool decode_search_reference(std::string_view pdu, result& into);
-bool decode_search_done(std::string_view pdu, result& into);
-/// An unsolicited notification (RFC 4511, 4.4), its OID in response_oid. libldap 2.5 loses the memory of its diagnostic
-/// message with each one.
-bool decode_notification(std::string_view pdu, result& into);
+/// An LDAPResult (RFC 4511, 4.1.9) under `op`; what an operation adds to it is ignored.
+bool decode_result(std::string_view pdu, std::uint8_t op, result& into);
+/// An ExtendedResponse (RFC 4511, 4.12), with its OID and value if it has them.
+bool decode_extended(std::string_view pdu, result& into);
 
 }  // namespace understudy

@@ -1,11 +1,10 @@
-// One LDAP session on top of a transport: searches by a codec of ours, everything else by libldap, which never learns
-// of those searches. It never blocks and never reconnects.
+// One LDAP session on top of a transport: searches and all answers by a codec of ours, other requests by libldap, which
+// never learns of those searches. It never blocks and never reconnects.
 #pragma once
 #include "understudy/actors/connection/transport.hpp"
 #include "understudy/messages/result.hpp"
 
 struct ldap;
-struct ldapmsg;
 
 namespace understudy {
 
@@ -62,7 +61,7 @@ class session {
 
  private:
   friend struct request_encoder;
-  ldapmsg* next_message(const pdu_frame& frame);
+  bool settle_with_libldap(const pdu_frame& frame);
   encoded_request sent(int code, int id, std::uint64_t begin);
   /// Message ids that libldap does not know; its own count up from 1.
   int next_own_id() noexcept { return static_cast<int>(most_operations + ++own_ids_); }

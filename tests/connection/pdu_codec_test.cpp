@@ -183,7 +183,7 @@ BOOST_AUTO_TEST_CASE(a_result_is_decoded_with_referrals_and_controls) {
       ber(0xa0, ber(ber_tag::sequence, octets("1.2.3") + ber(ber_tag::boolean, "\xff") + octets("v")) +
                     ber(ber_tag::sequence, octets("4.5.6")));
   result found;
-  BOOST_REQUIRE(decode_search_done(message(0x65, body, controls), found));
+  BOOST_REQUIRE(decode_result(message(0x65, body, controls), 0x65, found));
   BOOST_TEST(found.code == 10);
   BOOST_TEST(found.matched_dn == "dc=x");
   BOOST_TEST(found.diagnostic == "elsewhere");
@@ -204,18 +204,21 @@ BOOST_AUTO_TEST_CASE(references_keep_their_place) {
   BOOST_TEST(found.references.at(0).size() == 2u);
 }
 
-BOOST_AUTO_TEST_CASE(a_notification_is_decoded_with_what_it_names) {
+BOOST_AUTO_TEST_CASE(an_extended_response_is_decoded_with_its_name_and_value) {
   const auto answer = ber_number(ber_tag::enumerated, 52) + octets("") + octets("going down");
   const auto name = ber(0x8a, notice_of_disconnection_oid);
   result notice;
-  BOOST_REQUIRE(decode_notification(message(0x78, answer + name + ber(0x8b, "v")), notice));
+  BOOST_REQUIRE(decode_extended(message(0x78, answer + name + ber(0x8b, "v")), notice));
   BOOST_TEST(notice.code == 52);
   BOOST_TEST(notice.diagnostic == "going down");
   BOOST_TEST(notice.response_oid == notice_of_disconnection_oid);
   BOOST_TEST(notice.response_value.value() == "v");
-  result other;
-  BOOST_TEST(!decode_notification(message(0x78, answer), other));
-  BOOST_TEST(!decode_notification(message(0x65, answer + name), other));
+  result plain;
+  BOOST_TEST(decode_extended(message(0x78, answer), plain));
+  BOOST_TEST(plain.response_oid.empty());
+  BOOST_TEST(!plain.response_value);
+  BOOST_TEST(!decode_extended(message(0x65, answer + name), plain));
+  BOOST_TEST(!decode_extended(message(0x78, answer + "\x8a\x05x"), plain));
 }
 
 BOOST_AUTO_TEST_CASE(no_half_of_an_answer_is_taken_for_one) {
@@ -236,12 +239,12 @@ BOOST_AUTO_TEST_CASE(no_half_of_an_answer_is_taken_for_one) {
         copy[at] = static_cast<char>(copy[at] ^ flip);
         result found;
         decode_search_entry({copy.get(), whole.size()}, found);
-        decode_search_done({copy.get(), whole.size()}, found);
+        decode_result({copy.get(), whole.size()}, 0x65, found);
         decode_search_reference({copy.get(), whole.size()}, found);
-        decode_notification({copy.get(), whole.size()}, found);
+        decode_extended({copy.get(), whole.size()}, found);
       }
   result found;
-  BOOST_TEST(!decode_search_done(message(0x65, ber_number(ber_tag::enumerated, -1) + octets("") + octets("")), found));
-  BOOST_TEST(!decode_search_done(message(0x65, ber_number(ber_tag::enumerated, 0) + octets("")), found));
+  BOOST_TEST(!decode_result(message(0x65, ber_number(ber_tag::enumerated, -1) + octets("") + octets("")), 0x65, found));
+  BOOST_TEST(!decode_result(message(0x65, ber_number(ber_tag::enumerated, 0) + octets("")), 0x65, found));
   BOOST_TEST(!decode_search_entry(done, found));
 }

@@ -1,5 +1,6 @@
 // The demonstration shows a takeover without a failed read, and leaves nothing behind.
 #include "cli.hpp"
+#include "understudy/tools/demo_directory.hpp"
 
 #include <boost/test/unit_test.hpp>
 
@@ -39,6 +40,18 @@ BOOST_AUTO_TEST_CASE(the_demonstration_takes_over_without_a_failed_read) {
   BOOST_TEST(demo->error_output() == "");
   BOOST_TEST(processes_of(folder) == 0);
   BOOST_TEST(std::filesystem::is_empty(folder.path()));
+}
+
+BOOST_AUTO_TEST_CASE(demonstrations_side_by_side_have_ports_of_their_own) {
+  constexpr std::uint16_t above = 10388;
+  std::optional<understudy::cli::loopback_port> one{above};
+  const understudy::cli::loopback_port other{above};
+  BOOST_TEST(one->number() > above);
+  BOOST_TEST(one->number() != other.number());
+  // Given back, and to be had again.
+  const auto number = one->number();
+  one.reset();
+  BOOST_TEST(understudy::cli::loopback_port{static_cast<std::uint16_t>(number - 1)}.number() >= number);
 }
 
 BOOST_AUTO_TEST_CASE(ctrl_c_ends_the_demonstration_and_its_servers) {

@@ -40,7 +40,7 @@ std::string servers::slapd_port() {
     tree.admin_password = "secret";
     tree.users = users_;
     tree.passwords = true;
-    slapd_ = std::make_unique<cli::demo_directory>(folder_.path() / "slapd", cli::free_loopback_port(first_port), tree);
+    slapd_ = std::make_unique<cli::demo_directory>(folder_.path() / "slapd", cli::loopback_port{first_port}, tree);
     slapd_->start();
   }
   return std::to_string(slapd_->port());

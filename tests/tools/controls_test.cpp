@@ -29,8 +29,11 @@ BOOST_FIXTURE_TEST_CASE(an_assertion_keeps_a_change_from_undoing_another, direct
   check_exit(second, 1);
   BOOST_TEST(second.output == "not changed: it is not user7@example.com any more\n");
   BOOST_TEST((directory.values(user_dn(7), "mail") == std::vector<std::string>{"new@example.com"}));
+  config_for impatient;
+  impatient.more = "[recovery]\nauto_reconnect = false\nauto_recovery = false\n";
+  const auto once = config(directory.url(), impatient);
   directory.stop();
-  check_exit(change(file, "new@example.com", "other@example.com"), 2);
+  check_exit(change(once, "new@example.com", "other@example.com"), 2);
 }
 
 BOOST_AUTO_TEST_CASE(the_page_about_controls_has_the_octets_right) {

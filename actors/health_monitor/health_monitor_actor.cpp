@@ -20,8 +20,8 @@ constexpr seconds longest_probe{5};
 constexpr milliseconds answer_time{100};
 /// A silent server has to answer within this fraction of `suspect_after`: checked on the standing connection, …
 constexpr double check_fraction = 0.3;
-/// … or connected to anew.
-constexpr double connect_fraction = 0.5;
+/// … or connected to anew: with the silence itself that makes less than a second and a half by default.
+constexpr double connect_fraction = 0.45;
 constexpr milliseconds shortest_suspicion{20}, longest_suspicion{500};
 /// With fewer sockets a standing connection would take too large a share; with fewer than two any probe would.
 constexpr int enough_to_keep = 4, enough_to_take = 2;

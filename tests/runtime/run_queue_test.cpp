@@ -155,6 +155,37 @@ BOOST_FIXTURE_TEST_CASE(a_caller_who_waits_leaves_them_to_a_thread_that_is_awake
   BOOST_TEST(count(10) == 1u);
 }
 
+BOOST_FIXTURE_TEST_CASE(what_is_more_than_a_caller_does_is_left_to_the_thread, hosting) {
+  constexpr int hops = 40;
+  auto first = spawn_noting();
+  for (int i = 1; i < hops; ++i) first = spawn_noting(first);
+  BOOST_REQUIRE(queue.may_sleep());
+  std::thread([&] { run_queue::run_here(&queue, [&] { caf::anon_send(first, 1000); }); }).join();
+  BOOST_TEST(count(1000) == 1u);
+  BOOST_TEST(count(1000 + hops - 1) == 0u);
+  BOOST_TEST(poller->wakes == 1);
+  queue.woke();
+  while (queue.run()) {
+  }
+  BOOST_TEST(count(1000 + hops - 1) == 1u);
+}
+
+BOOST_FIXTURE_TEST_CASE(posted_jobs_are_run_by_the_queues_own_thread, hosting) {
+  int done = 0;
+  BOOST_REQUIRE(run_queue::post(&queue, [&] { ++done; }));
+  BOOST_TEST(!queue.may_sleep());
+  queue.run();
+  BOOST_TEST(done == 1);
+  BOOST_REQUIRE(queue.may_sleep());
+  BOOST_REQUIRE(run_queue::post(&queue, [&] { ++done; }));
+  BOOST_TEST(poller->wakes == 1);
+  queue.woke();
+  // The last one is not lost at the end, and later ones are refused.
+  queue.close();
+  BOOST_TEST(done == 2);
+  BOOST_TEST(!run_queue::post(&queue, [&] { ++done; }));
+}
+
 BOOST_FIXTURE_TEST_CASE(many_callers_lose_no_message_while_the_thread_comes_and_goes, hosting) {
   const auto last = spawn_noting();
   const auto first = spawn_noting(last);

@@ -225,8 +225,9 @@ BOOST_FIXTURE_TEST_CASE(scenario_31_cancelled_between_two_attempts, calm_directo
   BOOST_TEST_REQUIRE(manager.connect().connected);
   a.stop();
   cancellable resting(manager, find("resting"), 300s);
-  BOOST_TEST(holds_for([&] { return !resting.done(); }, 500ms), why(resting.last()));
-  BOOST_TEST(server_in(manager.snapshot(), a.port()).pool.now.waiters == 0u);
+  const auto rests = [&] { return server_in(manager.snapshot(), a.port()).pool.now.waiters == 0u; };
+  BOOST_TEST_REQUIRE(eventually([&] { return holds_for(rests, 500ms); }));
+  BOOST_TEST(!resting.done(), why(resting.last()));
   resting.check_cancel("cancelled");
   a.start();
   BOOST_TEST(eventually([&] { return static_cast<bool>(manager.try_search(search_for("(uid=user1)"), {5s})); }));

@@ -271,7 +271,7 @@ BOOST_AUTO_TEST_CASE(scenario_26_a_slow_return_holds_up_nobody) {
   BOOST_TEST_REQUIRE(at_rest(manager, a.port(), 3));
   auto held = manager.get_connection();
   held.bind({user_dn(1), secret{"x"}});
-  const auto theirs = a.binds().back().connection;
+  const auto theirs = last_bound_as(a, user_dn(1));
   // Taking the service's identity again takes for ever, and so does the end of that connection.
   a.when([theirs](const directory_request& r) { return r.connection == theirs; },
          [](const directory_request&) {

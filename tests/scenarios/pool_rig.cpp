@@ -23,6 +23,12 @@ bool at_rest(const connection_manager& manager, std::uint16_t port, std::uint32_
   });
 }
 
+std::uint64_t last_bound_as(const stub_directory& server, const std::string& dn) {
+  const auto binds = server.binds();
+  const auto last = std::find_if(binds.rbegin(), binds.rend(), [&](const bind_note& b) { return b.dn == dn; });
+  return last == binds.rend() ? 0 : last->connection;
+}
+
 std::function<void(log_level, const std::string&)> log_lines::sink() {
   return [this](log_level, const std::string& line) {
     const std::lock_guard lock(guard_);

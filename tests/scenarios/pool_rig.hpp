@@ -13,6 +13,8 @@ settings one_pool(std::uint16_t port, int min, int max);
 pool_snapshot pool_at(const connection_manager& manager, std::uint16_t port);
 /// Waits until that many connections are there and at rest.
 bool at_rest(const connection_manager& manager, std::uint16_t port, std::uint32_t connections);
+/// The connection on which the server heard `dn` bind last; 0: on none. Others of the pool's may bind meanwhile.
+std::uint64_t last_bound_as(const stub_directory& server, const std::string& dn);
 
 /// The log's lines, and whether one of them holds a text.
 class log_lines {

@@ -133,7 +133,8 @@ class soak_run {
     while (soak::clock::now() < end) {
       plan_.advance(soak::clock::now(), [&](const soak_server& victim) { return another_serves(manager, victim); });
       if (soak::clock::now() >= next_sample) {
-        memory_.sample(resident_kib());
+        resident_.sample(resident_kib());
+        heap_.sample(heap_kib());
         next_sample += 1s;
       }
       if (soak::clock::now() >= next_line) {
@@ -214,16 +215,21 @@ class soak_run {
   }
 
   void report_memory() {
-    std::printf("memory: %.0f KiB in the second quarter, %.0f KiB in the last, slope %.2f KiB/min\n",
-                memory_.median_of_quarter(1), memory_.median_of_quarter(3), memory_.slope() * 60);
-    judge_.require(memory_.flat(), "memory grew");
+    report_memory("resident", resident_);
+    report_memory("heap in use", heap_);
+  }
+
+  void report_memory(const std::string& what, const memory_trend& seen) {
+    std::printf("%s: %.0f KiB in the second quarter, %.0f KiB in the last, slope %.2f KiB/min\n", what.c_str(),
+                seen.median_of_quarter(1), seen.median_of_quarter(3), seen.slope() * 60);
+    judge_.require(seen.flat(), "memory grew: " + what);
   }
 
   duration span_;
   fault_plan plan_;
   test::resource_counts before_;
   std::vector<std::unique_ptr<soak_load>> loads_;
-  memory_trend memory_;
+  memory_trend resident_, heap_;
   verdict judge_;
 };
 

@@ -1,6 +1,7 @@
 // Does memory grow? See memory_trend.hpp.
 #include "soak/memory_trend.hpp"
 
+#include <malloc.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -18,6 +19,11 @@ std::size_t resident_kib() {
   std::size_t all = 0, resident = 0;
   std::ifstream("/proc/self/statm") >> all >> resident;
   return resident * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE)) / 1024;
+}
+
+std::size_t heap_kib() {
+  const auto heap = ::mallinfo2();
+  return (heap.uordblks + heap.hblkhd) / 1024;
 }
 
 double memory_trend::median_of_quarter(std::size_t quarter) const {

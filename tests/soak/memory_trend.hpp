@@ -1,4 +1,4 @@
-// Does memory grow? Samples of the resident size, and the straight line that fits them best.
+// Does memory grow? Samples of its size, and the straight line that fits them best.
 #pragma once
 #include <cstddef>
 #include <vector>
@@ -7,6 +7,8 @@ namespace understudy::soak {
 
 /// Resident memory of this process in KiB.
 std::size_t resident_kib();
+/// What of this process's heap is in use, in KiB: a leak shows here however the allocator spreads its pages.
+std::size_t heap_kib();
 
 /// Samples taken at even intervals.
 class memory_trend {

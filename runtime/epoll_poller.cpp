@@ -4,6 +4,7 @@
 #include "understudy/runtime/descriptor.hpp"
 #include "understudy/runtime/quiet_thread.hpp"
 #include "understudy/runtime/run_queue.hpp"
+#include "understudy/runtime/spin_window.hpp"
 #include "understudy/runtime/timer_queue.hpp"
 
 #include <sys/epoll.h>
@@ -174,10 +175,30 @@ class epoll_poller::loop : public std::enable_shared_from_this<loop> {
     timerfd_settime(timer_.get(), TFD_TIMER_ABSTIME, &at, nullptr);
   }
 
+  using event_buffer = std::array<epoll_event, 128>;
+
+  int look(event_buffer& into, int timeout = 0) {
+    return epoll_wait(epoll_.get(), into.data(), static_cast<int>(into.size()), timeout);
+  }
+
+  int wait(event_buffer& into) {
+    const auto began = std::chrono::steady_clock::now();
+    if (spin_.length() > duration::zero()) {
+      do {
+        if (const int count = look(into); count != 0) return count;
+        // Whoever has work for this processor goes first: it may be the very one that is waited for.
+        std::this_thread::yield();
+      } while (std::chrono::steady_clock::now() - began < spin_.length());
+    }
+    const int count = look(into, -1);
+    spin_.slept(std::chrono::steady_clock::now() - began);
+    return count;
+  }
+
   void run() {
-    std::array<epoll_event, 128> events;
+    event_buffer events;
     while (!stopping_) {
-      const int count = epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), run_actors() ? 0 : -1);
+      const int count = run_actors() ? look(events) : wait(events);
       if (actors_) actors_->woke();
       if (count < 0 && errno != EINTR) break;
       bool timers_due = false;
@@ -256,7 +277,9 @@ class epoll_poller::loop : public std::enable_shared_from_this<loop> {
   std::unordered_map<timer_id, caf::actor_addr> timer_owners_;
   time_point wake_at_ = time_point::max();
   std::thread thread_;
-  std::vector<readiness> ready_;  // of the thread alone
+  // Of the thread alone.
+  std::vector<readiness> ready_;
+  spin_window spin_;
 };
 
 epoll_poller::epoll_poller() : loop_(std::make_shared<loop>(nullptr)) { loop_->start(); }

@@ -171,8 +171,9 @@ void pool_state::on_breaker(breaker_state state, time_point now) {
   breaker_ = state;
   if (was_usable && !breaker_lets_through()) {
     const auto why = pool_breaker_opened(situation(now));
-    send_all_away(pooled_, why, now);
-    send_all_away(binds_, why, now);
+    // Nothing of what waits was sent, and nothing is given to this server again meanwhile: that uses up no attempt.
+    for (wait_queue* q : {&pooled_, &binds_})
+      for (auto at = q->begin(); at != q->end();) at = send_away(*q, at, why, false, now);
   } else if (!was_usable && breaker_lets_through()) {
     rounds_.encourage(now, world_.random, background_spread);
     bind_rounds_.encourage(now, world_.random, background_spread);

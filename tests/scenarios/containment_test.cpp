@@ -29,7 +29,8 @@ void check_failures(const background_load& load, const std::vector<errc>& kinds,
   std::uint64_t count = 0;
   for (const auto& [code, times] : load.failures()) {
     count += times;
-    BOOST_TEST((std::find(kinds.begin(), kinds.end(), code) != kinds.end()), load.example());
+    BOOST_TEST((std::find(kinds.begin(), kinds.end(), code) != kinds.end()),
+               times << " " << to_string(code) << "; the first failure of all: " << load.example());
   }
   BOOST_TEST(count <= most, count << " failures: " << load.example());
 }

@@ -109,13 +109,21 @@ sockaddr_in loopback(std::uint16_t port) {
   return address;
 }
 
+descriptor tcp_socket() { return {::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), "socket"}; }
+
 bool accepts_connections(std::uint16_t port) {
-  const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  if (fd < 0) return false;
+  const auto attempt = tcp_socket();
   const auto address = loopback(port);
-  const bool done = ::connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
-  ::close(fd);
-  return done;
+  return ::connect(attempt.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
+}
+
+/// Bound without SO_REUSEADDR, a socket keeps everybody else from the port; with it from then on, a server that sets it
+/// too may listen there.
+bool hold(const descriptor& socket, std::uint16_t port) {
+  const auto address = loopback(port);
+  const int yes = 1;
+  return ::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0 &&
+         ::setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes) == 0;
 }
 
 std::uint16_t first_outgoing_port() {
@@ -138,33 +146,13 @@ demo_folder::~demo_folder() {
   fs::remove_all(path_, nobody_is_left_to_tell);
 }
 
-loopback_port::loopback_port(std::uint16_t above) {
+loopback_port::loopback_port(std::uint16_t above) : held_(tcp_socket()) {
   const auto end = first_outgoing_port();
-  for (unsigned port = above + 1u; port < end; ++port)
-    if (hold(static_cast<std::uint16_t>(port))) return;
-  throw std::runtime_error("no free port on 127.0.0.1");
-}
-
-loopback_port::~loopback_port() {
-  if (fd_ >= 0) ::close(fd_);
-}
-
-loopback_port::loopback_port(loopback_port&& other) noexcept
-    : fd_(std::exchange(other.fd_, -1)), number_(other.number_) {}
-
-bool loopback_port::hold(std::uint16_t port) {
-  fd_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  if (fd_ < 0) throw std::runtime_error(std::string{"cannot make a socket: "} + std::strerror(errno));
-  const auto address = loopback(port);
-  const int yes = 1;
-  // Bound without the option, it is ours alone; with it from then on, a server that sets it too may listen there.
-  if (::bind(fd_, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0 &&
-      ::setsockopt(fd_, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes) == 0) {
-    number_ = port;
-    return true;
+  for (unsigned port = above + 1u; port < end; ++port) {
+    number_ = static_cast<std::uint16_t>(port);
+    if (hold(held_, number_)) return;
   }
-  ::close(std::exchange(fd_, -1));
-  return false;
+  throw std::runtime_error("no free port on 127.0.0.1");
 }
 
 demo_directory::demo_directory(fs::path folder, loopback_port port, const demo_tree& tree)

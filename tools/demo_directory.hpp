@@ -1,5 +1,7 @@
 // A throwaway directory server on loopback for the demonstration.
 #pragma once
+#include "understudy/runtime/descriptor.hpp"
+
 #include <sys/types.h>
 
 #include <cstdint>
@@ -37,15 +39,10 @@ class loopback_port {
   /// The first free one above `above` that the kernel does not give to outgoing connections. Throws std::runtime_error
   /// when there is none.
   explicit loopback_port(std::uint16_t above);
-  ~loopback_port();
-  loopback_port(loopback_port&& other) noexcept;
-  loopback_port& operator=(loopback_port&&) = delete;
   std::uint16_t number() const noexcept { return number_; }
 
  private:
-  bool hold(std::uint16_t port);
-
-  int fd_ = -1;
+  descriptor held_;
   std::uint16_t number_ = 0;
 };
 

@@ -86,7 +86,7 @@ void pool_state::after_failed_round(connection_kind kind, failure_class what, co
   // Nothing serves here: whoever waits is better off elsewhere, but never takes refused credentials there.
   auto& waiting = queue(kind);
   const auto why = pool_connect_failed(situation(now), *cause);
-  if (!refused) return send_all_away(waiting, why, now);
+  if (!refused) return send_all_away(waiting, why, true, now);
   for (auto at = waiting.begin(); at != waiting.end();) at = refuse(waiting, at, why, now);
 }
 
@@ -172,8 +172,8 @@ void pool_state::on_breaker(breaker_state state, time_point now) {
   if (was_usable && !breaker_lets_through()) {
     const auto why = pool_breaker_opened(situation(now));
     // Nothing of what waits was sent, and nothing is given to this server again meanwhile: that uses up no attempt.
-    for (wait_queue* q : {&pooled_, &binds_})
-      for (auto at = q->begin(); at != q->end();) at = send_away(*q, at, why, false, now);
+    send_all_away(pooled_, why, false, now);
+    send_all_away(binds_, why, false, now);
   } else if (!was_usable && breaker_lets_through()) {
     rounds_.encourage(now, world_.random, background_spread);
     bind_rounds_.encourage(now, world_.random, background_spread);

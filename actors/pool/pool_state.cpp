@@ -286,8 +286,8 @@ pool_state::queue_position pool_state::send_away(wait_queue& q, queue_position a
   return q.erase(at);
 }
 
-void pool_state::send_all_away(wait_queue& q, const failure_ptr& cause, time_point now) {
-  for (auto at = q.begin(); at != q.end();) at = send_away(q, at, cause, true, now);
+void pool_state::send_all_away(wait_queue& q, const failure_ptr& cause, bool counted, time_point now) {
+  for (auto at = q.begin(); at != q.end();) at = send_away(q, at, cause, counted, now);
 }
 
 pool_state::release_outcome pool_state::release(lease_id id, time_point now) {

@@ -127,7 +127,7 @@ class pool_state {
   bool ask_for_load(connection_kind kind) const;
   queue_position refuse(wait_queue& queue, queue_position at, failure_ptr why, time_point now);
   queue_position send_away(wait_queue& queue, queue_position at, failure_ptr cause, bool counted, time_point now);
-  void send_all_away(wait_queue& queue, const failure_ptr& cause, time_point now);
+  void send_all_away(wait_queue& queue, const failure_ptr& cause, bool counted, time_point now);
   failure_ptr reason_to_refuse(const asking& who, time_point now);
   bool is_first(connection_kind kind, time_point now) const;
   bool lease_may_wait(time_point now) const;

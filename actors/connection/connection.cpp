@@ -10,6 +10,9 @@ namespace {
 
 constexpr std::array<const char*, 6> phase_names{"connecting", "securing", "binding", "ready", "draining", "closed"};
 
+// Encoded requests that are worth a system call before the rest is encoded.
+constexpr std::size_t worth_sending = 4 * 1024;
+
 constexpr const char* contained = "A defect in a connection was contained; please report it with the log.";
 
 /// A turn that failed before its body began has taken nothing over: CAF would drop the promise in silence.
@@ -124,17 +127,24 @@ void connection::contain() {
 void connection::finish_turn() {
   // While answers are on their way it is needed again at once.
   if (open_.empty()) bytes_.release_empty_buffers();
+  flush_or_gather();
   watch_socket();
-  if (!flush_queued_ && bytes_.wants_flush()) {
-    flush_queued_ = true;
-    self_->send(self_, flush_atom_v);
-  }
   wake_by(outcomes_.due_at());
   if (!completed_some_) return;
   completed_some_ = false;
   if (spec_.gauge->wanted.load() && spec_.gauge->wanted.exchange(false)) {
     if (auto owner = caf::actor_cast<pool_actor>(spec_.owner)) caf::anon_send(owner, load_atom_v, spec_.id);
   }
+}
+
+/// A server with nothing to do is given the first request at once and works while the others are encoded; those leave
+/// together when the messages at hand are done, or as soon as they are many.
+void connection::flush_or_gather() {
+  if (!bytes_.wants_flush()) return;
+  if (bytes_.bytes_out() >= worth_sending || (open_.size() == 1 && !flush_queued_)) react(bytes_.flush());
+  if (flush_queued_ || !bytes_.wants_flush()) return;
+  flush_queued_ = true;
+  self_->send(self_, flush_atom_v);
 }
 
 void connection::watch_socket() {

@@ -85,6 +85,7 @@ class connection {
   void turn(Body body);
   void contain();
   void finish_turn();
+  void flush_or_gather();
   void wake_by(time_point when);
   void watch_socket();
   void forget_socket();

@@ -2,11 +2,10 @@
 #pragma once
 #include "understudy/runtime/failures.hpp"
 #include "understudy/runtime/reply_desk.hpp"
+#include "understudy/runtime/reply_waiter.hpp"
 
 #include <caf/error.hpp>
 #include <caf/type_erased_tuple.hpp>
-
-#include <condition_variable>
 
 namespace understudy {
 
@@ -47,30 +46,6 @@ class typed_question final : public question {
   time_point give_up_;
   told done_;
   std::function<void()> expire_;
-};
-
-/// One value from another thread; shared by both, as it must outlive set().
-template <class T>
-class reply_waiter {
- public:
-  void set(T value) {
-    {
-      std::lock_guard guard{mutex_};
-      value_.emplace(std::move(value));
-    }
-    arrived_.notify_one();
-  }
-  /// Nothing when none came within `timeout`.
-  std::optional<T> wait(duration timeout) {
-    std::unique_lock lock{mutex_};
-    arrived_.wait_for(lock, timeout, [this] { return value_.has_value(); });
-    return std::move(value_);
-  }
-
- private:
-  std::mutex mutex_;
-  std::condition_variable arrived_;
-  std::optional<T> value_;
 };
 
 /// How much longer than a deadline its reply_waiter stays: the answer at the deadline is somebody else's work.

@@ -36,8 +36,7 @@ failure_ptr error_in(caf::type_erased_tuple& content) {
 runtime_client::runtime_client(caf::actor_system& system, environment_ptr env, const settings& all)
     : env_(std::move(env)),
       most_requests_(static_cast<std::uint64_t>(all.limits.max_requests)),
-      desk_(make_reply_desk(system, env_)),
-      owner_(::getpid()) {
+      desk_(make_reply_desk(system, env_)) {
   configure(all);
 }
 
@@ -62,7 +61,7 @@ runtime_client::~runtime_client() {
   if (!forked()) close();
 }
 
-bool runtime_client::forked() const noexcept { return ::getpid() != owner_; }
+bool runtime_client::forked() const noexcept { return !home_.here(); }
 
 void runtime_client::connect_to(circuit_breaker_actor router, connection_manager_actor manager) {
   router_ = std::move(router);
@@ -133,7 +132,7 @@ outcome runtime_client::perform_on(route to, request_ptr what, const call_option
   };
   run_queue::run_here(env_->poller->unit(), std::cref(send));
   auto wait = deadline_after(options.timeout, live_.operation_timeout) - env_->clock->now() + waiting_grace;
-  if (auto got = reply->wait(wait)) return std::move(*got);
+  if (auto got = reply->wait(wait, lookout_)) return std::move(*got);
   return lost_answer();
 }
 
@@ -185,7 +184,7 @@ answer<lease> runtime_client::acquire(const lease_options& options, std::uint16_
       router->enqueue(caf::make_mailbox_element(desk_.actor, *id, {}, lease_atom_v, std::move(ask_for)), nullptr);
   };
   run_queue::run_here(env_->poller->unit(), std::cref(send));
-  if (auto got = reply->wait(wait)) return std::move(*got);
+  if (auto got = reply->wait(wait, lookout_)) return std::move(*got);
   return {std::nullopt, lost_answer()};
 }
 

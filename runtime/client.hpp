@@ -1,6 +1,7 @@
 // The one bridge from threads to actors: requests go out, each comes back exactly once, whatever happens in between.
 #pragma once
 #include "understudy/runtime/ask.hpp"
+#include "understudy/runtime/home_process.hpp"
 #include "understudy/runtime/lease.hpp"
 
 #include <caf/actor_cast.hpp>
@@ -50,7 +51,7 @@ class runtime_client : public std::enable_shared_from_this<runtime_client> {
     if (auto id = desk_->note(asked))
       caf::actor_cast<caf::strong_actor_ptr>(whom)->enqueue(
           caf::make_mailbox_element(desk_.actor, *id, {}, std::move(xs)...), nullptr);
-    if (auto got = reply->wait(timeout + waiting_grace)) return std::move(*got);
+    if (auto got = reply->wait(timeout + waiting_grace, lookout_)) return std::move(*got);
     return {std::nullopt, lost_answer()};
   }
 
@@ -120,8 +121,9 @@ class runtime_client : public std::enable_shared_from_this<runtime_client> {
   desk_handle desk_;
   circuit_breaker_actor router_;
   connection_manager_actor manager_;
-  int owner_;  ///< process id: a forked child has none of our threads
+  home_process home_;
   std::atomic<std::uint64_t> in_flight_{0};
+  lookout lookout_;
   std::atomic<bool> draining_{false}, router_ended_{false};
   std::atomic<wall_time::rep> last_success_{0};
   std::mutex leases_mutex_;

@@ -181,15 +181,20 @@ class epoll_poller::loop : public std::enable_shared_from_this<loop> {
     return epoll_wait(epoll_.get(), into.data(), static_cast<int>(into.size()), timeout);
   }
 
+  /// How many are ready; also returns, with none, when hosted actors have something to do.
   int wait(event_buffer& into) {
     const auto began = std::chrono::steady_clock::now();
     if (spin_.length() > duration::zero()) {
+      // Meanwhile the actors' thread counts as awake: a caller who lends his would move all they work with to another
+      // processor.
       do {
         if (const int count = look(into); count != 0) return count;
+        if (actors_ && actors_->has_work()) return 0;
         // Whoever has work for this processor goes first: it may be the very one that is waited for.
         std::this_thread::yield();
       } while (std::chrono::steady_clock::now() - began < spin_.length());
     }
+    if (actors_ && !actors_->may_sleep()) return 0;
     const int count = look(into, -1);
     spin_.slept(std::chrono::steady_clock::now() - began);
     return count;
@@ -216,7 +221,7 @@ class epoll_poller::loop : public std::enable_shared_from_this<loop> {
   }
 
   /// True when some have more to do: then sockets are only looked at, not waited for.
-  bool run_actors() { return actors_ && (actors_->run() || !actors_->may_sleep()); }
+  bool run_actors() { return actors_ && actors_->run(); }
 
   void tell_ready() {
     if (ready_.empty()) return;
@@ -279,7 +284,7 @@ class epoll_poller::loop : public std::enable_shared_from_this<loop> {
   std::thread thread_;
   // Of the thread alone.
   std::vector<readiness> ready_;
-  spin_window spin_;
+  spin_window spin_{std::chrono::microseconds{100}};
 };
 
 epoll_poller::epoll_poller() : loop_(std::make_shared<loop>(nullptr)) { loop_->start(); }

@@ -6,8 +6,6 @@
 #include "understudy/config/load.hpp"
 #include "understudy/config/settings_from.hpp"
 
-#include <unistd.h>
-
 namespace understudy {
 namespace {
 
@@ -23,8 +21,7 @@ bool same_thresholds(const monitoring_settings& a, const monitoring_settings& b)
 }  // namespace
 
 connection_manager::state::state(settings s)
-    : owner(::getpid()),
-      all_(std::make_shared<const settings>(checked(std::move(s)))),
+    : all_(std::make_shared<const settings>(checked(std::move(s)))),
       given_(all_),
       metrics_(std::make_shared<metrics_registry>()),
       limits_(thresholds_of(all_->monitoring)) {}
@@ -65,7 +62,7 @@ void connection_manager::state::set_lookups(name_lookups how) {
   lookups_ = std::move(how);
 }
 
-bool connection_manager::state::forked() const noexcept { return ::getpid() != owner; }
+bool connection_manager::state::forked() const noexcept { return !home.here(); }
 
 void connection_manager::state::check_process() const {
   if (forked()) throw_failure(forked_process());

@@ -1,6 +1,7 @@
 // What stands behind a connection_manager: its settings, the runtime while it is connected, the watch on thresholds.
 #pragma once
 #include "understudy/runtime/connection_manager.hpp"
+#include "understudy/runtime/home_process.hpp"
 #include "understudy/runtime/performance.hpp"
 #include "understudy/runtime/runtime.hpp"
 #include "understudy/runtime/threshold_watch.hpp"
@@ -61,7 +62,7 @@ struct connection_manager::state {
   bool wait_for_stop(duration span);
 
   threshold_watch watcher;
-  const int owner;  ///< process id
+  const home_process home;
 
  private:
   std::mutex lifecycle_;  ///< one start or stop at a time

@@ -147,7 +147,7 @@ void run_queue::run_turn() {
 
 bool run_queue::may_sleep() {
   sleeping_.store(true);
-  if (!has_arrived_.load() && !has_jobs_.load()) return true;
+  if (!has_work()) return true;
   sleeping_.store(false);
   return false;
 }

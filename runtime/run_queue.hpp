@@ -35,6 +35,8 @@ class run_queue final : public caf::execution_unit {
 
   /// A few turns for each actor that has something to do; true when some have again.
   bool run();
+  /// True when something has come since.
+  bool has_work() const noexcept { return has_arrived_.load() || has_jobs_.load(); }
   /// To be called before sleeping: false when something has come. Afterwards exec_later() calls `wake`.
   bool may_sleep();
   void woke() noexcept { sleeping_.store(false); }

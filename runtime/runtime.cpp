@@ -8,13 +8,13 @@
 #include "understudy/runtime/epoll_poller.hpp"
 #include "understudy/runtime/exceptions.hpp"
 #include "understudy/runtime/guest_thread.hpp"
+#include "understudy/runtime/home_process.hpp"
 #include "understudy/runtime/made_lookups.hpp"
 #include "understudy/runtime/quiet_thread.hpp"
 #include "understudy/runtime/resolver.hpp"
 #include "understudy/runtime/system_clock.hpp"
 #include "understudy/runtime/worker_threads.hpp"
 
-#include <unistd.h>
 #include <caf/actor_registry.hpp>
 #include <caf/actor_system.hpp>
 #include <caf/actor_system_config.hpp>
@@ -51,7 +51,7 @@ std::uint64_t random_seed() {
 
 /// All that a runtime holds, in the order of construction.
 struct runtime::parts {
-  int owner = ::getpid();
+  home_process home;
   settings_ptr all;
   std::unique_ptr<own_config> config;
   std::unique_ptr<caf::actor_system> own_system;
@@ -197,7 +197,7 @@ void runtime::start(runtime_options options) {
   }
 }
 
-bool runtime::owned_by_this_process() const { return parts_->owner == ::getpid(); }
+bool runtime::owned_by_this_process() const { return parts_->home.here(); }
 
 runtime::~runtime() {
   if (owned_by_this_process()) {

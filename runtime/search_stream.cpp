@@ -5,8 +5,6 @@
 #include "understudy/runtime/lease_use.hpp"
 #include "understudy/runtime/stream_inbox.hpp"
 
-#include <unistd.h>
-
 namespace understudy {
 namespace {
 
@@ -32,7 +30,7 @@ struct search_stream::state {
 
   void cancel() {
     // A forked child has none of the threads that would do it, and the search is its parent's.
-    if (const auto client = on.client(); client && client->owner_ != ::getpid()) return;
+    if (const auto client = on.client(); client && client->forked()) return;
     inbox->abort(make_failure(errc::cancelled, stage::operation, "the caller cancelled the search"));
     given_up.cancel();
     on.give_back();

@@ -1,4 +1,4 @@
-// How long a poller looks for the next event before it sleeps: as long as that has paid lately.
+// How long a thread looks for what it waits for before it sleeps: as long as that has paid lately.
 #pragma once
 #include "understudy/messages/time.hpp"
 
@@ -12,18 +12,20 @@ namespace understudy {
 /// does.
 class spin_window {
  public:
-  static constexpr duration longest = std::chrono::microseconds{100}, shortest = std::chrono::microseconds{5};
+  static constexpr duration shortest = std::chrono::microseconds{5};
+
+  explicit spin_window(duration longest, duration length = {}) noexcept : longest_(longest), length_(length) {}
 
   /// Look for so long before the next sleep; zero: sleep at once.
   duration length() const noexcept { return length_; }
   /// Nothing came within length(), and something after `waited` in all.
   void slept(duration waited) noexcept {
-    length_ = waited < longest ? std::clamp(2 * length_, 2 * shortest, longest) : length_ / 2;
+    length_ = waited < longest_ ? std::clamp(2 * length_, 2 * shortest, longest_) : length_ / 2;
     if (length_ < shortest) length_ = duration::zero();
   }
 
  private:
-  duration length_{};
+  duration longest_, length_;
 };
 
 }  // namespace understudy

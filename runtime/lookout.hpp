@@ -1,0 +1,70 @@
+// Callers who wait for answers look for a moment before they sleep.
+#pragma once
+#include "understudy/runtime/spin_window.hpp"
+
+#include <atomic>
+#include <thread>
+
+namespace understudy {
+
+/// What the callers of one runtime know of how long answers take, and how many of them look. Thread-safe.
+class lookout {
+ public:
+  /// So many look at the same time; they burn processors that nobody else wants.
+  static constexpr int most = 8;
+  /// Nobody looks for longer. Twice what eight callers wait who are woken one after the other: less, and callers who
+  /// once sleep would never be quick enough to look again.
+  static constexpr duration longest = std::chrono::microseconds{200};
+
+  /// Until `there()`: true; or until it is time to sleep: false. Gives way to other threads at least once: with many
+  /// callers the answer is there afterwards, or the poller finds several requests instead of one.
+  template <class Condition>
+  bool look(Condition there) {
+    const place mine(*this);
+    const duration patience = mine.granted() ? length() : duration::zero();
+    if (patience > duration::zero()) return look_for(patience, there);
+    std::this_thread::yield();
+    return there();
+  }
+
+  /// It was not there in time, and came after `waited` in all.
+  void slept(duration waited) noexcept {
+    spin_window window{longest, duration{length_.load(std::memory_order_relaxed)}};
+    window.slept(waited);
+    length_.store(window.length().count(), std::memory_order_relaxed);
+  }
+  duration length() const noexcept { return duration{length_.load(std::memory_order_relaxed)}; }
+
+ private:
+  // Yielding takes a lock that the scheduler needs for waking others.
+  static constexpr duration between_yields = std::chrono::microseconds{1};
+
+  template <class Condition>
+  static bool look_for(duration patience, Condition there) {
+    auto now = std::chrono::steady_clock::now();
+    for (const auto until = now + patience; now < until;) {
+      for (const auto pause = now + between_yields; now < pause; now = std::chrono::steady_clock::now())
+        if (there()) return true;
+      std::this_thread::yield();
+    }
+    return there();
+  }
+
+  class place {
+   public:
+    explicit place(lookout& of) noexcept : of_(of), granted_(of.looking_.fetch_add(1) < most) {}
+    ~place() { --of_.looking_; }
+    place(const place&) = delete;
+    place& operator=(const place&) = delete;
+    bool granted() const noexcept { return granted_; }
+
+   private:
+    lookout& of_;
+    bool granted_;
+  };
+
+  std::atomic<int> looking_{0};
+  std::atomic<duration::rep> length_{0};
+};
+
+}  // namespace understudy

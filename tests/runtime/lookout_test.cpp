@@ -1,0 +1,69 @@
+// Who waits for an answer looks for it as long as that pays, and not everybody does.
+#include "understudy/runtime/reply_waiter.hpp"
+
+#include <boost/test/unit_test.hpp>
+
+using namespace understudy;
+using namespace std::chrono_literals;
+
+namespace {
+
+void make_it_pay(lookout& it) {
+  for (int i = 0; i < 10; ++i) it.slept(20us);
+}
+
+/// How often one who looks asks, with so many looking already.
+int asked_behind(lookout& it, int others) {
+  int asked = 0;
+  if (others == 0) {
+    it.look([&] { return ++asked < 0; });
+    return asked;
+  }
+  it.look([&] {
+    asked = asked_behind(it, others - 1);
+    return true;
+  });
+  return asked;
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(a_caller_gives_way_once_and_asks_before_he_sleeps) {
+  lookout it;
+  BOOST_TEST(asked_behind(it, 0) == 1);
+  BOOST_TEST(it.look([] { return true; }));
+}
+
+BOOST_AUTO_TEST_CASE(a_caller_looks_where_answers_were_quick_until_his_time_is_over) {
+  lookout it;
+  make_it_pay(it);
+  BOOST_TEST((it.length() == lookout::longest));
+  BOOST_TEST(asked_behind(it, 0) > 1);
+  for (int i = 0; i < 10; ++i) it.slept(1ms);
+  BOOST_TEST((it.length() == duration::zero()));
+  BOOST_TEST(asked_behind(it, 0) == 1);
+}
+
+BOOST_AUTO_TEST_CASE(no_more_look_at_once_than_there_are_places) {
+  lookout it;
+  make_it_pay(it);
+  BOOST_TEST(asked_behind(it, lookout::most - 1) > 1);
+  BOOST_TEST(asked_behind(it, lookout::most) == 1);
+  BOOST_TEST(asked_behind(it, 0) > 1);
+}
+
+BOOST_AUTO_TEST_CASE(a_value_is_found_by_who_looks_and_wakes_who_sleeps) {
+  lookout it;
+  reply_waiter<int> here;
+  here.set(1);
+  BOOST_TEST(here.wait(1h, it).value_or(0) == 1);
+  reply_waiter<int> later;
+  std::thread other([&] {
+    std::this_thread::sleep_for(20ms);
+    later.set(2);
+  });
+  BOOST_TEST(later.wait(1h, it).value_or(0) == 2);
+  other.join();
+  reply_waiter<int> never;
+  BOOST_TEST(!never.wait(1ms, it));
+}

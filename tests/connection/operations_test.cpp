@@ -33,57 +33,6 @@ BOOST_FIXTURE_TEST_CASE(binds_as_the_service_and_finds_an_entry, connection_rig)
   BOOST_TEST(seen->events.back().cause == nullptr);
 }
 
-BOOST_FIXTURE_TEST_CASE(sends_what_one_turn_gathered_together_and_matches_answers_by_id, connection_rig) {
-  stub_directory directory;
-  use(directory);
-  auto one = open_ready();
-  std::vector<answer_ptr<result_ptr>> answers;
-  for (int i = 0; i < 64; ++i) answers.push_back(perform(one, find_user(i)));
-  BOOST_REQUIRE(reaches([&] { return gauge->completed == 64u; }));
-  for (std::size_t i = 0; i < answers.size(); ++i) {
-    BOOST_REQUIRE(answers[i]->ok());
-    BOOST_TEST((*answers[i]->value)->entries.front().dn ==
-               "uid=user" + std::to_string(i) + ",ou=people,dc=example,dc=com");
-  }
-  remove(one);
-}
-
-BOOST_FIXTURE_TEST_CASE(gives_an_idle_server_its_first_request_at_once_and_gathers_the_others, connection_rig) {
-  stub_directory directory;
-  use(directory);
-  auto one = open_ready();
-  std::vector<answer_ptr<result_ptr>> answers;
-  for (int i = 0; i < 4; ++i) answers.push_back(perform(one, find_user(i)));
-  // One message a step: the callers send theirs, then the connection takes the first request, then the second.
-  for (int i = 0; i < 4; ++i) scheduler.run_once();
-  scheduler.run_once();
-  BOOST_TEST(eventually([&] { return directory.count(operation::search) == 1; }));
-  scheduler.run_once();
-  BOOST_TEST(holds_for([&] { return directory.count(operation::search) == 1; }, std::chrono::milliseconds{20}));
-  BOOST_TEST(reaches([&] { return gauge->completed == 4u; }));
-  remove(one);
-}
-
-BOOST_FIXTURE_TEST_CASE(does_not_gather_more_than_is_worth_sending, connection_rig) {
-  stub_directory directory;
-  use(directory);
-  auto one = open_ready();
-  directory.disturb(operation::search, {.silent = true});
-  const auto first = perform(one, find_user());
-  BOOST_REQUIRE(reaches([&] { return directory.count(operation::search) == 1; }));
-  directory.disturb(operation::search, {});
-  search_request large;
-  large.base = std::string(5000, 'x');
-  const auto small = perform(one, find_user()), second = perform(one, make_request(large));
-  for (int i = 0; i < 2; ++i) scheduler.run_once();
-  scheduler.run_once();
-  BOOST_TEST(holds_for([&] { return directory.count(operation::search) == 1; }, std::chrono::milliseconds{20}));
-  scheduler.run_once();
-  BOOST_TEST(eventually([&] { return directory.count(operation::search) == 3; }));
-  BOOST_TEST(reaches([&] { return small->done() && second->done(); }));
-  remove(one);
-}
-
 BOOST_FIXTURE_TEST_CASE(carries_every_kind_of_operation, connection_rig) {
   stub_directory directory;
   use(directory);

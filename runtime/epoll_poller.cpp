@@ -284,7 +284,7 @@ class epoll_poller::loop : public std::enable_shared_from_this<loop> {
   std::thread thread_;
   // Of the thread alone.
   std::vector<readiness> ready_;
-  spin_window spin_{std::chrono::microseconds{100}};
+  spin_window spin_;
 };
 
 epoll_poller::epoll_poller() : loop_(std::make_shared<loop>(nullptr)) { loop_->start(); }

@@ -12,9 +12,6 @@ class lookout {
  public:
   /// So many look at the same time; they burn processors that nobody else wants.
   static constexpr int most = 8;
-  /// Nobody looks for longer. Twice what eight callers wait who are woken one after the other: less, and callers who
-  /// once sleep would never be quick enough to look again.
-  static constexpr duration longest = std::chrono::microseconds{200};
 
   /// Until `there()`: true; or until it is time to sleep: false. Gives way to other threads at least once: with many
   /// callers the answer is there afterwards, or the poller finds several requests instead of one.
@@ -29,7 +26,7 @@ class lookout {
 
   /// It was not there in time, and came after `waited` in all.
   void slept(duration waited) noexcept {
-    spin_window window{longest, duration{length_.load(std::memory_order_relaxed)}};
+    spin_window window{duration{length_.load(std::memory_order_relaxed)}};
     window.slept(waited);
     length_.store(window.length().count(), std::memory_order_relaxed);
   }

@@ -12,20 +12,22 @@ namespace understudy {
 /// does.
 class spin_window {
  public:
-  static constexpr duration shortest = std::chrono::microseconds{5};
+  /// Twice what eight blocking callers wait for answers that take no time: with less, callers who once sleep would never
+  /// be quick enough to look again.
+  static constexpr duration longest = std::chrono::microseconds{200}, shortest = std::chrono::microseconds{5};
 
-  explicit spin_window(duration longest, duration length = {}) noexcept : longest_(longest), length_(length) {}
+  explicit spin_window(duration length = {}) noexcept : length_(length) {}
 
   /// Look for so long before the next sleep; zero: sleep at once.
   duration length() const noexcept { return length_; }
   /// Nothing came within length(), and something after `waited` in all.
   void slept(duration waited) noexcept {
-    length_ = waited < longest_ ? std::clamp(2 * length_, 2 * shortest, longest_) : length_ / 2;
+    length_ = waited < longest ? std::clamp(2 * length_, 2 * shortest, longest) : length_ / 2;
     if (length_ < shortest) length_ = duration::zero();
   }
 
  private:
-  duration longest_, length_;
+  duration length_;
 };
 
 }  // namespace understudy

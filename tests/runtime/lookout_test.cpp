@@ -37,7 +37,7 @@ BOOST_AUTO_TEST_CASE(a_caller_gives_way_once_and_asks_before_he_sleeps) {
 BOOST_AUTO_TEST_CASE(a_caller_looks_where_answers_were_quick_until_his_time_is_over) {
   lookout it;
   make_it_pay(it);
-  BOOST_TEST((it.length() == lookout::longest));
+  BOOST_TEST((it.length() == spin_window::longest));
   BOOST_TEST(asked_behind(it, 0) > 1);
   for (int i = 0; i < 10; ++i) it.slept(1ms);
   BOOST_TEST((it.length() == duration::zero()));

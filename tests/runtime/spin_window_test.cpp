@@ -6,17 +6,13 @@
 using namespace understudy;
 using namespace std::chrono_literals;
 
-namespace {
-constexpr duration longest = 100us;
-}
-
 BOOST_AUTO_TEST_CASE(nothing_is_burnt_before_it_is_known_to_pay) {
-  const spin_window window{longest};
+  const spin_window window;
   BOOST_TEST((window.length() == duration::zero()));
 }
 
 BOOST_AUTO_TEST_CASE(quick_answers_widen_the_window_to_its_limit) {
-  spin_window window{longest};
+  spin_window window;
   window.slept(20us);
   BOOST_TEST((window.length() == 10us));
   for (int i = 0; i < 10; ++i) {
@@ -24,11 +20,11 @@ BOOST_AUTO_TEST_CASE(quick_answers_widen_the_window_to_its_limit) {
     window.slept(20us);
     BOOST_TEST((window.length() >= before));
   }
-  BOOST_TEST((window.length() == longest));
+  BOOST_TEST((window.length() == spin_window::longest));
 }
 
 BOOST_AUTO_TEST_CASE(slow_answers_close_it_within_a_few_sleeps) {
-  spin_window window{longest};
+  spin_window window;
   for (int i = 0; i < 10; ++i) window.slept(20us);
   int sleeps = 0;
   for (; window.length() > duration::zero(); ++sleeps) window.slept(1ms);
@@ -38,7 +34,7 @@ BOOST_AUTO_TEST_CASE(slow_answers_close_it_within_a_few_sleeps) {
 }
 
 BOOST_AUTO_TEST_CASE(answers_as_slow_as_the_limit_are_slept_for) {
-  spin_window window{longest};
-  for (int i = 0; i < 10; ++i) window.slept(longest);
+  spin_window window;
+  for (int i = 0; i < 10; ++i) window.slept(spin_window::longest);
   BOOST_TEST((window.length() == duration::zero()));
 }

@@ -18,10 +18,13 @@ class lookout {
   template <class Condition>
   bool look(Condition there) {
     const place mine(*this);
-    const duration patience = mine.granted() ? length() : duration::zero();
-    if (patience > duration::zero()) return look_for(patience, there);
-    std::this_thread::yield();
-    return there();
+    const auto until = std::chrono::steady_clock::now() + (mine.granted() ? length() : duration::zero());
+    do {
+      // Whoever has work for this processor goes first: it may be the very one that is waited for.
+      std::this_thread::yield();
+      if (there()) return true;
+    } while (std::chrono::steady_clock::now() < until);
+    return false;
   }
 
   /// It was not there in time, and came after `waited` in all.
@@ -33,20 +36,6 @@ class lookout {
   duration length() const noexcept { return duration{length_.load(std::memory_order_relaxed)}; }
 
  private:
-  // Yielding takes a lock that the scheduler needs for waking others.
-  static constexpr duration between_yields = std::chrono::microseconds{1};
-
-  template <class Condition>
-  static bool look_for(duration patience, Condition there) {
-    auto now = std::chrono::steady_clock::now();
-    for (const auto until = now + patience; now < until;) {
-      for (const auto pause = now + between_yields; now < pause; now = std::chrono::steady_clock::now())
-        if (there()) return true;
-      std::this_thread::yield();
-    }
-    return there();
-  }
-
   class place {
    public:
     explicit place(lookout& of) noexcept : of_(of), granted_(of.looking_.fetch_add(1) < most) {}

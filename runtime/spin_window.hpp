@@ -12,8 +12,8 @@ namespace understudy {
 /// does.
 class spin_window {
  public:
-  /// Twice what eight blocking callers wait for answers that take no time: with less, callers who once sleep would never
-  /// be quick enough to look again.
+  /// Twice what eight blocking callers wait for answers that take no time: with less, callers who once sleep would
+  /// never be quick enough to look again.
   static constexpr duration longest = std::chrono::microseconds{200}, shortest = std::chrono::microseconds{5};
 
   explicit spin_window(duration length = {}) noexcept : length_(length) {}

@@ -12,8 +12,6 @@ std::string big_endian(std::uint64_t value, std::size_t octets) {
   return out;
 }
 
-std::uint8_t octet(std::string_view bytes, std::size_t i) noexcept { return static_cast<std::uint8_t>(bytes[i]); }
-
 }  // namespace
 
 std::string ber_element(std::uint8_t tag, std::string_view content) {
@@ -36,37 +34,15 @@ std::string ber_integer(std::int64_t value, std::uint8_t tag) {
   return ber_element(tag, big_endian(static_cast<std::uint64_t>(value), octets));
 }
 
-std::optional<std::string_view> ber_cursor::fail() noexcept {
-  broken_ = true;
-  rest_ = {};
-  return std::nullopt;
-}
-
-std::optional<std::string_view> ber_cursor::element(std::uint8_t tag) noexcept {
-  if (rest_.size() < 2 || octet(rest_, 0) != tag) return fail();
-  std::size_t header = 2, length = octet(rest_, 1);
-  if ((length & 0x80) != 0) {
-    const std::size_t octets = length & 0x7f;
-    if (octets == 0 || octets > most_octets || rest_.size() < 2 + octets) return fail();
-    length = 0;
-    for (std::size_t i = 0; i < octets; ++i) length = length << 8 | octet(rest_, 2 + i);
-    header += octets;
-  }
-  if (length > rest_.size() - header) return fail();
-  const auto content = rest_.substr(header, length);
-  rest_.remove_prefix(header + length);
-  return content;
-}
-
 std::optional<std::int64_t> ber_cursor::integer(std::uint8_t tag) noexcept {
-  const auto content = element(tag);
-  if (!content) return std::nullopt;
-  if (content->empty() || content->size() > most_octets) {
+  std::string_view content;
+  if (!take(tag, content)) return std::nullopt;
+  if (content.empty() || content.size() > most_octets) {
     fail();
     return std::nullopt;
   }
-  std::uint64_t value = (octet(*content, 0) & 0x80) != 0 ? ~std::uint64_t{0} : 0;
-  for (std::size_t i = 0; i < content->size(); ++i) value = value << 8 | octet(*content, i);
+  std::uint64_t value = (octet(content, 0) & 0x80) != 0 ? ~std::uint64_t{0} : 0;
+  for (std::size_t i = 0; i < content.size(); ++i) value = value << 8 | octet(content, i);
   return static_cast<std::int64_t>(value);
 }
 

@@ -29,17 +29,45 @@ class ber_cursor {
  public:
   explicit ber_cursor(std::string_view bytes) noexcept : rest_(bytes) {}
 
-  /// The next element's content when its tag is `tag`. Definite lengths only.
-  std::optional<std::string_view> element(std::uint8_t tag) noexcept;
+  /// Moves the next element's content to `content` when its tag is `tag`. Definite lengths only.
+  bool take(std::uint8_t tag, std::string_view& content) noexcept {
+    if (rest_.size() < 2 || octet(rest_, 0) != tag) return fail();
+    std::size_t header = 2, length = octet(rest_, 1);
+    if ((length & 0x80) != 0) {
+      const std::size_t octets = length & 0x7f;
+      if (octets == 0 || octets > most_octets || rest_.size() < 2 + octets) return fail();
+      length = 0;
+      for (std::size_t i = 0; i < octets; ++i) length = length << 8 | octet(rest_, 2 + i);
+      header += octets;
+    }
+    if (length > rest_.size() - header) return fail();
+    content = {rest_.data() + header, length};
+    rest_.remove_prefix(header + length);
+    return true;
+  }
+  /// The same, as a value.
+  std::optional<std::string_view> element(std::uint8_t tag) noexcept {
+    std::string_view content;
+    return take(tag, content) ? std::optional{content} : std::nullopt;
+  }
   /// The next element's value when it is an integer of at most eight octets under that tag.
   std::optional<std::int64_t> integer(std::uint8_t tag = ber_tag::integer) noexcept;
   /// The tag of the next element; 0 at the end.
-  std::uint8_t peek() const noexcept { return rest_.empty() ? std::uint8_t{0} : static_cast<std::uint8_t>(rest_[0]); }
+  std::uint8_t peek() const noexcept { return rest_.empty() ? std::uint8_t{0} : octet(rest_, 0); }
   /// True when everything was read and made sense.
   bool finished() const noexcept { return !broken_ && rest_.empty(); }
 
  private:
-  std::optional<std::string_view> fail() noexcept;
+  static constexpr std::size_t most_octets = 8;
+
+  static std::uint8_t octet(std::string_view bytes, std::size_t i) noexcept {
+    return static_cast<std::uint8_t>(bytes[i]);
+  }
+  bool fail() noexcept {
+    broken_ = true;
+    rest_ = {};
+    return false;
+  }
 
   std::string_view rest_;
   bool broken_ = false;

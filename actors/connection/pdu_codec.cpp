@@ -2,14 +2,13 @@
 #include "understudy/actors/connection/pdu_codec.hpp"
 
 #include "understudy/actors/connection/pdu_framer.hpp"
+#include "understudy/messages/ber.hpp"
 
 #include <algorithm>
 
 namespace understudy {
 namespace {
 
-constexpr std::uint8_t ber_boolean = 0x01, ber_integer = 0x02, ber_octets = 0x04, ber_enumerated = 0x0a,
-                       ber_sequence = 0x30, ber_set = 0x31;
 constexpr std::uint8_t search_request_tag = 0x63, abandon_request_tag = 0x50, referral_tag = 0xa3, controls_tag = 0xa0,
                        response_name_tag = 0x8a, response_value_tag = 0x8b;
 // Filter choices (RFC 4511, 4.5.1.7).
@@ -42,13 +41,13 @@ class ber_writer {
     out_[begin - 1] = static_cast<char>(0x80 | n);
     out_.insert(begin, digits, n);
   }
-  void octets(std::string_view bytes, std::uint8_t tag = ber_octets) {
+  void octets(std::string_view bytes, std::uint8_t tag = ber_tag::octet_string) {
     const auto at = open(tag);
     out_.append(bytes);
     close(at);
   }
   /// Not negative.
-  void integer(std::int32_t value, std::uint8_t tag = ber_integer) {
+  void integer(std::int32_t value, std::uint8_t tag = ber_tag::integer) {
     const auto at = open(tag);
     int shift = 24;
     // The shortest form whose first bit is 0.
@@ -56,7 +55,7 @@ class ber_writer {
     for (; shift >= 0; shift -= 8) out_.push_back(static_cast<char>(value >> shift));
     close(at);
   }
-  void boolean(bool value) { octets(std::string_view{value ? "\xff" : "\0", 1}, ber_boolean); }
+  void boolean(bool value) { octets(std::string_view{value ? "\xff" : "\0", 1}, ber_tag::boolean); }
   void raw(char byte) { out_.push_back(byte); }
 
  private:
@@ -145,7 +144,7 @@ class filter_encoder {
     if (tag == 0 || has_star) return false;
     const auto at = out_.open(tag);
     out_.octets(attribute);
-    if (!assertion(value, ber_octets)) return false;
+    if (!assertion(value, ber_tag::octet_string)) return false;
     out_.close(at);
     return true;
   }
@@ -153,7 +152,7 @@ class filter_encoder {
   bool substrings(std::string_view attribute, std::string_view value) {
     const auto at = out_.open(filter_substrings);
     out_.octets(attribute);
-    const auto list = out_.open(ber_sequence);
+    const auto list = out_.open(ber_tag::sequence);
     for (std::size_t begin = 0;;) {
       const auto star = value.find('*', begin);
       const bool first = begin == 0, last = star == std::string_view::npos;
@@ -196,112 +195,94 @@ class filter_encoder {
   ber_writer& out_;
 };
 
-/// Elements of BER one after the other; definite lengths only (RFC 4511, 5.1).
-class ber_reader {
- public:
-  explicit ber_reader(std::string_view bytes) : left_(bytes) {}
-  bool empty() const noexcept { return left_.empty(); }
-  bool next_is(std::uint8_t tag) const noexcept { return !empty() && static_cast<std::uint8_t>(left_[0]) == tag; }
+bool take_text(ber_cursor& from, std::string& into, std::uint8_t tag = ber_tag::octet_string) {
+  std::string_view bytes;
+  if (!from.take(tag, bytes)) return false;
+  into = bytes;
+  return true;
+}
 
-  /// The contents of the next element; false when it has another tag or is not whole.
-  bool take(std::uint8_t tag, std::string_view& contents) {
-    if (left_.size() < 2 || !next_is(tag)) return false;
-    std::size_t size = static_cast<std::uint8_t>(left_[1]), header = 2;
-    if (size >= 0x80) {
-      const std::size_t digits = size & 0x7f;
-      if (digits == 0 || digits > 4 || left_.size() < header + digits) return false;
-      size = 0;
-      for (; header < 2 + digits; ++header) size = size << 8 | static_cast<std::uint8_t>(left_[header]);
-    }
-    if (left_.size() - header < size) return false;
-    contents = left_.substr(header, size);
-    left_.remove_prefix(header + size);
-    return true;
-  }
-  bool take_text(std::string& into, std::uint8_t tag = ber_octets) {
-    std::string_view bytes;
-    if (!take(tag, bytes)) return false;
-    into = bytes;
-    return true;
-  }
-  /// A result code: not negative, at most four bytes.
-  bool take_code(int& into) {
-    std::string_view bytes;
-    if (!take(ber_enumerated, bytes) || bytes.empty() || bytes.size() > 4 || (bytes[0] & '\x80') != 0) return false;
-    into = 0;
-    for (const char c : bytes) into = into << 8 | static_cast<std::uint8_t>(c);
-    return true;
-  }
-  /// How many elements with that tag follow.
-  std::size_t count(std::uint8_t tag) const {
-    ber_reader rest = *this;
-    std::string_view skipped;
-    std::size_t n = 0;
-    while (rest.take(tag, skipped)) ++n;
-    return n;
-  }
+/// A result code: not negative, at most four bytes.
+bool take_code(ber_cursor& from, int& into) {
+  std::string_view bytes;
+  if (!from.take(ber_tag::enumerated, bytes) || bytes.empty() || bytes.size() > 4 || (bytes[0] & '\x80') != 0)
+    return false;
+  into = 0;
+  for (const char c : bytes) into = into << 8 | static_cast<std::uint8_t>(c);
+  return true;
+}
 
- private:
-  std::string_view left_;
-};
+/// How many elements with that tag follow.
+std::size_t count(ber_cursor from, std::uint8_t tag) {
+  std::size_t n = 0;
+  for (std::string_view skipped; from.take(tag, skipped);) ++n;
+  return n;
+}
 
 /// The contents of the operation, and what follows it in the message.
 struct message_parts {
   std::string_view body, controls;
-  bool has_controls = false;
 };
 
 bool open_message(std::string_view pdu, std::uint8_t op, message_parts& parts) {
   std::string_view message, id;
-  ber_reader whole{pdu};
-  if (!whole.take(ber_sequence, message)) return false;
-  ber_reader envelope{message};
-  if (!envelope.take(ber_integer, id) || !envelope.take(op, parts.body)) return false;
-  parts.has_controls = envelope.next_is(controls_tag);
-  return parts.has_controls ? envelope.take(controls_tag, parts.controls) : true;
+  ber_cursor whole{pdu};
+  if (!whole.take(ber_tag::sequence, message)) return false;
+  ber_cursor envelope{message};
+  if (!envelope.take(ber_tag::integer, id) || !envelope.take(op, parts.body)) return false;
+  return envelope.peek() != controls_tag || envelope.take(controls_tag, parts.controls);
 }
 
 bool decode_texts(std::string_view bytes, std::vector<std::string>& into) {
-  ber_reader list{bytes};
-  into.reserve(list.count(ber_octets));
-  while (!list.empty())
-    if (!list.take_text(into.emplace_back())) return false;
+  ber_cursor list{bytes};
+  into.reserve(count(list, ber_tag::octet_string));
+  while (!list.finished())
+    if (!take_text(list, into.emplace_back())) return false;
   return true;
 }
 
 bool decode_attribute(std::string_view bytes, attribute& into) {
-  ber_reader parts{bytes};
+  ber_cursor parts{bytes};
   std::string_view values;
-  return parts.take_text(into.name) && parts.take(ber_set, values) && parts.empty() &&
+  return take_text(parts, into.name) && parts.take(ber_tag::set, values) && parts.finished() &&
          decode_texts(values, into.values);
 }
 
 bool decode_control(std::string_view bytes, control& into) {
-  ber_reader parts{bytes};
+  ber_cursor parts{bytes};
   std::string_view flag;
-  if (!parts.take_text(into.oid)) return false;
-  if (parts.next_is(ber_boolean)) {
-    if (!parts.take(ber_boolean, flag) || flag.size() != 1) return false;
+  if (!take_text(parts, into.oid)) return false;
+  if (parts.peek() == ber_tag::boolean) {
+    if (!parts.take(ber_tag::boolean, flag) || flag.size() != 1) return false;
     into.critical = flag[0] != 0;
   }
-  if (parts.next_is(ber_octets) && !parts.take_text(into.value.emplace())) return false;
-  return parts.empty();
+  if (parts.peek() == ber_tag::octet_string && !take_text(parts, into.value.emplace())) return false;
+  return parts.finished();
 }
 
 bool decode_controls(std::string_view bytes, std::vector<control>& into) {
   std::string_view one;
-  ber_reader controls{bytes};
-  while (controls.take(ber_sequence, one))
-    if (!decode_control(one, into.emplace_back())) return false;
-  return controls.empty();
+  ber_cursor controls{bytes};
+  while (!controls.finished())
+    if (!controls.take(ber_tag::sequence, one) || !decode_control(one, into.emplace_back())) return false;
+  return true;
 }
 
 /// The components of LDAPResult (RFC 4511, 4.1.9); what an operation adds to them is left in `parts`.
-bool decode_ldap_result(ber_reader& parts, result& into) {
+bool decode_ldap_result(ber_cursor& parts, result& into) {
   std::string_view list;
-  if (!parts.take_code(into.code) || !parts.take_text(into.matched_dn) || !parts.take_text(into.diagnostic))
+  if (!take_code(parts, into.code) || !take_text(parts, into.matched_dn) || !take_text(parts, into.diagnostic))
     return false;
-  return !parts.next_is(referral_tag) || (parts.take(referral_tag, list) && decode_texts(list, into.referrals));
+  return parts.peek() != referral_tag || (parts.take(referral_tag, list) && decode_texts(list, into.referrals));
+}
+
+/// An answer that begins with an LDAPResult; `rest` reads what its operation adds to that.
+template <class Rest>
+bool decode_answer(std::string_view pdu, std::uint8_t op, result& into, Rest rest) {
+  message_parts message;
+  if (!open_message(pdu, op, message)) return false;
+  ber_cursor parts{message.body};
+  return decode_ldap_result(parts, into) && rest(parts) && decode_controls(message.controls, into.controls);
 }
 
 }  // namespace
@@ -309,12 +290,12 @@ bool decode_ldap_result(ber_reader& parts, result& into) {
 bool encode_search(std::int32_t id, const search_request& what, std::string& out) {
   const auto before = out.size();
   ber_writer to{out};
-  const auto message = to.open(ber_sequence);
+  const auto message = to.open(ber_tag::sequence);
   to.integer(id);
   const auto body = to.open(search_request_tag);
   to.octets(what.base);
-  to.integer(static_cast<int>(what.scope), ber_enumerated);
-  to.integer(static_cast<int>(what.deref), ber_enumerated);
+  to.integer(static_cast<int>(what.scope), ber_tag::enumerated);
+  to.integer(static_cast<int>(what.deref), ber_tag::enumerated);
   to.integer(std::max(what.size_limit, 0));
   to.integer(std::max(what.time_limit, 0));
   to.boolean(what.types_only);
@@ -322,7 +303,7 @@ bool encode_search(std::int32_t id, const search_request& what, std::string& out
     out.resize(before);
     return false;
   }
-  const auto list = to.open(ber_sequence);
+  const auto list = to.open(ber_tag::sequence);
   for (const auto& name : what.attributes) to.octets(name);
   to.close(list);
   to.close(body);
@@ -332,7 +313,7 @@ bool encode_search(std::int32_t id, const search_request& what, std::string& out
 
 void encode_abandon(std::int32_t id, std::int32_t abandoned, std::string& out) {
   ber_writer to{out};
-  const auto message = to.open(ber_sequence);
+  const auto message = to.open(ber_tag::sequence);
   to.integer(id);
   to.integer(abandoned, abandon_request_tag);
   to.close(message);
@@ -342,14 +323,15 @@ bool decode_search_entry(std::string_view pdu, result& into) {
   message_parts message;
   std::string_view list, one;
   if (!open_message(pdu, pdu_op::search_entry, message)) return false;
-  ber_reader parts{message.body};
+  ber_cursor parts{message.body};
   auto& made = into.entries.emplace_back();
-  if (!parts.take_text(made.dn) || !parts.take(ber_sequence, list) || !parts.empty()) return false;
-  ber_reader attributes{list};
-  made.attributes.reserve(attributes.count(ber_sequence));
-  while (attributes.take(ber_sequence, one))
-    if (!decode_attribute(one, made.attributes.emplace_back())) return false;
-  return attributes.empty();
+  if (!take_text(parts, made.dn) || !parts.take(ber_tag::sequence, list) || !parts.finished()) return false;
+  ber_cursor attributes{list};
+  made.attributes.reserve(count(attributes, ber_tag::sequence));
+  while (!attributes.finished())
+    if (!attributes.take(ber_tag::sequence, one) || !decode_attribute(one, made.attributes.emplace_back()))
+      return false;
+  return true;
 }
 
 bool decode_search_reference(std::string_view pdu, result& into) {
@@ -360,24 +342,14 @@ bool decode_search_reference(std::string_view pdu, result& into) {
 }
 
 bool decode_result(std::string_view pdu, std::uint8_t op, result& into) {
-  message_parts message;
-  if (!open_message(pdu, op, message)) return false;
-  ber_reader parts{message.body};
-  return decode_ldap_result(parts, into) && decode_controls(message.controls, into.controls);
+  return decode_answer(pdu, op, into, [](ber_cursor&) { return true; });
 }
 
 bool decode_extended(std::string_view pdu, result& into) {
-  message_parts message;
-  std::string_view value;
-  if (!open_message(pdu, pdu_op::extended_response, message)) return false;
-  ber_reader parts{message.body};
-  if (!decode_ldap_result(parts, into)) return false;
-  if (parts.next_is(response_name_tag) && !parts.take_text(into.response_oid, response_name_tag)) return false;
-  if (parts.next_is(response_value_tag)) {
-    if (!parts.take(response_value_tag, value)) return false;
-    into.response_value = std::string{value};
-  }
-  return decode_controls(message.controls, into.controls);
+  return decode_answer(pdu, pdu_op::extended_response, into, [&](ber_cursor& more) {
+    if (more.peek() == response_name_tag && !take_text(more, into.response_oid, response_name_tag)) return false;
+    return more.peek() != response_value_tag || take_text(more, into.response_value.emplace(), response_value_tag);
+  });
 }
 
 }  // namespace understudy

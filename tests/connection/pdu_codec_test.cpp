@@ -3,6 +3,7 @@
 #include "support/ber.hpp"
 #include "support/ldap_wire.hpp"
 #include "support/print.hpp"
+#include "support/property.hpp"
 #include "understudy/actors/connection/session.hpp"
 
 #include <sys/socket.h>
@@ -247,4 +248,38 @@ BOOST_AUTO_TEST_CASE(no_half_of_an_answer_is_taken_for_one) {
   BOOST_TEST(!decode_result(message(0x65, ber_number(ber_tag::enumerated, -1) + octets("") + octets("")), 0x65, found));
   BOOST_TEST(!decode_result(message(0x65, ber_number(ber_tag::enumerated, 0) + octets("")), 0x65, found));
   BOOST_TEST(!decode_search_entry(done, found));
+}
+
+BOOST_AUTO_TEST_CASE(every_entry_arrives_as_it_was_sent_and_nonsense_is_read_within_its_bounds) {
+  check_property("entries", {1000, 20}, [] {
+    const auto text = rc::gen::container<std::string>(any(rc::gen::arbitrary<char>()));
+    const auto values = *list_of(rc::gen::pair(text, rc::gen::container<std::vector<std::string>>(text)));
+    std::string attributes;
+    for (const auto& [name, all] : values) {
+      std::string set;
+      for (const auto& one : all) set += octets(one);
+      attributes += ber(ber_tag::sequence, octets(name) + ber(ber_tag::set, set));
+    }
+    const auto dn = *text;
+    const auto pdu = message(0x64, octets(dn) + ber(ber_tag::sequence, attributes));
+    result found;
+    must(decode_search_entry(pdu, found) && found.entries.size() == 1, "an entry is decoded");
+    must(found.entries[0].dn == dn && found.entries[0].attributes.size() == values.size(), "nothing is lost");
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      const auto& got = found.entries[0].attributes[i];
+      must(got.name == values[i].first && got.values == values[i].second, "attributes are as they were sent");
+    }
+    // On the heap and exactly as long, so that an instrumented build sees a byte too many.
+    const auto copy = std::make_unique<char[]>(pdu.size());
+    std::copy(pdu.begin(), pdu.end(), copy.get());
+    for (const auto& [at, byte] :
+         *list_of(rc::gen::pair(rc::gen::arbitrary<std::uint16_t>(), rc::gen::arbitrary<char>())))
+      copy[at % pdu.size()] = byte;
+    const std::string_view nonsense{copy.get(), pdu.size()};
+    result any_result;
+    decode_search_entry(nonsense, any_result);
+    decode_result(nonsense, 0x65, any_result);
+    decode_search_reference(nonsense, any_result);
+    decode_extended(nonsense, any_result);
+  });
 }

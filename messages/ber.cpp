@@ -4,7 +4,7 @@
 namespace understudy {
 namespace {
 
-constexpr std::size_t most_octets = 8;
+constexpr auto most_octets = ber_cursor::most_octets;
 
 std::string big_endian(std::uint64_t value, std::size_t octets) {
   std::string out(octets, '\0');

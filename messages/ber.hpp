@@ -27,6 +27,9 @@ std::string ber_integer(std::int64_t value, std::uint8_t tag = ber_tag::integer)
 /// then on everything is. The bytes must outlive it and what it returned.
 class ber_cursor {
  public:
+  /// Of a length, and of an integer.
+  static constexpr std::size_t most_octets = 8;
+
   explicit ber_cursor(std::string_view bytes) noexcept : rest_(bytes) {}
 
   /// Moves the next element's content to `content` when its tag is `tag`. Definite lengths only.
@@ -58,8 +61,6 @@ class ber_cursor {
   bool finished() const noexcept { return !broken_ && rest_.empty(); }
 
  private:
-  static constexpr std::size_t most_octets = 8;
-
   static std::uint8_t octet(std::string_view bytes, std::size_t i) noexcept {
     return static_cast<std::uint8_t>(bytes[i]);
   }

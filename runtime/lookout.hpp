@@ -29,7 +29,7 @@ class lookout {
 
   /// It was not there in time, and came after `waited` in all.
   void slept(duration waited) noexcept {
-    spin_window window{duration{length_.load(std::memory_order_relaxed)}};
+    spin_window window{length()};
     window.slept(waited);
     length_.store(window.length().count(), std::memory_order_relaxed);
   }

@@ -17,14 +17,12 @@ class reply_waiter {
       std::lock_guard guard{mutex_};
       value_.emplace(std::move(value));
       there_.store(true, std::memory_order_release);
-      if (!asleep_) return;
     }
     arrived_.notify_one();
   }
   /// Nothing when none came within `timeout`.
   std::optional<T> wait(duration timeout) {
     std::unique_lock lock{mutex_};
-    asleep_ = true;
     arrived_.wait_for(lock, timeout, [this] { return value_.has_value(); });
     return std::move(value_);
   }
@@ -40,7 +38,6 @@ class reply_waiter {
  private:
   std::mutex mutex_;
   std::condition_variable arrived_;
-  bool asleep_ = false;
   std::optional<T> value_;
   std::atomic<bool> there_{false};
 };

@@ -278,7 +278,7 @@ bool decode_ldap_result(ber_cursor& parts, result& into) {
 
 /// An answer that begins with an LDAPResult; `rest` reads what its operation adds to that.
 template <class Rest>
-bool decode_answer(std::string_view pdu, std::uint8_t op, result& into, Rest rest) {
+bool decode_with_result(std::string_view pdu, std::uint8_t op, result& into, Rest rest) {
   message_parts message;
   if (!open_message(pdu, op, message)) return false;
   ber_cursor parts{message.body};
@@ -342,11 +342,11 @@ bool decode_search_reference(std::string_view pdu, result& into) {
 }
 
 bool decode_result(std::string_view pdu, std::uint8_t op, result& into) {
-  return decode_answer(pdu, op, into, [](ber_cursor&) { return true; });
+  return decode_with_result(pdu, op, into, [](ber_cursor&) { return true; });
 }
 
 bool decode_extended(std::string_view pdu, result& into) {
-  return decode_answer(pdu, pdu_op::extended_response, into, [&](ber_cursor& more) {
+  return decode_with_result(pdu, pdu_op::extended_response, into, [&](ber_cursor& more) {
     if (more.peek() == response_name_tag && !take_text(more, into.response_oid, response_name_tag)) return false;
     return more.peek() != response_value_tag || take_text(more, into.response_value.emplace(), response_value_tag);
   });

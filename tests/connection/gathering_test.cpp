@@ -42,10 +42,9 @@ BOOST_FIXTURE_TEST_CASE(does_not_gather_more_than_is_worth_sending, connection_r
   stub_directory directory;
   use(directory);
   auto one = open_ready();
-  directory.disturb(operation::search, {.silent = true});
+  directory.disturb(operation::search, {.silent = true}, 1);
   const auto first = perform(one, find_user());
   BOOST_REQUIRE(reaches([&] { return directory.count(operation::search) == 1; }));
-  directory.disturb(operation::search, {});
   search_request large;
   large.base = std::string(5000, 'x');
   const auto small = perform(one, find_user()), second = perform(one, make_request(large));

@@ -224,7 +224,11 @@ void stub_directory::admit(int fd) {
     std::lock_guard lock(guard_);
     if (arrivals_.size() < most_requests) arrivals_.push_back(std::chrono::steady_clock::now());
   }
-  if (reset_newcomers_) return close_with_reset(fd);
+  if (most_connections_ && connections_.size() >= *most_connections_) {
+    if (beyond_ == ending::reset) return close_with_reset(fd);
+    ::close(fd);
+    return;
+  }
   stub_connection::host& self = *this;
   const auto connection = std::make_shared<stub_connection>(loop_, self, fd, number);
   connections_[number] = connection;
@@ -275,7 +279,16 @@ void stub_directory::ignore_connects() {
   loop_.run([this] { listener_->ignore(); });
 }
 
-void stub_directory::reset_newcomers(bool on) { reset_newcomers_ = on; }
+void stub_directory::limit_connections(std::optional<std::size_t> most, ending how) {
+  loop_.run([&] {
+    most_connections_ = most;
+    beyond_ = how;
+  });
+}
+
+void stub_directory::reset_newcomers(bool on) {
+  limit_connections(on ? std::optional<std::size_t>{0} : std::nullopt, ending::reset);
+}
 
 void stub_directory::go_dark() {
   for_each([](stub_connection& c) { c.go_dark(); });

@@ -81,6 +81,9 @@ class stub_directory : private stub_connection::host {
   void resume();
   /// Connects are not answered any more (full backlog), open connections go on. start() ends that.
   void ignore_connects();
+  /// Newcomers beyond `most` open connections are accepted and ended at once, before anything is read: as by a server
+  /// out of descriptors, or, with 0, a balancer without backends. Empty: everybody stays.
+  void limit_connections(std::optional<std::size_t> most, ending how = ending::close);
   /// New connections are reset as soon as they are accepted.
   void reset_newcomers(bool on);
   /// What clients send on the connections that are open now is lost in the kernel, unacknowledged, ends too: as behind
@@ -140,10 +143,11 @@ class stub_directory : private stub_connection::host {
   std::string plain_;
 
   std::atomic<std::uint64_t> accepted_{0}, open_{0}, most_open_{0}, protocol_errors_{0};
-  std::atomic<bool> reset_newcomers_{false};
   const bool ldaps_;
   event_loop loop_;
   // On the loop's thread:
+  std::optional<std::size_t> most_connections_;
+  ending beyond_ = ending::close;
   std::map<std::uint64_t, std::shared_ptr<stub_connection>> connections_;
   std::unique_ptr<tcp_listener> listener_;
 };

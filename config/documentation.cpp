@@ -96,7 +96,11 @@ ca_cert_path = "/etc/ssl/certs/ldap-ca.pem"
   which signs only your directory servers.
 
 The addresses of a server's name are looked up for every new connection (an answer serves for 5 s; the old one serves on
-when a look-up fails), and every address is tried. Connections move to a changed address as they age (`pool.max_lifetime`).
+when a look-up fails), and every address is tried (RFC 8305): IPv6 and IPv4 take turns, the next address is dialled 250 ms
+after the one before, at once when that has failed, and the first that takes the connection counts; the others are closed
+at once. If it then says nothing for `breaker.suspect_after` (StartTLS, TLS, the answer to the bind), the next address has
+its turn, while there is one. All of that is one connection to `max_connecting` and `max_connections`, although up to four
+sockets are dialled side by side for a moment. Connections move to a changed address as they age (`pool.max_lifetime`).
 
 ## Changing settings while running
 

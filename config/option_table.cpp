@@ -173,7 +173,7 @@ std::vector<option> pool_options() {
   return {
       count(s, "min_connections", POOL(min_connections), 0, 100000, "Connections kept open to a server."),
       count(s, "max_connections", POOL(max_connections), 1, 100000,
-            "Sockets to a server at most, of every kind: probes, binds, connecting ones too."),
+            "Connections to a server at most, of every kind: probes, binds, connecting ones too."),
       span(s, "timeout", POOL(timeout), tick, day, "Longest wait for a connection."),
       span(s, "max_idle_time", POOL(max_idle_time), tick, 30 * day,
            "A connection above the minimum that idled this long is closed."),
@@ -187,7 +187,8 @@ std::vector<option> pool_options() {
       count(s, "max_in_flight", POOL(max_in_flight), 1, 10000, "Operations at once on one shared connection."),
       count(s, "max_waiters", POOL(max_waiters), 0, many,
             "Requests that may wait for a connection; more are refused at once."),
-      count(s, "max_connecting", POOL(max_connecting), 1, 1000, "Connections being opened at once."),
+      count(s, "max_connecting", POOL(max_connecting), 1, 1000,
+            "Connections being opened at once; each may try up to 4 addresses of its server side by side."),
       span(s, "leak_threshold", POOL(leak_threshold), 0, 30 * day,
            "A connection held longer is reported with its holder; 0: never."),
       count(s, "bind_connections", POOL(bind_connections), 1, 10000,

@@ -35,12 +35,12 @@ connection::connection(self_pointer self, connection_spec spec, std::shared_ptr<
       env_(*context_.env),
       all_(*context_.all),
       now_(env_.clock->now()),
-      plan_(context_.name, now_, context_.server.timeout),
+      attempt_(context_.name, now_, context_.server.timeout, all_.breaker.suspect_after),
       bytes_(static_cast<std::size_t>(all_.limits.max_pdu_bytes)),
       ldap_(bytes_),
       outcomes_(context_.id),
       random_(make_random(env_.seed ^ spec_.id)),
-      setup_deadline_(plan_.deadline()) {
+      setup_deadline_(attempt_.deadline()) {
   timer_ = env_.poller->add_timer(self_->address());
 }
 
@@ -244,7 +244,7 @@ void connection::finish_check(table::item done, failure_ptr why) {
   report.ok = why == nullptr;
   report.took = now_ - done.started;
   report.error = std::move(why);
-  if (spec_.kind == connection_kind::probe) report.steps = plan_.steps();
+  if (spec_.kind == connection_kind::probe) report.steps = attempt_.steps();
   if (done.what) report.steps.push_back({stage::operation, report.took, report.ok});
   done.ticket.report.deliver(std::move(report));
 }
@@ -254,13 +254,13 @@ connection_snapshot connection::snapshot() const {
   s.id = spec_.id;
   s.kind = spec_.kind;
   s.state = phase_names[static_cast<std::size_t>(phase_)];
-  s.peer = plan_.address();
+  s.peer = attempt_.address();
   s.encryption = bytes_.is_open() ? bytes_.encryption() : "none";
   s.auth_method = auth_method_;
   s.in_flight = static_cast<std::uint32_t>(open_.size() + held_.size());
   s.completed = completed_;
-  s.connect_time = plan_.took();
-  s.steps = plan_.steps();
+  s.connect_time = attempt_.took();
+  s.steps = attempt_.steps();
   return s;
 }
 

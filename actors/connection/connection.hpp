@@ -1,6 +1,6 @@
 // The life of one connection behind its actor: what the messages mean.
 #pragma once
-#include "understudy/actors/connection/dial_plan.hpp"
+#include "understudy/actors/connection/connect_attempt.hpp"
 #include "understudy/actors/connection/endpoint.hpp"
 #include "understudy/actors/connection/in_flight.hpp"
 #include "understudy/actors/connection/outcome_batch.hpp"
@@ -80,6 +80,13 @@ class connection {
     time_point due{};
   };
 
+  /// A socket on its way to one of the addresses.
+  struct dialled_socket {
+    std::size_t number = 0;  ///< the attempt's
+    int fd = -1;
+    poller_port::io_id io = 0;
+  };
+
   // connection.cpp: handlers, and the end of each turn
   template <class Body>
   void turn(Body body);
@@ -102,7 +109,9 @@ class connection {
   // connection_setup.cpp: from the name look-up to ready
   void start();
   void on_resolved(std::uint64_t number, resolution found);
-  void try_next_address();
+  void dial();
+  void on_dialled(std::uint64_t io);
+  void hang_up(std::optional<std::size_t> number = {});
   void address_failed(failure why);
   void reached_peer();
   void request_start_tls();
@@ -110,10 +119,11 @@ class connection {
   void shake_hands();
   void secured();
   void authenticate();
-  void on_credential(const credential& given);
+  void on_credential(const credential& given, poller_port::io_id socket);
   void bind_as(const credential& given);
   void bind_answered(const result& answer);
   void pass_verdict(credential_verdict::kind what, failure_ptr cause);
+  void pass_verdict(std::uint64_t version, credential_verdict::kind what, failure_ptr cause);
   void become_ready();
   void check_setup_deadline();
   failure setup_failure(errc code, stage where, std::string message) const;
@@ -189,7 +199,8 @@ class connection {
   time_point now_{};
 
   phase phase_ = phase::connecting;
-  dial_plan plan_;
+  connect_attempt attempt_;
+  std::vector<dialled_socket> dialled_;
   transport bytes_;
   session ldap_;
   table open_;
@@ -214,7 +225,7 @@ class connection {
   std::optional<std::uint64_t> credential_version_;  // to be judged
   std::uint64_t secret_number_ = 0;                  // which one of the service's it binds with
   std::string auth_method_ = "anonymous";
-  bool credential_asked_ = false;
+  int credentials_asked_ = 0;  // and not answered yet
   bool was_ready_ = false;
   bool said_goodbye_ = false;  // the server announced that it will close (RFC 4511, 4.4.1)
   bool removed_ = false;

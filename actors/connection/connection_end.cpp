@@ -315,6 +315,7 @@ void connection::end(failure_ptr cause, bool harmless) {
   for (const int id : open_.ids()) lost.push_back(open_.take(id));
   ldap_.close(!lost_connection);
   if (!lost_connection) bytes_.flush();
+  hang_up();
   forget_socket();
   bytes_.close();
   log(was_ready_ && lost_connection && !harmless ? log_level::warning : log_level::debug, "closed", cause);
@@ -341,7 +342,7 @@ void connection::close_when_empty() {
 
 /// A credential that was asked for is waited for, so that its verdict is not left out.
 void connection::quit_if_done() {
-  if (!removed_ || credential_asked_) return;
+  if (!removed_ || credentials_asked_ != 0) return;
   // CAF forgets who watches an actor only when that ends: a pool outlives its connections by far.
   if (spec_.owner) self_->demonitor(spec_.owner);
   self_->quit();

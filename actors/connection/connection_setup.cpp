@@ -7,6 +7,7 @@
 #include <caf/send.hpp>
 
 #include <unistd.h>
+#include <algorithm>
 
 namespace understudy {
 namespace {
@@ -29,13 +30,13 @@ failure connection::setup_failure(errc code, stage where, std::string message) c
 void connection::start() {
   endpoint_ = endpoint_of(context_.server);
   if (!endpoint_) {
-    plan_.failed(setup_failure(errc::invalid_config, stage::resolve, "the URI cannot be understood"));
-    return end(plan_.verdict());
+    attempt_.failed(setup_failure(errc::invalid_config, stage::resolve, "the URI cannot be understood"));
+    return end(attempt_.verdict());
   }
-  wake_by(plan_.deadline());
-  plan_.begin(stage::resolve, now_);
+  wake_by(attempt_.deadline());
+  attempt_.begin(stage::resolve, now_);
   if (!endpoint_->is_local()) {
-    return env_.resolver->resolve(endpoint_->host, endpoint_->port, plan_.deadline(), self_->address(), spec_.id);
+    return env_.resolver->resolve(endpoint_->host, endpoint_->port, attempt_.deadline(), self_->address(), spec_.id);
   }
   resolution found;
   found.addresses.push_back(local_address(endpoint_->path));
@@ -43,44 +44,81 @@ void connection::start() {
 }
 
 void connection::on_resolved(std::uint64_t number, resolution found) {
-  if (number != spec_.id || phase_ != phase::connecting || plan_.step() != stage::resolve) return;
+  if (number != spec_.id || phase_ != phase::connecting || attempt_.step() != stage::resolve) return;
   if (found.error || found.addresses.empty()) {
-    plan_.finish(false, now_);
+    attempt_.finish(false, now_);
     failure why = found.error ? *found.error : failure{};
     if (!found.error) why = setup_failure(errc::connection_failed, stage::resolve, "the name has no address");
-    plan_.failed(why);
-    return end(plan_.verdict());
+    attempt_.failed(why);
+    return end(attempt_.verdict());
   }
-  plan_.set_addresses(std::move(found.addresses));
-  try_next_address();
+  attempt_.set_addresses(std::move(found.addresses));
+  attempt_.begin(stage::connect, now_);
+  dial();
 }
 
-void connection::try_next_address() {
-  phase_ = phase::connecting;
-  while (const auto* to = plan_.next(now_)) {
-    plan_.begin(stage::connect, now_);
-    const auto opened = to->bytes.empty() ? opened_socket{-1, ENAMETOOLONG} : open_socket(*to);
-    if (opened.fd >= 0) {
-      bytes_.open(opened.fd);
-      io_ = env_.poller->add(opened.fd, self_->address());
-      return wake_by(plan_.address_deadline());
+/// Dials whatever is due, each address on a socket of its own; whichever is reached first becomes the connection.
+void connection::dial() {
+  while (const auto order = attempt_.next(now_)) {
+    if (order->in_place_of) hang_up(*order->in_place_of);
+    const auto opened = order->to->bytes.empty() ? opened_socket{-1, ENAMETOOLONG} : open_socket(*order->to);
+    if (opened.fd < 0) {
+      attempt_.dial_failed(order->number,
+                           setup_failure(errc::connection_failed, stage::connect, errno_text(opened.error)));
+      continue;
     }
-    plan_.finish(false, now_);
-    plan_.failed(setup_failure(errc::connection_failed, stage::connect, errno_text(opened.error)));
+    const auto io = env_.poller->add(opened.fd, self_->address());
+    dialled_.push_back({order->number, opened.fd, io});
+    env_.poller->arm(io, transport::writable);
   }
-  end(plan_.verdict());
+  if (!attempt_.exhausted(now_)) return wake_by(attempt_.due_at());
+  attempt_.finish(false, now_);
+  end(attempt_.verdict());
+}
+
+/// A dialled socket came to an end: its address is reached, or it is not.
+void connection::on_dialled(std::uint64_t io) {
+  const auto at = std::find_if(dialled_.begin(), dialled_.end(), [&](const dialled_socket& d) { return d.io == io; });
+  if (at == dialled_.end()) return;
+  const auto number = at->number;
+  if (const int code = pending_error(at->fd); code != 0) {
+    hang_up(number);
+    attempt_.dial_failed(number, setup_failure(errc::connection_failed, stage::connect, errno_text(code)));
+    return dial();
+  }
+  attempt_.reached(number);
+  bytes_.open(at->fd);
+  io_ = at->io;
+  armed_ = 0;
+  dialled_.erase(at);
+  hang_up();
+  react(bytes_.resume(transport::writable));
+}
+
+void connection::hang_up(std::optional<std::size_t> number) {
+  const auto ends = [&](const dialled_socket& d) {
+    if (number && d.number != *number) return false;
+    env_.poller->remove(d.io);
+    ::close(d.fd);
+    return true;
+  };
+  dialled_.erase(std::remove_if(dialled_.begin(), dialled_.end(), ends), dialled_.end());
 }
 
 /// This address did not work; perhaps another one does.
 void connection::address_failed(failure why) {
-  why.where = plan_.step();
-  plan_.finish(false, now_);
-  plan_.failed(why);
+  why.where = attempt_.step();
+  attempt_.finish(false, now_);
+  attempt_.failed(why);
   forget_socket();
   for (const int id : open_.ids()) open_.take(id);
   ldap_.close(false);
   bytes_.close();
-  try_next_address();
+  pass_verdict(credential_verdict::kind::unknown, std::make_shared<const failure>(std::move(why)));
+  if (attempt_.exhausted(now_)) return end(attempt_.verdict());
+  phase_ = phase::connecting;
+  attempt_.begin(stage::connect, now_);
+  dial();
 }
 
 void connection::reached_peer() {
@@ -89,7 +127,7 @@ void connection::reached_peer() {
     case channel_security::none:
       return authenticate();
     case channel_security::tls:
-      plan_.begin(stage::secure, now_);
+      attempt_.begin(stage::secure, now_);
       return shake_hands();
     case channel_security::start_tls:
       return request_start_tls();
@@ -98,11 +136,11 @@ void connection::reached_peer() {
 
 void connection::request_start_tls() {
   phase_ = phase::securing;
-  plan_.begin(stage::secure, now_);
+  attempt_.begin(stage::secure, now_);
   const auto what = make_request(extended_request{std::string{start_tls_oid}, std::nullopt, false});
   ticket whose;
   whose.why = purpose::start_tls;
-  add_exchange(ldap_.encode_start_tls(), what, plan_.address_deadline(), std::move(whose));
+  add_exchange(ldap_.encode_start_tls(), what, attempt_.deadline(), std::move(whose));
 }
 
 /// Anything but success ends it: nothing is ever sent in plain text instead.
@@ -118,6 +156,7 @@ void connection::start_tls_answered(const result& answer) {
 
 void connection::shake_hands() {
   phase_ = phase::securing;
+  attempt_.ask(now_);
   auto tls = contexts_ ? contexts_->get(context_.server) : make_tls_context(context_.server);
   if (tls.error) return address_failed(*tls.error);
   if (auto why = bytes_.secure(make_tls_channel(std::move(tls.context), bytes_.fd(), endpoint_->host))) {
@@ -136,44 +175,47 @@ void connection::authenticate() {
     credential nobody;
     return bind_as(nobody);
   }
-  if (!again) plan_.begin(stage::bind, now_);
+  if (!again) attempt_.begin(stage::bind, now_);
   auto gate = caf::actor_cast<connection_manager_actor>(spec_.gate);
   if (!gate) {
-    plan_.failed(setup_failure(errc::stopped, stage::bind, "nobody is left who knows the service's credentials"));
-    return end(plan_.verdict());
+    attempt_.failed(setup_failure(errc::stopped, stage::bind, "nobody is left who knows the service's credentials"));
+    return end(attempt_.verdict());
   }
-  credential_asked_ = true;
+  attempt_.pause();
+  ++credentials_asked_;
   self_->request(gate, setup_deadline_ - now_ + credential_grace, credential_atom_v, context_.id)
       .then(
-          [this](const credential& given) {
-            // Before anything can fail: it has to be judged in any case.
-            credential_asked_ = false;
-            if (given.version != 0) credential_version_ = given.version;
-            turn([&] { on_credential(given); });
+          [this, socket = io_](const credential& given) {
+            --credentials_asked_;
+            turn([&] { on_credential(given, socket); });
           },
-          [this](caf::error& why) {
-            credential_asked_ = false;
+          [this, socket = io_](caf::error& why) {
+            --credentials_asked_;
             turn([&] {
               if (phase_ == phase::closed) return quit_if_done();
+              if (socket != io_) return;  // of an address that was given up
               auto cause = *failure_of(why);
               cause.where = stage::bind;
-              plan_.finish(false, now_);
+              attempt_.finish(false, now_);
               end(std::make_shared<const failure>(std::move(cause)));
             });
           });
 }
 
-void connection::on_credential(const credential& given) {
-  secret_number_ = given.secret_number;
-  if (phase_ != phase::binding) {
-    pass_verdict(credential_verdict::kind::unknown, end_cause_);
+/// `socket`: the one that it was asked for; another one asks again.
+void connection::on_credential(const credential& given, poller_port::io_id socket) {
+  if (phase_ != phase::binding || socket != io_) {
+    if (given.version != 0) pass_verdict(given.version, credential_verdict::kind::unknown, end_cause_);
     return quit_if_done();
   }
+  // Before anything can fail: it has to be judged in any case.
+  if (given.version != 0) credential_version_ = given.version;
+  secret_number_ = given.secret_number;
   if (given.version == 0) return become_ready();
   if (given.password.size() == 0) {
-    plan_.failed(setup_failure(errc::invalid_config, stage::bind,
-                               "the service's password is empty, which would make the bind anonymous"));
-    return end(plan_.verdict());
+    attempt_.failed(setup_failure(errc::invalid_config, stage::bind,
+                                  "the service's password is empty, which would make the bind anonymous"));
+    return end(attempt_.verdict());
   }
   bind_as(given);
 }
@@ -183,10 +225,11 @@ void connection::bind_as(const credential& given) {
   ticket whose;
   whose.why = purpose::bind;
   if (given.bind_dn.find('\0') != std::string::npos) {
-    plan_.failed(setup_failure(errc::invalid_config, stage::bind, "the bind DN contains a NUL byte"));
-    return end(plan_.verdict());
+    attempt_.failed(setup_failure(errc::invalid_config, stage::bind, "the bind DN contains a NUL byte"));
+    return end(attempt_.verdict());
   }
   auth_method_ = given.bind_dn.empty() ? "anonymous" : "simple";
+  attempt_.ask(now_);
   add_exchange(ldap_.encode_bind(given.bind_dn, given.password), what, setup_deadline_, std::move(whose));
 }
 
@@ -201,7 +244,7 @@ void connection::bind_answered(const result& answer) {
   why.ldap_code = answer.code;
   why.matched_dn = answer.matched_dn;
   why.diagnostic = answer.diagnostic;
-  plan_.finish(false, now_);
+  attempt_.finish(false, now_);
   const auto cause = std::make_shared<const failure>(std::move(why));
   pass_verdict(answer.code == result_code::invalid_credentials ? credential_verdict::kind::refused
                                                                : credential_verdict::kind::unknown,
@@ -211,9 +254,11 @@ void connection::bind_answered(const result& answer) {
 
 /// Everyone who got a credential says what became of it.
 void connection::pass_verdict(credential_verdict::kind what, failure_ptr cause) {
-  if (!credential_version_) return;
-  credential_verdict verdict{context_.id, *credential_version_, what, std::move(cause)};
-  credential_version_.reset();
+  if (credential_version_) pass_verdict(*std::exchange(credential_version_, std::nullopt), what, std::move(cause));
+}
+
+void connection::pass_verdict(std::uint64_t version, credential_verdict::kind what, failure_ptr cause) {
+  credential_verdict verdict{context_.id, version, what, std::move(cause)};
   if (auto gate = caf::actor_cast<connection_manager_actor>(spec_.gate)) {
     caf::anon_send(gate, credential_atom_v, std::move(verdict));
   }
@@ -224,25 +269,36 @@ void connection::become_ready() {
   last_heard_ = now_;
   if (!was_ready_) {
     was_ready_ = true;
-    plan_.finish(true, now_);
-    if (env_.metrics) env_.metrics->connected(plan_.took());
+    attempt_.finish(true, now_);
+    if (env_.metrics) env_.metrics->connected(attempt_.took());
     log(log_level::debug, "ready");
   }
   tell_owner(connection_event::kind::ready);
 }
 
 void connection::check_setup_deadline() {
-  const auto due = phase_ == phase::binding ? setup_deadline_ : plan_.address_deadline();
-  if (now_ < due) return wake_by(due);
+  if (was_ready_) {
+    if (now_ < setup_deadline_) return wake_by(setup_deadline_);
+    return end(std::make_shared<const failure>(setup_failure(
+        errc::connection_timeout, stage::bind, context_.name + " did not answer the service's bind in time.")));
+  }
+  if (now_ < attempt_.due_at()) return wake_by(attempt_.due_at());
   static constexpr std::array<const char*, 5> waiting_for{"the name look-up", "the connection", "the TLS handshake",
                                                           "the answer to the bind", "an answer"};
-  const auto step = was_ready_ ? stage::bind : plan_.step();
+  const auto step = attempt_.step();
   auto why = setup_failure(errc::connection_timeout, step,
                            std::string{"timed out waiting for "} + waiting_for[static_cast<std::size_t>(step)]);
-  if (phase_ != phase::binding && step != stage::resolve) return address_failed(std::move(why));
-  plan_.finish(false, now_);
-  plan_.failed(why);
-  end(plan_.verdict());
+  if (step == stage::resolve) {
+    attempt_.finish(false, now_);
+    attempt_.failed(why);
+    return end(attempt_.verdict());
+  }
+  if (attempt_.has_reached_one()) return address_failed(std::move(why));
+  if (now_ >= attempt_.deadline()) {
+    for (const auto number : attempt_.dialled()) attempt_.dial_failed(number, why);
+    hang_up();
+  }
+  dial();
 }
 
 }  // namespace understudy

@@ -127,7 +127,7 @@ void connection::add_exchange(const encoded_request& at, request_ptr what, time_
 }
 
 void connection::on_io(std::uint64_t id, std::uint32_t events) {
-  if (id != io_ || io_ == 0) return;
+  if (id != io_ || io_ == 0) return on_dialled(id);
   armed_ = 0;
   react(bytes_.resume(events));
 }
@@ -137,17 +137,23 @@ void connection::on_flush() {
   react(bytes_.flush());
 }
 
+/// An action speaks of the socket that it was done on: once a step has given that up for another address, the rest of
+/// it means nothing any more.
 void connection::react(const transport_action& action) {
+  const auto socket = io_;
+  const auto given_up = [&] { return phase_ == phase::closed || io_ != socket; };
   if (action.connected) reached_peer();
+  if (given_up()) return;
   if (action.secured) secured();
+  if (given_up()) return;
   if (action.received) {
     last_heard_ = now_;
     if (std::exchange(suspected_, false)) spec_.gauge->silent = false;
   }
   if (bytes_.bytes_in() != 0) read_answers();
-  if (phase_ == phase::closed) return;
+  if (given_up()) return;
   if (action.ended) {
-    if (is_setting_up() && phase_ != phase::binding) return address_failed(*action.ended);
+    if (!was_ready_) return address_failed(*action.ended);
     failure why = *action.ended;
     why.where = phase_ == phase::binding ? stage::bind : stage::operation;
     why.server = context_.name;

@@ -1,15 +1,57 @@
 // From the name look-up to ready, and every way not to get there.
 #include "rig.hpp"
 
+#include "support/certificates.hpp"
 #include "support/fault_gate.hpp"
 #include "support/slapd.hpp"
+#include "understudy/actors/connection/connect_attempt.hpp"
 
 #include <boost/test/unit_test.hpp>
 #include <caf/send.hpp>
 
+#include <poll.h>
+
 using namespace understudy;
 using namespace understudy::test;
 using kind = connection_event::kind;
+
+namespace {
+
+struct several_addresses : connection_rig {
+  certificate_set certificates;
+
+  stub_options tls_options() {
+    stub_options o;
+    o.tls = tls_files{};
+    o.tls->certificate = certificates.server.certificate;
+    o.tls->key = certificates.server.key;
+    o.ldaps = true;
+    return o;
+  }
+
+  /// A connection to "localhost", whose addresses are those ports of 127.0.0.1.
+  connection_actor open_to(const std::vector<std::uint16_t>& ports) {
+    server.host = "localhost";
+    resolver->hold(true);
+    auto one = open();
+    run();
+    resolution found;
+    for (const auto port : ports) found.addresses.push_back(literal_address("127.0.0.1", port));
+    tell(one, resolved_atom_v, std::uint64_t{env->numbers->load()}, found);
+    return one;
+  }
+
+  /// True when the peer of a socket that a connection has closed its side.
+  bool end_has_arrived() {
+    for (int fd = 0; fd < 1024; ++fd) {
+      pollfd ended{fd, POLLRDHUP, 0};
+      if (poller->find(fd) != 0 && ::poll(&ended, 1, 0) == 1 && (ended.revents & POLLRDHUP) != 0) return true;
+    }
+    return false;
+  }
+};
+
+}  // namespace
 
 BOOST_FIXTURE_TEST_CASE(is_ready_without_a_bind_when_there_is_no_bind_dn, connection_rig) {
   server.bind_dn.clear();
@@ -74,28 +116,136 @@ BOOST_FIXTURE_TEST_CASE(tries_every_address_of_a_name, connection_rig) {
   remove(two);
 }
 
-BOOST_FIXTURE_TEST_CASE(leaves_a_silent_address_for_the_next_one, connection_rig) {
-  server.timeout = seconds{4};
+BOOST_FIXTURE_TEST_CASE(dials_beside_silent_addresses_and_takes_the_first_that_answers, several_addresses) {
   server.bind_dn.clear();
-  stub_directory silent, directory;
+  stub_directory silent, mute, directory;
   silent.ignore_connects();
-  use(directory);
-  server.host = "ldap.example.com";
-  resolution found;
-  found.addresses = {literal_address("127.0.0.1", silent.port()), literal_address("127.0.0.1", directory.port())};
-  resolver->set("ldap.example.com", {"127.0.0.2"});
-  resolver->hold(true);
-  auto one = open();
-  run();
-  tell(one, resolved_atom_v, std::uint64_t{env->numbers->load()}, found);
+  mute.ignore_connects();
+  auto one = open_to({silent.port(), mute.port(), directory.port()});
   settle();
+  BOOST_TEST(poller->registrations() == 1u);
+  advance(connect_attempt::stagger);
+  BOOST_TEST(poller->registrations() == 2u);
   BOOST_TEST(seen->events.empty());
-  advance(seconds{2});
+  advance(connect_attempt::stagger);
   BOOST_REQUIRE(reaches_event(kind::ready));
+  // Who lost the race is closed at once.
+  BOOST_TEST(poller->registrations() == 1u);
+  BOOST_TEST(status(one).peer == "127.0.0.1:" + std::to_string(directory.port()));
   BOOST_TEST(outcome(one, find_user()).ok());
+  // A late answer of the resolver changes nothing.
   resolver->release();
   run();
   BOOST_TEST(status(one).state == "ready");
+  remove(one);
+}
+
+BOOST_FIXTURE_TEST_CASE(keeps_no_socket_of_addresses_that_never_answer, several_addresses) {
+  server.timeout = seconds{3};
+  stub_directory silent, mute;
+  silent.ignore_connects();
+  mute.ignore_connects();
+  auto one = open_to({silent.port(), mute.port()});
+  settle();
+  advance(seconds{3} - milliseconds{1});
+  BOOST_TEST(seen->events.empty());
+  BOOST_TEST(poller->registrations() == 2u);
+  advance(milliseconds{1});
+  BOOST_REQUIRE(seen->events.size() == 1u);
+  BOOST_TEST(poller->registrations() == 0u);
+  BOOST_TEST((cause().code == errc::connection_timeout));
+  BOOST_TEST((cause().where == stage::connect));
+  BOOST_TEST(cause().message.find(std::to_string(silent.port()) + ": timed out") != std::string::npos, cause().message);
+  BOOST_TEST(cause().message.find(std::to_string(mute.port()) + ": timed out") != std::string::npos, cause().message);
+  remove(one);
+  // Nor when it is told to end in the middle.
+  auto two = open_to({silent.port(), mute.port()});
+  settle();
+  advance(connect_attempt::stagger);
+  BOOST_TEST(poller->registrations() == 2u);
+  remove(two);
+}
+
+/// A hung process: the kernel takes the connection, nobody answers.
+BOOST_FIXTURE_TEST_CASE(leaves_an_address_that_takes_the_connection_and_says_nothing, several_addresses) {
+  for (const bool secure : {false, true}) {
+    stub_directory hung, directory;
+    hung.pause();
+    auto options = tls_options();
+    stub_directory secure_directory{options};
+    auto& well = secure ? secure_directory : directory;
+    server.use_ssl = secure;
+    server.ca_cert_path = secure ? certificates.ca.certificate().string() : "";
+    const auto before = seen->events.size();
+    auto one = open_to({hung.port(), well.port()});
+    const auto phase = secure ? "securing" : "binding";
+    BOOST_REQUIRE(reaches([&] { return status(one).state == phase; }));
+    advance(all.breaker.suspect_after - milliseconds{1});
+    BOOST_TEST(seen->events.size() == before);
+    advance(milliseconds{1});
+    BOOST_REQUIRE(reaches([&] { return seen->events.size() > before; }));
+    BOOST_TEST((seen->events.back().what == kind::ready));
+    BOOST_TEST(status(one).peer == "127.0.0.1:" + std::to_string(well.port()));
+    hung.resume();
+    remove(one);
+  }
+  // The bind that was not answered is judged as such, and the other one as good.
+  BOOST_REQUIRE(!seen->verdicts.empty());
+  BOOST_TEST((seen->verdicts.front().what == credential_verdict::kind::unknown));
+  BOOST_TEST((seen->verdicts.back().what == credential_verdict::kind::accepted));
+  BOOST_TEST(seen->verdicts.size() == static_cast<std::size_t>(seen->credential_questions));
+}
+
+BOOST_FIXTURE_TEST_CASE(waits_to_the_end_for_a_slow_answer_when_there_is_no_other_address, connection_rig) {
+  stub_directory slow;
+  use(slow);
+  slow.pause();
+  auto one = open();
+  BOOST_REQUIRE(reaches([&] { return status(one).state == "binding"; }));
+  advance(seconds{20});
+  BOOST_TEST(seen->events.empty());
+  slow.resume();
+  BOOST_REQUIRE(reaches_event(kind::ready));
+  remove(one);
+}
+
+/// What the first address says as it goes must not be taken for the second one's words.
+BOOST_FIXTURE_TEST_CASE(a_refusal_and_an_end_in_one_read_leave_the_next_address_alone, several_addresses) {
+  server.use_tls = true;
+  server.ca_cert_path = certificates.ca.certificate().string();
+  // As large as the first read, so that the end of the stream is seen in the same turn.
+  const std::string head{"\x30\x82\x07\xfc\x02\x01\x01\x78\x82\x07\xf5\x0a\x01\x02\x04\x00\x04\x82\x07\xec", 20};
+  const std::string refusal = head + std::string(2048 - head.size(), 'x');
+  auto options = tls_options();
+  options.ldaps = false;
+  stub_directory refuses, directory{options};
+  refuses.disturb(operation::start_tls, {.raw = refusal, .then = ending::close});
+  auto one = open_to({refuses.port(), directory.port()});
+  // Connected, and asked; then nothing is read until the answer and the end are both there.
+  BOOST_REQUIRE(eventually([&] { return poller->fire_ready() == 1; }));
+  run();
+  BOOST_REQUIRE(eventually([&] { return end_has_arrived(); }));
+  BOOST_REQUIRE(reaches([&] { return !seen->events.empty(); }));
+  BOOST_TEST((seen->events.back().what == kind::ready),
+             (seen->events.back().cause ? describe(*seen->events.back().cause) : ""));
+  const auto now_is = status(one);
+  BOOST_TEST(now_is.peer == "127.0.0.1:" + std::to_string(directory.port()));
+  std::string steps;
+  for (const auto& step : now_is.steps) steps += std::string{to_string(step.what)} + (step.ok ? " " : " FAILED ");
+  BOOST_TEST(steps == "resolve connect secure FAILED connect secure bind ");
+  remove(one);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_lost_bind_goes_to_the_next_address, several_addresses) {
+  stub_directory closes, directory;
+  closes.disturb(operation::bind, {.silent = true, .then = ending::close});
+  auto one = open_to({closes.port(), directory.port()});
+  BOOST_REQUIRE(reaches_event(kind::ready));
+  BOOST_TEST(seen->events.size() == 1u);
+  BOOST_TEST(directory.binds().size() == 1u);
+  BOOST_REQUIRE(seen->verdicts.size() == 2u);
+  BOOST_TEST((seen->verdicts[0].what == credential_verdict::kind::unknown));
+  BOOST_TEST((seen->verdicts[1].what == credential_verdict::kind::accepted));
   remove(one);
 }
 

@@ -109,6 +109,45 @@ BOOST_AUTO_TEST_CASE(scenario_43_every_address_is_tried_the_refusing_and_the_sil
   end_scenario(manager, {works});
 }
 
+/// A time-out for each address one after the other took ten seconds here, and probes gave up after five.
+BOOST_AUTO_TEST_CASE(scenario_43_addresses_that_answer_no_connects_cost_a_fraction_of_a_second) {
+  leak_guard leaks;
+  name_server names;
+  stub_directory works, second;
+  stub_directory silent{{.address = "127.0.0.2", .port = works.port()}};
+  stub_directory mute{{.address = "127.0.0.3", .port = works.port()}};
+  silent.ignore_connects();
+  mute.ignore_connects();
+  names.set({"127.0.0.2", "127.0.0.3", "127.0.0.1"});
+  auto info = named(works.port());
+  auto other = server_at(second.port());
+  info.priority = 1;
+  other.priority = 2;
+  info.timeout = other.timeout = 30s;
+  connection_manager manager(quick_settings({info, other}));
+  manager.set_lookups(names.lookups());
+  const auto begun = std::chrono::steady_clock::now();
+  BOOST_TEST_REQUIRE(manager.connect().connected);
+  const auto first = manager.try_search(search_for("(uid=user1)"), {20s});
+  BOOST_TEST_REQUIRE(static_cast<bool>(first), why(first));
+  BOOST_TEST(first->server == name_at(works.port()));
+  BOOST_TEST((std::chrono::steady_clock::now() - begun < 1500ms));
+  // Probes come the same way: it is found well again, and preferred.
+  works.stop();
+  BOOST_TEST(eventually([&] {
+    const auto answer = manager.try_search(search_for("(uid=user1)"), {20s});
+    return answer && answer->server != name_at(works.port());
+  }));
+  works.start();
+  BOOST_TEST(eventually([&] {
+    const auto answer = manager.try_search(search_for("(uid=user1)"), {20s});
+    return answer && answer->server == name_at(works.port());
+  }));
+  silent.start();
+  mute.start();
+  end_scenario(manager, {works, second});
+}
+
 BOOST_AUTO_TEST_CASE(scenario_43_the_old_addresses_serve_while_the_name_server_fails) {
   leak_guard leaks;
   name_server names;

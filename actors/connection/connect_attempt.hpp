@@ -1,0 +1,91 @@
+// Which addresses of a server are dialled when, which of them counts, and one failure made of all that happened.
+#pragma once
+#include "understudy/messages/event.hpp"
+#include "understudy/messages/snapshot.hpp"
+
+namespace understudy {
+
+/// One attempt at connecting, by Happy Eyeballs (RFC 8305): the next address is dialled beside the earlier ones when
+/// those have been silent for `stagger`, at once when they have failed; the first that is reached counts. An address
+/// that was reached and then says nothing for `patience` is left for the others, while there are any; nobody is asked
+/// twice. Also keeps the time that each step took. Time is the caller's.
+class connect_attempt {
+ public:
+  /// RFC 8305, 5: Connection Attempt Delay.
+  static constexpr duration stagger = milliseconds{250};
+  /// Addresses that are dialled at the same time; with more, the one that was silent longest is given up.
+  static constexpr std::size_t most_dialled = 4;
+
+  /// `number` is the address's place in the order of dialling.
+  struct order {
+    std::size_t number = 0;
+    const socket_address* to = nullptr;
+    std::optional<std::size_t> in_place_of = {};  ///< given up to make room for it
+  };
+
+  connect_attempt(std::string server, time_point now, duration timeout, duration patience);
+
+  /// Of the whole attempt.
+  time_point deadline() const noexcept { return deadline_; }
+  /// When something is due if nothing happens before: a dial, the end of patience, the end of it all.
+  time_point due_at() const noexcept;
+
+  /// In the resolver's order, but with the address families taking turns (RFC 8305, 4).
+  void set_addresses(std::vector<socket_address> addresses);
+  /// The next address to dial, when it is time for one.
+  std::optional<order> next(time_point now);
+  /// The dialled address `number` did not work.
+  void dial_failed(std::size_t number, const failure& why);
+  /// Dialled, and neither reached nor failed yet.
+  std::vector<std::size_t> dialled() const;
+  /// The dialled address `number` took the connection: it counts, the others are kept for the case that it fails.
+  void reached(std::size_t number);
+  bool has_reached_one() const noexcept { return chosen_.has_value(); }
+  /// The address that counts did not work after all, or the look-up did not.
+  void failed(const failure& why);
+  /// True when no address is under way and none will be.
+  bool exhausted(time_point now) const;
+  /// The address that counts, for people; empty when none does.
+  std::string address() const { return chosen_ ? candidates_[*chosen_].address.text : std::string{}; }
+
+  /// Notes that a step begins; an earlier one is over. Patience begins anew.
+  void begin(stage what, time_point now);
+  /// The step that runs is over.
+  void finish(bool ok, time_point now);
+  stage step() const noexcept { return step_; }
+  const std::vector<probe_step>& steps() const noexcept { return steps_; }
+  /// The server owes an answer from now on.
+  void ask(time_point now) noexcept { asked_at_ = now; }
+  /// The server owes nothing: we wait for something of our own.
+  void pause() noexcept { asked_at_.reset(); }
+  /// Since the start, once finished.
+  duration took() const noexcept { return last_ - start_; }
+
+  /// The failure to report: the last one seen, its message naming the server and what happened at each address.
+  failure_ptr verdict() const;
+
+ private:
+  enum class progress : std::uint8_t { waiting, dialled, failed };
+  struct candidate {
+    socket_address address;
+    progress state = progress::waiting;
+  };
+
+  bool any(progress state) const noexcept;
+  void note(const std::string& address, const failure& why);
+
+  std::string server_;
+  time_point start_, deadline_, step_begin_, last_, next_dial_;
+  duration patience_;
+  std::optional<time_point> asked_at_;
+  std::vector<candidate> candidates_;
+  std::optional<std::size_t> chosen_;
+  failure last_failure_;
+  std::string history_;
+  std::size_t failures_ = 0;
+  stage step_ = stage::resolve;
+  bool in_step_ = false;
+  std::vector<probe_step> steps_;
+};
+
+}  // namespace understudy

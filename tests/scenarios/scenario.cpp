@@ -160,7 +160,7 @@ std::string name_in(const runtime_snapshot& all, const witness& server) {
   return server_in(all, server.port).host + ":" + std::to_string(server.port);
 }
 
-void check_serving(const running& it, const witness& preferred) {
+void check_serving(const running& it, const witness& preferred, std::vector<std::string>& problems) {
   std::string name;
   std::string last;
   const bool serves = eventually([&] {
@@ -170,40 +170,57 @@ void check_serving(const running& it, const witness& preferred) {
     name = name_in(it.snapshot(), preferred);
     return answer->server == name;
   });
-  BOOST_TEST(serves, name << " does not serve again: " << last);
-  BOOST_TEST(eventually([&] {
-               const auto all = it.snapshot();
-               return server_in(all, preferred.port).breaker == breaker_state::closed && all.requests_in_flight == 0;
-             }),
-             "breaker " << server_in(it.snapshot(), preferred.port).breaker << ", " << it.snapshot().requests_in_flight
-                        << " requests in flight");
+  if (!serves) problems.push_back(name + " does not serve again: " + last);
+  runtime_snapshot all;
+  const bool at_rest = eventually([&] {
+    all = it.snapshot();
+    return server_in(all, preferred.port).breaker == breaker_state::closed && all.requests_in_flight == 0;
+  });
+  if (!at_rest)
+    problems.push_back("breaker " + std::string{to_string(server_in(all, preferred.port).breaker)} + ", " +
+                       std::to_string(all.requests_in_flight) + " requests in flight");
 }
 
 /// Probes come and go: both sides are read until they agree.
-void check_sockets(const running& it, const witness& server) {
+void check_sockets(const running& it, const witness& server, std::vector<std::string>& problems) {
   std::uint64_t said = 0, seen = 0;
   const bool agree = eventually([&] {
     said = server_in(it.snapshot(), server.port).pool.now.size;
     seen = server.open_connections();
     return said == seen;
   });
-  BOOST_TEST(agree, name_of(server.port) << " has " << seen << " connections, the runtime counts " << said);
+  if (!agree)
+    problems.push_back(name_of(server.port) + " has " + std::to_string(seen) + " connections, the runtime counts " +
+                       std::to_string(said));
 }
 
 }  // namespace
 
+std::vector<std::string> recovery_problems(const running& it, const std::vector<witness>& servers) {
+  std::vector<std::string> problems;
+  check_serving(it, servers.front(), problems);
+  for (const auto& server : servers) check_sockets(it, server, problems);
+  for (auto& one : lease_problems(it.snapshot(), true)) problems.push_back(std::move(one));
+  return problems;
+}
+
+std::vector<std::string> stop_problems(const running& it, const std::vector<witness>& servers) {
+  std::vector<std::string> problems;
+  if (!it.stop()) problems.emplace_back("something had to be cut off");
+  for (const auto& server : servers)
+    if (!eventually([&] { return server.open_connections() == 0; }))
+      problems.push_back(name_of(server.port) + " still has " + std::to_string(server.open_connections()) +
+                         " connections");
+  return problems;
+}
+
 void check_recovery(const running& it, const std::vector<witness>& servers) {
-  check_serving(it, servers.front());
-  for (const auto& server : servers) check_sockets(it, server);
-  check_leases(it.snapshot(), true);
+  for (const auto& one : recovery_problems(it, servers)) BOOST_ERROR(one);
 }
 
 void end_scenario(const running& it, const std::vector<witness>& servers) {
   check_recovery(it, servers);
-  BOOST_TEST(it.stop(), "something had to be cut off");
-  for (const auto& server : servers)
-    BOOST_TEST(eventually([&] { return server.open_connections() == 0; }),
-               name_of(server.port) << " still has " << server.open_connections() << " connections");
+  for (const auto& one : stop_problems(it, servers)) BOOST_ERROR(one);
 }
 
 }  // namespace understudy::test

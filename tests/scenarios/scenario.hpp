@@ -107,6 +107,10 @@ struct witness {
       : port(gate.port()), open_connections(behind.open_connections) {}
 };
 
+/// What check_recovery() and end_scenario() check, as sentences; empty when everything is well. They wait.
+std::vector<std::string> recovery_problems(const running& it, const std::vector<witness>& servers);
+std::vector<std::string> stop_problems(const running& it, const std::vector<witness>& servers);
+
 /// When a scenario's faults are gone: the first of `servers`, the preferred one, serves again with its breaker closed,
 /// no request is left, every lease is accounted for, and every server (in its own count: cn=Monitor's, or the stub's)
 /// has just the connections that the runtime says it has.

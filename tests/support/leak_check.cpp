@@ -47,21 +47,16 @@ resource_counts count_resources() {
   return counts;
 }
 
-leak_guard::leak_guard(std::chrono::milliseconds settle)
-    : settle_(settle), before_((start_sanitizer_thread(), count_resources())), open_before_(open_descriptors()) {}
+resource_baseline::resource_baseline()
+    : before_((start_sanitizer_thread(), count_resources())), open_before_(open_descriptors()) {}
 
-leak_guard::~leak_guard() {
-  const std::string text = leaked();
-  BOOST_CHECK_MESSAGE(text.empty(), "left behind: " << text);
-}
-
-std::string leak_guard::leaked() const {
+std::string resource_baseline::leaked(std::chrono::milliseconds settle) const {
   resource_counts after;
   const auto settled = [&] {
     after = count_resources();
     return after.descriptors <= before_.descriptors && after.threads <= before_.threads;
   };
-  if (eventually(settled, settle_)) return {};
+  if (eventually(settled, settle)) return {};
   std::string text;
   if (after.threads > before_.threads) text += std::to_string(after.threads - before_.threads) + " thread(s) ";
   for (const auto& [fd, what] : open_descriptors()) {
@@ -71,23 +66,50 @@ std::string leak_guard::leaked() const {
   return text.empty() ? "something" : text;
 }
 
+leak_guard::~leak_guard() {
+  const std::string text = leaked();
+  BOOST_CHECK_MESSAGE(text.empty(), "left behind: " << text);
+}
+
+namespace {
+
+void require(std::vector<std::string>& problems, bool holds, const std::string& otherwise) {
+  if (!holds) problems.push_back(otherwise);
+}
+
+void add_problems(std::vector<std::string>& problems, const pool_snapshot& pool) {
+  require(problems, pool.acquired == pool.released + pool.leased,
+          "leases: acquired " + std::to_string(pool.acquired) + ", released " + std::to_string(pool.released) +
+              ", leased " + std::to_string(pool.leased));
+  require(problems, pool.dispatched >= pool.completed,
+          "requests: dispatched " + std::to_string(pool.dispatched) + ", completed " + std::to_string(pool.completed));
+}
+
+}  // namespace
+
+std::vector<std::string> lease_problems(const runtime_snapshot& all, bool none_left) {
+  std::vector<std::string> problems;
+  for (const auto& server : all.servers) {
+    const auto& pool = server.pool;
+    add_problems(problems, pool);
+    if (!none_left) continue;
+    require(problems, pool.leased == 0, "leases left: " + std::to_string(pool.leased));
+    require(problems, pool.dispatched == pool.completed,
+            "requests left: " + std::to_string(pool.dispatched - pool.completed));
+  }
+  if (none_left)
+    require(problems, all.requests_in_flight == 0, "permits left: " + std::to_string(all.requests_in_flight));
+  return problems;
+}
+
 void check_leases(const pool_snapshot& pool) {
-  BOOST_CHECK_MESSAGE(pool.acquired == pool.released + pool.leased, "leases: acquired "
-                                                                        << pool.acquired << ", released "
-                                                                        << pool.released << ", leased " << pool.leased);
-  BOOST_CHECK_MESSAGE(pool.dispatched >= pool.completed,
-                      "requests: dispatched " << pool.dispatched << ", completed " << pool.completed);
+  std::vector<std::string> problems;
+  add_problems(problems, pool);
+  for (const auto& one : problems) BOOST_ERROR(one);
 }
 
 void check_leases(const runtime_snapshot& all, bool none_left) {
-  for (const auto& server : all.servers) {
-    check_leases(server.pool);
-    if (!none_left) continue;
-    BOOST_CHECK_MESSAGE(server.pool.leased == 0, "leases left: " << server.pool.leased);
-    BOOST_CHECK_MESSAGE(server.pool.dispatched == server.pool.completed,
-                        "requests left: " << server.pool.dispatched - server.pool.completed);
-  }
-  if (none_left) BOOST_CHECK_MESSAGE(all.requests_in_flight == 0, "permits left: " << all.requests_in_flight);
+  for (const auto& one : lease_problems(all, none_left)) BOOST_ERROR(one);
 }
 
 }  // namespace understudy::test

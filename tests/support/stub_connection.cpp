@@ -20,6 +20,7 @@ namespace {
 
 constexpr std::size_t largest_message = 64u << 20;
 constexpr const char* no_tls = "HTTP/1.0 400 Bad Request\r\n\r\n";
+constexpr std::chrono::nanoseconds a_second = std::chrono::seconds{1};
 
 }  // namespace
 
@@ -215,22 +216,33 @@ void stub_connection::queue_wire(std::string wire, std::size_t slice) {
 void stub_connection::flush() {
   while (fd_ >= 0 && !asleep_ && !pausing_ && !out_.empty()) {
     chunk& next = out_.front();
-    const ssize_t sent = ::send(fd_, next.bytes.data() + next.sent, next.bytes.size() - next.sent, MSG_NOSIGNAL);
+    const std::size_t left = next.bytes.size() - next.sent;
+    const ssize_t sent = ::send(fd_, next.bytes.data() + next.sent, pace_ > 0 ? 1 : left, MSG_NOSIGNAL);
     if (sent < 0 && (errno == EAGAIN || errno == EINTR)) break;
     if (sent < 0) return finish();
     next.sent += static_cast<std::size_t>(sent);
-    if (next.sent < next.bytes.size()) continue;
-    pausing_ = next.pause && out_.size() > 1;
-    out_.pop_front();
-    if (pausing_)
-      loop_.after({}, [weak = weak_from_this()] {
-        if (const auto self = weak.lock()) {
-          self->pausing_ = false;
-          self->flush();
-        }
-      });
+    const bool whole = next.sent == next.bytes.size();
+    pausing_ = pace_ > 0 || (whole && next.pause && out_.size() > 1);
+    if (whole) out_.pop_front();
+    if (pausing_) go_on_after(pace_ > 0 ? a_second / static_cast<std::int64_t>(pace_) : std::chrono::nanoseconds{});
   }
   watch();
+}
+
+void stub_connection::go_on_after(std::chrono::nanoseconds pause) {
+  loop_.after(pause, [weak = weak_from_this()] {
+    if (const auto self = weak.lock()) {
+      self->pausing_ = false;
+      self->flush();
+    }
+  });
+}
+
+void stub_connection::set_pace(std::size_t bytes_a_second) {
+  pace_ = bytes_a_second;
+  if (pace_ > 0) return;
+  pausing_ = false;
+  flush();
 }
 
 /// What was to be sent is out, or waits for the descriptor.

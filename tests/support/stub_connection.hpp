@@ -45,6 +45,8 @@ class stub_connection : public std::enable_shared_from_this<stub_connection> {
   /// From now on whatever the client sends is lost, unacknowledged.
   void go_dark();
   bool dark() const noexcept { return dark_; }
+  /// Sends so many bytes a second, one at a time, whatever they belong to; 0: as fast as it can, from now on.
+  void set_pace(std::size_t bytes_a_second);
   /// Neither reads nor writes until wake().
   void sleep();
   void wake();
@@ -77,6 +79,7 @@ class stub_connection : public std::enable_shared_from_this<stub_connection> {
   void queue(std::string_view plain, std::size_t slice);
   void queue_wire(std::string wire, std::size_t slice);
   void flush();
+  void go_on_after(std::chrono::nanoseconds pause);
   void watch();
   void finish();
   bool over() const { return fd_ < 0 || ending_ != ending::none; }
@@ -98,6 +101,7 @@ class stub_connection : public std::enable_shared_from_this<stub_connection> {
   bool dark_ = false;
   bool in_turn_ = false;  ///< reading: answers are sent together at the end
   bool pausing_ = false;  ///< between two slices
+  std::size_t pace_ = 0;  ///< bytes a second; 0: no limit
   ending ending_ = ending::none;
   bool shut_ = false;  ///< FIN is sent; waits for the client's
 };

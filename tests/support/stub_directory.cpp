@@ -241,6 +241,7 @@ void stub_directory::admit(int fd) {
     if (ldaps_) tls = tls_;
     how = handshake_;
   }
+  connection->set_pace(pace_);
   connection->start(std::move(tls), how);
 }
 
@@ -298,6 +299,11 @@ void stub_directory::end_dark() {
   for_each([](stub_connection& c) {
     if (c.dark()) c.end(ending::reset);
   });
+}
+
+void stub_directory::set_pace(std::size_t bytes_a_second) {
+  loop_.run([&] { pace_ = bytes_a_second; });
+  for_each([&](stub_connection& c) { c.set_pace(bytes_a_second); });
 }
 
 void stub_directory::close_all() {

@@ -90,6 +90,8 @@ class stub_directory : private stub_connection::host {
   /// a cable that was pulled out. New connections work. The dark ones stay open here until end_dark().
   void go_dark();
   void end_dark();
+  /// Sends so many bytes a second, one at a time, on every connection, TLS handshakes included; 0: at full speed again.
+  void set_pace(std::size_t bytes_a_second);
   void close_all();
   void reset_all();
   void send_to_all(const std::string& bytes);
@@ -148,6 +150,7 @@ class stub_directory : private stub_connection::host {
   // On the loop's thread:
   std::optional<std::size_t> most_connections_;
   ending beyond_ = ending::close;
+  std::size_t pace_ = 0;
   std::map<std::uint64_t, std::shared_ptr<stub_connection>> connections_;
   std::unique_ptr<tcp_listener> listener_;
 };

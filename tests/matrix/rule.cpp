@@ -1,0 +1,178 @@
+// Judging what was observed.
+#include "matrix/rule.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+
+namespace understudy::matrix {
+namespace {
+
+constexpr double jitter_down = 0.8;  // of a breaker's backoff, and more than enough for that of probes
+constexpr std::size_t kinds_of_connections = 2;
+
+double in_seconds(duration span) { return std::chrono::duration<double>(span).count(); }
+std::string in_ms(duration span) {
+  return std::to_string(std::chrono::duration_cast<milliseconds>(span).count()) + " ms";
+}
+
+std::string_view name_of(request_kind what) {
+  return what == request_kind::read ? "read" : what == request_kind::write ? "write" : "user's bind";
+}
+
+/// Collects sentences; of many alike the first is kept and the rest counted.
+class verdict {
+ public:
+  void add(const std::string& kind, const std::string& example) {
+    auto& [count, text] = found_[kind];
+    if (count++ == 0) text = example;
+  }
+  std::vector<std::string> sentences() const {
+    std::vector<std::string> all;
+    for (const auto& [kind, one] : found_)
+      all.push_back((one.first > 1 ? std::to_string(one.first) + " × " : "") + kind + ": " + one.second);
+    return all;
+  }
+
+ private:
+  std::map<std::string, std::pair<int, std::string>> found_;
+};
+
+class judge {
+ public:
+  judge(const cell& of, const terms& allowed, const observation& seen)
+      : cell_(of), terms_(allowed), seen_(seen), serves_(allowed.level * faulty_count(of.servers)) {}
+
+  std::vector<std::string> operator()() {
+    for (const auto& one : seen_.requests) {
+      outcome_of(one);
+      if (one.outcomes == 0) continue;
+      if (someone_served(one))
+        served(one);
+      else
+        typed(one);
+    }
+    start_and_reload();
+    connects();
+    recovery();
+    const auto stop_began = cell_.when == moment::stop ? seen_.fault_began : seen_.repaired;
+    if (exceeds(seen_.stop_took, terms_.stop, stop_began, time_point::max()))
+      broken_.add("the stop took too long", in_ms(seen_.stop_took));
+    for (const auto& one : seen_.left_behind) broken_.add("left behind", one);
+    return broken_.sentences();
+  }
+
+ private:
+  duration stalled(time_point from, time_point to) const {
+    return seen_.stalled ? seen_.stalled(from, to) : duration{};
+  }
+  bool exceeds(duration took, duration limit, time_point from, time_point to) const {
+    return took > limit && took - stalled(from, to) > limit;
+  }
+  std::string describe(const request_note& one) const {
+    return std::string{name_of(one.what)} + " begun " + in_ms(one.began - seen_.fault_began) + " after the fault" +
+           (one.began > seen_.repaired ? " (" + in_ms(one.began - seen_.repaired) + " after the repair)" : "") +
+           (one.outcomes > 0 ? " ended after " + in_ms(one.ended - one.began) : "") +
+           (one.error.empty() ? one.server.empty() ? "" : ", served by " + one.server : ": " + one.error);
+  }
+
+  void outcome_of(const request_note& one) {
+    if (one.outcomes == 0) broken_.add("without an outcome", describe(one));
+    if (one.outcomes > 1) broken_.add("with two outcomes", describe(one));
+    if (one.outcomes > 0 && exceeds(one.ended - one.deadline, terms_.late, one.began, one.ended))
+      broken_.add("an outcome after its deadline", in_ms(one.ended - one.deadline) + " late; " + describe(one));
+  }
+
+  bool stopping(const request_note& one) const { return cell_.when == moment::stop && one.ended >= seen_.fault_began; }
+  /// Somebody answered for the whole time that it was given.
+  bool someone_served(const request_note& one) const {
+    if (stopping(one)) return false;
+    if (someone_serves(cell_) || one.ended < seen_.trouble_began) return true;
+    return seen_.serves_again && one.began > *seen_.serves_again;
+  }
+
+  void served(const request_note& one) {
+    const bool patient = one.deadline - one.began > serves_;
+    const bool in_time = !exceeds(one.ended - one.began, serves_, one.began, one.ended);
+    if (one.code == errc::none) {
+      if (!in_time) broken_.add("served too late", describe(one));
+      return;
+    }
+    // It may have been carried out, or was refused: nobody may send it again.
+    if (one.what != request_kind::read && one.sent && one.began < seen_.repaired) return;
+    if (patient)
+      broken_.add("failed although a server was there", describe(one));
+    else
+      typed(one);
+  }
+
+  void typed(const request_note& one) {
+    if (one.code == errc::none) return;
+    const bool ours =
+        one.code == errc::internal || one.code == errc::invalid_request || one.code == errc::invalid_config;
+    const bool early = one.code == errc::stopped && cell_.when != moment::stop;
+    if (ours || early || one.error.empty()) broken_.add("an error that helps nobody", describe(one));
+  }
+
+  void start_and_reload() {
+    if (seen_.connect_took && someone_serves(cell_)) {
+      if (!seen_.connected) broken_.add("connect() failed", "although a server was there");
+      if (exceeds(*seen_.connect_took, serves_, seen_.fault_began, seen_.fault_began + *seen_.connect_took))
+        broken_.add("connect() took too long", in_ms(*seen_.connect_took));
+    }
+    if (seen_.reload_took && exceeds(*seen_.reload_took, terms_.level, seen_.fault_began, seen_.repaired))
+      broken_.add("reload() took too long", in_ms(*seen_.reload_took));
+  }
+
+  void connects() {
+    const auto most = terms_.connects_within(seen_.repaired - seen_.fault_began);
+    for (const auto& one : seen_.faulty)
+      if (one.connects > most)
+        broken_.add("too many connects",
+                    std::to_string(one.connects) + " to " + one.name + " where " + std::to_string(most) + " would do");
+  }
+
+  void recovery() {
+    if (cell_.when == moment::stop) return;
+    if (!seen_.serves_again) return broken_.add("no recovery", "it does not serve again after the repair");
+    if (exceeds(*seen_.serves_again - seen_.repaired, terms_.recovery, seen_.repaired, *seen_.serves_again))
+      broken_.add("recovered too late", in_ms(*seen_.serves_again - seen_.repaired) + " after the repair");
+  }
+
+  const cell& cell_;
+  const terms& terms_;
+  const observation& seen_;
+  const duration serves_;
+  verdict broken_;
+};
+
+}  // namespace
+
+terms::terms(const settings& all)
+    : level(all.breaker.suspect_after + milliseconds{500}),
+      late(milliseconds{100}),
+      recovery(all.breaker.open_cap * 6 / 5 + all.failover.hold_down * 2 + all.failover.ramp +
+               all.failover.health_check_interval * 2),
+      stop(all.limits.drain_timeout + late),
+      backoff_base(in_seconds(all.breaker.open_base)),
+      backoff_cap(in_seconds(all.breaker.open_cap)),
+      probe_interval(in_seconds(all.failover.health_check_interval)),
+      pool_size(static_cast<std::uint64_t>(all.servers.front().pool_size)),
+      max_connecting(static_cast<std::uint64_t>(all.pool.max_connecting)) {}
+
+std::uint64_t terms::connects_within(duration span) const {
+  std::uint64_t rounds = 1;
+  double pause = backoff_base, passed = 0;
+  while ((passed += pause * jitter_down) < in_seconds(span)) {
+    ++rounds;
+    pause = std::min(pause * 2, backoff_cap);
+  }
+  const auto probes = static_cast<std::uint64_t>(std::ceil(in_seconds(span) / (probe_interval * jitter_down)));
+  return pool_size + rounds * (max_connecting * kinds_of_connections + 1) + probes;
+}
+
+std::vector<std::string> broken_promises(const cell& of, const terms& allowed, const observation& seen) {
+  return judge(of, allowed, seen)();
+}
+
+}  // namespace understudy::matrix

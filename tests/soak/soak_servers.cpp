@@ -1,4 +1,4 @@
-// The faults of a soak: dead, mute, slow, cut off, and hardly reachable servers.
+// The faults of a soak: dead, mute, slow, cut off, full, and hardly reachable servers.
 #include "soak/soak_servers.hpp"
 
 #include <algorithm>
@@ -17,6 +17,9 @@ std::function<void()> at_gate(soak_server& s, const gate_faults& faults) {
   s.gate.set(faults);
   return [&s] { s.gate.heal(); };
 }
+
+constexpr auto refills_within = 500ms;
+constexpr std::size_t connections_taken = 3;
 
 gate_faults arriving(newcomers how) {
   gate_faults f;
@@ -94,6 +97,27 @@ const std::vector<fault_plan::kind>& fault_plan::kinds() {
          auto heal = at_gate(s, arriving(newcomers::refuse));
          s.gate.cut();
          return heal;
+       }},
+      {"accepts and closes",
+       [](soak_server& s) {
+         auto heal = at_gate(s, arriving(newcomers::close));
+         s.gate.cut();
+         return heal;
+       }},
+      {"takes three connections",
+       [](soak_server& s) {
+         gate_faults f;
+         f.most_links = connections_taken;
+         auto heal = at_gate(s, f);
+         s.gate.cut();
+         return heal;
+       }},
+      {"hung while its pool fills",
+       [](soak_server& s) {
+         s.gate.cut();
+         test::eventually([&s] { return s.gate.open() > 0; }, refills_within);
+         s.directory.pause();
+         return [&s] { s.directory.resume(); };
        }},
       {"connects mute, links reset",
        [](soak_server& s) {

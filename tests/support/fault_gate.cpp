@@ -3,6 +3,8 @@
 
 #include "support/gate_link.hpp"
 
+#include <unistd.h>
+
 namespace understudy::test {
 namespace {
 
@@ -52,6 +54,11 @@ bool fault_gate::saw(const std::string& bytes) const {
 void fault_gate::admit(int fd) {
   ++accepted_;
   if (faults_.arriving == newcomers::reset) return close_with_reset(fd);
+  const bool full = faults_.most_links != 0 && links_.size() >= faults_.most_links;
+  if (full || faults_.arriving == newcomers::close) {
+    ::close(fd);
+    return;
+  }
   const auto link = std::make_shared<gate_link>(*this, fd);
   links_.insert(link);
   ++open_;

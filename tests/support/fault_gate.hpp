@@ -15,6 +15,7 @@ enum class newcomers : std::uint8_t {
   ignore,  ///< the connect is not answered
   mute,    ///< accepted, then nothing: not forwarded, not read
   reset,   ///< accepted, then reset
+  close,   ///< accepted, then closed
 };
 
 /// What a gate does to bytes. Applies to open links too, from the moment it is set; to both directions.
@@ -27,6 +28,7 @@ struct gate_faults {
   std::size_t bytes_per_second = 0;  ///< 0: no limit
   std::size_t slice = 0;             ///< bytes forwarded at a time; 0: as much as comes
   newcomers arriving = newcomers::forward;
+  std::size_t most_links = 0;  ///< whoever comes when so many are open is accepted, then closed; 0: no limit
 };
 
 class gate_link;

@@ -138,7 +138,7 @@ BOOST_FIXTURE_TEST_CASE(ends_of_either_side_are_forwarded, gate_fixture) {
   BOOST_TEST((other.last() == read_end::reset));
 }
 
-BOOST_FIXTURE_TEST_CASE(newcomers_are_refused_ignored_muted_or_reset, gate_fixture) {
+BOOST_FIXTURE_TEST_CASE(newcomers_are_refused_ignored_muted_reset_or_closed, gate_fixture) {
   raw_client old(gate.port());
   BOOST_TEST(answers(old));
   gate.set({.arriving = newcomers::refuse});
@@ -159,10 +159,25 @@ BOOST_FIXTURE_TEST_CASE(newcomers_are_refused_ignored_muted_or_reset, gate_fixtu
   raw_client rejected(gate.port());
   if (rejected.connected()) rejected.read_some();
   BOOST_TEST((rejected.last() == read_end::reset || rejected.connect_error() == ECONNRESET));
+  gate.set({.arriving = newcomers::close});
+  raw_client closed(gate.port());
+  closed.read_some();
+  BOOST_TEST((closed.last() == read_end::end_of_stream));
   gate.heal();
   BOOST_TEST(answers(old, 2));
   raw_client after(gate.port());
   BOOST_TEST(answers(after));
+}
+
+BOOST_FIXTURE_TEST_CASE(a_gate_with_a_limit_closes_who_comes_beyond_it, gate_fixture) {
+  gate.set({.most_links = 2});
+  raw_client one(gate.port()), other(gate.port());
+  BOOST_TEST(answers(one));
+  BOOST_TEST(answers(other));
+  raw_client third(gate.port());
+  third.read_some();
+  BOOST_TEST((third.last() == read_end::end_of_stream));
+  BOOST_TEST(answers(one, 2));
 }
 
 BOOST_FIXTURE_TEST_CASE(a_gate_to_nowhere_resets, gate_fixture) {

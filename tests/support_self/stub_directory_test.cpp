@@ -12,6 +12,7 @@ namespace {
 
 constexpr const char* base = "dc=example,dc=com";
 constexpr auto a_moment = 50ms;
+constexpr std::size_t size_of_an_answer = 14;  // to a bind that is accepted
 
 raw_answer ask(raw_client& client, const std::string& message) {
   client.send(message);
@@ -281,6 +282,42 @@ BOOST_AUTO_TEST_CASE(newcomers_and_all_connections_are_reset_on_demand) {
   client.read_some();
   BOOST_TEST((client.last() == read_end::reset));
   BOOST_TEST(stub.open_connections() == 0u);
+}
+
+BOOST_AUTO_TEST_CASE(newcomers_beyond_a_limit_are_ended_and_the_rest_served) {
+  stub_directory stub;
+  stub.limit_connections(1);
+  raw_client client(stub.port());
+  BOOST_TEST(ask(client, bind_message(1, "", "")).code == 0);
+  raw_client newcomer(stub.port());
+  newcomer.read_some();
+  BOOST_TEST((newcomer.last() == read_end::end_of_stream));
+  BOOST_TEST(ask(client, bind_message(2, "", "")).code == 0);
+  stub.limit_connections({});
+  raw_client after(stub.port());
+  BOOST_TEST(ask(after, bind_message(1, "", "")).code == 0);
+}
+
+BOOST_AUTO_TEST_CASE(a_pace_lets_one_byte_out_at_a_time) {
+  stub_directory stub;
+  raw_client client(stub.port());
+  stub.set_pace(200);
+  const auto began = std::chrono::steady_clock::now();
+  client.send(bind_message(1, "", ""));
+  std::string answer;
+  while (answer.size() < size_of_an_answer) {
+    const auto some = client.read_some();
+    BOOST_TEST_REQUIRE(!some.empty());
+    answer += some;
+  }
+  BOOST_TEST(decode_answer(answer).id == 1);
+  // The first byte does not wait.
+  BOOST_TEST((std::chrono::steady_clock::now() - began >= (size_of_an_answer - 1) * 5ms));
+  stub.set_pace(1);
+  client.send(bind_message(2, "", ""));
+  BOOST_TEST(client.read_some().size() == 1u);
+  stub.set_pace(0);
+  BOOST_TEST(client.read_some().size() == size_of_an_answer - 1);
 }
 
 BOOST_AUTO_TEST_CASE(large_answers_and_requests_pass) {

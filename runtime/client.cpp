@@ -2,7 +2,8 @@
 #include "understudy/runtime/client.hpp"
 
 #include "understudy/actors/metrics/registry.hpp"
-#include "understudy/runtime/completing.hpp"
+#include "understudy/runtime/callback_thread.hpp"
+#include "understudy/runtime/exceptions.hpp"
 #include "understudy/runtime/lease_state.hpp"
 #include "understudy/runtime/operation.hpp"
 #include "understudy/runtime/run_queue.hpp"
@@ -15,6 +16,9 @@ namespace {
 
 // Longer deadlines than this are as good as none, and cannot overflow the clock.
 constexpr std::chrono::hours longest_timeout{24 * 365};
+
+// Refusals whose completions wait to be called; they hold no permit that would bound them.
+constexpr std::size_t most_refusals_untold = 1 << 18;
 
 /// A request is shared and immutable: more controls make another one.
 request_ptr with_controls(request_ptr what, const std::vector<control>& more) {
@@ -82,9 +86,7 @@ failure_ptr runtime_client::refusal() const {
 
 failure_ptr runtime_client::cannot_wait() const {
   if (forked()) return forked_process();
-  if (!reply_desk::settling()) return nullptr;
-  return make_failure(errc::invalid_request, stage::queue,
-                      "a blocking call inside a completion would wait for itself; pass an executor, or start() it");
+  return callback_thread::may_wait_for_requests() ? nullptr : would_wait_for_itself();
 }
 
 failure_ptr runtime_client::lost_answer() {
@@ -120,7 +122,7 @@ outcome runtime_client::perform(request_ptr what, const call_options& options) {
 }
 
 void runtime_client::start(request_ptr what, completion done, const call_options& options, executor where) {
-  start_on({entrance(), 0, {}}, std::move(what), std::move(done), options, std::move(where));
+  start_on({entrance(), 0, {}}, std::move(what), {std::move(done), std::move(where), env_->log}, options);
 }
 
 outcome runtime_client::perform_on(route to, request_ptr what, const call_options& options) {
@@ -128,7 +130,7 @@ outcome runtime_client::perform_on(route to, request_ptr what, const call_option
   auto reply = std::make_shared<reply_waiter<outcome>>();
   to.awaited = true;
   const auto send = [&] {
-    start_on(std::move(to), std::move(what), [reply](outcome o) { reply->set(std::move(o)); }, options, {});
+    start_on(std::move(to), std::move(what), {[reply](outcome o) { reply->set(std::move(o)); }, {}, nullptr}, options);
   };
   run_queue::run_here(env_->poller->unit(), std::cref(send));
   auto wait = deadline_after(options.timeout, live_.operation_timeout) - env_->clock->now() + waiting_grace;
@@ -136,21 +138,31 @@ outcome runtime_client::perform_on(route to, request_ptr what, const call_option
   return lost_answer();
 }
 
-void runtime_client::start_on(route to, request_ptr what, completion done, const call_options& options, executor where,
+void runtime_client::start_on(route to, request_ptr what, completing done, const call_options& options,
                               std::shared_ptr<stream_inbox> parts) {
-  auto refuse = [&](failure_ptr why) {
+  const auto refused = [&](failure_ptr why) {
     env_->metrics->finished(why->code, duration::zero());
-    complete(std::move(done), where, std::move(why), env_->log);
+    if (to.awaited) return done.tell(std::move(why));
+    refuse(std::move(done), std::move(why));
   };
-  if (auto why = refusal()) return refuse(std::move(why));
+  if (auto why = refusal()) return refused(std::move(why));
   if (!take_permit())
-    return refuse(make_failure(errc::queue_full, stage::queue,
-                               "more than " + std::to_string(most_requests_) +
-                                   " requests are under way (limits.max_requests); refused at once"));
+    return refused(make_failure(errc::queue_full, stage::queue,
+                                "more than " + std::to_string(most_requests_) +
+                                    " requests are under way (limits.max_requests); refused at once"));
   auto op = std::make_shared<operation>(
       shared_from_this(), std::move(to), with_controls(std::move(what), options.controls),
-      deadline_after(options.timeout, live_.operation_timeout), std::move(done), std::move(where), std::move(parts));
+      deadline_after(options.timeout, live_.operation_timeout), std::move(done), std::move(parts));
   op->start(options.cancel ? options.cancel->state_ : nullptr);
+}
+
+void runtime_client::refuse(completing done, failure_ptr why) const {
+  // A forked child has no thread of ours that could tell it.
+  auto* unit = forked() ? nullptr : env_->poller->unit();
+  if (run_queue::posted(unit) >= most_refusals_untold)
+    throw_failure(make_failure(errc::queue_full, stage::queue,
+                               "requests are refused faster than their completions return; this one's is not called"));
+  done.tell_elsewhere(unit, std::move(why));
 }
 
 answer<lease> runtime_client::acquire(const lease_options& options, std::uint16_t attempts) {

@@ -11,6 +11,7 @@
 
 namespace understudy {
 
+class completing;
 class stream_inbox;
 
 /// Sends requests of threads to actors and settles them. Takes one permit of `limits.max_requests` a request, keeps its
@@ -84,12 +85,14 @@ class runtime_client : public std::enable_shared_from_this<runtime_client> {
     caf::strong_actor_ptr to;
     lease_id lease = 0;
     std::string server;
-    bool awaited = false;  ///< its completion only hands the outcome to a thread that waits: it may run anywhere
+    bool awaited = false;  ///< its completion only hands the outcome to whoever waits: it may run anywhere
   };
 
   outcome perform_on(route to, request_ptr what, const call_options& options);
-  void start_on(route to, request_ptr what, completion done, const call_options& options, executor where,
+  void start_on(route to, request_ptr what, completing done, const call_options& options,
                 std::shared_ptr<stream_inbox> parts = nullptr);
+  /// Tells a request that was not sent. Throws queue_full, and does not, when too many of those wait to be told.
+  void refuse(completing done, failure_ptr why) const;
   /// Where requests go that are for no lease.
   caf::strong_actor_ptr entrance() const;
   /// Why nothing can be sent now, or null.

@@ -1,6 +1,10 @@
 // Telling a caller what came of his request: see completing.hpp.
 #include "understudy/runtime/completing.hpp"
 
+#include "understudy/runtime/run_queue.hpp"
+
+#include <deque>
+
 namespace understudy {
 namespace {
 
@@ -33,20 +37,41 @@ class told_once {
   std::shared_ptr<log_port> log_;
 };
 
+/// What this thread tells when the completion that it runs has returned; null while it runs none.
+thread_local std::deque<std::function<void()>>* told_next = nullptr;
+
+void run_unnested(std::function<void()> job) {
+  if (told_next != nullptr) return told_next->push_back(std::move(job));
+  std::deque<std::function<void()>> due{std::move(job)};
+  told_next = &due;
+  for (; !due.empty(); due.pop_front()) due.front()();
+  told_next = nullptr;
+}
+
 }  // namespace
 
-void complete(completion done, const executor& where, outcome what, const std::shared_ptr<log_port>& log) {
-  if (!where) {
-    told_once{std::move(done), std::move(what), log}();
+void completing::tell(outcome what) noexcept {
+  if (!where_) {
+    told_once{std::move(done_), std::move(what), log_}();
     return;
   }
-  auto tell = std::make_shared<told_once>(std::move(done), std::move(what), log);
+  auto told = std::make_shared<told_once>(std::move(done_), std::move(what), log_);
   try {
-    where([tell] { (*tell)(); });
+    where_([told] { (*told)(); });
   } catch (...) {
     // An executor that takes no more work: the caller is told all the same.
-    (*tell)();
+    (*told)();
   }
+  // With whatever it holds.
+  where_ = nullptr;
 }
+
+void completing::tell_elsewhere(caf::execution_unit* unit, outcome what) {
+  if (!where_ && done_.target<future_completion>() != nullptr) return tell(std::move(what));
+  auto job = [self = std::make_shared<completing>(std::move(*this)), what = std::move(what)] { self->tell(what); };
+  if (!run_queue::post(unit, job)) run_unnested(std::move(job));
+}
+
+void completing::tell_unnested(outcome what) { tell_elsewhere(nullptr, std::move(what)); }
 
 }  // namespace understudy

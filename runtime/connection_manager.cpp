@@ -175,7 +175,7 @@ paged_search connection_manager::paged(search_request what, const paged_options&
 void connection_manager::start(request_ptr what, completion done, const call_options& options, executor where) {
   auto there = state_ ? state_->current() : nullptr;
   if (there) return there->client().start(std::move(what), std::move(done), options, std::move(where));
-  complete(std::move(done), where, state_ ? state_->absence() : not_running(), nullptr);
+  completing{std::move(done), std::move(where), nullptr}.tell_unnested(state_ ? state_->absence() : not_running());
 }
 
 }  // namespace understudy

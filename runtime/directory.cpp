@@ -2,6 +2,7 @@
 #include "understudy/runtime/directory.hpp"
 
 #include "understudy/runtime/cancel_state.hpp"
+#include "understudy/runtime/completing.hpp"
 #include "understudy/runtime/exceptions.hpp"
 
 namespace understudy {
@@ -88,8 +89,7 @@ result directory::extended(extended_request what, const call_options& options) {
 std::future<outcome> directory::async(request_ptr what, const call_options& options) {
   auto promise = std::make_shared<std::promise<outcome>>();
   auto future = promise->get_future();
-  start(
-      std::move(what), [promise](outcome o) { promise->set_value(std::move(o)); }, options);
+  start(std::move(what), future_completion{std::move(promise)}, options);
   return future;
 }
 std::future<outcome> directory::async_search(search_request what, const call_options& options) {

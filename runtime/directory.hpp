@@ -55,7 +55,8 @@ class cancel_source {
   std::shared_ptr<state> state_;
 };
 
-/// Runs a piece of work of ours on the caller's terms (a thread pool, an event loop); must not block or throw.
+/// Runs a piece of work of ours on the caller's terms (a thread pool, an event loop). Called on a thread of the
+/// runtime, as a completion is; must not block. When it throws, the work is done there and then.
 using executor = std::function<void(std::function<void()>)>;
 /// Told exactly once.
 using completion = std::function<void(outcome)>;
@@ -68,7 +69,12 @@ class directory {
 
   /// The one blocking call that all others come down to.
   virtual outcome perform(request_ptr what, const call_options& options = {}) = 0;
-  /// The one non-blocking call. `done` runs on `where`; without one, on a thread of the runtime, and must be quick.
+  /// The one non-blocking call. `done` runs on `where`; without one, on a thread of the runtime, and must be quick:
+  /// what would wait is refused there (`invalid_request`). Neither runs inside this or any other call, also when the
+  /// request is refused: a lock that the caller holds may be taken there. Only where no thread of ours is (before
+  /// connect(), after disconnect(), in a forked child, on what was moved from) they run on the calling thread, before
+  /// start() returns, and a request started in such a completion is told after it has returned. Throws pool_exhausted
+  /// (`queue_full`), and never calls `done`, when 262 144 refused requests wait to be told.
   virtual void start(request_ptr what, completion done, const call_options& options = {}, executor where = {}) = 0;
 
   outcome try_search(search_request what, const call_options& options = {});

@@ -1,6 +1,7 @@
 // The epoll thread behind poller_port: see epoll_poller.hpp.
 #include "understudy/runtime/epoll_poller.hpp"
 
+#include "understudy/runtime/callback_thread.hpp"
 #include "understudy/runtime/descriptor.hpp"
 #include "understudy/runtime/quiet_thread.hpp"
 #include "understudy/runtime/run_queue.hpp"
@@ -201,6 +202,7 @@ class epoll_poller::loop : public std::enable_shared_from_this<loop> {
   }
 
   void run() {
+    const callback_thread whole{may_wait::for_nothing};
     event_buffer events;
     while (!stopping_) {
       const int count = run_actors() ? look(events) : wait(events);

@@ -22,6 +22,11 @@ failure_ptr given_up() {
                       "connect() starts it again");
 }
 
+failure_ptr would_wait_for_itself() {
+  return make_failure(errc::invalid_request, stage::queue,
+                      "a blocking call inside a completion would wait for itself; pass an executor, or start() it");
+}
+
 failure_ptr forked_process() {
   return make_failure(errc::stopped, stage::queue,
                       "this process was forked from the one that runs the connections; create its own after the fork");

@@ -13,6 +13,9 @@ failure_ptr not_running();
 /// The one used when the runtime ended of itself, because its actors kept failing.
 failure_ptr given_up();
 
+/// The one used where a thread that answers requests would wait for one.
+failure_ptr would_wait_for_itself();
+
 /// The one used in a process forked from the one that runs the runtime: it has a copy of everything but the threads.
 failure_ptr forked_process();
 

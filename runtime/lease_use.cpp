@@ -19,12 +19,21 @@ outcome lease_use::perform(request_ptr what, const call_options& options) const 
   return state_->client->perform_on({target, state_->id, state_->server_name}, std::move(what), options);
 }
 
-void lease_use::start(request_ptr what, completion done, const call_options& options, executor where,
-                      std::shared_ptr<stream_inbox> parts) const {
+void lease_use::start(request_ptr what, completion done, const call_options& options, executor where) const {
+  if (!state_) return completing{std::move(done), std::move(where), nullptr}.tell_unnested(no_lease());
+  completing waiting{std::move(done), std::move(where), state_->client->env_->log};
+  if (auto target = state_->target())
+    return state_->client->start_on({target, state_->id, state_->server_name}, std::move(what), std::move(waiting),
+                                    options);
+  state_->client->refuse(std::move(waiting), no_lease());
+}
+
+void lease_use::stream(request_ptr what, completion done, const call_options& options,
+                       std::shared_ptr<stream_inbox> parts) const {
   auto target = state_ ? state_->target() : nullptr;
-  if (!target) return complete(std::move(done), where, no_lease(), nullptr);
-  state_->client->start_on({target, state_->id, state_->server_name}, std::move(what), std::move(done), options,
-                           std::move(where), std::move(parts));
+  if (!target) return done(no_lease());
+  state_->client->start_on({target, state_->id, state_->server_name, true}, std::move(what),
+                           {std::move(done), {}, nullptr}, options, std::move(parts));
 }
 
 void lease_use::give_back() const {

@@ -12,8 +12,10 @@ class lease_use {
   explicit lease_use(lease&& own) : state_(std::move(own.state_)), own_(true) {}
 
   outcome perform(request_ptr what, const call_options& options) const;
-  void start(request_ptr what, completion done, const call_options& options, executor where,
-             std::shared_ptr<stream_inbox> parts = nullptr) const;
+  void start(request_ptr what, completion done, const call_options& options, executor where) const;
+  /// A streaming search; `done` only notes its end, on whatever thread.
+  void stream(request_ptr what, completion done, const call_options& options,
+              std::shared_ptr<stream_inbox> parts) const;
   /// Ends the lease if it is not the caller's, without waiting. May be repeated, on any thread.
   void give_back() const;
   /// Null when there never was a lease.

@@ -1,6 +1,7 @@
 // The log's thread and queue: see log_sink.hpp.
 #include "understudy/runtime/log_sink.hpp"
 
+#include "understudy/runtime/callback_thread.hpp"
 #include "understudy/runtime/quiet_thread.hpp"
 
 #include <fcntl.h>
@@ -83,6 +84,7 @@ void log_sink::stop() {
 }
 
 void log_sink::run() {
+  const callback_thread whole{may_wait::for_requests};
   std::unique_lock lock{mutex_};
   for (;;) {
     changed_.wait(lock, [this] { return stopping_ || !waiting_.empty(); });

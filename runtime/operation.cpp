@@ -1,7 +1,6 @@
 // One request of a thread on its way through the actors: see operation.hpp.
 #include "understudy/runtime/operation.hpp"
 
-#include "understudy/runtime/completing.hpp"
 #include "understudy/runtime/run_queue.hpp"
 
 #include <caf/sec.hpp>
@@ -14,6 +13,15 @@ namespace {
 constexpr milliseconds bounce_pause{100};
 constexpr int most_bounces = 5;
 
+// Requests that this thread is sending: an actor that has ended answers from within that.
+thread_local int sending = 0;
+
+void enqueue(const caf::strong_actor_ptr& to, caf::mailbox_element_ptr what) {
+  ++sending;
+  to->enqueue(std::move(what), nullptr);
+  --sending;
+}
+
 void send_cancel(const caf::strong_actor_ptr& to, const cancel_token_ptr& token) {
   token->cancel();
   to->get()->eq_impl(caf::make_message_id(), nullptr, nullptr, cancel_atom_v, token);
@@ -22,14 +30,12 @@ void send_cancel(const caf::strong_actor_ptr& to, const cancel_token_ptr& token)
 }  // namespace
 
 runtime_client::operation::operation(std::shared_ptr<runtime_client> client, route to, request_ptr what,
-                                     time_point deadline, completion done, executor where,
-                                     std::shared_ptr<stream_inbox> parts)
+                                     time_point deadline, completing done, std::shared_ptr<stream_inbox> parts)
     : client_(std::move(client)),
       to_(std::move(to)),
       started_(client_->env_->clock->now()),
       recovery_(client_->recovery()),
       done_(std::move(done)),
-      where_(std::move(where)),
       parts_(std::move(parts)) {
   call_.what = std::move(what);
   call_.deadline = deadline;
@@ -43,7 +49,8 @@ void runtime_client::operation::start(std::shared_ptr<cancel_source::state> canc
       send_cancel(to.lease == 0 ? client->entrance() : to.to, token);
     });
     if (cancel_binding_ == 0)
-      return settle(make_failure(errc::cancelled, stage::queue, "the caller cancelled the request before it was sent"));
+      return settle(make_failure(errc::cancelled, stage::queue, "the caller cancelled the request before it was sent"),
+                    told::elsewhere);
   }
   send();
 }
@@ -57,14 +64,12 @@ void runtime_client::operation::send() {
     parts_->begin([to = to_.to, lease = to_.lease, number](std::uint32_t more) {
       to->get()->eq_impl(caf::make_message_id(), nullptr, nullptr, credit_atom_v, lease, number, more);
     });
-    to_.to->enqueue(
-        caf::make_mailbox_element(desk.actor, *id, {}, stream_atom_v, to_.lease, call_, number, parts_->window()),
-        nullptr);
-    return;
+    return enqueue(to_.to, caf::make_mailbox_element(desk.actor, *id, {}, stream_atom_v, to_.lease, call_, number,
+                                                     parts_->window()));
   }
   auto element = to_.lease == 0 ? caf::make_mailbox_element(desk.actor, *id, {}, perform_atom_v, call_)
                                 : caf::make_mailbox_element(desk.actor, *id, {}, perform_atom_v, to_.lease, call_);
-  to_.to->enqueue(std::move(element), nullptr);
+  enqueue(to_.to, std::move(element));
 }
 
 void runtime_client::operation::part(search_batch&& batch) {
@@ -75,12 +80,13 @@ void runtime_client::operation::part(search_batch&& batch) {
 }
 
 void runtime_client::operation::answered(caf::type_erased_tuple& content) {
+  const auto where = sending > 0 || run_queue::on_lent_thread() ? told::elsewhere : told::here;
   if (content.match_elements<result_ptr>()) {
-    if (auto value = content.move_if_unshared<result_ptr>(0)) return settle(std::move(value));
+    if (auto value = content.move_if_unshared<result_ptr>(0)) return settle(std::move(value), where);
   }
   if (send_again(content)) return;
   auto why = explain(content);
-  if (!try_later(why)) settle(std::move(why));
+  if (!try_later(why)) settle(std::move(why), where);
 }
 
 // CAF bounces what lies in the mailbox of an actor that ends, and nothing else: it was not sent to any server.
@@ -131,29 +137,27 @@ void runtime_client::operation::expired() {
   if (resume_at_) {
     resume_at_.reset();
     if (call_.token->cancelled())
-      return settle(make_failure(errc::cancelled, stage::queue, "the caller cancelled the request"));
-    if (client_->draining_) return settle(call_.last);
+      return settle(make_failure(errc::cancelled, stage::queue, "the caller cancelled the request"), told::here);
+    if (client_->draining_) return settle(call_.last, told::here);
     if (to_.lease == 0) to_.to = client_->entrance();
     return send();
   }
   send_cancel(to_.lease == 0 ? client_->entrance() : to_.to, call_.token);
   auto limit = std::chrono::duration_cast<milliseconds>(call_.deadline - started_).count();
   settle(make_failure(errc::operation_timeout, stage::operation,
-                      "no answer within " + std::to_string(limit) + " ms; the operation was abandoned", to_.server));
+                      "no answer within " + std::to_string(limit) + " ms; the operation was abandoned", to_.server),
+         told::here);
 }
 
-void runtime_client::operation::settle(outcome what) {
+void runtime_client::operation::settle(outcome what, told where) {
   if (cancel_) cancel_->unbind(cancel_binding_);
   // How long a stream took says more about its reader than about the directory.
   const auto heard = parts_ ? parts_->first_heard() : std::nullopt;
   client_->finished(what.code(), heard.value_or(client_->env_->clock->now()) - started_);
-  if (where_ || to_.awaited || !run_queue::on_lent_thread())
-    return complete(std::move(done_), where_, std::move(what), client_->env_->log);
-  // A caller's code on the thread of another one, who may hold the very lock that it takes: not here.
-  const auto elsewhere = [unit = client_->env_->poller->unit()](std::function<void()> job) {
-    if (!run_queue::post(unit, job)) job();
-  };
-  complete(std::move(done_), elsewhere, std::move(what), client_->env_->log);
+  if (to_.awaited || where == told::here)
+    done_.tell(std::move(what));
+  else
+    done_.tell_elsewhere(client_->env_->poller->unit(), std::move(what));
 }
 
 }  // namespace understudy

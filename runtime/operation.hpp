@@ -2,6 +2,7 @@
 #pragma once
 #include "understudy/runtime/cancel_state.hpp"
 #include "understudy/runtime/client.hpp"
+#include "understudy/runtime/completing.hpp"
 #include "understudy/runtime/recovery_plan.hpp"
 #include "understudy/runtime/stream_inbox.hpp"
 
@@ -11,26 +12,30 @@ namespace understudy {
 class runtime_client::operation final : public question, public std::enable_shared_from_this<operation> {
  public:
   /// With `parts` it is a streaming search: its batches go there.
-  operation(std::shared_ptr<runtime_client> client, route to, request_ptr what, time_point deadline, completion done,
-            executor where, std::shared_ptr<stream_inbox> parts = nullptr);
+  operation(std::shared_ptr<runtime_client> client, route to, request_ptr what, time_point deadline, completing done,
+            std::shared_ptr<stream_inbox> parts = nullptr);
 
   /// Sends it. `cancel` may be null.
   void start(std::shared_ptr<cancel_source::state> cancel);
 
   void part(search_batch&& batch) override;
   void answered(caf::type_erased_tuple& content) override;
-  void failed(failure_ptr why) override { settle(std::move(why)); }
+  void failed(failure_ptr why) override { settle(std::move(why), told::elsewhere); }
   void expired() override;
   bool over(time_point now) const override;
 
  private:
+  /// Where the caller may be told: on this thread, or only on one of the runtime, as this is somebody's who may hold
+  /// the very lock that the completion takes.
+  enum class told : std::uint8_t { here, elsewhere };
+
   void send();
   /// Waits at the desk for the next attempt; false when `why` is the last word.
   bool try_later(const failure_ptr& why);
   /// An actor on its way ended before it looked at it: sends it again, after a moment; false when it shall not.
   bool send_again(caf::type_erased_tuple& content);
   failure_ptr explain(caf::type_erased_tuple& content) const;
-  void settle(outcome what);
+  void settle(outcome what, told where);
 
   std::shared_ptr<runtime_client> client_;
   route to_;
@@ -39,8 +44,7 @@ class runtime_client::operation final : public question, public std::enable_shar
   recovery_plan recovery_;
   int bounces_ = 0;
   std::optional<time_point> resume_at_;  ///< set: not sent, waits for another attempt
-  completion done_;
-  executor where_;
+  completing done_;
   std::shared_ptr<stream_inbox> parts_;
   std::shared_ptr<cancel_source::state> cancel_;
   std::uint64_t cancel_binding_ = 0;

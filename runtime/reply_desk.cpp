@@ -1,6 +1,8 @@
 // Where answers from actors arrive for those who are no actors: see reply_desk.hpp.
 #include "understudy/runtime/reply_desk.hpp"
 
+#include "understudy/runtime/callback_thread.hpp"
+
 #include <caf/actor_config.hpp>
 #include <caf/actor_system.hpp>
 #include <caf/exit_reason.hpp>
@@ -8,30 +10,10 @@
 #include <caf/sec.hpp>
 
 namespace understudy {
-namespace {
-
-thread_local bool settles_now = false;
-
-/// Marks this thread for as long as it runs somebody's completion.
-class settling_mark {
- public:
-  settling_mark() : before_(std::exchange(settles_now, true)) {}
-  ~settling_mark() { settles_now = before_; }
-  settling_mark(const settling_mark&) = delete;
-  settling_mark& operator=(const settling_mark&) = delete;
-
- private:
-  bool before_;
-};
-
-}  // namespace
-
 reply_desk::reply_desk(caf::actor_config& config, environment_ptr env)
     : caf::monitorable_actor(config), env_(std::move(env)) {}
 
 void reply_desk::start() { timer_ = env_->poller->add_timer(address()); }
-
-bool reply_desk::settling() noexcept { return settles_now; }
 
 std::optional<caf::message_id> reply_desk::note(question_ptr what) {
   auto number = ++last_number_;
@@ -62,7 +44,6 @@ void reply_desk::close(failure_ptr why) {
     s.waiting.clear();
   }
   waiting_ -= left.size();
-  settling_mark mark;
   for (auto& what : left) what->failed(why);
   env_->poller->remove_timer(timer_);
   cleanup(caf::exit_reason::user_shutdown, nullptr);
@@ -93,10 +74,9 @@ question_ptr reply_desk::find(std::uint64_t number) const {
 
 void reply_desk::enqueue(caf::mailbox_element_ptr what, caf::execution_unit*) {
   if (what->mid.is_response()) {
-    if (auto asked = take(what->mid.request_id().integer_value())) {
-      settling_mark mark;
-      asked->answered(what->content());
-    }
+    // To the end of the question: what a caller gave with it may be the last that holds a manager.
+    const callback_thread here{may_wait::for_nothing};
+    if (auto asked = take(what->mid.request_id().integer_value())) asked->answered(what->content());
     return;
   }
   if (what->mid.is_request()) {
@@ -133,11 +113,11 @@ std::vector<question_ptr> reply_desk::take_over(time_point now) {
 }
 
 void reply_desk::sweep() {
+  const callback_thread here{may_wait::for_nothing};
   auto over = take_over(env_->clock->now());
   sweeping_ = false;
   // A question noted since the flag went down has started the timer itself; one noted before is seen here.
   if (waiting_ > 0) keep_time();
-  settling_mark mark;
   for (auto& what : over) what->expired();
 }
 

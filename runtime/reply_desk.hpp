@@ -10,7 +10,8 @@
 namespace understudy {
 
 /// A question to an actor whose answer is outstanding. Exactly one of answered(), failed() and expired() is called,
-/// exactly once, on whatever thread settles it.
+/// exactly once: the first and the last on the thread that brings the news, marked as a callback_thread; failed() on
+/// any.
 class question {
  public:
   virtual ~question() = default;
@@ -47,8 +48,6 @@ class reply_desk final : public caf::monitorable_actor {
 
   const char* name() const override { return "understudy.client"; }
   void enqueue(caf::mailbox_element_ptr what, caf::execution_unit* host) override;
-  /// True on a thread that is just settling a question: it must not wait for another one.
-  static bool settling() noexcept;
 
  private:
   struct shard {

@@ -68,6 +68,16 @@ bool run_queue::post(caf::execution_unit* unit, std::function<void()> job) {
   return queue != nullptr && queue->take_job(std::move(job));
 }
 
+std::size_t run_queue::posted(caf::execution_unit* unit) {
+  const auto* queue = dynamic_cast<const run_queue*>(unit);
+  return queue != nullptr ? queue->jobs_waiting() : 0;
+}
+
+std::size_t run_queue::jobs_waiting() const {
+  std::lock_guard guard{mutex_};
+  return jobs_.size();
+}
+
 bool run_queue::take_job(std::function<void()> job) {
   {
     std::lock_guard guard{mutex_};

@@ -30,6 +30,8 @@ class run_queue final : public caf::execution_unit {
   static bool on_lent_thread() noexcept;
   /// Has the queue's own thread run `job`, which must not throw; false when that thread has ended. Thread-safe.
   static bool post(caf::execution_unit* unit, std::function<void()> job);
+  /// How many of those wait. Thread-safe.
+  static std::size_t posted(caf::execution_unit* unit);
 
   // ---- of the thread that runs them ----
 
@@ -54,6 +56,7 @@ class run_queue final : public caf::execution_unit {
 
   void help(const std::function<void()>& send);
   bool take_job(std::function<void()> job);
+  std::size_t jobs_waiting() const;
   void run_jobs();
   void wake_if_asleep();
   bool run_turns();
@@ -68,7 +71,7 @@ class run_queue final : public caf::execution_unit {
   context context_;
   std::vector<caf::resumable*> due_, running_;
 
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::vector<caf::resumable*> arrived_;
   std::vector<std::function<void()>> jobs_;
   bool closed_ = false;

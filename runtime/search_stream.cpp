@@ -72,7 +72,7 @@ search_stream::search_stream(lease_use on, search_request what, const stream_opt
   if (client) {
     state_->give_up = client->deadline_after(options.timeout, client->live_.operation_timeout) + waiting_grace;
   }
-  on.start(make_request(std::move(what), options.controls), done, how, {}, state_->inbox);
+  on.stream(make_request(std::move(what), options.controls), done, how, state_->inbox);
 }
 
 search_stream::search_stream(search_stream&&) noexcept = default;

@@ -1,6 +1,7 @@
 // Threads for what can only block: see worker_threads.hpp.
 #include "understudy/runtime/worker_threads.hpp"
 
+#include "understudy/runtime/callback_thread.hpp"
 #include "understudy/runtime/quiet_thread.hpp"
 
 #include <condition_variable>
@@ -51,6 +52,7 @@ struct worker_threads::shared : std::enable_shared_from_this<shared> {
   }
 
   void work(worker& me) {
+    const callback_thread whole{may_wait::for_requests};
     std::unique_lock lock{mutex};
     for (;;) {
       ++idle;

@@ -4,7 +4,6 @@
 #include "understudy/config/files.hpp"
 #include "understudy/config/option_value.hpp"
 #include "understudy/config/text.hpp"
-#include "understudy/messages/dn.hpp"
 
 #include <algorithm>
 #include <map>
@@ -72,11 +71,6 @@ void check_encryption(const connection_info& info, findings& found) {
     found.push_back({{"crl_path", "validate_cert"}, "needs validate_cert: without it no certificate is checked"});
 }
 
-/// Names that Active Directory takes in place of a DN: user@domain, DOMAIN\user.
-bool is_directory_login(std::string_view name) {
-  return name.find('=') == std::string_view::npos && name.find_first_of("@\\") != std::string_view::npos;
-}
-
 void check_identity(const connection_info& info, findings& found) {
   std::vector<std::string_view> sources;
   if (!info.password.empty()) sources.push_back("password");
@@ -93,8 +87,7 @@ void check_identity(const connection_info& info, findings& found) {
     found.push_back({{sources[0], "bind_dn"}, "needs bind_dn, the name to bind as"});
   if (!info.password.empty() && info.password.size() == 0)
     found.push_back({{"password"}, "is empty: the server would treat the bind as anonymous (RFC 4513, 5.1.2)"});
-  if (info.bind_dn.empty() || is_directory_login(info.bind_dn)) return;
-  if (auto wrong = dn::check(info.bind_dn); !wrong.empty()) found.push_back({{"bind_dn"}, "is not a DN: " + wrong});
+  // Whether bind_dn is a name at all is for the server to say: Active Directory takes user@domain, <SID=…> and others.
 }
 
 void check_files(const connection_info& info, findings& found) {

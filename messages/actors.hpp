@@ -21,12 +21,13 @@ using connection_actor = caf::typed_actor<
     caf::replies_to<perform_atom, lease_id, call>::with<result_ptr>,
     // A streaming search of the holder of that lease, known to him by that number, with that many credits to begin
     // with. The sender is its consumer (stream_consumer_actor): the entries go to him in batches as they arrive, each
-    // entry or reference for one credit; out of credits, the connection stops reading, and the server has to wait. The
-    // answer comes last, without entries. Begins when nothing else is under way; until it ends everything else of that
-    // lease is refused (`invalid_request`), since its answer could be stuck behind entries that nobody wants yet. Never
-    // re-cast. Ends as `cancelled` when its consumer ends.
+    // entry or reference for one credit, a large one for more (search_batch::credits): those to begin with are worth
+    // `limits.max_result_bytes` of memory. Out of credits, the connection stops reading, and the server has to wait.
+    // The answer comes last, without entries. Begins when nothing else is under way; until it ends everything else of
+    // that lease is refused (`invalid_request`), since its answer could be stuck behind entries that nobody wants yet.
+    // Never re-cast. Ends as `cancelled` when its consumer ends.
     caf::replies_to<stream_atom, lease_id, call, std::uint64_t, std::uint32_t>::with<result_ptr>,
-    // From the consumer of that lease's stream of that number: so many more entries may come. Stale ones are ignored.
+    // From the consumer of that lease's stream of that number: so many more credits. Stale ones are ignored.
     caf::reacts_to<credit_atom, lease_id, std::uint64_t, std::uint32_t>,
     // The caller gave up: abandon on the wire, answer `cancelled`. Unknown tokens are ignored.
     caf::reacts_to<cancel_atom, cancel_token_ptr>,

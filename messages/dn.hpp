@@ -17,7 +17,4 @@ std::string rdn(const std::vector<std::pair<std::string, std::string>>& parts);
 /// `rdn` below `parent` (a DN as it is; empty: `rdn` is the top).
 std::string child(std::string_view rdn, std::string_view parent);
 
-/// Empty when `text` is a DN (RFC 4514) that can be sent, otherwise what is wrong with it and where.
-std::string check(std::string_view text);
-
 }  // namespace understudy::dn

@@ -1,6 +1,7 @@
 // Names of failures, the table that classifies them, and their one line for people.
 #include "understudy/messages/error.hpp"
 
+#include "understudy/messages/printable.hpp"
 #include "understudy/messages/result.hpp"
 
 #include <array>
@@ -117,7 +118,8 @@ std::string describe(const failure& f) {
   if (f.pool) add(counts(*f.pool));
   if (f.retry_after) add("retry after " + std::to_string(f.retry_after->count()) + " ms");
   if (!f.cause.empty()) add("last cause: " + f.cause + (f.cause_at ? " at " + utc(*f.cause_at) : ""));
-  return more.empty() ? text : text + " [" + more + "]";
+  if (!more.empty()) text += " [" + more + "]";
+  return printable(text);
 }
 
 }  // namespace understudy

@@ -88,6 +88,7 @@ inline failure_class classify(const failure& f, bool user_bind = false) noexcept
 }
 
 /// "operation_timeout: … [ldap1:389; pool size 5, …; last cause … at …]": one line for people.
+/// What servers said in it is printable().
 std::string describe(const failure& f);
 
 }  // namespace understudy

@@ -79,6 +79,13 @@ struct credential {
   std::uint64_t secret_number = 0;  ///< of the secret alone: one that was first seen later has a higher number
 };
 
+/// What a directory said of the service's password while it accepted it.
+struct password_warning {
+  std::string bind_dn;
+  std::string text;         ///< "the password must be changed …"
+  bool restricted = false;  ///< nothing else is allowed until it was changed
+};
+
 /// What became of a bind with a credential of the gate.
 struct credential_verdict {
   enum class kind : std::uint8_t { accepted, refused, unknown };
@@ -86,6 +93,7 @@ struct credential_verdict {
   std::uint64_t version = 0;
   kind what = kind::unknown;
   failure_ptr cause;
+  std::optional<password_warning> warning{};  ///< of accepted
 };
 
 /// One address to connect to: the bytes of a sockaddr, and how people write it ("192.0.2.1:389", "[2001:db8::1]:389").

@@ -78,6 +78,12 @@ std::string_view entry::first(std::string_view name) const noexcept {
   return found == nullptr || found->values.empty() ? std::string_view{} : std::string_view{found->values.front()};
 }
 
+std::uint32_t search_batch::credits() const noexcept {
+  auto sum = std::max(reference_credits, static_cast<std::uint32_t>(references.size()));
+  for (std::size_t i = 0; i < entries.size(); ++i) sum += credits_of(i);
+  return sum;
+}
+
 const control* find_control(const std::vector<control>& controls, std::string_view oid) noexcept {
   const auto it = std::find_if(controls.begin(), controls.end(), [&](const control& c) { return c.oid == oid; });
   return it == controls.end() ? nullptr : &*it;

@@ -8,6 +8,8 @@ namespace understudy {
 struct entry {
   std::string dn;
   std::vector<attribute> attributes;
+  /// Response controls that came with this entry (RFC 4511, 4.1.11).
+  std::vector<control> controls{};
 
   /// The first attribute called `name` (ASCII case does not matter), or null.
   const attribute* find(std::string_view name) const noexcept;
@@ -37,6 +39,8 @@ struct result {
   std::vector<std::vector<std::string>> references;
   /// For each of `references`, how many entries came before it; empty when that is not known.
   std::vector<std::size_t> reference_positions;
+  /// For each of `references`, the controls that came with it; may be shorter: the rest came without any.
+  std::vector<std::vector<control>> reference_controls;
   std::vector<entry> entries;
   std::vector<control> controls;
   /// Of an extended response: its OID and value. Who-am-i: the identity. Password modify: the generated password.
@@ -56,10 +60,35 @@ struct search_batch {
   std::vector<std::vector<std::string>> references;
   /// For each of `references`, how many entries of this batch came before it.
   std::vector<std::size_t> reference_positions;
+  /// For each of `references`, the controls that came with it; may be shorter.
+  std::vector<std::vector<control>> reference_controls{};
+  /// The credits that each entry cost; may be shorter: the rest cost one each. A large one costs more: see
+  /// messages/actors.hpp.
+  std::vector<std::uint32_t> entry_credits{};
+  /// The credits that all references together cost: at least one each.
+  std::uint32_t reference_credits = 0;
 
-  /// The credits it cost.
+  /// How many entries and references there are.
   std::size_t size() const noexcept { return entries.size() + references.size(); }
+  /// What the entry at `i` cost.
+  std::uint32_t credits_of(std::size_t i) const noexcept { return i < entry_credits.size() ? entry_credits[i] : 1; }
+  /// What all of it cost: to be granted again when it was dealt with.
+  std::uint32_t credits() const noexcept;
 };
+
+/// Memory that a decoded answer takes beside its bytes, on a 64-bit machine: `limits.max_result_bytes` counts it, or a
+/// server's empty values would cost a multiple of it.
+namespace footprint {
+/// What the allocator adds to a block.
+inline constexpr std::size_t block = 16;
+inline constexpr std::size_t text = sizeof(std::string) + block;
+inline constexpr std::size_t list = sizeof(std::vector<std::string>) + block;
+inline constexpr std::size_t attribute = text + list;
+inline constexpr std::size_t control = text + text + block;
+/// Lists of entries grow by doubling: one may stand in a list that is half empty.
+inline constexpr std::size_t entry = 2 * sizeof(understudy::entry) + text + 2 * block;
+inline constexpr std::size_t reference = 2 * (list + list);
+}  // namespace footprint
 
 /// The first of `controls` with that OID, or null.
 const control* find_control(const std::vector<control>& controls, std::string_view oid) noexcept;

@@ -43,6 +43,9 @@ struct server_snapshot {
   std::uint64_t breaker_opened = 0;
   pool_snapshot pool;
   bool serving = false;  ///< belongs to the level that a read sent now would go to
+  /// What needs an operator although the server answers ("the password of … must be changed"), or empty. A healthy
+  /// server with a warning is shown as degraded.
+  std::string warning{};
 };
 
 /// One timed step of a probe (resolve, connect, secure, bind, operation), in the order taken.
@@ -64,6 +67,8 @@ struct probe_report {
   duration took{};
   std::vector<probe_step> steps;
   failure_ptr error;
+  /// What the server said of the service's password while it accepted it, or empty.
+  std::string warning{};
 };
 
 /// What a probe says about its server.

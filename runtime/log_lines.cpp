@@ -1,8 +1,11 @@
 // How a log line is written, as text or as JSON: see log_sink.hpp.
 #include "understudy/runtime/log_sink.hpp"
 
+#include "understudy/messages/printable.hpp"
+
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <ctime>
 
 namespace understudy {
@@ -35,27 +38,16 @@ std::string timestamp(wall_time at) {
 }
 
 // A value that came from outside must not be able to start a line of its own.
-void append_escaped(std::string& out, std::string_view text, bool quote) {
-  static constexpr char digits[] = "0123456789abcdef";
-  for (unsigned char c : text) {
-    if (c < 0x20 || c == 0x7f) {
-      out += "\\x";
-      out += digits[c >> 4];
-      out += digits[c & 15];
-    } else if (quote && (c == '"' || c == '\\')) {
-      out += '\\';
-      out += static_cast<char>(c);
-    } else {
-      out += static_cast<char>(c);
-    }
-  }
-}
-
 void append_value(std::string& out, std::string_view value) {
-  bool quote = value.empty() || value.find_first_of(" \"=\\") != std::string_view::npos;
-  if (quote) out += '"';
-  append_escaped(out, value, quote);
-  if (quote) out += '"';
+  if (!value.empty() && value.find_first_of(" \"=\\") == std::string_view::npos) return append_printable(out, value);
+  out += '"';
+  for (std::size_t begin = 0; begin < value.size();) {
+    const auto end = std::min(value.find_first_of("\"\\", begin), value.size());
+    append_printable(out, value.substr(begin, end - begin));
+    if (end < value.size()) out.append("\\").append(1, value[end]);
+    begin = end + 1;
+  }
+  out += '"';
 }
 
 }  // namespace
@@ -64,7 +56,7 @@ std::string text_line(wall_time at, log_level level, std::string_view component,
                       const log_port::fields& more) {
   auto line = timestamp(at);
   line.append(" ").append(level_name(level)).append(" ").append(component).append(": ");
-  append_escaped(line, text, false);
+  append_printable(line, text);
   for (auto& [key, value] : more) {
     line.append(" ").append(key).append("=");
     append_value(line, value);
@@ -81,8 +73,8 @@ std::string json_line(wall_time at, log_level level, std::string_view component,
   line["text"] = text;
   for (auto& [key, value] : more)
     if (!line.contains(key)) line[std::string{key}] = value;
-  // Names from a directory need not be UTF-8.
-  return line.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+  // Names from a directory need not be UTF-8, and a terminal may show this: ASCII alone leaves it nothing to obey.
+  return line.dump(-1, ' ', true, nlohmann::ordered_json::error_handler_t::replace);
 }
 
 }  // namespace understudy

@@ -12,9 +12,13 @@ class page_cursor {
 
   /// The control of the next page's request.
   control next() const { return paged_results_control({page_size_, cookie_}, critical_); }
-  /// The answer's controls: is there another page? A server that ignores the control answers without it: that was all.
-  /// `connection_failed` when the control cannot be decoded; the search cannot go on then.
-  failure_ptr note(const std::vector<control>& answer);
+  /// Servers that search for a limited time send some, but not for ever.
+  static constexpr int most_empty_pages = 1000;
+
+  /// The answer's controls: is there another page? A server that ignores the control answers the first one without it:
+  /// that was all. `empty_page`: it brought nothing. `connection_failed` when the search is not at its end but cannot
+  /// go on: the control cannot be decoded, contradicts itself, is missing later on, or promises more without end.
+  failure_ptr note(const std::vector<control>& answer, bool empty_page = false);
   /// Nothing more is to be asked.
   void end() noexcept;
   bool finished() const noexcept { return finished_; }
@@ -24,8 +28,11 @@ class page_cursor {
   std::int32_t estimate() const noexcept { return estimate_; }
 
  private:
+  failure_ptr fail(const std::string& why);
+
   std::int32_t page_size_;
   bool critical_;
+  int empty_pages_ = 0;  ///< in a row
   std::string cookie_;
   std::int32_t estimate_ = 0;
   bool finished_ = false;

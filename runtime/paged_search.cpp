@@ -60,7 +60,7 @@ struct paged_search::state {
     }
     last = std::move(*got);
     auto entries = std::exchange(last.entries, {});
-    if (auto why = cursor.note(last.controls)) {
+    if (auto why = cursor.note(last.controls, entries.empty() && last.references.empty())) {
       finish(std::move(why));
       return std::nullopt;
     }

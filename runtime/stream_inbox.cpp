@@ -18,19 +18,28 @@ failure_ptr stream_inbox::add(search_batch part, time_point now) {
   if (!first_heard_) first_heard_ = now;
   if (auto why = keep_references(part)) return why;
   added_ += part.entries.size();
-  for (auto& one : part.entries) entries_.push_back(std::move(one));
+  for (std::size_t i = 0; i < part.entries.size(); ++i)
+    entries_.push_back({std::move(part.entries[i]), part.credits_of(i)});
   grant();
   arrived_.notify_all();
   return nullptr;
 }
 
 failure_ptr stream_inbox::keep_references(search_batch& part) {
+  auto credits = part.credits();
+  for (std::size_t i = 0; i < part.entries.size(); ++i) credits -= part.credits_of(i);
+  used_up_ += credits;
   for (std::size_t i = 0; i < part.references.size(); ++i) {
-    for (const auto& uri : part.references[i]) reference_bytes_ += uri.size();
-    reference_bytes_ += sizeof(std::size_t) + sizeof part.references[i];
+    for (const auto& uri : part.references[i]) reference_bytes_ += uri.size() + footprint::text;
+    reference_bytes_ += footprint::reference;
+    if (i < part.reference_controls.size() && !part.reference_controls[i].empty()) {
+      for (const auto& c : part.reference_controls[i])
+        reference_bytes_ += footprint::control + c.oid.size() + c.value.value_or("").size();
+      summary_.reference_controls.resize(summary_.references.size());
+      summary_.reference_controls.push_back(std::move(part.reference_controls[i]));
+    }
     summary_.references.push_back(std::move(part.references[i]));
     summary_.reference_positions.push_back(added_ + part.reference_positions[i]);
-    ++used_up_;
   }
   if (reference_bytes_ <= most_reference_bytes_) return nullptr;
   return make_failure(errc::result_too_large, stage::operation,
@@ -57,9 +66,11 @@ void stream_inbox::finish(outcome what, bool drop) {
   if (what) {
     auto references = std::move(summary_.references);
     auto positions = std::move(summary_.reference_positions);
+    auto controls = std::move(summary_.reference_controls);
     summary_ = std::move(*what);
     summary_.references = std::move(references);
     summary_.reference_positions = std::move(positions);
+    summary_.reference_controls = std::move(controls);
   } else {
     error_ = what.error();
   }
@@ -70,9 +81,9 @@ std::optional<entry> stream_inbox::take(duration patience) {
   std::unique_lock lock{mutex_};
   arrived_.wait_for(lock, patience, [this] { return ended_ || !entries_.empty(); });
   if (entries_.empty()) return std::nullopt;
-  std::optional<entry> next{std::move(entries_.front())};
+  std::optional<entry> next{std::move(entries_.front().what)};
+  used_up_ += entries_.front().credits;
   entries_.pop_front();
-  ++used_up_;
   grant();
   return next;
 }

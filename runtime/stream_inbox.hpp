@@ -9,7 +9,7 @@
 
 namespace understudy {
 
-/// At most a window of entries: each one read, and each reference, is a credit to be granted again, half a window at a
+/// At most a window of entries: what each one read, and each reference, cost is to be granted again, half a window at a
 /// time. Knows nothing of actors. Thread-safe.
 class stream_inbox {
  public:
@@ -51,7 +51,11 @@ class stream_inbox {
   const std::size_t most_reference_bytes_;
   mutable std::mutex mutex_;
   std::condition_variable arrived_;
-  std::deque<entry> entries_;
+  struct waiting {
+    entry what;
+    std::uint32_t credits;
+  };
+  std::deque<waiting> entries_;
   std::uint64_t added_ = 0;    ///< entries so far
   std::uint32_t used_up_ = 0;  ///< credits to be granted again
   std::size_t reference_bytes_ = 0;

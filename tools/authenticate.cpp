@@ -56,7 +56,6 @@ int bind_as(session& directory, const std::string& dn, const secret& password) {
 
 int authenticate(interrupt_watch& interrupts, const authenticate_options& options) {
   auto what = lookup(options);
-  if (options.base) require_dn(*options.base, "the base");
   const auto all = one_shot_settings(options.where);
   const auto password = read_password("Password for " + options.user + ": ", interrupts);
   if (password.size() == 0) return refuse("an empty password proves nothing");

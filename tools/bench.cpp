@@ -140,7 +140,6 @@ load_operation operation_of(session& directory, const bench_options& options, co
 
 int bench(interrupt_watch& interrupts, const bench_options& options) {
   const auto all = read_settings(options.where);
-  if (options.base) require_dn(numbered(*options.base, options.first), "the base");
   secret password;
   if (options.operation == bench_operation::authenticate)
     password = read_password("Password of the users (%d is the user's number): ", interrupts);

@@ -1,4 +1,5 @@
 // understudy health: probes every server, step by step.
+#include "understudy/messages/printable.hpp"
 #include "understudy/tools/commands.hpp"
 #include "understudy/tools/exit_code.hpp"
 #include "understudy/tools/report.hpp"
@@ -63,7 +64,7 @@ std::string milliseconds_text(duration d) {
 }
 
 std::string line_of(const server_snapshot& server, const probe_report* probe) {
-  auto line = server.host + (server.port != 0 ? ":" + std::to_string(server.port) : "") + "  priority " +
+  auto line = printable(server.host) + (server.port != 0 ? ":" + std::to_string(server.port) : "") + "  priority " +
               std::to_string(server.priority) + "  " + std::string{to_string(server.state)};
   if (probe == nullptr) return line + "  not probed\n";
   for (const auto& step : probe->steps)
@@ -84,7 +85,7 @@ void print_json(const findings& all) {
     const auto* probe = probe_of(all, all.state.servers[i]);
     tree["servers"][i]["probe"] = probe == nullptr ? nlohmann::json(nullptr) : to_json(*probe);
   }
-  put(tree.dump(2) + "\n");
+  put(tree.dump(2, ' ', true, nlohmann::json::error_handler_t::replace) + "\n");
 }
 
 int health(interrupt_watch& interrupts, const health_options& options) {

@@ -11,7 +11,9 @@
 namespace understudy::cli {
 
 /// Appends one entry and the empty line after it: lines folded after 78 columns, base64 for values that RFC 2849 calls
-/// unsafe and for userPassword.
+/// unsafe and for userPassword, nothing for an attribute without values. Names that are none, or words of change
+/// records
+/// ("changetype"), are escaped: what a server sends is never a record of its own.
 void write_ldif(std::string& out, const entry& what);
 
 /// Appends one continuation reference as comment lines ("# refldap://…"), and the empty line after them.

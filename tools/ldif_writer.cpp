@@ -1,6 +1,8 @@
 // Entries as LDIF, byte for byte as ldapsearch of OpenLDAP prints them.
+#include "understudy/messages/printable.hpp"
 #include "understudy/tools/base64.hpp"
 #include "understudy/tools/ldif.hpp"
+#include "understudy/tools/ldif_lines.hpp"
 
 #include <algorithm>
 
@@ -36,6 +38,25 @@ void append_folded(std::string& out, std::string_view text, const std::size_t li
   out += '\n';
 }
 
+// A hostile server may call an attribute anything: its name must neither end the line nor turn the entry into a change
+// record. What could is escaped, so that no reader of LDIF takes it for a name.
+std::string safe_name(std::string_view name) {
+  constexpr std::string_view keywords[] = {"dn",     "changetype",   "control",    "version",
+                                           "newrdn", "deleteoldrdn", "newsuperior"};
+  const bool keyword = std::any_of(std::begin(keywords), std::end(keywords),
+                                   [&](std::string_view word) { return same_name(name, word); });
+  std::string safe;
+  for (const char c : name) {
+    const bool special = safe.empty() && (keyword || c == '#' || c == '-');
+    if (is_graphic(c) && c != ':' && !special) {
+      safe += c;
+    } else {
+      append_escaped(safe, {&c, 1});
+    }
+  }
+  return safe.empty() ? "\\x" : safe;
+}
+
 void write_value(std::string& out, std::string_view name, std::string_view value) {
   std::string line{name};
   if (value.empty()) {
@@ -53,14 +74,14 @@ void write_value(std::string& out, std::string_view name, std::string_view value
 void write_ldif(std::string& out, const entry& what) {
   write_value(out, "dn", what.dn);
   for (const auto& a : what.attributes) {
-    if (a.values.empty()) write_value(out, a.name, {});
-    for (const auto& value : a.values) write_value(out, a.name, value);
+    const auto name = safe_name(a.name);
+    for (const auto& value : a.values) write_value(out, name, value);
   }
   out += '\n';
 }
 
 void write_ldif_reference(std::string& out, const std::vector<std::string>& urls) {
-  for (const auto& url : urls) append_folded(out, "# ref" + url, comment_width);
+  for (const auto& url : urls) append_folded(out, "# ref" + printable(url), comment_width);
   out += '\n';
 }
 

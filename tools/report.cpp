@@ -1,6 +1,7 @@
 // Standard output for data, standard error for everything else.
 #include "understudy/tools/report.hpp"
 
+#include "understudy/messages/printable.hpp"
 #include "understudy/messages/result.hpp"
 #include "understudy/tools/exit_code.hpp"
 
@@ -21,23 +22,6 @@ int write_all(int fd, std::string_view data) {
     data.remove_prefix(static_cast<std::size_t>(written));
   }
   return 0;
-}
-
-/// What comes from outside must not move the cursor, or pass for a line of ours.
-std::string printable(std::string_view text) {
-  std::string shown;
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte >= 0x20 && byte != 0x7f) {
-      shown += c;
-      continue;
-    }
-    constexpr std::string_view digits = "0123456789abcdef";
-    shown += "\\x";
-    shown += digits[byte >> 4];
-    shown += digits[byte & 0xf];
-  }
-  return shown;
 }
 
 }  // namespace

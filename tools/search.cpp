@@ -36,7 +36,6 @@ int print_partial(const failure& f) {
 }
 
 int search(interrupt_watch& interrupts, const search_options& options) {
-  if (options.base) require_dn(*options.base, "the base");
   session directory(one_shot_settings(options.where), options.where, interrupts);
   if (!directory.connect()) return exit_runtime;
   auto what = options.what;

@@ -2,7 +2,6 @@
 #include "understudy/tools/session.hpp"
 
 #include "understudy/config/text.hpp"
-#include "understudy/messages/dn.hpp"
 #include "understudy/tools/report.hpp"
 
 #include <CLI/App.hpp>
@@ -31,11 +30,6 @@ duration span_argument(const std::string& option, const std::string& text) {
   const auto span = config::parse_span(text, seconds{1});
   if (!span || *span <= duration{}) throw CLI::ValidationError(option, "\"" + text + "\" is no span of time");
   return *span;
-}
-
-void require_dn(const std::string& text, const std::string& what) {
-  const auto problem = dn::check(text);
-  if (!problem.empty()) throw usage_error(what + " \"" + text + "\" is malformed: " + problem);
 }
 
 void target::declare(CLI::App& command) {

@@ -60,9 +60,6 @@ class usage_error : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-/// Throws usage_error when `text` is no DN (RFC 4514); `what` names it.
-void require_dn(const std::string& text, const std::string& what);
-
 /// A span of time on the command line ("250ms", "5s", "2m"; seconds without a unit). Throws CLI::ValidationError, which
 /// names `option`, when it is none, or zero.
 duration span_argument(const std::string& option, const std::string& text);

@@ -10,9 +10,6 @@ using nlohmann::json;
 
 double milliseconds_of(duration d) { return std::chrono::duration<double, std::milli>(d).count(); }
 
-// Server text may hold any bytes; JSON may not.
-json text(const std::string& s) { return json::parse(json(s).dump(-1, ' ', false, json::error_handler_t::replace)); }
-
 json pool_json(const pool_snapshot& pool) {
   return {{"size", pool.now.size},
           {"idle", pool.now.idle},
@@ -35,7 +32,7 @@ json server_json(const server_snapshot& s) {
           {"role", s.read_only ? "read_only" : "read_write"},
           {"state", to_string(s.state)},
           {"breaker", to_string(s.breaker)},
-          {"last_error", s.last_error.empty() ? json(nullptr) : text(s.last_error)},
+          {"last_error", s.last_error.empty() ? json(nullptr) : json(s.last_error)},
           {"last_error_at", s.last_error_at ? json(utc(*s.last_error_at)) : json(nullptr)},
           {"retry_after_ms", s.retry_after ? json(s.retry_after->count()) : json(nullptr)},
           {"latency_ms", milliseconds_of(s.latency)},
@@ -60,7 +57,7 @@ json to_json(const probe_report& probe) {
   return {{"ok", probe.ok},
           {"milliseconds", milliseconds_of(probe.took)},
           {"steps", std::move(steps)},
-          {"error", probe.error ? text(describe(*probe.error)) : json(nullptr)}};
+          {"error", probe.error ? json(describe(*probe.error)) : json(nullptr)}};
 }
 
 }  // namespace understudy::cli

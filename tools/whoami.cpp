@@ -1,4 +1,5 @@
 // understudy whoami: which identity does the directory see?
+#include "understudy/messages/printable.hpp"
 #include "understudy/tools/commands.hpp"
 #include "understudy/tools/exit_code.hpp"
 #include "understudy/tools/report.hpp"
@@ -17,7 +18,7 @@ int whoami(interrupt_watch& interrupts, const target& where) {
   const auto answer = directory.perform(make_request(whoami_request{}));
   if (!answer) return report(*answer.error());
   const auto identity = answer->response_value.value_or("");
-  put((identity.empty() ? "anonymous" : identity) + "\n");
+  put((identity.empty() ? "anonymous" : printable(identity)) + "\n");
   return exit_ok;
 }
 

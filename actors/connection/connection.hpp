@@ -49,7 +49,9 @@ class connection {
     caf::strong_actor_ptr consumer;
     stream_flow flow;
     result_ptr answer = std::make_shared<result>();  ///< what is gathered for the next batch, and the end
-    std::optional<duration> first_heard{};           ///< from request to first answer
+    std::vector<std::uint32_t> entry_credits{};      ///< of the next batch, as there
+    std::uint32_t reference_credits = 0;
+    std::optional<duration> first_heard{};  ///< from request to first answer
   };
   using stream_ptr = std::shared_ptr<open_stream>;
 
@@ -142,7 +144,9 @@ class connection {
   void react(const transport_action& action);
   void read_answers();
   void take_answers();
-  void notified(const pdu_frame& frame);
+  bool notified(const pdu_frame& frame);
+  void too_large(int id, bool more);
+  void came_late(const pdu_frame& frame, std::size_t bytes);
   void completed(int id);
   void complete_call(table::item& done);
   void judge_answer(table::item& done);
@@ -154,12 +158,14 @@ class connection {
   failure_ptr stream_refusal(const held_call& one) const;
   void open(stream_ptr stream);
   bool may_take(table::item& one, const pdu_frame& frame);
+  void took(table::item& one, const pdu_frame& frame);
   void deliver_batch();
   void on_credit(lease_id lease, std::uint64_t number, std::uint32_t more);
   void consumer_ended(const caf::actor_addr& who);
   void close(const stream_ptr& stream);
   bool waits_for_consumer() const noexcept { return stream_ && stream_->flow.waiting(); }
   duration unanswered(const table::item& one) const;
+  std::size_t most_result_bytes() const noexcept { return static_cast<std::size_t>(all_.limits.max_result_bytes); }
 
   // connection_end.cpp: failures, deadlines, the end
   void check_deadlines();
@@ -232,6 +238,7 @@ class connection {
   time_point setup_deadline_;
 
   time_point last_heard_{};
+  std::size_t notified_bytes_ = 0;  // of notifications since the last answer
   bool suspected_ = false;
   std::uint64_t completed_ = 0;
   failure_ptr end_cause_;

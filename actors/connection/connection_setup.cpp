@@ -212,6 +212,11 @@ void connection::on_credential(const credential& given, poller_port::io_id socke
   if (given.version != 0) credential_version_ = given.version;
   secret_number_ = given.secret_number;
   if (given.version == 0) return become_ready();
+  if (given.bind_dn.empty()) {
+    attempt_.failed(setup_failure(errc::invalid_config, stage::bind,
+                                  "the service has a password and no bind DN, which would make the bind anonymous"));
+    return end(attempt_.verdict());
+  }
   if (given.password.size() == 0) {
     attempt_.failed(setup_failure(errc::invalid_config, stage::bind,
                                   "the service's password is empty, which would make the bind anonymous"));

@@ -8,7 +8,8 @@ namespace understudy {
 
 /// Of whoever sent the message that is just handled.
 connection::stream_ptr connection::make_stream(std::uint64_t number, std::uint32_t credits) const {
-  return std::make_shared<open_stream>(open_stream{number, self_->current_sender(), stream_flow{credits, now_}});
+  return std::make_shared<open_stream>(
+      open_stream{number, self_->current_sender(), stream_flow{credits, most_result_bytes(), now_}});
 }
 
 /// What a stream may not be.
@@ -37,9 +38,23 @@ bool connection::may_take(table::item& one, const pdu_frame& frame) {
     stream.flow.heard(now_);
     return true;
   }
-  const bool may = stream.flow.take(now_);
+  const bool may = stream.flow.may_take(now_);
   bytes_.hold_reading(!may);
+  // Each is measured by itself.
+  if (may) one.room = memory_allowance{most_result_bytes()};
   return may;
+}
+
+void connection::took(table::item& one, const pdu_frame& frame) {
+  if (frame.op != pdu_op::search_entry && frame.op != pdu_op::search_reference) return;
+  auto& stream = *one.ticket.stream;
+  const auto cost = stream.flow.took(most_result_bytes() - one.room.left(), now_);
+  if (frame.op == pdu_op::search_reference) {
+    stream.reference_credits += cost;
+  } else if (cost != 1) {
+    stream.entry_credits.resize(stream.answer->entries.size() - 1, 1);
+    stream.entry_credits.push_back(cost);
+  }
 }
 
 /// What one turn gathered, together.
@@ -47,6 +62,8 @@ void connection::deliver_batch() {
   if (!stream_) return;
   auto batch = cut_batch(*stream_->answer);
   if (batch.size() == 0) return;
+  batch.entry_credits = std::exchange(stream_->entry_credits, {});
+  batch.reference_credits = std::exchange(stream_->reference_credits, 0);
   caf::anon_send(caf::actor_cast<stream_consumer_actor>(stream_->consumer), batch_atom_v, stream_->number,
                  std::move(batch));
 }

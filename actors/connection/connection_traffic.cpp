@@ -12,6 +12,12 @@ constexpr std::size_t high_water = 1024 * 1024;
 // Before a busy server's refusal is asked again; doubled with each attempt.
 constexpr duration busy_pause = milliseconds{50};
 
+// What an honest server may have sent, or be sending, when an abandon arrives: buffers of both ends, and what it looks
+// at between two looks at its requests.
+constexpr std::size_t usual_late_bytes = 16 * 1024 * 1024;
+// Notifications that nothing asks for, without an answer in between: who sends more only keeps us busy.
+constexpr std::size_t most_notified_bytes = 1024 * 1024;
+
 constexpr std::string_view notice_of_disconnection_oid = "1.3.6.1.4.1.1466.20036";
 
 /// Extended operations that leave nothing behind in the session.
@@ -118,6 +124,7 @@ void connection::add_exchange(const encoded_request& at, request_ptr what, time_
   one.what = std::move(what);
   one.answer = std::move(answer);
   if (whose.stream) whose.stream->flow.heard(now_);
+  one.room = memory_allowance{most_result_bytes()};
   one.started = now_;
   one.deadline = deadline;
   one.begin = at.begin;
@@ -176,35 +183,31 @@ void connection::take_answers() {
     if (frame.state == pdu_frame::status::partial) return;
     const char* wrong = frame.state == pdu_frame::status::malformed ? frame.why : nullptr;
     if (wrong == nullptr && frame.id == 0) {
-      notified(frame);
-      continue;
+      if (notified(frame)) continue;
+      wrong = "message id 0 for what is no notification";
     }
     auto* one = wrong == nullptr ? open_.find(frame.id) : nullptr;
     if (one != nullptr) {
       if (one->ticket.stream && !may_take(*one, frame)) return;
-      one->answer_bytes += frame.size;
-      const auto what = ldap_.decode(frame, one->what->op, *one->answer);
+      const auto what = ldap_.decode(frame, one->what->op, *one->answer, one->room);
       if (what == decoded_pdu::complete) {
         completed(frame.id);
         continue;
       }
       if (what == decoded_pdu::part) {
-        const auto most = all_.limits.max_result_bytes;
-        if (!one->ticket.stream && one->answer_bytes > static_cast<std::size_t>(most)) {
-          auto cut = take_back(frame.id);
-          settle(cut, make_failure(errc::result_too_large,
-                                   "The result is larger than limits.max_result_bytes (" + std::to_string(most) +
-                                       "); read it entry by entry with stream(), or in pages with paged()."));
-        }
+        if (one->ticket.stream) took(*one, frame);
+        continue;
+      }
+      if (what == decoded_pdu::too_large && one->ticket.why == purpose::call) {
+        too_large(frame.id, is_part(frame.op));
         continue;
       }
       wrong = "an answer that cannot be decoded";
-    } else if (wrong == nullptr && open_.was_abandoned(frame.id)) {
-      bytes_.skip(frame.size);
-      const bool more = frame.op == pdu_op::search_entry || frame.op == pdu_op::search_reference ||
-                        frame.op == pdu_op::intermediate_response;
-      if (!more) open_.forget(frame.id);
-      continue;
+    } else if (wrong == nullptr && is_answer(frame.op)) {
+      if (const auto late = open_.came_late(frame.id, frame.size)) {
+        came_late(frame, *late);
+        continue;
+      }
     }
     if (env_.metrics) env_.metrics->protocol_error();
     return end(make_failure(errc::connection_failed, "The server at " + context_.name + " broke the protocol: " +
@@ -213,10 +216,40 @@ void connection::take_answers() {
   }
 }
 
-/// RFC 4511, 4.4: notifications of unknown kinds are ignored.
-void connection::notified(const pdu_frame& frame) {
+/// `more` of it would come.
+void connection::too_large(int id, bool more) {
+  auto cut = more ? take_back(id) : open_.take(id);
+  if (is_bind(cut.what->op)) exclusive_ = false;
+  const auto limit = "limits.max_result_bytes (" + std::to_string(most_result_bytes()) + ")";
+  settle(cut,
+         make_failure(errc::result_too_large,
+                      cut.ticket.stream ? "One entry takes more memory than " + limit + "; ask for fewer attributes."
+                                        : "The result takes more memory than " + limit +
+                                              "; read it entry by entry with stream(), or in pages with paged()."));
+  if (phase_ == phase::draining) close_when_empty();
+}
+
+/// An abandoned operation's answer. A server need not stop at once, but it cannot have this for ever: first the
+/// connection takes nothing new and lets the others finish, then it ends.
+void connection::came_late(const pdu_frame& frame, std::size_t bytes) {
+  bytes_.skip(frame.size);
+  if (!is_part(frame.op)) return open_.forget(frame.id);
+  const auto most = std::max(most_result_bytes(), usual_late_bytes);
+  if (bytes <= most) return;
+  start_draining("the server goes on with an operation that was abandoned");
+  close_when_empty();
+  if (bytes / 2 > most && phase_ != phase::closed) {
+    end(make_failure(errc::connection_failed, context_.name + " went on and on with an operation that was abandoned."),
+        true);
+  }
+}
+
+/// RFC 4511, 4.4: notifications of unknown kinds are ignored. False when it is none, or one too many.
+bool connection::notified(const pdu_frame& frame) {
   result notice;
-  if (ldap_.decode_notification(frame, notice) != notice_of_disconnection_oid) return;
+  notified_bytes_ += frame.size;
+  if (!ldap_.decode_notification(frame, notice) || notified_bytes_ > most_notified_bytes) return false;
+  if (notice.response_oid != notice_of_disconnection_oid) return true;
   said_goodbye_ = true;
   const auto cause =
       make_failure(errc::connection_failed,
@@ -227,9 +260,11 @@ void connection::notified(const pdu_frame& frame) {
     lose(take_back(id), cause);
   }
   close_when_empty();
+  return true;
 }
 
 void connection::completed(int id) {
+  notified_bytes_ = 0;
   auto done = open_.take(id);
   switch (done.ticket.why) {
     case purpose::start_tls:

@@ -1,12 +1,11 @@
 // The requests of one connection that wait for their answers, by message id.
 #pragma once
-#include "understudy/messages/result.hpp"
+#include "understudy/actors/connection/pdu_codec.hpp"
 #include "understudy/messages/time.hpp"
 
 #include <algorithm>
 #include <memory>
 #include <unordered_map>
-#include <unordered_set>
 #include <utility>
 
 namespace understudy {
@@ -15,8 +14,8 @@ namespace understudy {
 template <class Ticket>
 struct exchange {
   request_ptr what;
-  result_ptr answer;             ///< what arrived of it so far
-  std::size_t answer_bytes = 0;  ///< PDU bytes of that
+  result_ptr answer;         ///< what arrived of it so far
+  memory_allowance room{0};  ///< what may still arrive
   time_point started{};
   time_point deadline{};
   std::uint64_t begin = 0;  ///< its place in the byte stream
@@ -59,10 +58,15 @@ class in_flight {
   void forget_spare() { spare_.clear(); }
   /// Removes it and remembers its id.
   item abandon(int id) {
-    abandoned_.insert(id);
+    abandoned_.emplace(id, 0);
     return take(id);
   }
-  bool was_abandoned(int id) const { return abandoned_.count(id) != 0; }
+  /// So many bytes came for an abandoned one: all that came since then; nothing when none of that id was abandoned.
+  std::optional<std::size_t> came_late(int id, std::size_t bytes) {
+    const auto at = abandoned_.find(id);
+    if (at == abandoned_.end()) return std::nullopt;
+    return at->second += bytes;
+  }
   /// The last answer to an abandoned request came.
   void forget(int id) { abandoned_.erase(id); }
   std::size_t abandoned() const noexcept { return abandoned_.size(); }
@@ -102,7 +106,7 @@ class in_flight {
 
   std::unordered_map<int, item> open_;
   std::vector<typename std::unordered_map<int, item>::node_type> spare_;
-  std::unordered_set<int> abandoned_;
+  std::unordered_map<int, std::size_t> abandoned_;  // bytes that came since
 };
 
 }  // namespace understudy

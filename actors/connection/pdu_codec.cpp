@@ -10,7 +10,8 @@ namespace understudy {
 namespace {
 
 constexpr std::uint8_t search_request_tag = 0x63, abandon_request_tag = 0x50, referral_tag = 0xa3, controls_tag = 0xa0,
-                       response_name_tag = 0x8a, response_value_tag = 0x8b;
+                       response_name_tag = 0x8a, response_value_tag = 0x8b, sasl_credentials_tag = 0x87,
+                       intermediate_name_tag = 0x80, intermediate_value_tag = 0x81;
 // Filter choices (RFC 4511, 4.5.1.7).
 constexpr std::uint8_t filter_and = 0xa0, filter_or = 0xa1, filter_not = 0xa2, filter_equality = 0xa3,
                        filter_substrings = 0xa4, filter_greater = 0xa5, filter_less = 0xa6, filter_present = 0x87,
@@ -205,10 +206,19 @@ bool take_text(ber_cursor& from, std::string& into, std::uint8_t tag = ber_tag::
 /// A result code: not negative, at most four bytes.
 bool take_code(ber_cursor& from, int& into) {
   std::string_view bytes;
-  if (!from.take(ber_tag::enumerated, bytes) || bytes.empty() || bytes.size() > 4 || (bytes[0] & '\x80') != 0)
+  if (!from.take(ber_tag::enumerated, bytes) || bytes.size() > 4 || !is_shortest_integer(bytes) ||
+      (bytes[0] & '\x80') != 0)
     return false;
   into = 0;
   for (const char c : bytes) into = into << 8 | static_cast<std::uint8_t>(c);
+  return true;
+}
+
+/// The end of a SEQUENCE, of which `known` are the tags: trailing components with others are ignored (RFC 4511, 4);
+/// known ones would be out of their place, and what they say must not be passed over.
+bool only_unknown_follow(ber_cursor& parts, std::initializer_list<std::uint8_t> known) {
+  while (!parts.finished())
+    if (std::find(known.begin(), known.end(), parts.peek()) != known.end() || !parts.skip()) return false;
   return true;
 }
 
@@ -224,30 +234,45 @@ struct message_parts {
   std::string_view body, controls;
 };
 
+/// LDAPMessage ::= SEQUENCE { messageID, protocolOp, controls [0] OPTIONAL }; a second operation in it is none.
+bool only_unknown_follow_message(ber_cursor& envelope) {
+  while (!envelope.finished()) {
+    const auto tag = envelope.peek();
+    const bool application = (tag & 0xc0) == 0x40;
+    if (application || tag == controls_tag || tag == ber_tag::integer || !envelope.skip()) return false;
+  }
+  return true;
+}
+
 bool open_message(std::string_view pdu, std::uint8_t op, message_parts& parts) {
   std::string_view message, id;
   ber_cursor whole{pdu};
   if (!whole.take(ber_tag::sequence, message)) return false;
   ber_cursor envelope{message};
   if (!envelope.take(ber_tag::integer, id) || !envelope.take(op, parts.body)) return false;
-  return envelope.peek() != controls_tag || envelope.take(controls_tag, parts.controls);
+  if (envelope.peek() == controls_tag && !envelope.take(controls_tag, parts.controls)) return false;
+  return only_unknown_follow_message(envelope);
 }
 
-bool decode_texts(std::string_view bytes, std::vector<std::string>& into) {
+bool decode_texts(std::string_view bytes, std::vector<std::string>& into, memory_allowance& room) {
   ber_cursor list{bytes};
-  into.reserve(count(list, ber_tag::octet_string));
+  const auto n = count(list, ber_tag::octet_string);
+  if (!room.take(n, footprint::text)) return false;
+  into.reserve(n);
   while (!list.finished())
     if (!take_text(list, into.emplace_back())) return false;
   return true;
 }
 
-bool decode_attribute(std::string_view bytes, attribute& into) {
+bool decode_attribute(std::string_view bytes, attribute& into, memory_allowance& room) {
   ber_cursor parts{bytes};
   std::string_view values;
-  return take_text(parts, into.name) && parts.take(ber_tag::set, values) && parts.finished() &&
-         decode_texts(values, into.values);
+  return take_text(parts, into.name) && parts.take(ber_tag::set, values) &&
+         (parts.finished() || only_unknown_follow(parts, {ber_tag::octet_string, ber_tag::set})) &&
+         decode_texts(values, into.values, room);
 }
 
+/// The criticality of a response's control means nothing and is ignored (RFC 4511, 4.1.11), whatever it says.
 bool decode_control(std::string_view bytes, control& into) {
   ber_cursor parts{bytes};
   std::string_view flag;
@@ -257,32 +282,56 @@ bool decode_control(std::string_view bytes, control& into) {
     into.critical = flag[0] != 0;
   }
   if (parts.peek() == ber_tag::octet_string && !take_text(parts, into.value.emplace())) return false;
-  return parts.finished();
+  return only_unknown_follow(parts, {ber_tag::octet_string, ber_tag::boolean});
 }
 
-bool decode_controls(std::string_view bytes, std::vector<control>& into) {
+bool decode_controls(std::string_view bytes, std::vector<control>& into, memory_allowance& room) {
   std::string_view one;
   ber_cursor controls{bytes};
+  const auto n = count(controls, ber_tag::sequence);
+  if (!room.take(n, footprint::control)) return false;
+  into.reserve(n);
   while (!controls.finished())
     if (!controls.take(ber_tag::sequence, one) || !decode_control(one, into.emplace_back())) return false;
   return true;
 }
 
+/// A Referral, or a SearchResultReference: SEQUENCE SIZE (1..MAX) OF URI.
+bool decode_uris(std::string_view bytes, std::vector<std::string>& into, memory_allowance& room) {
+  return !bytes.empty() && decode_texts(bytes, into, room);
+}
+
+/// SearchResultEntry ::= [APPLICATION 4] SEQUENCE { objectName, attributes }, and the controls beside it.
+bool decode_entry(const message_parts& message, entry& made, memory_allowance& room) {
+  std::string_view list, one;
+  ber_cursor parts{message.body};
+  if (!take_text(parts, made.dn) || !parts.take(ber_tag::sequence, list)) return false;
+  if (!parts.finished() && !only_unknown_follow(parts, {ber_tag::octet_string, ber_tag::sequence})) return false;
+  ber_cursor attributes{list};
+  const auto n = count(attributes, ber_tag::sequence);
+  if (!room.take(n, footprint::attribute)) return false;
+  made.attributes.reserve(n);
+  while (!attributes.finished())
+    if (!attributes.take(ber_tag::sequence, one) || !decode_attribute(one, made.attributes.emplace_back(), room))
+      return false;
+  return message.controls.empty() || decode_controls(message.controls, made.controls, room);
+}
+
 /// The components of LDAPResult (RFC 4511, 4.1.9); what an operation adds to them is left in `parts`.
-bool decode_ldap_result(ber_cursor& parts, result& into) {
+bool decode_ldap_result(ber_cursor& parts, result& into, memory_allowance& room) {
   std::string_view list;
   if (!take_code(parts, into.code) || !take_text(parts, into.matched_dn) || !take_text(parts, into.diagnostic))
     return false;
-  return parts.peek() != referral_tag || (parts.take(referral_tag, list) && decode_texts(list, into.referrals));
+  return parts.peek() != referral_tag || (parts.take(referral_tag, list) && decode_uris(list, into.referrals, room));
 }
 
 /// An answer that begins with an LDAPResult; `rest` reads what its operation adds to that.
 template <class Rest>
-bool decode_with_result(std::string_view pdu, std::uint8_t op, result& into, Rest rest) {
+bool decode_with_result(std::string_view pdu, std::uint8_t op, result& into, memory_allowance& room, Rest rest) {
   message_parts message;
-  if (!open_message(pdu, op, message)) return false;
+  if (!room.take(pdu.size()) || !open_message(pdu, op, message)) return false;
   ber_cursor parts{message.body};
-  return decode_ldap_result(parts, into) && rest(parts) && decode_controls(message.controls, into.controls);
+  return decode_ldap_result(parts, into, room) && rest(parts) && decode_controls(message.controls, into.controls, room);
 }
 
 }  // namespace
@@ -319,37 +368,62 @@ void encode_abandon(std::int32_t id, std::int32_t abandoned, std::string& out) {
   to.close(message);
 }
 
-bool decode_search_entry(std::string_view pdu, result& into) {
+bool decode_search_entry(std::string_view pdu, result& into, memory_allowance& room) {
   message_parts message;
-  std::string_view list, one;
-  if (!open_message(pdu, pdu_op::search_entry, message)) return false;
-  ber_cursor parts{message.body};
-  auto& made = into.entries.emplace_back();
-  if (!take_text(parts, made.dn) || !parts.take(ber_tag::sequence, list) || !parts.finished()) return false;
-  ber_cursor attributes{list};
-  made.attributes.reserve(count(attributes, ber_tag::sequence));
-  while (!attributes.finished())
-    if (!attributes.take(ber_tag::sequence, one) || !decode_attribute(one, made.attributes.emplace_back()))
-      return false;
+  // Its texts are parts of the PDU.
+  if (!room.take(pdu.size() + footprint::entry) || !open_message(pdu, pdu_op::search_entry, message)) return false;
+  if (decode_entry(message, into.entries.emplace_back(), room)) return true;
+  // Nobody shall see half of one.
+  into.entries.pop_back();
+  return false;
+}
+
+bool decode_search_reference(std::string_view pdu, result& into, memory_allowance& room) {
+  message_parts message;
+  std::vector<std::string> uris;
+  std::vector<control> controls;
+  if (!room.take(pdu.size() + footprint::reference) || !open_message(pdu, pdu_op::search_reference, message) ||
+      !decode_uris(message.body, uris, room) || !decode_controls(message.controls, controls, room))
+    return false;
+  if (!controls.empty()) {
+    into.reference_controls.resize(into.references.size());
+    into.reference_controls.push_back(std::move(controls));
+  }
+  into.reference_positions.push_back(into.entries.size());
+  into.references.push_back(std::move(uris));
   return true;
 }
 
-bool decode_search_reference(std::string_view pdu, result& into) {
-  message_parts message;
-  if (!open_message(pdu, pdu_op::search_reference, message)) return false;
-  into.reference_positions.push_back(into.entries.size());
-  return decode_texts(message.body, into.references.emplace_back());
-}
-
-bool decode_result(std::string_view pdu, std::uint8_t op, result& into) {
-  return decode_with_result(pdu, op, into, [](ber_cursor&) { return true; });
-}
-
-bool decode_extended(std::string_view pdu, result& into) {
-  return decode_with_result(pdu, pdu_op::extended_response, into, [&](ber_cursor& more) {
-    if (more.peek() == response_name_tag && !take_text(more, into.response_oid, response_name_tag)) return false;
-    return more.peek() != response_value_tag || take_text(more, into.response_value.emplace(), response_value_tag);
+bool decode_result(std::string_view pdu, std::uint8_t op, result& into, memory_allowance& room) {
+  return decode_with_result(pdu, op, into, room, [op](ber_cursor& more) {
+    std::string_view credentials;
+    if (op != pdu_op::bind_response)
+      return more.finished() || only_unknown_follow(more, {ber_tag::enumerated, ber_tag::octet_string, referral_tag});
+    if (more.peek() == sasl_credentials_tag && !more.take(sasl_credentials_tag, credentials)) return false;
+    return only_unknown_follow(more, {ber_tag::enumerated, ber_tag::octet_string, referral_tag, sasl_credentials_tag});
   });
+}
+
+bool decode_extended(std::string_view pdu, result& into, memory_allowance& room) {
+  return decode_with_result(pdu, pdu_op::extended_response, into, room, [&](ber_cursor& more) {
+    if (more.peek() == response_name_tag && !take_text(more, into.response_oid, response_name_tag)) return false;
+    if (more.peek() == response_value_tag && !take_text(more, into.response_value.emplace(), response_value_tag))
+      return false;
+    return only_unknown_follow(
+        more, {ber_tag::enumerated, ber_tag::octet_string, referral_tag, response_name_tag, response_value_tag});
+  });
+}
+
+bool check_intermediate(std::string_view pdu, memory_allowance& room) {
+  message_parts message;
+  std::string_view skipped;
+  std::vector<control> controls;
+  if (!room.take(pdu.size()) || !open_message(pdu, pdu_op::intermediate_response, message)) return false;
+  ber_cursor parts{message.body};
+  for (const auto tag : {intermediate_name_tag, intermediate_value_tag})
+    if (parts.peek() == tag && !parts.take(tag, skipped)) return false;
+  return only_unknown_follow(parts, {intermediate_name_tag, intermediate_value_tag}) &&
+         decode_controls(message.controls, controls, room);
 }
 
 }  // namespace understudy

@@ -12,13 +12,36 @@ bool encode_search(std::int32_t id, const search_request& what, std::string& out
 /// Appends an AbandonRequest (RFC 4511, 4.11) for `abandoned`.
 void encode_abandon(std::int32_t id, std::int32_t abandoned, std::string& out);
 
-/// One whole PDU each, added to `into`; false when it is malformed. Values are copied once, from the PDU to their
-/// place.
-bool decode_search_entry(std::string_view pdu, result& into);
-bool decode_search_reference(std::string_view pdu, result& into);
+/// How much memory decoded answers may still take: their bytes and what holds them (messages/result.hpp, footprint).
+class memory_allowance {
+ public:
+  explicit memory_allowance(std::size_t bytes) noexcept : left_(bytes) {}
+  /// False, now and for ever, when there is not so much left.
+  bool take(std::size_t bytes) noexcept {
+    if (bytes > left_) exceeded_ = true;
+    left_ -= exceeded_ ? 0 : bytes;
+    return !exceeded_;
+  }
+  /// `count` of them, `each` so large.
+  bool take(std::size_t count, std::size_t each) noexcept { return take(count * each); }
+  bool exceeded() const noexcept { return exceeded_; }
+  std::size_t left() const noexcept { return left_; }
+
+ private:
+  std::size_t left_;
+  bool exceeded_ = false;
+};
+
+/// One whole PDU each, added to `into`; false when it is malformed, or when it needs more than `room` (which then is
+/// exceeded: nothing of that size was allocated). Values are copied once, from the PDU to their place. Trailing
+/// components that nobody knows are ignored (RFC 4511, 4).
+bool decode_search_entry(std::string_view pdu, result& into, memory_allowance& room);
+bool decode_search_reference(std::string_view pdu, result& into, memory_allowance& room);
 /// An LDAPResult (RFC 4511, 4.1.9) under `op`; what an operation adds to it is ignored.
-bool decode_result(std::string_view pdu, std::uint8_t op, result& into);
+bool decode_result(std::string_view pdu, std::uint8_t op, result& into, memory_allowance& room);
 /// An ExtendedResponse (RFC 4511, 4.12), with its OID and value if it has them.
-bool decode_extended(std::string_view pdu, result& into);
+bool decode_extended(std::string_view pdu, result& into, memory_allowance& room);
+/// An IntermediateResponse (RFC 4511, 4.13), of which nothing is kept.
+bool check_intermediate(std::string_view pdu, memory_allowance& room);
 
 }  // namespace understudy

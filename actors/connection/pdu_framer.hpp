@@ -24,8 +24,9 @@ struct pdu_frame {
   const char* why = "";  ///< what is wrong, of a malformed one
 };
 
-/// Looks at the first PDU of `stream`: its envelope (RFC 4511, 4.1.1) with definite lengths only (5.1), at most
-/// `max_bytes` long; a longer one is malformed as soon as its length is seen. Constant time.
+/// Looks at the first PDU of `stream`: its envelope (RFC 4511, 4.1.1) with definite lengths only (5.1), however many
+/// octets these take (X.690, 8.1.3.5), at most `max_bytes` long; a longer one is malformed as soon as its length is
+/// seen. Constant time.
 pdu_frame frame_pdu(std::string_view stream, std::size_t max_bytes) noexcept;
 
 }  // namespace understudy

@@ -51,6 +51,8 @@ struct checker {
   }
   std::string operator()(const bind_request& r) const {
     if (r.password.size() == 0) return "a bind without a password would be anonymous (RFC 4513, 5.1.2); it is not sent";
+    // RFC 4513, 5.1, knows no such bind; servers that accept it do so as anonymous, whatever the password is.
+    if (r.dn.empty()) return "a bind with a password needs a DN (RFC 4513, 5.1.3)";
     return nul_in("the DN", r.dn);
   }
   std::string operator()(const extended_request& r) const {

@@ -8,7 +8,7 @@ inline constexpr std::string_view start_tls_oid = "1.3.6.1.4.1.1466.20037";
 
 /// Null when `what` can be encoded exactly as it is; else `invalid_request` saying what is wrong: a malformed filter, a
 /// NUL byte in a DN, filter or name (the encoder would cut them off there), a bind without a password (RFC
-/// 4513, 5.1.2), an operation that would change the connection under its other users (StartTLS).
+/// 4513, 5.1.2) or without a DN, an operation that would change the connection under its other users (StartTLS).
 failure_ptr check_request(const request& what);
 
 }  // namespace understudy

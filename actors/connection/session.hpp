@@ -1,8 +1,8 @@
 // One LDAP session on top of a transport: searches and all answers by a codec of ours, other requests by libldap, which
 // never learns of those searches. It never blocks and never reconnects.
 #pragma once
+#include "understudy/actors/connection/pdu_codec.hpp"
 #include "understudy/actors/connection/transport.hpp"
-#include "understudy/messages/result.hpp"
 
 struct ldap;
 
@@ -21,9 +21,10 @@ struct encoded_request {
 
 /// What a PDU was for its request.
 enum class decoded_pdu : std::uint8_t {
-  part,      ///< an entry, a reference or an intermediate response; more will come
-  complete,  ///< the result
-  malformed  ///< not decodable, or no answer to such a request
+  part,       ///< an entry, a reference or an intermediate response; more will come
+  complete,   ///< the result
+  too_large,  ///< either of them, without the room for it
+  malformed   ///< not decodable, or no answer to such a request
 };
 
 /// Not thread-safe; may move between threads.
@@ -50,9 +51,10 @@ class session {
   void abandon(int id, bool on_wire);
 
   /// Decodes the PDU that transport::peek() found complete, as an answer to `op`, and consumes it.
-  decoded_pdu decode(const pdu_frame& frame, const any_operation& op, result& into);
-  /// Consumes an unsolicited notification (message id 0; RFC 4511, 4.4): its OID, empty when it cannot be decoded.
-  std::string decode_notification(const pdu_frame& frame, result& into);
+  decoded_pdu decode(const pdu_frame& frame, const any_operation& op, result& into, memory_allowance& room);
+  /// Consumes an unsolicited notification (message id 0; RFC 4511, 4.4), which is an ExtendedResponse with an OID.
+  /// False when it is none.
+  bool decode_notification(const pdu_frame& frame, result& into);
 
   /// Requests encoded so far.
   std::uint32_t operations() const noexcept { return operations_; }
@@ -78,5 +80,9 @@ class session {
 
 /// True when `tag` can answer `op`.
 bool answers(std::uint8_t tag, const any_operation& op) noexcept;
+/// True when `tag` can answer something.
+bool is_answer(std::uint8_t tag) noexcept;
+/// True when more will come behind it: an entry, a reference or an intermediate response.
+bool is_part(std::uint8_t tag) noexcept;
 
 }  // namespace understudy

@@ -8,6 +8,9 @@
 namespace understudy {
 namespace {
 
+// Nobody sends more than a line of text and a few referrals.
+constexpr std::size_t largest_notification = 1024 * 1024;
+
 struct answer_tag {
   std::uint8_t operator()(const search_request&) const noexcept { return pdu_op::search_done; }
   std::uint8_t operator()(const compare_request&) const noexcept { return pdu_op::compare_response; }
@@ -21,10 +24,6 @@ struct answer_tag {
   std::uint8_t operator()(const password_modify_request&) const noexcept { return pdu_op::extended_response; }
 };
 
-bool is_part(std::uint8_t op) noexcept {
-  return op == pdu_op::search_entry || op == pdu_op::search_reference || op == pdu_op::intermediate_response;
-}
-
 /// The new password in the response value of a password modify (RFC 3062), when the server made one.
 std::optional<std::string> generated_password(std::string_view value) {
   constexpr std::uint8_t gen_passwd = 0x80;
@@ -34,22 +33,42 @@ std::optional<std::string> generated_password(std::string_view value) {
   return password ? std::optional<std::string>{*password} : std::nullopt;
 }
 
-bool decode_answer(std::string_view pdu, std::uint8_t op, result& into) {
+bool decode_answer(std::string_view pdu, std::uint8_t op, result& into, memory_allowance& room) {
   switch (op) {
     case pdu_op::search_entry:
-      return decode_search_entry(pdu, into);
+      return decode_search_entry(pdu, into, room);
     case pdu_op::search_reference:
-      return decode_search_reference(pdu, into);
+      return decode_search_reference(pdu, into, room);
     case pdu_op::intermediate_response:
-      return true;
+      return check_intermediate(pdu, room);
     case pdu_op::extended_response:
-      return decode_extended(pdu, into);
+      return decode_extended(pdu, into, room);
     default:
-      return decode_result(pdu, op, into);
+      return decode_result(pdu, op, into, room);
   }
 }
 
 }  // namespace
+
+bool is_part(std::uint8_t tag) noexcept {
+  return tag == pdu_op::search_entry || tag == pdu_op::search_reference || tag == pdu_op::intermediate_response;
+}
+
+bool is_answer(std::uint8_t tag) noexcept {
+  switch (tag) {
+    case pdu_op::bind_response:
+    case pdu_op::search_done:
+    case pdu_op::modify_response:
+    case pdu_op::add_response:
+    case pdu_op::delete_response:
+    case pdu_op::modify_dn_response:
+    case pdu_op::compare_response:
+    case pdu_op::extended_response:
+      return true;
+    default:
+      return is_part(tag);
+  }
+}
 
 bool answers(std::uint8_t tag, const any_operation& op) noexcept {
   if (tag == std::visit(answer_tag{}, op) || tag == pdu_op::intermediate_response) return true;
@@ -68,23 +87,27 @@ bool session::settle_with_libldap(const pdu_frame& frame) {
   return settled;
 }
 
-decoded_pdu session::decode(const pdu_frame& frame, const any_operation& op, result& into) {
-  if (!answers(frame.op, op) || !decode_answer(transport_.front(frame.size), frame.op, into))
-    return decoded_pdu::malformed;
+decoded_pdu session::decode(const pdu_frame& frame, const any_operation& op, result& into, memory_allowance& room) {
+  if (!answers(frame.op, op)) return decoded_pdu::malformed;
+  const bool good = decode_answer(transport_.front(frame.size), frame.op, into, room);
+  if (!good && !room.exceeded()) return decoded_pdu::malformed;
   if (is_part(frame.op) || is_own(frame.id)) {
     transport_.skip(frame.size);
   } else if (!settle_with_libldap(frame)) {
     return decoded_pdu::malformed;
   }
+  if (!good) return decoded_pdu::too_large;
   if (std::holds_alternative<password_modify_request>(op) && into.response_value)
     into.response_value = into.code == result_code::success ? generated_password(*into.response_value) : std::nullopt;
   return is_part(frame.op) ? decoded_pdu::part : decoded_pdu::complete;
 }
 
-std::string session::decode_notification(const pdu_frame& frame, result& into) {
-  const bool good = decode_extended(transport_.front(frame.size), into);
+bool session::decode_notification(const pdu_frame& frame, result& into) {
+  if (frame.op != pdu_op::extended_response) return false;
+  memory_allowance room{largest_notification};
+  const bool good = decode_extended(transport_.front(frame.size), into, room);
   transport_.skip(frame.size);
-  return good ? into.response_oid : std::string{};
+  return good && !into.response_oid.empty();
 }
 
 }  // namespace understudy

@@ -51,13 +51,35 @@ BOOST_AUTO_TEST_CASE(reads_long_lengths_and_large_message_ids) {
   BOOST_TEST(f.size == 15u);
 }
 
+BOOST_AUTO_TEST_CASE(takes_lengths_in_more_octets_than_they_need) {
+  // X.690, 8.1.3.5: the sender's choice, of the message's as of the id's.
+  const auto id = frame_pdu(bytes({0x30, 0x06, 0x02, 0x81, 0x01, 0x05, 0x65, 0x00}), plenty);
+  BOOST_TEST((id.state == status::complete));
+  BOOST_TEST(id.id == 5);
+  BOOST_TEST(int{id.op} == int{pdu_op::search_done});
+  for (const int octets : {1, 5, 9, 126}) {
+    auto whole = bytes({0x30, 0x80 + octets}) + std::string(static_cast<std::size_t>(octets) - 1, '\0') +
+                 bytes({0x09, 0x02, 0x84, 0, 0, 0, 0x01, 0x05, 0x65});
+    for (std::size_t n = 0; n < whole.size(); ++n)
+      BOOST_TEST((frame_pdu(std::string_view{whole}.substr(0, n), plenty).state == status::partial));
+    whole.push_back('\0');
+    const auto f = frame_pdu(whole, plenty);
+    BOOST_TEST((f.state == status::complete), octets << " octets");
+    BOOST_TEST(f.id == 5);
+    BOOST_TEST(f.size == whole.size());
+  }
+}
+
 BOOST_AUTO_TEST_CASE(refuses_what_is_no_ldap_message) {
   check_malformed("HTTP/1.1 400 Bad Request\r\n");
   check_malformed(bytes({0x30, 0x80, 0x02, 0x01, 0x01, 0x65}));           // indefinite length
-  check_malformed(bytes({0x30, 0x85, 0, 0, 0, 0, 5}));                    // length field too long
+  check_malformed(bytes({0x30, 0xff, 0, 0}));                             // reserved (X.690, 8.1.3.5)
+  check_malformed(bytes({0x30, 0x89, 1, 0, 0, 0, 0, 0, 0, 0, 0}));        // a length that no memory has
   check_malformed(bytes({0x30, 0x05, 0x04, 0x01, 0x01, 0x65, 0x00}));     // no message id
   check_malformed(bytes({0x30, 0x05, 0x02, 0x00, 0x65, 0x00, 0x00}));     // empty message id
   check_malformed(bytes({0x30, 0x05, 0x02, 0x01, 0xff, 0x65, 0x00}));     // negative message id
+  check_malformed(bytes({0x30, 0x06, 0x02, 0x02, 0, 5, 0x65, 0x00}));     // more octets than needed (X.690, 8.3.2)
+  check_malformed(bytes({0x30, 0x06, 0x02, 0x80, 5, 0, 0x65, 0x00}));     // indefinite length of the message id
   check_malformed(bytes({0x30, 0x08, 0x02, 0x05, 1, 1, 1, 1, 1, 0x65}));  // message id of five octets
   check_malformed(bytes({0x30, 0x03, 0x02, 0x01, 0x05}));                 // no operation
   check_malformed(bytes({0x30, 0x05, 0x02, 0x01, 0x05, 0x04, 0x00}));     // universal tag in its place

@@ -17,6 +17,7 @@ struct reading {
   std::vector<std::vector<std::string>> references;
   std::vector<std::size_t> places;  ///< entries before each reference
   std::size_t batches = 0, largest = 0, late = 0, ends = 0;
+  std::uint32_t credits = 0;  ///< that it cost, for tests that give them back
   answer<result_ptr> end;
   caf::actor who;
   bool done() const { return ends != 0; }
@@ -29,6 +30,7 @@ inline void note(reading& r, const search_batch& b) {
   r.references.insert(r.references.end(), b.references.begin(), b.references.end());
   r.entries.insert(r.entries.end(), b.entries.begin(), b.entries.end());
   ++r.batches;
+  r.credits += b.credits();
   r.largest = std::max(r.largest, b.size());
 }
 

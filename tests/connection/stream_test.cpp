@@ -119,9 +119,49 @@ BOOST_FIXTURE_TEST_CASE(the_sum_of_a_stream_may_exceed_max_result_bytes, stream_
   BOOST_TEST(whole.error->message.find("stream()") != std::string::npos, whole.error->message);
   BOOST_TEST(whole.error->message.find("paged()") != std::string::npos, whole.error->message);
   const auto r = stream(everybody(), 200);
-  BOOST_REQUIRE(reaches([&] { return r->done(); }));
+  // 200 credits are worth 1000 bytes together: entries of more than half of that come one or two at a time.
+  BOOST_REQUIRE(reaches([&] { return !r->entries.empty() && poller_is_idle(); }));
+  BOOST_TEST(r->entries.size() <= 2u);
+  BOOST_REQUIRE(reaches([&] {
+    if (r->credits != 0) grant(std::exchange(r->credits, 0));
+    return r->done();
+  }));
   BOOST_TEST(r->end.ok());
   check_in_order(*r, 100);
+}
+
+BOOST_FIXTURE_TEST_CASE(an_entry_that_is_too_large_ends_its_stream_and_nobody_sees_half_of_it, stream_rig) {
+  remove(one);
+  all.limits.max_result_bytes = 2000;
+  one = open_ready();
+  tell(one, lease_atom_v, mine);
+  auto some = people(3);
+  some[2].attributes[1].values.assign(100, "");
+  directory.set_entries(some);
+  const auto r = stream(everybody(), 100);
+  BOOST_REQUIRE(reaches([&] { return r->done(); }));
+  BOOST_TEST((r->end.code() == errc::result_too_large));
+  BOOST_TEST(r->end.error->message.find("One entry") != std::string::npos, r->end.error->message);
+  check_in_order(*r, 2);
+}
+
+BOOST_FIXTURE_TEST_CASE(an_entry_that_cannot_be_decoded_is_not_seen_by_half, stream_rig) {
+  directory.set_entries(people(2));
+  directory.when(
+      [](const directory_request& r) { return r.kind == operation::search && r.scope == search_scope::subtree; },
+      [this](const directory_request& r) {
+        std::string all_bytes;
+        for (const auto& each : encode_answer(operation::search, r.id, directory.usual(r).what)) all_bytes += each;
+        // The last byte of the second entry's last element is missing: its lengths reach too far.
+        const auto parts = encode_answer(operation::search, r.id, directory.usual(r).what);
+        auto broken = parts[1];
+        broken[broken.find("description") - 1] = static_cast<char>(0x7f);
+        return reply{{}, {.raw = parts[0] + broken}};
+      });
+  const auto r = stream(everybody(), 100);
+  BOOST_REQUIRE(reaches([&] { return r->done(); }));
+  BOOST_TEST((r->end.code() == errc::connection_unhealthy));
+  check_in_order(*r, 1);
 }
 
 BOOST_FIXTURE_TEST_CASE(nothing_else_runs_on_the_lease_of_a_stream, stream_rig) {

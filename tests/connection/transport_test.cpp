@@ -194,9 +194,11 @@ BOOST_AUTO_TEST_CASE(keeps_places_in_the_stream_right_when_bytes_are_taken_back)
   BOOST_TEST(open.find(1)->begin == 100u);
   BOOST_TEST(open.find(2) == nullptr);
   BOOST_TEST(open.find(3)->begin == 200u);
-  BOOST_TEST(open.was_abandoned(2));
+  BOOST_TEST(open.came_late(2, 10).value_or(0) == 10u);
+  BOOST_TEST(open.came_late(2, 5).value_or(0) == 15u);
+  BOOST_TEST(!open.came_late(1, 5).has_value());
   open.forget(2);
-  BOOST_TEST(!open.was_abandoned(2));
+  BOOST_TEST(!open.came_late(2, 5).has_value());
   const std::vector<int> left{1, 3};
   BOOST_TEST(open.ids() == left, boost::test_tools::per_element());
 }

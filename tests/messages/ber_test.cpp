@@ -58,17 +58,45 @@ BOOST_AUTO_TEST_CASE(a_cursor_that_met_nonsense_has_nothing_more) {
   BOOST_TEST(!wrong.element(ber_tag::octet_string).has_value());
   BOOST_TEST(!wrong.finished());
   for (const auto& bad : {bytes({}), bytes({4}), bytes({4, 2, 'a'}), bytes({4, 0x80, 'a', 0, 0}), bytes({4, 0x81}),
-                          bytes({4, 0x89, 0, 0, 0, 0, 0, 0, 0, 0, 1, 'a'}),
+                          bytes({4, 0xff, 1, 'a'}), bytes({4, 0x89, 1, 0, 0, 0, 0, 0, 0, 0, 1, 'a'}),
                           bytes({4, 0x88, 255, 255, 255, 255, 255, 255, 255, 255, 'a'})}) {
     ber_cursor cursor{bad};
     BOOST_TEST(!cursor.element(ber_tag::octet_string).has_value());
     BOOST_TEST(!cursor.finished());
   }
-  for (const auto& bad : {bytes({2, 0}), bytes({2, 9, 0, 0, 0, 0, 0, 0, 0, 0, 1})}) {
+  for (const auto& bad : {bytes({2, 0}), bytes({2, 9, 1, 0, 0, 0, 0, 0, 0, 0, 1}), bytes({2, 2, 0, 1}),
+                          bytes({2, 2, 0xff, 0x80}), bytes({2, 2, 0, 0x7f})}) {
     ber_cursor cursor{bad};
     BOOST_TEST(!cursor.integer().has_value());
     BOOST_TEST(!cursor.finished());
   }
+}
+
+BOOST_AUTO_TEST_CASE(lengths_may_take_more_octets_than_they_need) {
+  for (const int octets : {1, 2, 8, 9, 126}) {
+    const auto one = bytes({4, 0x80 + octets}) + std::string(static_cast<std::size_t>(octets) - 1, '\0') + "\1a";
+    ber_cursor cursor{one};
+    BOOST_TEST(cursor.element(ber_tag::octet_string).value_or("") == "a");
+    BOOST_TEST(cursor.finished());
+  }
+}
+
+BOOST_AUTO_TEST_CASE(anything_can_be_passed_over) {
+  // A tag of several octets (X.690, 8.1.2.4), a long length, a constructed one.
+  for (const auto& one : {bytes({4, 0}), bytes({0x85, 2, 1, 2}), bytes({0xa5, 0x81, 1, 0}),
+                          bytes({0x1f, 0x81, 0x01, 1, 9}), bytes({0x5f, 0x20, 0x82, 0, 1, 9})}) {
+    const auto two = one + ber_octets("b");
+    ber_cursor cursor{two};
+    BOOST_TEST(cursor.skip());
+    BOOST_TEST(cursor.element(ber_tag::octet_string).value_or("") == "b");
+    for (std::size_t n = 0; n < one.size(); ++n) {
+      ber_cursor half{std::string_view{one}.substr(0, n)};
+      BOOST_TEST(!half.skip());
+      BOOST_TEST(!half.finished());
+    }
+  }
+  ber_cursor indefinite{"\xa5\x80"};
+  BOOST_TEST(!indefinite.skip());
 }
 
 BOOST_AUTO_TEST_CASE(the_paged_results_value_is_that_of_rfc_2696) {

@@ -1,12 +1,63 @@
 // Filters and DNs built from user input mean what the program meant, whatever the user typed.
 #include "understudy/messages/dn.hpp"
 #include "understudy/messages/filter.hpp"
+#include "understudy/messages/name.hpp"
 
 #include <boost/test/unit_test.hpp>
 #include <random>
 #include <stdexcept>
 
 using namespace understudy;
+
+namespace {
+
+// A reader of its own. Understudy has none: which names a server takes is for the server to say.
+bool is_special(char c) { return std::string_view{"\"+,;<>\\="}.find(c) != std::string_view::npos; }
+bool is_hex(char c) { return std::string_view{"0123456789abcdefABCDEF"}.find(c) != std::string_view::npos; }
+
+std::string at(std::size_t position, const std::string& what) {
+  return what + " at character " + std::to_string(position + 1);
+}
+
+// Walks over one attribute value; stops at the ',' or '+' (or ';', which RFC 2253 allowed) that ends it.
+std::string check_value(std::string_view text, std::size_t& i) {
+  while (i < text.size() && text[i] != ',' && text[i] != '+' && text[i] != ';') {
+    if (text[i] == '\\') {
+      const bool pair = i + 2 < text.size() && is_hex(text[i + 1]) && is_hex(text[i + 2]);
+      const bool single = i + 1 < text.size() && (is_special(text[i + 1]) || text[i + 1] == ' ' || text[i + 1] == '#');
+      if (!pair && !single)
+        return at(i, "a backslash that escapes nothing (write \\xx or \\ before a special character)");
+      i += pair ? 3 : 2;
+    } else if (text[i] == '\0') {
+      return at(i, "a NUL byte (write \\00)");
+    } else if (text[i] == '"' || text[i] == '<' || text[i] == '>') {
+      return at(i, std::string{"an unescaped "} + text[i]);
+    } else {
+      ++i;
+    }
+  }
+  return {};
+}
+
+std::string check_dn(std::string_view text) {
+  std::size_t i = 0;
+  while (i < text.size()) {
+    const auto start = i;
+    while (i < text.size() && text[i] == ' ') ++i;
+    const auto equals = text.find('=', i);
+    if (equals == std::string_view::npos) return at(start, "a part without \"attribute=\"");
+    auto type = text.substr(i, equals - i);
+    while (!type.empty() && type.back() == ' ') type.remove_suffix(1);
+    if (!is_attribute_description(type)) return at(i, "\"" + std::string{type} + "\", which is no attribute type,");
+    i = equals + 1;
+    if (auto problem = check_value(text, i); !problem.empty()) return problem;
+    if (i == text.size()) break;
+    if (++i == text.size()) return at(i - 1, "a separator with nothing behind it");
+  }
+  return {};
+}
+
+}  // namespace
 
 BOOST_AUTO_TEST_CASE(filter_specials_are_escaped) {
   BOOST_TEST(filter::equal("cn", "a*b(c)d\\e") == "(cn=a\\2ab\\28c\\29d\\5ce)");
@@ -58,23 +109,11 @@ BOOST_AUTO_TEST_CASE(dn_values_are_escaped) {
   BOOST_CHECK_THROW(dn::rdn("cn=", "x"), std::invalid_argument);
 }
 
-BOOST_AUTO_TEST_CASE(dn_check_says_what_is_wrong_and_where) {
-  for (const auto* good :
-       {"", "dc=example,dc=com", "cn=a\\,b,dc=x", "cn=a\\2cb", "cn=a+sn=b,dc=x", "cn=#04024869", "cn="})
-    BOOST_TEST(dn::check(good) == "");
-  BOOST_TEST(dn::check("nonsense") == "a part without \"attribute=\" at character 1");
-  BOOST_TEST(dn::check("cn=a,") == "a separator with nothing behind it at character 5");
-  BOOST_TEST(dn::check("cn=a\\") ==
-             "a backslash that escapes nothing (write \\xx or \\ before a special character) at character 5");
-  BOOST_TEST(dn::check(std::string_view{"cn=a\0b", 6}) == "a NUL byte (write \\00) at character 5");
-  BOOST_TEST(dn::check("c n=a") == "\"c n\", which is no attribute type, at character 1");
-}
-
-BOOST_AUTO_TEST_CASE(every_built_dn_passes_the_check) {
+BOOST_AUTO_TEST_CASE(every_built_dn_is_one_by_the_grammar_of_rfc_4514) {
   std::mt19937 random{11};
   for (int round = 0; round < 2000; ++round) {
     std::string value(random() % 40, '\0');
     for (auto& c : value) c = static_cast<char>(random());
-    BOOST_TEST_REQUIRE(dn::check(dn::child(dn::rdn("cn", value), "dc=example,dc=com")) == "");
+    BOOST_TEST_REQUIRE(check_dn(dn::child(dn::rdn("cn", value), "dc=example,dc=com")) == "");
   }
 }

@@ -60,6 +60,24 @@ const std::vector<garbage>& kinds_of_garbage() {
        [](request) {
          return ber(ber_tag::sequence, ber(ber_tag::integer, text("\0\0\0\0\1", 5)) + ber(done_tag, success_result));
        }},
+      {"a message id in more octets than it needs (X.690, 8.3.2)",
+       [](request) {
+         return ber(ber_tag::sequence, ber(ber_tag::integer, text("\0\0\1", 3)) + ber(done_tag, success_result));
+       }},
+      {"a length in the reserved form (X.690, 8.1.3.5)", [](request) { return text("\x30\xff\x02\x01\x01", 5); }},
+      {"a result with message id 0", [](request) { return message(0, done_tag, success_result); }},
+      {"an entry with message id 0",
+       [](request) { return message(0, entry_tag, entry_content("cn=x", ber(ber_tag::sequence, ""))); }},
+      {"a notification without a name", [](request) { return message(0, extended_tag, success_result); }},
+      {"a notification that cannot be decoded", [](request) { return message(0, extended_tag, "garbage"); }},
+      {"an intermediate response that cannot be decoded",
+       [](request r) { return message(r.id, intermediate_tag, text("\x80\x7f", 2)); }},
+      {"a reference to nowhere", [](request r) { return message(r.id, reference_tag, ""); }},
+      {"two operations in one message",
+       [](request r) {
+         const auto one = ber(entry_tag, entry_content("cn=x", ber(ber_tag::sequence, "")));
+         return ber(ber_tag::sequence, ber_number(ber_tag::integer, r.id) + one + one);
+       }},
       {"no operation", [](request r) { return ber(ber_tag::sequence, ber_number(ber_tag::integer, r.id)); }},
       {"an operation of another class",
        [](request r) {
@@ -114,11 +132,19 @@ const std::vector<garbage>& harmless_kinds() {
        [](request) { return message(0, extended_tag, success_result + ber(0x8a, "1.2.3.4")); }},
       {"an intermediate response (RFC 4511, 4.13)",
        [](request r) { return message(r.id, intermediate_tag, ber(0x80, "1.2.3.4")); }},
-      {"lengths with more octets than they need",
+      {"lengths with more octets than they need (X.690, 8.1.3.5)",
        [](request r) {
-         std::string id;
-         for (int shift = 24; shift >= 0; shift -= 8) id += static_cast<char>(r.id >> shift & 0xff);
-         return text("\x30\x84\x00\x00\x00\x0f\x02\x04", 8) + id + text("\x79\x07\x80\x05\x31\x2e\x32\x2e\x33", 9);
+         const auto id = ber_number(ber_tag::integer, r.id).substr(2);
+         const auto rest = text("\x79\x81\x07\x80\x05\x31\x2e\x32\x2e\x33", 10);
+         const auto size = static_cast<char>(6 + id.size() + rest.size());
+         return text("\x30\x86\0\0\0\0\0", 7) + size + text("\x02\x84\0\0\0", 5) + static_cast<char>(id.size()) + id +
+                rest;
+       }},
+      {"components of a later version (RFC 4511, 4)",
+       [](request r) {
+         const auto later = ber(0xa9, ber(ber_tag::octets, "later"));
+         return ber(ber_tag::sequence,
+                    ber_number(ber_tag::integer, r.id) + ber(intermediate_tag, ber(0x80, "1.2.3.4") + later) + later);
        }},
   };
   return all;

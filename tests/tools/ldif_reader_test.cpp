@@ -148,7 +148,7 @@ BOOST_AUTO_TEST_CASE(names_the_line_of_each_mistake) {
   check_complaint("dn: cn=a\n\n b\n", 3, "continuation");
   check_complaint("dn: cn=a\nchangetype: delete\n\nnonsense\n", 4, "expected \"name: value\"");
   check_complaint("cn: a\n", 1, "expected \"dn:\"");
-  check_complaint("dn: a,b\nchangetype: delete\n", 1, "malformed dn");
+  check_complaint("dn:: Y249YQBi\nchangetype: delete\n", 1, "dn contains a NUL byte");
   check_complaint("dn:: ???\n", 1, "no base64");
   check_complaint("dn: cn=a\n", 1, "the record ends");
   check_complaint("dn: cn=a\nchangetype: replace\n", 2, "unknown changetype \"replace\"");
@@ -159,7 +159,10 @@ BOOST_AUTO_TEST_CASE(names_the_line_of_each_mistake) {
   check_complaint("dn: cn=a\nchangetype: modify\nadd: cn\n-\n", 4, "no value of cn");
   check_complaint("dn: cn=a\nchangetype: modify\nadd: cn\nsn: b\n-\n", 4, "expected a value of cn or \"-\"");
   check_complaint("dn: cn=a\nchangetype: modrdn\ndeleteoldrdn: 1\n", 3, "expected \"newrdn:\"");
-  check_complaint("dn: cn=a\nchangetype: modrdn\nnewrdn: b\ndeleteoldrdn: 1\n", 3, "malformed newrdn");
+  check_complaint("dn: cn=a\nchangetype: modrdn\nnewrdn:: Y249YQBi\ndeleteoldrdn: 1\n", 3,
+                  "newrdn contains a NUL byte");
+  check_complaint("dn: cn=a\nchangetype: modrdn\nnewrdn: b\ndeleteoldrdn: 1\nnewsuperior:: AA==\n", 5,
+                  "newsuperior contains");
   check_complaint("dn: cn=a\nchangetype: modrdn\nnewrdn: cn=b\ndeleteoldrdn: yes\n", 4, "0 or 1");
   check_complaint("dn: cn=a\ncontrol: 1.2 maybe\nchangetype: delete\n", 2, "control");
   check_complaint("version: 2\n\ndn: cn=a\nchangetype: delete\n", 1, "version 2");

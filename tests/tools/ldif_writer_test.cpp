@@ -78,8 +78,28 @@ BOOST_AUTO_TEST_CASE(folds_and_encodes_names_of_entries_too) {
   BOOST_TEST(written({"", {}}) == "dn:\n\n");
 }
 
-BOOST_AUTO_TEST_CASE(prints_only_names_when_there_are_no_values) {
-  BOOST_TEST(written({"cn=a", {{"cn", {}}, {"description", {""}}}}) == "dn: cn=a\ncn:\ndescription:\n\n");
+BOOST_AUTO_TEST_CASE(prints_nothing_of_an_attribute_without_values) {
+  BOOST_TEST(written({"cn=a", {{"cn", {}}, {"description", {""}}}}) == "dn: cn=a\ndescription:\n\n");
+}
+
+BOOST_AUTO_TEST_CASE(a_name_can_neither_end_its_line_nor_make_a_change_record) {
+  BOOST_TEST(value_line("cn\n\ndn: cn=victim\nchangetype", "delete") ==
+             "cn\\x0a\\x0adn\\x3a\\x20cn=victim\\x0achangetype: delete");
+  BOOST_TEST(value_line("a\x1b[2J\xc2\x9b", "x") == "a\\x1b[2J\\xc2\\x9b: x");
+  for (const std::string word : {"changetype", "ChangeType", "control", "dn", "DN", "newrdn", "version"})
+    BOOST_TEST(value_line(word, "delete").substr(0, 2) == "\\x");
+  BOOST_TEST(value_line("#cn", "x") == "\\x23cn: x");
+  BOOST_TEST(value_line("-", "x") == "\\x2d: x");
+  BOOST_TEST(value_line("", "x") == "\\x: x");
+  // Sloppy and harmless ones stay as they are.
+  for (const std::string name : {"cn;lang-de", "2.5.4.3", "o_dd", "x@y", "dnQualifier", "controlAccess"})
+    BOOST_TEST(value_line(name, "x") == name + ": x");
+}
+
+BOOST_AUTO_TEST_CASE(a_reference_stays_a_comment) {
+  std::string out;
+  cli::write_ldif_reference(out, {"ldap://x/\n\ndn: cn=victim\nchangetype: delete", "ldap://\x1b]0;x\x07/"});
+  BOOST_TEST(out == "# refldap://x/\\x0a\\x0adn: cn=victim\\x0achangetype: delete\n# refldap://\\x1b]0;x\\x07/\n\n");
 }
 
 BOOST_AUTO_TEST_CASE(prints_references_where_they_came) {

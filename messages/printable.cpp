@@ -1,0 +1,67 @@
+// Escapes by code point: see printable.hpp.
+#include "understudy/messages/printable.hpp"
+
+#include "understudy/messages/name.hpp"
+
+#include <cstdint>
+
+namespace understudy {
+namespace {
+
+bool is_plain(char c) noexcept { return c >= ' ' && c < '\x7f'; }
+
+std::uint32_t code_point(std::string_view sequence) noexcept {
+  const auto first = static_cast<unsigned char>(sequence[0]);
+  if (sequence.size() == 1) return first;
+  std::uint32_t value = first & (0x7fu >> sequence.size());
+  for (std::size_t i = 1; i < sequence.size(); ++i)
+    value = value << 6 | (static_cast<unsigned char>(sequence[i]) & 0x3f);
+  return value;
+}
+
+bool in(std::uint32_t c, std::uint32_t first, std::uint32_t last) noexcept { return c >= first && c <= last; }
+
+/// Unicode: Cc; line and paragraph separator; Bidi_Control; the byte order mark.
+bool is_unsafe(std::uint32_t c) noexcept {
+  return c < 0x20 || in(c, 0x7f, 0x9f) || c == 0x061c || in(c, 0x200e, 0x200f) || in(c, 0x2028, 0x202e) ||
+         in(c, 0x2066, 0x2069) || c == 0xfeff;
+}
+
+}  // namespace
+
+void append_escaped(std::string& out, std::string_view bytes) {
+  constexpr std::string_view digits = "0123456789abcdef";
+  for (const char c : bytes) {
+    const auto byte = static_cast<unsigned char>(c);
+    out += "\\x";
+    out += digits[byte >> 4];
+    out += digits[byte & 15];
+  }
+}
+
+void append_printable(std::string& out, std::string_view text) {
+  while (!text.empty()) {
+    std::size_t plain = 0;
+    while (plain < text.size() && is_plain(text[plain])) ++plain;
+    out += text.substr(0, plain);
+    text.remove_prefix(plain);
+    if (text.empty()) return;
+    const auto length = utf8_sequence(text);
+    const auto next = text.substr(0, length == 0 ? 1 : length);
+    if (length == 0 || is_unsafe(code_point(next))) {
+      append_escaped(out, next);
+    } else {
+      out += next;
+    }
+    text.remove_prefix(next.size());
+  }
+}
+
+std::string printable(std::string_view text) {
+  std::string out;
+  out.reserve(text.size());
+  append_printable(out, text);
+  return out;
+}
+
+}  // namespace understudy

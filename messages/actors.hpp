@@ -88,7 +88,9 @@ using pool_actor = caf::typed_actor<
     caf::replies_to<removed_atom, time_point>::with<bool>,
     // From the manager: the server as it is to be spoken to from now on, and the settings. Connections stay, or are
     // replaced one after the other when they were made with other values.
-    caf::reacts_to<reload_atom, server_context_ptr>, caf::reacts_to<tick_atom, std::uint64_t>>;
+    caf::reacts_to<reload_atom, server_context_ptr>,
+    // From the manager: connect() was called; what is not reconnected of itself is connected again.
+    caf::reacts_to<resume_atom>, caf::reacts_to<tick_atom, std::uint64_t>>;
 
 /// One server and the actor that holds its connections.
 struct routed_server {
@@ -165,6 +167,8 @@ using connection_manager_actor = caf::typed_actor<
     caf::replies_to<release_atom, server_id, lease_id>::with<bool>,
     caf::replies_to<suspend_atom, server_id, std::uint32_t>::with<bool>,
     caf::replies_to<resume_atom, server_id>::with<bool>,
+    // connect() was called: for every pool.
+    caf::reacts_to<resume_atom>,
     // Refuse new, finish until the deadline, close everything, quit; true when nothing had to be cut off.
     caf::replies_to<drain_atom, time_point>::with<bool>, caf::reacts_to<tick_atom, std::uint64_t>>;
 

@@ -66,6 +66,7 @@ struct lease_request {
   cancel_token_ptr token;
   std::string holder;  ///< who, for the leak report
   bool wait = true;    ///< false: `pool_exhausted` when none is free and none may be opened
+  bool anew = false;   ///< from connect(): a server that is known to be down is tried all the same
   std::uint16_t attempts = 0;
   server_set tried;
   std::uint32_t generation = 0;

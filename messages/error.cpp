@@ -19,6 +19,7 @@ constexpr std::array<std::string_view, errc_count> code_names{"none",
                                                               "connection_timeout",
                                                               "connection_failed",
                                                               "authentication_failed",
+                                                              "service_authentication_failed",
                                                               "ssl_error",
                                                               "operation_timeout",
                                                               "outcome_unknown",
@@ -41,7 +42,7 @@ bool is_overload(int ldap_code) noexcept {
 failure_class classify_service_bind(errc code, int ldap_code) noexcept {
   switch (ldap_code) {
     case 0:
-      return code == errc::authentication_failed ? failure_class::credential : failure_class::transport;
+      return code == errc::service_authentication_failed ? failure_class::credential : failure_class::transport;
     case result_code::invalid_credentials:
       return failure_class::credential;
     case result_code::busy:
@@ -97,6 +98,8 @@ failure_class classify(stage where, errc code, int ldap_code, bool user_bind) no
       return failure_class::transport;
     case errc::operation_timeout:
       return where == stage::operation ? failure_class::slow : failure_class::caller;
+    case errc::service_authentication_failed:
+      return classify_service_bind(code, ldap_code);
     case errc::authentication_failed:
     case errc::ldap_error:
       if (where == stage::bind && !user_bind) return classify_service_bind(code, ldap_code);

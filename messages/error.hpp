@@ -17,20 +17,22 @@ enum class errc : std::uint8_t {
   breaker_open,           ///< the only servers that could take it are held open by their breakers
   connection_timeout,     ///< connecting (name look-up, TCP, TLS or bind) took too long
   connection_failed,      ///< refused, reset, closed, or not understood
-  authentication_failed,  ///< the service's own bind was refused, or a user's credentials were
-  ssl_error,              ///< TLS failed; the message has OpenSSL's own reason
-  operation_timeout,      ///< the operation's deadline passed; it was abandoned
-  outcome_unknown,        ///< a write or a bind was sent and its answer is lost: it may or may not have happened
-  connection_unhealthy,   ///< a leased connection broke under its holder
-  draining,               ///< the runtime (or the server) is being drained and takes nothing new
-  cancelled,              ///< the caller cancelled
-  ldap_error,             ///< the directory answered with an error; see ldap_code
-  result_too_large,       ///< more than `max_result_bytes`; use paging or streaming
-  invalid_request,        ///< malformed filter, DN with a NUL byte …: never sent
-  invalid_config,         ///< the configuration cannot work
-  invalid_lease,          ///< foreign, closed or doubly returned lease
-  stopped,                ///< the runtime is not running
-  internal,               ///< a defect of ours, contained
+  authentication_failed,  ///< a user's credentials were refused: those of a caller's own bind
+  /// The service's own bind was refused, or there is no password for it: no user's fault, the configuration's.
+  service_authentication_failed,
+  ssl_error,             ///< TLS failed; the message has OpenSSL's own reason
+  operation_timeout,     ///< the operation's deadline passed; it was abandoned
+  outcome_unknown,       ///< a write or a bind was sent and its answer is lost: it may or may not have happened
+  connection_unhealthy,  ///< a leased connection broke under its holder
+  draining,              ///< the runtime (or the server) is being drained and takes nothing new
+  cancelled,             ///< the caller cancelled
+  ldap_error,            ///< the directory answered with an error; see ldap_code
+  result_too_large,      ///< more than `max_result_bytes`; use paging or streaming
+  invalid_request,       ///< malformed filter, DN with a NUL byte …: never sent
+  invalid_config,        ///< the configuration cannot work
+  invalid_lease,         ///< foreign, closed or doubly returned lease
+  stopped,               ///< the runtime is not running
+  internal,              ///< a defect of ours, contained
 };
 inline constexpr std::size_t errc_count = static_cast<std::size_t>(errc::internal) + 1;
 
@@ -63,7 +65,8 @@ struct failure {
   std::string message;
   /// "host:port", or empty when no server was involved.
   std::string server;
-  /// The directory's own result code when it answered one (code ldap_error or authentication_failed), else 0.
+  /// The directory's own result code when it answered one (code ldap_error, authentication_failed or
+  /// service_authentication_failed), else 0.
   int ldap_code = 0;
   std::string matched_dn;
   std::string diagnostic;
@@ -73,6 +76,8 @@ struct failure {
   std::optional<milliseconds> retry_after;
   /// The last underlying cause and when it was seen.
   std::string cause;
+  /// Its code; where several servers refuse, the one that all of their causes share, else none.
+  errc cause_code = errc::none;
   std::optional<wall_time> cause_at;
   std::optional<pool_counts> pool;
   /// What a search had found before the directory ended it (sizeLimitExceeded …); null when there is nothing.

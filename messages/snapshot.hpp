@@ -80,7 +80,7 @@ enum class probe_verdict : std::uint8_t {
 inline probe_verdict verdict(const probe_report& r) noexcept {
   if (r.ok) return probe_verdict::alive;
   if (!r.error || counts_against_server(classify(*r.error))) return probe_verdict::dead;
-  const bool answered = r.error->code == errc::ldap_error || r.error->code == errc::authentication_failed;
+  const bool answered = r.error->code == errc::ldap_error || r.error->code == errc::service_authentication_failed;
   return answered ? probe_verdict::alive : probe_verdict::nothing;
 }
 

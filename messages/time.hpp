@@ -1,5 +1,6 @@
 // The points and spans of time that every part of Understudy speaks of.
 #pragma once
+#include <algorithm>
 #include <chrono>
 #include <string>
 
@@ -14,6 +15,14 @@ using wall_time = std::chrono::system_clock::time_point;
 
 using std::chrono::milliseconds;
 using std::chrono::seconds;
+
+/// The longest time that anybody is kept waiting: longer ones are as good as for ever.
+inline constexpr duration longest_wait = std::chrono::hours{24 * 365};
+/// A limit as a caller gave it, fit to be added to a time: what is negative is over already, `duration::max()` is
+/// longest_wait.
+constexpr duration as_limit(duration given) noexcept {
+  return std::clamp<duration>(given, duration::zero(), longest_wait);
+}
 
 /// "2024-05-17T09:30:00Z": how a wall time is written wherever people read it.
 std::string utc(wall_time t);

@@ -14,9 +14,6 @@
 namespace understudy {
 namespace {
 
-// Longer deadlines than this are as good as none, and cannot overflow the clock.
-constexpr std::chrono::hours longest_timeout{24 * 365};
-
 // Refusals whose completions wait to be called; they hold no permit that would bound them.
 constexpr std::size_t most_refusals_untold = 1 << 18;
 
@@ -114,7 +111,7 @@ std::optional<wall_time> runtime_client::last_success() const {
 
 time_point runtime_client::deadline_after(duration timeout, duration fallback) const {
   auto span = timeout == duration::zero() ? fallback : timeout;
-  return env_->clock->now() + std::clamp<duration>(span, duration::zero(), longest_timeout);
+  return env_->clock->now() + as_limit(span);
 }
 
 outcome runtime_client::perform(request_ptr what, const call_options& options) {
@@ -256,6 +253,7 @@ answer<connection_snapshot> runtime_client::inspect(const lease& connection, dur
 }
 
 answer<probe_report> runtime_client::check(const lease& connection, duration timeout) {
+  timeout = as_limit(timeout);
   auto target = connection.state_ ? connection.state_->target() : nullptr;
   if (!target) return {std::nullopt, forked() ? forked_process() : not_running()};
   return ask<probe_report>(target, timeout, check_atom_v, env_->clock->now() + timeout);

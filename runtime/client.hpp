@@ -46,6 +46,7 @@ class runtime_client : public std::enable_shared_from_this<runtime_client> {
   template <class T, class Handle, class... Ts>
   answer<T> ask(const Handle& whom, duration timeout, Ts... xs) {
     if (auto why = cannot_wait()) return {std::nullopt, why};
+    timeout = as_limit(timeout);
     auto reply = std::make_shared<reply_waiter<answer<T>>>();
     auto asked = std::make_shared<typed_question<T>>(env_->clock->now() + timeout,
                                                      [reply](answer<T> a) { reply->set(std::move(a)); });

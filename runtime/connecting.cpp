@@ -15,7 +15,7 @@ double in_milliseconds(duration span) { return std::chrono::duration<double, std
 
 // Trying again does not help until somebody changes something.
 bool is_final(errc code) {
-  return code == errc::authentication_failed || code == errc::stopped || code == errc::draining ||
+  return code == errc::service_authentication_failed || code == errc::stopped || code == errc::draining ||
          code == errc::invalid_request;
 }
 
@@ -27,7 +27,7 @@ void describe_server(connection_result& result, const connection_info& info) {
 }
 
 void describe_failure(connection_result& result, const failure& why) {
-  (why.code == errc::authentication_failed ? result.auth_error : result.connection_error) = describe(why);
+  (why.code == errc::service_authentication_failed ? result.auth_error : result.connection_error) = describe(why);
 }
 
 // One attempt of connect() is one at each server; a request may be re-cast more often, with pauses in between.
@@ -118,6 +118,7 @@ std::vector<probe_report> connection_manager::probe_all(duration timeout) {
   if (state_) state_->check_process();
   auto there = state_ ? state_->current() : nullptr;
   if (!there) return {};
+  timeout = as_limit(timeout);
   auto deadline = there->env()->clock->now() + timeout;
   auto got = there->client().ask<std::vector<probe_report>>(there->manager(), timeout + small_question, health_atom_v,
                                                             deadline);

@@ -83,7 +83,8 @@ class connection_manager final : public directory {
 
   /// Probes the serving server on a connection of its own; errors as values.
   connection_result health_check();
-  /// Probes every server, step by step.
+  /// Probes every server, step by step; one that has not answered within `timeout` is reported with the step that it
+  /// hangs in. Limits of time are alike everywhere: negative ones are over already, the longest is a year.
   std::vector<probe_report> probe_all(duration timeout = seconds{10});
 
   performance_result get_metrics() const;
@@ -95,7 +96,8 @@ class connection_manager final : public directory {
 
   /// The state of everything.
   runtime_snapshot snapshot() const;
-  /// Takes a server ("host:port") out by hand, until resumed or for `ttl` (whole seconds); false: no such server.
+  /// Takes a server ("host:port") out by hand, until resumed (`ttl` zero or negative) or for `ttl`; false: no such
+  /// server.
   bool suspend(const std::string& server, seconds ttl = seconds{0});
   bool resume(const std::string& server);
 

@@ -2,6 +2,33 @@
 #include "understudy/runtime/exceptions.hpp"
 
 namespace understudy {
+namespace {
+
+/// A refusal because of what happened to every server: caught as either.
+template <class Cause>
+class refused_for final : public no_server, public Cause {
+ public:
+  explicit refused_for(const failure_ptr& reason) : ldap_exception(reason), no_server(reason), Cause(reason) {}
+};
+
+/// Only what was met before anything was sent is told by its type: what became of an earlier request is not what became
+/// of this one.
+[[noreturn]] void throw_refusal(const failure_ptr& reason) {
+  switch (reason->cause_code) {
+    case errc::connection_timeout:
+      throw refused_for<connection_timeout>(reason);
+    case errc::connection_failed:
+      throw refused_for<connection_failed>(reason);
+    case errc::ssl_error:
+      throw refused_for<ssl_error>(reason);
+    case errc::service_authentication_failed:
+      throw refused_for<service_authentication_failed>(reason);
+    default:
+      throw no_server(reason);
+  }
+}
+
+}  // namespace
 
 void throw_failure(failure_ptr reason) {
   switch (reason->code) {
@@ -12,13 +39,15 @@ void throw_failure(failure_ptr reason) {
       throw pool_timeout(std::move(reason));
     case errc::no_server:
     case errc::breaker_open:
-      throw no_server(std::move(reason));
+      throw_refusal(reason);
     case errc::connection_timeout:
       throw connection_timeout(std::move(reason));
     case errc::connection_failed:
       throw connection_failed(std::move(reason));
     case errc::authentication_failed:
       throw authentication_failed(std::move(reason));
+    case errc::service_authentication_failed:
+      throw service_authentication_failed(std::move(reason));
     case errc::ssl_error:
       throw ssl_error(std::move(reason));
     case errc::operation_timeout:

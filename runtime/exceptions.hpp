@@ -6,7 +6,7 @@
 
 namespace understudy {
 
-/// Base of all: what() is one line for people, reason() has the parts.
+/// Base of all: what() is one line for people, reason() has the parts. Virtual, since a refusal can be of two types.
 class ldap_exception : public std::runtime_error {
  public:
   explicit ldap_exception(failure_ptr reason) : std::runtime_error(describe(*reason)), reason_(std::move(reason)) {}
@@ -18,53 +18,72 @@ class ldap_exception : public std::runtime_error {
 };
 
 /// Connecting took too long.
-class connection_timeout : public ldap_exception {
-  using ldap_exception::ldap_exception;
+class connection_timeout : public virtual ldap_exception {
+ public:
+  explicit connection_timeout(failure_ptr reason) : ldap_exception(std::move(reason)) {}
 };
 /// Refused, reset, closed, or not understood.
-class connection_failed : public ldap_exception {
-  using ldap_exception::ldap_exception;
+class connection_failed : public virtual ldap_exception {
+ public:
+  explicit connection_failed(failure_ptr reason) : ldap_exception(std::move(reason)) {}
 };
-/// The service's own bind was refused, or a user's credentials were.
-class authentication_failed : public ldap_exception {
-  using ldap_exception::ldap_exception;
+/// Credentials were refused: a user's, if it is not the type below.
+class authentication_failed : public virtual ldap_exception {
+ public:
+  explicit authentication_failed(failure_ptr reason) : ldap_exception(std::move(reason)) {}
+};
+/// The service's own credentials were refused (or there are none): no user did anything wrong, whoever runs the service
+/// has to change its configuration.
+class service_authentication_failed : public authentication_failed {
+ public:
+  explicit service_authentication_failed(failure_ptr reason) : ldap_exception(reason), authentication_failed(reason) {}
 };
 /// TLS failed.
-class ssl_error : public ldap_exception {
-  using ldap_exception::ldap_exception;
+class ssl_error : public virtual ldap_exception {
+ public:
+  explicit ssl_error(failure_ptr reason) : ldap_exception(std::move(reason)) {}
 };
 /// No connection free and none may be opened, or the queue is full.
-class pool_exhausted : public ldap_exception {
-  using ldap_exception::ldap_exception;
+class pool_exhausted : public virtual ldap_exception {
+ public:
+  explicit pool_exhausted(failure_ptr reason) : ldap_exception(std::move(reason)) {}
 };
 /// No connection became free in time.
-class pool_timeout : public ldap_exception {
-  using ldap_exception::ldap_exception;
+class pool_timeout : public virtual ldap_exception {
+ public:
+  explicit pool_timeout(failure_ptr reason) : ldap_exception(std::move(reason)) {}
 };
 /// A leased connection broke, or the lease is not (any more) the caller's.
-class connection_unhealthy : public ldap_exception {
-  using ldap_exception::ldap_exception;
+class connection_unhealthy : public virtual ldap_exception {
+ public:
+  explicit connection_unhealthy(failure_ptr reason) : ldap_exception(std::move(reason)) {}
 };
 /// The operation's deadline passed.
-class operation_timeout : public ldap_exception {
-  using ldap_exception::ldap_exception;
+class operation_timeout : public virtual ldap_exception {
+ public:
+  explicit operation_timeout(failure_ptr reason) : ldap_exception(std::move(reason)) {}
 };
 /// A write or bind was sent and its answer is lost.
-class outcome_unknown : public ldap_exception {
-  using ldap_exception::ldap_exception;
+class outcome_unknown : public virtual ldap_exception {
+ public:
+  explicit outcome_unknown(failure_ptr reason) : ldap_exception(std::move(reason)) {}
 };
-/// No server can take the request now (breaker_open too).
-class no_server : public ldap_exception {
-  using ldap_exception::ldap_exception;
+/// No server can take the request now (breaker_open too). When every server is down for the same reason, and that is
+/// one of not being reached (connection_timeout, connection_failed, ssl_error, service_authentication_failed), what is
+/// thrown is of that type as well: both catch it, code() tells the refusal and reason().cause_code its cause.
+class no_server : public virtual ldap_exception {
+ public:
+  explicit no_server(failure_ptr reason) : ldap_exception(std::move(reason)) {}
 };
 /// The directory answered with an error; reason().ldap_code has it.
-class ldap_error : public ldap_exception {
-  using ldap_exception::ldap_exception;
+class ldap_error : public virtual ldap_exception {
+ public:
+  explicit ldap_error(failure_ptr reason) : ldap_exception(std::move(reason)) {}
 };
 
 // Every other errc is thrown as ldap_exception itself.
 
-/// Throws the type that belongs to `reason->code`.
+/// Throws the type that belongs to `reason->code`; for a refusal see no_server.
 [[noreturn]] void throw_failure(failure_ptr reason);
 
 }  // namespace understudy

@@ -132,13 +132,13 @@ void paged_search::cancel() {
 paged_search runtime_client::paged(search_request what, const paged_options& options) {
   if (auto why = problem_of(options)) return paged_search{std::move(why)};
   const auto deadline = deadline_after(options.timeout, live_.operation_timeout);
+  // Not zero, which would mean the default: what is over is refused all the same.
+  const auto rest_of_it = [&] { return std::max<duration>(deadline - env_->clock->now(), duration{1}); };
   lease_options from;
-  from.timeout = deadline - env_->clock->now();
+  from.timeout = rest_of_it();
   auto got = acquire(from);
   if (!got) return paged_search{std::move(got.error)};
-  // Not zero, which would mean the default: what is over is refused all the same.
-  const auto rest = std::max<duration>(deadline - env_->clock->now(), duration{1});
-  return paged_search{lease_use{std::move(*got.value)}, std::move(what), options, rest};
+  return paged_search{lease_use{std::move(*got.value)}, std::move(what), options, rest_of_it()};
 }
 
 }  // namespace understudy

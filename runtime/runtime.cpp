@@ -111,6 +111,7 @@ struct runtime::parts {
 
   bool drain(duration span) {
     client->drain();
+    span = as_limit(span);
     auto deadline = env->clock->now() + span;
     auto drained = client->ask<bool>(manager, span + ending_patience, drain_atom_v, deadline);
     return drained && *drained.value;

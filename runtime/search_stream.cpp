@@ -117,13 +117,14 @@ void search_stream::cancel() {
 search_stream runtime_client::stream(search_request what, const stream_options& options) {
   if (auto why = problem_of(options)) return search_stream{std::move(why)};
   const auto deadline = deadline_after(options.timeout, live_.operation_timeout);
+  // Not zero, which would mean the default: what is over is refused all the same.
+  const auto rest_of_it = [&] { return std::max<duration>(deadline - env_->clock->now(), duration{1}); };
   lease_options from;
-  from.timeout = deadline - env_->clock->now();
+  from.timeout = rest_of_it();
   auto got = acquire(from);
   if (!got) return search_stream{std::move(got.error)};
   auto rest = options;
-  // Not zero, which would mean the default: what is over is refused all the same.
-  rest.timeout = std::max<duration>(deadline - env_->clock->now(), duration{1});
+  rest.timeout = rest_of_it();
   return search_stream{lease_use{std::move(*got.value)}, std::move(what), rest};
 }
 

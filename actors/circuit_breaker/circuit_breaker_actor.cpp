@@ -55,6 +55,7 @@ failure queue_failure(errc code, std::string message, const failure_ptr& last) {
   f.message = std::move(message);
   if (last) {
     f.cause = last->message;
+    f.cause_code = last->code;
     f.server = last->server;
   }
   return f;

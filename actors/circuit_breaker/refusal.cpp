@@ -41,6 +41,17 @@ const refused_server* latest(const std::vector<refused_server>& servers) {
   return found;
 }
 
+/// The one code that every server's cause has, else none.
+errc common_cause(const std::vector<refused_server>& servers) {
+  errc common = errc::none;
+  for (const auto& s : servers) {
+    if (!s.cause.what || s.unsuitable || s.state == breaker_state::suspended) continue;
+    if (common != errc::none && common != s.cause.what->code) return errc::none;
+    common = s.cause.what->code;
+  }
+  return common;
+}
+
 std::string advice(const std::vector<refused_server>& servers, errc code) {
   if (servers.empty()) {
     return "No server is configured.";
@@ -72,8 +83,10 @@ failure refusal(const std::vector<refused_server>& servers, const failure_ptr& l
   if (const auto* s = latest(servers)) {
     f.cause = s->name + ": " + s->cause.what->message;
     f.cause_at = s->cause.at;
+    f.cause_code = common_cause(servers);
   } else if (last) {
     f.cause = last->message;
+    f.cause_code = last->code;
   }
   return f;
 }

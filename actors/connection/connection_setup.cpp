@@ -244,7 +244,7 @@ void connection::bind_answered(const result& answer) {
     return become_ready();
   }
   const bool overload = answer.code == result_code::busy || answer.code == result_code::unavailable;
-  auto why = setup_failure(overload ? errc::ldap_error : errc::authentication_failed, stage::bind,
+  auto why = setup_failure(overload ? errc::ldap_error : errc::service_authentication_failed, stage::bind,
                            context_.name + " refused the service's bind with " + result_code_name(answer.code) + ".");
   why.ldap_code = answer.code;
   why.matched_dn = answer.matched_dn;

@@ -113,6 +113,9 @@ manager_interface::behavior_type connection_manager_impl::make_behavior() {
         guard_.run([&] { credentials_.resume(server); });
         return to_child<bool>(breaker_, what, server);
       },
+      [this](resume_atom what) {
+        for (const auto& server : servers_) self_->send(server.pool, what);
+      },
       [this](drain_atom, time_point deadline) { return guard_.answer<bool>([&] { return drain(deadline); }); },
       [this](tick_atom, std::uint64_t timer) { guard_.run([&] { on_tick(timer); }); },
       [this](resolved_atom, std::uint64_t number, const secret_reading& found) {

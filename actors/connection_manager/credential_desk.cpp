@@ -264,7 +264,7 @@ std::optional<time_point> credential_desk::next_tick() const {
 
 failure_ptr credential_desk::unreadable(const account& a) const {
   failure f;
-  f.code = errc::authentication_failed;
+  f.code = errc::service_authentication_failed;
   f.where = stage::bind;
   f.message = "There is no password for \"" + a.info.bind_dn + "\": " +
               (a.problem.empty() ? "the reading of " + name_of_source(a.info) + " has not come to an end" : a.problem) +

@@ -18,7 +18,7 @@ std::uint64_t version_of(std::uint64_t number, std::uint64_t turn) {
 
 failure credential_failure(std::string message) {
   failure f;
-  f.code = errc::authentication_failed;
+  f.code = errc::service_authentication_failed;
   f.where = stage::bind;
   f.message = std::move(message);
   return f;

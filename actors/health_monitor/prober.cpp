@@ -15,9 +15,7 @@ constexpr milliseconds steps_patience{100};
 /// How much longer than until its deadline an answer is waited for.
 constexpr milliseconds answer_grace{200};
 
-duration patience(time_point deadline, time_point now) {
-  return std::max<duration>(deadline - now, duration{}) + answer_grace;
-}
+duration patience(time_point deadline, time_point now) { return as_limit(deadline - now) + answer_grace; }
 
 failure_ptr no_connection() {
   failure f;

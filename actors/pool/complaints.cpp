@@ -13,6 +13,7 @@ failure about(const pool_situation& at, errc code, std::string message) {
   f.pool = at.now;
   if (at.last.what) {
     f.cause = std::string{to_string(at.last.what->code)} + ": " + at.last.what->message;
+    f.cause_code = at.last.what->code;
     f.cause_at = at.last.at;
   }
   return f;

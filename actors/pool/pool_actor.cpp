@@ -138,6 +138,12 @@ pool_actor::behavior_type pool_actor_state::make_behavior() {
         });
       },
       [this](reload_atom, server_context_ptr& next) { guard->run([&] { reload(std::move(next)); }); },
+      [this](resume_atom) {
+        guard->run([&] {
+          pool->resume(now());
+          carry_out();
+        });
+      },
       [this](tick_atom, std::uint64_t number) { guard->run([&] { tick(number); }); },
   };
 }
@@ -236,7 +242,7 @@ caf::result<pool_health> pool_actor_state::check_all(time_point deadline) {
   round->found.healthy_connections = counts.in_use + counts.idle - static_cast<std::uint32_t>(ids.size());
   if (ids.empty()) return round->found;
   round->promise = self->make_response_promise<pool_health>();
-  const auto patience = std::max<caf::timespan>(deadline - at, milliseconds{1});
+  const auto patience = std::max<caf::timespan>(as_limit(deadline - at), milliseconds{1});
   const auto settle_one = [this, round](connection_id id, bool works) {
     guard->run([&] {
       round->note(works);

@@ -182,6 +182,11 @@ void pool_state::on_breaker(breaker_state state, time_point now) {
   settle(now);
 }
 
+void pool_state::resume(time_point now) {
+  for (auto* r : {&rounds_, &bind_rounds_}) r->encourage(now, world_.random, duration::zero());
+  settle(now);
+}
+
 /// A server that fails and does not answer what it was sent will not do so soon: what is safe goes elsewhere.
 void pool_state::close_silent(time_point now) {
   for (auto& [id, s] : slots_)

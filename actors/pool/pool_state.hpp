@@ -92,6 +92,8 @@ class pool_state {
   /// Other settings from now on. `renew`: connections opened so far were made with other values than now; each is
   /// replaced when a new one is ready.
   void reconfigure(pool_policy policy, bool renew, time_point now);
+  /// connect() was called: the next connect is tried at once.
+  void resume(time_point now);
   void drain(time_point deadline, time_point now);
   /// The server is no longer one of ours: a drain that sends who waits, and what comes late, to another one.
   void leave(time_point deadline, time_point now);

@@ -95,6 +95,8 @@ struct environment {
   std::shared_ptr<metrics_registry> metrics;
   /// Numbers for connections and leases; never 0.
   std::shared_ptr<std::atomic<std::uint64_t>> numbers = std::make_shared<std::atomic<std::uint64_t>>(0);
+  /// Counts how often a server has become usable again: who waits for one looks whether it has changed.
+  std::shared_ptr<std::atomic<std::uint64_t>> returns = std::make_shared<std::atomic<std::uint64_t>>(0);
   /// What connections ask before they give a request that may have been sent to another one, and before they call its
   /// outcome unknown. Must not throw.
   repeat_rule may_repeat = safe_to_repeat;

@@ -43,6 +43,7 @@ pool_actor::behavior_type note_pool(pool_actor::pointer self, std::shared_ptr<no
       [](drain_atom, time_point) { return true; },
       [](removed_atom, time_point) { return true; },
       [](reload_atom, const server_context_ptr&) {},
+      [](resume_atom) {},
       [](tick_atom, std::uint64_t) {},
   };
 }

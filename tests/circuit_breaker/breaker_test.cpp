@@ -313,7 +313,7 @@ BOOST_FIXTURE_TEST_CASE(a_probe_whose_credentials_were_refused_found_the_server_
   b.set_probed(true);
   b.suspect(at(0).now);
   failure f;
-  f.code = errc::authentication_failed;
+  f.code = errc::service_authentication_failed;
   f.where = stage::bind;
   f.ldap_code = result_code::invalid_credentials;
   auto report = probed(false);

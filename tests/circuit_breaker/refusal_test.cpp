@@ -28,6 +28,27 @@ BOOST_AUTO_TEST_CASE(a_refusal_names_every_server_its_cause_and_time) {
   BOOST_TEST((*f.cause_at == at(5000).wall));
 }
 
+BOOST_AUTO_TEST_CASE(a_refusal_carries_the_code_that_all_causes_share) {
+  const auto failed = [](errc code, std::int64_t ms) {
+    failure f;
+    f.code = code;
+    f.message = "boom";
+    return breaker_cause{std::make_shared<const failure>(f), at(ms).wall};
+  };
+  const auto open = [&](errc code, std::int64_t ms) {
+    return refused_server{"a:389", false, breaker_state::open, failed(code, ms), {}};
+  };
+  const auto tls = open(errc::ssl_error, 0), dead = open(errc::connection_failed, 1);
+  BOOST_TEST(refusal({tls}, nullptr).cause_code == errc::ssl_error);
+  BOOST_TEST(refusal({tls, open(errc::ssl_error, 9)}, nullptr).cause_code == errc::ssl_error);
+  BOOST_TEST(refusal({tls, dead}, nullptr).cause_code == errc::none);
+  BOOST_TEST(refusal({dead, tls}, nullptr).cause_code == errc::none);
+  // Those that would not have been asked anyway have no say.
+  refused_server suspended{"b:389", false, breaker_state::suspended, failed(errc::connection_failed, 0), {}};
+  refused_server reader{"c:389", true, breaker_state::open, failed(errc::connection_failed, 0), {}};
+  BOOST_TEST(refusal({tls, suspended, reader}, nullptr).cause_code == errc::ssl_error);
+}
+
 BOOST_AUTO_TEST_CASE(a_write_with_only_read_only_servers_finds_no_server) {
   refused_server reader{"a:389", true, breaker_state::closed, {}, {}};
   const auto f = refusal({reader}, nullptr);
@@ -57,5 +78,7 @@ BOOST_AUTO_TEST_CASE(no_servers_at_all_is_said_plainly) {
 
 BOOST_AUTO_TEST_CASE(the_reason_of_the_recast_stands_in_when_no_breaker_knows_one) {
   refused_server reader{"a:389", true, breaker_state::closed, {}, {}};
-  BOOST_TEST(refusal({reader}, refused("reset by peer")).cause == "reset by peer");
+  const auto f = refusal({reader}, refused("reset by peer"));
+  BOOST_TEST(f.cause == "reset by peer");
+  BOOST_TEST(f.cause_code == errc::connection_failed);
 }

@@ -101,7 +101,7 @@ BOOST_FIXTURE_TEST_CASE(closes_when_it_cannot_take_its_identity_again, lease_rig
   directory.set_passwords({{"cn=service,dc=example,dc=com", "changed"}});
   tell(one, reset_atom_v, mine);
   BOOST_REQUIRE(reaches_event(kind::closed));
-  BOOST_TEST((cause().code == errc::authentication_failed));
+  BOOST_TEST((cause().code == errc::service_authentication_failed));
   BOOST_TEST((seen->verdicts.back().what == credential_verdict::kind::refused));
   remove(one);
 }

@@ -293,7 +293,7 @@ BOOST_FIXTURE_TEST_CASE(tells_the_gate_and_the_pool_when_the_service_is_refused,
   use(directory);
   auto one = open();
   BOOST_REQUIRE(reaches_event(kind::failed));
-  BOOST_TEST((cause().code == errc::authentication_failed));
+  BOOST_TEST((cause().code == errc::service_authentication_failed));
   BOOST_TEST(cause().ldap_code == 49);
   BOOST_TEST((classify(cause()) == failure_class::credential));
   BOOST_TEST(describe(cause()).find("service-password") == std::string::npos);
@@ -314,13 +314,13 @@ BOOST_FIXTURE_TEST_CASE(sends_no_bind_when_the_gate_says_no_or_has_no_password, 
   stub_directory directory;
   use(directory);
   failure closed;
-  closed.code = errc::authentication_failed;
+  closed.code = errc::service_authentication_failed;
   closed.ldap_code = 49;
   closed.message = "the password was refused";
   seen->refuse_credential = std::make_shared<const failure>(closed);
   auto one = open();
   BOOST_REQUIRE(reaches_event(kind::failed));
-  BOOST_TEST((cause().code == errc::authentication_failed));
+  BOOST_TEST((cause().code == errc::service_authentication_failed));
   BOOST_TEST((classify(cause()) == failure_class::credential));
   BOOST_TEST(seen->verdicts.empty());
   remove(one);

@@ -34,7 +34,7 @@ struct gate_fixture {
     v.what = what;
     if (what == kind::refused) {
       failure f;
-      f.code = errc::authentication_failed;
+      f.code = errc::service_authentication_failed;
       f.where = stage::bind;
       f.ldap_code = 49;
       f.server = "ldap1:389";
@@ -104,7 +104,7 @@ BOOST_FIXTURE_TEST_CASE(refusal_says_who_when_and_what_to_do, gate_fixture) {
   advance(minutes{5});
   ask(2);
   const auto& f = refusal(2);
-  BOOST_TEST(static_cast<int>(f.code) == static_cast<int>(errc::authentication_failed));
+  BOOST_TEST(static_cast<int>(f.code) == static_cast<int>(errc::service_authentication_failed));
   BOOST_TEST(static_cast<int>(classify(f)) == static_cast<int>(failure_class::credential));
   BOOST_TEST(f.ldap_code == 49);
   BOOST_TEST(f.server == "ldap1:389");

@@ -90,7 +90,7 @@ struct made_up_state {
     v.version = given.version;
     const bool right = given.password.reveal() == world->password;
     v.what = right ? credential_verdict::kind::accepted : credential_verdict::kind::refused;
-    if (!right) v.cause = made_up_failure(errc::authentication_failed, stage::bind, spec.context->name, 49);
+    if (!right) v.cause = made_up_failure(errc::service_authentication_failed, stage::bind, spec.context->name, 49);
     if (const auto gate = caf::actor_cast<connection_manager_actor>(spec.gate)) self->send(gate, credential_atom_v, v);
     right ? become_ready() : end(v.cause);
   }

@@ -56,8 +56,8 @@ BOOST_FIXTURE_TEST_CASE(second_bind_waits_for_the_verdict_on_the_first, with_pas
 BOOST_FIXTURE_TEST_CASE(refusal_reaches_everyone_and_the_status, with_password) {
   const auto first = bind(0), second = bind(1);
   judge(first, kind::refused);
-  BOOST_TEST((second->code() == errc::authentication_failed));
-  BOOST_TEST((bind(0)->code() == errc::authentication_failed));
+  BOOST_TEST((second->code() == errc::service_authentication_failed));
+  BOOST_TEST((bind(0)->code() == errc::service_authentication_failed));
   BOOST_TEST(ask<runtime_snapshot>(manager, status_atom_v).value->credentials_refused);
   BOOST_TEST(log->count("the directory refused the service's password") == 1U);
 }
@@ -88,7 +88,7 @@ BOOST_FIXTURE_TEST_CASE(file_is_read_on_a_worker, with_file) {
 BOOST_FIXTURE_TEST_CASE(busy_workers_are_an_error_not_a_wait, with_file) {
   workers->refuse(true);
   const auto first = bind(0);
-  BOOST_TEST((first->code() == errc::authentication_failed));
+  BOOST_TEST((first->code() == errc::service_authentication_failed));
   BOOST_TEST(first->error->message.find("too many other reads") != std::string::npos);
 }
 
@@ -96,7 +96,7 @@ BOOST_FIXTURE_TEST_CASE(worker_that_hangs_keeps_nobody, with_file) {
   workers->hold(true);
   const auto first = bind(0);
   advance(seconds{11});
-  BOOST_TEST((first->code() == errc::authentication_failed));
+  BOOST_TEST((first->code() == errc::service_authentication_failed));
   workers->hold(false);
 }
 

@@ -127,6 +127,7 @@ pool_actor::behavior_type scripted_children::fake_pool(pool_actor::pointer self,
         s.told.push_back("reload");
         s.context = next;
       },
+      [&s](resume_atom) { s.told.push_back("resume"); },
       [](tick_atom, std::uint64_t) {},
   };
 }

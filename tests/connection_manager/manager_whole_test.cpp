@@ -25,7 +25,7 @@ BOOST_FIXTURE_TEST_CASE(scenario_15_wrong_password_of_pools_and_probes_costs_one
   begin();
   BOOST_TEST(world->binds == 1);
   const auto found = search();
-  BOOST_TEST((found.code() == errc::authentication_failed));
+  BOOST_TEST((found.code() == errc::service_authentication_failed));
   BOOST_TEST(status().credentials_refused);
   advance(minutes{14});
   BOOST_TEST(world->binds == 1);

@@ -196,7 +196,7 @@ BOOST_FIXTURE_TEST_CASE(a_sole_server_is_probed_at_the_pools_interval, one_socke
 
 BOOST_FIXTURE_TEST_CASE(refused_credentials_are_no_failure_and_no_storm, monitor_fixture) {
   failure f;
-  f.code = errc::authentication_failed;
+  f.code = errc::service_authentication_failed;
   f.where = stage::bind;
   f.ldap_code = 49;
   servers[0]->connects = manner::refuses;

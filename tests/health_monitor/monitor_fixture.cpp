@@ -125,6 +125,7 @@ pool_actor::behavior_type play_pool(pool_actor::pointer self, server_ptr server)
       [](drain_atom, time_point) { return true; },
       [](removed_atom, time_point) { return true; },
       [](reload_atom, const server_context_ptr&) {},
+      [](resume_atom) {},
       [](tick_atom, std::uint64_t) {},
   };
 }

@@ -249,10 +249,10 @@ BOOST_FIXTURE_TEST_CASE(a_busy_answer_speaks_against_the_server, one_session) {
 BOOST_FIXTURE_TEST_CASE(refused_credentials_are_told_but_speak_not_against_the_server, one_session) {
   of(s.begin(start, deadline, keeping));
   of(s.on_slot(true, start));
-  of(s.on_ended(cause(errc::authentication_failed, result_code::invalid_credentials, stage::bind), start));
+  of(s.on_ended(cause(errc::service_authentication_failed, result_code::invalid_credentials, stage::bind), start));
   of(s.on_steps(turn, {}));
   BOOST_TEST(!report().ok);
-  BOOST_TEST(report().error->code == errc::authentication_failed);
+  BOOST_TEST(report().error->code == errc::service_authentication_failed);
   BOOST_TEST((verdict(report()) == probe_verdict::alive));
 }
 

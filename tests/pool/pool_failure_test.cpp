@@ -94,12 +94,12 @@ BOOST_AUTO_TEST_CASE(an_open_breaker_leaves_a_bounded_trickle_of_connects) {
 BOOST_AUTO_TEST_CASE(refused_credentials_fail_waiters_and_never_count_against_the_server) {
   pool_harness h{small_policy(1, 5)};
   const auto t = h.share();
-  h.fail_all(connect_failure(errc::authentication_failed, stage::bind, 49));
+  h.fail_all(connect_failure(errc::service_authentication_failed, stage::bind, 49));
   BOOST_TEST((h.what(t) == outcome::refused));
-  BOOST_TEST(h.code(t) == errc::authentication_failed);
+  BOOST_TEST(h.code(t) == errc::service_authentication_failed);
   BOOST_TEST(h.reports.empty());
   const auto soon = h.share();
-  BOOST_TEST(h.code(soon) == errc::authentication_failed);
+  BOOST_TEST(h.code(soon) == errc::service_authentication_failed);
   h.pass(seconds{10});
   h.ready_all();
   BOOST_TEST(h.in(phase::ready).size() == 1U);
@@ -111,12 +111,12 @@ BOOST_AUTO_TEST_CASE(refused_credentials_are_asked_for_again_by_the_next_caller_
   int connects = 0;
   for (int second = 0; second < 600; ++second) {
     connects += static_cast<int>(h.connecting());
-    h.fail_all(connect_failure(errc::authentication_failed, stage::bind, 49));
+    h.fail_all(connect_failure(errc::service_authentication_failed, stage::bind, 49));
     h.pass(seconds{1});
   }
   BOOST_TEST(connects >= 50);
   BOOST_TEST(connects <= 150, connects << " in ten minutes without callers");
-  h.fail_all(connect_failure(errc::authentication_failed, stage::bind, 49));
+  h.fail_all(connect_failure(errc::service_authentication_failed, stage::bind, 49));
   h.pass(milliseconds{1001});
   const auto t = h.share();
   h.ready_all();
@@ -126,7 +126,7 @@ BOOST_AUTO_TEST_CASE(refused_credentials_are_asked_for_again_by_the_next_caller_
 BOOST_AUTO_TEST_CASE(a_refused_service_bind_by_policy_counts_and_is_tried_elsewhere) {
   pool_harness h{small_policy(1, 5)};
   const auto t = h.share();
-  h.fail_all(connect_failure(errc::authentication_failed, stage::bind, 53));
+  h.fail_all(connect_failure(errc::service_authentication_failed, stage::bind, 53));
   BOOST_TEST((h.what(t) == outcome::recast));
   BOOST_TEST((h.reports == std::vector<failure_class>{failure_class::policy}));
 }

@@ -82,7 +82,7 @@ BOOST_FIXTURE_TEST_CASE(old_connections_serve_on_when_none_can_be_opened_with_th
   become(small_policy(3, 6), true);
   for (int i = 0; i < 100; ++i) {
     pass(milliseconds{200});
-    fail_all(connect_failure(errc::authentication_failed, stage::bind, 49));
+    fail_all(connect_failure(errc::service_authentication_failed, stage::bind, 49));
   }
   BOOST_TEST(in(phase::ready) == before, boost::test_tools::per_element());
   BOOST_TEST(share() == 0U);

@@ -17,7 +17,7 @@ constexpr std::array patiences{milliseconds{0},    milliseconds{1},    milliseco
                                milliseconds{2500}, milliseconds{6000}, milliseconds{40000}};
 
 failure_ptr connect_failure_number(int b) {
-  if (b == 0) return connect_failure(errc::authentication_failed, stage::bind, 49);
+  if (b == 0) return connect_failure(errc::service_authentication_failed, stage::bind, 49);
   if (b == 1) return nullptr;  // it had been told to close
   return connect_failure();
 }

@@ -17,6 +17,7 @@ BOOST_AUTO_TEST_CASE(classes_overview_names_exist) {
   static_assert(std::is_base_of_v<ldap_exception, ssl_error>);
   static_assert(std::is_base_of_v<ldap_exception, connection_timeout>);
   static_assert(std::is_base_of_v<ldap_exception, authentication_failed>);
+  static_assert(std::is_base_of_v<authentication_failed, service_authentication_failed>);
   static_assert(std::is_base_of_v<ldap_exception, pool_exhausted>);
   static_assert(std::is_base_of_v<ldap_exception, pool_timeout>);
   static_assert(std::is_base_of_v<ldap_exception, connection_unhealthy>);
@@ -255,6 +256,8 @@ BOOST_AUTO_TEST_CASE(connection_errors) {
   connection_manager refused(wrong, once);
   BOOST_TEST(classify_error(refused) == "auth");
   BOOST_CHECK_THROW(refused.search("dc=example,dc=com", "(uid=user1)"), authentication_failed);
+  // Nobody's users are to be told "wrong password" for that.
+  BOOST_CHECK_THROW(refused.search("dc=example,dc=com", "(uid=user1)"), service_authentication_failed);
   auto unknown_ca = server.ldaps_info();
   unknown_ca.ca_cert_path.clear();
   connection_manager untrusted(unknown_ca, once);

@@ -86,7 +86,7 @@ BOOST_AUTO_TEST_CASE(scenario_44_breaker_and_credentials_wait_by_the_monotonic_c
   with.ports = [clock](environment& env) { env.clock = clock; };
   bare_runtime it(all, with);
   const auto first = it.try_search(search_for("(uid=user1)"), {10s});
-  BOOST_TEST(first.code() == errc::authentication_failed, why(first));
+  BOOST_TEST(first.code() == errc::service_authentication_failed, why(first));
   BOOST_TEST(clock->read() > 0u);
   const auto binds = a.binds().size();
   BOOST_TEST(binds == 1u);

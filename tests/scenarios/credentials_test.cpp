@@ -54,11 +54,13 @@ void refused_once_then_corrected(three_servers& servers, const settings& all, co
   BOOST_TEST(result.auth_error.find("hunter2") == std::string::npos);
   const auto only_one = [&] {
     const auto answer = manager.try_search(search_for("(uid=user1)"), {5s});
-    return answer.code() == errc::authentication_failed && servers.binds().size() == 1u;
+    return answer.code() == errc::service_authentication_failed && servers.binds().size() == 1u;
   };
   BOOST_TEST(holds_for(only_one, 2500ms), servers.binds().size() << " binds were sent");
   for (const auto& probe : manager.probe_all(5s)) BOOST_TEST(!probe.ok);
-  BOOST_CHECK_THROW(manager.get_connection(), authentication_failed);
+  BOOST_CHECK_THROW(manager.get_connection(), service_authentication_failed);
+  BOOST_CHECK_THROW(manager.search(search_for("(uid=user1)")), service_authentication_failed);
+  BOOST_CHECK_THROW(manager.bind({user_dn(1), secret{"hunter3"}}), authentication_failed);
   BOOST_TEST(servers.binds().size() == 1u);
   const auto seen = manager.snapshot();
   BOOST_TEST(seen.credentials_refused);
@@ -117,7 +119,7 @@ BOOST_AUTO_TEST_CASE(scenario_15_a_command_lets_the_same_secret_be_tried_again) 
   BOOST_TEST(!manager.connect().connected);
   BOOST_TEST(servers.binds().size() == 1u);
   for (auto* stub : {&servers.a, &servers.b, &servers.c}) stub->set_passwords({{admin_dn, wrong}});
-  BOOST_TEST(manager.try_search(search_for("(uid=user1)"), {5s}).code() == errc::authentication_failed);
+  BOOST_TEST(manager.try_search(search_for("(uid=user1)"), {5s}).code() == errc::service_authentication_failed);
   BOOST_TEST(servers.binds().size() == 1u);
   BOOST_TEST(manager.resume(name_of(servers.a.port())));
   BOOST_TEST(eventually([&] { return static_cast<bool>(manager.try_search(search_for("(uid=user1)"), {5s})); }));
@@ -137,7 +139,7 @@ BOOST_AUTO_TEST_CASE(scenario_16_refused_users_harm_no_pooled_connection) {
   for (int i = 0; i < 100; ++i) binds.push_back(manager.async_bind({user_dn(i % 10), secret{"wrong"}}, {20s}));
   for (auto& bind : binds) {
     const auto answer = bind.get();
-    BOOST_TEST(answer.code() == errc::authentication_failed, why(answer));
+    BOOST_TEST(answer.code() == errc::service_authentication_failed, why(answer));
     BOOST_TEST_REQUIRE(answer.error());
     BOOST_TEST(answer.error()->ldap_code == result_code::invalid_credentials);
   }

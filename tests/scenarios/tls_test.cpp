@@ -60,6 +60,11 @@ class tls_pair {
     BOOST_TEST(result.connection_error.find(reason) != std::string::npos, result.connection_error);
     const auto asked = alone.try_search(search_for("(uid=user1)"), {2s});
     BOOST_TEST(!asked);
+    // Whether the breaker has opened by now or not: the cause is what is caught.
+    for (int i = 0; i < 8; ++i) BOOST_CHECK_THROW(alone.search(search_for("(uid=user1)"), {2s}), ssl_error);
+    const auto refused = alone.try_search(search_for("(uid=user1)"), {2s});
+    BOOST_TEST(refused.code() == errc::breaker_open, why(refused));
+    BOOST_TEST(refused.error()->cause_code == errc::ssl_error, why(refused));
     alone.disconnect();
   }
 

@@ -18,6 +18,7 @@ constexpr std::array<std::string_view, errc_count> code_names{"none",
                                                               "breaker_open",
                                                               "connection_timeout",
                                                               "connection_failed",
+                                                              "local_resources",
                                                               "authentication_failed",
                                                               "service_authentication_failed",
                                                               "ssl_error",
@@ -82,7 +83,8 @@ std::string_view to_string(stage where) noexcept {
 }
 
 std::string_view to_string(failure_class c) noexcept {
-  constexpr std::array<std::string_view, 6> names{"transport", "slow", "overload", "credential", "policy", "caller"};
+  constexpr std::array<std::string_view, 7> names{"transport", "slow",   "overload", "credential",
+                                                  "policy",    "caller", "local"};
   const auto i = static_cast<std::size_t>(c);
   return i < names.size() ? names[i] : "unknown";
 }
@@ -96,6 +98,8 @@ failure_class classify(stage where, errc code, int ldap_code, bool user_bind) no
       return failure_class::transport;
     case errc::outcome_unknown:
       return failure_class::transport;
+    case errc::local_resources:
+      return failure_class::local;
     case errc::operation_timeout:
       return where == stage::operation ? failure_class::slow : failure_class::caller;
     case errc::service_authentication_failed:

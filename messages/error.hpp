@@ -17,6 +17,7 @@ enum class errc : std::uint8_t {
   breaker_open,           ///< the only servers that could take it are held open by their breakers
   connection_timeout,     ///< connecting (name look-up, TCP, TLS or bind) took too long
   connection_failed,      ///< refused, reset, closed, or not understood
+  local_resources,        ///< this process or machine has no descriptor, port or memory left for a connection
   authentication_failed,  ///< a user's credentials were refused: those of a caller's own bind
   /// The service's own bind was refused, or there is no password for it: no user's fault, the configuration's.
   service_authentication_failed,
@@ -44,7 +45,7 @@ enum class stage : std::uint8_t { resolve, connect, secure, bind, operation, que
 std::string_view to_string(stage where) noexcept;
 
 /// What a failure means for breaker, retry and credentials (docs/behaviour.md has the table).
-enum class failure_class : std::uint8_t { transport, slow, overload, credential, policy, caller };
+enum class failure_class : std::uint8_t { transport, slow, overload, credential, policy, caller, local };
 std::string_view to_string(failure_class c) noexcept;
 
 /// How busy a pool was when something failed.

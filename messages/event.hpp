@@ -37,6 +37,8 @@ struct outcome_report {
   /// At most one failure that happened after them, already classified.
   std::optional<failure_class> failed;
   failure_ptr cause;
+  /// From a pool: a round of connects failed, and no connection that answers is left.
+  bool none_left = false;
 };
 
 /// How a lease is used once granted. `Connection` is the typed handle (messages/actors.hpp).

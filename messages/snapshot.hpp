@@ -26,6 +26,10 @@ struct pool_snapshot {
   std::uint64_t refused = 0;    ///< waiters refused because the queue was full
   std::uint64_t leaks = 0;      ///< leases reported as held too long
   duration acquisition_time{};  ///< total time that granted leases waited
+  /// While no more connections can be had than these, although the open ones answer; 0: growth meets no limit.
+  std::uint32_t growth_limit = 0;
+  std::string last_error;  ///< of its connections, in one line; empty when there was none
+  std::optional<wall_time> last_error_at;
 };
 
 struct server_snapshot {
@@ -55,9 +59,10 @@ struct probe_step {
   bool ok = true;
 };
 
-/// True for the classes of failure that speak against the server; the others are the caller's or the credentials'.
+/// True for the classes of failure that speak against the server; the others are the caller's, the credentials' or
+/// this machine's.
 inline bool counts_against_server(failure_class c) noexcept {
-  return c != failure_class::credential && c != failure_class::caller;
+  return c != failure_class::credential && c != failure_class::caller && c != failure_class::local;
 }
 
 /// What a full probe of one server found.

@@ -43,6 +43,7 @@ void throw_failure(failure_ptr reason) {
     case errc::connection_timeout:
       throw connection_timeout(std::move(reason));
     case errc::connection_failed:
+    case errc::local_resources:
       throw connection_failed(std::move(reason));
     case errc::authentication_failed:
       throw authentication_failed(std::move(reason));

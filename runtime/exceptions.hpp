@@ -22,7 +22,7 @@ class connection_timeout : public virtual ldap_exception {
  public:
   explicit connection_timeout(failure_ptr reason) : ldap_exception(std::move(reason)) {}
 };
-/// Refused, reset, closed, or not understood.
+/// Refused, reset, closed, or not understood; or this machine has no descriptor, port or memory left for it.
 class connection_failed : public virtual ldap_exception {
  public:
   explicit connection_failed(failure_ptr reason) : ldap_exception(std::move(reason)) {}

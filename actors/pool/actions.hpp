@@ -54,15 +54,17 @@ struct forget {
 struct check {
   connection_id id = 0;
   time_point deadline{};
+  bool aside = false;  ///< nothing new goes there meanwhile
 };
 /// The lease ended: its holder need not be watched any more.
 struct unwatch {
   lease_id lease = 0;
 };
-/// A round of connects failed.
+/// A round of connects failed, and no open connection has answered since. `none_left`: there is none.
 struct report {
   failure_class what = failure_class::transport;
   failure_ptr cause;
+  bool none_left = false;
 };
 /// A line for the log.
 struct note {

@@ -106,7 +106,7 @@ pool_actor::behavior_type pool_actor_state::make_behavior() {
       },
       [this](slot_atom, bool take) {
         return guard->answer<bool>([&]() -> caf::result<bool> {
-          if (take) return pool->take_probe_slot();
+          if (take) return pool->take_probe_slot(now());
           pool->give_probe_slot(now());
           carry_out();
           return true;

@@ -223,6 +223,7 @@ void pool_actor_state::operator()(const pool_action::report& a) {
   failed.server = context->id;
   failed.failed = a.what;
   failed.cause = a.cause;
+  failed.none_left = a.none_left;
   if (const auto router = caf::actor_cast<circuit_breaker_actor>(breaker)) self->send(router, report_atom_v, failed);
 }
 

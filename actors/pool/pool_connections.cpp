@@ -15,6 +15,8 @@ constexpr duration background_spread = milliseconds{100};
 constexpr duration credential_recheck = seconds{1};
 /// The same while nobody waits.
 constexpr duration credential_pause = seconds{10};
+/// Open connections that are asked, one after the other, whether a failed connect means that the server is down.
+constexpr int most_witnesses = 2;
 
 }  // namespace
 
@@ -33,6 +35,9 @@ void pool_state::on_ready(connection_id id, time_point now, std::uint64_t secret
     if (policy_.max_lifetime > duration::zero())
       s->expires = now + policy_.max_lifetime - up_to(policy_.max_lifetime / lifetime_spread, world_.random);
     background_at_ = now + up_to(background_spread, world_.random);
+    const auto limit = growth_.limit();
+    if (growth_.passed(slots_.count(now).established() + probe_slots_ + 1))
+      note(log_level::info, "more than " + std::to_string(limit) + " connections can be had again");
   } else if (s->state == slot_state::resetting) {
     if (s->meter.completed) s->dispatched = s->meter.completed->load();
   } else {
@@ -59,6 +64,9 @@ void pool_state::on_failed(connection_id id, failure_ptr cause, time_point now) 
   slot* s = slots_.find(id);
   if (s == nullptr) return;
   if (s->state != slot_state::connecting) return on_closed(id, std::move(cause), now);
+  failed_round failed;
+  failed.kind = s->kind;
+  failed.growth = slots_.size() + probe_slots_ > growth_.limit();
   const auto kind = s->kind;
   const auto round = s->round;
   drop(id);
@@ -68,26 +76,74 @@ void pool_state::on_failed(connection_id id, failure_ptr cause, time_point now) 
   }
   ++totals_.connect_failures;
   last_ = {cause, world_.wall_now()};
-  const auto what = classify(*cause);
-  const bool refused = what == failure_class::credential;
+  failed.what = classify(*cause);
+  failed.cause = std::move(cause);
+  const bool refused = failed.what == failure_class::credential;
   if (refused) background_at_ = now + credential_pause - up_to(credential_pause / 2, world_.random);
   const auto pause = refused ? credential_recheck : connect_rounds::cap;
-  if (rounds(kind).fail(round, now, world_.random, pause)) after_failed_round(kind, what, cause, now);
+  if (rounds(kind).fail(round, now, world_.random, pause)) after_failed_round(std::move(failed), now);
   settle(now);
 }
 
-void pool_state::after_failed_round(connection_kind kind, failure_class what, const failure_ptr& cause,
-                                    time_point now) {
-  const bool refused = what == failure_class::credential;
-  if (kind == connection_kind::pooled) credential_refusal_ = refused ? cause : nullptr;
-  if (!refused) actions_.push_back(pool_action::report{what, cause});
+void pool_state::after_failed_round(failed_round round, time_point now) {
+  const bool refused = round.what == failure_class::credential;
+  if (round.kind == connection_kind::pooled) credential_refusal_ = refused ? round.cause : nullptr;
+  if (refused || round.what == failure_class::local) return judge(round, slots_.count(now).alive() > 0, now);
+  // One round in doubt at a time: what becomes of it holds for the other as well.
+  if (doubt_) return;
+  if (!ask_another(round, now)) judge(round, false, now);
+}
+
+/// Has an open connection checked, if there is one; checked() goes on.
+bool pool_state::ask_another(failed_round& round, time_point now) {
+  slot* s = round.asked_before < most_witnesses ? witness() : nullptr;
+  if (s == nullptr) return false;
+  ++round.asked_before;
+  round.asked = s->id;
+  doubt_ = round;
+  actions_.push_back(pool_action::check{s->id, now + std::min(check_time, policy_.connect_timeout)});
+  return true;
+}
+
+/// The open connection that is most likely to answer soon.
+slot* pool_state::witness() noexcept {
+  const auto rank = [](const slot& s) {
+    if (s.state == slot_state::ready) return s.load() == 0 ? 3 : 2;
+    return s.state == slot_state::reserved || s.state == slot_state::leased ? 1 : 0;
+  };
+  slot* best = nullptr;
+  for (auto& [id, s] : slots_) {
+    if (s.kind != connection_kind::pooled || s.silent() || rank(s) == 0) continue;
+    if (best == nullptr || std::pair{rank(s), s.last_turn} > std::pair{rank(*best), best->last_turn}) best = &s;
+  }
+  return best;
+}
+
+void pool_state::judge(const failed_round& round, bool others_answer, time_point now) {
+  const bool refused = round.what == failure_class::credential;
   const auto c = slots_.count(now);
-  if ((kind == connection_kind::bind ? c.bind_ready : c.alive()) > 0) return;
+  if (others_answer && !refused)
+    meet_limit(round, now);
+  else if (counts_against_server(round.what))
+    actions_.push_back(pool_action::report{round.what, round.cause, c.alive() == 0});
+  if ((round.kind == connection_kind::bind ? c.bind_ready : c.alive()) > 0) return;
+  // Idle connections make room for what could not be one more.
+  if (others_answer && round.growth && !refused) return;
   // Nothing serves here: whoever waits is better off elsewhere, but never takes refused credentials there.
-  auto& waiting = queue(kind);
-  const auto why = pool_connect_failed(situation(now), *cause);
+  auto& waiting = queue(round.kind);
+  const auto why = pool_connect_failed(situation(now), *round.cause);
   if (!refused) return send_all_away(waiting, why, true, now);
   for (auto at = waiting.begin(); at != waiting.end();) at = refuse(waiting, at, why, now);
+}
+
+/// What is open goes on, and may be replaced; more is tried again later.
+void pool_state::meet_limit(const failed_round& round, time_point now) {
+  const auto c = slots_.count(now);
+  const auto open = c.established() + probe_slots_;
+  if (growth_.met(open, now, world_.random))
+    note(log_level::warning, "no more than " + std::to_string(open) + " connections can be had (" +
+                                 round.cause->message + "); these go on serving, more will be tried from time to time");
+  if (round.growth) rounds(round.kind).encourage(now, world_.random, duration::zero());
 }
 
 void pool_state::on_draining(connection_id id, time_point now) {
@@ -127,17 +183,22 @@ void pool_state::lose_lease_of(slot& s, const failure_ptr& cause, time_point now
 }
 
 void pool_state::checked(connection_id id, bool works, time_point now) {
+  auto doubt = doubt_ && doubt_->asked == id ? std::exchange(doubt_, std::nullopt) : std::nullopt;
   slot* s = slots_.find(id);
-  if (s == nullptr) return;
-  s->checking = false;
-  if (works) {
-    s->validated = now;
-  } else if (s->state == slot_state::leased) {
-    s->retiring = true;
-  } else if (s->alive()) {
-    close(*s, now);
-  }
+  if (s != nullptr) take_check(*s, works, now);
+  if (doubt && (works || !ask_another(*doubt, now))) judge(*doubt, works, now);
   settle(now);
+}
+
+void pool_state::take_check(slot& s, bool works, time_point now) {
+  s.checking = false;
+  if (works) {
+    s.validated = now;
+  } else if (s.state == slot_state::leased) {
+    s.retiring = true;
+  } else if (s.alive()) {
+    close(s, now);
+  }
 }
 
 std::vector<connection_id> pool_state::checkable() const {
@@ -199,8 +260,8 @@ bool pool_state::breaker_lets_through() const noexcept {
   return breaker_ == breaker_state::closed || breaker_ == breaker_state::half_open;
 }
 
-bool pool_state::take_probe_slot() {
-  if (!socket_is_free()) return false;
+bool pool_state::take_probe_slot(time_point now) {
+  if (!socket_is_free(now)) return false;
   ++probe_slots_;
   return true;
 }

@@ -15,6 +15,7 @@ void pool_state::reconfigure(pool_policy policy, bool renew, time_point now) {
   if (policy.min > policy_.min) filled_ = false;
   policy_ = std::move(policy);
   for (auto* r : {&rounds_, &bind_rounds_}) r->set_base(policy_.retry_base);
+  growth_.set_base(policy_.retry_base);
   if (policy_.max_lifetime > duration::zero())
     for (auto& [id, s] : slots_) s.expires = std::min(s.expires, now + policy_.max_lifetime);
   if (renew) renew_all(now);
@@ -33,6 +34,7 @@ void pool_state::renew_all(time_point now) {
       s.expires = std::min(s.expires, now + up_to(renewal_spread, world_.random));
   }
   credential_refusal_ = nullptr;
+  growth_.forget();
   for (auto* r : {&rounds_, &bind_rounds_}) r->encourage(now, world_.random, duration::zero());
 }
 

@@ -27,16 +27,17 @@ std::uint32_t pool_state::floor(time_point now) const noexcept {
   return policy_.standby && now >= warm_until_ ? std::min(policy_.min, 1U) : policy_.min;
 }
 
-std::uint32_t pool_state::pooled_ceiling(const census& c) const noexcept {
+std::uint32_t pool_state::pooled_ceiling(const census& c, time_point now) const noexcept {
   const auto others = c.sockets - c.pooled() + probe_slots_;
-  return std::min(policy_.max_pooled, policy_.max > others ? policy_.max - others : 0);
+  const auto most = most_sockets(now);
+  return std::min(policy_.max_pooled, most > others ? most - others : 0);
 }
 
-std::uint32_t pool_state::pooled_target(const census& c, time_point now) const noexcept {
+std::uint32_t pool_state::pooled_target(const census& c, std::uint32_t ceiling, time_point now) const noexcept {
   pool_demand d;
   d.floor = floor(now);
-  d.ceiling = pooled_ceiling(c);
-  d.occupied = c.occupied();
+  d.ceiling = ceiling;
+  d.occupied = c.occupied() + c.checking;
   d.lease_waiters = pooled_.leases();
   d.shared_load = c.in_flight + pooled_.shared();
   d.max_in_flight = policy_.max_in_flight;
@@ -53,7 +54,7 @@ std::uint32_t pool_state::width(const census& c, time_point now) const noexcept 
 
 bool pool_state::may_grow(time_point now) const {
   const auto c = slots_.count(now);
-  return !draining_ && c.pooled() < pooled_ceiling(c) && (!rounds_.failing() || c.connecting > 0);
+  return !draining_ && c.pooled() < pooled_ceiling(c, now) && (!rounds_.failing() || c.connecting > 0);
 }
 
 bool pool_state::open_one(connection_kind kind, time_point now) {
@@ -82,16 +83,17 @@ void pool_state::reconcile_binds(const census& c, time_point now) {
   auto have = c.binds();
   auto connecting = c.connecting + c.bind_connecting;
   for (; have < wanted && connecting < policy_.max_connecting; ++have, ++connecting) {
-    if (!socket_is_free()) return make_room(connection_kind::bind, c, now);
+    if (!socket_is_free(now)) return make_room(connection_kind::bind, c, now);
     if (!open_one(connection_kind::bind, now)) return;
   }
 }
 
 void pool_state::reconcile_pooled(census c, time_point now) {
   if (c.ready >= policy_.min) filled_ = true;
-  const auto target = pooled_target(c, now);
+  const auto ceiling = pooled_ceiling(c, now);
+  const auto target = pooled_target(c, ceiling, now);
   if (c.expired > 0) replace_expired(c, target, now);
-  const auto wanted = std::min(target + (c.expired > 0 ? 1 : 0), pooled_ceiling(c));
+  const auto wanted = std::min(target + (c.expired > 0 ? 1 : 0), ceiling);
   const bool waited_for = !pooled_.empty();
   const bool may_pause = (c.alive() > 0 && !first_filling()) || credential_refusal_ != nullptr;
   if (c.pooled() < wanted && !waited_for && now < background_at_ && may_pause) return wake_at(background_at_);
@@ -105,13 +107,16 @@ void pool_state::reconcile_pooled(census c, time_point now) {
     ++c.sockets;
     if (!breaker_lets_through()) rounds_.hold_until(now + trickle_interval);
   }
-  if (waited_for && c.pooled() == 0) make_room(connection_kind::pooled, c, now);
+  // Idle connections of the other kind go when somebody waits for what they keep from being opened.
+  if (waited_for && c.pooled() >= ceiling && c.pooled() < pooled_target(c, policy_.max_pooled, now))
+    make_room(connection_kind::pooled, c, now);
+  if (waited_for && growth_.known() && growth_.retry_at() > now) wake_at(growth_.retry_at());
 }
 
 void pool_state::replace_expired(const census& c, std::uint32_t target, time_point now) {
   const bool spare = c.alive() > target;
   // Without a free socket the old one has to go first; not while the server takes no connects, and one at a time.
-  const bool no_room = c.pooled() >= pooled_ceiling(c) && c.connecting + c.leaving == 0 && !rounds_.failing();
+  const bool no_room = c.pooled() >= pooled_ceiling(c, now) && c.connecting + c.leaving == 0 && !rounds_.failing();
   if (spare || no_room) retire_expired(connection_kind::pooled, now);
 }
 

@@ -22,6 +22,7 @@ pool_state::pool_state(pool_policy policy, pool_world world, time_point now)
       world_(std::move(world)),
       rounds_(policy_.retry_base),
       bind_rounds_(policy_.retry_base),
+      growth_(policy_.retry_base),
       housekeeping_at_(now + housekeeping_interval) {
   if (policy_.preload) warm_until_ = now + policy_.max_idle_time;
 }
@@ -68,7 +69,8 @@ ticket_id pool_state::admit(asking who, time_point now) {
 failure_ptr pool_state::reason_to_refuse(const asking& who, time_point now) {
   const auto kind = kind_for(who.what);
   if (draining_) return pool_is_draining(situation(now));
-  if (pooled_.size() + binds_.size() >= policy_.max_waiters && !slots_.least_loaded(kind, 1) && !is_first(kind, now)) {
+  if (pooled_.size() + binds_.size() >= policy_.max_waiters && !slots_.least_loaded(kind, 1) &&
+      queue(kind).size() >= waiters_for_first(who.what, now)) {
     ++totals_.refused;
     return pool_queue_is_full(situation(now));
   }
@@ -79,10 +81,15 @@ failure_ptr pool_state::reason_to_refuse(const asking& who, time_point now) {
   return nullptr;
 }
 
-/// The one for whom the first connection of its kind is opened has to wait for that, even if nobody else may wait.
-bool pool_state::is_first(connection_kind kind, time_point now) const {
+/// Whoever waits for the first connection of its kind, and finds room on it, is no waiter too many.
+std::uint32_t pool_state::waiters_for_first(want what, time_point now) {
   const auto c = slots_.count(now);
-  return pooled_.empty() && binds_.empty() && (kind == connection_kind::bind ? c.binds() : c.pooled()) == 0;
+  const bool bind = what == want::bind;
+  if ((bind ? c.bind_ready : c.alive()) > 0) return 0;
+  auto coming = bind ? c.bind_connecting : c.connecting;
+  const auto other = bind ? connection_kind::pooled : connection_kind::bind;
+  if (coming == 0 && (socket_is_free(now) || least_recently_used(other, true) != nullptr)) coming = 1;
+  return what == want::shared ? coming * policy_.max_in_flight : coming;
 }
 
 bool pool_state::lease_may_wait(time_point now) const {
@@ -90,7 +97,7 @@ bool pool_state::lease_may_wait(time_point now) const {
   if (c.idle > 0 && pooled_.empty()) return true;
   if (!rounds_.may_open(now)) return false;
   // One may be opened for it: those that could be, less those that are promised to earlier leases.
-  return c.alive() + pooled_.leases() < pooled_ceiling(c);
+  return c.alive() + pooled_.leases() < pooled_ceiling(c, now);
 }
 
 bool pool_state::cancel(const cancel_token* token, time_point now) {
@@ -347,6 +354,11 @@ pool_snapshot pool_state::snapshot(time_point now) const {
   s.released = leases_.released();
   s.leaks = leases_.leaks();
   s.completed = s.dispatched - s.now.in_flight;
+  s.growth_limit = growth_.limit();
+  if (last_.what) {
+    s.last_error = describe(*last_.what);
+    s.last_error_at = last_.at;
+  }
   return s;
 }
 

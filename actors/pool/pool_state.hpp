@@ -3,11 +3,13 @@
 #include "understudy/actors/pool/actions.hpp"
 #include "understudy/actors/pool/complaints.hpp"
 #include "understudy/actors/pool/connect_rounds.hpp"
+#include "understudy/actors/pool/growth_limit.hpp"
 #include "understudy/actors/pool/lease_book.hpp"
 #include "understudy/actors/pool/sizing.hpp"
 #include "understudy/actors/pool/slots.hpp"
 
 #include <functional>
+#include <optional>
 #include <utility>
 
 namespace understudy {
@@ -33,6 +35,9 @@ struct asking {
 /// be taken with take_actions() and carried out in order; next_event() says when tick() is due.
 class pool_state {
  public:
+  /// A small read of a connection may take this long.
+  static constexpr duration check_time = seconds{5};
+
   pool_state(pool_policy policy, pool_world world, time_point now);
 
   /// Opens what is due; nothing happens before.
@@ -85,7 +90,7 @@ class pool_state {
 
   void on_breaker(breaker_state state, time_point now);
   /// One socket for a probe; false when none is free.
-  bool take_probe_slot();
+  bool take_probe_slot(time_point now);
   void give_probe_slot(time_point now);
   /// Closes idle connections above the minimum; how many.
   std::uint32_t cleanup(time_point now);
@@ -131,18 +136,33 @@ class pool_state {
   queue_position send_away(wait_queue& queue, queue_position at, failure_ptr cause, bool counted, time_point now);
   void send_all_away(wait_queue& queue, const failure_ptr& cause, bool counted, time_point now);
   failure_ptr reason_to_refuse(const asking& who, time_point now);
-  bool is_first(connection_kind kind, time_point now) const;
+  std::uint32_t waiters_for_first(want what, time_point now);
   bool lease_may_wait(time_point now) const;
   void end_lease(const lease_record& ended, std::string_view how, time_point now);
 
   // Connections come and go (pool_connections.cpp).
   void renew_all_before(std::uint64_t secret_number, time_point now);
+  void take_check(slot& s, bool works, time_point now);
   void retire(slot& s, time_point now);
   void close(slot& s, time_point now);
   void close_silent(time_point now);
   void drop(connection_id id);
   void lose_lease_of(slot& s, const failure_ptr& cause, time_point now);
-  void after_failed_round(connection_kind kind, failure_class what, const failure_ptr& cause, time_point now);
+  /// A round of connects failed. While others answer, that is a limit of their number; until one of them has answered,
+  /// it is not known which of the two it is.
+  struct failed_round {
+    connection_kind kind = connection_kind::pooled;
+    failure_class what = failure_class::transport;
+    failure_ptr cause;
+    bool growth = true;       ///< it was to be one more than were known to be possible
+    connection_id asked = 0;  ///< the open connection that is checked
+    int asked_before = 0;
+  };
+  void after_failed_round(failed_round round, time_point now);
+  void judge(const failed_round& round, bool others_answer, time_point now);
+  bool ask_another(failed_round& round, time_point now);
+  slot* witness() noexcept;
+  void meet_limit(const failed_round& round, time_point now);
   connect_rounds& rounds(connection_kind kind) { return kind == connection_kind::bind ? bind_rounds_ : rounds_; }
   const connect_rounds& rounds(connection_kind kind) const {
     return kind == connection_kind::bind ? bind_rounds_ : rounds_;
@@ -156,11 +176,12 @@ class pool_state {
   /// The minimum is wanted at once, and was never reached yet.
   bool first_filling() const noexcept { return policy_.preload && !filled_; }
   std::uint32_t floor(time_point now) const noexcept;
-  std::uint32_t pooled_ceiling(const census& c) const noexcept;
-  std::uint32_t pooled_target(const census& c, time_point now) const noexcept;
+  std::uint32_t pooled_ceiling(const census& c, time_point now) const noexcept;
+  std::uint32_t pooled_target(const census& c, std::uint32_t ceiling, time_point now) const noexcept;
   std::uint32_t width(const census& c, time_point now) const noexcept;
   bool breaker_lets_through() const noexcept;
-  bool socket_is_free() const noexcept { return slots_.size() + probe_slots_ < policy_.max; }
+  std::uint32_t most_sockets(time_point now) const noexcept { return std::min(policy_.max, growth_.most(now)); }
+  bool socket_is_free(time_point now) const noexcept { return slots_.size() + probe_slots_ < most_sockets(now); }
   bool may_grow(time_point now) const;
   bool open_one(connection_kind kind, time_point now);
   void replace_expired(const census& c, std::uint32_t target, time_point now);
@@ -194,6 +215,8 @@ class pool_state {
   wait_queue pooled_, binds_;
   lease_book leases_;
   connect_rounds rounds_, bind_rounds_;
+  growth_limit growth_;
+  std::optional<failed_round> doubt_;  ///< not judged yet
   std::vector<pool_action::any> actions_;
   pool_snapshot totals_;  ///< its monotonic counters only
   pool_cause last_;

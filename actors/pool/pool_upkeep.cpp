@@ -11,8 +11,6 @@ constexpr duration bind_idle_time = seconds{60};
 constexpr duration closing_time = seconds{10};
 /// After the deadline of a drain, the closed connections have this long to say so.
 constexpr duration cut_off_time = milliseconds{200};
-/// A validating read may take this long.
-constexpr duration check_time = seconds{5};
 
 failure_ptr connect_overdue(const pool_policy& policy) {
   failure f;
@@ -43,6 +41,7 @@ void pool_state::tick(time_point now) {
 
 void pool_state::housekeeping(time_point now) {
   note_use(now);
+  growth_.expire(now);
   watch_over(now);
   report_leaks(now);
   if (draining_) return;
@@ -86,11 +85,17 @@ std::uint32_t pool_state::cleanup(time_point now) {
 
 void pool_state::validate_idle(time_point now) {
   if (policy_.validate_interval <= duration::zero()) return;
+  const auto c = slots_.count(now);
+  // Nothing new goes to what is checked: half of them at a time stay at hand.
+  auto at_most = (c.ready + 1) / 2;
+  at_most -= std::min(at_most, c.checking);
   for (auto& [id, s] : slots_) {
-    if (s.state != slot_state::ready || s.kind != connection_kind::pooled || s.checking || s.load() > 0) continue;
+    if (at_most == 0) return;
+    if (!s.takes_new() || s.kind != connection_kind::pooled || s.load() > 0) continue;
     if (now - std::max(s.validated, s.last_used) < policy_.validate_interval) continue;
     s.checking = true;
-    actions_.push_back(pool_action::check{id, now + std::min(check_time, policy_.connect_timeout)});
+    --at_most;
+    actions_.push_back(pool_action::check{id, now + std::min(check_time, policy_.connect_timeout), true});
   }
 }
 
@@ -133,8 +138,8 @@ void pool_state::proceed_with_drain(time_point now) {
     if (s.state == slot_state::ready && !needed) retire(s, now);
   }
   const auto c = slots_.count(now);
-  if (!cut_ && !pooled_.empty() && c.pooled() == 0 && socket_is_free()) open_one(connection_kind::pooled, now);
-  if (!cut_ && !binds_.empty() && c.binds() == 0 && socket_is_free()) open_one(connection_kind::bind, now);
+  if (!cut_ && !pooled_.empty() && c.pooled() == 0 && socket_is_free(now)) open_one(connection_kind::pooled, now);
+  if (!cut_ && !binds_.empty() && c.binds() == 0 && socket_is_free(now)) open_one(connection_kind::bind, now);
   if (slots_.size() == 0 && pooled_.empty() && binds_.empty()) return finish_drain(!cut_);
   if (cut_ && now >= drain_deadline_ + cut_off_time) {
     std::vector<connection_id> mute;

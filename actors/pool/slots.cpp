@@ -20,6 +20,7 @@ void count_bind(census& c, const slot& s, time_point now) noexcept {
 void count_ready(census& c, const slot& s, time_point now) noexcept {
   ++c.ready;
   if (s.load() == 0) ++c.idle;
+  if (s.checking) ++c.checking;
   if (s.expires <= now) ++c.expired;
 }
 
@@ -107,7 +108,7 @@ slot* slot_table::least_loaded(connection_kind kind, std::uint32_t room) noexcep
   std::uint32_t best_load = room;
   std::size_t compared = 0;
   for (slot* s : order_) {
-    if (s->kind != kind || s->state != slot_state::ready) continue;
+    if (s->kind != kind || !s->takes_new()) continue;
     const auto load = s->load();
     if (load < best_load || (best && load == best_load && s->last_turn > best->last_turn)) {
       best = s;

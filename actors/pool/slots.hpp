@@ -43,7 +43,7 @@ struct slot {
   lease_id leased_as = 0;
   bool was_ready = false;
   bool retiring = false;  ///< closes when its lease ends
-  bool checking = false;  ///< it is being validated
+  bool checking = false;  ///< it is being validated: takes nothing new until it has answered
 
   /// Shared operations handed over and not completed.
   std::uint32_t load() const noexcept;
@@ -52,6 +52,8 @@ struct slot {
     return state == slot_state::ready || state == slot_state::reserved || state == slot_state::leased ||
            state == slot_state::resetting;
   }
+  /// True while another operation or lease may be given to it.
+  bool takes_new() const noexcept { return state == slot_state::ready && !checking; }
   /// True while what it carries goes unanswered for longer than is usual.
   bool silent() const noexcept { return meter.silent != nullptr && meter.silent->load(); }
   /// Asks to be told when something completes. False when that has just happened (look again instead).
@@ -64,7 +66,8 @@ struct census {
   std::uint32_t sockets = 0;     ///< all
   std::uint32_t connecting = 0;  ///< ordinary ones, as all below
   std::uint32_t ready = 0;
-  std::uint32_t idle = 0;  ///< of ready: nothing in flight
+  std::uint32_t idle = 0;      ///< of ready: nothing in flight
+  std::uint32_t checking = 0;  ///< of ready: being validated
   std::uint32_t reserved = 0;
   std::uint32_t leased = 0;
   std::uint32_t resetting = 0;
@@ -78,6 +81,8 @@ struct census {
 
   std::uint32_t occupied() const noexcept { return reserved + leased + resetting; }
   std::uint32_t alive() const noexcept { return ready + occupied(); }
+  /// Sockets of every kind that reached the server.
+  std::uint32_t established() const noexcept { return sockets - connecting - bind_connecting; }
   std::uint32_t pooled() const noexcept { return alive() + connecting; }
   std::uint32_t binds() const noexcept { return bind_ready + bind_connecting; }
 };

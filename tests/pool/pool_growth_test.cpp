@@ -165,7 +165,7 @@ BOOST_AUTO_TEST_CASE(every_kind_of_socket_counts_against_the_maximum) {
   auto policy = small_policy(0, 3);
   policy.max_in_flight = 1;
   pool_harness h{policy};
-  BOOST_TEST(h.pool.take_probe_slot());
+  BOOST_TEST(h.pool.take_probe_slot(h.now));
   h.ask(want::bind);
   h.ready_all();
   for (int i = 0; i < 10; ++i) h.share();
@@ -173,7 +173,7 @@ BOOST_AUTO_TEST_CASE(every_kind_of_socket_counts_against_the_maximum) {
   h.pass(seconds{5});
   BOOST_TEST(h.sockets.size() == 2U);
   BOOST_TEST(h.pool.counts(h.now).size == 3U);
-  BOOST_TEST(!h.pool.take_probe_slot());
+  BOOST_TEST(!h.pool.take_probe_slot(h.now));
   h.pool.give_probe_slot(h.now);
   h.take();
   h.pass(milliseconds{100});
@@ -183,8 +183,8 @@ BOOST_AUTO_TEST_CASE(every_kind_of_socket_counts_against_the_maximum) {
 BOOST_AUTO_TEST_CASE(a_probe_slot_given_back_twice_does_no_harm) {
   pool_harness h{small_policy(0, 1)};
   h.pool.give_probe_slot(h.now);
-  BOOST_TEST(h.pool.take_probe_slot());
-  BOOST_TEST(!h.pool.take_probe_slot());
+  BOOST_TEST(h.pool.take_probe_slot(h.now));
+  BOOST_TEST(!h.pool.take_probe_slot(h.now));
 }
 
 BOOST_AUTO_TEST_CASE(a_standby_keeps_one_warm_connection_until_it_is_needed) {

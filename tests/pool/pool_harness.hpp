@@ -71,7 +71,8 @@ class pool_harness {
   std::map<connection_id, socket> sockets;
   std::map<ticket_id, ticket_outcome> tickets;
   std::vector<lease_id> unwatched;
-  std::vector<connection_id> checks;
+  std::vector<connection_id> checks;     ///< not answered yet
+  std::set<connection_id> set_aside;     ///< of these, those that take nothing new meanwhile
   std::vector<failure_class> reports;
   std::vector<std::string> notes;
   std::vector<bool> drained;
@@ -179,6 +180,14 @@ class pool_harness {
     pool.on_closed(id, std::move(cause), now);
     take();
   }
+  /// The checks that are out come back.
+  void answer_checks(bool works) {
+    for (const auto id : std::exchange(checks, {})) {
+      set_aside.erase(id);
+      pool.checked(id, works, now);
+      take();
+    }
+  }
   /// Connections that were told to close do so.
   void close_told() {
     for (auto p : {phase::closing, phase::draining})
@@ -282,7 +291,10 @@ class pool_harness {
   void on(const pool_action::drain& a) { sockets.at(a.id).at = phase::draining; }
   void on(const pool_action::close& a) { sockets.at(a.id).at = phase::closing; }
   void on(const pool_action::forget& a) { sockets.erase(a.id); }
-  void on(const pool_action::check& a) { checks.push_back(a.id); }
+  void on(const pool_action::check& a) {
+    checks.push_back(a.id);
+    if (a.aside) set_aside.insert(a.id);
+  }
   void on(const pool_action::unwatch& a) { unwatched.push_back(a.lease); }
   void on(const pool_action::report& a) { reports.push_back(a.what); }
   void on(const pool_action::note& a) { notes.push_back(a.text); }

@@ -24,7 +24,8 @@ void pool_storm::look_at_end_of(connection_id id) {
   for (const auto other : all_in({phase::ready, phase::leased, phase::resetting}))
     if (other != id && is_pooled(h_.sockets.at(other))) ++stay;
   const auto floor = policy_.standby ? std::min(policy_.min, 1U) : policy_.min;
-  const bool socket_is_free = h_.sockets.size() + probes_ < policy_.max;
+  const auto limit = h_.pool.snapshot(h_.now).growth_limit;
+  const bool socket_is_free = h_.sockets.size() + probes_ < (limit == 0 ? policy_.max : std::min(policy_.max, limit));
   must(stay >= floor || !socket_is_free, "a connection goes only when another has taken its place", stay);
 }
 
@@ -83,7 +84,7 @@ void pool_storm::hold_progress() {
     if (o.what == outcome::waiting)
       ++(o.who.what == want::shared ? shared : o.who.what == want::lease ? leases : binds);
   for (const auto& [id, s] : h_.sockets) {
-    if (s.at != phase::ready) continue;
+    if (s.at != phase::ready || h_.set_aside.count(id) != 0) continue;
     if (is_pooled(s) && s.open() < policy_.max_in_flight) ++room;
     if (is_pooled(s) && s.open() == 0) ++empty;
     if (!is_pooled(s) && s.open() == 0) ++free_binds;
@@ -101,8 +102,7 @@ void pool_storm::calm_down() {
   for (const auto& [id, claimed] : held) end_lease(id, false);
   for (const auto id : all_in({phase::ready, phase::draining}))
     if (h_.sockets.count(id)) complete(id, policy_.max_in_flight);
-  for (const auto id : std::exchange(h_.checks, {})) h_.pool.checked(id, true, h_.now);
-  h_.take();
+  h_.answer_checks(true);
   h_.reset_done();
   h_.close_told();
 }

@@ -125,7 +125,7 @@ void pool_storm::step(const pool_command& c) {
     case kind::take_probe:
       if (weak_.probes_unheard)
         ++probes_;
-      else if (h_.pool.take_probe_slot())
+      else if (h_.pool.take_probe_slot(h_.now))
         ++probes_;
       break;
     case kind::give_probe:
@@ -138,6 +138,7 @@ void pool_storm::step(const pool_command& c) {
       break;
     case kind::checked:
       if (h_.checks.empty()) break;
+      h_.set_aside.erase(h_.checks.back());
       h_.pool.checked(h_.checks.back(), c.b != 0, h_.now);
       h_.checks.pop_back();
       break;

@@ -57,11 +57,10 @@ BOOST_AUTO_TEST_CASE(where_nobody_may_wait_the_first_connection_is_opened_all_th
   auto p = small_policy(0, 2);
   p.max_waiters = 0;
   pool_harness h{p};
+  // Both find room on the connection that is opened for the first one.
   const auto first = h.ask(want::shared), second = h.ask(want::shared);
-  BOOST_TEST(h.waiting(first));
-  BOOST_TEST(h.code(second) == errc::queue_full);
   h.ready_all();
-  BOOST_TEST((h.what(first) == outcome::dispatched));
+  for (const auto t : {first, second}) BOOST_TEST((h.what(t) == outcome::dispatched));
   const auto bind = h.ask(want::bind);
   h.ready_all();
   BOOST_TEST((h.what(bind) == outcome::dispatched));

@@ -1,0 +1,247 @@
+// Connects that fail beside connections that answer: a limit of their number, not a dead server.
+#include "pool/pool_harness.hpp"
+
+using namespace understudy;
+using namespace understudy::test;
+using phase = pool_harness::phase;
+using outcome = ticket_outcome::kind;
+
+namespace {
+
+/// A server that takes `most` connections: each connect beyond is refused; checks are answered.
+std::size_t play(pool_harness& h, std::size_t most, int seconds_long, std::size_t& largest) {
+  std::size_t refused = 0;
+  for (int i = 0; i < seconds_long * 10; ++i) {
+    for (auto k : {connection_kind::pooled, connection_kind::bind})
+      for (const auto id : h.in(phase::connecting, k)) {
+        const auto open = h.sockets.size() - h.connecting();
+        largest = std::max(largest, open);
+        if (open < most) {
+          h.ready(id);
+        } else {
+          ++refused;
+          h.fail(id);
+        }
+      }
+    h.answer_checks(true);
+    h.close_told();
+    h.pass(milliseconds{100});
+  }
+  return refused;
+}
+
+failure_ptr no_descriptors() { return connect_failure(errc::local_resources); }
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(a_server_with_a_limit_of_connections_is_served_with_what_it_takes) {
+  pool_harness h{small_policy(5, 50)};
+  std::size_t largest = 0;
+  const auto refused = play(h, 3, 600, largest);
+  BOOST_TEST(h.in(phase::ready).size() == 3U);
+  BOOST_TEST(h.reports.empty());
+  BOOST_TEST(refused < 100U, "growth backs off");
+  BOOST_TEST(refused > 10U, "but is never given up");
+  BOOST_TEST(h.pool.snapshot(h.now).growth_limit == 3U);
+  BOOST_TEST(std::count_if(h.notes.begin(), h.notes.end(),
+                           [](const std::string& n) { return n.find("no more than 3") == 0; }) == 1);
+  BOOST_TEST(h.share() == 0U);
+  BOOST_TEST(h.quick.size() == 1U, "what is open serves at once");
+}
+
+BOOST_AUTO_TEST_CASE(a_limit_that_is_lifted_is_noticed) {
+  pool_harness h{small_policy(5, 50)};
+  std::size_t largest = 0;
+  play(h, 3, 60, largest);
+  play(h, 50, 40, largest);
+  BOOST_TEST(h.in(phase::ready).size() == 5U);
+  BOOST_TEST(h.pool.snapshot(h.now).growth_limit == 0U);
+  BOOST_TEST_REQUIRE(!h.notes.empty());
+  BOOST_TEST(h.notes.back().find("can be had again") != std::string::npos, h.notes.back());
+}
+
+BOOST_AUTO_TEST_CASE(what_dies_below_the_limit_is_replaced_at_once) {
+  pool_harness h{small_policy(5, 50)};
+  std::size_t largest = 0;
+  play(h, 3, 60, largest);
+  h.die(h.in(phase::ready).front());
+  h.pass(milliseconds{200});
+  BOOST_TEST(h.connecting() == 1U);
+  h.ready(h.in(phase::connecting).front());
+  BOOST_TEST(h.in(phase::ready).size() == 3U);
+  BOOST_TEST(h.reports.empty());
+}
+
+BOOST_AUTO_TEST_CASE(within_a_limit_idle_connections_make_room_for_users_binds) {
+  pool_harness h{small_policy(5, 50)};
+  std::size_t largest = 0;
+  play(h, 3, 60, largest);
+  const auto t = h.ask(want::bind);
+  play(h, 3, 1, largest);
+  BOOST_TEST((h.what(t) == outcome::dispatched));
+  BOOST_TEST(h.in(phase::ready).size() == 2U);
+  BOOST_TEST(h.reports.empty());
+}
+
+BOOST_AUTO_TEST_CASE(a_bind_that_meets_the_limit_first_gets_the_place_of_an_idle_connection) {
+  pool_harness h{small_policy(3, 50)};
+  h.ready_all();
+  const auto t = h.ask(want::bind);
+  h.fail_all();
+  BOOST_TEST(h.waiting(t));
+  h.answer_checks(true);
+  BOOST_TEST(h.waiting(t));
+  h.close_told();
+  h.ready_all();
+  BOOST_TEST((h.what(t) == outcome::dispatched));
+}
+
+BOOST_AUTO_TEST_CASE(connects_that_fail_beside_connections_that_do_not_answer_are_the_servers) {
+  pool_harness h{small_policy(2, 5)};
+  h.ready_all();
+  const auto l = h.lease();
+  h.ask(want::lease);
+  h.ask(want::lease);
+  h.fail_all();
+  BOOST_TEST(h.reports.empty());
+  BOOST_TEST_REQUIRE(h.checks.size() == 1U);
+  h.answer_checks(false);
+  h.answer_checks(false);
+  BOOST_TEST((h.reports == std::vector<failure_class>{failure_class::transport}));
+  BOOST_TEST(h.pool.snapshot(h.now).growth_limit == 0U);
+  BOOST_TEST(!h.release(l + 1000));
+}
+
+BOOST_AUTO_TEST_CASE(what_is_silent_is_no_witness) {
+  pool_harness h{small_policy(1, 5)};
+  h.ready_all();
+  h.sockets.at(h.in(phase::ready).front()).silent->store(true);
+  h.lease();
+  h.ask(want::lease);
+  h.fail_all();
+  BOOST_TEST(h.checks.empty());
+  BOOST_TEST((h.reports == std::vector<failure_class>{failure_class::transport}));
+}
+
+BOOST_AUTO_TEST_CASE(our_own_lack_of_descriptors_is_no_failure_of_the_server) {
+  auto p = small_policy(5, 50);
+  p.preload = true;
+  pool_harness h{p};
+  h.ready(h.in(phase::connecting).front());
+  std::size_t tries = 0;
+  for (int i = 0; i < 600; ++i) {
+    tries += h.connecting();
+    h.fail_all(no_descriptors());
+    h.pass(milliseconds{100});
+  }
+  BOOST_TEST(h.reports.empty());
+  BOOST_TEST(h.checks.empty(), "nothing has to be asked: it is known to be ours");
+  BOOST_TEST(tries < 40U);
+  BOOST_TEST(h.pool.snapshot(h.now).growth_limit == 1U);
+  BOOST_TEST(h.share() == 0U);
+  BOOST_TEST(h.quick.size() == 1U);
+}
+
+BOOST_AUTO_TEST_CASE(with_nothing_open_a_lack_of_descriptors_is_told_and_not_counted) {
+  pool_harness h{small_policy(1, 5)};
+  const auto t = h.ask(want::shared, seconds{30}, nullptr, true, 3);
+  h.fail_all(no_descriptors());
+  BOOST_TEST((h.what(t) == outcome::refused));
+  BOOST_TEST(h.code(t) == errc::local_resources);
+  BOOST_TEST(h.reports.empty());
+  BOOST_TEST(h.pool.snapshot(h.now).last_error.find("refused by the test") != std::string::npos);
+}
+
+BOOST_AUTO_TEST_CASE(idle_connections_that_die_in_one_moment_are_replaced_at_once_and_nobody_is_sent_away) {
+  pool_harness h{small_policy(5, 50)};
+  h.ready_all();
+  for (const auto id : h.in(phase::ready)) h.die(id);
+  BOOST_TEST(h.connecting() == 1U, "no pause: nothing is left");
+  const auto t = h.share();
+  BOOST_TEST(h.waiting(t));
+  BOOST_TEST(h.reports.empty());
+  h.ready_all();
+  BOOST_TEST((h.what(t) == outcome::dispatched));
+  BOOST_TEST(h.reports.empty());
+}
+
+BOOST_AUTO_TEST_CASE(idle_bind_connections_make_room_for_leases) {
+  pool_harness h{small_policy(1, 4)};
+  h.ready_all();
+  const auto bind = h.ask(want::bind);
+  h.ready_all();
+  h.complete(h.outcome(bind).connection);
+  std::vector<ticket_id> leases;
+  for (int i = 0; i < 4; ++i) leases.push_back(h.ask(want::lease));
+  for (int i = 0; i < 10; ++i) {
+    h.ready_all();
+    h.close_told();
+  }
+  for (const auto t : leases) BOOST_TEST(h.granted(t));
+}
+
+BOOST_AUTO_TEST_CASE(an_idle_bind_connection_is_not_taken_for_the_minimum_alone) {
+  pool_harness h{small_policy(4, 4)};
+  h.ready_all();
+  const auto t = h.ask(want::bind);
+  h.close_told();
+  h.ready_all();
+  BOOST_TEST((h.what(t) == outcome::dispatched));
+  h.complete(h.outcome(t).connection);
+  h.pass(seconds{5});
+  BOOST_TEST(h.in(phase::ready, connection_kind::bind).size() == 1U);
+  BOOST_TEST(h.in(phase::ready).size() == 3U);
+}
+
+BOOST_AUTO_TEST_CASE(who_waits_for_the_first_connection_is_no_waiter_too_many) {
+  auto p = small_policy(2, 4);
+  p.max_waiters = 0;
+  p.max_in_flight = 2;
+  p.max_connecting = 1;
+  pool_harness h{p};
+  BOOST_TEST(h.connecting() == 1U);
+  const auto a = h.share(), b = h.share(), c = h.share();
+  BOOST_TEST(h.waiting(a));
+  BOOST_TEST(h.waiting(b));
+  BOOST_TEST(h.code(c) == errc::queue_full, "there is no room for a third one");
+  h.ready_all();
+  for (const auto t : {a, b}) BOOST_TEST((h.what(t) == outcome::dispatched));
+  const auto user = h.ask(want::bind), second = h.ask(want::bind);
+  BOOST_TEST(h.waiting(user));
+  BOOST_TEST(h.code(second) == errc::queue_full);
+  h.ready_all();
+  BOOST_TEST((h.what(user) == outcome::dispatched));
+}
+
+BOOST_AUTO_TEST_CASE(an_idle_connection_is_not_used_while_its_check_is_out) {
+  auto p = small_policy(2, 2);
+  p.validate_interval = seconds{10};
+  pool_harness h{p};
+  h.ready_all();
+  h.pass(seconds{12});
+  BOOST_TEST_REQUIRE(h.checks.size() == 1U, "half of them at a time");
+  const auto checked = h.checks.front();
+  for (int i = 0; i < 3; ++i) h.share();
+  BOOST_TEST_REQUIRE(h.quick.size() == 3U);
+  for (const auto id : h.quick) BOOST_TEST(id != checked);
+  const auto l = h.ask(want::lease);
+  BOOST_TEST(h.waiting(l));
+  h.answer_checks(true);
+  BOOST_TEST(h.granted(l));
+  BOOST_TEST(h.outcome(l).connection == checked);
+}
+
+BOOST_AUTO_TEST_CASE(a_pool_of_one_waits_for_its_check_and_opens_another_when_that_fails) {
+  auto p = small_policy(1, 1);
+  p.validate_interval = seconds{10};
+  pool_harness h{p};
+  h.ready_all();
+  h.pass(seconds{12});
+  BOOST_TEST_REQUIRE(h.checks.size() == 1U);
+  const auto t = h.share();
+  BOOST_TEST(h.waiting(t));
+  h.answer_checks(false);
+  h.close_told();
+  h.ready_all();
+  BOOST_TEST((h.what(t) == outcome::dispatched));
+}

@@ -1,6 +1,7 @@
 // Name look-ups on workers: see resolver.hpp.
 #include "understudy/runtime/resolver.hpp"
 
+#include "understudy/actors/connection/socket.hpp"
 #include "understudy/runtime/addresses.hpp"
 #include "understudy/runtime/failures.hpp"
 #include "understudy/runtime/service_lookup.hpp"
@@ -71,7 +72,7 @@ class name_resolver::book : public std::enable_shared_from_this<book> {
       known.addresses = n.addresses;
     }
     if (known.addresses.empty())
-      known = not_found(errc::connection_failed, "too many name look-ups wait already; '" + host + "' was not begun");
+      known = not_found(errc::local_resources, "too many name look-ups wait already; '" + host + "' was not begun");
     tell(who, std::move(known));
   }
 
@@ -169,8 +170,10 @@ resolution name_resolver::system_lookup(const std::string& host) {
   addrinfo* list = nullptr;
   int code = ::getaddrinfo(host.c_str(), nullptr, &hints, &list);
   if (code != 0) {
-    auto reason = code == EAI_SYSTEM ? std::generic_category().message(errno) : std::string{::gai_strerror(code)};
-    return not_found(errc::connection_failed, "the name '" + host + "' was not resolved: " + reason);
+    const int system_code = code == EAI_SYSTEM ? errno : 0;
+    const auto reason = system_code != 0 ? errno_text(system_code) : std::string{::gai_strerror(code)};
+    return not_found(code == EAI_MEMORY ? errc::local_resources : errc_of_errno(system_code),
+                     "the name '" + host + "' was not resolved: " + reason);
   }
   resolution found;
   for (auto* a = list; a != nullptr; a = a->ai_next)

@@ -27,6 +27,18 @@ void settle_unaccepted(Promise& promise) {
 
 }  // namespace
 
+const request_ptr& root_dse_read() {
+  static const auto read = [] {
+    search_request r;
+    r.scope = search_scope::base;
+    r.attributes = {"1.1"};
+    return make_request(std::move(r));
+  }();
+  return read;
+}
+
+bool is_overload(int code) noexcept { return code == result_code::busy || code == result_code::unavailable; }
+
 connection::connection(self_pointer self, connection_spec spec, std::shared_ptr<tls_contexts> contexts)
     : self_(self),
       spec_(std::move(spec)),
@@ -189,7 +201,13 @@ void connection::on_reset(lease_id id) {
   for (auto& one : std::exchange(held_, {})) settle(one, ended);
   for (const int open : open_.ids()) {
     auto one = take_back(open);
-    one.ticket.why == purpose::check ? finish_check(std::move(one), ended) : settle(one, ended);
+    if (one.ticket.why != purpose::check) {
+      settle(one, ended);
+    } else {
+      // It is the pool's and not the lease's; any answer since then will do.
+      const bool heard = last_heard_ >= one.started;
+      finish_check(std::move(one), heard ? nullptr : ended);
+    }
   }
   lease_ = 0;
   if (phase_ == phase::draining) return close_when_empty();
@@ -227,14 +245,11 @@ void connection::on_check(time_point deadline, probe_promise promise) {
                         end_cause_ ? end_cause_ : make_failure(errc::connection_unhealthy, "It is not ready."));
   }
   // While a bind runs nothing else may be sent; the bind itself shows whether the server answers. So does a stream.
-  if (exclusive_ || stream_) return finish_check(std::move(one), nullptr);
-  static const auto root_dse = [] {
-    search_request r;
-    r.scope = search_scope::base;
-    r.attributes = {"1.1"};
-    return make_request(std::move(r));
-  }();
-  add_exchange(ldap_.encode(*root_dse), root_dse, deadline, std::move(one.ticket));
+  if (exclusive_ || stream_)
+    return finish_check(
+        std::move(one),
+        suspected_ ? make_failure(errc::connection_unhealthy, "It leaves what runs on it unanswered.") : nullptr);
+  add_exchange(ldap_.encode(*root_dse_read()), root_dse_read(), deadline, std::move(one.ticket));
 }
 
 /// `why`: null when the server answered.
@@ -245,7 +260,9 @@ void connection::finish_check(table::item done, failure_ptr why) {
   report.took = now_ - done.started;
   report.error = std::move(why);
   if (spec_.kind == connection_kind::probe) report.steps = attempt_.steps();
-  if (done.what) report.steps.push_back({stage::operation, report.took, report.ok});
+  auto& steps = report.steps;
+  if (!steps.empty() && steps.back().what == stage::operation) steps.pop_back();
+  if (done.what) steps.push_back({stage::operation, report.took, report.ok});
   done.ticket.report.deliver(std::move(report));
 }
 

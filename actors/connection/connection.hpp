@@ -21,6 +21,11 @@ namespace understudy {
 
 class connection;
 
+/// A read that every directory answers, whoever asks.
+const request_ptr& root_dse_read();
+/// busy or unavailable: the server lives and serves nobody.
+bool is_overload(int result_code) noexcept;
+
 struct connection_state {
   static inline const char* name = "understudy.connection";
   explicit connection_state(connection_actor::pointer) {}
@@ -41,7 +46,7 @@ class connection {
 
  private:
   enum class phase : std::uint8_t { connecting, securing, binding, ready, draining, closed };
-  enum class purpose : std::uint8_t { call, start_tls, bind, check };
+  enum class purpose : std::uint8_t { call, start_tls, bind, first_answer, check };
 
   /// A streaming search, whether its request is held or under way.
   struct open_stream {
@@ -126,6 +131,8 @@ class connection {
   void bind_answered(const result& answer);
   void pass_verdict(credential_verdict::kind what, failure_ptr cause);
   void pass_verdict(std::uint64_t version, credential_verdict::kind what, failure_ptr cause);
+  void ask_for_life();
+  void life_answered(const result& answer);
   void become_ready();
   void check_setup_deadline();
   failure setup_failure(errc code, stage where, std::string message) const;

@@ -84,7 +84,7 @@ void connection::recast_postponed(bool all) {
 void connection::expire(int id) {
   // The connection may have ended with one that expired before.
   const auto* found = open_.find(id);
-  if (found == nullptr || found->ticket.why == purpose::bind || found->ticket.why == purpose::start_tls) return;
+  if (found == nullptr || (found->ticket.why != purpose::call && found->ticket.why != purpose::check)) return;
   const bool sent = maybe_sent(*found);
   auto one = take_back(id);
   auto late = make_failure(errc::operation_timeout,
@@ -309,7 +309,12 @@ void connection::end(failure_ptr cause, bool harmless) {
   if (phase_ == phase::closed) return;
   const bool lost_connection = cause != nullptr;
   phase_ = phase::closed;
-  end_cause_ = cause ? cause : make_failure(errc::connection_failed, "The connection was closed.");
+  end_cause_ = cause ? cause
+                     : make_failure(errc::connection_failed,
+                                    suspected_ ? "The connection to " + context_.name +
+                                                     " was given up: what was sent stays unanswered, and so does "
+                                                     "its server."
+                                               : "The connection was closed.");
   // Before the session says goodbye: what is maybe sent is judged by what was handed over until now.
   std::vector<table::item> lost;
   for (const int id : open_.ids()) lost.push_back(open_.take(id));

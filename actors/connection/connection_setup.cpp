@@ -64,7 +64,7 @@ void connection::dial() {
     const auto opened = order->to->bytes.empty() ? opened_socket{-1, ENAMETOOLONG} : open_socket(*order->to);
     if (opened.fd < 0) {
       attempt_.dial_failed(order->number,
-                           setup_failure(errc::connection_failed, stage::connect, errno_text(opened.error)));
+                           setup_failure(errc_of_errno(opened.error), stage::connect, errno_text(opened.error)));
       continue;
     }
     const auto io = env_.poller->add(opened.fd, self_->address());
@@ -83,7 +83,7 @@ void connection::on_dialled(std::uint64_t io) {
   const auto number = at->number;
   if (const int code = pending_error(at->fd); code != 0) {
     hang_up(number);
-    attempt_.dial_failed(number, setup_failure(errc::connection_failed, stage::connect, errno_text(code)));
+    attempt_.dial_failed(number, setup_failure(errc_of_errno(code), stage::connect, errno_text(code)));
     return dial();
   }
   attempt_.reached(number);
@@ -171,7 +171,7 @@ void connection::authenticate() {
   phase_ = phase::binding;
   const bool again = was_ready_;
   if (context_.server.bind_dn.empty() || spec_.kind == connection_kind::bind) {
-    if (!again) return become_ready();
+    if (!again) return ask_for_life();
     credential nobody;
     return bind_as(nobody);
   }
@@ -211,7 +211,7 @@ void connection::on_credential(const credential& given, poller_port::io_id socke
   // Before anything can fail: it has to be judged in any case.
   if (given.version != 0) credential_version_ = given.version;
   secret_number_ = given.secret_number;
-  if (given.version == 0) return become_ready();
+  if (given.version == 0) return was_ready_ ? become_ready() : ask_for_life();
   if (given.bind_dn.empty()) {
     attempt_.failed(setup_failure(errc::invalid_config, stage::bind,
                                   "the service has a password and no bind DN, which would make the bind anonymous"));
@@ -243,7 +243,7 @@ void connection::bind_answered(const result& answer) {
     pass_verdict(credential_verdict::kind::accepted, nullptr);
     return become_ready();
   }
-  const bool overload = answer.code == result_code::busy || answer.code == result_code::unavailable;
+  const bool overload = is_overload(answer.code);
   auto why = setup_failure(overload ? errc::ldap_error : errc::service_authentication_failed, stage::bind,
                            context_.name + " refused the service's bind with " + result_code_name(answer.code) + ".");
   why.ldap_code = answer.code;
@@ -267,6 +267,25 @@ void connection::pass_verdict(std::uint64_t version, credential_verdict::kind wh
   if (auto gate = caf::actor_cast<connection_manager_actor>(spec_.gate)) {
     caf::anon_send(gate, credential_atom_v, std::move(verdict));
   }
+}
+
+/// A peer that takes connections need not be a directory that lives: a balancer without backends takes them too. Only
+/// an LDAP message from it counts; where no bind brings one, the root DSE is read, which everybody may do.
+void connection::ask_for_life() {
+  attempt_.begin(stage::operation, now_);
+  ticket whose;
+  whose.why = purpose::first_answer;
+  add_exchange(ldap_.encode(*root_dse_read()), root_dse_read(), attempt_.deadline(), std::move(whose));
+}
+
+/// Whatever it says, it lives; unless it says that it is not there for anybody.
+void connection::life_answered(const result& answer) {
+  if (!is_overload(answer.code)) return become_ready();
+  auto why = setup_failure(errc::ldap_error, stage::operation,
+                           context_.name + " refused a read of its root DSE with " + result_code_name(answer.code));
+  why.ldap_code = answer.code;
+  why.diagnostic = answer.diagnostic;
+  address_failed(std::move(why));
 }
 
 void connection::become_ready() {

@@ -271,11 +271,13 @@ void connection::completed(int id) {
       return start_tls_answered(*done.answer);
     case purpose::bind:
       return bind_answered(*done.answer);
+    case purpose::first_answer:
+      return life_answered(*done.answer);
     case purpose::check: {
       const int code = done.answer->code;
-      const bool alive = code != result_code::busy && code != result_code::unavailable;
-      finish_check(std::move(done),
-                   alive ? nullptr : make_failure(errc::ldap_error, "The server is " + result_code_name(code) + "."));
+      finish_check(std::move(done), !is_overload(code) ? nullptr
+                                                       : make_failure(errc::ldap_error,
+                                                                      "The server is " + result_code_name(code) + "."));
       break;
     }
     case purpose::call:
@@ -309,7 +311,7 @@ void connection::complete_call(table::item& done) {
 /// The directory said no.
 void connection::judge_answer(table::item& done) {
   const auto& answer = *done.answer;
-  const bool overload = answer.code == result_code::busy || answer.code == result_code::unavailable;
+  const bool overload = is_overload(answer.code);
   const bool user_bind = is_bind(done.what->op);
   failure why = *make_failure(user_bind && !overload ? errc::authentication_failed : errc::ldap_error,
                               context_.name + " refused the " + std::string{operation_name(done.what->op)} + " with " +

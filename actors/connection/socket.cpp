@@ -35,7 +35,7 @@ void set_tcp_options(int fd) noexcept {
 
 channel_result failed_io(const char* doing, int code) {
   failure f;
-  f.code = errc::connection_failed;
+  f.code = errc_of_errno(code);
   f.message = std::string{doing} + ": " + errno_text(code);
   channel_result r;
   r.what = channel_result::kind::failed;
@@ -117,7 +117,26 @@ socket_address local_address(const std::string& path) {
   return address;
 }
 
-std::string errno_text(int code) { return std::generic_category().message(code); }
+std::string errno_text(int code) {
+  auto text = std::generic_category().message(code);
+  if (code == EMFILE) return text + " in this process; raise its limit (ulimit -n, LimitNOFILE) or open less";
+  if (code == ENFILE) return text + " on this machine; raise fs.file-max";
+  if (code == EADDRNOTAVAIL) return text + ": no local port or address is left for another connection";
+  return text;
+}
+
+errc errc_of_errno(int code) noexcept {
+  switch (code) {
+    case EMFILE:
+    case ENFILE:
+    case ENOBUFS:
+    case ENOMEM:
+    case EADDRNOTAVAIL:
+      return errc::local_resources;
+    default:
+      return errc::connection_failed;
+  }
+}
 
 std::unique_ptr<channel> make_plain_channel(int fd) { return std::make_unique<plain_channel>(fd); }
 

@@ -23,8 +23,10 @@ int pending_error(int fd) noexcept;
 /// The address of a Unix domain socket; empty `bytes` when `path` is too long for one.
 socket_address local_address(const std::string& path);
 
-/// "connection refused" …: the text of an errno value.
+/// "connection refused" …: the text of an errno value; of one that is ours, what to do about it.
 std::string errno_text(int code);
+/// The failure that an errno value stands for: local_resources when this process or machine ran out of something.
+errc errc_of_errno(int code) noexcept;
 
 /// Plain bytes over `fd`, which stays the caller's.
 std::unique_ptr<channel> make_plain_channel(int fd);

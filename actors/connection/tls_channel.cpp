@@ -187,7 +187,7 @@ class tls_channel final : public channel {
     }
     auto r = failed({});
     failure f = *r.error;
-    f.code = errc::connection_failed;
+    f.code = errc_of_errno(system_code);
     f.message = std::string{doing} + ": " + errno_text(system_code);
     r.error = std::make_shared<const failure>(std::move(f));
     return r;

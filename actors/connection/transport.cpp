@@ -66,7 +66,7 @@ transport_action transport::resume(std::uint32_t events) {
   transport_action action;
   if (phase_ == phase::connecting && (events & writable) != 0) {
     if (const int code = pending_error(fd_); code != 0) {
-      action.ended = stream_failure(errc::connection_failed, errno_text(code));
+      action.ended = stream_failure(errc_of_errno(code), errno_text(code));
       return action;
     }
     phase_ = phase::open;

@@ -248,12 +248,11 @@ void pool_state::resume(time_point now) {
   settle(now);
 }
 
-/// A server that fails and does not answer what it was sent will not do so soon: what is safe goes elsewhere.
+/// A server that fails and does not answer what it was sent will not do so soon: what is safe goes elsewhere, and the
+/// holder of a lease learns that he needs another one.
 void pool_state::close_silent(time_point now) {
   for (auto& [id, s] : slots_)
-    if (s.silent() &&
-        (s.state == slot_state::ready || s.state == slot_state::reserved || s.state == slot_state::draining))
-      close(s, now);
+    if (s.silent() && s.state != slot_state::connecting && s.state != slot_state::closing) close(s, now);
 }
 
 bool pool_state::breaker_lets_through() const noexcept {

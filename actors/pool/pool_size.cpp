@@ -115,8 +115,10 @@ void pool_state::reconcile_pooled(census c, time_point now) {
 
 void pool_state::replace_expired(const census& c, std::uint32_t target, time_point now) {
   const bool spare = c.alive() > target;
-  // Without a free socket the old one has to go first; not while the server takes no connects, and one at a time.
-  const bool no_room = c.pooled() >= pooled_ceiling(c, now) && c.connecting + c.leaving == 0 && !rounds_.failing();
+  // Without a free socket the old one has to go first, one at a time; not while no connects succeed: where a new one
+  // cannot be had beside it, it may not be had in its place either.
+  const bool connects = !rounds_.failing() && !growth_.known();
+  const bool no_room = c.pooled() >= pooled_ceiling(c, now) && c.connecting + c.leaving == 0 && connects;
   if (spare || no_room) retire_expired(connection_kind::pooled, now);
 }
 

@@ -71,8 +71,8 @@ class pool_harness {
   std::map<connection_id, socket> sockets;
   std::map<ticket_id, ticket_outcome> tickets;
   std::vector<lease_id> unwatched;
-  std::vector<connection_id> checks;     ///< not answered yet
-  std::set<connection_id> set_aside;     ///< of these, those that take nothing new meanwhile
+  std::vector<connection_id> checks;  ///< not answered yet
+  std::set<connection_id> set_aside;  ///< of these, those that take nothing new meanwhile
   std::vector<failure_class> reports;
   std::vector<std::string> notes;
   std::vector<bool> drained;

@@ -170,7 +170,7 @@ BOOST_FIXTURE_TEST_CASE(busy_workers_are_an_error_at_once_unless_an_answer_is_kn
   workers->refuse(true);
   ask(1);
   run();
-  BOOST_TEST((told[1].error && told[1].error->code == errc::connection_failed));
+  BOOST_TEST((told[1].error && told[1].error->code == errc::local_resources));
   workers->refuse(false);
   ask(2);
   run();

@@ -81,6 +81,7 @@ class story {
   void the_lead_falls();
   void the_understudy_plays();
   void the_lead_returns();
+  void start_beside_hung_primary();
   int curtain();
   const demo_observation& close_chapter();
   std::string answers_of(const demo_observation& seen) const;
@@ -96,7 +97,8 @@ class story {
   demo_observation chapter_;
   std::uint64_t searches_ = 0, failed_ = 0;
   std::string last_failure_;
-  std::optional<duration> takeover_, failback_;
+  std::uint64_t recast_ = 0;
+  std::optional<duration> takeover_, failback_, first_answer_;
 };
 
 void story::tell(const std::string& what) const {
@@ -196,20 +198,40 @@ void story::the_lead_returns() {
   tell(answers_of(close_chapter()));
 }
 
-int story::curtain() {
+/// A service that starts now: nothing of it has ever seen the primary answer.
+void story::start_beside_hung_primary() {
   close_chapter();
   callers_.reset();
-  const auto recast = manager_->snapshot().operations.recast;
+  recast_ = manager_->snapshot().operations.recast;
   manager_->disconnect();
+  stage_.front()->pause();
+  const auto began = clock::now();
+  connection_manager other(settings_for(stage_, tree_));
+  other.connect();
+  search_request what;
+  what.base = "ou=people," + tree_.suffix;
+  what.filter = "(uid=user1)";
+  const auto found = other.try_search(what);
+  if (!found) {
+    last_failure_ = describe(*found.error());
+    return;
+  }
+  first_answer_ = clock::now() - began;
+  tell(lead() + " hangs (SIGSTOP), and a service starts: " + found->server + " answers its first search after " +
+       milliseconds_text(*first_answer_));
+}
+
+int story::curtain() {
   tell("in all: " + std::to_string(searches_) + " searches, " + std::to_string(failed_) + " failed; " +
-       std::to_string(recast) + " lost their server and were given to another");
-  if (takeover_ && failback_ && failed_ == 0) {
+       std::to_string(recast_) + " lost their server and were given to another");
+  if (takeover_ && failback_ && first_answer_ && failed_ == 0) {
     tell("takeover in " + milliseconds_text(*takeover_) + ", and no caller noticed");
     return exit_ok;
   }
   if (!takeover_) complain("no other server took over within " + milliseconds_text(patience));
   if (!failback_) complain(lead() + " did not answer again within " + milliseconds_text(patience));
-  if (failed_ != 0) complain("the last failure: " + last_failure_);
+  if (!first_answer_) complain("a service that started beside the hung " + lead() + " was not served");
+  if (failed_ != 0 || !first_answer_) complain("the last failure: " + last_failure_);
   return exit_runtime;
 }
 
@@ -219,6 +241,7 @@ int story::play() {
   the_lead_falls();
   the_understudy_plays();
   the_lead_returns();
+  start_beside_hung_primary();
   return curtain();
 }
 

@@ -185,6 +185,10 @@ void demo_directory::start() {
   }
 }
 
+void demo_directory::pause() {
+  if (pid_ >= 0) ::kill(pid_, SIGSTOP);
+}
+
 void demo_directory::kill() {
   if (pid_ < 0) return;
   int status = 0;

@@ -59,6 +59,8 @@ class demo_directory {
   void start();
   /// kill -9.
   void kill();
+  /// SIGSTOP: the kernel still accepts, nobody answers. For good; kill() ends it all the same.
+  void pause();
   std::uint16_t port() const noexcept { return port_.number(); }
   std::string name() const { return "127.0.0.1:" + std::to_string(port()); }
 

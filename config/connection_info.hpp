@@ -16,6 +16,13 @@ enum class server_role : std::uint8_t { read_write, read_only };
 /// The oldest protocol spoken; 1.0 and 1.1 never are (RFC 8996).
 enum class tls_version : std::uint8_t { v1_2, v1_3 };
 
+/// How the service binds.
+enum class bind_method : std::uint8_t {
+  automatic,  ///< simple with a bind_dn; external with a client certificate and no bind_dn; else no bind
+  simple,     ///< name and password (RFC 4513, 5.1); without a bind_dn no bind is sent
+  external    ///< SASL EXTERNAL (RFC 4422, appendix A): who the client certificate, or the peer of a Unix socket, is
+};
+
 /// What validate() found.
 struct validation_result {
   bool valid = true;
@@ -27,18 +34,19 @@ using ldap_validation_result = validation_result;
 /// std::chrono unit.
 struct connection_info {
   std::string host;
-  std::uint16_t port = 389;  ///< 636 when use_ssl is set and no port is given in a file or URI
+  std::uint16_t port = 389;  ///< 636 when use_ssl is set and no other port is given
   /// "ldap://h:p", "ldaps://h:p" or "ldapi://%2Fpath": replaces host, port and use_ssl when set.
   std::string uri;
   /// "_ldap._tcp.example.com": stands for all servers that these SRV records (RFC 2782) name; replaces host, port, uri,
   /// priority and weight. Alone in its settings.
   std::string srv;
-  std::string bind_dn;  ///< empty: anonymous, no bind is sent
+  std::string bind_dn;  ///< empty: no simple bind is sent; see bind_mechanism
   secret password;
   /// Other sources of the password; at most one of these and `password`. Read on a worker, never on the hot path.
   std::string password_file;
   std::vector<std::string> password_command;
   std::function<std::string()> password_callback;
+  bind_method bind_mechanism = bind_method::automatic;
   bool use_ssl = false;               ///< ldaps
   bool use_tls = false;               ///< StartTLS; never falls back to plain text
   duration timeout = seconds{30};     ///< of connecting as a whole: name look-up, TCP, TLS, bind
@@ -51,6 +59,11 @@ struct connection_info {
   std::string ca_cert_path;
   std::string client_cert_path;
   std::string client_key_path;
+  /// What the key is encrypted with; at most one source. Read on a worker when the key is.
+  secret client_key_password;
+  std::string client_key_password_file;
+  std::vector<std::string> client_key_password_command;
+  std::function<std::string()> client_key_password_callback;
   /// PEM file of revocation lists: a server whose certificate is in one, or whose issuer has no current one there, is
   /// refused.
   std::string crl_path;

@@ -21,8 +21,16 @@ constexpr std::array<std::string_view, 3> said_by_uri{"host", "port", "use_ssl"}
 constexpr std::array<std::string_view, 5> said_by_records{"host", "port", "uri", "priority", "weight"};
 constexpr std::array<std::string_view, 3> said_by_pool{"pool_size", "max_pool_size", "pool_timeout"};
 /// Written only when they differ from the default, so that a plain server looks as the reference shows it.
-constexpr std::array<std::string_view, 6> written_when_changed{
-    "uri", "srv", "password_file", "password_command", "crl_path", "tls_min_version"};
+constexpr std::array<std::string_view, 10> written_when_changed{"uri",
+                                                                "srv",
+                                                                "password_file",
+                                                                "password_command",
+                                                                "bind_mechanism",
+                                                                "client_key_password",
+                                                                "client_key_password_file",
+                                                                "client_key_password_command",
+                                                                "crl_path",
+                                                                "tls_min_version"};
 
 option_value value_of(const option& what, const connection_info& info) {
   return std::get<server_field>(what.field).get(info);

@@ -1,6 +1,8 @@
 // URIs, default ports, names of servers.
 #include "understudy/config/endpoint.hpp"
 
+#include <arpa/inet.h>
+
 #include <algorithm>
 #include <charconv>
 
@@ -56,6 +58,16 @@ bool parse_port(std::string_view text, server_uri& result, std::string& problem)
   return true;
 }
 
+/// In a URI the percent sign before the zone of an address is written "%25" (RFC 6874), though not by everybody.
+std::optional<std::string> with_plain_zone(std::string_view host) {
+  const auto percent = host.find('%');
+  if (percent == std::string_view::npos) return std::string{host};
+  if (host.substr(percent, 3) != "%25" || host.size() == percent + 3) return std::string{host};
+  const auto zone = percent_decoded(host.substr(percent + 3));
+  if (!zone) return std::nullopt;
+  return std::string{host.substr(0, percent)} + '%' + *zone;
+}
+
 std::optional<server_uri> parse_remote(std::string_view rest, server_uri result, std::string& problem) {
   if (!rest.empty() && rest.back() == '/') rest.remove_suffix(1);
   if (rest.find_first_of("/?#") != std::string_view::npos) {
@@ -73,7 +85,12 @@ std::optional<server_uri> parse_remote(std::string_view rest, server_uri result,
       problem = "has a [ without its ]";
       return std::nullopt;
     }
-    result.host = rest.substr(1, end - 1);
+    const auto host = with_plain_zone(rest.substr(1, end - 1));
+    if (!host || host->find(':') == std::string::npos) {
+      problem = "must have an IPv6 address between [ and ], the % of its zone written %25";
+      return std::nullopt;
+    }
+    result.host = *host;
     port = rest.substr(end + 1);
   } else {
     const auto colon = std::min(rest.find(':'), rest.size());
@@ -86,6 +103,22 @@ std::optional<server_uri> parse_remote(std::string_view rest, server_uri result,
   }
   problem = check_host(result.host);
   return problem.empty() ? std::optional{result} : std::nullopt;
+}
+
+bool is_literal(const std::string& host) noexcept {
+  in6_addr any{};
+  return ::inet_pton(AF_INET, host.c_str(), &any) == 1 || ::inet_pton(AF_INET6, host.c_str(), &any) == 1;
+}
+
+std::string without_zone(const std::string& host) {
+  return host.find(':') == std::string::npos ? host : host.substr(0, host.find('%'));
+}
+
+std::string uri_host(const std::string& host) {
+  if (host.find(':') == std::string::npos) return host;
+  const auto percent = host.find('%');
+  const auto zone = percent == std::string::npos ? std::string{} : "%25" + host.substr(percent + 1);
+  return '[' + without_zone(host) + zone + ']';
 }
 
 std::string with_port(std::string uri, std::uint16_t port) {
@@ -108,7 +141,20 @@ std::string check_host(std::string_view host) {
     return is_alphanumeric(c) || c == '.' || c == '-' || c == '_' || c == ':' || c == '%';
   });
   if (!plain || (colons == 0 && percent != host.size())) return "must be a host name or an address";
-  return {};
+  if (colons != 0) {
+    if (percent + 1 == host.size()) return "must name the zone after its %";
+    return is_literal(std::string{host.substr(0, percent)}) ? "" : "must be a host name or an address";
+  }
+  if (host.back() == '.') host.remove_suffix(1);
+  while (true) {
+    const auto dot = std::min(host.find('.'), host.size());
+    if (dot == 0) return "must not have an empty part between its dots";
+    if (dot > 63) return "must not have a part of more than 63 bytes between its dots";
+    if (host[0] == '-' || host[dot - 1] == '-') return "must not have a part that begins or ends with a hyphen";
+    if (dot == host.size()) return {};
+    host.remove_prefix(dot + 1);
+    if (host.empty()) return "must not have an empty part between its dots";
+  }
 }
 
 std::string check_service(std::string_view name) {
@@ -139,9 +185,7 @@ std::optional<server_uri> parse_uri(std::string_view uri, std::string& problem) 
 }
 
 given_fields given_in(const connection_info& info) {
-  const connection_info plain;
-  const bool port_settled = !info.uri.empty() || !info.srv.empty();
-  return {!info.host.empty(), !port_settled || info.port != plain.port, info.use_ssl};
+  return {!info.host.empty(), info.port != connection_info{}.port, info.use_ssl};
 }
 
 given_fields contradictions(const connection_info& info, const server_uri& uri, const given_fields& given) {
@@ -170,14 +214,41 @@ void complete_endpoint(connection_info& info, const given_fields& given) {
     info.uri = with_port(info.uri, info.port);
   else if (!given.port)
     info.port = info.use_ssl ? ldaps_port : ldap_port;
+  else if (!uri && info.use_ssl && info.port == ldap_port && check_host(info.host).empty())
+    info.uri = "ldaps://" + uri_host(info.host) + ':' + std::to_string(info.port);  // or it would look like a default
 }
 
 server_endpoint endpoint_of(const connection_info& info) {
   connection_info complete = info;
   complete_endpoint(complete, given_in(info));
   const bool local = !complete.host.empty() && complete.host.front() == '/';
-  return {local, std::move(complete.host), complete.port, complete.use_ssl};
+  return {local, std::move(complete.host), complete.port, complete.use_ssl, complete.use_tls && !complete.use_ssl};
 }
+
+bool server_endpoint::is_address() const { return !local && is_literal(without_zone(host)); }
+
+std::string server_endpoint::server_name() const { return local || is_address() ? std::string{} : identity(); }
+
+std::string server_endpoint::identity() const {
+  if (local) return {};
+  auto name = without_zone(host);
+  if (name.size() > 1 && name.back() == '.') name.pop_back();
+  return name;
+}
+
+bool server_endpoint::loopback() const {
+  if (local) return true;
+  auto name = identity();
+  std::transform(name.begin(), name.end(), name.begin(), lower);
+  return name == "localhost" || name == "::1" || (is_address() && name.rfind("127.", 0) == 0);
+}
+
+bool binds_externally(const connection_info& info) {
+  if (info.bind_mechanism != bind_method::automatic) return info.bind_mechanism == bind_method::external;
+  return info.bind_dn.empty() && !info.client_cert_path.empty();
+}
+
+bool binds(const connection_info& info) { return !info.bind_dn.empty() || binds_externally(info); }
 
 std::string server_name(const connection_info& info) {
   if (!info.srv.empty()) return info.srv;

@@ -43,15 +43,31 @@ given_fields contradictions(const connection_info& info, const server_uri& uri, 
 /// A port that was given beside a URI without one is written into it, so that the URI alone says everything.
 void complete_endpoint(connection_info& info, const given_fields& given);
 
-/// Where to connect to.
+/// Where to connect to, and who must answer there: what is looked up, what TLS asks for and what a certificate is
+/// compared with are three values (RFC 6066, 3; RFC 6125, 6.4; RFC 6874).
 struct server_endpoint {
   bool local = false;  ///< `host` is the path of a Unix socket
-  std::string host;
+  std::string host;    ///< looked up: as it was given, with a final dot or the zone of a link-local address
   std::uint16_t port = 0;
-  bool use_ssl = false;
+  bool use_ssl = false;  ///< TLS from the first byte
+  bool use_tls = false;  ///< StartTLS (RFC 4511, 4.14): nothing else is sent in plain text
+
+  bool encrypted() const noexcept { return use_ssl || use_tls; }
+  bool is_address() const;
+  /// The server_name of TLS: no final dot; empty for addresses, which it must never be.
+  std::string server_name() const;
+  /// What the certificate must be for: a name without its final dot, an address without its zone.
+  std::string identity() const;
+  /// True when what is sent does not leave this machine.
+  bool loopback() const;
 };
 /// The place that `info` means, its `uri` taken into account.
 server_endpoint endpoint_of(const connection_info& info);
+
+/// True when the service binds by SASL EXTERNAL.
+bool binds_externally(const connection_info& info);
+/// True when the service binds at all.
+bool binds(const connection_info& info);
 
 /// "host:port", "[::1]:389" or the path of the socket: the server's name for people and commands. The name of the SRV
 /// records where these stand for servers.
@@ -63,6 +79,8 @@ std::string server_key(const connection_info& info);
 
 namespace understudy {
 
+using config::binds;
+using config::binds_externally;
 using config::endpoint_of;
 using config::server_endpoint;
 using config::server_key;

@@ -88,6 +88,26 @@ std::string why_unreadable(const std::string& path) {
   return ::faccessat(AT_FDCWD, path.c_str(), R_OK, AT_EACCESS) == 0 ? std::string{} : errno_text(errno);
 }
 
+std::string why_unwritable(const std::string& path) {
+  struct stat status {};
+  if (::stat(path.c_str(), &status) == 0) {
+    if (auto problem = kind_problem(status); !problem.empty()) return problem;
+    return ::faccessat(AT_FDCWD, path.c_str(), W_OK, AT_EACCESS) == 0 ? std::string{} : errno_text(errno);
+  }
+  if (errno != ENOENT) return errno_text(errno);
+  const auto slash = path.rfind('/');
+  const std::string folder = slash == std::string::npos ? "." : path.substr(0, slash + 1);
+  if (slash + 1 == path.size()) return "is a directory";
+  return ::faccessat(AT_FDCWD, folder.c_str(), W_OK | X_OK, AT_EACCESS) == 0 ? std::string{} : errno_text(errno);
+}
+
+std::string file_state(const std::string& path) {
+  struct stat s {};
+  if (path.empty() || ::stat(path.c_str(), &s) != 0) return "-";
+  return std::to_string(s.st_mtim.tv_sec) + "." + std::to_string(s.st_mtim.tv_nsec) + "/" + std::to_string(s.st_size) +
+         "/" + std::to_string(s.st_ino);
+}
+
 std::string errno_text(int code) { return std::generic_category().message(code); }
 
 }  // namespace understudy::config

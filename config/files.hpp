@@ -17,6 +17,12 @@ file_contents read_whole(const std::string& path, std::size_t most, milliseconds
 /// Why `path` is no file that this process may read, empty when it is one.
 std::string why_unreadable(const std::string& path);
 
+/// Why this process may not append to `path`, making it if need be; empty when it may. Makes nothing.
+std::string why_unwritable(const std::string& path);
+
+/// Changes whenever the file is written or replaced (modification time, size, inode); "-" when there is none.
+std::string file_state(const std::string& path);
+
 /// The system's words for an errno value.
 std::string errno_text(int code);
 

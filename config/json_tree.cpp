@@ -39,10 +39,13 @@ class tree_builder final : public json::json_sax_t {
     constexpr auto most = static_cast<number_unsigned_t>(std::numeric_limits<std::int64_t>::max());
     return number_integer(static_cast<std::int64_t>(std::min(value, most)));
   }
-  bool number_float(number_float_t value, const string_t&) override {
+  bool number_float(number_float_t value, const string_t& written) override {
     tree leaf;
-    leaf.what = tree::kind::real;
+    // An integer that fits into no 64 bits comes as a float.
+    const bool integer = !written.empty() && written.find_first_of(".eE") == string_t::npos;
+    leaf.what = integer ? tree::kind::huge : tree::kind::real;
     leaf.real = value;
+    if (integer) leaf.text = written;
     return put(std::move(leaf));
   }
   bool string(string_t& value) override {

@@ -21,8 +21,10 @@ load_result load_text(parser parse, std::string_view text, const std::string& na
   load_result result;
   problem_list problems;
   const tree root = parse(text, name, problems);
-  if (problems.empty()) result.value = read_settings(root, env, problems);
+  problem_list doubts;
+  if (problems.empty()) result.value = read_settings(root, env, problems, doubts);
   result.problems = problems.sorted();
+  result.warnings = doubts.sorted();
   return result;
 }
 
@@ -82,6 +84,13 @@ std::vector<config_problem> validate(const settings& all) {
     append(problems, std::string{section.name}, check_section(settled, section.name));
   }
   return problems;
+}
+
+std::vector<config_problem> warnings(const settings& all) {
+  std::vector<config_problem> found;
+  for (std::size_t i = 0; i < all.servers.size(); ++i)
+    append(found, "ldap.servers[" + std::to_string(i) + ']', doubts_about(all.servers[i]));
+  return found;
 }
 
 settings checked(settings all) {

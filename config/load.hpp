@@ -11,6 +11,7 @@ namespace understudy {
 struct load_result {
   settings value;                        ///< usable only when there are no problems
   std::vector<config_problem> problems;  ///< every one, in the file's order
+  std::vector<config_problem> warnings;  ///< what works and protects less than it seems to; the same order
   bool ok() const noexcept { return problems.empty(); }
 };
 
@@ -27,6 +28,10 @@ load_result load_json(const std::string& text, const std::string& name,
 
 /// Checks settings made in code with the same rules as those from a file.
 std::vector<config_problem> validate(const settings& all);
+
+/// What works in these settings and is still worth a word to whoever operates them: passwords in plain text over the
+/// network, certificates that are not checked.
+std::vector<config_problem> warnings(const settings& all);
 
 /// `all`, completed; throws config_error with every problem when it cannot work.
 settings checked(settings all);

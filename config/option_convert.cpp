@@ -74,6 +74,11 @@ conversion choice_of(const option& what, const std::string& text, const expansio
   return {std::nullopt, std::move(problem)};
 }
 
+/// A variable that is set to nothing, most often by mistake.
+conversion nothing(const tree& node) {
+  return {std::nullopt, "is empty: " + quote(node.text) + " gives nothing; set the variable, or remove the key"};
+}
+
 /// Numbers and booleans in strings count only when a variable gave them; spans are strings anyway.
 conversion from_text(const option& what, const tree& node, const environment_lookup& env) {
   expansion source = expand(node.text, env);
@@ -95,9 +100,15 @@ conversion from_text(const option& what, const tree& node, const environment_loo
     case option_type::choice:
       return choice_of(what, source.text, source, node);
     case option_type::secret_text:
+      if (source.text.empty() && source.substituted) return nothing(node);
       return checked(what, std::optional{secret{std::move(source.text)}}, {});
     case option_type::text:
     case option_type::path:
+      if (source.text.empty() && what.section == server_section) {
+        // Nothing said must not turn into "off", nor into somebody else: only a plain "" says that nobody is meant.
+        if (source.substituted) return nothing(node);
+        if (what.type == option_type::path) return {std::nullopt, "must not be empty; remove the key"};
+      }
       return checked(what, std::optional{std::move(source.text)}, {});
     case option_type::words:
       break;
@@ -122,6 +133,9 @@ conversion from_number(const option& what, const tree& node) {
   return {std::nullopt, wrong_kind(what, node)};
 }
 
+/// A number has no secrets in it, but may be as long as the file.
+std::string shortened(const std::string& number) { return number.size() <= 40 ? number : number.substr(0, 40) + "…"; }
+
 conversion from_list(const option& what, const tree& node, const environment_lookup& env) {
   if (what.type != option_type::words) return {std::nullopt, wrong_kind(what, node)};
   std::vector<std::string> words;
@@ -145,6 +159,9 @@ conversion convert(const option& what, const tree& node, const environment_looku
     case kind::integer:
     case kind::real:
       return from_number(what, node);
+    case kind::huge:
+      if (!what.numeric()) break;
+      return {std::nullopt, "must be " + range_text(what) + ", not " + shortened(node.text)};
     case kind::list:
       return from_list(what, node, env);
     case kind::boolean:

@@ -105,7 +105,8 @@ std::vector<option> server_identity_options() {
   const cs s = server_section;
   return {
       with_example(row(s, "bind_dn", type::text, of_server<&info::bind_dn>(),
-                       "Name to bind as; without it operations are anonymous and no bind is sent."),
+                       "Name to bind as; without it operations are anonymous and no bind is sent, unless "
+                       "`bind_mechanism` is external."),
                    "cn=service,ou=apps,dc=example,dc=com"),
       with_example(row(s, "password", type::secret_text, of_server<&info::password>(),
                        "Password of `bind_dn`; better given by a variable or one of the next two."),
@@ -117,6 +118,11 @@ std::vector<option> server_identity_options() {
                        "Program and arguments whose output is the password; run without a shell, one newline at the "
                        "output's end is ignored."),
                    "[\"/usr/bin/pass\", \"ldap/service\"]"),
+      with_choices(row(s, "bind_mechanism", type::choice, of_server<&info::bind_mechanism>(),
+                       "`simple`: name and password. `external`: the identity of the client certificate, or of this "
+                       "process at a Unix socket (SASL EXTERNAL). `auto`: external with a client certificate and "
+                       "without `bind_dn`, else simple."),
+                   {"auto", "simple", "external"}),
       flag(s, "use_ssl", of_server<&info::use_ssl>(), "TLS from the first byte (ldaps)."),
       flag(s, "use_tls", of_server<&info::use_tls>(), "StartTLS; never falls back to plain text."),
       flag(s, "validate_cert", of_server<&info::validate_cert>(), "Check the server's certificate and name."),
@@ -129,6 +135,16 @@ std::vector<option> server_identity_options() {
       with_example(row(s, "client_key_path", type::path, of_server<&info::client_key_path>(),
                        "PEM file of the client certificate's private key."),
                    "/etc/ssl/private/service.key"),
+      with_example(
+          row(s, "client_key_password", type::secret_text, of_server<&info::client_key_password>(),
+              "Password of an encrypted `client_key_path`; better given by a variable or one of the next two."),
+          "${LDAP_KEY_PASSWORD}"),
+      with_example(row(s, "client_key_password_file", type::path, of_server<&info::client_key_password_file>(),
+                       "File with the key's password; one newline at its end is ignored."),
+                   "/run/secrets/ldap-key"),
+      with_example(row(s, "client_key_password_command", type::words, of_server<&info::client_key_password_command>(),
+                       "Program and arguments whose output is the key's password; run as `password_command` is."),
+                   "[\"/usr/bin/pass\", \"ldap/key\"]"),
       with_example(row(s, "crl_path", type::path, of_server<&info::crl_path>(),
                        "PEM file of revocation lists; servers whose certificate is revoked, or whose issuer has no "
                        "current list there, are refused."),

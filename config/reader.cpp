@@ -19,8 +19,8 @@ void set(settings& all, const option& what, option_value value) {
 
 class settings_reader {
  public:
-  settings_reader(const tree& root, const environment_lookup& env, problem_list& problems)
-      : root_(root), env_(env), problems_(problems) {}
+  settings_reader(const tree& root, const environment_lookup& env, problem_list& problems, problem_list& doubts)
+      : root_(root), env_(env), problems_(problems), doubts_(doubts) {}
 
   settings read() {
     for (const auto& child : root_.children) read_section(child);
@@ -124,6 +124,7 @@ class settings_reader {
                   found.end());
     reader.report(found, problems_);
     complete_endpoint(info, given);
+    reader.report(doubts_about(info), doubts_);
     all_.servers.push_back(std::move(info));
   }
 
@@ -167,6 +168,7 @@ class settings_reader {
   const tree& root_;
   const environment_lookup& env_;
   problem_list& problems_;
+  problem_list& doubts_;
   settings all_;
   std::map<std::string_view, table_reader> tables_;
   std::vector<std::pair<place, std::string>> server_places_;
@@ -177,8 +179,8 @@ class settings_reader {
 
 }  // namespace
 
-settings read_settings(const tree& root, const environment_lookup& env, problem_list& problems) {
-  if (root.what == tree::kind::table) return settings_reader{root, env, problems}.read();
+settings read_settings(const tree& root, const environment_lookup& env, problem_list& problems, problem_list& doubts) {
+  if (root.what == tree::kind::table) return settings_reader{root, env, problems, doubts}.read();
   problems.add(root.at, "", "must be a table of sections, not " + std::string{to_string(root.what)});
   return {};
 }

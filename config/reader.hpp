@@ -44,8 +44,8 @@ class table_reader {
   std::set<std::string, std::less<>> spoiled_;
 };
 
-/// Reads a whole configuration.
-settings read_settings(const tree& root, const environment_lookup& env, problem_list& problems);
+/// Reads a whole configuration; `doubts` gets what warnings() would say, with its place.
+settings read_settings(const tree& root, const environment_lookup& env, problem_list& problems, problem_list& doubts);
 
 /// Reads the fields of one server; rules between fields are left to connection_info::validate().
 connection_info read_server(const tree& table, const environment_lookup& env, problem_list& problems);

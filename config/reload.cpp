@@ -24,13 +24,15 @@ bool same_server(const connection_info& a, const connection_info& b) {
   for (const auto& each : config::options())
     if (const auto* field = std::get_if<config::server_field>(&each.field); field && field->get(a) != field->get(b))
       return false;
-  return !a.password_callback == !b.password_callback;
+  return !a.password_callback == !b.password_callback &&
+         !a.client_key_password_callback == !b.client_key_password_callback;
 }
 
 bool same_connection(const connection_info& a, const settings& of_a, const connection_info& b, const settings& of_b) {
   const auto identity = [](const connection_info& s) {
-    return std::tie(s.bind_dn, s.password_file, s.password_command, s.use_tls, s.validate_cert, s.ca_cert_path,
-                    s.client_cert_path, s.client_key_path, s.timeout, s.max_retries);
+    return std::tie(s.bind_dn, s.password_file, s.password_command, s.bind_mechanism, s.use_tls, s.validate_cert,
+                    s.ca_cert_path, s.client_cert_path, s.client_key_path, s.crl_path, s.tls_min_version, s.timeout,
+                    s.max_retries);
   };
   const auto limits = [](const settings& s) {
     return std::tie(s.limits.max_result_bytes, s.limits.max_pdu_bytes, s.breaker.slow_call, s.breaker.suspect_after);

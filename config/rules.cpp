@@ -1,6 +1,7 @@
 // The rules between settings.
 #include "understudy/config/rules.hpp"
 
+#include "understudy/config/certificates.hpp"
 #include "understudy/config/files.hpp"
 #include "understudy/config/option_value.hpp"
 #include "understudy/config/text.hpp"
@@ -67,19 +68,54 @@ void check_encryption(const connection_info& info, findings& found) {
     found.push_back({{"client_cert_path", "client_key_path"}, "needs client_key_path, the certificate's private key"});
   if (info.client_cert_path.empty() && !info.client_key_path.empty())
     found.push_back({{"client_key_path", "client_cert_path"}, "needs client_cert_path, the key's certificate"});
+  const auto place = endpoint_of(info);
+  if (place.encrypted() || place.local || !info.srv.empty()) return;
+  const std::pair<std::string_view, const std::string*> for_tls[] = {
+      {"ca_cert_path", &info.ca_cert_path}, {"client_cert_path", &info.client_cert_path}, {"crl_path", &info.crl_path}};
+  for (const auto& [key, path] : for_tls)
+    if (!path->empty())
+      found.push_back({{key, "use_ssl", "use_tls", "uri"}, "is of no use without TLS: set use_tls or use_ssl"});
+}
+
+void check_revocation(const connection_info& info, findings& found) {
   if (!info.crl_path.empty() && !info.validate_cert)
     found.push_back({{"crl_path", "validate_cert"}, "needs validate_cert: without it no certificate is checked"});
 }
 
-void check_identity(const connection_info& info, findings& found) {
+/// The keys of the sources that are given, as the table has them; a second one is one too many.
+std::vector<std::string_view> check_sources(const secret_source& from, findings& found) {
   std::vector<std::string_view> sources;
-  if (!info.password.empty()) sources.push_back("password");
-  if (!info.password_file.empty()) sources.push_back("password_file");
-  if (!info.password_command.empty()) sources.push_back("password_command");
-  if (info.password_callback) sources.push_back("password_callback");
+  for (const auto& name : from.given()) {
+    const auto* known = find_option(server_section, name);
+    sources.push_back(known                    ? known->key
+                      : from.key == "password" ? "password_callback"
+                                               : "client_key_password_callback");
+  }
   if (sources.size() > 1)
     found.push_back({{sources[1], sources[0]},
                      "is a second source of the password beside " + std::string{sources[0]} + "; give one"});
+  return sources;
+}
+
+/// EXTERNAL takes the identity from below: from the client's certificate, or the process at the other end of a socket.
+void check_external(const connection_info& info, const std::vector<std::string_view>& sources, findings& found) {
+  const std::string_view key = "bind_mechanism";
+  if (!info.bind_dn.empty())
+    found.push_back({{"bind_dn", key}, "contradicts bind_mechanism = \"external\", which names nobody; remove one"});
+  else if (!sources.empty())
+    found.push_back(
+        {{sources[0], key}, "contradicts bind_mechanism = \"external\", which needs no password; remove one"});
+  if (info.client_cert_path.empty() && !endpoint_of(info).local)
+    found.push_back({{key, "client_cert_path", "uri"},
+                     "external needs client_cert_path and client_key_path, or a server at ldapi://"});
+}
+
+void check_identity(const connection_info& info, findings& found) {
+  const auto sources = check_sources(password_of(info), found);
+  const auto key_sources = check_sources(client_key_password_of(info), found);
+  if (!key_sources.empty() && info.client_key_path.empty())
+    found.push_back({{key_sources[0], "client_key_path"}, "needs client_key_path, the key that it is for"});
+  if (info.bind_mechanism == bind_method::external) return check_external(info, sources, found);
   if (!info.bind_dn.empty() && sources.empty())
     found.push_back({{"bind_dn", "password", "password_file", "password_command"},
                      "needs a password: set password, password_file or password_command"});
@@ -91,16 +127,18 @@ void check_identity(const connection_info& info, findings& found) {
 }
 
 void check_files(const connection_info& info, findings& found) {
-  const std::pair<std::string_view, const std::string*> files[] = {{"password_file", &info.password_file},
-                                                                   {"ca_cert_path", &info.ca_cert_path},
-                                                                   {"client_cert_path", &info.client_cert_path},
-                                                                   {"client_key_path", &info.client_key_path},
-                                                                   {"crl_path", &info.crl_path}};
+  const std::pair<std::string_view, const std::string*> files[] = {
+      {"password_file", &info.password_file}, {"client_key_password_file", &info.client_key_password_file}};
   for (const auto& [key, path] : files) {
     if (path->empty()) continue;
     if (auto wrong = why_unreadable(*path); !wrong.empty())
       found.push_back({{key}, quote(*path) + " cannot be read: " + wrong});
   }
+  // A command or a callback may be dear, and ask somebody: they are left for the time when the key is needed.
+  const auto source = client_key_password_of(info);
+  const bool known = source.command.empty() && !source.callback;
+  const auto password = [&] { return known ? std::optional{read_source(source)} : std::nullopt; };
+  for (auto& each : read_certificates(info, password).problems) found.push_back({{each.key}, std::move(each.what)});
 }
 
 void check_order(std::string_view low_key, int low, std::string_view high_key, int high, findings& found) {
@@ -132,9 +170,25 @@ std::vector<finding> check_server(const connection_info& info, const given_field
   findings found;
   check_address(info, given, found);
   check_encryption(info, found);
+  check_revocation(info, found);
   check_identity(info, found);
   check_files(info, found);
   check_order("pool_size", info.pool_size, "max_pool_size", info.max_pool_size, found);
+  return found;
+}
+
+std::vector<finding> doubts_about(const connection_info& info) {
+  findings found;
+  const auto place = endpoint_of(info);
+  const std::string_view switches = "set use_tls or use_ssl";
+  if (!place.encrypted() && !info.bind_dn.empty() && !place.loopback())
+    found.push_back({{"bind_dn", "use_tls", "use_ssl", "uri"},
+                     "its password is sent to " + server_name(info) + " in plain text; " + std::string{switches}});
+  if (!info.validate_cert && !place.loopback())
+    found.push_back({{"validate_cert"},
+                     place.encrypted()
+                         ? "is off: whoever answers at " + server_name(info) + " is believed, and gets every password"
+                         : "is off, and there is no TLS; " + std::string{switches}});
   return found;
 }
 
@@ -146,6 +200,9 @@ std::vector<finding> check_section(const settings& all, std::string_view section
     found.push_back(
         {{"open_base", "open_cap"},
          format_span(all.breaker.open_base) + " is more than open_cap (" + format_span(all.breaker.open_cap) + ")"});
+  if (section == "log" && !all.log.file.empty())
+    if (auto wrong = why_unwritable(all.log.file); !wrong.empty())
+      found.push_back({{"file"}, quote(all.log.file) + " cannot be written: " + wrong});
   return found;
 }
 

@@ -20,6 +20,9 @@ struct finding {
 /// The combinations within one server, and its files. `given`: what was written beside its `uri`.
 std::vector<finding> check_server(const connection_info& info, const given_fields& given);
 
+/// What works and is still worth a word: a password or certificates that protect less than they seem to.
+std::vector<finding> doubts_about(const connection_info& info);
+
 /// The combinations within one section of `all`.
 std::vector<finding> check_section(const settings& all, std::string_view section);
 

@@ -182,9 +182,9 @@ namespace understudy {
 
 using namespace config;
 
-secret_reading run_secret_command(const std::vector<std::string>& argv, milliseconds limit) {
-  if (argv.empty() || argv.front().empty()) return {{}, "password_command names no program"};
-  const std::string source = "password_command " + quote(argv.front());
+secret_reading run_secret_command(const std::vector<std::string>& argv, milliseconds limit, std::string_view key) {
+  if (argv.empty() || argv.front().empty()) return {{}, std::string{key} + " names no program"};
+  const std::string source = std::string{key} + ' ' + quote(argv.front());
   const auto until = now() + limit;
   pipe_ends pipe;
   if (!pipe.ok) return {{}, source + " cannot be run: " + errno_text(errno)};

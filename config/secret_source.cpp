@@ -1,9 +1,12 @@
 // Reads passwords from files and callbacks; commands are in secret_command.cpp.
 #include "understudy/config/secret_source.hpp"
 
+#include "understudy/config/endpoint.hpp"
 #include "understudy/config/files.hpp"
 #include "understudy/config/secret_text.hpp"
 #include "understudy/config/text.hpp"
+
+#include <unistd.h>
 
 namespace understudy {
 
@@ -26,26 +29,52 @@ secret_reading secret_from(std::string&& text, const std::string& source) {
 
 namespace {
 
-secret_reading call(const std::function<std::string()>& callback) {
+secret_reading call(const std::function<std::string()>& callback, const std::string& key) {
   try {
-    return secret_from(callback(), "password_callback");
+    return secret_from(callback(), key);
   } catch (...) {
-    return {{}, "password_callback threw an exception"};  // whose text might have the password in it
+    return {{}, key + " threw an exception"};  // whose text might have the password in it
   }
 }
 
 }  // namespace
 
-secret_reading read_secret(const connection_info& server, milliseconds limit) {
-  if (!server.password_file.empty()) return read_secret_file(server.password_file);
-  if (!server.password_command.empty()) return run_secret_command(server.password_command, limit);
-  if (server.password_callback) return call(server.password_callback);
-  return {server.password, {}};
+std::vector<std::string> secret_source::given() const {
+  std::vector<std::string> names;
+  const std::string name{key};
+  if (!value.empty()) names.push_back(name);
+  if (!file.empty()) names.push_back(name + "_file");
+  if (!command.empty()) names.push_back(name + "_command");
+  if (callback) names.push_back(name + "_callback");
+  return names;
 }
 
-secret_reading read_secret_file(const std::string& path) {
+secret_source password_of(const connection_info& s) {
+  return {"password", s.password, s.password_file, s.password_command, s.password_callback};
+}
+
+secret_source client_key_password_of(const connection_info& s) {
+  return {"client_key_password", s.client_key_password, s.client_key_password_file, s.client_key_password_command,
+          s.client_key_password_callback};
+}
+
+secret_reading read_source(const secret_source& source, milliseconds limit) {
+  const std::string key{source.key};
+  if (!source.file.empty()) return read_secret_file(source.file, key + "_file");
+  if (!source.command.empty()) return run_secret_command(source.command, limit, key + "_command");
+  if (source.callback) return call(source.callback, key + "_callback");
+  return {source.value, {}};
+}
+
+secret_reading read_secret(const connection_info& server, milliseconds limit) {
+  if (!binds_externally(server)) return read_source(password_of(server), limit);
+  if (endpoint_of(server).local) return {secret{"user " + std::to_string(::geteuid())}, {}};
+  return {secret{server.client_cert_path + ' ' + file_state(server.client_cert_path)}, {}};
+}
+
+secret_reading read_secret_file(const std::string& path, std::string_view key) {
   auto file = read_whole(path, max_secret_bytes);
-  const std::string source = "password_file " + quote(path);
+  const std::string source = std::string{key} + ' ' + quote(path);
   if (!file.problem.empty()) return {{}, source + " cannot be read: " + file.problem};
   return secret_from(std::move(file.text), source);
 }

@@ -3,6 +3,8 @@
 #pragma once
 #include "understudy/config/connection_info.hpp"
 
+#include <string_view>
+
 namespace understudy {
 
 /// A password, or why there is none. The reason never has any of the password in it.
@@ -12,18 +14,38 @@ struct secret_reading {
   bool ok() const noexcept { return problem.empty(); }
 };
 
-/// The password of `server`, from whichever source it has; no password and no problem when it has none. A command gets
-/// `limit` to finish.
+/// The places that one password may be given at; at most one is used.
+struct secret_source {
+  std::string_view key;  ///< "password": the others are password_file, password_command and password_callback
+  const secret& value;
+  const std::string& file;
+  const std::vector<std::string>& command;
+  const std::function<std::string()>& callback;
+
+  /// The names of those that are given.
+  std::vector<std::string> given() const;
+  bool constant() const { return file.empty() && command.empty() && !callback; }
+};
+/// Those of the service's password, and of an encrypted client key's; they refer to `server`.
+secret_source password_of(const connection_info& server);
+secret_source client_key_password_of(const connection_info& server);
+
+/// The password, from whichever source is given; no password and no problem when none is. A command gets `limit` to
+/// finish.
+secret_reading read_source(const secret_source& source, milliseconds limit = seconds{10});
+/// What the service's identity at `server` hangs on: its password; with SASL EXTERNAL the state of the certificate's
+/// file, or this process's user at a Unix socket, so that a new one is told from an old one.
 secret_reading read_secret(const connection_info& server, milliseconds limit = seconds{10});
 
-/// The content of a file (at most 64 KiB), without one newline at its end. An empty one is a problem.
-secret_reading read_secret_file(const std::string& path);
+/// The content of a file (at most 64 KiB), without one newline at its end. An empty one is a problem. `key` names it.
+secret_reading read_secret_file(const std::string& path, std::string_view key = "password_file");
 
 /// What a program writes to its standard output (at most 64 KiB), without one newline at its end. It is run without a
 /// shell, found in PATH when its name has no slash, in a process group of its own; with standard input and error at
 /// /dev/null, no other open file and default signal handling. A problem: it cannot be run, ends with another status
 /// than 0, writes nothing, too much, or not within `limit` (then its group is killed). It is waited for by its own id
 /// only; when the host program ignores or reaps SIGCHLD, its exit status is lost and what it wrote counts.
-secret_reading run_secret_command(const std::vector<std::string>& argv, milliseconds limit = seconds{10});
+secret_reading run_secret_command(const std::vector<std::string>& argv, milliseconds limit = seconds{10},
+                                  std::string_view key = "password_command");
 
 }  // namespace understudy

@@ -8,7 +8,13 @@ namespace understudy::config {
 
 namespace {
 
-constexpr std::array<std::string_view, 3> password_keys{"password", "password_file", "password_command"};
+using key_group = std::array<std::string_view, 3>;
+constexpr key_group password_keys{"password", "password_file", "password_command"};
+constexpr key_group key_password_keys{"client_key_password", "client_key_password_file", "client_key_password_command"};
+
+bool is_in(const key_group& group, std::string_view key) {
+  return std::find(group.begin(), group.end(), key) != group.end();
+}
 
 void set(connection_info& info, const option& what, option_value value) {
   std::get<server_field>(what.field).set(info, std::move(value));
@@ -29,9 +35,11 @@ connection_info server_reader::read() const {
 bool server_reader::inherits(std::string_view key) const {
   if (key == "host" || key == "uri" || key == "srv") return false;
   if (key == "port") return !uri_settles_port();
-  if (std::find(password_keys.begin(), password_keys.end(), key) == password_keys.end()) return true;
   const auto wrote = [&](std::string_view each) { return own_->wrote(each); };
-  return !own_->anonymous() && std::none_of(password_keys.begin(), password_keys.end(), wrote);
+  const auto wrote_one_of = [&](const key_group& group) { return std::any_of(group.begin(), group.end(), wrote); };
+  // A key's password belongs to that key.
+  if (is_in(key_password_keys, key)) return !wrote("client_key_path") && !wrote_one_of(key_password_keys);
+  return !is_in(password_keys, key) || (!own_->anonymous() && !wrote_one_of(password_keys));
 }
 
 bool server_reader::uri_settles_port() const {

@@ -4,6 +4,8 @@
 
 #include <toml++/toml.h>
 
+#include <map>
+
 namespace understudy::config {
 
 namespace {
@@ -81,10 +83,64 @@ class nesting_scan {
   std::size_t open_ = 0;
 };
 
-tree convert(const toml::node& node, const std::string& name, std::size_t depth);
+/// Numbers that do not fit into 64 bits, by their places. toml++ gives the whole text up at the first one.
+class huge_numbers {
+ public:
+  /// Replaces the number that `error` speaks of by a string of its length, and remembers it; false when it speaks of
+  /// something else.
+  bool hide(std::string& text, const toml::parse_error& error) {
+    const std::string_view what = error.description();
+    const bool about_size = what.find("not representable in 64 bits") != std::string_view::npos ||
+                            what.find("could not be interpreted as a value") != std::string_view::npos;
+    if (!about_size || tokens_.size() >= most) return false;
+    const auto end = offset_of(text, error.source().begin);
+    auto begin = std::min(end, text.size());
+    while (begin > 0 && is_part(text[begin - 1])) --begin;
+    const auto size = end - begin;
+    if (end > text.size() || size < 3) return false;
+    auto position = error.source().begin;
+    position.column -= static_cast<toml::source_index>(size);  // a number is plain ASCII
+    tokens_.emplace(place_of(position, {}).order, text.substr(begin, size));
+    text[begin] = text[end - 1] = '"';
+    return true;
+  }
 
-void add_child(tree& parent, const toml::node& node, const toml::key* key, const std::string& name, std::size_t depth) {
-  tree child = convert(node, name, depth);
+  const std::string* at(const place& where) const {
+    const auto found = tokens_.find(where.order);
+    return found == tokens_.end() ? nullptr : &found->second;
+  }
+
+ private:
+  static constexpr std::size_t most = 64;
+
+  static bool is_part(char c) {
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || c == '+' ||
+           c == '-' || c == '.';
+  }
+
+  /// Lines and columns begin at 1; a column is a code point.
+  static std::size_t offset_of(std::string_view text, const toml::source_position& position) {
+    std::size_t at = 0;
+    for (toml::source_index line = 1; line < position.line; ++line) {
+      at = text.find('\n', at);
+      if (at == std::string_view::npos) return text.size();
+      ++at;
+    }
+    for (toml::source_index column = 1; column < position.column && at < text.size(); ++column) {
+      ++at;
+      while (at < text.size() && (static_cast<unsigned char>(text[at]) & 0xC0) == 0x80) ++at;
+    }
+    return at;
+  }
+
+  std::map<std::uint64_t, std::string> tokens_;
+};
+
+tree convert(const toml::node& node, const std::string& name, const huge_numbers& huge, std::size_t depth);
+
+void add_child(tree& parent, const toml::node& node, const toml::key* key, const std::string& name,
+               const huge_numbers& huge, std::size_t depth) {
+  tree child = convert(node, name, huge, depth);
   if (key) {
     child.key = std::string{key->str()};
     child.at = place_of(key->source().begin, name);
@@ -92,7 +148,7 @@ void add_child(tree& parent, const toml::node& node, const toml::key* key, const
   parent.children.push_back(std::move(child));
 }
 
-tree convert(const toml::node& node, const std::string& name, std::size_t depth) {
+tree convert(const toml::node& node, const std::string& name, const huge_numbers& huge, std::size_t depth) {
   tree result;
   result.at = place_of(node.source().begin, name);
   switch (node.type()) {
@@ -111,16 +167,20 @@ tree convert(const toml::node& node, const std::string& name, std::size_t depth)
     case toml::node_type::string:
       result.what = tree::kind::text;
       result.text = **node.as_string();
+      if (const auto* number = huge.at(result.at)) {
+        result.what = tree::kind::huge;
+        result.text = *number;
+      }
       break;
     case toml::node_type::array:
       result.what = tree::kind::list;
       if (depth < max_depth)
-        for (const auto& each : *node.as_array()) add_child(result, each, nullptr, name, depth + 1);
+        for (const auto& each : *node.as_array()) add_child(result, each, nullptr, name, huge, depth + 1);
       break;
     case toml::node_type::table:
       result.what = tree::kind::table;
       if (depth < max_depth)
-        for (const auto& [key, each] : *node.as_table()) add_child(result, each, &key, name, depth + 1);
+        for (const auto& [key, each] : *node.as_table()) add_child(result, each, &key, name, huge, depth + 1);
       break;
     default:
       result.what = tree::kind::moment;
@@ -148,14 +208,19 @@ tree parse_toml(std::string_view text, const std::string& name, problem_list& pr
     problems.add(place_of({line, 1}, name), "", "nested too deeply");
     return {};
   }
-  try {
-    return convert(toml::parse(text, std::string_view{}), name, 0);
-  } catch (const toml::parse_error& error) {
-    problems.add(place_of(error.source().begin, name), "", "TOML syntax: " + without_quotes(error.description()));
-  } catch (const std::exception& error) {
-    problems.add({name, 0}, "", std::string{"cannot be read as TOML: "} + error.what());
+  std::string patched{text};
+  huge_numbers huge;
+  for (;;) {
+    try {
+      return convert(toml::parse(patched, std::string_view{}), name, huge, 0);
+    } catch (const toml::parse_error& error) {
+      if (huge.hide(patched, error)) continue;
+      problems.add(place_of(error.source().begin, name), "", "TOML syntax: " + without_quotes(error.description()));
+    } catch (const std::exception& error) {
+      problems.add({name, 0}, "", std::string{"cannot be read as TOML: "} + error.what());
+    }
+    return {};
   }
-  return {};
 }
 
 }  // namespace understudy::config

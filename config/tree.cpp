@@ -26,6 +26,8 @@ std::string_view to_string(tree::kind what) noexcept {
       return "an integer";
     case tree::kind::real:
       return "a number with a fraction";
+    case tree::kind::huge:
+      return "a number beyond 64 bits";
     case tree::kind::text:
       return "a string";
     case tree::kind::moment:

@@ -18,13 +18,13 @@ struct place {
 
 /// A value, a list of values or a table of keys.
 struct tree {
-  enum class kind : std::uint8_t { null, boolean, integer, real, text, moment, list, table };
+  enum class kind : std::uint8_t { null, boolean, integer, real, huge, text, moment, list, table };
   kind what = kind::null;
   bool boolean = false;
   std::int64_t integer = 0;
   double real = 0;
-  std::string text;
-  std::string key;  ///< its name in the table that it stands in
+  std::string text;  ///< of a huge number: as it was written
+  std::string key;   ///< its name in the table that it stands in
   place at;
   std::vector<tree> children;
 };

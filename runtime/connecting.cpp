@@ -23,7 +23,7 @@ void describe_server(connection_result& result, const connection_info& info) {
   auto at = endpoint_of(info);
   result.host = info.srv.empty() ? at.host : info.srv;
   result.port = at.port;
-  result.auth_method = info.bind_dn.empty() ? "anonymous" : "simple";
+  result.auth_method = binds_externally(info) ? "external" : info.bind_dn.empty() ? "anonymous" : "simple";
 }
 
 void describe_failure(connection_result& result, const failure& why) {

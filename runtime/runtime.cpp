@@ -167,6 +167,15 @@ struct runtime::parts {
   }
 };
 
+namespace {
+
+/// A line for everything that works and protects less than it seems to.
+void warn_of(const settings& all, log_port& log) {
+  for (const auto& each : warnings(all)) log.write(log_level::warning, "config", describe(each));
+}
+
+}  // namespace
+
 runtime::runtime(settings_ptr all, runtime_options options) : parts_(std::make_unique<parts>()) {
   parts_->all = std::move(all);
   const as_a_guest at_the_end;
@@ -189,6 +198,7 @@ runtime::runtime(caf::actor_system& system, settings_ptr all, runtime_options op
 
 void runtime::start(runtime_options options) {
   parts_->make_environment(options);
+  warn_of(*parts_->all, *parts_->log);
   parts_->client = std::make_shared<runtime_client>(*parts_->system, parts_->env, *parts_->all);
   try {
     parts_->spawn_actors(options);
@@ -229,6 +239,7 @@ answer<reload_report> runtime::reload(settings next) {
   auto merged = std::make_shared<const settings>(keep_unreloadable(*all(), *given, named_already));
   parts_->client->configure(*merged);
   parts_->log->set_level(merged->log.level);
+  warn_of(*merged, *parts_->log);
   {
     std::lock_guard guard{parts_->all_mutex};
     parts_->all = std::move(merged);

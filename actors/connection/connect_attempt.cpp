@@ -33,19 +33,7 @@ time_point connect_attempt::due_at() const noexcept {
 
 void connect_attempt::set_addresses(std::vector<socket_address> addresses) {
   candidates_.clear();
-  const auto take = [&](bool first_family, int family) {
-    const auto at = std::find_if(addresses.begin(), addresses.end(),
-                                 [&](const socket_address& a) { return (a.family == family) == first_family; });
-    if (at == addresses.end()) return false;
-    candidates_.push_back({std::move(*at)});
-    addresses.erase(at);
-    return true;
-  };
-  if (addresses.empty()) return;
-  const int family = addresses.front().family;
-  for (bool first = true; !addresses.empty(); first = !first) {
-    if (!take(first, family)) take(!first, family);
-  }
+  for (auto& each : addresses) candidates_.push_back({std::move(each)});
 }
 
 std::optional<connect_attempt::order> connect_attempt::next(time_point now) {

@@ -30,7 +30,7 @@ class connect_attempt {
   /// When something is due if nothing happens before: a dial, the end of patience, the end of it all.
   time_point due_at() const noexcept;
 
-  /// In the resolver's order, but with the address families taking turns (RFC 8305, 4).
+  /// In the order of dialling; the resolver lets the address families take turns (RFC 8305, 4).
   void set_addresses(std::vector<socket_address> addresses);
   /// The next address to dial, when it is time for one.
   std::optional<order> next(time_point now);

@@ -42,10 +42,11 @@ bool is_overload(int code) noexcept { return code == result_code::busy || code =
 connection::connection(self_pointer self, connection_spec spec, std::shared_ptr<tls_contexts> contexts)
     : self_(self),
       spec_(std::move(spec)),
-      contexts_(std::move(contexts)),
+      contexts_(contexts ? std::move(contexts) : std::make_shared<tls_contexts>()),
       context_(*spec_.context),
       env_(*context_.env),
       all_(*context_.all),
+      endpoint_(endpoint_of(context_.server)),
       now_(env_.clock->now()),
       attempt_(context_.name, now_, context_.server.timeout, all_.breaker.suspect_after),
       bytes_(static_cast<std::size_t>(all_.limits.max_pdu_bytes)),

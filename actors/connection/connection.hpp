@@ -1,7 +1,6 @@
 // The life of one connection behind its actor: what the messages mean.
 #pragma once
 #include "understudy/actors/connection/connect_attempt.hpp"
-#include "understudy/actors/connection/endpoint.hpp"
 #include "understudy/actors/connection/in_flight.hpp"
 #include "understudy/actors/connection/outcome_batch.hpp"
 #include "understudy/actors/connection/retry_budget.hpp"
@@ -124,10 +123,10 @@ class connection {
   void request_start_tls();
   void start_tls_answered(const result& answer);
   void shake_hands();
-  void secured();
   void authenticate();
   void on_credential(const credential& given, poller_port::io_id socket);
   void bind_as(const credential& given);
+  void send_bind(const encoded_request& at, const std::string& bind_dn);
   void bind_answered(const result& answer);
   void pass_verdict(credential_verdict::kind what, failure_ptr cause);
   void pass_verdict(std::uint64_t version, credential_verdict::kind what, failure_ptr cause);
@@ -208,7 +207,7 @@ class connection {
   const server_context& context_;
   const environment& env_;
   const settings& all_;
-  std::optional<endpoint> endpoint_;
+  const server_endpoint endpoint_;
   time_point now_{};
 
   phase phase_ = phase::connecting;
@@ -236,6 +235,7 @@ class connection {
   bool tainted_ = false;           // the lease's holder may have left state that a bind does not take away
   bool exclusive_ = false;         // a bind is under way: nothing else may be sent (RFC 4511, 4.2.1)
   std::optional<std::uint64_t> credential_version_;  // to be judged
+  bool waits_for_certificates_ = false;              // while a worker reads them
   std::uint64_t secret_number_ = 0;                  // which one of the service's it binds with
   std::string auth_method_ = "anonymous";
   int credentials_asked_ = 0;  // and not answered yet

@@ -28,18 +28,17 @@ failure connection::setup_failure(errc code, stage where, std::string message) c
 }
 
 void connection::start() {
-  endpoint_ = endpoint_of(context_.server);
-  if (!endpoint_) {
+  if (endpoint_.host.empty()) {
     attempt_.failed(setup_failure(errc::invalid_config, stage::resolve, "the URI cannot be understood"));
     return end(attempt_.verdict());
   }
   wake_by(attempt_.deadline());
   attempt_.begin(stage::resolve, now_);
-  if (!endpoint_->is_local()) {
-    return env_.resolver->resolve(endpoint_->host, endpoint_->port, attempt_.deadline(), self_->address(), spec_.id);
+  if (!endpoint_.local) {
+    return env_.resolver->resolve(endpoint_.host, endpoint_.port, attempt_.deadline(), self_->address(), spec_.id);
   }
   resolution found;
-  found.addresses.push_back(local_address(endpoint_->path));
+  found.addresses.push_back(local_address(endpoint_.host));
   on_resolved(spec_.id, std::move(found));
 }
 
@@ -115,6 +114,7 @@ void connection::address_failed(failure why) {
   ldap_.close(false);
   bytes_.close();
   pass_verdict(credential_verdict::kind::unknown, std::make_shared<const failure>(std::move(why)));
+  waits_for_certificates_ = false;
   if (attempt_.exhausted(now_)) return end(attempt_.verdict());
   phase_ = phase::connecting;
   attempt_.begin(stage::connect, now_);
@@ -123,15 +123,10 @@ void connection::address_failed(failure why) {
 
 void connection::reached_peer() {
   if (auto why = ldap_.open()) return address_failed(*why);
-  switch (endpoint_->security) {
-    case channel_security::none:
-      return authenticate();
-    case channel_security::tls:
-      attempt_.begin(stage::secure, now_);
-      return shake_hands();
-    case channel_security::start_tls:
-      return request_start_tls();
-  }
+  if (endpoint_.use_tls) return request_start_tls();
+  if (!endpoint_.use_ssl) return authenticate();
+  attempt_.begin(stage::secure, now_);
+  shake_hands();
 }
 
 void connection::request_start_tls() {
@@ -147,30 +142,35 @@ void connection::request_start_tls() {
 void connection::start_tls_answered(const result& answer) {
   if (answer.code == result_code::success) return shake_hands();
   auto why = setup_failure(errc::ssl_error, stage::secure,
-                           "StartTLS was refused with " + result_code_name(answer.code) +
+                           "StartTLS (use_tls) was refused with " + result_code_name(answer.code) +
                                (answer.diagnostic.empty() ? "" : ": " + answer.diagnostic));
   why.ldap_code = answer.code;
   why.diagnostic = answer.diagnostic;
   address_failed(std::move(why));
 }
 
+/// Certificates are read by a worker; it tells by an event of the socket that they are there.
 void connection::shake_hands() {
   phase_ = phase::securing;
+  attempt_.pause();
+  auto ready = [self = self_->address(), socket = io_] {
+    if (auto it = caf::actor_cast<connection_actor>(self)) caf::anon_send(it, io_atom_v, socket, std::uint32_t{0});
+  };
+  auto tls = contexts_->get(context_.server, now_, *env_.workers, std::move(ready));
+  waits_for_certificates_ = !tls.has_value();
+  if (!tls) return;
+  if (tls->error) return address_failed(*tls->error);
   attempt_.ask(now_);
-  auto tls = contexts_ ? contexts_->get(context_.server) : make_tls_context(context_.server);
-  if (tls.error) return address_failed(*tls.error);
-  if (auto why = bytes_.secure(make_tls_channel(std::move(tls.context), bytes_.fd(), endpoint_->host))) {
+  if (auto why = bytes_.secure(make_tls_channel(std::move(tls->context), bytes_.fd(), endpoint_))) {
     return address_failed(*why);
   }
   react(bytes_.resume(transport::writable));
 }
 
-void connection::secured() { authenticate(); }
-
 void connection::authenticate() {
   phase_ = phase::binding;
   const bool again = was_ready_;
-  if (context_.server.bind_dn.empty() || spec_.kind == connection_kind::bind) {
+  if (!binds(context_.server) || spec_.kind == connection_kind::bind) {
     if (!again) return ask_for_life();
     credential nobody;
     return bind_as(nobody);
@@ -226,16 +226,23 @@ void connection::on_credential(const credential& given, poller_port::io_id socke
 }
 
 void connection::bind_as(const credential& given) {
-  const auto what = make_request(bind_request{given.bind_dn, {}});
-  ticket whose;
-  whose.why = purpose::bind;
+  if (given.version != 0 && binds_externally(context_.server)) {
+    auth_method_ = "external";
+    return send_bind(ldap_.encode_external_bind(), {});
+  }
   if (given.bind_dn.find('\0') != std::string::npos) {
     attempt_.failed(setup_failure(errc::invalid_config, stage::bind, "the bind DN contains a NUL byte"));
     return end(attempt_.verdict());
   }
   auth_method_ = given.bind_dn.empty() ? "anonymous" : "simple";
+  send_bind(ldap_.encode_bind(given.bind_dn, given.password), given.bind_dn);
+}
+
+void connection::send_bind(const encoded_request& at, const std::string& bind_dn) {
+  ticket whose;
+  whose.why = purpose::bind;
   attempt_.ask(now_);
-  add_exchange(ldap_.encode_bind(given.bind_dn, given.password), what, setup_deadline_, std::move(whose));
+  add_exchange(at, make_request(bind_request{bind_dn, {}}), setup_deadline_, std::move(whose));
 }
 
 void connection::bind_answered(const result& answer) {
@@ -245,7 +252,9 @@ void connection::bind_answered(const result& answer) {
   }
   const bool overload = is_overload(answer.code);
   auto why = setup_failure(overload ? errc::ldap_error : errc::service_authentication_failed, stage::bind,
-                           context_.name + " refused the service's bind with " + result_code_name(answer.code) + ".");
+                           context_.name + " refused the service's bind " +
+                               (auth_method_ == "external" ? "by SASL EXTERNAL " : "") + "with " +
+                               result_code_name(answer.code) + ".");
   why.ldap_code = answer.code;
   why.matched_dn = answer.matched_dn;
   why.diagnostic = answer.diagnostic;
@@ -311,7 +320,9 @@ void connection::check_setup_deadline() {
                                                           "the answer to the bind", "an answer"};
   const auto step = attempt_.step();
   auto why = setup_failure(errc::connection_timeout, step,
-                           std::string{"timed out waiting for "} + waiting_for[static_cast<std::size_t>(step)]);
+                           std::string{"timed out waiting for "} +
+                               (waits_for_certificates_ ? "the files and the password of the client's certificate"
+                                                        : waiting_for[static_cast<std::size_t>(step)]));
   if (step == stage::resolve) {
     attempt_.finish(false, now_);
     attempt_.failed(why);

@@ -34,6 +34,13 @@ bool is_outcome(const any_operation& op, int code) noexcept {
          (code == result_code::compare_true || code == result_code::compare_false);
 }
 
+/// A TLS record (an alert, a handshake) where an LDAP message should begin.
+bool speaks_tls(const transport& bytes) noexcept {
+  if (bytes.bytes_in() < 3) return false;
+  const auto head = bytes.front(3);
+  return (head[0] == 0x15 || head[0] == 0x16) && head[1] == 0x03 && static_cast<unsigned char>(head[2]) <= 0x04;
+}
+
 }  // namespace
 
 void connection::accept(call order, lease_id lease, result_promise promise, stream_ptr stream) {
@@ -136,7 +143,8 @@ void connection::add_exchange(const encoded_request& at, request_ptr what, time_
 void connection::on_io(std::uint64_t id, std::uint32_t events) {
   if (id != io_ || io_ == 0) return on_dialled(id);
   armed_ = 0;
-  react(bytes_.resume(events));
+  if (waits_for_certificates_) shake_hands();
+  if (id == io_) react(bytes_.resume(events));
 }
 
 void connection::on_flush() {
@@ -151,7 +159,7 @@ void connection::react(const transport_action& action) {
   const auto given_up = [&] { return phase_ == phase::closed || io_ != socket; };
   if (action.connected) reached_peer();
   if (given_up()) return;
-  if (action.secured) secured();
+  if (action.secured) authenticate();
   if (given_up()) return;
   if (action.received) {
     last_heard_ = now_;
@@ -160,7 +168,12 @@ void connection::react(const transport_action& action) {
   if (bytes_.bytes_in() != 0) read_answers();
   if (given_up()) return;
   if (action.ended) {
-    if (!was_ready_) return address_failed(*action.ended);
+    if (!was_ready_) {
+      failure cause = *action.ended;
+      const bool mute = action.orderly && last_heard_ == time_point{};
+      if (mute && !endpoint_.encrypted()) cause.message += " without a word (a port that speaks TLS does so: use_ssl)";
+      return address_failed(std::move(cause));
+    }
     failure why = *action.ended;
     why.where = phase_ == phase::binding ? stage::bind : stage::operation;
     why.server = context_.name;
@@ -179,6 +192,12 @@ void connection::read_answers() {
 
 void connection::take_answers() {
   while (phase_ != phase::closed && bytes_.is_open()) {
+    if (waits_for_certificates_) {
+      // Bytes that came before TLS are an injection, whoever sent them (RFC 4513, 3.1.1).
+      if (bytes_.bytes_in() == 0) return;
+      return address_failed(
+          setup_failure(errc::ssl_error, stage::secure, "the server sent unprotected bytes before TLS"));
+    }
     const auto frame = bytes_.peek();
     if (frame.state == pdu_frame::status::partial) return;
     const char* wrong = frame.state == pdu_frame::status::malformed ? frame.why : nullptr;
@@ -210,6 +229,11 @@ void connection::take_answers() {
       }
     }
     if (env_.metrics) env_.metrics->protocol_error();
+    if (!endpoint_.encrypted() && speaks_tls(bytes_)) {
+      auto why = setup_failure(errc::ssl_error, stage::secure,
+                               "the server speaks TLS here, and was addressed in plain text: set use_ssl");
+      if (!was_ready_) return address_failed(std::move(why));
+    }
     return end(make_failure(errc::connection_failed, "The server at " + context_.name + " broke the protocol: " +
                                                          (wrong != nullptr ? wrong : "an answer nobody asked for") +
                                                          "."));

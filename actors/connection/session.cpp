@@ -138,6 +138,15 @@ encoded_request session::encode_bind(const std::string& dn, const secret& passwo
   return sent(code, id, begin);
 }
 
+encoded_request session::encode_external_bind() {
+  const auto begin = transport_.appended();
+  // Empty, not absent: without credentials a server may answer that the exchange is still in progress.
+  berval nobody_else{0, const_cast<char*>("")};
+  int id = 0;
+  const int code = ::ldap_sasl_bind(handle_, nullptr, "EXTERNAL", &nobody_else, nullptr, nullptr, &id);
+  return sent(code, id, begin);
+}
+
 encoded_request session::encode_start_tls() {
   const auto begin = transport_.appended();
   int id = 0;

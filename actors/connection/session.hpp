@@ -45,6 +45,8 @@ class session {
   encoded_request encode(const request& what);
   /// A simple bind; both empty: an anonymous one, which takes an earlier identity away (RFC 4513, 5.1.1).
   encoded_request encode_bind(const std::string& dn, const secret& password);
+  /// SASL EXTERNAL (RFC 4422, appendix A), as whoever the layer below says that we are.
+  encoded_request encode_external_bind();
   encoded_request encode_start_tls();
 
   /// Forgets `id`; `on_wire` tells the server (RFC 4511, 4.11).

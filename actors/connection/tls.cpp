@@ -1,7 +1,10 @@
 // Contexts: what is trusted, who we are, which protocol versions; cached until a file changes.
 #include "understudy/actors/connection/tls_context.hpp"
 
-#include <sys/stat.h>
+#include "understudy/config/certificates.hpp"
+#include "understudy/config/files.hpp"
+
+#include <tuple>
 
 namespace understudy {
 namespace {
@@ -12,18 +15,36 @@ tls_context_result refused(const std::string& what) {
   return r;
 }
 
-/// Modification time and size, enough to see that a file was replaced; "-" when there is none.
-std::string file_time(const std::string& path) {
-  struct stat s {};
-  if (path.empty() || ::stat(path.c_str(), &s) != 0) return "-";
-  return std::to_string(s.st_mtim.tv_sec) + "." + std::to_string(s.st_mtim.tv_nsec) + "/" + std::to_string(s.st_size) +
-         "/" + std::to_string(s.st_ino);
+/// A failure to read files is believed for so long, so that a burst of connects does not read them each time.
+constexpr seconds failure_kept{1};
+constexpr std::size_t most_kept = 64;
+
+/// The states of all files that a context is made of.
+std::string files_of(const connection_info& server) {
+  // Without a file of its own the system's counts, which a package upgrade may replace at any time.
+  const std::string trusted = server.ca_cert_path.empty() ? ::X509_get_default_cert_file() : server.ca_cert_path;
+  std::string states;
+  for (const auto& path :
+       {trusted, server.client_cert_path, server.client_key_path, server.crl_path, server.client_key_password_file})
+    states += config::file_state(path) + ' ';
+  return states;
 }
 
-/// The lists of that file; false when there is none in it.
-bool load_revocation_lists(X509_STORE* store, const std::string& path) {
-  X509_LOOKUP* files = ::X509_STORE_add_lookup(store, ::X509_LOOKUP_file());
-  return files != nullptr && ::X509_load_crl_file(files, path.c_str(), X509_FILETYPE_PEM) > 0;
+bool same_context(const connection_info& a, const connection_info& b) {
+  const auto parts = [](const connection_info& s) {
+    return std::tie(s.ca_cert_path, s.client_cert_path, s.client_key_path, s.crl_path, s.validate_cert,
+                    s.tls_min_version, s.client_key_password_file, s.client_key_password_command);
+  };
+  return parts(a) == parts(b) && a.client_key_password == b.client_key_password;
+}
+
+/// OpenSSL's own would ask the terminal.
+int no_password(char*, int, int, void*) { return -1; }
+
+/// The server asks for a certificate and there is none: noted, for the case that it takes offence.
+int note_question(SSL* ssl, X509**, EVP_PKEY**) {
+  if (auto* asked = static_cast<bool*>(SSL_get_app_data(ssl))) *asked = true;
+  return 0;
 }
 
 /// Lists may also stand in the CA file beside the certificates; once there is one, certificates are looked up in it.
@@ -75,48 +96,78 @@ tls_context_result make_tls_context(const connection_info& server) {
   ::SSL_CTX_set_read_ahead(context, 1);
   ::SSL_CTX_set_verify(context, server.validate_cert ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, nullptr);
   made->verifies = server.validate_cert;
-  if (!server.ca_cert_path.empty()) {
-    if (::SSL_CTX_load_verify_file(context, server.ca_cert_path.c_str()) != 1) {
-      return refused("CA certificates in " + server.ca_cert_path);
-    }
-    made->revocation_lists = server.ca_cert_path;
-  } else if (server.validate_cert && ::SSL_CTX_set_default_verify_paths(context) != 1) {
-    return refused("the system's CA certificates");
+  ::SSL_CTX_set_default_passwd_cb(context, no_password);
+  ::SSL_CTX_set_client_cert_cb(context, note_question);
+  const auto files =
+      config::read_certificates(server, [&] { return std::optional{read_source(client_key_password_of(server))}; });
+  if (!files.problems.empty()) {
+    std::string all;
+    for (const auto& each : files.problems) all += (all.empty() ? "" : "; ") + std::string{each.key} + ": " + each.what;
+    return {nullptr, tls_failure(all)};
   }
   X509_STORE* store = ::SSL_CTX_get_cert_store(context);
-  if (!server.crl_path.empty()) {
-    if (!load_revocation_lists(store, server.crl_path)) return refused("revocation lists in " + server.crl_path);
-    made->revocation_lists = server.crl_path;
-  }
+  made->trusted = server.ca_cert_path;
+  if (server.ca_cert_path.empty() && server.validate_cert && ::SSL_CTX_set_default_verify_paths(context) != 1)
+    return refused("the system's CA certificates");
+  for (const auto& each : files.trusted)
+    if (::X509_STORE_add_cert(store, each.get()) != 1) return refused("ca_cert_path: " + server.ca_cert_path);
+  for (const auto& each : files.lists)
+    if (::X509_STORE_add_crl(store, each.get()) != 1) return refused("crl_path: " + server.crl_path);
+  made->revocation_lists =
+      server.crl_path.empty() ? "ca_cert_path " + server.ca_cert_path : "crl_path " + server.crl_path;
   check_revocation(store);
-  if (!server.client_cert_path.empty()) {
-    const auto& key = server.client_key_path.empty() ? server.client_cert_path : server.client_key_path;
-    if (::SSL_CTX_use_certificate_chain_file(context, server.client_cert_path.c_str()) != 1) {
-      return refused("client certificate " + server.client_cert_path);
-    }
-    if (::SSL_CTX_use_PrivateKey_file(context, key.c_str(), SSL_FILETYPE_PEM) != 1 ||
-        ::SSL_CTX_check_private_key(context) != 1) {
-      return refused("client key " + key);
-    }
+  if (!files.chain.empty()) {
+    made->client_certificate = server.client_cert_path;
+    if (::SSL_CTX_use_certificate(context, files.chain[0].get()) != 1)
+      return refused("client_cert_path: " + server.client_cert_path);
+    for (std::size_t i = 1; i < files.chain.size(); ++i)
+      if (SSL_CTX_add1_chain_cert(context, files.chain[i].get()) != 1)
+        return refused("client_cert_path: " + server.client_cert_path);
+    if (!files.key || ::SSL_CTX_use_PrivateKey(context, files.key.get()) != 1)
+      return refused("client_key_path: " + server.client_key_path);
   }
   return {std::move(made), nullptr};
 }
 
-tls_context_result tls_contexts::get(const connection_info& server) {
-  const auto separator = std::string(1, '\0');
-  const auto key = server.ca_cert_path + separator + server.client_cert_path + separator + server.client_key_path +
-                   separator + server.crl_path + separator + (server.validate_cert ? "1" : "0") +
-                   (server.tls_min_version == tls_version::v1_3 ? "1.3" : "1.2");
-  // Without a file of its own the system's counts, which a package upgrade may replace at any time.
-  const auto trusted = server.ca_cert_path.empty() ? ::X509_get_default_cert_file() : server.ca_cert_path;
-  const auto times = file_time(trusted) + file_time(server.client_cert_path) + file_time(server.client_key_path) +
-                     file_time(server.crl_path);
+std::optional<tls_context_result> tls_contexts::get(const connection_info& server, time_point now,
+                                                    workers_port& workers, std::function<void()> ready) {
+  const auto files = files_of(server);
   std::lock_guard<std::mutex> lock{mutex_};
-  auto& known = by_settings_[key];
-  if (known.context && known.file_times == times) return {known.context, nullptr};
-  auto made = make_tls_context(server);
-  known = {times, made.context};
-  return made;
+  auto& known = entry_for(server);
+  const bool fresh = known.files == files && (known.made.context || now < known.made_at + failure_kept);
+  if (!known.making && fresh && (known.made.context || known.made.error)) return known.made;
+  if (!known.making) {
+    auto job = [self = shared_from_this(), server, now] { self->finish(server, make_tls_context(server), now); };
+    if (!workers.run(std::move(job))) {
+      return tls_context_result{nullptr, tls_failure("too many other reads and look-ups wait for a worker")};
+    }
+    known.making = true;
+    known.files = files;
+    known.server = server;
+  }
+  known.waiting.push_back(std::move(ready));
+  return std::nullopt;
+}
+
+void tls_contexts::finish(const connection_info& server, tls_context_result made, time_point asked_at) {
+  std::vector<std::function<void()>> waiting;
+  {
+    std::lock_guard<std::mutex> lock{mutex_};
+    auto& known = entry_for(server);
+    known.made = std::move(made);
+    known.made_at = asked_at;
+    known.making = false;
+    waiting.swap(known.waiting);
+  }
+  for (const auto& ready : waiting) ready();
+}
+
+tls_contexts::cached& tls_contexts::entry_for(const connection_info& server) {
+  for (auto& each : all_)
+    if (same_context(each.server, server)) return each;
+  // Settings that a reload replaced.
+  while (all_.size() >= most_kept && !all_.front().making) all_.pop_front();
+  return all_.emplace_back(cached{server, {}, {}, {}});
 }
 
 }  // namespace understudy

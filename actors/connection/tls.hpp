@@ -1,9 +1,10 @@
 // TLS with OpenSSL under our own transport: contexts made from settings, and the channel of one connection.
 #pragma once
 #include "understudy/actors/connection/channel.hpp"
-#include "understudy/config/connection_info.hpp"
+#include "understudy/actors/ports/ports.hpp"
+#include "understudy/config/endpoint.hpp"
 
-#include <map>
+#include <list>
 #include <memory>
 #include <mutex>
 
@@ -20,25 +21,37 @@ struct tls_context_result {
 };
 
 /// Reads the files that `server` names: CA certificates (else the system's), client certificate and key,
-/// revocation lists. With `validate_cert` off the peer is not verified at all.
+/// revocation lists; and the key's password when the key is encrypted, which may block. With `validate_cert` off the
+/// peer is not verified at all.
 tls_context_result make_tls_context(const connection_info& server);
 
-/// Contexts by settings; made anew when a file changed on disk. Thread-safe.
-class tls_contexts {
+/// Contexts by settings; made anew when a file changed on disk. Files and passwords are read by workers, once for all
+/// who wait. Thread-safe.
+class tls_contexts : public std::enable_shared_from_this<tls_contexts> {
  public:
-  tls_context_result get(const connection_info& server);
+  /// What there is; nothing while it is being made: then `ready` is called once, on a worker. Ask again.
+  std::optional<tls_context_result> get(const connection_info& server, time_point now, workers_port& workers,
+                                        std::function<void()> ready);
 
  private:
   struct cached {
-    std::string file_times;
-    tls_context_ptr context;
+    connection_info server;
+    std::string files;  ///< their states when they were read
+    tls_context_result made;
+    time_point made_at{};
+    bool making = false;
+    std::vector<std::function<void()>> waiting{};
   };
+  void finish(const connection_info& server, tls_context_result made, time_point asked_at);
+  cached& entry_for(const connection_info& server);
+
   std::mutex mutex_;
-  std::map<std::string, cached> by_settings_;
+  std::list<cached> all_;
 };
 
-/// TLS as a client over `fd`, which stays the caller's. The peer's certificate must belong to `name` (a DNS name, or a
-/// literal address for a certificate with that iPAddress), and to nothing else: no name is taken from the network.
-std::unique_ptr<channel> make_tls_channel(tls_context_ptr context, int fd, const std::string& name);
+/// TLS as a client over `fd`, which stays the caller's. The peer's certificate must belong to the identity of `peer` (a
+/// DNS name, or a literal address for a certificate with that iPAddress), and to nothing else: no name is taken from
+/// the network.
+std::unique_ptr<channel> make_tls_channel(tls_context_ptr context, int fd, const server_endpoint& peer);
 
 }  // namespace understudy

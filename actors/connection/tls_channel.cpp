@@ -3,7 +3,6 @@
 
 #include "understudy/actors/connection/socket.hpp"
 
-#include <arpa/inet.h>
 #include <openssl/x509v3.h>
 #include <sys/socket.h>
 #include <algorithm>
@@ -15,7 +14,12 @@ namespace {
 // One record; a write that must be repeated unchanged is never longer.
 constexpr std::size_t record_size = 16 * 1024;
 
-int socket_of(BIO* bio) noexcept { return static_cast<int>(reinterpret_cast<std::intptr_t>(::BIO_get_data(bio))); }
+/// The socket under a BIO.
+struct socket_end {
+  int fd = -1;
+};
+
+int socket_of(BIO* bio) noexcept { return static_cast<const socket_end*>(::BIO_get_data(bio))->fd; }
 
 bool may_be_repeated() noexcept { return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR; }
 
@@ -31,6 +35,8 @@ int write_socket(BIO* bio, const char* from, int size) {
   ::BIO_clear_retry_flags(bio);
   const auto n = ::send(socket_of(bio), from, static_cast<std::size_t>(size), MSG_NOSIGNAL | MSG_DONTWAIT);
   if (n < 0 && may_be_repeated()) BIO_set_retry_write(bio);
+  // Who has closed may have said why, and that is still there to be read: reading tells what happened, not this.
+  if (n < 0 && (errno == EPIPE || errno == ECONNRESET)) return size;
   return static_cast<int>(n);
 }
 
@@ -43,11 +49,6 @@ long control_socket(BIO* bio, int command, long, void*) {
 void forget_errors() noexcept {
   ::ERR_clear_error();
   errno = 0;
-}
-
-bool is_literal_address(const std::string& name) noexcept {
-  in6_addr any{};
-  return ::inet_pton(AF_INET, name.c_str(), &any) == 1 || ::inet_pton(AF_INET6, name.c_str(), &any) == 1;
 }
 
 bool is_about_revocation(long code) noexcept {
@@ -74,21 +75,73 @@ bool is_about_version(unsigned long code) noexcept {
   }
 }
 
+bool is_about_authority(long code) noexcept {
+  switch (code) {
+    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
+    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
+    case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
+    case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
+    case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
+    case X509_V_ERR_CERT_SIGNATURE_FAILURE:
+      return true;
+    default:
+      return false;
+  }
+}
+
+/// The server's word on the certificate that it was shown, or was not.
+bool is_about_our_certificate(unsigned long code) noexcept {
+  if (ERR_GET_LIB(code) != ERR_LIB_SSL) return false;
+  switch (ERR_GET_REASON(code)) {
+    case SSL_R_SSLV3_ALERT_BAD_CERTIFICATE:
+    case SSL_R_SSLV3_ALERT_UNSUPPORTED_CERTIFICATE:
+    case SSL_R_SSLV3_ALERT_CERTIFICATE_REVOKED:
+    case SSL_R_SSLV3_ALERT_CERTIFICATE_EXPIRED:
+    case SSL_R_SSLV3_ALERT_CERTIFICATE_UNKNOWN:
+    case SSL_R_SSLV3_ALERT_HANDSHAKE_FAILURE:
+    case SSL_R_TLSV1_ALERT_UNKNOWN_CA:
+    case SSL_R_TLSV1_ALERT_ACCESS_DENIED:
+    case SSL_R_TLSV1_ALERT_DECRYPT_ERROR:
+    case SSL_R_TLSV13_ALERT_CERTIFICATE_REQUIRED:
+      return true;
+    default:
+      return false;
+  }
+}
+
+/// What came was no TLS at all.
+bool is_about_plain_text(unsigned long code) noexcept {
+  if (ERR_GET_LIB(code) != ERR_LIB_SSL) return false;
+  switch (ERR_GET_REASON(code)) {
+    case SSL_R_WRONG_VERSION_NUMBER:
+    case SSL_R_PACKET_LENGTH_TOO_LONG:
+    case SSL_R_HTTP_REQUEST:
+    case SSL_R_BAD_RECORD_TYPE:
+      return true;
+    default:
+      return false;
+  }
+}
+
 class tls_channel final : public channel {
  public:
-  tls_channel(tls_context_ptr context, int fd, std::string name)
-      : context_(std::move(context)), ssl_(::SSL_new(context_->get()), ::SSL_free), name_(std::move(name)) {
+  tls_channel(tls_context_ptr context, int fd, const server_endpoint& peer)
+      : context_(std::move(context)),
+        socket_{fd},
+        ssl_(::SSL_new(context_->get()), ::SSL_free),
+        name_(peer.identity()) {
     BIO* bio = ::BIO_new(context_->method());
     if (!ssl_ || bio == nullptr) {
       ::BIO_free(bio);
       ssl_.reset();
       return;
     }
-    ::BIO_set_data(bio, reinterpret_cast<void*>(static_cast<std::intptr_t>(fd)));
+    ::BIO_set_data(bio, &socket_);
     ::BIO_set_init(bio, 1);
     ::SSL_set_bio(ssl_.get(), bio, bio);
     ::SSL_set_connect_state(ssl_.get());
-    if (!expect_name()) ssl_.reset();
+    SSL_set_app_data(ssl_.get(), &asked_for_certificate_);
+    if (!expect(peer)) ssl_.reset();
   }
 
   channel_result handshake() override {
@@ -102,7 +155,9 @@ class tls_channel final : public channel {
     forget_errors();
     channel_result r;
     const int code = ::SSL_read_ex(ssl_.get(), to, room, &r.bytes);
-    return code == 1 ? r : judge(code, "TLS failed while reading");
+    if (code != 1) return judge(code, "TLS failed while reading");
+    heard_ = true;
+    return r;
   }
 
   channel_result write(const char* from, std::size_t size) override {
@@ -129,12 +184,11 @@ class tls_channel final : public channel {
   }
 
  private:
-  bool expect_name() {
-    if (is_literal_address(name_)) {
-      return !context_->verifies || ::X509_VERIFY_PARAM_set1_ip_asc(::SSL_get0_param(ssl_.get()), name_.c_str()) == 1;
-    }
+  bool expect(const server_endpoint& peer) {
+    auto* const rules = ::SSL_get0_param(ssl_.get());
+    if (peer.is_address()) return !context_->verifies || ::X509_VERIFY_PARAM_set1_ip_asc(rules, name_.c_str()) == 1;
     if (name_.empty()) return !context_->verifies;
-    if (SSL_set_tlsext_host_name(ssl_.get(), name_.c_str()) != 1) return false;
+    if (SSL_set_tlsext_host_name(ssl_.get(), peer.server_name().c_str()) != 1) return false;
     if (!context_->verifies) return true;
     ::SSL_set_hostflags(ssl_.get(), X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
     return ::SSL_set1_host(ssl_.get(), name_.c_str()) == 1;
@@ -151,8 +205,7 @@ class tls_channel final : public channel {
         r.what = channel_result::kind::want_write;
         return r;
       case SSL_ERROR_ZERO_RETURN:
-        r.what = channel_result::kind::closed;
-        return r;
+        return closed(doing);
       default:
         broken_ = true;
         return judge_failure(doing, system_code);
@@ -160,37 +213,70 @@ class tls_channel final : public channel {
   }
 
   channel_result judge_failure(const char* doing, int system_code) {
-    const bool verified = !context_->verifies || ::SSL_get_verify_result(ssl_.get()) == X509_V_OK;
-    if (!verified) {
-      const auto code = ::SSL_get_verify_result(ssl_.get());
-      const std::string reason = ::X509_verify_cert_error_string(code);
+    const auto verdict = context_->verifies ? ::SSL_get_verify_result(ssl_.get()) : X509_V_OK;
+    if (verdict != X509_V_OK) {
+      const std::string reason = ::X509_verify_cert_error_string(verdict);
       ::ERR_clear_error();
-      return failed("certificate verify failed for \"" + name_ + "\": " + reason +
-                    (is_about_revocation(code) ? " (revocation lists: " + context_->revocation_lists + ")" : ""));
+      return failed("certificate verify failed for \"" + name_ + "\": " + reason + what_to_set(verdict));
     }
     const auto queued = ::ERR_peek_error();
-    if (is_about_version(queued)) {
-      return failed(std::string{doing} + ": " + openssl_reason() + " (the server does not speak TLS " +
-                    context_->oldest_protocol + " or newer)");
-    }
     const bool cut_off = queued == 0 || ERR_GET_REASON(queued) == SSL_R_UNEXPECTED_EOF_WHILE_READING;
-    if (!cut_off) return failed(std::string{doing} + ": " + openssl_reason());
+    if (!cut_off) {
+      const auto advice = what_to_do(queued);
+      return failed(std::string{doing} + ": " + openssl_reason() + advice);
+    }
     ::ERR_clear_error();
     const bool reset = queued == 0 && system_code != 0;
     if (!::SSL_is_init_finished(ssl_.get())) {
-      return failed(std::string{doing} + ": " + (reset ? errno_text(system_code) : "the server closed the connection"));
+      const bool silent = ::SSL_get_state(ssl_.get()) == TLS_ST_CW_CLNT_HELLO;
+      return failed(std::string{doing} + ": " + (reset ? errno_text(system_code) : "the server closed the connection") +
+                    (silent ? " without a word of TLS (use_ssl needs an ldaps port; use_tls begins in plain text)"
+                            : about_our_certificate()));
     }
-    if (!reset) {
-      channel_result r;
-      r.what = channel_result::kind::closed;
-      return r;
-    }
+    if (!reset || unheard()) return closed(doing);
     auto r = failed({});
     failure f = *r.error;
     f.code = errc_of_errno(system_code);
     f.message = std::string{doing} + ": " + errno_text(system_code);
     r.error = std::make_shared<const failure>(std::move(f));
     return r;
+  }
+
+  /// With TLS 1.3 a server that misses a certificate says so, or just goes, after the handshake.
+  bool unheard() const noexcept { return asked_for_certificate_ && !heard_; }
+
+  channel_result closed(const char* doing) const {
+    if (unheard()) return failed(std::string{doing} + ": the server closed the connection" + about_our_certificate());
+    channel_result r;
+    r.what = channel_result::kind::closed;
+    return r;
+  }
+
+  std::string about_our_certificate() const {
+    if (asked_for_certificate_)
+      return " (the server asks for a client certificate: set client_cert_path and client_key_path)";
+    if (context_->client_certificate.empty()) return {};
+    return " (the server was shown the certificate in client_cert_path " + context_->client_certificate + ")";
+  }
+
+  std::string what_to_do(unsigned long reason) const {
+    if (is_about_version(reason))
+      return " (the server does not speak TLS " + context_->oldest_protocol + " or newer: tls_min_version)";
+    if (is_about_our_certificate(reason)) return about_our_certificate();
+    if (is_about_plain_text(reason))
+      return " (the server does not speak TLS here: use_ssl needs an ldaps port; use_tls begins in plain text)";
+    return {};
+  }
+
+  std::string what_to_set(long verdict) const {
+    if (is_about_revocation(verdict)) return " (revocation lists: " + context_->revocation_lists + ")";
+    if (is_about_authority(verdict)) {
+      return context_->trusted.empty() ? " (set ca_cert_path to the authority that signed it)"
+                                       : " (not signed by an authority in ca_cert_path " + context_->trusted + ")";
+    }
+    if (verdict == X509_V_ERR_HOSTNAME_MISMATCH || verdict == X509_V_ERR_IP_ADDRESS_MISMATCH)
+      return " (set host or uri to a name that stands in the certificate)";
+    return {};
   }
 
   static channel_result failed(const std::string& message) {
@@ -201,9 +287,12 @@ class tls_channel final : public channel {
   }
 
   tls_context_ptr context_;
+  socket_end socket_;
   std::unique_ptr<SSL, void (*)(SSL*)> ssl_;
   std::string name_;
   bool broken_ = false;
+  bool asked_for_certificate_ = false;  // and there is none
+  bool heard_ = false;                  // at least one byte of the protected stream
 };
 
 }  // namespace
@@ -218,8 +307,8 @@ BIO_METHOD* make_socket_method() noexcept {
   return method;
 }
 
-std::unique_ptr<channel> make_tls_channel(tls_context_ptr context, int fd, const std::string& name) {
-  return std::make_unique<tls_channel>(std::move(context), fd, name);
+std::unique_ptr<channel> make_tls_channel(tls_context_ptr context, int fd, const server_endpoint& peer) {
+  return std::make_unique<tls_channel>(std::move(context), fd, peer);
 }
 
 }  // namespace understudy

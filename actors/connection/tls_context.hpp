@@ -16,8 +16,10 @@ class tls_context {
   /// Of a BIO that reads and writes a socket without ever raising SIGPIPE.
   const BIO_METHOD* method() const noexcept { return method_.get(); }
   bool verifies = true;
-  std::string oldest_protocol;   ///< that is spoken, for messages
-  std::string revocation_lists;  ///< the file with them, for messages
+  std::string oldest_protocol;     ///< that is spoken, for messages
+  std::string revocation_lists;    ///< the file with them, for messages
+  std::string trusted;             ///< the file of the authorities; empty: the system's
+  std::string client_certificate;  ///< its file; empty: there is none
 
  private:
   std::unique_ptr<SSL_CTX, void (*)(SSL_CTX*)> context_;

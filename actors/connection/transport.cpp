@@ -150,6 +150,7 @@ void transport::write(transport_action& action) {
     if (result.what == channel_result::kind::done) continue;
     if (result.what == channel_result::kind::closed || result.what == channel_result::kind::failed) {
       end(action, result);
+      hear_last_words(action);
     } else {
       retry_size_ = result.taken;
       write_blocked_ = true;
@@ -161,6 +162,17 @@ void transport::write(transport_action& action) {
   out_.erase(0, out_begin_);
   out_begin_ = 0;
   if (out_.empty() && out_.capacity() > kept_out_capacity) std::string{}.swap(out_);
+}
+
+/// A peer that takes no more bytes may have said why before it closed: answers, a goodbye, an alert.
+void transport::hear_last_words(transport_action& action) {
+  transport_action heard;
+  do {
+    heard = {};
+    read(heard);
+    action.received = action.received || heard.received;
+  } while (heard.more && bytes_in() <= max_pdu_bytes_);
+  if (heard.ended) action.ended = heard.ended;
 }
 
 void transport::end(transport_action& action, const channel_result& result) {

@@ -78,6 +78,7 @@ class transport {
 
   void read(transport_action& action);
   void write(transport_action& action);
+  void hear_last_words(transport_action& action);
   void shake_hands(transport_action& action);
   void end(transport_action& action, const channel_result& result);
   char* room_for_reading();

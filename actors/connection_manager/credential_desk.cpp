@@ -9,6 +9,9 @@ namespace {
 
 // Names the source for people; of a command only the program, its arguments may be secret.
 std::string name_of_source(const connection_info& info) {
+  if (binds_externally(info)) {
+    return info.client_cert_path.empty() ? "identity of this process" : "client_cert_path " + info.client_cert_path;
+  }
   if (!info.password_file.empty()) {
     return "password_file " + info.password_file;
   }
@@ -18,16 +21,25 @@ std::string name_of_source(const connection_info& info) {
   return info.password_callback ? "password_callback" : "password in the configuration";
 }
 
+// A certificate may be replaced in its file, which is a new identity.
 bool is_constant(const connection_info& info) {
-  return info.password_file.empty() && info.password_command.empty() && !info.password_callback;
+  return !binds_externally(info) && info.password_file.empty() && info.password_command.empty() &&
+         !info.password_callback;
+}
+
+// Whom the directory refuses, for people.
+std::string name_of_identity(const connection_info& info) {
+  return binds_externally(info) ? "SASL EXTERNAL" : info.bind_dn;
 }
 
 }  // namespace
 
 // Callbacks cannot be compared: each server's is a source of its own, and equal bytes meet again at the gate.
 bool credential_desk::same_source(const connection_info& a, const connection_info& b) {
-  return a.bind_dn == b.bind_dn && a.password == b.password && a.password_file == b.password_file &&
-         a.password_command == b.password_command && !a.password_callback && !b.password_callback;
+  return binds_externally(a) == binds_externally(b) &&
+         (!binds_externally(a) || a.client_cert_path == b.client_cert_path) && a.bind_dn == b.bind_dn &&
+         a.password == b.password && a.password_file == b.password_file && a.password_command == b.password_command &&
+         !a.password_callback && !b.password_callback;
 }
 
 credential_desk::credential_desk(const gate_options& gate, const desk_timing& timing) : timing_(timing), gate_(gate) {}
@@ -39,7 +51,7 @@ desk_actions credential_desk::set_servers(const std::vector<desk_server>& server
     a.servers.clear();
   }
   for (const auto& server : servers) {
-    if (!server.info.bind_dn.empty()) {
+    if (binds(server.info)) {
       auto& a = account_for(server, before, now);
       a.servers.push_back(server.id);
       of_server_[server.id] = a.number;
@@ -64,8 +76,8 @@ credential_desk::account& credential_desk::account_for(const desk_server& server
   account fresh;
   fresh.info = info;
   fresh.constant = is_constant(info);
-  fresh.number =
-      gate_.add_account(info.bind_dn, name_of_source(info), fresh.constant ? duration::zero() : timing_.read_again);
+  fresh.number = gate_.add_account(name_of_identity(info), name_of_source(info),
+                                   fresh.constant ? duration::zero() : timing_.read_again);
   if (fresh.constant) {
     take(fresh, {info.password, {}}, now);
   }

@@ -3,6 +3,7 @@
 // out.
 #pragma once
 #include "understudy/actors/connection_manager/credential_gate.hpp"
+#include "understudy/config/endpoint.hpp"
 #include "understudy/config/secret_source.hpp"
 #include "understudy/config/settings.hpp"
 

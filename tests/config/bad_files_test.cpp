@@ -117,11 +117,15 @@ BOOST_AUTO_TEST_CASE(refuses_contradictions_about_encryption) {
        "f:6:1: ldap.servers[1].use_tls: contradicts uri: ldaps has TLS from the first byte, StartTLS begins in plain "
        "text; choose one\n"},
       {ldap + "client_cert_path = \"/dev/null\"\n",
-       "f:3:1: ldap.client_cert_path: needs client_key_path, the certificate's private key\n"},
+       "f:3:1: ldap.client_cert_path: needs client_key_path, the certificate's private key\n"
+       "f:3:1: ldap.client_cert_path: is of no use without TLS: set use_tls or use_ssl\n"
+       "f:3:1: ldap.client_cert_path: \"/dev/null\" holds no certificate (PEM)\n"},
       {ldap + "client_key_path = \"/dev/null\"\n",
-       "f:3:1: ldap.client_key_path: needs client_cert_path, the key's certificate\n"},
-      {ldap + "crl_path = \"/dev/null\"\nvalidate_cert = false\n",
-       "f:3:1: ldap.crl_path: needs validate_cert: without it no certificate is checked\n"},
+       "f:3:1: ldap.client_key_path: needs client_cert_path, the key's certificate\n"
+       "f:3:1: ldap.client_key_path: \"/dev/null\" holds no private key (PEM)\n"},
+      {ldap + "crl_path = \"/dev/null\"\nvalidate_cert = false\nuse_tls = true\n",
+       "f:3:1: ldap.crl_path: needs validate_cert: without it no certificate is checked\n"
+       "f:3:1: ldap.crl_path: \"/dev/null\" holds no revocation list (PEM)\n"},
       {ldap + "tls_min_version = \"1.1\"\n", "f:3:1: ldap.tls_min_version: must be 1.2 or 1.3, not \"1.1\"\n"},
   });
 }
@@ -197,7 +201,7 @@ BOOST_AUTO_TEST_CASE(refuses_files_that_cannot_be_read) {
   const auto missing = (folder / "missing").string();
   const auto directory = folder.path().string();
   const auto text = [](const std::string& key, const std::string& path) {
-    return "[ldap]\nhost = \"a\"\nbind_dn = \"cn=x\"\n" + key + " = \"" + path + "\"\n";
+    return "[ldap]\nuri = \"ldaps://a\"\nbind_dn = \"cn=x\"\n" + key + " = \"" + path + "\"\n";
   };
   BOOST_TEST(complaints(text("password_file", missing)) ==
              "f:4:1: ldap.password_file: \"" + missing + "\" cannot be read: No such file or directory\n");
@@ -206,9 +210,11 @@ BOOST_AUTO_TEST_CASE(refuses_files_that_cannot_be_read) {
   BOOST_TEST(complaints(text("password = \"p\"\nca_cert_path", missing)) ==
              "f:5:1: ldap.ca_cert_path: \"" + missing + "\" cannot be read: No such file or directory\n");
   BOOST_TEST(complaints(text("password = \"p\"\nclient_key_path=\"/dev/null\"\nclient_cert_path", missing)) ==
-             "f:6:1: ldap.client_cert_path: \"" + missing + "\" cannot be read: No such file or directory\n");
+             "f:5:1: ldap.client_key_path: \"/dev/null\" holds no private key (PEM)\nf:6:1: ldap.client_cert_path: \"" +
+                 missing + "\" cannot be read: No such file or directory\n");
   BOOST_TEST(complaints(text("password = \"p\"\nclient_cert_path=\"/dev/null\"\nclient_key_path", missing)) ==
-             "f:6:1: ldap.client_key_path: \"" + missing + "\" cannot be read: No such file or directory\n");
+             "f:5:1: ldap.client_cert_path: \"/dev/null\" holds no certificate (PEM)\nf:6:1: ldap.client_key_path: \"" +
+                 missing + "\" cannot be read: No such file or directory\n");
   BOOST_TEST(complaints(text("password = \"p\"\ncrl_path", missing)) ==
              "f:5:1: ldap.crl_path: \"" + missing + "\" cannot be read: No such file or directory\n");
 }

@@ -215,11 +215,19 @@ BOOST_AUTO_TEST_CASE(a_hand_filled_pool_counts_unless_told_otherwise) {
   BOOST_TEST(pool_for(all, all.servers[0]).min_connections == 10);
 }
 
-BOOST_AUTO_TEST_CASE(in_code_port_389_with_use_ssl_means_what_it_says) {
+BOOST_AUTO_TEST_CASE(use_ssl_without_a_port_means_636_in_code_as_in_a_file) {
   auto info = plain("a");
   info.use_ssl = true;
-  BOOST_TEST(server_name(info) == "a:389");
+  BOOST_TEST(server_name(info) == "a:636");
+  BOOST_TEST(settings_from({info}).servers[0].port == 636);
+  // Who wants ldaps at 389 can say so.
+  info.host.clear();
+  info.uri = "ldaps://a:389";
   BOOST_TEST(settings_from({info}).servers[0].port == 389);
+  const auto file = from_toml("[ldap]\nhost = \"a\"\nport = 389\nuse_ssl = true\n");
+  BOOST_TEST(file.ok());
+  BOOST_TEST(completed(file.value).servers[0].port == 389);
+  BOOST_TEST(server_name(file.value.servers[0]) == "a:389");
 }
 
 BOOST_AUTO_TEST_CASE(contradictions_survive_completion) {

@@ -127,8 +127,16 @@ BOOST_AUTO_TEST_CASE(the_sample_loads) {
 
 BOOST_AUTO_TEST_CASE(the_sample_shows_the_defaults) {
   // What needs files that do not exist here, or contradicts what the sample sets.
-  const std::set<std::string> examples{"password_file",   "password_command", "ca_cert_path", "client_cert_path",
-                                       "client_key_path", "crl_path",         "file"};
+  const std::set<std::string> examples{"password_file",
+                                       "password_command",
+                                       "ca_cert_path",
+                                       "client_cert_path",
+                                       "client_key_path",
+                                       "client_key_password",
+                                       "client_key_password_file",
+                                       "client_key_password_command",
+                                       "crl_path",
+                                       "file"};
   const std::map<std::string, std::string> env{{"LDAP_PASSWORD", "p"}};
   const auto plain = from_toml(sample_toml(), env);
   const auto full = from_toml(without(uncommented(sample_toml()), examples), env);

@@ -81,18 +81,6 @@ BOOST_AUTO_TEST_CASE(dials_few_at_once_and_still_every_address) {
   BOOST_TEST(why.find("192.0.2.8:389: no answer; and 12 more.") != std::string::npos, why);
 }
 
-BOOST_AUTO_TEST_CASE(lets_the_families_take_turns) {
-  std::vector<socket_address> all;
-  for (const auto& [family, text] : {std::pair{10, "a6"}, {10, "b6"}, {10, "c6"}, {2, "a4"}, {2, "b4"}})
-    all.push_back({family, "bytes", text});
-  connect_attempt one{"ldap1:389", start, seconds{30}, seconds{1}};
-  one.set_addresses(all);
-  std::string order;
-  for (time_point now = start; order.size() < 15; now += connect_attempt::stagger)
-    order += one.next(now)->to->text + " ";
-  BOOST_TEST(order == "a6 a4 b6 b4 c6 ");
-}
-
 BOOST_AUTO_TEST_CASE(leaves_an_address_that_says_nothing_once_it_was_reached) {
   connect_attempt one{"ldap1:389", start, seconds{30}, seconds{1}};
   one.set_addresses(addresses(3));

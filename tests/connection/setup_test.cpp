@@ -363,6 +363,7 @@ BOOST_FIXTURE_TEST_CASE(speaks_to_slapd_over_a_unix_socket_whatever_the_environm
   slapd_options with;
   with.ldapi = true;
   slapd directory{with};
+  server.host.clear();
   server.uri = directory.ldapi_url();
   server.bind_dn = seen->secret.bind_dn = admin_dn;
   seen->secret.password = secret{admin_password};

@@ -1,0 +1,36 @@
+// The PEM files of certificates, keys and revocation lists that a server's settings name: read and checked without
+// asking anybody anything.
+#pragma once
+#include "understudy/config/secret_source.hpp"
+
+#include <memory>
+#include <optional>
+
+struct x509_st;
+struct X509_crl_st;
+struct evp_pkey_st;
+
+namespace understudy::config {
+
+/// What is wrong with the file of one key.
+struct file_problem {
+  std::string_view key;  ///< "ca_cert_path"
+  std::string what;
+};
+
+/// OpenSSL's objects, ready for a TLS context. Empty where no file is named.
+struct certificate_files {
+  std::vector<std::shared_ptr<x509_st>> trusted;
+  std::vector<std::shared_ptr<X509_crl_st>> lists;  ///< of ca_cert_path and crl_path
+  std::vector<std::shared_ptr<x509_st>> chain;      ///< the client's own certificate first
+  std::shared_ptr<evp_pkey_st> key;                 ///< null too when its password could not be asked for
+  std::vector<file_problem> problems;
+};
+
+/// Asked when the client's key is encrypted; nothing: it cannot be known now, and the key is left alone.
+using key_password = std::function<std::optional<secret_reading>()>;
+
+/// Reads all of them: bounded in size, never from pipes, never from a terminal.
+certificate_files read_certificates(const connection_info& server, const key_password& password);
+
+}  // namespace understudy::config

@@ -152,10 +152,15 @@ BOOST_AUTO_TEST_CASE(client_certificate_authentication) {
   auto info = server.ldaps_info();
   info.client_cert_path = server.client_certificate_file();
   info.client_key_path = server.client_key_file();
+  // As the example has it: without a name to bind as, the certificate says who it is.
+  info.bind_dn.clear();
+  info.password = {};
   BOOST_TEST(info.validate().valid);
   connection_manager manager(info);
   const auto result = manager.connect();
   BOOST_TEST(result.connected, result.connection_error);
+  BOOST_TEST(result.auth_method == "external");
+  BOOST_TEST(manager.whoami() == "dn:cn=service");
   info.client_key_path.clear();
   BOOST_TEST(!info.validate().valid, "a certificate without its key");
 }

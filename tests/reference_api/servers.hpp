@@ -67,6 +67,7 @@ class reference_server {
     options.certificate = certificates.server.certificate;
     options.key = certificates.server.key;
     options.ca = certificates.ca.certificate();
+    options.verify_client = "try";
     return options;
   }
 

@@ -18,7 +18,7 @@ settings settings_from(const arguments& given) {
     one.bind_dn = service_dn;
     one.password = secret{service_password};
     one.use_ssl = given.number("tls", 0) != 0;
-    one.ca_cert_path = given.text("ca");
+    if (one.use_ssl) one.ca_cert_path = given.text("ca");
     one.priority = equal ? 1 : static_cast<int>(all.servers.size()) + 1;
     all.servers.push_back(std::move(one));
   }

@@ -4,10 +4,7 @@
 #include "understudy/config/certificates.hpp"
 #include "understudy/config/endpoint.hpp"
 
-#include <openssl/evp.h>
-#include <openssl/pem.h>
 #include <boost/test/unit_test.hpp>
-#include <fstream>
 
 #include <sys/stat.h>
 
@@ -31,20 +28,6 @@ struct files {
     std::string all;
     for (const auto& each : info.validate().schema_errors) all += each + '\n';
     return all;
-  }
-
-  /// The client's key, encrypted.
-  std::string encrypted_key(const std::string& password) {
-    std::FILE* plain = std::fopen(certificates.client.key.c_str(), "r");
-    EVP_PKEY* key = PEM_read_PrivateKey(plain, nullptr, nullptr, nullptr);
-    std::fclose(plain);
-    const auto path = (certificates.folder / "encrypted.key").string();
-    std::FILE* to = std::fopen(path.c_str(), "w");
-    PEM_write_PKCS8PrivateKey(to, key, EVP_aes_256_cbc(), password.data(), static_cast<int>(password.size()), nullptr,
-                              nullptr);
-    std::fclose(to);
-    EVP_PKEY_free(key);
-    return path;
   }
 };
 
@@ -77,7 +60,7 @@ BOOST_FIXTURE_TEST_CASE(a_key_must_belong_to_its_certificate, files) {
 
 /// OpenSSL would ask the terminal.
 BOOST_FIXTURE_TEST_CASE(an_encrypted_key_needs_its_password, files) {
-  info.client_key_path = encrypted_key("open sesame");
+  info.client_key_path = certificates.encrypted_client_key("open sesame").string();
   check_error(*this,
               "is encrypted: set client_key_password, client_key_password_file or client_key_password_command\n");
   info.client_key_password = secret{"wrong"};

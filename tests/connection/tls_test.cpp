@@ -377,3 +377,43 @@ BOOST_FIXTURE_TEST_CASE(binds_as_its_certificate_when_there_is_no_bind_dn, tls_r
   BOOST_TEST(status(three).auth_method == "anonymous");
   remove(three);
 }
+
+/// OpenSSL's own way is to ask the terminal, from whichever thread it runs on.
+BOOST_FIXTURE_TEST_CASE(reads_an_encrypted_key_with_its_password_on_a_worker_and_asks_no_terminal, tls_rig) {
+  auto with = serve(certificates.server);
+  with.tls->client_ca = certificates.ca.certificate();
+  with.tls->client_required = true;
+  server.client_cert_path = certificates.client.certificate.string();
+  server.client_key_path = certificates.encrypted_client_key("open sesame").string();
+  check_refused(with, "is encrypted: set client_key_password");
+  advance(seconds{2});
+  server.client_key_password = secret{"wrong"};
+  check_refused(with, "cannot be decrypted with client_key_password");
+  server.client_key_password = secret{};
+  server.client_key_password_command = {"/bin/sh", "-c", "exit 3"};
+  check_refused(with, "ended with status 3");
+  server.client_key_password_command = {"/bin/echo", "open sesame"};
+  stub_directory directory{with};
+  use(directory);
+  auto one = open_ready();
+  BOOST_TEST(outcome(one, find_user()).ok());
+  remove(one);
+  BOOST_TEST(!log->contains("sesame"));
+}
+
+/// A password may take its time; meanwhile no byte of the other side is taken for anything.
+BOOST_FIXTURE_TEST_CASE(several_connections_wait_for_one_reading_of_the_certificates, tls_rig) {
+  const auto marks = certificates.folder.write("marks", "");
+  server.client_cert_path = certificates.client.certificate.string();
+  server.client_key_path = certificates.encrypted_client_key("open sesame").string();
+  server.client_key_password_command = {"/bin/sh", "-c", "echo x >> " + marks.string() + "; echo open sesame"};
+  stub_directory directory{serve(certificates.server)};
+  use(directory);
+  const auto contexts = std::make_shared<tls_contexts>();
+  int told = 0;
+  for (int i = 0; i < 5; ++i) BOOST_TEST(!contexts->get(server, now(), *workers, [&] { ++told; }).has_value());
+  run();
+  BOOST_TEST(told == 5);
+  BOOST_TEST(contexts->get(server, now(), *workers, [] {})->context != nullptr);
+  BOOST_TEST(read_file(marks) == "x\n");
+}

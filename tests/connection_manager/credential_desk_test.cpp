@@ -382,3 +382,34 @@ BOOST_FIXTURE_TEST_CASE(what_was_read_from_the_old_source_is_not_used_for_the_ne
   BOOST_TEST(password(t) == "of the new");
   BOOST_TEST(told[t].value.bind_dn == "cn=other");
 }
+
+/// A certificate that the directory refuses is tried once in all, and again when its file has changed.
+BOOST_FIXTURE_TEST_CASE(gates_a_client_certificate_like_a_password, desk_fixture) {
+  connection_info certified;
+  certified.uri = "ldaps://a";
+  certified.client_cert_path = "/etc/service.pem";
+  certified.client_key_path = "/etc/service.key";
+  connection_info anonymous;
+  anonymous.host = "b";
+  set({certified, certified, anonymous});
+  const auto first = ask(0), second = ask(1), nobody = ask(2);
+  BOOST_TEST(may_bind(nobody));
+  BOOST_TEST(told.at(nobody).value.version == 0u);
+  read_done("state 1");
+  BOOST_TEST(may_bind(first));
+  BOOST_TEST(waits(second));
+  judge(first, kind::refused);
+  BOOST_TEST(refused(second));
+  BOOST_TEST(told.at(second).refusal->message.find("SASL EXTERNAL") != std::string::npos,
+             told.at(second).refusal->message);
+  advance(minutes{1});
+  read_done("state 1");
+  const auto third = ask(0);
+  if (waits(third)) read_done("state 1");
+  BOOST_TEST(refused(third));
+  advance(minutes{1});
+  read_done("state 2");
+  const auto fourth = ask(1);
+  if (waits(fourth)) read_done("state 2");
+  BOOST_TEST(may_bind(fourth));
+}

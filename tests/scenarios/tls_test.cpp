@@ -1,4 +1,4 @@
-// Scenario 35: servers that do not prove who they are get no credential, in no way, and another one serves.
+// Scenarios 35 to 38: servers that do not prove who they are get no credential, and certificates that prove who we are.
 #include "scenarios/pool_rig.hpp"
 #include "scenarios/scenario.hpp"
 
@@ -100,6 +100,18 @@ class tls_pair {
   }
 };
 
+/// A server that knows who we are by our certificate.
+connection_info certified(const slapd& directory, const certificate_set& certificates) {
+  connection_info info;
+  info.host = "localhost";
+  info.port = directory.tls_port();
+  info.use_ssl = true;
+  info.ca_cert_path = certificates.ca.certificate().string();
+  info.client_cert_path = certificates.client.certificate.string();
+  info.client_key_path = certificates.client.key.string();
+  return info;
+}
+
 }  // namespace
 
 BOOST_FIXTURE_TEST_CASE(scenario_35_an_expired_certificate_gets_no_credential, tls_pair) {
@@ -183,6 +195,71 @@ BOOST_FIXTURE_TEST_CASE(scenario_35_without_a_current_revocation_list_nobody_is_
   BOOST_TEST(!gate.saw(admin_password));
 }
 
+BOOST_FIXTURE_TEST_CASE(scenario_36_start_tls_refused_or_stripped_never_falls_back_to_plain_text, tls_pair) {
+  leak_guard leaks;
+  // Refused; and agreed to by somebody who then speaks plain text.
+  const std::string agreed{"\x30\x0c\x02\x01\x01\x78\x07\x0a\x01\x00\x04\x00\x04\x00", 14};
+  for (const bool stripped : {false, true}) {
+    stub_directory a(serve(certificates.server, start::start_tls)), b(serve(certificates.server, start::start_tls));
+    const fault_gate to_a(a.port()), to_b(b.port());
+    if (stripped)
+      a.disturb(operation::start_tls, {.raw = agreed + agreed});
+    else
+      a.on(operation::start_tls, reply{{.code = result_code::protocol_error}, {}});
+    const fault none{certificates.server, {}};
+    connection_manager manager(
+        quick_settings({reach(to_a, start::start_tls, none), reach(to_b, start::start_tls, none, 2)}));
+    BOOST_TEST_REQUIRE(manager.connect().connected);
+    for (int i = 0; i < 10; ++i) {
+      const auto answer = manager.try_search(search_for("(uid=user1)"), {20s});
+      BOOST_TEST_REQUIRE(static_cast<bool>(answer), why(answer));
+    }
+    BOOST_TEST(a.binds().empty());
+    BOOST_TEST(!to_a.saw(admin_password));
+    a.forget_rules();
+    end_scenario(manager, {{to_a, a}, {to_b, b}});
+    BOOST_TEST(!to_a.saw(admin_password));
+  }
+}
+
+BOOST_AUTO_TEST_CASE(scenario_37_certificates_replaced_on_disk_are_picked_up_without_a_restart) {
+  leak_guard leaks;
+  certificate_set certificates;
+  slapd_options with;
+  with.certificate = certificates.server.certificate;
+  with.key = certificates.server.key;
+  with.ca = certificates.ca.certificate();
+  with.verify_client = "demand";
+  slapd directory{with};
+  const auto put = [&](const char* name, const std::filesystem::path& from) {
+    std::filesystem::copy_file(from, certificates.folder / name, std::filesystem::copy_options::overwrite_existing);
+    return (certificates.folder / name).string();
+  };
+  auto all = quick_settings({certified(directory, certificates)});
+  auto& info = all.servers.front();
+  info.ca_cert_path = put("trusted.pem", certificates.ca.certificate());
+  info.client_cert_path = put("own.crt", certificates.client.certificate);
+  info.client_key_path = put("own.key", certificates.client.key);
+  all.pool.max_lifetime = 1s;
+  connection_manager manager(all);
+  BOOST_TEST_REQUIRE(manager.connect().connected);
+  const auto shown = [&] {
+    const auto who = manager.try_whoami({10s});
+    return who ? who->response_value.value_or("") : why(who);
+  };
+  BOOST_TEST(shown() == "dn:cn=service");
+  const auto renewed = certificates.ca.issue("renewed", {"renewed", {}, {}});
+  put("own.key", renewed.key);
+  put("own.crt", renewed.certificate);
+  BOOST_TEST(eventually([&] { return shown() == "dn:cn=renewed"; }, 60s), shown());
+  // Another authority: what it did not sign is refused as connections are renewed, until the old one is back.
+  put("trusted.pem", certificates.other_ca.certificate());
+  BOOST_TEST(eventually([&] { return shown().find("certificate") != std::string::npos; }, 60s), shown());
+  put("trusted.pem", certificates.ca.certificate());
+  BOOST_TEST(eventually([&] { return shown() == "dn:cn=renewed"; }, 60s), shown());
+  BOOST_TEST(manager.disconnect());
+}
+
 // The reference's "Client Certificate Authentication".
 BOOST_AUTO_TEST_CASE(scenario_38_a_client_certificate_logs_in_and_who_am_i_shows_it) {
   leak_guard leaks;
@@ -193,14 +270,7 @@ BOOST_AUTO_TEST_CASE(scenario_38_a_client_certificate_logs_in_and_who_am_i_shows
   with.ca = certificates.ca.certificate();
   with.verify_client = "demand";
   slapd directory{with};
-  connection_info info;
-  info.host = "localhost";
-  info.port = directory.tls_port();
-  info.use_ssl = true;
-  info.ca_cert_path = certificates.ca.certificate().string();
-  info.client_cert_path = certificates.client.certificate.string();
-  info.client_key_path = certificates.client.key.string();
-  connection_manager manager(quick_settings({info}));
+  connection_manager manager(quick_settings({certified(directory, certificates)}));
   const auto connected = manager.connect();
   BOOST_TEST_REQUIRE(connected.connected, connected.connection_error + connected.auth_error);
   BOOST_TEST(connected.auth_method == "external");

@@ -159,4 +159,16 @@ certificate_set::certificate_set() {
   client = ca.issue("client", {"service", {}, {}, hours{-24}, hours{24}});
 }
 
+std::filesystem::path certificate_set::encrypted_client_key(const std::string& password) const {
+  using file = std::unique_ptr<std::FILE, int (*)(std::FILE*)>;
+  const auto path = folder.path() / "encrypted.key";
+  const file from(std::fopen(client.key.c_str(), "r"), std::fclose), to(std::fopen(path.c_str(), "w"), std::fclose);
+  const key_ptr key(from ? PEM_read_PrivateKey(from.get(), nullptr, nullptr, nullptr) : nullptr, &EVP_PKEY_free);
+  const auto size = static_cast<int>(password.size());
+  if (!key || !to ||
+      PEM_write_PKCS8PrivateKey(to.get(), key.get(), EVP_aes_256_cbc(), password.data(), size, nullptr, nullptr) != 1)
+    throw std::runtime_error("cannot encrypt " + client.key.string());
+  return path;
+}
+
 }  // namespace understudy::test

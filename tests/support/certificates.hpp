@@ -65,6 +65,8 @@ struct certificate_set {
   certificate_files revoked;        ///< good, but in `crl`
   std::filesystem::path crl;        ///< of `ca`
   certificate_files client;         ///< subject "CN=service", for EXTERNAL
+  /// `client.key`, encrypted with `password`.
+  std::filesystem::path encrypted_client_key(const std::string& password) const;
 };
 
 }  // namespace understudy::test

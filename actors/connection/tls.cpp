@@ -134,10 +134,20 @@ std::optional<tls_context_result> tls_contexts::get(const connection_info& serve
   const auto files = files_of(server);
   std::lock_guard<std::mutex> lock{mutex_};
   auto& known = entry_for(server);
-  const bool fresh = known.files == files && (known.made.context || now < known.made_at + failure_kept);
+  // Counted from when it is first looked at: reading it may have taken long.
+  if (!known.seen_at) known.seen_at = now;
+  const bool fresh = known.files == files && (known.made.context || now < *known.seen_at + failure_kept);
   if (!known.making && fresh && (known.made.context || known.made.error)) return known.made;
   if (!known.making) {
-    auto job = [self = shared_from_this(), server, now] { self->finish(server, make_tls_context(server), now); };
+    auto job = [self = shared_from_this(), server] {
+      tls_context_result made;
+      try {
+        made = make_tls_context(server);
+      } catch (...) {
+        made.error = tls_failure("the certificates could not be read: no memory, or a defect");
+      }
+      self->finish(server, std::move(made));
+    };
     if (!workers.run(std::move(job))) {
       return tls_context_result{nullptr, tls_failure("too many other reads and look-ups wait for a worker")};
     }
@@ -149,13 +159,13 @@ std::optional<tls_context_result> tls_contexts::get(const connection_info& serve
   return std::nullopt;
 }
 
-void tls_contexts::finish(const connection_info& server, tls_context_result made, time_point asked_at) {
+void tls_contexts::finish(const connection_info& server, tls_context_result made) {
   std::vector<std::function<void()>> waiting;
   {
     std::lock_guard<std::mutex> lock{mutex_};
     auto& known = entry_for(server);
     known.made = std::move(made);
-    known.made_at = asked_at;
+    known.seen_at.reset();
     known.making = false;
     waiting.swap(known.waiting);
   }
@@ -167,7 +177,8 @@ tls_contexts::cached& tls_contexts::entry_for(const connection_info& server) {
     if (same_context(each.server, server)) return each;
   // Settings that a reload replaced.
   while (all_.size() >= most_kept && !all_.front().making) all_.pop_front();
-  return all_.emplace_back(cached{server, {}, {}, {}});
+  all_.emplace_back().server = server;
+  return all_.back();
 }
 
 }  // namespace understudy

@@ -38,11 +38,11 @@ class tls_contexts : public std::enable_shared_from_this<tls_contexts> {
     connection_info server;
     std::string files;  ///< their states when they were read
     tls_context_result made;
-    time_point made_at{};
+    std::optional<time_point> seen_at{};  ///< when it was first looked at
     bool making = false;
     std::vector<std::function<void()>> waiting{};
   };
-  void finish(const connection_info& server, tls_context_result made, time_point asked_at);
+  void finish(const connection_info& server, tls_context_result made);
   cached& entry_for(const connection_info& server);
 
   std::mutex mutex_;

@@ -184,7 +184,8 @@ BOOST_AUTO_TEST_CASE(refuses_contradictions_about_identity) {
        "f:5:1: ldap.password_file: is a second source of the password beside password; give one\n"},
       {ldap + "bind_dn = \"cn=x\"\npassword_command = [\"a\"]\npassword_file = \"/dev/null\"\n",
        "f:4:1: ldap.password_command: is a second source of the password beside password_file; give one\n"},
-      {ldap + "bind_dn = \"cn=a\\u0000\"\npassword = \"p\"\n", "f:3:1: ldap.bind_dn: must not contain control characters\n"},
+      {ldap + "bind_dn = \"cn=a\\u0000\"\npassword = \"p\"\n",
+       "f:3:1: ldap.bind_dn: must not contain control characters\n"},
       {ldap + "bind_dn = \"cn=x\"\npassword = \"***\"\n",
        "f:4:1: ldap.password: \"***\" is a mask, not a secret: dumps of a configuration hide secrets; give the secret "
        "itself, password_file or password_command\n"},

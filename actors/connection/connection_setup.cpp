@@ -212,6 +212,7 @@ void connection::on_credential(const credential& given, poller_port::io_id socke
   if (given.version != 0) credential_version_ = given.version;
   secret_number_ = given.secret_number;
   if (given.version == 0) return was_ready_ ? become_ready() : ask_for_life();
+  if (binds_externally(context_.server)) return bind_as(given);
   if (given.bind_dn.empty()) {
     attempt_.failed(setup_failure(errc::invalid_config, stage::bind,
                                   "the service has a password and no bind DN, which would make the bind anonymous"));

@@ -56,10 +56,14 @@ connection_result connection_manager::state::describe_first() const {
   return result;
 }
 
-connection_result connection_manager::state::try_connect(runtime& there, failure_ptr& why) {
+connection_result connection_manager::state::try_connect(runtime& there, time_point until, failure_ptr& why) {
+  // Zero would mean a default.
+  const auto at_most = [&](duration span) {
+    return std::clamp<duration>(until - there.env()->clock->now(), duration{1}, span);
+  };
   auto result = describe_first();
   lease_options options;
-  options.timeout = attempt_time(*all());
+  options.timeout = at_most(attempt_time(*all()));
   options.holder = "connect()";
   auto got = there.client().acquire(options, attempts_used(servers()));
   if (!got) {
@@ -69,20 +73,22 @@ connection_result connection_manager::state::try_connect(runtime& there, failure
   }
   auto& connection = *got.value;
   if (auto found = find(connection.server())) describe_server(result, found->server);
-  if (auto seen = there.client().inspect(connection, small_question)) {
+  if (auto seen = there.client().inspect(connection, at_most(small_question))) {
     result.connection_time = in_milliseconds(seen.value->connect_time);
     result.encryption = seen.value->encryption;
     result.auth_method = seen.value->auth_method;
     note_encryption(connection.server(), seen.value->encryption);
   }
-  auto read = there.client().check(connection, small_question);
+  auto read = there.client().check(connection, at_most(small_question));
   if (read && read.value->ok) result.response_time = in_milliseconds(read.value->took);
   result.connected = true;
   result.last_activity = there.env()->clock->wall_now();
   return result;
 }
 
-connection_result connection_manager::connect() {
+connection_result connection_manager::connect(duration timeout) {
+  const auto began = std::chrono::steady_clock::now();
+  const auto until = began + std::min<duration>(timeout, time_point::max() - began);
   failure_ptr why;
   connection_result result;
   try {
@@ -91,9 +97,10 @@ connection_result connection_manager::connect() {
     int attempts = how.auto_reconnect ? std::max(1, how.reconnect_attempts) : 1;
     while (attempts-- > 0) {
       why = nullptr;
-      result = state_->try_connect(*there, why);
+      result = state_->try_connect(*there, until, why);
       if (result.connected || is_final(why->code) || attempts == 0) break;
-      if (state_->wait_for_stop(how.reconnect_delay)) break;
+      const auto left = until - std::chrono::steady_clock::now();
+      if (left <= how.reconnect_delay || state_->wait_for_stop(how.reconnect_delay)) break;
     }
   } catch (const std::exception& e) {
     result = state_->describe_first();

@@ -70,7 +70,8 @@ class connection_manager final : public directory {
 
   /// Starts the runtime and waits until one server serves or all attempts allowed by the settings failed. Reports
   /// errors as values, does not throw; background repair goes on after a failure. Connected already: reports the state.
-  connection_result connect();
+  /// `timeout` ends the wait earlier.
+  connection_result connect(duration timeout = duration::max());
   /// Drains and stops; false when it was not connected, or something had to be cut off at `limits.drain_timeout`.
   bool disconnect();
   /// True when a request sent now would find a server.

@@ -55,8 +55,8 @@ struct connection_manager::state {
 
   /// What is known before anything was tried: the first server.
   connection_result describe_first() const;
-  /// Tries once to get hold of a working connection; `why` is set when there is none.
-  connection_result try_connect(runtime& there, failure_ptr& why);
+  /// Tries once to get hold of a working connection, until then; `why` is set when there is none.
+  connection_result try_connect(runtime& there, time_point until, failure_ptr& why);
   void describe_probe(connection_result& result, const probe_report& probe) const;
   /// True when the manager was stopped within `span`.
   bool wait_for_stop(duration span);

@@ -56,7 +56,7 @@ int bind_as(session& directory, const std::string& dn, const secret& password) {
 
 int authenticate(interrupt_watch& interrupts, const authenticate_options& options) {
   auto what = lookup(options);
-  const auto all = one_shot_settings(options.where);
+  const auto all = one_shot_settings(options.where, interrupts);
   const auto password = read_password("Password for " + options.user + ": ", interrupts);
   if (password.size() == 0) return refuse("an empty password proves nothing");
   session directory(all, options.where, interrupts);

@@ -139,10 +139,12 @@ load_operation operation_of(session& directory, const bench_options& options, co
 }
 
 int bench(interrupt_watch& interrupts, const bench_options& options) {
-  const auto all = read_settings(options.where);
+  const auto all = read_settings(options.where, interrupts);
   secret password;
   if (options.operation == bench_operation::authenticate)
     password = read_password("Password of the users (%d is the user's number): ", interrupts);
+  if (options.operation == bench_operation::authenticate && password.size() == 0)
+    throw usage_error("bench --operation authenticate needs the users' password on standard input");
   session directory(all, options.where, interrupts);
   if (!directory.connect()) return exit_runtime;
   load_generator load(operation_of(directory, options, password), options.concurrency, options.first, options.last,
@@ -158,7 +160,7 @@ int bench(interrupt_watch& interrupts, const bench_options& options) {
 void declare_bench(CLI::App& program, command& chosen) {
   auto* sub = program.add_subcommand("bench", "Put load on the directory and measure; keeps going through faults");
   auto options = std::make_shared<bench_options>();
-  options->where.declare(*sub);
+  options->where.declare(*sub, "connecting, and then each operation,");
   static const std::map<std::string, bench_operation> operations{{"search", bench_operation::search},
                                                                  {"authenticate", bench_operation::authenticate},
                                                                  {"whoami", bench_operation::whoami}};

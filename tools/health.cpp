@@ -19,6 +19,7 @@ namespace understudy::cli {
 namespace {
 
 constexpr seconds default_patience{10};
+constexpr milliseconds begin_at_once{100};
 
 struct health_options {
   target where;
@@ -88,21 +89,30 @@ void print_json(const findings& all) {
   put(tree.dump(2, ' ', true, nlohmann::json::error_handler_t::replace) + "\n");
 }
 
+// Starts everything and returns when there is a server to probe: with servers from DNS that takes its answer. Whether
+// one can be reached is what the probes are there to tell.
+connection_result begin(session& directory) {
+  const auto until = std::chrono::steady_clock::now() + directory.left(default_patience);
+  while (true) {
+    auto state = directory.manager().connect(begin_at_once);
+    const bool over = std::chrono::steady_clock::now() + begin_at_once >= until;
+    if (state.connected || over || !directory.manager().snapshot().servers.empty()) return state;
+  }
+}
+
 int health(interrupt_watch& interrupts, const health_options& options) {
-  session directory(one_shot_settings(options.where), options.where, interrupts);
+  session directory(one_shot_settings(options.where, interrupts), options.where, interrupts);
   const auto stopping = directory.stop_on_interrupt();
-  // A server that cannot be reached is what the probes are there to tell.
-  const auto connected = directory.manager().connect();
+  const auto begun = begin(directory);
   if (interrupts.tripped()) throw interrupted();
   findings all;
-  all.probes =
-      directory.manager().probe_all(options.where.timeout == duration{} ? default_patience : options.where.timeout);
+  all.probes = directory.manager().probe_all(directory.left(default_patience));
   if (interrupts.tripped()) throw interrupted();
   all.state = directory.manager().snapshot();
   apply_probes(all);
   options.json ? print_json(all) : print_text(all);
   // DNS lists the servers and did not: there is nothing to probe, but a reason.
-  if (all.state.servers.empty()) complain(connected.connection_error);
+  if (all.state.servers.empty()) complain(begun.connection_error);
   return healthy(all) ? exit_ok : exit_negative;
 }
 

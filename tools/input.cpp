@@ -1,7 +1,13 @@
 // Reads standard input so that Ctrl-C can end it and no password stays in memory or on the screen.
 #include "understudy/tools/input.hpp"
 
+#include "understudy/config/text.hpp"
+#include "understudy/runtime/descriptor.hpp"
+#include "understudy/tools/report.hpp"
+
+#include <fcntl.h>
 #include <poll.h>
+#include <sys/stat.h>
 #include <termios.h>
 #include <unistd.h>
 #include <array>
@@ -20,33 +26,41 @@ constexpr std::size_t max_input_bytes = 256 * 1024 * 1024;
   throw input_error(what + " cannot be read: " + std::generic_category().message(errno));
 }
 
-// Turns the terminal's echo off for a while.
+// Turns a terminal's echo off for a while.
 class silence {
  public:
-  silence() {
-    if (::tcgetattr(STDIN_FILENO, &before_) != 0) fail("the terminal");
+  explicit silence(int terminal) : terminal_(terminal) {
+    if (::tcgetattr(terminal_, &before_) != 0) fail("the terminal");
     auto quiet = before_;
     quiet.c_lflag &= ~static_cast<tcflag_t>(ECHO);
-    if (::tcsetattr(STDIN_FILENO, TCSAFLUSH, &quiet) != 0) fail("the terminal");
+    if (::tcsetattr(terminal_, TCSAFLUSH, &quiet) != 0) fail("the terminal");
   }
-  ~silence() { ::tcsetattr(STDIN_FILENO, TCSANOW, &before_); }
+  ~silence() { ::tcsetattr(terminal_, TCSANOW, &before_); }
   silence(const silence&) = delete;
   silence& operator=(const silence&) = delete;
 
  private:
+  int terminal_;
   termios before_{};
 };
 
+/// Where input comes from.
+struct source {
+  int fd;
+  const char* name;
+};
+constexpr source standard_input{STDIN_FILENO, "standard input"};
+
 // 0 at the end of the input.
-std::size_t read_some(char* to, std::size_t size, interrupt_watch& interrupts) {
-  std::array<pollfd, 2> fds{{{STDIN_FILENO, POLLIN, 0}, {interrupts.descriptor(), POLLIN, 0}}};
+std::size_t read_some(const source& from, char* to, std::size_t size, interrupt_watch& interrupts) {
+  std::array<pollfd, 2> fds{{{from.fd, POLLIN, 0}, {interrupts.descriptor(), POLLIN, 0}}};
   while (true) {
-    if (::poll(fds.data(), fds.size(), -1) < 0 && errno != EINTR) fail("standard input");
+    if (::poll(fds.data(), fds.size(), -1) < 0 && errno != EINTR) fail(from.name);
     if (interrupts.tripped()) throw interrupted();
     if (fds[0].revents == 0) continue;
-    const auto got = ::read(STDIN_FILENO, to, size);
+    const auto got = ::read(from.fd, to, size);
     if (got >= 0) return static_cast<std::size_t>(got);
-    if (errno != EINTR && errno != EAGAIN) fail("standard input");
+    if (errno != EINTR && errno != EAGAIN) fail(from.name);
   }
 }
 
@@ -60,24 +74,43 @@ struct password_buffer {
   ~password_buffer() { ::explicit_bzero(bytes.data(), bytes.size()); }
 };
 
+[[noreturn]] void fail_too_long(const std::string& what) {
+  throw input_error(what + " is longer than " + std::to_string(max_password_bytes - 1) + " bytes");
+}
+
 // Byte by byte: what follows the line is not ours.
-secret read_line(interrupt_watch& interrupts) {
+secret read_line(const source& from, interrupt_watch& interrupts) {
   password_buffer line;
-  while (read_some(&line.bytes[line.size], 1, interrupts) == 1 && line.bytes[line.size] != '\n')
-    if (++line.size == line.bytes.size())
-      throw input_error("the password is longer than " + std::to_string(max_password_bytes - 1) + " bytes");
+  while (read_some(from, &line.bytes[line.size], 1, interrupts) == 1 && line.bytes[line.size] != '\n')
+    if (++line.size == line.bytes.size()) fail_too_long("the password");
   if (line.size > 0 && line.bytes[line.size - 1] == '\r') --line.size;
   return secret{std::string_view{line.bytes.data(), line.size}};
 }
 
-void show(std::string_view text) { (void)!::write(STDERR_FILENO, text.data(), text.size()); }
+descriptor opened(const std::string& path, int flags) {
+  const int fd = ::open(path.c_str(), flags | O_CLOEXEC);
+  return fd < 0 ? descriptor{} : descriptor{fd, "open"};
+}
+
+void show(int fd, std::string_view text) { (void)!::write(fd, text.data(), text.size()); }
+
+// `terminal`: where it is read; `screen`: where the question is shown.
+secret read_unseen(const source& terminal, int screen, const std::string& prompt, interrupt_watch& interrupts) {
+  const silence quiet{terminal.fd};
+  show(screen, prompt);
+  struct newline {
+    int screen;
+    ~newline() { show(screen, "\n"); }
+  } const at_the_end{screen};
+  return read_line(terminal, interrupts);
+}
 
 }  // namespace
 
 std::string read_input(interrupt_watch& interrupts) {
   std::string all;
   std::array<char, 65536> chunk{};
-  while (const auto got = read_some(chunk.data(), chunk.size(), interrupts)) {
+  while (const auto got = read_some(standard_input, chunk.data(), chunk.size(), interrupts)) {
     all.append(chunk.data(), got);
     if (all.size() > max_input_bytes)
       throw input_error("standard input is longer than " + std::to_string(max_input_bytes) + " bytes; split it");
@@ -86,13 +119,33 @@ std::string read_input(interrupt_watch& interrupts) {
 }
 
 secret read_password(const std::string& prompt, interrupt_watch& interrupts) {
-  if (::isatty(STDIN_FILENO) == 0) return read_line(interrupts);
-  const silence quiet;
-  show(prompt);
-  struct newline {
-    ~newline() { show("\n"); }
-  } const at_the_end;
-  return read_line(interrupts);
+  if (::isatty(STDIN_FILENO) == 0) return read_line(standard_input, interrupts);
+  return read_unseen(standard_input, STDERR_FILENO, prompt, interrupts);
+}
+
+secret ask_password(const std::string& prompt, interrupt_watch& interrupts) {
+  const auto terminal = opened("/dev/tty", O_RDWR | O_NOCTTY);
+  if (terminal.get() < 0)
+    throw input_error("there is no terminal to ask on (-W): -y FILE takes the password from a file");
+  return read_unseen({terminal.get(), "the terminal"}, terminal.get(), prompt, interrupts);
+}
+
+secret read_password_file(const std::string& path, interrupt_watch& interrupts) {
+  const auto named = "the password file " + config::quote(path);
+  // Opening a pipe that nobody writes to must not hold us up.
+  const auto file = opened(path, O_RDONLY | O_NONBLOCK);
+  struct stat about {};
+  if (file.get() < 0 || ::fstat(file.get(), &about) != 0) fail(named);
+  if (S_ISREG(about.st_mode) && (about.st_mode & (S_IRWXG | S_IRWXO)) != 0)
+    complain("warning: others than you may read or change " + named);
+  password_buffer content;
+  const source from{file.get(), named.c_str()};
+  while (const auto got =
+             read_some(from, &content.bytes[content.size], content.bytes.size() - content.size, interrupts)) {
+    content.size += got;
+    if (content.size == content.bytes.size()) fail_too_long(named);
+  }
+  return secret{std::string_view{content.bytes.data(), content.size}};
 }
 
 }  // namespace understudy::cli

@@ -20,4 +20,13 @@ std::string read_input(interrupt_watch& interrupts);
 /// error and shows nothing of what is typed. Throws interrupted, or input_error (also when the line does not end).
 secret read_password(const std::string& prompt, interrupt_watch& interrupts);
 
+/// Asks on the terminal, wherever standard input comes from; shows nothing of what is typed. Throws interrupted, or
+/// input_error (also when there is no terminal).
+secret ask_password(const std::string& prompt, interrupt_watch& interrupts);
+
+/// All bytes of a file, a newline at its end too, as ldapsearch has it; warns when others may read the file. Throws
+/// interrupted, or
+/// input_error when it cannot be read or is longer than a password may be.
+secret read_password_file(const std::string& path, interrupt_watch& interrupts);
+
 }  // namespace understudy::cli

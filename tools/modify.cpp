@@ -37,7 +37,7 @@ int carry_out(session& directory, std::vector<ldif_change> changes) {
 }
 
 int modify(interrupt_watch& interrupts, const modify_options& options) {
-  const auto all = one_shot_settings(options.where);
+  const auto all = one_shot_settings(options.where, interrupts);
   std::vector<ldif_change> changes;
   try {
     changes = read_ldif_changes(read_input(interrupts), options.add);

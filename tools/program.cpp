@@ -1,5 +1,6 @@
 // The command line as a whole: finds the command, runs it, turns what it throws into exit codes.
 #include "understudy/config/problem.hpp"
+#include "understudy/config/text.hpp"
 #include "understudy/runtime/exceptions.hpp"
 #include "understudy/tools/commands.hpp"
 #include "understudy/tools/exit_code.hpp"
@@ -11,6 +12,7 @@
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
 
+#include <algorithm>
 #include <iostream>
 
 namespace understudy::cli {
@@ -33,6 +35,48 @@ void declare_all(CLI::App& program, command& chosen) {
   declare_health(program, chosen);
   declare_bench(program, chosen);
   declare_demo(program, chosen);
+}
+
+std::string did_you_mean(std::string_view word, const std::vector<std::string>& known) {
+  const auto near = config::nearest(word, {known.begin(), known.end()});
+  return near.empty() ? std::string{} : ": did you mean \"" + std::string{near} + "\"?";
+}
+
+std::vector<std::string> commands_of(const CLI::App& program) {
+  std::vector<std::string> names;
+  for (const auto* each : program.get_subcommands({})) names.push_back(each->get_name());
+  return names;
+}
+
+// The long ones that are shown.
+std::vector<std::string> options_of(const CLI::App& sub) {
+  std::vector<std::string> names;
+  for (const auto* each : sub.get_options())
+    if (!each->get_group().empty())
+      for (const auto& name : each->get_lnames()) names.push_back("--" + name);
+  return names;
+}
+
+// What CLI11 found, in our words where it has none that help. Values are not repeated: one may be a password.
+std::string problem_of(const CLI::App& program, const CLI::ParseError& e) {
+  const auto chosen = program.get_subcommands();
+  const auto words = program.remaining(true);
+  if (chosen.empty() && !words.empty()) {
+    return "unknown command or option \"" + words.front() + "\"" + did_you_mean(words.front(), commands_of(program)) +
+           "; understudy --help lists them";
+  }
+  const auto help = "understudy " + (chosen.empty() ? "" : chosen.front()->get_name() + " ") + "--help";
+  std::string what = e.what();
+  if (!words.empty()) {
+    const auto option = std::find_if(words.begin(), words.end(), [](auto& word) { return word.substr(0, 1) == "-"; });
+    if (option == words.end()) {
+      what = "unexpected argument \"" + words.front() + "\"";
+    } else {
+      const auto name = option->substr(0, option->find('='));
+      what = "unknown option \"" + name + "\"" + did_you_mean(name, options_of(*chosen.front()));
+    }
+  }
+  return what + "; " + help + " says more";
 }
 
 int complain_and_return(const std::exception& e, int code) {
@@ -66,12 +110,11 @@ int run_program(int argc, const char* const* argv) {
   try {
     program.parse(argc, argv);
   } catch (const CLI::ParseError& e) {
-    const auto words = program.remaining();
-    if (program.get_subcommands().empty() && !words.empty()) {
-      complain("unknown command or option \"" + words.front() + "\"; understudy --help lists them");
+    if (e.get_exit_code() != 0) {
+      complain(problem_of(program, e));
       return exit_usage;
     }
-    if (program.exit(e, std::cout, std::cerr) != 0) return exit_usage;
+    program.exit(e, std::cout, std::cerr);
     if (std::cout.flush()) return exit_ok;
     complain("cannot write to standard output");
     return exit_runtime;

@@ -6,6 +6,7 @@
 #include "understudy/tools/exit_code.hpp"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <unistd.h>
 #include <cerrno>
 #include <cstring>
@@ -18,6 +19,12 @@ int write_all(int fd, std::string_view data) {
   while (!data.empty()) {
     const auto written = ::write(fd, data.data(), data.size());
     if (written < 0 && errno == EINTR) continue;
+    if (written < 0 && errno == EAGAIN) {
+      // Somebody else's end of the pipe or terminal was made non-blocking, and so is ours.
+      pollfd room{fd, POLLOUT, 0};
+      if (::poll(&room, 1, -1) < 0 && errno != EINTR) return errno;
+      continue;
+    }
     if (written < 0) return errno;
     data.remove_prefix(static_cast<std::size_t>(written));
   }

@@ -8,6 +8,12 @@
 
 namespace understudy::cli {
 
+/// The command line cannot be carried out as it stands.
+class usage_error : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
 /// Gives standard descriptors that are closed to something that fails when it is used: the next file or socket would
 /// get their numbers, and what is printed would end there. Before anything is opened.
 void keep_standard_descriptors();

@@ -36,7 +36,7 @@ int print_partial(const failure& f) {
 }
 
 int search(interrupt_watch& interrupts, const search_options& options) {
-  session directory(one_shot_settings(options.where), options.where, interrupts);
+  session directory(one_shot_settings(options.where, interrupts), options.where, interrupts);
   if (!directory.connect()) return exit_runtime;
   auto what = options.what;
   what.base = directory.base_or_default(options.base);

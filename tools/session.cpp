@@ -1,12 +1,7 @@
-// Opens the configured directory for a command.
+// Opens the directory for a command.
 #include "understudy/tools/session.hpp"
 
-#include "understudy/config/text.hpp"
 #include "understudy/tools/report.hpp"
-
-#include <CLI/App.hpp>
-#include <CLI/Config.hpp>
-#include <CLI/Formatter.hpp>
 
 #include <algorithm>
 
@@ -18,61 +13,55 @@ std::vector<std::string> values_of(const entry& e, std::string_view name) {
   return found == nullptr ? std::vector<std::string>{} : found->values;
 }
 
-// Whatever is under way when a command ends is of no use to anybody any more.
-settings quick_to_stop(settings all) {
-  all.limits.drain_timeout = std::min<duration>(all.limits.drain_timeout, milliseconds{200});
+using clock = std::chrono::steady_clock;
+
+// Whatever is under way when a command ends is of no use to anybody any more; less so when its time is over.
+constexpr milliseconds stopping{200}, stopping_late{50};
+
+settings quick_to_stop(settings all, bool bounded) {
+  all.limits.drain_timeout = std::min<duration>(all.limits.drain_timeout, bounded ? stopping_late : stopping);
   return all;
+}
+
+std::optional<clock::time_point> deadline_of(duration timeout) {
+  if (timeout == duration{}) return std::nullopt;
+  const auto now = clock::now();
+  return now + std::min<duration>(timeout, clock::time_point::max() - now);
+}
+
+// Who wrote the file with an editor or echo has one, and ldapsearch takes it as a part of the password too.
+std::string newline_hint(const settings& all, const target& where) {
+  if (where.password_file.empty()) return {};
+  const auto password = all.servers.front().password.reveal();
+  if (password.empty() || password.back() != '\n') return {};
+  return "the password file ends with a newline, which -y takes as a part of the password (as ldapsearch does); "
+         "printf '%s' writes one without";
 }
 
 }  // namespace
 
-duration span_argument(const std::string& option, const std::string& text) {
-  const auto span = config::parse_span(text, seconds{1});
-  if (!span || *span <= duration{}) throw CLI::ValidationError(option, "\"" + text + "\" is no span of time");
-  return *span;
-}
-
-void target::declare(CLI::App& command) {
-  command.add_option("-c,--config", config, "The configuration (TOML, or JSON if it ends in .json)")
-      ->required()
-      ->type_name("FILE");
-  command
-      .add_option_function<std::string>(
-          "--timeout", [this](const std::string& text) { timeout = span_argument("--timeout", text); },
-          "How long each request may take (5s, 250ms …); default: as configured")
-      ->type_name("TIME");
-  command.add_flag("-v,--verbose", verbose, "Log as configured; default: errors only");
-}
-
-settings read_settings(const target& where) {
-  auto loaded = load_file(where.config);
-  if (!loaded.ok()) throw config_error(std::move(loaded.problems));
-  if (!where.verbose && loaded.value.log.file.empty()) loaded.value.log.level = log_level::error;
-  return std::move(loaded.value);
-}
-
-settings one_shot_settings(const target& where) {
-  auto all = read_settings(where);
-  all.pool.min_connections = std::min(all.pool.min_connections, 1);
-  all.pool.preload_connections = false;
-  all.recovery.reconnect_attempts = 1;
-  all.monitoring.enable_monitoring = false;
-  return all;
-}
-
 session::session(settings all, const target& where, interrupt_watch& interrupts)
-    : manager_(quick_to_stop(std::move(all))), timeout_(where.timeout), interrupts_(interrupts) {}
+    : deadline_(deadline_of(where.timeout)),
+      hint_(newline_hint(all, where)),
+      manager_(quick_to_stop(std::move(all), deadline_.has_value())),
+      interrupts_(interrupts) {}
 
 interrupt_action session::stop_on_interrupt() {
   return {interrupts_, [this] { manager_.disconnect(); }};
 }
 
+duration session::left(duration otherwise) const {
+  // Zero would mean the default: what is over is refused all the same.
+  return deadline_ ? std::max<duration>(*deadline_ - clock::now(), duration{1}) : otherwise;
+}
+
 bool session::connect() {
   const auto stopping = stop_on_interrupt();
-  const auto state = manager_.connect();
+  const auto state = manager_.connect(left(duration::max()));
   if (interrupts_.tripped()) throw interrupted();
   if (state.connected) return true;
   complain(state.auth_error.empty() ? state.connection_error : state.auth_error);
+  if (!state.auth_error.empty() && !hint_.empty()) complain(hint_);
   return false;
 }
 
@@ -80,7 +69,7 @@ outcome session::perform(request_ptr what) {
   cancel_source cancel;
   const interrupt_action on_signal(interrupts_, [&cancel] { cancel.cancel(); });
   call_options options;
-  options.timeout = timeout_;
+  options.timeout = left();
   options.cancel = &cancel;
   return manager_.perform(std::move(what), options);
 }

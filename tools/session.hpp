@@ -1,37 +1,16 @@
-// What all commands that talk to a directory share: the configuration, the connection, requests that Ctrl-C ends.
+// What all commands that talk to a directory share: the connection, and requests that Ctrl-C and --timeout end.
 #pragma once
-#include "understudy/config/load.hpp"
 #include "understudy/runtime/connection_manager.hpp"
 #include "understudy/tools/interrupt.hpp"
+#include "understudy/tools/target.hpp"
 
 #include <optional>
 #include <string>
 
-namespace CLI {
-class App;
-}
-
 namespace understudy::cli {
 
-/// Which directory a command talks to and how: the options that all of them have.
-struct target {
-  std::string config;
-  /// Of each request; zero: as configured.
-  duration timeout{};
-  bool verbose = false;
-
-  /// -c, --timeout, -v.
-  void declare(CLI::App& command);
-};
-
-/// The settings in a file. Throws config_error with every problem.
-settings read_settings(const target& where);
-
-/// The same for a command that sends a few requests and ends: opens no more connections than it uses, does not wait for
-/// a dead directory longer than it takes to try every server once, logs errors only.
-settings one_shot_settings(const target& where);
-
-/// A connected directory for one command.
+/// A connected directory for one command. With --timeout all of it, from the constructor to the end of the destructor,
+/// has that time.
 class session {
  public:
   /// Throws config_error.
@@ -42,6 +21,8 @@ class session {
   /// Connects; complains and returns false when no server can be reached.
   bool connect();
   connection_manager& manager() noexcept { return manager_; }
+  /// What is left of --timeout, a moment at least; `otherwise` without one.
+  duration left(duration otherwise = {}) const;
   /// Sends one request and waits; Ctrl-C cancels it.
   outcome perform(request_ptr what);
   /// `base`, or without one the directory's own: defaultNamingContext, or namingContexts if there is exactly one.
@@ -49,19 +30,13 @@ class session {
   std::string base_or_default(const std::optional<std::string>& base);
 
  private:
+  std::optional<std::chrono::steady_clock::time_point> deadline_;
+  /// What to add when the service's own bind is refused.
+  std::string hint_;
   connection_manager manager_;
-  duration timeout_;
   interrupt_watch& interrupts_;
 };
 
-/// The command line cannot be carried out as it stands.
-class usage_error : public std::runtime_error {
- public:
-  using std::runtime_error::runtime_error;
-};
-
-/// A span of time on the command line ("250ms", "5s", "2m"; seconds without a unit). Throws CLI::ValidationError, which
-/// names `option`, when it is none, or zero.
-duration span_argument(const std::string& option, const std::string& text);
+/// Throws usage_error when `text` is no DN (RFC 4514); `what` names it.
 
 }  // namespace understudy::cli

@@ -13,7 +13,7 @@ namespace understudy::cli {
 namespace {
 
 int whoami(interrupt_watch& interrupts, const target& where) {
-  session directory(one_shot_settings(where), where, interrupts);
+  session directory(one_shot_settings(where, interrupts), where, interrupts);
   if (!directory.connect()) return exit_runtime;
   const auto answer = directory.perform(make_request(whoami_request{}));
   if (!answer) return report(*answer.error());

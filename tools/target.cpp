@@ -1,0 +1,167 @@
+// The options that name a directory, and the settings they amount to.
+#include "understudy/tools/target.hpp"
+
+#include "understudy/config/endpoint.hpp"
+#include "understudy/config/files.hpp"
+#include "understudy/config/load.hpp"
+#include "understudy/config/text.hpp"
+#include "understudy/tools/input.hpp"
+#include "understudy/tools/report.hpp"
+
+#include <CLI/App.hpp>
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+
+#include <algorithm>
+
+namespace understudy::cli {
+namespace {
+
+// Where OpenLDAP's programs look for a local server.
+constexpr std::string_view default_socket = "ldapi://%2Fvar%2Frun%2Fslapd%2Fldapi";
+
+std::vector<std::string> words_of(std::string_view list) {
+  constexpr std::string_view separators = ", \t\n";
+  std::vector<std::string> words;
+  while (true) {
+    list.remove_prefix(std::min(list.find_first_not_of(separators), list.size()));
+    if (list.empty()) return words;
+    const auto end = std::min(list.find_first_of(separators), list.size());
+    words.emplace_back(list.substr(0, end));
+    list.remove_prefix(end);
+  }
+}
+
+// Without a host an LDAP URI means this machine (RFC 4516), as for ldapsearch.
+std::string with_host(const std::string& uri) {
+  for (const std::string_view scheme : {"ldap://", "ldaps://", "ldapi://"})
+    if (uri == scheme || (uri.size() == scheme.size() + 1 && uri.back() == '/' && uri.rfind(scheme, 0) == 0))
+      return scheme == "ldapi://" ? std::string{default_socket} : std::string{scheme} + "localhost";
+  return uri;
+}
+
+std::vector<std::string> servers_of(const target& where) {
+  auto uris = words_of(where.uris);
+  if (uris.empty()) throw usage_error("-H needs a URI, as ldap://ldap.example.com");
+  for (auto& uri : uris) {
+    uri = with_host(uri);
+    std::string problem;
+    const auto parsed = config::parse_uri(uri, problem);
+    // A URI may have a user's password in it: it is not repeated then.
+    if (!parsed && uri.find('@') != std::string::npos)
+      throw usage_error("-H: the URI must not name a user: give -D and -y FILE, or -W");
+    if (!parsed) throw usage_error("-H " + config::quote(uri) + ": " + problem);
+    if (where.start_tls && parsed->scheme == config::uri_scheme::ldaps)
+      throw usage_error("-Z contradicts " + config::quote(uri) + ", which has TLS from the first byte; choose one");
+  }
+  return uris;
+}
+
+secret password_of(const target& where, interrupt_watch& interrupts) {
+  if (!where.password_file.empty()) return read_password_file(where.password_file, interrupts);
+  return where.ask_password ? ask_password("Enter LDAP Password: ", interrupts) : secret{};
+}
+
+settings settings_of_options(const target& where, interrupt_watch& interrupts) {
+  std::vector<connection_info> servers;
+  for (auto& uri : servers_of(where)) {
+    connection_info server;
+    server.uri = uri;
+    server.bind_dn = where.bind_dn;
+    server.use_tls = where.start_tls;
+    server.ca_cert_path = where.ca_cert_path;
+    server.priority = static_cast<int>(servers.size()) + 1;
+    servers.push_back(std::move(server));
+  }
+  if (where.bind_dn.empty() && (where.ask_password || !where.password_file.empty()))
+    throw usage_error("a password needs -D DN, the name to bind as");
+  if (!where.bind_dn.empty() && !where.ask_password && where.password_file.empty())
+    throw usage_error("-D needs a password: -y FILE, or -W to be asked for it");
+  if (where.ask_password && !where.password_file.empty())
+    throw usage_error("-W and -y are two sources of one password; choose one");
+  if (const auto& ca = where.ca_cert_path; !ca.empty())
+    if (const auto problem = config::why_unreadable(ca); !problem.empty())
+      throw usage_error("--ca-cert " + config::quote(ca) + " cannot be read: " + problem);
+  const auto password = password_of(where, interrupts);
+  if (!where.bind_dn.empty() && password.size() == 0)
+    throw usage_error("an empty password proves nothing: the server would treat the bind as anonymous (RFC 4513)");
+  for (auto& server : servers) server.password = password;
+  settings all;
+  all.servers = std::move(servers);
+  return checked(std::move(all));
+}
+
+bool has_directory_options(const target& where) {
+  return !where.bind_dn.empty() || !where.password_file.empty() || where.ask_password || where.start_tls ||
+         !where.ca_cert_path.empty();
+}
+
+settings settings_of_file(const target& where) {
+  auto loaded = load_file(where.config);
+  if (!loaded.ok()) throw config_error(std::move(loaded.problems));
+  return std::move(loaded.value);
+}
+
+}  // namespace
+
+duration span_argument(const std::string& option, const std::string& text) {
+  const auto span = config::parse_span(text, seconds{1});
+  if (!span || *span <= duration{}) throw CLI::ValidationError(option, "\"" + text + "\" is no span of time");
+  return *span;
+}
+
+void target::declare(CLI::App& sub, const std::string& timeout_of) {
+  sub.add_option("-c,--config", config, "The configuration (TOML, or JSON if it ends in .json)")->type_name("FILE");
+  sub.add_option("-H,--uri", uris,
+                 "In place of a configuration: the directory's URI, or several in order of preference, separated by "
+                 "commas or spaces")
+      ->type_name("URI");
+  sub.add_option("-D,--bind-dn", bind_dn, "With -H: the name to bind as; default: anonymous")->type_name("DN");
+  sub.add_option("-y,--password-file", password_file,
+                 "With -D: the file whose complete content is the password (a newline at its end too)")
+      ->type_name("FILE");
+  sub.add_flag("-W,--ask-password", ask_password, "With -D: ask for the password on the terminal");
+  sub.add_flag("-Z,--starttls", start_tls,
+               "With -H: StartTLS, which must succeed (-ZZ is the same: there is no way back to plain text)");
+  sub.add_option("--ca-cert", ca_cert_path, "With -H: the CA's certificates (PEM); default: the system's")
+      ->type_name("FILE");
+  sub.add_flag("-x", simple, "Simple authentication: what is always done")->group("");
+  sub.add_option_function<std::string>(
+         "-w,--password",
+         [](const std::string&) {
+           throw CLI::ValidationError("-w",
+                                      "every user of this machine can read a command line: give -y FILE, or -W "
+                                      "to be asked for the password");
+         },
+         "Not taken")
+      ->group("");
+  sub.add_option_function<std::string>(
+         "--timeout", [this](const std::string& text) { timeout = span_argument("--timeout", text); },
+         "How long " + timeout_of + " may take (5s, 250ms …); default: as configured")
+      ->type_name("TIME");
+  sub.add_flag("-v,--verbose", verbose, "Log as configured; default: errors only");
+}
+
+settings read_settings(const target& where, interrupt_watch& interrupts) {
+  if (where.config.empty() && where.uris.empty())
+    throw usage_error("which directory? Give a configuration with --config FILE (-c), or -H URI");
+  if (!where.config.empty() && !where.uris.empty()) throw usage_error("-c and -H both say which directory; choose one");
+  if (!where.config.empty() && has_directory_options(where))
+    throw usage_error("-D, -y, -W, -Z and --ca-cert go with -H; beside -c the configuration says these things");
+  auto all = where.config.empty() ? settings_of_options(where, interrupts) : settings_of_file(where);
+  if (!where.verbose && all.log.file.empty()) all.log.level = log_level::error;
+  return all;
+}
+
+settings one_shot_settings(const target& where, interrupt_watch& interrupts) {
+  auto all = read_settings(where, interrupts);
+  all.pool.min_connections = std::min(all.pool.min_connections, 1);
+  all.pool.preload_connections = false;
+  all.recovery.reconnect_attempts = 1;
+  all.monitoring.enable_monitoring = false;
+  // Made from servers in code, each has its own numbers.
+  for (auto& server : all.servers) server.pool_size = std::min(server.pool_size, 1);
+  return all;
+}
+
+}  // namespace understudy::cli

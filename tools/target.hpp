@@ -1,0 +1,46 @@
+// Which directory a command talks to: a configuration file, or the options that ldapsearch has for it.
+#pragma once
+#include "understudy/config/settings.hpp"
+#include "understudy/tools/interrupt.hpp"
+
+#include <string>
+#include <vector>
+
+namespace CLI {
+class App;
+}
+
+namespace understudy::cli {
+
+/// Which directory a command talks to and how: the options that all of them have.
+struct target {
+  std::string config;
+  /// In place of a file; they mean what they mean to ldapsearch.
+  std::string uris;           ///< -H: one or several, in order of preference
+  std::string bind_dn;        ///< -D
+  std::string password_file;  ///< -y: all of its bytes are the password
+  bool ask_password = false;  ///< -W
+  bool start_tls = false;     ///< -Z, -ZZ; both must succeed
+  bool simple = false;        ///< -x, which ldapsearch needs to be told: no other authentication goes with -D
+  std::string ca_cert_path;   ///< --ca-cert
+  /// Of the whole command, from when its input was read, connecting and stopping included; zero: as configured.
+  duration timeout{};
+  bool verbose = false;
+
+  /// -c, -H and what goes with it, --timeout, -v. `timeout_of`: what --timeout bounds.
+  void declare(CLI::App& sub, const std::string& timeout_of = "the whole command");
+};
+
+/// The settings that `where` means. Asks for the password if it is to be asked for. Throws config_error with every
+/// problem, usage_error, input_error, interrupted.
+settings read_settings(const target& where, interrupt_watch& interrupts);
+
+/// The same for a command that sends a few requests and ends: opens no more connections than it uses, does not wait for
+/// a dead directory longer than it takes to try every server once, logs errors only.
+settings one_shot_settings(const target& where, interrupt_watch& interrupts);
+
+/// A span of time on the command line ("250ms", "5s", "2m"; seconds without a unit). Throws CLI::ValidationError, which
+/// names `option`, when it is none, or zero.
+duration span_argument(const std::string& option, const std::string& text);
+
+}  // namespace understudy::cli

@@ -35,6 +35,8 @@ constexpr std::array<std::string_view, errc_count> code_names{"none",
                                                               "stopped",
                                                               "internal"};
 
+constexpr std::ptrdiff_t most_referrals = 3;
+
 bool is_overload(int ldap_code) noexcept {
   return ldap_code == result_code::busy || ldap_code == result_code::unavailable;
 }
@@ -122,6 +124,13 @@ std::string describe(const failure& f) {
   if (f.ldap_code != 0) add("result " + result_code_name(f.ldap_code) + " (" + std::to_string(f.ldap_code) + ")");
   if (!f.diagnostic.empty()) add("diagnostic \"" + f.diagnostic + "\"");
   if (!f.matched_dn.empty()) add("matched DN \"" + f.matched_dn + "\"");
+  for (const auto& uri : f.referrals) {
+    if (&uri - f.referrals.data() == most_referrals) {
+      add("more referrals");
+      break;
+    }
+    add("referral to " + uri);
+  }
   if (f.pool) add(counts(*f.pool));
   if (f.retry_after) add("retry after " + std::to_string(f.retry_after->count()) + " ms");
   if (!f.cause.empty()) add("last cause: " + f.cause + (f.cause_at ? " at " + utc(*f.cause_at) : ""));

@@ -11,6 +11,27 @@ struct overloaded : Fs... {
 template <class... Fs>
 overloaded(Fs...) -> overloaded<Fs...>;
 
+constexpr std::size_t longest_name = 200;
+
+std::string quoted(const std::string& name) {
+  return "\"" + (name.size() > longest_name ? name.substr(0, longest_name) + "…" : name) + "\"";
+}
+
+/// The name of what an operation is about; empty when it is about nothing that has one.
+struct subject {
+  std::string operator()(const search_request& x) const { return x.base.empty() ? "the root DSE" : quoted(x.base); }
+  std::string operator()(const bind_request& x) const { return quoted(x.dn); }
+  std::string operator()(const extended_request& x) const { return quoted(x.oid); }
+  std::string operator()(const whoami_request&) const { return {}; }
+  std::string operator()(const password_modify_request& x) const {
+    return x.user_identity ? quoted(*x.user_identity) : std::string{};
+  }
+  template <class Change>
+  std::string operator()(const Change& x) const {
+    return quoted(x.dn);
+  }
+};
+
 }  // namespace
 
 std::string_view operation_name(const any_operation& op) noexcept {
@@ -25,6 +46,11 @@ std::string_view operation_name(const any_operation& op) noexcept {
                                [](const whoami_request&) -> std::string_view { return "who-am-i"; },
                                [](const password_modify_request&) -> std::string_view { return "password modify"; }},
                     op);
+}
+
+std::string describe(const any_operation& op) {
+  const auto about = std::visit(subject{}, op);
+  return std::string{operation_name(op)} + (about.empty() ? "" : " of " + about);
 }
 
 bool safe_to_repeat(const any_operation& op) noexcept {

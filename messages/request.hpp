@@ -130,6 +130,10 @@ request_ptr make_request(Operation op, std::vector<control> controls = {}) {
 /// "search", "modify DN", … for messages to people.
 std::string_view operation_name(const any_operation& op) noexcept;
 
+/// The operation and what it is about, for messages to people: `add of "cn=a,dc=b"`, `search of "dc=b"`; never a value
+/// or a filter, which may be private. A long name is cut.
+std::string describe(const any_operation& op);
+
 /// True for operations that may be sent again although they may already have been carried out: search, compare,
 /// who-am-i, and extended operations that say so. A user's bind is not among them (it counts against lockout).
 bool safe_to_repeat(const any_operation& op) noexcept;

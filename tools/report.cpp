@@ -62,10 +62,11 @@ void complain(std::string_view text) {
 
 std::string explain(const failure& f) {
   if (f.code != errc::ldap_error) return describe(f);
-  auto text = result_code_name(f.ldap_code) + " (" + std::to_string(f.ldap_code) + ")";
+  auto text = f.message.empty() ? result_code_name(f.ldap_code) : f.message;
+  if (text.back() == '.') text.pop_back();
+  text += " (" + std::to_string(f.ldap_code) + ")";
   if (!f.diagnostic.empty()) text += ": " + f.diagnostic;
   if (!f.matched_dn.empty()) text += "; matched DN \"" + f.matched_dn + "\"";
-  if (!f.server.empty()) text += " [" + f.server + "]";
   return text;
 }
 

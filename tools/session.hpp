@@ -37,6 +37,4 @@ class session {
   interrupt_watch& interrupts_;
 };
 
-/// Throws usage_error when `text` is no DN (RFC 4514); `what` names it.
-
 }  // namespace understudy::cli

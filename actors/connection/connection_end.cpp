@@ -88,14 +88,14 @@ void connection::expire(int id) {
   const bool sent = maybe_sent(*found);
   auto one = take_back(id);
   auto late = make_failure(errc::operation_timeout,
-                           "The " + std::string{operation_name(one.what->op)} + " at " + context_.name +
+                           "The " + describe(one.what->op) + " at " + context_.name +
                                (sent ? " was not answered in time; it was abandoned." : " could not be sent in time."));
   if (one.ticket.why == purpose::check) return finish_check(std::move(one), std::move(late));
   const bool bind = std::holds_alternative<bind_request>(one.what->op);
   if (sent && !env_.may_repeat(one.what->op)) {
     failure unknown = *late;
     unknown.code = errc::outcome_unknown;
-    unknown.message = "The " + std::string{operation_name(one.what->op)} + " was sent to " + context_.name +
+    unknown.message = "The " + describe(one.what->op) + " was sent to " + context_.name +
                       " and not answered in time: it may or may not have happened.";
     late = share(std::move(unknown));
   }
@@ -253,7 +253,7 @@ void connection::lose(table::item one, const failure_ptr& cause) {
   }
   failure why =
       *make_failure(unknown ? errc::outcome_unknown : errc::connection_unhealthy,
-                    unknown ? "The " + std::string{operation_name(one.what->op)} + " was sent to " + context_.name +
+                    unknown ? "The " + describe(one.what->op) + " was sent to " + context_.name +
                                   " and its answer was lost with the connection: it may or may not have happened."
                             : "The leased connection broke; ask for another.");
   if (whose.stream && whose.stream->flow.taken() != 0)

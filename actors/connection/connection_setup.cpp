@@ -252,10 +252,11 @@ void connection::bind_answered(const result& answer) {
     return become_ready();
   }
   const bool overload = is_overload(answer.code);
-  auto why = setup_failure(overload ? errc::ldap_error : errc::service_authentication_failed, stage::bind,
-                           context_.name + " refused the service's bind " +
-                               (auth_method_ == "external" ? "by SASL EXTERNAL " : "") + "with " +
-                               result_code_name(answer.code) + ".");
+  auto why = setup_failure(
+      overload ? errc::ldap_error : errc::service_authentication_failed, stage::bind,
+      context_.name + " refused the service's bind " +
+          (auth_method_ == "external" ? std::string{"by SASL EXTERNAL"} : "as \"" + context_.server.bind_dn + "\"") +
+          " with " + result_code_name(answer.code) + ".");
   why.ldap_code = answer.code;
   why.matched_dn = answer.matched_dn;
   why.diagnostic = answer.diagnostic;

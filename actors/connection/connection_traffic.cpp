@@ -337,9 +337,9 @@ void connection::judge_answer(table::item& done) {
   const auto& answer = *done.answer;
   const bool overload = is_overload(answer.code);
   const bool user_bind = is_bind(done.what->op);
-  failure why = *make_failure(user_bind && !overload ? errc::authentication_failed : errc::ldap_error,
-                              context_.name + " refused the " + std::string{operation_name(done.what->op)} + " with " +
-                                  result_code_name(answer.code) + ".");
+  failure why = *make_failure(
+      user_bind && !overload ? errc::authentication_failed : errc::ldap_error,
+      context_.name + " refused the " + describe(done.what->op) + " with " + result_code_name(answer.code) + ".");
   why.ldap_code = answer.code;
   why.matched_dn = answer.matched_dn;
   why.diagnostic = answer.diagnostic;

@@ -74,7 +74,7 @@ failure_ptr check_request(const request& what) {
   if (problem.empty()) return nullptr;
   failure f;
   f.code = errc::invalid_request;
-  f.message = "The " + std::string{operation_name(what.op)} + " was not sent: " + problem + ".";
+  f.message = "The " + describe(what.op) + " was not sent: " + problem + ".";
   return std::make_shared<const failure>(std::move(f));
 }
 

@@ -76,6 +76,32 @@ BOOST_AUTO_TEST_CASE(a_failure_is_described_in_one_line_with_all_it_knows) {
              "flight 7, waiters 12; retry after 250 ms; last cause: connection refused at 1970-01-01T00:00:00Z]");
 }
 
+BOOST_AUTO_TEST_CASE(a_failure_names_the_first_referrals) {
+  failure f;
+  f.code = errc::ldap_error;
+  f.ldap_code = result_code::referral;
+  f.referrals = {"ldap://a/", "ldap://b/", "ldap://c/"};
+  BOOST_TEST(describe(f) ==
+             "ldap_error [result referral (10); referral to ldap://a/; referral to ldap://b/; referral to ldap://c/]");
+  f.referrals.resize(1000, "ldap://d/");
+  BOOST_TEST(describe(f).find("referral to ldap://c/; more referrals]") != std::string::npos, describe(f));
+}
+
+BOOST_AUTO_TEST_CASE(an_operation_is_described_with_what_it_is_about) {
+  search_request search;
+  search.base = "dc=example,dc=com";
+  search.filter = "(userPassword=private)";
+  BOOST_TEST(describe(any_operation{search}) == "search of \"dc=example,dc=com\"");
+  BOOST_TEST(describe(any_operation{search_request{}}) == "search of the root DSE");
+  BOOST_TEST(describe(any_operation{add_request{"cn=a", {}}}) == "add of \"cn=a\"");
+  BOOST_TEST(describe(any_operation{compare_request{"cn=a", "userPassword", "private"}}) == "compare of \"cn=a\"");
+  BOOST_TEST(describe(any_operation{bind_request{"cn=a", secret{"private"}}}) == "bind of \"cn=a\"");
+  BOOST_TEST(describe(any_operation{whoami_request{}}) == "who-am-i");
+  BOOST_TEST(describe(any_operation{password_modify_request{}}) == "password modify");
+  BOOST_TEST(describe(any_operation{password_modify_request{"uid=a", {}, {}}}) == "password modify of \"uid=a\"");
+  BOOST_TEST(describe(any_operation{delete_request{std::string(1'000'000, 'x')}}).size() < 250U);
+}
+
 BOOST_AUTO_TEST_CASE(a_failure_survives_a_caf_error) {
   failure f;
   f.code = errc::ldap_error;

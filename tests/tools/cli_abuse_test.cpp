@@ -1,6 +1,12 @@
 // The program in clumsy and in malicious hands: it says what is wrong, exits as documented, and never hangs or crashes.
 #include "cli.hpp"
 
+#include "understudy/tools/report.hpp"
+
+#include <fcntl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <array>
 #include <boost/test/unit_test.hpp>
 #include <csignal>
 
@@ -63,6 +69,38 @@ BOOST_FIXTURE_TEST_CASE(output_that_cannot_be_written_exits_with_3, directory_fi
     BOOST_TEST(run_redirected(command, ">&- 2>&-").status == 3);
     BOOST_TEST(run_redirected(command, ">&- 2>&- <&-").status == 3);
   }
+}
+
+BOOST_AUTO_TEST_CASE(all_is_written_to_an_output_that_does_not_block) {
+  const std::string data(3'000'000, 'x');
+  std::array<int, 2> ends{};
+  BOOST_TEST_REQUIRE(::pipe2(ends.data(), O_CLOEXEC | O_NONBLOCK) == 0);
+  const auto child = ::fork();
+  if (child == 0) {
+    ::dup2(ends[1], STDOUT_FILENO);
+    try {
+      understudy::cli::put(data);
+    } catch (...) {
+      ::_exit(1);
+    }
+    ::_exit(0);
+  }
+  ::close(ends[1]);
+  // The pipe is full before anybody reads.
+  ::usleep(100'000);
+  std::string seen;
+  std::array<char, 65536> chunk{};
+  BOOST_TEST(eventually([&] {
+    ssize_t got = 0;
+    while ((got = ::read(ends[0], chunk.data(), chunk.size())) > 0)
+      seen.append(chunk.data(), static_cast<std::size_t>(got));
+    return got == 0;
+  }));
+  ::close(ends[0]);
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  BOOST_TEST(status == 0);
+  BOOST_TEST(seen.size() == data.size());
 }
 
 BOOST_AUTO_TEST_CASE(what_is_printed_never_ends_in_a_connection) {

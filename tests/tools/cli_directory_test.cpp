@@ -40,6 +40,24 @@ BOOST_FIXTURE_TEST_CASE(an_ldap_error_exits_with_1_and_is_named, directory_fixtu
   BOOST_TEST(contains(below.error_output, std::string{"matched DN \""} + people_dn), below.error_output);
 }
 
+BOOST_FIXTURE_TEST_CASE(errors_name_what_they_are_about, directory_fixture) {
+  const auto there = run({"modify", "-c", file, "-a"},
+                         "dn: " + user_dn(3) + "\nobjectClass: inetOrgPerson\nuid: user3\ncn: x\nsn: x\n");
+  check_exit(there, 1);
+  BOOST_TEST(contains(there.error_output, " refused the add of \"" + user_dn(3) + "\" with entryAlreadyExists (68)"),
+             there.error_output);
+  const auto nowhere = run({"search", "-c", file, "-b", "dc=example,dc=org", "(uid=a)"});
+  BOOST_TEST(contains(nowhere.error_output, "search of \"dc=example,dc=org\" with noSuchObject (32)"),
+             nowhere.error_output);
+  const auto user = run({"authenticate", "-c", file, "user1"}, "wrong\n");
+  BOOST_TEST(contains(user.error_output, "bind of \"" + user_dn(1) + "\" with invalidCredentials (49)"),
+             user.error_output);
+  const auto wrong = config(directory.url(), {"tell-nobody", "", ""});
+  const auto service = run({"search", "-c", wrong, "(uid=user1)"});
+  BOOST_TEST(contains(service.error_output, std::string{"the service's bind as \""} + admin_dn + "\""),
+             service.error_output);
+}
+
 BOOST_FIXTURE_TEST_CASE(a_size_limit_shows_what_was_found_and_says_so, directory_fixture) {
   const auto result = run({"search", "-c", file, "-z", "3", "(uid=*)", "1.1"});
   check_exit(result, 1);

@@ -2,6 +2,7 @@
 #include "cli.hpp"
 
 #include <boost/test/unit_test.hpp>
+#include <sstream>
 
 using namespace understudy::test;
 
@@ -12,6 +13,9 @@ void check_usage(const program_result& result, const std::string& reason) {
   check_exit(result, 2);
   BOOST_TEST(result.output == "");
   BOOST_TEST(contains(result.error_output, reason), result.error_output);
+  // Every line is a complaint of ours.
+  std::istringstream lines(result.error_output);
+  for (std::string line; std::getline(lines, line);) BOOST_TEST(line.find("understudy: ") == 0u, line);
 }
 
 const std::string good = "[ldap]\nhost = \"127.0.0.1\"\n";
@@ -45,6 +49,17 @@ BOOST_FIXTURE_TEST_CASE(wrong_command_lines_exit_with_2, command_line) {
   check_usage(run({"compare", "-c", file, "cn=a", "cn"}), "needs a value");
   check_usage(run({"compare", "-c", file, "cn=a", "cn::?"}), "base64");
   check_usage(run({"authenticate", "-c", file, "--attribute", "a b", "user"}, "x\n"), "a b");
+}
+
+BOOST_FIXTURE_TEST_CASE(what_was_meant_is_suggested, command_line) {
+  const auto file = write(good);
+  check_usage(run({"serch", "-c", file, "(cn=a)"}), "unknown command or option \"serch\": did you mean \"search\"?");
+  check_usage(run({"whomai"}), "did you mean \"whoami\"?");
+  BOOST_TEST(!contains(run({"juggling"}).error_output, "did you mean"));
+  check_usage(run({"search", "-c", file, "--timeuot", "5s", "(cn=a)"}),
+              "unknown option \"--timeuot\": did you mean \"--timeout\"?");
+  check_usage(run({"whoami", "-c", file, "more"}), "unexpected argument \"more\"");
+  check_usage(run({"bench", "-c", file, "--operation", "authenticate"}), "needs the users' password");
 }
 
 BOOST_FIXTURE_TEST_CASE(check_accepts_a_good_file, command_line) {

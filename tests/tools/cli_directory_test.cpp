@@ -50,8 +50,7 @@ BOOST_FIXTURE_TEST_CASE(errors_name_what_they_are_about, directory_fixture) {
   BOOST_TEST(contains(nowhere.error_output, "search of \"dc=example,dc=org\" with noSuchObject (32)"),
              nowhere.error_output);
   const auto user = run({"authenticate", "-c", file, "user1"}, "wrong\n");
-  BOOST_TEST(contains(user.error_output, "bind of \"" + user_dn(1) + "\" with invalidCredentials (49)"),
-             user.error_output);
+  BOOST_TEST(contains(user.error_output, "bind of \"" + user_dn(1) + "\" with invalidCredentials"), user.error_output);
   const auto wrong = config(directory.url(), {"tell-nobody", "", ""});
   const auto service = run({"search", "-c", wrong, "(uid=user1)"});
   BOOST_TEST(contains(service.error_output, std::string{"the service's bind as \""} + admin_dn + "\""),

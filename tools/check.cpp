@@ -18,6 +18,7 @@ void declare_check(CLI::App& program, command& chosen) {
     chosen = [file](interrupt_watch&) {
       const auto loaded = load_file(*file);
       if (!loaded.ok()) throw config_error(loaded.problems);
+      for (const auto& doubtful : loaded.warnings) complain("warning: " + describe(doubtful));
       const auto& servers = loaded.value.servers;
       const auto count = servers.size();
       if (count == 1 && !servers.front().srv.empty()) {

@@ -1,4 +1,5 @@
 // understudy health: probes every server, step by step.
+#include "understudy/config/load.hpp"
 #include "understudy/messages/printable.hpp"
 #include "understudy/tools/commands.hpp"
 #include "understudy/tools/exit_code.hpp"
@@ -101,7 +102,9 @@ connection_result begin(session& directory) {
 }
 
 int health(interrupt_watch& interrupts, const health_options& options) {
-  session directory(one_shot_settings(options.where, interrupts), options.where, interrupts);
+  const auto all_settings = one_shot_settings(options.where, interrupts);
+  for (const auto& doubtful : warnings(all_settings)) complain("warning: " + describe(doubtful));
+  session directory(all_settings, options.where, interrupts);
   const auto stopping = directory.stop_on_interrupt();
   const auto begun = begin(directory);
   if (interrupts.tripped()) throw interrupted();

@@ -70,6 +70,15 @@ BOOST_FIXTURE_TEST_CASE(check_accepts_a_good_file, command_line) {
   BOOST_TEST(result.error_output == "");
 }
 
+BOOST_FIXTURE_TEST_CASE(check_warns_and_accepts, command_line) {
+  const auto file = write("[ldap]\nhost = \"ldap.example.com\"\nuse_ssl = true\nvalidate_cert = false\n");
+  const auto result = run({"check", file});
+  check_exit(result, 0);
+  BOOST_TEST(result.output == file + ": ok, 1 server\n");
+  BOOST_TEST(contains(result.error_output, "understudy: warning: " + file + ":4:"), result.error_output);
+  BOOST_TEST(contains(result.error_output, "validate_cert"), result.error_output);
+}
+
 BOOST_FIXTURE_TEST_CASE(check_prints_every_problem_with_its_place, command_line) {
   const auto file = write("[ldap]\nhots = \"a\"\nhost = \"a\"\n[pool]\nmax_connections = \"many\"\n");
   const auto result = run({"check", file});

@@ -1,5 +1,6 @@
 // Strangers that accept connections and end them: balancers without backends, servers out of descriptors.
 #include "scenarios/scenario.hpp"
+#include "support/certificates.hpp"
 
 #include <boost/test/unit_test.hpp>
 
@@ -7,23 +8,89 @@ using namespace understudy;
 using namespace understudy::test;
 using namespace std::chrono_literals;
 
-BOOST_AUTO_TEST_CASE(stranger_that_accepts_and_closes_sees_few_connects) {
-  leak_guard leaks;
-  stub_directory balancer;
-  balancer.limit_connections(0);
-  connection_manager manager(quick_settings({server_at(balancer.port())}));
-  const auto connected = manager.connect();
-  BOOST_TEST(!connected.connected);
+namespace {
+
+connection_info anonymous_at(std::uint16_t port, int priority = 1) {
+  auto made = server_at(port, priority);
+  made.bind_dn.clear();
+  made.password = secret{};
+  return made;
+}
+
+/// Reads and users' binds against a server that ends every connection before it has answered anything: none is served,
+/// and connects are few.
+void check_few_connects(const connection_info& server, stub_directory& balancer) {
+  connection_manager manager(quick_settings({server}));
+  BOOST_TEST(!manager.connect().connected);
   const auto before = balancer.connections();
   {
-    background_load reads(manager, 16, {}, 1s);
-    BOOST_TEST(holds_for([&] { return reads.succeeded() == 0; }, 2s));
+    background_load reads(manager, 8, {}, 1s);
+    background_load binds(
+        manager, 2,
+        [](int) {
+          return make_request(bind_request{user_dn(1), secret{"secret"}});
+        },
+        1s);
+    BOOST_TEST(holds_for([&] { return reads.succeeded() == 0 && binds.succeeded() == 0; }, 2s));
     BOOST_TEST(reads.finish());
-    BOOST_TEST(reads.succeeded() == 0u);
+    BOOST_TEST(binds.finish());
   }
   // The breaker is tried after 0.2 s, 0.4 s, 0.8 s, then each second; the monitor probes five times a second.
   const auto made = balancer.connections() - before;
   BOOST_TEST(made <= 40u, made << " connects in three seconds");
   balancer.limit_connections({});
+  balancer.forget_rules();
   end_scenario(manager, {balancer});
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(stranger_that_accepts_and_closes_sees_few_connects) {
+  leak_guard leaks;
+  stub_directory balancer;
+  balancer.limit_connections(0);
+  check_few_connects(server_at(balancer.port()), balancer);
+}
+
+BOOST_AUTO_TEST_CASE(stranger_that_accepts_and_closes_sees_few_anonymous_connects) {
+  leak_guard leaks;
+  stub_directory balancer;
+  balancer.limit_connections(0);
+  check_few_connects(anonymous_at(balancer.port()), balancer);
+}
+
+BOOST_AUTO_TEST_CASE(stranger_that_ends_after_the_tls_handshake_sees_few_connects) {
+  leak_guard leaks;
+  const certificate_set certificates;
+  stub_options with;
+  with.tls = tls_files{certificates.server.certificate, certificates.server.key};
+  with.ldaps = true;
+  stub_directory server(with);
+  server.disturb_all({.silent = true, .then = ending::close});
+  auto how = anonymous_at(server.port());
+  how.use_ssl = true;
+  how.ca_cert_path = certificates.ca.certificate();
+  check_few_connects(how, server);
+}
+
+BOOST_AUTO_TEST_CASE(stranger_with_a_limit_of_connections_serves_on_those_it_takes) {
+  leak_guard leaks;
+  stub_directory server;
+  server.limit_connections(3);
+  auto how = server_at(server.port());
+  how.pool_size = 5;
+  connection_manager manager(quick_settings({how}));
+  BOOST_TEST_REQUIRE(manager.connect().connected);
+  background_load reads(manager, 4, {}, 2s);
+  BOOST_TEST_REQUIRE(eventually([&] { return reads.succeeded() > 100; }));
+  const auto before = server.connections();
+  BOOST_TEST(holds_for([&] { return reads.failures().empty(); }, 3s), reads.example());
+  // Growth and probes that find no room back off.
+  const auto made = server.connections() - before;
+  BOOST_TEST(made <= 40u, made << " connects in three seconds");
+  BOOST_TEST((server_in(manager.snapshot(), server.port()).breaker == breaker_state::closed));
+  BOOST_TEST(reads.finish());
+  BOOST_TEST(reads.failures().empty(), reads.example());
+  server.limit_connections({});
+  end_scenario(manager, {server});
 }

@@ -3,12 +3,14 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <array>
+#include <algorithm>
 #include <cerrno>
 #include <system_error>
+#include <vector>
 
 namespace understudy::config {
 
@@ -43,14 +45,46 @@ bool readable_before(int fd, time_point until) {
   return left > milliseconds::zero() && ::poll(&wanted, 1, static_cast<int>(left.count())) != 0;
 }
 
+/// What was read so far, in one piece of memory that leaves nothing behind: it may be a password.
+class wiped_buffer {
+ public:
+  wiped_buffer() : bytes_(65536) {}
+  ~wiped_buffer() { ::explicit_bzero(bytes_.data(), bytes_.size()); }
+  wiped_buffer(const wiped_buffer&) = delete;
+  wiped_buffer& operator=(const wiped_buffer&) = delete;
+
+  /// As read(2), behind what is there.
+  ssize_t read(int fd) {
+    if (size_ == bytes_.size()) grow();
+    const auto count = ::read(fd, bytes_.data() + size_, bytes_.size() - size_);
+    if (count > 0) size_ += static_cast<std::size_t>(count);
+    return count;
+  }
+  std::size_t size() const noexcept { return size_; }
+  std::string text() const { return {bytes_.data(), size_}; }
+
+ private:
+  void grow() {
+    std::vector<char> more(bytes_.size() * 2);
+    std::copy(bytes_.begin(), bytes_.end(), more.begin());
+    more.swap(bytes_);
+    ::explicit_bzero(more.data(), more.size());
+  }
+
+  std::vector<char> bytes_;
+  std::size_t size_ = 0;
+};
+
 void read_into(file_contents& result, int fd, std::size_t most, time_point until) {
-  std::array<char, 65536> buffer;
+  wiped_buffer buffer;
   for (;;) {
-    const auto count = ::read(fd, buffer.data(), buffer.size());
-    if (count == 0) return;
+    const auto count = buffer.read(fd);
+    if (count == 0) {
+      result.text = buffer.text();
+      return;
+    }
     if (count > 0) {
-      result.text.append(buffer.data(), static_cast<std::size_t>(count));
-      if (result.text.size() > most) {
+      if (buffer.size() > most) {
         result.problem = "is longer than " + std::to_string(most) + " bytes";
         return;
       }
@@ -77,7 +111,6 @@ file_contents read_whole(const std::string& path, std::size_t most, milliseconds
   }
   result.problem = kind_problem(status);
   if (result.problem.empty()) read_into(result, file.fd(), most, std::chrono::steady_clock::now() + patience);
-  if (!result.problem.empty()) result.text.clear();
   return result;
 }
 

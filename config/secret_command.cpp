@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <spawn.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -88,18 +89,32 @@ class spawn_plan {
   posix_spawnattr_t attributes_{};
 };
 
-/// A running child, waited for by its id alone.
+/// A running child, waited for by its pidfd alone: no other child's end is taken, and no other process is killed.
 class child_process {
  public:
-  explicit child_process(pid_t id) : id_(id) {}
+  /// Where the host ignores SIGCHLD the child may be gone already: then there is no pidfd, and no status.
+  explicit child_process(pid_t id) : id_(id), handle_(static_cast<int>(::syscall(SYS_pidfd_open, id, 0))) {
+    if (handle_ >= 0 || errno == ESRCH) return;
+    problem_ = errno_text(errno);
+    ::kill(-id_, SIGKILL);
+    ::waitpid(id_, nullptr, 0);
+  }
+  child_process(const child_process&) = delete;
+  child_process& operator=(const child_process&) = delete;
+  ~child_process() {
+    if (handle_ >= 0) ::close(handle_);
+  }
+
+  int handle() const noexcept { return handle_; }
 
   bool running() {
     if (ended_) return false;
-    int status = 0;
-    const pid_t found = ::waitpid(id_, &status, WNOHANG);
-    if (found == 0 || (found < 0 && errno == EINTR)) return true;
+    siginfo_t info{};
+    const int code = ::waitid(P_PIDFD, static_cast<id_t>(handle_), &info, WEXITED | WNOHANG);
+    if (code != 0 && errno == EINTR) return true;
+    if (code == 0 && info.si_pid == 0) return true;
     ended_ = true;
-    if (found == id_) status_ = status;
+    if (code == 0) status_ = info;
     return false;
   }
 
@@ -107,22 +122,26 @@ class child_process {
   void kill() {
     if (!running()) return;
     ::kill(-id_, SIGKILL);
-    for (const auto until = now() + grace_of_kill; running() && now() < until;)
-      ::poll(nullptr, 0, static_cast<int>(look_interval.count()));
+    for (const auto until = now() + grace_of_kill; running() && now() < until;) {
+      pollfd gone{handle_, POLLIN, 0};
+      ::poll(&gone, 1, static_cast<int>(look_interval.count()));
+    }
   }
 
   /// Why what it wrote does not count, empty when it does.
   std::string complaint() const {
-    if (!status_) return {};  // somebody else took the status
-    if (WIFSIGNALED(*status_)) return "was killed by signal " + std::to_string(WTERMSIG(*status_));
-    const int code = WEXITSTATUS(*status_);
-    return code == 0 ? std::string{} : "ended with status " + std::to_string(code);
+    if (!problem_.empty()) return "cannot be waited for: " + problem_;
+    if (!status_) return "ended, but nobody knows how: this program ignores SIGCHLD, or waits for every child itself";
+    if (status_->si_code != CLD_EXITED) return "was killed by signal " + std::to_string(status_->si_status);
+    return status_->si_status == 0 ? std::string{} : "ended with status " + std::to_string(status_->si_status);
   }
 
  private:
   pid_t id_;
+  int handle_;
   bool ended_ = false;
-  std::optional<int> status_;
+  std::string problem_;
+  std::optional<siginfo_t> status_;
 };
 
 class output_reader {
@@ -132,10 +151,10 @@ class output_reader {
   output_reader(const output_reader&) = delete;
   output_reader& operator=(const output_reader&) = delete;
 
-  /// Takes what is there; waits for `patience` when that is nothing.
-  void read(milliseconds patience) {
-    pollfd wanted{fd_, POLLIN, 0};
-    if (::poll(&wanted, 1, static_cast<int>(patience.count())) <= 0) return;
+  /// Takes what is there; when that is nothing, waits for `patience` or until `other` is readable.
+  void read(milliseconds patience, int other) {
+    std::array<pollfd, 2> wanted{{{at_end_ ? -1 : fd_, POLLIN, 0}, {other, POLLIN, 0}}};
+    if (::poll(wanted.data(), wanted.size(), static_cast<int>(patience.count())) <= 0 || wanted[0].revents == 0) return;
     while (!full()) {
       const auto count = ::read(fd_, buffer_.data() + size_, buffer_.size() - size_);
       if (count < 0 && errno == EINTR) continue;
@@ -162,15 +181,12 @@ std::string follow(child_process& child, output_reader& output, time_point until
       child.kill();
       return "did not finish in time";
     }
-    if (output.at_end())
-      ::poll(nullptr, 0, static_cast<int>(look_interval.count()));
-    else
-      output.read(look_interval);
+    output.read(look_interval, child.handle());
     if (!output.full()) continue;
     child.kill();
     return "writes too much";
   }
-  if (!output.at_end() && !output.full()) output.read(milliseconds::zero());
+  if (!output.at_end() && !output.full()) output.read(milliseconds::zero(), -1);
   return output.full() ? "writes too much" : child.complaint();
 }
 

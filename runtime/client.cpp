@@ -143,6 +143,7 @@ void runtime_client::start_on(route to, request_ptr what, completing done, const
     refuse(std::move(done), std::move(why));
   };
   if (auto why = refusal()) return refused(std::move(why));
+  if (!what) return refused(make_failure(errc::invalid_request, stage::queue, "there is no request (a null pointer)"));
   if (!take_permit())
     return refused(make_failure(errc::queue_full, stage::queue,
                                 "more than " + std::to_string(most_requests_) +

@@ -91,6 +91,10 @@ connection_result connection_manager::connect(duration timeout) {
   const auto until = began + std::min<duration>(timeout, time_point::max() - began);
   failure_ptr why;
   connection_result result;
+  if (!state_) {
+    describe_failure(result, *absence());
+    return result;
+  }
   try {
     auto there = state_->start();
     const auto how = state_->all()->recovery;
@@ -122,17 +126,23 @@ bool connection_manager::is_connected() const {
 }
 
 std::vector<probe_report> connection_manager::probe_all(duration timeout) {
-  if (state_) state_->check_process();
-  auto there = state_ ? state_->current() : nullptr;
+  held().check_waiting();
+  auto there = state_->current();
   if (!there) return {};
   timeout = as_limit(timeout);
   auto deadline = there->env()->clock->now() + timeout;
   auto got = there->client().ask<std::vector<probe_report>>(there->manager(), timeout + small_question, health_atom_v,
                                                             deadline);
-  return got ? std::move(*got.value) : std::vector<probe_report>{};
+  if (!got) throw_failure(got.error);
+  return std::move(*got.value);
 }
 
-connection_result connection_manager::health_check() {
+connection_result connection_manager::health_check() try {
+  if (!state_) {
+    connection_result moved;
+    describe_failure(moved, *absence());
+    return moved;
+  }
   auto result = state_->describe_first();
   auto there = state_->current();
   if (!there) {
@@ -158,6 +168,10 @@ connection_result connection_manager::health_check() {
   }
   state_->describe_probe(result, *chosen);
   result.last_activity = chosen->ok ? there->env()->clock->wall_now() : there->client().last_success();
+  return result;
+} catch (const ldap_exception& e) {
+  auto result = state_->describe_first();
+  result.connection_error = e.what();
   return result;
 }
 

@@ -3,8 +3,10 @@
 
 #include "understudy/config/load.hpp"
 #include "understudy/config/settings_from.hpp"
+#include "understudy/runtime/callback_thread.hpp"
 #include "understudy/runtime/completing.hpp"
 #include "understudy/runtime/manager_state.hpp"
+#include "understudy/runtime/quiet_thread.hpp"
 
 namespace understudy {
 namespace {
@@ -70,35 +72,54 @@ connection_manager::~connection_manager() {
     static_cast<void>(new std::shared_ptr<state>(std::move(state_)));
     return;
   }
-  state_->watcher.stop();
-  state_->stop();
+  // Nothing new from now on, wherever the rest is done.
+  const bool here = callback_thread::may_wait_for_the_end();
+  if (!here) state_->stop();
+  auto end = [last = std::move(state_)] {
+    last->watcher.stop();
+    last->stop();
+  };
+  // Joining the threads of the runtime on one of them would be to wait for itself.
+  if (here)
+    end();
+  else
+    finish_elsewhere(std::move(end));
+}
+
+connection_manager::state& connection_manager::held() const {
+  if (!state_) throw_failure(moved_from("connection_manager"));
+  return *state_;
+}
+
+failure_ptr connection_manager::absence() const {
+  return state_ ? state_->absence() : moved_from("connection_manager");
 }
 
 void connection_manager::set_log(std::function<void(log_level, const std::string&)> to) {
-  state_->check_process();
+  held().check_process();
   if (!to) return state_->set_log({});
   state_->set_log(
       [to = std::move(to)](log_level level, std::string_view, const std::string& line) { to(level, line); });
 }
 
-void connection_manager::set_lookups(name_lookups how) { state_->set_lookups(std::move(how)); }
+void connection_manager::set_lookups(name_lookups how) { held().set_lookups(std::move(how)); }
 
-reload_report connection_manager::reload(settings all) { return state_->reload(std::move(all)); }
+reload_report connection_manager::reload(settings all) { return held().reload(std::move(all)); }
 reload_report connection_manager::reload_file(const std::string& path) { return reload(loaded(path)); }
 
 bool connection_manager::disconnect() { return state_ && state_->stop(); }
 
 lease connection_manager::get_connection(const lease_options& options) {
   auto there = state_ ? state_->current() : nullptr;
-  if (!there) throw_failure(state_ ? state_->absence() : not_running());
+  if (!there) throw_failure(absence());
   auto got = there->client().acquire(options);
   if (!got) throw_failure(got.error);
   return std::move(*got.value);
 }
 
 bool connection_manager::return_connection(lease& connection) {
-  if (state_) state_->check_process();
-  auto there = state_ ? state_->current() : nullptr;
+  held().check_process();
+  auto there = state_->current();
   // After a stop there is nobody to give it back to, and nothing to give: the lease ended with the runtime.
   if (!there) return connection.release();
   auto given = there->client().give_back(connection);
@@ -107,75 +128,77 @@ bool connection_manager::return_connection(lease& connection) {
 }
 
 performance_result connection_manager::get_metrics() const {
-  state_->check_process();
+  held().check_waiting();
   return state_->performance();
 }
 
 void connection_manager::set_thresholds(const performance_thresholds& limits) {
-  state_->check_process();
+  held().check_process();
   state_->set_limits(limits);
 }
 
 std::vector<performance_alert> connection_manager::check_performance() const {
-  state_->check_process();
+  held().check_waiting();
   return state_->alerts();
 }
 
 void connection_manager::start_monitoring() {
-  state_->check_process();
+  held().check_process();
   if (state_->all()->monitoring.enable_monitoring) state_->watch();
 }
 void connection_manager::stop_monitoring() {
-  state_->check_process();
+  held().check_process();
   state_->watcher.stop();
 }
 
 runtime_snapshot connection_manager::snapshot() const {
-  state_->check_process();
+  held().check_waiting();
   return state_->snapshot();
 }
 
 bool connection_manager::suspend(const std::string& server, seconds ttl) {
-  state_->check_process();
+  held().check_waiting();
   auto there = state_->current();
   auto found = state_->find(server);
   if (!there || !found) return false;
   auto whole = static_cast<std::uint32_t>(std::clamp<seconds::rep>(ttl.count(), 0, UINT32_MAX));
   auto done = there->client().ask<bool>(there->manager(), seconds{2}, suspend_atom_v, found->id, whole);
-  return done && *done.value;
+  if (!done) throw_failure(done.error);
+  return *done.value;
 }
 
 bool connection_manager::resume(const std::string& server) {
-  state_->check_process();
+  held().check_waiting();
   auto there = state_->current();
   auto found = state_->find(server);
   if (!there || !found) return false;
   auto done = there->client().ask<bool>(there->manager(), seconds{2}, resume_atom_v, found->id);
-  return done && *done.value;
+  if (!done) throw_failure(done.error);
+  return *done.value;
 }
 
 outcome connection_manager::perform(request_ptr what, const call_options& options) {
   auto there = state_ ? state_->current() : nullptr;
-  if (!there) return state_ ? state_->absence() : not_running();
+  if (!there) return absence();
   return there->client().perform(std::move(what), options);
 }
 
 search_stream connection_manager::stream(search_request what, const stream_options& options) {
   auto there = state_ ? state_->current() : nullptr;
-  if (!there) return search_stream{not_running()};
+  if (!there) return search_stream{absence()};
   return there->client().stream(std::move(what), options);
 }
 
 paged_search connection_manager::paged(search_request what, const paged_options& options) {
   auto there = state_ ? state_->current() : nullptr;
-  if (!there) return paged_search{not_running()};
+  if (!there) return paged_search{absence()};
   return there->client().paged(std::move(what), options);
 }
 
 void connection_manager::start(request_ptr what, completion done, const call_options& options, executor where) {
   auto there = state_ ? state_->current() : nullptr;
   if (there) return there->client().start(std::move(what), std::move(done), options, std::move(where));
-  completing{std::move(done), std::move(where), nullptr}.tell_unnested(state_ ? state_->absence() : not_running());
+  completing{std::move(done), std::move(where), nullptr}.tell_unnested(absence());
 }
 
 }  // namespace understudy

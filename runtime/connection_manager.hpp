@@ -34,6 +34,14 @@ struct ha_options {
 /// Keeps connections to one or several servers and sends each operation to one that can take it. Starts no thread
 /// before connect(), has joined all after disconnect(); the destructor disconnects. Thread-safe once constructed.
 ///
+/// Inside a completion or an executor, on the runtime's own thread, nothing may wait: calls that would say so at once
+/// (`invalid_request`: thrown, in the outcome, or in the result's connection_error). Not waiting are start(), async(),
+/// set_log(), set_lookups(), set_thresholds(), start_monitoring(), stop_monitoring(), and lease::release().
+/// disconnect() and the destructor are left to a thread of its own there, and so they are in a log listener, a look-up
+/// and a password callback, where requests may be waited for, but connect() and reload() are refused.
+///
+/// One that was moved from says so (`invalid_request`) in the same ways; is_connected() and disconnect() are false.
+///
 /// In a process forked from its own it sends nothing, and the parent's connections stay as they are: requests and
 /// connect() fail with `stopped`, whatever has no place for an error throws ldap_exception with it, is_connected() and
 /// disconnect() say false. The child makes a manager of its own.
@@ -73,8 +81,10 @@ class connection_manager final : public directory {
   /// `timeout` ends the wait earlier.
   connection_result connect(duration timeout = duration::max());
   /// Drains and stops; false when it was not connected, or something had to be cut off at `limits.drain_timeout`.
+  /// Inside a callback of the runtime it refuses new requests, leaves the rest to another thread, and is true when it
+  /// was connected; a later connect() or disconnect() waits for that one.
   bool disconnect();
-  /// True when a request sent now would find a server.
+  /// True when a request sent now would find a server. Throws inside a completion, where it cannot ask.
   bool is_connected() const;
 
   /// A connection of one's own; throws.
@@ -113,6 +123,10 @@ class connection_manager final : public directory {
  private:
   friend class connection_pool;
   struct state;
+  /// Throws on one that was moved from.
+  state& held() const;
+  /// Why there is no runtime.
+  failure_ptr absence() const;
   std::shared_ptr<state> state_;
 };
 using ldap_connection_manager = connection_manager;

@@ -44,13 +44,13 @@ lease connection_pool::get_connection(const lease_options& options) { return man
 bool connection_pool::return_connection(lease& connection) { return manager_.return_connection(connection); }
 
 pool_health_result connection_pool::health_check() {
-  manager_.state_->check_process();
+  manager_.held().check_waiting();
   auto there = manager_.state_->current();
   if (!there) return {};
   auto deadline = there->env()->clock->now() + check_time;
   auto got = there->client().ask<pool_health>(there->manager(), check_time + small_question, check_atom_v, only_server,
                                               deadline);
-  if (!got) return {};
+  if (!got) throw_failure(got.error);
   return {got.value->active_connections, got.value->idle_connections, got.value->healthy_connections,
           got.value->unhealthy_connections};
 }
@@ -58,11 +58,12 @@ pool_health_result connection_pool::health_check() {
 pool_metrics connection_pool::get_metrics() const { return pool_metrics_of(snapshot()); }
 
 int connection_pool::cleanup() {
-  manager_.state_->check_process();
+  manager_.held().check_waiting();
   auto there = manager_.state_->current();
   if (!there) return 0;
   auto got = there->client().ask<std::uint32_t>(there->manager(), small_question, cleanup_atom_v, only_server);
-  return got ? static_cast<int>(*got.value) : 0;
+  if (!got) throw_failure(got.error);
+  return static_cast<int>(*got.value);
 }
 
 pool_snapshot connection_pool::snapshot() const {

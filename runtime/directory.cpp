@@ -4,6 +4,7 @@
 #include "understudy/runtime/cancel_state.hpp"
 #include "understudy/runtime/completing.hpp"
 #include "understudy/runtime/exceptions.hpp"
+#include "understudy/runtime/failures.hpp"
 
 namespace understudy {
 namespace {
@@ -13,7 +14,7 @@ result take(outcome what) { return std::move(what.value()); }
 }  // namespace
 
 result& outcome::value() const {
-  if (!value_) throw_failure(error_);
+  if (!value_) throw_failure(error_ ? error_ : moved_from("outcome"));
   return *value_;
 }
 
@@ -54,12 +55,13 @@ result directory::search(search_request what, const call_options& options) {
   return take(try_search(std::move(what), options));
 }
 
-std::vector<entry> directory::search(std::string base, std::string filter, std::vector<std::string> attributes) {
+std::vector<entry> directory::search(std::string base, std::string filter, std::vector<std::string> attributes,
+                                     const call_options& options) {
   search_request what;
   what.base = std::move(base);
   what.filter = std::move(filter);
   what.attributes = std::move(attributes);
-  return search(std::move(what)).entries;
+  return search(std::move(what), options).entries;
 }
 
 bool directory::compare(compare_request what, const call_options& options) {
@@ -98,14 +100,61 @@ std::future<outcome> directory::async_search(search_request what, const call_opt
 std::future<outcome> directory::async_compare(compare_request what, const call_options& options) {
   return async(make_request(std::move(what)), options);
 }
+std::future<outcome> directory::async_add(add_request what, const call_options& options) {
+  return async(make_request(std::move(what)), options);
+}
 std::future<outcome> directory::async_modify(modify_request what, const call_options& options) {
+  return async(make_request(std::move(what)), options);
+}
+std::future<outcome> directory::async_remove(delete_request what, const call_options& options) {
+  return async(make_request(std::move(what)), options);
+}
+std::future<outcome> directory::async_modify_dn(modify_dn_request what, const call_options& options) {
   return async(make_request(std::move(what)), options);
 }
 std::future<outcome> directory::async_bind(bind_request what, const call_options& options) {
   return async(make_request(std::move(what)), options);
 }
+std::future<outcome> directory::async_password_modify(password_modify_request what, const call_options& options) {
+  return async(make_request(std::move(what)), options);
+}
+std::future<outcome> directory::async_extended(extended_request what, const call_options& options) {
+  return async(make_request(std::move(what)), options);
+}
+std::future<outcome> directory::async_whoami(const call_options& options) {
+  return async(make_request(whoami_request{}), options);
+}
+
 void directory::async_search(search_request what, completion done, const call_options& options, executor where) {
   start(make_request(std::move(what)), std::move(done), options, std::move(where));
+}
+void directory::async_compare(compare_request what, completion done, const call_options& options, executor where) {
+  start(make_request(std::move(what)), std::move(done), options, std::move(where));
+}
+void directory::async_add(add_request what, completion done, const call_options& options, executor where) {
+  start(make_request(std::move(what)), std::move(done), options, std::move(where));
+}
+void directory::async_modify(modify_request what, completion done, const call_options& options, executor where) {
+  start(make_request(std::move(what)), std::move(done), options, std::move(where));
+}
+void directory::async_remove(delete_request what, completion done, const call_options& options, executor where) {
+  start(make_request(std::move(what)), std::move(done), options, std::move(where));
+}
+void directory::async_modify_dn(modify_dn_request what, completion done, const call_options& options, executor where) {
+  start(make_request(std::move(what)), std::move(done), options, std::move(where));
+}
+void directory::async_bind(bind_request what, completion done, const call_options& options, executor where) {
+  start(make_request(std::move(what)), std::move(done), options, std::move(where));
+}
+void directory::async_password_modify(password_modify_request what, completion done, const call_options& options,
+                                      executor where) {
+  start(make_request(std::move(what)), std::move(done), options, std::move(where));
+}
+void directory::async_extended(extended_request what, completion done, const call_options& options, executor where) {
+  start(make_request(std::move(what)), std::move(done), options, std::move(where));
+}
+void directory::async_whoami(completion done, const call_options& options, executor where) {
+  start(make_request(whoami_request{}), std::move(done), options, std::move(where));
 }
 
 }  // namespace understudy

@@ -90,7 +90,8 @@ class directory {
 
   result search(search_request what, const call_options& options = {});
   /// Subtree search below `base`.
-  std::vector<entry> search(std::string base, std::string filter, std::vector<std::string> attributes = {});
+  std::vector<entry> search(std::string base, std::string filter, std::vector<std::string> attributes = {},
+                            const call_options& options = {});
   bool compare(compare_request what, const call_options& options = {});
   void add(add_request what, const call_options& options = {});
   void modify(modify_request what, const call_options& options = {});
@@ -107,9 +108,27 @@ class directory {
   std::future<outcome> async(request_ptr what, const call_options& options = {});
   std::future<outcome> async_search(search_request what, const call_options& options = {});
   std::future<outcome> async_compare(compare_request what, const call_options& options = {});
+  std::future<outcome> async_add(add_request what, const call_options& options = {});
   std::future<outcome> async_modify(modify_request what, const call_options& options = {});
+  std::future<outcome> async_remove(delete_request what, const call_options& options = {});
+  std::future<outcome> async_modify_dn(modify_dn_request what, const call_options& options = {});
   std::future<outcome> async_bind(bind_request what, const call_options& options = {});
+  std::future<outcome> async_password_modify(password_modify_request what, const call_options& options = {});
+  std::future<outcome> async_extended(extended_request what, const call_options& options = {});
+  std::future<outcome> async_whoami(const call_options& options = {});
+
+  /// The same with a completion, as start() has it.
   void async_search(search_request what, completion done, const call_options& options = {}, executor where = {});
+  void async_compare(compare_request what, completion done, const call_options& options = {}, executor where = {});
+  void async_add(add_request what, completion done, const call_options& options = {}, executor where = {});
+  void async_modify(modify_request what, completion done, const call_options& options = {}, executor where = {});
+  void async_remove(delete_request what, completion done, const call_options& options = {}, executor where = {});
+  void async_modify_dn(modify_dn_request what, completion done, const call_options& options = {}, executor where = {});
+  void async_bind(bind_request what, completion done, const call_options& options = {}, executor where = {});
+  void async_password_modify(password_modify_request what, completion done, const call_options& options = {},
+                             executor where = {});
+  void async_extended(extended_request what, completion done, const call_options& options = {}, executor where = {});
+  void async_whoami(completion done, const call_options& options = {}, executor where = {});
 };
 
 }  // namespace understudy

@@ -27,6 +27,11 @@ failure_ptr would_wait_for_itself() {
                       "a blocking call inside a completion would wait for itself; pass an executor, or start() it");
 }
 
+failure_ptr moved_from(const std::string& kind) {
+  return make_failure(errc::invalid_request, stage::queue,
+                      "this " + kind + " was moved from; use the one that it was moved to");
+}
+
 failure_ptr forked_process() {
   return make_failure(errc::stopped, stage::queue,
                       "this process was forked from the one that runs the connections; create its own after the fork");

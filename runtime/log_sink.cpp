@@ -106,8 +106,12 @@ void log_sink::run() {
 }
 
 void log_sink::put_out(const line& l) {
-  if (listener_)
-    listener_(l.level, l.component, l.text);
+  if (listener_) try {
+      listener_(l.level, l.component, l.text);
+    } catch (...) {
+      // It must not; the line shall be seen all the same.
+      write_all(2, "a log listener threw: " + l.text + "\n", patience);
+    }
   else
     write_all(fd_, l.text + "\n", patience);
 }

@@ -5,6 +5,7 @@
 #include "understudy/config/endpoint.hpp"
 #include "understudy/config/load.hpp"
 #include "understudy/config/settings_from.hpp"
+#include "understudy/runtime/callback_thread.hpp"
 
 namespace understudy {
 namespace {
@@ -33,6 +34,8 @@ settings_ptr connection_manager::state::all() const {
 }
 
 reload_report connection_manager::state::reload(settings next) {
+  check_process();
+  if (!callback_thread::may_wait_for_the_end()) throw_failure(would_wait_for_itself());
   next = checked(std::move(next));
   std::lock_guard one_at_a_time{lifecycle_};
   reload_report report;
@@ -73,9 +76,16 @@ void connection_manager::state::set_log(log_sink::listener to) {
   on_log_ = std::move(to);
 }
 
+void connection_manager::state::check_waiting() const {
+  check_process();
+  if (!callback_thread::may_wait_for_requests() && current()) throw_failure(would_wait_for_itself());
+}
+
 std::shared_ptr<runtime> connection_manager::state::start() {
   check_process();
+  if (!callback_thread::may_wait_for_the_end()) throw_failure(would_wait_for_itself());
   std::lock_guard one_at_a_time{lifecycle_};
+  wait_for_ending();
   if (auto there = current()) {
     if (!there->client().closed()) return there;
     // It ended of itself; what is left of it is taken away.
@@ -101,14 +111,37 @@ std::shared_ptr<runtime> connection_manager::state::current() const {
 
 bool connection_manager::state::stop() {
   if (forked()) return false;
+  if (!callback_thread::may_wait_for_the_end()) {
+    const auto ending = take_running();
+    if (!ending) return false;
+    ending->stop(all()->limits.drain_timeout);
+    std::lock_guard guard{mutex_};
+    ending_ = ending;
+    return true;
+  }
   std::lock_guard one_at_a_time{lifecycle_};
+  wait_for_ending();
+  const auto ending = take_running();
+  return ending && ending->stop(all()->limits.drain_timeout);
+}
+
+std::shared_ptr<runtime> connection_manager::state::take_running() {
   std::shared_ptr<runtime> ending;
   {
     std::lock_guard guard{mutex_};
     ending.swap(running_);
   }
   stopped_.notify_all();
-  return ending && ending->stop(all()->limits.drain_timeout);
+  return ending;
+}
+
+void connection_manager::state::wait_for_ending() {
+  std::shared_ptr<runtime> ending;
+  {
+    std::lock_guard guard{mutex_};
+    ending.swap(ending_);
+  }
+  if (ending) ending->stop(all()->limits.drain_timeout);
 }
 
 bool connection_manager::state::wait_for_stop(duration span) {
@@ -117,8 +150,13 @@ bool connection_manager::state::wait_for_stop(duration span) {
 }
 
 runtime_snapshot connection_manager::state::snapshot() const {
-  if (auto there = current())
-    if (auto now = there->snapshot()) return std::move(*now.value);
+  check_waiting();
+  if (auto there = current()) {
+    auto now = there->snapshot();
+    if (now) return std::move(*now.value);
+    // It was stopped meanwhile, or ended of itself.
+    if (now.error->code != errc::stopped) throw_failure(now.error);
+  }
   runtime_snapshot counters;
   counters.operations = metrics_->totals();
   counters.protocol_errors = metrics_->protocol_errors();
@@ -148,7 +186,14 @@ void connection_manager::state::watch() {
   watcher.start(all()->pool.health_check_interval, [this] {
     auto there = current();
     if (!there) return;
-    for (auto& alert : alerts())
+    std::vector<performance_alert> found;
+    try {
+      found = alerts();
+    } catch (const ldap_exception& e) {
+      return there->env()->log->write(log_level::warning, "monitoring", "the thresholds could not be looked at",
+                                      {{"cause", e.what()}});
+    }
+    for (auto& alert : found)
       there->env()->log->write(
           log_level::warning, "monitoring", alert.message,
           {{"current_value", std::to_string(alert.current_value)}, {"threshold", std::to_string(alert.threshold)}});
@@ -158,21 +203,26 @@ void connection_manager::state::watch() {
 std::vector<connection_info> connection_manager::state::servers() const {
   std::vector<connection_info> found;
   if (auto there = current())
-    for (const auto& context : there->servers()) found.push_back(context->server);
+    if (const auto now = there->servers())
+      for (const auto& context : *now.value) found.push_back(context->server);
   return found.empty() ? all()->servers : found;
 }
 
 server_context_ptr connection_manager::state::find(const std::string& name) const {
-  if (auto there = current())
-    for (auto& context : there->servers())
+  if (auto there = current()) {
+    const auto now = there->servers();
+    if (!now) throw_failure(now.error);
+    for (const auto& context : *now.value)
       if (context->name == name) return context;
+  }
   return nullptr;
 }
 
 server_context_ptr connection_manager::state::find(server_id id) const {
   if (auto there = current())
-    for (auto& context : there->servers())
-      if (context->id == id) return context;
+    if (const auto now = there->servers())
+      for (const auto& context : *now.value)
+        if (context->id == id) return context;
   return nullptr;
 }
 

@@ -9,7 +9,7 @@
 namespace understudy {
 
 /// Thread-safe.
-struct connection_manager::state {
+struct connection_manager::state : std::enable_shared_from_this<state> {
   /// Throws config_error when the settings cannot work.
   explicit state(settings s);
   state(const state&) = delete;
@@ -25,7 +25,7 @@ struct connection_manager::state {
   std::shared_ptr<runtime> start();
   /// The runtime, or null.
   std::shared_ptr<runtime> current() const;
-  /// True when it ran and nothing had to be cut off.
+  /// True when it ran and nothing had to be cut off. On a callback_thread it only begins to stop: true when it ran.
   bool stop();
 
   /// True in a process forked from the one that made this. Its locks may be held by threads that are not there.
@@ -34,8 +34,10 @@ struct connection_manager::state {
   failure_ptr absence() const { return forked() ? forked_process() : not_running(); }
   /// Throws in a forked process.
   void check_process() const;
+  /// Throws where the calling thread must not wait for an answer, but for a stopped one, which has none.
+  void check_waiting() const;
 
-  /// The state of everything; without a runtime, or when it does not answer, just the counters.
+  /// The state of everything; without a runtime just the counters. Throws when it does not answer.
   runtime_snapshot snapshot() const;
   performance_result performance() const;
   std::vector<performance_alert> alerts() const;
@@ -46,7 +48,8 @@ struct connection_manager::state {
   /// The servers of the runtime, or those configured when it does not run. Where DNS lists the servers and has not
   /// answered, what stands for them.
   std::vector<connection_info> servers() const;
-  /// The server called `name`, or with that number; nothing when there is none.
+  /// The server called `name`, or with that number; nothing when there is none. The first throws what kept the runtime
+  /// from answering.
   server_context_ptr find(const std::string& name) const;
   server_context_ptr find(server_id id) const;
   /// "none" or the protocol and cipher last seen on a connection to that server; else what is configured.
@@ -65,12 +68,16 @@ struct connection_manager::state {
   const home_process home;
 
  private:
+  std::shared_ptr<runtime> take_running();
+  void wait_for_ending();
+
   std::mutex lifecycle_;  ///< one start or stop at a time
   mutable std::mutex mutex_;
   std::condition_variable stopped_;
   settings_ptr all_;
   const settings_ptr given_;  ///< at first; read without a lock
   std::shared_ptr<runtime> running_;
+  std::shared_ptr<runtime> ending_;  ///< begun to stop in a callback; waited for by whoever may
   name_lookups lookups_;
   log_sink::listener on_log_;
   std::shared_ptr<metrics_registry> metrics_;

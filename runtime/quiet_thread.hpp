@@ -3,6 +3,7 @@
 #include <pthread.h>
 
 #include <csignal>
+#include <system_error>
 #include <thread>
 #include <utility>
 
@@ -31,6 +32,21 @@ std::thread quiet_thread(const char* name, Job job) {
   std::thread result{std::move(job)};
   pthread_setname_np(result.native_handle(), name);
   return result;
+}
+
+/// Runs `job`, which must not throw, on a thread that nobody waits for: what has to wait for the calling thread. Where
+/// the system has no thread left, the job and what it holds is given up: waiting here would be for ever.
+template <class Job>
+void finish_elsewhere(Job job) noexcept {
+  // Not destroyed with it: that may be what must not happen on this thread.
+  auto* kept = new Job(std::move(job));
+  try {
+    quiet_thread("us.ending", [kept] {
+      (*kept)();
+      delete kept;
+    }).detach();
+  } catch (const std::system_error&) {
+  }
 }
 
 }  // namespace understudy

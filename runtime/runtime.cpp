@@ -4,6 +4,7 @@
 #include "understudy/actors/metrics/registry.hpp"
 #include "understudy/config/load.hpp"
 #include "understudy/config/reload.hpp"
+#include "understudy/runtime/callback_thread.hpp"
 #include "understudy/runtime/default_factories.hpp"
 #include "understudy/runtime/epoll_poller.hpp"
 #include "understudy/runtime/exceptions.hpp"
@@ -64,7 +65,8 @@ struct runtime::parts {
   connection_manager_actor manager;
   circuit_breaker_actor router;
   std::shared_ptr<reply_waiter<bool>> manager_ended = std::make_shared<reply_waiter<bool>>();
-  bool stopped = false;
+  std::mutex stopping;
+  bool stopped = false;          // guarded by `stopping`
   std::mutex reloading;          // one at a time
   mutable std::mutex all_mutex;  // of `all`
 
@@ -153,6 +155,7 @@ struct runtime::parts {
   }
 
   bool stop(duration span) {
+    std::lock_guard one_at_a_time{stopping};
     if (std::exchange(stopped, true)) return true;
     bool clean = manager ? drain(span) : true;
     client->close();
@@ -176,7 +179,7 @@ void warn_of(const settings& all, log_port& log) {
 
 }  // namespace
 
-runtime::runtime(settings_ptr all, runtime_options options) : parts_(std::make_unique<parts>()) {
+runtime::runtime(settings_ptr all, runtime_options options) : parts_(std::make_shared<parts>()) {
   parts_->all = std::move(all);
   const as_a_guest at_the_end;
   {
@@ -190,7 +193,7 @@ runtime::runtime(settings_ptr all, runtime_options options) : parts_(std::make_u
 }
 
 runtime::runtime(caf::actor_system& system, settings_ptr all, runtime_options options)
-    : parts_(std::make_unique<parts>()) {
+    : parts_(std::make_shared<parts>()) {
   parts_->all = std::move(all);
   parts_->system = &system;
   start(std::move(options));
@@ -217,10 +220,17 @@ runtime::~runtime() {
   }
   // A forked child has a copy of everything but the threads: nothing can be joined or told goodbye here, and a polite
   // unbind would end the parent's connections.
-  static_cast<void>(parts_.release());
+  static_cast<void>(new std::shared_ptr<parts>(std::move(parts_)));
 }
 
-bool runtime::stop(duration drain) { return owned_by_this_process() && parts_->stop(drain); }
+bool runtime::stop(duration drain) {
+  if (!owned_by_this_process()) return false;
+  if (callback_thread::may_wait_for_the_end()) return parts_->stop(drain);
+  if (parts_->client) parts_->client->drain();
+  // It holds the parts, so that nothing is lost when this object goes at once.
+  finish_elsewhere([all = parts_, drain] { all->stop(drain); });
+  return false;
+}
 
 caf::actor_system& runtime::system() const noexcept { return *parts_->system; }
 const connection_manager_actor& runtime::manager() const noexcept { return parts_->manager; }
@@ -247,12 +257,12 @@ answer<reload_report> runtime::reload(settings next) {
   return done;
 }
 
-std::vector<server_context_ptr> runtime::servers(duration timeout) const {
-  std::vector<server_context_ptr> found;
+answer<std::vector<server_context_ptr>> runtime::servers(duration timeout) const {
   auto table = parts_->client->ask<std::vector<routed_server>>(parts_->manager, timeout, servers_atom_v);
-  if (!table) return found;
+  if (!table) return {std::nullopt, table.error};
+  std::vector<server_context_ptr> found;
   for (auto& server : *table.value) found.push_back(std::move(server.context));
-  return found;
+  return {std::move(found), nullptr};
 }
 
 answer<runtime_snapshot> runtime::snapshot(duration timeout) const {

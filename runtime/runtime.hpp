@@ -36,13 +36,19 @@ class runtime {
   explicit runtime(settings_ptr all, runtime_options options = {});
   /// In `system`, which must outlive it; configure() (messages/type_ids.hpp) has prepared its configuration.
   runtime(caf::actor_system& system, settings_ptr all, runtime_options options = {});
-  /// Stops with `limits.drain_timeout`.
+  /// Stops with `limits.drain_timeout`. On a thread of its own (in a completion, an executor, a log listener, a look-up
+  /// or a password callback) it only begins to, as stop() does.
   ~runtime();
   runtime(const runtime&) = delete;
   runtime& operator=(const runtime&) = delete;
 
   /// Refuses new requests, lets those under way finish for at most `drain`, closes everything, joins the threads; takes
-  /// about two seconds more when something hangs. True when nothing had to be cut off. May be repeated.
+  /// about two seconds more when something hangs. True when nothing had to be cut off. May be repeated: who comes later
+  /// waits for the first.
+  ///
+  /// On a thread of the runtime itself it cannot wait for that thread: it refuses new requests, leaves the rest to a
+  /// thread that ends with it, and returns false. An actor system that is not its own must outlive that: call it again
+  /// outside.
   bool stop(duration drain);
 
   caf::actor_system& system() const noexcept;
@@ -58,8 +64,8 @@ class runtime {
   /// request is lost. Options that take a restart keep their value and are named in the report. Throws config_error
   /// with every problem when the settings cannot work, and changes nothing then; fails when the runtime is stopping.
   answer<reload_report> reload(settings next);
-  /// The servers now, with their numbers; empty when the manager does not answer within `timeout`.
-  std::vector<server_context_ptr> servers(duration timeout = seconds{2}) const;
+  /// The servers now, with their numbers; fails when the manager does not answer within `timeout`.
+  answer<std::vector<server_context_ptr>> servers(duration timeout = seconds{2}) const;
 
   /// The state of everything, with the counters of requests; fails when the manager does not answer within `timeout`.
   answer<runtime_snapshot> snapshot(duration timeout = seconds{2}) const;
@@ -69,7 +75,7 @@ class runtime {
   void start(runtime_options options);
   bool owned_by_this_process() const;
 
-  std::unique_ptr<parts> parts_;
+  std::shared_ptr<parts> parts_;
 };
 
 }  // namespace understudy

@@ -1,46 +1,62 @@
 // A thread that looks at something now and then: see threshold_watch.hpp.
 #include "understudy/runtime/threshold_watch.hpp"
 
+#include "understudy/runtime/callback_thread.hpp"
 #include "understudy/runtime/quiet_thread.hpp"
 
 namespace understudy {
 
 void threshold_watch::start(duration interval, std::function<void()> look) {
-  std::lock_guard one_at_a_time{lifecycle_};
-  join();
+  end_all();
   std::lock_guard guard{mutex_};
-  stopping_ = false;
-  thread_ = quiet_thread("us.watch", [this, interval, look = std::move(look)] { run(interval, look); });
-}
-
-void threshold_watch::stop() {
-  std::lock_guard one_at_a_time{lifecycle_};
-  join();
-}
-
-void threshold_watch::join() {
-  std::thread ending;
-  {
-    std::lock_guard guard{mutex_};
-    stopping_ = true;
-    ending.swap(thread_);
+  running_ = true;
+  auto& mine = watchers_.emplace_back();
+  try {
+    mine.thread = quiet_thread("us.watch", [this, &mine, generation = ++generation_, interval, look = std::move(look)] {
+      run(mine, generation, interval, look);
+    });
+  } catch (...) {
+    running_ = false;
+    watchers_.pop_back();
+    throw;
   }
+}
+
+void threshold_watch::stop() { end_all(); }
+
+/// Joins those that have ended, and the others too where that may be waited for.
+void threshold_watch::end_all() {
+  const bool wait = callback_thread::may_wait_for_the_end();
+  std::list<watcher> ended;
+  std::unique_lock lock{mutex_};
+  ++generation_;
+  running_ = false;
   changed_.notify_all();
-  if (ending.joinable()) ending.join();
+  if (wait)
+    changed_.wait(lock,
+                  [this] { return std::all_of(watchers_.begin(), watchers_.end(), std::mem_fn(&watcher::done)); });
+  for (auto it = watchers_.begin(); it != watchers_.end();) {
+    const auto each = it++;
+    if (each->done) ended.splice(ended.end(), watchers_, each);
+  }
+  lock.unlock();
+  for (auto& each : ended) each.thread.join();
 }
 
 bool threshold_watch::running() const {
   std::lock_guard guard{mutex_};
-  return thread_.joinable();
+  return running_;
 }
 
-void threshold_watch::run(duration interval, const std::function<void()>& look) {
+void threshold_watch::run(watcher& me, std::uint64_t generation, duration interval, const std::function<void()>& look) {
   std::unique_lock lock{mutex_};
-  while (!changed_.wait_for(lock, interval, [this] { return stopping_; })) {
+  while (!changed_.wait_for(lock, interval, [&] { return generation_ != generation; })) {
     lock.unlock();
     look();
     lock.lock();
   }
+  me.done = true;
+  changed_.notify_all();
 }
 
 }  // namespace understudy

@@ -4,6 +4,7 @@
 
 #include <condition_variable>
 #include <functional>
+#include <list>
 #include <mutex>
 #include <thread>
 
@@ -19,19 +20,23 @@ class threshold_watch {
 
   /// The first look is after one `interval`. Replaces what was started before.
   void start(duration interval, std::function<void()> look);
-  /// Returns when no look runs any more.
+  /// Returns when no look runs any more; on a callback_thread, which a look may wait for, at once.
   void stop();
   bool running() const;
 
  private:
-  void join();
-  void run(duration interval, const std::function<void()>& look);
+  struct watcher {
+    std::thread thread;
+    bool done = false;
+  };
+  void end_all();
+  void run(watcher& me, std::uint64_t generation, duration interval, const std::function<void()>& look);
 
-  std::mutex lifecycle_;  ///< one start or stop at a time
   mutable std::mutex mutex_;
   std::condition_variable changed_;
-  bool stopping_ = false;
-  std::thread thread_;
+  std::uint64_t generation_ = 0;  ///< of the one that looks; the others end
+  bool running_ = false;
+  std::list<watcher> watchers_;
 };
 
 }  // namespace understudy

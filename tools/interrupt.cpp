@@ -19,10 +19,15 @@ namespace {
 
 constexpr int grace_ms = 3000;
 
+// What was ignored when the program started (nohup, a shell's background job) stays ignored: a signalfd would be told
+// of it all the same.
 sigset_t our_signals() noexcept {
   sigset_t set;
   sigemptyset(&set);
-  for (const int s : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&set, s);
+  for (const int s : {SIGINT, SIGTERM, SIGHUP}) {
+    struct sigaction action {};
+    if (::sigaction(s, nullptr, &action) == 0 && action.sa_handler != SIG_IGN) sigaddset(&set, s);
+  }
   return set;
 }
 

@@ -167,7 +167,8 @@ connection_result connection_manager::health_check() try {
     return result;
   }
   state_->describe_probe(result, *chosen);
-  result.last_activity = chosen->ok ? there->env()->clock->wall_now() : there->client().last_success();
+  // Not the check itself: what was done before it.
+  result.last_activity = there->client().last_success();
   return result;
 } catch (const ldap_exception& e) {
   auto result = state_->describe_first();

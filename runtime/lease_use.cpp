@@ -36,6 +36,20 @@ void lease_use::stream(request_ptr what, completion done, const call_options& op
                            {std::move(done), {}, nullptr}, options, std::move(parts));
 }
 
+another_lease lease_use::others(std::shared_ptr<runtime_client> client, time_point deadline) {
+  // Each server that fails is known to fail by then; who meets more of them has no luck today.
+  constexpr int most_others = 3;
+  return [client = std::move(client), deadline, left = most_others]() mutable -> std::optional<fresh_lease> {
+    const auto rest = [&] { return deadline - client->env_->clock->now(); };
+    if (!client || left-- <= 0 || rest() <= duration::zero()) return std::nullopt;
+    lease_options from;
+    from.timeout = rest();
+    auto got = client->acquire(from);
+    if (!got) return std::nullopt;
+    return fresh_lease{lease_use{std::move(*got.value)}, std::max<duration>(rest(), duration{1})};
+  };
+}
+
 void lease_use::give_back() const {
   if (own_ && state_) state_->client->let_go(*state_);
 }

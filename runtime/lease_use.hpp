@@ -5,6 +5,11 @@
 
 namespace understudy {
 
+struct fresh_lease;
+/// Gives another lease for a search of which nothing was read, when its connection broke; nothing when there is no time
+/// or patience left for one.
+using another_lease = std::function<std::optional<fresh_lease>()>;
+
 /// Either the caller's lease, which it leaves alone, or one that it was given to return. Copies mean the same lease.
 class lease_use {
  public:
@@ -18,6 +23,8 @@ class lease_use {
               std::shared_ptr<stream_inbox> parts) const;
   /// Ends the lease if it is not the caller's, without waiting. May be repeated, on any thread.
   void give_back() const;
+  /// Takes leases of `client`'s until `deadline`, a few at most.
+  static another_lease others(std::shared_ptr<runtime_client> client, time_point deadline);
   /// Null when there never was a lease.
   std::shared_ptr<runtime_client> client() const { return state_ ? state_->client : nullptr; }
 
@@ -26,6 +33,12 @@ class lease_use {
 
   std::shared_ptr<lease::state> state_;
   bool own_ = false;
+};
+
+/// A lease, and what is left of the time until the deadline.
+struct fresh_lease {
+  lease_use on;
+  duration rest{};
 };
 
 }  // namespace understudy

@@ -164,8 +164,18 @@ runtime_snapshot connection_manager::state::snapshot() const {
 }
 
 performance_result connection_manager::state::performance() const {
-  auto used = resources_now();
-  return performance_of(snapshot(), used, used.cpu - cpu_before_, std::chrono::steady_clock::now() - made_);
+  // Shorter ones say more about this call than about the service.
+  constexpr duration shortest_interval = seconds{1};
+  const auto seen = snapshot();
+  const auto used = resources_now();
+  const auto now = std::chrono::steady_clock::now();
+  std::lock_guard guard{mutex_};
+  auto result = performance_of(seen, used, used.cpu - cpu_before_, now - cpu_since_);
+  if (now - cpu_since_ >= shortest_interval) {
+    cpu_since_ = now;
+    cpu_before_ = used.cpu;
+  }
+  return result;
 }
 
 std::vector<performance_alert> connection_manager::state::alerts() const {

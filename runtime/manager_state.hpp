@@ -83,8 +83,9 @@ struct connection_manager::state : std::enable_shared_from_this<state> {
   std::shared_ptr<metrics_registry> metrics_;
   performance_thresholds limits_;
   std::map<std::string, std::string> encryption_;
-  time_point made_ = std::chrono::steady_clock::now();
-  duration cpu_before_ = resources_now().cpu;
+  /// Where the interval of CPU use began.
+  mutable time_point cpu_since_ = std::chrono::steady_clock::now();
+  mutable duration cpu_before_ = resources_now().cpu;
 };
 
 }  // namespace understudy

@@ -35,6 +35,22 @@ struct paged_search::state {
   duration next_timeout{};  ///< of the next page
   failure_ptr error{};
   result last{};
+  another_lease elsewhere{};  ///< while nothing was read, if it takes its own leases
+
+  /// Nothing was read yet: another connection, perhaps another server's, begins as well.
+  outcome read_first_page(outcome got) {
+    while (!got && got.error()->code == errc::connection_unhealthy && elsewhere) {
+      auto next = elsewhere();
+      if (!next) break;
+      on.give_back();
+      on = std::move(next->on);
+      call_options how;
+      how.timeout = next->rest;
+      got = on.perform(make(cursor.next()), how);
+    }
+    elsewhere = nullptr;
+    return got;
+  }
 
   request_ptr make(control paging) const {
     auto controls = options.controls;
@@ -52,7 +68,7 @@ struct paged_search::state {
     if (cursor.finished()) return std::nullopt;
     call_options how;
     how.timeout = std::exchange(next_timeout, options.timeout);
-    auto got = on.perform(make(cursor.next()), how);
+    auto got = read_first_page(on.perform(make(cursor.next()), how));
     if (!got) {
       const bool refused = got.error()->ldap_code == result_code::unavailable_critical_extension;
       finish(refused && options.critical ? with_advice(*got.error()) : got.error());
@@ -138,7 +154,9 @@ paged_search runtime_client::paged(search_request what, const paged_options& opt
   from.timeout = rest_of_it();
   auto got = acquire(from);
   if (!got) return paged_search{std::move(got.error)};
-  return paged_search{lease_use{std::move(*got.value)}, std::move(what), options, rest_of_it()};
+  paged_search made{lease_use{std::move(*got.value)}, std::move(what), options, rest_of_it()};
+  made.state_->elsewhere = lease_use::others(made.state_->on.client(), deadline);
+  return made;
 }
 
 }  // namespace understudy

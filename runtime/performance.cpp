@@ -44,8 +44,7 @@ resource_use resources_now() {
   return {static_cast<double>(use.ru_maxrss) / 1024, time_of(use.ru_utime) + time_of(use.ru_stime)};
 }
 
-performance_result performance_of(const runtime_snapshot& now, const resource_use& used, duration cpu_since_start,
-                                  duration time_since_start) {
+performance_result performance_of(const runtime_snapshot& now, const resource_use& used, duration cpu, duration span) {
   const auto pools = sum_of(now);
   performance_result result;
   result.total_operations = now.operations.total;
@@ -59,8 +58,7 @@ performance_result performance_of(const runtime_snapshot& now, const resource_us
   result.pool_utilization = utilization(pools);
   result.connection_reuse_rate = reuse_rate(pools.acquired + pools.dispatched, pools.opened);
   result.memory_peak_mb = used.memory_peak_mb;
-  if (time_since_start > duration::zero())
-    result.cpu_usage_percent = 100 * in_milliseconds(cpu_since_start) / in_milliseconds(time_since_start);
+  if (span > duration::zero()) result.cpu_usage_percent = 100 * in_milliseconds(cpu) / in_milliseconds(span);
   return result;
 }
 

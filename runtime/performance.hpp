@@ -12,9 +12,8 @@ struct resource_use {
 };
 resource_use resources_now();
 
-/// `since_start`: CPU time used and time passed since the manager was made, for `cpu_usage_percent` (100: one core).
-performance_result performance_of(const runtime_snapshot& now, const resource_use& used, duration cpu_since_start,
-                                  duration time_since_start);
+/// `cpu`, `span`: CPU time used in the last interval, and its length, for `cpu_usage_percent` (100: one core).
+performance_result performance_of(const runtime_snapshot& now, const resource_use& used, duration cpu, duration span);
 
 /// Every limit that is not kept.
 std::vector<performance_alert> alerts_of(const runtime_snapshot& now, duration average_connect,

@@ -15,6 +15,7 @@ struct connection_result {
   std::string encryption;        ///< "none", or protocol and cipher
   std::string connection_error;  ///< empty when there was none
   std::string auth_error;
+  /// Of connect(): when it connected. Of health_check(): when the last operation before it succeeded, if any did.
   std::optional<wall_time> last_activity;
 };
 using ldap_connection_result = connection_result;
@@ -30,7 +31,7 @@ struct performance_result {
   double pool_utilization = 0;
   double connection_reuse_rate = 0;
   double memory_peak_mb = 0;
-  double cpu_usage_percent = 0;
+  double cpu_usage_percent = 0;  ///< 100: one core; since the last such report at least a second ago
 };
 using ldap_performance_result = performance_result;
 

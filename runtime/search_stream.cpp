@@ -21,21 +21,68 @@ failure_ptr problem_of(const stream_options& options) {
 struct search_stream::state {
   state(lease_use lent, std::uint32_t window, std::int64_t most_reference_bytes)
       : on(std::move(lent)),
-        inbox(std::make_shared<stream_inbox>(window, static_cast<std::size_t>(most_reference_bytes))) {}
+        most_references(static_cast<std::size_t>(most_reference_bytes)),
+        inbox(new_inbox(window)) {}
 
+  std::mutex guard;  ///< of `on` and `inbox`, which are others when it was begun elsewhere, for who cancels
   lease_use on;
+  const std::size_t most_references;
   std::shared_ptr<stream_inbox> inbox;
   cancel_source given_up;
+  bool cancelled = false;
   time_point give_up = time_point::max();  ///< when an answer that did not come is lost
+  request_ptr what;
+  another_lease elsewhere;  ///< while nothing was read, if it takes its own leases
+
+  std::shared_ptr<stream_inbox> new_inbox(std::uint32_t window) const {
+    return std::make_shared<stream_inbox>(window, most_references);
+  }
+  void begin(duration timeout) {
+    call_options how;
+    how.timeout = timeout;
+    how.cancel = &given_up;
+    auto done = [inbox = inbox, on = on](outcome o) {
+      inbox->end(std::move(o));
+      on.give_back();
+    };
+    on.stream(what, std::move(done), how, inbox);
+  }
+  /// Its connection broke before anything was read of it: another one, perhaps another server's, begins anew.
+  bool begin_elsewhere() {
+    const auto why = inbox->error();
+    if (!elsewhere || !why || why->code != errc::connection_unhealthy) return false;
+    auto next = elsewhere();
+    if (!next) return false;
+    std::lock_guard locked{guard};
+    on = std::move(next->on);
+    if (cancelled) {
+      on.give_back();
+      return false;
+    }
+    inbox = new_inbox(inbox->window());
+    begin(next->rest);
+    return true;
+  }
 
   void cancel() {
     // A forked child has none of the threads that would do it, and the search is its parent's.
     if (const auto client = on.client(); client && client->forked()) return;
+    std::lock_guard locked{guard};
+    cancelled = true;
     inbox->abort(make_failure(errc::cancelled, stage::operation, "the caller cancelled the search"));
     given_up.cancel();
     on.give_back();
   }
   std::optional<entry> take() {
+    do {
+      if (auto next = take_here()) {
+        elsewhere = nullptr;
+        return next;
+      }
+    } while (begin_elsewhere());
+    return std::nullopt;
+  }
+  std::optional<entry> take_here() {
     if (auto at_hand = inbox->take(duration::zero())) return at_hand;
     if (inbox->finished()) return std::nullopt;
     // A stream without a client was born finished.
@@ -58,21 +105,16 @@ search_stream::search_stream(failure_ptr why) : state_(std::make_shared<state>(l
 search_stream::search_stream(lease_use on, search_request what, const stream_options& options) {
   const auto client = on.client();
   state_ = std::make_shared<state>(on, options.window, client ? client->live_.max_result_bytes.load() : 0);
-  auto done = [inbox = state_->inbox, on](outcome o) {
-    inbox->end(std::move(o));
-    on.give_back();
-  };
   if (auto why = problem_of(options)) {
-    done(std::move(why));
+    state_->inbox->end(std::move(why));
+    on.give_back();
     return;
   }
-  call_options how;
-  how.timeout = options.timeout;
-  how.cancel = &state_->given_up;
   if (client) {
     state_->give_up = client->deadline_after(options.timeout, client->live_.operation_timeout) + waiting_grace;
   }
-  on.stream(make_request(std::move(what), options.controls), done, how, state_->inbox);
+  state_->what = make_request(std::move(what), options.controls);
+  state_->begin(options.timeout);
 }
 
 search_stream::search_stream(search_stream&&) noexcept = default;
@@ -125,7 +167,9 @@ search_stream runtime_client::stream(search_request what, const stream_options& 
   if (!got) return search_stream{std::move(got.error)};
   auto rest = options;
   rest.timeout = rest_of_it();
-  return search_stream{lease_use{std::move(*got.value)}, std::move(what), rest};
+  search_stream made{lease_use{std::move(*got.value)}, std::move(what), rest};
+  made.state_->elsewhere = lease_use::others(made.state_->on.client(), deadline);
+  return made;
 }
 
 }  // namespace understudy

@@ -20,10 +20,11 @@ struct stream_options {
 };
 
 /// The entries of one search, each exactly once and in the server's order. Runs on one connection, whose socket is not
-/// read while the window is full. Never begun anew elsewhere: what breaks in the middle ends with an error, never with
-/// fewer entries. Entries that arrived before an error come before it: a size limit (sizeLimitExceeded, an
-/// `ldap_error`) gives the entries up to it. `limits.max_result_bytes` bounds the memory of the window, of one entry,
-/// and of the references kept for summary(), not the sum of the entries.
+/// read while the window is full. What breaks before anything was read is begun anew on another connection, unless
+/// the lease is the caller's; what breaks in the middle ends with an error, never with fewer entries. Entries that
+/// arrived before an error come before it: a size limit (sizeLimitExceeded, an `ldap_error`) gives the entries up to
+/// it. `limits.max_result_bytes` bounds the memory of the window, of one entry, and of the references kept for
+/// summary(), not the sum of the entries.
 ///
 /// Movable. The destructor of one that was not read to its end abandons the search at the server (RFC 4511, 4.11) and,
 /// if the lease was its own, returns it. cancel() may be called by any thread, all else by one at a time.

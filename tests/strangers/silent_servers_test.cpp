@@ -1,0 +1,89 @@
+// Strangers that fall silent under a lease, a stream or a paged search.
+#include "scenarios/scenario.hpp"
+
+#include <boost/test/unit_test.hpp>
+
+using namespace understudy;
+using namespace understudy::test;
+using namespace std::chrono_literals;
+
+namespace {
+
+/// A primary that is paused, and a secondary that serves; both with an idle pool.
+struct paused_primary {
+  paused_primary() {
+    BOOST_TEST_REQUIRE(manager.connect().connected);
+    BOOST_TEST_REQUIRE(eventually([&] { return a.open_connections() >= 2u && b.open_connections() >= 1u; }));
+  }
+  static connection_info second(std::uint16_t port) {
+    auto info = server_at(port);
+    info.priority = 2;
+    return info;
+  }
+  double seconds_of(const std::function<void()>& what) const {
+    const auto begin = std::chrono::steady_clock::now();
+    what();
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  }
+  void finish() {
+    a.resume();
+    end_scenario(manager, {a, b});
+  }
+
+  stub_directory a, b;
+  connection_manager manager{quick_settings({server_at(a.port()), second(b.port())})};
+};
+
+search_request everything() {
+  auto what = search_for("(uid=user1)");
+  return what;
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(stranger_that_falls_silent_costs_the_holder_of_a_lease_a_second_and_a_half) {
+  leak_guard leaks;
+  paused_primary servers;
+  auto held = servers.manager.get_connection();
+  servers.a.pause();
+  const auto took = servers.seconds_of([&] {
+    const auto asked = held.perform(make_request(everything()), {20s});
+    BOOST_TEST(asked.code() == errc::connection_unhealthy, why(asked));
+  });
+  BOOST_TEST(took < 2.5);
+  held.release();
+  servers.finish();
+}
+
+BOOST_AUTO_TEST_CASE(stranger_that_falls_silent_costs_a_stream_a_second_and_a_half) {
+  leak_guard leaks;
+  paused_primary servers;
+  servers.a.pause();
+  const auto took = servers.seconds_of([&] {
+    stream_options how;
+    how.timeout = 20s;
+    auto entries = servers.manager.stream(everything(), how);
+    std::size_t count = 0;
+    while (entries.try_next()) ++count;
+    BOOST_TEST(count == 1u);
+    BOOST_TEST(entries.error() == nullptr);
+  });
+  BOOST_TEST(took < 2.5);
+  servers.finish();
+}
+
+BOOST_AUTO_TEST_CASE(stranger_that_falls_silent_costs_a_paged_search_a_second_and_a_half) {
+  leak_guard leaks;
+  paused_primary servers;
+  servers.a.pause();
+  const auto took = servers.seconds_of([&] {
+    paged_options how;
+    how.timeout = 20s;
+    auto pages = servers.manager.paged(everything(), how);
+    const auto first = pages.try_next_page();
+    BOOST_TEST(first.has_value());
+    BOOST_TEST(pages.error() == nullptr);
+  });
+  BOOST_TEST(took < 2.5);
+  servers.finish();
+}

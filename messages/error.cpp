@@ -94,6 +94,8 @@ std::string_view to_string(failure_class c) noexcept {
 failure_class classify(stage where, errc code, int ldap_code, bool user_bind) noexcept {
   switch (code) {
     case errc::connection_timeout:
+      // Time spent waiting for something of ours is never charged to a server.
+      return where == stage::queue ? failure_class::local : failure_class::transport;
     case errc::connection_failed:
     case errc::ssl_error:
     case errc::connection_unhealthy:

@@ -39,6 +39,10 @@ struct outcome_report {
   failure_ptr cause;
   /// From a pool: a round of connects failed, and no connection that answers is left.
   bool none_left = false;
+  /// From a pool: somebody waited there for `suspect_after`, and no connection was ready or became so …
+  bool silent = false;
+  /// … and from then on: one is ready now.
+  bool ready = false;
 };
 
 /// How a lease is used once granted. `Connection` is the typed handle (messages/actors.hpp).

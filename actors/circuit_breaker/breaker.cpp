@@ -40,18 +40,30 @@ void breaker::on_report(const outcome_report& report, const moment& at) {
   if (report.trial) {
     give_permit_back();
   }
+  if (report.ready) {
+    note_life();
+  }
+  if (report.silent) {
+    silent_until_ = at.now + options_.open_cap;
+  }
   if (report.successes > 0) {
     note_successes(report.successes, at);
   }
   // Those successes may have closed it: what failed in the generation before does not count in the new one.
   if (report.failed && counts_against_server(*report.failed) && current(report.generation)) {
     cause_ = {report.cause, at.wall};
-    note_failure(at);
+    // No connection is left and none can be had: it is down now, whoever asks next.
+    if (report.none_left && state_ == breaker_state::closed) {
+      open(at.now);
+    } else {
+      note_failure(at);
+    }
   }
 }
 
 void breaker::note_successes(std::uint32_t count, const moment& at) {
   last_success_ = at.now;
+  note_life();
   if (state_ == breaker_state::closed) {
     consecutive_ = 0;
     window_.add(count, 0, at.now);
@@ -91,7 +103,7 @@ void breaker::on_probe(const probe_report& report, const moment& at, bool needed
     }
     return;
   }
-  suspected_until_ = {};
+  note_life();
   if (state_ == breaker_state::open && needed) {
     half_open(at.now);
   }
@@ -99,6 +111,8 @@ void breaker::on_probe(const probe_report& report, const moment& at, bool needed
     enter(breaker_state::closed, at.now);
   }
 }
+
+void breaker::note_life() noexcept { suspected_until_ = silent_until_ = {}; }
 
 bool breaker::suspect(time_point now) {
   if (state_ != breaker_state::closed || suspected(now) || !probed_) {
@@ -171,7 +185,7 @@ bool breaker::admit(time_point now, time_point deadline) {
 server_state breaker::health(time_point now) const {
   switch (state_) {
     case breaker_state::closed:
-      return suspected(now) ? server_state::suspect : server_state::healthy;
+      return suspected(now) || silent(now) ? server_state::suspect : server_state::healthy;
     case breaker_state::half_open:
       return good_probes_ > 0 ? server_state::suspect : server_state::down;
     case breaker_state::open:
@@ -220,7 +234,7 @@ void breaker::enter(breaker_state next, time_point now) {
   state_ = next;
   since_ = now;
   ++generation_;
-  suspected_until_ = {};
+  note_life();
   consecutive_ = 0;
   window_.clear();
   permits_.clear();

@@ -73,6 +73,8 @@ class breaker {
   breaker_state state() const noexcept { return state_; }
   server_state health(time_point now) const;
   bool suspected(time_point now) const { return state_ == breaker_state::closed && now < suspected_until_; }
+  /// Nobody who waited there got a connection, and nothing has shown life since: others come first.
+  bool silent(time_point now) const { return state_ == breaker_state::closed && now < silent_until_; }
   std::uint32_t generation() const noexcept { return generation_; }
   std::uint64_t opened() const noexcept { return opened_; }
   /// How often it opened out of health lately; one is forgotten for each `open_cap` in health.
@@ -86,6 +88,7 @@ class breaker {
   bool current(std::uint32_t generation) const noexcept { return generation == 0 || generation == generation_; }
   void note_successes(std::uint32_t count, const moment& at);
   void note_failure(const moment& at);
+  void note_life() noexcept;
   std::size_t permits_out(time_point now) const;
   int forgotten(time_point now) const;
   void enter(breaker_state next, time_point now);
@@ -99,7 +102,7 @@ class breaker {
   std::uint32_t generation_ = 1;
   time_point since_{};  ///< of the state
   time_point until_{};  ///< open: when it becomes half open; suspended: when it is resumed
-  time_point suspected_until_{};
+  time_point suspected_until_{}, silent_until_{};
   time_point last_success_{};
   int consecutive_ = 0;  ///< failures in a row
   int backoff_ = 0;      ///< n in base·2^(n−1)

@@ -251,7 +251,8 @@ void circuit_breaker_impl::on_report(const outcome_report& report) {
   change([&](const moment& at) { router_.on_report(report, at); });
   // A lost connection may be all that is wrong, or the first sign of a server's death: a probe tells within
   // milliseconds, before callers have waited for connects in vain. Where there is no other server they wait.
-  if (report.failed == failure_class::transport && router_.replaceable(report.server, env_->clock->now())) {
+  if ((report.silent || report.failed == failure_class::transport) &&
+      router_.replaceable(report.server, env_->clock->now())) {
     probe_if_new_suspect(report.server);
   }
 }

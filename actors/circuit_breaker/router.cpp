@@ -224,6 +224,7 @@ candidate router::candidate_of(const entry& e, time_point now) const {
   c.usable = e.breaker.usable(now);
   c.trial = e.breaker.state() == breaker_state::half_open;
   c.suspected = e.breaker.suspected(now);
+  c.silent = e.breaker.silent(now);
   c.full = e.facts.capacity > 0 && e.in_flight >= e.facts.capacity;
   c.share = e.failback.share(options_.failback, now);
   c.latency = e.latency;

@@ -82,12 +82,12 @@ server_selection::rank server_selection::rank_of(const candidate& c, const selec
     reluctance = 1;
   }
   const int second = (c.suspected ? 2 : 0) + (what.prefer_writable && c.read_only ? 1 : 0);
-  return {what.tried.contains(c.id), reluctance, c.priority, second};
+  return {c.silent, what.tried.contains(c.id), reluctance, c.priority, second};
 }
 
 bool server_selection::keeps_level(const std::vector<candidate>& all) const {
   return !automatic_ && level_ && std::any_of(all.begin(), all.end(), [&](const candidate& c) {
-    return c.usable && !c.trial && c.priority == *level_;
+    return c.usable && !c.trial && !c.silent && c.priority == *level_;
   });
 }
 

@@ -18,9 +18,10 @@ struct candidate {
   bool usable = true;  ///< its breaker lets a call through
   bool trial = false;  ///< half open: a call would take a permit
   bool suspected = false;
-  bool full = false;   ///< has all that it can carry (counts only when spilling is on)
-  double share = 1;    ///< see failback
-  double latency = 0;  ///< moving average in seconds; 0: not known
+  bool silent = false;  ///< nobody who waited there got a connection
+  bool full = false;    ///< has all that it can carry (counts only when spilling is on)
+  double share = 1;     ///< see failback
+  double latency = 0;   ///< moving average in seconds; 0: not known
   double in_flight = 0;
 };
 
@@ -45,6 +46,7 @@ class server_selection {
  private:
   /// How little a server is wanted; the smallest rank serves.
   struct rank {
+    bool silent;
     bool tried;
     int reluctance;  ///< 0 wanted, 1 held back or full, 2 half open
     int priority;

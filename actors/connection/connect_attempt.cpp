@@ -24,7 +24,19 @@ bool connect_attempt::any(progress state) const noexcept {
   return std::any_of(candidates_.begin(), candidates_.end(), [&](const candidate& c) { return c.state == state; });
 }
 
+void connect_attempt::ask(time_point now) noexcept {
+  asked_at_ = now;
+  if (paused_at_) deadline_ += now - *paused_at_;
+  paused_at_.reset();
+}
+
+void connect_attempt::pause(time_point now) noexcept {
+  asked_at_.reset();
+  paused_at_ = now;
+}
+
 time_point connect_attempt::due_at() const noexcept {
+  if (paused_at_) return time_point::max();
   // With nowhere else to go, it is waited for.
   if (!any(progress::waiting)) return deadline_;
   if (!chosen_) return std::min(deadline_, next_dial_);

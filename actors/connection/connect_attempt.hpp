@@ -55,9 +55,9 @@ class connect_attempt {
   stage step() const noexcept { return step_; }
   const std::vector<probe_step>& steps() const noexcept { return steps_; }
   /// The server owes an answer from now on.
-  void ask(time_point now) noexcept { asked_at_ = now; }
-  /// The server owes nothing: we wait for something of our own.
-  void pause() noexcept { asked_at_.reset(); }
+  void ask(time_point now) noexcept;
+  /// The server owes nothing: we wait for something of our own. That time is not the attempt's.
+  void pause(time_point now) noexcept;
   /// Since the start, once finished.
   duration took() const noexcept { return last_ - start_; }
 
@@ -77,7 +77,7 @@ class connect_attempt {
   std::string server_;
   time_point start_, deadline_, step_begin_, last_, next_dial_;
   duration patience_;
-  std::optional<time_point> asked_at_;
+  std::optional<time_point> asked_at_, paused_at_;
   std::vector<candidate> candidates_;
   std::optional<std::size_t> chosen_;
   failure last_failure_;

@@ -16,6 +16,9 @@ namespace {
 // given must be judged even when it comes too late to be used.
 constexpr seconds credential_grace{5};
 
+// A wait for ourselves that is shorter makes no difference to anybody.
+constexpr milliseconds noticeable{10};
+
 }  // namespace
 
 failure connection::setup_failure(errc code, stage where, std::string message) const {
@@ -35,6 +38,7 @@ void connection::start() {
   wake_by(attempt_.deadline());
   attempt_.begin(stage::resolve, now_);
   if (!endpoint_.local) {
+    held_up();
     return env_.resolver->resolve(endpoint_.host, endpoint_.port, attempt_.deadline(), self_->address(), spec_.id);
   }
   resolution found;
@@ -44,6 +48,7 @@ void connection::start() {
 
 void connection::on_resolved(std::uint64_t number, resolution found) {
   if (number != spec_.id || phase_ != phase::connecting || attempt_.step() != stage::resolve) return;
+  goes_on();
   if (found.error || found.addresses.empty()) {
     attempt_.finish(false, now_);
     failure why = found.error ? *found.error : failure{};
@@ -152,15 +157,17 @@ void connection::start_tls_answered(const result& answer) {
 /// Certificates are read by a worker; it tells by an event of the socket that they are there.
 void connection::shake_hands() {
   phase_ = phase::securing;
-  attempt_.pause();
+  attempt_.pause(now_);
+  held_up();
   auto ready = [self = self_->address(), socket = io_] {
     if (auto it = caf::actor_cast<connection_actor>(self)) caf::anon_send(it, io_atom_v, socket, std::uint32_t{0});
   };
   auto tls = contexts_->get(context_.server, now_, *env_.workers, std::move(ready));
   waits_for_certificates_ = !tls.has_value();
   if (!tls) return;
-  if (tls->error) return address_failed(*tls->error);
   attempt_.ask(now_);
+  goes_on();
+  if (tls->error) return address_failed(*tls->error);
   if (auto why = bytes_.secure(make_tls_channel(std::move(tls->context), bytes_.fd(), endpoint_))) {
     return address_failed(*why);
   }
@@ -181,9 +188,11 @@ void connection::authenticate() {
     attempt_.failed(setup_failure(errc::stopped, stage::bind, "nobody is left who knows the service's credentials"));
     return end(attempt_.verdict());
   }
-  attempt_.pause();
+  attempt_.pause(now_);
+  held_up();
   ++credentials_asked_;
-  self_->request(gate, setup_deadline_ - now_ + credential_grace, credential_atom_v, context_.id)
+  // The gate answers within the server's time-out; until then no deadline of ours counts against the server.
+  self_->request(gate, context_.server.timeout + credential_grace, credential_atom_v, context_.id)
       .then(
           [this, socket = io_](const credential& given) {
             --credentials_asked_;
@@ -195,7 +204,7 @@ void connection::authenticate() {
               if (phase_ == phase::closed) return quit_if_done();
               if (socket != io_) return;  // of an address that was given up
               auto cause = *failure_of(why);
-              cause.where = stage::bind;
+              if (cause.where != stage::queue) cause.where = stage::bind;
               attempt_.finish(false, now_);
               end(std::make_shared<const failure>(std::move(cause)));
             });
@@ -211,6 +220,10 @@ void connection::on_credential(const credential& given, poller_port::io_id socke
   // Before anything can fail: it has to be judged in any case.
   if (given.version != 0) credential_version_ = given.version;
   secret_number_ = given.secret_number;
+  attempt_.ask(now_);
+  goes_on();
+  setup_deadline_ = was_ready_ ? now_ + context_.server.timeout : attempt_.deadline();
+  wake_by(setup_deadline_);
   if (given.version == 0) return was_ready_ ? become_ready() : ask_for_life();
   if (binds_externally(context_.server)) return bind_as(given);
   if (given.bind_dn.empty()) {
@@ -311,8 +324,19 @@ void connection::become_ready() {
   tell_owner(connection_event::kind::ready);
 }
 
+/// What follows is a wait for something of ours, which is not the server's fault.
+void connection::held_up() noexcept {
+  held_up_at_ = now_;
+  spec_.gauge->held_up = true;
+}
+
+void connection::goes_on() noexcept {
+  if (now_ - held_up_at_ < noticeable) spec_.gauge->held_up = false;
+}
+
 void connection::check_setup_deadline() {
   if (was_ready_) {
+    if (credentials_asked_ > 0) return;
     if (now_ < setup_deadline_) return wake_by(setup_deadline_);
     return end(std::make_shared<const failure>(setup_failure(
         errc::connection_timeout, stage::bind, context_.name + " did not answer the service's bind in time.")));

@@ -84,7 +84,9 @@ void credential_gate::drop_unused(time_point now) {
   for (auto it = trials_.begin(); it != trials_.end();) {
     const bool used =
         std::any_of(accounts_.begin(), accounts_.end(), [&](const account& a) { return a.current == it->first; });
-    it = used || it->second.turn_until > now ? std::next(it) : trials_.erase(it);
+    const auto& turns = it->second.turns;
+    const bool under_way = std::any_of(turns.begin(), turns.end(), [&](const turn& one) { return one.until > now; });
+    it = used || under_way ? std::next(it) : trials_.erase(it);
   }
 }
 
@@ -137,7 +139,11 @@ void credential_gate::admit(const asker& who, time_point now, gate_answers& out)
       }
       return;
     case standing::trying:
-      t.waiting.push_back(who);
+      if (may_go_at(t, who.server) <= now) {
+        give_turn(number, t, who, now, out);
+      } else {
+        t.waiting.push_back(who);
+      }
       return;
     case standing::untried:
       if (const auto blocked = blocked_until(a, now)) {
@@ -163,29 +169,46 @@ void credential_gate::let_go(std::uint64_t number, const trial& t, const asker& 
       return x.counts_until < y.counts_until;
     }));
   }
-  out.push_back({who.ticket, version_of(number, t.turn), nullptr});
+  out.push_back({who.ticket, version_of(number, t.last_turn), nullptr});
 }
 
 void credential_gate::give_turn(std::uint64_t number, trial& t, const asker& who, time_point now, gate_answers& out) {
+  std::erase_if(t.turns, [&](const turn& one) { return one.until <= now; });
+  const auto until = now + (t.was_accepted ? options_.renewed_turn : options_.turn);
   t.state = standing::trying;
-  t.holder = who.server;
-  t.turn_until = now + (t.was_accepted ? options_.renewed_turn : options_.turn);
-  ++t.turn;
-  let_go(number, t, who, t.turn_until, out);
+  t.last_holder = who.server;
+  t.turns.push_back({++t.last_turn, who.server, std::min(now + options_.silence, until), until});
+  let_go(number, t, who, until, out);
 }
 
-// The holder brought no verdict: another server may have more luck, so its askers come first.
-void credential_gate::next_turn(trial& t, time_point now, gate_answers& out) {
-  t.state = t.was_accepted ? standing::accepted : standing::untried;
-  while (!t.waiting.empty() && t.state != standing::trying) {
-    auto next =
-        std::find_if(t.waiting.begin(), t.waiting.end(), [&](const asker& who) { return who.server != t.holder; });
+time_point credential_gate::may_go_at(const trial& t, server_id server) noexcept {
+  time_point at{};
+  for (const auto& one : t.turns) {
+    at = std::max(at, one.server == server ? one.until : one.silent_at);
+  }
+  return at;
+}
+
+// Whoever held the last turn brought no verdict: another server may have more luck, so its askers come first.
+void credential_gate::next_turns(trial& t, time_point now, gate_answers& out) {
+  while (t.state == standing::trying) {
+    auto next = t.waiting.end();
+    for (auto it = t.waiting.begin(); it != t.waiting.end(); ++it) {
+      if (may_go_at(t, it->server) <= now &&
+          (next == t.waiting.end() || (next->server == t.last_holder && it->server != t.last_holder))) {
+        next = it;
+      }
+    }
     if (next == t.waiting.end()) {
-      next = t.waiting.begin();
+      break;
     }
     const auto who = *next;
     t.waiting.erase(next);
     admit(who, now, out);
+  }
+  const bool over = std::all_of(t.turns.begin(), t.turns.end(), [&](const turn& one) { return one.until <= now; });
+  if (t.state == standing::trying && over) {
+    t.state = t.was_accepted ? standing::accepted : standing::untried;
   }
 }
 
@@ -197,10 +220,8 @@ gate_answers credential_gate::judge(const credential_verdict& verdict, time_poin
     return out;
   }
   auto& t = found->second;
-  const bool of_turn = verdict.version == version_of(number, t.turn);
-  if (of_turn) {
-    t.turn_until = {};
-  }
+  const auto ended =
+      std::erase_if(t.turns, [&](const turn& one) { return version_of(number, one.number) == verdict.version; });
   switch (verdict.what) {
     case credential_verdict::kind::accepted:
       accept(number, t, now, out);
@@ -209,15 +230,22 @@ gate_answers credential_gate::judge(const credential_verdict& verdict, time_poin
       refuse(number, t, verdict, now, wall, out);
       break;
     case credential_verdict::kind::unknown:
-      if (t.state == standing::trying && of_turn) {
-        for (auto& a : accounts_) {
-          std::erase_if(a.attempts, [&](const attempt& one) { return one.number == number && !one.refused; });
+      if (t.state == standing::trying && ended > 0) {
+        if (t.turns.empty()) {
+          forget_unanswered(number);
         }
-        next_turn(t, now, out);
+        next_turns(t, now, out);
       }
   }
   drop_unused(now);
   return out;
+}
+
+// No bind with that secret is under way any more, and none was refused: it counts against no account.
+void credential_gate::forget_unanswered(std::uint64_t number) {
+  for (auto& a : accounts_) {
+    std::erase_if(a.attempts, [&](const attempt& one) { return one.number == number && !one.refused; });
+  }
 }
 
 void credential_gate::accept(std::uint64_t number, trial& t, time_point now, gate_answers& out) {
@@ -275,8 +303,8 @@ gate_answers credential_gate::tick(time_point now) {
       out.push_back({it->ticket, 0, waited_too_long(accounts_[it->account])});
       it = t.waiting.erase(it);
     }
-    if (t.state == standing::trying && t.turn_until <= now) {
-      next_turn(t, now, out);
+    if (t.state == standing::trying) {
+      next_turns(t, now, out);
     }
   }
   drop_unused(now);
@@ -288,10 +316,14 @@ std::optional<time_point> credential_gate::next_tick() const {
   const auto consider = [&](time_point at) { first = first ? std::min(*first, at) : at; };
   for (const auto& [number, t] : trials_) {
     if (t.state == standing::trying) {
-      consider(t.turn_until);
+      time_point over{};
+      for (const auto& one : t.turns) {
+        over = std::max(over, one.until);
+      }
+      consider(over);
     }
     for (const auto& who : t.waiting) {
-      consider(who.deadline);
+      consider(t.state == standing::trying ? std::min(who.deadline, may_go_at(t, who.server)) : who.deadline);
     }
   }
   return first;
@@ -368,10 +400,14 @@ failure_ptr credential_gate::replaced(const account& a) const {
                                                             "\" are no longer configured; the bind was not sent."));
 }
 
+// A wait for us: it speaks neither against the asker's server nor against the secret.
 failure_ptr credential_gate::waited_too_long(const account& a) const {
-  return std::make_shared<const failure>(
-      credential_failure("Another connection tries the password of \"" + a.bind_dn +
-                         "\" and its server has not answered in time; the bind was not sent."));
+  failure f;
+  f.code = errc::connection_timeout;
+  f.where = stage::queue;
+  f.message = "Another connection tries the password of \"" + a.bind_dn +
+              "\" and its server has not answered in time; the bind was not sent.";
+  return std::make_shared<const failure>(std::move(f));
 }
 
 }  // namespace understudy

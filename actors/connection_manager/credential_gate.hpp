@@ -11,7 +11,8 @@ namespace understudy {
 /// How patient the gate is.
 struct gate_options {
   duration retry = seconds{900};       ///< a refused secret is tried again after that (recovery.credential_retry)
-  duration turn = seconds{5};          ///< how long the bind of an untried secret may keep others waiting
+  duration silence = seconds{1};       ///< a bind unanswered for so long keeps other servers' waiting no longer
+  duration turn = seconds{5};          ///< how long the bind of an untried secret keeps its own server's others waiting
   duration renewed_turn = seconds{1};  ///< the same, of one that was accepted before
   duration fresh = seconds{10};        ///< how long after an accepted bind others go without waiting for each other
   std::size_t refusals = 3;  ///< so many different secrets may be refused within `retry` before even a new one waits
@@ -72,7 +73,16 @@ class credential_gate {
     time_point deadline{};
   };
 
-  // One secret of one bind DN and what is known of it.
+  // A bind under way whose verdict has not come.
+  struct turn {
+    std::uint64_t number = 0;
+    server_id server = 0;
+    time_point silent_at{};  // it keeps other servers' askers waiting no longer
+    time_point until{};      // … nor its own server's
+  };
+
+  // One secret of one bind DN and what is known of it. While it is tried, a server that says nothing must not keep the
+  // others from being bound to: each server gets one bind at a time, the next one when those before are silent.
   struct trial {
     std::string bind_dn;
     secret value;
@@ -80,9 +90,9 @@ class credential_gate {
     bool was_accepted = false;
     bool was_refused = false;
     time_point accepted_at{};
-    time_point turn_until{};  // past once the turn's own verdict came
-    server_id holder = 0;
-    std::uint64_t turn = 0;
+    std::vector<turn> turns;
+    server_id last_holder = 0;
+    std::uint64_t last_turn = 0;
     time_point refused_at{};
     wall_time refused_wall{};
     failure_ptr refusal;
@@ -111,10 +121,12 @@ class credential_gate {
   void admit(const asker& who, time_point now, gate_answers& out);
   void let_go(std::uint64_t number, const trial& t, const asker& who, time_point counts_until, gate_answers& out);
   void give_turn(std::uint64_t number, trial& t, const asker& who, time_point now, gate_answers& out);
-  void next_turn(trial& t, time_point now, gate_answers& out);
+  static time_point may_go_at(const trial& t, server_id server) noexcept;
+  void next_turns(trial& t, time_point now, gate_answers& out);
   void accept(std::uint64_t number, trial& t, time_point now, gate_answers& out);
   void refuse(std::uint64_t number, trial& t, const credential_verdict& verdict, time_point now, wall_time wall,
               gate_answers& out);
+  void forget_unanswered(std::uint64_t number);
   std::optional<time_point> blocked_until(const account& a, time_point now) const;
   failure_ptr refusal_of(const account& a, const trial& t, time_point now) const;
   failure_ptr too_many_refusals(const account& a, time_point until, time_point now) const;

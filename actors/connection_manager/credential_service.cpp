@@ -12,9 +12,10 @@ namespace {
 gate_options options_of(const settings& all) {
   gate_options o;
   o.retry = all.recovery.credential_retry;
-  // A server that never answers its bind must not keep the others waiting for longer than a request would.
-  o.turn = std::max<duration>(all.failover.failover_timeout, seconds{1});
-  o.renewed_turn = std::max<duration>(std::min(all.breaker.suspect_after, o.turn), milliseconds{100});
+  // A server that does not answer its bind cannot count it against the account: the others' binds go on.
+  o.silence = std::max<duration>(all.breaker.suspect_after, milliseconds{100});
+  o.turn = std::max<duration>({all.failover.failover_timeout, o.silence, seconds{1}});
+  o.renewed_turn = o.silence;
   return o;
 }
 

@@ -11,6 +11,10 @@ bool connection_lost(const failure& f) {
   return f.ldap_code == 0 && f.code != errc::operation_timeout && f.code != errc::connection_timeout;
 }
 
+std::string no_socket(const std::string& name) {
+  return "No socket was free for a probe of " + name + ", and no pooled connection could be checked.";
+}
+
 failure_ptr lost_without_cause(const std::string& name) {
   failure f;
   f.code = errc::connection_failed;
@@ -178,7 +182,7 @@ probe_session::actions probe_session::on_pool(std::uint64_t turn, const pool_hea
     f.server = name_;
     conclude(false, std::make_shared<const failure>(std::move(f)), now, out);
   } else {
-    say_nothing(out);
+    say_nothing(no_socket(name_), out);
   }
   return out;
 }
@@ -199,14 +203,18 @@ probe_session::actions probe_session::on_steps(std::uint64_t turn, const std::ve
   return out;
 }
 
-probe_session::actions probe_session::on_time(time_point now) {
+probe_session::actions probe_session::on_time(time_point now, bool held_up) {
   actions out;
   if (!running_ || now < deadline_) {
     return out;
   }
   switch (state_) {
     case state::connecting:
-      conclude(false, timed_out(stage::connect, errc::connection_timeout), now, out);
+      if (held_up) {
+        say_nothing("The probe of " + name_ + " waited for the service's credentials or for a name look-up.", out);
+      } else {
+        conclude(false, timed_out(stage::connect, errc::connection_timeout), now, out);
+      }
       break;
     case state::checking:
       conclude(false, timed_out(stage::operation, errc::operation_timeout), now, out);
@@ -219,11 +227,11 @@ probe_session::actions probe_session::on_time(time_point now) {
       if (light_) {
         conclude(false, timed_out(stage::operation, errc::operation_timeout), now, out);
       } else {
-        say_nothing(out);
+        say_nothing(no_socket(name_), out);
       }
       break;
     default:
-      say_nothing(out);
+      say_nothing(no_socket(name_), out);
   }
   return out;
 }
@@ -273,11 +281,11 @@ void probe_session::conclude(bool ok, failure_ptr error, time_point now, actions
   }
 }
 
-void probe_session::say_nothing(actions& out) {
+void probe_session::say_nothing(std::string why, actions& out) {
   failure f;
   f.code = errc::pool_exhausted;
   f.where = stage::queue;
-  f.message = "No socket was free for a probe of " + name_ + ", and no pooled connection could be checked.";
+  f.message = std::move(why);
   f.server = name_;
   outcome_.report.error = std::make_shared<const failure>(std::move(f));
   outcome_.conclusive = false;

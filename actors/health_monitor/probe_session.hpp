@@ -57,8 +57,8 @@ class probe_session {
   actions on_pool(std::uint64_t turn, const pool_health& health, time_point now);
   /// The steps so far; empty when they could not be learnt.
   actions on_steps(std::uint64_t turn, const std::vector<probe_step>& steps);
-  /// Concludes what is overdue.
-  actions on_time(time_point now);
+  /// Concludes what is overdue. `held_up`: its connection waits, or waited, for something of ours.
+  actions on_time(time_point now, bool held_up);
   /// Closes everything; a running probe is not reported.
   actions stop();
 
@@ -91,7 +91,7 @@ class probe_session {
   void check(actions& out);
   void drop_connection(actions& out);
   void conclude(bool ok, failure_ptr error, time_point now, actions& out);
-  void say_nothing(actions& out);
+  void say_nothing(std::string why, actions& out);
   void finish(actions& out);
   failure_ptr timed_out(stage where, errc code) const;
 

@@ -94,7 +94,10 @@ void prober::on_down(const caf::actor_addr& gone) {
 
 void prober::advance() {
   for (const auto k : keys()) {
-    step(k, [&](probe_session& s) { return s.on_time(now()); });
+    step(k, [&](probe_session& s) {
+      const auto& gauge = hosts_.at(k).gauge;
+      return s.on_time(now(), gauge && gauge->held_up);
+    });
   }
   sweep();
 }
@@ -180,6 +183,7 @@ void prober::open(key k, host& h) {
   spec.breaker = breaker_;
   spec.gate = gate_;
   h.number = spec.id;
+  h.gauge = spec.gauge;
   try {
     h.connection = factory_(self_->system(), std::move(spec));
   } catch (...) {

@@ -66,6 +66,10 @@ struct report {
   failure_ptr cause;
   bool none_left = false;
 };
+/// Somebody waited for a connection in vain, because none was ready (or, later: one is ready now).
+struct readiness {
+  bool ready = false;
+};
 /// A line for the log.
 struct note {
   log_level level = log_level::info;
@@ -77,6 +81,6 @@ struct drained {
 };
 
 using any = std::variant<open, dispatch, grant, refuse, recast, reset, drain, close, forget, check, unwatch, report,
-                         note, drained>;
+                         readiness, note, drained>;
 
 }  // namespace understudy::pool_action

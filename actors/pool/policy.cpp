@@ -35,6 +35,7 @@ pool_policy policy_of(const settings& all, const connection_info& server, server
   p.max_attempts = at_least(0, server.max_retries);
   p.wait_timeout = pool.timeout;
   p.failover_timeout = all.servers.size() > 1 ? all.failover.failover_timeout : duration::zero();
+  p.suspect_after = std::min(p.failover_timeout, all.breaker.suspect_after);
   p.connect_timeout = server.timeout;
   p.max_idle_time = pool.max_idle_time;
   p.max_lifetime = pool.max_lifetime;

@@ -19,6 +19,7 @@ struct pool_policy {
   std::uint32_t max_attempts = 3;          ///< re-casts of one request
   duration wait_timeout = seconds{60};     ///< the longest wait for a connection
   duration failover_timeout = seconds{5};  ///< the longest wait before another server is asked; 0: there is no other
+  duration suspect_after = seconds{1};     ///< the same while nothing is ready here
   duration connect_timeout = seconds{30};  ///< of connecting as a whole
   duration max_idle_time = seconds{300};
   duration max_lifetime = seconds{3600};     ///< 0: unlimited

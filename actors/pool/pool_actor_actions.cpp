@@ -102,7 +102,10 @@ void pool_actor_state::operator()(const pool_action::open& a) {
   spec.owner = self->address();
   spec.breaker = breaker;
   spec.gate = gate;
-  pool->attach(a.id, load_meter{{gauge, &gauge->completed}, {gauge, &gauge->wanted}, {gauge, &gauge->silent}});
+  pool->attach(
+      a.id,
+      load_meter{
+          {gauge, &gauge->completed}, {gauge, &gauge->wanted}, {gauge, &gauge->silent}, {gauge, &gauge->held_up}});
   connection_actor made;
   try {
     made = factory(self->system(), std::move(spec));
@@ -225,6 +228,14 @@ void pool_actor_state::operator()(const pool_action::report& a) {
   failed.cause = a.cause;
   failed.none_left = a.none_left;
   if (const auto router = caf::actor_cast<circuit_breaker_actor>(breaker)) self->send(router, report_atom_v, failed);
+}
+
+void pool_actor_state::operator()(const pool_action::readiness& a) {
+  outcome_report told;
+  told.server = context->id;
+  told.silent = !a.ready;
+  told.ready = a.ready;
+  if (const auto router = caf::actor_cast<circuit_breaker_actor>(breaker)) self->send(router, report_atom_v, told);
 }
 
 void pool_actor_state::operator()(const pool_action::note& a) {

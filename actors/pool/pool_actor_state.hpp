@@ -64,6 +64,7 @@ struct pool_actor_state {
   void operator()(const pool_action::check& a);
   void operator()(const pool_action::unwatch& a);
   void operator()(const pool_action::report& a);
+  void operator()(const pool_action::readiness& a);
   void operator()(const pool_action::note& a);
   void operator()(const pool_action::drained& a);
   friend struct action_visitor;

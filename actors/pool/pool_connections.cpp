@@ -31,6 +31,7 @@ void pool_state::on_ready(connection_id id, time_point now, std::uint64_t secret
     rounds(s->kind).succeed(s->round, now - s->changed);
     ++totals_.opened;
     s->was_ready = true;
+    if (std::exchange(said_silent_, false)) actions_.push_back(pool_action::readiness{true});
     if (s->kind == connection_kind::pooled) credential_refusal_ = nullptr;
     if (policy_.max_lifetime > duration::zero())
       s->expires = now + policy_.max_lifetime - up_to(policy_.max_lifetime / lifetime_spread, world_.random);
@@ -278,6 +279,7 @@ void pool_state::adopt(const pool_state& old, const std::vector<connection_id>& 
   breaker_ = old.breaker_;
   newest_secret_ = old.newest_secret_;
   probe_slots_ = old.probe_slots_;
+  said_silent_ = old.said_silent_;
   draining_ = old.draining_;
   leaving_ = old.leaving_;
   drain_deadline_ = old.drain_deadline_;

@@ -1,6 +1,7 @@
 // Requests, waiters and leases of a pool.
 #include "understudy/actors/pool/pool_state.hpp"
 
+#include <algorithm>
 #include <limits>
 
 namespace understudy {
@@ -46,9 +47,12 @@ ticket_id pool_state::admit(asking who, time_point now) {
   w.what = who.what;
   w.since = now;
   w.leave_at = std::min(who.deadline, now + policy_.wait_timeout);
-  if (policy_.failover_timeout > duration::zero() && now + policy_.failover_timeout < w.leave_at) {
-    w.leave_at = now + policy_.failover_timeout;
-    w.recast_on_leave = true;
+  if (policy_.failover_timeout > duration::zero()) {
+    // A server with nothing ready shows no life: others have to be tried soon.
+    const bool none = none_ready(kind_for(w.what), slots_.count(now));
+    const auto leave = now + (none ? policy_.suspect_after : policy_.failover_timeout);
+    w.recast_on_leave = leave < w.leave_at;
+    w.leave_at = std::min(w.leave_at, leave);
   }
   w.token = who.token;
   w.attempts = who.attempts;
@@ -112,8 +116,8 @@ bool pool_state::cancel(const cancel_token* token, time_point now) {
 }
 
 void pool_state::settle(time_point now) {
-  leave_overdue(pooled_, now);
-  leave_overdue(binds_, now);
+  leave_overdue(connection_kind::pooled, now);
+  leave_overdue(connection_kind::bind, now);
   do {
     freed_ = false;
     serve_pooled(now);
@@ -122,17 +126,37 @@ void pool_state::settle(time_point now) {
   reconcile(now);
 }
 
-void pool_state::leave_overdue(wait_queue& q, time_point now) {
+void pool_state::leave_overdue(connection_kind kind, time_point now) {
+  auto& q = queue(kind);
+  bool left = false;
   for (auto at = q.overdue(now); at != q.end(); at = q.overdue(now)) {
     const waiter& w = at->second;
     auto why = pool_timed_out(situation(now), now - w.since);
     if (w.recast_on_leave) {
       send_away(q, at, std::move(why), false, now);
+      left = true;
     } else {
       ++totals_.timeouts;
       refuse(q, at, std::move(why), now);
     }
   }
+  if (left) note_silence(kind, now);
+}
+
+bool pool_state::none_ready(connection_kind kind, const census& c) const noexcept {
+  return kind == connection_kind::bind ? c.bind_ready == 0 : c.alive() == 0;
+}
+
+/// Whoever comes next need not find out again. A connection that waits for something of ours is no evidence.
+void pool_state::note_silence(connection_kind kind, time_point now) {
+  const auto c = slots_.count(now);
+  if (said_silent_ || !none_ready(kind, c) || c.alive() > 0 || c.bind_ready > 0) return;
+  const auto waits_for_server = [&](const auto& known) {
+    return known.second.state == slot_state::connecting && !known.second.held_up();
+  };
+  if (std::none_of(slots_.begin(), slots_.end(), waits_for_server)) return;
+  said_silent_ = true;
+  actions_.push_back(pool_action::readiness{false});
 }
 
 void pool_state::serve_pooled(time_point now) {

@@ -118,7 +118,9 @@ class pool_state {
 
   // After every event, and serving those who wait (pool_state.cpp).
   void settle(time_point now);
-  void leave_overdue(wait_queue& queue, time_point now);
+  void leave_overdue(connection_kind kind, time_point now);
+  bool none_ready(connection_kind kind, const census& c) const noexcept;
+  void note_silence(connection_kind kind, time_point now);
   void serve_pooled(time_point now);
   void serve_binds(time_point now);
   bool serve_shared(queue_position at, time_point now);
@@ -232,6 +234,7 @@ class pool_state {
   time_point housekeeping_at_{};
   time_point crowd_check_at_{};
   time_point wake_ = time_point::max();  ///< when sizing wants to look again
+  bool said_silent_ = false;             ///< to the breaker; it waits to hear that one is ready
   bool freed_ = false;                   ///< a reservation was given up since waiters were last looked at
   bool draining_ = false, leaving_ = false, cut_ = false, drained_ = false;
   time_point drain_deadline_ = time_point::max();

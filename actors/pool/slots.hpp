@@ -13,6 +13,7 @@ struct load_meter {
   std::shared_ptr<const std::atomic<std::uint64_t>> completed;
   std::shared_ptr<std::atomic<bool>> wanted;
   std::shared_ptr<const std::atomic<bool>> silent = nullptr;
+  std::shared_ptr<const std::atomic<bool>> held_up = nullptr;
 };
 
 enum class slot_state : std::uint8_t {
@@ -56,6 +57,8 @@ struct slot {
   bool takes_new() const noexcept { return state == slot_state::ready && !checking; }
   /// True while what it carries goes unanswered for longer than is usual.
   bool silent() const noexcept { return meter.silent != nullptr && meter.silent->load(); }
+  /// True while it waits for something of ours.
+  bool held_up() const noexcept { return meter.held_up != nullptr && meter.held_up->load(); }
   /// Asks to be told when something completes. False when that has just happened (look again instead).
   bool ask_for_load() const noexcept;
   void enter(slot_state next, time_point now) noexcept;

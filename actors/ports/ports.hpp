@@ -124,6 +124,9 @@ struct load_gauge {
   /// closed.
   std::atomic<bool> silent{false};
   std::atomic<bool> wanted{false};
+  /// It waits, or waited noticeably while it was set up, for something of ours (the credential gate, a name look-up):
+  /// that it is not ready yet says nothing about its server.
+  std::atomic<bool> held_up{false};
 };
 using load_gauge_ptr = std::shared_ptr<load_gauge>;
 

@@ -256,36 +256,93 @@ BOOST_FIXTURE_TEST_CASE(late_unknown_does_not_end_the_turn_of_the_next, gate_fix
   const auto first = ask(1).value();
   ask(2);
   ask(3);
-  advance(options.turn);
+  advance(options.silence);
   BOOST_TEST(answered(2).value_or(0) != 0U);
   judge(first, kind::unknown);
   BOOST_TEST(!answered(3).has_value());
 }
 
-BOOST_FIXTURE_TEST_CASE(vanished_holder_loses_its_turn_by_time, gate_fixture) {
+BOOST_FIXTURE_TEST_CASE(silent_bind_keeps_other_servers_waiting_for_a_moment_only, gate_fixture) {
   ask(1);
   ask(2);
-  advance(options.turn - milliseconds{1});
+  advance(options.silence - milliseconds{1});
   BOOST_TEST(!answered(2).has_value());
   BOOST_TEST((gate.next_tick() == std::optional{now + milliseconds{1}}));
   advance(milliseconds{1});
   BOOST_TEST(answered(2).value_or(0) != 0U);
 }
 
+BOOST_FIXTURE_TEST_CASE(several_silent_servers_cost_a_moment_each, gate_fixture) {
+  ask(1);
+  ask(2);
+  ask(3);
+  advance(options.silence);
+  BOOST_TEST(answered(2).value_or(0) != 0U);
+  BOOST_TEST(!answered(3).has_value());
+  advance(options.silence);
+  BOOST_TEST(answered(3).value_or(0) != 0U);
+  judge(*answered(3), kind::accepted, 3);
+  BOOST_TEST(ask(4).value_or(0) != 0U);
+}
+
+BOOST_FIXTURE_TEST_CASE(who_asks_when_the_bind_is_silent_already_does_not_wait, gate_fixture) {
+  ask(1);
+  advance(options.silence);
+  BOOST_TEST(ask(2).value_or(0) != 0U);
+}
+
+BOOST_FIXTURE_TEST_CASE(silent_server_gets_no_second_bind_before_the_turn_is_over, gate_fixture) {
+  ask(1);
+  ask(1);
+  ask(2);
+  advance(options.turn - milliseconds{1});
+  BOOST_TEST(!answered(2).has_value());
+  BOOST_TEST(answered(3).value_or(0) != 0U);
+  advance(milliseconds{1});
+  BOOST_TEST(answered(2).value_or(0) != 0U);
+}
+
+BOOST_FIXTURE_TEST_CASE(only_one_server_refuses_a_wrong_secret_beside_mute_ones, gate_fixture) {
+  for (server_id server = 1; server <= 4; ++server) {
+    ask(server);
+  }
+  advance(options.silence);
+  judge(answered(2).value(), kind::refused, 2);
+  for (std::uint64_t ticket : {3, 4}) {
+    BOOST_TEST(answered(ticket).value_or(1) == 0U);
+  }
+  advance(seconds{30});
+  BOOST_TEST(ask(1).value_or(1) == 0U);
+}
+
+BOOST_FIXTURE_TEST_CASE(unknown_of_a_silent_bind_leaves_the_others_turns_alone, gate_fixture) {
+  const auto first = ask(1).value();
+  ask(2);
+  advance(options.silence);
+  judge(first, kind::unknown);
+  BOOST_TEST(!ask(3).has_value());
+  BOOST_TEST(!ask(2).has_value());
+  judge(*answered(2), kind::unknown, 2);
+  BOOST_TEST(answered(3).value_or(0) != 0U);
+  BOOST_TEST(!answered(4).has_value());
+}
+
 BOOST_FIXTURE_TEST_CASE(late_refusal_counts, gate_fixture) {
   const auto first = ask(1).value();
   ask(2);
-  advance(options.turn);
+  advance(options.silence);
   judge(first, kind::refused);
   BOOST_TEST(ask(3).value_or(1) == 0U);
 }
 
 BOOST_FIXTURE_TEST_CASE(waiting_ends_at_the_deadline, gate_fixture) {
   ask(1);
-  put(gate.ask(++tickets, account, 2, now + seconds{2}, now));
+  put(gate.ask(++tickets, account, 1, now + seconds{2}, now));
   advance(seconds{2});
   BOOST_TEST(answered(2).value_or(1) == 0U);
-  BOOST_TEST(static_cast<int>(classify(refusal(2))) == static_cast<int>(failure_class::credential));
+  // That it waited for us speaks neither against the server nor against the password.
+  BOOST_TEST(static_cast<int>(classify(refusal(2))) == static_cast<int>(failure_class::local));
+  BOOST_TEST(!counts_against_server(classify(refusal(2))));
 }
 
 BOOST_FIXTURE_TEST_CASE(old_acceptance_is_renewed_by_one_bind, gate_fixture) {

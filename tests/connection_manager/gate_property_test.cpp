@@ -71,14 +71,17 @@ class at_the_gate {
 
   struct asker {
     std::size_t account = 0;
-    time_point deadline{};
+    server_id server = 0;
+    time_point asked{}, deadline{};
   };
   struct bind {
     std::size_t account = 0;
+    server_id server = 0;
     int value = 0;
     std::uint64_t version = 0;
-    int life = 0;  ///< of the secret, when it was given
-    time_point turn_until{};
+    int life = 0;             ///< of the secret, when it was given
+    time_point silent_at{};   ///< other servers' binds are kept back no longer
+    time_point turn_until{};  ///< nor its own server's
     bool untried = true;
     bool vanished = false;   ///< there will be no verdict
     bool overruled = false;  ///< by a command to try again now
@@ -133,7 +136,7 @@ class at_the_gate {
 
   void ask(std::size_t account, server_id server) {
     const auto ticket = ++last_ticket_;
-    waiting_[ticket] = {account, now_ + patience};
+    waiting_[ticket] = {account, server, now_, now_ + patience};
     auto answers = gate_.ask(ticket, account, server, now_ + patience, now_);
     if (weak_.bypassed && answers.empty()) answers.push_back({ticket, 1, nullptr});
     note(answers);
@@ -145,21 +148,25 @@ class at_the_gate {
       must(found != waiting_.end(), "everybody is answered once", a.ticket);
       must(now_ <= found->second.deadline, "everybody is answered by the deadline", a.ticket);
       must((a.version == 0) == (a.refusal != nullptr), "an answer is a secret or a reason");
-      const auto account = found->second.account;
+      const auto who = found->second;
       waiting_.erase(found);
-      if (a.version != 0) let_go(account, a.version);
+      if (a.version != 0) let_go(who, a.version);
     }
   }
 
-  void let_go(std::size_t account, std::uint64_t version) {
-    const int value = values_[account];
+  void let_go(const asker& who, std::uint64_t version) {
+    const int value = values_[who.account];
     auto& k = known_[value];
     must(!k.refused || now_ >= *k.refused + options_.retry, "nothing binds with a refused secret", value);
     const bool fresh = k.accepted && now_ < *k.accepted + options_.fresh;
-    for (const auto& b : binds_)
-      must(fresh || b.value != value || b.overruled || now_ >= b.turn_until, "an untried secret goes alone", value);
+    for (const auto& b : binds_) {
+      if (fresh || b.value != value || b.overruled) continue;
+      must(now_ >= b.silent_at, "an untried secret goes alone", value);
+      must(b.server != who.server || now_ >= b.turn_until, "a silent server gets no second bind", value);
+    }
     const auto turn = fresh ? duration::zero() : k.accepted ? options_.renewed_turn : options_.turn;
-    binds_.push_back({account, value, version, k.life, now_ + turn, !k.accepted});
+    const auto silence = std::min(options_.silence, turn);
+    binds_.push_back({who.account, who.server, value, version, k.life, now_ + silence, now_ + turn, !k.accepted});
   }
 
   void judge(int b, verdict_kind what) {
@@ -222,8 +229,19 @@ class at_the_gate {
       must(n < 9999, "it does not ask for time without end");
     }
     now_ = end;
-    for (const auto& [ticket, who] : waiting_)
+    for (const auto& [ticket, who] : waiting_) {
       must(now_ <= who.deadline, "everybody is answered by the deadline", ticket);
+      must(now_ < patient_until(who), "a silent server keeps others waiting for a moment only", ticket);
+    }
+  }
+
+  /// Until when `who` may be kept waiting by what is under way with the secret that is the account's now.
+  time_point patient_until(const asker& who) const {
+    auto until = who.asked;
+    for (const auto& b : binds_) {
+      if (b.value == values_[who.account]) until = std::max(until, b.server == who.server ? b.turn_until : b.silent_at);
+    }
+    return std::max(until, now_ + (until > now_ ? duration{1} : duration::zero()));
   }
 
   gate_options options_;
@@ -255,9 +273,21 @@ BOOST_AUTO_TEST_CASE(no_account_is_locked_whatever_happens_at_the_gate) {
 BOOST_AUTO_TEST_CASE(gate_that_is_bypassed_lets_an_untried_secret_go_twice) {
   weakness bypassed, hasty;
   bypassed.bypassed = true;
-  hasty.options = [](gate_options& o) { o.turn = o.renewed_turn = milliseconds{1}; };
+  hasty.options = [](gate_options& o) { o.silence = milliseconds{1}; };
   expect_broken("an untried secret goes alone", bypassed);
   expect_broken("an untried secret goes alone", hasty);
+}
+
+BOOST_AUTO_TEST_CASE(gate_with_short_turns_sends_a_silent_server_one_bind_after_the_other) {
+  weakness hasty;
+  hasty.options = [](gate_options& o) { o.turn = o.renewed_turn = o.silence; };
+  expect_broken("a silent server gets no second bind", hasty);
+}
+
+BOOST_AUTO_TEST_CASE(gate_that_waits_for_the_silent_keeps_everybody_waiting) {
+  weakness patient;
+  patient.options = [](gate_options& o) { o.silence = o.turn = o.renewed_turn = seconds{25}; };
+  expect_broken("a silent server keeps others waiting for a moment only", patient);
 }
 
 BOOST_AUTO_TEST_CASE(gate_that_forgets_refusals_sends_refused_secrets) {

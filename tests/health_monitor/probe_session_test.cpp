@@ -151,19 +151,27 @@ BOOST_FIXTURE_TEST_CASE(a_failed_connect_reports_its_cause_and_steps, one_sessio
 BOOST_FIXTURE_TEST_CASE(a_connect_that_hangs_ends_at_the_deadline, one_session) {
   of(s.begin(start, deadline, keeping));
   of(s.on_slot(true, start));
-  expect(s.on_time(deadline - milliseconds{1}), {});
-  expect(s.on_time(deadline), {kind::ask_steps});
+  expect(s.on_time(deadline - milliseconds{1}, false), {});
+  expect(s.on_time(deadline, false), {kind::ask_steps});
   expect(s.on_steps(turn, {}), {kind::report, kind::close});
   BOOST_TEST(report().error->code == errc::connection_timeout);
   BOOST_TEST((verdict(report()) == probe_verdict::dead));
   expect(s.on_ended(nullptr, deadline), {kind::forget, kind::give_slot_back});
 }
 
+BOOST_FIXTURE_TEST_CASE(a_connect_that_waits_for_us_says_nothing_of_the_server, one_session) {
+  of(s.begin(start, deadline, keeping));
+  of(s.on_slot(true, start));
+  expect(s.on_time(deadline, true), {kind::report, kind::close});
+  BOOST_TEST(!s.outcome().conclusive);
+  BOOST_TEST((verdict(report()) == probe_verdict::nothing));
+}
+
 BOOST_FIXTURE_TEST_CASE(steps_that_do_not_come_delay_no_report, one_session) {
   of(s.begin(start, deadline, keeping));
   of(s.on_slot(true, start));
-  of(s.on_time(deadline));
-  expect(s.on_time(deadline), {kind::report, kind::close});
+  of(s.on_time(deadline, false));
+  expect(s.on_time(deadline, false), {kind::report, kind::close});
   expect(s.on_steps(turn, {}), {});
 }
 
@@ -177,7 +185,7 @@ BOOST_FIXTURE_TEST_CASE(hurry_shortens_a_probe_and_never_lengthens_it, one_sessi
 BOOST_FIXTURE_TEST_CASE(a_standing_connection_that_is_silent_speaks_against_the_server, one_session) {
   stand();
   of(s.begin(start, start + milliseconds{300}, keeping));
-  expect(s.on_time(start + milliseconds{300}), {kind::report, kind::close});
+  expect(s.on_time(start + milliseconds{300}, false), {kind::report, kind::close});
   BOOST_TEST(report().error->code == errc::operation_timeout);
   BOOST_TEST((verdict(report()) == probe_verdict::dead));
 }
@@ -206,7 +214,7 @@ BOOST_FIXTURE_TEST_CASE(a_closing_connection_that_never_ends_is_a_failure_at_the
   stand();
   of(s.begin(start, deadline, keeping));
   of(s.on_check(turn, bad(cause(errc::connection_failed)), start));
-  expect(s.on_time(deadline), {kind::report});
+  expect(s.on_time(deadline, false), {kind::report});
   BOOST_TEST(!report().ok);
   expect(s.on_ended(nullptr, deadline), {kind::forget, kind::give_slot_back});
   BOOST_TEST(s.idle());
@@ -258,7 +266,7 @@ BOOST_FIXTURE_TEST_CASE(refused_credentials_are_told_but_speak_not_against_the_s
 
 BOOST_FIXTURE_TEST_CASE(a_slot_granted_too_late_is_given_back, one_session) {
   of(s.begin(start, deadline, keeping));
-  expect(s.on_time(deadline), {kind::report});
+  expect(s.on_time(deadline, false), {kind::report});
   BOOST_TEST(!s.outcome().conclusive);
   expect(s.on_slot(true, start), {kind::give_slot_back});
   expect(s.on_slot(false, start), {});
@@ -269,7 +277,7 @@ BOOST_FIXTURE_TEST_CASE(stale_answers_are_ignored, one_session) {
   stand();
   of(s.begin(start, deadline, keeping));
   const auto old = turn;
-  of(s.on_time(deadline));
+  of(s.on_time(deadline, false));
   expect(s.on_check(old, good(), deadline), {});
   expect(s.on_pool(old, pool_health{}, deadline), {});
   expect(s.on_ended(nullptr, deadline), {kind::forget, kind::give_slot_back});

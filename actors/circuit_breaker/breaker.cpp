@@ -41,7 +41,7 @@ void breaker::on_report(const outcome_report& report, const moment& at) {
     give_permit_back();
   }
   if (report.ready) {
-    note_life();
+    silent_until_ = {};
   }
   if (report.silent) {
     silent_until_ = at.now + options_.open_cap;
@@ -63,7 +63,7 @@ void breaker::on_report(const outcome_report& report, const moment& at) {
 
 void breaker::note_successes(std::uint32_t count, const moment& at) {
   last_success_ = at.now;
-  note_life();
+  silent_until_ = {};
   if (state_ == breaker_state::closed) {
     consecutive_ = 0;
     window_.add(count, 0, at.now);

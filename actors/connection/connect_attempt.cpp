@@ -18,6 +18,7 @@ connect_attempt::connect_attempt(std::string server, time_point now, duration ti
       step_begin_(now),
       last_(now),
       next_dial_(now),
+      timeout_(timeout),
       patience_(patience) {}
 
 bool connect_attempt::any(progress state) const noexcept {
@@ -36,7 +37,7 @@ void connect_attempt::pause(time_point now) noexcept {
 }
 
 time_point connect_attempt::due_at() const noexcept {
-  if (paused_at_) return time_point::max();
+  if (paused_at_) return *paused_at_ + timeout_;
   // With nowhere else to go, it is waited for.
   if (!any(progress::waiting)) return deadline_;
   if (!chosen_) return std::min(deadline_, next_dial_);

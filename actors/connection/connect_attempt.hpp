@@ -56,8 +56,10 @@ class connect_attempt {
   const std::vector<probe_step>& steps() const noexcept { return steps_; }
   /// The server owes an answer from now on.
   void ask(time_point now) noexcept;
-  /// The server owes nothing: we wait for something of our own. That time is not the attempt's.
+  /// The server owes nothing: we wait for something of our own. That time is not the attempt's; it is bounded by as
+  /// much again as the attempt may take.
   void pause(time_point now) noexcept;
+  bool paused() const noexcept { return paused_at_.has_value(); }
   /// Since the start, once finished.
   duration took() const noexcept { return last_ - start_; }
 
@@ -76,7 +78,7 @@ class connect_attempt {
 
   std::string server_;
   time_point start_, deadline_, step_begin_, last_, next_dial_;
-  duration patience_;
+  duration timeout_, patience_;
   std::optional<time_point> asked_at_, paused_at_;
   std::vector<candidate> candidates_;
   std::optional<std::size_t> chosen_;

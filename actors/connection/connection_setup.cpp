@@ -341,15 +341,18 @@ void connection::check_setup_deadline() {
     return end(std::make_shared<const failure>(setup_failure(
         errc::connection_timeout, stage::bind, context_.name + " did not answer the service's bind in time.")));
   }
+  // The gate answers in any case: the request for the credentials has a time-out of its own.
+  if (attempt_.paused() && !waits_for_certificates_) return;
   if (now_ < attempt_.due_at()) return wake_by(attempt_.due_at());
   static constexpr std::array<const char*, 5> waiting_for{"the name look-up", "the connection", "the TLS handshake",
                                                           "the answer to the bind", "an answer"};
   const auto step = attempt_.step();
-  auto why = setup_failure(errc::connection_timeout, step,
+  // What we waited for on our own account is no failure of the server.
+  auto why = setup_failure(errc::connection_timeout, attempt_.paused() ? stage::queue : step,
                            std::string{"timed out waiting for "} +
                                (waits_for_certificates_ ? "the files and the password of the client's certificate"
                                                         : waiting_for[static_cast<std::size_t>(step)]));
-  if (step == stage::resolve) {
+  if (step == stage::resolve || attempt_.paused()) {
     attempt_.finish(false, now_);
     attempt_.failed(why);
     return end(attempt_.verdict());

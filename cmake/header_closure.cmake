@@ -2,7 +2,7 @@
 cmake_minimum_required(VERSION 3.25)
 
 # The headers of a service: C++17, without CAF, libldap and OpenSSL.
-set(facade_headers runtime/connection_manager.hpp runtime/connection_pool.hpp config/load.hpp messages/filter.hpp
+set(facade_headers runtime/connection_manager.hpp runtime/connection_pool.hpp runtime/ranged_values.hpp config/load.hpp messages/filter.hpp
                    messages/dn.hpp messages/ber.hpp messages/password_policy.hpp)
 # Those for users of the actors.
 set(actor_headers runtime/runtime.hpp messages/actors.hpp actors/ports/guard.hpp actors/ports/hosted.hpp)

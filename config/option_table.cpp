@@ -266,7 +266,8 @@ std::vector<option> limit_options() {
       at_start_only(count(s, "max_requests", LIMITS(max_requests), 1, 1e7,
                           "Unanswered requests in the whole runtime; more are refused at once.")),
       count(s, "max_result_bytes", LIMITS(max_result_bytes), 1024, 1099511627776.0,
-            "Size of one result; use paging or streaming for larger ones.", "bytes"),
+            "Memory of one result, of one page, of a stream's window; use paging or streaming for larger ones.",
+            "bytes"),
       count(s, "max_pdu_bytes", LIMITS(max_pdu_bytes), 1024, 2147483647.0,
             "Size of one LDAP message from the server; a larger one closes the connection.", "bytes"),
   };

@@ -91,6 +91,8 @@ struct password_warning {
   std::string text;         ///< "the password must be changed …"
   bool restricted = false;  ///< nothing else is allowed until it was changed
 };
+/// "bound as "cn=service": the password must be changed …".
+inline std::string text_of(const password_warning& w) { return "bound as \"" + w.bind_dn + "\": " + w.text; }
 
 /// What became of a bind with a credential of the gate.
 struct credential_verdict {

@@ -11,6 +11,10 @@ std::string_view to_string(server_state s) noexcept {
   return i < names.size() ? names[i] : "unknown";
 }
 
+std::string_view state_name(const server_snapshot& s) noexcept {
+  return s.state == server_state::healthy && !s.warning.empty() ? "degraded" : to_string(s.state);
+}
+
 std::string_view to_string(breaker_state s) noexcept {
   constexpr std::array<std::string_view, 4> names{"closed", "open", "half_open", "suspended"};
   const auto i = static_cast<std::size_t>(s);

@@ -52,6 +52,9 @@ struct server_snapshot {
   std::string warning{};
 };
 
+/// The state for people: "degraded" in place of healthy when there is a warning.
+std::string_view state_name(const server_snapshot& s) noexcept;
+
 /// One timed step of a probe (resolve, connect, secure, bind, operation), in the order taken.
 struct probe_step {
   stage what = stage::connect;

@@ -1,5 +1,6 @@
 // understudy authenticate: finds a user's entry and binds as it.
 #include "understudy/messages/filter.hpp"
+#include "understudy/messages/password_policy.hpp"
 #include "understudy/tools/commands.hpp"
 #include "understudy/tools/exit_code.hpp"
 #include "understudy/tools/input.hpp"
@@ -47,10 +48,13 @@ int fail(const failure& f) {
 }
 
 int bind_as(session& directory, const std::string& dn, const secret& password) {
-  const auto answer = directory.perform(make_request(bind_request{dn, password}));
-  if (!answer && answer.error()->code == errc::authentication_failed) return refuse(explain(*answer.error()));
+  const auto answer = directory.perform(make_request(bind_request{dn, password}, {password_policy_request()}));
+  const auto remark = describe(read_password_policy(answer ? answer->controls : answer.error()->controls));
+  const auto with_remark = [&](const std::string& said) { return remark.empty() ? said : said + "; " + remark; };
+  if (!answer && answer.error()->code == errc::authentication_failed)
+    return refuse(with_remark(explain(*answer.error())));
   if (!answer) return fail(*answer.error());
-  complain("accepted: " + dn);
+  complain(with_remark("accepted: " + dn));
   return exit_ok;
 }
 
@@ -67,6 +71,8 @@ int authenticate(interrupt_watch& interrupts, const authenticate_options& option
   if (too_many(found)) return refuse("more than one entry matches " + condition);
   if (!found) return fail(*found.error());
   if (found->entries.empty()) return refuse("no entry matches " + condition);
+  // It would be no login of anybody's (RFC 4513, 5.1).
+  if (found->entries.front().dn.empty()) return refuse("the entry has no name to bind as");
   return bind_as(directory, found->entries.front().dn, password);
 }
 

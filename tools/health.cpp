@@ -42,7 +42,7 @@ bool healthy(const findings& all) {
   return !all.state.servers.empty() &&
          std::all_of(all.state.servers.begin(), all.state.servers.end(), [&](const server_snapshot& s) {
            const auto* probe = probe_of(all, s);
-           return probe != nullptr && probe->ok && s.state != server_state::suspended;
+           return probe != nullptr && probe->ok && s.warning.empty() && s.state != server_state::suspended;
          });
 }
 
@@ -52,6 +52,7 @@ void apply_probes(findings& all) {
     const auto* probe = probe_of(all, server);
     if (probe == nullptr || server.state == server_state::suspended) continue;
     server.state = probe->ok ? server_state::healthy : server_state::down;
+    if (probe->ok) server.warning = probe->warning;
     if (!probe->error) continue;
     server.last_error = describe(*probe->error);
     server.last_error_at = std::chrono::system_clock::now();
@@ -67,12 +68,15 @@ std::string milliseconds_text(duration d) {
 
 std::string line_of(const server_snapshot& server, const probe_report* probe) {
   auto line = printable(server.host) + (server.port != 0 ? ":" + std::to_string(server.port) : "") + "  priority " +
-              std::to_string(server.priority) + "  " + std::string{to_string(server.state)};
+              std::to_string(server.priority) + "  " + std::string{state_name(server)};
   if (probe == nullptr) return line + "  not probed\n";
   for (const auto& step : probe->steps)
     line +=
         "  " + std::string{to_string(step.what)} + (step.ok ? " " : " FAILED after ") + milliseconds_text(step.took);
-  return line + "\n" + (probe->error ? "    " + describe(*probe->error) + "\n" : "");
+  line += "\n";
+  if (probe->error) line += "    " + describe(*probe->error) + "\n";
+  if (!server.warning.empty()) line += "    warning: " + printable(server.warning) + "\n";
+  return line;
 }
 
 void print_text(const findings& all) {

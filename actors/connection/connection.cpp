@@ -260,6 +260,7 @@ void connection::finish_check(table::item done, failure_ptr why) {
   report.ok = why == nullptr;
   report.took = now_ - done.started;
   report.error = std::move(why);
+  if (warning_) report.warning = text_of(*warning_);
   if (spec_.kind == connection_kind::probe) report.steps = attempt_.steps();
   auto& steps = report.steps;
   if (!steps.empty() && steps.back().what == stage::operation) steps.pop_back();

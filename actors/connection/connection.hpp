@@ -240,7 +240,9 @@ class connection {
   bool waits_for_certificates_ = false;              // while a worker reads them
   std::uint64_t secret_number_ = 0;                  // which one of the service's it binds with
   std::string auth_method_ = "anonymous";
-  int credentials_asked_ = 0;  // and not answered yet
+  int credentials_asked_ = 0;                // and not answered yet
+  std::string bound_as_;                     // whom the last bind of the service named
+  std::optional<password_warning> warning_;  // what its answer said
   bool was_ready_ = false;
   bool said_goodbye_ = false;  // the server announced that it will close (RFC 4511, 4.4.1)
   bool removed_ = false;

@@ -3,6 +3,7 @@
 #include "understudy/actors/connection/request_check.hpp"
 #include "understudy/actors/connection/socket.hpp"
 #include "understudy/actors/metrics/registry.hpp"
+#include "understudy/messages/password_policy.hpp"
 
 #include <caf/send.hpp>
 
@@ -256,11 +257,15 @@ void connection::send_bind(const encoded_request& at, const std::string& bind_dn
   ticket whose;
   whose.why = purpose::bind;
   attempt_.ask(now_);
+  bound_as_ = bind_dn;
   add_exchange(at, make_request(bind_request{bind_dn, {}}), setup_deadline_, std::move(whose));
 }
 
 void connection::bind_answered(const result& answer) {
+  const auto policy = read_password_policy(answer.controls);
   if (answer.code == result_code::success) {
+    warning_.reset();
+    if (policy.notable()) warning_ = password_warning{bound_as_, describe(policy), policy.must_change};
     pass_verdict(credential_verdict::kind::accepted, nullptr);
     return become_ready();
   }
@@ -273,6 +278,8 @@ void connection::bind_answered(const result& answer) {
   why.ldap_code = answer.code;
   why.matched_dn = answer.matched_dn;
   why.diagnostic = answer.diagnostic;
+  why.controls = answer.controls;
+  if (policy.notable()) why.cause = text_of({bound_as_, describe(policy), policy.must_change});
   attempt_.finish(false, now_);
   const auto cause = std::make_shared<const failure>(std::move(why));
   pass_verdict(answer.code == result_code::invalid_credentials ? credential_verdict::kind::refused
@@ -288,6 +295,7 @@ void connection::pass_verdict(credential_verdict::kind what, failure_ptr cause) 
 
 void connection::pass_verdict(std::uint64_t version, credential_verdict::kind what, failure_ptr cause) {
   credential_verdict verdict{context_.id, version, what, std::move(cause)};
+  if (what == credential_verdict::kind::accepted) verdict.warning = warning_;
   if (auto gate = caf::actor_cast<connection_manager_actor>(spec_.gate)) {
     caf::anon_send(gate, credential_atom_v, std::move(verdict));
   }

@@ -345,6 +345,11 @@ void connection::judge_answer(table::item& done) {
   why.diagnostic = answer.diagnostic;
   why.referrals = answer.referrals;
   why.controls = answer.controls;
+  // A directory that wants the password changed first refuses everything else, and seldom says why.
+  if (warning_ && warning_->restricted && !user_bind && !identity_changed_) {
+    why.cause = text_of(*warning_);
+    why.cause_at = env_.clock->wall_now();
+  }
   const bool some = !answer.entries.empty() || !answer.references.empty();
   if (some && !done.ticket.stream) why.partial = done.answer;
   const auto refused = std::make_shared<const failure>(std::move(why));

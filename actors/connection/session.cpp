@@ -3,6 +3,7 @@
 
 #include "understudy/actors/connection/pdu_codec.hpp"
 #include "understudy/actors/connection/request_check.hpp"
+#include "understudy/messages/password_policy.hpp"
 
 #include <lber.h>
 #include <ldap.h>
@@ -133,8 +134,11 @@ encoded_request session::encode_bind(const std::string& dn, const secret& passwo
   const auto begin = transport_.appended();
   const auto bytes = password.reveal();
   berval credentials{bytes.size(), const_cast<char*>(bytes.empty() ? "" : bytes.data())};
+  // Asks what there is to be told of the password; who does not know it ignores it.
+  LDAPControl policy{const_cast<char*>(password_policy_oid.data()), {0, nullptr}, 0};
+  LDAPControl* controls[] = {dn.empty() ? nullptr : &policy, nullptr};
   int id = 0;
-  const int code = ::ldap_sasl_bind(handle_, dn.c_str(), LDAP_SASL_SIMPLE, &credentials, nullptr, nullptr, &id);
+  const int code = ::ldap_sasl_bind(handle_, dn.c_str(), LDAP_SASL_SIMPLE, &credentials, controls, nullptr, &id);
   return sent(code, id, begin);
 }
 

@@ -4,6 +4,7 @@
 #include <caf/actor_cast.hpp>
 #include <caf/send.hpp>
 
+#include <algorithm>
 #include <utility>
 
 namespace understudy {
@@ -52,7 +53,31 @@ void credential_service::ask(server_id server, promise answer) {
 }
 
 void credential_service::judge(const credential_verdict& verdict) {
+  note_warning(verdict);
   carry_out(desk_.judge(verdict, env_->clock->now(), env_->clock->wall_now()));
+}
+
+/// Once for each name, however many connections bind with it and wherever; again when it gets worse.
+void credential_service::note_warning(const credential_verdict& verdict) {
+  if (verdict.what != credential_verdict::kind::accepted) return;
+  if (!verdict.warning) {
+    if (const auto before = warnings_.extract(verdict.server); !before.empty()) {
+      const auto same = [&](const auto& one) { return one.second.bind_dn == before.mapped().bind_dn; };
+      if (std::none_of(warnings_.begin(), warnings_.end(), same)) warned_.erase(before.mapped().bind_dn);
+    }
+    return;
+  }
+  const auto& said = *verdict.warning;
+  warnings_.insert_or_assign(verdict.server, said);
+  const auto [known, first] = warned_.emplace(said.bind_dn, said.restricted);
+  if (!first && (known->second || !said.restricted)) return;
+  known->second = said.restricted;
+  env_->log->write(log_level::warning, "credentials", said.text, {{"bind_dn", said.bind_dn}});
+}
+
+std::string credential_service::warning(server_id server) const {
+  const auto known = warnings_.find(server);
+  return known == warnings_.end() ? std::string{} : text_of(known->second);
 }
 
 void credential_service::read_done(std::uint64_t number, const secret_reading& found) {

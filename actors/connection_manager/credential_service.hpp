@@ -30,11 +30,14 @@ class credential_service {
   /// Answers everyone who waits with `draining`.
   void close();
   bool any_refused() const { return desk_.any_refused(); }
+  /// What that server said of the password when it accepted it last, or empty.
+  std::string warning(server_id server) const;
 
  private:
   void carry_out(const desk_actions& todo);
   void start_read(const desk_read& what);
   void note_standing();
+  void note_warning(const credential_verdict& verdict);
   void arm();
 
   manager_interface::pointer self_;
@@ -44,6 +47,8 @@ class credential_service {
   std::map<std::uint64_t, promise> waiting_;
   std::uint64_t last_ticket_ = 0;
   bool refused_before_ = false;
+  std::map<server_id, password_warning> warnings_;
+  std::map<std::string, bool> warned_;  // by bind DN: that it is restricted
   poller_port::timer_id timer_;
 };
 

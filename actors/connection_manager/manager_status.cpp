@@ -35,6 +35,7 @@ std::vector<server_snapshot> merged(gathering& g) {
         std::find_if(g.routed.begin(), g.routed.end(), [&](const server_snapshot& r) { return r.id == server.id; });
     if (routed != g.routed.end()) {
       routed->pool = server.pool;
+      routed->warning = server.warning;
       server = std::move(*routed);
     }
   }
@@ -75,6 +76,7 @@ caf::result<runtime_snapshot> connection_manager_impl::status() {
   g->missing = servers_.size() + 1;
   for (const auto& server : servers_) {
     g->servers.push_back(known_of(*server.context));
+    g->servers.back().warning = credentials_.warning(server.context->id);
   }
   const auto arrived = [this, g] { guard_.run([&] { one_in(g, env_->metrics.get()); }); };
   self_->request(breaker_, patience, status_atom_v)

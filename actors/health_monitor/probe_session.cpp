@@ -159,6 +159,7 @@ probe_session::actions probe_session::on_check(std::uint64_t turn, const probe_r
     out.push_back({kind::close});
     return out;
   }
+  outcome_.report.warning = report.warning;
   check_steps_ = report.steps;
   if (check_steps_.empty()) {
     check_steps_.push_back({stage::operation, report.took, report.ok});

@@ -24,7 +24,7 @@ json pool_json(const pool_snapshot& pool) {
           {"released", pool.released},
           {"connect_failures", pool.connect_failures},
           {"growth_limit", pool.growth_limit == 0 ? json(nullptr) : json(pool.growth_limit)},
-          {"last_error", pool.last_error.empty() ? json(nullptr) : text(pool.last_error)},
+          {"last_error", pool.last_error.empty() ? json(nullptr) : json(pool.last_error)},
           {"last_error_at", pool.last_error_at ? json(utc(*pool.last_error_at)) : json(nullptr)}};
 }
 

@@ -113,7 +113,12 @@ int health(interrupt_watch& interrupts, const health_options& options) {
   const auto begun = begin(directory);
   if (interrupts.tripped()) throw interrupted();
   findings all;
-  all.probes = directory.manager().probe_all(directory.left(default_patience));
+  try {
+    all.probes = directory.manager().probe_all(directory.left(default_patience));
+  } catch (const ldap_exception&) {
+    // Who interrupts ends the probes: that is no failure to tell of.
+    if (!interrupts.tripped()) throw;
+  }
   if (interrupts.tripped()) throw interrupted();
   all.state = directory.manager().snapshot();
   apply_probes(all);

@@ -94,7 +94,11 @@ void router::on_report(const outcome_report& report, const moment& at) {
     const double latest = std::chrono::duration<double>(report.latency_total).count() / report.successes;
     e.latency = e.latency > 0 ? e.latency + newest_weight * (latest - e.latency) : latest;
   }
-  change(*index, at, [&](breaker& b) { b.on_report(report, at); });
+  // Nothing is left there. With another server at hand that is reason enough to leave it; without one its callers come
+  // back after their own pauses, and the breaker counts.
+  auto counted = report;
+  counted.none_left = report.none_left && replaceable(report.server, at.now);
+  change(*index, at, [&](breaker& b) { b.on_report(counted, at); });
 }
 
 void router::on_probe(const probe_report& report, const moment& at) {

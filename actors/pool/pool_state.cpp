@@ -46,13 +46,12 @@ ticket_id pool_state::admit(asking who, time_point now) {
   w.ticket = ++last_ticket_;
   w.what = who.what;
   w.since = now;
-  w.leave_at = std::min(who.deadline, now + policy_.wait_timeout);
+  w.gives_up_at = std::min(who.deadline, now + policy_.wait_timeout);
+  w.leave_at = w.patient_until = w.gives_up_at;
   if (policy_.failover_timeout > duration::zero()) {
+    w.leave_at = w.patient_until = std::min(w.gives_up_at, now + policy_.failover_timeout);
     // A server with nothing ready shows no life: others have to be tried soon.
-    const bool none = none_ready(kind_for(w.what), slots_.count(now));
-    const auto leave = now + (none ? policy_.suspect_after : policy_.failover_timeout);
-    w.recast_on_leave = leave < w.leave_at;
-    w.leave_at = std::min(w.leave_at, leave);
+    if (none_ready(kind_for(w.what), slots_.count(now))) w.leave_at = std::min(w.leave_at, now + policy_.suspect_after);
   }
   w.token = who.token;
   w.attempts = who.attempts;
@@ -131,8 +130,12 @@ void pool_state::leave_overdue(connection_kind kind, time_point now) {
   bool left = false;
   for (auto at = q.overdue(now); at != q.end(); at = q.overdue(now)) {
     const waiter& w = at->second;
+    if (w.patient_until > now && !none_ready(kind, slots_.count(now))) {
+      q.postpone(at, w.patient_until);  // it has shown life meanwhile
+      continue;
+    }
     auto why = pool_timed_out(situation(now), now - w.since);
-    if (w.recast_on_leave) {
+    if (w.recast_on_leave()) {
       send_away(q, at, std::move(why), false, now);
       left = true;
     } else {

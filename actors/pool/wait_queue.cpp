@@ -41,4 +41,11 @@ wait_queue::iterator wait_queue::overdue(time_point now) {
   return waiters_.find(leaving_.begin()->second);
 }
 
+void wait_queue::postpone(iterator at, time_point when) {
+  waiter& w = at->second;
+  leaving_.erase({w.leave_at, w.ticket});
+  w.leave_at = when;
+  leaving_.emplace(w.leave_at, w.ticket);
+}
+
 }  // namespace understudy

@@ -23,12 +23,16 @@ struct waiter {
   ticket_id ticket = 0;
   want what = want::shared;
   time_point since{};
-  time_point leave_at{};         ///< when it leaves the queue, whatever happens
-  bool recast_on_leave = false;  ///< another server may still serve it then; otherwise it is a pool_timeout
+  time_point leave_at{};       ///< when it leaves the queue, whatever happens
+  time_point patient_until{};  ///< the same while something is ready here; not before `leave_at`
+  time_point gives_up_at{};    ///< its deadline, or the longest wait for a connection: nobody serves it after that
   cancel_token_ptr token;
   std::uint16_t attempts = 0;
   std::string holder;          ///< of a lease, for people
   connection_id reserved = 0;  ///< of a lease: the connection that runs empty for it
+
+  /// Another server may still serve it when it leaves; otherwise it is a pool_timeout.
+  bool recast_on_leave() const noexcept { return leave_at < gives_up_at; }
 };
 
 /// A FIFO of waiters that also finds them by deadline and by cancel token.
@@ -57,6 +61,8 @@ class wait_queue {
   time_point next_leave() const noexcept;
   /// One whose time is up at `now`, or end().
   iterator overdue(time_point now);
+  /// It leaves at `when` instead.
+  void postpone(iterator at, time_point when);
 
  private:
   container waiters_;

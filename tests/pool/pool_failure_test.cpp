@@ -45,7 +45,9 @@ BOOST_AUTO_TEST_CASE(a_failed_growth_keeps_waiters_where_connections_work) {
 }
 
 BOOST_AUTO_TEST_CASE(a_sole_server_is_tried_again_by_those_who_come_back) {
-  pool_harness h{small_policy(1, 5)};
+  auto policy = small_policy(1, 5);
+  policy.failover_timeout = duration::zero();
+  pool_harness h{policy};
   auto t = h.share();
   for (std::uint16_t attempts = 1; attempts <= 3; ++attempts) {
     for (int i = 0; i < 100 && h.connecting() == 0; ++i) h.pass(milliseconds{100});

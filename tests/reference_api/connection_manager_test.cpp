@@ -93,7 +93,10 @@ BOOST_AUTO_TEST_CASE(connection_manager_health_check) {
   const auto health_result = manager.health_check();
   BOOST_TEST(health_result.connected, health_result.connection_error);
   BOOST_TEST(health_result.response_time > 0.0);
-  BOOST_TEST(health_result.last_activity.has_value());
+  // The last operation before the check; the check itself is none.
+  BOOST_TEST(!health_result.last_activity.has_value());
+  manager.whoami();
+  BOOST_TEST(manager.health_check().last_activity.has_value());
 }
 
 BOOST_AUTO_TEST_CASE(connection_manager_get_metrics) {

@@ -30,10 +30,12 @@ struct three_servers {
     return all;
   }
 
+  /// Those as the service; a user's own bind has nothing to do with its secret.
   std::vector<bind_note> binds() const {
     std::vector<bind_note> all;
     for (const auto* stub : {&a, &b, &c})
-      for (auto& bind : stub->binds()) all.push_back(std::move(bind));
+      for (auto& bind : stub->binds())
+        if (bind.dn == admin_dn) all.push_back(std::move(bind));
     return all;
   }
   std::size_t refused() const {
@@ -139,7 +141,7 @@ BOOST_AUTO_TEST_CASE(scenario_16_refused_users_harm_no_pooled_connection) {
   for (int i = 0; i < 100; ++i) binds.push_back(manager.async_bind({user_dn(i % 10), secret{"wrong"}}, {20s}));
   for (auto& bind : binds) {
     const auto answer = bind.get();
-    BOOST_TEST(answer.code() == errc::service_authentication_failed, why(answer));
+    BOOST_TEST(answer.code() == errc::authentication_failed, why(answer));
     BOOST_TEST_REQUIRE(answer.error());
     BOOST_TEST(answer.error()->ldap_code == result_code::invalid_credentials);
   }

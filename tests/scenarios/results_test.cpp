@@ -78,6 +78,8 @@ BOOST_AUTO_TEST_CASE(scenario_32_a_slow_reader_makes_the_server_wait_and_memory_
   slapd a(with);
   fault_gate between(a.port());
   auto all = quick_settings({server_at(between.port())});
+  // The whole of it is read at the end by who checks the recovery.
+  all.limits.max_result_bytes = std::size_t{256} << 20;
   connection_manager manager(all);
   BOOST_TEST_REQUIRE(manager.connect().connected);
   stream_options options;
@@ -176,12 +178,12 @@ BOOST_AUTO_TEST_CASE(scenario_06_a_stream_cut_off_in_the_middle_is_an_error_and_
   }
   // It is never begun anew elsewhere: entries could come twice.
   for (const auto& r : b.requests(operation::search)) BOOST_TEST(r.filter != "(uid=*)");
-  // So do pages.
+  // Of pages nothing was read yet: the search begins elsewhere, and nothing comes twice.
   a.when(is_search_for("(uid=*)"), cut(ending::reset), 1);
   auto pages = manager.paged(everybody());
-  BOOST_TEST(!pages.try_next_page().has_value());
-  BOOST_TEST_REQUIRE((pages.error() != nullptr));
-  BOOST_TEST(pages.error()->code == errc::connection_unhealthy, text(pages.error()));
+  const auto first = pages.try_next_page();
+  BOOST_TEST_REQUIRE(first.has_value(), text(pages.error()));
+  BOOST_TEST(first->front().first("uid") == uid(0));
   end_scenario(manager, {a});
 }
 

@@ -256,7 +256,8 @@ BOOST_AUTO_TEST_CASE(scenario_37_certificates_replaced_on_disk_are_picked_up_wit
   put("trusted.pem", certificates.other_ca.certificate());
   BOOST_TEST(eventually(
       [&] {
-        return server_in(manager.snapshot(), directory.tls_port()).last_error.find("certificate") != std::string::npos;
+        const auto seen = server_in(manager.snapshot(), directory.tls_port());
+        return (seen.last_error + seen.pool.last_error).find("certificate") != std::string::npos;
       },
       60s));
   put("trusted.pem", certificates.ca.certificate());

@@ -121,10 +121,11 @@ class session_path {
  private:
   void read_answer() {
     result found;
+    memory_allowance room{std::size_t{1} << 20};
     while (true) {
       const auto frame = bytes_.peek();
       require(frame.state == pdu_frame::status::complete, "half an answer");
-      if (ldap_.decode(frame, search_->op, found) == decoded_pdu::complete) break;
+      if (ldap_.decode(frame, search_->op, found, room) == decoded_pdu::complete) break;
     }
     require(found.entries.size() == 1 && found.entries.front().first("mail") == "user1@example.com", "not the entry");
   }

@@ -112,6 +112,7 @@ void connection::hang_up(std::optional<std::size_t> number) {
 
 /// This address did not work; perhaps another one does.
 void connection::address_failed(failure why) {
+  if (attempt_.paused()) attempt_.ask(now_);  // what it waited for was for this address
   why.where = attempt_.step();
   attempt_.finish(false, now_);
   attempt_.failed(why);

@@ -67,9 +67,9 @@ struct connected {
     manager->start(any_search(), [this](const outcome&) { kept.note(); });
   }
 
+  thread_notes kept;  // outlives the manager, whose end tells of what is still open
   stub_directory server;
   std::optional<connection_manager> manager;
-  thread_notes kept;
 };
 
 /// Starts the next request in the completion of the last, `rounds` times.

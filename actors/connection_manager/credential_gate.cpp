@@ -84,14 +84,13 @@ void credential_gate::drop_unused(time_point now) {
   for (auto it = trials_.begin(); it != trials_.end();) {
     const bool used =
         std::any_of(accounts_.begin(), accounts_.end(), [&](const account& a) { return a.current == it->first; });
-    const auto& turns = it->second.turns;
-    const bool under_way = std::any_of(turns.begin(), turns.end(), [&](const turn& one) { return one.until > now; });
-    it = used || under_way ? std::next(it) : trials_.erase(it);
+    it = used || busy_until(it->second) > now ? std::next(it) : trials_.erase(it);
   }
 }
 
 gate_answers credential_gate::set_secret(account_id id, const secret& value, time_point now) {
   gate_answers out;
+  drop_unused(now);
   auto& a = accounts_[id];
   const auto before = a.current;
   a.current = find_or_add(a.bind_dn, value);
@@ -139,37 +138,41 @@ void credential_gate::admit(const asker& who, time_point now, gate_answers& out)
       }
       return;
     case standing::trying:
-      if (may_go_at(t, who.server) <= now) {
-        give_turn(number, t, who, now, out);
-      } else {
+      if (may_go_at(t, who.server) > now) {
         t.waiting.push_back(who);
+        return;
       }
-      return;
+      break;
     case standing::untried:
-      if (const auto blocked = blocked_until(a, now)) {
-        out.push_back({who.ticket, 0, too_many_refusals(a, *blocked, now)});
-      } else {
-        give_turn(number, t, who, now, out);
-      }
+      break;
+  }
+  // Another account may be trying this secret already: that says nothing about how much this one may still stand.
+  if (const auto blocked = blocked_until(a, now); blocked && !t.was_accepted) {
+    out.push_back({who.ticket, 0, too_many_refusals(a, *blocked, now)});
+  } else {
+    give_turn(number, t, who, now, out);
   }
 }
 
-void credential_gate::let_go(std::uint64_t number, const trial& t, const asker& who, time_point counts_until,
+std::vector<credential_gate::attempt>::iterator credential_gate::attempt_of(account& a, std::uint64_t number) {
+  return std::find_if(a.attempts.begin(), a.attempts.end(), [&](const attempt& one) { return one.number == number; });
+}
+
+void credential_gate::let_go(std::uint64_t number, trial& t, const asker& who, time_point counts_until,
                              gate_answers& out) {
-  auto& attempts = accounts_[who.account].attempts;
-  const auto known =
-      std::find_if(attempts.begin(), attempts.end(), [&](const attempt& one) { return one.number == number; });
-  if (known != attempts.end()) {
-    known->counts_until = std::max(known->counts_until, counts_until);
+  auto& a = accounts_[who.account];
+  if (const auto known = attempt_of(a, number); known != a.attempts.end()) {
+    known->under_way_until = std::max(known->under_way_until, counts_until);
   } else {
-    attempts.push_back({number, false, counts_until});
+    a.attempts.push_back({number, counts_until, {}});
   }
-  if (attempts.size() > remembered_attempts) {
-    attempts.erase(std::min_element(attempts.begin(), attempts.end(), [](const attempt& x, const attempt& y) {
-      return x.counts_until < y.counts_until;
-    }));
+  if (a.attempts.size() > remembered_attempts) {
+    a.attempts.erase(
+        std::min_element(a.attempts.begin(), a.attempts.end(), [](const attempt& x, const attempt& y) {
+          return x.counts_until() < y.counts_until();
+        }));
   }
-  out.push_back({who.ticket, version_of(number, t.last_turn), nullptr});
+  out.push_back({who.ticket, version_of(number, ++t.last_turn), nullptr});
 }
 
 void credential_gate::give_turn(std::uint64_t number, trial& t, const asker& who, time_point now, gate_answers& out) {
@@ -177,14 +180,23 @@ void credential_gate::give_turn(std::uint64_t number, trial& t, const asker& who
   const auto until = now + (t.was_accepted ? options_.renewed_turn : options_.turn);
   t.state = standing::trying;
   t.last_holder = who.server;
-  t.turns.push_back({++t.last_turn, who.server, std::min(now + options_.silence, until), until});
   let_go(number, t, who, until, out);
+  t.turns.push_back({t.last_turn, who.server, std::min(now + options_.silence, until), until});
 }
 
 time_point credential_gate::may_go_at(const trial& t, server_id server) noexcept {
   time_point at{};
   for (const auto& one : t.turns) {
     at = std::max(at, one.server == server ? one.until : one.silent_at);
+  }
+  return at;
+}
+
+// When the last of its binds under way keeps nobody waiting any longer.
+time_point credential_gate::busy_until(const trial& t) noexcept {
+  time_point at{};
+  for (const auto& one : t.turns) {
+    at = std::max(at, one.until);
   }
   return at;
 }
@@ -206,8 +218,7 @@ void credential_gate::next_turns(trial& t, time_point now, gate_answers& out) {
     t.waiting.erase(next);
     admit(who, now, out);
   }
-  const bool over = std::all_of(t.turns.begin(), t.turns.end(), [&](const turn& one) { return one.until <= now; });
-  if (t.state == standing::trying && over) {
+  if (t.state == standing::trying && busy_until(t) <= now) {
     t.state = t.was_accepted ? standing::accepted : standing::untried;
   }
 }
@@ -244,7 +255,12 @@ gate_answers credential_gate::judge(const credential_verdict& verdict, time_poin
 // No bind with that secret is under way any more, and none was refused: it counts against no account.
 void credential_gate::forget_unanswered(std::uint64_t number) {
   for (auto& a : accounts_) {
-    std::erase_if(a.attempts, [&](const attempt& one) { return one.number == number && !one.refused; });
+    std::erase_if(a.attempts, [&](attempt& one) {
+      if (one.number == number) {
+        one.under_way_until = {};
+      }
+      return one.counts_until() == time_point{};
+    });
   }
 }
 
@@ -256,7 +272,10 @@ void credential_gate::accept(std::uint64_t number, trial& t, time_point now, gat
   t.refusal = nullptr;
   for (auto& a : accounts_) {
     if (a.current == number) {
-      std::erase_if(a.attempts, [&](const attempt& one) { return one.refused || one.number == number; });
+      if (const auto known = attempt_of(a, number); known != a.attempts.end()) {
+        known->under_way_until = busy_until(t) > now ? busy_until(t) : time_point{};
+      }
+      forgive(a);
     }
   }
   for (const auto& who : std::exchange(t.waiting, {})) {
@@ -264,13 +283,23 @@ void credential_gate::accept(std::uint64_t number, trial& t, time_point now, gat
   }
 }
 
+// The directory starts to count anew. What is still under way may be refused afterwards.
+void credential_gate::forgive(account& a) {
+  std::erase_if(a.attempts, [](attempt& one) {
+    one.refused_until = {};
+    return one.under_way_until == time_point{};
+  });
+}
+
 void credential_gate::refuse(std::uint64_t number, trial& t, const credential_verdict& verdict, time_point now,
                              wall_time wall, gate_answers& out) {
   // Binds that were under way together count as one refusal.
   for (auto& a : accounts_) {
-    const auto tried = std::erase_if(a.attempts, [&](const attempt& one) { return one.number == number; });
-    if (tried > 0 || a.current == number) {
-      a.attempts.push_back({number, true, now + options_.retry});
+    const auto known = attempt_of(a, number);
+    if (known != a.attempts.end()) {
+      known->refused_until = now + options_.retry;
+    } else if (a.current == number) {
+      a.attempts.push_back({number, {}, now + options_.retry});
     }
   }
   t.state = standing::refused;
@@ -286,7 +315,7 @@ void credential_gate::refuse(std::uint64_t number, trial& t, const credential_ve
 
 void credential_gate::retry_now(account_id id) {
   auto& a = accounts_[id];
-  std::erase_if(a.attempts, [](const attempt& one) { return one.refused; });
+  forgive(a);
   if (const auto found = trials_.find(a.current); found != trials_.end() && found->second.state == standing::refused) {
     found->second.state = standing::untried;
   }
@@ -316,11 +345,7 @@ std::optional<time_point> credential_gate::next_tick() const {
   const auto consider = [&](time_point at) { first = first ? std::min(*first, at) : at; };
   for (const auto& [number, t] : trials_) {
     if (t.state == standing::trying) {
-      time_point over{};
-      for (const auto& one : t.turns) {
-        over = std::max(over, one.until);
-      }
-      consider(over);
+      consider(busy_until(t));
     }
     for (const auto& who : t.waiting) {
       consider(t.state == standing::trying ? std::min(who.deadline, may_go_at(t, who.server)) : who.deadline);
@@ -353,8 +378,8 @@ std::optional<time_point> credential_gate::retry_at(account_id id, time_point no
 std::optional<time_point> credential_gate::blocked_until(const account& a, time_point now) const {
   std::vector<time_point> ends;  // of other secrets that count now
   for (const auto& one : a.attempts) {
-    if (one.number != a.current && one.counts_until > now) {
-      ends.push_back(one.counts_until);
+    if (one.number != a.current && one.counts_until() > now) {
+      ends.push_back(one.counts_until());
     }
   }
   if (ends.size() < options_.refusals) {

@@ -3,6 +3,7 @@
 #pragma once
 #include "understudy/messages/event.hpp"
 
+#include <algorithm>
 #include <deque>
 #include <map>
 
@@ -103,8 +104,10 @@ class credential_gate {
   // the account; also when the account has got another secret since.
   struct attempt {
     std::uint64_t number = 0;
-    bool refused = false;
-    time_point counts_until{};
+    time_point under_way_until{};
+    time_point refused_until{};
+
+    time_point counts_until() const noexcept { return std::max(under_way_until, refused_until); }
   };
 
   struct account {
@@ -119,13 +122,16 @@ class credential_gate {
   std::uint64_t find_or_add(const std::string& bind_dn, const secret& value);
   void drop_unused(time_point now);
   void admit(const asker& who, time_point now, gate_answers& out);
-  void let_go(std::uint64_t number, const trial& t, const asker& who, time_point counts_until, gate_answers& out);
+  void let_go(std::uint64_t number, trial& t, const asker& who, time_point counts_until, gate_answers& out);
   void give_turn(std::uint64_t number, trial& t, const asker& who, time_point now, gate_answers& out);
+  static time_point busy_until(const trial& t) noexcept;
   static time_point may_go_at(const trial& t, server_id server) noexcept;
   void next_turns(trial& t, time_point now, gate_answers& out);
   void accept(std::uint64_t number, trial& t, time_point now, gate_answers& out);
   void refuse(std::uint64_t number, trial& t, const credential_verdict& verdict, time_point now, wall_time wall,
               gate_answers& out);
+  static std::vector<attempt>::iterator attempt_of(account& a, std::uint64_t number);
+  static void forgive(account& a);
   void forget_unanswered(std::uint64_t number);
   std::optional<time_point> blocked_until(const account& a, time_point now) const;
   failure_ptr refusal_of(const account& a, const trial& t, time_point now) const;

@@ -167,10 +167,9 @@ void credential_gate::let_go(std::uint64_t number, trial& t, const asker& who, t
     a.attempts.push_back({number, counts_until, {}});
   }
   if (a.attempts.size() > remembered_attempts) {
-    a.attempts.erase(
-        std::min_element(a.attempts.begin(), a.attempts.end(), [](const attempt& x, const attempt& y) {
-          return x.counts_until() < y.counts_until();
-        }));
+    a.attempts.erase(std::min_element(a.attempts.begin(), a.attempts.end(), [](const attempt& x, const attempt& y) {
+      return x.counts_until() < y.counts_until();
+    }));
   }
   out.push_back({who.ticket, version_of(number, ++t.last_turn), nullptr});
 }

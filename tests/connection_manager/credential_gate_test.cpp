@@ -336,6 +336,73 @@ BOOST_FIXTURE_TEST_CASE(late_refusal_counts, gate_fixture) {
   BOOST_TEST(ask(3).value_or(1) == 0U);
 }
 
+// An account is as near to its lock with somebody else's bind under way as without.
+BOOST_FIXTURE_TEST_CASE(secret_that_another_account_tries_is_blocked_all_the_same, gate_fixture) {
+  const auto other = gate.add_account("cn=service", "password_file /run/other", minutes{1});
+  put(gate.set_secret(other, secret{"shared"}, now));
+  for (std::string_view value : {"wrong 1", "wrong 2", "wrong 3"}) {
+    accept_secret(value);
+    judge(ask(1).value(), kind::refused);
+  }
+  BOOST_TEST(ask(1, other).value_or(0) != 0U);
+  accept_secret("shared");
+  advance(options.silence);
+  BOOST_TEST(ask(2).value_or(1) == 0U);
+}
+
+BOOST_FIXTURE_TEST_CASE(bind_under_way_counts_although_another_secret_is_accepted, gate_fixture) {
+  const auto early = ask(1).value();
+  advance(options.silence);
+  const auto other = ask(2).value();
+  judge(early, kind::refused);
+  accept_secret("right after all");
+  judge(ask(3).value(), kind::accepted);
+  judge(other, kind::refused, 2);
+  for (std::string_view value : {"wrong 1", "wrong 2"}) {
+    accept_secret(value);
+    judge(ask(1).value(), kind::refused);
+  }
+  accept_secret("wrong 3");
+  BOOST_TEST(ask(1).value_or(1) == 0U);
+}
+
+BOOST_FIXTURE_TEST_CASE(bind_under_way_counts_although_a_command_lifts_a_refusal, gate_fixture) {
+  const auto early = ask(1).value();
+  advance(options.silence);
+  const auto other = ask(2).value();
+  judge(early, kind::refused);
+  gate.retry_now(account);
+  accept_secret("wrong 1");
+  judge(other, kind::refused, 2);
+  judge(ask(1).value(), kind::refused);
+  accept_secret("wrong 2");
+  judge(ask(1).value(), kind::refused);
+  accept_secret("wrong 3");
+  BOOST_TEST(ask(1).value_or(1) == 0U);
+}
+
+BOOST_FIXTURE_TEST_CASE(bind_without_a_verdict_ends_no_turn_but_its_own, gate_fixture) {
+  const auto first = ask(1).value();
+  advance(options.silence);
+  const auto silent = ask(2).value();
+  judge(first, kind::accepted);
+  const auto together = ask(1).value();
+  BOOST_TEST(together != silent);
+  BOOST_TEST(ask(1).value() != together);
+}
+
+BOOST_FIXTURE_TEST_CASE(secret_that_nobody_has_is_forgotten_when_its_binds_are_over, gate_fixture) {
+  const auto first = ask(1).value();
+  advance(options.silence);
+  ask(2);  // never judged
+  judge(first, kind::accepted);
+  accept_secret("another");
+  now += options.turn;  // nobody asked to be told of it
+  accept_secret("right");
+  BOOST_TEST(ask(1).value_or(0) != 0U);
+  BOOST_TEST(!ask(3).has_value());  // untried again: alone
+}
+
 BOOST_FIXTURE_TEST_CASE(waiting_ends_at_the_deadline, gate_fixture) {
   ask(1);
   put(gate.ask(++tickets, account, 1, now + seconds{2}, now));

@@ -124,6 +124,12 @@ void connect_attempt::finish(bool ok, time_point now) {
   steps_.push_back({step_, now - step_begin_, ok});
 }
 
+std::vector<probe_step> connect_attempt::steps_until(time_point now) const {
+  auto all = steps_;
+  if (in_step_) all.push_back({step_, now - step_begin_, false});
+  return all;
+}
+
 failure_ptr connect_attempt::verdict() const {
   failure f = last_failure_;
   if (f.code == errc::none) f.code = errc::connection_failed;

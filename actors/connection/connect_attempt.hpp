@@ -54,6 +54,8 @@ class connect_attempt {
   void finish(bool ok, time_point now);
   stage step() const noexcept { return step_; }
   const std::vector<probe_step>& steps() const noexcept { return steps_; }
+  /// Those that are over, and the one that runs, as one that did not succeed.
+  std::vector<probe_step> steps_until(time_point now) const;
   /// The server owes an answer from now on.
   void ask(time_point now) noexcept;
   /// The server owes nothing: we wait for something of our own. That time is not the attempt's; it is bounded by as

@@ -279,7 +279,7 @@ connection_snapshot connection::snapshot() const {
   s.in_flight = static_cast<std::uint32_t>(open_.size() + held_.size());
   s.completed = completed_;
   s.connect_time = attempt_.took();
-  s.steps = attempt_.steps();
+  s.steps = attempt_.steps_until(env_.clock->now());
   return s;
 }
 

@@ -4,6 +4,7 @@
 #include "understudy/actors/connection/socket.hpp"
 #include "understudy/actors/metrics/registry.hpp"
 #include "understudy/messages/password_policy.hpp"
+#include "understudy/messages/stage_words.hpp"
 
 #include <caf/send.hpp>
 
@@ -353,14 +354,12 @@ void connection::check_setup_deadline() {
   // The gate answers in any case: the request for the credentials has a time-out of its own.
   if (attempt_.paused() && !waits_for_certificates_) return;
   if (now_ < attempt_.due_at()) return wake_by(attempt_.due_at());
-  static constexpr std::array<const char*, 5> waiting_for{"the name look-up", "the connection", "the TLS handshake",
-                                                          "the answer to the bind", "an answer"};
   const auto step = attempt_.step();
   // What we waited for on our own account is no failure of the server.
   auto why = setup_failure(errc::connection_timeout, attempt_.paused() ? stage::queue : step,
-                           std::string{"timed out waiting for "} +
+                           "timed out waiting for " +
                                (waits_for_certificates_ ? "the files and the password of the client's certificate"
-                                                        : waiting_for[static_cast<std::size_t>(step)]));
+                                                        : std::string{awaited_at(step)}));
   if (step == stage::resolve || attempt_.paused()) {
     attempt_.finish(false, now_);
     attempt_.failed(why);

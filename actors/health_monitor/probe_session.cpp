@@ -1,10 +1,15 @@
 // One probe after the other of one server.
 #include "understudy/actors/health_monitor/probe_session.hpp"
 
+#include "understudy/messages/stage_words.hpp"
+
 #include <algorithm>
 
 namespace understudy {
 namespace {
+
+/// How long a concluded probe waits for what its connection knows of the steps.
+constexpr milliseconds steps_time{50};
 
 /// The connection is gone, which says nothing about the server yet: it may just have closed an idle one.
 bool connection_lost(const failure& f) {
@@ -37,6 +42,7 @@ probe_session::actions probe_session::begin(time_point now, time_point deadline,
   outcome_ = {};
   outcome_.report.server = server_;
   check_steps_.clear();
+  hangs_ = false;
   if (state_ == state::standing) {
     light_ = true;
     check(out);
@@ -193,12 +199,20 @@ probe_session::actions probe_session::on_steps(std::uint64_t turn, const std::ve
   if (state_ != state::collecting || turn != turn_) {
     return out;
   }
-  outcome_.report.steps = steps;
+  auto& all = outcome_.report.steps;
+  all = steps;
   for (const auto& s : check_steps_) {
-    const auto same = [&](const probe_step& known) { return known.what == s.what; };
-    if (std::none_of(steps.begin(), steps.end(), same)) {
-      outcome_.report.steps.push_back(s);
+    const auto known = std::find_if(all.begin(), all.end(), [&](const probe_step& k) { return k.what == s.what; });
+    if (known == all.end()) {
+      all.push_back(s);
+    } else if (!s.ok) {
+      *known = s;
     }
+  }
+  if (hangs_) {
+    const bool known = !all.empty() && !all.back().ok;
+    outcome_.report.error =
+        timed_out(known ? std::optional{all.back().what} : std::nullopt, errc::connection_timeout);
   }
   finish(out);
   return out;
@@ -214,11 +228,12 @@ probe_session::actions probe_session::on_time(time_point now, bool held_up) {
       if (held_up) {
         say_nothing("The probe of " + name_ + " waited for the service's credentials or for a name look-up.", out);
       } else {
-        conclude(false, timed_out(stage::connect, errc::connection_timeout), now, out);
+        hangs_ = true;  // where, its steps will tell
+        conclude(false, timed_out(std::nullopt, errc::connection_timeout), now, out);
       }
       break;
     case state::checking:
-      conclude(false, timed_out(stage::operation, errc::operation_timeout), now, out);
+      time_out_check(now, out);
       break;
     case state::collecting:
       out = on_steps(turn_, {});
@@ -226,7 +241,7 @@ probe_session::actions probe_session::on_time(time_point now, bool held_up) {
     case state::closing:
       again_ = false;
       if (light_) {
-        conclude(false, timed_out(stage::operation, errc::operation_timeout), now, out);
+        time_out_check(now, out);
       } else {
         say_nothing(no_socket(name_), out);
       }
@@ -275,6 +290,7 @@ void probe_session::conclude(bool ok, failure_ptr error, time_point now, actions
   outcome_.report.took = now - started_;
   if (connection_ && !light_) {
     state_ = state::collecting;
+    deadline_ = std::max(deadline_, now + steps_time);
     out.push_back({kind::ask_steps, {}, ++turn_});
   } else {
     outcome_.report.steps = check_steps_;
@@ -312,11 +328,18 @@ std::optional<time_point> probe_session::deadline() const noexcept {
   return running_ ? std::optional<time_point>{deadline_} : std::nullopt;
 }
 
-failure_ptr probe_session::timed_out(stage where, errc code) const {
+void probe_session::time_out_check(time_point now, actions& out) {
+  check_steps_ = {{stage::operation, now - started_, false}};
+  conclude(false, timed_out(stage::operation, errc::operation_timeout), now, out);
+}
+
+/// `where`: the step that hangs, if that is known.
+failure_ptr probe_session::timed_out(std::optional<stage> where, errc code) const {
   failure f;
   f.code = code;
-  f.where = where;
-  f.message = name_ + " did not answer a probe in time.";
+  f.where = where.value_or(stage::connect);
+  f.message = name_ + " did not answer a probe in time" +
+              (where ? ": timed out waiting for " + std::string{awaited_at(*where)} : "") + ".";
   f.server = name_;
   return std::make_shared<const failure>(std::move(f));
 }

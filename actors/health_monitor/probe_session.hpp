@@ -93,7 +93,8 @@ class probe_session {
   void conclude(bool ok, failure_ptr error, time_point now, actions& out);
   void say_nothing(std::string why, actions& out);
   void finish(actions& out);
-  failure_ptr timed_out(stage where, errc code) const;
+  void time_out_check(time_point now, actions& out);
+  failure_ptr timed_out(std::optional<stage> where, errc code) const;
 
   server_id server_;
   std::string name_;
@@ -104,6 +105,7 @@ class probe_session {
   bool connection_ = false;  ///< there is one, closed or not
   bool ended_ = false;       ///< … and it is closed
   bool slot_ = false;
+  bool hangs_ = false;  ///< the deadline passed while it connected
   probe_mode mode_;
   time_point started_{}, deadline_{};
   std::uint64_t turn_ = 0;

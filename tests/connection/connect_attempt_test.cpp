@@ -148,6 +148,20 @@ BOOST_AUTO_TEST_CASE(times_each_step_of_connecting) {
   BOOST_TEST((one.took() == seconds{5}));
 }
 
+BOOST_AUTO_TEST_CASE(the_step_that_runs_did_not_succeed_yet) {
+  connect_attempt one{"ldap1:389", start, seconds{10}, seconds{1}};
+  one.begin(stage::resolve, start);
+  one.begin(stage::connect, start + seconds{1});
+  const auto steps = one.steps_until(start + seconds{3});
+  BOOST_REQUIRE(steps.size() == 2u);
+  BOOST_TEST(steps[0].ok);
+  BOOST_TEST((steps[1].what == stage::connect));
+  BOOST_TEST(!steps[1].ok);
+  BOOST_TEST((steps[1].took == seconds{2}));
+  one.finish(true, start + seconds{4});
+  BOOST_TEST(one.steps_until(start + seconds{5}).back().ok);
+}
+
 BOOST_AUTO_TEST_CASE(gathers_successes_and_sends_them_with_the_next_failure) {
   outcome_batch batch{3};
   BOOST_TEST(!batch.turn_to(1).has_value());

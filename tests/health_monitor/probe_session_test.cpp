@@ -159,6 +159,28 @@ BOOST_FIXTURE_TEST_CASE(a_connect_that_hangs_ends_at_the_deadline, one_session) 
   expect(s.on_ended(nullptr, deadline), {kind::forget, kind::give_slot_back});
 }
 
+BOOST_FIXTURE_TEST_CASE(the_step_that_hangs_is_named, one_session) {
+  of(s.begin(start, deadline, keeping));
+  of(s.on_slot(true, start));
+  of(s.on_time(deadline, false));
+  of(s.on_steps(turn, {{stage::connect, milliseconds{1}, true}, {stage::bind, seconds{4}, false}}));
+  BOOST_TEST(report().error->message == "ldap1:389 did not answer a probe in time: timed out waiting for the answer "
+                                        "to the bind.");
+  BOOST_TEST((report().error->where == stage::bind));
+  BOOST_TEST(report().steps.size() == 2U);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_check_that_hangs_is_a_step_that_failed, one_session) {
+  connect();
+  of(s.on_time(deadline, false));
+  // An anonymous connection has read once already while it was set up.
+  of(s.on_steps(turn, {{stage::connect, milliseconds{1}, true}, {stage::operation, milliseconds{1}, true}}));
+  BOOST_TEST(report().error->message == "ldap1:389 did not answer a probe in time: timed out waiting for an answer.");
+  BOOST_REQUIRE_EQUAL(report().steps.size(), 2U);
+  BOOST_TEST(!report().steps[1].ok);
+  BOOST_TEST((report().steps[1].took == seconds{5}));
+}
+
 BOOST_FIXTURE_TEST_CASE(a_connect_that_waits_for_us_says_nothing_of_the_server, one_session) {
   of(s.begin(start, deadline, keeping));
   of(s.on_slot(true, start));
@@ -171,7 +193,9 @@ BOOST_FIXTURE_TEST_CASE(steps_that_do_not_come_delay_no_report, one_session) {
   of(s.begin(start, deadline, keeping));
   of(s.on_slot(true, start));
   of(s.on_time(deadline, false));
-  expect(s.on_time(deadline, false), {kind::report, kind::close});
+  expect(s.on_time(deadline, false), {});
+  expect(s.on_time(deadline + milliseconds{50}, false), {kind::report, kind::close});
+  BOOST_TEST(report().error->message == "ldap1:389 did not answer a probe in time.");
   expect(s.on_steps(turn, {}), {});
 }
 

@@ -34,9 +34,7 @@ void check_step_times_out(stub_directory& bad, connection_info how, const std::s
   BOOST_TEST(answer->server == name_of(good.port()));
   const auto seen = server_in(manager.snapshot(), bad.port());
   // The connect's own failure, or that of the probe which it set off.
-  const bool said = seen.last_error.find("timed out waiting for " + waiting_for) != std::string::npos ||
-                    seen.last_error.find("did not answer a probe in time") != std::string::npos;
-  BOOST_TEST(said, seen.last_error);
+  BOOST_TEST((seen.last_error.find("timed out waiting for " + waiting_for) != std::string::npos), seen.last_error);
   BOOST_TEST(seen.pool.connect_failures > 0u);
   BOOST_TEST(seen.pool.opened == 0u);
   bad.forget_rules();
@@ -75,9 +73,9 @@ BOOST_AUTO_TEST_CASE(scenario_04_unanswered_connects_are_few_and_callers_are_ser
   BOOST_TEST(most >= 1u);
   // The pool's, and the monitor's probe.
   BOOST_TEST(most <= 3u + 1u);
-  BOOST_TEST(std::any_of(causes.begin(), causes.end(), [](const std::string& cause) {
-    return cause.find("timed out waiting for the connection") != std::string::npos;
-  }));
+  std::string told;
+  for (const auto& cause : causes) told += cause + "\n";
+  BOOST_TEST((told.find("timed out waiting for the connection") != std::string::npos), told);
   BOOST_TEST(reads.finish());
   BOOST_TEST(reads.failures().empty(), reads.example());
   a.start();

@@ -1,0 +1,10 @@
+// What is waited for at each stage of a request's way, in words.
+#pragma once
+#include "understudy/messages/error.hpp"
+
+namespace understudy {
+
+/// "the connection", "the answer to the bind" …: to follow "timed out waiting for".
+std::string_view awaited_at(stage where) noexcept;
+
+}  // namespace understudy

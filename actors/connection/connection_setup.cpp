@@ -356,10 +356,10 @@ void connection::check_setup_deadline() {
   if (now_ < attempt_.due_at()) return wake_by(attempt_.due_at());
   const auto step = attempt_.step();
   // What we waited for on our own account is no failure of the server.
-  auto why = setup_failure(errc::connection_timeout, attempt_.paused() ? stage::queue : step,
-                           "timed out waiting for " +
-                               (waits_for_certificates_ ? "the files and the password of the client's certificate"
-                                                        : std::string{awaited_at(step)}));
+  auto why = setup_failure(
+      errc::connection_timeout, attempt_.paused() ? stage::queue : step,
+      "timed out waiting for " + (waits_for_certificates_ ? "the files and the password of the client's certificate"
+                                                          : std::string{awaited_at(step)}));
   if (step == stage::resolve || attempt_.paused()) {
     attempt_.finish(false, now_);
     attempt_.failed(why);

@@ -211,8 +211,7 @@ probe_session::actions probe_session::on_steps(std::uint64_t turn, const std::ve
   }
   if (hangs_) {
     const bool known = !all.empty() && !all.back().ok;
-    outcome_.report.error =
-        timed_out(known ? std::optional{all.back().what} : std::nullopt, errc::connection_timeout);
+    outcome_.report.error = timed_out(known ? std::optional{all.back().what} : std::nullopt, errc::connection_timeout);
   }
   finish(out);
   return out;

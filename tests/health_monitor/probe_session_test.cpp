@@ -164,8 +164,9 @@ BOOST_FIXTURE_TEST_CASE(the_step_that_hangs_is_named, one_session) {
   of(s.on_slot(true, start));
   of(s.on_time(deadline, false));
   of(s.on_steps(turn, {{stage::connect, milliseconds{1}, true}, {stage::bind, seconds{4}, false}}));
-  BOOST_TEST(report().error->message == "ldap1:389 did not answer a probe in time: timed out waiting for the answer "
-                                        "to the bind.");
+  BOOST_TEST(report().error->message ==
+             "ldap1:389 did not answer a probe in time: timed out waiting for the answer "
+             "to the bind.");
   BOOST_TEST((report().error->where == stage::bind));
   BOOST_TEST(report().steps.size() == 2U);
 }

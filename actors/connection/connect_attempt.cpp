@@ -8,6 +8,8 @@ namespace {
 
 // A name may have hundreds of addresses; a message names so many.
 constexpr std::size_t most_told = 8;
+// A wait for ourselves that is shorter makes no difference to anybody.
+constexpr milliseconds noticeable{10};
 
 }  // namespace
 
@@ -18,6 +20,7 @@ connect_attempt::connect_attempt(std::string server, time_point now, duration ti
       step_begin_(now),
       last_(now),
       next_dial_(now),
+      ours_since_(now),
       timeout_(timeout),
       patience_(patience) {}
 
@@ -25,14 +28,20 @@ bool connect_attempt::any(progress state) const noexcept {
   return std::any_of(candidates_.begin(), candidates_.end(), [&](const candidate& c) { return c.state == state; });
 }
 
+void connect_attempt::wait_for_ours(time_point now) noexcept {
+  asked_at_.reset();
+  ours_since_ = now;
+}
+
 void connect_attempt::ask(time_point now) noexcept {
+  if (!asked_at_ && now - ours_since_ >= noticeable) was_held_up_ = true;
   asked_at_ = now;
   if (paused_at_) deadline_ += now - *paused_at_;
   paused_at_.reset();
 }
 
 void connect_attempt::pause(time_point now) noexcept {
-  asked_at_.reset();
+  wait_for_ours(now);
   paused_at_ = now;
 }
 
@@ -114,6 +123,7 @@ void connect_attempt::begin(stage what, time_point now) {
   step_ = what;
   step_begin_ = now;
   in_step_ = true;
+  if (what == stage::resolve) return wait_for_ours(now);
   ask(now);
 }
 

@@ -48,7 +48,8 @@ class connect_attempt {
   /// The address that counts, for people; empty when none does.
   std::string address() const { return chosen_ ? candidates_[*chosen_].address.text : std::string{}; }
 
-  /// Notes that a step begins; an earlier one is over. Patience begins anew.
+  /// Notes that a step begins; an earlier one is over. Patience begins anew. The look-up is a wait for something of
+  /// ours, and yet a part of the attempt's time.
   void begin(stage what, time_point now);
   /// The step that runs is over.
   void finish(bool ok, time_point now);
@@ -62,6 +63,10 @@ class connect_attempt {
   /// much again as the attempt may take.
   void pause(time_point now) noexcept;
   bool paused() const noexcept { return paused_at_.has_value(); }
+  /// Since when the server owes something; max() while it does not.
+  time_point awaited_since() const noexcept { return asked_at_.value_or(time_point::max()); }
+  /// It waits, or waited noticeably, for something of ours: that it is not ready yet says nothing about its server.
+  bool held_up() const noexcept { return !asked_at_ || was_held_up_; }
   /// Since the start, once finished.
   duration took() const noexcept { return last_ - start_; }
 
@@ -78,8 +83,11 @@ class connect_attempt {
   bool any(progress state) const noexcept;
   void note(const std::string& address, const failure& why);
 
+  /// What follows is a wait for something of ours.
+  void wait_for_ours(time_point now) noexcept;
+
   std::string server_;
-  time_point start_, deadline_, step_begin_, last_, next_dial_;
+  time_point start_, deadline_, step_begin_, last_, next_dial_, ours_since_;
   duration timeout_, patience_;
   std::optional<time_point> asked_at_, paused_at_;
   std::vector<candidate> candidates_;
@@ -89,6 +97,7 @@ class connect_attempt {
   std::size_t failures_ = 0;
   stage step_ = stage::resolve;
   bool in_step_ = false;
+  bool was_held_up_ = false;
   std::vector<probe_step> steps_;
 };
 

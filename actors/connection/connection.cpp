@@ -142,6 +142,10 @@ void connection::finish_turn() {
   if (open_.empty()) bytes_.release_empty_buffers();
   flush_or_gather();
   watch_socket();
+  if (!was_ready_) {
+    spec_.gauge->held_up = attempt_.held_up();
+    spec_.gauge->awaited_since = attempt_.awaited_since();
+  }
   wake_by(outcomes_.due_at());
   if (!completed_some_) return;
   completed_some_ = false;

@@ -133,8 +133,6 @@ class connection {
   void ask_for_life();
   void life_answered(const result& answer);
   void become_ready();
-  void held_up() noexcept;
-  void goes_on() noexcept;
   void check_setup_deadline();
   failure setup_failure(errc code, stage where, std::string message) const;
   bool is_setting_up() const noexcept { return phase_ < phase::ready; }
@@ -246,7 +244,7 @@ class connection {
   bool was_ready_ = false;
   bool said_goodbye_ = false;  // the server announced that it will close (RFC 4511, 4.4.1)
   bool removed_ = false;
-  time_point setup_deadline_, held_up_at_{};
+  time_point setup_deadline_;
 
   time_point last_heard_{};
   std::size_t notified_bytes_ = 0;  // of notifications since the last answer

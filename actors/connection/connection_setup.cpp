@@ -18,9 +18,6 @@ namespace {
 // given must be judged even when it comes too late to be used.
 constexpr seconds credential_grace{5};
 
-// A wait for ourselves that is shorter makes no difference to anybody.
-constexpr milliseconds noticeable{10};
-
 }  // namespace
 
 failure connection::setup_failure(errc code, stage where, std::string message) const {
@@ -39,10 +36,8 @@ void connection::start() {
   }
   wake_by(attempt_.deadline());
   attempt_.begin(stage::resolve, now_);
-  if (!endpoint_.local) {
-    held_up();
+  if (!endpoint_.local)
     return env_.resolver->resolve(endpoint_.host, endpoint_.port, attempt_.deadline(), self_->address(), spec_.id);
-  }
   resolution found;
   found.addresses.push_back(local_address(endpoint_.host));
   on_resolved(spec_.id, std::move(found));
@@ -50,7 +45,6 @@ void connection::start() {
 
 void connection::on_resolved(std::uint64_t number, resolution found) {
   if (number != spec_.id || phase_ != phase::connecting || attempt_.step() != stage::resolve) return;
-  goes_on();
   if (found.error || found.addresses.empty()) {
     attempt_.finish(false, now_);
     failure why = found.error ? *found.error : failure{};
@@ -161,7 +155,6 @@ void connection::start_tls_answered(const result& answer) {
 void connection::shake_hands() {
   phase_ = phase::securing;
   attempt_.pause(now_);
-  held_up();
   auto ready = [self = self_->address(), socket = io_] {
     if (auto it = caf::actor_cast<connection_actor>(self)) caf::anon_send(it, io_atom_v, socket, std::uint32_t{0});
   };
@@ -169,7 +162,6 @@ void connection::shake_hands() {
   waits_for_certificates_ = !tls.has_value();
   if (!tls) return;
   attempt_.ask(now_);
-  goes_on();
   if (tls->error) return address_failed(*tls->error);
   if (auto why = bytes_.secure(make_tls_channel(std::move(tls->context), bytes_.fd(), endpoint_))) {
     return address_failed(*why);
@@ -192,7 +184,6 @@ void connection::authenticate() {
     return end(attempt_.verdict());
   }
   attempt_.pause(now_);
-  held_up();
   ++credentials_asked_;
   // The gate answers within the server's time-out; until then no deadline of ours counts against the server.
   self_->request(gate, context_.server.timeout + credential_grace, credential_atom_v, context_.id)
@@ -224,7 +215,6 @@ void connection::on_credential(const credential& given, poller_port::io_id socke
   if (given.version != 0) credential_version_ = given.version;
   secret_number_ = given.secret_number;
   attempt_.ask(now_);
-  goes_on();
   setup_deadline_ = was_ready_ ? now_ + context_.server.timeout : attempt_.deadline();
   wake_by(setup_deadline_);
   if (given.version == 0) return was_ready_ ? become_ready() : ask_for_life();
@@ -332,16 +322,6 @@ void connection::become_ready() {
     log(log_level::debug, "ready");
   }
   tell_owner(connection_event::kind::ready);
-}
-
-/// What follows is a wait for something of ours, which is not the server's fault.
-void connection::held_up() noexcept {
-  held_up_at_ = now_;
-  spec_.gauge->held_up = true;
-}
-
-void connection::goes_on() noexcept {
-  if (now_ - held_up_at_ < noticeable) spec_.gauge->held_up = false;
 }
 
 void connection::check_setup_deadline() {

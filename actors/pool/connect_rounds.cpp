@@ -22,6 +22,7 @@ void connect_rounds::succeed(std::uint64_t round, duration took) noexcept {
   abandon();
   typical_ += (took - typical_) / 4;
   backoff_.succeed();
+  impatience_ = 0;
   if (round == round_) succeeded_ = true;
   retry_at_ = time_point{};
 }
@@ -37,8 +38,15 @@ bool connect_rounds::fail(std::uint64_t round, time_point now, const random_sour
 
 void connect_rounds::encourage(time_point now, const random_source& random, duration spread) noexcept {
   backoff_.succeed();
+  impatience_ = 0;
   decided_ = true;
   retry_at_ = now + up_to(spread, random);
+}
+
+duration connect_rounds::patience(duration usual, duration at_most) const noexcept {
+  duration span = std::max(usual, 2 * typical_);
+  for (std::uint32_t i = 0; i < impatience_ && span < at_most; ++i) span *= 2;
+  return std::min(span, at_most);
 }
 
 void connect_rounds::hold_until(time_point when) noexcept { retry_at_ = std::max(retry_at_, when); }

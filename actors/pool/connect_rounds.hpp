@@ -27,6 +27,10 @@ class connect_rounds {
   void abandon() noexcept;
   /// The server is said to be well: the next connect need not wait for longer than `spread`, at random.
   void encourage(time_point now, const random_source& random, duration spread) noexcept;
+  /// One whose set-up hangs is given up on, or another is begun beside it: the next one gets twice the time.
+  void lose_patience() noexcept { ++impatience_; }
+  /// How long a step of setting up may take, `usual` at first, before somebody who waits gets another connection.
+  duration patience(duration usual, duration at_most) const noexcept;
   /// No connect before `when`.
   void hold_until(time_point when) noexcept;
 
@@ -41,6 +45,7 @@ class connect_rounds {
   time_point retry_at_{};
   duration typical_ = milliseconds{50};
   std::uint64_t round_ = 1;
+  std::uint32_t impatience_ = 0;   ///< set-ups that were not waited for since the last success
   std::uint32_t outstanding_ = 0;  ///< connects of any round that have not ended
   bool decided_ = false;           ///< the current round has failed: the next connect starts another
   bool succeeded_ = false;         ///< one of the current round became ready

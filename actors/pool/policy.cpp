@@ -37,6 +37,7 @@ pool_policy policy_of(const settings& all, const connection_info& server, server
   p.failover_timeout = all.servers.size() > 1 ? all.failover.failover_timeout : duration::zero();
   p.suspect_after = std::min(p.failover_timeout, all.breaker.suspect_after);
   p.connect_timeout = server.timeout;
+  p.setup_patience = all.breaker.suspect_after;
   p.max_idle_time = pool.max_idle_time;
   p.max_lifetime = pool.max_lifetime;
   p.leak_threshold = pool.leak_threshold;

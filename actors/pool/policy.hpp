@@ -21,6 +21,7 @@ struct pool_policy {
   duration failover_timeout = seconds{5};  ///< the longest wait before another server is asked; 0: there is no other
   duration suspect_after = seconds{1};     ///< the same while nothing is ready here
   duration connect_timeout = seconds{30};  ///< of connecting as a whole
+  duration setup_patience = seconds{1};    ///< a step of connecting that takes longer may hang
   duration max_idle_time = seconds{300};
   duration max_lifetime = seconds{3600};     ///< 0: unlimited
   duration leak_threshold = seconds{60};     ///< 0: never report

@@ -102,10 +102,11 @@ void pool_actor_state::operator()(const pool_action::open& a) {
   spec.owner = self->address();
   spec.breaker = breaker;
   spec.gate = gate;
-  pool->attach(
-      a.id,
-      load_meter{
-          {gauge, &gauge->completed}, {gauge, &gauge->wanted}, {gauge, &gauge->silent}, {gauge, &gauge->held_up}});
+  pool->attach(a.id, load_meter{{gauge, &gauge->completed},
+                                {gauge, &gauge->wanted},
+                                {gauge, &gauge->silent},
+                                {gauge, &gauge->held_up},
+                                {gauge, &gauge->awaited_since}});
   connection_actor made;
   try {
     made = factory(self->system(), std::move(spec));

@@ -29,6 +29,7 @@ void pool_state::on_ready(connection_id id, time_point now, std::uint64_t secret
   if (s == nullptr) return;
   if (s->state == slot_state::connecting) {
     rounds(s->kind).succeed(s->round, now - s->changed);
+    overtaken_before_ = std::max(overtaken_before_, s->changed);
     ++totals_.opened;
     s->was_ready = true;
     if (std::exchange(said_silent_, false)) actions_.push_back(pool_action::readiness{true});
@@ -48,6 +49,7 @@ void pool_state::on_ready(connection_id id, time_point now, std::uint64_t secret
   s->last_used = s->validated = now;
   s->secret_number = secret_number;
   if (secret_number > newest_secret_) renew_all_before(secret_number, now);
+  replace_overtaken(now);
   settle(now);
 }
 
@@ -230,6 +232,10 @@ void pool_state::drop(connection_id id) {
 
 void pool_state::on_breaker(breaker_state state, time_point now) {
   const bool was_usable = breaker_lets_through();
+  if (state == breaker_state::closed) {  // told again when a probe was answered
+    overtaken_before_ = now;
+    replace_overtaken(now);
+  }
   breaker_ = state;
   if (was_usable && !breaker_lets_through()) {
     const auto why = pool_breaker_opened(situation(now));

@@ -1,6 +1,8 @@
 // How a pool reaches the number of connections it should have: opening, replacing, making room.
 #include "understudy/actors/pool/pool_state.hpp"
 
+#include <algorithm>
+
 namespace understudy {
 namespace {
 
@@ -86,6 +88,8 @@ void pool_state::reconcile_binds(const census& c, time_point now) {
     if (!socket_is_free(now)) return make_room(connection_kind::bind, c, now);
     if (!open_one(connection_kind::bind, now)) return;
   }
+  const bool has_room = connecting < policy_.max_connecting && have < policy_.max_bind && socket_is_free(now);
+  if (connecting > 0) pass_by_hanging(connection_kind::bind, has_room, now);
 }
 
 void pool_state::reconcile_pooled(census c, time_point now) {
@@ -107,10 +111,50 @@ void pool_state::reconcile_pooled(census c, time_point now) {
     ++c.sockets;
     if (!breaker_lets_through()) rounds_.hold_until(now + trickle_interval);
   }
+  const auto connecting = c.connecting + c.bind_connecting;
+  if (waited_for && (c.connecting > 0 || connecting >= policy_.max_connecting))
+    pass_by_hanging(connection_kind::pooled, connecting < policy_.max_connecting && c.pooled() < ceiling, now);
   // Idle connections of the other kind go when somebody waits for what they keep from being opened.
   if (waited_for && c.pooled() >= ceiling && c.pooled() < pooled_target(c, policy_.max_pooled, now))
     make_room(connection_kind::pooled, c, now);
   if (waited_for && growth_.known() && growth_.retry_at() > now) wake_at(growth_.retry_at());
+}
+
+duration pool_state::setup_patience(connection_kind kind) const noexcept {
+  return rounds(kind).patience(policy_.setup_patience, policy_.connect_timeout);
+}
+
+/// Somebody waits, and whatever is being set up hangs: another one is begun beside it or, without room, in place of the
+/// oldest. The pauses between those double, so that a server that takes its time is reached all the same.
+void pool_state::pass_by_hanging(connection_kind kind, bool has_room, time_point now) {
+  auto& r = rounds(kind);
+  if (!r.may_open(now)) return wake_at(r.retry_at());
+  const auto is = [&](const slot& s, bool of_kind) {
+    return s.state == slot_state::connecting && (s.kind == kind) == of_kind;
+  };
+  // What of the other kind keeps this one from being opened at all has to go as well.
+  const bool own = std::any_of(slots_.begin(), slots_.end(), [&](const auto& one) { return is(one.second, true); });
+  slot* oldest = nullptr;
+  time_point newest = time_point::min();
+  for (auto& [id, s] : slots_) {
+    if (!is(s, own)) continue;
+    newest = std::max(newest, s.awaited_since());
+    if (oldest == nullptr || s.changed < oldest->changed) oldest = &s;
+  }
+  // What waits for something of ours is looked at again with the next tick.
+  if (oldest == nullptr || newest == time_point::max()) return;
+  if (const auto due = newest + setup_patience(kind); now < due) return wake_at(due);
+  if (!has_room) close(*oldest, now);
+  if (socket_is_free(now)) open_one(kind, now);
+  r.lose_patience();
+}
+
+/// The server sets up others: one that was begun earlier and still hangs will hardly be answered any more.
+void pool_state::replace_overtaken(time_point now) {
+  for (auto& [id, s] : slots_)
+    if (s.state == slot_state::connecting && s.changed < overtaken_before_ &&
+        s.awaited_since() <= now - std::max(policy_.setup_patience, 2 * rounds(s.kind).typical_connect()))
+      close(s, now);
 }
 
 void pool_state::replace_expired(const census& c, std::uint32_t target, time_point now) {

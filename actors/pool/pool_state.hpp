@@ -186,6 +186,9 @@ class pool_state {
   bool socket_is_free(time_point now) const noexcept { return slots_.size() + probe_slots_ < most_sockets(now); }
   bool may_grow(time_point now) const;
   bool open_one(connection_kind kind, time_point now);
+  duration setup_patience(connection_kind kind) const noexcept;
+  void pass_by_hanging(connection_kind kind, bool has_room, time_point now);
+  void replace_overtaken(time_point now);
   void replace_expired(const census& c, std::uint32_t target, time_point now);
   void retire_expired(connection_kind kind, time_point now);
   void make_room(connection_kind needy, const census& c, time_point now);
@@ -230,7 +233,9 @@ class pool_state {
   std::uint32_t probe_slots_ = 0;
   bool filled_ = false;         ///< the minimum was reached once
   time_point background_at_{};  ///< no background connect before
-  time_point warm_until_{};     ///< of a standby: it keeps its minimum until then
+  /// Set-ups begun before this are overtaken: the server has answered one that was begun then, or is known to be well.
+  time_point overtaken_before_{};
+  time_point warm_until_{};  ///< of a standby: it keeps its minimum until then
   time_point housekeeping_at_{};
   time_point crowd_check_at_{};
   time_point wake_ = time_point::max();  ///< when sizing wants to look again

@@ -43,6 +43,7 @@ void pool_state::housekeeping(time_point now) {
   note_use(now);
   growth_.expire(now);
   watch_over(now);
+  replace_overtaken(now);
   report_leaks(now);
   if (draining_) return;
   shrink(policy_.max_idle_time, now);

@@ -14,6 +14,7 @@ struct load_meter {
   std::shared_ptr<std::atomic<bool>> wanted;
   std::shared_ptr<const std::atomic<bool>> silent = nullptr;
   std::shared_ptr<const std::atomic<bool>> held_up = nullptr;
+  std::shared_ptr<const std::atomic<time_point>> awaited_since = nullptr;
 };
 
 enum class slot_state : std::uint8_t {
@@ -59,6 +60,10 @@ struct slot {
   bool silent() const noexcept { return meter.silent != nullptr && meter.silent->load(); }
   /// True while it waits for something of ours.
   bool held_up() const noexcept { return meter.held_up != nullptr && meter.held_up->load(); }
+  /// Since when its server owes it the next step of its set-up; max() while it does not.
+  time_point awaited_since() const noexcept {
+    return meter.awaited_since != nullptr ? meter.awaited_since->load() : time_point::max();
+  }
   /// Asks to be told when something completes. False when that has just happened (look again instead).
   bool ask_for_load() const noexcept;
   void enter(slot_state next, time_point now) noexcept;

@@ -127,6 +127,8 @@ struct load_gauge {
   /// It waits, or waited noticeably while it was set up, for something of ours (the credential gate, a name look-up):
   /// that it is not ready yet says nothing about its server.
   std::atomic<bool> held_up{false};
+  /// While it is set up: since when its server owes it something; max() while it does not.
+  std::atomic<time_point> awaited_since{time_point::max()};
 };
 using load_gauge_ptr = std::shared_ptr<load_gauge>;
 

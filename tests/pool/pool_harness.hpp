@@ -50,6 +50,7 @@ class pool_harness {
     std::shared_ptr<std::atomic<std::uint64_t>> completed = std::make_shared<std::atomic<std::uint64_t>>(0);
     std::shared_ptr<std::atomic<bool>> wanted = std::make_shared<std::atomic<bool>>(false);
     std::shared_ptr<std::atomic<bool>> silent = std::make_shared<std::atomic<bool>>(false);
+    std::shared_ptr<std::atomic<time_point>> awaited_since = std::make_shared<std::atomic<time_point>>();
     std::uint64_t carried = 0;  ///< operations handed over
     std::uint64_t open() const { return carried - completed->load(); }
     enum class phase { connecting, ready, leased, resetting, draining, closing } at = phase::connecting;
@@ -272,7 +273,8 @@ class pool_harness {
   void on(const pool_action::open& a) {
     socket s;
     s.kind = a.kind;
-    pool.attach(a.id, load_meter{s.completed, s.wanted, s.silent});
+    s.awaited_since->store(now);
+    pool.attach(a.id, load_meter{s.completed, s.wanted, s.silent, nullptr, s.awaited_since});
     sockets.emplace(a.id, std::move(s));
   }
   void on(const pool_action::dispatch& a) {

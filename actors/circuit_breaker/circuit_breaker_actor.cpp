@@ -106,9 +106,7 @@ circuit_breaker_actor::behavior_type circuit_breaker_impl::make_behavior() {
       },
       [this](cancel_atom, const cancel_token_ptr& token) { guard_.run([&] { forward_cancel(token); }); },
       [this](report_atom, const outcome_report& report) { guard_.run([&] { on_report(report); }); },
-      [this](probe_atom, const probe_report& report) {
-        guard_.run([&] { change([&](const moment& at) { router_.on_probe(report, at); }); });
-      },
+      [this](probe_atom, const probe_report& report) { guard_.run([&] { on_probe(report); }); },
       [this](suspect_atom, server_id server) { guard_.run([&] { on_suspect(server); }); },
       [this](suspend_atom, server_id server, std::uint32_t ttl) {
         return guard_.answer<bool>([&]() -> caf::result<bool> {
@@ -254,6 +252,15 @@ void circuit_breaker_impl::on_report(const outcome_report& report) {
   if ((report.silent || report.failed == failure_class::transport) &&
       router_.replaceable(report.server, env_->clock->now())) {
     probe_if_new_suspect(report.server);
+  }
+}
+
+void circuit_breaker_impl::on_probe(const probe_report& report) {
+  change([&](const moment& at) { router_.on_probe(report, at); });
+  // What the pool was kept waiting for before may be begun anew, though the breaker knew of no failure.
+  const auto index = router_.index_of(report.server);
+  if (index && verdict(report) == probe_verdict::alive && router_.state_of(*index) == breaker_state::closed) {
+    caf::anon_send(servers_[*index].pool, breaker_atom_v, breaker_state::closed);
   }
 }
 

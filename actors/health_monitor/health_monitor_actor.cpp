@@ -126,6 +126,7 @@ void health_monitor_impl::take_servers(std::vector<routed_server> servers) {
   for (const auto& gone : std::exchange(lanes_, std::move(next))) {
     if (gone.session != 0) {
       prober_.stop(gone.session, true);
+      prober_.stop(gone.beside, true);
     }
   }
 }
@@ -146,7 +147,46 @@ void health_monitor_impl::begin(lane& l, duration within) {
   mode.keep = sockets >= enough_to_keep && l.schedule.breaker_closed() && now() < l.keep_until;
   mode.use_slot = sockets >= enough_to_take || !l.schedule.breaker_closed();
   prober_.begin(l.session, now() + within, mode);
+  l.beside_at = now() + all_->breaker.suspect_after;
 }
+
+/// When a running probe of a server that failed has been silent for long enough. It may have begun before the server
+/// was repaired, and then is never answered: short ones beside it find out, while it goes on for the case that the
+/// server is slow.
+std::optional<time_point> health_monitor_impl::beside_due(const lane& l) const {
+  const bool wanted = !draining_ && !l.schedule.breaker_closed() && l.beside == 0;
+  return wanted && prober_.session(l.session).running() ? std::optional{l.beside_at} : std::nullopt;
+}
+
+void health_monitor_impl::begin_beside(lane& l) {
+  const auto told = [this, id = l.server.context->id](const probe_outcome* o) {
+    if (o != nullptr) {
+      on_beside(id, *o);
+    }
+  };
+  l.beside = prober_.add(l.server, true, told);
+  probe_mode mode;
+  mode.use_slot = sockets_of(*l.server.context) >= enough_to_take;
+  prober_.begin(l.beside, now() + all_->breaker.suspect_after, mode);
+}
+
+void health_monitor_impl::on_beside(server_id server, const probe_outcome& found) {
+  auto* l = find(server);
+  if (l == nullptr) {
+    return;
+  }
+  l->beside = 0;
+  l->beside_at = now() + options_of(*all_, lanes_.size()).unhealthy_base;
+  if (!found.conclusive || verdict(found.report) != probe_verdict::alive) {
+    return;
+  }
+  if (prober_.session(l->session).running()) {
+    prober_.stop(l->session, false);
+  }
+  on_outcome(server, &found);
+}
+
+void health_monitor_impl::stop_beside(lane& l) { prober_.stop(std::exchange(l.beside, 0), true); }
 
 void health_monitor_impl::probe_at_once(server_id server) {
   auto* l = find(server);
@@ -209,6 +249,7 @@ void health_monitor_impl::on_breaker(server_id server, breaker_state state) {
   if (state == breaker_state::suspended) {
     l->asked = false;
     prober_.stop(l->session, false);
+    stop_beside(*l);
   } else if (state == breaker_state::open && prober_.session(l->session).standing()) {
     prober_.retire(l->session);
   }
@@ -257,6 +298,9 @@ void health_monitor_impl::advance() {
     if (!draining_ && due && *due <= now() && !prober_.session(l.session).running()) {
       begin(l, std::min<duration>(l.server.context->server.timeout, longest_probe));
     }
+    if (const auto beside = beside_due(l); beside && *beside <= now()) {
+      begin_beside(l);
+    }
   }
 }
 
@@ -267,6 +311,9 @@ void health_monitor_impl::arm() {
     const bool waits = !draining_ && due && !prober_.session(l.session).running();
     if (waits && (!next || *due < *next)) {
       next = due;
+    }
+    if (const auto beside = beside_due(l); beside && (!next || *beside < *next)) {
+      next = beside;
     }
   }
   if (next == armed_) {

@@ -28,6 +28,8 @@ class health_monitor_impl {
     prober::key session = 0;
     time_point keep_until{};  ///< the standing connection grows too old then
     bool asked = false;       ///< the breaker waits for the running probe
+    prober::key beside = 0;   ///< a probe beside one that hangs
+    time_point beside_at{};   ///< none before
   };
   /// A question for the health of all servers.
   struct round {
@@ -42,6 +44,10 @@ class health_monitor_impl {
   lane* find(server_id server);
   lane make_lane(routed_server server);
   void begin(lane& l, duration within);
+  std::optional<time_point> beside_due(const lane& l) const;
+  void begin_beside(lane& l);
+  void on_beside(server_id server, const probe_outcome& found);
+  void stop_beside(lane& l);
   void probe_at_once(server_id server);
   caf::result<std::vector<probe_report>> probe_all(time_point deadline);
   void note_round(const std::shared_ptr<round>& asker, std::size_t place, const probe_outcome& found);

@@ -132,6 +132,22 @@ BOOST_FIXTURE_TEST_CASE(a_half_open_probe_that_hangs_is_reported_in_time, monito
   BOOST_TEST(told(0)[0].error->code == errc::connection_timeout);
 }
 
+BOOST_FIXTURE_TEST_CASE(a_probe_that_hangs_does_not_hide_that_its_server_answers_again, monitor_fixture) {
+  servers[0]->connects = manner::hangs;
+  start_monitor();
+  breaker_says(0, breaker_state::open);
+  breaker_says(0, breaker_state::half_open);
+  advance(milliseconds{2500});
+  BOOST_TEST(servers[0]->opened <= 3);
+  BOOST_TEST(servers[0]->connections.size() <= 2U);
+  BOOST_TEST(told(0).empty(), "what hangs beside one that hangs is nothing new");
+  servers[0]->connects = manner::works;
+  advance(seconds{2});
+  BOOST_REQUIRE(!told(0).empty());
+  BOOST_TEST(told(0)[0].ok);
+  BOOST_TEST(servers[0]->connections.empty());
+}
+
 BOOST_FIXTURE_TEST_CASE(a_suspended_server_is_left_alone, monitor_fixture) {
   start_monitor();
   advance(seconds{15});

@@ -245,8 +245,19 @@ void circuit_breaker_impl::take_monitor(const caf::actor_addr& monitor) {
   router_.set_probed(caf::actor_cast<health_monitor_actor>(monitor) ? true : false);
 }
 
+void circuit_breaker_impl::on_probe(const probe_report& report) {
+  const bool news = report.ok && router_.index_of(report.server) && availability_.note_life(report.server);
+  change([&](const moment& at) { router_.on_probe(report, at); });
+  if (news) tell_availability();
+}
+
 void circuit_breaker_impl::on_report(const outcome_report& report) {
+  const bool news = report.successes > 0 && router_.index_of(report.server) && availability_.note_life(report.server);
+  if (report.failed && report.cause && counts_against_server(*report.failed))
+    availability_.note_failure(report.server, report.cause, env_->clock->now());
   change([&](const moment& at) { router_.on_report(report, at); });
+  // Who serves may also change without a change of a breaker's state: silence puts a server last.
+  if (news || report.silent || report.ready) tell_availability();
   // A lost connection may be all that is wrong, or the first sign of a server's death: a probe tells within
   // milliseconds, before callers have waited for connects in vain. Where there is no other server they wait.
   if ((report.silent || report.failed == failure_class::transport) &&
@@ -301,7 +312,12 @@ bool circuit_breaker_impl::change(Change&& how) {
   if (!changes.empty()) {
     look_for_servers();
   }
-  arm();
+  const auto told_by = availability_.next_event();
+  if (!changes.empty() || (told_by && *told_by <= env_->clock->now())) {
+    tell_availability();
+  } else {
+    arm();
+  }
   return known;
 }
 
@@ -311,19 +327,18 @@ void circuit_breaker_impl::announce(const breaker_change& c) {
   if (const auto monitor = caf::actor_cast<health_monitor_actor>(monitor_)) {
     caf::anon_send(monitor, breaker_atom_v, c.server, c.state);
   }
-  const bool bad = c.state == breaker_state::open;
-  log_port::fields more{{"server", server.context->name}, {"state", std::string{to_string(c.state)}}};
-  if (bad && c.cause.what) {
-    more.emplace_back("cause", describe(*c.cause.what));
-  }
-  if (c.retry_after) {
-    more.emplace_back("retry_after_ms", std::to_string(c.retry_after->count()));
-  }
-  env_->log->write(bad ? log_level::warning : log_level::info, "breaker", "the breaker changed its state", more);
+}
+
+void circuit_breaker_impl::tell_availability() {
+  const auto at = now();
+  availability_.update(router_.availability(at.now), all_->failover.auto_failback, at);
+  for (const auto& line : availability_.take_lines()) env_->log->write(line.level, "breaker", line.text, line.more);
+  arm();
 }
 
 void circuit_breaker_impl::arm() {
-  const auto next = router_.next_event();
+  auto next = router_.next_event();
+  if (const auto told_by = availability_.next_event()) next = std::min(next.value_or(*told_by), *told_by);
   if (next == armed_) {
     return;
   }

@@ -28,6 +28,7 @@ class circuit_breaker_impl {
   void remember_removed(const std::vector<routed_server>& next);
   void look_for_servers();
   void take_monitor(const caf::actor_addr& monitor);
+  void on_probe(const probe_report& report);
   void on_report(const outcome_report& report);
   void on_probe(const probe_report& report);
   void on_suspect(server_id server);
@@ -36,6 +37,7 @@ class circuit_breaker_impl {
   template <class Change>
   bool change(Change&& how);
   void announce(const breaker_change& c);
+  void tell_availability();
   void arm();
   moment now() const { return {env_->clock->now(), env_->clock->wall_now()}; }
 
@@ -43,6 +45,7 @@ class circuit_breaker_impl {
   environment_ptr env_;
   settings_ptr all_;
   router router_;
+  availability_log availability_;
   std::vector<routed_server> servers_;            ///< in the router's order
   std::map<server_id, caf::actor_addr> removed_;  ///< pools that still finish what they have
   failure_ptr why_none_;                          ///< what to answer while there are no servers

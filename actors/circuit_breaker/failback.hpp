@@ -23,6 +23,8 @@ class failback {
   void fell() noexcept { held_until_.reset(); }
   /// 0 while held down, 0.1 … 1 along the ramp, 1 in health. A server at 0 still serves when no other can.
   double share(const failback_options& options, time_point now) const;
+  /// The end of the latest hold-down; nothing since it fell.
+  std::optional<time_point> held_until() const noexcept { return held_until_; }
 
  private:
   std::optional<time_point> held_until_;

@@ -182,6 +182,23 @@ std::vector<server_snapshot> router::snapshot(time_point now) const {
   return result;
 }
 
+std::vector<server_availability> router::availability(time_point now) const {
+  std::vector<candidate> all;
+  for (const auto& e : servers_) all.push_back(candidate_of(e, now));
+  const auto level = selection_.serving_level(all);
+  const auto on_level = [&](const candidate& c) { return c.usable && level == c.priority; };
+  const bool shared =
+      std::any_of(all.begin(), all.end(), [&](const candidate& c) { return on_level(c) && c.share > 0; });
+  std::vector<server_availability> result;
+  for (std::size_t i = 0; i < servers_.size(); ++i) {
+    const auto& e = servers_[i];
+    result.push_back({e.facts.id, e.facts.name, e.facts.priority, e.breaker.state(),
+                      on_level(all[i]) && !(shared && all[i].share <= 0), e.breaker.cause().what,
+                      e.breaker.retry_after(now), e.failback.held_until()});
+  }
+  return result;
+}
+
 std::optional<std::size_t> router::index_of(server_id id) const {
   for (std::size_t i = 0; i < servers_.size(); ++i) {
     if (servers_[i].facts.id == id) {

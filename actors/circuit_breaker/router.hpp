@@ -1,5 +1,6 @@
 // The servers with their breakers, loads and shares: where a request goes, and what its outcome changes.
 #pragma once
+#include "understudy/actors/circuit_breaker/availability_log.hpp"
 #include "understudy/actors/circuit_breaker/breaker.hpp"
 #include "understudy/actors/circuit_breaker/failback.hpp"
 #include "understudy/actors/circuit_breaker/refusal.hpp"
@@ -78,6 +79,8 @@ class router {
   std::vector<breaker_change> take_changes();
   /// Every server, the pools' parts empty.
   std::vector<server_snapshot> snapshot(time_point now) const;
+  /// Every server, for the log.
+  std::vector<server_availability> availability(time_point now) const;
   /// True when some server could take a request now.
   bool any_usable(time_point now) const;
   breaker_state state_of(std::size_t index) const { return servers_.at(index).breaker.state(); }

@@ -323,7 +323,8 @@ void connection::end(failure_ptr cause, bool harmless) {
   hang_up();
   forget_socket();
   bytes_.close();
-  log(was_ready_ && lost_connection && !harmless ? log_level::warning : log_level::debug, "closed", cause);
+  // What a death means for its server is told by the breaker, once for however many connections.
+  log(log_level::debug, "closed", cause);
   pass_verdict(credential_verdict::kind::unknown, end_cause_);
   if (was_ready_ && lost_connection && !harmless && !said_goodbye_) {
     report_death(end_cause_);

@@ -375,7 +375,7 @@ bool connection::postpone(table::item& done, const failure_ptr& why) {
 void connection::start_draining(const char* why) {
   if (phase_ != phase::ready) return;
   phase_ = phase::draining;
-  log(log_level::info, why);
+  log(log_level::debug, why);
   tell_owner(connection_event::kind::draining);
 }
 

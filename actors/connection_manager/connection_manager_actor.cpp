@@ -70,6 +70,7 @@ manager_interface::behavior_type connection_manager_impl::make_behavior() {
   self_->set_exit_handler([this](caf::exit_msg& order) { on_exit(order.reason); });
   watch_services();
   start_children();
+  say_start();
   look_up_services();
   return {
       [this](perform_atom what, call& c) { return to_child<result_ptr>(breaker_, what, std::move(c)); },

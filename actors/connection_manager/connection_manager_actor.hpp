@@ -26,6 +26,7 @@ class connection_manager_impl {
 
   // Children (manager_children.cpp).
   void start_children();
+  void say_start() const;
   routed_server start_pool(server_context_ptr context);
   std::vector<server_context_ptr> contexts_of(const settings_ptr& all);
   pool_actor pool_of(server_id server) const;

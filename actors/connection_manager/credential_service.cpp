@@ -54,6 +54,7 @@ void credential_service::ask(server_id server, promise answer) {
 
 void credential_service::judge(const credential_verdict& verdict) {
   note_warning(verdict);
+  if (verdict.what == credential_verdict::kind::refused) last_refusal_ = verdict.cause;
   carry_out(desk_.judge(verdict, env_->clock->now(), env_->clock->wall_now()));
 }
 
@@ -141,10 +142,12 @@ void credential_service::note_standing() {
     return;
   }
   if (refused) {
+    log_port::fields more;
+    if (last_refusal_) more.emplace_back("cause", describe(*last_refusal_));
     env_->log->write(log_level::error, "credentials",
-                     "the directory refused the service's password; nothing binds with it");
+                     "the directory refused the service's password; nothing binds with it until it is changed", more);
   } else {
-    env_->log->write(log_level::info, "credentials", "the service's password is no longer known to be refused");
+    env_->log->write(log_level::info, "credentials", "the service binds again: its password is no longer refused");
   }
 }
 

@@ -47,6 +47,7 @@ class credential_service {
   std::map<std::uint64_t, promise> waiting_;
   std::uint64_t last_ticket_ = 0;
   bool refused_before_ = false;
+  failure_ptr last_refusal_;
   std::map<server_id, password_warning> warnings_;
   std::map<std::string, bool> warned_;  // by bind DN: that it is restricted
   poller_port::timer_id timer_;

@@ -28,7 +28,24 @@ void dismiss(manager_interface::pointer self, Handle& child) {
   }
 }
 
+/// "ldap1:389 (priority 1), ldap2:389 (priority 2)"
+std::string listed(const std::vector<routed_server>& servers) {
+  std::string all;
+  for (const auto& s : servers)
+    all +=
+        (all.empty() ? "" : ", ") + s.context->name + " (priority " + std::to_string(s.context->server.priority) + ")";
+  return all;
+}
+
 }  // namespace
+
+/// Once, as the first line of the log.
+void connection_manager_impl::say_start() const {
+  log_port::fields more;
+  if (!servers_.empty()) more.emplace_back("servers", listed(servers_));
+  if (watch_) more.emplace_back("srv", watch_->name());
+  say(log_level::info, "understudy " UNDERSTUDY_VERSION " starts", more);
+}
 
 /// The breaker first: pools and monitor know its address, and it is told of them afterwards.
 void connection_manager_impl::start_children() {

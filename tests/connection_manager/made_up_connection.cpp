@@ -54,6 +54,13 @@ struct made_up_state {
     spec = std::move(what);
     world = std::move(around);
     be_quiet(*self);
+    // Nobody else would end it.
+    self->set_down_handler([this](const caf::down_msg&) {
+      end(nullptr);
+      removed = true;
+      if (forgotten.empty()) self->quit();
+    });
+    if (spec.owner) self->monitor(spec.owner);
     timer = env().poller->add_timer(self->address());
     world->live[spec.id] = {spec.context->id, self->address()};
     ++world->opened;

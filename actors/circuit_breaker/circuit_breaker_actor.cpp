@@ -245,12 +245,6 @@ void circuit_breaker_impl::take_monitor(const caf::actor_addr& monitor) {
   router_.set_probed(caf::actor_cast<health_monitor_actor>(monitor) ? true : false);
 }
 
-void circuit_breaker_impl::on_probe(const probe_report& report) {
-  const bool news = report.ok && router_.index_of(report.server) && availability_.note_life(report.server);
-  change([&](const moment& at) { router_.on_probe(report, at); });
-  if (news) tell_availability();
-}
-
 void circuit_breaker_impl::on_report(const outcome_report& report) {
   const bool news = report.successes > 0 && router_.index_of(report.server) && availability_.note_life(report.server);
   if (report.failed && report.cause && counts_against_server(*report.failed))
@@ -267,9 +261,11 @@ void circuit_breaker_impl::on_report(const outcome_report& report) {
 }
 
 void circuit_breaker_impl::on_probe(const probe_report& report) {
-  change([&](const moment& at) { router_.on_probe(report, at); });
-  // What the pool was kept waiting for before may be begun anew, though the breaker knew of no failure.
   const auto index = router_.index_of(report.server);
+  const bool news = report.ok && index && availability_.note_life(report.server);
+  change([&](const moment& at) { router_.on_probe(report, at); });
+  if (news) tell_availability();
+  // What the pool was kept waiting for before may be begun anew, though the breaker knew of no failure.
   if (index && verdict(report) == probe_verdict::alive && router_.state_of(*index) == breaker_state::closed) {
     caf::anon_send(servers_[*index].pool, breaker_atom_v, breaker_state::closed);
   }

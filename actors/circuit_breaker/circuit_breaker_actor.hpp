@@ -30,7 +30,6 @@ class circuit_breaker_impl {
   void take_monitor(const caf::actor_addr& monitor);
   void on_probe(const probe_report& report);
   void on_report(const outcome_report& report);
-  void on_probe(const probe_report& report);
   void on_suspect(server_id server);
   /// False when it is known to fail, or such a probe is under way.
   bool probe_if_new_suspect(server_id server);

@@ -299,9 +299,15 @@ void connection::completed(int id) {
       return life_answered(*done.answer);
     case purpose::check: {
       const int code = done.answer->code;
-      finish_check(std::move(done), !is_overload(code) ? nullptr
-                                                       : make_failure(errc::ldap_error,
-                                                                      "The server is " + result_code_name(code) + "."));
+      if (!is_overload(code)) {
+        finish_check(std::move(done), nullptr);
+        break;
+      }
+      auto why = setup_failure(errc::ldap_error, stage::operation,
+                               context_.name + " answered a probe with " + result_code_name(code) + ".");
+      why.ldap_code = code;
+      why.diagnostic = done.answer->diagnostic;
+      finish_check(std::move(done), std::make_shared<const failure>(std::move(why)));
       break;
     }
     case purpose::call:
@@ -362,7 +368,8 @@ bool connection::postpone(table::item& done, const failure_ptr& why) {
   const auto pause = jittered<duration>(busy_pause * (1 << std::min<int>(whose.order.attempts, 6)), 0.5, random_);
   const bool possible = whose.lease == 0 && env_.may_repeat(done.what->op) && may_go_elsewhere(whose.order) &&
                         now_ + pause < whose.order.deadline;
-  if (!possible || !retries_.spend()) return false;
+  // Whoever was sent here to try a server that had failed is not made to pay for it; the breaker bounds their number.
+  if (!possible || !(whose.order.trial || retries_.spend())) return false;
   report_failure(whose.order, failure_class::overload, why);
   whose.order.trial = false;
   count(whose.lease);

@@ -344,6 +344,13 @@ BOOST_FIXTURE_TEST_CASE(reads_the_health_of_its_server_before_a_deadline, connec
   BOOST_TEST(good->value->ok);
   BOOST_REQUIRE(good->value->steps.size() == 1u);
 
+  directory.on(operation::search, reply{{.code = result_code::busy}});
+  const auto busy = start<probe_report>(one, check_atom_v, now() + seconds{1});
+  BOOST_REQUIRE(reaches([&] { return busy->done(); }));
+  BOOST_TEST(!busy->value->ok);
+  BOOST_TEST((verdict(*busy->value) == probe_verdict::dead), "who is busy serves nobody");
+  directory.forget_rules();
+
   directory.pause();
   const auto bad = start<probe_report>(one, check_atom_v, now() + seconds{1});
   settle();

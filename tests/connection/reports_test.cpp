@@ -176,6 +176,28 @@ BOOST_FIXTURE_TEST_CASE(retries_no_more_than_a_tenth_of_the_traffic, connection_
   remove(one);
 }
 
+BOOST_FIXTURE_TEST_CASE(asks_elsewhere_whatever_a_busy_server_refused_on_trial, connection_rig) {
+  stub_directory directory;
+  use(directory);
+  auto one = open_ready();
+  directory.on(operation::search, reply{{.code = result_code::busy}});
+  for (std::size_t i = 1; i <= 30; ++i) {
+    auto trial = order(find_user());
+    trial.trial = true;
+    static_cast<void>(perform(one, trial));
+    BOOST_REQUIRE(reaches([&] { return gauge->completed == i; }));
+    advance(milliseconds{100});
+    BOOST_REQUIRE(seen->recasts.size() == i);
+    BOOST_TEST(!seen->recasts.back().trial);
+  }
+  const auto read = perform(one, find_user());
+  BOOST_REQUIRE(reaches([&] { return gauge->completed == 31u; }));
+  advance(milliseconds{100});
+  BOOST_TEST(seen->recasts.size() == 31u, "trials were not charged to the budget of others");
+  BOOST_TEST((read->code() == errc::no_server));
+  remove(one);
+}
+
 BOOST_FIXTURE_TEST_CASE(cancels_and_settles_what_waits_to_be_asked_elsewhere, connection_rig) {
   stub_directory directory;
   use(directory);

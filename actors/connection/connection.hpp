@@ -148,6 +148,7 @@ class connection {
   void on_io(std::uint64_t id, std::uint32_t events);
   void on_flush();
   void react(const transport_action& action);
+  bool is_worth_hearing() const;
   void read_answers();
   void take_answers();
   bool notified(const pdu_frame& frame);
@@ -247,6 +248,7 @@ class connection {
   time_point setup_deadline_;
 
   time_point last_heard_{};
+  std::size_t heard_in_ = 0;        // of the bytes that wait for the rest of their message
   std::size_t notified_bytes_ = 0;  // of notifications since the last answer
   bool suspected_ = false;
   std::uint64_t completed_ = 0;

@@ -18,6 +18,9 @@ constexpr std::size_t usual_late_bytes = 16 * 1024 * 1024;
 // Notifications that nothing asks for, without an answer in between: who sends more only keeps us busy.
 constexpr std::size_t most_notified_bytes = 1024 * 1024;
 
+// Of an unfinished message, what counts as a sign of life when it arrives within `suspect_after`.
+constexpr std::size_t heard_part = 256;
+
 constexpr std::string_view notice_of_disconnection_oid = "1.3.6.1.4.1.1466.20036";
 
 /// Extended operations that leave nothing behind in the session.
@@ -161,16 +164,18 @@ void connection::react(const transport_action& action) {
   if (given_up()) return;
   if (action.secured) authenticate();
   if (given_up()) return;
-  if (action.received) {
+  const bool heard = action.received && is_worth_hearing();
+  if (heard) {
     last_heard_ = now_;
     if (std::exchange(suspected_, false)) spec_.gauge->silent = false;
   }
   if (bytes_.bytes_in() != 0) read_answers();
   if (given_up()) return;
+  if (heard) heard_in_ = bytes_.bytes_in();
   if (action.ended) {
     if (!was_ready_) {
       failure cause = *action.ended;
-      const bool mute = action.orderly && last_heard_ == time_point{};
+      const bool mute = action.orderly && last_heard_ == time_point{} && bytes_.bytes_in() == 0;
       if (mute && !endpoint_.encrypted()) cause.message += " without a word (a port that speaks TLS does so: use_ssl)";
       return address_failed(std::move(cause));
     }
@@ -183,6 +188,11 @@ void connection::react(const transport_action& action) {
   }
   release_held();
   if (action.more) self_->send(self_, io_atom_v, io_, transport::readable);
+}
+
+/// A message is, and so is a good part of a long one. Who sends a byte now and then answers nobody.
+bool connection::is_worth_hearing() const {
+  return bytes_.peek().state != pdu_frame::status::partial || bytes_.bytes_in() >= heard_in_ + heard_part;
 }
 
 void connection::read_answers() {

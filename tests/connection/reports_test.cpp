@@ -131,6 +131,30 @@ BOOST_FIXTURE_TEST_CASE(voices_suspicion_once_for_each_silence, connection_rig) 
   remove(one);
 }
 
+BOOST_FIXTURE_TEST_CASE(takes_a_byte_of_an_answer_for_no_sign_of_life, connection_rig) {
+  // The begin of an answer of 1000 bytes.
+  const std::string head = std::string{"0\x82\x03\xe8", 4};
+  for (const std::size_t size : {std::size_t{1}, std::size_t{300}}) {
+    stub_directory directory;
+    use(directory);
+    auto one = open_ready();
+    directory.on(operation::search, reply{{}, {.raw = (head + std::string(296, '\0')).substr(0, size)}});
+    directory.pause();
+    const auto before = seen->suspicions;
+    static_cast<void>(perform(one, find_user()));
+    settle();
+    advance(milliseconds{900});
+    directory.resume();
+    BOOST_REQUIRE(eventually([&] { return poller->fire_ready() > 0; }));
+    settle();
+    advance(milliseconds{100});
+    BOOST_TEST(seen->suspicions - before == (size == 1 ? 1 : 0));
+    advance(milliseconds{900});
+    BOOST_TEST(seen->suspicions - before == 1);
+    remove(one);
+  }
+}
+
 BOOST_FIXTURE_TEST_CASE(asks_elsewhere_after_a_pause_what_a_busy_server_refused, connection_rig) {
   stub_directory directory;
   use(directory);

@@ -2,6 +2,7 @@
 #include "understudy/actors/pool/connect_rounds.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace understudy {
 
@@ -36,8 +37,19 @@ bool connect_rounds::fail(std::uint64_t round, time_point now, const random_sour
   return whole_round;
 }
 
+void connect_rounds::end_early(time_point ready, time_point now, const random_source& random) {
+  if (ended_early_ && ready <= *ended_early_) return;
+  if (std::exchange(ended_early_, now)) early_retry_at_ = now + early_ends_.fail(random);
+}
+
+void connect_rounds::prove() noexcept {
+  early_ends_.succeed();
+  ended_early_.reset();
+}
+
 void connect_rounds::encourage(time_point now, const random_source& random, duration spread) noexcept {
   backoff_.succeed();
+  early_retry_at_ = time_point{};
   impatience_ = 0;
   decided_ = true;
   retry_at_ = now + up_to(spread, random);

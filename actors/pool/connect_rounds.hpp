@@ -2,6 +2,8 @@
 #pragma once
 #include "understudy/actors/pool/backoff.hpp"
 
+#include <optional>
+
 namespace understudy {
 
 /// Connects of one kind come in rounds: those opened until one of them fails (or all have ended). A round fails with
@@ -11,18 +13,26 @@ class connect_rounds {
   /// The longest pause between rounds.
   static constexpr duration cap = seconds{30};
 
-  explicit connect_rounds(duration base) noexcept : backoff_(base, cap) {}
+  explicit connect_rounds(duration base) noexcept : backoff_(base, cap), early_ends_(base, cap) {}
 
   /// The first pause from now on.
-  void set_base(duration base) noexcept { backoff_.set_base(base); }
+  void set_base(duration base) noexcept {
+    backoff_.set_base(base);
+    early_ends_.set_base(base);
+  }
   /// True when a connect may be started.
-  bool may_open(time_point now) const noexcept { return now >= retry_at_; }
+  bool may_open(time_point now) const noexcept { return now >= retry_at(); }
   /// Notes that one is started; the number of the round it belongs to.
   std::uint64_t open() noexcept;
   /// One of round `round` became ready after `took`.
   void succeed(std::uint64_t round, duration took) noexcept;
   /// One of round `round` failed. True when that decides its round: report it, and do not let anybody wait for it.
   bool fail(std::uint64_t round, time_point now, const random_source& random, duration pause_at_most = cap);
+  /// One that had become ready at `ready` ended before it was of any use. Those that end together are one event, which
+  /// may happen; from the next one on connects pause as after failed rounds.
+  void end_early(time_point ready, time_point now, const random_source& random);
+  /// One was of use.
+  void prove() noexcept;
   /// One ended otherwise: it was told to close.
   void abandon() noexcept;
   /// The server is said to be well: the next connect need not wait for longer than `spread`, at random.
@@ -36,13 +46,14 @@ class connect_rounds {
 
   /// True between a failed round and the next success.
   bool failing() const noexcept { return backoff_.failures() > 0; }
-  time_point retry_at() const noexcept { return retry_at_; }
+  time_point retry_at() const noexcept { return std::max(retry_at_, early_retry_at_); }
   /// About how long a connect takes: a moving average.
   duration typical_connect() const noexcept { return typical_; }
 
  private:
-  backoff backoff_;
-  time_point retry_at_{};
+  backoff backoff_, early_ends_;
+  time_point retry_at_{}, early_retry_at_{};
+  std::optional<time_point> ended_early_;  ///< the last one, since one was of use
   duration typical_ = milliseconds{50};
   std::uint64_t round_ = 1;
   std::uint32_t impatience_ = 0;   ///< set-ups that were not waited for since the last success

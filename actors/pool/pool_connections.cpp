@@ -15,6 +15,8 @@ constexpr duration background_spread = milliseconds{100};
 constexpr duration credential_recheck = seconds{1};
 /// The same while nobody waits.
 constexpr duration credential_pause = seconds{10};
+/// A connection that lives for so long was worth opening, though nobody needed it.
+constexpr duration useful_life = seconds{5};
 /// Open connections that are asked, one after the other, whether a failed connect means that the server is down.
 constexpr int most_witnesses = 2;
 
@@ -32,6 +34,7 @@ void pool_state::on_ready(connection_id id, time_point now, std::uint64_t secret
     overtaken_before_ = std::max(overtaken_before_, s->changed);
     ++totals_.opened;
     s->was_ready = true;
+    s->ready_since = now;
     if (std::exchange(said_silent_, false)) actions_.push_back(pool_action::readiness{true});
     if (s->kind == connection_kind::pooled) credential_refusal_ = nullptr;
     if (policy_.max_lifetime > duration::zero())
@@ -167,12 +170,22 @@ void pool_state::on_closed(connection_id id, failure_ptr cause, time_point now) 
   if (s == nullptr) return;
   if (s->state == slot_state::connecting) return on_failed(id, std::move(cause), now);
   if (cause) last_ = {cause, world_.wall_now()};
+  if (cause && s->was_ready) note_worth(*s, now);
   unreserve(*s, now);
   lose_lease_of(*s, cause, now);
   if (s->was_ready) ++totals_.closed;
   drop(id);
   if (cause) background_at_ = std::max(background_at_, now + up_to(background_spread, world_.random));
   settle(now);
+}
+
+/// A server may answer whoever connects and then end the connection: it is not connected to without end.
+void pool_state::note_worth(const slot& s, time_point now) {
+  const bool carried = s.leased_as != 0 || (s.meter.completed && s.meter.completed->load() > 0);
+  if (carried || now - s.ready_since >= useful_life)
+    rounds(s.kind).prove();
+  else
+    rounds(s.kind).end_early(s.ready_since, now, world_.random);
 }
 
 void pool_state::lose_lease_of(slot& s, const failure_ptr& cause, time_point now) {

@@ -144,6 +144,7 @@ class pool_state {
 
   // Connections come and go (pool_connections.cpp).
   void renew_all_before(std::uint64_t secret_number, time_point now);
+  void note_worth(const slot& s, time_point now);
   void take_check(slot& s, bool works, time_point now);
   void retire(slot& s, time_point now);
   void close(slot& s, time_point now);

@@ -38,6 +38,7 @@ struct slot {
   std::uint64_t secret_number = 0;  ///< of the service, that it is bound with; a later one has a higher number
   std::uint64_t last_turn = 0;      ///< ascends with each use: the most recently used idle one is used first
   time_point changed{};             ///< when it entered its state
+  time_point ready_since{};         ///< when its set-up was complete
   time_point last_used{};           ///< when it was last seen with something to do
   time_point validated{};           ///< when it was last found to work
   time_point expires = time_point::max();

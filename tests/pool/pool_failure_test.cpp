@@ -204,3 +204,52 @@ BOOST_AUTO_TEST_CASE(after_a_defect_connections_finish_leases_stay_and_counters_
   BOOST_TEST(h.in(phase::ready).size() == 3U);
   BOOST_TEST(h.sockets.size() == 3U);
 }
+
+namespace {
+
+/// A server that takes every connect and ends the connection at once, or (`useful`) after one operation; how many
+/// connects it sees in `span` while somebody waits.
+std::size_t connects_to_closing_server(pool_harness& h, bool useful, duration span) {
+  std::size_t connects = 0;
+  for (const auto end = h.now + span; h.now < end; h.pass(milliseconds{10})) {
+    h.share(seconds{30});
+    for (auto k : {connection_kind::pooled, connection_kind::bind})
+      for (const auto id : h.in(phase::connecting, k)) {
+        ++connects;
+        h.ready(id);
+        if (useful && h.sockets.at(id).open() > 0) h.complete(id);
+        if (h.sockets.count(id) != 0) h.die(id);
+      }
+  }
+  return connects;
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(a_server_that_ends_what_it_has_answered_is_connected_to_with_backoff) {
+  auto policy = small_policy(2, 5);
+  policy.failover_timeout = duration::zero();
+  pool_harness h{policy};
+  BOOST_TEST(connects_to_closing_server(h, false, seconds{60}) <= 40U, "of six thousand");
+  BOOST_TEST(connects_to_closing_server(h, false, seconds{600}) >= 20U, "but never given up");
+  h.pass(seconds{60});
+  h.ready_all();
+  for (const auto id : h.in(phase::ready)) h.complete(id, h.sockets.at(id).open());
+  BOOST_TEST(h.in(phase::ready).size() >= 2U);
+}
+
+BOOST_AUTO_TEST_CASE(a_server_that_ends_what_has_been_of_use_is_connected_to_at_once) {
+  auto policy = small_policy(1, 5);
+  policy.failover_timeout = duration::zero();
+  policy.max_in_flight = 1;
+  pool_harness h{policy};
+  BOOST_TEST(connects_to_closing_server(h, true, seconds{10}) >= 500U);
+}
+
+BOOST_AUTO_TEST_CASE(connections_that_are_reset_together_are_replaced_at_once) {
+  pool_harness h{small_policy(5, 5)};
+  h.ready_all();
+  for (const auto id : h.in(phase::ready)) h.die(id);
+  h.pass(milliseconds{200});
+  BOOST_TEST(h.connecting() > 0U);
+}

@@ -62,13 +62,14 @@ class playing {
     }
     if (cell_.when != moment::stop) {
       std::this_thread::sleep_for(serves_ + watched);
+      waited_ = longest_processor_wait();
       end_fault();
       recover();
     }
     played result;
     seen_.requests = load_->all();
     result.broken = broken_promises(cell_, terms{settings_}, seen_);
-    result.stalled = stalls_.total();
+    result.stalled = std::max({stalls_.total(), waited_, longest_processor_wait()});
     const std::lock_guard lock(guard_);
     result.log.assign(log_.begin(), log_.end());
     return result;
@@ -202,6 +203,7 @@ class playing {
   }
 
   void stop() {
+    waited_ = longest_processor_wait();
     const auto from = now();
     manager_->disconnect();
     seen_.stop_took = now() - from;
@@ -227,6 +229,7 @@ class playing {
     }
     // What happens then counts as well.
     std::this_thread::sleep_for(500ms);
+    waited_ = longest_processor_wait();
     load_->stop();
     load_->settle();
     std::vector<test::witness> all(servers_.begin(), servers_.end());
@@ -249,6 +252,7 @@ class playing {
   std::vector<std::string> names_;
   settings settings_;
   duration serves_{};
+  duration waited_{};  ///< for a processor, by a thread that may have ended since
   std::mutex guard_;
   std::deque<std::string> log_;
   observation seen_;

@@ -2,6 +2,9 @@
 #include "matrix/stall_watch.hpp"
 
 #include <algorithm>
+#include <cstdint>
+#include <filesystem>
+#include <fstream>
 
 namespace understudy::matrix {
 namespace {
@@ -37,6 +40,17 @@ duration stall_watch::stalled(time_point from, time_point to) const {
     if (begin < end) sum += end - begin;
   }
   return sum;
+}
+
+duration longest_processor_wait() {
+  duration longest{};
+  std::error_code gone;  // threads come and go
+  for (const auto& thread : std::filesystem::directory_iterator("/proc/self/task", gone)) {
+    std::int64_t ran = 0, waited = 0;  // nanoseconds (sched-stats.rst of the kernel's documentation)
+    if (std::ifstream(thread.path() / "schedstat") >> ran >> waited)
+      longest = std::max<duration>(longest, std::chrono::nanoseconds{waited});
+  }
+  return longest;
 }
 
 }  // namespace understudy::matrix

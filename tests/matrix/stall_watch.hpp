@@ -35,4 +35,7 @@ class stall_watch {
   std::thread thread_;
 };
 
+/// How long the thread of this process that was kept waiting for a processor most has been so until now.
+duration longest_processor_wait();
+
 }  // namespace understudy::matrix

@@ -14,16 +14,16 @@ class lookout {
   static constexpr int most = 8;
 
   /// Until `there()`: true; or until it is time to sleep: false. Gives way to other threads at least once: with many
-  /// callers the answer is there afterwards, or the poller finds several requests instead of one.
-  template <class Condition>
-  bool look(Condition there) {
+  /// callers the answer is there afterwards, or the poller finds several requests instead of one. `now`: the clock.
+  template <class Condition, class Clock>
+  bool look(Condition there, Clock now) {
     const place mine(*this);
-    const auto until = std::chrono::steady_clock::now() + (mine.granted() ? length() : duration::zero());
+    const auto until = now() + (mine.granted() ? length() : duration::zero());
     do {
       // Whoever has work for this processor goes first: it may be the very one that is waited for.
       std::this_thread::yield();
       if (there()) return true;
-    } while (std::chrono::steady_clock::now() < until);
+    } while (now() < until);
     return false;
   }
 

@@ -29,7 +29,8 @@ class reply_waiter {
   /// The same, and looks before it sleeps.
   std::optional<T> wait(duration timeout, lookout& others) {
     const auto began = std::chrono::steady_clock::now();
-    if (others.look([this] { return there_.load(std::memory_order_acquire); })) return std::move(value_);
+    const auto there = [this] { return there_.load(std::memory_order_acquire); };
+    if (others.look(there, std::chrono::steady_clock::now)) return std::move(value_);
     auto got = wait(timeout);
     if (got) others.slept(std::chrono::steady_clock::now() - began);
     return got;

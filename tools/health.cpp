@@ -96,12 +96,13 @@ void print_json(const findings& all) {
 
 // Starts everything and returns when there is a server to probe: with servers from DNS that takes its answer. Whether
 // one can be reached is what the probes are there to tell.
-connection_result begin(session& directory) {
+connection_result begin(session& directory, const interrupt_watch& interrupts) {
   const auto until = std::chrono::steady_clock::now() + directory.left(default_patience);
   while (true) {
     auto state = directory.manager().connect(begin_at_once);
     const bool over = std::chrono::steady_clock::now() + begin_at_once >= until;
     if (state.connected || over || !directory.manager().snapshot().servers.empty()) return state;
+    if (interrupts.tripped()) throw interrupted();
   }
 }
 
@@ -110,7 +111,7 @@ int health(interrupt_watch& interrupts, const health_options& options) {
   for (const auto& doubtful : warnings(all_settings)) complain("warning: " + describe(doubtful));
   session directory(all_settings, options.where, interrupts);
   const auto stopping = directory.stop_on_interrupt();
-  const auto begun = begin(directory);
+  const auto begun = begin(directory, interrupts);
   if (interrupts.tripped()) throw interrupted();
   findings all;
   try {

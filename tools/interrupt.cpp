@@ -9,6 +9,7 @@
 #include <unistd.h>
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <csignal>
 #include <cstdint>
 #include <system_error>
@@ -17,7 +18,9 @@
 namespace understudy::cli {
 namespace {
 
-constexpr int grace_ms = 3000;
+constexpr std::chrono::seconds grace{3};
+// What an action ends may just be about to begin: then it has no effect, and has to come again.
+constexpr int again_ms = 50;
 
 // What was ignored when the program started (nohup, a shell's background job) stays ignored: a signalfd would be told
 // of it all the same.
@@ -66,24 +69,38 @@ void interrupt_watch::on_interrupt(std::function<void()> action) {
   if (tripped_ && action_) action_();
 }
 
-void interrupt_watch::trip() {
+void interrupt_watch::act() {
   const std::lock_guard lock(mutex_);
-  tripped_ = true;
-  raise_event(tripped_fd_);
   if (action_) action_();
 }
 
+void interrupt_watch::trip() {
+  {
+    const std::lock_guard lock(mutex_);
+    tripped_ = true;
+    raise_event(tripped_fd_);
+  }
+  act();
+}
+
 void interrupt_watch::watch() {
+  using clock = std::chrono::steady_clock;
   std::array<pollfd, 2> fds{{{signal_fd_, POLLIN, 0}, {stop_fd_, POLLIN, 0}}};
+  auto forced = clock::time_point::max();
   while (true) {
-    const int ready = ::poll(fds.data(), fds.size(), tripped_ ? grace_ms : -1);
+    const int ready = ::poll(fds.data(), fds.size(), tripped_ ? again_ms : -1);
     if (ready < 0 && errno == EINTR) continue;
     if (fds[1].revents != 0) return;
     signalfd_siginfo info{};
     const bool signalled = ready > 0 && ::read(signal_fd_, &info, sizeof info) == sizeof info;
     // Either the grace has passed or somebody is impatient. Nothing of ours outlives the process.
-    if (tripped_) ::_exit(exit_runtime);
-    if (signalled) trip();
+    if (tripped_ && (signalled || clock::now() >= forced)) ::_exit(exit_runtime);
+    if (tripped_) {
+      act();
+    } else if (signalled) {
+      forced = clock::now() + grace;
+      trip();
+    }
   }
 }
 

@@ -27,13 +27,15 @@ class interrupt_watch {
   bool tripped() const noexcept { return tripped_; }
   /// Readable from the first signal on.
   int descriptor() const noexcept { return tripped_fd_; }
-  /// Runs `action` on another thread at the first signal, or now if that has come already. Replaces the earlier action;
-  /// once it returns, that one is not running and never will.
+  /// Runs `action` on another thread from the first signal on, again and again until it is replaced: what it ends may
+  /// begin a moment later. Runs it here first when a signal has come already. Replaces the earlier action; once it
+  /// returns, that one is not running and never will.
   void on_interrupt(std::function<void()> action);
 
  private:
   void watch();
   void trip();
+  void act();
 
   int signal_fd_ = -1, tripped_fd_ = -1, stop_fd_ = -1;
   std::atomic<bool> tripped_{false};

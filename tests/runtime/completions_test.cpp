@@ -56,6 +56,7 @@ struct connected {
   explicit connected(int max_requests = 10'000) {
     auto all = settings_for(server);
     all.limits.max_requests = max_requests;
+    all.breaker.suspect_after = 1h;  // what fill() sends stays unanswered
     manager.emplace(all);
     BOOST_TEST_REQUIRE(manager->connect().connected);
   }
@@ -64,7 +65,7 @@ struct connected {
     delivery never;
     never.silent = true;
     server.disturb(operation::search, never);
-    manager->start(any_search(), [this](const outcome&) { kept.note(); });
+    manager->start(any_search(), [this](const outcome&) { kept.note(); }, {1h});
   }
 
   thread_notes kept;  // outlives the manager, whose end tells of what is still open

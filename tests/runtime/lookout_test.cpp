@@ -12,17 +12,24 @@ void make_it_pay(lookout& it) {
   for (int i = 0; i < 10; ++i) it.slept(20us);
 }
 
+/// A microsecond passes each time that somebody looks at it.
+auto ticking() {
+  return [now = time_point{1h}]() mutable { return now += 1us; };
+}
+
 /// How often one who looks asks, with so many looking already.
 int asked_behind(lookout& it, int others) {
   int asked = 0;
   if (others == 0) {
-    it.look([&] { return ++asked < 0; });
+    it.look([&] { return ++asked < 0; }, ticking());
     return asked;
   }
-  it.look([&] {
-    asked = asked_behind(it, others - 1);
-    return true;
-  });
+  it.look(
+      [&] {
+        asked = asked_behind(it, others - 1);
+        return true;
+      },
+      ticking());
   return asked;
 }
 
@@ -31,7 +38,7 @@ int asked_behind(lookout& it, int others) {
 BOOST_AUTO_TEST_CASE(a_caller_gives_way_once_and_asks_before_he_sleeps) {
   lookout it;
   BOOST_TEST(asked_behind(it, 0) == 1);
-  BOOST_TEST(it.look([] { return true; }));
+  BOOST_TEST(it.look([] { return true; }, ticking()));
 }
 
 BOOST_AUTO_TEST_CASE(a_caller_looks_where_answers_were_quick_until_his_time_is_over) {

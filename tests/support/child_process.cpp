@@ -152,6 +152,15 @@ void child_process::send_signal(int number) {
   if (!status_ && pid_ > 0) ::kill(pid_, number);
 }
 
+bool child_process::handles(int number) const {
+  std::ifstream status("/proc/" + std::to_string(pid_) + "/status");
+  std::uint64_t handled = 0;
+  for (std::string line; std::getline(status, line);)
+    if (line.rfind("SigBlk:", 0) == 0 || line.rfind("SigCgt:", 0) == 0)
+      handled |= std::stoull(line.substr(line.find(':') + 1), nullptr, 16);
+  return (handled >> (number - 1) & 1) != 0;
+}
+
 void child_process::kill9() { send_signal(SIGKILL); }
 
 bool child_process::stopped() const {

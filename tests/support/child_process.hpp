@@ -35,6 +35,8 @@ class child_process {
   bool running() const;
   /// Sends a signal; nothing happens when the process has ended.
   void send_signal(int number);
+  /// True once it catches or blocks that signal: it handles the signal itself from now on (proc(5), SigCgt, SigBlk).
+  bool handles(int number) const;
   void kill9();
   void stop();    ///< SIGSTOP; returns when it has stopped
   void resume();  ///< SIGCONT

@@ -270,8 +270,7 @@ BOOST_AUTO_TEST_CASE(ctrl_c_ends_every_command_at_once) {
         where.prepare();
         const auto running = line.start(command, input_for(command));
         BOOST_TEST(eventually(where.reached));
-        // So that its signal handling is there.
-        BOOST_TEST(holds_for([&] { return running->running(); }, 300ms));
+        BOOST_TEST_REQUIRE(eventually([&] { return running->handles(SIGINT); }));
         running->send_signal(SIGINT);
         const auto status = running->wait();
         BOOST_TEST_REQUIRE(status.has_value());
@@ -292,7 +291,7 @@ BOOST_FIXTURE_TEST_CASE(ctrl_c_ends_what_waits_for_input, directory_fixture) {
     words all{"sh", "-c", "exec \"$@\" <>" + fifo.string(), "sh", UNDERSTUDY_PROGRAM};
     all.insert(all.end(), command.begin(), command.end());
     child_process running({all, {}, {}, {}});
-    BOOST_TEST(holds_for([&] { return running.running(); }, 500ms));
+    BOOST_TEST_REQUIRE(eventually([&] { return running.handles(SIGINT); }));
     running.send_signal(SIGINT);
     const auto status = running.wait();
     BOOST_TEST_REQUIRE(status.has_value());

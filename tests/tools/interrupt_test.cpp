@@ -38,3 +38,12 @@ BOOST_AUTO_TEST_CASE(what_nohup_ignores_stays_ignored) {
   ::kill(::getpid(), SIGTERM);
   BOOST_TEST(eventually([&] { return watch.tripped(); }));
 }
+
+/// One that comes a moment before what it is to end has begun would have no effect.
+BOOST_AUTO_TEST_CASE(action_is_repeated_until_what_it_ends_has_begun) {
+  interrupt_watch watch;
+  std::atomic<int> calls{0};
+  const interrupt_action counted(watch, [&] { ++calls; });
+  ::kill(::getpid(), SIGTERM);
+  BOOST_TEST(eventually([&] { return calls >= 3; }));
+}

@@ -191,3 +191,19 @@ BOOST_AUTO_TEST_CASE(completion_between_look_and_question_is_not_missed) {
   h.complete(only);
   BOOST_TEST((h.what(next) == outcome::dispatched));
 }
+
+BOOST_AUTO_TEST_CASE(who_waits_for_the_only_connection_while_it_is_checked_is_no_waiter_too_many) {
+  auto p = small_policy(1, 1);
+  p.max_waiters = 0;
+  p.max_in_flight = 1;
+  p.validate_interval = seconds{2};
+  pool_harness h{p};
+  h.ready_all();
+  for (int i = 0; i < 50 && h.checks.empty(); ++i) h.pass(milliseconds{100});
+  BOOST_TEST_REQUIRE(h.checks.size() == 1U);
+  const auto t = h.share(), second = h.share();
+  BOOST_TEST(h.waiting(t));
+  BOOST_TEST((h.what(second) == outcome::refused), "there is room for one");
+  h.answer_checks(true);
+  BOOST_TEST((h.what(t) == outcome::dispatched));
+}

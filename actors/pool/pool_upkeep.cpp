@@ -1,6 +1,8 @@
 // What a pool does as time passes: deadlines, idle and old connections, leaks, and the end of it all.
 #include "understudy/actors/pool/pool_state.hpp"
 
+#include <algorithm>
+
 namespace understudy {
 namespace {
 
@@ -90,13 +92,17 @@ void pool_state::validate_idle(time_point now) {
   // Nothing new goes to what is checked: half of them at a time stay at hand.
   auto at_most = (c.ready + 1) / 2;
   at_most -= std::min(at_most, c.checking);
+  const auto seen_working = [](const slot& s) { return std::max(s.validated, s.last_used); };
+  std::vector<slot*> due;
   for (auto& [id, s] : slots_) {
-    if (at_most == 0) return;
     if (!s.takes_new() || s.kind != connection_kind::pooled || s.load() > 0) continue;
-    if (now - std::max(s.validated, s.last_used) < policy_.validate_interval) continue;
-    s.checking = true;
-    --at_most;
-    actions_.push_back(pool_action::check{id, now + std::min(check_time, policy_.connect_timeout), true});
+    if (now - seen_working(s) >= policy_.validate_interval) due.push_back(&s);
+  }
+  std::sort(due.begin(), due.end(), [&](auto* a, auto* b) { return seen_working(*a) < seen_working(*b); });
+  due.resize(std::min<std::size_t>(due.size(), at_most));
+  for (slot* s : due) {
+    s->checking = true;
+    actions_.push_back(pool_action::check{s->id, now + std::min(check_time, policy_.connect_timeout), true});
   }
 }
 

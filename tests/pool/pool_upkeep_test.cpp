@@ -231,3 +231,17 @@ BOOST_AUTO_TEST_CASE(a_draining_connection_is_replaced_and_finishes) {
   h.die(old, nullptr);
   BOOST_TEST(h.sockets.size() == 1U);
 }
+
+BOOST_AUTO_TEST_CASE(every_idle_connection_is_validated_in_its_turn) {
+  auto p = small_policy(5, 5);
+  p.validate_interval = milliseconds{200};
+  pool_harness h{p};
+  h.ready_all();
+  std::set<connection_id> checked;
+  for (int i = 0; i < 40; ++i) {
+    checked.insert(h.checks.begin(), h.checks.end());
+    h.answer_checks(true);
+    h.pass(milliseconds{100});
+  }
+  BOOST_TEST(checked.size() == 5U);
+}

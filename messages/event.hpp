@@ -61,6 +61,7 @@ struct pool_health {
   std::uint32_t idle_connections = 0;
   std::uint32_t healthy_connections = 0;
   std::uint32_t unhealthy_connections = 0;
+  std::uint32_t answered = 0;  ///< of the healthy ones; the others cannot be read from now
 };
 
 /// One connection, for operators.

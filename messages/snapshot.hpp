@@ -77,6 +77,8 @@ struct probe_report {
   failure_ptr error;
   /// What the server said of the service's password while it accepted it, or empty.
   std::string warning{};
+  /// It ran out of time, and had little: a server that nothing can replace is given more before it is given up.
+  bool hurried = false;
 };
 
 /// What a probe says about its server.

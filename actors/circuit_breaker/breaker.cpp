@@ -12,6 +12,8 @@ constexpr milliseconds half_open_retry{100};
 constexpr int most_doublings = 20;
 /// Expired permits that are remembered until their calls' outcomes come.
 constexpr std::size_t most_expired = 64;
+/// Successes are told so much later at the most: what is told later than that after a suspicion came after it.
+constexpr milliseconds longest_delay_of_reports{150};
 
 failure_ptr silent_probe() {
   auto f = std::make_shared<failure>();
@@ -61,6 +63,8 @@ void breaker::on_report(const outcome_report& report, const moment& at) {
   }
 }
 
+void breaker::note_nothing_left(time_point now) { silent_until_ = now + options_.open_cap; }
+
 void breaker::note_successes(std::uint32_t count, const moment& at) {
   last_success_ = at.now;
   silent_until_ = {};
@@ -94,9 +98,7 @@ void breaker::on_probe(const probe_report& report, const moment& at, bool needed
   }
   if (found == probe_verdict::dead) {
     cause_ = {report.error, at.wall};
-    // Traffic that flows is better evidence than a probe that nobody asked for; suspicion is traffic that does not.
-    const bool trusted = !suspected(at.now) && last_success_ != time_point{} && at.now - last_success_ < options_.trust;
-    if (state_ == breaker_state::closed && !trusted) {
+    if (state_ == breaker_state::closed && !traffic_flows(at.now)) {
       open(at.now);
     } else {
       note_failure(at);
@@ -112,13 +114,21 @@ void breaker::on_probe(const probe_report& report, const moment& at, bool needed
   }
 }
 
+/// Better evidence than one probe. A suspicion is traffic that does not flow; what was answered after it came up is
+/// not.
+bool breaker::traffic_flows(time_point now) const noexcept {
+  const bool after_suspicion = last_success_ > suspected_at_ + longest_delay_of_reports;
+  return last_success_ != time_point{} && now - last_success_ < options_.trust && (!suspected(now) || after_suspicion);
+}
+
 void breaker::note_life() noexcept { suspected_until_ = silent_until_ = {}; }
 
 bool breaker::suspect(time_point now) {
   if (state_ != breaker_state::closed || suspected(now) || !probed_) {
     return false;
   }
-  suspected_until_ = now + options_.suspicion_expiry;
+  suspected_at_ = now;
+  suspected_until_ = now + options_.suspicion_expiry + longer_;
   return true;
 }
 
@@ -147,8 +157,7 @@ void breaker::advance(const moment& at) {
     half_open(at.now);
   } else if (state_ == breaker_state::suspended && !endless_ && at.now >= until_) {
     resume(at.now);
-  } else if (state_ == breaker_state::half_open && probed_ && good_probes_ == 0 &&
-             at.now - since_ >= options_.probe_expiry) {
+  } else if (state_ == breaker_state::half_open && probed_ && good_probes_ == 0 && at.now >= probe_due()) {
     cause_ = {silent_probe(), at.wall};
     open(at.now);
   }
@@ -159,7 +168,7 @@ std::optional<time_point> breaker::next_event() const {
     return until_;
   }
   if (state_ == breaker_state::half_open && probed_ && good_probes_ == 0) {
-    return since_ + options_.probe_expiry;
+    return probe_due();
   }
   return std::nullopt;
 }

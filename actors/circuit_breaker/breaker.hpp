@@ -25,7 +25,7 @@ struct breaker_options {
   std::uint32_t trials_to_close = 3;       ///< trial calls that must succeed …
   std::uint32_t probes_to_close = 2;       ///< … or probes
   duration permit_expiry = seconds{5};     ///< a trial call not heard of for so long gives its permit back
-  duration probe_expiry = seconds{6};      ///< a half-open breaker whose probe is silent for so long opens again
+  duration probe_expiry = seconds{12};     ///< a half-open breaker whose probe is silent for so long opens again
   duration suspicion_expiry = seconds{2};  ///< a suspicion without a probe's answer for so long is forgotten
   duration trust = seconds{1};             ///< a success so young outweighs one failed probe that nobody asked for
 };
@@ -52,6 +52,8 @@ class breaker {
   /// What a probe found. A refusal of the service's own credentials is no failure of the server. `needed`: nothing else
   /// serves, so an open breaker becomes half open at a good probe and does not sit out its time.
   void on_probe(const probe_report& report, const moment& at, bool needed);
+  /// Probes of this server may take so much longer than others: it is usually that slow.
+  void allow(duration longer) noexcept { longer_ = longer; }
   /// Connections are silent there. True when the server is to be probed: closed, and no such probe is under way.
   bool suspect(time_point now);
   /// By hand; `ttl` zero: until resumed.
@@ -63,6 +65,9 @@ class breaker {
   /// When advance() has something to do next.
   std::optional<time_point> next_event() const;
 
+  /// No connection is left there and none could be had, which is not enough to open it: nothing else could serve.
+  void note_nothing_left(time_point now);
+
   /// True when a call may go there now: closed, or half open with a permit left.
   bool usable(time_point now) const;
   /// Takes a permit when half open (until `deadline` or `permit_expiry`); true when the call is a trial.
@@ -73,7 +78,7 @@ class breaker {
   breaker_state state() const noexcept { return state_; }
   server_state health(time_point now) const;
   bool suspected(time_point now) const { return state_ == breaker_state::closed && now < suspected_until_; }
-  /// Nobody who waited there got a connection, and nothing has shown life since: others come first.
+  /// Nobody who waited there got a connection, or none can be had, and nothing has shown life since: others come first.
   bool silent(time_point now) const { return state_ == breaker_state::closed && now < silent_until_; }
   std::uint32_t generation() const noexcept { return generation_; }
   std::uint64_t opened() const noexcept { return opened_; }
@@ -89,6 +94,8 @@ class breaker {
   void note_successes(std::uint32_t count, const moment& at);
   void note_failure(const moment& at);
   void note_life() noexcept;
+  bool traffic_flows(time_point now) const noexcept;
+  time_point probe_due() const noexcept { return since_ + options_.probe_expiry + longer_; }
   std::size_t permits_out(time_point now) const;
   int forgotten(time_point now) const;
   void enter(breaker_state next, time_point now);
@@ -102,7 +109,8 @@ class breaker {
   std::uint32_t generation_ = 1;
   time_point since_{};  ///< of the state
   time_point until_{};  ///< open: when it becomes half open; suspended: when it is resumed
-  time_point suspected_until_{}, silent_until_{};
+  time_point suspected_at_{}, suspected_until_{}, silent_until_{};
+  duration longer_{};  ///< that probes may take
   time_point last_success_{};
   int consecutive_ = 0;  ///< failures in a row
   int backoff_ = 0;      ///< n in base·2^(n−1)

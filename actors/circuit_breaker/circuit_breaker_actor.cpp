@@ -41,6 +41,7 @@ server_facts facts_of(const server_context& context) {
   f.priority = context.server.priority;
   f.weight = context.server.weight;
   f.read_only = context.server.role == server_role::read_only;
+  f.slowness = [pace = context.pace] { return pace->patience(false); };
   if (context.all) {
     const auto pool = pool_for(*context.all, context.server);
     f.capacity = static_cast<double>(pool.max_connections) * pool.max_in_flight;
@@ -263,7 +264,11 @@ void circuit_breaker_impl::on_report(const outcome_report& report) {
 void circuit_breaker_impl::on_probe(const probe_report& report) {
   const auto index = router_.index_of(report.server);
   const bool news = report.ok && index && availability_.note_life(report.server);
-  change([&](const moment& at) { router_.on_probe(report, at); });
+  bool again = false;
+  change([&](const moment& at) { again = router_.on_probe(report, at); });
+  if (again) {
+    have_probed(report.server);
+  }
   if (news) tell_availability();
   // What the pool was kept waiting for before may be begun anew, though the breaker knew of no failure.
   if (index && verdict(report) == probe_verdict::alive && router_.state_of(*index) == breaker_state::closed) {
@@ -286,10 +291,14 @@ bool circuit_breaker_impl::probe_if_new_suspect(server_id server) {
   if (!router_.suspect(server, env_->clock->now())) {
     return false;
   }
+  have_probed(server);
+  return true;
+}
+
+void circuit_breaker_impl::have_probed(server_id server) {
   if (const auto monitor = caf::actor_cast<health_monitor_actor>(monitor_)) {
     caf::anon_send(monitor, probe_atom_v, server);
   }
-  return true;
 }
 
 /// Lets `how` change the router, then tells everyone what came of it and sets the timer.

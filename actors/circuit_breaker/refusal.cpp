@@ -26,7 +26,18 @@ std::string reason(const refused_server& s) {
             s.cause.what->message + ")";
   }
   if (s.retry_after) {
-    text += ", to be tried in " + std::to_string(s.retry_after->count()) + " ms";
+    const auto time = std::to_string(s.retry_after->count()) + " ms";
+    switch (s.state) {
+      case breaker_state::suspended:
+        text += ", to be resumed in " + time;
+        break;
+      case breaker_state::half_open:
+        text += ", as soon as it answers a probe";
+        break;
+      default:
+        // Nothing else serves, or nobody would be refused: the first probe that is answered ends the wait.
+        text += ", probed meanwhile and tried in " + time + " at the latest";
+    }
   }
   return text;
 }

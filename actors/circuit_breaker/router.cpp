@@ -94,28 +94,48 @@ void router::on_report(const outcome_report& report, const moment& at) {
     const double latest = std::chrono::duration<double>(report.latency_total).count() / report.successes;
     e.latency = e.latency > 0 ? e.latency + newest_weight * (latest - e.latency) : latest;
   }
-  // Nothing is left there. With another server at hand that is reason enough to leave it; without one its callers come
-  // back after their own pauses, and the breaker counts.
   auto counted = report;
-  counted.none_left = report.none_left && replaceable(report.server, at.now);
-  change(*index, at, [&](breaker& b) { b.on_report(counted, at); });
+  // Nothing is left there. Among several servers that is reason enough to leave it; an only one is tried again by those
+  // who wait for it, after their own pauses, and the breaker counts.
+  counted.none_left = report.none_left && servers_.size() > 1;
+  // A slow answer is better than none: it is a failure only where another server would have been better.
+  if (report.failed == failure_class::slow && !replaceable(report.server, at.now)) {
+    counted.failed.reset();
+  }
+  change(*index, at, [&](breaker& b) {
+    b.on_report(counted, at);
+    if (report.none_left && !counted.none_left) {
+      b.note_nothing_left(at.now);
+    }
+  });
 }
 
-void router::on_probe(const probe_report& report, const moment& at) {
-  if (const auto index = index_of(report.server)) {
-    const bool needed = !any_usable(at.now);
-    change(*index, at, [&](breaker& b) { b.on_probe(report, at, needed); });
+bool router::on_probe(const probe_report& report, const moment& at) {
+  const auto index = index_of(report.server);
+  if (!index) {
+    return false;
   }
+  if (report.hurried && verdict(report) == probe_verdict::dead && !replaceable(report.server, at.now)) {
+    return true;
+  }
+  const bool needed = !any_usable(at.now);
+  change(*index, at, [&](breaker& b) { b.on_probe(report, at, needed); });
+  return false;
 }
 
 bool router::suspect(server_id id, time_point now) {
   const auto index = index_of(id);
-  return index && servers_[*index].breaker.suspect(now);
+  if (!index) {
+    return false;
+  }
+  allow_for_slowness(servers_[*index]);
+  return servers_[*index].breaker.suspect(now);
 }
 
 bool router::replaceable(server_id id, time_point now) const {
-  return std::any_of(servers_.begin(), servers_.end(),
-                     [&](const entry& e) { return e.facts.id != id && e.breaker.usable(now); });
+  return std::any_of(servers_.begin(), servers_.end(), [&](const entry& e) {
+    return e.facts.id != id && e.breaker.usable(now) && !e.breaker.silent(now);
+  });
 }
 
 bool router::suspend(server_id id, duration ttl, const moment& at) {
@@ -210,12 +230,19 @@ std::optional<std::size_t> router::index_of(server_id id) const {
 
 template <class Change>
 void router::change(std::size_t index, const moment& at, Change&& how) {
+  allow_for_slowness(servers_[index]);
   auto& b = servers_[index].breaker;
   const auto before = b.state();
   const auto generation = b.generation();
   how(b);
   if (b.generation() != generation) {
     note_transition(index, before, at.now);
+  }
+}
+
+void router::allow_for_slowness(entry& e) {
+  if (e.facts.slowness) {
+    e.breaker.allow(e.facts.slowness());
   }
 }
 

@@ -18,6 +18,8 @@ struct server_facts {
   int weight = 1;
   bool read_only = false;
   double capacity = 0;  ///< requests that it can carry at once
+  /// How much longer than others it may take to answer a probe, from what it usually takes; empty: no longer.
+  std::function<duration()> slowness{};
 };
 
 struct router_options {
@@ -62,10 +64,11 @@ class router {
   failure refuse(const selection_query& what, const failure_ptr& last, time_point now) const;
 
   void on_report(const outcome_report& report, const moment& at);
-  void on_probe(const probe_report& report, const moment& at);
+  /// True when that server is to be probed again: it had little time to answer, and nothing can take its place.
+  bool on_probe(const probe_report& report, const moment& at);
   /// True when that server is to be probed at once.
   bool suspect(server_id id, time_point now);
-  /// True when another server would take its place now.
+  /// True when another server, from which something was heard lately, would take its place now.
   bool replaceable(server_id id, time_point now) const;
   /// False: no such server.
   bool suspend(server_id id, duration ttl, const moment& at);
@@ -98,6 +101,7 @@ class router {
 
   template <class Change>
   void change(std::size_t index, const moment& at, Change&& how);
+  static void allow_for_slowness(entry& e);
   void note_transition(std::size_t index, breaker_state before, time_point now);
   candidate candidate_of(const entry& e, time_point now) const;
   void fill_candidates(time_point now);

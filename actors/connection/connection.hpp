@@ -156,6 +156,7 @@ class connection {
   void came_late(const pdu_frame& frame, std::size_t bytes);
   void completed(int id);
   void complete_call(table::item& done);
+  void report_answer(const table::item& done);
   void judge_answer(table::item& done);
   bool postpone(table::item& done, const failure_ptr& why);
   void start_draining(const char* why);
@@ -180,6 +181,7 @@ class connection {
   void expire_held();
   void recast_postponed(bool all);
   void check_suspicion();
+  void have_server_probed();
   void cancel(const cancel_token_ptr& token);
   table::item take_back(int id);
   bool maybe_sent(const table::item& one) const noexcept { return one.begin < bytes_.handed_over(); }

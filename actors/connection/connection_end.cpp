@@ -115,6 +115,10 @@ void connection::check_suspicion() {
   if (suspected_) return;
   suspected_ = true;
   spec_.gauge->silent = true;
+  have_server_probed();
+}
+
+void connection::have_server_probed() {
   if (auto breaker = caf::actor_cast<circuit_breaker_actor>(spec_.breaker)) {
     caf::anon_send(breaker, suspect_atom_v, context_.id);
   }
@@ -326,11 +330,17 @@ void connection::end(failure_ptr cause, bool harmless) {
   // What a death means for its server is told by the breaker, once for however many connections.
   log(log_level::debug, "closed", cause);
   pass_verdict(credential_verdict::kind::unknown, end_cause_);
-  if (was_ready_ && lost_connection && !harmless && !said_goodbye_) {
+  const bool says_something = was_ready_ && lost_connection && !harmless && !said_goodbye_;
+  const bool carried_something = !held_.empty() || std::any_of(lost.begin(), lost.end(), [](const table::item& i) {
+    return i.ticket.why == purpose::call;
+  });
+  if (says_something && carried_something) {
     report_death(end_cause_);
   } else if (auto report = outcomes_.flush()) {
     send_report(std::move(*report));
   }
+  // Somebody on the way may end any number of idle connections in one moment: a new one tells what that means.
+  if (says_something && !carried_something) have_server_probed();
   tell_owner(was_ready_ ? connection_event::kind::closed : connection_event::kind::failed, std::move(cause));
   for (auto& one : lost) lose(std::move(one), end_cause_);
   recast_held(end_cause_);

@@ -319,6 +319,7 @@ void connection::become_ready() {
     was_ready_ = true;
     attempt_.finish(true, now_);
     if (env_.metrics) env_.metrics->connected(attempt_.took());
+    if (!attempt_.held_up()) context_.pace->connected(attempt_.took());
     log(log_level::debug, "ready");
   }
   tell_owner(connection_event::kind::ready);

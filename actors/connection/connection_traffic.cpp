@@ -300,6 +300,7 @@ bool connection::notified(const pdu_frame& frame) {
 void connection::completed(int id) {
   notified_bytes_ = 0;
   auto done = open_.take(id);
+  if (done.ticket.why != purpose::call) context_.pace->answered(now_ - done.started);
   switch (done.ticket.why) {
     case purpose::start_tls:
       return start_tls_answered(*done.answer);
@@ -336,16 +337,22 @@ void connection::complete_call(table::item& done) {
   auto& whose = done.ticket;
   done.answer->server = context_.name;
   if (!is_outcome(done.what->op, done.answer->code)) return judge_answer(done);
-  if (done.slow) {
-    if (whose.order.trial) report_failure(whose.order, failure_class::slow, nullptr);
-  } else {
-    report_success(whose.order,
-                   whose.stream ? whose.stream->first_heard.value_or(now_ - done.started) : now_ - done.started);
-  }
+  report_answer(done);
   retries_.earn();
   count(whose.lease);
   if (whose.stream) close(whose.stream);
   answer_with(*self_, whose.promise, std::move(done.answer));
+}
+
+/// Whatever it says but busy and unavailable, the server lives. One that came too late was counted when it was due.
+void connection::report_answer(const table::item& done) {
+  const auto& whose = done.ticket;
+  if (!done.slow) {
+    report_success(whose.order,
+                   whose.stream ? whose.stream->first_heard.value_or(now_ - done.started) : now_ - done.started);
+  } else if (whose.order.trial) {
+    report_failure(whose.order, failure_class::slow, nullptr);
+  }
 }
 
 /// The directory said no.
@@ -369,7 +376,13 @@ void connection::judge_answer(table::item& done) {
   const bool some = !answer.entries.empty() || !answer.references.empty();
   if (some && !done.ticket.stream) why.partial = done.answer;
   const auto refused = std::make_shared<const failure>(std::move(why));
-  if (!overload || !postpone(done, refused)) settle(done, refused);
+  if (!overload) {
+    report_answer(done);
+    done.ticket.order.trial = false;
+    settle(done, refused);
+  } else if (!postpone(done, refused)) {
+    settle(done, refused);
+  }
 }
 
 /// A busy server's refusal may be asked again elsewhere, after a pause and within a budget.

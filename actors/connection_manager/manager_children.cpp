@@ -8,7 +8,7 @@ namespace understudy {
 namespace {
 
 server_context_ptr make_context(server_id id, const connection_info& server, const settings_ptr& all,
-                                const environment_ptr& env) {
+                                const environment_ptr& env, const std::vector<routed_server>& known) {
   auto context = std::make_shared<server_context>();
   context->id = id;
   context->server = server;
@@ -16,6 +16,11 @@ server_context_ptr make_context(server_id id, const connection_info& server, con
   context->name = server_name(context->server);
   context->all = all;
   context->env = env;
+  for (const auto& each : known) {
+    if (each.context->id == id) {
+      context->pace = each.context->pace;
+    }
+  }
   return context;
 }
 
@@ -68,7 +73,7 @@ std::vector<server_context_ptr> connection_manager_impl::contexts_of(const setti
   std::vector<server_context_ptr> contexts;
   const auto ids = roster_.number(all->servers);
   for (std::size_t i = 0; i < ids.size(); ++i) {
-    contexts.push_back(make_context(ids[i], all->servers[i], all, env_));
+    contexts.push_back(make_context(ids[i], all->servers[i], all, env_, servers_));
   }
   return contexts;
 }

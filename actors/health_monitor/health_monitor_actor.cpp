@@ -26,9 +26,9 @@ constexpr milliseconds shortest_suspicion{20}, longest_suspicion{500};
 /// With fewer sockets a standing connection would take too large a share; with fewer than two any probe would.
 constexpr int enough_to_keep = 4, enough_to_take = 2;
 
-schedule_options options_of(const settings& all, std::size_t servers) {
+schedule_options options_of(const settings& all) {
   schedule_options o;
-  o.healthy = servers > 1 ? all.failover.health_check_interval : all.pool.health_check_interval;
+  o.healthy = all.failover.health_check_interval;
   o.unhealthy_base = std::min(o.unhealthy_base, o.healthy);
   o.unhealthy_cap = std::min(o.unhealthy_cap, o.healthy);
   return o;
@@ -102,7 +102,7 @@ void health_monitor_impl::take_servers(std::vector<routed_server> servers) {
   if (!servers.empty() && servers.front().context->all) {
     all_ = servers.front().context->all;
   }
-  const auto options = options_of(*all_, servers.size());
+  const auto options = options_of(*all_);
   std::vector<lane> next;
   for (auto& s : servers) {
     auto* known = find(s.context->id);
@@ -137,7 +137,7 @@ health_monitor_impl::lane* health_monitor_impl::find(server_id server) {
   return found == lanes_.end() ? nullptr : &*found;
 }
 
-void health_monitor_impl::begin(lane& l, duration within) {
+void health_monitor_impl::begin(lane& l, duration within, bool hurried) {
   const int sockets = sockets_of(*l.server.context);
   if (!prober_.session(l.session).standing()) {
     l.keep_until = all_->pool.max_lifetime > duration::zero() ? now() + all_->pool.max_lifetime : time_point::max();
@@ -146,6 +146,9 @@ void health_monitor_impl::begin(lane& l, duration within) {
   // As pooled connections do, it ends with its lifetime: so it follows a name's address and the service's credentials.
   mode.keep = sockets >= enough_to_keep && l.schedule.breaker_closed() && now() < l.keep_until;
   mode.use_slot = sockets >= enough_to_take || !l.schedule.breaker_closed();
+  mode.hurried = hurried;
+  mode.content = !replaceable(l);
+  mode.pool_time = std::max<duration>(longest_probe, l.server.context->pace->patience(true));
   prober_.begin(l.session, now() + within, mode);
   l.beside_at = now() + all_->breaker.suspect_after;
 }
@@ -167,6 +170,7 @@ void health_monitor_impl::begin_beside(lane& l) {
   l.beside = prober_.add(l.server, true, told);
   probe_mode mode;
   mode.use_slot = sockets_of(*l.server.context) >= enough_to_take;
+  mode.hurried = true;
   prober_.begin(l.beside, now() + all_->breaker.suspect_after, mode);
 }
 
@@ -176,7 +180,7 @@ void health_monitor_impl::on_beside(server_id server, const probe_outcome& found
     return;
   }
   l->beside = 0;
-  l->beside_at = now() + options_of(*all_, lanes_.size()).unhealthy_base;
+  l->beside_at = now() + options_of(*all_).unhealthy_base;
   if (!found.conclusive || verdict(found.report) != probe_verdict::alive) {
     return;
   }
@@ -193,10 +197,27 @@ void health_monitor_impl::probe_at_once(server_id server) {
   if (l == nullptr || draining_) {
     return;
   }
+  l->asked = true;
+  if (!replaceable(*l)) {
+    return begin(*l, patience_of(*l), false);
+  }
   const auto& session = prober_.session(l->session);
   const bool connected = session.standing() || session.running();
-  l->asked = true;
-  begin(*l, suspicion_limit(*all_, connected ? check_fraction : connect_fraction));
+  const auto usual = std::min(l->server.context->pace->patience(session.standing()), all_->breaker.slow_call);
+  begin(*l, std::max(suspicion_limit(*all_, connected ? check_fraction : connect_fraction), usual), true);
+}
+
+/// Another server would take its place.
+bool health_monitor_impl::replaceable(const lane& l) const {
+  return std::any_of(lanes_.begin(), lanes_.end(),
+                     [&](const lane& other) { return &other != &l && other.schedule.breaker_closed(); });
+}
+
+/// Of a probe that nobody is in a hurry for; a server that is usually slow has longer.
+duration health_monitor_impl::patience_of(const lane& l) const {
+  const auto& context = *l.server.context;
+  return std::max(std::min<duration>(context.server.timeout, longest_probe),
+                  context.pace->patience(prober_.session(l.session).standing()));
 }
 
 caf::result<std::vector<probe_report>> health_monitor_impl::probe_all(time_point deadline) {
@@ -219,7 +240,9 @@ caf::result<std::vector<probe_report>> health_monitor_impl::probe_all(time_point
   for (std::size_t i = 0; i < lanes_.size(); ++i) {
     asker->reports[i].server = lanes_[i].server.context->id;
     const auto told = [this, asker, i](const probe_outcome* o) { note_round(asker, i, *o); };
-    prober_.begin(prober_.add(lanes_[i].server, true, told), conclude_by, probe_mode{});
+    probe_mode mode;
+    mode.hurried = true;
+    prober_.begin(prober_.add(lanes_[i].server, true, told), conclude_by, mode);
   }
   arm();
   return asker->promise;
@@ -266,11 +289,14 @@ void health_monitor_impl::on_outcome(server_id server, const probe_outcome* foun
     l->schedule.hasten(now());
     return;
   }
-  const bool asked = std::exchange(l->asked, false);
   if (!found->conclusive) {
     l->schedule.on_nothing(now());
+    if (l->asked) {
+      l->schedule.hasten(now());  // whoever asked is still to be answered
+    }
     return;
   }
+  const bool asked = std::exchange(l->asked, false);
   const bool alive = verdict(found->report) == probe_verdict::alive;
   if (!l->schedule.on_result(alive, asked, now())) {
     return;
@@ -296,7 +322,7 @@ void health_monitor_impl::advance() {
   for (auto& l : lanes_) {
     const auto due = l.schedule.next();
     if (!draining_ && due && *due <= now() && !prober_.session(l.session).running()) {
-      begin(l, std::min<duration>(l.server.context->server.timeout, longest_probe));
+      begin(l, patience_of(l), false);
     }
     if (const auto beside = beside_due(l); beside && *beside <= now()) {
       begin_beside(l);

@@ -43,11 +43,13 @@ class health_monitor_impl {
   void take_servers(std::vector<routed_server> servers);
   lane* find(server_id server);
   lane make_lane(routed_server server);
-  void begin(lane& l, duration within);
   std::optional<time_point> beside_due(const lane& l) const;
   void begin_beside(lane& l);
   void on_beside(server_id server, const probe_outcome& found);
   void stop_beside(lane& l);
+  void begin(lane& l, duration within, bool hurried);
+  bool replaceable(const lane& l) const;
+  duration patience_of(const lane& l) const;
   void probe_at_once(server_id server);
   caf::result<std::vector<probe_report>> probe_all(time_point deadline);
   void note_round(const std::shared_ptr<round>& asker, std::size_t place, const probe_outcome& found);

@@ -4,6 +4,7 @@
 #include "understudy/messages/stage_words.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace understudy {
 namespace {
@@ -42,7 +43,8 @@ probe_session::actions probe_session::begin(time_point now, time_point deadline,
   outcome_ = {};
   outcome_.report.server = server_;
   check_steps_.clear();
-  hangs_ = false;
+  hangs_ = connects_ = false;
+  cannot_connect_ = nullptr;
   if (state_ == state::standing) {
     light_ = true;
     check(out);
@@ -70,10 +72,11 @@ void probe_session::ask_pool(time_point now, actions& out) {
   out.push_back({kind::check_pool, deadline_ - std::max<duration>(deadline_ - now, duration{}) / 5, ++turn_});
 }
 
-probe_session::actions probe_session::hurry(time_point now, time_point deadline) {
+probe_session::actions probe_session::hurry(time_point now, time_point deadline, bool hurried) {
   actions out;
   if (running_ && deadline < deadline_) {
     deadline_ = deadline;
+    mode_.hurried = hurried;
     if (state_ == state::checking_pool) {
       ask_pool(now, out);
     }
@@ -100,8 +103,8 @@ probe_session::actions probe_session::on_slot(bool granted, time_point now) {
 
 void probe_session::open(actions& out) {
   light_ = false;
-  connection_ = true;
-  ended_ = false;
+  connection_ = connects_ = true;
+  ended_ = told_to_close_ = false;
   state_ = state::connecting;
   out.push_back({kind::open});
 }
@@ -114,6 +117,7 @@ void probe_session::check(actions& out) {
 probe_session::actions probe_session::on_ready() {
   actions out;
   if (state_ == state::connecting) {
+    connects_ = false;
     check(out);
   }
   return out;
@@ -147,8 +151,7 @@ probe_session::actions probe_session::on_draining() {
   actions out;
   mode_.keep = false;
   if (state_ == state::standing) {
-    state_ = state::closing;
-    out.push_back({kind::close});
+    close(out);
   }
   return out;
 }
@@ -160,9 +163,8 @@ probe_session::actions probe_session::on_check(std::uint64_t turn, const probe_r
   }
   if (light_ && !report.ok && report.error && connection_lost(*report.error)) {
     // The event of its end is on its way; a full probe follows it.
-    state_ = state::closing;
+    close(out);
     again_ = true;
-    out.push_back({kind::close});
     return out;
   }
   outcome_.report.warning = report.warning;
@@ -179,7 +181,16 @@ probe_session::actions probe_session::on_pool(std::uint64_t turn, const pool_hea
   if (state_ != state::checking_pool || turn != turn_) {
     return out;
   }
-  if (health.healthy_connections > 0) {
+  if (cannot_connect_) {
+    if (health.answered > 0) {
+      outcome_.report.ok = true;
+      outcome_.report.error = nullptr;
+      outcome_.report.warning =
+          "no further connection can be had (" + cannot_connect_->message + "); those that are open answer";
+    }
+    outcome_.report.took = now - started_;
+    finish(out);
+  } else if (health.healthy_connections > 0) {
     conclude(true, nullptr, now, out);
   } else if (health.unhealthy_connections > 0) {
     failure f;
@@ -187,6 +198,7 @@ probe_session::actions probe_session::on_pool(std::uint64_t turn, const pool_hea
     f.message = "None of the " + std::to_string(health.unhealthy_connections) + " checked connections to " + name_ +
                 " answered.";
     f.server = name_;
+    outcome_.report.hurried = mode_.hurried;
     conclude(false, std::make_shared<const failure>(std::move(f)), now, out);
   } else {
     say_nothing(no_socket(name_), out);
@@ -213,7 +225,9 @@ probe_session::actions probe_session::on_steps(std::uint64_t turn, const std::ve
     const bool known = !all.empty() && !all.back().ok;
     outcome_.report.error = timed_out(known ? std::optional{all.back().what} : std::nullopt, errc::connection_timeout);
   }
-  finish(out);
+  if (!ask_pool_instead(out)) {
+    finish(out);
+  }
   return out;
 }
 
@@ -232,7 +246,19 @@ probe_session::actions probe_session::on_time(time_point now, bool held_up) {
       }
       break;
     case state::checking:
-      time_out_check(now, out);
+      if (mode_.content && !light_) {
+        check_steps_ = {{stage::operation, now - started_, false}};
+        conclude(true, nullptr, now, out);
+      } else {
+        time_out_check(now, out);
+      }
+      break;
+    case state::checking_pool:
+      if (cannot_connect_) {
+        finish(out);
+      } else {
+        say_nothing(no_socket(name_), out);
+      }
       break;
     case state::collecting:
       out = on_steps(turn_, {});
@@ -257,14 +283,38 @@ probe_session::actions probe_session::stop() {
   again_ = false;
   ++turn_;
   if (connection_ && !ended_) {
-    if (state_ != state::closing) {
-      out.push_back({kind::close});
-    }
-    state_ = state::closing;
+    close(out);
   } else {
     drop_connection(out);
   }
   return out;
+}
+
+void probe_session::close(actions& out) {
+  state_ = state::closing;
+  if (!std::exchange(told_to_close_, true)) {
+    out.push_back({kind::close});
+  }
+}
+
+/// No new connection can be had. That need not mean that the server is down: those that are open may answer.
+bool probe_session::ask_pool_instead(actions& out) {
+  const bool dead = outcome_.conclusive && verdict(outcome_.report) == probe_verdict::dead;
+  if (!dead || !connects_ || (hangs_ && mode_.hurried)) {
+    return false;
+  }
+  cannot_connect_ = outcome_.report.error;
+  if (ended_) {
+    drop_connection(out);
+  } else {
+    close(out);
+  }
+  if (hangs_) {
+    deadline_ += mode_.pool_time;
+  }
+  state_ = state::checking_pool;
+  out.push_back({kind::check_pool, deadline_, ++turn_});
+  return true;
 }
 
 /// The connection, if any, has closed: nothing is held any more.
@@ -287,6 +337,7 @@ void probe_session::conclude(bool ok, failure_ptr error, time_point now, actions
   outcome_.report.error = std::move(error);
   outcome_.conclusive = verdict(outcome_.report) != probe_verdict::nothing;
   outcome_.report.took = now - started_;
+  outcome_.report.hurried = outcome_.report.hurried || (mode_.hurried && !ok && now >= deadline_);
   if (connection_ && !light_) {
     state_ = state::collecting;
     deadline_ = std::max(deadline_, now + steps_time);
@@ -317,9 +368,8 @@ void probe_session::finish(actions& out) {
     drop_connection(out);
   } else if (mode_.keep && outcome_.conclusive && verdict(outcome_.report) == probe_verdict::alive) {
     state_ = state::standing;
-  } else if (state_ != state::closing) {
-    state_ = state::closing;
-    out.push_back({kind::close});
+  } else {
+    close(out);
   }
 }
 

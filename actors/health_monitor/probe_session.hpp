@@ -11,7 +11,7 @@ struct probe_action {
     give_slot_back,
     open,        ///< a new connection
     check,       ///< the connection, before the deadline
-    check_pool,  ///< no socket is free: the pool's own connections are the evidence
+    check_pool,  ///< no socket is free or no new connection to be had: the pool's own connections are the evidence
     ask_steps,   ///< the connection's status: how long each step took
     close,       ///< the connection
     forget,      ///< the closed connection: nothing will be sent to it any more
@@ -33,6 +33,10 @@ struct probe_outcome {
 struct probe_mode {
   bool keep = false;     ///< keep the connection when it is good, and check it the next time
   bool use_slot = true;  ///< false: only ask the pool, its sockets are too few to take one
+  bool hurried = false;  ///< the deadline leaves little time, and there is none beyond it
+  /// Nothing can replace the server: it lives when it answered anything while this probe connected.
+  bool content = false;
+  duration pool_time = seconds{5};  ///< for open connections to answer, after a connect that hung and was not hurried
 };
 
 /// At most one connection and one probe at a time; time and answers come in, actions go out in the order to take them.
@@ -46,7 +50,7 @@ class probe_session {
   /// Starts a probe; ignored while one is running.
   actions begin(time_point now, time_point deadline, const probe_mode& mode);
   /// The running probe has to conclude by `deadline`; nothing when it would anyway.
-  actions hurry(time_point now, time_point deadline);
+  actions hurry(time_point now, time_point deadline, bool hurried);
   actions on_slot(bool granted, time_point now);
   actions on_ready();
   /// Never became ready, or ended; `now` is of the event.
@@ -87,6 +91,8 @@ class probe_session {
 
   void start(time_point now, actions& out);
   void ask_pool(time_point now, actions& out);
+  bool ask_pool_instead(actions& out);
+  void close(actions& out);
   void open(actions& out);
   void check(actions& out);
   void drop_connection(actions& out);
@@ -105,11 +111,14 @@ class probe_session {
   bool connection_ = false;  ///< there is one, closed or not
   bool ended_ = false;       ///< … and it is closed
   bool slot_ = false;
-  bool hangs_ = false;  ///< the deadline passed while it connected
+  bool told_to_close_ = false;
+  bool connects_ = false;  ///< the running probe has not been connected yet
+  bool hangs_ = false;     ///< … and its deadline has passed
   probe_mode mode_;
   time_point started_{}, deadline_{};
   std::uint64_t turn_ = 0;
   std::vector<probe_step> check_steps_;
+  failure_ptr cannot_connect_;  ///< why the pool's connections are asked
   probe_outcome outcome_;
 };
 

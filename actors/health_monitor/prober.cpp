@@ -44,7 +44,9 @@ prober::key prober::add(const routed_server& server, bool once, listener told) {
 }
 
 void prober::begin(key k, time_point deadline, const probe_mode& mode) {
-  step(k, [&](probe_session& s) { return s.running() ? s.hurry(now(), deadline) : s.begin(now(), deadline, mode); });
+  step(k, [&](probe_session& s) {
+    return s.running() ? s.hurry(now(), deadline, mode.hurried) : s.begin(now(), deadline, mode);
+  });
 }
 
 void prober::retire(key k) {

@@ -54,6 +54,7 @@ struct pool_actor_state::check_round {
 
   void note(bool works) {
     ++(works ? found.healthy_connections : found.unhealthy_connections);
+    if (works) ++found.answered;
     if (--left == 0) promise.deliver(found);
   }
 };
@@ -243,17 +244,19 @@ caf::result<pool_health> pool_actor_state::check_all(time_point deadline) {
   if (ids.empty()) return round->found;
   round->promise = self->make_response_promise<pool_health>();
   const auto patience = std::max<caf::timespan>(as_limit(deadline - at), milliseconds{1});
-  const auto settle_one = [this, round](connection_id id, bool works) {
+  const auto settle_one = [this, round](connection_id id, const probe_report& report) {
     guard->run([&] {
-      round->note(works);
-      pool->checked(id, works, now());
+      round->note(report.ok);
+      // What says busy is no evidence of health, but no reason to end the connection either.
+      const bool answered = report.error && report.error->code == errc::ldap_error;
+      pool->checked(id, report.ok || answered, now());
       carry_out();
     });
   };
   for (const auto id : ids)
     self->request(connections.at(id), patience, check_atom_v, deadline)
-        .then([=](const probe_report& report) { settle_one(id, report.ok); },
-              [=](caf::error&) { settle_one(id, false); });
+        .then([=](const probe_report& report) { settle_one(id, report); },
+              [=](caf::error&) { settle_one(id, probe_report{}); });
   return round->promise;
 }
 

@@ -35,7 +35,8 @@ void pool_state::on_ready(connection_id id, time_point now, std::uint64_t secret
     ++totals_.opened;
     s->was_ready = true;
     s->ready_since = now;
-    if (std::exchange(said_silent_, false)) actions_.push_back(pool_action::readiness{true});
+    const bool said_silent = std::exchange(said_silent_, false);
+    if (std::exchange(said_none_left_, false) || said_silent) actions_.push_back(pool_action::readiness{true});
     if (s->kind == connection_kind::pooled) credential_refusal_ = nullptr;
     if (policy_.max_lifetime > duration::zero())
       s->expires = now + policy_.max_lifetime - up_to(policy_.max_lifetime / lifetime_spread, world_.random);
@@ -130,8 +131,10 @@ void pool_state::judge(const failed_round& round, bool others_answer, time_point
   const auto c = slots_.count(now);
   if (others_answer && !refused)
     meet_limit(round, now);
-  else if (counts_against_server(round.what))
+  else if (counts_against_server(round.what)) {
+    if (c.alive() == 0) said_none_left_ = true;
     actions_.push_back(pool_action::report{round.what, round.cause, c.alive() == 0});
+  }
   if ((round.kind == connection_kind::bind ? c.bind_ready : c.alive()) > 0) return;
   // Idle connections make room for what could not be one more.
   if (others_answer && round.growth && !refused) return;
@@ -299,6 +302,7 @@ void pool_state::adopt(const pool_state& old, const std::vector<connection_id>& 
   newest_secret_ = old.newest_secret_;
   probe_slots_ = old.probe_slots_;
   said_silent_ = old.said_silent_;
+  said_none_left_ = old.said_none_left_;
   draining_ = old.draining_;
   leaving_ = old.leaving_;
   drain_deadline_ = old.drain_deadline_;

@@ -241,6 +241,7 @@ class pool_state {
   time_point crowd_check_at_{};
   time_point wake_ = time_point::max();  ///< when sizing wants to look again
   bool said_silent_ = false;             ///< to the breaker; it waits to hear that one is ready
+  bool said_none_left_ = false;          ///< the same
   bool freed_ = false;                   ///< a reservation was given up since waiters were last looked at
   bool draining_ = false, leaving_ = false, cut_ = false, drained_ = false;
   time_point drain_deadline_ = time_point::max();

@@ -107,6 +107,34 @@ struct environment {
 };
 using environment_ptr = std::shared_ptr<const environment>;
 
+/// How long one server usually takes, learnt from what it answered; silence is judged by it. Connections write, the
+/// monitor and the breaker read.
+class server_pace {
+ public:
+  /// It answered something small (a bind, a read of the root DSE) after `took`.
+  void answered(duration took) noexcept { note(answer_, took); }
+  /// A connection became ready `took` after it was begun, without a wait for anything of ours.
+  void connected(duration took) noexcept { note(connect_, took); }
+  /// Twice what a probe usually takes, lately: a read on an open connection, or a connect and a read. Zero until
+  /// something was noted.
+  duration patience(bool connected) const noexcept {
+    const auto usual =
+        answer_.load(std::memory_order_relaxed) + (connected ? 0 : connect_.load(std::memory_order_relaxed));
+    return 2 * duration{usual};
+  }
+
+ private:
+  using average = std::atomic<duration::rep>;
+  /// Of two that write at once one is lost, and the average is none the worse. The latest few count: a pause that is
+  /// over should not be remembered.
+  static void note(average& of, duration took) noexcept {
+    const auto was = of.load(std::memory_order_relaxed);
+    of.store(was == 0 ? took.count() : (was + took.count()) / 2, std::memory_order_relaxed);
+  }
+
+  average answer_{0}, connect_{0};
+};
+
 /// One server as its pool, monitor and connections see it.
 struct server_context {
   server_id id = 0;
@@ -114,6 +142,7 @@ struct server_context {
   connection_info server;
   settings_ptr all;
   environment_ptr env;
+  std::shared_ptr<server_pace> pace = std::make_shared<server_pace>();
 };
 
 /// How loaded a connection is, readable by its pool without a message. The connection counts; the pool sets `wanted`

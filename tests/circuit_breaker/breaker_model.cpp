@@ -57,7 +57,9 @@ void breaker_model::probe(const probe_report& r, time_point now, bool needed) {
       if (state_ == breaker_state::half_open) note(what::good_probe, now);
       return;
     case probe_verdict::dead:
-      const bool traffic_flows = !suspected(now) && last_good_ && now - *last_good_ < options_.trust;
+      // What is told within 150 ms of a suspicion may have been answered before it.
+      const bool doubtful = suspected(now) && last_good_ && *last_good_ - *suspected_at_ <= milliseconds{150};
+      const bool traffic_flows = !doubtful && last_good_ && now - *last_good_ < options_.trust;
       if (state_ == breaker_state::closed && !traffic_flows)
         open(now);
       else
@@ -67,6 +69,7 @@ void breaker_model::probe(const probe_report& r, time_point now, bool needed) {
 
 bool breaker_model::suspect(time_point now) {
   if (state_ != breaker_state::closed || suspected(now) || !probed_) return false;
+  suspected_at_ = now;
   suspected_ = now + options_.suspicion_expiry;
   return true;
 }

@@ -48,7 +48,7 @@ class breaker_model {
   std::vector<event> seen_;  ///< in this generation
   time_point since_{};
   std::optional<time_point> until_;  ///< open, or suspended for a while
-  std::optional<time_point> suspected_, last_good_;
+  std::optional<time_point> suspected_at_, suspected_, last_good_;
   bool to_closed_ = true;  ///< where a suspension leads back to
   int opened_ = 0;         ///< n of base·2^(n−1)
   int flaps_ = 0;

@@ -271,12 +271,40 @@ BOOST_FIXTURE_TEST_CASE(a_failed_trial_opens_it_for_twice_as_long, one_breaker) 
 BOOST_FIXTURE_TEST_CASE(a_half_open_probe_that_hangs_opens_it_in_time, one_breaker) {
   b.set_probed(true);
   half_open(0);
-  BOOST_REQUIRE((b.next_event() == at(7000).now));
-  b.advance(at(6999));
+  BOOST_REQUIRE((b.next_event() == at(13'000).now));
+  b.advance(at(12'999));
   BOOST_TEST(b.state() == breaker_state::half_open);
-  b.advance(at(7000));
+  b.advance(at(13'000));
   BOOST_TEST(b.state() == breaker_state::open);
   BOOST_TEST(b.cause().what->message.find("did not come back") != std::string::npos);
+}
+
+BOOST_FIXTURE_TEST_CASE(the_probe_of_a_server_that_is_usually_slow_has_longer, one_breaker) {
+  b.set_probed(true);
+  b.allow(seconds{8});
+  b.suspect(at(0).now);
+  BOOST_TEST(b.suspected(at(9'999).now));
+  b.on_probe(probed(true), at(9'999), false);
+  half_open(10'000);
+  BOOST_TEST((b.next_event() == at(31'000).now));
+  b.advance(at(30'999));
+  BOOST_TEST(b.state() == breaker_state::half_open);
+}
+
+BOOST_FIXTURE_TEST_CASE(answers_after_a_suspicion_outweigh_its_probe, one_breaker) {
+  b.set_probed(true);
+  b.suspect(at(0).now);
+  // Told up to a tenth of a second late: it may have been before.
+  b.on_report(succeeded(b.generation()), at(100));
+  b.on_probe(probed(false), at(120), false);
+  BOOST_TEST(b.state() == breaker_state::open);
+  b.advance(at(1200));
+  for (int i = 0; i < 2; ++i) b.on_probe(probed(true), at(1300), false);
+  BOOST_REQUIRE_EQUAL(b.state(), breaker_state::closed);
+  b.suspect(at(2000).now);
+  b.on_report(succeeded(b.generation()), at(2200));
+  b.on_probe(probed(false), at(2450), false);
+  BOOST_TEST(b.state() == breaker_state::closed);
 }
 
 BOOST_FIXTURE_TEST_CASE(suspicion_asks_for_one_probe_at_a_time, one_breaker) {

@@ -52,7 +52,7 @@ BOOST_FIXTURE_TEST_CASE(a_half_open_probe_that_never_answers_opens_the_breaker_a
   fail(0);
   advance(milliseconds{1200});
   BOOST_REQUIRE_EQUAL(status(0).breaker, breaker_state::half_open);
-  advance(seconds{6});
+  advance(seconds{12});
   BOOST_TEST(status(0).breaker == breaker_state::open);
 }
 
@@ -168,6 +168,22 @@ BOOST_FIXTURE_TEST_CASE(a_failed_probe_of_a_suspected_server_opens_its_breaker, 
   BOOST_TEST(status(0).last_error == "probe refused");
   BOOST_TEST(perform().ok());
   BOOST_TEST(pools[1]->calls.size() == 1U);
+}
+
+BOOST_FIXTURE_TEST_CASE(the_last_server_is_given_more_time_before_it_is_given_up, breaker_fixture) {
+  for (const server_id id : {0U, 1U}) tell(breaker, suspect_atom_v, id);
+  auto late = probed(false, 0);
+  late.hurried = true;
+  tell(breaker, probe_atom_v, late);
+  BOOST_TEST(status(0).breaker == breaker_state::open);
+  late.server = 1;
+  tell(breaker, probe_atom_v, late);
+  BOOST_TEST(status(1).breaker == breaker_state::closed);
+  BOOST_TEST(monitor->probes == (std::vector<server_id>{0, 1, 1}), boost::test_tools::per_element());
+  BOOST_TEST(perform().ok());
+  late.hurried = false;
+  tell(breaker, probe_atom_v, late);
+  BOOST_TEST(status(1).breaker == breaker_state::open);
 }
 
 BOOST_FIXTURE_TEST_CASE(a_lost_connection_has_the_server_probed_once, breaker_fixture) {

@@ -23,6 +23,7 @@ BOOST_AUTO_TEST_CASE(a_refusal_names_every_server_its_cause_and_time) {
   BOOST_TEST(says(f, "a:389 is held open by its breaker since it failed at " + utc(at(0).wall)));
   BOOST_TEST(says(f, "b:389 is held open by its breaker since it failed at " + utc(at(5000).wall)));
   BOOST_TEST(says(f, "connection_failed: boom"));
+  BOOST_TEST(says(f, "probed meanwhile and tried in 900 ms at the latest"));
   BOOST_TEST(f.retry_after->count() == 400);
   BOOST_TEST(f.cause == "b:389: boom");
   BOOST_TEST((*f.cause_at == at(5000).wall));
@@ -68,6 +69,14 @@ BOOST_AUTO_TEST_CASE(suspended_servers_are_no_breakers_doing) {
   const auto f = refusal({{"a:389", false, breaker_state::suspended, {}, {}}}, nullptr);
   BOOST_TEST(f.code == errc::no_server);
   BOOST_TEST(says(f, "a:389 is suspended by hand"));
+}
+
+BOOST_AUTO_TEST_CASE(a_half_open_server_waits_for_a_probe_and_no_time) {
+  auto s = open_server("a:389", 0, 100);
+  s.state = breaker_state::half_open;
+  const auto f = refusal({s}, nullptr);
+  BOOST_TEST(says(f, "as soon as it answers a probe"));
+  BOOST_TEST(!says(f, "100 ms"));
 }
 
 BOOST_AUTO_TEST_CASE(no_servers_at_all_is_said_plainly) {

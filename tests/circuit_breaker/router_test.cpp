@@ -158,6 +158,56 @@ BOOST_FIXTURE_TEST_CASE(a_flapping_server_is_damped, two_levels) {
   BOOST_TEST(chosen() == 0);
 }
 
+BOOST_FIXTURE_TEST_CASE(slow_answers_speak_against_a_server_while_another_one_serves, two_levels) {
+  for (const server_id id : {0U, 1U})
+    for (int i = 0; i < 100; ++i) r.on_report(failed(0, failure_class::slow, id), at(now));
+  BOOST_TEST(state(0) == breaker_state::open);
+  BOOST_TEST(state(1) == breaker_state::closed);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_slow_trial_of_the_last_server_gives_its_permit_back, two_levels) {
+  break_server(0);
+  break_server(1);
+  probe(1, true);
+  std::vector<route> taken;
+  while (const auto c = choose()) taken.push_back(*c);
+  r.on_report(trial(failed(taken.front().generation, failure_class::slow, 1)), at(now));
+  BOOST_TEST(state(1) == breaker_state::half_open);
+  BOOST_TEST(chosen() == 1);
+}
+
+BOOST_FIXTURE_TEST_CASE(of_several_servers_one_with_nothing_left_is_down_at_once_the_last_one_too, two_levels) {
+  for (const server_id id : {0U, 1U}) {
+    auto gone = failed(0, failure_class::transport, id);
+    gone.none_left = true;
+    r.on_report(gone, at(now));
+    BOOST_TEST(state(id) == breaker_state::open);
+  }
+}
+
+BOOST_FIXTURE_TEST_CASE(an_only_server_with_nothing_left_is_suspect_until_a_connection_is_ready, two_levels) {
+  r.update({facts(0, 1)});
+  auto gone = failed(0, failure_class::transport, 0);
+  gone.none_left = true;
+  r.on_report(gone, at(now));
+  BOOST_TEST(state(0) == breaker_state::closed);
+  BOOST_TEST(r.snapshot(at(now).now)[0].state == server_state::suspect);
+  outcome_report ready;
+  ready.server = 0;
+  ready.ready = true;
+  r.on_report(ready, at(now));
+  BOOST_TEST(r.snapshot(at(now).now)[0].state == server_state::healthy);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_server_that_is_silent_itself_replaces_nobody, two_levels) {
+  BOOST_TEST(r.replaceable(0, at(now).now));
+  outcome_report nobody_was_served;
+  nobody_was_served.server = 1;
+  nobody_was_served.silent = true;
+  r.on_report(nobody_was_served, at(now));
+  BOOST_TEST(!r.replaceable(0, at(now).now));
+}
+
 BOOST_FIXTURE_TEST_CASE(load_follows_dispatches_and_outcomes, two_levels) {
   r.update({facts(0, 1), facts(1, 1)});
   for (int i = 0; i < 50; ++i) choose();

@@ -50,7 +50,24 @@ BOOST_FIXTURE_TEST_CASE(does_not_hold_a_callers_mistakes_against_the_server, con
   settle();
   advance(milliseconds{200});
   BOOST_TEST((hasty->code() == errc::operation_timeout));
-  BOOST_TEST(seen->reports.empty());
+  // The others were answered, which is a sign of life.
+  BOOST_REQUIRE(seen->reports.size() == 1u);
+  BOOST_TEST(seen->reports[0].successes == 20u);
+  BOOST_TEST(!seen->reports[0].failed.has_value());
+  remove(one);
+}
+
+BOOST_FIXTURE_TEST_CASE(the_end_of_an_idle_connection_is_a_question_and_no_failure, connection_rig) {
+  stub_directory directory;
+  use(directory);
+  auto one = open_ready();
+  BOOST_TEST(outcome(one, find_user()).ok());
+  directory.reset_all();
+  BOOST_REQUIRE(reaches_event(connection_event::kind::closed));
+  BOOST_TEST(seen->suspicions == 1);
+  BOOST_REQUIRE(seen->reports.size() == 1u);
+  BOOST_TEST(seen->reports[0].successes == 1u);
+  BOOST_TEST(!seen->reports[0].failed.has_value());
   remove(one);
 }
 
@@ -90,7 +107,8 @@ BOOST_FIXTURE_TEST_CASE(reports_the_outcome_of_a_trial_call_at_once_whatever_it_
   BOOST_REQUIRE(reaches([&] { return nothing->done(); }));
   BOOST_REQUIRE(seen->reports.size() == 2u);
   BOOST_TEST(seen->reports[1].trial);
-  BOOST_TEST((seen->reports[1].failed == failure_class::caller));
+  BOOST_TEST(seen->reports[1].successes == 1u);
+  BOOST_TEST(!seen->reports[1].failed.has_value());
 
   good.token = std::make_shared<cancel_token>();
   good.token->cancel();

@@ -26,6 +26,7 @@ struct made_up_state {
     if (!world) return;
     world->live.erase(spec.id);
     if (connecting) --server().connecting;
+    if (was_ready && !closed) --server().open;
     env().poller->remove_timer(timer);
   }
 
@@ -39,6 +40,7 @@ struct made_up_state {
   struct reading {
     caf::typed_response_promise<probe_report> promise;
     time_point deadline{};
+    time_point since{};
   };
 
   const environment& env() const { return *spec.context->env; }
@@ -68,7 +70,7 @@ struct made_up_state {
     server().most_connecting = std::max(server().most_connecting, ++server().connecting);
     connecting = true;
     ready_at = now() + (server().paused ? spec.context->server.timeout : server().connect_time);
-    if (!server().accepts)
+    if (!server().accepts || server().open + server().connecting > server().limit)
       end(failed(errc::connection_failed, stage::connect));
     else
       on_time();
@@ -90,8 +92,17 @@ struct made_up_state {
 
   void bind(const credential& given) {
     if (closed) return;
-    if (given.version == 0) return become_ready();
     ++world->binds;
+    binding = given;
+    bound_at = now() + server().answer_time;
+    give_up_at = now() + spec.context->server.timeout;
+    on_time();
+  }
+
+  void bind_answered() {
+    const auto given = std::move(*std::exchange(binding, std::nullopt));
+    spec.context->pace->answered(server().answer_time);
+    if (given.version == 0) return become_ready();
     credential_verdict v;
     v.server = spec.context->id;
     v.version = given.version;
@@ -105,6 +116,8 @@ struct made_up_state {
   void become_ready() {
     connected();
     was_ready = true;
+    ++server().open;
+    spec.context->pace->connected(server().connect_time + server().answer_time);
     say(kind::ready, nullptr);
   }
 
@@ -121,8 +134,21 @@ struct made_up_state {
   void end(failure_ptr cause) {
     if (std::exchange(closed, true)) return;
     if (connecting) connected();
-    if (was_ready) ++world->closed;
-    if (was_ready && cause) report(0, false, classify(*cause), cause);
+    if (was_ready) ++world->closed, --server().open;
+    if (was_ready && cause) {
+      if (open.empty())
+        question();
+      else
+        report(0, false, classify(*cause), cause);
+    }
+    if (binding && binding->version != 0) {
+      credential_verdict v;
+      v.server = spec.context->id;
+      v.version = binding->version;
+      v.what = credential_verdict::kind::unknown;
+      if (const auto gate = caf::actor_cast<connection_manager_actor>(spec.gate))
+        self->send(gate, credential_atom_v, v);
+    }
     say(was_ready ? kind::closed : kind::failed, cause);
     why = cause ? cause : failed(errc::connection_failed);
     for (auto& r : std::exchange(readings, {})) r.promise.deliver(unwell(why));
@@ -147,7 +173,7 @@ struct made_up_state {
     } else {
       if (!safe_to_repeat(c.what->op)) ++world->sent[c.what];
       open.push_back(std::move(one));
-      server().paused ? on_time() : answer_all();
+      server().paused || server().answer_time > duration::zero() ? on_time() : answer_all();
     }
     return promise;
   }
@@ -164,6 +190,28 @@ struct made_up_state {
     if (spec.gauge) spec.gauge->silent = false;
     suspected = false;
     if (draining) drain_now();
+  }
+
+  /// What a slow server owes by now.
+  void answer_due() {
+    if (server().paused || server().answer_time == duration::zero() || closed || connecting) return;
+    const auto due = [&](time_point since) { return now() >= since + server().answer_time; };
+    auto waiting = std::exchange(open, {});
+    for (auto& one : waiting)
+      if (!due(one.since)) open.push_back(one);
+    std::erase_if(waiting, [&](const operation& one) { return !due(one.since); });
+    std::swap(waiting, open);
+    auto read = std::exchange(readings, {});
+    for (auto& r : read)
+      if (due(r.since)) readings.push_back(r);
+    std::erase_if(read, [&](const reading& r) { return due(r.since); });
+    if (!open.empty() || !readings.empty()) {
+      if (!readings.empty()) spec.context->pace->answered(server().answer_time);
+      answer_all();
+    }
+    if (closed) return;
+    open = std::move(waiting);
+    readings = std::move(read);
   }
 
   void count(const operation& one) {
@@ -241,11 +289,19 @@ struct made_up_state {
   void on_time() {
     if (connecting && now() >= ready_at)
       server().paused ? end(failed(errc::connection_timeout, stage::connect)) : authenticate();
+    if (binding && !server().paused && now() >= bound_at) bind_answered();
+    if (binding && now() >= give_up_at) end(failed(errc::connection_timeout, stage::bind));
+    answer_due();
     if (!world->ignores_deadlines) expire();
     suspect();
     const auto& breaker = spec.context->all->breaker;
     const auto later = [&](time_point when) { return when > now() ? when : time_point::max(); };
     auto next = connecting ? later(ready_at) : time_point::max();
+    if (binding) next = std::min({next, later(bound_at), later(give_up_at)});
+    if (!server().paused && server().answer_time > duration::zero()) {
+      for (const auto& one : open) next = std::min(next, later(one.since + server().answer_time));
+      for (const auto& r : readings) next = std::min(next, later(r.since + server().answer_time));
+    }
     for (const auto& one : open)
       next = std::min({next, later(one.order.deadline), later(one.since + breaker.suspect_after),
                        later(one.since + breaker.slow_call)});
@@ -278,6 +334,10 @@ struct made_up_state {
     if (suspected || open.empty() || now() < open.front().since + spec.context->all->breaker.suspect_after) return;
     suspected = true;
     spec.gauge->silent = true;
+    question();
+  }
+
+  void question() {
     if (const auto to = caf::actor_cast<circuit_breaker_actor>(spec.breaker))
       self->send(to, suspect_atom_v, spec.context->id);
   }
@@ -298,8 +358,8 @@ struct made_up_state {
   }
   caf::result<probe_report> check(time_point deadline) {
     if (closed) return unwell(why ? why : failed(errc::connection_failed));
-    if (!server().paused) return well();
-    readings.push_back({self->make_response_promise<probe_report>(), deadline});
+    if (!server().paused && server().answer_time == duration::zero()) return well();
+    readings.push_back({self->make_response_promise<probe_report>(), deadline, now()});
     auto promise = readings.back().promise;
     on_time();
     return promise;
@@ -334,6 +394,7 @@ struct made_up_state {
         [this](io_atom, std::uint64_t, std::uint32_t what) {
           if (what == world_order::die && removed) return remember();
           if (what == world_order::die) return end(failed(errc::connection_failed));
+          if (binding) return on_time();
           if (!closed && !connecting) answer_all();
         },
         [this](tick_atom, std::uint64_t) {
@@ -353,7 +414,8 @@ struct made_up_state {
   failure_ptr why;  ///< it ended
   lease_id leased = 0;
   poller_port::timer_id timer = 0;
-  time_point ready_at = time_point::max();
+  time_point ready_at = time_point::max(), bound_at{}, give_up_at{};
+  std::optional<credential> binding;  ///< not answered yet
   bool connecting = false, was_ready = false, draining = false, closed = false, suspected = false, removed = false;
 };
 

@@ -4,6 +4,7 @@
 #include "support/virtual_runtime.hpp"
 #include "understudy/actors/connection_manager/connection_manager_actor.hpp"
 
+#include <limits>
 #include <map>
 #include <set>
 
@@ -14,6 +15,10 @@ struct made_up_server {
   bool accepts = true;  ///< false: connects are refused
   bool paused = false;  ///< nothing is answered, connects hang
   duration connect_time{};
+  duration answer_time{};  ///< from a request, or a bind, to its answer
+  /// Connections that it takes; one more is refused.
+  int limit = std::numeric_limits<int>::max();
+  int open = 0;                      ///< connections that are ready
   std::vector<time_point> connects;  ///< when each was begun
   int connecting = 0, most_connecting = 0;
 };

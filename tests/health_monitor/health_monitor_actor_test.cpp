@@ -202,12 +202,64 @@ BOOST_FIXTURE_TEST_CASE(without_a_pool_there_is_no_standing_connection, monitor_
   BOOST_TEST(told(0).empty());
 }
 
-BOOST_FIXTURE_TEST_CASE(a_sole_server_is_probed_at_the_pools_interval, one_socket) {
+BOOST_FIXTURE_TEST_CASE(a_sole_server_is_probed_as_often_as_several, one_socket) {
+  all.failover.health_check_interval = seconds{1};
   servers[0]->pool_found.healthy_connections = 1;
   start_monitor();
-  advance(seconds{601});
-  BOOST_TEST(servers[0]->pool_checks >= 9);
-  BOOST_TEST(servers[0]->pool_checks <= 12);
+  advance(seconds{60});
+  BOOST_TEST(servers[0]->pool_checks >= 50);
+  BOOST_TEST(servers[0]->pool_checks <= 70);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_suspected_server_that_nothing_can_replace_has_the_time_of_its_schedule, monitor_fixture) {
+  servers[0]->connects = manner::hangs;
+  start_monitor();
+  breaker_says(1, breaker_state::open);
+  tell(monitor, probe_atom_v, server_id{0});
+  advance(milliseconds{4900});
+  BOOST_TEST(told(0).empty());
+  advance(milliseconds{200});
+  BOOST_REQUIRE_EQUAL(told(0).size(), 1U);
+  BOOST_TEST(!told(0)[0].hurried);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_suspected_server_that_is_usually_slow_has_twice_what_it_takes, monitor_fixture) {
+  servers[0]->connects = manner::hangs;
+  start_monitor();
+  const auto known = table();
+  known[0].context->pace->connected(milliseconds{600});
+  known[0].context->pace->answered(milliseconds{400});
+  tell(monitor, servers_atom_v, known);
+  tell(monitor, probe_atom_v, server_id{0});
+  advance(milliseconds{1900});
+  BOOST_TEST(told(0).empty());
+  advance(milliseconds{200});
+  BOOST_REQUIRE_EQUAL(told(0).size(), 1U);
+  BOOST_TEST(told(0)[0].hurried);
+}
+
+BOOST_FIXTURE_TEST_CASE(who_asked_is_answered_by_the_first_probe_that_says_something, monitor_fixture) {
+  servers[0]->free_slots = 0;
+  start_monitor();
+  tell(monitor, probe_atom_v, server_id{0});
+  BOOST_TEST(told(0).empty());
+  servers[0]->free_slots = 1;
+  servers[0]->connects = manner::refuses;
+  advance(milliseconds{1200});
+  // One failed probe that nobody asked for would not be told.
+  BOOST_REQUIRE_EQUAL(told(0).size(), 1U);
+  BOOST_TEST(!told(0)[0].ok);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_server_without_room_for_a_probe_is_asked_on_its_open_connections, monitor_fixture) {
+  servers[0]->connects = manner::refuses;
+  servers[0]->pool_found.healthy_connections = servers[0]->pool_found.answered = 2;
+  start_monitor();
+  breaker_says(0, breaker_state::open);
+  breaker_says(0, breaker_state::half_open);
+  BOOST_REQUIRE_EQUAL(told(0).size(), 1U);
+  BOOST_TEST(told(0)[0].ok);
+  BOOST_TEST(told(0)[0].warning.find("no further connection") != std::string::npos);
 }
 
 BOOST_FIXTURE_TEST_CASE(refused_credentials_are_no_failure_and_no_storm, monitor_fixture) {

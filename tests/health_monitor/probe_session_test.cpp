@@ -121,7 +121,7 @@ BOOST_FIXTURE_TEST_CASE(the_pool_has_to_answer_before_the_probes_deadline, one_s
   const auto first = s.begin(start, deadline, {false, false});
   BOOST_REQUIRE_EQUAL(first.size(), 1U);
   BOOST_TEST((first[0].deadline == start + seconds{4}));
-  const auto again = s.hurry(start + seconds{1}, start + milliseconds{1500});
+  const auto again = s.hurry(start + seconds{1}, start + milliseconds{1500}, true);
   BOOST_REQUIRE_EQUAL(again.size(), 1U);
   BOOST_TEST((again[0].deadline == start + milliseconds{1400}));
   pool_health h;
@@ -142,7 +142,8 @@ BOOST_FIXTURE_TEST_CASE(a_failed_connect_reports_its_cause_and_steps, one_sessio
   of(s.on_slot(true, start));
   expect(s.on_ended(cause(errc::ssl_error, 0, stage::secure), start), {kind::ask_steps});
   expect(s.on_steps(turn, {{stage::secure, milliseconds{1}, false}}),
-         {kind::report, kind::forget, kind::give_slot_back});
+         {kind::forget, kind::give_slot_back, kind::check_pool});
+  expect(s.on_pool(turn, pool_health{}, start), {kind::report});
   BOOST_TEST(report().error->code == errc::ssl_error);
   BOOST_TEST(report().steps.size() == 1U);
   BOOST_TEST(s.idle());
@@ -153,10 +154,92 @@ BOOST_FIXTURE_TEST_CASE(a_connect_that_hangs_ends_at_the_deadline, one_session) 
   of(s.on_slot(true, start));
   expect(s.on_time(deadline - milliseconds{1}, false), {});
   expect(s.on_time(deadline, false), {kind::ask_steps});
-  expect(s.on_steps(turn, {}), {kind::report, kind::close});
+  expect(s.on_steps(turn, {}), {kind::close, kind::check_pool});
+  expect(s.on_pool(turn, pool_health{}, deadline), {kind::report});
   BOOST_TEST(report().error->code == errc::connection_timeout);
   BOOST_TEST((verdict(report()) == probe_verdict::dead));
+  BOOST_TEST(!report().hurried);
   expect(s.on_ended(nullptr, deadline), {kind::forget, kind::give_slot_back});
+  BOOST_TEST(s.idle());
+}
+
+BOOST_FIXTURE_TEST_CASE(a_server_without_room_for_the_probe_is_alive_while_open_connections_answer, one_session) {
+  of(s.begin(start, deadline, keeping));
+  of(s.on_slot(true, start));
+  of(s.on_ended(cause(errc::connection_failed), start));
+  of(s.on_steps(turn, {{stage::connect, milliseconds{1}, false}}));
+  pool_health h;
+  h.healthy_connections = 3;
+  h.answered = 2;
+  expect(s.on_pool(turn, h, start), {kind::report});
+  BOOST_TEST((verdict(report()) == probe_verdict::alive));
+  BOOST_TEST(report().warning.find("no further connection can be had (cause)") == 0U);
+  BOOST_TEST(report().steps.size() == 1U);
+  BOOST_TEST(s.idle());
+}
+
+BOOST_FIXTURE_TEST_CASE(leased_connections_that_cannot_be_asked_are_no_sign_of_life, one_session) {
+  of(s.begin(start, deadline, keeping));
+  of(s.on_slot(true, start));
+  of(s.on_ended(cause(errc::connection_failed), start));
+  of(s.on_steps(turn, {}));
+  pool_health h;
+  h.healthy_connections = 3;
+  expect(s.on_pool(turn, h, start), {kind::report});
+  BOOST_TEST((verdict(report()) == probe_verdict::dead));
+}
+
+BOOST_FIXTURE_TEST_CASE(open_connections_have_time_of_their_own_after_a_connect_that_hung, one_session) {
+  of(s.begin(start, deadline, keeping));
+  of(s.on_slot(true, start));
+  of(s.on_time(deadline, false));
+  const auto asked = s.on_steps(turn, {});
+  BOOST_REQUIRE_EQUAL(asked.size(), 2U);
+  turn = asked[1].turn;
+  BOOST_TEST((asked[1].deadline >= deadline + keeping.pool_time));
+  pool_health h;
+  h.healthy_connections = h.answered = 1;
+  // The connection that hung may end before or after.
+  expect(s.on_ended(nullptr, deadline), {});
+  expect(s.on_pool(turn, h, deadline + seconds{1}), {kind::report, kind::forget, kind::give_slot_back});
+  BOOST_TEST((verdict(report()) == probe_verdict::alive));
+  BOOST_TEST(s.idle());
+}
+
+BOOST_FIXTURE_TEST_CASE(a_probe_in_a_hurry_says_so_when_it_ran_out_of_time, one_session) {
+  auto hurried = keeping;
+  hurried.hurried = true;
+  of(s.begin(start, deadline, hurried));
+  of(s.on_slot(true, start));
+  of(s.on_time(deadline, false));
+  expect(s.on_steps(turn, {}), {kind::report, kind::close});
+  BOOST_TEST(report().hurried);
+  BOOST_TEST((verdict(report()) == probe_verdict::dead));
+}
+
+BOOST_FIXTURE_TEST_CASE(a_refusal_is_no_matter_of_time, one_session) {
+  auto hurried = keeping;
+  hurried.hurried = true;
+  of(s.begin(start, deadline, hurried));
+  of(s.on_slot(true, start));
+  of(s.on_ended(cause(errc::connection_failed), start));
+  of(s.on_steps(turn, {}));
+  of(s.on_pool(turn, pool_health{}, start));
+  BOOST_TEST(!report().hurried);
+}
+
+BOOST_FIXTURE_TEST_CASE(where_nothing_can_replace_it_a_server_lives_that_answered_the_bind, one_session) {
+  for (const bool content : {false, true}) {
+    auto mode = keeping;
+    mode.content = content;
+    connect(mode);
+    of(s.on_time(deadline, false));
+    of(s.on_steps(turn, {}));
+    BOOST_TEST((verdict(report()) == (content ? probe_verdict::alive : probe_verdict::dead)));
+    of(s.stop());
+    of(s.on_ended(nullptr, deadline));
+    BOOST_REQUIRE(s.idle());
+  }
 }
 
 BOOST_FIXTURE_TEST_CASE(the_step_that_hangs_is_named, one_session) {
@@ -195,15 +278,15 @@ BOOST_FIXTURE_TEST_CASE(steps_that_do_not_come_delay_no_report, one_session) {
   of(s.on_slot(true, start));
   of(s.on_time(deadline, false));
   expect(s.on_time(deadline, false), {});
-  expect(s.on_time(deadline + milliseconds{50}, false), {kind::report, kind::close});
+  expect(s.on_time(deadline + milliseconds{50}, false), {kind::close, kind::check_pool});
   BOOST_TEST(report().error->message == "ldap1:389 did not answer a probe in time.");
   expect(s.on_steps(turn, {}), {});
 }
 
 BOOST_FIXTURE_TEST_CASE(hurry_shortens_a_probe_and_never_lengthens_it, one_session) {
   of(s.begin(start, deadline, keeping));
-  expect(s.hurry(start, start + milliseconds{300}), {});
-  expect(s.hurry(start, start + seconds{60}), {});
+  expect(s.hurry(start, start + milliseconds{300}, true), {});
+  expect(s.hurry(start, start + seconds{60}, true), {});
   BOOST_TEST((*s.deadline() == start + milliseconds{300}));
 }
 

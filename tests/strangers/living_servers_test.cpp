@@ -1,0 +1,131 @@
+// Strangers that live, however it looks: slow ones, busy ones, some whose connections are cut, one at its limit.
+#include "scenarios/scenario.hpp"
+
+#include <boost/test/unit_test.hpp>
+
+using namespace understudy;
+using namespace understudy::test;
+using namespace std::chrono_literals;
+
+namespace {
+
+/// Every answer of each server takes 1.6 s, binds too; whoever asks is answered after that and nobody is refused.
+void check_waited_for(std::vector<stub_directory*> servers) {
+  std::vector<connection_info> infos;
+  std::vector<witness> seen;
+  for (auto* server : servers) {
+    server->disturb_all({.delay = 1600ms});
+    infos.push_back(server_at(server->port(), static_cast<int>(infos.size()) + 1));
+    seen.emplace_back(*server);
+  }
+  auto all = quick_settings(infos);
+  all.breaker.open_cap = 60s;  // as it is by default: nobody is served by chance
+  connection_manager manager(all);
+  BOOST_TEST_REQUIRE(manager.connect().connected);
+  {
+    background_load reads(manager, 4, {}, 30s);
+    BOOST_TEST(holds_for([&] { return reads.failures().empty(); }, 8s), reads.example());
+    BOOST_TEST(reads.succeeded() >= 8u);
+    for (auto* server : servers) server->forget_rules();
+    BOOST_TEST(reads.finish());
+    BOOST_TEST(reads.failures().empty(), reads.example());
+  }
+  end_scenario(manager, seen);
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(stranger_that_takes_long_for_each_answer_is_waited_for) {
+  leak_guard leaks;
+  stub_directory server;
+  check_waited_for({&server});
+}
+
+BOOST_AUTO_TEST_CASE(stranger_that_takes_long_is_waited_for_where_all_do) {
+  leak_guard leaks;
+  stub_directory a, b;
+  check_waited_for({&a, &b});
+}
+
+BOOST_AUTO_TEST_CASE(stranger_that_begins_to_take_long_is_used_all_the_same) {
+  leak_guard leaks;
+  stub_directory a, b;
+  connection_manager manager(quick_settings({server_at(a.port(), 1), server_at(b.port(), 2)}));
+  BOOST_TEST_REQUIRE(manager.connect().connected);
+  {
+    background_load reads(manager, 4, {}, 30s);
+    BOOST_TEST_REQUIRE(eventually([&] { return reads.succeeded() > 100; }));
+    for (auto* server : {&a, &b}) server->disturb_all({.delay = 1600ms});
+    BOOST_TEST(holds_for([&] { return reads.failures().empty(); }, 8s), reads.example());
+    for (auto* server : {&a, &b}) server->forget_rules();
+    BOOST_TEST(reads.finish());
+    BOOST_TEST(reads.failures().empty(), reads.example());
+  }
+  end_scenario(manager, {a, b});
+}
+
+BOOST_AUTO_TEST_CASE(stranger_that_finds_little_and_is_seldom_busy_is_well) {
+  leak_guard leaks;
+  stub_directory server;
+  std::atomic<int> asked{0};
+  server.on(operation::search,
+            [&asked](const directory_request&) { return reply{{.code = ++asked % 20 == 0 ? 51 : 32}}; });
+  connection_manager manager(quick_settings({server_at(server.port())}));
+  BOOST_TEST_REQUIRE(manager.connect().connected);
+  int refused = 0;
+  for (int i = 0; i < 400; ++i) {
+    const auto answer = manager.try_search(search_for("(uid=user1)"), {5s});
+    refused += answer.code() == errc::breaker_open ? 1 : 0;
+  }
+  BOOST_TEST(refused == 0);
+  BOOST_TEST(server_in(manager.snapshot(), server.port()).breaker_opened == 0u);
+  server.forget_rules();
+  end_scenario(manager, {server});
+}
+
+BOOST_AUTO_TEST_CASE(stranger_whose_idle_connections_are_reset_together_is_well) {
+  leak_guard leaks;
+  stub_directory server;
+  auto how = server_at(server.port());
+  how.pool_size = 5;
+  auto all = quick_settings({how});
+  all.pool.preload_connections = true;
+  connection_manager manager(all);
+  BOOST_TEST_REQUIRE(manager.connect().connected);
+  for (int i = 0; i < 3; ++i) {
+    BOOST_TEST_REQUIRE(eventually([&] { return server_in(manager.snapshot(), server.port()).pool.now.idle >= 5u; }));
+    server.reset_all();
+    for (int n = 0; n < 20; ++n) {
+      const auto answer = manager.try_search(search_for("(uid=user1)"), {5s});
+      BOOST_TEST(static_cast<bool>(answer), why(answer));
+    }
+  }
+  BOOST_TEST(server_in(manager.snapshot(), server.port()).breaker_opened == 0u);
+  end_scenario(manager, {server});
+}
+
+BOOST_AUTO_TEST_CASE(stranger_at_its_limit_of_connections_is_served_by_the_open_ones_again) {
+  leak_guard leaks;
+  stub_directory server;
+  auto how = server_at(server.port());
+  how.pool_size = 3;
+  auto all = quick_settings({how});
+  all.pool.preload_connections = true;
+  all.recovery.auto_recovery = false;
+  connection_manager manager(all);
+  BOOST_TEST_REQUIRE(manager.connect().connected);
+  BOOST_TEST_REQUIRE(eventually([&] { return server_in(manager.snapshot(), server.port()).pool.now.idle >= 3u; }));
+  // It says busy for a while, which opens the breaker; what ends now cannot be had again.
+  server.limit_connections(0);
+  const auto busy = server.on(operation::search, reply{{.code = 51}});
+  BOOST_TEST(eventually([&] {
+    static_cast<void>(manager.try_search(search_for("(uid=user1)"), {1s}));
+    return server_in(manager.snapshot(), server.port()).breaker_opened > 0u;
+  }));
+  server.forget(busy);
+  BOOST_TEST(eventually([&] { return static_cast<bool>(manager.try_search(search_for("(uid=user1)"), {1s})); }, 5s));
+  BOOST_TEST(
+      eventually([&] { return server_in(manager.snapshot(), server.port()).breaker == breaker_state::closed; }, 5s));
+  server.limit_connections({});
+  end_scenario(manager, {server});
+}

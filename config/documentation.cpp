@@ -102,6 +102,30 @@ at once. If it then says nothing for `breaker.suspect_after` (StartTLS, TLS, the
 its turn, while there is one. All of that is one connection to `max_connecting` and `max_connections`, although up to four
 sockets are dialled side by side for a moment. Connections move to a changed address as they age (`pool.max_lifetime`).
 
+## What waits, and for how long
+
+Every request has one deadline (its own `timeout`, or `limits.operation_timeout`); nothing below outlasts it, and a pause that
+would is not begun. Within it:
+
+| Option | What it bounds | Who waits | At its end | Test |
+| --- | --- | --- | --- | --- |
+| `timeout` | one connect as a whole: name look-up, TCP, TLS, bind | the connection being made, and whoever waits for it | the connect has failed (`connection_timeout`); `max_retries` | `gives_up_an_unanswered_connect_in_time` |
+| `pool.timeout` | one wait for a connection; a lease's deadline unless it sets one | requests and leases for which no connection is free | `pool_timeout` | `pool_timeout_is_the_longest_wait_for_a_connection_and_ends_as_pool_timeout` |
+| `failover.failover_timeout` | the wait at one server while there are others | requests that were not sent yet | the next server | `failover_timeout_is_the_longest_wait_at_one_server_while_there_are_others` |
+| `limits.operation_timeout` | everything that a request waits for | a request without a `timeout` of its own | abandoned on the wire, `operation_timeout`; a write that was sent: `outcome_unknown` | `operation_timeout_is_the_deadline_of_a_request_that_sets_none` |
+| `max_retries` | how often a request is tried again after a connect failed or its connection was lost: at another server at once, at the same one after `retry_delay`; 0: one attempt | requests that are safe to repeat or were not sent; leases | the last failure, then `reconnect_attempts` | `max_retries_is_how_many_connects_follow_a_failed_one`, `max_retries_0_and_no_waiting_fails_a_lease_of_a_dead_server_at_once` |
+| `retry_delay` | the pause before the next connect to a server, and a tenth more at random; while nobody waits for one it grows | whoever waits for that connection | the next connect | `retry_delay_is_the_pause_between_connects` |
+| `recovery.auto_reconnect` | false: a server whose last connection was lost gets no other one until `connect()` is called again; `connect()` tries once | nobody | the error of the loss, at once; it says to call `connect()` | `auto_reconnect_off_connects_again_only_when_connect_is_called` |
+| `recovery.reconnect_attempts` | the attempts of `connect()`, each one connect to each server; and how often a request is sent again whose connection was lost or could not be made | `connect()`; requests | the last failure, with what was waited for; repair in the background goes on | `reconnect_attempts_and_delay_are_attempts_of_connect_and_the_pause_between`, `reconnect_attempts_bound_a_callers_wait_after_a_loss` |
+| `recovery.reconnect_delay` | the pause before each of these | the same | the next attempt | the same |
+| `recovery.auto_recovery` | false: a new request is refused at once with the causes while every server is known to be down, and a busy server's answer is the caller's | nobody | `breaker_open` | `auto_recovery_off_refuses_at_once_when_all_servers_are_known_to_be_down` |
+| `recovery.recovery_attempts` | how often a request is sent again that was refused because every server is known to be down, or answered busy (51) or unavailable (52) by each | requests that are safe to repeat or were not sent; not leases | the last failure, with what was waited for | `recovery_attempts_and_delay_are_how_often_and_when_a_busy_server_is_asked_again`, `auto_recovery_waits_when_all_servers_are_known_to_be_down_and_says_so` |
+| `recovery.recovery_delay` | the pause before each of these; over as soon as a server is back | the same | the next attempt | the same, `auto_recovery_goes_on_as_soon_as_a_server_is_back` |
+| `breaker.suspect_after` | the silence of a server that has requests to answer, or connects to make | requests sent there; requests that wait there while there are other servers | the server is probed; when that fails its breaker opens. What is safe goes to the next server | `suspect_after_is_how_long_a_silent_server_keeps_a_request_from_the_next`, `suspect_after_bounds_the_wait_for_a_server_that_hangs_before_it_is_connected_to` |
+| `breaker.open_base`, `breaker.open_cap` | how long a server whose breaker opened gets nothing: the first, doubled each time, up to the second, and a fifth less or more at random | nobody: others serve, or see `auto_recovery` | the server is probed, then tried | `open_base_and_open_cap_are_how_long_a_server_that_failed_gets_nothing` |
+
+A request's first failure decides whether it goes by `reconnect_*` or by `recovery_*`; no request waits for both.
+
 ## Changing settings while running
 
 `connection_manager::reload()` and `reload_file()` check the new settings, report every problem and change nothing if there

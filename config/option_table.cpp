@@ -161,9 +161,9 @@ std::vector<option> server_limit_options() {
       span(s, "timeout", of_server<&info::timeout>(), tick, 3600,
            "Limit of connecting as a whole: name look-up, TCP, TLS, bind."),
       count(s, "max_retries", of_server<&info::max_retries>(), 0, 100,
-            "How often a request that is safe to repeat is tried again."),
+            "How often a request is tried again after its connection was lost or could not be made."),
       span(s, "retry_delay", of_server<&info::retry_delay>(), tick, 3600,
-           "First pause between attempts to connect; it doubles with each."),
+           "Pause between attempts to connect; while nobody waits for one it grows."),
       with_default(count(s, "pool_size", of_server<&info::pool_size>(), 0, 100000,
                          "Connections kept open; see \"Sizes of pools\"."),
                    "pool.min_connections"),
@@ -245,13 +245,15 @@ std::vector<option> breaker_options() {
 std::vector<option> recovery_options() {
   const cs s = "recovery";
   return {
-      flag(s, "auto_reconnect", RECOVERY(auto_reconnect), "Wait for a lost connection to come back."),
+      flag(s, "auto_reconnect", RECOVERY(auto_reconnect),
+           "Connect again after a loss; when false: only when `connect()` is called."),
       count(s, "reconnect_attempts", RECOVERY(reconnect_attempts), 0, many,
-            "Attempts that one caller waits for; repair in the background never stops."),
+            "Attempts of `connect()`, and of a request after a loss; repair in the background never stops."),
       span(s, "reconnect_delay", RECOVERY(reconnect_delay), tick, 3600, "Pause between these attempts."),
-      flag(s, "auto_recovery", RECOVERY(auto_recovery), "Try a request again after a transient error."),
+      flag(s, "auto_recovery", RECOVERY(auto_recovery),
+           "Try again what every server refuses for the moment; when false: fail at once."),
       count(s, "recovery_attempts", RECOVERY(recovery_attempts), 0, many, "How often."),
-      span(s, "recovery_delay", RECOVERY(recovery_delay), tick, 3600, "Longest pause between these attempts."),
+      span(s, "recovery_delay", RECOVERY(recovery_delay), tick, 3600, "Pause between these attempts."),
       span(s, "credential_retry", RECOVERY(credential_retry), tick, 365 * day,
            "A refused service password that did not change is tried again after this long."),
   };

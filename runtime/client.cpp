@@ -45,6 +45,9 @@ void runtime_client::configure(const settings& all) {
   live_.operation_timeout = all.limits.operation_timeout;
   live_.pool_timeout = all.pool.timeout;
   live_.max_result_bytes = all.limits.max_result_bytes;
+  live_.reconnect_delay = all.recovery.reconnect_delay;
+  live_.reconnect_attempts = all.recovery.reconnect_attempts;
+  live_.auto_reconnect = all.recovery.auto_reconnect;
   live_.recovery_delay = all.recovery.recovery_delay;
   live_.recovery_attempts = all.recovery.recovery_attempts;
   live_.auto_recovery = all.recovery.auto_recovery;
@@ -52,6 +55,9 @@ void runtime_client::configure(const settings& all) {
 
 recovery_settings runtime_client::recovery() const {
   recovery_settings how;
+  how.reconnect_delay = live_.reconnect_delay;
+  how.reconnect_attempts = live_.reconnect_attempts;
+  how.auto_reconnect = live_.auto_reconnect;
   how.recovery_delay = live_.recovery_delay;
   how.recovery_attempts = live_.recovery_attempts;
   how.auto_recovery = live_.auto_recovery;
@@ -163,15 +169,26 @@ void runtime_client::refuse(completing done, failure_ptr why) const {
   done.tell_elsewhere(unit, std::move(why));
 }
 
-answer<lease> runtime_client::acquire(const lease_options& options, std::uint16_t attempts) {
+answer<lease> runtime_client::acquire(const lease_options& options) { return acquire(options, lease_request{}); }
+
+answer<lease> runtime_client::acquire_anew(const lease_options& options, std::uint16_t attempts) {
+  lease_request ask_for;
+  ask_for.anew = true;
+  ask_for.attempts = attempts;
+  return acquire(options, std::move(ask_for));
+}
+
+void runtime_client::resume() { caf::anon_send(manager_, resume_atom_v); }
+
+void runtime_client::tell(const probe_report& found) { caf::anon_send(router_, probe_atom_v, found); }
+
+answer<lease> runtime_client::acquire(const lease_options& options, lease_request ask_for) {
   if (auto why = refusal()) return {std::nullopt, why};
   if (auto why = cannot_wait()) return {std::nullopt, why};
-  lease_request ask_for;
   ask_for.deadline = deadline_after(options.timeout, live_.pool_timeout);
   ask_for.token = std::make_shared<cancel_token>();
   ask_for.holder = options.holder.empty() ? thread_name() : options.holder;
   ask_for.wait = options.wait;
-  ask_for.attempts = attempts;
 
   auto reply = std::make_shared<reply_waiter<answer<lease>>>();
   // Claimed on the thread that grants it: the pool does not wait for the caller to be scheduled.

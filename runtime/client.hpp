@@ -28,9 +28,15 @@ class runtime_client : public std::enable_shared_from_this<runtime_client> {
   outcome perform(request_ptr what, const call_options& options);
   void start(request_ptr what, completion done, const call_options& options, executor where);
 
-  /// A connection of one's own, claimed as soon as it is granted. `attempts`: of the re-casts that it may take, how
-  /// many count as used up already.
-  answer<lease> acquire(const lease_options& options, std::uint16_t attempts = 0);
+  /// A connection of one's own, claimed as soon as it is granted.
+  answer<lease> acquire(const lease_options& options);
+  /// The same for connect(): servers that are known to be down are tried too, at once. `attempts`: of the re-casts that
+  /// it may take, how many count as used up already.
+  answer<lease> acquire_anew(const lease_options& options, std::uint16_t attempts);
+  /// connect() was called: what is not reconnected of itself is connected again.
+  void resume();
+  /// Tells the breaker what was found of a server.
+  void tell(const probe_report& found);
   /// Gives it back: true; false when that was done already; `invalid_lease` when it was taken back or is another's.
   answer<bool> give_back(lease& connection);
   /// State of a leased connection.
@@ -89,6 +95,7 @@ class runtime_client : public std::enable_shared_from_this<runtime_client> {
     bool awaited = false;  ///< its completion only hands the outcome to whoever waits: it may run anywhere
   };
 
+  answer<lease> acquire(const lease_options& options, lease_request ask_for);
   outcome perform_on(route to, request_ptr what, const call_options& options);
   void start_on(route to, request_ptr what, completing done, const call_options& options,
                 std::shared_ptr<stream_inbox> parts = nullptr);
@@ -112,10 +119,10 @@ class runtime_client : public std::enable_shared_from_this<runtime_client> {
 
   /// What a reload may change while requests read it.
   struct live_settings {
-    std::atomic<duration> operation_timeout{}, pool_timeout{}, recovery_delay{};
+    std::atomic<duration> operation_timeout{}, pool_timeout{}, reconnect_delay{}, recovery_delay{};
     std::atomic<std::int64_t> max_result_bytes{0};
-    std::atomic<int> recovery_attempts{0};
-    std::atomic<bool> auto_recovery{true};
+    std::atomic<int> reconnect_attempts{0}, recovery_attempts{0};
+    std::atomic<bool> auto_reconnect{true}, auto_recovery{true};
   };
   recovery_settings recovery() const;
 

@@ -1,6 +1,7 @@
 // What connection_manager finds out about connections: connect(), is_connected(), health_check(), probe_all().
 #include "understudy/config/endpoint.hpp"
 #include "understudy/runtime/manager_state.hpp"
+#include "understudy/runtime/recovery_plan.hpp"
 
 #include <algorithm>
 #include <thread>
@@ -12,12 +13,6 @@ constexpr seconds small_question{2};
 constexpr seconds probe_time{10};
 
 double in_milliseconds(duration span) { return std::chrono::duration<double, std::milli>(span).count(); }
-
-// Trying again does not help until somebody changes something.
-bool is_final(errc code) {
-  return code == errc::service_authentication_failed || code == errc::stopped || code == errc::draining ||
-         code == errc::invalid_request;
-}
 
 void describe_server(connection_result& result, const connection_info& info) {
   auto at = endpoint_of(info);
@@ -65,7 +60,7 @@ connection_result connection_manager::state::try_connect(runtime& there, time_po
   lease_options options;
   options.timeout = at_most(attempt_time(*all()));
   options.holder = "connect()";
-  auto got = there.client().acquire(options, attempts_used(servers()));
+  auto got = there.client().acquire_anew(options, attempts_used(servers()));
   if (!got) {
     why = got.error;
     describe_failure(result, *why);
@@ -80,7 +75,11 @@ connection_result connection_manager::state::try_connect(runtime& there, time_po
     note_encryption(connection.server(), seen.value->encryption);
   }
   auto read = there.client().check(connection, at_most(small_question));
-  if (read && read.value->ok) result.response_time = in_milliseconds(read.value->took);
+  if (read && read.value->ok) {
+    result.response_time = in_milliseconds(read.value->took);
+    // A breaker that was open need not wait for a probe of its own.
+    there.client().tell(*read.value);
+  }
   result.connected = true;
   result.last_activity = there.env()->clock->wall_now();
   return result;
@@ -97,14 +96,14 @@ connection_result connection_manager::connect(duration timeout) {
   }
   try {
     auto there = state_->start();
-    const auto how = state_->all()->recovery;
-    int attempts = how.auto_reconnect ? std::max(1, how.reconnect_attempts) : 1;
-    while (attempts-- > 0) {
+    there->client().resume();
+    connect_plan plan{state_->all()->recovery};
+    for (;;) {
       why = nullptr;
       result = state_->try_connect(*there, until, why);
-      if (result.connected || is_final(why->code) || attempts == 0) break;
-      const auto left = until - std::chrono::steady_clock::now();
-      if (left <= how.reconnect_delay || state_->wait_for_stop(how.reconnect_delay)) break;
+      if (result.connected) break;
+      const auto pause = plan.next(*why, until - std::chrono::steady_clock::now());
+      if (!pause || state_->wait_for_stop(*pause)) break;
     }
   } catch (const std::exception& e) {
     result = state_->describe_first();

@@ -57,6 +57,7 @@ void runtime_client::operation::start(std::shared_ptr<cancel_source::state> canc
 
 void runtime_client::operation::send() {
   auto& desk = client_->desk_;
+  returns_ = client_->env_->returns->load();
   auto id = desk->note(shared_from_this());
   if (!id) return;
   if (parts_) {
@@ -86,7 +87,7 @@ void runtime_client::operation::answered(caf::type_erased_tuple& content) {
   }
   if (send_again(content)) return;
   auto why = explain(content);
-  if (!try_later(why)) settle(std::move(why), where);
+  if (!try_later(why)) settle(last_word(why), where);
 }
 
 // CAF bounces what lies in the mailbox of an actor that ends, and nothing else: it was not sent to any server.
@@ -106,18 +107,34 @@ bool runtime_client::operation::send_again(caf::type_erased_tuple& content) {
 bool runtime_client::operation::try_later(const failure_ptr& why) {
   // A lease is one connection: what failed there stays failed.
   if (to_.lease != 0 || client_->draining_ || call_.token->cancelled()) return false;
-  auto now = client_->env_->clock->now();
-  auto pause = recovery_.next(*why, call_.deadline - now);
-  if (!pause) return false;
-  resume_at_ = now + *pause;
+  const auto now = client_->env_->clock->now();
+  if (!failing_since_) failing_since_ = now;
+  const auto due = next_attempt(*why, now);
+  if (!due) return false;
+  resume_at_ = planned_ = *due;
   call_.last = why;
   client_->desk_->note(shared_from_this());
   return true;
 }
 
+std::optional<time_point> runtime_client::operation::next_attempt(const failure& why, time_point now) {
+  // It went before its time, as a server was back, and others were quicker: the same pause goes on.
+  if (now < planned_ && why.code == errc::breaker_open) return planned_;
+  // A busy server has answered; what it would not do is tried again by the same rule as elsewhere.
+  if (classify(why) == failure_class::overload && !client_->env_->may_repeat(call_.what->op)) return std::nullopt;
+  const auto pause = recovery_.next(why, call_.deadline - now);
+  return pause ? std::optional{now + *pause} : std::nullopt;
+}
+
+failure_ptr runtime_client::operation::last_word(const failure_ptr& why) const {
+  if (!failing_since_) return why;
+  return recovery_.last_word(why, client_->env_->clock->now() - *failing_since_);
+}
+
 bool runtime_client::operation::over(time_point now) const {
-  if (resume_at_) return now >= *resume_at_ || call_.token->cancelled() || client_->draining_;
-  return now >= call_.deadline + reply_desk::sweep_interval;
+  if (!resume_at_) return now >= call_.deadline + reply_desk::sweep_interval;
+  const bool back = planned_ == *resume_at_ && client_->env_->returns->load() != returns_;
+  return now >= *resume_at_ || back || call_.token->cancelled() || client_->draining_;
 }
 
 failure_ptr runtime_client::operation::explain(caf::type_erased_tuple& content) const {
@@ -138,7 +155,7 @@ void runtime_client::operation::expired() {
     resume_at_.reset();
     if (call_.token->cancelled())
       return settle(make_failure(errc::cancelled, stage::queue, "the caller cancelled the request"), told::here);
-    if (client_->draining_) return settle(call_.last, told::here);
+    if (client_->draining_) return settle(last_word(call_.last), told::here);
     if (to_.lease == 0) to_.to = client_->entrance();
     return send();
   }

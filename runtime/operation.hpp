@@ -32,6 +32,10 @@ class runtime_client::operation final : public question, public std::enable_shar
   void send();
   /// Waits at the desk for the next attempt; false when `why` is the last word.
   bool try_later(const failure_ptr& why);
+  /// When the next attempt is due; nothing when there is none.
+  std::optional<time_point> next_attempt(const failure& why, time_point now);
+  /// `why`, and what was waited for before.
+  failure_ptr last_word(const failure_ptr& why) const;
   /// An actor on its way ended before it looked at it: sends it again, after a moment; false when it shall not.
   bool send_again(caf::type_erased_tuple& content);
   failure_ptr explain(caf::type_erased_tuple& content) const;
@@ -44,6 +48,9 @@ class runtime_client::operation final : public question, public std::enable_shar
   recovery_plan recovery_;
   int bounces_ = 0;
   std::optional<time_point> resume_at_;  ///< set: not sent, waits for another attempt
+  time_point planned_{};                 ///< when the pause of the recovery plan ends
+  std::uint64_t returns_ = 0;            ///< environment::returns when it was sent
+  std::optional<time_point> failing_since_;
   completing done_;
   std::shared_ptr<stream_inbox> parts_;
   std::shared_ptr<cancel_source::state> cancel_;

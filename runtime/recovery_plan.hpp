@@ -1,4 +1,4 @@
-// How often and when a request is tried again after an error that may pass; plain arithmetic.
+// How often and when a caller tries again after an error that may pass; plain arithmetic.
 #pragma once
 #include "understudy/config/settings.hpp"
 #include "understudy/messages/error.hpp"
@@ -7,20 +7,46 @@
 
 namespace understudy {
 
-/// The attempts that one request has left. Tried again is what failed because a connection could not be made or was
-/// lost before anything happened; not what was refused at once because every server is known to be down (that error
-/// says when to come back), and nothing that may have been carried out.
-class recovery_plan {
+/// The attempts of one connect(): `reconnect_attempts` of them, at least one, `reconnect_delay` apart; a single one
+/// without `auto_reconnect`.
+class connect_plan {
  public:
-  explicit recovery_plan(const recovery_settings& how);
+  explicit connect_plan(const recovery_settings& how);
 
-  /// How long to pause before the next attempt; nothing when `why` is the request's last word. The pauses grow by five
-  /// up to `recovery_delay`: with the defaults 200 ms, 1 s, 5 s.
+  /// How long to pause before the next attempt; nothing when `why` is the last word.
   std::optional<duration> next(const failure& why, duration time_left);
 
  private:
   int left_;
-  duration longest_;
+  duration pause_;
+};
+
+/// The attempts that one request has left. What failed because a connection was lost, or could not be made, is tried
+/// again up to `reconnect_attempts` times, `reconnect_delay` apart; what was refused because every server is known to
+/// be down, or by a server that is busy, `recovery_attempts` times, `recovery_delay` apart. The first failure decides
+/// which of the two it is for the rest, so no caller waits for both. Nothing that may have been carried out is tried
+/// again.
+class recovery_plan {
+ public:
+  explicit recovery_plan(const recovery_settings& how);
+
+  /// How long to pause before the next attempt; nothing when `why` is the request's last word.
+  std::optional<duration> next(const failure& why, duration time_left);
+  /// `why`, which says what was waited for when anything was; `span`: since the first failure.
+  failure_ptr last_word(const failure_ptr& why, duration span) const;
+
+ private:
+  struct series {
+    int attempts = 0;
+    duration pause{};
+    std::string_view option;  ///< that says how many
+  };
+  enum class kind : std::uint8_t { undecided, reconnect, recover };
+  const series& chosen() const { return chosen_ == kind::reconnect ? reconnect_ : recover_; }
+
+  series reconnect_, recover_;
+  kind chosen_ = kind::undecided;
+  int tried_ = 0;
 };
 
 }  // namespace understudy

@@ -29,6 +29,7 @@ router_options options_of(const settings& all) {
   o.failback.hold_down = all.failover.hold_down;
   o.failback.ramp = all.failover.ramp;
   o.spill = all.failover.spill;
+  o.wait_for_recovery = all.recovery.auto_recovery;
   return o;
 }
 
@@ -42,6 +43,7 @@ server_facts facts_of(const server_context& context) {
   f.weight = context.server.weight;
   f.read_only = context.server.role == server_role::read_only;
   f.slowness = [pace = context.pace] { return pace->patience(false); };
+  f.retry_delay = context.server.retry_delay;
   if (context.all) {
     const auto pool = pool_for(*context.all, context.server);
     f.capacity = static_cast<double>(pool.max_connections) * pool.max_in_flight;
@@ -73,6 +75,7 @@ selection_query needs_of(const lease_request& r) {
   selection_query q;
   q.prefer_writable = true;
   q.tried = r.tried;
+  q.anew = r.anew;
   return q;
 }
 
@@ -169,7 +172,9 @@ caf::result<Answer> circuit_breaker_impl::dispatch(Atom what, Message& message, 
   if (auto why = cannot_go_on(message, at)) {
     return to_error(std::move(why));
   }
-  const auto chosen = router_.choose(needs, message.deadline, at);
+  // Who has begun to try goes on; who comes now need not find out what is known.
+  const bool hopeless = !message.last && !needs.anew && router_.known_down(at);
+  const auto chosen = hopeless ? std::nullopt : router_.choose(needs, message.deadline, at);
   if (!chosen) {
     return to_error(router_.refuse(needs, message.last, at));
   }
@@ -231,13 +236,21 @@ void circuit_breaker_impl::remember_removed(const std::vector<routed_server>& ne
   }
 }
 
-/// When the last server fails, there may be others by now.
-void circuit_breaker_impl::look_for_servers() {
+/// When the last server fails, there may be others by now. When one is back, those who wait go on.
+void circuit_breaker_impl::note_service(const std::vector<breaker_change>& changes) {
+  if (serving_ && changes.empty()) {
+    return;
+  }
   const bool before = std::exchange(serving_, router_.any_usable(env_->clock->now()));
   if (before && !serving_) {
     if (const auto finder = caf::actor_cast<connection_manager_actor>(finder_)) {
       caf::anon_send(finder, discover_atom_v);
     }
+  }
+  const bool closed = std::any_of(changes.begin(), changes.end(),
+                                  [](const breaker_change& c) { return c.state == breaker_state::closed; });
+  if (closed || (serving_ && !before)) {
+    ++*env_->returns;
   }
 }
 
@@ -314,9 +327,7 @@ bool circuit_breaker_impl::change(Change&& how) {
   for (const auto& c : changes) {
     announce(c);
   }
-  if (!changes.empty()) {
-    look_for_servers();
-  }
+  note_service(changes);
   const auto told_by = availability_.next_event();
   if (!changes.empty() || (told_by && *told_by <= env_->clock->now())) {
     tell_availability();

@@ -26,7 +26,7 @@ class circuit_breaker_impl {
   void forward_cancel(const cancel_token_ptr& token);
   void take_servers(std::vector<routed_server> servers);
   void remember_removed(const std::vector<routed_server>& next);
-  void look_for_servers();
+  void note_service(const std::vector<breaker_change>& changes);
   void take_monitor(const caf::actor_addr& monitor);
   void on_probe(const probe_report& report);
   void on_report(const outcome_report& report);

@@ -18,7 +18,10 @@ std::string reason(const refused_server& s) {
     case breaker_state::half_open:
       text = "is being tried again";
       break;
-    default:
+    case breaker_state::closed:
+      text = "cannot be connected to";
+      break;
+    case breaker_state::open:
       text = "is held open by its breaker";
   }
   if (s.cause.what && s.state != breaker_state::suspended) {

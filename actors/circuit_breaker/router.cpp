@@ -38,7 +38,7 @@ void router::update(std::vector<server_facts> servers) {
       next.push_back(servers_[*known]);
       next.back().facts = std::move(facts);
     } else {
-      next.push_back({std::move(facts), understudy::breaker{options_.breaker, random_}, {}});
+      next.push_back({std::move(facts), understudy::breaker{options_.breaker, random_}});
       next.back().breaker.set_probed(probed_);
     }
   }
@@ -54,7 +54,7 @@ void router::set_probed(bool probed) {
 
 std::optional<route> router::choose(const selection_query& what, time_point deadline, time_point now) {
   forget_lost_calls(now);
-  fill_candidates(now);
+  fill_candidates(what.anew, now);
   const auto index = selection_.choose(candidates_, what);
   if (!index) {
     return std::nullopt;
@@ -73,11 +73,24 @@ void router::take_back(const route& chosen) {
   }
 }
 
+bool router::known_down(time_point now) const {
+  if (options_.wait_for_recovery || servers_.empty()) {
+    return false;
+  }
+  return std::all_of(servers_.begin(), servers_.end(),
+                     [&](const entry& e) { return e.down_until > now || !e.breaker.usable(now); });
+}
+
 failure router::refuse(const selection_query& what, const failure_ptr& last, time_point now) const {
   std::vector<refused_server> refused;
   for (const auto& e : servers_) {
-    refused.push_back({e.facts.name, what.write && e.facts.read_only, e.breaker.state(), e.breaker.cause(),
-                       e.breaker.retry_after(now)});
+    refused_server one{e.facts.name, what.write && e.facts.read_only, e.breaker.state(), e.breaker.cause(),
+                       e.breaker.retry_after(now)};
+    if (one.state == breaker_state::closed && e.down_until > now) {
+      one.cause = e.down_cause;
+      one.retry_after = std::chrono::ceil<milliseconds>(e.down_until - now);
+    }
+    refused.push_back(std::move(one));
   }
   return refusal(refused, last);
 }
@@ -93,6 +106,12 @@ void router::on_report(const outcome_report& report, const moment& at) {
   if (report.successes > 0) {
     const double latest = std::chrono::duration<double>(report.latency_total).count() / report.successes;
     e.latency = e.latency > 0 ? e.latency + newest_weight * (latest - e.latency) : latest;
+  }
+  if (report.none_left) {
+    e.down_until = at.now + e.facts.retry_delay;
+    e.down_cause = {report.cause, at.wall};
+  } else if (report.ready || report.successes > 0) {
+    e.down_until = {};
   }
   auto counted = report;
   // Nothing is left there. Among several servers that is reason enough to leave it; an only one is tried again by those
@@ -114,6 +133,9 @@ bool router::on_probe(const probe_report& report, const moment& at) {
   const auto index = index_of(report.server);
   if (!index) {
     return false;
+  }
+  if (verdict(report) == probe_verdict::alive) {
+    servers_[*index].down_until = {};
   }
   if (report.hurried && verdict(report) == probe_verdict::dead && !replaceable(report.server, at.now)) {
     return true;
@@ -180,7 +202,8 @@ std::vector<server_snapshot> router::snapshot(time_point now) const {
   const auto level = selection_.serving_level(all);
   std::vector<server_snapshot> result;
   for (std::size_t i = 0; i < servers_.size(); ++i) {
-    const auto& [facts, b, back, latency, in_flight] = servers_[i];
+    const auto& facts = servers_[i].facts;
+    const auto& b = servers_[i].breaker;
     server_snapshot s;
     s.id = facts.id;
     s.host = facts.host;
@@ -194,7 +217,7 @@ std::vector<server_snapshot> router::snapshot(time_point now) const {
       s.last_error_at = b.cause().at;
     }
     s.retry_after = b.retry_after(now);
-    s.latency = std::chrono::duration_cast<duration>(std::chrono::duration<double>(latency));
+    s.latency = std::chrono::duration_cast<duration>(std::chrono::duration<double>(servers_[i].latency));
     s.breaker_opened = b.opened();
     s.serving = all[i].usable && level == facts.priority;
     result.push_back(std::move(s));
@@ -280,10 +303,14 @@ candidate router::candidate_of(const entry& e, time_point now) const {
   return c;
 }
 
-void router::fill_candidates(time_point now) {
+void router::fill_candidates(bool anew, time_point now) {
   candidates_.clear();
   for (const auto& e : servers_) {
-    candidates_.push_back(candidate_of(e, now));
+    auto c = candidate_of(e, now);
+    if (anew && !c.usable && e.breaker.state() != breaker_state::suspended) {
+      c.usable = c.trial = true;
+    }
+    candidates_.push_back(c);
   }
 }
 

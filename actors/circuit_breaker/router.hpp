@@ -17,7 +17,8 @@ struct server_facts {
   int priority = 1;
   int weight = 1;
   bool read_only = false;
-  double capacity = 0;  ///< requests that it can carry at once
+  double capacity = 0;                ///< requests that it can carry at once
+  duration retry_delay = seconds{1};  ///< until a server to which no connection could be made is tried again
   /// How much longer than others it may take to answer a probe, from what it usually takes; empty: no longer.
   std::function<duration()> slowness{};
 };
@@ -26,6 +27,8 @@ struct router_options {
   breaker_options breaker;
   failback_options failback;
   bool spill = false;
+  /// False: nobody waits for servers that are known to be down.
+  bool wait_for_recovery = true;
 };
 
 /// A chosen server and what the request carries with it.
@@ -60,7 +63,10 @@ class router {
   std::optional<route> choose(const selection_query& what, time_point deadline, time_point now);
   /// The request will not be sent after all.
   void take_back(const route& chosen);
-  /// Why choose() found nothing.
+  /// True when a new request would only find out again that no server can be connected to. It is to be refused instead,
+  /// where nobody waits for servers to come back.
+  bool known_down(time_point now) const;
+  /// Why choose() found nothing, or nothing was to be chosen.
   failure refuse(const selection_query& what, const failure_ptr& last, time_point now) const;
 
   void on_report(const outcome_report& report, const moment& at);
@@ -94,9 +100,12 @@ class router {
   struct entry {
     server_facts facts;
     understudy::breaker breaker;
-    understudy::failback failback;
+    understudy::failback failback{};
     double latency = 0;  ///< seconds
     double in_flight = 0;
+    /// Set when no connection is left there and none could be made: until then nobody needs to try.
+    time_point down_until{};
+    breaker_cause down_cause{};
   };
 
   template <class Change>
@@ -104,7 +113,7 @@ class router {
   static void allow_for_slowness(entry& e);
   void note_transition(std::size_t index, breaker_state before, time_point now);
   candidate candidate_of(const entry& e, time_point now) const;
-  void fill_candidates(time_point now);
+  void fill_candidates(bool anew, time_point now);
   void forget_lost_calls(time_point now);
 
   router_options options_;

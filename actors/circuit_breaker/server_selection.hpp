@@ -30,6 +30,8 @@ struct selection_query {
   bool write = false;            ///< no read_only server may take it
   bool prefer_writable = false;  ///< a read_only one only when there is no other on its level
   server_set tried;              ///< only when there is no other
+  /// From connect(): a server that is known to be down is better than none, unless it is suspended.
+  bool anew = false;
 };
 
 /// Chooses servers. Keeps the level that serves when failback is by hand.

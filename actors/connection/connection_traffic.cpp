@@ -385,12 +385,14 @@ void connection::judge_answer(table::item& done) {
   }
 }
 
-/// A busy server's refusal may be asked again elsewhere, after a pause and within a budget.
+/// A busy server's refusal may be asked again elsewhere, once at each other server, after a pause and within a budget.
+/// Whether a busy server is asked again is for the caller to say (recovery).
 bool connection::postpone(table::item& done, const failure_ptr& why) {
   auto& whose = done.ticket;
   const auto pause = jittered<duration>(busy_pause * (1 << std::min<int>(whose.order.attempts, 6)), 0.5, random_);
-  const bool possible = whose.lease == 0 && env_.may_repeat(done.what->op) && may_go_elsewhere(whose.order) &&
-                        now_ + pause < whose.order.deadline;
+  const bool elsewhere = whose.order.attempts + 1U < all_.servers.size();
+  const bool possible = elsewhere && whose.lease == 0 && env_.may_repeat(done.what->op) &&
+                        may_go_elsewhere(whose.order) && now_ + pause < whose.order.deadline;
   // Whoever was sent here to try a server that had failed is not made to pay for it; the breaker bounds their number.
   if (!possible || !(whose.order.trial || retries_.spend())) return false;
   report_failure(whose.order, failure_class::overload, why);

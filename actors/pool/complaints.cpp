@@ -73,6 +73,15 @@ failure_ptr pool_lease_unknown(const pool_situation& at, lease_id id) {
                       ": it was returned before, taken back, or never granted there");
 }
 
+failure_ptr pool_is_lost(const pool_situation& at, const failure& cause) {
+  failure f = *pool_connect_failed(at, cause);
+  f.message =
+      "the connections to " + at.policy.server_name +
+      " were lost and none is made again (recovery.auto_reconnect is false); call connect(). What ended them: " +
+      cause.message;
+  return std::make_shared<const failure>(std::move(f));
+}
+
 failure_ptr pool_connect_failed(const pool_situation& at, const failure& connect) {
   failure f = connect;
   if (f.server.empty()) f.server = at.policy.server_name;

@@ -5,6 +5,12 @@
 #include <utility>
 
 namespace understudy {
+namespace {
+
+/// Of the pause between retries, what is added at random, so that many clients do not come back at the same moment.
+constexpr int retry_spread = 10;  // a tenth
+
+}  // namespace
 
 std::uint64_t connect_rounds::open() noexcept {
   if (decided_ || outstanding_ == 0) {
@@ -25,7 +31,7 @@ void connect_rounds::succeed(std::uint64_t round, duration took) noexcept {
   backoff_.succeed();
   impatience_ = 0;
   if (round == round_) succeeded_ = true;
-  retry_at_ = time_point{};
+  retry_at_ = retry_waited_at_ = time_point{};
 }
 
 bool connect_rounds::fail(std::uint64_t round, time_point now, const random_source& random, duration pause_at_most) {
@@ -33,7 +39,10 @@ bool connect_rounds::fail(std::uint64_t round, time_point now, const random_sour
   if (round != round_ || decided_) return false;
   const bool whole_round = !succeeded_;
   decided_ = true;
-  retry_at_ = std::max(retry_at_, now + std::min(backoff_.fail(random), pause_at_most));
+  const auto retry = std::min(base_ + up_to(base_ / retry_spread, random), pause_at_most);
+  const auto alone = std::min(base_ + backoff_.fail(random), pause_at_most);
+  retry_waited_at_ = std::max(retry_waited_at_, now + retry);
+  retry_at_ = std::max({retry_at_, retry_waited_at_, now + alone});
   return whole_round;
 }
 
@@ -52,7 +61,7 @@ void connect_rounds::encourage(time_point now, const random_source& random, dura
   early_retry_at_ = time_point{};
   impatience_ = 0;
   decided_ = true;
-  retry_at_ = now + up_to(spread, random);
+  retry_at_ = retry_waited_at_ = now + up_to(spread, random);
 }
 
 duration connect_rounds::patience(duration usual, duration at_most) const noexcept {
@@ -61,6 +70,9 @@ duration connect_rounds::patience(duration usual, duration at_most) const noexce
   return std::min(span, at_most);
 }
 
-void connect_rounds::hold_until(time_point when) noexcept { retry_at_ = std::max(retry_at_, when); }
+void connect_rounds::hold_until(time_point when) noexcept {
+  retry_at_ = std::max(retry_at_, when);
+  retry_waited_at_ = std::max(retry_waited_at_, when);
+}
 
 }  // namespace understudy

@@ -8,26 +8,29 @@ namespace understudy {
 
 /// Connects of one kind come in rounds: those opened until one of them fails (or all have ended). A round fails with
 /// its first failure when none of it has succeeded; that is one failure of the server, however many connects ran.
+/// The next round begins `base` later (and up to a tenth of it, at random) for those who wait: theirs are counted
+/// retries. While nobody waits the pause grows.
 class connect_rounds {
  public:
-  /// The longest pause between rounds.
+  /// The longest pause on top of `base`.
   static constexpr duration cap = seconds{30};
 
-  explicit connect_rounds(duration base) noexcept : backoff_(base, cap), early_ends_(base, cap) {}
+  explicit connect_rounds(duration base) noexcept : base_(base), backoff_(base, cap), early_ends_(base, cap) {}
 
-  /// The first pause from now on.
+  /// The pause between retries from now on.
   void set_base(duration base) noexcept {
+    base_ = base;
     backoff_.set_base(base);
     early_ends_.set_base(base);
   }
-  /// True when a connect may be started.
-  bool may_open(time_point now) const noexcept { return now >= retry_at(); }
+  /// True when a connect may be started. `waited_for`: by somebody; he is not kept waiting for as long as nobody is.
+  bool may_open(time_point now, bool waited_for) const noexcept { return now >= retry_at(waited_for); }
   /// Notes that one is started; the number of the round it belongs to.
   std::uint64_t open() noexcept;
   /// One of round `round` became ready after `took`.
   void succeed(std::uint64_t round, duration took) noexcept;
   /// One of round `round` failed. True when that decides its round: report it, and do not let anybody wait for it.
-  bool fail(std::uint64_t round, time_point now, const random_source& random, duration pause_at_most = cap);
+  bool fail(std::uint64_t round, time_point now, const random_source& random, duration pause_at_most = duration::max());
   /// One that had become ready at `ready` ended before it was of any use. Those that end together are one event, which
   /// may happen; from the next one on connects pause as after failed rounds.
   void end_early(time_point ready, time_point now, const random_source& random);
@@ -46,13 +49,17 @@ class connect_rounds {
 
   /// True between a failed round and the next success.
   bool failing() const noexcept { return backoff_.failures() > 0; }
-  time_point retry_at() const noexcept { return std::max(retry_at_, early_retry_at_); }
+  time_point retry_at(bool waited_for) const noexcept {
+    return std::max(waited_for ? retry_waited_at_ : retry_at_, early_retry_at_);
+  }
   /// About how long a connect takes: a moving average.
   duration typical_connect() const noexcept { return typical_; }
 
  private:
-  backoff backoff_, early_ends_;
-  time_point retry_at_{}, early_retry_at_{};
+  duration base_;
+  backoff backoff_;  ///< on top of it, while nobody waits
+  backoff early_ends_;
+  time_point retry_at_{}, retry_waited_at_{}, early_retry_at_{};
   std::optional<time_point> ended_early_;  ///< the last one, since one was of use
   duration typical_ = milliseconds{50};
   std::uint64_t round_ = 1;

@@ -44,7 +44,7 @@ pool_policy policy_of(const settings& all, const connection_info& server, server
   p.validate_interval = pool.health_check_interval;
   p.retry_base = server.retry_delay;
   p.preload = pool.preload_connections;
-  p.refill = all.recovery.auto_reconnect;
+  p.reconnect = all.recovery.auto_reconnect;
   p.standby = std::any_of(all.servers.begin(), all.servers.end(),
                           [&](const connection_info& other) { return other.priority < server.priority; });
   if (!pool.use_pool) make_single(p);

@@ -28,8 +28,8 @@ struct pool_policy {
   duration validate_interval = seconds{60};  ///< idle connections are read from this often; 0: never
   duration retry_base = seconds{1};          ///< of the backoff between failing rounds of connects
   bool preload = false;
-  bool refill = true;    ///< repair the minimum in the background
-  bool standby = false;  ///< another server is preferred: one warm connection until it is needed
+  bool reconnect = true;  ///< in the background, and when somebody asks; false: only when connect() is called
+  bool standby = false;   ///< another server is preferred: one warm connection until it is needed
 };
 
 /// The policy of the pool for `server` (one of `all.servers`). Never fails: the validator has seen the settings; a

@@ -175,6 +175,7 @@ caf::result<result_ptr> pool_actor_state::perform(call& c) {
 
 caf::result<lease_grant> pool_actor_state::lease_one(lease_request& wish) {
   if (wish.token) wish.token->rest_at(context->id, 0);
+  if (wish.anew) pool->resume(now());
   const auto ticket = pool->admit(asking_for(wish), now());
   const auto holder = caf::actor_cast<caf::actor_addr>(self->current_sender());
   auto promise = self->make_response_promise<lease_grant>();

@@ -87,8 +87,10 @@ void pool_state::on_failed(connection_id id, failure_ptr cause, time_point now) 
   failed.cause = std::move(cause);
   const bool refused = failed.what == failure_class::credential;
   if (refused) background_at_ = now + credential_pause - up_to(credential_pause / 2, world_.random);
-  const auto pause = refused ? credential_recheck : connect_rounds::cap;
+  const auto pause = refused ? credential_recheck : duration::max();
+  const auto why = failed.cause;
   if (rounds(kind).fail(round, now, world_.random, pause)) after_failed_round(std::move(failed), now);
+  note_loss(why, now);
   settle(now);
 }
 
@@ -179,6 +181,7 @@ void pool_state::on_closed(connection_id id, failure_ptr cause, time_point now) 
   if (s->was_ready) ++totals_.closed;
   drop(id);
   if (cause) background_at_ = std::max(background_at_, now + up_to(background_spread, world_.random));
+  if (cause) note_loss(cause, now);
   settle(now);
 }
 
@@ -189,6 +192,17 @@ void pool_state::note_worth(const slot& s, time_point now) {
     rounds(s.kind).prove();
   else
     rounds(s.kind).end_early(s.ready_since, now, world_.random);
+}
+
+/// Without auto_reconnect the last connection that is lost ends the service of this server until connect() is called.
+void pool_state::note_loss(const failure_ptr& cause, time_point now) {
+  const auto c = slots_.count(now);
+  if (policy_.reconnect || draining_ || lost_ || totals_.opened == 0 || c.alive() + c.connecting > 0) return;
+  lost_ = cause;
+  note(log_level::warning, "the last connection was lost; no other one is made until connect() is called");
+  const auto why = pool_is_lost(situation(now), *lost_);
+  send_all_away(pooled_, why, true, now);
+  send_all_away(binds_, why, true, now);
 }
 
 void pool_state::lose_lease_of(slot& s, const failure_ptr& cause, time_point now) {
@@ -267,6 +281,7 @@ void pool_state::on_breaker(breaker_state state, time_point now) {
 }
 
 void pool_state::resume(time_point now) {
+  if (std::exchange(lost_, nullptr)) filled_ = false;
   for (auto* r : {&rounds_, &bind_rounds_}) r->encourage(now, world_.random, duration::zero());
   settle(now);
 }
@@ -274,8 +289,13 @@ void pool_state::resume(time_point now) {
 /// A server that fails and does not answer what it was sent will not do so soon: what is safe goes elsewhere, and the
 /// holder of a lease learns that he needs another one.
 void pool_state::close_silent(time_point now) {
-  for (auto& [id, s] : slots_)
-    if (s.silent() && s.state != slot_state::connecting && s.state != slot_state::closing) close(s, now);
+  bool some = false;
+  for (auto& [id, s] : slots_) {
+    if (!s.silent() || s.state == slot_state::connecting || s.state == slot_state::closing) continue;
+    close(s, now);
+    some = true;
+  }
+  if (some) note_loss(pool_breaker_opened(situation(now)), now);
 }
 
 bool pool_state::breaker_lets_through() const noexcept {
@@ -303,6 +323,7 @@ void pool_state::adopt(const pool_state& old, const std::vector<connection_id>& 
   probe_slots_ = old.probe_slots_;
   said_silent_ = old.said_silent_;
   said_none_left_ = old.said_none_left_;
+  lost_ = old.lost_;
   draining_ = old.draining_;
   leaving_ = old.leaving_;
   drain_deadline_ = old.drain_deadline_;

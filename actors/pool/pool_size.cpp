@@ -25,7 +25,7 @@ void pool_state::reconcile(time_point now) {
 }
 
 std::uint32_t pool_state::floor(time_point now) const noexcept {
-  if (!policy_.refill && filled_) return 0;
+  if (!policy_.reconnect && filled_) return 0;
   return policy_.standby && now >= warm_until_ ? std::min(policy_.min, 1U) : policy_.min;
 }
 
@@ -60,9 +60,11 @@ bool pool_state::may_grow(time_point now) const {
 }
 
 bool pool_state::open_one(connection_kind kind, time_point now) {
+  if (lost_) return false;
   auto& r = rounds(kind);
-  if (!r.may_open(now)) {
-    wake_at(r.retry_at());
+  const bool waited_for = !queue(kind).empty();
+  if (!r.may_open(now, waited_for)) {
+    wake_at(r.retry_at(waited_for));
     return false;
   }
   slot s;
@@ -128,7 +130,7 @@ duration pool_state::setup_patience(connection_kind kind) const noexcept {
 /// oldest. The pauses between those double, so that a server that takes its time is reached all the same.
 void pool_state::pass_by_hanging(connection_kind kind, bool has_room, time_point now) {
   auto& r = rounds(kind);
-  if (!r.may_open(now)) return wake_at(r.retry_at());
+  if (!r.may_open(now, true)) return wake_at(r.retry_at(true));
   const auto is = [&](const slot& s, bool of_kind) {
     return s.state == slot_state::connecting && (s.kind == kind) == of_kind;
   };

@@ -60,6 +60,8 @@ ticket_id pool_state::admit(asking who, time_point now) {
   const auto ticket = w.ticket;
   if (leaving_ || (draining_ && w.attempts < policy_.max_attempts)) {
     actions_.push_back(pool_action::recast{ticket, pool_is_draining(situation(now)), !leaving_});
+  } else if (lost_ && policy_.failover_timeout > duration::zero() && w.attempts < policy_.max_attempts) {
+    actions_.push_back(pool_action::recast{ticket, pool_is_lost(situation(now), *lost_), true});
   } else if (auto why = reason_to_refuse(who, now)) {
     actions_.push_back(pool_action::refuse{ticket, std::move(why)});
   } else {
@@ -72,12 +74,13 @@ ticket_id pool_state::admit(asking who, time_point now) {
 failure_ptr pool_state::reason_to_refuse(const asking& who, time_point now) {
   const auto kind = kind_for(who.what);
   if (draining_) return pool_is_draining(situation(now));
+  if (lost_) return pool_is_lost(situation(now), *lost_);
   if (pooled_.size() + binds_.size() >= policy_.max_waiters && !slots_.least_loaded(kind, 1) &&
       queue(kind).size() >= waiters_for_first(who.what, now)) {
     ++totals_.refused;
     return pool_queue_is_full(situation(now));
   }
-  if (kind == connection_kind::pooled && credential_refusal_ && !rounds_.may_open(now) &&
+  if (kind == connection_kind::pooled && credential_refusal_ && !rounds_.may_open(now, true) &&
       slots_.count(now).alive() == 0)
     return pool_connect_failed(situation(now), *credential_refusal_);
   if (who.what == want::lease && !who.may_wait && !lease_may_wait(now)) return pool_is_exhausted(situation(now));
@@ -99,7 +102,7 @@ std::uint32_t pool_state::waiters_for_first(want what, time_point now) {
 bool pool_state::lease_may_wait(time_point now) const {
   const auto c = slots_.count(now);
   if (c.idle > 0 && pooled_.empty()) return true;
-  if (!rounds_.may_open(now)) return false;
+  if (!rounds_.may_open(now, true)) return false;
   // One may be opened for it: those that could be, less those that are promised to earlier leases.
   return c.alive() + pooled_.leases() < pooled_ceiling(c, now);
 }

@@ -97,7 +97,7 @@ class pool_state {
   /// Other settings from now on. `renew`: connections opened so far were made with other values than now; each is
   /// replaced when a new one is ready.
   void reconfigure(pool_policy policy, bool renew, time_point now);
-  /// connect() was called: the next connect is tried at once.
+  /// connect() was called: the next connect is tried at once, also after a loss without auto_reconnect.
   void resume(time_point now);
   void drain(time_point deadline, time_point now);
   /// The server is no longer one of ours: a drain that sends who waits, and what comes late, to another one.
@@ -151,6 +151,7 @@ class pool_state {
   void close_silent(time_point now);
   void drop(connection_id id);
   void lose_lease_of(slot& s, const failure_ptr& cause, time_point now);
+  void note_loss(const failure_ptr& cause, time_point now);
   /// A round of connects failed. While others answer, that is a limit of their number; until one of them has answered,
   /// it is not known which of the two it is.
   struct failed_round {
@@ -227,6 +228,7 @@ class pool_state {
   pool_snapshot totals_;  ///< its monotonic counters only
   pool_cause last_;
   failure_ptr credential_refusal_;   ///< while the last failed round was the service's own bind
+  failure_ptr lost_;                 ///< why there is no connection, while none is made until connect() is called
   std::uint64_t newest_secret_ = 0;  ///< of the service, that a connection here is bound with
   breaker_state breaker_ = breaker_state::closed;
   ticket_id last_ticket_ = 0;

@@ -160,6 +160,25 @@ BOOST_AUTO_TEST_CASE(the_page_names_every_key_and_section) {
     BOOST_TEST(page.find("### [" + std::string{each.name} + "]\n") != std::string::npos);
 }
 
+BOOST_AUTO_TEST_CASE(the_tests_that_the_page_names_exist) {
+  std::string cases;
+  for (const auto& file :
+       std::filesystem::recursive_directory_iterator(std::filesystem::path{UNDERSTUDY_SOURCE_DIR} / "tests"))
+    if (file.path().extension() == ".cpp") cases += read_file(file.path());
+  const auto page = options_markdown();
+  const auto from = page.find("## What waits, and for how long"), to = page.find("\n## ", from);
+  std::istringstream lines{page.substr(from, to - from)};
+  std::set<std::string> named;
+  for (std::string line; std::getline(lines, line);) {
+    if (line.empty() || line.back() != '|') continue;
+    const auto last = line.substr(line.rfind('|', line.size() - 2));
+    for (auto at = last.find('`'); at != std::string::npos; at = last.find('`', last.find('`', at + 1) + 1))
+      named.insert(last.substr(at + 1, last.find('`', at + 1) - at - 1));
+  }
+  BOOST_TEST(named.size() >= 15U);
+  for (const auto& name : named) BOOST_TEST(cases.find("_TEST_CASE(" + name) != std::string::npos, name);
+}
+
 BOOST_AUTO_TEST_CASE(settings_made_in_code_obey_the_same_ranges) {
   settings all;
   all.pool.max_connections = 0;

@@ -175,6 +175,7 @@ BOOST_FIXTURE_TEST_CASE(takes_a_byte_of_an_answer_for_no_sign_of_life, connectio
 
 BOOST_FIXTURE_TEST_CASE(asks_elsewhere_after_a_pause_what_a_busy_server_refused, connection_rig) {
   stub_directory directory;
+  all.servers.resize(2);
   use(directory);
   auto one = open_ready();
   directory.on(operation::search, reply{{.code = result_code::busy}});
@@ -190,8 +191,25 @@ BOOST_FIXTURE_TEST_CASE(asks_elsewhere_after_a_pause_what_a_busy_server_refused,
   remove(one);
 }
 
+BOOST_FIXTURE_TEST_CASE(asks_nobody_again_when_every_server_was_asked, connection_rig) {
+  stub_directory directory;
+  all.servers.resize(2);
+  use(directory);
+  auto one = open_ready();
+  directory.on(operation::search, reply{{.code = result_code::busy}});
+  auto again = order(find_user());
+  again.attempts = 1;
+  const auto read = perform(one, again);
+  BOOST_REQUIRE(reaches([&] { return read->done(); }));
+  BOOST_TEST((read->code() == errc::ldap_error));
+  advance(seconds{1});
+  BOOST_TEST(seen->recasts.empty());
+  remove(one);
+}
+
 BOOST_FIXTURE_TEST_CASE(retries_no_more_than_a_tenth_of_the_traffic, connection_rig) {
   stub_directory directory;
+  all.servers.resize(2);
   use(directory);
   auto one = open_ready();
   directory.on(operation::search, reply{{.code = result_code::unavailable}});
@@ -220,6 +238,7 @@ BOOST_FIXTURE_TEST_CASE(retries_no_more_than_a_tenth_of_the_traffic, connection_
 
 BOOST_FIXTURE_TEST_CASE(asks_elsewhere_whatever_a_busy_server_refused_on_trial, connection_rig) {
   stub_directory directory;
+  all.servers.resize(2);
   use(directory);
   auto one = open_ready();
   directory.on(operation::search, reply{{.code = result_code::busy}});
@@ -242,6 +261,7 @@ BOOST_FIXTURE_TEST_CASE(asks_elsewhere_whatever_a_busy_server_refused_on_trial, 
 
 BOOST_FIXTURE_TEST_CASE(cancels_and_settles_what_waits_to_be_asked_elsewhere, connection_rig) {
   stub_directory directory;
+  all.servers.resize(2);
   use(directory);
   auto one = open_ready();
   directory.on(operation::search, reply{{.code = result_code::busy}});

@@ -71,6 +71,20 @@ BOOST_AUTO_TEST_CASE(a_round_of_connects_fails_once_however_many_ran) {
   BOOST_TEST(r.fail(next, now, random));
 }
 
+BOOST_AUTO_TEST_CASE(who_waits_is_served_by_the_next_round_after_one_delay_and_nobody_after_a_growing_one) {
+  connect_rounds r{seconds{2}};
+  const auto most = [] { return 0.999999; };
+  time_point now = time_point{} + seconds{100};
+  for (const int alone : {4, 6, 10, 18, 32, 32}) {
+    BOOST_TEST(r.fail(r.open(), now, most));
+    BOOST_TEST((r.retry_at(true) - now > milliseconds{2199} && r.retry_at(true) - now <= milliseconds{2200}));
+    BOOST_TEST(
+        (r.retry_at(false) - now > seconds{alone} - milliseconds{1} && r.retry_at(false) - now <= seconds{alone}),
+        alone);
+    now = r.retry_at(false);
+  }
+}
+
 BOOST_AUTO_TEST_CASE(a_round_with_a_success_has_not_failed_but_pauses) {
   connect_rounds r{seconds{1}};
   const time_point now = time_point{} + seconds{100};
@@ -78,8 +92,10 @@ BOOST_AUTO_TEST_CASE(a_round_with_a_success_has_not_failed_but_pauses) {
   r.open();
   r.succeed(round, milliseconds{10});
   BOOST_TEST(!r.fail(round, now, [] { return 0.5; }));
-  BOOST_TEST(!r.may_open(now));
-  BOOST_TEST(r.may_open(now + seconds{1}));
+  for (const bool waited_for : {false, true}) BOOST_TEST(!r.may_open(now, waited_for));
+  BOOST_TEST(r.may_open(now + milliseconds{1050}, true));
+  BOOST_TEST(!r.may_open(now + milliseconds{1050}, false));
+  BOOST_TEST(r.may_open(now + milliseconds{1500}, false));
 }
 
 BOOST_AUTO_TEST_CASE(a_round_ends_when_nothing_connects_any_more) {

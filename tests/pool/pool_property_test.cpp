@@ -103,7 +103,7 @@ BOOST_AUTO_TEST_CASE(completions_that_are_not_told_leave_somebody_waiting_beside
 
 BOOST_AUTO_TEST_CASE(without_repair_in_the_background_the_minimum_stays_away) {
   pool_weakness w;
-  w.policy = [](pool_policy& p) { p.refill = false; };
+  w.policy = [](pool_policy& p) { p.reconnect = false; };
   expect_broken("the minimum is there again", w);
 }
 

@@ -319,11 +319,54 @@ BOOST_FIXTURE_TEST_CASE(a_request_whose_connection_failed_is_tried_again_after_a
   send();
   BOOST_TEST(attempts == 1);
   BOOST_TEST(client->in_flight() == 1U);
+  pass(1900ms);
+  BOOST_TEST(attempts == 1);
   pass(300ms);
   BOOST_TEST(attempts == 2);
-  pass(1100ms);
+  pass(2200ms);
   BOOST_TEST(callers.by_caller[0].at(0)->server == "at last");
   BOOST_TEST(metrics->totals().total == 1U);
+}
+
+BOOST_AUTO_TEST_CASE(recovery_attempts_and_delay_are_how_often_and_when_a_busy_server_is_asked_again) {
+  struct row {
+    int attempts;
+    duration delay;
+  };
+  for (const auto& [attempts, delay] : {row{1, 1s}, row{3, 1s}, row{5, 1s}, row{1, 5s}, row{3, 5s}}) {
+    bridged it;
+    it.all.recovery.recovery_attempts = attempts;
+    it.all.recovery.recovery_delay = delay;
+    it.client->configure(it.all);
+    std::vector<time_point> sent;
+    it.router.treat([&](caf::response_promise p, const call&) {
+      sent.push_back(it.now());
+      failure busy;
+      busy.code = errc::ldap_error;
+      busy.ldap_code = 51;
+      p.deliver(to_error(busy));
+    });
+    it.send();
+    it.pass(29s);
+    BOOST_TEST_REQUIRE(sent.size() == static_cast<std::size_t>(attempts) + 1);
+    for (std::size_t i = 1; i < sent.size(); ++i)
+      BOOST_TEST((sent[i] - sent[i - 1] >= delay && sent[i] - sent[i - 1] <= delay + 100ms));
+    BOOST_TEST(it.callers.code(0) == errc::ldap_error);
+    BOOST_TEST(it.metrics->totals().total == 1U);
+  }
+}
+
+BOOST_FIXTURE_TEST_CASE(a_write_that_a_busy_server_refused_is_not_sent_again, bridged) {
+  router.treat([](caf::response_promise p, const call&) {
+    failure busy;
+    busy.code = errc::ldap_error;
+    busy.ldap_code = 51;
+    p.deliver(to_error(busy));
+  });
+  client->start(make_request(delete_request{"cn=x"}), callers.next(), {}, {});
+  run();
+  BOOST_TEST(callers.code(0) == errc::ldap_error);
+  BOOST_TEST(router.seen() == 1U);
 }
 
 BOOST_FIXTURE_TEST_CASE(a_request_that_pauses_can_be_cancelled_and_is_settled_by_a_stop, bridged) {

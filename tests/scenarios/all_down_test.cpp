@@ -73,6 +73,8 @@ BOOST_AUTO_TEST_CASE(scenario_10_all_down_is_said_at_once_with_causes_and_when_t
   auto all = quick_settings({server_at(a.port(), 1), server_at(b.port(), 1), server_at(c.port(), 2)});
   all.breaker.open_base = 2s;
   all.breaker.open_cap = 2s;
+  all.recovery.auto_recovery = false;
+  all.recovery.reconnect_attempts = 0;
   connection_manager manager(all);
   BOOST_TEST_REQUIRE(manager.connect().connected);
   for (auto* stub : {&a, &b, &c}) stub->stop();

@@ -65,7 +65,7 @@ BOOST_AUTO_TEST_CASE(scenario_06_without_a_retry_it_is_a_typed_error) {
   auto server = server_at(a.port());
   server.max_retries = 0;
   auto all = quick_settings({server});
-  all.recovery.auto_recovery = false;
+  all.recovery.reconnect_attempts = 0;
   connection_manager manager(all);
   BOOST_TEST_REQUIRE(manager.connect().connected);
   const auto cut = [&a](const directory_request& r) {
@@ -135,6 +135,7 @@ BOOST_AUTO_TEST_CASE(scenario_09_unavailable_on_a_third_of_forty_calls_stays_clo
   stub_directory a, b;
   auto all = quick_settings({server_at(a.port(), 1), server_at(b.port(), 2)});
   all.breaker.window = 60s;
+  all.recovery.auto_recovery = false;
   connection_manager manager(all);
   BOOST_TEST_REQUIRE(manager.connect().connected);
   refuse_searches(a, result_code::unavailable, [](std::uint64_t number) { return number % 3 == 2; });

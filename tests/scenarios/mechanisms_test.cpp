@@ -39,6 +39,7 @@ settings quiet_settings(std::vector<connection_info> servers) {
   all.breaker.suspect_after = 1h;
   all.breaker.slow_call = 1h;
   all.recovery.auto_recovery = false;
+  all.recovery.reconnect_attempts = 0;
   return all;
 }
 

@@ -91,8 +91,7 @@ BOOST_AUTO_TEST_CASE(scenario_04_alone_it_is_a_connection_timeout) {
   server.max_retries = 1;
   auto all = quick_settings({server});
   ask_nobody(all);
-  all.recovery.reconnect_attempts = 1;
-  all.recovery.auto_recovery = false;
+  all.recovery.reconnect_attempts = 0;
   connection_manager manager(all);
   const auto result = manager.connect();
   BOOST_TEST(!result.connected);

@@ -64,10 +64,11 @@ struct paged_search::state {
     on.give_back();
   }
 
-  std::optional<std::vector<entry>> read() {
+  std::optional<std::vector<entry>> read(duration timeout) {
     if (cursor.finished()) return std::nullopt;
     call_options how;
     how.timeout = std::exchange(next_timeout, options.timeout);
+    if (timeout != duration{}) how.timeout = timeout;
     auto got = read_first_page(on.perform(make(cursor.next()), how));
     if (!got) {
       const bool refused = got.error()->ldap_code == result_code::unavailable_critical_extension;
@@ -119,10 +120,12 @@ paged_search::~paged_search() {
   if (state_) state_->give_up();
 }
 
-std::optional<std::vector<entry>> paged_search::try_next_page() { return state_ ? state_->read() : std::nullopt; }
+std::optional<std::vector<entry>> paged_search::try_next_page(duration timeout) {
+  return state_ ? state_->read(timeout) : std::nullopt;
+}
 
-std::optional<std::vector<entry>> paged_search::next_page() {
-  auto got = try_next_page();
+std::optional<std::vector<entry>> paged_search::next_page(duration timeout) {
+  auto got = try_next_page(timeout);
   if (got) return got;
   if (auto why = error()) throw_failure(std::move(why));
   return std::nullopt;

@@ -32,9 +32,10 @@ class paged_search {
 
   /// The next page, maybe empty; nothing after the last one. Throws an ldap_exception when the search failed, and again
   /// at every later call.
-  std::optional<std::vector<entry>> next_page();
+  /// `timeout`: of this page, in place of paged_options::timeout; zero: as there.
+  std::optional<std::vector<entry>> next_page(duration timeout = {});
   /// The same without throwing: nothing after the last page, and when the search failed; error() tells which.
-  std::optional<std::vector<entry>> try_next_page();
+  std::optional<std::vector<entry>> try_next_page(duration timeout = {});
   /// Why it ended before its end, or null.
   failure_ptr error() const;
   /// True when the last page was read or the search failed.

@@ -69,7 +69,12 @@ settings settings_for(const std::vector<std::unique_ptr<demo_directory>>& stage,
 
 class story {
  public:
-  explicit story(interrupt_watch& interrupts) : interrupts_(interrupts) {}
+  explicit story(interrupt_watch& interrupts) : interrupts_(interrupts) {
+    interrupts_.on_hurried_exit([this] { folder_.remove(); });
+  }
+  ~story() { interrupts_.on_hurried_exit({}); }
+  story(const story&) = delete;
+  story& operator=(const story&) = delete;
   int play();
 
  private:
@@ -235,7 +240,7 @@ int story::curtain() {
   return exit_runtime;
 }
 
-int story::play() {
+int story::play() try {
   set_the_stage();
   the_lead_plays();
   the_lead_falls();
@@ -243,6 +248,10 @@ int story::play() {
   the_lead_returns();
   start_beside_hung_primary();
   return curtain();
+} catch (const interrupted&) {
+  // Callers that wait for a server which hangs would be waited for: to its end there is no need to be polite.
+  for (const auto& server : stage_) server->kill();
+  throw;
 }
 
 }  // namespace

@@ -141,9 +141,13 @@ demo_folder::demo_folder() {
   path_ = pattern;
 }
 
-demo_folder::~demo_folder() {
+demo_folder::~demo_folder() { remove(); }
+
+void demo_folder::remove() const noexcept {
+  constexpr int most_files_that_appear_meanwhile = 10;
   std::error_code nobody_is_left_to_tell;
-  fs::remove_all(path_, nobody_is_left_to_tell);
+  for (int i = 0; i < most_files_that_appear_meanwhile && fs::exists(path_, nobody_is_left_to_tell); ++i)
+    fs::remove_all(path_, nobody_is_left_to_tell);
 }
 
 loopback_port::loopback_port(std::uint16_t above) : held_(tcp_socket()) {

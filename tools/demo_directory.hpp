@@ -19,6 +19,8 @@ class demo_folder {
   demo_folder(const demo_folder&) = delete;
   demo_folder& operator=(const demo_folder&) = delete;
   const std::filesystem::path& path() const noexcept { return path_; }
+  /// Removes it with all that is in it, also while somebody writes there.
+  void remove() const noexcept;
 
  private:
   std::filesystem::path path_;

@@ -69,6 +69,17 @@ void interrupt_watch::on_interrupt(std::function<void()> action) {
   if (tripped_ && action_) action_();
 }
 
+void interrupt_watch::on_hurried_exit(std::function<void()> last) {
+  const std::lock_guard lock(last_mutex_);
+  last_ = std::move(last);
+}
+
+void interrupt_watch::exit_now() {
+  const std::lock_guard lock(last_mutex_);
+  if (last_) last_();
+  ::_exit(exit_runtime);
+}
+
 void interrupt_watch::act() {
   const std::lock_guard lock(mutex_);
   if (action_) action_();
@@ -94,7 +105,7 @@ void interrupt_watch::watch() {
     signalfd_siginfo info{};
     const bool signalled = ready > 0 && ::read(signal_fd_, &info, sizeof info) == sizeof info;
     // Either the grace has passed or somebody is impatient. Nothing of ours outlives the process.
-    if (tripped_ && (signalled || clock::now() >= forced)) ::_exit(exit_runtime);
+    if (tripped_ && (signalled || clock::now() >= forced)) exit_now();
     if (tripped_) {
       act();
     } else if (signalled) {

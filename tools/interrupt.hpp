@@ -31,16 +31,21 @@ class interrupt_watch {
   /// begin a moment later. Runs it here first when a signal has come already. Replaces the earlier action; once it
   /// returns, that one is not running and never will.
   void on_interrupt(std::function<void()> action);
+  /// What is done before the process exits although the command has not ended; on another thread, must be quick.
+  void on_hurried_exit(std::function<void()> last);
 
  private:
   void watch();
   void trip();
   void act();
+  [[noreturn]] void exit_now();
 
   int signal_fd_ = -1, tripped_fd_ = -1, stop_fd_ = -1;
   std::atomic<bool> tripped_{false};
   std::mutex mutex_;
   std::function<void()> action_;
+  std::mutex last_mutex_;
+  std::function<void()> last_;
   std::thread thread_;
 };
 

@@ -19,6 +19,7 @@ struct search_options {
   target where;
   std::optional<std::string> base;
   search_request what;
+  std::int32_t page_size = 500;
 };
 
 void print(const result& found) {
@@ -27,12 +28,50 @@ void print(const result& found) {
   put(text);
 }
 
-int print_partial(const failure& f) {
-  if (f.partial) print(*f.partial);
+int print_failure(const failure& f, std::size_t shown) {
+  if (f.partial) {
+    print(*f.partial);
+    shown += f.partial->entries.size();
+  }
   const auto code = report(f);
-  if (f.partial && !f.partial->entries.empty())
-    complain("the result is not complete: " + std::to_string(f.partial->entries.size()) + " entries are shown");
+  if (shown > 0) complain("the result is not complete: " + std::to_string(shown) + " entries are shown");
   return code;
+}
+
+int search_at_once(session& directory, search_request what) {
+  const auto found = directory.perform(make_request(std::move(what)));
+  if (!found) return print_failure(*found.error(), 0);
+  print(*found);
+  return exit_ok;
+}
+
+// Servers that know paging and refuse it here (to these clients, for this search) answer so.
+bool refuses_paging(const failure& f) {
+  return f.code == errc::ldap_error && (f.ldap_code == result_code::unavailable_critical_extension ||
+                                        f.ldap_code == result_code::unwilling_to_perform);
+}
+
+// Page after page, each printed as it comes. What a directory gives at once is limited, what it gives in pages mostly
+// is not, and neither is our memory's share of it.
+int search_in_pages(session& directory, const search_request& what, std::int32_t page_size) {
+  const auto stopping = directory.stop_on_interrupt();
+  paged_options options;
+  options.page_size = page_size;
+  options.critical = false;
+  options.timeout = directory.left();
+  auto pages = directory.manager().paged(what, options);
+  std::size_t shown = 0;
+  while (auto entries = pages.try_next_page(directory.left())) {
+    result page = pages.last();
+    page.entries = std::move(*entries);
+    shown += page.entries.size();
+    print(page);
+  }
+  directory.check_interrupt();
+  const auto why = pages.error();
+  if (!why) return exit_ok;
+  if (shown == 0 && refuses_paging(*why)) return search_at_once(directory, what);
+  return print_failure(*why, shown);
 }
 
 int search(interrupt_watch& interrupts, const search_options& options) {
@@ -40,10 +79,9 @@ int search(interrupt_watch& interrupts, const search_options& options) {
   if (!directory.connect()) return exit_runtime;
   auto what = options.what;
   what.base = directory.base_or_default(options.base);
-  const auto found = directory.perform(make_request(std::move(what)));
-  if (!found) return print_partial(*found.error());
-  print(*found);
-  return exit_ok;
+  // A limit of the user's own is the server's to keep, and one entry needs no pages.
+  const bool at_once = options.page_size == 0 || what.size_limit > 0 || what.scope == search_scope::base;
+  return at_once ? search_at_once(directory, std::move(what)) : search_in_pages(directory, what, options.page_size);
 }
 
 }  // namespace
@@ -64,6 +102,10 @@ void declare_search(CLI::App& program, command& chosen) {
   sub->add_option("-z,--size-limit", options->what.size_limit, "Entries at most; default: no limit")
       ->check(CLI::Range(0, std::numeric_limits<std::int32_t>::max()).description(""))
       ->type_name("LIMIT");
+  sub->add_option("--page-size", options->page_size,
+                  "Entries asked for at a time (RFC 2696); default: 500; 0: all at once, as with -z and -s base")
+      ->check(CLI::Range(0, std::numeric_limits<std::int32_t>::max()).description(""))
+      ->type_name("SIZE");
   sub->add_option("FILTER", options->what.filter, "A search filter (RFC 4515)")->required();
   sub->add_option("ATTR", options->what.attributes, "Attributes to print; default: all user attributes");
   sub->callback(

@@ -50,6 +50,10 @@ interrupt_action session::stop_on_interrupt() {
   return {interrupts_, [this] { manager_.disconnect(); }};
 }
 
+void session::check_interrupt() const {
+  if (interrupts_.tripped()) throw interrupted();
+}
+
 duration session::left(duration otherwise) const {
   // Zero would mean the default: what is over is refused all the same.
   return deadline_ ? std::max<duration>(*deadline_ - clock::now(), duration{1}) : otherwise;
@@ -58,7 +62,7 @@ duration session::left(duration otherwise) const {
 bool session::connect() {
   const auto stopping = stop_on_interrupt();
   const auto state = manager_.connect(left(duration::max()));
-  if (interrupts_.tripped()) throw interrupted();
+  check_interrupt();
   if (state.connected) return true;
   complain(state.auth_error.empty() ? state.connection_error : state.auth_error);
   if (!state.auth_error.empty() && !hint_.empty()) complain(hint_);

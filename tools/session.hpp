@@ -18,6 +18,8 @@ class session {
 
   /// While the result lives, Ctrl-C ends whatever is waited for here.
   interrupt_action stop_on_interrupt();
+  /// Throws interrupted when Ctrl-C was pressed.
+  void check_interrupt() const;
   /// Connects; complains and returns false when no server can be reached.
   bool connect();
   connection_manager& manager() noexcept { return manager_; }

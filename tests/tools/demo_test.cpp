@@ -6,6 +6,8 @@
 
 #include <csignal>
 #include <fstream>
+#include <regex>
+#include <sstream>
 
 using namespace understudy::test;
 
@@ -18,14 +20,33 @@ std::unique_ptr<child_process> start_demo(const temporary_folder& folder) {
 }
 
 // Processes whose command line names the folder.
-int processes_of(const temporary_folder& folder) {
-  int count = 0;
+std::vector<pid_t> servers_of(const temporary_folder& folder) {
+  std::vector<pid_t> found;
   for (const auto& process : std::filesystem::directory_iterator("/proc")) {
     std::ifstream file(process.path() / "cmdline", std::ios::binary);
     const std::string line{std::istreambuf_iterator<char>(file), {}};
-    if (contains(line, folder.path().string())) ++count;
+    if (contains(line, folder.path().string())) found.push_back(std::stoi(process.path().filename()));
   }
-  return count;
+  return found;
+}
+int processes_of(const temporary_folder& folder) { return static_cast<int>(servers_of(folder).size()); }
+
+/// What README says that tools/run shows.
+std::string sample_in_readme() {
+  const auto text = read_file(std::filesystem::path{UNDERSTUDY_SOURCE_DIR} / "README.md");
+  const auto begin = text.find("```\n", text.find("This is what `tools/run` shows:")) + 4;
+  return text.substr(begin, text.find("```\n", begin) - begin);
+}
+
+/// Its lines without numbers, and without who answered how many.
+std::vector<std::string> fixed_parts(const std::string& text) {
+  std::vector<std::string> parts;
+  std::istringstream lines(text);
+  for (std::string line; std::getline(lines, line);) {
+    line = std::regex_replace(line, std::regex{" \\(\\d+ by [^)]*\\)"}, "");
+    parts.push_back(std::regex_replace(line, std::regex{" *[0-9][0-9.:]*"}, " N"));
+  }
+  return parts;
 }
 
 }  // namespace
@@ -39,6 +60,7 @@ BOOST_AUTO_TEST_CASE(the_demonstration_takes_over_without_a_failed_read) {
                            "answers its first search", " 0 failed"})
     BOOST_TEST(contains(demo->output(), part), part << " is missing in: " << demo->output());
   BOOST_TEST(demo->error_output() == "");
+  BOOST_TEST(fixed_parts(demo->output()) == fixed_parts(sample_in_readme()), boost::test_tools::per_element());
   BOOST_TEST(processes_of(folder) == 0);
   BOOST_TEST(std::filesystem::is_empty(folder.path()));
 }
@@ -71,4 +93,37 @@ BOOST_AUTO_TEST_CASE(the_servers_of_a_killed_demonstration_die_with_it) {
   BOOST_REQUIRE(eventually([&] { return processes_of(folder) > 0; }));
   demo->kill9();
   BOOST_REQUIRE(eventually([&] { return processes_of(folder) == 0; }));
+}
+
+BOOST_AUTO_TEST_CASE(ctrl_c_twice_ends_the_demonstration_at_once_and_leaves_no_server) {
+  const temporary_folder folder;
+  const auto demo = start_demo(folder);
+  BOOST_REQUIRE(eventually([&] { return contains(demo->output(), "callers search"); }));
+  demo->send_signal(SIGINT);
+  demo->send_signal(SIGINT);
+  BOOST_TEST(demo->wait().has_value());
+  BOOST_TEST(eventually([&] { return processes_of(folder) == 0; }));
+  BOOST_TEST(std::filesystem::is_empty(folder.path()));
+}
+
+BOOST_AUTO_TEST_CASE(ctrl_c_ends_a_demonstration_whose_servers_hang) {
+  const temporary_folder folder;
+  const auto demo = start_demo(folder);
+  BOOST_REQUIRE(eventually([&] { return contains(demo->output(), "callers search"); }));
+  for (const auto server : servers_of(folder)) ::kill(server, SIGSTOP);
+  demo->send_signal(SIGINT);
+  BOOST_TEST(demo->wait().value_or(-1) == 3);
+  BOOST_TEST(eventually([&] { return processes_of(folder) == 0; }));
+  BOOST_TEST(std::filesystem::is_empty(folder.path()));
+}
+
+BOOST_AUTO_TEST_CASE(a_second_demonstration_runs_beside_the_first) {
+  const temporary_folder one, other;
+  const auto first = start_demo(one), second = start_demo(other);
+  for (const auto* each : {first.get(), second.get()})
+    BOOST_TEST(eventually([&] { return contains(each->output(), "callers search"); }), each->error_output());
+  for (auto* each : {first.get(), second.get()}) each->send_signal(SIGINT);
+  BOOST_TEST(first->wait().value_or(-1) == 3);
+  BOOST_TEST(second->wait().value_or(-1) == 3);
+  BOOST_TEST(processes_of(one) + processes_of(other) == 0);
 }

@@ -5,10 +5,28 @@
 
 using namespace understudy::test;
 
-BOOST_AUTO_TEST_CASE(the_readme_shows_the_example_as_it_is) {
+BOOST_AUTO_TEST_CASE(the_readme_shows_the_examples_as_they_are) {
   const std::filesystem::path source = UNDERSTUDY_SOURCE_DIR;
-  BOOST_TEST(contains(read_file(source / "README.md"),
-                      "```cpp\n" + read_file(source / "tools/examples/embedding.cpp") + "```\n"));
+  for (const auto* name : {"embedding", "actors"}) {
+    const auto example = read_file(source / "tools/examples" / (std::string{name} + ".cpp"));
+    BOOST_TEST(contains(read_file(source / "README.md"), "```cpp\n" + example + "```\n"), name);
+  }
+}
+
+BOOST_FIXTURE_TEST_CASE(the_readme_example_with_actors_compares_and_ends, directory_fixture) {
+  const auto ask = [&](const std::string& sn) {
+    return run_program({{UNDERSTUDY_ACTORS_EXAMPLE, file, user_dn(7), "sn", sn}, {}, {}, {}});
+  };
+  const auto yes = ask("7"), no = ask("8");
+  check_exit(yes, 0);
+  BOOST_TEST(yes.output == "1\n");
+  check_exit(no, 0);
+  BOOST_TEST(no.output == "0\n");
+  directory.stop();
+  const auto nobody = ask("7");
+  check_exit(nobody, 0);
+  BOOST_TEST(nobody.output == "");
+  BOOST_TEST(nobody.error_output != "");
 }
 
 BOOST_FIXTURE_TEST_CASE(the_readme_example_finds_a_user, directory_fixture) {

@@ -1,0 +1,76 @@
+// --timeout bounds a command as a whole, whatever hangs; `health` names the step that does.
+#include "cli.hpp"
+#include "support/stub_directory.hpp"
+
+#include <boost/test/unit_test.hpp>
+
+using namespace understudy;
+using namespace understudy::test;
+using namespace std::chrono_literals;
+
+namespace {
+
+/// A limit of 1 s and 100 ms, and what a busy machine takes to start and end a process.
+constexpr auto limit = 2500ms;
+
+struct timed_result : program_result {
+  std::chrono::steady_clock::duration took{};
+};
+
+struct hung_fixture : command_line {
+  stub_directory hung, other;
+  hung_fixture() { hung.pause(); }
+
+  timed_result timed(std::vector<std::string> arguments) const {
+    const auto from = std::chrono::steady_clock::now();
+    timed_result done{run(std::move(arguments)), {}};
+    done.took = std::chrono::steady_clock::now() - from;
+    return done;
+  }
+  std::string alone() const { return hung.url(); }
+  std::string both() const { return hung.url() + "," + other.url(); }
+  /// The service binds, too: its bind may be what hangs.
+  std::string with_bind() const {
+    return write("[ldap]\nbind_dn = \"cn=service\"\npassword = \"secret\"\n[[ldap.servers]]\nuri = \"" + hung.url() +
+                 "\"\npriority = 1\n[[ldap.servers]]\nuri = \"" + other.url() + "\"\npriority = 2\n");
+  }
+};
+
+}  // namespace
+
+BOOST_FIXTURE_TEST_CASE(a_hung_server_costs_a_command_its_timeout_and_no_more, hung_fixture) {
+  const std::vector<std::vector<std::string>> commands{
+      {"search", "-b", "dc=x", "(cn=a)"}, {"search", "(cn=a)"}, {"compare", "dc=x", "cn", "a"}, {"whoami"}, {"health"}};
+  for (auto command : commands) {
+    command.insert(command.end(), {"-H", alone(), "--timeout", "1s"});
+    const auto done = timed(command);
+    BOOST_TEST(done.status == (command.front() == "health" ? 1 : 3), command.front() << ": " << done.error_output);
+    BOOST_TEST((done.took < limit), command.front() << " took " << done.took / 1ms << " ms");
+    BOOST_TEST((done.output + done.error_output) != "");
+  }
+}
+
+BOOST_FIXTURE_TEST_CASE(beside_a_hung_server_the_other_answers_within_the_timeout, hung_fixture) {
+  for (const auto& where : std::vector<std::vector<std::string>>{{"-H", both()}, {"-c", with_bind()}}) {
+    std::vector<std::string> command{"search", "-b", people_dn, "(uid=user1)", "--timeout", "3s"};
+    command.insert(command.end(), where.begin(), where.end());
+    const auto done = timed(command);
+    check_exit(done, 0);
+    BOOST_TEST(contains(done.output, user_dn(1)), done.output);
+    BOOST_TEST((done.took < 4500ms), done.took / 1ms << " ms");
+  }
+}
+
+BOOST_FIXTURE_TEST_CASE(health_names_the_step_that_hangs, hung_fixture) {
+  const auto done = timed({"health", "--timeout", "1s", "-H", both()});
+  check_exit(done, 1);
+  BOOST_TEST((done.took < limit), done.took / 1ms << " ms");
+  BOOST_TEST(contains(done.output, "FAILED after"), done.output);
+  // Of the other one nothing failed.
+  BOOST_TEST(contains(done.output, ":" + std::to_string(other.port()) + "  priority 2  healthy"), done.output);
+  // The first bind of a password goes alone for a second: an account must not be locked.
+  const auto bound = timed({"health", "--timeout", "3s", "-c", with_bind()});
+  check_exit(bound, 1);
+  BOOST_TEST((bound.took < limit + 2s), bound.took / 1ms << " ms");
+  BOOST_TEST(contains(bound.output, ":" + std::to_string(other.port()) + "  priority 2  healthy"), bound.output);
+}

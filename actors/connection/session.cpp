@@ -8,6 +8,7 @@
 #include <lber.h>
 #include <ldap.h>
 #include <openldap.h>
+#include <string.h>
 #include <cerrno>
 #include <mutex>
 
@@ -45,7 +46,14 @@ struct sockbuf_callbacks {
   }
 
   static ber_slen_t write(Sockbuf_IO_Desc* d, void* from, ber_len_t size) {
-    if (!of(d).mute_) of(d).transport_.append(static_cast<const char*>(from), size);
+    auto& owner = of(d);
+    if (owner.wipes_) {
+      if (!owner.mute_) owner.transport_.append_secret(static_cast<const char*>(from), size);
+      // `from` is libldap's own encoding of the request, which it frees as it is and never reads again.
+      ::explicit_bzero(from, size);
+    } else if (!owner.mute_) {
+      owner.transport_.append(static_cast<const char*>(from), size);
+    }
     return static_cast<ber_slen_t>(size);
   }
 };
@@ -138,7 +146,9 @@ encoded_request session::encode_bind(const std::string& dn, const secret& passwo
   LDAPControl policy{const_cast<char*>(password_policy_oid.data()), {0, nullptr}, 0};
   LDAPControl* controls[] = {dn.empty() ? nullptr : &policy, nullptr};
   int id = 0;
+  wipes_ = true;
   const int code = ::ldap_sasl_bind(handle_, dn.c_str(), LDAP_SASL_SIMPLE, &credentials, controls, nullptr, &id);
+  wipes_ = false;
   return sent(code, id, begin);
 }
 

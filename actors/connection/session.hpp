@@ -74,7 +74,8 @@ class session {
   transport& transport_;
   ldap* handle_ = nullptr;
   int dereference_ = 0;
-  bool mute_ = false;  // what libldap writes now is dropped
+  bool mute_ = false;   // what libldap writes now is dropped
+  bool wipes_ = false;  // what libldap writes now has a password in it: gone as soon as it is sent
   std::uint32_t operations_ = 0, own_ids_ = 0;
   std::string scratch_;  // a search being encoded
   friend struct sockbuf_callbacks;

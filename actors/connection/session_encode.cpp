@@ -151,7 +151,9 @@ encoded_request session::encode(const request& what) {
     }
   }
   control_list controls{what.controls};
+  wipes_ = std::holds_alternative<bind_request>(what.op) || std::holds_alternative<password_modify_request>(what.op);
   const int code = std::visit(request_encoder{*this, controls.get(), id}, what.op);
+  wipes_ = false;
   return sent(code, id, begin);
 }
 

@@ -48,6 +48,7 @@ void transport::close() noexcept {
   write_blocked_ = write_needs_room_ = handshake_writes_ = reading_held_ = false;
   retry_size_ = in_begin_ = in_end_ = granted_ = 0;
   out_base_ += out_.size();
+  if (out_has_secret_) wipe_out();
   out_.clear();
   out_begin_ = 0;
   release_empty_buffers();
@@ -161,6 +162,7 @@ void transport::write(transport_action& action) {
   out_base_ += out_begin_;
   out_.erase(0, out_begin_);
   out_begin_ = 0;
+  if (out_.empty() && out_has_secret_) wipe_out();
   if (out_.empty() && out_.capacity() > kept_out_capacity) std::string{}.swap(out_);
 }
 
@@ -199,7 +201,31 @@ void transport::skip(std::size_t size) noexcept {
   granted_ = 0;
 }
 
-void transport::append(const char* bytes, std::size_t size) { out_.append(bytes, size); }
+void transport::append(const char* bytes, std::size_t size) {
+  if (out_has_secret_ && out_.capacity() - out_.size() < size) {
+    // A string that grows leaves its bytes behind.
+    std::string larger;
+    larger.reserve(std::max(out_.size() + size, 2 * out_.capacity()));
+    larger.append(out_);
+    wipe_out();
+    out_.swap(larger);
+    out_has_secret_ = true;
+  }
+  out_.append(bytes, size);
+}
+
+void transport::append_secret(const char* bytes, std::size_t size) {
+  append(bytes, size);
+  out_has_secret_ = true;
+}
+
+/// Empties the buffer, and overwrites what stood in it.
+void transport::wipe_out() noexcept {
+  out_.resize(out_.capacity());
+  ::explicit_bzero(out_.data(), out_.size());
+  out_.clear();
+  out_has_secret_ = false;
+}
 
 void transport::discard(std::uint64_t begin, std::size_t size) {
   out_.erase(static_cast<std::size_t>(begin - out_base_), size);

@@ -66,6 +66,8 @@ class transport {
   void release_empty_buffers() noexcept;
 
   void append(const char* bytes, std::size_t size);
+  /// The same, of bytes of which nothing is to be left in memory once they are sent or the stream is closed.
+  void append_secret(const char* bytes, std::size_t size);
   /// Positions in the stream of all bytes ever appended. A byte below handed_over() may reach the server.
   std::uint64_t appended() const noexcept { return out_base_ + out_.size(); }
   std::uint64_t handed_over() const noexcept { return handed_over_; }
@@ -82,6 +84,7 @@ class transport {
   void shake_hands(transport_action& action);
   void end(transport_action& action, const channel_result& result);
   char* room_for_reading();
+  void wipe_out() noexcept;
 
   std::size_t max_pdu_bytes_;
   int fd_ = -1;
@@ -97,8 +100,9 @@ class transport {
   bool filled_ = false;  // by the last read
 
   std::string out_;
-  std::size_t out_begin_ = 0;   // of out_: what is not written yet
-  std::uint64_t out_base_ = 0;  // stream position of out_[0]
+  bool out_has_secret_ = false;  // in it, or behind its end
+  std::size_t out_begin_ = 0;    // of out_: what is not written yet
+  std::uint64_t out_base_ = 0;   // stream position of out_[0]
   std::uint64_t handed_over_ = 0;
 };
 

@@ -1,0 +1,146 @@
+// What is left of a password in this process's memory once nobody needs it any more: nothing.
+#include "support/certificates.hpp"
+#include "support/eventually.hpp"
+#include "support/slapd.hpp"
+#include "understudy/runtime/connection_manager.hpp"
+
+#include <boost/test/unit_test.hpp>
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstring>
+#include <fstream>
+#include <sstream>
+
+using namespace understudy;
+
+namespace {
+
+/// The password, which stands nowhere in this program as such: the test must not find its own copy. The server knows
+/// its digest.
+constexpr unsigned char veiled[] = {0x19, 0x35, 0x28, 0x28, 0x3f, 0x39, 0x2e, 0x77, 0x12, 0x35, 0x28,
+                                    0x29, 0x3f, 0x77, 0x18, 0x3b, 0x2e, 0x2e, 0x3f, 0x28, 0x23, 0x77,
+                                    0x09, 0x2e, 0x3b, 0x2a, 0x36, 0x3f, 0x77, 0x6e, 0x6d, 0x6b, 0x6b};
+constexpr std::size_t length = sizeof veiled;
+constexpr const char* digest = "{SHA}BUBQvNGHoo7FrJGqu2WDBmqRAuw=";
+volatile unsigned char veil = 0x5a;  // not known to the optimiser
+
+secret password() {
+  std::string text(length, '\0');
+  for (std::size_t i = 0; i < length; ++i) text[i] = static_cast<char>(veiled[i] ^ veil);
+  return secret{std::move(text)};
+}
+
+/// True when the password stands at `at`.
+bool stands_at(const unsigned char* at) {
+  const unsigned char key = veil;
+  for (std::size_t i = 0; i < length; ++i)
+    if ((at[i] ^ key) != veiled[i]) return false;
+  return true;
+}
+
+/// How often the password stands in the writable memory of this process.
+int copies_in_memory() {
+  constexpr std::size_t chunk = 1 << 20;
+  auto* own = static_cast<unsigned char*>(
+      ::mmap(nullptr, chunk + length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+  BOOST_REQUIRE(own != MAP_FAILED);
+  const int memory = ::open("/proc/self/mem", O_RDONLY | O_CLOEXEC);
+  BOOST_REQUIRE(memory >= 0);
+  int found = 0;
+  std::size_t looked_at = 0;
+  std::ifstream maps("/proc/self/maps");
+  for (std::string line; std::getline(maps, line);) {
+    std::uintptr_t begin = 0, end = 0;
+    char dash = 0;
+    std::string rights;
+    std::istringstream fields(line);
+    fields >> std::hex >> begin >> dash >> end >> rights;
+    if (rights.substr(0, 2) != "rw") continue;
+    for (auto at = begin; at < end; at += chunk) {
+      const auto size = std::min<std::size_t>(chunk + length - 1, end - at);
+      const auto n = ::pread(memory, own, size, static_cast<off_t>(at));
+      for (ssize_t i = 0; i + static_cast<ssize_t>(length) <= n; ++i) {
+        const auto where = at + static_cast<std::size_t>(i);
+        const auto ours = reinterpret_cast<std::uintptr_t>(own);
+        if (where >= ours && where < ours + chunk + length) continue;
+        if (stands_at(own + i)) ++found;
+      }
+      if (n > 0) looked_at += static_cast<std::size_t>(n);
+      ::explicit_bzero(own, chunk + length);
+    }
+  }
+  ::close(memory);
+  ::munmap(own, chunk + length);
+  BOOST_TEST(looked_at > 1'000'000u);
+  return found;
+}
+
+const std::string user = std::string{"uid=secretive,"} + test::people_dn;
+
+test::slapd_options directory_with_the_user() {
+  test::slapd_options with;
+  with.extra_ldif =
+      "dn: " + user + "\nobjectClass: inetOrgPerson\nuid: secretive\ncn: x\nsn: x\nuserPassword: " + digest + "\n\n";
+  return with;
+}
+
+connection_info anonymous(const std::string& uri) {
+  connection_info server;
+  server.uri = uri;
+  return server;
+}
+
+/// Uses the manager, stops it, and counts.
+void check_wiped(connection_info server) {
+  BOOST_TEST_REQUIRE(copies_in_memory() == 0);
+  {
+    connection_manager manager(std::move(server));
+    BOOST_REQUIRE(manager.connect().connected);
+    {
+      const auto kept = password();
+      BOOST_TEST(copies_in_memory() >= 1, "what is in memory is found");
+      manager.bind({user, kept});
+    }
+    // Whoever carried the request lets go of it just after its answer.
+    BOOST_TEST(test::eventually([] { return copies_in_memory() == 0; }), "after a user's bind");
+    BOOST_TEST(static_cast<bool>(manager.try_whoami()));
+  }
+  BOOST_TEST(copies_in_memory() == 0);
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(nothing_is_left_in_memory_of_a_password_that_was_bound_with) {
+  const test::slapd server(directory_with_the_user());
+  check_wiped(anonymous(server.url()));
+}
+
+BOOST_AUTO_TEST_CASE(nothing_is_left_in_memory_of_a_password_that_went_through_tls) {
+  const test::certificate_set made;
+  auto with = directory_with_the_user();
+  with.certificate = made.server.certificate;
+  with.key = made.server.key;
+  with.ca = made.ca.certificate();
+  const test::slapd server(with);
+  auto info = anonymous(server.ldaps_url());
+  info.ca_cert_path = made.ca.certificate().string();
+  check_wiped(std::move(info));
+}
+
+BOOST_AUTO_TEST_CASE(nothing_is_left_in_memory_of_the_services_password_after_the_stop) {
+  const test::slapd server(directory_with_the_user());
+  {
+    auto info = anonymous(server.url());
+    info.bind_dn = user;
+    info.password = password();
+    connection_manager manager(std::move(info));
+    BOOST_REQUIRE(manager.connect().connected);
+    BOOST_TEST(test::eventually([] { return copies_in_memory() == 1; }), "one buffer for all who need it");
+    BOOST_TEST(manager.whoami() == "dn:" + user);
+  }
+  BOOST_TEST(copies_in_memory() == 0);
+}

@@ -10,6 +10,8 @@ namespace {
 constexpr duration trickle_interval = seconds{30};
 /// Whether growth may be wider by now is not asked more often than this.
 constexpr duration growth_recheck = milliseconds{50};
+/// How long a connection stays before it makes room for one of the other kind.
+constexpr duration shortest_turn = milliseconds{100};
 
 }  // namespace
 
@@ -185,7 +187,10 @@ void pool_state::make_room(connection_kind needy, const census& c, time_point no
   const auto none_of_own = needy == connection_kind::bind ? c.binds() == 0 : c.pooled() == 0;
   if (victim == nullptr && none_of_own && queue(needy).oldest() < queue(other).oldest())
     victim = least_recently_used(other, false);
-  if (victim != nullptr) retire(*victim, now);
+  if (victim == nullptr) return;
+  // Where both kinds want the last socket, each keeps it for a moment: the price of a turn is a connect.
+  if (now - victim->ready_since < shortest_turn) return wake_at(victim->ready_since + shortest_turn);
+  retire(*victim, now);
 }
 
 slot* pool_state::least_recently_used(connection_kind kind, bool idle_only) {

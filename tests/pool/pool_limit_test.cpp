@@ -245,3 +245,32 @@ BOOST_AUTO_TEST_CASE(a_pool_of_one_waits_for_its_check_and_opens_another_when_th
   h.ready_all();
   BOOST_TEST((h.what(t) == outcome::dispatched));
 }
+
+BOOST_AUTO_TEST_CASE(two_kinds_that_want_the_only_socket_take_turns_of_some_length) {
+  auto p = small_policy(1, 1);
+  p.failover_timeout = duration::zero();
+  pool_harness h{p};
+  h.ready_all();
+  const auto before = h.numbers;
+  std::vector<ticket_id> asked;
+  // Each of them comes for itself, a read and a bind in turn.
+  for (int i = 0; i < 500; ++i) {
+    asked.push_back(h.ask(i % 2 == 0 ? want::shared : want::bind, seconds{5}));
+    for (int step = 0; step < 4; ++step) {
+      for (auto k : {connection_kind::pooled, connection_kind::bind}) {
+        for (const auto at : {phase::ready, phase::draining})
+          for (const auto id : h.in(at, k))
+            if (h.sockets.at(id).open() > 0) h.complete(id);
+        for (const auto id : h.in(phase::connecting, k)) h.ready(id);
+      }
+      h.close_told();
+      h.pass(milliseconds{1});
+    }
+  }
+  h.pass(milliseconds{500});
+  BOOST_TEST(h.numbers - before <= 30U, h.numbers - before << " connects in two seconds");
+  BOOST_TEST(h.numbers - before >= 10U);
+  int refused = 0;
+  for (const auto t : asked) refused += h.what(t) == outcome::refused ? 1 : 0;
+  BOOST_TEST(refused == 0);
+}

@@ -72,7 +72,13 @@ class story {
   explicit story(interrupt_watch& interrupts) : interrupts_(interrupts) {
     interrupts_.on_hurried_exit([this] { folder_.remove(); });
   }
-  ~story() { interrupts_.on_hurried_exit({}); }
+  ~story() {
+    // What may take long goes first, while a hurried exit still removes the folder.
+    callers_.reset();
+    manager_.reset();
+    stage_.clear();
+    interrupts_.on_hurried_exit({});
+  }
   story(const story&) = delete;
   story& operator=(const story&) = delete;
   int play();
@@ -249,8 +255,9 @@ int story::play() try {
   start_beside_hung_primary();
   return curtain();
 } catch (const interrupted&) {
-  // Callers that wait for a server which hangs would be waited for: to its end there is no need to be polite.
+  // Callers that wait for a server which hangs, or to return, would be waited for: there is no need to be polite.
   for (const auto& server : stage_) server->kill();
+  if (manager_) manager_->disconnect();
   throw;
 }
 

@@ -202,9 +202,12 @@ void health_monitor_impl::probe_at_once(server_id server) {
     return begin(*l, patience_of(*l), false);
   }
   const auto& session = prober_.session(l->session);
-  const bool connected = session.standing() || session.running();
-  const auto usual = std::min(l->server.context->pace->patience(session.standing()), all_->breaker.slow_call);
-  begin(*l, std::max(suspicion_limit(*all_, connected ? check_fraction : connect_fraction), usual), true);
+  const auto limit =
+      suspicion_limit(*all_, session.standing() || session.running() ? check_fraction : connect_fraction);
+  // Only answers tell that a server is slow: what a connect takes is our own work too, in TLS most of it.
+  const auto& pace = *l->server.context->pace;
+  const bool slow = pace.patience(true) > limit;
+  begin(*l, slow ? std::max(limit, std::min(pace.patience(session.standing()), all_->breaker.slow_call)) : limit, true);
 }
 
 /// Another server would take its place.

@@ -74,9 +74,13 @@ void probe_session::ask_pool(time_point now, actions& out) {
 
 probe_session::actions probe_session::hurry(time_point now, time_point deadline, bool hurried) {
   actions out;
-  if (running_ && deadline < deadline_) {
+  if (!running_) {
+    return out;
+  }
+  // Also when it is over sooner anyway: it must not begin another long wait then.
+  mode_.hurried = mode_.hurried || hurried;
+  if (deadline < deadline_) {
     deadline_ = deadline;
-    mode_.hurried = hurried;
     if (state_ == state::checking_pool) {
       ask_pool(now, out);
     }

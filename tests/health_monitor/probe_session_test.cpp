@@ -217,6 +217,16 @@ BOOST_FIXTURE_TEST_CASE(a_probe_in_a_hurry_says_so_when_it_ran_out_of_time, one_
   BOOST_TEST((verdict(report()) == probe_verdict::dead));
 }
 
+/// Its time was over a moment later anyway, and then it asked the pool for seconds: callers waited for that.
+BOOST_FIXTURE_TEST_CASE(a_probe_that_is_hurried_at_its_end_asks_nobody_else, one_session) {
+  of(s.begin(start, deadline, keeping));
+  of(s.on_slot(true, start));
+  of(s.on_time(deadline, false));
+  expect(s.hurry(deadline, deadline + milliseconds{300}, true), {});
+  expect(s.on_steps(turn, {}), {kind::report, kind::close});
+  BOOST_TEST((verdict(report()) == probe_verdict::dead));
+}
+
 BOOST_FIXTURE_TEST_CASE(a_refusal_is_no_matter_of_time, one_session) {
   auto hurried = keeping;
   hurried.hurried = true;

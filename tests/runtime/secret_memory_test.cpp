@@ -19,6 +19,13 @@ using namespace understudy;
 
 namespace {
 
+// AddressSanitizer keeps what is freed for a while, and maps more memory than can be read.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr bool memory_is_ours = false;
+#else
+constexpr bool memory_is_ours = true;
+#endif
+
 /// The password, which stands nowhere in this program as such: the test must not find its own copy. The server knows
 /// its digest.
 constexpr unsigned char veiled[] = {0x19, 0x35, 0x28, 0x28, 0x3f, 0x39, 0x2e, 0x77, 0x12, 0x35, 0x28,
@@ -115,11 +122,13 @@ void check_wiped(connection_info server) {
 }  // namespace
 
 BOOST_AUTO_TEST_CASE(nothing_is_left_in_memory_of_a_password_that_was_bound_with) {
+  if (!memory_is_ours) return;
   const test::slapd server(directory_with_the_user());
   check_wiped(anonymous(server.url()));
 }
 
 BOOST_AUTO_TEST_CASE(nothing_is_left_in_memory_of_a_password_that_went_through_tls) {
+  if (!memory_is_ours) return;
   const test::certificate_set made;
   auto with = directory_with_the_user();
   with.certificate = made.server.certificate;
@@ -132,6 +141,7 @@ BOOST_AUTO_TEST_CASE(nothing_is_left_in_memory_of_a_password_that_went_through_t
 }
 
 BOOST_AUTO_TEST_CASE(nothing_is_left_in_memory_of_the_services_password_after_the_stop) {
+  if (!memory_is_ours) return;
   const test::slapd server(directory_with_the_user());
   {
     auto info = anonymous(server.url());

@@ -152,8 +152,11 @@ void child_process::send_signal(int number) {
   if (!status_ && pid_ > 0) ::kill(pid_, number);
 }
 
-bool child_process::handles(int number) const {
-  std::ifstream status("/proc/" + std::to_string(pid_) + "/status");
+bool child_process::handles(int number, const std::filesystem::path& program) const {
+  const std::filesystem::path self = "/proc/" + std::to_string(pid_);
+  std::error_code gone;
+  if (!std::filesystem::equivalent(self / "exe", program, gone)) return false;
+  std::ifstream status(self / "status");
   std::uint64_t handled = 0;
   for (std::string line; std::getline(status, line);)
     if (line.rfind("SigBlk:", 0) == 0 || line.rfind("SigCgt:", 0) == 0)

@@ -35,8 +35,9 @@ class child_process {
   bool running() const;
   /// Sends a signal; nothing happens when the process has ended.
   void send_signal(int number);
-  /// True once it catches or blocks that signal: it handles the signal itself from now on (proc(5), SigCgt, SigBlk).
-  bool handles(int number) const;
+  /// True once it runs `program` and that catches or blocks the signal: a shell that becomes it may catch the signal
+  /// too, and is no longer there to handle it then (proc(5): exe, SigCgt, SigBlk).
+  bool handles(int number, const std::filesystem::path& program) const;
   void kill9();
   void stop();    ///< SIGSTOP; returns when it has stopped
   void resume();  ///< SIGCONT

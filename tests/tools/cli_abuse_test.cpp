@@ -270,7 +270,7 @@ BOOST_AUTO_TEST_CASE(ctrl_c_ends_every_command_at_once) {
         where.prepare();
         const auto running = line.start(command, input_for(command));
         BOOST_TEST(eventually(where.reached));
-        BOOST_TEST_REQUIRE(eventually([&] { return running->handles(SIGINT); }));
+        BOOST_TEST_REQUIRE(eventually([&] { return running->handles(SIGINT, UNDERSTUDY_PROGRAM); }));
         running->send_signal(SIGINT);
         const auto status = running->wait();
         BOOST_TEST_REQUIRE(status.has_value());
@@ -291,7 +291,7 @@ BOOST_FIXTURE_TEST_CASE(ctrl_c_ends_what_waits_for_input, directory_fixture) {
     words all{"sh", "-c", "exec \"$@\" <>" + fifo.string(), "sh", UNDERSTUDY_PROGRAM};
     all.insert(all.end(), command.begin(), command.end());
     child_process running({all, {}, {}, {}});
-    BOOST_TEST_REQUIRE(eventually([&] { return running.handles(SIGINT); }));
+    BOOST_TEST_REQUIRE(eventually([&] { return running.handles(SIGINT, UNDERSTUDY_PROGRAM); }));
     running.send_signal(SIGINT);
     const auto status = running.wait();
     BOOST_TEST_REQUIRE(status.has_value());

@@ -96,13 +96,13 @@ void print_json(const findings& all) {
 
 // Starts everything and returns when there is a server to probe: with servers from DNS that takes its answer. Whether
 // one can be reached is what the probes are there to tell.
-connection_result begin(session& directory, const interrupt_watch& interrupts) {
+connection_result begin(session& directory) {
   const auto until = std::chrono::steady_clock::now() + directory.left(default_patience);
   while (true) {
     auto state = directory.manager().connect(begin_at_once);
     const bool over = std::chrono::steady_clock::now() + begin_at_once >= until;
     if (state.connected || over || !directory.manager().snapshot().servers.empty()) return state;
-    if (interrupts.tripped()) throw interrupted();
+    directory.check_interrupt();
   }
 }
 
@@ -111,16 +111,17 @@ int health(interrupt_watch& interrupts, const health_options& options) {
   for (const auto& doubtful : warnings(all_settings)) complain("warning: " + describe(doubtful));
   session directory(all_settings, options.where, interrupts);
   const auto stopping = directory.stop_on_interrupt();
-  const auto begun = begin(directory, interrupts);
-  if (interrupts.tripped()) throw interrupted();
+  const auto begun = begin(directory);
+  directory.check_interrupt();
   findings all;
   try {
     all.probes = directory.manager().probe_all(directory.left(default_patience));
   } catch (const ldap_exception&) {
     // Who interrupts ends the probes: that is no failure to tell of.
-    if (!interrupts.tripped()) throw;
+    directory.check_interrupt();
+    throw;
   }
-  if (interrupts.tripped()) throw interrupted();
+  directory.check_interrupt();
   all.state = directory.manager().snapshot();
   apply_probes(all);
   options.json ? print_json(all) : print_text(all);

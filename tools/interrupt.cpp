@@ -85,15 +85,6 @@ void interrupt_watch::act() {
   if (action_) action_();
 }
 
-void interrupt_watch::trip() {
-  {
-    const std::lock_guard lock(mutex_);
-    tripped_ = true;
-    raise_event(tripped_fd_);
-  }
-  act();
-}
-
 void interrupt_watch::watch() {
   using clock = std::chrono::steady_clock;
   std::array<pollfd, 2> fds{{{signal_fd_, POLLIN, 0}, {stop_fd_, POLLIN, 0}}};
@@ -106,12 +97,13 @@ void interrupt_watch::watch() {
     const bool signalled = ready > 0 && ::read(signal_fd_, &info, sizeof info) == sizeof info;
     // Either the grace has passed or somebody is impatient. Nothing of ours outlives the process.
     if (tripped_ && (signalled || clock::now() >= forced)) exit_now();
-    if (tripped_) {
-      act();
-    } else if (signalled) {
+    if (!tripped_ && !signalled) continue;
+    if (!tripped_) {
       forced = clock::now() + grace;
-      trip();
+      tripped_ = true;
+      raise_event(tripped_fd_);
     }
+    act();
   }
 }
 

@@ -36,7 +36,6 @@ class interrupt_watch {
 
  private:
   void watch();
-  void trip();
   void act();
   [[noreturn]] void exit_now();
 

@@ -260,12 +260,11 @@ void circuit_breaker_impl::take_monitor(const caf::actor_addr& monitor) {
 }
 
 void circuit_breaker_impl::on_report(const outcome_report& report) {
-  const bool news = report.successes > 0 && router_.index_of(report.server) && availability_.note_life(report.server);
+  const bool news = report.successes > 0 && note_life(report.server);
   if (report.failed && report.cause && counts_against_server(*report.failed))
     availability_.note_failure(report.server, report.cause, env_->clock->now());
-  change([&](const moment& at) { router_.on_report(report, at); });
   // Who serves may also change without a change of a breaker's state: silence puts a server last.
-  if (news || report.silent || report.ready) tell_availability();
+  change([&](const moment& at) { router_.on_report(report, at); }, news || report.silent || report.ready);
   // A lost connection may be all that is wrong, or the first sign of a server's death: a probe tells within
   // milliseconds, before callers have waited for connects in vain. Where there is no other server they wait.
   if ((report.silent || report.failed == failure_class::transport) &&
@@ -275,18 +274,20 @@ void circuit_breaker_impl::on_report(const outcome_report& report) {
 }
 
 void circuit_breaker_impl::on_probe(const probe_report& report) {
-  const auto index = router_.index_of(report.server);
-  const bool news = report.ok && index && availability_.note_life(report.server);
-  bool again = false;
-  change([&](const moment& at) { again = router_.on_probe(report, at); });
-  if (again) {
+  const bool news = report.ok && note_life(report.server);
+  if (change([&](const moment& at) { return router_.on_probe(report, at); }, news)) {
     have_probed(report.server);
   }
-  if (news) tell_availability();
   // What the pool was kept waiting for before may be begun anew, though the breaker knew of no failure.
+  const auto index = router_.index_of(report.server);
   if (index && verdict(report) == probe_verdict::alive && router_.state_of(*index) == breaker_state::closed) {
     caf::anon_send(servers_[*index].pool, breaker_atom_v, breaker_state::closed);
   }
+}
+
+/// True when it is news for the log that the server answered.
+bool circuit_breaker_impl::note_life(server_id server) {
+  return router_.index_of(server) && availability_.note_life(server);
 }
 
 void circuit_breaker_impl::on_suspect(server_id server) {
@@ -314,12 +315,13 @@ void circuit_breaker_impl::have_probed(server_id server) {
   }
 }
 
-/// Lets `how` change the router, then tells everyone what came of it and sets the timer.
+/// Lets `how` change the router, then tells everyone what came of it and sets the timer. `news`: the log may have
+/// something to say although no breaker changes. What `how` returns, if it does.
 template <class Change>
-bool circuit_breaker_impl::change(Change&& how) {
-  bool known = true;
+bool circuit_breaker_impl::change(Change&& how, bool news) {
+  bool answer = true;
   if constexpr (std::is_same_v<decltype(how(moment{})), bool>) {
-    known = how(now());
+    answer = how(now());
   } else {
     how(now());
   }
@@ -329,12 +331,12 @@ bool circuit_breaker_impl::change(Change&& how) {
   }
   note_service(changes);
   const auto told_by = availability_.next_event();
-  if (!changes.empty() || (told_by && *told_by <= env_->clock->now())) {
+  if (news || !changes.empty() || (told_by && *told_by <= env_->clock->now())) {
     tell_availability();
   } else {
     arm();
   }
-  return known;
+  return answer;
 }
 
 void circuit_breaker_impl::announce(const breaker_change& c) {

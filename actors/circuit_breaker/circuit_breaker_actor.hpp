@@ -31,11 +31,12 @@ class circuit_breaker_impl {
   void on_probe(const probe_report& report);
   void on_report(const outcome_report& report);
   void on_suspect(server_id server);
+  bool note_life(server_id server);
   void have_probed(server_id server);
   /// False when it is known to fail, or such a probe is under way.
   bool probe_if_new_suspect(server_id server);
   template <class Change>
-  bool change(Change&& how);
+  bool change(Change&& how, bool news = false);
   void announce(const breaker_change& c);
   void tell_availability();
   void arm();

@@ -195,10 +195,7 @@ std::optional<time_point> router::next_event() const {
 std::vector<breaker_change> router::take_changes() { return std::exchange(changes_, {}); }
 
 std::vector<server_snapshot> router::snapshot(time_point now) const {
-  std::vector<candidate> all;
-  for (const auto& e : servers_) {
-    all.push_back(candidate_of(e, now));
-  }
+  const auto all = candidates(now);
   const auto level = selection_.serving_level(all);
   std::vector<server_snapshot> result;
   for (std::size_t i = 0; i < servers_.size(); ++i) {
@@ -226,8 +223,7 @@ std::vector<server_snapshot> router::snapshot(time_point now) const {
 }
 
 std::vector<server_availability> router::availability(time_point now) const {
-  std::vector<candidate> all;
-  for (const auto& e : servers_) all.push_back(candidate_of(e, now));
+  const auto all = candidates(now);
   const auto level = selection_.serving_level(all);
   const auto on_level = [&](const candidate& c) { return c.usable && level == c.priority; };
   const bool shared =
@@ -301,6 +297,14 @@ candidate router::candidate_of(const entry& e, time_point now) const {
   c.latency = e.latency;
   c.in_flight = e.in_flight;
   return c;
+}
+
+std::vector<candidate> router::candidates(time_point now) const {
+  std::vector<candidate> all;
+  for (const auto& e : servers_) {
+    all.push_back(candidate_of(e, now));
+  }
+  return all;
 }
 
 void router::fill_candidates(bool anew, time_point now) {

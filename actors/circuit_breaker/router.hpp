@@ -113,6 +113,7 @@ class router {
   static void allow_for_slowness(entry& e);
   void note_transition(std::size_t index, breaker_state before, time_point now);
   candidate candidate_of(const entry& e, time_point now) const;
+  std::vector<candidate> candidates(time_point now) const;
   void fill_candidates(bool anew, time_point now);
   void forget_lost_calls(time_point now);
 

@@ -192,7 +192,7 @@ void connection::react(const transport_action& action) {
 
 /// A message is, and so is a good part of a long one. Who sends a byte now and then answers nobody.
 bool connection::is_worth_hearing() const {
-  return bytes_.peek().state != pdu_frame::status::partial || bytes_.bytes_in() >= heard_in_ + heard_part;
+  return bytes_.bytes_in() >= heard_in_ + heard_part || bytes_.peek().state != pdu_frame::status::partial;
 }
 
 void connection::read_answers() {

@@ -31,9 +31,9 @@ failure_ptr pool_breaker_opened(const pool_situation& at);
 failure_ptr pool_wait_cancelled(const pool_situation& at);
 /// That lease is not (any more) held from this pool.
 failure_ptr pool_lease_unknown(const pool_situation& at, lease_id id);
-/// No connection could be opened: the failure of the connect itself, with the pool's counts.
-/// Without auto_reconnect, until connect() is called.
+/// Without auto_reconnect, after the last connection was lost and until connect() is called.
 failure_ptr pool_is_lost(const pool_situation& at, const failure& cause);
+/// No connection could be opened: the failure of the connect itself, with the pool's counts.
 failure_ptr pool_connect_failed(const pool_situation& at, const failure& connect);
 
 /// "5 s", "250 ms": a span for people.

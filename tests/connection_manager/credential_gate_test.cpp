@@ -43,6 +43,23 @@ struct gate_fixture {
     put(gate.judge(v, now, wall));
   }
 
+  // The account gets each of them in turn, and each is refused.
+  void refuse_each(std::initializer_list<std::string_view> values) {
+    for (const auto value : values) {
+      accept_secret(value);
+      judge(ask(1).value(), kind::refused);
+    }
+  }
+
+  // Two binds of one secret under way, of which the earlier one is refused: the version of the other.
+  std::uint64_t refuse_earlier_of_two() {
+    const auto earlier = ask(1).value();
+    advance(options.silence);
+    const auto other = ask(2).value();
+    judge(earlier, kind::refused);
+    return other;
+  }
+
   void advance(duration by) {
     now += by;
     put(gate.tick(now));
@@ -340,10 +357,7 @@ BOOST_FIXTURE_TEST_CASE(late_refusal_counts, gate_fixture) {
 BOOST_FIXTURE_TEST_CASE(secret_that_another_account_tries_is_blocked_all_the_same, gate_fixture) {
   const auto other = gate.add_account("cn=service", "password_file /run/other", minutes{1});
   put(gate.set_secret(other, secret{"shared"}, now));
-  for (std::string_view value : {"wrong 1", "wrong 2", "wrong 3"}) {
-    accept_secret(value);
-    judge(ask(1).value(), kind::refused);
-  }
+  refuse_each({"wrong 1", "wrong 2", "wrong 3"});
   BOOST_TEST(ask(1, other).value_or(0) != 0U);
   accept_secret("shared");
   advance(options.silence);
@@ -351,32 +365,22 @@ BOOST_FIXTURE_TEST_CASE(secret_that_another_account_tries_is_blocked_all_the_sam
 }
 
 BOOST_FIXTURE_TEST_CASE(bind_under_way_counts_although_another_secret_is_accepted, gate_fixture) {
-  const auto early = ask(1).value();
-  advance(options.silence);
-  const auto other = ask(2).value();
-  judge(early, kind::refused);
+  const auto other = refuse_earlier_of_two();
   accept_secret("right after all");
   judge(ask(3).value(), kind::accepted);
   judge(other, kind::refused, 2);
-  for (std::string_view value : {"wrong 1", "wrong 2"}) {
-    accept_secret(value);
-    judge(ask(1).value(), kind::refused);
-  }
+  refuse_each({"wrong 1", "wrong 2"});
   accept_secret("wrong 3");
   BOOST_TEST(ask(1).value_or(1) == 0U);
 }
 
 BOOST_FIXTURE_TEST_CASE(bind_under_way_counts_although_a_command_lifts_a_refusal, gate_fixture) {
-  const auto early = ask(1).value();
-  advance(options.silence);
-  const auto other = ask(2).value();
-  judge(early, kind::refused);
+  const auto other = refuse_earlier_of_two();
   gate.retry_now(account);
   accept_secret("wrong 1");
   judge(other, kind::refused, 2);
   judge(ask(1).value(), kind::refused);
-  accept_secret("wrong 2");
-  judge(ask(1).value(), kind::refused);
+  refuse_each({"wrong 2"});
   accept_secret("wrong 3");
   BOOST_TEST(ask(1).value_or(1) == 0U);
 }

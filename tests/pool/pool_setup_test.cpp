@@ -36,6 +36,14 @@ std::size_t connects_within(pool_harness& h, duration span) {
   return h.numbers - before;
 }
 
+/// The one that is under way besides `hung`.
+connection_id only_new_one(const pool_harness& h, const std::set<connection_id>& hung) {
+  auto fresh = under_way(h);
+  for (const auto id : hung) fresh.erase(id);
+  BOOST_TEST_REQUIRE(fresh.size() == 1U);
+  return *fresh.begin();
+}
+
 }  // namespace
 
 BOOST_AUTO_TEST_CASE(who_waits_for_set_ups_that_hang_gets_another_connection) {
@@ -49,11 +57,7 @@ BOOST_AUTO_TEST_CASE(who_waits_for_set_ups_that_hang_gets_another_connection) {
     BOOST_TEST((under_way(h) == hung));
     h.pass(milliseconds{200});
     h.close_told();
-    std::set<connection_id> fresh;
-    for (const auto id : under_way(h))
-      if (hung.count(id) == 0) fresh.insert(id);
-    BOOST_TEST_REQUIRE(fresh.size() == 1U);
-    h.ready(*fresh.begin());
+    h.ready(only_new_one(h, hung));
     BOOST_TEST((h.what(first) == (kind == want::lease ? outcome::granted : outcome::dispatched)));
     BOOST_TEST(h.reports.empty(), "what was given up says nothing against the server");
     BOOST_TEST((second < third));
@@ -164,11 +168,7 @@ BOOST_AUTO_TEST_CASE(a_connection_that_is_ready_overtakes_those_that_were_begun_
   BOOST_TEST_REQUIRE(hung.size() == 2U);
   h.pass(milliseconds{1100});
   h.close_told();
-  std::set<connection_id> fresh;
-  for (const auto id : under_way(h))
-    if (hung.count(id) == 0) fresh.insert(id);
-  BOOST_TEST_REQUIRE(fresh.size() == 1U);
-  h.ready(*fresh.begin());
+  h.ready(only_new_one(h, hung));
   BOOST_TEST((h.what(t) == outcome::dispatched));
   h.close_told();
   for (const auto id : hung) BOOST_TEST(h.sockets.count(id) == 0U);

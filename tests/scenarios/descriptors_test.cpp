@@ -79,10 +79,7 @@ BOOST_AUTO_TEST_CASE(scenario_41_connections_lost_without_descriptors_for_new_on
 BOOST_AUTO_TEST_CASE(scenario_41_tls_and_names_without_descriptors) {
   leak_guard leaks;
   const certificate_set certificates;
-  stub_options with;
-  with.tls = tls_files{certificates.server.certificate, certificates.server.key};
-  with.ldaps = true;
-  stub_directory a(with);
+  stub_directory a(stub_with_tls(certificates, true));
   auto info = server_at(a.port());
   info.host = "localhost";
   info.use_ssl = true;

@@ -32,6 +32,13 @@ settings quick_settings(std::vector<connection_info> servers) {
   return all;
 }
 
+stub_options stub_with_tls(const certificate_set& certificates, bool ldaps) {
+  stub_options with;
+  with.tls = tls_files{certificates.server.certificate, certificates.server.key};
+  with.ldaps = ldaps;
+  return with;
+}
+
 search_request search_for(std::string filter, std::string base) {
   search_request made;
   made.base = std::move(base);

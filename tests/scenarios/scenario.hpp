@@ -1,5 +1,6 @@
 // What scenarios share: settings that make waits short, load that counts its outcomes, and the check that ends each.
 #pragma once
+#include "support/certificates.hpp"
 #include "support/eventually.hpp"
 #include "support/fault_gate.hpp"
 #include "support/leak_check.hpp"
@@ -21,6 +22,9 @@ connection_info server_at(std::uint16_t port, int priority = 1);
 /// Settings for these servers with the intervals of detection and repair made short; what a scenario states in figures
 /// (suspicion after 1 s …) is left as it is.
 settings quick_settings(std::vector<connection_info> servers);
+
+/// For a stub that speaks TLS and shows the server's certificate: from the start (`ldaps`), or after StartTLS.
+stub_options stub_with_tls(const certificate_set& certificates, bool ldaps);
 
 search_request search_for(std::string filter, std::string base = directory_suffix);
 modify_request replace_description(std::string dn, std::string value);

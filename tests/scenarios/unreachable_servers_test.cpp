@@ -212,9 +212,7 @@ BOOST_AUTO_TEST_CASE(scenario_07_a_bind_without_an_answer_fails_over) {
 BOOST_AUTO_TEST_CASE(scenario_07_a_start_tls_without_an_answer_fails_over) {
   leak_guard leaks;
   certificate_set certificates;
-  stub_options with;
-  with.tls = tls_files{certificates.server.certificate, certificates.server.key};
-  stub_directory a(with);
+  stub_directory a(stub_with_tls(certificates, false));
   a.disturb(operation::start_tls, {.silent = true});
   auto how = server_at(a.port(), 1);
   how.use_tls = true;
@@ -225,11 +223,8 @@ BOOST_AUTO_TEST_CASE(scenario_07_a_start_tls_without_an_answer_fails_over) {
 BOOST_AUTO_TEST_CASE(scenario_07_a_tls_handshake_without_an_end_fails_over) {
   leak_guard leaks;
   certificate_set certificates;
-  stub_options with;
-  with.tls = tls_files{certificates.server.certificate, certificates.server.key};
   for (const bool ldaps : {false, true}) {
-    with.ldaps = ldaps;
-    stub_directory a(with);
+    stub_directory a(stub_with_tls(certificates, ldaps));
     a.set_handshake(handshake::ignore);
     auto how = server_at(a.port(), 1);
     how.use_ssl = ldaps;

@@ -62,10 +62,7 @@ BOOST_AUTO_TEST_CASE(stranger_that_accepts_and_closes_sees_few_anonymous_connect
 BOOST_AUTO_TEST_CASE(stranger_that_ends_after_the_tls_handshake_sees_few_connects) {
   leak_guard leaks;
   const certificate_set certificates;
-  stub_options with;
-  with.tls = tls_files{certificates.server.certificate, certificates.server.key};
-  with.ldaps = true;
-  stub_directory server(with);
+  stub_directory server(stub_with_tls(certificates, true));
   server.disturb_all({.silent = true, .then = ending::close});
   auto how = anonymous_at(server.port());
   how.use_ssl = true;

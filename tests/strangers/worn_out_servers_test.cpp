@@ -152,10 +152,7 @@ BOOST_AUTO_TEST_CASE(stranger_that_sends_a_byte_a_second_costs_a_second_and_a_ha
 BOOST_AUTO_TEST_CASE(stranger_that_left_set_ups_unanswered_is_connected_to_anew_once_it_answers) {
   leak_guard leaks;
   const certificate_set certificates;
-  stub_options with;
-  with.tls = tls_files{certificates.server.certificate, certificates.server.key};
-  with.ldaps = true;
-  stub_directory server(with);
+  stub_directory server(stub_with_tls(certificates, true));
   auto how = server_at(server.port());
   how.use_ssl = true;
   how.ca_cert_path = certificates.ca.certificate();

@@ -140,4 +140,6 @@ std::string describe(const failure& f) {
   return printable(text);
 }
 
+std::string to_string(const failure_ptr& f) { return f ? describe(*f) : std::string{to_string(errc::none)}; }
+
 }  // namespace understudy

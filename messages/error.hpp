@@ -96,5 +96,7 @@ inline failure_class classify(const failure& f, bool user_bind = false) noexcept
 /// "operation_timeout: … [ldap1:389; pool size 5, …; last cause … at …]": one line for people.
 /// What servers said in it is printable().
 std::string describe(const failure& f);
+/// The same; this is how CAF prints an error of ours: to_string(caf::error).
+std::string to_string(const failure_ptr& f);
 
 }  // namespace understudy

@@ -1,5 +1,6 @@
 // A password in memory: shared, never copied or printed, wiped when its last holder lets go.
 #pragma once
+#include <cstddef>
 #include <memory>
 #include <ostream>
 #include <string>
@@ -15,9 +16,12 @@ class secret {
  public:
   secret() = default;
   /// Takes the bytes of `text` and wipes them there.
-  explicit secret(std::string&& text);
-  explicit secret(std::string_view text);
-  explicit secret(const char* text) : secret(std::string_view{text}) {}
+  secret(std::string&& text);
+  /// Copies the bytes; the caller's own stay as they are.
+  secret(std::string_view text);
+  secret(const std::string& text) : secret(std::string_view{text}) {}
+  secret(const char* text) : secret(std::string_view{text}) {}
+  secret(std::nullptr_t) = delete;
 
   /// True when no secret was set at all; an empty password that was set is not empty() but has size() 0.
   bool empty() const noexcept { return buffer_ == nullptr; }

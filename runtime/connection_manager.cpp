@@ -74,7 +74,11 @@ connection_manager::~connection_manager() {
   }
   // Nothing new from now on, wherever the rest is done.
   const bool here = callback_thread::may_wait_for_the_end();
-  if (!here) state_->stop();
+  if (!here) {
+    // The log goes on until the end, which may be after that of what its listener refers to.
+    state_->mute_log();
+    state_->stop();
+  }
   auto end = [last = std::move(state_)] {
     last->watcher.stop();
     last->stop();

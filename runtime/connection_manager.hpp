@@ -61,7 +61,8 @@ class connection_manager final : public directory {
   ~connection_manager() override;
 
   /// From the next connect() on, the log's lines (one of text or JSON, without newline) go to `to` instead of a file or
-  /// standard error. It runs on the log's own thread and must not throw; null: as configured.
+  /// standard error. It runs on the log's own thread and must not throw; null: as configured. It is not called any more
+  /// once the destructor has returned; one destroyed inside another callback does not wait for a call that has begun.
   void set_log(std::function<void(log_level level, const std::string& line)> to);
 
   /// From the next connect() on, names are looked up by these in place of the system's resolver.

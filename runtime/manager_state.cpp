@@ -95,7 +95,10 @@ std::shared_ptr<runtime> connection_manager::state::start() {
   options.metrics = metrics_;
   {
     std::lock_guard guard{mutex_};
-    options.on_log = on_log_;
+    if (on_log_)
+      options.on_log = [to = on_log_, muted = muted_](log_level level, std::string_view from, const std::string& line) {
+        if (!*muted) to(level, from, line);
+      };
     options.lookups = lookups_;
   }
   auto made = std::make_shared<runtime>(all(), std::move(options));

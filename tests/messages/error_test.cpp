@@ -112,6 +112,17 @@ BOOST_AUTO_TEST_CASE(a_failure_survives_a_caf_error) {
   BOOST_TEST(failure_of(caf::make_error(errc::queue_full))->code == errc::queue_full);
 }
 
+BOOST_AUTO_TEST_CASE(an_error_of_caf_prints_the_failure_that_it_carries) {
+  failure f;
+  f.code = errc::breaker_open;
+  f.message = "No server can take the request now";
+  f.cause = "refused";
+  const auto text = to_string(to_error(f));
+  BOOST_TEST(text.find("breaker_open: No server can take the request now [last cause: refused]") != std::string::npos,
+             text);
+  BOOST_TEST(to_string(failure_ptr{}) == "none");
+}
+
 BOOST_AUTO_TEST_CASE(errors_of_caf_become_ours) {
   BOOST_TEST(failure_of(caf::make_error(caf::sec::request_timeout))->code == errc::operation_timeout);
   BOOST_TEST(failure_of(caf::make_error(caf::sec::request_receiver_down))->code == errc::stopped);

@@ -35,7 +35,7 @@ BOOST_AUTO_TEST_CASE(connection_info_validate) {
   info.host = "ldap.example.com";
   info.port = 389;
   info.bind_dn = "cn=admin,dc=example,dc=com";
-  info.password = secret{"password"};
+  info.password = "password";
   BOOST_TEST(info.validate().valid);
   BOOST_TEST(info.validate().schema_errors.empty());
 
@@ -49,7 +49,7 @@ BOOST_AUTO_TEST_CASE(connection_info_validate) {
 BOOST_AUTO_TEST_CASE(connection_info_to_dict) {
   connection_info info;
   info.host = "ldap.example.com";
-  info.password = secret{"password"};
+  info.password = "password";
   const auto config_dict = info.to_dict();
   BOOST_TEST(config_dict.at("host") == "ldap.example.com");
   BOOST_TEST(config_dict.at("port") == 389);
@@ -73,7 +73,7 @@ BOOST_AUTO_TEST_CASE(connection_info_example_usage) {
   connection_info basic;
   basic.host = "ldap.example.com";
   basic.bind_dn = "cn=admin,dc=example,dc=com";
-  basic.password = secret{"admin_password"};
+  basic.password = "admin_password";
   BOOST_TEST(basic.validate().valid);
 
   const reference_server server;

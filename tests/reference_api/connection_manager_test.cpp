@@ -47,7 +47,7 @@ BOOST_AUTO_TEST_CASE(connection_manager_connect) {
   BOOST_TEST(result.connection_error.empty());
 
   auto wrong = server.info();
-  wrong.password = secret{"wrong"};
+  wrong.password = "wrong";
   connection_manager refused(wrong);
   const auto failed = refused.connect();
   BOOST_TEST(!failed.connected);
@@ -179,7 +179,7 @@ BOOST_AUTO_TEST_CASE(basic_connection) {
   info.host = "127.0.0.1";
   info.port = server.port();
   info.bind_dn = "cn=admin,dc=example,dc=com";
-  info.password = secret{"secret"};
+  info.password = "secret";
   ldap_connection_manager manager(info);
   const auto result = manager.connect();
   BOOST_TEST_REQUIRE(result.connected, result.connection_error);
@@ -255,7 +255,7 @@ BOOST_AUTO_TEST_CASE(connection_errors) {
   connection_manager good(server.info(), once);
   BOOST_TEST(classify_error(good) == "ldap 32");
   auto wrong = server.info();
-  wrong.password = secret{"wrong"};
+  wrong.password = "wrong";
   connection_manager refused(wrong, once);
   BOOST_TEST(classify_error(refused) == "auth");
   BOOST_CHECK_THROW(refused.search("dc=example,dc=com", "(uid=user1)"), authentication_failed);

@@ -220,15 +220,18 @@ BOOST_AUTO_TEST_CASE(a_manager_may_be_disconnected_and_destroyed_in_its_log_list
   all.log.level = log_level::debug;
   for (const bool destroyed : {false, true}) {
     auto manager = std::make_shared<connection_manager>(all);
-    std::atomic<bool> armed{false}, done{false};
+    std::atomic<bool> armed{false}, done{false}, gone{false};
+    std::atomic<int> too_late{0};
     std::string refused;
     manager->set_log([&](log_level, const std::string&) {
+      if (gone) ++too_late;
       if (!armed.exchange(false)) return;
       refused = manager->connect().connection_error;
       if (destroyed)
         manager.reset();
       else
         manager->disconnect();
+      gone = destroyed;
       done = true;
       throw std::runtime_error("it must not");
     });
@@ -239,6 +242,7 @@ BOOST_AUTO_TEST_CASE(a_manager_may_be_disconnected_and_destroyed_in_its_log_list
     BOOST_TEST(refused.find("invalid_request") == 0U, refused);
     BOOST_TEST(eventually([&] { return server.open_connections() == 0; }));
     if (manager) manager->disconnect();
+    BOOST_TEST(too_late == 0, "nobody is told after the end of the manager");
   }
 }
 

@@ -1,6 +1,7 @@
 // Each kind of request as a libldap call; values go as they are, length and all.
 #include "understudy/actors/connection/pdu_codec.hpp"
 #include "understudy/actors/connection/session.hpp"
+#include "understudy/messages/ber.hpp"
 
 #include <lber.h>
 #include <ldap.h>
@@ -76,6 +77,17 @@ class modification_list {
   pointer_list<LDAPMod> list_;
 };
 
+/// PasswdModifyRequestValue (RFC 3062, 2). ldap_passwd() would leave its copy of the passwords in memory.
+secret password_modify_value(const password_modify_request& r) {
+  const secret old_password{r.old_password.empty() ? std::string{} : ber_octets(r.old_password.reveal(), 0x81)};
+  const secret new_password{r.new_password.empty() ? std::string{} : ber_octets(r.new_password.reveal(), 0x82)};
+  std::string parts = r.user_identity ? ber_octets(*r.user_identity, 0x80) : std::string{};
+  parts.reserve(parts.size() + old_password.size() + new_password.size());
+  parts.append(old_password.reveal()).append(new_password.reveal());
+  const secret all{std::move(parts)};
+  return secret{ber_element(ber_tag::sequence, all.reveal())};
+}
+
 }  // namespace
 
 /// Returns libldap's code.
@@ -129,12 +141,9 @@ struct request_encoder {
   }
   int operator()(const whoami_request&) const { return ::ldap_whoami(to.handle_, controls, nullptr, &id); }
   int operator()(const password_modify_request& r) const {
-    berval user = bytes_of(r.user_identity ? std::string_view{*r.user_identity} : std::string_view{});
-    berval old_password = bytes_of(r.old_password.reveal());
-    berval new_password = bytes_of(r.new_password.reveal());
-    return ::ldap_passwd(to.handle_, r.user_identity ? &user : nullptr,
-                         r.old_password.empty() ? nullptr : &old_password,
-                         r.new_password.empty() ? nullptr : &new_password, controls, nullptr, &id);
+    const secret encoded = password_modify_value(r);
+    berval value = bytes_of(encoded.reveal());
+    return ::ldap_extended_operation(to.handle_, LDAP_EXOP_MODIFY_PASSWD, &value, controls, nullptr, &id);
   }
 };
 

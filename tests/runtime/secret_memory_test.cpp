@@ -154,3 +154,17 @@ BOOST_AUTO_TEST_CASE(nothing_is_left_in_memory_of_the_services_password_after_th
   }
   BOOST_TEST(copies_in_memory() == 0);
 }
+
+BOOST_AUTO_TEST_CASE(nothing_is_left_in_memory_of_a_password_that_was_set) {
+  if (!memory_is_ours) return;
+  const test::slapd server(directory_with_the_user());
+  auto info = anonymous(server.url());
+  info.bind_dn = test::admin_dn;
+  info.password = test::admin_password;
+  connection_manager manager(std::move(info));
+  BOOST_REQUIRE(manager.connect().connected);
+  manager.password_modify({user, {}, password()});
+  BOOST_TEST(test::eventually([] { return copies_in_memory() == 0; }), "after the new one was set");
+  manager.password_modify({user, password(), "another"});
+  BOOST_TEST(test::eventually([] { return copies_in_memory() == 0; }), "after it was replaced");
+}

@@ -43,6 +43,9 @@ struct outcome_report {
   bool silent = false;
   /// … and from then on: one is ready now.
   bool ready = false;
+  /// Of a failure that is a connection's end: since when that was open. Those that were open together and end together
+  /// have one cause.
+  std::optional<time_point> open_since;
 };
 
 /// How a lease is used once granted. `Connection` is the typed handle (messages/actors.hpp).

@@ -14,6 +14,8 @@ constexpr double newest_weight = 0.3;
 constexpr seconds halving_interval{5};
 /// Of a server with weight 0: "a very small chance of being selected" beside others (RFC 2782).
 constexpr double least_weight = 0.01;
+/// Connections that were open together and end within this time have one cause.
+constexpr seconds one_moment{1};
 
 }  // namespace
 
@@ -120,6 +122,14 @@ void router::on_report(const outcome_report& report, const moment& at) {
   // A slow answer is better than none: it is a failure only where another server would have been better.
   if (report.failed == failure_class::slow && !replaceable(report.server, at.now)) {
     counted.failed.reset();
+  }
+  // A firewall may end any number of busy connections at once. What that means for the server a new connection tells.
+  if (report.failed && report.open_since) {
+    if (*report.open_since <= e.ended_at && at.now - e.ended_at < one_moment) {
+      counted.failed.reset();
+    } else {
+      e.ended_at = at.now;
+    }
   }
   change(*index, at, [&](breaker& b) {
     b.on_report(counted, at);

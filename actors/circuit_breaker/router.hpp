@@ -106,6 +106,7 @@ class router {
     /// Set when no connection is left there and none could be made: until then nobody needs to try.
     time_point down_until{};
     breaker_cause down_cause{};
+    time_point ended_at{};  ///< when a connection's end last counted
   };
 
   template <class Change>

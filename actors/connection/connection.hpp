@@ -245,6 +245,7 @@ class connection {
   std::string bound_as_;                     // whom the last bind of the service named
   std::optional<password_warning> warning_;  // what its answer said
   bool was_ready_ = false;
+  time_point open_since_{};    // when it became ready first
   bool said_goodbye_ = false;  // the server announced that it will close (RFC 4511, 4.4.1)
   bool removed_ = false;
   time_point setup_deadline_;

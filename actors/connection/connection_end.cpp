@@ -292,7 +292,10 @@ void connection::report_failure(const call& order, failure_class what, failure_p
 
 /// One failure, however many operations were under way.
 void connection::report_death(const failure_ptr& cause) {
-  if (spec_.breaker) send_report(outcomes_.failed(classify(*cause), cause, false));
+  if (!spec_.breaker) return;
+  auto report = outcomes_.failed(classify(*cause), cause, false);
+  report.open_since = open_since_;
+  send_report(std::move(report));
 }
 
 void connection::tell_owner(connection_event::kind what, failure_ptr cause) {

@@ -317,6 +317,7 @@ void connection::become_ready() {
   last_heard_ = now_;
   if (!was_ready_) {
     was_ready_ = true;
+    open_since_ = now_;
     attempt_.finish(true, now_);
     if (env_.metrics) env_.metrics->connected(attempt_.took());
     if (!attempt_.held_up()) context_.pace->connected(attempt_.took());

@@ -305,3 +305,33 @@ BOOST_AUTO_TEST_CASE(no_server_is_routed_to_while_none_is_known) {
   BOOST_TEST(r.refuse({}, nullptr, at(0).now).code == errc::no_server);
   BOOST_TEST(!r.next_event().has_value());
 }
+
+BOOST_FIXTURE_TEST_CASE(connections_that_were_open_together_and_end_together_are_one_failure, two_levels) {
+  const auto end = [&](std::int64_t open_since) {
+    auto report = failed(0);
+    report.open_since = at(open_since).now;
+    r.on_report(report, at(now));
+  };
+  now = 60'000;
+  for (int i = 0; i < 50; ++i) end(i * 1000);
+  BOOST_TEST(state(0) == breaker_state::closed);
+  // Each of those that are made in their place and end again is another one.
+  for (int i = 0; i < 3; ++i) {
+    now += 10;
+    end(now - 5);
+    BOOST_TEST(state(0) == breaker_state::closed);
+  }
+  now += 10;
+  end(now - 5);
+  BOOST_TEST(state(0) == breaker_state::open);
+}
+
+BOOST_FIXTURE_TEST_CASE(connections_that_end_one_after_the_other_are_failures_each, two_levels) {
+  for (now = 60'000; now < 65'000; now += 1000) {
+    BOOST_TEST(state(0) == breaker_state::closed);
+    auto report = failed(0);
+    report.open_since = at(0).now;
+    r.on_report(report, at(now));
+  }
+  BOOST_TEST(state(0) == breaker_state::open);
+}

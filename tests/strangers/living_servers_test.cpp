@@ -3,6 +3,8 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include <atomic>
+
 using namespace understudy;
 using namespace understudy::test;
 using namespace std::chrono_literals;
@@ -100,6 +102,41 @@ BOOST_AUTO_TEST_CASE(stranger_whose_idle_connections_are_reset_together_is_well)
       BOOST_TEST(static_cast<bool>(answer), why(answer));
     }
   }
+  BOOST_TEST(server_in(manager.snapshot(), server.port()).breaker_opened == 0u);
+  end_scenario(manager, {server});
+}
+
+BOOST_AUTO_TEST_CASE(stranger_whose_busy_connections_are_reset_together_is_well) {
+  leak_guard leaks;
+  stub_directory server;
+  auto how = server_at(server.port());
+  how.pool_size = 8;
+  auto all = quick_settings({how});
+  all.pool.preload_connections = true;
+  connection_manager manager(all);
+  BOOST_TEST_REQUIRE(manager.connect().connected);
+  BOOST_TEST_REQUIRE(eventually([&] { return server_in(manager.snapshot(), server.port()).pool.now.idle >= 8u; }));
+  std::atomic<int> kept_waiting{0};
+  const auto unanswered = server.when([](const directory_request& r) { return r.filter == "(uid=user1)"; },
+                                      [&](const directory_request&) {
+                                        ++kept_waiting;
+                                        return reply{{}, {.silent = true}};
+                                      });
+  // One on each connection: the least loaded is taken.
+  std::atomic<int> served{0}, ended{0};
+  for (int i = 0; i < 8; ++i)
+    manager.start(make_request(search_for("(uid=user1)")),
+                  [&](const outcome& found) {
+                    served += found ? 1 : 0;
+                    ++ended;
+                  },
+                  {5s});
+  BOOST_TEST_REQUIRE(eventually([&] { return kept_waiting == 8; }));
+  BOOST_TEST(server_in(manager.snapshot(), server.port()).pool.now.idle == 0u);
+  server.forget(unanswered);
+  server.reset_all();
+  BOOST_TEST(eventually([&] { return ended == 8; }));
+  BOOST_TEST(served == 8);
   BOOST_TEST(server_in(manager.snapshot(), server.port()).breaker_opened == 0u);
   end_scenario(manager, {server});
 }

@@ -11,6 +11,8 @@ namespace {
 constexpr duration housekeeping_interval = seconds{1};
 /// Under load, whether another connection is due is not worked out for every operation.
 constexpr duration crowd_check_interval = milliseconds{1};
+/// Whoever waits where something is ready looks again so often within `suspect_after` whether that is still answered.
+constexpr int looks_again = 4;
 
 connection_kind kind_for(want what) noexcept {
   return what == want::bind ? connection_kind::bind : connection_kind::pooled;
@@ -49,9 +51,9 @@ ticket_id pool_state::admit(asking who, time_point now) {
   w.gives_up_at = std::min(who.deadline, now + policy_.wait_timeout);
   w.leave_at = w.patient_until = w.gives_up_at;
   if (policy_.failover_timeout > duration::zero()) {
-    w.leave_at = w.patient_until = std::min(w.gives_up_at, now + policy_.failover_timeout);
-    // A server with nothing ready shows no life: others have to be tried soon.
-    if (none_ready(kind_for(w.what), slots_.count(now))) w.leave_at = std::min(w.leave_at, now + policy_.suspect_after);
+    w.patient_until = std::min(w.gives_up_at, now + policy_.failover_timeout);
+    // By then the server has to have shown life, or others are tried.
+    w.leave_at = std::min(w.patient_until, now + policy_.suspect_after);
   }
   w.token = who.token;
   w.attempts = who.attempts;
@@ -134,8 +136,8 @@ void pool_state::leave_overdue(connection_kind kind, time_point now) {
   bool left = false;
   for (auto at = q.overdue(now); at != q.end(); at = q.overdue(now)) {
     const waiter& w = at->second;
-    if (w.patient_until > now && !none_ready(kind, slots_.count(now))) {
-      q.postpone(at, w.patient_until);  // it has shown life meanwhile
+    if (w.patient_until > now && !none_ready(kind)) {
+      q.postpone(at, std::min(w.patient_until, now + policy_.suspect_after / looks_again));
       continue;
     }
     auto why = pool_timed_out(situation(now), now - w.since);
@@ -147,19 +149,23 @@ void pool_state::leave_overdue(connection_kind kind, time_point now) {
       refuse(q, at, std::move(why), now);
     }
   }
-  if (left) note_silence(kind, now);
+  if (left) note_silence();
 }
 
-bool pool_state::none_ready(connection_kind kind, const census& c) const noexcept {
-  return kind == connection_kind::bind ? c.bind_ready == 0 : c.alive() == 0;
+/// What leaves unanswered what it carries is as good as none.
+bool pool_state::none_ready(connection_kind kind) const noexcept {
+  return std::none_of(slots_.begin(), slots_.end(), [kind](const auto& known) {
+    const slot& s = known.second;
+    return s.kind == kind && s.alive() && !s.silent();
+  });
 }
 
 /// Whoever comes next need not find out again. A connection that waits for something of ours is no evidence.
-void pool_state::note_silence(connection_kind kind, time_point now) {
-  const auto c = slots_.count(now);
-  if (said_silent_ || !none_ready(kind, c) || c.alive() > 0 || c.bind_ready > 0) return;
+void pool_state::note_silence() {
+  if (said_silent_ || !none_ready(connection_kind::pooled) || !none_ready(connection_kind::bind)) return;
   const auto waits_for_server = [&](const auto& known) {
-    return known.second.state == slot_state::connecting && !known.second.held_up();
+    const slot& s = known.second;
+    return s.state == slot_state::connecting ? !s.held_up() : s.silent();
   };
   if (std::none_of(slots_.begin(), slots_.end(), waits_for_server)) return;
   said_silent_ = true;

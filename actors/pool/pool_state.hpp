@@ -119,8 +119,8 @@ class pool_state {
   // After every event, and serving those who wait (pool_state.cpp).
   void settle(time_point now);
   void leave_overdue(connection_kind kind, time_point now);
-  bool none_ready(connection_kind kind, const census& c) const noexcept;
-  void note_silence(connection_kind kind, time_point now);
+  bool none_ready(connection_kind kind) const noexcept;
+  void note_silence();
   void serve_pooled(time_point now);
   void serve_binds(time_point now);
   bool serve_shared(queue_position at, time_point now);

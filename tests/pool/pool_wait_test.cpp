@@ -125,6 +125,40 @@ BOOST_AUTO_TEST_CASE(with_other_servers_a_waiter_is_sent_there_after_the_failove
   BOOST_TEST(!h.outcome(t).counted);
 }
 
+BOOST_AUTO_TEST_CASE(with_other_servers_nobody_waits_behind_binds_that_stay_unanswered) {
+  auto p = small_policy(1, 5);
+  p.max_bind = 1;
+  p.failover_timeout = seconds{5};
+  p.suspect_after = seconds{1};
+  pool_harness h{p};
+  h.ready_all();
+  const auto first = h.ask(want::bind);
+  h.ready_all();
+  const auto second = h.ask(want::bind);
+  h.pass(milliseconds{1010});
+  h.sockets.at(h.outcome(first).connection).silent->store(true);
+  BOOST_TEST(h.waiting(second));
+  h.pass(milliseconds{290});
+  BOOST_TEST((h.what(second) == outcome::recast));
+  BOOST_TEST(h.readiness.empty(), "readers are served there");
+}
+
+BOOST_AUTO_TEST_CASE(with_other_servers_a_waiter_stays_while_those_before_it_are_answered) {
+  auto p = small_policy(1, 5);
+  p.max_bind = 1;
+  p.failover_timeout = seconds{5};
+  p.suspect_after = seconds{1};
+  pool_harness h{p};
+  h.ready_all();
+  h.ask(want::bind);
+  h.ready_all();
+  const auto second = h.ask(want::bind);
+  h.pass(milliseconds{4900});
+  BOOST_TEST(h.waiting(second));
+  h.pass(milliseconds{200});
+  BOOST_TEST((h.what(second) == outcome::recast));
+}
+
 BOOST_AUTO_TEST_CASE(a_cancelled_waiter_hears_so_and_is_skipped) {
   pool_harness h{one_connection()};
   h.ready_all();

@@ -137,6 +137,8 @@ using health_monitor_actor = caf::typed_actor<
     caf::reacts_to<breaker_atom, server_id, breaker_state>,
     // From its own connections.
     caf::reacts_to<event_atom, connection_event>,
+    // From the pool of that server: somebody waits for a socket, so none may be kept between two probes.
+    caf::reacts_to<slot_atom, server_id>,
     // From the manager: the servers from now on.
     caf::reacts_to<servers_atom, std::vector<routed_server>>,
     // Stop probing, close.

@@ -78,6 +78,7 @@ health_monitor_actor::behavior_type health_monitor_impl::make_behavior() {
       },
       [this](breaker_atom, server_id server, breaker_state state) { handle([&] { on_breaker(server, state); }); },
       [this](event_atom, const connection_event& event) { handle([&] { prober_.on_event(event); }); },
+      [this](slot_atom, server_id server) { handle([&] { let_go(server); }); },
       [this](servers_atom, std::vector<routed_server>& servers) { handle([&] { take_servers(std::move(servers)); }); },
       [this](drain_atom) { handle([&] { drain(); }); },
       [this](tick_atom, std::uint64_t timer) {
@@ -306,6 +307,13 @@ void health_monitor_impl::on_outcome(server_id server, const probe_outcome* foun
   }
   if (const auto breaker = caf::actor_cast<circuit_breaker_actor>(breaker_)) {
     caf::anon_send(breaker, probe_atom_v, found->report);
+  }
+}
+
+/// Somebody waits for the socket; what is open there tells as well whether the server lives.
+void health_monitor_impl::let_go(server_id server) {
+  if (const auto* l = find(server)) {
+    prober_.retire(l->session);
   }
 }
 

@@ -55,6 +55,7 @@ class health_monitor_impl {
   void note_round(const std::shared_ptr<round>& asker, std::size_t place, const probe_outcome& found);
   void on_breaker(server_id server, breaker_state state);
   void on_outcome(server_id server, const probe_outcome* found);
+  void let_go(server_id server);
   void drain();
   void advance();
   void arm();

@@ -28,7 +28,7 @@ class prober {
 
   /// Starts a probe, or makes the running one conclude by `deadline`.
   void begin(key k, time_point deadline, const probe_mode& mode);
-  /// Closes the standing connection.
+  /// Closes the standing connection, or the running probe's when that is over.
   void retire(key k);
   /// Ends the session's probe without a report and closes its connection. `for_good`: forgets the session afterwards.
   void stop(key k, bool for_good);

@@ -70,6 +70,8 @@ struct report {
 struct readiness {
   bool ready = false;
 };
+/// Somebody waits for a socket: the monitor is to give back the one that a probe keeps.
+struct ask_for_probe_slot {};
 /// A line for the log.
 struct note {
   log_level level = log_level::info;
@@ -81,6 +83,6 @@ struct drained {
 };
 
 using any = std::variant<open, dispatch, grant, refuse, recast, reset, drain, close, forget, check, unwatch, report,
-                         readiness, note, drained>;
+                         readiness, ask_for_probe_slot, note, drained>;
 
 }  // namespace understudy::pool_action

@@ -25,10 +25,10 @@ class growth_limit {
   void expire(time_point now) noexcept;
   void forget() noexcept;
 
-  /// Sockets that may be open at `now`; no limit once it is time to try for more.
-  std::uint32_t most(time_point now) const noexcept {
-    return known() && now < retry_at_ ? limit_ : std::numeric_limits<std::uint32_t>::max();
-  }
+  /// Sockets that are known to be had.
+  std::uint32_t certain() const noexcept { return known() ? limit_ : std::numeric_limits<std::uint32_t>::max(); }
+  /// Sockets that may be open at `now`; one more once it is time to try.
+  std::uint32_t most(time_point now) const noexcept { return known() && now >= retry_at_ ? limit_ + 1 : certain(); }
   bool known() const noexcept { return limit_ != 0; }
   /// 0: none is known.
   std::uint32_t limit() const noexcept { return limit_; }

@@ -107,7 +107,10 @@ pool_actor::behavior_type pool_actor_state::make_behavior() {
       },
       [this](slot_atom, bool take) {
         return guard->answer<bool>([&]() -> caf::result<bool> {
-          if (take) return pool->take_probe_slot(now());
+          if (take) {
+            monitor = caf::actor_cast<caf::actor_addr>(self->current_sender());
+            return pool->take_probe_slot(now());
+          }
           pool->give_probe_slot(now());
           carry_out();
           return true;

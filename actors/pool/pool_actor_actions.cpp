@@ -239,6 +239,10 @@ void pool_actor_state::operator()(const pool_action::readiness& a) {
   if (const auto router = caf::actor_cast<circuit_breaker_actor>(breaker)) self->send(router, report_atom_v, told);
 }
 
+void pool_actor_state::operator()(const pool_action::ask_for_probe_slot&) {
+  if (const auto keeper = caf::actor_cast<health_monitor_actor>(monitor)) self->send(keeper, slot_atom_v, context->id);
+}
+
 void pool_actor_state::operator()(const pool_action::note& a) {
   context->env->log->write(a.level, "pool", a.text, {{"server", context->name}});
 }

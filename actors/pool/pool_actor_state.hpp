@@ -65,6 +65,7 @@ struct pool_actor_state {
   void operator()(const pool_action::unwatch& a);
   void operator()(const pool_action::report& a);
   void operator()(const pool_action::readiness& a);
+  void operator()(const pool_action::ask_for_probe_slot& a);
   void operator()(const pool_action::note& a);
   void operator()(const pool_action::drained& a);
   friend struct action_visitor;
@@ -89,6 +90,7 @@ struct pool_actor_state {
   server_context_ptr context;
   connection_factory factory;
   caf::actor_addr breaker, gate;
+  caf::actor_addr monitor;  ///< whoever asked for a probe's socket last
   std::optional<pool_state> pool;
   std::optional<handler_guard> guard;
   std::map<ticket_id, waiting> waiters;

@@ -31,6 +31,8 @@ void pool_state::on_ready(connection_id id, time_point now, std::uint64_t secret
   if (s == nullptr) return;
   if (s->state == slot_state::connecting) {
     rounds(s->kind).succeed(s->round, now - s->changed);
+    in_vain_ = 0;
+    no_room_before_ = time_point{};
     overtaken_before_ = std::max(overtaken_before_, s->changed);
     ++totals_.opened;
     s->was_ready = true;
@@ -117,12 +119,13 @@ bool pool_state::ask_another(failed_round& round, time_point now) {
 /// The open connection that is most likely to answer soon.
 slot* pool_state::witness() noexcept {
   const auto rank = [](const slot& s) {
-    if (s.state == slot_state::ready) return s.load() == 0 ? 3 : 2;
-    return s.state == slot_state::reserved || s.state == slot_state::leased ? 1 : 0;
+    const bool shared = s.kind == connection_kind::pooled;
+    if (s.state == slot_state::ready) return s.load() == 0 ? (shared ? 5 : 4) : (shared ? 3 : 1);
+    return s.state == slot_state::reserved || s.state == slot_state::leased ? 2 : 0;
   };
   slot* best = nullptr;
   for (auto& [id, s] : slots_) {
-    if (s.kind != connection_kind::pooled || s.silent() || rank(s) == 0) continue;
+    if (s.silent() || rank(s) == 0) continue;
     if (best == nullptr || std::pair{rank(s), s.last_turn} > std::pair{rank(*best), best->last_turn}) best = &s;
   }
   return best;
@@ -131,15 +134,21 @@ slot* pool_state::witness() noexcept {
 void pool_state::judge(const failed_round& round, bool others_answer, time_point now) {
   const bool refused = round.what == failure_class::credential;
   const auto c = slots_.count(now);
-  if (others_answer && !refused)
+  const bool limited = others_answer && !refused;
+  if (limited) {
+    // It may not have noticed yet that another connection made room.
+    if (!round.growth && ++in_vain_ == 1) return rounds(round.kind).encourage(now, world_.random, duration::zero());
     meet_limit(round, now);
-  else if (counts_against_server(round.what)) {
+  } else if (counts_against_server(round.what)) {
     if (c.alive() == 0) said_none_left_ = true;
     actions_.push_back(pool_action::report{round.what, round.cause, c.alive() == 0});
+    // It may take no other one because it has a probe's.
+    if (c.alive() == 0) ask_for_probe_slot(now);
   }
-  if ((round.kind == connection_kind::bind ? c.bind_ready : c.alive()) > 0) return;
-  // Idle connections make room for what could not be one more.
-  if (others_answer && round.growth && !refused) return;
+  if (!none_ready(round.kind)) return;
+  // Connections of the other kind make room for what could not be one more.
+  if (limited && round.growth) return;
+  if (limited) no_room_before_ = growth_.retry_at();
   // Nothing serves here: whoever waits is better off elsewhere, but never takes refused credentials there.
   auto& waiting = queue(round.kind);
   const auto why = pool_connect_failed(situation(now), *round.cause);
@@ -302,14 +311,17 @@ bool pool_state::breaker_lets_through() const noexcept {
   return breaker_ == breaker_state::closed || breaker_ == breaker_state::half_open;
 }
 
+/// A probe is no reason to find out whether more can be had, and those who wait come first.
 bool pool_state::take_probe_slot(time_point now) {
-  if (!socket_is_free(now)) return false;
+  const bool wanted = growth_.known() && !(pooled_.empty() && binds_.empty());
+  if (wanted || !socket_is_free(false, now)) return false;
   ++probe_slots_;
   return true;
 }
 
 void pool_state::give_probe_slot(time_point now) {
   if (probe_slots_ > 0) --probe_slots_;
+  slot_asked_at_ = time_point{};
   settle(now);
 }
 

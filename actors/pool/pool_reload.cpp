@@ -35,6 +35,8 @@ void pool_state::renew_all(time_point now) {
   }
   credential_refusal_ = nullptr;
   growth_.forget();
+  in_vain_ = 0;
+  no_room_before_ = time_point{};
   for (auto* r : {&rounds_, &bind_rounds_}) r->encourage(now, world_.random, duration::zero());
 }
 

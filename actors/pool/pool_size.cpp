@@ -12,6 +12,8 @@ constexpr duration trickle_interval = seconds{30};
 constexpr duration growth_recheck = milliseconds{50};
 /// How long a connection stays before it makes room for one of the other kind.
 constexpr duration shortest_turn = milliseconds{100};
+/// The monitor is not asked for a probe's socket more often than this.
+constexpr duration slot_asking_interval = seconds{1};
 
 }  // namespace
 
@@ -33,7 +35,7 @@ std::uint32_t pool_state::floor(time_point now) const noexcept {
 
 std::uint32_t pool_state::pooled_ceiling(const census& c, time_point now) const noexcept {
   const auto others = c.sockets - c.pooled() + probe_slots_;
-  const auto most = most_sockets(now);
+  const auto most = most_sockets(c.pooled() > 0 || pooled_.empty(), now);
   return std::min(policy_.max_pooled, most > others ? most - others : 0);
 }
 
@@ -89,10 +91,10 @@ void pool_state::reconcile_binds(const census& c, time_point now) {
   auto have = c.binds();
   auto connecting = c.connecting + c.bind_connecting;
   for (; have < wanted && connecting < policy_.max_connecting; ++have, ++connecting) {
-    if (!socket_is_free(now)) return make_room(connection_kind::bind, c, now);
+    if (!socket_is_free(have > 0, now)) return make_room(connection_kind::bind, c, now);
     if (!open_one(connection_kind::bind, now)) return;
   }
-  const bool has_room = connecting < policy_.max_connecting && have < policy_.max_bind && socket_is_free(now);
+  const bool has_room = connecting < policy_.max_connecting && have < policy_.max_bind && socket_is_free(true, now);
   if (connecting > 0) pass_by_hanging(connection_kind::bind, has_room, now);
 }
 
@@ -149,7 +151,7 @@ void pool_state::pass_by_hanging(connection_kind kind, bool has_room, time_point
   if (oldest == nullptr || newest == time_point::max()) return;
   if (const auto due = newest + setup_patience(kind); now < due) return wake_at(due);
   if (!has_room) close(*oldest, now);
-  if (socket_is_free(now)) open_one(kind, now);
+  if (socket_is_free(true, now)) open_one(kind, now);
   r.lose_patience();
 }
 
@@ -180,7 +182,8 @@ void pool_state::retire_expired(connection_kind kind, time_point now) {
 }
 
 void pool_state::make_room(connection_kind needy, const census& c, time_point now) {
-  if (c.leaving > 0) return;
+  if (c.leaving > 0 || ask_for_probe_slot(now)) return;
+  if (now < no_room_before_) return wake_at(no_room_before_);
   const auto other = needy == connection_kind::bind ? connection_kind::pooled : connection_kind::bind;
   slot* victim = least_recently_used(other, true);
   // A busy one only has to go when its kind would otherwise hold every socket against somebody who came earlier.
@@ -188,9 +191,25 @@ void pool_state::make_room(connection_kind needy, const census& c, time_point no
   if (victim == nullptr && none_of_own && queue(needy).oldest() < queue(other).oldest())
     victim = least_recently_used(other, false);
   if (victim == nullptr) return;
+  // What serves is not given for what was in vain the last time.
+  const auto of_other = needy == connection_kind::bind ? c.alive() : c.bind_ready;
+  if (in_vain_ > 1 && of_other <= 1) return;
   // Where both kinds want the last socket, each keeps it for a moment: the price of a turn is a connect.
   if (now - victim->ready_since < shortest_turn) return wake_at(victim->ready_since + shortest_turn);
   retire(*victim, now);
+}
+
+/// A probe needs no socket of its own while others answer. True while it may be given back in a moment.
+bool pool_state::ask_for_probe_slot(time_point now) {
+  if (probe_slots_ == 0) return false;
+  if (now - slot_asked_at_ >= slot_asking_interval) {
+    slot_asked_at_ = now;
+    actions_.push_back(pool_action::ask_for_probe_slot{});
+  }
+  // A probe under way keeps it until its end.
+  const auto until = slot_asked_at_ + shortest_turn;
+  if (now < until) wake_at(until);
+  return now < until;
 }
 
 slot* pool_state::least_recently_used(connection_kind kind, bool idle_only) {

@@ -97,7 +97,7 @@ std::uint32_t pool_state::waiters_for_first(want what, time_point now) {
   if ((bind ? c.bind_ready : c.alive() - c.checking) > 0) return 0;
   auto coming = bind ? c.bind_connecting : c.connecting + c.checking;
   const auto other = bind ? connection_kind::pooled : connection_kind::bind;
-  if (coming == 0 && (socket_is_free(now) || least_recently_used(other, true) != nullptr)) coming = 1;
+  if (coming == 0 && (socket_is_free(true, now) || least_recently_used(other, true) != nullptr)) coming = 1;
   return what == want::shared ? coming * policy_.max_in_flight : coming;
 }
 

@@ -184,8 +184,13 @@ class pool_state {
   std::uint32_t pooled_target(const census& c, std::uint32_t ceiling, time_point now) const noexcept;
   std::uint32_t width(const census& c, time_point now) const noexcept;
   bool breaker_lets_through() const noexcept;
-  std::uint32_t most_sockets(time_point now) const noexcept { return std::min(policy_.max, growth_.most(now)); }
-  bool socket_is_free(time_point now) const noexcept { return slots_.size() + probe_slots_ < most_sockets(now); }
+  /// `tries`: whoever asks can wait for a connect that may well fail; else only what is known to be had.
+  std::uint32_t most_sockets(bool tries, time_point now) const noexcept {
+    return std::min(policy_.max, tries ? growth_.most(now) : growth_.certain());
+  }
+  bool socket_is_free(bool tries, time_point now) const noexcept {
+    return slots_.size() + probe_slots_ < most_sockets(tries, now);
+  }
   bool may_grow(time_point now) const;
   bool open_one(connection_kind kind, time_point now);
   duration setup_patience(connection_kind kind) const noexcept;
@@ -194,6 +199,7 @@ class pool_state {
   void replace_expired(const census& c, std::uint32_t target, time_point now);
   void retire_expired(connection_kind kind, time_point now);
   void make_room(connection_kind needy, const census& c, time_point now);
+  bool ask_for_probe_slot(time_point now);
   slot* least_recently_used(connection_kind kind, bool idle_only);
   void wake_at(time_point when) { wake_ = std::min(wake_, when); }
 
@@ -234,8 +240,11 @@ class pool_state {
   ticket_id last_ticket_ = 0;
   std::uint64_t turns_ = 0;
   std::uint32_t probe_slots_ = 0;
-  bool filled_ = false;         ///< the minimum was reached once
-  time_point background_at_{};  ///< no background connect before
+  time_point slot_asked_at_{};   ///< of the monitor, back
+  int in_vain_ = 0;              ///< connects that failed in room that was made for them, since one became ready
+  time_point no_room_before_{};  ///< is made: it would be in vain
+  bool filled_ = false;          ///< the minimum was reached once
+  time_point background_at_{};   ///< no background connect before
   /// Set-ups begun before this are overtaken: the server has answered one that was begun then, or is known to be well.
   time_point overtaken_before_{};
   time_point warm_until_{};  ///< of a standby: it keeps its minimum until then

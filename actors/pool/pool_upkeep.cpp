@@ -145,8 +145,8 @@ void pool_state::proceed_with_drain(time_point now) {
     if (s.state == slot_state::ready && !needed) retire(s, now);
   }
   const auto c = slots_.count(now);
-  if (!cut_ && !pooled_.empty() && c.pooled() == 0 && socket_is_free(now)) open_one(connection_kind::pooled, now);
-  if (!cut_ && !binds_.empty() && c.binds() == 0 && socket_is_free(now)) open_one(connection_kind::bind, now);
+  if (!cut_ && !pooled_.empty() && c.pooled() == 0 && socket_is_free(true, now)) open_one(connection_kind::pooled, now);
+  if (!cut_ && !binds_.empty() && c.binds() == 0 && socket_is_free(true, now)) open_one(connection_kind::bind, now);
   if (slots_.size() == 0 && pooled_.empty() && binds_.empty()) return finish_drain(!cut_);
   if (cut_ && now >= drain_deadline_ + cut_off_time) {
     std::vector<connection_id> mute;

@@ -56,6 +56,7 @@ health_monitor_actor::behavior_type note_monitor(health_monitor_actor::pointer s
       [](health_atom, time_point) { return std::vector<probe_report>{}; },
       [=](breaker_atom, server_id server, breaker_state state) { notes->states.emplace_back(server, state); },
       [](event_atom, const connection_event&) {},
+      [](slot_atom, server_id) {},
       [](servers_atom, const std::vector<routed_server>&) {},
       [](drain_atom) {},
       [](tick_atom, std::uint64_t) {},

@@ -144,6 +144,7 @@ health_monitor_actor::behavior_type scripted_children::fake_monitor(health_monit
       },
       [](breaker_atom, server_id, breaker_state) {},
       [](event_atom, const connection_event&) {},
+      [](slot_atom, server_id) {},
       [&s](servers_atom, const std::vector<routed_server>& servers) {
         s.told.push_back("servers " + std::to_string(servers.size()));
       },

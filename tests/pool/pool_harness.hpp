@@ -75,6 +75,7 @@ class pool_harness {
   std::vector<connection_id> checks;  ///< not answered yet
   std::set<connection_id> set_aside;  ///< of these, those that take nothing new meanwhile
   std::vector<failure_class> reports;
+  int slot_asked = 0;           ///< how often a probe's socket was asked for
   std::vector<bool> readiness;  ///< told to the breaker: false, nothing is ready; true, something is
   std::vector<std::string> notes;
   std::vector<bool> drained;
@@ -300,6 +301,7 @@ class pool_harness {
   }
   void on(const pool_action::unwatch& a) { unwatched.push_back(a.lease); }
   void on(const pool_action::readiness& a) { readiness.push_back(a.ready); }
+  void on(const pool_action::ask_for_probe_slot&) { ++slot_asked; }
   void on(const pool_action::report& a) { reports.push_back(a.what); }
   void on(const pool_action::note& a) { notes.push_back(a.text); }
   void on(const pool_action::drained& a) { drained.push_back(a.clean); }

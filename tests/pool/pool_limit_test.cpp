@@ -274,3 +274,100 @@ BOOST_AUTO_TEST_CASE(two_kinds_that_want_the_only_socket_take_turns_of_some_leng
   for (const auto t : asked) refused += h.what(t) == outcome::refused ? 1 : 0;
   BOOST_TEST(refused == 0);
 }
+
+BOOST_AUTO_TEST_CASE(a_bind_connection_that_answers_shows_that_readers_met_a_limit) {
+  pool_harness h{small_policy(1, 50)};
+  h.ready_all();
+  const auto bind = h.ask(want::bind);
+  h.ready_all();
+  h.complete(h.outcome(bind).connection);
+  h.die(h.in(phase::ready).front());
+  const auto reader = h.share();
+  h.pass(milliseconds{200});
+  // The place was taken by somebody else meanwhile.
+  h.fail_all();
+  BOOST_TEST(h.waiting(reader));
+  h.answer_checks(true);
+  BOOST_TEST(h.reports.empty());
+  BOOST_TEST(h.waiting(reader));
+  h.pass(milliseconds{200});
+  h.close_told();
+  h.ready_all();
+  BOOST_TEST((h.what(reader) == outcome::dispatched));
+}
+
+BOOST_AUTO_TEST_CASE(readers_and_binds_take_turns_at_the_one_connection_that_a_server_takes) {
+  pool_harness h{small_policy(3, 50)};
+  std::size_t largest = 0;
+  play(h, 1, 5, largest);
+  std::vector<ticket_id> asked;
+  for (int i = 0; i < 600; ++i) {
+    if (i < 500) asked.push_back(i % 2 == 0 ? h.share() : h.ask(want::bind));
+    for (auto k : {connection_kind::pooled, connection_kind::bind}) {
+      for (const auto at : {phase::ready, phase::draining})
+        for (const auto id : h.in(at, k))
+          if (h.sockets.at(id).open() > 0) h.complete(id, h.sockets.at(id).open());
+      h.answer_checks(true);
+      h.close_told();
+      for (const auto id : h.in(phase::connecting, k)) h.sockets.size() > h.connecting() ? h.fail(id) : h.ready(id);
+    }
+    h.pass(milliseconds{20});
+  }
+  for (const auto t : asked) BOOST_TEST((t == 0 || h.what(t) == outcome::dispatched));
+  BOOST_TEST(h.reports.empty());
+}
+
+BOOST_AUTO_TEST_CASE(who_waits_gets_the_socket_that_a_probe_keeps) {
+  pool_harness h{small_policy(2, 3)};
+  h.ready_all();
+  BOOST_TEST_REQUIRE(h.pool.take_probe_slot(h.now));
+  h.lease();
+  h.lease();
+  const auto third = h.ask(want::lease);
+  BOOST_TEST(h.slot_asked == 1);
+  h.pass(milliseconds{50});
+  BOOST_TEST(h.slot_asked == 1, "not more often than it can be answered");
+  h.pool.give_probe_slot(h.now);
+  h.take();
+  h.ready_all();
+  BOOST_TEST(h.granted(third));
+}
+
+BOOST_AUTO_TEST_CASE(a_probe_does_not_keep_the_only_connection_that_a_server_takes) {
+  pool_harness h{small_policy(1, 5)};
+  BOOST_TEST_REQUIRE(h.pool.take_probe_slot(h.now));
+  h.fail_all();
+  BOOST_TEST(h.slot_asked == 1);
+}
+
+BOOST_AUTO_TEST_CASE(beyond_a_known_limit_one_connect_is_tried_and_no_probe) {
+  pool_harness h{small_policy(3, 50)};
+  std::size_t largest = 0;
+  play(h, 2, 60, largest);
+  BOOST_TEST(!h.pool.take_probe_slot(h.now));
+  for (int i = 0; i < 3; ++i) h.ask(want::lease);
+  for (int i = 0; i < 1200; ++i) {
+    BOOST_TEST(h.connecting() <= 1U);
+    h.fail_all();
+    h.answer_checks(true);
+    h.pass(milliseconds{100});
+  }
+}
+
+BOOST_AUTO_TEST_CASE(no_more_room_is_made_where_a_server_takes_nothing_new_at_all) {
+  pool_harness h{small_policy(4, 50)};
+  h.ready_all();
+  std::vector<ticket_id> binds;
+  for (int i = 0; i < 100; ++i) {
+    binds.push_back(h.ask(want::bind));
+    h.fail_all();
+    h.answer_checks(true);
+    h.close_told();
+    h.pass(milliseconds{100});
+  }
+  BOOST_TEST(h.in(phase::ready).size() >= 1U, "readers are served on");
+  BOOST_TEST(h.reports.empty());
+  int told = 0;
+  for (const auto t : binds) told += h.waiting(t) ? 0 : 1;
+  BOOST_TEST(told > 0, "a bind cannot be had");
+}

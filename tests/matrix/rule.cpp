@@ -41,7 +41,11 @@ class verdict {
 class judge {
  public:
   judge(const cell& of, const terms& allowed, const observation& seen)
-      : cell_(of), terms_(allowed), seen_(seen), serves_(allowed.level * faulty_count(of.servers)) {}
+      : cell_(of),
+        terms_(allowed),
+        seen_(seen),
+        serves_(allowed.level * faulty_count(of.servers)),
+        came_back_(came_back()) {}
 
   std::vector<std::string> operator()() {
     for (const auto& one : seen_.requests) {
@@ -87,8 +91,24 @@ class judge {
   /// Somebody answered for the whole time that it was given.
   bool someone_served(const request_note& one) const {
     if (stopping(one)) return false;
+    if (recovers_first() && one.ended >= seen_.trouble_began && one.began <= came_back_) return false;
     if (someone_serves(cell_) || one.ended < seen_.trouble_began) return true;
     return seen_.serves_again && one.began > *seen_.serves_again;
+  }
+
+  /// An only server serves nobody in the outage before its fault; one that serves in spite of that comes back from the
+  /// outage first.
+  bool recovers_first() const {
+    return cell_.servers == layout::sole && someone_serves(cell_) && seen_.trouble_began < seen_.fault_began;
+  }
+  /// When it served a read first since its fault began, which is the end of the outage.
+  time_point came_back() const {
+    time_point first = time_point::max();
+    for (const auto& one : seen_.requests)
+      if (one.what == request_kind::read && one.code == errc::none && one.outcomes > 0 &&
+          one.ended >= seen_.fault_began)
+        first = std::min(first, one.ended);
+    return first;
   }
 
   void served(const request_note& one) {
@@ -134,6 +154,8 @@ class judge {
 
   void recovery() {
     if (cell_.when == moment::stop) return;
+    if (recovers_first() && exceeds(came_back_ - seen_.fault_began, terms_.recovery, seen_.fault_began, came_back_))
+      broken_.add("recovered too late", in_ms(came_back_ - seen_.fault_began) + " after the outage");
     if (!seen_.serves_again) return broken_.add("no recovery", "it does not serve again after the repair");
     if (exceeds(*seen_.serves_again - seen_.repaired, terms_.recovery, seen_.repaired, *seen_.serves_again))
       broken_.add("recovered too late", in_ms(*seen_.serves_again - seen_.repaired) + " after the repair");
@@ -143,6 +165,7 @@ class judge {
   const terms& terms_;
   const observation& seen_;
   const duration serves_;
+  const time_point came_back_;
   verdict broken_;
 };
 

@@ -70,7 +70,8 @@ struct terms {
 ///
 /// 1. Every request has exactly one outcome, and none later than `late` after its deadline.
 /// 2. While somebody is left who answers, a request is served within `level` for each faulty level. Only a write or a
-///    user's bind that was sent to a faulty server may end otherwise: with what that server answered, or unknown.
+///    user's bind that was sent to a faulty server may end otherwise: with what that server answered, or unknown. An
+///    only server that comes back from an outage with the fault has to recover first, as under 5.
 /// 3. With nobody left an error is typed: it is none of our defects and says something.
 /// 4. A faulty server sees no more connects than its backoff allows.
 /// 5. After the repair the server that failed serves again within `recovery`; from then on rule 2 holds for all.

@@ -81,6 +81,19 @@ BOOST_FIXTURE_TEST_CASE(who_can_be_served_is_served_in_time, kept) {
   BOOST_TEST(breaks("failed although a server was there"));
 }
 
+BOOST_FIXTURE_TEST_CASE(an_only_server_comes_back_from_an_outage_first_and_serves_from_then_on, kept) {
+  of = {fault::connection_limit, moment::failback, layout::sole, security::plain, true, 1s};
+  seen.trouble_began = begin - 1s;
+  seen.requests = {request(-500ms, 600ms, errc::breaker_open), request(100ms, 300ms, errc::breaker_open),
+                   request(500ms, 100ms), request(700ms, 100ms)};
+  BOOST_TEST(broken().empty());
+  seen.requests.back() = request(700ms, 100ms, errc::breaker_open);
+  BOOST_TEST(breaks("failed although a server was there"));
+  seen.requests = {request(100ms, terms{all}.recovery)};
+  seen.requests.front().deadline = seen.requests.front().ended;
+  BOOST_TEST(breaks("recovered too late"));
+}
+
 BOOST_FIXTURE_TEST_CASE(only_what_was_sent_may_end_as_unknown, kept) {
   auto& one = seen.requests.front() = request(0ms, 100ms, errc::outcome_unknown);
   one.sent = true;

@@ -64,7 +64,8 @@ struct pool_health {
   std::uint32_t idle_connections = 0;
   std::uint32_t healthy_connections = 0;
   std::uint32_t unhealthy_connections = 0;
-  std::uint32_t answered = 0;  ///< of the healthy ones; the others cannot be read from now
+  std::uint32_t answered = 0;    ///< of the healthy ones; the others cannot be read from now
+  std::uint32_t connecting = 0;  ///< under way: neither refused nor ready yet
 };
 
 /// One connection, for operators.

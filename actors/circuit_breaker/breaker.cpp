@@ -42,8 +42,9 @@ void breaker::on_report(const outcome_report& report, const moment& at) {
   if (report.trial) {
     give_permit_back();
   }
-  if (report.ready) {
+  if (report.ready) {  // the server has answered its bind
     silent_until_ = {};
+    consecutive_ = 0;
   }
   if (report.silent) {
     silent_until_ = at.now + options_.open_cap;
@@ -121,7 +122,10 @@ bool breaker::traffic_flows(time_point now) const noexcept {
   return last_success_ != time_point{} && now - last_success_ < options_.trust && (!suspected(now) || after_suspicion);
 }
 
-void breaker::note_life() noexcept { suspected_until_ = silent_until_ = {}; }
+void breaker::note_life() noexcept {
+  suspected_until_ = silent_until_ = {};
+  consecutive_ = 0;
+}
 
 bool breaker::suspect(time_point now) {
   if (state_ != breaker_state::closed || suspected(now) || !probed_) {
@@ -244,7 +248,6 @@ void breaker::enter(breaker_state next, time_point now) {
   since_ = now;
   ++generation_;
   note_life();
-  consecutive_ = 0;
   window_.clear();
   permits_.clear();
   good_probes_ = 0;

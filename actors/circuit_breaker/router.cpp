@@ -131,6 +131,10 @@ void router::on_report(const outcome_report& report, const moment& at) {
       e.ended_at = at.now;
     }
   }
+  // Probes decide when one is half open, and compete with the pool for what the server takes.
+  if (report.none_left && probed_ && e.breaker.state() == breaker_state::half_open) {
+    counted.failed.reset();
+  }
   change(*index, at, [&](breaker& b) {
     b.on_report(counted, at);
     if (report.none_left && !counted.none_left) {

@@ -151,7 +151,7 @@ void health_monitor_impl::begin(lane& l, duration within, bool hurried) {
   mode.content = !replaceable(l);
   mode.pool_time = std::max<duration>(longest_probe, l.server.context->pace->patience(true));
   prober_.begin(l.session, now() + within, mode);
-  l.beside_at = now() + all_->breaker.suspect_after;
+  l.beside_at = now() + time_beside(l);
 }
 
 /// When a running probe of a server that failed has been silent for long enough. It may have begun before the server
@@ -172,7 +172,13 @@ void health_monitor_impl::begin_beside(lane& l) {
   probe_mode mode;
   mode.use_slot = sockets_of(*l.server.context) >= enough_to_take;
   mode.hurried = true;
-  prober_.begin(l.beside, now() + all_->breaker.suspect_after, mode);
+  prober_.begin(l.beside, now() + time_beside(l), mode);
+}
+
+/// Silence is judged by what is usual here too: a server that takes its time is asked for no other connection
+/// meanwhile.
+duration health_monitor_impl::time_beside(const lane& l) const {
+  return std::max<duration>(all_->breaker.suspect_after, l.server.context->pace->patience(false));
 }
 
 void health_monitor_impl::on_beside(server_id server, const probe_outcome& found) {

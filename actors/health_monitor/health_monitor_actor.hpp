@@ -45,6 +45,7 @@ class health_monitor_impl {
   lane make_lane(routed_server server);
   std::optional<time_point> beside_due(const lane& l) const;
   void begin_beside(lane& l);
+  duration time_beside(const lane& l) const;
   void on_beside(server_id server, const probe_outcome& found);
   void stop_beside(lane& l);
   void begin(lane& l, duration within, bool hurried);

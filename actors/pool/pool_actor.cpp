@@ -243,17 +243,20 @@ caf::result<pool_health> pool_actor_state::check_all(time_point deadline) {
   round->found.active_connections = counts.in_use;
   round->found.idle_connections = counts.idle;
   round->left = ids.size();
+  round->found.connecting = counts.connecting;
   // Those that cannot be read from now (leased ones, users' binds) are known to be connected.
   round->found.healthy_connections = counts.in_use + counts.idle - static_cast<std::uint32_t>(ids.size());
   if (ids.empty()) return round->found;
   round->promise = self->make_response_promise<pool_health>();
   const auto patience = std::max<caf::timespan>(as_limit(deadline - at), milliseconds{1});
-  const auto settle_one = [this, round](connection_id id, const probe_report& report) {
+  const auto usual = std::max<duration>(context->all->breaker.suspect_after, context->pace->patience(true));
+  const bool hurried = deadline - at < usual;
+  const auto settle_one = [this, round, hurried, deadline](connection_id id, const probe_report& report) {
     guard->run([&] {
       round->note(report.ok);
-      // What says busy is no evidence of health, but no reason to end the connection either.
+      // What says busy is no evidence of health, but no reason to end the connection either. Nor is the asker's hurry.
       const bool answered = report.error && report.error->code == errc::ldap_error;
-      pool->checked(id, report.ok || answered, now());
+      if (!hurried || now() < deadline) pool->checked(id, report.ok || answered, now());
       carry_out();
     });
   };

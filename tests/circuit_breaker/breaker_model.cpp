@@ -13,15 +13,16 @@ std::size_t breaker_model::count(what kind) const {
 
 bool breaker_model::should_open(time_point now) const {
   if (state_ == breaker_state::half_open) return true;
-  int in_a_row = 0;
-  for (auto e = seen_.rbegin(); e != seen_.rend() && e->kind != what::good; ++e)
-    if (e->kind == what::bad) ++in_a_row;
-  if (in_a_row >= options_.threshold) return true;
+  // An answer proves life, whoever was answered.
+  const auto answered = std::find_if(seen_.rbegin(), seen_.rend(), [](const event& e) { return e.kind != what::bad; });
+  if (answered - seen_.rbegin() >= options_.threshold) return true;
   // The window leaves a tenth at a time.
   const auto tenth = options_.window / 10;
   std::uint64_t calls = 0, failures = 0;
   for (const auto& e : seen_) {
-    if (e.kind == what::good_probe || e.at.time_since_epoch() / tenth < now.time_since_epoch() / tenth - 9) continue;
+    if ((e.kind != what::good && e.kind != what::bad) ||
+        e.at.time_since_epoch() / tenth < now.time_since_epoch() / tenth - 9)
+      continue;
     ++calls;
     if (e.kind == what::bad) ++failures;
   }
@@ -32,7 +33,7 @@ void breaker_model::note(what kind, time_point now) {
   if (state_ != breaker_state::closed && state_ != breaker_state::half_open) return;
   seen_.push_back({now, kind});
   if (kind == what::bad && should_open(now)) return open(now);
-  if (state_ == breaker_state::half_open &&
+  if (state_ == breaker_state::half_open && kind != what::ready &&
       (count(what::good) >= options_.trials_to_close || count(what::good_probe) >= options_.probes_to_close))
     enter(breaker_state::closed, now);
 }
@@ -41,6 +42,7 @@ void breaker_model::report(const outcome_report& r, time_point now) {
   const auto belongs = [&] { return r.generation == 0 || r.generation == generation_; };
   if (!belongs()) return;
   if (r.successes > 0) last_good_ = now;
+  if (r.ready) note(what::ready, now);
   // Those behind the one that closes it belong to the time before.
   const auto before = generation_;
   for (std::uint32_t i = 0; i < r.successes && generation_ == before; ++i) note(what::good, now);
@@ -54,8 +56,7 @@ void breaker_model::probe(const probe_report& r, time_point now, bool needed) {
     case probe_verdict::alive:
       suspected_.reset();
       if (state_ == breaker_state::open && needed) enter(breaker_state::half_open, now);
-      if (state_ == breaker_state::half_open) note(what::good_probe, now);
-      return;
+      return note(what::good_probe, now);
     case probe_verdict::dead:
       // What is told within 150 ms of a suspicion may have been answered before it.
       const bool doubtful = suspected(now) && last_good_ && *last_good_ - *suspected_at_ <= milliseconds{150};

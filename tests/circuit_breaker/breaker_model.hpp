@@ -28,7 +28,8 @@ class breaker_model {
   void stays_open_until(time_point when) { until_ = when; }
 
  private:
-  enum class what : std::uint8_t { good, bad, good_probe };
+  /// `ready`: a new connection was, so its bind was answered.
+  enum class what : std::uint8_t { good, bad, good_probe, ready };
   struct event {
     time_point at{};
     what kind = what::good;

@@ -15,6 +15,7 @@ struct command {
   enum class kind : std::uint8_t {
     good,
     bad,
+    ready,
     admit,
     trial_good,
     trial_bad,
@@ -30,8 +31,8 @@ struct command {
 };
 
 std::ostream& operator<<(std::ostream& out, const command& c) {
-  constexpr std::array names{"good",  "bad",     "admit",   "trial_good", "trial_bad", "trial_unused",
-                             "probe", "suspect", "suspend", "resume",     "pass"};
+  constexpr std::array names{"good",         "bad",   "ready",   "admit",   "trial_good", "trial_bad",
+                             "trial_unused", "probe", "suspect", "suspend", "resume",     "pass"};
   return out << names.at(static_cast<std::size_t>(c.what)) << "(" << c.which << "," << c.b << ")";
 }
 
@@ -70,6 +71,7 @@ rc::Gen<std::vector<command>> commands() {
   using kind = command::kind;
   const auto what = rc::gen::weightedElement<kind>({{8, kind::good},
                                                     {10, kind::bad},
+                                                    {2, kind::ready},
                                                     {8, kind::admit},
                                                     {4, kind::trial_good},
                                                     {2, kind::trial_bad},
@@ -129,6 +131,8 @@ class comparison {
         return report(succeeded(generation(c.which), 1 + static_cast<std::uint32_t>(c.b) / 3));
       case kind::bad:
         return report(failed(generation(c.which), static_cast<failure_class>(c.b % 6)));
+      case kind::ready:
+        return report(ready());
       case kind::admit:
         return admit(c.b);
       case kind::trial_good:
@@ -314,6 +318,12 @@ BOOST_AUTO_TEST_CASE(an_open_time_without_bounds_to_its_jitter_is_noticed) {
 BOOST_AUTO_TEST_CASE(a_breaker_that_hears_of_no_good_probe_is_stuck) {
   weakness w;
   w.good_probes_unheard = true;
+  expect_broken("the state is what it should be", w);
+}
+
+BOOST_AUTO_TEST_CASE(a_breaker_that_takes_no_bind_for_an_answer_opens_beside_answers) {
+  weakness w;
+  w.reports = [](outcome_report& r) { r.ready = false; };
   expect_broken("the state is what it should be", w);
 }
 

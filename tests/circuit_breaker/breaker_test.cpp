@@ -56,6 +56,23 @@ BOOST_FIXTURE_TEST_CASE(a_success_breaks_the_row, one_breaker) {
   BOOST_TEST(b.state() == breaker_state::closed);
 }
 
+/// An answer proves life, whoever was answered: a probe, or the bind of a new connection.
+BOOST_FIXTURE_TEST_CASE(a_good_probe_and_a_ready_connection_break_the_row_too, one_breaker) {
+  b.set_probed(true);
+  for (int round = 0; round < 4; ++round) {
+    for (int i = 0; i < 4; ++i) b.on_report(failed(0), at(10 * round));
+    BOOST_TEST(b.state() == breaker_state::closed);
+    if (round % 2 == 0)
+      b.on_probe(probed(true), at(10 * round), false);
+    else
+      b.on_report(ready(), at(10 * round));
+  }
+  for (int i = 0; i < 4; ++i) b.on_report(failed(0), at(60'000));
+  BOOST_TEST(b.state() == breaker_state::closed);
+  b.on_report(failed(0), at(60'000));
+  BOOST_TEST(b.state() == breaker_state::open);
+}
+
 BOOST_FIXTURE_TEST_CASE(successes_in_a_report_came_before_its_failure, one_breaker) {
   fail(4, at(0));
   auto both = failed(b.generation());

@@ -39,6 +39,14 @@ inline outcome_report succeeded(std::uint32_t generation, std::uint32_t count = 
   return r;
 }
 
+/// Of a pool: a connection is ready, its bind was answered.
+inline outcome_report ready(server_id server = 0) {
+  outcome_report r;
+  r.server = server;
+  r.ready = true;
+  return r;
+}
+
 inline outcome_report trial(outcome_report r) {
   r.trial = true;
   return r;

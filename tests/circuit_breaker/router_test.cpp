@@ -185,6 +185,21 @@ BOOST_FIXTURE_TEST_CASE(of_several_servers_one_with_nothing_left_is_down_at_once
   }
 }
 
+/// A probe and the pool compete for what a server takes: what one of them has, the other is refused.
+BOOST_FIXTURE_TEST_CASE(while_probes_decide_a_refused_connect_of_the_pool_opens_nothing, two_levels) {
+  auto none_left = failed(0, failure_class::transport, 0);
+  none_left.none_left = true;
+  break_server(0);
+  now += 1300;
+  r.advance(at(now));
+  BOOST_TEST_REQUIRE(state(0) == breaker_state::half_open);
+  r.on_report(none_left, at(now));
+  BOOST_TEST(state(0) == breaker_state::half_open);
+  r.set_probed(false);  // without a monitor nobody else finds out
+  r.on_report(none_left, at(now));
+  BOOST_TEST(state(0) == breaker_state::open);
+}
+
 BOOST_FIXTURE_TEST_CASE(an_only_server_with_nothing_left_is_suspect_until_a_connection_is_ready, two_levels) {
   r.update({facts(0, 1)});
   auto gone = failed(0, failure_class::transport, 0);

@@ -26,7 +26,7 @@ struct made_up_state {
     if (!world) return;
     world->live.erase(spec.id);
     if (connecting) --server().connecting;
-    if (was_ready && !closed) --server().open;
+    if (was_ready && !closed) count_open(-1);
     env().poller->remove_timer(timer);
   }
 
@@ -77,6 +77,11 @@ struct made_up_state {
     return make_behavior();
   }
 
+  void count_open(int more) {
+    server().open += more;
+    if (spec.kind == connection_kind::probe) server().probes_open += more;
+  }
+
   void connected() {
     connecting = false;
     --server().connecting;
@@ -116,7 +121,7 @@ struct made_up_state {
   void become_ready() {
     connected();
     was_ready = true;
-    ++server().open;
+    count_open(1);
     spec.context->pace->connected(server().connect_time + server().answer_time);
     say(kind::ready, nullptr);
   }
@@ -134,7 +139,7 @@ struct made_up_state {
   void end(failure_ptr cause) {
     if (std::exchange(closed, true)) return;
     if (connecting) connected();
-    if (was_ready) ++world->closed, --server().open;
+    if (was_ready) ++world->closed, count_open(-1);
     if (was_ready && cause) {
       if (open.empty())
         question();

@@ -19,6 +19,7 @@ struct made_up_server {
   /// Connections that it takes; one more is refused.
   int limit = std::numeric_limits<int>::max();
   int open = 0;                      ///< connections that are ready
+  int probes_open = 0;               ///< of these, the monitor's own
   std::vector<time_point> connects;  ///< when each was begun
   int connecting = 0, most_connecting = 0;
 };

@@ -238,6 +238,20 @@ BOOST_FIXTURE_TEST_CASE(a_suspected_server_that_is_usually_slow_has_twice_what_i
   BOOST_TEST(told(0)[0].hurried);
 }
 
+BOOST_FIXTURE_TEST_CASE(no_probe_is_made_beside_one_of_a_server_that_takes_its_time, monitor_fixture) {
+  servers[0]->answers = manner::hangs;
+  start_monitor();
+  const auto known = table();
+  known[0].context->pace->answered(seconds{2});
+  tell(monitor, servers_atom_v, known);
+  breaker_says(0, breaker_state::open);
+  breaker_says(0, breaker_state::half_open);
+  advance(milliseconds{3900});
+  BOOST_TEST(servers[0]->opened == 1, "twice what is usual has not passed");
+  advance(milliseconds{200});
+  BOOST_TEST(servers[0]->opened == 2);
+}
+
 BOOST_FIXTURE_TEST_CASE(who_asked_is_answered_by_the_first_probe_that_says_something, monitor_fixture) {
   servers[0]->free_slots = 0;
   start_monitor();

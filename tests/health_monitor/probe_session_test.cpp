@@ -178,6 +178,51 @@ BOOST_FIXTURE_TEST_CASE(a_server_without_room_for_the_probe_is_alive_while_open_
   BOOST_TEST(s.idle());
 }
 
+/// The pool answers when the last of its connections has answered or has had its time; an answer at the very deadline
+/// of the probe would come too late.
+BOOST_FIXTURE_TEST_CASE(open_connections_have_to_answer_before_the_probes_deadline, one_session) {
+  for (const bool hangs : {false, true}) {
+    of(s.begin(start, deadline, keeping));
+    of(s.on_slot(true, start));
+    of(hangs ? s.on_time(deadline, false) : s.on_ended(cause(errc::connection_failed), start));
+    const auto asked = s.on_steps(turn, {});
+    of(asked);
+    BOOST_TEST((asked.back().what == kind::check_pool));
+    BOOST_TEST((asked.back().deadline < s.deadline()));
+    expect(s.on_time(asked.back().deadline, false), {});
+    pool_health h;
+    h.healthy_connections = h.answered = 1;
+    of(s.on_pool(turn, h, asked.back().deadline));
+    BOOST_TEST((verdict(report()) == probe_verdict::alive));
+    of(s.on_ended(nullptr, deadline));
+  }
+}
+
+/// The pool was there first: it has taken the connections that the server gives, and they are being set up.
+BOOST_FIXTURE_TEST_CASE(a_probe_that_is_refused_beside_connects_of_the_pool_says_nothing, one_session) {
+  of(s.begin(start, deadline, keeping));
+  of(s.on_slot(true, start));
+  of(s.on_ended(cause(errc::connection_failed), start));
+  of(s.on_steps(turn, {}));
+  pool_health h;
+  h.connecting = 1;
+  expect(s.on_pool(turn, h, start), {kind::report});
+  BOOST_TEST(!s.outcome().conclusive);
+  BOOST_TEST((verdict(report()) == probe_verdict::nothing));
+  BOOST_TEST(report().error->message.find("(cause)") != std::string::npos);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_probe_that_hangs_beside_connects_of_the_pool_found_silence, one_session) {
+  of(s.begin(start, deadline, keeping));
+  of(s.on_slot(true, start));
+  of(s.on_time(deadline, false));
+  of(s.on_steps(turn, {}));
+  pool_health h;
+  h.connecting = 1;
+  of(s.on_pool(turn, h, deadline));
+  BOOST_TEST((verdict(report()) == probe_verdict::dead));
+}
+
 BOOST_FIXTURE_TEST_CASE(leased_connections_that_cannot_be_asked_are_no_sign_of_life, one_session) {
   of(s.begin(start, deadline, keeping));
   of(s.on_slot(true, start));

@@ -164,6 +164,34 @@ BOOST_FIXTURE_TEST_CASE(validation_counts_and_replaces_and_holds_up_nobody, pool
   BOOST_TEST(status().now.idle == 3U);
 }
 
+BOOST_FIXTURE_TEST_CASE(who_is_in_a_hurry_to_know_ends_no_connection_of_a_slow_server, pool_fixture) {
+  begin();
+  advance(seconds{1});
+  BOOST_TEST_REQUIRE(!server->made.empty());
+  server->made[0]->spec.context->pace->answered(seconds{3});
+  for (auto& one : server->made) one->mute = true;
+  const auto before = server->made.size();
+  const auto found = start<pool_health>(pool, check_atom_v, clock->now() + seconds{1});
+  advance(seconds{2});
+  BOOST_TEST_REQUIRE(found->ok());
+  BOOST_TEST(found->value->unhealthy_connections == before);
+  BOOST_TEST(status().now.idle == before, "nobody ended them");
+  const auto patient = start<pool_health>(pool, check_atom_v, clock->now() + seconds{6});
+  advance(seconds{5});
+  BOOST_TEST(status().now.idle == before);
+  advance(seconds{2});
+  BOOST_TEST_REQUIRE(patient->ok());
+  BOOST_TEST(server->made.size() > before, "twice what is usual is enough: they were replaced");
+}
+
+BOOST_FIXTURE_TEST_CASE(a_pool_tells_of_connects_under_way, pool_fixture) {
+  server->silent = true;
+  begin();
+  const auto found = ask<pool_health>(pool, check_atom_v, clock->now() + seconds{1});
+  BOOST_TEST_REQUIRE(found.ok());
+  BOOST_TEST(found.value->connecting > 0U);
+}
+
 BOOST_FIXTURE_TEST_CASE(a_drained_pool_has_closed_everything, pool_fixture) {
   server->answers = false;
   begin();

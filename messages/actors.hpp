@@ -154,8 +154,8 @@ using connection_manager_actor = caf::typed_actor<
     // The servers now.
     caf::replies_to<servers_atom>::with<std::vector<routed_server>>,
     // Other settings from now on (valid ones): servers come and go, what is the same goes on undisturbed. Options that
-    // take a restart keep their value.
-    caf::replies_to<reload_atom, settings_ptr>::with<reload_report>,
+    // take a restart keep their value. Nothing happens when who asked has given up before it begins.
+    caf::replies_to<reload_atom, settings_ptr, start_token_ptr>::with<reload_report>,
     // From the breaker: no server can take a request.
     caf::reacts_to<discover_atom>,
     // From a connection about to bind: the service's credentials for that server, when it is its turn; or why not.
@@ -181,3 +181,4 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(understudy::circuit_breaker_actor)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(std::vector<understudy::routed_server>)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(understudy::server_context_ptr)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(understudy::settings_ptr)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(understudy::start_token_ptr)

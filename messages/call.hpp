@@ -36,6 +36,24 @@ class cancel_token {
 };
 using cancel_token_ptr = std::shared_ptr<cancel_token>;
 
+/// Settles who is first: the one who carries something out, or the one who gives up waiting for that.
+class start_token {
+ public:
+  /// By who carries it out: true when nobody has given up; from then on nobody can.
+  bool begin() noexcept { return decide(begun); }
+  /// By who waits: true when it has not begun and never will.
+  bool give_up() noexcept { return decide(given_up); }
+
+ private:
+  static constexpr int begun = 1, given_up = 2;
+  bool decide(int what) noexcept {
+    int undecided = 0;
+    return state_.compare_exchange_strong(undecided, what) || undecided == what;
+  }
+  std::atomic<int> state_{0};
+};
+using start_token_ptr = std::shared_ptr<start_token>;
+
 /// The servers a call has been to; a preference, so ids beyond 63 may share a bit.
 class server_set {
  public:

@@ -26,6 +26,8 @@ request_ptr with_controls(request_ptr what, const std::vector<control>& more) {
 }
 
 std::string thread_name() { return "thread " + std::to_string(::gettid()); }
+std::int64_t in_milliseconds(duration span) { return std::chrono::duration_cast<milliseconds>(as_limit(span)).count(); }
+
 
 }  // namespace
 
@@ -192,6 +194,26 @@ answer<lease> runtime_client::acquire(const lease_options& options, lease_reques
 
   auto reply = std::make_shared<reply_waiter<answer<lease>>>();
   // Claimed on the thread that grants it: the pool does not wait for the caller to be scheduled.
+answer<reload_report> runtime_client::reload(settings_ptr next, duration timeout) {
+  if (auto why = cannot_wait()) return {std::nullopt, why};
+  const auto token = std::make_shared<start_token>();
+  const auto reply = std::make_shared<reply_waiter<answer<reload_report>>>();
+  // The desk never gives up: who waits here decides with the token, so that what is told is what happens.
+  auto asked = std::make_shared<typed_question<reload_report>>(
+      time_point::max(), [reply](answer<reload_report> got) { reply->set(std::move(got)); });
+  if (auto id = desk_->note(asked))
+    caf::actor_cast<caf::strong_actor_ptr>(manager_)->enqueue(
+        caf::make_mailbox_element(desk_.actor, *id, {}, reload_atom_v, std::move(next), token), nullptr);
+  if (auto got = reply->wait(as_limit(timeout))) return std::move(*got);
+  if (token->give_up())
+    return {std::nullopt, make_failure(errc::operation_timeout, stage::queue,
+                                       "the runtime is busy and did not begin to change its settings within " +
+                                           std::to_string(in_milliseconds(timeout)) + " ms; they stay as they are")};
+  // It is at it just now.
+  if (auto got = reply->wait(waiting_grace)) return std::move(*got);
+  return {std::nullopt, lost_answer()};
+}
+
   auto granted = [self = shared_from_this(), reply](answer<lease_grant> got) {
     if (got)
       reply->set({self->hold(*got.value), nullptr});

@@ -35,6 +35,9 @@ class runtime_client : public std::enable_shared_from_this<runtime_client> {
   answer<lease> acquire_anew(const lease_options& options, std::uint16_t attempts);
   /// connect() was called: what is not reconnected of itself is connected again.
   void resume();
+  /// Has the manager take over other (valid) settings. When it has not begun to within `timeout`, it never will:
+  /// operation_timeout.
+  answer<reload_report> reload(settings_ptr next, duration timeout);
   /// Tells the breaker what was found of a server.
   void tell(const probe_report& found);
   /// Gives it back: true; false when that was done already; `invalid_lease` when it was taken back or is another's.

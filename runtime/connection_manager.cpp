@@ -108,8 +108,12 @@ void connection_manager::set_log(std::function<void(log_level, const std::string
 
 void connection_manager::set_lookups(name_lookups how) { held().set_lookups(std::move(how)); }
 
-reload_report connection_manager::reload(settings all) { return held().reload(std::move(all)); }
-reload_report connection_manager::reload_file(const std::string& path) { return reload(loaded(path)); }
+reload_report connection_manager::reload(settings all, duration timeout) {
+  return held().reload(std::move(all), timeout);
+}
+reload_report connection_manager::reload_file(const std::string& path, duration timeout) {
+  return reload(loaded(path), timeout);
+}
 
 bool connection_manager::disconnect() { return state_ && state_->stop(); }
 

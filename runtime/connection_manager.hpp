@@ -71,11 +71,12 @@ class connection_manager final : public directory {
   /// Other settings from now on, while everything runs: servers are added, taken out (what runs there is finished
   /// within `limits.drain_timeout`, leases included) and changed, pools are resized, connections that were made with
   /// other values are replaced one by one; no request is lost. Throws config_error with every problem when the settings
-  /// cannot work, an ldap_exception when the runtime is stopping; then nothing is changed. Options that take a restart
-  /// are named in the report and count from the next connect() on. Not connected: all of them do.
-  reload_report reload(settings all);
+  /// cannot work, an ldap_exception when the runtime is stopping or has not begun within `timeout`
+  /// (operation_timeout); then nothing is changed, later neither. Options that take a restart are named in the
+  /// report and count from the next connect() on. Not connected: all of them do.
+  reload_report reload(settings all, duration timeout = seconds{5});
   /// The same with what stands in a file now.
-  reload_report reload_file(const std::string& path);
+  reload_report reload_file(const std::string& path, duration timeout = seconds{5});
 
   /// Starts the runtime and waits until one server serves or all attempts allowed by the settings failed. Reports
   /// errors as values, does not throw; background repair goes on after a failure. Connected already: reports the state.

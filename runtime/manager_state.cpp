@@ -33,14 +33,18 @@ settings_ptr connection_manager::state::all() const {
   return all_;
 }
 
-reload_report connection_manager::state::reload(settings next) {
+reload_report connection_manager::state::reload(settings next, duration timeout) {
+  const auto until = std::chrono::steady_clock::now() + as_limit(timeout);
   check_process();
   if (!callback_thread::may_wait_for_the_end()) throw_failure(would_wait_for_itself());
   next = checked(std::move(next));
-  std::lock_guard one_at_a_time{lifecycle_};
+  std::unique_lock one_at_a_time{lifecycle_, until};
+  if (!one_at_a_time)
+    throw_failure(make_failure(errc::operation_timeout, stage::queue,
+                               "the manager is being started, stopped or changed; the settings stay as they are"));
   reload_report report;
   if (auto there = current()) {
-    auto done = there->reload(next);
+    auto done = there->reload(next, until - std::chrono::steady_clock::now());
     if (!done) throw_failure(done.error);
     report = std::move(*done.value);
   }

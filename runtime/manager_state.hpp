@@ -17,7 +17,7 @@ struct connection_manager::state : std::enable_shared_from_this<state> {
 
   /// The settings that count now, as they were given.
   settings_ptr all() const;
-  reload_report reload(settings next);
+  reload_report reload(settings next, duration timeout);
 
   void set_lookups(name_lookups how);
   void set_log(log_sink::listener to);
@@ -73,7 +73,7 @@ struct connection_manager::state : std::enable_shared_from_this<state> {
   std::shared_ptr<runtime> take_running();
   void wait_for_ending();
 
-  std::mutex lifecycle_;  ///< one start or stop at a time
+  std::timed_mutex lifecycle_;  ///< one start, stop or reload at a time
   mutable std::mutex mutex_;
   std::condition_variable stopped_;
   settings_ptr all_;

@@ -28,7 +28,6 @@ namespace {
 
 // The manager waits for the first answer of DNS for 5 s at most.
 constexpr seconds router_timeout{10};
-constexpr seconds reload_timeout{5};
 // How long actors may take to end once told, and jobs that can only block.
 constexpr seconds ending_patience{1};
 constexpr milliseconds worker_patience{100};
@@ -67,7 +66,7 @@ struct runtime::parts {
   std::shared_ptr<reply_waiter<bool>> manager_ended = std::make_shared<reply_waiter<bool>>();
   std::mutex stopping;
   bool stopped = false;          // guarded by `stopping`
-  std::mutex reloading;          // one at a time
+  std::timed_mutex reloading;    // one at a time
   mutable std::mutex all_mutex;  // of `all`
 
   settings_ptr settings_now() const {
@@ -239,11 +238,16 @@ const environment_ptr& runtime::env() const noexcept { return parts_->env; }
 settings_ptr runtime::all() const { return parts_->settings_now(); }
 runtime_client& runtime::client() const noexcept { return *parts_->client; }
 
-answer<reload_report> runtime::reload(settings next) {
+answer<reload_report> runtime::reload(settings next, duration timeout) {
+  const auto until = std::chrono::steady_clock::now() + as_limit(timeout);
   next = checked(std::move(next));
-  std::lock_guard one_at_a_time{parts_->reloading};
+  std::unique_lock one_at_a_time{parts_->reloading, until};
+  if (!one_at_a_time)
+    return {std::nullopt,
+            make_failure(errc::operation_timeout, stage::queue,
+                         "another change of the settings is under way; they stay as that one makes them")};
   auto given = std::make_shared<const settings>(std::move(next));
-  auto done = parts_->client->ask<reload_report>(parts_->manager, reload_timeout, reload_atom_v, settings_ptr{given});
+  auto done = parts_->client->reload(given, until - std::chrono::steady_clock::now());
   if (!done) return done;
   std::vector<std::string> named_already;
   auto merged = std::make_shared<const settings>(keep_unreloadable(*all(), *given, named_already));

@@ -62,8 +62,9 @@ class runtime {
   /// Other settings from now on: servers are added, taken out (what runs there is finished within
   /// `limits.drain_timeout`) and changed, connections that were made with other values are replaced one by one, no
   /// request is lost. Options that take a restart keep their value and are named in the report. Throws config_error
-  /// with every problem when the settings cannot work, and changes nothing then; fails when the runtime is stopping.
-  answer<reload_report> reload(settings next);
+  /// with every problem when the settings cannot work, and changes nothing then. Fails when the runtime is stopping,
+  /// and when it has not begun within `timeout`: the settings stay as they are then.
+  answer<reload_report> reload(settings next, duration timeout = seconds{5});
   /// The servers now, with their numbers; fails when the manager does not answer within `timeout`.
   answer<std::vector<server_context_ptr>> servers(duration timeout = seconds{2}) const;
 

@@ -78,8 +78,8 @@ manager_interface::behavior_type connection_manager_impl::make_behavior() {
       [this](cancel_atom what, const cancel_token_ptr& token) { self_->send(breaker_, what, token); },
       [this](router_atom) { return guard_.answer<circuit_breaker_actor>([this] { return router(); }); },
       [this](servers_atom) { return servers_; },
-      [this](reload_atom, const settings_ptr& next) {
-        return guard_.answer<reload_report>([&] { return reload(next); });
+      [this](reload_atom, const settings_ptr& next, const start_token_ptr& token) {
+        return guard_.answer<reload_report>([&] { return reload(next, token); });
       },
       [this](discover_atom) {
         guard_.run([this] {

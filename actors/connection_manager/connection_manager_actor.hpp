@@ -38,7 +38,7 @@ class connection_manager_impl {
   void dismiss_children();
 
   // Other settings (manager_reload.cpp).
-  caf::result<reload_report> reload(const settings_ptr& next);
+  caf::result<reload_report> reload(const settings_ptr& next, const start_token_ptr& token);
   settings_ptr effective() const;
   reload_report apply(settings_ptr next);
   void let_go(routed_server server);

@@ -14,8 +14,9 @@ struct reloading : manager_fixture {
     if (breaker_kept) breaker_kept = nullptr;
   }
 
-  answer<reload_report> reload() {
-    return ask<reload_report>(manager, reload_atom_v, settings_ptr{std::make_shared<const settings>(all)});
+  answer<reload_report> reload(start_token_ptr token = nullptr) {
+    return ask<reload_report>(manager, reload_atom_v, settings_ptr{std::make_shared<const settings>(all)},
+                              std::move(token));
   }
   reload_report reloaded() {
     auto done = reload();
@@ -103,6 +104,23 @@ BOOST_FIXTURE_TEST_CASE(a_server_that_comes_back_is_another_one, reloading) {
   reloaded();
   BOOST_TEST(routed() == (ids{0, 2}), boost::test_tools::per_element());
   BOOST_TEST(children.pools[2].started == 1);
+}
+
+BOOST_FIXTURE_TEST_CASE(nothing_is_changed_when_who_asked_has_given_up, reloading) {
+  const auto token = std::make_shared<start_token>();
+  BOOST_TEST(token->give_up());
+  all.servers.pop_back();
+  BOOST_TEST((reload(token).code() == errc::cancelled));
+  BOOST_TEST(routed() == (ids{0, 1}), boost::test_tools::per_element());
+  BOOST_TEST(told(children.monitor, "servers 1") == 0U);
+}
+
+BOOST_FIXTURE_TEST_CASE(nobody_gives_up_what_has_begun, reloading) {
+  const auto token = std::make_shared<start_token>();
+  all.servers.pop_back();
+  BOOST_TEST(reload(token).ok());
+  BOOST_TEST(!token->give_up());
+  BOOST_TEST(routed() == ids{0}, boost::test_tools::per_element());
 }
 
 BOOST_FIXTURE_TEST_CASE(a_changed_server_keeps_its_pool_and_is_told, reloading) {

@@ -25,7 +25,8 @@ struct discovering : manager_fixture {
     return found;
   }
   void reload() {
-    BOOST_TEST(ask<reload_report>(manager, reload_atom_v, settings_ptr{std::make_shared<const settings>(all)}).ok());
+    const settings_ptr next = std::make_shared<const settings>(all);
+    BOOST_TEST(ask<reload_report>(manager, reload_atom_v, next, start_token_ptr{}).ok());
   }
 };
 

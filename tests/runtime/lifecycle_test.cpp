@@ -4,6 +4,7 @@
 #include "support/eventually.hpp"
 #include "support/print.hpp"
 #include "support/stub_directory.hpp"
+#include "understudy/config/settings_from.hpp"
 #include "understudy/runtime/connection_pool.hpp"
 #include "understudy/runtime/runtime.hpp"
 
@@ -342,4 +343,26 @@ BOOST_AUTO_TEST_CASE(every_operation_has_every_form_with_options) {
   d.async_extended({"1.2.3", {}}, [&](const outcome&) { other.set_value(); }, how, {});
   both.get_future().get();
   other.get_future().get();
+}
+
+BOOST_AUTO_TEST_CASE(a_reload_that_is_not_begun_in_time_never_happens) {
+  stub_directory server;
+  auto manager = connected(server);
+  BOOST_TEST_REQUIRE((manager != nullptr));
+  auto next = settings_from({info_of(server)});
+  next.servers[0].max_pool_size = 7;
+  std::promise<void> entered, leave;
+  manager->start(any_search(), [&](const outcome&) {  // what a completion should not do: it waits
+    entered.set_value();
+    leave.get_future().wait();
+  });
+  entered.get_future().wait();
+  BOOST_CHECK_EXCEPTION(manager->reload(next, 100ms), operation_timeout, [](const operation_timeout& e) {
+    return std::string{e.what()}.find("stay as they are") != std::string::npos;
+  });
+  leave.set_value();
+  // What was sent first is dealt with first.
+  BOOST_TEST(manager->snapshot().servers.at(0).pool.max_connections == 50U);
+  BOOST_TEST(manager->reload(next).changed.size() == 1U);
+  BOOST_TEST(eventually([&] { return manager->snapshot().servers.at(0).pool.max_connections == 7U; }));
 }

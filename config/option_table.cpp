@@ -195,7 +195,9 @@ std::vector<option> pool_options() {
            "A connection above the minimum that idled this long is closed."),
       span(s, "health_check_interval", POOL(health_check_interval), tick, day,
            "A connection that idled this long is checked before it is used."),
-      at_start_only(flag(s, "enable_metrics", POOL(enable_metrics), "Count and time what the pool does.")),
+      at_start_only(flag(s, "enable_metrics", POOL(enable_metrics),
+                         "Count and time requests; when false the counts, times and rates of `get_metrics()` stay at "
+                         "their initial values.")),
       flag(s, "preload_connections", POOL(preload_connections), "Open the minimum at start, before the first request."),
       not_available(flag(s, "enable_compression", POOL(enable_compression), "Compress what is sent.")),
       span(s, "max_lifetime", POOL(max_lifetime), 0, 365 * day,
@@ -209,7 +211,9 @@ std::vector<option> pool_options() {
            "A connection held longer is reported with its holder; 0: never."),
       count(s, "bind_connections", POOL(bind_connections), 1, 10000,
             "Connections at most on which users' passwords are checked."),
-      flag(s, "use_pool", POOL(use_pool), "When false: one connection, opened on demand."),
+      flag(s, "use_pool", POOL(use_pool),
+           "When false: requests share one connection, opened on demand; a lease that finds it taken gets a new one, "
+           "closed when it is returned."),
   };
 }
 
@@ -284,7 +288,7 @@ std::vector<option> monitoring_options() {
                 "Opening a connection should not take longer on average."),
             1, 3600000, "ms"),
       range(row(s, "min_success_rate", type::real, MONITORING(min_success_rate),
-                "Share of operations that should succeed."),
+                "Share of the operations of the last five minutes that the directory should not fail."),
             0, 100, "%"),
       range(row(s, "max_pool_utilization", type::real, MONITORING(max_pool_utilization),
                 "Share of connections in use that should not be exceeded."),

@@ -24,7 +24,7 @@ struct pool_settings {
   int max_connecting = 4;
   duration leak_threshold = seconds{60};  ///< 0: never report
   int bind_connections = 4;               ///< at most, for users' binds
-  bool use_pool = true;                   ///< false: one connection, opened on demand
+  bool use_pool = true;  ///< false: requests share one connection, opened on demand; a lease beside it gets a new one
 };
 
 struct failover_settings {

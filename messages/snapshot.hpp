@@ -19,6 +19,7 @@ struct pool_snapshot {
   std::uint64_t released = 0;    ///< leases that ended, however they ended
   std::uint64_t dispatched = 0;  ///< requests handed to a connection
   std::uint64_t completed = 0;   ///< of those, answered, failed or re-cast
+  std::uint64_t fresh = 0;       ///< of `acquired` and `dispatched`, those for which a connection had to be opened
   std::uint64_t opened = 0;      ///< connections that became ready
   std::uint64_t closed = 0;      ///< ready connections that ended
   std::uint64_t connect_failures = 0;
@@ -94,11 +95,19 @@ inline probe_verdict verdict(const probe_report& r) noexcept {
   return answered ? probe_verdict::alive : probe_verdict::nothing;
 }
 
+/// Requests of a span of time.
+struct operation_window {
+  std::uint64_t total = 0;
+  std::uint64_t failed_by_directory = 0;  ///< see failed_by_directory(), actors/metrics/registry.hpp
+};
+
 /// Latency and outcomes of requests since the start.
 struct operation_totals {
   std::uint64_t total = 0;
   std::uint64_t succeeded = 0;
   std::uint64_t failed = 0;
+  std::uint64_t failed_by_directory = 0;  ///< of `failed`; the others are the caller's errors or limits of ours
+  operation_window last_minute, last_five_minutes;
   duration duration_total{};
   duration p50{}, p99{}, p999{}, max{};
   std::vector<std::uint64_t> by_error;  ///< indexed by errc

@@ -10,10 +10,11 @@ namespace {
 
 std::uint32_t at_least(int floor, int value) { return static_cast<std::uint32_t>(std::max(floor, value)); }
 
-/// With `use_pool = false` there is one connection (and one for users' binds), opened when it is needed.
+/// With `use_pool = false` requests share one connection (and users' binds another), opened when it is needed; each
+/// lease that finds it taken gets a new one.
 void make_single(pool_policy& p) {
+  p.single = true;
   p.min = 0;
-  p.max_pooled = 1;
   p.max_bind = 1;
   p.preload = false;
 }

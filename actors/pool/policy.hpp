@@ -29,6 +29,7 @@ struct pool_policy {
   duration retry_base = seconds{1};          ///< of the backoff between failing rounds of connects
   bool preload = false;
   bool reconnect = true;  ///< in the background, and when somebody asks; false: only when connect() is called
+  bool single = false;    ///< no pooling: requests share one connection, a lease has one of its own beside it
   bool standby = false;   ///< another server is preferred: one warm connection until it is needed
 };
 

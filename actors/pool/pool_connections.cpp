@@ -37,6 +37,7 @@ void pool_state::on_ready(connection_id id, time_point now, std::uint64_t secret
     ++totals_.opened;
     s->was_ready = true;
     s->ready_since = now;
+    s->ready_after = last_ticket_;
     const bool said_silent = std::exchange(said_silent_, false);
     if (std::exchange(said_none_left_, false) || said_silent) actions_.push_back(pool_action::readiness{true});
     if (s->kind == connection_kind::pooled) credential_refusal_ = nullptr;

@@ -47,6 +47,10 @@ std::uint32_t pool_state::pooled_target(const census& c, std::uint32_t ceiling, 
   d.lease_waiters = pooled_.leases();
   d.shared_load = c.in_flight + pooled_.shared();
   d.max_in_flight = policy_.max_in_flight;
+  if (policy_.single) {
+    d.max_sharing = 1;
+    d.occupied -= c.resetting;  // back in a moment, and no reason for another one
+  }
   return target_size(d);
 }
 

@@ -191,6 +191,7 @@ bool pool_state::serve_shared(queue_position at, time_point now) {
   if (s == nullptr && ask_for_load(connection_kind::pooled))
     s = slots_.least_loaded(connection_kind::pooled, policy_.max_in_flight);
   if (s == nullptr) return false;
+  note_opened_for(at->second, *s);
   hand_over(*s, now);
   actions_.push_back(pool_action::dispatch{at->first, s->id});
   pooled_.erase(at);
@@ -206,6 +207,7 @@ void pool_state::serve_binds(time_point now) {
       slot* s = slots_.least_loaded(connection_kind::bind, 1);
       if (s == nullptr && ask_for_load(connection_kind::bind)) s = slots_.least_loaded(connection_kind::bind, 1);
       if (s == nullptr) return;
+      note_opened_for(at->second, *s);
       hand_over(*s, now);
       actions_.push_back(pool_action::dispatch{at->first, s->id});
       binds_.erase(at);
@@ -268,6 +270,11 @@ slot* pool_state::empty_one_after(queue_position at) {
   return nullptr;
 }
 
+/// Its first use, by somebody who was there before it was ready.
+void pool_state::note_opened_for(const waiter& who, const slot& s) {
+  if (s.last_turn == 0 && who.ticket <= s.ready_after) ++totals_.fresh;
+}
+
 void pool_state::hand_over(slot& s, time_point now) {
   ++s.dispatched;
   s.last_turn = ++turns_;
@@ -293,6 +300,7 @@ void pool_state::unreserve(slot& s, time_point now) {
 
 void pool_state::grant(queue_position at, slot& s, time_point now) {
   const waiter& w = at->second;
+  note_opened_for(w, s);
   s.enter(slot_state::leased, now);
   s.reserved_for = 0;
   s.leased_as = world_.next_number();
@@ -359,7 +367,9 @@ void pool_state::end_lease(const lease_record& ended, std::string_view how, time
   if (s != nullptr && s->state == slot_state::leased) {
     s->leased_as = 0;
     s->last_used = now;
-    if (s->retiring) {
+    // Without pooling, what was opened for a lease goes with it.
+    const bool surplus = policy_.single && pooled_.empty() && slots_.count(now).alive() > 1;
+    if (s->retiring || surplus) {
       close(*s, now);
     } else {
       s->enter(slot_state::resetting, now);

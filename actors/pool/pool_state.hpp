@@ -129,6 +129,7 @@ class pool_state {
   lease_service serve_reserved(queue_position at, slot& own, time_point now);
   slot* reservation_after(queue_position at, time_point now);
   slot* empty_one_after(queue_position at);
+  void note_opened_for(const waiter& who, const slot& s);
   void hand_over(slot& s, time_point now);
   void grant(queue_position at, slot& s, time_point now);
   void reserve(queue_position at, slot& s, time_point now);

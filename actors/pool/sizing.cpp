@@ -14,7 +14,7 @@ std::uint32_t comfortable_load(std::uint32_t max_in_flight) noexcept {
 std::uint32_t target_size(const pool_demand& d) noexcept {
   assert(d.max_in_flight > 0);
   const std::uint64_t each = comfortable_load(d.max_in_flight);
-  const std::uint64_t sharing = (d.shared_load + each - 1) / each;
+  const auto sharing = std::min<std::uint64_t>((d.shared_load + each - 1) / each, d.max_sharing);
   const std::uint64_t wanted = std::uint64_t{d.occupied} + d.lease_waiters + sharing;
   return static_cast<std::uint32_t>(std::min<std::uint64_t>(std::max<std::uint64_t>(wanted, d.floor), d.ceiling));
 }

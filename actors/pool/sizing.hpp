@@ -3,6 +3,7 @@
 #include "understudy/messages/time.hpp"
 
 #include <cstdint>
+#include <limits>
 
 namespace understudy {
 
@@ -14,6 +15,7 @@ struct pool_demand {
   std::uint32_t lease_waiters = 0;  ///< leases without a connection of their own yet, reserved ones included
   std::uint32_t shared_load = 0;    ///< shared operations in flight and waiting
   std::uint32_t max_in_flight = 1;
+  std::uint32_t max_sharing = std::numeric_limits<std::uint32_t>::max();  ///< connections for shared operations
 };
 
 /// Shared operations on one connection above which another one is worth opening: half of what it may carry.

@@ -42,6 +42,7 @@ struct slot {
   time_point last_used{};           ///< when it was last seen with something to do
   time_point validated{};           ///< when it was last found to work
   time_point expires = time_point::max();
+  ticket_id ready_after = 0;   ///< the latest waiter when its set-up was complete
   ticket_id reserved_for = 0;  ///< the waiter that gets it when it has run empty
   lease_id leased_as = 0;
   bool was_ready = false;

@@ -28,6 +28,7 @@ BOOST_AUTO_TEST_CASE(target_size_follows_demand_between_floor_and_ceiling) {
       {{2, 4, 2, 9, 99, 32}, 4, "never above the ceiling"},
       {{9, 4, 0, 0, 0, 32}, 4, "not even for the floor"},
       {{2, 0, 0, 0, 9, 32}, 0, "other sockets take everything"},
+      {{0, 50, 2, 1, 99, 32, 1}, 4, "without pooling they share one, and leases have theirs beside it"},
       {{0, 4294967295U, 4294967295U, 4294967295U, 4294967295U, 1}, 4294967295U, "no overflow"},
   };
   for (const auto& r : rows) BOOST_TEST(target_size(r.demand) == r.size, r.why);
@@ -136,6 +137,7 @@ BOOST_AUTO_TEST_CASE(policy_knows_standby_servers_and_single_connections) {
   all.pool.use_pool = false;
   const auto single = policy_of(all, first, 0, "a");
   BOOST_TEST(single.min == 0U);
-  BOOST_TEST(single.max_pooled == 1U);
+  BOOST_TEST(single.single);
+  BOOST_TEST(single.max_pooled == 50U);
   BOOST_TEST(single.max_bind == 1U);
 }

@@ -25,10 +25,10 @@ request_ptr with_controls(request_ptr what, const std::vector<control>& more) {
   return made;
 }
 
-std::string thread_name() { return "thread " + std::to_string(::gettid()); }
 std::int64_t in_milliseconds(duration span) { return std::chrono::duration_cast<milliseconds>(as_limit(span)).count(); }
 
 
+std::string thread_name() { return "thread " + std::to_string(::gettid()); }
 }  // namespace
 
 failure_ptr error_in(caf::type_erased_tuple& content) {
@@ -105,10 +105,14 @@ bool runtime_client::take_permit() {
   return false;
 }
 
-void runtime_client::finished(errc code, duration took) {
+void runtime_client::count_failed(const failure_ptr& why, duration took) {
+  env_->metrics->finished(why.get(), took, env_->clock->now());
+}
+
+void runtime_client::finished(const failure_ptr& why, duration took) {
   --in_flight_;
-  env_->metrics->finished(code, took);
-  if (code == errc::none) last_success_ = env_->clock->wall_now().time_since_epoch().count();
+  env_->metrics->finished(why.get(), took, env_->clock->now());
+  if (!why) last_success_ = env_->clock->wall_now().time_since_epoch().count();
 }
 
 std::optional<wall_time> runtime_client::last_success() const {
@@ -146,7 +150,7 @@ outcome runtime_client::perform_on(route to, request_ptr what, const call_option
 void runtime_client::start_on(route to, request_ptr what, completing done, const call_options& options,
                               std::shared_ptr<stream_inbox> parts) {
   const auto refused = [&](failure_ptr why) {
-    env_->metrics->finished(why->code, duration::zero());
+    count_failed(why, duration::zero());
     if (to.awaited) return done.tell(std::move(why));
     refuse(std::move(done), std::move(why));
   };
@@ -171,7 +175,12 @@ void runtime_client::refuse(completing done, failure_ptr why) const {
   done.tell_elsewhere(unit, std::move(why));
 }
 
-answer<lease> runtime_client::acquire(const lease_options& options) { return acquire(options, lease_request{}); }
+answer<lease> runtime_client::acquire(const lease_options& options) {
+  const auto began = env_->clock->now();
+  auto got = acquire(options, lease_request{});
+  if (!got) count_failed(got.error, env_->clock->now() - began);
+  return got;
+}
 
 answer<lease> runtime_client::acquire_anew(const lease_options& options, std::uint16_t attempts) {
   lease_request ask_for;
@@ -182,18 +191,6 @@ answer<lease> runtime_client::acquire_anew(const lease_options& options, std::ui
 
 void runtime_client::resume() { caf::anon_send(manager_, resume_atom_v); }
 
-void runtime_client::tell(const probe_report& found) { caf::anon_send(router_, probe_atom_v, found); }
-
-answer<lease> runtime_client::acquire(const lease_options& options, lease_request ask_for) {
-  if (auto why = refusal()) return {std::nullopt, why};
-  if (auto why = cannot_wait()) return {std::nullopt, why};
-  ask_for.deadline = deadline_after(options.timeout, live_.pool_timeout);
-  ask_for.token = std::make_shared<cancel_token>();
-  ask_for.holder = options.holder.empty() ? thread_name() : options.holder;
-  ask_for.wait = options.wait;
-
-  auto reply = std::make_shared<reply_waiter<answer<lease>>>();
-  // Claimed on the thread that grants it: the pool does not wait for the caller to be scheduled.
 answer<reload_report> runtime_client::reload(settings_ptr next, duration timeout) {
   if (auto why = cannot_wait()) return {std::nullopt, why};
   const auto token = std::make_shared<start_token>();
@@ -217,6 +214,18 @@ answer<reload_report> runtime_client::reload(settings_ptr next, duration timeout
   auto granted = [self = shared_from_this(), reply](answer<lease_grant> got) {
     if (got)
       reply->set({self->hold(*got.value), nullptr});
+void runtime_client::tell(const probe_report& found) { caf::anon_send(router_, probe_atom_v, found); }
+
+answer<lease> runtime_client::acquire(const lease_options& options, lease_request ask_for) {
+  if (auto why = refusal()) return {std::nullopt, why};
+  if (auto why = cannot_wait()) return {std::nullopt, why};
+  ask_for.deadline = deadline_after(options.timeout, live_.pool_timeout);
+  ask_for.token = std::make_shared<cancel_token>();
+  ask_for.holder = options.holder.empty() ? thread_name() : options.holder;
+  ask_for.wait = options.wait;
+
+  auto reply = std::make_shared<reply_waiter<answer<lease>>>();
+  // Claimed on the thread that grants it: the pool does not wait for the caller to be scheduled.
     else
       reply->set({std::nullopt, got.error});
   };

@@ -35,6 +35,8 @@ class runtime_client : public std::enable_shared_from_this<runtime_client> {
   answer<lease> acquire_anew(const lease_options& options, std::uint16_t attempts);
   /// connect() was called: what is not reconnected of itself is connected again.
   void resume();
+  /// A lease that was not granted, or a connect that failed, is counted as a failed operation.
+  void count_failed(const failure_ptr& why, duration took);
   /// Has the manager take over other (valid) settings. When it has not begun to within `timeout`, it never will:
   /// operation_timeout.
   answer<reload_report> reload(settings_ptr next, duration timeout);
@@ -112,7 +114,7 @@ class runtime_client : public std::enable_shared_from_this<runtime_client> {
   failure_ptr cannot_wait() const;
   static failure_ptr lost_answer();
   bool take_permit();
-  void finished(errc code, duration took);
+  void finished(const failure_ptr& why, duration took);
   time_point deadline_after(duration timeout, duration fallback) const;
   lease hold(const lease_grant& grant);
   void forget(lease_id id);

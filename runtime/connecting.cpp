@@ -102,7 +102,9 @@ connection_result connection_manager::connect(duration timeout) {
       why = nullptr;
       result = state_->try_connect(*there, until, why);
       if (result.connected) break;
-      const auto pause = plan.next(*why, until - std::chrono::steady_clock::now());
+      const auto now = std::chrono::steady_clock::now();
+      const auto pause = plan.next(*why, until - now);
+      if (!pause) there->client().count_failed(why, now - began);
       if (!pause || state_->wait_for_stop(*pause)) break;
     }
   } catch (const std::exception& e) {

@@ -79,10 +79,7 @@ connection_manager::~connection_manager() {
     state_->mute_log();
     state_->stop();
   }
-  auto end = [last = std::move(state_)] {
-    last->watcher.stop();
-    last->stop();
-  };
+  auto end = [last = std::move(state_)] { last->stop(); };
   // Joining the threads of the runtime on one of them would be to wait for itself.
   if (here)
     end();
@@ -152,11 +149,11 @@ std::vector<performance_alert> connection_manager::check_performance() const {
 
 void connection_manager::start_monitoring() {
   held().check_process();
-  if (state_->all()->monitoring.enable_monitoring) state_->watch();
+  state_->monitor(true);
 }
 void connection_manager::stop_monitoring() {
   held().check_process();
-  state_->watcher.stop();
+  state_->monitor(false);
 }
 
 runtime_snapshot connection_manager::snapshot() const {

@@ -103,7 +103,9 @@ class connection_manager final : public directory {
   performance_result get_metrics() const;
   void set_thresholds(const performance_thresholds& limits);
   std::vector<performance_alert> check_performance() const;
-  /// Watches the thresholds in the background and logs alerts, every `health_check_interval`.
+  /// With `enable_monitoring`, which is the default, the thresholds are watched in the background while it is
+  /// connected: every `health_check_interval` what is not kept is logged. stop_monitoring() ends that, also for later
+  /// connect()s; start_monitoring() takes it up again. Without `enable_monitoring` neither does anything.
   void start_monitoring();
   void stop_monitoring();
 

@@ -25,6 +25,7 @@ settings with_options(connection_info info, const pool_options& options) {
   all.pool.enable_metrics = options.enable_metrics;
   all.pool.preload_connections = options.preload_connections;
   all.pool.enable_compression = options.enable_compression;
+  all.monitoring.enable_monitoring = false;  // a pool has no thresholds
   all.log.level = log_level::warning;
   return all;
 }
@@ -55,7 +56,11 @@ pool_health_result connection_pool::health_check() {
           got.value->unhealthy_connections};
 }
 
-pool_metrics connection_pool::get_metrics() const { return pool_metrics_of(snapshot()); }
+pool_metrics connection_pool::get_metrics() const {
+  auto pool = snapshot();
+  if (!manager_.held().counts()) pool.acquired = pool.released = pool.dispatched = 0;
+  return pool_metrics_of(pool);
+}
 
 int connection_pool::cleanup() {
   manager_.held().check_waiting();

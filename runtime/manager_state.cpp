@@ -57,10 +57,7 @@ reload_report connection_manager::state::reload(settings next, duration timeout)
     // Thresholds set by hand stay until the configured ones change.
     if (!same_thresholds(before->monitoring, now->monitoring)) limits_ = thresholds_of(now->monitoring);
   }
-  if (watcher.running()) {
-    watcher.stop();
-    if (now->monitoring.enable_monitoring) watch();
-  }
+  watch();
   return report;
 }
 
@@ -106,8 +103,12 @@ std::shared_ptr<runtime> connection_manager::state::start() {
     options.lookups = lookups_;
   }
   auto made = std::make_shared<runtime>(all(), std::move(options));
-  std::lock_guard guard{mutex_};
-  return running_ = std::move(made);
+  {
+    std::lock_guard guard{mutex_};
+    running_ = made;
+  }
+  watch();
+  return made;
 }
 
 std::shared_ptr<runtime> connection_manager::state::current() const {
@@ -122,6 +123,7 @@ bool connection_manager::state::stop() {
     const auto ending = take_running();
     if (!ending) return false;
     ending->stop(all()->limits.drain_timeout);
+    watcher_.stop();
     std::lock_guard guard{mutex_};
     ending_ = ending;
     return true;
@@ -129,7 +131,9 @@ bool connection_manager::state::stop() {
   std::lock_guard one_at_a_time{lifecycle_};
   wait_for_ending();
   const auto ending = take_running();
-  return ending && ending->stop(all()->limits.drain_timeout);
+  const bool clean = ending && ending->stop(all()->limits.drain_timeout);
+  watcher_.stop();
+  return clean;
 }
 
 std::shared_ptr<runtime> connection_manager::state::take_running() {
@@ -165,23 +169,18 @@ runtime_snapshot connection_manager::state::snapshot() const {
     if (now.error->code != errc::stopped) throw_failure(now.error);
   }
   runtime_snapshot counters;
-  counters.operations = metrics_->totals();
+  counters.operations = metrics_->totals(std::chrono::steady_clock::now());
   counters.protocol_errors = metrics_->protocol_errors();
   return counters;
 }
 
 performance_result connection_manager::state::performance() const {
-  // Shorter ones say more about this call than about the service.
-  constexpr duration shortest_interval = seconds{1};
   const auto seen = snapshot();
   const auto used = resources_now();
   const auto now = std::chrono::steady_clock::now();
   std::lock_guard guard{mutex_};
-  auto result = performance_of(seen, used, used.cpu - cpu_before_, now - cpu_since_);
-  if (now - cpu_since_ >= shortest_interval) {
-    cpu_since_ = now;
-    cpu_before_ = used.cpu;
-  }
+  auto result = performance_of(seen, used, cpu_.look(used.cpu, now));
+  if (!counts()) result.connection_reuse_rate = 0;
   return result;
 }
 
@@ -199,8 +198,17 @@ void connection_manager::state::set_limits(const performance_thresholds& limits)
   limits_ = limits;
 }
 
+bool connection_manager::state::counts() const noexcept { return metrics_->enabled(); }
+
+void connection_manager::state::monitor(bool wanted) {
+  monitored_ = wanted;
+  watch();
+}
+
 void connection_manager::state::watch() {
-  watcher.start(all()->pool.health_check_interval, [this] {
+  const auto how = all();
+  if (!monitored_ || !how->monitoring.enable_monitoring || !current()) return watcher_.stop();
+  watcher_.start(how->pool.health_check_interval, [this] {
     auto there = current();
     if (!there) return;
     std::vector<performance_alert> found;
@@ -215,6 +223,8 @@ void connection_manager::state::watch() {
           log_level::warning, "monitoring", alert.message,
           {{"current_value", std::to_string(alert.current_value)}, {"threshold", std::to_string(alert.threshold)}});
   });
+  // Stopped meanwhile: nobody else would end it.
+  if (!current()) watcher_.stop();
 }
 
 std::vector<connection_info> connection_manager::state::servers() const {

@@ -44,8 +44,11 @@ struct connection_manager::state : std::enable_shared_from_this<state> {
   performance_result performance() const;
   std::vector<performance_alert> alerts() const;
   void set_limits(const performance_thresholds& limits);
-  /// Looks at the thresholds now and then and logs what is not kept.
-  void watch();
+  /// From now on, while it is connected and `enable_monitoring` is set, looks at the thresholds now and then and logs
+  /// what is not kept; or not any more.
+  void monitor(bool wanted);
+  /// False: `pool.enable_metrics` is off.
+  bool counts() const noexcept;
 
   /// The servers of the runtime, or those configured when it does not run. Where DNS lists the servers and has not
   /// answered, what stands for them.
@@ -66,10 +69,10 @@ struct connection_manager::state : std::enable_shared_from_this<state> {
   /// True when the manager was stopped within `span`.
   bool wait_for_stop(duration span);
 
-  threshold_watch watcher;
   const home_process home;
 
  private:
+  void watch();
   std::shared_ptr<runtime> take_running();
   void wait_for_ending();
 
@@ -85,10 +88,10 @@ struct connection_manager::state : std::enable_shared_from_this<state> {
   const std::shared_ptr<std::atomic<bool>> muted_ = std::make_shared<std::atomic<bool>>(false);
   std::shared_ptr<metrics_registry> metrics_;
   performance_thresholds limits_;
+  std::atomic<bool> monitored_{true};  ///< unless stop_monitoring() was called
   std::map<std::string, std::string> encryption_;
-  /// Where the interval of CPU use began.
-  mutable time_point cpu_since_ = std::chrono::steady_clock::now();
-  mutable duration cpu_before_ = resources_now().cpu;
+  mutable cpu_meter cpu_{resources_now().cpu, std::chrono::steady_clock::now()};
+  threshold_watch watcher_;  ///< uses the rest: ends before it
 };
 
 }  // namespace understudy

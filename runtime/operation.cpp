@@ -170,7 +170,7 @@ void runtime_client::operation::settle(outcome what, told where) {
   if (cancel_) cancel_->unbind(cancel_binding_);
   // How long a stream took says more about its reader than about the directory.
   const auto heard = parts_ ? parts_->first_heard() : std::nullopt;
-  client_->finished(what.code(), heard.value_or(client_->env_->clock->now()) - started_);
+  client_->finished(what.error(), heard.value_or(client_->env_->clock->now()) - started_);
   if (to_.awaited || where == told::here)
     done_.tell(std::move(what));
   else

@@ -19,8 +19,9 @@ double share(std::uint64_t part, std::uint64_t whole) {
 }
 
 // Work that needed no new connection, of all work that needed one.
-double reuse_rate(std::uint64_t uses, std::uint64_t opened) {
-  return uses == 0 ? 0 : share(uses - std::min(uses, opened), uses);
+double reuse_rate(const pool_snapshot& pool) {
+  const auto uses = pool.acquired + pool.dispatched;
+  return share(uses - std::min(uses, pool.fresh), uses);
 }
 
 pool_snapshot sum_of(const runtime_snapshot& now) {
@@ -31,7 +32,7 @@ pool_snapshot sum_of(const runtime_snapshot& now) {
     sum.max_connections += server.pool.max_connections;
     sum.acquired += server.pool.acquired;
     sum.dispatched += server.pool.dispatched;
-    sum.opened += server.pool.opened;
+    sum.fresh += server.pool.fresh;
   }
   return sum;
 }
@@ -44,21 +45,35 @@ resource_use resources_now() {
   return {static_cast<double>(use.ru_maxrss) / 1024, time_of(use.ru_utime) + time_of(use.ru_stime)};
 }
 
-performance_result performance_of(const runtime_snapshot& now, const resource_use& used, duration cpu, duration span) {
+double cpu_meter::look(duration used, time_point now) noexcept {
+  const auto span = now - since_;
+  if (span <= duration::zero()) return 0;
+  const auto percent = 100 * in_milliseconds(used - used_) / in_milliseconds(span);
+  if (span >= shortest_interval) {
+    used_ = used;
+    since_ = now;
+  }
+  return percent;
+}
+
+performance_result performance_of(const runtime_snapshot& now, const resource_use& used, double cpu) {
   const auto pools = sum_of(now);
   performance_result result;
   result.total_operations = now.operations.total;
   result.successful_operations = now.operations.succeeded;
   result.failed_operations = now.operations.failed;
-  result.success_rate = success_rate(now.operations);
+  result.directory_failures = now.operations.failed_by_directory;
+  result.success_rate = success_rate({now.operations.total, now.operations.failed_by_directory});
+  result.success_rate_1m = success_rate(now.operations.last_minute);
+  result.success_rate_5m = success_rate(now.operations.last_five_minutes);
   if (now.operations.total > 0)
     result.average_duration =
         in_milliseconds(now.operations.duration_total) / static_cast<double>(now.operations.total);
   result.pool_size = pools.now.size;
   result.pool_utilization = utilization(pools);
-  result.connection_reuse_rate = reuse_rate(pools.acquired + pools.dispatched, pools.opened);
+  result.connection_reuse_rate = reuse_rate(pools);
   result.memory_peak_mb = used.memory_peak_mb;
-  if (span > duration::zero()) result.cpu_usage_percent = 100 * in_milliseconds(cpu) / in_milliseconds(span);
+  result.cpu_usage_percent = cpu;
   return result;
 }
 
@@ -75,7 +90,7 @@ pool_metrics pool_metrics_of(const pool_snapshot& pool) {
   pool_metrics result;
   result.pool_size = pool.now.size;
   result.utilization = utilization(pool);
-  result.reuse_rate = reuse_rate(pool.acquired + pool.dispatched, pool.opened);
+  result.reuse_rate = reuse_rate(pool);
   if (pool.acquired > 0)
     result.avg_acquisition_time = in_milliseconds(pool.acquisition_time) / static_cast<double>(pool.acquired);
   result.acquired = pool.acquired;

@@ -12,8 +12,23 @@ struct resource_use {
 };
 resource_use resources_now();
 
-/// `cpu`, `span`: CPU time used in the last interval, and its length, for `cpu_usage_percent` (100: one core).
-performance_result performance_of(const runtime_snapshot& now, const resource_use& used, duration cpu, duration span);
+/// CPU use of the time since the last look; not thread-safe.
+class cpu_meter {
+ public:
+  /// Looks at shorter intervals say more about themselves than about the service: they begin none.
+  static constexpr duration shortest_interval = seconds{1};
+
+  cpu_meter(duration used, time_point now) noexcept : used_(used), since_(now) {}
+  /// Percent of one core, from the last look that was at least `shortest_interval` after the one before it.
+  double look(duration used, time_point now) noexcept;
+
+ private:
+  duration used_;
+  time_point since_;
+};
+
+/// `cpu`: percent of one core.
+performance_result performance_of(const runtime_snapshot& now, const resource_use& used, double cpu);
 
 /// Every limit that is not kept.
 std::vector<performance_alert> alerts_of(const runtime_snapshot& now, duration average_connect,

@@ -20,16 +20,24 @@ struct connection_result {
 };
 using ldap_connection_result = connection_result;
 
-/// What get_metrics() reports. Rates are percentages, durations milliseconds.
+/// What get_metrics() reports. Rates are percentages, durations milliseconds. Operations are requests, and leases and
+/// connects that failed.
 struct performance_result {
   std::uint64_t total_operations = 0;
   std::uint64_t successful_operations = 0;
+  /// All that did not succeed, the caller's own errors too (no such object, a user's wrong password, cancelled …).
   std::uint64_t failed_operations = 0;
+  /// Of those, what the directory failed: no connection could be made or one was lost, there was no answer in time, the
+  /// server was busy or unavailable or refused the service's own bind, or every server was known to be down.
+  std::uint64_t directory_failures = 0;
+  /// Of all operations, those that the directory did not fail; 100 without operations.
   double success_rate = 100;
+  double success_rate_1m = 100;  ///< of the last minute
+  double success_rate_5m = 100;  ///< of the last five minutes; what `min_success_rate` is compared with
   double average_duration = 0;
   std::uint64_t pool_size = 0;
   double pool_utilization = 0;
-  double connection_reuse_rate = 0;
+  double connection_reuse_rate = 0;  ///< of the requests and leases that got a connection, those that got an open one
   double memory_peak_mb = 0;
   double cpu_usage_percent = 0;  ///< 100: one core; since the last such report at least a second ago
 };
@@ -39,7 +47,7 @@ using ldap_performance_result = performance_result;
 struct pool_metrics {
   std::uint64_t pool_size = 0;
   double utilization = 0;           ///< percent of max_connections in use
-  double reuse_rate = 0;            ///< percent of acquisitions that needed no new connection
+  double reuse_rate = 0;            ///< percent of requests and leases that needed no new connection
   double avg_acquisition_time = 0;  ///< milliseconds
   std::uint64_t acquired = 0;
   std::uint64_t released = 0;
@@ -57,7 +65,7 @@ struct pool_health_result {
 /// Limits for check_performance().
 struct performance_thresholds {
   double max_connection_time = 100;  ///< milliseconds
-  double min_success_rate = 95;      ///< percent
+  double min_success_rate = 95;      ///< percent, of the last five minutes
   double max_pool_utilization = 80;  ///< percent
 };
 

@@ -86,6 +86,7 @@ struct runtime::parts {
                                                   service_lookup(std::move(options.lookups.services)));
     e->log = log = std::make_shared<log_sink>(all->log, std::move(options.on_log));
     e->metrics = options.metrics ? std::move(options.metrics) : std::make_shared<metrics_registry>();
+    e->metrics->enable(all->pool.enable_metrics);
     e->seed = random_seed();
     env = std::move(e);
   }
@@ -272,7 +273,7 @@ answer<std::vector<server_context_ptr>> runtime::servers(duration timeout) const
 answer<runtime_snapshot> runtime::snapshot(duration timeout) const {
   auto got = parts_->client->ask<runtime_snapshot>(parts_->manager, timeout, status_atom_v);
   if (!got) return got;
-  got.value->operations = parts_->env->metrics->totals();
+  got.value->operations = parts_->env->metrics->totals(parts_->env->clock->now());
   got.value->protocol_errors = parts_->env->metrics->protocol_errors();
   got.value->requests_in_flight = parts_->client->in_flight();
   return got;

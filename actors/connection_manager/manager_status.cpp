@@ -52,7 +52,7 @@ std::optional<int> active_priority(const std::vector<server_snapshot>& servers) 
   return level;
 }
 
-void one_in(const std::shared_ptr<gathering>& g, const metrics_registry* metrics) {
+void one_in(const std::shared_ptr<gathering>& g, const metrics_registry* metrics, time_point now) {
   if (--g->missing > 0) {
     return;
   }
@@ -61,7 +61,7 @@ void one_in(const std::shared_ptr<gathering>& g, const metrics_registry* metrics
   all.active_priority = active_priority(all.servers);
   all.credentials_refused = g->credentials_refused;
   if (metrics != nullptr) {
-    all.operations = metrics->totals();
+    all.operations = metrics->totals(now);
     all.protocol_errors = metrics->protocol_errors();
   }
   g->answer.deliver(std::move(all));
@@ -78,7 +78,7 @@ caf::result<runtime_snapshot> connection_manager_impl::status() {
     g->servers.push_back(known_of(*server.context));
     g->servers.back().warning = credentials_.warning(server.context->id);
   }
-  const auto arrived = [this, g] { guard_.run([&] { one_in(g, env_->metrics.get()); }); };
+  const auto arrived = [this, g] { guard_.run([&] { one_in(g, env_->metrics.get(), env_->clock->now()); }); };
   self_->request(breaker_, patience, status_atom_v)
       .then(
           [g, arrived](std::vector<server_snapshot>& routed) {

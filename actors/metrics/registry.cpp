@@ -42,13 +42,53 @@ duration span(std::uint64_t ns) noexcept {
   return std::chrono::duration_cast<duration>(std::chrono::nanoseconds{static_cast<std::int64_t>(ns)});
 }
 
+/// A step of outcome_windows in one word: 20 bits of its number, 22 each of requests and failures, which stop at their
+/// limit.
+constexpr unsigned count_bits = 22;
+constexpr std::uint64_t most_counted = (std::uint64_t{1} << count_bits) - 1;
+constexpr std::uint64_t number_mask = (std::uint64_t{1} << 20) - 1;
+constexpr seconds step_length{5};
+
+std::uint64_t step_of(time_point now) noexcept {
+  return static_cast<std::uint64_t>(now.time_since_epoch() / step_length);
+}
+
+struct step_counts {
+  std::uint64_t number = 0, total = 0, failed = 0;
+
+  explicit step_counts(std::uint64_t word) noexcept
+      : number(word >> (2 * count_bits)), total((word >> count_bits) & most_counted), failed(word & most_counted) {}
+  std::uint64_t word() const noexcept {
+    return (number << (2 * count_bits)) | (std::min(total, most_counted) << count_bits) |
+           std::min(failed, most_counted);
+  }
+};
+
 void raise(std::atomic<std::uint64_t>& highest, std::uint64_t value) noexcept {
   auto seen = highest.load(relaxed);
   while (seen < value && !highest.compare_exchange_weak(seen, value, relaxed)) {
   }
 }
 
+bool speaks_against_directory(failure_class what) noexcept {
+  return what == failure_class::credential || counts_against_server(what);
+}
+
+/// Whether who waited in vain did so because the server gave no connection, and not because all were taken.
+bool had_no_connection(const failure& why) noexcept {
+  if (!why.pool || why.pool->idle + why.pool->in_use > 0) return false;
+  return why.cause_code == errc::none || speaks_against_directory(classify(stage::connect, why.cause_code, 0));
+}
+
 }  // namespace
+
+bool failed_by_directory(const failure& why) noexcept {
+  if (why.code == errc::breaker_open) return true;
+  const bool waited =
+      why.code == errc::pool_timeout || (why.code == errc::operation_timeout && why.where != stage::operation);
+  if (waited) return had_no_connection(why);
+  return speaks_against_directory(classify(why, why.code == errc::authentication_failed));
+}
 
 void latency_histogram::add(duration took) noexcept {
   const auto ns = nanoseconds_of(took);
@@ -84,19 +124,56 @@ duration latency_histogram::total() const noexcept { return span(total_ns_.load(
 
 duration latency_histogram::max() const noexcept { return span(max_ns_.load(relaxed)); }
 
-void metrics_registry::finished(errc code, duration took) noexcept {
+void outcome_windows::add(bool failed, time_point now) noexcept {
+  const auto number = step_of(now) & number_mask;
+  auto& place = ring_[number % steps];
+  auto seen = place.load(relaxed);
+  for (;;) {
+    step_counts next{seen};
+    if (next.number != number) next = step_counts{number << (2 * count_bits)};
+    ++next.total;
+    next.failed += failed ? 1 : 0;
+    if (place.compare_exchange_weak(seen, next.word(), relaxed)) return;
+  }
+}
+
+operation_window outcome_windows::last(seconds span, time_point now) const noexcept {
+  const auto count = std::min<std::uint64_t>(static_cast<std::uint64_t>(span / step_length), steps - 1);
+  operation_window found;
+  for (std::uint64_t back = 0; back < count; ++back) {
+    const auto number = (step_of(now) - back) & number_mask;
+    const step_counts step{ring_[number % steps].load(relaxed)};
+    if (step.number != number) continue;
+    found.total += step.total;
+    found.failed_by_directory += step.failed;
+  }
+  return found;
+}
+
+void metrics_registry::finished(const failure* why, duration took, time_point now) noexcept {
+  if (!enabled()) return;
   latency_.add(took);
+  const auto code = why ? why->code : errc::none;
+  const bool failed = why && failed_by_directory(*why);
+  if (failed) failed_by_directory_.fetch_add(1, relaxed);
+  windows_.add(failed, now);
   const auto i = static_cast<std::size_t>(code);
   by_error_[i < errc_count ? i : static_cast<std::size_t>(errc::internal)].fetch_add(1, relaxed);
 }
 
-void metrics_registry::recast() noexcept { recast_.fetch_add(1, relaxed); }
+void metrics_registry::recast() noexcept {
+  if (enabled()) recast_.fetch_add(1, relaxed);
+}
 
-void metrics_registry::protocol_error() noexcept { protocol_errors_.fetch_add(1, relaxed); }
+void metrics_registry::protocol_error() noexcept {
+  if (enabled()) protocol_errors_.fetch_add(1, relaxed);
+}
 
-void metrics_registry::connected(duration took) noexcept { connect_.add(took); }
+void metrics_registry::connected(duration took) noexcept {
+  if (enabled()) connect_.add(took);
+}
 
-operation_totals metrics_registry::totals() const {
+operation_totals metrics_registry::totals(time_point now) const {
   operation_totals t;
   t.by_error.reserve(errc_count);
   for (const auto& counter : by_error_) {
@@ -105,6 +182,9 @@ operation_totals metrics_registry::totals() const {
   }
   t.succeeded = t.by_error[static_cast<std::size_t>(errc::none)];
   t.failed = t.total - t.succeeded;
+  t.failed_by_directory = failed_by_directory_.load(relaxed);
+  t.last_minute = windows_.last(seconds{60}, now);
+  t.last_five_minutes = windows_.last(seconds{300}, now);
   t.duration_total = latency_.total();
   t.p50 = latency_.percentile(0.5);
   t.p99 = latency_.percentile(0.99);

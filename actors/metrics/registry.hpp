@@ -23,27 +23,52 @@ class latency_histogram {
   std::atomic<std::uint64_t> count_{0}, total_ns_{0}, max_ns_{0};
 };
 
+/// True when the directory is to blame: no connection could be made or one was lost, there was no answer in time, it
+/// was busy or unavailable, it refused the service's own bind, or every server was known to be down. False for what the
+/// caller asked for (no such object, a user's wrong password, cancelled …) and for our own limits.
+bool failed_by_directory(const failure& why) noexcept;
+
+/// How many requests ended lately, and how many of them the directory failed; in steps of five seconds. Lock-free.
+class outcome_windows {
+ public:
+  void add(bool failed, time_point now) noexcept;
+  /// Of the last `span`, at most five minutes; the step that has begun counts as whole.
+  operation_window last(seconds span, time_point now) const noexcept;
+
+ private:
+  static constexpr std::size_t steps = 64;
+  /// Each the number of its step, its requests and its failures, so that all three change at once.
+  std::array<std::atomic<std::uint64_t>, steps> ring_{};
+};
+
 /// What a runtime counts of requests. Each request is counted once, where its caller is told: by the runtime's client
-/// (facade or gateway). Connections count re-casts and protocol errors.
+/// (facade or gateway); so are leases and connects that failed. Connections count re-casts and protocol errors.
 class metrics_registry {
  public:
-  /// One request ended with `code` (none: success; a directory's own error counts as failed unless it is a compare).
-  void finished(errc code, duration took) noexcept;
+  /// `pool.enable_metrics`: when false nothing is counted from now on.
+  void enable(bool on) noexcept { enabled_.store(on); }
+  bool enabled() const noexcept { return enabled_.load(std::memory_order_relaxed); }
+
+  /// One request ended; `why` null: it succeeded. failed_by_directory() says which failures count against the
+  /// directory.
+  void finished(const failure* why, duration took, time_point now) noexcept;
   void recast() noexcept;
   /// A peer sent what is no LDAP, or an answer nobody asked for.
   void protocol_error() noexcept;
   /// A connection became ready after `took`.
   void connected(duration took) noexcept;
 
-  operation_totals totals() const;
+  operation_totals totals(time_point now) const;
   std::uint64_t protocol_errors() const noexcept;
   /// Average time to a ready connection; zero when none was made yet.
   duration average_connect() const noexcept;
 
  private:
   latency_histogram latency_, connect_;
+  std::atomic<bool> enabled_{true};
+  outcome_windows windows_;
   std::array<std::atomic<std::uint64_t>, errc_count> by_error_{};
-  std::atomic<std::uint64_t> recast_{0}, protocol_errors_{0};
+  std::atomic<std::uint64_t> recast_{0}, protocol_errors_{0}, failed_by_directory_{0};
 };
 
 }  // namespace understudy

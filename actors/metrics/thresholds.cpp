@@ -1,6 +1,7 @@
 // Compares a snapshot with the limits that a service set.
 #include "understudy/actors/metrics/thresholds.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cstdio>
 
@@ -22,11 +23,12 @@ void check_connection_time(duration average, double limit, std::vector<threshold
   }
 }
 
-void check_success_rate(const operation_totals& totals, double limit, std::vector<threshold_breach>& found) {
-  const auto rate = success_rate(totals);
+void check_success_rate(const operation_window& requests, double limit, std::vector<threshold_breach>& found) {
+  const auto rate = success_rate(requests);
   if (rate < limit) {
-    found.push_back({"Only " + number(rate) + " % of " + std::to_string(totals.total) +
-                         " requests succeeded, less than " + number(limit) + " %.",
+    found.push_back({"The directory failed " + std::to_string(requests.failed_by_directory) + " of the " +
+                         std::to_string(requests.total) + " requests of the last five minutes: a success rate of " +
+                         number(rate) + " %, less than " + number(limit) + " %.",
                      rate, limit});
   }
 }
@@ -47,8 +49,10 @@ threshold_limits limits_of(const monitoring_settings& settings) {
   return {static_cast<double>(settings.max_connection_time), settings.min_success_rate, settings.max_pool_utilization};
 }
 
-double success_rate(const operation_totals& totals) noexcept {
-  return totals.total == 0 ? 100.0 : 100.0 * static_cast<double>(totals.succeeded) / static_cast<double>(totals.total);
+double success_rate(const operation_window& requests) noexcept {
+  if (requests.total == 0) return 100.0;
+  const auto failed = std::min(requests.failed_by_directory, requests.total);
+  return 100.0 * static_cast<double>(requests.total - failed) / static_cast<double>(requests.total);
 }
 
 double utilization(const pool_snapshot& pool) noexcept {
@@ -59,7 +63,7 @@ std::vector<threshold_breach> check_thresholds(const runtime_snapshot& now, dura
                                                const threshold_limits& limits) {
   std::vector<threshold_breach> found;
   check_connection_time(average_connect, limits.max_connection_time, found);
-  check_success_rate(now.operations, limits.min_success_rate, found);
+  check_success_rate(now.operations.last_five_minutes, limits.min_success_rate, found);
   for (const auto& server : now.servers) {
     check_pool(server, limits.max_pool_utilization, found);
   }

@@ -8,7 +8,7 @@ namespace understudy {
 /// Limits of what is normal; a value equal to its limit is normal still.
 struct threshold_limits {
   double max_connection_time = 100;  ///< milliseconds that making a connection takes on average
-  double min_success_rate = 95;      ///< percent of all requests
+  double min_success_rate = 95;      ///< percent of the requests of the last five minutes
   double max_pool_utilization = 80;  ///< percent of a pool's max_connections in use
 };
 threshold_limits limits_of(const monitoring_settings& settings);
@@ -20,8 +20,8 @@ struct threshold_breach {
   double threshold = 0;
 };
 
-/// Percent of all requests that succeeded; 100 without requests.
-double success_rate(const operation_totals& totals) noexcept;
+/// Percent of all requests that the directory did not fail; 100 without requests.
+double success_rate(const operation_window& requests) noexcept;
 /// Percent of `max_connections` in use; 0 for a pool that may have none.
 double utilization(const pool_snapshot& pool) noexcept;
 

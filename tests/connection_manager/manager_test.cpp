@@ -72,7 +72,7 @@ BOOST_FIXTURE_TEST_CASE(unknown_servers_are_refused, started) {
 }
 
 BOOST_FIXTURE_TEST_CASE(status_brings_everything_together, started) {
-  metrics->finished(errc::none, milliseconds{1});
+  metrics->finished(nullptr, milliseconds{1}, env->clock->now());
   const auto found = ask<runtime_snapshot>(manager, status_atom_v);
   BOOST_REQUIRE(found.ok());
   BOOST_REQUIRE(found.value->servers.size() == 2U);

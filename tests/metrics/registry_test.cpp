@@ -10,6 +10,16 @@ using std::chrono::nanoseconds;
 
 namespace {
 
+const time_point start = time_point{} + std::chrono::hours{1};
+
+failure failing(errc code, stage where = stage::operation, int ldap_code = 0) {
+  failure f;
+  f.code = code;
+  f.where = where;
+  f.ldap_code = ldap_code;
+  return f;
+}
+
 double off_by(duration found, duration exact) {
   return std::abs(static_cast<double>((found - exact).count())) / static_cast<double>(exact.count());
 }
@@ -74,12 +84,13 @@ BOOST_AUTO_TEST_CASE(odd_latencies_do_no_harm) {
 
 BOOST_AUTO_TEST_CASE(totals_split_into_success_and_errors) {
   metrics_registry m;
-  m.finished(errc::none, microseconds{100});
-  m.finished(errc::none, microseconds{300});
-  m.finished(errc::operation_timeout, microseconds{500});
+  const auto late = failing(errc::operation_timeout);
+  m.finished(nullptr, microseconds{100}, start);
+  m.finished(nullptr, microseconds{300}, start);
+  m.finished(&late, microseconds{500}, start);
   m.recast();
   m.protocol_error();
-  const auto t = m.totals();
+  const auto t = m.totals(start);
   BOOST_TEST(t.total == 3U);
   BOOST_TEST(t.succeeded == 2U);
   BOOST_TEST(t.failed == 1U);
@@ -101,19 +112,126 @@ BOOST_AUTO_TEST_CASE(average_connect_is_the_mean) {
 
 BOOST_AUTO_TEST_CASE(nothing_is_lost_between_threads) {
   metrics_registry m;
+  const auto given_up = failing(errc::cancelled), late = failing(errc::operation_timeout);
   std::vector<std::thread> threads;
   for (int t = 0; t < 4; ++t) {
-    threads.emplace_back([&m] {
+    threads.emplace_back([&] {
       for (int i = 0; i < 10000; ++i) {
-        m.finished(i % 2 == 0 ? errc::none : errc::cancelled, microseconds{i});
+        m.finished(i % 2 == 0 ? nullptr : i % 4 == 1 ? &given_up : &late, microseconds{i}, start + milliseconds{i});
       }
     });
   }
   for (auto& t : threads) {
     t.join();
   }
-  const auto totals = m.totals();
+  const auto totals = m.totals(start + seconds{10});
   BOOST_TEST(totals.total == 40000U);
   BOOST_TEST(totals.succeeded == 20000U);
+  BOOST_TEST(totals.failed_by_directory == 10000U);
+  BOOST_TEST(totals.last_minute.total == 40000U);
+  BOOST_TEST(totals.last_minute.failed_by_directory == 10000U);
   BOOST_TEST((totals.max == microseconds{9999}));
+}
+
+BOOST_AUTO_TEST_CASE(what_counts_against_the_directory) {
+  const auto waited = [](std::uint32_t open, errc cause) {
+    auto f = failing(errc::pool_timeout, stage::queue);
+    f.pool = pool_counts{};
+    f.pool->in_use = open;
+    f.cause_code = cause;
+    return f;
+  };
+  const struct {
+    failure why;
+    bool counts;
+    const char* what;
+  } rows[] = {
+      {failing(errc::connection_failed, stage::connect), true, "no connection could be made"},
+      {failing(errc::connection_timeout, stage::connect), true, "connects are not answered"},
+      {failing(errc::connection_timeout, stage::queue), false, "our own queue of connects"},
+      {failing(errc::ssl_error, stage::secure), true, "TLS failed"},
+      {failing(errc::connection_unhealthy), true, "a connection was lost"},
+      {failing(errc::outcome_unknown), true, "a connection was lost under a write"},
+      {failing(errc::operation_timeout), true, "no answer in time"},
+      {failing(errc::breaker_open, stage::queue), true, "every server was known to be down"},
+      {failing(errc::ldap_error, stage::operation, 51), true, "busy"},
+      {failing(errc::ldap_error, stage::operation, 52), true, "unavailable"},
+      {failing(errc::service_authentication_failed, stage::bind, 49), true, "the service's own bind was refused"},
+      {waited(0, errc::connection_failed), true, "waited for a connection that could not be made"},
+      {waited(0, errc::none), true, "waited for a connection that nobody answered"},
+      {waited(0, errc::local_resources), false, "no descriptor of ours was left"},
+      {waited(3, errc::connection_failed), false, "all connections were taken"},
+      {failing(errc::authentication_failed, stage::bind, 49), false, "a user's wrong password"},
+      {failing(errc::ldap_error, stage::operation, 32), false, "no such object"},
+      {failing(errc::operation_timeout, stage::queue), false, "the caller's deadline was over before"},
+      {failing(errc::no_server, stage::queue), false, "taken out by hand"},
+      {failing(errc::local_resources, stage::connect), false, "no descriptor of ours was left"},
+      {failing(errc::queue_full, stage::queue), false, "max_waiters"},
+      {failing(errc::pool_exhausted, stage::queue), false, "all are taken and the caller does not wait"},
+      {failing(errc::cancelled), false, "cancelled"},
+      {failing(errc::invalid_request, stage::queue), false, "malformed"},
+      {failing(errc::result_too_large), false, "max_result_bytes"},
+      {failing(errc::draining, stage::queue), false, "stopping"},
+      {failing(errc::stopped, stage::queue), false, "not running"},
+  };
+  for (const auto& row : rows) BOOST_TEST(failed_by_directory(row.why) == row.counts, row.what);
+}
+
+BOOST_AUTO_TEST_CASE(windows_forget_what_is_older) {
+  metrics_registry m;
+  const auto late = failing(errc::operation_timeout);
+  auto now = start;
+  for (int i = 0; i < 10; ++i) m.finished(&late, milliseconds{1}, now);
+  now += seconds{61};
+  for (int i = 0; i < 30; ++i) m.finished(nullptr, milliseconds{1}, now);
+  auto t = m.totals(now);
+  BOOST_TEST(t.last_minute.total == 30U);
+  BOOST_TEST(t.last_minute.failed_by_directory == 0U);
+  BOOST_TEST(t.last_five_minutes.total == 40U);
+  BOOST_TEST(t.last_five_minutes.failed_by_directory == 10U);
+  now += seconds{240};
+  t = m.totals(now);
+  BOOST_TEST(t.last_minute.total == 0U);
+  BOOST_TEST(t.last_five_minutes.total == 30U);
+  BOOST_TEST(t.last_five_minutes.failed_by_directory == 0U);
+  BOOST_TEST(t.total == 40U);
+  BOOST_TEST(t.failed_by_directory == 10U);
+}
+
+BOOST_AUTO_TEST_CASE(a_window_holds_at_least_its_span_less_a_step) {
+  for (int at = 0; at < 10; ++at) {
+    outcome_windows w;
+    const auto begun = start + seconds{at};
+    w.add(true, begun);
+    BOOST_TEST(w.last(seconds{60}, begun + seconds{54}).total == 1U);
+    BOOST_TEST(w.last(seconds{60}, begun + seconds{60}).total == 0U);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_window_that_overflows_keeps_its_rate_between_none_and_all) {
+  outcome_windows w;
+  for (int i = 0; i < (1 << 22) + 10; ++i) w.add(true, start);
+  const auto seen = w.last(seconds{60}, start);
+  BOOST_TEST(seen.total == (1U << 22) - 1);
+  BOOST_TEST(seen.failed_by_directory == seen.total);
+}
+
+BOOST_AUTO_TEST_CASE(nothing_is_counted_while_it_is_off) {
+  metrics_registry m;
+  const auto late = failing(errc::operation_timeout);
+  m.enable(false);
+  m.finished(&late, milliseconds{1}, start);
+  m.connected(milliseconds{1});
+  m.recast();
+  m.protocol_error();
+  auto t = m.totals(start);
+  BOOST_TEST(t.total == 0U);
+  BOOST_TEST(t.last_minute.total == 0U);
+  BOOST_TEST(t.recast == 0U);
+  BOOST_TEST(t.max.count() == 0);
+  BOOST_TEST(m.protocol_errors() == 0U);
+  BOOST_TEST(m.average_connect().count() == 0);
+  m.enable(true);
+  m.finished(&late, milliseconds{1}, start);
+  BOOST_TEST(m.totals(start).failed == 1U);
 }

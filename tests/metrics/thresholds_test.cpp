@@ -9,9 +9,10 @@ namespace {
 
 runtime_snapshot calm() {
   runtime_snapshot s;
-  s.operations.total = 100;
-  s.operations.succeeded = 95;
-  s.operations.failed = 5;
+  // Long ago it was worse.
+  s.operations.total = 1000;
+  s.operations.failed = s.operations.failed_by_directory = 500;
+  s.operations.last_five_minutes = {100, 5};
   for (const char* host : {"ldap1", "ldap2"}) {
     server_snapshot server;
     server.host = host;
@@ -41,10 +42,12 @@ BOOST_AUTO_TEST_CASE(slow_connects_are_named) {
 
 BOOST_AUTO_TEST_CASE(low_success_rate_is_named) {
   auto s = calm();
-  s.operations.succeeded = 94;
+  s.operations.last_five_minutes = {100, 6};
   const auto found = check_thresholds(s, duration::zero(), {});
   BOOST_REQUIRE(found.size() == 1U);
-  BOOST_TEST(found[0].message == "Only 94.0 % of 100 requests succeeded, less than 95.0 %.");
+  BOOST_TEST(found[0].message ==
+             "The directory failed 6 of the 100 requests of the last five minutes: a success rate of 94.0 %, less than "
+             "95.0 %.");
   BOOST_TEST(found[0].current_value == 94);
   BOOST_TEST(found[0].threshold == 95);
 }

@@ -3,11 +3,13 @@
 #include "support/eventually.hpp"
 #include "support/print.hpp"
 #include "support/slapd.hpp"
+#include "understudy/config/settings_from.hpp"
 #include "understudy/runtime/connection_pool.hpp"
 
 #include <sys/wait.h>
 #include <unistd.h>
 #include <boost/test/unit_test.hpp>
+#include <fstream>
 #include <thread>
 
 using namespace understudy;
@@ -38,6 +40,17 @@ search_request read(std::string dn) {
   what.base = std::move(dn);
   what.scope = search_scope::base;
   return what;
+}
+
+/// Threads that look at thresholds.
+int watchers() {
+  int found = 0;
+  for (const auto& thread : std::filesystem::directory_iterator{"/proc/self/task"}) {
+    std::string name;
+    std::getline(std::ifstream{thread.path() / "comm"}, name);
+    found += name == "us.watch";
+  }
+  return found;
 }
 
 manager_options impatient() {
@@ -243,15 +256,133 @@ BOOST_AUTO_TEST_CASE(metrics_and_thresholds_tell_what_happened) {
   const auto metrics = manager.get_metrics();
   BOOST_TEST(metrics.total_operations == 10U);
   BOOST_TEST(metrics.successful_operations == 8U);
-  BOOST_TEST(metrics.success_rate == 80.0);
+  // The directory has answered.
+  BOOST_TEST(metrics.directory_failures == 0U);
+  BOOST_TEST(metrics.success_rate == 100.0);
   BOOST_TEST(metrics.average_duration > 0);
   BOOST_TEST(metrics.memory_peak_mb > 1);
   BOOST_TEST(metrics.pool_size > 0U);
   manager.set_thresholds({1e6, 95, 100});
+  BOOST_TEST(manager.check_performance().empty());
+  server.pause();
+  for (int i = 0; i < 10; ++i) BOOST_TEST(!manager.try_search(read(test::user_dn(1)), {50ms}));
+  BOOST_TEST(manager.get_metrics().directory_failures == 10U);
+  BOOST_TEST(manager.get_metrics().success_rate_1m == 50.0);
   const auto alerts = manager.check_performance();
   BOOST_REQUIRE_EQUAL(alerts.size(), 1);
-  BOOST_TEST(alerts[0].current_value == 80.0);
+  BOOST_TEST(alerts[0].current_value == 50.0);
   BOOST_TEST(alerts[0].threshold == 95.0);
+  server.resume();
+}
+
+BOOST_AUTO_TEST_CASE(wrong_passwords_of_users_are_no_failures_of_the_directory) {
+  test::slapd server;
+  connection_manager manager(info_of(server));
+  BOOST_REQUIRE(manager.connect().connected);
+  for (int i = 0; i < 5; ++i)
+    BOOST_TEST((manager.try_bind({test::user_dn(1), "wrong"}).code() == errc::authentication_failed));
+  const auto metrics = manager.get_metrics();
+  BOOST_TEST(metrics.failed_operations == 5U);
+  BOOST_TEST(metrics.success_rate == 100.0);
+  BOOST_TEST(metrics.success_rate_5m == 100.0);
+}
+
+BOOST_AUTO_TEST_CASE(failed_connects_and_leases_count_and_raise_an_alert) {
+  connection_manager manager(nobody(), impatient());
+  BOOST_TEST(!manager.connect(2s).connected);
+  auto metrics = manager.get_metrics();
+  BOOST_TEST(metrics.total_operations == 1U);
+  BOOST_TEST(metrics.failed_operations == 1U);
+  BOOST_TEST(metrics.success_rate == 0.0);
+  lease_options soon;
+  soon.timeout = 200ms;
+  for (int i = 0; i < 3; ++i) BOOST_CHECK_THROW(manager.get_connection(soon), ldap_exception);
+  metrics = manager.get_metrics();
+  BOOST_TEST(metrics.total_operations == 4U);
+  BOOST_TEST(metrics.failed_operations == 4U);
+  BOOST_TEST(metrics.directory_failures == 4U);
+  BOOST_TEST(metrics.success_rate_1m == 0.0);
+  const auto alerts = manager.check_performance();
+  BOOST_REQUIRE_EQUAL(alerts.size(), 1);
+  BOOST_TEST(alerts[0].current_value == 0.0);
+  BOOST_TEST(alerts[0].threshold == 95.0);
+}
+
+BOOST_AUTO_TEST_CASE(without_metrics_nothing_is_counted) {
+  test::slapd server;
+  settings all = settings_from({info_of(server)});
+  all.pool.enable_metrics = false;
+  connection_manager manager(all);
+  BOOST_REQUIRE(manager.connect().connected);
+  for (int i = 0; i < 3; ++i) manager.search(read(test::user_dn(1)));
+  auto metrics = manager.get_metrics();
+  BOOST_TEST(metrics.total_operations == 0U);
+  BOOST_TEST(metrics.average_duration == 0.0);
+  BOOST_TEST(metrics.connection_reuse_rate == 0.0);
+  BOOST_TEST(metrics.pool_size > 0U);  // a state, no count
+  // A change takes a restart.
+  all.pool.enable_metrics = true;
+  manager.reload(all);
+  manager.search(read(test::user_dn(1)));
+  BOOST_TEST(manager.get_metrics().total_operations == 0U);
+  manager.disconnect();
+  BOOST_REQUIRE(manager.connect().connected);
+  manager.search(read(test::user_dn(1)));
+  BOOST_TEST(manager.get_metrics().total_operations == 1U);
+
+  pool_options off;
+  off.enable_metrics = false;
+  connection_pool pool(info_of(server), off);
+  { auto mine = pool.get_connection(); }
+  BOOST_TEST(pool.get_metrics().acquired == 0U);
+  BOOST_TEST(pool.get_metrics().reuse_rate == 0.0);
+  BOOST_TEST(pool.get_metrics().avg_acquisition_time == 0.0);
+}
+
+BOOST_AUTO_TEST_CASE(leases_on_preloaded_connections_are_all_reuse) {
+  test::slapd server;
+  pool_options options;
+  options.min_connections = 25;
+  options.preload_connections = true;
+  connection_pool pool(info_of(server), options);
+  BOOST_REQUIRE(eventually([&] { return pool.snapshot().now.idle >= 25; }));
+  std::vector<lease> held;
+  for (int i = 0; i < 25; ++i) held.push_back(pool.get_connection());
+  BOOST_TEST(pool.get_metrics().reuse_rate == 100.0);
+  BOOST_TEST(pool.get_metrics().acquired == 25U);
+}
+
+BOOST_AUTO_TEST_CASE(without_a_pool_a_second_lease_gets_a_new_connection) {
+  test::slapd server;
+  manager_options options;
+  options.use_pool = false;
+  connection_manager manager(info_of(server), options);
+  BOOST_REQUIRE(manager.connect().connected);
+  auto first = manager.get_connection();
+  lease_options soon;
+  soon.timeout = 2s;
+  auto second = manager.get_connection(soon);
+  BOOST_TEST(first.whoami() == second.whoami());
+  BOOST_TEST(manager.whoami() == first.whoami());
+  BOOST_TEST(manager.snapshot().servers.at(0).pool.now.size == 3U);
+  BOOST_TEST(manager.return_connection(second));
+  BOOST_TEST(manager.return_connection(first));
+  BOOST_TEST(eventually([&] { return manager.snapshot().servers.at(0).pool.now.size == 1U; }));
+}
+
+BOOST_AUTO_TEST_CASE(the_last_activity_is_that_before_the_check) {
+  test::slapd server;
+  connection_manager manager(info_of(server));
+  BOOST_REQUIRE(manager.connect().connected);
+  const auto before = std::chrono::system_clock::now();
+  manager.search(read(test::user_dn(1)));
+  const auto after = std::chrono::system_clock::now();
+  manager.try_search(read("cn=nobody"));  // answered with an error: the last that succeeded counts
+  for (int i = 0; i < 2; ++i) {
+    const auto seen = manager.health_check();
+    BOOST_REQUIRE(seen.last_activity.has_value());
+    BOOST_TEST((*seen.last_activity >= before && *seen.last_activity <= after));
+  }
 }
 
 BOOST_AUTO_TEST_CASE(monitoring_logs_alerts_in_the_background_until_stopped) {
@@ -265,15 +396,39 @@ BOOST_AUTO_TEST_CASE(monitoring_logs_alerts_in_the_background_until_stopped) {
     std::lock_guard guard{mutex};
     logged += line + "\n";
   });
-  manager.start_monitoring();
-  BOOST_REQUIRE(manager.connect().connected);
-  manager.try_search(read("cn=nobody"));
-  BOOST_TEST(eventually([&] {
+  manager.set_thresholds({1e-6, 95, 100});
+  const auto alerts = [&] {
     std::lock_guard guard{mutex};
-    return logged.find("warning monitoring: ") != std::string::npos;
-  }));
+    std::size_t found = 0;
+    for (auto at = logged.find("warning monitoring: "); at != std::string::npos;
+         at = logged.find("warning monitoring: ", at + 1))
+      ++found;
+    return found;
+  };
+  const auto logs_another = [&] { return eventually([&, before = alerts()] { return alerts() > before; }); };
+  // Of itself: enable_monitoring is the default.
+  BOOST_REQUIRE(manager.connect().connected);
+  BOOST_TEST(logs_another());
+  BOOST_TEST(watchers() == 1);
   manager.stop_monitoring();
+  BOOST_TEST(watchers() == 0);
   manager.disconnect();
+  BOOST_REQUIRE(manager.connect().connected);
+  BOOST_TEST(watchers() == 0);
+  manager.start_monitoring();
+  BOOST_TEST(logs_another());
+  manager.disconnect();
+  BOOST_TEST(watchers() == 0);
+}
+
+BOOST_AUTO_TEST_CASE(without_enable_monitoring_nothing_is_watched) {
+  test::slapd server;
+  manager_options options;
+  options.enable_monitoring = false;
+  connection_manager manager(info_of(server), options);
+  BOOST_REQUIRE(manager.connect().connected);
+  manager.start_monitoring();
+  BOOST_TEST(watchers() == 0);
 }
 
 BOOST_AUTO_TEST_CASE(health_checks_probe_the_servers_step_by_step) {

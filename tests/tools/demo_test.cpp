@@ -2,6 +2,8 @@
 #include "cli.hpp"
 #include "understudy/tools/demo_directory.hpp"
 
+#include <netinet/in.h>
+#include <sys/socket.h>
 #include <boost/test/unit_test.hpp>
 
 #include <csignal>
@@ -75,6 +77,27 @@ BOOST_AUTO_TEST_CASE(demonstrations_side_by_side_have_ports_of_their_own) {
   const auto number = one->number();
   one.reset();
   BOOST_TEST(understudy::cli::loopback_port{static_cast<std::uint16_t>(number - 1)}.number() >= number);
+}
+
+BOOST_AUTO_TEST_CASE(a_demonstration_leaves_alone_the_port_of_somebody_who_hangs) {
+  constexpr std::uint16_t above = 10388;
+  std::optional<understudy::cli::loopback_port> free{above};
+  const auto number = free->number();
+  free.reset();
+  const understudy::descriptor hung{::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), "socket"};
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(number);
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  // Somebody else may have been quicker: then that is who is left alone.
+  if (::bind(hung.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0) ::listen(hung.get(), 0);
+  const temporary_folder folder;
+  const auto demo = start_demo(folder);
+  BOOST_TEST(eventually([&] { return contains(demo->output(), "callers search"); }), demo->error_output());
+  BOOST_TEST(!contains(demo->output(), "127.0.0.1:" + std::to_string(number) + " "), demo->output());
+  demo->send_signal(SIGINT);
+  BOOST_TEST(demo->wait().value_or(-1) == 3);
+  BOOST_TEST(std::filesystem::is_empty(folder.path()));
 }
 
 BOOST_AUTO_TEST_CASE(ctrl_c_ends_the_demonstration_and_its_servers) {

@@ -2,6 +2,7 @@
 #include "understudy/runtime/client.hpp"
 
 #include "understudy/actors/metrics/registry.hpp"
+#include "understudy/config/settings_from.hpp"
 #include "understudy/runtime/callback_thread.hpp"
 #include "understudy/runtime/exceptions.hpp"
 #include "understudy/runtime/lease_state.hpp"
@@ -27,8 +28,8 @@ request_ptr with_controls(request_ptr what, const std::vector<control>& more) {
 
 std::int64_t in_milliseconds(duration span) { return std::chrono::duration_cast<milliseconds>(as_limit(span)).count(); }
 
-
 std::string thread_name() { return "thread " + std::to_string(::gettid()); }
+
 }  // namespace
 
 failure_ptr error_in(caf::type_erased_tuple& content) {
@@ -45,7 +46,9 @@ runtime_client::runtime_client(caf::actor_system& system, environment_ptr env, c
 
 void runtime_client::configure(const settings& all) {
   live_.operation_timeout = all.limits.operation_timeout;
-  live_.pool_timeout = all.pool.timeout;
+  duration longest = all.servers.empty() ? all.pool.timeout : duration::zero();
+  for (const auto& server : all.servers) longest = std::max(longest, pool_for(all, server).timeout);
+  live_.pool_timeout = longest;
   live_.max_result_bytes = all.limits.max_result_bytes;
   live_.reconnect_delay = all.recovery.reconnect_delay;
   live_.reconnect_attempts = all.recovery.reconnect_attempts;
@@ -211,9 +214,6 @@ answer<reload_report> runtime_client::reload(settings_ptr next, duration timeout
   return {std::nullopt, lost_answer()};
 }
 
-  auto granted = [self = shared_from_this(), reply](answer<lease_grant> got) {
-    if (got)
-      reply->set({self->hold(*got.value), nullptr});
 void runtime_client::tell(const probe_report& found) { caf::anon_send(router_, probe_atom_v, found); }
 
 answer<lease> runtime_client::acquire(const lease_options& options, lease_request ask_for) {
@@ -226,6 +226,9 @@ answer<lease> runtime_client::acquire(const lease_options& options, lease_reques
 
   auto reply = std::make_shared<reply_waiter<answer<lease>>>();
   // Claimed on the thread that grants it: the pool does not wait for the caller to be scheduled.
+  auto granted = [self = shared_from_this(), reply](answer<lease_grant> got) {
+    if (got)
+      reply->set({self->hold(*got.value), nullptr});
     else
       reply->set({std::nullopt, got.error});
   };

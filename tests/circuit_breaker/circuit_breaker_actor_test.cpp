@@ -276,6 +276,20 @@ BOOST_FIXTURE_TEST_CASE(new_settings_come_with_the_servers, sole_server) {
   BOOST_TEST(status(0).breaker == breaker_state::open);
 }
 
+BOOST_FIXTURE_TEST_CASE(failure_rate_and_window_come_with_the_settings, sole_server) {
+  all.breaker.circuit_breaker_threshold = 1000;
+  all.breaker.failure_rate = 20;
+  all.breaker.window = seconds{3};
+  tell_servers();
+  fail(0, 4);
+  advance(seconds{4});  // forgotten by then
+  report(succeeded(0, 20));
+  fail(0, 4);
+  BOOST_TEST(status(0).breaker == breaker_state::closed);  // 4 of 24 calls
+  fail(0, 1);
+  BOOST_TEST(status(0).breaker == breaker_state::open);  // 5 of 25
+}
+
 BOOST_FIXTURE_TEST_CASE(a_server_without_pool_is_never_routed_to, breaker_fixture) {
   std::vector<routed_server> broken{{context(all.servers[0], all, 0), pool_actor{}}, {nullptr, pools[1]->handle}};
   tell(breaker, servers_atom_v, broken);

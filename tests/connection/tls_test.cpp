@@ -392,12 +392,22 @@ BOOST_FIXTURE_TEST_CASE(reads_an_encrypted_key_with_its_password_on_a_worker_and
   server.client_key_password = secret{};
   server.client_key_password_command = {"/bin/sh", "-c", "exit 3"};
   check_refused(with, "ended with status 3");
-  server.client_key_password_command = {"/bin/echo", "open sesame"};
+  server.client_key_password_command.clear();
+  server.client_key_password_file = (certificates.folder / "none").string();
+  check_refused(with, "none");
   stub_directory directory{with};
   use(directory);
-  auto one = open_ready();
-  BOOST_TEST(outcome(one, find_user()).ok());
-  remove(one);
+  const auto get_in = [&] {
+    advance(seconds{2});
+    auto one = open_ready();
+    BOOST_TEST(outcome(one, find_user()).ok());
+    remove(one);
+  };
+  server.client_key_password_file = certificates.folder.write("password", "open sesame\n").string();
+  get_in();
+  server.client_key_password_file.clear();
+  server.client_key_password_command = {"/bin/echo", "open sesame"};
+  get_in();
   BOOST_TEST(!log->contains("sesame"));
 }
 

@@ -1,5 +1,6 @@
-// What each option about waiting bounds, measured on virtual time: servers that do as they are told, real actors before
-// them, and requests of threads. docs/configuration.md names these tests in "What waits, and for how long".
+// What each option about waiting and about room bounds, measured on virtual time: servers that do as they are told,
+// real actors before them, and requests of threads. docs/configuration.md names these tests in "What waits, and for how
+// long".
 #include "made_up_directory.hpp"
 #include "support/print.hpp"
 #include "understudy/runtime/client.hpp"
@@ -375,4 +376,116 @@ BOOST_FIXTURE_TEST_CASE(open_base_and_open_cap_are_how_long_a_server_that_failed
   BOOST_TEST(within_a_fifth(open[0], 4s), ms(open[0]));
   BOOST_TEST(within_a_fifth(open[1], 8s), ms(open[1]));
   for (const std::size_t i : {2, 3}) BOOST_TEST(within_a_fifth(open[i], 10s), ms(open[i]));
+}
+
+BOOST_FIXTURE_TEST_CASE(pool_timeout_of_the_servers_is_the_wait_where_they_have_their_own, waiting_for_two) {
+  all.server_pools = true;
+  all.pool.timeout = 1s;
+  all.failover.failover_timeout = 1h;
+  for (auto& server : all.servers) server.max_pool_size = 1, server.pool_size = 0;
+  all.servers[0].pool_timeout = 4s;
+  all.servers[1].pool_timeout = 6s;
+  occupy();
+  const auto [what, after, done] = request();
+  BOOST_TEST(what.code() == errc::pool_timeout);
+  BOOST_TEST(about(after, 4s), ms(after));
+}
+
+BOOST_FIXTURE_TEST_CASE(max_in_flight_is_how_many_operations_one_connection_carries, waiting) {
+  all.pool.max_connections = 1;
+  all.pool.max_in_flight = 3;
+  without_suspicion();
+  begin();
+  BOOST_TEST_REQUIRE(request().ok());
+  pause(0);
+  for (int i = 0; i < 5; ++i) client->start(make_request(search_request{}), [](const outcome&) {}, {}, {});
+  run();
+  const auto now = status().servers[0].pool.now;
+  BOOST_TEST(now.in_flight == 3U);
+  BOOST_TEST(now.waiters == 2U);
+}
+
+BOOST_AUTO_TEST_CASE(bind_connections_is_how_many_binds_of_users_run_at_once) {
+  std::map<int, std::uint64_t> opened;  // those for other requests too
+  for (const int most : {1, 3}) {
+    waiting it;
+    it.all.pool.bind_connections = most;
+    it.begin();
+    it.world->servers[0].answer_time = 100ms;
+    int accepted = 0;
+    for (int i = 0; i < 6; ++i)
+      it.client->start(make_request(bind_request{"cn=user", secret{"right"}}),
+                       [&](const outcome& o) { accepted += o.code() == errc::none; }, {}, {});
+    it.run();
+    it.advance(10s);
+    BOOST_TEST(accepted == 6);
+    opened[most] = it.status().servers[0].pool.opened;
+  }
+  BOOST_TEST(opened[3] == opened[1] + 2);
+}
+
+BOOST_AUTO_TEST_CASE(spill_sends_to_the_next_level_what_a_busy_server_has_no_room_for) {
+  for (const bool spill : {true, false}) {
+    waiting_for_two it;
+    it.all.failover.spill = spill;
+    it.all.pool.max_connections = 1;
+    it.all.failover.failover_timeout = 3s;
+    it.occupy();
+    const auto [what, after, done] = it.request();
+    BOOST_TEST_REQUIRE(what.code() == errc::none);
+    BOOST_TEST(what->server == "ldap2:389");
+    BOOST_TEST(about(after, spill ? 0s : 3s), ms(after));
+  }
+}
+
+BOOST_AUTO_TEST_CASE(slow_call_is_how_long_an_unanswered_operation_is_no_failure) {
+  for (const auto limit : {duration{2s}, duration{20s}}) {
+    waiting_for_two it;
+    it.all.breaker.circuit_breaker_threshold = 1;
+    it.all.breaker.suspect_after = 1h;
+    it.all.breaker.slow_call = limit;
+    it.begin();
+    BOOST_TEST_REQUIRE(it.request().ok());
+    it.pause(0);
+    it.client->start(make_request(search_request{}), [](const outcome&) {}, {}, {});
+    it.run();
+    it.advance(limit - 100ms);
+    BOOST_TEST(it.status().servers[0].breaker_opened == 0U);
+    it.advance(200ms);
+    BOOST_TEST(it.status().servers[0].breaker_opened == 1U);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(credential_retry_is_how_long_a_refused_password_is_not_tried_again) {
+  for (const auto span : {duration{5min}, duration{30min}}) {
+    waiting it;
+    it.all.recovery.credential_retry = span;
+    it.in_file = "wrong";
+    it.begin();
+    BOOST_TEST(it.request(1s).what.code() == errc::service_authentication_failed);
+    const auto began = it.now();
+    BOOST_TEST_REQUIRE(it.world->binds == 1);
+    while (it.world->binds == 1 && it.now() - began < 2 * span) {
+      it.request(1s);
+      it.advance(10s);
+    }
+    BOOST_TEST(about(it.now() - began, span, 2min), ms(it.now() - began));
+  }
+}
+
+BOOST_FIXTURE_TEST_CASE(connect_brings_back_every_server_and_not_only_the_one_that_serves, waiting_for_two) {
+  all.recovery.auto_reconnect = false;
+  all.pool.min_connections = 1;
+  all.pool.preload_connections = true;
+  begin();
+  BOOST_TEST(request().ok());
+  for (const server_id id : {0U, 1U}) take_down(id);
+  for (const server_id id : {0U, 1U}) bring_up(id);
+  advance(1min);
+  for (const auto& server : status().servers) BOOST_TEST(server.pool.now.idle == 0U, server.host);
+  client->resume();
+  BOOST_TEST(connect().first);
+  advance(5s);
+  for (const auto& server : status().servers)
+    BOOST_TEST(server.pool.now.idle + server.pool.now.in_use > 0U, server.host);
 }

@@ -54,6 +54,22 @@ BOOST_AUTO_TEST_CASE(a_json_line_is_one_object_whatever_the_bytes) {
   BOOST_TEST(parsed["n"] == "1");
 }
 
+BOOST_AUTO_TEST_CASE(lines_are_written_in_the_format_that_is_set) {
+  for (const auto format : {log_format::text, log_format::json}) {
+    test::temporary_folder folder;
+    log_settings how;
+    how.format = format;
+    how.file = (folder / "log").string();
+    {
+      log_sink sink{how};
+      sink.write(log_level::error, "pool", "a line");
+    }
+    const auto lines = lines_of(how.file);
+    BOOST_TEST_REQUIRE(lines.size() == 1U);
+    BOOST_TEST((lines[0].front() == '{') == (format == log_format::json), lines[0]);
+  }
+}
+
 BOOST_AUTO_TEST_CASE(lines_of_the_level_and_above_are_written_to_the_file_in_order) {
   test::temporary_folder folder;
   log_settings how;

@@ -1,0 +1,263 @@
+// Every key changes something: what, and which test measures it. A key that is added fails here until both are known.
+#include "config/config_text.hpp"
+#include "support/temporary_folder.hpp"
+#include "understudy/config/option_value.hpp"
+#include "understudy/config/options.hpp"
+
+#include <boost/test/unit_test.hpp>
+#include <set>
+
+using namespace understudy;
+using namespace understudy::config;
+using namespace understudy::test;
+
+namespace {
+
+struct effect {
+  std::string_view key;     ///< "section.key"
+  std::string_view change;  ///< what is different with another value, as the test sees it
+  std::string_view test;    ///< its name
+};
+
+constexpr effect effects[] = {
+    {"ldap.host", "the server that is connected to", "a_search_through_the_facade_finds_the_entry"},
+    {"ldap.port", "the server that is connected to", "a_search_through_the_facade_finds_the_entry"},
+    {"ldap.uri", "the server that is connected to, and how",
+     "speaks_to_slapd_over_a_unix_socket_whatever_the_environment_says"},
+    {"ldap.srv", "the servers are those that DNS lists",
+     "scenario_43_dns_lists_the_servers_and_other_ones_when_all_of_them_are_down"},
+    {"ldap.priority", "who serves while all are well", "connection_failover"},
+    {"ldap.weight", "each server's share of the load", "weights_share_the_load_of_a_level"},
+    {"ldap.role", "who gets writes", "writes_pass_over_read_only_servers"},
+    {"ldap.bind_dn", "the identity that the server sees",
+     "scenario_39_other_credentials_take_over_one_connection_after_the_other"},
+    {"ldap.password", "whether the bind is accepted", "a_wrong_password_ends_connecting_at_once"},
+    {"ldap.password_file", "the password that is sent",
+     "scenario_18_a_password_rotated_in_its_file_renews_connections_gradually"},
+    {"ldap.password_command", "the password that is sent",
+     "scenario_18_a_password_rotated_by_a_command_renews_connections_gradually"},
+    {"ldap.bind_mechanism", "the bind that is sent, and who the server takes us for",
+     "binds_as_its_certificate_when_there_is_no_bind_dn"},
+    {"ldap.use_ssl", "the cipher that the connection has", "speaks_tls_with_slapd"},
+    {"ldap.use_tls", "the cipher that the connection has", "speaks_tls_with_slapd"},
+    {"ldap.validate_cert", "whether a certificate of nobody's is accepted", "verifies_nothing_when_told_so"},
+    {"ldap.ca_cert_path", "whose certificates are accepted",
+     "scenario_37_certificates_replaced_on_disk_are_picked_up_without_a_restart"},
+    {"ldap.client_cert_path", "whether a server that demands one lets in",
+     "shows_its_certificate_to_a_server_that_demands_one"},
+    {"ldap.client_key_path", "whether a server that demands a certificate lets in",
+     "shows_its_certificate_to_a_server_that_demands_one"},
+    {"ldap.client_key_password", "whether the key can be read",
+     "reads_an_encrypted_key_with_its_password_on_a_worker_and_asks_no_terminal"},
+    {"ldap.client_key_password_file", "whether the key can be read",
+     "reads_an_encrypted_key_with_its_password_on_a_worker_and_asks_no_terminal"},
+    {"ldap.client_key_password_command", "whether the key can be read",
+     "reads_an_encrypted_key_with_its_password_on_a_worker_and_asks_no_terminal"},
+    {"ldap.crl_path", "whether a revoked certificate is accepted",
+     "refuses_revoked_certificates_by_a_revocation_list_of_its_own"},
+    {"ldap.tls_min_version", "whether an old protocol is spoken", "refuses_protocols_older_than_the_minimum"},
+    {"ldap.timeout", "when an unanswered connect has failed", "scenario_04_alone_it_is_a_connection_timeout"},
+    {"ldap.max_retries", "connects after a failed one", "max_retries_is_how_many_connects_follow_a_failed_one"},
+    {"ldap.retry_delay", "the pause between connects", "retry_delay_is_the_pause_between_connects"},
+    {"ldap.pool_size", "connections that are kept", "scenario_39_pools_are_resized_and_connections_kept"},
+    {"ldap.max_pool_size", "connections at most", "scenario_39_pools_are_resized_and_connections_kept"},
+    {"ldap.pool_timeout", "the wait until pool_timeout",
+     "pool_timeout_of_the_servers_is_the_wait_where_they_have_their_own"},
+
+    {"pool.min_connections", "connections that are opened and kept",
+     "scenario_23_preloading_opens_the_minimum_without_being_asked"},
+    {"pool.max_connections", "connections at most", "a_pool_with_nothing_free_says_so"},
+    {"pool.timeout", "the wait until pool_timeout",
+     "pool_timeout_is_the_longest_wait_for_a_connection_and_ends_as_pool_timeout"},
+    {"pool.max_idle_time", "when idle connections are closed",
+     "scenario_23_a_pool_shrinks_to_its_minimum_and_refills_it"},
+    {"pool.health_check_interval", "how often alerts are logged, and idle connections checked",
+     "monitoring_logs_alerts_in_the_background_until_stopped"},
+    {"pool.enable_metrics", "whether get_metrics() counts", "without_metrics_nothing_is_counted"},
+    {"pool.preload_connections", "connections before anybody asks",
+     "scenario_23_preloading_opens_the_minimum_without_being_asked"},
+    {"pool.max_lifetime", "when connections are replaced",
+     "scenario_25_old_connections_are_replaced_under_load_without_a_failed_operation"},
+    {"pool.max_in_flight", "operations that one connection carries",
+     "max_in_flight_is_how_many_operations_one_connection_carries"},
+    {"pool.max_waiters", "who is refused with queue_full",
+     "scenario_20_beyond_the_queue_callers_are_refused_at_once_and_the_rest_served_in_order"},
+    {"pool.max_connecting", "connects at once",
+     "scenario_13_two_hundred_connections_come_back_few_at_a_time_and_spread_out"},
+    {"pool.leak_threshold", "when a lease is reported",
+     "scenario_24_a_lease_held_too_long_is_reported_with_its_holder"},
+    {"pool.bind_connections", "users' binds at once", "bind_connections_is_how_many_binds_of_users_run_at_once"},
+    {"pool.use_pool", "connections for requests, and for a second lease",
+     "without_a_pool_a_second_lease_gets_a_new_connection"},
+
+    {"failover.failover_timeout", "when who waits goes to another server",
+     "failover_timeout_is_the_longest_wait_at_one_server_while_there_are_others"},
+    {"failover.auto_failback", "who serves after the preferred server is back", "the_log_of_a_way_back_by_hand"},
+    {"failover.health_check_interval", "probes", "a_sole_server_is_probed_as_often_as_several"},
+    {"failover.hold_down", "when a server that is back serves again",
+     "scenario_01_a_continued_server_serves_after_the_hold_down_and_along_a_ramp"},
+    {"failover.ramp", "its share until it has all of it",
+     "scenario_01_a_continued_server_serves_after_the_hold_down_and_along_a_ramp"},
+    {"failover.spill", "who serves what the preferred server has no room for",
+     "spill_sends_to_the_next_level_what_a_busy_server_has_no_room_for"},
+
+    {"breaker.circuit_breaker_threshold", "failures that open it", "new_settings_come_with_the_servers"},
+    {"breaker.failure_rate", "the share of failures that opens it", "failure_rate_and_window_come_with_the_settings"},
+    {"breaker.window", "what is forgotten of it", "failure_rate_and_window_come_with_the_settings"},
+    {"breaker.slow_call", "when an unanswered operation is a failure",
+     "slow_call_is_how_long_an_unanswered_operation_is_no_failure"},
+    {"breaker.suspect_after", "when a silent server's requests go to the next",
+     "suspect_after_is_how_long_a_silent_server_keeps_a_request_from_the_next"},
+    {"breaker.open_base", "how long it is open at first",
+     "open_base_and_open_cap_are_how_long_a_server_that_failed_gets_nothing"},
+    {"breaker.open_cap", "how long it is open at last",
+     "open_base_and_open_cap_are_how_long_a_server_that_failed_gets_nothing"},
+
+    {"recovery.auto_reconnect", "connects after a loss",
+     "auto_reconnect_off_connects_again_only_when_connect_is_called"},
+    {"recovery.reconnect_attempts", "attempts of connect()",
+     "reconnect_attempts_and_delay_are_attempts_of_connect_and_the_pause_between"},
+    {"recovery.reconnect_delay", "the pause between them",
+     "reconnect_attempts_and_delay_are_attempts_of_connect_and_the_pause_between"},
+    {"recovery.auto_recovery", "the wait when all servers are down",
+     "auto_recovery_off_refuses_at_once_when_all_servers_are_known_to_be_down"},
+    {"recovery.recovery_attempts", "how often it is tried again",
+     "auto_recovery_waits_when_all_servers_are_known_to_be_down_and_says_so"},
+    {"recovery.recovery_delay", "the pause between",
+     "auto_recovery_waits_when_all_servers_are_known_to_be_down_and_says_so"},
+    {"recovery.credential_retry", "when a refused password is sent again",
+     "credential_retry_is_how_long_a_refused_password_is_not_tried_again"},
+
+    {"limits.operation_timeout", "when an unanswered request ends",
+     "operation_timeout_is_the_deadline_of_a_request_that_sets_none"},
+    {"limits.drain_timeout", "when a stop cuts off what runs", "a_removed_server_that_does_not_finish_is_cut_off"},
+    {"limits.max_requests", "who is refused with queue_full", "requests_beyond_max_requests_are_refused_at_once"},
+    {"limits.max_result_bytes", "results that are cut off", "cuts_off_results_that_are_too_large"},
+    {"limits.max_pdu_bytes", "messages that end the connection",
+     "scenario_30_garbage_ends_its_connection_and_no_other"},
+
+    {"monitoring.enable_monitoring", "whether alerts are logged", "without_enable_monitoring_nothing_is_watched"},
+    {"monitoring.max_connection_time", "alerts", "limits_come_from_the_settings"},
+    {"monitoring.min_success_rate", "alerts", "limits_come_from_the_settings"},
+    {"monitoring.max_pool_utilization", "alerts", "limits_come_from_the_settings"},
+
+    {"log.level", "lines that are written",
+     "scenario_39_limits_count_for_the_next_request_and_the_log_level_for_the_next_line"},
+    {"log.format", "how lines are written", "lines_are_written_in_the_format_that_is_set"},
+    {"log.file", "where lines go", "lines_of_the_level_and_above_are_written_to_the_file_in_order"},
+};
+
+std::string name_of(const option& each) { return std::string{each.section} + '.' + std::string{each.key}; }
+
+/// A legal value that is not `now`, as TOML.
+std::string another_value(const option& each, const option_value& now, const std::filesystem::path& file) {
+  switch (each.type) {
+    case option_type::boolean:
+      return std::get<bool>(now) ? "false" : "true";
+    case option_type::integer:
+      return std::to_string(std::get<std::int64_t>(now) +
+                            (static_cast<double>(std::get<std::int64_t>(now)) < each.most ? 1 : -1));
+    case option_type::real:
+      return "12.5";
+    case option_type::span:
+      return each.unit == "ms" ? "77" : "0.777";
+    case option_type::choice:
+      return '"' + std::string{each.choices[std::get<std::int64_t>(now) == 0 ? 1 : 0]} + '"';
+    case option_type::words:
+      return "[\"/bin/echo\", \"x\"]";
+    case option_type::path:
+      return '"' + file.string() + '"';
+    case option_type::text:
+    case option_type::secret_text:
+      break;
+  }
+  if (each.key == "uri") return "\"ldap://other\"";
+  return "\"other\"";
+}
+
+/// What each key needs beside it to be legal; only the key itself is looked at.
+std::string beside(const option& each) {
+  if (each.key == "uri" || each.key == "srv" || each.key == "host") return "";
+  std::string text = "host = \"a\"\n";
+  if (each.key.starts_with("password")) text += "bind_dn = \"cn=a\"\n";
+  return text;
+}
+
+option_value value_in(const option& each, const settings& all) {
+  if (const auto* field = std::get_if<server_field>(&each.field)) return field->get(all.servers.front());
+  return std::get<global_field>(each.field).get(all);
+}
+
+/// Of the cases of all tests, by name: the text of the file.
+std::map<std::string, std::string> cases() {
+  std::map<std::string, std::string> found;
+  for (const auto& at :
+       std::filesystem::recursive_directory_iterator(std::filesystem::path{UNDERSTUDY_SOURCE_DIR} / "tests")) {
+    if (at.path().extension() != ".cpp") continue;
+    const auto text = read_file(at.path());
+    for (auto from = text.find("_TEST_CASE("); from != std::string::npos; from = text.find("_TEST_CASE(", from + 1)) {
+      const auto begin = from + std::string_view{"_TEST_CASE("}.size();
+      found.emplace(text.substr(begin, text.find_first_of(",)", begin) - begin), text);
+    }
+  }
+  return found;
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(every_key_has_an_effect_that_a_test_measures) {
+  std::set<std::string> listed;
+  const auto known = cases();
+  for (const auto& each : effects) {
+    const auto test = known.find(std::string{each.test});
+    BOOST_TEST(listed.emplace(each.key).second, each.key << " is listed twice");
+    BOOST_TEST_REQUIRE((test != known.end()), each.test << " is no test");
+    const auto key = each.key.substr(each.key.find('.') + 1);
+    BOOST_TEST(test->second.find(key) != std::string::npos, "where " << each.test << " stands, nobody sets " << key);
+  }
+  for (const auto& each : options()) {
+    if (each.available)
+      BOOST_TEST(listed.erase(name_of(each)) == 1U, name_of(each) << " has no effect that is known");
+    else
+      BOOST_TEST(listed.count(name_of(each)) == 0U, name_of(each) << " is not available");
+  }
+  for (const auto& left : listed) BOOST_ERROR(left + " is no key");
+}
+
+BOOST_AUTO_TEST_CASE(every_key_in_a_file_changes_its_setting_and_no_other) {
+  temporary_folder folder;
+  const auto file = folder.write("some", "some");
+  for (const auto& each : options()) {
+    if (!each.available) continue;
+    const auto others = beside(each);
+    const auto legal = from_toml("[ldap]\n" + (others.empty() ? "host = \"a\"\n" : others));
+    BOOST_TEST_REQUIRE(legal.value.servers.size() == 1U);
+    const auto before = value_in(each, legal.value);
+    const auto line = std::string{each.key} + " = " + another_value(each, before, file) + '\n';
+    // The file may break a rule about two keys together; it is read all the same.
+    const auto with = from_toml(
+        "[ldap]\n" + others + (each.section == server_section ? line : '[' + std::string{each.section} + "]\n" + line));
+    BOOST_TEST_REQUIRE(with.value.servers.size() == 1U, name_of(each));
+    BOOST_TEST((value_in(each, with.value) != before), name_of(each) << " is read and changes nothing");
+    // These say the same thing in two ways, or follow each other.
+    const std::set<std::string_view> entangled{
+        "host",          "port",    "uri",         "srv", "use_ssl", "min_connections", "pool_size", "max_connections",
+        "max_pool_size", "timeout", "pool_timeout"};
+    for (const auto& other : options()) {
+      if (!other.available || name_of(other) == name_of(each) || entangled.count(other.key) > 0) continue;
+      BOOST_TEST((value_in(other, with.value) == value_in(other, legal.value)), name_of(each)
+                                                                                    << " changes " << name_of(other));
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(what_has_no_effect_yet_is_refused) {
+  for (const auto& each : options()) {
+    if (each.available) continue;
+    const auto problems =
+        complaints("[ldap]\nhost = \"a\"\n[" + std::string{each.section} + "]\n" + std::string{each.key} + " = true\n");
+    BOOST_TEST(problems.find(std::string{unavailable}) != std::string::npos, name_of(each) << ": " << problems);
+  }
+  BOOST_TEST(complaints("[ldap]\nhost = \"a\"\n[pool]\nenable_compression = true\n") ==
+             "f:4:1: pool.enable_compression: is not available in this version; remove it\n");
+}

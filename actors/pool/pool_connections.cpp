@@ -1,6 +1,8 @@
 // What a pool does when its connections come up, fail, drain and end, and when the breaker speaks.
 #include "understudy/actors/pool/pool_state.hpp"
 
+#include <algorithm>
+
 namespace understudy {
 namespace {
 
@@ -32,6 +34,7 @@ void pool_state::on_ready(connection_id id, time_point now, std::uint64_t secret
   if (s->state == slot_state::connecting) {
     rounds(s->kind).succeed(s->round, now - s->changed);
     in_vain_ = 0;
+    awaits_another_ = false;
     no_room_before_ = time_point{};
     overtaken_before_ = std::max(overtaken_before_, s->changed);
     ++totals_.opened;
@@ -92,7 +95,8 @@ void pool_state::on_failed(connection_id id, failure_ptr cause, time_point now) 
   if (refused) background_at_ = now + credential_pause - up_to(credential_pause / 2, world_.random);
   const auto pause = refused ? credential_recheck : duration::max();
   const auto why = failed.cause;
-  if (rounds(kind).fail(round, now, world_.random, pause)) after_failed_round(std::move(failed), now);
+  const bool decided = rounds(kind).fail(round, now, world_.random, pause);
+  if (std::exchange(awaits_another_, false) || decided) after_failed_round(std::move(failed), now);
   note_loss(why, now);
   settle(now);
 }
@@ -103,7 +107,19 @@ void pool_state::after_failed_round(failed_round round, time_point now) {
   if (refused || round.what == failure_class::local) return judge(round, slots_.count(now).alive() > 0, now);
   // One round in doubt at a time: what becomes of it holds for the other as well.
   if (doubt_) return;
-  if (!ask_another(round, now)) judge(round, false, now);
+  if (ask_another(round, now)) return;
+  if (round.cause->code != errc::connection_failed || !another_under_way(now)) return judge(round, false, now);
+  awaits_another_ = true;
+  ask_for_probe_slot(now);
+}
+
+/// A connection of ours that is being set up, the monitor's too, may be the last one that the server takes: what
+/// becomes of it tells why another one was refused. Not for long, since it may hang.
+bool pool_state::another_under_way(time_point now) const noexcept {
+  const auto young = [now](time_point begun) { return now - begun < 2 * check_time; };
+  return (probe_slots_ > 0 && young(probe_since_)) || std::any_of(slots_.begin(), slots_.end(), [&](const auto& known) {
+           return known.second.state == slot_state::connecting && young(known.second.changed);
+         });
 }
 
 /// Has an open connection checked, if there is one; checked() goes on.
@@ -317,12 +333,15 @@ bool pool_state::take_probe_slot(time_point now) {
   const bool wanted = growth_.known() && !(pooled_.empty() && binds_.empty());
   if (wanted || !socket_is_free(false, now)) return false;
   ++probe_slots_;
+  probe_since_ = now;
   return true;
 }
 
 void pool_state::give_probe_slot(time_point now) {
   if (probe_slots_ > 0) --probe_slots_;
   slot_asked_at_ = time_point{};
+  if (std::exchange(awaits_another_, false))
+    for (auto* r : {&rounds_, &bind_rounds_}) r->encourage(now, world_.random, duration::zero());
   settle(now);
 }
 

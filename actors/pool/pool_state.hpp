@@ -166,6 +166,7 @@ class pool_state {
   void after_failed_round(failed_round round, time_point now);
   void judge(const failed_round& round, bool others_answer, time_point now);
   bool ask_another(failed_round& round, time_point now);
+  bool another_under_way(time_point now) const noexcept;
   slot* witness() noexcept;
   void meet_limit(const failed_round& round, time_point now);
   connect_rounds& rounds(connection_kind kind) { return kind == connection_kind::bind ? bind_rounds_ : rounds_; }
@@ -241,6 +242,8 @@ class pool_state {
   ticket_id last_ticket_ = 0;
   std::uint64_t turns_ = 0;
   std::uint32_t probe_slots_ = 0;
+  time_point probe_since_{};     ///< when the latest was taken
+  bool awaits_another_ = false;  ///< a refused round is not judged before the end of what was under way beside it
   time_point slot_asked_at_{};   ///< of the monitor, back
   int in_vain_ = 0;              ///< connects that failed in room that was made for them, since one became ready
   time_point no_room_before_{};  ///< is made: it would be in vain

@@ -69,6 +69,7 @@ struct made_up_state {
     server().connects.push_back(now());
     server().most_connecting = std::max(server().most_connecting, ++server().connecting);
     connecting = true;
+    spec.gauge->awaited_since = now();
     ready_at = now() + (server().paused ? spec.context->server.timeout : server().connect_time);
     if (!server().accepts || server().open + server().connecting > server().limit)
       end(failed(errc::connection_failed, stage::connect));
@@ -91,8 +92,16 @@ struct made_up_state {
     ready_at = time_point::max();
     const auto gate = caf::actor_cast<connection_manager_actor>(spec.gate);
     if (!gate) return end(failed(errc::stopped));
+    spec.gauge->awaited_since = time_point::max();
+    spec.gauge->held_up = true;
     self->request(gate, seconds{40}, credential_atom_v, spec.context->id)
-        .then([this](const credential& given) { bind(given); }, [this](caf::error& e) { end(failure_of(e)); });
+        .then(
+            [this, since = now()](const credential& given) {
+              spec.gauge->held_up = now() > since;
+              spec.gauge->awaited_since = now();
+              bind(given);
+            },
+            [this](caf::error& e) { end(failure_of(e)); });
   }
 
   void bind(const credential& given) {
@@ -363,6 +372,7 @@ struct made_up_state {
   }
   caf::result<probe_report> check(time_point deadline) {
     if (closed) return unwell(why ? why : failed(errc::connection_failed));
+    if (world->fails_checks) return unwell(failed(errc::operation_timeout));
     if (!server().paused && server().answer_time == duration::zero()) return well();
     readings.push_back({self->make_response_promise<probe_report>(), deadline, now()});
     auto promise = readings.back().promise;

@@ -39,6 +39,7 @@ struct directory_world {
   bool forgets_the_dead = false;   ///< what a dying connection carries is told nothing
   bool repeats_writes = false;     ///< also those that may have been sent
   bool ignores_deadlines = false;  ///< of what is under way
+  bool fails_checks = false;       ///< although the server would answer
 };
 
 /// What the world tells a connection, as (io_atom, 0, order).

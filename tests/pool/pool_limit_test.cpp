@@ -371,3 +371,43 @@ BOOST_AUTO_TEST_CASE(no_more_room_is_made_where_a_server_takes_nothing_new_at_al
   for (const auto t : binds) told += h.waiting(t) ? 0 : 1;
   BOOST_TEST(told > 0, "a bind cannot be had");
 }
+
+/// A server that takes its time gives the only connection to the first that asks.
+BOOST_AUTO_TEST_CASE(a_connect_refused_beside_one_under_way_says_nothing_yet) {
+  pool_harness h{small_policy(2, 4)};
+  const auto reader = h.share();
+  h.pass(milliseconds{900});
+  const auto under_way = h.in(phase::connecting);
+  BOOST_TEST_REQUIRE(under_way.size() >= 2U);
+  h.fail(under_way.back());
+  BOOST_TEST(h.reports.empty());
+  BOOST_TEST(h.waiting(reader));
+  h.ready(under_way.front());
+  BOOST_TEST((h.what(reader) == outcome::dispatched));
+  BOOST_TEST(h.reports.empty());
+}
+
+BOOST_AUTO_TEST_CASE(when_all_that_were_under_way_are_refused_the_server_is_down) {
+  pool_harness h{small_policy(2, 4)};
+  h.share();
+  h.pass(milliseconds{900});
+  for (const auto id : h.in(phase::connecting)) {
+    BOOST_TEST(h.reports.empty());
+    h.fail(id);
+  }
+  BOOST_TEST(h.reports.size() == 1U);
+}
+
+BOOST_AUTO_TEST_CASE(a_connect_refused_beside_a_probe_is_tried_again_at_its_end) {
+  pool_harness h{small_policy(1, 4)};
+  const auto reader = h.share();
+  BOOST_TEST_REQUIRE(h.pool.take_probe_slot(h.now));
+  for (const auto id : h.in(phase::connecting)) h.fail(id);
+  BOOST_TEST(h.reports.empty());
+  BOOST_TEST(h.waiting(reader));
+  h.pool.give_probe_slot(h.now);
+  h.take();
+  BOOST_TEST_REQUIRE(!h.in(phase::connecting).empty());
+  for (const auto id : h.in(phase::connecting)) h.fail(id);
+  BOOST_TEST(h.reports.size() == 1U, "nothing of ours was in its way this time");
+}

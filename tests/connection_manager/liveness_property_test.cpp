@@ -1,0 +1,154 @@
+// Whatever has happened: a server that answers serves again within the longest backoff, however slow it is, however few
+// connections it takes, whatever it did before anybody asked.
+#include "made_up_directory.hpp"
+#include "support/property.hpp"
+
+#include <array>
+
+using namespace understudy;
+using namespace understudy::test;
+
+namespace {
+
+/// `a`: which server; `b`: the rest.
+struct command {
+  enum class kind : std::uint8_t { read, down, pause, cut, up, limit, slow, idle, pass };
+  kind what = kind::pass;
+  int a = 0, b = 0;
+};
+
+std::ostream& operator<<(std::ostream& out, const command& c) {
+  constexpr std::array names{"read", "down", "pause", "cut", "up", "limit", "slow", "idle", "pass"};
+  return out << names.at(static_cast<std::size_t>(c.what)) << "(" << c.a << "," << c.b << ")";
+}
+
+struct shape {
+  int servers = 1, limit = 0, minimum = 1, seed = 1;
+  bool hung_start = false, preload = false;
+};
+
+std::ostream& operator<<(std::ostream& out, const shape& s) {
+  return out << s.servers << " servers, limit " << s.limit << ", minimum " << s.minimum << ", seed " << s.seed
+             << (s.hung_start ? ", hung at the start" : "") << (s.preload ? ", preloaded" : "");
+}
+
+rc::Gen<shape> shapes() {
+  using rc::gen::inRange;
+  using rc::gen::set;
+  return rc::gen::build<shape>(set(&shape::servers, inRange(1, 3)), set(&shape::limit, inRange(1, 5)),
+                               set(&shape::minimum, inRange(1, 4)), set(&shape::seed, inRange(1, 1000)),
+                               set(&shape::hung_start), set(&shape::preload));
+}
+
+rc::Gen<std::vector<command>> commands() {
+  using kind = command::kind;
+  const auto what = rc::gen::weightedElement<kind>({{8, kind::read},
+                                                    {2, kind::down},
+                                                    {3, kind::pause},
+                                                    {3, kind::cut},
+                                                    {4, kind::up},
+                                                    {2, kind::limit},
+                                                    {3, kind::slow},
+                                                    {1, kind::idle},
+                                                    {6, kind::pass}});
+  return list_of(rc::gen::build<command>(rc::gen::set(&command::what, what),
+                                         rc::gen::set(&command::a, rc::gen::inRange(0, 12)),
+                                         rc::gen::set(&command::b, rc::gen::inRange(0, 12))));
+}
+
+class history {
+ public:
+  history(const shape& s, const std::function<void(whole&)>& weaken)
+      : w_(s.servers == 1 ? std::vector<int>{1} : std::vector<int>{1, 2}, static_cast<std::uint64_t>(s.seed)) {
+    w_.all.pool.min_connections = s.minimum;
+    w_.all.pool.max_connections = 4;
+    w_.all.pool.preload_connections = s.preload;
+    w_.all.breaker.open_cap = seconds{10};
+    for (server_id id = 0; id < w_.all.servers.size(); ++id) {
+      w_.world->servers[id].limit = s.limit;
+      w_.world->servers[id].paused = s.hung_start;
+      w_.all.servers[id].timeout = seconds{10};
+    }
+    if (weaken) weaken(w_);
+    w_.begin();
+  }
+
+  void run(const std::vector<command>& all) {
+    for (const auto& c : all) step(c);
+    one_serves();
+  }
+
+ private:
+  using kind = command::kind;
+  static constexpr std::array<duration, 4> paces{milliseconds{0}, milliseconds{300}, milliseconds{1600}, seconds{3}};
+
+  server_id server(int a) const { return static_cast<server_id>(static_cast<std::size_t>(a) % w_.all.servers.size()); }
+  made_up_server& at(int a) { return w_.world->servers[server(a)]; }
+
+  void step(const command& c) {
+    switch (c.what) {
+      case kind::read:
+        w_.start<result_ptr>(w_.manager, perform_atom_v, w_.call_of(search_request{}, milliseconds{500 * c.b}));
+        return w_.run();
+      case kind::down:
+        return w_.take_down(server(c.a));
+      case kind::pause:
+        return w_.pause(server(c.a));
+      case kind::cut:
+        return w_.cut(server(c.a));
+      case kind::up:
+        return w_.bring_up(server(c.a));
+      case kind::limit:
+        at(c.a).limit = c.b % 5;
+        return;
+      case kind::slow:
+        at(c.a).answer_time = paces.at(static_cast<std::size_t>(c.b) % paces.size());
+        return;
+      case kind::idle:
+        return w_.advance(std::chrono::minutes{6});
+      case kind::pass:
+        return w_.advance(milliseconds{c.b * c.b * 40});
+    }
+  }
+
+  /// One server answers, in its own time, on the connections that are open, if there are any; the other one does not.
+  void one_serves() {
+    if (w_.all.servers.size() > 1) w_.take_down(1);
+    w_.bring_up(0);
+    auto& alive = w_.world->servers[0];
+    // While a connection of the pool is open no new one can be had.
+    alive.limit = alive.open > alive.probes_open ? 0 : std::max(alive.limit, 1);
+    // The longest backoff, more or less by a fifth, and two probes.
+    w_.advance(seconds{12} + 4 * alive.answer_time + seconds{10});
+    for (int i = 0; i < 3; ++i) {
+      const auto answer = w_.search(seconds{30});
+      must(answer.ok(), "a server that answers serves again", answer.error ? describe(*answer.error) : "no answer");
+      w_.advance(seconds{1});
+    }
+  }
+
+  whole w_;
+};
+
+auto any_history(std::function<void(whole&)> weaken = {}) {
+  return [weaken] {
+    const auto s = *any(shapes()).as("servers");
+    history{s, weaken}.run(*commands().as("commands"));
+  };
+}
+
+}  // namespace
+
+// Shards, so that they run side by side.
+BOOST_AUTO_TEST_CASE(a_server_that_answers_serves_again_whatever_happened) {
+  check_property("liveness", {6'000, 24}, any_history());
+}
+
+BOOST_AUTO_TEST_CASE(a_server_that_answers_serves_again_whatever_happened_for_long) {
+  check_property("liveness, longer histories", {4'000, 40}, any_history());
+}
+
+BOOST_AUTO_TEST_CASE(probes_that_find_nobody_are_noticed) {
+  expect_counterexample("a server that answers serves again", {500, 24},
+                        any_history([](whole& w) { w.world->fails_checks = true; }));
+}

@@ -132,13 +132,16 @@ BOOST_FIXTURE_TEST_CASE(voices_suspicion_once_for_each_silence, connection_rig) 
   settle();
   advance(milliseconds{999});
   BOOST_TEST(seen->suspicions == 0);
+  BOOST_TEST(!gauge->silent);
   advance(milliseconds{1});
   BOOST_TEST(seen->suspicions == 1);
+  BOOST_TEST(gauge->silent);  // for the pool, which ends it when a probe fails too
   advance(seconds{3});
   BOOST_TEST(seen->suspicions == 1);
   directory.resume();
   BOOST_REQUIRE(reaches([&] { return first->done() && second->done(); }));
   BOOST_TEST(first->ok());
+  BOOST_TEST(!gauge->silent);
   directory.pause();
   const auto third = perform(one, find_user());
   settle();

@@ -1,9 +1,11 @@
 // The transport over a pair of sockets: batching, partial writes, what was handed over, framing.
 #include "understudy/actors/connection/transport.hpp"
 #include "understudy/actors/connection/in_flight.hpp"
+#include "understudy/actors/connection/socket.hpp"
 
 #include <sys/socket.h>
 #include <unistd.h>
+#include <cerrno>
 #include <boost/test/unit_test.hpp>
 
 using namespace understudy;
@@ -201,4 +203,11 @@ BOOST_AUTO_TEST_CASE(keeps_places_in_the_stream_right_when_bytes_are_taken_back)
   BOOST_TEST(!open.came_late(2, 5).has_value());
   const std::vector<int> left{1, 3};
   BOOST_TEST(open.ids() == left, boost::test_tools::per_element());
+}
+
+BOOST_AUTO_TEST_CASE(what_this_process_or_machine_lacks_is_no_failure_of_the_server) {
+  for (const int ours : {EMFILE, ENFILE, ENOBUFS, ENOMEM, EADDRNOTAVAIL})
+    BOOST_TEST((errc_of_errno(ours) == errc::local_resources), errno_text(ours));
+  for (const int theirs : {ECONNREFUSED, ECONNRESET, ETIMEDOUT, EHOSTUNREACH, ENETUNREACH, EPIPE})
+    BOOST_TEST((errc_of_errno(theirs) == errc::connection_failed), errno_text(theirs));
 }

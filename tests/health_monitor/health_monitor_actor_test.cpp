@@ -252,6 +252,20 @@ BOOST_FIXTURE_TEST_CASE(no_probe_is_made_beside_one_of_a_server_that_takes_its_t
   BOOST_TEST(servers[0]->opened == 2);
 }
 
+BOOST_FIXTURE_TEST_CASE(a_probe_that_waits_for_us_speaks_against_no_server, monitor_fixture) {
+  servers[0]->connects = manner::hangs;
+  start_monitor();
+  tell(monitor, probe_atom_v, server_id{0});
+  BOOST_REQUIRE_EQUAL(servers[0]->specs.size(), 1U);
+  servers[0]->specs[0].gauge->held_up = true;
+  servers[0]->connects = manner::works;
+  advance(milliseconds{500});
+  BOOST_TEST(told(0).empty());
+  advance(seconds{5});
+  BOOST_REQUIRE_EQUAL(told(0).size(), 1U);
+  BOOST_TEST(told(0)[0].ok);
+}
+
 BOOST_FIXTURE_TEST_CASE(who_asked_is_answered_by_the_first_probe_that_says_something, monitor_fixture) {
   servers[0]->free_slots = 0;
   start_monitor();

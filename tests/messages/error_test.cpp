@@ -47,6 +47,8 @@ BOOST_AUTO_TEST_CASE(every_failure_has_the_class_that_the_design_gives_it) {
       {stage::operation, errc::invalid_request, 0, false, fc::caller},
       {stage::operation, errc::cancelled, 0, false, fc::caller},
       {stage::queue, errc::pool_timeout, 0, false, fc::caller},
+      {stage::queue, errc::connection_timeout, 0, false, fc::local},
+      {stage::connect, errc::local_resources, 0, false, fc::local},
   };
   for (const auto& r : rows)
     BOOST_TEST(classify(r.where, r.code, r.ldap_code, r.user_bind) == r.expected,

@@ -237,3 +237,15 @@ BOOST_FIXTURE_TEST_CASE(a_leased_connection_that_drains_is_closed_on_return, two
   release(outcome(t).lease);
   BOOST_TEST(in(phase::closing).size() == 1U);
 }
+
+BOOST_FIXTURE_TEST_CASE(a_silent_lease_ends_when_its_server_is_given_up_and_one_that_answers_does_not, two_connections) {
+  const auto silent = outcome(ask(want::lease)).connection;
+  const auto lively = outcome(ask(want::lease)).connection;
+  sockets.at(silent).silent->store(true);
+  pool.on_breaker(breaker_state::open, now);
+  take();
+  BOOST_TEST((sockets.at(silent).at == phase::closing));
+  BOOST_TEST((sockets.at(lively).at == phase::leased));
+  BOOST_TEST(pool.snapshot(now).leased == 1U);
+  exact();
+}

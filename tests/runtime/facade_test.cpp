@@ -442,6 +442,9 @@ BOOST_AUTO_TEST_CASE(health_checks_probe_the_servers_step_by_step) {
   const auto reports = manager.probe_all();
   BOOST_REQUIRE_EQUAL(reports.size(), 1);
   BOOST_TEST(reports[0].ok);
+  const auto without_limit = manager.probe_all(duration::max());
+  BOOST_REQUIRE_EQUAL(without_limit.size(), 1);
+  BOOST_TEST(without_limit[0].ok);
   server.kill9();
   const auto sick = manager.health_check();
   BOOST_TEST(!sick.connected);

@@ -214,6 +214,28 @@ BOOST_FIXTURE_TEST_CASE(an_only_server_with_nothing_left_is_suspect_until_a_conn
   BOOST_TEST(r.snapshot(at(now).now)[0].state == server_state::healthy);
 }
 
+BOOST_FIXTURE_TEST_CASE(where_nobody_waits_an_only_server_with_nothing_left_is_known_to_be_down_for_a_while,
+                        two_levels) {
+  r.update({facts(0, 1)});
+  auto gone = failed(0, failure_class::transport, 0);
+  gone.none_left = true;
+  r.on_report(gone, at(now));
+  BOOST_TEST(!r.known_down(at(now).now), "whoever waits for recovery tries");
+  router_options nobody_waits;
+  nobody_waits.wait_for_recovery = false;
+  r.configure(nobody_waits);
+  BOOST_TEST(r.known_down(at(now).now));
+  const auto why = r.refuse({}, nullptr, at(now).now);
+  BOOST_TEST((why.code == errc::breaker_open));
+  BOOST_TEST(why.cause.find("connection refused") != std::string::npos, why.cause);
+  BOOST_TEST(!r.known_down(at(now + 1'000).now), "after retry_delay it is tried");
+  outcome_report ready;
+  ready.server = 0;
+  ready.ready = true;
+  r.on_report(ready, at(now));
+  BOOST_TEST(!r.known_down(at(now).now));
+}
+
 BOOST_FIXTURE_TEST_CASE(a_server_that_is_silent_itself_replaces_nobody, two_levels) {
   BOOST_TEST(r.replaceable(0, at(now).now));
   outcome_report nobody_was_served;

@@ -193,7 +193,7 @@ BOOST_AUTO_TEST_CASE(refuses_contradictions_about_identity) {
 }
 
 BOOST_AUTO_TEST_CASE(accepts_names_that_active_directory_binds_with) {
-  for (const std::string name : {"svc@example.com", "EXAMPLE\\\\svc"})
+  for (const std::string name : {"svc@example.com", "EXAMPLE\\\\svc", "<SID=S-1-5-21-1-2-3-1104>", "<GUID=0f8f>"})
     BOOST_TEST(complaints("[ldap]\nhost = \"a\"\nbind_dn = \"" + name + "\"\npassword = \"p\"\n") == "");
 }
 

@@ -233,6 +233,30 @@ BOOST_FIXTURE_TEST_CASE(finishes_what_runs_before_it_closes, connection_rig) {
   remove(one);
 }
 
+BOOST_FIXTURE_TEST_CASE(ends_when_an_abandoned_search_goes_on_although_others_wait_for_answers, connection_rig) {
+  all.limits.max_result_bytes = 1024 * 1024;
+  stub_directory directory;
+  use(directory);
+  auto one = open_ready();
+  entry large;
+  large.dn = "cn=large";
+  large.attributes = {{"description", {std::string(100'000, 'x')}}};
+  constexpr std::size_t more_than_twice_16_mib = 350;
+  directory.set_entries(std::vector<entry>(more_than_twice_16_mib, large));
+  directory.disturb(operation::search, {.silent = true});
+  directory.disturb(operation::search, {.after_abandon = true, .entries = more_than_twice_16_mib}, 1);
+  const auto given_up = perform(one, find_user(), milliseconds{500});
+  BOOST_REQUIRE(reaches([&] { return directory.count(operation::search) == 1; }));
+  const auto other = perform(one, find_user(2));
+  BOOST_REQUIRE(reaches([&] { return directory.count(operation::search) == 2; }));
+  advance(milliseconds{500});
+  BOOST_TEST((given_up->code() == errc::operation_timeout));
+  BOOST_REQUIRE(reaches_event(kind::closed));
+  BOOST_TEST(cause().message.find("went on and on") != std::string::npos, cause().message);
+  BOOST_TEST((other->code() == errc::no_server));  // re-cast
+  remove(one);
+}
+
 BOOST_FIXTURE_TEST_CASE(closes_at_once_when_told, connection_rig) {
   stub_directory directory;
   use(directory);

@@ -296,6 +296,7 @@ BOOST_FIXTURE_TEST_CASE(tells_the_gate_and_the_pool_when_the_service_is_refused,
   BOOST_TEST((cause().code == errc::service_authentication_failed));
   BOOST_TEST(cause().ldap_code == 49);
   BOOST_TEST((classify(cause()) == failure_class::credential));
+  BOOST_TEST(cause().message.find("as \"" + server.bind_dn + "\"") != std::string::npos, cause().message);
   BOOST_TEST(describe(cause()).find("service-password") == std::string::npos);
   BOOST_REQUIRE(seen->verdicts.size() == 1u);
   BOOST_TEST((seen->verdicts[0].what == credential_verdict::kind::refused));

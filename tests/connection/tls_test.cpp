@@ -5,7 +5,11 @@
 #include "support/slapd.hpp"
 #include "understudy/actors/connection/tls.hpp"
 
+#include <arpa/inet.h>
 #include <openssl/ssl.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
 #include <boost/test/unit_test.hpp>
 #include <caf/send.hpp>
 
@@ -317,6 +321,54 @@ BOOST_FIXTURE_TEST_CASE(says_that_a_server_demands_a_certificate_every_time, tls
   }
 }
 
+BOOST_FIXTURE_TEST_CASE(says_that_a_server_that_goes_without_a_word_had_asked_for_a_certificate, tls_rig) {
+  auto with = serve(certificates.server);
+  with.tls->client_ca = certificates.ca.certificate();
+  stub_directory directory{with};
+  use(directory);
+  directory.disturb_all({.silent = true, .then = ending::close});
+  auto one = open();
+  BOOST_REQUIRE(reaches([&] { return !seen->events.empty(); }));
+  BOOST_TEST((cause().code == errc::ssl_error), describe(cause()));
+  BOOST_TEST(cause().message.find("set client_cert_path") != std::string::npos, cause().message);
+  remove(one);
+}
+
+BOOST_FIXTURE_TEST_CASE(reads_what_a_server_said_that_had_closed_before_it_was_written_to, tls_rig) {
+  auto with = serve(certificates.server);
+  with.tls->client_ca = certificates.ca.certificate();
+  with.tls->client_required = true;
+  stub_directory directory{with};
+  use(directory);
+  auto made = make_tls_context(server);
+  BOOST_REQUIRE(made.context);
+  const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in at{};
+  at.sin_family = AF_INET;
+  at.sin_port = htons(directory.port());
+  at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  BOOST_REQUIRE(::connect(fd, reinterpret_cast<const sockaddr*>(&at), sizeof at) == 0);
+  const auto channel = make_tls_channel(made.context, fd, endpoint_of(server));
+  const auto wait_for = [fd](short what) {
+    pollfd wanted{fd, what, 0};
+    return ::poll(&wanted, 1, 5000) == 1;
+  };
+  for (auto step = channel->handshake(); step.what != channel_result::kind::done; step = channel->handshake()) {
+    BOOST_REQUIRE((step.what == channel_result::kind::want_read));
+    BOOST_REQUIRE(wait_for(POLLIN));
+  }
+  BOOST_REQUIRE(wait_for(POLLRDHUP));
+  directory.stop();
+  // The first finds out that nobody is there; the kernel refuses what comes after.
+  for (int i = 0; i < 3; ++i) BOOST_TEST((channel->write("request", 7).what == channel_result::kind::done));
+  char answer[64];
+  const auto said = channel->read(answer, sizeof answer);
+  BOOST_REQUIRE(said.error);
+  BOOST_TEST((said.error->code == errc::ssl_error), describe(*said.error));
+  BOOST_TEST(said.error->message.find("set client_cert_path") != std::string::npos, said.error->message);
+  ::close(fd);
+}
+
 BOOST_FIXTURE_TEST_CASE(says_which_key_to_set, tls_rig) {
   const auto good = serve(certificates.server);
   server.ca_cert_path = certificates.other_ca.certificate().string();
@@ -337,6 +389,17 @@ BOOST_FIXTURE_TEST_CASE(says_which_key_to_set, tls_rig) {
   BOOST_TEST(cause().message.find("speaks TLS") != std::string::npos, cause().message);
   BOOST_TEST(cause().message.find("use_ssl") != std::string::npos, cause().message);
   remove(one);
+  // Some close without a word, as this one; others say in TLS that they did not understand.
+  stub_directory alerting;
+  use(alerting);
+  server.use_ssl = false;
+  alerting.disturb_all({.raw = std::string{"\x15\x03\x01\x00\x02\x02\x46", 7}});
+  const auto then = seen->events.size();
+  auto other = open();
+  BOOST_REQUIRE(reaches([&] { return seen->events.size() > then; }));
+  BOOST_TEST((cause().code == errc::ssl_error), describe(cause()));
+  BOOST_TEST(cause().message.find("the server speaks TLS here") != std::string::npos, cause().message);
+  remove(other);
 }
 
 BOOST_FIXTURE_TEST_CASE(compares_names_without_their_final_dot_and_addresses_without_their_zone, tls_rig) {

@@ -5,8 +5,8 @@
 
 #include <sys/socket.h>
 #include <unistd.h>
-#include <cerrno>
 #include <boost/test/unit_test.hpp>
+#include <cerrno>
 
 using namespace understudy;
 

@@ -24,6 +24,24 @@ BOOST_AUTO_TEST_CASE(a_failed_round_is_one_report_and_sends_waiters_away) {
   BOOST_TEST(h.pool.snapshot(h.now).connect_failures == 4U);
 }
 
+BOOST_AUTO_TEST_CASE(a_failed_round_says_whether_a_connection_is_left) {
+  for (const bool one_is_open : {false, true}) {
+    pool_harness h{small_policy(one_is_open ? 2 : 1, 5)};
+    std::vector<bool> none_left;
+    h.before_action = [&](const pool_action::any& a) {
+      if (const auto* told = std::get_if<pool_action::report>(&a)) none_left.push_back(told->none_left);
+    };
+    if (one_is_open) {
+      h.ready_all();
+      for (int i = 0; i < 3; ++i) h.ask(want::lease);
+    }
+    h.fail_all();
+    h.answer_checks(false);
+    h.answer_checks(false);
+    BOOST_TEST((none_left == std::vector<bool>{!one_is_open}));
+  }
+}
+
 BOOST_AUTO_TEST_CASE(a_failed_growth_keeps_waiters_where_connections_work) {
   auto p = small_policy(1, 5);
   p.max_in_flight = 1;

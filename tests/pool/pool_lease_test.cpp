@@ -238,7 +238,8 @@ BOOST_FIXTURE_TEST_CASE(a_leased_connection_that_drains_is_closed_on_return, two
   BOOST_TEST(in(phase::closing).size() == 1U);
 }
 
-BOOST_FIXTURE_TEST_CASE(a_silent_lease_ends_when_its_server_is_given_up_and_one_that_answers_does_not, two_connections) {
+BOOST_FIXTURE_TEST_CASE(a_silent_lease_ends_when_its_server_is_given_up_and_one_that_answers_does_not,
+                        two_connections) {
   const auto silent = outcome(ask(want::lease)).connection;
   const auto lively = outcome(ask(want::lease)).connection;
   sockets.at(silent).silent->store(true);

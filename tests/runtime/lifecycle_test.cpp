@@ -366,3 +366,27 @@ BOOST_AUTO_TEST_CASE(a_reload_that_is_not_begun_in_time_never_happens) {
   BOOST_TEST(manager->reload(next).changed.size() == 1U);
   BOOST_TEST(eventually([&] { return manager->snapshot().servers.at(0).pool.max_connections == 7U; }));
 }
+
+BOOST_AUTO_TEST_CASE(what_protects_less_than_it_seems_is_warned_of_at_the_start) {
+  connection_info info;
+  info.host = "192.0.2.1";  // for documentation (RFC 5737): nobody answers there
+  info.bind_dn = "cn=service";
+  info.password = "secret";
+  info.validate_cert = false;
+  manager_options options;
+  options.reconnect_attempts = 1;
+  connection_manager manager(info, options);
+  std::mutex mutex;
+  std::string logged;
+  manager.set_log([&](log_level, const std::string& line) {
+    std::lock_guard guard{mutex};
+    logged += line + "\n";
+  });
+  manager.connect(std::chrono::milliseconds{10});
+  manager.disconnect();
+  for (const char* what :
+       {"warning config: ldap.servers[0].bind_dn: its password is sent to 192.0.2.1:389 in plain text",
+        "warning config: ldap.servers[0].validate_cert: is off"})
+    BOOST_TEST(logged.find(what) != std::string::npos, logged);
+  BOOST_TEST(logged.find("secret") == std::string::npos);
+}

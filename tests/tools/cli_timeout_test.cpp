@@ -74,3 +74,13 @@ BOOST_FIXTURE_TEST_CASE(health_names_the_step_that_hangs, hung_fixture) {
   BOOST_TEST((bound.took < limit + 2s), bound.took / 1ms << " ms");
   BOOST_TEST(contains(bound.output, ":" + std::to_string(other.port()) + "  priority 2  healthy"), bound.output);
 }
+
+BOOST_FIXTURE_TEST_CASE(health_warns_of_what_protects_less_than_it_seems, command_line) {
+  // An address for documentation (RFC 5737): nobody answers there.
+  const auto file = write("[ldap]\nhost = \"192.0.2.1\"\nbind_dn = \"cn=service\"\npassword = \"secret\"\n");
+  const auto done = run({"health", "--timeout", "300ms", "-c", file});
+  check_exit(done, 1);
+  BOOST_TEST(
+      contains(done.error_output, "understudy: warning: ldap.servers[0].bind_dn: its password is sent to 192.0.2.1"),
+      done.error_output);
+}

@@ -2,6 +2,7 @@
 #include "support/certificates.hpp"
 #include "support/eventually.hpp"
 #include "support/slapd.hpp"
+#include "support/temporary_folder.hpp"
 #include "understudy/runtime/connection_manager.hpp"
 
 #include <boost/test/unit_test.hpp>
@@ -41,10 +42,13 @@ secret password() {
   return secret{std::move(text)};
 }
 
-/// True when the password stands at `at`.
+/// What of a block malloc uses for itself once that is freed.
+constexpr std::size_t lost_when_freed = 2 * sizeof(void*);
+
+/// True when the password stands at `at`, or what is left of one that was freed as it was.
 bool stands_at(const unsigned char* at) {
   const unsigned char key = veil;
-  for (std::size_t i = 0; i < length; ++i)
+  for (std::size_t i = lost_when_freed; i < length; ++i)
     if ((at[i] ^ key) != veiled[i]) return false;
   return true;
 }
@@ -143,10 +147,21 @@ BOOST_AUTO_TEST_CASE(nothing_is_left_in_memory_of_a_password_that_went_through_t
 BOOST_AUTO_TEST_CASE(nothing_is_left_in_memory_of_the_services_password_after_the_stop) {
   if (!memory_is_ours) return;
   const test::slapd server(directory_with_the_user());
+  const test::temporary_folder folder;
+  const auto file = (folder / "password").string();
   {
+    const auto text = password();
+    const int fd = ::open(file.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    BOOST_REQUIRE(::write(fd, text.reveal().data(), length) == static_cast<ssize_t>(length));
+    ::close(fd);
+  }
+  for (const bool from_file : {false, true}) {
     auto info = anonymous(server.url());
     info.bind_dn = user;
-    info.password = password();
+    if (from_file)
+      info.password_file = file;
+    else
+      info.password = password();
     connection_manager manager(std::move(info));
     BOOST_REQUIRE(manager.connect().connected);
     BOOST_TEST(test::eventually([] { return copies_in_memory() == 1; }), "one buffer for all who need it");

@@ -43,6 +43,11 @@ int sockets_of(const server_context& context) {
   return pool.use_pool ? pool.max_connections : 1;
 }
 
+bool timed_out(const probe_report& found) {
+  const auto code = found.error ? found.error->code : errc::none;
+  return found.hurried || code == errc::connection_timeout || code == errc::operation_timeout;
+}
+
 duration suspicion_limit(const settings& all, double fraction) {
   const auto part = std::chrono::duration<double>(all.breaker.suspect_after) * fraction;
   return std::clamp<duration>(std::chrono::duration_cast<duration>(part), shortest_suspicion, longest_suspicion);
@@ -205,6 +210,7 @@ void health_monitor_impl::probe_at_once(server_id server) {
     return;
   }
   l->asked = true;
+  l->asked_late = prober_.session(l->session).running();
   if (!replaceable(*l)) {
     return begin(*l, patience_of(*l), false);
   }
@@ -306,8 +312,13 @@ void health_monitor_impl::on_outcome(server_id server, const probe_outcome* foun
     }
     return;
   }
-  const bool asked = std::exchange(l->asked, false);
   const bool alive = verdict(found->report) == probe_verdict::alive;
+  // What ended a probe that had begun before may be just what made somebody ask: another one decides.
+  if (std::exchange(l->asked_late, false) && l->asked && !alive && !timed_out(found->report)) {
+    l->schedule.hasten(now());
+    return;
+  }
+  const bool asked = std::exchange(l->asked, false);
   if (!l->schedule.on_result(alive, asked, now())) {
     return;
   }
@@ -339,7 +350,8 @@ void health_monitor_impl::advance() {
   for (auto& l : lanes_) {
     const auto due = l.schedule.next();
     if (!draining_ && due && *due <= now() && !prober_.session(l.session).running()) {
-      begin(l, patience_of(l), false);
+      // Who asked, and was told nothing yet, is still in a hurry.
+      l.asked ? probe_at_once(l.server.context->id) : begin(l, patience_of(l), false);
     }
     if (const auto beside = beside_due(l); beside && *beside <= now()) {
       begin_beside(l);

@@ -28,6 +28,7 @@ class health_monitor_impl {
     prober::key session = 0;
     time_point keep_until{};  ///< the standing connection grows too old then
     bool asked = false;       ///< the breaker waits for the running probe
+    bool asked_late = false;  ///< … which had begun by then
     prober::key beside = 0;   ///< a probe beside one that hangs
     time_point beside_at{};   ///< none before
   };

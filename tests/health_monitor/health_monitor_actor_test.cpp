@@ -279,6 +279,40 @@ BOOST_FIXTURE_TEST_CASE(who_asked_is_answered_by_the_first_probe_that_says_somet
   BOOST_TEST(!told(0)[0].ok);
 }
 
+BOOST_FIXTURE_TEST_CASE(who_asked_and_was_told_nothing_is_answered_in_a_hurry_the_next_time, monitor_fixture) {
+  servers[0]->free_slots = 0;
+  start_monitor();
+  tell(monitor, probe_atom_v, server_id{0});
+  servers[0]->free_slots = 1;
+  servers[0]->connects = manner::hangs;
+  advance(milliseconds{1700});
+  BOOST_REQUIRE_EQUAL(told(0).size(), 1U);
+  BOOST_TEST(told(0)[0].error->code == errc::connection_timeout);
+}
+
+BOOST_FIXTURE_TEST_CASE(who_asks_while_a_probe_connects_is_not_answered_by_the_end_of_that, monitor_fixture) {
+  servers[0]->connects = manner::hangs;
+  start_monitor();
+  while (servers[0]->opened == 0) advance(milliseconds{100});
+  tell(monitor, probe_atom_v, server_id{0});
+  servers[0]->connects = manner::works;
+  failure cut_off;
+  cut_off.code = errc::connection_failed;
+  happens(servers[0]->specs.back(), connection_event::kind::failed, std::make_shared<const failure>(cut_off));
+  advance(seconds{2});
+  BOOST_REQUIRE_EQUAL(told(0).size(), 1U);
+  BOOST_TEST(told(0)[0].ok);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_standing_connection_goes_when_somebody_waits_for_its_socket, monitor_fixture) {
+  start_monitor();
+  advance(seconds{15});
+  BOOST_REQUIRE_EQUAL(servers[0]->slots_out, 1);
+  tell(monitor, slot_atom_v, server_id{0});
+  BOOST_TEST(servers[0]->slots_out == 0);
+  BOOST_TEST(servers[0]->connections.empty());
+}
+
 BOOST_FIXTURE_TEST_CASE(a_server_without_room_for_a_probe_is_asked_on_its_open_connections, monitor_fixture) {
   servers[0]->connects = manner::refuses;
   servers[0]->pool_found.healthy_connections = servers[0]->pool_found.answered = 2;

@@ -213,7 +213,7 @@ void pool_state::on_closed(connection_id id, failure_ptr cause, time_point now) 
 
 /// A server may answer whoever connects and then end the connection: it is not connected to without end.
 void pool_state::note_worth(const slot& s, time_point now) {
-  const bool carried = s.leased_as != 0 || (s.meter.completed && s.meter.completed->load() > 0);
+  const bool carried = s.leased_as != 0 || s.completed() > 0;
   if (carried || now - s.ready_since >= useful_life)
     rounds(s.kind).prove();
   else

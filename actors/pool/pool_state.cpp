@@ -152,11 +152,12 @@ void pool_state::leave_overdue(connection_kind kind, time_point now) {
   if (left) note_silence();
 }
 
-/// What leaves unanswered what it carries is as good as none.
+/// What leaves unanswered what it carries is as good as none; a bind connection also when that is its first bind.
 bool pool_state::none_ready(connection_kind kind) const noexcept {
   return std::none_of(slots_.begin(), slots_.end(), [kind](const auto& known) {
     const slot& s = known.second;
-    return s.kind == kind && s.alive() && !s.silent();
+    const bool untried = kind == connection_kind::bind && s.load() > 0 && s.completed() == 0;
+    return s.kind == kind && s.alive() && !s.silent() && !untried;
   });
 }
 

@@ -49,6 +49,8 @@ struct slot {
   bool retiring = false;  ///< closes when its lease ends
   bool checking = false;  ///< it is being validated: takes nothing new until it has answered
 
+  /// Operations that it has completed.
+  std::uint64_t completed() const noexcept { return meter.completed ? meter.completed->load() : 0; }
   /// Shared operations handed over and not completed.
   std::uint32_t load() const noexcept;
   /// True while the connection itself can be relied on: it has been ready and nobody told it to go.

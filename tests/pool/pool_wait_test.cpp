@@ -132,8 +132,10 @@ BOOST_AUTO_TEST_CASE(with_other_servers_nobody_waits_behind_binds_that_stay_unan
   p.suspect_after = seconds{1};
   pool_harness h{p};
   h.ready_all();
-  const auto first = h.ask(want::bind);
+  h.ask(want::bind);
   h.ready_all();
+  h.complete(h.in(phase::ready, connection_kind::bind).front());
+  const auto first = h.ask(want::bind);
   const auto second = h.ask(want::bind);
   h.pass(milliseconds{1010});
   h.sockets.at(h.outcome(first).connection).silent->store(true);
@@ -150,13 +152,32 @@ BOOST_AUTO_TEST_CASE(with_other_servers_a_waiter_stays_while_those_before_it_are
   p.suspect_after = seconds{1};
   pool_harness h{p};
   h.ready_all();
-  h.ask(want::bind);
+  const auto first = h.ask(want::bind);
   h.ready_all();
-  const auto second = h.ask(want::bind);
+  h.complete(h.outcome(first).connection);
+  h.ask(want::bind);
+  const auto third = h.ask(want::bind);
   h.pass(milliseconds{4900});
-  BOOST_TEST(h.waiting(second));
+  BOOST_TEST(h.waiting(third));
   h.pass(milliseconds{200});
-  BOOST_TEST((h.what(second) == outcome::recast));
+  BOOST_TEST((h.what(third) == outcome::recast));
+}
+
+BOOST_AUTO_TEST_CASE(a_bind_connection_shows_no_life_before_it_has_answered_a_bind) {
+  auto p = small_policy(1, 5);
+  p.max_bind = 2;
+  p.failover_timeout = seconds{5};
+  p.suspect_after = seconds{1};
+  pool_harness h{p};
+  h.ready_all();
+  for (int i = 0; i < 2; ++i) h.ask(want::bind);
+  const auto third = h.ask(want::bind);
+  h.pass(milliseconds{800});
+  h.ready_all();
+  BOOST_TEST(h.in(phase::ready, connection_kind::bind).size() == 2U);
+  BOOST_TEST(h.waiting(third));
+  h.pass(milliseconds{200});
+  BOOST_TEST((h.what(third) == outcome::recast));
 }
 
 BOOST_AUTO_TEST_CASE(a_cancelled_waiter_hears_so_and_is_skipped) {

@@ -80,6 +80,9 @@ connection_result connection_manager::state::try_connect(runtime& there, time_po
     // A breaker that was open need not wait for a probe of its own.
     there.client().tell(*read.value);
   }
+  // Waited for: the caller's next request shall find the connection, and not open another one beside it. An answer that
+  // stays away changes nothing, the lease is on its way back.
+  static_cast<void>(there.client().give_back(connection));
   result.connected = true;
   result.last_activity = there.env()->clock->wall_now();
   return result;

@@ -253,7 +253,11 @@ probe_session::actions probe_session::on_time(time_point now, bool held_up) {
   switch (state_) {
     case state::connecting:
       if (held_up) {
-        say_nothing("The probe of " + name_ + " waited for the service's credentials or for a name look-up.", out);
+        say_nothing(
+            "Nothing could be found out about " + name_ +
+                " in time: the probe waited for a name look-up, or for another connection's bind (the first bind "
+                "with a password goes alone), which has not been answered yet.",
+            out);
       } else {
         hangs_ = true;  // where, its steps will tell
         conclude(false, timed_out(std::nullopt, errc::connection_timeout), now, out);

@@ -104,18 +104,21 @@ void connection::expire(int id) {
   if (bind && sent) end(make_failure(errc::connection_failed, "A bind was not answered in time."), true);
 }
 
-/// Once for each silence: the breaker has the server probed, long before any deadline.
+/// For each silence: the breaker has the server probed, long before any deadline; again when it lasts longer than is
+/// usual, since the pool of a server that fails ends what is silent then.
 void connection::check_suspicion() {
   if (waits_for_consumer()) return;
   if (open_.empty() || (phase_ != phase::ready && phase_ != phase::draining)) return;
   time_point oldest = time_point::max();
   open_.each([&](int, table::item& one) { oldest = std::min(oldest, one.started); });
-  const auto due = std::max(oldest, last_heard_) + all_.breaker.suspect_after;
-  if (now_ < due) return wake_by(due);
-  if (suspected_) return;
-  suspected_ = true;
-  spec_.gauge->silent = true;
-  have_server_probed();
+  const auto since = std::max(oldest, last_heard_);
+  const auto suspect_at = since + all_.breaker.suspect_after;
+  if (now_ < suspect_at) return wake_by(suspect_at);
+  // A server that takes its time is no reason to give up what waits for it.
+  const auto silent_at = std::max<time_point>(suspect_at, since + context_.pace->patience(true));
+  const bool silent = now_ >= silent_at && !spec_.gauge->silent.exchange(true);
+  if (!std::exchange(suspected_, true) || silent) have_server_probed();
+  if (now_ < silent_at) wake_by(silent_at);
 }
 
 void connection::have_server_probed() {

@@ -237,7 +237,7 @@ void pool_actor_state::on_down(const caf::actor_addr& who) {
 
 caf::result<pool_health> pool_actor_state::check_all(time_point deadline) {
   const auto at = now();
-  const auto ids = pool->checkable();
+  const auto ids = pool->ask_all(deadline);
   const auto counts = pool->counts(at);
   auto round = std::make_shared<check_round>();
   round->found.active_connections = counts.in_use;

@@ -251,6 +251,7 @@ void pool_state::checked(connection_id id, bool works, time_point now) {
 
 void pool_state::take_check(slot& s, bool works, time_point now) {
   s.checking = false;
+  s.asked_until = {};
   if (works) {
     s.validated = now;
   } else if (s.state == slot_state::leased) {
@@ -260,10 +261,13 @@ void pool_state::take_check(slot& s, bool works, time_point now) {
   }
 }
 
-std::vector<connection_id> pool_state::checkable() const {
+std::vector<connection_id> pool_state::ask_all(time_point deadline) {
   std::vector<connection_id> ids;
-  for (const auto& [id, s] : slots_)
-    if (s.state == slot_state::ready && s.kind == connection_kind::pooled) ids.push_back(id);
+  for (auto& [id, s] : slots_) {
+    if (s.state != slot_state::ready || s.kind != connection_kind::pooled) continue;
+    ids.push_back(id);
+    if (breaker_ != breaker_state::closed) s.asked_until = std::max(s.asked_until, deadline);
+  }
   return ids;
 }
 
@@ -318,6 +322,7 @@ void pool_state::close_silent(time_point now) {
   bool some = false;
   for (auto& [id, s] : slots_) {
     if (!s.silent() || s.state == slot_state::connecting || s.state == slot_state::closing) continue;
+    if (s.state == slot_state::ready && now < s.asked_until) continue;
     close(s, now);
     some = true;
   }

@@ -83,8 +83,8 @@ class pool_state {
   void on_closed(connection_id id, failure_ptr cause, time_point now);
   void on_load(time_point now) { settle(now); }
   void checked(connection_id id, bool works, time_point now);
-  /// Ready connections that can be validated now.
-  std::vector<connection_id> checkable() const;
+  /// Ready connections that can be validated now; each is read from before `deadline`.
+  std::vector<connection_id> ask_all(time_point deadline);
 
   // The world.
 

@@ -120,6 +120,30 @@ BOOST_FIXTURE_TEST_CASE(reports_the_outcome_of_a_trial_call_at_once_whatever_it_
   remove(one);
 }
 
+BOOST_FIXTURE_TEST_CASE(is_silent_when_its_server_takes_longer_than_usual, connection_rig) {
+  stub_directory directory;
+  use(directory);
+  auto one = open_ready();
+  pace->answered(milliseconds{3200});
+  const auto usual = pace->patience(true);
+  BOOST_TEST_REQUIRE((usual > seconds{2}));
+  directory.pause();
+  const auto search = perform(one, find_user());
+  settle();
+  advance(seconds{1});
+  BOOST_TEST(seen->suspicions == 1, "a probe finds out");
+  BOOST_TEST(!gauge->silent);
+  advance(usual - seconds{1} - milliseconds{1});
+  BOOST_TEST(!gauge->silent);
+  advance(milliseconds{1});
+  BOOST_TEST(gauge->silent);
+  BOOST_TEST(seen->suspicions == 2, "its pool may have to end it");
+  directory.resume();
+  BOOST_REQUIRE(reaches([&] { return search->done(); }));
+  BOOST_TEST(!gauge->silent);
+  remove(one);
+}
+
 BOOST_FIXTURE_TEST_CASE(voices_suspicion_once_for_each_silence, connection_rig) {
   stub_directory directory;
   use(directory);

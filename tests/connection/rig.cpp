@@ -65,6 +65,7 @@ connection_actor connection_rig::open_unowned(connection_kind kind) {
   spec.id = env->next_number();
   spec.kind = kind;
   spec.context = context(server, all, 3);
+  pace = spec.context->pace;
   spec.gauge = gauge;
   spec.owner = pool_.address();
   if (kind != connection_kind::probe) spec.breaker = breaker_.address();

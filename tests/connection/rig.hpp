@@ -29,6 +29,7 @@ class connection_rig : public virtual_runtime {
   connection_info server;
   settings all;
   load_gauge_ptr gauge = std::make_shared<load_gauge>();
+  std::shared_ptr<server_pace> pace;  ///< of the server, as the latest connection sees it
 
   /// The server that connections go to from now on.
   void use(const stub_directory& directory);

@@ -250,3 +250,19 @@ BOOST_FIXTURE_TEST_CASE(a_silent_lease_ends_when_its_server_is_given_up_and_one_
   BOOST_TEST(pool.snapshot(now).leased == 1U);
   exact();
 }
+
+BOOST_AUTO_TEST_CASE(a_silent_connection_that_a_probe_waits_for_stays_until_that_gives_up) {
+  pool_harness h{small_policy(1, 3)};
+  h.ready_all();
+  const auto only = h.in(pool_harness::phase::ready).front();
+  h.pool.on_breaker(breaker_state::open, h.now);
+  h.pool.ask_all(h.now + seconds{4});
+  h.sockets.at(only).silent->store(true);
+  h.pool.on_breaker(breaker_state::half_open, h.now);
+  h.take();
+  BOOST_TEST((h.sockets.at(only).at == pool_harness::phase::ready));
+  h.pool.checked(only, true, h.now);
+  h.pool.on_breaker(breaker_state::half_open, h.now);
+  h.take();
+  BOOST_TEST((h.sockets.at(only).at == pool_harness::phase::closing), "nobody waits any more");
+}

@@ -60,17 +60,20 @@ struct made_up_state {
     self->set_down_handler([this](const caf::down_msg&) {
       end(nullptr);
       removed = true;
-      if (forgotten.empty()) self->quit();
+      quit_if_done();
     });
     if (spec.owner) self->monitor(spec.owner);
     timer = env().poller->add_timer(self->address());
+    cuts = server().cuts;
     world->live[spec.id] = {spec.context->id, self->address()};
     ++world->opened;
     server().connects.push_back(now());
     server().most_connecting = std::max(server().most_connecting, ++server().connecting);
     connecting = true;
+    hangs = server().hangs_set_ups;
     spec.gauge->awaited_since = now();
-    ready_at = now() + (server().paused ? spec.context->server.timeout : server().connect_time);
+    connect_until = now() + spec.context->server.timeout;
+    ready_at = now() + server().connect_time;
     if (!server().accepts || server().open + server().connecting > server().limit)
       end(failed(errc::connection_failed, stage::connect));
     else
@@ -94,18 +97,27 @@ struct made_up_state {
     if (!gate) return end(failed(errc::stopped));
     spec.gauge->awaited_since = time_point::max();
     spec.gauge->held_up = true;
+    waits_for_credential = true;
     self->request(gate, seconds{40}, credential_atom_v, spec.context->id)
         .then(
             [this, since = now()](const credential& given) {
+              waits_for_credential = false;
               spec.gauge->held_up = now() > since;
               spec.gauge->awaited_since = now();
               bind(given);
             },
-            [this](caf::error& e) { end(failure_of(e)); });
+            [this](caf::error& e) {
+              waits_for_credential = false;
+              end(failure_of(e));
+              quit_if_done();
+            });
   }
 
   void bind(const credential& given) {
-    if (closed) return;
+    if (closed) {
+      if (given.version != 0) pass_verdict(given.version, credential_verdict::kind::unknown, why);
+      return quit_if_done();
+    }
     ++world->binds;
     binding = given;
     bound_at = now() + server().answer_time;
@@ -117,14 +129,21 @@ struct made_up_state {
     const auto given = std::move(*std::exchange(binding, std::nullopt));
     spec.context->pace->answered(server().answer_time);
     if (given.version == 0) return become_ready();
+    const bool right = given.password.reveal() == world->password;
+    failure_ptr cause;
+    if (!right) cause = made_up_failure(errc::service_authentication_failed, stage::bind, spec.context->name, 49);
+    pass_verdict(given.version, right ? credential_verdict::kind::accepted : credential_verdict::kind::refused, cause);
+    right ? become_ready() : end(cause);
+  }
+
+  /// Everyone who got a credential says what became of it.
+  void pass_verdict(std::uint64_t version, credential_verdict::kind what, failure_ptr cause) {
     credential_verdict v;
     v.server = spec.context->id;
-    v.version = given.version;
-    const bool right = given.password.reveal() == world->password;
-    v.what = right ? credential_verdict::kind::accepted : credential_verdict::kind::refused;
-    if (!right) v.cause = made_up_failure(errc::service_authentication_failed, stage::bind, spec.context->name, 49);
+    v.version = version;
+    v.what = what;
+    v.cause = std::move(cause);
     if (const auto gate = caf::actor_cast<connection_manager_actor>(spec.gate)) self->send(gate, credential_atom_v, v);
-    right ? become_ready() : end(v.cause);
   }
 
   void become_ready() {
@@ -155,18 +174,20 @@ struct made_up_state {
       else
         report(0, false, classify(*cause), cause);
     }
-    if (binding && binding->version != 0) {
-      credential_verdict v;
-      v.server = spec.context->id;
-      v.version = binding->version;
-      v.what = credential_verdict::kind::unknown;
-      if (const auto gate = caf::actor_cast<connection_manager_actor>(spec.gate))
-        self->send(gate, credential_atom_v, v);
-    }
+    if (binding && binding->version != 0) pass_verdict(binding->version, credential_verdict::kind::unknown, cause);
     say(was_ready ? kind::closed : kind::failed, cause);
     why = cause ? cause : failed(errc::connection_failed);
     for (auto& r : std::exchange(readings, {})) r.promise.deliver(unwell(why));
     for (auto& one : std::exchange(open, {})) lose(std::move(one));
+  }
+
+  /// The cut ended all connections in one moment, also those that have not heard of it yet.
+  void end_with_cut() {
+    if (cuts != server().cuts) end(failed(errc::connection_failed));
+  }
+
+  void quit_if_done() {
+    if (removed && forgotten.empty() && !waits_for_credential) self->quit();
   }
 
   void drain_now() {
@@ -179,11 +200,14 @@ struct made_up_state {
   caf::result<result_ptr> perform(const call& c, lease_id lease) {
     operation one{self->make_response_promise<result_ptr>(), c, lease, now(), false};
     auto promise = one.promise;
+    end_with_cut();
     if (closed || (draining && lease == 0)) {
       if (!why) why = failed(errc::connection_failed);
       recast(std::move(one));
     } else if (c.token && c.token->cancelled()) {
       settle(one, failed(errc::cancelled), failure_class::caller);
+    } else if (server().busy && !server().paused) {
+      refuse_as_busy(std::move(one));
     } else {
       if (!safe_to_repeat(c.what->op)) ++world->sent[c.what];
       open.push_back(std::move(one));
@@ -201,7 +225,8 @@ struct made_up_state {
       one.promise.deliver(r);
     }
     for (auto& r : std::exchange(readings, {})) r.promise.deliver(well());
-    if (spec.gauge) spec.gauge->silent = false;
+    spec.gauge->silent = false;
+    heard_at = now();
     suspected = false;
     if (draining) drain_now();
   }
@@ -248,22 +273,34 @@ struct made_up_state {
     settle(one, failed(unknown ? errc::outcome_unknown : errc::connection_unhealthy), failure_class::caller);
   }
 
+  failure_ptr busy() const { return made_up_failure(errc::ldap_error, stage::operation, spec.context->name, 51); }
+
+  void refuse_as_busy(operation one) {
+    const bool elsewhere =
+        one.lease == 0 && safe_to_repeat(one.order.what->op) && one.order.attempts < spec.context->server.max_retries;
+    if (!elsewhere) return settle(one, busy(), failure_class::overload);
+    report(one.order.generation, one.order.trial, failure_class::overload, busy());
+    one.order.trial = false;
+    recast(std::move(one), busy());
+  }
+
   /// The end of a test with a forgetful connection.
   void remember() {
     for (auto& promise : std::exchange(forgotten, {})) promise.deliver(to_error(why));
     self->quit();
   }
 
-  void recast(operation one) {
+  void recast(operation one) { recast(std::move(one), why); }
+  void recast(operation one, const failure_ptr& cause) {
     const auto router = caf::actor_cast<circuit_breaker_actor>(spec.breaker);
     if (!router || one.lease != 0 || one.order.attempts >= spec.context->server.max_retries ||
         one.order.deadline <= now())
-      return settle(one, why, failure_class::caller);
-    if (one.order.trial) report(one.order.generation, true, classify(*why), why);
+      return settle(one, cause, failure_class::caller);
+    if (one.order.trial) report(one.order.generation, true, classify(*cause), cause);
     count(one);
     ++one.order.attempts;
     one.order.tried.insert(spec.context->id);
-    one.order.last = why;
+    one.order.last = cause;
     one.order.trial = false;
     one.promise.delegate(router, perform_atom_v, std::move(one.order));
   }
@@ -301,8 +338,13 @@ struct made_up_state {
   // Time.
 
   void on_time() {
-    if (connecting && now() >= ready_at)
-      server().paused ? end(failed(errc::connection_timeout, stage::connect)) : authenticate();
+    if (connecting && ready_at != time_point::max()) {
+      if (server().paused || hangs) {
+        if (now() >= connect_until) end(failed(errc::connection_timeout, stage::connect));
+      } else if (now() >= ready_at) {
+        authenticate();
+      }
+    }
     if (binding && !server().paused && now() >= bound_at) bind_answered();
     if (binding && now() >= give_up_at) end(failed(errc::connection_timeout, stage::bind));
     answer_due();
@@ -310,15 +352,17 @@ struct made_up_state {
     suspect();
     const auto& breaker = spec.context->all->breaker;
     const auto later = [&](time_point when) { return when > now() ? when : time_point::max(); };
-    auto next = connecting ? later(ready_at) : time_point::max();
+    auto next = time_point::max();
+    if (connecting && ready_at != time_point::max())
+      next = later(server().paused || hangs || now() >= ready_at ? connect_until : ready_at);
     if (binding) next = std::min({next, later(bound_at), later(give_up_at)});
     if (!server().paused && server().answer_time > duration::zero()) {
       for (const auto& one : open) next = std::min(next, later(one.since + server().answer_time));
       for (const auto& r : readings) next = std::min(next, later(r.since + server().answer_time));
     }
     for (const auto& one : open)
-      next = std::min({next, later(one.order.deadline), later(one.since + breaker.suspect_after),
-                       later(one.since + breaker.slow_call)});
+      next = std::min({next, later(one.order.deadline), later(one.since + breaker.slow_call)});
+    next = std::min({next, later(suspect_at()), later(silent_at())});
     for (const auto& r : readings) next = std::min(next, r.deadline);
     if (next != time_point::max()) env().poller->set_timer(timer, next);
   }
@@ -344,11 +388,24 @@ struct made_up_state {
     if (draining) drain_now();
   }
 
+  /// When it will have been silent for too long about something, be it a check.
+  time_point suspect_at() const {
+    auto oldest = time_point::max();
+    for (const auto& one : open) oldest = std::min(oldest, one.since);
+    for (const auto& r : readings) oldest = std::min(oldest, r.since);
+    return oldest == time_point::max() ? oldest : std::max(oldest, heard_at) + spec.context->all->breaker.suspect_after;
+  }
+  /// When that is also longer than is usual.
+  time_point silent_at() const {
+    const auto& breaker = spec.context->all->breaker;
+    const auto more = std::max<duration>(spec.context->pace->patience(true) - breaker.suspect_after, duration{});
+    return suspect_at() == time_point::max() ? suspect_at() : suspect_at() + more;
+  }
+
   void suspect() {
-    if (suspected || open.empty() || now() < open.front().since + spec.context->all->breaker.suspect_after) return;
-    suspected = true;
-    spec.gauge->silent = true;
-    question();
+    if (now() < suspect_at()) return;
+    const bool silent = now() >= silent_at() && !spec.gauge->silent.exchange(true);
+    if (!std::exchange(suspected, true) || silent) question();
   }
 
   void question() {
@@ -371,8 +428,10 @@ struct made_up_state {
     return r;
   }
   caf::result<probe_report> check(time_point deadline) {
+    end_with_cut();
     if (closed) return unwell(why ? why : failed(errc::connection_failed));
     if (world->fails_checks) return unwell(failed(errc::operation_timeout));
+    if (!server().paused && server().busy) return unwell(busy());
     if (!server().paused && server().answer_time == duration::zero()) return well();
     readings.push_back({self->make_response_promise<probe_report>(), deadline, now()});
     auto promise = readings.back().promise;
@@ -398,7 +457,7 @@ struct made_up_state {
         [this](removed_atom) {
           end(nullptr);
           removed = true;
-          if (forgotten.empty()) self->quit();
+          quit_if_done();
         },
         [](stream_atom, lease_id, const call&, std::uint64_t, std::uint32_t) -> caf::result<result_ptr> {
           return caf::make_error(caf::sec::unexpected_message);
@@ -411,6 +470,7 @@ struct made_up_state {
           if (what == world_order::die) return end(failed(errc::connection_failed));
           if (binding) return on_time();
           if (!closed && !connecting) answer_all();
+          if (!closed) on_time();
         },
         [this](tick_atom, std::uint64_t) {
           if (!closed) on_time();
@@ -429,8 +489,12 @@ struct made_up_state {
   failure_ptr why;  ///< it ended
   lease_id leased = 0;
   poller_port::timer_id timer = 0;
-  time_point ready_at = time_point::max(), bound_at{}, give_up_at{};
+  time_point ready_at = time_point::max(), connect_until{}, bound_at{}, give_up_at{};
+  time_point heard_at{};              ///< the latest answer
+  int cuts = 0;                       ///< of its server, when it began
   std::optional<credential> binding;  ///< not answered yet
+  bool hangs = false;                 ///< its set-up
+  bool waits_for_credential = false;
   bool connecting = false, was_ready = false, draining = false, closed = false, suspected = false, removed = false;
 };
 

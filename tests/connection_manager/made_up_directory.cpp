@@ -77,6 +77,7 @@ void whole::bring_up(server_id id) {
 }
 
 void whole::cut(server_id id) {
+  ++world->servers[id].cuts;
   tell_all(*world, id, world_order::die);
   run();
 }

@@ -12,8 +12,10 @@ namespace understudy::test {
 
 /// One server, and what came to it.
 struct made_up_server {
-  bool accepts = true;  ///< false: connects are refused
-  bool paused = false;  ///< nothing is answered, connects hang
+  bool accepts = true;         ///< false: connects are refused
+  bool paused = false;         ///< nothing is answered, connects hang
+  bool busy = false;           ///< answers busy (51) to everything but binds
+  bool hangs_set_ups = false;  ///< connects that begin now are never answered
   duration connect_time{};
   duration answer_time{};  ///< from a request, or a bind, to its answer
   /// Connections that it takes; one more is refused.
@@ -22,6 +24,7 @@ struct made_up_server {
   int probes_open = 0;               ///< of these, the monitor's own
   std::vector<time_point> connects;  ///< when each was begun
   int connecting = 0, most_connecting = 0;
+  int cuts = 0;  ///< how often all its connections ended
 };
 
 /// What all made-up connections share.
@@ -63,7 +66,7 @@ struct whole : virtual_runtime {
   void take_down(server_id id);
   void pause(server_id id);
   void bring_up(server_id id);
-  /// All connections to it end, no more.
+  /// All connections to it end in one moment, no more.
   void cut(server_id id);
 
   settings all;

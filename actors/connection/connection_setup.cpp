@@ -14,9 +14,9 @@
 namespace understudy {
 namespace {
 
-// The gate answers within our own deadline; the answer is waited for a little longer, because a credential that was
-// given must be judged even when it comes too late to be used.
-constexpr seconds credential_grace{5};
+// The gate answers within `timeout` or 5 s, whichever is longer; its answer is waited for beyond that, because a
+// credential that was given must be judged even when it comes too late to be used.
+constexpr seconds credential_grace{10};
 
 }  // namespace
 
@@ -185,7 +185,7 @@ void connection::authenticate() {
   }
   attempt_.pause(now_);
   ++credentials_asked_;
-  // The gate answers within the server's time-out; until then no deadline of ours counts against the server.
+  // The gate answers in time (credential_grace); until then no deadline of ours counts against the server.
   self_->request(gate, context_.server.timeout + credential_grace, credential_atom_v, context_.id)
       .then(
           [this, socket = io_](const credential& given) {

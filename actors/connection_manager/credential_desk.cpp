@@ -27,6 +27,10 @@ bool is_constant(const connection_info& info) {
          !info.password_callback;
 }
 
+// Silent servers hold the gate for `suspect_after` each. With a time-out as short as that, who waits behind them would
+// leave just as its turn comes, and find a hung server in its place.
+constexpr seconds shortest_patience{5};
+
 // Whom the directory refuses, for people.
 std::string name_of_identity(const connection_info& info) {
   return binds_externally(info) ? "SASL EXTERNAL" : info.bind_dn;
@@ -47,6 +51,7 @@ credential_desk::credential_desk(const gate_options& gate, const desk_timing& ti
 desk_actions credential_desk::set_servers(const std::vector<desk_server>& servers, time_point now) {
   desk_actions out;
   const auto before = std::exchange(of_server_, {});
+  patience_.clear();
   for (auto& [number, a] : accounts_) {
     a.servers.clear();
   }
@@ -55,6 +60,7 @@ desk_actions credential_desk::set_servers(const std::vector<desk_server>& server
       auto& a = account_for(server, before, now);
       a.servers.push_back(server.id);
       of_server_[server.id] = a.number;
+      patience_[server.id] = std::max<duration>(server.info.timeout, shortest_patience);
     }
   }
   drop_unused(now, out);
@@ -107,8 +113,8 @@ credential_desk::account* credential_desk::account_of(server_id server) {
 }
 
 duration credential_desk::patience_of(server_id server) const {
-  const auto found = of_server_.find(server);
-  return found == of_server_.end() ? duration::zero() : accounts_.at(found->second).info.timeout;
+  const auto found = patience_.find(server);
+  return found == patience_.end() ? duration::zero() : found->second;
 }
 
 desk_actions credential_desk::ask(std::uint64_t ticket, server_id server, time_point deadline, time_point now) {

@@ -53,7 +53,8 @@ class credential_desk {
   /// The servers from now on. What is known of accounts that go on being used stays; who waits for another is told.
   desk_actions set_servers(const std::vector<desk_server>& servers, time_point now);
   void configure(const gate_options& gate) { gate_.configure(gate); }
-  /// How long the service's bind to `server` may take in all; zero when it needs none.
+  /// How long who is about to bind to `server` is kept waiting at most: as long as its `timeout`, or 5 s where that is
+  /// shorter; zero when it needs no credentials.
   duration patience_of(server_id server) const;
 
   /// One who is about to bind to `server`; an answer with its `ticket` comes now or later, by `deadline` at the latest.
@@ -107,6 +108,7 @@ class credential_desk {
   credential_gate gate_;
   std::map<std::size_t, account> accounts_;  // by number at the gate
   server_accounts of_server_;
+  std::map<server_id, duration> patience_;
   std::map<std::uint64_t, std::size_t> asked_;  // tickets at the gate, and their accounts
   std::uint64_t last_read_ = 0;
 };

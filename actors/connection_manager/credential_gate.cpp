@@ -178,8 +178,8 @@ void credential_gate::give_turn(std::uint64_t number, trial& t, const asker& who
   std::erase_if(t.turns, [&](const turn& one) { return one.until <= now; });
   const auto until = now + (t.was_accepted ? options_.renewed_turn : options_.turn);
   t.state = standing::trying;
-  t.last_holder = who.server;
   let_go(number, t, who, until, out);
+  t.last_turn_of[who.server] = t.last_turn;
   t.turns.push_back({t.last_turn, who.server, std::min(now + options_.silence, until), until});
 }
 
@@ -200,13 +200,18 @@ time_point credential_gate::busy_until(const trial& t) noexcept {
   return at;
 }
 
-// Whoever held the last turn brought no verdict: another server may have more luck, so its askers come first.
+// Whoever had a turn brought no verdict: a server that had none may have more luck, then the one whose turn is longest
+// ago. Else hung servers, which ask again and again, would take one turn after the other from a server that is well.
 void credential_gate::next_turns(trial& t, time_point now, gate_answers& out) {
+  const auto turn_of = [&](server_id server) {
+    const auto known = t.last_turn_of.find(server);
+    return known == t.last_turn_of.end() ? std::uint64_t{0} : known->second;
+  };
   while (t.state == standing::trying) {
     auto next = t.waiting.end();
     for (auto it = t.waiting.begin(); it != t.waiting.end(); ++it) {
       if (may_go_at(t, it->server) <= now &&
-          (next == t.waiting.end() || (next->server == t.last_holder && it->server != t.last_holder))) {
+          (next == t.waiting.end() || turn_of(it->server) < turn_of(next->server))) {
         next = it;
       }
     }
@@ -267,6 +272,7 @@ void credential_gate::accept(std::uint64_t number, trial& t, time_point now, gat
   t.state = standing::accepted;
   t.was_accepted = true;
   t.accepted_at = now;
+  t.last_turn_of.clear();
   t.was_refused = false;
   t.refusal = nullptr;
   for (auto& a : accounts_) {
@@ -306,6 +312,7 @@ void credential_gate::refuse(std::uint64_t number, trial& t, const credential_ve
   t.was_refused = true;
   t.refused_at = now;
   t.refused_wall = wall;
+  t.last_turn_of.clear();
   t.refusal = verdict.cause;
   for (const auto& who : std::exchange(t.waiting, {})) {
     out.push_back({who.ticket, 0, refusal_of(accounts_[who.account], t, now)});

@@ -92,8 +92,8 @@ class credential_gate {
     bool was_refused = false;
     time_point accepted_at{};
     std::vector<turn> turns;
-    server_id last_holder = 0;
     std::uint64_t last_turn = 0;
+    std::map<server_id, std::uint64_t> last_turn_of;  // since the secret was last accepted or refused
     time_point refused_at{};
     wall_time refused_wall{};
     failure_ptr refusal;

@@ -123,6 +123,16 @@ BOOST_FIXTURE_TEST_CASE(unknown_server_needs_no_credential, desk_fixture) {
   BOOST_TEST(told[ask(7)].value.version == 0U);
 }
 
+BOOST_FIXTURE_TEST_CASE(short_timeout_leaves_time_for_the_turns_of_silent_servers, desk_fixture) {
+  auto short_of_time = with_password("s3cret"), patient = short_of_time;
+  short_of_time.timeout = seconds{1};
+  patient.timeout = seconds{30};
+  set({short_of_time, patient, connection_info{}});
+  BOOST_TEST((desk->patience_of(0) == seconds{5}));
+  BOOST_TEST((desk->patience_of(1) == seconds{30}));
+  BOOST_TEST((desk->patience_of(2) == duration::zero()));
+}
+
 BOOST_FIXTURE_TEST_CASE(configured_password_is_given_at_once, desk_fixture) {
   set({with_password("hunter2")});
   const auto t = ask(0);

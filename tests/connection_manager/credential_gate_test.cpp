@@ -264,6 +264,21 @@ BOOST_FIXTURE_TEST_CASE(unknown_hands_the_turn_to_another_server_first, gate_fix
   BOOST_TEST(answered(3).value_or(0) != 0U);
 }
 
+BOOST_FIXTURE_TEST_CASE(server_that_had_no_turn_goes_before_those_that_had_one, gate_fixture) {
+  const auto first = ask(1).value();
+  ask(2);
+  judge(first, kind::unknown);
+  ask(1);
+  ask(3);
+  judge(answered(2).value(), kind::unknown, 2);
+  BOOST_TEST(!answered(3).has_value());
+  BOOST_TEST_REQUIRE(answered(4).value_or(0) != 0U);
+  ask(2);
+  advance(options.silence);  // whose turn is longest ago
+  BOOST_TEST(answered(3).value_or(0) != 0U);
+  BOOST_TEST(!answered(5).has_value());
+}
+
 BOOST_FIXTURE_TEST_CASE(unknown_without_waiters_frees_the_turn, gate_fixture) {
   judge(ask(1).value(), kind::unknown);
   BOOST_TEST(ask(2).value_or(0) != 0U);

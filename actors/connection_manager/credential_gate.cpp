@@ -210,8 +210,7 @@ void credential_gate::next_turns(trial& t, time_point now, gate_answers& out) {
   while (t.state == standing::trying) {
     auto next = t.waiting.end();
     for (auto it = t.waiting.begin(); it != t.waiting.end(); ++it) {
-      if (may_go_at(t, it->server) <= now &&
-          (next == t.waiting.end() || turn_of(it->server) < turn_of(next->server))) {
+      if (may_go_at(t, it->server) <= now && (next == t.waiting.end() || turn_of(it->server) < turn_of(next->server))) {
         next = it;
       }
     }

@@ -196,6 +196,12 @@ BOOST_AUTO_TEST_CASE(windows_forget_what_is_older) {
   BOOST_TEST(t.last_five_minutes.failed_by_directory == 0U);
   BOOST_TEST(t.total == 40U);
   BOOST_TEST(t.failed_by_directory == 10U);
+  // All steps have been overtaken since: each place still holds what is as old as the ring is long.
+  now = start + seconds{61} + seconds{320};
+  BOOST_TEST(m.totals(now).last_five_minutes.total == 0U);
+  m.finished(nullptr, milliseconds{1}, now);
+  BOOST_TEST(m.totals(now).last_minute.total == 1U);
+  BOOST_TEST(m.totals(now).last_five_minutes.total == 1U);
 }
 
 BOOST_AUTO_TEST_CASE(a_window_holds_at_least_its_span_less_a_step) {

@@ -81,7 +81,7 @@ pool_actor::behavior_type pool_actor_state::start(server_context_ptr server, con
 pool_state pool_actor_state::make_pool() const {
   const auto env = context->env;
   pool_world world{make_random(env->seed + context->id), [env] { return env->next_number(); },
-                   [env] { return env->clock->wall_now(); }};
+                   [env] { return env->clock->wall_now(); }, [pace = context->pace] { return pace->patience(true); }};
   return pool_state{policy_of(*context->all, context->server, context->id, context->name), std::move(world), now()};
 }
 

@@ -129,8 +129,13 @@ bool pool_state::ask_another(failed_round& round, time_point now) {
   ++round.asked_before;
   round.asked = s->id;
   doubt_ = round;
-  actions_.push_back(pool_action::check{s->id, now + std::min(check_time, policy_.connect_timeout)});
+  actions_.push_back(pool_action::check{s->id, check_deadline(now)});
   return true;
+}
+
+/// As for a probe: who is in no hurry waits for a server that takes its time.
+time_point pool_state::check_deadline(time_point now) const {
+  return now + std::max(std::min(check_time, policy_.connect_timeout), world_.patience());
 }
 
 /// The open connection that is most likely to answer soon.
@@ -226,6 +231,9 @@ void pool_state::note_loss(const failure_ptr& cause, time_point now) {
   if (policy_.reconnect || draining_ || lost_ || totals_.opened == 0 || c.alive() + c.connecting > 0) return;
   lost_ = cause;
   note(log_level::warning, "the last connection was lost; no other one is made until connect() is called");
+  // No probe connects either: nobody else would tell the breaker to send requests elsewhere.
+  said_none_left_ = true;
+  actions_.push_back(pool_action::report{failure_class::transport, lost_, true});
   const auto why = pool_is_lost(situation(now), *lost_);
   send_all_away(pooled_, why, true, now);
   send_all_away(binds_, why, true, now);
@@ -333,10 +341,11 @@ bool pool_state::breaker_lets_through() const noexcept {
   return breaker_ == breaker_state::closed || breaker_ == breaker_state::half_open;
 }
 
-/// A probe is no reason to find out whether more can be had, and those who wait come first.
+/// A probe is no reason to find out whether more can be had, and those who wait come first; nor does one connect where
+/// nobody is to until connect() is called.
 bool pool_state::take_probe_slot(time_point now) {
   const bool wanted = growth_.known() && !(pooled_.empty() && binds_.empty());
-  if (wanted || !socket_is_free(false, now)) return false;
+  if (lost_ || wanted || !socket_is_free(false, now)) return false;
   ++probe_slots_;
   probe_since_ = now;
   return true;

@@ -19,6 +19,8 @@ struct pool_world {
   random_source random;
   std::function<std::uint64_t()> next_number;  ///< numbers of connections and leases; never 0, never twice the same
   std::function<wall_time()> wall_now;         ///< for people
+  /// What an open connection may take for a small answer, from what is usual; zero while nothing is known.
+  std::function<duration()> patience = [] { return duration::zero(); };
 };
 
 /// Somebody asks for a connection.
@@ -35,7 +37,7 @@ struct asking {
 /// be taken with take_actions() and carried out in order; next_event() says when tick() is due.
 class pool_state {
  public:
-  /// A small read of a connection may take this long.
+  /// A small read of a connection may take this long, or longer where that is usual.
   static constexpr duration check_time = seconds{5};
 
   pool_state(pool_policy policy, pool_world world, time_point now);
@@ -168,6 +170,7 @@ class pool_state {
   bool ask_another(failed_round& round, time_point now);
   bool another_under_way(time_point now) const noexcept;
   slot* witness() noexcept;
+  time_point check_deadline(time_point now) const;
   void meet_limit(const failed_round& round, time_point now);
   connect_rounds& rounds(connection_kind kind) { return kind == connection_kind::bind ? bind_rounds_ : rounds_; }
   const connect_rounds& rounds(connection_kind kind) const {

@@ -102,7 +102,7 @@ void pool_state::validate_idle(time_point now) {
   due.resize(std::min<std::size_t>(due.size(), at_most));
   for (slot* s : due) {
     s->checking = true;
-    actions_.push_back(pool_action::check{s->id, now + std::min(check_time, policy_.connect_timeout), true});
+    actions_.push_back(pool_action::check{s->id, check_deadline(now), true});
   }
 }
 

@@ -210,7 +210,6 @@ BOOST_FIXTURE_TEST_CASE(auto_reconnect_off_connects_again_only_when_connect_is_c
   all.pool.min_connections = 2;
   begin();
   BOOST_TEST(connect().first);
-  // Probes go on; they bring back no service.
   const auto pool_connects = [this] {
     const auto pool = status().servers[0].pool;
     return pool.opened + pool.connect_failures;
@@ -218,6 +217,7 @@ BOOST_FIXTURE_TEST_CASE(auto_reconnect_off_connects_again_only_when_connect_is_c
   const auto before = pool_connects();
   take_down(0);
   bring_up(0);
+  world->servers[0].connects.clear();
   advance(10min);
   for (int i = 0; i < 5; ++i) {
     const auto [what, after, done] = request();
@@ -228,6 +228,7 @@ BOOST_FIXTURE_TEST_CASE(auto_reconnect_off_connects_again_only_when_connect_is_c
     advance(1min);
   }
   BOOST_TEST(pool_connects() == before);
+  BOOST_TEST(connects().empty(), "nor do probes connect");
   BOOST_TEST(connect().first);
   BOOST_TEST(request().ok());
 }
@@ -471,6 +472,29 @@ BOOST_AUTO_TEST_CASE(credential_retry_is_how_long_a_refused_password_is_not_trie
     }
     BOOST_TEST(about(it.now() - began, span, 2min), ms(it.now() - began));
   }
+}
+
+BOOST_FIXTURE_TEST_CASE(a_server_that_is_not_reconnected_is_passed_by, waiting_for_two) {
+  all.recovery.auto_reconnect = false;
+  all.pool.min_connections = 1;
+  all.pool.preload_connections = true;
+  all.failover.health_check_interval = 1s;
+  begin();
+  BOOST_TEST_REQUIRE(request().ok());
+  take_down(0);
+  bring_up(0);
+  BOOST_TEST(request().ok());
+  BOOST_TEST((status().servers[0].breaker == breaker_state::open));
+  world->servers[0].connects.clear();
+  advance(10min);
+  BOOST_TEST(connects().empty(), connects().size());
+  const auto [what, after, done] = request();
+  BOOST_TEST(what.code() == errc::none);
+  BOOST_TEST((after == 0s), ms(after));
+  client->resume();
+  BOOST_TEST(connect().first);
+  advance(2min);  // the longest backoff, and probes
+  BOOST_TEST((status().servers[0].breaker == breaker_state::closed));
 }
 
 BOOST_FIXTURE_TEST_CASE(connect_brings_back_every_server_and_not_only_the_one_that_serves, waiting_for_two) {

@@ -67,6 +67,7 @@ class pool_harness {
 
   time_point now = time_point{} + std::chrono::hours{1};
   std::uint64_t numbers = 0;
+  duration usual_patience{};  ///< for a small answer, from what is usual
   random_source random;
   pool_state pool;
   std::map<connection_id, socket> sockets;
@@ -242,7 +243,10 @@ class pool_harness {
   std::map<ticket_id, ticket_id> renamed;  ///< since the last restart: the pool's number, and ours
 
   pool_state make_pool(pool_policy policy) {
-    return {std::move(policy), pool_world{random, [this] { return ++numbers; }, [] { return wall_time{}; }}, now};
+    return {
+        std::move(policy),
+        pool_world{random, [this] { return ++numbers; }, [] { return wall_time{}; }, [this] { return usual_patience; }},
+        now};
   }
   ticket_id admit(asking who) {
     if (before_admission) before_admission(who);

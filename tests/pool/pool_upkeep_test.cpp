@@ -245,3 +245,25 @@ BOOST_AUTO_TEST_CASE(every_idle_connection_is_validated_in_its_turn) {
   }
   BOOST_TEST(checked.size() == 5U);
 }
+
+BOOST_AUTO_TEST_CASE(a_check_waits_for_as_long_as_its_server_usually_takes) {
+  for (const auto& [usual, expected] :
+       {std::pair<duration, duration>{seconds{0}, seconds{5}}, {seconds{2}, seconds{5}}, {seconds{16}, seconds{16}}}) {
+    auto p = small_policy(1, 5);
+    p.validate_interval = seconds{60};
+    pool_harness h{p};
+    h.usual_patience = usual;
+    std::vector<duration> limits;
+    h.before_action = [&](const pool_action::any& a) {
+      if (const auto* c = std::get_if<pool_action::check>(&a)) limits.push_back(c->deadline - h.now);
+    };
+    h.ready_all();
+    h.pass(seconds{61});
+    BOOST_TEST((limits == std::vector<duration>{expected}), "of an idle connection");
+    h.answer_checks(true);
+    h.lease();
+    h.ask(want::lease);
+    h.fail_all();
+    BOOST_TEST((limits == std::vector<duration>{expected, expected}), "of a witness");
+  }
+}

@@ -129,6 +129,7 @@ bool pool_state::ask_another(failed_round& round, time_point now) {
   ++round.asked_before;
   round.asked = s->id;
   doubt_ = round;
+  if (s->load() == 0) s->asked_until = check_deadline(now);
   actions_.push_back(pool_action::check{s->id, check_deadline(now)});
   return true;
 }
@@ -274,7 +275,7 @@ std::vector<connection_id> pool_state::ask_all(time_point deadline) {
   for (auto& [id, s] : slots_) {
     if (s.state != slot_state::ready || s.kind != connection_kind::pooled) continue;
     ids.push_back(id);
-    if (breaker_ != breaker_state::closed) s.asked_until = std::max(s.asked_until, deadline);
+    if (breaker_ != breaker_state::closed || s.load() == 0) s.asked_until = std::max(s.asked_until, deadline);
   }
   return ids;
 }

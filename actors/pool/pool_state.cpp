@@ -277,6 +277,7 @@ void pool_state::note_opened_for(const waiter& who, const slot& s) {
 }
 
 void pool_state::hand_over(slot& s, time_point now) {
+  if (breaker_ == breaker_state::closed) s.asked_until = {};
   ++s.dispatched;
   s.last_turn = ++turns_;
   s.last_used = now;

@@ -102,6 +102,7 @@ void pool_state::validate_idle(time_point now) {
   due.resize(std::min<std::size_t>(due.size(), at_most));
   for (slot* s : due) {
     s->checking = true;
+    s->asked_until = check_deadline(now);
     actions_.push_back(pool_action::check{s->id, check_deadline(now), true});
   }
 }

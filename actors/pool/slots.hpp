@@ -45,7 +45,8 @@ struct slot {
   ticket_id ready_after = 0;   ///< the latest waiter when its set-up was complete
   ticket_id reserved_for = 0;  ///< the waiter that gets it when it has run empty
   lease_id leased_as = 0;
-  /// A probe of a server that fails has asked it, and waits for so long: until then its silence says nothing more.
+  /// It was asked whether it works, while it had nothing else to do or by a probe of a server that fails: until then
+  /// its silence says nothing more.
   time_point asked_until{};
   bool was_ready = false;
   bool retiring = false;  ///< closes when its lease ends

@@ -139,6 +139,17 @@ auto any_history(std::function<void(whole&)> weaken = {}) {
 
 }  // namespace
 
+BOOST_AUTO_TEST_CASE(an_only_connection_is_kept_when_its_server_becomes_slow_before_anybody_asked) {
+  using kind = command::kind;
+  shape s;
+  s.servers = 2;
+  s.limit = 1;
+  s.minimum = 2;
+  s.seed = 33;
+  s.hung_start = true;
+  history{s, {}}.run({{kind::up, 3, 0}, {kind::idle, 0, 0}, {kind::up, 0, 0}, {kind::slow, 0, 2}});
+}
+
 // Shards, so that they run side by side.
 BOOST_AUTO_TEST_CASE(a_server_that_answers_serves_again_whatever_happened) {
   check_property("liveness", {6'000, 24}, any_history());

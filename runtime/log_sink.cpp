@@ -19,7 +19,9 @@ constexpr std::size_t chunk = 4096;
 constexpr milliseconds patience{250}, patience_at_stop{1000};
 
 int open_log(const std::string& path) {
-  int fd = ::open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
+  // A FIFO that nobody reads would be waited for without end; this way it is an error, and a slow reader is waited for
+  // with a limit (write_all).
+  int fd = ::open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0640);
   if (fd < 0) throw std::system_error(errno, std::generic_category(), path);
   return fd;
 }

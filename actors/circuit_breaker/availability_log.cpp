@@ -93,10 +93,19 @@ void availability_log::tell_serving(const std::vector<server_availability>& serv
   // Where nobody has answered yet, requests wait for a first connection: that is not serving.
   for (const auto& s : servers)
     if (s.serving && s.state == breaker_state::closed && known_[s.id].answered) serving_.emplace_back(s.id, s.name);
-  auto left = before;
-  std::erase_if(left, [&](const auto& one) { return contains(serving_, one.first); });
-  if (serving_.empty() && !before.empty())
-    return say(log_level::warning, "no server is left that serves; requests are refused until one answers again");
+  for (const auto& one : before)
+    if (!contains(left_, one.first)) left_.push_back(one);
+  std::erase_if(left_, [&](const auto& one) { return contains(serving_, one.first); });
+  if (serving_.empty()) {
+    // Requests go to one that has not answered yet: what comes of that is told when it is known.
+    const bool tried = std::any_of(servers.begin(), servers.end(), [](const server_availability& s) {
+      return s.serving && s.state == breaker_state::closed;
+    });
+    if (!tried && !std::exchange(left_, {}).empty())
+      say(log_level::warning, "no server is left that serves; requests are refused until one answers again");
+    return;
+  }
+  const auto left = std::exchange(left_, {});
   for (const auto& [id, name] : serving_) {
     if (contains(before, id)) continue;
     auto& k = known_[id];

@@ -64,6 +64,7 @@ class availability_log {
 
   std::map<server_id, known_server> known_;
   std::vector<std::pair<server_id, std::string>> serving_;  ///< as told
+  std::vector<std::pair<server_id, std::string>> left_;     ///< served before, while nobody has taken over yet
   std::vector<line> lines_;
   std::optional<time_point> next_;
 };

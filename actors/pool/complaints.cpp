@@ -37,6 +37,12 @@ std::string in_words(duration span) {
 }
 
 failure_ptr pool_timed_out(const pool_situation& at, duration waited) {
+  if (at.now.connecting > 0 && at.now.connecting == at.now.size)
+    return complain(at, errc::pool_timeout,
+                    "no connection to " + at.policy.server_name + " was ready within " + in_words(waited) + ": " +
+                        std::to_string(at.now.connecting) +
+                        " are being opened and still wait for an answer of the server, for a password or for a name; "
+                        "a health check tells in which step");
   return complain(
       at, errc::pool_timeout,
       "no connection to " + at.policy.server_name + " became free within " + in_words(waited) + "; " + advice(at));

@@ -111,6 +111,23 @@ BOOST_FIXTURE_TEST_CASE(the_log_of_an_outage, two_servers) {
       "info breaker: ldap2:389 serves\n");
 }
 
+BOOST_FIXTURE_TEST_CASE(the_log_of_a_takeover_by_a_server_that_was_not_connected_to_yet, two_servers) {
+  all.pool.min_connections = 0;
+  all.failover.health_check_interval = std::chrono::hours{1};
+  begin();
+  BOOST_TEST(search().ok());
+  world->servers[1].connect_time = milliseconds{100};
+  log->clear();
+  take_down(0);
+  BOOST_TEST(search().ok());
+  advance(seconds{5});
+  BOOST_TEST(told() ==
+             "warning breaker: ldap1:389 is lost cause=connection_failed: made up [server ldap1:389] "
+             "next_try_in=973ms\n"
+             "info breaker: connected to ldap2:389\n"
+             "info breaker: ldap2:389 serves instead_of=ldap1:389\n");
+}
+
 BOOST_FIXTURE_TEST_CASE(the_log_of_a_start_before_a_hung_server, two_servers) {
   pause(0);
   serve(seconds{20});

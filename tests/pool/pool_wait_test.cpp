@@ -110,6 +110,17 @@ BOOST_AUTO_TEST_CASE(pool_timeout_bounds_the_wait_below_the_deadline) {
   BOOST_TEST(text.find("pool size 1, idle 0, in use 1, in flight 1, waiters 1") != std::string::npos, text);
 }
 
+BOOST_AUTO_TEST_CASE(who_waited_for_a_first_connection_is_told_that_none_was_ready) {
+  auto p = one_connection();
+  p.wait_timeout = seconds{5};
+  pool_harness h{p};
+  const auto t = h.share(seconds{30});
+  h.pass(seconds{5});
+  BOOST_TEST(h.code(t) == errc::pool_timeout);
+  const auto text = describe(*h.outcome(t).why);
+  BOOST_TEST(text.find("pool_timeout: no connection to ldap1:389 was ready within 5 s: 1 are being opened") == 0U, text);
+}
+
 BOOST_AUTO_TEST_CASE(with_other_servers_a_waiter_is_sent_there_after_the_failover_timeout) {
   auto p = one_connection();
   p.failover_timeout = seconds{5};

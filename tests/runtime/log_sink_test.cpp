@@ -93,6 +93,14 @@ BOOST_AUTO_TEST_CASE(a_log_file_that_cannot_be_opened_is_an_exception) {
   BOOST_CHECK_THROW(log_sink{how}, std::system_error);
 }
 
+BOOST_AUTO_TEST_CASE(a_pipe_that_nobody_reads_is_an_exception_and_no_wait) {
+  const test::temporary_folder folder;
+  log_settings how;
+  how.file = (folder / "pipe").string();
+  BOOST_TEST_REQUIRE(::mkfifo(how.file.c_str(), 0600) == 0);
+  BOOST_CHECK_THROW(log_sink{how}, std::system_error);
+}
+
 BOOST_AUTO_TEST_CASE(a_listener_gets_every_line_until_the_stop) {
   std::mutex mutex;
   std::vector<std::string> heard;

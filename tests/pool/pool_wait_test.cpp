@@ -118,7 +118,8 @@ BOOST_AUTO_TEST_CASE(who_waited_for_a_first_connection_is_told_that_none_was_rea
   h.pass(seconds{5});
   BOOST_TEST(h.code(t) == errc::pool_timeout);
   const auto text = describe(*h.outcome(t).why);
-  BOOST_TEST(text.find("pool_timeout: no connection to ldap1:389 was ready within 5 s: 1 are being opened") == 0U, text);
+  BOOST_TEST(text.find("pool_timeout: no connection to ldap1:389 was ready within 5 s: 1 are being opened") == 0U,
+             text);
 }
 
 BOOST_AUTO_TEST_CASE(with_other_servers_a_waiter_is_sent_there_after_the_failover_timeout) {

@@ -192,6 +192,12 @@ answer<lease> runtime_client::acquire_anew(const lease_options& options, std::ui
   return acquire(options, std::move(ask_for));
 }
 
+answer<lease> runtime_client::acquire_elsewhere(const lease_options& options, server_set tried) {
+  lease_request ask_for;
+  ask_for.tried = tried;
+  return acquire(options, std::move(ask_for));
+}
+
 void runtime_client::resume() { caf::anon_send(manager_, resume_atom_v); }
 
 answer<reload_report> runtime_client::reload(settings_ptr next, duration timeout) {

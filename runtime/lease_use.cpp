@@ -39,14 +39,24 @@ void lease_use::stream(request_ptr what, completion done, const call_options& op
 another_lease lease_use::others(std::shared_ptr<runtime_client> client, time_point deadline) {
   // Each server that fails is known to fail by then; who meets more of them has no luck today.
   constexpr int most_others = 3;
-  return [client = std::move(client), deadline, left = most_others]() mutable -> std::optional<fresh_lease> {
+  return [client = std::move(client), deadline, left = most_others, tried = server_set{}](
+             const lease_use& failed, const failure& why) mutable -> std::optional<fresh_lease> {
+    const bool busy = classify(why) == failure_class::overload;
+    if (!client || !failed.state_ || !(busy || why.code == errc::connection_unhealthy)) return std::nullopt;
     const auto rest = [&] { return deadline - client->env_->clock->now(); };
-    if (!client || left-- <= 0 || rest() <= duration::zero()) return std::nullopt;
+    if (left-- <= 0 || rest() <= duration::zero()) return std::nullopt;
+    tried.insert(failed.state_->server);
     lease_options from;
     from.timeout = rest();
-    auto got = client->acquire(from);
+    auto got = client->acquire_elsewhere(from, tried);
     if (!got) return std::nullopt;
-    return fresh_lease{lease_use{std::move(*got.value)}, std::max<duration>(rest(), duration{1})};
+    lease_use next{std::move(*got.value)};
+    // A busy server is left alone.
+    if (busy && tried.contains(next.state_->server)) {
+      next.give_back();
+      return std::nullopt;
+    }
+    return fresh_lease{std::move(next), std::max<duration>(rest(), duration{1})};
   };
 }
 

@@ -6,9 +6,10 @@
 namespace understudy {
 
 struct fresh_lease;
-/// Gives another lease for a search of which nothing was read, when its connection broke; nothing when there is no time
-/// or patience left for one.
-using another_lease = std::function<std::optional<fresh_lease>()>;
+class lease_use;
+/// Gives another lease for a search that ended on `failed` before anything of it was read, of a server that was not
+/// tried yet if there is one; nothing when that would not help, or no time or patience is left.
+using another_lease = std::function<std::optional<fresh_lease>(const lease_use& failed, const failure& why)>;
 
 /// Either the caller's lease, which it leaves alone, or one that it was given to return. Copies mean the same lease.
 class lease_use {
@@ -23,7 +24,8 @@ class lease_use {
               std::shared_ptr<stream_inbox> parts) const;
   /// Ends the lease if it is not the caller's, without waiting. May be repeated, on any thread.
   void give_back() const;
-  /// Takes leases of `client`'s until `deadline`, a few at most.
+  /// Takes leases of `client`'s until `deadline`, a few at most: when the connection broke, or its server was busy and
+  /// there is another one.
   static another_lease others(std::shared_ptr<runtime_client> client, time_point deadline);
   /// Null when there never was a lease.
   std::shared_ptr<runtime_client> client() const { return state_ ? state_->client : nullptr; }

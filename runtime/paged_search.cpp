@@ -39,8 +39,8 @@ struct paged_search::state {
 
   /// Nothing was read yet: another connection, perhaps another server's, begins as well.
   outcome read_first_page(outcome got) {
-    while (!got && got.error()->code == errc::connection_unhealthy && elsewhere) {
-      auto next = elsewhere();
+    while (!got && elsewhere) {
+      auto next = elsewhere(on, *got.error());
       if (!next) break;
       on.give_back();
       on = std::move(next->on);

@@ -47,11 +47,11 @@ struct search_stream::state {
     };
     on.stream(what, std::move(done), how, inbox);
   }
-  /// Its connection broke before anything was read of it: another one, perhaps another server's, begins anew.
+  /// It failed before anything was read of it: another connection, perhaps another server's, begins anew.
   bool begin_elsewhere() {
     const auto why = inbox->error();
-    if (!elsewhere || !why || why->code != errc::connection_unhealthy) return false;
-    auto next = elsewhere();
+    if (!elsewhere || !why) return false;
+    auto next = elsewhere(on, *why);
     if (!next) return false;
     std::lock_guard locked{guard};
     on = std::move(next->on);

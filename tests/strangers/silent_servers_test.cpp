@@ -1,4 +1,4 @@
-// Strangers that fall silent under a lease, a stream or a paged search.
+// Strangers that fall silent, or fail, under a lease, a stream or a paged search.
 #include "scenarios/scenario.hpp"
 
 #include <boost/test/unit_test.hpp>
@@ -85,5 +85,25 @@ BOOST_AUTO_TEST_CASE(stranger_that_falls_silent_costs_a_paged_search_a_second_an
     BOOST_TEST(pages.error() == nullptr);
   });
   BOOST_TEST(took < 2.5);
+  servers.finish();
+}
+
+BOOST_AUTO_TEST_CASE(stranger_that_is_busy_or_breaks_off_leaves_streams_and_paged_searches_to_another) {
+  leak_guard leaks;
+  paused_primary servers;
+  const auto asks_users = [](const directory_request& r) { return r.kind == operation::search && !r.dn.empty(); };
+  for (const reply& answer : {reply{{.code = 51}, {}}, reply{{}, {.entries = 0, .then = ending::reset}}}) {
+    const auto rule = servers.a.when(asks_users, [answer](const directory_request&) { return answer; });
+    auto pages = servers.manager.paged(everything());
+    const auto first = pages.try_next_page();
+    BOOST_TEST(first.has_value());
+    BOOST_TEST(pages.error() == nullptr);
+    auto stream = servers.manager.stream(everything());
+    std::size_t entries = 0;
+    while (stream.try_next()) ++entries;
+    BOOST_TEST(entries == 1U);
+    BOOST_TEST(stream.error() == nullptr);
+    servers.a.forget(rule);
+  }
   servers.finish();
 }

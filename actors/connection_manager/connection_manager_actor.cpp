@@ -8,17 +8,13 @@
 #include <caf/stateful_actor.hpp>
 
 namespace understudy {
-namespace {
-
-failure refusal(errc code, std::string message) {
+failure connection_manager_impl::refusal(errc code, std::string message) {
   failure f;
   f.code = code;
   f.where = stage::queue;
   f.message = std::move(message);
   return f;
 }
-
-}  // namespace
 
 connection_manager_impl::connection_manager_impl(manager_interface::pointer self, settings_ptr all, environment_ptr env,
                                                  manager_parts parts)

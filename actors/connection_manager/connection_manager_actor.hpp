@@ -37,6 +37,9 @@ class connection_manager_impl {
   void give_up();
   void dismiss_children();
 
+  /// Of a request that goes no further.
+  static failure refusal(errc code, std::string message);
+
   // Other settings (manager_reload.cpp).
   caf::result<reload_report> reload(const settings_ptr& next, const start_token_ptr& token);
   settings_ptr effective() const;

@@ -16,14 +16,6 @@ const connection_info* pattern_in(const settings& all) {
   return all.servers.size() == 1 && !all.servers.front().srv.empty() ? &all.servers.front() : nullptr;
 }
 
-failure refused(errc code, std::string message) {
-  failure f;
-  f.code = code;
-  f.where = stage::queue;
-  f.message = std::move(message);
-  return f;
-}
-
 std::string listed(const std::vector<std::string>& names) {
   std::string text;
   for (const auto& name : names) {
@@ -51,10 +43,10 @@ log_port::fields fields_of(const reload_report& report) {
 
 caf::result<reload_report> connection_manager_impl::reload(const settings_ptr& next, const start_token_ptr& token) {
   if (draining_) {
-    return to_error(refused(errc::draining, "The runtime is being stopped; its settings stay as they are."));
+    return to_error(refusal(errc::draining, "The runtime is being stopped; its settings stay as they are."));
   }
   if (token && !token->begin()) {
-    return to_error(refused(errc::cancelled, "Who asked for other settings has given up; they stay as they are."));
+    return to_error(refusal(errc::cancelled, "Who asked for other settings has given up; they stay as they are."));
   }
   std::vector<std::string> needs_restart;
   configured_ = std::make_shared<const settings>(keep_unreloadable(*configured_, *next, needs_restart));

@@ -175,15 +175,7 @@ class made_up_cell {
     options.timeout = limit;
     callers_->start(make_request(std::move(op)),
                     [notes = notes_, clock = w_.clock, number](const outcome& what) {
-                      auto& one = notes->at(number);
-                      if (one.outcomes++ > 0) return;
-                      one.ended = clock->now();
-                      one.code = what.code();
-                      one.sent = one.code == errc::outcome_unknown || one.code == errc::ldap_error;
-                      if (what)
-                        one.server = what->server;
-                      else
-                        one.error = describe(*what.error());
+                      notes->at(number).end(clock->now(), what ? what->server : std::string{}, what.error());
                     },
                     options, {});
     w_.run();

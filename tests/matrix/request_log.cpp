@@ -74,15 +74,7 @@ void request_log::send() {
 void request_log::note(std::size_t number, const outcome& what) {
   const auto now = std::chrono::steady_clock::now();
   const std::lock_guard lock(guard_);
-  auto& one = notes_.at(number);
-  if (one.outcomes++ > 0) return;
-  one.ended = now;
-  one.code = what.code();
-  one.sent = one.code == errc::outcome_unknown || one.code == errc::ldap_error;
-  if (what)
-    one.server = what->server;
-  else
-    one.error = describe(*what.error());
+  notes_.at(number).end(now, what ? what->server : std::string{}, what.error());
 }
 
 void request_log::settle() const {

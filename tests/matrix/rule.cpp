@@ -171,6 +171,16 @@ class judge {
 
 }  // namespace
 
+void request_note::end(time_point at, const std::string& by, const failure_ptr& why) {
+  if (outcomes++ > 0) return;
+  ended = at;
+  server = by;
+  if (!why) return;
+  code = why->code;
+  sent = code == errc::outcome_unknown || code == errc::ldap_error;
+  error = describe(*why);
+}
+
 terms::terms(const settings& all)
     : level(all.breaker.suspect_after + milliseconds{500}),
       late(milliseconds{100}),

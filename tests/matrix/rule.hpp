@@ -24,6 +24,9 @@ struct request_note {
   bool sent = false;   ///< failed, and a server may have got it or has answered it
   std::string server;  ///< who served it
   std::string error;   ///< described; empty when there was none
+
+  /// An outcome came at `at`: of the server called `by`, or `why` there is none. Only the first is kept.
+  void end(time_point at, const std::string& by, const failure_ptr& why);
 };
 
 /// What came to a server while its fault lasted.

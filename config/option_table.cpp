@@ -115,8 +115,8 @@ std::vector<option> server_identity_options() {
                        "File with the password; one newline at its end is ignored."),
                    "/run/secrets/ldap"),
       with_example(row(s, "password_command", type::words, of_server<&info::password_command>(),
-                       "Program and arguments whose output is the password; run without a shell, one newline at the "
-                       "output's end is ignored."),
+                       "Program and arguments whose output is the password; run without a shell and without input, one "
+                       "newline at the output's end is ignored. It has 10 s, and is ended with the runtime."),
                    "[\"/usr/bin/pass\", \"ldap/service\"]"),
       with_choices(row(s, "bind_mechanism", type::choice, of_server<&info::bind_mechanism>(),
                        "`simple`: name and password. `external`: the identity of the client certificate, or of this "

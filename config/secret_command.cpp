@@ -23,6 +23,8 @@ namespace understudy::config {
 namespace {
 
 constexpr milliseconds look_interval{20};
+// Between SIGTERM and SIGKILL. Who stops the runtime waits for it.
+constexpr milliseconds grace_of_term{100};
 constexpr milliseconds grace_of_kill{1000};
 
 time_point now() { return std::chrono::steady_clock::now(); }
@@ -89,7 +91,8 @@ class spawn_plan {
   posix_spawnattr_t attributes_{};
 };
 
-/// A running child, waited for by its pidfd alone: no other child's end is taken, and no other process is killed.
+/// A running child, waited for by its pidfd alone: no other child's end is taken. It stays a zombie until it is
+/// destroyed here, so that nobody else's process group gets its number and a signal of ours.
 class child_process {
  public:
   /// Where the host ignores SIGCHLD the child may be gone already: then there is no pidfd, and no status.
@@ -102,7 +105,10 @@ class child_process {
   child_process(const child_process&) = delete;
   child_process& operator=(const child_process&) = delete;
   ~child_process() {
-    if (handle_ >= 0) ::close(handle_);
+    if (handle_ < 0) return;
+    siginfo_t info{};
+    ::waitid(P_PIDFD, static_cast<id_t>(handle_), &info, WEXITED | WNOHANG);
+    ::close(handle_);
   }
 
   int handle() const noexcept { return handle_; }
@@ -110,7 +116,7 @@ class child_process {
   bool running() {
     if (ended_) return false;
     siginfo_t info{};
-    const int code = ::waitid(P_PIDFD, static_cast<id_t>(handle_), &info, WEXITED | WNOHANG);
+    const int code = ::waitid(P_PIDFD, static_cast<id_t>(handle_), &info, WEXITED | WNOHANG | WNOWAIT);
     if (code != 0 && errno == EINTR) return true;
     if (code == 0 && info.si_pid == 0) return true;
     ended_ = true;
@@ -118,14 +124,13 @@ class child_process {
     return false;
   }
 
-  /// Kills its whole group and waits until it is gone.
-  void kill() {
+  /// Ends its whole group and waits until it is gone: politely at first. What it started and left behind is killed too.
+  void end() {
     if (!running()) return;
+    ::kill(-id_, SIGTERM);
+    wait(grace_of_term);
     ::kill(-id_, SIGKILL);
-    for (const auto until = now() + grace_of_kill; running() && now() < until;) {
-      pollfd gone{handle_, POLLIN, 0};
-      ::poll(&gone, 1, static_cast<int>(look_interval.count()));
-    }
+    wait(grace_of_kill);
   }
 
   /// Why what it wrote does not count, empty when it does.
@@ -133,10 +138,19 @@ class child_process {
     if (!problem_.empty()) return "cannot be waited for: " + problem_;
     if (!status_) return "ended, but nobody knows how: this program ignores SIGCHLD, or waits for every child itself";
     if (status_->si_code != CLD_EXITED) return "was killed by signal " + std::to_string(status_->si_status);
-    return status_->si_status == 0 ? std::string{} : "ended with status " + std::to_string(status_->si_status);
+    if (status_->si_status == 0) return {};
+    return "ended with status " + std::to_string(status_->si_status) +
+           "; what it says is not shown: run it by hand to see it";
   }
 
  private:
+  void wait(milliseconds at_most) {
+    for (const auto until = now() + at_most; running() && now() < until;) {
+      pollfd gone{handle_, POLLIN, 0};
+      ::poll(&gone, 1, static_cast<int>(look_interval.count()));
+    }
+  }
+
   pid_t id_;
   int handle_;
   bool ended_ = false;
@@ -174,17 +188,30 @@ class output_reader {
   bool at_end_ = false;
 };
 
+/// How long a command may take, and whether anybody waits for it.
+struct patience {
+  milliseconds limit;
+  const still_wanted& wanted;
+  time_point until = now() + limit;
+};
+
+/// Why a command that still runs is to be ended, empty when it may go on.
+std::string why_end(const patience& allowed, const output_reader& output) {
+  if (output.full()) return "writes too much";
+  if (allowed.wanted && !allowed.wanted()) return "was ended: nobody waits for its password any more";
+  if (now() < allowed.until) return {};
+  return "did not finish within " + format_span(allowed.limit) +
+         " and was ended; it is run without input: run it by hand (setsid … </dev/null) to see what it waits for";
+}
+
 /// Reads until the child is gone: a grandchild may hold the pipe open for ever. Says what went wrong.
-std::string follow(child_process& child, output_reader& output, time_point until) {
+std::string follow(child_process& child, output_reader& output, const patience& allowed) {
   while (child.running()) {
-    if (now() >= until) {
-      child.kill();
-      return "did not finish in time";
+    if (auto why = why_end(allowed, output); !why.empty()) {
+      child.end();
+      return why;
     }
     output.read(look_interval, child.handle());
-    if (!output.full()) continue;
-    child.kill();
-    return "writes too much";
   }
   if (!output.at_end() && !output.full()) output.read(milliseconds::zero(), -1);
   return output.full() ? "writes too much" : child.complaint();
@@ -198,10 +225,11 @@ namespace understudy {
 
 using namespace config;
 
-secret_reading run_secret_command(const std::vector<std::string>& argv, milliseconds limit, std::string_view key) {
+secret_reading run_secret_command(const std::vector<std::string>& argv, milliseconds limit, std::string_view key,
+                                  const still_wanted& wanted) {
   if (argv.empty() || argv.front().empty()) return {{}, std::string{key} + " names no program"};
   const std::string source = std::string{key} + ' ' + quote(argv.front());
-  const auto until = now() + limit;
+  const patience allowed{limit, wanted};
   pipe_ends pipe;
   if (!pipe.ok) return {{}, source + " cannot be run: " + errno_text(errno)};
   pid_t id = 0;
@@ -210,7 +238,7 @@ secret_reading run_secret_command(const std::vector<std::string>& argv, millisec
   pipe.close(1);
   child_process child{id};
   output_reader output{pipe.fds[0]};
-  if (auto problem = follow(child, output, until); !problem.empty()) return {{}, source + ' ' + problem};
+  if (auto problem = follow(child, output, allowed); !problem.empty()) return {{}, source + ' ' + problem};
   return secret_from(output.take(), source);
 }
 

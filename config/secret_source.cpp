@@ -58,16 +58,16 @@ secret_source client_key_password_of(const connection_info& s) {
           s.client_key_password_callback};
 }
 
-secret_reading read_source(const secret_source& source, milliseconds limit) {
+secret_reading read_source(const secret_source& source, milliseconds limit, const still_wanted& wanted) {
   const std::string key{source.key};
   if (!source.file.empty()) return read_secret_file(source.file, key + "_file");
-  if (!source.command.empty()) return run_secret_command(source.command, limit, key + "_command");
+  if (!source.command.empty()) return run_secret_command(source.command, limit, key + "_command", wanted);
   if (source.callback) return call(source.callback, key + "_callback");
   return {source.value, {}};
 }
 
-secret_reading read_secret(const connection_info& server, milliseconds limit) {
-  if (!binds_externally(server)) return read_source(password_of(server), limit);
+secret_reading read_secret(const connection_info& server, milliseconds limit, const still_wanted& wanted) {
+  if (!binds_externally(server)) return read_source(password_of(server), limit, wanted);
   if (endpoint_of(server).local) return {secret{"user " + std::to_string(::geteuid())}, {}};
   return {secret{server.client_cert_path + ' ' + file_state(server.client_cert_path)}, {}};
 }

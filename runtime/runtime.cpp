@@ -28,9 +28,11 @@ namespace {
 
 // The manager waits for the first answer of DNS for 5 s at most.
 constexpr seconds router_timeout{10};
-// How long actors may take to end once told, and jobs that can only block.
+// How long actors may take to end once told, commands that are being ended (with their grace), and look-ups, which
+// cannot be.
 constexpr seconds ending_patience{1};
-constexpr milliseconds worker_patience{100};
+constexpr milliseconds command_patience{500};
+constexpr milliseconds look_up_patience{100};
 
 struct own_config : caf::actor_system_config {
   explicit own_config(std::size_t threads) {
@@ -162,9 +164,9 @@ struct runtime::parts {
     end_actors();
     end_own_system();
     poller->stop();
-    if (!workers->stop(worker_patience) || !look_ups->stop(worker_patience))
-      log->write(log_level::warning, "runtime",
-                 "a password command, callback or name look-up hangs and is left behind");
+    const bool read = workers->stop(command_patience);
+    if (!look_ups->stop(look_up_patience) || !read)
+      log->write(log_level::warning, "runtime", "a password callback or name look-up hangs and is left behind");
     log->stop();
     return clean;
   }

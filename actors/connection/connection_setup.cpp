@@ -158,7 +158,8 @@ void connection::shake_hands() {
   auto ready = [self = self_->address(), socket = io_] {
     if (auto it = caf::actor_cast<connection_actor>(self)) caf::anon_send(it, io_atom_v, socket, std::uint32_t{0});
   };
-  auto tls = contexts_->get(context_.server, now_, *env_.workers, std::move(ready));
+  const std::shared_ptr<const connection_info> server{spec_.context, &context_.server};
+  auto tls = contexts_->get(server, now_, *env_.workers, std::move(ready));
   waits_for_certificates_ = !tls.has_value();
   if (!tls) return;
   attempt_.ask(now_);

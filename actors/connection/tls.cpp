@@ -4,6 +4,7 @@
 #include "understudy/config/certificates.hpp"
 #include "understudy/config/files.hpp"
 
+#include <algorithm>
 #include <tuple>
 
 namespace understudy {
@@ -18,6 +19,7 @@ tls_context_result refused(const std::string& what) {
 /// A failure to read files is believed for so long, so that a burst of connects does not read them each time.
 constexpr seconds failure_kept{1};
 constexpr std::size_t most_kept = 64;
+constexpr seconds key_password_limit{10};
 
 /// The states of all files that a context is made of.
 std::string files_of(const connection_info& server) {
@@ -82,7 +84,7 @@ std::string openssl_reason() {
   return text.empty() ? "no reason given" : text;
 }
 
-tls_context_result make_tls_context(const connection_info& server) {
+tls_context_result make_tls_context(const connection_info& server, const still_wanted& wanted) {
   ::ERR_clear_error();
   auto made = std::make_shared<tls_context>();
   SSL_CTX* context = made->get();
@@ -98,8 +100,8 @@ tls_context_result make_tls_context(const connection_info& server) {
   made->verifies = server.validate_cert;
   ::SSL_CTX_set_default_passwd_cb(context, no_password);
   ::SSL_CTX_set_client_cert_cb(context, note_question);
-  const auto files =
-      config::read_certificates(server, [&] { return std::optional{read_source(client_key_password_of(server))}; });
+  const auto files = config::read_certificates(
+      server, [&] { return std::optional{read_source(client_key_password_of(server), key_password_limit, wanted)}; });
   if (!files.problems.empty()) {
     std::string all;
     for (const auto& each : files.problems) all += (all.empty() ? "" : "; ") + std::string{each.key} + ": " + each.what;
@@ -129,8 +131,9 @@ tls_context_result make_tls_context(const connection_info& server) {
   return {std::move(made), nullptr};
 }
 
-std::optional<tls_context_result> tls_contexts::get(const connection_info& server, time_point now,
+std::optional<tls_context_result> tls_contexts::get(const std::shared_ptr<const connection_info>& asked, time_point now,
                                                     workers_port& workers, std::function<void()> ready) {
+  const auto& server = *asked;
   const auto files = files_of(server);
   std::lock_guard<std::mutex> lock{mutex_};
   auto& known = entry_for(server);
@@ -142,7 +145,7 @@ std::optional<tls_context_result> tls_contexts::get(const connection_info& serve
     auto job = [self = shared_from_this(), server] {
       tls_context_result made;
       try {
-        made = make_tls_context(server);
+        made = make_tls_context(server, [&] { return self->wanted(server); });
       } catch (...) {
         made.error = tls_failure("the certificates could not be read: no memory, or a defect");
       }
@@ -156,6 +159,7 @@ std::optional<tls_context_result> tls_contexts::get(const connection_info& serve
     known.server = server;
   }
   known.waiting.push_back(std::move(ready));
+  known.users.push_back(asked);
   return std::nullopt;
 }
 
@@ -167,9 +171,16 @@ void tls_contexts::finish(const connection_info& server, tls_context_result made
     known.made = std::move(made);
     known.seen_at.reset();
     known.making = false;
+    known.users.clear();
     waiting.swap(known.waiting);
   }
   for (const auto& ready : waiting) ready();
+}
+
+bool tls_contexts::wanted(const connection_info& server) {
+  std::lock_guard<std::mutex> lock{mutex_};
+  const auto& users = entry_for(server).users;
+  return std::any_of(users.begin(), users.end(), [](const auto& user) { return !user.expired(); });
 }
 
 tls_contexts::cached& tls_contexts::entry_for(const connection_info& server) {

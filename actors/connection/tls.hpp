@@ -3,6 +3,7 @@
 #include "understudy/actors/connection/channel.hpp"
 #include "understudy/actors/ports/ports.hpp"
 #include "understudy/config/endpoint.hpp"
+#include "understudy/config/secret_source.hpp"
 
 #include <list>
 #include <memory>
@@ -22,16 +23,17 @@ struct tls_context_result {
 
 /// Reads the files that `server` names: CA certificates (else the system's), client certificate and key,
 /// revocation lists; and the key's password when the key is encrypted, which may block. With `validate_cert` off the
-/// peer is not verified at all.
-tls_context_result make_tls_context(const connection_info& server);
+/// peer is not verified at all. A command that gives the password is ended when nobody wants it any more.
+tls_context_result make_tls_context(const connection_info& server, const still_wanted& wanted = {});
 
 /// Contexts by settings; made anew when a file changed on disk. Files and passwords are read by workers, once for all
 /// who wait. Thread-safe.
 class tls_contexts : public std::enable_shared_from_this<tls_contexts> {
  public:
-  /// What there is; nothing while it is being made: then `ready` is called once, on a worker. Ask again.
-  std::optional<tls_context_result> get(const connection_info& server, time_point now, workers_port& workers,
-                                        std::function<void()> ready);
+  /// What there is; nothing while it is being made: then `ready` is called once, on a worker. Ask again. It is made for
+  /// as long as one of those who asked holds on to his `server`; all let go at a stop, and of what a reload replaced.
+  std::optional<tls_context_result> get(const std::shared_ptr<const connection_info>& server, time_point now,
+                                        workers_port& workers, std::function<void()> ready);
 
  private:
   struct cached {
@@ -41,8 +43,10 @@ class tls_contexts : public std::enable_shared_from_this<tls_contexts> {
     std::optional<time_point> seen_at{};  ///< when it was first looked at
     bool making = false;
     std::vector<std::function<void()>> waiting{};
+    std::vector<std::weak_ptr<const connection_info>> users{};  ///< for whom it is being made
   };
   void finish(const connection_info& server, tls_context_result made);
+  bool wanted(const connection_info& server);
   cached& entry_for(const connection_info& server);
 
   std::mutex mutex_;

@@ -1,6 +1,8 @@
 // Accounts, readings of their secrets, and the way of an asker through both.
 #include "understudy/actors/connection_manager/credential_desk.hpp"
 
+#include "understudy/config/text.hpp"
+
 #include <algorithm>
 #include <utility>
 
@@ -19,6 +21,11 @@ std::string name_of_source(const connection_info& info) {
     return "password_command " + info.password_command.front();
   }
   return info.password_callback ? "password_callback" : "password in the configuration";
+}
+
+// What to do about a source that takes its time.
+std::string advice_for(const connection_info& info) {
+  return info.password_command.empty() ? "" : "; run it by hand, without input, to see what it waits for";
 }
 
 // A certificate may be replaced in its file, which is a new identity.
@@ -99,6 +106,9 @@ void credential_desk::drop_unused(time_point now, desk_actions& out) {
       continue;
     }
     a.problem = "it is no longer configured";
+    if (a.reading != 0) {
+      out.unwanted.push_back(a.reading);
+    }
     for (const auto& who : a.waiting) {
       out.answers.push_back({who.ticket, {}, unreadable(a)});
     }
@@ -237,8 +247,8 @@ void credential_desk::resume(server_id server) {
 
 void credential_desk::drop_overdue(account& a, time_point now, desk_actions& out) {
   if (a.reading != 0 && a.overdue <= now) {
-    a.problem = name_of_source(a.info) + " was not read within " +
-                std::to_string(std::chrono::ceil<seconds>(timing_.read_timeout).count()) + " s";
+    a.problem = name_of_source(a.info) + " was not read within " + config::format_span(timing_.read_timeout) +
+                advice_for(a.info);
     admit_waiting(a, now, out);
   }
   std::vector<asker> patient;
@@ -285,7 +295,9 @@ failure_ptr credential_desk::unreadable(const account& a) const {
   f.code = errc::service_authentication_failed;
   f.where = stage::bind;
   f.message = "There is no password for \"" + a.info.bind_dn + "\": " +
-              (a.problem.empty() ? "the reading of " + name_of_source(a.info) + " has not come to an end" : a.problem) +
+              (a.problem.empty() ? name_of_source(a.info) + " has not given it yet, and has " +
+                                       config::format_span(timing_.read_timeout) + advice_for(a.info)
+                                 : a.problem) +
               ". Nothing was sent; it is read again when the next connection needs it.";
   return std::make_shared<const failure>(std::move(f));
 }

@@ -32,6 +32,7 @@ struct desk_read {
 struct desk_actions {
   std::vector<desk_answer> answers;
   std::vector<desk_read> reads;
+  std::vector<std::uint64_t> unwanted;  ///< running reads whose source is no longer configured, by number
 };
 
 /// How sources are read.

@@ -82,6 +82,9 @@ std::string credential_service::warning(server_id server) const {
 }
 
 void credential_service::read_done(std::uint64_t number, const secret_reading& found) {
+  if (running_.erase(number) == 0) {
+    return;  // it was ended because nobody wants it
+  }
   if (!found.ok()) {
     env_->log->write(log_level::warning, "credentials", "a secret could not be read", {{"why", found.problem}});
   }
@@ -102,6 +105,8 @@ void credential_service::close() {
   for (auto& [ticket, answer] : std::exchange(waiting_, {})) {
     answer.deliver(to_error(draining_failure()));
   }
+  running_.clear();
+  closed_ = true;
 }
 
 void credential_service::carry_out(const desk_actions& todo) {
@@ -116,6 +121,9 @@ void credential_service::carry_out(const desk_actions& todo) {
       found.mapped().deliver(answer.value);
     }
   }
+  for (const auto number : todo.unwanted) {
+    running_.erase(number);
+  }
   note_standing();
   arm();
   for (const auto& what : todo.reads) {
@@ -124,9 +132,13 @@ void credential_service::carry_out(const desk_actions& todo) {
 }
 
 void credential_service::start_read(const desk_read& what) {
+  if (closed_) {
+    return;
+  }
+  const auto mark = running_.emplace(what.number, std::make_shared<const std::uint64_t>(what.number)).first->second;
   auto job = [read = read_, what, patience = std::chrono::ceil<milliseconds>(desk_timing{}.read_timeout),
-              manager = self_->address()] {
-    const auto found = read(what.source, patience);
+              manager = self_->address(), mark = std::weak_ptr{mark}] {
+    const auto found = read(what.source, patience, [&mark] { return !mark.expired(); });
     if (const auto handle = caf::actor_cast<manager_interface>(manager)) {
       caf::anon_send(handle, resolved_atom_v, what.number, found);
     }

@@ -27,7 +27,7 @@ class credential_service {
   void resume(server_id server);
   /// True when the timer was its own.
   bool on_tick(std::uint64_t timer);
-  /// Answers everyone who waits with `draining`.
+  /// Answers everyone who waits with `draining`; nothing is read any more.
   void close();
   bool any_refused() const { return desk_.any_refused(); }
   /// What that server said of the password when it accepted it last, or empty.
@@ -46,6 +46,9 @@ class credential_service {
   credential_desk desk_;
   std::map<std::uint64_t, promise> waiting_;
   std::uint64_t last_ticket_ = 0;
+  // What the workers read for us; a read is wanted for as long as its mark is here.
+  std::map<std::uint64_t, std::shared_ptr<const std::uint64_t>> running_;
+  bool closed_ = false;
   bool refused_before_ = false;
   failure_ptr last_refusal_;
   std::map<server_id, password_warning> warnings_;

@@ -6,8 +6,9 @@
 namespace understudy {
 
 /// Reads a server's secret from its source (file, command or callback); runs on a worker, may block for about that
-/// long, must not throw.
-using secret_reader = std::function<secret_reading(const connection_info&, milliseconds patience)>;
+/// long while it is `wanted`, must not throw.
+using secret_reader =
+    std::function<secret_reading(const connection_info&, milliseconds patience, const still_wanted& wanted)>;
 
 /// How children are started. Addresses are weak: the manager holds its children, not they the manager.
 struct manager_parts {

@@ -41,7 +41,7 @@ settings unusual() {
   all.monitoring.min_success_rate = 0.1;
   all.monitoring.max_connection_time = 3600000;
   all.log.level = log_level::error;
-  all.log.file = "/tmp/x";
+  all.log.file = "/dev/null";
   return all;
 }
 

@@ -91,6 +91,10 @@ BOOST_AUTO_TEST_CASE(connections_do_not_outlive_identity_encryption_or_limits) {
   BOOST_TEST(differs([](auto& b, auto&) { b.password_file = "/x"; }));
   BOOST_TEST(differs([](auto& b, auto&) { b.password_command = {"/x"}; }));
   BOOST_TEST(differs([](auto& b, auto&) { b.password_callback = [] { return std::string{}; }; }));
+  BOOST_TEST(differs([](auto& b, auto&) { b.client_key_password = secret{"x"}; }));
+  BOOST_TEST(differs([](auto& b, auto&) { b.client_key_password_file = "/x"; }));
+  BOOST_TEST(differs([](auto& b, auto&) { b.client_key_password_command = {"/x"}; }));
+  BOOST_TEST(differs([](auto& b, auto&) { b.client_key_password_callback = [] { return std::string{}; }; }));
   BOOST_TEST(differs([](auto&, auto& s) { s.limits.max_result_bytes = 1; }));
   BOOST_TEST(differs([](auto&, auto& s) { s.limits.max_pdu_bytes = 1; }));
   BOOST_TEST(differs([](auto&, auto& s) { s.breaker.slow_call = 1s; }));

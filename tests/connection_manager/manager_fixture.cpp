@@ -177,7 +177,7 @@ manager_fixture::~manager_fixture() {
 }
 
 void manager_fixture::start() {
-  auto read = [this](const connection_info& info, milliseconds) -> secret_reading {
+  auto read = [this](const connection_info& info, milliseconds, const still_wanted&) -> secret_reading {
     const auto found = secrets.find(info.password_file);
     if (found == secrets.end()) return {{}, info.password_file + " is not there"};
     return {secret{std::string_view{found->second}}, {}};

@@ -1,5 +1,6 @@
 // --timeout bounds a command as a whole, whatever hangs; `health` names the step that does.
 #include "cli.hpp"
+#include "support/hanging_command.hpp"
 #include "support/stub_directory.hpp"
 
 #include <boost/test/unit_test.hpp>
@@ -73,6 +74,25 @@ BOOST_FIXTURE_TEST_CASE(health_names_the_step_that_hangs, hung_fixture) {
   check_exit(bound, 1);
   BOOST_TEST((bound.took < limit + 2s), bound.took / 1ms << " ms");
   BOOST_TEST(contains(bound.output, ":" + std::to_string(other.port()) + "  priority 2  healthy"), bound.output);
+}
+
+/// Nothing that the program started outlives it, and what it says names the program, not its arguments.
+BOOST_FIXTURE_TEST_CASE(a_password_command_that_hangs_ends_with_the_program, hung_fixture) {
+  for (const bool stubborn : {false, true}) {
+    const hanging_command hangs(stubborn);
+    std::string words;
+    for (const auto& word : hangs.words()) words += (words.empty() ? "" : ", ") + ("'''" + word) + "'''";
+    const auto file =
+        write("[ldap]\nuri = \"" + other.url() + "\"\nbind_dn = \"cn=service\"\npassword_command = [" + words + "]\n");
+    for (const auto& command : {"whoami", "health"}) {
+      const auto done = timed({command, "--timeout", "1s", "-c", file});
+      BOOST_TEST(done.status != 0);
+      BOOST_TEST((done.took < limit), done.took / 1ms << " ms");
+      BOOST_TEST(hangs.started() > 0u);
+      BOOST_TEST(eventually([&] { return hangs.all_ended(); }, 2s), command << " left its password_command running");
+      BOOST_TEST(!contains(done.output + done.error_output, "hunter2"));
+    }
+  }
 }
 
 BOOST_FIXTURE_TEST_CASE(health_warns_of_what_protects_less_than_it_seems, command_line) {

@@ -35,8 +35,8 @@ void connect_attempt::wait_for_ours(time_point now) noexcept {
 
 void connect_attempt::ask(time_point now) noexcept {
   if (!asked_at_ && now - ours_since_ >= noticeable) was_held_up_ = true;
+  if (paused_at_) deadline_ += asked_at_.value_or(now) - *paused_at_;
   asked_at_ = now;
-  if (paused_at_) deadline_ += now - *paused_at_;
   paused_at_.reset();
 }
 
@@ -46,7 +46,7 @@ void connect_attempt::pause(time_point now) noexcept {
 }
 
 time_point connect_attempt::due_at() const noexcept {
-  if (paused_at_) return *paused_at_ + timeout_;
+  if (paused_at_ && !asked_at_) return *paused_at_ + timeout_;
   // With nowhere else to go, it is waited for.
   if (!any(progress::waiting)) return deadline_;
   if (!chosen_) return std::min(deadline_, next_dial_);

@@ -124,6 +124,8 @@ class connection {
   void start_tls_answered(const result& answer);
   void shake_hands();
   void authenticate();
+  void ask_for_credential();
+  void ask_for_life_meanwhile();
   void on_credential(const credential& given, poller_port::io_id socket);
   void bind_as(const credential& given);
   void send_bind(const encoded_request& at, const std::string& bind_dn);
@@ -241,9 +243,10 @@ class connection {
   bool waits_for_certificates_ = false;              // while a worker reads them
   std::uint64_t secret_number_ = 0;                  // which one of the service's it binds with
   std::string auth_method_ = "anonymous";
-  int credentials_asked_ = 0;                // and not answered yet
-  std::string bound_as_;                     // whom the last bind of the service named
-  std::optional<password_warning> warning_;  // what its answer said
+  int credentials_asked_ = 0;                       // and not answered yet
+  time_point ask_for_life_at_ = time_point::max();  // should they still be waited for
+  std::string bound_as_;                            // whom the last bind of the service named
+  std::optional<password_warning> warning_;         // what its answer said
   bool was_ready_ = false;
   time_point open_since_{};    // when it became ready first
   bool said_goodbye_ = false;  // the server announced that it will close (RFC 4511, 4.4.1)

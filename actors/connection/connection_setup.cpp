@@ -17,6 +17,8 @@ namespace {
 // The gate answers within `timeout` or 5 s, whichever is longer; its answer is waited for beyond that, because a
 // credential that was given must be judged even when it comes too late to be used.
 constexpr seconds credential_grace{10};
+// Who waits for it longer asks the server meanwhile whether it lives.
+constexpr milliseconds credential_patience{50};
 
 }  // namespace
 
@@ -178,13 +180,21 @@ void connection::authenticate() {
     credential nobody;
     return bind_as(nobody);
   }
-  if (!again) attempt_.begin(stage::bind, now_);
+  if (!again) {
+    attempt_.begin(stage::bind, now_);
+    ask_for_life_at_ = now_ + credential_patience;
+  }
+  ask_for_credential();
+}
+
+void connection::ask_for_credential() {
   auto gate = caf::actor_cast<connection_manager_actor>(spec_.gate);
   if (!gate) {
     attempt_.failed(setup_failure(errc::stopped, stage::bind, "nobody is left who knows the service's credentials"));
     return end(attempt_.verdict());
   }
-  attempt_.pause(now_);
+  if (!attempt_.paused()) attempt_.pause(now_);
+  if (!was_ready_) wake_by(ask_for_life_at_);
   ++credentials_asked_;
   // The gate answers in time (credential_grace); until then no deadline of ours counts against the server.
   self_->request(gate, context_.server.timeout + credential_grace, credential_atom_v, context_.id)
@@ -206,11 +216,26 @@ void connection::authenticate() {
           });
 }
 
+/// To wait at the gate says nothing about the server; it is asked meanwhile whether it lives. So one that is silent
+/// shows that itself, and does not keep others waiting with a bind that it would leave unanswered.
+void connection::ask_for_life_meanwhile() {
+  ask_for_life_at_ = time_point::max();
+  attempt_.ask_for_life(now_);
+  ticket whose;
+  whose.why = purpose::first_answer;
+  add_exchange(ldap_.encode(*root_dse_read()), root_dse_read(), attempt_.due_at(), std::move(whose));
+  wake_by(attempt_.due_at());
+}
+
 /// `socket`: the one that it was asked for; another one asks again.
 void connection::on_credential(const credential& given, poller_port::io_id socket) {
   if (phase_ != phase::binding || socket != io_) {
     if (given.version != 0) pass_verdict(given.version, credential_verdict::kind::unknown, end_cause_);
     return quit_if_done();
+  }
+  if (attempt_.waits_for_life()) {  // asked for again when that is answered
+    if (given.version != 0) pass_verdict(given.version, credential_verdict::kind::unknown, nullptr);
+    return;
   }
   // Before anything can fail: it has to be judged in any case.
   if (given.version != 0) credential_version_ = given.version;
@@ -303,8 +328,14 @@ void connection::ask_for_life() {
   add_exchange(ldap_.encode(*root_dse_read()), root_dse_read(), attempt_.deadline(), std::move(whose));
 }
 
-/// Whatever it says, it lives; unless it says that it is not there for anybody.
+/// Whatever it says, it lives; unless it says that it is not there for anybody. Where it is bound to, its answer to the
+/// bind decides about that.
 void connection::life_answered(const result& answer) {
+  if (attempt_.waits_for_life()) {
+    attempt_.life_answered();
+    if (credentials_asked_ == 0) ask_for_credential();
+    return;
+  }
   if (!is_overload(answer.code)) return become_ready();
   auto why = setup_failure(errc::ldap_error, stage::operation,
                            context_.name + " refused a read of its root DSE with " + result_code_name(answer.code));
@@ -334,16 +365,20 @@ void connection::check_setup_deadline() {
     return end(std::make_shared<const failure>(setup_failure(
         errc::connection_timeout, stage::bind, context_.name + " did not answer the service's bind in time.")));
   }
+  const bool for_life = attempt_.waits_for_life();
+  const bool for_ours = attempt_.paused() && !for_life;
   // The gate answers in any case: the request for the credentials has a time-out of its own.
-  if (attempt_.paused() && !waits_for_certificates_) return;
+  if (for_ours && !waits_for_certificates_) {
+    return now_ < ask_for_life_at_ ? wake_by(ask_for_life_at_) : ask_for_life_meanwhile();
+  }
   if (now_ < attempt_.due_at()) return wake_by(attempt_.due_at());
-  const auto step = attempt_.step();
+  const auto step = for_life ? stage::operation : attempt_.step();
   // What we waited for on our own account is no failure of the server.
   auto why = setup_failure(
-      errc::connection_timeout, attempt_.paused() ? stage::queue : step,
+      errc::connection_timeout, for_ours ? stage::queue : step,
       "timed out waiting for " + (waits_for_certificates_ ? "the files and the password of the client's certificate"
                                                           : std::string{awaited_at(step)}));
-  if (step == stage::resolve || attempt_.paused()) {
+  if (step == stage::resolve || for_ours) {
     attempt_.finish(false, now_);
     attempt_.failed(why);
     return end(attempt_.verdict());

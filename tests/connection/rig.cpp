@@ -36,13 +36,17 @@ caf::behavior noting_breaker(caf::event_based_actor*, std::shared_ptr<neighbours
           }};
 }
 
-caf::behavior noting_gate(caf::event_based_actor*, std::shared_ptr<neighbours> seen) {
-  return {[seen](credential_atom, server_id) -> caf::result<credential> {
+caf::behavior noting_gate(caf::event_based_actor* self, std::shared_ptr<neighbours> seen) {
+  return {[self, seen](credential_atom, server_id) -> caf::result<credential> {
             ++seen->credential_questions;
+            if (seen->hold_credentials) return seen->waiting.emplace_back(self->make_response_promise<credential>());
             if (seen->refuse_credential) return to_error(seen->refuse_credential);
             return seen->secret;
           },
-          [seen](credential_atom, const credential_verdict& v) { seen->verdicts.push_back(v); }};
+          [seen](credential_atom, const credential_verdict& v) { seen->verdicts.push_back(v); },
+          [seen](flush_atom) {
+            for (auto& one : std::exchange(seen->waiting, {})) one.deliver(seen->secret);
+          }};
 }
 
 }  // namespace
@@ -130,6 +134,11 @@ connection_snapshot connection_rig::status(const connection_actor& of) {
   const auto answered = ask<connection_snapshot>(of, status_atom_v);
   BOOST_REQUIRE(answered.ok());
   return *answered.value;
+}
+
+void connection_rig::give_credentials() {
+  caf::anon_send(gate_, flush_atom_v);
+  run();
 }
 
 void connection_rig::remove(connection_actor& one) {

@@ -6,6 +6,7 @@
 #include "understudy/actors/connection/connection_actor.hpp"
 
 #include <caf/actor.hpp>
+#include <caf/typed_response_promise.hpp>
 
 namespace understudy::test {
 
@@ -19,6 +20,8 @@ struct neighbours {
   int suspicions = 0, loads = 0, credential_questions = 0;
   credential secret{"cn=service,dc=example,dc=com", understudy::secret{"service-password"}, 7};
   failure_ptr refuse_credential;
+  bool hold_credentials = false;  ///< who asks waits for give_credentials()
+  std::vector<caf::typed_response_promise<credential>> waiting;
 };
 
 class connection_rig : public virtual_runtime {
@@ -53,6 +56,8 @@ class connection_rig : public virtual_runtime {
   /// Performs it and waits for its outcome.
   answer<result_ptr> outcome(const connection_actor& to, request_ptr what);
   connection_snapshot status(const connection_actor& of);
+  /// To everyone who waits for them.
+  void give_credentials();
   /// Tells the connection that it may go, and waits until it is gone.
   void remove(connection_actor& one);
 

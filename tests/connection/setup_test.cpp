@@ -209,6 +209,79 @@ BOOST_FIXTURE_TEST_CASE(waits_to_the_end_for_a_slow_answer_when_there_is_no_othe
   remove(one);
 }
 
+BOOST_FIXTURE_TEST_CASE(a_mute_server_is_given_no_bind_after_a_wait_for_the_credentials, connection_rig) {
+  stub_directory mute;
+  use(mute);
+  mute.pause();
+  seen->hold_credentials = true;
+  auto one = open();
+  BOOST_REQUIRE(reaches([&] { return seen->waiting.size() == 1; }));
+  BOOST_TEST(gauge->held_up);
+  advance(milliseconds{50});
+  settle();
+  // From now on it is the server that is waited for, and not the gate.
+  BOOST_TEST(!gauge->held_up);
+  BOOST_TEST((gauge->awaited_since.load() == now()));
+  give_credentials();
+  BOOST_REQUIRE(seen->verdicts.size() == 1u);
+  BOOST_TEST((seen->verdicts.front().what == credential_verdict::kind::unknown));
+  BOOST_TEST(seen->credential_questions == 1);
+  mute.resume();
+  BOOST_REQUIRE(reaches([&] { return seen->credential_questions == 2; }));
+  BOOST_TEST(mute.binds().empty());
+  give_credentials();
+  BOOST_REQUIRE(reaches_event(kind::ready));
+  BOOST_TEST(mute.binds().size() == 1u);
+  BOOST_TEST((seen->verdicts.back().what == credential_verdict::kind::accepted));
+  remove(one);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_server_that_is_mute_during_the_wait_for_the_credentials_is_given_up_in_time, connection_rig) {
+  server.timeout = seconds{3};
+  stub_directory mute;
+  use(mute);
+  mute.pause();
+  seen->hold_credentials = true;
+  auto one = open();
+  BOOST_REQUIRE(reaches([&] { return seen->waiting.size() == 1; }));
+  advance(seconds{3});
+  BOOST_REQUIRE(seen->events.size() == 1u);
+  BOOST_TEST((cause().code == errc::connection_timeout));
+  BOOST_TEST((classify(cause()) == failure_class::transport));
+  give_credentials();
+  BOOST_REQUIRE(seen->verdicts.size() == 1u);
+  BOOST_TEST((seen->verdicts.front().what == credential_verdict::kind::unknown));
+  remove(one);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_server_that_lives_is_no_worse_for_a_wait_for_the_credentials, connection_rig) {
+  server.timeout = seconds{3};
+  for (const bool busy : {false, true}) {
+    stub_directory directory;
+    use(directory);
+    if (busy)
+      directory.when([](const directory_request& r) { return r.kind == operation::search; },
+                     [](const directory_request&) {
+                       return reply{{.code = 51}, {}};
+                     });
+    seen->hold_credentials = true;
+    const auto before = seen->events.size();
+    auto one = open();
+    BOOST_REQUIRE(reaches([&] { return seen->waiting.size() == 1; }));
+    advance(milliseconds{50});
+    BOOST_REQUIRE(reaches([&] { return gauge->held_up.load(); }));
+    BOOST_TEST(directory.count(operation::search) == 1u);
+    // It is asked once, and then waited for as long as the gate takes.
+    advance(seconds{4});
+    settle();
+    BOOST_TEST(directory.count(operation::search) == 1u);
+    BOOST_TEST(seen->events.size() == before);
+    give_credentials();
+    BOOST_REQUIRE(reaches_event(kind::ready));
+    remove(one);
+  }
+}
+
 /// What the first address says as it goes must not be taken for the second one's words.
 BOOST_FIXTURE_TEST_CASE(a_refusal_and_an_end_in_one_read_leave_the_next_address_alone, several_addresses) {
   server.use_tls = true;

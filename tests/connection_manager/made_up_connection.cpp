@@ -98,11 +98,18 @@ struct made_up_state {
     spec.gauge->awaited_since = time_point::max();
     spec.gauge->held_up = true;
     waits_for_credential = true;
+    if (binds(spec.context->server) && waits_since == time_point{}) life_at = now() + milliseconds{50};
+    if (waits_since == time_point{}) waits_since = now();
     self->request(gate, seconds{40}, credential_atom_v, spec.context->id)
         .then(
-            [this, since = now()](const credential& given) {
+            [this](const credential& given) {
               waits_for_credential = false;
-              spec.gauge->held_up = now() > since;
+              if (waits_for_life && !closed) {
+                if (given.version != 0) pass_verdict(given.version, credential_verdict::kind::unknown, nullptr);
+                return;
+              }
+              life_at = time_point::max();
+              spec.gauge->held_up = now() > waits_since;
               spec.gauge->awaited_since = now();
               bind(given);
             },
@@ -113,6 +120,24 @@ struct made_up_state {
             });
   }
 
+  /// Who waits for the credentials asks meanwhile whether the server lives.
+  void ask_for_life() {
+    life_at = time_point::max();
+    if (server().paused || server().answer_time > duration::zero()) {
+      waits_for_life = true;
+      life_asked_at = now();
+      spec.gauge->held_up = false;
+      spec.gauge->awaited_since = now();
+    }
+  }
+
+  void life_answered() {
+    waits_for_life = false;
+    spec.gauge->held_up = true;
+    spec.gauge->awaited_since = time_point::max();
+    if (!waits_for_credential) authenticate();
+  }
+
   void bind(const credential& given) {
     if (closed) {
       if (given.version != 0) pass_verdict(given.version, credential_verdict::kind::unknown, why);
@@ -120,6 +145,7 @@ struct made_up_state {
     }
     ++world->binds;
     binding = given;
+    hangs = server().hangs_at_bind && server().hangs_set_ups;
     bound_at = now() + server().answer_time;
     give_up_at = now() + spec.context->server.timeout;
     on_time();
@@ -166,6 +192,8 @@ struct made_up_state {
   /// `cause` null: it was asked to.
   void end(failure_ptr cause) {
     if (std::exchange(closed, true)) return;
+    waits_for_life = false;
+    life_at = time_point::max();
     if (connecting) connected();
     if (was_ready) ++world->closed, count_open(-1);
     if (was_ready && cause) {
@@ -337,15 +365,22 @@ struct made_up_state {
 
   // Time.
 
+  bool connect_hangs() const { return !server().hangs_at_bind && (server().paused || hangs); }
+
   void on_time() {
     if (connecting && ready_at != time_point::max()) {
-      if (server().paused || hangs) {
+      if (connect_hangs()) {
         if (now() >= connect_until) end(failed(errc::connection_timeout, stage::connect));
       } else if (now() >= ready_at) {
         authenticate();
       }
     }
-    if (binding && !server().paused && now() >= bound_at) bind_answered();
+    if (closed) return;
+    if (now() >= life_at) ask_for_life();
+    if (waits_for_life && !server().paused && now() >= life_asked_at + server().answer_time) life_answered();
+    if (waits_for_life && now() >= life_asked_at + spec.context->server.timeout)
+      end(failed(errc::connection_timeout, stage::operation));
+    if (binding && !server().paused && !hangs && now() >= bound_at) bind_answered();
     if (binding && now() >= give_up_at) end(failed(errc::connection_timeout, stage::bind));
     answer_due();
     if (!world->ignores_deadlines) expire();
@@ -354,8 +389,12 @@ struct made_up_state {
     const auto later = [&](time_point when) { return when > now() ? when : time_point::max(); };
     auto next = time_point::max();
     if (connecting && ready_at != time_point::max())
-      next = later(server().paused || hangs || now() >= ready_at ? connect_until : ready_at);
+      next = later(connect_hangs() || now() >= ready_at ? connect_until : ready_at);
     if (binding) next = std::min({next, later(bound_at), later(give_up_at)});
+    next = std::min(next, later(life_at));
+    if (waits_for_life)
+      next = std::min(
+          {next, later(life_asked_at + server().answer_time), later(life_asked_at + spec.context->server.timeout)});
     if (!server().paused && server().answer_time > duration::zero()) {
       for (const auto& one : open) next = std::min(next, later(one.since + server().answer_time));
       for (const auto& r : readings) next = std::min(next, later(r.since + server().answer_time));
@@ -495,6 +534,8 @@ struct made_up_state {
   std::optional<credential> binding;  ///< not answered yet
   bool hangs = false;                 ///< its set-up
   bool waits_for_credential = false;
+  time_point waits_since{}, life_at = time_point::max(), life_asked_at{};
+  bool waits_for_life = false;
   bool connecting = false, was_ready = false, draining = false, closed = false, suspected = false, removed = false;
 };
 

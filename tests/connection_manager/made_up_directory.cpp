@@ -37,13 +37,18 @@ whole::~whole() {
   BOOST_TEST(poller->timers() == 0U);
 }
 
-void whole::begin() {
+void whole::launch() {
   const auto settings_now = std::make_shared<const settings>(all);
   auto parts = make_manager_parts(settings_now, env, made_up_connections(world));
   parts.read_secret = [this](const connection_info&, milliseconds, const still_wanted&) -> secret_reading {
     return {secret{std::string_view{in_file}}, {}};
   };
   manager = spawn_connection_manager(system, settings_now, env, std::move(parts));
+  run();
+}
+
+void whole::begin() {
+  launch();
   advance(seconds{1});
 }
 

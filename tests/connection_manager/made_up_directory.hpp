@@ -16,6 +16,9 @@ struct made_up_server {
   bool paused = false;         ///< nothing is answered, connects hang
   bool busy = false;           ///< answers busy (51) to everything but binds
   bool hangs_set_ups = false;  ///< connects that begin now are never answered
+  /// What hangs hangs later: connects come about, as the kernel of a stopped process accepts them, and it is the bind
+  /// that is not answered.
+  bool hangs_at_bind = false;
   duration connect_time{};
   duration answer_time{};  ///< from a request, or a bind, to its answer
   /// Connections that it takes; one more is refused.
@@ -57,6 +60,8 @@ struct whole : virtual_runtime {
   explicit whole(const std::vector<int>& levels = {1, 2, 3}, std::uint64_t seed = 1);
   ~whole();
 
+  /// Starts the manager; begin() also gives it a second to connect.
+  void launch();
   void begin();
   call call_of(any_operation op, duration patience) const;
   answer<result_ptr> search(duration patience = seconds{3});

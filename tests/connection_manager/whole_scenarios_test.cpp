@@ -161,3 +161,25 @@ BOOST_FIXTURE_TEST_CASE(a_lower_level_keeps_one_warm_connection_and_grows_bit_by
   BOOST_TEST((begun.back() - begun.front() >= milliseconds{50}), "not all at once");
   BOOST_TEST(size(1) >= 6U);
 }
+
+/// The first bind with a password goes alone, and hung servers leave theirs unanswered one after the other.
+BOOST_AUTO_TEST_CASE(hung_levels_cost_the_first_caller_a_second_each_and_the_next_ones_nothing) {
+  for (const int hung : {1, 2}) {
+    whole w({1, 2, 3});
+    w.all.pool.preload_connections = false;
+    for (server_id id = 0; id < static_cast<server_id>(hung); ++id) {
+      w.world->servers[id].hangs_at_bind = true;
+      w.pause(id);
+    }
+    w.launch();
+    const auto from = w.now();
+    const auto first = w.start<result_ptr>(w.manager, perform_atom_v, w.call_of(search_request{}, seconds{30}));
+    w.advance(w.all.breaker.suspect_after * hung);
+    BOOST_TEST(first->ok());
+    BOOST_TEST((w.now() - from == seconds{hung}));
+    for (int i = 0; i < 20; ++i) {
+      BOOST_TEST(w.ask<result_ptr>(w.manager, perform_atom_v, w.call_of(search_request{}, seconds{30})).ok());
+      w.advance(milliseconds{20});
+    }
+  }
+}

@@ -39,10 +39,10 @@ const request_ptr& root_dse_read() {
 
 bool is_overload(int code) noexcept { return code == result_code::busy || code == result_code::unavailable; }
 
-connection::connection(self_pointer self, connection_spec spec, std::shared_ptr<tls_contexts> contexts)
+connection::connection(self_pointer self, connection_spec spec, std::shared_ptr<shared_by_connections> shared)
     : self_(self),
       spec_(std::move(spec)),
-      contexts_(contexts ? std::move(contexts) : std::make_shared<tls_contexts>()),
+      shared_(shared ? std::move(shared) : std::make_shared<shared_by_connections>()),
       context_(*spec_.context),
       env_(*context_.env),
       all_(*context_.all),

@@ -20,6 +20,12 @@ namespace understudy {
 
 class connection;
 
+/// What the connections of one runtime share.
+struct shared_by_connections {
+  std::shared_ptr<tls_contexts> certificates = std::make_shared<tls_contexts>();
+  retry_budget retries;
+};
+
 /// A read that every directory answers, whoever asks.
 const request_ptr& root_dse_read();
 /// busy or unavailable: the server lives and serves nobody.
@@ -38,7 +44,7 @@ class connection {
   using result_promise = caf::typed_response_promise<result_ptr>;
   using probe_promise = caf::typed_response_promise<probe_report>;
 
-  connection(self_pointer self, connection_spec spec, std::shared_ptr<tls_contexts> contexts);
+  connection(self_pointer self, connection_spec spec, std::shared_ptr<shared_by_connections> shared);
   /// Settles what is open: no promise is ever dropped.
   ~connection();
   connection_actor::behavior_type make_behavior();
@@ -208,7 +214,7 @@ class connection {
 
   self_pointer self_;
   connection_spec spec_;
-  std::shared_ptr<tls_contexts> contexts_;
+  std::shared_ptr<shared_by_connections> shared_;
   const server_context& context_;
   const environment& env_;
   const settings& all_;
@@ -224,7 +230,6 @@ class connection {
   std::deque<held_call> held_;
   std::vector<postponed_call> postponed_;
   outcome_batch outcomes_;
-  retry_budget retries_;
   random_source random_;
 
   poller_port::io_id io_ = 0;

@@ -9,23 +9,23 @@ namespace understudy {
 namespace {
 
 connection_actor::behavior_type connection_behavior(connection::self_pointer self, connection_spec spec,
-                                                    std::shared_ptr<tls_contexts> contexts) {
+                                                    std::shared_ptr<shared_by_connections> shared) {
   be_quiet(*self);
-  self->state.it = std::make_unique<connection>(self, std::move(spec), std::move(contexts));
+  self->state.it = std::make_unique<connection>(self, std::move(spec), std::move(shared));
   return self->state.it->make_behavior();
 }
 
 }  // namespace
 
 connection_actor spawn_connection(caf::actor_system& system, connection_spec spec,
-                                  std::shared_ptr<tls_contexts> contexts) {
+                                  std::shared_ptr<shared_by_connections> shared) {
   auto poller = spec.context->env->poller;
-  return spawn_hosted(system, std::move(poller), connection_behavior, std::move(spec), std::move(contexts));
+  return spawn_hosted(system, std::move(poller), connection_behavior, std::move(spec), std::move(shared));
 }
 
 connection_factory make_connection_factory() {
-  return [contexts = std::make_shared<tls_contexts>()](caf::actor_system& system, connection_spec spec) {
-    return spawn_connection(system, std::move(spec), contexts);
+  return [shared = std::make_shared<shared_by_connections>()](caf::actor_system& system, connection_spec spec) {
+    return spawn_connection(system, std::move(spec), shared);
   };
 }
 

@@ -161,7 +161,7 @@ void connection::shake_hands() {
     if (auto it = caf::actor_cast<connection_actor>(self)) caf::anon_send(it, io_atom_v, socket, std::uint32_t{0});
   };
   const std::shared_ptr<const connection_info> server{spec_.context, &context_.server};
-  auto tls = contexts_->get(server, now_, *env_.workers, std::move(ready));
+  auto tls = shared_->certificates->get(server, now_, *env_.workers, std::move(ready));
   waits_for_certificates_ = !tls.has_value();
   if (!tls) return;
   attempt_.ask(now_);

@@ -338,7 +338,6 @@ void connection::complete_call(table::item& done) {
   done.answer->server = context_.name;
   if (!is_outcome(done.what->op, done.answer->code)) return judge_answer(done);
   report_answer(done);
-  retries_.earn();
   count(whose.lease);
   if (whose.stream) close(whose.stream);
   answer_with(*self_, whose.promise, std::move(done.answer));
@@ -347,6 +346,7 @@ void connection::complete_call(table::item& done) {
 /// Whatever it says but busy and unavailable, the server lives. One that came too late was counted when it was due.
 void connection::report_answer(const table::item& done) {
   const auto& whose = done.ticket;
+  shared_->retries.answered(whose.order.last && is_overload(whose.order.last->ldap_code));
   if (!done.slow) {
     report_success(whose.order,
                    whose.stream ? whose.stream->first_heard.value_or(now_ - done.started) : now_ - done.started);
@@ -394,7 +394,7 @@ bool connection::postpone(table::item& done, const failure_ptr& why) {
   const bool possible = elsewhere && whose.lease == 0 && env_.may_repeat(done.what->op) &&
                         may_go_elsewhere(whose.order) && now_ + pause < whose.order.deadline;
   // Whoever was sent here to try a server that had failed is not made to pay for it; the breaker bounds their number.
-  if (!possible || !(whose.order.trial || retries_.spend())) return false;
+  if (!possible || !(whose.order.trial || shared_->retries.spend())) return false;
   report_failure(whose.order, failure_class::overload, why);
   whose.order.trial = false;
   count(whose.lease);

@@ -1,25 +1,35 @@
-// How many refusals of a busy server may be asked again elsewhere: a tenth of the traffic, so that retries never become
-// a load of their own.
+// How many refusals of busy servers may be asked again elsewhere, so that retries never become a load of their own.
 #pragma once
 #include <algorithm>
+#include <atomic>
 
 namespace understudy {
 
-/// Counts in tenths of a retry.
+/// The budget of all connections together: a tenth of the traffic. A retry that another server carried out costs
+/// nothing, since nobody else did that work; what is used up is for retries that are refused as well. Safe to share
+/// between threads.
 class retry_budget {
  public:
-  /// An operation ended well.
-  void earn() noexcept { tenths_ = std::min(tenths_ + 1, most); }
+  /// An operation was answered; `refused_before`: it is a retry.
+  void answered(bool refused_before) noexcept { earn(refused_before ? price : 1); }
   /// True when one more retry is within the budget; it is spent then.
   bool spend() noexcept {
-    if (tenths_ < price) return false;
-    tenths_ -= price;
-    return true;
+    auto now = tenths_.load(std::memory_order_relaxed);
+    while (now >= price)
+      if (tenths_.compare_exchange_weak(now, now - price, std::memory_order_relaxed)) return true;
+    return false;
   }
 
  private:
-  static constexpr int price = 10, most = 100;
-  int tenths_ = 50;  // a new connection may retry five times before it has earned it
+  void earn(int tenths) noexcept {
+    auto now = tenths_.load(std::memory_order_relaxed);
+    while (now < most && !tenths_.compare_exchange_weak(now, std::min(now + tenths, most), std::memory_order_relaxed)) {
+    }
+  }
+
+  static constexpr int price = 10, most = 1000;
+  /// In tenths of a retry. Twenty retries before any traffic: a breaker takes so many calls to judge a server.
+  std::atomic<int> tenths_{200};
 };
 
 }  // namespace understudy

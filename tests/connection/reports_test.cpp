@@ -248,8 +248,8 @@ BOOST_FIXTURE_TEST_CASE(retries_no_more_than_a_tenth_of_the_traffic, connection_
     advance(milliseconds{100});
     refused += read->code() == errc::ldap_error ? 1 : 0;
   }
-  BOOST_TEST(seen->recasts.size() == 5u);
-  BOOST_TEST(refused == 25u);
+  BOOST_TEST(seen->recasts.size() == 20u);
+  BOOST_TEST(refused == 10u);
   directory.forget_rules();
   for (int i = 0; i < 20; ++i) BOOST_TEST(outcome(one, find_user()).ok());
   directory.on(operation::search, reply{{.code = result_code::unavailable}});
@@ -259,7 +259,29 @@ BOOST_FIXTURE_TEST_CASE(retries_no_more_than_a_tenth_of_the_traffic, connection_
   }
   BOOST_REQUIRE(reaches([&] { return gauge->completed == 55u; }));
   advance(milliseconds{100});
-  BOOST_TEST(seen->recasts.size() == 7u);
+  BOOST_TEST(seen->recasts.size() == 22u);
+  remove(one);
+}
+
+BOOST_FIXTURE_TEST_CASE(what_one_server_refused_and_another_carried_out_costs_no_budget, connection_rig) {
+  stub_directory directory;
+  all.servers.resize(2);
+  use(directory);
+  auto one = open_ready();
+  for (std::size_t i = 1; i <= 60; ++i) {
+    directory.on(operation::search, reply{{.code = result_code::busy}});
+    static_cast<void>(perform(one, find_user()));
+    BOOST_REQUIRE(reaches([&] { return gauge->completed == 2 * i - 1; }));
+    advance(milliseconds{100});
+    BOOST_REQUIRE(seen->recasts.size() == i);
+    // As the connection of another server would do it.
+    directory.forget_rules();
+    auto again = seen->recasts.back();
+    again.deadline = now() + seconds{30};
+    const auto done = perform(one, again);
+    BOOST_REQUIRE(reaches([&] { return done->done(); }));
+    BOOST_TEST(done->ok());
+  }
   remove(one);
 }
 

@@ -234,7 +234,7 @@ struct made_up_state {
       recast(std::move(one));
     } else if (c.token && c.token->cancelled()) {
       settle(one, failed(errc::cancelled), failure_class::caller);
-    } else if (server().busy && !server().paused) {
+    } else if (server().busy && !server().paused && !std::holds_alternative<bind_request>(c.what->op)) {
       refuse_as_busy(std::move(one));
     } else {
       if (!safe_to_repeat(c.what->op)) ++world->sent[c.what];
@@ -304,9 +304,10 @@ struct made_up_state {
   failure_ptr busy() const { return made_up_failure(errc::ldap_error, stage::operation, spec.context->name, 51); }
 
   void refuse_as_busy(operation one) {
-    const bool elsewhere =
-        one.lease == 0 && safe_to_repeat(one.order.what->op) && one.order.attempts < spec.context->server.max_retries;
-    if (!elsewhere) return settle(one, busy(), failure_class::overload);
+    const bool elsewhere = one.lease == 0 && safe_to_repeat(one.order.what->op) &&
+                           one.order.attempts < spec.context->server.max_retries &&
+                           one.order.attempts + 1U < spec.context->all->servers.size();
+    if (!elsewhere || !(one.order.trial || world->retries.spend())) return settle(one, busy(), failure_class::overload);
     report(one.order.generation, one.order.trial, failure_class::overload, busy());
     one.order.trial = false;
     recast(std::move(one), busy());
@@ -344,6 +345,7 @@ struct made_up_state {
   }
 
   void report_success(const operation& one) {
+    world->retries.answered(one.order.last && one.order.last->ldap_code == 51);
     outcome_report r;
     r.server = spec.context->id;
     r.generation = one.order.generation;

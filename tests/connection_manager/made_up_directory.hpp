@@ -2,6 +2,7 @@
 // ones, and the servers behind them do what the test says.
 #pragma once
 #include "support/virtual_runtime.hpp"
+#include "understudy/actors/connection/retry_budget.hpp"
 #include "understudy/actors/connection_manager/connection_manager_actor.hpp"
 
 #include <limits>
@@ -39,6 +40,7 @@ struct directory_world {
   bool mute_drain = false;
   std::map<server_id, made_up_server> servers;
   std::map<connection_id, std::pair<server_id, caf::actor_addr>> live;
+  retry_budget retries;
   std::map<request_ptr, int> sent;  ///< how often each was that is not safe to repeat
 
   // Defects of connections, for properties that have to notice them.

@@ -9,6 +9,9 @@ namespace {
 
 /// The weight of the newest batch in the moving average of latency.
 constexpr double newest_weight = 0.3;
+/// So long a measured latency keeps requests away from a server that has none under way. Then one finds out anew: else
+/// who was slow once would never be used again beside another one that is quick.
+constexpr seconds latency_holds{1};
 /// The count of requests in flight is dispatches minus reported outcomes. Not every outcome is reported (one failure
 /// stands for a whole connection), so what is left over is halved so often.
 constexpr seconds halving_interval{5};
@@ -107,7 +110,9 @@ void router::on_report(const outcome_report& report, const moment& at) {
   e.in_flight = std::max(0.0, e.in_flight - ended);
   if (report.successes > 0) {
     const double latest = std::chrono::duration<double>(report.latency_total).count() / report.successes;
-    e.latency = e.latency > 0 ? e.latency + newest_weight * (latest - e.latency) : latest;
+    const bool first = e.latency <= 0 || at.now - e.measured_at >= latency_holds;
+    e.latency = first ? latest : e.latency + newest_weight * (latest - e.latency);
+    e.measured_at = at.now;
   }
   if (report.none_left) {
     e.down_until = at.now + e.facts.retry_delay;
@@ -296,6 +301,10 @@ bool router::any_usable(time_point now) const {
   return std::any_of(servers_.begin(), servers_.end(), [&](const entry& e) { return e.breaker.usable(now); });
 }
 
+bool router::outdated(const entry& e, time_point now) {
+  return e.in_flight < 1 && now - e.measured_at >= latency_holds;
+}
+
 candidate router::candidate_of(const entry& e, time_point now) const {
   candidate c;
   c.id = e.facts.id;
@@ -308,7 +317,7 @@ candidate router::candidate_of(const entry& e, time_point now) const {
   c.silent = e.breaker.silent(now);
   c.full = e.facts.capacity > 0 && e.in_flight >= e.facts.capacity;
   c.share = e.failback.share(options_.failback, now);
-  c.latency = e.latency;
+  c.latency = outdated(e, now) ? 0 : e.latency;
   c.in_flight = e.in_flight;
   return c;
 }

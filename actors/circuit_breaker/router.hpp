@@ -102,6 +102,7 @@ class router {
     understudy::breaker breaker;
     understudy::failback failback{};
     double latency = 0;  ///< seconds
+    time_point measured_at{};
     double in_flight = 0;
     /// Set when no connection is left there and none could be made: until then nobody needs to try.
     time_point down_until{};
@@ -113,6 +114,7 @@ class router {
   void change(std::size_t index, const moment& at, Change&& how);
   static void allow_for_slowness(entry& e);
   void note_transition(std::size_t index, breaker_state before, time_point now);
+  static bool outdated(const entry& e, time_point now);
   candidate candidate_of(const entry& e, time_point now) const;
   std::vector<candidate> candidates(time_point now) const;
   void fill_candidates(bool anew, time_point now);

@@ -3,6 +3,8 @@
 #include "moments.hpp"
 
 #include <boost/test/unit_test.hpp>
+
+#include <array>
 #include <set>
 
 using namespace understudy;
@@ -318,6 +320,48 @@ BOOST_FIXTURE_TEST_CASE(latency_is_a_moving_average, two_levels) {
   r.on_report(slow, at(now));
   const auto latency = std::chrono::duration_cast<milliseconds>(r.snapshot(at(now).now)[1].latency);
   BOOST_TEST(latency.count() == 4);
+}
+
+BOOST_FIXTURE_TEST_CASE(one_slow_answer_is_no_reason_to_leave_a_server_for_good, two_levels) {
+  r.update({facts(0, 1), facts(1, 1)});
+  r.on_report(succeeded(0, 1, 1), at(now));
+  auto slow = succeeded(0, 1, 0);
+  slow.latency_total = seconds{3};
+  r.on_report(slow, at(now));
+  std::array<int, 2> in_second{};
+  for (auto& there : in_second)
+    for (const auto end = now + 1'000; now < end; now += 25) {
+      const int id = chosen();
+      there += id == 0 ? 1 : 0;
+      r.on_report(succeeded(0, 1, static_cast<server_id>(id)), at(now));
+    }
+  BOOST_TEST(in_second[0] == 0);
+  BOOST_TEST(in_second[1] >= 10);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_server_that_stays_slow_has_one_request_at_a_time, two_levels) {
+  r.update({facts(0, 1), facts(1, 1)});
+  auto slow = succeeded(0, 1, 0);
+  slow.latency_total = seconds{2};
+  r.on_report(slow, at(now));
+  std::int64_t answered_at = 0;  // 0: nothing is under way there
+  int there = 0;
+  for (; now < 30'000; now += 25) {
+    if (answered_at != 0 && answered_at <= now) {
+      answered_at = 0;
+      r.on_report(slow, at(now));
+    }
+    const int id = chosen();
+    if (id == 1) {
+      r.on_report(succeeded(0, 1, 1), at(now));
+      continue;
+    }
+    BOOST_TEST(answered_at == 0);
+    answered_at = now + 2'000;
+    ++there;
+  }
+  BOOST_TEST(there >= 5);
+  BOOST_TEST(there <= 10);
 }
 
 BOOST_FIXTURE_TEST_CASE(unknown_servers_are_ignored, two_levels) {

@@ -21,8 +21,9 @@ void describe_server(connection_result& result, const connection_info& info) {
   result.auth_method = binds_externally(info) ? "external" : info.bind_dn.empty() ? "anonymous" : "simple";
 }
 
-void describe_failure(connection_result& result, const failure& why) {
-  (why.code == errc::service_authentication_failed ? result.auth_error : result.connection_error) = describe(why);
+void describe_failure(connection_result& result, failure_ptr why) {
+  (why->code == errc::service_authentication_failed ? result.auth_error : result.connection_error) = describe(*why);
+  result.failed = std::move(why);
 }
 
 // One attempt of connect() is one at each server; a request may be re-cast more often, with pauses in between.
@@ -63,7 +64,7 @@ connection_result connection_manager::state::try_connect(runtime& there, time_po
   auto got = there.client().acquire_anew(options, attempts_used(servers()));
   if (!got) {
     why = got.error;
-    describe_failure(result, *why);
+    describe_failure(result, why);
     return result;
   }
   auto& connection = *got.value;
@@ -94,7 +95,7 @@ connection_result connection_manager::connect(duration timeout) {
   failure_ptr why;
   connection_result result;
   if (!state_) {
-    describe_failure(result, *absence());
+    describe_failure(result, absence());
     return result;
   }
   try {
@@ -110,9 +111,13 @@ connection_result connection_manager::connect(duration timeout) {
       if (!pause) there->client().count_failed(why, now - began);
       if (!pause || state_->wait_for_stop(*pause)) break;
     }
+  } catch (const ldap_exception& e) {
+    result = state_->describe_first();
+    describe_failure(result, std::make_shared<const failure>(e.reason()));
   } catch (const std::exception& e) {
     result = state_->describe_first();
-    result.connection_error = e.what();
+    // No thread or descriptor for the runtime itself.
+    describe_failure(result, make_failure(errc::local_resources, stage::queue, e.what()));
   }
   return result;
 }
@@ -144,13 +149,13 @@ std::vector<probe_report> connection_manager::probe_all(duration timeout) {
 connection_result connection_manager::health_check() try {
   if (!state_) {
     connection_result moved;
-    describe_failure(moved, *absence());
+    describe_failure(moved, absence());
     return moved;
   }
   auto result = state_->describe_first();
   auto there = state_->current();
   if (!there) {
-    describe_failure(result, *state_->absence());
+    describe_failure(result, state_->absence());
     return result;
   }
   const auto now = state_->snapshot();
@@ -167,7 +172,7 @@ connection_result connection_manager::health_check() try {
     if (!chosen || (serving && report.ok && !chosen->ok)) chosen = &report;
   }
   if (!chosen) {
-    result.connection_error = "the probe did not answer in time";
+    describe_failure(result, make_failure(errc::connection_timeout, stage::queue, "the probe did not answer in time"));
     return result;
   }
   state_->describe_probe(result, *chosen);
@@ -176,7 +181,7 @@ connection_result connection_manager::health_check() try {
   return result;
 } catch (const ldap_exception& e) {
   auto result = state_->describe_first();
-  result.connection_error = e.what();
+  describe_failure(result, std::make_shared<const failure>(e.reason()));
   return result;
 }
 
@@ -188,7 +193,7 @@ void connection_manager::state::describe_probe(connection_result& result, const 
   result.connected = probe.ok;
   for (auto& step : probe.steps)
     (step.what == stage::operation ? result.response_time : result.connection_time) += in_milliseconds(step.took);
-  if (probe.error) describe_failure(result, *probe.error);
+  if (probe.error) describe_failure(result, probe.error);
 }
 
 }  // namespace understudy

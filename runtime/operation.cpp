@@ -146,7 +146,7 @@ failure_ptr runtime_client::operation::explain(caf::type_erased_tuple& content) 
   // A leased connection that is no more answers nothing itself: CAF bounces what is sent to it.
   if (to_.lease != 0 && why->code == errc::stopped)
     return make_failure(errc::connection_unhealthy, stage::operation,
-                        "the leased connection was closed; ask for another one", to_.server);
+                        "the leased connection to " + to_.server + " was closed; take another lease", to_.server);
   return why;
 }
 

@@ -15,6 +15,7 @@ struct connection_result {
   std::string encryption;        ///< "none", or protocol and cipher
   std::string connection_error;  ///< empty when there was none
   std::string auth_error;
+  failure_ptr failed;  ///< what the one of them that is not empty puts in words; null when connected
   /// Of connect(): when it connected. Of health_check(): when the last operation before it succeeded, if any did.
   std::optional<wall_time> last_activity;
 };

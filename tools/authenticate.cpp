@@ -42,8 +42,8 @@ bool too_many(const outcome& found) {
 }
 
 // An LDAP error here says nothing about the user's credentials.
-int fail(const failure& f) {
-  report(f);
+int fail(const session& directory, const failure& f) {
+  report(f, directory.given());
   return f.code == errc::invalid_request ? exit_usage : exit_runtime;
 }
 
@@ -53,7 +53,7 @@ int bind_as(session& directory, const std::string& dn, const secret& password) {
   const auto with_remark = [&](const std::string& said) { return remark.empty() ? said : said + "; " + remark; };
   if (!answer && answer.error()->code == errc::authentication_failed)
     return refuse(with_remark(explain(*answer.error())));
-  if (!answer) return fail(*answer.error());
+  if (!answer) return fail(directory, *answer.error());
   complain(with_remark("accepted: " + dn));
   return exit_ok;
 }
@@ -69,7 +69,7 @@ int authenticate(interrupt_watch& interrupts, const authenticate_options& option
   const auto condition = what.filter;
   const auto found = directory.perform(make_request(std::move(what)));
   if (too_many(found)) return refuse("more than one entry matches " + condition);
-  if (!found) return fail(*found.error());
+  if (!found) return fail(directory, *found.error());
   if (found->entries.empty()) return refuse("no entry matches " + condition);
   // It would be no login of anybody's (RFC 4513, 5.1).
   if (found->entries.front().dn.empty()) return refuse("the entry has no name to bind as");

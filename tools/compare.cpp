@@ -38,7 +38,7 @@ int compare(interrupt_watch& interrupts, const compare_options& options) {
   session directory(one_shot_settings(options.where, interrupts), options.where, interrupts);
   if (!directory.connect()) return exit_runtime;
   const auto answer = directory.perform(make_request(std::move(what)));
-  if (!answer) return report(*answer.error());
+  if (!answer) return report(*answer.error(), directory.given());
   put(answer->compare_matched() ? "TRUE\n" : "FALSE\n");
   return answer->compare_matched() ? exit_ok : exit_negative;
 }

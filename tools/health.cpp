@@ -66,7 +66,7 @@ std::string milliseconds_text(duration d) {
   return {text.data(), static_cast<std::size_t>(size)};
 }
 
-std::string line_of(const server_snapshot& server, const probe_report* probe) {
+std::string line_of(const server_snapshot& server, const probe_report* probe, const given_options& given) {
   auto line = printable(server.host) + (server.port != 0 ? ":" + std::to_string(server.port) : "") + "  priority " +
               std::to_string(server.priority) + "  " + std::string{state_name(server)};
   if (probe == nullptr) return line + "  not probed\n";
@@ -74,14 +74,14 @@ std::string line_of(const server_snapshot& server, const probe_report* probe) {
     line +=
         "  " + std::string{to_string(step.what)} + (step.ok ? " " : " FAILED after ") + milliseconds_text(step.took);
   line += "\n";
-  if (probe->error) line += "    " + describe(*probe->error) + "\n";
+  if (probe->error) line += "    " + printable(what_happened(*probe->error, given)) + "\n";
   if (!server.warning.empty()) line += "    warning: " + printable(server.warning) + "\n";
   return line;
 }
 
-void print_text(const findings& all) {
+void print_text(const findings& all, const given_options& given) {
   std::string text;
-  for (const auto& server : all.state.servers) text += line_of(server, probe_of(all, server));
+  for (const auto& server : all.state.servers) text += line_of(server, probe_of(all, server), given);
   put(text);
 }
 
@@ -124,9 +124,9 @@ int health(interrupt_watch& interrupts, const health_options& options) {
   directory.check_interrupt();
   all.state = directory.manager().snapshot();
   apply_probes(all);
-  options.json ? print_json(all) : print_text(all);
+  options.json ? print_json(all) : print_text(all, directory.given());
   // DNS lists the servers and did not: there is nothing to probe, but a reason.
-  if (all.state.servers.empty()) complain(begun.connection_error);
+  if (all.state.servers.empty() && begun.failed) report(*begun.failed, directory.given());
   return healthy(all) ? exit_ok : exit_negative;
 }
 

@@ -28,7 +28,7 @@ int carry_out(session& directory, std::vector<ldif_change> changes) {
     const auto answer = directory.perform(make_request(std::move(change.op), std::move(change.controls)));
     if (!answer) {
       complain(what + " failed after " + count_of(done) + " done; nothing after it was sent");
-      return report(*answer.error());
+      return report(*answer.error(), directory.given());
     }
     ++done;
   }

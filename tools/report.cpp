@@ -2,7 +2,6 @@
 #include "understudy/tools/report.hpp"
 
 #include "understudy/messages/printable.hpp"
-#include "understudy/messages/result.hpp"
 #include "understudy/tools/exit_code.hpp"
 
 #include <fcntl.h>
@@ -60,18 +59,8 @@ void complain(std::string_view text) {
   (void)write_all(STDERR_FILENO, "understudy: " + printable(text) + "\n");
 }
 
-std::string explain(const failure& f) {
-  if (f.code != errc::ldap_error) return describe(f);
-  auto text = f.message.empty() ? result_code_name(f.ldap_code) : f.message;
-  if (text.back() == '.') text.pop_back();
-  text += " (" + std::to_string(f.ldap_code) + ")";
-  if (!f.diagnostic.empty()) text += ": " + f.diagnostic;
-  if (!f.matched_dn.empty()) text += "; matched DN \"" + f.matched_dn + "\"";
-  return text;
-}
-
-int report(const failure& f) {
-  complain(explain(f));
+int report(const failure& f, const given_options& given) {
+  complain(explain(f, given));
   for (const auto& url : f.referrals) complain("referral: " + url);
   return exit_code_of(f);
 }

@@ -1,6 +1,6 @@
 // What people are told on standard error, and data on standard output.
 #pragma once
-#include "understudy/messages/error.hpp"
+#include "understudy/tools/explain.hpp"
 
 #include <stdexcept>
 #include <string>
@@ -21,11 +21,8 @@ void keep_standard_descriptors();
 /// "understudy: TEXT" on standard error; control characters, which may come from a server, are shown as \xNN.
 void complain(std::string_view text);
 
-/// The failure as one line for people: an LDAP error by its name and number, everything else as describe() has it.
-std::string explain(const failure& f);
-
 /// Complains about the failure (with the referrals of a referral), returns its exit code.
-int report(const failure& f);
+int report(const failure& f, const given_options& given = {});
 
 /// Standard output could not be written.
 class output_error : public std::runtime_error {

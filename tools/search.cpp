@@ -28,19 +28,19 @@ void print(const result& found) {
   put(text);
 }
 
-int print_failure(const failure& f, std::size_t shown) {
+int print_failure(const session& directory, const failure& f, std::size_t shown) {
   if (f.partial) {
     print(*f.partial);
     shown += f.partial->entries.size();
   }
-  const auto code = report(f);
+  const auto code = report(f, directory.given());
   if (shown > 0) complain("the result is not complete: " + std::to_string(shown) + " entries are shown");
   return code;
 }
 
 int search_at_once(session& directory, search_request what) {
   const auto found = directory.perform(make_request(std::move(what)));
-  if (!found) return print_failure(*found.error(), 0);
+  if (!found) return print_failure(directory, *found.error(), 0);
   print(*found);
   return exit_ok;
 }
@@ -71,7 +71,7 @@ int search_in_pages(session& directory, const search_request& what, std::int32_t
   const auto why = pages.error();
   if (!why) return exit_ok;
   if (shown == 0 && refuses_paging(*why)) return search_at_once(directory, what);
-  return print_failure(*why, shown);
+  return print_failure(directory, *why, shown);
 }
 
 int search(interrupt_watch& interrupts, const search_options& options) {

@@ -1,6 +1,7 @@
 // Opens the directory for a command.
 #include "understudy/tools/session.hpp"
 
+#include "understudy/config/text.hpp"
 #include "understudy/tools/report.hpp"
 
 #include <algorithm>
@@ -30,21 +31,42 @@ std::optional<clock::time_point> deadline_of(duration timeout) {
 }
 
 // Who wrote the file with an editor or echo has one, and ldapsearch takes it as a part of the password too.
-std::string newline_hint(const settings& all, const target& where) {
-  if (where.password_file.empty()) return {};
-  const auto password = all.servers.front().password.reveal();
-  if (password.empty() || password.back() != '\n') return {};
-  return "the password file ends with a newline, which -y takes as a part of the password (as ldapsearch does); "
-         "printf '%s' writes one without";
+std::string newline_hint(const secret& password) {
+  const auto text = password.reveal();
+  if (text.empty() || text.back() != '\n') return {};
+  return ", the newline at its end too (as ldapsearch has it; printf '%s' writes one without)";
+}
+
+std::string source_of_password(const connection_info& server, const target& where) {
+  if (!where.password_file.empty())
+    return "the content of " + config::quote(where.password_file) + " (-y)" + newline_hint(server.password);
+  if (where.ask_password) return "what was typed (-W)";
+  if (!server.password_file.empty()) return "the content of password_file " + config::quote(server.password_file);
+  // Of a command the program alone: its arguments may be secret.
+  if (!server.password_command.empty())
+    return "what password_command " + config::quote(server.password_command.front()) + " writes";
+  return "the one in " + config::quote(where.config);
+}
+
+given_options given_by(const settings& all, const target& where) {
+  const auto& server = all.servers.front();
+  given_options given;
+  given.by_options = where.config.empty();
+  given.bind_dn = server.bind_dn;
+  if (!server.bind_dn.empty()) given.password_source = source_of_password(server, where);
+  return given;
 }
 
 }  // namespace
 
-session::session(settings all, const target& where, interrupt_watch& interrupts)
+session::session(const settings& all, const target& where, interrupt_watch& interrupts)
     : deadline_(deadline_of(where.timeout)),
-      hint_(newline_hint(all, where)),
-      manager_(quick_to_stop(std::move(all), deadline_.has_value())),
-      interrupts_(interrupts) {}
+      given_(given_by(all, where)),
+      manager_(quick_to_stop(all, deadline_.has_value())),
+      interrupts_(interrupts) {
+  // What went wrong is told by the command itself, once.
+  if (!where.verbose && all.log.file.empty()) manager_.set_log([](log_level, const std::string&) {});
+}
 
 interrupt_action session::stop_on_interrupt() {
   return {interrupts_, [this] { manager_.disconnect(); }};
@@ -64,8 +86,7 @@ bool session::connect() {
   const auto state = manager_.connect(left(duration::max()));
   check_interrupt();
   if (state.connected) return true;
-  complain(state.auth_error.empty() ? state.connection_error : state.auth_error);
-  if (!state.auth_error.empty() && !hint_.empty()) complain(hint_);
+  report(*state.failed, given_);
   return false;
 }
 

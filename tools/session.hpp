@@ -1,6 +1,7 @@
 // What all commands that talk to a directory share: the connection, and requests that Ctrl-C and --timeout end.
 #pragma once
 #include "understudy/runtime/connection_manager.hpp"
+#include "understudy/tools/explain.hpp"
 #include "understudy/tools/interrupt.hpp"
 #include "understudy/tools/target.hpp"
 
@@ -14,15 +15,17 @@ namespace understudy::cli {
 class session {
  public:
   /// Throws config_error.
-  session(settings all, const target& where, interrupt_watch& interrupts);
+  session(const settings& all, const target& where, interrupt_watch& interrupts);
 
   /// While the result lives, Ctrl-C ends whatever is waited for here.
   interrupt_action stop_on_interrupt();
   /// Throws interrupted when Ctrl-C was pressed.
   void check_interrupt() const;
-  /// Connects; complains and returns false when no server can be reached.
+  /// Connects; reports why and returns false when no server can be reached.
   bool connect();
   connection_manager& manager() noexcept { return manager_; }
+  /// How failures are explained here.
+  const given_options& given() const noexcept { return given_; }
   /// What is left of --timeout, a moment at least; `otherwise` without one.
   duration left(duration otherwise = {}) const;
   /// Sends one request and waits; Ctrl-C cancels it.
@@ -33,8 +36,7 @@ class session {
 
  private:
   std::optional<std::chrono::steady_clock::time_point> deadline_;
-  /// What to add when the service's own bind is refused.
-  std::string hint_;
+  given_options given_;
   connection_manager manager_;
   interrupt_watch& interrupts_;
 };

@@ -139,7 +139,7 @@ void target::declare(CLI::App& sub, const std::string& timeout_of) {
          "--timeout", [this](const std::string& text) { timeout = span_argument("--timeout", text); },
          "How long " + timeout_of + " may take (5s, 250ms …); default: as configured")
       ->type_name("TIME");
-  sub.add_flag("-v,--verbose", verbose, "Log as configured; default: errors only");
+  sub.add_flag("-v,--verbose", verbose, "Log as configured; default: only what the command itself has to say");
 }
 
 settings read_settings(const target& where, interrupt_watch& interrupts) {

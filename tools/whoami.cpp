@@ -16,7 +16,7 @@ int whoami(interrupt_watch& interrupts, const target& where) {
   session directory(one_shot_settings(where, interrupts), where, interrupts);
   if (!directory.connect()) return exit_runtime;
   const auto answer = directory.perform(make_request(whoami_request{}));
-  if (!answer) return report(*answer.error());
+  if (!answer) return report(*answer.error(), directory.given());
   const auto identity = answer->response_value.value_or("");
   put((identity.empty() ? "anonymous" : printable(identity)) + "\n");
   return exit_ok;

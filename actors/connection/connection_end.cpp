@@ -242,7 +242,9 @@ void connection::recast_held(const failure_ptr& cause) {
     if (one.lease == 0) {
       recast(std::move(one), cause);
     } else {
-      failure broken = *make_failure(errc::connection_unhealthy, "The leased connection broke; ask for another.");
+      failure broken = *make_failure(errc::connection_unhealthy,
+                                     "The leased connection to " + context_.name + " broke before the " +
+                                         describe(one.order.what->op) + " was sent; take another lease.");
       broken.cause = cause->message;
       settle(one, share(std::move(broken)));
     }
@@ -262,10 +264,12 @@ void connection::lose(table::item one, const failure_ptr& cause) {
       *make_failure(unknown ? errc::outcome_unknown : errc::connection_unhealthy,
                     unknown ? "The " + describe(one.what->op) + " was sent to " + context_.name +
                                   " and its answer was lost with the connection: it may or may not have happened."
-                            : "The leased connection broke; ask for another.");
+                            : "The leased connection to " + context_.name + " broke before the " +
+                                  describe(one.what->op) + " was answered; take another lease.");
   if (whose.stream && whose.stream->flow.taken() != 0)
-    why.message = "The leased connection broke after " + std::to_string(whose.stream->flow.taken()) +
-                  " entries of a streaming search; the rest is missing. Begin again on another.";
+    why.message = "The leased connection to " + context_.name + " broke after " +
+                  std::to_string(whose.stream->flow.taken()) + " entries of the " + describe(one.what->op) +
+                  "; the rest is missing. Begin again on another lease.";
   why.cause = cause->message;
   why.cause_at = env_.clock->wall_now();
   settle(one, share(std::move(why)));

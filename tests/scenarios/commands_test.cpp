@@ -79,9 +79,9 @@ void reload_while_it_hangs(const source_setter& source) {
   BOOST_TEST(eventually([&] { return hangs.all_ended(); }, 8s), "a command outlives the settings that named it");
   std::string problem;
   BOOST_TEST(eventually([&] {
-    problem = why(manager.try_search(search_for("(uid=user1)"), {5s}));
-    return problem.empty();
-  }),
+               problem = why(manager.try_search(search_for("(uid=user1)"), {5s}));
+               return problem.empty();
+             }),
              problem);
   end_scenario(manager, {service.server});
 }

@@ -1,7 +1,7 @@
 // Whatever has happened: a server that answers serves again within the longest backoff, however slow it is, however few
 // connections it takes, whatever it did before anybody asked.
 #include "made_up_directory.hpp"
-#include "support/property.hpp"
+#include "random_commands.hpp"
 
 #include <array>
 
@@ -10,17 +10,16 @@ using namespace understudy::test;
 
 namespace {
 
-/// `a`: which server; `b`: the rest.
-struct command {
-  enum class kind : std::uint8_t { read, down, pause, cut, up, limit, slow, idle, pass };
-  kind what = kind::pass;
-  int a = 0, b = 0;
-};
+/// Of its numbers `a` is a server.
+enum class kind : std::uint8_t { read, down, pause, cut, up, limit, slow, idle, pass };
 
-std::ostream& operator<<(std::ostream& out, const command& c) {
-  constexpr std::array names{"read", "down", "pause", "cut", "up", "limit", "slow", "idle", "pass"};
-  return out << names.at(static_cast<std::size_t>(c.what)) << "(" << c.a << "," << c.b << ")";
+std::string_view name_of(kind what) {
+  constexpr std::array<std::string_view, 9> names{"read",  "down", "pause", "cut", "up",
+                                                  "limit", "slow", "idle",  "pass"};
+  return names.at(static_cast<std::size_t>(what));
 }
+
+using command = random_command<kind>;
 
 struct shape {
   int servers = 1, limit = 0, minimum = 1, seed = 1;
@@ -41,19 +40,15 @@ rc::Gen<shape> shapes() {
 }
 
 rc::Gen<std::vector<command>> commands() {
-  using kind = command::kind;
-  const auto what = rc::gen::weightedElement<kind>({{8, kind::read},
-                                                    {2, kind::down},
-                                                    {3, kind::pause},
-                                                    {3, kind::cut},
-                                                    {4, kind::up},
-                                                    {2, kind::limit},
-                                                    {3, kind::slow},
-                                                    {1, kind::idle},
-                                                    {6, kind::pass}});
-  return list_of(rc::gen::build<command>(rc::gen::set(&command::what, what),
-                                         rc::gen::set(&command::a, rc::gen::inRange(0, 12)),
-                                         rc::gen::set(&command::b, rc::gen::inRange(0, 12))));
+  return random_commands<kind>({{8, kind::read},
+                                {2, kind::down},
+                                {3, kind::pause},
+                                {3, kind::cut},
+                                {4, kind::up},
+                                {2, kind::limit},
+                                {3, kind::slow},
+                                {1, kind::idle},
+                                {6, kind::pass}});
 }
 
 class history {
@@ -79,7 +74,6 @@ class history {
   }
 
  private:
-  using kind = command::kind;
   static constexpr std::array<duration, 4> paces{milliseconds{0}, milliseconds{300}, milliseconds{1600}, seconds{3}};
 
   server_id server(int a) const { return static_cast<server_id>(static_cast<std::size_t>(a) % w_.all.servers.size()); }
@@ -140,7 +134,6 @@ auto any_history(std::function<void(whole&)> weaken = {}) {
 }  // namespace
 
 BOOST_AUTO_TEST_CASE(an_only_connection_is_kept_when_its_server_becomes_slow_before_anybody_asked) {
-  using kind = command::kind;
   shape s;
   s.servers = 2;
   s.limit = 1;

@@ -1,7 +1,7 @@
 // The whole runtime but its sockets, through random requests, deaths, pauses, leases and orders: whoever asks is told,
 // once, in time, and when the faults are over everything serves again.
 #include "made_up_directory.hpp"
-#include "support/property.hpp"
+#include "random_commands.hpp"
 
 #include <array>
 #include <caf/actor_registry.hpp>
@@ -12,55 +12,50 @@ using namespace understudy::test;
 
 namespace {
 
-/// `a`: which server or holder, or how patient; `b`: the rest.
-struct command {
-  enum class kind : std::uint8_t {
-    read,
-    write,
-    user_bind,
-    lease,
-    use,
-    give_back,
-    holder_dies,
-    cancel,
-    down,
-    pause,
-    cut,
-    up,
-    suspend,
-    resume,
-    pass
-  };
-  kind what = kind::pass;
-  int a = 0, b = 0;
+/// Of its numbers `a` is a server or holder, or how patient.
+enum class kind : std::uint8_t {
+  read,
+  write,
+  user_bind,
+  lease,
+  use,
+  give_back,
+  holder_dies,
+  cancel,
+  down,
+  pause,
+  cut,
+  up,
+  suspend,
+  resume,
+  pass
 };
 
-std::ostream& operator<<(std::ostream& out, const command& c) {
-  constexpr std::array names{"read", "write", "user_bind", "lease", "use",     "give_back", "holder_dies", "cancel",
-                             "down", "pause", "cut",       "up",    "suspend", "resume",    "pass"};
-  return out << names.at(static_cast<std::size_t>(c.what)) << "(" << c.a << "," << c.b << ")";
+std::string_view name_of(kind what) {
+  constexpr std::array<std::string_view, 15> names{"read",      "write",       "user_bind", "lease",  "use",
+                                                   "give_back", "holder_dies", "cancel",    "down",   "pause",
+                                                   "cut",       "up",          "suspend",   "resume", "pass"};
+  return names.at(static_cast<std::size_t>(what));
 }
 
+using command = random_command<kind>;
+
 rc::Gen<std::vector<command>> commands() {
-  using kind = command::kind;
-  const auto what = rc::gen::weightedElement<kind>({{10, kind::read},
-                                                    {6, kind::write},
-                                                    {3, kind::user_bind},
-                                                    {6, kind::lease},
-                                                    {3, kind::use},
-                                                    {3, kind::give_back},
-                                                    {2, kind::holder_dies},
-                                                    {3, kind::cancel},
-                                                    {3, kind::down},
-                                                    {4, kind::pause},
-                                                    {3, kind::cut},
-                                                    {4, kind::up},
-                                                    {1, kind::suspend},
-                                                    {1, kind::resume},
-                                                    {8, kind::pass}});
-  return list_of(rc::gen::build<command>(rc::gen::set(&command::what, what),
-                                         rc::gen::set(&command::a, rc::gen::inRange(0, 12)),
-                                         rc::gen::set(&command::b, rc::gen::inRange(0, 12))));
+  return random_commands<kind>({{10, kind::read},
+                                {6, kind::write},
+                                {3, kind::user_bind},
+                                {6, kind::lease},
+                                {3, kind::use},
+                                {3, kind::give_back},
+                                {2, kind::holder_dies},
+                                {3, kind::cancel},
+                                {3, kind::down},
+                                {4, kind::pause},
+                                {3, kind::cut},
+                                {4, kind::up},
+                                {1, kind::suspend},
+                                {1, kind::resume},
+                                {8, kind::pass}});
 }
 
 /// Asks for a lease and holds it, as an actor does: claims it, and lives until told otherwise.
@@ -114,7 +109,6 @@ class day {
   }
 
  private:
-  using kind = command::kind;
   struct asked {
     answer_ptr<result_ptr> told;
     call what;

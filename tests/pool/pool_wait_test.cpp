@@ -14,6 +14,23 @@ pool_policy one_connection(std::uint32_t max_in_flight = 1) {
   return p;
 }
 
+/// One of several servers: who waits here for too long is sent to another.
+pool_policy beside_others(std::uint32_t max_bind) {
+  auto p = small_policy(1, 5);
+  p.max_bind = max_bind;
+  p.failover_timeout = seconds{5};
+  p.suspect_after = seconds{1};
+  return p;
+}
+
+/// A bind connection, which has answered a bind.
+void have_a_bind_answered(pool_harness& h) {
+  h.ready_all();
+  const auto bind = h.ask(want::bind);
+  h.ready_all();
+  h.complete(h.outcome(bind).connection);
+}
+
 }  // namespace
 
 BOOST_AUTO_TEST_CASE(waiters_of_both_kinds_are_served_in_order) {
@@ -138,15 +155,8 @@ BOOST_AUTO_TEST_CASE(with_other_servers_a_waiter_is_sent_there_after_the_failove
 }
 
 BOOST_AUTO_TEST_CASE(with_other_servers_nobody_waits_behind_binds_that_stay_unanswered) {
-  auto p = small_policy(1, 5);
-  p.max_bind = 1;
-  p.failover_timeout = seconds{5};
-  p.suspect_after = seconds{1};
-  pool_harness h{p};
-  h.ready_all();
-  h.ask(want::bind);
-  h.ready_all();
-  h.complete(h.in(phase::ready, connection_kind::bind).front());
+  pool_harness h{beside_others(1)};
+  have_a_bind_answered(h);
   const auto first = h.ask(want::bind);
   const auto second = h.ask(want::bind);
   h.pass(milliseconds{1010});
@@ -171,15 +181,8 @@ BOOST_AUTO_TEST_CASE(the_first_connection_to_become_ready_is_told_of_and_no_othe
 }
 
 BOOST_AUTO_TEST_CASE(with_other_servers_a_waiter_stays_while_those_before_it_are_answered) {
-  auto p = small_policy(1, 5);
-  p.max_bind = 1;
-  p.failover_timeout = seconds{5};
-  p.suspect_after = seconds{1};
-  pool_harness h{p};
-  h.ready_all();
-  const auto first = h.ask(want::bind);
-  h.ready_all();
-  h.complete(h.outcome(first).connection);
+  pool_harness h{beside_others(1)};
+  have_a_bind_answered(h);
   h.ask(want::bind);
   const auto third = h.ask(want::bind);
   h.pass(milliseconds{4900});
@@ -189,11 +192,7 @@ BOOST_AUTO_TEST_CASE(with_other_servers_a_waiter_stays_while_those_before_it_are
 }
 
 BOOST_AUTO_TEST_CASE(a_bind_connection_shows_no_life_before_it_has_answered_a_bind) {
-  auto p = small_policy(1, 5);
-  p.max_bind = 2;
-  p.failover_timeout = seconds{5};
-  p.suspect_after = seconds{1};
-  pool_harness h{p};
+  pool_harness h{beside_others(2)};
   h.ready_all();
   for (int i = 0; i < 2; ++i) h.ask(want::bind);
   const auto third = h.ask(want::bind);

@@ -1,6 +1,9 @@
 // Who waits for an answer looks for it as long as that pays, and not everybody does.
+#include "runtime/process_census.hpp"
+#include "support/eventually.hpp"
 #include "understudy/runtime/reply_waiter.hpp"
 
+#include <unistd.h>
 #include <boost/test/unit_test.hpp>
 
 using namespace understudy;
@@ -65,8 +68,9 @@ BOOST_AUTO_TEST_CASE(a_value_is_found_by_who_looks_and_wakes_who_sleeps) {
   here.set(1);
   BOOST_TEST(here.wait(1h, it).value_or(0) == 1);
   reply_waiter<int> later;
+  const auto waiting = ::gettid();
   std::thread other([&] {
-    std::this_thread::sleep_for(20ms);
+    BOOST_TEST(test::eventually([&] { return test::sleeps(waiting); }));
     later.set(2);
   });
   BOOST_TEST(later.wait(1h, it).value_or(0) == 2);

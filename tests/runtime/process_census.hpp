@@ -1,7 +1,11 @@
-// How many threads and descriptors this process has, for tests that nothing leaks.
+// What /proc says of this process: how many threads and descriptors it has, and whether a thread sleeps.
 #pragma once
+#include <sys/types.h>
+
 #include <filesystem>
+#include <fstream>
 #include <iterator>
+#include <string>
 
 namespace understudy::test {
 
@@ -13,5 +17,11 @@ inline std::size_t entries_of(const char* folder) {
 inline std::size_t threads_now() { return entries_of("/proc/self/task"); }
 /// Open descriptors of this process (one of them is the look itself).
 inline std::size_t descriptors_now() { return entries_of("/proc/self/fd"); }
+/// True while that thread of this process waits for something.
+inline bool sleeps(pid_t thread) {
+  std::ifstream file{"/proc/self/task/" + std::to_string(thread) + "/stat"};
+  std::string text;
+  return std::getline(file, text) && text.substr(text.rfind(')') + 2, 1) == "S";
+}
 
 }  // namespace understudy::test

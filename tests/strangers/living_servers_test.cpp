@@ -11,6 +11,14 @@ using namespace std::chrono_literals;
 
 namespace {
 
+/// They take 1.6 s for each answer for a while, and then answer at once again.
+void nobody_is_refused_by(const std::vector<stub_directory*>& slow, background_load& reads) {
+  BOOST_TEST(holds_for([&] { return reads.failures().empty(); }, 8s), reads.example());
+  for (auto* server : slow) server->forget_rules();
+  BOOST_TEST(reads.finish());
+  BOOST_TEST(reads.failures().empty(), reads.example());
+}
+
 /// Every answer of each server takes 1.6 s, binds too; whoever asks is answered after that and nobody is refused.
 void check_waited_for(std::vector<stub_directory*> servers) {
   std::vector<connection_info> infos;
@@ -26,14 +34,31 @@ void check_waited_for(std::vector<stub_directory*> servers) {
   BOOST_TEST_REQUIRE(manager.connect().connected);
   {
     background_load reads(manager, 4, {}, 30s);
-    BOOST_TEST(holds_for([&] { return reads.failures().empty(); }, 8s), reads.example());
+    nobody_is_refused_by(servers, reads);
     BOOST_TEST(reads.succeeded() >= 8u);
-    for (auto* server : servers) server->forget_rules();
-    BOOST_TEST(reads.finish());
-    BOOST_TEST(reads.failures().empty(), reads.example());
   }
   end_scenario(manager, seen);
 }
+
+/// A server, and a manager whose pool has so many connections to it, all of them idle.
+struct filled_pool {
+  explicit filled_pool(int connections, const std::function<void(settings&)>& change = {}) {
+    auto how = server_at(server.port());
+    how.pool_size = connections;
+    auto all = quick_settings({how});
+    all.pool.preload_connections = true;
+    if (change) change(all);
+    manager.emplace(all);
+    BOOST_TEST_REQUIRE(manager->connect().connected);
+    BOOST_TEST_REQUIRE(eventually([&] { return idle() >= static_cast<std::uint32_t>(connections); }));
+  }
+  server_snapshot seen() const { return server_in(manager->snapshot(), server.port()); }
+  std::uint32_t idle() const { return seen().pool.now.idle; }
+  outcome search(duration timeout) { return manager->try_search(search_for("(uid=user1)"), {timeout}); }
+
+  stub_directory server;
+  std::optional<connection_manager> manager;
+};
 
 }  // namespace
 
@@ -58,10 +83,7 @@ BOOST_AUTO_TEST_CASE(stranger_that_begins_to_take_long_is_used_all_the_same) {
     background_load reads(manager, 4, {}, 30s);
     BOOST_TEST_REQUIRE(eventually([&] { return reads.succeeded() > 100; }));
     for (auto* server : {&a, &b}) server->disturb_all({.delay = 1600ms});
-    BOOST_TEST(holds_for([&] { return reads.failures().empty(); }, 8s), reads.example());
-    for (auto* server : {&a, &b}) server->forget_rules();
-    BOOST_TEST(reads.finish());
-    BOOST_TEST(reads.failures().empty(), reads.example());
+    nobody_is_refused_by({&a, &b}, reads);
   }
   end_scenario(manager, {a, b});
 }
@@ -87,82 +109,59 @@ BOOST_AUTO_TEST_CASE(stranger_that_finds_little_and_is_seldom_busy_is_well) {
 
 BOOST_AUTO_TEST_CASE(stranger_whose_idle_connections_are_reset_together_is_well) {
   leak_guard leaks;
-  stub_directory server;
-  auto how = server_at(server.port());
-  how.pool_size = 5;
-  auto all = quick_settings({how});
-  all.pool.preload_connections = true;
-  connection_manager manager(all);
-  BOOST_TEST_REQUIRE(manager.connect().connected);
+  filled_pool pool{5};
   for (int i = 0; i < 3; ++i) {
-    BOOST_TEST_REQUIRE(eventually([&] { return server_in(manager.snapshot(), server.port()).pool.now.idle >= 5u; }));
-    server.reset_all();
+    BOOST_TEST_REQUIRE(eventually([&] { return pool.idle() >= 5u; }));
+    pool.server.reset_all();
     for (int n = 0; n < 20; ++n) {
-      const auto answer = manager.try_search(search_for("(uid=user1)"), {5s});
+      const auto answer = pool.search(5s);
       BOOST_TEST(static_cast<bool>(answer), why(answer));
     }
   }
-  BOOST_TEST(server_in(manager.snapshot(), server.port()).breaker_opened == 0u);
-  end_scenario(manager, {server});
+  BOOST_TEST(pool.seen().breaker_opened == 0u);
+  end_scenario(*pool.manager, {pool.server});
 }
 
 BOOST_AUTO_TEST_CASE(stranger_whose_busy_connections_are_reset_together_is_well) {
   leak_guard leaks;
-  stub_directory server;
-  auto how = server_at(server.port());
-  how.pool_size = 8;
-  auto all = quick_settings({how});
-  all.pool.preload_connections = true;
-  connection_manager manager(all);
-  BOOST_TEST_REQUIRE(manager.connect().connected);
-  BOOST_TEST_REQUIRE(eventually([&] { return server_in(manager.snapshot(), server.port()).pool.now.idle >= 8u; }));
-  std::atomic<int> kept_waiting{0};
-  const auto unanswered = server.when([](const directory_request& r) { return r.filter == "(uid=user1)"; },
-                                      [&](const directory_request&) {
-                                        ++kept_waiting;
-                                        return reply{{}, {.silent = true}};
-                                      });
+  std::atomic<int> kept_waiting{0}, served{0}, ended{0};
+  filled_pool pool{8};
+  const auto unanswered = pool.server.when([](const directory_request& r) { return r.filter == "(uid=user1)"; },
+                                           [&](const directory_request&) {
+                                             ++kept_waiting;
+                                             return reply{{}, {.silent = true}};
+                                           });
   // One on each connection: the least loaded is taken.
-  std::atomic<int> served{0}, ended{0};
   for (int i = 0; i < 8; ++i)
-    manager.start(make_request(search_for("(uid=user1)")),
-                  [&](const outcome& found) {
-                    served += found ? 1 : 0;
-                    ++ended;
-                  },
-                  {5s});
+    pool.manager->start(make_request(search_for("(uid=user1)")),
+                        [&](const outcome& found) {
+                          served += found ? 1 : 0;
+                          ++ended;
+                        },
+                        {5s});
   BOOST_TEST_REQUIRE(eventually([&] { return kept_waiting == 8; }));
-  BOOST_TEST(server_in(manager.snapshot(), server.port()).pool.now.idle == 0u);
-  server.forget(unanswered);
-  server.reset_all();
+  BOOST_TEST(pool.idle() == 0u);
+  pool.server.forget(unanswered);
+  pool.server.reset_all();
   BOOST_TEST(eventually([&] { return ended == 8; }));
   BOOST_TEST(served == 8);
-  BOOST_TEST(server_in(manager.snapshot(), server.port()).breaker_opened == 0u);
-  end_scenario(manager, {server});
+  BOOST_TEST(pool.seen().breaker_opened == 0u);
+  end_scenario(*pool.manager, {pool.server});
 }
 
 BOOST_AUTO_TEST_CASE(stranger_at_its_limit_of_connections_is_served_by_the_open_ones_again) {
   leak_guard leaks;
-  stub_directory server;
-  auto how = server_at(server.port());
-  how.pool_size = 3;
-  auto all = quick_settings({how});
-  all.pool.preload_connections = true;
-  all.recovery.auto_recovery = false;
-  connection_manager manager(all);
-  BOOST_TEST_REQUIRE(manager.connect().connected);
-  BOOST_TEST_REQUIRE(eventually([&] { return server_in(manager.snapshot(), server.port()).pool.now.idle >= 3u; }));
+  filled_pool pool{3, [](settings& all) { all.recovery.auto_recovery = false; }};
   // It says busy for a while, which opens the breaker; what ends now cannot be had again.
-  server.limit_connections(0);
-  const auto busy = server.on(operation::search, reply{{.code = 51}});
+  pool.server.limit_connections(0);
+  const auto busy = pool.server.on(operation::search, reply{{.code = 51}});
   BOOST_TEST(eventually([&] {
-    static_cast<void>(manager.try_search(search_for("(uid=user1)"), {1s}));
-    return server_in(manager.snapshot(), server.port()).breaker_opened > 0u;
+    static_cast<void>(pool.search(1s));
+    return pool.seen().breaker_opened > 0u;
   }));
-  server.forget(busy);
-  BOOST_TEST(eventually([&] { return static_cast<bool>(manager.try_search(search_for("(uid=user1)"), {1s})); }, 5s));
-  BOOST_TEST(
-      eventually([&] { return server_in(manager.snapshot(), server.port()).breaker == breaker_state::closed; }, 5s));
-  server.limit_connections({});
-  end_scenario(manager, {server});
+  pool.server.forget(busy);
+  BOOST_TEST(eventually([&] { return static_cast<bool>(pool.search(1s)); }, 5s));
+  BOOST_TEST(eventually([&] { return pool.seen().breaker == breaker_state::closed; }, 5s));
+  pool.server.limit_connections({});
+  end_scenario(*pool.manager, {pool.server});
 }

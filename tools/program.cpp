@@ -65,7 +65,8 @@ std::string problem_of(const CLI::App& program, const CLI::ParseError& e) {
     return "unknown command or option \"" + words.front() + "\"" + did_you_mean(words.front(), commands_of(program)) +
            "; understudy --help lists them";
   }
-  const auto help = "understudy " + (chosen.empty() ? "" : chosen.front()->get_name() + " ") + "--help";
+  if (chosen.empty()) return "which command? understudy --help lists them";
+  const auto help = "understudy " + chosen.front()->get_name() + " --help";
   std::string what = e.what();
   if (!words.empty()) {
     const auto option = std::find_if(words.begin(), words.end(), [](auto& word) { return word.substr(0, 1) == "-"; });

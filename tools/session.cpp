@@ -87,6 +87,9 @@ bool session::connect() {
   check_interrupt();
   if (state.connected) return true;
   report(*state.failed, given_);
+  // That is of the server that was tried last; the others have their reasons too.
+  for (const auto& server : manager_.snapshot().servers)
+    if (state.failed->message.find(server.last_error) == std::string::npos) complain(server.last_error);
   return false;
 }
 

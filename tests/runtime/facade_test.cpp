@@ -89,6 +89,9 @@ BOOST_AUTO_TEST_CASE(connecting_to_nobody_is_a_result_with_the_reason) {
   BOOST_TEST(!result.connected);
   BOOST_TEST(result.auth_error.empty());
   BOOST_TEST(result.connection_error.find("refused") != std::string::npos, result.connection_error);
+  BOOST_TEST_REQUIRE(result.failed != nullptr);
+  BOOST_TEST(describe(*result.failed) == result.connection_error);
+  BOOST_TEST((result.failed->code == errc::connection_failed));
   BOOST_TEST(!manager.is_connected());
 }
 

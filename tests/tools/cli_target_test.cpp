@@ -87,6 +87,18 @@ BOOST_FIXTURE_TEST_CASE(several_uris_are_tried_in_their_order, slapd_fixture) {
   BOOST_TEST(last.count(operation::extended) == 0u);
 }
 
+BOOST_FIXTURE_TEST_CASE(when_none_of_several_can_be_reached_each_one_is_told_of, command_line) {
+  const auto one = "127.0.0.1:" + std::to_string(free_port()), other = "127.0.0.1:" + std::to_string(free_port());
+  const auto who = run({"whoami", "-H", "ldap://" + one + ",ldap://" + other});
+  check_exit(who, 3);
+  for (const auto& name : {one, other}) {
+    const auto told = "Cannot connect to " + name + " (connect): Connection refused";
+    const auto at = who.error_output.find(told);
+    BOOST_TEST(at != std::string::npos, who.error_output);
+    BOOST_TEST(who.error_output.find(told, at + 1) == std::string::npos, who.error_output);
+  }
+}
+
 BOOST_FIXTURE_TEST_CASE(the_whole_password_file_is_the_password, slapd_fixture) {
   const auto refused = run(words{"whoami"} + as_admin(std::string{admin_password} + "\n"));
   check_exit(refused, 3);

@@ -108,6 +108,25 @@ BOOST_AUTO_TEST_CASE(leaves_an_address_that_says_nothing_once_it_was_reached) {
   BOOST_TEST(one.exhausted(start + seconds{30}));
 }
 
+BOOST_AUTO_TEST_CASE(a_server_that_is_asked_whether_it_lives_is_waited_for_no_longer_than_others) {
+  connect_attempt one{"ldap1:389", start, seconds{30}, seconds{1}};
+  one.set_addresses(addresses(2));
+  one.next(start);
+  one.reached(0);
+  one.begin(stage::bind, start);
+  one.pause(start);
+  one.ask_for_life(start + milliseconds{50});
+  BOOST_TEST(!one.held_up());
+  BOOST_TEST((one.awaited_since() == start + milliseconds{50}));
+  BOOST_TEST((one.due_at() == start + milliseconds{1050}));
+  one.life_answered();
+  BOOST_TEST(one.held_up());
+  BOOST_TEST((one.awaited_since() == time_point::max()));
+  BOOST_TEST((one.due_at() == start + seconds{30}));
+  one.ask(start + seconds{2});
+  BOOST_TEST(one.held_up(), "it waited noticeably for something of ours");
+}
+
 BOOST_AUTO_TEST_CASE(tries_no_address_when_the_time_is_over) {
   connect_attempt one{"ldap1:389", start, seconds{1}, seconds{1}};
   one.set_addresses(addresses(2));

@@ -18,8 +18,12 @@ using test::eventually;
 using test::holds_for;
 
 constexpr std::size_t log_lines_kept = 400;
-/// After a request could have been served: time for a half-open moment or two.
+/// How long faults last after a request could have been served: time for a half-open moment or two.
 constexpr duration watched = 1500ms;
+/// How long an outage lasts before the fault, and how long idle servers have had theirs when requests come.
+constexpr duration outage = 1s, unnoticed = 400ms;
+/// So many requests that are begun after the recovery are served, and what becomes of them counts as well.
+constexpr std::size_t after_recovery = 20;
 /// How slowly a server that is well sets a connection up while the pool fills, for the fault to come in between.
 constexpr milliseconds slow_set_up{60};
 constexpr duration patience = 8s, patience_alone = 2500ms;
@@ -140,7 +144,7 @@ class playing {
       case moment::idle:
         begin_fault();
         // Asked at once, and later.
-        if (cell_.binds) std::this_thread::sleep_for(400ms);
+        if (cell_.binds) std::this_thread::sleep_for(unnoticed);
         return load_->start();
       case moment::reload:
         serve_for_a_while();
@@ -188,7 +192,7 @@ class playing {
   void fail_and_come_back() {
     seen_.trouble_began = now();
     for (auto* one : faulty_) one->stop();
-    std::this_thread::sleep_for(1s);
+    std::this_thread::sleep_for(outage);
     const auto from = now();
     std::vector<std::uint64_t> before;
     for (auto* one : faulty_) {
@@ -227,8 +231,7 @@ class playing {
       seen_.connected = connected;
       seen_.connect_took = took;
     }
-    // What happens then counts as well.
-    std::this_thread::sleep_for(500ms);
+    eventually([&, since = now()] { return load_->served(since) >= after_recovery; });
     waited_ = longest_processor_wait();
     load_->stop();
     load_->settle();

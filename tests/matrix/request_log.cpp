@@ -104,10 +104,10 @@ std::optional<time_point> request_log::first_served(const std::string& server, t
   return first;
 }
 
-std::size_t request_log::served() const {
+std::size_t request_log::served(time_point since) const {
   const std::lock_guard lock(guard_);
-  return static_cast<std::size_t>(std::count_if(notes_.begin(), notes_.end(), [](const request_note& one) {
-    return one.outcomes > 0 && one.code == errc::none;
+  return static_cast<std::size_t>(std::count_if(notes_.begin(), notes_.end(), [since](const request_note& one) {
+    return one.began >= since && one.outcomes > 0 && one.code == errc::none;
   }));
 }
 

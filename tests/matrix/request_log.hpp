@@ -29,7 +29,8 @@ class request_log {
   std::vector<request_note> all() const;
   /// The first read served by `server` that was begun at `since` or later.
   std::optional<time_point> first_served(const std::string& server, time_point since) const;
-  std::size_t served() const;
+  /// How many of those that were begun at `since` or later were served.
+  std::size_t served(time_point since = {}) const;
 
  private:
   void send();

@@ -253,11 +253,10 @@ probe_session::actions probe_session::on_time(time_point now, bool held_up) {
   switch (state_) {
     case state::connecting:
       if (held_up) {
-        say_nothing(
-            "Nothing could be found out about " + name_ +
-                " in time: the probe waited for a name look-up, or for another connection's bind (the first bind "
-                "with a password goes alone), which has not been answered yet.",
-            out);
+        say_nothing("Nothing could be found out about " + name_ +
+                        " in time: the probe waited for a name look-up, for a command or callback that gives a "
+                        "password, or for another connection's bind (the first bind with a password goes alone).",
+                    out);
       } else {
         hangs_ = true;  // where, its steps will tell
         conclude(false, timed_out(std::nullopt, errc::connection_timeout), now, out);

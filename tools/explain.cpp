@@ -75,9 +75,11 @@ std::string happened(const failure& f, const given_options& given) {
       return f.server +
              " was not ready in time: its answer to the connect, to TLS or to the bind is still waited for, "
              "or the look-up of its name, or a command that gives the password";
-    case errc::connection_unhealthy:
-      return "the connection to " + f.server + " broke before the answer was complete" +
-             (f.cause.empty() ? "" : " (" + f.cause + ")");
+    case errc::connection_unhealthy: {
+      auto text = f.cause.empty() ? "the connection to " + f.server + " broke" : f.cause;
+      cut_point(text);
+      return text + "; the answer is not complete";
+    }
     case errc::result_too_large:
       return "the answer takes more memory than limits.max_result_bytes allows";
     default:
@@ -94,7 +96,7 @@ std::string_view advice_on(const failure& f) {
     case errc::connection_failed:
       if (f.where == stage::resolve) return "check the name of the host";
       if (f.where == stage::connect) return "check host and port, and that a directory runs there";
-      return "check that the port is one of LDAP, and that the directory takes connections from here";
+      return "check that the port is one of LDAP; the directory's own log may say why it ended the connection";
     case errc::pool_timeout:
     case errc::connection_timeout:
       return "understudy health, with the same options, names the step that hangs; --timeout gives it longer";

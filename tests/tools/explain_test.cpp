@@ -71,10 +71,13 @@ BOOST_AUTO_TEST_CASE(what_the_library_advises_to_programs_is_said_in_commands) {
   BOOST_TEST(
       !has(explain(failed(errc::result_too_large, "…; read it with stream(), or in pages with paged().")), "paged()"));
   auto broken = failed(errc::connection_unhealthy, "The leased connection to ldap1:389 broke; take another lease.");
-  broken.cause = "Connection reset by peer";
   BOOST_TEST(explain(broken) ==
-             "connection_unhealthy: the connection to ldap1:389 broke before the answer was complete "
-             "(Connection reset by peer); run the command again");
+             "connection_unhealthy: the connection to ldap1:389 broke; the answer is not complete; run "
+             "the command again");
+  broken.cause = "The connection to ldap1:389 was lost: Connection reset by peer.";
+  BOOST_TEST(explain(broken) ==
+             "connection_unhealthy: The connection to ldap1:389 was lost: Connection reset by peer; "
+             "the answer is not complete; run the command again");
 }
 
 BOOST_AUTO_TEST_CASE(an_ldap_error_is_named_with_its_number_and_what_the_directory_said) {
@@ -91,5 +94,6 @@ BOOST_AUTO_TEST_CASE(an_ldap_error_is_named_with_its_number_and_what_the_directo
 BOOST_AUTO_TEST_CASE(a_connect_that_fails_says_what_to_check) {
   BOOST_TEST(has(explain(failed(errc::connection_failed, "x", stage::resolve)), "check the name of the host"));
   BOOST_TEST(has(explain(failed(errc::connection_failed, "x", stage::connect)), "check host and port"));
+  BOOST_TEST(has(explain(failed(errc::connection_failed)), "the directory's own log"));
   BOOST_TEST(has(explain(failed(errc::pool_timeout)), "understudy health"));
 }

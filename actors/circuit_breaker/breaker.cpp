@@ -43,7 +43,6 @@ void breaker::on_report(const outcome_report& report, const moment& at) {
     give_permit_back();
   }
   if (report.ready) {  // the server has answered its bind
-    last_answer_ = at.now;
     silent_until_ = {};
     consecutive_ = 0;
   }
@@ -68,7 +67,7 @@ void breaker::on_report(const outcome_report& report, const moment& at) {
 void breaker::note_nothing_left(time_point now) { silent_until_ = now + options_.open_cap; }
 
 void breaker::note_successes(std::uint32_t count, const moment& at) {
-  last_answer_ = at.now;
+  last_success_ = at.now;
   silent_until_ = {};
   if (state_ == breaker_state::closed) {
     consecutive_ = 0;
@@ -116,11 +115,11 @@ void breaker::on_probe(const probe_report& report, const moment& at, bool needed
   }
 }
 
-/// Better evidence than one probe, which may have begun before the server was repaired. A suspicion is traffic that
-/// does not flow; what was answered after it came up is not.
+/// Better evidence than one probe. A suspicion is traffic that does not flow; what was answered after it came up is
+/// not.
 bool breaker::traffic_flows(time_point now) const noexcept {
-  const bool after_suspicion = last_answer_ > suspected_at_ + longest_delay_of_reports;
-  return last_answer_ != time_point{} && now - last_answer_ < options_.trust && (!suspected(now) || after_suspicion);
+  const bool after_suspicion = last_success_ > suspected_at_ + longest_delay_of_reports;
+  return last_success_ != time_point{} && now - last_success_ < options_.trust && (!suspected(now) || after_suspicion);
 }
 
 void breaker::note_life() noexcept {

@@ -27,7 +27,7 @@ struct breaker_options {
   duration permit_expiry = seconds{5};     ///< a trial call not heard of for so long gives its permit back
   duration probe_expiry = seconds{12};     ///< a half-open breaker whose probe is silent for so long opens again
   duration suspicion_expiry = seconds{2};  ///< a suspicion without a probe's answer for so long is forgotten
-  duration trust = seconds{1};             ///< an answer so young outweighs one failed probe that nobody asked for
+  duration trust = seconds{1};             ///< a success so young outweighs one failed probe that nobody asked for
 };
 
 /// Why and when.
@@ -111,7 +111,7 @@ class breaker {
   time_point until_{};  ///< open: when it becomes half open; suspended: when it is resumed
   time_point suspected_at_{}, suspected_until_{}, silent_until_{};
   duration longer_{};  ///< that probes may take
-  time_point last_answer_{};
+  time_point last_success_{};
   int consecutive_ = 0;  ///< failures in a row
   int backoff_ = 0;      ///< n in base·2^(n−1)
   int flaps_ = 0;

@@ -66,7 +66,7 @@ struct report {
   failure_ptr cause;
   bool none_left = false;
 };
-/// Somebody waited for a connection in vain, because none was ready; or one is ready now, and before there was none.
+/// Somebody waited for a connection in vain, because none was ready (or, later: one is ready now).
 struct readiness {
   bool ready = false;
 };

@@ -41,7 +41,7 @@ void breaker_model::note(what kind, time_point now) {
 void breaker_model::report(const outcome_report& r, time_point now) {
   const auto belongs = [&] { return r.generation == 0 || r.generation == generation_; };
   if (!belongs()) return;
-  if (r.successes > 0 || r.ready) last_good_ = now;
+  if (r.successes > 0) last_good_ = now;
   if (r.ready) note(what::ready, now);
   // Those behind the one that closes it belong to the time before.
   const auto before = generation_;

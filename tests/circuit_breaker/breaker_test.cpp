@@ -324,16 +324,6 @@ BOOST_FIXTURE_TEST_CASE(answers_after_a_suspicion_outweigh_its_probe, one_breake
   BOOST_TEST(b.state() == breaker_state::closed);
 }
 
-/// A probe that began before the server was repaired ends when others are served already.
-BOOST_FIXTURE_TEST_CASE(a_connection_that_just_became_ready_outweighs_one_failed_probe, one_breaker) {
-  b.set_probed(true);
-  b.on_report(ready(), at(4'999));
-  b.on_probe(probed(false), at(5'000), false);
-  BOOST_TEST(b.state() == breaker_state::closed);
-  b.on_probe(probed(false), at(6'000), false);
-  BOOST_TEST(b.state() == breaker_state::open);
-}
-
 BOOST_FIXTURE_TEST_CASE(suspicion_asks_for_one_probe_at_a_time, one_breaker) {
   b.set_probed(true);
   BOOST_TEST(b.suspect(at(0).now));

@@ -164,20 +164,7 @@ BOOST_AUTO_TEST_CASE(with_other_servers_nobody_waits_behind_binds_that_stay_unan
   BOOST_TEST(h.waiting(second));
   h.pass(milliseconds{290});
   BOOST_TEST((h.what(second) == outcome::recast));
-  BOOST_TEST(std::count(h.readiness.begin(), h.readiness.end(), false) == 0, "readers are served there");
-}
-
-BOOST_AUTO_TEST_CASE(the_first_connection_to_become_ready_is_told_of_and_no_other_one) {
-  pool_harness h{small_policy(2, 5)};
-  h.ready_all();
-  h.share();
-  h.ready_all();
-  BOOST_TEST_REQUIRE(h.in(phase::ready).size() == 2U);
-  BOOST_TEST(h.readiness == std::vector<bool>{true}, boost::test_tools::per_element());
-  for (const auto id : h.in(phase::ready)) h.die(id);
-  h.pass(seconds{5});
-  h.ready_all();
-  BOOST_TEST((h.readiness == std::vector<bool>{true, true}));
+  BOOST_TEST(h.readiness.empty(), "readers are served there");
 }
 
 BOOST_AUTO_TEST_CASE(with_other_servers_a_waiter_stays_while_those_before_it_are_answered) {

@@ -136,7 +136,8 @@ void pool_state::leave_overdue(connection_kind kind, time_point now) {
   bool left = false;
   for (auto at = q.overdue(now); at != q.end(); at = q.overdue(now)) {
     const waiter& w = at->second;
-    if (w.patient_until > now && !none_ready(kind)) {
+    const bool soon = held_up(kind) && now < w.since + policy_.suspect_after + policy_.suspect_after / looks_again;
+    if (w.patient_until > now && (soon || !none_ready(kind))) {
       q.postpone(at, std::min(w.patient_until, now + policy_.suspect_after / looks_again));
       continue;
     }
@@ -150,6 +151,18 @@ void pool_state::leave_overdue(connection_kind kind, time_point now) {
     }
   }
   if (left) note_silence();
+}
+
+/// All that is being set up waits for something of ours. Silence elsewhere ends that wait just when those who wait for
+/// what is set up here would leave; they stay for a moment longer, or they would be sent to where the silence is.
+bool pool_state::held_up(connection_kind kind) const noexcept {
+  bool some = false;
+  for (const auto& [id, s] : slots_) {
+    if (s.kind != kind || s.state != slot_state::connecting) continue;
+    if (!s.held_up()) return false;
+    some = true;
+  }
+  return some;
 }
 
 /// What leaves unanswered what it carries is as good as none; a bind connection also when that is its first bind.

@@ -122,6 +122,7 @@ class pool_state {
   void settle(time_point now);
   void leave_overdue(connection_kind kind, time_point now);
   bool none_ready(connection_kind kind) const noexcept;
+  bool held_up(connection_kind kind) const noexcept;
   void note_silence();
   void serve_pooled(time_point now);
   void serve_binds(time_point now);

@@ -183,3 +183,22 @@ BOOST_AUTO_TEST_CASE(hung_levels_cost_the_first_caller_a_second_each_and_the_nex
     }
   }
 }
+
+/// The gate lets the next server's bind go when the one under way has been silent for as long as anybody waits there.
+BOOST_AUTO_TEST_CASE(who_waits_behind_another_servers_bind_does_not_leave_just_before_its_end) {
+  for (std::uint64_t seed = 1; seed <= 10; ++seed) {
+    whole w({1, 1}, seed);
+    w.all.pool.preload_connections = false;
+    w.world->servers[0].hangs_at_bind = w.world->servers[0].hangs_set_ups = true;
+    w.world->servers[0].connect_time = milliseconds{10};  // it binds first
+    w.world->servers[1].connect_time = milliseconds{20};
+    w.launch();
+    std::vector<answer_ptr<result_ptr>> all;
+    for (int i = 0; i < 8; ++i) {
+      all.push_back(w.start<result_ptr>(w.manager, perform_atom_v, w.call_of(search_request{}, seconds{30})));
+      w.advance(milliseconds{3});
+    }
+    w.advance(milliseconds{1100});
+    for (const auto& one : all) BOOST_TEST(one->ok(), "seed " << seed);
+  }
+}

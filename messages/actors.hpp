@@ -133,6 +133,9 @@ using health_monitor_actor = caf::typed_actor<
     caf::reacts_to<probe_atom, server_id>,
     // Probe every server step by step before the deadline.
     caf::replies_to<health_atom, time_point>::with<std::vector<probe_report>>,
+    // Does a server serve? The same, answered as soon as one with that priority is well, or another one while those say
+    // nothing for `suspect_after`. Reports of probes that have not ended by then are missing.
+    caf::replies_to<health_atom, int, time_point>::with<std::vector<probe_report>>,
     // From the breaker: how often to probe follows its state.
     caf::reacts_to<breaker_atom, server_id, breaker_state>,
     // From its own connections.
@@ -162,7 +165,9 @@ using connection_manager_actor = caf::typed_actor<
     caf::replies_to<credential_atom, server_id>::with<credential>,
     // What became of that bind. Everyone who got a credential says so, also when it does not know.
     caf::reacts_to<credential_atom, credential_verdict>, caf::replies_to<status_atom>::with<runtime_snapshot>,
+    // As the health monitor takes them.
     caf::replies_to<health_atom, time_point>::with<std::vector<probe_report>>,
+    caf::replies_to<health_atom, int, time_point>::with<std::vector<probe_report>>,
     // Of the server with that number: validate and count its connections; close idle ones.
     caf::replies_to<check_atom, server_id, time_point>::with<pool_health>,
     caf::replies_to<cleanup_atom, server_id>::with<std::uint32_t>, caf::reacts_to<claim_atom, server_id, lease_id>,

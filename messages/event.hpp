@@ -64,8 +64,9 @@ struct pool_health {
   std::uint32_t idle_connections = 0;
   std::uint32_t healthy_connections = 0;
   std::uint32_t unhealthy_connections = 0;
-  std::uint32_t answered = 0;    ///< of the healthy ones; the others cannot be read from now
-  std::uint32_t connecting = 0;  ///< under way: neither refused nor ready yet
+  std::uint32_t answered = 0;         ///< of the healthy ones; the others cannot be read from now
+  std::uint32_t answered_others = 0;  ///< of the unhealthy ones: see probe_report::answers_others
+  std::uint32_t connecting = 0;       ///< under way: neither refused nor ready yet
 };
 
 /// One connection, for operators.

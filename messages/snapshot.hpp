@@ -80,6 +80,9 @@ struct probe_report {
   std::string warning{};
   /// It ran out of time, and had little: a server that nothing can replace is given more before it is given up.
   bool hurried = false;
+  /// Not ok because of one question alone, which it left unanswered as it had left requests for data; it answered a
+  /// read of its root DSE meanwhile. That is no reason to give up a server that nothing can replace.
+  bool answers_others = false;
 };
 
 /// What a probe says about its server.

@@ -99,7 +99,8 @@ void breaker::on_probe(const probe_report& report, const moment& at, bool needed
   }
   if (found == probe_verdict::dead) {
     cause_ = {report.error, at.wall};
-    if (state_ == breaker_state::closed && !traffic_flows(at.now)) {
+    // What was answered lately is no request for data, or that would not be in doubt.
+    if (state_ == breaker_state::closed && (report.answers_others || !traffic_flows(at.now))) {
       open(at.now);
     } else {
       note_failure(at);

@@ -153,14 +153,21 @@ bool router::on_probe(const probe_report& report, const moment& at) {
   if (!index) {
     return false;
   }
-  if (verdict(report) == probe_verdict::alive) {
+  auto counted = report;
+  // A server that leaves some requests unanswered may answer others, and nothing else would.
+  if (report.answers_others && !replaceable(report.server, at.now)) {
+    counted.ok = true;
+    counted.error = nullptr;
+    counted.answers_others = false;
+  }
+  if (verdict(counted) == probe_verdict::alive) {
     servers_[*index].down_until = {};
   }
-  if (report.hurried && verdict(report) == probe_verdict::dead && !replaceable(report.server, at.now)) {
+  if (counted.hurried && verdict(counted) == probe_verdict::dead && !replaceable(report.server, at.now)) {
     return true;
   }
   const bool needed = !any_usable(at.now);
-  change(*index, at, [&](breaker& b) { b.on_probe(report, at, needed); });
+  change(*index, at, [&](breaker& b) { b.on_probe(counted, at, needed); });
   return false;
 }
 

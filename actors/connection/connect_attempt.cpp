@@ -35,7 +35,12 @@ void connect_attempt::wait_for_ours(time_point now) noexcept {
 
 void connect_attempt::ask(time_point now) noexcept {
   if (!asked_at_ && now - ours_since_ >= noticeable) was_held_up_ = true;
-  if (paused_at_) deadline_ += asked_at_.value_or(now) - *paused_at_;
+  if (paused_at_) {
+    const auto waited = asked_at_.value_or(now) - *paused_at_;
+    deadline_ += waited;
+    start_ += waited;
+    step_begin_ += waited;
+  }
   asked_at_ = now;
   paused_at_.reset();
 }
@@ -136,7 +141,11 @@ void connect_attempt::finish(bool ok, time_point now) {
 
 std::vector<probe_step> connect_attempt::steps_until(time_point now) const {
   auto all = steps_;
-  if (in_step_) all.push_back({step_, now - step_begin_, false});
+  if (waits_for_life()) {
+    all.push_back({stage::operation, now - *asked_at_, false});
+  } else if (in_step_ && !paused_at_) {
+    all.push_back({step_, now - step_begin_, false});
+  }
   return all;
 }
 

@@ -55,12 +55,12 @@ class connect_attempt {
   void finish(bool ok, time_point now);
   stage step() const noexcept { return step_; }
   const std::vector<probe_step>& steps() const noexcept { return steps_; }
-  /// Those that are over, and the one that runs, as one that did not succeed.
+  /// Those that are over, and the one that runs, as one that did not succeed; not while it is paused.
   std::vector<probe_step> steps_until(time_point now) const;
   /// The server owes an answer from now on.
   void ask(time_point now) noexcept;
-  /// The server owes nothing: we wait for something of our own. That time is not the attempt's; it is bounded by as
-  /// much again as the attempt may take.
+  /// The server owes nothing: we wait for something of our own. That time is neither the attempt's nor the step's; it
+  /// is bounded by as much again as the attempt may take.
   void pause(time_point now) noexcept;
   bool paused() const noexcept { return paused_at_.has_value(); }
   /// While it is paused the server is asked whether it lives, and owes that answer from now on.
@@ -72,7 +72,7 @@ class connect_attempt {
   time_point awaited_since() const noexcept { return asked_at_.value_or(time_point::max()); }
   /// It waits, or waited noticeably, for something of ours: that it is not ready yet says nothing about its server.
   bool held_up() const noexcept { return !asked_at_ || was_held_up_; }
-  /// Since the start, once finished.
+  /// Since the start, once finished; without pauses.
   duration took() const noexcept { return last_ - start_; }
 
   /// The failure to report: the last one seen, its message naming the server and what happened at each address.

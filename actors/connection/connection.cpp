@@ -144,6 +144,7 @@ void connection::finish_turn() {
   watch_socket();
   if (!was_ready_) {
     spec_.gauge->held_up = attempt_.held_up();
+    spec_.gauge->awaits_credential = phase_ == phase::binding && attempt_.paused();
     spec_.gauge->awaited_since = attempt_.awaited_since();
   }
   wake_by(outcomes_.due_at());
@@ -188,6 +189,7 @@ void connection::on_tick(std::uint64_t timer) {
   wake_at_ = time_point::max();
   if (is_setting_up()) check_setup_deadline();
   check_deadlines();
+  if (now_ >= gone_at_) end(end_cause_, true);
   check_suspicion();
   if (open_.empty()) open_.forget_spare();
   if (outcomes_.due_at() <= now_) {
@@ -254,14 +256,33 @@ void connection::on_check(time_point deadline, probe_promise promise) {
     return finish_check(
         std::move(one),
         suspected_ ? make_failure(errc::connection_unhealthy, "It leaves what runs on it unanswered.") : nullptr);
+  // While requests are left unanswered the check asks what they asked; the root DSE tells whether that is all.
+  if (const auto question = context_.unanswered->question()) {
+    ticket beside;
+    beside.why = purpose::check;
+    add_exchange(ldap_.encode(*root_dse_read()), root_dse_read(), deadline, std::move(beside));
+    if (const auto at = ldap_.encode(*question); !at.error) {
+      return add_exchange(at, question, deadline, std::move(one.ticket));
+    }
+  }
   add_exchange(ldap_.encode(*root_dse_read()), root_dse_read(), deadline, std::move(one.ticket));
 }
 
 /// `why`: null when the server answered.
 void connection::finish_check(table::item done, failure_ptr why) {
+  if (!done.ticket.report.pending()) return;  // the read beside a question
   probe_report report;
   report.server = context_.id;
   report.ok = why == nullptr;
+  if (done.what && done.what != root_dse_read()) {
+    if (report.ok) {
+      context_.unanswered->question_answered(done.what, now_);
+    } else if (why->code == errc::operation_timeout && last_heard_ >= done.started) {
+      report.answers_others = true;
+      why = make_failure(errc::operation_timeout, context_.name + " answers, but left a " + describe(done.what->op) +
+                                                      " unanswered, as it did with requests.");
+    }
+  }
   report.took = now_ - done.started;
   report.error = std::move(why);
   if (warning_) report.warning = text_of(*warning_);

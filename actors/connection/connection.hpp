@@ -135,6 +135,7 @@ class connection {
   void on_credential(const credential& given, poller_port::io_id socket);
   void bind_as(const credential& given);
   void send_bind(const encoded_request& at, const std::string& bind_dn);
+  void bind_over(bool answered);
   void bind_answered(const result& answer);
   void pass_verdict(credential_verdict::kind what, failure_ptr cause);
   void pass_verdict(std::uint64_t version, credential_verdict::kind what, failure_ptr cause);
@@ -190,6 +191,7 @@ class connection {
   void recast_postponed(bool all);
   void check_suspicion();
   void have_server_probed();
+  bool note_unanswered(const table::item& one);
   void cancel(const cancel_token_ptr& token);
   table::item take_back(int id);
   bool maybe_sent(const table::item& one) const noexcept { return one.begin < bytes_.handed_over(); }
@@ -248,13 +250,15 @@ class connection {
   bool waits_for_certificates_ = false;              // while a worker reads them
   std::uint64_t secret_number_ = 0;                  // which one of the service's it binds with
   std::string auth_method_ = "anonymous";
+  bool bind_under_way_ = false;                     // of the service
   int credentials_asked_ = 0;                       // and not answered yet
   time_point ask_for_life_at_ = time_point::max();  // should they still be waited for
   std::string bound_as_;                            // whom the last bind of the service named
   std::optional<password_warning> warning_;         // what its answer said
   bool was_ready_ = false;
-  time_point open_since_{};    // when it became ready first
-  bool said_goodbye_ = false;  // the server announced that it will close (RFC 4511, 4.4.1)
+  time_point open_since_{};                 // when it became ready first
+  bool said_goodbye_ = false;               // the server announced that it will close (RFC 4511, 4.4.1)
+  time_point gone_at_ = time_point::max();  // … and is taken for gone if it does not
   bool removed_ = false;
   time_point setup_deadline_;
 

@@ -34,6 +34,7 @@ void connection::check_deadlines() {
   time_point next = time_point::max();
   const auto slow_call = all_.breaker.slow_call;
   std::vector<int> due;
+  bool news = false;
   open_.each([&](int id, table::item& one) {
     if (one.deadline <= now_) {
       due.push_back(id);
@@ -47,12 +48,18 @@ void connection::check_deadlines() {
       return;
     }
     one.slow = true;
+    news = note_unanswered(one) || news;
     if (!one.ticket.order.trial) {
       report_failure(one.ticket.order, failure_class::slow,
                      make_failure(errc::operation_timeout, "An operation is unanswered for longer than slow_call."));
     }
   });
+  // A deadline that passes is the caller's choice; that nothing at all was answered meanwhile is worth a question.
+  for (const int id : due) {
+    if (const auto* one = open_.find(id)) news = note_unanswered(*one) || news;
+  }
   for (const int id : due) expire(id);
+  if (news) have_server_probed();
   expire_held();
   recast_postponed(false);
   if (next != time_point::max()) wake_by(next);
@@ -116,9 +123,25 @@ void connection::check_suspicion() {
   if (now_ < suspect_at) return wake_by(suspect_at);
   // A server that takes its time is no reason to give up what waits for it.
   const auto silent_at = std::max<time_point>(suspect_at, since + context_.pace->patience(true));
+  open_.each([&](int, table::item& one) {
+    if (one.started == oldest) note_unanswered(one);
+  });
   const bool silent = now_ >= silent_at && !spec_.gauge->silent.exchange(true);
   if (!std::exchange(suspected_, true) || silent) have_server_probed();
   if (now_ < silent_at) wake_by(silent_at);
+}
+
+/// True when the server is to be probed for it.
+bool connection::note_unanswered(const table::item& one) {
+  if (one.ticket.why != purpose::call || !maybe_sent(one) || waits_for_consumer()) return false;
+  const auto waited = unanswered(one);
+  const auto since = now_ - waited;
+  const auto& breaker = all_.breaker;
+  const bool news =
+      context_.unanswered->note(one.what->op, since, now_, breaker.circuit_breaker_threshold, breaker.suspect_after);
+  // What else waits here goes elsewhere when the probe fails.
+  if (news && last_heard_ <= since && waited >= context_.pace->patience(true)) spec_.gauge->silent = true;
+  return news;
 }
 
 void connection::have_server_probed() {
@@ -321,6 +344,7 @@ void connection::tell_owner(connection_event::kind what, failure_ptr cause) {
 /// `cause`: null when asked to; `harmless`: it says nothing about the server's health.
 void connection::end(failure_ptr cause, bool harmless) {
   if (phase_ == phase::closed) return;
+  bind_over(false);
   const bool lost_connection = cause != nullptr;
   phase_ = phase::closed;
   end_cause_ = cause ? cause

@@ -109,6 +109,7 @@ void connection::hang_up(std::optional<std::size_t> number) {
 
 /// This address did not work; perhaps another one does.
 void connection::address_failed(failure why) {
+  bind_over(false);
   if (attempt_.paused()) attempt_.ask(now_);  // what it waited for was for this address
   why.where = attempt_.step();
   attempt_.finish(false, now_);
@@ -275,11 +276,19 @@ void connection::send_bind(const encoded_request& at, const std::string& bind_dn
   ticket whose;
   whose.why = purpose::bind;
   attempt_.ask(now_);
+  bind_under_way_ = true;
+  context_.pace->bind_sent(now_);
   bound_as_ = bind_dn;
   add_exchange(at, make_request(bind_request{bind_dn, {}}), setup_deadline_, std::move(whose));
 }
 
+/// Answered, or given up with its connection.
+void connection::bind_over(bool answered) {
+  if (std::exchange(bind_under_way_, false)) context_.pace->bind_over(answered, now_);
+}
+
 void connection::bind_answered(const result& answer) {
+  bind_over(true);
   const auto policy = read_password_policy(answer.controls);
   if (answer.code == result_code::success) {
     warning_.reset();

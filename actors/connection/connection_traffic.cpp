@@ -167,7 +167,8 @@ void connection::react(const transport_action& action) {
   const bool heard = action.received && is_worth_hearing();
   if (heard) {
     last_heard_ = now_;
-    if (std::exchange(suspected_, false)) spec_.gauge->silent = false;
+    suspected_ = false;
+    if (spec_.gauge->silent.load(std::memory_order_relaxed)) spec_.gauge->silent = false;
   }
   if (bytes_.bytes_in() != 0) read_answers();
   if (given_up()) return;
@@ -224,6 +225,7 @@ void connection::take_answers() {
         continue;
       }
       if (what == decoded_pdu::part) {
+        if (one->ticket.why == purpose::call) context_.unanswered->answered(one->what->op, now_);
         if (one->ticket.stream) took(*one, frame);
         continue;
       }
@@ -288,19 +290,39 @@ bool connection::notified(const pdu_frame& frame) {
   const auto cause =
       make_failure(errc::connection_failed,
                    context_.name + " announced that it closes the connection (" + result_code_name(notice.code) + ").");
+  if (is_setting_up()) {
+    auto why = setup_failure(errc::connection_failed, attempt_.step(), cause->message);
+    why.server = context_.name;
+    address_failed(std::move(why));
+    return true;
+  }
   start_draining("the server announced that it closes the connection");
   recast_held(cause);
-  for (const int id : open_.ids([this](const table::item& one) { return !maybe_sent(one); })) {
+  // What it has not answered by now it will not answer (RFC 4511, 4.4.1). Whether a write was carried out the answer
+  // may still tell, if one is on its way.
+  const auto waits = [this](const table::item& one) { return maybe_sent(one) && !env_.may_repeat(one.what->op); };
+  bool news = false;
+  for (const int id : open_.ids([&](const table::item& one) { return !waits(one); })) {
+    const auto& one = *open_.find(id);
+    if (maybe_sent(one)) news = note_unanswered(one) || news;
     lose(take_back(id), cause);
   }
-  close_when_empty();
+  if (news) have_server_probed();
+  if (open_.empty() || phase_ == phase::binding) {
+    end(cause, true);
+    return true;
+  }
+  end_cause_ = cause;
+  gone_at_ = now_ + all_.breaker.suspect_after;
+  wake_by(gone_at_);
   return true;
 }
 
 void connection::completed(int id) {
   notified_bytes_ = 0;
   auto done = open_.take(id);
-  if (done.ticket.why != purpose::call) context_.pace->answered(now_ - done.started);
+  const bool question = done.ticket.why == purpose::check && done.what != root_dse_read();
+  if (done.ticket.why != purpose::call && !question) context_.pace->answered(now_ - done.started);
   switch (done.ticket.why) {
     case purpose::start_tls:
       return start_tls_answered(*done.answer);
@@ -336,6 +358,7 @@ void connection::complete_call(table::item& done) {
   }
   auto& whose = done.ticket;
   done.answer->server = context_.name;
+  if (!is_overload(done.answer->code)) context_.unanswered->answered(done.what->op, now_);
   if (!is_outcome(done.what->op, done.answer->code)) return judge_answer(done);
   report_answer(done);
   count(whose.lease);

@@ -93,6 +93,9 @@ manager_interface::behavior_type connection_manager_impl::make_behavior() {
       [this](health_atom what, time_point deadline) {
         return to_child<std::vector<probe_report>>(monitor_, what, deadline);
       },
+      [this](health_atom what, int priority, time_point deadline) {
+        return to_child<std::vector<probe_report>>(monitor_, what, priority, deadline);
+      },
       [this](check_atom what, server_id server, time_point deadline) {
         return to_pool<pool_health>(server, errc::no_server, what, deadline);
       },

@@ -19,6 +19,7 @@ server_context_ptr make_context(server_id id, const connection_info& server, con
   for (const auto& each : known) {
     if (each.context->id == id) {
       context->pace = each.context->pace;
+      context->unanswered = each.context->unanswered;
     }
   }
   return context;

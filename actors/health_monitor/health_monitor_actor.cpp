@@ -79,7 +79,10 @@ health_monitor_actor::behavior_type health_monitor_impl::make_behavior() {
   return {
       [this](probe_atom, server_id server) { handle([&] { probe_at_once(server); }); },
       [this](health_atom, time_point deadline) {
-        return guard_.answer<std::vector<probe_report>>([&] { return probe_all(deadline); });
+        return guard_.answer<std::vector<probe_report>>([&] { return probe_all(std::nullopt, deadline); });
+      },
+      [this](health_atom, int priority, time_point deadline) {
+        return guard_.answer<std::vector<probe_report>>([&] { return probe_all(priority, deadline); });
       },
       [this](breaker_atom, server_id server, breaker_state state) { handle([&] { on_breaker(server, state); }); },
       [this](event_atom, const connection_event& event) { handle([&] { prober_.on_event(event); }); },
@@ -236,7 +239,8 @@ duration health_monitor_impl::patience_of(const lane& l) const {
                   context.pace->patience(prober_.session(l.session).standing()));
 }
 
-caf::result<std::vector<probe_report>> health_monitor_impl::probe_all(time_point deadline) {
+caf::result<std::vector<probe_report>> health_monitor_impl::probe_all(std::optional<int> preferred,
+                                                                      time_point deadline) {
   if (draining_) {
     failure f;
     f.code = errc::draining;
@@ -247,35 +251,70 @@ caf::result<std::vector<probe_report>> health_monitor_impl::probe_all(time_point
     return std::vector<probe_report>{};
   }
   auto asker = std::make_shared<round>();
-  asker->missing = lanes_.size();
-  asker->reports.resize(lanes_.size());
+  asker->parts.resize(lanes_.size());
+  if (preferred) {
+    asker->preferred = preferred;
+    asker->enough_at = now() + all_->breaker.suspect_after;
+  }
   asker->promise = self_->make_response_promise<std::vector<probe_report>>();
   rounds_.push_back(asker);
   const auto left = std::max<duration>(deadline - now(), duration{});
   const auto conclude_by = deadline - std::min<duration>(left / 10, answer_time);
+  // The pools answer for a socket later: none ends before all have begun.
   for (std::size_t i = 0; i < lanes_.size(); ++i) {
-    asker->reports[i].server = lanes_[i].server.context->id;
-    const auto told = [this, asker, i](const probe_outcome* o) { note_round(asker, i, *o); };
+    auto& part = asker->parts[i];
+    part.report.server = lanes_[i].server.context->id;
+    part.priority = lanes_[i].server.context->server.priority;
+    part.probe =
+        prober_.add(lanes_[i].server, true, [this, asker, i](const probe_outcome* o) { note_round(asker, i, *o); });
     probe_mode mode;
     mode.hurried = true;
-    prober_.begin(prober_.add(lanes_[i].server, true, told), conclude_by, mode);
+    prober_.begin(part.probe, conclude_by, mode);
   }
   arm();
   return asker->promise;
 }
 
-void health_monitor_impl::note_round(const std::shared_ptr<round>& asker, std::size_t place,
-                                     const probe_outcome& found) {
-  asker->reports[place] = found.report;
+void health_monitor_impl::note_round(const round_ptr& asker, std::size_t place, const probe_outcome& found) {
+  auto& part = asker->parts[place];
+  part.report = found.report;
+  part.ended = true;
   if (verdict(found.report) == probe_verdict::dead) {
     // The one who asked may have been in a hurry: no evidence for the breaker, but a reason to look.
     if (auto* l = find(found.report.server)) {
       l->schedule.hasten(now());
     }
   }
-  if (--asker->missing == 0) {
-    asker->promise.deliver(std::move(asker->reports));
-    rounds_.erase(std::remove(rounds_.begin(), rounds_.end(), asker), rounds_.end());
+  if (knows_enough(*asker)) {
+    end_round(asker);
+  }
+}
+
+bool health_monitor_impl::knows_enough(const round& asker) const {
+  const auto well = [&](const round::part& p) {
+    return p.ended && p.report.ok && (p.priority == asker.preferred || now() >= asker.enough_at);
+  };
+  const auto ended = [](const round::part& p) { return p.ended; };
+  return (asker.preferred && std::any_of(asker.parts.begin(), asker.parts.end(), well)) ||
+         std::all_of(asker.parts.begin(), asker.parts.end(), ended);
+}
+
+void health_monitor_impl::end_round(const round_ptr& asker) {
+  if (!asker->promise.pending()) {
+    return;
+  }
+  std::vector<probe_report> reports;
+  for (auto& part : asker->parts) {
+    if (part.ended) {
+      reports.push_back(part.report);
+    }
+  }
+  asker->promise.deliver(std::move(reports));
+  rounds_.erase(std::remove(rounds_.begin(), rounds_.end(), asker), rounds_.end());
+  for (const auto& part : asker->parts) {
+    if (!part.ended) {
+      prober_.stop(part.probe, true);
+    }
   }
 }
 
@@ -313,6 +352,10 @@ void health_monitor_impl::on_outcome(server_id server, const probe_outcome* foun
     return;
   }
   const bool alive = verdict(found->report) == probe_verdict::alive;
+  // It had begun before requests were left unanswered, and asked for nothing that tells whether those are answered.
+  if (alive && l->asked && l->asked_late && l->server.context->unanswered->question()) {
+    return probe_at_once(server);
+  }
   // What ended a probe that had begun before may be just what made somebody ask: another one decides.
   if (std::exchange(l->asked_late, false) && l->asked && !alive && !timed_out(found->report)) {
     l->schedule.hasten(now());
@@ -347,6 +390,11 @@ void health_monitor_impl::drain() {
 
 void health_monitor_impl::advance() {
   prober_.advance();
+  for (const auto& asker : std::vector<round_ptr>{rounds_}) {
+    if (knows_enough(*asker)) {
+      end_round(asker);
+    }
+  }
   for (auto& l : lanes_) {
     const auto due = l.schedule.next();
     if (!draining_ && due && *due <= now() && !prober_.session(l.session).running()) {
@@ -361,6 +409,11 @@ void health_monitor_impl::advance() {
 
 void health_monitor_impl::arm() {
   auto next = prober_.next_deadline();
+  for (const auto& asker : rounds_) {
+    if (asker->enough_at > now() && asker->enough_at < next.value_or(time_point::max())) {
+      next = asker->enough_at;
+    }
+  }
   for (const auto& l : lanes_) {
     const auto due = l.schedule.next();
     const bool waits = !draining_ && due && !prober_.session(l.session).running();

@@ -32,12 +32,20 @@ class health_monitor_impl {
     prober::key beside = 0;   ///< a probe beside one that hangs
     time_point beside_at{};   ///< none before
   };
-  /// A question for the health of all servers.
+  /// A question for the health of all servers, or whether one serves.
   struct round {
+    struct part {
+      prober::key probe = 0;
+      probe_report report;
+      int priority = 0;
+      bool ended = false;
+    };
     caf::typed_response_promise<std::vector<probe_report>> promise;
-    std::vector<probe_report> reports;
-    std::size_t missing = 0;
+    std::vector<part> parts;
+    std::optional<int> preferred{};            ///< one that is well with this priority is answer enough
+    time_point enough_at = time_point::max();  ///< … or any other one from then on
   };
+  using round_ptr = std::shared_ptr<round>;
 
   template <class Body>
   void handle(Body&& body);
@@ -53,8 +61,10 @@ class health_monitor_impl {
   bool replaceable(const lane& l) const;
   duration patience_of(const lane& l) const;
   void probe_at_once(server_id server);
-  caf::result<std::vector<probe_report>> probe_all(time_point deadline);
-  void note_round(const std::shared_ptr<round>& asker, std::size_t place, const probe_outcome& found);
+  caf::result<std::vector<probe_report>> probe_all(std::optional<int> preferred, time_point deadline);
+  void note_round(const round_ptr& asker, std::size_t place, const probe_outcome& found);
+  bool knows_enough(const round& asker) const;
+  void end_round(const round_ptr& asker);
   void on_breaker(server_id server, breaker_state state);
   void on_outcome(server_id server, const probe_outcome* found);
   void let_go(server_id server);
@@ -71,7 +81,7 @@ class health_monitor_impl {
   handler_guard guard_;
   prober prober_;
   std::vector<lane> lanes_;
-  std::vector<std::shared_ptr<round>> rounds_;
+  std::vector<round_ptr> rounds_;
   poller_port::timer_id timer_;
   std::optional<time_point> armed_;
   bool draining_ = false;

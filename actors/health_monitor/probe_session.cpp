@@ -9,6 +9,8 @@
 namespace understudy {
 namespace {
 
+/// What a connection's report of an unanswered check has to reach the probe.
+constexpr milliseconds report_time{20};
 /// How long a concluded probe waits for what its connection knows of the steps.
 constexpr milliseconds steps_time{50};
 
@@ -52,7 +54,7 @@ probe_session::actions probe_session::begin(time_point now, time_point deadline,
   cannot_connect_ = nullptr;
   if (state_ == state::standing) {
     light_ = true;
-    check(out);
+    check(now, out);
   } else if (state_ == state::closing) {
     again_ = true;
   } else {
@@ -118,16 +120,18 @@ void probe_session::open(actions& out) {
   out.push_back({kind::open});
 }
 
-void probe_session::check(actions& out) {
+/// The connection knows more of a check that is not answered than that: its report comes before the probe's deadline.
+void probe_session::check(time_point now, actions& out) {
   state_ = state::checking;
-  out.push_back({kind::check, deadline_, ++turn_});
+  const auto left = std::max<duration>(deadline_ - now, duration{});
+  out.push_back({kind::check, deadline_ - std::min<duration>(left / 10, report_time), ++turn_});
 }
 
-probe_session::actions probe_session::on_ready() {
+probe_session::actions probe_session::on_ready(time_point now) {
   actions out;
   if (state_ == state::connecting) {
     connects_ = false;
-    check(out);
+    check(now, out);
   }
   return out;
 }
@@ -177,6 +181,7 @@ probe_session::actions probe_session::on_check(std::uint64_t turn, const probe_r
     return out;
   }
   outcome_.report.warning = report.warning;
+  outcome_.report.answers_others = report.answers_others;
   check_steps_ = report.steps;
   if (check_steps_.empty()) {
     check_steps_.push_back({stage::operation, report.took, report.ok});
@@ -202,6 +207,7 @@ probe_session::actions probe_session::on_pool(std::uint64_t turn, const pool_hea
       outcome_.report.warning =
           "no further connection can be had (" + cannot_connect_->message + "); those that are open answer";
     }
+    outcome_.report.answers_others = !outcome_.report.ok && health.answered_others > 0;
     outcome_.report.took = now - started_;
     finish(out);
   } else if (health.healthy_connections > 0) {
@@ -213,6 +219,7 @@ probe_session::actions probe_session::on_pool(std::uint64_t turn, const pool_hea
                 " answered.";
     f.server = name_;
     outcome_.report.hurried = mode_.hurried;
+    outcome_.report.answers_others = health.answered_others > 0;
     conclude(false, std::make_shared<const failure>(std::move(f)), now, out);
   } else {
     say_nothing(no_socket(name_), out);
@@ -245,22 +252,14 @@ probe_session::actions probe_session::on_steps(std::uint64_t turn, const std::ve
   return out;
 }
 
-probe_session::actions probe_session::on_time(time_point now, bool held_up) {
+probe_session::actions probe_session::on_time(time_point now, const probe_wait& waits_for) {
   actions out;
   if (!running_ || now < deadline_) {
     return out;
   }
   switch (state_) {
     case state::connecting:
-      if (held_up) {
-        say_nothing("Nothing could be found out about " + name_ +
-                        " in time: the probe waited for a name look-up, for a command or callback that gives a "
-                        "password, or for another connection's bind (the first bind with a password goes alone).",
-                    out);
-      } else {
-        hangs_ = true;  // where, its steps will tell
-        conclude(false, timed_out(std::nullopt, errc::connection_timeout), now, out);
-      }
+      time_out_connect(now, waits_for, out);
       break;
     case state::checking:
       if (mode_.content && !light_) {
@@ -391,6 +390,31 @@ void probe_session::finish(actions& out) {
 
 std::optional<time_point> probe_session::deadline() const noexcept {
   return running_ ? std::optional<time_point>{deadline_} : std::nullopt;
+}
+
+void probe_session::time_out_connect(time_point now, const probe_wait& waits_for, actions& out) {
+  const auto nothing_known = "Nothing could be found out about " + name_ + " in time: the probe waited for ";
+  switch (waits_for.what) {
+    case probe_wait::reason::server:
+      hangs_ = true;  // where, its steps will tell
+      return conclude(false, timed_out(std::nullopt, errc::connection_timeout), now, out);
+    case probe_wait::reason::own_bind:
+      // Its own connection has asked for nothing yet: that says where the server hangs, and is no evidence of its own.
+      check_steps_ = {{stage::bind, waits_for.owed, false}};
+      conclude(false, timed_out(stage::bind, errc::connection_timeout), now, out);
+      outcome_.conclusive = false;
+      return;
+    case probe_wait::reason::credential:
+      return say_nothing(nothing_known +
+                             "another server's answer to a bind (the first bind with a password goes alone). Ask again "
+                             "with more time.",
+                         out);
+    case probe_wait::reason::ours:
+      return say_nothing(nothing_known +
+                             "a name look-up, for a command or callback that gives a password, or for another "
+                             "connection's bind (the first bind with a password goes alone).",
+                         out);
+  }
 }
 
 void probe_session::time_out_check(time_point now, actions& out) {

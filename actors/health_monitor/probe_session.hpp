@@ -39,6 +39,18 @@ struct probe_mode {
   duration pool_time = seconds{5};  ///< for open connections to answer, after a connect that hung and was not hurried
 };
 
+/// What a connection that is not ready yet waits for.
+struct probe_wait {
+  enum class reason : std::uint8_t {
+    server,      ///< an answer
+    ours,        ///< a name look-up; or it waited noticeably before, for that or for the credential gate
+    credential,  ///< the credential gate, while another server's bind is out
+    own_bind,    ///< the credential gate, while its own server leaves another connection's bind unanswered
+  };
+  reason what = reason::server;
+  duration owed{};  ///< of own_bind: for how long the server has said nothing
+};
+
 /// At most one connection and one probe at a time; time and answers come in, actions go out in the order to take them.
 /// A standing connection that is lost during its check says nothing yet: a full probe follows in the same run.
 class probe_session {
@@ -52,7 +64,7 @@ class probe_session {
   /// The running probe has to conclude by `deadline`; nothing when it would anyway.
   actions hurry(time_point now, time_point deadline, bool hurried);
   actions on_slot(bool granted, time_point now);
-  actions on_ready();
+  actions on_ready(time_point now);
   /// Never became ready, or ended; `now` is of the event.
   actions on_ended(const failure_ptr& cause, time_point now);
   /// It takes nothing new.
@@ -61,8 +73,8 @@ class probe_session {
   actions on_pool(std::uint64_t turn, const pool_health& health, time_point now);
   /// The steps so far; empty when they could not be learnt.
   actions on_steps(std::uint64_t turn, const std::vector<probe_step>& steps);
-  /// Concludes what is overdue. `held_up`: its connection waits, or waited, for something of ours.
-  actions on_time(time_point now, bool held_up);
+  /// Concludes what is overdue. `waits_for`: of its connection, while that is being set up.
+  actions on_time(time_point now, const probe_wait& waits_for);
   /// Closes everything; a running probe is not reported.
   actions stop();
 
@@ -94,7 +106,8 @@ class probe_session {
   bool ask_pool_instead(actions& out);
   void close(actions& out);
   void open(actions& out);
-  void check(actions& out);
+  void check(time_point now, actions& out);
+  void time_out_connect(time_point now, const probe_wait& waits_for, actions& out);
   void drop_connection(actions& out);
   void conclude(bool ok, failure_ptr error, time_point now, actions& out);
   void say_nothing(std::string why, actions& out);

@@ -75,7 +75,7 @@ void prober::on_event(const connection_event& event) {
   step(found->first, [&](probe_session& s) {
     switch (event.what) {
       case connection_event::kind::ready:
-        return s.on_ready();
+        return s.on_ready(now());
       case connection_event::kind::draining:
         return s.on_draining();
       default:
@@ -96,12 +96,24 @@ void prober::on_down(const caf::actor_addr& gone) {
 
 void prober::advance() {
   for (const auto k : keys()) {
-    step(k, [&](probe_session& s) {
-      const auto& gauge = hosts_.at(k).gauge;
-      return s.on_time(now(), gauge && gauge->held_up);
-    });
+    step(k, [&](probe_session& s) { return s.on_time(now(), awaited_by(hosts_.at(k))); });
   }
   sweep();
+}
+
+probe_wait prober::awaited_by(const host& h) const {
+  using reason = probe_wait::reason;
+  if (!h.gauge || !h.gauge->held_up) {
+    return {};
+  }
+  if (!h.gauge->awaits_credential) {
+    return {reason::ours};
+  }
+  const auto& context = *h.server.context;
+  const auto owed = context.pace->bind_unanswered_for(now());
+  const auto usual = context.all ? std::max<duration>(context.all->breaker.suspect_after, context.pace->patience(true))
+                                 : context.pace->patience(true);
+  return owed >= usual && owed > duration{} ? probe_wait{reason::own_bind, owed} : probe_wait{reason::credential};
 }
 
 std::optional<time_point> prober::next_deadline() const {

@@ -54,6 +54,7 @@ class prober {
   };
 
   std::vector<key> keys() const;
+  probe_wait awaited_by(const host& h) const;
   void sweep();
   template <class Step>
   void step(key k, Step&& how);

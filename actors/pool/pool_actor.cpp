@@ -52,9 +52,10 @@ struct pool_actor_state::check_round {
   pool_health found;
   std::size_t left = 0;
 
-  void note(bool works) {
-    ++(works ? found.healthy_connections : found.unhealthy_connections);
-    if (works) ++found.answered;
+  void note(const probe_report& report) {
+    ++(report.ok ? found.healthy_connections : found.unhealthy_connections);
+    if (report.ok) ++found.answered;
+    if (report.answers_others) ++found.answered_others;
     if (--left == 0) promise.deliver(found);
   }
 };
@@ -244,7 +245,7 @@ caf::result<pool_health> pool_actor_state::check_all(time_point deadline) {
   round->found.idle_connections = counts.idle;
   round->left = ids.size();
   round->found.connecting = counts.connecting;
-  // Those that cannot be read from now (leased ones, users' binds) are known to be connected.
+  // Those that cannot be read from now (users' binds) are known to be connected.
   round->found.healthy_connections = counts.in_use + counts.idle - static_cast<std::uint32_t>(ids.size());
   if (ids.empty()) return round->found;
   round->promise = self->make_response_promise<pool_health>();
@@ -253,9 +254,10 @@ caf::result<pool_health> pool_actor_state::check_all(time_point deadline) {
   const bool hurried = deadline - at < usual;
   const auto settle_one = [this, round, hurried, deadline](connection_id id, const probe_report& report) {
     guard->run([&] {
-      round->note(report.ok);
-      // What says busy is no evidence of health, but no reason to end the connection either. Nor is the asker's hurry.
-      const bool answered = report.error && report.error->code == errc::ldap_error;
+      round->note(report);
+      // What says busy is no evidence of health, but no reason to end the connection either. Nor is the asker's hurry,
+      // or what the server leaves unanswered on any connection.
+      const bool answered = report.answers_others || (report.error && report.error->code == errc::ldap_error);
       if (!hurried || now() < deadline) pool->checked(id, report.ok || answered, now());
       carry_out();
     });

@@ -219,7 +219,8 @@ void pool_actor_state::operator()(const pool_action::check& a) {
     });
   };
   self->request(found->second, patience, check_atom_v, a.deadline)
-      .then([=](const probe_report& report) { settle_one(report.ok); }, [=](caf::error&) { settle_one(false); });
+      .then([=](const probe_report& report) { settle_one(report.ok || report.answers_others); },
+            [=](caf::error&) { settle_one(false); });
 }
 
 void pool_actor_state::operator()(const pool_action::report& a) {

@@ -1,6 +1,7 @@
 // What actors need of the outside world: time, readiness, name look-ups, workers, a log. The runtime implements these
 // for real, tests by hand on virtual time.
 #pragma once
+#include "understudy/actors/ports/unanswered_requests.hpp"
 #include "understudy/config/settings.hpp"
 #include "understudy/messages/actors.hpp"
 
@@ -123,6 +124,20 @@ class server_pace {
     return 2 * duration{usual};
   }
 
+  /// A bind of the service was sent at `now`, and is over: answered or given up with its connection.
+  void bind_sent(time_point now) noexcept {
+    if (binds_.fetch_add(1, std::memory_order_relaxed) == 0) bind_since_.store(now, std::memory_order_relaxed);
+  }
+  void bind_over(bool answered, time_point now) noexcept {
+    binds_.fetch_sub(1, std::memory_order_relaxed);
+    if (answered) bind_since_.store(now, std::memory_order_relaxed);
+  }
+  /// For how long the server has owed an answer to binds of the service, and given none; zero when it owes none.
+  duration bind_unanswered_for(time_point now) const noexcept {
+    if (binds_.load(std::memory_order_relaxed) <= 0) return {};
+    return now - bind_since_.load(std::memory_order_relaxed);
+  }
+
  private:
   using average = std::atomic<duration::rep>;
   /// Of two that write at once one is lost, and the average is none the worse. The latest few count: a pause that is
@@ -133,6 +148,8 @@ class server_pace {
   }
 
   average answer_{0}, connect_{0};
+  std::atomic<int> binds_{0};  ///< under way
+  std::atomic<time_point> bind_since_{};
 };
 
 /// One server as its pool, monitor and connections see it.
@@ -143,6 +160,7 @@ struct server_context {
   settings_ptr all;
   environment_ptr env;
   std::shared_ptr<server_pace> pace = std::make_shared<server_pace>();
+  std::shared_ptr<unanswered_requests> unanswered = std::make_shared<unanswered_requests>();
 };
 
 /// How loaded a connection is, readable by its pool without a message. The connection counts; the pool sets `wanted`
@@ -156,6 +174,8 @@ struct load_gauge {
   /// It waits, or waited noticeably while it was set up, for something of ours (the credential gate, a name look-up):
   /// that it is not ready yet says nothing about its server.
   std::atomic<bool> held_up{false};
+  /// It waits for the credential gate at this moment.
+  std::atomic<bool> awaits_credential{false};
   /// While it is set up: since when its server owes it something; max() while it does not.
   std::atomic<time_point> awaited_since{time_point::max()};
 };

@@ -54,6 +54,7 @@ health_monitor_actor::behavior_type note_monitor(health_monitor_actor::pointer s
   return {
       [=](probe_atom, server_id server) { notes->probes.push_back(server); },
       [](health_atom, time_point) { return std::vector<probe_report>{}; },
+      [](health_atom, int, time_point) { return std::vector<probe_report>{}; },
       [=](breaker_atom, server_id server, breaker_state state) { notes->states.emplace_back(server, state); },
       [](event_atom, const connection_event&) {},
       [](slot_atom, server_id) {},

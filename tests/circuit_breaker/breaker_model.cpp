@@ -60,7 +60,7 @@ void breaker_model::probe(const probe_report& r, time_point now, bool needed) {
     case probe_verdict::dead:
       // What is told within 150 ms of a suspicion may have been answered before it.
       const bool doubtful = suspected(now) && last_good_ && *last_good_ - *suspected_at_ <= milliseconds{150};
-      const bool traffic_flows = !doubtful && last_good_ && now - *last_good_ < options_.trust;
+      const bool traffic_flows = !r.answers_others && !doubtful && last_good_ && now - *last_good_ < options_.trust;
       if (state_ == breaker_state::closed && !traffic_flows)
         open(now);
       else

@@ -171,6 +171,7 @@ class comparison {
     auto r = probed(b > 4);
     failure f = *refused();
     if (b == 0) f.code = errc::cancelled;  // a reason of ours
+    r.answers_others = b == 2 || b == 3;
     if (b == 1) f.code = errc::service_authentication_failed, f.where = stage::bind, f.ldap_code = 49;
     if (!r.ok) r.error = std::make_shared<const failure>(f);
     model_.probe(r, now().now, needed);

@@ -212,6 +212,52 @@ BOOST_FIXTURE_TEST_CASE(drains_without_a_failure_when_the_server_says_goodbye, c
   remove(one);
 }
 
+/// RFC 4511, 4.4.1: the session is over, whether the server closes its end or not.
+BOOST_FIXTURE_TEST_CASE(waits_for_no_answer_behind_a_goodbye, connection_rig) {
+  stub_directory directory;
+  use(directory);
+  auto one = open_ready();
+  directory.on(operation::search, reply{{}, {.raw = encode_notice_of_disconnection(52, "going down")}});
+  const auto read = perform(one, find_user());
+  BOOST_REQUIRE(reaches([&] { return read->done(); }));
+  BOOST_TEST(seen->recasts.size() == 1u);
+  BOOST_REQUIRE(reaches_event(kind::closed));
+  BOOST_TEST(seen->reports.empty());
+  remove(one);
+}
+
+BOOST_FIXTURE_TEST_CASE(gives_a_write_a_second_to_be_answered_behind_a_goodbye, connection_rig) {
+  stub_directory directory;
+  use(directory);
+  for (const bool answered : {true, false}) {
+    auto one = open_ready();
+    directory.disturb(operation::modify, {.silent = !answered, .delay = milliseconds{50}});
+    const auto before = directory.count(operation::modify);
+    const auto write = perform(one, change_mail());
+    BOOST_REQUIRE(reaches([&] { return directory.count(operation::modify) > before; }));
+    directory.send_to_all(encode_notice_of_disconnection(52, "going down"));
+    BOOST_REQUIRE(reaches_event(kind::draining));
+    if (!answered) advance(seconds{1});
+    BOOST_REQUIRE(reaches([&] { return write->done(); }));
+    BOOST_TEST((answered ? write->ok() : write->code() == errc::outcome_unknown));
+    BOOST_REQUIRE(reaches_event(kind::closed));
+    BOOST_TEST(seen->recasts.empty());
+    remove(one);
+    seen->events.clear();
+  }
+}
+
+BOOST_FIXTURE_TEST_CASE(a_goodbye_in_place_of_the_answer_to_a_bind_is_a_failed_connect, connection_rig) {
+  stub_directory directory;
+  use(directory);
+  directory.on(operation::bind, reply{{}, {.raw = encode_notice_of_disconnection(52, "no room")}});
+  auto one = open();
+  BOOST_REQUIRE(reaches_event(kind::failed));
+  BOOST_TEST((cause().code == errc::connection_failed));
+  BOOST_TEST(cause().message.find("announced that it closes") != std::string::npos, cause().message);
+  remove(one);
+}
+
 BOOST_FIXTURE_TEST_CASE(finishes_what_runs_before_it_closes, connection_rig) {
   stub_directory directory;
   use(directory);

@@ -200,6 +200,90 @@ BOOST_FIXTURE_TEST_CASE(takes_a_byte_of_an_answer_for_no_sign_of_life, connectio
   }
 }
 
+/// A deadline that passes is the caller's choice, and yet a reason to ask.
+BOOST_FIXTURE_TEST_CASE(has_its_server_probed_when_a_short_deadline_passes_without_any_answer, connection_rig) {
+  stub_directory directory;
+  use(directory);
+  auto one = open_ready();
+  directory.disturb(operation::search, {.silent = true});
+  const auto hasty = perform(one, find_user(), milliseconds{100});
+  const auto other = perform(one, find_user(), milliseconds{100});
+  settle();
+  advance(milliseconds{100});
+  BOOST_TEST((hasty->code() == errc::operation_timeout));
+  BOOST_TEST(other->done());
+  BOOST_TEST(seen->suspicions == 1);
+  BOOST_TEST(gauge->silent, "what else waits there goes elsewhere when the probe fails");
+  BOOST_TEST(seen->reports.empty(), "no failure: the probe decides");
+  // Once a second at most, and not at all when something else was answered meanwhile.
+  static_cast<void>(perform(one, find_user(), milliseconds{100}));
+  settle();
+  advance(milliseconds{100});
+  BOOST_TEST(seen->suspicions == 1);
+  directory.forget_rules();
+  BOOST_TEST(outcome(one, find_user()).ok());
+  BOOST_TEST(!gauge->silent);
+  directory.disturb(operation::compare, {.silent = true});
+  const auto compare = perform(one, make_request(compare_request{"cn=x", "cn", "y"}), milliseconds{1500});
+  settle();
+  advance(milliseconds{900});
+  BOOST_TEST(outcome(one, find_user()).ok());
+  advance(milliseconds{600});
+  BOOST_TEST(compare->done());
+  BOOST_TEST(seen->suspicions == 1);
+  remove(one);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_check_asks_for_what_requests_were_left_without, connection_rig) {
+  stub_directory directory;
+  use(directory);
+  auto one = open_ready();
+  const auto rule =
+      directory.when([](const directory_request& r) { return r.kind == operation::search && !r.dn.empty(); },
+                     [](const directory_request&) {
+                       return reply{{}, {.silent = true}};
+                     });
+  static_cast<void>(perform(one, find_user(), milliseconds{100}));
+  settle();
+  advance(milliseconds{100});
+  const auto bad = start<probe_report>(one, check_atom_v, now() + milliseconds{300});
+  BOOST_REQUIRE(reaches([&] { return directory.count(operation::search) == 3; }));
+  settle();
+  advance(milliseconds{300});
+  BOOST_REQUIRE(bad->done());
+  BOOST_TEST(!bad->value->ok);
+  BOOST_TEST(bad->value->answers_others);
+  BOOST_TEST(bad->value->error->message.find("answers, but left a search of \"") != std::string::npos,
+             bad->value->error->message);
+  directory.forget(rule);
+  const auto good = start<probe_report>(one, check_atom_v, now() + milliseconds{300});
+  BOOST_REQUIRE(reaches([&] { return good->done(); }));
+  BOOST_TEST(good->value->ok);
+  // That is settled: the root DSE is enough again.
+  const auto before = directory.count(operation::search);
+  const auto usual = start<probe_report>(one, check_atom_v, now() + milliseconds{300});
+  BOOST_REQUIRE(reaches([&] { return usual->done(); }));
+  BOOST_TEST(directory.count(operation::search) == before + 1);
+  remove(one);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_check_that_nothing_is_answered_to_says_so, connection_rig) {
+  stub_directory directory;
+  use(directory);
+  auto one = open_ready();
+  directory.pause();
+  static_cast<void>(perform(one, find_user(), milliseconds{100}));
+  settle();
+  advance(milliseconds{100});
+  const auto check = start<probe_report>(one, check_atom_v, now() + milliseconds{300});
+  settle();
+  advance(milliseconds{300});
+  BOOST_REQUIRE(check->done());
+  BOOST_TEST(!check->value->ok);
+  BOOST_TEST(!check->value->answers_others);
+  remove(one);
+}
+
 BOOST_FIXTURE_TEST_CASE(asks_elsewhere_after_a_pause_what_a_busy_server_refused, connection_rig) {
   stub_directory directory;
   all.servers.resize(2);

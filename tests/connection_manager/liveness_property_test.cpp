@@ -11,11 +11,11 @@ using namespace understudy::test;
 namespace {
 
 /// Of its numbers `a` is a server.
-enum class kind : std::uint8_t { read, down, pause, cut, up, limit, slow, idle, pass };
+enum class kind : std::uint8_t { read, down, pause, hang, cut, up, limit, slow, idle, pass };
 
 std::string_view name_of(kind what) {
-  constexpr std::array<std::string_view, 9> names{"read",  "down", "pause", "cut", "up",
-                                                  "limit", "slow", "idle",  "pass"};
+  constexpr std::array<std::string_view, 10> names{"read", "down",  "pause", "hang", "cut",
+                                                   "up",   "limit", "slow",  "idle", "pass"};
   return names.at(static_cast<std::size_t>(what));
 }
 
@@ -43,6 +43,7 @@ rc::Gen<std::vector<command>> commands() {
   return random_commands<kind>({{8, kind::read},
                                 {2, kind::down},
                                 {3, kind::pause},
+                                {2, kind::hang},
                                 {3, kind::cut},
                                 {4, kind::up},
                                 {2, kind::limit},
@@ -82,12 +83,15 @@ class history {
   void step(const command& c) {
     switch (c.what) {
       case kind::read:
-        w_.start<result_ptr>(w_.manager, perform_atom_v, w_.call_of(search_request{}, milliseconds{500 * c.b}));
-        return w_.run();
+        return read(c.a % 2 == 0 ? "" : "dc=x", milliseconds{500 * c.b});
       case kind::down:
         return w_.take_down(server(c.a));
       case kind::pause:
         return w_.pause(server(c.a));
+      case kind::hang:
+        at(c.a).hangs_requests = true;
+        at(c.a).reads_entries = c.b % 2 == 0;
+        return;
       case kind::cut:
         return w_.cut(server(c.a));
       case kind::up:
@@ -103,6 +107,13 @@ class history {
       case kind::pass:
         return w_.advance(milliseconds{c.b * c.b * 40});
     }
+  }
+
+  void read(std::string base, duration patience) {
+    search_request all;
+    all.base = std::move(base);
+    w_.start<result_ptr>(w_.manager, perform_atom_v, w_.call_of(std::move(all), patience));
+    w_.run();
   }
 
   /// One server answers, in its own time, on the connections that are open, if there are any; the other one does not.

@@ -41,11 +41,17 @@ struct made_up_state {
     caf::typed_response_promise<probe_report> promise;
     time_point deadline{};
     time_point since{};
+    request_ptr asked{};  ///< beside the root DSE
   };
 
   const environment& env() const { return *spec.context->env; }
   made_up_server& server() const { return world->servers[spec.context->id]; }
   time_point now() const { return env().clock->now(); }
+  bool hangs_on(const request_ptr& what) const {
+    const auto* search = what ? std::get_if<search_request>(&what->op) : nullptr;
+    const bool reads = search != nullptr && search->scope == search_scope::base && server().reads_entries;
+    return server().hangs_requests && what && !reads;
+  }
   failure_ptr failed(errc code, stage where = stage::operation) const {
     return made_up_failure(code, where, spec.context->name);
   }
@@ -239,7 +245,7 @@ struct made_up_state {
     } else {
       if (!safe_to_repeat(c.what->op)) ++world->sent[c.what];
       open.push_back(std::move(one));
-      server().paused || server().answer_time > duration::zero() ? on_time() : answer_all();
+      server().paused || server().hangs_requests || server().answer_time > duration::zero() ? on_time() : answer_all();
     }
     return promise;
   }
@@ -249,10 +255,14 @@ struct made_up_state {
       auto r = std::make_shared<result>();
       r->server = spec.context->name;
       if (one.lease == 0) report_success(one);
+      spec.context->unanswered->answered(one.order.what->op, now());
       count(one);
       one.promise.deliver(r);
     }
-    for (auto& r : std::exchange(readings, {})) r.promise.deliver(well());
+    for (auto& r : std::exchange(readings, {})) {
+      if (r.asked) spec.context->unanswered->question_answered(r.asked, now());
+      r.promise.deliver(well());
+    }
     spec.gauge->silent = false;
     heard_at = now();
     suspected = false;
@@ -263,15 +273,17 @@ struct made_up_state {
   void answer_due() {
     if (server().paused || server().answer_time == duration::zero() || closed || connecting) return;
     const auto due = [&](time_point since) { return now() >= since + server().answer_time; };
+    const bool hung = server().hangs_requests;
     auto waiting = std::exchange(open, {});
     for (auto& one : waiting)
-      if (!due(one.since)) open.push_back(one);
-    std::erase_if(waiting, [&](const operation& one) { return !due(one.since); });
+      if (hung || !due(one.since)) open.push_back(one);
+    std::erase_if(waiting, [&](const operation& one) { return hung || !due(one.since); });
     std::swap(waiting, open);
     auto read = std::exchange(readings, {});
+    const auto answers = [&](const reading& r) { return due(r.since) && !hangs_on(r.asked); };
     for (auto& r : read)
-      if (due(r.since)) readings.push_back(r);
-    std::erase_if(read, [&](const reading& r) { return due(r.since); });
+      if (answers(r)) readings.push_back(r);
+    std::erase_if(read, answers);
     if (!open.empty() || !readings.empty()) {
       if (!readings.empty()) spec.context->pace->answered(server().answer_time);
       answer_all();
@@ -409,8 +421,10 @@ struct made_up_state {
   }
 
   void expire() {
+    bool news = false;
     for (auto& one : std::exchange(open, {})) {
       const bool slow = now() >= one.since + spec.context->all->breaker.slow_call;
+      if (one.order.deadline <= now() || (slow && !one.slow)) news = note_unanswered(one) || news;
       if (one.order.deadline <= now()) {
         settle(one, failed(!safe_to_repeat(one.order.what->op) ? errc::outcome_unknown : errc::operation_timeout),
                slow && !one.slow ? failure_class::slow : failure_class::caller);
@@ -421,12 +435,26 @@ struct made_up_state {
       open.push_back(std::move(one));
     }
     for (auto& r : std::exchange(readings, {})) {
-      if (r.deadline <= now())
-        r.promise.deliver(unwell(failed(errc::operation_timeout)));
-      else
+      if (r.deadline <= now()) {
+        auto late = unwell(failed(errc::operation_timeout));
+        late.answers_others = r.asked && !server().paused;
+        r.promise.deliver(late);
+      } else {
         readings.push_back(std::move(r));
+      }
     }
+    if (news) question();
     if (draining) drain_now();
+  }
+
+  /// True when the server is to be probed for it.
+  bool note_unanswered(const operation& one) {
+    const auto& breaker = spec.context->all->breaker;
+    const bool news = spec.context->unanswered->note(one.order.what->op, one.since, now(),
+                                                     breaker.circuit_breaker_threshold, breaker.suspect_after);
+    if (news && heard_at <= one.since && now() - one.since >= spec.context->pace->patience(true))
+      spec.gauge->silent = true;
+    return news;
   }
 
   /// When it will have been silent for too long about something, be it a check.
@@ -445,6 +473,7 @@ struct made_up_state {
 
   void suspect() {
     if (now() < suspect_at()) return;
+    for (const auto& one : open) note_unanswered(one);
     const bool silent = now() >= silent_at() && !spec.gauge->silent.exchange(true);
     if (!std::exchange(suspected, true) || silent) question();
   }
@@ -473,8 +502,13 @@ struct made_up_state {
     if (closed) return unwell(why ? why : failed(errc::connection_failed));
     if (world->fails_checks) return unwell(failed(errc::operation_timeout));
     if (!server().paused && server().busy) return unwell(busy());
-    if (!server().paused && server().answer_time == duration::zero()) return well();
-    readings.push_back({self->make_response_promise<probe_report>(), deadline, now()});
+    const auto asked = spec.context->unanswered->question();
+    const bool answers = !server().paused && !hangs_on(asked);
+    if (answers && server().answer_time == duration::zero()) {
+      if (asked) spec.context->unanswered->question_answered(asked, now());
+      return well();
+    }
+    readings.push_back({self->make_response_promise<probe_report>(), deadline, now(), asked});
     auto promise = readings.back().promise;
     on_time();
     return promise;

@@ -76,7 +76,7 @@ void whole::pause(server_id id) { world->servers[id].paused = true; }
 
 void whole::bring_up(server_id id) {
   world->servers[id].accepts = true;
-  world->servers[id].paused = false;
+  world->servers[id].paused = world->servers[id].hangs_requests = world->servers[id].reads_entries = false;
   tell_all(*world, id, world_order::go_on);
   run();
 }

@@ -142,6 +142,10 @@ health_monitor_actor::behavior_type scripted_children::fake_monitor(health_monit
         s.told.push_back("health");
         return std::vector<probe_report>(2);
       },
+      [&s](health_atom, int priority, time_point) {
+        s.told.push_back("health of " + std::to_string(priority));
+        return std::vector<probe_report>(1);
+      },
       [](breaker_atom, server_id, breaker_state) {},
       [](event_atom, const connection_event&) {},
       [](slot_atom, server_id) {},

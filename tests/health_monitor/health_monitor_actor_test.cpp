@@ -343,7 +343,7 @@ BOOST_FIXTURE_TEST_CASE(health_probes_every_server_in_parallel_with_full_connect
   advance(seconds{15});
   const auto opened = servers[0]->opened;
   const auto a = ask<std::vector<probe_report>>(monitor, health_atom_v, now() + seconds{10});
-  BOOST_REQUIRE(a.ok());
+  BOOST_REQUIRE_MESSAGE(a.ok(), (a.error ? describe(*a.error) : "no answer"));
   BOOST_REQUIRE_EQUAL(a.value->size(), 2U);
   BOOST_TEST(a.value->at(0).server == 0U);
   BOOST_TEST(a.value->at(0).ok);
@@ -367,6 +367,43 @@ BOOST_FIXTURE_TEST_CASE(health_is_answered_before_its_deadline_although_servers_
   BOOST_TEST(slot->value->at(1).ok);
   // Its haste is no evidence: the breaker hears of what a probe with time finds.
   BOOST_TEST(told(0).empty());
+}
+
+BOOST_FIXTURE_TEST_CASE(whether_a_server_serves_is_known_when_one_of_the_level_that_serves_is_well, monitor_fixture) {
+  servers[1]->connects = manner::hangs;
+  start_monitor();
+  const auto level = all.servers[0].priority;
+  const auto found = start<std::vector<probe_report>>(monitor, health_atom_v, level, now() + seconds{10});
+  run();
+  BOOST_TEST_REQUIRE(found->ok());
+  BOOST_TEST_REQUIRE(found->value->size() == 1u);
+  BOOST_TEST(found->value->at(0).server == 0u);
+  BOOST_TEST(found->value->at(0).ok);
+  BOOST_TEST(servers[1]->slots_out == 0, "nobody waits for the other probe");
+}
+
+BOOST_FIXTURE_TEST_CASE(whether_a_server_serves_is_known_when_another_one_is_well_and_that_level_silent,
+                        monitor_fixture) {
+  all.servers[1].priority = all.servers[0].priority + 1;
+  servers[0]->connects = manner::hangs;
+  start_monitor();
+  const auto found =
+      start<std::vector<probe_report>>(monitor, health_atom_v, all.servers[0].priority, now() + seconds{10});
+  advance(milliseconds{999});
+  BOOST_TEST(!found->done());
+  advance(milliseconds{1});
+  BOOST_TEST_REQUIRE(found->ok());
+  BOOST_TEST_REQUIRE(found->value->size() == 1u);
+  BOOST_TEST(found->value->at(0).server == 1u);
+  BOOST_TEST(found->value->at(0).ok);
+}
+
+BOOST_FIXTURE_TEST_CASE(whether_a_server_serves_is_known_when_none_is_well, monitor_fixture) {
+  servers[0]->connects = servers[1]->connects = manner::refuses;
+  start_monitor();
+  const auto found = ask<std::vector<probe_report>>(monitor, health_atom_v, 1, now() + seconds{10});
+  BOOST_TEST_REQUIRE(found.ok());
+  BOOST_TEST(found.value->size() == 2u);
 }
 
 BOOST_FIXTURE_TEST_CASE(health_with_a_deadline_that_passed_is_answered_at_once, monitor_fixture) {

@@ -59,7 +59,7 @@ struct one_session {
   void connect(const probe_mode& mode = keeping) {
     expect(s.begin(start, deadline, mode), {kind::ask_slot});
     expect(s.on_slot(true, start), {kind::open});
-    expect(s.on_ready(), {kind::check});
+    expect(s.on_ready(start), {kind::check});
   }
   void stand() {
     connect();
@@ -152,8 +152,8 @@ BOOST_FIXTURE_TEST_CASE(a_failed_connect_reports_its_cause_and_steps, one_sessio
 BOOST_FIXTURE_TEST_CASE(a_connect_that_hangs_ends_at_the_deadline, one_session) {
   of(s.begin(start, deadline, keeping));
   of(s.on_slot(true, start));
-  expect(s.on_time(deadline - milliseconds{1}, false), {});
-  expect(s.on_time(deadline, false), {kind::ask_steps});
+  expect(s.on_time(deadline - milliseconds{1}, {}), {});
+  expect(s.on_time(deadline, {}), {kind::ask_steps});
   expect(s.on_steps(turn, {}), {kind::close, kind::check_pool});
   expect(s.on_pool(turn, pool_health{}, deadline), {kind::report});
   BOOST_TEST(report().error->code == errc::connection_timeout);
@@ -184,12 +184,12 @@ BOOST_FIXTURE_TEST_CASE(open_connections_have_to_answer_before_the_probes_deadli
   for (const bool hangs : {false, true}) {
     of(s.begin(start, deadline, keeping));
     of(s.on_slot(true, start));
-    of(hangs ? s.on_time(deadline, false) : s.on_ended(cause(errc::connection_failed), start));
+    of(hangs ? s.on_time(deadline, {}) : s.on_ended(cause(errc::connection_failed), start));
     const auto asked = s.on_steps(turn, {});
     of(asked);
     BOOST_TEST((asked.back().what == kind::check_pool));
     BOOST_TEST((asked.back().deadline < s.deadline()));
-    expect(s.on_time(asked.back().deadline, false), {});
+    expect(s.on_time(asked.back().deadline, {}), {});
     pool_health h;
     h.healthy_connections = h.answered = 1;
     of(s.on_pool(turn, h, asked.back().deadline));
@@ -215,7 +215,7 @@ BOOST_FIXTURE_TEST_CASE(a_probe_that_is_refused_beside_connects_of_the_pool_says
 BOOST_FIXTURE_TEST_CASE(a_probe_that_hangs_beside_connects_of_the_pool_found_silence, one_session) {
   of(s.begin(start, deadline, keeping));
   of(s.on_slot(true, start));
-  of(s.on_time(deadline, false));
+  of(s.on_time(deadline, {}));
   of(s.on_steps(turn, {}));
   pool_health h;
   h.connecting = 1;
@@ -237,7 +237,7 @@ BOOST_FIXTURE_TEST_CASE(leased_connections_that_cannot_be_asked_are_no_sign_of_l
 BOOST_FIXTURE_TEST_CASE(open_connections_have_time_of_their_own_after_a_connect_that_hung, one_session) {
   of(s.begin(start, deadline, keeping));
   of(s.on_slot(true, start));
-  of(s.on_time(deadline, false));
+  of(s.on_time(deadline, {}));
   const auto asked = s.on_steps(turn, {});
   BOOST_REQUIRE_EQUAL(asked.size(), 2U);
   turn = asked[1].turn;
@@ -256,7 +256,7 @@ BOOST_FIXTURE_TEST_CASE(a_probe_in_a_hurry_says_so_when_it_ran_out_of_time, one_
   hurried.hurried = true;
   of(s.begin(start, deadline, hurried));
   of(s.on_slot(true, start));
-  of(s.on_time(deadline, false));
+  of(s.on_time(deadline, {}));
   expect(s.on_steps(turn, {}), {kind::report, kind::close});
   BOOST_TEST(report().hurried);
   BOOST_TEST((verdict(report()) == probe_verdict::dead));
@@ -266,7 +266,7 @@ BOOST_FIXTURE_TEST_CASE(a_probe_in_a_hurry_says_so_when_it_ran_out_of_time, one_
 BOOST_FIXTURE_TEST_CASE(a_probe_that_is_hurried_at_its_end_asks_nobody_else, one_session) {
   of(s.begin(start, deadline, keeping));
   of(s.on_slot(true, start));
-  of(s.on_time(deadline, false));
+  of(s.on_time(deadline, {}));
   expect(s.hurry(deadline, deadline + milliseconds{300}, true), {});
   expect(s.on_steps(turn, {}), {kind::report, kind::close});
   BOOST_TEST((verdict(report()) == probe_verdict::dead));
@@ -288,7 +288,7 @@ BOOST_FIXTURE_TEST_CASE(where_nothing_can_replace_it_a_server_lives_that_answere
     auto mode = keeping;
     mode.content = content;
     connect(mode);
-    of(s.on_time(deadline, false));
+    of(s.on_time(deadline, {}));
     of(s.on_steps(turn, {}));
     BOOST_TEST((verdict(report()) == (content ? probe_verdict::alive : probe_verdict::dead)));
     of(s.stop());
@@ -300,7 +300,7 @@ BOOST_FIXTURE_TEST_CASE(where_nothing_can_replace_it_a_server_lives_that_answere
 BOOST_FIXTURE_TEST_CASE(the_step_that_hangs_is_named, one_session) {
   of(s.begin(start, deadline, keeping));
   of(s.on_slot(true, start));
-  of(s.on_time(deadline, false));
+  of(s.on_time(deadline, {}));
   of(s.on_steps(turn, {{stage::connect, milliseconds{1}, true}, {stage::bind, seconds{4}, false}}));
   BOOST_TEST(report().error->message ==
              "ldap1:389 did not answer a probe in time: timed out waiting for the answer "
@@ -311,7 +311,7 @@ BOOST_FIXTURE_TEST_CASE(the_step_that_hangs_is_named, one_session) {
 
 BOOST_FIXTURE_TEST_CASE(a_check_that_hangs_is_a_step_that_failed, one_session) {
   connect();
-  of(s.on_time(deadline, false));
+  of(s.on_time(deadline, {}));
   // An anonymous connection has read once already while it was set up.
   of(s.on_steps(turn, {{stage::connect, milliseconds{1}, true}, {stage::operation, milliseconds{1}, true}}));
   BOOST_TEST(report().error->message == "ldap1:389 did not answer a probe in time: timed out waiting for an answer.");
@@ -323,7 +323,7 @@ BOOST_FIXTURE_TEST_CASE(a_check_that_hangs_is_a_step_that_failed, one_session) {
 BOOST_FIXTURE_TEST_CASE(a_connect_that_waits_for_us_says_nothing_of_the_server, one_session) {
   of(s.begin(start, deadline, keeping));
   of(s.on_slot(true, start));
-  expect(s.on_time(deadline, true), {kind::report, kind::close});
+  expect(s.on_time(deadline, {probe_wait::reason::ours}), {kind::report, kind::close});
   BOOST_TEST(!s.outcome().conclusive);
   BOOST_TEST((verdict(report()) == probe_verdict::nothing));
 }
@@ -331,9 +331,9 @@ BOOST_FIXTURE_TEST_CASE(a_connect_that_waits_for_us_says_nothing_of_the_server, 
 BOOST_FIXTURE_TEST_CASE(steps_that_do_not_come_delay_no_report, one_session) {
   of(s.begin(start, deadline, keeping));
   of(s.on_slot(true, start));
-  of(s.on_time(deadline, false));
-  expect(s.on_time(deadline, false), {});
-  expect(s.on_time(deadline + milliseconds{50}, false), {kind::close, kind::check_pool});
+  of(s.on_time(deadline, {}));
+  expect(s.on_time(deadline, {}), {});
+  expect(s.on_time(deadline + milliseconds{50}, {}), {kind::close, kind::check_pool});
   BOOST_TEST(report().error->message == "ldap1:389 did not answer a probe in time.");
   expect(s.on_steps(turn, {}), {});
 }
@@ -348,7 +348,7 @@ BOOST_FIXTURE_TEST_CASE(hurry_shortens_a_probe_and_never_lengthens_it, one_sessi
 BOOST_FIXTURE_TEST_CASE(a_standing_connection_that_is_silent_speaks_against_the_server, one_session) {
   stand();
   of(s.begin(start, start + milliseconds{300}, keeping));
-  expect(s.on_time(start + milliseconds{300}, false), {kind::report, kind::close});
+  expect(s.on_time(start + milliseconds{300}, {}), {kind::report, kind::close});
   BOOST_TEST(report().error->code == errc::operation_timeout);
   BOOST_TEST((verdict(report()) == probe_verdict::dead));
 }
@@ -357,7 +357,7 @@ BOOST_FIXTURE_TEST_CASE(a_standing_connection_lost_during_its_check_is_replaced_
   stand();
   of(s.begin(start, deadline, keeping));
   expect(s.on_ended(cause(errc::connection_failed), start), {kind::forget, kind::open});
-  expect(s.on_ready(), {kind::check});
+  expect(s.on_ready(start), {kind::check});
   of(s.on_check(turn, good(), start));
   expect(s.on_steps(turn, {}), {kind::report});
   BOOST_TEST(report().ok);
@@ -377,7 +377,7 @@ BOOST_FIXTURE_TEST_CASE(a_closing_connection_that_never_ends_is_a_failure_at_the
   stand();
   of(s.begin(start, deadline, keeping));
   of(s.on_check(turn, bad(cause(errc::connection_failed)), start));
-  expect(s.on_time(deadline, false), {kind::report});
+  expect(s.on_time(deadline, {}), {kind::report});
   BOOST_TEST(!report().ok);
   expect(s.on_ended(nullptr, deadline), {kind::forget, kind::give_slot_back});
   BOOST_TEST(s.idle());
@@ -429,7 +429,7 @@ BOOST_FIXTURE_TEST_CASE(refused_credentials_are_told_but_speak_not_against_the_s
 
 BOOST_FIXTURE_TEST_CASE(a_slot_granted_too_late_is_given_back, one_session) {
   of(s.begin(start, deadline, keeping));
-  expect(s.on_time(deadline, false), {kind::report});
+  expect(s.on_time(deadline, {}), {kind::report});
   BOOST_TEST(!s.outcome().conclusive);
   expect(s.on_slot(true, start), {kind::give_slot_back});
   expect(s.on_slot(false, start), {});
@@ -440,12 +440,12 @@ BOOST_FIXTURE_TEST_CASE(stale_answers_are_ignored, one_session) {
   stand();
   of(s.begin(start, deadline, keeping));
   const auto old = turn;
-  of(s.on_time(deadline, false));
+  of(s.on_time(deadline, {}));
   expect(s.on_check(old, good(), deadline), {});
   expect(s.on_pool(old, pool_health{}, deadline), {});
   expect(s.on_ended(nullptr, deadline), {kind::forget, kind::give_slot_back});
   expect(s.on_ended(nullptr, deadline), {});
-  expect(s.on_ready(), {});
+  expect(s.on_ready(start), {});
 }
 
 BOOST_FIXTURE_TEST_CASE(a_probe_waits_until_the_old_connection_has_closed, one_session) {

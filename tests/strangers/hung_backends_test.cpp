@@ -1,0 +1,140 @@
+// Servers whose front lives and whose data does not: binds and reads of the root DSE are answered, searches are not.
+#include "scenarios/evidence.hpp"
+
+#include <boost/test/unit_test.hpp>
+
+using namespace understudy;
+using namespace understudy::test;
+using namespace std::chrono_literals;
+
+namespace {
+
+bool asks_for_data(const directory_request& r) {
+  const bool root_dse = r.kind == operation::search && r.dn.empty();
+  return !root_dse && r.kind != operation::bind && r.kind != operation::unbind && r.kind != operation::abandon;
+}
+
+reply nothing(const directory_request&) { return reply{{}, {.silent = true}}; }
+
+struct outcomes_of_callers {
+  int timeouts = 0;
+  std::string server;
+  duration took{};
+};
+
+/// One caller after the other until one is served.
+outcomes_of_callers ask_until_served(connection_manager& manager, milliseconds patience) {
+  outcomes_of_callers seen;
+  const auto began = std::chrono::steady_clock::now();
+  while (std::chrono::steady_clock::now() - began < 20s) {
+    const auto found = manager.try_search(search_for("(uid=user1)"), {patience});
+    if (found) {
+      seen.server = found->server;
+      break;
+    }
+    ++seen.timeouts;
+  }
+  seen.took = std::chrono::steady_clock::now() - began;
+  return seen;
+}
+
+struct two_servers {
+  two_servers() : all(quick_settings({server_at(a.port(), 1), server_at(b.port(), 2)})) {
+    all.breaker.suspect_after = 1s;
+    all.breaker.slow_call = 5s;
+  }
+  stub_directory a, b;
+  settings all;
+};
+
+/// The preferred one answers data as `how` says, callers are few and have a second.
+void left_soon(const responder& how, int most_timeouts) {
+  leak_guard leaks;
+  two_servers s;
+  connection_manager manager(s.all);
+  BOOST_TEST_REQUIRE(manager.connect().connected);
+  BOOST_TEST_REQUIRE(eventually([&] {
+    const auto found = manager.try_search(search_for("(uid=user1)"), {1s});
+    return found && found->server == name_of(s.a.port());
+  }));
+  const auto rule = s.a.when(asks_for_data, how);
+  const auto seen = ask_until_served(manager, 1s);
+  BOOST_TEST(seen.server == name_of(s.b.port()));
+  BOOST_TEST(seen.timeouts <= most_timeouts, seen.timeouts);
+  // It says that it is well all the time; nobody is sent back.
+  const auto before = s.a.count(operation::search);
+  BOOST_TEST(holds_for(
+      [&] {
+        const auto found = manager.try_search(search_for("(uid=user1)"), {1s});
+        return found && found->server == name_of(s.b.port());
+      },
+      4s));
+  const auto asked = s.a.requests(operation::search);
+  const auto sent = std::count_if(asked.begin() + static_cast<std::ptrdiff_t>(before), asked.end(),
+                                  [](const directory_request& r) { return r.filter == "(uid=user1)"; });
+  BOOST_TEST(sent == 0);
+  s.a.forget(rule);
+  end_scenario(manager, {s.a, s.b});
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(stranger_whose_backend_hangs_is_left_after_two_timeouts_of_a_second) { left_soon(nothing, 2); }
+
+BOOST_AUTO_TEST_CASE(stranger_that_begins_an_answer_and_never_ends_it_is_left_after_two_timeouts) {
+  stub_directory usual;
+  left_soon([&](const directory_request& r) { return reply{usual.usual(r).what, {.half = true}}; }, 2);
+}
+
+BOOST_AUTO_TEST_CASE(stranger_whose_backend_hangs_costs_who_has_time_a_second_and_a_half) {
+  leak_guard leaks;
+  two_servers s;
+  connection_manager manager(s.all);
+  BOOST_TEST_REQUIRE(manager.connect().connected);
+  const auto rule = s.a.when(asks_for_data, nothing);
+  const auto began = std::chrono::steady_clock::now();
+  const auto found = manager.try_search(search_for("(uid=user1)"), {30s});
+  const auto took = std::chrono::steady_clock::now() - began;
+  BOOST_TEST_REQUIRE(static_cast<bool>(found), why(found));
+  BOOST_TEST(found->server == name_of(s.b.port()));
+  BOOST_TEST((took <= 2s), std::chrono::duration_cast<milliseconds>(took).count());
+  s.a.forget(rule);
+  end_scenario(manager, {s.a, s.b});
+}
+
+BOOST_AUTO_TEST_CASE(stranger_that_says_goodbye_in_place_of_an_answer_costs_no_read) {
+  leak_guard leaks;
+  two_servers s;
+  connection_manager manager(s.all);
+  BOOST_TEST_REQUIRE(manager.connect().connected);
+  const auto rule = s.a.when(asks_for_data, [](const directory_request&) {
+    return reply{{}, {.raw = encode_notice_of_disconnection(52, "going down")}};
+  });
+  const auto began = std::chrono::steady_clock::now();
+  const auto found = manager.try_search(search_for("(uid=user1)"), {10s});
+  const auto took = std::chrono::steady_clock::now() - began;
+  BOOST_TEST_REQUIRE(static_cast<bool>(found), why(found));
+  BOOST_TEST(found->server == name_of(s.b.port()));
+  BOOST_TEST((took <= 500ms), std::chrono::duration_cast<milliseconds>(took).count());
+  // What was a write may have been carried out.
+  const auto write = manager.try_modify(replace_description("cn=x,dc=example,dc=com", "y"), {10s});
+  BOOST_TEST((static_cast<bool>(write) || write.code() == errc::outcome_unknown), why(write));
+  s.a.forget(rule);
+  end_scenario(manager, {s.a, s.b});
+}
+
+BOOST_AUTO_TEST_CASE(stranger_whose_backend_hangs_is_kept_when_there_is_no_other) {
+  leak_guard leaks;
+  stub_directory a;
+  connection_manager manager(quick_settings({server_at(a.port(), 1)}));
+  BOOST_TEST_REQUIRE(manager.connect().connected);
+  const auto rule = a.when(asks_for_data, nothing);
+  for (int i = 0; i < 5; ++i) {
+    const auto found = manager.try_search(search_for("(uid=user1)"), {500ms});
+    BOOST_TEST((found.code() == errc::operation_timeout), why(found));
+  }
+  a.forget(rule);
+  BOOST_TEST(static_cast<bool>(manager.try_search(search_for("(uid=user1)"), {1s})));
+  BOOST_TEST(server_in(manager.snapshot(), a.port()).breaker_opened == 0u);
+  end_scenario(manager, {a});
+}

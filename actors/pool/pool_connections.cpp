@@ -114,9 +114,9 @@ void pool_state::after_failed_round(failed_round round, time_point now) {
 }
 
 /// A connection of ours that is being set up, the monitor's too, may be the last one that the server takes: what
-/// becomes of it tells why another one was refused. Not for long, since it may hang.
+/// becomes of it tells why another one was refused. For as long as it may take to connect, since it may hang.
 bool pool_state::another_under_way(time_point now) const noexcept {
-  const auto young = [now](time_point begun) { return now - begun < 2 * check_time; };
+  const auto young = [&](time_point begun) { return now - begun < policy_.connect_timeout; };
   return (probe_slots_ > 0 && young(probe_since_)) || std::any_of(slots_.begin(), slots_.end(), [&](const auto& known) {
            return known.second.state == slot_state::connecting && young(known.second.changed);
          });
@@ -270,10 +270,12 @@ void pool_state::take_check(slot& s, bool works, time_point now) {
   }
 }
 
+/// A lease's too: a read of the root DSE changes nothing in its session, and the server answers it or not.
 std::vector<connection_id> pool_state::ask_all(time_point deadline) {
   std::vector<connection_id> ids;
   for (auto& [id, s] : slots_) {
-    if (s.state != slot_state::ready || s.kind != connection_kind::pooled) continue;
+    const bool open = s.state == slot_state::ready || s.state == slot_state::reserved || s.state == slot_state::leased;
+    if (!open || s.kind != connection_kind::pooled) continue;
     ids.push_back(id);
     if (breaker_ != breaker_state::closed || s.load() == 0) s.asked_until = std::max(s.asked_until, deadline);
   }

@@ -18,6 +18,27 @@ BOOST_FIXTURE_TEST_CASE(a_lease_is_announced_granted_claimed_and_returned, pool_
   exact();
 }
 
+/// An open connection that answers shows that its server lives, whoever has it: no new one may be had beside it.
+BOOST_FIXTURE_TEST_CASE(leased_connections_are_asked_too, pool_fixture) {
+  begin();
+  auto granted = std::make_shared<std::vector<lease_grant>>();
+  const auto holder = system.spawn(holding, pool, wish(), granted);
+  run();
+  BOOST_TEST_REQUIRE(server->made.size() == 1U);
+  const auto& fake = server->made[0];
+  const auto checks = fake->checks;
+  const auto found = ask<pool_health>(pool, check_atom_v, clock->now() + seconds{2});
+  BOOST_TEST_REQUIRE(found.ok());
+  BOOST_TEST(fake->checks == checks + 1);
+  BOOST_TEST(found.value->answered == 1U);
+  BOOST_TEST(found.value->healthy_connections == 1U);
+  fake->unwell = true;
+  const auto unwell = ask<pool_health>(pool, check_atom_v, clock->now() + seconds{2});
+  BOOST_TEST(unwell.value->answered == 0U);
+  BOOST_TEST(status().leased == 1U, "its holder finds out himself");
+  kill(holder);
+}
+
 BOOST_FIXTURE_TEST_CASE(a_lease_lasts_as_long_as_its_holder, pool_fixture) {
   begin();
   auto granted = std::make_shared<std::vector<lease_grant>>();

@@ -411,3 +411,20 @@ BOOST_AUTO_TEST_CASE(a_connect_refused_beside_a_probe_is_tried_again_at_its_end)
   for (const auto id : h.in(phase::connecting)) h.fail(id);
   BOOST_TEST(h.reports.size() == 1U, "nothing of ours was in its way this time");
 }
+
+/// How long that is waited for is what a connect may take, as configured.
+BOOST_AUTO_TEST_CASE(a_connect_refused_beside_a_probe_is_no_longer_in_doubt_when_that_should_have_connected) {
+  for (const bool in_time : {true, false}) {
+    auto policy = small_policy(1, 4);
+    policy.connect_timeout = seconds{in_time ? 20 : 2};
+    pool_harness h{policy};
+    h.take();
+    for (const auto id : h.in(phase::connecting)) h.ready(id);
+    BOOST_TEST_REQUIRE(h.pool.take_probe_slot(h.now));
+    h.pass(seconds{in_time ? 15 : 3});
+    for (const auto id : h.in(phase::ready)) h.die(id);
+    h.take();
+    for (const auto id : h.in(phase::connecting)) h.fail(id);
+    BOOST_TEST(h.reports.empty() == in_time);
+  }
+}

@@ -4,7 +4,9 @@
 #include "understudy/runtime/recovery_plan.hpp"
 
 #include <algorithm>
+#include <limits>
 #include <thread>
+#include <tuple>
 
 namespace understudy {
 namespace {
@@ -39,6 +41,20 @@ duration attempt_time(const settings& all) {
   duration longest{};
   for (auto& server : all.servers) longest = std::max(longest, server.timeout);
   return longest + all.failover.failover_timeout;
+}
+
+// Of what was found out: a server that is well, of the level that serves if there is one; else why that level is not.
+const probe_report* most_telling(const std::vector<probe_report>& reports, const runtime_snapshot& now) {
+  const auto rank = [&](const probe_report& report) {
+    const auto server = std::find_if(now.servers.begin(), now.servers.end(),
+                                     [&](const server_snapshot& s) { return s.id == report.server; });
+    const bool known = server != now.servers.end();
+    const bool serves = known && now.active_priority == server->priority;
+    return std::tuple{!report.ok, !serves, known ? server->priority : std::numeric_limits<int>::max()};
+  };
+  const auto best =
+      std::min_element(reports.begin(), reports.end(), [&](const auto& a, const auto& b) { return rank(a) < rank(b); });
+  return best == reports.end() ? nullptr : &*best;
 }
 
 }  // namespace
@@ -159,20 +175,14 @@ connection_result connection_manager::health_check() try {
     return result;
   }
   const auto now = state_->snapshot();
-  auto serves = [&](server_id id) {
-    return std::any_of(now.servers.begin(), now.servers.end(), [&](const server_snapshot& s) {
-      return s.id == id && now.active_priority && s.priority == *now.active_priority;
-    });
-  };
-  auto reports = probe_all(probe_time);
-  const probe_report* chosen = nullptr;
-  for (auto& report : reports) {
-    const bool serving = serves(report.server);
-    // Of those that serve, one that is well; else the first that serves; else the first.
-    if (!chosen || (serving && report.ok && !chosen->ok)) chosen = &report;
-  }
+  state_->check_waiting();
+  const auto deadline = there->env()->clock->now() + probe_time;
+  auto got = there->client().ask<std::vector<probe_report>>(there->manager(), probe_time + small_question,
+                                                            health_atom_v, now.active_priority.value_or(0), deadline);
+  if (!got) throw_failure(got.error);
+  const auto* chosen = most_telling(*got.value, now);
   if (!chosen) {
-    describe_failure(result, make_failure(errc::connection_timeout, stage::queue, "the probe did not answer in time"));
+    describe_failure(result, make_failure(errc::connection_timeout, stage::queue, "no server could be probed in time"));
     return result;
   }
   state_->describe_probe(result, *chosen);

@@ -94,7 +94,9 @@ class connection_manager final : public directory {
   /// Gives it back; false when that was done already; throws connection_unhealthy for one of another manager.
   bool return_connection(lease& connection);
 
-  /// Probes the serving server on a connection of its own; errors as values.
+  /// Tells whether a server serves, by a probe on a connection of its own: as soon as one of the level that serves is
+  /// well, or another one while those say nothing for `breaker.suspect_after`; after 10 s at the latest. The result is
+  /// about that server; about one of the level that serves when none is well. Errors as values.
   connection_result health_check();
   /// Probes every server, step by step; one that has not answered within `timeout` is reported with the step that it
   /// hangs in. Limits of time are alike everywhere: negative ones are over already, the longest is a year.

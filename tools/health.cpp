@@ -51,7 +51,10 @@ void apply_probes(findings& all) {
   for (auto& server : all.state.servers) {
     const auto* probe = probe_of(all, server);
     if (probe == nullptr || server.state == server_state::suspended) continue;
-    server.state = probe->ok ? server_state::healthy : server_state::down;
+    // A probe that waited for something of ours says nothing about the server.
+    if (const auto found = verdict(*probe); found != probe_verdict::nothing) {
+      server.state = probe->ok ? server_state::healthy : server_state::down;
+    }
     if (probe->ok) server.warning = probe->warning;
     if (!probe->error) continue;
     server.last_error = describe(*probe->error);

@@ -138,3 +138,25 @@ BOOST_AUTO_TEST_CASE(stranger_whose_backend_hangs_is_kept_when_there_is_no_other
   BOOST_TEST(server_in(manager.snapshot(), a.port()).breaker_opened == 0u);
   end_scenario(manager, {a});
 }
+
+BOOST_AUTO_TEST_CASE(stranger_that_hangs_keeps_no_health_check_waiting) {
+  leak_guard leaks;
+  two_servers s;
+  connection_manager manager(s.all);
+  BOOST_TEST_REQUIRE(manager.connect().connected);
+  const auto check = [&](const stub_directory& hung, const stub_directory& well, duration most) {
+    const auto began = std::chrono::steady_clock::now();
+    const auto found = manager.health_check();
+    const auto took = std::chrono::steady_clock::now() - began;
+    BOOST_TEST(found.connected, found.connection_error);
+    BOOST_TEST(found.port == well.port());
+    BOOST_TEST((took <= most), hung.port() << " hangs, and it took " << took / 1ms << " ms");
+  };
+  s.b.pause();
+  check(s.b, s.a, 1s);
+  s.b.resume();
+  s.a.pause();
+  check(s.a, s.b, 2s);
+  s.a.resume();
+  end_scenario(manager, {s.a, s.b});
+}

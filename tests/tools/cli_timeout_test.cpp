@@ -96,6 +96,31 @@ BOOST_FIXTURE_TEST_CASE(a_password_command_that_hangs_ends_with_the_program, hun
   }
 }
 
+/// The probe of an only server waits for its turn to bind behind a connection of the pool, which is the one that hangs.
+BOOST_FIXTURE_TEST_CASE(health_names_the_bind_that_hangs_behind_another_one, hung_fixture) {
+  const auto bound_to = [&](const stub_directory& server) {
+    return write("[ldap]\nbind_dn = \"cn=service\"\npassword = \"secret\"\nuri = \"" + server.url() + "\"\n");
+  };
+  const auto whole = timed({"health", "--timeout", "3s", "-c", bound_to(hung)});
+  check_exit(whole, 1);
+  BOOST_TEST(contains(whole.output, " FAILED after "), whole.output);
+  BOOST_TEST(contains(whole.output, "timed out waiting for "), whole.output);
+  other.disturb(operation::bind, {.silent = true});
+  const auto bind = timed({"health", "--timeout", "3s", "-c", bound_to(other)});
+  check_exit(bind, 1);
+  BOOST_TEST(contains(bind.output, "bind FAILED after "), bind.output);
+  BOOST_TEST(contains(bind.output, "timed out waiting for the answer to the bind"), bind.output);
+}
+
+/// What a probe waits for on our account speaks against nobody.
+BOOST_FIXTURE_TEST_CASE(health_calls_no_server_down_for_a_turn_that_did_not_come, hung_fixture) {
+  const auto done = timed({"health", "--timeout", "500ms", "-c", with_bind()});
+  check_exit(done, 1);
+  const auto line = done.output.substr(done.output.find(":" + std::to_string(other.port())));
+  BOOST_TEST(!contains(line, "  down"), done.output);
+  BOOST_TEST(!contains(line, "FAILED"), done.output);
+}
+
 BOOST_FIXTURE_TEST_CASE(health_warns_of_what_protects_less_than_it_seems, command_line) {
   // An address for documentation (RFC 5737): nobody answers there.
   const auto file = write("[ldap]\nhost = \"192.0.2.1\"\nbind_dn = \"cn=service\"\npassword = \"secret\"\n");

@@ -43,6 +43,8 @@ struct outcome_report {
   bool silent = false;
   /// … and from then on: one is ready now.
   bool ready = false;
+  /// From a pool: one is ready, and before none was; nobody had been told of it. A probe from before may be late.
+  bool answered = false;
   /// Of a failure that is a connection's end: since when that was open. Those that were open together and end together
   /// have one cause.
   std::optional<time_point> open_since;

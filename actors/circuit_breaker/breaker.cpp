@@ -42,6 +42,7 @@ void breaker::on_report(const outcome_report& report, const moment& at) {
   if (report.trial) {
     give_permit_back();
   }
+  if (report.ready || report.answered) answered_at_ = at.now;
   if (report.ready) {  // the server has answered its bind
     silent_until_ = {};
     consecutive_ = 0;
@@ -98,6 +99,7 @@ void breaker::on_probe(const probe_report& report, const moment& at, bool needed
     return;
   }
   if (found == probe_verdict::dead) {
+    if (overtaken(report, at.now)) return;
     cause_ = {report.error, at.wall};
     // What was answered lately is no request for data, or that would not be in doubt.
     if (state_ == breaker_state::closed && (report.answers_others || !traffic_flows(at.now))) {
@@ -121,6 +123,13 @@ void breaker::on_probe(const probe_report& report, const moment& at, bool needed
 bool breaker::traffic_flows(time_point now) const noexcept {
   const bool after_suspicion = last_success_ > suspected_at_ + longest_delay_of_reports;
   return last_success_ != time_point{} && now - last_success_ < options_.trust && (!suspected(now) || after_suspicion);
+}
+
+/// It ran out of time, and the server, which may have been repaired since it began, has answered another meanwhile.
+bool breaker::overtaken(const probe_report& report, time_point now) const noexcept {
+  const bool late =
+      report.error && (report.error->code == errc::connection_timeout || report.error->code == errc::operation_timeout);
+  return state_ == breaker_state::closed && late && now - report.took < answered_at_ && suspected_at_ < answered_at_;
 }
 
 void breaker::note_life() noexcept {

@@ -95,6 +95,7 @@ class breaker {
   void note_failure(const moment& at);
   void note_life() noexcept;
   bool traffic_flows(time_point now) const noexcept;
+  bool overtaken(const probe_report& report, time_point now) const noexcept;
   time_point probe_due() const noexcept { return since_ + options_.probe_expiry + longer_; }
   std::size_t permits_out(time_point now) const;
   int forgotten(time_point now) const;
@@ -111,7 +112,7 @@ class breaker {
   time_point until_{};  ///< open: when it becomes half open; suspended: when it is resumed
   time_point suspected_at_{}, suspected_until_{}, silent_until_{};
   duration longer_{};  ///< that probes may take
-  time_point last_success_{};
+  time_point last_success_{}, answered_at_{};
   int consecutive_ = 0;  ///< failures in a row
   int backoff_ = 0;      ///< n in base·2^(n−1)
   int flaps_ = 0;

@@ -69,6 +69,7 @@ struct report {
 /// Somebody waited for a connection in vain, because none was ready (or, later: one is ready now).
 struct readiness {
   bool ready = false;
+  bool told = true;  ///< that none was
 };
 /// Somebody waits for a socket: the monitor is to give back the one that a probe keeps.
 struct ask_for_probe_slot {};

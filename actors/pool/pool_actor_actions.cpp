@@ -236,7 +236,8 @@ void pool_actor_state::operator()(const pool_action::readiness& a) {
   outcome_report told;
   told.server = context->id;
   told.silent = !a.ready;
-  told.ready = a.ready;
+  told.ready = a.ready && a.told;
+  told.answered = a.ready && !a.told;
   if (const auto router = caf::actor_cast<circuit_breaker_actor>(breaker)) self->send(router, report_atom_v, told);
 }
 

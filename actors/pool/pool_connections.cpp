@@ -42,7 +42,8 @@ void pool_state::on_ready(connection_id id, time_point now, std::uint64_t secret
     s->ready_since = now;
     s->ready_after = last_ticket_;
     const bool said_silent = std::exchange(said_silent_, false);
-    if (std::exchange(said_none_left_, false) || said_silent) actions_.push_back(pool_action::readiness{true});
+    const bool told = std::exchange(said_none_left_, false) || said_silent;
+    if (told || slots_.count(now).alive() == 0) actions_.push_back(pool_action::readiness{true, told});
     if (s->kind == connection_kind::pooled) credential_refusal_ = nullptr;
     if (policy_.max_lifetime > duration::zero())
       s->expires = now + policy_.max_lifetime - up_to(policy_.max_lifetime / lifetime_spread, world_.random);

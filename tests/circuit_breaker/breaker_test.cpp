@@ -38,6 +38,24 @@ struct one_breaker {
   }
 };
 
+/// Of a pool: its first connection is ready.
+outcome_report answered() {
+  outcome_report r;
+  r.answered = true;
+  return r;
+}
+
+/// A probe that was given `time`, and got no answer.
+probe_report timed_out_probe(duration time) {
+  failure f;
+  f.code = errc::connection_timeout;
+  f.where = stage::bind;
+  auto r = probed(false);
+  r.error = std::make_shared<const failure>(f);
+  r.took = time;
+  return r;
+}
+
 }  // namespace
 
 BOOST_FIXTURE_TEST_CASE(opens_after_five_failures_in_a_row, one_breaker) {
@@ -322,6 +340,45 @@ BOOST_FIXTURE_TEST_CASE(answers_after_a_suspicion_outweigh_its_probe, one_breake
   b.on_report(succeeded(b.generation()), at(2200));
   b.on_probe(probed(false), at(2450), false);
   BOOST_TEST(b.state() == breaker_state::closed);
+}
+
+/// A probe that began before the server was repaired runs out of time when a connection is served already.
+BOOST_FIXTURE_TEST_CASE(a_probe_that_ran_out_of_time_is_overtaken_by_a_connection_that_became_ready, one_breaker) {
+  b.set_probed(true);
+  b.on_report(answered(), at(4'500));
+  b.on_probe(timed_out_probe(seconds{1}), at(5'000), false);
+  BOOST_TEST(b.state() == breaker_state::closed);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_probe_that_was_refused_is_not_overtaken, one_breaker) {
+  b.set_probed(true);
+  auto refused = probed(false);
+  refused.took = seconds{1};
+  b.on_report(answered(), at(4'500));
+  b.on_probe(refused, at(5'000), false);
+  BOOST_TEST(b.state() == breaker_state::open);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_probe_that_began_after_the_answer_is_not_overtaken, one_breaker) {
+  b.set_probed(true);
+  b.on_report(answered(), at(4'500));
+  b.on_probe(timed_out_probe(seconds{1}), at(5'500), false);
+  BOOST_TEST(b.state() == breaker_state::open);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_suspicion_after_the_answer_counts_for_more_than_it, one_breaker) {
+  b.set_probed(true);
+  b.on_report(answered(), at(4'500));
+  BOOST_TEST(b.suspect(at(4'600).now));
+  b.on_probe(timed_out_probe(seconds{1}), at(5'000), false);
+  BOOST_TEST(b.state() == breaker_state::open);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_connection_that_nobody_waited_for_breaks_no_row, one_breaker) {
+  fail(4, at(0));
+  b.on_report(answered(), at(1));
+  fail(1, at(2));
+  BOOST_TEST(b.state() == breaker_state::open);
 }
 
 BOOST_FIXTURE_TEST_CASE(suspicion_asks_for_one_probe_at_a_time, one_breaker) {

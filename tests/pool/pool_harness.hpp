@@ -77,6 +77,7 @@ class pool_harness {
   std::set<connection_id> set_aside;  ///< of these, those that take nothing new meanwhile
   std::vector<failure_class> reports;
   int slot_asked = 0;           ///< how often a probe's socket was asked for
+  int first_answers = 0;        ///< that one is ready, which nobody had been told none was
   std::vector<bool> readiness;  ///< told to the breaker: false, nothing is ready; true, something is
   std::vector<std::string> notes;
   std::vector<bool> drained;
@@ -304,7 +305,12 @@ class pool_harness {
     if (a.aside) set_aside.insert(a.id);
   }
   void on(const pool_action::unwatch& a) { unwatched.push_back(a.lease); }
-  void on(const pool_action::readiness& a) { readiness.push_back(a.ready); }
+  void on(const pool_action::readiness& a) {
+    if (a.told)
+      readiness.push_back(a.ready);
+    else
+      ++first_answers;
+  }
   void on(const pool_action::ask_for_probe_slot&) { ++slot_asked; }
   void on(const pool_action::report& a) { reports.push_back(a.what); }
   void on(const pool_action::note& a) { notes.push_back(a.text); }

@@ -167,6 +167,20 @@ BOOST_AUTO_TEST_CASE(with_other_servers_nobody_waits_behind_binds_that_stay_unan
   BOOST_TEST(h.readiness.empty(), "readers are served there");
 }
 
+BOOST_AUTO_TEST_CASE(the_first_connection_to_become_ready_is_told_of_and_no_other_one) {
+  pool_harness h{small_policy(2, 5)};
+  h.ready_all();
+  h.share();
+  h.ready_all();
+  BOOST_TEST_REQUIRE(h.in(phase::ready).size() == 2U);
+  BOOST_TEST(h.first_answers == 1);
+  BOOST_TEST(h.readiness.empty());
+  for (const auto id : h.in(phase::ready)) h.die(id);
+  h.pass(seconds{5});
+  h.ready_all();
+  BOOST_TEST(h.first_answers + static_cast<int>(h.readiness.size()) == 2);
+}
+
 BOOST_AUTO_TEST_CASE(with_other_servers_a_waiter_stays_while_those_before_it_are_answered) {
   pool_harness h{beside_others(1)};
   have_a_bind_answered(h);

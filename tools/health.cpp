@@ -38,6 +38,11 @@ const probe_report* probe_of(const findings& all, const server_snapshot& server)
   return found == all.probes.end() ? nullptr : &*found;
 }
 
+// Neither the probe nor a connection has told anything about it yet.
+bool nothing_known(const server_snapshot& server, const probe_report& probe) {
+  return verdict(probe) == probe_verdict::nothing && server.state == server_state::healthy && server.pool.opened == 0;
+}
+
 bool healthy(const findings& all) {
   return !all.state.servers.empty() &&
          std::all_of(all.state.servers.begin(), all.state.servers.end(), [&](const server_snapshot& s) {
@@ -71,7 +76,8 @@ std::string milliseconds_text(duration d) {
 
 std::string line_of(const server_snapshot& server, const probe_report* probe, const given_options& given) {
   auto line = printable(server.host) + (server.port != 0 ? ":" + std::to_string(server.port) : "") + "  priority " +
-              std::to_string(server.priority) + "  " + std::string{state_name(server)};
+              std::to_string(server.priority) + "  " +
+              (probe != nullptr && nothing_known(server, *probe) ? "unknown" : std::string{state_name(server)});
   if (probe == nullptr) return line + "  not probed\n";
   for (const auto& step : probe->steps)
     line +=

@@ -406,8 +406,9 @@ void probe_session::time_out_connect(time_point now, const probe_wait& waits_for
       return;
     case probe_wait::reason::credential:
       return say_nothing(nothing_known +
-                             "another server's answer to a bind (the first bind with a password goes alone). Ask again "
-                             "with more time.",
+                             "the service's credentials: for a command or callback that gives the password, or for "
+                             "another connection's bind (the first bind with a password goes alone). Ask again with "
+                             "more time.",
                          out);
     case probe_wait::reason::ours:
       return say_nothing(nothing_known +

@@ -91,6 +91,7 @@ BOOST_FIXTURE_TEST_CASE(a_password_command_that_hangs_ends_with_the_program, hun
       BOOST_TEST(hangs.started() > 0u);
       BOOST_TEST(eventually([&] { return hangs.all_ended(); }, 2s), command << " left its password_command running");
       BOOST_TEST(contains(done.output + done.error_output, "a command "), done.output + done.error_output);
+      BOOST_TEST(!contains(done.output, "healthy"), done.output);
       BOOST_TEST(!contains(done.output + done.error_output, "hunter2"));
     }
   }

@@ -131,12 +131,14 @@ void connection::check_suspicion() {
   if (now_ < silent_at) wake_by(silent_at);
 }
 
+/// What a server owes is the result. An entry is a sign of life for a while: until the deadline, if that comes sooner.
 /// True when the server is to be probed for it.
 bool connection::note_unanswered(const table::item& one) {
   if (one.ticket.why != purpose::call || !maybe_sent(one) || waits_for_consumer()) return false;
-  const auto waited = unanswered(one);
-  const auto since = now_ - waited;
   const auto& breaker = all_.breaker;
+  const auto since = std::max(now_ - unanswered(one), one.heard);
+  const auto waited = now_ - since;
+  if (one.heard != time_point{} && waited < breaker.suspect_after && now_ < one.deadline) return false;
   const bool news =
       context_.unanswered->note(one.what->op, since, now_, breaker.circuit_breaker_threshold, breaker.suspect_after);
   // What else waits here goes elsewhere when the probe fails.

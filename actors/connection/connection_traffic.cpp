@@ -225,7 +225,7 @@ void connection::take_answers() {
         continue;
       }
       if (what == decoded_pdu::part) {
-        if (one->ticket.why == purpose::call) context_.unanswered->answered(one->what->op, now_);
+        one->heard = now_;
         if (one->ticket.stream) took(*one, frame);
         continue;
       }

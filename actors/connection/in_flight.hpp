@@ -18,6 +18,7 @@ struct exchange {
   memory_allowance room{0};  ///< what may still arrive
   time_point started{};
   time_point deadline{};
+  time_point heard{};       ///< when the last entry or reference came
   std::uint64_t begin = 0;  ///< its place in the byte stream
   std::size_t size = 0;
   bool slow = false;  ///< reported as slow already

@@ -18,7 +18,7 @@ class unanswered_requests {
   /// server is to be probed. After `most` times without an answer to a request for data the question is the search
   /// itself, for a single entry, before that a read of the entry that it is about.
   bool note(const any_operation& op, time_point since, time_point now, int most, duration apart);
-  /// A request was answered, in whole or in part, whatever the result but busy and unavailable.
+  /// A request had its result, whatever that was but busy and unavailable. Entries alone are no answer.
   void answered(const any_operation& op, time_point now);
   /// What a check asks, beside the root DSE; null while nothing is in doubt.
   request_ptr question() const;

@@ -234,6 +234,80 @@ BOOST_FIXTURE_TEST_CASE(has_its_server_probed_when_a_short_deadline_passes_witho
   remove(one);
 }
 
+namespace {
+
+/// Searches for data send an entry, and never their result.
+stub_script::rule_id begin_and_never_end(stub_directory& directory) {
+  return directory.when([](const directory_request& r) { return r.kind == operation::search && !r.dn.empty(); },
+                        [&directory](const directory_request& r) {
+                          return reply{directory.usual(r).what, {.entries = 1}};
+                        });
+}
+
+/// One that asks for the root DSE and for what was left unanswered.
+answer_ptr<probe_report> check_of(connection_rig& rig, const connection_actor& one, stub_directory& directory) {
+  const auto before = directory.count(operation::search);
+  const auto found = rig.start<probe_report>(one, check_atom_v, rig.now() + milliseconds{300});
+  BOOST_REQUIRE(rig.reaches([&] { return directory.count(operation::search) == before + 2; }));
+  return found;
+}
+
+}  // namespace
+
+/// What a server owes is the result.
+BOOST_FIXTURE_TEST_CASE(takes_an_entry_for_a_sign_of_life_and_not_for_an_answer, connection_rig) {
+  stub_directory directory;
+  use(directory);
+  auto one = open_ready();
+  const auto rule = begin_and_never_end(directory);
+  const auto search = perform(one, find_user(), seconds{15});
+  // Answered behind the entry.
+  BOOST_TEST(outcome(one, make_request(whoami_request{})).ok());
+  advance(milliseconds{900});
+  BOOST_TEST(seen->suspicions == 0);
+  advance(milliseconds{100});
+  BOOST_TEST(seen->suspicions == 1);
+  BOOST_TEST(gauge->silent);
+  // The root DSE is read as ever: the question has to be one that shows it.
+  const auto bad = check_of(*this, one, directory);
+  settle();
+  advance(milliseconds{300});
+  BOOST_REQUIRE(bad->done());
+  BOOST_TEST(!bad->value->ok);
+  BOOST_TEST(bad->value->answers_others);
+  directory.forget(rule);
+  const auto good = check_of(*this, one, directory);
+  BOOST_REQUIRE(reaches([&] { return good->done(); }));
+  BOOST_TEST(good->value->ok);
+  remove(one);
+}
+
+BOOST_FIXTURE_TEST_CASE(asks_when_a_deadline_passes_after_entries_without_a_result, connection_rig) {
+  stub_directory directory;
+  use(directory);
+  auto one = open_ready();
+  const auto rule = begin_and_never_end(directory);
+  const auto search = perform(one, find_user(), milliseconds{300});
+  BOOST_TEST(outcome(one, make_request(whoami_request{})).ok());
+  advance(milliseconds{300});
+  BOOST_TEST((search->code() == errc::operation_timeout));
+  BOOST_TEST(seen->suspicions == 1);
+  const auto bad = check_of(*this, one, directory);
+  settle();
+  advance(milliseconds{300});
+  BOOST_REQUIRE(bad->done());
+  BOOST_TEST(!bad->value->ok);
+  // A whole answer settles it.
+  directory.forget(rule);
+  BOOST_TEST(outcome(one, find_user()).ok());
+  const auto before = directory.count(operation::search);
+  const auto usual = start<probe_report>(one, check_atom_v, now() + milliseconds{300});
+  BOOST_REQUIRE(reaches([&] { return usual->done(); }));
+  BOOST_TEST(usual->value->ok);
+  BOOST_TEST(directory.count(operation::search) == before + 1);
+  remove(one);
+}
+
 BOOST_FIXTURE_TEST_CASE(a_check_asks_for_what_requests_were_left_without, connection_rig) {
   stub_directory directory;
   use(directory);

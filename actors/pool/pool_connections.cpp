@@ -38,6 +38,7 @@ void pool_state::on_ready(connection_id id, time_point now, std::uint64_t secret
     no_room_before_ = time_point{};
     overtaken_before_ = std::max(overtaken_before_, s->changed);
     ++totals_.opened;
+    waited_since_.reset();
     s->was_ready = true;
     s->ready_since = now;
     s->ready_after = last_ticket_;
@@ -307,6 +308,10 @@ void pool_state::on_breaker(breaker_state state, time_point now) {
   if (state == breaker_state::closed) {  // told again when a probe was answered
     overtaken_before_ = now;
     replace_overtaken(now);
+    // It has forgotten the silence: who waits has to find it out anew.
+    said_silent_ = false;
+    waited_since_.reset();
+    if (!pooled_.empty() || !binds_.empty()) waited_since_ = now;
   }
   breaker_ = state;
   if (was_usable && !breaker_lets_through()) {

@@ -67,6 +67,7 @@ ticket_id pool_state::admit(asking who, time_point now) {
   } else if (auto why = reason_to_refuse(who, now)) {
     actions_.push_back(pool_action::refuse{ticket, std::move(why)});
   } else {
+    if (!waited_since_ && none_ready()) waited_since_ = now;
     queue(kind_for(w.what)).push(std::move(w));
     settle(now);
   }
@@ -121,6 +122,7 @@ bool pool_state::cancel(const cancel_token* token, time_point now) {
 }
 
 void pool_state::settle(time_point now) {
+  leave_silent(now);
   leave_overdue(connection_kind::pooled, now);
   leave_overdue(connection_kind::bind, now);
   do {
@@ -129,11 +131,12 @@ void pool_state::settle(time_point now) {
   } while (freed_);  // somebody who came earlier may want it
   serve_binds(now);
   reconcile(now);
+  watch_for_silence(now);
 }
 
 void pool_state::leave_overdue(connection_kind kind, time_point now) {
   auto& q = queue(kind);
-  bool left = false;
+  bool in_vain = false;
   for (auto at = q.overdue(now); at != q.end(); at = q.overdue(now)) {
     const waiter& w = at->second;
     const bool soon = held_up(kind) && now < w.since + policy_.suspect_after + policy_.suspect_after / looks_again;
@@ -144,13 +147,45 @@ void pool_state::leave_overdue(connection_kind kind, time_point now) {
     auto why = pool_timed_out(situation(now), now - w.since);
     if (w.recast_on_leave()) {
       send_away(q, at, std::move(why), false, now);
-      left = true;
+      in_vain = true;
     } else {
       ++totals_.timeouts;
       refuse(q, at, std::move(why), now);
+      in_vain = in_vain || now >= silent_from();
     }
   }
-  if (left) note_silence();
+  if (in_vain) note_silence(now);
+}
+
+/// From when on the server is taken for silent that lets somebody wait: it has owed connects an answer for
+/// `suspect_after`, and for so long one or the other has waited here, with gaps or without. max() while that is not so,
+/// or where nobody else serves.
+time_point pool_state::silent_from() const noexcept {
+  if (policy_.failover_timeout <= duration::zero() || draining_ || !waited_since_ || !none_ready())
+    return time_point::max();
+  auto owed_since = time_point::max();
+  for (const auto& [id, s] : slots_)
+    if (s.state == slot_state::connecting) owed_since = std::min(owed_since, s.awaited_since());
+  if (owed_since == time_point::max()) return owed_since;
+  return std::max(owed_since, *waited_since_) + policy_.suspect_after;
+}
+
+/// Those whose deadlines are shorter than `suspect_after` would never find out. Whoever is sent back, because nobody
+/// else serves, waits as long as he can.
+void pool_state::leave_silent(time_point now) {
+  if (said_silent_ || (pooled_.empty() && binds_.empty()) || now < silent_from()) return;
+  note_silence(now);
+  const auto why = pool_timed_out(situation(now), now - *waited_since_);
+  for (wait_queue* q : {&pooled_, &binds_})
+    for (auto at = q->begin(); at != q->end();)
+      at = at->second.gives_up_at > now ? send_away(*q, at, why, false, now) : std::next(at);
+}
+
+void pool_state::watch_for_silence(time_point now) {
+  if (said_silent_ || !waited_since_ || (pooled_.empty() && binds_.empty()) || !none_ready()) return;
+  if (policy_.failover_timeout <= duration::zero() || draining_) return;
+  // What a connect waits for changes without a word.
+  wake_at(std::max(now, std::min(silent_from(), now + policy_.suspect_after / looks_again)));
 }
 
 /// All that is being set up waits for something of ours. Silence elsewhere ends that wait just when those who wait for
@@ -174,15 +209,17 @@ bool pool_state::none_ready(connection_kind kind) const noexcept {
   });
 }
 
-/// Whoever comes next need not find out again. A connection that waits for something of ours is no evidence.
-void pool_state::note_silence() {
-  if (said_silent_ || !none_ready(connection_kind::pooled) || !none_ready(connection_kind::bind)) return;
+/// Whoever comes next need not find out again. A connection that waits for something of ours is no evidence. It is said
+/// again while somebody goes on waiting in vain: the breaker may have forgotten it.
+void pool_state::note_silence(time_point now) {
+  if ((said_silent_ && now < said_silent_at_ + policy_.suspect_after) || !none_ready()) return;
   const auto waits_for_server = [&](const auto& known) {
     const slot& s = known.second;
     return s.state == slot_state::connecting ? !s.held_up() : s.silent();
   };
-  if (std::none_of(slots_.begin(), slots_.end(), waits_for_server)) return;
+  if (now < silent_from() && std::none_of(slots_.begin(), slots_.end(), waits_for_server)) return;
   said_silent_ = true;
+  said_silent_at_ = now;
   actions_.push_back(pool_action::readiness{false});
 }
 

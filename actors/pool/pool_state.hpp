@@ -123,7 +123,11 @@ class pool_state {
   void leave_overdue(connection_kind kind, time_point now);
   bool none_ready(connection_kind kind) const noexcept;
   bool held_up(connection_kind kind) const noexcept;
-  void note_silence();
+  bool none_ready() const noexcept { return none_ready(connection_kind::pooled) && none_ready(connection_kind::bind); }
+  time_point silent_from() const noexcept;
+  void leave_silent(time_point now);
+  void watch_for_silence(time_point now);
+  void note_silence(time_point now);
   void serve_pooled(time_point now);
   void serve_binds(time_point now);
   bool serve_shared(queue_position at, time_point now);
@@ -261,7 +265,10 @@ class pool_state {
   time_point wake_ = time_point::max();  ///< when sizing wants to look again
   bool said_silent_ = false;             ///< to the breaker; it waits to hear that one is ready
   bool said_none_left_ = false;          ///< the same
-  bool freed_ = false;                   ///< a reservation was given up since waiters were last looked at
+  time_point said_silent_at_{};          ///< the latest time
+  /// The first of those who waited while nothing was ready, since the server has last shown life.
+  std::optional<time_point> waited_since_;
+  bool freed_ = false;  ///< a reservation was given up since waiters were last looked at
   bool draining_ = false, leaving_ = false, cut_ = false, drained_ = false;
   time_point drain_deadline_ = time_point::max();
 };

@@ -202,3 +202,40 @@ BOOST_AUTO_TEST_CASE(who_waits_behind_another_servers_bind_does_not_leave_just_b
     for (const auto& one : all) BOOST_TEST(one->ok(), "seed " << seed);
   }
 }
+
+/// Nobody waits for as long as silence is given: it counts for how long the server has left connects unanswered.
+BOOST_AUTO_TEST_CASE(a_server_that_hangs_before_start_costs_short_deadlines_no_more_than_its_silence) {
+  struct hanging {
+    const char* name;
+    std::vector<int> levels;
+    bool at_bind, preload;
+    duration deadline, gap;
+  };
+  for (const auto& one : {hanging{"at its bind", {1, 2}, true, true, milliseconds{900}, milliseconds{100}},
+                          hanging{"at connects", {1, 2}, false, true, milliseconds{900}, milliseconds{100}},
+                          hanging{"without preload", {1, 2}, true, false, milliseconds{900}, milliseconds{100}},
+                          hanging{"on one level", {1, 1}, true, true, milliseconds{900}, milliseconds{100}},
+                          hanging{"with gaps", {1, 2}, true, false, milliseconds{900}, seconds{5}},
+                          hanging{"in no time", {1, 2}, true, true, milliseconds{200}, milliseconds{300}},
+                          hanging{"for just as long", {1, 2}, true, true, seconds{1}, milliseconds{100}}}) {
+    whole w(one.levels);
+    w.all.pool.preload_connections = one.preload;
+    auto& server = w.world->servers[0];
+    server.hangs_at_bind = one.at_bind;
+    server.hangs_set_ups = !one.at_bind;
+    w.pause(0);
+    w.launch();
+    int failed = 0;
+    for (int i = 0; i < 40; ++i) {
+      const auto told = w.start<result_ptr>(w.manager, perform_atom_v, w.call_of(search_request{}, one.deadline));
+      const auto until = w.now() + one.deadline;
+      while (!told->done() && w.now() < until) w.advance(milliseconds{10});
+      if (!told->ok()) {
+        ++failed;
+        BOOST_TEST(i < 3, one.name << ": caller " << i << " fails");
+      }
+      w.advance(one.gap);
+    }
+    BOOST_TEST(failed <= 2, one.name << ": " << failed << " fail");
+  }
+}

@@ -167,6 +167,94 @@ BOOST_AUTO_TEST_CASE(with_other_servers_nobody_waits_behind_binds_that_stay_unan
   BOOST_TEST(h.readiness.empty(), "readers are served there");
 }
 
+BOOST_AUTO_TEST_CASE(successive_short_waits_for_a_hung_server_are_one_silence) {
+  pool_harness h{beside_others(1)};
+  const auto first = h.share(milliseconds{400});
+  h.pass(milliseconds{600});
+  BOOST_TEST(h.code(first) == errc::pool_timeout);
+  BOOST_TEST(h.readiness.empty());
+  const auto second = h.share(milliseconds{700}), bind = h.ask(want::bind, milliseconds{700});
+  h.pass(milliseconds{390});
+  BOOST_TEST(h.waiting(second));
+  h.pass(milliseconds{10});
+  for (const auto t : {second, bind}) {
+    BOOST_TEST((h.what(t) == outcome::recast), "there is time left for another server");
+    BOOST_TEST(!h.outcome(t).counted);
+  }
+  BOOST_TEST_REQUIRE(h.readiness.size() == 1U);
+  BOOST_TEST(!h.readiness.front());
+  // Whoever is sent back waits: he would else go to and fro without end.
+  const auto back = h.share(milliseconds{300});
+  BOOST_TEST(h.waiting(back));
+  h.ready_all();
+  BOOST_TEST((h.what(back) == outcome::dispatched));
+  BOOST_TEST((h.readiness == std::vector{false, true}));
+}
+
+BOOST_AUTO_TEST_CASE(silence_is_said_again_to_a_breaker_that_may_have_forgotten_it) {
+  pool_harness h{beside_others(1)};
+  for (int i = 0; i < 20; ++i) {
+    h.share(milliseconds{300});
+    h.pass(milliseconds{500});
+  }
+  BOOST_TEST(h.readiness.size() >= 5U);
+  BOOST_TEST(h.readiness.size() <= 10U, "once in `suspect_after` at the most");
+}
+
+BOOST_AUTO_TEST_CASE(a_good_probe_has_the_silence_found_out_anew) {
+  pool_harness h{beside_others(1)};
+  h.share(milliseconds{900});
+  h.pass(seconds{1});
+  h.share(milliseconds{900});
+  h.pass(milliseconds{100});
+  BOOST_TEST(h.readiness.size() == 1U);
+  h.pool.on_breaker(breaker_state::closed, h.now);
+  h.take();
+  const auto next = h.share(milliseconds{900});
+  h.pass(milliseconds{800});
+  BOOST_TEST(h.waiting(next));
+  h.pass(milliseconds{100});
+  BOOST_TEST(h.code(next) == errc::pool_timeout);
+  const auto later = h.share(milliseconds{900});
+  h.pass(milliseconds{100});
+  BOOST_TEST((h.what(later) == outcome::recast));
+  BOOST_TEST(h.readiness.size() == 2U);
+}
+
+BOOST_AUTO_TEST_CASE(our_own_waiting_is_no_silence_of_the_server) {
+  pool_harness h{beside_others(1)};
+  h.share(milliseconds{300});
+  for (auto& [id, s] : h.sockets) s.awaited_since->store(time_point::max());
+  for (int i = 0; i < 10; ++i) {
+    h.pass(milliseconds{400});
+    const auto t = h.share(milliseconds{300});
+    BOOST_TEST(h.waiting(t));
+  }
+  BOOST_TEST(h.readiness.empty());
+  // From when it is asked on, it has the whole of `suspect_after`.
+  for (auto& [id, s] : h.sockets) s.awaited_since->store(h.now);
+  const auto t = h.share(seconds{3});
+  h.pass(milliseconds{700});
+  BOOST_TEST(h.waiting(t));
+  BOOST_TEST(h.readiness.empty());
+  h.pass(milliseconds{300});
+  BOOST_TEST((h.what(t) == outcome::recast));
+}
+
+BOOST_AUTO_TEST_CASE(who_has_no_other_server_waits_as_long_as_he_can) {
+  auto p = beside_others(1);
+  p.failover_timeout = p.suspect_after = duration::zero();
+  pool_harness h{p};
+  for (int i = 0; i < 5; ++i) {
+    const auto t = h.share(milliseconds{900});
+    h.pass(milliseconds{890});
+    BOOST_TEST(h.waiting(t));
+    h.pass(milliseconds{10});
+    BOOST_TEST((h.what(t) == outcome::refused));
+  }
+  BOOST_TEST(h.readiness.empty());
+}
+
 BOOST_AUTO_TEST_CASE(the_first_connection_to_become_ready_is_told_of_and_no_other_one) {
   pool_harness h{small_policy(2, 5)};
   h.ready_all();

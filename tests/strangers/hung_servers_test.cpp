@@ -107,3 +107,40 @@ BOOST_AUTO_TEST_CASE(stranger_that_hangs_before_start_costs_no_second_refused_bi
   BOOST_TEST(holds_for([&] { return refused() <= 1; }, 3s));
   manager.disconnect();
 }
+
+/// No caller waits for a second: the silence counts all the same.
+BOOST_AUTO_TEST_CASE(stranger_that_hangs_before_start_fails_short_deadlines_for_a_second_only) {
+  for (const bool bound : {true, false}) {
+    leak_guard leaks;
+    hung_before_start one(2, 1, channel::plain, bound);
+    connection_manager manager(one.all);
+    BOOST_TEST_REQUIRE(!manager.connect(1ms).connected, "it is begun, and goes on");
+    const auto search = [&] { return manager.try_search(search_for("(uid=user1)"), {700ms}); };
+    int failed = 0;
+    while (failed < 4 && !search()) ++failed;
+    BOOST_TEST(failed <= 2);
+    for (int i = 0; i < 20; ++i) {
+      const auto found = search();
+      BOOST_TEST_REQUIRE(static_cast<bool>(found), why(found));
+      BOOST_TEST(found->server == name_of(one.servers[1]->port()));
+    }
+    end_scenario(manager, one.mend());
+  }
+}
+
+BOOST_AUTO_TEST_CASE(stranger_that_hangs_when_it_is_added_fails_short_deadlines_for_a_second_only) {
+  leak_guard leaks;
+  hung_before_start one(2, 1);
+  auto before = one.all;
+  before.servers.erase(before.servers.begin());
+  connection_manager manager(before);
+  BOOST_TEST_REQUIRE(manager.connect().connected);
+  const auto search = [&] { return manager.try_search(search_for("(uid=user1)"), {700ms}); };
+  BOOST_TEST_REQUIRE(static_cast<bool>(search()));
+  manager.reload(one.all);
+  BOOST_TEST_REQUIRE(manager.snapshot().servers.size() == 2U);
+  int failed = 0;
+  for (int i = 0; i < 20; ++i) failed += search() ? 0 : 1;
+  BOOST_TEST(failed <= 2);
+  end_scenario(manager, one.mend());
+}

@@ -189,7 +189,7 @@ void connection::on_tick(std::uint64_t timer) {
   wake_at_ = time_point::max();
   if (is_setting_up()) check_setup_deadline();
   check_deadlines();
-  if (now_ >= gone_at_) end(end_cause_, true);
+  if (now_ >= gone_at_) end(goodbye_);
   check_suspicion();
   if (open_.empty()) open_.forget_spare();
   if (outcomes_.due_at() <= now_) {

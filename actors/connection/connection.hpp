@@ -206,6 +206,9 @@ class connection {
   void report_success(const call& order, duration latency);
   void report_failure(const call& order, failure_class what, failure_ptr cause);
   void report_death(const failure_ptr& cause);
+  bool was_sent_in_vain(const table::item& one) const noexcept {
+    return one.ticket.why == purpose::call && maybe_sent(one);
+  }
   void send_report(outcome_report report);
   void tell_owner(connection_event::kind what, failure_ptr cause = nullptr);
   void end(failure_ptr cause, bool harmless = false);
@@ -257,7 +260,8 @@ class connection {
   std::optional<password_warning> warning_;         // what its answer said
   bool was_ready_ = false;
   time_point open_since_{};                 // when it became ready first
-  bool said_goodbye_ = false;               // the server announced that it will close (RFC 4511, 4.4.1)
+  failure_ptr goodbye_;                     // the server announced that it will close (RFC 4511, 4.4.1)
+  bool death_reported_ = false;             // to the breaker: requests ended with it
   time_point gone_at_ = time_point::max();  // … and is taken for gone if it does not
   bool removed_ = false;
   time_point setup_deadline_;

@@ -201,7 +201,8 @@ connection::table::item connection::take_back(int id) {
 
 void connection::count(lease_id lease) noexcept {
   ++completed_;
-  if (lease != 0) return;
+  // Lost with its connection: no load that anybody waits for, and no sign that the connection was of use.
+  if (lease != 0 || goodbye_ || phase_ == phase::closed) return;
   spec_.gauge->completed.fetch_add(1);
   completed_some_ = true;
 }
@@ -325,6 +326,7 @@ void connection::report_failure(const call& order, failure_class what, failure_p
 /// One failure, however many operations were under way.
 void connection::report_death(const failure_ptr& cause) {
   if (!spec_.breaker) return;
+  death_reported_ = true;
   auto report = outcomes_.failed(classify(*cause), cause, false);
   report.open_since = open_since_;
   send_report(std::move(report));
@@ -347,6 +349,7 @@ void connection::tell_owner(connection_event::kind what, failure_ptr cause) {
 void connection::end(failure_ptr cause, bool harmless) {
   if (phase_ == phase::closed) return;
   bind_over(false);
+  if (cause && goodbye_) cause = goodbye_;
   const bool lost_connection = cause != nullptr;
   phase_ = phase::closed;
   end_cause_ = cause ? cause
@@ -366,10 +369,13 @@ void connection::end(failure_ptr cause, bool harmless) {
   // What a death means for its server is told by the breaker, once for however many connections.
   log(log_level::debug, "closed", cause);
   pass_verdict(credential_verdict::kind::unknown, end_cause_);
-  const bool says_something = was_ready_ && lost_connection && !harmless && !said_goodbye_;
-  const bool carried_something = !held_.empty() || std::any_of(lost.begin(), lost.end(), [](const table::item& i) {
-    return i.ticket.why == purpose::call;
-  });
+  // A goodbye is polite, unless it comes in place of answers.
+  const bool carried_something =
+      (!held_.empty() && !goodbye_) || std::any_of(lost.begin(), lost.end(), [this](const table::item& i) {
+        return goodbye_ ? was_sent_in_vain(i) : i.ticket.why == purpose::call;
+      });
+  const bool polite = goodbye_ && (death_reported_ || !carried_something);
+  const bool says_something = was_ready_ && lost_connection && !harmless && !polite;
   if (says_something && carried_something) {
     report_death(end_cause_);
   } else if (auto report = outcomes_.flush()) {

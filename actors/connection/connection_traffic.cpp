@@ -286,30 +286,36 @@ bool connection::notified(const pdu_frame& frame) {
   notified_bytes_ += frame.size;
   if (!ldap_.decode_notification(frame, notice) || notified_bytes_ > most_notified_bytes) return false;
   if (notice.response_oid != notice_of_disconnection_oid) return true;
-  said_goodbye_ = true;
-  const auto cause =
-      make_failure(errc::connection_failed,
-                   context_.name + " announced that it closes the connection (" + result_code_name(notice.code) + ").");
+  failure why =
+      *make_failure(errc::connection_failed,
+                    context_.name + " announced that it closes the connection (" + result_code_name(notice.code) +
+                        (notice.diagnostic.empty() ? ")." : ", \"" + notice.diagnostic + "\")."));
+  why.diagnostic = notice.diagnostic;
+  const auto cause = std::make_shared<const failure>(std::move(why));
   if (is_setting_up()) {
-    auto why = setup_failure(errc::connection_failed, attempt_.step(), cause->message);
-    why.server = context_.name;
-    address_failed(std::move(why));
+    auto refused = setup_failure(errc::connection_failed, attempt_.step(), cause->message);
+    refused.server = context_.name;
+    address_failed(std::move(refused));
     return true;
   }
+  goodbye_ = cause;
   start_draining("the server announced that it closes the connection");
   recast_held(cause);
   // What it has not answered by now it will not answer (RFC 4511, 4.4.1). Whether a write was carried out the answer
   // may still tell, if one is on its way.
   const auto waits = [this](const table::item& one) { return maybe_sent(one) && !env_.may_repeat(one.what->op); };
-  bool news = false;
-  for (const int id : open_.ids([&](const table::item& one) { return !waits(one); })) {
+  const auto gone = open_.ids([&](const table::item& one) { return !waits(one); });
+  bool news = false, some = false;
+  for (const int id : gone) {
     const auto& one = *open_.find(id);
+    some = some || was_sent_in_vain(one);
     if (maybe_sent(one)) news = note_unanswered(one) || news;
-    lose(take_back(id), cause);
   }
+  if (some) report_death(cause);
+  for (const int id : gone) lose(take_back(id), cause);
   if (news) have_server_probed();
   if (open_.empty() || phase_ == phase::binding) {
-    end(cause, true);
+    end(cause);
     return true;
   }
   end_cause_ = cause;

@@ -37,7 +37,8 @@ BOOST_FIXTURE_TEST_CASE(recasts_reads_and_confesses_writes_when_the_server_dies,
   BOOST_TEST((read->code() == errc::no_server));  // the breaker's answer in this test
   BOOST_TEST((write->code() == errc::outcome_unknown));
   BOOST_TEST(!probe->value->ok);
-  BOOST_TEST(gauge->completed.load() == 2u);
+  // Nothing was carried out: its pool shall not take it for a connection that was of use.
+  BOOST_TEST(gauge->completed.load() == 0u);
   BOOST_TEST(metrics->totals(clock->now()).recast == 1u);
   remove(one);
 }
@@ -58,7 +59,9 @@ BOOST_FIXTURE_TEST_CASE(recasts_even_writes_of_which_nothing_was_sent, connectio
   settle();
   BOOST_TEST(status(one).in_flight == 13u);
   gate.reset();
-  BOOST_REQUIRE(reaches([&] { return gauge->completed == 13u; }));
+  BOOST_REQUIRE(
+      reaches([&] { return std::all_of(answers.begin(), answers.end(), [](const auto& a) { return a->done(); }); }));
+  BOOST_REQUIRE(reaches([&] { return last->done(); }));
   BOOST_TEST((answers.front()->code() == errc::outcome_unknown));
   BOOST_TEST((last->code() == errc::no_server));
   BOOST_TEST(seen->recasts.size() >= 1u);
@@ -194,7 +197,56 @@ BOOST_FIXTURE_TEST_CASE(does_not_wait_for_its_own_check_when_it_drains, connecti
   remove(one);
 }
 
-BOOST_FIXTURE_TEST_CASE(drains_without_a_failure_when_the_server_says_goodbye, connection_rig) {
+BOOST_FIXTURE_TEST_CASE(a_goodbye_on_an_idle_connection_is_no_failure, connection_rig) {
+  stub_directory directory;
+  use(directory);
+  auto one = open_ready();
+  directory.notice_of_disconnection();
+  BOOST_REQUIRE(reaches_event(kind::closed));
+  BOOST_TEST(seen->reports.empty());
+  BOOST_TEST(seen->suspicions == 0);
+  remove(one);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_goodbye_in_place_of_answers_is_one_failure_that_tells_what_the_server_said, connection_rig) {
+  stub_directory directory;
+  use(directory);
+  auto one = open_ready();
+  directory.disturb(operation::search, {.silent = true});
+  directory.disturb(operation::modify, {.silent = true});
+  const auto read = perform(one, find_user());
+  const auto write = perform(one, change_mail());
+  BOOST_REQUIRE(reaches([&] { return directory.count(operation::modify) == 1; }));
+  const auto carried = gauge->completed.load();
+  directory.notice_of_disconnection();
+  BOOST_REQUIRE(reaches_event(kind::closed));
+  BOOST_TEST(read->done());
+  BOOST_TEST((write->code() == errc::outcome_unknown));
+  BOOST_TEST(write->error->cause.find("announced that it closes") != std::string::npos, describe(*write->error));
+  BOOST_REQUIRE(seen->reports.size() == 1u);
+  BOOST_TEST((seen->reports[0].failed == failure_class::transport));
+  BOOST_TEST(seen->reports[0].open_since.has_value());
+  BOOST_TEST(describe(*seen->reports[0].cause).find("announced that it closes") != std::string::npos);
+  // For its pool it was of no use.
+  BOOST_TEST(gauge->completed.load() == carried);
+  remove(one);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_write_that_is_answered_behind_a_goodbye_is_no_failure, connection_rig) {
+  stub_directory directory;
+  use(directory);
+  auto one = open_ready();
+  directory.disturb(operation::modify, {.delay = milliseconds{50}});
+  const auto write = perform(one, change_mail());
+  BOOST_REQUIRE(reaches([&] { return directory.count(operation::modify) == 1; }));
+  directory.send_to_all(encode_notice_of_disconnection(52, "going down"));
+  BOOST_REQUIRE(reaches_event(kind::closed));
+  BOOST_TEST(write->ok());
+  for (const auto& report : seen->reports) BOOST_TEST(!report.failed.has_value());
+  remove(one);
+}
+
+BOOST_FIXTURE_TEST_CASE(drains_and_gives_up_what_a_goodbye_leaves_unanswered, connection_rig) {
   stub_directory directory;
   use(directory);
   auto one = open_ready();
@@ -207,7 +259,6 @@ BOOST_FIXTURE_TEST_CASE(drains_without_a_failure_when_the_server_says_goodbye, c
   BOOST_TEST((seen->events[1].what == kind::draining));
   BOOST_TEST(read->done());
   BOOST_TEST(seen->recasts.size() == 1u);
-  BOOST_TEST(seen->reports.empty());
   BOOST_TEST(metrics->protocol_errors() == 0u);
   remove(one);
 }
@@ -222,7 +273,8 @@ BOOST_FIXTURE_TEST_CASE(waits_for_no_answer_behind_a_goodbye, connection_rig) {
   BOOST_REQUIRE(reaches([&] { return read->done(); }));
   BOOST_TEST(seen->recasts.size() == 1u);
   BOOST_REQUIRE(reaches_event(kind::closed));
-  BOOST_TEST(seen->reports.empty());
+  BOOST_REQUIRE(seen->reports.size() == 1u);
+  BOOST_TEST(seen->reports[0].cause->diagnostic == "going down");
   remove(one);
 }
 

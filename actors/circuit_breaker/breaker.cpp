@@ -60,7 +60,7 @@ void breaker::on_report(const outcome_report& report, const moment& at) {
     if (report.none_left && state_ == breaker_state::closed) {
       open(at.now);
     } else {
-      note_failure(at);
+      note_failure(at, report.open_since.has_value());
     }
   }
 }
@@ -71,7 +71,7 @@ void breaker::note_successes(std::uint32_t count, const moment& at) {
   last_success_ = at.now;
   silent_until_ = {};
   if (state_ == breaker_state::closed) {
-    consecutive_ = 0;
+    consecutive_ = lost_ = 0;
     window_.add(count, 0, at.now);
   } else if (state_ == breaker_state::half_open) {
     good_trials_ += count;
@@ -81,13 +81,17 @@ void breaker::note_successes(std::uint32_t count, const moment& at) {
   }
 }
 
-void breaker::note_failure(const moment& at) {
+/// `lost`: with requests that had been sent. A server may answer every bind, read of the root DSE and probe, and lose
+/// every request: only an answered request ends that row.
+void breaker::note_failure(const moment& at, bool lost) {
   if (state_ == breaker_state::half_open) {
     open(at.now);
   } else if (state_ == breaker_state::closed) {
     window_.add(0, 1, at.now);
     ++consecutive_;
-    if (consecutive_ >= options_.threshold || window_.failing(options_.minimum_calls, options_.failure_rate, at.now)) {
+    if (lost) ++lost_;
+    if (std::max(consecutive_, lost_) >= options_.threshold ||
+        window_.failing(options_.minimum_calls, options_.failure_rate, at.now)) {
       open(at.now);
     }
   }
@@ -258,6 +262,7 @@ void breaker::enter(breaker_state next, time_point now) {
   since_ = now;
   ++generation_;
   note_life();
+  lost_ = 0;
   window_.clear();
   permits_.clear();
   good_probes_ = 0;

@@ -92,7 +92,7 @@ class breaker {
  private:
   bool current(std::uint32_t generation) const noexcept { return generation == 0 || generation == generation_; }
   void note_successes(std::uint32_t count, const moment& at);
-  void note_failure(const moment& at);
+  void note_failure(const moment& at, bool lost = false);
   void note_life() noexcept;
   bool traffic_flows(time_point now) const noexcept;
   bool overtaken(const probe_report& report, time_point now) const noexcept;
@@ -114,6 +114,7 @@ class breaker {
   duration longer_{};  ///< that probes may take
   time_point last_success_{}, answered_at_{};
   int consecutive_ = 0;  ///< failures in a row
+  int lost_ = 0;         ///< ends of connections that carried requests, since a request was answered
   int backoff_ = 0;      ///< n in base·2^(n−1)
   int flaps_ = 0;
   std::uint64_t opened_ = 0;

@@ -445,6 +445,24 @@ BOOST_FIXTURE_TEST_CASE(an_open_breaker_sits_its_time_out_unless_nothing_else_se
   BOOST_TEST(b.usable(at(200).now));
 }
 
+BOOST_FIXTURE_TEST_CASE(requests_lost_in_a_row_open_it_though_set_ups_and_probes_succeed_between_them, one_breaker) {
+  const auto lose = [&](std::int64_t ms) {
+    auto report = failed(b.generation());
+    report.open_since = at(ms - 10).now;
+    b.on_report(report, at(ms));
+  };
+  for (int i = 0; i < 4; ++i) lose(i * 100);
+  b.on_report(succeeded(b.generation()), at(400));  // a request was answered
+  for (int i = 5; i < 9; ++i) {
+    lose(i * 100);
+    b.on_report(ready(), at(i * 100 + 10));
+    b.on_probe(probed(true), at(i * 100 + 20), false);
+    BOOST_TEST(b.state() == breaker_state::closed);
+  }
+  lose(900);
+  BOOST_TEST(b.state() == breaker_state::open);
+}
+
 BOOST_FIXTURE_TEST_CASE(suspended_by_hand_until_resumed, one_breaker) {
   b.suspend(duration{}, at(0).now);
   BOOST_TEST(b.state() == breaker_state::suspended);

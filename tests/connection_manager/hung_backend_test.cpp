@@ -150,3 +150,27 @@ BOOST_AUTO_TEST_CASE(a_server_that_reads_entries_and_answers_no_search_is_left_t
   w.advance(seconds{75});
   BOOST_TEST(w.server_of_next() == "ldap1:389");
 }
+
+/// It answers binds and reads of its root DSE, the monitor's too, and ends the connection at each request.
+BOOST_AUTO_TEST_CASE(a_server_that_loses_every_request_is_left_after_few_and_sees_few_connects) {
+  callers w;
+  auto& faulty = w.world->servers[0];
+  faulty.loses_requests = true;
+  const auto before = faulty.connects.size();
+  int lost = 0;
+  for (int i = 0; i < 150; ++i) {
+    modify_request change;
+    change.dn = "cn=x";
+    const auto write = w.start<result_ptr>(w.manager, perform_atom_v, w.call_of(change, seconds{3}));
+    w.advance(milliseconds{100});
+    if (write->done() && !write->ok()) ++lost;
+  }
+  // Five in a row and what its pool had open, and again as many each time its breaker closes.
+  BOOST_TEST(lost <= 40, lost << " writes were lost in 15 s");
+  BOOST_TEST(w.server(0).breaker_opened >= 1u);
+  const auto made = faulty.connects.size() - before;
+  BOOST_TEST(made <= 60u, made << " connects in 15 s");
+  faulty.loses_requests = false;
+  w.advance(seconds{75});
+  BOOST_TEST(w.server_of_next() == "ldap1:389");
+}

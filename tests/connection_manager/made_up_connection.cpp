@@ -181,6 +181,7 @@ struct made_up_state {
   void become_ready() {
     connected();
     was_ready = true;
+    ready_since = now();
     count_open(1);
     spec.context->pace->connected(server().connect_time + server().answer_time);
     say(kind::ready, nullptr);
@@ -206,7 +207,7 @@ struct made_up_state {
       if (open.empty())
         question();
       else
-        report(0, false, classify(*cause), cause);
+        report(0, false, classify(*cause), cause, ready_since);
     }
     if (binding && binding->version != 0) pass_verdict(binding->version, credential_verdict::kind::unknown, cause);
     say(was_ready ? kind::closed : kind::failed, cause);
@@ -245,6 +246,7 @@ struct made_up_state {
     } else {
       if (!safe_to_repeat(c.what->op)) ++world->sent[c.what];
       open.push_back(std::move(one));
+      if (server().loses_requests) return end(failed(errc::connection_failed)), promise;
       server().paused || server().hangs_requests || server().answer_time > duration::zero() ? on_time() : answer_all();
     }
     return promise;
@@ -294,7 +296,7 @@ struct made_up_state {
   }
 
   void count(const operation& one) {
-    if (one.lease != 0) return;
+    if (one.lease != 0 || closed) return;
     spec.gauge->completed.fetch_add(1);
     if (!spec.gauge->wanted.exchange(false)) return;
     if (const auto owner = caf::actor_cast<pool_actor>(spec.owner)) self->send(owner, load_atom_v, spec.id);
@@ -346,13 +348,15 @@ struct made_up_state {
     one.promise.delegate(router, perform_atom_v, std::move(one.order));
   }
 
-  void report(std::uint32_t generation, bool trial, failure_class what, failure_ptr cause) {
+  void report(std::uint32_t generation, bool trial, failure_class what, failure_ptr cause,
+              std::optional<time_point> open_since = {}) {
     outcome_report r;
     r.server = spec.context->id;
     r.generation = generation;
     r.trial = trial;
     r.failed = what;
     r.cause = std::move(cause);
+    r.open_since = open_since;
     if (const auto to = caf::actor_cast<circuit_breaker_actor>(spec.breaker)) self->send(to, report_atom_v, r);
   }
 
@@ -565,6 +569,7 @@ struct made_up_state {
   lease_id leased = 0;
   poller_port::timer_id timer = 0;
   time_point ready_at = time_point::max(), connect_until{}, bound_at{}, give_up_at{};
+  time_point ready_since{};
   time_point heard_at{};              ///< the latest answer
   int cuts = 0;                       ///< of its server, when it began
   std::optional<credential> binding;  ///< not answered yet

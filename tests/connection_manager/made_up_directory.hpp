@@ -17,6 +17,7 @@ struct made_up_server {
   bool paused = false;          ///< nothing is answered, connects hang
   bool hangs_requests = false;  ///< answers binds and reads of the root DSE alone …
   bool reads_entries = false;   ///< … and searches with the scope of one entry
+  bool loses_requests = false;  ///< ends the connection at each; answers binds and reads of the root DSE
   bool busy = false;            ///< answers busy (51) to everything but binds
   bool hangs_set_ups = false;   ///< connects that begin now are never answered
   /// What hangs hangs later: connects come about, as the kernel of a stopped process accepts them, and it is the bind

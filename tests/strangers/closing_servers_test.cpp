@@ -1,5 +1,5 @@
 // Strangers that accept connections and end them: balancers without backends, servers out of descriptors.
-#include "scenarios/scenario.hpp"
+#include "scenarios/evidence.hpp"
 #include "support/certificates.hpp"
 
 #include <boost/test/unit_test.hpp>
@@ -43,6 +43,36 @@ void check_few_connects(const connection_info& server, stub_directory& balancer)
   end_scenario(manager, {balancer});
 }
 
+/// Whoever connects is bound and may read the root DSE; each write costs its connection.
+void check_left_after_few_writes(const delivery& in_place_of_answers, const std::string& told) {
+  leak_guard leaks;
+  stub_directory a, b;
+  connection_manager manager(quick_settings({server_at(a.port(), 1), server_at(b.port(), 2)}));
+  BOOST_TEST_REQUIRE(manager.connect().connected);
+  BOOST_TEST_REQUIRE(eventually([&] { return ready_connections(manager, a.port()) >= 1; }));
+  a.disturb(operation::modify, in_place_of_answers);
+  const auto before = a.connections();
+  int lost = 0, served = 0;
+  while (served < 10 && lost < 60) {
+    const auto write = manager.try_modify(replace_description("cn=x,dc=example,dc=com", "y"), {5s});
+    if (write) {
+      ++served;
+    } else {
+      ++lost;
+      BOOST_TEST((write.code() == errc::outcome_unknown), why(write));
+      BOOST_TEST(why(write).find(told) != std::string::npos, why(write));
+    }
+  }
+  // Five in a row; those connections that were open when it began have one cause.
+  BOOST_TEST(lost <= 12, lost << " writes were lost");
+  const auto server = server_in(manager.snapshot(), a.port());
+  BOOST_TEST(server.breaker_opened >= 1u);
+  const auto made = a.connections() - before;
+  BOOST_TEST(made <= 20u, made << " connects");
+  a.forget_rules();
+  end_scenario(manager, {a, b});
+}
+
 }  // namespace
 
 BOOST_AUTO_TEST_CASE(stranger_that_accepts_and_closes_sees_few_connects) {
@@ -68,6 +98,19 @@ BOOST_AUTO_TEST_CASE(stranger_that_ends_after_the_tls_handshake_sees_few_connect
   how.use_ssl = true;
   how.ca_cert_path = certificates.ca.certificate();
   check_few_connects(how, server);
+}
+
+BOOST_AUTO_TEST_CASE(stranger_that_ends_the_connection_at_each_write_is_left_after_few) {
+  check_left_after_few_writes({.silent = true, .then = ending::close}, "was lost");
+}
+
+BOOST_AUTO_TEST_CASE(stranger_that_says_goodbye_and_ends_at_each_write_is_left_after_few) {
+  check_left_after_few_writes({.raw = encode_notice_of_disconnection(52, "going down"), .then = ending::close},
+                              "announced that it closes");
+}
+
+BOOST_AUTO_TEST_CASE(stranger_that_only_says_goodbye_at_each_write_is_left_after_few) {
+  check_left_after_few_writes({.raw = encode_notice_of_disconnection(52, "going down")}, "announced that it closes");
 }
 
 BOOST_AUTO_TEST_CASE(stranger_with_a_limit_of_connections_serves_on_those_it_takes) {

@@ -51,6 +51,14 @@ server_facts facts_of(const server_context& context) {
   return f;
 }
 
+/// To what comes anew, or (`last`) was under way at a server.
+std::string why_draining(const failure_ptr& last) {
+  return last ? "The request was cut off: the runtime is being stopped, and the time to finish (limits.drain_timeout) "
+                "was "
+                "over, or the connection broke, before the answer came."
+              : "The runtime is being drained and takes no new requests.";
+}
+
 failure queue_failure(errc code, std::string message, const failure_ptr& last) {
   failure f;
   f.code = code;
@@ -152,7 +160,7 @@ failure_ptr circuit_breaker_impl::cannot_go_on(const Message& message, time_poin
     return refuse(errc::cancelled, "The caller cancelled the request before it was sent.");
   }
   if (draining_) {
-    return refuse(errc::draining, "The runtime is being drained and takes no new requests.");
+    return refuse(errc::draining, why_draining(message.last));
   }
   if (servers_.empty() && why_none_) {
     return why_none_;
@@ -194,11 +202,15 @@ void circuit_breaker_impl::forward_cancel(const cancel_token_ptr& token) {
   }
   if (const auto index = router_.index_of(token->server())) {
     caf::anon_send(servers_[*index].pool, cancel_atom_v, token);
-  } else if (const auto left = removed_.find(token->server()); left != removed_.end()) {
-    if (const auto pool = caf::actor_cast<pool_actor>(left->second)) {
-      caf::anon_send(pool, cancel_atom_v, token);
-    }
+  } else if (const auto pool = removed_pool(token->server())) {
+    caf::anon_send(pool, cancel_atom_v, token);
   }
+}
+
+/// That of a server that was taken out and is not drained yet, or null.
+pool_actor circuit_breaker_impl::removed_pool(server_id server) const {
+  const auto left = removed_.find(server);
+  return caf::actor_cast<pool_actor>(left == removed_.end() ? caf::actor_addr{} : left->second);
 }
 
 void circuit_breaker_impl::take_servers(std::vector<routed_server> servers) {
@@ -294,10 +306,15 @@ void circuit_breaker_impl::on_suspect(server_id server) {
   if (probe_if_new_suspect(server)) {
     return;
   }
-  // Known to fail already: its pool ends what has fallen silent since.
+  // Known to fail already: its pool ends what has fallen silent since. That of a server that was taken out does so too,
+  // which nobody probes any more, while there is somewhere else to go.
   const auto index = router_.index_of(server);
   if (index && router_.state_of(*index) != breaker_state::closed) {
     caf::anon_send(servers_[*index].pool, breaker_atom_v, router_.state_of(*index));
+  } else if (!index && !draining_ && router_.replaceable(server, env_->clock->now())) {
+    if (const auto pool = removed_pool(server)) {
+      caf::anon_send(pool, breaker_atom_v, breaker_state::open);
+    }
   }
 }
 

@@ -24,6 +24,7 @@ class circuit_breaker_impl {
   template <class Message>
   failure_ptr cannot_go_on(const Message& message, time_point now) const;
   void forward_cancel(const cancel_token_ptr& token);
+  pool_actor removed_pool(server_id server) const;
   void take_servers(std::vector<routed_server> servers);
   void remember_removed(const std::vector<routed_server>& next);
   void note_service(const std::vector<breaker_change>& changes);

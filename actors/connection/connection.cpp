@@ -230,6 +230,8 @@ void connection::on_drain() {
   if (phase_ == phase::closed) return;
   if (is_setting_up()) return end(nullptr);
   phase_ = phase::draining;
+  // When its server is taken out, the probe that was asked for before ends without a word.
+  if (suspected_) have_server_probed();
   close_when_empty();
 }
 

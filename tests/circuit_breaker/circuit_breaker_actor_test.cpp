@@ -258,6 +258,32 @@ BOOST_FIXTURE_TEST_CASE(late_results_of_the_time_before_do_not_open_it_again, so
   BOOST_TEST(status(0).breaker == breaker_state::closed);
 }
 
+/// Nobody probes it any more: silence alone has to do.
+BOOST_FIXTURE_TEST_CASE(the_pool_of_a_removed_server_is_told_of_silence_there_while_another_serves, breaker_fixture) {
+  const auto removed = pools[0];
+  tell(breaker, suspect_atom_v, server_id{0});
+  BOOST_TEST(removed->states.empty());
+  tell(breaker, servers_atom_v, std::vector{routed_server{context(all.servers[1], all, 1), pools[1]->handle}});
+  tell(breaker, suspect_atom_v, server_id{0});
+  BOOST_TEST_REQUIRE(removed->states.size() == 1U);
+  BOOST_TEST(removed->states[0] == breaker_state::open);
+  fail(1);
+  tell(breaker, suspect_atom_v, server_id{0});
+  BOOST_TEST(removed->states.size() == 1U);
+}
+
+BOOST_FIXTURE_TEST_CASE(what_was_under_way_at_the_stop_is_told_that_it_was_cut_off, breaker_fixture) {
+  tell(breaker, drain_atom_v);
+  auto late = ask_for();
+  late.attempts = 1;
+  late.last = refused();
+  const auto cut = perform(late);
+  BOOST_TEST(cut.code() == errc::draining);
+  BOOST_TEST(cut.error->message.find("was cut off") != std::string::npos, cut.error->message);
+  BOOST_TEST(cut.error->message.find("limits.drain_timeout") != std::string::npos, cut.error->message);
+  BOOST_TEST(perform().error->message.find("takes no new requests") != std::string::npos);
+}
+
 BOOST_FIXTURE_TEST_CASE(draining_refuses_everything_new, breaker_fixture) {
   tell(breaker, drain_atom_v);
   BOOST_TEST(perform().code() == errc::draining);

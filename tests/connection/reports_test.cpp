@@ -176,6 +176,21 @@ BOOST_FIXTURE_TEST_CASE(voices_suspicion_once_for_each_silence, connection_rig) 
   remove(one);
 }
 
+/// Whoever takes its server out ends the probe that was asked for, too.
+BOOST_FIXTURE_TEST_CASE(voices_a_suspicion_again_when_it_is_drained, connection_rig) {
+  stub_directory directory;
+  use(directory);
+  auto one = open_ready();
+  directory.pause();
+  static_cast<void>(perform(one, find_user()));
+  settle();
+  advance(seconds{1});
+  BOOST_TEST(seen->suspicions == 1);
+  tell(one, drain_atom_v);
+  BOOST_TEST(seen->suspicions == 2);
+  remove(one);
+}
+
 BOOST_FIXTURE_TEST_CASE(takes_a_byte_of_an_answer_for_no_sign_of_life, connection_rig) {
   // The begin of an answer of 1000 bytes.
   const std::string head = std::string{"0\x82\x03\xe8", 4};

@@ -3,6 +3,8 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include <future>
+
 using namespace understudy;
 using namespace understudy::test;
 using namespace std::chrono_literals;
@@ -113,6 +115,31 @@ BOOST_AUTO_TEST_CASE(stranger_whose_backend_hangs_costs_who_has_time_a_second_an
 BOOST_AUTO_TEST_CASE(stranger_that_sends_entries_and_never_a_result_costs_who_has_time_a_second_and_a_half) {
   stub_directory usual;
   costs_little([&](const directory_request& r) { return reply{usual.usual(r).what, {.entries = 1}}; });
+}
+
+BOOST_AUTO_TEST_CASE(stranger_that_hangs_and_is_taken_out_leaves_its_reads_to_another) {
+  leak_guard leaks;
+  // Before it is suspected, and after.
+  for (const auto before : {100ms, 1100ms}) {
+    two_servers s;
+    s.all.limits.drain_timeout = 30s;
+    connection_manager manager(s.all);
+    BOOST_TEST_REQUIRE(manager.connect().connected);
+    s.a.pause();
+    const auto began = std::chrono::steady_clock::now();
+    auto found = std::async(std::launch::async, [&] { return manager.try_search(search_for("(uid=user1)"), {20s}); });
+    BOOST_TEST((found.wait_for(before) == std::future_status::timeout));
+    auto without = s.all;
+    without.servers.erase(without.servers.begin());
+    manager.reload(without);
+    const auto answer = found.get();
+    const auto took = std::chrono::steady_clock::now() - began;
+    BOOST_TEST_REQUIRE(static_cast<bool>(answer), why(answer));
+    BOOST_TEST(answer->server == name_of(s.b.port()));
+    BOOST_TEST((took <= 5s), std::chrono::duration_cast<milliseconds>(took).count());
+    s.a.resume();
+    end_scenario(manager, {s.b});
+  }
 }
 
 BOOST_AUTO_TEST_CASE(stranger_that_says_goodbye_in_place_of_an_answer_costs_no_read) {

@@ -104,8 +104,10 @@ void connection::expire(int id) {
     unknown.code = errc::outcome_unknown;
     unknown.message = "The " + describe(one.what->op) + " was sent to " + context_.name +
                       " and not answered in time: it may or may not have happened.";
+    if (goodbye_) unknown.cause = goodbye_->message;
     late = share(std::move(unknown));
   }
+  if (sent && goodbye_ && !death_reported_) report_death(goodbye_);
   settle(one, std::move(late));
   // A bind cannot be abandoned (RFC 4511, 4.11): the connection is of no use any more.
   if (bind && sent) end(make_failure(errc::connection_failed, "A bind was not answered in time."), true);
@@ -395,7 +397,7 @@ void connection::close_when_empty() {
   const auto matters = [this](const table::item& one) {
     return one.ticket.why != purpose::check || spec_.kind == connection_kind::probe;
   };
-  if (open_.ids(matters).empty()) end(nullptr);
+  if (open_.ids(matters).empty()) end(goodbye_);
 }
 
 /// A credential that was asked for is waited for, so that its verdict is not left out.

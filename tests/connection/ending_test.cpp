@@ -232,6 +232,27 @@ BOOST_FIXTURE_TEST_CASE(a_goodbye_in_place_of_answers_is_one_failure_that_tells_
   remove(one);
 }
 
+/// However little time its caller gives it.
+BOOST_FIXTURE_TEST_CASE(a_write_that_expires_behind_a_goodbye_is_a_failure_too, connection_rig) {
+  stub_directory directory;
+  use(directory);
+  auto one = open_ready();
+  directory.disturb(operation::modify, {.silent = true});
+  const auto write = perform(one, change_mail(), milliseconds{300});
+  BOOST_REQUIRE(reaches([&] { return directory.count(operation::modify) == 1; }));
+  directory.send_to_all(encode_notice_of_disconnection(52, "going down"));
+  BOOST_REQUIRE(reaches_event(kind::draining));
+  advance(milliseconds{300});
+  BOOST_REQUIRE(reaches([&] { return write->done(); }));
+  BOOST_TEST((write->code() == errc::outcome_unknown));
+  BOOST_TEST(write->error->cause.find("announced that it closes") != std::string::npos, describe(*write->error));
+  BOOST_REQUIRE(reaches_event(kind::closed));
+  BOOST_TEST(cause().diagnostic == "going down");
+  BOOST_REQUIRE(seen->reports.size() == 1u);
+  BOOST_TEST((seen->reports[0].failed == failure_class::transport));
+  remove(one);
+}
+
 BOOST_FIXTURE_TEST_CASE(a_write_that_is_answered_behind_a_goodbye_is_no_failure, connection_rig) {
   stub_directory directory;
   use(directory);

@@ -6,6 +6,11 @@
 namespace understudy {
 namespace {
 
+/// To be put into a sentence of ours.
+std::string_view without_full_stop(std::string_view sentence) {
+  return sentence.substr(0, sentence.size() - (sentence.ends_with('.') ? 1 : 0));
+}
+
 std::string reason(const refused_server& s) {
   if (s.unsuitable) {
     return "is read_only and takes no writes";
@@ -26,7 +31,7 @@ std::string reason(const refused_server& s) {
   }
   if (s.cause.what && s.state != breaker_state::suspended) {
     text += " since it failed at " + utc(s.cause.at) + " (" + std::string{to_string(s.cause.what->code)} + ": " +
-            s.cause.what->message + ")";
+            std::string{without_full_stop(s.cause.what->message)} + ")";
   }
   if (s.retry_after) {
     const auto time = std::to_string(s.retry_after->count()) + " ms";

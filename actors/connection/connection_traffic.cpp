@@ -286,19 +286,17 @@ bool connection::notified(const pdu_frame& frame) {
   notified_bytes_ += frame.size;
   if (!ldap_.decode_notification(frame, notice) || notified_bytes_ > most_notified_bytes) return false;
   if (notice.response_oid != notice_of_disconnection_oid) return true;
-  failure why =
-      *make_failure(errc::connection_failed,
-                    context_.name + " announced that it closes the connection (" + result_code_name(notice.code) +
-                        (notice.diagnostic.empty() ? ")." : ", \"" + notice.diagnostic + "\")."));
-  why.diagnostic = notice.diagnostic;
-  const auto cause = std::make_shared<const failure>(std::move(why));
+  const auto said = context_.name + " announced that it closes the connection (" + result_code_name(notice.code) +
+                    (notice.diagnostic.empty() ? ")" : ", \"" + notice.diagnostic + "\")");
   if (is_setting_up()) {
-    auto refused = setup_failure(errc::connection_failed, attempt_.step(), cause->message);
+    auto refused = setup_failure(errc::connection_failed, attempt_.step(), said);
     refused.server = context_.name;
     address_failed(std::move(refused));
     return true;
   }
-  goodbye_ = cause;
+  failure why = *make_failure(errc::connection_failed, said + ".");
+  why.diagnostic = notice.diagnostic;
+  const auto cause = goodbye_ = std::make_shared<const failure>(std::move(why));
   start_draining("the server announced that it closes the connection");
   recast_held(cause);
   // What it has not answered by now it will not answer (RFC 4511, 4.4.1). Whether a write was carried out the answer

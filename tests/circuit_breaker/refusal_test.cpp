@@ -12,7 +12,7 @@ namespace {
 bool says(const failure& f, std::string_view part) { return f.message.find(part) != std::string::npos; }
 
 refused_server open_server(std::string name, std::int64_t ms, int retry) {
-  return {std::move(name), false, breaker_state::open, {refused("boom"), at(ms).wall}, milliseconds{retry}};
+  return {std::move(name), false, breaker_state::open, {refused("boom."), at(ms).wall}, milliseconds{retry}};
 }
 
 }  // namespace
@@ -22,10 +22,10 @@ BOOST_AUTO_TEST_CASE(a_refusal_names_every_server_its_cause_and_time) {
   BOOST_TEST(f.code == errc::breaker_open);
   BOOST_TEST(says(f, "a:389 is held open by its breaker since it failed at " + utc(at(0).wall)));
   BOOST_TEST(says(f, "b:389 is held open by its breaker since it failed at " + utc(at(5000).wall)));
-  BOOST_TEST(says(f, "connection_failed: boom"));
+  BOOST_TEST(says(f, "connection_failed: boom)"));
   BOOST_TEST(says(f, "probed meanwhile and tried in 900 ms at the latest"));
   BOOST_TEST(f.retry_after->count() == 400);
-  BOOST_TEST(f.cause == "b:389: boom");
+  BOOST_TEST(f.cause == "b:389: boom.");
   BOOST_TEST((*f.cause_at == at(5000).wall));
 }
 

@@ -16,6 +16,7 @@ failure from_sec(caf::sec code) {
   switch (code) {
     case caf::sec::request_timeout:
       f.code = errc::operation_timeout;
+      f.where = stage::queue;  // no server was asked
       f.message = "no answer came in time from inside the runtime";
       break;
     case caf::sec::request_receiver_down:

@@ -48,7 +48,4 @@ class typed_question final : public question {
   std::function<void()> expire_;
 };
 
-/// How much longer than a deadline its reply_waiter stays: the answer at the deadline is somebody else's work.
-inline constexpr seconds waiting_grace{2};
-
 }  // namespace understudy

@@ -145,8 +145,8 @@ outcome runtime_client::perform_on(route to, request_ptr what, const call_option
     start_on(std::move(to), std::move(what), {[reply](outcome o) { reply->set(std::move(o)); }, {}, nullptr}, options);
   };
   run_queue::run_here(env_->poller->unit(), std::cref(send));
-  auto wait = deadline_after(options.timeout, live_.operation_timeout) - env_->clock->now() + waiting_grace;
-  if (auto got = reply->wait(wait, lookout_)) return std::move(*got);
+  auto wait = deadline_after(options.timeout, live_.operation_timeout) - env_->clock->now();
+  if (auto got = reply->wait_out(wait, lookout_)) return std::move(*got);
   return lost_answer();
 }
 
@@ -216,7 +216,7 @@ answer<reload_report> runtime_client::reload(settings_ptr next, duration timeout
                                        "the runtime is busy and did not begin to change its settings within " +
                                            std::to_string(in_milliseconds(timeout)) + " ms; they stay as they are")};
   // It is at it just now.
-  if (auto got = reply->wait(waiting_grace)) return std::move(*got);
+  if (auto got = reply->wait_out(duration::zero(), lookout_)) return std::move(*got);
   return {std::nullopt, lost_answer()};
 }
 
@@ -245,13 +245,13 @@ answer<lease> runtime_client::acquire(const lease_options& options, lease_reques
   };
   auto asked = std::make_shared<typed_question<lease_grant>>(ask_for.deadline + reply_desk::sweep_interval,
                                                              std::move(granted), std::move(give_up));
-  auto wait = ask_for.deadline - env_->clock->now() + waiting_grace;
+  auto wait = ask_for.deadline - env_->clock->now();
   const auto send = [&] {
     if (auto id = desk_->note(asked))
       router->enqueue(caf::make_mailbox_element(desk_.actor, *id, {}, lease_atom_v, std::move(ask_for)), nullptr);
   };
   run_queue::run_here(env_->poller->unit(), std::cref(send));
-  if (auto got = reply->wait(wait, lookout_)) return std::move(*got);
+  if (auto got = reply->wait_out(wait, lookout_)) return std::move(*got);
   return {std::nullopt, lost_answer()};
 }
 

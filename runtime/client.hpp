@@ -66,7 +66,7 @@ class runtime_client : public std::enable_shared_from_this<runtime_client> {
     if (auto id = desk_->note(asked))
       caf::actor_cast<caf::strong_actor_ptr>(whom)->enqueue(
           caf::make_mailbox_element(desk_.actor, *id, {}, std::move(xs)...), nullptr);
-    if (auto got = reply->wait(timeout + waiting_grace, lookout_)) return std::move(*got);
+    if (auto got = reply->wait_out(timeout, lookout_)) return std::move(*got);
     return {std::nullopt, lost_answer()};
   }
 

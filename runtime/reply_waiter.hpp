@@ -8,6 +8,20 @@
 
 namespace understudy {
 
+/// How much longer than a deadline its waiter stays: the answer at the deadline is somebody else's work.
+inline constexpr seconds waiting_grace{2};
+/// In so many parts, each of which begins when the one before has ended.
+inline constexpr int grace_parts = 4;
+
+/// What `wait(span)` gets within `patience` and waiting_grace; nothing when that is nothing. Who wakes late was in a
+/// process that stood still, as all that could have answered did: that takes a part of the grace, never all of it.
+template <class Wait>
+auto wait_out(duration patience, Wait wait) {
+  auto got = wait(patience);
+  for (int part = 0; !got && part < grace_parts; ++part) got = wait(duration{waiting_grace} / grace_parts);
+  return got;
+}
+
 /// One value from another thread; shared by both, as it must outlive set().
 template <class T>
 class reply_waiter {
@@ -26,12 +40,12 @@ class reply_waiter {
     arrived_.wait_for(lock, timeout, [this] { return value_.has_value(); });
     return std::move(value_);
   }
-  /// The same, and looks before it sleeps.
-  std::optional<T> wait(duration timeout, lookout& others) {
+  /// For the deadline's answer: `timeout` and waiting_grace; looks before it sleeps.
+  std::optional<T> wait_out(duration timeout, lookout& others) {
     const auto began = std::chrono::steady_clock::now();
     const auto there = [this] { return there_.load(std::memory_order_acquire); };
     if (others.look(there, std::chrono::steady_clock::now)) return std::move(value_);
-    auto got = wait(timeout);
+    auto got = understudy::wait_out(timeout, [this](duration most) { return wait(most); });
     if (got) others.slept(std::chrono::steady_clock::now() - began);
     return got;
   }

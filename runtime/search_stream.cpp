@@ -30,7 +30,7 @@ struct search_stream::state {
   std::shared_ptr<stream_inbox> inbox;
   cancel_source given_up;
   bool cancelled = false;
-  time_point give_up = time_point::max();  ///< when an answer that did not come is lost
+  time_point give_up = time_point::max();  ///< the deadline
   request_ptr what;
   another_lease elsewhere;  ///< while nothing was read, if it takes its own leases
 
@@ -92,7 +92,7 @@ struct search_stream::state {
       cancel();
       return std::nullopt;
     }
-    auto next = inbox->take(give_up - client->env_->clock->now());
+    auto next = wait_out(give_up - client->env_->clock->now(), [this](duration most) { return inbox->take(most); });
     if (!next && !inbox->finished()) inbox->abort(runtime_client::lost_answer());
     return next;
   }
@@ -111,7 +111,7 @@ search_stream::search_stream(lease_use on, search_request what, const stream_opt
     return;
   }
   if (client) {
-    state_->give_up = client->deadline_after(options.timeout, client->live_.operation_timeout) + waiting_grace;
+    state_->give_up = client->deadline_after(options.timeout, client->live_.operation_timeout);
   }
   state_->what = make_request(std::move(what), options.controls);
   state_->begin(options.timeout);

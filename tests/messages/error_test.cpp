@@ -127,7 +127,9 @@ BOOST_AUTO_TEST_CASE(an_error_of_caf_prints_the_failure_that_it_carries) {
 }
 
 BOOST_AUTO_TEST_CASE(errors_of_caf_become_ours) {
-  BOOST_TEST(failure_of(caf::make_error(caf::sec::request_timeout))->code == errc::operation_timeout);
+  const auto late = failure_of(caf::make_error(caf::sec::request_timeout));
+  BOOST_TEST(late->code == errc::operation_timeout);
+  BOOST_TEST(!counts_against_server(classify(*late)), "an actor of ours was late, and no server");
   BOOST_TEST(failure_of(caf::make_error(caf::sec::request_receiver_down))->code == errc::stopped);
   BOOST_TEST(failure_of(caf::make_error(caf::exit_reason::kill))->code == errc::stopped);
   BOOST_TEST(failure_of(caf::make_error(caf::sec::unexpected_message))->code == errc::internal);

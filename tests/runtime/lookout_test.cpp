@@ -62,19 +62,45 @@ BOOST_AUTO_TEST_CASE(no_more_look_at_once_than_there_are_places) {
   BOOST_TEST(asked_behind(it, 0) > 1);
 }
 
+/// The runtime was stopped just as long, and goes on only now.
+BOOST_AUTO_TEST_CASE(who_slept_in_a_process_that_stood_still_gives_the_runtime_its_time) {
+  // In which wait the process stands still for an hour: until the deadline, or in any part of the time after it.
+  for (int stopped = 0; stopped <= grace_parts; ++stopped) {
+    duration slept{}, ran{};
+    int waits = 0;
+    const auto got = wait_out(5s, [&](duration most) {
+      const bool still = waits++ == stopped;
+      slept += still ? duration{1h} : most;
+      ran += still ? duration::zero() : most;
+      // The answer takes the runtime most of a second, once the deadline has passed on the clock.
+      return slept > 5s && ran >= (stopped == 0 ? 900ms : 5900ms) ? std::optional{1} : std::nullopt;
+    });
+    BOOST_TEST(got.has_value(), stopped);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(an_answer_that_does_not_come_is_waited_for_no_longer_than_the_grace) {
+  duration in_all{};
+  BOOST_TEST(!wait_out(5s, [&](duration most) -> std::optional<int> {
+    in_all += most;
+    return std::nullopt;
+  }));
+  BOOST_TEST((in_all == 5s + waiting_grace));
+}
+
 BOOST_AUTO_TEST_CASE(a_value_is_found_by_who_looks_and_wakes_who_sleeps) {
   lookout it;
   reply_waiter<int> here;
   here.set(1);
-  BOOST_TEST(here.wait(1h, it).value_or(0) == 1);
+  BOOST_TEST(here.wait_out(1h, it).value_or(0) == 1);
   reply_waiter<int> later;
   const auto waiting = ::gettid();
   std::thread other([&] {
     BOOST_TEST(test::eventually([&] { return test::sleeps(waiting); }));
     later.set(2);
   });
-  BOOST_TEST(later.wait(1h, it).value_or(0) == 2);
+  BOOST_TEST(later.wait_out(1h, it).value_or(0) == 2);
   other.join();
   reply_waiter<int> never;
-  BOOST_TEST(!never.wait(1ms, it));
+  BOOST_TEST(!never.wait(1ms));
 }

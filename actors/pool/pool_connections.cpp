@@ -19,6 +19,8 @@ constexpr duration credential_recheck = seconds{1};
 constexpr duration credential_pause = seconds{10};
 /// A connection that lives for so long was worth opening, though nobody needed it.
 constexpr duration useful_life = seconds{5};
+/// Between two warnings that a lease was lost with its connection.
+constexpr duration loss_pause = seconds{60};
 /// Open connections that are asked, one after the other, whether a failed connect means that the server is down.
 constexpr int most_witnesses = 2;
 
@@ -247,9 +249,18 @@ void pool_state::lose_lease_of(slot& s, const failure_ptr& cause, time_point now
   const auto ended = leases_.lose(std::exchange(s.leased_as, 0));
   if (!ended) return;
   actions_.push_back(pool_action::unwatch{ended->id});
-  note(log_level::warning, "lease " + std::to_string(ended->id) + " of " + ended->holder + " lost with its connection" +
-                               (cause ? ": " + cause->message : std::string{}) + " after " +
-                               in_words(now - ended->granted));
+  auto text = "lease " + std::to_string(ended->id) + " of " + ended->holder + " lost with its connection after " +
+              in_words(now - ended->granted);
+  if (cause) text += ": " + cause->message;
+  // A server that ends connections ends one after the other, which each holder learns from his next request.
+  const bool told_lately = loss_told_at_ && now - *loss_told_at_ < loss_pause;
+  if (told_lately) {
+    ++losses_untold_;
+    return note(log_level::debug, std::move(text));
+  }
+  loss_told_at_ = now;
+  if (const auto more = std::exchange(losses_untold_, 0)) text += " (and " + std::to_string(more) + " more before)";
+  note(log_level::warning, std::move(text));
 }
 
 void pool_state::checked(connection_id id, bool works, time_point now) {

@@ -262,10 +262,12 @@ class pool_state {
   time_point warm_until_{};  ///< of a standby: it keeps its minimum until then
   time_point housekeeping_at_{};
   time_point crowd_check_at_{};
-  time_point wake_ = time_point::max();  ///< when sizing wants to look again
-  bool said_silent_ = false;             ///< to the breaker; it waits to hear that one is ready
-  bool said_none_left_ = false;          ///< the same
-  time_point said_silent_at_{};          ///< the latest time
+  time_point wake_ = time_point::max();       ///< when sizing wants to look again
+  bool said_silent_ = false;                  ///< to the breaker; it waits to hear that one is ready
+  bool said_none_left_ = false;               ///< the same
+  std::optional<time_point> loss_told_at_{};  ///< of a lease, as a warning …
+  std::uint32_t losses_untold_ = 0;           ///< … and since then
+  time_point said_silent_at_{};               ///< the latest time
   /// The first of those who waited while nothing was ready, since the server has last shown life.
   std::optional<time_point> waited_since_;
   bool freed_ = false;  ///< a reservation was given up since waiters were last looked at

@@ -80,6 +80,7 @@ class pool_harness {
   int first_answers = 0;        ///< that one is ready, which nobody had been told none was
   std::vector<bool> readiness;  ///< told to the breaker: false, nothing is ready; true, something is
   std::vector<std::string> notes;
+  std::vector<std::string> warnings;  ///< of these
   std::vector<bool> drained;
   std::vector<ticket_id> served;  ///< in the order in which they got a connection
 
@@ -313,7 +314,10 @@ class pool_harness {
   }
   void on(const pool_action::ask_for_probe_slot&) { ++slot_asked; }
   void on(const pool_action::report& a) { reports.push_back(a.what); }
-  void on(const pool_action::note& a) { notes.push_back(a.text); }
+  void on(const pool_action::note& a) {
+    notes.push_back(a.text);
+    if (a.level == log_level::warning) warnings.push_back(a.text);
+  }
   void on(const pool_action::drained& a) { drained.push_back(a.clean); }
 };
 

@@ -266,3 +266,22 @@ BOOST_AUTO_TEST_CASE(a_silent_connection_that_a_probe_waits_for_stays_until_that
   h.take();
   BOOST_TEST((h.sockets.at(only).at == pool_harness::phase::closing), "nobody waits any more");
 }
+
+BOOST_AUTO_TEST_CASE(leases_lost_one_after_the_other_are_one_warning_a_minute) {
+  pool_harness h(small_policy(1, 2));
+  h.ready_all();
+  const auto lose = [&] {
+    h.pass(seconds{1});  // its place is taken by another one
+    h.ready_all();
+    const auto ticket = h.ask(want::lease);
+    BOOST_TEST_REQUIRE(h.granted(ticket));
+    h.die(h.outcome(ticket).connection);
+  };
+  for (int i = 0; i < 5; ++i) lose();
+  BOOST_TEST(h.warnings.size() == 1U);
+  BOOST_TEST(h.notes.size() == 5U, "the others are for those who debug");
+  h.pass(seconds{60});
+  lose();
+  BOOST_TEST_REQUIRE(h.warnings.size() == 2U);
+  BOOST_TEST(h.warnings[1].find("4 more") != std::string::npos, h.warnings[1]);
+}

@@ -203,8 +203,8 @@ connection::table::item connection::take_back(int id) {
 
 void connection::count(lease_id lease) noexcept {
   ++completed_;
-  // Lost with its connection: no load that anybody waits for, and no sign that the connection was of use.
-  if (lease != 0 || goodbye_ || phase_ == phase::closed) return;
+  // Lost behind a goodbye: no sign that the connection was of use, so that the next one is not opened without a pause.
+  if (lease != 0 || goodbye_) return;
   spec_.gauge->completed.fetch_add(1);
   completed_some_ = true;
 }

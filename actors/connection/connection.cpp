@@ -74,7 +74,13 @@ connection_actor::behavior_type connection::make_behavior() {
     removed_ = true;
     turn([this] { on_removed(); });
   });
-  if (spec_.owner) self_->monitor(spec_.owner);
+  // CAF looks at the actor behind an address without asking whether it is still there: an owner may end meanwhile.
+  if (const auto owner = caf::actor_cast<caf::strong_actor_ptr>(spec_.owner)) {
+    self_->monitor(owner);
+  } else if (spec_.owner) {
+    self_->send(self_, close_atom_v);
+    self_->send(self_, removed_atom_v);
+  }
   turn([this] { start(); });
   return {
       [this](perform_atom, call& order) -> caf::delegated<result_ptr> {

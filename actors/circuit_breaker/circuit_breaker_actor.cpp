@@ -53,10 +53,9 @@ server_facts facts_of(const server_context& context) {
 
 /// To what comes anew, or (`last`) was under way at a server.
 std::string why_draining(const failure_ptr& last) {
-  return last ? "The request was cut off: the runtime is being stopped, and the time to finish (limits.drain_timeout) "
-                "was "
-                "over, or the connection broke, before the answer came."
-              : "The runtime is being drained and takes no new requests.";
+  if (!last) return "The runtime is being drained and takes no new requests.";
+  return "The request was cut off: the runtime is being stopped, and the time to finish (limits.drain_timeout) was "
+         "over, or the connection broke, before the answer came.";
 }
 
 failure queue_failure(errc code, std::string message, const failure_ptr& last) {

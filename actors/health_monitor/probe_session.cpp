@@ -394,6 +394,7 @@ std::optional<time_point> probe_session::deadline() const noexcept {
 
 void probe_session::time_out_connect(time_point now, const probe_wait& waits_for, actions& out) {
   const auto nothing_known = "Nothing could be found out about " + name_ + " in time: the probe waited for ";
+  const std::string or_another_bind = ", or for another connection's bind (the first bind with a password goes alone).";
   switch (waits_for.what) {
     case probe_wait::reason::server:
       hangs_ = true;  // where, its steps will tell
@@ -406,15 +407,12 @@ void probe_session::time_out_connect(time_point now, const probe_wait& waits_for
       return;
     case probe_wait::reason::credential:
       return say_nothing(nothing_known +
-                             "the service's credentials: for a command or callback that gives the password, or for "
-                             "another connection's bind (the first bind with a password goes alone). Ask again with "
-                             "more time.",
+                             "the service's credentials: for a command or callback that gives the password" +
+                             or_another_bind + " Ask again with more time.",
                          out);
     case probe_wait::reason::ours:
-      return say_nothing(nothing_known +
-                             "a name look-up, for a command or callback that gives a password, or for another "
-                             "connection's bind (the first bind with a password goes alone).",
-                         out);
+      return say_nothing(
+          nothing_known + "a name look-up, for a command or callback that gives a password" + or_another_bind, out);
   }
 }
 

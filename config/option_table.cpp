@@ -67,7 +67,7 @@ option not_available(option what) {
   return what;
 }
 
-option unborn(cs section, cs key, type kind, cs meaning) {
+option planned(cs section, cs key, type kind, cs meaning) {
   return not_available(at_start_only(row(section, key, kind, std::monostate{}, meaning)));
 }
 
@@ -318,15 +318,15 @@ std::vector<option> log_options() {
 
 std::vector<option> unborn_options() {
   return {
-      unborn("node", "listen", type::text, "Address and port where other nodes and clients reach this one."),
-      unborn("node", "peers", type::words, "Addresses of the other nodes."),
-      unborn("node", "budget", type::integer, "Connections to a server that all nodes share."),
-      unborn("node", "ca_cert_path", type::path, "PEM file of the authority that signed the nodes' certificates."),
-      unborn("node", "cert_path", type::path, "PEM file of this node's certificate."),
-      unborn("node", "key_path", type::path, "PEM file of this node's private key."),
-      unborn("node", "insecure_loopback", type::boolean, "Allow plain text on loopback addresses."),
-      unborn("http", "listen", type::text, "Address and port of the HTTP endpoint."),
-      unborn("http", "admin_token", type::secret_text, "Token that the operator's commands must carry."),
+      planned("node", "listen", type::text, "Address and port where other nodes and clients reach this one."),
+      planned("node", "peers", type::words, "Addresses of the other nodes."),
+      planned("node", "budget", type::integer, "Connections to a server that all nodes share."),
+      planned("node", "ca_cert_path", type::path, "PEM file of the authority that signed the nodes' certificates."),
+      planned("node", "cert_path", type::path, "PEM file of this node's certificate."),
+      planned("node", "key_path", type::path, "PEM file of this node's private key."),
+      planned("node", "insecure_loopback", type::boolean, "Allow plain text on loopback addresses."),
+      planned("http", "listen", type::text, "Address and port of the HTTP endpoint."),
+      planned("http", "admin_token", type::secret_text, "Token that the operator's commands must carry."),
   };
 }
 

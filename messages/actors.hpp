@@ -72,7 +72,7 @@ using pool_actor = caf::typed_actor<
     caf::replies_to<release_atom, lease_id>::with<bool>, caf::reacts_to<cancel_atom, cancel_token_ptr>,
     // From a connection.
     caf::reacts_to<event_atom, connection_event>,
-    // From a connection whose load was asked for (load_gauge::wanted): something completed.
+    // From a connection whose load was asked for (connection_load::wanted): something completed.
     caf::reacts_to<load_atom, connection_id>,
     // From the breaker: its state changed; when it opens, waiters are re-cast.
     caf::reacts_to<breaker_atom, breaker_state>,

@@ -1,7 +1,7 @@
 // Questions with one typed answer, and a place to wait for it.
 #pragma once
 #include "understudy/runtime/failures.hpp"
-#include "understudy/runtime/reply_desk.hpp"
+#include "understudy/runtime/pending_replies.hpp"
 #include "understudy/runtime/reply_waiter.hpp"
 
 #include <caf/error.hpp>
@@ -22,11 +22,11 @@ failure_ptr error_in(caf::type_erased_tuple& content);
 
 /// A question that is answered with a `T`.
 template <class T>
-class typed_question final : public question {
+class typed_pending_request final : public pending_request {
  public:
   using told = std::function<void(answer<T>)>;
   /// `expire`: what else to do when the time is over; may be empty.
-  typed_question(time_point give_up, told done, std::function<void()> expire = {})
+  typed_pending_request(time_point give_up, told done, std::function<void()> expire = {})
       : give_up_(give_up), done_(std::move(done)), expire_(std::move(expire)) {}
 
   void answered(caf::type_erased_tuple& content) override {

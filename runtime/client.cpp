@@ -4,10 +4,10 @@
 #include "understudy/actors/metrics/registry.hpp"
 #include "understudy/config/settings_from.hpp"
 #include "understudy/runtime/callback_thread.hpp"
+#include "understudy/runtime/client_request.hpp"
 #include "understudy/runtime/exceptions.hpp"
 #include "understudy/runtime/lease_state.hpp"
-#include "understudy/runtime/operation.hpp"
-#include "understudy/runtime/run_queue.hpp"
+#include "understudy/runtime/poller_scheduler.hpp"
 
 #include <unistd.h>
 #include <caf/send.hpp>
@@ -144,14 +144,14 @@ outcome runtime_client::perform_on(route to, request_ptr what, const call_option
   const auto send = [&] {
     start_on(std::move(to), std::move(what), {[reply](outcome o) { reply->set(std::move(o)); }, {}, nullptr}, options);
   };
-  run_queue::run_here(env_->poller->unit(), std::cref(send));
+  poller_scheduler::run_here(env_->poller->unit(), std::cref(send));
   auto wait = deadline_after(options.timeout, live_.operation_timeout) - env_->clock->now();
-  if (auto got = reply->wait_out(wait, lookout_)) return std::move(*got);
+  if (auto got = reply->wait_out(wait, spin_limiter_)) return std::move(*got);
   return lost_answer();
 }
 
-void runtime_client::start_on(route to, request_ptr what, completing done, const call_options& options,
-                              std::shared_ptr<stream_inbox> parts) {
+void runtime_client::start_on(route to, request_ptr what, completion_delivery done, const call_options& options,
+                              std::shared_ptr<stream_buffer> parts) {
   const auto refused = [&](failure_ptr why) {
     count_failed(why, duration::zero());
     if (to.awaited) return done.tell(std::move(why));
@@ -163,16 +163,16 @@ void runtime_client::start_on(route to, request_ptr what, completing done, const
     return refused(make_failure(errc::queue_full, stage::queue,
                                 "more than " + std::to_string(most_requests_) +
                                     " requests are under way (limits.max_requests); refused at once"));
-  auto op = std::make_shared<operation>(
+  auto op = std::make_shared<client_request>(
       shared_from_this(), std::move(to), with_controls(std::move(what), options.controls),
       deadline_after(options.timeout, live_.operation_timeout), std::move(done), std::move(parts));
   op->start(options.cancel ? options.cancel->state_ : nullptr);
 }
 
-void runtime_client::refuse(completing done, failure_ptr why) const {
+void runtime_client::refuse(completion_delivery done, failure_ptr why) const {
   // A forked child has no thread of ours that could tell it.
   auto* unit = forked() ? nullptr : env_->poller->unit();
-  if (run_queue::posted(unit) >= most_refusals_untold)
+  if (poller_scheduler::posted(unit) >= most_refusals_untold)
     throw_failure(make_failure(errc::queue_full, stage::queue,
                                "requests are refused faster than their completions return; this one's is not called"));
   done.tell_elsewhere(unit, std::move(why));
@@ -205,7 +205,7 @@ answer<reload_report> runtime_client::reload(settings_ptr next, duration timeout
   const auto token = std::make_shared<start_token>();
   const auto reply = std::make_shared<reply_waiter<answer<reload_report>>>();
   // The desk never gives up: who waits here decides with the token, so that what is told is what happens.
-  auto asked = std::make_shared<typed_question<reload_report>>(
+  auto asked = std::make_shared<typed_pending_request<reload_report>>(
       time_point::max(), [reply](answer<reload_report> got) { reply->set(std::move(got)); });
   if (auto id = desk_->note(asked))
     caf::actor_cast<caf::strong_actor_ptr>(manager_)->enqueue(
@@ -216,7 +216,7 @@ answer<reload_report> runtime_client::reload(settings_ptr next, duration timeout
                                        "the runtime is busy and did not begin to change its settings within " +
                                            std::to_string(in_milliseconds(timeout)) + " ms; they stay as they are")};
   // It is at it just now.
-  if (auto got = reply->wait_out(duration::zero(), lookout_)) return std::move(*got);
+  if (auto got = reply->wait_out(duration::zero(), spin_limiter_)) return std::move(*got);
   return {std::nullopt, lost_answer()};
 }
 
@@ -243,15 +243,15 @@ answer<lease> runtime_client::acquire(const lease_options& options, lease_reques
     token->cancel();
     router->get()->eq_impl(caf::make_message_id(), nullptr, nullptr, cancel_atom_v, token);
   };
-  auto asked = std::make_shared<typed_question<lease_grant>>(ask_for.deadline + reply_desk::sweep_interval,
-                                                             std::move(granted), std::move(give_up));
+  auto asked = std::make_shared<typed_pending_request<lease_grant>>(ask_for.deadline + pending_replies::sweep_interval,
+                                                                    std::move(granted), std::move(give_up));
   auto wait = ask_for.deadline - env_->clock->now();
   const auto send = [&] {
     if (auto id = desk_->note(asked))
       router->enqueue(caf::make_mailbox_element(desk_.actor, *id, {}, lease_atom_v, std::move(ask_for)), nullptr);
   };
-  run_queue::run_here(env_->poller->unit(), std::cref(send));
-  if (auto got = reply->wait_out(wait, lookout_)) return std::move(*got);
+  poller_scheduler::run_here(env_->poller->unit(), std::cref(send));
+  if (auto got = reply->wait_out(wait, spin_limiter_)) return std::move(*got);
   return {std::nullopt, lost_answer()};
 }
 

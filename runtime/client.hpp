@@ -1,7 +1,7 @@
 // The one bridge from threads to actors: requests go out, each comes back exactly once, whatever happens in between.
 #pragma once
 #include "understudy/runtime/ask.hpp"
-#include "understudy/runtime/home_process.hpp"
+#include "understudy/runtime/fork_detector.hpp"
 #include "understudy/runtime/lease.hpp"
 
 #include <caf/actor_cast.hpp>
@@ -11,8 +11,8 @@
 
 namespace understudy {
 
-class completing;
-class stream_inbox;
+class completion_delivery;
+class stream_buffer;
 
 /// Sends requests of threads to actors and settles them. Takes one permit of `limits.max_requests` a request, keeps its
 /// deadline even if actors lose it, counts it once, maps every error of CAF. Thread-safe. Waiting on a thread that is
@@ -61,12 +61,12 @@ class runtime_client : public std::enable_shared_from_this<runtime_client> {
     if (auto why = cannot_wait()) return {std::nullopt, why};
     timeout = as_limit(timeout);
     auto reply = std::make_shared<reply_waiter<answer<T>>>();
-    auto asked = std::make_shared<typed_question<T>>(env_->clock->now() + timeout,
-                                                     [reply](answer<T> a) { reply->set(std::move(a)); });
+    auto asked = std::make_shared<typed_pending_request<T>>(env_->clock->now() + timeout,
+                                                            [reply](answer<T> a) { reply->set(std::move(a)); });
     if (auto id = desk_->note(asked))
       caf::actor_cast<caf::strong_actor_ptr>(whom)->enqueue(
           caf::make_mailbox_element(desk_.actor, *id, {}, std::move(xs)...), nullptr);
-    if (auto got = reply->wait_out(timeout, lookout_)) return std::move(*got);
+    if (auto got = reply->wait_out(timeout, spin_limiter_)) return std::move(*got);
     return {std::nullopt, lost_answer()};
   }
 
@@ -91,9 +91,9 @@ class runtime_client : public std::enable_shared_from_this<runtime_client> {
 
  private:
   friend class lease;
-  friend class lease_use;
+  friend class lease_handle;
   friend class search_stream;
-  class operation;
+  class client_request;
   /// Where an operation goes: the router, or a leased connection.
   struct route {
     caf::strong_actor_ptr to;
@@ -104,10 +104,10 @@ class runtime_client : public std::enable_shared_from_this<runtime_client> {
 
   answer<lease> acquire(const lease_options& options, lease_request ask_for);
   outcome perform_on(route to, request_ptr what, const call_options& options);
-  void start_on(route to, request_ptr what, completing done, const call_options& options,
-                std::shared_ptr<stream_inbox> parts = nullptr);
+  void start_on(route to, request_ptr what, completion_delivery done, const call_options& options,
+                std::shared_ptr<stream_buffer> parts = nullptr);
   /// Tells a request that was not sent. Throws queue_full, and does not, when too many of those wait to be told.
-  void refuse(completing done, failure_ptr why) const;
+  void refuse(completion_delivery done, failure_ptr why) const;
   /// Where requests go that are for no lease.
   caf::strong_actor_ptr entrance() const;
   /// Why nothing can be sent now, or null.
@@ -139,9 +139,9 @@ class runtime_client : public std::enable_shared_from_this<runtime_client> {
   desk_handle desk_;
   circuit_breaker_actor router_;
   connection_manager_actor manager_;
-  home_process home_;
+  fork_detector home_;
   std::atomic<std::uint64_t> in_flight_{0};
-  lookout lookout_;
+  spin_limiter spin_limiter_;
   std::atomic<bool> draining_{false}, router_ended_{false};
   std::atomic<wall_time::rep> last_success_{0};
   std::mutex leases_mutex_;

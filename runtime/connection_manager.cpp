@@ -4,9 +4,9 @@
 #include "understudy/config/load.hpp"
 #include "understudy/config/settings_from.hpp"
 #include "understudy/runtime/callback_thread.hpp"
-#include "understudy/runtime/completing.hpp"
+#include "understudy/runtime/completion_delivery.hpp"
 #include "understudy/runtime/manager_state.hpp"
-#include "understudy/runtime/quiet_thread.hpp"
+#include "understudy/runtime/signal_masked_thread.hpp"
 
 namespace understudy {
 namespace {
@@ -203,7 +203,7 @@ paged_search connection_manager::paged(search_request what, const paged_options&
 void connection_manager::start(request_ptr what, completion done, const call_options& options, executor where) {
   auto there = state_ ? state_->current() : nullptr;
   if (there) return there->client().start(std::move(what), std::move(done), options, std::move(where));
-  completing{std::move(done), std::move(where), nullptr}.tell_unnested(absence());
+  completion_delivery{std::move(done), std::move(where), nullptr}.tell_unnested(absence());
 }
 
 }  // namespace understudy

@@ -2,7 +2,7 @@
 #include "understudy/runtime/directory.hpp"
 
 #include "understudy/runtime/cancel_state.hpp"
-#include "understudy/runtime/completing.hpp"
+#include "understudy/runtime/completion_delivery.hpp"
 #include "understudy/runtime/exceptions.hpp"
 #include "understudy/runtime/failures.hpp"
 

@@ -1,11 +1,11 @@
 // The epoll thread behind poller_port: see epoll_poller.hpp.
 #include "understudy/runtime/epoll_poller.hpp"
 
+#include "understudy/runtime/adaptive_spin.hpp"
 #include "understudy/runtime/callback_thread.hpp"
 #include "understudy/runtime/descriptor.hpp"
-#include "understudy/runtime/quiet_thread.hpp"
-#include "understudy/runtime/run_queue.hpp"
-#include "understudy/runtime/spin_window.hpp"
+#include "understudy/runtime/poller_scheduler.hpp"
+#include "understudy/runtime/signal_masked_thread.hpp"
 #include "understudy/runtime/timer_queue.hpp"
 
 #include <sys/epoll.h>
@@ -62,7 +62,7 @@ class epoll_poller::loop : public std::enable_shared_from_this<loop> {
   }
 
   void start() {
-    thread_ = quiet_thread("us.poller", [self = shared_from_this()] { self->run(); });
+    thread_ = signal_masked_thread("us.poller", [self = shared_from_this()] { self->run(); });
   }
 
   void stop() {
@@ -273,7 +273,7 @@ class epoll_poller::loop : public std::enable_shared_from_this<loop> {
   descriptor wake_{eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), "eventfd"};
   descriptor timer_{timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK), "timerfd_create"};
 
-  std::optional<run_queue> actors_;
+  std::optional<poller_scheduler> actors_;
   std::atomic<bool> stopping_{false};
 
   std::mutex mutex_;
@@ -286,7 +286,7 @@ class epoll_poller::loop : public std::enable_shared_from_this<loop> {
   std::thread thread_;
   // Of the thread alone.
   std::vector<readiness> ready_;
-  spin_window spin_;
+  adaptive_spin spin_;
 };
 
 epoll_poller::epoll_poller() : loop_(std::make_shared<loop>(nullptr)) { loop_->start(); }

@@ -2,7 +2,7 @@
 #include "understudy/runtime/lease.hpp"
 
 #include "understudy/runtime/client.hpp"
-#include "understudy/runtime/lease_use.hpp"
+#include "understudy/runtime/lease_handle.hpp"
 
 namespace understudy {
 
@@ -44,19 +44,19 @@ bool lease::release() {
 }
 
 outcome lease::perform(request_ptr what, const call_options& options) {
-  return lease_use{*this}.perform(std::move(what), options);
+  return lease_handle{*this}.perform(std::move(what), options);
 }
 
 void lease::start(request_ptr what, completion done, const call_options& options, executor where) {
-  lease_use{*this}.start(std::move(what), std::move(done), options, std::move(where));
+  lease_handle{*this}.start(std::move(what), std::move(done), options, std::move(where));
 }
 
 search_stream lease::stream(search_request what, const stream_options& options) {
-  return search_stream{lease_use{*this}, std::move(what), options};
+  return search_stream{lease_handle{*this}, std::move(what), options};
 }
 
 paged_search lease::paged(search_request what, const paged_options& options) {
-  return paged_search{lease_use{*this}, std::move(what), options, options.timeout};
+  return paged_search{lease_handle{*this}, std::move(what), options, options.timeout};
 }
 
 }  // namespace understudy

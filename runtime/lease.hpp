@@ -35,7 +35,7 @@ class lease final : public directory {
 
  private:
   friend class runtime_client;
-  friend class lease_use;
+  friend class lease_handle;
   struct state;
   explicit lease(std::shared_ptr<state> s) noexcept;
   std::shared_ptr<state> state_;

@@ -2,7 +2,7 @@
 #include "understudy/runtime/log_sink.hpp"
 
 #include "understudy/runtime/callback_thread.hpp"
-#include "understudy/runtime/quiet_thread.hpp"
+#include "understudy/runtime/signal_masked_thread.hpp"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -66,7 +66,7 @@ void log_sink::write(log_level level, std::string_view component, std::string_vi
   waiting_.push_back({level, std::string{component}, std::move(written)});
   // The thread starts with the first line: a service that logs nothing has none.
   try {
-    if (!thread_.joinable()) thread_ = quiet_thread("us.log", [this] { run(); });
+    if (!thread_.joinable()) thread_ = signal_masked_thread("us.log", [this] { run(); });
   } catch (const std::system_error&) {
     // The system has no thread left: the line waits until a later one finds one. Who writes a line is not to blame.
   }

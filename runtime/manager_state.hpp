@@ -1,10 +1,10 @@
 // What stands behind a connection_manager: its settings, the runtime while it is connected, the watch on thresholds.
 #pragma once
 #include "understudy/runtime/connection_manager.hpp"
-#include "understudy/runtime/home_process.hpp"
+#include "understudy/runtime/fork_detector.hpp"
 #include "understudy/runtime/performance.hpp"
+#include "understudy/runtime/periodic_thread.hpp"
 #include "understudy/runtime/runtime.hpp"
-#include "understudy/runtime/threshold_watch.hpp"
 
 namespace understudy {
 
@@ -69,7 +69,7 @@ struct connection_manager::state : std::enable_shared_from_this<state> {
   /// True when the manager was stopped within `span`.
   bool wait_for_stop(duration span);
 
-  const home_process home;
+  const fork_detector home;
 
  private:
   void watch();
@@ -91,7 +91,7 @@ struct connection_manager::state : std::enable_shared_from_this<state> {
   std::atomic<bool> monitored_{true};  ///< unless stop_monitoring() was called
   std::map<std::string, std::string> encryption_;
   mutable cpu_meter cpu_{resources_now().cpu, std::chrono::steady_clock::now()};
-  threshold_watch watcher_;  ///< uses the rest: ends before it
+  periodic_thread watcher_;  ///< uses the rest: ends before it
 };
 
 }  // namespace understudy

@@ -54,7 +54,7 @@ void page_cursor::end() noexcept {
   cookie_.clear();
 }
 
-std::optional<control> page_cursor::farewell() const {
+std::optional<control> page_cursor::abandon_control() const {
   if (cookie_.empty()) return std::nullopt;
   return paged_results_control({0, cookie_}, critical_);
 }

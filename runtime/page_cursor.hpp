@@ -23,7 +23,7 @@ class page_cursor {
   void end() noexcept;
   bool finished() const noexcept { return finished_; }
   /// The control that tells the server to forget the search; nothing when it has nothing to forget.
-  std::optional<control> farewell() const;
+  std::optional<control> abandon_control() const;
   /// The server's estimate of all entries; 0: none.
   std::int32_t estimate() const noexcept { return estimate_; }
 

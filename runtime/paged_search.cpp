@@ -2,13 +2,13 @@
 #include "understudy/runtime/paged_search.hpp"
 
 #include "understudy/runtime/exceptions.hpp"
-#include "understudy/runtime/lease_use.hpp"
+#include "understudy/runtime/lease_handle.hpp"
 #include "understudy/runtime/page_cursor.hpp"
 
 namespace understudy {
 namespace {
 
-// Nobody waits for a farewell; the lease does.
+// Nobody waits for a abandon_control; the lease does.
 constexpr seconds farewell_time{5};
 
 failure_ptr problem_of(const paged_options& options) {
@@ -28,7 +28,7 @@ failure_ptr with_advice(const failure& why) {
 }  // namespace
 
 struct paged_search::state {
-  lease_use on;
+  lease_handle on;
   search_request what;
   paged_options options;
   page_cursor cursor;
@@ -87,21 +87,21 @@ struct paged_search::state {
 
   /// Before the end: the server may forget it.
   void give_up() {
-    const auto farewell = cursor.farewell();
+    const auto abandon_control = cursor.abandon_control();
     cursor.end();
-    if (!farewell) return on.give_back();
+    if (!abandon_control) return on.give_back();
     call_options how;
     how.timeout = farewell_time;
-    on.start(make(*farewell), [lease = on](outcome) { lease.give_back(); }, how, {});
+    on.start(make(*abandon_control), [lease = on](outcome) { lease.give_back(); }, how, {});
   }
 };
 
 paged_search::paged_search(failure_ptr why)
-    : state_(std::make_unique<state>(state{lease_use{lease{}}, {}, {}, page_cursor{1, false}})) {
+    : state_(std::make_unique<state>(state{lease_handle{lease{}}, {}, {}, page_cursor{1, false}})) {
   state_->finish(std::move(why));
 }
 
-paged_search::paged_search(lease_use on, search_request what, const paged_options& options, duration first)
+paged_search::paged_search(lease_handle on, search_request what, const paged_options& options, duration first)
     : state_(std::make_unique<state>(
           state{std::move(on), std::move(what), options, page_cursor{options.page_size, options.critical}, first})) {
   if (auto why = problem_of(options)) state_->finish(std::move(why));
@@ -157,8 +157,8 @@ paged_search runtime_client::paged(search_request what, const paged_options& opt
   from.timeout = rest_of_it();
   auto got = acquire(from);
   if (!got) return paged_search{std::move(got.error)};
-  paged_search made{lease_use{std::move(*got.value)}, std::move(what), options, rest_of_it()};
-  made.state_->elsewhere = lease_use::others(made.state_->on.client(), deadline);
+  paged_search made{lease_handle{std::move(*got.value)}, std::move(what), options, rest_of_it()};
+  made.state_->elsewhere = lease_handle::others(made.state_->on.client(), deadline);
   return made;
 }
 

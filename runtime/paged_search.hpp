@@ -56,7 +56,7 @@ class paged_search {
   struct state;
   explicit paged_search(failure_ptr why);
   /// `first`: the time that the first page has.
-  paged_search(class lease_use on, search_request what, const paged_options& options, duration first);
+  paged_search(class lease_handle on, search_request what, const paged_options& options, duration first);
   std::unique_ptr<state> state_;
 };
 

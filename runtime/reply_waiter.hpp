@@ -1,6 +1,6 @@
 // Where a thread waits for one value from another: it looks for a moment, then it sleeps.
 #pragma once
-#include "understudy/runtime/lookout.hpp"
+#include "understudy/runtime/spin_limiter.hpp"
 
 #include <condition_variable>
 #include <mutex>
@@ -41,7 +41,7 @@ class reply_waiter {
     return std::move(value_);
   }
   /// For the deadline's answer: `timeout` and waiting_grace; looks before it sleeps.
-  std::optional<T> wait_out(duration timeout, lookout& others) {
+  std::optional<T> wait_out(duration timeout, spin_limiter& others) {
     const auto began = std::chrono::steady_clock::now();
     const auto there = [this] { return there_.load(std::memory_order_acquire); };
     if (others.look(there, std::chrono::steady_clock::now)) return std::move(value_);

@@ -4,7 +4,7 @@
 #include "understudy/actors/connection/socket.hpp"
 #include "understudy/runtime/addresses.hpp"
 #include "understudy/runtime/failures.hpp"
-#include "understudy/runtime/service_lookup.hpp"
+#include "understudy/runtime/srv_lookup.hpp"
 #include "understudy/runtime/tick_actor.hpp"
 
 #include <netdb.h>
@@ -138,7 +138,7 @@ class name_resolver::book : public std::enable_shared_from_this<book> {
 
 name_resolver::name_resolver(caf::actor_system& system, std::shared_ptr<clock_port> clock,
                              std::shared_ptr<poller_port> poller, std::shared_ptr<workers_port> workers, lookup how,
-                             service_lookup services)
+                             srv_lookup services)
     : book_(std::make_shared<book>(std::move(clock), std::move(poller), workers, std::move(how))),
       workers_(std::move(workers)),
       services_(std::move(services)) {

@@ -12,12 +12,12 @@ class name_resolver final : public resolver_port {
   /// What stands for getaddrinfo(): addresses with any port in the system's order, or an error. Runs on a worker.
   using lookup = std::function<resolution(const std::string& host)>;
   /// What stands for system_service_lookup(). Runs on a worker.
-  using service_lookup = std::function<service_answer(const std::string& name)>;
+  using srv_lookup = std::function<service_answer(const std::string& name)>;
   static constexpr seconds fresh_for{5};
 
   name_resolver(caf::actor_system& system, std::shared_ptr<clock_port> clock, std::shared_ptr<poller_port> poller,
                 std::shared_ptr<workers_port> workers, lookup how = system_lookup,
-                service_lookup services = system_services);
+                srv_lookup services = system_services);
   ~name_resolver() override;
 
   void resolve(const std::string& host, std::uint16_t port, time_point deadline, caf::actor_addr owner,
@@ -34,7 +34,7 @@ class name_resolver final : public resolver_port {
   class book;
   std::shared_ptr<book> book_;
   std::shared_ptr<workers_port> workers_;
-  service_lookup services_;
+  srv_lookup services_;
 };
 
 }  // namespace understudy

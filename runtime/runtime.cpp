@@ -4,15 +4,15 @@
 #include "understudy/actors/metrics/registry.hpp"
 #include "understudy/config/load.hpp"
 #include "understudy/config/reload.hpp"
+#include "understudy/runtime/caf_thread_scope.hpp"
 #include "understudy/runtime/callback_thread.hpp"
+#include "understudy/runtime/custom_resolver.hpp"
 #include "understudy/runtime/default_factories.hpp"
 #include "understudy/runtime/epoll_poller.hpp"
 #include "understudy/runtime/exceptions.hpp"
-#include "understudy/runtime/guest_thread.hpp"
-#include "understudy/runtime/home_process.hpp"
-#include "understudy/runtime/made_lookups.hpp"
-#include "understudy/runtime/quiet_thread.hpp"
+#include "understudy/runtime/fork_detector.hpp"
 #include "understudy/runtime/resolver.hpp"
+#include "understudy/runtime/signal_masked_thread.hpp"
 #include "understudy/runtime/system_clock.hpp"
 #include "understudy/runtime/worker_threads.hpp"
 
@@ -53,7 +53,7 @@ std::uint64_t random_seed() {
 
 /// All that a runtime holds, in the order of construction.
 struct runtime::parts {
-  home_process home;
+  fork_detector home;
   settings_ptr all;
   std::unique_ptr<own_config> config;
   std::unique_ptr<caf::actor_system> own_system;
@@ -85,7 +85,7 @@ struct runtime::parts {
     look_ups = std::make_shared<worker_threads>();
     e->resolver = std::make_shared<name_resolver>(*system, e->clock, e->poller, look_ups,
                                                   address_lookup(std::move(options.lookups.addresses)),
-                                                  service_lookup(std::move(options.lookups.services)));
+                                                  srv_lookup(std::move(options.lookups.services)));
     e->log = log = std::make_shared<log_sink>(all->log, std::move(options.on_log));
     e->metrics = options.metrics ? std::move(options.metrics) : std::make_shared<metrics_registry>();
     e->metrics->enable(all->pool.enable_metrics);
@@ -183,7 +183,7 @@ void warn_of(const settings& all, log_port& log) {
 
 runtime::runtime(settings_ptr all, runtime_options options) : parts_(std::make_shared<parts>()) {
   parts_->all = std::move(all);
-  const as_a_guest at_the_end;
+  const caf_thread_scope at_the_end;
   {
     // CAF's threads inherit it: the signals of the host program are not for them.
     signals_blocked blocked;

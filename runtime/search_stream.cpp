@@ -2,40 +2,40 @@
 #include "understudy/runtime/search_stream.hpp"
 
 #include "understudy/runtime/exceptions.hpp"
-#include "understudy/runtime/lease_use.hpp"
-#include "understudy/runtime/stream_inbox.hpp"
+#include "understudy/runtime/lease_handle.hpp"
+#include "understudy/runtime/stream_buffer.hpp"
 
 namespace understudy {
 namespace {
 
 failure_ptr problem_of(const stream_options& options) {
-  if (options.window >= 1 && options.window <= stream_inbox::largest_window) return nullptr;
+  if (options.window >= 1 && options.window <= stream_buffer::largest_window) return nullptr;
   return make_failure(errc::invalid_request, stage::queue,
                       "stream_options::window is " + std::to_string(options.window) + "; it must be between 1 and " +
-                          std::to_string(stream_inbox::largest_window));
+                          std::to_string(stream_buffer::largest_window));
 }
 
 }  // namespace
 
 /// What the reader holds. The operation holds the inbox, and returns an own lease as soon as its outcome is there.
 struct search_stream::state {
-  state(lease_use lent, std::uint32_t window, std::int64_t most_reference_bytes)
+  state(lease_handle lent, std::uint32_t window, std::int64_t most_reference_bytes)
       : on(std::move(lent)),
         most_references(static_cast<std::size_t>(most_reference_bytes)),
         inbox(new_inbox(window)) {}
 
   std::mutex guard;  ///< of `on` and `inbox`, which are others when it was begun elsewhere, for who cancels
-  lease_use on;
+  lease_handle on;
   const std::size_t most_references;
-  std::shared_ptr<stream_inbox> inbox;
+  std::shared_ptr<stream_buffer> inbox;
   cancel_source given_up;
   bool cancelled = false;
   time_point give_up = time_point::max();  ///< the deadline
   request_ptr what;
   another_lease elsewhere;  ///< while nothing was read, if it takes its own leases
 
-  std::shared_ptr<stream_inbox> new_inbox(std::uint32_t window) const {
-    return std::make_shared<stream_inbox>(window, most_references);
+  std::shared_ptr<stream_buffer> new_inbox(std::uint32_t window) const {
+    return std::make_shared<stream_buffer>(window, most_references);
   }
   void begin(duration timeout) {
     call_options how;
@@ -98,11 +98,11 @@ struct search_stream::state {
   }
 };
 
-search_stream::search_stream(failure_ptr why) : state_(std::make_shared<state>(lease_use{lease{}}, 1, 0)) {
+search_stream::search_stream(failure_ptr why) : state_(std::make_shared<state>(lease_handle{lease{}}, 1, 0)) {
   state_->inbox->end(std::move(why));
 }
 
-search_stream::search_stream(lease_use on, search_request what, const stream_options& options) {
+search_stream::search_stream(lease_handle on, search_request what, const stream_options& options) {
   const auto client = on.client();
   state_ = std::make_shared<state>(on, options.window, client ? client->live_.max_result_bytes.load() : 0);
   if (auto why = problem_of(options)) {
@@ -167,8 +167,8 @@ search_stream runtime_client::stream(search_request what, const stream_options& 
   if (!got) return search_stream{std::move(got.error)};
   auto rest = options;
   rest.timeout = rest_of_it();
-  search_stream made{lease_use{std::move(*got.value)}, std::move(what), rest};
-  made.state_->elsewhere = lease_use::others(made.state_->on.client(), deadline);
+  search_stream made{lease_handle{std::move(*got.value)}, std::move(what), rest};
+  made.state_->elsewhere = lease_handle::others(made.state_->on.client(), deadline);
   return made;
 }
 

@@ -84,7 +84,7 @@ class search_stream {
   friend class runtime_client;
   struct state;
   explicit search_stream(failure_ptr why);
-  search_stream(class lease_use on, search_request what, const stream_options& options);
+  search_stream(class lease_handle on, search_request what, const stream_options& options);
   std::shared_ptr<state> state_;
 };
 

@@ -2,7 +2,7 @@
 #include "understudy/runtime/worker_threads.hpp"
 
 #include "understudy/runtime/callback_thread.hpp"
-#include "understudy/runtime/quiet_thread.hpp"
+#include "understudy/runtime/signal_masked_thread.hpp"
 
 #include <condition_variable>
 #include <deque>
@@ -38,7 +38,7 @@ struct worker_threads::shared : std::enable_shared_from_this<shared> {
     if (workers.size() >= most_threads) return;
     auto& w = workers.emplace_back();
     try {
-      w.thread = quiet_thread("us.worker", [self = shared_from_this(), &w] { self->work(w); });
+      w.thread = signal_masked_thread("us.worker", [self = shared_from_this(), &w] { self->work(w); });
     } catch (const std::system_error&) {
       workers.pop_back();
     }

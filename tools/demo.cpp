@@ -87,13 +87,13 @@ class story {
   void tell(const std::string& what) const;
   void pause(duration span) const;
   bool wait_for(const std::function<bool()>& condition) const;
-  void set_the_stage();
+  void start_servers();
   void the_lead_plays();
-  void the_lead_falls();
+  void kill_primary();
   void the_understudy_plays();
   void the_lead_returns();
   void start_beside_hung_primary();
-  int curtain();
+  int report();
   const demo_observation& close_chapter();
   std::string answers_of(const demo_observation& seen) const;
   const std::string lead() const { return stage_.front()->name(); }
@@ -147,7 +147,7 @@ std::string story::answers_of(const demo_observation& seen) const {
          " failed, slowest " + milliseconds_text(seen.slowest);
 }
 
-void story::set_the_stage() {
+void story::start_servers() {
   tree_.admin_password = random_password();
   for (int i = 0; i < servers; ++i) {
     stage_.push_back(
@@ -170,7 +170,7 @@ void story::the_lead_plays() {
   tell(answers_of(close_chapter()));
 }
 
-void story::the_lead_falls() {
+void story::kill_primary() {
   const auto killed = clock::now();
   stage_.front()->kill();
   tell("kill -9 " + lead() + ", under load");
@@ -232,7 +232,7 @@ void story::start_beside_hung_primary() {
        milliseconds_text(*first_answer_));
 }
 
-int story::curtain() {
+int story::report() {
   tell("in all: " + std::to_string(searches_) + " searches, " + std::to_string(failed_) + " failed; " +
        std::to_string(recast_) + " lost their server and were given to another");
   if (takeover_ && failback_ && first_answer_ && failed_ == 0) {
@@ -247,13 +247,13 @@ int story::curtain() {
 }
 
 int story::play() try {
-  set_the_stage();
+  start_servers();
   the_lead_plays();
-  the_lead_falls();
+  kill_primary();
   the_understudy_plays();
   the_lead_returns();
   start_beside_hung_primary();
-  return curtain();
+  return report();
 } catch (const interrupted&) {
   // Callers that wait for a server which hangs, or to return, would be waited for: there is no need to be polite.
   for (const auto& server : stage_) server->kill();

@@ -1,7 +1,7 @@
 // Routes requests to the servers' pools and keeps one breaker for each server.
 #include "understudy/actors/circuit_breaker/circuit_breaker_actor.hpp"
 
-#include "understudy/actors/ports/hand_on.hpp"
+#include "understudy/actors/ports/fast_delivery.hpp"
 #include "understudy/actors/ports/hosted.hpp"
 #include "understudy/config/settings_from.hpp"
 
@@ -136,7 +136,7 @@ circuit_breaker_actor::behavior_type circuit_breaker_impl::make_behavior() {
       [this](servers_atom, std::vector<routed_server>& servers) {
         guard_.run([&] { take_servers(std::move(servers)); });
       },
-      [this](servers_atom, const failure_ptr& why_none) { why_none_ = why_none; },
+      [this](servers_atom, const failure_ptr& no_server_reason) { no_server_reason_ = no_server_reason; },
       [this](discover_atom, const caf::actor_addr& finder) { finder_ = finder; },
       [this](health_atom, const caf::actor_addr& monitor) { guard_.run([&] { take_monitor(monitor); }); },
       [this](drain_atom) { draining_ = true; },
@@ -161,8 +161,8 @@ failure_ptr circuit_breaker_impl::cannot_go_on(const Message& message, time_poin
   if (draining_) {
     return refuse(errc::draining, why_draining(message.last));
   }
-  if (servers_.empty() && why_none_) {
-    return why_none_;
+  if (servers_.empty() && no_server_reason_) {
+    return no_server_reason_;
   }
   if (now >= message.deadline) {
     return refuse(errc::operation_timeout, "The request's deadline passed before it was sent.");
@@ -192,7 +192,7 @@ caf::result<Answer> circuit_breaker_impl::dispatch(Atom what, Message& message, 
     router_.take_back(*chosen);
     return to_error(cannot_go_on(message, at));
   }
-  return hand_on<Answer>(*self_, servers_[chosen->index].pool, what, std::move(message));
+  return fast_delegate<Answer>(*self_, servers_[chosen->index].pool, what, std::move(message));
 }
 
 void circuit_breaker_impl::forward_cancel(const cancel_token_ptr& token) {
@@ -396,7 +396,7 @@ struct circuit_breaker_state {
 circuit_breaker_actor::behavior_type circuit_breaker(
     circuit_breaker_actor::stateful_pointer<circuit_breaker_state> self, environment_ptr env, settings_ptr all,
     std::vector<routed_server> servers) {
-  be_quiet(*self);
+  install_default_handlers(*self);
   self->state.impl = std::make_unique<circuit_breaker_impl>(self, std::move(env), std::move(all), std::move(servers));
   return self->state.impl->make_behavior();
 }

@@ -50,7 +50,7 @@ class circuit_breaker_impl {
   availability_log availability_;
   std::vector<routed_server> servers_;            ///< in the router's order
   std::map<server_id, caf::actor_addr> removed_;  ///< pools that still finish what they have
-  failure_ptr why_none_;                          ///< what to answer while there are no servers
+  failure_ptr no_server_reason_;                  ///< what to answer while there are no servers
   caf::actor_addr monitor_;
   caf::actor_addr finder_;  ///< told when no server can take a request
   bool serving_ = true;     ///< some server could, when it was last looked

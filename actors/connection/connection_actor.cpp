@@ -10,7 +10,7 @@ namespace {
 
 connection_actor::behavior_type connection_behavior(connection::self_pointer self, connection_spec spec,
                                                     std::shared_ptr<shared_by_connections> shared) {
-  be_quiet(*self);
+  install_default_handlers(*self);
   self->state.it = std::make_unique<connection>(self, std::move(spec), std::move(shared));
   return self->state.it->make_behavior();
 }

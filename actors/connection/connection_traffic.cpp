@@ -2,7 +2,7 @@
 #include "understudy/actors/connection/connection.hpp"
 #include "understudy/actors/connection/request_check.hpp"
 #include "understudy/actors/metrics/registry.hpp"
-#include "understudy/actors/ports/hand_on.hpp"
+#include "understudy/actors/ports/fast_delivery.hpp"
 
 namespace understudy {
 namespace {
@@ -367,7 +367,7 @@ void connection::complete_call(table::item& done) {
   report_answer(done);
   count(whose.lease);
   if (whose.stream) close(whose.stream);
-  answer_with(*self_, whose.promise, std::move(done.answer));
+  fast_deliver(*self_, whose.promise, std::move(done.answer));
 }
 
 /// Whatever it says but busy and unavailable, the server lives. One that came too late was counted when it was due.

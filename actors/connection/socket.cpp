@@ -33,40 +33,40 @@ void set_tcp_options(int fd) noexcept {
   set_option(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, user_timeout_ms);
 }
 
-channel_result failed_io(const char* doing, int code) {
+byte_stream_result failed_io(const char* doing, int code) {
   failure f;
   f.code = errc_of_errno(code);
   f.message = std::string{doing} + ": " + errno_text(code);
-  channel_result r;
-  r.what = channel_result::kind::failed;
+  byte_stream_result r;
+  r.what = byte_stream_result::kind::failed;
   r.error = std::make_shared<const failure>(std::move(f));
   return r;
 }
 
-class plain_channel final : public channel {
+class plain_stream final : public byte_stream {
  public:
-  explicit plain_channel(int fd) noexcept : fd_(fd) {}
+  explicit plain_stream(int fd) noexcept : fd_(fd) {}
 
-  channel_result handshake() override { return {}; }
+  byte_stream_result handshake() override { return {}; }
 
-  channel_result read(char* to, std::size_t room) override {
+  byte_stream_result read(char* to, std::size_t room) override {
     for (;;) {
       const auto n = ::recv(fd_, to, room, MSG_DONTWAIT);
-      if (n > 0) return {channel_result::kind::done, static_cast<std::size_t>(n), 0, nullptr};
-      if (n == 0) return {channel_result::kind::closed, 0, 0, nullptr};
-      if (errno == EAGAIN || errno == EWOULDBLOCK) return {channel_result::kind::want_read, 0, 0, nullptr};
+      if (n > 0) return {byte_stream_result::kind::done, static_cast<std::size_t>(n), 0, nullptr};
+      if (n == 0) return {byte_stream_result::kind::closed, 0, 0, nullptr};
+      if (errno == EAGAIN || errno == EWOULDBLOCK) return {byte_stream_result::kind::want_read, 0, 0, nullptr};
       if (errno != EINTR) return failed_io("reading from the server", errno);
     }
   }
 
-  channel_result write(const char* from, std::size_t size) override {
+  byte_stream_result write(const char* from, std::size_t size) override {
     for (;;) {
       const auto n = ::send(fd_, from, size, MSG_NOSIGNAL | MSG_DONTWAIT);
       if (n >= 0) {
         const auto moved = static_cast<std::size_t>(n);
-        return {channel_result::kind::done, moved, moved, nullptr};
+        return {byte_stream_result::kind::done, moved, moved, nullptr};
       }
-      if (errno == EAGAIN || errno == EWOULDBLOCK) return {channel_result::kind::want_write, 0, 0, nullptr};
+      if (errno == EAGAIN || errno == EWOULDBLOCK) return {byte_stream_result::kind::want_write, 0, 0, nullptr};
       if (errno != EINTR) return failed_io("writing to the server", errno);
     }
   }
@@ -138,6 +138,6 @@ errc errc_of_errno(int code) noexcept {
   }
 }
 
-std::unique_ptr<channel> make_plain_channel(int fd) { return std::make_unique<plain_channel>(fd); }
+std::unique_ptr<byte_stream> make_plain_channel(int fd) { return std::make_unique<plain_stream>(fd); }
 
 }  // namespace understudy

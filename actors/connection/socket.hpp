@@ -1,6 +1,6 @@
 // Non-blocking stream sockets with the options that every connection to a directory has.
 #pragma once
-#include "understudy/actors/connection/channel.hpp"
+#include "understudy/actors/connection/byte_stream.hpp"
 #include "understudy/messages/event.hpp"
 
 #include <memory>
@@ -29,6 +29,6 @@ std::string errno_text(int code);
 errc errc_of_errno(int code) noexcept;
 
 /// Plain bytes over `fd`, which stays the caller's.
-std::unique_ptr<channel> make_plain_channel(int fd);
+std::unique_ptr<byte_stream> make_plain_channel(int fd);
 
 }  // namespace understudy

@@ -1,6 +1,6 @@
 // TLS with OpenSSL under our own transport: contexts made from settings, and the channel of one connection.
 #pragma once
-#include "understudy/actors/connection/channel.hpp"
+#include "understudy/actors/connection/byte_stream.hpp"
 #include "understudy/actors/ports/ports.hpp"
 #include "understudy/config/endpoint.hpp"
 #include "understudy/config/secret_source.hpp"
@@ -56,6 +56,6 @@ class tls_contexts : public std::enable_shared_from_this<tls_contexts> {
 /// TLS as a client over `fd`, which stays the caller's. The peer's certificate must belong to the identity of `peer` (a
 /// DNS name, or a literal address for a certificate with that iPAddress), and to nothing else: no name is taken from
 /// the network.
-std::unique_ptr<channel> make_tls_channel(tls_context_ptr context, int fd, const server_endpoint& peer);
+std::unique_ptr<byte_stream> make_tls_channel(tls_context_ptr context, int fd, const server_endpoint& peer);
 
 }  // namespace understudy

@@ -1,4 +1,4 @@
-// What tls.cpp and tls_channel.cpp share: OpenSSL's objects and its reasons as text.
+// What tls.cpp and tls_stream.cpp share: OpenSSL's objects and its reasons as text.
 #pragma once
 #include "understudy/actors/connection/tls.hpp"
 

@@ -54,7 +54,7 @@ void transport::close() noexcept {
   release_empty_buffers();
 }
 
-failure_ptr transport::secure(std::unique_ptr<channel> tls) {
+failure_ptr transport::secure(std::unique_ptr<byte_stream> tls) {
   if (bytes_in() != 0) {
     return stream_failure(errc::ssl_error, "the server sent unprotected bytes after agreeing to TLS");
   }
@@ -110,13 +110,14 @@ std::uint32_t transport::interest() const noexcept {
 
 void transport::shake_hands(transport_action& action) {
   const auto result = channel_->handshake();
-  if (result.what == channel_result::kind::done) {
+  if (result.what == byte_stream_result::kind::done) {
     phase_ = phase::open;
     action.secured = true;
     return;
   }
-  handshake_writes_ = result.what == channel_result::kind::want_write;
-  if (result.what == channel_result::kind::closed || result.what == channel_result::kind::failed) end(action, result);
+  handshake_writes_ = result.what == byte_stream_result::kind::want_write;
+  if (result.what == byte_stream_result::kind::closed || result.what == byte_stream_result::kind::failed)
+    end(action, result);
 }
 
 void transport::read(transport_action& action) {
@@ -124,8 +125,8 @@ void transport::read(transport_action& action) {
     char* to = room_for_reading();
     const auto room = in_capacity_ - in_end_;
     const auto result = channel_->read(to, room);
-    if (result.what != channel_result::kind::done) {
-      if (result.what == channel_result::kind::closed || result.what == channel_result::kind::failed) {
+    if (result.what != byte_stream_result::kind::done) {
+      if (result.what == byte_stream_result::kind::closed || result.what == byte_stream_result::kind::failed) {
         end(action, result);
       }
       return;
@@ -148,14 +149,14 @@ void transport::write(transport_action& action) {
     handed_over_ = std::max(handed_over_, out_base_ + out_begin_ + result.taken);
     retry_size_ = 0;
     out_begin_ += result.bytes;
-    if (result.what == channel_result::kind::done) continue;
-    if (result.what == channel_result::kind::closed || result.what == channel_result::kind::failed) {
+    if (result.what == byte_stream_result::kind::done) continue;
+    if (result.what == byte_stream_result::kind::closed || result.what == byte_stream_result::kind::failed) {
       end(action, result);
       hear_last_words(action);
     } else {
       retry_size_ = result.taken;
       write_blocked_ = true;
-      write_needs_room_ = result.what == channel_result::kind::want_write;
+      write_needs_room_ = result.what == byte_stream_result::kind::want_write;
     }
     break;
   }
@@ -177,8 +178,8 @@ void transport::hear_last_words(transport_action& action) {
   if (heard.ended) action.ended = heard.ended;
 }
 
-void transport::end(transport_action& action, const channel_result& result) {
-  action.orderly = result.what == channel_result::kind::closed;
+void transport::end(transport_action& action, const byte_stream_result& result) {
+  action.orderly = result.what == byte_stream_result::kind::closed;
   action.ended =
       result.error ? result.error : stream_failure(errc::connection_failed, "the server closed the connection");
 }

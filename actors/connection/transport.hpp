@@ -1,6 +1,6 @@
 // A socket with two buffers: batches reads and writes, hands out complete PDUs only, and knows which bytes left.
 #pragma once
-#include "understudy/actors/connection/channel.hpp"
+#include "understudy/actors/connection/byte_stream.hpp"
 #include "understudy/actors/connection/pdu_framer.hpp"
 
 #include <memory>
@@ -30,7 +30,7 @@ class transport {
   /// Takes a socket that is connecting (or connected). Closes an earlier one and forgets all bytes.
   void open(int fd);
   /// TLS from the next byte on, in both directions. Bytes that came before it are an injection: a failure.
-  failure_ptr secure(std::unique_ptr<channel> tls);
+  failure_ptr secure(std::unique_ptr<byte_stream> tls);
   /// Does what `events` (readable, writable) allow.
   transport_action resume(std::uint32_t events);
   /// Writes what is gathered, as far as that goes without waiting.
@@ -82,14 +82,14 @@ class transport {
   void write(transport_action& action);
   void hear_last_words(transport_action& action);
   void shake_hands(transport_action& action);
-  void end(transport_action& action, const channel_result& result);
+  void end(transport_action& action, const byte_stream_result& result);
   char* room_for_reading();
   void wipe_out() noexcept;
 
   std::size_t max_pdu_bytes_;
   int fd_ = -1;
   phase phase_ = phase::closed;
-  std::unique_ptr<channel> channel_;
+  std::unique_ptr<byte_stream> channel_;
   bool write_blocked_ = false, write_needs_room_ = false;
   bool handshake_writes_ = false;
   bool reading_held_ = false;

@@ -17,7 +17,7 @@ failure connection_manager_impl::refusal(errc code, std::string message) {
 }
 
 connection_manager_impl::connection_manager_impl(manager_interface::pointer self, settings_ptr all, environment_ptr env,
-                                                 manager_parts parts)
+                                                 manager_dependencies parts)
     : self_(self),
       configured_(std::move(all)),
       env_(std::move(env)),
@@ -88,7 +88,9 @@ manager_interface::behavior_type connection_manager_impl::make_behavior() {
         guard_.run([&] { credentials_.ask(server, answer); });
         return answer;
       },
-      [this](credential_atom, const credential_verdict& verdict) { guard_.run([&] { credentials_.judge(verdict); }); },
+      [this](credential_atom, const credential_verdict& verdict) {
+        guard_.run([&] { credentials_.on_verdict(verdict); });
+      },
       [this](status_atom) { return guard_.answer<runtime_snapshot>([this] { return status(); }); },
       [this](health_atom what, time_point deadline) {
         return to_child<std::vector<probe_report>>(monitor_, what, deadline);
@@ -149,8 +151,8 @@ struct connection_manager_state {
 };
 
 manager_interface::behavior_type connection_manager(manager_interface::stateful_pointer<connection_manager_state> self,
-                                                    settings_ptr all, environment_ptr env, manager_parts parts) {
-  be_quiet(*self);
+                                                    settings_ptr all, environment_ptr env, manager_dependencies parts) {
+  install_default_handlers(*self);
   auto& impl = self->state.impl;
   impl = std::make_unique<connection_manager_impl>(self, std::move(all), std::move(env), std::move(parts));
   return impl->make_behavior();
@@ -159,7 +161,7 @@ manager_interface::behavior_type connection_manager(manager_interface::stateful_
 }  // namespace
 
 connection_manager_actor spawn_connection_manager(caf::actor_system& system, settings_ptr all, environment_ptr env,
-                                                  manager_parts parts) {
+                                                  manager_dependencies parts) {
   auto poller = env->poller;
   return spawn_hosted(system, std::move(poller), connection_manager, std::move(all), std::move(env), std::move(parts));
 }

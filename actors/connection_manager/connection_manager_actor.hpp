@@ -2,8 +2,8 @@
 // gathers the state of everything, changes the servers while they work, and drains it all in the end.
 #pragma once
 #include "understudy/actors/connection_manager/credential_service.hpp"
-#include "understudy/actors/connection_manager/server_roster.hpp"
-#include "understudy/actors/connection_manager/service_watch.hpp"
+#include "understudy/actors/connection_manager/server_ids.hpp"
+#include "understudy/actors/connection_manager/srv_watcher.hpp"
 #include "understudy/actors/ports/guard.hpp"
 
 namespace understudy {
@@ -11,7 +11,8 @@ namespace understudy {
 /// Translates messages: hands requests on to the breaker or a server's pool, supervises its children.
 class connection_manager_impl {
  public:
-  connection_manager_impl(manager_interface::pointer self, settings_ptr all, environment_ptr env, manager_parts parts);
+  connection_manager_impl(manager_interface::pointer self, settings_ptr all, environment_ptr env,
+                          manager_dependencies parts);
   ~connection_manager_impl();
   connection_manager_impl(const connection_manager_impl&) = delete;
   connection_manager_impl& operator=(const connection_manager_impl&) = delete;
@@ -52,9 +53,9 @@ class connection_manager_impl {
   void watch_services();
   void look_up_services();
   void on_services(std::uint64_t number, const service_answer& found);
-  void note_services(const service_watch::news& news);
+  void note_services(const srv_watcher::news& news);
   void take_services();
-  failure_ptr why_none() const;
+  failure_ptr no_server_reason() const;
   caf::result<circuit_breaker_actor> router();
   void answer_for_router();
 
@@ -75,9 +76,9 @@ class connection_manager_impl {
   settings_ptr configured_;  ///< as given; where DNS lists the servers, one that stands for them
   settings_ptr all_;         ///< with the servers that there are
   environment_ptr env_;
-  manager_parts parts_;
+  manager_dependencies parts_;
   handler_guard guard_;
-  server_roster roster_;
+  server_ids roster_;
   restart_budget replacements_;
   credential_service credentials_;
 
@@ -86,7 +87,7 @@ class connection_manager_impl {
   std::vector<routed_server> servers_;  ///< in the order of the settings
   std::vector<routed_server> leaving_;  ///< taken out; they finish what they have
 
-  std::optional<service_watch> watch_;
+  std::optional<srv_watcher> watch_;
   poller_port::timer_id watch_timer_;
   std::uint64_t look_up_ = 0;  ///< number of the one that runs
   std::vector<caf::typed_response_promise<circuit_breaker_actor>> asked_for_router_;
@@ -107,6 +108,6 @@ connection_manager_actor spawn_connection_manager(caf::actor_system& system, set
                                                   connection_factory connect);
 /// The same, made of other parts.
 connection_manager_actor spawn_connection_manager(caf::actor_system& system, settings_ptr all, environment_ptr env,
-                                                  manager_parts parts);
+                                                  manager_dependencies parts);
 
 }  // namespace understudy

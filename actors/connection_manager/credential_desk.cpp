@@ -190,9 +190,9 @@ void credential_desk::settle(const gate_answers& answers, desk_actions& out) {
   }
 }
 
-desk_actions credential_desk::judge(const credential_verdict& verdict, time_point now, wall_time wall) {
+desk_actions credential_desk::on_verdict(const credential_verdict& verdict, time_point now, wall_time wall) {
   desk_actions out;
-  settle(gate_.judge(verdict, now, wall), out);
+  settle(gate_.on_verdict(verdict, now, wall), out);
   watch_refusals(now, out);
   return out;
 }

@@ -60,7 +60,7 @@ class credential_desk {
 
   /// One who is about to bind to `server`; an answer with its `ticket` comes now or later, by `deadline` at the latest.
   desk_actions ask(std::uint64_t ticket, server_id server, time_point deadline, time_point now);
-  desk_actions judge(const credential_verdict& verdict, time_point now, wall_time wall);
+  desk_actions on_verdict(const credential_verdict& verdict, time_point now, wall_time wall);
   desk_actions read_done(std::uint64_t number, const secret_reading& found, time_point now);
   /// By command: a refused secret of that server is tried again.
   void resume(server_id server);

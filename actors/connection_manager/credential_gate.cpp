@@ -226,7 +226,7 @@ void credential_gate::next_turns(trial& t, time_point now, gate_answers& out) {
   }
 }
 
-gate_answers credential_gate::judge(const credential_verdict& verdict, time_point now, wall_time wall) {
+gate_answers credential_gate::on_verdict(const credential_verdict& verdict, time_point now, wall_time wall) {
   gate_answers out;
   const auto number = secret_of(verdict.version);
   const auto found = trials_.find(number);

@@ -50,7 +50,7 @@ class credential_gate {
   /// at the latest. The account has a secret.
   gate_answers ask(std::uint64_t ticket, account_id account, server_id server, time_point deadline, time_point now);
   /// What became of a bind. `wall`: now, for people. Unknown versions are ignored.
-  gate_answers judge(const credential_verdict& verdict, time_point now, wall_time wall);
+  gate_answers on_verdict(const credential_verdict& verdict, time_point now, wall_time wall);
   /// By command: forget that the account's secret was refused.
   void retry_now(account_id account);
   /// Turns and waits that have ended by now.

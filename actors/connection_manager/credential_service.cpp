@@ -52,10 +52,10 @@ void credential_service::ask(server_id server, promise answer) {
   carry_out(desk_.ask(ticket, server, now + desk_.patience_of(server), now));
 }
 
-void credential_service::judge(const credential_verdict& verdict) {
+void credential_service::on_verdict(const credential_verdict& verdict) {
   note_warning(verdict);
   if (verdict.what == credential_verdict::kind::refused) last_refusal_ = verdict.cause;
-  carry_out(desk_.judge(verdict, env_->clock->now(), env_->clock->wall_now()));
+  carry_out(desk_.on_verdict(verdict, env_->clock->now(), env_->clock->wall_now()));
 }
 
 /// Once for each name, however many connections bind with it and wherever; again when it gets worse.

@@ -1,7 +1,7 @@
 // The credential desk at work: promises of those who ask, reads on workers, a timer, lines in the log.
 #pragma once
+#include "understudy/actors/connection_manager/manager_dependencies.hpp"
 #include "understudy/actors/connection_manager/manager_messages.hpp"
-#include "understudy/actors/connection_manager/manager_parts.hpp"
 
 #include <caf/typed_event_based_actor.hpp>
 #include <caf/typed_response_promise.hpp>
@@ -21,7 +21,7 @@ class credential_service {
   /// The servers and the settings from now on.
   void set_servers(const std::vector<desk_server>& servers, const settings& all);
   void ask(server_id server, promise answer);
-  void judge(const credential_verdict& verdict);
+  void on_verdict(const credential_verdict& verdict);
   void read_done(std::uint64_t number, const secret_reading& found);
   /// By command: a refused secret of that server is tried again.
   void resume(server_id server);

@@ -99,7 +99,7 @@ pool_actor connection_manager_impl::pool_of(server_id server) const {
 
 void connection_manager_impl::introduce_children() {
   self_->send(breaker_, discover_atom_v, self_->address());
-  self_->send(breaker_, servers_atom_v, why_none());
+  self_->send(breaker_, servers_atom_v, no_server_reason());
   self_->send(breaker_, servers_atom_v, servers_);
   self_->send(breaker_, health_atom_v, monitor_.address());
 }

@@ -1,6 +1,6 @@
 // Other settings while everything runs: servers come, go and change; what is the same goes on undisturbed.
 #include "understudy/actors/connection_manager/connection_manager_actor.hpp"
-#include "understudy/actors/connection_manager/discovered_servers.hpp"
+#include "understudy/actors/connection_manager/srv_servers.hpp"
 #include "understudy/config/reload.hpp"
 
 #include <algorithm>

@@ -33,7 +33,7 @@ void connection_manager_impl::on_services(std::uint64_t number, const service_an
 }
 
 /// What stays the same for long is said once.
-void connection_manager_impl::note_services(const service_watch::news& news) {
+void connection_manager_impl::note_services(const srv_watcher::news& news) {
   if (news.changed) {
     take_services();
   }
@@ -46,14 +46,14 @@ void connection_manager_impl::note_services(const service_watch::news& news) {
     say(log_level::info, "the SRV records can be used again", {{"name", watch_->name()}});
   }
   if (servers_.empty()) {
-    self_->send(breaker_, servers_atom_v, why_none());
+    self_->send(breaker_, servers_atom_v, no_server_reason());
   }
   answer_for_router();
 }
 
 /// What to answer while there are no servers; null where they do not come from DNS.
-failure_ptr connection_manager_impl::why_none() const {
-  return watch_ ? watch_->why_none(env_->clock->now()) : nullptr;
+failure_ptr connection_manager_impl::no_server_reason() const {
+  return watch_ ? watch_->no_server_reason(env_->clock->now()) : nullptr;
 }
 
 /// Who starts the runtime asks this first: the first look-up is given a moment, so that the first request finds a

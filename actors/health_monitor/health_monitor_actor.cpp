@@ -448,7 +448,7 @@ health_monitor_actor::behavior_type health_monitor(health_monitor_actor::statefu
                                                    environment_ptr env, settings_ptr all,
                                                    std::vector<routed_server> servers, connection_factory factory,
                                                    caf::actor_addr breaker, caf::actor_addr gate) {
-  be_quiet(*self);
+  install_default_handlers(*self);
   self->state.impl = std::make_unique<health_monitor_impl>(self, std::move(env), std::move(all), std::move(servers),
                                                            std::move(factory), std::move(breaker), std::move(gate));
   return self->state.impl->make_behavior();

@@ -192,7 +192,7 @@ void prober::open(key k, host& h) {
   spec.id = env_->next_number();
   spec.kind = connection_kind::probe;
   spec.context = h.server.context;
-  spec.gauge = std::make_shared<load_gauge>();
+  spec.gauge = std::make_shared<connection_load>();
   spec.owner = self_->address();
   spec.breaker = breaker_;
   spec.gate = gate_;

@@ -50,7 +50,7 @@ class prober {
     listener told;
     connection_actor connection{};
     connection_id number = 0;
-    load_gauge_ptr gauge{};  ///< of the connection
+    connection_load_ptr gauge{};  ///< of the connection
   };
 
   std::vector<key> keys() const;

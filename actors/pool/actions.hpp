@@ -13,23 +13,23 @@ struct open {
 };
 /// The waiter's operation goes to that connection.
 struct dispatch {
-  ticket_id ticket = 0;
+  waiter_id waiter = 0;
   connection_id to = 0;
 };
 /// The waiter gets that connection for itself.
 struct grant {
-  ticket_id ticket = 0;
+  waiter_id waiter = 0;
   lease_id lease = 0;
   connection_id connection = 0;
 };
 /// The waiter is answered with a failure.
 struct refuse {
-  ticket_id ticket = 0;
+  waiter_id waiter = 0;
   failure_ptr why;
 };
 /// The waiter goes back to the breaker, to be sent elsewhere. `counted`: that is one of its attempts.
 struct recast {
-  ticket_id ticket = 0;
+  waiter_id waiter = 0;
   failure_ptr cause;
   bool counted = true;
 };

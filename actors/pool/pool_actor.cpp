@@ -2,7 +2,7 @@
 #include "understudy/actors/pool/pool_actor.hpp"
 
 #include "understudy/actors/pool/pool_actor_state.hpp"
-#include "understudy/actors/ports/hand_on.hpp"
+#include "understudy/actors/ports/fast_delivery.hpp"
 #include "understudy/actors/ports/hosted.hpp"
 #include "understudy/config/reload.hpp"
 
@@ -12,18 +12,18 @@
 namespace understudy {
 namespace {
 
-asking asking_for(const call& c) {
-  asking who;
-  who.what = std::holds_alternative<bind_request>(c.what->op) ? want::bind : want::shared;
+acquire_request acquire_request_for(const call& c) {
+  acquire_request who;
+  who.what = std::holds_alternative<bind_request>(c.what->op) ? acquire_kind::bind : acquire_kind::shared;
   who.deadline = c.deadline;
   who.token = c.token;
   who.attempts = c.attempts;
   return who;
 }
 
-asking asking_for(const lease_request& wish) {
-  asking who;
-  who.what = want::lease;
+acquire_request acquire_request_for(const lease_request& wish) {
+  acquire_request who;
+  who.what = acquire_kind::lease;
   who.deadline = wish.deadline;
   who.token = wish.token;
   who.attempts = wish.attempts;
@@ -66,7 +66,7 @@ pool_actor::behavior_type pool_actor_state::start(server_context_ptr server, con
   factory = std::move(make);
   breaker = std::move(to_breaker);
   gate = std::move(to_gate);
-  be_quiet(*self);
+  install_default_handlers(*self);
   self->set_down_handler(
       [this](caf::scheduled_actor*, caf::down_msg& down) { guard->run([&] { on_down(down.source); }); });
   guard.emplace(*self, context->env, "pool", [this] { restart(); });
@@ -81,8 +81,9 @@ pool_actor::behavior_type pool_actor_state::start(server_context_ptr server, con
 
 pool_state pool_actor_state::make_pool() const {
   const auto env = context->env;
-  pool_world world{make_random(env->seed + context->id), [env] { return env->next_number(); },
-                   [env] { return env->clock->wall_now(); }, [pace = context->pace] { return pace->patience(true); }};
+  pool_dependencies world{make_random(env->seed + context->id), [env] { return env->next_number(); },
+                          [env] { return env->clock->wall_now(); },
+                          [pace = context->pace] { return pace->patience(true); }};
   return pool_state{policy_of(*context->all, context->server, context->id, context->name), std::move(world), now()};
 }
 
@@ -161,18 +162,18 @@ caf::result<result_ptr> pool_actor_state::perform(call& c) {
       return to_error(pool->cancelled(now()));
     }
   }
-  auto who = asking_for(c);
+  auto who = acquire_request_for(c);
   const auto at = now();
-  if (const auto id = who.what == want::shared ? pool->take_shared(at) : 0) {
+  if (const auto id = who.what == acquire_kind::shared ? pool->try_dispatch(at) : 0) {
     // The connection looks at the token again: it may have been set since.
     if (c.token) c.token->rest_at(context->id, id);
-    caf::result<result_ptr> answer = hand_on<result_ptr>(*self, connections.at(id), perform_atom_v, std::move(c));
+    caf::result<result_ptr> answer = fast_delegate<result_ptr>(*self, connections.at(id), perform_atom_v, std::move(c));
     if (pool->has_actions()) carry_out();
     return answer;
   }
-  const auto ticket = pool->admit(std::move(who), at);
+  const auto waiter = pool->enqueue(std::move(who), at);
   auto promise = self->make_response_promise<result_ptr>();
-  waiters.emplace(ticket, waiting_call{promise, std::move(c)});
+  waiters.emplace(waiter, waiting_call{promise, std::move(c)});
   carry_out();
   return promise;
 }
@@ -180,10 +181,10 @@ caf::result<result_ptr> pool_actor_state::perform(call& c) {
 caf::result<lease_grant> pool_actor_state::lease_one(lease_request& wish) {
   if (wish.token) wish.token->rest_at(context->id, 0);
   if (wish.anew) pool->resume(now());
-  const auto ticket = pool->admit(asking_for(wish), now());
+  const auto waiter = pool->enqueue(acquire_request_for(wish), now());
   const auto holder = caf::actor_cast<caf::actor_addr>(self->current_sender());
   auto promise = self->make_response_promise<lease_grant>();
-  waiters.emplace(ticket, waiting_lease{promise, std::move(wish), holder});
+  waiters.emplace(waiter, waiting_lease{promise, std::move(wish), holder});
   carry_out();
   return promise;
 }
@@ -299,9 +300,9 @@ void pool_actor_state::restart() {
   pool.emplace(make_pool());
   pool->adopt(old, known, at);
   auto again = std::exchange(waiters, {});
-  for (auto& [ticket, w] : again) {
-    auto who = std::visit([](const auto& one) { return asking_for(one.what); }, w);
-    waiters.emplace(pool->admit(std::move(who), at), std::move(w));
+  for (auto& [waiter, w] : again) {
+    auto who = std::visit([](const auto& one) { return acquire_request_for(one.what); }, w);
+    waiters.emplace(pool->enqueue(std::move(who), at), std::move(w));
   }
   pool->start(at);
   armed = time_point::max();

@@ -41,7 +41,7 @@ pool_actor_state::~pool_actor_state() {
   if (!pool) return;
   try {
     const auto why = pool_ended(context->name);
-    for (auto& [ticket, w] : waiters) settle(w, why);
+    for (auto& [waiter, w] : waiters) settle(w, why);
     for (auto& promise : drains) promise.deliver(false);
     for (auto& [id, handle] : connections) {
       self->send(handle, close_atom_v);
@@ -66,8 +66,8 @@ void pool_actor_state::arm() {
   context->env->poller->set_timer(timer, next);
 }
 
-std::optional<pool_actor_state::waiting> pool_actor_state::take(ticket_id ticket) {
-  const auto found = waiters.find(ticket);
+std::optional<pool_actor_state::waiting> pool_actor_state::take(waiter_id waiter) {
+  const auto found = waiters.find(waiter);
   if (found == waiters.end()) return std::nullopt;
   std::optional<waiting> taken{std::move(found->second)};
   waiters.erase(found);
@@ -93,7 +93,7 @@ void pool_actor_state::give_permit_back(bool trial, std::uint32_t generation) {
 }
 
 void pool_actor_state::operator()(const pool_action::open& a) {
-  auto gauge = std::make_shared<load_gauge>();
+  auto gauge = std::make_shared<connection_load>();
   connection_spec spec;
   spec.id = a.id;
   spec.kind = a.kind;
@@ -102,11 +102,11 @@ void pool_actor_state::operator()(const pool_action::open& a) {
   spec.owner = self->address();
   spec.breaker = breaker;
   spec.gate = gate;
-  pool->attach(a.id, load_meter{{gauge, &gauge->completed},
-                                {gauge, &gauge->wanted},
-                                {gauge, &gauge->silent},
-                                {gauge, &gauge->held_up},
-                                {gauge, &gauge->awaited_since}});
+  pool->attach(a.id, load_reading{{gauge, &gauge->completed},
+                                  {gauge, &gauge->wanted},
+                                  {gauge, &gauge->silent},
+                                  {gauge, &gauge->held_up},
+                                  {gauge, &gauge->awaited_since}});
   connection_actor made;
   try {
     made = factory(self->system(), std::move(spec));
@@ -120,7 +120,7 @@ void pool_actor_state::operator()(const pool_action::open& a) {
 }
 
 void pool_actor_state::operator()(const pool_action::dispatch& a) {
-  auto w = take(a.ticket);
+  auto w = take(a.waiter);
   if (!w) return;
   auto& waiter = std::get<waiting_call>(*w);
   if (waiter.what.token) waiter.what.token->rest_at(context->id, a.to);
@@ -128,7 +128,7 @@ void pool_actor_state::operator()(const pool_action::dispatch& a) {
 }
 
 void pool_actor_state::operator()(const pool_action::grant& a) {
-  auto w = take(a.ticket);
+  auto w = take(a.waiter);
   if (!w) return;
   auto& waiter = std::get<waiting_lease>(*w);
   lease_grant grant;
@@ -165,11 +165,11 @@ void pool_actor_state::operator()(const pool_action::unwatch& a) {
 }
 
 void pool_actor_state::operator()(const pool_action::refuse& a) {
-  if (auto w = take(a.ticket)) settle(*w, a.why);
+  if (auto w = take(a.waiter)) settle(*w, a.why);
 }
 
 void pool_actor_state::operator()(const pool_action::recast& a) {
-  auto w = take(a.ticket);
+  auto w = take(a.waiter);
   if (!w) return;
   if (auto* c = std::get_if<waiting_call>(&*w))
     send_back(*c, perform_atom_v, a);

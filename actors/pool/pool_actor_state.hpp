@@ -75,7 +75,7 @@ struct pool_actor_state {
   template <class Waiting, class Atom>
   void send_back(Waiting& w, Atom what, const pool_action::recast& a);
   void give_permit_back(bool trial, std::uint32_t generation);
-  std::optional<waiting> take(ticket_id ticket);
+  std::optional<waiting> take(waiter_id waiter);
   void arm();
   pool_state make_pool() const;
   time_point now() const { return context->env->clock->now(); }
@@ -93,7 +93,7 @@ struct pool_actor_state {
   caf::actor_addr monitor;  ///< whoever asked for a probe's socket last
   std::optional<pool_state> pool;
   std::optional<handler_guard> guard;
-  std::map<ticket_id, waiting> waiters;
+  std::map<waiter_id, waiting> waiters;
   std::unordered_map<connection_id, connection_actor> connections;
   std::map<caf::actor_addr, connection_id> connection_of;
   std::map<lease_id, caf::actor_addr> holder_of;

@@ -26,7 +26,7 @@ constexpr int most_witnesses = 2;
 
 }  // namespace
 
-void pool_state::attach(connection_id id, load_meter meter) {
+void pool_state::attach(connection_id id, load_reading meter) {
   if (slot* s = slots_.find(id)) s->meter = std::move(meter);
 }
 
@@ -43,14 +43,14 @@ void pool_state::on_ready(connection_id id, time_point now, std::uint64_t secret
     waited_since_.reset();
     s->was_ready = true;
     s->ready_since = now;
-    s->ready_after = last_ticket_;
+    s->ready_after = last_waiter_;
     const bool said_silent = std::exchange(said_silent_, false);
     const bool told = std::exchange(said_none_left_, false) || said_silent;
     if (told || slots_.count(now).alive() == 0) actions_.push_back(pool_action::readiness{true, told});
     if (s->kind == connection_kind::pooled) credential_refusal_ = nullptr;
     if (policy_.max_lifetime > duration::zero())
-      s->expires = now + policy_.max_lifetime - up_to(policy_.max_lifetime / lifetime_spread, world_.random);
-    background_at_ = now + up_to(background_spread, world_.random);
+      s->expires = now + policy_.max_lifetime - up_to(policy_.max_lifetime / lifetime_spread, dependencies_.random);
+    background_at_ = now + up_to(background_spread, dependencies_.random);
     const auto limit = growth_.limit();
     if (growth_.passed(slots_.count(now).established() + probe_slots_ + 1))
       note(log_level::info, "more than " + std::to_string(limit) + " connections can be had again");
@@ -74,7 +74,7 @@ void pool_state::renew_all_before(std::uint64_t secret_number, time_point now) {
   const auto within = policy_.max_lifetime > duration::zero() ? policy_.max_lifetime / lifetime_spread : renewal_spread;
   for (auto& [id, s] : slots_)
     if (s.alive() && s.kind == connection_kind::pooled && s.secret_number < secret_number)
-      s.expires = std::min(s.expires, now + up_to(within, world_.random));
+      s.expires = std::min(s.expires, now + up_to(within, dependencies_.random));
 }
 
 void pool_state::on_failed(connection_id id, failure_ptr cause, time_point now) {
@@ -92,14 +92,14 @@ void pool_state::on_failed(connection_id id, failure_ptr cause, time_point now) 
     return settle(now);
   }
   ++totals_.connect_failures;
-  last_ = {cause, world_.wall_now()};
+  last_ = {cause, dependencies_.wall_now()};
   failed.what = classify(*cause);
   failed.cause = std::move(cause);
   const bool refused = failed.what == failure_class::credential;
-  if (refused) background_at_ = now + credential_pause - up_to(credential_pause / 2, world_.random);
+  if (refused) background_at_ = now + credential_pause - up_to(credential_pause / 2, dependencies_.random);
   const auto pause = refused ? credential_recheck : duration::max();
   const auto why = failed.cause;
-  const bool decided = rounds(kind).fail(round, now, world_.random, pause);
+  const bool decided = rounds(kind).fail(round, now, dependencies_.random, pause);
   if (std::exchange(awaits_another_, false) || decided) after_failed_round(std::move(failed), now);
   note_loss(why, now);
   settle(now);
@@ -108,11 +108,11 @@ void pool_state::on_failed(connection_id id, failure_ptr cause, time_point now) 
 void pool_state::after_failed_round(failed_round round, time_point now) {
   const bool refused = round.what == failure_class::credential;
   if (round.kind == connection_kind::pooled) credential_refusal_ = refused ? round.cause : nullptr;
-  if (refused || round.what == failure_class::local) return judge(round, slots_.count(now).alive() > 0, now);
+  if (refused || round.what == failure_class::local) return conclude(round, slots_.count(now).alive() > 0, now);
   // One round in doubt at a time: what becomes of it holds for the other as well.
   if (doubt_) return;
   if (ask_another(round, now)) return;
-  if (round.cause->code != errc::connection_failed || !another_under_way(now)) return judge(round, false, now);
+  if (round.cause->code != errc::connection_failed || !another_under_way(now)) return conclude(round, false, now);
   awaits_another_ = true;
   ask_for_probe_slot(now);
 }
@@ -140,7 +140,7 @@ bool pool_state::ask_another(failed_round& round, time_point now) {
 
 /// As for a probe: who is in no hurry waits for a server that takes its time.
 time_point pool_state::check_deadline(time_point now) const {
-  return now + std::max(std::min(check_time, policy_.connect_timeout), world_.patience());
+  return now + std::max(std::min(check_time, policy_.connect_timeout), dependencies_.patience());
 }
 
 /// The open connection that is most likely to answer soon.
@@ -158,13 +158,13 @@ slot* pool_state::witness() noexcept {
   return best;
 }
 
-void pool_state::judge(const failed_round& round, bool others_answer, time_point now) {
+void pool_state::conclude(const failed_round& round, bool others_answer, time_point now) {
   const bool refused = round.what == failure_class::credential;
   const auto c = slots_.count(now);
   const bool limited = others_answer && !refused;
   if (limited) {
     // It may not have noticed yet that another connection made room.
-    if (!round.growth && ++in_vain_ == 1) return rounds(round.kind).encourage(now, world_.random, duration::zero());
+    if (!round.growth && ++in_vain_ == 1) return rounds(round.kind).reset(now, dependencies_.random, duration::zero());
     meet_limit(round, now);
   } else if (counts_against_server(round.what)) {
     if (c.alive() == 0) said_none_left_ = true;
@@ -187,10 +187,10 @@ void pool_state::judge(const failed_round& round, bool others_answer, time_point
 void pool_state::meet_limit(const failed_round& round, time_point now) {
   const auto c = slots_.count(now);
   const auto open = c.established() + probe_slots_;
-  if (growth_.met(open, now, world_.random))
+  if (growth_.met(open, now, dependencies_.random))
     note(log_level::warning, "no more than " + std::to_string(open) + " connections can be had (" +
                                  round.cause->message + "); these go on serving, more will be tried from time to time");
-  if (round.growth) rounds(round.kind).encourage(now, world_.random, duration::zero());
+  if (round.growth) rounds(round.kind).reset(now, dependencies_.random, duration::zero());
 }
 
 void pool_state::on_draining(connection_id id, time_point now) {
@@ -210,13 +210,13 @@ void pool_state::on_closed(connection_id id, failure_ptr cause, time_point now) 
   slot* s = slots_.find(id);
   if (s == nullptr) return;
   if (s->state == slot_state::connecting) return on_failed(id, std::move(cause), now);
-  if (cause) last_ = {cause, world_.wall_now()};
+  if (cause) last_ = {cause, dependencies_.wall_now()};
   if (cause && s->was_ready) note_worth(*s, now);
   unreserve(*s, now);
   lose_lease_of(*s, cause, now);
   if (s->was_ready) ++totals_.closed;
   drop(id);
-  if (cause) background_at_ = std::max(background_at_, now + up_to(background_spread, world_.random));
+  if (cause) background_at_ = std::max(background_at_, now + up_to(background_spread, dependencies_.random));
   if (cause) note_loss(cause, now);
   settle(now);
 }
@@ -227,7 +227,7 @@ void pool_state::note_worth(const slot& s, time_point now) {
   if (carried || now - s.ready_since >= useful_life)
     rounds(s.kind).prove();
   else
-    rounds(s.kind).end_early(s.ready_since, now, world_.random);
+    rounds(s.kind).end_early(s.ready_since, now, dependencies_.random);
 }
 
 /// Without auto_reconnect the last connection that is lost ends the service of this server until connect() is called.
@@ -246,11 +246,11 @@ void pool_state::note_loss(const failure_ptr& cause, time_point now) {
 
 void pool_state::lose_lease_of(slot& s, const failure_ptr& cause, time_point now) {
   if (s.leased_as == 0) return;
-  const auto ended = leases_.lose(std::exchange(s.leased_as, 0));
+  const auto ended = leases_.mark_lost(std::exchange(s.leased_as, 0));
   if (!ended) return;
   actions_.push_back(pool_action::unwatch{ended->id});
   auto text = "lease " + std::to_string(ended->id) + " of " + ended->holder + " lost with its connection after " +
-              in_words(now - ended->granted);
+              format_span(now - ended->granted);
   if (cause) text += ": " + cause->message;
   // A server that ends connections ends one after the other, which each holder learns from his next request.
   const bool told_lately = loss_told_at_ && now - *loss_told_at_ < loss_pause;
@@ -267,7 +267,7 @@ void pool_state::checked(connection_id id, bool works, time_point now) {
   auto doubt = doubt_ && doubt_->asked == id ? std::exchange(doubt_, std::nullopt) : std::nullopt;
   slot* s = slots_.find(id);
   if (s != nullptr) take_check(*s, works, now);
-  if (doubt && (works || !ask_another(*doubt, now))) judge(*doubt, works, now);
+  if (doubt && (works || !ask_another(*doubt, now))) conclude(*doubt, works, now);
   settle(now);
 }
 
@@ -331,8 +331,8 @@ void pool_state::on_breaker(breaker_state state, time_point now) {
     send_all_away(pooled_, why, false, now);
     send_all_away(binds_, why, false, now);
   } else if (!was_usable && breaker_lets_through()) {
-    rounds_.encourage(now, world_.random, background_spread);
-    bind_rounds_.encourage(now, world_.random, background_spread);
+    rounds_.reset(now, dependencies_.random, background_spread);
+    bind_rounds_.reset(now, dependencies_.random, background_spread);
   }
   if (state != breaker_state::closed) close_silent(now);
   settle(now);
@@ -340,7 +340,7 @@ void pool_state::on_breaker(breaker_state state, time_point now) {
 
 void pool_state::resume(time_point now) {
   if (std::exchange(lost_, nullptr)) filled_ = false;
-  for (auto* r : {&rounds_, &bind_rounds_}) r->encourage(now, world_.random, duration::zero());
+  for (auto* r : {&rounds_, &bind_rounds_}) r->reset(now, dependencies_.random, duration::zero());
   settle(now);
 }
 
@@ -375,7 +375,7 @@ void pool_state::give_probe_slot(time_point now) {
   if (probe_slots_ > 0) --probe_slots_;
   slot_asked_at_ = time_point{};
   if (std::exchange(awaits_another_, false))
-    for (auto* r : {&rounds_, &bind_rounds_}) r->encourage(now, world_.random, duration::zero());
+    for (auto* r : {&rounds_, &bind_rounds_}) r->reset(now, dependencies_.random, duration::zero());
   settle(now);
 }
 
@@ -383,7 +383,7 @@ void pool_state::adopt(const pool_state& old, const std::vector<connection_id>& 
   totals_ = old.totals_;
   leases_ = old.leases_;
   last_ = old.last_;
-  last_ticket_ = old.last_ticket_;
+  last_waiter_ = old.last_waiter_;
   breaker_ = old.breaker_;
   newest_secret_ = old.newest_secret_;
   probe_slots_ = old.probe_slots_;
@@ -412,7 +412,7 @@ void pool_state::adopt(const pool_state& old, const std::vector<connection_id>& 
   for (const auto& l : leases_.all()) {
     const slot* s = slots_.find(l.connection);
     if (s != nullptr && s->leased_as == l.id) continue;
-    leases_.lose(l.id);
+    leases_.mark_lost(l.id);
     actions_.push_back(pool_action::unwatch{l.id});
   }
 }

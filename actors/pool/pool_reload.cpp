@@ -31,13 +31,13 @@ void pool_state::renew_all(time_point now) {
     else if (s.kind == connection_kind::bind && s.state == slot_state::ready)
       retire(s, now);
     else if (s.alive())
-      s.expires = std::min(s.expires, now + up_to(renewal_spread, world_.random));
+      s.expires = std::min(s.expires, now + up_to(renewal_spread, dependencies_.random));
   }
   credential_refusal_ = nullptr;
   growth_.forget();
   in_vain_ = 0;
   no_room_before_ = time_point{};
-  for (auto* r : {&rounds_, &bind_rounds_}) r->encourage(now, world_.random, duration::zero());
+  for (auto* r : {&rounds_, &bind_rounds_}) r->reset(now, dependencies_.random, duration::zero());
 }
 
 /// To a maximum that was lowered: first what connects, then what idles; what is in use goes when it is free.

@@ -33,13 +33,13 @@ std::uint32_t pool_state::floor(time_point now) const noexcept {
   return policy_.standby && now >= warm_until_ ? std::min(policy_.min, 1U) : policy_.min;
 }
 
-std::uint32_t pool_state::pooled_ceiling(const census& c, time_point now) const noexcept {
+std::uint32_t pool_state::pooled_ceiling(const slot_counts& c, time_point now) const noexcept {
   const auto others = c.sockets - c.pooled() + probe_slots_;
   const auto most = most_sockets(c.pooled() > 0 || pooled_.empty(), now);
   return std::min(policy_.max_pooled, most > others ? most - others : 0);
 }
 
-std::uint32_t pool_state::pooled_target(const census& c, std::uint32_t ceiling, time_point now) const noexcept {
+std::uint32_t pool_state::pooled_target(const slot_counts& c, std::uint32_t ceiling, time_point now) const noexcept {
   pool_demand d;
   d.floor = floor(now);
   d.ceiling = ceiling;
@@ -54,7 +54,7 @@ std::uint32_t pool_state::pooled_target(const census& c, std::uint32_t ceiling, 
   return target_size(d);
 }
 
-std::uint32_t pool_state::width(const census& c, time_point now) const noexcept {
+std::uint32_t pool_state::width(const slot_counts& c, time_point now) const noexcept {
   if (!breaker_lets_through()) return 1;
   const bool nothing_open = c.alive() == 0;
   if (!pooled_.empty())
@@ -76,7 +76,7 @@ bool pool_state::open_one(connection_kind kind, time_point now) {
     return false;
   }
   slot s;
-  s.id = world_.next_number();
+  s.id = dependencies_.next_number();
   s.kind = kind;
   s.round = r.open();
   s.enter(slot_state::connecting, now);
@@ -86,7 +86,7 @@ bool pool_state::open_one(connection_kind kind, time_point now) {
   return true;
 }
 
-void pool_state::reconcile_binds(const census& c, time_point now) {
+void pool_state::reconcile_binds(const slot_counts& c, time_point now) {
   // They are opened when somebody needs one: an old one just goes, one at a time, while the server takes new ones.
   const bool replaceable = c.leaving == 0 && !rounds_.failing() && !bind_rounds_.failing();
   if (c.bind_expired > 0 && replaceable) retire_expired(connection_kind::bind, now);
@@ -102,7 +102,7 @@ void pool_state::reconcile_binds(const census& c, time_point now) {
   if (connecting > 0) pass_by_hanging(connection_kind::bind, has_room, now);
 }
 
-void pool_state::reconcile_pooled(census c, time_point now) {
+void pool_state::reconcile_pooled(slot_counts c, time_point now) {
   if (c.ready >= policy_.min) filled_ = true;
   const auto ceiling = pooled_ceiling(c, now);
   const auto target = pooled_target(c, ceiling, now);
@@ -167,7 +167,7 @@ void pool_state::replace_overtaken(time_point now) {
       close(s, now);
 }
 
-void pool_state::replace_expired(const census& c, std::uint32_t target, time_point now) {
+void pool_state::replace_expired(const slot_counts& c, std::uint32_t target, time_point now) {
   const bool spare = c.alive() > target;
   // Without a free socket the old one has to go first, one at a time; not while no connects succeed: where a new one
   // cannot be had beside it, it may not be had in its place either.
@@ -185,7 +185,7 @@ void pool_state::retire_expired(connection_kind kind, time_point now) {
   if (oldest != nullptr) retire(*oldest, now);
 }
 
-void pool_state::make_room(connection_kind needy, const census& c, time_point now) {
+void pool_state::make_room(connection_kind needy, const slot_counts& c, time_point now) {
   if (c.leaving > 0 || ask_for_probe_slot(now)) return;
   if (now < no_room_before_) return wake_at(no_room_before_);
   const auto other = needy == connection_kind::bind ? connection_kind::pooled : connection_kind::bind;

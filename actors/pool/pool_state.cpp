@@ -14,15 +14,15 @@ constexpr duration crowd_check_interval = milliseconds{1};
 /// Whoever waits where something is ready looks again so often within `suspect_after` whether that is still answered.
 constexpr int looks_again = 4;
 
-connection_kind kind_for(want what) noexcept {
-  return what == want::bind ? connection_kind::bind : connection_kind::pooled;
+connection_kind kind_for(acquire_kind what) noexcept {
+  return what == acquire_kind::bind ? connection_kind::bind : connection_kind::pooled;
 }
 
 }  // namespace
 
-pool_state::pool_state(pool_policy policy, pool_world world, time_point now)
+pool_state::pool_state(pool_policy policy, pool_dependencies world, time_point now)
     : policy_(std::move(policy)),
-      world_(std::move(world)),
+      dependencies_(std::move(world)),
       rounds_(policy_.retry_base),
       bind_rounds_(policy_.retry_base),
       growth_(policy_.retry_base),
@@ -30,12 +30,12 @@ pool_state::pool_state(pool_policy policy, pool_world world, time_point now)
   if (policy_.preload) warm_until_ = now + policy_.max_idle_time;
 }
 
-connection_id pool_state::take_shared(time_point now) {
+connection_id pool_state::try_dispatch(time_point now) {
   if (draining_ || !pooled_.empty()) return 0;
   slot* s = slots_.least_loaded(connection_kind::pooled, policy_.max_in_flight);
   if (s == nullptr) return 0;
   const bool crowded = s->load() >= comfortable_load(policy_.max_in_flight);
-  hand_over(*s, now);
+  mark_dispatched(*s, now);
   if (crowded && now >= crowd_check_at_) {
     crowd_check_at_ = now + crowd_check_interval;
     reconcile(now);
@@ -43,9 +43,9 @@ connection_id pool_state::take_shared(time_point now) {
   return s->id;
 }
 
-ticket_id pool_state::admit(asking who, time_point now) {
+waiter_id pool_state::enqueue(acquire_request who, time_point now) {
   waiter w;
-  w.ticket = ++last_ticket_;
+  w.waiter = ++last_waiter_;
   w.what = who.what;
   w.since = now;
   w.gives_up_at = std::min(who.deadline, now + policy_.wait_timeout);
@@ -59,22 +59,22 @@ ticket_id pool_state::admit(asking who, time_point now) {
   w.attempts = who.attempts;
   w.holder = std::move(who.holder);
   warm_until_ = now + policy_.max_idle_time;
-  const auto ticket = w.ticket;
+  const auto waiter = w.waiter;
   if (leaving_ || (draining_ && w.attempts < policy_.max_attempts)) {
-    actions_.push_back(pool_action::recast{ticket, pool_is_draining(situation(now)), !leaving_});
+    actions_.push_back(pool_action::recast{waiter, pool_is_draining(situation(now)), !leaving_});
   } else if (lost_ && policy_.failover_timeout > duration::zero() && w.attempts < policy_.max_attempts) {
-    actions_.push_back(pool_action::recast{ticket, pool_is_lost(situation(now), *lost_), true});
+    actions_.push_back(pool_action::recast{waiter, pool_is_lost(situation(now), *lost_), true});
   } else if (auto why = reason_to_refuse(who, now)) {
-    actions_.push_back(pool_action::refuse{ticket, std::move(why)});
+    actions_.push_back(pool_action::refuse{waiter, std::move(why)});
   } else {
     if (!waited_since_ && none_ready()) waited_since_ = now;
     queue(kind_for(w.what)).push(std::move(w));
     settle(now);
   }
-  return ticket;
+  return waiter;
 }
 
-failure_ptr pool_state::reason_to_refuse(const asking& who, time_point now) {
+failure_ptr pool_state::reason_to_refuse(const acquire_request& who, time_point now) {
   const auto kind = kind_for(who.what);
   if (draining_) return pool_is_draining(situation(now));
   if (lost_) return pool_is_lost(situation(now), *lost_);
@@ -86,20 +86,21 @@ failure_ptr pool_state::reason_to_refuse(const asking& who, time_point now) {
   if (kind == connection_kind::pooled && credential_refusal_ && !rounds_.may_open(now, true) &&
       slots_.count(now).alive() == 0)
     return pool_connect_failed(situation(now), *credential_refusal_);
-  if (who.what == want::lease && !who.may_wait && !lease_may_wait(now)) return pool_is_exhausted(situation(now));
+  if (who.what == acquire_kind::lease && !who.may_wait && !lease_may_wait(now))
+    return pool_is_exhausted(situation(now));
   return nullptr;
 }
 
 /// Whoever waits for the first connection of its kind, and finds room on it, is no waiter too many.
-std::uint32_t pool_state::waiters_for_first(want what, time_point now) {
+std::uint32_t pool_state::waiters_for_first(acquire_kind what, time_point now) {
   const auto c = slots_.count(now);
-  const bool bind = what == want::bind;
+  const bool bind = what == acquire_kind::bind;
   // One that is being checked is back in a moment.
   if ((bind ? c.bind_ready : c.alive() - c.checking) > 0) return 0;
   auto coming = bind ? c.bind_connecting : c.connecting + c.checking;
   const auto other = bind ? connection_kind::pooled : connection_kind::bind;
   if (coming == 0 && (socket_is_free(true, now) || least_recently_used(other, true) != nullptr)) coming = 1;
-  return what == want::shared ? coming * policy_.max_in_flight : coming;
+  return what == acquire_kind::shared ? coming * policy_.max_in_flight : coming;
 }
 
 bool pool_state::lease_may_wait(time_point now) const {
@@ -228,7 +229,7 @@ void pool_state::serve_pooled(time_point now) {
     const auto next = std::next(at);
     if (at->second.token && at->second.token->cancelled()) {
       refuse(pooled_, at, pool_wait_cancelled(situation(now)), now);
-    } else if (at->second.what == want::shared) {
+    } else if (at->second.what == acquire_kind::shared) {
       if (!serve_shared(at, now)) return;
     } else if (serve_lease(at, now) == lease_service::blocks) {
       return;
@@ -243,7 +244,7 @@ bool pool_state::serve_shared(queue_position at, time_point now) {
     s = slots_.least_loaded(connection_kind::pooled, policy_.max_in_flight);
   if (s == nullptr) return false;
   note_opened_for(at->second, *s);
-  hand_over(*s, now);
+  mark_dispatched(*s, now);
   actions_.push_back(pool_action::dispatch{at->first, s->id});
   pooled_.erase(at);
   return true;
@@ -259,7 +260,7 @@ void pool_state::serve_binds(time_point now) {
       if (s == nullptr && ask_for_load(connection_kind::bind)) s = slots_.least_loaded(connection_kind::bind, 1);
       if (s == nullptr) return;
       note_opened_for(at->second, *s);
-      hand_over(*s, now);
+      mark_dispatched(*s, now);
       actions_.push_back(pool_action::dispatch{at->first, s->id});
       binds_.erase(at);
     }
@@ -323,10 +324,10 @@ slot* pool_state::empty_one_after(queue_position at) {
 
 /// Its first use, by somebody who was there before it was ready.
 void pool_state::note_opened_for(const waiter& who, const slot& s) {
-  if (s.last_turn == 0 && who.ticket <= s.ready_after) ++totals_.fresh;
+  if (s.last_turn == 0 && who.waiter <= s.ready_after) ++totals_.fresh;
 }
 
-void pool_state::hand_over(slot& s, time_point now) {
+void pool_state::mark_dispatched(slot& s, time_point now) {
   if (breaker_ == breaker_state::closed) s.asked_until = {};
   ++s.dispatched;
   s.last_turn = ++turns_;
@@ -355,7 +356,7 @@ void pool_state::grant(queue_position at, slot& s, time_point now) {
   note_opened_for(w, s);
   s.enter(slot_state::leased, now);
   s.reserved_for = 0;
-  s.leased_as = world_.next_number();
+  s.leased_as = dependencies_.next_number();
   s.last_turn = ++turns_;
   s.last_used = now;
   lease_record l;
@@ -365,7 +366,7 @@ void pool_state::grant(queue_position at, slot& s, time_point now) {
   l.granted = now;
   leases_.open(std::move(l));
   totals_.acquisition_time += now - w.since;
-  actions_.push_back(pool_action::grant{w.ticket, s.leased_as, s.id});
+  actions_.push_back(pool_action::grant{w.waiter, s.leased_as, s.id});
   pooled_.erase(at);
 }
 
@@ -399,7 +400,7 @@ pool_state::release_outcome pool_state::release(lease_id id, time_point now) {
     end_lease(*ended, "returned", now);
     return {true, nullptr};
   }
-  if (leases_.forgive(id)) return {false, nullptr};
+  if (leases_.acknowledge_lost(id)) return {false, nullptr};
   return {false, pool_lease_unknown(situation(now), id)};
 }
 
@@ -414,7 +415,7 @@ void pool_state::end_lease(const lease_record& ended, std::string_view how, time
   actions_.push_back(pool_action::unwatch{ended.id});
   if (ended.reported)
     note(log_level::info, "leaked lease " + std::to_string(ended.id) + " of " + ended.holder + " " + std::string{how} +
-                              " after " + in_words(now - ended.granted));
+                              " after " + format_span(now - ended.granted));
   slot* s = slots_.find(ended.connection);
   if (s != nullptr && s->state == slot_state::leased) {
     s->leased_as = 0;

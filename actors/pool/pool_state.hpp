@@ -1,10 +1,10 @@
 // A pool as a state machine: what happened goes in, what to do comes out. No actors, no sockets, no clock of its own.
 #pragma once
 #include "understudy/actors/pool/actions.hpp"
-#include "understudy/actors/pool/complaints.hpp"
-#include "understudy/actors/pool/connect_rounds.hpp"
+#include "understudy/actors/pool/connect_backoff.hpp"
 #include "understudy/actors/pool/growth_limit.hpp"
-#include "understudy/actors/pool/lease_book.hpp"
+#include "understudy/actors/pool/lease_registry.hpp"
+#include "understudy/actors/pool/pool_errors.hpp"
 #include "understudy/actors/pool/sizing.hpp"
 #include "understudy/actors/pool/slots.hpp"
 
@@ -15,7 +15,7 @@
 namespace understudy {
 
 /// What a pool needs of the world, injected.
-struct pool_world {
+struct pool_dependencies {
   random_source random;
   std::function<std::uint64_t()> next_number;  ///< numbers of connections and leases; never 0, never twice the same
   std::function<wall_time()> wall_now;         ///< for people
@@ -24,8 +24,8 @@ struct pool_world {
 };
 
 /// Somebody asks for a connection.
-struct asking {
-  want what = want::shared;
+struct acquire_request {
+  acquire_kind what = acquire_kind::shared;
   time_point deadline{};
   cancel_token_ptr token;
   std::uint16_t attempts = 0;
@@ -40,7 +40,7 @@ class pool_state {
   /// A small read of a connection may take this long, or longer where that is usual.
   static constexpr duration check_time = seconds{5};
 
-  pool_state(pool_policy policy, pool_world world, time_point now);
+  pool_state(pool_policy policy, pool_dependencies world, time_point now);
 
   /// Opens what is due; nothing happens before.
   void start(time_point now) { settle(now); }
@@ -52,9 +52,9 @@ class pool_state {
 
   /// The quick way for a shared operation: the connection it goes to (counted as handed over), or 0 when it has to be
   /// admitted as a waiter.
-  connection_id take_shared(time_point now);
+  connection_id try_dispatch(time_point now);
   /// Queues it; what becomes of it follows as dispatch, grant, refuse or recast (possibly at once).
-  ticket_id admit(asking who, time_point now);
+  waiter_id enqueue(acquire_request who, time_point now);
   /// The caller gave up; true when it waited here (it is refused as cancelled).
   bool cancel(const cancel_token* token, time_point now);
   /// What a caller hears who gave up before anything was done.
@@ -74,7 +74,7 @@ class pool_state {
 
   // Connections.
 
-  void attach(connection_id id, load_meter meter);
+  void attach(connection_id id, load_reading meter);
   /// `secret_number`: the service's secret that it is bound with; those bound with an earlier one are replaced,
   /// gradually.
   void on_ready(connection_id id, time_point now, std::uint64_t secret_number = 0);
@@ -137,7 +137,7 @@ class pool_state {
   slot* reservation_after(queue_position at, time_point now);
   slot* empty_one_after(queue_position at);
   void note_opened_for(const waiter& who, const slot& s);
-  void hand_over(slot& s, time_point now);
+  void mark_dispatched(slot& s, time_point now);
   void grant(queue_position at, slot& s, time_point now);
   void reserve(queue_position at, slot& s, time_point now);
   void unreserve(slot& s, time_point now);
@@ -145,8 +145,8 @@ class pool_state {
   queue_position refuse(wait_queue& queue, queue_position at, failure_ptr why, time_point now);
   queue_position send_away(wait_queue& queue, queue_position at, failure_ptr cause, bool counted, time_point now);
   void send_all_away(wait_queue& queue, const failure_ptr& cause, bool counted, time_point now);
-  failure_ptr reason_to_refuse(const asking& who, time_point now);
-  std::uint32_t waiters_for_first(want what, time_point now);
+  failure_ptr reason_to_refuse(const acquire_request& who, time_point now);
+  std::uint32_t waiters_for_first(acquire_kind what, time_point now);
   bool lease_may_wait(time_point now) const;
   void end_lease(const lease_record& ended, std::string_view how, time_point now);
 
@@ -171,28 +171,28 @@ class pool_state {
     int asked_before = 0;
   };
   void after_failed_round(failed_round round, time_point now);
-  void judge(const failed_round& round, bool others_answer, time_point now);
+  void conclude(const failed_round& round, bool others_answer, time_point now);
   bool ask_another(failed_round& round, time_point now);
   bool another_under_way(time_point now) const noexcept;
   slot* witness() noexcept;
   time_point check_deadline(time_point now) const;
   void meet_limit(const failed_round& round, time_point now);
-  connect_rounds& rounds(connection_kind kind) { return kind == connection_kind::bind ? bind_rounds_ : rounds_; }
-  const connect_rounds& rounds(connection_kind kind) const {
+  connect_backoff& rounds(connection_kind kind) { return kind == connection_kind::bind ? bind_rounds_ : rounds_; }
+  const connect_backoff& rounds(connection_kind kind) const {
     return kind == connection_kind::bind ? bind_rounds_ : rounds_;
   }
   wait_queue& queue(connection_kind kind) { return kind == connection_kind::bind ? binds_ : pooled_; }
 
   // How many there should be (pool_size.cpp).
   void reconcile(time_point now);
-  void reconcile_binds(const census& c, time_point now);
-  void reconcile_pooled(census c, time_point now);
+  void reconcile_binds(const slot_counts& c, time_point now);
+  void reconcile_pooled(slot_counts c, time_point now);
   /// The minimum is wanted at once, and was never reached yet.
   bool first_filling() const noexcept { return policy_.preload && !filled_; }
   std::uint32_t floor(time_point now) const noexcept;
-  std::uint32_t pooled_ceiling(const census& c, time_point now) const noexcept;
-  std::uint32_t pooled_target(const census& c, std::uint32_t ceiling, time_point now) const noexcept;
-  std::uint32_t width(const census& c, time_point now) const noexcept;
+  std::uint32_t pooled_ceiling(const slot_counts& c, time_point now) const noexcept;
+  std::uint32_t pooled_target(const slot_counts& c, std::uint32_t ceiling, time_point now) const noexcept;
+  std::uint32_t width(const slot_counts& c, time_point now) const noexcept;
   bool breaker_lets_through() const noexcept;
   /// `tries`: whoever asks can wait for a connect that may well fail; else only what is known to be had.
   std::uint32_t most_sockets(bool tries, time_point now) const noexcept {
@@ -206,9 +206,9 @@ class pool_state {
   duration setup_patience(connection_kind kind) const noexcept;
   void pass_by_hanging(connection_kind kind, bool has_room, time_point now);
   void replace_overtaken(time_point now);
-  void replace_expired(const census& c, std::uint32_t target, time_point now);
+  void replace_expired(const slot_counts& c, std::uint32_t target, time_point now);
   void retire_expired(connection_kind kind, time_point now);
-  void make_room(connection_kind needy, const census& c, time_point now);
+  void make_room(connection_kind needy, const slot_counts& c, time_point now);
   bool ask_for_probe_slot(time_point now);
   slot* least_recently_used(connection_kind kind, bool idle_only);
   void wake_at(time_point when) { wake_ = std::min(wake_, when); }
@@ -233,11 +233,11 @@ class pool_state {
   void note(log_level level, std::string text);
 
   pool_policy policy_;
-  pool_world world_;
+  pool_dependencies dependencies_;
   slot_table slots_;
   wait_queue pooled_, binds_;
-  lease_book leases_;
-  connect_rounds rounds_, bind_rounds_;
+  lease_registry leases_;
+  connect_backoff rounds_, bind_rounds_;
   growth_limit growth_;
   std::optional<failed_round> doubt_;  ///< not judged yet
   std::vector<pool_action::any> actions_;
@@ -247,7 +247,7 @@ class pool_state {
   failure_ptr lost_;                 ///< why there is no connection, while none is made until connect() is called
   std::uint64_t newest_secret_ = 0;  ///< of the service, that a connection here is bound with
   breaker_state breaker_ = breaker_state::closed;
-  ticket_id last_ticket_ = 0;
+  waiter_id last_waiter_ = 0;
   std::uint64_t turns_ = 0;
   std::uint32_t probe_slots_ = 0;
   time_point probe_since_{};     ///< when the latest was taken

@@ -127,7 +127,7 @@ void pool_state::report_leaks(time_point now) {
   if (policy_.leak_threshold <= duration::zero()) return;
   for (const auto& l : leases_.overdue(now, policy_.leak_threshold))
     note(log_level::warning, "possible leak: lease " + std::to_string(l.id) + " of " + policy_.server_name +
-                                 " is held by " + l.holder + " for " + in_words(now - l.granted));
+                                 " is held by " + l.holder + " for " + format_span(now - l.granted));
 }
 
 void pool_state::drain(time_point deadline, time_point now) {

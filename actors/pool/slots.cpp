@@ -9,7 +9,7 @@ namespace {
 /// Ready candidates among which the least loaded is looked for before any with room will do.
 constexpr std::size_t compared_at_most = 64;
 
-void count_bind(census& c, const slot& s, time_point now) noexcept {
+void count_bind(slot_counts& c, const slot& s, time_point now) noexcept {
   if (s.state == slot_state::connecting) ++c.bind_connecting;
   if (s.state != slot_state::ready) return;
   ++c.bind_ready;
@@ -17,14 +17,14 @@ void count_bind(census& c, const slot& s, time_point now) noexcept {
   if (s.expires <= now) ++c.bind_expired;
 }
 
-void count_ready(census& c, const slot& s, time_point now) noexcept {
+void count_ready(slot_counts& c, const slot& s, time_point now) noexcept {
   ++c.ready;
   if (s.load() == 0) ++c.idle;
   if (s.checking) ++c.checking;
   if (s.expires <= now) ++c.expired;
 }
 
-void count_pooled(census& c, const slot& s, time_point now) noexcept {
+void count_pooled(slot_counts& c, const slot& s, time_point now) noexcept {
   switch (s.state) {
     case slot_state::connecting:
       ++c.connecting;
@@ -89,8 +89,8 @@ const slot* slot_table::find(connection_id id) const noexcept {
   return found == slots_.end() ? nullptr : &found->second;
 }
 
-census slot_table::count(time_point now) const noexcept {
-  census c;
+slot_counts slot_table::count(time_point now) const noexcept {
+  slot_counts c;
   for (const slot* s : order_) {
     ++c.sockets;
     if (s->state != slot_state::leased) c.in_flight += s->load();

@@ -8,8 +8,8 @@
 
 namespace understudy {
 
-/// Where a connection's load can be read and asked for without a message (load_gauge). Shared with the connection.
-struct load_meter {
+/// Where a connection's load can be read and asked for without a message (connection_load). Shared with the connection.
+struct load_reading {
   std::shared_ptr<const std::atomic<std::uint64_t>> completed;
   std::shared_ptr<std::atomic<bool>> wanted;
   std::shared_ptr<const std::atomic<bool>> silent = nullptr;
@@ -32,7 +32,7 @@ struct slot {
   connection_id id = 0;
   connection_kind kind = connection_kind::pooled;
   slot_state state = slot_state::connecting;
-  load_meter meter;
+  load_reading meter;
   std::uint64_t dispatched = 0;     ///< operations handed to it, on the scale of meter.completed
   std::uint64_t round = 0;          ///< of connects, in which it was opened
   std::uint64_t secret_number = 0;  ///< of the service, that it is bound with; a later one has a higher number
@@ -42,8 +42,8 @@ struct slot {
   time_point last_used{};           ///< when it was last seen with something to do
   time_point validated{};           ///< when it was last found to work
   time_point expires = time_point::max();
-  ticket_id ready_after = 0;   ///< the latest waiter when its set-up was complete
-  ticket_id reserved_for = 0;  ///< the waiter that gets it when it has run empty
+  waiter_id ready_after = 0;   ///< the latest waiter when its set-up was complete
+  waiter_id reserved_for = 0;  ///< the waiter that gets it when it has run empty
   lease_id leased_as = 0;
   /// It was asked whether it works, while it had nothing else to do or by a probe of a server that fails: until then
   /// its silence says nothing more.
@@ -77,7 +77,7 @@ struct slot {
 };
 
 /// How many slots are in which state.
-struct census {
+struct slot_counts {
   std::uint32_t sockets = 0;     ///< all
   std::uint32_t connecting = 0;  ///< ordinary ones, as all below
   std::uint32_t ready = 0;
@@ -117,7 +117,7 @@ class slot_table {
   container::const_iterator begin() const noexcept { return slots_.begin(); }
   container::const_iterator end() const noexcept { return slots_.end(); }
 
-  census count(time_point now) const noexcept;
+  slot_counts count(time_point now) const noexcept;
   /// The ready connection of `kind` with the least load below `room`; among equals the most recently used. Of a large
   /// table only so many candidates are compared that the search stays short. Null when all are full.
   slot* least_loaded(connection_kind kind, std::uint32_t room) noexcept;

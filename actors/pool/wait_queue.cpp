@@ -6,20 +6,20 @@
 namespace understudy {
 
 void wait_queue::push(waiter w) {
-  assert(waiters_.empty() || waiters_.rbegin()->first < w.ticket);
-  leaving_.emplace(w.leave_at, w.ticket);
-  if (w.token) by_token_[w.token.get()] = w.ticket;
-  if (w.what == want::lease) ++leases_;
-  const auto ticket = w.ticket;
-  waiters_.emplace_hint(waiters_.end(), ticket, std::move(w));
+  assert(waiters_.empty() || waiters_.rbegin()->first < w.waiter);
+  leaving_.emplace(w.leave_at, w.waiter);
+  if (w.token) by_token_[w.token.get()] = w.waiter;
+  if (w.what == acquire_kind::lease) ++leases_;
+  const auto waiter = w.waiter;
+  waiters_.emplace_hint(waiters_.end(), waiter, std::move(w));
 }
 
 wait_queue::iterator wait_queue::erase(iterator at) {
   const waiter& w = at->second;
-  leaving_.erase({w.leave_at, w.ticket});
-  if (const auto known = by_token_.find(w.token.get()); known != by_token_.end() && known->second == w.ticket)
+  leaving_.erase({w.leave_at, w.waiter});
+  if (const auto known = by_token_.find(w.token.get()); known != by_token_.end() && known->second == w.waiter)
     by_token_.erase(known);
-  if (w.what == want::lease) --leases_;
+  if (w.what == acquire_kind::lease) --leases_;
   return waiters_.erase(at);
 }
 
@@ -43,9 +43,9 @@ wait_queue::iterator wait_queue::overdue(time_point now) {
 
 void wait_queue::postpone(iterator at, time_point when) {
   waiter& w = at->second;
-  leaving_.erase({w.leave_at, w.ticket});
+  leaving_.erase({w.leave_at, w.waiter});
   w.leave_at = when;
-  leaving_.emplace(w.leave_at, w.ticket);
+  leaving_.emplace(w.leave_at, w.waiter);
 }
 
 }  // namespace understudy

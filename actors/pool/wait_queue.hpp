@@ -9,10 +9,10 @@
 namespace understudy {
 
 /// A waiter's number; unique in a pool and ascending, so the lower one came first.
-using ticket_id = std::uint64_t;
+using waiter_id = std::uint64_t;
 
 /// What somebody waits for.
-enum class want : std::uint8_t {
+enum class acquire_kind : std::uint8_t {
   shared,  ///< room for one operation on any ordinary connection
   lease,   ///< an ordinary connection of one's own
   bind,    ///< a bind connection, for one bind
@@ -20,8 +20,8 @@ enum class want : std::uint8_t {
 
 /// Somebody who waits.
 struct waiter {
-  ticket_id ticket = 0;
-  want what = want::shared;
+  waiter_id waiter = 0;
+  acquire_kind what = acquire_kind::shared;
   time_point since{};
   time_point leave_at{};       ///< when it leaves the queue, whatever happens
   time_point patient_until{};  ///< the same while something is ready here; not before `leave_at`
@@ -38,7 +38,7 @@ struct waiter {
 /// A FIFO of waiters that also finds them by deadline and by cancel token.
 class wait_queue {
  public:
-  using container = std::map<ticket_id, waiter>;
+  using container = std::map<waiter_id, waiter>;
   using iterator = container::iterator;
 
   /// Tickets must ascend.
@@ -47,7 +47,7 @@ class wait_queue {
   iterator erase(iterator at);
   iterator begin() noexcept { return waiters_.begin(); }
   iterator end() noexcept { return waiters_.end(); }
-  iterator find(ticket_id ticket) { return waiters_.find(ticket); }
+  iterator find(waiter_id waiter) { return waiters_.find(waiter); }
   iterator find(const cancel_token* token);
   const container& all() const noexcept { return waiters_; }
 
@@ -66,8 +66,8 @@ class wait_queue {
 
  private:
   container waiters_;
-  std::set<std::pair<time_point, ticket_id>> leaving_;
-  std::unordered_map<const cancel_token*, ticket_id> by_token_;
+  std::set<std::pair<time_point, waiter_id>> leaving_;
+  std::unordered_map<const cancel_token*, waiter_id> by_token_;
   std::uint32_t leases_ = 0;
 };
 

@@ -45,7 +45,7 @@ caf::result<caf::message> drop_silently(caf::scheduled_actor* self, caf::message
 
 }  // namespace
 
-void be_quiet(caf::scheduled_actor& self) {
+void install_default_handlers(caf::scheduled_actor& self) {
   self.set_default_handler(drop_silently);
   self.set_error_handler([](caf::scheduled_actor*, caf::error&) {});
   self.set_down_handler([](caf::scheduled_actor*, caf::down_msg&) {});

@@ -11,7 +11,7 @@ namespace understudy {
 /// Unexpected messages, errors and downs are ignored in silence (an unexpected request is answered with CAF's error);
 /// exits other than a supervisor's order (exit_reason::user_shutdown, kill) too. Actors that monitor set their own down
 /// handler afterwards.
-void be_quiet(caf::scheduled_actor& self);
+void install_default_handlers(caf::scheduled_actor& self);
 
 /// How often an actor may restart in place before its cause goes up: 5 times within a minute.
 class restart_budget {

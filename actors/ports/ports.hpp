@@ -165,7 +165,7 @@ struct server_context {
 
 /// How loaded a connection is, readable by its pool without a message. The connection counts; the pool sets `wanted`
 /// when it has a waiter for it, looks at `completed` once more, and is then told by one `load` message.
-struct load_gauge {
+struct connection_load {
   std::atomic<std::uint64_t> completed{0};
   /// Requests are in flight and nothing was heard for `suspect_after`: ended by the pool when the breaker is not
   /// closed.
@@ -179,14 +179,14 @@ struct load_gauge {
   /// While it is set up: since when its server owes it something; max() while it does not.
   std::atomic<time_point> awaited_since{time_point::max()};
 };
-using load_gauge_ptr = std::shared_ptr<load_gauge>;
+using connection_load_ptr = std::shared_ptr<connection_load>;
 
 /// What a new connection is made of. Handles upward are weak: parents hold children, not the other way round.
 struct connection_spec {
   connection_id id = 0;
   connection_kind kind = connection_kind::pooled;
   server_context_ptr context;
-  load_gauge_ptr gauge;
+  connection_load_ptr gauge;
   caf::actor_addr owner;    ///< pool or monitor: gets connection_event
   caf::actor_addr breaker;  ///< gets outcome_report and re-cast requests; may be null for probes
   caf::actor_addr gate;     ///< connection_manager: credentials

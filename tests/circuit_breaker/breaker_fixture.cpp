@@ -14,7 +14,7 @@ caf::error unused() {
 }
 
 pool_actor::behavior_type note_pool(pool_actor::pointer self, std::shared_ptr<noting_pool> notes) {
-  be_quiet(*self);
+  install_default_handlers(*self);
   return {
       [=](perform_atom, const call& c) -> caf::result<result_ptr> {
         notes->calls.push_back(c);
@@ -50,7 +50,7 @@ pool_actor::behavior_type note_pool(pool_actor::pointer self, std::shared_ptr<no
 
 health_monitor_actor::behavior_type note_monitor(health_monitor_actor::pointer self,
                                                  std::shared_ptr<noting_monitor> notes) {
-  be_quiet(*self);
+  install_default_handlers(*self);
   return {
       [=](probe_atom, server_id server) { notes->probes.push_back(server); },
       [](health_atom, time_point) { return std::vector<probe_report>{}; },

@@ -17,7 +17,8 @@ struct bad_text {
 };
 
 void check_all(const std::vector<bad_text>& cases) {
-  for (const auto& each : cases) BOOST_TEST(complaints(each.text) == each.expected, each.text + complaints(each.text));
+  for (const auto& each : cases)
+    BOOST_TEST(pool_errors(each.text) == each.expected, each.text + pool_errors(each.text));
 }
 
 const std::string span_words = "a number of seconds or a span like \"250ms\", \"5s\", \"2m\" or \"1h\"";
@@ -194,7 +195,7 @@ BOOST_AUTO_TEST_CASE(refuses_contradictions_about_identity) {
 
 BOOST_AUTO_TEST_CASE(accepts_names_that_active_directory_binds_with) {
   for (const std::string name : {"svc@example.com", "EXAMPLE\\\\svc", "<SID=S-1-5-21-1-2-3-1104>", "<GUID=0f8f>"})
-    BOOST_TEST(complaints("[ldap]\nhost = \"a\"\nbind_dn = \"" + name + "\"\npassword = \"p\"\n") == "");
+    BOOST_TEST(pool_errors("[ldap]\nhost = \"a\"\nbind_dn = \"" + name + "\"\npassword = \"p\"\n") == "");
 }
 
 BOOST_AUTO_TEST_CASE(refuses_files_that_cannot_be_read) {
@@ -204,19 +205,19 @@ BOOST_AUTO_TEST_CASE(refuses_files_that_cannot_be_read) {
   const auto text = [](const std::string& key, const std::string& path) {
     return "[ldap]\nuri = \"ldaps://a\"\nbind_dn = \"cn=x\"\n" + key + " = \"" + path + "\"\n";
   };
-  BOOST_TEST(complaints(text("password_file", missing)) ==
+  BOOST_TEST(pool_errors(text("password_file", missing)) ==
              "f:4:1: ldap.password_file: \"" + missing + "\" cannot be read: No such file or directory\n");
-  BOOST_TEST(complaints(text("password_file", directory)) ==
+  BOOST_TEST(pool_errors(text("password_file", directory)) ==
              "f:4:1: ldap.password_file: \"" + directory + "\" cannot be read: is a directory\n");
-  BOOST_TEST(complaints(text("password = \"p\"\nca_cert_path", missing)) ==
+  BOOST_TEST(pool_errors(text("password = \"p\"\nca_cert_path", missing)) ==
              "f:5:1: ldap.ca_cert_path: \"" + missing + "\" cannot be read: No such file or directory\n");
-  BOOST_TEST(complaints(text("password = \"p\"\nclient_key_path=\"/dev/null\"\nclient_cert_path", missing)) ==
+  BOOST_TEST(pool_errors(text("password = \"p\"\nclient_key_path=\"/dev/null\"\nclient_cert_path", missing)) ==
              "f:5:1: ldap.client_key_path: \"/dev/null\" holds no private key (PEM)\nf:6:1: ldap.client_cert_path: \"" +
                  missing + "\" cannot be read: No such file or directory\n");
-  BOOST_TEST(complaints(text("password = \"p\"\nclient_cert_path=\"/dev/null\"\nclient_key_path", missing)) ==
+  BOOST_TEST(pool_errors(text("password = \"p\"\nclient_cert_path=\"/dev/null\"\nclient_key_path", missing)) ==
              "f:5:1: ldap.client_cert_path: \"/dev/null\" holds no certificate (PEM)\nf:6:1: ldap.client_key_path: \"" +
                  missing + "\" cannot be read: No such file or directory\n");
-  BOOST_TEST(complaints(text("password = \"p\"\ncrl_path", missing)) ==
+  BOOST_TEST(pool_errors(text("password = \"p\"\ncrl_path", missing)) ==
              "f:5:1: ldap.crl_path: \"" + missing + "\" cannot be read: No such file or directory\n");
 }
 
@@ -272,7 +273,7 @@ hosst = "b"
 [breaker]
 window = false
 )";
-  BOOST_TEST(complaints(text) ==
+  BOOST_TEST(pool_errors(text) ==
              "f:2:1: pool.timeout: must be " + span_words + ", not \"x\"\n" +
                  "f:4:1: ldap.use_tls: contradicts use_ssl: that is TLS from the first byte, StartTLS begins in plain "
                  "text; choose one\n"
@@ -284,7 +285,7 @@ window = false
 }
 
 BOOST_AUTO_TEST_CASE(reports_no_rule_whose_keys_are_wrong_anyway) {
-  BOOST_TEST(complaints("[ldap]\nhost = 1\nbind_dn = \"cn=x\"\npassword = 3\nuse_ssl = 1\nuse_tls = true\n") ==
+  BOOST_TEST(pool_errors("[ldap]\nhost = 1\nbind_dn = \"cn=x\"\npassword = 3\nuse_ssl = 1\nuse_tls = true\n") ==
              "f:2:1: ldap.host: must be a string, not an integer\n"
              "f:4:1: ldap.password: must be a string, not an integer\n"
              "f:5:1: ldap.use_ssl: must be a boolean (true or false), not an integer\n");
@@ -309,7 +310,7 @@ BOOST_AUTO_TEST_CASE(syntax_errors_do_not_quote_what_may_be_a_secret) {
        {"hunter2secret", "truhunter2secret", "falsehunter2secret", "2hunter2secret", "\"hunter2secret",
         "'hunter2secret", "\"a\" hunter2secret", "inhunter2secret", "\"\\hunter2secret\"", "[hunter2secret",
         "{ x = hunter2secret", "nahunter2secret", "1979-hunter2secret", "0xhunter2secret", "\"\"\"hunter2secret"}) {
-    const auto toml = complaints("[ldap]\nhost = \"a\"\npassword = " + value + "\n");
+    const auto toml = pool_errors("[ldap]\nhost = \"a\"\npassword = " + value + "\n");
     BOOST_TEST(!toml.empty());
     BOOST_TEST(toml.find("unter2") == std::string::npos, toml);
     const auto json = json_complaints("{\"ldap\": {\"host\": \"a\", \"password\": " + value + "}}");

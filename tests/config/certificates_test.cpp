@@ -158,18 +158,18 @@ BOOST_AUTO_TEST_CASE(hosts_have_no_empty_parts) {
 BOOST_AUTO_TEST_CASE(an_empty_security_option_is_never_off) {
   const std::string ldap = "[ldap]\nuri = \"ldaps://a\"\n";
   for (const auto* key : {"crl_path", "ca_cert_path", "client_key_password_file", "client_key_password", "bind_dn"}) {
-    const auto problem = complaints(ldap + key + " = \"${NOTHING}\"\n", {{"NOTHING", ""}});
+    const auto problem = pool_errors(ldap + key + " = \"${NOTHING}\"\n", {{"NOTHING", ""}});
     BOOST_TEST(
         problem.find(std::string{"ldap."} + key + ": is empty: \"${NOTHING}\" gives nothing") != std::string::npos,
         problem);
   }
-  BOOST_TEST(complaints(ldap + "crl_path = \"\"\n") == "f:3:1: ldap.crl_path: must not be empty; remove the key\n");
-  BOOST_TEST(complaints(ldap + "bind_dn = \"\"\n") == "");
+  BOOST_TEST(pool_errors(ldap + "crl_path = \"\"\n") == "f:3:1: ldap.crl_path: must not be empty; remove the key\n");
+  BOOST_TEST(pool_errors(ldap + "bind_dn = \"\"\n") == "");
 }
 
 BOOST_AUTO_TEST_CASE(numbers_beyond_64_bits_are_reported_beside_the_rest) {
-  BOOST_TEST(complaints("[ldap]\nhost = \"a\" # é\nport = 99999999999999999999\ntimeout = 0xFFFFFFFFFFFFFFFFFF\n"
-                        "[pool]\nmax_connections = \"x\"\n") ==
+  BOOST_TEST(pool_errors("[ldap]\nhost = \"a\" # é\nport = 99999999999999999999\ntimeout = 0xFFFFFFFFFFFFFFFFFF\n"
+                         "[pool]\nmax_connections = \"x\"\n") ==
              "f:3:1: ldap.port: must be 1 to 65535, not 99999999999999999999\n"
              "f:4:1: ldap.timeout: must be 1ms to 1h, not 0xFFFFFFFFFFFFFFFFFF\n"
              "f:6:1: pool.max_connections: must be an integer, not a string\n");
@@ -178,10 +178,10 @@ BOOST_AUTO_TEST_CASE(numbers_beyond_64_bits_are_reported_beside_the_rest) {
 }
 
 BOOST_AUTO_TEST_CASE(a_log_file_that_cannot_be_opened_is_found) {
-  BOOST_TEST(complaints("[ldap]\nhost = \"a\"\n[log]\nfile = \"/nonexistent/folder/log\"\n") ==
+  BOOST_TEST(pool_errors("[ldap]\nhost = \"a\"\n[log]\nfile = \"/nonexistent/folder/log\"\n") ==
              "f:4:1: log.file: \"/nonexistent/folder/log\" cannot be written: No such file or directory\n");
   temporary_folder folder;
-  BOOST_TEST(complaints("[ldap]\nhost = \"a\"\n[log]\nfile = \"" + (folder / "log").string() + "\"\n") == "");
+  BOOST_TEST(pool_errors("[ldap]\nhost = \"a\"\n[log]\nfile = \"" + (folder / "log").string() + "\"\n") == "");
   BOOST_TEST(!std::filesystem::exists(folder / "log"));
 }
 

@@ -39,7 +39,7 @@ inline load_result from_json(const std::string& text, std::map<std::string, std:
 }
 
 /// The problems of a TOML text, a line each.
-inline std::string complaints(const std::string& text, std::map<std::string, std::string> env = {}) {
+inline std::string pool_errors(const std::string& text, std::map<std::string, std::string> env = {}) {
   return joined(lines_of(from_toml(text, std::move(env)).problems));
 }
 

@@ -271,27 +271,27 @@ BOOST_AUTO_TEST_CASE(variables_stand_in_lists_too) {
 }
 
 BOOST_AUTO_TEST_CASE(a_variable_that_is_not_set_is_a_problem) {
-  BOOST_TEST(complaints(one_host + "port = \"${PORT}\"\n") ==
+  BOOST_TEST(pool_errors(one_host + "port = \"${PORT}\"\n") ==
              "f:3:1: ldap.port: the environment variable PORT is not set; set it, or give a default: "
              "${PORT:-default}\n");
   const std::string name_rule =
       "${...} must hold the name of a variable, as ${NAME} or ${NAME:-default}; write $${ for a plain ${\n";
-  BOOST_TEST(complaints("[ldap]\nhost = \"${}\"\n") == "f:2:1: ldap.host: " + name_rule);
-  BOOST_TEST(complaints("[ldap]\nhost = \"${1A}\"\n") == "f:2:1: ldap.host: " + name_rule);
-  BOOST_TEST(complaints("[ldap]\nhost = \"${A\"\n") ==
+  BOOST_TEST(pool_errors("[ldap]\nhost = \"${}\"\n") == "f:2:1: ldap.host: " + name_rule);
+  BOOST_TEST(pool_errors("[ldap]\nhost = \"${1A}\"\n") == "f:2:1: ldap.host: " + name_rule);
+  BOOST_TEST(pool_errors("[ldap]\nhost = \"${A\"\n") ==
              "f:2:1: ldap.host: ${ without its }; write $${ for a plain ${\n");
 }
 
 BOOST_AUTO_TEST_CASE(problems_never_show_the_value_of_a_variable) {
   const std::map<std::string, std::string> env{{"SECRET", "hunter2"}, {"MASK", "***"}};
-  BOOST_TEST(complaints(one_host + "port = \"${SECRET}\"\n", env) ==
+  BOOST_TEST(pool_errors(one_host + "port = \"${SECRET}\"\n", env) ==
              "f:3:1: ldap.port: must be an integer, but \"${SECRET}\" gives something else\n");
   for (const std::string key : {"port", "use_ssl", "timeout", "role", "password_command", "max_retries"}) {
-    const auto text = complaints(one_host + key + " = \"${SECRET}\"\n", env);
+    const auto text = pool_errors(one_host + key + " = \"${SECRET}\"\n", env);
     BOOST_TEST(!text.empty());
     BOOST_TEST(text.find("hunter2") == std::string::npos, text);
   }
-  BOOST_TEST(complaints(one_host + "bind_dn=\"cn=x\"\npassword = \"${MASK}\"\n", env).find("is a mask") !=
+  BOOST_TEST(pool_errors(one_host + "bind_dn=\"cn=x\"\npassword = \"${MASK}\"\n", env).find("is a mask") !=
              std::string::npos);
 }
 
@@ -331,7 +331,7 @@ BOOST_AUTO_TEST_CASE(the_name_of_a_file_tells_its_syntax) {
 }
 
 BOOST_AUTO_TEST_CASE(a_byte_order_mark_is_no_problem) {
-  BOOST_TEST(complaints("\xEF\xBB\xBF" + one_host) == "");
+  BOOST_TEST(pool_errors("\xEF\xBB\xBF" + one_host) == "");
   BOOST_TEST(json_complaints("\xEF\xBB\xBF{\"ldap\": {\"host\": \"a\"}}") == "");
 }
 

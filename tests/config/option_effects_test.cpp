@@ -254,10 +254,10 @@ BOOST_AUTO_TEST_CASE(every_key_in_a_file_changes_its_setting_and_no_other) {
 BOOST_AUTO_TEST_CASE(what_has_no_effect_yet_is_refused) {
   for (const auto& each : options()) {
     if (each.available) continue;
-    const auto problems =
-        complaints("[ldap]\nhost = \"a\"\n[" + std::string{each.section} + "]\n" + std::string{each.key} + " = true\n");
+    const auto problems = pool_errors("[ldap]\nhost = \"a\"\n[" + std::string{each.section} + "]\n" +
+                                      std::string{each.key} + " = true\n");
     BOOST_TEST(problems.find(std::string{unavailable}) != std::string::npos, name_of(each) << ": " << problems);
   }
-  BOOST_TEST(complaints("[ldap]\nhost = \"a\"\n[pool]\nenable_compression = true\n") ==
+  BOOST_TEST(pool_errors("[ldap]\nhost = \"a\"\n[pool]\nenable_compression = true\n") ==
              "f:4:1: pool.enable_compression: is not available in this version; remove it\n");
 }

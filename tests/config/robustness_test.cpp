@@ -169,9 +169,9 @@ BOOST_AUTO_TEST_CASE(deep_nesting_is_refused) {
 
 BOOST_AUTO_TEST_CASE(dots_in_strings_and_comments_nest_nothing) {
   const std::string dots(500, '.');
-  BOOST_TEST(complaints("# " + dots + "\n[ldap]\nhost = \"a\" # " + dots + "\nbind_dn = \"cn=" + dots +
-                        "\"\npassword = \"\"\"\\\"" + dots + "\"\"\"\"\"\n") == "");
-  BOOST_TEST(complaints("[ldap]\nhost = \"a\"\nbind_dn = 'cn=" + dots + "'\npassword = '''" + dots + "''''\n") == "");
+  BOOST_TEST(pool_errors("# " + dots + "\n[ldap]\nhost = \"a\" # " + dots + "\nbind_dn = \"cn=" + dots +
+                         "\"\npassword = \"\"\"\\\"" + dots + "\"\"\"\"\"\n") == "");
+  BOOST_TEST(pool_errors("[ldap]\nhost = \"a\"\nbind_dn = 'cn=" + dots + "'\npassword = '''" + dots + "''''\n") == "");
 }
 
 BOOST_AUTO_TEST_CASE(deep_dicts_are_refused) {
@@ -182,19 +182,19 @@ BOOST_AUTO_TEST_CASE(deep_dicts_are_refused) {
 
 BOOST_AUTO_TEST_CASE(huge_texts_are_refused) {
   const std::string huge = repeated("# comment\n", 110000);
-  BOOST_TEST(complaints(huge) == "f: is longer than 1 MiB, which no configuration is\n");
+  BOOST_TEST(pool_errors(huge) == "f: is longer than 1 MiB, which no configuration is\n");
   BOOST_TEST(json_complaints(huge) == "f: is longer than 1 MiB, which no configuration is\n");
 }
 
 BOOST_AUTO_TEST_CASE(long_texts_are_read) {
-  BOOST_TEST(complaints("[ldap]\nhost = \"a\"\n" + repeated("# comment\n", 100000)) == "");
+  BOOST_TEST(pool_errors("[ldap]\nhost = \"a\"\n" + repeated("# comment\n", 100000)) == "");
   std::string many;
   for (int i = 0; i < 10000; ++i) many += "[[ldap.servers]]\nhost = \"h" + std::to_string(i) + "\"\n";
   BOOST_TEST(from_toml(many).value.servers.size() == 10000u);
   BOOST_TEST(from_toml(repeated("[[ldap.servers]]\nhost = \"h\"\n", 10000)).problems.size() == 1001u);
-  BOOST_TEST(!complaints("[ldap]\nhost = \"" + std::string(1000000, 'a') + "\"\n").empty());
-  BOOST_TEST(!complaints("[ldap]\nhost = \"a\"\n" + std::string(1000000, 'k') + " = 1\n").empty());
-  BOOST_TEST(!complaints("[ldap]\nhost = \"" + repeated("${A:-", 200000) + "\"\n").empty());
+  BOOST_TEST(!pool_errors("[ldap]\nhost = \"" + std::string(1000000, 'a') + "\"\n").empty());
+  BOOST_TEST(!pool_errors("[ldap]\nhost = \"a\"\n" + std::string(1000000, 'k') + " = 1\n").empty());
+  BOOST_TEST(!pool_errors("[ldap]\nhost = \"" + repeated("${A:-", 200000) + "\"\n").empty());
 }
 
 BOOST_AUTO_TEST_CASE(paths_that_are_no_files_are_refused) {

@@ -31,7 +31,7 @@ class connection_rig : public virtual_runtime {
   std::shared_ptr<neighbours> seen = std::make_shared<neighbours>();
   connection_info server;
   settings all;
-  load_gauge_ptr gauge = std::make_shared<load_gauge>();
+  connection_load_ptr gauge = std::make_shared<connection_load>();
   std::shared_ptr<server_pace> pace;  ///< of the server, as the latest connection sees it
 
   /// The server that connections go to from now on.

@@ -354,14 +354,14 @@ BOOST_FIXTURE_TEST_CASE(reads_what_a_server_said_that_had_closed_before_it_was_w
     pollfd wanted{fd, what, 0};
     return ::poll(&wanted, 1, 5000) == 1;
   };
-  for (auto step = channel->handshake(); step.what != channel_result::kind::done; step = channel->handshake()) {
-    BOOST_REQUIRE((step.what == channel_result::kind::want_read));
+  for (auto step = channel->handshake(); step.what != byte_stream_result::kind::done; step = channel->handshake()) {
+    BOOST_REQUIRE((step.what == byte_stream_result::kind::want_read));
     BOOST_REQUIRE(wait_for(POLLIN));
   }
   BOOST_REQUIRE(wait_for(POLLRDHUP));
   directory.stop();
   // The first finds out that nobody is there; the kernel refuses what comes after.
-  for (int i = 0; i < 3; ++i) BOOST_TEST((channel->write("request", 7).what == channel_result::kind::done));
+  for (int i = 0; i < 3; ++i) BOOST_TEST((channel->write("request", 7).what == byte_stream_result::kind::done));
   char answer[64];
   const auto said = channel->read(answer, sizeof answer);
   BOOST_REQUIRE(said.error);

@@ -70,11 +70,11 @@ struct desk_fixture {
     return t;
   }
 
-  void judge(std::uint64_t ticket, kind what) {
+  void on_verdict(std::uint64_t ticket, kind what) {
     credential_verdict v;
     v.version = told.at(ticket).value.version;
     v.what = what;
-    put(desk->judge(v, now, {}));
+    put(desk->on_verdict(v, now, {}));
   }
 
   void advance(duration by) {
@@ -161,7 +161,7 @@ BOOST_FIXTURE_TEST_CASE(source_is_read_once_for_all_who_wait, desk_fixture) {
   read_done("hunter2");
   BOOST_TEST(password(a) == "hunter2");
   BOOST_TEST(waits(b));  // for the verdict now
-  judge(a, kind::accepted);
+  on_verdict(a, kind::accepted);
   BOOST_TEST(password(b) == "hunter2");
 }
 
@@ -169,7 +169,7 @@ BOOST_FIXTURE_TEST_CASE(every_later_bind_reads_anew, desk_fixture) {
   set({with_file()});
   const auto first = ask(0);
   read_done("old");
-  judge(first, kind::accepted);
+  on_verdict(first, kind::accepted);
   ask(0);
   BOOST_TEST(reads.size() == 1U);  // within a second
   advance(seconds{2});
@@ -192,7 +192,7 @@ BOOST_FIXTURE_TEST_CASE(unreadable_source_is_named_with_its_reason, desk_fixture
 
 BOOST_FIXTURE_TEST_CASE(last_secret_serves_while_its_source_cannot_be_read, desk_fixture) {
   set({with_file()});
-  judge(read_done_after_ask("good"), kind::accepted);
+  on_verdict(read_done_after_ask("good"), kind::accepted);
   advance(seconds{5});
   const auto t = ask(0);
   read_failed("Permission denied");
@@ -219,7 +219,7 @@ BOOST_FIXTURE_TEST_CASE(wrong_password_of_three_servers_costs_one_bind, desk_fix
     for (server_id id = 0; id < 3; ++id) {
       if (const auto t = ask(id); may_bind(t)) {
         ++binds;
-        judge(t, kind::refused);
+        on_verdict(t, kind::refused);
       }
     }
     BOOST_TEST(binds == 1 + second / 900);
@@ -230,7 +230,7 @@ BOOST_FIXTURE_TEST_CASE(wrong_password_of_three_servers_costs_one_bind, desk_fix
 
 BOOST_FIXTURE_TEST_CASE(refused_source_is_read_at_once_and_every_minute, desk_fixture) {
   set({with_file()});
-  judge(read_done_after_ask("wrong"), kind::refused);
+  on_verdict(read_done_after_ask("wrong"), kind::refused);
   BOOST_TEST(reads.size() == 2U);
   read_done("wrong");
   for (int i = 0; i < 5; ++i) {
@@ -247,17 +247,17 @@ BOOST_FIXTURE_TEST_CASE(refused_source_is_read_at_once_and_every_minute, desk_fi
 BOOST_FIXTURE_TEST_CASE(rotated_secret_is_found_and_tried_at_once, desk_fixture) {
   set({with_file(), with_file()});
   const auto first = read_done_after_ask("old");
-  judge(first, kind::accepted);
+  on_verdict(first, kind::accepted);
   advance(minutes{30});
   const auto t = ask(0);
   read_done("old");  // the directory has the new one, the file not yet
-  judge(t, kind::refused);
+  on_verdict(t, kind::refused);
   read_done("old");
   advance(minutes{1});
   read_done("new");
   const auto next = ask(1);
   BOOST_TEST(password(next) == "new");
-  judge(next, kind::accepted);
+  on_verdict(next, kind::accepted);
   BOOST_TEST(!desk->any_refused());
   const auto reads_then = reads.size();
   advance(minutes{10});
@@ -266,7 +266,7 @@ BOOST_FIXTURE_TEST_CASE(rotated_secret_is_found_and_tried_at_once, desk_fixture)
 
 BOOST_FIXTURE_TEST_CASE(configured_password_is_retried_after_a_while, desk_fixture) {
   set({with_password("wrong")});
-  judge(ask(0), kind::refused);
+  on_verdict(ask(0), kind::refused);
   advance(seconds{899});
   BOOST_TEST(refused(ask(0)));
   advance(seconds{1});
@@ -275,7 +275,7 @@ BOOST_FIXTURE_TEST_CASE(configured_password_is_retried_after_a_while, desk_fixtu
 
 BOOST_FIXTURE_TEST_CASE(command_allows_another_try_for_that_account, desk_fixture) {
   set({with_password("wrong"), with_password("wrong"), with_password("fine", "cn=other")});
-  judge(ask(0), kind::refused);
+  on_verdict(ask(0), kind::refused);
   desk->resume(2);
   BOOST_TEST(refused(ask(0)));
   desk->resume(1);
@@ -285,7 +285,7 @@ BOOST_FIXTURE_TEST_CASE(command_allows_another_try_for_that_account, desk_fixtur
 
 BOOST_FIXTURE_TEST_CASE(refused_file_is_read_for_those_who_ask, desk_fixture) {
   set({with_file()});
-  judge(read_done_after_ask("wrong"), kind::refused);
+  on_verdict(read_done_after_ask("wrong"), kind::refused);
   read_done("wrong");
   advance(seconds{5});
   const auto t = ask(0);
@@ -297,7 +297,7 @@ BOOST_FIXTURE_TEST_CASE(refused_command_runs_now_and_then_for_those_who_ask, des
   auto info = server();
   info.password_command = {"/bin/get-secret"};
   set({info});
-  judge(read_done_after_ask("wrong"), kind::refused);
+  on_verdict(read_done_after_ask("wrong"), kind::refused);
   read_done("wrong");
   const auto before = reads.size();
   for (int i = 0; i < 40; ++i) {
@@ -322,7 +322,7 @@ BOOST_FIXTURE_TEST_CASE(equal_answers_of_callbacks_share_a_verdict, desk_fixture
   read_done("wrong", 0);
   read_done("wrong", 1);
   BOOST_TEST(may_bind(first));
-  judge(first, kind::refused);
+  on_verdict(first, kind::refused);
   BOOST_TEST(refused(second));
 }
 
@@ -348,10 +348,10 @@ BOOST_FIXTURE_TEST_CASE(refused_secret_stays_refused_when_other_servers_come_and
   caller.password_callback = [] { return std::string{"x"}; };
   set({with_file(), caller});
   const auto from_file = read_done_after_ask("wrong");
-  judge(from_file, kind::refused);
+  on_verdict(from_file, kind::refused);
   const auto called = ask(1);
   read_done("wrong too", 1);
-  judge(called, kind::refused);
+  on_verdict(called, kind::refused);
   change({with_file(), caller, with_password("fine", "cn=other")});
   BOOST_TEST(desk->any_refused());
   BOOST_TEST(may_bind(ask(2)));
@@ -383,7 +383,7 @@ BOOST_FIXTURE_TEST_CASE(who_waits_for_credentials_that_are_taken_away_is_told, d
   change({with_password("x")}, 2);
   BOOST_TEST(refused(second));
   BOOST_TEST(told[second].refusal->message.find("no longer configured") != std::string::npos);
-  judge(other, kind::accepted);
+  on_verdict(other, kind::accepted);
 }
 
 BOOST_FIXTURE_TEST_CASE(what_was_read_from_the_old_source_is_not_used_for_the_new_one, desk_fixture) {
@@ -416,7 +416,7 @@ BOOST_FIXTURE_TEST_CASE(gates_a_client_certificate_like_a_password, desk_fixture
   read_done("state 1");
   BOOST_TEST(may_bind(first));
   BOOST_TEST(waits(second));
-  judge(first, kind::refused);
+  on_verdict(first, kind::refused);
   BOOST_TEST(refused(second));
   BOOST_TEST(told.at(second).refusal->message.find("SASL EXTERNAL") != std::string::npos,
              told.at(second).refusal->message);

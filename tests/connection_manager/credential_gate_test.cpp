@@ -27,7 +27,7 @@ struct gate_fixture {
     return found == told.end() ? std::nullopt : std::optional{found->second.version};
   }
 
-  void judge(std::uint64_t version, kind what, server_id server = 1) {
+  void on_verdict(std::uint64_t version, kind what, server_id server = 1) {
     credential_verdict v;
     v.server = server;
     v.version = version;
@@ -40,14 +40,14 @@ struct gate_fixture {
       f.server = "ldap1:389";
       v.cause = std::make_shared<const failure>(f);
     }
-    put(gate.judge(v, now, wall));
+    put(gate.on_verdict(v, now, wall));
   }
 
   // The account gets each of them in turn, and each is refused.
   void refuse_each(std::initializer_list<std::string_view> values) {
     for (const auto value : values) {
       accept_secret(value);
-      judge(ask(1).value(), kind::refused);
+      on_verdict(ask(1).value(), kind::refused);
     }
   }
 
@@ -56,7 +56,7 @@ struct gate_fixture {
     const auto earlier = ask(1).value();
     advance(options.silence);
     const auto other = ask(2).value();
-    judge(earlier, kind::refused);
+    on_verdict(earlier, kind::refused);
     return other;
   }
 
@@ -96,7 +96,7 @@ BOOST_FIXTURE_TEST_CASE(accepted_secret_lets_all_go, gate_fixture) {
   const auto version = ask(1).value();
   ask(2);
   ask(3);
-  judge(version, kind::accepted);
+  on_verdict(version, kind::accepted);
   BOOST_TEST(answered(2).value_or(0) != 0U);
   BOOST_TEST(answered(3).value_or(0) != 0U);
   BOOST_TEST(ask(1).value_or(0) != 0U);
@@ -106,7 +106,7 @@ BOOST_FIXTURE_TEST_CASE(accepted_secret_lets_all_go, gate_fixture) {
 BOOST_FIXTURE_TEST_CASE(refused_secret_is_sent_by_nobody, gate_fixture) {
   const auto version = ask(1).value();
   ask(2);
-  judge(version, kind::refused);
+  on_verdict(version, kind::refused);
   BOOST_TEST(answered(2).value_or(1) == 0U);
   for (int i = 0; i < 100; ++i) {
     advance(seconds{8});
@@ -117,7 +117,7 @@ BOOST_FIXTURE_TEST_CASE(refused_secret_is_sent_by_nobody, gate_fixture) {
 }
 
 BOOST_FIXTURE_TEST_CASE(refusal_says_who_when_and_what_to_do, gate_fixture) {
-  judge(ask(1).value(), kind::refused);
+  on_verdict(ask(1).value(), kind::refused);
   advance(minutes{5});
   ask(2);
   const auto& f = refusal(2);
@@ -138,7 +138,7 @@ BOOST_FIXTURE_TEST_CASE(hour_of_a_wrong_password_costs_one_bind_a_retry, gate_fi
     for (server_id server = 0; server < 3; ++server) {
       if (const auto version = ask(server); version.value_or(0) != 0) {
         ++binds;
-        judge(*version, kind::refused, server);
+        on_verdict(*version, kind::refused, server);
       }
     }
     advance(seconds{1});
@@ -147,19 +147,19 @@ BOOST_FIXTURE_TEST_CASE(hour_of_a_wrong_password_costs_one_bind_a_retry, gate_fi
 }
 
 BOOST_FIXTURE_TEST_CASE(changed_secret_is_tried_at_once_and_alone, gate_fixture) {
-  judge(ask(1).value(), kind::refused);
+  on_verdict(ask(1).value(), kind::refused);
   accept_secret("new");
   BOOST_TEST(!gate.refused(account));
   const auto version = ask(2);
   BOOST_TEST(version.value_or(0) != 0U);
   BOOST_TEST(!ask(3).has_value());
-  judge(*version, kind::accepted);
+  on_verdict(*version, kind::accepted);
   BOOST_TEST(answered(3).value_or(0) != 0U);
   BOOST_TEST(!gate.any_refused());
 }
 
 BOOST_FIXTURE_TEST_CASE(same_bytes_are_no_change, gate_fixture) {
-  judge(ask(1).value(), kind::refused);
+  on_verdict(ask(1).value(), kind::refused);
   accept_secret("right");
   BOOST_TEST(ask(2).value_or(1) == 0U);
 }
@@ -169,7 +169,7 @@ BOOST_FIXTURE_TEST_CASE(waiters_go_on_with_a_changed_secret, gate_fixture) {
   ask(2);
   accept_secret("new");
   BOOST_TEST(answered(2).value_or(0) != 0U);
-  judge(old, kind::refused);
+  on_verdict(old, kind::refused);
   BOOST_TEST(!gate.refused(account));
   BOOST_TEST(!ask(3).has_value());
 }
@@ -180,7 +180,7 @@ BOOST_FIXTURE_TEST_CASE(stream_of_wrong_secrets_is_stopped, gate_fixture) {
     accept_secret("guess " + std::to_string(i));
     if (const auto version = ask(1); version.value_or(0) != 0) {
       ++binds;
-      judge(*version, kind::refused);
+      on_verdict(*version, kind::refused);
     }
     advance(minutes{1});
   }
@@ -197,7 +197,7 @@ BOOST_FIXTURE_TEST_CASE(secret_that_changes_while_its_bind_is_under_way_counts_a
     if (const auto version = ask(1); version.value_or(0) != 0) under_way.push_back(*version);
   }
   BOOST_TEST(under_way.size() == 3U);
-  for (const auto version : under_way) judge(version, kind::refused);
+  for (const auto version : under_way) on_verdict(version, kind::refused);
   advance(minutes{14});
   BOOST_TEST(ask(1).value_or(1) == 0U);
   advance(minutes{1});
@@ -217,19 +217,19 @@ BOOST_FIXTURE_TEST_CASE(secret_that_returns_while_its_bind_is_under_way_does_not
   accept_secret("another");
   accept_secret("right");
   BOOST_TEST(!ask(2).has_value());
-  judge(version, kind::accepted);
+  on_verdict(version, kind::accepted);
   BOOST_TEST(answered(tickets).value_or(0) != 0U);
 }
 
 BOOST_FIXTURE_TEST_CASE(refusal_counts_also_when_a_later_bind_brings_no_verdict, gate_fixture) {
   const auto other = gate.add_account("cn=service", "another source", minutes{1});
   put(gate.set_secret(other, secret{"right"}, now));
-  judge(ask(1).value(), kind::refused);
+  on_verdict(ask(1).value(), kind::refused);
   gate.retry_now(other);
-  judge(ask(1).value(), kind::unknown);
+  on_verdict(ask(1).value(), kind::unknown);
   for (int i = 0; i < 2; ++i) {
     accept_secret("guess " + std::to_string(i));
-    judge(ask(1).value(), kind::refused);
+    on_verdict(ask(1).value(), kind::refused);
   }
   accept_secret("another");
   BOOST_TEST(ask(1).value_or(1) == 0U);
@@ -237,19 +237,19 @@ BOOST_FIXTURE_TEST_CASE(refusal_counts_also_when_a_later_bind_brings_no_verdict,
 
 BOOST_FIXTURE_TEST_CASE(binds_refused_together_count_once, gate_fixture) {
   const auto version = ask(1).value();
-  judge(version, kind::accepted);
+  on_verdict(version, kind::accepted);
   for (server_id server = 0; server < 5; ++server) {
     ask(server);
   }
   for (server_id server = 0; server < 5; ++server) {
-    judge(version, kind::refused, server);
+    on_verdict(version, kind::refused, server);
   }
   accept_secret("new");
   BOOST_TEST(ask(1).value_or(0) != 0U);
 }
 
 BOOST_FIXTURE_TEST_CASE(command_lifts_a_refusal, gate_fixture) {
-  judge(ask(1).value(), kind::refused);
+  on_verdict(ask(1).value(), kind::refused);
   gate.retry_now(account);
   BOOST_TEST(ask(2).value_or(0) != 0U);
   BOOST_TEST(!ask(3).has_value());
@@ -259,7 +259,7 @@ BOOST_FIXTURE_TEST_CASE(unknown_hands_the_turn_to_another_server_first, gate_fix
   const auto version = ask(1).value();
   ask(1);
   ask(2);
-  judge(version, kind::unknown);
+  on_verdict(version, kind::unknown);
   BOOST_TEST(!answered(2).has_value());
   BOOST_TEST(answered(3).value_or(0) != 0U);
 }
@@ -267,10 +267,10 @@ BOOST_FIXTURE_TEST_CASE(unknown_hands_the_turn_to_another_server_first, gate_fix
 BOOST_FIXTURE_TEST_CASE(server_that_had_no_turn_goes_before_those_that_had_one, gate_fixture) {
   const auto first = ask(1).value();
   ask(2);
-  judge(first, kind::unknown);
+  on_verdict(first, kind::unknown);
   ask(1);
   ask(3);
-  judge(answered(2).value(), kind::unknown, 2);
+  on_verdict(answered(2).value(), kind::unknown, 2);
   BOOST_TEST(!answered(3).has_value());
   BOOST_TEST_REQUIRE(answered(4).value_or(0) != 0U);
   ask(2);
@@ -280,7 +280,7 @@ BOOST_FIXTURE_TEST_CASE(server_that_had_no_turn_goes_before_those_that_had_one, 
 }
 
 BOOST_FIXTURE_TEST_CASE(unknown_without_waiters_frees_the_turn, gate_fixture) {
-  judge(ask(1).value(), kind::unknown);
+  on_verdict(ask(1).value(), kind::unknown);
   BOOST_TEST(ask(2).value_or(0) != 0U);
 }
 
@@ -290,7 +290,7 @@ BOOST_FIXTURE_TEST_CASE(late_unknown_does_not_end_the_turn_of_the_next, gate_fix
   ask(3);
   advance(options.silence);
   BOOST_TEST(answered(2).value_or(0) != 0U);
-  judge(first, kind::unknown);
+  on_verdict(first, kind::unknown);
   BOOST_TEST(!answered(3).has_value());
 }
 
@@ -313,7 +313,7 @@ BOOST_FIXTURE_TEST_CASE(several_silent_servers_cost_a_moment_each, gate_fixture)
   BOOST_TEST(!answered(3).has_value());
   advance(options.silence);
   BOOST_TEST(answered(3).value_or(0) != 0U);
-  judge(*answered(3), kind::accepted, 3);
+  on_verdict(*answered(3), kind::accepted, 3);
   BOOST_TEST(ask(4).value_or(0) != 0U);
 }
 
@@ -340,7 +340,7 @@ BOOST_FIXTURE_TEST_CASE(only_one_server_refuses_a_wrong_secret_beside_mute_ones,
     ask(server);
   }
   advance(options.silence);
-  judge(answered(2).value(), kind::refused, 2);
+  on_verdict(answered(2).value(), kind::refused, 2);
   for (std::uint64_t ticket : {3, 4}) {
     BOOST_TEST(answered(ticket).value_or(1) == 0U);
   }
@@ -352,10 +352,10 @@ BOOST_FIXTURE_TEST_CASE(unknown_of_a_silent_bind_leaves_the_others_turns_alone, 
   const auto first = ask(1).value();
   ask(2);
   advance(options.silence);
-  judge(first, kind::unknown);
+  on_verdict(first, kind::unknown);
   BOOST_TEST(!ask(3).has_value());
   BOOST_TEST(!ask(2).has_value());
-  judge(*answered(2), kind::unknown, 2);
+  on_verdict(*answered(2), kind::unknown, 2);
   BOOST_TEST(answered(3).value_or(0) != 0U);
   BOOST_TEST(!answered(4).has_value());
 }
@@ -364,7 +364,7 @@ BOOST_FIXTURE_TEST_CASE(late_refusal_counts, gate_fixture) {
   const auto first = ask(1).value();
   ask(2);
   advance(options.silence);
-  judge(first, kind::refused);
+  on_verdict(first, kind::refused);
   BOOST_TEST(ask(3).value_or(1) == 0U);
 }
 
@@ -382,8 +382,8 @@ BOOST_FIXTURE_TEST_CASE(secret_that_another_account_tries_is_blocked_all_the_sam
 BOOST_FIXTURE_TEST_CASE(bind_under_way_counts_although_another_secret_is_accepted, gate_fixture) {
   const auto other = refuse_earlier_of_two();
   accept_secret("right after all");
-  judge(ask(3).value(), kind::accepted);
-  judge(other, kind::refused, 2);
+  on_verdict(ask(3).value(), kind::accepted);
+  on_verdict(other, kind::refused, 2);
   refuse_each({"wrong 1", "wrong 2"});
   accept_secret("wrong 3");
   BOOST_TEST(ask(1).value_or(1) == 0U);
@@ -393,8 +393,8 @@ BOOST_FIXTURE_TEST_CASE(bind_under_way_counts_although_a_command_lifts_a_refusal
   const auto other = refuse_earlier_of_two();
   gate.retry_now(account);
   accept_secret("wrong 1");
-  judge(other, kind::refused, 2);
-  judge(ask(1).value(), kind::refused);
+  on_verdict(other, kind::refused, 2);
+  on_verdict(ask(1).value(), kind::refused);
   refuse_each({"wrong 2"});
   accept_secret("wrong 3");
   BOOST_TEST(ask(1).value_or(1) == 0U);
@@ -404,7 +404,7 @@ BOOST_FIXTURE_TEST_CASE(bind_without_a_verdict_ends_no_turn_but_its_own, gate_fi
   const auto first = ask(1).value();
   advance(options.silence);
   const auto silent = ask(2).value();
-  judge(first, kind::accepted);
+  on_verdict(first, kind::accepted);
   const auto together = ask(1).value();
   BOOST_TEST(together != silent);
   BOOST_TEST(ask(1).value() != together);
@@ -414,7 +414,7 @@ BOOST_FIXTURE_TEST_CASE(secret_that_nobody_has_is_forgotten_when_its_binds_are_o
   const auto first = ask(1).value();
   advance(options.silence);
   ask(2);  // never judged
-  judge(first, kind::accepted);
+  on_verdict(first, kind::accepted);
   accept_secret("another");
   now += options.turn;  // nobody asked to be told of it
   accept_secret("right");
@@ -433,19 +433,19 @@ BOOST_FIXTURE_TEST_CASE(waiting_ends_at_the_deadline, gate_fixture) {
 }
 
 BOOST_FIXTURE_TEST_CASE(old_acceptance_is_renewed_by_one_bind, gate_fixture) {
-  judge(ask(1).value(), kind::accepted);
+  on_verdict(ask(1).value(), kind::accepted);
   advance(options.fresh);
   const auto version = ask(1);
   BOOST_TEST(version.value_or(0) != 0U);
   BOOST_TEST(!ask(2).has_value());
   BOOST_TEST(!ask(3).has_value());
-  judge(*version, kind::refused);  // rotated meanwhile: one bind, not three
+  on_verdict(*version, kind::refused);  // rotated meanwhile: one bind, not three
   BOOST_TEST(answered(3).value_or(1) == 0U);
   BOOST_TEST(answered(4).value_or(1) == 0U);
 }
 
 BOOST_FIXTURE_TEST_CASE(renewal_waits_a_short_turn_only, gate_fixture) {
-  judge(ask(1).value(), kind::accepted);
+  on_verdict(ask(1).value(), kind::accepted);
   advance(options.fresh);
   ask(1);
   ask(2);
@@ -458,7 +458,7 @@ BOOST_FIXTURE_TEST_CASE(equal_credentials_share_a_verdict, gate_fixture) {
   put(gate.set_secret(other, secret{"right"}, now));
   const auto version = ask(1).value();
   BOOST_TEST(!ask(2, other).has_value());
-  judge(version, kind::refused);
+  on_verdict(version, kind::refused);
   BOOST_TEST(answered(2).value_or(1) == 0U);
   BOOST_TEST(gate.refused(other));
 }
@@ -468,22 +468,22 @@ BOOST_FIXTURE_TEST_CASE(different_accounts_do_not_wait_for_each_other, gate_fixt
   const auto same_bytes = gate.add_account("cn=other", "b", duration::zero());
   put(gate.set_secret(same_name, secret{"different"}, now));
   put(gate.set_secret(same_bytes, secret{"right"}, now));
-  judge(ask(1).value(), kind::refused);
+  on_verdict(ask(1).value(), kind::refused);
   BOOST_TEST(ask(2, same_name).value_or(0) != 0U);
   BOOST_TEST(ask(3, same_bytes).value_or(0) != 0U);
   BOOST_TEST(!gate.refused(same_name));
 }
 
 BOOST_FIXTURE_TEST_CASE(unknown_versions_are_ignored, gate_fixture) {
-  judge(0, kind::accepted);
-  judge(~std::uint64_t{0}, kind::refused);
+  on_verdict(0, kind::accepted);
+  on_verdict(~std::uint64_t{0}, kind::refused);
   BOOST_TEST(ask(1).value_or(0) != 0U);
   BOOST_TEST(!ask(2).has_value());
 }
 
 BOOST_FIXTURE_TEST_CASE(retry_is_announced, gate_fixture) {
   BOOST_TEST(!gate.retry_at(account, now).has_value());
-  judge(ask(1).value(), kind::refused);
+  on_verdict(ask(1).value(), kind::refused);
   BOOST_TEST((gate.retry_at(account, now) == std::optional{now + options.retry}));
   advance(options.retry);
   BOOST_TEST(!gate.retry_at(account, now).has_value());

@@ -109,11 +109,11 @@ class at_the_gate {
       case kind::ask:
         return ask(account, static_cast<server_id>(c.b % 3));
       case kind::accept:
-        return judge(c.b, verdict_kind::accepted);
+        return on_verdict(c.b, verdict_kind::accepted);
       case kind::refuse:
-        return judge(c.b, verdict_kind::refused);
+        return on_verdict(c.b, verdict_kind::refused);
       case kind::know_nothing:
-        return judge(c.b, verdict_kind::unknown);
+        return on_verdict(c.b, verdict_kind::unknown);
       case kind::vanish:
         if (!binds_.empty()) pick(c.b)->vanished = true;
         return;
@@ -169,7 +169,7 @@ class at_the_gate {
     binds_.push_back({who.account, who.server, value, version, k.life, now_ + silence, now_ + turn, !k.accepted});
   }
 
-  void judge(int b, verdict_kind what) {
+  void on_verdict(int b, verdict_kind what) {
     if (binds_.empty()) return;
     const auto it = pick(b);
     const auto ended = *it;
@@ -187,7 +187,7 @@ class at_the_gate {
       if (ended.untried && now_ < ended.turn_until) count_refusal(ended);
     }
     if (weak_.refusals_unheard && what == verdict_kind::refused) return;
-    note(gate_.judge({1, ended.version, what, nullptr}, now_, wall_time{}));
+    note(gate_.on_verdict({1, ended.version, what, nullptr}, now_, wall_time{}));
   }
 
   void count_refusal(const bind& ended) {

@@ -61,7 +61,7 @@ struct made_up_state {
   connection_actor::behavior_type start(connection_spec what, std::shared_ptr<directory_world> around) {
     spec = std::move(what);
     world = std::move(around);
-    be_quiet(*self);
+    install_default_handlers(*self);
     // Nobody else would end it.
     self->set_down_handler([this](const caf::down_msg&) {
       end(nullptr);

@@ -25,7 +25,7 @@ struct with_password : manager_fixture {
     return answer;
   }
 
-  void judge(const answer_ptr<credential>& who, kind what, server_id server = 0) {
+  void on_verdict(const answer_ptr<credential>& who, kind what, server_id server = 0) {
     credential_verdict v;
     v.server = server;
     v.version = who->value->version;
@@ -49,13 +49,13 @@ BOOST_FIXTURE_TEST_CASE(second_bind_waits_for_the_verdict_on_the_first, with_pas
   BOOST_TEST(first->value->bind_dn == "cn=service");
   BOOST_TEST(first->value->password.reveal() == "hunter2");
   BOOST_TEST(!second->done());
-  judge(first, kind::accepted);
+  on_verdict(first, kind::accepted);
   BOOST_TEST(second->ok());
 }
 
 BOOST_FIXTURE_TEST_CASE(refusal_reaches_everyone_and_the_status, with_password) {
   const auto first = bind(0), second = bind(1);
-  judge(first, kind::refused);
+  on_verdict(first, kind::refused);
   BOOST_TEST((second->code() == errc::service_authentication_failed));
   BOOST_TEST((bind(0)->code() == errc::service_authentication_failed));
   BOOST_TEST(ask<runtime_snapshot>(manager, status_atom_v).value->credentials_refused);
@@ -63,7 +63,7 @@ BOOST_FIXTURE_TEST_CASE(refusal_reaches_everyone_and_the_status, with_password) 
 }
 
 BOOST_FIXTURE_TEST_CASE(resuming_a_server_allows_another_try, with_password) {
-  judge(bind(0), kind::refused);
+  on_verdict(bind(0), kind::refused);
   BOOST_TEST(*ask<bool>(manager, resume_atom_v, server_id{1}).value);
   BOOST_TEST(bind(1)->ok());
 }
@@ -107,13 +107,13 @@ BOOST_FIXTURE_TEST_CASE(missing_file_is_named, with_file) {
 }
 
 BOOST_FIXTURE_TEST_CASE(changed_file_is_tried_by_the_next_bind, with_file) {
-  judge(bind(0), kind::refused);
+  on_verdict(bind(0), kind::refused);
   secrets["/run/secret"] = "hunter3";
   advance(seconds{5});
   const auto again = bind(1);
   BOOST_REQUIRE(again->ok());
   BOOST_TEST(again->value->password.reveal() == "hunter3");
-  judge(again, kind::accepted);
+  on_verdict(again, kind::accepted);
   BOOST_TEST(!ask<runtime_snapshot>(manager, status_atom_v).value->credentials_refused);
 }
 

@@ -18,7 +18,7 @@ failure unused() {
 
 circuit_breaker_actor::behavior_type scripted_children::fake_breaker(circuit_breaker_actor::pointer self,
                                                                      scripted_children* all) {
-  be_quiet(*self);
+  install_default_handlers(*self);
   auto& s = all->breaker;
   return {
       [&s, self](perform_atom what, call& c) -> caf::result<result_ptr> {
@@ -62,7 +62,7 @@ circuit_breaker_actor::behavior_type scripted_children::fake_breaker(circuit_bre
         s.told.push_back("servers " + std::to_string(servers.size()));
         s.table = std::move(servers);
       },
-      [&s](servers_atom, const failure_ptr& why) { s.why_none = why; },
+      [&s](servers_atom, const failure_ptr& why) { s.no_server_reason = why; },
       [&s](discover_atom, const caf::actor_addr& finder) { s.finder = finder; },
       [&s](health_atom, const caf::actor_addr& monitor) { s.monitor = monitor; },
       [&s](drain_atom) { s.told.push_back("drain"); },
@@ -71,7 +71,7 @@ circuit_breaker_actor::behavior_type scripted_children::fake_breaker(circuit_bre
 }
 
 pool_actor::behavior_type scripted_children::fake_pool(pool_actor::pointer self, scripted_children* all, server_id id) {
-  be_quiet(*self);
+  install_default_handlers(*self);
   auto& s = all->pools[id];
   return {
       [id](perform_atom, const call&) {
@@ -134,7 +134,7 @@ pool_actor::behavior_type scripted_children::fake_pool(pool_actor::pointer self,
 
 health_monitor_actor::behavior_type scripted_children::fake_monitor(health_monitor_actor::pointer self,
                                                                     scripted_children* all) {
-  be_quiet(*self);
+  install_default_handlers(*self);
   auto& s = all->monitor;
   return {
       [](probe_atom, server_id) {},

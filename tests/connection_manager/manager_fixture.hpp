@@ -16,7 +16,7 @@ struct script {
   std::vector<routed_server> table;  ///< the breaker's
   caf::actor_addr monitor;           ///< as the breaker knows it
   caf::actor_addr finder;            ///< whom it tells that no server is left
-  failure_ptr why_none;              ///< what it answers while there is no server
+  failure_ptr no_server_reason;      ///< what it answers while there is no server
   server_context_ptr context;        ///< a pool's, as it was told last
   /// Of a mute pool: its drains; told `(load_atom, n)` it answers the n-th with true.
   std::vector<caf::typed_response_promise<bool>> drains;
@@ -29,8 +29,8 @@ class scripted_children {
   std::map<server_id, pool_actor> running;  ///< the latest pool of each server
   health_monitor_actor running_monitor;
 
-  manager_parts parts(secret_reader read) {
-    manager_parts p;
+  manager_dependencies parts(secret_reader read) {
+    manager_dependencies p;
     p.breaker = [this](caf::actor_system& system) {
       ++breaker.started;
       return system.spawn(fake_breaker, this);

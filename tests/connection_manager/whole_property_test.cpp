@@ -67,7 +67,7 @@ struct holder {
 
 caf::behavior hold(caf::event_based_actor* self, connection_manager_actor manager, lease_request wish,
                    answer_ptr<lease_grant> told) {
-  be_quiet(*self);
+  install_default_handlers(*self);
   self->request(manager, caf::infinite, lease_atom_v, std::move(wish))
       .then(
           [=](const lease_grant& grant) {

@@ -59,7 +59,7 @@ caf::result<probe_report> check(connection_actor::pointer self, const server_ptr
 
 connection_actor::behavior_type play_connection(connection_actor::pointer self, server_ptr server,
                                                 connection_spec spec) {
-  be_quiet(*self);
+  install_default_handlers(*self);
   auto unanswered = std::make_shared<std::vector<caf::typed_response_promise<probe_report>>>();
   connect(server, spec);
   return {
@@ -94,7 +94,7 @@ connection_actor::behavior_type play_connection(connection_actor::pointer self, 
 }
 
 pool_actor::behavior_type play_pool(pool_actor::pointer self, server_ptr server) {
-  be_quiet(*self);
+  install_default_handlers(*self);
   return {
       [](perform_atom, const call&) -> caf::result<result_ptr> { return unused(); },
       [](lease_atom, const lease_request&) -> caf::result<lease_grant> { return unused(); },
@@ -132,7 +132,7 @@ pool_actor::behavior_type play_pool(pool_actor::pointer self, server_ptr server)
 
 circuit_breaker_actor::behavior_type play_breaker(circuit_breaker_actor::pointer self,
                                                   std::shared_ptr<std::vector<probe_report>> reports) {
-  be_quiet(*self);
+  install_default_handlers(*self);
   return {
       [](perform_atom, const call&) -> caf::result<result_ptr> { return unused(); },
       [](lease_atom, const lease_request&) -> caf::result<lease_grant> { return unused(); },

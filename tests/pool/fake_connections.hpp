@@ -143,7 +143,7 @@ inline connection_factory fake_factory(std::shared_ptr<fake_server> server) {
     fake->spec = std::move(spec);
     server->made.push_back(fake);
     auto made = system.spawn([fake, server](fake_connection_state::pointer self) {
-      be_quiet(*self);
+      install_default_handlers(*self);
       self->state.fake = fake;
       self->state.server = server;
       if (!server->silent)
@@ -166,7 +166,7 @@ struct fake_router {
 
 inline circuit_breaker_actor spawn_fake_router(caf::actor_system& system, std::shared_ptr<fake_router> router) {
   return system.spawn([router](circuit_breaker_actor::pointer self) -> circuit_breaker_actor::behavior_type {
-    be_quiet(*self);
+    install_default_handlers(*self);
     failure none;
     none.code = errc::no_server;
     return {

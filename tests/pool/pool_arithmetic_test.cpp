@@ -1,6 +1,6 @@
 // The arithmetic beneath a pool: size, backoff, rounds of connects, policy.
 #include "understudy/actors/pool/backoff.hpp"
-#include "understudy/actors/pool/connect_rounds.hpp"
+#include "understudy/actors/pool/connect_backoff.hpp"
 #include "understudy/actors/pool/policy.hpp"
 #include "understudy/actors/pool/sizing.hpp"
 
@@ -57,7 +57,7 @@ BOOST_AUTO_TEST_CASE(backoff_doubles_to_its_cap_with_full_jitter) {
 }
 
 BOOST_AUTO_TEST_CASE(a_round_of_connects_fails_once_however_many_ran) {
-  connect_rounds r{seconds{1}};
+  connect_backoff r{seconds{1}};
   const auto random = make_random(1);
   const time_point now{};
   const auto round = r.open();
@@ -73,7 +73,7 @@ BOOST_AUTO_TEST_CASE(a_round_of_connects_fails_once_however_many_ran) {
 }
 
 BOOST_AUTO_TEST_CASE(who_waits_is_served_by_the_next_round_after_one_delay_and_nobody_after_a_growing_one) {
-  connect_rounds r{seconds{2}};
+  connect_backoff r{seconds{2}};
   const auto most = [] { return 0.999999; };
   time_point now = time_point{} + seconds{100};
   for (const int alone : {4, 6, 10, 18, 32, 32}) {
@@ -87,7 +87,7 @@ BOOST_AUTO_TEST_CASE(who_waits_is_served_by_the_next_round_after_one_delay_and_n
 }
 
 BOOST_AUTO_TEST_CASE(a_round_with_a_success_has_not_failed_but_pauses) {
-  connect_rounds r{seconds{1}};
+  connect_backoff r{seconds{1}};
   const time_point now = time_point{} + seconds{100};
   const auto round = r.open();
   r.open();
@@ -100,14 +100,14 @@ BOOST_AUTO_TEST_CASE(a_round_with_a_success_has_not_failed_but_pauses) {
 }
 
 BOOST_AUTO_TEST_CASE(a_round_ends_when_nothing_connects_any_more) {
-  connect_rounds r{seconds{1}};
+  connect_backoff r{seconds{1}};
   const time_point now = time_point{} + seconds{100};
   r.succeed(r.open(), milliseconds{10});
   BOOST_TEST(r.fail(r.open(), now, [] { return 0.5; }), "an old success excuses no later failure");
 }
 
 BOOST_AUTO_TEST_CASE(a_late_failure_of_an_earlier_round_is_not_told_again) {
-  connect_rounds r{seconds{1}};
+  connect_backoff r{seconds{1}};
   const time_point now{};
   const auto slow = r.open();
   BOOST_TEST(r.fail(r.open(), now, [] { return 0.0; }));
@@ -117,7 +117,7 @@ BOOST_AUTO_TEST_CASE(a_late_failure_of_an_earlier_round_is_not_told_again) {
 }
 
 BOOST_AUTO_TEST_CASE(typical_connect_time_follows_what_is_seen) {
-  connect_rounds r{seconds{1}};
+  connect_backoff r{seconds{1}};
   for (int i = 0; i < 50; ++i) r.succeed(r.open(), milliseconds{200});
   BOOST_TEST((r.typical_connect() > milliseconds{190}));
 }

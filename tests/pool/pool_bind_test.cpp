@@ -4,7 +4,7 @@
 using namespace understudy;
 using namespace understudy::test;
 using phase = pool_harness::phase;
-using outcome = ticket_outcome::kind;
+using outcome = waiter_outcome::kind;
 
 namespace {
 
@@ -19,8 +19,8 @@ pool_policy binding(std::uint32_t max, std::uint32_t binds) {
 BOOST_AUTO_TEST_CASE(binds_never_run_on_pooled_connections_nor_two_at_a_time) {
   pool_harness h{binding(10, 2)};
   h.ready_all();
-  std::vector<ticket_id> all;
-  for (int i = 0; i < 5; ++i) all.push_back(h.ask(want::bind));
+  std::vector<waiter_id> all;
+  for (int i = 0; i < 5; ++i) all.push_back(h.ask(acquire_kind::bind));
   h.ready_all();
   const auto binds = h.in(phase::ready, connection_kind::bind);
   BOOST_TEST(binds.size() == 2U);
@@ -37,7 +37,7 @@ BOOST_AUTO_TEST_CASE(bind_connections_open_on_demand_and_close_when_idle) {
   pool_harness h{binding(10, 4)};
   h.ready_all();
   BOOST_TEST(h.in(phase::ready, connection_kind::bind).empty());
-  h.ask(want::bind);
+  h.ask(acquire_kind::bind);
   h.ready_all();
   const auto id = h.in(phase::ready, connection_kind::bind).front();
   h.complete(id);
@@ -53,9 +53,9 @@ BOOST_AUTO_TEST_CASE(a_bind_connection_that_is_never_idle_ends_with_its_lifetime
   pool_harness h{p};
   h.ready_all();
   std::set<connection_id> used;
-  std::vector<ticket_id> all;
+  std::vector<waiter_id> all;
   for (int second = 0; second < 250; ++second) {
-    all.push_back(h.ask(want::bind));
+    all.push_back(h.ask(acquire_kind::bind));
     for (const auto id : h.in(phase::connecting, connection_kind::bind)) h.ready(id);
     for (const auto id : h.in(phase::ready, connection_kind::bind)) {
       used.insert(id);
@@ -76,7 +76,7 @@ BOOST_AUTO_TEST_CASE(a_full_pool_makes_room_for_a_bind_by_closing_an_idle_connec
   pool_harness h{p};
   h.ready_all();
   BOOST_TEST(h.sockets.size() == 2U);
-  const auto t = h.ask(want::bind);
+  const auto t = h.ask(acquire_kind::bind);
   h.close_told();
   h.ready_all();
   BOOST_TEST((h.what(t) == outcome::dispatched));
@@ -88,10 +88,10 @@ BOOST_AUTO_TEST_CASE(with_one_socket_binds_and_searches_take_turns) {
   pool_harness h{p};
   h.ready_all();
   int binds = 0, searches = 0;
-  std::set<ticket_id> waiting;
+  std::set<waiter_id> waiting;
   for (int i = 0; i < 400; ++i) {
-    if (i % 4 == 0) waiting.insert(h.ask(want::bind, seconds{1000}));
-    if (i % 4 == 2) waiting.insert(h.ask(want::shared, seconds{1000}));
+    if (i % 4 == 0) waiting.insert(h.ask(acquire_kind::bind, seconds{1000}));
+    if (i % 4 == 2) waiting.insert(h.ask(acquire_kind::shared, seconds{1000}));
     h.pass(milliseconds{50});
     BOOST_TEST(h.sockets.size() <= 1U);
     std::vector<connection_id> open;
@@ -112,9 +112,9 @@ BOOST_AUTO_TEST_CASE(waiting_binds_do_not_hold_up_searches_nor_the_other_way_rou
   p.max_pooled = 1;
   pool_harness h{p};
   h.ready_all();
-  h.ask(want::bind);
+  h.ask(acquire_kind::bind);
   h.ready_all();
-  const auto bind = h.ask(want::bind), search = h.ask(want::shared), next = h.ask(want::shared);
+  const auto bind = h.ask(acquire_kind::bind), search = h.ask(acquire_kind::shared), next = h.ask(acquire_kind::shared);
   BOOST_TEST(h.waiting(bind));
   BOOST_TEST((h.what(search) == outcome::dispatched));
   h.complete(h.in(phase::ready, connection_kind::bind).front());
@@ -125,7 +125,7 @@ BOOST_AUTO_TEST_CASE(waiting_binds_do_not_hold_up_searches_nor_the_other_way_rou
 BOOST_AUTO_TEST_CASE(a_failed_bind_connect_sends_waiting_binds_away_only) {
   pool_harness h{binding(10, 2)};
   h.ready_all();
-  const auto bind = h.ask(want::bind);
+  const auto bind = h.ask(acquire_kind::bind);
   for (const auto id : h.in(phase::connecting, connection_kind::bind)) h.fail(id);
   // It might do without one of the others; they say that they cannot help.
   BOOST_TEST(h.waiting(bind));

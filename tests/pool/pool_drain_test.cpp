@@ -4,7 +4,7 @@
 using namespace understudy;
 using namespace understudy::test;
 using phase = pool_harness::phase;
-using outcome = ticket_outcome::kind;
+using outcome = waiter_outcome::kind;
 
 namespace {
 
@@ -30,16 +30,16 @@ BOOST_FIXTURE_TEST_CASE(an_idle_pool_drains_at_once, draining_pool) {
 }
 
 BOOST_FIXTURE_TEST_CASE(what_runs_is_finished_and_who_waits_is_served, draining_pool) {
-  std::vector<ticket_id> leases;
+  std::vector<waiter_id> leases;
   share();
   const auto l1 = lease();
   pool.claim(l1);
-  const auto l2 = ask(want::lease);
+  const auto l2 = ask(acquire_kind::lease);
   drain();
   const auto late = share();
   BOOST_TEST((what(late) == outcome::recast));
   BOOST_TEST(code(late) == errc::draining);
-  const auto spent = ask(want::shared, seconds{1}, nullptr, true, 3);
+  const auto spent = ask(acquire_kind::shared, seconds{1}, nullptr, true, 3);
   BOOST_TEST((what(spent) == outcome::refused));
   BOOST_TEST(code(spent) == errc::draining);
   for (const auto& [id, s] : sockets)
@@ -66,7 +66,7 @@ BOOST_FIXTURE_TEST_CASE(at_the_deadline_everything_is_cut_off, draining_pool) {
   BOOST_TEST(in(phase::closing).size() == 2U);
   close_told();
   BOOST_TEST((drained == std::vector<bool>{false}));
-  for (const auto& [t, o] : tickets) BOOST_TEST(o.times == 1);
+  for (const auto& [t, o] : waiters) BOOST_TEST(o.times == 1);
   const auto s = pool.snapshot(now);
   BOOST_TEST(s.acquired == s.released);
 }

@@ -4,14 +4,15 @@
 using namespace understudy;
 using namespace understudy::test;
 using phase = pool_harness::phase;
-using outcome = ticket_outcome::kind;
+using outcome = waiter_outcome::kind;
 
 BOOST_AUTO_TEST_CASE(a_failed_round_is_one_report_and_sends_waiters_away) {
   auto p = small_policy(4, 10);
   p.preload = true;
   pool_harness h{p};
   BOOST_TEST(h.connecting() == 4U);
-  const auto a = h.share(), b = h.ask(want::lease), spent = h.ask(want::shared, seconds{9}, nullptr, true, 3);
+  const auto a = h.share(), b = h.ask(acquire_kind::lease),
+             spent = h.ask(acquire_kind::shared, seconds{9}, nullptr, true, 3);
   h.fail_all();
   BOOST_TEST((h.reports == std::vector<failure_class>{failure_class::transport}));
   for (const auto t : {a, b}) {
@@ -33,7 +34,7 @@ BOOST_AUTO_TEST_CASE(a_failed_round_says_whether_a_connection_is_left) {
     };
     if (one_is_open) {
       h.ready_all();
-      for (int i = 0; i < 3; ++i) h.ask(want::lease);
+      for (int i = 0; i < 3; ++i) h.ask(acquire_kind::lease);
     }
     h.fail_all();
     h.answer_checks(false);
@@ -71,7 +72,7 @@ BOOST_AUTO_TEST_CASE(a_sole_server_is_tried_again_by_those_who_come_back) {
     for (int i = 0; i < 100 && h.connecting() == 0; ++i) h.pass(milliseconds{100});
     h.fail_all();
     BOOST_TEST((h.what(t) == outcome::recast));
-    t = h.ask(want::shared, seconds{30}, nullptr, true, attempts);
+    t = h.ask(acquire_kind::shared, seconds{30}, nullptr, true, attempts);
     BOOST_TEST(h.waiting(t));
   }
   for (int i = 0; i < 100 && h.connecting() == 0; ++i) h.pass(milliseconds{100});
@@ -89,7 +90,7 @@ BOOST_AUTO_TEST_CASE(a_dead_server_for_an_hour_costs_few_connects_and_is_found_a
   }
   BOOST_TEST(connects > 100U, "repair never stops");
   BOOST_TEST(connects < 600U, "and does not storm");
-  h.pass(connect_rounds::cap);
+  h.pass(connect_backoff::cap);
   h.ready_all();
   h.pass(seconds{1});
   h.ready_all();
@@ -204,8 +205,8 @@ BOOST_AUTO_TEST_CASE(after_a_defect_connections_finish_leases_stay_and_counters_
   for (const auto& [id, s] : h.sockets) known.push_back(id);
   const auto before = h.pool.snapshot(h.now);
   const pool_state old = std::move(h.pool);
-  h.pool = pool_state{old.policy(), pool_world{make_random(2), [&] { return ++h.numbers; }, [] { return wall_time{}; }},
-                      h.now};
+  h.pool = pool_state{
+      old.policy(), pool_dependencies{make_random(2), [&] { return ++h.numbers; }, [] { return wall_time{}; }}, h.now};
   h.pool.adopt(old, known, h.now);
   h.pool.start(h.now);
   h.take();

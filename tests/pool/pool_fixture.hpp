@@ -87,7 +87,7 @@ struct pool_fixture : virtual_runtime {
 /// Holds leases until it is told to end.
 inline caf::behavior holding(caf::event_based_actor* self, pool_actor pool, lease_request wish,
                              std::shared_ptr<std::vector<lease_grant>> granted) {
-  be_quiet(*self);
+  install_default_handlers(*self);
   self->request(pool, caf::infinite, lease_atom_v, wish).then([=](const lease_grant& grant) {
     granted->push_back(grant);
     self->send(pool, claim_atom_v, grant.id);

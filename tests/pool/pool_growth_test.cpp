@@ -97,7 +97,7 @@ BOOST_AUTO_TEST_CASE(without_a_minimum_nothing_opens_before_somebody_asks) {
   const auto t = h.share();
   BOOST_TEST(h.connecting() == 1U);
   h.ready_all();
-  BOOST_TEST((h.what(t) == ticket_outcome::kind::dispatched));
+  BOOST_TEST((h.what(t) == waiter_outcome::kind::dispatched));
 }
 
 BOOST_AUTO_TEST_CASE(fifty_requests_on_five_idle_connections_open_hardly_any) {
@@ -166,7 +166,7 @@ BOOST_AUTO_TEST_CASE(every_kind_of_socket_counts_against_the_maximum) {
   policy.max_in_flight = 1;
   pool_harness h{policy};
   BOOST_TEST(h.pool.take_probe_slot(h.now));
-  h.ask(want::bind);
+  h.ask(acquire_kind::bind);
   h.ready_all();
   for (int i = 0; i < 10; ++i) h.share();
   h.ready_all();

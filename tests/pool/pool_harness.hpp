@@ -29,10 +29,10 @@ inline pool_policy small_policy(std::uint32_t min, std::uint32_t max) {
   return p;
 }
 
-/// What became of a ticket.
-struct ticket_outcome {
+/// What became of a waiter.
+struct waiter_outcome {
   enum class kind { waiting, dispatched, granted, refused, recast };
-  asking who;
+  acquire_request who;
   time_point leave_at{};  ///< nobody waits beyond
   kind what = kind::waiting;
   int times = 0;  ///< outcomes told; more than one is a defect
@@ -44,7 +44,7 @@ struct ticket_outcome {
 
 class pool_harness {
  public:
-  using kind = ticket_outcome::kind;
+  using kind = waiter_outcome::kind;
   struct socket {
     connection_kind kind = connection_kind::pooled;
     std::shared_ptr<std::atomic<std::uint64_t>> completed = std::make_shared<std::atomic<std::uint64_t>>(0);
@@ -71,7 +71,7 @@ class pool_harness {
   random_source random;
   pool_state pool;
   std::map<connection_id, socket> sockets;
-  std::map<ticket_id, ticket_outcome> tickets;
+  std::map<waiter_id, waiter_outcome> waiters;
   std::vector<lease_id> unwatched;
   std::vector<connection_id> checks;  ///< not answered yet
   std::set<connection_id> set_aside;  ///< of these, those that take nothing new meanwhile
@@ -82,40 +82,40 @@ class pool_harness {
   std::vector<std::string> notes;
   std::vector<std::string> warnings;  ///< of these
   std::vector<bool> drained;
-  std::vector<ticket_id> served;  ///< in the order in which they got a connection
+  std::vector<waiter_id> served;  ///< in the order in which they got a connection
 
   // Between the pool and its world, for properties: what is asked and decided may be looked at or tampered with.
-  std::function<void(asking&)> before_admission;
+  std::function<void(acquire_request&)> before_admission;
   std::function<void(std::vector<pool_action::any>&)> before_actions;
   std::function<void(const pool_action::any&)> before_action;
-  std::function<void(ticket_id)> on_outcome;  ///< a ticket was told
+  std::function<void(waiter_id)> on_outcome;  ///< a waiter was told
 
   // Requests.
-  ticket_id ask(want what, duration patience = seconds{30}, cancel_token_ptr token = nullptr, bool may_wait = true,
-                std::uint16_t attempts = 0) {
-    asking who;
+  waiter_id ask(acquire_kind what, duration patience = seconds{30}, cancel_token_ptr token = nullptr,
+                bool may_wait = true, std::uint16_t attempts = 0) {
+    acquire_request who;
     who.what = what;
     who.deadline = now + patience;
     who.token = std::move(token);
     who.may_wait = may_wait;
     who.attempts = attempts;
     who.holder = "tester";
-    const auto ticket = admit(who);
-    auto& o = tickets.emplace(ticket, ticket_outcome{}).first->second;
+    const auto waiter = enqueue(who);
+    auto& o = waiters.emplace(waiter, waiter_outcome{}).first->second;
     o.who = std::move(who);
     o.leave_at = last_moment(o.who);
     take();
-    return ticket;
+    return waiter;
   }
   /// As the actor does: the quick way first.
-  ticket_id share(duration patience = seconds{30}) {
-    if (const auto id = pool.take_shared(now)) {
+  waiter_id share(duration patience = seconds{30}) {
+    if (const auto id = pool.try_dispatch(now)) {
       ++sockets.at(id).carried;
       take();
       quick.push_back(id);
       return 0;
     }
-    return ask(want::shared, patience);
+    return ask(acquire_kind::shared, patience);
   }
   std::vector<connection_id> quick;
   /// A defect: the pool is made anew from what is left of it, as its actor does. Tickets keep their numbers here.
@@ -126,24 +126,24 @@ class pool_harness {
     pool = make_pool(old.policy());
     pool.adopt(old, known, now);
     renamed.clear();
-    for (auto& [ticket, o] : tickets)
+    for (auto& [waiter, o] : waiters)
       if (o.what == kind::waiting) {
-        renamed[admit(o.who)] = ticket;
+        renamed[enqueue(o.who)] = waiter;
         o.leave_at = last_moment(o.who);
       }
     pool.start(now);
     take();
   }
-  const ticket_outcome& outcome(ticket_id t) const { return tickets.at(t); }
-  kind what(ticket_id t) const { return tickets.at(t).what; }
+  const waiter_outcome& outcome(waiter_id t) const { return waiters.at(t); }
+  kind what(waiter_id t) const { return waiters.at(t).what; }
   lease_id lease() {
-    const auto t = ask(want::lease);
+    const auto t = ask(acquire_kind::lease);
     BOOST_TEST_REQUIRE(granted(t));
     return outcome(t).lease;
   }
-  bool granted(ticket_id t) const { return what(t) == kind::granted; }
-  bool waiting(ticket_id t) const { return what(t) == kind::waiting; }
-  errc code(ticket_id t) const { return outcome(t).why ? outcome(t).why->code : errc::none; }
+  bool granted(waiter_id t) const { return what(t) == kind::granted; }
+  bool waiting(waiter_id t) const { return what(t) == kind::waiting; }
+  errc code(waiter_id t) const { return outcome(t).why ? outcome(t).why->code : errc::none; }
   bool release(lease_id id) {
     const auto out = pool.release(id, now);
     take();
@@ -242,19 +242,19 @@ class pool_harness {
   }
 
  private:
-  std::map<ticket_id, ticket_id> renamed;  ///< since the last restart: the pool's number, and ours
+  std::map<waiter_id, waiter_id> renamed;  ///< since the last restart: the pool's number, and ours
 
   pool_state make_pool(pool_policy policy) {
-    return {
-        std::move(policy),
-        pool_world{random, [this] { return ++numbers; }, [] { return wall_time{}; }, [this] { return usual_patience; }},
-        now};
+    return {std::move(policy),
+            pool_dependencies{random, [this] { return ++numbers; }, [] { return wall_time{}; },
+                              [this] { return usual_patience; }},
+            now};
   }
-  ticket_id admit(asking who) {
+  waiter_id enqueue(acquire_request who) {
     if (before_admission) before_admission(who);
-    return pool.admit(std::move(who), now);
+    return pool.enqueue(std::move(who), now);
   }
-  time_point last_moment(const asking& who) const {
+  time_point last_moment(const acquire_request& who) const {
     const auto& p = pool.policy();
     const auto last = std::min(who.deadline, now + p.wait_timeout);
     return p.failover_timeout > duration::zero() ? std::min(last, now + p.failover_timeout) : last;
@@ -263,11 +263,11 @@ class pool_harness {
     const auto s = sockets.find(id);
     if (s == sockets.end() || s->second.at != p) throw std::logic_error(what);
   }
-  void tell(ticket_id number, kind what, connection_id c = 0, lease_id l = 0, failure_ptr why = nullptr,
+  void tell(waiter_id number, kind what, connection_id c = 0, lease_id l = 0, failure_ptr why = nullptr,
             bool counted = false) {
     const auto known = renamed.find(number);
     const auto t = known == renamed.end() ? number : known->second;
-    auto& o = tickets[t];
+    auto& o = waiters[t];
     o.what = what;
     ++o.times;
     o.connection = c;
@@ -281,22 +281,22 @@ class pool_harness {
     socket s;
     s.kind = a.kind;
     s.awaited_since->store(now);
-    pool.attach(a.id, load_meter{s.completed, s.wanted, s.silent, nullptr, s.awaited_since});
+    pool.attach(a.id, load_reading{s.completed, s.wanted, s.silent, nullptr, s.awaited_since});
     sockets.emplace(a.id, std::move(s));
   }
   void on(const pool_action::dispatch& a) {
     must_take(a.to, phase::ready, "an operation is sent to a connection that takes none");
     ++sockets.at(a.to).carried;
-    tell(a.ticket, kind::dispatched, a.to);
+    tell(a.waiter, kind::dispatched, a.to);
   }
   void on(const pool_action::grant& a) {
     must_take(a.connection, phase::ready, "a connection that is not free is leased");
     if (sockets.at(a.connection).open() != 0) throw std::logic_error("a connection with open operations is leased");
     sockets.at(a.connection).at = phase::leased;
-    tell(a.ticket, kind::granted, a.connection, a.lease);
+    tell(a.waiter, kind::granted, a.connection, a.lease);
   }
-  void on(const pool_action::refuse& a) { tell(a.ticket, kind::refused, 0, 0, a.why); }
-  void on(const pool_action::recast& a) { tell(a.ticket, kind::recast, 0, 0, a.cause, a.counted); }
+  void on(const pool_action::refuse& a) { tell(a.waiter, kind::refused, 0, 0, a.why); }
+  void on(const pool_action::recast& a) { tell(a.waiter, kind::recast, 0, 0, a.cause, a.counted); }
   void on(const pool_action::reset& a) { sockets.at(a.id).at = phase::resetting; }
   void on(const pool_action::drain& a) { sockets.at(a.id).at = phase::draining; }
   void on(const pool_action::close& a) { sockets.at(a.id).at = phase::closing; }

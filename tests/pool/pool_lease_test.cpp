@@ -4,7 +4,7 @@
 using namespace understudy;
 using namespace understudy::test;
 using phase = pool_harness::phase;
-using outcome = ticket_outcome::kind;
+using outcome = waiter_outcome::kind;
 
 namespace {
 
@@ -32,7 +32,7 @@ BOOST_FIXTURE_TEST_CASE(an_idle_connection_is_leased_at_once, two_connections) {
 
 BOOST_FIXTURE_TEST_CASE(the_least_loaded_is_reserved_and_granted_when_it_runs_empty, two_connections) {
   for (int i = 0; i < 5; ++i) share();
-  const auto t = ask(want::lease);
+  const auto t = ask(acquire_kind::lease);
   BOOST_TEST(waiting(t));
   connection_id light = 0, heavy = 0;
   for (const auto& [id, s] : sockets) (s.open() == 2 ? light : heavy) = id;
@@ -48,7 +48,7 @@ BOOST_FIXTURE_TEST_CASE(the_least_loaded_is_reserved_and_granted_when_it_runs_em
 
 BOOST_FIXTURE_TEST_CASE(a_connection_that_is_idle_sooner_is_taken_in_place_of_the_reserved_one, two_connections) {
   for (int i = 0; i < 3; ++i) share();
-  const auto t = ask(want::lease);
+  const auto t = ask(acquire_kind::lease);
   connection_id light = 0, heavy = 0;
   for (const auto& [id, s] : sockets) (s.open() == 1 ? light : heavy) = id;
   complete(heavy, 2);
@@ -61,7 +61,7 @@ BOOST_FIXTURE_TEST_CASE(a_connection_that_is_idle_sooner_is_taken_in_place_of_th
 
 BOOST_FIXTURE_TEST_CASE(of_two_leases_the_earlier_gets_what_runs_empty_first, two_connections) {
   for (int i = 0; i < 3; ++i) share();
-  const auto earlier = ask(want::lease), later = ask(want::lease);
+  const auto earlier = ask(acquire_kind::lease), later = ask(acquire_kind::lease);
   connection_id light = 0, heavy = 0;
   for (const auto& [id, s] : sockets) (s.open() == 1 ? light : heavy) = id;
   // The light one is kept for the earlier, the heavy one for the later; the heavy one runs empty first.
@@ -77,7 +77,7 @@ BOOST_FIXTURE_TEST_CASE(of_two_leases_the_earlier_gets_what_runs_empty_first, tw
 
 BOOST_FIXTURE_TEST_CASE(shared_operations_pass_a_lease_that_has_its_reservation, two_connections) {
   for (int i = 0; i < 4; ++i) share();
-  const auto l = ask(want::lease), s = share();
+  const auto l = ask(acquire_kind::lease), s = share();
   BOOST_TEST(waiting(l));
   BOOST_TEST((what(s) == outcome::dispatched));
 }
@@ -86,7 +86,7 @@ BOOST_AUTO_TEST_CASE(the_last_shared_connection_is_not_reserved_while_another_ca
   pool_harness h{small_policy(1, 5)};
   h.ready_all();
   h.share();
-  const auto l = h.ask(want::lease);
+  const auto l = h.ask(acquire_kind::lease);
   const auto s = h.share();
   BOOST_TEST((h.what(s) == outcome::dispatched));
   BOOST_TEST(h.connecting() == 1U);
@@ -99,7 +99,7 @@ BOOST_AUTO_TEST_CASE(when_no_other_opens_the_last_shared_connection_is_reserved_
   h.ready_all();
   const auto only = h.in(phase::ready).front();
   h.share();
-  const auto l = h.ask(want::lease);
+  const auto l = h.ask(acquire_kind::lease);
   h.fail_all();
   h.complete(only);
   BOOST_TEST(h.granted(l));
@@ -108,7 +108,7 @@ BOOST_AUTO_TEST_CASE(when_no_other_opens_the_last_shared_connection_is_reserved_
 BOOST_FIXTURE_TEST_CASE(who_does_not_wait_hears_that_the_pool_is_exhausted, two_connections) {
   lease();
   lease();
-  const auto t = ask(want::lease, seconds{30}, nullptr, false);
+  const auto t = ask(acquire_kind::lease, seconds{30}, nullptr, false);
   BOOST_TEST((what(t) == outcome::refused));
   BOOST_TEST(code(t) == errc::pool_exhausted);
   BOOST_TEST(this->outcome(t).why->pool->in_use == 2U);
@@ -118,9 +118,9 @@ BOOST_AUTO_TEST_CASE(who_does_not_wait_still_gets_a_connection_that_may_be_opene
   pool_harness h{small_policy(1, 2)};
   h.ready_all();
   h.lease();
-  const auto t = h.ask(want::lease, seconds{30}, nullptr, false);
+  const auto t = h.ask(acquire_kind::lease, seconds{30}, nullptr, false);
   BOOST_TEST(h.waiting(t));
-  BOOST_TEST(h.code(h.ask(want::lease, seconds{30}, nullptr, false)) == errc::pool_exhausted);
+  BOOST_TEST(h.code(h.ask(acquire_kind::lease, seconds{30}, nullptr, false)) == errc::pool_exhausted);
   h.ready_all();
   BOOST_TEST(h.granted(t));
 }
@@ -153,7 +153,7 @@ BOOST_FIXTURE_TEST_CASE(foreign_and_doubly_returned_leases_are_clear_errors, two
 }
 
 BOOST_FIXTURE_TEST_CASE(a_lease_ends_with_its_connection_and_is_returned_in_vain, two_connections) {
-  const auto t = ask(want::lease);
+  const auto t = ask(acquire_kind::lease);
   const auto l = outcome(t).lease;
   die(outcome(t).connection);
   BOOST_TEST(pool.snapshot(now).leased == 0U);
@@ -196,7 +196,7 @@ BOOST_AUTO_TEST_CASE(a_lease_held_too_long_is_reported_once_and_its_return_too) 
 
 BOOST_FIXTURE_TEST_CASE(waiting_for_the_reservation_can_time_out_and_frees_the_connection, two_connections) {
   for (int i = 0; i < 4; ++i) share();
-  const auto t = ask(want::lease, seconds{2});
+  const auto t = ask(acquire_kind::lease, seconds{2});
   pass(seconds{2});
   BOOST_TEST(code(t) == errc::pool_timeout);
   for (int i = 0; i < 4; ++i) share();
@@ -205,7 +205,7 @@ BOOST_FIXTURE_TEST_CASE(waiting_for_the_reservation_can_time_out_and_frees_the_c
 
 BOOST_FIXTURE_TEST_CASE(a_reserved_connection_that_dies_leaves_the_lease_its_place, two_connections) {
   for (int i = 0; i < 5; ++i) share();
-  const auto t = ask(want::lease);
+  const auto t = ask(acquire_kind::lease);
   connection_id light = 0;
   for (const auto& [id, s] : sockets)
     if (s.open() == 2) light = id;
@@ -217,7 +217,7 @@ BOOST_FIXTURE_TEST_CASE(a_reserved_connection_that_dies_leaves_the_lease_its_pla
 }
 
 BOOST_FIXTURE_TEST_CASE(operations_of_a_holder_do_not_confuse_the_load, two_connections) {
-  const auto t = ask(want::lease);
+  const auto t = ask(acquire_kind::lease);
   const auto id = outcome(t).connection;
   sockets.at(id).completed->fetch_add(7);  // the holder's own operations
   sockets.at(id).carried += 7;
@@ -230,7 +230,7 @@ BOOST_FIXTURE_TEST_CASE(operations_of_a_holder_do_not_confuse_the_load, two_conn
 }
 
 BOOST_FIXTURE_TEST_CASE(a_leased_connection_that_drains_is_closed_on_return, two_connections) {
-  const auto t = ask(want::lease);
+  const auto t = ask(acquire_kind::lease);
   pool.on_draining(outcome(t).connection, now);
   take();
   BOOST_TEST(pool.snapshot(now).leased == 1U);
@@ -240,8 +240,8 @@ BOOST_FIXTURE_TEST_CASE(a_leased_connection_that_drains_is_closed_on_return, two
 
 BOOST_FIXTURE_TEST_CASE(a_silent_lease_ends_when_its_server_is_given_up_and_one_that_answers_does_not,
                         two_connections) {
-  const auto silent = outcome(ask(want::lease)).connection;
-  const auto lively = outcome(ask(want::lease)).connection;
+  const auto silent = outcome(ask(acquire_kind::lease)).connection;
+  const auto lively = outcome(ask(acquire_kind::lease)).connection;
   sockets.at(silent).silent->store(true);
   pool.on_breaker(breaker_state::open, now);
   take();
@@ -273,9 +273,9 @@ BOOST_AUTO_TEST_CASE(leases_lost_one_after_the_other_are_one_warning_a_minute) {
   const auto lose = [&] {
     h.pass(seconds{1});  // its place is taken by another one
     h.ready_all();
-    const auto ticket = h.ask(want::lease);
-    BOOST_TEST_REQUIRE(h.granted(ticket));
-    h.die(h.outcome(ticket).connection);
+    const auto waiter = h.ask(acquire_kind::lease);
+    BOOST_TEST_REQUIRE(h.granted(waiter));
+    h.die(h.outcome(waiter).connection);
   };
   for (int i = 0; i < 5; ++i) lose();
   BOOST_TEST(h.warnings.size() == 1U);

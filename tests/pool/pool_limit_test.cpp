@@ -4,7 +4,7 @@
 using namespace understudy;
 using namespace understudy::test;
 using phase = pool_harness::phase;
-using outcome = ticket_outcome::kind;
+using outcome = waiter_outcome::kind;
 
 namespace {
 
@@ -76,7 +76,7 @@ BOOST_AUTO_TEST_CASE(within_a_limit_idle_connections_make_room_for_users_binds) 
   pool_harness h{small_policy(5, 50)};
   std::size_t largest = 0;
   play(h, 3, 60, largest);
-  const auto t = h.ask(want::bind);
+  const auto t = h.ask(acquire_kind::bind);
   play(h, 3, 1, largest);
   BOOST_TEST((h.what(t) == outcome::dispatched));
   BOOST_TEST(h.in(phase::ready).size() == 2U);
@@ -86,7 +86,7 @@ BOOST_AUTO_TEST_CASE(within_a_limit_idle_connections_make_room_for_users_binds) 
 BOOST_AUTO_TEST_CASE(a_bind_that_meets_the_limit_first_gets_the_place_of_an_idle_connection) {
   pool_harness h{small_policy(3, 50)};
   h.ready_all();
-  const auto t = h.ask(want::bind);
+  const auto t = h.ask(acquire_kind::bind);
   h.fail_all();
   BOOST_TEST(h.waiting(t));
   h.answer_checks(true);
@@ -100,8 +100,8 @@ BOOST_AUTO_TEST_CASE(connects_that_fail_beside_connections_that_do_not_answer_ar
   pool_harness h{small_policy(2, 5)};
   h.ready_all();
   const auto l = h.lease();
-  h.ask(want::lease);
-  h.ask(want::lease);
+  h.ask(acquire_kind::lease);
+  h.ask(acquire_kind::lease);
   h.fail_all();
   BOOST_TEST(h.reports.empty());
   BOOST_TEST_REQUIRE(h.checks.size() == 1U);
@@ -117,7 +117,7 @@ BOOST_AUTO_TEST_CASE(what_is_silent_is_no_witness) {
   h.ready_all();
   h.sockets.at(h.in(phase::ready).front()).silent->store(true);
   h.lease();
-  h.ask(want::lease);
+  h.ask(acquire_kind::lease);
   h.fail_all();
   BOOST_TEST(h.checks.empty());
   BOOST_TEST((h.reports == std::vector<failure_class>{failure_class::transport}));
@@ -144,7 +144,7 @@ BOOST_AUTO_TEST_CASE(our_own_lack_of_descriptors_is_no_failure_of_the_server) {
 
 BOOST_AUTO_TEST_CASE(with_nothing_open_a_lack_of_descriptors_is_told_and_not_counted) {
   pool_harness h{small_policy(1, 5)};
-  const auto t = h.ask(want::shared, seconds{30}, nullptr, true, 3);
+  const auto t = h.ask(acquire_kind::shared, seconds{30}, nullptr, true, 3);
   h.fail_all(no_descriptors());
   BOOST_TEST((h.what(t) == outcome::refused));
   BOOST_TEST(h.code(t) == errc::local_resources);
@@ -168,11 +168,11 @@ BOOST_AUTO_TEST_CASE(idle_connections_that_die_in_one_moment_are_replaced_at_onc
 BOOST_AUTO_TEST_CASE(idle_bind_connections_make_room_for_leases) {
   pool_harness h{small_policy(1, 4)};
   h.ready_all();
-  const auto bind = h.ask(want::bind);
+  const auto bind = h.ask(acquire_kind::bind);
   h.ready_all();
   h.complete(h.outcome(bind).connection);
-  std::vector<ticket_id> leases;
-  for (int i = 0; i < 4; ++i) leases.push_back(h.ask(want::lease));
+  std::vector<waiter_id> leases;
+  for (int i = 0; i < 4; ++i) leases.push_back(h.ask(acquire_kind::lease));
   for (int i = 0; i < 10; ++i) {
     h.ready_all();
     h.close_told();
@@ -183,7 +183,7 @@ BOOST_AUTO_TEST_CASE(idle_bind_connections_make_room_for_leases) {
 BOOST_AUTO_TEST_CASE(an_idle_bind_connection_is_not_taken_for_the_minimum_alone) {
   pool_harness h{small_policy(4, 4)};
   h.ready_all();
-  const auto t = h.ask(want::bind);
+  const auto t = h.ask(acquire_kind::bind);
   h.close_told();
   h.ready_all();
   BOOST_TEST((h.what(t) == outcome::dispatched));
@@ -206,7 +206,7 @@ BOOST_AUTO_TEST_CASE(who_waits_for_the_first_connection_is_no_waiter_too_many) {
   BOOST_TEST(h.code(c) == errc::queue_full, "there is no room for a third one");
   h.ready_all();
   for (const auto t : {a, b}) BOOST_TEST((h.what(t) == outcome::dispatched));
-  const auto user = h.ask(want::bind), second = h.ask(want::bind);
+  const auto user = h.ask(acquire_kind::bind), second = h.ask(acquire_kind::bind);
   BOOST_TEST(h.waiting(user));
   BOOST_TEST(h.code(second) == errc::queue_full);
   h.ready_all();
@@ -224,7 +224,7 @@ BOOST_AUTO_TEST_CASE(an_idle_connection_is_not_used_while_its_check_is_out) {
   for (int i = 0; i < 3; ++i) h.share();
   BOOST_TEST_REQUIRE(h.quick.size() == 3U);
   for (const auto id : h.quick) BOOST_TEST(id != checked);
-  const auto l = h.ask(want::lease);
+  const auto l = h.ask(acquire_kind::lease);
   BOOST_TEST(h.waiting(l));
   h.answer_checks(true);
   BOOST_TEST(h.granted(l));
@@ -252,10 +252,10 @@ BOOST_AUTO_TEST_CASE(two_kinds_that_want_the_only_socket_take_turns_of_some_leng
   pool_harness h{p};
   h.ready_all();
   const auto before = h.numbers;
-  std::vector<ticket_id> asked;
+  std::vector<waiter_id> asked;
   // Each of them comes for itself, a read and a bind in turn.
   for (int i = 0; i < 500; ++i) {
-    asked.push_back(h.ask(i % 2 == 0 ? want::shared : want::bind, seconds{5}));
+    asked.push_back(h.ask(i % 2 == 0 ? acquire_kind::shared : acquire_kind::bind, seconds{5}));
     for (int step = 0; step < 4; ++step) {
       for (auto k : {connection_kind::pooled, connection_kind::bind}) {
         for (const auto at : {phase::ready, phase::draining})
@@ -278,7 +278,7 @@ BOOST_AUTO_TEST_CASE(two_kinds_that_want_the_only_socket_take_turns_of_some_leng
 BOOST_AUTO_TEST_CASE(a_bind_connection_that_answers_shows_that_readers_met_a_limit) {
   pool_harness h{small_policy(1, 50)};
   h.ready_all();
-  const auto bind = h.ask(want::bind);
+  const auto bind = h.ask(acquire_kind::bind);
   h.ready_all();
   h.complete(h.outcome(bind).connection);
   h.die(h.in(phase::ready).front());
@@ -300,9 +300,9 @@ BOOST_AUTO_TEST_CASE(readers_and_binds_take_turns_at_the_one_connection_that_a_s
   pool_harness h{small_policy(3, 50)};
   std::size_t largest = 0;
   play(h, 1, 5, largest);
-  std::vector<ticket_id> asked;
+  std::vector<waiter_id> asked;
   for (int i = 0; i < 600; ++i) {
-    if (i < 500) asked.push_back(i % 2 == 0 ? h.share() : h.ask(want::bind));
+    if (i < 500) asked.push_back(i % 2 == 0 ? h.share() : h.ask(acquire_kind::bind));
     for (auto k : {connection_kind::pooled, connection_kind::bind}) {
       for (const auto at : {phase::ready, phase::draining})
         for (const auto id : h.in(at, k))
@@ -323,7 +323,7 @@ BOOST_AUTO_TEST_CASE(who_waits_gets_the_socket_that_a_probe_keeps) {
   BOOST_TEST_REQUIRE(h.pool.take_probe_slot(h.now));
   h.lease();
   h.lease();
-  const auto third = h.ask(want::lease);
+  const auto third = h.ask(acquire_kind::lease);
   BOOST_TEST(h.slot_asked == 1);
   h.pass(milliseconds{50});
   BOOST_TEST(h.slot_asked == 1, "not more often than it can be answered");
@@ -345,7 +345,7 @@ BOOST_AUTO_TEST_CASE(beyond_a_known_limit_one_connect_is_tried_and_no_probe) {
   std::size_t largest = 0;
   play(h, 2, 60, largest);
   BOOST_TEST(!h.pool.take_probe_slot(h.now));
-  for (int i = 0; i < 3; ++i) h.ask(want::lease);
+  for (int i = 0; i < 3; ++i) h.ask(acquire_kind::lease);
   for (int i = 0; i < 1200; ++i) {
     BOOST_TEST(h.connecting() <= 1U);
     h.fail_all();
@@ -357,9 +357,9 @@ BOOST_AUTO_TEST_CASE(beyond_a_known_limit_one_connect_is_tried_and_no_probe) {
 BOOST_AUTO_TEST_CASE(no_more_room_is_made_where_a_server_takes_nothing_new_at_all) {
   pool_harness h{small_policy(4, 50)};
   h.ready_all();
-  std::vector<ticket_id> binds;
+  std::vector<waiter_id> binds;
   for (int i = 0; i < 100; ++i) {
-    binds.push_back(h.ask(want::bind));
+    binds.push_back(h.ask(acquire_kind::bind));
     h.fail_all();
     h.answer_checks(true);
     h.close_told();

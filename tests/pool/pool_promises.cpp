@@ -4,7 +4,7 @@
 namespace understudy::test {
 namespace {
 
-using outcome = ticket_outcome::kind;
+using outcome = waiter_outcome::kind;
 
 /// No counter moves further than this in one step, unless it went below zero.
 constexpr std::uint64_t plausible = 1000;
@@ -29,13 +29,13 @@ void pool_storm::look_at_end_of(connection_id id) {
   must(stay >= floor || !socket_is_free, "a connection goes only when another has taken its place", stay);
 }
 
-void pool_storm::look_at_outcome(ticket_id t) {
+void pool_storm::look_at_outcome(waiter_id t) {
   const auto& o = h_.outcome(t);
   must(o.times == 1, "everybody is told exactly once", t);
   if (o.lease != 0) held_.emplace(o.lease, false);
   if (o.what != outcome::dispatched && o.what != outcome::granted) return;
   must(h_.now < o.leave_at, "nobody is served after the deadline", t);
-  for (const auto& [earlier, other] : h_.tickets)
+  for (const auto& [earlier, other] : h_.waiters)
     must(earlier >= t || other.what != outcome::waiting || other.who.what != o.who.what,
          "nobody is served before those who came earlier", t);
 }
@@ -44,7 +44,7 @@ void pool_storm::hold_promises() {
   const auto s = h_.pool.snapshot(h_.now);
   hold_counters(s);
   std::size_t waiting = 0;
-  for (const auto& [t, o] : h_.tickets) {
+  for (const auto& [t, o] : h_.waiters) {
     if (o.what != outcome::waiting) continue;
     ++waiting;
     must(h_.now < o.leave_at, "nobody waits beyond the deadline", t);
@@ -80,9 +80,9 @@ void pool_storm::hold_counters(const pool_snapshot& s) {
 /// Whoever waits while there is room was overlooked.
 void pool_storm::hold_progress() {
   std::size_t shared = 0, leases = 0, binds = 0, room = 0, empty = 0, free_binds = 0;
-  for (const auto& [t, o] : h_.tickets)
+  for (const auto& [t, o] : h_.waiters)
     if (o.what == outcome::waiting)
-      ++(o.who.what == want::shared ? shared : o.who.what == want::lease ? leases : binds);
+      ++(o.who.what == acquire_kind::shared ? shared : o.who.what == acquire_kind::lease ? leases : binds);
   for (const auto& [id, s] : h_.sockets) {
     if (s.at != phase::ready || h_.set_aside.count(id) != 0) continue;
     if (is_pooled(s) && s.open() < policy_.max_in_flight) ++room;
@@ -122,7 +122,7 @@ void pool_storm::come_to_rest() {
     h_.pass(milliseconds{500});
     hold_promises();
   }
-  for (const auto& [t, o] : h_.tickets) must(o.times == 1, "everybody is told exactly once", t);
+  for (const auto& [t, o] : h_.waiters) must(o.times == 1, "everybody is told exactly once", t);
   must(missed < 4, "the minimum is there again", h_.in(phase::ready).size());
   serve_again();
   calm_down();
@@ -132,7 +132,7 @@ void pool_storm::come_to_rest() {
 }
 
 void pool_storm::serve_again() {
-  for (const auto what : {want::shared, want::lease, want::bind}) {
+  for (const auto what : {acquire_kind::shared, acquire_kind::lease, acquire_kind::bind}) {
     calm_down();
     h_.ready_all();
     const auto t = h_.ask(what, seconds{5});
@@ -157,10 +157,10 @@ void pool_storm::drain() {
     if (shape_.seed % 2 != 0)
       for (const auto id : all_in({phase::connecting})) h_.ready(id);
     h_.pass(milliseconds{500});
-    const auto t = h_.ask(want::shared, seconds{60});
+    const auto t = h_.ask(acquire_kind::shared, seconds{60});
     must(!h_.waiting(t), "a drained pool takes nothing new");
   }
-  for (const auto& [t, o] : h_.tickets) must(o.times == 1, "everybody is told exactly once", t);
+  for (const auto& [t, o] : h_.waiters) must(o.times == 1, "everybody is told exactly once", t);
   must(h_.drained.size() == 1, "a drain ends once, at its deadline at the latest", h_.drained.size());
   must(h_.sockets.empty(), "nothing is left after a drain", h_.sockets.size());
 }

@@ -4,7 +4,7 @@
 
 using namespace understudy;
 using namespace understudy::test;
-using outcome = ticket_outcome::kind;
+using outcome = waiter_outcome::kind;
 
 namespace {
 
@@ -23,9 +23,9 @@ void expect_broken(const char* promise, pool_weakness weakness) {
 }
 
 /// Of those who wait for the same as `t`, the one who came last.
-ticket_id youngest_like(const pool_harness& h, ticket_id t) {
+waiter_id youngest_like(const pool_harness& h, waiter_id t) {
   auto found = t;
-  for (const auto& [other, o] : h.tickets)
+  for (const auto& [other, o] : h.waiters)
     if (o.what == outcome::waiting && o.who.what == h.outcome(t).who.what) found = std::max(found, other);
   return found;
 }
@@ -38,7 +38,7 @@ BOOST_AUTO_TEST_CASE(whatever_happens_in_whatever_order_the_pool_keeps_its_promi
 
 BOOST_AUTO_TEST_CASE(without_deadlines_of_waiters_somebody_is_served_late) {
   pool_weakness w;
-  w.admission = [](asking& who) { who.deadline += std::chrono::hours{1}; };
+  w.admission = [](acquire_request& who) { who.deadline += std::chrono::hours{1}; };
   w.policy = [](pool_policy& p) {
     p.wait_timeout = std::chrono::hours{1};
     p.failover_timeout = duration::zero();
@@ -51,8 +51,8 @@ BOOST_AUTO_TEST_CASE(without_order_somebody_is_served_before_those_who_came_earl
   pool_weakness w;
   w.actions = [](pool_harness& h, std::vector<pool_action::any>& actions) {
     for (auto& a : actions)
-      if (auto* d = std::get_if<pool_action::dispatch>(&a); d != nullptr && h.tickets.count(d->ticket))
-        d->ticket = youngest_like(h, d->ticket);
+      if (auto* d = std::get_if<pool_action::dispatch>(&a); d != nullptr && h.waiters.count(d->waiter))
+        d->waiter = youngest_like(h, d->waiter);
   };
   expect_broken("nobody is served before those who came earlier", w);
 }

@@ -4,7 +4,7 @@
 using namespace understudy;
 using namespace understudy::test;
 using phase = pool_harness::phase;
-using outcome = ticket_outcome::kind;
+using outcome = waiter_outcome::kind;
 
 namespace {
 
@@ -93,7 +93,7 @@ BOOST_FIXTURE_TEST_CASE(what_connects_with_old_values_is_begun_anew_at_once, rel
   pass(milliseconds{200});
   const auto old = in(phase::connecting);
   BOOST_REQUIRE(!old.empty());
-  const auto waiting_one = ask(want::shared);
+  const auto waiting_one = ask(acquire_kind::shared);
   become(small_policy(3, 6), true);
   BOOST_TEST((sockets.at(old.front()).at == phase::closing));
   close_told();
@@ -126,13 +126,13 @@ BOOST_FIXTURE_TEST_CASE(a_shorter_lifetime_counts_for_what_is_open, reloading_po
 
 BOOST_FIXTURE_TEST_CASE(who_waits_when_the_server_leaves_is_sent_elsewhere_at_no_cost, reloading_pool) {
   for (const auto id : in(phase::ready)) die(id);
-  const auto shared = ask(want::shared);
-  const auto leased = ask(want::lease);
-  const auto bind = ask(want::bind);
-  const auto spent = ask(want::shared, seconds{30}, nullptr, true, 3);
+  const auto shared = ask(acquire_kind::shared);
+  const auto leased = ask(acquire_kind::lease);
+  const auto bind = ask(acquire_kind::bind);
+  const auto spent = ask(acquire_kind::shared, seconds{30}, nullptr, true, 3);
   pool.leave(now + seconds{5}, now);
   take();
-  const auto late = ask(want::shared, seconds{30}, nullptr, true, 3);
+  const auto late = ask(acquire_kind::shared, seconds{30}, nullptr, true, 3);
   for (const auto t : {shared, leased, bind, spent, late}) {
     BOOST_TEST((what(t) == outcome::recast));
     BOOST_TEST(!outcome(t).counted);

@@ -4,7 +4,7 @@
 using namespace understudy;
 using namespace understudy::test;
 using phase = pool_harness::phase;
-using outcome = ticket_outcome::kind;
+using outcome = waiter_outcome::kind;
 
 namespace {
 
@@ -47,9 +47,9 @@ connection_id only_new_one(const pool_harness& h, const std::set<connection_id>&
 }  // namespace
 
 BOOST_AUTO_TEST_CASE(who_waits_for_set_ups_that_hang_gets_another_connection) {
-  for (const auto kind : {want::shared, want::lease, want::bind}) {
+  for (const auto kind : {acquire_kind::shared, acquire_kind::lease, acquire_kind::bind}) {
     pool_harness h{patient_policy(3, 8)};
-    if (kind == want::bind) h.ready_all();
+    if (kind == acquire_kind::bind) h.ready_all();
     const auto first = h.ask(kind), second = h.ask(kind), third = h.ask(kind);
     const auto hung = under_way(h);
     BOOST_TEST(hung.size() == 2U);
@@ -58,7 +58,7 @@ BOOST_AUTO_TEST_CASE(who_waits_for_set_ups_that_hang_gets_another_connection) {
     h.pass(milliseconds{200});
     h.close_told();
     h.ready(only_new_one(h, hung));
-    BOOST_TEST((h.what(first) == (kind == want::lease ? outcome::granted : outcome::dispatched)));
+    BOOST_TEST((h.what(first) == (kind == acquire_kind::lease ? outcome::granted : outcome::dispatched)));
     BOOST_TEST(h.reports.empty(), "what was given up says nothing against the server");
     BOOST_TEST((second < third));
   }
@@ -66,7 +66,7 @@ BOOST_AUTO_TEST_CASE(who_waits_for_set_ups_that_hang_gets_another_connection) {
 
 BOOST_AUTO_TEST_CASE(a_sole_set_up_that_hangs_is_waited_for_beside_another_one) {
   pool_harness h{patient_policy(1, 8)};
-  const auto t = h.ask(want::shared);
+  const auto t = h.ask(acquire_kind::shared);
   const auto slow = *under_way(h).begin();
   h.pass(milliseconds{1100});
   BOOST_TEST(under_way(h).size() == 2U);
@@ -81,7 +81,7 @@ BOOST_AUTO_TEST_CASE(a_server_that_is_slow_to_set_up_is_reached_whatever_the_lim
       auto p = patient_policy(most, most);
       p.max_connecting = most;
       pool_harness h{p};
-      const auto t = h.ask(want::shared, seconds{60});
+      const auto t = h.ask(acquire_kind::shared, seconds{60});
       std::map<connection_id, time_point> begun;
       for (int i = 0; i < 590 && h.waiting(t); ++i) {
         for (const auto id : under_way(h)) begun.emplace(id, h.now);
@@ -96,8 +96,8 @@ BOOST_AUTO_TEST_CASE(a_server_that_is_slow_to_set_up_is_reached_whatever_the_lim
 
 BOOST_AUTO_TEST_CASE(set_ups_that_hang_are_replaced_more_and_more_rarely) {
   pool_harness h{patient_policy(3, 8)};
-  h.ask(want::shared, seconds{600});
-  h.ask(want::bind, seconds{600});
+  h.ask(acquire_kind::shared, seconds{600});
+  h.ask(acquire_kind::bind, seconds{600});
   const auto first = connects_within(h, seconds{10}), then = connects_within(h, seconds{10});
   BOOST_TEST(first > 0U);
   BOOST_TEST(first < 10U);
@@ -113,8 +113,8 @@ BOOST_AUTO_TEST_CASE(set_ups_that_hang_are_left_alone_while_nobody_waits) {
 
 BOOST_AUTO_TEST_CASE(a_set_up_that_makes_progress_or_waits_for_us_does_not_hang) {
   pool_harness h{patient_policy(3, 8)};
-  h.ask(want::shared);
-  h.ask(want::lease);
+  h.ask(acquire_kind::shared);
+  h.ask(acquire_kind::lease);
   const auto all = under_way(h);
   BOOST_TEST_REQUIRE(all.size() == 2U);
   h.sockets.at(*all.begin()).awaited_since->store(time_point::max());
@@ -129,7 +129,7 @@ BOOST_AUTO_TEST_CASE(set_ups_begun_before_the_breaker_closed_are_begun_anew) {
   pool_harness h{patient_policy(3, 8)};
   h.ready_all();
   for (const auto id : h.in(phase::ready)) h.die(id);
-  h.ask(want::shared);
+  h.ask(acquire_kind::shared);
   const auto hung = under_way(h);
   BOOST_TEST(hung.size() == 2U);
   h.pool.on_breaker(breaker_state::open, h.now);
@@ -163,7 +163,7 @@ BOOST_AUTO_TEST_CASE(set_ups_begun_before_a_probe_was_answered_are_begun_anew) {
 
 BOOST_AUTO_TEST_CASE(a_connection_that_is_ready_overtakes_those_that_were_begun_earlier) {
   pool_harness h{patient_policy(3, 8)};
-  const auto t = h.ask(want::shared);
+  const auto t = h.ask(acquire_kind::shared);
   const auto hung = under_way(h);
   BOOST_TEST_REQUIRE(hung.size() == 2U);
   h.pass(milliseconds{1100});

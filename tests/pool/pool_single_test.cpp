@@ -35,10 +35,10 @@ BOOST_FIXTURE_TEST_CASE(without_pooling_requests_share_one_connection_opened_on_
 }
 
 BOOST_FIXTURE_TEST_CASE(without_pooling_a_second_lease_gets_a_new_connection, single_connection) {
-  const auto first = ask(want::lease);
+  const auto first = ask(acquire_kind::lease);
   ready_all();
   BOOST_TEST(granted(first));
-  const auto second = ask(want::lease);
+  const auto second = ask(acquire_kind::lease);
   BOOST_TEST(waiting(second));
   ready_all();
   BOOST_TEST_REQUIRE(granted(second));
@@ -50,10 +50,10 @@ BOOST_FIXTURE_TEST_CASE(without_pooling_a_second_lease_gets_a_new_connection, si
 }
 
 BOOST_FIXTURE_TEST_CASE(without_pooling_a_connection_that_comes_back_is_waited_for, single_connection) {
-  const auto first = ask(want::lease);
+  const auto first = ask(acquire_kind::lease);
   ready_all();
   BOOST_TEST(release(outcome(first).lease));
-  const auto request = share(), second = ask(want::lease);
+  const auto request = share(), second = ask(acquire_kind::lease);
   BOOST_TEST(sockets.size() == 2U, "one comes back for the request, one is opened for the lease");
   reset_done();
   BOOST_TEST((what(request) == kind::dispatched));
@@ -64,7 +64,7 @@ BOOST_FIXTURE_TEST_CASE(without_pooling_a_connection_that_comes_back_is_waited_f
 BOOST_FIXTURE_TEST_CASE(without_pooling_what_was_opened_for_a_lease_goes_with_it, single_connection) {
   std::vector<lease_id> held;
   for (int i = 0; i < 3; ++i) {
-    const auto t = ask(want::lease);
+    const auto t = ask(acquire_kind::lease);
     ready_all();
     BOOST_TEST_REQUIRE(granted(t));
     held.push_back(outcome(t).lease);
@@ -79,8 +79,8 @@ BOOST_FIXTURE_TEST_CASE(without_pooling_what_was_opened_for_a_lease_goes_with_it
 }
 
 BOOST_FIXTURE_TEST_CASE(without_pooling_a_returned_connection_is_kept_for_who_waits, single_connection) {
-  std::vector<ticket_id> asked;
-  for (int i = 0; i < 5; ++i) asked.push_back(ask(want::lease));
+  std::vector<waiter_id> asked;
+  for (int i = 0; i < 5; ++i) asked.push_back(ask(acquire_kind::lease));
   ready_all();
   BOOST_TEST(waiting(asked[4]), "max_connections holds");
   BOOST_TEST(sockets.size() == 4U);
@@ -95,7 +95,7 @@ BOOST_FIXTURE_TEST_CASE(leases_on_connections_that_were_there_need_no_new_one, f
   auto s = pool.snapshot(now);
   BOOST_TEST(s.acquired == 25U);
   BOOST_TEST(s.fresh == 0U);
-  const auto one_more = ask(want::lease);
+  const auto one_more = ask(acquire_kind::lease);
   ready_all();
   BOOST_TEST(granted(one_more));
   s = pool.snapshot(now);
@@ -106,7 +106,7 @@ BOOST_FIXTURE_TEST_CASE(leases_on_connections_that_were_there_need_no_new_one, f
 BOOST_AUTO_TEST_CASE(of_those_who_wait_for_one_connection_the_first_needed_it) {
   pool_harness it{small_policy(0, 1)};
   for (int i = 0; i < 10; ++i) it.share();
-  const auto bind = it.ask(want::bind);
+  const auto bind = it.ask(acquire_kind::bind);
   it.pass(milliseconds{5});
   it.ready_all();
   const auto s = it.pool.snapshot(it.now);

@@ -90,7 +90,7 @@ pool_storm::pool_storm(const pool_shape& shape, pool_weakness weakness)
   h_.before_admission = weak_.admission;
   if (weak_.actions) h_.before_actions = [this](std::vector<pool_action::any>& actions) { weak_.actions(h_, actions); };
   h_.before_action = [this](const pool_action::any& action) { look_at(action); };
-  h_.on_outcome = [this](ticket_id t) { look_at_outcome(t); };
+  h_.on_outcome = [this](waiter_id t) { look_at_outcome(t); };
 }
 
 void pool_storm::run(const std::vector<pool_command>& commands) {
@@ -202,13 +202,13 @@ bool pool_storm::step_of_lease(const pool_command& c) {
   };
   switch (c.what) {
     case kind::ask_shared:
-      ask(c, want::shared);
+      ask(c, acquire_kind::shared);
       break;
     case kind::ask_lease:
-      ask(c, want::lease);
+      ask(c, acquire_kind::lease);
       break;
     case kind::ask_bind:
-      ask(c, want::bind);
+      ask(c, acquire_kind::bind);
       break;
     case kind::claim:
       if (const auto id = held()) h_.pool.claim(id), held_.at(id) = true;
@@ -225,9 +225,9 @@ bool pool_storm::step_of_lease(const pool_command& c) {
   return true;
 }
 
-void pool_storm::ask(const pool_command& c, want what) {
+void pool_storm::ask(const pool_command& c, acquire_kind what) {
   const auto patience = patiences.at(static_cast<std::size_t>(c.a) % patiences.size());
-  if (what == want::shared && c.b < 6) {
+  if (what == acquire_kind::shared && c.b < 6) {
     const bool somebody_waits = h_.pool.pooled_waiters() > 0;
     const bool at_once = h_.share(patience) == 0;
     return must(!(at_once && somebody_waits), "nobody is served before those who came earlier");

@@ -54,7 +54,7 @@ rc::Gen<pool_shape> pool_shapes();
 /// What ensures a promise, switched off: in what the pool is told, what it says, or what it is configured with.
 struct pool_weakness {
   std::function<void(pool_policy&)> policy;
-  std::function<void(asking&)> admission;
+  std::function<void(acquire_request&)> admission;
   std::function<void(pool_harness&, std::vector<pool_action::any>&)> actions;
   bool deaths_unheard = false;       ///< of holders of leases
   bool probes_unheard = false;       ///< sockets that they take
@@ -74,7 +74,7 @@ class pool_storm {
   void step(const pool_command& c);
   bool step_of_connection(const pool_command& c);
   bool step_of_lease(const pool_command& c);
-  void ask(const pool_command& c, want what);
+  void ask(const pool_command& c, acquire_kind what);
   std::vector<connection_id> all_in(std::initializer_list<phase> phases) const;
   std::optional<connection_id> pick(int a, std::initializer_list<phase> phases) const;
   void complete(connection_id id, std::uint64_t count);
@@ -84,7 +84,7 @@ class pool_storm {
   // What must hold (pool_promises.cpp).
   void look_at(const pool_action::any& action);
   void look_at_end_of(connection_id id);
-  void look_at_outcome(ticket_id t);
+  void look_at_outcome(waiter_id t);
   void hold_promises();
   void hold_counters(const pool_snapshot& s);
   void hold_progress();

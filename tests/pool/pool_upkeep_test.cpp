@@ -9,8 +9,8 @@ namespace {
 
 /// Grows `h` to `size` connections by leasing them all, and returns them.
 void grow(pool_harness& h, std::size_t size) {
-  std::vector<ticket_id> all;
-  for (std::size_t i = 0; i < size; ++i) all.push_back(h.ask(want::lease));
+  std::vector<waiter_id> all;
+  for (std::size_t i = 0; i < size; ++i) all.push_back(h.ask(acquire_kind::lease));
   for (int i = 0; i < 50 && h.in(phase::leased).size() < size; ++i) {
     h.ready_all();
     for (const auto t : all)
@@ -42,7 +42,7 @@ BOOST_AUTO_TEST_CASE(what_is_used_does_not_count_as_idle) {
   auto p = small_policy(0, 10);
   p.max_idle_time = seconds{30};
   pool_harness h{p};
-  h.ask(want::shared);
+  h.ask(acquire_kind::shared);
   h.ready_all();
   h.pass(seconds{100});
   const auto busy = h.in(phase::ready);
@@ -262,7 +262,7 @@ BOOST_AUTO_TEST_CASE(a_check_waits_for_as_long_as_its_server_usually_takes) {
     BOOST_TEST((limits == std::vector<duration>{expected}), "of an idle connection");
     h.answer_checks(true);
     h.lease();
-    h.ask(want::lease);
+    h.ask(acquire_kind::lease);
     h.fail_all();
     BOOST_TEST((limits == std::vector<duration>{expected, expected}), "of a witness");
   }

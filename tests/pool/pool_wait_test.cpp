@@ -4,7 +4,7 @@
 using namespace understudy;
 using namespace understudy::test;
 using phase = pool_harness::phase;
-using outcome = ticket_outcome::kind;
+using outcome = waiter_outcome::kind;
 
 namespace {
 
@@ -26,7 +26,7 @@ pool_policy beside_others(std::uint32_t max_bind) {
 /// A bind connection, which has answered a bind.
 void have_a_bind_answered(pool_harness& h) {
   h.ready_all();
-  const auto bind = h.ask(want::bind);
+  const auto bind = h.ask(acquire_kind::bind);
   h.ready_all();
   h.complete(h.outcome(bind).connection);
 }
@@ -38,7 +38,8 @@ BOOST_AUTO_TEST_CASE(waiters_of_both_kinds_are_served_in_order) {
   h.ready_all();
   const auto only = h.in(phase::ready).front();
   h.share();
-  const auto a = h.share(), b = h.ask(want::lease), c = h.share(), d = h.ask(want::lease), e = h.share();
+  const auto a = h.share(), b = h.ask(acquire_kind::lease), c = h.share(), d = h.ask(acquire_kind::lease),
+             e = h.share();
   h.complete(only);
   BOOST_TEST((h.what(a) == outcome::dispatched));
   BOOST_TEST(h.waiting(b));
@@ -52,7 +53,7 @@ BOOST_AUTO_TEST_CASE(waiters_of_both_kinds_are_served_in_order) {
   BOOST_TEST(h.granted(d));
   h.release(h.outcome(d).lease);
   h.reset_done();
-  BOOST_TEST((h.served == std::vector<ticket_id>{a, b, c, d, e}));
+  BOOST_TEST((h.served == std::vector<waiter_id>{a, b, c, d, e}));
 }
 
 BOOST_AUTO_TEST_CASE(beyond_max_waiters_the_queue_is_full_at_once) {
@@ -66,7 +67,7 @@ BOOST_AUTO_TEST_CASE(beyond_max_waiters_the_queue_is_full_at_once) {
   BOOST_TEST((h.what(t) == outcome::refused));
   BOOST_TEST(h.code(t) == errc::queue_full);
   BOOST_TEST(h.outcome(t).why->pool->waiters == 3U);
-  BOOST_TEST(h.code(h.ask(want::bind)) == errc::queue_full);
+  BOOST_TEST(h.code(h.ask(acquire_kind::bind)) == errc::queue_full);
   BOOST_TEST(h.pool.snapshot(h.now).refused == 2U);
 }
 
@@ -75,10 +76,10 @@ BOOST_AUTO_TEST_CASE(where_nobody_may_wait_the_first_connection_is_opened_all_th
   p.max_waiters = 0;
   pool_harness h{p};
   // Both find room on the connection that is opened for the first one.
-  const auto first = h.ask(want::shared), second = h.ask(want::shared);
+  const auto first = h.ask(acquire_kind::shared), second = h.ask(acquire_kind::shared);
   h.ready_all();
   for (const auto t : {first, second}) BOOST_TEST((h.what(t) == outcome::dispatched));
-  const auto bind = h.ask(want::bind);
+  const auto bind = h.ask(acquire_kind::bind);
   h.ready_all();
   BOOST_TEST((h.what(bind) == outcome::dispatched));
 }
@@ -157,8 +158,8 @@ BOOST_AUTO_TEST_CASE(with_other_servers_a_waiter_is_sent_there_after_the_failove
 BOOST_AUTO_TEST_CASE(with_other_servers_nobody_waits_behind_binds_that_stay_unanswered) {
   pool_harness h{beside_others(1)};
   have_a_bind_answered(h);
-  const auto first = h.ask(want::bind);
-  const auto second = h.ask(want::bind);
+  const auto first = h.ask(acquire_kind::bind);
+  const auto second = h.ask(acquire_kind::bind);
   h.pass(milliseconds{1010});
   h.sockets.at(h.outcome(first).connection).silent->store(true);
   BOOST_TEST(h.waiting(second));
@@ -173,7 +174,7 @@ BOOST_AUTO_TEST_CASE(successive_short_waits_for_a_hung_server_are_one_silence) {
   h.pass(milliseconds{600});
   BOOST_TEST(h.code(first) == errc::pool_timeout);
   BOOST_TEST(h.readiness.empty());
-  const auto second = h.share(milliseconds{700}), bind = h.ask(want::bind, milliseconds{700});
+  const auto second = h.share(milliseconds{700}), bind = h.ask(acquire_kind::bind, milliseconds{700});
   h.pass(milliseconds{390});
   BOOST_TEST(h.waiting(second));
   h.pass(milliseconds{10});
@@ -272,8 +273,8 @@ BOOST_AUTO_TEST_CASE(the_first_connection_to_become_ready_is_told_of_and_no_othe
 BOOST_AUTO_TEST_CASE(with_other_servers_a_waiter_stays_while_those_before_it_are_answered) {
   pool_harness h{beside_others(1)};
   have_a_bind_answered(h);
-  h.ask(want::bind);
-  const auto third = h.ask(want::bind);
+  h.ask(acquire_kind::bind);
+  const auto third = h.ask(acquire_kind::bind);
   h.pass(milliseconds{4900});
   BOOST_TEST(h.waiting(third));
   h.pass(milliseconds{200});
@@ -283,8 +284,8 @@ BOOST_AUTO_TEST_CASE(with_other_servers_a_waiter_stays_while_those_before_it_are
 BOOST_AUTO_TEST_CASE(a_bind_connection_shows_no_life_before_it_has_answered_a_bind) {
   pool_harness h{beside_others(2)};
   h.ready_all();
-  for (int i = 0; i < 2; ++i) h.ask(want::bind);
-  const auto third = h.ask(want::bind);
+  for (int i = 0; i < 2; ++i) h.ask(acquire_kind::bind);
+  const auto third = h.ask(acquire_kind::bind);
   h.pass(milliseconds{800});
   h.ready_all();
   BOOST_TEST(h.in(phase::ready, connection_kind::bind).size() == 2U);
@@ -299,7 +300,8 @@ BOOST_AUTO_TEST_CASE(a_cancelled_waiter_hears_so_and_is_skipped) {
   const auto only = h.in(phase::ready).front();
   h.share();
   const auto told = std::make_shared<cancel_token>(), flagged = std::make_shared<cancel_token>();
-  const auto a = h.ask(want::shared, seconds{9}, told), b = h.ask(want::shared, seconds{9}, flagged), c = h.share();
+  const auto a = h.ask(acquire_kind::shared, seconds{9}, told), b = h.ask(acquire_kind::shared, seconds{9}, flagged),
+             c = h.share();
   told->cancel();
   BOOST_TEST(h.pool.cancel(told.get(), h.now));
   h.take();
@@ -316,8 +318,8 @@ BOOST_AUTO_TEST_CASE(when_the_breaker_opens_waiters_are_sent_away) {
   h.ready_all();
   const auto only = h.in(phase::ready).front();
   h.share();
-  const auto a = h.share(), b = h.ask(want::lease), spent = h.ask(want::shared, seconds{9}, nullptr, true, 3),
-             bind = h.ask(want::bind);
+  const auto a = h.share(), b = h.ask(acquire_kind::lease),
+             spent = h.ask(acquire_kind::shared, seconds{9}, nullptr, true, 3), bind = h.ask(acquire_kind::bind);
   h.pool.on_breaker(breaker_state::open, h.now);
   h.take();
   // Also one that has no attempt left: another server may take it, and this one it is not given again.
@@ -351,9 +353,9 @@ BOOST_AUTO_TEST_CASE(completion_between_look_and_question_is_not_missed) {
   h.share();
   // It completes without a word: nobody had asked for one yet.
   h.sockets.at(only).completed->fetch_add(1);
-  const auto t = h.ask(want::shared);
+  const auto t = h.ask(acquire_kind::shared);
   BOOST_TEST((h.what(t) == outcome::dispatched));
-  const auto next = h.ask(want::shared);
+  const auto next = h.ask(acquire_kind::shared);
   BOOST_TEST(h.waiting(next));
   BOOST_TEST(h.sockets.at(only).wanted->load(), "the pool asked to be told");
   h.complete(only);

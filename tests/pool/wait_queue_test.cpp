@@ -1,6 +1,6 @@
 // The queue of waiters and the book of leases.
 #include "understudy/actors/pool/wait_queue.hpp"
-#include "understudy/actors/pool/lease_book.hpp"
+#include "understudy/actors/pool/lease_registry.hpp"
 
 #include <boost/test/unit_test.hpp>
 
@@ -8,11 +8,12 @@ using namespace understudy;
 
 namespace {
 
-waiter waiting(ticket_id ticket, int leave_after, want what = want::shared, cancel_token_ptr token = nullptr) {
+waiter waiting(waiter_id number, int leave_after, acquire_kind what = acquire_kind::shared,
+               cancel_token_ptr token = nullptr) {
   waiter w;
-  w.ticket = ticket;
+  w.waiter = number;
   w.what = what;
-  w.since = time_point{} + seconds{static_cast<int>(ticket)};
+  w.since = time_point{} + seconds{static_cast<int>(number)};
   w.leave_at = time_point{} + seconds{leave_after};
   w.token = std::move(token);
   return w;
@@ -30,11 +31,11 @@ lease_record held(lease_id id, int since = 0) {
 BOOST_AUTO_TEST_CASE(waiters_keep_their_order_whatever_their_deadlines) {
   wait_queue q;
   q.push(waiting(1, 30));
-  q.push(waiting(2, 10, want::lease));
+  q.push(waiting(2, 10, acquire_kind::lease));
   q.push(waiting(3, 20));
-  std::vector<ticket_id> order;
-  for (const auto& [ticket, w] : q.all()) order.push_back(ticket);
-  BOOST_TEST((order == std::vector<ticket_id>{1, 2, 3}));
+  std::vector<waiter_id> order;
+  for (const auto& [number, w] : q.all()) order.push_back(number);
+  BOOST_TEST((order == std::vector<waiter_id>{1, 2, 3}));
   BOOST_TEST(q.leases() == 1U);
   BOOST_TEST(q.shared() == 2U);
   BOOST_TEST((q.next_leave() == time_point{} + seconds{10}));
@@ -58,7 +59,7 @@ BOOST_AUTO_TEST_CASE(waiters_are_found_by_cancel_token) {
   wait_queue q;
   const auto token = std::make_shared<cancel_token>();
   q.push(waiting(1, 30));
-  q.push(waiting(2, 30, want::lease, token));
+  q.push(waiting(2, 30, acquire_kind::lease, token));
   BOOST_TEST_REQUIRE((q.find(token.get()) != q.end()));
   BOOST_TEST(q.find(token.get())->first == 2U);
   q.erase(q.find(token.get()));
@@ -73,11 +74,11 @@ BOOST_AUTO_TEST_CASE(an_empty_queue_has_no_deadline) {
 }
 
 BOOST_AUTO_TEST_CASE(lease_counters_add_up_however_leases_end) {
-  lease_book book;
+  lease_registry book;
   for (lease_id id = 1; id <= 4; ++id) book.open(held(id));
   BOOST_TEST(book.close(1).has_value());
   BOOST_TEST(!book.close(1).has_value());
-  BOOST_TEST(book.lose(2).has_value());
+  BOOST_TEST(book.mark_lost(2).has_value());
   BOOST_TEST(!book.close(9).has_value());
   BOOST_TEST(book.acquired() == 4U);
   BOOST_TEST(book.released() == 2U);
@@ -85,26 +86,26 @@ BOOST_AUTO_TEST_CASE(lease_counters_add_up_however_leases_end) {
 }
 
 BOOST_AUTO_TEST_CASE(a_lost_lease_may_be_given_back_once) {
-  lease_book book;
+  lease_registry book;
   book.open(held(1));
-  book.lose(1);
-  BOOST_TEST(book.forgive(1));
-  BOOST_TEST(!book.forgive(1));
-  BOOST_TEST(!book.forgive(2));
+  book.mark_lost(1);
+  BOOST_TEST(book.acknowledge_lost(1));
+  BOOST_TEST(!book.acknowledge_lost(1));
+  BOOST_TEST(!book.acknowledge_lost(2));
 }
 
 BOOST_AUTO_TEST_CASE(lost_leases_are_remembered_within_bounds) {
-  lease_book book;
+  lease_registry book;
   for (lease_id id = 1; id <= 1000; ++id) {
     book.open(held(id));
-    book.lose(id);
+    book.mark_lost(id);
   }
-  BOOST_TEST(!book.forgive(1));
-  BOOST_TEST(book.forgive(1000));
+  BOOST_TEST(!book.acknowledge_lost(1));
+  BOOST_TEST(book.acknowledge_lost(1000));
 }
 
 BOOST_AUTO_TEST_CASE(only_unclaimed_leases_are_found_as_such) {
-  lease_book book;
+  lease_registry book;
   book.open(held(1));
   book.open(held(2, 5));
   BOOST_TEST(book.claim(2));
@@ -115,7 +116,7 @@ BOOST_AUTO_TEST_CASE(only_unclaimed_leases_are_found_as_such) {
 }
 
 BOOST_AUTO_TEST_CASE(a_leak_is_reported_once) {
-  lease_book book;
+  lease_registry book;
   book.open(held(1));
   BOOST_TEST(book.overdue(time_point{} + seconds{59}, seconds{60}).empty());
   BOOST_TEST(book.overdue(time_point{} + seconds{60}, seconds{60}).size() == 1U);

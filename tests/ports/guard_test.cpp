@@ -48,7 +48,7 @@ struct fragile_state {
   fragile_state(caf::stateful_actor<fragile_state>* s) : self(s) {}
 
   caf::behavior start(environment_ptr env, int* restarts) {
-    be_quiet(*self);
+    install_default_handlers(*self);
     guard.emplace(*self, env, "fragile", [restarts] {
       if (++*restarts > 100) {
         throw std::runtime_error("cannot restart");

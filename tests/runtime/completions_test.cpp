@@ -5,7 +5,7 @@
 #include "support/stub_directory.hpp"
 #include "understudy/runtime/client.hpp"
 #include "understudy/runtime/connection_manager.hpp"
-#include "understudy/runtime/run_queue.hpp"
+#include "understudy/runtime/poller_scheduler.hpp"
 #include "understudy/runtime/runtime.hpp"
 
 #include <boost/test/unit_test.hpp>
@@ -106,7 +106,7 @@ BOOST_AUTO_TEST_CASE(a_completion_that_was_handed_over_by_a_waiting_caller_may_n
   std::atomic<int> told{0}, refused{0};
   for (int i = 0; i < 200; ++i) {
     std::thread other([&] { it.client().perform(any_search(), {}); });
-    run_queue::run_here(it.env()->poller->unit(), [&] {
+    poller_scheduler::run_here(it.env()->poller->unit(), [&] {
       it.client().start(any_search(),
                         [&](const outcome&) {
                           if (it.client().perform(any_search(), {}).code() == errc::invalid_request) ++refused;
@@ -163,7 +163,7 @@ BOOST_AUTO_TEST_CASE(a_lent_thread_gives_an_executor_of_others_to_the_runtimes_o
     job();
   };
   for (int i = 0; i < rounds; ++i) {
-    run_queue::run_here(it.env()->poller->unit(), [&] {
+    poller_scheduler::run_here(it.env()->poller->unit(), [&] {
       it.client().start(
           any_search(), [](const outcome&) {}, {}, where);
     });

@@ -1,4 +1,4 @@
-// Where a paged search is: cookies, ends, garbage, and the farewell.
+// Where a paged search is: cookies, ends, garbage, and the abandon_control.
 #include "understudy/runtime/page_cursor.hpp"
 #include "support/print.hpp"
 
@@ -24,19 +24,19 @@ BOOST_AUTO_TEST_CASE(each_page_is_asked_for_with_the_cookie_of_the_one_before) {
   BOOST_TEST(cursor.next().critical);
   BOOST_TEST(sent(cursor.next()).size == 500);
   BOOST_TEST(sent(cursor.next()).cookie == "");
-  BOOST_TEST(!cursor.farewell().has_value(), "nothing was asked yet");
+  BOOST_TEST(!cursor.abandon_control().has_value(), "nothing was asked yet");
   const std::string cookie("\0\xff;", 3);
   BOOST_TEST(!cursor.note(answer(1200, cookie)));
   BOOST_TEST((sent(cursor.next()).cookie == cookie));
   BOOST_TEST(sent(cursor.next()).size == 500);
   BOOST_TEST(cursor.estimate() == 1200);
   BOOST_TEST(!cursor.finished());
-  BOOST_TEST_REQUIRE(cursor.farewell().has_value());
-  BOOST_TEST(sent(*cursor.farewell()).size == 0);
-  BOOST_TEST((sent(*cursor.farewell()).cookie == cookie));
+  BOOST_TEST_REQUIRE(cursor.abandon_control().has_value());
+  BOOST_TEST(sent(*cursor.abandon_control()).size == 0);
+  BOOST_TEST((sent(*cursor.abandon_control()).cookie == cookie));
   BOOST_TEST(!cursor.note(answer(1200, "")));
   BOOST_TEST(cursor.finished());
-  BOOST_TEST(!cursor.farewell().has_value());
+  BOOST_TEST(!cursor.abandon_control().has_value());
 }
 
 BOOST_AUTO_TEST_CASE(a_server_that_ignores_the_control_has_said_all) {
@@ -56,7 +56,7 @@ BOOST_AUTO_TEST_CASE(an_answer_that_cannot_be_decoded_is_an_error_and_no_end) {
     BOOST_TEST_REQUIRE((why != nullptr));
     BOOST_TEST(why->code == errc::connection_failed);
     BOOST_TEST(cursor.finished());
-    BOOST_TEST(!cursor.farewell().has_value());
+    BOOST_TEST(!cursor.abandon_control().has_value());
   }
 }
 

@@ -43,7 +43,7 @@ class pure_path {
       now_ += std::chrono::microseconds{10};
       const auto chosen = router_.choose(read, now_ + seconds{30}, now_);
       require(chosen && chosen->server == 1, "the router chose nothing");
-      const auto id = pool_.take_shared(now_);
+      const auto id = pool_.try_dispatch(now_);
       require(id != 0, "the pool had no room");
       gauges_[static_cast<std::size_t>(id - opened_.front())]->completed.fetch_add(1);
       if (auto earlier = outcomes.turn_to(chosen->generation)) router_.on_report(*earlier, {now_, {}});
@@ -56,8 +56,8 @@ class pure_path {
  private:
   void make_ready(connection_id id) {
     opened_.push_back(id);
-    auto& gauge = gauges_.emplace_back(std::make_shared<load_gauge>());
-    pool_.attach(id, load_meter{{gauge, &gauge->completed}, {gauge, &gauge->wanted}, {gauge, &gauge->silent}});
+    auto& gauge = gauges_.emplace_back(std::make_shared<connection_load>());
+    pool_.attach(id, load_reading{{gauge, &gauge->completed}, {gauge, &gauge->wanted}, {gauge, &gauge->silent}});
     pool_.on_ready(id, now_);
   }
   static pool_policy policy() {
@@ -68,7 +68,7 @@ class pure_path {
     p.preload = true;
     return p;
   }
-  pool_world world() {
+  pool_dependencies world() {
     return {make_random(1), [this] { return ++numbers_; }, [] { return wall_time{}; }};
   }
   static server_facts facts(server_id id, int priority) {
@@ -84,7 +84,7 @@ class pure_path {
   router router_{router_options{}, make_random(2)};
   pool_state pool_;
   std::vector<connection_id> opened_;
-  std::vector<load_gauge_ptr> gauges_;
+  std::vector<connection_load_ptr> gauges_;
 };
 
 /// A session over one end of a socket pair; the other end is answered here.

@@ -1,0 +1,78 @@
+// Rounds of connects.
+#include "understudy/actors/pool/connect_backoff.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace understudy {
+namespace {
+
+/// Of the pause between retries, what is added at random, so that many clients do not come back at the same moment.
+constexpr int retry_spread = 10;  // a tenth
+
+}  // namespace
+
+std::uint64_t connect_backoff::open() noexcept {
+  if (decided_ || outstanding_ == 0) {
+    ++round_;
+    decided_ = succeeded_ = false;
+  }
+  ++outstanding_;
+  return round_;
+}
+
+void connect_backoff::abandon() noexcept {
+  if (outstanding_ > 0) --outstanding_;
+}
+
+void connect_backoff::succeed(std::uint64_t round, duration took) noexcept {
+  abandon();
+  typical_ += (took - typical_) / 4;
+  backoff_.succeed();
+  impatience_ = 0;
+  if (round == round_) succeeded_ = true;
+  retry_at_ = retry_waited_at_ = time_point{};
+}
+
+bool connect_backoff::fail(std::uint64_t round, time_point now, const random_source& random, duration pause_at_most) {
+  abandon();
+  if (round != round_ || decided_) return false;
+  const bool whole_round = !succeeded_;
+  decided_ = true;
+  const auto retry = std::min(base_ + up_to(base_ / retry_spread, random), pause_at_most);
+  const auto alone = std::min(base_ + backoff_.fail(random), pause_at_most);
+  retry_waited_at_ = std::max(retry_waited_at_, now + retry);
+  retry_at_ = std::max({retry_at_, retry_waited_at_, now + alone});
+  return whole_round;
+}
+
+void connect_backoff::end_early(time_point ready, time_point now, const random_source& random) {
+  if (ended_early_ && ready <= *ended_early_) return;
+  if (std::exchange(ended_early_, now)) early_retry_at_ = now + early_ends_.fail(random);
+}
+
+void connect_backoff::prove() noexcept {
+  early_ends_.succeed();
+  ended_early_.reset();
+}
+
+void connect_backoff::reset(time_point now, const random_source& random, duration spread) noexcept {
+  backoff_.succeed();
+  early_retry_at_ = time_point{};
+  impatience_ = 0;
+  decided_ = true;
+  retry_at_ = retry_waited_at_ = now + up_to(spread, random);
+}
+
+duration connect_backoff::patience(duration usual, duration at_most) const noexcept {
+  duration span = std::max(usual, 2 * typical_);
+  for (std::uint32_t i = 0; i < impatience_ && span < at_most; ++i) span *= 2;
+  return std::min(span, at_most);
+}
+
+void connect_backoff::hold_until(time_point when) noexcept {
+  retry_at_ = std::max(retry_at_, when);
+  retry_waited_at_ = std::max(retry_waited_at_, when);
+}
+
+}  // namespace understudy

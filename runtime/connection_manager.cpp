@@ -3,10 +3,10 @@
 
 #include "understudy/config/load.hpp"
 #include "understudy/config/settings_from.hpp"
-#include "understudy/runtime/callback_thread.hpp"
-#include "understudy/runtime/completion_delivery.hpp"
-#include "understudy/runtime/manager_state.hpp"
-#include "understudy/runtime/signal_masked_thread.hpp"
+#include "understudy/runtime/client/completion_delivery.hpp"
+#include "understudy/runtime/client/manager_state.hpp"
+#include "understudy/runtime/platform/callback_thread.hpp"
+#include "understudy/runtime/platform/signal_masked_thread.hpp"
 
 namespace understudy {
 namespace {

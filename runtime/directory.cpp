@@ -1,10 +1,10 @@
 // The typed calls of a directory, all made of perform() and start(): see directory.hpp.
 #include "understudy/runtime/directory.hpp"
 
-#include "understudy/runtime/cancel_state.hpp"
-#include "understudy/runtime/completion_delivery.hpp"
+#include "understudy/runtime/client/cancel_state.hpp"
+#include "understudy/runtime/client/completion_delivery.hpp"
+#include "understudy/runtime/client/failures.hpp"
 #include "understudy/runtime/exceptions.hpp"
-#include "understudy/runtime/failures.hpp"
 
 namespace understudy {
 namespace {

@@ -1,8 +1,8 @@
 // A connection of one's own for a while: see lease.hpp.
 #include "understudy/runtime/lease.hpp"
 
-#include "understudy/runtime/client.hpp"
-#include "understudy/runtime/lease_handle.hpp"
+#include "understudy/runtime/client/client.hpp"
+#include "understudy/runtime/client/lease_handle.hpp"
 
 namespace understudy {
 

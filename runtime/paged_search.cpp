@@ -1,9 +1,9 @@
 // A paged search as its reader sees it: see paged_search.hpp.
 #include "understudy/runtime/paged_search.hpp"
 
+#include "understudy/runtime/client/lease_handle.hpp"
+#include "understudy/runtime/client/page_cursor.hpp"
 #include "understudy/runtime/exceptions.hpp"
-#include "understudy/runtime/lease_handle.hpp"
-#include "understudy/runtime/page_cursor.hpp"
 
 namespace understudy {
 namespace {

@@ -1,8 +1,8 @@
 // One search after the other, as the cursor has it: see ranged_values.hpp.
 #include "understudy/runtime/ranged_values.hpp"
 
-#include "understudy/runtime/failures.hpp"
-#include "understudy/runtime/range_cursor.hpp"
+#include "understudy/runtime/client/failures.hpp"
+#include "understudy/runtime/client/range_cursor.hpp"
 
 namespace understudy {
 namespace {

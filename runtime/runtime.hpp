@@ -1,8 +1,8 @@
 // The runtime for those who speak to actors: start it in an actor system of their own, or in one that it owns.
 #pragma once
-#include "understudy/runtime/client.hpp"
-#include "understudy/runtime/log_sink.hpp"
+#include "understudy/runtime/client/client.hpp"
 #include "understudy/runtime/lookups.hpp"
+#include "understudy/runtime/platform/log_sink.hpp"
 
 #include <caf/fwd.hpp>
 

@@ -1,9 +1,9 @@
 // A streaming search as its reader sees it: see search_stream.hpp.
 #include "understudy/runtime/search_stream.hpp"
 
+#include "understudy/runtime/client/lease_handle.hpp"
+#include "understudy/runtime/client/stream_buffer.hpp"
 #include "understudy/runtime/exceptions.hpp"
-#include "understudy/runtime/lease_handle.hpp"
-#include "understudy/runtime/stream_buffer.hpp"
 
 namespace understudy {
 namespace {

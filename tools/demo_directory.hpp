@@ -1,6 +1,6 @@
 // A throwaway directory server on loopback for the demonstration.
 #pragma once
-#include "understudy/runtime/descriptor.hpp"
+#include "understudy/runtime/platform/descriptor.hpp"
 
 #include <sys/types.h>
 

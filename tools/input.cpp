@@ -2,7 +2,7 @@
 #include "understudy/tools/input.hpp"
 
 #include "understudy/config/text.hpp"
-#include "understudy/runtime/descriptor.hpp"
+#include "understudy/runtime/platform/descriptor.hpp"
 #include "understudy/tools/report.hpp"
 
 #include <fcntl.h>

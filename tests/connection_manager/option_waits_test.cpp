@@ -3,8 +3,8 @@
 // long".
 #include "made_up_directory.hpp"
 #include "support/print.hpp"
-#include "understudy/runtime/client.hpp"
-#include "understudy/runtime/recovery_plan.hpp"
+#include "understudy/runtime/client/client.hpp"
+#include "understudy/runtime/client/recovery_plan.hpp"
 
 #include <boost/test/unit_test.hpp>
 

@@ -1,7 +1,7 @@
 // The matrix on virtual time: what made-up servers can express of its faults and moments, held to the same rule.
 #include "made_up_directory.hpp"
 #include "matrix/rule.hpp"
-#include "understudy/runtime/client.hpp"
+#include "understudy/runtime/client/client.hpp"
 
 #include <boost/test/unit_test.hpp>
 

@@ -1,5 +1,5 @@
 // A thread looks for what it waits for before it sleeps only where that pays.
-#include "understudy/runtime/adaptive_spin.hpp"
+#include "understudy/runtime/platform/adaptive_spin.hpp"
 
 #include <boost/test/unit_test.hpp>
 

@@ -2,9 +2,9 @@
 #include "support/eventually.hpp"
 #include "support/free_port.hpp"
 #include "support/stub_directory.hpp"
-#include "understudy/runtime/client.hpp"
+#include "understudy/runtime/client/client.hpp"
 #include "understudy/runtime/connection_manager.hpp"
-#include "understudy/runtime/poller_scheduler.hpp"
+#include "understudy/runtime/platform/poller_scheduler.hpp"
 #include "understudy/runtime/runtime.hpp"
 
 #include <boost/test/unit_test.hpp>

@@ -1,5 +1,5 @@
 // Each request of a thread has exactly one outcome: answered, lost, cancelled, refused, or cut off by the stop.
-#include "understudy/runtime/client.hpp"
+#include "understudy/runtime/client/client.hpp"
 #include "runtime/fake_router.hpp"
 #include "runtime/hand_timers.hpp"
 #include "support/print.hpp"

@@ -5,9 +5,9 @@
 #include "support/manual_ports.hpp"
 #include "support/print.hpp"
 #include "understudy/actors/metrics/registry.hpp"
-#include "understudy/runtime/client.hpp"
-#include "understudy/runtime/epoll_poller.hpp"
-#include "understudy/runtime/system_clock.hpp"
+#include "understudy/runtime/client/client.hpp"
+#include "understudy/runtime/platform/epoll_poller.hpp"
+#include "understudy/runtime/platform/system_clock.hpp"
 
 #include <caf/scoped_actor.hpp>
 

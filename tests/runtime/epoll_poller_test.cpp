@@ -1,8 +1,8 @@
 // The poller tells the right actor, once an arm, and nobody after the end.
-#include "understudy/runtime/epoll_poller.hpp"
+#include "understudy/runtime/platform/epoll_poller.hpp"
 #include "runtime/process_census.hpp"
 #include "support/eventually.hpp"
-#include "understudy/runtime/tick_actor.hpp"
+#include "understudy/runtime/platform/tick_actor.hpp"
 
 #include <sys/socket.h>
 #include <unistd.h>

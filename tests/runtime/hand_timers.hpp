@@ -1,7 +1,7 @@
 // Virtual time for owners of timers that act at once, inside the poller's call, as the runtime's own actors do.
 #pragma once
 #include "support/virtual_runtime.hpp"
-#include "understudy/runtime/timer_queue.hpp"
+#include "understudy/runtime/platform/timer_queue.hpp"
 
 namespace understudy::test {
 

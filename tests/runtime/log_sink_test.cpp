@@ -1,5 +1,5 @@
 // Log lines are whole, in order, bounded, and never more than one line each.
-#include "understudy/runtime/log_sink.hpp"
+#include "understudy/runtime/platform/log_sink.hpp"
 #include "runtime/process_census.hpp"
 #include "support/eventually.hpp"
 #include "support/temporary_folder.hpp"

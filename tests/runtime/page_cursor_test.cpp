@@ -1,5 +1,5 @@
 // Where a paged search is: cookies, ends, garbage, and the abandon_control.
-#include "understudy/runtime/page_cursor.hpp"
+#include "understudy/runtime/client/page_cursor.hpp"
 #include "support/print.hpp"
 
 #include <boost/test/unit_test.hpp>

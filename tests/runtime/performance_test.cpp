@@ -1,5 +1,5 @@
 // What get_metrics() says of a snapshot: rates, and the CPU use of the time since the last look.
-#include "understudy/runtime/performance.hpp"
+#include "understudy/runtime/client/performance.hpp"
 
 #include <boost/test/unit_test.hpp>
 

@@ -1,5 +1,5 @@
 // Hosted actors run on one thread, or on that of a caller who waits, and are never forgotten.
-#include "understudy/runtime/poller_scheduler.hpp"
+#include "understudy/runtime/platform/poller_scheduler.hpp"
 #include "support/eventually.hpp"
 #include "understudy/actors/ports/hosted.hpp"
 

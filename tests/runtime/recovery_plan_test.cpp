@@ -1,5 +1,5 @@
 // Callers try again after errors that may pass, a bounded number of times, within their deadline.
-#include "understudy/runtime/recovery_plan.hpp"
+#include "understudy/runtime/client/recovery_plan.hpp"
 #include "support/print.hpp"
 
 #include <boost/test/unit_test.hpp>

@@ -1,7 +1,7 @@
 // Names are looked up once for all who ask, answered by the deadline, and an old answer is better than none.
-#include "understudy/runtime/resolver.hpp"
+#include "understudy/runtime/platform/resolver.hpp"
 #include "runtime/hand_timers.hpp"
-#include "understudy/runtime/addresses.hpp"
+#include "understudy/runtime/platform/addresses.hpp"
 
 #include <netinet/in.h>
 #include <boost/test/unit_test.hpp>

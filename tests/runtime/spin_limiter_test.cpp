@@ -1,7 +1,7 @@
 // Who waits for an answer looks for it as long as that pays, and not everybody does.
 #include "runtime/process_census.hpp"
 #include "support/eventually.hpp"
-#include "understudy/runtime/reply_waiter.hpp"
+#include "understudy/runtime/client/reply_waiter.hpp"
 
 #include <unistd.h>
 #include <boost/test/unit_test.hpp>

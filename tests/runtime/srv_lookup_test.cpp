@@ -1,7 +1,7 @@
 // SRV records over the wire: what the resolver library brings from a name server, and messages that make no sense.
-#include "understudy/runtime/srv_lookup.hpp"
+#include "understudy/runtime/platform/srv_lookup.hpp"
 #include "support/name_server.hpp"
-#include "understudy/runtime/custom_resolver.hpp"
+#include "understudy/runtime/platform/custom_resolver.hpp"
 
 #include <boost/test/unit_test.hpp>
 

@@ -1,5 +1,5 @@
 // Entries wait for their reader, credits go back, and nobody waits for ever.
-#include "understudy/runtime/stream_buffer.hpp"
+#include "understudy/runtime/client/stream_buffer.hpp"
 #include "support/print.hpp"
 
 #include <boost/test/unit_test.hpp>

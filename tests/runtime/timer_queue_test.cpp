@@ -1,5 +1,5 @@
 // Timers come in the order of their times, each once, however often they are moved.
-#include "understudy/runtime/timer_queue.hpp"
+#include "understudy/runtime/platform/timer_queue.hpp"
 
 #include <boost/test/unit_test.hpp>
 #include <map>

@@ -1,5 +1,5 @@
 // Blocking jobs run on few threads, and one that hangs holds up neither the stop nor, for long, the others.
-#include "understudy/runtime/worker_threads.hpp"
+#include "understudy/runtime/platform/worker_threads.hpp"
 #include "runtime/process_census.hpp"
 #include "support/eventually.hpp"
 

@@ -1,7 +1,7 @@
 // Putting a runtime together from the test's parts.
 #include "scenarios/bare_runtime.hpp"
 
-#include "understudy/runtime/default_factories.hpp"
+#include "understudy/runtime/client/default_factories.hpp"
 
 namespace understudy::test {
 

@@ -2,7 +2,7 @@
 #include "scenarios/weakened.hpp"
 
 #include "understudy/actors/connection_manager/connection_manager_actor.hpp"
-#include "understudy/runtime/default_factories.hpp"
+#include "understudy/runtime/client/default_factories.hpp"
 
 #include <caf/actor_system.hpp>
 #include <caf/event_based_actor.hpp>

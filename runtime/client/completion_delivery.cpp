@@ -1,0 +1,79 @@
+// Telling a caller what came of his request: see completion_delivery.hpp.
+#include "understudy/runtime/client/completion_delivery.hpp"
+
+#include "understudy/runtime/platform/poller_scheduler.hpp"
+
+#include <deque>
+
+namespace understudy {
+namespace {
+
+/// A completion that can run once, from whichever place gets to it first.
+class told_once {
+ public:
+  told_once(completion done, outcome what, std::shared_ptr<log_port> log)
+      : done_(std::move(done)), what_(std::move(what)), log_(std::move(log)) {}
+
+  void operator()() {
+    if (told_.exchange(true)) return;
+    try {
+      done_(std::move(what_));
+    } catch (const std::exception& e) {
+      complain(e.what());
+    } catch (...) {
+      complain("unknown exception");
+    }
+    done_ = nullptr;
+  }
+
+ private:
+  void complain(const char* what) const {
+    if (log_) log_->write(log_level::error, "client", "a completion threw; it must not", {{"exception", what}});
+  }
+
+  std::atomic<bool> told_{false};
+  completion done_;
+  outcome what_;
+  std::shared_ptr<log_port> log_;
+};
+
+/// What this thread tells when the completion that it runs has returned; null while it runs none.
+thread_local std::deque<std::function<void()>>* told_next = nullptr;
+
+void run_unnested(std::function<void()> job) {
+  if (told_next != nullptr) return told_next->push_back(std::move(job));
+  std::deque<std::function<void()>> due{std::move(job)};
+  told_next = &due;
+  for (; !due.empty(); due.pop_front()) due.front()();
+  told_next = nullptr;
+}
+
+}  // namespace
+
+void completion_delivery::tell(outcome what) noexcept {
+  if (!where_) {
+    told_once{std::move(done_), std::move(what), log_}();
+    return;
+  }
+  auto told = std::make_shared<told_once>(std::move(done_), std::move(what), log_);
+  try {
+    where_([told] { (*told)(); });
+  } catch (...) {
+    // An executor that takes no more work: the caller is told all the same.
+    (*told)();
+  }
+  // With whatever it holds.
+  where_ = nullptr;
+}
+
+void completion_delivery::tell_elsewhere(caf::execution_unit* unit, outcome what) {
+  if (!where_ && done_.target<future_completion>() != nullptr) return tell(std::move(what));
+  auto job = [self = std::make_shared<completion_delivery>(std::move(*this)), what = std::move(what)] {
+    self->tell(what);
+  };
+  if (!poller_scheduler::post(unit, job)) run_unnested(std::move(job));
+}
+
+void completion_delivery::tell_unnested(outcome what) { tell_elsewhere(nullptr, std::move(what)); }
+
+}  // namespace understudy

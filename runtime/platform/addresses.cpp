@@ -1,0 +1,111 @@
+// Socket addresses: see addresses.hpp.
+#include "understudy/runtime/platform/addresses.hpp"
+
+#include <arpa/inet.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <sys/un.h>
+
+#include <cstddef>
+#include <cstring>
+
+namespace understudy {
+namespace {
+
+template <class Address>
+socket_address from(const Address& a) {
+  return to_socket_address(reinterpret_cast<const sockaddr*>(&a), sizeof a);
+}
+
+// A sockaddr of its own type again: the bytes in a text have no alignment.
+template <class Address>
+Address as(const std::string& bytes) {
+  Address a{};
+  std::memcpy(&a, bytes.data(), std::min(bytes.size(), sizeof a));
+  return a;
+}
+
+std::string text_of(int family, const std::string& bytes) {
+  char text[INET6_ADDRSTRLEN + IF_NAMESIZE + 1] = "";
+  if (family == AF_INET) {
+    auto a = as<sockaddr_in>(bytes);
+    inet_ntop(AF_INET, &a.sin_addr, text, sizeof text);
+    return std::string{text} + ":" + std::to_string(ntohs(a.sin_port));
+  }
+  if (family == AF_INET6) {
+    auto a = as<sockaddr_in6>(bytes);
+    inet_ntop(AF_INET6, &a.sin6_addr, text, sizeof text);
+    return "[" + std::string{text} + "]:" + std::to_string(ntohs(a.sin6_port));
+  }
+  if (family == AF_UNIX) return as<sockaddr_un>(bytes).sun_path;
+  return "address family " + std::to_string(family);
+}
+
+std::optional<socket_address> unix_address(const std::string& path) {
+  sockaddr_un a{};
+  if (path.size() >= sizeof a.sun_path) return std::nullopt;
+  a.sun_family = AF_UNIX;
+  std::memcpy(a.sun_path, path.data(), path.size());
+  return from(a);
+}
+
+std::optional<socket_address> ipv6_address(std::string host, std::uint16_t port) {
+  sockaddr_in6 a{};
+  a.sin6_family = AF_INET6;
+  a.sin6_port = htons(port);
+  if (auto zone = host.find('%'); zone != std::string::npos) {
+    auto name = host.substr(zone + 1);
+    a.sin6_scope_id = if_nametoindex(name.c_str());
+    if (a.sin6_scope_id == 0) a.sin6_scope_id = static_cast<std::uint32_t>(std::strtoul(name.c_str(), nullptr, 10));
+    host.resize(zone);
+  }
+  if (inet_pton(AF_INET6, host.c_str(), &a.sin6_addr) != 1) return std::nullopt;
+  return from(a);
+}
+
+}  // namespace
+
+socket_address to_socket_address(const sockaddr* address, socklen_t size) {
+  socket_address result;
+  result.family = address->sa_family;
+  result.bytes.assign(reinterpret_cast<const char*>(address), size);
+  result.text = text_of(result.family, result.bytes);
+  return result;
+}
+
+std::optional<socket_address> literal_address(const std::string& host, std::uint16_t port) {
+  if (!host.empty() && host.front() == '/') return unix_address(host);
+  if (host.size() > 2 && host.front() == '[' && host.back() == ']')
+    return ipv6_address(host.substr(1, host.size() - 2), port);
+  sockaddr_in a{};
+  a.sin_family = AF_INET;
+  a.sin_port = htons(port);
+  if (inet_pton(AF_INET, host.c_str(), &a.sin_addr) == 1) return from(a);
+  return ipv6_address(host, port);
+}
+
+std::vector<socket_address> with_port(std::vector<socket_address> addresses, std::uint16_t port) {
+  const auto wire = htons(port);
+  for (auto& a : addresses) {
+    if (a.family == AF_INET)
+      std::memcpy(a.bytes.data() + offsetof(sockaddr_in, sin_port), &wire, sizeof wire);
+    else if (a.family == AF_INET6)
+      std::memcpy(a.bytes.data() + offsetof(sockaddr_in6, sin6_port), &wire, sizeof wire);
+    a.text = text_of(a.family, a.bytes);
+  }
+  return addresses;
+}
+
+std::vector<socket_address> interleave(std::vector<socket_address> addresses) {
+  if (addresses.empty()) return addresses;
+  std::vector<socket_address> first, second;
+  for (const auto& a : addresses) (a.family == addresses.front().family ? first : second).push_back(a);
+  std::vector<socket_address> result;
+  for (std::size_t i = 0; i < std::max(first.size(), second.size()); ++i) {
+    if (i < first.size()) result.push_back(std::move(first[i]));
+    if (i < second.size()) result.push_back(std::move(second[i]));
+  }
+  return result;
+}
+
+}  // namespace understudy

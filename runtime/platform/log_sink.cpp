@@ -1,0 +1,121 @@
+// The log's thread and queue: see log_sink.hpp.
+#include "understudy/runtime/platform/log_sink.hpp"
+
+#include "understudy/runtime/platform/callback_thread.hpp"
+#include "understudy/runtime/platform/signal_masked_thread.hpp"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <unistd.h>
+
+#include <system_error>
+
+namespace understudy {
+namespace {
+
+constexpr std::size_t most_waiting = 4096;
+// A descriptor that polls as writable takes this much without blocking (POSIX: PIPE_BUF on a pipe).
+constexpr std::size_t chunk = 4096;
+constexpr milliseconds patience{250}, patience_at_stop{1000};
+
+int open_log(const std::string& path) {
+  // A FIFO that nobody reads would be waited for without end; this way it is an error, and a slow reader is waited for
+  // with a limit (write_all).
+  int fd = ::open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0640);
+  if (fd < 0) throw std::system_error(errno, std::generic_category(), path);
+  return fd;
+}
+
+// Gives up (and loses the rest of the line) when the reader at the other end does not read for `wait`.
+bool write_all(int fd, std::string_view data, milliseconds wait) {
+  while (!data.empty()) {
+    pollfd ready{fd, POLLOUT, 0};
+    if (::poll(&ready, 1, static_cast<int>(wait.count())) <= 0 || (ready.revents & POLLOUT) == 0) return false;
+    auto written = ::write(fd, data.data(), std::min(data.size(), chunk));
+    if (written < 0 && errno != EINTR && errno != EAGAIN) return false;
+    if (written > 0) data.remove_prefix(static_cast<std::size_t>(written));
+  }
+  return true;
+}
+
+}  // namespace
+
+log_sink::log_sink(const log_settings& how, listener instead)
+    : how_(how), level_(how.level), listener_(std::move(instead)) {
+  if (!how_.file.empty() && !listener_) {
+    fd_ = open_log(how_.file);
+    owns_fd_ = true;
+  }
+}
+
+log_sink::~log_sink() {
+  stop();
+  if (owns_fd_) ::close(fd_);
+}
+
+void log_sink::write(log_level level, std::string_view component, std::string_view text, const fields& more) {
+  if (!enabled(level)) return;
+  auto format = how_.format == log_format::json ? json_line : text_line;
+  auto written = format(std::chrono::system_clock::now(), level, component, text, more);
+  std::lock_guard guard{mutex_};
+  if (stopping_) return;
+  if (waiting_.size() >= most_waiting) {
+    ++lost_;
+    return;
+  }
+  waiting_.push_back({level, std::string{component}, std::move(written)});
+  // The thread starts with the first line: a service that logs nothing has none.
+  try {
+    if (!thread_.joinable()) thread_ = signal_masked_thread("us.log", [this] { run(); });
+  } catch (const std::system_error&) {
+    // The system has no thread left: the line waits until a later one finds one. Who writes a line is not to blame.
+  }
+  changed_.notify_one();
+}
+
+void log_sink::stop() {
+  std::thread ending;
+  {
+    std::lock_guard guard{mutex_};
+    if (!stopping_) last_call_ = std::chrono::steady_clock::now() + patience_at_stop;
+    stopping_ = true;
+    ending.swap(thread_);
+  }
+  changed_.notify_one();
+  if (ending.joinable()) ending.join();
+}
+
+void log_sink::run() {
+  const callback_thread whole{may_wait::for_requests};
+  std::unique_lock lock{mutex_};
+  for (;;) {
+    changed_.wait(lock, [this] { return stopping_ || !waiting_.empty(); });
+    if (waiting_.empty()) return;
+    std::deque<line> batch;
+    batch.swap(waiting_);
+    auto lost = std::exchange(lost_, 0);
+    lock.unlock();
+    if (lost > 0)
+      batch.push_back({log_level::warning, "log",
+                       text_line(std::chrono::system_clock::now(), log_level::warning, "log",
+                                 std::to_string(lost) + " lines were lost: the log was not read fast enough", {})});
+    for (auto& l : batch) {
+      if (std::chrono::steady_clock::now() >= last_call_.load()) return;
+      put_out(l);
+    }
+    lock.lock();
+  }
+}
+
+void log_sink::put_out(const line& l) {
+  if (listener_) try {
+      listener_(l.level, l.component, l.text);
+    } catch (...) {
+      // It must not; the line shall be seen all the same.
+      write_all(2, "a log listener threw: " + l.text + "\n", patience);
+    }
+  else
+    write_all(fd_, l.text + "\n", patience);
+}
+
+}  // namespace understudy

@@ -1,0 +1,186 @@
+// Name look-ups on workers: see resolver.hpp.
+#include "understudy/runtime/platform/resolver.hpp"
+
+#include "understudy/actors/connection/socket.hpp"
+#include "understudy/runtime/client/failures.hpp"
+#include "understudy/runtime/platform/addresses.hpp"
+#include "understudy/runtime/platform/srv_lookup.hpp"
+#include "understudy/runtime/platform/tick_actor.hpp"
+
+#include <netdb.h>
+#include <caf/actor_cast.hpp>
+
+#include <algorithm>
+#include <cstring>
+#include <mutex>
+
+namespace understudy {
+namespace {
+
+struct seeker {
+  caf::actor_addr owner;
+  std::uint64_t number = 0;
+  std::uint16_t port = 0;
+  time_point deadline{};
+};
+
+template <class Answer>
+void answer(const caf::actor_addr& to, std::uint64_t number, Answer what) {
+  if (auto owner = caf::actor_cast<caf::strong_actor_ptr>(to))
+    owner->get()->eq_impl(caf::make_message_id(), nullptr, nullptr, resolved_atom_v, number, std::move(what));
+}
+
+void tell(const seeker& who, resolution what) {
+  what.addresses = with_port(std::move(what.addresses), who.port);
+  answer(who.owner, who.number, std::move(what));
+}
+
+resolution not_found(errc code, std::string message) {
+  return {{}, make_failure(code, stage::resolve, std::move(message))};
+}
+
+}  // namespace
+
+/// What is known and who waits for more. Shared with look-ups under way, so that they may outlive the resolver.
+class name_resolver::book : public std::enable_shared_from_this<book> {
+ public:
+  book(std::shared_ptr<clock_port> clock, std::shared_ptr<poller_port> poller, std::shared_ptr<workers_port> workers,
+       lookup how)
+      : clock_(std::move(clock)), poller_(std::move(poller)), workers_(std::move(workers)), how_(std::move(how)) {}
+
+  void start(caf::actor_system& system) {
+    ticker_ = make_tick_actor(system, [weak = weak_from_this()] {
+      if (auto self = weak.lock()) self->expire();
+    });
+    timer_ = poller_->add_timer(caf::actor_cast<caf::actor_addr>(ticker_));
+  }
+
+  void stop() { poller_->remove_timer(timer_); }
+
+  void resolve(const std::string& host, seeker who) {
+    resolution known;
+    {
+      std::lock_guard guard{mutex_};
+      auto& n = names_[host];
+      if (n.addresses.empty() || clock_->now() - n.learned >= fresh_for) {
+        n.seekers.push_back(std::move(who));
+        if (!n.running) n.running = workers_->run([self = shared_from_this(), host] { self->look_up(host); });
+        if (n.running) return set_timer();
+        who = std::move(n.seekers.back());
+        n.seekers.pop_back();
+      }
+      known.addresses = n.addresses;
+    }
+    if (known.addresses.empty())
+      known = not_found(errc::local_resources, "too many name look-ups wait already; '" + host + "' was not begun");
+    tell(who, std::move(known));
+  }
+
+ private:
+  struct known_name {
+    std::vector<socket_address> addresses;  // of the last look-up that found any
+    time_point learned{};
+    bool running = false;
+    std::vector<seeker> seekers;
+  };
+
+  void look_up(const std::string& host) {
+    auto found = how_(host);
+    std::vector<seeker> told;
+    {
+      std::lock_guard guard{mutex_};
+      auto& n = names_[host];
+      n.running = false;
+      told.swap(n.seekers);
+      if (!found.addresses.empty()) {
+        n.addresses = interleave(std::move(found.addresses));
+        n.learned = clock_->now();
+      }
+      if (!n.addresses.empty()) found = {n.addresses, nullptr};
+    }
+    for (auto& who : told) tell(who, found);
+  }
+
+  void expire() {
+    std::vector<std::pair<seeker, resolution>> told;
+    {
+      std::lock_guard guard{mutex_};
+      auto now = clock_->now();
+      for (auto& [host, n] : names_) {
+        auto late = std::partition(n.seekers.begin(), n.seekers.end(), [&](auto& s) { return s.deadline > now; });
+        for (auto it = late; it != n.seekers.end(); ++it)
+          told.emplace_back(std::move(*it), n.addresses.empty() ? not_found(errc::connection_timeout,
+                                                                            "looking up '" + host + "' took too long")
+                                                                : resolution{n.addresses, nullptr});
+        n.seekers.erase(late, n.seekers.end());
+      }
+      set_timer();
+    }
+    for (auto& [who, what] : told) tell(who, std::move(what));
+  }
+
+  void set_timer() {
+    auto next = time_point::max();
+    for (auto& [host, n] : names_)
+      for (auto& s : n.seekers) next = std::min(next, s.deadline);
+    if (next != time_point::max()) poller_->set_timer(timer_, next);
+  }
+
+  std::shared_ptr<clock_port> clock_;
+  std::shared_ptr<poller_port> poller_;
+  std::shared_ptr<workers_port> workers_;
+  lookup how_;
+  caf::strong_actor_ptr ticker_;
+  poller_port::timer_id timer_ = 0;
+  std::mutex mutex_;
+  std::unordered_map<std::string, known_name> names_;
+};
+
+name_resolver::name_resolver(caf::actor_system& system, std::shared_ptr<clock_port> clock,
+                             std::shared_ptr<poller_port> poller, std::shared_ptr<workers_port> workers, lookup how,
+                             srv_lookup services)
+    : book_(std::make_shared<book>(std::move(clock), std::move(poller), workers, std::move(how))),
+      workers_(std::move(workers)),
+      services_(std::move(services)) {
+  book_->start(system);
+}
+
+name_resolver::~name_resolver() { book_->stop(); }
+
+void name_resolver::resolve(const std::string& host, std::uint16_t port, time_point deadline, caf::actor_addr owner,
+                            std::uint64_t number) {
+  seeker who{std::move(owner), number, port, deadline};
+  if (auto literal = literal_address(host, port)) return tell(who, {{std::move(*literal)}, nullptr});
+  book_->resolve(host, std::move(who));
+}
+
+void name_resolver::find_services(const std::string& name, caf::actor_addr owner, std::uint64_t number) {
+  const bool begun =
+      workers_->run([look_up = services_, name, owner, number] { answer(owner, number, look_up(name)); });
+  if (!begun) answer(owner, number, service_answer{{}, {}, "too many name look-ups wait already"});
+}
+
+service_answer name_resolver::system_services(const std::string& name) { return system_service_lookup(name); }
+
+resolution name_resolver::system_lookup(const std::string& host) {
+  addrinfo hints{};
+  hints.ai_family = AF_UNSPEC;
+  hints.ai_socktype = SOCK_STREAM;
+  hints.ai_flags = AI_ADDRCONFIG;
+  addrinfo* list = nullptr;
+  int code = ::getaddrinfo(host.c_str(), nullptr, &hints, &list);
+  if (code != 0) {
+    const int system_code = code == EAI_SYSTEM ? errno : 0;
+    const auto reason = system_code != 0 ? errno_text(system_code) : std::string{::gai_strerror(code)};
+    return not_found(code == EAI_MEMORY ? errc::local_resources : errc_of_errno(system_code),
+                     "the name '" + host + "' was not resolved: " + reason);
+  }
+  resolution found;
+  for (auto* a = list; a != nullptr; a = a->ai_next)
+    found.addresses.push_back(to_socket_address(a->ai_addr, a->ai_addrlen));
+  ::freeaddrinfo(list);
+  if (found.addresses.empty()) return not_found(errc::connection_failed, "the name '" + host + "' has no address");
+  return found;
+}
+
+}  // namespace understudy

@@ -91,6 +91,17 @@ std::string_view to_string(failure_class c) noexcept {
   return i < names.size() ? names[i] : "unknown";
 }
 
+failure_ptr make_failure(errc code, stage where, std::string message, std::string server) {
+  failure made;
+  made.code = code;
+  made.where = where;
+  made.message = std::move(message);
+  made.server = std::move(server);
+  return make_failure(std::move(made));
+}
+
+failure_ptr make_failure(failure described) { return std::make_shared<const failure>(std::move(described)); }
+
 failure_class classify(stage where, errc code, int ldap_code, bool user_bind) noexcept {
   switch (code) {
     case errc::connection_timeout:

@@ -86,6 +86,12 @@ struct failure {
 };
 using failure_ptr = std::shared_ptr<const failure>;
 
+/// The one way to make a failure that is shared. `message`: a full sentence for people, without secrets; `server`: its
+/// "host:port", or empty.
+failure_ptr make_failure(errc code, stage where, std::string message, std::string server = {});
+/// The same, of one that says more.
+failure_ptr make_failure(failure described);
+
 /// The class of a failure seen at `where`: the one place that decides (DESIGN: failure classes).
 /// `user_bind`: the bind was a caller's own, not the service's.
 failure_class classify(stage where, errc code, int ldap_code, bool user_bind = false) noexcept;

@@ -46,17 +46,17 @@ caf::error to_error(failure_ptr f) {
   return caf::make_error(code, std::move(f));
 }
 
-caf::error to_error(failure f) { return to_error(std::make_shared<const failure>(std::move(f))); }
+caf::error to_error(failure f) { return to_error(make_failure(std::move(f))); }
 
 failure_ptr failure_of(const caf::error& e) {
-  if (e.category() != our_category) return std::make_shared<const failure>(from_foreign(e));
+  if (e.category() != our_category) return make_failure(from_foreign(e));
   const auto& context = e.context();
   if (context.match_elements<failure_ptr>()) {
     if (const auto& carried = context.get_as<failure_ptr>(0)) return carried;
   }
   failure f;
   f.code = static_cast<errc>(e.code());
-  return std::make_shared<const failure>(std::move(f));
+  return make_failure(std::move(f));
 }
 
 void configure(caf::actor_system_config& config) {

@@ -22,7 +22,7 @@ failure_ptr with_advice(const failure& why) {
   more.message +=
       " If it is paging that this server does not know, use stream(), or set paged_options::critical to "
       "false and take everything as one page.";
-  return std::make_shared<const failure>(std::move(more));
+  return make_failure(std::move(more));
 }
 
 }  // namespace

@@ -69,10 +69,8 @@ load_operation searching(directory& where, const bench_options& options, const s
 }
 
 outcome not_one_entry(const std::string& filter, std::size_t found) {
-  failure f;
-  f.code = errc::invalid_request;
-  f.message = std::to_string(found) + " entries match " + filter;
-  return outcome{std::make_shared<const failure>(std::move(f))};
+  return outcome{
+      make_failure(errc::invalid_request, stage::operation, std::to_string(found) + " entries match " + filter)};
 }
 
 // A search for the entry, then a bind as it: one operation.

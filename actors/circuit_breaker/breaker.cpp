@@ -16,11 +16,7 @@ constexpr std::size_t most_expired = 64;
 constexpr milliseconds longest_delay_of_reports{150};
 
 failure_ptr silent_probe() {
-  auto f = std::make_shared<failure>();
-  f->code = errc::connection_timeout;
-  f->where = stage::connect;
-  f->message = "The probe of the half-open server did not come back.";
-  return f;
+  return make_failure(errc::connection_timeout, stage::connect, "The probe of the half-open server did not come back.");
 }
 
 }  // namespace

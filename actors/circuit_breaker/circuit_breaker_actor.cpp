@@ -153,7 +153,7 @@ circuit_breaker_actor::behavior_type circuit_breaker_impl::make_behavior() {
 template <class Message>
 failure_ptr circuit_breaker_impl::cannot_go_on(const Message& message, time_point now) const {
   const auto refuse = [&](errc code, std::string text) {
-    return std::make_shared<const failure>(queue_failure(code, std::move(text), message.last));
+    return make_failure(queue_failure(code, std::move(text), message.last));
   };
   if (message.token && message.token->cancelled()) {
     return refuse(errc::cancelled, "The caller cancelled the request before it was sent.");

@@ -157,7 +157,7 @@ failure_ptr connect_attempt::verdict() const {
   f.message = "Cannot connect to " + server_ + " (" + std::string{to_string(f.where)} +
               "): " + (history_.empty() ? "no address to connect to" : history_) +
               (untold != 0 ? "; and " + std::to_string(untold) + " more" : "") + ".";
-  return std::make_shared<const failure>(std::move(f));
+  return make_failure(std::move(f));
 }
 
 }  // namespace understudy

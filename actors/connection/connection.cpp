@@ -19,10 +19,7 @@ constexpr const char* contained = "A defect in a connection was contained; pleas
 template <class Promise>
 void settle_unaccepted(Promise& promise) {
   if (!promise.pending()) return;
-  failure f;
-  f.code = errc::internal;
-  f.message = contained;
-  promise.deliver(to_error(std::move(f)));
+  promise.deliver(to_error(make_failure(errc::internal, stage::operation, contained)));
 }
 
 }  // namespace
@@ -59,7 +56,7 @@ connection::connection(self_pointer self, connection_spec spec, std::shared_ptr<
 
 connection::~connection() {
   try {
-    end(make_failure(errc::stopped, "The connection ended."), true);
+    end(connection_failure(errc::stopped, "The connection ended."), true);
     env_.poller->remove_timer(timer_);
   } catch (...) {
     // Nothing is left that could be told.
@@ -135,7 +132,7 @@ connection_actor::behavior_type connection::make_behavior() {
 /// Inside a catch block: a defect costs this connection and nobody's answer.
 void connection::contain() {
   try {
-    end(make_failure(errc::internal, contained));
+    end(connection_failure(errc::internal, contained));
     finish_turn();
     quit_if_done();
   } catch (...) {
@@ -209,7 +206,7 @@ void connection::on_lease(lease_id id) {
 
 void connection::on_reset(lease_id id) {
   if (phase_ == phase::closed || id != lease_) return;
-  const auto ended = make_failure(errc::invalid_lease, "The lease ended before the operation did.");
+  const auto ended = connection_failure(errc::invalid_lease, "The lease ended before the operation did.");
   const bool bind_open = exclusive_;
   for (auto& one : std::exchange(held_, {})) settle(one, ended);
   for (const int open : open_.ids()) {
@@ -257,13 +254,13 @@ void connection::on_check(time_point deadline, probe_promise promise) {
   one.ticket = std::move(whose);
   if (phase_ != phase::ready && phase_ != phase::draining) {
     return finish_check(std::move(one),
-                        end_cause_ ? end_cause_ : make_failure(errc::connection_unhealthy, "It is not ready."));
+                        end_cause_ ? end_cause_ : connection_failure(errc::connection_unhealthy, "It is not ready."));
   }
   // While a bind runs nothing else may be sent; the bind itself shows whether the server answers. So does a stream.
   if (exclusive_ || stream_)
     return finish_check(
         std::move(one),
-        suspected_ ? make_failure(errc::connection_unhealthy, "It leaves what runs on it unanswered.") : nullptr);
+        suspected_ ? connection_failure(errc::connection_unhealthy, "It leaves what runs on it unanswered.") : nullptr);
   // While requests are left unanswered the check asks what they asked; the root DSE tells whether that is all.
   if (const auto question = context_.unanswered->question()) {
     ticket beside;
@@ -287,8 +284,9 @@ void connection::finish_check(table::item done, failure_ptr why) {
       context_.unanswered->question_answered(done.what, now_);
     } else if (why->code == errc::operation_timeout && last_heard_ >= done.started) {
       report.answers_others = true;
-      why = make_failure(errc::operation_timeout, context_.name + " answers, but left a " + describe(done.what->op) +
-                                                      " unanswered, as it did with requests.");
+      why = connection_failure(
+          errc::operation_timeout,
+          context_.name + " answers, but left a " + describe(done.what->op) + " unanswered, as it did with requests.");
     }
   }
   report.took = now_ - done.started;

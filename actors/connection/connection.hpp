@@ -214,7 +214,7 @@ class connection {
   void end(failure_ptr cause, bool harmless = false);
   void close_when_empty();
   void quit_if_done();
-  failure_ptr make_failure(errc code, std::string message) const;
+  failure_ptr connection_failure(errc code, std::string message) const;
   void log(log_level level, std::string_view text, const failure_ptr& cause = nullptr) const;
 
   self_pointer self_;

@@ -9,16 +9,10 @@ namespace {
 
 constexpr std::size_t most_abandoned = 65536;  // libldap's list of abandoned ids only grows
 
-failure_ptr share(failure f) { return std::make_shared<const failure>(std::move(f)); }
-
 }  // namespace
 
-failure_ptr connection::make_failure(errc code, std::string message) const {
-  failure f;
-  f.code = code;
-  f.server = context_.name;
-  f.message = std::move(message);
-  return share(std::move(f));
+failure_ptr connection::connection_failure(errc code, std::string message) const {
+  return make_failure(code, stage::operation, std::move(message), context_.name);
 }
 
 void connection::log(log_level level, std::string_view text, const failure_ptr& cause) const {
@@ -50,8 +44,9 @@ void connection::check_deadlines() {
     one.slow = true;
     news = note_unanswered(one) || news;
     if (!one.ticket.order.trial) {
-      report_failure(one.ticket.order, failure_class::slow,
-                     make_failure(errc::operation_timeout, "An operation is unanswered for longer than slow_call."));
+      report_failure(
+          one.ticket.order, failure_class::slow,
+          connection_failure(errc::operation_timeout, "An operation is unanswered for longer than slow_call."));
     }
   });
   // A deadline that passes is the caller's choice; that nothing at all was answered meanwhile is worth a question.
@@ -72,7 +67,7 @@ void connection::expire_held() {
       wake_by(held_[i].order.deadline);
       continue;
     }
-    settle(held_[i], make_failure(errc::operation_timeout, "The deadline passed before it was sent."));
+    settle(held_[i], connection_failure(errc::operation_timeout, "The deadline passed before it was sent."));
     held_.erase(held_.begin() + static_cast<std::ptrdiff_t>(i));
   }
 }
@@ -94,9 +89,9 @@ void connection::expire(int id) {
   if (found == nullptr || (found->ticket.why != purpose::call && found->ticket.why != purpose::check)) return;
   const bool sent = maybe_sent(*found);
   auto one = take_back(id);
-  auto late = make_failure(errc::operation_timeout,
-                           "The " + describe(one.what->op) + " at " + context_.name +
-                               (sent ? " was not answered in time; it was abandoned." : " could not be sent in time."));
+  auto late = connection_failure(errc::operation_timeout, "The " + describe(one.what->op) + " at " + context_.name +
+                                                              (sent ? " was not answered in time; it was abandoned."
+                                                                    : " could not be sent in time."));
   if (one.ticket.why == purpose::check) return finish_check(std::move(one), std::move(late));
   const bool bind = std::holds_alternative<bind_request>(one.what->op);
   if (sent && !env_.may_repeat(one.what->op)) {
@@ -105,12 +100,12 @@ void connection::expire(int id) {
     unknown.message = "The " + describe(one.what->op) + " was sent to " + context_.name +
                       " and not answered in time: it may or may not have happened.";
     if (goodbye_) unknown.cause = goodbye_->message;
-    late = share(std::move(unknown));
+    late = make_failure(std::move(unknown));
   }
   if (sent && goodbye_ && !death_reported_) report_death(goodbye_);
   settle(one, std::move(late));
   // A bind cannot be abandoned (RFC 4511, 4.11): the connection is of no use any more.
-  if (bind && sent) end(make_failure(errc::connection_failed, "A bind was not answered in time."), true);
+  if (bind && sent) end(connection_failure(errc::connection_failed, "A bind was not answered in time."), true);
 }
 
 /// For each silence: the breaker has the server probed, long before any deadline; again when it lasts longer than is
@@ -157,8 +152,8 @@ void connection::have_server_probed() {
 void connection::cancel(const cancel_token_ptr& token) {
   if (!token) return;
   const auto message = [&](bool sent) {
-    return make_failure(errc::cancelled, sent ? "Cancelled; it was abandoned, but may have been carried out."
-                                              : "Cancelled before it was sent.");
+    return connection_failure(errc::cancelled, sent ? "Cancelled; it was abandoned, but may have been carried out."
+                                                    : "Cancelled before it was sent.");
   };
   for (auto at = held_.begin(); at != held_.end(); ++at) {
     if (at->order.token != token) continue;
@@ -177,7 +172,7 @@ void connection::cancel(const cancel_token_ptr& token) {
     auto one = take_back(id);
     const bool bind = std::holds_alternative<bind_request>(one.what->op);
     settle(one, message(sent));
-    if (bind && sent) return end(make_failure(errc::cancelled, "A bind was cancelled."), true);
+    if (bind && sent) return end(connection_failure(errc::cancelled, "A bind was cancelled."), true);
   }
   close_when_empty();
 }
@@ -243,7 +238,7 @@ void connection::recast(held_call one, failure_ptr cause) {
     failure why = *cause;
     if (one.order.attempts > 0)
       why.message += " Given up after " + std::to_string(one.order.attempts + 1) + " attempts.";
-    return settle(one, share(std::move(why)));
+    return settle(one, make_failure(std::move(why)));
   }
   if (one.order.trial) report_failure(one.order, classify(*cause), cause);
   count(one.lease);
@@ -270,11 +265,11 @@ void connection::recast_held(const failure_ptr& cause) {
     if (one.lease == 0) {
       recast(std::move(one), cause);
     } else {
-      failure broken = *make_failure(errc::connection_unhealthy,
-                                     "The leased connection to " + context_.name + " broke before the " +
-                                         describe(one.order.what->op) + " was sent; take another lease.");
+      failure broken = *connection_failure(errc::connection_unhealthy,
+                                           "The leased connection to " + context_.name + " broke before the " +
+                                               describe(one.order.what->op) + " was sent; take another lease.");
       broken.cause = cause->message;
-      settle(one, share(std::move(broken)));
+      settle(one, make_failure(std::move(broken)));
     }
   }
 }
@@ -289,18 +284,18 @@ void connection::lose(table::item one, const failure_ptr& cause) {
     return recast({std::move(whose.order), 0, one.started, std::move(whose.promise)}, cause);
   }
   failure why =
-      *make_failure(unknown ? errc::outcome_unknown : errc::connection_unhealthy,
-                    unknown ? "The " + describe(one.what->op) + " was sent to " + context_.name +
-                                  " and its answer was lost with the connection: it may or may not have happened."
-                            : "The leased connection to " + context_.name + " broke before the " +
-                                  describe(one.what->op) + " was answered; take another lease.");
+      *connection_failure(unknown ? errc::outcome_unknown : errc::connection_unhealthy,
+                          unknown ? "The " + describe(one.what->op) + " was sent to " + context_.name +
+                                        " and its answer was lost with the connection: it may or may not have happened."
+                                  : "The leased connection to " + context_.name + " broke before the " +
+                                        describe(one.what->op) + " was answered; take another lease.");
   if (whose.stream && whose.stream->flow.taken() != 0)
     why.message = "The leased connection to " + context_.name + " broke after " +
                   std::to_string(whose.stream->flow.taken()) + " entries of the " + describe(one.what->op) +
                   "; the rest is missing. Begin again on another lease.";
   why.cause = cause->message;
   why.cause_at = env_.clock->wall_now();
-  settle(one, share(std::move(why)));
+  settle(one, make_failure(std::move(why)));
 }
 
 // ---- reports ----
@@ -355,11 +350,11 @@ void connection::end(failure_ptr cause, bool harmless) {
   const bool lost_connection = cause != nullptr;
   phase_ = phase::closed;
   end_cause_ = cause ? cause
-                     : make_failure(errc::connection_failed,
-                                    suspected_ ? "The connection to " + context_.name +
-                                                     " was given up: what was sent stays unanswered, and so does "
-                                                     "its server."
-                                               : "The connection was closed.");
+                     : connection_failure(errc::connection_failed,
+                                          suspected_ ? "The connection to " + context_.name +
+                                                           " was given up: what was sent stays unanswered, and so does "
+                                                           "its server."
+                                                     : "The connection was closed.");
   // Before the session says goodbye: what is maybe sent is judged by what was handed over until now.
   std::vector<table::item> lost;
   for (const int id : open_.ids()) lost.push_back(open_.take(id));

@@ -118,7 +118,7 @@ void connection::address_failed(failure why) {
   for (const int id : open_.ids()) open_.take(id);
   ldap_.close(false);
   bytes_.close();
-  pass_verdict(credential_verdict::kind::unknown, std::make_shared<const failure>(std::move(why)));
+  pass_verdict(credential_verdict::kind::unknown, make_failure(std::move(why)));
   waits_for_certificates_ = false;
   if (attempt_.exhausted(now_)) return end(attempt_.verdict());
   phase_ = phase::connecting;
@@ -212,7 +212,7 @@ void connection::ask_for_credential() {
               auto cause = *failure_of(why);
               if (cause.where != stage::queue) cause.where = stage::bind;
               attempt_.finish(false, now_);
-              end(std::make_shared<const failure>(std::move(cause)));
+              end(make_failure(std::move(cause)));
             });
           });
 }
@@ -308,7 +308,7 @@ void connection::bind_answered(const result& answer) {
   why.controls = answer.controls;
   if (policy.notable()) why.cause = text_of({bound_as_, describe(policy), policy.must_change});
   attempt_.finish(false, now_);
-  const auto cause = std::make_shared<const failure>(std::move(why));
+  const auto cause = make_failure(std::move(why));
   pass_verdict(answer.code == result_code::invalid_credentials ? credential_verdict::kind::refused
                                                                : credential_verdict::kind::unknown,
                cause);
@@ -371,8 +371,8 @@ void connection::check_setup_deadline() {
   if (was_ready_) {
     if (credentials_asked_ > 0) return;
     if (now_ < setup_deadline_) return wake_by(setup_deadline_);
-    return end(std::make_shared<const failure>(setup_failure(
-        errc::connection_timeout, stage::bind, context_.name + " did not answer the service's bind in time.")));
+    return end(make_failure(setup_failure(errc::connection_timeout, stage::bind,
+                                          context_.name + " did not answer the service's bind in time.")));
   }
   const bool for_life = attempt_.waits_for_life();
   const bool for_ours = attempt_.paused() && !for_life;

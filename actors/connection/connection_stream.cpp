@@ -15,11 +15,12 @@ connection::stream_ptr connection::make_stream(std::uint64_t number, std::uint32
 /// What a stream may not be.
 failure_ptr connection::stream_refusal(const held_call& one) const {
   if (!std::holds_alternative<search_request>(one.order.what->op)) {
-    return make_failure(errc::invalid_request, "Only a search can be streamed.");
+    return connection_failure(errc::invalid_request, "Only a search can be streamed.");
   }
-  if (one.lease == 0) return make_failure(errc::invalid_lease, "A streaming search needs a lease.");
+  if (one.lease == 0) return connection_failure(errc::invalid_lease, "A streaming search needs a lease.");
   if (!one.stream->consumer) {
-    return make_failure(errc::invalid_request, "A streaming search without a sender has nobody to send entries to.");
+    return connection_failure(errc::invalid_request,
+                              "A streaming search without a sender has nobody to send entries to.");
   }
   return nullptr;
 }
@@ -80,7 +81,7 @@ void connection::on_credit(lease_id lease, std::uint64_t number, std::uint32_t m
 
 void connection::consumer_ended(const caf::actor_addr& who) {
   if (!stream_ || stream_->consumer->address() != who) return;
-  const auto gone = make_failure(errc::cancelled, "The consumer of the streaming search ended.");
+  const auto gone = connection_failure(errc::cancelled, "The consumer of the streaming search ended.");
   for (auto at = held_.begin(); at != held_.end(); ++at) {
     if (at->stream != stream_) continue;
     settle(*at, gone);

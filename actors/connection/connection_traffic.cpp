@@ -51,7 +51,7 @@ void connection::accept(call order, lease_id lease, result_promise promise, stre
   try {
     admit(one);
   } catch (...) {
-    if (one.promise.pending()) settle(one, make_failure(errc::internal, "The operation was not sent: a defect."));
+    if (one.promise.pending()) settle(one, connection_failure(errc::internal, "The operation was not sent: a defect."));
     throw;
   }
 }
@@ -61,11 +61,12 @@ void connection::admit(held_call& one) {
   if (auto why = refusal(one)) return settle(one, std::move(why));
   const bool serving = phase_ == phase::ready || (phase_ == phase::draining && one.lease != 0);
   if (!serving) {
-    const auto why = end_cause_ ? end_cause_ : make_failure(errc::connection_failed, "The connection is closing.");
+    const auto why =
+        end_cause_ ? end_cause_ : connection_failure(errc::connection_failed, "The connection is closing.");
     if (one.lease == 0) return recast(std::move(one), why);
-    failure broken = *make_failure(errc::connection_unhealthy, "The leased connection broke.");
+    failure broken = *connection_failure(errc::connection_unhealthy, "The leased connection broke.");
     broken.cause = why->message;
-    return settle(one, std::make_shared<const failure>(std::move(broken)));
+    return settle(one, make_failure(std::move(broken)));
   }
   if (one.stream) open(one.stream);
   if (!must_wait(one)) return dispatch(one);
@@ -77,21 +78,26 @@ void connection::admit(held_call& one) {
 failure_ptr connection::refusal(const held_call& one) const {
   const auto& order = one.order;
   const auto lease = one.lease;
-  if (order.token && order.token->cancelled()) return make_failure(errc::cancelled, "Cancelled before it was sent.");
+  if (order.token && order.token->cancelled())
+    return connection_failure(errc::cancelled, "Cancelled before it was sent.");
   if (one.stream) {
     if (auto why = stream_refusal(one)) return why;
   }
   if (lease != lease_ && phase_ != phase::closed) {
-    return lease != 0 ? make_failure(errc::invalid_lease, "The lease is not (any more) for this connection.") : nullptr;
+    return lease != 0 ? connection_failure(errc::invalid_lease, "The lease is not (any more) for this connection.")
+                      : nullptr;
   }
-  if (order.deadline <= now_) return make_failure(errc::operation_timeout, "The deadline passed before it was sent.");
+  if (order.deadline <= now_)
+    return connection_failure(errc::operation_timeout, "The deadline passed before it was sent.");
   if (lease == 0 && is_bind(order.what->op) != (spec_.kind == connection_kind::bind)) {
-    return make_failure(errc::invalid_request, "Users' binds run on connections of their own, and nothing else does.");
+    return connection_failure(errc::invalid_request,
+                              "Users' binds run on connections of their own, and nothing else does.");
   }
   if (stream_ && lease != 0) {
-    return make_failure(errc::invalid_request,
-                        "A streaming search is open on this lease; read it to its end or cancel it, or use another "
-                        "connection.");
+    return connection_failure(
+        errc::invalid_request,
+        "A streaming search is open on this lease; read it to its end or cancel it, or use another "
+        "connection.");
   }
   return check_request(*order.what);
 }
@@ -185,7 +191,7 @@ void connection::react(const transport_action& action) {
     why.server = context_.name;
     why.message = "The connection to " + context_.name + " was lost: " + why.message + ".";
     // A server may close what is idle; nobody was harmed.
-    return end(std::make_shared<const failure>(std::move(why)), action.orderly && open_.empty() && held_.empty());
+    return end(make_failure(std::move(why)), action.orderly && open_.empty() && held_.empty());
   }
   release_held();
   if (action.more) self_->send(self_, io_atom_v, io_, transport::readable);
@@ -246,9 +252,9 @@ void connection::take_answers() {
                                "the server speaks TLS here, and was addressed in plain text: set use_ssl");
       if (!was_ready_) return address_failed(std::move(why));
     }
-    return end(make_failure(errc::connection_failed, "The server at " + context_.name + " broke the protocol: " +
-                                                         (wrong != nullptr ? wrong : "an answer nobody asked for") +
-                                                         "."));
+    return end(connection_failure(errc::connection_failed,
+                                  "The server at " + context_.name + " broke the protocol: " +
+                                      (wrong != nullptr ? wrong : "an answer nobody asked for") + "."));
   }
 }
 
@@ -257,11 +263,11 @@ void connection::too_large(int id, bool more) {
   auto cut = more ? take_back(id) : open_.take(id);
   if (is_bind(cut.what->op)) exclusive_ = false;
   const auto limit = "limits.max_result_bytes (" + std::to_string(most_result_bytes()) + ")";
-  settle(cut,
-         make_failure(errc::result_too_large,
-                      cut.ticket.stream ? "One entry takes more memory than " + limit + "; ask for fewer attributes."
-                                        : "The result takes more memory than " + limit +
-                                              "; read it entry by entry with stream(), or in pages with paged()."));
+  settle(cut, connection_failure(errc::result_too_large,
+                                 cut.ticket.stream
+                                     ? "One entry takes more memory than " + limit + "; ask for fewer attributes."
+                                     : "The result takes more memory than " + limit +
+                                           "; read it entry by entry with stream(), or in pages with paged()."));
   if (phase_ == phase::draining) close_when_empty();
 }
 
@@ -275,7 +281,8 @@ void connection::came_late(const pdu_frame& frame, std::size_t bytes) {
   start_draining("the server goes on with an operation that was abandoned");
   close_when_empty();
   if (bytes / 2 > most && phase_ != phase::closed) {
-    end(make_failure(errc::connection_failed, context_.name + " went on and on with an operation that was abandoned."),
+    end(connection_failure(errc::connection_failed,
+                           context_.name + " went on and on with an operation that was abandoned."),
         true);
   }
 }
@@ -294,9 +301,9 @@ bool connection::notified(const pdu_frame& frame) {
     address_failed(std::move(refused));
     return true;
   }
-  failure why = *make_failure(errc::connection_failed, said + ".");
+  failure why = *connection_failure(errc::connection_failed, said + ".");
   why.diagnostic = notice.diagnostic;
-  const auto cause = goodbye_ = std::make_shared<const failure>(std::move(why));
+  const auto cause = goodbye_ = make_failure(std::move(why));
   start_draining("the server announced that it closes the connection");
   recast_held(cause);
   // What it has not answered by now it will not answer (RFC 4511, 4.4.1). Whether a write was carried out the answer
@@ -344,7 +351,7 @@ void connection::completed(int id) {
                                context_.name + " answered a probe with " + result_code_name(code) + ".");
       why.ldap_code = code;
       why.diagnostic = done.answer->diagnostic;
-      finish_check(std::move(done), std::make_shared<const failure>(std::move(why)));
+      finish_check(std::move(done), make_failure(std::move(why)));
       break;
     }
     case purpose::call:
@@ -387,7 +394,7 @@ void connection::judge_answer(table::item& done) {
   const auto& answer = *done.answer;
   const bool overload = is_overload(answer.code);
   const bool user_bind = is_bind(done.what->op);
-  failure why = *make_failure(
+  failure why = *connection_failure(
       user_bind && !overload ? errc::authentication_failed : errc::ldap_error,
       context_.name + " refused the " + describe(done.what->op) + " with " + result_code_name(answer.code) + ".");
   why.ldap_code = answer.code;
@@ -402,7 +409,7 @@ void connection::judge_answer(table::item& done) {
   }
   const bool some = !answer.entries.empty() || !answer.references.empty();
   if (some && !done.ticket.stream) why.partial = done.answer;
-  const auto refused = std::make_shared<const failure>(std::move(why));
+  const auto refused = make_failure(std::move(why));
   if (!overload) {
     report_answer(done);
     done.ticket.order.trial = false;

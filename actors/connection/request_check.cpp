@@ -72,10 +72,8 @@ failure_ptr check_request(const request& what) {
     if (problem.empty() && (c.oid.empty() || has_nul(c.oid))) problem = "a control has no valid OID";
   }
   if (problem.empty()) return nullptr;
-  failure f;
-  f.code = errc::invalid_request;
-  f.message = "The " + describe(what.op) + " was not sent: " + problem + ".";
-  return std::make_shared<const failure>(std::move(f));
+  return make_failure(errc::invalid_request, stage::operation,
+                      "The " + describe(what.op) + " was not sent: " + problem + ".");
 }
 
 }  // namespace understudy

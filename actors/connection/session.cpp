@@ -61,10 +61,7 @@ struct sockbuf_callbacks {
 namespace {
 
 failure_ptr session_failure(errc code, std::string message) {
-  failure f;
-  f.code = code;
-  f.message = std::move(message);
-  return std::make_shared<const failure>(std::move(f));
+  return make_failure(code, stage::operation, std::move(message));
 }
 
 int set_int(LDAP* handle, int option, int value) { return ::ldap_set_option(handle, option, &value); }

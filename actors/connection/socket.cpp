@@ -39,7 +39,7 @@ byte_stream_result failed_io(const char* doing, int code) {
   f.message = std::string{doing} + ": " + errno_text(code);
   byte_stream_result r;
   r.what = byte_stream_result::kind::failed;
-  r.error = std::make_shared<const failure>(std::move(f));
+  r.error = make_failure(std::move(f));
   return r;
 }
 

@@ -66,11 +66,7 @@ tls_context::tls_context()
     : context_(::SSL_CTX_new(::TLS_client_method()), ::SSL_CTX_free), method_(make_socket_method(), ::BIO_meth_free) {}
 
 failure_ptr tls_failure(std::string message) {
-  failure f;
-  f.code = errc::ssl_error;
-  f.where = stage::secure;
-  f.message = std::move(message);
-  return std::make_shared<const failure>(std::move(f));
+  return make_failure(errc::ssl_error, stage::secure, std::move(message));
 }
 
 std::string openssl_reason() {

@@ -238,7 +238,7 @@ class tls_stream final : public byte_stream {
     failure f = *r.error;
     f.code = errc_of_errno(system_code);
     f.message = std::string{doing} + ": " + errno_text(system_code);
-    r.error = std::make_shared<const failure>(std::move(f));
+    r.error = make_failure(std::move(f));
     return r;
   }
 

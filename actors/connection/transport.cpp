@@ -19,10 +19,7 @@ constexpr std::size_t turn_size = 256 * 1024;
 constexpr std::size_t kept_out_capacity = 16 * 1024;
 
 failure_ptr stream_failure(errc code, std::string message) {
-  failure f;
-  f.code = code;
-  f.message = std::move(message);
-  return std::make_shared<const failure>(std::move(f));
+  return make_failure(code, stage::operation, std::move(message));
 }
 
 }  // namespace

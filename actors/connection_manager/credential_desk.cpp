@@ -291,15 +291,12 @@ std::optional<time_point> credential_desk::next_tick() const {
 }
 
 failure_ptr credential_desk::unreadable(const account& a) const {
-  failure f;
-  f.code = errc::service_authentication_failed;
-  f.where = stage::bind;
-  f.message = "There is no password for \"" + a.info.bind_dn + "\": " +
-              (a.problem.empty() ? name_of_source(a.info) + " has not given it yet, and has " +
-                                       config::format_span(timing_.read_timeout) + advice_for(a.info)
-                                 : a.problem) +
-              ". Nothing was sent; it is read again when the next connection needs it.";
-  return std::make_shared<const failure>(std::move(f));
+  return make_failure(errc::service_authentication_failed, stage::bind,
+                      "There is no password for \"" + a.info.bind_dn + "\": " +
+                          (a.problem.empty() ? name_of_source(a.info) + " has not given it yet, and has " +
+                                                   config::format_span(timing_.read_timeout) + advice_for(a.info)
+                                             : a.problem) +
+                          ". Nothing was sent; it is read again when the next connection needs it.");
 }
 
 }  // namespace understudy

@@ -412,7 +412,7 @@ failure_ptr credential_gate::refusal_of(const account& a, const trial& t, time_p
     f.diagnostic = t.refusal->diagnostic;
     f.cause = "bind refused by " + t.refusal->server;
   }
-  return std::make_shared<const failure>(std::move(f));
+  return make_failure(std::move(f));
 }
 
 failure_ptr credential_gate::too_many_refusals(const account& a, time_point until_then, time_point now) const {
@@ -422,22 +422,19 @@ failure_ptr credential_gate::too_many_refusals(const account& a, time_point unti
       "\" were refused or are being tried; to keep the account from being locked, the next is tried in " +
       in_seconds(again) + ", or when the server is resumed by command. Check its source (" + a.source + ").");
   f.retry_after = again;
-  return std::make_shared<const failure>(std::move(f));
+  return make_failure(std::move(f));
 }
 
 failure_ptr credential_gate::replaced(const account& a) const {
-  return std::make_shared<const failure>(credential_failure("The service's credentials as \"" + a.bind_dn +
-                                                            "\" are no longer configured; the bind was not sent."));
+  return make_failure(credential_failure("The service's credentials as \"" + a.bind_dn +
+                                         "\" are no longer configured; the bind was not sent."));
 }
 
 // A wait for us: it speaks neither against the asker's server nor against the secret.
 failure_ptr credential_gate::waited_too_long(const account& a) const {
-  failure f;
-  f.code = errc::connection_timeout;
-  f.where = stage::queue;
-  f.message = "Another connection tries the password of \"" + a.bind_dn +
-              "\" and its server has not answered in time; the bind was not sent.";
-  return std::make_shared<const failure>(std::move(f));
+  return make_failure(errc::connection_timeout, stage::queue,
+                      "Another connection tries the password of \"" + a.bind_dn +
+                          "\" and its server has not answered in time; the bind was not sent.");
 }
 
 }  // namespace understudy

@@ -74,11 +74,7 @@ void connection_manager_impl::answer_for_router() {
       answer.deliver(breaker_);
       continue;
     }
-    failure f;
-    f.code = errc::draining;
-    f.where = stage::queue;
-    f.message = "The runtime is being stopped.";
-    answer.deliver(to_error(std::move(f)));
+    answer.deliver(to_error(make_failure(errc::draining, stage::queue, "The runtime is being stopped.")));
   }
 }
 

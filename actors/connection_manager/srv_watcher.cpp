@@ -119,7 +119,7 @@ failure_ptr srv_watcher::no_server_reason(time_point now) const {
     f.cause = problem_;
     f.retry_after = std::max(milliseconds{0}, std::chrono::ceil<milliseconds>(next_ - now));
   }
-  return std::make_shared<const failure>(std::move(f));
+  return make_failure(std::move(f));
 }
 
 }  // namespace understudy

@@ -29,11 +29,7 @@ std::string taken_by_pool(const std::string& name, const failure& refused) {
 }
 
 failure_ptr lost_without_cause(const std::string& name) {
-  failure f;
-  f.code = errc::connection_failed;
-  f.message = "The probe's connection to " + name + " ended.";
-  f.server = name;
-  return std::make_shared<const failure>(std::move(f));
+  return make_failure(errc::connection_failed, stage::operation, "The probe's connection to " + name + " ended.", name);
 }
 
 }  // namespace
@@ -220,7 +216,7 @@ probe_session::actions probe_session::on_pool(std::uint64_t turn, const pool_hea
     f.server = name_;
     outcome_.report.hurried = mode_.hurried;
     outcome_.report.answers_others = health.answered_others > 0;
-    conclude(false, std::make_shared<const failure>(std::move(f)), now, out);
+    conclude(false, make_failure(std::move(f)), now, out);
   } else {
     say_nothing(no_socket(name_), out);
   }
@@ -369,7 +365,7 @@ void probe_session::say_nothing(std::string why, actions& out) {
   f.where = stage::queue;
   f.message = std::move(why);
   f.server = name_;
-  outcome_.report.error = std::make_shared<const failure>(std::move(f));
+  outcome_.report.error = make_failure(std::move(f));
   outcome_.conclusive = false;
   finish(out);
 }
@@ -429,7 +425,7 @@ failure_ptr probe_session::timed_out(std::optional<stage> where, errc code) cons
   f.message = name_ + " did not answer a probe in time" +
               (where ? ": timed out waiting for " + std::string{awaited_at(*where)} : "") + ".";
   f.server = name_;
-  return std::make_shared<const failure>(std::move(f));
+  return make_failure(std::move(f));
 }
 
 }  // namespace understudy

@@ -18,11 +18,7 @@ constexpr milliseconds answer_grace{200};
 duration patience(time_point deadline, time_point now) { return as_limit(deadline - now) + answer_grace; }
 
 failure_ptr no_connection() {
-  failure f;
-  f.code = errc::internal;
-  f.where = stage::connect;
-  f.message = "No connection could be made for a probe; the log has more.";
-  return std::make_shared<const failure>(std::move(f));
+  return make_failure(errc::internal, stage::connect, "No connection could be made for a probe; the log has more.");
 }
 
 }  // namespace

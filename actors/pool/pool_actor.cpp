@@ -223,12 +223,10 @@ void pool_actor_state::on_event(const connection_event& event) {
 
 void pool_actor_state::on_down(const caf::actor_addr& who) {
   if (const auto dead = connection_of.find(who); dead != connection_of.end()) {
-    failure f;
-    f.code = errc::connection_failed;
-    f.where = stage::connect;
-    f.server = context->name;
-    f.message = "a connection's actor ended without a word";
-    pool->on_closed(dead->second, std::make_shared<const failure>(std::move(f)), now());
+    pool->on_closed(dead->second,
+                    make_failure(errc::connection_failed, stage::connect, "a connection's actor ended without a word",
+                                 context->name),
+                    now());
   }
   if (const auto holder = held_by.find(who); holder != held_by.end()) {
     const auto theirs = holder->second;

@@ -9,21 +9,12 @@ namespace understudy {
 namespace {
 
 failure_ptr pool_ended(const std::string& server) {
-  failure f;
-  f.code = errc::stopped;
-  f.where = stage::queue;
-  f.server = server;
-  f.message = "the pool of " + server + " has ended";
-  return std::make_shared<const failure>(std::move(f));
+  return make_failure(errc::stopped, stage::queue, "the pool of " + server + " has ended", server);
 }
 
 failure_ptr cannot_make_connection(const std::string& server) {
-  failure f;
-  f.code = errc::connection_failed;
-  f.where = stage::connect;
-  f.server = server;
-  f.message = "a connection could not be set up in this process";
-  return std::make_shared<const failure>(std::move(f));
+  return make_failure(errc::connection_failed, stage::connect, "a connection could not be set up in this process",
+                      server);
 }
 
 }  // namespace

@@ -20,7 +20,7 @@ failure about(const pool_situation& at, errc code, std::string message) {
 }
 
 failure_ptr complain(const pool_situation& at, errc code, std::string message) {
-  return std::make_shared<const failure>(about(at, code, std::move(message)));
+  return make_failure(about(at, code, std::move(message)));
 }
 
 /// What would help, seen from how full the pool is.
@@ -85,7 +85,7 @@ failure_ptr pool_is_lost(const pool_situation& at, const failure& cause) {
       "the connections to " + at.policy.server_name +
       " were lost and none is made again (recovery.auto_reconnect is false); call connect(). What ended them: " +
       cause.message;
-  return std::make_shared<const failure>(std::move(f));
+  return make_failure(std::move(f));
 }
 
 failure_ptr pool_connect_failed(const pool_situation& at, const failure& connect) {
@@ -93,7 +93,7 @@ failure_ptr pool_connect_failed(const pool_situation& at, const failure& connect
   if (f.server.empty()) f.server = at.policy.server_name;
   f.pool = at.now;
   if (!f.cause_at) f.cause_at = at.last.at;
-  return std::make_shared<const failure>(std::move(f));
+  return make_failure(std::move(f));
 }
 
 }  // namespace understudy

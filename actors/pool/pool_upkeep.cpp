@@ -15,12 +15,9 @@ constexpr duration closing_time = seconds{10};
 constexpr duration cut_off_time = milliseconds{200};
 
 failure_ptr connect_overdue(const pool_policy& policy) {
-  failure f;
-  f.code = errc::connection_timeout;
-  f.where = stage::connect;
-  f.server = policy.server_name;
-  f.message = "a connection to " + policy.server_name + " was neither ready nor refused in time; given up";
-  return std::make_shared<const failure>(std::move(f));
+  return make_failure(errc::connection_timeout, stage::connect,
+                      "a connection to " + policy.server_name + " was neither ready nor refused in time; given up",
+                      policy.server_name);
 }
 
 }  // namespace

@@ -3,15 +3,6 @@
 
 namespace understudy {
 
-failure_ptr make_failure(errc code, stage where, std::string message, std::string server) {
-  auto f = std::make_shared<failure>();
-  f->code = code;
-  f->where = where;
-  f->message = std::move(message);
-  f->server = std::move(server);
-  return f;
-}
-
 failure_ptr not_running() {
   return make_failure(errc::stopped, stage::queue, "the runtime is not running; connect() starts it");
 }

@@ -4,9 +4,6 @@
 
 namespace understudy {
 
-/// A failure with a message for people; `server` may be empty.
-failure_ptr make_failure(errc code, stage where, std::string message, std::string server = {});
-
 /// The one used wherever the runtime is not running.
 failure_ptr not_running();
 

@@ -1,17 +1,16 @@
 // Checks of values and their text.
 #include "understudy/config/option_value.hpp"
-
 #include "understudy/config/text.hpp"
 #include "understudy/config/variables.hpp"
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <cmath>
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
 namespace understudy::config {
-
 namespace {
 
 double count_units(const option& what, duration span) {
@@ -48,6 +47,146 @@ double as_number(const option& what, const option_value& value) {
 
 std::string_view choice_name(const option& what, const option_value& value) {
   return what.choices.at(static_cast<std::size_t>(std::get<std::int64_t>(value)));
+}
+
+using kind = tree::kind;
+
+std::string_view wanted(const option& what) {
+  switch (what.type) {
+    case option_type::boolean:
+      return "a boolean (true or false)";
+    case option_type::integer:
+      return "an integer";
+    case option_type::real:
+      return "a number";
+    case option_type::span:
+      return what.unit == "ms" ? "a number of milliseconds or a span like \"250ms\", \"5s\", \"2m\" or \"1h\""
+                               : "a number of seconds or a span like \"250ms\", \"5s\", \"2m\" or \"1h\"";
+    case option_type::words:
+      return "an array of strings: a program and its arguments";
+    default:
+      return "a string";
+  }
+}
+
+std::string wrong_kind(const option& what, const tree& node) {
+  return "must be " + std::string{wanted(what)} + ", not " + std::string{to_string(node.what)};
+}
+
+/// What variables gave does not convert; their values stay unsaid, they may be secrets in the wrong place.
+std::string wrong_expansion(const option& what, const tree& node) {
+  return "must be " + std::string{wanted(what)} + ", but " + quote(node.text) + " gives something else";
+}
+
+std::optional<bool> boolean_of(std::string_view text) {
+  std::string lower;
+  for (const char c : text.substr(0, 8)) lower += static_cast<char>(c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c);
+  for (const auto* yes : {"true", "yes", "on", "1"})
+    if (lower == yes) return true;
+  for (const auto* no : {"false", "no", "off", "0"})
+    if (lower == no) return false;
+  return std::nullopt;
+}
+
+template <class Number>
+std::optional<Number> number_of(std::string_view text) {
+  Number number{};
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
+  return number;
+}
+
+/// `value` checked, or `problem` when there is none.
+template <class T>
+conversion checked(const option& what, std::optional<T> value, const std::string& problem) {
+  if (!value) return {std::nullopt, problem};
+  option_value made{std::move(*value)};
+  if (auto wrong = check_value(what, made); !wrong.empty()) return {std::nullopt, std::move(wrong)};
+  return {std::move(made), {}};
+}
+
+conversion choice_of(const option& what, const std::string& text, const expansion& source, const tree& node) {
+  const auto at = std::find(what.choices.begin(), what.choices.end(), text);
+  if (at != what.choices.end()) return {option_value{static_cast<std::int64_t>(at - what.choices.begin())}, {}};
+  const std::string given = source.substituted ? "what " + quote(node.text) + " gives" : quote(text);
+  std::string problem = "must be " + range_text(what) + ", not " + given;
+  return {std::nullopt, std::move(problem)};
+}
+
+/// A variable that is set to nothing, most often by mistake.
+conversion nothing(const tree& node) {
+  return {std::nullopt, "is empty: " + quote(node.text) + " gives nothing; set the variable, or remove the key"};
+}
+
+/// Numbers and booleans in strings count only when a variable gave them; spans are strings anyway.
+conversion from_text(const option& what, const tree& node, const environment_lookup& env) {
+  expansion source = expand(node.text, env);
+  if (!source.problem.empty()) return {std::nullopt, source.problem};
+  const std::string wrong = source.substituted ? wrong_expansion(what, node) : wrong_kind(what, node);
+  const std::string_view text = source.text;
+  switch (what.type) {
+    case option_type::boolean:
+      return checked(what, source.substituted ? boolean_of(text) : std::nullopt, wrong);
+    case option_type::integer:
+      return checked(what, source.substituted ? number_of<std::int64_t>(text) : std::nullopt, wrong);
+    case option_type::real:
+      return checked(what, source.substituted ? number_of<double>(text) : std::nullopt, wrong);
+    case option_type::span: {
+      const bool bare = !source.substituted && number_of<double>(text).has_value();
+      return checked(what, bare ? std::nullopt : parse_span(text, unit_length(what)),
+                     source.substituted ? wrong : "must be " + std::string{wanted(what)} + ", not " + quote(text));
+    }
+    case option_type::choice:
+      return choice_of(what, source.text, source, node);
+    case option_type::secret_text:
+      if (source.text.empty() && source.substituted) return nothing(node);
+      return checked(what, std::optional{secret{std::move(source.text)}}, {});
+    case option_type::text:
+    case option_type::path:
+      if (source.text.empty() && what.section == server_section) {
+        // Nothing said must not turn into "off", nor into somebody else: only a plain "" says that nobody is meant.
+        if (source.substituted) return nothing(node);
+        if (what.type == option_type::path) return {std::nullopt, "must not be empty; remove the key"};
+      }
+      return checked(what, std::optional{std::move(source.text)}, {});
+    case option_type::words:
+      break;
+  }
+  return {std::nullopt, wrong_kind(what, node)};
+}
+
+conversion from_number(const option& what, const tree& node) {
+  const double number = node.what == kind::integer ? static_cast<double>(node.integer) : node.real;
+  switch (what.type) {
+    case option_type::integer:
+      if (node.what == kind::integer) return checked(what, std::optional{node.integer}, {});
+      break;
+    case option_type::real:
+      return checked(what, std::optional{number}, {});
+    case option_type::span:
+      return checked(what, span_of(number, unit_length(what)),
+                     "must be " + range_text(what) + ", not " + format_number(number));
+    default:
+      break;
+  }
+  return {std::nullopt, wrong_kind(what, node)};
+}
+
+/// A number has no secrets in it, but may be as long as the file.
+std::string shortened(const std::string& number) { return number.size() <= 40 ? number : number.substr(0, 40) + "…"; }
+
+conversion from_list(const option& what, const tree& node, const environment_lookup& env) {
+  if (what.type != option_type::words) return {std::nullopt, wrong_kind(what, node)};
+  std::vector<std::string> words;
+  for (const auto& child : node.children) {
+    if (child.what != kind::text)
+      return {std::nullopt, "must be an array of strings, but has " + std::string{to_string(child.what)} + " in it"};
+    expansion source = expand(child.text, env);
+    if (!source.problem.empty()) return {std::nullopt, source.problem};
+    words.push_back(std::move(source.text));
+  }
+  if (words.empty()) return {std::nullopt, "must begin with the name of a program"};
+  return checked(what, std::optional{std::move(words)}, {});
 }
 
 }  // namespace
@@ -172,6 +311,32 @@ nlohmann::json to_json_value(const option& what, const option_value& value) {
   for (const auto& word : std::get<std::vector<std::string>>(value))
     list.push_back(well_formed(escape_variables(word)));
   return list;
+}
+
+// ---- from a node of a parsed file ----
+
+conversion convert(const option& what, const tree& node, const environment_lookup& env) {
+  switch (node.what) {
+    case kind::text:
+      return from_text(what, node, env);
+    case kind::integer:
+    case kind::real:
+      return from_number(what, node);
+    case kind::huge:
+      if (!what.numeric()) break;
+      return {std::nullopt, "must be " + range_text(what) + ", not " + shortened(node.text)};
+    case kind::list:
+      return from_list(what, node, env);
+    case kind::boolean:
+      if (what.type == option_type::boolean) return {option_value{node.boolean}, {}};
+      break;
+    case kind::null:  // JSON's way to say "not set", fit only for what can be so
+      if (!what.numeric() && what.type != option_type::boolean && what.type != option_type::choice) return {};
+      break;
+    default:
+      break;
+  }
+  return {std::nullopt, wrong_kind(what, node)};
 }
 
 }  // namespace understudy::config

@@ -2,8 +2,397 @@
 #include "understudy/config/options.hpp"
 
 #include <algorithm>
+#include <type_traits>
 
 namespace understudy::config {
+// Turns paths of struct members into the getters and setters of the option table.
+
+template <class T>
+option_value wrap(const T& field) {
+  if constexpr (std::is_same_v<T, bool> || std::is_floating_point_v<T>)
+    return field;
+  else if constexpr (std::is_enum_v<T> || std::is_integral_v<T>)
+    return static_cast<std::int64_t>(field);
+  else
+    return field;
+}
+
+template <class T>
+void unwrap(T& field, option_value&& value) {
+  if constexpr (!std::is_same_v<T, bool> && (std::is_enum_v<T> || std::is_integral_v<T>))
+    field = static_cast<T>(std::get<std::int64_t>(value));
+  else
+    field = std::get<T>(std::move(value));
+}
+
+/// A member of connection_info.
+template <auto Member>
+constexpr server_field of_server() {
+  return {[](const connection_info& owner) { return wrap(owner.*Member); },
+          [](connection_info& owner, option_value&& value) { unwrap(owner.*Member, std::move(value)); }};
+}
+
+/// A member of a member of settings.
+template <auto Part, auto Member>
+constexpr global_field of_all() {
+  return {[](const settings& owner) { return wrap((owner.*Part).*Member); },
+          [](settings& owner, option_value&& value) { unwrap((owner.*Part).*Member, std::move(value)); }};
+}
+
+/// A span that the struct keeps as a whole number of milliseconds.
+template <auto Part, auto Member>
+constexpr global_field of_all_in_milliseconds() {
+  return {[](const settings& owner) { return option_value{duration{milliseconds{(owner.*Part).*Member}}}; },
+          [](settings& owner, option_value&& value) {
+            (owner.*Part).*Member =
+                static_cast<int>(std::chrono::duration_cast<milliseconds>(std::get<duration>(value)).count());
+          }};
+}
+
+namespace {
+
+using cs = std::string_view;
+using info = connection_info;
+using type = option_type;
+
+constexpr double day = 86400;
+constexpr double tick = 0.001;  // the shortest span that means anything
+constexpr double many = 1e6;
+
+option row(cs section, cs key, type kind, decltype(option::field) field, cs meaning) {
+  option made;
+  made.section = section;
+  made.key = key;
+  made.type = kind;
+  made.meaning = meaning;
+  made.field = field;
+  return made;
+}
+
+option range(option what, double least, double most, cs unit = "") {
+  what.least = least;
+  what.most = most;
+  what.unit = unit;
+  return what;
+}
+
+option span(cs section, cs key, decltype(option::field) field, double least, double most, cs meaning) {
+  return range(row(section, key, type::span, field, meaning), least, most, "s");
+}
+
+option count(cs section, cs key, decltype(option::field) field, double least, double most, cs meaning, cs unit = "") {
+  return range(row(section, key, type::integer, field, meaning), least, most, unit);
+}
+
+option flag(cs section, cs key, decltype(option::field) field, cs meaning) {
+  return row(section, key, type::boolean, field, meaning);
+}
+
+option with_example(option what, cs example) {
+  what.example = example;
+  return what;
+}
+
+option with_default(option what, cs note) {
+  what.default_note = note;
+  return what;
+}
+
+option with_choices(option what, std::vector<cs> choices) {
+  what.choices = std::move(choices);
+  return what;
+}
+
+option at_start_only(option what) {
+  what.reloadable = false;
+  return what;
+}
+
+option not_available(option what) {
+  what.available = false;
+  return what;
+}
+
+option planned(cs section, cs key, type kind, cs meaning) {
+  return not_available(at_start_only(row(section, key, kind, std::monostate{}, meaning)));
+}
+
+void add(std::vector<option>& all, std::vector<option> more) {
+  all.insert(all.end(), std::make_move_iterator(more.begin()), std::make_move_iterator(more.end()));
+}
+
+std::vector<option> server_address_options() {
+  const cs s = server_section;
+  return {
+      with_example(row(s, "host", type::text, of_server<&info::host>(),
+                       "Name or address of the server; this, `uri` or `srv` is required."),
+                   "ldap1.example.com"),
+      with_default(count(s, "port", of_server<&info::port>(), 1, 65535, "TCP port."), "389; 636 with use_ssl"),
+      with_example(row(s, "uri", type::text, of_server<&info::uri>(),
+                       "`ldap://host:port`, `ldaps://host:port` or `ldapi://%2Fpath`, in place of `host`, `port` and "
+                       "`use_ssl`."),
+                   "ldaps://ldap1.example.com:636"),
+      with_example(
+          row(s, "srv", type::text, of_server<&info::srv>(),
+              "Name of SRV records that list the servers, in place of `host`, `uri` and `[[ldap.servers]]`; see "
+              "\"Servers from DNS\"."),
+          "_ldap._tcp.example.com"),
+      count(s, "priority", of_server<&info::priority>(), 0, many,
+            "Lower is preferred; servers of equal priority share the load."),
+      count(
+          s, "weight", of_server<&info::weight>(), 0, 65535,
+          "Share of the load among servers of equal priority, compared with the weights of the others; 0: hardly any."),
+      with_choices(row(s, "role", type::choice, of_server<&info::role>(), "A `read_only` server gets no writes."),
+                   {"read_write", "read_only"}),
+  };
+}
+
+std::vector<option> server_identity_options() {
+  const cs s = server_section;
+  return {
+      with_example(row(s, "bind_dn", type::text, of_server<&info::bind_dn>(),
+                       "Name to bind as; without it operations are anonymous and no bind is sent, unless "
+                       "`bind_mechanism` is external."),
+                   "cn=service,ou=apps,dc=example,dc=com"),
+      with_example(row(s, "password", type::secret_text, of_server<&info::password>(),
+                       "Password of `bind_dn`; better given by a variable or one of the next two."),
+                   "${LDAP_PASSWORD}"),
+      with_example(row(s, "password_file", type::path, of_server<&info::password_file>(),
+                       "File with the password; one newline at its end is ignored."),
+                   "/run/secrets/ldap"),
+      with_example(row(s, "password_command", type::words, of_server<&info::password_command>(),
+                       "Program and arguments whose output is the password; run without a shell and without input, one "
+                       "newline at the output's end is ignored. It has 10 s, and is ended with the runtime."),
+                   "[\"/usr/bin/pass\", \"ldap/service\"]"),
+      with_choices(row(s, "bind_mechanism", type::choice, of_server<&info::bind_mechanism>(),
+                       "`simple`: name and password. `external`: the identity of the client certificate, or of this "
+                       "process at a Unix socket (SASL EXTERNAL). `auto`: external with a client certificate and "
+                       "without `bind_dn`, else simple."),
+                   {"auto", "simple", "external"}),
+      flag(s, "use_ssl", of_server<&info::use_ssl>(), "TLS from the first byte (ldaps)."),
+      flag(s, "use_tls", of_server<&info::use_tls>(), "StartTLS; never falls back to plain text."),
+      flag(s, "validate_cert", of_server<&info::validate_cert>(), "Check the server's certificate and name."),
+      with_example(row(s, "ca_cert_path", type::path, of_server<&info::ca_cert_path>(),
+                       "PEM file of the authorities to trust; without it the system's."),
+                   "/etc/ssl/certs/ldap-ca.pem"),
+      with_example(row(s, "client_cert_path", type::path, of_server<&info::client_cert_path>(),
+                       "PEM file of the client certificate; needs `client_key_path`."),
+                   "/etc/ssl/certs/service.pem"),
+      with_example(row(s, "client_key_path", type::path, of_server<&info::client_key_path>(),
+                       "PEM file of the client certificate's private key."),
+                   "/etc/ssl/private/service.key"),
+      with_example(
+          row(s, "client_key_password", type::secret_text, of_server<&info::client_key_password>(),
+              "Password of an encrypted `client_key_path`; better given by a variable or one of the next two."),
+          "${LDAP_KEY_PASSWORD}"),
+      with_example(row(s, "client_key_password_file", type::path, of_server<&info::client_key_password_file>(),
+                       "File with the key's password; one newline at its end is ignored."),
+                   "/run/secrets/ldap-key"),
+      with_example(row(s, "client_key_password_command", type::words, of_server<&info::client_key_password_command>(),
+                       "Program and arguments whose output is the key's password; run as `password_command` is."),
+                   "[\"/usr/bin/pass\", \"ldap/key\"]"),
+      with_example(row(s, "crl_path", type::path, of_server<&info::crl_path>(),
+                       "PEM file of revocation lists; servers whose certificate is revoked, or whose issuer has no "
+                       "current list there, are refused."),
+                   "/etc/ssl/certs/ldap-ca.crl"),
+      with_choices(row(s, "tls_min_version", type::choice, of_server<&info::tls_min_version>(),
+                       "Servers that speak only older versions of TLS are refused."),
+                   {"1.2", "1.3"}),
+  };
+}
+
+std::vector<option> server_limit_options() {
+  const cs s = server_section;
+  return {
+      span(s, "timeout", of_server<&info::timeout>(), tick, 3600,
+           "Limit of connecting as a whole: name look-up, TCP, TLS, bind."),
+      count(s, "max_retries", of_server<&info::max_retries>(), 0, 100,
+            "How often a request is tried again after its connection was lost or could not be made."),
+      span(s, "retry_delay", of_server<&info::retry_delay>(), tick, 3600,
+           "Pause between attempts to connect; while nobody waits for one it grows."),
+      with_default(count(s, "pool_size", of_server<&info::pool_size>(), 0, 100000,
+                         "Connections kept open; see \"Sizes of pools\"."),
+                   "pool.min_connections"),
+      with_default(count(s, "max_pool_size", of_server<&info::max_pool_size>(), 1, 100000,
+                         "Connections at most; see \"Sizes of pools\"."),
+                   "pool.max_connections"),
+      with_default(span(s, "pool_timeout", of_server<&info::pool_timeout>(), tick, day,
+                        "Longest wait for a connection; see \"Sizes of pools\"."),
+                   "pool.timeout"),
+  };
+}
+
+#define POOL(member) of_all<&settings::pool, &pool_settings::member>()
+#define FAILOVER(member) of_all<&settings::failover, &failover_settings::member>()
+#define BREAKER(member) of_all<&settings::breaker, &breaker_settings::member>()
+#define RECOVERY(member) of_all<&settings::recovery, &recovery_settings::member>()
+#define LIMITS(member) of_all<&settings::limits, &limit_settings::member>()
+#define MONITORING(member) of_all<&settings::monitoring, &monitoring_settings::member>()
+#define LOG(member) of_all<&settings::log, &log_settings::member>()
+
+std::vector<option> pool_options() {
+  const cs s = "pool";
+  return {
+      count(s, "min_connections", POOL(min_connections), 0, 100000, "Connections kept open to a server."),
+      count(s, "max_connections", POOL(max_connections), 1, 100000,
+            "Connections to a server at most, of every kind: probes, binds, connecting ones too."),
+      span(s, "timeout", POOL(timeout), tick, day, "Longest wait for a connection."),
+      span(s, "max_idle_time", POOL(max_idle_time), tick, 30 * day,
+           "A connection above the minimum that idled this long is closed."),
+      span(s, "health_check_interval", POOL(health_check_interval), tick, day,
+           "A connection that idled this long is checked before it is used."),
+      at_start_only(flag(s, "enable_metrics", POOL(enable_metrics),
+                         "Count and time requests; when false the counts, times and rates of `get_metrics()` stay at "
+                         "their initial values.")),
+      flag(s, "preload_connections", POOL(preload_connections), "Open the minimum at start, before the first request."),
+      not_available(flag(s, "enable_compression", POOL(enable_compression), "Compress what is sent.")),
+      span(s, "max_lifetime", POOL(max_lifetime), 0, 365 * day,
+           "A connection this old is replaced, the new one first; 0: never."),
+      count(s, "max_in_flight", POOL(max_in_flight), 1, 10000, "Operations at once on one shared connection."),
+      count(s, "max_waiters", POOL(max_waiters), 0, many,
+            "Requests that may wait for a connection; more are refused at once."),
+      count(s, "max_connecting", POOL(max_connecting), 1, 1000,
+            "Connections being opened at once; each may try up to 4 addresses of its server side by side."),
+      span(s, "leak_threshold", POOL(leak_threshold), 0, 30 * day,
+           "A connection held longer is reported with its holder; 0: never."),
+      count(s, "bind_connections", POOL(bind_connections), 1, 10000,
+            "Connections at most on which users' passwords are checked."),
+      flag(s, "use_pool", POOL(use_pool),
+           "When false: requests share one connection, opened on demand; a lease that finds it taken gets a new one, "
+           "closed when it is returned."),
+  };
+}
+
+std::vector<option> failover_options() {
+  const cs s = "failover";
+  return {
+      span(s, "failover_timeout", FAILOVER(failover_timeout), tick, 3600,
+           "Longest that an unsent request waits at one server before it goes to another."),
+      flag(s, "auto_failback", FAILOVER(auto_failback), "Return to a preferred server when it is well again."),
+      span(s, "health_check_interval", FAILOVER(health_check_interval), tick, day, "How often each server is probed."),
+      span(s, "hold_down", FAILOVER(hold_down), 0, day, "How long a returning server must be well before it is used."),
+      span(s, "ramp", FAILOVER(ramp), 0, day, "Over how long a returning server gets its full share again."),
+      flag(s, "spill", FAILOVER(spill), "Use the next priority also when the preferred servers are only busy."),
+  };
+}
+
+std::vector<option> breaker_options() {
+  const cs s = "breaker";
+  return {
+      count(s, "circuit_breaker_threshold", BREAKER(circuit_breaker_threshold), 1, many,
+            "Consecutive failures that open a server's breaker."),
+      count(s, "failure_rate", BREAKER(failure_rate), 1, 100,
+            "Failures among at least 20 calls in `window` that open it.", "%"),
+      span(s, "window", BREAKER(window), 0.1, 3600, "Span over which `failure_rate` is counted."),
+      span(s, "slow_call", BREAKER(slow_call), tick, 3600, "An operation unanswered this long counts as a failure."),
+      span(s, "suspect_after", BREAKER(suspect_after), tick, 3600,
+           "A connection silent this long with requests in flight has its server probed."),
+      span(s, "open_base", BREAKER(open_base), tick, 3600, "How long the breaker stays open at first; it doubles."),
+      span(s, "open_cap", BREAKER(open_cap), tick, day, "How long it stays open at most."),
+  };
+}
+
+std::vector<option> recovery_options() {
+  const cs s = "recovery";
+  return {
+      flag(s, "auto_reconnect", RECOVERY(auto_reconnect),
+           "Connect again after a loss; when false: only when `connect()` is called."),
+      count(s, "reconnect_attempts", RECOVERY(reconnect_attempts), 0, many,
+            "Attempts of `connect()`, and of a request after a loss; repair in the background never stops."),
+      span(s, "reconnect_delay", RECOVERY(reconnect_delay), tick, 3600, "Pause between these attempts."),
+      flag(s, "auto_recovery", RECOVERY(auto_recovery),
+           "Try again what every server refuses for the moment; when false: fail at once."),
+      count(s, "recovery_attempts", RECOVERY(recovery_attempts), 0, many, "How often."),
+      span(s, "recovery_delay", RECOVERY(recovery_delay), tick, 3600, "Pause between these attempts."),
+      span(s, "credential_retry", RECOVERY(credential_retry), tick, 365 * day,
+           "A refused service password that did not change is tried again after this long."),
+  };
+}
+
+std::vector<option> limit_options() {
+  const cs s = "limits";
+  return {
+      span(s, "operation_timeout", LIMITS(operation_timeout), tick, day,
+           "Deadline of a request, all waiting and retries included, unless the caller sets one."),
+      span(s, "drain_timeout", LIMITS(drain_timeout), 0, 3600, "How long a stop waits for what still runs."),
+      at_start_only(count(s, "max_requests", LIMITS(max_requests), 1, 1e7,
+                          "Unanswered requests in the whole runtime; more are refused at once.")),
+      count(s, "max_result_bytes", LIMITS(max_result_bytes), 1024, 1099511627776.0,
+            "Memory of one result, of one page, of a stream's window; use paging or streaming for larger ones.",
+            "bytes"),
+      count(s, "max_pdu_bytes", LIMITS(max_pdu_bytes), 1024, 2147483647.0,
+            "Size of one LDAP message from the server; a larger one closes the connection.", "bytes"),
+  };
+}
+
+std::vector<option> monitoring_options() {
+  const cs s = "monitoring";
+  return {
+      flag(s, "enable_monitoring", MONITORING(enable_monitoring), "Watch the thresholds below and log alerts."),
+      range(row(s, "max_connection_time", type::span,
+                of_all_in_milliseconds<&settings::monitoring, &monitoring_settings::max_connection_time>(),
+                "Opening a connection should not take longer on average."),
+            1, 3600000, "ms"),
+      range(row(s, "min_success_rate", type::real, MONITORING(min_success_rate),
+                "Share of the operations of the last five minutes that the directory should not fail."),
+            0, 100, "%"),
+      range(row(s, "max_pool_utilization", type::real, MONITORING(max_pool_utilization),
+                "Share of connections in use that should not be exceeded."),
+            0, 100, "%"),
+  };
+}
+
+std::vector<option> log_options() {
+  const cs s = "log";
+  return {
+      with_choices(row(s, "level", type::choice, LOG(level), "The least severe lines that are written."),
+                   {"error", "warning", "info", "debug"}),
+      at_start_only(with_choices(row(s, "format", type::choice, LOG(format), "Lines for people or JSON objects."),
+                                 {"text", "json"})),
+      at_start_only(with_example(row(s, "file", type::path, LOG(file), "File to append to; without it standard error."),
+                                 "/var/log/understudy.log")),
+  };
+}
+
+#undef POOL
+#undef FAILOVER
+#undef BREAKER
+#undef RECOVERY
+#undef LIMITS
+#undef MONITORING
+#undef LOG
+
+std::vector<option> unborn_options() {
+  return {
+      planned("node", "listen", type::text, "Address and port where other nodes and clients reach this one."),
+      planned("node", "peers", type::words, "Addresses of the other nodes."),
+      planned("node", "budget", type::integer, "Connections to a server that all nodes share."),
+      planned("node", "ca_cert_path", type::path, "PEM file of the authority that signed the nodes' certificates."),
+      planned("node", "cert_path", type::path, "PEM file of this node's certificate."),
+      planned("node", "key_path", type::path, "PEM file of this node's private key."),
+      planned("node", "insecure_loopback", type::boolean, "Allow plain text on loopback addresses."),
+      planned("http", "listen", type::text, "Address and port of the HTTP endpoint."),
+      planned("http", "admin_token", type::secret_text, "Token that the operator's commands must carry."),
+  };
+}
+
+std::vector<option> make_table() {
+  std::vector<option> all;
+  add(all, server_address_options());
+  add(all, server_identity_options());
+  add(all, server_limit_options());
+  add(all, pool_options());
+  add(all, failover_options());
+  add(all, breaker_options());
+  add(all, recovery_options());
+  add(all, limit_options());
+  add(all, monitoring_options());
+  add(all, log_options());
+  add(all, unborn_options());
+  return all;
+}
+
+}  // namespace
 
 const option_section* find_section(std::string_view name) {
   const auto all = option_sections();
@@ -44,6 +433,31 @@ duration unit_length(const option& what) {
 option_value default_of(const option& what) {
   if (const auto* field = std::get_if<server_field>(&what.field)) return field->get(connection_info{});
   return std::get<global_field>(what.field).get(settings{});
+}
+
+// ---- the table of all settings ----
+
+std::span<const option_section> option_sections() {
+  static const std::vector<option_section> all{
+      {server_section,
+       "Defaults for every server, or the only server itself; `[[ldap.servers]]` has one table a server."},
+      {"pool", "The connections kept to each server."},
+      {"failover", "When requests move to another server, and back."},
+      {"breaker", "When a server that fails is left alone."},
+      {"recovery", "How failures are repaired."},
+      {"limits", "Bounds on time and memory."},
+      {"monitoring", "Thresholds that raise an alert."},
+      {"log", "Where log lines go."},
+      {"authenticator", "Logins of users.", false},
+      {"node", "Serving other processes over the network.", false},
+      {"http", "The endpoint for metrics and health.", false},
+  };
+  return all;
+}
+
+std::span<const option> options() {
+  static const std::vector<option> all = make_table();
+  return all;
 }
 
 }  // namespace understudy::config

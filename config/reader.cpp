@@ -1,13 +1,43 @@
 // Reads a whole configuration: sections, servers, and the rules between keys.
 #include "understudy/config/reader.hpp"
-
-#include "understudy/config/server_reader.hpp"
+#include "understudy/config/option_value.hpp"
+#include "understudy/config/rules.hpp"
 #include "understudy/config/settings_from.hpp"
 #include "understudy/config/text.hpp"
 
 #include <algorithm>
+#include <array>
 
 namespace understudy::config {
+// One server of a configuration while it is put together: what it says itself, and what it inherits from [ldap].
+
+class server_reader {
+ public:
+  /// `own`: the server's table, null when it stands directly in [ldap]; `common`: [ldap].
+  server_reader(const table_reader* own, const table_reader& common) : own_(own), common_(common) {}
+
+  /// The server's fields; its endpoint and pool are not completed yet.
+  connection_info read() const;
+  /// What was given beside `uri`, so that it must agree with it.
+  given_fields given() const { return {gives("host"), gives_port(), gives_use_ssl()}; }
+  /// True when the server itself says so, not [ldap].
+  bool gives_itself(std::string_view key) const { return own_ && own_->gave(key); }
+  /// Reports broken rules at the key that is to blame, wherever that was written; not those whose keys are spoiled.
+  void report(const std::vector<finding>& found, problem_list& problems) const;
+
+ private:
+  bool gives(std::string_view key) const { return table().gave(key); }
+  bool gives_port() const;
+  bool gives_use_ssl() const;
+  bool inherits(std::string_view key) const;
+  bool uri_settles_port() const;
+  bool spoiled(std::string_view key) const { return (own_ && own_->spoiled(key)) || common_.spoiled(key); }
+  void report_at(const finding& broken, problem_list& problems) const;
+  const table_reader& table() const { return own_ ? *own_ : common_; }
+
+  const table_reader* own_;
+  const table_reader& common_;
+};
 
 namespace {
 
@@ -177,6 +207,18 @@ class settings_reader {
   bool ldap_sizes_pools_ = false;
 };
 
+using key_group = std::array<std::string_view, 3>;
+constexpr key_group password_keys{"password", "password_file", "password_command"};
+constexpr key_group key_password_keys{"client_key_password", "client_key_password_file", "client_key_password_command"};
+
+bool is_in(const key_group& group, std::string_view key) {
+  return std::find(group.begin(), group.end(), key) != group.end();
+}
+
+void set(connection_info& info, const option& what, option_value value) {
+  std::get<server_field>(what.field).set(info, std::move(value));
+}
+
 }  // namespace
 
 settings read_settings(const tree& root, const environment_lookup& env, problem_list& problems, problem_list& doubts) {
@@ -197,6 +239,105 @@ connection_info read_server(const tree& table, const environment_lookup& env, pr
     problems.add(common.at(), "host", "is required: the name or address of the server, or uri");
   complete_endpoint(info, reader.given());
   return info;
+}
+
+// ---- the keys of one table ----
+
+table_reader::table_reader(const tree& table, std::string_view section, std::string prefix,
+                           const environment_lookup& env, problem_list& problems, std::string_view elsewhere)
+    : section_(section), prefix_(std::move(prefix)), at_(table.at) {
+  for (const auto& child : table.children)
+    if (elsewhere.empty() || child.key != elsewhere) read(child, env, problems);
+}
+
+std::string table_reader::path_of(std::string_view key) const {
+  return prefix_.empty() ? shown_key(key) : prefix_ + '.' + shown_key(key);
+}
+
+std::string table_reader::text_of(std::string_view key) const {
+  const auto it = values_.find(find_option(section_, key));
+  return it == values_.end() ? std::string{} : std::get<std::string>(it->second);
+}
+
+bool table_reader::truth_of(std::string_view key) const {
+  const auto it = values_.find(find_option(section_, key));
+  return it != values_.end() && std::get<bool>(it->second);
+}
+
+void table_reader::read(const tree& child, const environment_lookup& env, problem_list& problems) {
+  const option* what = find_option(section_, child.key);
+  if (!what) return report_unknown(child, problems);
+  places_.emplace(child.key, child.at);
+  conversion result = what->available ? convert(*what, child, env) : conversion{{}, std::string{unavailable}};
+  if (!result.problem.empty()) {
+    spoiled_.insert(child.key);
+    problems.add(child.at, path_of(child.key), std::move(result.problem));
+  } else if (result.value) {
+    values_.insert_or_assign(what, std::move(*result.value));
+  }
+}
+
+std::string table_reader::advice(std::string_view key) const {
+  if (const auto other = section_with(key); !other.empty()) return "; it belongs in [" + std::string{other} + ']';
+  const auto near = nearest(key, keys_of(section_));
+  return near.empty() ? std::string{} : "; the nearest known key is " + quote(near);
+}
+
+void table_reader::report_unknown(const tree& child, problem_list& problems) const {
+  std::string what = "unknown key";
+  if (!problems.crowded()) what += advice(child.key);
+  problems.add(child.at, path_of(child.key), std::move(what));
+}
+
+// ---- one server, of its own table and [ldap] ----
+
+connection_info server_reader::read() const {
+  connection_info info;
+  for (const auto& [what, value] : common_.values())
+    if (!own_ || inherits(what->key)) set(info, *what, value);
+  if (own_)
+    for (const auto& [what, value] : own_->values()) set(info, *what, value);
+  return info;
+}
+
+/// A server with a source of its own for the password takes none from [ldap]; nor does one that wants to be anonymous.
+bool server_reader::inherits(std::string_view key) const {
+  if (key == "host" || key == "uri" || key == "srv") return false;
+  if (key == "port") return !uri_settles_port();
+  const auto wrote = [&](std::string_view each) { return own_->wrote(each); };
+  const auto wrote_one_of = [&](const key_group& group) { return std::any_of(group.begin(), group.end(), wrote); };
+  // A key's password belongs to that key.
+  if (is_in(key_password_keys, key)) return !wrote("client_key_path") && !wrote_one_of(key_password_keys);
+  return !is_in(password_keys, key) || (!own_->anonymous() && !wrote_one_of(password_keys));
+}
+
+bool server_reader::uri_settles_port() const {
+  std::string ignored;
+  const auto parsed = parse_uri(own_->text_of("uri"), ignored);
+  return parsed && (parsed->port || parsed->scheme == uri_scheme::ldapi);
+}
+
+bool server_reader::gives_port() const {
+  if (gives("port")) return true;
+  return own_ && common_.gave("port") && !uri_settles_port();
+}
+
+/// use_ssl = false for all servers gives way to one server's ldaps; use_ssl = true never gives way silently.
+bool server_reader::gives_use_ssl() const { return gives("use_ssl") || (own_ && common_.truth_of("use_ssl")); }
+
+void server_reader::report(const std::vector<finding>& found, problem_list& problems) const {
+  for (const auto& each : found)
+    if (std::none_of(each.keys.begin(), each.keys.end(), [&](auto key) { return spoiled(key); }))
+      report_at(each, problems);
+}
+
+/// At what the server itself wrote, if that is part of the trouble: other servers may live well with what is in [ldap].
+void server_reader::report_at(const finding& broken, problem_list& problems) const {
+  for (const table_reader* each : {own_, &common_})
+    for (const auto key : broken.keys)
+      if (each && each->wrote(key))
+        return problems.add(each->place_of(key), each->path_of(broken.keys[0]), broken.what);
+  problems.add(table().at(), table().path_of(broken.keys[0]), broken.what);
 }
 
 }  // namespace understudy::config

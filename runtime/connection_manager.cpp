@@ -1,12 +1,19 @@
 // The facade most services use: see connection_manager.hpp.
 #include "understudy/runtime/connection_manager.hpp"
-
+#include "understudy/actors/metrics/registry.hpp"
+#include "understudy/config/endpoint.hpp"
 #include "understudy/config/load.hpp"
 #include "understudy/config/settings_from.hpp"
 #include "understudy/runtime/client/completion_delivery.hpp"
-#include "understudy/runtime/client/manager_state.hpp"
+#include "understudy/runtime/client/facade_state.hpp"
+#include "understudy/runtime/client/recovery_plan.hpp"
 #include "understudy/runtime/platform/callback_thread.hpp"
 #include "understudy/runtime/platform/signal_masked_thread.hpp"
+
+#include <algorithm>
+#include <limits>
+#include <thread>
+#include <tuple>
 
 namespace understudy {
 namespace {
@@ -32,6 +39,61 @@ settings loaded(const std::string& path) {
   auto found = load_file(path);
   if (!found.ok()) throw config_error(std::move(found.problems));
   return std::move(found.value);
+}
+
+performance_thresholds thresholds_of(const monitoring_settings& m) {
+  return {static_cast<double>(m.max_connection_time), m.min_success_rate, m.max_pool_utilization};
+}
+
+bool same_thresholds(const monitoring_settings& a, const monitoring_settings& b) {
+  return a.max_connection_time == b.max_connection_time && a.min_success_rate == b.min_success_rate &&
+         a.max_pool_utilization == b.max_pool_utilization;
+}
+
+constexpr seconds small_question{2};
+constexpr seconds probe_time{10};
+
+double in_milliseconds(duration span) { return std::chrono::duration<double, std::milli>(span).count(); }
+
+void describe_server(connection_result& result, const connection_info& info) {
+  auto at = endpoint_of(info);
+  result.host = info.srv.empty() ? at.host : info.srv;
+  result.port = at.port;
+  result.auth_method = binds_externally(info) ? "external" : info.bind_dn.empty() ? "anonymous" : "simple";
+}
+
+void describe_failure(connection_result& result, failure_ptr why) {
+  (why->code == errc::service_authentication_failed ? result.auth_error : result.connection_error) = describe(*why);
+  result.failed = std::move(why);
+}
+
+// One attempt of connect() is one at each server; a request may be re-cast more often, with pauses in between.
+std::uint16_t attempts_used(const std::vector<connection_info>& servers) {
+  int most = 0;
+  for (auto& server : servers) most = std::max(most, server.max_retries);
+  int wanted = static_cast<int>(servers.size()) - 1;
+  return static_cast<std::uint16_t>(std::max(0, most - wanted));
+}
+
+// The time that one attempt may take: a connection to each server in turn, if need be.
+duration attempt_time(const settings& all) {
+  duration longest{};
+  for (auto& server : all.servers) longest = std::max(longest, server.timeout);
+  return longest + all.failover.failover_timeout;
+}
+
+// Of what was found out: a server that is well, of the level that serves if there is one; else why that level is not.
+const probe_report* most_telling(const std::vector<probe_report>& reports, const runtime_snapshot& now) {
+  const auto rank = [&](const probe_report& report) {
+    const auto server = std::find_if(now.servers.begin(), now.servers.end(),
+                                     [&](const server_snapshot& s) { return s.id == report.server; });
+    const bool known = server != now.servers.end();
+    const bool serves = known && now.active_priority == server->priority;
+    return std::tuple{!report.ok, !serves, known ? server->priority : std::numeric_limits<int>::max()};
+  };
+  const auto best =
+      std::min_element(reports.begin(), reports.end(), [&](const auto& a, const auto& b) { return rank(a) < rank(b); });
+  return best == reports.end() ? nullptr : &*best;
 }
 
 }  // namespace
@@ -204,6 +266,401 @@ void connection_manager::start(request_ptr what, completion done, const call_opt
   auto there = state_ ? state_->current() : nullptr;
   if (there) return there->client().start(std::move(what), std::move(done), options, std::move(where));
   completion_delivery{std::move(done), std::move(where), nullptr}.tell_unnested(absence());
+}
+
+// ---- the state behind it ----
+
+connection_manager::state::state(settings s)
+    : all_(std::make_shared<const settings>(checked(std::move(s)))),
+      given_(all_),
+      metrics_(std::make_shared<metrics_registry>()),
+      limits_(thresholds_of(all_->monitoring)) {}
+
+settings_ptr connection_manager::state::all() const {
+  if (forked()) return given_;
+  std::lock_guard guard{mutex_};
+  return all_;
+}
+
+reload_report connection_manager::state::reload(settings next, duration timeout) {
+  const auto until = std::chrono::steady_clock::now() + as_limit(timeout);
+  check_process();
+  if (!callback_thread::may_wait_for_the_end()) throw_failure(would_wait_for_itself());
+  next = checked(std::move(next));
+  std::unique_lock one_at_a_time{lifecycle_, until};
+  if (!one_at_a_time)
+    throw_failure(make_failure(errc::operation_timeout, stage::queue,
+                               "the manager is being started, stopped or changed; the settings stay as they are"));
+  reload_report report;
+  if (auto there = current()) {
+    auto done = there->reload(next, until - std::chrono::steady_clock::now());
+    if (!done) throw_failure(done.error);
+    report = std::move(*done.value);
+  }
+  // As given: what takes a restart counts from the next connect() on.
+  const auto before = all();
+  const auto now = std::make_shared<const settings>(std::move(next));
+  {
+    std::lock_guard guard{mutex_};
+    all_ = now;
+    // Thresholds set by hand stay until the configured ones change.
+    if (!same_thresholds(before->monitoring, now->monitoring)) limits_ = thresholds_of(now->monitoring);
+  }
+  watch();
+  return report;
+}
+
+void connection_manager::state::set_lookups(name_lookups how) {
+  std::lock_guard guard{mutex_};
+  lookups_ = std::move(how);
+}
+
+bool connection_manager::state::forked() const noexcept { return !home.here(); }
+
+void connection_manager::state::check_process() const {
+  if (forked()) throw_failure(forked_process());
+}
+
+void connection_manager::state::set_log(log_sink::listener to) {
+  std::lock_guard guard{mutex_};
+  on_log_ = std::move(to);
+}
+
+void connection_manager::state::check_waiting() const {
+  check_process();
+  if (!callback_thread::may_wait_for_requests() && current()) throw_failure(would_wait_for_itself());
+}
+
+std::shared_ptr<runtime> connection_manager::state::start() {
+  check_process();
+  if (!callback_thread::may_wait_for_the_end()) throw_failure(would_wait_for_itself());
+  std::lock_guard one_at_a_time{lifecycle_};
+  wait_for_ending();
+  if (auto there = current()) {
+    if (!there->client().closed()) return there;
+    // It ended of itself; what is left of it is taken away.
+    there->stop(duration::zero());
+  }
+  runtime_options options;
+  options.metrics = metrics_;
+  {
+    std::lock_guard guard{mutex_};
+    if (on_log_)
+      options.on_log = [to = on_log_, muted = muted_](log_level level, std::string_view from, const std::string& line) {
+        if (!*muted) to(level, from, line);
+      };
+    options.lookups = lookups_;
+  }
+  auto made = std::make_shared<runtime>(all(), std::move(options));
+  {
+    std::lock_guard guard{mutex_};
+    running_ = made;
+  }
+  watch();
+  return made;
+}
+
+std::shared_ptr<runtime> connection_manager::state::current() const {
+  if (forked()) return nullptr;
+  std::lock_guard guard{mutex_};
+  return running_;
+}
+
+bool connection_manager::state::stop() {
+  if (forked()) return false;
+  if (!callback_thread::may_wait_for_the_end()) {
+    const auto ending = take_running();
+    if (!ending) return false;
+    ending->stop(all()->limits.drain_timeout);
+    watcher_.stop();
+    std::lock_guard guard{mutex_};
+    ending_ = ending;
+    return true;
+  }
+  std::lock_guard one_at_a_time{lifecycle_};
+  wait_for_ending();
+  const auto ending = take_running();
+  const bool clean = ending && ending->stop(all()->limits.drain_timeout);
+  watcher_.stop();
+  return clean;
+}
+
+std::shared_ptr<runtime> connection_manager::state::take_running() {
+  std::shared_ptr<runtime> ending;
+  {
+    std::lock_guard guard{mutex_};
+    ending.swap(running_);
+  }
+  stopped_.notify_all();
+  return ending;
+}
+
+void connection_manager::state::wait_for_ending() {
+  std::shared_ptr<runtime> ending;
+  {
+    std::lock_guard guard{mutex_};
+    ending.swap(ending_);
+  }
+  if (ending) ending->stop(all()->limits.drain_timeout);
+}
+
+bool connection_manager::state::wait_for_stop(duration span) {
+  std::unique_lock lock{mutex_};
+  return stopped_.wait_for(lock, span, [this] { return running_ == nullptr; });
+}
+
+runtime_snapshot connection_manager::state::snapshot() const {
+  check_waiting();
+  if (auto there = current()) {
+    auto now = there->snapshot();
+    if (now) return std::move(*now.value);
+    // It was stopped meanwhile, or ended of itself.
+    if (now.error->code != errc::stopped) throw_failure(now.error);
+  }
+  runtime_snapshot counters;
+  counters.operations = metrics_->totals(std::chrono::steady_clock::now());
+  counters.protocol_errors = metrics_->protocol_errors();
+  return counters;
+}
+
+performance_result connection_manager::state::performance() const {
+  const auto seen = snapshot();
+  const auto used = resources_now();
+  const auto now = std::chrono::steady_clock::now();
+  std::lock_guard guard{mutex_};
+  auto result = performance_of(seen, used, cpu_.look(used.cpu, now));
+  if (!counts()) result.connection_reuse_rate = 0;
+  return result;
+}
+
+std::vector<performance_alert> connection_manager::state::alerts() const {
+  performance_thresholds limits;
+  {
+    std::lock_guard guard{mutex_};
+    limits = limits_;
+  }
+  return alerts_of(snapshot(), metrics_->average_connect(), limits);
+}
+
+void connection_manager::state::set_limits(const performance_thresholds& limits) {
+  std::lock_guard guard{mutex_};
+  limits_ = limits;
+}
+
+bool connection_manager::state::counts() const noexcept { return metrics_->enabled(); }
+
+void connection_manager::state::monitor(bool wanted) {
+  monitored_ = wanted;
+  watch();
+}
+
+void connection_manager::state::watch() {
+  const auto how = all();
+  if (!monitored_ || !how->monitoring.enable_monitoring || !current()) return watcher_.stop();
+  watcher_.start(how->pool.health_check_interval, [this] {
+    auto there = current();
+    if (!there) return;
+    std::vector<performance_alert> found;
+    try {
+      found = alerts();
+    } catch (const ldap_exception& e) {
+      return there->env()->log->write(log_level::warning, "monitoring", "the thresholds could not be looked at",
+                                      {{"cause", e.what()}});
+    }
+    for (auto& alert : found)
+      there->env()->log->write(
+          log_level::warning, "monitoring", alert.message,
+          {{"current_value", std::to_string(alert.current_value)}, {"threshold", std::to_string(alert.threshold)}});
+  });
+  // Stopped meanwhile: nobody else would end it.
+  if (!current()) watcher_.stop();
+}
+
+std::vector<connection_info> connection_manager::state::servers() const {
+  std::vector<connection_info> found;
+  if (auto there = current())
+    if (const auto now = there->servers())
+      for (const auto& context : *now.value) found.push_back(context->server);
+  return found.empty() ? all()->servers : found;
+}
+
+server_context_ptr connection_manager::state::find(const std::string& name) const {
+  if (auto there = current()) {
+    const auto now = there->servers();
+    if (!now) throw_failure(now.error);
+    for (const auto& context : *now.value)
+      if (context->name == name) return context;
+  }
+  return nullptr;
+}
+
+server_context_ptr connection_manager::state::find(server_id id) const {
+  if (auto there = current())
+    if (const auto now = there->servers())
+      for (const auto& context : *now.value)
+        if (context->id == id) return context;
+  return nullptr;
+}
+
+std::string connection_manager::state::encryption_of(const connection_info& info) const {
+  std::lock_guard guard{mutex_};
+  if (auto it = encryption_.find(server_name(info)); it != encryption_.end()) return it->second;
+  if (endpoint_of(info).use_ssl) return "TLS";
+  return info.use_tls ? "StartTLS" : "none";
+}
+
+void connection_manager::state::note_encryption(const std::string& server, const std::string& what) {
+  std::lock_guard guard{mutex_};
+  encryption_[server] = what;
+}
+
+// ---- connect(), is_connected(), health_check(), probe_all() ----
+
+connection_result connection_manager::state::describe_first() const {
+  connection_result result;
+  const auto first = servers().front();
+  describe_server(result, first);
+  if (forked()) return result;
+  result.encryption = encryption_of(first);
+  return result;
+}
+
+connection_result connection_manager::state::try_connect(runtime& there, time_point until, failure_ptr& why) {
+  // Zero would mean a default.
+  const auto at_most = [&](duration span) {
+    return std::clamp<duration>(until - there.env()->clock->now(), duration{1}, span);
+  };
+  auto result = describe_first();
+  lease_options options;
+  options.timeout = at_most(attempt_time(*all()));
+  options.holder = "connect()";
+  auto got = there.client().acquire_anew(options, attempts_used(servers()));
+  if (!got) {
+    why = got.error;
+    describe_failure(result, why);
+    return result;
+  }
+  auto& connection = *got.value;
+  if (auto found = find(connection.server())) describe_server(result, found->server);
+  if (auto seen = there.client().inspect(connection, at_most(small_question))) {
+    result.connection_time = in_milliseconds(seen.value->connect_time);
+    result.encryption = seen.value->encryption;
+    result.auth_method = seen.value->auth_method;
+    note_encryption(connection.server(), seen.value->encryption);
+  }
+  auto read = there.client().check(connection, at_most(small_question));
+  if (read && read.value->ok) {
+    result.response_time = in_milliseconds(read.value->took);
+    // A breaker that was open need not wait for a probe of its own.
+    there.client().tell(*read.value);
+  }
+  // Waited for: the caller's next request shall find the connection, and not open another one beside it. An answer that
+  // stays away changes nothing, the lease is on its way back.
+  static_cast<void>(there.client().give_back(connection));
+  result.connected = true;
+  result.last_activity = there.env()->clock->wall_now();
+  return result;
+}
+
+connection_result connection_manager::connect(duration timeout) {
+  const auto began = std::chrono::steady_clock::now();
+  const auto until = began + std::min<duration>(timeout, time_point::max() - began);
+  failure_ptr why;
+  connection_result result;
+  if (!state_) {
+    describe_failure(result, absence());
+    return result;
+  }
+  try {
+    auto there = state_->start();
+    there->client().resume();
+    connect_plan plan{state_->all()->recovery};
+    for (;;) {
+      why = nullptr;
+      result = state_->try_connect(*there, until, why);
+      if (result.connected) break;
+      const auto now = std::chrono::steady_clock::now();
+      const auto pause = plan.next(*why, until - now);
+      if (!pause) there->client().count_failed(why, now - began);
+      if (!pause || state_->wait_for_stop(*pause)) break;
+    }
+  } catch (const ldap_exception& e) {
+    result = state_->describe_first();
+    describe_failure(result, std::make_shared<const failure>(e.reason()));
+  } catch (const std::exception& e) {
+    result = state_->describe_first();
+    // No thread or descriptor for the runtime itself.
+    describe_failure(result, make_failure(errc::local_resources, stage::queue, e.what()));
+  }
+  return result;
+}
+
+bool connection_manager::is_connected() const {
+  if (!state_ || !state_->current()) return false;
+  auto now = state_->snapshot();
+  return std::any_of(now.servers.begin(), now.servers.end(), [](auto& server) {
+    bool usable = server.breaker == breaker_state::closed || server.breaker == breaker_state::half_open;
+    bool ready = server.pool.now.idle + server.pool.now.in_use > 0;
+    // A pool may be empty for want of work; it serves if what it had came and went without trouble.
+    bool on_demand = server.state == server_state::healthy && server.pool.opened > 0;
+    return usable && (ready || on_demand);
+  });
+}
+
+std::vector<probe_report> connection_manager::probe_all(duration timeout) {
+  held().check_waiting();
+  auto there = state_->current();
+  if (!there) return {};
+  timeout = as_limit(timeout);
+  auto deadline = there->env()->clock->now() + timeout;
+  auto got = there->client().ask<std::vector<probe_report>>(there->manager(), timeout + small_question, health_atom_v,
+                                                            deadline);
+  if (!got) throw_failure(got.error);
+  return std::move(*got.value);
+}
+
+connection_result connection_manager::health_check() try {
+  if (!state_) {
+    connection_result moved;
+    describe_failure(moved, absence());
+    return moved;
+  }
+  auto result = state_->describe_first();
+  auto there = state_->current();
+  if (!there) {
+    describe_failure(result, state_->absence());
+    return result;
+  }
+  const auto now = state_->snapshot();
+  state_->check_waiting();
+  const auto deadline = there->env()->clock->now() + probe_time;
+  auto got = there->client().ask<std::vector<probe_report>>(there->manager(), probe_time + small_question,
+                                                            health_atom_v, now.active_priority.value_or(0), deadline);
+  if (!got) throw_failure(got.error);
+  const auto* chosen = most_telling(*got.value, now);
+  if (!chosen) {
+    describe_failure(result, make_failure(errc::connection_timeout, stage::queue, "no server could be probed in time"));
+    return result;
+  }
+  state_->describe_probe(result, *chosen);
+  // Not the check itself: what was done before it.
+  result.last_activity = there->client().last_success();
+  return result;
+} catch (const ldap_exception& e) {
+  auto result = state_->describe_first();
+  describe_failure(result, std::make_shared<const failure>(e.reason()));
+  return result;
+}
+
+void connection_manager::state::describe_probe(connection_result& result, const probe_report& probe) const {
+  if (auto found = find(probe.server)) {
+    describe_server(result, found->server);
+    result.encryption = encryption_of(found->server);
+  }
+  result.connected = probe.ok;
+  for (auto& step : probe.steps)
+    (step.what == stage::operation ? result.response_time : result.connection_time) += in_milliseconds(step.took);
+  if (probe.error) describe_failure(result, probe.error);
 }
 
 }  // namespace understudy

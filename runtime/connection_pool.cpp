@@ -2,7 +2,7 @@
 #include "understudy/runtime/connection_pool.hpp"
 
 #include "understudy/config/settings_from.hpp"
-#include "understudy/runtime/client/manager_state.hpp"
+#include "understudy/runtime/client/facade_state.hpp"
 
 namespace understudy {
 namespace {

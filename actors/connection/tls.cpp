@@ -1,13 +1,47 @@
 // Contexts: what is trusted, who we are, which protocol versions; cached until a file changes.
-#include "understudy/actors/connection/tls_context.hpp"
-
+#include "understudy/actors/connection/tls.hpp"
+#include "understudy/actors/connection/socket.hpp"
 #include "understudy/config/certificates.hpp"
 #include "understudy/config/files.hpp"
 
+#include <openssl/bio.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
+#include <sys/socket.h>
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
 #include <tuple>
 
 namespace understudy {
+// What tls.cpp and tls_stream.cpp share: OpenSSL's objects and its reasons as text.
+
+class tls_context {
+ public:
+  tls_context();
+  SSL_CTX* get() const noexcept { return context_.get(); }
+  /// Of a BIO that reads and writes a socket without ever raising SIGPIPE.
+  const BIO_METHOD* method() const noexcept { return method_.get(); }
+  bool verifies = true;
+  std::string oldest_protocol;     ///< that is spoken, for messages
+  std::string revocation_lists;    ///< the file with them, for messages
+  std::string trusted;             ///< the file of the authorities; empty: the system's
+  std::string client_certificate;  ///< its file; empty: there is none
+
+ private:
+  std::unique_ptr<SSL_CTX, void (*)(SSL_CTX*)> context_;
+  std::unique_ptr<BIO_METHOD, void (*)(BIO_METHOD*)> method_;
+};
+
+BIO_METHOD* make_socket_method() noexcept;
+
+/// ssl_error at stage secure.
+failure_ptr tls_failure(std::string message);
+
+/// Takes the reasons from OpenSSL's error queue of this thread.
+std::string openssl_reason();
+
 namespace {
 
 tls_context_result refused(const std::string& what) {
@@ -59,6 +93,290 @@ void check_revocation(X509_STORE* store) {
     }
   }
 }
+
+// One record; a write that must be repeated unchanged is never longer.
+constexpr std::size_t record_size = 16 * 1024;
+
+/// The socket under a BIO.
+struct socket_end {
+  int fd = -1;
+};
+
+int socket_of(BIO* bio) noexcept { return static_cast<const socket_end*>(::BIO_get_data(bio))->fd; }
+
+bool may_be_repeated() noexcept { return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR; }
+
+int read_socket(BIO* bio, char* to, int room) {
+  ::BIO_clear_retry_flags(bio);
+  const auto n = ::recv(socket_of(bio), to, static_cast<std::size_t>(room), MSG_DONTWAIT);
+  if (n < 0 && may_be_repeated()) BIO_set_retry_read(bio);
+  if (n == 0) ::BIO_set_flags(bio, BIO_FLAGS_IN_EOF);
+  return static_cast<int>(n);
+}
+
+int write_socket(BIO* bio, const char* from, int size) {
+  ::BIO_clear_retry_flags(bio);
+  const auto n = ::send(socket_of(bio), from, static_cast<std::size_t>(size), MSG_NOSIGNAL | MSG_DONTWAIT);
+  if (n < 0 && may_be_repeated()) BIO_set_retry_write(bio);
+  // Who has closed may have said why, and that is still there to be read: reading tells what happened, not this.
+  if (n < 0 && (errno == EPIPE || errno == ECONNRESET)) return size;
+  return static_cast<int>(n);
+}
+
+long control_socket(BIO* bio, int command, long, void*) {
+  if (command == BIO_CTRL_EOF) return ::BIO_test_flags(bio, BIO_FLAGS_IN_EOF) != 0 ? 1 : 0;
+  return command == BIO_CTRL_FLUSH ? 1 : 0;
+}
+
+/// Both are per thread and may hold what others left there.
+void forget_errors() noexcept {
+  ::ERR_clear_error();
+  errno = 0;
+}
+
+bool is_about_revocation(long code) noexcept {
+  switch (code) {
+    case X509_V_ERR_CERT_REVOKED:
+    case X509_V_ERR_UNABLE_TO_GET_CRL:
+    case X509_V_ERR_CRL_SIGNATURE_FAILURE:
+    case X509_V_ERR_CRL_NOT_YET_VALID:
+    case X509_V_ERR_CRL_HAS_EXPIRED:
+      return true;
+    default:
+      return false;
+  }
+}
+
+/// No protocol is spoken by both: found out here, or by the server.
+bool is_about_version(unsigned long code) noexcept {
+  switch (ERR_GET_REASON(code)) {
+    case SSL_R_UNSUPPORTED_PROTOCOL:
+    case SSL_R_TLSV1_ALERT_PROTOCOL_VERSION:
+      return ERR_GET_LIB(code) == ERR_LIB_SSL;
+    default:
+      return false;
+  }
+}
+
+bool is_about_authority(long code) noexcept {
+  switch (code) {
+    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
+    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
+    case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
+    case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
+    case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
+    case X509_V_ERR_CERT_SIGNATURE_FAILURE:
+      return true;
+    default:
+      return false;
+  }
+}
+
+/// The server's word on the certificate that it was shown, or was not.
+bool is_about_our_certificate(unsigned long code) noexcept {
+  if (ERR_GET_LIB(code) != ERR_LIB_SSL) return false;
+  switch (ERR_GET_REASON(code)) {
+    case SSL_R_SSLV3_ALERT_BAD_CERTIFICATE:
+    case SSL_R_SSLV3_ALERT_UNSUPPORTED_CERTIFICATE:
+    case SSL_R_SSLV3_ALERT_CERTIFICATE_REVOKED:
+    case SSL_R_SSLV3_ALERT_CERTIFICATE_EXPIRED:
+    case SSL_R_SSLV3_ALERT_CERTIFICATE_UNKNOWN:
+    case SSL_R_SSLV3_ALERT_HANDSHAKE_FAILURE:
+    case SSL_R_TLSV1_ALERT_UNKNOWN_CA:
+    case SSL_R_TLSV1_ALERT_ACCESS_DENIED:
+    case SSL_R_TLSV1_ALERT_DECRYPT_ERROR:
+    case SSL_R_TLSV13_ALERT_CERTIFICATE_REQUIRED:
+      return true;
+    default:
+      return false;
+  }
+}
+
+/// What came was no TLS at all.
+bool is_about_plain_text(unsigned long code) noexcept {
+  if (ERR_GET_LIB(code) != ERR_LIB_SSL) return false;
+  switch (ERR_GET_REASON(code)) {
+    case SSL_R_WRONG_VERSION_NUMBER:
+    case SSL_R_PACKET_LENGTH_TOO_LONG:
+    case SSL_R_HTTP_REQUEST:
+    case SSL_R_BAD_RECORD_TYPE:
+      return true;
+    default:
+      return false;
+  }
+}
+
+class tls_stream final : public byte_stream {
+ public:
+  tls_stream(tls_context_ptr context, int fd, const server_endpoint& peer)
+      : context_(std::move(context)),
+        socket_{fd},
+        ssl_(::SSL_new(context_->get()), ::SSL_free),
+        name_(peer.identity()) {
+    BIO* bio = ::BIO_new(context_->method());
+    if (!ssl_ || bio == nullptr) {
+      ::BIO_free(bio);
+      ssl_.reset();
+      return;
+    }
+    ::BIO_set_data(bio, &socket_);
+    ::BIO_set_init(bio, 1);
+    ::SSL_set_bio(ssl_.get(), bio, bio);
+    ::SSL_set_connect_state(ssl_.get());
+    SSL_set_app_data(ssl_.get(), &asked_for_certificate_);
+    if (!expect(peer)) ssl_.reset();
+  }
+
+  byte_stream_result handshake() override {
+    if (!ssl_) return failed("TLS could not be set up for \"" + name_ + "\"");
+    forget_errors();
+    const int code = ::SSL_do_handshake(ssl_.get());
+    return code == 1 ? byte_stream_result{} : result_of(code, "TLS handshake failed");
+  }
+
+  byte_stream_result read(char* to, std::size_t room) override {
+    forget_errors();
+    byte_stream_result r;
+    const int code = ::SSL_read_ex(ssl_.get(), to, room, &r.bytes);
+    if (code != 1) return result_of(code, "TLS failed while reading");
+    heard_ = true;
+    return r;
+  }
+
+  byte_stream_result write(const char* from, std::size_t size) override {
+    forget_errors();
+    byte_stream_result r;
+    const int code = ::SSL_write_ex(ssl_.get(), from, size, &r.bytes);
+    if (code != 1) r = result_of(code, "TLS failed while writing");
+    // Also when the socket is full, the record may be under way.
+    r.taken = code == 1 ? r.bytes : size;
+    return r;
+  }
+
+  std::size_t largest_write() const noexcept override { return record_size; }
+  bool drained_by_short_read() const noexcept override { return false; }
+
+  void shut_down() noexcept override {
+    ::ERR_clear_error();
+    if (ssl_ && !broken_) ::SSL_shutdown(ssl_.get());
+    ::ERR_clear_error();
+  }
+
+  std::string encryption() const override {
+    return ssl_ ? std::string{::SSL_get_version(ssl_.get())} + " " + ::SSL_get_cipher(ssl_.get()) : "none";
+  }
+
+ private:
+  bool expect(const server_endpoint& peer) {
+    auto* const rules = ::SSL_get0_param(ssl_.get());
+    if (peer.is_address()) return !context_->verifies || ::X509_VERIFY_PARAM_set1_ip_asc(rules, name_.c_str()) == 1;
+    if (name_.empty()) return !context_->verifies;
+    if (SSL_set_tlsext_host_name(ssl_.get(), peer.server_name().c_str()) != 1) return false;
+    if (!context_->verifies) return true;
+    ::SSL_set_hostflags(ssl_.get(), X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+    return ::SSL_set1_host(ssl_.get(), name_.c_str()) == 1;
+  }
+
+  byte_stream_result result_of(int code, const char* doing) {
+    const int system_code = errno;
+    byte_stream_result r;
+    switch (::SSL_get_error(ssl_.get(), code)) {
+      case SSL_ERROR_WANT_READ:
+        r.what = byte_stream_result::kind::want_read;
+        return r;
+      case SSL_ERROR_WANT_WRITE:
+        r.what = byte_stream_result::kind::want_write;
+        return r;
+      case SSL_ERROR_ZERO_RETURN:
+        return closed(doing);
+      default:
+        broken_ = true;
+        return judge_failure(doing, system_code);
+    }
+  }
+
+  byte_stream_result judge_failure(const char* doing, int system_code) {
+    const auto verdict = context_->verifies ? ::SSL_get_verify_result(ssl_.get()) : X509_V_OK;
+    if (verdict != X509_V_OK) {
+      const std::string reason = ::X509_verify_cert_error_string(verdict);
+      ::ERR_clear_error();
+      return failed("certificate verify failed for \"" + name_ + "\": " + reason + what_to_set(verdict));
+    }
+    const auto queued = ::ERR_peek_error();
+    const bool cut_off = queued == 0 || ERR_GET_REASON(queued) == SSL_R_UNEXPECTED_EOF_WHILE_READING;
+    if (!cut_off) {
+      const auto advice = what_to_do(queued);
+      return failed(std::string{doing} + ": " + openssl_reason() + advice);
+    }
+    ::ERR_clear_error();
+    const bool reset = queued == 0 && system_code != 0;
+    if (!::SSL_is_init_finished(ssl_.get())) {
+      const bool silent = ::SSL_get_state(ssl_.get()) == TLS_ST_CW_CLNT_HELLO;
+      return failed(std::string{doing} + ": " + (reset ? errno_text(system_code) : "the server closed the connection") +
+                    (silent ? " without a word of TLS (use_ssl needs an ldaps port; use_tls begins in plain text)"
+                            : about_our_certificate()));
+    }
+    if (!reset || unheard()) return closed(doing);
+    auto r = failed({});
+    failure f = *r.error;
+    f.code = errc_of_errno(system_code);
+    f.message = std::string{doing} + ": " + errno_text(system_code);
+    r.error = make_failure(std::move(f));
+    return r;
+  }
+
+  /// With TLS 1.3 a server that misses a certificate says so, or just goes, after the handshake.
+  bool unheard() const noexcept { return asked_for_certificate_ && !heard_; }
+
+  byte_stream_result closed(const char* doing) const {
+    if (unheard()) return failed(std::string{doing} + ": the server closed the connection" + about_our_certificate());
+    byte_stream_result r;
+    r.what = byte_stream_result::kind::closed;
+    return r;
+  }
+
+  std::string about_our_certificate() const {
+    if (asked_for_certificate_)
+      return " (the server asks for a client certificate: set client_cert_path and client_key_path)";
+    if (context_->client_certificate.empty()) return {};
+    return " (the server was shown the certificate in client_cert_path " + context_->client_certificate + ")";
+  }
+
+  std::string what_to_do(unsigned long reason) const {
+    if (is_about_version(reason))
+      return " (the server does not speak TLS " + context_->oldest_protocol + " or newer: tls_min_version)";
+    if (is_about_our_certificate(reason)) return about_our_certificate();
+    if (is_about_plain_text(reason))
+      return " (the server does not speak TLS here: use_ssl needs an ldaps port; use_tls begins in plain text)";
+    return {};
+  }
+
+  std::string what_to_set(long verdict) const {
+    if (is_about_revocation(verdict)) return " (revocation lists: " + context_->revocation_lists + ")";
+    if (is_about_authority(verdict)) {
+      return context_->trusted.empty() ? " (set ca_cert_path to the authority that signed it)"
+                                       : " (not signed by an authority in ca_cert_path " + context_->trusted + ")";
+    }
+    if (verdict == X509_V_ERR_HOSTNAME_MISMATCH || verdict == X509_V_ERR_IP_ADDRESS_MISMATCH)
+      return " (set host or uri to a name that stands in the certificate)";
+    return {};
+  }
+
+  static byte_stream_result failed(const std::string& message) {
+    byte_stream_result r;
+    r.what = byte_stream_result::kind::failed;
+    r.error = tls_failure(message);
+    return r;
+  }
+
+  tls_context_ptr context_;
+  socket_end socket_;
+  std::unique_ptr<SSL, void (*)(SSL*)> ssl_;
+  std::string name_;
+  bool broken_ = false;
+  bool asked_for_certificate_ = false;  // and there is none
+  bool heard_ = false;                  // at least one byte of the protected stream
+};
 
 }  // namespace
 
@@ -186,6 +504,22 @@ tls_contexts::cached& tls_contexts::entry_for(const connection_info& server) {
   while (all_.size() >= most_kept && !all_.front().making) all_.pop_front();
   all_.emplace_back().server = server;
   return all_.back();
+}
+
+// ---- one TLS connection ----
+
+BIO_METHOD* make_socket_method() noexcept {
+  BIO_METHOD* method = ::BIO_meth_new(BIO_TYPE_SOURCE_SINK, "understudy socket");
+  if (method != nullptr) {
+    ::BIO_meth_set_read(method, read_socket);
+    ::BIO_meth_set_write(method, write_socket);
+    ::BIO_meth_set_ctrl(method, control_socket);
+  }
+  return method;
+}
+
+std::unique_ptr<byte_stream> make_tls_channel(tls_context_ptr context, int fd, const server_endpoint& peer) {
+  return std::make_unique<tls_stream>(std::move(context), fd, peer);
 }
 
 }  // namespace understudy

@@ -18,6 +18,49 @@ connection_kind kind_for(acquire_kind what) noexcept {
   return what == acquire_kind::bind ? connection_kind::bind : connection_kind::pooled;
 }
 
+/// Of a connection's maximal lifetime, the part that is drawn at random, so that those opened together do not end so.
+constexpr int lifetime_spread = 5;  // one fifth
+/// The time within which connections bound with an earlier secret are replaced, when their lifetime is not limited.
+constexpr duration secret_renewal_spread = seconds{600};
+/// Reconnects in the background, when nobody waits for them, are spread over this.
+constexpr duration background_spread = milliseconds{100};
+/// After a refusal of the service's own credentials, a caller is answered with it for this long before the gate, which
+/// reads their source again, is asked anew: a corrected secret serves the next caller.
+constexpr duration credential_recheck = seconds{1};
+/// The same while nobody waits.
+constexpr duration credential_pause = seconds{10};
+/// A connection that lives for so long was worth opening, though nobody needed it.
+constexpr duration useful_life = seconds{5};
+/// Between two warnings that a lease was lost with its connection.
+constexpr duration loss_pause = seconds{60};
+/// Open connections that are asked, one after the other, whether a failed connect means that the server is down.
+constexpr int most_witnesses = 2;
+
+/// While the breaker is open, nobody waits and connects are still tried this rarely.
+constexpr duration trickle_interval = seconds{30};
+/// Whether growth may be wider by now is not asked more often than this.
+constexpr duration growth_recheck = milliseconds{50};
+/// How long a connection stays before it makes room for one of the other kind.
+constexpr duration shortest_turn = milliseconds{100};
+/// The monitor is not asked for a probe's socket more often than this.
+constexpr duration slot_asking_interval = seconds{1};
+
+/// Idle bind connections are kept for this long at most: they serve nobody else.
+constexpr duration bind_idle_time = seconds{60};
+/// A connection that was told to close and says nothing for this long is let go of.
+constexpr duration closing_time = seconds{10};
+/// After the deadline of a drain, the closed connections have this long to say so.
+constexpr duration cut_off_time = milliseconds{200};
+
+failure_ptr connect_overdue(const pool_policy& policy) {
+  return make_failure(errc::connection_timeout, stage::connect,
+                      "a connection to " + policy.server_name + " was neither ready nor refused in time; given up",
+                      policy.server_name);
+}
+
+/// Connections that were made with other values are replaced within about this long.
+constexpr duration settings_renewal_spread = seconds{5};
+
 }  // namespace
 
 pool_state::pool_state(pool_policy policy, pool_dependencies world, time_point now)
@@ -464,6 +507,829 @@ pool_snapshot pool_state::snapshot(time_point now) const {
 
 void pool_state::note(log_level level, std::string text) {
   actions_.push_back(pool_action::note{level, std::move(text)});
+}
+
+// ---- connections that come up, fail, drain and end ----
+
+void pool_state::attach(connection_id id, load_reading meter) {
+  if (slot* s = slots_.find(id)) s->meter = std::move(meter);
+}
+
+void pool_state::on_ready(connection_id id, time_point now, std::uint64_t secret_number) {
+  slot* s = slots_.find(id);
+  if (s == nullptr) return;
+  if (s->state == slot_state::connecting) {
+    rounds(s->kind).succeed(s->round, now - s->changed);
+    in_vain_ = 0;
+    awaits_another_ = false;
+    no_room_before_ = time_point{};
+    overtaken_before_ = std::max(overtaken_before_, s->changed);
+    ++totals_.opened;
+    waited_since_.reset();
+    s->was_ready = true;
+    s->ready_since = now;
+    s->ready_after = last_waiter_;
+    const bool said_silent = std::exchange(said_silent_, false);
+    const bool told = std::exchange(said_none_left_, false) || said_silent;
+    if (told || slots_.count(now).alive() == 0) actions_.push_back(pool_action::readiness{true, told});
+    if (s->kind == connection_kind::pooled) credential_refusal_ = nullptr;
+    if (policy_.max_lifetime > duration::zero())
+      s->expires = now + policy_.max_lifetime - up_to(policy_.max_lifetime / lifetime_spread, dependencies_.random);
+    background_at_ = now + up_to(background_spread, dependencies_.random);
+    const auto limit = growth_.limit();
+    if (growth_.passed(slots_.count(now).established() + probe_slots_ + 1))
+      note(log_level::info, "more than " + std::to_string(limit) + " connections can be had again");
+  } else if (s->state == slot_state::resetting) {
+    if (s->meter.completed) s->dispatched = s->meter.completed->load();
+  } else {
+    return;
+  }
+  s->enter(slot_state::ready, now);
+  s->last_used = s->validated = now;
+  s->secret_number = secret_number;
+  if (secret_number > newest_secret_) renew_all_before(secret_number, now);
+  replace_overtaken(now);
+  settle(now);
+}
+
+/// The service's secret was changed. The directory does not end what was bound with the old one; we do, one after the
+/// other, so that nobody notices.
+void pool_state::renew_all_before(std::uint64_t secret_number, time_point now) {
+  newest_secret_ = secret_number;
+  const auto within =
+      policy_.max_lifetime > duration::zero() ? policy_.max_lifetime / lifetime_spread : secret_renewal_spread;
+  for (auto& [id, s] : slots_)
+    if (s.alive() && s.kind == connection_kind::pooled && s.secret_number < secret_number)
+      s.expires = std::min(s.expires, now + up_to(within, dependencies_.random));
+}
+
+void pool_state::on_failed(connection_id id, failure_ptr cause, time_point now) {
+  slot* s = slots_.find(id);
+  if (s == nullptr) return;
+  if (s->state != slot_state::connecting) return on_closed(id, std::move(cause), now);
+  failed_round failed;
+  failed.kind = s->kind;
+  failed.growth = slots_.size() + probe_slots_ > growth_.limit();
+  const auto kind = s->kind;
+  const auto round = s->round;
+  drop(id);
+  if (!cause) {
+    rounds(kind).abandon();
+    return settle(now);
+  }
+  ++totals_.connect_failures;
+  last_ = {cause, dependencies_.wall_now()};
+  failed.what = classify(*cause);
+  failed.cause = std::move(cause);
+  const bool refused = failed.what == failure_class::credential;
+  if (refused) background_at_ = now + credential_pause - up_to(credential_pause / 2, dependencies_.random);
+  const auto pause = refused ? credential_recheck : duration::max();
+  const auto why = failed.cause;
+  const bool decided = rounds(kind).fail(round, now, dependencies_.random, pause);
+  if (std::exchange(awaits_another_, false) || decided) after_failed_round(std::move(failed), now);
+  note_loss(why, now);
+  settle(now);
+}
+
+void pool_state::after_failed_round(failed_round round, time_point now) {
+  const bool refused = round.what == failure_class::credential;
+  if (round.kind == connection_kind::pooled) credential_refusal_ = refused ? round.cause : nullptr;
+  if (refused || round.what == failure_class::local) return conclude(round, slots_.count(now).alive() > 0, now);
+  // One round in doubt at a time: what becomes of it holds for the other as well.
+  if (doubt_) return;
+  if (ask_another(round, now)) return;
+  if (round.cause->code != errc::connection_failed || !another_under_way(now)) return conclude(round, false, now);
+  awaits_another_ = true;
+  ask_for_probe_slot(now);
+}
+
+/// A connection of ours that is being set up, the monitor's too, may be the last one that the server takes: what
+/// becomes of it tells why another one was refused. For as long as it may take to connect, since it may hang.
+bool pool_state::another_under_way(time_point now) const noexcept {
+  const auto young = [&](time_point begun) { return now - begun < policy_.connect_timeout; };
+  return (probe_slots_ > 0 && young(probe_since_)) || std::any_of(slots_.begin(), slots_.end(), [&](const auto& known) {
+           return known.second.state == slot_state::connecting && young(known.second.changed);
+         });
+}
+
+/// Has an open connection checked, if there is one; checked() goes on.
+bool pool_state::ask_another(failed_round& round, time_point now) {
+  slot* s = round.asked_before < most_witnesses ? witness() : nullptr;
+  if (s == nullptr) return false;
+  ++round.asked_before;
+  round.asked = s->id;
+  doubt_ = round;
+  if (s->load() == 0) s->asked_until = check_deadline(now);
+  actions_.push_back(pool_action::check{s->id, check_deadline(now)});
+  return true;
+}
+
+/// As for a probe: who is in no hurry waits for a server that takes its time.
+time_point pool_state::check_deadline(time_point now) const {
+  return now + std::max(std::min(check_time, policy_.connect_timeout), dependencies_.patience());
+}
+
+/// The open connection that is most likely to answer soon.
+slot* pool_state::witness() noexcept {
+  const auto rank = [](const slot& s) {
+    const bool shared = s.kind == connection_kind::pooled;
+    if (s.state == slot_state::ready) return s.load() == 0 ? (shared ? 5 : 4) : (shared ? 3 : 1);
+    return s.state == slot_state::reserved || s.state == slot_state::leased ? 2 : 0;
+  };
+  slot* best = nullptr;
+  for (auto& [id, s] : slots_) {
+    if (s.silent() || rank(s) == 0) continue;
+    if (best == nullptr || std::pair{rank(s), s.last_turn} > std::pair{rank(*best), best->last_turn}) best = &s;
+  }
+  return best;
+}
+
+void pool_state::conclude(const failed_round& round, bool others_answer, time_point now) {
+  const bool refused = round.what == failure_class::credential;
+  const auto c = slots_.count(now);
+  const bool limited = others_answer && !refused;
+  if (limited) {
+    // It may not have noticed yet that another connection made room.
+    if (!round.growth && ++in_vain_ == 1) return rounds(round.kind).reset(now, dependencies_.random, duration::zero());
+    meet_limit(round, now);
+  } else if (counts_against_server(round.what)) {
+    if (c.alive() == 0) said_none_left_ = true;
+    actions_.push_back(pool_action::report{round.what, round.cause, c.alive() == 0});
+    // It may take no other one because it has a probe's.
+    if (c.alive() == 0) ask_for_probe_slot(now);
+  }
+  if (!none_ready(round.kind)) return;
+  // Connections of the other kind make room for what could not be one more.
+  if (limited && round.growth) return;
+  if (limited) no_room_before_ = growth_.retry_at();
+  // Nothing serves here: whoever waits is better off elsewhere, but never takes refused credentials there.
+  auto& waiting = queue(round.kind);
+  const auto why = pool_connect_failed(situation(now), *round.cause);
+  if (!refused) return send_all_away(waiting, why, true, now);
+  for (auto at = waiting.begin(); at != waiting.end();) at = refuse(waiting, at, why, now);
+}
+
+/// What is open goes on, and may be replaced; more is tried again later.
+void pool_state::meet_limit(const failed_round& round, time_point now) {
+  const auto c = slots_.count(now);
+  const auto open = c.established() + probe_slots_;
+  if (growth_.met(open, now, dependencies_.random))
+    note(log_level::warning, "no more than " + std::to_string(open) + " connections can be had (" +
+                                 round.cause->message + "); these go on serving, more will be tried from time to time");
+  if (round.growth) rounds(round.kind).reset(now, dependencies_.random, duration::zero());
+}
+
+void pool_state::on_draining(connection_id id, time_point now) {
+  slot* s = slots_.find(id);
+  if (s == nullptr || s->state == slot_state::connecting) return;
+  if (s->state == slot_state::leased) {
+    s->retiring = true;
+    return;
+  }
+  if (s->state == slot_state::closing) return;
+  unreserve(*s, now);
+  s->enter(slot_state::draining, now);
+  settle(now);
+}
+
+void pool_state::on_closed(connection_id id, failure_ptr cause, time_point now) {
+  slot* s = slots_.find(id);
+  if (s == nullptr) return;
+  if (s->state == slot_state::connecting) return on_failed(id, std::move(cause), now);
+  if (cause) last_ = {cause, dependencies_.wall_now()};
+  if (cause && s->was_ready) note_worth(*s, now);
+  unreserve(*s, now);
+  lose_lease_of(*s, cause, now);
+  if (s->was_ready) ++totals_.closed;
+  drop(id);
+  if (cause) background_at_ = std::max(background_at_, now + up_to(background_spread, dependencies_.random));
+  if (cause) note_loss(cause, now);
+  settle(now);
+}
+
+/// A server may answer whoever connects and then end the connection: it is not connected to without end.
+void pool_state::note_worth(const slot& s, time_point now) {
+  const bool carried = s.leased_as != 0 || s.completed() > 0;
+  if (carried || now - s.ready_since >= useful_life)
+    rounds(s.kind).prove();
+  else
+    rounds(s.kind).end_early(s.ready_since, now, dependencies_.random);
+}
+
+/// Without auto_reconnect the last connection that is lost ends the service of this server until connect() is called.
+void pool_state::note_loss(const failure_ptr& cause, time_point now) {
+  const auto c = slots_.count(now);
+  if (policy_.reconnect || draining_ || lost_ || totals_.opened == 0 || c.alive() + c.connecting > 0) return;
+  lost_ = cause;
+  note(log_level::warning, "the last connection was lost; no other one is made until connect() is called");
+  // No probe connects either: nobody else would tell the breaker to send requests elsewhere.
+  said_none_left_ = true;
+  actions_.push_back(pool_action::report{failure_class::transport, lost_, true});
+  const auto why = pool_is_lost(situation(now), *lost_);
+  send_all_away(pooled_, why, true, now);
+  send_all_away(binds_, why, true, now);
+}
+
+void pool_state::lose_lease_of(slot& s, const failure_ptr& cause, time_point now) {
+  if (s.leased_as == 0) return;
+  const auto ended = leases_.mark_lost(std::exchange(s.leased_as, 0));
+  if (!ended) return;
+  actions_.push_back(pool_action::unwatch{ended->id});
+  auto text = "lease " + std::to_string(ended->id) + " of " + ended->holder + " lost with its connection after " +
+              format_span(now - ended->granted);
+  if (cause) text += ": " + cause->message;
+  // A server that ends connections ends one after the other, which each holder learns from his next request.
+  const bool told_lately = loss_told_at_ && now - *loss_told_at_ < loss_pause;
+  if (told_lately) {
+    ++losses_untold_;
+    return note(log_level::debug, std::move(text));
+  }
+  loss_told_at_ = now;
+  if (const auto more = std::exchange(losses_untold_, 0)) text += " (and " + std::to_string(more) + " more before)";
+  note(log_level::warning, std::move(text));
+}
+
+void pool_state::checked(connection_id id, bool works, time_point now) {
+  auto doubt = doubt_ && doubt_->asked == id ? std::exchange(doubt_, std::nullopt) : std::nullopt;
+  slot* s = slots_.find(id);
+  if (s != nullptr) take_check(*s, works, now);
+  if (doubt && (works || !ask_another(*doubt, now))) conclude(*doubt, works, now);
+  settle(now);
+}
+
+void pool_state::take_check(slot& s, bool works, time_point now) {
+  s.checking = false;
+  s.asked_until = {};
+  if (works) {
+    s.validated = now;
+  } else if (s.state == slot_state::leased) {
+    s.retiring = true;
+  } else if (s.alive()) {
+    close(s, now);
+  }
+}
+
+/// A lease's too: a read of the root DSE changes nothing in its session, and the server answers it or not.
+std::vector<connection_id> pool_state::ask_all(time_point deadline) {
+  std::vector<connection_id> ids;
+  for (auto& [id, s] : slots_) {
+    const bool open = s.state == slot_state::ready || s.state == slot_state::reserved || s.state == slot_state::leased;
+    if (!open || s.kind != connection_kind::pooled) continue;
+    ids.push_back(id);
+    if (breaker_ != breaker_state::closed || s.load() == 0) s.asked_until = std::max(s.asked_until, deadline);
+  }
+  return ids;
+}
+
+void pool_state::retire(slot& s, time_point now) {
+  unreserve(s, now);
+  s.enter(slot_state::draining, now);
+  actions_.push_back(pool_action::drain{s.id});
+}
+
+void pool_state::close(slot& s, time_point now) {
+  unreserve(s, now);
+  lose_lease_of(s, nullptr, now);
+  if (s.state == slot_state::connecting) rounds(s.kind).abandon();
+  s.enter(slot_state::closing, now);
+  actions_.push_back(pool_action::close{s.id});
+}
+
+void pool_state::drop(connection_id id) {
+  slots_.erase(id);
+  actions_.push_back(pool_action::forget{id});
+}
+
+void pool_state::on_breaker(breaker_state state, time_point now) {
+  const bool was_usable = breaker_lets_through();
+  if (state == breaker_state::closed) {  // told again when a probe was answered
+    overtaken_before_ = now;
+    replace_overtaken(now);
+    // It has forgotten the silence: who waits has to find it out anew.
+    said_silent_ = false;
+    waited_since_.reset();
+    if (!pooled_.empty() || !binds_.empty()) waited_since_ = now;
+  }
+  breaker_ = state;
+  if (was_usable && !breaker_lets_through()) {
+    const auto why = pool_breaker_opened(situation(now));
+    // Nothing of what waits was sent, and nothing is given to this server again meanwhile: that uses up no attempt.
+    send_all_away(pooled_, why, false, now);
+    send_all_away(binds_, why, false, now);
+  } else if (!was_usable && breaker_lets_through()) {
+    rounds_.reset(now, dependencies_.random, background_spread);
+    bind_rounds_.reset(now, dependencies_.random, background_spread);
+  }
+  if (state != breaker_state::closed) close_silent(now);
+  settle(now);
+}
+
+void pool_state::resume(time_point now) {
+  if (std::exchange(lost_, nullptr)) filled_ = false;
+  for (auto* r : {&rounds_, &bind_rounds_}) r->reset(now, dependencies_.random, duration::zero());
+  settle(now);
+}
+
+/// A server that fails and does not answer what it was sent will not do so soon: what is safe goes elsewhere, and the
+/// holder of a lease learns that he needs another one.
+void pool_state::close_silent(time_point now) {
+  bool some = false;
+  for (auto& [id, s] : slots_) {
+    if (!s.silent() || s.state == slot_state::connecting || s.state == slot_state::closing) continue;
+    if (s.state == slot_state::ready && now < s.asked_until) continue;
+    close(s, now);
+    some = true;
+  }
+  if (some) note_loss(pool_breaker_opened(situation(now)), now);
+}
+
+bool pool_state::breaker_lets_through() const noexcept {
+  return breaker_ == breaker_state::closed || breaker_ == breaker_state::half_open;
+}
+
+/// A probe is no reason to find out whether more can be had, and those who wait come first; nor does one connect where
+/// nobody is to until connect() is called.
+bool pool_state::take_probe_slot(time_point now) {
+  const bool wanted = growth_.known() && !(pooled_.empty() && binds_.empty());
+  if (lost_ || wanted || !socket_is_free(false, now)) return false;
+  ++probe_slots_;
+  probe_since_ = now;
+  return true;
+}
+
+void pool_state::give_probe_slot(time_point now) {
+  if (probe_slots_ > 0) --probe_slots_;
+  slot_asked_at_ = time_point{};
+  if (std::exchange(awaits_another_, false))
+    for (auto* r : {&rounds_, &bind_rounds_}) r->reset(now, dependencies_.random, duration::zero());
+  settle(now);
+}
+
+void pool_state::adopt(const pool_state& old, const std::vector<connection_id>& known, time_point now) {
+  totals_ = old.totals_;
+  leases_ = old.leases_;
+  last_ = old.last_;
+  last_waiter_ = old.last_waiter_;
+  breaker_ = old.breaker_;
+  newest_secret_ = old.newest_secret_;
+  probe_slots_ = old.probe_slots_;
+  said_silent_ = old.said_silent_;
+  said_none_left_ = old.said_none_left_;
+  lost_ = old.lost_;
+  draining_ = old.draining_;
+  leaving_ = old.leaving_;
+  drain_deadline_ = old.drain_deadline_;
+  for (const auto id : known) {
+    const slot* was = old.slots_.find(id);
+    if (was == nullptr) {
+      actions_.push_back(pool_action::forget{id});
+      continue;
+    }
+    slot& s = slots_.add(*was);
+    s.reserved_for = 0;
+    s.checking = false;
+    if (s.state == slot_state::leased)
+      s.retiring = true;
+    else if (s.state == slot_state::connecting)
+      close(s, now);
+    else if (s.alive())
+      retire(s, now);
+  }
+  for (const auto& l : leases_.all()) {
+    const slot* s = slots_.find(l.connection);
+    if (s != nullptr && s->leased_as == l.id) continue;
+    leases_.mark_lost(l.id);
+    actions_.push_back(pool_action::unwatch{l.id});
+  }
+}
+
+// ---- opening, replacing, making room ----
+
+void pool_state::reconcile(time_point now) {
+  wake_ = time_point::max();
+  if (draining_) return proceed_with_drain(now);
+  auto c = slots_.count(now);
+  if (!binds_.empty() || c.bind_expired > 0) {
+    reconcile_binds(c, now);
+    c = slots_.count(now);
+  }
+  reconcile_pooled(c, now);
+}
+
+std::uint32_t pool_state::floor(time_point now) const noexcept {
+  if (!policy_.reconnect && filled_) return 0;
+  return policy_.standby && now >= warm_until_ ? std::min(policy_.min, 1U) : policy_.min;
+}
+
+std::uint32_t pool_state::pooled_ceiling(const slot_counts& c, time_point now) const noexcept {
+  const auto others = c.sockets - c.pooled() + probe_slots_;
+  const auto most = most_sockets(c.pooled() > 0 || pooled_.empty(), now);
+  return std::min(policy_.max_pooled, most > others ? most - others : 0);
+}
+
+std::uint32_t pool_state::pooled_target(const slot_counts& c, std::uint32_t ceiling, time_point now) const noexcept {
+  pool_demand d;
+  d.floor = floor(now);
+  d.ceiling = ceiling;
+  d.occupied = c.occupied() + c.checking;
+  d.lease_waiters = pooled_.leases();
+  d.shared_load = c.in_flight + pooled_.shared();
+  d.max_in_flight = policy_.max_in_flight;
+  if (policy_.single) {
+    d.max_sharing = 1;
+    d.occupied -= c.resetting;  // back in a moment, and no reason for another one
+  }
+  return target_size(d);
+}
+
+std::uint32_t pool_state::width(const slot_counts& c, time_point now) const noexcept {
+  if (!breaker_lets_through()) return 1;
+  const bool nothing_open = c.alive() == 0;
+  if (!pooled_.empty())
+    return growth_width(now - pooled_.oldest(), rounds_.typical_connect(), nothing_open, policy_.max_connecting);
+  return first_filling() ? policy_.max_connecting : 1;
+}
+
+bool pool_state::may_grow(time_point now) const {
+  const auto c = slots_.count(now);
+  return !draining_ && c.pooled() < pooled_ceiling(c, now) && (!rounds_.failing() || c.connecting > 0);
+}
+
+bool pool_state::open_one(connection_kind kind, time_point now) {
+  if (lost_) return false;
+  auto& r = rounds(kind);
+  const bool waited_for = !queue(kind).empty();
+  if (!r.may_open(now, waited_for)) {
+    wake_at(r.retry_at(waited_for));
+    return false;
+  }
+  slot s;
+  s.id = dependencies_.next_number();
+  s.kind = kind;
+  s.round = r.open();
+  s.enter(slot_state::connecting, now);
+  s.last_used = now;
+  actions_.push_back(pool_action::open{s.id, kind});
+  slots_.add(std::move(s));
+  return true;
+}
+
+void pool_state::reconcile_binds(const slot_counts& c, time_point now) {
+  // They are opened when somebody needs one: an old one just goes, one at a time, while the server takes new ones.
+  const bool replaceable = c.leaving == 0 && !rounds_.failing() && !bind_rounds_.failing();
+  if (c.bind_expired > 0 && replaceable) retire_expired(connection_kind::bind, now);
+  if (binds_.empty()) return;
+  const auto wanted = std::min(policy_.max_bind, c.bind_busy + binds_.size());
+  auto have = c.binds();
+  auto connecting = c.connecting + c.bind_connecting;
+  for (; have < wanted && connecting < policy_.max_connecting; ++have, ++connecting) {
+    if (!socket_is_free(have > 0, now)) return make_room(connection_kind::bind, c, now);
+    if (!open_one(connection_kind::bind, now)) return;
+  }
+  const bool has_room = connecting < policy_.max_connecting && have < policy_.max_bind && socket_is_free(true, now);
+  if (connecting > 0) pass_by_hanging(connection_kind::bind, has_room, now);
+}
+
+void pool_state::reconcile_pooled(slot_counts c, time_point now) {
+  if (c.ready >= policy_.min) filled_ = true;
+  const auto ceiling = pooled_ceiling(c, now);
+  const auto target = pooled_target(c, ceiling, now);
+  if (c.expired > 0) replace_expired(c, target, now);
+  const auto wanted = std::min(target + (c.expired > 0 ? 1 : 0), ceiling);
+  const bool waited_for = !pooled_.empty();
+  const bool may_pause = (c.alive() > 0 && !first_filling()) || credential_refusal_ != nullptr;
+  if (c.pooled() < wanted && !waited_for && now < background_at_ && may_pause) return wake_at(background_at_);
+  while (c.pooled() < wanted && c.connecting + c.bind_connecting < policy_.max_connecting) {
+    if (c.connecting >= width(c, now)) {
+      if (waited_for) wake_at(std::max(pooled_.oldest() + rounds_.typical_connect(), now + growth_recheck));
+      return;
+    }
+    if (!open_one(connection_kind::pooled, now)) return;
+    ++c.connecting;
+    ++c.sockets;
+    if (!breaker_lets_through()) rounds_.hold_until(now + trickle_interval);
+  }
+  const auto connecting = c.connecting + c.bind_connecting;
+  if (waited_for && (c.connecting > 0 || connecting >= policy_.max_connecting))
+    pass_by_hanging(connection_kind::pooled, connecting < policy_.max_connecting && c.pooled() < ceiling, now);
+  // Idle connections of the other kind go when somebody waits for what they keep from being opened.
+  if (waited_for && c.pooled() >= ceiling && c.pooled() < pooled_target(c, policy_.max_pooled, now))
+    make_room(connection_kind::pooled, c, now);
+  if (waited_for && growth_.known() && growth_.retry_at() > now) wake_at(growth_.retry_at());
+}
+
+duration pool_state::setup_patience(connection_kind kind) const noexcept {
+  return rounds(kind).patience(policy_.setup_patience, policy_.connect_timeout);
+}
+
+/// Somebody waits, and whatever is being set up hangs: another one is begun beside it or, without room, in place of the
+/// oldest. The pauses between those double, so that a server that takes its time is reached all the same.
+void pool_state::pass_by_hanging(connection_kind kind, bool has_room, time_point now) {
+  auto& r = rounds(kind);
+  if (!r.may_open(now, true)) return wake_at(r.retry_at(true));
+  const auto is = [&](const slot& s, bool of_kind) {
+    return s.state == slot_state::connecting && (s.kind == kind) == of_kind;
+  };
+  // What of the other kind keeps this one from being opened at all has to go as well.
+  const bool own = std::any_of(slots_.begin(), slots_.end(), [&](const auto& one) { return is(one.second, true); });
+  slot* oldest = nullptr;
+  time_point newest = time_point::min();
+  for (auto& [id, s] : slots_) {
+    if (!is(s, own)) continue;
+    newest = std::max(newest, s.awaited_since());
+    if (oldest == nullptr || s.changed < oldest->changed) oldest = &s;
+  }
+  // What waits for something of ours is looked at again with the next tick.
+  if (oldest == nullptr || newest == time_point::max()) return;
+  if (const auto due = newest + setup_patience(kind); now < due) return wake_at(due);
+  if (!has_room) close(*oldest, now);
+  if (socket_is_free(true, now)) open_one(kind, now);
+  r.lose_patience();
+}
+
+/// The server sets up others: one that was begun earlier and still hangs will hardly be answered any more.
+void pool_state::replace_overtaken(time_point now) {
+  for (auto& [id, s] : slots_)
+    if (s.state == slot_state::connecting && s.changed < overtaken_before_ &&
+        s.awaited_since() <= now - std::max(policy_.setup_patience, 2 * rounds(s.kind).typical_connect()))
+      close(s, now);
+}
+
+void pool_state::replace_expired(const slot_counts& c, std::uint32_t target, time_point now) {
+  const bool spare = c.alive() > target;
+  // Without a free socket the old one has to go first, one at a time; not while no connects succeed: where a new one
+  // cannot be had beside it, it may not be had in its place either.
+  const bool connects = !rounds_.failing() && !growth_.known();
+  const bool no_room = c.pooled() >= pooled_ceiling(c, now) && c.connecting + c.leaving == 0 && connects;
+  if (spare || no_room) retire_expired(connection_kind::pooled, now);
+}
+
+void pool_state::retire_expired(connection_kind kind, time_point now) {
+  slot* oldest = nullptr;
+  for (auto& [id, s] : slots_)
+    if (s.kind == kind && s.state == slot_state::ready && s.expires <= now &&
+        (oldest == nullptr || s.expires < oldest->expires))
+      oldest = &s;
+  if (oldest != nullptr) retire(*oldest, now);
+}
+
+void pool_state::make_room(connection_kind needy, const slot_counts& c, time_point now) {
+  if (c.leaving > 0 || ask_for_probe_slot(now)) return;
+  if (now < no_room_before_) return wake_at(no_room_before_);
+  const auto other = needy == connection_kind::bind ? connection_kind::pooled : connection_kind::bind;
+  slot* victim = least_recently_used(other, true);
+  // A busy one only has to go when its kind would otherwise hold every socket against somebody who came earlier.
+  const auto none_of_own = needy == connection_kind::bind ? c.binds() == 0 : c.pooled() == 0;
+  if (victim == nullptr && none_of_own && queue(needy).oldest() < queue(other).oldest())
+    victim = least_recently_used(other, false);
+  if (victim == nullptr) return;
+  // What serves is not given for what was in vain the last time.
+  const auto of_other = needy == connection_kind::bind ? c.alive() : c.bind_ready;
+  if (in_vain_ > 1 && of_other <= 1) return;
+  // Where both kinds want the last socket, each keeps it for a moment: the price of a turn is a connect.
+  if (now - victim->ready_since < shortest_turn) return wake_at(victim->ready_since + shortest_turn);
+  retire(*victim, now);
+}
+
+/// A probe needs no socket of its own while others answer. True while it may be given back in a moment.
+bool pool_state::ask_for_probe_slot(time_point now) {
+  if (probe_slots_ == 0) return false;
+  if (now - slot_asked_at_ >= slot_asking_interval) {
+    slot_asked_at_ = now;
+    actions_.push_back(pool_action::ask_for_probe_slot{});
+  }
+  // A probe under way keeps it until its end.
+  const auto until = slot_asked_at_ + shortest_turn;
+  if (now < until) wake_at(until);
+  return now < until;
+}
+
+slot* pool_state::least_recently_used(connection_kind kind, bool idle_only) {
+  slot* found = nullptr;
+  for (auto& [id, s] : slots_) {
+    if (s.kind != kind || s.state != slot_state::ready || (idle_only && s.load() > 0)) continue;
+    if (found == nullptr || s.last_turn < found->last_turn) found = &s;
+  }
+  return found;
+}
+
+// ---- deadlines, idle and old connections, leaks, the end ----
+
+time_point pool_state::next_event() const {
+  if (drained_) return time_point::max();
+  auto next = std::min({pooled_.next_leave(), binds_.next_leave(), leases_.next_claim(), wake_, housekeeping_at_});
+  if (draining_) next = std::min(next, cut_ ? drain_deadline_ + cut_off_time : drain_deadline_);
+  return next;
+}
+
+void pool_state::tick(time_point now) {
+  for (const auto id : leases_.unclaimed(now)) take_back(id, "the grant was not claimed within 1 s", now);
+  if (now >= housekeeping_at_) {
+    housekeeping_at_ = now + housekeeping_interval;
+    housekeeping(now);
+  }
+  settle(now);
+}
+
+void pool_state::housekeeping(time_point now) {
+  note_use(now);
+  growth_.expire(now);
+  watch_over(now);
+  replace_overtaken(now);
+  report_leaks(now);
+  if (draining_) return;
+  shrink(policy_.max_idle_time, now);
+  validate_idle(now);
+}
+
+void pool_state::note_use(time_point now) {
+  for (auto& [id, s] : slots_)
+    if (s.state == slot_state::leased || s.load() > 0) s.last_used = now;
+}
+
+std::uint32_t pool_state::shrink(duration idle_for, time_point now) {
+  std::uint32_t closed = 0;
+  const auto binds_idle_for = std::min(idle_for, bind_idle_time);
+  std::vector<slot*> idle;
+  for (auto& [id, s] : slots_) {
+    if (s.state != slot_state::ready || s.load() > 0) continue;
+    if (s.kind == connection_kind::pooled && now - s.last_used >= idle_for) idle.push_back(&s);
+    if (s.kind == connection_kind::bind && now - s.last_used >= binds_idle_for) {
+      retire(s, now);
+      ++closed;
+    }
+  }
+  std::sort(idle.begin(), idle.end(), [](const slot* a, const slot* b) { return a->last_turn < b->last_turn; });
+  auto alive = slots_.count(now).alive();
+  for (slot* s : idle) {
+    if (alive <= floor(now)) break;
+    retire(*s, now);
+    --alive;
+    ++closed;
+  }
+  return closed;
+}
+
+std::uint32_t pool_state::cleanup(time_point now) {
+  const auto closed = draining_ ? 0 : shrink(duration::zero(), now);
+  settle(now);
+  return closed;
+}
+
+void pool_state::validate_idle(time_point now) {
+  if (policy_.validate_interval <= duration::zero()) return;
+  const auto c = slots_.count(now);
+  // Nothing new goes to what is checked: half of them at a time stay at hand.
+  auto at_most = (c.ready + 1) / 2;
+  at_most -= std::min(at_most, c.checking);
+  const auto seen_working = [](const slot& s) { return std::max(s.validated, s.last_used); };
+  std::vector<slot*> due;
+  for (auto& [id, s] : slots_) {
+    if (!s.takes_new() || s.kind != connection_kind::pooled || s.load() > 0) continue;
+    if (now - seen_working(s) >= policy_.validate_interval) due.push_back(&s);
+  }
+  std::sort(due.begin(), due.end(), [&](auto* a, auto* b) { return seen_working(*a) < seen_working(*b); });
+  due.resize(std::min<std::size_t>(due.size(), at_most));
+  for (slot* s : due) {
+    s->checking = true;
+    s->asked_until = check_deadline(now);
+    actions_.push_back(pool_action::check{s->id, check_deadline(now), true});
+  }
+}
+
+void pool_state::watch_over(time_point now) {
+  std::vector<connection_id> mute, hanging;
+  const auto connect_time = 2 * policy_.connect_timeout + closing_time;
+  for (auto& [id, s] : slots_) {
+    const auto age = now - s.changed;
+    if (s.state == slot_state::closing && age >= closing_time) mute.push_back(id);
+    if (s.state == slot_state::draining && s.load() == 0 && age >= closing_time) close(s, now);
+    if (s.state == slot_state::connecting && age >= connect_time) hanging.push_back(id);
+  }
+  for (const auto id : mute) on_closed(id, nullptr, now);
+  for (const auto id : hanging) {
+    actions_.push_back(pool_action::close{id});
+    on_failed(id, connect_overdue(policy_), now);
+  }
+}
+
+void pool_state::report_leaks(time_point now) {
+  if (policy_.leak_threshold <= duration::zero()) return;
+  for (const auto& l : leases_.overdue(now, policy_.leak_threshold))
+    note(log_level::warning, "possible leak: lease " + std::to_string(l.id) + " of " + policy_.server_name +
+                                 " is held by " + l.holder + " for " + format_span(now - l.granted));
+}
+
+void pool_state::drain(time_point deadline, time_point now) {
+  draining_ = true;
+  drain_deadline_ = std::min(drain_deadline_, deadline);
+  if (drained_) actions_.push_back(pool_action::drained{!cut_});
+  settle(now);
+}
+
+void pool_state::proceed_with_drain(time_point now) {
+  if (drained_) return;
+  if (now >= drain_deadline_ && !cut_) cut_off(now);
+  for (auto& [id, s] : slots_) {
+    const bool needed = !queue(s.kind).empty();
+    if (s.state == slot_state::connecting && !needed) close(s, now);
+    if (s.state == slot_state::ready && !needed) retire(s, now);
+  }
+  const auto c = slots_.count(now);
+  if (!cut_ && !pooled_.empty() && c.pooled() == 0 && socket_is_free(true, now)) open_one(connection_kind::pooled, now);
+  if (!cut_ && !binds_.empty() && c.binds() == 0 && socket_is_free(true, now)) open_one(connection_kind::bind, now);
+  if (slots_.size() == 0 && pooled_.empty() && binds_.empty()) return finish_drain(!cut_);
+  if (cut_ && now >= drain_deadline_ + cut_off_time) {
+    std::vector<connection_id> mute;
+    for (const auto& [id, s] : slots_) mute.push_back(id);
+    for (const auto id : mute) drop(id);
+    finish_drain(false);
+  }
+}
+
+void pool_state::cut_off(time_point now) {
+  cut_ = true;
+  const auto why = pool_is_draining(situation(now));
+  for (wait_queue* q : {&pooled_, &binds_})
+    for (auto at = q->begin(); at != q->end();) at = refuse(*q, at, why, now);
+  for (auto& [id, s] : slots_)
+    if (s.state != slot_state::closing) close(s, now);
+}
+
+void pool_state::finish_drain(bool clean) {
+  drained_ = true;
+  actions_.push_back(pool_action::drained{clean});
+}
+
+// ---- changed settings, and a server that is taken out ----
+
+void pool_state::reconfigure(pool_policy policy, bool renew, time_point now) {
+  if (policy.min > policy_.min) filled_ = false;
+  policy_ = std::move(policy);
+  for (auto* r : {&rounds_, &bind_rounds_}) r->set_base(policy_.retry_base);
+  growth_.set_base(policy_.retry_base);
+  if (policy_.max_lifetime > duration::zero())
+    for (auto& [id, s] : slots_) s.expires = std::min(s.expires, now + policy_.max_lifetime);
+  if (renew) renew_all(now);
+  trim(now);
+  settle(now);
+}
+
+/// Make before break: what serves goes on until one that was made with the new values is ready.
+void pool_state::renew_all(time_point now) {
+  for (auto& [id, s] : slots_) {
+    if (s.state == slot_state::connecting)
+      close(s, now);
+    else if (s.kind == connection_kind::bind && s.state == slot_state::ready)
+      retire(s, now);
+    else if (s.alive())
+      s.expires = std::min(s.expires, now + up_to(settings_renewal_spread, dependencies_.random));
+  }
+  credential_refusal_ = nullptr;
+  growth_.forget();
+  in_vain_ = 0;
+  no_room_before_ = time_point{};
+  for (auto* r : {&rounds_, &bind_rounds_}) r->reset(now, dependencies_.random, duration::zero());
+}
+
+/// To a maximum that was lowered: first what connects, then what idles; what is in use goes when it is free.
+void pool_state::trim(time_point now) {
+  const auto c = slots_.count(now);
+  const auto surplus = [](std::uint32_t have, std::uint32_t most) { return have > most ? have - most : 0U; };
+  const auto others = std::min(c.binds(), policy_.max_bind) + probe_slots_;
+  trim(connection_kind::bind, surplus(c.binds(), policy_.max_bind), now);
+  trim(connection_kind::pooled, surplus(c.pooled(), std::min(policy_.max_pooled, surplus(policy_.max, others))), now);
+}
+
+void pool_state::trim(connection_kind kind, std::uint32_t surplus, time_point now) {
+  std::vector<slot*> candidates;
+  for (auto& [id, s] : slots_)
+    if (s.kind == kind && (s.alive() || s.state == slot_state::connecting)) candidates.push_back(&s);
+  const auto rank = [](const slot* s) {
+    if (s->state == slot_state::connecting) return 0;
+    return s->state == slot_state::ready && s->load() == 0 ? 1 : 2;
+  };
+  std::sort(candidates.begin(), candidates.end(), [&](const slot* a, const slot* b) {
+    return std::pair{rank(a), a->last_turn} < std::pair{rank(b), b->last_turn};
+  });
+  for (slot* s : candidates) {
+    if (surplus == 0) return;
+    --surplus;
+    if (s->state == slot_state::connecting)
+      close(*s, now);
+    else if (s->state == slot_state::ready)
+      retire(*s, now);
+    else
+      s->expires = now;
+  }
+}
+
+void pool_state::leave(time_point deadline, time_point now) {
+  leaving_ = true;
+  const auto why = pool_is_draining(situation(now));
+  for (wait_queue* q : {&pooled_, &binds_})
+    for (auto at = q->begin(); at != q->end();) at = send_away(*q, at, why, false, now);
+  drain(deadline, now);
 }
 
 }  // namespace understudy

@@ -1,8 +1,9 @@
-// Connections that are made up: they keep to the contract of real ones.
-#include "made_up_directory.hpp"
+// Connections that are made up: see made_up_connection.hpp.
+#include "made_up_connection.hpp"
 
 #include <boost/test/unit_test.hpp>
 #include <caf/stateful_actor.hpp>
+#include <caf/typed_event_based_actor.hpp>
 
 namespace understudy::test {
 namespace {

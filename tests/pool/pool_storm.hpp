@@ -81,7 +81,7 @@ class pool_storm {
   void end_lease(lease_id id, bool holder_died);
   void cancel(const pool_command& c);
 
-  // What must hold (pool_promises.cpp).
+  // What must hold.
   void look_at(const pool_action::any& action);
   void look_at_end_of(connection_id id);
   void look_at_outcome(waiter_id t);

@@ -1,11 +1,11 @@
-# understudy_folder(NAME FOLDER USES…): one library target for one folder and all sources in it. Its headers are reachable
+# understudy_folder(NAME FOLDER USES…): one library target for one folder and all sources in it and below. Its headers are reachable
 # as <understudy/FOLDER/…> by those who link to it and by nobody else: a dependency against the grain does not compile.
 function(understudy_folder name folder)
   set(view "${PROJECT_BINARY_DIR}/include/${name}")
   get_filename_component(parent "${view}/understudy/${folder}" DIRECTORY)
   file(MAKE_DIRECTORY "${parent}")
   file(CREATE_LINK "${PROJECT_SOURCE_DIR}/${folder}" "${view}/understudy/${folder}" SYMBOLIC)
-  file(GLOB sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/${folder}/*.cpp")
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/${folder}/*.cpp")
   if(sources)
     add_library(understudy_${name} OBJECT ${sources})
     target_include_directories(understudy_${name} PUBLIC "${view}")

@@ -5,7 +5,7 @@ cmake_minimum_required(VERSION 3.25)
 set(facade_headers runtime/connection_manager.hpp runtime/connection_pool.hpp runtime/ranged_values.hpp config/load.hpp messages/filter.hpp
                    messages/dn.hpp messages/ber.hpp messages/password_policy.hpp)
 # Those for users of the actors.
-set(actor_headers runtime/runtime.hpp messages/actors.hpp actors/ports/guard.hpp actors/ports/hosted.hpp)
+set(actor_headers runtime/runtime.hpp messages/actors.hpp actors/ports/guard.hpp actors/ports/poller_actor.hpp actors/ports/hosted.hpp)
 
 # header_closure(OUT SOURCE_DIR HEADER…): paths relative to SOURCE_DIR.
 function(header_closure out source_dir)

@@ -2,9 +2,11 @@
 #include "understudy/config/connection_info.hpp"
 
 #include "understudy/config/dump.hpp"
+#include "understudy/config/json_tree.hpp"
 #include "understudy/config/load.hpp"
 #include "understudy/config/reader.hpp"
 #include "understudy/config/rules.hpp"
+#include "understudy/config/toml_tree.hpp"
 
 #include <nlohmann/json.hpp>
 

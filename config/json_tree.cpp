@@ -1,6 +1,6 @@
 // JSON text and values to a tree.
+#include "understudy/config/json_tree.hpp"
 #include "understudy/config/text.hpp"
-#include "understudy/config/tree.hpp"
 
 #include <algorithm>
 #include <limits>

@@ -2,10 +2,12 @@
 #include "understudy/config/load.hpp"
 
 #include "understudy/config/files.hpp"
+#include "understudy/config/json_tree.hpp"
 #include "understudy/config/options.hpp"
 #include "understudy/config/reader.hpp"
 #include "understudy/config/rules.hpp"
 #include "understudy/config/settings_from.hpp"
+#include "understudy/config/toml_tree.hpp"
 
 #include <algorithm>
 

@@ -1,6 +1,6 @@
 // TOML text to a tree, by toml++.
+#include "understudy/config/toml_tree.hpp"
 #include "understudy/config/text.hpp"
-#include "understudy/config/tree.hpp"
 
 #include <toml++/toml.h>
 

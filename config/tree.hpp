@@ -3,7 +3,6 @@
 #include "understudy/config/problem.hpp"
 
 #include <cstdint>
-#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -54,13 +53,6 @@ class problem_list {
 inline constexpr std::size_t max_depth = 16;
 /// Longest configuration that is read, in bytes.
 inline constexpr std::size_t max_config_bytes = 1024 * 1024;
-
-/// The tree of a TOML text; what is wrong goes to `problems`, then the tree is empty. `name` begins each place.
-tree parse_toml(std::string_view text, const std::string& name, problem_list& problems);
-/// The same for JSON.
-tree parse_json(std::string_view text, const std::string& name, problem_list& problems);
-/// The tree of a JSON value; places are JSON pointers (RFC 6901).
-tree tree_of(const nlohmann::json& data, problem_list& problems);
 
 /// A key as it is shown to people: bare when it is a plain name, else quoted.
 std::string shown_key(std::string_view key);

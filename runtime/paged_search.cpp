@@ -8,7 +8,7 @@
 namespace understudy {
 namespace {
 
-// Nobody waits for a abandon_control; the lease does.
+// Nobody waits for the answer to it but the lease.
 constexpr seconds farewell_time{5};
 
 failure_ptr problem_of(const paged_options& options) {

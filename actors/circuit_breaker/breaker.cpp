@@ -1,5 +1,6 @@
 // The breaker of one server.
 #include "understudy/actors/circuit_breaker/breaker.hpp"
+#include "understudy/actors/ports/backoff.hpp"
 
 #include <algorithm>
 
@@ -8,7 +9,7 @@ namespace {
 
 /// A half-open breaker's answer to when to come again: a probe's or a trial's time, no more.
 constexpr milliseconds half_open_retry{100};
-/// More would overflow before the cap cuts in.
+/// More failures in a row are not counted: what is counted is forgotten within a bounded time.
 constexpr int most_doublings = 20;
 /// Expired permits that are remembered until their calls' outcomes come.
 constexpr std::size_t most_expired = 64;
@@ -271,8 +272,8 @@ void breaker::open(time_point now) {
   ++opened_;
   flaps_ += from_health ? 1 : 0;
   backoff_ = std::min(backoff_ + 1, most_doublings);
-  const auto doubled = options_.open_base * (std::int64_t{1} << (backoff_ - 1));
-  until_ = now + jittered(std::min(doubled, options_.open_cap), options_.open_jitter, random_);
+  const auto pause = exponential_backoff(options_.open_base, static_cast<std::uint64_t>(backoff_), options_.open_cap);
+  until_ = now + jittered(pause, options_.open_jitter, random_);
 }
 
 void breaker::half_open(time_point now) { enter(breaker_state::half_open, now); }

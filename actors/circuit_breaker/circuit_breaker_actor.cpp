@@ -2,7 +2,7 @@
 #include "understudy/actors/circuit_breaker/circuit_breaker_actor.hpp"
 
 #include "understudy/actors/ports/fast_delivery.hpp"
-#include "understudy/actors/ports/hosted.hpp"
+#include "understudy/actors/ports/poller_actor.hpp"
 #include "understudy/config/settings_from.hpp"
 
 #include <caf/actor_cast.hpp>
@@ -101,11 +101,9 @@ circuit_breaker_impl::circuit_breaker_impl(circuit_breaker_actor::pointer self, 
       all_(std::move(all)),
       router_(options_of(*all_), make_random(env_->seed ^ self->id())),
       guard_(*self, env_, "breaker", [this] { arm(); }),
-      timer_(env_->poller->add_timer(self->address())) {
+      timer_(env_->poller, self->address()) {
   take_servers(std::move(servers));
 }
-
-circuit_breaker_impl::~circuit_breaker_impl() { env_->poller->remove_timer(timer_); }
 
 circuit_breaker_actor::behavior_type circuit_breaker_impl::make_behavior() {
   return {
@@ -141,10 +139,7 @@ circuit_breaker_actor::behavior_type circuit_breaker_impl::make_behavior() {
       [this](health_atom, const caf::actor_addr& monitor) { guard_.run([&] { take_monitor(monitor); }); },
       [this](drain_atom) { draining_ = true; },
       [this](tick_atom, std::uint64_t timer) {
-        if (timer == timer_) {
-          armed_.reset();
-          guard_.run([&] { change([&](const moment& at) { router_.advance(at); }); });
-        }
+        if (timer_.fired(timer)) guard_.run([&] { change([&](const moment& at) { router_.advance(at); }); });
       },
   };
 }
@@ -373,15 +368,7 @@ void circuit_breaker_impl::tell_availability() {
 void circuit_breaker_impl::arm() {
   auto next = router_.next_event();
   if (const auto told_by = availability_.next_event()) next = std::min(next.value_or(*told_by), *told_by);
-  if (next == armed_) {
-    return;
-  }
-  if (next) {
-    env_->poller->set_timer(timer_, *next);
-  } else {
-    env_->poller->clear_timer(timer_);
-  }
-  armed_ = next;  // last: what failed is tried again by the restart
+  timer_.arm(next);
 }
 
 namespace {
@@ -406,7 +393,8 @@ circuit_breaker_actor::behavior_type circuit_breaker(
 circuit_breaker_actor spawn_circuit_breaker(caf::actor_system& system, environment_ptr env, settings_ptr all,
                                             std::vector<routed_server> servers) {
   auto poller = env->poller;
-  return spawn_hosted(system, std::move(poller), circuit_breaker, std::move(env), std::move(all), std::move(servers));
+  return spawn_on_poller(system, std::move(poller), circuit_breaker, std::move(env), std::move(all),
+                         std::move(servers));
 }
 
 }  // namespace understudy

@@ -1,6 +1,7 @@
 // Routes requests to the servers' pools and keeps one breaker for each server.
 #pragma once
 #include "understudy/actors/circuit_breaker/router.hpp"
+#include "understudy/actors/ports/actor_timer.hpp"
 #include "understudy/actors/ports/guard.hpp"
 
 #include <caf/typed_event_based_actor.hpp>
@@ -12,7 +13,6 @@ class circuit_breaker_impl {
  public:
   circuit_breaker_impl(circuit_breaker_actor::pointer self, environment_ptr env, settings_ptr all,
                        std::vector<routed_server> servers);
-  ~circuit_breaker_impl();
   circuit_breaker_impl(const circuit_breaker_impl&) = delete;
   circuit_breaker_impl& operator=(const circuit_breaker_impl&) = delete;
 
@@ -55,8 +55,7 @@ class circuit_breaker_impl {
   caf::actor_addr finder_;  ///< told when no server can take a request
   bool serving_ = true;     ///< some server could, when it was last looked
   handler_guard guard_;
-  poller_port::timer_id timer_;
-  std::optional<time_point> armed_;
+  actor_timer timer_;
   std::uint16_t most_attempts_ = 0;
   bool draining_ = false;
 };

@@ -1,5 +1,6 @@
 // How a server that recovered takes its share again.
 #include "understudy/actors/circuit_breaker/failback.hpp"
+#include "understudy/actors/ports/backoff.hpp"
 
 #include <algorithm>
 
@@ -7,14 +8,12 @@ namespace understudy {
 namespace {
 
 constexpr double first_share = 0.1;
-constexpr int most_doublings = 10;
 
 }  // namespace
 
 void failback::recovered(const failback_options& options, int flaps, time_point now) {
-  const int doublings = std::clamp(flaps - 1, 0, most_doublings);
   const auto longest = std::max(options.hold_down, options.hold_down_cap);
-  held_until_ = now + std::min(options.hold_down * (1 << doublings), longest);
+  held_until_ = now + exponential_backoff(options.hold_down, static_cast<std::uint64_t>(std::max(flaps, 1)), longest);
 }
 
 double failback::share(const failback_options& options, time_point now) const {

@@ -3,6 +3,7 @@
 #include "understudy/actors/connection/request_check.hpp"
 #include "understudy/actors/connection/socket.hpp"
 #include "understudy/actors/metrics/registry.hpp"
+#include "understudy/actors/ports/backoff.hpp"
 #include "understudy/actors/ports/fast_delivery.hpp"
 #include "understudy/messages/password_policy.hpp"
 #include "understudy/messages/stage_words.hpp"
@@ -38,7 +39,7 @@ constexpr milliseconds credential_patience{50};
 // More than this waiting to be written, and further requests wait where they can still be taken back.
 constexpr std::size_t high_water = 1024 * 1024;
 // Before a busy server's refusal is asked again; doubled with each attempt.
-constexpr duration busy_pause = milliseconds{50};
+constexpr duration busy_pause = milliseconds{50}, longest_busy_pause = 64 * busy_pause;
 
 // What an honest server may have sent, or be sending, when an abandon arrives: buffers of both ends, and what it looks
 // at between two looks at its requests.
@@ -102,14 +103,12 @@ connection::connection(self_pointer self, connection_spec spec, std::shared_ptr<
       ldap_(bytes_),
       outcomes_(context_.id),
       random_(make_random(env_.seed ^ spec_.id)),
-      setup_deadline_(attempt_.deadline()) {
-  timer_ = env_.poller->add_timer(self_->address());
-}
+      setup_deadline_(attempt_.deadline()),
+      timer_(env_.poller, self_->address()) {}
 
 connection::~connection() {
   try {
     end(connection_failure(errc::stopped, "The connection ended."), true);
-    env_.poller->remove_timer(timer_);
   } catch (...) {
     // Nothing is left that could be told.
     ldap_.close(false);
@@ -202,7 +201,7 @@ void connection::finish_turn() {
     spec_.gauge->awaits_credential = phase_ == phase::binding && attempt_.paused();
     spec_.gauge->awaited_since = attempt_.awaited_since();
   }
-  wake_by(outcomes_.due_at());
+  timer_.arm_by(outcomes_.due_at());
   if (!completed_some_) return;
   completed_some_ = false;
   if (spec_.gauge->wanted.load() && spec_.gauge->wanted.exchange(false)) {
@@ -233,15 +232,8 @@ void connection::forget_socket() {
   armed_ = 0;
 }
 
-void connection::wake_by(time_point when) {
-  if (when >= wake_at_) return;
-  wake_at_ = when;
-  env_.poller->set_timer(timer_, when);
-}
-
 void connection::on_tick(std::uint64_t timer) {
-  if (timer != timer_) return;
-  wake_at_ = time_point::max();
+  if (!timer_.fired(timer)) return;
   if (is_setting_up()) check_setup_deadline();
   check_deadlines();
   if (now_ >= gone_at_) end(goodbye_);
@@ -277,7 +269,7 @@ void connection::on_reset(lease_id id) {
   if (!identity_changed_) return tell_owner(connection_event::kind::ready);
   identity_changed_ = false;
   setup_deadline_ = now_ + context_.server.timeout;
-  wake_by(setup_deadline_);
+  timer_.arm_by(setup_deadline_);
   authenticate();
 }
 
@@ -382,7 +374,7 @@ void connection::start() {
     attempt_.failed(setup_failure(errc::invalid_config, stage::resolve, "the URI cannot be understood"));
     return end(attempt_.verdict());
   }
-  wake_by(attempt_.deadline());
+  timer_.arm_by(attempt_.deadline());
   attempt_.begin(stage::resolve, now_);
   if (!endpoint_.local)
     return env_.resolver->resolve(endpoint_.host, endpoint_.port, attempt_.deadline(), self_->address(), spec_.id);
@@ -419,7 +411,7 @@ void connection::dial() {
     dialled_.push_back({order->number, opened.fd, io});
     env_.poller->arm(io, transport::writable);
   }
-  if (!attempt_.exhausted(now_)) return wake_by(attempt_.due_at());
+  if (!attempt_.exhausted(now_)) return timer_.arm_by(attempt_.due_at());
   attempt_.finish(false, now_);
   end(attempt_.verdict());
 }
@@ -541,7 +533,7 @@ void connection::ask_for_credential() {
     return end(attempt_.verdict());
   }
   if (!attempt_.paused()) attempt_.pause(now_);
-  if (!was_ready_) wake_by(ask_for_life_at_);
+  if (!was_ready_) timer_.arm_by(ask_for_life_at_);
   ++credentials_asked_;
   // The gate answers in time (credential_grace); until then no deadline of ours counts against the server.
   self_->request(gate, context_.server.timeout + credential_grace, credential_atom_v, context_.id)
@@ -571,7 +563,7 @@ void connection::ask_for_life_meanwhile() {
   ticket whose;
   whose.why = purpose::first_answer;
   add_exchange(ldap_.encode(*root_dse_read()), root_dse_read(), attempt_.due_at(), std::move(whose));
-  wake_by(attempt_.due_at());
+  timer_.arm_by(attempt_.due_at());
 }
 
 /// `socket`: the one that it was asked for; another one asks again.
@@ -589,7 +581,7 @@ void connection::on_credential(const credential& given, poller_port::io_id socke
   secret_number_ = given.secret_number;
   attempt_.ask(now_);
   setup_deadline_ = was_ready_ ? now_ + context_.server.timeout : attempt_.deadline();
-  wake_by(setup_deadline_);
+  timer_.arm_by(setup_deadline_);
   if (given.version == 0) return was_ready_ ? become_ready() : ask_for_life();
   if (binds_externally(context_.server)) return bind_as(given);
   if (given.bind_dn.empty()) {
@@ -716,7 +708,7 @@ void connection::become_ready() {
 void connection::check_setup_deadline() {
   if (was_ready_) {
     if (credentials_asked_ > 0) return;
-    if (now_ < setup_deadline_) return wake_by(setup_deadline_);
+    if (now_ < setup_deadline_) return timer_.arm_by(setup_deadline_);
     return end(make_failure(setup_failure(errc::connection_timeout, stage::bind,
                                           context_.name + " did not answer the service's bind in time.")));
   }
@@ -724,9 +716,9 @@ void connection::check_setup_deadline() {
   const bool for_ours = attempt_.paused() && !for_life;
   // The gate answers in any case: the request for the credentials has a time-out of its own.
   if (for_ours && !waits_for_certificates_) {
-    return now_ < ask_for_life_at_ ? wake_by(ask_for_life_at_) : ask_for_life_meanwhile();
+    return now_ < ask_for_life_at_ ? timer_.arm_by(ask_for_life_at_) : ask_for_life_meanwhile();
   }
-  if (now_ < attempt_.due_at()) return wake_by(attempt_.due_at());
+  if (now_ < attempt_.due_at()) return timer_.arm_by(attempt_.due_at());
   const auto step = for_life ? stage::operation : attempt_.step();
   // What we waited for on our own account is no failure of the server.
   auto why = setup_failure(
@@ -772,7 +764,7 @@ void connection::admit(held_call& one) {
   }
   if (one.stream) open(one.stream);
   if (!must_wait(one)) return dispatch(one);
-  wake_by(one.order.deadline);
+  timer_.arm_by(one.order.deadline);
   held_.push_back(std::move(one));
 }
 
@@ -848,7 +840,7 @@ void connection::add_exchange(const encoded_request& at, request_ptr what, time_
   one.begin = at.begin;
   one.size = at.size;
   one.ticket = std::move(whose);
-  wake_by(std::min(deadline, now_ + std::min(all_.breaker.suspect_after, all_.breaker.slow_call)));
+  timer_.arm_by(std::min(deadline, now_ + std::min(all_.breaker.suspect_after, all_.breaker.slow_call)));
 }
 
 void connection::on_io(std::uint64_t id, std::uint32_t events) {
@@ -1027,7 +1019,7 @@ bool connection::notified(const pdu_frame& frame) {
   }
   end_cause_ = cause;
   gone_at_ = now_ + all_.breaker.suspect_after;
-  wake_by(gone_at_);
+  timer_.arm_by(gone_at_);
   return true;
 }
 
@@ -1125,7 +1117,8 @@ void connection::judge_answer(table::item& done) {
 /// Whether a busy server is asked again is for the caller to say (recovery).
 bool connection::postpone(table::item& done, const failure_ptr& why) {
   auto& whose = done.ticket;
-  const auto pause = jittered<duration>(busy_pause * (1 << std::min<int>(whose.order.attempts, 6)), 0.5, random_);
+  const auto pause = jittered(
+      exponential_backoff(busy_pause, whose.order.attempts + std::uint64_t{1}, longest_busy_pause), 0.5, random_);
   const bool elsewhere = whose.order.attempts + 1U < all_.servers.size();
   const bool possible = elsewhere && whose.lease == 0 && env_.may_repeat(done.what->op) &&
                         may_go_elsewhere(whose.order) && now_ + pause < whose.order.deadline;
@@ -1134,7 +1127,7 @@ bool connection::postpone(table::item& done, const failure_ptr& why) {
   report_failure(whose.order, failure_class::overload, why);
   whose.order.trial = false;
   count(whose.lease);
-  wake_by(now_ + pause);
+  timer_.arm_by(now_ + pause);
   postponed_.push_back({{std::move(whose.order), 0, done.started, std::move(whose.promise)}, why, now_ + pause});
   return true;
 }
@@ -1216,7 +1209,7 @@ void connection::on_credit(lease_id lease, std::uint64_t number, std::uint32_t m
   if (!stream_ || lease != lease_ || number != stream_->number || !stream_->flow.grant(more, now_)) return;
   bytes_.hold_reading(false);
   last_heard_ = now_;
-  wake_by(now_ + std::min(all_.breaker.suspect_after, all_.breaker.slow_call));
+  timer_.arm_by(now_ + std::min(all_.breaker.suspect_after, all_.breaker.slow_call));
   // What is here goes first: reading before that would let the buffer grow with every credit.
   read_answers();
   if (!bytes_.reading_held() && io_ != 0) self_->send(self_, io_atom_v, io_, transport::readable);
@@ -1306,14 +1299,14 @@ void connection::check_deadlines() {
   if (news) have_server_probed();
   expire_held();
   recast_postponed(false);
-  if (next != time_point::max()) wake_by(next);
+  timer_.arm_by(next);
   if (phase_ == phase::draining) close_when_empty();
 }
 
 void connection::expire_held() {
   for (std::size_t i = held_.size(); i-- > 0;) {
     if (held_[i].order.deadline > now_) {
-      wake_by(held_[i].order.deadline);
+      timer_.arm_by(held_[i].order.deadline);
       continue;
     }
     settle(held_[i], connection_failure(errc::operation_timeout, "The deadline passed before it was sent."));
@@ -1326,7 +1319,7 @@ void connection::recast_postponed(bool all) {
     if (all || one.due <= now_) {
       send_elsewhere(std::move(one.one), std::move(one.cause));
     } else {
-      wake_by(one.due);
+      timer_.arm_by(one.due);
       postponed_.push_back(std::move(one));
     }
   }
@@ -1366,7 +1359,7 @@ void connection::check_suspicion() {
   open_.each([&](int, table::item& one) { oldest = std::min(oldest, one.started); });
   const auto since = std::max(oldest, last_heard_);
   const auto suspect_at = since + all_.breaker.suspect_after;
-  if (now_ < suspect_at) return wake_by(suspect_at);
+  if (now_ < suspect_at) return timer_.arm_by(suspect_at);
   // A server that takes its time is no reason to give up what waits for it.
   const auto silent_at = std::max<time_point>(suspect_at, since + context_.pace->patience(true));
   open_.each([&](int, table::item& one) {
@@ -1374,7 +1367,7 @@ void connection::check_suspicion() {
   });
   const bool silent = now_ >= silent_at && !spec_.gauge->silent.exchange(true);
   if (!std::exchange(suspected_, true) || silent) have_server_probed();
-  if (now_ < silent_at) wake_by(silent_at);
+  if (now_ < silent_at) timer_.arm_by(silent_at);
 }
 
 /// What a server owes is the result. An entry is a sign of life for a while: until the deadline, if that comes sooner.

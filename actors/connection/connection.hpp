@@ -7,6 +7,7 @@
 #include "understudy/actors/connection/session.hpp"
 #include "understudy/actors/connection/stream_flow.hpp"
 #include "understudy/actors/connection/tls.hpp"
+#include "understudy/actors/ports/actor_timer.hpp"
 #include "understudy/actors/ports/ports.hpp"
 #include "understudy/actors/ports/random.hpp"
 
@@ -105,7 +106,6 @@ class connection {
   void contain();
   void finish_turn();
   void flush_or_gather();
-  void wake_by(time_point when);
   void watch_socket();
   void forget_socket();
   void on_tick(std::uint64_t timer);
@@ -238,9 +238,7 @@ class connection {
   random_source random_;
 
   poller_port::io_id io_ = 0;
-  poller_port::timer_id timer_ = 0;
   std::uint32_t armed_ = 0;
-  time_point wake_at_ = time_point::max();
   bool flush_queued_ = false;
   bool completed_some_ = false;
 
@@ -265,6 +263,7 @@ class connection {
   time_point gone_at_ = time_point::max();  // … and is taken for gone if it does not
   bool removed_ = false;
   time_point setup_deadline_;
+  actor_timer timer_;
 
   time_point last_heard_{};
   std::size_t heard_in_ = 0;        // of the bytes that wait for the rest of their message

@@ -3,7 +3,7 @@
 
 #include "understudy/actors/connection/connection.hpp"
 #include "understudy/actors/ports/guard.hpp"
-#include "understudy/actors/ports/hosted.hpp"
+#include "understudy/actors/ports/poller_actor.hpp"
 
 namespace understudy {
 namespace {
@@ -20,7 +20,7 @@ connection_actor::behavior_type connection_behavior(connection::self_pointer sel
 connection_actor spawn_connection(caf::actor_system& system, connection_spec spec,
                                   std::shared_ptr<shared_by_connections> shared) {
   auto poller = spec.context->env->poller;
-  return spawn_hosted(system, std::move(poller), connection_behavior, std::move(spec), std::move(shared));
+  return spawn_on_poller(system, std::move(poller), connection_behavior, std::move(spec), std::move(shared));
 }
 
 connection_factory make_connection_factory() {

@@ -2,7 +2,7 @@
 #include "understudy/actors/connection_manager/connection_manager_actor.hpp"
 #include "understudy/actors/connection_manager/srv_servers.hpp"
 #include "understudy/actors/metrics/registry.hpp"
-#include "understudy/actors/ports/hosted.hpp"
+#include "understudy/actors/ports/poller_actor.hpp"
 #include "understudy/config/endpoint.hpp"
 #include "understudy/config/reload.hpp"
 
@@ -164,13 +164,11 @@ connection_manager_impl::connection_manager_impl(manager_interface::pointer self
       parts_(std::move(parts)),
       guard_(*self, env_, "manager"),
       credentials_(self, env_, *configured_, parts_.read_secret),
-      watch_timer_(env_->poller->add_timer(self->address())),
-      drain_timer_(env_->poller->add_timer(self->address())) {}
+      watch_timer_(env_->poller, self->address()),
+      drain_timer_(env_->poller, self->address()) {}
 
 /// Children are left only when the manager was killed; nobody else would end them.
 connection_manager_impl::~connection_manager_impl() {
-  env_->poller->remove_timer(watch_timer_);
-  env_->poller->remove_timer(drain_timer_);
   const auto end = [](const auto& child) {
     if (child) caf::anon_send_exit(child, caf::exit_reason::user_shutdown);
   };
@@ -270,9 +268,9 @@ manager_interface::behavior_type connection_manager_impl::make_behavior() {
 }
 
 void connection_manager_impl::on_tick(std::uint64_t timer) {
-  if (timer == watch_timer_) {
+  if (watch_timer_.fired(timer)) {
     look_up_services();
-  } else if (!credentials_.on_tick(timer) && timer == drain_timer_ && draining_) {
+  } else if (!credentials_.on_tick(timer) && drain_timer_.fired(timer) && draining_) {
     finish(false);
   }
 }
@@ -303,7 +301,8 @@ manager_interface::behavior_type connection_manager(manager_interface::stateful_
 connection_manager_actor spawn_connection_manager(caf::actor_system& system, settings_ptr all, environment_ptr env,
                                                   manager_dependencies parts) {
   auto poller = env->poller;
-  return spawn_hosted(system, std::move(poller), connection_manager, std::move(all), std::move(env), std::move(parts));
+  return spawn_on_poller(system, std::move(poller), connection_manager, std::move(all), std::move(env),
+                         std::move(parts));
 }
 
 connection_manager_actor spawn_connection_manager(caf::actor_system& system, settings_ptr all, environment_ptr env,
@@ -451,11 +450,7 @@ void connection_manager_impl::look_up_services() {
     look_up_ = env_->next_number();
     env_->resolver->find_services(watch_->name(), self_->address(), look_up_);
   }
-  if (const auto next = watch_->next_event()) {
-    env_->poller->set_timer(watch_timer_, *next);
-  } else {
-    env_->poller->clear_timer(watch_timer_);
-  }
+  watch_timer_.arm(watch_->next_event());
 }
 
 void connection_manager_impl::on_services(std::uint64_t number, const service_answer& found) {
@@ -626,7 +621,7 @@ void connection_manager_impl::watch_services() {
   const auto* pattern = pattern_in(*configured_);
   if (pattern == nullptr) {
     watch_.reset();
-    env_->poller->clear_timer(watch_timer_);
+    watch_timer_.arm(std::nullopt);
     answer_for_router();
   } else if (!watch_ || watch_->name() != pattern->srv) {
     look_up_ = 0;
@@ -659,10 +654,10 @@ caf::result<bool> connection_manager_impl::drain(time_point deadline) {
     self_->send(breaker_, drain_atom_v);
     self_->send(monitor_, drain_atom_v);
     watch_.reset();
-    env_->poller->clear_timer(watch_timer_);
+    watch_timer_.arm(std::nullopt);
     answer_for_router();
   }
-  env_->poller->set_timer(drain_timer_, deadline + drain_grace);
+  drain_timer_.arm(deadline + drain_grace);
   ask_pools_to_drain();
   return answer;
 }
@@ -697,7 +692,7 @@ void connection_manager_impl::finish(bool in_time) {
   ++drain_round_;
   const bool clean = in_time && clean_;
   say(clean ? log_level::info : log_level::warning, clean ? "drained" : "drained; some requests were cut off");
-  env_->poller->clear_timer(drain_timer_);
+  drain_timer_.arm(std::nullopt);
   credentials_.close();
   dismiss_children();
   watch_.reset();

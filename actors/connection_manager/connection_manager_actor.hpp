@@ -4,6 +4,7 @@
 #include "understudy/actors/connection_manager/credential_service.hpp"
 #include "understudy/actors/connection_manager/server_ids.hpp"
 #include "understudy/actors/connection_manager/srv_watcher.hpp"
+#include "understudy/actors/ports/actor_timer.hpp"
 #include "understudy/actors/ports/guard.hpp"
 
 namespace understudy {
@@ -88,11 +89,11 @@ class connection_manager_impl {
   std::vector<routed_server> leaving_;  ///< taken out; they finish what they have
 
   std::optional<srv_watcher> watch_;
-  poller_port::timer_id watch_timer_;
+  actor_timer watch_timer_;
   std::uint64_t look_up_ = 0;  ///< number of the one that runs
   std::vector<caf::typed_response_promise<circuit_breaker_actor>> asked_for_router_;
 
-  poller_port::timer_id drain_timer_;
+  actor_timer drain_timer_;
   bool draining_ = false;
   bool failed_ = false;  ///< drains because children kept ending
   time_point drain_deadline_{};

@@ -36,9 +36,7 @@ credential_service::credential_service(manager_interface::pointer self, environm
       env_(std::move(env)),
       read_(std::move(read)),
       desk_(options_of(all)),
-      timer_(env_->poller->add_timer(self->address())) {}
-
-credential_service::~credential_service() { env_->poller->remove_timer(timer_); }
+      timer_(env_->poller, self->address()) {}
 
 void credential_service::set_servers(const std::vector<desk_server>& servers, const settings& all) {
   desk_.configure(options_of(all));
@@ -94,9 +92,7 @@ void credential_service::read_done(std::uint64_t number, const secret_reading& f
 void credential_service::resume(server_id server) { desk_.resume(server); }
 
 bool credential_service::on_tick(std::uint64_t timer) {
-  if (timer != timer_) {
-    return false;
-  }
+  if (!timer_.fired(timer)) return false;
   carry_out(desk_.tick(env_->clock->now()));
   return true;
 }
@@ -163,12 +159,6 @@ void credential_service::note_standing() {
   }
 }
 
-void credential_service::arm() {
-  if (const auto next = desk_.next_tick()) {
-    env_->poller->set_timer(timer_, *next);
-  } else {
-    env_->poller->clear_timer(timer_);
-  }
-}
+void credential_service::arm() { timer_.arm(desk_.next_tick()); }
 
 }  // namespace understudy

@@ -2,6 +2,7 @@
 #pragma once
 #include "understudy/actors/connection_manager/manager_dependencies.hpp"
 #include "understudy/actors/connection_manager/manager_messages.hpp"
+#include "understudy/actors/ports/actor_timer.hpp"
 
 #include <caf/typed_event_based_actor.hpp>
 #include <caf/typed_response_promise.hpp>
@@ -14,7 +15,6 @@ class credential_service {
   using promise = caf::typed_response_promise<credential>;
 
   credential_service(manager_interface::pointer self, environment_ptr env, const settings& all, secret_reader read);
-  ~credential_service();
   credential_service(const credential_service&) = delete;
   credential_service& operator=(const credential_service&) = delete;
 
@@ -53,7 +53,7 @@ class credential_service {
   failure_ptr last_refusal_;
   std::map<server_id, password_warning> warnings_;
   std::map<std::string, bool> warned_;  // by bind DN: that it is restricted
-  poller_port::timer_id timer_;
+  actor_timer timer_;
 };
 
 }  // namespace understudy

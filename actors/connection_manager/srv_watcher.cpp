@@ -1,14 +1,12 @@
 // The schedule of look-ups of SRV records: see srv_watcher.hpp.
 #include "understudy/actors/connection_manager/srv_watcher.hpp"
+#include "understudy/actors/ports/backoff.hpp"
 
 #include <algorithm>
 #include <tuple>
 
 namespace understudy {
 namespace {
-
-/// More would overflow before the cap cuts in.
-constexpr int most_doublings = 20;
 
 std::vector<service_record> in_order(std::vector<service_record> records) {
   const auto all_of = [](const service_record& r) { return std::tie(r.priority, r.weight, r.target, r.port); };
@@ -93,8 +91,9 @@ srv_watcher::news srv_watcher::fail(std::string why, time_point now) {
 }
 
 duration srv_watcher::pause() {
-  const auto doubled = options_.retry_base * (std::int64_t{1} << std::min(failures_ - 1, most_doublings));
-  return jittered(std::min<duration>(doubled, options_.retry_cap), options_.jitter, random_);
+  const auto pause =
+      exponential_backoff(options_.retry_base, static_cast<std::uint64_t>(failures_), options_.retry_cap);
+  return jittered(pause, options_.jitter, random_);
 }
 
 void srv_watcher::hasten(time_point now) { next_ = std::min(next_, std::max(now, started_ + options_.hurry)); }

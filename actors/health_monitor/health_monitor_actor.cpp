@@ -67,12 +67,10 @@ health_monitor_impl::health_monitor_impl(health_monitor_actor::pointer self, env
       prober_(
           self, env_, [this](const std::function<void()>& body) { handle(body); }, std::move(factory),
           std::move(breaker), std::move(gate)),
-      timer_(env_->poller->add_timer(self->address())) {
+      timer_(env_->poller, self->address()) {
   take_servers(std::move(servers));
   arm();
 }
-
-health_monitor_impl::~health_monitor_impl() { env_->poller->remove_timer(timer_); }
 
 health_monitor_actor::behavior_type health_monitor_impl::make_behavior() {
   self_->set_down_handler([this](caf::down_msg& down) { handle([&] { prober_.on_down(down.source); }); });
@@ -90,10 +88,7 @@ health_monitor_actor::behavior_type health_monitor_impl::make_behavior() {
       [this](servers_atom, std::vector<routed_server>& servers) { handle([&] { take_servers(std::move(servers)); }); },
       [this](drain_atom) { handle([&] { drain(); }); },
       [this](tick_atom, std::uint64_t timer) {
-        if (timer == timer_) {
-          armed_.reset();
-          handle([&] { advance(); });
-        }
+        if (timer_.fired(timer)) handle([&] { advance(); });
       },
   };
 }
@@ -420,15 +415,7 @@ void health_monitor_impl::arm() {
       next = beside;
     }
   }
-  if (next == armed_) {
-    return;
-  }
-  if (next) {
-    env_->poller->set_timer(timer_, *next);
-  } else {
-    env_->poller->clear_timer(timer_);
-  }
-  armed_ = next;  // last: what failed is tried again by the restart
+  timer_.arm(next);
 }
 
 namespace {

@@ -2,6 +2,7 @@
 #pragma once
 #include "understudy/actors/health_monitor/probe_schedule.hpp"
 #include "understudy/actors/health_monitor/prober.hpp"
+#include "understudy/actors/ports/actor_timer.hpp"
 #include "understudy/actors/ports/guard.hpp"
 
 #include <caf/typed_response_promise.hpp>
@@ -14,7 +15,6 @@ class health_monitor_impl {
   health_monitor_impl(health_monitor_actor::pointer self, environment_ptr env, settings_ptr all,
                       std::vector<routed_server> servers, connection_factory factory, caf::actor_addr breaker,
                       caf::actor_addr gate);
-  ~health_monitor_impl();
   health_monitor_impl(const health_monitor_impl&) = delete;
   health_monitor_impl& operator=(const health_monitor_impl&) = delete;
 
@@ -82,8 +82,7 @@ class health_monitor_impl {
   prober prober_;
   std::vector<lane> lanes_;
   std::vector<round_ptr> rounds_;
-  poller_port::timer_id timer_;
-  std::optional<time_point> armed_;
+  actor_timer timer_;
   bool draining_ = false;
 };
 

@@ -1,16 +1,10 @@
 // When a server is probed next.
 #include "understudy/actors/health_monitor/probe_schedule.hpp"
+#include "understudy/actors/ports/backoff.hpp"
 
 #include <algorithm>
 
 namespace understudy {
-namespace {
-
-/// More would overflow before the cap cuts in.
-constexpr int most_doublings = 20;
-
-}  // namespace
-
 probe_schedule::probe_schedule(const schedule_options& options, random_source random, time_point now)
     : options_(options), random_(std::move(random)) {
   // Anywhere in the interval's second half: many monitors that start together spread out.
@@ -59,8 +53,8 @@ duration probe_schedule::pause() const {
   if (failures_ == 0) {
     return options_.healthy;
   }
-  const auto doubled = options_.unhealthy_base * (std::int64_t{1} << std::min(failures_ - 1, most_doublings));
-  return std::min(doubled, std::max(options_.unhealthy_base, options_.unhealthy_cap));
+  return exponential_backoff(options_.unhealthy_base, static_cast<std::uint64_t>(failures_),
+                             std::max(options_.unhealthy_base, options_.unhealthy_cap));
 }
 
 void probe_schedule::schedule(duration in, time_point now) {

@@ -65,9 +65,7 @@ void connect_backoff::reset(time_point now, const random_source& random, duratio
 }
 
 duration connect_backoff::patience(duration usual, duration at_most) const noexcept {
-  duration span = std::max(usual, 2 * typical_);
-  for (std::uint32_t i = 0; i < impatience_ && span < at_most; ++i) span *= 2;
-  return std::min(span, at_most);
+  return exponential_backoff(std::max(usual, 2 * typical_), impatience_ + std::uint64_t{1}, at_most);
 }
 
 void connect_backoff::hold_until(time_point when) noexcept {

@@ -1,6 +1,6 @@
 // When connects may be tried: rounds of them, the verdict on each round, and the backoff between failing ones.
 #pragma once
-#include "understudy/actors/pool/backoff.hpp"
+#include "understudy/actors/ports/backoff.hpp"
 
 #include <optional>
 

@@ -1,6 +1,6 @@
 // How many connections a server (or this machine) lets us have, learnt from connects that failed beside open ones.
 #pragma once
-#include "understudy/actors/pool/backoff.hpp"
+#include "understudy/actors/ports/backoff.hpp"
 
 #include <limits>
 

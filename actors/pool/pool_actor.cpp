@@ -2,9 +2,10 @@
 #include "understudy/actors/pool/pool_actor.hpp"
 #include "understudy/actors/metrics/registry.hpp"
 #include "understudy/actors/pool/pool_state.hpp"
+#include "understudy/actors/ports/actor_timer.hpp"
 #include "understudy/actors/ports/fast_delivery.hpp"
 #include "understudy/actors/ports/guard.hpp"
-#include "understudy/actors/ports/hosted.hpp"
+#include "understudy/actors/ports/poller_actor.hpp"
 #include "understudy/actors/ports/ports.hpp"
 #include "understudy/config/reload.hpp"
 
@@ -84,7 +85,6 @@ struct pool_actor_state {
   void send_back(Waiting& w, Atom what, const pool_action::recast& a);
   void give_permit_back(bool trial, std::uint32_t generation);
   std::optional<waiting> take(waiter_id waiter);
-  void arm();
   pool_state make_pool() const;
   time_point now() const { return context->env->clock->now(); }
   /// Nothing when that connection has left.
@@ -107,8 +107,7 @@ struct pool_actor_state {
   std::map<lease_id, caf::actor_addr> holder_of;
   std::map<caf::actor_addr, std::set<lease_id>> held_by;
   std::vector<caf::typed_response_promise<bool>> drains;
-  poller_port::timer_id timer = 0;
-  time_point armed = time_point::max();
+  std::optional<actor_timer> timer;
 };
 
 namespace {
@@ -152,8 +151,8 @@ failure_ptr cannot_make_connection(const std::string& server) {
 pool_actor spawn_pool(caf::actor_system& system, server_context_ptr context, connection_factory factory,
                       caf::actor_addr breaker, caf::actor_addr gate) {
   auto poller = context->env->poller;
-  return spawn_hosted(system, std::move(poller), pool_behavior, std::move(context), std::move(factory),
-                      std::move(breaker), std::move(gate));
+  return spawn_on_poller(system, std::move(poller), pool_behavior, std::move(context), std::move(factory),
+                         std::move(breaker), std::move(gate));
 }
 
 /// The counts of one validation, shared by its answers.
@@ -180,7 +179,7 @@ pool_actor::behavior_type pool_actor_state::start(server_context_ptr server, con
   self->set_down_handler(
       [this](caf::scheduled_actor*, caf::down_msg& down) { guard->run([&] { on_down(down.source); }); });
   guard.emplace(*self, context->env, "pool", [this] { restart(); });
-  timer = context->env->poller->add_timer(self->address());
+  timer.emplace(context->env->poller, self->address());
   pool.emplace(make_pool());
   guard->run([this] {
     pool->start(now());
@@ -394,8 +393,7 @@ void pool_actor_state::reload(server_context_ptr next) {
 }
 
 void pool_actor_state::tick(std::uint64_t number) {
-  if (number != timer) return;
-  armed = time_point::max();
+  if (!timer->fired(number)) return;
   pool->tick(now());
   carry_out();
 }
@@ -413,7 +411,6 @@ void pool_actor_state::restart() {
     waiters.emplace(pool->enqueue(std::move(who), at), std::move(w));
   }
   pool->start(at);
-  armed = time_point::max();
   carry_out();
 }
 
@@ -438,7 +435,6 @@ pool_actor_state::~pool_actor_state() {
       self->send(handle, close_atom_v);
       self->send(handle, removed_atom_v);
     }
-    context->env->poller->remove_timer(timer);
   } catch (...) {
     context->env->log->write(log_level::error, "pool", "the pool could not say goodbye to everyone", {});
   }
@@ -447,14 +443,7 @@ pool_actor_state::~pool_actor_state() {
 void pool_actor_state::carry_out() {
   while (pool->has_actions())
     for (const auto& action : pool->take_actions()) std::visit(action_visitor{*this}, action);
-  arm();
-}
-
-void pool_actor_state::arm() {
-  const auto next = pool->next_event();
-  if (next >= armed) return;
-  armed = next;
-  context->env->poller->set_timer(timer, next);
+  timer->arm_by(pool->next_event());
 }
 
 std::optional<pool_actor_state::waiting> pool_actor_state::take(waiter_id waiter) {

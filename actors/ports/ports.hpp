@@ -47,8 +47,8 @@ class poller_port {
   virtual void clear_timer(timer_id id) = 0;
   virtual void remove_timer(timer_id id) = 0;
 
-  /// Where actors may run that never block (hosted.hpp); its exec_later() is thread-safe. Null: on CAF's scheduler
-  /// only.
+  /// Where actors may run that never block (poller_actor.hpp); its exec_later() is thread-safe. Null: on CAF's
+  /// scheduler only.
   virtual caf::execution_unit* unit() noexcept { return nullptr; }
 };
 

@@ -1,7 +1,7 @@
 // A service's own look-ups: see custom_resolver.hpp.
 #include "understudy/runtime/platform/custom_resolver.hpp"
 
-#include "understudy/runtime/client/failures.hpp"
+#include "understudy/messages/error.hpp"
 #include "understudy/runtime/platform/addresses.hpp"
 
 namespace understudy {

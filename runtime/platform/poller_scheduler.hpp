@@ -10,10 +10,10 @@
 
 namespace understudy {
 
-/// The execution unit of hosted actors (actors/ports/hosted.hpp): whoever sends to one puts it here, from any thread,
-/// and one thread runs it. What hosted actors send to others wakes those on their own system's scheduler. Messages that
-/// are sent while the thread is busy cost no wake-up, and one turn of an actor takes all that arrived since the last.
-/// While it sleeps, a thread that is about to wait anyway may run them instead of waking it.
+/// The execution unit of hosted actors (actors/ports/poller_actor.hpp): whoever sends to one puts it here, from any
+/// thread, and one thread runs it. What hosted actors send to others wakes those on their own system's scheduler.
+/// Messages that are sent while the thread is busy cost no wake-up, and one turn of an actor takes all that arrived
+/// since the last. While it sleeps, a thread that is about to wait anyway may run them instead of waking it.
 class poller_scheduler final : public caf::execution_unit {
  public:
   /// `wake` ends the thread's sleep; called on any thread.

@@ -2,7 +2,7 @@
 #include "understudy/runtime/platform/resolver.hpp"
 
 #include "understudy/actors/connection/socket.hpp"
-#include "understudy/runtime/client/failures.hpp"
+#include "understudy/messages/error.hpp"
 #include "understudy/runtime/platform/addresses.hpp"
 #include "understudy/runtime/platform/srv_lookup.hpp"
 #include "understudy/runtime/platform/tick_actor.hpp"

@@ -1,8 +1,8 @@
 // The arithmetic beneath a pool: size, backoff, rounds of connects, policy.
-#include "understudy/actors/pool/backoff.hpp"
 #include "understudy/actors/pool/connect_backoff.hpp"
 #include "understudy/actors/pool/policy.hpp"
 #include "understudy/actors/pool/sizing.hpp"
+#include "understudy/actors/ports/backoff.hpp"
 
 #include <boost/test/unit_test.hpp>
 

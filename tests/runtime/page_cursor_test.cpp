@@ -1,4 +1,4 @@
-// Where a paged search is: cookies, ends, garbage, and the abandon_control.
+// Where a paged search is: cookies, ends, garbage, and what ends it early.
 #include "understudy/runtime/client/page_cursor.hpp"
 #include "support/print.hpp"
 

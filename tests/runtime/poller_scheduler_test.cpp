@@ -1,7 +1,7 @@
 // Hosted actors run on one thread, or on that of a caller who waits, and are never forgotten.
 #include "understudy/runtime/platform/poller_scheduler.hpp"
 #include "support/eventually.hpp"
-#include "understudy/actors/ports/hosted.hpp"
+#include "understudy/actors/ports/poller_actor.hpp"
 
 #include <boost/test/unit_test.hpp>
 #include <caf/actor_system.hpp>
@@ -66,7 +66,7 @@ struct hosting {
   /// Hosted: notes each number it is told, and the thread; tells `next` one more.
   caf::actor spawn_noting(caf::actor next = {}) {
     const auto body = [this, next](caf::event_based_actor* self) { return noting(self, next); };
-    auto made = spawn_hosted(system, poller, body);
+    auto made = spawn_on_poller(system, poller, body);
     // Its first turn is CAF's; from the next on it is ours.
     BOOST_REQUIRE(eventually([&] {
       caf::anon_send(made, --unused_);

@@ -3,7 +3,7 @@
 
 #include "our_settings.hpp"
 
-#include "understudy/actors/ports/hosted.hpp"
+#include "understudy/actors/ports/poller_actor.hpp"
 #include "understudy/runtime/runtime.hpp"
 
 #include <caf/actor_system.hpp>
@@ -81,7 +81,7 @@ int run_caller(meter& m, const arguments& given) {
     for (std::size_t i = 0; i < window; ++i) ask(self, directory.router(), m, &ended);
   };
   if (given.number("hosted", 1) != 0)
-    spawn_hosted(directory.system(), directory.env()->poller, body);
+    spawn_on_poller(directory.system(), directory.env()->poller, body);
   else
     directory.system().spawn(body);
   m.run(given.real("warmup", 0.2), given.real("seconds", 1));

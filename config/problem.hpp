@@ -19,7 +19,9 @@ std::string describe(const config_problem& problem);
 /// A configuration that cannot be used; what() has every problem, a line each.
 class config_error : public std::runtime_error {
  public:
+  /// At least one problem.
   explicit config_error(std::vector<config_problem> problems);
+  /// Every problem, in the order of the file.
   const std::vector<config_problem>& problems() const noexcept { return problems_; }
 
  private:

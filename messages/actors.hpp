@@ -11,6 +11,7 @@ namespace understudy {
 struct settings;
 using settings_ptr = std::shared_ptr<const settings>;
 struct server_context;
+/// A server as its actors see it (actors/ports/ports.hpp).
 using server_context_ptr = std::shared_ptr<const server_context>;
 
 /// One LDAP connection (actors/connection/).
@@ -53,6 +54,7 @@ using connection_actor = caf::typed_actor<
     // From the resolver: look-up number, and what it found (actors/ports/).
     caf::reacts_to<resolved_atom, std::uint64_t, resolution>>;
 
+/// How a lease is used once granted.
 using lease_grant = basic_lease_grant<connection_actor>;
 
 /// What asks for a streaming search must take these, in order, before the answer.
@@ -95,7 +97,7 @@ using pool_actor = caf::typed_actor<
 /// One server and the actor that holds its connections.
 struct routed_server {
   server_context_ptr context;  ///< actors/ports/
-  pool_actor pool;
+  pool_actor pool;             ///< its connections
 };
 
 /// Routes requests to servers, one breaker state machine a server (actors/circuit_breaker/).

@@ -10,9 +10,12 @@ namespace understudy {
 /// Tags of universal types, as they stand on the wire. Others: 0x80 + N for a primitive [N], 0xa0 + N for a constructed
 /// one, 0x60 + N for [APPLICATION N].
 namespace ber_tag {
+///@{
+/// The tag of that type.
 inline constexpr std::uint8_t boolean = 0x01, integer = 0x02, octet_string = 0x04, enumerated = 0x0a, sequence = 0x30,
                               set = 0x31;
-}
+///@}
+}  // namespace ber_tag
 
 /// One element: tag, definite length, content. The content of a constructed one is its elements, one after the other.
 std::string ber_element(std::uint8_t tag, std::string_view content);
@@ -25,10 +28,11 @@ std::string ber_integer(std::int64_t value, std::uint8_t tag = ber_tag::integer)
 
 /// The length that stands in front of an element's content (X.690, 8.1.3).
 struct ber_length {
+  /// Whether all of it is there.
   enum class status : std::uint8_t { partial, complete, malformed };
-  status state = status::partial;
-  std::size_t octets = 0;  ///< it takes itself
-  std::size_t content = 0;
+  status state = status::partial;  ///< partial: there are too few bytes to tell
+  std::size_t octets = 0;          ///< it takes itself
+  std::size_t content = 0;         ///< octets of content that follow
 };
 
 /// A length in the long form at the beginning of `bytes`.
@@ -56,6 +60,7 @@ class ber_cursor {
   /// Of an integer.
   static constexpr std::size_t most_octets = 8;
 
+  /// At the first element of `bytes`.
   explicit ber_cursor(std::string_view bytes) noexcept : rest_(bytes) {}
 
   /// Moves the next element's content to `content` when its tag is `tag`. Definite lengths only.

@@ -19,14 +19,19 @@ using lease_id = std::uint64_t;
 /// message that follows the flag finds it: a hop notes its place first and looks at the flag afterwards.
 class cancel_token {
  public:
+  /// By the caller, before the `cancel` message.
   void cancel() noexcept { cancelled_.store(true); }
+  /// True once the caller has given up.
   bool cancelled() const noexcept { return cancelled_.load(); }
 
+  /// By a hop: where the request is now; `connection` 0: with the pool.
   void rest_at(server_id server, connection_id connection) noexcept {
     server_.store(server);
     connection_.store(connection);
   }
+  /// Where it was last.
   server_id server() const noexcept { return server_.load(); }
+  /// Where it was last; 0: with the pool.
   connection_id connection() const noexcept { return connection_.load(); }
 
  private:
@@ -34,6 +39,7 @@ class cancel_token {
   std::atomic<server_id> server_{0};
   std::atomic<connection_id> connection_{0};
 };
+/// Shared by the caller and every hop.
 using cancel_token_ptr = std::shared_ptr<cancel_token>;
 
 /// Settles who is first: the one who carries something out, or the one who gives up waiting for that.
@@ -52,13 +58,17 @@ class start_token {
   }
   std::atomic<int> state_{0};
 };
+/// Shared by who waits and who carries it out.
 using start_token_ptr = std::shared_ptr<start_token>;
 
 /// The servers a call has been to; a preference, so ids beyond 63 may share a bit.
 class server_set {
  public:
+  /// Adds a server.
   void insert(server_id id) noexcept { bits_ |= bit(id); }
+  /// True for what was added, and for ids that share its bit.
   bool contains(server_id id) const noexcept { return (bits_ & bit(id)) != 0; }
+  /// True when nothing was added.
   bool empty() const noexcept { return bits_ == 0; }
 
  private:
@@ -68,8 +78,8 @@ class server_set {
 
 /// What travels from hop to hop; cheap to copy, the payload is shared.
 struct call {
-  request_ptr what;
-  time_point deadline{};
+  request_ptr what;              ///< shared, immutable
+  time_point deadline{};         ///< of all of it: waiting, connecting, the operation, retries
   cancel_token_ptr token;        ///< may be null
   std::uint16_t attempts = 0;    ///< re-casts so far; at most `max_retries`
   server_set tried;              ///< servers it should not go to again while others can take it
@@ -80,16 +90,16 @@ struct call {
 
 /// Asks for a connection of one's own.
 struct lease_request {
-  time_point deadline{};
-  cancel_token_ptr token;
-  std::string holder;  ///< who, for the leak report
-  bool wait = true;    ///< false: `pool_exhausted` when none is free and none may be opened
-  bool anew = false;   ///< from connect(): a server that is known to be down is tried all the same
-  std::uint16_t attempts = 0;
-  server_set tried;
-  std::uint32_t generation = 0;
-  bool trial = false;
-  failure_ptr last;
+  time_point deadline{};         ///< of the wait
+  cancel_token_ptr token;        ///< may be null
+  std::string holder;            ///< who, for the leak report
+  bool wait = true;              ///< false: `pool_exhausted` when none is free and none may be opened
+  bool anew = false;             ///< from connect(): a server that is known to be down is tried all the same
+  std::uint16_t attempts = 0;    ///< as in call
+  server_set tried;              ///< as in call
+  std::uint32_t generation = 0;  ///< as in call
+  bool trial = false;            ///< as in call
+  failure_ptr last;              ///< as in call
 };
 
 }  // namespace understudy

@@ -35,6 +35,7 @@ enum class errc : std::uint8_t {
   stopped,               ///< the runtime is not running
   internal,              ///< a defect of ours, contained
 };
+/// How many there are, `none` included.
 inline constexpr std::size_t errc_count = static_cast<std::size_t>(errc::internal) + 1;
 
 /// "operation_timeout" …: the stable name used in logs, JSON and exceptions.
@@ -42,10 +43,12 @@ std::string_view to_string(errc code) noexcept;
 
 /// Where on the way a failure happened.
 enum class stage : std::uint8_t { resolve, connect, secure, bind, operation, queue };
+/// "resolve", "connect" …
 std::string_view to_string(stage where) noexcept;
 
 /// What a failure means for breaker, retry and credentials (docs/behaviour.md has the table).
 enum class failure_class : std::uint8_t { transport, slow, overload, credential, policy, caller, local };
+/// "transport", "slow" …
 std::string_view to_string(failure_class c) noexcept;
 
 /// How busy a pool was when something failed.
@@ -60,8 +63,8 @@ struct pool_counts {
 
 /// Everything a person needs to know of one failure.
 struct failure {
-  errc code = errc::none;
-  stage where = stage::operation;
+  errc code = errc::none;          ///< what went wrong
+  stage where = stage::operation;  ///< where on the way
   /// What happened, where, and what to do; a full sentence without secrets.
   std::string message;
   /// "host:port", or empty when no server was involved.
@@ -69,21 +72,22 @@ struct failure {
   /// The directory's own result code when it answered one (code ldap_error, authentication_failed or
   /// service_authentication_failed), else 0.
   int ldap_code = 0;
-  std::string matched_dn;
-  std::string diagnostic;
-  std::vector<std::string> referrals;
-  std::vector<control> controls;
+  std::string matched_dn;              ///< the part of the DN that exists, when the directory said so
+  std::string diagnostic;              ///< the directory's own words
+  std::vector<std::string> referrals;  ///< URIs of a referral (result code 10); never chased
+  std::vector<control> controls;       ///< response controls that came with it
   /// When it is worth to try again, if that is known.
   std::optional<milliseconds> retry_after;
   /// The last underlying cause and when it was seen.
   std::string cause;
   /// Its code; where several servers refuse, the one that all of their causes share, else none.
   errc cause_code = errc::none;
-  std::optional<wall_time> cause_at;
-  std::optional<pool_counts> pool;
+  std::optional<wall_time> cause_at;  ///< when `cause` was seen
+  std::optional<pool_counts> pool;    ///< the pool's state at that moment, when it was a pool that failed it
   /// What a search had found before the directory ended it (sizeLimitExceeded …); null when there is nothing.
   std::shared_ptr<const result> partial{};
 };
+/// How failures are handed on.
 using failure_ptr = std::shared_ptr<const failure>;
 
 /// The one way to make a failure that is shared. `message`: a full sentence for people, without secrets; `server`: its
@@ -95,6 +99,7 @@ failure_ptr make_failure(failure described);
 /// The class of a failure seen at `where`: the one place that decides (DESIGN: failure classes).
 /// `user_bind`: the bind was a caller's own, not the service's.
 failure_class classify(stage where, errc code, int ldap_code, bool user_bind = false) noexcept;
+/// The class of `f`.
 inline failure_class classify(const failure& f, bool user_bind = false) noexcept {
   return classify(f.where, f.code, f.ldap_code, user_bind);
 }

@@ -14,14 +14,15 @@ enum class connection_kind : std::uint8_t {
 
 /// From a connection to its pool (or monitor): a step in its life.
 struct connection_event {
+  /// The step.
   enum class kind : std::uint8_t {
     ready,     ///< bound and able to work; also after a reset
     failed,    ///< never became ready; nothing was carried
     draining,  ///< takes nothing new (retired, or the server said goodbye); finishes what runs
     closed,    ///< was ready and ended; keeps re-casting what still arrives until `removed`
   };
-  connection_id id = 0;
-  kind what = kind::ready;
+  connection_id id = 0;             ///< whose
+  kind what = kind::ready;          ///< which step
   failure_ptr cause;                ///< of failed and closed; null when asked to close
   std::uint64_t secret_number = 0;  ///< of ready: the secret it is bound with (credential::secret_number)
 };
@@ -29,14 +30,14 @@ struct connection_event {
 /// From a connection (or a pool, for a round of connects) to the breaker: what happened to operations. Successes are
 /// gathered and sent before or with the next failure, so that the order of outcomes is kept.
 struct outcome_report {
-  server_id server = 0;
-  std::uint32_t generation = 0;
-  bool trial = false;  ///< one of them held a half-open permit
-  std::uint32_t successes = 0;
-  duration latency_total{};  ///< of those successes
+  server_id server = 0;          ///< whom it is about
+  std::uint32_t generation = 0;  ///< of the breaker when those calls were let through; 0: now
+  bool trial = false;            ///< one of them held a half-open permit
+  std::uint32_t successes = 0;   ///< operations that the server answered
+  duration latency_total{};      ///< of those successes
   /// At most one failure that happened after them, already classified.
   std::optional<failure_class> failed;
-  failure_ptr cause;
+  failure_ptr cause;  ///< of `failed`
   /// From a pool: a round of connects failed, and no connection that answers is left.
   bool none_left = false;
   /// From a pool: somebody waited there for `suspect_after`, and no connection was ready or became so …
@@ -53,49 +54,49 @@ struct outcome_report {
 /// How a lease is used once granted. `Connection` is the typed handle (messages/actors.hpp).
 template <class Connection>
 struct basic_lease_grant {
-  lease_id id = 0;
-  connection_id connection_number = 0;
-  server_id server = 0;
-  std::string server_name;  ///< "host:port"
-  Connection connection;
+  lease_id id = 0;                      ///< to be claimed and released with
+  connection_id connection_number = 0;  ///< for logs
+  server_id server = 0;                 ///< whose connection it is
+  std::string server_name;              ///< "host:port"
+  Connection connection;                ///< where operations of that lease are sent
 };
 
 /// What a pool found when it validated its connections.
 struct pool_health {
-  std::uint32_t active_connections = 0;
-  std::uint32_t idle_connections = 0;
-  std::uint32_t healthy_connections = 0;
-  std::uint32_t unhealthy_connections = 0;
-  std::uint32_t answered = 0;         ///< of the healthy ones; the others cannot be read from now
-  std::uint32_t answered_others = 0;  ///< of the unhealthy ones: see probe_report::answers_others
-  std::uint32_t connecting = 0;       ///< under way: neither refused nor ready yet
+  std::uint32_t active_connections = 0;     ///< leased, or with requests in flight
+  std::uint32_t idle_connections = 0;       ///< ready, with nothing to do
+  std::uint32_t healthy_connections = 0;    ///< ready, and not found broken
+  std::uint32_t unhealthy_connections = 0;  ///< did not answer in time; they are replaced
+  std::uint32_t answered = 0;               ///< of the healthy ones; the others cannot be read from now
+  std::uint32_t answered_others = 0;        ///< of the unhealthy ones: see probe_report::answers_others
+  std::uint32_t connecting = 0;             ///< under way: neither refused nor ready yet
 };
 
 /// One connection, for operators.
 struct connection_snapshot {
-  connection_id id = 0;
-  connection_kind kind = connection_kind::pooled;
-  std::string state;        ///< connecting, securing, binding, ready, draining, closed
-  std::string peer;         ///< "address:port"
-  std::string encryption;   ///< "none", or the protocol and cipher
-  std::string auth_method;  ///< "anonymous" or "simple"
-  std::uint32_t in_flight = 0;
-  std::uint64_t completed = 0;
-  duration connect_time{};
-  std::vector<probe_step> steps;
+  connection_id id = 0;                            ///< its number
+  connection_kind kind = connection_kind::pooled;  ///< what it is for
+  std::string state;                               ///< connecting, securing, binding, ready, draining, closed
+  std::string peer;                                ///< "address:port"
+  std::string encryption;                          ///< "none", or the protocol and cipher
+  std::string auth_method;                         ///< "anonymous" or "simple"
+  std::uint32_t in_flight = 0;                     ///< requests sent, or held back, and not answered
+  std::uint64_t completed = 0;                     ///< requests answered so far
+  duration connect_time{};                         ///< from the start to ready
+  std::vector<probe_step> steps;                   ///< of setting up
 };
 
 /// The service's credentials for one bind, from the gate.
 struct credential {
-  std::string bind_dn;
-  secret password;
+  std::string bind_dn;              ///< empty: an anonymous bind, or SASL EXTERNAL
+  secret password;                  ///< for a simple bind
   std::uint64_t version = 0;        ///< of the secret and of this try with it; 0: no bind is needed
   std::uint64_t secret_number = 0;  ///< of the secret alone: one that was first seen later has a higher number
 };
 
 /// What a directory said of the service's password while it accepted it.
 struct password_warning {
-  std::string bind_dn;
+  std::string bind_dn;      ///< whose password
   std::string text;         ///< "the password must be changed …"
   bool restricted = false;  ///< nothing else is allowed until it was changed
 };
@@ -104,25 +105,26 @@ inline std::string text_of(const password_warning& w) { return "bound as \"" + w
 
 /// What became of a bind with a credential of the gate.
 struct credential_verdict {
+  /// What the server said.
   enum class kind : std::uint8_t { accepted, refused, unknown };
-  server_id server = 0;
-  std::uint64_t version = 0;
-  kind what = kind::unknown;
-  failure_ptr cause;
+  server_id server = 0;                       ///< who said it
+  std::uint64_t version = 0;                  ///< of the credential
+  kind what = kind::unknown;                  ///< what became of the bind
+  failure_ptr cause;                          ///< of refused and unknown
   std::optional<password_warning> warning{};  ///< of accepted
 };
 
 /// One address to connect to: the bytes of a sockaddr, and how people write it ("192.0.2.1:389", "[2001:db8::1]:389").
 struct socket_address {
-  int family = 0;
-  std::string bytes;
-  std::string text;
+  int family = 0;     ///< AF_INET, AF_INET6, AF_UNIX
+  std::string bytes;  ///< a sockaddr of that family; empty: it cannot be written as one
+  std::string text;   ///< for people
 };
 
 /// What a name look-up found, in the order to try; `error` is set when it found nothing.
 struct resolution {
-  std::vector<socket_address> addresses;
-  failure_ptr error;
+  std::vector<socket_address> addresses;  ///< the first is dialled first
+  failure_ptr error;                      ///< null when something was found
 };
 
 }  // namespace understudy

@@ -7,9 +7,11 @@ namespace understudy {
 
 /// draft-behera-ldap-password-policy: on a request it asks for the response control, which has the same OID.
 inline constexpr std::string_view password_policy_oid = "1.3.6.1.4.1.42.2.27.8.5.1";
+///@{
 /// draft-vchu-ldap-pwd-policy: unasked, the password must be changed now; it expires in so many seconds.
 inline constexpr std::string_view password_expired_oid = "2.16.840.1.113730.3.4.4",
                                   password_expiring_oid = "2.16.840.1.113730.3.4.5";
+///@}
 
 /// PasswordPolicyResponseValue.error, numbered as there.
 enum class password_policy_error : std::uint8_t {
@@ -34,6 +36,7 @@ struct password_policy {
   std::optional<seconds> expires_in{};
   /// Binds that are left with a password that has expired.
   std::optional<int> grace_logins{};
+  /// What the server says is wrong with it.
   std::optional<password_policy_error> error{};
 
   /// True when there is something to be told.

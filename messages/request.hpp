@@ -14,15 +14,15 @@ namespace understudy {
 
 /// A control (RFC 4511, 4.1.11) on its way to the server or back. The value is BER or whatever its definition says.
 struct control {
-  std::string oid;
-  bool critical = false;
-  std::optional<std::string> value;
+  std::string oid;                   ///< its object identifier, dotted
+  bool critical = false;             ///< true: a server that does not know it refuses the request
+  std::optional<std::string> value;  ///< nothing: it has none; binary-safe
 };
 
 /// An attribute description and its values, binary-safe (RFC 4511, 4.1.7).
 struct attribute {
-  std::string name;
-  std::vector<std::string> values;
+  std::string name;                 ///< attribute description, options included ("userCertificate;binary")
+  std::vector<std::string> values;  ///< may be none
 };
 
 /// RFC 4511, 4.5.1.2; `children` is the subordinate subtree of draft-sermersheim-ldap-subordinate-scope.
@@ -33,55 +33,56 @@ enum class dereference : std::uint8_t { never = 0, in_searching = 1, finding_bas
 
 /// RFC 4511, 4.5. Build `filter` with messages/filter.hpp when any part of it comes from a user.
 struct search_request {
-  std::string base;
-  search_scope scope = search_scope::subtree;
-  std::string filter = "(objectClass=*)";
+  std::string base;                            ///< DN; empty: the root DSE
+  search_scope scope = search_scope::subtree;  ///< how far below `base`
+  std::string filter = "(objectClass=*)";      ///< RFC 4515
   /// Empty: all user attributes. "+": all operational ones. "1.1": none.
   std::vector<std::string> attributes;
-  bool types_only = false;
+  bool types_only = false;  ///< names of attributes without values
   /// Entries the server may return at most; 0: no limit of ours (the server may have its own).
   std::int32_t size_limit = 0;
   /// Seconds the server may take; 0: no limit of ours. The request's deadline holds in any case.
   std::int32_t time_limit = 0;
-  dereference deref = dereference::never;
+  dereference deref = dereference::never;  ///< what the server does with aliases
 };
 
 /// RFC 4511, 4.10.
 struct compare_request {
-  std::string dn;
-  std::string attribute;
-  std::string value;
+  std::string dn;         ///< of the entry
+  std::string attribute;  ///< attribute description
+  std::string value;      ///< what it is compared with; binary-safe
 };
 
 /// RFC 4511, 4.7.
 struct add_request {
-  std::string dn;
-  std::vector<attribute> attributes;
+  std::string dn;                     ///< of the new entry
+  std::vector<attribute> attributes;  ///< all of it, objectClass included
 };
 
 /// One change of a modify (RFC 4511, 4.6; increment: RFC 4525).
 struct modification {
+  /// What is done with the values; numbered as on the wire.
   enum class kind : std::uint8_t { add = 0, remove = 1, replace = 2, increment = 3 };
-  kind op = kind::replace;
-  attribute target;
+  kind op = kind::replace;  ///< what is done
+  attribute target;         ///< the attribute and the values; none: of remove and replace, all there are
 };
 
 /// RFC 4511, 4.6.
 struct modify_request {
-  std::string dn;
-  std::vector<modification> changes;
+  std::string dn;                     ///< of the entry
+  std::vector<modification> changes;  ///< in order; all of them or none
 };
 
 /// RFC 4511, 4.8.
 struct delete_request {
-  std::string dn;
+  std::string dn;  ///< of the entry, which has none below it
 };
 
 /// RFC 4511, 4.9.
 struct modify_dn_request {
-  std::string dn;
-  std::string new_rdn;
-  bool delete_old_rdn = true;
+  std::string dn;              ///< as it is
+  std::string new_rdn;         ///< the new first component
+  bool delete_old_rdn = true;  ///< false: the old one stays as an attribute
   /// Set: the entry moves below this DN.
   std::optional<std::string> new_superior;
 };
@@ -89,14 +90,14 @@ struct modify_dn_request {
 /// A user's simple bind (RFC 4511, 4.2). Runs on a bind connection of its own unless a lease holder sends it. An empty
 /// password is refused before it is sent: the server would take it for an anonymous bind (RFC 4513, 5.1.2).
 struct bind_request {
-  std::string dn;
-  secret password;
+  std::string dn;   ///< whose password it is; never empty
+  secret password;  ///< never empty
 };
 
 /// Any extended operation (RFC 4511, 4.12).
 struct extended_request {
-  std::string oid;
-  std::optional<std::string> value;
+  std::string oid;                   ///< which operation
+  std::optional<std::string> value;  ///< its parameters, as its definition has them; nothing: none
   /// True when repeating it does no harm; only then is it re-cast after it may have been sent.
   bool repeatable = false;
 };
@@ -106,22 +107,25 @@ struct whoami_request {};
 
 /// RFC 3062. Unset parts are left to the server; the generated password comes back in `response_value`.
 struct password_modify_request {
-  std::optional<std::string> user_identity;
-  secret old_password;
-  secret new_password;
+  std::optional<std::string> user_identity;  ///< whose password; nothing: that of who is bound
+  secret old_password;                       ///< as it is
+  secret new_password;                       ///< as it shall be; not set: the server makes one
 };
 
+/// Every operation that there is; new ones are added here (CONTRIBUTING.md).
 using any_operation =
     std::variant<search_request, compare_request, add_request, modify_request, delete_request, modify_dn_request,
                  bind_request, extended_request, whoami_request, password_modify_request>;
 
 /// An operation with its controls. Shared and immutable once sent: no hop copies it.
 struct request {
-  any_operation op;
-  std::vector<control> controls;
+  any_operation op;               ///< what is asked
+  std::vector<control> controls;  ///< request controls
 };
+/// How requests are handed on.
 using request_ptr = std::shared_ptr<const request>;
 
+/// A shared request of `op`.
 template <class Operation>
 request_ptr make_request(Operation op, std::vector<control> controls = {}) {
   return std::make_shared<const request>(request{any_operation{std::move(op)}, std::move(controls)});

@@ -55,6 +55,7 @@ UNDERSTUDY_ATOM(discover, "us_discovr");
 
 /// Makes an error that carries `f`; read it back with failure_of().
 caf::error to_error(failure f);
+/// Makes an error that carries `f`, which is not null.
 caf::error to_error(failure_ptr f);
 /// The failure that `e` carries, or CAF's own error mapped to ours (a dead or busy actor, a timeout …). Never null.
 failure_ptr failure_of(const caf::error& e);

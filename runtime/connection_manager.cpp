@@ -586,7 +586,7 @@ connection_result connection_manager::connect(duration timeout) {
     }
   } catch (const ldap_exception& e) {
     result = state_->describe_first();
-    describe_failure(result, std::make_shared<const failure>(e.reason()));
+    describe_failure(result, make_failure(failure{e.reason()}));
   } catch (const std::exception& e) {
     result = state_->describe_first();
     // No thread or descriptor for the runtime itself.
@@ -648,7 +648,7 @@ connection_result connection_manager::health_check() try {
   return result;
 } catch (const ldap_exception& e) {
   auto result = state_->describe_first();
-  describe_failure(result, std::make_shared<const failure>(e.reason()));
+  describe_failure(result, make_failure(failure{e.reason()}));
   return result;
 }
 

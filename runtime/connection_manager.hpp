@@ -12,6 +12,8 @@ namespace understudy {
 
 /// Options of a connection_manager made from connection_info; the same names as in a configuration file.
 struct manager_options {
+  ///@{
+  /// Meaning, unit and range: docs/configuration.md, the key of that name.
   bool use_pool = true;
   duration health_check_interval = seconds{60};
   bool enable_monitoring = true;
@@ -22,13 +24,17 @@ struct manager_options {
   int recovery_attempts = 3;
   duration recovery_delay = seconds{5};
   int circuit_breaker_threshold = 5;
+  ///@}
 };
 
 /// Options of create_ha_cluster().
 struct ha_options {
+  ///@{
+  /// Meaning, unit and range: docs/configuration.md, the key of that name.
   duration failover_timeout = seconds{5};
   duration health_check_interval = seconds{10};
   bool auto_failback = true;
+  ///@}
 };
 
 /// Keeps connections to one or several servers and sends each operation to one that can take it. Starts no thread
@@ -49,15 +55,20 @@ class connection_manager final : public directory {
  public:
   /// Throws config_error when the settings cannot work.
   explicit connection_manager(connection_info info, manager_options options = {});
+  /// Throws config_error with every problem when they cannot work.
   explicit connection_manager(settings all);
   /// Throws config_error with every problem of the file.
   static connection_manager from_file(const std::string& path);
   /// In the order given, unless they carry priorities that differ.
   static connection_manager with_failover(std::vector<connection_info> servers, manager_options options = {});
+  /// The same, with the options of a cluster.
   static connection_manager create_ha_cluster(std::vector<connection_info> servers, ha_options options = {});
 
+  /// The other one is empty afterwards: see above.
   connection_manager(connection_manager&&) noexcept;
+  /// Disconnects what was there.
   connection_manager& operator=(connection_manager&&) noexcept;
+  /// disconnect(), if it is connected.
   ~connection_manager() override;
 
   /// From the next connect() on, the log's lines (one of text or JSON, without newline) go to `to` instead of a file or
@@ -102,13 +113,17 @@ class connection_manager final : public directory {
   /// hangs in. Limits of time are alike everywhere: negative ones are over already, the longest is a year.
   std::vector<probe_report> probe_all(duration timeout = seconds{10});
 
+  /// Counters since the manager was made, disconnected times included.
   performance_result get_metrics() const;
+  /// The limits of check_performance() and of the watch in the background.
   void set_thresholds(const performance_thresholds& limits);
+  /// Every limit that is not kept now; none when all are.
   std::vector<performance_alert> check_performance() const;
   /// With `enable_monitoring`, which is the default, the thresholds are watched in the background while it is
   /// connected: every `health_check_interval` what is not kept is logged. stop_monitoring() ends that, also for later
   /// connect()s; start_monitoring() takes it up again. Without `enable_monitoring` neither does anything.
   void start_monitoring();
+  /// See start_monitoring().
   void stop_monitoring();
 
   /// The state of everything.
@@ -116,6 +131,7 @@ class connection_manager final : public directory {
   /// Takes a server ("host:port") out by hand, until resumed (`ttl` zero or negative) or for `ttl`; false: no such
   /// server.
   bool suspend(const std::string& server, seconds ttl = seconds{0});
+  /// Ends a suspension and tries a refused service password again; false: no such server.
   bool resume(const std::string& server);
 
   outcome perform(request_ptr what, const call_options& options = {}) override;
@@ -135,6 +151,7 @@ class connection_manager final : public directory {
   failure_ptr absence() const;
   std::shared_ptr<state> state_;
 };
+/// Its name in the documented API.
 using ldap_connection_manager = connection_manager;
 
 }  // namespace understudy

@@ -6,6 +6,8 @@ namespace understudy {
 
 /// Options of a connection_pool, with the documented defaults.
 struct pool_options {
+  ///@{
+  /// Meaning, unit and range: docs/configuration.md, the key of that name.
   int min_connections = 5;
   int max_connections = 50;
   duration timeout = seconds{60};
@@ -13,6 +15,7 @@ struct pool_options {
   duration health_check_interval = seconds{60};
   bool enable_metrics = true;
   bool preload_connections = false;
+  ///@}
   /// Not available yet: setting it is reported by the constructor (config_error).
   bool enable_compression = false;
 };
@@ -22,19 +25,26 @@ class connection_pool final : public directory {
  public:
   /// Throws config_error when the settings cannot work; a server that cannot be reached is no error here.
   explicit connection_pool(connection_info info, pool_options options = {});
+  /// The other one is empty afterwards and says so (`invalid_request`).
   connection_pool(connection_pool&&) noexcept;
+  /// Stops what was there.
   connection_pool& operator=(connection_pool&&) noexcept;
+  /// Drains for `limits.drain_timeout` at most, then stops.
   ~connection_pool() override;
 
   /// Throws pool_exhausted, pool_timeout, connection_unhealthy and the other ldap_exceptions.
   lease get_connection(const lease_options& options = {});
+  /// Gives it back; false when that was done already; throws connection_unhealthy for one of another pool.
   bool return_connection(lease& connection);
   /// Validates every connection that can be.
   pool_health_result health_check();
+  /// Counters since it was made.
   pool_metrics get_metrics() const;
+  /// The same.
   pool_metrics metrics() const { return get_metrics(); }
   /// Closes idle connections above the minimum and broken ones; how many.
   int cleanup();
+  /// The state at this moment.
   pool_snapshot snapshot() const;
 
   outcome perform(request_ptr what, const call_options& options = {}) override;

@@ -11,16 +11,22 @@ namespace understudy {
 /// What came of one request: the directory's result, or why there is none. Exactly one of both.
 class outcome {
  public:
+  /// Of a request that the directory carried out; `value` is not null.
   outcome(result_ptr value) : value_(std::move(value)) {}
+  /// Of one that failed; `error` is not null.
   outcome(failure_ptr error) : error_(std::move(error)) {}
 
+  /// True when there is a result.
   explicit operator bool() const noexcept { return value_ != nullptr; }
   /// The result; throws the matching ldap_exception when there is none.
   result& value() const;
+  /// value().
   result* operator->() const { return &value(); }
+  /// value().
   result& operator*() const { return value(); }
   /// The failure, or null.
   const failure_ptr& error() const noexcept { return error_; }
+  /// errc::none when there is a result.
   errc code() const noexcept { return error_ ? error_->code : errc::none; }
 
  private:
@@ -77,6 +83,8 @@ class directory {
   /// (`queue_full`), and never calls `done`, when 262 144 refused requests wait to be told.
   virtual void start(request_ptr what, completion done, const call_options& options = {}, executor where = {}) = 0;
 
+  ///@{
+  /// Waits for the outcome and returns it: the result, or why there is none. Does not throw.
   outcome try_search(search_request what, const call_options& options = {});
   outcome try_compare(compare_request what, const call_options& options = {});
   outcome try_add(add_request what, const call_options& options = {});
@@ -87,24 +95,33 @@ class directory {
   outcome try_whoami(const call_options& options = {});
   outcome try_password_modify(password_modify_request what, const call_options& options = {});
   outcome try_extended(extended_request what, const call_options& options = {});
+  ///@}
 
+  /// Waits for the result; throws the matching ldap_exception when there is none.
   result search(search_request what, const call_options& options = {});
   /// Subtree search below `base`.
   std::vector<entry> search(std::string base, std::string filter, std::vector<std::string> attributes = {},
                             const call_options& options = {});
+  ///@{
+  /// Waits until it is done; throws the matching ldap_exception when it was not. A compare: true when the entry has the
+  /// value.
   bool compare(compare_request what, const call_options& options = {});
   void add(add_request what, const call_options& options = {});
   void modify(modify_request what, const call_options& options = {});
   void remove(delete_request what, const call_options& options = {});
   void modify_dn(modify_dn_request what, const call_options& options = {});
+  ///@}
   /// A user's credentials: returns when they are right, throws authentication_failed when they are not.
   void bind(bind_request what, const call_options& options = {});
   /// The authorization identity, "dn:…", "u:…" or "" for anonymous.
   std::string whoami(const call_options& options = {});
   /// The generated password, if the server made one.
   std::optional<std::string> password_modify(password_modify_request what, const call_options& options = {});
+  /// Waits for the result; throws the matching ldap_exception when there is none.
   result extended(extended_request what, const call_options& options = {});
 
+  ///@{
+  /// Returns at once; the future gets the outcome, exactly one, and never an exception.
   std::future<outcome> async(request_ptr what, const call_options& options = {});
   std::future<outcome> async_search(search_request what, const call_options& options = {});
   std::future<outcome> async_compare(compare_request what, const call_options& options = {});
@@ -116,8 +133,10 @@ class directory {
   std::future<outcome> async_password_modify(password_modify_request what, const call_options& options = {});
   std::future<outcome> async_extended(extended_request what, const call_options& options = {});
   std::future<outcome> async_whoami(const call_options& options = {});
+  ///@}
 
   /// The same with a completion, as start() has it.
+  ///@{
   void async_search(search_request what, completion done, const call_options& options = {}, executor where = {});
   void async_compare(compare_request what, completion done, const call_options& options = {}, executor where = {});
   void async_add(add_request what, completion done, const call_options& options = {}, executor where = {});
@@ -129,6 +148,7 @@ class directory {
                              executor where = {});
   void async_extended(extended_request what, completion done, const call_options& options = {}, executor where = {});
   void async_whoami(completion done, const call_options& options = {}, executor where = {});
+  ///@}
 };
 
 }  // namespace understudy

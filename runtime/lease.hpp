@@ -10,15 +10,20 @@ namespace understudy {
 /// and are never re-cast: when it breaks they fail with `connection_unhealthy`, and the holder asks for another.
 class lease final : public directory {
  public:
+  /// One that holds nothing.
   lease() noexcept;
+  /// The other one holds nothing afterwards.
   lease(lease&&) noexcept;
+  /// Returns what was held here.
   lease& operator=(lease&&) noexcept;
+  /// release().
   ~lease() override;
 
   /// False after release() or a move.
   explicit operator bool() const noexcept;
   /// The server it is connected to, "host:port".
   const std::string& server() const;
+  /// Its number, as in the log; 0 when it holds nothing.
   std::uint64_t id() const noexcept;
   /// Gives the connection back; false when it was given back already (or taken back).
   bool release();
@@ -40,6 +45,7 @@ class lease final : public directory {
   explicit lease(std::shared_ptr<state> s) noexcept;
   std::shared_ptr<state> state_;
 };
+/// Its name in the documented API.
 using connection_context = lease;
 
 /// How to ask for a lease.

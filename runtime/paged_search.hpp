@@ -26,7 +26,9 @@ struct paged_options {
 /// 2696, section 3, has it, without waiting, and returns the lease, if that was its own.
 class paged_search {
  public:
+  /// Goes on where the other one was.
   paged_search(paged_search&&) noexcept;
+  /// Gives up what was here.
   paged_search& operator=(paged_search&&) noexcept;
   ~paged_search();
 

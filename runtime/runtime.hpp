@@ -16,8 +16,8 @@ using manager_factory =
 struct runtime_options {
   /// Threads that run actors, in a system that the runtime owns; 0: one a core, four at most.
   std::size_t threads = 0;
-  connection_factory connections;
-  manager_factory manager;
+  connection_factory connections;  ///< how connections are made; tests pass their own
+  manager_factory manager;         ///< how the root supervisor is made; tests pass their own
   /// In place of the system's resolver.
   name_lookups lookups;
   /// Told the log's lines instead of `settings.log`'s file.
@@ -51,12 +51,17 @@ class runtime {
   /// outside.
   bool stop(duration drain);
 
+  /// Where its actors live.
   caf::actor_system& system() const noexcept;
+  /// The root supervisor.
   const connection_manager_actor& manager() const noexcept;
+  /// Where requests are sent; stays the same unless that actor ends and is replaced.
   const circuit_breaker_actor& router() const noexcept;
+  /// Its ports.
   const environment_ptr& env() const noexcept;
   /// As they count now.
   settings_ptr all() const;
+  /// The bridge that the facade uses; no part of the API.
   runtime_client& client() const noexcept;
 
   /// Other settings from now on: servers are added, taken out (what runs there is finished within

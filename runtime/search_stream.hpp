@@ -30,7 +30,9 @@ struct stream_options {
 /// if the lease was its own, returns it. cancel() may be called by any thread, all else by one at a time.
 class search_stream {
  public:
+  /// Goes on where the other one was.
   search_stream(search_stream&&) noexcept;
+  /// Gives up what was here.
   search_stream& operator=(search_stream&&) noexcept;
   ~search_stream();
 
@@ -52,21 +54,30 @@ class search_stream {
   /// Reads on as it is advanced; throws as next() does.
   class iterator {
    public:
+    ///@{
+    /// As std::iterator_traits wants it.
     using iterator_category = std::input_iterator_tag;
     using value_type = entry;
     using difference_type = std::ptrdiff_t;
     using pointer = entry*;
     using reference = entry&;
+    ///@}
 
     iterator() = default;
+    /// The entry, which may be moved from.
     reference operator*() { return *now_; }
+    /// The entry.
     pointer operator->() { return &*now_; }
+    /// Reads the next entry.
     iterator& operator++() {
       now_ = from_->next();
       return *this;
     }
+    /// Reads the next entry.
     void operator++(int) { ++*this; }
+    /// True when both are at the end, or neither is.
     friend bool operator==(const iterator& a, const iterator& b) { return a.now_.has_value() == b.now_.has_value(); }
+    /// The opposite.
     friend bool operator!=(const iterator& a, const iterator& b) { return !(a == b); }
 
    private:
@@ -75,7 +86,9 @@ class search_stream {
     search_stream* from_ = nullptr;
     std::optional<entry> now_;
   };
+  /// Reads the first entry; throws as next() does. Once only.
   iterator begin() { return iterator{*this}; }
+  /// Where no entry is left.
   iterator end() { return {}; }
 
  private:

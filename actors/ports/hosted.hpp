@@ -4,6 +4,7 @@
 
 namespace understudy {
 
+/// poller_actor.
 template <class Implementation>
 using hosted = poller_actor<Implementation>;
 

@@ -19,7 +19,9 @@ class metrics_registry;
 class clock_port {
  public:
   virtual ~clock_port() = default;
+  /// Now, for decisions.
   virtual time_point now() const = 0;
+  /// Now, for people.
   virtual wall_time wall_now() const = 0;
 };
 
@@ -27,9 +29,14 @@ class clock_port {
 /// ended is simply told nothing; registrations hold no strong reference to it.
 class poller_port {
  public:
+  /// Number of a registration; never 0.
   using io_id = std::uint64_t;
+  /// Number of a timer; never 0.
   using timer_id = std::uint64_t;
+  ///@{
+  /// What a descriptor can do; to be combined.
   static constexpr std::uint32_t readable = 1, writable = 2;
+  ///@}
 
   virtual ~poller_port() = default;
 
@@ -38,13 +45,16 @@ class poller_port {
   virtual io_id add(int fd, caf::actor_addr owner) = 0;
   /// One answer `(io_atom, id, events)` when `fd` can do one of `interest`; errors and hang-ups count as both.
   virtual void arm(io_id id, std::uint32_t interest) = 0;
+  /// Forgets it; unknown numbers are ignored.
   virtual void remove(io_id id) = 0;
 
   /// A timer of `owner`, not set.
   virtual timer_id add_timer(caf::actor_addr owner) = 0;
   /// One `(tick_atom, id)` at `when` (or at once if that has passed); replaces the earlier setting.
   virtual void set_timer(timer_id id, time_point when) = 0;
+  /// It is not told any more until it is set again; a message may still be under way.
   virtual void clear_timer(timer_id id) = 0;
+  /// Forgets it; unknown numbers are ignored.
   virtual void remove_timer(timer_id id) = 0;
 
   /// Where actors may run that never block (poller_actor.hpp); its exec_later() is thread-safe. Null: on CAF's
@@ -76,8 +86,10 @@ class workers_port {
 /// Where log lines go. Thread-safe, never blocks for long, never told a secret.
 class log_port {
  public:
+  /// Key and value.
   using fields = std::vector<std::pair<std::string_view, std::string>>;
   virtual ~log_port() = default;
+  /// True when a line of that level would be written.
   virtual bool enabled(log_level level) const = 0;
   /// `component`: "pool", "breaker" …; `text`: what happened; `more`: key/value details.
   virtual void write(log_level level, std::string_view component, std::string_view text, const fields& more = {}) = 0;
@@ -88,12 +100,12 @@ using repeat_rule = std::function<bool(const any_operation&)>;
 
 /// The ports of one runtime, shared by all its actors.
 struct environment {
-  std::shared_ptr<clock_port> clock;
-  std::shared_ptr<poller_port> poller;
-  std::shared_ptr<resolver_port> resolver;
-  std::shared_ptr<workers_port> workers;
-  std::shared_ptr<log_port> log;
-  std::shared_ptr<metrics_registry> metrics;
+  std::shared_ptr<clock_port> clock;          ///< time
+  std::shared_ptr<poller_port> poller;        ///< readiness and timers
+  std::shared_ptr<resolver_port> resolver;    ///< name look-ups
+  std::shared_ptr<workers_port> workers;      ///< what can only block
+  std::shared_ptr<log_port> log;              ///< lines for operators
+  std::shared_ptr<metrics_registry> metrics;  ///< counters
   /// Numbers for connections and leases; never 0.
   std::shared_ptr<std::atomic<std::uint64_t>> numbers = std::make_shared<std::atomic<std::uint64_t>>(0);
   /// Counts how often a server has become usable again: who waits for one looks whether it has changed.
@@ -104,8 +116,10 @@ struct environment {
   /// Seed of every jitter, so that tests repeat.
   std::uint64_t seed = 0;
 
+  /// Never the same twice, never 0.
   std::uint64_t next_number() const { return ++*numbers; }
 };
+/// How the ports are handed on.
 using environment_ptr = std::shared_ptr<const environment>;
 
 /// How long one server usually takes, learnt from what it answered; silence is judged by it. Connections write, the
@@ -154,23 +168,24 @@ class server_pace {
 
 /// One server as its pool, monitor and connections see it.
 struct server_context {
-  server_id id = 0;
-  std::string name;  ///< "host:port" (or the ldapi path), for people
-  connection_info server;
-  settings_ptr all;
-  environment_ptr env;
-  std::shared_ptr<server_pace> pace = std::make_shared<server_pace>();
+  server_id id = 0;                                                     ///< its number in this runtime
+  std::string name;                                                     ///< "host:port" (or the ldapi path), for people
+  connection_info server;                                               ///< how to speak to it
+  settings_ptr all;                                                     ///< the settings that it is part of
+  environment_ptr env;                                                  ///< the ports
+  std::shared_ptr<server_pace> pace = std::make_shared<server_pace>();  ///< how long it usually takes
+  /// What its connections have sent and got no answer to.
   std::shared_ptr<unanswered_requests> unanswered = std::make_shared<unanswered_requests>();
 };
 
 /// How loaded a connection is, readable by its pool without a message. The connection counts; the pool sets `wanted`
 /// when it has a waiter for it, looks at `completed` once more, and is then told by one `load` message.
 struct connection_load {
-  std::atomic<std::uint64_t> completed{0};
+  std::atomic<std::uint64_t> completed{0};  ///< requests answered, failed or re-cast
   /// Requests are in flight and nothing was heard for `suspect_after`: ended by the pool when the breaker is not
   /// closed.
   std::atomic<bool> silent{false};
-  std::atomic<bool> wanted{false};
+  std::atomic<bool> wanted{false};  ///< the pool waits to be told
   /// It waits, or waited noticeably while it was set up, for something of ours (the credential gate, a name look-up):
   /// that it is not ready yet says nothing about its server.
   std::atomic<bool> held_up{false};
@@ -179,17 +194,18 @@ struct connection_load {
   /// While it is set up: since when its server owes it something; max() while it does not.
   std::atomic<time_point> awaited_since{time_point::max()};
 };
+/// Shared by a connection and its owner.
 using connection_load_ptr = std::shared_ptr<connection_load>;
 
 /// What a new connection is made of. Handles upward are weak: parents hold children, not the other way round.
 struct connection_spec {
-  connection_id id = 0;
-  connection_kind kind = connection_kind::pooled;
-  server_context_ptr context;
-  connection_load_ptr gauge;
-  caf::actor_addr owner;    ///< pool or monitor: gets connection_event
-  caf::actor_addr breaker;  ///< gets outcome_report and re-cast requests; may be null for probes
-  caf::actor_addr gate;     ///< connection_manager: credentials
+  connection_id id = 0;                            ///< its number
+  connection_kind kind = connection_kind::pooled;  ///< what it is for
+  server_context_ptr context;                      ///< the server
+  connection_load_ptr gauge;                       ///< shared with its owner
+  caf::actor_addr owner;                           ///< pool or monitor: gets connection_event
+  caf::actor_addr breaker;                         ///< gets outcome_report and re-cast requests; may be null for probes
+  caf::actor_addr gate;                            ///< connection_manager: credentials
 };
 
 /// Makes connections; the manager passes the real one, tests their own.

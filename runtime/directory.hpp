@@ -135,8 +135,8 @@ class directory {
   std::future<outcome> async_whoami(const call_options& options = {});
   ///@}
 
-  /// The same with a completion, as start() has it.
   ///@{
+  /// The same with a completion, as start() has it.
   void async_search(search_request what, completion done, const call_options& options = {}, executor where = {});
   void async_compare(compare_request what, completion done, const call_options& options = {}, executor where = {});
   void async_add(add_request what, completion done, const call_options& options = {}, executor where = {});

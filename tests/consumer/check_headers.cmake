@@ -3,6 +3,9 @@
 include("${source_dir}/cmake/header_closure.cmake")
 header_closure(headers "${source_dir}" ${facade_headers})
 foreach(header IN LISTS headers)
+  if(header MATCHES "^runtime/(client|platform)/")
+    message(SEND_ERROR "the facade needs ${header}, which is no part of the API")
+  endif()
   execute_process(
     COMMAND "${compiler}" -std=c++17 -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror -x c++ -M "-I${include_dir}"
             -include "understudy/${header}" /dev/null

@@ -1,7 +1,6 @@
 // Finds a user by name: embedding DIRECTORY.toml NAME
 #include <iostream>
-#include <understudy/messages/filter.hpp>
-#include <understudy/runtime/connection_manager.hpp>
+#include <understudy/understudy.hpp>
 
 int main(int argc, char** argv) try {
   if (argc != 3) throw std::invalid_argument("usage: embedding DIRECTORY.toml NAME");

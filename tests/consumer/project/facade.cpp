@@ -1,10 +1,6 @@
 // An outsider's C++17 program on the facade: settings, validation, filters, a server that does not answer.
 #include <iostream>
-#include <understudy/config/load.hpp>
-#include <understudy/messages/dn.hpp>
-#include <understudy/messages/filter.hpp>
-#include <understudy/runtime/connection_manager.hpp>
-#include <understudy/runtime/connection_pool.hpp>
+#include <understudy/understudy.hpp>
 
 static_assert(__cplusplus == 201703L, "the facade is C++17");
 

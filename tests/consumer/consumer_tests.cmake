@@ -25,7 +25,7 @@ function(understudy_consumer name)
     COMMAND
       "${CMAKE_CTEST_COMMAND}" --build-and-test "${consumer_dir}/project" "${build}" --build-generator Ninja
       --build-noclean --build-options "-DCMAKE_CXX_COMPILER=${CMAKE_CXX_COMPILER}" "-DCMAKE_CXX_FLAGS=${consumer_flags}"
-      "-DEXAMPLE=${PROJECT_SOURCE_DIR}/tools/examples/embedding.cpp" ${ARGN} --test-command "${build}/consumer")
+      "-DEXAMPLE=${PROJECT_SOURCE_DIR}/tools/examples/1_embedding.cpp" ${ARGN} --test-command "${build}/consumer")
   set_tests_properties(
     consumer/${name}
     PROPERTIES FIXTURES_REQUIRED consumer_prefix TIMEOUT 300 ENVIRONMENT

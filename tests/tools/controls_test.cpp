@@ -17,7 +17,7 @@ program_result change(const std::string& file, const std::string& from, const st
 BOOST_AUTO_TEST_CASE(the_page_about_controls_shows_the_example_as_it_is) {
   const std::filesystem::path source = UNDERSTUDY_SOURCE_DIR;
   const auto page = read_file(source / "docs/controls.md");
-  BOOST_TEST(contains(page, "```cpp\n" + read_file(source / "tools/examples/assertion.cpp") + "```\n"));
+  BOOST_TEST(contains(page, "```cpp\n" + read_file(source / "tools/examples/3_assertion.cpp") + "```\n"));
 }
 
 BOOST_FIXTURE_TEST_CASE(an_assertion_keeps_a_change_from_undoing_another, directory_fixture) {

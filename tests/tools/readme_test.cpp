@@ -7,7 +7,7 @@ using namespace understudy::test;
 
 BOOST_AUTO_TEST_CASE(the_readme_shows_the_examples_as_they_are) {
   const std::filesystem::path source = UNDERSTUDY_SOURCE_DIR;
-  for (const auto* name : {"embedding", "actors"}) {
+  for (const auto* name : {"1_embedding", "2_actors"}) {
     const auto example = read_file(source / "tools/examples" / (std::string{name} + ".cpp"));
     BOOST_TEST(contains(read_file(source / "README.md"), "```cpp\n" + example + "```\n"), name);
   }

@@ -20,8 +20,9 @@ add_library(understudy_compile_settings INTERFACE)
 target_compile_options(understudy_compile_settings INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wconversion
                        # GCC 12 sees overlaps that are not there in string concatenation (GCC bug 105651).
                        $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict>
-                       # Instrumented code makes GCC warn of what cannot happen; the release build is the judge.
-                       $<$<NOT:$<BOOL:${UNDERSTUDY_SANITIZE}>>:-Werror>)
+                       # Instrumented code makes GCC warn of what cannot happen; the release build is the judge. A
+                       # project that has this as a part has a compiler of its own choice.
+                       $<$<AND:$<BOOL:${PROJECT_IS_TOP_LEVEL}>,$<NOT:$<BOOL:${UNDERSTUDY_SANITIZE}>>>:-Werror>)
 if(UNDERSTUDY_SANITIZE)
   # CAF 0.17 calls members through null pointers on purpose in its intrusive lists: no null check there. The check of
   # virtual tables opens a pipe to see whether memory can be read: without descriptors (scenario 41) it calls all wrong.

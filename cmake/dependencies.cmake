@@ -1,15 +1,20 @@
 # Finds what Understudy is built on; imported targets for libraries whose Debian package has no CMake package.
+
+# Whoever has Understudy as a subdirectory links to these too, from directories above ours.
+set(CMAKE_FIND_PACKAGE_TARGETS_GLOBAL ON)
 find_package(PkgConfig REQUIRED)
 find_package(Threads REQUIRED)
 find_package(OpenSSL REQUIRED)
 find_package(nlohmann_json REQUIRED)
-find_package(CLI11 REQUIRED)
-pkg_check_modules(TOMLPLUSPLUS REQUIRED IMPORTED_TARGET tomlplusplus)
-pkg_check_modules(LDAP REQUIRED IMPORTED_TARGET ldap lber)
+if(UNDERSTUDY_PROGRAM)
+  find_package(CLI11 REQUIRED)
+endif()
+pkg_check_modules(TOMLPLUSPLUS REQUIRED IMPORTED_TARGET GLOBAL tomlplusplus)
+pkg_check_modules(LDAP REQUIRED IMPORTED_TARGET GLOBAL ldap lber)
 
 find_path(CAF_INCLUDE_DIR caf/actor_system.hpp REQUIRED)
 find_library(CAF_core_LIBRARY caf_core REQUIRED)
-add_library(CAF::core UNKNOWN IMPORTED)
+add_library(CAF::core UNKNOWN IMPORTED GLOBAL)
 set_target_properties(CAF::core PROPERTIES IMPORTED_LOCATION "${CAF_core_LIBRARY}"
                                            INTERFACE_INCLUDE_DIRECTORIES "${CAF_INCLUDE_DIR}")
 target_link_libraries(CAF::core INTERFACE Threads::Threads)

@@ -18,7 +18,7 @@ configure_package_config_file(
   "${PROJECT_SOURCE_DIR}/cmake/understudy-config.cmake.in" "${PROJECT_BINARY_DIR}/understudy-config.cmake"
   INSTALL_DESTINATION "${package_dir}" PATH_VARS CMAKE_INSTALL_INCLUDEDIR CMAKE_INSTALL_LIBDIR)
 write_basic_package_version_file("${PROJECT_BINARY_DIR}/understudy-config-version.cmake"
-                                 COMPATIBILITY SameMinorVersion)
+                                 COMPATIBILITY ${UNDERSTUDY_COMPATIBILITY})
 install(FILES "${PROJECT_BINARY_DIR}/understudy-config.cmake" "${PROJECT_BINARY_DIR}/understudy-config-version.cmake"
         DESTINATION "${package_dir}")
 
@@ -26,6 +26,10 @@ file(RELATIVE_PATH prefix_from_pkgconfig "/${CMAKE_INSTALL_LIBDIR}/pkgconfig" "/
 configure_file("${PROJECT_SOURCE_DIR}/cmake/understudy.pc.in" "${PROJECT_BINARY_DIR}/understudy.pc" @ONLY)
 install(FILES "${PROJECT_BINARY_DIR}/understudy.pc" DESTINATION "${CMAKE_INSTALL_LIBDIR}/pkgconfig")
 
-install(FILES "${PROJECT_SOURCE_DIR}/README.md" DESTINATION "${CMAKE_INSTALL_DOCDIR}")
-install(DIRECTORY "${PROJECT_SOURCE_DIR}/docs/" DESTINATION "${CMAKE_INSTALL_DOCDIR}" FILES_MATCHING PATTERN "*.md"
-                                                                                   PATTERN "*.toml")
+# As they lie in the sources, so that their links hold.
+foreach(document README.md LICENSE CHANGELOG.md CONTRIBUTING.md SECURITY.md)
+  install(FILES "${PROJECT_SOURCE_DIR}/${document}" DESTINATION "${CMAKE_INSTALL_DOCDIR}")
+endforeach()
+install(DIRECTORY "${PROJECT_SOURCE_DIR}/docs" DESTINATION "${CMAKE_INSTALL_DOCDIR}"
+        FILES_MATCHING PATTERN "*.md" PATTERN "*.toml" PATTERN "*.svg")
+install(DIRECTORY "${PROJECT_SOURCE_DIR}/tools/examples" DESTINATION "${CMAKE_INSTALL_DOCDIR}/tools")

@@ -35,10 +35,36 @@ understudy_consumer(builds_with_find_package "-DUSE=find_package" "-DCMAKE_PREFI
 understudy_consumer(builds_with_pkg_config "-DUSE=pkg_config")
 understudy_consumer(builds_with_actors "-DUSE=actors" "-DCMAKE_PREFIX_PATH=${consumer_prefix}")
 
+# understudy_part(NAME): the outside project with our sources as a part of it, configured anew each time, compiled.
+function(understudy_part name)
+  set(build "${PROJECT_BINARY_DIR}/consumer/part_${name}")
+  add_test(
+    NAME consumer/works_with_${name}
+    COMMAND
+      "${CMAKE_CTEST_COMMAND}" --build-and-test "${consumer_dir}/project" "${build}" --build-generator Ninja
+      --build-noclean --build-target compiles --build-options "-DCMAKE_CXX_COMPILER=${CMAKE_CXX_COMPILER}"
+      "-DUSE=${name}" "-DUNDERSTUDY_SOURCE=${PROJECT_SOURCE_DIR}"
+      "-DEXAMPLE=${PROJECT_SOURCE_DIR}/tools/examples/1_embedding.cpp" --test-command "${CMAKE_COMMAND}"
+      "-Dbuild=${build}" "-Dninja=${CMAKE_MAKE_PROGRAM}" -P "${consumer_dir}/check_part.cmake")
+  set_tests_properties(consumer/works_with_${name} PROPERTIES TIMEOUT 300 LABELS consumer)
+endfunction()
+understudy_part(add_subdirectory)
+understudy_part(fetch_content)
+
+add_test(NAME consumer/installed_documents_lie_where_they_link
+         COMMAND "${CMAKE_COMMAND}" "-Dfolder=${consumer_prefix}/${CMAKE_INSTALL_DOCDIR}" -P
+                 "${consumer_dir}/check_documents.cmake")
+# Other interfaces have other names: what was linked against one does not start with another.
+add_test(NAME consumer/soname_goes_with_compatible_versions COMMAND objdump -p "$<TARGET_FILE:understudy>")
+string(REPLACE "." "\\." soname_pattern "libunderstudy.so.${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR}")
+set_tests_properties(consumer/soname_goes_with_compatible_versions
+                     PROPERTIES PASS_REGULAR_EXPRESSION "SONAME +${soname_pattern}[^.0-9]" LABELS consumer TIMEOUT 60)
 add_test(NAME consumer/installed_program_runs COMMAND "${consumer_prefix}/${CMAKE_INSTALL_BINDIR}/understudy" --version)
 set_tests_properties(consumer/installed_program_runs PROPERTIES PASS_REGULAR_EXPRESSION "^understudy ${PROJECT_VERSION}")
 set_tests_properties(consumer/facade_headers_are_plain_cxx17 consumer/installed_program_runs
+                     consumer/installed_documents_lie_where_they_link
                      PROPERTIES FIXTURES_REQUIRED consumer_prefix TIMEOUT 120)
 set_tests_properties(
   consumer/installs consumer/facade_headers_are_plain_cxx17 consumer/builds_with_find_package
-  consumer/builds_with_pkg_config consumer/builds_with_actors consumer/installed_program_runs PROPERTIES LABELS consumer)
+  consumer/builds_with_pkg_config consumer/builds_with_actors consumer/installed_program_runs
+  consumer/installed_documents_lie_where_they_link PROPERTIES LABELS consumer)

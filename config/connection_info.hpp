@@ -52,7 +52,7 @@ struct connection_info {
   bool use_ssl = false;                                 ///< ldaps
   bool use_tls = false;                                 ///< StartTLS; never falls back to plain text
   duration timeout = seconds{30};                       ///< of connecting as a whole: name look-up, TCP, TLS, bind
-  int max_retries = 3;                                  ///< re-casts of one request
+  int max_retries = 3;                                  ///< redispatches of one request
   duration retry_delay = seconds{1};                    ///< base of the backoff between connection attempts
   int pool_size = 10;                                   ///< initial connections
   int max_pool_size = 50;                               ///< sockets of every kind at most

@@ -26,7 +26,7 @@ using connection_actor = caf::typed_actor<
     // `limits.max_result_bytes` of memory. Out of credits, the connection stops reading, and the server has to wait.
     // The answer comes last, without entries. Begins when nothing else is under way; until it ends everything else of
     // that lease is refused (`invalid_request`), since its answer could be stuck behind entries that nobody wants yet.
-    // Never re-cast. Ends as `cancelled` when its consumer ends.
+    // Never redispatched. Ends as `cancelled` when its consumer ends.
     caf::replies_to<stream_atom, lease_id, call, std::uint64_t, std::uint32_t>::with<result_ptr>,
     // From the consumer of that lease's stream of that number: so many more credits. Stale ones are ignored.
     caf::reacts_to<credit_atom, lease_id, std::uint64_t, std::uint32_t>,
@@ -38,7 +38,7 @@ using connection_actor = caf::typed_actor<
     caf::reacts_to<reset_atom, lease_id>,
     // Take nothing new, finish what runs, then close.
     caf::reacts_to<drain_atom>,
-    // Close now; what is open is re-cast or failed.
+    // Close now; what is open is redispatched or failed.
     caf::reacts_to<close_atom>,
     // From the pool: nothing will be sent to you any more. Quit.
     caf::reacts_to<removed_atom>,
@@ -76,7 +76,7 @@ using pool_actor = caf::typed_actor<
     caf::reacts_to<event_atom, connection_event>,
     // From a connection whose load was asked for (connection_load::wanted): something completed.
     caf::reacts_to<load_atom, connection_id>,
-    // From the breaker: its state changed; when it opens, waiters are re-cast.
+    // From the breaker: its state changed; when it opens, waiters are redispatched.
     caf::reacts_to<breaker_atom, breaker_state>,
     // From the monitor: take (true) or give back (false) one socket of `max_connections` for a probe; false: none free.
     caf::replies_to<slot_atom, bool>::with<bool>,

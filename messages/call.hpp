@@ -81,11 +81,11 @@ struct call {
   request_ptr what;              ///< shared, immutable
   time_point deadline{};         ///< of all of it: waiting, connecting, the operation, retries
   cancel_token_ptr token;        ///< may be null
-  std::uint16_t attempts = 0;    ///< re-casts so far; at most `max_retries`
+  std::uint16_t attempts = 0;    ///< redispatches so far; at most `max_retries`
   server_set tried;              ///< servers it should not go to again while others can take it
   std::uint32_t generation = 0;  ///< of the chosen server's breaker; results of an earlier one do not count
   bool trial = false;            ///< holds a half-open permit: its outcome is reported at once
-  failure_ptr last;              ///< why it was re-cast
+  failure_ptr last;              ///< why it was redispatched
 };
 
 /// Asks for a connection of one's own.

@@ -19,7 +19,7 @@ struct connection_event {
     ready,     ///< bound and able to work; also after a reset
     failed,    ///< never became ready; nothing was carried
     draining,  ///< takes nothing new (retired, or the server said goodbye); finishes what runs
-    closed,    ///< was ready and ended; keeps re-casting what still arrives until `removed`
+    closed,    ///< was ready and ended; keeps redispatching what still arrives until `removed`
   };
   connection_id id = 0;             ///< whose
   kind what = kind::ready;          ///< which step

@@ -98,7 +98,7 @@ struct bind_request {
 struct extended_request {
   std::string oid;                   ///< which operation
   std::optional<std::string> value;  ///< its parameters, as its definition has them; nothing: none
-  /// True when repeating it does no harm; only then is it re-cast after it may have been sent.
+  /// True when repeating it does no harm; only then is it redispatched after it may have been sent.
   bool repeatable = false;
 };
 

@@ -22,7 +22,7 @@ struct pool_snapshot {
   std::uint64_t acquired = 0;         ///< leases granted
   std::uint64_t released = 0;         ///< leases that ended, however they ended
   std::uint64_t dispatched = 0;       ///< requests handed to a connection
-  std::uint64_t completed = 0;        ///< of those, answered, failed or re-cast
+  std::uint64_t completed = 0;        ///< of those, answered, failed or redispatched
   std::uint64_t fresh = 0;            ///< of `acquired` and `dispatched`, those for which a connection had to be opened
   std::uint64_t opened = 0;           ///< connections that became ready
   std::uint64_t closed = 0;           ///< ready connections that ended

@@ -67,7 +67,7 @@ void describe_failure(connection_result& result, failure_ptr why) {
   result.failed = std::move(why);
 }
 
-// One attempt of connect() is one at each server; a request may be re-cast more often, with pauses in between.
+// One attempt of connect() is one at each server; a request may be redispatched more often, with pauses in between.
 std::uint16_t attempts_used(const std::vector<connection_info>& servers) {
   int most = 0;
   for (auto& server : servers) most = std::max(most, server.max_retries);

@@ -7,7 +7,7 @@
 namespace understudy {
 
 /// An exclusive connection. Movable, not copyable; the destructor returns it. Operations go to that connection alone
-/// and are never re-cast: when it breaks they fail with `connection_unhealthy`, and the holder asks for another.
+/// and are never redispatched: when it breaks they fail with `connection_unhealthy`, and the holder asks for another.
 class lease final : public directory {
  public:
   /// One that holds nothing.

@@ -108,7 +108,7 @@ class story {
   demo_observation chapter_;
   std::uint64_t searches_ = 0, failed_ = 0;
   std::string last_failure_;
-  std::uint64_t recast_ = 0;
+  std::uint64_t redispatched_ = 0;
   std::optional<duration> takeover_, failback_, first_answer_;
 };
 
@@ -213,7 +213,7 @@ void story::the_lead_returns() {
 void story::start_beside_hung_primary() {
   close_chapter();
   callers_.reset();
-  recast_ = manager_->snapshot().operations.recast;
+  redispatched_ = manager_->snapshot().operations.recast;
   manager_->disconnect();
   stage_.front()->pause();
   const auto began = clock::now();
@@ -234,7 +234,7 @@ void story::start_beside_hung_primary() {
 
 int story::report() {
   tell("in all: " + std::to_string(searches_) + " searches, " + std::to_string(failed_) + " failed; " +
-       std::to_string(recast_) + " lost their server and were given to another");
+       std::to_string(redispatched_) + " lost their server and were given to another");
   if (takeover_ && failback_ && first_answer_ && failed_ == 0) {
     tell("takeover in " + milliseconds_text(*takeover_) + ", and no caller noticed");
     return exit_ok;

@@ -14,7 +14,7 @@ struct refused_server {
 };
 
 /// breaker_open when some server that could take the request is held open; otherwise no_server. `last`: why the request
-/// was re-cast, or null.
+/// was redispatched, or null.
 failure refusal(const std::vector<refused_server>& servers, const failure_ptr& last);
 
 }  // namespace understudy

@@ -757,7 +757,7 @@ void connection::admit(held_call& one) {
   if (!serving) {
     const auto why =
         end_cause_ ? end_cause_ : connection_failure(errc::connection_failed, "The connection is closing.");
-    if (one.lease == 0) return recast(std::move(one), why);
+    if (one.lease == 0) return redispatch(std::move(one), why);
     failure broken = *connection_failure(errc::connection_unhealthy, "The leased connection broke.");
     broken.cause = why->message;
     return settle(one, make_failure(std::move(broken)));
@@ -999,7 +999,7 @@ bool connection::notified(const pdu_frame& frame) {
   why.diagnostic = notice.diagnostic;
   const auto cause = goodbye_ = make_failure(std::move(why));
   start_draining("the server announced that it closes the connection");
-  recast_held(cause);
+  redispatch_held(cause);
   // What it has not answered by now it will not answer (RFC 4511, 4.4.1). Whether a write was carried out the answer
   // may still tell, if one is on its way.
   const auto waits = [this](const table::item& one) { return maybe_sent(one) && !env_.may_repeat(one.what->op); };
@@ -1298,7 +1298,7 @@ void connection::check_deadlines() {
   for (const int id : due) expire(id);
   if (news) have_server_probed();
   expire_held();
-  recast_postponed(false);
+  redispatch_postponed(false);
   timer_.arm_by(next);
   if (phase_ == phase::draining) close_when_empty();
 }
@@ -1314,7 +1314,7 @@ void connection::expire_held() {
   }
 }
 
-void connection::recast_postponed(bool all) {
+void connection::redispatch_postponed(bool all) {
   for (auto& one : std::exchange(postponed_, {})) {
     if (all || one.due <= now_) {
       send_elsewhere(std::move(one.one), std::move(one.cause));
@@ -1475,7 +1475,7 @@ bool connection::may_go_elsewhere(const call& order) const {
 }
 
 /// Back to the breaker, if there is a chance left.
-void connection::recast(held_call one, failure_ptr cause) {
+void connection::redispatch(held_call one, failure_ptr cause) {
   if (!may_go_elsewhere(one.order)) {
     failure why = *cause;
     if (one.order.attempts > 0)
@@ -1494,7 +1494,7 @@ void connection::send_elsewhere(held_call one, failure_ptr cause) {
     one.promise.deliver(to_error(std::move(cause)));
     return;
   }
-  if (env_.metrics) env_.metrics->recast();
+  if (env_.metrics) env_.metrics->redispatch();
   ++one.order.attempts;
   one.order.tried.insert(context_.id);
   one.order.last = std::move(cause);
@@ -1502,10 +1502,10 @@ void connection::send_elsewhere(held_call one, failure_ptr cause) {
   one.promise.delegate(breaker, perform_atom_v, std::move(one.order));
 }
 
-void connection::recast_held(const failure_ptr& cause) {
+void connection::redispatch_held(const failure_ptr& cause) {
   for (auto& one : std::exchange(held_, {})) {
     if (one.lease == 0) {
-      recast(std::move(one), cause);
+      redispatch(std::move(one), cause);
     } else {
       failure broken = *connection_failure(errc::connection_unhealthy,
                                            "The leased connection to " + context_.name + " broke before the " +
@@ -1523,7 +1523,7 @@ void connection::lose(table::item one, const failure_ptr& cause) {
   if (whose.why != purpose::call) return;
   const bool unknown = maybe_sent(one) && !env_.may_repeat(one.what->op);
   if (!unknown && whose.lease == 0) {
-    return recast({std::move(whose.order), 0, one.started, std::move(whose.promise)}, cause);
+    return redispatch({std::move(whose.order), 0, one.started, std::move(whose.promise)}, cause);
   }
   failure why =
       *connection_failure(unknown ? errc::outcome_unknown : errc::connection_unhealthy,
@@ -1624,8 +1624,8 @@ void connection::end(failure_ptr cause, bool harmless) {
   if (says_something && !carried_something) have_server_probed();
   tell_owner(was_ready_ ? connection_event::kind::closed : connection_event::kind::failed, std::move(cause));
   for (auto& one : lost) lose(std::move(one), end_cause_);
-  recast_held(end_cause_);
-  recast_postponed(true);
+  redispatch_held(end_cause_);
+  redispatch_postponed(true);
 }
 
 /// A pool's check of a connection that drains is of no use any more; a probe's is all that its connection is for.

@@ -188,7 +188,7 @@ class connection {
   void check_deadlines();
   void expire(int id);
   void expire_held();
-  void recast_postponed(bool all);
+  void redispatch_postponed(bool all);
   void check_suspicion();
   void have_server_probed();
   bool note_unanswered(const table::item& one);
@@ -197,10 +197,10 @@ class connection {
   bool maybe_sent(const table::item& one) const noexcept { return one.begin < bytes_.handed_over(); }
   void settle(held_call& one, failure_ptr why);
   void settle(table::item& one, failure_ptr why);
-  void recast(held_call one, failure_ptr cause);
+  void redispatch(held_call one, failure_ptr cause);
   void send_elsewhere(held_call one, failure_ptr cause);
   bool may_go_elsewhere(const call& order) const;
-  void recast_held(const failure_ptr& cause);
+  void redispatch_held(const failure_ptr& cause);
   void lose(table::item one, const failure_ptr& cause);
   void count(lease_id lease) noexcept;
   void report_success(const call& order, duration latency);

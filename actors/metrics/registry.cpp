@@ -161,8 +161,8 @@ void metrics_registry::finished(const failure* why, duration took, time_point no
   by_error_[i < errc_count ? i : static_cast<std::size_t>(errc::internal)].fetch_add(1, relaxed);
 }
 
-void metrics_registry::recast() noexcept {
-  if (enabled()) recast_.fetch_add(1, relaxed);
+void metrics_registry::redispatch() noexcept {
+  if (enabled()) redispatched_.fetch_add(1, relaxed);
 }
 
 void metrics_registry::protocol_error() noexcept {
@@ -190,7 +190,7 @@ operation_totals metrics_registry::totals(time_point now) const {
   t.p99 = latency_.percentile(0.99);
   t.p999 = latency_.percentile(0.999);
   t.max = latency_.max();
-  t.recast = recast_.load(relaxed);
+  t.recast = redispatched_.load(relaxed);
   return t;
 }
 

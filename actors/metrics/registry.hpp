@@ -1,4 +1,4 @@
-// Counters of a runtime that any thread may add to and read: outcomes, latency, re-casts, protocol errors.
+// Counters of a runtime that any thread may add to and read: outcomes, latency, redispatches, protocol errors.
 #pragma once
 #include "understudy/messages/snapshot.hpp"
 
@@ -42,7 +42,7 @@ class outcome_windows {
 };
 
 /// What a runtime counts of requests. Each request is counted once, where its caller is told: by the runtime's client
-/// (facade or gateway); so are leases and connects that failed. Connections count re-casts and protocol errors.
+/// (facade or gateway); so are leases and connects that failed. Connections count redispatches and protocol errors.
 class metrics_registry {
  public:
   /// `pool.enable_metrics`: when false nothing is counted from now on.
@@ -52,7 +52,7 @@ class metrics_registry {
   /// One request ended; `why` null: it succeeded. failed_by_directory() says which failures count against the
   /// directory.
   void finished(const failure* why, duration took, time_point now) noexcept;
-  void recast() noexcept;
+  void redispatch() noexcept;
   /// A peer sent what is no LDAP, or an answer nobody asked for.
   void protocol_error() noexcept;
   /// A connection became ready after `took`.
@@ -68,7 +68,7 @@ class metrics_registry {
   std::atomic<bool> enabled_{true};
   outcome_windows windows_;
   std::array<std::atomic<std::uint64_t>, errc_count> by_error_{};
-  std::atomic<std::uint64_t> recast_{0}, protocol_errors_{0}, failed_by_directory_{0};
+  std::atomic<std::uint64_t> redispatched_{0}, protocol_errors_{0}, failed_by_directory_{0};
 };
 
 }  // namespace understudy

@@ -28,7 +28,7 @@ struct refuse {
   failure_ptr why;
 };
 /// The waiter goes back to the breaker, to be sent elsewhere. `counted`: that is one of its attempts.
-struct recast {
+struct redispatch {
   waiter_id waiter = 0;
   failure_ptr cause;
   bool counted = true;
@@ -83,7 +83,7 @@ struct drained {
   bool clean = true;
 };
 
-using any = std::variant<open, dispatch, grant, refuse, recast, reset, drain, close, forget, check, unwatch, report,
+using any = std::variant<open, dispatch, grant, refuse, redispatch, reset, drain, close, forget, check, unwatch, report,
                          readiness, ask_for_probe_slot, note, drained>;
 
 }  // namespace understudy::pool_action

@@ -16,7 +16,7 @@ struct pool_policy {
   std::uint32_t max_in_flight = 32;
   std::uint32_t max_waiters = 1000;
   std::uint32_t max_connecting = 4;
-  std::uint32_t max_attempts = 3;          ///< re-casts of one request
+  std::uint32_t max_attempts = 3;          ///< redispatches of one request
   duration wait_timeout = seconds{60};     ///< the longest wait for a connection
   duration failover_timeout = seconds{5};  ///< the longest wait before another server is asked; 0: there is no other
   duration suspect_after = seconds{1};     ///< the same while nothing is ready here

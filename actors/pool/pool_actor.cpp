@@ -65,7 +65,7 @@ struct pool_actor_state {
   void operator()(const pool_action::dispatch& a);
   void operator()(const pool_action::grant& a);
   void operator()(const pool_action::refuse& a);
-  void operator()(const pool_action::recast& a);
+  void operator()(const pool_action::redispatch& a);
   void operator()(const pool_action::reset& a);
   void operator()(const pool_action::drain& a);
   void operator()(const pool_action::close& a);
@@ -82,7 +82,7 @@ struct pool_actor_state {
   void watch(lease_id lease, const caf::actor_addr& holder);
   void settle(waiting& w, const failure_ptr& why);
   template <class Waiting, class Atom>
-  void send_back(Waiting& w, Atom what, const pool_action::recast& a);
+  void send_back(Waiting& w, Atom what, const pool_action::redispatch& a);
   void give_permit_back(bool trial, std::uint32_t generation);
   std::optional<waiting> take(waiter_id waiter);
   pool_state make_pool() const;
@@ -548,7 +548,7 @@ void pool_actor_state::operator()(const pool_action::refuse& a) {
   if (auto w = take(a.waiter)) settle(*w, a.why);
 }
 
-void pool_actor_state::operator()(const pool_action::recast& a) {
+void pool_actor_state::operator()(const pool_action::redispatch& a) {
   auto w = take(a.waiter);
   if (!w) return;
   if (auto* c = std::get_if<waiting_call>(&*w))
@@ -558,7 +558,7 @@ void pool_actor_state::operator()(const pool_action::recast& a) {
 }
 
 template <class Waiting, class Atom>
-void pool_actor_state::send_back(Waiting& w, Atom what, const pool_action::recast& a) {
+void pool_actor_state::send_back(Waiting& w, Atom what, const pool_action::redispatch& a) {
   const auto router = caf::actor_cast<circuit_breaker_actor>(breaker);
   if (!router) {
     w.promise.deliver(to_error(a.cause));
@@ -569,7 +569,7 @@ void pool_actor_state::send_back(Waiting& w, Atom what, const pool_action::recas
   w.what.tried.insert(context->id);
   w.what.last = a.cause;
   w.what.trial = false;
-  if (context->env->metrics) context->env->metrics->recast();
+  if (context->env->metrics) context->env->metrics->redispatch();
   w.promise.delegate(router, what, std::move(w.what));
 }
 

@@ -104,9 +104,9 @@ waiter_id pool_state::enqueue(acquire_request who, time_point now) {
   warm_until_ = now + policy_.max_idle_time;
   const auto waiter = w.waiter;
   if (leaving_ || (draining_ && w.attempts < policy_.max_attempts)) {
-    actions_.push_back(pool_action::recast{waiter, pool_is_draining(situation(now)), !leaving_});
+    actions_.push_back(pool_action::redispatch{waiter, pool_is_draining(situation(now)), !leaving_});
   } else if (lost_ && policy_.failover_timeout > duration::zero() && w.attempts < policy_.max_attempts) {
-    actions_.push_back(pool_action::recast{waiter, pool_is_lost(situation(now), *lost_), true});
+    actions_.push_back(pool_action::redispatch{waiter, pool_is_lost(situation(now), *lost_), true});
   } else if (auto why = reason_to_refuse(who, now)) {
     actions_.push_back(pool_action::refuse{waiter, std::move(why)});
   } else {
@@ -189,7 +189,7 @@ void pool_state::leave_overdue(connection_kind kind, time_point now) {
       continue;
     }
     auto why = pool_timed_out(situation(now), now - w.since);
-    if (w.recast_on_leave()) {
+    if (w.redispatch_on_leave()) {
       send_away(q, at, std::move(why), false, now);
       in_vain = true;
     } else {
@@ -430,7 +430,7 @@ pool_state::queue_position pool_state::send_away(wait_queue& q, queue_position a
                                                  time_point now) {
   if (counted && at->second.attempts >= policy_.max_attempts) return refuse(q, at, std::move(cause), now);
   if (slot* s = slots_.find(at->second.reserved)) unreserve(*s, now);
-  actions_.push_back(pool_action::recast{at->first, std::move(cause), counted});
+  actions_.push_back(pool_action::redispatch{at->first, std::move(cause), counted});
   return q.erase(at);
 }
 

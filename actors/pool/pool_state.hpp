@@ -53,7 +53,7 @@ class pool_state {
   /// The quick way for a shared operation: the connection it goes to (counted as handed over), or 0 when it has to be
   /// admitted as a waiter.
   connection_id try_dispatch(time_point now);
-  /// Queues it; what becomes of it follows as dispatch, grant, refuse or recast (possibly at once).
+  /// Queues it; what becomes of it follows as dispatch, grant, refuse or redispatch (possibly at once).
   waiter_id enqueue(acquire_request who, time_point now);
   /// The caller gave up; true when it waited here (it is refused as cancelled).
   bool cancel(const cancel_token* token, time_point now);

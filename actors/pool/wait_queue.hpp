@@ -32,7 +32,7 @@ struct waiter {
   connection_id reserved = 0;  ///< of a lease: the connection that runs empty for it
 
   /// Another server may still serve it when it leaves; otherwise it is a pool_timeout.
-  bool recast_on_leave() const noexcept { return leave_at < gives_up_at; }
+  bool redispatch_on_leave() const noexcept { return leave_at < gives_up_at; }
 };
 
 /// A FIFO of waiters that also finds them by deadline and by cancel token.

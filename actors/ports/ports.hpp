@@ -181,7 +181,7 @@ struct server_context {
 /// How loaded a connection is, readable by its pool without a message. The connection counts; the pool sets `wanted`
 /// when it has a waiter for it, looks at `completed` once more, and is then told by one `load` message.
 struct connection_load {
-  std::atomic<std::uint64_t> completed{0};  ///< requests answered, failed or re-cast
+  std::atomic<std::uint64_t> completed{0};  ///< requests answered, failed or redispatched
   /// Requests are in flight and nothing was heard for `suspect_after`: ended by the pool when the breaker is not
   /// closed.
   std::atomic<bool> silent{false};
@@ -204,8 +204,8 @@ struct connection_spec {
   server_context_ptr context;                      ///< the server
   connection_load_ptr gauge;                       ///< shared with its owner
   caf::actor_addr owner;                           ///< pool or monitor: gets connection_event
-  caf::actor_addr breaker;                         ///< gets outcome_report and re-cast requests; may be null for probes
-  caf::actor_addr gate;                            ///< connection_manager: credentials
+  caf::actor_addr breaker;  ///< gets outcome_report and redispatched requests; may be null for probes
+  caf::actor_addr gate;     ///< connection_manager: credentials
 };
 
 /// Makes connections; the manager passes the real one, tests their own.

@@ -30,8 +30,8 @@ class runtime_client : public std::enable_shared_from_this<runtime_client> {
 
   /// A connection of one's own, claimed as soon as it is granted.
   answer<lease> acquire(const lease_options& options);
-  /// The same for connect(): servers that are known to be down are tried too, at once. `attempts`: of the re-casts that
-  /// it may take, how many count as used up already.
+  /// The same for connect(): servers that are known to be down are tried too, at once. `attempts`: of the redispatches
+  /// that it may take, how many count as used up already.
   answer<lease> acquire_anew(const lease_options& options, std::uint16_t attempts);
   /// The same, of a server not in `tried` if there is one.
   answer<lease> acquire_elsewhere(const lease_options& options, server_set tried);

@@ -85,7 +85,7 @@ BOOST_FIXTURE_TEST_CASE(writes_pass_over_read_only_servers, breaker_fixture) {
   BOOST_TEST(pools[1]->calls.size() == 1U);
 }
 
-BOOST_FIXTURE_TEST_CASE(a_recast_goes_to_a_server_not_tried_yet, breaker_fixture) {
+BOOST_FIXTURE_TEST_CASE(a_redispatch_goes_to_a_server_not_tried_yet, breaker_fixture) {
   auto c = ask_for();
   c.attempts = 1;
   c.tried.insert(0);

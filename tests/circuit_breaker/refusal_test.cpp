@@ -85,7 +85,7 @@ BOOST_AUTO_TEST_CASE(no_servers_at_all_is_said_plainly) {
   BOOST_TEST(says(f, "No server is configured"));
 }
 
-BOOST_AUTO_TEST_CASE(the_reason_of_the_recast_stands_in_when_no_breaker_knows_one) {
+BOOST_AUTO_TEST_CASE(the_reason_of_the_redispatch_stands_in_when_no_breaker_knows_one) {
   refused_server reader{"a:389", true, breaker_state::closed, {}, {}};
   const auto f = refusal({reader}, refused("reset by peer"));
   BOOST_TEST(f.cause == "reset by peer");

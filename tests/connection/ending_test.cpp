@@ -11,7 +11,7 @@ using namespace understudy;
 using namespace understudy::test;
 using kind = connection_event::kind;
 
-BOOST_FIXTURE_TEST_CASE(recasts_reads_and_confesses_writes_when_the_server_dies, connection_rig) {
+BOOST_FIXTURE_TEST_CASE(redispatches_reads_and_confesses_writes_when_the_server_dies, connection_rig) {
   stub_directory directory;
   use(directory);
   auto one = open_ready();
@@ -26,14 +26,14 @@ BOOST_FIXTURE_TEST_CASE(recasts_reads_and_confesses_writes_when_the_server_dies,
 
   // The breaker knows before it is asked again.
   const auto place = [&](const char* what) { return std::find(seen->order.begin(), seen->order.end(), what); };
-  BOOST_TEST((place("report") < place("recast")));
+  BOOST_TEST((place("report") < place("redispatch")));
   BOOST_TEST((seen->reports.back().failed == failure_class::transport));
   BOOST_TEST((seen->events.back().what == kind::closed));
   BOOST_TEST((cause().code == errc::connection_failed));
-  BOOST_REQUIRE(seen->recasts.size() == 1u);
-  BOOST_TEST(seen->recasts[0].attempts == 1);
-  BOOST_TEST(seen->recasts[0].tried.contains(3));
-  BOOST_REQUIRE(seen->recasts[0].last != nullptr);
+  BOOST_REQUIRE(seen->redispatches.size() == 1u);
+  BOOST_TEST(seen->redispatches[0].attempts == 1);
+  BOOST_TEST(seen->redispatches[0].tried.contains(3));
+  BOOST_REQUIRE(seen->redispatches[0].last != nullptr);
   BOOST_TEST((read->code() == errc::no_server));  // the breaker's answer in this test
   BOOST_TEST((write->code() == errc::outcome_unknown));
   BOOST_TEST(!probe->value->ok);
@@ -42,7 +42,7 @@ BOOST_FIXTURE_TEST_CASE(recasts_reads_and_confesses_writes_when_the_server_dies,
   remove(one);
 }
 
-BOOST_FIXTURE_TEST_CASE(recasts_even_writes_of_which_nothing_was_sent, connection_rig) {
+BOOST_FIXTURE_TEST_CASE(redispatches_even_writes_of_which_nothing_was_sent, connection_rig) {
   stub_directory directory;
   fault_gate gate{directory.port()};
   use_port(gate.port());
@@ -63,8 +63,8 @@ BOOST_FIXTURE_TEST_CASE(recasts_even_writes_of_which_nothing_was_sent, connectio
   BOOST_REQUIRE(reaches([&] { return last->done(); }));
   BOOST_TEST((answers.front()->code() == errc::outcome_unknown));
   BOOST_TEST((last->code() == errc::no_server));
-  BOOST_TEST(seen->recasts.size() >= 1u);
-  BOOST_TEST((seen->recasts.back().what->op.index() == change_mail()->op.index()));
+  BOOST_TEST(seen->redispatches.size() >= 1u);
+  BOOST_TEST((seen->redispatches.back().what->op.index() == change_mail()->op.index()));
   remove(one);
 }
 
@@ -109,7 +109,7 @@ BOOST_FIXTURE_TEST_CASE(gives_up_after_the_last_retry, connection_rig) {
   BOOST_REQUIRE(reaches([&] { return read->done(); }));
   BOOST_TEST((read->code() == errc::connection_failed));
   BOOST_TEST(read->error->message.find("3 attempts") != std::string::npos, read->error->message);
-  BOOST_TEST(seen->recasts.empty());
+  BOOST_TEST(seen->redispatches.empty());
   remove(one);
 }
 
@@ -124,7 +124,7 @@ BOOST_FIXTURE_TEST_CASE(holds_no_grudge_when_an_idle_connection_is_closed, conne
   const auto stray = perform(one, change_mail());
   run();
   BOOST_TEST((stray->code() == errc::no_server));
-  BOOST_TEST(seen->recasts.size() == 1u);
+  BOOST_TEST(seen->redispatches.size() == 1u);
   BOOST_TEST(status(one).state == "closed");
   remove(one);
 }
@@ -138,7 +138,7 @@ BOOST_FIXTURE_TEST_CASE(closes_when_the_peer_breaks_the_protocol, connection_rig
     stub_directory directory;
     use(directory);
     auto one = open_ready();
-    seen->recasts.clear();
+    seen->redispatches.clear();
     directory.disturb(operation::search, {.silent = true});
     const auto read = perform(one, find_user());
     BOOST_REQUIRE(reaches([&] { return directory.count(operation::search) == 1; }));
@@ -146,7 +146,7 @@ BOOST_FIXTURE_TEST_CASE(closes_when_the_peer_breaks_the_protocol, connection_rig
     BOOST_REQUIRE(reaches_event(kind::closed));
     BOOST_TEST((cause().code == errc::connection_failed));
     BOOST_TEST(cause().message.find("broke the protocol") != std::string::npos, cause().message);
-    BOOST_TEST(seen->recasts.size() == 1u);
+    BOOST_TEST(seen->redispatches.size() == 1u);
     BOOST_TEST(metrics->protocol_errors() == ++errors);
     remove(one);
   }
@@ -178,7 +178,7 @@ BOOST_FIXTURE_TEST_CASE(never_returns_half_a_result, connection_rig) {
   const auto read = perform(one, find_user());
   BOOST_REQUIRE(reaches([&] { return read->done(); }));
   BOOST_TEST(!read->ok());
-  BOOST_TEST(seen->recasts.size() == 1u);
+  BOOST_TEST(seen->redispatches.size() == 1u);
   remove(one);
 }
 
@@ -278,7 +278,7 @@ BOOST_FIXTURE_TEST_CASE(drains_and_gives_up_what_a_goodbye_leaves_unanswered, co
   BOOST_REQUIRE(seen->events.size() == 3u);
   BOOST_TEST((seen->events[1].what == kind::draining));
   BOOST_TEST(read->done());
-  BOOST_TEST(seen->recasts.size() == 1u);
+  BOOST_TEST(seen->redispatches.size() == 1u);
   BOOST_TEST(metrics->protocol_errors() == 0u);
   remove(one);
 }
@@ -291,7 +291,7 @@ BOOST_FIXTURE_TEST_CASE(waits_for_no_answer_behind_a_goodbye, connection_rig) {
   directory.on(operation::search, reply{{}, {.raw = encode_notice_of_disconnection(52, "going down")}});
   const auto read = perform(one, find_user());
   BOOST_REQUIRE(reaches([&] { return read->done(); }));
-  BOOST_TEST(seen->recasts.size() == 1u);
+  BOOST_TEST(seen->redispatches.size() == 1u);
   BOOST_REQUIRE(reaches_event(kind::closed));
   BOOST_REQUIRE(seen->reports.size() == 1u);
   BOOST_TEST(seen->reports[0].cause->diagnostic == "going down");
@@ -313,7 +313,7 @@ BOOST_FIXTURE_TEST_CASE(gives_a_write_a_second_to_be_answered_behind_a_goodbye, 
     BOOST_REQUIRE(reaches([&] { return write->done(); }));
     BOOST_TEST((answered ? write->ok() : write->code() == errc::outcome_unknown));
     BOOST_REQUIRE(reaches_event(kind::closed));
-    BOOST_TEST(seen->recasts.empty());
+    BOOST_TEST(seen->redispatches.empty());
     remove(one);
     seen->events.clear();
   }
@@ -342,7 +342,7 @@ BOOST_FIXTURE_TEST_CASE(finishes_what_runs_before_it_closes, connection_rig) {
   BOOST_TEST(status(one).state == "draining");
   const auto late = perform(one, find_user());
   run();
-  BOOST_TEST((late->code() == errc::no_server));  // re-cast, not refused
+  BOOST_TEST((late->code() == errc::no_server));  // redispatched, not refused
   BOOST_TEST(seen->events.size() == 1u);
   directory.resume();
   BOOST_REQUIRE(reaches_event(kind::closed));
@@ -372,7 +372,7 @@ BOOST_FIXTURE_TEST_CASE(ends_when_an_abandoned_search_goes_on_although_others_wa
   BOOST_TEST((given_up->code() == errc::operation_timeout));
   BOOST_REQUIRE(reaches_event(kind::closed));
   BOOST_TEST(cause().message.find("went on and on") != std::string::npos, cause().message);
-  BOOST_TEST((other->code() == errc::no_server));  // re-cast
+  BOOST_TEST((other->code() == errc::no_server));  // redispatched
   remove(one);
 }
 
@@ -387,7 +387,7 @@ BOOST_FIXTURE_TEST_CASE(closes_at_once_when_told, connection_rig) {
   tell(one, close_atom_v);
   BOOST_TEST((seen->events.back().what == kind::closed));
   BOOST_TEST(seen->events.back().cause == nullptr);
-  BOOST_TEST(seen->recasts.size() == 1u);
+  BOOST_TEST(seen->redispatches.size() == 1u);
   BOOST_TEST((write->code() == errc::outcome_unknown));
   BOOST_TEST(seen->reports.empty());
   BOOST_REQUIRE(reaches([&] { return directory.open_connections() == 0; }));

@@ -131,7 +131,7 @@ BOOST_FIXTURE_TEST_CASE(keeps_no_connection_on_which_a_lease_did_unknown_things,
   remove(one);
 }
 
-BOOST_FIXTURE_TEST_CASE(never_recasts_what_a_lease_holder_sent, lease_rig) {
+BOOST_FIXTURE_TEST_CASE(never_redispatches_what_a_lease_holder_sent, lease_rig) {
   auto one = open_ready();
   tell(one, lease_atom_v, mine);
   directory.disturb_all({.silent = true});
@@ -145,7 +145,7 @@ BOOST_FIXTURE_TEST_CASE(never_recasts_what_a_lease_holder_sent, lease_rig) {
   const auto later = perform_leased(one, mine, find_user());
   run();
   BOOST_TEST((later->code() == errc::connection_unhealthy));
-  BOOST_TEST(seen->recasts.empty());
+  BOOST_TEST(seen->redispatches.empty());
   BOOST_TEST(gauge->completed.load() == 0u);
   remove(one);
 }
@@ -211,7 +211,7 @@ BOOST_FIXTURE_TEST_CASE(never_repeats_a_users_bind_that_was_sent, lease_rig) {
   BOOST_REQUIRE(reaches([&] { return bind->done() && held->done(); }));
   BOOST_TEST((bind->code() == errc::outcome_unknown));
   BOOST_TEST((held->code() == errc::no_server));
-  BOOST_TEST(seen->recasts.size() == 1u);
+  BOOST_TEST(seen->redispatches.size() == 1u);
   remove(one);
 }
 

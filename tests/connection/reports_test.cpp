@@ -382,10 +382,10 @@ BOOST_FIXTURE_TEST_CASE(asks_elsewhere_after_a_pause_what_a_busy_server_refused,
   const auto read = perform(one, find_user());
   BOOST_REQUIRE(reaches([&] { return gauge->completed == 1u; }));
   BOOST_TEST(seen->reports.size() == 1u);
-  BOOST_TEST(seen->recasts.empty());
+  BOOST_TEST(seen->redispatches.empty());
   advance(milliseconds{100});
-  BOOST_REQUIRE(seen->recasts.size() == 1u);
-  BOOST_TEST(seen->recasts[0].last->ldap_code == 51);
+  BOOST_REQUIRE(seen->redispatches.size() == 1u);
+  BOOST_TEST(seen->redispatches[0].last->ldap_code == 51);
   BOOST_TEST((read->code() == errc::no_server));
   BOOST_TEST(gauge->completed.load() == 1u);
   remove(one);
@@ -403,7 +403,7 @@ BOOST_FIXTURE_TEST_CASE(asks_nobody_again_when_every_server_was_asked, connectio
   BOOST_REQUIRE(reaches([&] { return read->done(); }));
   BOOST_TEST((read->code() == errc::ldap_error));
   advance(seconds{1});
-  BOOST_TEST(seen->recasts.empty());
+  BOOST_TEST(seen->redispatches.empty());
   remove(one);
 }
 
@@ -421,7 +421,7 @@ BOOST_FIXTURE_TEST_CASE(retries_no_more_than_a_tenth_of_the_traffic, connection_
     advance(milliseconds{100});
     refused += read->code() == errc::ldap_error ? 1 : 0;
   }
-  BOOST_TEST(seen->recasts.size() == 20u);
+  BOOST_TEST(seen->redispatches.size() == 20u);
   BOOST_TEST(refused == 10u);
   directory.forget_rules();
   for (int i = 0; i < 20; ++i) BOOST_TEST(outcome(one, find_user()).ok());
@@ -432,7 +432,7 @@ BOOST_FIXTURE_TEST_CASE(retries_no_more_than_a_tenth_of_the_traffic, connection_
   }
   BOOST_REQUIRE(reaches([&] { return gauge->completed == 55u; }));
   advance(milliseconds{100});
-  BOOST_TEST(seen->recasts.size() == 22u);
+  BOOST_TEST(seen->redispatches.size() == 22u);
   remove(one);
 }
 
@@ -446,10 +446,10 @@ BOOST_FIXTURE_TEST_CASE(what_one_server_refused_and_another_carried_out_costs_no
     static_cast<void>(perform(one, find_user()));
     BOOST_REQUIRE(reaches([&] { return gauge->completed == 2 * i - 1; }));
     advance(milliseconds{100});
-    BOOST_REQUIRE(seen->recasts.size() == i);
+    BOOST_REQUIRE(seen->redispatches.size() == i);
     // As the connection of another server would do it.
     directory.forget_rules();
-    auto again = seen->recasts.back();
+    auto again = seen->redispatches.back();
     again.deadline = now() + seconds{30};
     const auto done = perform(one, again);
     BOOST_REQUIRE(reaches([&] { return done->done(); }));
@@ -470,13 +470,13 @@ BOOST_FIXTURE_TEST_CASE(asks_elsewhere_whatever_a_busy_server_refused_on_trial, 
     static_cast<void>(perform(one, trial));
     BOOST_REQUIRE(reaches([&] { return gauge->completed == i; }));
     advance(milliseconds{100});
-    BOOST_REQUIRE(seen->recasts.size() == i);
-    BOOST_TEST(!seen->recasts.back().trial);
+    BOOST_REQUIRE(seen->redispatches.size() == i);
+    BOOST_TEST(!seen->redispatches.back().trial);
   }
   const auto read = perform(one, find_user());
   BOOST_REQUIRE(reaches([&] { return gauge->completed == 31u; }));
   advance(milliseconds{100});
-  BOOST_TEST(seen->recasts.size() == 31u, "trials were not charged to the budget of others");
+  BOOST_TEST(seen->redispatches.size() == 31u, "trials were not charged to the budget of others");
   BOOST_TEST((read->code() == errc::no_server));
   remove(one);
 }
@@ -497,6 +497,6 @@ BOOST_FIXTURE_TEST_CASE(cancels_and_settles_what_waits_to_be_asked_elsewhere, co
   BOOST_TEST((cancelled->code() == errc::cancelled));
   tell(one, close_atom_v);
   BOOST_TEST(other->done());
-  BOOST_TEST(seen->recasts.size() == 1u);
+  BOOST_TEST(seen->redispatches.size() == 1u);
   remove(one);
 }

@@ -30,8 +30,8 @@ caf::behavior noting_breaker(caf::event_based_actor*, std::shared_ptr<neighbours
           },
           [seen](suspect_atom, server_id) { ++seen->suspicions; },
           [seen](perform_atom, const call& c) -> caf::result<result_ptr> {
-            seen->recasts.push_back(c);
-            seen->order.push_back("recast");
+            seen->redispatches.push_back(c);
+            seen->order.push_back("redispatch");
             return to_error(nowhere_else());
           }};
 }

@@ -14,9 +14,9 @@ namespace understudy::test {
 struct neighbours {
   std::vector<connection_event> events;
   std::vector<outcome_report> reports;
-  std::vector<call> recasts;  ///< each answered with no_server
+  std::vector<call> redispatches;  ///< each answered with no_server
   std::vector<credential_verdict> verdicts;
-  std::vector<std::string> order;  ///< "report", "event", "recast", in the order they were sent
+  std::vector<std::string> order;  ///< "report", "event", "redispatch", in the order they were sent
   int suspicions = 0, loads = 0, credential_questions = 0;
   credential secret{"cn=service,dc=example,dc=com", understudy::secret{"service-password"}, 7};
   failure_ptr refuse_credential;

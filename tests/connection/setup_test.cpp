@@ -78,7 +78,7 @@ BOOST_FIXTURE_TEST_CASE(names_server_and_reason_when_it_is_refused, connection_r
   BOOST_TEST(seen->reports.empty());  // rounds of connects are the pool's to report
   const auto stray = perform(one, find_user());
   run();
-  BOOST_TEST(seen->recasts.size() == 1u);
+  BOOST_TEST(seen->redispatches.size() == 1u);
   remove(one);
 }
 

@@ -72,12 +72,12 @@ BOOST_FIXTURE_TEST_CASE(a_connection_that_breaks_in_a_stream_says_so_and_how_far
   BOOST_TEST((r->end.code() == errc::connection_unhealthy));
   BOOST_TEST(r->end.error->message.find("after 20 entries") != std::string::npos, r->end.error->message);
   check_in_order(*r, 20);
-  BOOST_TEST(seen->recasts.empty());
+  BOOST_TEST(seen->redispatches.empty());
   BOOST_TEST((seen->events.back().what == kind::closed));
   const auto later = stream(everybody(), 100);
   run();
   BOOST_TEST((later->end.code() == errc::connection_unhealthy));
-  BOOST_TEST(seen->recasts.empty());
+  BOOST_TEST(seen->redispatches.empty());
 }
 
 BOOST_FIXTURE_TEST_CASE(a_connection_that_breaks_behind_a_paused_stream_says_so, stream_rig) {
@@ -149,7 +149,7 @@ BOOST_FIXTURE_TEST_CASE(a_stream_waits_until_nothing_else_is_under_way, stream_r
   BOOST_REQUIRE(reaches([&] { return before->done() && ended->done(); }));
   BOOST_TEST((ended->end.code() == errc::connection_unhealthy));
   BOOST_TEST(directory.count(operation::search) == 0u);
-  BOOST_TEST(seen->recasts.empty());
+  BOOST_TEST(seen->redispatches.empty());
 }
 
 BOOST_FIXTURE_TEST_CASE(streams_that_make_no_sense_are_refused, stream_rig) {

@@ -239,7 +239,7 @@ struct made_up_state {
     end_with_cut();
     if (closed || (draining && lease == 0)) {
       if (!why) why = failed(errc::connection_failed);
-      recast(std::move(one));
+      redispatch(std::move(one));
     } else if (c.token && c.token->cancelled()) {
       settle(one, failed(errc::cancelled), failure_class::caller);
     } else if (server().busy && !server().paused && !std::holds_alternative<bind_request>(c.what->op)) {
@@ -312,7 +312,7 @@ struct made_up_state {
   void lose(operation one) {
     if (world->forgets_the_dead) return forgotten.push_back(one.promise);
     const bool unknown = !safe_to_repeat(one.order.what->op) && !world->repeats_writes;
-    if (one.lease == 0 && !unknown) return recast(std::move(one));
+    if (one.lease == 0 && !unknown) return redispatch(std::move(one));
     settle(one, failed(unknown ? errc::outcome_unknown : errc::connection_unhealthy), failure_class::caller);
   }
 
@@ -325,7 +325,7 @@ struct made_up_state {
     if (!elsewhere || !(one.order.trial || world->retries.spend())) return settle(one, busy(), failure_class::overload);
     report(one.order.generation, one.order.trial, failure_class::overload, busy());
     one.order.trial = false;
-    recast(std::move(one), busy());
+    redispatch(std::move(one), busy());
   }
 
   /// The end of a test with a forgetful connection.
@@ -334,8 +334,8 @@ struct made_up_state {
     self->quit();
   }
 
-  void recast(operation one) { recast(std::move(one), why); }
-  void recast(operation one, const failure_ptr& cause) {
+  void redispatch(operation one) { redispatch(std::move(one), why); }
+  void redispatch(operation one, const failure_ptr& cause) {
     const auto router = caf::actor_cast<circuit_breaker_actor>(spec.breaker);
     if (!router || one.lease != 0 || one.order.attempts >= spec.context->server.max_retries ||
         one.order.deadline <= now())

@@ -88,7 +88,7 @@ BOOST_AUTO_TEST_CASE(totals_split_into_success_and_errors) {
   m.finished(nullptr, microseconds{100}, start);
   m.finished(nullptr, microseconds{300}, start);
   m.finished(&late, microseconds{500}, start);
-  m.recast();
+  m.redispatch();
   m.protocol_error();
   const auto t = m.totals(start);
   BOOST_TEST(t.total == 3U);
@@ -228,7 +228,7 @@ BOOST_AUTO_TEST_CASE(nothing_is_counted_while_it_is_off) {
   m.enable(false);
   m.finished(&late, milliseconds{1}, start);
   m.connected(milliseconds{1});
-  m.recast();
+  m.redispatch();
   m.protocol_error();
   auto t = m.totals(start);
   BOOST_TEST(t.total == 0U);

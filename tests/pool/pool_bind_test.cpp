@@ -130,7 +130,7 @@ BOOST_AUTO_TEST_CASE(a_failed_bind_connect_sends_waiting_binds_away_only) {
   // It might do without one of the others; they say that they cannot help.
   BOOST_TEST(h.waiting(bind));
   h.answer_checks(false);
-  BOOST_TEST((h.what(bind) == outcome::recast));
+  BOOST_TEST((h.what(bind) == outcome::redispatch));
   h.close_told();
   h.ready_all();
   BOOST_TEST(h.share() == 0U);

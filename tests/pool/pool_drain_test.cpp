@@ -37,7 +37,7 @@ BOOST_FIXTURE_TEST_CASE(what_runs_is_finished_and_who_waits_is_served, draining_
   const auto l2 = ask(acquire_kind::lease);
   drain();
   const auto late = share();
-  BOOST_TEST((what(late) == outcome::recast));
+  BOOST_TEST((what(late) == outcome::redispatch));
   BOOST_TEST(code(late) == errc::draining);
   const auto spent = ask(acquire_kind::shared, seconds{1}, nullptr, true, 3);
   BOOST_TEST((what(spent) == outcome::refused));
@@ -101,6 +101,6 @@ BOOST_AUTO_TEST_CASE(who_waits_for_a_dead_server_is_sent_away_while_draining) {
   h.pool.drain(h.now + seconds{5}, h.now);
   h.take();
   h.fail_all();
-  BOOST_TEST((h.what(t) == outcome::recast));
+  BOOST_TEST((h.what(t) == outcome::redispatch));
   BOOST_TEST((h.drained == std::vector<bool>{true}));
 }

@@ -16,7 +16,7 @@ BOOST_AUTO_TEST_CASE(a_failed_round_is_one_report_and_sends_waiters_away) {
   h.fail_all();
   BOOST_TEST((h.reports == std::vector<failure_class>{failure_class::transport}));
   for (const auto t : {a, b}) {
-    BOOST_TEST((h.what(t) == outcome::recast));
+    BOOST_TEST((h.what(t) == outcome::redispatch));
     BOOST_TEST(h.outcome(t).counted);
     BOOST_TEST(h.code(t) == errc::connection_failed);
     BOOST_TEST((h.outcome(t).why->pool.has_value()));
@@ -71,7 +71,7 @@ BOOST_AUTO_TEST_CASE(a_sole_server_is_tried_again_by_those_who_come_back) {
   for (std::uint16_t attempts = 1; attempts <= 3; ++attempts) {
     for (int i = 0; i < 100 && h.connecting() == 0; ++i) h.pass(milliseconds{100});
     h.fail_all();
-    BOOST_TEST((h.what(t) == outcome::recast));
+    BOOST_TEST((h.what(t) == outcome::redispatch));
     t = h.ask(acquire_kind::shared, seconds{30}, nullptr, true, attempts);
     BOOST_TEST(h.waiting(t));
   }
@@ -153,7 +153,7 @@ BOOST_AUTO_TEST_CASE(a_refused_service_bind_by_policy_counts_and_is_tried_elsewh
   pool_harness h{small_policy(1, 5)};
   const auto t = h.share();
   h.fail_all(connect_failure(errc::service_authentication_failed, stage::bind, 53));
-  BOOST_TEST((h.what(t) == outcome::recast));
+  BOOST_TEST((h.what(t) == outcome::redispatch));
   BOOST_TEST((h.reports == std::vector<failure_class>{failure_class::policy}));
 }
 

@@ -31,7 +31,7 @@ inline pool_policy small_policy(std::uint32_t min, std::uint32_t max) {
 
 /// What became of a waiter.
 struct waiter_outcome {
-  enum class kind { waiting, dispatched, granted, refused, recast };
+  enum class kind { waiting, dispatched, granted, refused, redispatch };
   acquire_request who;
   time_point leave_at{};  ///< nobody waits beyond
   kind what = kind::waiting;
@@ -296,7 +296,7 @@ class pool_harness {
     tell(a.waiter, kind::granted, a.connection, a.lease);
   }
   void on(const pool_action::refuse& a) { tell(a.waiter, kind::refused, 0, 0, a.why); }
-  void on(const pool_action::recast& a) { tell(a.waiter, kind::recast, 0, 0, a.cause, a.counted); }
+  void on(const pool_action::redispatch& a) { tell(a.waiter, kind::redispatch, 0, 0, a.cause, a.counted); }
   void on(const pool_action::reset& a) { sockets.at(a.id).at = phase::resetting; }
   void on(const pool_action::drain& a) { sockets.at(a.id).at = phase::draining; }
   void on(const pool_action::close& a) { sockets.at(a.id).at = phase::closing; }

@@ -60,7 +60,7 @@ BOOST_AUTO_TEST_CASE(without_order_somebody_is_served_before_those_who_came_earl
 BOOST_AUTO_TEST_CASE(an_answer_that_gets_lost_or_doubled_is_noticed) {
   pool_weakness lost, doubled;
   lost.actions = [](pool_harness&, std::vector<pool_action::any>& actions) {
-    std::erase_if(actions, [](const auto& a) { return std::holds_alternative<pool_action::recast>(a); });
+    std::erase_if(actions, [](const auto& a) { return std::holds_alternative<pool_action::redispatch>(a); });
   };
   doubled.actions = [](pool_harness&, std::vector<pool_action::any>& actions) {
     for (std::size_t i = 0; i < actions.size(); ++i)

@@ -134,7 +134,7 @@ BOOST_FIXTURE_TEST_CASE(who_waits_when_the_server_leaves_is_sent_elsewhere_at_no
   take();
   const auto late = ask(acquire_kind::shared, seconds{30}, nullptr, true, 3);
   for (const auto t : {shared, leased, bind, spent, late}) {
-    BOOST_TEST((what(t) == outcome::recast));
+    BOOST_TEST((what(t) == outcome::redispatch));
     BOOST_TEST(!outcome(t).counted);
     BOOST_TEST(outcome(t).times == 1);
   }

@@ -151,7 +151,7 @@ BOOST_AUTO_TEST_CASE(with_other_servers_a_waiter_is_sent_there_after_the_failove
   BOOST_TEST(h.code(brief) == errc::pool_timeout);
   BOOST_TEST((h.what(brief) == outcome::refused));
   h.pass(seconds{1});
-  BOOST_TEST((h.what(t) == outcome::recast));
+  BOOST_TEST((h.what(t) == outcome::redispatch));
   BOOST_TEST(!h.outcome(t).counted);
 }
 
@@ -164,7 +164,7 @@ BOOST_AUTO_TEST_CASE(with_other_servers_nobody_waits_behind_binds_that_stay_unan
   h.sockets.at(h.outcome(first).connection).silent->store(true);
   BOOST_TEST(h.waiting(second));
   h.pass(milliseconds{290});
-  BOOST_TEST((h.what(second) == outcome::recast));
+  BOOST_TEST((h.what(second) == outcome::redispatch));
   BOOST_TEST(h.readiness.empty(), "readers are served there");
 }
 
@@ -179,7 +179,7 @@ BOOST_AUTO_TEST_CASE(successive_short_waits_for_a_hung_server_are_one_silence) {
   BOOST_TEST(h.waiting(second));
   h.pass(milliseconds{10});
   for (const auto t : {second, bind}) {
-    BOOST_TEST((h.what(t) == outcome::recast), "there is time left for another server");
+    BOOST_TEST((h.what(t) == outcome::redispatch), "there is time left for another server");
     BOOST_TEST(!h.outcome(t).counted);
   }
   BOOST_TEST_REQUIRE(h.readiness.size() == 1U);
@@ -218,7 +218,7 @@ BOOST_AUTO_TEST_CASE(a_good_probe_has_the_silence_found_out_anew) {
   BOOST_TEST(h.code(next) == errc::pool_timeout);
   const auto later = h.share(milliseconds{900});
   h.pass(milliseconds{100});
-  BOOST_TEST((h.what(later) == outcome::recast));
+  BOOST_TEST((h.what(later) == outcome::redispatch));
   BOOST_TEST(h.readiness.size() == 2U);
 }
 
@@ -239,7 +239,7 @@ BOOST_AUTO_TEST_CASE(our_own_waiting_is_no_silence_of_the_server) {
   BOOST_TEST(h.waiting(t));
   BOOST_TEST(h.readiness.empty());
   h.pass(milliseconds{300});
-  BOOST_TEST((h.what(t) == outcome::recast));
+  BOOST_TEST((h.what(t) == outcome::redispatch));
 }
 
 BOOST_AUTO_TEST_CASE(who_has_no_other_server_waits_as_long_as_he_can) {
@@ -278,7 +278,7 @@ BOOST_AUTO_TEST_CASE(with_other_servers_a_waiter_stays_while_those_before_it_are
   h.pass(milliseconds{4900});
   BOOST_TEST(h.waiting(third));
   h.pass(milliseconds{200});
-  BOOST_TEST((h.what(third) == outcome::recast));
+  BOOST_TEST((h.what(third) == outcome::redispatch));
 }
 
 BOOST_AUTO_TEST_CASE(a_bind_connection_shows_no_life_before_it_has_answered_a_bind) {
@@ -291,7 +291,7 @@ BOOST_AUTO_TEST_CASE(a_bind_connection_shows_no_life_before_it_has_answered_a_bi
   BOOST_TEST(h.in(phase::ready, connection_kind::bind).size() == 2U);
   BOOST_TEST(h.waiting(third));
   h.pass(milliseconds{200});
-  BOOST_TEST((h.what(third) == outcome::recast));
+  BOOST_TEST((h.what(third) == outcome::redispatch));
 }
 
 BOOST_AUTO_TEST_CASE(a_cancelled_waiter_hears_so_and_is_skipped) {
@@ -324,7 +324,7 @@ BOOST_AUTO_TEST_CASE(when_the_breaker_opens_waiters_are_sent_away) {
   h.take();
   // Also one that has no attempt left: another server may take it, and this one it is not given again.
   for (const auto t : {a, b, bind, spent}) {
-    BOOST_TEST((h.what(t) == outcome::recast));
+    BOOST_TEST((h.what(t) == outcome::redispatch));
     BOOST_TEST(!h.outcome(t).counted);
     BOOST_TEST(h.code(t) == errc::breaker_open);
   }

@@ -54,7 +54,7 @@ bool is_ready(const weakened_directory& there, server_id id, std::uint32_t conne
 constexpr const char* not_ready = "the pool is not ready";
 
 /// A connection is cut with reads in flight: each is answered.
-broken_statements play_recast(without what) {
+broken_statements play_redispatch(without what) {
   stub_directory a, b;
   a.disturb(operation::search, {.silent = true, .then = ending::reset});
   weakened_directory there(quiet_settings(a, b), what);
@@ -249,7 +249,7 @@ broken_statements play_make_before_break(without what) {
 
 }  // namespace
 
-BOOST_AUTO_TEST_CASE(without_recast_scenario_02_fails) { check_matters(play_recast, without::recast); }
+BOOST_AUTO_TEST_CASE(without_redispatch_scenario_02_fails) { check_matters(play_redispatch, without::redispatch); }
 
 BOOST_AUTO_TEST_CASE(without_the_safe_to_repeat_rule_scenario_02_fails) {
   check_matters(play_safe_to_repeat, without::safe_to_repeat);

@@ -114,7 +114,7 @@ void repeat_everything(server_context& context) {
 connection_factory connections_without(without what, const std::shared_ptr<prop_room>& props) {
   const auto make = default_connections();
   switch (what) {
-    case without::recast:
+    case without::redispatch:
       return [make](caf::actor_system& system, connection_spec spec) {
         return make(system, with_context(std::move(spec), [](server_context& c) { c.server.max_retries = 0; }));
       };

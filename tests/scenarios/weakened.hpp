@@ -10,7 +10,7 @@ namespace understudy::test {
 /// What is missing.
 enum class without : std::uint8_t {
   nothing,
-  recast,              ///< connections give nothing back to the breaker
+  redispatch,          ///< connections give nothing back to the breaker
   safe_to_repeat,      ///< connections take everything for safe to repeat
   credential_gate,     ///< everybody gets the password, verdicts are not heard
   suspicion,           ///< the breaker does not hear of silent connections

@@ -14,7 +14,7 @@ namespace {
 
 constexpr std::string_view introduction = R"(# Configuration
 
-This page is made from the table of options in `config/option_table.cpp`; so is
+This page is made from the table of options in `config/options.cpp`; so is
 [understudy.sample.toml](understudy.sample.toml). To make both again after the table changed:
 
     UNDERSTUDY_REGENERATE_DOCS=1 ctest -R config/committed_documentation

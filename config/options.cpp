@@ -1,11 +1,14 @@
-// Look-ups in the table of all settings.
+// The table of all settings, and look-ups in it.
 #include "understudy/config/options.hpp"
 
 #include <algorithm>
 #include <type_traits>
 
 namespace understudy::config {
-// Turns paths of struct members into the getters and setters of the option table.
+
+namespace {
+
+// Paths of struct members as the getters and setters of the table.
 
 template <class T>
 option_value wrap(const T& field) {
@@ -48,8 +51,6 @@ constexpr global_field of_all_in_milliseconds() {
                 static_cast<int>(std::chrono::duration_cast<milliseconds>(std::get<duration>(value)).count());
           }};
 }
-
-namespace {
 
 using cs = std::string_view;
 using info = connection_info;
@@ -362,7 +363,7 @@ std::vector<option> log_options() {
 #undef MONITORING
 #undef LOG
 
-std::vector<option> unborn_options() {
+std::vector<option> planned_options() {
   return {
       planned("node", "listen", type::text, "Address and port where other nodes and clients reach this one."),
       planned("node", "peers", type::words, "Addresses of the other nodes."),
@@ -388,7 +389,7 @@ std::vector<option> make_table() {
   add(all, limit_options());
   add(all, monitoring_options());
   add(all, log_options());
-  add(all, unborn_options());
+  add(all, planned_options());
   return all;
 }
 

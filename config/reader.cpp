@@ -9,8 +9,8 @@
 #include <array>
 
 namespace understudy::config {
-// One server of a configuration while it is put together: what it says itself, and what it inherits from [ldap].
 
+/// One server of a configuration while it is put together: what it says itself, and what it inherits from [ldap].
 class server_reader {
  public:
   /// `own`: the server's table, null when it stands directly in [ldap]; `common`: [ldap].

@@ -118,7 +118,7 @@ class connection {
   void finish_check(table::item done, failure_ptr why);
   connection_snapshot snapshot() const;
 
-  // connection_setup.cpp: from the name look-up to ready
+  // Setting up: from the name look-up to ready.
   void start();
   void on_resolved(std::uint64_t number, resolution found);
   void dial();
@@ -146,7 +146,7 @@ class connection {
   failure setup_failure(errc code, stage where, std::string message) const;
   bool is_setting_up() const noexcept { return phase_ < phase::ready; }
 
-  // connection_traffic.cpp: requests out, answers in
+  // Requests out, answers in.
   void accept(call order, lease_id lease, result_promise promise, stream_ptr stream = nullptr);
   void admit(held_call& one);
   failure_ptr refusal(const held_call& one) const;
@@ -170,7 +170,7 @@ class connection {
   bool postpone(table::item& done, const failure_ptr& why);
   void start_draining(const char* why);
 
-  // connection_stream.cpp: a streaming search and its consumer
+  // A streaming search and its consumer.
   stream_ptr make_stream(std::uint64_t number, std::uint32_t credits) const;
   failure_ptr stream_refusal(const held_call& one) const;
   void open(stream_ptr stream);
@@ -184,7 +184,7 @@ class connection {
   duration unanswered(const table::item& one) const;
   std::size_t most_result_bytes() const noexcept { return static_cast<std::size_t>(all_.limits.max_result_bytes); }
 
-  // connection_end.cpp: failures, deadlines, the end
+  // Deadlines, failures, the end.
   void check_deadlines();
   void expire(int id);
   void expire_held();

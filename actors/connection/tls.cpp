@@ -15,8 +15,8 @@
 #include <tuple>
 
 namespace understudy {
-// What tls.cpp and tls_stream.cpp share: OpenSSL's objects and its reasons as text.
 
+/// Certificates, keys and rules, as OpenSSL keeps them.
 class tls_context {
  public:
   tls_context();

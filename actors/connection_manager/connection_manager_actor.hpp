@@ -26,7 +26,7 @@ class connection_manager_impl {
   template <class Answer, class Handle, class... What>
   caf::result<Answer> to_child(const Handle& child, What&&... what);
 
-  // Children (manager_children.cpp).
+  // Children.
   void start_children();
   void say_start() const;
   routed_server start_pool(server_context_ptr context);
@@ -42,7 +42,7 @@ class connection_manager_impl {
   /// Of a request that goes no further.
   static failure refusal(errc code, std::string message);
 
-  // Other settings (manager_reload.cpp).
+  // Other settings.
   caf::result<reload_report> reload(const settings_ptr& next, const start_token_ptr& token);
   settings_ptr effective() const;
   reload_report apply(settings_ptr next);
@@ -50,7 +50,7 @@ class connection_manager_impl {
   void gone(server_id server, bool clean);
   void tell_credentials();
 
-  // Servers from DNS (manager_services.cpp).
+  // Servers from DNS.
   void watch_services();
   void look_up_services();
   void on_services(std::uint64_t number, const service_answer& found);
@@ -60,14 +60,14 @@ class connection_manager_impl {
   caf::result<circuit_breaker_actor> router();
   void answer_for_router();
 
-  // The end (manager_drain.cpp).
+  // The end.
   caf::result<bool> drain(time_point deadline);
   void ask_pools_to_drain();
   void pool_drained(std::uint64_t round, bool clean);
   void finish(bool in_time);
   void on_exit(const caf::error& order);
 
-  // The state of everything (manager_status.cpp).
+  // The state of everything.
   caf::result<runtime_snapshot> status();
 
   void on_tick(std::uint64_t timer);

@@ -17,7 +17,6 @@
 #include <caf/typed_response_promise.hpp>
 
 namespace understudy {
-// The pool actor's inside: promises, handles and timers around the pure pool_state.
 
 /// Translates messages to events of pool_state, and its actions to messages.
 struct pool_actor_state {
@@ -59,7 +58,7 @@ struct pool_actor_state {
   void tick(std::uint64_t timer);
   void restart();
 
-  // Actions (pool_actor_actions.cpp).
+  // Actions.
   void carry_out();
   void operator()(const pool_action::open& a);
   void operator()(const pool_action::dispatch& a);

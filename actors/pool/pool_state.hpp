@@ -118,7 +118,7 @@ class pool_state {
  private:
   using queue_position = wait_queue::iterator;
 
-  // After every event, and serving those who wait (pool_state.cpp).
+  // After every event, and serving those who wait.
   void settle(time_point now);
   void leave_overdue(connection_kind kind, time_point now);
   bool none_ready(connection_kind kind) const noexcept;
@@ -150,7 +150,7 @@ class pool_state {
   bool lease_may_wait(time_point now) const;
   void end_lease(const lease_record& ended, std::string_view how, time_point now);
 
-  // Connections come and go (pool_connections.cpp).
+  // Connections come and go.
   void renew_all_before(std::uint64_t secret_number, time_point now);
   void note_worth(const slot& s, time_point now);
   void take_check(slot& s, bool works, time_point now);
@@ -183,7 +183,7 @@ class pool_state {
   }
   wait_queue& queue(connection_kind kind) { return kind == connection_kind::bind ? binds_ : pooled_; }
 
-  // How many there should be (pool_size.cpp).
+  // How many there should be.
   void reconcile(time_point now);
   void reconcile_binds(const slot_counts& c, time_point now);
   void reconcile_pooled(slot_counts c, time_point now);
@@ -213,7 +213,7 @@ class pool_state {
   slot* least_recently_used(connection_kind kind, bool idle_only);
   void wake_at(time_point when) { wake_ = std::min(wake_, when); }
 
-  // On the tick (pool_upkeep.cpp).
+  // On the tick.
   void housekeeping(time_point now);
   void note_use(time_point now);
   std::uint32_t shrink(duration idle_for, time_point now);
@@ -224,7 +224,7 @@ class pool_state {
   void cut_off(time_point now);
   void finish_drain(bool clean);
 
-  // Other settings (pool_reload.cpp).
+  // Other settings.
   void renew_all(time_point now);
   void trim(time_point now);
   void trim(connection_kind kind, std::uint32_t surplus, time_point now);

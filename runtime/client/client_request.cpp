@@ -1,4 +1,4 @@
-// One request of a thread on its way through the actors: see operation.hpp.
+// One request of a thread on its way through the actors: see client_request.hpp.
 #include "understudy/runtime/client/client_request.hpp"
 
 #include "understudy/runtime/platform/poller_scheduler.hpp"

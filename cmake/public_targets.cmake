@@ -1,17 +1,17 @@
 # The targets that services link to, under the names that the installed package gives them: understudy::understudy, the
 # facade (C++17), and understudy::actors, for those who speak to the actors. Each shows its public headers and no other.
-include("${PROJECT_SOURCE_DIR}/cmake/header_closure.cmake")
+include("${PROJECT_SOURCE_DIR}/cmake/public_headers.cmake")
 
 # understudy_public_target(TARGET NAME HEADER…): an interface of the library, also known as understudy::NAME.
 function(understudy_public_target target name)
   set(view "${PROJECT_BINARY_DIR}/include/public_${name}")
-  header_closure(headers "${PROJECT_SOURCE_DIR}" ${ARGN})
+  check_public_headers("${PROJECT_SOURCE_DIR}" ${ARGN})
   file(REMOVE_RECURSE "${view}")
-  foreach(header IN LISTS headers)
+  foreach(header IN LISTS ARGN)
     get_filename_component(folder "${view}/understudy/${header}" DIRECTORY)
     file(MAKE_DIRECTORY "${folder}")
     file(CREATE_LINK "${PROJECT_SOURCE_DIR}/${header}" "${view}/understudy/${header}" SYMBOLIC)
-    # An include that is added to one may make another header public.
+    # An include that is added to one may be of what is not public.
     set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/${header}")
   endforeach()
   add_library(${target} INTERFACE)

@@ -321,7 +321,7 @@ void connection_manager::state::check_process() const {
   if (forked()) throw_failure(forked_process());
 }
 
-void connection_manager::state::set_log(log_sink::listener to) {
+void connection_manager::state::set_log(log_listener to) {
   std::lock_guard guard{mutex_};
   on_log_ = std::move(to);
 }

@@ -1,12 +1,15 @@
 // The runtime for those who speak to actors: start it in an actor system of their own, or in one that it owns.
 #pragma once
-#include "understudy/runtime/client/client.hpp"
+#include "understudy/actors/ports/ports.hpp"
 #include "understudy/runtime/lookups.hpp"
-#include "understudy/runtime/platform/log_sink.hpp"
+#include "understudy/runtime/results.hpp"
 
 #include <caf/fwd.hpp>
 
 namespace understudy {
+
+class runtime_client;
+class metrics_registry;
 
 /// Spawns the root supervisor; tests pass their own.
 using manager_factory =
@@ -21,7 +24,7 @@ struct runtime_options {
   /// In place of the system's resolver.
   name_lookups lookups;
   /// Told the log's lines instead of `settings.log`'s file.
-  log_sink::listener on_log;
+  log_listener on_log;
   /// Counts on where an earlier runtime of the same service ended.
   std::shared_ptr<metrics_registry> metrics;
 };

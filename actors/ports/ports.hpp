@@ -83,6 +83,9 @@ class workers_port {
   virtual bool run(std::function<void()> job) = 0;
 };
 
+/// Told a line of the log instead of having it written, on the log's thread; must not throw.
+using log_listener = std::function<void(log_level level, std::string_view component, const std::string& line)>;
+
 /// Where log lines go. Thread-safe, never blocks for long, never told a secret.
 class log_port {
  public:

@@ -3,19 +3,12 @@
 #include "understudy/runtime/client/failures.hpp"
 #include "understudy/runtime/client/pending_replies.hpp"
 #include "understudy/runtime/client/reply_waiter.hpp"
+#include "understudy/runtime/results.hpp"
 
 #include <caf/error.hpp>
 #include <caf/type_erased_tuple.hpp>
 
 namespace understudy {
-
-/// What came of a question: the answer, or why there is none.
-template <class T>
-struct answer {
-  std::optional<T> value;
-  failure_ptr error;
-  explicit operator bool() const noexcept { return value.has_value(); }
-};
 
 /// The error in an actor's reply, or what to say of a reply that is neither answer nor error.
 failure_ptr error_in(caf::type_erased_tuple& content);

@@ -20,7 +20,7 @@ struct connection_manager::state : std::enable_shared_from_this<state> {
   reload_report reload(settings next, duration timeout);
 
   void set_lookups(name_lookups how);
-  void set_log(log_sink::listener to);
+  void set_log(log_listener to);
   /// Nothing more is told to a listener whose call has not begun.
   void mute_log() noexcept { *muted_ = true; }
   /// Starts the runtime unless it runs; throws what starting threads and opening the log may throw.
@@ -84,7 +84,7 @@ struct connection_manager::state : std::enable_shared_from_this<state> {
   std::shared_ptr<runtime> running_;
   std::shared_ptr<runtime> ending_;  ///< begun to stop in a callback; waited for by whoever may
   name_lookups lookups_;
-  log_sink::listener on_log_;
+  log_listener on_log_;
   const std::shared_ptr<std::atomic<bool>> muted_ = std::make_shared<std::atomic<bool>>(false);
   std::shared_ptr<metrics_registry> metrics_;
   performance_thresholds limits_;

@@ -81,7 +81,7 @@ void append_value(std::string& out, std::string_view value) {
 
 }  // namespace
 
-log_sink::log_sink(const log_settings& how, listener instead)
+log_sink::log_sink(const log_settings& how, log_listener instead)
     : how_(how), level_(how.level), listener_(std::move(instead)) {
   if (!how_.file.empty() && !listener_) {
     fd_ = open_log(how_.file);

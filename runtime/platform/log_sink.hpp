@@ -13,11 +13,8 @@ namespace understudy {
 /// what comes on top is counted and reported. Thread-safe.
 class log_sink final : public log_port {
  public:
-  /// Called for each line instead of writing it, on the log's thread; must not throw.
-  using listener = std::function<void(log_level level, std::string_view component, const std::string& line)>;
-
   /// Throws std::system_error when the file cannot be opened for appending.
-  explicit log_sink(const log_settings& how, listener instead = {});
+  explicit log_sink(const log_settings& how, log_listener instead = {});
   ~log_sink() override;
 
   bool enabled(log_level level) const override { return level <= level_.load(); }
@@ -39,7 +36,7 @@ class log_sink final : public log_port {
 
   log_settings how_;
   std::atomic<log_level> level_;
-  listener listener_;
+  log_listener listener_;
   int fd_ = 2;
   bool owns_fd_ = false;
   std::mutex mutex_;

@@ -11,7 +11,7 @@ struct replaced_parts {
   std::function<void(environment&)> ports;
   connection_factory connections;
   manager_factory manager;
-  log_sink::listener on_log;
+  log_listener on_log;
 };
 
 class bare_runtime final : public directory {

@@ -1,0 +1,57 @@
+# The headers that are public: what is installed, what the API reference documents, and what is not in the namespace
+# understudy::internal. What one of them includes must be public too.
+cmake_minimum_required(VERSION 3.25)
+
+# Those of a service: C++17, without CAF, libldap and OpenSSL. understudy.hpp includes all of them.
+set(facade_headers
+    config/connection_info.hpp
+    config/load.hpp
+    config/problem.hpp
+    config/settings.hpp
+    messages/ber.hpp
+    messages/dn.hpp
+    messages/error.hpp
+    messages/filter.hpp
+    messages/lookup.hpp
+    messages/password_policy.hpp
+    messages/request.hpp
+    messages/result.hpp
+    messages/secret.hpp
+    messages/snapshot.hpp
+    messages/time.hpp
+    runtime/connection_manager.hpp
+    runtime/connection_pool.hpp
+    runtime/directory.hpp
+    runtime/exceptions.hpp
+    runtime/lease.hpp
+    runtime/lookups.hpp
+    runtime/paged_search.hpp
+    runtime/ranged_values.hpp
+    runtime/results.hpp
+    runtime/search_stream.hpp
+    understudy.hpp)
+# Those for users of the actors.
+set(actor_headers
+    actors/ports/guard.hpp
+    actors/ports/hosted.hpp
+    actors/ports/poller_actor.hpp
+    actors/ports/ports.hpp
+    actors/ports/unanswered_requests.hpp
+    messages/actors.hpp
+    messages/call.hpp
+    messages/event.hpp
+    messages/type_ids.hpp
+    runtime/runtime.hpp)
+
+# check_public_headers(SOURCE_DIR HEADER…): stops when one of them includes what is not among them.
+function(check_public_headers source_dir)
+  foreach(header IN LISTS ARGN)
+    file(STRINGS "${source_dir}/${header}" lines REGEX "^#include \"understudy/")
+    foreach(line IN LISTS lines)
+      string(REGEX REPLACE "^#include \"understudy/([^\"]+)\".*" "\\1" included "${line}")
+      if(NOT included IN_LIST ARGN)
+        message(FATAL_ERROR "${header} is public and includes ${included}, which is not (cmake/public_headers.cmake)")
+      endif()
+    endforeach()
+  endforeach()
+endfunction()

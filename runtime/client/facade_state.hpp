@@ -1,5 +1,7 @@
 // What stands behind a connection_manager: its settings, the runtime while it is connected, the watch on thresholds.
 #pragma once
+#include "understudy/runtime/client/client.hpp"
+#include "understudy/runtime/client/failures.hpp"
 #include "understudy/runtime/client/performance.hpp"
 #include "understudy/runtime/connection_manager.hpp"
 #include "understudy/runtime/platform/fork_detector.hpp"

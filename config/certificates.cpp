@@ -12,7 +12,7 @@
 #include <cstring>
 #include <utility>
 
-namespace understudy::config {
+namespace understudy::internal::config {
 
 namespace {
 
@@ -176,4 +176,4 @@ certificate_files read_certificates(const connection_info& server, const key_pas
   return reader{server, password}.read();
 }
 
-}  // namespace understudy::config
+}  // namespace understudy::internal::config

@@ -10,7 +10,7 @@ struct x509_st;
 struct X509_crl_st;
 struct evp_pkey_st;
 
-namespace understudy::config {
+namespace understudy::internal::config {
 
 /// What is wrong with the file of one key.
 struct file_problem {
@@ -33,4 +33,4 @@ using key_password = std::function<std::optional<secret_reading>()>;
 /// Reads all of them: bounded in size, never from pipes, never from a terminal.
 certificate_files read_certificates(const connection_info& server, const key_password& password);
 
-}  // namespace understudy::config
+}  // namespace understudy::internal::config

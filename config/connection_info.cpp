@@ -12,6 +12,8 @@
 
 namespace understudy {
 
+using namespace internal;
+
 using namespace config;
 
 namespace {

@@ -6,7 +6,7 @@
 
 #include <algorithm>
 
-namespace understudy {
+namespace understudy::internal {
 
 using namespace config;
 
@@ -282,4 +282,4 @@ std::string sample_toml() {
   return text;
 }
 
-}  // namespace understudy
+}  // namespace understudy::internal

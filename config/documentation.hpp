@@ -2,11 +2,11 @@
 #pragma once
 #include <string>
 
-namespace understudy {
+namespace understudy::internal {
 
 /// docs/configuration.md.
 std::string options_markdown();
 /// docs/understudy.sample.toml: every key, those that are not needed commented out with their defaults.
 std::string sample_toml();
 
-}  // namespace understudy
+}  // namespace understudy::internal

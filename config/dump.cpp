@@ -8,7 +8,7 @@
 #include <array>
 #include <nlohmann/json.hpp>
 
-namespace understudy::config {
+namespace understudy::internal::config {
 
 namespace {
 
@@ -89,9 +89,9 @@ nlohmann::json server_json(const connection_info& info, bool pool_numbers) {
   return json_object(server_keys(info, pool_numbers), info);
 }
 
-}  // namespace understudy::config
+}  // namespace understudy::internal::config
 
-namespace understudy {
+namespace understudy::internal {
 
 using namespace config;
 
@@ -121,4 +121,4 @@ nlohmann::json to_json(const settings& all) {
   return root;
 }
 
-}  // namespace understudy
+}  // namespace understudy::internal

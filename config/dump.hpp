@@ -4,7 +4,7 @@
 
 #include <nlohmann/json_fwd.hpp>
 
-namespace understudy::config {
+namespace understudy::internal::config {
 
 /// The keys of one server that are worth writing: with a `uri`, not what it says already; without `pool_numbers`, not
 /// those that [pool] has.
@@ -15,4 +15,4 @@ std::string server_toml(const connection_info& info, bool pool_numbers);
 /// An object; null for what is not set.
 nlohmann::json server_json(const connection_info& info, bool pool_numbers);
 
-}  // namespace understudy::config
+}  // namespace understudy::internal::config

@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <charconv>
 
-namespace understudy::config {
+namespace understudy::internal::config {
 
 namespace {
 
@@ -265,4 +265,4 @@ std::string server_key(const connection_info& info) {
   return name;
 }
 
-}  // namespace understudy::config
+}  // namespace understudy::internal::config

@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-namespace understudy::config {
+namespace understudy::internal::config {
 
 enum class uri_scheme : std::uint8_t { ldap, ldaps, ldapi };
 
@@ -75,9 +75,9 @@ std::string server_name(const connection_info& info);
 /// The same in lower case (but for paths): equal for, and only for, servers that are one place.
 std::string server_key(const connection_info& info);
 
-}  // namespace understudy::config
+}  // namespace understudy::internal::config
 
-namespace understudy {
+namespace understudy::internal {
 
 using config::binds;
 using config::binds_externally;
@@ -86,4 +86,4 @@ using config::server_endpoint;
 using config::server_key;
 using config::server_name;
 
-}  // namespace understudy
+}  // namespace understudy::internal

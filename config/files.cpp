@@ -12,7 +12,7 @@
 #include <system_error>
 #include <vector>
 
-namespace understudy::config {
+namespace understudy::internal::config {
 
 namespace {
 
@@ -143,4 +143,4 @@ std::string file_state(const std::string& path) {
 
 std::string errno_text(int code) { return std::generic_category().message(code); }
 
-}  // namespace understudy::config
+}  // namespace understudy::internal::config

@@ -4,7 +4,7 @@
 
 #include <string>
 
-namespace understudy::config {
+namespace understudy::internal::config {
 
 struct file_contents {
   std::string text;
@@ -26,4 +26,4 @@ std::string file_state(const std::string& path);
 /// The system's words for an errno value.
 std::string errno_text(int code);
 
-}  // namespace understudy::config
+}  // namespace understudy::internal::config

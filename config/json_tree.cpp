@@ -7,7 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
-namespace understudy::config {
+namespace understudy::internal::config {
 
 namespace {
 
@@ -195,4 +195,4 @@ tree tree_of(const json& data, problem_list& problems) {
   return feed(data, builder) ? builder.take_root() : tree{};
 }
 
-}  // namespace understudy::config
+}  // namespace understudy::internal::config

@@ -10,8 +10,11 @@
 #include "understudy/config/toml_tree.hpp"
 
 #include <algorithm>
+#include <cstdlib>
 
 namespace understudy {
+
+using namespace internal;
 
 using namespace config;
 
@@ -58,6 +61,12 @@ void check_servers(const std::vector<connection_info>& servers, std::vector<conf
 }
 
 }  // namespace
+
+std::optional<std::string> process_environment(const std::string& name) {
+  const char* value = std::getenv(name.c_str());
+  if (value == nullptr) return std::nullopt;
+  return std::string{value};
+}
 
 load_result load_toml(const std::string& text, const std::string& name, const environment_lookup& env) {
   return load_text(parse_toml, text, name, env);

@@ -10,7 +10,7 @@
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
-namespace understudy::config {
+namespace understudy::internal::config {
 namespace {
 
 double count_units(const option& what, duration span) {
@@ -339,4 +339,4 @@ conversion convert(const option& what, const tree& node, const environment_looku
   return {std::nullopt, wrong_kind(what, node)};
 }
 
-}  // namespace understudy::config
+}  // namespace understudy::internal::config

@@ -7,7 +7,7 @@
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
 
-namespace understudy::config {
+namespace understudy::internal::config {
 
 struct conversion {
   std::optional<option_value> value;  ///< nothing: "not set" was written out, or there is a problem
@@ -34,4 +34,4 @@ std::string range_text(const option& what);
 /// A TOML basic string.
 std::string toml_string(std::string_view text);
 
-}  // namespace understudy::config
+}  // namespace understudy::internal::config

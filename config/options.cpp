@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <type_traits>
 
-namespace understudy::config {
+namespace understudy::internal::config {
 
 namespace {
 
@@ -461,4 +461,4 @@ std::span<const option> options() {
   return all;
 }
 
-}  // namespace understudy::config
+}  // namespace understudy::internal::config

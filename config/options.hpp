@@ -7,7 +7,7 @@
 #include <variant>
 #include <vector>
 
-namespace understudy::config {
+namespace understudy::internal::config {
 
 enum class option_type : std::uint8_t { boolean, integer, real, span, text, secret_text, path, words, choice };
 
@@ -74,4 +74,4 @@ duration unit_length(const option& what);
 /// The default, taken from a default-made struct. Only for options with a field.
 option_value default_of(const option& what);
 
-}  // namespace understudy::config
+}  // namespace understudy::internal::config

@@ -8,7 +8,7 @@
 #include <algorithm>
 #include <array>
 
-namespace understudy::config {
+namespace understudy::internal::config {
 
 /// One server of a configuration while it is put together: what it says itself, and what it inherits from [ldap].
 class server_reader {
@@ -340,4 +340,4 @@ void server_reader::report_at(const finding& broken, problem_list& problems) con
   problems.add(table().at(), table().path_of(broken.keys[0]), broken.what);
 }
 
-}  // namespace understudy::config
+}  // namespace understudy::internal::config

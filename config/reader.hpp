@@ -7,7 +7,7 @@
 #include <map>
 #include <set>
 
-namespace understudy::config {
+namespace understudy::internal::config {
 
 /// The keys of one table that have a usable value, and where every key stands.
 class table_reader {
@@ -50,4 +50,4 @@ settings read_settings(const tree& root, const environment_lookup& env, problem_
 /// Reads the fields of one server; rules between fields are left to connection_info::validate().
 connection_info read_server(const tree& table, const environment_lookup& env, problem_list& problems);
 
-}  // namespace understudy::config
+}  // namespace understudy::internal::config

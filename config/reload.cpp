@@ -6,7 +6,7 @@
 
 #include <tuple>
 
-namespace understudy {
+namespace understudy::internal {
 
 settings keep_unreloadable(const settings& running, settings next, std::vector<std::string>& needs_restart) {
   for (const auto& each : config::options()) {
@@ -43,4 +43,4 @@ bool same_connection(const connection_info& a, const settings& of_a, const conne
          !a.client_key_password_callback == !b.client_key_password_callback && limits(of_a) == limits(of_b);
 }
 
-}  // namespace understudy
+}  // namespace understudy::internal

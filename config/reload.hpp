@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-namespace understudy {
+namespace understudy::internal {
 
 /// `next`, but with the values of `running` for every option that takes a restart (options().reloadable). The keys of
 /// those that differ ("log.file") are added to `needs_restart`.
@@ -19,4 +19,4 @@ bool same_server(const connection_info& a, const connection_info& b);
 /// taken for the same: what they return may change at any time anyway.
 bool same_connection(const connection_info& a, const settings& of_a, const connection_info& b, const settings& of_b);
 
-}  // namespace understudy
+}  // namespace understudy::internal

@@ -9,7 +9,7 @@
 #include <algorithm>
 #include <map>
 
-namespace understudy::config {
+namespace understudy::internal::config {
 
 namespace {
 
@@ -239,4 +239,4 @@ std::vector<finding> check_made_in_code(const connection_info& info) {
 
 std::vector<finding> check_fields(const settings& all, std::string_view section) { return check_each(all, section); }
 
-}  // namespace understudy::config
+}  // namespace understudy::internal::config

@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-namespace understudy::config {
+namespace understudy::internal::config {
 
 /// A broken rule.
 struct finding {
@@ -36,4 +36,4 @@ std::vector<finding> check_made_in_code(const connection_info& info);
 std::vector<finding> check_fields(const connection_info& info);
 std::vector<finding> check_fields(const settings& all, std::string_view section);
 
-}  // namespace understudy::config
+}  // namespace understudy::internal::config

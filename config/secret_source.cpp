@@ -20,7 +20,7 @@
 
 extern char** environ;
 
-namespace understudy {
+namespace understudy::internal {
 
 using namespace config;
 
@@ -305,4 +305,4 @@ secret_reading run_secret_command(const std::vector<std::string>& argv, millisec
   return secret_from(output.take(), source);
 }
 
-}  // namespace understudy
+}  // namespace understudy::internal

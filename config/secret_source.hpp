@@ -6,7 +6,7 @@
 #include <functional>
 #include <string_view>
 
-namespace understudy {
+namespace understudy::internal {
 
 /// A password, or why there is none. The reason never has any of the password in it.
 struct secret_reading {
@@ -56,4 +56,4 @@ secret_reading read_secret_file(const std::string& path, std::string_view key = 
 secret_reading run_secret_command(const std::vector<std::string>& argv, milliseconds limit = seconds{10},
                                   std::string_view key = "password_command", const still_wanted& wanted = {});
 
-}  // namespace understudy
+}  // namespace understudy::internal

@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-namespace understudy {
+namespace understudy::internal {
 
 namespace {
 
@@ -51,4 +51,4 @@ settings completed(settings all) {
   return all;
 }
 
-}  // namespace understudy
+}  // namespace understudy::internal

@@ -12,7 +12,7 @@
 
 #include <vector>
 
-namespace understudy {
+namespace understudy::internal {
 
 /// Settings for these servers, all else at its default. Servers that all have the same priority get 1, 2, 3 … in the
 /// order given. Every server's numbers of its pool count (`server_pools`), and the first one's stand in `pool` too.
@@ -26,4 +26,4 @@ pool_settings pool_for(const settings& all, const connection_info& server);
 /// used.
 settings completed(settings all);
 
-}  // namespace understudy
+}  // namespace understudy::internal

@@ -8,7 +8,7 @@
 #include <charconv>
 #include <cmath>
 
-namespace understudy::config {
+namespace understudy::internal::config {
 
 namespace {
 
@@ -123,4 +123,4 @@ std::string_view nearest(std::string_view word, const std::vector<std::string_vi
   return best;
 }
 
-}  // namespace understudy::config
+}  // namespace understudy::internal::config

@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-namespace understudy::config {
+namespace understudy::internal::config {
 
 /// `value` units of `unit` as a duration, rounded to nanoseconds; nothing when it is not finite or does not fit.
 std::optional<duration> span_of(double value, duration unit);
@@ -35,4 +35,4 @@ bool is_utf8(std::string_view text);
 /// near enough to be what was meant.
 std::string_view nearest(std::string_view word, const std::vector<std::string_view>& known);
 
-}  // namespace understudy::config
+}  // namespace understudy::internal::config

@@ -6,7 +6,7 @@
 
 #include <map>
 
-namespace understudy::config {
+namespace understudy::internal::config {
 
 namespace {
 
@@ -223,4 +223,4 @@ tree parse_toml(std::string_view text, const std::string& name, problem_list& pr
   }
 }
 
-}  // namespace understudy::config
+}  // namespace understudy::internal::config

@@ -7,7 +7,7 @@
 #include <set>
 #include <tuple>
 
-namespace understudy::config {
+namespace understudy::internal::config {
 
 namespace {
 
@@ -89,4 +89,4 @@ std::string pointer_to(const std::string& pointer, std::string_view token) {
   return result;
 }
 
-}  // namespace understudy::config
+}  // namespace understudy::internal::config

@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-namespace understudy::config {
+namespace understudy::internal::config {
 
 /// Where something stands, and its rank among all places of the same text.
 struct place {
@@ -60,4 +60,4 @@ std::string shown_key(std::string_view key);
 /// `pointer` with one more reference token (RFC 6901).
 std::string pointer_to(const std::string& pointer, std::string_view token);
 
-}  // namespace understudy::config
+}  // namespace understudy::internal::config

@@ -4,19 +4,8 @@
 #include "understudy/config/text.hpp"
 
 #include <algorithm>
-#include <cstdlib>
 
-namespace understudy {
-
-std::optional<std::string> process_environment(const std::string& name) {
-  const char* value = std::getenv(name.c_str());
-  if (value == nullptr) return std::nullopt;
-  return std::string{value};
-}
-
-}  // namespace understudy
-
-namespace understudy::config {
+namespace understudy::internal::config {
 
 namespace {
 
@@ -83,4 +72,4 @@ std::string escape_variables(std::string_view text) {
   return result;
 }
 
-}  // namespace understudy::config
+}  // namespace understudy::internal::config

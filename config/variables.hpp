@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-namespace understudy::config {
+namespace understudy::internal::config {
 
 struct expansion {
   std::string text;
@@ -20,4 +20,4 @@ expansion expand(std::string_view text, const environment_lookup& env);
 /// The reverse for plain text: such that expand() gives `text` again.
 std::string escape_variables(std::string_view text);
 
-}  // namespace understudy::config
+}  // namespace understudy::internal::config

@@ -6,6 +6,8 @@
 #include <stdexcept>
 
 namespace understudy::dn {
+
+using namespace internal;
 namespace {
 
 bool is_special(char c) noexcept { return std::string_view{"\"+,;<>\\="}.find(c) != std::string_view::npos; }

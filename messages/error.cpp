@@ -8,6 +8,8 @@
 #include <ctime>
 
 namespace understudy {
+
+using namespace internal;
 namespace {
 
 constexpr std::array<std::string_view, errc_count> code_names{"none",

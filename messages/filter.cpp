@@ -6,6 +6,8 @@
 #include <stdexcept>
 
 namespace understudy::filter {
+
+using namespace internal;
 namespace {
 
 bool must_escape(char c) noexcept { return c == '*' || c == '(' || c == ')' || c == '\\' || c == '\0'; }

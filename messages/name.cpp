@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <stdexcept>
 
-namespace understudy {
+namespace understudy::internal {
 namespace {
 
 bool is_alpha(char c) noexcept { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
@@ -94,4 +94,4 @@ std::size_t utf8_sequence(std::string_view text) noexcept {
   return length;
 }
 
-}  // namespace understudy
+}  // namespace understudy::internal

@@ -3,7 +3,7 @@
 #include <string>
 #include <string_view>
 
-namespace understudy {
+namespace understudy::internal {
 
 /// True for an attribute description (RFC 4512, 2.5): a keystring or a numeric OID, then options (";lang-de").
 bool is_attribute_description(std::string_view text) noexcept;
@@ -17,4 +17,4 @@ void append_escaped_byte(std::string& out, char byte);
 /// The length of the well-formed UTF-8 sequence at the start of `text` (RFC 3629), or 0.
 std::size_t utf8_sequence(std::string_view text) noexcept;
 
-}  // namespace understudy
+}  // namespace understudy::internal

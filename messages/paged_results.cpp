@@ -5,7 +5,7 @@
 
 #include <limits>
 
-namespace understudy {
+namespace understudy::internal {
 
 std::string encode_paged_results(const paged_results& value) {
   return ber_element(ber_tag::sequence, ber_integer(value.size) + ber_octets(value.cookie));
@@ -27,4 +27,4 @@ control paged_results_control(const paged_results& value, bool critical) {
   return {std::string{paged_results_oid}, critical, encode_paged_results(value)};
 }
 
-}  // namespace understudy
+}  // namespace understudy::internal

@@ -2,7 +2,7 @@
 #pragma once
 #include "understudy/messages/request.hpp"
 
-namespace understudy {
+namespace understudy::internal {
 
 inline constexpr std::string_view paged_results_oid = "1.2.840.113556.1.4.319";
 
@@ -21,4 +21,4 @@ std::optional<paged_results> decode_paged_results(std::string_view value);
 /// The control to send.
 control paged_results_control(const paged_results& value, bool critical);
 
-}  // namespace understudy
+}  // namespace understudy::internal

@@ -5,7 +5,7 @@
 
 #include <cstdint>
 
-namespace understudy {
+namespace understudy::internal {
 namespace {
 
 bool is_plain(char c) noexcept { return c >= ' ' && c < '\x7f'; }
@@ -64,4 +64,4 @@ std::string printable(std::string_view text) {
   return out;
 }
 
-}  // namespace understudy
+}  // namespace understudy::internal

@@ -3,7 +3,7 @@
 #include <string>
 #include <string_view>
 
-namespace understudy {
+namespace understudy::internal {
 
 /// Appends `text` with everything escaped as \xx that would not stay where it is printed: control characters (C0, DEL
 /// and C1), line and paragraph separators, characters that turn the direction of writing round, and bytes that are no
@@ -14,4 +14,4 @@ std::string printable(std::string_view text);
 /// Appends each byte as \xx.
 void append_escaped(std::string& out, std::string_view bytes);
 
-}  // namespace understudy
+}  // namespace understudy::internal

@@ -1,7 +1,7 @@
 // What is waited for at each stage of a request's way, in words.
 #include "understudy/messages/stage_words.hpp"
 
-namespace understudy {
+namespace understudy::internal {
 
 std::string_view awaited_at(stage where) noexcept {
   switch (where) {
@@ -21,4 +21,4 @@ std::string_view awaited_at(stage where) noexcept {
   return "an answer";
 }
 
-}  // namespace understudy
+}  // namespace understudy::internal

@@ -2,9 +2,9 @@
 #pragma once
 #include "understudy/messages/error.hpp"
 
-namespace understudy {
+namespace understudy::internal {
 
 /// "the connection", "the answer to the bind" …: to follow "timed out waiting for".
 std::string_view awaited_at(stage where) noexcept;
 
-}  // namespace understudy
+}  // namespace understudy::internal

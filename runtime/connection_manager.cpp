@@ -16,6 +16,8 @@
 #include <tuple>
 
 namespace understudy {
+
+using namespace internal;
 namespace {
 
 settings with_options(const std::vector<connection_info>& servers, const manager_options& options) {

@@ -5,6 +5,8 @@
 #include "understudy/runtime/client/facade_state.hpp"
 
 namespace understudy {
+
+using namespace internal;
 namespace {
 
 constexpr seconds check_time{10}, small_question{2};

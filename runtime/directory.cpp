@@ -7,6 +7,8 @@
 #include "understudy/runtime/exceptions.hpp"
 
 namespace understudy {
+
+using namespace internal;
 namespace {
 
 result take(outcome what) { return std::move(what.value()); }

@@ -6,6 +6,10 @@
 #include <functional>
 #include <future>
 
+namespace understudy::internal {
+class runtime_client;
+}  // namespace understudy::internal
+
 namespace understudy {
 
 /// What came of one request: the directory's result, or why there is none. Exactly one of both.
@@ -56,7 +60,7 @@ class cancel_source {
   void cancel();
 
  private:
-  friend class runtime_client;
+  friend class internal::runtime_client;
   struct state;
   std::shared_ptr<state> state_;
 };

@@ -6,6 +6,8 @@
 
 namespace understudy {
 
+using namespace internal;
+
 caf::strong_actor_ptr lease::state::target() {
   if (client->forked()) return nullptr;
   std::lock_guard guard{mutex};

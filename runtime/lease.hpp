@@ -4,6 +4,11 @@
 #include "understudy/runtime/paged_search.hpp"
 #include "understudy/runtime/search_stream.hpp"
 
+namespace understudy::internal {
+class runtime_client;
+class lease_handle;
+}  // namespace understudy::internal
+
 namespace understudy {
 
 /// An exclusive connection. Movable, not copyable; the destructor returns it. Operations go to that connection alone
@@ -39,8 +44,8 @@ class lease final : public directory {
   paged_search paged(search_request what, const paged_options& options = {});
 
  private:
-  friend class runtime_client;
-  friend class lease_handle;
+  friend class internal::runtime_client;
+  friend class internal::lease_handle;
   struct state;
   explicit lease(std::shared_ptr<state> s) noexcept;
   std::shared_ptr<state> state_;

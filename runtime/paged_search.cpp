@@ -6,6 +6,8 @@
 #include "understudy/runtime/exceptions.hpp"
 
 namespace understudy {
+
+using namespace internal;
 namespace {
 
 // Nobody waits for the answer to it but the lease.

@@ -3,6 +3,11 @@
 #include "understudy/messages/error.hpp"
 #include "understudy/messages/result.hpp"
 
+namespace understudy::internal {
+class runtime_client;
+class lease_handle;
+}  // namespace understudy::internal
+
 namespace understudy {
 
 /// How to page a search.
@@ -54,11 +59,11 @@ class paged_search {
  private:
   friend class lease;
   friend class connection_manager;
-  friend class runtime_client;
+  friend class internal::runtime_client;
   struct state;
   explicit paged_search(failure_ptr why);
   /// `first`: the time that the first page has.
-  paged_search(class lease_handle on, search_request what, const paged_options& options, duration first);
+  paged_search(internal::lease_handle on, search_request what, const paged_options& options, duration first);
   std::unique_ptr<state> state_;
 };
 

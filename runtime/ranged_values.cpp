@@ -5,6 +5,8 @@
 #include "understudy/runtime/client/range_cursor.hpp"
 
 namespace understudy {
+
+using namespace internal;
 namespace {
 
 constexpr int most_restarts = 3;

@@ -26,6 +26,8 @@
 #include <random>
 
 namespace understudy {
+
+using namespace internal;
 namespace {
 
 // The manager waits for the first answer of DNS for 5 s at most.

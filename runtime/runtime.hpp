@@ -6,10 +6,12 @@
 
 #include <caf/fwd.hpp>
 
-namespace understudy {
-
+namespace understudy::internal {
 class runtime_client;
 class metrics_registry;
+}  // namespace understudy::internal
+
+namespace understudy {
 
 /// Spawns the root supervisor; tests pass their own.
 using manager_factory =
@@ -26,7 +28,7 @@ struct runtime_options {
   /// Told the log's lines instead of `settings.log`'s file.
   log_listener on_log;
   /// Counts on where an earlier runtime of the same service ended.
-  std::shared_ptr<metrics_registry> metrics;
+  std::shared_ptr<internal::metrics_registry> metrics;
 };
 
 /// Everything that runs for one set of servers: actors, poller, workers, log. Threads start in the constructor and have
@@ -65,7 +67,7 @@ class runtime {
   /// As they count now.
   settings_ptr all() const;
   /// The bridge that the facade uses; no part of the API.
-  runtime_client& client() const noexcept;
+  internal::runtime_client& client() const noexcept;
 
   /// Other settings from now on: servers are added, taken out (what runs there is finished within
   /// `limits.drain_timeout`) and changed, connections that were made with other values are replaced one by one, no

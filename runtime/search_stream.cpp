@@ -6,6 +6,8 @@
 #include "understudy/runtime/exceptions.hpp"
 
 namespace understudy {
+
+using namespace internal;
 namespace {
 
 failure_ptr problem_of(const stream_options& options) {

@@ -6,6 +6,11 @@
 
 #include <iterator>
 
+namespace understudy::internal {
+class runtime_client;
+class lease_handle;
+}  // namespace understudy::internal
+
 namespace understudy {
 
 /// How to stream a search.
@@ -94,10 +99,10 @@ class search_stream {
  private:
   friend class lease;
   friend class connection_manager;
-  friend class runtime_client;
+  friend class internal::runtime_client;
   struct state;
   explicit search_stream(failure_ptr why);
-  search_stream(class lease_handle on, search_request what, const stream_options& options);
+  search_stream(internal::lease_handle on, search_request what, const stream_options& options);
   std::shared_ptr<state> state_;
 };
 

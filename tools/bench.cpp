@@ -17,6 +17,8 @@
 #include <nlohmann/json.hpp>
 
 namespace understudy::cli {
+
+using namespace internal;
 namespace {
 
 enum class bench_operation { search, authenticate, whoami };

@@ -20,6 +20,8 @@
 #include <random>
 
 namespace understudy::cli {
+
+using namespace internal;
 namespace {
 
 constexpr int servers = 3, callers = 8;

@@ -23,6 +23,8 @@
 #include <vector>
 
 namespace understudy::cli {
+
+using namespace internal;
 namespace {
 
 namespace fs = std::filesystem;

@@ -10,6 +10,8 @@
 
 namespace understudy::cli {
 
+using namespace internal;
+
 /// A folder of its own, removed with all that is in it.
 class demo_folder {
  public:

@@ -17,6 +17,8 @@
 #include <nlohmann/json.hpp>
 
 namespace understudy::cli {
+
+using namespace internal;
 namespace {
 
 constexpr seconds default_patience{10};

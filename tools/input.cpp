@@ -17,6 +17,8 @@
 #include <system_error>
 
 namespace understudy::cli {
+
+using namespace internal;
 namespace {
 
 constexpr std::size_t max_password_bytes = 4096;

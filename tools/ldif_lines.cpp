@@ -9,6 +9,8 @@
 #include <charconv>
 
 namespace understudy::cli {
+
+using namespace internal;
 namespace {
 
 constexpr std::size_t max_value_bytes = 64 * 1024 * 1024;

@@ -7,6 +7,8 @@
 #include <algorithm>
 
 namespace understudy::cli {
+
+using namespace internal;
 namespace {
 
 // ldapsearch folds comments one column later than values.

@@ -4,6 +4,8 @@
 #include <algorithm>
 
 namespace understudy::cli {
+
+using namespace internal;
 namespace {
 
 constexpr milliseconds rest_after_failure{5};

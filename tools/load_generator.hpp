@@ -15,6 +15,8 @@
 
 namespace understudy::cli {
 
+using namespace internal;
+
 /// What a load was answered with.
 struct load_report {
   std::uint64_t operations = 0;                 ///< that succeeded

@@ -16,6 +16,8 @@
 #include <iostream>
 
 namespace understudy::cli {
+
+using namespace internal;
 namespace {
 
 constexpr const char* exit_codes =

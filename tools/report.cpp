@@ -11,6 +11,8 @@
 #include <cstring>
 
 namespace understudy::cli {
+
+using namespace internal;
 namespace {
 
 // Returns 0 or the error's number.

@@ -7,6 +7,8 @@
 #include <algorithm>
 
 namespace understudy::cli {
+
+using namespace internal;
 namespace {
 
 std::vector<std::string> values_of(const entry& e, std::string_view name) {

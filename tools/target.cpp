@@ -15,6 +15,8 @@
 #include <algorithm>
 
 namespace understudy::cli {
+
+using namespace internal;
 namespace {
 
 // Where OpenLDAP's programs look for a local server.

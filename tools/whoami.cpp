@@ -10,6 +10,8 @@
 #include <CLI/Formatter.hpp>
 
 namespace understudy::cli {
+
+using namespace internal;
 namespace {
 
 int whoami(interrupt_watch& interrupts, const target& where) {

@@ -7,7 +7,7 @@
 #include <algorithm>
 #include <utility>
 
-namespace understudy {
+namespace understudy::internal {
 namespace {
 
 /// A failure that opens the breaker within this time is part of the line about that.
@@ -141,4 +141,4 @@ void availability_log::say(log_level level, std::string text, log_port::fields m
 
 void availability_log::wake_by(time_point t) { next_ = std::min(next_.value_or(t), t); }
 
-}  // namespace understudy
+}  // namespace understudy::internal

@@ -5,7 +5,7 @@
 
 #include <vector>
 
-namespace understudy {
+namespace understudy::internal {
 
 /// What the log needs to know of one server.
 struct server_availability {
@@ -69,4 +69,4 @@ class availability_log {
   std::optional<time_point> next_;
 };
 
-}  // namespace understudy
+}  // namespace understudy::internal

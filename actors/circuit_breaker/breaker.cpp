@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-namespace understudy {
+namespace understudy::internal {
 namespace {
 
 /// A half-open breaker's answer to when to come again: a probe's or a trial's time, no more.
@@ -278,4 +278,4 @@ void breaker::open(time_point now) {
 
 void breaker::half_open(time_point now) { enter(breaker_state::half_open, now); }
 
-}  // namespace understudy
+}  // namespace understudy::internal

@@ -4,7 +4,7 @@
 #include "understudy/actors/ports/random.hpp"
 #include "understudy/messages/event.hpp"
 
-namespace understudy {
+namespace understudy::internal {
 
 /// One moment on both clocks: the monotonic one decides, the wall clock is for people.
 struct moment {
@@ -126,4 +126,4 @@ class breaker {
   breaker_cause cause_;
 };
 
-}  // namespace understudy
+}  // namespace understudy::internal

@@ -13,7 +13,7 @@
 #include <algorithm>
 #include <limits>
 
-namespace understudy {
+namespace understudy::internal {
 namespace {
 
 router_options options_of(const settings& all) {
@@ -397,4 +397,4 @@ circuit_breaker_actor spawn_circuit_breaker(caf::actor_system& system, environme
                          std::move(servers));
 }
 
-}  // namespace understudy
+}  // namespace understudy::internal

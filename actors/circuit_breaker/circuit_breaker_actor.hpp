@@ -6,7 +6,7 @@
 
 #include <caf/typed_event_based_actor.hpp>
 
-namespace understudy {
+namespace understudy::internal {
 
 /// Translates messages to calls on the router and carries out what comes of them.
 class circuit_breaker_impl {
@@ -64,4 +64,4 @@ class circuit_breaker_impl {
 circuit_breaker_actor spawn_circuit_breaker(caf::actor_system& system, environment_ptr env, settings_ptr all,
                                             std::vector<routed_server> servers = {});
 
-}  // namespace understudy
+}  // namespace understudy::internal

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-namespace understudy {
+namespace understudy::internal {
 namespace {
 
 constexpr double first_share = 0.1;
@@ -27,4 +27,4 @@ double failback::share(const failback_options& options, time_point now) const {
   return first_share + (1 - first_share) * done;
 }
 
-}  // namespace understudy
+}  // namespace understudy::internal

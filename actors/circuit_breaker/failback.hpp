@@ -4,7 +4,7 @@
 
 #include <optional>
 
-namespace understudy {
+namespace understudy::internal {
 
 /// How slowly a recovered server is trusted.
 struct failback_options {
@@ -30,4 +30,4 @@ class failback {
   std::optional<time_point> held_until_;
 };
 
-}  // namespace understudy
+}  // namespace understudy::internal

@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-namespace understudy {
+namespace understudy::internal {
 
 rate_window::rate_window(duration length) noexcept
     : slice_length_(std::max(length / static_cast<duration::rep>(slice_count), duration{1})) {}
@@ -35,4 +35,4 @@ bool rate_window::failing(std::uint64_t minimum, int percent, time_point now) no
 
 void rate_window::clear() noexcept { slices_ = {}; }
 
-}  // namespace understudy
+}  // namespace understudy::internal

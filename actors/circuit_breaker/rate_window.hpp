@@ -6,7 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace understudy {
+namespace understudy::internal {
 
 /// Counts successes and failures of the last `length`; older ones leave a tenth of it at a time.
 class rate_window {
@@ -32,4 +32,4 @@ class rate_window {
   std::array<slice, slice_count> slices_{};
 };
 
-}  // namespace understudy
+}  // namespace understudy::internal

@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-namespace understudy {
+namespace understudy::internal {
 namespace {
 
 /// To be put into a sentence of ours.
@@ -110,4 +110,4 @@ failure refusal(const std::vector<refused_server>& servers, const failure_ptr& l
   return f;
 }
 
-}  // namespace understudy
+}  // namespace understudy::internal

@@ -2,7 +2,7 @@
 #pragma once
 #include "understudy/actors/circuit_breaker/breaker.hpp"
 
-namespace understudy {
+namespace understudy::internal {
 
 /// One server that could not take a request.
 struct refused_server {
@@ -17,4 +17,4 @@ struct refused_server {
 /// was redispatched, or null.
 failure refusal(const std::vector<refused_server>& servers, const failure_ptr& last);
 
-}  // namespace understudy
+}  // namespace understudy::internal

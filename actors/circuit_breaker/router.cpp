@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <utility>
 
-namespace understudy {
+namespace understudy::internal {
 namespace {
 
 /// The weight of the newest batch in the moving average of latency.
@@ -43,7 +43,7 @@ void router::update(std::vector<server_facts> servers) {
       next.push_back(servers_[*known]);
       next.back().facts = std::move(facts);
     } else {
-      next.push_back({std::move(facts), understudy::breaker{options_.breaker, random_}});
+      next.push_back({std::move(facts), internal::breaker{options_.breaker, random_}});
       next.back().breaker.set_probed(probed_);
     }
   }
@@ -358,4 +358,4 @@ void router::forget_lost_calls(time_point now) {
   }
 }
 
-}  // namespace understudy
+}  // namespace understudy::internal

@@ -6,7 +6,7 @@
 #include "understudy/actors/circuit_breaker/refusal.hpp"
 #include "understudy/actors/circuit_breaker/server_selection.hpp"
 
-namespace understudy {
+namespace understudy::internal {
 
 /// What routing needs to know of a server.
 struct server_facts {
@@ -99,8 +99,8 @@ class router {
  private:
   struct entry {
     server_facts facts;
-    understudy::breaker breaker;
-    understudy::failback failback{};
+    internal::breaker breaker;
+    internal::failback failback{};
     double latency = 0;  ///< seconds
     time_point measured_at{};
     double in_flight = 0;
@@ -130,4 +130,4 @@ class router {
   time_point halved_at_{};
 };
 
-}  // namespace understudy
+}  // namespace understudy::internal

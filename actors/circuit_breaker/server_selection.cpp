@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-namespace understudy {
+namespace understudy::internal {
 namespace {
 
 bool eligible(const candidate& c, const selection_query& what) { return c.usable && !(what.write && c.read_only); }
@@ -123,4 +123,4 @@ std::size_t server_selection::draw(const std::vector<candidate>& all, std::size_
   return last;
 }
 
-}  // namespace understudy
+}  // namespace understudy::internal

@@ -7,7 +7,7 @@
 #include <optional>
 #include <vector>
 
-namespace understudy {
+namespace understudy::internal {
 
 /// What selection knows of one server.
 struct candidate {
@@ -68,4 +68,4 @@ class server_selection {
   std::vector<std::size_t> equals_;  ///< of the smallest rank; kept to spare allocations
 };
 
-}  // namespace understudy
+}  // namespace understudy::internal

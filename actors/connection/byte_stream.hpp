@@ -4,7 +4,7 @@
 
 #include <cstddef>
 
-namespace understudy {
+namespace understudy::internal {
 
 /// What one non-blocking step came to.
 struct byte_stream_result {
@@ -40,4 +40,4 @@ class byte_stream {
   virtual std::string encryption() const = 0;
 };
 
-}  // namespace understudy
+}  // namespace understudy::internal

@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-namespace understudy {
+namespace understudy::internal {
 namespace {
 
 // A name may have hundreds of addresses; a message names so many.
@@ -160,4 +160,4 @@ failure_ptr connect_attempt::verdict() const {
   return make_failure(std::move(f));
 }
 
-}  // namespace understudy
+}  // namespace understudy::internal

@@ -3,7 +3,7 @@
 #include "understudy/messages/event.hpp"
 #include "understudy/messages/snapshot.hpp"
 
-namespace understudy {
+namespace understudy::internal {
 
 /// One attempt at connecting, by Happy Eyeballs (RFC 8305): the next address is dialled beside the earlier ones when
 /// those have been silent for `stagger`, at once when they have failed; the first that is reached counts. An address
@@ -106,4 +106,4 @@ class connect_attempt {
   std::vector<probe_step> steps_;
 };
 
-}  // namespace understudy
+}  // namespace understudy::internal

@@ -13,7 +13,7 @@
 #include <unistd.h>
 #include <algorithm>
 
-namespace understudy {
+namespace understudy::internal {
 namespace {
 
 constexpr std::array<const char*, 6> phase_names{"connecting", "securing", "binding", "ready", "draining", "closed"};
@@ -1645,4 +1645,4 @@ void connection::quit_if_done() {
   self_->quit();
 }
 
-}  // namespace understudy
+}  // namespace understudy::internal

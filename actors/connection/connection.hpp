@@ -17,7 +17,7 @@
 
 #include <deque>
 
-namespace understudy {
+namespace understudy::internal {
 
 class connection;
 
@@ -286,4 +286,4 @@ void connection::turn(Body body) {
   }
 }
 
-}  // namespace understudy
+}  // namespace understudy::internal

@@ -5,7 +5,7 @@
 #include "understudy/actors/ports/guard.hpp"
 #include "understudy/actors/ports/poller_actor.hpp"
 
-namespace understudy {
+namespace understudy::internal {
 namespace {
 
 connection_actor::behavior_type connection_behavior(connection::self_pointer self, connection_spec spec,
@@ -29,4 +29,4 @@ connection_factory make_connection_factory() {
   };
 }
 
-}  // namespace understudy
+}  // namespace understudy::internal

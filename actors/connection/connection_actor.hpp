@@ -2,7 +2,7 @@
 #pragma once
 #include "understudy/actors/ports/ports.hpp"
 
-namespace understudy {
+namespace understudy::internal {
 
 struct shared_by_connections;
 
@@ -16,4 +16,4 @@ connection_actor spawn_connection(caf::actor_system& system, connection_spec spe
 /// of retries.
 connection_factory make_connection_factory();
 
-}  // namespace understudy
+}  // namespace understudy::internal

@@ -5,7 +5,7 @@
 
 #include <vector>
 
-namespace understudy {
+namespace understudy::internal {
 namespace {
 
 // Deeper ones are an attack or a defect; the encoder below us recurses.
@@ -121,4 +121,4 @@ class filter_reader {
 
 std::string check_filter(std::string_view text) { return filter_reader{text}.read(); }
 
-}  // namespace understudy
+}  // namespace understudy::internal

@@ -8,7 +8,7 @@
 #include <unordered_map>
 #include <utility>
 
-namespace understudy {
+namespace understudy::internal {
 
 /// One encoded request. `Ticket`: whatever its owner needs to answer it.
 template <class Ticket>
@@ -110,4 +110,4 @@ class in_flight {
   std::unordered_map<int, std::size_t> abandoned_;  // bytes that came since
 };
 
-}  // namespace understudy
+}  // namespace understudy::internal

@@ -1,7 +1,7 @@
 // Counting successes until they are worth a message.
 #include "understudy/actors/connection/outcome_batch.hpp"
 
-namespace understudy {
+namespace understudy::internal {
 
 outcome_report outcome_batch::take() {
   outcome_report full = next_;
@@ -42,4 +42,4 @@ std::optional<outcome_report> outcome_batch::flush(bool trial) {
   return report;
 }
 
-}  // namespace understudy
+}  // namespace understudy::internal

@@ -2,7 +2,7 @@
 #pragma once
 #include "understudy/messages/event.hpp"
 
-namespace understudy {
+namespace understudy::internal {
 
 /// Successes are gathered for at most `every` and leave before or with the next failure: the order of outcomes is kept.
 class outcome_batch {
@@ -29,4 +29,4 @@ class outcome_batch {
   time_point due_at_ = time_point::max();
 };
 
-}  // namespace understudy
+}  // namespace understudy::internal

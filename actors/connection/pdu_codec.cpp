@@ -6,7 +6,7 @@
 
 #include <algorithm>
 
-namespace understudy {
+namespace understudy::internal {
 namespace {
 
 constexpr std::uint8_t search_request_tag = 0x63, abandon_request_tag = 0x50, referral_tag = 0xa3, controls_tag = 0xa0,
@@ -426,4 +426,4 @@ bool check_intermediate(std::string_view pdu, memory_allowance& room) {
          decode_controls(message.controls, controls, room);
 }
 
-}  // namespace understudy
+}  // namespace understudy::internal

@@ -3,7 +3,7 @@
 #pragma once
 #include "understudy/messages/result.hpp"
 
-namespace understudy {
+namespace understudy::internal {
 
 /// Appends the SearchRequest PDU (RFC 4511, 4.5.1) with message id `id` (positive) to `out`. False, and nothing
 /// appended, when the filter is of a kind that is left to libldap: extensible matches, and spellings that RFC 4515 does
@@ -44,4 +44,4 @@ bool decode_extended(std::string_view pdu, result& into, memory_allowance& room)
 /// An IntermediateResponse (RFC 4511, 4.13), of which nothing is kept.
 bool check_intermediate(std::string_view pdu, memory_allowance& room);
 
-}  // namespace understudy
+}  // namespace understudy::internal

@@ -3,7 +3,7 @@
 
 #include "understudy/messages/ber.hpp"
 
-namespace understudy {
+namespace understudy::internal {
 namespace {
 
 constexpr std::size_t max_id_octets = 4;
@@ -55,4 +55,4 @@ pdu_frame frame_pdu(std::string_view stream, std::size_t max_bytes) noexcept {
   return read_content(stream.substr(header, length.content), f.size);
 }
 
-}  // namespace understudy
+}  // namespace understudy::internal

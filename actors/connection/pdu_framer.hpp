@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <string_view>
 
-namespace understudy {
+namespace understudy::internal {
 
 /// Application tags of protocolOp as they stand on the wire (RFC 4511, 4.2 to 4.14).
 namespace pdu_op {
@@ -29,4 +29,4 @@ struct pdu_frame {
 /// seen. Constant time.
 pdu_frame frame_pdu(std::string_view stream, std::size_t max_bytes) noexcept;
 
-}  // namespace understudy
+}  // namespace understudy::internal

@@ -3,7 +3,7 @@
 
 #include "understudy/actors/connection/filter_check.hpp"
 
-namespace understudy {
+namespace understudy::internal {
 namespace {
 
 bool has_nul(std::string_view text) noexcept { return text.find('\0') != std::string_view::npos; }
@@ -76,4 +76,4 @@ failure_ptr check_request(const request& what) {
                       "The " + describe(what.op) + " was not sent: " + problem + ".");
 }
 
-}  // namespace understudy
+}  // namespace understudy::internal

@@ -2,7 +2,7 @@
 #pragma once
 #include "understudy/messages/error.hpp"
 
-namespace understudy {
+namespace understudy::internal {
 
 inline constexpr std::string_view start_tls_oid = "1.3.6.1.4.1.1466.20037";
 
@@ -11,4 +11,4 @@ inline constexpr std::string_view start_tls_oid = "1.3.6.1.4.1.1466.20037";
 /// 4513, 5.1.2) or without a DN, an operation that would change the connection under its other users (StartTLS).
 failure_ptr check_request(const request& what);
 
-}  // namespace understudy
+}  // namespace understudy::internal

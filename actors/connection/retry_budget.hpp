@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <atomic>
 
-namespace understudy {
+namespace understudy::internal {
 
 /// The budget of all connections together: a tenth of the traffic. A retry that another server carried out costs
 /// nothing, since nobody else did that work; what is used up is for retries that are refused as well. Safe to share
@@ -32,4 +32,4 @@ class retry_budget {
   std::atomic<int> tenths_{200};
 };
 
-}  // namespace understudy
+}  // namespace understudy::internal

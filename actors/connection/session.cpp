@@ -12,7 +12,7 @@
 #include <cerrno>
 #include <mutex>
 
-namespace understudy {
+namespace understudy::internal {
 namespace {
 
 constexpr std::size_t kept_scratch = 4096;
@@ -439,4 +439,4 @@ bool session::decode_notification(const pdu_frame& frame, result& into) {
   return good && !into.response_oid.empty();
 }
 
-}  // namespace understudy
+}  // namespace understudy::internal

@@ -6,7 +6,7 @@
 
 struct ldap;
 
-namespace understudy {
+namespace understudy::internal {
 
 /// Lets libldap read its configuration, once, before other threads run. open() does it too.
 void initialise_libldap();
@@ -88,4 +88,4 @@ bool is_answer(std::uint8_t tag) noexcept;
 /// True when more will come behind it: an entry, a reference or an intermediate response.
 bool is_part(std::uint8_t tag) noexcept;
 
-}  // namespace understudy
+}  // namespace understudy::internal

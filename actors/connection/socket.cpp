@@ -11,7 +11,7 @@
 #include <limits>
 #include <system_error>
 
-namespace understudy {
+namespace understudy::internal {
 namespace {
 
 // A dead peer is noticed within about a minute when the connection is idle (keepalive), within user_timeout_ms when
@@ -140,4 +140,4 @@ errc errc_of_errno(int code) noexcept {
 
 std::unique_ptr<byte_stream> make_plain_channel(int fd) { return std::make_unique<plain_stream>(fd); }
 
-}  // namespace understudy
+}  // namespace understudy::internal

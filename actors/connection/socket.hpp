@@ -5,7 +5,7 @@
 
 #include <memory>
 
-namespace understudy {
+namespace understudy::internal {
 
 /// A socket on its way to a peer; `error` is an errno value, 0 when there is none.
 struct opened_socket {
@@ -31,4 +31,4 @@ errc errc_of_errno(int code) noexcept;
 /// Plain bytes over `fd`, which stays the caller's.
 std::unique_ptr<byte_stream> make_plain_channel(int fd);
 
-}  // namespace understudy
+}  // namespace understudy::internal

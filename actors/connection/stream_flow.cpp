@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <utility>
 
-namespace understudy {
+namespace understudy::internal {
 
 stream_flow::stream_flow(std::uint32_t credits, std::size_t most_bytes, time_point now) noexcept
     : bytes_of_credit_(std::max<std::size_t>(most_bytes / std::max<std::size_t>(credits, 1), 1)), silent_since_(now) {
@@ -46,4 +46,4 @@ search_batch cut_batch(result& gathered) {
   return cut;
 }
 
-}  // namespace understudy
+}  // namespace understudy::internal

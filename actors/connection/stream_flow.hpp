@@ -3,7 +3,7 @@
 #include "understudy/messages/result.hpp"
 #include "understudy/messages/time.hpp"
 
-namespace understudy {
+namespace understudy::internal {
 
 /// Credits of one streaming search: an entry or reference costs one, and a large one more, so that the first credits
 /// together are worth `most_bytes` of memory. While the next one waits for a credit, it is the consumer who is slow,
@@ -45,4 +45,4 @@ class stream_flow {
 /// Takes what `gathered` has of entries and references out of it.
 search_batch cut_batch(result& gathered);
 
-}  // namespace understudy
+}  // namespace understudy::internal

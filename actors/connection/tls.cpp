@@ -14,7 +14,7 @@
 #include <cstring>
 #include <tuple>
 
-namespace understudy {
+namespace understudy::internal {
 
 /// Certificates, keys and rules, as OpenSSL keeps them.
 class tls_context {
@@ -522,4 +522,4 @@ std::unique_ptr<byte_stream> make_tls_channel(tls_context_ptr context, int fd, c
   return std::make_unique<tls_stream>(std::move(context), fd, peer);
 }
 
-}  // namespace understudy
+}  // namespace understudy::internal

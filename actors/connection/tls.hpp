@@ -9,7 +9,7 @@
 #include <memory>
 #include <mutex>
 
-namespace understudy {
+namespace understudy::internal {
 
 /// Certificates, keys and rules shared by the connections that were opened with the same settings. Immutable.
 class tls_context;
@@ -58,4 +58,4 @@ class tls_contexts : public std::enable_shared_from_this<tls_contexts> {
 /// the network.
 std::unique_ptr<byte_stream> make_tls_channel(tls_context_ptr context, int fd, const server_endpoint& peer);
 
-}  // namespace understudy
+}  // namespace understudy::internal

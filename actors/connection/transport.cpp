@@ -8,7 +8,7 @@
 #include <algorithm>
 #include <cstring>
 
-namespace understudy {
+namespace understudy::internal {
 namespace {
 
 constexpr std::size_t read_size = 32 * 1024;
@@ -261,4 +261,4 @@ void transport::release_empty_buffers() noexcept {
   filled_ = false;
 }
 
-}  // namespace understudy
+}  // namespace understudy::internal

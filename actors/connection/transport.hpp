@@ -5,7 +5,7 @@
 
 #include <memory>
 
-namespace understudy {
+namespace understudy::internal {
 
 /// What a step of the transport came to. Bytes that arrived are to be looked at before `ended`.
 struct transport_action {
@@ -106,4 +106,4 @@ class transport {
   std::uint64_t handed_over_ = 0;
 };
 
-}  // namespace understudy
+}  // namespace understudy::internal

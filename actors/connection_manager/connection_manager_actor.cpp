@@ -13,7 +13,7 @@
 #include <algorithm>
 #include <utility>
 
-namespace understudy {
+namespace understudy::internal {
 namespace {
 
 server_context_ptr make_context(server_id id, const connection_info& server, const settings_ptr& all,
@@ -740,4 +740,4 @@ caf::result<runtime_snapshot> connection_manager_impl::status() {
   return g->answer;
 }
 
-}  // namespace understudy
+}  // namespace understudy::internal

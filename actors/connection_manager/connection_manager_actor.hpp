@@ -7,7 +7,7 @@
 #include "understudy/actors/ports/actor_timer.hpp"
 #include "understudy/actors/ports/guard.hpp"
 
-namespace understudy {
+namespace understudy::internal {
 
 /// Translates messages: hands requests on to the breaker or a server's pool, supervises its children.
 class connection_manager_impl {
@@ -111,4 +111,4 @@ connection_manager_actor spawn_connection_manager(caf::actor_system& system, set
 connection_manager_actor spawn_connection_manager(caf::actor_system& system, settings_ptr all, environment_ptr env,
                                                   manager_dependencies parts);
 
-}  // namespace understudy
+}  // namespace understudy::internal

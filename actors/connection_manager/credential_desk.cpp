@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <utility>
 
-namespace understudy {
+namespace understudy::internal {
 namespace {
 
 // Names the source for people; of a command only the program, its arguments may be secret.
@@ -299,4 +299,4 @@ failure_ptr credential_desk::unreadable(const account& a) const {
                           ". Nothing was sent; it is read again when the next connection needs it.");
 }
 
-}  // namespace understudy
+}  // namespace understudy::internal

@@ -7,7 +7,7 @@
 #include "understudy/config/secret_source.hpp"
 #include "understudy/config/settings.hpp"
 
-namespace understudy {
+namespace understudy::internal {
 
 /// One asker's answer: what to bind with, or why it may not.
 struct desk_answer {
@@ -114,4 +114,4 @@ class credential_desk {
   std::uint64_t last_read_ = 0;
 };
 
-}  // namespace understudy
+}  // namespace understudy::internal

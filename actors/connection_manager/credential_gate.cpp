@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <utility>
 
-namespace understudy {
+namespace understudy::internal {
 namespace {
 
 // A version is the trial's number and, below it, the turn: a late "unknown" must not end somebody else's turn.
@@ -437,4 +437,4 @@ failure_ptr credential_gate::waited_too_long(const account& a) const {
                           "\" and its server has not answered in time; the bind was not sent.");
 }
 
-}  // namespace understudy
+}  // namespace understudy::internal

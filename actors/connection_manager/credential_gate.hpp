@@ -7,7 +7,7 @@
 #include <deque>
 #include <map>
 
-namespace understudy {
+namespace understudy::internal {
 
 /// How patient the gate is.
 struct gate_options {
@@ -145,4 +145,4 @@ class credential_gate {
   std::uint64_t last_number_ = 0;
 };
 
-}  // namespace understudy
+}  // namespace understudy::internal

@@ -7,7 +7,7 @@
 #include <algorithm>
 #include <utility>
 
-namespace understudy {
+namespace understudy::internal {
 namespace {
 
 gate_options options_of(const settings& all) {
@@ -161,4 +161,4 @@ void credential_service::note_standing() {
 
 void credential_service::arm() { timer_.arm(desk_.next_tick()); }
 
-}  // namespace understudy
+}  // namespace understudy::internal

@@ -7,7 +7,7 @@
 #include <caf/typed_event_based_actor.hpp>
 #include <caf/typed_response_promise.hpp>
 
-namespace understudy {
+namespace understudy::internal {
 
 /// A part of the manager's state. Every promise given to it is answered: with a credential, a refusal, or by close().
 class credential_service {
@@ -56,4 +56,4 @@ class credential_service {
   actor_timer timer_;
 };
 
-}  // namespace understudy
+}  // namespace understudy::internal

@@ -5,7 +5,7 @@
 #include "understudy/actors/health_monitor/health_monitor_actor.hpp"
 #include "understudy/actors/pool/pool_actor.hpp"
 
-namespace understudy {
+namespace understudy::internal {
 
 manager_dependencies make_manager_parts(settings_ptr all, environment_ptr env, connection_factory connect) {
   manager_dependencies parts;
@@ -22,4 +22,4 @@ manager_dependencies make_manager_parts(settings_ptr all, environment_ptr env, c
   return parts;
 }
 
-}  // namespace understudy
+}  // namespace understudy::internal

@@ -3,7 +3,7 @@
 #include "understudy/actors/connection_manager/credential_desk.hpp"
 #include "understudy/actors/ports/ports.hpp"
 
-namespace understudy {
+namespace understudy::internal {
 
 /// Reads a server's secret from its source (file, command or callback); runs on a worker, may block for about that
 /// long while it is `wanted`, must not throw.
@@ -25,4 +25,4 @@ struct manager_dependencies {
 /// The real ones.
 manager_dependencies make_manager_parts(settings_ptr all, environment_ptr env, connection_factory connect);
 
-}  // namespace understudy
+}  // namespace understudy::internal

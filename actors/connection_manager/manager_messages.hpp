@@ -3,7 +3,7 @@
 #include "understudy/actors/connection_manager/credential_desk.hpp"
 #include "understudy/messages/actors.hpp"
 
-namespace understudy {
+namespace understudy::internal {
 
 /// The public interface, and what only its own parts send.
 using manager_interface = connection_manager_actor::extend<
@@ -12,6 +12,6 @@ using manager_interface = connection_manager_actor::extend<
     // From the resolver: what that look-up of SRV records found.
     caf::reacts_to<resolved_atom, std::uint64_t, service_answer>>;
 
-}  // namespace understudy
+}  // namespace understudy::internal
 
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(understudy::secret_reading)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(understudy::internal::secret_reading)

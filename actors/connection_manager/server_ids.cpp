@@ -5,7 +5,7 @@
 
 #include <utility>
 
-namespace understudy {
+namespace understudy::internal {
 
 std::vector<server_id> server_ids::number(const std::vector<connection_info>& servers) {
   std::vector<server_id> ids;
@@ -21,4 +21,4 @@ std::vector<server_id> server_ids::number(const std::vector<connection_info>& se
   return ids;
 }
 
-}  // namespace understudy
+}  // namespace understudy::internal

@@ -5,7 +5,7 @@
 
 #include <map>
 
-namespace understudy {
+namespace understudy::internal {
 
 /// Numbers servers by place (host and port, or path), whatever else changes about them. Pure.
 class server_ids {
@@ -19,4 +19,4 @@ class server_ids {
   server_id next_ = 0;
 };
 
-}  // namespace understudy
+}  // namespace understudy::internal

@@ -7,7 +7,7 @@
 #include <set>
 #include <tuple>
 
-namespace understudy {
+namespace understudy::internal {
 namespace {
 
 std::string why_unusable(const service_record& r) {
@@ -65,4 +65,4 @@ srv_servers servers_of(const connection_info& pattern, std::vector<service_recor
   return found;
 }
 
-}  // namespace understudy
+}  // namespace understudy::internal

@@ -3,7 +3,7 @@
 #include "understudy/config/connection_info.hpp"
 #include "understudy/messages/lookup.hpp"
 
-namespace understudy {
+namespace understudy::internal {
 
 /// More servers than that are not taken from one name.
 inline constexpr std::size_t most_discovered_servers = 32;
@@ -22,4 +22,4 @@ srv_servers servers_of(const connection_info& pattern, std::vector<service_recor
 /// certificate.
 std::string plain_target(const std::string& host);
 
-}  // namespace understudy
+}  // namespace understudy::internal

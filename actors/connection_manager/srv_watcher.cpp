@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <tuple>
 
-namespace understudy {
+namespace understudy::internal {
 namespace {
 
 std::vector<service_record> in_order(std::vector<service_record> records) {
@@ -121,4 +121,4 @@ failure_ptr srv_watcher::no_server_reason(time_point now) const {
   return make_failure(std::move(f));
 }
 
-}  // namespace understudy
+}  // namespace understudy::internal

@@ -4,7 +4,7 @@
 #include "understudy/messages/error.hpp"
 #include "understudy/messages/lookup.hpp"
 
-namespace understudy {
+namespace understudy::internal {
 
 /// How patient a watch is.
 struct watch_options {
@@ -67,4 +67,4 @@ class srv_watcher {
   time_point started_{}, next_;
 };
 
-}  // namespace understudy
+}  // namespace understudy::internal

@@ -11,7 +11,7 @@
 
 #include <algorithm>
 
-namespace understudy {
+namespace understudy::internal {
 namespace {
 
 /// The longest that a probe on schedule may take.
@@ -446,4 +446,4 @@ health_monitor_actor spawn_health_monitor(caf::actor_system& system, environment
                       std::move(breaker), std::move(gate));
 }
 
-}  // namespace understudy
+}  // namespace understudy::internal

@@ -7,7 +7,7 @@
 
 #include <caf/typed_response_promise.hpp>
 
-namespace understudy {
+namespace understudy::internal {
 
 /// Decides when to probe and whom to tell; the prober does the probing.
 class health_monitor_impl {
@@ -91,4 +91,4 @@ health_monitor_actor spawn_health_monitor(caf::actor_system& system, environment
                                           std::vector<routed_server> servers, connection_factory factory,
                                           caf::actor_addr breaker, caf::actor_addr gate);
 
-}  // namespace understudy
+}  // namespace understudy::internal

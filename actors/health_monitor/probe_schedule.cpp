@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-namespace understudy {
+namespace understudy::internal {
 probe_schedule::probe_schedule(const schedule_options& options, random_source random, time_point now)
     : options_(options), random_(std::move(random)) {
   // Anywhere in the interval's second half: many monitors that start together spread out.
@@ -63,4 +63,4 @@ void probe_schedule::schedule(duration in, time_point now) {
   }
 }
 
-}  // namespace understudy
+}  // namespace understudy::internal

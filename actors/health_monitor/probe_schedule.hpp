@@ -3,7 +3,7 @@
 #include "understudy/actors/ports/random.hpp"
 #include "understudy/messages/snapshot.hpp"
 
-namespace understudy {
+namespace understudy::internal {
 
 /// How often one server is probed.
 struct schedule_options {
@@ -50,4 +50,4 @@ class probe_schedule {
   std::optional<time_point> next_;
 };
 
-}  // namespace understudy
+}  // namespace understudy::internal

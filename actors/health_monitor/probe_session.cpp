@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <utility>
 
-namespace understudy {
+namespace understudy::internal {
 namespace {
 
 /// What a connection's report of an unanswered check has to reach the probe.
@@ -428,4 +428,4 @@ failure_ptr probe_session::timed_out(std::optional<stage> where, errc code) cons
   return make_failure(std::move(f));
 }
 
-}  // namespace understudy
+}  // namespace understudy::internal

@@ -2,7 +2,7 @@
 #pragma once
 #include "understudy/messages/event.hpp"
 
-namespace understudy {
+namespace understudy::internal {
 
 /// What the session wants done.
 struct probe_action {
@@ -135,4 +135,4 @@ class probe_session {
   probe_outcome outcome_;
 };
 
-}  // namespace understudy
+}  // namespace understudy::internal

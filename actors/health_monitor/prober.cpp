@@ -5,7 +5,7 @@
 
 #include <algorithm>
 
-namespace understudy {
+namespace understudy::internal {
 namespace {
 
 /// A pool answers at once when it lives; a late `true` still has to come through, to be given back.
@@ -253,4 +253,4 @@ void prober::ask_steps(key k, const host& h, const probe_action& action) {
             [answered](const caf::error&) { answered({}); });
 }
 
-}  // namespace understudy
+}  // namespace understudy::internal

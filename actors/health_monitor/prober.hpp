@@ -7,7 +7,7 @@
 
 #include <map>
 
-namespace understudy {
+namespace understudy::internal {
 
 /// The hands of the health monitor; lives in its actor and is called from its handlers only.
 class prober {
@@ -77,4 +77,4 @@ class prober {
   key last_key_ = 0;
 };
 
-}  // namespace understudy
+}  // namespace understudy::internal

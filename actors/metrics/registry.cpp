@@ -5,7 +5,7 @@
 #include <bit>
 #include <cmath>
 
-namespace understudy {
+namespace understudy::internal {
 namespace {
 
 constexpr unsigned sub_bits = 4;  // 16 buckets a power of two
@@ -201,4 +201,4 @@ duration metrics_registry::average_connect() const noexcept {
   return n == 0 ? duration::zero() : connect_.total() / static_cast<duration::rep>(n);
 }
 
-}  // namespace understudy
+}  // namespace understudy::internal

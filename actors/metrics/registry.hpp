@@ -5,7 +5,7 @@
 #include <array>
 #include <atomic>
 
-namespace understudy {
+namespace understudy::internal {
 
 /// Latencies in log-linear buckets: 16 a power of two, so a percentile is off by at most 1/16. Lock-free.
 class latency_histogram {
@@ -71,4 +71,4 @@ class metrics_registry {
   std::atomic<std::uint64_t> redispatched_{0}, protocol_errors_{0}, failed_by_directory_{0};
 };
 
-}  // namespace understudy
+}  // namespace understudy::internal

@@ -5,7 +5,7 @@
 #include <array>
 #include <cstdio>
 
-namespace understudy {
+namespace understudy::internal {
 namespace {
 
 std::string number(double value) {
@@ -70,4 +70,4 @@ std::vector<threshold_breach> check_thresholds(const runtime_snapshot& now, dura
   return found;
 }
 
-}  // namespace understudy
+}  // namespace understudy::internal

@@ -3,7 +3,7 @@
 #include "understudy/config/settings.hpp"
 #include "understudy/messages/snapshot.hpp"
 
-namespace understudy {
+namespace understudy::internal {
 
 /// Limits of what is normal; a value equal to its limit is normal still.
 struct threshold_limits {
@@ -30,4 +30,4 @@ double utilization(const pool_snapshot& pool) noexcept;
 std::vector<threshold_breach> check_thresholds(const runtime_snapshot& now, duration average_connect,
                                                const threshold_limits& limits);
 
-}  // namespace understudy
+}  // namespace understudy::internal

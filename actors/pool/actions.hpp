@@ -4,7 +4,7 @@
 #include "understudy/config/settings.hpp"
 #include "understudy/messages/event.hpp"
 
-namespace understudy::pool_action {
+namespace understudy::internal::pool_action {
 
 /// Open a connection with that number; give its load meter to pool_state::attach().
 struct open {
@@ -86,4 +86,4 @@ struct drained {
 using any = std::variant<open, dispatch, grant, refuse, redispatch, reset, drain, close, forget, check, unwatch, report,
                          readiness, ask_for_probe_slot, note, drained>;
 
-}  // namespace understudy::pool_action
+}  // namespace understudy::internal::pool_action

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <utility>
 
-namespace understudy {
+namespace understudy::internal {
 namespace {
 
 /// Of the pause between retries, what is added at random, so that many clients do not come back at the same moment.
@@ -73,4 +73,4 @@ void connect_backoff::hold_until(time_point when) noexcept {
   retry_waited_at_ = std::max(retry_waited_at_, when);
 }
 
-}  // namespace understudy
+}  // namespace understudy::internal

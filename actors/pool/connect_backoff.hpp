@@ -4,7 +4,7 @@
 
 #include <optional>
 
-namespace understudy {
+namespace understudy::internal {
 
 /// Connects of one kind come in rounds: those opened until one of them fails (or all have ended). A round fails with
 /// its first failure when none of it has succeeded; that is one failure of the server, however many connects ran.
@@ -69,4 +69,4 @@ class connect_backoff {
   bool succeeded_ = false;         ///< one of the current round became ready
 };
 
-}  // namespace understudy
+}  // namespace understudy::internal

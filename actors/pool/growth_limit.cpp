@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-namespace understudy {
+namespace understudy::internal {
 namespace {
 
 /// A limit that nobody has met for so long after it might have been tried again is history.
@@ -36,4 +36,4 @@ void growth_limit::forget() noexcept {
   backoff_.succeed();
 }
 
-}  // namespace understudy
+}  // namespace understudy::internal

@@ -4,7 +4,7 @@
 
 #include <limits>
 
-namespace understudy {
+namespace understudy::internal {
 
 /// A connect that fails while open connections answer says nothing against the server: it says that there are enough.
 /// What is open goes on; more is tried again after a pause that grows.
@@ -40,4 +40,4 @@ class growth_limit {
   time_point retry_at_{};
 };
 
-}  // namespace understudy
+}  // namespace understudy::internal

@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-namespace understudy {
+namespace understudy::internal {
 namespace {
 
 /// Lost leases remembered at most; an older one that comes back is an unknown one.
@@ -79,4 +79,4 @@ time_point lease_registry::next_claim() const noexcept {
   return next;
 }
 
-}  // namespace understudy
+}  // namespace understudy::internal

@@ -6,7 +6,7 @@
 #include <map>
 #include <string>
 
-namespace understudy {
+namespace understudy::internal {
 
 /// A connection that is somebody's own.
 struct lease_record {
@@ -54,4 +54,4 @@ class lease_registry {
   std::uint64_t acquired_ = 0, released_ = 0, leaks_ = 0;
 };
 
-}  // namespace understudy
+}  // namespace understudy::internal

@@ -5,7 +5,7 @@
 
 #include <algorithm>
 
-namespace understudy {
+namespace understudy::internal {
 namespace {
 
 std::uint32_t at_least(int floor, int value) { return static_cast<std::uint32_t>(std::max(floor, value)); }
@@ -52,4 +52,4 @@ pool_policy policy_of(const settings& all, const connection_info& server, server
   return p;
 }
 
-}  // namespace understudy
+}  // namespace understudy::internal

@@ -3,7 +3,7 @@
 #include "understudy/config/settings.hpp"
 #include "understudy/messages/call.hpp"
 
-namespace understudy {
+namespace understudy::internal {
 
 /// The settings of one pool, with everything that depends on the server or on other settings already worked out.
 struct pool_policy {
@@ -37,4 +37,4 @@ struct pool_policy {
 /// minimum above the maximum is cut to it.
 pool_policy policy_of(const settings& all, const connection_info& server, server_id id, std::string name);
 
-}  // namespace understudy
+}  // namespace understudy::internal

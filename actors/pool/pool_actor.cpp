@@ -16,7 +16,7 @@
 #include <caf/typed_event_based_actor.hpp>
 #include <caf/typed_response_promise.hpp>
 
-namespace understudy {
+namespace understudy::internal {
 
 /// Translates messages to events of pool_state, and its actions to messages.
 struct pool_actor_state {
@@ -632,4 +632,4 @@ void pool_actor_state::operator()(const pool_action::drained& a) {
   for (auto& promise : std::exchange(drains, {})) promise.deliver(a.clean);
 }
 
-}  // namespace understudy
+}  // namespace understudy::internal

@@ -2,7 +2,7 @@
 #pragma once
 #include "understudy/actors/ports/ports.hpp"
 
-namespace understudy {
+namespace understudy::internal {
 
 /// Starts the pool of `context.server`, which opens its first connection at once. `breaker` gets reports of failed
 /// connects and requests that wait here in vain; `gate` (the connection_manager) is where connections ask for
@@ -11,4 +11,4 @@ namespace understudy {
 pool_actor spawn_pool(caf::actor_system& system, server_context_ptr context, connection_factory factory,
                       caf::actor_addr breaker, caf::actor_addr gate);
 
-}  // namespace understudy
+}  // namespace understudy::internal

@@ -1,7 +1,7 @@
 // The words of a pool's failures.
 #include "understudy/actors/pool/pool_errors.hpp"
 
-namespace understudy {
+namespace understudy::internal {
 namespace {
 
 failure about(const pool_situation& at, errc code, std::string message) {
@@ -96,4 +96,4 @@ failure_ptr pool_connect_failed(const pool_situation& at, const failure& connect
   return make_failure(std::move(f));
 }
 
-}  // namespace understudy
+}  // namespace understudy::internal

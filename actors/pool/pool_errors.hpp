@@ -2,7 +2,7 @@
 #pragma once
 #include "understudy/actors/pool/policy.hpp"
 
-namespace understudy {
+namespace understudy::internal {
 
 /// The last thing that went wrong with a pool's connections.
 struct pool_cause {
@@ -39,4 +39,4 @@ failure_ptr pool_connect_failed(const pool_situation& at, const failure& connect
 /// "5 s", "250 ms": a span for people.
 std::string format_span(duration span);
 
-}  // namespace understudy
+}  // namespace understudy::internal

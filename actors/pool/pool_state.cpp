@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <limits>
 
-namespace understudy {
+namespace understudy::internal {
 namespace {
 
 /// A pool's state is looked after at least this often.
@@ -1332,4 +1332,4 @@ void pool_state::leave(time_point deadline, time_point now) {
   drain(deadline, now);
 }
 
-}  // namespace understudy
+}  // namespace understudy::internal

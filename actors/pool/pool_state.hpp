@@ -12,7 +12,7 @@
 #include <optional>
 #include <utility>
 
-namespace understudy {
+namespace understudy::internal {
 
 /// What a pool needs of the world, injected.
 struct pool_dependencies {
@@ -275,4 +275,4 @@ class pool_state {
   time_point drain_deadline_ = time_point::max();
 };
 
-}  // namespace understudy
+}  // namespace understudy::internal

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <cassert>
 
-namespace understudy {
+namespace understudy::internal {
 
 std::uint32_t comfortable_load(std::uint32_t max_in_flight) noexcept {
   assert(max_in_flight > 0);
@@ -24,4 +24,4 @@ std::uint32_t growth_width(duration oldest_wait, duration typical_connect, bool 
   return nothing_open || oldest_wait >= typical_connect ? most : std::min(1U, most);
 }
 
-}  // namespace understudy
+}  // namespace understudy::internal

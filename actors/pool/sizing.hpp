@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <limits>
 
-namespace understudy {
+namespace understudy::internal {
 
 /// What is asked of a pool's ordinary (not bind) connections at one moment.
 struct pool_demand {
@@ -31,4 +31,4 @@ std::uint32_t target_size(const pool_demand& d) noexcept;
 std::uint32_t growth_width(duration oldest_wait, duration typical_connect, bool nothing_open,
                            std::uint32_t most) noexcept;
 
-}  // namespace understudy
+}  // namespace understudy::internal

@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-namespace understudy {
+namespace understudy::internal {
 namespace {
 
 /// Ready candidates among which the least loaded is looked for before any with room will do.
@@ -119,4 +119,4 @@ slot* slot_table::least_loaded(connection_kind kind, std::uint32_t room) noexcep
   return best;
 }
 
-}  // namespace understudy
+}  // namespace understudy::internal

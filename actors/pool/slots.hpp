@@ -6,7 +6,7 @@
 #include <memory>
 #include <unordered_map>
 
-namespace understudy {
+namespace understudy::internal {
 
 /// Where a connection's load can be read and asked for without a message (connection_load). Shared with the connection.
 struct load_reading {
@@ -127,4 +127,4 @@ class slot_table {
   std::vector<slot*> order_;  ///< the same, where a scan is cheap
 };
 
-}  // namespace understudy
+}  // namespace understudy::internal

@@ -3,7 +3,7 @@
 
 #include <cassert>
 
-namespace understudy {
+namespace understudy::internal {
 
 void wait_queue::push(waiter w) {
   assert(waiters_.empty() || waiters_.rbegin()->first < w.waiter);
@@ -48,4 +48,4 @@ void wait_queue::postpone(iterator at, time_point when) {
   leaving_.emplace(w.leave_at, w.waiter);
 }
 
-}  // namespace understudy
+}  // namespace understudy::internal

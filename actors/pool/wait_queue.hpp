@@ -6,7 +6,7 @@
 #include <set>
 #include <unordered_map>
 
-namespace understudy {
+namespace understudy::internal {
 
 /// A waiter's number; unique in a pool and ascending, so the lower one came first.
 using waiter_id = std::uint64_t;
@@ -71,4 +71,4 @@ class wait_queue {
   std::uint32_t leases_ = 0;
 };
 
-}  // namespace understudy
+}  // namespace understudy::internal

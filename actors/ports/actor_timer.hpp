@@ -4,7 +4,7 @@
 
 #include <optional>
 
-namespace understudy {
+namespace understudy::internal {
 
 /// Set only when that changes something, and removed with its owner. Belongs to the owner's thread.
 class actor_timer {
@@ -42,4 +42,4 @@ class actor_timer {
   std::optional<time_point> armed_;
 };
 
-}  // namespace understudy
+}  // namespace understudy::internal

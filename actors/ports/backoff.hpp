@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <cstdint>
 
-namespace understudy {
+namespace understudy::internal {
 
 /// Uniform in [0, `most`); zero when `most` is not positive.
 inline duration up_to(duration most, const random_source& random) {
@@ -42,4 +42,4 @@ class backoff {
   std::uint32_t failures_ = 0;
 };
 
-}  // namespace understudy
+}  // namespace understudy::internal

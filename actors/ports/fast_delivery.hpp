@@ -9,7 +9,7 @@
 
 #include <utility>
 
-namespace understudy {
+namespace understudy::internal {
 
 /// What self.delegate(to, what…) does: the message in hand is answered by `to`, as far as its sender can tell.
 template <class Answer, class Handle, class... Ts>
@@ -38,4 +38,4 @@ void fast_deliver(caf::local_actor& self, caf::typed_response_promise<T>& promis
       self.context());
 }
 
-}  // namespace understudy
+}  // namespace understudy::internal

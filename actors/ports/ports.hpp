@@ -11,9 +11,11 @@
 #include <atomic>
 #include <functional>
 
-namespace understudy {
-
+namespace understudy::internal {
 class metrics_registry;
+}  // namespace understudy::internal
+
+namespace understudy {
 
 /// Time. Monotonic for every decision; wall time only for people.
 class clock_port {
@@ -103,12 +105,12 @@ using repeat_rule = std::function<bool(const any_operation&)>;
 
 /// The ports of one runtime, shared by all its actors.
 struct environment {
-  std::shared_ptr<clock_port> clock;          ///< time
-  std::shared_ptr<poller_port> poller;        ///< readiness and timers
-  std::shared_ptr<resolver_port> resolver;    ///< name look-ups
-  std::shared_ptr<workers_port> workers;      ///< what can only block
-  std::shared_ptr<log_port> log;              ///< lines for operators
-  std::shared_ptr<metrics_registry> metrics;  ///< counters
+  std::shared_ptr<clock_port> clock;                    ///< time
+  std::shared_ptr<poller_port> poller;                  ///< readiness and timers
+  std::shared_ptr<resolver_port> resolver;              ///< name look-ups
+  std::shared_ptr<workers_port> workers;                ///< what can only block
+  std::shared_ptr<log_port> log;                        ///< lines for operators
+  std::shared_ptr<internal::metrics_registry> metrics;  ///< counters
   /// Numbers for connections and leases; never 0.
   std::shared_ptr<std::atomic<std::uint64_t>> numbers = std::make_shared<std::atomic<std::uint64_t>>(0);
   /// Counts how often a server has become usable again: who waits for one looks whether it has changed.

@@ -4,7 +4,7 @@
 #include <functional>
 #include <memory>
 
-namespace understudy {
+namespace understudy::internal {
 
 /// A number in [0, 1), another at each call.
 using random_source = std::function<double()>;
@@ -27,4 +27,4 @@ Duration jittered(Duration span, double fraction, const random_source& random) {
   return Duration{static_cast<typename Duration::rep>(static_cast<double>(span.count()) * factor)};
 }
 
-}  // namespace understudy
+}  // namespace understudy::internal

@@ -8,7 +8,7 @@
 #include <caf/error.hpp>
 #include <caf/type_erased_tuple.hpp>
 
-namespace understudy {
+namespace understudy::internal {
 
 /// The error in an actor's reply, or what to say of a reply that is neither answer nor error.
 failure_ptr error_in(caf::type_erased_tuple& content);
@@ -41,4 +41,4 @@ class typed_pending_request final : public pending_request {
   std::function<void()> expire_;
 };
 
-}  // namespace understudy
+}  // namespace understudy::internal

@@ -7,6 +7,8 @@
 
 namespace understudy {
 
+using namespace internal;
+
 /// A cancel before the first request is kept for it, since the caller cannot know whether that was started already; one
 /// between two requests does nothing.
 struct cancel_source::state {

@@ -12,7 +12,7 @@
 #include <unistd.h>
 #include <caf/send.hpp>
 
-namespace understudy {
+namespace understudy::internal {
 namespace {
 
 // Refusals whose completions wait to be called; they hold no permit that would bound them.
@@ -328,4 +328,4 @@ void runtime_client::close(failure_ptr why) {
     if (auto held = weak.lock()) held->take();
 }
 
-}  // namespace understudy
+}  // namespace understudy::internal

@@ -9,7 +9,7 @@
 
 #include <map>
 
-namespace understudy {
+namespace understudy::internal {
 
 class completion_delivery;
 class stream_buffer;
@@ -90,9 +90,9 @@ class runtime_client : public std::enable_shared_from_this<runtime_client> {
   std::optional<wall_time> last_success() const;
 
  private:
-  friend class lease;
+  friend class understudy::lease;
   friend class lease_handle;
-  friend class search_stream;
+  friend class understudy::search_stream;
   class client_request;
   /// Where an operation goes: the router, or a leased connection.
   struct route {
@@ -148,4 +148,4 @@ class runtime_client : public std::enable_shared_from_this<runtime_client> {
   std::map<lease_id, std::weak_ptr<lease::state>> leases_;
 };
 
-}  // namespace understudy
+}  // namespace understudy::internal

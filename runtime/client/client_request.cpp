@@ -6,7 +6,7 @@
 #include <caf/sec.hpp>
 #include <caf/send.hpp>
 
-namespace understudy {
+namespace understudy::internal {
 namespace {
 
 // Time for a supervisor to replace what ended.
@@ -178,4 +178,4 @@ void runtime_client::client_request::settle(outcome what, told where) {
     done_.tell_elsewhere(client_->env_->poller->unit(), std::move(what));
 }
 
-}  // namespace understudy
+}  // namespace understudy::internal

@@ -6,7 +6,7 @@
 #include "understudy/runtime/client/recovery_plan.hpp"
 #include "understudy/runtime/client/stream_buffer.hpp"
 
-namespace understudy {
+namespace understudy::internal {
 
 /// Holds a permit from its start to its outcome; told of its answer by the desk.
 class runtime_client::client_request final : public pending_request,
@@ -58,4 +58,4 @@ class runtime_client::client_request final : public pending_request,
   std::uint64_t cancel_binding_ = 0;
 };
 
-}  // namespace understudy
+}  // namespace understudy::internal

@@ -5,7 +5,7 @@
 
 #include <deque>
 
-namespace understudy {
+namespace understudy::internal {
 namespace {
 
 /// A completion that can run once, from whichever place gets to it first.
@@ -76,4 +76,4 @@ void completion_delivery::tell_elsewhere(caf::execution_unit* unit, outcome what
 
 void completion_delivery::tell_unnested(outcome what) { tell_elsewhere(nullptr, std::move(what)); }
 
-}  // namespace understudy
+}  // namespace understudy::internal

@@ -3,7 +3,7 @@
 #include "understudy/actors/ports/ports.hpp"
 #include "understudy/runtime/directory.hpp"
 
-namespace understudy {
+namespace understudy::internal {
 
 /// The completion behind a future. It runs nobody's code, and so it is told at once, wherever that is.
 struct future_completion {
@@ -35,4 +35,4 @@ class completion_delivery {
   std::shared_ptr<log_port> log_;
 };
 
-}  // namespace understudy
+}  // namespace understudy::internal

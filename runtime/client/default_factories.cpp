@@ -4,7 +4,7 @@
 #include "understudy/actors/connection/connection_actor.hpp"
 #include "understudy/actors/connection_manager/connection_manager_actor.hpp"
 
-namespace understudy {
+namespace understudy::internal {
 
 connection_factory default_connections() { return make_connection_factory(); }
 
@@ -14,4 +14,4 @@ manager_factory default_manager() {
   };
 }
 
-}  // namespace understudy
+}  // namespace understudy::internal

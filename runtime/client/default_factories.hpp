@@ -2,9 +2,9 @@
 #pragma once
 #include "understudy/runtime/runtime.hpp"
 
-namespace understudy {
+namespace understudy::internal {
 
 connection_factory default_connections();
 manager_factory default_manager();
 
-}  // namespace understudy
+}  // namespace understudy::internal

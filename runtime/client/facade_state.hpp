@@ -10,6 +10,8 @@
 
 namespace understudy {
 
+using namespace internal;
+
 /// Thread-safe.
 struct connection_manager::state : std::enable_shared_from_this<state> {
   /// Throws config_error when the settings cannot work.

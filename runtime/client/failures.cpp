@@ -1,7 +1,7 @@
 // Failures that the runtime itself finds: see failures.hpp.
 #include "understudy/runtime/client/failures.hpp"
 
-namespace understudy {
+namespace understudy::internal {
 
 failure_ptr not_running() {
   return make_failure(errc::stopped, stage::queue, "the runtime is not running; connect() starts it");
@@ -28,4 +28,4 @@ failure_ptr forked_process() {
                       "this process was forked from the one that runs the connections; create its own after the fork");
 }
 
-}  // namespace understudy
+}  // namespace understudy::internal

@@ -2,7 +2,7 @@
 #pragma once
 #include "understudy/messages/error.hpp"
 
-namespace understudy {
+namespace understudy::internal {
 
 /// The one used wherever the runtime is not running.
 failure_ptr not_running();
@@ -19,4 +19,4 @@ failure_ptr moved_from(const std::string& kind);
 /// The one used in a process forked from the one that runs the runtime: it has a copy of everything but the threads.
 failure_ptr forked_process();
 
-}  // namespace understudy
+}  // namespace understudy::internal

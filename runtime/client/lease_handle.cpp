@@ -4,7 +4,7 @@
 #include "understudy/runtime/client/completion_delivery.hpp"
 #include "understudy/runtime/client/failures.hpp"
 
-namespace understudy {
+namespace understudy::internal {
 
 failure_ptr lease_handle::no_lease() const {
   if (state_ && state_->client->forked()) return forked_process();
@@ -64,4 +64,4 @@ void lease_handle::give_back() const {
   if (own_ && state_) state_->client->let_go(*state_);
 }
 
-}  // namespace understudy
+}  // namespace understudy::internal

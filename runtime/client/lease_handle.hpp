@@ -3,7 +3,7 @@
 #include "understudy/runtime/client/client.hpp"
 #include "understudy/runtime/client/lease_state.hpp"
 
-namespace understudy {
+namespace understudy::internal {
 
 struct fresh_lease;
 class lease_handle;
@@ -43,4 +43,4 @@ struct fresh_lease {
   duration rest{};
 };
 
-}  // namespace understudy
+}  // namespace understudy::internal

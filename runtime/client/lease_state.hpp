@@ -7,7 +7,7 @@
 
 namespace understudy {
 
-class runtime_client;
+using namespace internal;
 
 /// The holder's side of a lease. The connection is let go when it is given back or the runtime stops.
 struct lease::state {

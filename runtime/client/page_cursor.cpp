@@ -4,7 +4,7 @@
 #include "understudy/messages/result.hpp"
 #include "understudy/runtime/client/failures.hpp"
 
-namespace understudy {
+namespace understudy::internal {
 
 namespace {
 
@@ -59,4 +59,4 @@ std::optional<control> page_cursor::abandon_control() const {
   return paged_results_control({0, cookie_}, critical_);
 }
 
-}  // namespace understudy
+}  // namespace understudy::internal

@@ -3,7 +3,7 @@
 #include "understudy/messages/error.hpp"
 #include "understudy/messages/paged_results.hpp"
 
-namespace understudy {
+namespace understudy::internal {
 
 /// RFC 2696, section 3, from the client's side. No I/O.
 class page_cursor {
@@ -38,4 +38,4 @@ class page_cursor {
   bool finished_ = false;
 };
 
-}  // namespace understudy
+}  // namespace understudy::internal

@@ -9,7 +9,7 @@
 #include <caf/make_actor.hpp>
 #include <caf/sec.hpp>
 
-namespace understudy {
+namespace understudy::internal {
 pending_replies::pending_replies(caf::actor_config& config, environment_ptr env)
     : caf::monitorable_actor(config), env_(std::move(env)) {}
 
@@ -129,4 +129,4 @@ desk_handle make_reply_desk(caf::actor_system& system, environment_ptr env) {
   return desk;
 }
 
-}  // namespace understudy
+}  // namespace understudy::internal

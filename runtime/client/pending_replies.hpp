@@ -7,7 +7,7 @@
 #include <array>
 #include <mutex>
 
-namespace understudy {
+namespace understudy::internal {
 
 /// A question to an actor whose answer is outstanding. Exactly one of answered(), failed() and expired() is called,
 /// exactly once: the first and the last on the thread that brings the news, marked as a callback_thread; failed() on
@@ -77,4 +77,4 @@ struct desk_handle {
 };
 desk_handle make_reply_desk(caf::actor_system& system, environment_ptr env);
 
-}  // namespace understudy
+}  // namespace understudy::internal

@@ -7,7 +7,7 @@
 
 #include <algorithm>
 
-namespace understudy {
+namespace understudy::internal {
 namespace {
 
 double in_milliseconds(duration span) { return std::chrono::duration<double, std::milli>(span).count(); }
@@ -99,4 +99,4 @@ pool_metrics pool_metrics_of(const pool_snapshot& pool) {
   return result;
 }
 
-}  // namespace understudy
+}  // namespace understudy::internal

@@ -3,7 +3,7 @@
 #include "understudy/messages/snapshot.hpp"
 #include "understudy/runtime/results.hpp"
 
-namespace understudy {
+namespace understudy::internal {
 
 /// What the process used, by getrusage(2).
 struct resource_use {
@@ -37,4 +37,4 @@ std::vector<performance_alert> alerts_of(const runtime_snapshot& now, duration a
 /// One pool's metrics.
 pool_metrics pool_metrics_of(const pool_snapshot& pool);
 
-}  // namespace understudy
+}  // namespace understudy::internal

@@ -7,7 +7,7 @@
 #include <charconv>
 #include <limits>
 
-namespace understudy {
+namespace understudy::internal {
 namespace {
 
 char lower(char c) noexcept { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
@@ -126,4 +126,4 @@ failure_ptr range_cursor::keep(std::vector<std::string>&& more) {
   return nullptr;
 }
 
-}  // namespace understudy
+}  // namespace understudy::internal

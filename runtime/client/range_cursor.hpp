@@ -3,7 +3,7 @@
 #include "understudy/messages/error.hpp"
 #include "understudy/messages/result.hpp"
 
-namespace understudy {
+namespace understudy::internal {
 
 /// True when an attribute description has a range option.
 bool has_range(std::string_view description);
@@ -38,4 +38,4 @@ class range_cursor {
   std::vector<std::string> values_;
 };
 
-}  // namespace understudy
+}  // namespace understudy::internal

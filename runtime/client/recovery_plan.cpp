@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-namespace understudy {
+namespace understudy::internal {
 namespace {
 
 bool is_lost(const failure& why) { return why.code == errc::connection_failed || why.code == errc::connection_timeout; }
@@ -56,4 +56,4 @@ failure_ptr recovery_plan::last_word(const failure_ptr& why, duration span) cons
   return told;
 }
 
-}  // namespace understudy
+}  // namespace understudy::internal

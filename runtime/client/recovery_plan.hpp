@@ -5,7 +5,7 @@
 
 #include <optional>
 
-namespace understudy {
+namespace understudy::internal {
 
 /// The attempts of one connect(): `reconnect_attempts` of them, at least one, `reconnect_delay` apart; a single one
 /// without `auto_reconnect`.
@@ -49,4 +49,4 @@ class recovery_plan {
   int tried_ = 0;
 };
 
-}  // namespace understudy
+}  // namespace understudy::internal

@@ -6,7 +6,7 @@
 #include <mutex>
 #include <optional>
 
-namespace understudy {
+namespace understudy::internal {
 
 /// How much longer than a deadline its waiter stays: the answer at the deadline is somebody else's work.
 inline constexpr seconds waiting_grace{2};
@@ -45,7 +45,7 @@ class reply_waiter {
     const auto began = std::chrono::steady_clock::now();
     const auto there = [this] { return there_.load(std::memory_order_acquire); };
     if (others.look(there, std::chrono::steady_clock::now)) return std::move(value_);
-    auto got = understudy::wait_out(timeout, [this](duration most) { return wait(most); });
+    auto got = internal::wait_out(timeout, [this](duration most) { return wait(most); });
     if (got) others.slept(std::chrono::steady_clock::now() - began);
     return got;
   }
@@ -57,4 +57,4 @@ class reply_waiter {
   std::atomic<bool> there_{false};
 };
 
-}  // namespace understudy
+}  // namespace understudy::internal

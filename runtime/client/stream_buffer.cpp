@@ -5,7 +5,7 @@
 
 #include <utility>
 
-namespace understudy {
+namespace understudy::internal {
 
 void stream_buffer::begin(granting how) {
   std::lock_guard guard{mutex_};
@@ -103,4 +103,4 @@ std::optional<time_point> stream_buffer::first_heard() const {
   return first_heard_;
 }
 
-}  // namespace understudy
+}  // namespace understudy::internal

@@ -7,7 +7,7 @@
 #include <deque>
 #include <mutex>
 
-namespace understudy {
+namespace understudy::internal {
 
 /// At most a window of entries: what each one read, and each reference, cost is to be granted again, half a window at a
 /// time. Knows nothing of actors. Thread-safe.
@@ -66,4 +66,4 @@ class stream_buffer {
   std::optional<time_point> first_heard_;
 };
 
-}  // namespace understudy
+}  // namespace understudy::internal

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-namespace understudy {
+namespace understudy::internal {
 
 /// Waking a sleeping thread costs tens of microseconds on most machines, several times what an answer takes to handle.
 /// Where answers come faster than that, looking for them instead of sleeping saves two wake-ups a round trip; where
@@ -30,4 +30,4 @@ class adaptive_spin {
   duration length_;
 };
 
-}  // namespace understudy
+}  // namespace understudy::internal

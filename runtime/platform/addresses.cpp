@@ -9,7 +9,7 @@
 #include <cstddef>
 #include <cstring>
 
-namespace understudy {
+namespace understudy::internal {
 namespace {
 
 template <class Address>
@@ -108,4 +108,4 @@ std::vector<socket_address> interleave(std::vector<socket_address> addresses) {
   return result;
 }
 
-}  // namespace understudy
+}  // namespace understudy::internal

@@ -4,7 +4,7 @@
 
 #include <sys/socket.h>
 
-namespace understudy {
+namespace understudy::internal {
 
 /// An address as connect(2) takes it, with the text for people.
 socket_address to_socket_address(const sockaddr* address, socklen_t size);
@@ -19,4 +19,4 @@ std::vector<socket_address> with_port(std::vector<socket_address> addresses, std
 /// The order to try addresses in: the families alternate, beginning with that of the first (RFC 8305, section 4).
 std::vector<socket_address> interleave(std::vector<socket_address> addresses);
 
-}  // namespace understudy
+}  // namespace understudy::internal

@@ -2,7 +2,7 @@
 #pragma once
 #include <caf/logger.hpp>
 
-namespace understudy {
+namespace understudy::internal {
 
 /// CAF notes the actor system for every thread that makes one, spawns in it or runs its actors, and the system's
 /// destructor waits until no thread has it noted. A thread that lives on and never tells CAF again would let a stop()
@@ -20,4 +20,4 @@ class caf_thread_scope {
   bool stranger_;
 };
 
-}  // namespace understudy
+}  // namespace understudy::internal

@@ -2,7 +2,7 @@
 #pragma once
 #include <cstdint>
 
-namespace understudy {
+namespace understudy::internal {
 
 /// What a thread may wait for. Code of the host program asks it through every public call that waits.
 enum class may_wait : std::uint8_t {
@@ -29,4 +29,4 @@ class callback_thread {
   may_wait before_;
 };
 
-}  // namespace understudy
+}  // namespace understudy::internal

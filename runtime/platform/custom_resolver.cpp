@@ -4,7 +4,7 @@
 #include "understudy/messages/error.hpp"
 #include "understudy/runtime/platform/addresses.hpp"
 
-namespace understudy {
+namespace understudy::internal {
 namespace {
 
 /// What `ask` returns, or what it throws as words.
@@ -51,4 +51,4 @@ name_resolver::srv_lookup srv_lookup(std::function<service_answer(const std::str
   };
 }
 
-}  // namespace understudy
+}  // namespace understudy::internal

@@ -6,7 +6,7 @@
 #include <system_error>
 #include <utility>
 
-namespace understudy {
+namespace understudy::internal {
 
 /// Owns a file descriptor.
 class descriptor {
@@ -30,4 +30,4 @@ class descriptor {
   int fd_ = -1;
 };
 
-}  // namespace understudy
+}  // namespace understudy::internal

@@ -22,7 +22,7 @@
 #include <system_error>
 #include <thread>
 
-namespace understudy {
+namespace understudy::internal {
 namespace {
 
 // Numbers of the loop's own descriptors; registrations count up from above them.
@@ -302,4 +302,4 @@ void epoll_poller::remove_timer(timer_id id) { loop_->remove_timer(id); }
 caf::execution_unit* epoll_poller::unit() noexcept { return loop_->unit(); }
 void epoll_poller::stop() { loop_->stop(); }
 
-}  // namespace understudy
+}  // namespace understudy::internal

@@ -2,7 +2,7 @@
 #pragma once
 #include "understudy/actors/ports/ports.hpp"
 
-namespace understudy {
+namespace understudy::internal {
 
 /// One thread, asleep while nothing happens. Messages go out at normal priority, so that an actor sees them in the
 /// order of everything else it is sent. Every member may be called from any thread, also after stop() (then without
@@ -36,4 +36,4 @@ class epoll_poller final : public poller_port {
   std::shared_ptr<loop> loop_;
 };
 
-}  // namespace understudy
+}  // namespace understudy::internal

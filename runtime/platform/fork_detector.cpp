@@ -6,7 +6,7 @@
 
 #include <atomic>
 
-namespace understudy {
+namespace understudy::internal {
 namespace {
 
 // How many forks lie between the process that loaded this and the one that runs it.
@@ -22,4 +22,4 @@ bool fork_detector::here() const noexcept {
   return counted ? forks.load(std::memory_order_relaxed) == forks_ : ::getpid() == id_;
 }
 
-}  // namespace understudy
+}  // namespace understudy::internal

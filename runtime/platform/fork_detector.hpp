@@ -4,7 +4,7 @@
 
 #include <cstdint>
 
-namespace understudy {
+namespace understudy::internal {
 
 /// The process that this was made in. A child forked from it has a copy of everything but the threads, so that nothing
 /// of a runtime works there. Costs no system call to ask. A child made by a bare clone(), past the handlers of
@@ -20,4 +20,4 @@ class fork_detector {
   std::uint64_t forks_;
 };
 
-}  // namespace understudy
+}  // namespace understudy::internal

@@ -12,7 +12,7 @@
 #include <nlohmann/json.hpp>
 #include <system_error>
 
-namespace understudy {
+namespace understudy::internal {
 namespace {
 
 constexpr std::size_t most_waiting = 4096;
@@ -186,4 +186,4 @@ std::string json_line(wall_time at, log_level level, std::string_view component,
   return line.dump(-1, ' ', true, nlohmann::ordered_json::error_handler_t::replace);
 }
 
-}  // namespace understudy
+}  // namespace understudy::internal

@@ -7,7 +7,7 @@
 #include <mutex>
 #include <thread>
 
-namespace understudy {
+namespace understudy::internal {
 
 /// Writes lines on a thread of its own, so that a slow disk or terminal never holds up an actor; a bounded number wait,
 /// what comes on top is counted and reported. Thread-safe.
@@ -56,4 +56,4 @@ std::string text_line(wall_time at, log_level level, std::string_view component,
 std::string json_line(wall_time at, log_level level, std::string_view component, std::string_view text,
                       const log_port::fields& more);
 
-}  // namespace understudy
+}  // namespace understudy::internal

@@ -4,7 +4,7 @@
 #include "understudy/runtime/platform/callback_thread.hpp"
 #include "understudy/runtime/platform/signal_masked_thread.hpp"
 
-namespace understudy {
+namespace understudy::internal {
 
 void periodic_thread::start(duration interval, std::function<void()> look) {
   end_all();
@@ -58,4 +58,4 @@ void periodic_thread::run(watcher& me, std::uint64_t generation, duration interv
   changed_.notify_all();
 }
 
-}  // namespace understudy
+}  // namespace understudy::internal

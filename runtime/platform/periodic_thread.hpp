@@ -8,7 +8,7 @@
 #include <mutex>
 #include <thread>
 
-namespace understudy {
+namespace understudy::internal {
 
 /// Calls a function at an interval, on a thread of its own; the destructor joins it. Thread-safe.
 class periodic_thread {
@@ -39,4 +39,4 @@ class periodic_thread {
   std::list<watcher> watchers_;
 };
 
-}  // namespace understudy
+}  // namespace understudy::internal

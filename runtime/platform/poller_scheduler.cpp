@@ -10,7 +10,7 @@
 #include <chrono>
 #include <utility>
 
-namespace understudy {
+namespace understudy::internal {
 namespace {
 
 // Turns of actors, each after the other, before sockets are looked at again.
@@ -203,4 +203,4 @@ void poller_scheduler::take_arrived() {
 
 void poller_scheduler::hand_to_scheduler(caf::resumable* job) { system().scheduler().enqueue(job); }
 
-}  // namespace understudy
+}  // namespace understudy::internal

@@ -8,7 +8,7 @@
 #include <mutex>
 #include <vector>
 
-namespace understudy {
+namespace understudy::internal {
 
 /// The execution unit of hosted actors (actors/ports/poller_actor.hpp): whoever sends to one puts it here, from any
 /// thread, and one thread runs it. What hosted actors send to others wakes those on their own system's scheduler.
@@ -78,4 +78,4 @@ class poller_scheduler final : public caf::execution_unit {
   std::atomic<bool> has_arrived_{false}, has_jobs_{false}, sleeping_{false};
 };
 
-}  // namespace understudy
+}  // namespace understudy::internal

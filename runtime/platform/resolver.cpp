@@ -14,7 +14,7 @@
 #include <cstring>
 #include <mutex>
 
-namespace understudy {
+namespace understudy::internal {
 namespace {
 
 struct seeker {
@@ -183,4 +183,4 @@ resolution name_resolver::system_lookup(const std::string& host) {
   return found;
 }
 
-}  // namespace understudy
+}  // namespace understudy::internal

@@ -2,7 +2,7 @@
 #pragma once
 #include "understudy/actors/ports/ports.hpp"
 
-namespace understudy {
+namespace understudy::internal {
 
 /// getaddrinfo() behind resolver_port. A literal address is answered at once; one look-up of a name runs at a time and
 /// answers all who wait for it; an answer younger than `fresh_for` serves without a look-up; when a look-up fails or
@@ -37,4 +37,4 @@ class name_resolver final : public resolver_port {
   srv_lookup services_;
 };
 
-}  // namespace understudy
+}  // namespace understudy::internal

@@ -7,7 +7,7 @@
 #include <thread>
 #include <utility>
 
-namespace understudy {
+namespace understudy::internal {
 
 /// Blocks every signal in this thread, and so in the threads that it starts, until the end of the scope.
 class signals_blocked {
@@ -49,4 +49,4 @@ void finish_elsewhere(Job job) noexcept {
   }
 }
 
-}  // namespace understudy
+}  // namespace understudy::internal

@@ -5,7 +5,7 @@
 #include <atomic>
 #include <thread>
 
-namespace understudy {
+namespace understudy::internal {
 
 /// What the callers of one runtime know of how long answers take, and how many of them look. Thread-safe.
 class spin_limiter {
@@ -53,4 +53,4 @@ class spin_limiter {
   std::atomic<duration::rep> length_{0};
 };
 
-}  // namespace understudy
+}  // namespace understudy::internal

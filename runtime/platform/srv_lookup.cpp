@@ -10,7 +10,7 @@
 #include <cstring>
 #include <limits>
 
-namespace understudy {
+namespace understudy::internal {
 namespace {
 
 constexpr std::size_t largest_message = 65535;
@@ -104,4 +104,4 @@ service_answer system_service_lookup(const std::string& name, const std::optiona
   return read_service_message(message.data(), std::min<std::size_t>(static_cast<std::size_t>(size), message.size()));
 }
 
-}  // namespace understudy
+}  // namespace understudy::internal

@@ -4,7 +4,7 @@
 
 #include <optional>
 
-namespace understudy {
+namespace understudy::internal {
 
 /// The SRV records of `name`, taken as it is: no search list is tried. Blocks for as long as /etc/resolv.conf lets it
 /// (10 s a name server by default). `name_server`: asked in place of those of /etc/resolv.conf; IPv4 only. Thread-safe.
@@ -14,4 +14,4 @@ service_answer system_service_lookup(const std::string& name,
 /// What a name server's message says (RFC 1035, RFC 2782). Records of other types are skipped.
 service_answer read_service_message(const unsigned char* message, std::size_t size);
 
-}  // namespace understudy
+}  // namespace understudy::internal

@@ -2,7 +2,7 @@
 #pragma once
 #include "understudy/actors/ports/ports.hpp"
 
-namespace understudy {
+namespace understudy::internal {
 
 /// The system's monotonic and wall clocks.
 class system_clock final : public clock_port {
@@ -11,4 +11,4 @@ class system_clock final : public clock_port {
   wall_time wall_now() const override { return std::chrono::system_clock::now(); }
 };
 
-}  // namespace understudy
+}  // namespace understudy::internal

@@ -6,7 +6,7 @@
 #include <caf/make_actor.hpp>
 #include <caf/sec.hpp>
 
-namespace understudy {
+namespace understudy::internal {
 namespace {
 
 class tick_actor final : public caf::monitorable_actor {
@@ -33,4 +33,4 @@ caf::strong_actor_ptr make_tick_actor(caf::actor_system& system, std::function<v
                                                             std::move(on_tick));
 }
 
-}  // namespace understudy
+}  // namespace understudy::internal

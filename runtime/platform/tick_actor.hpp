@@ -4,9 +4,9 @@
 
 #include <caf/monitorable_actor.hpp>
 
-namespace understudy {
+namespace understudy::internal {
 
 /// Calls `on_tick` on the poller's thread for every `(tick_atom, …)`; must be quick and not throw.
 caf::strong_actor_ptr make_tick_actor(caf::actor_system& system, std::function<void()> on_tick);
 
-}  // namespace understudy
+}  // namespace understudy::internal

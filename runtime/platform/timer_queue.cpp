@@ -1,7 +1,7 @@
 // Which timers are due: see timer_queue.hpp.
 #include "understudy/runtime/platform/timer_queue.hpp"
 
-namespace understudy {
+namespace understudy::internal {
 
 void timer_queue::move(timer_id id, timer& t, time_point to) {
   places::node_type node;
@@ -60,4 +60,4 @@ std::optional<time_point> timer_queue::next() const {
   return places_.begin()->first;
 }
 
-}  // namespace understudy
+}  // namespace understudy::internal

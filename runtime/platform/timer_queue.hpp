@@ -9,7 +9,7 @@
 #include <unordered_map>
 #include <vector>
 
-namespace understudy {
+namespace understudy::internal {
 
 /// Timers by number. Setting a timer to a later time is O(1) (its place is corrected when it comes up), everything else
 /// O(log n); it never holds more than one place a timer. Not thread-safe.
@@ -45,4 +45,4 @@ class timer_queue {
   places places_;
 };
 
-}  // namespace understudy
+}  // namespace understudy::internal

@@ -10,7 +10,7 @@
 #include <mutex>
 #include <system_error>
 
-namespace understudy {
+namespace understudy::internal {
 namespace {
 
 // A thread that has had nothing to do for this long goes home: these jobs are rare.
@@ -108,4 +108,4 @@ bool worker_threads::stop(duration patience) {
   return in_time;
 }
 
-}  // namespace understudy
+}  // namespace understudy::internal

@@ -2,7 +2,7 @@
 #pragma once
 #include "understudy/actors/ports/ports.hpp"
 
-namespace understudy {
+namespace understudy::internal {
 
 /// Runs jobs on at most `threads` threads, started when needed. A job that hangs keeps its thread, not the runtime: the
 /// threads are detached and share only what they need; stop() waits for running jobs, but not longer than it is told.
@@ -20,4 +20,4 @@ class worker_threads final : public workers_port {
   std::shared_ptr<shared> shared_;
 };
 
-}  // namespace understudy
+}  // namespace understudy::internal

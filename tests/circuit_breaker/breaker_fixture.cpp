@@ -5,6 +5,8 @@
 #include <caf/send.hpp>
 
 namespace understudy::test {
+
+using namespace internal;
 namespace {
 
 caf::error unused() {

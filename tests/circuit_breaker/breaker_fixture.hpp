@@ -6,6 +6,8 @@
 
 namespace understudy::test {
 
+using namespace internal;
+
 /// A pool that answers at once, keeps its requests, or dies.
 struct noting_pool {
   std::vector<call> calls;

@@ -6,6 +6,8 @@
 
 namespace understudy::test {
 
+using namespace internal;
+
 std::size_t breaker_model::count(what kind) const {
   return static_cast<std::size_t>(
       std::count_if(seen_.begin(), seen_.end(), [&](const event& e) { return e.kind == kind; }));

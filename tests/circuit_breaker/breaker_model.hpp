@@ -5,6 +5,8 @@
 
 namespace understudy::test {
 
+using namespace internal;
+
 class breaker_model {
  public:
   explicit breaker_model(const breaker_options& options, bool probed) : options_(options), probed_(probed) {}

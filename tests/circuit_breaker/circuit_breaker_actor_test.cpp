@@ -4,6 +4,7 @@
 #include <boost/test/unit_test.hpp>
 
 using namespace understudy;
+using namespace understudy::internal;
 using namespace understudy::test;
 
 BOOST_FIXTURE_TEST_CASE(requests_go_to_the_first_level_with_generation_and_place, breaker_fixture) {

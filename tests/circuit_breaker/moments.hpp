@@ -6,6 +6,8 @@
 
 namespace understudy::test {
 
+using namespace internal;
+
 /// `ms` milliseconds after the start of the test's time.
 inline moment at(std::int64_t ms) {
   return {time_point{std::chrono::hours{1} + milliseconds{ms}},

@@ -4,6 +4,7 @@
 #include <boost/test/unit_test.hpp>
 
 using namespace understudy;
+using namespace understudy::internal;
 using namespace understudy::test;
 
 BOOST_AUTO_TEST_CASE(rate_needs_the_minimum_of_calls) {

@@ -8,6 +8,7 @@
 #include <set>
 
 using namespace understudy;
+using namespace understudy::internal;
 using namespace understudy::test;
 
 namespace {

@@ -4,6 +4,7 @@
 #include "understudy/actors/circuit_breaker/server_selection.hpp"
 
 using namespace understudy;
+using namespace understudy::internal;
 using namespace understudy::test;
 
 namespace {

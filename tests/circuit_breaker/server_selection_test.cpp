@@ -7,6 +7,7 @@
 #include <cstdlib>
 
 using namespace understudy;
+using namespace understudy::internal;
 using namespace understudy::test;
 
 namespace {

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 using namespace understudy;
+using namespace understudy::internal;
 using namespace understudy::test;
 
 namespace {

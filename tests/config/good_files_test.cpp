@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 using namespace understudy;
+using namespace understudy::internal;
 using namespace understudy::test;
 using namespace std::chrono_literals;
 

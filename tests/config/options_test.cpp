@@ -13,6 +13,7 @@
 #include <sstream>
 
 using namespace understudy;
+using namespace understudy::internal;
 using namespace understudy::config;
 using namespace understudy::test;
 

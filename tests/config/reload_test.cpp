@@ -5,6 +5,7 @@
 #include <boost/test/unit_test.hpp>
 
 using namespace understudy;
+using namespace understudy::internal;
 using namespace std::chrono_literals;
 
 BOOST_AUTO_TEST_CASE(options_that_take_a_restart_stay_and_are_named) {

@@ -16,6 +16,7 @@
 #include <random>
 
 using namespace understudy;
+using namespace understudy::internal;
 using namespace understudy::config;
 using namespace understudy::test;
 using namespace std::chrono_literals;

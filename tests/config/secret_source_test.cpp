@@ -15,6 +15,7 @@
 #include <stdexcept>
 
 using namespace understudy;
+using namespace understudy::internal;
 using namespace understudy::test;
 using namespace std::chrono_literals;
 

@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 using namespace understudy;
+using namespace understudy::internal;
 using namespace understudy::config;
 using namespace understudy::test;
 

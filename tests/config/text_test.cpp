@@ -6,6 +6,7 @@
 #include <limits>
 
 using namespace understudy;
+using namespace understudy::internal;
 using namespace understudy::config;
 using namespace std::chrono_literals;
 

@@ -5,6 +5,7 @@
 #include <caf/send.hpp>
 
 using namespace understudy;
+using namespace understudy::internal;
 using namespace understudy::test;
 
 BOOST_FIXTURE_TEST_CASE(binds_as_the_service_and_finds_an_entry, connection_rig) {

@@ -12,6 +12,7 @@
 #include <memory>
 
 using namespace understudy;
+using namespace understudy::internal;
 using namespace understudy::test;
 
 namespace {

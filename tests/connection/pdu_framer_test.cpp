@@ -5,6 +5,7 @@
 #include <string>
 
 using namespace understudy;
+using namespace understudy::internal;
 using status = pdu_frame::status;
 
 namespace {

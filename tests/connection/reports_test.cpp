@@ -5,6 +5,7 @@
 #include <caf/send.hpp>
 
 using namespace understudy;
+using namespace understudy::internal;
 using namespace understudy::test;
 
 BOOST_FIXTURE_TEST_CASE(reports_successes_together_every_tenth_of_a_second, connection_rig) {

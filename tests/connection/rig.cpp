@@ -6,6 +6,8 @@
 #include <caf/send.hpp>
 
 namespace understudy::test {
+
+using namespace internal;
 namespace {
 
 failure_ptr nowhere_else() {

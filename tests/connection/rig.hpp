@@ -10,6 +10,8 @@
 
 namespace understudy::test {
 
+using namespace internal;
+
 /// What a connection's neighbours were told.
 struct neighbours {
   std::vector<connection_event> events;

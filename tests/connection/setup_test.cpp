@@ -12,6 +12,7 @@
 #include <poll.h>
 
 using namespace understudy;
+using namespace understudy::internal;
 using namespace understudy::test;
 using kind = connection_event::kind;
 

@@ -6,6 +6,7 @@
 #include <caf/send.hpp>
 
 using namespace understudy;
+using namespace understudy::internal;
 using namespace understudy::test;
 using namespace std::chrono_literals;
 using kind = connection_event::kind;

@@ -8,6 +8,8 @@
 
 namespace understudy::test {
 
+using namespace internal;
+
 inline constexpr lease_id mine = 41;
 inline constexpr std::uint64_t my_number = 7;
 

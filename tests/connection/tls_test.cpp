@@ -14,6 +14,7 @@
 #include <caf/send.hpp>
 
 using namespace understudy;
+using namespace understudy::internal;
 using namespace understudy::test;
 using kind = connection_event::kind;
 

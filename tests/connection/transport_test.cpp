@@ -9,6 +9,7 @@
 #include <cerrno>
 
 using namespace understudy;
+using namespace understudy::internal;
 
 namespace {
 

@@ -5,6 +5,7 @@
 #include <set>
 
 using namespace understudy;
+using namespace understudy::internal;
 using std::chrono::minutes;
 
 namespace {

@@ -5,6 +5,7 @@
 #include <array>
 
 using namespace understudy;
+using namespace understudy::internal;
 using namespace understudy::test;
 
 namespace {

@@ -6,6 +6,7 @@
 #include <array>
 
 using namespace understudy;
+using namespace understudy::internal;
 using namespace understudy::test;
 
 namespace {

@@ -4,6 +4,8 @@
 #include <boost/test/unit_test.hpp>
 
 namespace understudy::test {
+
+using namespace internal;
 namespace {
 
 void tell_all(const directory_world& world, server_id id, std::uint32_t what) {

@@ -11,6 +11,8 @@
 
 namespace understudy::test {
 
+using namespace internal;
+
 /// The manager and its world; three servers on levels 1, 2 and 3 unless `levels` says otherwise.
 struct whole : virtual_runtime {
   explicit whole(const std::vector<int>& levels = {1, 2, 3}, std::uint64_t seed = 1);

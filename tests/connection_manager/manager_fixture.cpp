@@ -6,6 +6,8 @@
 #include <boost/test/unit_test.hpp>
 
 namespace understudy::test {
+
+using namespace internal;
 namespace {
 
 failure unused() {

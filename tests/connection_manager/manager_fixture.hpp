@@ -7,6 +7,8 @@
 
 namespace understudy::test {
 
+using namespace internal;
+
 /// How a child answers, and what it was told: "breaker: suspend 0 5" …
 struct script {
   std::vector<std::string> told;

@@ -4,6 +4,7 @@
 #include <boost/test/unit_test.hpp>
 
 using namespace understudy;
+using namespace understudy::internal;
 using namespace understudy::test;
 using std::chrono::hours;
 

@@ -5,6 +5,7 @@
 #include <caf/actor_registry.hpp>
 
 using namespace understudy;
+using namespace understudy::internal;
 using namespace understudy::test;
 using std::chrono::minutes;
 

@@ -8,6 +8,7 @@
 #include <deque>
 
 using namespace understudy;
+using namespace understudy::internal;
 using namespace understudy::test;
 using namespace understudy::matrix;
 

@@ -5,6 +5,7 @@
 #include <caf/send.hpp>
 
 using namespace understudy;
+using namespace understudy::internal;
 using namespace understudy::test;
 
 using manner = played_server::manner;

@@ -9,6 +9,8 @@
 #include <algorithm>
 
 namespace understudy::test {
+
+using namespace internal;
 namespace {
 
 using server_ptr = std::shared_ptr<played_server>;

@@ -8,6 +8,8 @@
 
 namespace understudy::test {
 
+using namespace internal;
+
 /// One server as probes see it, with its pool.
 struct played_server {
   enum class manner { works, refuses, hangs };

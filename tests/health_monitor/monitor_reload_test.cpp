@@ -4,6 +4,7 @@
 #include <boost/test/unit_test.hpp>
 
 using namespace understudy;
+using namespace understudy::internal;
 using namespace understudy::test;
 
 BOOST_FIXTURE_TEST_CASE(a_standing_connection_lives_no_longer_than_those_of_the_pool, monitor_fixture) {

@@ -10,6 +10,7 @@ static std::ostream& operator<<(std::ostream& out, probe_action::kind k) { retur
 }  // namespace understudy
 
 using namespace understudy;
+using namespace understudy::internal;
 
 namespace {
 

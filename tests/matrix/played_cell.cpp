@@ -11,6 +11,8 @@
 #include <list>
 
 namespace understudy::matrix {
+
+using namespace internal;
 namespace {
 
 using namespace std::chrono_literals;

@@ -4,6 +4,8 @@
 #include "scenarios/scenario.hpp"
 
 namespace understudy::matrix {
+
+using namespace internal;
 namespace {
 
 using namespace std::chrono_literals;

@@ -8,6 +8,7 @@
 #include <random>
 
 using namespace understudy;
+using namespace understudy::internal;
 
 namespace {
 

@@ -8,6 +8,7 @@
 #include <stdexcept>
 
 using namespace understudy;
+using namespace understudy::internal;
 
 namespace {
 

@@ -6,6 +6,7 @@
 #include <random>
 
 using namespace understudy;
+using namespace understudy::internal;
 
 BOOST_AUTO_TEST_CASE(text_in_any_language_stays_as_it_is) {
   for (const std::string text :

@@ -5,6 +5,7 @@
 #include <thread>
 
 using namespace understudy;
+using namespace understudy::internal;
 using std::chrono::microseconds;
 using std::chrono::nanoseconds;
 

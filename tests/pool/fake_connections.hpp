@@ -12,6 +12,8 @@
 
 namespace understudy::test {
 
+using namespace internal;
+
 /// What a fake connection was told; outlives its actor.
 struct fake_connection {
   connection_spec spec;

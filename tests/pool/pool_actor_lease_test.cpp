@@ -2,6 +2,7 @@
 #include "pool/pool_fixture.hpp"
 
 using namespace understudy;
+using namespace understudy::internal;
 using namespace understudy::test;
 
 BOOST_FIXTURE_TEST_CASE(a_lease_is_announced_granted_claimed_and_returned, pool_fixture) {

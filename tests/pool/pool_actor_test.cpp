@@ -2,6 +2,7 @@
 #include "pool/pool_fixture.hpp"
 
 using namespace understudy;
+using namespace understudy::internal;
 using namespace understudy::test;
 
 BOOST_FIXTURE_TEST_CASE(a_request_is_answered_by_a_connection, pool_fixture) {

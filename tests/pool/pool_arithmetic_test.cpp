@@ -7,6 +7,7 @@
 #include <boost/test/unit_test.hpp>
 
 using namespace understudy;
+using namespace understudy::internal;
 
 BOOST_AUTO_TEST_CASE(target_size_follows_demand_between_floor_and_ceiling) {
   struct row {

@@ -7,6 +7,8 @@
 
 namespace understudy::test {
 
+using namespace internal;
+
 /// A clock that fails when told to.
 class faulty_clock final : public clock_port {
  public:

@@ -10,6 +10,8 @@
 
 namespace understudy::test {
 
+using namespace internal;
+
 inline failure_ptr connect_failure(errc code = errc::connection_failed, stage where = stage::connect,
                                    int ldap_code = 0) {
   failure f;

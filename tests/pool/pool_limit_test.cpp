@@ -2,6 +2,7 @@
 #include "pool/pool_harness.hpp"
 
 using namespace understudy;
+using namespace understudy::internal;
 using namespace understudy::test;
 using phase = pool_harness::phase;
 using outcome = waiter_outcome::kind;

@@ -3,6 +3,7 @@
 #include "pool/pool_storm.hpp"
 
 using namespace understudy;
+using namespace understudy::internal;
 using namespace understudy::test;
 using outcome = waiter_outcome::kind;
 

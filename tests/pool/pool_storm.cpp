@@ -4,6 +4,8 @@
 #include <array>
 
 namespace understudy::test {
+
+using namespace internal;
 namespace {
 
 using kind = pool_command::kind;

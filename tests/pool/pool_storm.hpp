@@ -5,6 +5,8 @@
 
 namespace understudy::test {
 
+using namespace internal;
+
 /// One event. Numbers pick among what is there at that moment, so that every list of commands makes sense.
 struct pool_command {
   enum class kind : std::uint8_t {

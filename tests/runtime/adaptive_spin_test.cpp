@@ -4,6 +4,7 @@
 #include <boost/test/unit_test.hpp>
 
 using namespace understudy;
+using namespace understudy::internal;
 using namespace std::chrono_literals;
 
 BOOST_AUTO_TEST_CASE(nothing_is_burnt_before_it_is_known_to_pay) {

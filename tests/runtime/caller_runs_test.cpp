@@ -12,6 +12,7 @@
 #include <thread>
 
 using namespace understudy;
+using namespace understudy::internal;
 using namespace understudy::test;
 using namespace std::chrono_literals;
 

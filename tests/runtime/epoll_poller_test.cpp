@@ -14,6 +14,7 @@
 #include <caf/scoped_actor.hpp>
 
 using namespace understudy;
+using namespace understudy::internal;
 using namespace std::chrono_literals;
 using test::eventually;
 using test::holds_for;

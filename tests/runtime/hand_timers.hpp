@@ -5,6 +5,8 @@
 
 namespace understudy::test {
 
+using namespace internal;
+
 /// Timers moved by hand; no descriptors. Not thread-safe.
 class hand_timers final : public poller_port {
  public:

@@ -14,6 +14,7 @@
 #include <system_error>
 
 using namespace understudy;
+using namespace understudy::internal;
 using namespace std::chrono_literals;
 
 namespace {

@@ -4,6 +4,7 @@
 #include <boost/test/unit_test.hpp>
 
 using namespace understudy;
+using namespace understudy::internal;
 using namespace std::chrono_literals;
 
 BOOST_AUTO_TEST_CASE(cpu_use_is_that_since_the_last_look) {

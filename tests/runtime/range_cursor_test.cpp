@@ -6,6 +6,7 @@
 #include <random>
 
 using namespace understudy;
+using namespace understudy::internal;
 
 namespace {
 

@@ -8,6 +8,7 @@
 #include <caf/event_based_actor.hpp>
 
 using namespace understudy;
+using namespace understudy::internal;
 using namespace std::chrono_literals;
 
 namespace {

@@ -7,6 +7,7 @@
 #include <thread>
 
 using namespace understudy;
+using namespace understudy::internal;
 using namespace std::chrono_literals;
 
 namespace {

@@ -11,6 +11,8 @@
 
 namespace understudy::test {
 
+using namespace internal;
+
 template <class Server>
 connection_info info_of(const Server& server) {
   connection_info info;

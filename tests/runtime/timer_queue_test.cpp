@@ -7,6 +7,7 @@
 #include <set>
 
 using namespace understudy;
+using namespace understudy::internal;
 using namespace std::chrono_literals;
 
 namespace {

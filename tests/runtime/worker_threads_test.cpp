@@ -7,6 +7,7 @@
 #include <condition_variable>
 
 using namespace understudy;
+using namespace understudy::internal;
 using namespace std::chrono_literals;
 using test::eventually;
 

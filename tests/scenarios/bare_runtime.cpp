@@ -1,9 +1,12 @@
 // Putting a runtime together from the test's parts.
 #include "scenarios/bare_runtime.hpp"
 
+#include "understudy/runtime/client/client.hpp"
 #include "understudy/runtime/client/default_factories.hpp"
 
 namespace understudy::test {
+
+using namespace internal;
 
 using namespace std::chrono_literals;
 

@@ -5,6 +5,8 @@
 
 namespace understudy::test {
 
+using namespace internal;
+
 /// What a test puts in place of the real thing; what is left empty stays.
 struct replaced_parts {
   /// Changes the ports that all actors get.

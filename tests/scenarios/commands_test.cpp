@@ -6,6 +6,7 @@
 #include <boost/test/unit_test.hpp>
 
 using namespace understudy;
+using namespace understudy::internal;
 using namespace understudy::test;
 using namespace std::chrono_literals;
 

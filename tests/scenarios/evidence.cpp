@@ -10,6 +10,8 @@
 #include <fstream>
 
 namespace understudy::test {
+
+using namespace internal;
 namespace {
 
 constexpr int syn_sent = 2;  // TCP_SYN_SENT of the kernel's tcp_states.h

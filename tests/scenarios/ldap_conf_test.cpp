@@ -8,6 +8,7 @@
 #include "support/certificates.hpp"
 
 using namespace understudy;
+using namespace understudy::internal;
 using namespace understudy::test;
 using namespace std::chrono_literals;
 

@@ -5,6 +5,8 @@
 
 namespace understudy::test {
 
+using namespace internal;
+
 settings one_pool(std::uint16_t port, int min, int max) {
   auto server = server_at(port);
   server.pool_size = min;

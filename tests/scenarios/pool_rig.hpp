@@ -6,6 +6,8 @@
 
 namespace understudy::test {
 
+using namespace internal;
+
 /// One server whose pool keeps `min` connections and has `max` sockets.
 settings one_pool(std::uint16_t port, int min, int max);
 

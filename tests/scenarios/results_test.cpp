@@ -7,6 +7,7 @@
 #include <fstream>
 
 using namespace understudy;
+using namespace understudy::internal;
 using namespace understudy::test;
 using namespace std::chrono_literals;
 

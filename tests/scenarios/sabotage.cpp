@@ -8,6 +8,8 @@
 #include "understudy/actors/pool/pool_actor.hpp"
 
 namespace understudy::test {
+
+using namespace internal;
 namespace {
 
 class trapped_clock final : public clock_port {

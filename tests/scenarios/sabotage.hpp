@@ -6,6 +6,8 @@
 
 namespace understudy::test {
 
+using namespace internal;
+
 enum class victim : std::uint8_t { pool, health_monitor, breaker, connection };
 std::ostream& operator<<(std::ostream& out, victim what);
 

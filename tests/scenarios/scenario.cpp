@@ -5,6 +5,8 @@
 
 namespace understudy::test {
 
+using namespace internal;
+
 using namespace std::chrono_literals;
 
 connection_info server_at(std::uint16_t port, int priority) {

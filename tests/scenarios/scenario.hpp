@@ -16,6 +16,8 @@
 
 namespace understudy::test {
 
+using namespace internal;
+
 /// A server for the service "cn=admin", in order of preference.
 connection_info server_at(std::uint16_t port, int priority = 1);
 

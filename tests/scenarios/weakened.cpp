@@ -2,6 +2,7 @@
 #include "scenarios/weakened.hpp"
 
 #include "understudy/actors/connection_manager/connection_manager_actor.hpp"
+#include "understudy/runtime/client/client.hpp"
 #include "understudy/runtime/client/default_factories.hpp"
 
 #include <caf/actor_system.hpp>
@@ -11,6 +12,8 @@
 #include <caf/send.hpp>
 
 namespace understudy::test {
+
+using namespace internal;
 namespace {
 
 class interposed final : public caf::monitorable_actor {

@@ -1,6 +1,7 @@
 // A directory on a runtime from which one mechanism has been taken, from outside: what a scenario that needs it must
 // then show to be broken.
 #pragma once
+#include "understudy/runtime/directory.hpp"
 #include "understudy/runtime/runtime.hpp"
 
 #include <caf/mailbox_element.hpp>

@@ -10,6 +10,7 @@
 #include <cstdlib>
 
 using namespace understudy;
+using namespace understudy::internal;
 using namespace understudy::soak;
 using namespace std::chrono_literals;
 

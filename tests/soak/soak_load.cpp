@@ -5,6 +5,8 @@
 
 namespace understudy::soak {
 
+using namespace internal;
+
 using namespace std::chrono_literals;
 
 namespace {

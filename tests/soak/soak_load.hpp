@@ -7,6 +7,8 @@
 
 namespace understudy::soak {
 
+using namespace internal;
+
 /// Requests of one kind.
 struct tally {
   std::atomic<std::uint64_t> requests{0};

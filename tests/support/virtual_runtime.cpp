@@ -9,6 +9,8 @@
 #include <stdexcept>
 
 namespace understudy::test {
+
+using namespace internal;
 namespace {
 
 constexpr int busy_limit = 100'000;

@@ -11,6 +11,8 @@
 
 namespace understudy::test {
 
+using namespace internal;
+
 /// What became of a request to an actor.
 template <class Value>
 struct answer {

@@ -9,6 +9,7 @@
 #include <csignal>
 
 using namespace understudy;
+using namespace understudy::internal;
 using namespace understudy::test;
 using namespace std::chrono_literals;
 

@@ -84,7 +84,7 @@ BOOST_AUTO_TEST_CASE(a_demonstration_leaves_alone_the_port_of_somebody_who_hangs
   std::optional<understudy::cli::loopback_port> free{above};
   const auto number = free->number();
   free.reset();
-  const understudy::descriptor hung{::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), "socket"};
+  const descriptor hung{::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), "socket"};
   sockaddr_in address{};
   address.sin_family = AF_INET;
   address.sin_port = htons(number);

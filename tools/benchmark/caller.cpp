@@ -16,6 +16,8 @@
 
 namespace understudy::benchmark {
 
+using namespace internal;
+
 search_request search_for(std::uint64_t turn) {
   search_request what;
   what.base = base_dn;

@@ -7,6 +7,8 @@
 
 namespace understudy::benchmark {
 
+using namespace internal;
+
 /// The search that every client of the benchmark does.
 search_request search_for(std::uint64_t turn);
 

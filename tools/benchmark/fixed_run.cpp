@@ -16,6 +16,7 @@
 namespace {
 
 using namespace understudy;
+using namespace understudy::internal;
 
 constexpr int rounds = 10'000;
 constexpr int window = 50;

@@ -8,6 +8,8 @@
 #include <thread>
 
 namespace understudy::benchmark {
+
+using namespace internal;
 namespace {
 
 double seconds_of(const timeval& t) { return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) / 1e6; }

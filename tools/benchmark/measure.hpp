@@ -9,6 +9,8 @@
 
 namespace understudy::benchmark {
 
+using namespace internal;
+
 using clock = std::chrono::steady_clock;
 
 /// Processor time and context switches of this process since its start, its resident memory now.

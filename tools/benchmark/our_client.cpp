@@ -16,6 +16,7 @@
 namespace {
 
 using namespace understudy;
+using namespace understudy::internal;
 using namespace understudy::benchmark;
 
 // Waits for the state of the pools that a workload is to be measured with.

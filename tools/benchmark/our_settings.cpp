@@ -7,6 +7,8 @@
 
 namespace understudy::benchmark {
 
+using namespace internal;
+
 settings settings_from(const arguments& given) {
   settings all;
   std::istringstream ports(given.text("port"));

@@ -5,6 +5,8 @@
 #include <stdexcept>
 
 namespace understudy::benchmark {
+
+using namespace internal;
 namespace {
 
 constexpr std::uint16_t first_port = 20389;

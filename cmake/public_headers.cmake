@@ -41,6 +41,7 @@ set(actor_headers
     messages/call.hpp
     messages/event.hpp
     messages/type_ids.hpp
+    runtime/answer.hpp
     runtime/runtime.hpp)
 
 # check_public_headers(SOURCE_DIR HEADER…): stops when one of them includes what is not among them.

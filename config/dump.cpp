@@ -91,9 +91,9 @@ nlohmann::json server_json(const connection_info& info, bool pool_numbers) {
 
 }  // namespace understudy::internal::config
 
-namespace understudy::internal {
+namespace understudy {
 
-using namespace config;
+using namespace internal::config;
 
 std::string to_toml(const settings& all) {
   std::string text;
@@ -121,4 +121,4 @@ nlohmann::json to_json(const settings& all) {
   return root;
 }
 
-}  // namespace understudy::internal
+}  // namespace understudy

@@ -4,14 +4,6 @@
 
 namespace understudy {
 
-/// What came of a question: the answer, or why there is none.
-template <class T>
-struct answer {
-  std::optional<T> value;  ///< the answer, if there is one
-  failure_ptr error;       ///< else why there is none
-  explicit operator bool() const noexcept { return value.has_value(); }
-};
-
 /// What connect() and health_check() found.
 struct connection_result {
   bool connected = false;        ///< a server serves

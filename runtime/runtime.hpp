@@ -1,8 +1,8 @@
 // The runtime for those who speak to actors: start it in an actor system of their own, or in one that it owns.
 #pragma once
 #include "understudy/actors/ports/ports.hpp"
+#include "understudy/runtime/answer.hpp"
 #include "understudy/runtime/lookups.hpp"
-#include "understudy/runtime/results.hpp"
 
 #include <caf/fwd.hpp>
 

@@ -1,9 +1,9 @@
 // Questions with one typed answer, and a place to wait for it.
 #pragma once
+#include "understudy/runtime/answer.hpp"
 #include "understudy/runtime/client/failures.hpp"
 #include "understudy/runtime/client/pending_replies.hpp"
 #include "understudy/runtime/client/reply_waiter.hpp"
-#include "understudy/runtime/results.hpp"
 
 #include <caf/error.hpp>
 #include <caf/type_erased_tuple.hpp>

@@ -17,7 +17,7 @@
 
 using namespace understudy;
 using namespace understudy::internal;
-using namespace understudy::config;
+using namespace understudy::internal::config;
 using namespace understudy::test;
 using namespace std::chrono_literals;
 

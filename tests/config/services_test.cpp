@@ -9,7 +9,7 @@
 
 using namespace understudy;
 using namespace understudy::internal;
-using namespace understudy::config;
+using namespace understudy::internal::config;
 using namespace understudy::test;
 
 namespace {

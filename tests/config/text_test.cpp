@@ -7,7 +7,7 @@
 
 using namespace understudy;
 using namespace understudy::internal;
-using namespace understudy::config;
+using namespace understudy::internal::config;
 using namespace std::chrono_literals;
 
 BOOST_AUTO_TEST_CASE(spans_are_parsed) {

@@ -1,6 +1,9 @@
 // Connections that are made up: see made_up_connection.hpp.
 #include "made_up_connection.hpp"
 
+#include "understudy/actors/ports/guard.hpp"
+#include "understudy/config/endpoint.hpp"
+
 #include <boost/test/unit_test.hpp>
 #include <caf/stateful_actor.hpp>
 #include <caf/typed_event_based_actor.hpp>

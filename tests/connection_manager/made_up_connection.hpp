@@ -1,12 +1,15 @@
 // Connections that are made up: they keep to the contract of real ones, and the servers behind them do what a test
 // says.
 #pragma once
+#include "understudy/actors/connection/retry_budget.hpp"
 #include "understudy/actors/ports/ports.hpp"
 
 #include <limits>
 #include <map>
 
 namespace understudy::test {
+
+using namespace internal;
 
 /// One server, and what came to it.
 struct made_up_server {

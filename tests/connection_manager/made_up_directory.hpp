@@ -1,13 +1,9 @@
 // A manager with its real children on virtual time. Only the connections are made up: they keep to the contract of real
 // ones, and the servers behind them do what the test says.
 #pragma once
+#include "made_up_connection.hpp"
 #include "support/virtual_runtime.hpp"
-#include "understudy/actors/connection/retry_budget.hpp"
 #include "understudy/actors/connection_manager/connection_manager_actor.hpp"
-
-#include <limits>
-#include <map>
-#include <set>
 
 namespace understudy::test {
 

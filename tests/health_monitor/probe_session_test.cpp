@@ -5,9 +5,9 @@
 
 #include <boost/test/unit_test.hpp>
 
-namespace understudy {
+namespace understudy::internal {
 static std::ostream& operator<<(std::ostream& out, probe_action::kind k) { return out << static_cast<int>(k); }
-}  // namespace understudy
+}  // namespace understudy::internal
 
 using namespace understudy;
 using namespace understudy::internal;

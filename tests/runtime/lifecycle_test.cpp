@@ -5,6 +5,7 @@
 #include "support/print.hpp"
 #include "support/stub_directory.hpp"
 #include "understudy/config/settings_from.hpp"
+#include "understudy/runtime/client/client.hpp"
 #include "understudy/runtime/connection_pool.hpp"
 #include "understudy/runtime/runtime.hpp"
 

@@ -1,6 +1,7 @@
 // Scenario 42: exceptions inside actors are contained where they happen; what cannot be contained ends everything in
 // an orderly way.
 #include "scenarios/sabotage.hpp"
+#include "understudy/runtime/client/client.hpp"
 
 #include <boost/test/unit_test.hpp>
 #include <thread>

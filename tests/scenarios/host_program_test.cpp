@@ -1,5 +1,6 @@
 // Scenario 49: the program around the runtime forks, has its own ideas about signals, and starts and stops it often.
 #include "scenarios/bare_runtime.hpp"
+#include "understudy/runtime/client/client.hpp"
 
 #include <malloc.h>
 #include <sys/wait.h>

@@ -1,6 +1,7 @@
 // That each mechanism matters: the essence of its scenario holds with it and breaks without it.
 #include "scenarios/scenario.hpp"
 #include "scenarios/weakened.hpp"
+#include "understudy/runtime/client/client.hpp"
 
 #include <boost/test/unit_test.hpp>
 #include <caf/actor_system.hpp>

@@ -11,7 +11,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-enum class byte_stream : std::uint8_t { plain, start_tls, tls };
+enum class channel : std::uint8_t { plain, start_tls, tls };
 
 /// The first `hung` of `count` servers hang; each server is a level of its own.
 struct hung_before_start {

@@ -1,5 +1,6 @@
 // The demonstration shows a takeover without a failed read, and leaves nothing behind.
 #include "cli.hpp"
+#include "understudy/runtime/platform/descriptor.hpp"
 #include "understudy/tools/demo_directory.hpp"
 
 #include <netinet/in.h>
@@ -84,7 +85,7 @@ BOOST_AUTO_TEST_CASE(a_demonstration_leaves_alone_the_port_of_somebody_who_hangs
   std::optional<understudy::cli::loopback_port> free{above};
   const auto number = free->number();
   free.reset();
-  const descriptor hung{::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), "socket"};
+  const understudy::internal::descriptor hung{::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), "socket"};
   sockaddr_in address{};
   address.sin_family = AF_INET;
   address.sin_port = htons(number);

@@ -3,8 +3,8 @@ include(GNUInstallDirs)
 set(consumer_dir "${PROJECT_SOURCE_DIR}/tests/consumer")
 set(consumer_prefix "${PROJECT_BINARY_DIR}/consumer/prefix")
 
-add_test(NAME consumer/installs COMMAND "${CMAKE_COMMAND}" --install "${PROJECT_BINARY_DIR}" --prefix
-                                        "${consumer_prefix}")
+add_test(NAME consumer/installs COMMAND "${CMAKE_COMMAND}" "-Dbuild=${PROJECT_BINARY_DIR}" "-Dprefix=${consumer_prefix}" -P
+                                        "${consumer_dir}/install_anew.cmake")
 set_tests_properties(consumer/installs PROPERTIES FIXTURES_SETUP consumer_prefix TIMEOUT 120)
 
 add_test(
@@ -68,3 +68,5 @@ set_tests_properties(
   consumer/installs consumer/facade_headers_are_plain_cxx17 consumer/builds_with_find_package
   consumer/builds_with_pkg_config consumer/builds_with_actors consumer/installed_program_runs
   consumer/installed_documents_lie_where_they_link PROPERTIES LABELS consumer)
+add_test(NAME consumer/exports_only_what_is_public COMMAND "${CMAKE_COMMAND}" "-Dlibrary=$<TARGET_FILE:understudy>" -P
+                                                           "${consumer_dir}/check_exports.cmake")

@@ -9,6 +9,7 @@ template <class T>
 struct answer {
   std::optional<T> value;  ///< the answer, if there is one
   failure_ptr error;       ///< else why there is none
+  /// True when there is an answer.
   explicit operator bool() const noexcept { return value.has_value(); }
 };
 

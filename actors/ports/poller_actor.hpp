@@ -15,10 +15,12 @@ namespace understudy {
 template <class Implementation>
 class poller_actor final : public Implementation {
  public:
+  /// Made by spawn_on_poller().
   poller_actor(caf::actor_config& config, std::shared_ptr<poller_port> poller)
       : Implementation(config), poller_(std::move(poller)) {}
 
   using caf::abstract_actor::enqueue;
+  /// Has the poller run it.
   void enqueue(caf::mailbox_element_ptr what, caf::execution_unit* from) override {
     auto* unit = poller_->unit();
     Implementation::enqueue(std::move(what), unit != nullptr ? unit : from);

@@ -143,10 +143,11 @@ class server_pace {
     return 2 * duration{usual};
   }
 
-  /// A bind of the service was sent at `now`, and is over: answered or given up with its connection.
+  /// A bind of the service was sent at `now` …
   void bind_sent(time_point now) noexcept {
     if (binds_.fetch_add(1, std::memory_order_relaxed) == 0) bind_since_.store(now, std::memory_order_relaxed);
   }
+  /// … and is over at `now`: answered, or given up with its connection.
   void bind_over(bool answered, time_point now) noexcept {
     binds_.fetch_sub(1, std::memory_order_relaxed);
     if (answered) bind_since_.store(now, std::memory_order_relaxed);

@@ -607,7 +607,7 @@ void connection_manager_impl::gone(server_id server, bool clean) {
 
 /// A server that leaves may still have to bind: a connection that comes back from its holder does.
 void connection_manager_impl::tell_credentials() {
-  std::vector<desk_server> servers;
+  std::vector<guarded_server> servers;
   for (const auto* table : {&servers_, &leaving_}) {
     for (const auto& each : *table) {
       servers.push_back({each.context->id, each.context->server});

@@ -1,4 +1,4 @@
-// Carries out what the credential desk decides.
+// Carries out what the bind lockout guard decides.
 #include "understudy/actors/connection_manager/credential_service.hpp"
 
 #include <caf/actor_cast.hpp>
@@ -10,8 +10,8 @@
 namespace understudy::internal {
 namespace {
 
-gate_options options_of(const settings& all) {
-  gate_options o;
+bind_lockout_options options_of(const settings& all) {
+  bind_lockout_options o;
   o.retry = all.recovery.credential_retry;
   // A server that does not answer its bind cannot count it against the account: the others' binds go on.
   o.silence = std::max<duration>(all.breaker.suspect_after, milliseconds{100});
@@ -35,25 +35,25 @@ credential_service::credential_service(manager_interface::pointer self, environm
     : self_(self),
       env_(std::move(env)),
       read_(std::move(read)),
-      desk_(options_of(all)),
+      guard_(options_of(all)),
       timer_(env_->poller, self->address()) {}
 
-void credential_service::set_servers(const std::vector<desk_server>& servers, const settings& all) {
-  desk_.configure(options_of(all));
-  carry_out(desk_.set_servers(servers, env_->clock->now()));
+void credential_service::set_servers(const std::vector<guarded_server>& servers, const settings& all) {
+  guard_.configure(options_of(all));
+  carry_out(guard_.set_servers(servers, env_->clock->now()));
 }
 
 void credential_service::ask(server_id server, promise answer) {
   const auto ticket = ++last_ticket_;
   waiting_.emplace(ticket, std::move(answer));
   const auto now = env_->clock->now();
-  carry_out(desk_.ask(ticket, server, now + desk_.patience_of(server), now));
+  carry_out(guard_.ask(ticket, server, now + guard_.patience_of(server), now));
 }
 
 void credential_service::on_verdict(const credential_verdict& verdict) {
   note_warning(verdict);
   if (verdict.what == credential_verdict::kind::refused) last_refusal_ = verdict.cause;
-  carry_out(desk_.on_verdict(verdict, env_->clock->now(), env_->clock->wall_now()));
+  carry_out(guard_.on_verdict(verdict, env_->clock->now(), env_->clock->wall_now()));
 }
 
 /// Once for each name, however many connections bind with it and wherever; again when it gets worse.
@@ -86,14 +86,14 @@ void credential_service::read_done(std::uint64_t number, const secret_reading& f
   if (!found.ok()) {
     env_->log->write(log_level::warning, "credentials", "a secret could not be read", {{"why", found.problem}});
   }
-  carry_out(desk_.read_done(number, found, env_->clock->now()));
+  carry_out(guard_.read_done(number, found, env_->clock->now()));
 }
 
-void credential_service::resume(server_id server) { desk_.resume(server); }
+void credential_service::resume(server_id server) { guard_.resume(server); }
 
 bool credential_service::on_tick(std::uint64_t timer) {
   if (!timer_.fired(timer)) return false;
-  carry_out(desk_.tick(env_->clock->now()));
+  carry_out(guard_.tick(env_->clock->now()));
   return true;
 }
 
@@ -105,7 +105,7 @@ void credential_service::close() {
   closed_ = true;
 }
 
-void credential_service::carry_out(const desk_actions& todo) {
+void credential_service::carry_out(const bind_lockout_actions& todo) {
   for (const auto& answer : todo.answers) {
     auto found = waiting_.extract(answer.ticket);
     if (found.empty()) {
@@ -127,12 +127,12 @@ void credential_service::carry_out(const desk_actions& todo) {
   }
 }
 
-void credential_service::start_read(const desk_read& what) {
+void credential_service::start_read(const secret_read& what) {
   if (closed_) {
     return;
   }
   const auto mark = running_.emplace(what.number, std::make_shared<const std::uint64_t>(what.number)).first->second;
-  auto job = [read = read_, what, patience = std::chrono::ceil<milliseconds>(desk_timing{}.read_timeout),
+  auto job = [read = read_, what, patience = std::chrono::ceil<milliseconds>(bind_lockout_options{}.read_timeout),
               manager = self_->address(), mark = std::weak_ptr{mark}] {
     const auto found = read(what.source, patience, [&mark] { return !mark.expired(); });
     if (const auto handle = caf::actor_cast<manager_interface>(manager)) {
@@ -145,7 +145,7 @@ void credential_service::start_read(const desk_read& what) {
 }
 
 void credential_service::note_standing() {
-  const bool refused = desk_.any_refused();
+  const bool refused = guard_.any_refused();
   if (refused == std::exchange(refused_before_, refused)) {
     return;
   }
@@ -159,6 +159,6 @@ void credential_service::note_standing() {
   }
 }
 
-void credential_service::arm() { timer_.arm(desk_.next_tick()); }
+void credential_service::arm() { timer_.arm(guard_.next_tick()); }
 
 }  // namespace understudy::internal

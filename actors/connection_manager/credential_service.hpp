@@ -1,4 +1,4 @@
-// The credential desk at work: promises of those who ask, reads on workers, a timer, lines in the log.
+// The bind lockout guard at work: promises of those who ask, reads on workers, a timer, lines in the log.
 #pragma once
 #include "understudy/actors/connection_manager/manager_dependencies.hpp"
 #include "understudy/actors/connection_manager/manager_messages.hpp"
@@ -19,7 +19,7 @@ class credential_service {
   credential_service& operator=(const credential_service&) = delete;
 
   /// The servers and the settings from now on.
-  void set_servers(const std::vector<desk_server>& servers, const settings& all);
+  void set_servers(const std::vector<guarded_server>& servers, const settings& all);
   void ask(server_id server, promise answer);
   void on_verdict(const credential_verdict& verdict);
   void read_done(std::uint64_t number, const secret_reading& found);
@@ -29,13 +29,13 @@ class credential_service {
   bool on_tick(std::uint64_t timer);
   /// Answers everyone who waits with `draining`; nothing is read any more.
   void close();
-  bool any_refused() const { return desk_.any_refused(); }
+  bool any_refused() const { return guard_.any_refused(); }
   /// What that server said of the password when it accepted it last, or empty.
   std::string warning(server_id server) const;
 
  private:
-  void carry_out(const desk_actions& todo);
-  void start_read(const desk_read& what);
+  void carry_out(const bind_lockout_actions& todo);
+  void start_read(const secret_read& what);
   void note_standing();
   void note_warning(const credential_verdict& verdict);
   void arm();
@@ -43,7 +43,7 @@ class credential_service {
   manager_interface::pointer self_;
   environment_ptr env_;
   secret_reader read_;
-  credential_desk desk_;
+  bind_lockout_guard guard_;
   std::map<std::uint64_t, promise> waiting_;
   std::uint64_t last_ticket_ = 0;
   // What the workers read for us; a read is wanted for as long as its mark is here.

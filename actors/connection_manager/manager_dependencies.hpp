@@ -1,6 +1,6 @@
 // What the root supervisor is made of: how its children are started and how secrets are read. Tests bring their own.
 #pragma once
-#include "understudy/actors/connection_manager/credential_desk.hpp"
+#include "understudy/actors/connection_manager/bind_lockout_guard.hpp"
 #include "understudy/actors/ports/ports.hpp"
 
 namespace understudy::internal {

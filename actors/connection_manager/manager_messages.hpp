@@ -1,6 +1,6 @@
 // What the manager is told beyond its public interface: by workers that have read a secret, by the resolver.
 #pragma once
-#include "understudy/actors/connection_manager/credential_desk.hpp"
+#include "understudy/actors/connection_manager/bind_lockout_guard.hpp"
 #include "understudy/messages/actors.hpp"
 
 namespace understudy::internal {

@@ -43,9 +43,9 @@ struct probe_mode {
 struct probe_wait {
   enum class reason : std::uint8_t {
     server,      ///< an answer
-    ours,        ///< a name look-up; or it waited noticeably before, for that or for the credential gate
-    credential,  ///< the credential gate, while another server's bind is out
-    own_bind,    ///< the credential gate, while its own server leaves another connection's bind unanswered
+    ours,        ///< a name look-up; or it waited noticeably before, for that or for the bind lockout guard
+    credential,  ///< the bind lockout guard, while another server's bind is out
+    own_bind,    ///< the bind lockout guard, while its own server leaves another connection's bind unanswered
   };
   reason what = reason::server;
   duration owed{};  ///< of own_bind: for how long the server has said nothing

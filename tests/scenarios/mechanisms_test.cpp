@@ -87,7 +87,7 @@ broken_statements play_safe_to_repeat(without what) {
 }
 
 /// A wrong service password is tried once in all.
-broken_statements play_credential_gate(without what) {
+broken_statements play_bind_lockout_guard(without what) {
   stub_options with;
   with.passwords = {{admin_dn, "another"}};
   stub_directory a(with), b(with), c(with);
@@ -257,8 +257,8 @@ BOOST_AUTO_TEST_CASE(without_the_safe_to_repeat_rule_scenario_02_fails) {
   check_matters(play_safe_to_repeat, without::safe_to_repeat);
 }
 
-BOOST_AUTO_TEST_CASE(without_the_credential_gate_scenario_15_fails) {
-  check_matters(play_credential_gate, without::credential_gate);
+BOOST_AUTO_TEST_CASE(without_the_bind_lockout_guard_scenario_15_fails) {
+  check_matters(play_bind_lockout_guard, without::bind_lockout_guard);
 }
 
 BOOST_AUTO_TEST_CASE(without_suspicion_scenario_01_fails) { check_matters(play_suspicion, without::suspicion); }

@@ -125,7 +125,7 @@ connection_factory connections_without(without what, const std::shared_ptr<prop_
       return [make](caf::actor_system& system, connection_spec spec) {
         return make(system, with_context(std::move(spec), repeat_everything));
       };
-    case without::credential_gate:
+    case without::bind_lockout_guard:
       return [make, props](caf::actor_system& system, connection_spec spec) {
         auto gate = interpose(system, nullptr, give_to_everybody(spec.context->server));
         spec.gate = caf::actor_cast<caf::actor_addr>(gate);

@@ -3,8 +3,8 @@
 
 #include "matrix/faults.hpp"
 #include "matrix/request_log.hpp"
-#include "matrix/stall_watch.hpp"
 #include "scenarios/scenario.hpp"
+#include "support/stall_watch.hpp"
 #include "understudy/config/settings_from.hpp"
 
 #include <future>
@@ -68,14 +68,14 @@ class playing {
     }
     if (cell_.when != moment::stop) {
       std::this_thread::sleep_for(serves_ + watched);
-      waited_ = longest_processor_wait();
+      waited_ = test::longest_processor_wait();
       end_fault();
       recover();
     }
     played result;
     seen_.requests = load_->all();
     result.broken = broken_promises(cell_, terms{settings_}, seen_);
-    result.stalled = std::max({stalls_.total(), waited_, longest_processor_wait()});
+    result.stalled = std::max({stalls_.total(), waited_, test::longest_processor_wait()});
     const std::lock_guard lock(guard_);
     result.log.assign(log_.begin(), log_.end());
     return result;
@@ -209,7 +209,7 @@ class playing {
   }
 
   void stop() {
-    waited_ = longest_processor_wait();
+    waited_ = test::longest_processor_wait();
     const auto from = now();
     manager_->disconnect();
     seen_.stop_took = now() - from;
@@ -234,7 +234,7 @@ class playing {
       seen_.connect_took = took;
     }
     eventually([&, since = now()] { return load_->served(since) >= after_recovery; });
-    waited_ = longest_processor_wait();
+    waited_ = test::longest_processor_wait();
     load_->stop();
     load_->settle();
     std::vector<test::witness> all(servers_.begin(), servers_.end());
@@ -251,7 +251,7 @@ class playing {
 
   const cell cell_;
   const duration patience_;
-  stall_watch stalls_;
+  test::stall_watch stalls_;
   std::list<test::stub_directory> servers_;
   std::vector<test::stub_directory*> faulty_, well_;
   std::vector<std::string> names_;

@@ -1,5 +1,6 @@
 // Servers whose front lives and whose data does not: binds and reads of the root DSE are answered, searches are not.
 #include "scenarios/evidence.hpp"
+#include "support/stall_watch.hpp"
 
 #include <boost/test/unit_test.hpp>
 
@@ -28,8 +29,8 @@ struct outcomes_of_callers {
 /// One caller after the other until one is served.
 outcomes_of_callers ask_until_served(connection_manager& manager, milliseconds patience) {
   outcomes_of_callers seen;
-  const auto began = std::chrono::steady_clock::now();
-  while (std::chrono::steady_clock::now() - began < 20s) {
+  const stopwatch watch;
+  while (watch.elapsed() < 20s) {
     const auto found = manager.try_search(search_for("(uid=user1)"), {patience});
     if (found) {
       seen.server = found->server;
@@ -37,7 +38,7 @@ outcomes_of_callers ask_until_served(connection_manager& manager, milliseconds p
     }
     ++seen.timeouts;
   }
-  seen.took = std::chrono::steady_clock::now() - began;
+  seen.took = watch.elapsed();
   return seen;
 }
 
@@ -51,7 +52,7 @@ struct two_servers {
 };
 
 /// The preferred one answers data as `how` says, callers are few and have a second.
-void left_soon(const responder& how, int most_timeouts) {
+void left_soon(const responder& how) {
   leak_guard leaks;
   two_servers s;
   connection_manager manager(s.all);
@@ -63,7 +64,8 @@ void left_soon(const responder& how, int most_timeouts) {
   const auto rule = s.a.when(asks_for_data, how);
   const auto seen = ask_until_served(manager, 1s);
   BOOST_TEST(seen.server == name_of(s.b.port()));
-  BOOST_TEST(seen.timeouts <= most_timeouts, seen.timeouts);
+  // The second of them ends a second after the first, and the probe that finds out takes half of one.
+  BOOST_TEST((seen.took <= 2500ms), seen.timeouts << " time-outs in " << seen.took / 1ms << " ms");
   // It says that it is well all the time; nobody is sent back.
   const auto before = s.a.count(operation::search);
   BOOST_TEST(holds_for(
@@ -87,9 +89,9 @@ void costs_little(const responder& how) {
   connection_manager manager(s.all);
   BOOST_TEST_REQUIRE(manager.connect().connected);
   const auto rule = s.a.when(asks_for_data, how);
-  const auto began = std::chrono::steady_clock::now();
+  const stopwatch watch;
   const auto found = manager.try_search(search_for("(uid=user1)"), {30s});
-  const auto took = std::chrono::steady_clock::now() - began;
+  const auto took = watch.elapsed();
   BOOST_TEST_REQUIRE(static_cast<bool>(found), why(found));
   BOOST_TEST(found->server == name_of(s.b.port()));
   BOOST_TEST((took <= 2s), std::chrono::duration_cast<milliseconds>(took).count());
@@ -99,16 +101,16 @@ void costs_little(const responder& how) {
 
 }  // namespace
 
-BOOST_AUTO_TEST_CASE(stranger_whose_backend_hangs_is_left_after_two_timeouts_of_a_second) { left_soon(nothing, 2); }
+BOOST_AUTO_TEST_CASE(stranger_whose_backend_hangs_is_left_after_two_timeouts_of_a_second) { left_soon(nothing); }
 
 BOOST_AUTO_TEST_CASE(stranger_that_begins_an_answer_and_never_ends_it_is_left_after_two_timeouts) {
   stub_directory usual;
-  left_soon([&](const directory_request& r) { return reply{usual.usual(r).what, {.half = true}}; }, 2);
+  left_soon([&](const directory_request& r) { return reply{usual.usual(r).what, {.half = true}}; });
 }
 
 BOOST_AUTO_TEST_CASE(stranger_that_sends_entries_and_never_a_result_is_left_after_two_timeouts) {
   stub_directory usual;
-  left_soon([&](const directory_request& r) { return reply{usual.usual(r).what, {.entries = 1}}; }, 2);
+  left_soon([&](const directory_request& r) { return reply{usual.usual(r).what, {.entries = 1}}; });
 }
 
 BOOST_AUTO_TEST_CASE(stranger_whose_backend_hangs_costs_who_has_time_a_second_and_a_half) { costs_little(nothing); }
@@ -127,14 +129,14 @@ BOOST_AUTO_TEST_CASE(stranger_that_hangs_and_is_taken_out_leaves_its_reads_to_an
     connection_manager manager(s.all);
     BOOST_TEST_REQUIRE(manager.connect().connected);
     s.a.pause();
-    const auto began = std::chrono::steady_clock::now();
+    const stopwatch watch;
     auto found = std::async(std::launch::async, [&] { return manager.try_search(search_for("(uid=user1)"), {20s}); });
     BOOST_TEST((found.wait_for(before) == std::future_status::timeout));
     auto without = s.all;
     without.servers.erase(without.servers.begin());
     manager.reload(without);
     const auto answer = found.get();
-    const auto took = std::chrono::steady_clock::now() - began;
+    const auto took = watch.elapsed();
     BOOST_TEST_REQUIRE(static_cast<bool>(answer), why(answer));
     BOOST_TEST(answer->server == name_of(s.b.port()));
     BOOST_TEST((took <= 5s), std::chrono::duration_cast<milliseconds>(took).count());
@@ -151,9 +153,9 @@ BOOST_AUTO_TEST_CASE(stranger_that_says_goodbye_in_place_of_an_answer_costs_no_r
   const auto rule = s.a.when(asks_for_data, [](const directory_request&) {
     return reply{{}, {.raw = encode_notice_of_disconnection(52, "going down")}};
   });
-  const auto began = std::chrono::steady_clock::now();
+  const stopwatch watch;
   const auto found = manager.try_search(search_for("(uid=user1)"), {10s});
-  const auto took = std::chrono::steady_clock::now() - began;
+  const auto took = watch.elapsed();
   BOOST_TEST_REQUIRE(static_cast<bool>(found), why(found));
   BOOST_TEST(found->server == name_of(s.b.port()));
   BOOST_TEST((took <= 500ms), std::chrono::duration_cast<milliseconds>(took).count());
@@ -186,9 +188,9 @@ BOOST_AUTO_TEST_CASE(stranger_that_hangs_keeps_no_health_check_waiting) {
   connection_manager manager(s.all);
   BOOST_TEST_REQUIRE(manager.connect().connected);
   const auto check = [&](const stub_directory& hung, const stub_directory& well, duration most) {
-    const auto began = std::chrono::steady_clock::now();
+    const stopwatch watch;
     const auto found = manager.health_check();
-    const auto took = std::chrono::steady_clock::now() - began;
+    const auto took = watch.elapsed();
     BOOST_TEST(found.connected, found.connection_error);
     BOOST_TEST(found.port == well.port());
     BOOST_TEST((took <= most), hung.port() << " hangs, and it took " << took / 1ms << " ms");

@@ -1,5 +1,6 @@
 // Strangers that fall silent, or fail, under a lease, a stream or a paged search.
 #include "scenarios/scenario.hpp"
+#include "support/stall_watch.hpp"
 
 #include <boost/test/unit_test.hpp>
 
@@ -22,9 +23,9 @@ struct paused_primary {
     return info;
   }
   double seconds_of(const std::function<void()>& what) const {
-    const auto begin = std::chrono::steady_clock::now();
+    const stopwatch watch;
     what();
-    return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+    return std::chrono::duration<double>(watch.elapsed()).count();
   }
   void finish() {
     a.resume();

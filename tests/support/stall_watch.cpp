@@ -1,12 +1,15 @@
 // Sleeping and looking at the clock.
-#include "matrix/stall_watch.hpp"
+#include "support/stall_watch.hpp"
+
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstdint>
 #include <filesystem>
 #include <fstream>
+#include <string>
 
-namespace understudy::matrix {
+namespace understudy::test {
 namespace {
 
 constexpr milliseconds nap{2};
@@ -42,10 +45,17 @@ duration stall_watch::stalled(time_point from, time_point to) const {
   return sum;
 }
 
-duration longest_processor_wait() {
+duration stopwatch::elapsed() const {
+  const auto now = std::chrono::steady_clock::now();
+  return now - began_ - stalls_.stalled(began_, now);
+}
+
+duration longest_processor_wait() { return longest_processor_wait(::getpid()); }
+
+duration longest_processor_wait(pid_t process) {
   duration longest{};
   std::error_code gone;  // threads come and go
-  for (const auto& thread : std::filesystem::directory_iterator("/proc/self/task", gone)) {
+  for (const auto& thread : std::filesystem::directory_iterator("/proc/" + std::to_string(process) + "/task", gone)) {
     std::int64_t ran = 0, waited = 0;  // nanoseconds (sched-stats.rst of the kernel's documentation)
     if (std::ifstream(thread.path() / "schedstat") >> ran >> waited)
       longest = std::max<duration>(longest, std::chrono::nanoseconds{waited});
@@ -53,4 +63,4 @@ duration longest_processor_wait() {
   return longest;
 }
 
-}  // namespace understudy::matrix
+}  // namespace understudy::test

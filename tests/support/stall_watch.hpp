@@ -2,12 +2,14 @@
 #pragma once
 #include "understudy/messages/time.hpp"
 
+#include <sys/types.h>
+
 #include <atomic>
 #include <mutex>
 #include <thread>
 #include <vector>
 
-namespace understudy::matrix {
+namespace understudy::test {
 
 /// A thread that sleeps for a moment again and again and notes how late it woke. On a machine with enough processors
 /// that is never; on a loaded one every thread of the process waits as this one does, so the sum over a span is what a
@@ -35,7 +37,19 @@ class stall_watch {
   std::thread thread_;
 };
 
-/// How long the thread of this process that was kept waiting for a processor most has been so until now.
-duration longest_processor_wait();
+/// How long something takes on this process' account: what the machine kept it waiting for a processor does not count.
+class stopwatch {
+ public:
+  duration elapsed() const;
 
-}  // namespace understudy::matrix
+ private:
+  time_point began_ = std::chrono::steady_clock::now();
+  stall_watch stalls_;
+};
+
+/// How long the thread of a process that was kept waiting for a processor most has been so until now: of this one, or
+/// of another, which has none any more when it has ended.
+duration longest_processor_wait();
+duration longest_processor_wait(pid_t process);
+
+}  // namespace understudy::test

@@ -1,1 +1,1 @@
-// A shared library needs one source of its own; the folders bring the rest.
+// A library needs one source of its own; the folders bring the rest.

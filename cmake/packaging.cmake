@@ -3,9 +3,7 @@ include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 
 install(TARGETS understudy LIBRARY DESTINATION "${CMAKE_INSTALL_LIBDIR}")
-# The program finds the library wherever the tree is put.
-file(RELATIVE_PATH library_from_program "/${CMAKE_INSTALL_BINDIR}" "/${CMAKE_INSTALL_LIBDIR}")
-set_target_properties(understudy_program PROPERTIES INSTALL_RPATH "$ORIGIN/${library_from_program}")
+# It brings the library with it.
 install(TARGETS understudy_program RUNTIME DESTINATION "${CMAKE_INSTALL_BINDIR}")
 
 # The headers that a service includes, and those for users of actors; with all that they include themselves.

@@ -11,22 +11,6 @@ namespace understudy::internal {
 /// Lets libldap read its configuration, once, before other threads run. open() does it too.
 void initialise_libldap();
 
-/// Where a request stands in the byte stream, or why it could not be encoded.
-struct encoded_request {
-  int id = 0;               ///< message id
-  std::uint64_t begin = 0;  ///< position of its first byte in the transport's stream
-  std::size_t size = 0;
-  failure_ptr error;
-};
-
-/// What a PDU was for its request.
-enum class decoded_pdu : std::uint8_t {
-  part,       ///< an entry, a reference or an intermediate response; more will come
-  complete,   ///< the result
-  too_large,  ///< either of them, without the room for it
-  malformed   ///< not decodable, or no answer to such a request
-};
-
 /// Not thread-safe; may move between threads.
 class session {
  public:
@@ -83,9 +67,5 @@ class session {
 
 /// True when `tag` can answer `op`.
 bool answers(std::uint8_t tag, const any_operation& op) noexcept;
-/// True when `tag` can answer something.
-bool is_answer(std::uint8_t tag) noexcept;
-/// True when more will come behind it: an entry, a reference or an intermediate response.
-bool is_part(std::uint8_t tag) noexcept;
 
 }  // namespace understudy::internal

@@ -1,21 +1,11 @@
 // A socket with two buffers: batches reads and writes, hands out complete PDUs only, and knows which bytes left.
 #pragma once
 #include "understudy/actors/connection/byte_stream.hpp"
-#include "understudy/actors/connection/pdu_framer.hpp"
+#include "understudy/actors/connection/ldap_wire.hpp"
 
 #include <memory>
 
 namespace understudy::internal {
-
-/// What a step of the transport came to. Bytes that arrived are to be looked at before `ended`.
-struct transport_action {
-  bool connected = false;  ///< the socket reached its peer
-  bool secured = false;    ///< the TLS handshake is complete and its checks passed
-  bool received = false;   ///< at least one byte arrived
-  bool more = false;       ///< stopped reading to let others work: call resume() again soon
-  bool orderly = false;    ///< of an end: the peer closed the stream, nothing broke
-  failure_ptr ended;       ///< the stream is over, and why
-};
 
 /// The state machine between a non-blocking socket and the LDAP session. Owns the descriptor. Not thread-safe.
 class transport {

@@ -1,16 +1,10 @@
-// What a connection can be told, and what happens at the end of each turn.
-#include "understudy/actors/connection/connection.hpp"
+// What a connection does with requests and answers, while it is set up, when something fails, and at its end.
+#include "understudy/actors/connection/connection_state.hpp"
 #include "understudy/actors/connection/request_check.hpp"
-#include "understudy/actors/connection/socket.hpp"
-#include "understudy/actors/metrics/registry.hpp"
 #include "understudy/actors/ports/backoff.hpp"
-#include "understudy/actors/ports/fast_delivery.hpp"
 #include "understudy/messages/password_policy.hpp"
 #include "understudy/messages/stage_words.hpp"
 
-#include <caf/send.hpp>
-
-#include <unistd.h>
 #include <algorithm>
 
 namespace understudy::internal {
@@ -18,21 +12,6 @@ namespace {
 
 constexpr std::array<const char*, 6> phase_names{"connecting", "securing", "binding", "ready", "draining", "closed"};
 
-// Encoded requests that are worth a system call before the rest is encoded.
-constexpr std::size_t worth_sending = 4 * 1024;
-
-constexpr const char* contained = "A defect in a connection was contained; please report it with the log.";
-
-/// A turn that failed before its body began has taken nothing over: CAF would drop the promise in silence.
-template <class Promise>
-void settle_unaccepted(Promise& promise) {
-  if (!promise.pending()) return;
-  promise.deliver(to_error(make_failure(errc::internal, stage::operation, contained)));
-}
-
-// The gate answers within `timeout` or 5 s, whichever is longer; its answer is waited for beyond that, because a
-// credential that was given must be judged even when it comes too late to be used.
-constexpr seconds credential_grace{10};
 // Who waits for it longer asks the server meanwhile whether it lives.
 constexpr milliseconds credential_patience{50};
 
@@ -67,7 +46,7 @@ bool is_outcome(const any_operation& op, int code) noexcept {
 }
 
 /// A TLS record (an alert, a handshake) where an LDAP message should begin.
-bool speaks_tls(const transport& bytes) noexcept {
+bool speaks_tls(const ldap_wire& bytes) {
   if (bytes.bytes_in() < 3) return false;
   const auto head = bytes.front(3);
   return (head[0] == 0x15 || head[0] == 0x16) && head[1] == 0x03 && static_cast<unsigned char>(head[2]) <= 0x04;
@@ -75,8 +54,7 @@ bool speaks_tls(const transport& bytes) noexcept {
 
 constexpr std::size_t most_abandoned = 65536;  // libldap's list of abandoned ids only grows
 
-}  // namespace
-
+/// A read that every directory answers, whoever asks.
 const request_ptr& root_dse_read() {
   static const auto read = [] {
     search_request r;
@@ -87,153 +65,36 @@ const request_ptr& root_dse_read() {
   return read;
 }
 
+/// busy or unavailable: the server lives and serves nobody.
 bool is_overload(int code) noexcept { return code == result_code::busy || code == result_code::unavailable; }
 
-connection::connection(self_pointer self, connection_spec spec, std::shared_ptr<shared_by_connections> shared)
-    : self_(self),
-      spec_(std::move(spec)),
-      shared_(shared ? std::move(shared) : std::make_shared<shared_by_connections>()),
-      context_(*spec_.context),
-      env_(*context_.env),
-      all_(*context_.all),
-      endpoint_(endpoint_of(context_.server)),
-      now_(env_.clock->now()),
-      attempt_(context_.name, now_, context_.server.timeout, all_.breaker.suspect_after),
-      bytes_(static_cast<std::size_t>(all_.limits.max_pdu_bytes)),
-      ldap_(bytes_),
-      outcomes_(context_.id),
-      random_(make_random(env_.seed ^ spec_.id)),
-      setup_deadline_(attempt_.deadline()),
-      timer_(env_.poller, self_->address()) {}
+}  // namespace
 
-connection::~connection() {
-  try {
-    end(connection_failure(errc::stopped, "The connection ended."), true);
-  } catch (...) {
-    // Nothing is left that could be told.
-    ldap_.close(false);
-  }
-}
+connection_state::connection_state(connection_dependencies world, ldap_wire& bytes, time_point now)
+    : world_(std::move(world)),
+      all_(world_.all),
+      endpoint_(endpoint_of(world_.server)),
+      now_(now),
+      attempt_(world_.server_name, now_, world_.server.timeout, all_.breaker.suspect_after),
+      wire_(bytes),
+      outcomes_(world_.server_number),
+      setup_deadline_(attempt_.deadline()) {}
 
-connection_actor::behavior_type connection::make_behavior() {
-  // Whoever owns it says when it may go; when the owner has gone itself, nobody would.
-  self_->set_down_handler([this](const caf::down_msg& gone) {
-    if (gone.source != spec_.owner) return turn([&] { consumer_ended(gone.source); });
-    removed_ = true;
-    turn([this] { on_removed(); });
-  });
-  // CAF looks at the actor behind an address without asking whether it is still there: an owner may end meanwhile.
-  if (const auto owner = caf::actor_cast<caf::strong_actor_ptr>(spec_.owner)) {
-    self_->monitor(owner);
-  } else if (spec_.owner) {
-    self_->send(self_, close_atom_v);
-    self_->send(self_, removed_atom_v);
-  }
-  turn([this] { start(); });
-  return {
-      [this](perform_atom, call& order) -> caf::delegated<result_ptr> {
-        auto promise = self_->make_response_promise<result_ptr>();
-        turn([&] { accept(std::move(order), 0, std::move(promise)); });
-        settle_unaccepted(promise);
-        return {};
-      },
-      [this](perform_atom, lease_id lease, call& order) -> caf::delegated<result_ptr> {
-        auto promise = self_->make_response_promise<result_ptr>();
-        turn([&] { accept(std::move(order), lease, std::move(promise)); });
-        settle_unaccepted(promise);
-        return {};
-      },
-      [this](stream_atom, lease_id lease, call& order, std::uint64_t number,
-             std::uint32_t credits) -> caf::delegated<result_ptr> {
-        // The promise takes the sender with it.
-        auto stream = make_stream(number, credits);
-        auto promise = self_->make_response_promise<result_ptr>();
-        turn([&] { accept(std::move(order), lease, std::move(promise), std::move(stream)); });
-        return {};
-      },
-      [this](credit_atom, lease_id lease, std::uint64_t number, std::uint32_t more) {
-        turn([&] { on_credit(lease, number, more); });
-      },
-      [this](cancel_atom, const cancel_token_ptr& token) { turn([&] { cancel(token); }); },
-      [this](lease_atom, lease_id id) { turn([&] { on_lease(id); }); },
-      [this](reset_atom, lease_id id) { turn([&] { on_reset(id); }); },
-      [this](drain_atom) { turn([&] { on_drain(); }); },
-      [this](close_atom) { turn([&] { on_close(); }); },
-      [this](removed_atom) {
-        // Before anything can fail: nobody says it twice.
-        removed_ = true;
-        turn([&] { on_removed(); });
-      },
-      [this](check_atom, time_point deadline) -> caf::delegated<probe_report> {
-        auto promise = self_->make_response_promise<probe_report>();
-        turn([&] { on_check(deadline, std::move(promise)); });
-        settle_unaccepted(promise);
-        return {};
-      },
-      [this](status_atom) { return snapshot(); },
-      [this](io_atom, std::uint64_t id, std::uint32_t events) { turn([&] { on_io(id, events); }); },
-      [this](tick_atom, std::uint64_t timer) { turn([&] { on_tick(timer); }); },
-      [this](flush_atom) { turn([&] { on_flush(); }); },
-      [this](resolved_atom, std::uint64_t number, resolution& found) {
-        turn([&] { on_resolved(number, std::move(found)); });
-      },
-  };
-}
-
-/// Inside a catch block: a defect costs this connection and nobody's answer.
-void connection::contain() {
-  try {
-    end(connection_failure(errc::internal, contained));
-    finish_turn();
-    quit_if_done();
-  } catch (...) {
-    self_->quit(caf::make_error(errc::internal));
-  }
-}
-
-void connection::finish_turn() {
-  // While answers are on their way it is needed again at once.
-  if (open_.empty()) bytes_.release_empty_buffers();
-  flush_or_gather();
-  watch_socket();
+/// What is left to say when everything at hand is done.
+void connection_state::finish_turn() {
   if (!was_ready_) {
-    spec_.gauge->held_up = attempt_.held_up();
-    spec_.gauge->awaits_credential = phase_ == phase::binding && attempt_.paused();
-    spec_.gauge->awaited_since = attempt_.awaited_since();
+    world_.load->held_up = attempt_.held_up();
+    world_.load->awaits_credential = phase_ == phase::binding && attempt_.paused();
+    world_.load->awaited_since = attempt_.awaited_since();
   }
-  timer_.arm_by(outcomes_.due_at());
+  wake_by(outcomes_.due_at());
   if (!completed_some_) return;
   completed_some_ = false;
-  if (spec_.gauge->wanted.load() && spec_.gauge->wanted.exchange(false)) {
-    if (auto owner = caf::actor_cast<pool_actor>(spec_.owner)) caf::anon_send(owner, load_atom_v, spec_.id);
-  }
+  if (world_.load->wanted.load() && world_.load->wanted.exchange(false)) act(connection_action::tell_load{});
 }
 
-/// A server with nothing to do is given the first request at once and works while the others are encoded; those leave
-/// together when the messages at hand are done, or as soon as they are many.
-void connection::flush_or_gather() {
-  if (!bytes_.wants_flush()) return;
-  if (bytes_.bytes_out() >= worth_sending || (open_.size() == 1 && !flush_queued_)) react(bytes_.flush());
-  if (flush_queued_ || !bytes_.wants_flush()) return;
-  flush_queued_ = true;
-  self_->send(self_, flush_atom_v);
-}
-
-void connection::watch_socket() {
-  const auto wanted = bytes_.interest();
-  if (io_ == 0 || (wanted & ~armed_) == 0) return;
-  armed_ = wanted;
-  env_.poller->arm(io_, wanted);
-}
-
-void connection::forget_socket() {
-  if (io_ != 0) env_.poller->remove(io_);
-  io_ = 0;
-  armed_ = 0;
-}
-
-void connection::on_tick(std::uint64_t timer) {
-  if (!timer_.fired(timer)) return;
+void connection_state::tick() {
+  wake_ = time_point::max();
   if (is_setting_up()) check_setup_deadline();
   check_deadlines();
   if (now_ >= gone_at_) end(goodbye_);
@@ -244,11 +105,11 @@ void connection::on_tick(std::uint64_t timer) {
   }
 }
 
-void connection::on_lease(lease_id id) {
+void connection_state::on_lease(lease_id id) {
   if (phase_ == phase::ready || phase_ == phase::draining) lease_ = id;
 }
 
-void connection::on_reset(lease_id id) {
+void connection_state::on_reset(lease_id id) {
   if (phase_ == phase::closed || id != lease_) return;
   const auto ended = connection_failure(errc::invalid_lease, "The lease ended before the operation did.");
   const bool bind_open = exclusive_;
@@ -268,12 +129,12 @@ void connection::on_reset(lease_id id) {
   if (bind_open || tainted_) return end(nullptr);
   if (!identity_changed_) return tell_owner(connection_event::kind::ready);
   identity_changed_ = false;
-  setup_deadline_ = now_ + context_.server.timeout;
-  timer_.arm_by(setup_deadline_);
+  setup_deadline_ = now_ + world_.server.timeout;
+  wake_by(setup_deadline_);
   authenticate();
 }
 
-void connection::on_drain() {
+void connection_state::on_drain() {
   if (phase_ == phase::closed) return;
   if (is_setting_up()) return end(nullptr);
   phase_ = phase::draining;
@@ -282,17 +143,10 @@ void connection::on_drain() {
   close_when_empty();
 }
 
-void connection::on_close() { end(nullptr); }
-
-void connection::on_removed() {
-  end(nullptr);
-  quit_if_done();
-}
-
-void connection::on_check(time_point deadline, probe_promise promise) {
+void connection_state::on_check(time_point deadline, reply_id reply) {
   ticket whose;
   whose.why = purpose::check;
-  whose.report = std::move(promise);
+  whose.reply = reply;
   table::item one;
   one.started = now_;
   one.ticket = std::move(whose);
@@ -306,85 +160,80 @@ void connection::on_check(time_point deadline, probe_promise promise) {
         std::move(one),
         suspected_ ? connection_failure(errc::connection_unhealthy, "It leaves what runs on it unanswered.") : nullptr);
   // While requests are left unanswered the check asks what they asked; the root DSE tells whether that is all.
-  if (const auto question = context_.unanswered->question()) {
+  if (const auto question = world_.unanswered->question()) {
     ticket beside;
     beside.why = purpose::check;
-    add_exchange(ldap_.encode(*root_dse_read()), root_dse_read(), deadline, std::move(beside));
-    if (const auto at = ldap_.encode(*question); !at.error) {
+    add_exchange(wire_.encode(*root_dse_read()), root_dse_read(), deadline, std::move(beside));
+    if (const auto at = wire_.encode(*question); !at.error) {
       return add_exchange(at, question, deadline, std::move(one.ticket));
     }
   }
-  add_exchange(ldap_.encode(*root_dse_read()), root_dse_read(), deadline, std::move(one.ticket));
+  add_exchange(wire_.encode(*root_dse_read()), root_dse_read(), deadline, std::move(one.ticket));
 }
 
 /// `why`: null when the server answered.
-void connection::finish_check(table::item done, failure_ptr why) {
-  if (!done.ticket.report.pending()) return;  // the read beside a question
+void connection_state::finish_check(table::item done, failure_ptr why) {
+  if (done.ticket.reply == 0) return;  // the read beside a question
   probe_report report;
-  report.server = context_.id;
+  report.server = world_.server_number;
   report.ok = why == nullptr;
   if (done.what && done.what != root_dse_read()) {
     if (report.ok) {
-      context_.unanswered->question_answered(done.what, now_);
+      world_.unanswered->question_answered(done.what, now_);
     } else if (why->code == errc::operation_timeout && last_heard_ >= done.started) {
       report.answers_others = true;
-      why = connection_failure(
-          errc::operation_timeout,
-          context_.name + " answers, but left a " + describe(done.what->op) + " unanswered, as it did with requests.");
+      why = connection_failure(errc::operation_timeout, world_.server_name + " answers, but left a " +
+                                                            describe(done.what->op) +
+                                                            " unanswered, as it did with requests.");
     }
   }
   report.took = now_ - done.started;
   report.error = std::move(why);
   if (warning_) report.warning = text_of(*warning_);
-  if (spec_.kind == connection_kind::probe) report.steps = attempt_.steps();
+  if (world_.kind == connection_kind::probe) report.steps = attempt_.steps();
   auto& steps = report.steps;
   if (!steps.empty() && steps.back().what == stage::operation) steps.pop_back();
   if (done.what) steps.push_back({stage::operation, report.took, report.ok});
-  done.ticket.report.deliver(std::move(report));
+  act(connection_action::checked{done.ticket.reply, std::move(report)});
 }
 
-connection_snapshot connection::snapshot() const {
+connection_snapshot connection_state::snapshot() const {
   connection_snapshot s;
-  s.id = spec_.id;
-  s.kind = spec_.kind;
+  s.id = world_.id;
+  s.kind = world_.kind;
   s.state = phase_names[static_cast<std::size_t>(phase_)];
   s.peer = attempt_.address();
-  s.encryption = bytes_.is_open() ? bytes_.encryption() : "none";
   s.auth_method = auth_method_;
   s.in_flight = static_cast<std::uint32_t>(open_.size() + held_.size());
   s.completed = completed_;
   s.connect_time = attempt_.took();
-  s.steps = attempt_.steps_until(env_.clock->now());
+  s.steps = attempt_.steps_until(now_);
   return s;
 }
 
 // ---- setting up: addresses, TLS, StartTLS, the bind of the service ----
 
-failure connection::setup_failure(errc code, stage where, std::string message) const {
+failure connection_state::setup_failure(errc code, stage where, std::string message) const {
   failure f;
   f.code = code;
   f.where = where;
-  f.server = context_.name;
+  f.server = world_.server_name;
   f.message = std::move(message);
   return f;
 }
 
-void connection::start() {
+void connection_state::start() {
   if (endpoint_.host.empty()) {
     attempt_.failed(setup_failure(errc::invalid_config, stage::resolve, "the URI cannot be understood"));
     return end(attempt_.verdict());
   }
-  timer_.arm_by(attempt_.deadline());
+  wake_by(attempt_.deadline());
   attempt_.begin(stage::resolve, now_);
-  if (!endpoint_.local)
-    return env_.resolver->resolve(endpoint_.host, endpoint_.port, attempt_.deadline(), self_->address(), spec_.id);
-  resolution found;
-  found.addresses.push_back(local_address(endpoint_.host));
-  on_resolved(spec_.id, std::move(found));
+  act(connection_action::resolve{attempt_.deadline()});
 }
 
-void connection::on_resolved(std::uint64_t number, resolution found) {
-  if (number != spec_.id || phase_ != phase::connecting || attempt_.step() != stage::resolve) return;
+void connection_state::on_resolved(resolution found) {
+  if (phase_ != phase::connecting || attempt_.step() != stage::resolve) return;
   if (found.error || found.addresses.empty()) {
     attempt_.finish(false, now_);
     failure why = found.error ? *found.error : failure{};
@@ -398,64 +247,36 @@ void connection::on_resolved(std::uint64_t number, resolution found) {
 }
 
 /// Dials whatever is due, each address on a socket of its own; whichever is reached first becomes the connection.
-void connection::dial() {
+void connection_state::dial() {
   while (const auto order = attempt_.next(now_)) {
-    if (order->in_place_of) hang_up(*order->in_place_of);
-    const auto opened = order->to->bytes.empty() ? opened_socket{-1, ENAMETOOLONG} : open_socket(*order->to);
-    if (opened.fd < 0) {
-      attempt_.dial_failed(order->number,
-                           setup_failure(errc_of_errno(opened.error), stage::connect, errno_text(opened.error)));
-      continue;
-    }
-    const auto io = env_.poller->add(opened.fd, self_->address());
-    dialled_.push_back({order->number, opened.fd, io});
-    env_.poller->arm(io, transport::writable);
+    if (order->in_place_of) act(connection_action::hang_up{*order->in_place_of});
+    act(connection_action::dial{order->number, *order->to});
   }
-  if (!attempt_.exhausted(now_)) return timer_.arm_by(attempt_.due_at());
+  if (!attempt_.exhausted(now_)) return wake_by(attempt_.due_at());
   attempt_.finish(false, now_);
   end(attempt_.verdict());
 }
 
-/// A dialled socket came to an end: its address is reached, or it is not.
-void connection::on_dialled(std::uint64_t io) {
-  const auto at = std::find_if(dialled_.begin(), dialled_.end(), [&](const dialled_socket& d) { return d.io == io; });
-  if (at == dialled_.end()) return;
-  const auto number = at->number;
-  if (const int code = pending_error(at->fd); code != 0) {
-    hang_up(number);
-    attempt_.dial_failed(number, setup_failure(errc_of_errno(code), stage::connect, errno_text(code)));
-    return dial();
-  }
-  attempt_.reached(number);
-  bytes_.open(at->fd);
-  io_ = at->io;
-  armed_ = 0;
-  dialled_.erase(at);
-  hang_up();
-  react(bytes_.resume(transport::writable));
+void connection_state::dial_failed(std::size_t number, errc code, std::string message) {
+  if (phase_ != phase::connecting) return;
+  attempt_.dial_failed(number, setup_failure(code, stage::connect, std::move(message)));
+  dial();
 }
 
-void connection::hang_up(std::optional<std::size_t> number) {
-  const auto ends = [&](const dialled_socket& d) {
-    if (number && d.number != *number) return false;
-    env_.poller->remove(d.io);
-    ::close(d.fd);
-    return true;
-  };
-  dialled_.erase(std::remove_if(dialled_.begin(), dialled_.end(), ends), dialled_.end());
+void connection_state::reached(std::size_t number, std::uint64_t socket) {
+  attempt_.reached(number);
+  socket_ = socket;
 }
 
 /// This address did not work; perhaps another one does.
-void connection::address_failed(failure why) {
+void connection_state::address_failed(failure why) {
   bind_over(false);
   if (attempt_.paused()) attempt_.ask(now_);  // what it waited for was for this address
   why.where = attempt_.step();
   attempt_.finish(false, now_);
   attempt_.failed(why);
-  forget_socket();
   for (const int id : open_.ids()) open_.take(id);
-  ldap_.close(false);
-  bytes_.close();
+  close_wire(false);
   pass_verdict(credential_verdict::kind::unknown, make_failure(std::move(why)));
   waits_for_certificates_ = false;
   if (attempt_.exhausted(now_)) return end(attempt_.verdict());
@@ -464,26 +285,31 @@ void connection::address_failed(failure why) {
   dial();
 }
 
-void connection::reached_peer() {
-  if (auto why = ldap_.open()) return address_failed(*why);
+void connection_state::close_wire(bool polite) {
+  socket_ = 0;
+  wire_.close(polite);
+}
+
+void connection_state::reached_peer() {
+  if (auto why = wire_.open()) return address_failed(*why);
   if (endpoint_.use_tls) return request_start_tls();
   if (!endpoint_.use_ssl) return authenticate();
   attempt_.begin(stage::secure, now_);
-  shake_hands();
+  begin_tls();
 }
 
-void connection::request_start_tls() {
+void connection_state::request_start_tls() {
   phase_ = phase::securing;
   attempt_.begin(stage::secure, now_);
   const auto what = make_request(extended_request{std::string{start_tls_oid}, std::nullopt, false});
   ticket whose;
   whose.why = purpose::start_tls;
-  add_exchange(ldap_.encode_start_tls(), what, attempt_.deadline(), std::move(whose));
+  add_exchange(wire_.encode_start_tls(), what, attempt_.deadline(), std::move(whose));
 }
 
 /// Anything but success ends it: nothing is ever sent in plain text instead.
-void connection::start_tls_answered(const result& answer) {
-  if (answer.code == result_code::success) return shake_hands();
+void connection_state::start_tls_answered(const result& answer) {
+  if (answer.code == result_code::success) return begin_tls();
   auto why = setup_failure(errc::ssl_error, stage::secure,
                            "StartTLS (use_tls) was refused with " + result_code_name(answer.code) +
                                (answer.diagnostic.empty() ? "" : ": " + answer.diagnostic));
@@ -493,28 +319,21 @@ void connection::start_tls_answered(const result& answer) {
 }
 
 /// Certificates are read by a worker; it tells by an event of the socket that they are there.
-void connection::shake_hands() {
+void connection_state::begin_tls() {
   phase_ = phase::securing;
   attempt_.pause(now_);
-  auto ready = [self = self_->address(), socket = io_] {
-    if (auto it = caf::actor_cast<connection_actor>(self)) caf::anon_send(it, io_atom_v, socket, std::uint32_t{0});
-  };
-  const std::shared_ptr<const connection_info> server{spec_.context, &context_.server};
-  auto tls = shared_->certificates->get(server, now_, *env_.workers, std::move(ready));
-  waits_for_certificates_ = !tls.has_value();
-  if (!tls) return;
+  const auto tls = wire_.secure();
+  waits_for_certificates_ = tls.waits;
+  if (tls.waits) return;
   attempt_.ask(now_);
-  if (tls->error) return address_failed(*tls->error);
-  if (auto why = bytes_.secure(make_tls_channel(std::move(tls->context), bytes_.fd(), endpoint_))) {
-    return address_failed(*why);
-  }
-  react(bytes_.resume(transport::writable));
+  if (tls.error) return address_failed(*tls.error);
+  act(connection_action::shake_hands{socket_});
 }
 
-void connection::authenticate() {
+void connection_state::authenticate() {
   phase_ = phase::binding;
   const bool again = was_ready_;
-  if (!binds(context_.server) || spec_.kind == connection_kind::bind) {
+  if (!binds(world_.server) || world_.kind == connection_kind::bind) {
     if (!again) return ask_for_life();
     credential nobody;
     return bind_as(nobody);
@@ -526,51 +345,46 @@ void connection::authenticate() {
   ask_for_credential();
 }
 
-void connection::ask_for_credential() {
-  auto gate = caf::actor_cast<connection_manager_actor>(spec_.gate);
-  if (!gate) {
-    attempt_.failed(setup_failure(errc::stopped, stage::bind, "nobody is left who knows the service's credentials"));
-    return end(attempt_.verdict());
-  }
+void connection_state::ask_for_credential() {
   if (!attempt_.paused()) attempt_.pause(now_);
-  if (!was_ready_) timer_.arm_by(ask_for_life_at_);
+  if (!was_ready_) wake_by(ask_for_life_at_);
   ++credentials_asked_;
-  // The gate answers in time (credential_grace); until then no deadline of ours counts against the server.
-  self_->request(gate, context_.server.timeout + credential_grace, credential_atom_v, context_.id)
-      .then(
-          [this, socket = io_](const credential& given) {
-            --credentials_asked_;
-            turn([&] { on_credential(given, socket); });
-          },
-          [this, socket = io_](caf::error& why) {
-            --credentials_asked_;
-            turn([&] {
-              if (phase_ == phase::closed) return quit_if_done();
-              if (socket != io_) return;  // of an address that was given up
-              auto cause = *failure_of(why);
-              if (cause.where != stage::queue) cause.where = stage::bind;
-              attempt_.finish(false, now_);
-              end(make_failure(std::move(cause)));
-            });
-          });
+  // The gate answers in time; until then no deadline of ours counts against the server.
+  act(connection_action::ask_for_credential{socket_});
+}
+
+void connection_state::no_credential(failure why, std::uint64_t socket) {
+  --credentials_asked_;
+  if (phase_ == phase::closed || socket != socket_) return;  // of an address that was given up
+  if (why.where != stage::queue) why.where = stage::bind;
+  attempt_.finish(false, now_);
+  end(make_failure(std::move(why)));
+}
+
+void connection_state::nobody_knows_credentials() {
+  --credentials_asked_;
+  if (phase_ == phase::closed) return;
+  attempt_.failed(setup_failure(errc::stopped, stage::bind, "nobody is left who knows the service's credentials"));
+  end(attempt_.verdict());
 }
 
 /// To wait at the gate says nothing about the server; it is asked meanwhile whether it lives. So one that is silent
 /// shows that itself, and does not keep others waiting with a bind that it would leave unanswered.
-void connection::ask_for_life_meanwhile() {
+void connection_state::ask_for_life_meanwhile() {
   ask_for_life_at_ = time_point::max();
   attempt_.ask_for_life(now_);
   ticket whose;
   whose.why = purpose::first_answer;
-  add_exchange(ldap_.encode(*root_dse_read()), root_dse_read(), attempt_.due_at(), std::move(whose));
-  timer_.arm_by(attempt_.due_at());
+  add_exchange(wire_.encode(*root_dse_read()), root_dse_read(), attempt_.due_at(), std::move(whose));
+  wake_by(attempt_.due_at());
 }
 
 /// `socket`: the one that it was asked for; another one asks again.
-void connection::on_credential(const credential& given, poller_port::io_id socket) {
-  if (phase_ != phase::binding || socket != io_) {
+void connection_state::on_credential(const credential& given, std::uint64_t socket) {
+  --credentials_asked_;
+  if (phase_ != phase::binding || socket != socket_) {
     if (given.version != 0) pass_verdict(given.version, credential_verdict::kind::unknown, end_cause_);
-    return quit_if_done();
+    return;
   }
   if (attempt_.waits_for_life()) {  // asked for again when that is answered
     if (given.version != 0) pass_verdict(given.version, credential_verdict::kind::unknown, nullptr);
@@ -580,10 +394,10 @@ void connection::on_credential(const credential& given, poller_port::io_id socke
   if (given.version != 0) credential_version_ = given.version;
   secret_number_ = given.secret_number;
   attempt_.ask(now_);
-  setup_deadline_ = was_ready_ ? now_ + context_.server.timeout : attempt_.deadline();
-  timer_.arm_by(setup_deadline_);
+  setup_deadline_ = was_ready_ ? now_ + world_.server.timeout : attempt_.deadline();
+  wake_by(setup_deadline_);
   if (given.version == 0) return was_ready_ ? become_ready() : ask_for_life();
-  if (binds_externally(context_.server)) return bind_as(given);
+  if (binds_externally(world_.server)) return bind_as(given);
   if (given.bind_dn.empty()) {
     attempt_.failed(setup_failure(errc::invalid_config, stage::bind,
                                   "the service has a password and no bind DN, which would make the bind anonymous"));
@@ -597,35 +411,35 @@ void connection::on_credential(const credential& given, poller_port::io_id socke
   bind_as(given);
 }
 
-void connection::bind_as(const credential& given) {
-  if (given.version != 0 && binds_externally(context_.server)) {
+void connection_state::bind_as(const credential& given) {
+  if (given.version != 0 && binds_externally(world_.server)) {
     auth_method_ = "external";
-    return send_bind(ldap_.encode_external_bind(), {});
+    return send_bind(wire_.encode_external_bind(), {});
   }
   if (given.bind_dn.find('\0') != std::string::npos) {
     attempt_.failed(setup_failure(errc::invalid_config, stage::bind, "the bind DN contains a NUL byte"));
     return end(attempt_.verdict());
   }
   auth_method_ = given.bind_dn.empty() ? "anonymous" : "simple";
-  send_bind(ldap_.encode_bind(given.bind_dn, given.password), given.bind_dn);
+  send_bind(wire_.encode_bind(given.bind_dn, given.password), given.bind_dn);
 }
 
-void connection::send_bind(const encoded_request& at, const std::string& bind_dn) {
+void connection_state::send_bind(const encoded_request& at, const std::string& bind_dn) {
   ticket whose;
   whose.why = purpose::bind;
   attempt_.ask(now_);
   bind_under_way_ = true;
-  context_.pace->bind_sent(now_);
+  world_.pace->bind_sent(now_);
   bound_as_ = bind_dn;
   add_exchange(at, make_request(bind_request{bind_dn, {}}), setup_deadline_, std::move(whose));
 }
 
 /// Answered, or given up with its connection.
-void connection::bind_over(bool answered) {
-  if (std::exchange(bind_under_way_, false)) context_.pace->bind_over(answered, now_);
+void connection_state::bind_over(bool answered) {
+  if (std::exchange(bind_under_way_, false)) world_.pace->bind_over(answered, now_);
 }
 
-void connection::bind_answered(const result& answer) {
+void connection_state::bind_answered(const result& answer) {
   bind_over(true);
   const auto policy = read_password_policy(answer.controls);
   if (answer.code == result_code::success) {
@@ -637,8 +451,8 @@ void connection::bind_answered(const result& answer) {
   const bool overload = is_overload(answer.code);
   auto why = setup_failure(
       overload ? errc::ldap_error : errc::service_authentication_failed, stage::bind,
-      context_.name + " refused the service's bind " +
-          (auth_method_ == "external" ? std::string{"by SASL EXTERNAL"} : "as \"" + context_.server.bind_dn + "\"") +
+      world_.server_name + " refused the service's bind " +
+          (auth_method_ == "external" ? std::string{"by SASL EXTERNAL"} : "as \"" + world_.server.bind_dn + "\"") +
           " with " + result_code_name(answer.code) + ".");
   why.ldap_code = answer.code;
   why.matched_dn = answer.matched_dn;
@@ -654,71 +468,70 @@ void connection::bind_answered(const result& answer) {
 }
 
 /// Everyone who got a credential says what became of it.
-void connection::pass_verdict(credential_verdict::kind what, failure_ptr cause) {
+void connection_state::pass_verdict(credential_verdict::kind what, failure_ptr cause) {
   if (credential_version_) pass_verdict(*std::exchange(credential_version_, std::nullopt), what, std::move(cause));
 }
 
-void connection::pass_verdict(std::uint64_t version, credential_verdict::kind what, failure_ptr cause) {
-  credential_verdict verdict{context_.id, version, what, std::move(cause)};
+void connection_state::pass_verdict(std::uint64_t version, credential_verdict::kind what, failure_ptr cause) {
+  credential_verdict verdict{world_.server_number, version, what, std::move(cause)};
   if (what == credential_verdict::kind::accepted) verdict.warning = warning_;
-  if (auto gate = caf::actor_cast<connection_manager_actor>(spec_.gate)) {
-    caf::anon_send(gate, credential_atom_v, std::move(verdict));
-  }
+  act(connection_action::judge_credential{std::move(verdict)});
 }
 
 /// A peer that takes connections need not be a directory that lives: a balancer without backends takes them too. Only
 /// an LDAP message from it counts; where no bind brings one, the root DSE is read, which everybody may do.
-void connection::ask_for_life() {
+void connection_state::ask_for_life() {
   attempt_.begin(stage::operation, now_);
   ticket whose;
   whose.why = purpose::first_answer;
-  add_exchange(ldap_.encode(*root_dse_read()), root_dse_read(), attempt_.deadline(), std::move(whose));
+  add_exchange(wire_.encode(*root_dse_read()), root_dse_read(), attempt_.deadline(), std::move(whose));
 }
 
 /// Whatever it says, it lives; unless it says that it is not there for anybody. Where it is bound to, its answer to the
 /// bind decides about that.
-void connection::life_answered(const result& answer) {
+void connection_state::life_answered(const result& answer) {
   if (attempt_.waits_for_life()) {
     attempt_.life_answered();
     if (credentials_asked_ == 0) ask_for_credential();
     return;
   }
   if (!is_overload(answer.code)) return become_ready();
-  auto why = setup_failure(errc::ldap_error, stage::operation,
-                           context_.name + " refused a read of its root DSE with " + result_code_name(answer.code));
+  auto why =
+      setup_failure(errc::ldap_error, stage::operation,
+                    world_.server_name + " refused a read of its root DSE with " + result_code_name(answer.code));
   why.ldap_code = answer.code;
   why.diagnostic = answer.diagnostic;
   address_failed(std::move(why));
 }
 
-void connection::become_ready() {
+void connection_state::become_ready() {
   phase_ = phase::ready;
   last_heard_ = now_;
   if (!was_ready_) {
     was_ready_ = true;
     open_since_ = now_;
     attempt_.finish(true, now_);
-    if (env_.metrics) env_.metrics->connected(attempt_.took());
-    if (!attempt_.held_up()) context_.pace->connected(attempt_.took());
-    log(log_level::debug, "ready");
+    act(connection_action::established{attempt_.took()});
+    if (!attempt_.held_up()) world_.pace->connected(attempt_.took());
+    log("ready");
   }
   tell_owner(connection_event::kind::ready);
 }
 
-void connection::check_setup_deadline() {
+void connection_state::check_setup_deadline() {
   if (was_ready_) {
     if (credentials_asked_ > 0) return;
-    if (now_ < setup_deadline_) return timer_.arm_by(setup_deadline_);
+    if (now_ < setup_deadline_) return wake_by(setup_deadline_);
     return end(make_failure(setup_failure(errc::connection_timeout, stage::bind,
-                                          context_.name + " did not answer the service's bind in time.")));
+                                          world_.server_name + " did not answer the service's bind in time.")));
   }
   const bool for_life = attempt_.waits_for_life();
   const bool for_ours = attempt_.paused() && !for_life;
   // The gate answers in any case: the request for the credentials has a time-out of its own.
   if (for_ours && !waits_for_certificates_) {
-    return now_ < ask_for_life_at_ ? timer_.arm_by(ask_for_life_at_) : ask_for_life_meanwhile();
+    return now_ < ask_for_life_at_ ? wake_by(ask_for_life_at_) : ask_for_life_meanwhile();
   }
-  if (now_ < attempt_.due_at()) return timer_.arm_by(attempt_.due_at());
+  if (now_ < attempt_.due_at()) return wake_by(attempt_.due_at());
   const auto step = for_life ? stage::operation : attempt_.step();
   // What we waited for on our own account is no failure of the server.
   auto why = setup_failure(
@@ -733,25 +546,27 @@ void connection::check_setup_deadline() {
   if (attempt_.has_reached_one()) return address_failed(std::move(why));
   if (now_ >= attempt_.deadline()) {
     for (const auto number : attempt_.dialled()) attempt_.dial_failed(number, why);
-    hang_up();
+    act(connection_action::hang_up{});
   }
   dial();
 }
 
 // ---- requests out, answers in ----
 
-void connection::accept(call order, lease_id lease, result_promise promise, stream_ptr stream) {
-  held_call one{std::move(order), lease, now_, std::move(promise), std::move(stream)};
+void connection_state::accept(call order, lease_id lease, reply_id reply, const std::optional<stream_terms>& terms) {
+  stream_ptr stream;
+  if (terms) stream = make_stream(*terms);
+  held_call one{std::move(order), lease, now_, reply, std::move(stream)};
   try {
     admit(one);
   } catch (...) {
-    if (one.promise.pending()) settle(one, connection_failure(errc::internal, "The operation was not sent: a defect."));
+    if (one.reply != 0) settle(one, connection_failure(errc::internal, "The operation was not sent: a defect."));
     throw;
   }
 }
 
-void connection::admit(held_call& one) {
-  if (one.order.token) one.order.token->rest_at(context_.id, spec_.id);
+void connection_state::admit(held_call& one) {
+  if (one.order.token) one.order.token->rest_at(world_.server_number, world_.id);
   if (auto why = refusal(one)) return settle(one, std::move(why));
   const bool serving = phase_ == phase::ready || (phase_ == phase::draining && one.lease != 0);
   if (!serving) {
@@ -762,14 +577,14 @@ void connection::admit(held_call& one) {
     broken.cause = why->message;
     return settle(one, make_failure(std::move(broken)));
   }
-  if (one.stream) open(one.stream);
+  if (one.stream) open(one);
   if (!must_wait(one)) return dispatch(one);
-  timer_.arm_by(one.order.deadline);
+  wake_by(one.order.deadline);
   held_.push_back(std::move(one));
 }
 
 /// Null when it may go; a connection that does not serve is another matter.
-failure_ptr connection::refusal(const held_call& one) const {
+failure_ptr connection_state::refusal(const held_call& one) const {
   const auto& order = one.order;
   const auto lease = one.lease;
   if (order.token && order.token->cancelled())
@@ -783,7 +598,7 @@ failure_ptr connection::refusal(const held_call& one) const {
   }
   if (order.deadline <= now_)
     return connection_failure(errc::operation_timeout, "The deadline passed before it was sent.");
-  if (lease == 0 && is_bind(order.what->op) != (spec_.kind == connection_kind::bind)) {
+  if (lease == 0 && is_bind(order.what->op) != (world_.kind == connection_kind::bind)) {
     return connection_failure(errc::invalid_request,
                               "Users' binds run on connections of their own, and nothing else does.");
   }
@@ -797,26 +612,26 @@ failure_ptr connection::refusal(const held_call& one) const {
 }
 
 /// A bind needs the connection to itself (RFC 4511, 4.2.1); a stream too, because it holds up all that comes behind it.
-bool connection::must_wait(const held_call& one) const {
+bool connection_state::must_wait(const held_call& one) const {
   const bool alone = is_bind(one.order.what->op) || one.stream;
-  return exclusive_ || stream_ != one.stream || !held_.empty() || bytes_.bytes_out() > high_water ||
+  return exclusive_ || stream_ != one.stream || !held_.empty() || wire_.bytes_out() > high_water ||
          (alone && !open_.empty());
 }
 
-void connection::dispatch(held_call& one) {
-  const auto at = ldap_.encode(*one.order.what);
+void connection_state::dispatch(held_call& one) {
+  const auto at = wire_.encode(*one.order.what);
   if (at.error) return settle(one, at.error);
   if (is_bind(one.order.what->op)) exclusive_ = true;
   if (one.lease != 0 && !leaves_no_trace(one.order.what->op)) tainted_ = true;
   auto what = one.order.what;
   const auto deadline = one.order.deadline;
-  ticket whose{purpose::call, one.lease, std::move(one.order), std::move(one.promise), {}, std::move(one.stream)};
+  ticket whose{purpose::call, one.lease, std::move(one.order), one.reply, std::move(one.stream)};
   add_exchange(at, std::move(what), deadline, std::move(whose));
-  if (ldap_.operations() >= session::most_operations)
-    start_draining("it has carried as many operations as a connection can");
+  one.reply = 0;
+  if (wire_.ids_left() == 0) start_draining("it has carried as many operations as a connection can");
 }
 
-void connection::release_held() {
+void connection_state::release_held() {
   while (!held_.empty() && (phase_ == phase::ready || phase_ == phase::draining)) {
     auto one = std::move(held_.front());
     held_.pop_front();
@@ -828,7 +643,7 @@ void connection::release_held() {
   }
 }
 
-void connection::add_exchange(const encoded_request& at, request_ptr what, time_point deadline, ticket&& whose) {
+void connection_state::add_exchange(const encoded_request& at, request_ptr what, time_point deadline, ticket&& whose) {
   auto answer = whose.stream ? whose.stream->answer : std::make_shared<result>();
   auto& one = open_.add(at.id);
   one.what = std::move(what);
@@ -840,26 +655,14 @@ void connection::add_exchange(const encoded_request& at, request_ptr what, time_
   one.begin = at.begin;
   one.size = at.size;
   one.ticket = std::move(whose);
-  timer_.arm_by(std::min(deadline, now_ + std::min(all_.breaker.suspect_after, all_.breaker.slow_call)));
-}
-
-void connection::on_io(std::uint64_t id, std::uint32_t events) {
-  if (id != io_ || io_ == 0) return on_dialled(id);
-  armed_ = 0;
-  if (waits_for_certificates_) shake_hands();
-  if (id == io_) react(bytes_.resume(events));
-}
-
-void connection::on_flush() {
-  flush_queued_ = false;
-  react(bytes_.flush());
+  wake_by(std::min(deadline, now_ + std::min(all_.breaker.suspect_after, all_.breaker.slow_call)));
 }
 
 /// An action speaks of the socket that it was done on: once a step has given that up for another address, the rest of
 /// it means nothing any more.
-void connection::react(const transport_action& action) {
-  const auto socket = io_;
-  const auto given_up = [&] { return phase_ == phase::closed || io_ != socket; };
+void connection_state::on_transport(const transport_action& action) {
+  const auto socket = socket_;
+  const auto given_up = [&] { return phase_ == phase::closed || socket_ != socket; };
   if (action.connected) reached_peer();
   if (given_up()) return;
   if (action.secured) authenticate();
@@ -868,48 +671,48 @@ void connection::react(const transport_action& action) {
   if (heard) {
     last_heard_ = now_;
     suspected_ = false;
-    if (spec_.gauge->silent.load(std::memory_order_relaxed)) spec_.gauge->silent = false;
+    if (world_.load->silent.load(std::memory_order_relaxed)) world_.load->silent = false;
   }
-  if (bytes_.bytes_in() != 0) read_answers();
+  if (wire_.bytes_in() != 0) read_answers();
   if (given_up()) return;
-  if (heard) heard_in_ = bytes_.bytes_in();
+  if (heard) heard_in_ = wire_.bytes_in();
   if (action.ended) {
     if (!was_ready_) {
       failure cause = *action.ended;
-      const bool mute = action.orderly && last_heard_ == time_point{} && bytes_.bytes_in() == 0;
+      const bool mute = action.orderly && last_heard_ == time_point{} && wire_.bytes_in() == 0;
       if (mute && !endpoint_.encrypted()) cause.message += " without a word (a port that speaks TLS does so: use_ssl)";
       return address_failed(std::move(cause));
     }
     failure why = *action.ended;
     why.where = phase_ == phase::binding ? stage::bind : stage::operation;
-    why.server = context_.name;
-    why.message = "The connection to " + context_.name + " was lost: " + why.message + ".";
+    why.server = world_.server_name;
+    why.message = "The connection to " + world_.server_name + " was lost: " + why.message + ".";
     // A server may close what is idle; nobody was harmed.
     return end(make_failure(std::move(why)), action.orderly && open_.empty() && held_.empty());
   }
   release_held();
-  if (action.more) self_->send(self_, io_atom_v, io_, transport::readable);
+  if (action.more) act(connection_action::read_on{});
 }
 
 /// A message is, and so is a good part of a long one. Who sends a byte now and then answers nobody.
-bool connection::is_worth_hearing() const {
-  return bytes_.bytes_in() >= heard_in_ + heard_part || bytes_.peek().state != pdu_frame::status::partial;
+bool connection_state::is_worth_hearing() const {
+  return wire_.bytes_in() >= heard_in_ + heard_part || wire_.peek().state != pdu_frame::status::partial;
 }
 
-void connection::read_answers() {
+void connection_state::read_answers() {
   take_answers();
   deliver_batch();
 }
 
-void connection::take_answers() {
-  while (phase_ != phase::closed && bytes_.is_open()) {
+void connection_state::take_answers() {
+  while (phase_ != phase::closed && wire_.is_open()) {
     if (waits_for_certificates_) {
       // Bytes that came before TLS are an injection, whoever sent them (RFC 4513, 3.1.1).
-      if (bytes_.bytes_in() == 0) return;
+      if (wire_.bytes_in() == 0) return;
       return address_failed(
           setup_failure(errc::ssl_error, stage::secure, "the server sent unprotected bytes before TLS"));
     }
-    const auto frame = bytes_.peek();
+    const auto frame = wire_.peek();
     if (frame.state == pdu_frame::status::partial) return;
     const char* wrong = frame.state == pdu_frame::status::malformed ? frame.why : nullptr;
     if (wrong == nullptr && frame.id == 0) {
@@ -919,7 +722,7 @@ void connection::take_answers() {
     auto* one = wrong == nullptr ? open_.find(frame.id) : nullptr;
     if (one != nullptr) {
       if (one->ticket.stream && !may_take(*one, frame)) return;
-      const auto what = ldap_.decode(frame, one->what->op, *one->answer, one->room);
+      const auto what = wire_.decode(frame, one->what->op, *one->answer, one->room);
       if (what == decoded_pdu::complete) {
         completed(frame.id);
         continue;
@@ -940,20 +743,20 @@ void connection::take_answers() {
         continue;
       }
     }
-    if (env_.metrics) env_.metrics->protocol_error();
-    if (!endpoint_.encrypted() && speaks_tls(bytes_)) {
+    act(connection_action::count_protocol_error{});
+    if (!endpoint_.encrypted() && speaks_tls(wire_)) {
       auto why = setup_failure(errc::ssl_error, stage::secure,
                                "the server speaks TLS here, and was addressed in plain text: set use_ssl");
       if (!was_ready_) return address_failed(std::move(why));
     }
     return end(connection_failure(errc::connection_failed,
-                                  "The server at " + context_.name + " broke the protocol: " +
+                                  "The server at " + world_.server_name + " broke the protocol: " +
                                       (wrong != nullptr ? wrong : "an answer nobody asked for") + "."));
   }
 }
 
 /// `more` of it would come.
-void connection::too_large(int id, bool more) {
+void connection_state::too_large(int id, bool more) {
   auto cut = more ? take_back(id) : open_.take(id);
   if (is_bind(cut.what->op)) exclusive_ = false;
   const auto limit = "limits.max_result_bytes (" + std::to_string(most_result_bytes()) + ")";
@@ -967,8 +770,8 @@ void connection::too_large(int id, bool more) {
 
 /// An abandoned operation's answer. A server need not stop at once, but it cannot have this for ever: first the
 /// connection takes nothing new and lets the others finish, then it ends.
-void connection::came_late(const pdu_frame& frame, std::size_t bytes) {
-  bytes_.skip(frame.size);
+void connection_state::came_late(const pdu_frame& frame, std::size_t bytes) {
+  wire_.skip(frame.size);
   if (!is_part(frame.op)) return open_.forget(frame.id);
   const auto most = std::max(most_result_bytes(), usual_late_bytes);
   if (bytes <= most) return;
@@ -976,22 +779,22 @@ void connection::came_late(const pdu_frame& frame, std::size_t bytes) {
   close_when_empty();
   if (bytes / 2 > most && phase_ != phase::closed) {
     end(connection_failure(errc::connection_failed,
-                           context_.name + " went on and on with an operation that was abandoned."),
+                           world_.server_name + " went on and on with an operation that was abandoned."),
         true);
   }
 }
 
 /// RFC 4511, 4.4: notifications of unknown kinds are ignored. False when it is none, or one too many.
-bool connection::notified(const pdu_frame& frame) {
+bool connection_state::notified(const pdu_frame& frame) {
   result notice;
   notified_bytes_ += frame.size;
-  if (!ldap_.decode_notification(frame, notice) || notified_bytes_ > most_notified_bytes) return false;
+  if (!wire_.decode_notification(frame, notice) || notified_bytes_ > most_notified_bytes) return false;
   if (notice.response_oid != notice_of_disconnection_oid) return true;
-  const auto said = context_.name + " announced that it closes the connection (" + result_code_name(notice.code) +
+  const auto said = world_.server_name + " announced that it closes the connection (" + result_code_name(notice.code) +
                     (notice.diagnostic.empty() ? ")" : ", \"" + notice.diagnostic + "\")");
   if (is_setting_up()) {
     auto refused = setup_failure(errc::connection_failed, attempt_.step(), said);
-    refused.server = context_.name;
+    refused.server = world_.server_name;
     address_failed(std::move(refused));
     return true;
   }
@@ -1002,7 +805,7 @@ bool connection::notified(const pdu_frame& frame) {
   redispatch_held(cause);
   // What it has not answered by now it will not answer (RFC 4511, 4.4.1). Whether a write was carried out the answer
   // may still tell, if one is on its way.
-  const auto waits = [this](const table::item& one) { return maybe_sent(one) && !env_.may_repeat(one.what->op); };
+  const auto waits = [this](const table::item& one) { return maybe_sent(one) && !world_.may_repeat(one.what->op); };
   const auto gone = open_.ids([&](const table::item& one) { return !waits(one); });
   bool news = false, some = false;
   for (const int id : gone) {
@@ -1019,15 +822,15 @@ bool connection::notified(const pdu_frame& frame) {
   }
   end_cause_ = cause;
   gone_at_ = now_ + all_.breaker.suspect_after;
-  timer_.arm_by(gone_at_);
+  wake_by(gone_at_);
   return true;
 }
 
-void connection::completed(int id) {
+void connection_state::completed(int id) {
   notified_bytes_ = 0;
   auto done = open_.take(id);
   const bool question = done.ticket.why == purpose::check && done.what != root_dse_read();
-  if (done.ticket.why != purpose::call && !question) context_.pace->answered(now_ - done.started);
+  if (done.ticket.why != purpose::call && !question) world_.pace->answered(now_ - done.started);
   switch (done.ticket.why) {
     case purpose::start_tls:
       return start_tls_answered(*done.answer);
@@ -1042,7 +845,7 @@ void connection::completed(int id) {
         break;
       }
       auto why = setup_failure(errc::ldap_error, stage::operation,
-                               context_.name + " answered a probe with " + result_code_name(code) + ".");
+                               world_.server_name + " answered a probe with " + result_code_name(code) + ".");
       why.ldap_code = code;
       why.diagnostic = done.answer->diagnostic;
       finish_check(std::move(done), make_failure(std::move(why)));
@@ -1055,26 +858,26 @@ void connection::completed(int id) {
   if (phase_ == phase::draining) close_when_empty();
 }
 
-void connection::complete_call(table::item& done) {
+void connection_state::complete_call(table::item& done) {
   if (is_bind(done.what->op)) {
     exclusive_ = false;
     // Also when it was refused: the connection is anonymous then (RFC 4511, 4.2.1).
     if (done.ticket.lease != 0) identity_changed_ = true;
   }
   auto& whose = done.ticket;
-  done.answer->server = context_.name;
-  if (!is_overload(done.answer->code)) context_.unanswered->answered(done.what->op, now_);
+  done.answer->server = world_.server_name;
+  if (!is_overload(done.answer->code)) world_.unanswered->answered(done.what->op, now_);
   if (!is_outcome(done.what->op, done.answer->code)) return judge_answer(done);
   report_answer(done);
   count(whose.lease);
   if (whose.stream) close(whose.stream);
-  fast_deliver(*self_, whose.promise, std::move(done.answer));
+  act(connection_action::deliver{whose.reply, std::move(done.answer)});
 }
 
 /// Whatever it says but busy and unavailable, the server lives. One that came too late was counted when it was due.
-void connection::report_answer(const table::item& done) {
+void connection_state::report_answer(const table::item& done) {
   const auto& whose = done.ticket;
-  shared_->retries.answered(whose.order.last && is_overload(whose.order.last->ldap_code));
+  world_.retries->answered(whose.order.last && is_overload(whose.order.last->ldap_code));
   if (!done.slow) {
     report_success(whose.order,
                    whose.stream ? whose.stream->first_heard.value_or(now_ - done.started) : now_ - done.started);
@@ -1084,13 +887,13 @@ void connection::report_answer(const table::item& done) {
 }
 
 /// The directory said no.
-void connection::judge_answer(table::item& done) {
+void connection_state::judge_answer(table::item& done) {
   const auto& answer = *done.answer;
   const bool overload = is_overload(answer.code);
   const bool user_bind = is_bind(done.what->op);
   failure why = *connection_failure(
       user_bind && !overload ? errc::authentication_failed : errc::ldap_error,
-      context_.name + " refused the " + describe(done.what->op) + " with " + result_code_name(answer.code) + ".");
+      world_.server_name + " refused the " + describe(done.what->op) + " with " + result_code_name(answer.code) + ".");
   why.ldap_code = answer.code;
   why.matched_dn = answer.matched_dn;
   why.diagnostic = answer.diagnostic;
@@ -1099,7 +902,7 @@ void connection::judge_answer(table::item& done) {
   // A directory that wants the password changed first refuses everything else, and seldom says why.
   if (warning_ && warning_->restricted && !user_bind && !identity_changed_) {
     why.cause = text_of(*warning_);
-    why.cause_at = env_.clock->wall_now();
+    why.cause_at = world_.wall_now();
   }
   const bool some = !answer.entries.empty() || !answer.references.empty();
   if (some && !done.ticket.stream) why.partial = done.answer;
@@ -1115,59 +918,58 @@ void connection::judge_answer(table::item& done) {
 
 /// A busy server's refusal may be asked again elsewhere, once at each other server, after a pause and within a budget.
 /// Whether a busy server is asked again is for the caller to say (recovery).
-bool connection::postpone(table::item& done, const failure_ptr& why) {
+bool connection_state::postpone(table::item& done, const failure_ptr& why) {
   auto& whose = done.ticket;
   const auto pause = jittered(
-      exponential_backoff(busy_pause, whose.order.attempts + std::uint64_t{1}, longest_busy_pause), 0.5, random_);
+      exponential_backoff(busy_pause, whose.order.attempts + std::uint64_t{1}, longest_busy_pause), 0.5, world_.random);
   const bool elsewhere = whose.order.attempts + 1U < all_.servers.size();
-  const bool possible = elsewhere && whose.lease == 0 && env_.may_repeat(done.what->op) &&
+  const bool possible = elsewhere && whose.lease == 0 && world_.may_repeat(done.what->op) &&
                         may_go_elsewhere(whose.order) && now_ + pause < whose.order.deadline;
   // Whoever was sent here to try a server that had failed is not made to pay for it; the breaker bounds their number.
-  if (!possible || !(whose.order.trial || shared_->retries.spend())) return false;
+  if (!possible || !(whose.order.trial || world_.retries->spend())) return false;
   report_failure(whose.order, failure_class::overload, why);
   whose.order.trial = false;
   count(whose.lease);
-  timer_.arm_by(now_ + pause);
-  postponed_.push_back({{std::move(whose.order), 0, done.started, std::move(whose.promise)}, why, now_ + pause});
+  wake_by(now_ + pause);
+  postponed_.push_back({{std::move(whose.order), 0, done.started, whose.reply}, why, now_ + pause});
   return true;
 }
 
 /// Of our own accord: the owner learns that it has to replace this connection.
-void connection::start_draining(const char* why) {
+void connection_state::start_draining(const char* why) {
   if (phase_ != phase::ready) return;
   phase_ = phase::draining;
-  log(log_level::debug, why);
+  log(why);
   tell_owner(connection_event::kind::draining);
 }
 
 // ---- streaming searches ----
 
-/// Of whoever sent the message that is just handled.
-connection::stream_ptr connection::make_stream(std::uint64_t number, std::uint32_t credits) const {
+connection_state::stream_ptr connection_state::make_stream(const stream_terms& terms) const {
   return std::make_shared<open_stream>(
-      open_stream{number, self_->current_sender(), stream_flow{credits, most_result_bytes(), now_}});
+      open_stream{terms.number, terms.has_consumer, stream_flow{terms.credits, most_result_bytes(), now_}});
 }
 
 /// What a stream may not be.
-failure_ptr connection::stream_refusal(const held_call& one) const {
+failure_ptr connection_state::stream_refusal(const held_call& one) const {
   if (!std::holds_alternative<search_request>(one.order.what->op)) {
     return connection_failure(errc::invalid_request, "Only a search can be streamed.");
   }
   if (one.lease == 0) return connection_failure(errc::invalid_lease, "A streaming search needs a lease.");
-  if (!one.stream->consumer) {
+  if (!one.stream->has_consumer) {
     return connection_failure(errc::invalid_request,
                               "A streaming search without a sender has nobody to send entries to.");
   }
   return nullptr;
 }
 
-void connection::open(stream_ptr stream) {
-  stream_ = std::move(stream);
-  self_->monitor(stream_->consumer->address());
+void connection_state::open(const held_call& one) {
+  stream_ = one.stream;
+  act(connection_action::watch_consumer{one.reply});
 }
 
 /// False: it stays where it is, and so does all that comes behind it, until there is a credit.
-bool connection::may_take(table::item& one, const pdu_frame& frame) {
+bool connection_state::may_take(table::item& one, const pdu_frame& frame) {
   auto& stream = *one.ticket.stream;
   if (!stream.first_heard) stream.first_heard = now_ - one.started;
   const bool costs = frame.op == pdu_op::search_entry || frame.op == pdu_op::search_reference;
@@ -1176,13 +978,13 @@ bool connection::may_take(table::item& one, const pdu_frame& frame) {
     return true;
   }
   const bool may = stream.flow.may_take(now_);
-  bytes_.hold_reading(!may);
+  wire_.hold_reading(!may);
   // Each is measured by itself.
   if (may) one.room = memory_allowance{most_result_bytes()};
   return may;
 }
 
-void connection::took(table::item& one, const pdu_frame& frame) {
+void connection_state::took(table::item& one, const pdu_frame& frame) {
   if (frame.op != pdu_op::search_entry && frame.op != pdu_op::search_reference) return;
   auto& stream = *one.ticket.stream;
   const auto cost = stream.flow.took(most_result_bytes() - one.room.left(), now_);
@@ -1195,28 +997,27 @@ void connection::took(table::item& one, const pdu_frame& frame) {
 }
 
 /// What one turn gathered, together.
-void connection::deliver_batch() {
+void connection_state::deliver_batch() {
   if (!stream_) return;
   auto batch = cut_batch(*stream_->answer);
   if (batch.size() == 0) return;
   batch.entry_credits = std::exchange(stream_->entry_credits, {});
   batch.reference_credits = std::exchange(stream_->reference_credits, 0);
-  caf::anon_send(caf::actor_cast<stream_consumer_actor>(stream_->consumer), batch_atom_v, stream_->number,
-                 std::move(batch));
+  act(connection_action::batch{stream_->number, std::move(batch)});
 }
 
-void connection::on_credit(lease_id lease, std::uint64_t number, std::uint32_t more) {
+void connection_state::on_credit(lease_id lease, std::uint64_t number, std::uint32_t more) {
   if (!stream_ || lease != lease_ || number != stream_->number || !stream_->flow.grant(more, now_)) return;
-  bytes_.hold_reading(false);
+  wire_.hold_reading(false);
   last_heard_ = now_;
-  timer_.arm_by(now_ + std::min(all_.breaker.suspect_after, all_.breaker.slow_call));
+  wake_by(now_ + std::min(all_.breaker.suspect_after, all_.breaker.slow_call));
   // What is here goes first: reading before that would let the buffer grow with every credit.
   read_answers();
-  if (!bytes_.reading_held() && io_ != 0) self_->send(self_, io_atom_v, io_, transport::readable);
+  if (!wire_.reading_held() && socket_ != 0) act(connection_action::read_on{});
 }
 
-void connection::consumer_ended(const caf::actor_addr& who) {
-  if (!stream_ || stream_->consumer->address() != who) return;
+void connection_state::consumer_ended() {
+  if (!stream_) return;
   const auto gone = connection_failure(errc::cancelled, "The consumer of the streaming search ended.");
   for (auto at = held_.begin(); at != held_.end(); ++at) {
     if (at->stream != stream_) continue;
@@ -1232,41 +1033,37 @@ void connection::consumer_ended(const caf::actor_addr& who) {
 }
 
 /// Its outcome is about to be delivered: nothing of it comes later than that.
-void connection::close(const stream_ptr& stream) {
+void connection_state::close(const stream_ptr& stream) {
   if (stream != stream_) return;
   deliver_batch();
-  // CAF forgets who watches an actor only when that ends, and a consumer may have many streams.
-  self_->demonitor(stream_->consumer->address());
-  const bool held = bytes_.reading_held();
+  act(connection_action::unwatch_consumer{});
+  const bool held = wire_.reading_held();
   stream_ = nullptr;
   if (!held) return;
   // What the server still has of it is read and dropped, or nothing else would ever arrive.
-  bytes_.hold_reading(false);
+  wire_.hold_reading(false);
   last_heard_ = now_;
-  if (io_ != 0) self_->send(self_, io_atom_v, io_, transport::readable);
+  if (socket_ != 0) act(connection_action::read_on{});
 }
 
 /// How long the server has let it wait.
-duration connection::unanswered(const table::item& one) const {
+duration connection_state::unanswered(const table::item& one) const {
   return one.ticket.stream ? one.ticket.stream->flow.silence(now_) : now_ - one.started;
 }
 
 // ---- deadlines, cancellation, failures, the end ----
 
-failure_ptr connection::connection_failure(errc code, std::string message) const {
-  return make_failure(code, stage::operation, std::move(message), context_.name);
+failure_ptr connection_state::connection_failure(errc code, std::string message) const {
+  return make_failure(code, stage::operation, std::move(message), world_.server_name);
 }
 
-void connection::log(log_level level, std::string_view text, const failure_ptr& cause) const {
-  if (!env_.log || !env_.log->enabled(level)) return;
-  log_port::fields more{{"server", context_.name}, {"connection", std::to_string(spec_.id)}};
-  if (cause) more.emplace_back("cause", describe(*cause));
-  env_.log->write(level, "connection", text, more);
+void connection_state::log(const char* text, const failure_ptr& cause) {
+  act(connection_action::note{log_level::debug, text, cause});
 }
 
 // ---- deadlines ----
 
-void connection::check_deadlines() {
+void connection_state::check_deadlines() {
   time_point next = time_point::max();
   const auto slow_call = all_.breaker.slow_call;
   std::vector<int> due;
@@ -1299,14 +1096,14 @@ void connection::check_deadlines() {
   if (news) have_server_probed();
   expire_held();
   redispatch_postponed(false);
-  timer_.arm_by(next);
+  wake_by(next);
   if (phase_ == phase::draining) close_when_empty();
 }
 
-void connection::expire_held() {
+void connection_state::expire_held() {
   for (std::size_t i = held_.size(); i-- > 0;) {
     if (held_[i].order.deadline > now_) {
-      timer_.arm_by(held_[i].order.deadline);
+      wake_by(held_[i].order.deadline);
       continue;
     }
     settle(held_[i], connection_failure(errc::operation_timeout, "The deadline passed before it was sent."));
@@ -1314,32 +1111,33 @@ void connection::expire_held() {
   }
 }
 
-void connection::redispatch_postponed(bool all) {
+void connection_state::redispatch_postponed(bool all) {
   for (auto& one : std::exchange(postponed_, {})) {
     if (all || one.due <= now_) {
       send_elsewhere(std::move(one.one), std::move(one.cause));
     } else {
-      timer_.arm_by(one.due);
+      wake_by(one.due);
       postponed_.push_back(std::move(one));
     }
   }
 }
 
-void connection::expire(int id) {
+void connection_state::expire(int id) {
   // The connection may have ended with one that expired before.
   const auto* found = open_.find(id);
   if (found == nullptr || (found->ticket.why != purpose::call && found->ticket.why != purpose::check)) return;
   const bool sent = maybe_sent(*found);
   auto one = take_back(id);
-  auto late = connection_failure(errc::operation_timeout, "The " + describe(one.what->op) + " at " + context_.name +
-                                                              (sent ? " was not answered in time; it was abandoned."
-                                                                    : " could not be sent in time."));
+  auto late =
+      connection_failure(errc::operation_timeout,
+                         "The " + describe(one.what->op) + " at " + world_.server_name +
+                             (sent ? " was not answered in time; it was abandoned." : " could not be sent in time."));
   if (one.ticket.why == purpose::check) return finish_check(std::move(one), std::move(late));
   const bool bind = std::holds_alternative<bind_request>(one.what->op);
-  if (sent && !env_.may_repeat(one.what->op)) {
+  if (sent && !world_.may_repeat(one.what->op)) {
     failure unknown = *late;
     unknown.code = errc::outcome_unknown;
-    unknown.message = "The " + describe(one.what->op) + " was sent to " + context_.name +
+    unknown.message = "The " + describe(one.what->op) + " was sent to " + world_.server_name +
                       " and not answered in time: it may or may not have happened.";
     if (goodbye_) unknown.cause = goodbye_->message;
     late = make_failure(std::move(unknown));
@@ -1352,46 +1150,44 @@ void connection::expire(int id) {
 
 /// For each silence: the breaker has the server probed, long before any deadline; again when it lasts longer than is
 /// usual, since the pool of a server that fails ends what is silent then.
-void connection::check_suspicion() {
+void connection_state::check_suspicion() {
   if (waits_for_consumer()) return;
   if (open_.empty() || (phase_ != phase::ready && phase_ != phase::draining)) return;
   time_point oldest = time_point::max();
   open_.each([&](int, table::item& one) { oldest = std::min(oldest, one.started); });
   const auto since = std::max(oldest, last_heard_);
   const auto suspect_at = since + all_.breaker.suspect_after;
-  if (now_ < suspect_at) return timer_.arm_by(suspect_at);
+  if (now_ < suspect_at) return wake_by(suspect_at);
   // A server that takes its time is no reason to give up what waits for it.
-  const auto silent_at = std::max<time_point>(suspect_at, since + context_.pace->patience(true));
+  const auto silent_at = std::max<time_point>(suspect_at, since + world_.pace->patience(true));
   open_.each([&](int, table::item& one) {
     if (one.started == oldest) note_unanswered(one);
   });
-  const bool silent = now_ >= silent_at && !spec_.gauge->silent.exchange(true);
+  const bool silent = now_ >= silent_at && !world_.load->silent.exchange(true);
   if (!std::exchange(suspected_, true) || silent) have_server_probed();
-  if (now_ < silent_at) timer_.arm_by(silent_at);
+  if (now_ < silent_at) wake_by(silent_at);
 }
 
 /// What a server owes is the result. An entry is a sign of life for a while: until the deadline, if that comes sooner.
 /// True when the server is to be probed for it.
-bool connection::note_unanswered(const table::item& one) {
+bool connection_state::note_unanswered(const table::item& one) {
   if (one.ticket.why != purpose::call || !maybe_sent(one) || waits_for_consumer()) return false;
   const auto& breaker = all_.breaker;
   const auto since = std::max(now_ - unanswered(one), one.heard);
   const auto waited = now_ - since;
   if (one.heard != time_point{} && waited < breaker.suspect_after && now_ < one.deadline) return false;
   const bool news =
-      context_.unanswered->note(one.what->op, since, now_, breaker.circuit_breaker_threshold, breaker.suspect_after);
+      world_.unanswered->note(one.what->op, since, now_, breaker.circuit_breaker_threshold, breaker.suspect_after);
   // What else waits here goes elsewhere when the probe fails.
-  if (news && last_heard_ <= since && waited >= context_.pace->patience(true)) spec_.gauge->silent = true;
+  if (news && last_heard_ <= since && waited >= world_.pace->patience(true)) world_.load->silent = true;
   return news;
 }
 
-void connection::have_server_probed() {
-  if (auto breaker = caf::actor_cast<circuit_breaker_actor>(spec_.breaker)) {
-    caf::anon_send(breaker, suspect_atom_v, context_.id);
-  }
+void connection_state::have_server_probed() {
+  if (world_.has_breaker) act(connection_action::suspect{});
 }
 
-void connection::cancel(const cancel_token_ptr& token) {
+void connection_state::cancel(const cancel_token_ptr& token) {
   if (!token) return;
   const auto message = [&](bool sent) {
     return connection_failure(errc::cancelled, sent ? "Cancelled; it was abandoned, but may have been carried out."
@@ -1405,7 +1201,7 @@ void connection::cancel(const cancel_token_ptr& token) {
   }
   for (auto at = postponed_.begin(); at != postponed_.end(); ++at) {
     if (at->one.order.token != token) continue;
-    at->one.promise.deliver(to_error(message(true)));
+    act(connection_action::refuse{at->one.reply, message(true)});
     postponed_.erase(at);
     return;
   }
@@ -1420,40 +1216,39 @@ void connection::cancel(const cancel_token_ptr& token) {
 }
 
 /// Out of the table; off the wire when none of it left, abandoned there otherwise.
-connection::table::item connection::take_back(int id) {
+connection_state::table::item connection_state::take_back(int id) {
   const auto& found = *open_.find(id);
   if (std::holds_alternative<bind_request>(found.what->op)) exclusive_ = false;
   if (maybe_sent(found)) {
-    ldap_.abandon(id, true);
+    wire_.abandon(id);
     if (open_.abandoned() + 1 >= most_abandoned)
       start_draining("it has abandoned as many operations as it can remember");
     return open_.abandon(id);
   }
-  ldap_.abandon(id, false);
   auto one = open_.take(id);
-  bytes_.discard(one.begin, one.size);
+  wire_.discard(id, one.begin, one.size);
   open_.close_gap(one.begin, one.size);
   return one;
 }
 
 // ---- answers ----
 
-void connection::count(lease_id lease) noexcept {
+void connection_state::count(lease_id lease) noexcept {
   ++completed_;
   // Lost behind a goodbye: no sign that the connection was of use, so that the next one is not opened without a pause.
   if (lease != 0 || goodbye_) return;
-  spec_.gauge->completed.fetch_add(1);
+  world_.load->completed.fetch_add(1);
   completed_some_ = true;
 }
 
-void connection::settle(held_call& one, failure_ptr why) {
+void connection_state::settle(held_call& one, failure_ptr why) {
   if (one.order.trial) report_failure(one.order, classify(*why, true), why);
   count(one.lease);
   if (one.stream) close(one.stream);
-  one.promise.deliver(to_error(std::move(why)));
+  act(connection_action::refuse{one.reply, std::move(why)});
 }
 
-void connection::settle(table::item& one, failure_ptr why) {
+void connection_state::settle(table::item& one, failure_ptr why) {
   auto& whose = one.ticket;
   auto what = classify(*why, true);
   // A deadline shorter than slow_call says something about the caller, not about the server.
@@ -1467,15 +1262,15 @@ void connection::settle(table::item& one, failure_ptr why) {
   }
   count(whose.lease);
   if (whose.stream) close(whose.stream);
-  whose.promise.deliver(to_error(std::move(why)));
+  act(connection_action::refuse{whose.reply, std::move(why)});
 }
 
-bool connection::may_go_elsewhere(const call& order) const {
-  return order.attempts < context_.server.max_retries && order.deadline > now_ && spec_.breaker;
+bool connection_state::may_go_elsewhere(const call& order) const {
+  return order.attempts < world_.server.max_retries && order.deadline > now_ && world_.has_breaker;
 }
 
 /// Back to the breaker, if there is a chance left.
-void connection::redispatch(held_call one, failure_ptr cause) {
+void connection_state::redispatch(held_call one, failure_ptr cause) {
   if (!may_go_elsewhere(one.order)) {
     failure why = *cause;
     if (one.order.attempts > 0)
@@ -1488,27 +1283,21 @@ void connection::redispatch(held_call one, failure_ptr cause) {
 }
 
 /// Its part here is over and counted.
-void connection::send_elsewhere(held_call one, failure_ptr cause) {
-  const auto breaker = caf::actor_cast<circuit_breaker_actor>(spec_.breaker);
-  if (!breaker) {
-    one.promise.deliver(to_error(std::move(cause)));
-    return;
-  }
-  if (env_.metrics) env_.metrics->redispatch();
+void connection_state::send_elsewhere(held_call one, failure_ptr cause) {
   ++one.order.attempts;
-  one.order.tried.insert(context_.id);
+  one.order.tried.insert(world_.server_number);
   one.order.last = std::move(cause);
   one.order.trial = false;
-  one.promise.delegate(breaker, perform_atom_v, std::move(one.order));
+  act(connection_action::redispatch{one.reply, std::move(one.order)});
 }
 
-void connection::redispatch_held(const failure_ptr& cause) {
+void connection_state::redispatch_held(const failure_ptr& cause) {
   for (auto& one : std::exchange(held_, {})) {
     if (one.lease == 0) {
       redispatch(std::move(one), cause);
     } else {
       failure broken = *connection_failure(errc::connection_unhealthy,
-                                           "The leased connection to " + context_.name + " broke before the " +
+                                           "The leased connection to " + world_.server_name + " broke before the " +
                                                describe(one.order.what->op) + " was sent; take another lease.");
       broken.cause = cause->message;
       settle(one, make_failure(std::move(broken)));
@@ -1517,75 +1306,64 @@ void connection::redispatch_held(const failure_ptr& cause) {
 }
 
 /// Its answer will not come: somewhere else, or an honest error.
-void connection::lose(table::item one, const failure_ptr& cause) {
+void connection_state::lose(table::item one, const failure_ptr& cause) {
   auto& whose = one.ticket;
   if (whose.why == purpose::check) return finish_check(std::move(one), cause);
   if (whose.why != purpose::call) return;
-  const bool unknown = maybe_sent(one) && !env_.may_repeat(one.what->op);
+  const bool unknown = maybe_sent(one) && !world_.may_repeat(one.what->op);
   if (!unknown && whose.lease == 0) {
-    return redispatch({std::move(whose.order), 0, one.started, std::move(whose.promise)}, cause);
+    return redispatch({std::move(whose.order), 0, one.started, whose.reply}, cause);
   }
   failure why =
       *connection_failure(unknown ? errc::outcome_unknown : errc::connection_unhealthy,
-                          unknown ? "The " + describe(one.what->op) + " was sent to " + context_.name +
+                          unknown ? "The " + describe(one.what->op) + " was sent to " + world_.server_name +
                                         " and its answer was lost with the connection: it may or may not have happened."
-                                  : "The leased connection to " + context_.name + " broke before the " +
+                                  : "The leased connection to " + world_.server_name + " broke before the " +
                                         describe(one.what->op) + " was answered; take another lease.");
   if (whose.stream && whose.stream->flow.taken() != 0)
-    why.message = "The leased connection to " + context_.name + " broke after " +
+    why.message = "The leased connection to " + world_.server_name + " broke after " +
                   std::to_string(whose.stream->flow.taken()) + " entries of the " + describe(one.what->op) +
                   "; the rest is missing. Begin again on another lease.";
   why.cause = cause->message;
-  why.cause_at = env_.clock->wall_now();
+  why.cause_at = world_.wall_now();
   settle(one, make_failure(std::move(why)));
 }
 
 // ---- reports ----
 
-void connection::send_report(outcome_report report) {
-  if (auto breaker = caf::actor_cast<circuit_breaker_actor>(spec_.breaker)) {
-    caf::anon_send(breaker, report_atom_v, std::move(report));
-  }
-}
+void connection_state::send_report(outcome_report report) { act(connection_action::report{std::move(report)}); }
 
-void connection::report_success(const call& order, duration latency) {
-  if (!spec_.breaker) return;
+void connection_state::report_success(const call& order, duration latency) {
+  if (!world_.has_breaker) return;
   if (auto earlier = outcomes_.turn_to(order.generation)) send_report(std::move(*earlier));
   outcomes_.success(latency, now_);
   if (!order.trial) return;
   if (auto report = outcomes_.flush(true)) send_report(std::move(*report));
 }
 
-void connection::report_failure(const call& order, failure_class what, failure_ptr cause) {
-  if (!spec_.breaker) return;
+void connection_state::report_failure(const call& order, failure_class what, failure_ptr cause) {
+  if (!world_.has_breaker) return;
   if (auto earlier = outcomes_.turn_to(order.generation)) send_report(std::move(*earlier));
   send_report(outcomes_.failed(what, std::move(cause), order.trial));
 }
 
 /// One failure, however many operations were under way.
-void connection::report_death(const failure_ptr& cause) {
-  if (!spec_.breaker) return;
+void connection_state::report_death(const failure_ptr& cause) {
+  if (!world_.has_breaker) return;
   death_reported_ = true;
   auto report = outcomes_.failed(classify(*cause), cause, false);
   report.open_since = open_since_;
   send_report(std::move(report));
 }
 
-void connection::tell_owner(connection_event::kind what, failure_ptr cause) {
-  connection_event event{spec_.id, what, std::move(cause), secret_number_};
-  if (spec_.kind == connection_kind::probe) {
-    if (auto owner = caf::actor_cast<health_monitor_actor>(spec_.owner)) {
-      caf::anon_send(owner, event_atom_v, std::move(event));
-    }
-  } else if (auto owner = caf::actor_cast<pool_actor>(spec_.owner)) {
-    caf::anon_send(owner, event_atom_v, std::move(event));
-  }
+void connection_state::tell_owner(connection_event::kind what, failure_ptr cause) {
+  act(connection_action::tell_owner{{world_.id, what, std::move(cause), secret_number_}});
 }
 
 // ---- the end ----
 
 /// `cause`: null when asked to; `harmless`: it says nothing about the server's health.
-void connection::end(failure_ptr cause, bool harmless) {
+void connection_state::end(failure_ptr cause, bool harmless) {
   if (phase_ == phase::closed) return;
   bind_over(false);
   if (cause && goodbye_) cause = goodbye_;
@@ -1593,20 +1371,16 @@ void connection::end(failure_ptr cause, bool harmless) {
   phase_ = phase::closed;
   end_cause_ = cause ? cause
                      : connection_failure(errc::connection_failed,
-                                          suspected_ ? "The connection to " + context_.name +
+                                          suspected_ ? "The connection to " + world_.server_name +
                                                            " was given up: what was sent stays unanswered, and so does "
                                                            "its server."
                                                      : "The connection was closed.");
   // Before the session says goodbye: what is maybe sent is judged by what was handed over until now.
   std::vector<table::item> lost;
   for (const int id : open_.ids()) lost.push_back(open_.take(id));
-  ldap_.close(!lost_connection);
-  if (!lost_connection) bytes_.flush();
-  hang_up();
-  forget_socket();
-  bytes_.close();
+  close_wire(!lost_connection);
   // What a death means for its server is told by the breaker, once for however many connections.
-  log(log_level::debug, "closed", cause);
+  log("closed", cause);
   pass_verdict(credential_verdict::kind::unknown, end_cause_);
   // A goodbye is polite, unless it comes in place of answers.
   const bool carried_something =
@@ -1629,20 +1403,12 @@ void connection::end(failure_ptr cause, bool harmless) {
 }
 
 /// A pool's check of a connection that drains is of no use any more; a probe's is all that its connection is for.
-void connection::close_when_empty() {
+void connection_state::close_when_empty() {
   if (phase_ != phase::draining || !held_.empty() || lease_ != 0) return;
   const auto matters = [this](const table::item& one) {
-    return one.ticket.why != purpose::check || spec_.kind == connection_kind::probe;
+    return one.ticket.why != purpose::check || world_.kind == connection_kind::probe;
   };
   if (open_.ids(matters).empty()) end(goodbye_);
-}
-
-/// A credential that was asked for is waited for, so that its verdict is not left out.
-void connection::quit_if_done() {
-  if (!removed_ || credentials_asked_ != 0) return;
-  // CAF forgets who watches an actor only when that ends: a pool outlives its connections by far.
-  if (spec_.owner) self_->demonitor(spec_.owner);
-  self_->quit();
 }
 
 }  // namespace understudy::internal

@@ -1,54 +1,109 @@
-// The life of one connection behind its actor: what the messages mean.
+// A connection as a state machine: what happened goes in, what to do comes out. No actors, no sockets, no clock of its
+// own; the bytes are behind ldap_wire.hpp.
 #pragma once
+#include "understudy/actors/connection/actions.hpp"
 #include "understudy/actors/connection/connect_attempt.hpp"
 #include "understudy/actors/connection/in_flight.hpp"
+#include "understudy/actors/connection/ldap_wire.hpp"
 #include "understudy/actors/connection/outcome_batch.hpp"
 #include "understudy/actors/connection/retry_budget.hpp"
-#include "understudy/actors/connection/session.hpp"
 #include "understudy/actors/connection/stream_flow.hpp"
-#include "understudy/actors/connection/tls.hpp"
-#include "understudy/actors/ports/actor_timer.hpp"
 #include "understudy/actors/ports/ports.hpp"
 #include "understudy/actors/ports/random.hpp"
-
-#include <caf/stateful_actor.hpp>
-#include <caf/typed_event_based_actor.hpp>
-#include <caf/typed_response_promise.hpp>
+#include "understudy/config/endpoint.hpp"
+#include "understudy/config/settings.hpp"
 
 #include <deque>
+#include <functional>
 
 namespace understudy::internal {
 
-class connection;
-
-/// What the connections of one runtime share.
-struct shared_by_connections {
-  std::shared_ptr<tls_contexts> certificates = std::make_shared<tls_contexts>();
-  retry_budget retries;
+/// What a connection knows and needs of the world, injected; what is referred to outlives it.
+struct connection_dependencies {
+  connection_id id = 0;
+  connection_kind kind = connection_kind::pooled;
+  bool has_breaker = true;  ///< a probe has none
+  server_id server_number = 0;
+  const std::string& server_name;
+  const connection_info& server;
+  const settings& all;
+  std::shared_ptr<connection_load> load;
+  std::shared_ptr<server_pace> pace;
+  std::shared_ptr<unanswered_requests> unanswered;
+  std::shared_ptr<retry_budget> retries;
+  std::function<bool(const any_operation&)> may_repeat;  ///< also what may have been sent
+  std::function<wall_time()> wall_now;                   ///< for people
+  random_source random;
 };
 
-/// A read that every directory answers, whoever asks.
-const request_ptr& root_dse_read();
-/// busy or unavailable: the server lives and serves nobody.
-bool is_overload(int result_code) noexcept;
-
-struct connection_state {
-  static inline const char* name = "understudy.connection";
-  explicit connection_state(connection_actor::pointer) {}
-  std::unique_ptr<connection> it;
+/// How a streaming search begins.
+struct stream_terms {
+  std::uint64_t number = 0;  ///< the consumer's own
+  std::uint32_t credits = 0;
+  bool has_consumer = true;
 };
 
-/// All members run inside the actor.
-class connection {
+/// The life of one connection: set-up, requests, deadlines, leases, streams, suspicion, and what a failure becomes. A
+/// turn begins with begin_turn(), goes on with any events and ends with finish_turn(). Each may leave actions behind,
+/// to be taken with take_actions() and carried out in order; next_event() says when tick() is due. Who asks is known by
+/// a number of the actor's, and every number is answered exactly once.
+class connection_state {
  public:
-  using self_pointer = connection_actor::stateful_pointer<connection_state>;
-  using result_promise = caf::typed_response_promise<result_ptr>;
-  using probe_promise = caf::typed_response_promise<probe_report>;
+  connection_state(connection_dependencies world, ldap_wire& bytes, time_point now);
 
-  connection(self_pointer self, connection_spec spec, std::shared_ptr<shared_by_connections> shared);
-  /// Settles what is open: no promise is ever dropped.
-  ~connection();
-  connection_actor::behavior_type make_behavior();
+  /// What time it is, until the next turn.
+  void begin_turn(time_point now) noexcept { now_ = now; }
+  void finish_turn();
+  void tick();
+
+  // Setting up: from the name look-up to ready.
+
+  void start();
+  void on_resolved(resolution found);
+  /// The address of that number took the connection, on that socket (a number, never 0): ldap_wire::open() may follow.
+  void reached(std::size_t number, std::uint64_t socket);
+  void dial_failed(std::size_t number, errc code, std::string message);
+  /// What was waited for to begin TLS may be there.
+  void on_certificates() { begin_tls(); }
+  /// `socket`: the one that it was asked for; another one asks again.
+  void on_credential(const credential& given, std::uint64_t socket);
+  void no_credential(failure why, std::uint64_t socket);
+  void nobody_knows_credentials();
+
+  // Requests and answers.
+
+  /// `terms`: of a streaming search.
+  void accept(call order, lease_id lease, reply_id reply, const std::optional<stream_terms>& terms = {});
+  void cancel(const cancel_token_ptr& token);
+  /// A step of the socket came to that; bytes that arrived are with the wire.
+  void on_transport(const transport_action& action);
+  void on_credit(lease_id lease, std::uint64_t number, std::uint32_t more);
+  void consumer_ended();
+
+  // Its owner.
+
+  void on_lease(lease_id id);
+  void on_reset(lease_id id);
+  void on_drain();
+  void on_check(time_point deadline, reply_id reply);
+  void on_close() { end(nullptr); }
+  /// The end, by a defect or because nobody is left; `harmless`: it says nothing about the server's health.
+  void give_up(errc code, std::string message, bool harmless) {
+    end(connection_failure(code, std::move(message)), harmless);
+  }
+
+  /// What is to be done, in order; `into` comes empty, and its memory is used for what follows.
+  void take_actions(std::vector<connection_action::any>& into) { actions_.swap(into); }
+  bool has_actions() const noexcept { return !actions_.empty(); }
+  time_point next_event() const noexcept { return wake_; }
+  bool is_closed() const noexcept { return phase_ == phase::closed; }
+  /// Requests encoded and not answered.
+  std::size_t in_flight_count() const noexcept { return open_.size(); }
+  bool waits_for_certificates() const noexcept { return waits_for_certificates_; }
+  /// A credential that was asked for has to be judged, however late it comes.
+  bool waits_for_credential() const noexcept { return credentials_asked_ != 0; }
+  /// All but what the socket knows.
+  connection_snapshot snapshot() const;
 
  private:
   enum class phase : std::uint8_t { connecting, securing, binding, ready, draining, closed };
@@ -57,7 +112,7 @@ class connection {
   /// A streaming search, whether its request is held or under way.
   struct open_stream {
     std::uint64_t number = 0;  ///< the consumer's own
-    caf::strong_actor_ptr consumer;
+    bool has_consumer = false;
     stream_flow flow;
     result_ptr answer = std::make_shared<result>();  ///< what is gathered for the next batch, and the end
     std::vector<std::uint32_t> entry_credits{};      ///< of the next batch, as there
@@ -71,8 +126,7 @@ class connection {
     purpose why = purpose::call;
     lease_id lease = 0;
     call order;
-    result_promise promise;
-    probe_promise report;
+    reply_id reply = 0;  ///< 0: nobody's
     stream_ptr stream{};
   };
   using table = in_flight<ticket>;
@@ -82,7 +136,7 @@ class connection {
     call order;
     lease_id lease = 0;
     time_point since{};
-    result_promise promise;
+    reply_id reply = 0;
     stream_ptr stream{};
   };
 
@@ -93,46 +147,17 @@ class connection {
     time_point due{};
   };
 
-  /// A socket on its way to one of the addresses.
-  struct dialled_socket {
-    std::size_t number = 0;  ///< the attempt's
-    int fd = -1;
-    poller_port::io_id io = 0;
-  };
-
-  // connection.cpp: handlers, and the end of each turn
-  template <class Body>
-  void turn(Body body);
-  void contain();
-  void finish_turn();
-  void flush_or_gather();
-  void watch_socket();
-  void forget_socket();
-  void on_tick(std::uint64_t timer);
-  void on_lease(lease_id id);
-  void on_reset(lease_id id);
-  void on_drain();
-  void on_close();
-  void on_removed();
-  void on_check(time_point deadline, probe_promise promise);
-  void finish_check(table::item done, failure_ptr why);
-  connection_snapshot snapshot() const;
-
-  // Setting up: from the name look-up to ready.
-  void start();
-  void on_resolved(std::uint64_t number, resolution found);
+  // Setting up.
   void dial();
-  void on_dialled(std::uint64_t io);
-  void hang_up(std::optional<std::size_t> number = {});
+  void close_wire(bool polite);
   void address_failed(failure why);
   void reached_peer();
   void request_start_tls();
   void start_tls_answered(const result& answer);
-  void shake_hands();
+  void begin_tls();
   void authenticate();
   void ask_for_credential();
   void ask_for_life_meanwhile();
-  void on_credential(const credential& given, poller_port::io_id socket);
   void bind_as(const credential& given);
   void send_bind(const encoded_request& at, const std::string& bind_dn);
   void bind_over(bool answered);
@@ -147,16 +172,12 @@ class connection {
   bool is_setting_up() const noexcept { return phase_ < phase::ready; }
 
   // Requests out, answers in.
-  void accept(call order, lease_id lease, result_promise promise, stream_ptr stream = nullptr);
   void admit(held_call& one);
   failure_ptr refusal(const held_call& one) const;
   bool must_wait(const held_call& one) const;
   void dispatch(held_call& one);
   void release_held();
   void add_exchange(const encoded_request& at, request_ptr what, time_point deadline, ticket&& whose);
-  void on_io(std::uint64_t id, std::uint32_t events);
-  void on_flush();
-  void react(const transport_action& action);
   bool is_worth_hearing() const;
   void read_answers();
   void take_answers();
@@ -165,20 +186,19 @@ class connection {
   void came_late(const pdu_frame& frame, std::size_t bytes);
   void completed(int id);
   void complete_call(table::item& done);
+  void finish_check(table::item done, failure_ptr why);
   void report_answer(const table::item& done);
   void judge_answer(table::item& done);
   bool postpone(table::item& done, const failure_ptr& why);
   void start_draining(const char* why);
 
   // A streaming search and its consumer.
-  stream_ptr make_stream(std::uint64_t number, std::uint32_t credits) const;
+  stream_ptr make_stream(const stream_terms& terms) const;
   failure_ptr stream_refusal(const held_call& one) const;
-  void open(stream_ptr stream);
+  void open(const held_call& one);
   bool may_take(table::item& one, const pdu_frame& frame);
   void took(table::item& one, const pdu_frame& frame);
   void deliver_batch();
-  void on_credit(lease_id lease, std::uint64_t number, std::uint32_t more);
-  void consumer_ended(const caf::actor_addr& who);
   void close(const stream_ptr& stream);
   bool waits_for_consumer() const noexcept { return stream_ && stream_->flow.waiting(); }
   duration unanswered(const table::item& one) const;
@@ -192,9 +212,8 @@ class connection {
   void check_suspicion();
   void have_server_probed();
   bool note_unanswered(const table::item& one);
-  void cancel(const cancel_token_ptr& token);
   table::item take_back(int id);
-  bool maybe_sent(const table::item& one) const noexcept { return one.begin < bytes_.handed_over(); }
+  bool maybe_sent(const table::item& one) const noexcept { return one.begin < wire_.handed_over(); }
   void settle(held_call& one, failure_ptr why);
   void settle(table::item& one, failure_ptr why);
   void redispatch(held_call one, failure_ptr cause);
@@ -213,33 +232,32 @@ class connection {
   void tell_owner(connection_event::kind what, failure_ptr cause = nullptr);
   void end(failure_ptr cause, bool harmless = false);
   void close_when_empty();
-  void quit_if_done();
   failure_ptr connection_failure(errc code, std::string message) const;
-  void log(log_level level, std::string_view text, const failure_ptr& cause = nullptr) const;
+  /// A line for developers.
+  void log(const char* text, const failure_ptr& cause = nullptr);
+  template <class Action>
+  void act(Action what) {
+    actions_.emplace_back(std::in_place_type<Action>, std::move(what));
+  }
+  /// tick() is to come then, at the latest.
+  void wake_by(time_point when) noexcept { wake_ = std::min(wake_, when); }
 
-  self_pointer self_;
-  connection_spec spec_;
-  std::shared_ptr<shared_by_connections> shared_;
-  const server_context& context_;
-  const environment& env_;
+  connection_dependencies world_;
   const settings& all_;
   const server_endpoint endpoint_;
   time_point now_{};
+  std::vector<connection_action::any> actions_;
+  time_point wake_ = time_point::max();
 
   phase phase_ = phase::connecting;
   connect_attempt attempt_;
-  std::vector<dialled_socket> dialled_;
-  transport bytes_;
-  session ldap_;
+  std::uint64_t socket_ = 0;  // the one that it is on
+  ldap_wire& wire_;
   table open_;
   std::deque<held_call> held_;
   std::vector<postponed_call> postponed_;
   outcome_batch outcomes_;
-  random_source random_;
 
-  poller_port::io_id io_ = 0;
-  std::uint32_t armed_ = 0;
-  bool flush_queued_ = false;
   bool completed_some_ = false;
 
   lease_id lease_ = 0;
@@ -261,9 +279,7 @@ class connection {
   failure_ptr goodbye_;                     // the server announced that it will close (RFC 4511, 4.4.1)
   bool death_reported_ = false;             // to the breaker: requests ended with it
   time_point gone_at_ = time_point::max();  // … and is taken for gone if it does not
-  bool removed_ = false;
   time_point setup_deadline_;
-  actor_timer timer_;
 
   time_point last_heard_{};
   std::size_t heard_in_ = 0;        // of the bytes that wait for the rest of their message
@@ -272,18 +288,5 @@ class connection {
   std::uint64_t completed_ = 0;
   failure_ptr end_cause_;
 };
-
-/// Every handler runs in one of these: the time is read once, nothing is thrown at CAF, and what the body left to do
-/// (re-arm, flush, tell the pool) is done together at its end.
-template <class Body>
-void connection::turn(Body body) {
-  try {
-    now_ = env_.clock->now();
-    body();
-    finish_turn();
-  } catch (...) {
-    contain();
-  }
-}
 
 }  // namespace understudy::internal

@@ -1,0 +1,442 @@
+// What a connection decides, on virtual time and made-up bytes (DESIGN's semantics, one rule a test).
+#include "connection/state_harness.hpp"
+
+#include <boost/test/unit_test.hpp>
+
+using namespace understudy;
+using namespace understudy::internal;
+using namespace understudy::test;
+
+using event_kind = connection_event::kind;
+
+namespace {
+
+constexpr duration short_moment = milliseconds{1};
+
+struct ready_state : state_harness {
+  ready_state() { become_ready(); }
+  bool sent_elsewhere(reply_id reply) const { return outcome(reply).what == told::kind::sent_elsewhere; }
+  bool closed() { return state().is_closed(); }
+  void lease(lease_id id) {
+    turn([&] { state().on_lease(id); });
+  }
+  void reset(lease_id id) {
+    turn([&] { state().on_reset(id); });
+  }
+  void drain() {
+    turn([&] { state().on_drain(); });
+  }
+  void cancel(reply_id reply) {
+    turn([&] { state().cancel(asked.at(reply).token); });
+  }
+};
+
+}  // namespace
+
+// ---- safe to repeat ----
+
+BOOST_FIXTURE_TEST_CASE(a_loss_sends_reads_and_what_is_unsent_elsewhere_and_leaves_a_sent_write_unknown, ready_state) {
+  const auto read = ask(some_search()), sent = ask(some_write(1));
+  write();
+  const auto unsent = ask(some_write(2));
+  end(false);
+  BOOST_TEST(sent_elsewhere(read));
+  BOOST_TEST(sent_elsewhere(unsent));
+  BOOST_TEST((code(sent) == errc::outcome_unknown));
+  BOOST_TEST(outcome(read).order.attempts == 1u);
+  BOOST_TEST(outcome(read).order.tried.contains(3));
+  BOOST_REQUIRE(!events.empty());
+  BOOST_TEST((events.back().what == event_kind::closed));
+}
+
+BOOST_FIXTURE_TEST_CASE(many_operations_that_end_with_their_connection_are_one_failure, ready_state) {
+  for (int i = 0; i < 5; ++i) ask(some_search(i));
+  write();
+  end(false);
+  const auto failures =
+      std::count_if(reports.begin(), reports.end(), [](const outcome_report& r) { return r.failed.has_value(); });
+  BOOST_TEST(failures == 1);
+}
+
+BOOST_FIXTURE_TEST_CASE(after_its_last_attempt_a_lost_read_fails_and_says_so, ready_state) {
+  call c;
+  c.what = some_search();
+  c.deadline = now + seconds{30};
+  c.attempts = 3;
+  asked[99] = c;
+  turn([&] { state().accept(c, 0, 99); });
+  end(false);
+  BOOST_TEST((code(99) == errc::connection_failed));
+  BOOST_TEST(outcome(99).why->message.find("4 attempts") != std::string::npos);
+}
+
+BOOST_FIXTURE_TEST_CASE(what_a_lease_loses_is_not_sent_elsewhere, ready_state) {
+  lease(11);
+  const auto read = ask(some_search(), seconds{30}, 11), changed = ask(some_write(), seconds{30}, 11);
+  write();
+  end(false);
+  BOOST_TEST((code(read) == errc::connection_unhealthy));
+  BOOST_TEST((code(changed) == errc::outcome_unknown));
+}
+
+// ---- deadlines ----
+
+BOOST_FIXTURE_TEST_CASE(a_deadline_abandons_what_was_sent_and_takes_back_what_was_not, ready_state) {
+  const auto read = ask(some_search(), seconds{2}), changed = ask(some_write(1), seconds{2});
+  write();
+  const auto unsent = ask(some_write(2), seconds{2});
+  pass(seconds{2} - short_moment);
+  BOOST_TEST(waits(read));
+  pass(short_moment);
+  BOOST_TEST((code(read) == errc::operation_timeout));
+  BOOST_TEST((code(changed) == errc::outcome_unknown));
+  BOOST_TEST((code(unsent) == errc::operation_timeout));
+  BOOST_TEST(wire.requests.at(id_of(read)).abandoned);
+  BOOST_TEST(wire.requests.at(id_of(unsent)).discarded);
+  BOOST_TEST(!wire.requests.at(id_of(unsent)).abandoned);
+  // The abandoned one's answer comes late, and is no error.
+  answer(read);
+  BOOST_TEST(!closed());
+}
+
+BOOST_FIXTURE_TEST_CASE(an_answer_in_time_is_the_only_outcome, ready_state) {
+  const auto read = ask(some_search(), seconds{2});
+  write();
+  answer(read);
+  pass(seconds{5});
+  BOOST_TEST((outcome(read).what == told::kind::answer));
+}
+
+BOOST_FIXTURE_TEST_CASE(an_answer_nobody_asked_for_ends_the_connection, ready_state) {
+  const auto read = ask(some_search());
+  write();
+  wire.arrive(4711, pdu_op::search_done, decoded_pdu::complete);
+  transport_action received;
+  received.received = true;
+  turn([&] { state().on_transport(received); });
+  BOOST_TEST(closed());
+  BOOST_TEST(sent_elsewhere(read));
+}
+
+// ---- notice of disconnection ----
+
+BOOST_FIXTURE_TEST_CASE(a_goodbye_sends_reads_elsewhere_at_once_and_lets_a_write_wait_for_its_answer, ready_state) {
+  const auto read = ask(some_search()), changed = ask(some_write());
+  write();
+  say_goodbye();
+  BOOST_TEST(sent_elsewhere(read));
+  BOOST_TEST(waits(changed));
+  BOOST_TEST((events.back().what == event_kind::draining));
+  answer(changed);
+  BOOST_TEST((outcome(changed).what == told::kind::answer));
+  BOOST_TEST(closed());
+}
+
+BOOST_FIXTURE_TEST_CASE(after_a_goodbye_without_a_close_a_write_is_unknown_within_suspect_after, ready_state) {
+  const auto changed = ask(some_write());
+  write();
+  say_goodbye();
+  const auto late = ask(some_search(2));
+  BOOST_TEST(sent_elsewhere(late));
+  pass(all.breaker.suspect_after - short_moment);
+  BOOST_TEST(waits(changed));
+  pass(short_moment);
+  BOOST_TEST((code(changed) == errc::outcome_unknown));
+  BOOST_TEST(closed());
+}
+
+BOOST_FIXTURE_TEST_CASE(a_goodbye_and_its_close_leave_a_write_unknown_at_once, ready_state) {
+  const auto changed = ask(some_write());
+  write();
+  say_goodbye();
+  end(true);
+  BOOST_TEST((code(changed) == errc::outcome_unknown));
+}
+
+BOOST_FIXTURE_TEST_CASE(a_goodbye_to_an_idle_connection_speaks_against_nobody, ready_state) {
+  say_goodbye();
+  BOOST_TEST(closed());
+  BOOST_TEST(reports.size() == 0u);
+}
+
+// ---- suspicion ----
+
+BOOST_FIXTURE_TEST_CASE(silence_with_requests_in_flight_has_the_server_probed, ready_state) {
+  ask(some_search());
+  write();
+  pass(all.breaker.suspect_after - short_moment);
+  BOOST_TEST(suspicions == 0);
+  pass(short_moment);
+  BOOST_TEST(suspicions > 0);
+  BOOST_TEST(load->silent.load());
+}
+
+BOOST_FIXTURE_TEST_CASE(silence_of_an_idle_connection_is_none, ready_state) {
+  const auto read = ask(some_search());
+  write();
+  answer(read);
+  pass(seconds{300});
+  BOOST_TEST(suspicions == 0);
+  BOOST_TEST(!load->silent.load());
+}
+
+BOOST_FIXTURE_TEST_CASE(an_answer_takes_the_suspicion_away, ready_state) {
+  const auto first = ask(some_search(1));
+  ask(some_search(2));
+  write();
+  pass(all.breaker.suspect_after);
+  BOOST_TEST(load->silent.load());
+  answer(first);
+  BOOST_TEST(!load->silent.load());
+}
+
+BOOST_FIXTURE_TEST_CASE(what_is_unanswered_for_slow_call_counts_once, ready_state) {
+  ask(some_search(), seconds{60});
+  write();
+  pass(all.breaker.slow_call * 2);
+  const auto slow = std::count_if(reports.begin(), reports.end(),
+                                  [](const outcome_report& r) { return r.failed == failure_class::slow; });
+  BOOST_TEST(slow == 1);
+}
+
+// ---- leases ----
+
+BOOST_FIXTURE_TEST_CASE(a_leased_connection_takes_its_holders_operations_alone, ready_state) {
+  lease(11);
+  BOOST_TEST((code(ask(some_search(), seconds{30}, 12)) == errc::invalid_lease));
+  BOOST_TEST(waits(ask(some_search(), seconds{30}, 11)));
+}
+
+BOOST_FIXTURE_TEST_CASE(a_reset_abandons_what_is_open_and_says_ready, ready_state) {
+  lease(11);
+  const auto read = ask(some_search(), seconds{30}, 11);
+  write();
+  reset(11);
+  BOOST_TEST((code(read) == errc::invalid_lease));
+  BOOST_TEST(wire.requests.at(id_of(read)).abandoned);
+  BOOST_TEST((events.back().what == event_kind::ready));
+  BOOST_TEST(wire.binds.empty());
+}
+
+BOOST_FIXTURE_TEST_CASE(a_reset_takes_the_identity_back_that_the_holder_bound_as, ready_state) {
+  lease(11);
+  const auto bound = ask(some_bind(), seconds{30}, 11);
+  write();
+  answer(bound);
+  const auto before = events.size();
+  reset(11);
+  BOOST_REQUIRE(wire.binds.size() == 1u);
+  BOOST_TEST(wire.binds.front() == "");
+  BOOST_TEST(events.size() == before);
+  write();
+  answer_id(wire.requests.rbegin()->first);
+  BOOST_REQUIRE(events.size() == before + 1);
+  BOOST_TEST((events.back().what == event_kind::ready));
+}
+
+BOOST_FIXTURE_TEST_CASE(a_reset_closes_what_may_have_been_left_in_another_state, ready_state) {
+  lease(11);
+  const auto odd = ask(make_request(extended_request{"1.2.3", std::nullopt, false}), seconds{30}, 11);
+  write();
+  answer(odd);
+  reset(11);
+  BOOST_TEST(closed());
+}
+
+BOOST_FIXTURE_TEST_CASE(a_reset_that_the_server_leaves_unanswered_ends_the_connection, ready_state) {
+  lease(11);
+  const auto bound = ask(some_bind(), seconds{30}, 11);
+  write();
+  answer(bound);
+  reset(11);
+  write();
+  pass(server.timeout);
+  BOOST_TEST(closed());
+}
+
+// ---- binds, streams ----
+
+BOOST_AUTO_TEST_CASE(binds_of_users_run_one_at_a_time) {
+  state_harness h{connection_kind::bind};
+  h.become_ready();
+  const auto first = h.ask(some_bind()), second = h.ask(some_bind());
+  BOOST_TEST(h.id_of(first) != 0);
+  BOOST_TEST(h.id_of(second) == 0);
+  h.write();
+  h.answer(first, result_code::invalid_credentials);
+  BOOST_TEST((h.code(first) == errc::authentication_failed));
+  BOOST_TEST(h.id_of(second) != 0);
+}
+
+BOOST_AUTO_TEST_CASE(a_sent_bind_of_a_user_is_not_repeated) {
+  state_harness h{connection_kind::bind};
+  h.become_ready();
+  const auto bound = h.ask(some_bind());
+  h.write();
+  h.end(false);
+  BOOST_TEST((h.code(bound) == errc::outcome_unknown));
+}
+
+BOOST_FIXTURE_TEST_CASE(a_stream_without_credit_holds_the_server_up_and_is_no_silence, ready_state) {
+  lease(11);
+  const auto read = stream(some_search(), 11, 1);
+  write();
+  const auto entry_arrives = [&] {
+    result r;
+    r.entries.push_back({"cn=a", {}});
+    wire.arrive(id_of(read), pdu_op::search_entry, decoded_pdu::part, std::move(r));
+    transport_action received;
+    received.received = true;
+    turn([&] { state().on_transport(received); });
+  };
+  entry_arrives();
+  BOOST_TEST(batches.size() == 1u);
+  entry_arrives();
+  BOOST_TEST(batches.size() == 1u);
+  BOOST_TEST(wire.reading_held());
+  pass(all.breaker.suspect_after * 3);
+  BOOST_TEST(suspicions == 0);
+  turn([&] { state().on_credit(11, 9, 5); });
+  BOOST_TEST(batches.size() == 2u);
+  BOOST_TEST(!wire.reading_held());
+  answer(read);
+  BOOST_TEST((outcome(read).what == told::kind::answer));
+}
+
+BOOST_FIXTURE_TEST_CASE(a_stream_ends_with_its_consumer, ready_state) {
+  lease(11);
+  const auto read = stream(some_search(), 11, 1);
+  write();
+  turn([&] { state().consumer_ended(); });
+  BOOST_TEST((code(read) == errc::cancelled));
+  BOOST_TEST(wire.requests.at(id_of(read)).abandoned);
+}
+
+// ---- cancel, drain, busy ----
+
+BOOST_FIXTURE_TEST_CASE(a_cancelled_operation_is_abandoned_and_told, ready_state) {
+  const auto read = ask(some_search());
+  write();
+  cancel(read);
+  BOOST_TEST((code(read) == errc::cancelled));
+  BOOST_TEST(wire.requests.at(id_of(read)).abandoned);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_drain_finishes_what_runs_and_sends_the_rest_elsewhere, ready_state) {
+  const auto read = ask(some_search(1));
+  write();
+  drain();
+  const auto late = ask(some_search(2));
+  BOOST_TEST(sent_elsewhere(late));
+  BOOST_TEST(!closed());
+  answer(read);
+  BOOST_TEST((outcome(read).what == told::kind::answer));
+  BOOST_TEST(closed());
+  BOOST_TEST(wire.said_goodbye);
+  BOOST_TEST(!events.back().cause);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_busy_servers_refusal_of_a_read_goes_elsewhere_after_a_pause, ready_state) {
+  const auto read = ask(some_search()), changed = ask(some_write());
+  write();
+  answer(read, result_code::busy);
+  answer(changed, result_code::busy);
+  BOOST_TEST(waits(read));
+  BOOST_TEST((code(changed) == errc::ldap_error));
+  pass(seconds{1});
+  BOOST_TEST(sent_elsewhere(read));
+  BOOST_TEST(!closed());
+}
+
+BOOST_AUTO_TEST_CASE(a_sole_servers_refusal_is_the_answer) {
+  state_harness h;
+  h.all.servers.resize(1);
+  h.become_ready();
+  const auto read = h.ask(some_search());
+  h.write();
+  h.answer(read, result_code::busy);
+  BOOST_TEST((h.code(read) == errc::ldap_error));
+}
+
+BOOST_AUTO_TEST_CASE(a_connection_that_has_used_up_its_ids_drains) {
+  state_harness h;
+  h.wire.most_ids = 2;
+  h.become_ready();
+  const auto read = h.ask(some_search());
+  BOOST_TEST((h.events.back().what == event_kind::draining));
+  h.write();
+  h.answer(read);
+  BOOST_TEST(h.state().is_closed());
+}
+
+// ---- setting up ----
+
+BOOST_AUTO_TEST_CASE(a_refused_address_is_followed_by_the_next_and_the_last_one_ends_it) {
+  state_harness h;
+  resolution two;
+  two.addresses = {{2, "a", "192.0.2.1:389"}, {2, "b", "192.0.2.2:389"}};
+  h.addresses = {two};
+  h.start();
+  BOOST_TEST(h.dialled.size() == 1u);
+  h.turn([&] { h.state().dial_failed(0, errc::connection_failed, "connection refused"); });
+  BOOST_REQUIRE(h.dialled.size() == 2u);
+  BOOST_TEST(h.dialled[1].text == "192.0.2.2:389");
+  h.turn([&] { h.state().dial_failed(1, errc::connection_failed, "connection refused"); });
+  BOOST_REQUIRE(h.events.size() == 1u);
+  BOOST_TEST((h.events.front().what == event_kind::failed));
+  BOOST_TEST(h.state().is_closed());
+}
+
+BOOST_AUTO_TEST_CASE(a_silent_address_has_the_next_dialled_beside_it_and_the_whole_ends_at_the_deadline) {
+  state_harness h;
+  resolution two;
+  two.addresses = {{2, "a", "192.0.2.1:389"}, {2, "b", "192.0.2.2:389"}};
+  h.addresses = {two};
+  h.start();
+  h.pass(connect_attempt::stagger);
+  BOOST_TEST(h.dialled.size() == 2u);
+  h.pass(h.server.timeout);
+  BOOST_REQUIRE(h.events.size() == 1u);
+  BOOST_TEST((h.events.front().cause->code == errc::connection_timeout));
+}
+
+BOOST_AUTO_TEST_CASE(a_server_that_takes_the_connection_and_says_nothing_is_no_server) {
+  state_harness h;
+  h.start();
+  h.turn([&] {
+    h.state().reached(0, 1);
+    transport_action connected;
+    connected.connected = true;
+    h.state().on_transport(connected);
+  });
+  h.write();
+  h.pass(h.server.timeout);
+  BOOST_REQUIRE(h.events.size() == 1u);
+  BOOST_TEST((h.events.front().what == event_kind::failed));
+}
+
+BOOST_AUTO_TEST_CASE(the_bind_of_the_service_is_judged_whatever_becomes_of_it) {
+  state_harness h;
+  h.server.bind_dn = "cn=service";
+  std::vector<credential_verdict> verdicts;
+  h.on_actions = [&](auto& actions) {
+    for (auto& a : actions)
+      if (auto* v = std::get_if<connection_action::judge_credential>(&a)) verdicts.push_back(v->verdict);
+  };
+  h.start();
+  h.turn([&] {
+    h.state().reached(0, 1);
+    transport_action connected;
+    connected.connected = true;
+    h.state().on_transport(connected);
+  });
+  BOOST_TEST(h.credentials_asked == 1);
+  h.turn([&] { h.state().on_credential({"cn=service", secret{"wrong"}, 5, 1}, 1); });
+  h.write();
+  BOOST_REQUIRE(h.wire.binds.size() == 1u);
+  h.answer_id(h.wire.requests.rbegin()->first, result_code::invalid_credentials);
+  BOOST_REQUIRE(verdicts.size() == 1u);
+  BOOST_TEST((verdicts.front().what == credential_verdict::kind::refused));
+  BOOST_TEST(verdicts.front().version == 5u);
+  BOOST_TEST((h.events.back().cause->code == errc::service_authentication_failed));
+}

@@ -133,14 +133,9 @@ class connection final : private ldap_wire {
   }
   encoded_request encode_external_bind() override { return ldap_.encode_external_bind(); }
   encoded_request encode_start_tls() override { return ldap_.encode_start_tls(); }
-  void abandon(int id) override { ldap_.abandon(id, true); }
-  void discard(int id, std::uint64_t begin, std::size_t size) override {
-    ldap_.abandon(id, false);
-    bytes_.discard(begin, size);
-  }
-  std::uint32_t ids_left() const override {
-    return session::most_operations - std::min(session::most_operations, ldap_.operations());
-  }
+  void abandon(int id) override { ldap_.abandon(id); }
+  void discard(std::uint64_t begin, std::size_t size) override { bytes_.discard(begin, size); }
+  std::uint32_t ids_left() const override { return ldap_.ids_left(); }
   std::uint64_t handed_over() const override { return bytes_.handed_over(); }
   std::size_t bytes_out() const override { return bytes_.bytes_out(); }
   std::size_t bytes_in() const override { return bytes_.bytes_in(); }

@@ -52,7 +52,8 @@ bool speaks_tls(const ldap_wire& bytes) {
   return (head[0] == 0x15 || head[0] == 0x16) && head[1] == 0x03 && static_cast<unsigned char>(head[2]) <= 0x04;
 }
 
-constexpr std::size_t most_abandoned = 65536;  // libldap's list of abandoned ids only grows
+// Their answers may never come, so that nothing tells when an id may be forgotten.
+constexpr std::size_t most_abandoned = 65536;
 
 /// A read that every directory answers, whoever asks.
 const request_ptr& root_dse_read() {
@@ -1226,7 +1227,7 @@ connection_state::table::item connection_state::take_back(int id) {
     return open_.abandon(id);
   }
   auto one = open_.take(id);
-  wire_.discard(id, one.begin, one.size);
+  wire_.discard(one.begin, one.size);
   open_.close_gap(one.begin, one.size);
   return one;
 }

@@ -64,8 +64,8 @@ class ldap_wire {
   /// Tells the server that nobody waits for `id` any more (RFC 4511, 4.11).
   virtual void abandon(int id) = 0;
   /// Takes a request back of which no byte was handed over; later ones move up by `size`.
-  virtual void discard(int id, std::uint64_t begin, std::size_t size) = 0;
-  /// How many more requests one connection may encode before message ids meet.
+  virtual void discard(std::uint64_t begin, std::size_t size) = 0;
+  /// How many more requests the connection may encode before message ids run out.
   virtual std::uint32_t ids_left() const = 0;
   /// A byte before this position may reach the server, or has.
   virtual std::uint64_t handed_over() const = 0;

@@ -1,6 +1,8 @@
 // BER of messages: see pdu_codec.hpp.
 #include "understudy/actors/connection/pdu_codec.hpp"
 
+#include "understudy/actors/connection/ber_writer.hpp"
+#include "understudy/actors/connection/filter_codec.hpp"
 #include "understudy/actors/connection/pdu_framer.hpp"
 #include "understudy/messages/ber.hpp"
 
@@ -9,192 +11,36 @@
 namespace understudy::internal {
 namespace {
 
-constexpr std::uint8_t search_request_tag = 0x63, abandon_request_tag = 0x50, referral_tag = 0xa3, controls_tag = 0xa0,
-                       response_name_tag = 0x8a, response_value_tag = 0x8b, sasl_credentials_tag = 0x87,
-                       intermediate_name_tag = 0x80, intermediate_value_tag = 0x81;
-// Filter choices (RFC 4511, 4.5.1.7).
-constexpr std::uint8_t filter_and = 0xa0, filter_or = 0xa1, filter_not = 0xa2, filter_equality = 0xa3,
-                       filter_substrings = 0xa4, filter_greater = 0xa5, filter_less = 0xa6, filter_present = 0x87,
-                       filter_approx = 0xa8;
-constexpr std::uint8_t substring_initial = 0x80, substring_any = 0x81, substring_final = 0x82;
+constexpr std::uint8_t search_request_tag = 0x63, abandon_request_tag = 0x50, unbind_request_tag = 0x42,
+                       referral_tag = 0xa3, controls_tag = 0xa0, response_name_tag = 0x8a, response_value_tag = 0x8b,
+                       sasl_credentials_tag = 0x87, intermediate_name_tag = 0x80, intermediate_value_tag = 0x81;
 
-/// Writes elements; those with others inside get their length when they are closed.
-class ber_writer {
- public:
-  explicit ber_writer(std::string& out) : out_(out) {}
-
-  /// Where its contents begin.
-  std::size_t open(std::uint8_t tag) {
-    out_.push_back(static_cast<char>(tag));
-    out_.push_back(0);
-    return out_.size();
-  }
-  void close(std::size_t begin) {
-    const auto size = out_.size() - begin;
-    if (size < 0x80) {
-      out_[begin - 1] = static_cast<char>(size);
-      return;
-    }
-    char digits[sizeof size];
-    std::size_t n = 0;
-    for (auto left = size; left != 0; left >>= 8) digits[n++] = static_cast<char>(left);
-    std::reverse(digits, digits + n);
-    out_[begin - 1] = static_cast<char>(0x80 | n);
-    out_.insert(begin, digits, n);
-  }
-  void octets(std::string_view bytes, std::uint8_t tag = ber_tag::octet_string) {
-    const auto at = open(tag);
-    out_.append(bytes);
-    close(at);
-  }
-  /// Not negative.
-  void integer(std::int32_t value, std::uint8_t tag = ber_tag::integer) {
-    const auto at = open(tag);
-    int shift = 24;
-    // The shortest form whose first bit is 0.
-    while (shift > 0 && value >> (shift - 1) == 0) shift -= 8;
-    for (; shift >= 0; shift -= 8) out_.push_back(static_cast<char>(value >> shift));
-    close(at);
-  }
-  void boolean(bool value) { octets(std::string_view{value ? "\xff" : "\0", 1}, ber_tag::boolean); }
-  void raw(char byte) { out_.push_back(byte); }
-
- private:
-  std::string& out_;
+struct answer_tags {
+  std::uint8_t operator()(const search_request&) const noexcept { return pdu_op::search_done; }
+  std::uint8_t operator()(const compare_request&) const noexcept { return pdu_op::compare_response; }
+  std::uint8_t operator()(const add_request&) const noexcept { return pdu_op::add_response; }
+  std::uint8_t operator()(const modify_request&) const noexcept { return pdu_op::modify_response; }
+  std::uint8_t operator()(const delete_request&) const noexcept { return pdu_op::delete_response; }
+  std::uint8_t operator()(const modify_dn_request&) const noexcept { return pdu_op::modify_dn_response; }
+  std::uint8_t operator()(const bind_request&) const noexcept { return pdu_op::bind_response; }
+  std::uint8_t operator()(const extended_request&) const noexcept { return pdu_op::extended_response; }
+  std::uint8_t operator()(const whoami_request&) const noexcept { return pdu_op::extended_response; }
+  std::uint8_t operator()(const password_modify_request&) const noexcept { return pdu_op::extended_response; }
 };
 
-int hex_digit(char c) noexcept {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
+/// Controls (RFC 4511, 4.1.11), when there are any.
+void encode_controls(const std::vector<control>& controls, ber_writer& to) {
+  if (controls.empty()) return;
+  const auto all = to.open(controls_tag);
+  for (const auto& c : controls) {
+    const auto one = to.open(ber_tag::sequence);
+    to.octets(c.oid);
+    if (c.critical) to.boolean(true);
+    if (c.value) to.octets(*c.value);
+    to.close(one);
+  }
+  to.close(all);
 }
-
-bool in_description(char c) noexcept {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == ';' || c == '.';
-}
-
-/// A filter's text (RFC 4515) as BER. Every member is false when it meets what is left to libldap.
-class filter_encoder {
- public:
-  filter_encoder(std::string_view text, ber_writer& out) : text_(text), out_(out) {}
-
-  bool whole() { return one(0) && at_ == text_.size(); }
-
- private:
-  // Deeper filters have been refused before.
-  static constexpr int most_depth = 200;
-
-  bool take(char c) {
-    if (at_ >= text_.size() || text_[at_] != c) return false;
-    ++at_;
-    return true;
-  }
-
-  bool one(int depth) {
-    if (depth > most_depth || !take('(') || at_ >= text_.size()) return false;
-    switch (text_[at_]) {
-      case '&':
-        return set(filter_and, depth);
-      case '|':
-        return set(filter_or, depth);
-      case '!': {
-        ++at_;
-        const auto begin = out_.open(filter_not);
-        if (!one(depth + 1)) return false;
-        out_.close(begin);
-        return take(')');
-      }
-      default:
-        return item() && take(')');
-    }
-  }
-
-  bool set(std::uint8_t tag, int depth) {
-    ++at_;
-    const auto begin = out_.open(tag);
-    while (at_ < text_.size() && text_[at_] == '(')
-      if (!one(depth + 1)) return false;
-    out_.close(begin);
-    return take(')');
-  }
-
-  bool item() {
-    const auto begin = at_;
-    while (at_ < text_.size() && in_description(text_[at_])) ++at_;
-    const auto attribute = text_.substr(begin, at_ - begin);
-    if (attribute.empty() || at_ >= text_.size()) return false;
-    const char kind = text_[at_];
-    if (kind != '=') ++at_;
-    if (!take('=')) return false;
-    const auto end = text_.find(')', at_);
-    if (end == std::string_view::npos) return false;
-    const auto value = text_.substr(at_, end - at_);
-    at_ = end;
-    if (kind == '=' && value == "*") {
-      out_.octets(attribute, filter_present);
-      return true;
-    }
-    const bool has_star = value.find('*') != std::string_view::npos;
-    if (kind == '=' && has_star) return substrings(attribute, value);
-    const std::uint8_t tag = kind == '='   ? filter_equality
-                             : kind == '>' ? filter_greater
-                             : kind == '<' ? filter_less
-                             : kind == '~' ? filter_approx
-                                           : 0;
-    if (tag == 0 || has_star) return false;
-    const auto at = out_.open(tag);
-    out_.octets(attribute);
-    if (!assertion(value, ber_tag::octet_string)) return false;
-    out_.close(at);
-    return true;
-  }
-
-  bool substrings(std::string_view attribute, std::string_view value) {
-    const auto at = out_.open(filter_substrings);
-    out_.octets(attribute);
-    const auto list = out_.open(ber_tag::sequence);
-    for (std::size_t begin = 0;;) {
-      const auto star = value.find('*', begin);
-      const bool first = begin == 0, last = star == std::string_view::npos;
-      const auto piece = value.substr(begin, last ? star : star - begin);
-      if (piece.empty() && !first && !last) return false;
-      const auto tag = first ? substring_initial : last ? substring_final : substring_any;
-      if (!piece.empty() && !assertion(piece, tag)) return false;
-      if (last) break;
-      begin = star + 1;
-    }
-    out_.close(list);
-    out_.close(at);
-    return true;
-  }
-
-  /// A value, its escapes resolved.
-  bool assertion(std::string_view value, std::uint8_t tag) {
-    if (value.find('\\') == std::string_view::npos) {
-      out_.octets(value, tag);
-      return true;
-    }
-    const auto at = out_.open(tag);
-    for (std::size_t i = 0; i < value.size(); ++i) {
-      if (value[i] != '\\') {
-        out_.raw(value[i]);
-        continue;
-      }
-      if (i + 2 >= value.size()) return false;
-      const int high = hex_digit(value[i + 1]), low = hex_digit(value[i + 2]);
-      if (high < 0 || low < 0) return false;
-      out_.raw(static_cast<char>(high << 4 | low));
-      i += 2;
-    }
-    out_.close(at);
-    return true;
-  }
-
-  std::string_view text_;
-  std::size_t at_ = 0;
-  ber_writer& out_;
-};
 
 bool take_text(ber_cursor& from, std::string& into, std::uint8_t tag = ber_tag::octet_string) {
   std::string_view bytes;
@@ -336,7 +182,10 @@ bool decode_with_result(std::string_view pdu, std::uint8_t op, result& into, mem
 
 }  // namespace
 
-bool encode_search(std::int32_t id, const search_request& what, std::string& out) {
+std::uint8_t answer_tag(const any_operation& op) noexcept { return std::visit(answer_tags{}, op); }
+
+std::string encode_search(std::int32_t id, const search_request& what, const std::vector<control>& controls,
+                          std::string& out) {
   const auto before = out.size();
   ber_writer to{out};
   const auto message = to.open(ber_tag::sequence);
@@ -348,16 +197,17 @@ bool encode_search(std::int32_t id, const search_request& what, std::string& out
   to.integer(std::max(what.size_limit, 0));
   to.integer(std::max(what.time_limit, 0));
   to.boolean(what.types_only);
-  if (!filter_encoder{what.filter, to}.whole()) {
+  if (auto problem = encode_filter(what.filter, to); !problem.empty()) {
     out.resize(before);
-    return false;
+    return problem;
   }
   const auto list = to.open(ber_tag::sequence);
   for (const auto& name : what.attributes) to.octets(name);
   to.close(list);
   to.close(body);
+  encode_controls(controls, to);
   to.close(message);
-  return true;
+  return {};
 }
 
 void encode_abandon(std::int32_t id, std::int32_t abandoned, std::string& out) {
@@ -365,6 +215,14 @@ void encode_abandon(std::int32_t id, std::int32_t abandoned, std::string& out) {
   const auto message = to.open(ber_tag::sequence);
   to.integer(id);
   to.integer(abandoned, abandon_request_tag);
+  to.close(message);
+}
+
+void encode_unbind(std::int32_t id, std::string& out) {
+  ber_writer to{out};
+  const auto message = to.open(ber_tag::sequence);
+  to.integer(id);
+  to.octets({}, unbind_request_tag);
   to.close(message);
 }
 

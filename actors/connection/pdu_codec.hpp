@@ -5,12 +5,17 @@
 
 namespace understudy::internal {
 
-/// Appends the SearchRequest PDU (RFC 4511, 4.5.1) with message id `id` (positive) to `out`. False, and nothing
-/// appended, when the filter is of a kind that is left to libldap: extensible matches, and spellings that RFC 4515 does
-/// not know.
-bool encode_search(std::int32_t id, const search_request& what, std::string& out);
+/// Appends the SearchRequest PDU (RFC 4511, 4.5.1) with message id `id` (positive) to `out`. Empty, or what is wrong
+/// with the filter and where; then nothing is appended.
+std::string encode_search(std::int32_t id, const search_request& what, const std::vector<control>& controls,
+                          std::string& out);
 /// Appends an AbandonRequest (RFC 4511, 4.11) for `abandoned`.
 void encode_abandon(std::int32_t id, std::int32_t abandoned, std::string& out);
+/// Appends an UnbindRequest (RFC 4511, 4.3).
+void encode_unbind(std::int32_t id, std::string& out);
+
+/// The tag of the protocolOp that ends the answer to `op`.
+std::uint8_t answer_tag(const any_operation& op) noexcept;
 
 /// How much memory decoded answers may still take: their bytes and what holds them (messages/result.hpp, footprint).
 class memory_allowance {

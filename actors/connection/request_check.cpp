@@ -1,8 +1,6 @@
 // Checks of each kind of request.
 #include "understudy/actors/connection/request_check.hpp"
 
-#include "understudy/actors/connection/filter_check.hpp"
-
 namespace understudy::internal {
 namespace {
 
@@ -25,8 +23,7 @@ struct checker {
     for (const auto& name : r.attributes) {
       if (auto problem = check_name(name); !problem.empty()) return problem;
     }
-    auto problem = check_filter(r.filter);
-    return problem.empty() ? problem : "malformed filter: " + problem;
+    return {};
   }
   std::string operator()(const compare_request& r) const {
     return first_of(nul_in("the DN", r.dn), check_name(r.attribute));
@@ -71,7 +68,10 @@ failure_ptr check_request(const request& what) {
   for (const auto& c : what.controls) {
     if (problem.empty() && (c.oid.empty() || has_nul(c.oid))) problem = "a control has no valid OID";
   }
-  if (problem.empty()) return nullptr;
+  return problem.empty() ? nullptr : not_sent(what, problem);
+}
+
+failure_ptr not_sent(const request& what, const std::string& problem) {
   return make_failure(errc::invalid_request, stage::operation,
                       "The " + describe(what.op) + " was not sent: " + problem + ".");
 }

@@ -1,40 +1,36 @@
 // One LDAP session on top of a transport: searches and all answers by a codec of ours, other requests by libldap, which
-// never learns of those searches. It never blocks and never reconnects.
+// never learns of their answers; one count of message ids for all. It never blocks and never reconnects.
 #pragma once
-#include "understudy/actors/connection/pdu_codec.hpp"
+#include "understudy/actors/connection/libldap_codec.hpp"
 #include "understudy/actors/connection/transport.hpp"
 
-struct ldap;
+#include <algorithm>
 
 namespace understudy::internal {
-
-/// Lets libldap read its configuration, once, before other threads run. open() does it too.
-void initialise_libldap();
 
 /// Not thread-safe; may move between threads.
 class session {
  public:
   explicit session(transport& bytes) noexcept : transport_(bytes) {}
-  ~session() { close(false); }
   session(const session&) = delete;
   session& operator=(const session&) = delete;
 
-  /// Makes the libldap handle with every option set: ldap.conf and LDAP* variables change nothing.
+  /// Begins anew, with message id 1.
   failure_ptr open();
-  /// Frees the handle; `polite` leaves an unbind request in the transport's buffer.
+  /// `polite` leaves an unbind request in the transport's buffer.
   void close(bool polite) noexcept;
-  bool is_open() const noexcept { return handle_ != nullptr; }
+  bool is_open() const noexcept { return libldap_.is_open(); }
 
-  /// Encodes into the transport's buffer. `what` has passed check_request().
+  /// Encodes into the transport's buffer. `what` has passed check_request(); a malformed filter is found here, where it
+  /// is read.
   encoded_request encode(const request& what);
-  /// A simple bind; both empty: an anonymous one, which takes an earlier identity away (RFC 4513, 5.1.1).
+  /// As libldap_codec has them.
   encoded_request encode_bind(const std::string& dn, const secret& password);
-  /// SASL EXTERNAL (RFC 4422, appendix A), as whoever the layer below says that we are.
   encoded_request encode_external_bind();
   encoded_request encode_start_tls();
 
-  /// Forgets `id`; `on_wire` tells the server (RFC 4511, 4.11).
-  void abandon(int id, bool on_wire);
+  /// Tells the server that nobody waits for `id` any more (RFC 4511, 4.11).
+  void abandon(int id);
 
   /// Decodes the PDU that transport::peek() found complete, as an answer to `op`, and consumes it.
   decoded_pdu decode(const pdu_frame& frame, const any_operation& op, result& into, memory_allowance& room);
@@ -42,27 +38,23 @@ class session {
   /// False when it is none.
   bool decode_notification(const pdu_frame& frame, result& into);
 
-  /// Requests encoded so far.
-  std::uint32_t operations() const noexcept { return operations_; }
-  /// More than these, and message ids would meet or wrap.
-  static constexpr std::uint32_t most_operations = 1u << 29;
+  /// How many more requests it may encode; what ends it (abandons, an unbind) has room behind those.
+  std::uint32_t ids_left() const noexcept {
+    const auto used = static_cast<std::uint32_t>(last_id_);
+    return most_ids - std::min(most_ids, used);
+  }
 
  private:
-  friend struct request_encoder;
-  bool settle_with_libldap(const pdu_frame& frame);
-  encoded_request sent(int code, int id, std::uint64_t begin);
-  /// Message ids that libldap does not know; its own count up from 1.
-  int next_own_id() noexcept { return static_cast<int>(most_operations + ++own_ids_); }
-  static bool is_own(int id) noexcept { return id > static_cast<int>(most_operations); }
+  /// Half of those that there are (RFC 4511, 4.1.1.1).
+  static constexpr std::uint32_t most_ids = 1U << 30;
+
+  int next_id() const noexcept { return last_id_ + 1; }
+  encoded_request encoded(std::uint64_t begin, failure_ptr error);
 
   transport& transport_;
-  ldap* handle_ = nullptr;
-  int dereference_ = 0;
-  bool mute_ = false;   // what libldap writes now is dropped
-  bool wipes_ = false;  // what libldap writes now has a password in it: gone as soon as it is sent
-  std::uint32_t operations_ = 0, own_ids_ = 0;
-  std::string scratch_;  // a search being encoded
-  friend struct sockbuf_callbacks;
+  libldap_codec libldap_;
+  int last_id_ = 0;
+  std::string scratch_;  // what is being encoded
 };
 
 /// True when `tag` can answer `op`.

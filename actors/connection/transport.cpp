@@ -43,7 +43,7 @@ void transport::close() noexcept {
   fd_ = -1;
   phase_ = phase::closed;
   write_blocked_ = write_needs_room_ = handshake_writes_ = reading_held_ = false;
-  retry_size_ = in_begin_ = in_end_ = granted_ = 0;
+  retry_size_ = in_begin_ = in_end_ = 0;
   out_base_ += out_.size();
   if (out_has_secret_) wipe_out();
   out_.clear();
@@ -185,19 +185,7 @@ pdu_frame transport::peek() const noexcept {
   return frame_pdu({in_.get() + in_begin_, in_end_ - in_begin_}, max_pdu_bytes_);
 }
 
-std::size_t transport::take(char* to, std::size_t room) noexcept {
-  const auto n = std::min(room, granted_);
-  if (n == 0) return 0;
-  std::memcpy(to, in_.get() + in_begin_, n);
-  granted_ -= n;
-  in_begin_ += n;
-  return n;
-}
-
-void transport::skip(std::size_t size) noexcept {
-  in_begin_ += std::min(size, bytes_in());
-  granted_ = 0;
-}
+void transport::skip(std::size_t size) noexcept { in_begin_ += std::min(size, bytes_in()); }
 
 void transport::append(const char* bytes, std::size_t size) {
   if (out_has_secret_ && out_.capacity() - out_.size() < size) {

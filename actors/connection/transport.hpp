@@ -44,11 +44,6 @@ class transport {
   pdu_frame peek() const noexcept;
   /// The next `size` bytes, which peek() found complete; until the next call of anything else.
   std::string_view front(std::size_t size) const noexcept { return {in_.get() + in_begin_, size}; }
-  /// Lets take() hand out the next `size` bytes, which peek() found complete.
-  void grant(std::size_t size) noexcept { granted_ = size; }
-  /// Copies at most `room` granted bytes; 0: none are left.
-  std::size_t take(char* to, std::size_t room) noexcept;
-  std::size_t granted() const noexcept { return granted_; }
   /// Drops the next `size` bytes.
   void skip(std::size_t size) noexcept;
   std::size_t bytes_in() const noexcept { return in_end_ - in_begin_; }
@@ -86,7 +81,7 @@ class transport {
   std::size_t retry_size_ = 0;  // of a write that is to be repeated unchanged
 
   std::unique_ptr<char[]> in_;
-  std::size_t in_capacity_ = 0, in_begin_ = 0, in_end_ = 0, granted_ = 0;
+  std::size_t in_capacity_ = 0, in_begin_ = 0, in_end_ = 0;
   bool filled_ = false;  // by the last read
 
   std::string out_;

@@ -59,13 +59,14 @@ encoded_request made_up_wire::add(const request* what) {
   return e;
 }
 
-void made_up_wire::discard(int id, std::uint64_t begin, std::size_t size) {
+void made_up_wire::discard(std::uint64_t begin, std::size_t size) {
   BOOST_REQUIRE(begin >= handed_);
-  BOOST_REQUIRE(requests.at(id).begin == begin);
-  requests.at(id).discarded = true;
   appended_ -= size;
-  for (auto& [other, r] : requests)
-    if (!r.discarded && r.begin > begin) r.begin -= size;
+  for (auto& [id, r] : requests) {
+    if (r.discarded) continue;
+    if (r.begin == begin) r.discarded = true;
+    if (r.begin > begin) r.begin -= size;
+  }
 }
 
 decoded_pdu made_up_wire::decode(const pdu_frame& frame, const any_operation&, result& into, memory_allowance&) {

@@ -50,7 +50,7 @@ class made_up_wire final : public ldap_wire {
   encoded_request encode_external_bind() override { return add(nullptr); }
   encoded_request encode_start_tls() override { return add(nullptr); }
   void abandon(int id) override { requests.at(id).abandoned = true; }
-  void discard(int id, std::uint64_t begin, std::size_t size) override;
+  void discard(std::uint64_t begin, std::size_t size) override;
   std::uint32_t ids_left() const override { return most_ids - static_cast<std::uint32_t>(last_id_); }
   std::uint64_t handed_over() const override { return claims_nothing_left ? 0 : handed_; }
   std::size_t bytes_out() const override { return appended_ - handed_; }

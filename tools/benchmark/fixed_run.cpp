@@ -148,15 +148,13 @@ class session_path {
     require(::send(ends_[1], out.data(), out.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(out.size()), "send");
   }
   static void append(std::string& out, int id, std::string_view body) {
-    const char head[] = {'\x30',
-                         static_cast<char>(6 + body.size()),
-                         '\x02',
-                         '\x04',
-                         static_cast<char>(id >> 24),
-                         static_cast<char>(id >> 16),
-                         static_cast<char>(id >> 8),
-                         static_cast<char>(id)};
-    out.append(head, sizeof head).append(body);
+    char number[4];
+    std::size_t n = 0;
+    int shift = 24;
+    while (shift > 0 && id >> (shift - 1) == 0) shift -= 8;
+    for (; shift >= 0; shift -= 8) number[n++] = static_cast<char>(id >> shift);
+    const char head[] = {'\x30', static_cast<char>(2 + n + body.size()), '\x02', static_cast<char>(n)};
+    out.append(head, sizeof head).append(number, n).append(body);
   }
 
   int ends_[2] = {-1, -1};

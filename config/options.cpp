@@ -281,13 +281,17 @@ std::vector<option> breaker_options() {
   const cs s = "breaker";
   return {
       count(s, "circuit_breaker_threshold", BREAKER(circuit_breaker_threshold), 1, many,
-            "Consecutive failures that open a server's breaker."),
+            "Consecutive failures, or requests lost with their connections, that open a server's breaker; so many "
+            "unanswered "
+            "in a row have it probed with the search itself."),
       count(s, "failure_rate", BREAKER(failure_rate), 1, 100,
             "Failures among at least 20 calls in `window` that open it.", "%"),
       span(s, "window", BREAKER(window), 0.1, 3600, "Span over which `failure_rate` is counted."),
       span(s, "slow_call", BREAKER(slow_call), tick, 3600, "An operation unanswered this long counts as a failure."),
       span(s, "suspect_after", BREAKER(suspect_after), tick, 3600,
-           "A connection silent this long with requests in flight has its server probed."),
+           "A connection silent this long with requests in flight, or a request for data unanswered this long or until "
+           "its "
+           "deadline, has its server probed."),
       span(s, "open_base", BREAKER(open_base), tick, 3600, "How long the breaker stays open at first; it doubles."),
       span(s, "open_cap", BREAKER(open_cap), tick, day, "How long it stays open at most."),
   };

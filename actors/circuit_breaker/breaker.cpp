@@ -67,6 +67,7 @@ void breaker::note_nothing_left(time_point now) { silent_until_ = now + options_
 void breaker::note_successes(std::uint32_t count, const moment& at) {
   last_success_ = at.now;
   silent_until_ = {};
+  loses_requests_ = false;
   if (state_ == breaker_state::closed) {
     consecutive_ = lost_ = 0;
     window_.add(count, 0, at.now);
@@ -87,7 +88,8 @@ void breaker::note_failure(const moment& at, bool lost) {
     window_.add(0, 1, at.now);
     ++consecutive_;
     if (lost) ++lost_;
-    if (std::max(consecutive_, lost_) >= options_.threshold ||
+    loses_requests_ = lost_ >= options_.threshold;
+    if (loses_requests_ || consecutive_ >= options_.threshold ||
         window_.failing(options_.minimum_calls, options_.failure_rate, at.now)) {
       open(at.now);
     }
@@ -114,7 +116,8 @@ void breaker::on_probe(const probe_report& report, const moment& at, bool needed
   if (state_ == breaker_state::open && needed) {
     half_open(at.now);
   }
-  if (state_ == breaker_state::half_open && ++good_probes_ >= options_.probes_to_close) {
+  // Probes were answered before, too, while every request was lost: then requests decide.
+  if (state_ == breaker_state::half_open && ++good_probes_ >= options_.probes_to_close && !loses_requests_) {
     enter(breaker_state::closed, at.now);
   }
 }
@@ -190,7 +193,7 @@ std::optional<time_point> breaker::next_event() const {
 
 bool breaker::usable(time_point now) const {
   if (state_ == breaker_state::half_open) {
-    return (!probed_ || good_probes_ > 0) && permits_out(now) < options_.permits;
+    return (!probed_ || good_probes_ > 0) && permits_out(now) < most_trials();
   }
   return state_ == breaker_state::closed;
 }
@@ -199,7 +202,7 @@ bool breaker::admit(time_point now, time_point deadline) {
   if (state_ != breaker_state::half_open) {
     return false;
   }
-  if (permits_.size() >= options_.permits + most_expired) {
+  if (permits_.size() >= most_trials() + most_expired) {
     give_permit_back();
   }
   permits_.push_back(std::min(deadline, now + options_.permit_expiry));

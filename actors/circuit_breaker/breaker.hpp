@@ -23,7 +23,7 @@ struct breaker_options {
   double open_jitter = 0.2;                ///< more or less by this fraction
   std::size_t permits = 3;                 ///< trial calls at a time when half open
   std::uint32_t trials_to_close = 3;       ///< trial calls that must succeed …
-  std::uint32_t probes_to_close = 2;       ///< … or probes
+  std::uint32_t probes_to_close = 2;       ///< … or probes, unless it lost requests beside answered probes
   duration permit_expiry = seconds{5};     ///< a trial call not heard of for so long gives its permit back
   duration probe_expiry = seconds{12};     ///< a half-open breaker whose probe is silent for so long opens again
   duration suspicion_expiry = seconds{2};  ///< a suspicion without a probe's answer for so long is forgotten
@@ -72,6 +72,8 @@ class breaker {
   bool usable(time_point now) const;
   /// Takes a permit when half open (until `deadline` or `permit_expiry`); true when the call is a trial.
   bool admit(time_point now, time_point deadline);
+  /// It is half open, and only calls can tell whether it is well: probes were answered when it lost requests, too.
+  bool trial_due() const noexcept { return state_ == breaker_state::half_open && loses_requests_; }
   /// A trial call ended, or was not sent after all.
   void give_permit_back();
 
@@ -79,7 +81,9 @@ class breaker {
   server_state health(time_point now) const;
   bool suspected(time_point now) const { return state_ == breaker_state::closed && now < suspected_until_; }
   /// Nobody who waited there got a connection, or none can be had, and nothing has shown life since: others come first.
-  bool silent(time_point now) const { return state_ == breaker_state::closed && now < silent_until_; }
+  bool silent(time_point now) const {
+    return (state_ == breaker_state::closed || state_ == breaker_state::half_open) && now < silent_until_;
+  }
   std::uint32_t generation() const noexcept { return generation_; }
   std::uint64_t opened() const noexcept { return opened_; }
   /// How often it opened out of health lately; one is forgotten for each `open_cap` in health.
@@ -98,6 +102,7 @@ class breaker {
   bool overtaken(const probe_report& report, time_point now) const noexcept;
   time_point probe_due() const noexcept { return since_ + options_.probe_expiry + longer_; }
   std::size_t permits_out(time_point now) const;
+  std::size_t most_trials() const noexcept { return loses_requests_ ? 1 : options_.permits; }
   int forgotten(time_point now) const;
   void enter(breaker_state next, time_point now);
   void open(time_point now);
@@ -113,9 +118,10 @@ class breaker {
   time_point suspected_at_{}, suspected_until_{}, silent_until_{};
   duration longer_{};  ///< that probes may take
   time_point last_success_{}, answered_at_{};
-  int consecutive_ = 0;  ///< failures in a row
-  int lost_ = 0;         ///< ends of connections that carried requests, since a request was answered
-  int backoff_ = 0;      ///< n in base·2^(n−1)
+  int consecutive_ = 0;          ///< failures in a row
+  int lost_ = 0;                 ///< ends of connections that carried requests, since a request was answered
+  bool loses_requests_ = false;  ///< that row opened it, and no request was answered since
+  int backoff_ = 0;              ///< n in base·2^(n−1)
   int flaps_ = 0;
   std::uint64_t opened_ = 0;
   bool probed_ = false;

@@ -238,6 +238,7 @@ void circuit_breaker_impl::remember_removed(const std::vector<routed_server>& ne
   for (const auto& s : servers_) {
     if (!stays(s.context->id)) {
       removed_[s.context->id] = s.pool.address();
+      leave_what_is_silent(s.context->id);
     }
   }
 }
@@ -305,10 +306,18 @@ void circuit_breaker_impl::on_suspect(server_id server) {
   const auto index = router_.index_of(server);
   if (index && router_.state_of(*index) != breaker_state::closed) {
     caf::anon_send(servers_[*index].pool, breaker_atom_v, router_.state_of(*index));
-  } else if (!index && !draining_ && router_.replaceable(server, env_->clock->now())) {
-    if (const auto pool = removed_pool(server)) {
-      caf::anon_send(pool, breaker_atom_v, breaker_state::open);
-    }
+  } else if (!index) {
+    leave_what_is_silent(server);
+  }
+}
+
+/// That server was taken out, and what it is silent about, a lease too, was told before, or is told now.
+void circuit_breaker_impl::leave_what_is_silent(server_id removed) {
+  if (draining_ || !router_.replaceable(removed, env_->clock->now())) {
+    return;
+  }
+  if (const auto pool = removed_pool(removed)) {
+    caf::anon_send(pool, breaker_atom_v, breaker_state::open);
   }
 }
 

@@ -320,6 +320,7 @@ candidate router::candidate_of(const entry& e, time_point now) const {
   c.read_only = e.facts.read_only;
   c.usable = e.breaker.usable(now);
   c.trial = e.breaker.state() == breaker_state::half_open;
+  c.trial_due = e.breaker.trial_due();
   c.suspected = e.breaker.suspected(now);
   c.silent = e.breaker.silent(now);
   c.full = e.facts.capacity > 0 && e.in_flight >= e.facts.capacity;

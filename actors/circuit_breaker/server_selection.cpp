@@ -39,7 +39,7 @@ std::optional<std::size_t> server_selection::choose(const std::vector<candidate>
     }
     const double share = all[i].share;
     const bool held = share <= 0 || (share < 1 && random_() >= share);
-    const auto r = rank_of(all[i], what, held, kept);
+    const auto r = rank_of(all[i], what, held && !all[i].trial_due, kept, true);
     if (!smallest || r < *smallest) {
       smallest = r;
       equals_.clear();
@@ -64,7 +64,7 @@ std::optional<int> server_selection::serving_level(const std::vector<candidate>&
   std::optional<rank> smallest;
   for (const auto& c : all) {
     if (eligible(c, read)) {
-      const auto r = rank_of(c, read, c.share <= 0, kept);
+      const auto r = rank_of(c, read, c.share <= 0, kept, false);
       smallest = smallest ? std::min(*smallest, r) : r;
     }
   }
@@ -72,9 +72,9 @@ std::optional<int> server_selection::serving_level(const std::vector<candidate>&
 }
 
 server_selection::rank server_selection::rank_of(const candidate& c, const selection_query& what, bool held,
-                                                 bool level_kept) const {
+                                                 bool level_kept, bool tries) const {
   int reluctance = 0;
-  if (c.trial) {
+  if (c.trial && !(c.trial_due && tries)) {
     reluctance = 2;
   } else if (level_kept) {
     reluctance = c.priority == *level_ ? 0 : 1;

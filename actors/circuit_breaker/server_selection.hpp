@@ -15,8 +15,9 @@ struct candidate {
   int priority = 1;
   double weight = 1;  ///< above zero
   bool read_only = false;
-  bool usable = true;  ///< its breaker lets a call through
-  bool trial = false;  ///< half open: a call would take a permit
+  bool usable = true;      ///< its breaker lets a call through
+  bool trial = false;      ///< half open: a call would take a permit …
+  bool trial_due = false;  ///< … and only calls can tell whether it is well: one goes there as if it were closed
   bool suspected = false;
   bool silent = false;  ///< nobody who waited there got a connection
   bool full = false;    ///< has all that it can carry (counts only when spilling is on)
@@ -56,7 +57,7 @@ class server_selection {
     auto operator<=>(const rank&) const = default;
   };
 
-  rank rank_of(const candidate& c, const selection_query& what, bool held, bool level_kept) const;
+  rank rank_of(const candidate& c, const selection_query& what, bool held, bool level_kept, bool tries) const;
   bool keeps_level(const std::vector<candidate>& all) const;
   std::size_t better_of_two(const std::vector<candidate>& all);
   std::size_t draw(const std::vector<candidate>& all, std::size_t except);

@@ -66,6 +66,12 @@ struct report {
   failure_ptr cause;
   bool none_left = false;
 };
+/// A connection ended with requests, the last of them handed to it then: after an earlier one had ended, although both
+/// had been open together.
+struct lost_requests {
+  failure_ptr cause;
+  time_point sent_at{};
+};
 /// Somebody waited for a connection in vain, because none was ready (or, later: one is ready now).
 struct readiness {
   bool ready = false;
@@ -84,6 +90,6 @@ struct drained {
 };
 
 using any = std::variant<open, dispatch, grant, refuse, redispatch, reset, drain, close, forget, check, unwatch, report,
-                         readiness, ask_for_probe_slot, note, drained>;
+                         lost_requests, readiness, ask_for_probe_slot, note, drained>;
 
 }  // namespace understudy::internal::pool_action

@@ -72,6 +72,7 @@ struct pool_actor_state {
   void operator()(const pool_action::check& a);
   void operator()(const pool_action::unwatch& a);
   void operator()(const pool_action::report& a);
+  void operator()(const pool_action::lost_requests& a);
   void operator()(const pool_action::readiness& a);
   void operator()(const pool_action::ask_for_probe_slot& a);
   void operator()(const pool_action::note& a);
@@ -609,6 +610,15 @@ void pool_actor_state::operator()(const pool_action::report& a) {
   failed.cause = a.cause;
   failed.none_left = a.none_left;
   if (const auto router = caf::actor_cast<circuit_breaker_actor>(breaker)) self->send(router, report_atom_v, failed);
+}
+
+void pool_actor_state::operator()(const pool_action::lost_requests& a) {
+  outcome_report lost;
+  lost.server = context->id;
+  lost.failed = classify(*a.cause);
+  lost.cause = a.cause;
+  lost.open_since = a.sent_at;
+  if (const auto router = caf::actor_cast<circuit_breaker_actor>(breaker)) self->send(router, report_atom_v, lost);
 }
 
 void pool_actor_state::operator()(const pool_action::readiness& a) {

@@ -31,6 +31,10 @@ constexpr duration credential_recheck = seconds{1};
 constexpr duration credential_pause = seconds{10};
 /// A connection that lives for so long was worth opening, though nobody needed it.
 constexpr duration useful_life = seconds{5};
+/// Connections that were open together and end within this time count once, as the router has it …
+constexpr duration one_moment = seconds{1};
+/// … and within this every one that was ended from outside has noticed it.
+constexpr duration loss_noticed = milliseconds{50};
 /// Between two warnings that a lease was lost with its connection.
 constexpr duration loss_pause = seconds{60};
 /// Open connections that are asked, one after the other, whether a failed connect means that the server is down.
@@ -374,7 +378,7 @@ void pool_state::mark_dispatched(slot& s, time_point now) {
   if (breaker_ == breaker_state::closed) s.asked_until = {};
   ++s.dispatched;
   s.last_turn = ++turns_;
-  s.last_used = now;
+  s.last_used = s.dispatched_at = now;
   ++totals_.dispatched;
   warm_until_ = now + policy_.max_idle_time;
 }
@@ -401,7 +405,7 @@ void pool_state::grant(queue_position at, slot& s, time_point now) {
   s.reserved_for = 0;
   s.leased_as = dependencies_.next_number();
   s.last_turn = ++turns_;
-  s.last_used = now;
+  s.last_used = s.dispatched_at = now;
   lease_record l;
   l.id = s.leased_as;
   l.connection = s.id;
@@ -698,6 +702,7 @@ void pool_state::on_closed(connection_id id, failure_ptr cause, time_point now) 
   if (s->state == slot_state::connecting) return on_failed(id, std::move(cause), now);
   if (cause) last_ = {cause, dependencies_.wall_now()};
   if (cause && s->was_ready) note_worth(*s, now);
+  if (cause) note_lost_requests(*s, cause, now);
   unreserve(*s, now);
   lose_lease_of(*s, cause, now);
   if (s->was_ready) ++totals_.closed;
@@ -707,13 +712,26 @@ void pool_state::on_closed(connection_id id, failure_ptr cause, time_point now) 
   settle(now);
 }
 
-/// A server may answer whoever connects and then end the connection: it is not connected to without end.
+/// A server may answer whoever connects and then end the connection: it is not connected to without end. What a lease
+/// had answered is not told; of use it was if it lived for a while.
 void pool_state::note_worth(const slot& s, time_point now) {
-  const bool carried = s.leased_as != 0 || s.completed() > 0;
+  const bool carried = s.completed() > 0;
   if (carried || now - s.ready_since >= useful_life)
     rounds(s.kind).prove();
   else
     rounds(s.kind).end_early(s.ready_since, now, dependencies_.random);
+}
+
+/// Connections that were open together and end together have one cause, say a firewall, and count once. One that was
+/// given a request after that was noticed, and ends with it, did not end together with them.
+void pool_state::note_lost_requests(const slot& s, const failure_ptr& cause, time_point now) {
+  // What a lease had under way is not told; one that is lost soon was not just idle for too long.
+  const bool lost = s.load() > 0 || (s.leased_as != 0 && now - s.dispatched_at < useful_life);
+  if (!lost || !counts_against_server(classify(*cause))) return;
+  const auto before = std::exchange(requests_lost_at_, now);
+  if (!before || now - *before >= one_moment || s.ready_since > *before) return;
+  if (s.dispatched_at <= *before + loss_noticed) return;
+  actions_.push_back(pool_action::lost_requests{cause, s.dispatched_at});
 }
 
 /// Without auto_reconnect the last connection that is lost ends the service of this server until connect() is called.

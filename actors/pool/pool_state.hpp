@@ -153,6 +153,7 @@ class pool_state {
   // Connections come and go.
   void renew_all_before(std::uint64_t secret_number, time_point now);
   void note_worth(const slot& s, time_point now);
+  void note_lost_requests(const slot& s, const failure_ptr& cause, time_point now);
   void take_check(slot& s, bool works, time_point now);
   void retire(slot& s, time_point now);
   void close(slot& s, time_point now);
@@ -259,7 +260,8 @@ class pool_state {
   time_point background_at_{};   ///< no background connect before
   /// Set-ups begun before this are overtaken: the server has answered one that was begun then, or is known to be well.
   time_point overtaken_before_{};
-  time_point warm_until_{};  ///< of a standby: it keeps its minimum until then
+  time_point warm_until_{};                       ///< of a standby: it keeps its minimum until then
+  std::optional<time_point> requests_lost_at_{};  ///< the latest time, with a connection
   time_point housekeeping_at_{};
   time_point crowd_check_at_{};
   time_point wake_ = time_point::max();       ///< when sizing wants to look again

@@ -40,6 +40,7 @@ struct slot {
   time_point changed{};             ///< when it entered its state
   time_point ready_since{};         ///< when its set-up was complete
   time_point last_used{};           ///< when it was last seen with something to do
+  time_point dispatched_at{};       ///< when the latest operation was handed to it, or the lease granted
   time_point validated{};           ///< when it was last found to work
   time_point expires = time_point::max();
   waiter_id ready_after = 0;   ///< the latest waiter when its set-up was complete

@@ -13,20 +13,27 @@ std::size_t breaker_model::count(what kind) const {
       std::count_if(seen_.begin(), seen_.end(), [&](const event& e) { return e.kind == kind; }));
 }
 
+/// Only an answered request tells that requests are answered.
+bool breaker_model::lost_too_many() const {
+  const auto answered = std::find_if(seen_.rbegin(), seen_.rend(), [](const event& e) { return e.kind == what::good; });
+  return std::count_if(seen_.rbegin(), answered, [](const event& e) { return e.kind == what::lost; }) >=
+         options_.threshold;
+}
+
 bool breaker_model::should_open(time_point now) const {
   if (state_ == breaker_state::half_open) return true;
   // An answer proves life, whoever was answered.
-  const auto answered = std::find_if(seen_.rbegin(), seen_.rend(), [](const event& e) { return e.kind != what::bad; });
-  if (answered - seen_.rbegin() >= options_.threshold) return true;
+  const auto answered = std::find_if(seen_.rbegin(), seen_.rend(), [](const event& e) { return !is_failure(e.kind); });
+  if (answered - seen_.rbegin() >= options_.threshold || lost_too_many()) return true;
   // The window leaves a tenth at a time.
   const auto tenth = options_.window / 10;
   std::uint64_t calls = 0, failures = 0;
   for (const auto& e : seen_) {
-    if ((e.kind != what::good && e.kind != what::bad) ||
+    if ((e.kind != what::good && !is_failure(e.kind)) ||
         e.at.time_since_epoch() / tenth < now.time_since_epoch() / tenth - 9)
       continue;
     ++calls;
-    if (e.kind == what::bad) ++failures;
+    if (is_failure(e.kind)) ++failures;
   }
   return calls >= options_.minimum_calls && 100 * failures >= calls * static_cast<std::uint64_t>(options_.failure_rate);
 }
@@ -34,21 +41,26 @@ bool breaker_model::should_open(time_point now) const {
 void breaker_model::note(what kind, time_point now) {
   if (state_ != breaker_state::closed && state_ != breaker_state::half_open) return;
   seen_.push_back({now, kind});
-  if (kind == what::bad && should_open(now)) return open(now);
+  if (is_failure(kind) && should_open(now)) {
+    if (state_ == breaker_state::closed) loses_requests_ = lost_too_many();
+    return open(now);
+  }
+  const bool probes_suffice = count(what::good_probe) >= options_.probes_to_close && !loses_requests_;
   if (state_ == breaker_state::half_open && kind != what::ready &&
-      (count(what::good) >= options_.trials_to_close || count(what::good_probe) >= options_.probes_to_close))
+      ((kind == what::good && count(what::good) >= options_.trials_to_close) ||
+       (kind == what::good_probe && probes_suffice)))
     enter(breaker_state::closed, now);
 }
 
 void breaker_model::report(const outcome_report& r, time_point now) {
   const auto belongs = [&] { return r.generation == 0 || r.generation == generation_; };
   if (!belongs()) return;
-  if (r.successes > 0) last_good_ = now;
+  if (r.successes > 0) last_good_ = now, loses_requests_ = false;
   if (r.ready) note(what::ready, now);
   // Those behind the one that closes it belong to the time before.
   const auto before = generation_;
   for (std::uint32_t i = 0; i < r.successes && generation_ == before; ++i) note(what::good, now);
-  if (r.failed && counts_against_server(*r.failed) && belongs()) note(what::bad, now);
+  if (r.failed && counts_against_server(*r.failed) && belongs()) note(r.open_since ? what::lost : what::bad, now);
 }
 
 void breaker_model::probe(const probe_report& r, time_point now, bool needed) {

@@ -20,6 +20,9 @@ class breaker_model {
 
   breaker_state state() const { return state_; }
   std::uint32_t generation() const { return generation_; }
+  /// It opened since too many requests in a row were lost, and none was answered: probes do not close it.
+  bool loses_requests() const { return loses_requests_; }
+  std::size_t permits() const { return loses_requests_ ? 1 : options_.permits; }
   bool has_good_probe() const { return count(what::good_probe) > 0; }
   bool suspected(time_point now) const { return state_ == breaker_state::closed && suspected_ && now < *suspected_; }
   time_point since() const { return since_; }
@@ -30,8 +33,9 @@ class breaker_model {
   void stays_open_until(time_point when) { until_ = when; }
 
  private:
-  /// `ready`: a new connection was, so its bind was answered.
-  enum class what : std::uint8_t { good, bad, good_probe, ready };
+  /// `lost`: a connection ended with requests. `ready`: a new one was, so its bind was answered.
+  enum class what : std::uint8_t { good, bad, lost, good_probe, ready };
+  static bool is_failure(what kind) { return kind == what::bad || kind == what::lost; }
   struct event {
     time_point at{};
     what kind = what::good;
@@ -40,6 +44,7 @@ class breaker_model {
   std::size_t count(what kind) const;
   void note(what kind, time_point now);
   bool should_open(time_point now) const;
+  bool lost_too_many() const;
   int healths(time_point now) const;
   void enter(breaker_state next, time_point now);
   void open(time_point now);
@@ -53,7 +58,8 @@ class breaker_model {
   std::optional<time_point> until_;  ///< open, or suspended for a while
   std::optional<time_point> suspected_at_, suspected_, last_good_;
   bool to_closed_ = true;  ///< where a suspension leads back to
-  int opened_ = 0;         ///< n of base·2^(n−1)
+  bool loses_requests_ = false;
+  int opened_ = 0;  ///< n of base·2^(n−1)
   int flaps_ = 0;
 };
 

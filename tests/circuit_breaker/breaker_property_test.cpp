@@ -16,6 +16,7 @@ struct command {
   enum class kind : std::uint8_t {
     good,
     bad,
+    lost,
     ready,
     admit,
     trial_good,
@@ -32,8 +33,8 @@ struct command {
 };
 
 std::ostream& operator<<(std::ostream& out, const command& c) {
-  constexpr std::array names{"good",         "bad",   "ready",   "admit",   "trial_good", "trial_bad",
-                             "trial_unused", "probe", "suspect", "suspend", "resume",     "pass"};
+  constexpr std::array names{"good",         "bad",   "lost",    "ready",   "admit",  "trial_good", "trial_bad",
+                             "trial_unused", "probe", "suspect", "suspend", "resume", "pass"};
   return out << names.at(static_cast<std::size_t>(c.what)) << "(" << c.which << "," << c.b << ")";
 }
 
@@ -72,6 +73,7 @@ rc::Gen<std::vector<command>> commands() {
   using kind = command::kind;
   const auto what = rc::gen::weightedElement<kind>({{8, kind::good},
                                                     {10, kind::bad},
+                                                    {6, kind::lost},
                                                     {2, kind::ready},
                                                     {8, kind::admit},
                                                     {4, kind::trial_good},
@@ -132,6 +134,8 @@ class comparison {
         return report(succeeded(generation(c.which), 1 + static_cast<std::uint32_t>(c.b) / 3));
       case kind::bad:
         return report(failed(generation(c.which), static_cast<failure_class>(c.b % 6)));
+      case kind::lost:
+        return report(lost(generation(c.which)));
       case kind::ready:
         return report(ready());
       case kind::admit:
@@ -180,6 +184,13 @@ class comparison {
     compare();
   }
 
+  /// A connection's end, with requests.
+  outcome_report lost(std::uint32_t generation) const {
+    auto r = failed(generation, failure_class::transport);
+    r.open_since = now().now;
+    return r;
+  }
+
   std::size_t out(bool expired_too) const {
     return static_cast<std::size_t>(std::count_if(trials_.begin(), trials_.end(), [&](const trial& t) {
       return t.generation == model_.generation() && (expired_too || t.expires > now().now);
@@ -191,9 +202,9 @@ class comparison {
     const bool ready = model_.state() == breaker_state::closed || (half_open && (!probed_ || model_.has_good_probe()));
     const bool usable = real_.usable(now().now);
     if (!ready) return must(!usable, "nothing passes that should not");
-    if (half_open && out(false) >= options_.permits) return must(!usable, "no more trials at a time than permits");
+    if (half_open && out(false) >= model_.permits()) return must(!usable, "no more trials at a time than permits");
     // One that expired may still be counted until its own outcome comes; nothing else holds a permit back.
-    if (!half_open || out(true) < options_.permits) must(usable, "permits come back");
+    if (!half_open || out(true) < model_.permits()) must(usable, "permits come back");
     if (!usable) return;
     const auto deadline = now().now + seconds{1 + b};
     must(real_.admit(now().now, deadline) == half_open, "what passes while half open is a trial");
@@ -249,7 +260,8 @@ class comparison {
     while (real_.state() != breaker_state::closed && ms_ < limit) {
       pass(100);
       if (probed_ && real_.state() == breaker_state::half_open) probe(11, false);
-      if (!probed_ && real_.usable(now().now) && real_.state() == breaker_state::half_open) {
+      const bool tried = !probed_ || model_.loses_requests();
+      if (tried && real_.usable(now().now) && real_.state() == breaker_state::half_open) {
         admit(1);
         if (!trials_.empty()) end_trial({kind::trial_good, 0, static_cast<int>(trials_.size()) - 1});
       }
@@ -326,6 +338,12 @@ BOOST_AUTO_TEST_CASE(a_breaker_that_hears_of_no_good_probe_is_stuck) {
 BOOST_AUTO_TEST_CASE(a_breaker_that_takes_no_bind_for_an_answer_opens_beside_answers) {
   weakness w;
   w.reports = [](outcome_report& r) { r.ready = false; };
+  expect_broken("the state is what it should be", w);
+}
+
+BOOST_AUTO_TEST_CASE(a_breaker_that_takes_lost_requests_for_any_failure_opens_too_late) {
+  weakness w;
+  w.reports = [](outcome_report& r) { r.open_since.reset(); };
   expect_broken("the state is what it should be", w);
 }
 

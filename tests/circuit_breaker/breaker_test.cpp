@@ -464,6 +464,50 @@ BOOST_FIXTURE_TEST_CASE(requests_lost_in_a_row_open_it_though_set_ups_and_probes
   BOOST_TEST(b.state() == breaker_state::open);
 }
 
+/// `lose`: the row that opens it though probes are answered.
+struct losing_breaker : one_breaker {
+  losing_breaker() {
+    for (int i = 0; i < 5; ++i) lose(i);
+    BOOST_TEST_REQUIRE(b.state() == breaker_state::open);
+    b.on_probe(probed(true), at(2000), true);
+    BOOST_TEST_REQUIRE(b.state() == breaker_state::half_open);
+  }
+  void lose(std::int64_t ms) {
+    auto report = failed(b.generation());
+    report.open_since = at(ms).now;
+    b.on_report(report, at(ms));
+  }
+};
+
+BOOST_FIXTURE_TEST_CASE(what_lost_requests_is_closed_by_answered_ones_and_by_no_probe, losing_breaker) {
+  for (int i = 0; i < 50; ++i) b.on_probe(probed(true), at(2100 + i * 100), true);
+  BOOST_TEST(b.state() == breaker_state::half_open);
+  // One at a time is tried.
+  BOOST_TEST(b.admit(at(8000).now, at(9000).now));
+  BOOST_TEST(!b.usable(at(8000).now));
+  b.on_report(trial(succeeded(b.generation())), at(8010));
+  BOOST_TEST(b.usable(at(8010).now));
+  b.on_probe(probed(true), at(8100), false);
+  BOOST_TEST(b.state() == breaker_state::closed);
+}
+
+BOOST_FIXTURE_TEST_CASE(what_lost_requests_and_loses_the_one_that_is_tried_opens_for_longer, losing_breaker) {
+  std::int64_t ms = 3000, before = 0;
+  for (int i = 0; i < 4; ++i) {
+    BOOST_TEST(b.admit(at(ms).now, at(ms + 1000).now));
+    lose(ms + 10);
+    BOOST_TEST_REQUIRE(b.state() == breaker_state::open);
+    const auto pause = (*b.next_event() - at(ms + 10).now) / milliseconds{1};
+    BOOST_TEST(pause > before);
+    before = pause;
+    ms += pause + 100;
+    b.advance(at(ms));
+    b.on_probe(probed(true), at(ms), false);
+    b.on_probe(probed(true), at(ms), false);
+    BOOST_TEST(b.state() == breaker_state::half_open);
+  }
+}
+
 BOOST_FIXTURE_TEST_CASE(suspended_by_hand_until_resumed, one_breaker) {
   b.suspend(duration{}, at(0).now);
   BOOST_TEST(b.state() == breaker_state::suspended);

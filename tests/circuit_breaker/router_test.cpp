@@ -239,6 +239,28 @@ BOOST_FIXTURE_TEST_CASE(where_nobody_waits_an_only_server_with_nothing_left_is_k
   BOOST_TEST(!r.known_down(at(now).now));
 }
 
+BOOST_FIXTURE_TEST_CASE(a_half_open_server_where_nobody_got_a_connection_comes_last_until_it_shows_life, two_levels) {
+  break_server(0);
+  break_server(1);
+  now = 2000;
+  r.advance(at(now));
+  probe(0, true);
+  probe(1, true);
+  BOOST_TEST_REQUIRE(state(0) == breaker_state::half_open);
+  BOOST_TEST_REQUIRE(state(1) == breaker_state::half_open);
+  BOOST_TEST(chosen() == 0);
+  outcome_report nobody_was_served;
+  nobody_was_served.server = 0;
+  nobody_was_served.silent = true;
+  r.on_report(nobody_was_served, at(now));
+  BOOST_TEST(chosen() == 1);
+  outcome_report one_is_ready;
+  one_is_ready.server = 0;
+  one_is_ready.ready = true;
+  r.on_report(one_is_ready, at(now));
+  BOOST_TEST(chosen() == 0);
+}
+
 BOOST_FIXTURE_TEST_CASE(a_server_that_is_silent_itself_replaces_nobody, two_levels) {
   BOOST_TEST(r.replaceable(0, at(now).now));
   outcome_report nobody_was_served;

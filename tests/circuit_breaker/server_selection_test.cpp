@@ -55,6 +55,22 @@ BOOST_FIXTURE_TEST_CASE(the_lowest_usable_priority_serves, three_servers) {
   BOOST_TEST(chosen() == -1);
 }
 
+BOOST_FIXTURE_TEST_CASE(a_half_open_server_comes_last_unless_only_requests_can_tell_whether_it_is_well, three_servers) {
+  all[0].trial = true;
+  BOOST_TEST(chosen() == 1);
+  all[0].trial_due = true;
+  BOOST_TEST(chosen() == 0);
+  // It serves nobody yet.
+  BOOST_TEST(*selection.serving_level(all) == 2);
+  all[0].usable = false;  // one is there already
+  BOOST_TEST(chosen() == 1);
+  // Of those that nobody needs for now nothing is to be known.
+  all[0].usable = true;
+  all[0].trial = all[0].trial_due = false;
+  all[1].trial = all[1].trial_due = true;
+  BOOST_TEST(chosen() == 0);
+}
+
 BOOST_FIXTURE_TEST_CASE(order_in_the_table_does_not_matter, three_servers) {
   std::swap(all[0], all[2]);
   BOOST_TEST(chosen() == 0);

@@ -2,6 +2,7 @@
 #include "made_up_directory.hpp"
 
 #include <boost/test/unit_test.hpp>
+#include <caf/event_based_actor.hpp>
 
 using namespace understudy;
 using namespace understudy::internal;
@@ -45,6 +46,25 @@ struct callers : whole {
   std::string server_of_next(duration patience = seconds{1}) {
     const auto one = search(patience);
     return one.ok() ? (*one.value)->server : "nobody";
+  }
+  /// A lease, of a holder who lives until the test ends; nothing when none was granted within 3 s.
+  std::shared_ptr<std::optional<lease_grant>> borrow() {
+    lease_request wish;
+    wish.deadline = now() + seconds{3};
+    auto held = std::make_shared<std::optional<lease_grant>>();
+    own(system.spawn([manager = manager, wish, held](caf::event_based_actor* self) -> caf::behavior {
+      self->request(manager, caf::infinite, lease_atom_v, wish)
+          .then(
+              [=](const lease_grant& grant) {
+                *held = grant;
+                self->send(manager, claim_atom_v, grant.server, grant.id);
+              },
+              [](const caf::error&) {});
+      return {[](std::uint64_t) {}};
+    }));
+    run();
+    if (!*held) advance(seconds{3});
+    return held;
   }
   server_snapshot server(server_id id) { return status().servers[id]; }
 
@@ -152,26 +172,88 @@ BOOST_AUTO_TEST_CASE(a_server_that_reads_entries_and_answers_no_search_is_left_t
   BOOST_TEST(w.server_of_next() == "ldap1:389");
 }
 
+namespace {
+
 /// It answers binds and reads of its root DSE, the monitor's too, and ends the connection at each request.
-BOOST_AUTO_TEST_CASE(a_server_that_loses_every_request_is_left_after_few_and_sees_few_connects) {
-  callers w;
-  auto& faulty = w.world->servers[0];
-  faulty.loses_requests = true;
-  const auto before = faulty.connects.size();
-  int lost = 0;
-  for (int i = 0; i < 150; ++i) {
+struct losing_server : callers {
+  losing_server() { world->servers[0].loses_requests = true; }
+
+  bool write() {
     modify_request change;
     change.dn = "cn=x";
-    const auto write = w.start<result_ptr>(w.manager, perform_atom_v, w.call_of(change, seconds{3}));
-    w.advance(milliseconds{100});
-    if (write->done() && !write->ok()) ++lost;
+    const auto done = start<result_ptr>(manager, perform_atom_v, call_of(change, seconds{3}));
+    run();
+    if (!done->done()) advance(seconds{3});
+    return done->ok();
   }
-  // Five in a row and what its pool had open, and again as many each time its breaker closes.
-  BOOST_TEST(lost <= 40, lost << " writes were lost in 15 s");
-  BOOST_TEST(w.server(0).breaker_opened >= 1u);
-  const auto made = faulty.connects.size() - before;
-  BOOST_TEST(made <= 60u, made << " connects in 15 s");
-  faulty.loses_requests = false;
-  w.advance(seconds{75});
-  BOOST_TEST(w.server_of_next() == "ldap1:389");
+  /// Takes a lease, searches on it, gives it back.
+  bool search_leased() {
+    const auto held = borrow();
+    if (!*held) return false;
+    const auto& lease = **held;
+    const auto found = ask<result_ptr>(lease.connection, perform_atom_v, lease.id, call_of(below_suffix(), seconds{3}));
+    ask<bool>(manager, release_atom_v, lease.server, lease.id);
+    return found.ok();
+  }
+  /// How many of so many were lost, one each `pause`.
+  int lost_of(int many, duration pause, const std::function<bool()>& request) {
+    int lost = 0;
+    for (int i = 0; i < many; ++i) {
+      lost += request() ? 0 : 1;
+      advance(pause);
+    }
+    return lost;
+  }
+  void check_left_after_few(const std::function<bool()>& request) {
+    const auto& connects = world->servers[0].connects;
+    const auto before = connects.size();
+    // Five in a row open its breaker; from then on one is tried each time, with growing pauses.
+    const int first = lost_of(150, milliseconds{100}, request);
+    const int tried = static_cast<int>(server(0).breaker_opened);
+    BOOST_TEST(first <= all.breaker.circuit_breaker_threshold + tried, first << " were lost in 15 s");
+    BOOST_TEST(tried <= 6);
+    BOOST_TEST(connects.size() - before <= 60u, connects.size() - before << " connects in 15 s");
+    const int later = lost_of(600, seconds{1}, request);
+    BOOST_TEST(later <= 20, later << " were lost in ten minutes");
+    world->servers[0].loses_requests = false;
+    lost_of(100, seconds{1}, request);
+    BOOST_TEST(server_of_next() == "ldap1:389");
+  }
+};
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(a_server_that_loses_every_write_is_left_after_few_and_sees_few_connects) {
+  losing_server w;
+  w.check_left_after_few([&] { return w.write(); });
+}
+
+BOOST_AUTO_TEST_CASE(a_server_that_loses_every_lease_is_left_after_few_and_sees_few_connects) {
+  losing_server w;
+  w.check_left_after_few([&] { return w.search_leased(); });
+}
+
+/// Nobody probes it any more: silence is enough, whenever it began.
+BOOST_AUTO_TEST_CASE(a_lease_on_a_hung_server_that_is_taken_out_ends_with_the_silence_where_another_serves) {
+  for (const duration before : {milliseconds{100}, milliseconds{900}, milliseconds{1100}, milliseconds{1400}}) {
+    callers w;
+    const auto held = w.borrow();
+    BOOST_TEST_REQUIRE(held->has_value());
+    const auto& grant = **held;
+    w.pause(0);
+    const auto leased =
+        w.start<result_ptr>(grant.connection, perform_atom_v, grant.id, w.call_of(below_suffix(), seconds{60}));
+    w.advance(before);
+    auto without = w.all;
+    without.servers.erase(without.servers.begin());
+    without.limits.drain_timeout = seconds{60};
+    BOOST_TEST(w.ask<reload_report>(w.manager, reload_atom_v, settings_ptr{std::make_shared<const settings>(without)},
+                                    start_token_ptr{})
+                   .ok());
+    w.advance(seconds{2} - before);
+    BOOST_TEST(leased->done(), "after 2 s, taken out after " << before / milliseconds{1} << " ms");
+    BOOST_TEST((leased->code() == errc::connection_unhealthy));
+    w.ask<bool>(w.manager, release_atom_v, grant.server, grant.id);
+    w.bring_up(0);
+  }
 }

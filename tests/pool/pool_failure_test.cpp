@@ -225,6 +225,32 @@ BOOST_AUTO_TEST_CASE(after_a_defect_connections_finish_leases_stay_and_counters_
   BOOST_TEST(h.sockets.size() == 3U);
 }
 
+/// A firewall that cuts all connections at one moment is no server that ends them one after the other.
+BOOST_AUTO_TEST_CASE(a_request_that_is_sent_after_a_loss_and_lost_is_another_one) {
+  for (const bool together : {true, false}) {
+    auto p = small_policy(4, 4);
+    p.preload = true;
+    p.max_in_flight = 1;
+    pool_harness h{p};
+    h.ready_all();
+    const auto open = h.in(phase::ready);
+    BOOST_TEST_REQUIRE(open.size() == 4u);
+    if (together)
+      for (int i = 0; i < 4; ++i) h.share();
+    for (const auto id : open) {
+      if (!together) h.share();
+      const auto busy = std::find_if(open.begin(), open.end(), [&](connection_id c) {
+        return h.sockets.count(c) != 0 && h.sockets.at(c).open() > 0;
+      });
+      BOOST_TEST_REQUIRE((busy != open.end()), id);
+      h.die(*busy);
+      h.pass(milliseconds{100});
+    }
+    // Of the first its connection tells.
+    BOOST_TEST(h.losses.size() == (together ? 0u : 3u));
+  }
+}
+
 namespace {
 
 /// A server that takes every connect and ends the connection at once, or (`useful`) after one operation; how many

@@ -78,9 +78,10 @@ class pool_harness {
   std::vector<connection_id> checks;  ///< not answered yet
   std::set<connection_id> set_aside;  ///< of these, those that take nothing new meanwhile
   std::vector<failure_class> reports;
-  int slot_asked = 0;           ///< how often a probe's socket was asked for
-  int first_answers = 0;        ///< that one is ready, which nobody had been told none was
-  std::vector<bool> readiness;  ///< told to the breaker: false, nothing is ready; true, something is
+  std::vector<time_point> losses;  ///< of requests, that are no part of an earlier one
+  int slot_asked = 0;              ///< how often a probe's socket was asked for
+  int first_answers = 0;           ///< that one is ready, which nobody had been told none was
+  std::vector<bool> readiness;     ///< told to the breaker: false, nothing is ready; true, something is
   std::vector<std::string> notes;
   std::vector<std::string> warnings;  ///< of these
   std::vector<bool> drained;
@@ -316,6 +317,7 @@ class pool_harness {
   }
   void on(const pool_action::ask_for_probe_slot&) { ++slot_asked; }
   void on(const pool_action::report& a) { reports.push_back(a.what); }
+  void on(const pool_action::lost_requests& a) { losses.push_back(a.sent_at); }
   void on(const pool_action::note& a) {
     notes.push_back(a.text);
     if (a.level == log_level::warning) warnings.push_back(a.text);

@@ -274,6 +274,8 @@ BOOST_AUTO_TEST_CASE(leases_lost_one_after_the_other_are_one_warning_a_minute) {
   const auto lose = [&] {
     h.pass(seconds{1});  // its place is taken by another one
     h.ready_all();
+    h.share();
+    h.complete(h.in(pool_harness::phase::ready).front());  // so it was of use
     const auto waiter = h.ask(acquire_kind::lease);
     BOOST_TEST_REQUIRE(h.granted(waiter));
     h.die(h.outcome(waiter).connection);

@@ -109,3 +109,33 @@ BOOST_AUTO_TEST_CASE(stranger_that_is_busy_or_breaks_off_leaves_streams_and_page
   }
   servers.finish();
 }
+
+/// It was tried, but there is no other: a new connection to it is as good.
+BOOST_AUTO_TEST_CASE(stranger_that_is_alone_and_breaks_off_once_costs_no_stream_and_no_paged_search) {
+  leak_guard leaks;
+  stub_directory server;
+  connection_manager manager(quick_settings({server_at(server.port())}));
+  BOOST_TEST_REQUIRE(manager.connect().connected);
+  std::atomic<bool> breaks_off{false};
+  server.when(
+      [&](const directory_request& r) {
+        return r.kind == operation::search && !r.dn.empty() && breaks_off.exchange(false);
+      },
+      [](const directory_request&) {
+        return reply{{}, {.entries = 0, .then = ending::reset}};
+      });
+  breaks_off = true;
+  auto pages = manager.paged(everything());
+  BOOST_TEST(pages.try_next_page().has_value());
+  BOOST_TEST(pages.error() == nullptr);
+  BOOST_TEST(!breaks_off);
+  breaks_off = true;
+  auto stream = manager.stream(everything());
+  std::size_t entries = 0;
+  while (stream.try_next()) ++entries;
+  BOOST_TEST(entries == 1U);
+  BOOST_TEST(stream.error() == nullptr);
+  BOOST_TEST(!breaks_off);
+  server.forget_rules();
+  end_scenario(manager, {server});
+}

@@ -1,16 +1,14 @@
 // Contexts: what is trusted, who we are, which protocol versions; cached until a file changes.
 #include "understudy/actors/connection/tls.hpp"
 #include "understudy/actors/connection/socket.hpp"
+#include "understudy/actors/connection/tls_stream.hpp"
 #include "understudy/config/certificates.hpp"
 #include "understudy/config/files.hpp"
 
-#include <openssl/bio.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
-#include <sys/socket.h>
 #include <algorithm>
-#include <cerrno>
 #include <cstring>
 #include <tuple>
 
@@ -21,8 +19,7 @@ class tls_context {
  public:
   tls_context();
   SSL_CTX* get() const noexcept { return context_.get(); }
-  /// Of a BIO that reads and writes a socket without ever raising SIGPIPE.
-  const BIO_METHOD* method() const noexcept { return method_.get(); }
+  const socket_bio& bio() const noexcept { return bio_; }
   bool verifies = true;
   std::string oldest_protocol;     ///< that is spoken, for messages
   std::string revocation_lists;    ///< the file with them, for messages
@@ -31,16 +28,8 @@ class tls_context {
 
  private:
   std::unique_ptr<SSL_CTX, void (*)(SSL_CTX*)> context_;
-  std::unique_ptr<BIO_METHOD, void (*)(BIO_METHOD*)> method_;
+  socket_bio bio_;
 };
-
-BIO_METHOD* make_socket_method() noexcept;
-
-/// ssl_error at stage secure.
-failure_ptr tls_failure(std::string message);
-
-/// Takes the reasons from OpenSSL's error queue of this thread.
-std::string openssl_reason();
 
 namespace {
 
@@ -92,46 +81,6 @@ void check_revocation(X509_STORE* store) {
       return;
     }
   }
-}
-
-// One record; a write that must be repeated unchanged is never longer.
-constexpr std::size_t record_size = 16 * 1024;
-
-/// The socket under a BIO.
-struct socket_end {
-  int fd = -1;
-};
-
-int socket_of(BIO* bio) noexcept { return static_cast<const socket_end*>(::BIO_get_data(bio))->fd; }
-
-bool may_be_repeated() noexcept { return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR; }
-
-int read_socket(BIO* bio, char* to, int room) {
-  ::BIO_clear_retry_flags(bio);
-  const auto n = ::recv(socket_of(bio), to, static_cast<std::size_t>(room), MSG_DONTWAIT);
-  if (n < 0 && may_be_repeated()) BIO_set_retry_read(bio);
-  if (n == 0) ::BIO_set_flags(bio, BIO_FLAGS_IN_EOF);
-  return static_cast<int>(n);
-}
-
-int write_socket(BIO* bio, const char* from, int size) {
-  ::BIO_clear_retry_flags(bio);
-  const auto n = ::send(socket_of(bio), from, static_cast<std::size_t>(size), MSG_NOSIGNAL | MSG_DONTWAIT);
-  if (n < 0 && may_be_repeated()) BIO_set_retry_write(bio);
-  // Who has closed may have said why, and that is still there to be read: reading tells what happened, not this.
-  if (n < 0 && (errno == EPIPE || errno == ECONNRESET)) return size;
-  return static_cast<int>(n);
-}
-
-long control_socket(BIO* bio, int command, long, void*) {
-  if (command == BIO_CTRL_EOF) return ::BIO_test_flags(bio, BIO_FLAGS_IN_EOF) != 0 ? 1 : 0;
-  return command == BIO_CTRL_FLUSH ? 1 : 0;
-}
-
-/// Both are per thread and may hold what others left there.
-void forget_errors() noexcept {
-  ::ERR_clear_error();
-  errno = 0;
 }
 
 bool is_about_revocation(long code) noexcept {
@@ -206,97 +155,32 @@ bool is_about_plain_text(unsigned long code) noexcept {
   }
 }
 
-class tls_stream final : public byte_stream {
+class tls_client_stream final : public tls_stream {
  public:
-  tls_stream(tls_context_ptr context, int fd, const server_endpoint& peer)
-      : context_(std::move(context)),
-        socket_{fd},
-        ssl_(::SSL_new(context_->get()), ::SSL_free),
+  tls_client_stream(tls_context_ptr context, int fd, const server_endpoint& peer)
+      : tls_stream(context->get(), {context, &context->bio()}, fd),
+        context_(std::move(context)),
         name_(peer.identity()) {
-    BIO* bio = ::BIO_new(context_->method());
-    if (!ssl_ || bio == nullptr) {
-      ::BIO_free(bio);
-      ssl_.reset();
-      return;
-    }
-    ::BIO_set_data(bio, &socket_);
-    ::BIO_set_init(bio, 1);
-    ::SSL_set_bio(ssl_.get(), bio, bio);
-    ::SSL_set_connect_state(ssl_.get());
-    SSL_set_app_data(ssl_.get(), &asked_for_certificate_);
-    if (!expect(peer)) ssl_.reset();
-  }
-
-  byte_stream_result handshake() override {
-    if (!ssl_) return failed("TLS could not be set up for \"" + name_ + "\"");
-    forget_errors();
-    const int code = ::SSL_do_handshake(ssl_.get());
-    return code == 1 ? byte_stream_result{} : result_of(code, "TLS handshake failed");
-  }
-
-  byte_stream_result read(char* to, std::size_t room) override {
-    forget_errors();
-    byte_stream_result r;
-    const int code = ::SSL_read_ex(ssl_.get(), to, room, &r.bytes);
-    if (code != 1) return result_of(code, "TLS failed while reading");
-    heard_ = true;
-    return r;
-  }
-
-  byte_stream_result write(const char* from, std::size_t size) override {
-    forget_errors();
-    byte_stream_result r;
-    const int code = ::SSL_write_ex(ssl_.get(), from, size, &r.bytes);
-    if (code != 1) r = result_of(code, "TLS failed while writing");
-    // Also when the socket is full, the record may be under way.
-    r.taken = code == 1 ? r.bytes : size;
-    return r;
-  }
-
-  std::size_t largest_write() const noexcept override { return record_size; }
-  bool drained_by_short_read() const noexcept override { return false; }
-
-  void shut_down() noexcept override {
-    ::ERR_clear_error();
-    if (ssl_ && !broken_) ::SSL_shutdown(ssl_.get());
-    ::ERR_clear_error();
-  }
-
-  std::string encryption() const override {
-    return ssl_ ? std::string{::SSL_get_version(ssl_.get())} + " " + ::SSL_get_cipher(ssl_.get()) : "none";
+    if (ssl() == nullptr) return;
+    ::SSL_set_connect_state(ssl());
+    SSL_set_app_data(ssl(), &asked_for_certificate_);
+    if (!expect(peer)) give_up();
   }
 
  private:
   bool expect(const server_endpoint& peer) {
-    auto* const rules = ::SSL_get0_param(ssl_.get());
+    auto* const rules = ::SSL_get0_param(ssl());
     if (peer.is_address()) return !context_->verifies || ::X509_VERIFY_PARAM_set1_ip_asc(rules, name_.c_str()) == 1;
     if (name_.empty()) return !context_->verifies;
-    if (SSL_set_tlsext_host_name(ssl_.get(), peer.server_name().c_str()) != 1) return false;
+    if (SSL_set_tlsext_host_name(ssl(), peer.server_name().c_str()) != 1) return false;
     if (!context_->verifies) return true;
-    ::SSL_set_hostflags(ssl_.get(), X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
-    return ::SSL_set1_host(ssl_.get(), name_.c_str()) == 1;
+    ::SSL_set_hostflags(ssl(), X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+    return ::SSL_set1_host(ssl(), name_.c_str()) == 1;
   }
 
-  byte_stream_result result_of(int code, const char* doing) {
-    const int system_code = errno;
-    byte_stream_result r;
-    switch (::SSL_get_error(ssl_.get(), code)) {
-      case SSL_ERROR_WANT_READ:
-        r.what = byte_stream_result::kind::want_read;
-        return r;
-      case SSL_ERROR_WANT_WRITE:
-        r.what = byte_stream_result::kind::want_write;
-        return r;
-      case SSL_ERROR_ZERO_RETURN:
-        return closed(doing);
-      default:
-        broken_ = true;
-        return judge_failure(doing, system_code);
-    }
-  }
-
-  byte_stream_result judge_failure(const char* doing, int system_code) {
-    const auto verdict = context_->verifies ? ::SSL_get_verify_result(ssl_.get()) : X509_V_OK;
+  byte_stream_result failure_of(const char* doing, int system_code) override {
+    if (ssl() == nullptr) return failed("TLS could not be set up for \"" + name_ + "\"");
+    const auto verdict = context_->verifies ? ::SSL_get_verify_result(ssl()) : X509_V_OK;
     if (verdict != X509_V_OK) {
       const std::string reason = ::X509_verify_cert_error_string(verdict);
       ::ERR_clear_error();
@@ -310,8 +194,8 @@ class tls_stream final : public byte_stream {
     }
     ::ERR_clear_error();
     const bool reset = queued == 0 && system_code != 0;
-    if (!::SSL_is_init_finished(ssl_.get())) {
-      const bool silent = ::SSL_get_state(ssl_.get()) == TLS_ST_CW_CLNT_HELLO;
+    if (!::SSL_is_init_finished(ssl())) {
+      const bool silent = ::SSL_get_state(ssl()) == TLS_ST_CW_CLNT_HELLO;
       return failed(std::string{doing} + ": " + (reset ? errno_text(system_code) : "the server closed the connection") +
                     (silent ? " without a word of TLS (use_ssl needs an ldaps port; use_tls begins in plain text)"
                             : about_our_certificate()));
@@ -326,9 +210,9 @@ class tls_stream final : public byte_stream {
   }
 
   /// With TLS 1.3 a server that misses a certificate says so, or just goes, after the handshake.
-  bool unheard() const noexcept { return asked_for_certificate_ && !heard_; }
+  bool unheard() const noexcept { return asked_for_certificate_ && !heard(); }
 
-  byte_stream_result closed(const char* doing) const {
+  byte_stream_result closed(const char* doing) override {
     if (unheard()) return failed(std::string{doing} + ": the server closed the connection" + about_our_certificate());
     byte_stream_result r;
     r.what = byte_stream_result::kind::closed;
@@ -362,47 +246,20 @@ class tls_stream final : public byte_stream {
     return {};
   }
 
-  static byte_stream_result failed(const std::string& message) {
-    byte_stream_result r;
-    r.what = byte_stream_result::kind::failed;
-    r.error = tls_failure(message);
-    return r;
-  }
-
   tls_context_ptr context_;
-  socket_end socket_;
-  std::unique_ptr<SSL, void (*)(SSL*)> ssl_;
   std::string name_;
-  bool broken_ = false;
   bool asked_for_certificate_ = false;  // and there is none
-  bool heard_ = false;                  // at least one byte of the protected stream
 };
 
 }  // namespace
 
-tls_context::tls_context()
-    : context_(::SSL_CTX_new(::TLS_client_method()), ::SSL_CTX_free), method_(make_socket_method(), ::BIO_meth_free) {}
-
-failure_ptr tls_failure(std::string message) {
-  return make_failure(errc::ssl_error, stage::secure, std::move(message));
-}
-
-std::string openssl_reason() {
-  std::string text;
-  for (auto code = ::ERR_get_error(); code != 0; code = ::ERR_get_error()) {
-    const char* reason = ::ERR_reason_error_string(code);
-    if (ERR_SYSTEM_ERROR(code)) reason = std::strerror(ERR_GET_REASON(code));
-    if (reason != nullptr && text.find(reason) == std::string::npos)
-      text += (text.empty() ? "" : ", ") + std::string{reason};
-  }
-  return text.empty() ? "no reason given" : text;
-}
+tls_context::tls_context() : context_(::SSL_CTX_new(::TLS_client_method()), ::SSL_CTX_free) {}
 
 tls_context_result make_tls_context(const connection_info& server, const still_wanted& wanted) {
   ::ERR_clear_error();
   auto made = std::make_shared<tls_context>();
   SSL_CTX* context = made->get();
-  if (context == nullptr || made->method() == nullptr) return refused("TLS is not available");
+  if (context == nullptr || !made->bio()) return refused("TLS is not available");
   const bool only_1_3 = server.tls_min_version == tls_version::v1_3;
   ::SSL_CTX_set_min_proto_version(context, only_1_3 ? TLS1_3_VERSION : TLS1_2_VERSION);
   made->oldest_protocol = only_1_3 ? "1.3" : "1.2";
@@ -506,20 +363,8 @@ tls_contexts::cached& tls_contexts::entry_for(const connection_info& server) {
   return all_.back();
 }
 
-// ---- one TLS connection ----
-
-BIO_METHOD* make_socket_method() noexcept {
-  BIO_METHOD* method = ::BIO_meth_new(BIO_TYPE_SOURCE_SINK, "understudy socket");
-  if (method != nullptr) {
-    ::BIO_meth_set_read(method, read_socket);
-    ::BIO_meth_set_write(method, write_socket);
-    ::BIO_meth_set_ctrl(method, control_socket);
-  }
-  return method;
-}
-
 std::unique_ptr<byte_stream> make_tls_channel(tls_context_ptr context, int fd, const server_endpoint& peer) {
-  return std::make_unique<tls_stream>(std::move(context), fd, peer);
+  return std::make_unique<tls_client_stream>(std::move(context), fd, peer);
 }
 
 }  // namespace understudy::internal

@@ -1,0 +1,156 @@
+// What the two sides of TLS have in common: see tls_stream.hpp.
+#include "understudy/actors/connection/tls_stream.hpp"
+
+#include <openssl/bio.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <sys/socket.h>
+#include <cerrno>
+#include <cstring>
+
+namespace understudy::internal {
+namespace {
+
+// One record; a write that must be repeated unchanged is never longer.
+constexpr std::size_t record_size = 16 * 1024;
+
+int socket_of(BIO* bio) noexcept { return *static_cast<const int*>(::BIO_get_data(bio)); }
+
+bool may_be_repeated() noexcept { return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR; }
+
+int read_socket(BIO* bio, char* to, int room) {
+  ::BIO_clear_retry_flags(bio);
+  const auto n = ::recv(socket_of(bio), to, static_cast<std::size_t>(room), MSG_DONTWAIT);
+  if (n < 0 && may_be_repeated()) BIO_set_retry_read(bio);
+  if (n == 0) ::BIO_set_flags(bio, BIO_FLAGS_IN_EOF);
+  return static_cast<int>(n);
+}
+
+int write_socket(BIO* bio, const char* from, int size) {
+  ::BIO_clear_retry_flags(bio);
+  const auto n = ::send(socket_of(bio), from, static_cast<std::size_t>(size), MSG_NOSIGNAL | MSG_DONTWAIT);
+  if (n < 0 && may_be_repeated()) BIO_set_retry_write(bio);
+  // Who has closed may have said why, and that is still there to be read: reading tells what happened, not this.
+  if (n < 0 && (errno == EPIPE || errno == ECONNRESET)) return size;
+  return static_cast<int>(n);
+}
+
+long control_socket(BIO* bio, int command, long, void*) {
+  if (command == BIO_CTRL_EOF) return ::BIO_test_flags(bio, BIO_FLAGS_IN_EOF) != 0 ? 1 : 0;
+  return command == BIO_CTRL_FLUSH ? 1 : 0;
+}
+
+/// Both are per thread and may hold what others left there.
+void forget_errors() noexcept {
+  ::ERR_clear_error();
+  errno = 0;
+}
+
+BIO_METHOD* make_method() noexcept {
+  BIO_METHOD* method = ::BIO_meth_new(BIO_TYPE_SOURCE_SINK, "understudy socket");
+  if (method != nullptr) {
+    ::BIO_meth_set_read(method, read_socket);
+    ::BIO_meth_set_write(method, write_socket);
+    ::BIO_meth_set_ctrl(method, control_socket);
+  }
+  return method;
+}
+
+}  // namespace
+
+socket_bio::socket_bio() : method_(make_method(), ::BIO_meth_free) {}
+
+failure_ptr tls_failure(std::string message) {
+  return make_failure(errc::ssl_error, stage::secure, std::move(message));
+}
+
+std::string openssl_reason() {
+  std::string text;
+  for (auto code = ::ERR_get_error(); code != 0; code = ::ERR_get_error()) {
+    const char* reason = ::ERR_reason_error_string(code);
+    if (ERR_SYSTEM_ERROR(code)) reason = std::strerror(ERR_GET_REASON(code));
+    if (reason != nullptr && text.find(reason) == std::string::npos)
+      text += (text.empty() ? "" : ", ") + std::string{reason};
+  }
+  return text.empty() ? "no reason given" : text;
+}
+
+tls_stream::tls_stream(SSL_CTX* context, std::shared_ptr<const socket_bio> bio, int fd)
+    : bio_(std::move(bio)), fd_(fd), ssl_(::SSL_new(context), ::SSL_free) {
+  BIO* end = ::BIO_new(bio_->method());
+  if (!ssl_ || end == nullptr) {
+    ::BIO_free(end);
+    ssl_.reset();
+    return;
+  }
+  ::BIO_set_data(end, &fd_);
+  ::BIO_set_init(end, 1);
+  ::SSL_set_bio(ssl_.get(), end, end);
+}
+
+tls_stream::~tls_stream() = default;
+
+byte_stream_result tls_stream::handshake() {
+  if (!ssl_) return failure_of("TLS handshake", 0);
+  forget_errors();
+  const int code = ::SSL_do_handshake(ssl_.get());
+  return code == 1 ? byte_stream_result{} : result_of(code, "TLS handshake failed");
+}
+
+byte_stream_result tls_stream::read(char* to, std::size_t room) {
+  forget_errors();
+  byte_stream_result r;
+  const int code = ::SSL_read_ex(ssl_.get(), to, room, &r.bytes);
+  if (code != 1) return result_of(code, "TLS failed while reading");
+  heard_ = true;
+  return r;
+}
+
+byte_stream_result tls_stream::write(const char* from, std::size_t size) {
+  forget_errors();
+  byte_stream_result r;
+  const int code = ::SSL_write_ex(ssl_.get(), from, size, &r.bytes);
+  if (code != 1) r = result_of(code, "TLS failed while writing");
+  // Also when the socket is full, the record may be under way.
+  r.taken = code == 1 ? r.bytes : size;
+  return r;
+}
+
+std::size_t tls_stream::largest_write() const noexcept { return record_size; }
+
+void tls_stream::shut_down() noexcept {
+  ::ERR_clear_error();
+  if (ssl_ && !broken_) ::SSL_shutdown(ssl_.get());
+  ::ERR_clear_error();
+}
+
+std::string tls_stream::encryption() const {
+  return ssl_ ? std::string{::SSL_get_version(ssl_.get())} + " " + ::SSL_get_cipher(ssl_.get()) : "none";
+}
+
+byte_stream_result tls_stream::failed(const std::string& message) {
+  byte_stream_result r;
+  r.what = byte_stream_result::kind::failed;
+  r.error = tls_failure(message);
+  return r;
+}
+
+byte_stream_result tls_stream::result_of(int code, const char* doing) {
+  const int system_code = errno;
+  byte_stream_result r;
+  switch (::SSL_get_error(ssl_.get(), code)) {
+    case SSL_ERROR_WANT_READ:
+      r.what = byte_stream_result::kind::want_read;
+      return r;
+    case SSL_ERROR_WANT_WRITE:
+      r.what = byte_stream_result::kind::want_write;
+      return r;
+    case SSL_ERROR_ZERO_RETURN:
+      return closed(doing);
+    default:
+      broken_ = true;
+      return failure_of(doing, system_code);
+  }
+}
+
+}  // namespace understudy::internal

@@ -5,7 +5,7 @@
 #include "understudy/messages/error.hpp"
 #include "understudy/runtime/platform/addresses.hpp"
 #include "understudy/runtime/platform/srv_lookup.hpp"
-#include "understudy/runtime/platform/tick_actor.hpp"
+#include "understudy/runtime/platform/event_actor.hpp"
 
 #include <netdb.h>
 #include <caf/actor_cast.hpp>
@@ -49,7 +49,7 @@ class name_resolver::book : public std::enable_shared_from_this<book> {
       : clock_(std::move(clock)), poller_(std::move(poller)), workers_(std::move(workers)), how_(std::move(how)) {}
 
   void start(caf::actor_system& system) {
-    ticker_ = make_tick_actor(system, [weak = weak_from_this()] {
+    ticker_ = make_event_actor(system, [weak = weak_from_this()] {
       if (auto self = weak.lock()) self->expire();
     });
     timer_ = poller_->add_timer(caf::actor_cast<caf::actor_addr>(ticker_));

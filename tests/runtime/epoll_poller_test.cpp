@@ -2,7 +2,7 @@
 #include "understudy/runtime/platform/epoll_poller.hpp"
 #include "runtime/process_census.hpp"
 #include "support/eventually.hpp"
-#include "understudy/runtime/platform/tick_actor.hpp"
+#include "understudy/runtime/platform/event_actor.hpp"
 
 #include <sys/socket.h>
 #include <unistd.h>

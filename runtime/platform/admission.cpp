@@ -1,0 +1,40 @@
+// Counting who is in: see admission.hpp.
+#include "understudy/runtime/platform/admission.hpp"
+
+#include <utility>
+
+namespace understudy::internal {
+
+admission::place& admission::place::operator=(place&& other) noexcept {
+  std::swap(of_, other.of_);
+  std::swap(address_, other.address_);
+  return *this;
+}
+
+admission::place::~place() {
+  if (of_) of_->leave(address_);
+}
+
+admission::answer admission::enter(const std::string& address) {
+  std::lock_guard guard{mutex_};
+  if (all_ >= limits_.connections) return {admission_verdict::too_many, {}};
+  auto& of_this = of_address_[address];
+  if (of_this >= limits_.by_address) return {admission_verdict::too_many_of_address, {}};
+  ++of_this;
+  ++all_;
+  return {admission_verdict::welcome, place{shared_from_this(), address}};
+}
+
+std::size_t admission::connections() const {
+  std::lock_guard guard{mutex_};
+  return all_;
+}
+
+void admission::leave(const std::string& address) noexcept {
+  std::lock_guard guard{mutex_};
+  --all_;
+  const auto at = of_address_.find(address);
+  if (at != of_address_.end() && --at->second == 0) of_address_.erase(at);
+}
+
+}  // namespace understudy::internal

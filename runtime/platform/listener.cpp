@@ -1,0 +1,379 @@
+// Listening, and what happens to a client until it is handed over: see listener.hpp.
+#include "understudy/runtime/platform/listener.hpp"
+
+#include "understudy/actors/connection/socket.hpp"
+#include "understudy/messages/printable.hpp"
+#include "understudy/runtime/platform/addresses.hpp"
+#include "understudy/runtime/platform/event_actor.hpp"
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cstring>
+
+namespace understudy::internal {
+namespace {
+
+constexpr int backlog = 512;
+// Clients taken in one turn of the poller: those who are in are served between.
+constexpr int most_at_once = 64;
+// Without a descriptor left the kernel keeps who waits; asked again after this.
+constexpr milliseconds pause_without_descriptors{100};
+// How often files are looked at, and refusals told of.
+constexpr seconds files_looked_at_every{1};
+constexpr seconds refusals_told_every{60};
+
+std::string failed_call(const std::string& address, const char* doing) {
+  const int code = errno;
+  auto text = "cannot listen at " + address + ": " + doing + ": " + errno_text(code);
+  if (code == EADDRINUSE) text += " (another process listens there)";
+  if (code == EACCES) text += " (ports below 1024 need CAP_NET_BIND_SERVICE, a socket's folder write permission)";
+  if (code == EADDRNOTAVAIL) text = "cannot listen at " + address + ": this machine has no such address";
+  return text;
+}
+
+/// What `text` spells out; throws listener_error.
+socket_address parse_address(const std::string& text) {
+  if (!text.empty() && text.front() == '/') {
+    auto local = local_address(text);
+    if (local.bytes.empty())
+      throw listener_error("cannot listen at " + text + ": the path of a socket has at most " +
+                           std::to_string(sizeof(sockaddr_un::sun_path) - 1) + " bytes");
+    return local;
+  }
+  const auto colon = text.rfind(':');
+  std::uint16_t port = 0;
+  const char* const end = text.data() + text.size();
+  const auto digits = colon == std::string::npos ? end : text.data() + colon + 1;
+  const auto [stop, wrong] = std::from_chars(digits, end, port);
+  if (digits == end || stop != end || wrong != std::errc{})
+    throw listener_error("\"" + printable(text) +
+                         "\" is no address to listen at: \"HOST:PORT\", \":PORT\" or the path of a socket");
+  auto host = text.substr(0, colon);
+  if (host.empty()) host = "[::]";
+  auto found = literal_address(host, port);
+  if (!found)
+    throw listener_error("\"" + printable(host) + "\" is no address of this machine: listeners take numbers, no names");
+  return std::move(*found);
+}
+
+/// A socket that nobody listens at any more is in the way of a new one.
+void remove_dead_socket(const socket_address& at) {
+  struct stat found {};
+  if (::lstat(at.text.c_str(), &found) != 0 || !S_ISSOCK(found.st_mode)) return;
+  const auto probe = open_socket(at);
+  if (probe.fd >= 0) ::close(probe.fd);
+  if (probe.error == ECONNREFUSED) ::unlink(at.text.c_str());
+}
+
+descriptor listen_at(const socket_address& at) {
+  if (at.family == AF_UNIX) remove_dead_socket(at);
+  const int fd = ::socket(at.family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (fd < 0) throw listener_error(failed_call(at.text, "socket"));
+  descriptor socket{fd, "socket"};
+  const int on = 1, off = 0;
+  if (at.family != AF_UNIX) ::setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+  // "[::]" is every address, of both families.
+  if (at.family == AF_INET6) ::setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
+  const auto* address = reinterpret_cast<const sockaddr*>(at.bytes.data());
+  if (::bind(fd, address, static_cast<socklen_t>(at.bytes.size())) != 0)
+    throw listener_error(failed_call(at.text, "bind"));
+  if (::listen(fd, backlog) != 0) throw listener_error(failed_call(at.text, "listen"));
+  return socket;
+}
+
+std::string bound_address(int fd) {
+  sockaddr_storage own{};
+  socklen_t size = sizeof own;
+  auto* address = reinterpret_cast<sockaddr*>(&own);
+  return ::getsockname(fd, address, &size) == 0 ? to_socket_address(address, size).text : std::string{};
+}
+
+/// Of a client: for people, and what its limit is counted by.
+struct client_address {
+  std::string text;
+  std::string counted;
+};
+
+client_address address_of(int fd, const sockaddr_storage& from, socklen_t size) {
+  const auto* address = reinterpret_cast<const sockaddr*>(&from);
+  if (from.ss_family != AF_UNIX) {
+    auto text = to_socket_address(address, size).text;
+    return {text, text.substr(0, text.rfind(':'))};
+  }
+  ucred peer{};
+  socklen_t length = sizeof peer;
+  if (::getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) != 0) return {"local", "local"};
+  auto user = "local, uid " + std::to_string(peer.uid);
+  return {user + ", pid " + std::to_string(peer.pid), user};
+}
+
+}  // namespace
+
+/// Lives on the poller's thread; the mutex is for whoever destroys the listener elsewhere.
+class listener::acceptor : public std::enable_shared_from_this<acceptor> {
+ public:
+  acceptor(environment_ptr env, listener_options options, std::shared_ptr<admission> places, accept_handler on_accept)
+      : env_(std::move(env)),
+        options_(std::move(options)),
+        places_(std::move(places)),
+        on_accept_(std::move(on_accept)),
+        at_(parse_address(options_.address)),
+        socket_(listen_at(at_)),
+        name_(at_.family == AF_UNIX ? at_.text : bound_address(socket_.get())) {
+    if (!options_.tls) return;
+    files_ = states_of(*options_.tls);
+    auto made = make_server_tls(*options_.tls);
+    if (made.error) throw listener_error("cannot listen at " + name_ + ": " + made.error->message);
+    context_ = std::move(made.context);
+  }
+
+  const std::string& name() const noexcept { return name_; }
+
+  void start(caf::actor_system& system) {
+    std::lock_guard guard{mutex_};
+    const auto alive = weak_from_this();
+    actor_ = make_event_actor(
+        system,
+        [alive] {
+          if (const auto self = alive.lock()) self->guarded([&] { self->on_tick(); });
+        },
+        [alive](poller_port::io_id id, std::uint32_t) {
+          if (const auto self = alive.lock()) self->guarded([&] { self->on_ready(id); });
+        });
+    timer_ = env_->poller->add_timer(caf::actor_cast<caf::actor_addr>(actor_));
+    io_ = env_->poller->add(socket_.get(), caf::actor_cast<caf::actor_addr>(actor_));
+    env_->poller->arm(io_, poller_port::readable);
+  }
+
+  void stop() noexcept {
+    std::lock_guard guard{mutex_};
+    if (!actor_) return;
+    env_->poller->remove(io_);
+    env_->poller->remove_timer(timer_);
+    for (auto& [io, client] : shaking_) env_->poller->remove(io);
+    shaking_.clear();
+    on_accept_ = nullptr;
+    if (at_.family == AF_UNIX) ::unlink(at_.text.c_str());
+    socket_ = {};
+    actor_ = nullptr;
+  }
+
+ private:
+  /// Whose handshake is under way.
+  struct shaking_client {
+    accepted_client client;
+    server_tls_stream* tls = nullptr;  ///< client.stream
+    time_point deadline{};
+  };
+  using shaking_map = std::map<poller_port::io_id, shaking_client>;  // in the order of their arrival
+
+  /// Nothing is thrown at the poller. What is thrown here means that the system has nothing left to give.
+  template <class Body>
+  void guarded(Body body) noexcept {
+    try {
+      std::lock_guard guard{mutex_};
+      if (!actor_) return;
+      body();
+      set_timer();
+    } catch (const std::exception& e) {
+      try {
+        log(log_level::error, "a client was lost", {{"cause", printable(e.what())}});
+        paused_until_ = env_->clock->now() + pause_without_descriptors;
+        set_timer();
+      } catch (...) {
+        // Not even that can be said; the next event tries again.
+      }
+    }
+  }
+
+  void on_ready(poller_port::io_id id) {
+    if (id == io_) {
+      accept_some();
+    } else if (const auto at = shaking_.find(id); at != shaking_.end()) {
+      shake(at);
+    }
+  }
+
+  void on_tick() {
+    const auto now = env_->clock->now();
+    while (!shaking_.empty() && shaking_.begin()->second.deadline <= now)
+      give_up(shaking_.begin(), "the TLS handshake took longer than " + seconds_text(options_.handshake_timeout));
+    if (paused_until_ && now >= *paused_until_) {
+      paused_until_.reset();
+      env_->poller->arm(io_, poller_port::readable);
+    }
+  }
+
+  void set_timer() {
+    std::optional<time_point> due = paused_until_;
+    if (!shaking_.empty()) {
+      const auto first = shaking_.begin()->second.deadline;
+      due = due ? std::min(*due, first) : first;
+    }
+    if (due)
+      env_->poller->set_timer(timer_, *due);
+    else
+      env_->poller->clear_timer(timer_);
+  }
+
+  void accept_some() {
+    look_at_files();
+    for (int taken = 0; taken < most_at_once; ++taken) {
+      sockaddr_storage from{};
+      socklen_t size = sizeof from;
+      const int fd = ::accept4(socket_.get(), reinterpret_cast<sockaddr*>(&from), &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
+      if (fd >= 0) {
+        take(descriptor{fd, "accept4"}, address_of(fd, from, size));
+        continue;
+      }
+      if (errno == EAGAIN || errno == EWOULDBLOCK) break;
+      if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+        refused("nobody can be accepted: " + errno_text(errno));
+        paused_until_ = env_->clock->now() + pause_without_descriptors;
+        return;
+      }
+      // The client went, or the network failed, before it was accepted.
+    }
+    env_->poller->arm(io_, poller_port::readable);
+  }
+
+  void take(descriptor socket, client_address from) {
+    auto entry = places_->enter(from.counted);
+    if (entry.verdict != admission_verdict::welcome) {
+      const auto& limits = places_->limits();
+      refused(from.text + " was turned away: " +
+              (entry.verdict == admission_verdict::too_many
+                   ? "there are " + std::to_string(limits.connections) + " connections"
+                   : "there are " + std::to_string(limits.by_address) + " connections from that address"));
+      return;
+    }
+    accepted_client client;
+    const int fd = socket.get(), on = 1;
+    if (at_.family != AF_UNIX) ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    client.socket = std::move(socket);
+    client.address = std::move(from.text);
+    client.place = std::move(entry.given);
+    if (!context_) {
+      client.stream = make_plain_channel(fd);
+      on_accept_(std::move(client));
+      return;
+    }
+    if (shaking_.size() >= places_->limits().handshakes)
+      give_up(shaking_.begin(), "too many other TLS handshakes are under way");
+    auto stream = std::make_unique<server_tls_stream>(context_, fd);
+    shaking_client one;
+    one.tls = stream.get();
+    client.stream = std::move(stream);
+    one.client = std::move(client);
+    one.deadline = env_->clock->now() + options_.handshake_timeout;
+    const auto io = env_->poller->add(fd, caf::actor_cast<caf::actor_addr>(actor_));
+    shake(shaking_.emplace(io, std::move(one)).first);
+  }
+
+  void shake(shaking_map::iterator at) {
+    auto& one = at->second;
+    const auto step = one.tls->handshake();
+    switch (step.what) {
+      case byte_stream_result::kind::want_read:
+        return env_->poller->arm(at->first, poller_port::readable);
+      case byte_stream_result::kind::want_write:
+        return env_->poller->arm(at->first, poller_port::writable);
+      case byte_stream_result::kind::done:
+        break;
+      default:
+        return give_up(at, step.error ? step.error->message : "the client closed the connection");
+    }
+    env_->poller->remove(at->first);
+    auto client = std::move(one.client);
+    client.certificate = one.tls->client();
+    shaking_.erase(at);
+    on_accept_(std::move(client));
+  }
+
+  void give_up(shaking_map::iterator at, const std::string& why) {
+    refused(at->second.client.address + " did not get in: " + why);
+    env_->poller->remove(at->first);
+    at->second.client.stream->shut_down();
+    shaking_.erase(at);
+  }
+
+  /// Anybody can make these happen, as often as he likes: the log has the first, and how many there were once a minute.
+  void refused(const std::string& text) {
+    const auto now = env_->clock->now();
+    ++untold_;
+    if (told_at_ && now - *told_at_ < refusals_told_every) return;
+    told_at_ = now;
+    log_port::fields more;
+    if (untold_ > 1) more.emplace_back("refused", std::to_string(std::exchange(untold_, 0)));
+    untold_ = 0;
+    log(log_level::warning, printable(text), more);
+  }
+
+  /// Files that changed are read by a worker; the context that it makes is for those who come later.
+  void look_at_files() {
+    const auto now = env_->clock->now();
+    if (!options_.tls || reading_ || (looked_at_ && now - *looked_at_ < files_looked_at_every)) return;
+    looked_at_ = now;
+    auto states = states_of(*options_.tls);
+    if (states == files_) return;
+    reading_ = env_->workers->run([alive = weak_from_this(), files = *options_.tls, states] {
+      auto made = make_server_tls(files);
+      if (const auto self = alive.lock()) self->on_files(states, std::move(made));
+    });
+  }
+
+  void on_files(const std::string& states, server_tls_result made) {
+    std::lock_guard guard{mutex_};
+    reading_ = false;
+    files_ = states;
+    if (made.error)
+      return log(log_level::warning, "the changed certificates cannot be used, the earlier ones stay",
+                 {{"cause", printable(made.error->message)}});
+    context_ = std::move(made.context);
+    log(log_level::info, "the changed certificates are in use", {});
+  }
+
+  void log(log_level level, const std::string& text, log_port::fields more) const {
+    more.emplace_back("listener", name_);
+    if (env_->log) env_->log->write(level, "listener", text, more);
+  }
+
+  static std::string seconds_text(duration span) {
+    return std::to_string(std::chrono::duration_cast<milliseconds>(span).count()) + " ms";
+  }
+
+  const environment_ptr env_;
+  const listener_options options_;
+  const std::shared_ptr<admission> places_;
+  std::mutex mutex_;  // of everything below
+  accept_handler on_accept_;
+  const socket_address at_;
+  descriptor socket_;
+  const std::string name_;
+  caf::strong_actor_ptr actor_;
+  poller_port::io_id io_ = 0;
+  poller_port::timer_id timer_ = 0;
+  shaking_map shaking_;
+  std::optional<time_point> paused_until_, told_at_, looked_at_;
+  std::uint64_t untold_ = 0;
+  server_tls_context_ptr context_;
+  std::string files_;
+  bool reading_ = false;
+};
+
+listener::listener(caf::actor_system& system, environment_ptr env, listener_options options, accept_handler on_accept)
+    : admission_(std::make_shared<admission>(options.limits)) {
+  acceptor_ = std::make_shared<acceptor>(std::move(env), std::move(options), admission_, std::move(on_accept));
+  address_ = acceptor_->name();
+  acceptor_->start(system);
+}
+
+listener::~listener() { acceptor_->stop(); }
+
+}  // namespace understudy::internal

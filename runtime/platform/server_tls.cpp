@@ -1,0 +1,184 @@
+// Contexts of listeners, and what failures of a client's TLS mean.
+#include "understudy/runtime/platform/server_tls.hpp"
+
+#include "understudy/actors/connection/tls_stream.hpp"
+#include "understudy/config/certificates.hpp"
+#include "understudy/config/files.hpp"
+
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
+#include <algorithm>
+
+namespace understudy::internal {
+
+/// As OpenSSL keeps it.
+class server_tls_context {
+ public:
+  server_tls_context() : context_(::SSL_CTX_new(::TLS_server_method()), ::SSL_CTX_free) {}
+  SSL_CTX* get() const noexcept { return context_.get(); }
+  const socket_bio& bio() const noexcept { return bio_; }
+  std::vector<std::string> allowed_client_names;
+
+ private:
+  std::unique_ptr<SSL_CTX, void (*)(SSL_CTX*)> context_;
+  socket_bio bio_;
+};
+
+namespace {
+
+using x509_ptr = std::unique_ptr<X509, void (*)(X509*)>;
+
+server_tls_result refused(const std::string& what) { return {nullptr, tls_failure(what + ": " + openssl_reason())}; }
+
+/// The same reader as for a client's files; it names the keys of a client.
+std::string_view listener_key(std::string_view client_key) {
+  if (client_key == "ca_cert_path") return "client_ca_path";
+  if (client_key == "client_cert_path") return "certificate_path";
+  if (client_key == "client_key_path") return "key_path";
+  return client_key;
+}
+
+config::certificate_files read_files(const server_certificates& from) {
+  connection_info as_of_client;
+  as_of_client.ca_cert_path = from.client_ca_path;
+  as_of_client.crl_path = from.crl_path;
+  as_of_client.client_cert_path = from.certificate_path;
+  as_of_client.client_key_path = from.key_path;
+  return config::read_certificates(as_of_client, [] { return std::nullopt; });
+}
+
+int no_password(char*, int, int, void*) { return -1; }
+
+/// Whom clients may be certified by; their names are sent to clients, which choose their certificate by them.
+std::string trust(SSL_CTX* context, const config::certificate_files& files) {
+  X509_STORE* store = ::SSL_CTX_get_cert_store(context);
+  for (const auto& each : files.trusted) {
+    if (::X509_STORE_add_cert(store, each.get()) != 1) return "client_ca_path";
+    if (::SSL_CTX_add_client_CA(context, each.get()) != 1) return "client_ca_path";
+  }
+  for (const auto& each : files.lists)
+    if (::X509_STORE_add_crl(store, each.get()) != 1) return "crl_path";
+  if (!files.lists.empty()) ::X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK);
+  ::SSL_CTX_set_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
+  return {};
+}
+
+std::string text_of(const X509_NAME* name) {
+  const std::unique_ptr<BIO, int (*)(BIO*)> memory{::BIO_new(::BIO_s_mem()), ::BIO_free};
+  if (!memory || ::X509_NAME_print_ex(memory.get(), name, 0, XN_FLAG_RFC2253 & ~ASN1_STRFLGS_ESC_MSB) < 0) return {};
+  char* text = nullptr;
+  const auto size = BIO_get_mem_data(memory.get(), &text);
+  return {text, static_cast<std::size_t>(std::max(size, 0L))};
+}
+
+std::vector<std::string> dns_names_of(const X509* certificate) {
+  std::vector<std::string> names;
+  const std::unique_ptr<GENERAL_NAMES, void (*)(GENERAL_NAMES*)> all{
+      static_cast<GENERAL_NAMES*>(::X509_get_ext_d2i(certificate, NID_subject_alt_name, nullptr, nullptr)),
+      ::GENERAL_NAMES_free};
+  for (int i = 0; all && i < sk_GENERAL_NAME_num(all.get()); ++i) {
+    const auto* name = sk_GENERAL_NAME_value(all.get(), i);
+    if (name->type != GEN_DNS) continue;
+    const auto* text = name->d.dNSName;
+    names.emplace_back(reinterpret_cast<const char*>(::ASN1_STRING_get0_data(text)),
+                       static_cast<std::size_t>(::ASN1_STRING_length(text)));
+  }
+  return names;
+}
+
+}  // namespace
+
+server_tls_result make_server_tls(const server_certificates& from) {
+  ::ERR_clear_error();
+  auto made = std::make_shared<server_tls_context>();
+  SSL_CTX* context = made->get();
+  if (context == nullptr || !made->bio()) return refused("TLS is not available");
+  ::SSL_CTX_set_min_proto_version(context, from.oldest_protocol == tls_version::v1_3 ? TLS1_3_VERSION : TLS1_2_VERSION);
+  ::SSL_CTX_set_options(
+      context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_TICKET | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE);
+  ::SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
+  ::SSL_CTX_set_num_tickets(context, 0);
+  ::SSL_CTX_set_mode(context,
+                     SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
+  ::SSL_CTX_set_default_passwd_cb(context, no_password);
+  const auto files = read_files(from);
+  std::string problems;
+  for (const auto& each : files.problems)
+    problems += (problems.empty() ? "" : "; ") + std::string{listener_key(each.key)} + ": " + each.what;
+  if (!problems.empty()) return {nullptr, tls_failure(problems)};
+  if (files.chain.empty() || ::SSL_CTX_use_certificate(context, files.chain[0].get()) != 1)
+    return refused("certificate_path: " + from.certificate_path);
+  for (std::size_t i = 1; i < files.chain.size(); ++i)
+    if (SSL_CTX_add1_chain_cert(context, files.chain[i].get()) != 1)
+      return refused("certificate_path: " + from.certificate_path);
+  if (!files.key) return {nullptr, tls_failure("key_path: \"" + from.key_path + "\" is encrypted, or holds no key")};
+  if (::SSL_CTX_use_PrivateKey(context, files.key.get()) != 1) return refused("key_path: " + from.key_path);
+  if (!from.client_ca_path.empty()) {
+    if (const auto wrong = trust(context, files); !wrong.empty()) return refused(wrong);
+  }
+  made->allowed_client_names = from.allowed_client_names;
+  return {std::move(made), nullptr};
+}
+
+std::string states_of(const server_certificates& files) {
+  std::string states;
+  for (const auto& path : {files.certificate_path, files.key_path, files.client_ca_path, files.crl_path})
+    states += config::file_state(path) + ' ';
+  return states;
+}
+
+server_tls_stream::server_tls_stream(server_tls_context_ptr context, int fd)
+    : tls_stream(context->get(), {context, &context->bio()}, fd), context_(std::move(context)) {
+  if (ssl() != nullptr) ::SSL_set_accept_state(ssl());
+}
+
+byte_stream_result server_tls_stream::handshake() {
+  auto step = tls_stream::handshake();
+  if (step.what == byte_stream_result::kind::done && !is_allowed())
+    return failed("the client's certificate has none of the names that are allowed here");
+  return step;
+}
+
+client_certificate server_tls_stream::client() const {
+  client_certificate found;
+  const x509_ptr certificate{::SSL_get1_peer_certificate(ssl()), ::X509_free};
+  if (!certificate) return found;
+  found.subject = text_of(::X509_get_subject_name(certificate.get()));
+  found.names = dns_names_of(certificate.get());
+  return found;
+}
+
+bool server_tls_stream::is_allowed() const {
+  const auto& allowed = context_->allowed_client_names;
+  if (allowed.empty()) return true;
+  const x509_ptr certificate{::SSL_get1_peer_certificate(ssl()), ::X509_free};
+  const auto is_for = [&](const std::string& name) {
+    constexpr unsigned exactly = X509_CHECK_FLAG_NEVER_CHECK_SUBJECT | X509_CHECK_FLAG_NO_WILDCARDS;
+    return ::X509_check_host(certificate.get(), name.data(), name.size(), exactly, nullptr) == 1;
+  };
+  return certificate && std::any_of(allowed.begin(), allowed.end(), is_for);
+}
+
+byte_stream_result server_tls_stream::failure_of(const char* doing, int system_code) {
+  if (ssl() == nullptr) return failed("TLS could not be set up");
+  if (const auto verdict = ::SSL_get_verify_result(ssl()); verdict != X509_V_OK) {
+    ::ERR_clear_error();
+    return failed(std::string{"the client's certificate was refused: "} + ::X509_verify_cert_error_string(verdict));
+  }
+  const auto queued = ::ERR_peek_error();
+  if (queued != 0 && ERR_GET_REASON(queued) != SSL_R_UNEXPECTED_EOF_WHILE_READING)
+    return failed(std::string{doing} + ": " + openssl_reason());
+  ::ERR_clear_error();
+  const bool broken = queued == 0 && system_code != 0;
+  return failed(std::string{doing} + ": " +
+                (broken ? config::errno_text(system_code) : std::string{"the client closed the connection"}));
+}
+
+byte_stream_result server_tls_stream::closed(const char*) {
+  byte_stream_result ended;
+  ended.what = byte_stream_result::kind::closed;
+  return ended;
+}
+
+}  // namespace understudy::internal

@@ -1,0 +1,456 @@
+// Clients of every kind at a listener: who comes in, who does not, and what that costs the others.
+#include "understudy/runtime/platform/listener.hpp"
+#include "support/certificates.hpp"
+#include "support/eventually.hpp"
+#include "support/temporary_folder.hpp"
+#include "understudy/actors/connection/socket.hpp"
+#include "understudy/actors/connection/tls.hpp"
+#include "understudy/runtime/platform/addresses.hpp"
+#include "understudy/runtime/platform/epoll_poller.hpp"
+#include "understudy/runtime/platform/system_clock.hpp"
+#include "understudy/runtime/platform/worker_threads.hpp"
+
+#include <openssl/ssl.h>
+#include <poll.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <boost/test/unit_test.hpp>
+#include <caf/actor_system.hpp>
+#include <caf/actor_system_config.hpp>
+
+#include <fstream>
+
+using namespace understudy;
+using namespace understudy::internal;
+using namespace understudy::test;
+using namespace std::chrono_literals;
+
+namespace {
+
+const certificate_set& certificates() {
+  static const certificate_set made;
+  return made;
+}
+
+struct noted_log final : log_port {
+  bool enabled(log_level) const override { return true; }
+  void write(log_level, std::string_view, std::string_view text, const fields& more) override {
+    std::lock_guard guard{mutex};
+    std::string line{text};
+    for (const auto& [key, value] : more) line += ' ' + std::string{key} + '=' + value;
+    lines.push_back(std::move(line));
+  }
+  bool says(const std::string& part) {
+    std::lock_guard guard{mutex};
+    return std::any_of(lines.begin(), lines.end(), [&](const auto& l) { return l.find(part) != std::string::npos; });
+  }
+  std::mutex mutex;
+  std::vector<std::string> lines;
+};
+
+struct config : caf::actor_system_config {
+  config() {
+    configure(*this);
+    set("scheduler.max-threads", 1);
+  }
+};
+
+/// What a listener stands on, and who came in.
+struct world {
+  config cfg;
+  caf::actor_system system{cfg};
+  std::shared_ptr<epoll_poller> poller = std::make_shared<epoll_poller>();
+  std::shared_ptr<worker_threads> workers = std::make_shared<worker_threads>();
+  std::shared_ptr<noted_log> log = std::make_shared<noted_log>();
+  std::mutex mutex;
+  std::vector<accepted_client> in;
+  std::unique_ptr<listener> open;
+
+  ~world() {
+    open.reset();
+    in.clear();
+    poller->stop();
+    workers->stop(2s);
+  }
+  void listen(listener_options options) {
+    auto env = std::make_shared<environment>();
+    env->clock = std::make_shared<internal::system_clock>();
+    env->poller = poller;
+    env->workers = workers;
+    env->log = log;
+    open = std::make_unique<listener>(system, env, std::move(options), [this](accepted_client client) {
+      std::lock_guard guard{mutex};
+      in.push_back(std::move(client));
+    });
+  }
+  std::size_t count() {
+    std::lock_guard guard{mutex};
+    return in.size();
+  }
+  std::uint16_t port() const {
+    const auto& text = open->address();
+    return static_cast<std::uint16_t>(std::stoi(text.substr(text.rfind(':') + 1)));
+  }
+};
+
+listener_options plain(std::string address = "127.0.0.1:0") {
+  listener_options options;
+  options.address = std::move(address);
+  return options;
+}
+
+listener_options secured() {
+  auto options = plain();
+  options.tls = server_certificates{certificates().server.certificate, certificates().server.key, {}, {}};
+  return options;
+}
+
+/// Of clients that need a certificate of our authority.
+listener_options mutual() {
+  auto options = secured();
+  options.tls->client_ca_path = certificates().ca.certificate();
+  return options;
+}
+
+/// A client of ours; blocking, with a deadline on everything.
+struct client {
+  explicit client(const world& at) : client(*literal_address("127.0.0.1", at.port())) {}
+  explicit client(const socket_address& to) : fd(open_socket(to).fd) {
+    BOOST_REQUIRE(fd >= 0);
+    wait_for(POLLOUT);
+  }
+  ~client() { ::close(fd); }
+  client(const client&) = delete;
+  client& operator=(const client&) = delete;
+
+  bool wait_for(short events, milliseconds limit = 5s) const {
+    pollfd one{fd, events, 0};
+    return ::poll(&one, 1, static_cast<int>(limit.count())) == 1;
+  }
+  /// Null when the handshake succeeded and the server did not object to it right after.
+  failure_ptr secure(const connection_info& how) {
+    const auto context = make_tls_context(how);
+    BOOST_REQUIRE(!context.error);
+    stream = make_tls_channel(context.context, fd, endpoint_of(how));
+    for (;;) {
+      const auto step = stream->handshake();
+      if (step.what == byte_stream_result::kind::done) return nullptr;
+      if (step.error) return step.error;
+      if (step.what == byte_stream_result::kind::closed) return make_failure(errc::ssl_error, stage::secure, "closed");
+      const bool reads = step.what == byte_stream_result::kind::want_read;
+      if (!wait_for(reads ? POLLIN : POLLOUT)) return make_failure(errc::connection_timeout, stage::secure, "silence");
+    }
+  }
+  /// The server ended it.
+  bool ended(milliseconds limit = 5s) const {
+    if (!wait_for(POLLIN, limit)) return false;
+    char byte = 0;
+    const auto n = ::recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    return n == 0 || (n < 0 && errno != EAGAIN);
+  }
+  int fd;
+  std::unique_ptr<byte_stream> stream;
+};
+
+connection_info trusting(bool with_certificate = false) {
+  connection_info how;
+  how.host = "localhost";
+  how.use_ssl = true;
+  how.ca_cert_path = certificates().ca.certificate();
+  if (with_certificate) {
+    how.client_cert_path = certificates().client.certificate;
+    how.client_key_path = certificates().client.key;
+  }
+  return how;
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(a_plain_client_comes_in_and_is_named) {
+  world w;
+  w.listen(plain());
+  const client one(w);
+  BOOST_REQUIRE(eventually([&] { return w.count() == 1; }));
+  BOOST_TEST(w.in[0].address.rfind("127.0.0.1:", 0) == 0u, w.in[0].address);
+  BOOST_TEST(w.in[0].stream->encryption() == "none");
+  BOOST_TEST(::send(one.fd, "x", 1, 0) == 1);
+  char byte = 0;
+  BOOST_TEST(eventually([&] { return w.in[0].stream->read(&byte, 1).bytes == 1; }));
+  BOOST_TEST(byte == 'x');
+}
+
+BOOST_AUTO_TEST_CASE(a_listener_of_all_addresses_takes_both_families) {
+  world w;
+  w.listen(plain(":0"));
+  const client four(w);
+  const client six(*literal_address("::1", w.port()));
+  BOOST_TEST(eventually([&] { return w.count() == 2; }));
+}
+
+BOOST_AUTO_TEST_CASE(a_local_client_is_known_by_its_user_and_the_socket_goes_with_the_listener) {
+  temporary_folder folder;
+  const auto path = (folder.path() / "door").string();
+  {
+    world w;
+    w.listen(plain(path));
+    const client one(local_address(path));
+    BOOST_REQUIRE(eventually([&] { return w.count() == 1; }));
+    BOOST_TEST(w.in[0].address == "local, uid " + std::to_string(::getuid()) + ", pid " + std::to_string(::getpid()));
+  }
+  BOOST_TEST(!std::filesystem::exists(path));
+}
+
+BOOST_AUTO_TEST_CASE(a_socket_that_a_dead_process_left_behind_is_replaced_and_a_living_one_is_not) {
+  temporary_folder folder;
+  const auto path = (folder.path() / "door").string();
+  const auto at = local_address(path);
+  const int left = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  BOOST_REQUIRE(
+      ::bind(left, reinterpret_cast<const sockaddr*>(at.bytes.data()), static_cast<socklen_t>(at.bytes.size())) == 0);
+  ::close(left);
+  world w;
+  w.listen(plain(path));
+  world other;
+  BOOST_CHECK_EXCEPTION(other.listen(plain(path)), listener_error, [](const auto& e) {
+    return std::string{e.what()}.find("another process listens there") != std::string::npos;
+  });
+  const client one(at);
+  BOOST_TEST(eventually([&] { return w.count() == 1; }));
+}
+
+BOOST_AUTO_TEST_CASE(what_is_no_address_is_said_to_be_none) {
+  world w;
+  for (const auto* wrong : {"", "here", "localhost:389", "127.0.0.1", "127.0.0.1:", "127.0.0.1:70000", "1.2.3.4:5x"})
+    BOOST_CHECK_THROW(w.listen(plain(wrong)), listener_error);
+  BOOST_CHECK_THROW(w.listen(plain('/' + std::string(200, 'x'))), listener_error);
+  BOOST_CHECK_THROW(w.listen(plain("192.0.2.1:0")), listener_error);  // not of this machine
+}
+
+BOOST_AUTO_TEST_CASE(a_client_with_tls_comes_in_when_its_handshake_is_complete) {
+  world w;
+  w.listen(secured());
+  client one(w);
+  BOOST_TEST(!one.secure(trusting()));
+  BOOST_REQUIRE(eventually([&] { return w.count() == 1; }));
+  BOOST_TEST(w.in[0].stream->encryption().rfind("TLSv1.3", 0) == 0u);
+  BOOST_TEST(w.in[0].certificate.subject.empty());
+}
+
+BOOST_AUTO_TEST_CASE(a_client_is_known_by_its_certificate) {
+  world w;
+  w.listen(mutual());
+  client one(w);
+  BOOST_TEST(!one.secure(trusting(true)));
+  BOOST_REQUIRE(eventually([&] { return w.count() == 1; }));
+  BOOST_TEST(w.in[0].certificate.subject == "CN=service");
+}
+
+BOOST_AUTO_TEST_CASE(clients_without_the_right_certificate_never_come_in) {
+  world w;
+  w.listen(mutual());
+  const auto& all = certificates();
+  for (const auto* files :
+       {static_cast<const test::certificate_files*>(nullptr), &all.of_other_ca, &all.expired, &all.not_yet_valid}) {
+    client one(w);
+    auto how = trusting();
+    if (files != nullptr) how.client_cert_path = files->certificate, how.client_key_path = files->key;
+    (void)one.secure(how);
+    BOOST_TEST(one.wait_for(POLLIN));  // the server's word, or its end
+  }
+  BOOST_TEST(eventually([&] { return w.open->connections() == 0; }));
+  BOOST_TEST(w.count() == 0u);
+  BOOST_TEST(w.log->says("did not get in"));
+}
+
+BOOST_AUTO_TEST_CASE(a_revoked_certificate_is_refused) {
+  world w;
+  auto options = mutual();
+  options.tls->crl_path = certificates().crl;
+  w.listen(std::move(options));
+  client one(w);
+  auto how = trusting();
+  how.client_cert_path = certificates().revoked.certificate;
+  how.client_key_path = certificates().revoked.key;
+  (void)one.secure(how);
+  BOOST_TEST(eventually([&] { return w.open->connections() == 0; }));
+  BOOST_TEST(w.log->says("revoked"));
+  client good(w);
+  BOOST_TEST(!good.secure(trusting(true)));
+  BOOST_TEST(eventually([&] { return w.count() == 1; }));
+}
+
+BOOST_AUTO_TEST_CASE(only_allowed_names_come_in) {
+  world w;
+  auto options = mutual();
+  options.tls->allowed_client_names = {"localhost"};
+  w.listen(std::move(options));
+  auto how = trusting();
+  how.client_cert_path = certificates().wrong_name.certificate;
+  how.client_key_path = certificates().wrong_name.key;
+  client foreign(w);
+  (void)foreign.secure(how);
+  BOOST_TEST(eventually([&] { return w.open->connections() == 0; }));
+  how.client_cert_path = certificates().server.certificate;
+  how.client_key_path = certificates().server.key;
+  client good(w);
+  BOOST_TEST(!good.secure(how));
+  BOOST_REQUIRE(eventually([&] { return w.count() == 1; }));
+  BOOST_TEST(w.in[0].certificate.names == std::vector<std::string>{"localhost"}, boost::test_tools::per_element());
+}
+
+BOOST_AUTO_TEST_CASE(an_old_protocol_is_refused_when_the_listener_wants_a_newer_one) {
+  const std::unique_ptr<SSL_CTX, void (*)(SSL_CTX*)> old{::SSL_CTX_new(::TLS_client_method()), ::SSL_CTX_free};
+  ::SSL_CTX_set_max_proto_version(old.get(), TLS1_2_VERSION);
+  for (const auto oldest : {tls_version::v1_2, tls_version::v1_3}) {
+    world w;
+    auto options = secured();
+    options.tls->oldest_protocol = oldest;
+    w.listen(std::move(options));
+    const client one(w);
+    const std::unique_ptr<SSL, void (*)(SSL*)> session{::SSL_new(old.get()), ::SSL_free};
+    ::SSL_set_fd(session.get(), one.fd);
+    int code = ::SSL_connect(session.get());
+    while (code != 1 && ::SSL_get_error(session.get(), code) == SSL_ERROR_WANT_READ && one.wait_for(POLLIN))
+      code = ::SSL_connect(session.get());
+    BOOST_TEST((code == 1) == (oldest == tls_version::v1_2));
+    if (oldest == tls_version::v1_3) BOOST_TEST(eventually([&] { return w.open->connections() == 0; }));
+  }
+}
+
+BOOST_AUTO_TEST_CASE(the_mute_are_ended_at_the_deadline_and_hold_up_nobody) {
+  world w;
+  auto options = secured();
+  options.handshake_timeout = 300ms;
+  w.listen(std::move(options));
+  std::vector<std::unique_ptr<client>> mute;
+  for (int i = 0; i < 20; ++i) mute.push_back(std::make_unique<client>(w));
+  client one(w);
+  BOOST_TEST(!one.secure(trusting()));
+  for (const auto& each : mute) BOOST_TEST(each->ended());
+  BOOST_TEST(eventually([&] { return w.open->connections() == 1; }));
+}
+
+BOOST_AUTO_TEST_CASE(who_speaks_no_tls_is_ended_at_once) {
+  world w;
+  w.listen(secured());
+  const client one(w);
+  const std::string garbage(64, 'G');
+  BOOST_TEST(::send(one.fd, garbage.data(), garbage.size(), 0) == 64);
+  BOOST_TEST(eventually([&] { return w.open->connections() == 0; }));
+  BOOST_TEST(w.count() == 0u);
+}
+
+BOOST_AUTO_TEST_CASE(handshakes_under_way_are_bounded_and_the_oldest_makes_room) {
+  world w;
+  auto options = secured();
+  options.limits.handshakes = 4;
+  w.listen(std::move(options));
+  std::vector<std::unique_ptr<client>> mute;
+  for (int i = 0; i < 4; ++i) {
+    mute.push_back(std::make_unique<client>(w));
+    BOOST_REQUIRE(eventually([&] { return w.open->connections() == mute.size(); }));
+  }
+  client one(w);
+  BOOST_TEST(!one.secure(trusting()));
+  BOOST_TEST(mute[0]->ended());
+  BOOST_TEST(!mute[3]->ended(50ms));
+}
+
+BOOST_AUTO_TEST_CASE(limits_hold_in_all_and_by_address_and_places_are_given_back) {
+  world w;
+  auto options = plain();
+  options.limits.by_address = 2;
+  w.listen(std::move(options));
+  const client first(w), second(w);
+  BOOST_REQUIRE(eventually([&] { return w.count() == 2; }));
+  const client third(w);
+  BOOST_TEST(third.ended());
+  BOOST_TEST(w.log->says("2 connections from that address"));
+  {
+    std::lock_guard guard{w.mutex};
+    w.in.erase(w.in.begin());
+  }
+  const client fourth(w);
+  BOOST_TEST(eventually([&] { return w.count() == 2; }));
+}
+
+BOOST_AUTO_TEST_CASE(changed_certificates_are_used_and_bad_ones_are_not) {
+  temporary_folder folder;
+  const auto certificate = folder.path() / "own.crt", key = folder.path() / "own.key";
+  const auto put = [&](const test::certificate_files& files) {
+    std::filesystem::copy_file(files.key, key, std::filesystem::copy_options::overwrite_existing);
+    std::filesystem::copy_file(files.certificate, certificate, std::filesystem::copy_options::overwrite_existing);
+  };
+  put(certificates().server);
+  world w;
+  auto options = plain();
+  options.tls = server_certificates{certificate, key, {}, {}};
+  w.listen(std::move(options));
+  const auto comes_in = [&] {
+    client one(w);
+    return !one.secure(trusting());
+  };
+  BOOST_TEST(comes_in());
+  std::ofstream(certificate) << "no certificate";
+  // Every look at the files is for a client that comes.
+  BOOST_TEST(eventually([&] { return comes_in() && w.log->says("cannot be used"); }));
+  BOOST_TEST(comes_in());
+  put(certificates().wrong_name);
+  BOOST_TEST(eventually([&] { return !comes_in() && w.log->says("are in use"); }));
+  put(certificates().server);
+  BOOST_TEST(eventually([&] { return comes_in(); }));
+}
+
+BOOST_AUTO_TEST_CASE(without_descriptors_nobody_is_lost_and_it_goes_on_when_there_are_some) {
+  world w;
+  w.listen(plain());
+  rlimit before{};
+  BOOST_REQUIRE(::getrlimit(RLIMIT_NOFILE, &before) == 0);
+  client waiting(*literal_address("127.0.0.1", w.port()));
+  BOOST_REQUIRE(eventually([&] { return w.count() == 1; }));
+  // The next client has its own socket already when none is left.
+  const int early = ::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  rlimit none = before;
+  none.rlim_cur = static_cast<rlim_t>(early) + 1;
+  BOOST_REQUIRE(::setrlimit(RLIMIT_NOFILE, &none) == 0);
+  const auto to = *literal_address("127.0.0.1", w.port());
+  (void)::connect(early, reinterpret_cast<const sockaddr*>(to.bytes.data()), static_cast<socklen_t>(to.bytes.size()));
+  const bool told = eventually([&] { return w.log->says("nobody can be accepted"); });
+  BOOST_REQUIRE(::setrlimit(RLIMIT_NOFILE, &before) == 0);
+  BOOST_TEST(told);
+  BOOST_TEST(eventually([&] { return w.count() == 2; }));
+  ::close(early);
+}
+
+BOOST_AUTO_TEST_CASE(a_listener_that_goes_ends_handshakes_and_leaves_those_who_are_in) {
+  world w;
+  w.listen(secured());
+  client in(w);
+  BOOST_TEST(!in.secure(trusting()));
+  BOOST_REQUIRE(eventually([&] { return w.count() == 1; }));
+  const client mute(w);
+  BOOST_REQUIRE(eventually([&] { return w.open->connections() == 2; }));
+  const auto port = w.port();
+  w.open.reset();
+  BOOST_TEST(mute.ended());
+  BOOST_TEST(!in.ended(50ms));
+  const auto late = open_socket(*literal_address("127.0.0.1", port));
+  pollfd one{late.fd, POLLOUT, 0};
+  (void)::poll(&one, 1, 5000);
+  BOOST_TEST(pending_error(late.fd) == ECONNREFUSED);
+  ::close(late.fd);
+}
+
+BOOST_AUTO_TEST_CASE(certificates_that_are_no_good_are_named_at_the_start) {
+  world w;
+  auto options = secured();
+  options.tls->key_path = "/nowhere/key.pem";
+  BOOST_CHECK_EXCEPTION(w.listen(options), listener_error, [](const auto& e) {
+    const std::string text = e.what();
+    return text.find("key_path") != std::string::npos && text.find("/nowhere/key.pem") != std::string::npos;
+  });
+  options.tls->key_path = certificates().client.key;
+  BOOST_CHECK_EXCEPTION(w.listen(options), listener_error, [](const auto& e) {
+    return std::string{e.what()}.find("does not belong") != std::string::npos;
+  });
+}

@@ -4,8 +4,8 @@
 #include "understudy/actors/connection/socket.hpp"
 #include "understudy/messages/error.hpp"
 #include "understudy/runtime/platform/addresses.hpp"
-#include "understudy/runtime/platform/srv_lookup.hpp"
 #include "understudy/runtime/platform/event_actor.hpp"
+#include "understudy/runtime/platform/srv_lookup.hpp"
 
 #include <netdb.h>
 #include <caf/actor_cast.hpp>

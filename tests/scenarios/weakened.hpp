@@ -13,7 +13,7 @@ enum class without : std::uint8_t {
   nothing,
   redispatch,          ///< connections give nothing back to the breaker
   safe_to_repeat,      ///< connections take everything for safe to repeat
-  bind_lockout_guard,     ///< everybody gets the password, verdicts are not heard
+  bind_lockout_guard,  ///< everybody gets the password, verdicts are not heard
   suspicion,           ///< the breaker does not hear of silent connections
   waiters_deadlines,   ///< pools wait for ever
   lease_monitor,       ///< pools do not learn who holds a lease

@@ -292,6 +292,23 @@ BOOST_AUTO_TEST_CASE(a_server_that_ends_what_has_been_of_use_is_connected_to_at_
   BOOST_TEST(connects_to_closing_server(h, true, seconds{10}) >= 500U);
 }
 
+BOOST_AUTO_TEST_CASE(a_server_that_ends_whatever_is_leased_is_connected_to_with_backoff) {
+  auto policy = small_policy(1, 5);
+  policy.failover_timeout = duration::zero();
+  pool_harness h{policy};
+  std::size_t connects = 0;
+  for (const auto end = h.now + seconds{60}; h.now < end; h.pass(milliseconds{10})) {
+    h.ask(acquire_kind::lease);
+    for (const auto id : h.in(phase::connecting)) {
+      ++connects;
+      h.ready(id);
+      if (h.sockets.count(id) != 0 && h.sockets.at(id).at == phase::leased) h.die(id);
+    }
+  }
+  BOOST_TEST(connects <= 40U, connects << " connects in a minute");
+  BOOST_TEST(connects >= 5U, "but never given up");
+}
+
 BOOST_AUTO_TEST_CASE(connections_that_are_reset_together_are_replaced_at_once) {
   pool_harness h{small_policy(5, 5)};
   h.ready_all();

@@ -1,6 +1,8 @@
 // URIs, default ports, names of servers.
 #include "understudy/config/endpoint.hpp"
 
+#include "understudy/messages/text.hpp"
+
 #include <arpa/inet.h>
 
 #include <algorithm>
@@ -14,26 +16,6 @@ constexpr std::uint16_t ldap_port = 389;
 constexpr std::uint16_t ldaps_port = 636;
 
 bool is_alphanumeric(char c) { return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z'); }
-
-char lower(char c) { return static_cast<char>(c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c); }
-
-std::optional<std::string> percent_decoded(std::string_view text) {
-  std::string result;
-  while (!text.empty()) {
-    if (text.front() != '%') {
-      result += text.front();
-      text.remove_prefix(1);
-      continue;
-    }
-    if (text.size() < 3) return std::nullopt;
-    unsigned byte = 0;
-    const auto [end, error] = std::from_chars(text.data() + 1, text.data() + 3, byte, 16);
-    if (error != std::errc{} || end != text.data() + 3) return std::nullopt;
-    result += static_cast<char>(byte);
-    text.remove_prefix(3);
-  }
-  return result;
-}
 
 std::optional<server_uri> parse_local(std::string_view rest, std::string& problem) {
   server_uri result;
@@ -172,8 +154,7 @@ std::string check_service(std::string_view name) {
 
 std::optional<server_uri> parse_uri(std::string_view uri, std::string& problem) {
   const auto separator = uri.find("://");
-  std::string scheme{uri.substr(0, std::min<std::size_t>(separator, 8))};
-  std::transform(scheme.begin(), scheme.end(), scheme.begin(), lower);
+  const auto scheme = ascii_lower(std::string{uri.substr(0, std::min<std::size_t>(separator, 8))});
   const std::string_view rest = separator == std::string_view::npos ? std::string_view{} : uri.substr(separator + 3);
   server_uri result;
   if (scheme == "ldapi") return parse_local(rest, problem);
@@ -238,8 +219,7 @@ std::string server_endpoint::identity() const {
 
 bool server_endpoint::loopback() const {
   if (local) return true;
-  auto name = identity();
-  std::transform(name.begin(), name.end(), name.begin(), lower);
+  const auto name = ascii_lower(identity());
   return name == "localhost" || name == "::1" || (is_address() && name.rfind("127.", 0) == 0);
 }
 
@@ -261,7 +241,7 @@ std::string server_name(const connection_info& info) {
 std::string server_key(const connection_info& info) {
   std::string name = server_name(info);
   if (!name.empty() && name.front() == '/') return name;
-  std::transform(name.begin(), name.end(), name.begin(), lower);
+  name = ascii_lower(std::move(name));
   return name;
 }
 

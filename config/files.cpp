@@ -141,6 +141,12 @@ std::string file_state(const std::string& path) {
          "/" + std::to_string(s.st_ino);
 }
 
-std::string errno_text(int code) { return std::generic_category().message(code); }
+std::string errno_text(int code) {
+  auto text = std::generic_category().message(code);
+  if (code == EMFILE) return text + " in this process; raise its limit (ulimit -n, LimitNOFILE) or open less";
+  if (code == ENFILE) return text + " on this machine; raise fs.file-max";
+  if (code == EADDRNOTAVAIL) return text + ": no local port or address is left for another connection";
+  return text;
+}
 
 }  // namespace understudy::internal::config

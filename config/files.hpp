@@ -23,7 +23,7 @@ std::string why_unwritable(const std::string& path);
 /// Changes whenever the file is written or replaced (modification time, size, inode); "-" when there is none.
 std::string file_state(const std::string& path);
 
-/// The system's words for an errno value.
+/// The system's words for an errno value, and what to do about it where that helps.
 std::string errno_text(int code);
 
 }  // namespace understudy::internal::config

@@ -2,6 +2,7 @@
 #include "understudy/config/option_value.hpp"
 #include "understudy/config/text.hpp"
 #include "understudy/config/variables.hpp"
+#include "understudy/messages/text.hpp"
 
 #include <algorithm>
 #include <array>
@@ -79,12 +80,10 @@ std::string wrong_expansion(const option& what, const tree& node) {
 }
 
 std::optional<bool> boolean_of(std::string_view text) {
-  std::string lower;
-  for (const char c : text.substr(0, 8)) lower += static_cast<char>(c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c);
   for (const auto* yes : {"true", "yes", "on", "1"})
-    if (lower == yes) return true;
+    if (same_name(text, yes)) return true;
   for (const auto* no : {"false", "no", "off", "0"})
-    if (lower == no) return false;
+    if (same_name(text, no)) return false;
   return std::nullopt;
 }
 

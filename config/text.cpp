@@ -2,6 +2,7 @@
 #include "understudy/config/text.hpp"
 
 #include "understudy/messages/name.hpp"
+#include "understudy/messages/text.hpp"
 
 #include <algorithm>
 #include <array>
@@ -108,8 +109,7 @@ bool is_utf8(std::string_view text) {
 
 std::string_view nearest(std::string_view word, const std::vector<std::string_view>& known) {
   if (word.size() > longest_name) return {};
-  std::string lower{word};
-  for (char& c : lower) c = static_cast<char>(c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c);
+  const auto lower = ascii_lower(std::string{word});
   std::string_view best;
   std::size_t least = word.size() / 2 + 1;  // further away it is another word
   for (const auto name : known) {

@@ -1,18 +1,15 @@
 // Looks things up in entries, and names result codes as RFC 4511 does.
 #include "understudy/messages/result.hpp"
 
+#include "understudy/messages/text.hpp"
+
 #include <algorithm>
 #include <array>
 
 namespace understudy {
+
+using namespace internal;
 namespace {
-
-char lower(char c) noexcept { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
-
-bool same_name(std::string_view a, std::string_view b) noexcept {
-  return a.size() == b.size() &&
-         std::equal(a.begin(), a.end(), b.begin(), [](char x, char y) { return lower(x) == lower(y); });
-}
 
 struct named_code {
   int code;

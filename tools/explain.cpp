@@ -2,20 +2,19 @@
 #include "understudy/tools/explain.hpp"
 
 #include "understudy/messages/result.hpp"
+#include "understudy/messages/text.hpp"
 
 #include <array>
 #include <utility>
 
 namespace understudy::cli {
+
+using namespace internal;
 namespace {
 
 constexpr int confidentiality_required = 13;
 
 std::string quoted(const std::string& text) { return '"' + text + '"'; }
-
-void cut_point(std::string& text) {
-  if (!text.empty() && text.back() == '.') text.pop_back();
-}
 
 std::string result_of(const failure& f) {
   return result_code_name(f.ldap_code) + " (" + std::to_string(f.ldap_code) + ")" +
@@ -77,7 +76,7 @@ std::string happened(const failure& f, const given_options& given) {
              "or the look-up of its name, or a command that gives the password";
     case errc::connection_unhealthy: {
       auto text = f.cause.empty() ? "the connection to " + f.server + " broke" : f.cause;
-      cut_point(text);
+      text = std::string{without_full_stop(text)};
       return text + "; the answer is not complete";
     }
     case errc::result_too_large:
@@ -86,7 +85,7 @@ std::string happened(const failure& f, const given_options& given) {
       break;
   }
   auto text = f.message.empty() ? result_code_name(f.ldap_code) : f.message;
-  cut_point(text);
+  text = std::string{without_full_stop(text)};
   if (f.ldap_code != 0 && text.find(result_code_name(f.ldap_code)) == std::string::npos) text += ": " + result_of(f);
   return given.by_options ? with_options_for_keys(std::move(text)) : text;
 }
@@ -124,7 +123,7 @@ std::string_view advice_on(const failure& f) {
 
 std::string what_happened(const failure& f, const given_options& given) {
   auto text = f.code == errc::ldap_error ? f.message : std::string{to_string(f.code)} + ": " + happened(f, given);
-  cut_point(text);
+  text = std::string{without_full_stop(text)};
   if (f.code == errc::ldap_error) {
     if (text.empty()) text = result_code_name(f.ldap_code);
     text += " (" + std::to_string(f.ldap_code) + ")" + (f.diagnostic.empty() ? "" : ": " + f.diagnostic);

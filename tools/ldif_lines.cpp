@@ -2,6 +2,7 @@
 #include "understudy/tools/ldif_lines.hpp"
 
 #include "understudy/config/files.hpp"
+#include "understudy/messages/text.hpp"
 #include "understudy/tools/base64.hpp"
 #include "understudy/tools/ldif.hpp"
 
@@ -47,24 +48,6 @@ std::vector<raw_line> unfold(std::string_view text) {
   return lines;
 }
 
-std::string percent_decoded(std::string_view text, std::size_t number) {
-  std::string decoded;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text[i] != '%') {
-      decoded += text[i];
-      continue;
-    }
-    unsigned value = 0;
-    const auto digits = text.substr(i + 1, 2);
-    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value, 16);
-    if (digits.size() != 2 || error != std::errc{} || end != digits.data() + 2)
-      throw ldif_error(number, "the URL has a \"%\" without two hexadecimal digits");
-    decoded += static_cast<char>(value);
-    i += 2;
-  }
-  return decoded;
-}
-
 std::string read_url(std::string_view url, std::size_t number) {
   constexpr std::string_view scheme = "file://";
   if (url.substr(0, scheme.size()) != scheme)
@@ -72,9 +55,10 @@ std::string read_url(std::string_view url, std::size_t number) {
   auto path = url.substr(scheme.size());
   constexpr std::string_view here = "localhost/";
   if (path.substr(0, here.size()) == here) path.remove_prefix(here.size() - 1);
-  const auto name = percent_decoded(path, number);
-  if (name.find('\0') != std::string::npos) throw ldif_error(number, "the URL has a NUL byte in it");
-  auto file = config::read_whole(name, max_value_bytes);
+  const auto name = percent_decoded(path);
+  if (!name) throw ldif_error(number, "the URL has a \"%\" without two hexadecimal digits");
+  if (name->find('\0') != std::string::npos) throw ldif_error(number, "the URL has a NUL byte in it");
+  auto file = config::read_whole(*name, max_value_bytes);
   if (!file.problem.empty()) throw ldif_error(number, "cannot read " + std::string{url} + ": " + file.problem);
   return std::move(file.text);
 }
@@ -112,11 +96,6 @@ void take_version(std::vector<ldif_record>& records) {
 }
 
 }  // namespace
-
-bool same_name(std::string_view a, std::string_view b) noexcept {
-  const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; };
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [&](char x, char y) { return lower(x) == lower(y); });
-}
 
 std::vector<ldif_record> read_ldif_records(std::string_view text) {
   std::vector<ldif_record> records;

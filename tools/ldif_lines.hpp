@@ -22,7 +22,4 @@ using ldif_record = std::vector<ldif_line>;
 /// ldif_error (tools/ldif.hpp) for a line that is none, undecodable base64, an unreadable file, a version other than 1.
 std::vector<ldif_record> read_ldif_records(std::string_view text);
 
-/// True when the names are the same but for ASCII case.
-bool same_name(std::string_view a, std::string_view b) noexcept;
-
 }  // namespace understudy::cli

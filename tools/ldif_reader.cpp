@@ -1,4 +1,5 @@
 // Turns LDIF change records into operations (RFC 2849).
+#include "understudy/messages/text.hpp"
 #include "understudy/tools/base64.hpp"
 #include "understudy/tools/ldif.hpp"
 #include "understudy/tools/ldif_lines.hpp"
@@ -7,6 +8,8 @@
 #include <optional>
 
 namespace understudy::cli {
+
+using namespace internal;
 namespace {
 
 // Walks over the lines of one record.

@@ -1,5 +1,6 @@
 // Entries as LDIF, byte for byte as ldapsearch of OpenLDAP prints them.
 #include "understudy/messages/printable.hpp"
+#include "understudy/messages/text.hpp"
 #include "understudy/tools/base64.hpp"
 #include "understudy/tools/ldif.hpp"
 #include "understudy/tools/ldif_lines.hpp"

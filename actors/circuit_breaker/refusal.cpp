@@ -1,15 +1,12 @@
 // What a caller is told when no server can take a request.
 #include "understudy/actors/circuit_breaker/refusal.hpp"
 
+#include "understudy/messages/text.hpp"
+
 #include <algorithm>
 
 namespace understudy::internal {
 namespace {
-
-/// To be put into a sentence of ours.
-std::string_view without_full_stop(std::string_view sentence) {
-  return sentence.substr(0, sentence.size() - (sentence.ends_with('.') ? 1 : 0));
-}
 
 std::string reason(const refused_server& s) {
   if (s.unsuitable) {

@@ -117,14 +117,6 @@ socket_address local_address(const std::string& path) {
   return address;
 }
 
-std::string errno_text(int code) {
-  auto text = std::generic_category().message(code);
-  if (code == EMFILE) return text + " in this process; raise its limit (ulimit -n, LimitNOFILE) or open less";
-  if (code == ENFILE) return text + " on this machine; raise fs.file-max";
-  if (code == EADDRNOTAVAIL) return text + ": no local port or address is left for another connection";
-  return text;
-}
-
 errc errc_of_errno(int code) noexcept {
   switch (code) {
     case EMFILE:

@@ -1,6 +1,7 @@
 // Non-blocking stream sockets with the options that every connection to a directory has.
 #pragma once
 #include "understudy/actors/connection/byte_stream.hpp"
+#include "understudy/config/files.hpp"
 #include "understudy/messages/event.hpp"
 
 #include <memory>
@@ -23,8 +24,7 @@ int pending_error(int fd) noexcept;
 /// The address of a Unix domain socket; empty `bytes` when `path` is too long for one.
 socket_address local_address(const std::string& path);
 
-/// "connection refused" …: the text of an errno value; of one that is ours, what to do about it.
-std::string errno_text(int code);
+using config::errno_text;
 /// The failure that an errno value stands for: local_resources when this process or machine ran out of something.
 errc errc_of_errno(int code) noexcept;
 

@@ -2,6 +2,7 @@
 #include "understudy/actors/connection_manager/srv_servers.hpp"
 
 #include "understudy/config/endpoint.hpp"
+#include "understudy/messages/text.hpp"
 
 #include <algorithm>
 #include <set>
@@ -27,9 +28,7 @@ std::string plain_target(const std::string& host) {
   if (!plain.empty() && plain.back() == '.') {
     plain.pop_back();
   }
-  std::transform(plain.begin(), plain.end(), plain.begin(),
-                 [](char c) { return static_cast<char>(c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c); });
-  return plain;
+  return ascii_lower(std::move(plain));
 }
 
 srv_servers servers_of(const connection_info& pattern, std::vector<service_record> records) {

@@ -1,6 +1,7 @@
 // Reads and checks ranges: see range_cursor.hpp.
 #include "understudy/runtime/client/range_cursor.hpp"
 
+#include "understudy/messages/text.hpp"
 #include "understudy/runtime/client/failures.hpp"
 
 #include <algorithm>
@@ -9,12 +10,6 @@
 
 namespace understudy::internal {
 namespace {
-
-char lower(char c) noexcept { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
-
-bool same(std::string_view a, std::string_view b) noexcept {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](char x, char y) { return lower(x) == lower(y); });
-}
 
 /// "begin-end", or "begin-*" for the last.
 struct value_range {
@@ -52,7 +47,7 @@ parted_name part(std::string_view name) {
   for (std::size_t begin = 0; begin <= name.size();) {
     const auto end = std::min(name.find(';', begin), name.size());
     const auto piece = name.substr(begin, end - begin);
-    if (begin != 0 && same(piece.substr(0, option.size()), option)) {
+    if (begin != 0 && same_name(piece.substr(0, option.size()), option)) {
       found.range = std::string{piece.substr(option.size())};
     } else {
       found.plain += (begin == 0 ? "" : ";") + std::string{piece};
@@ -92,7 +87,7 @@ failure_ptr range_cursor::note(result& answer) {
   std::string text;
   for (auto& each : answer.entries.front().attributes) {
     auto name = part(each.name);
-    if (!same(name.plain, attribute_)) continue;
+    if (!same_name(name.plain, attribute_)) continue;
     // With the range, Active Directory names the attribute itself too, without values.
     if (!name.range && each.values.empty()) continue;
     auto*& place = name.range ? ranged : plain;

@@ -52,9 +52,9 @@ class start_token {
 
  private:
   static constexpr int begun = 1, given_up = 2;
-  bool decide(int what) noexcept {
+  bool decide(int outcome) noexcept {
     int undecided = 0;
-    return state_.compare_exchange_strong(undecided, what) || undecided == what;
+    return state_.compare_exchange_strong(undecided, outcome) || undecided == outcome;
   }
   std::atomic<int> state_{0};
 };

@@ -102,6 +102,41 @@ failure_ptr make_failure(errc code, stage where, std::string message, std::strin
   return make_failure(std::move(made));
 }
 
+namespace internal {
+namespace {
+
+failure say(errc code, stage where, std::string_view happened, std::string_view consequence = {}) {
+  failure said;
+  said.code = code;
+  said.where = where;
+  said.message = happened;
+  if (!consequence.empty()) said.message.append("; ").append(consequence);
+  said.message += '.';
+  return said;
+}
+
+}  // namespace
+
+failure caller_cancelled(stage where, std::string_view consequence) {
+  return say(errc::cancelled, where, "The caller cancelled", consequence);
+}
+
+failure deadline_passed_unsent(stage where) {
+  return say(errc::operation_timeout, where, "The deadline passed before the request was sent");
+}
+
+failure runtime_stopping(stage where, std::string_view consequence) {
+  return say(errc::draining, where, "The runtime is being stopped", consequence);
+}
+
+failure runtime_ended(stage where) { return say(errc::stopped, where, "The runtime was stopped before it answered"); }
+
+failure no_answer_in_time(stage where) {
+  return say(errc::operation_timeout, where, "The runtime did not answer in time");
+}
+
+}  // namespace internal
+
 failure_ptr make_failure(failure described) { return std::make_shared<const failure>(std::move(described)); }
 
 failure_class classify(stage where, errc code, int ldap_code, bool user_bind) noexcept {

@@ -96,6 +96,18 @@ failure_ptr make_failure(errc code, stage where, std::string message, std::strin
 /// The same, of one that says more.
 failure_ptr make_failure(failure described);
 
+namespace internal {
+///@{
+/// What is said in several places, in one sentence each. `consequence`: what it means where it arises, for people:
+/// "the settings stay as they are"; may be empty.
+failure caller_cancelled(stage where, std::string_view consequence = {});
+failure deadline_passed_unsent(stage where);
+failure runtime_stopping(stage where, std::string_view consequence = "it takes nothing new");
+failure runtime_ended(stage where);
+failure no_answer_in_time(stage where);
+///@}
+}  // namespace internal
+
 /// The class of a failure seen at `where`: the one place that decides (DESIGN: failure classes).
 /// `user_bind`: the bind was a caller's own, not the service's.
 failure_class classify(stage where, errc code, int ldap_code, bool user_bind = false) noexcept;

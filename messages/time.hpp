@@ -20,8 +20,8 @@ using std::chrono::seconds;
 inline constexpr duration longest_wait = std::chrono::hours{24 * 365};
 /// A limit as a caller gave it, fit to be added to a time: what is negative is over already, `duration::max()` is
 /// longest_wait.
-constexpr duration as_limit(duration given) noexcept {
-  return std::clamp<duration>(given, duration::zero(), longest_wait);
+constexpr duration as_limit(duration limit) noexcept {
+  return std::clamp<duration>(limit, duration::zero(), longest_wait);
 }
 
 /// "2024-05-17T09:30:00Z": how a wall time is written wherever people read it.

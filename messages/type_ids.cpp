@@ -15,14 +15,9 @@ failure from_sec(caf::sec code) {
   failure f;
   switch (code) {
     case caf::sec::request_timeout:
-      f.code = errc::operation_timeout;
-      f.where = stage::queue;  // no server was asked
-      f.message = "no answer came in time from inside the runtime";
-      break;
+      return internal::no_answer_in_time(stage::queue);  // no server was asked
     case caf::sec::request_receiver_down:
-      f.code = errc::stopped;
-      f.message = "the runtime was stopped before it answered";
-      break;
+      return internal::runtime_ended(stage::operation);
     default:
       f.code = errc::internal;
       f.message = "the runtime could not deliver the request (" + to_string(code) + ")";
@@ -32,10 +27,10 @@ failure from_sec(caf::sec code) {
 
 failure from_foreign(const caf::error& e) {
   if (e.category() == caf::atom("system")) return from_sec(static_cast<caf::sec>(e.code()));
+  if (e.category() == caf::atom("exit")) return internal::runtime_ended(stage::operation);
   failure f;
-  f.code = e.category() == caf::atom("exit") ? errc::stopped : errc::internal;
-  f.message = f.code == errc::stopped ? "the runtime was stopped before it answered"
-                                      : "an actor failed with code " + std::to_string(e.code());
+  f.code = errc::internal;
+  f.message = "an actor failed with code " + std::to_string(e.code());
   return f;
 }
 

@@ -1,10 +1,10 @@
-// What a question to an actor comes to.
+// What a request to an actor comes to.
 #pragma once
 #include "understudy/messages/error.hpp"
 
 namespace understudy {
 
-/// What came of a question: the answer, or why there is none.
+/// What came of a request: the answer, or why there is none.
 template <class T>
 struct answer {
   std::optional<T> value;  ///< the answer, if there is one

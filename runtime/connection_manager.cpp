@@ -20,8 +20,8 @@ namespace understudy {
 using namespace internal;
 namespace {
 
-settings with_options(const std::vector<connection_info>& servers, const manager_options& options) {
-  auto all = settings_from(servers);
+settings with_options(std::vector<connection_info> servers, const manager_options& options) {
+  auto all = settings_from(std::move(servers));
   all.pool.use_pool = options.use_pool;
   all.pool.health_check_interval = options.health_check_interval;
   all.monitoring.enable_monitoring = options.enable_monitoring;
@@ -108,11 +108,11 @@ connection_manager::connection_manager(connection_info info, manager_options opt
 connection_manager connection_manager::from_file(const std::string& path) { return connection_manager(loaded(path)); }
 
 connection_manager connection_manager::with_failover(std::vector<connection_info> servers, manager_options options) {
-  return connection_manager(with_options(servers, options));
+  return connection_manager(with_options(std::move(servers), options));
 }
 
 connection_manager connection_manager::create_ha_cluster(std::vector<connection_info> servers, ha_options options) {
-  auto all = with_options(servers, {});
+  auto all = with_options(std::move(servers), {});
   all.failover.failover_timeout = options.failover_timeout;
   all.failover.health_check_interval = options.health_check_interval;
   all.failover.auto_failback = options.auto_failback;
@@ -167,7 +167,7 @@ void connection_manager::set_log(std::function<void(log_level, const std::string
       [to = std::move(to)](log_level level, std::string_view, const std::string& line) { to(level, line); });
 }
 
-void connection_manager::set_lookups(name_lookups how) { held().set_lookups(std::move(how)); }
+void connection_manager::set_lookups(name_lookups lookups) { held().set_lookups(std::move(lookups)); }
 
 reload_report connection_manager::reload(settings all, duration timeout) {
   return held().reload(std::move(all), timeout);
@@ -246,27 +246,27 @@ bool connection_manager::resume(const std::string& server) {
   return *done.value;
 }
 
-outcome connection_manager::perform(request_ptr what, const call_options& options) {
+outcome connection_manager::perform(request_ptr request, const call_options& options) {
   auto there = state_ ? state_->current() : nullptr;
   if (!there) return absence();
-  return there->client().perform(std::move(what), options);
+  return there->client().perform(std::move(request), options);
 }
 
-search_stream connection_manager::stream(search_request what, const stream_options& options) {
+search_stream connection_manager::stream(search_request request, const stream_options& options) {
   auto there = state_ ? state_->current() : nullptr;
   if (!there) return search_stream{absence()};
-  return there->client().stream(std::move(what), options);
+  return there->client().stream(std::move(request), options);
 }
 
-paged_search connection_manager::paged(search_request what, const paged_options& options) {
+paged_search connection_manager::paged(search_request request, const paged_options& options) {
   auto there = state_ ? state_->current() : nullptr;
   if (!there) return paged_search{absence()};
-  return there->client().paged(std::move(what), options);
+  return there->client().paged(std::move(request), options);
 }
 
-void connection_manager::start(request_ptr what, completion done, const call_options& options, executor where) {
+void connection_manager::start(request_ptr request, completion done, const call_options& options, executor where) {
   auto there = state_ ? state_->current() : nullptr;
-  if (there) return there->client().start(std::move(what), std::move(done), options, std::move(where));
+  if (there) return there->client().start(std::move(request), std::move(done), options, std::move(where));
   completion_delivery{std::move(done), std::move(where), nullptr}.tell_unnested(absence());
 }
 
@@ -312,9 +312,9 @@ reload_report connection_manager::state::reload(settings next, duration timeout)
   return report;
 }
 
-void connection_manager::state::set_lookups(name_lookups how) {
+void connection_manager::state::set_lookups(name_lookups lookups) {
   std::lock_guard guard{mutex_};
-  lookups_ = std::move(how);
+  lookups_ = std::move(lookups);
 }
 
 bool connection_manager::state::forked() const noexcept { return !home.here(); }
@@ -457,9 +457,9 @@ void connection_manager::state::monitor(bool wanted) {
 }
 
 void connection_manager::state::watch() {
-  const auto how = all();
-  if (!monitored_ || !how->monitoring.enable_monitoring || !current()) return watcher_.stop();
-  watcher_.start(how->pool.health_check_interval, [this] {
+  const auto now = all();
+  if (!monitored_ || !now->monitoring.enable_monitoring || !current()) return watcher_.stop();
+  watcher_.start(now->pool.health_check_interval, [this] {
     auto there = current();
     if (!there) return;
     std::vector<performance_alert> found;
@@ -511,9 +511,9 @@ std::string connection_manager::state::encryption_of(const connection_info& info
   return info.use_tls ? "StartTLS" : "none";
 }
 
-void connection_manager::state::note_encryption(const std::string& server, const std::string& what) {
+void connection_manager::state::note_encryption(const std::string& server, const std::string& encryption) {
   std::lock_guard guard{mutex_};
-  encryption_[server] = what;
+  encryption_[server] = encryption;
 }
 
 // ---- connect(), is_connected(), health_check(), probe_all() ----

@@ -77,7 +77,7 @@ class connection_manager final : public directory {
   void set_log(std::function<void(log_level level, const std::string& line)> to);
 
   /// From the next connect() on, names are looked up by these in place of the system's resolver.
-  void set_lookups(name_lookups how);
+  void set_lookups(name_lookups lookups);
 
   /// Other settings from now on, while everything runs: servers are added, taken out (what runs there is finished
   /// within `limits.drain_timeout`, leases included) and changed, pools are resized, connections that were made with
@@ -134,13 +134,13 @@ class connection_manager final : public directory {
   /// Ends a suspension and tries a refused service password again; false: no such server.
   bool resume(const std::string& server);
 
-  outcome perform(request_ptr what, const call_options& options = {}) override;
-  void start(request_ptr what, completion done, const call_options& options = {}, executor where = {}) override;
+  outcome perform(request_ptr request, const call_options& options = {}) override;
+  void start(request_ptr request, completion done, const call_options& options = {}, executor where = {}) override;
 
   /// A search read entry by entry, on a lease of its own. Waits for that; what goes wrong is the stream's error.
-  search_stream stream(search_request what, const stream_options& options = {});
+  search_stream stream(search_request request, const stream_options& options = {});
   /// A search in pages, on a lease of its own. Waits for that; what goes wrong is the search's error.
-  paged_search paged(search_request what, const paged_options& options = {});
+  paged_search paged(search_request request, const paged_options& options = {});
 
  private:
   friend class connection_pool;

@@ -78,17 +78,17 @@ pool_snapshot connection_pool::snapshot() const {
   return all.servers.empty() ? pool_snapshot{} : all.servers.front().pool;
 }
 
-outcome connection_pool::perform(request_ptr what, const call_options& options) {
-  return manager_.perform(std::move(what), options);
+outcome connection_pool::perform(request_ptr request, const call_options& options) {
+  return manager_.perform(std::move(request), options);
 }
-search_stream connection_pool::stream(search_request what, const stream_options& options) {
-  return manager_.stream(std::move(what), options);
+search_stream connection_pool::stream(search_request request, const stream_options& options) {
+  return manager_.stream(std::move(request), options);
 }
-paged_search connection_pool::paged(search_request what, const paged_options& options) {
-  return manager_.paged(std::move(what), options);
+paged_search connection_pool::paged(search_request request, const paged_options& options) {
+  return manager_.paged(std::move(request), options);
 }
-void connection_pool::start(request_ptr what, completion done, const call_options& options, executor where) {
-  manager_.start(std::move(what), std::move(done), options, std::move(where));
+void connection_pool::start(request_ptr request, completion done, const call_options& options, executor where) {
+  manager_.start(std::move(request), std::move(done), options, std::move(where));
 }
 
 }  // namespace understudy

@@ -47,13 +47,13 @@ class connection_pool final : public directory {
   /// The state at this moment.
   pool_snapshot snapshot() const;
 
-  outcome perform(request_ptr what, const call_options& options = {}) override;
-  void start(request_ptr what, completion done, const call_options& options = {}, executor where = {}) override;
+  outcome perform(request_ptr request, const call_options& options = {}) override;
+  void start(request_ptr request, completion done, const call_options& options = {}, executor where = {}) override;
 
   /// A search read entry by entry, on a lease of its own. Waits for that; what goes wrong is the stream's error.
-  search_stream stream(search_request what, const stream_options& options = {});
+  search_stream stream(search_request request, const stream_options& options = {});
   /// A search in pages, on a lease of its own. Waits for that; what goes wrong is the search's error.
-  paged_search paged(search_request what, const paged_options& options = {});
+  paged_search paged(search_request request, const paged_options& options = {});
 
  private:
   connection_manager manager_;

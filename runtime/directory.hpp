@@ -78,79 +78,80 @@ class directory {
   virtual ~directory() = default;
 
   /// The one blocking call that all others come down to.
-  virtual outcome perform(request_ptr what, const call_options& options = {}) = 0;
+  virtual outcome perform(request_ptr request, const call_options& options = {}) = 0;
   /// The one non-blocking call. `done` runs on `where`; without one, on a thread of the runtime, and must be quick:
   /// what would wait is refused there (`invalid_request`). Neither runs inside this or any other call, also when the
   /// request is refused: a lock that the caller holds may be taken there. Only where no thread of ours is (before
   /// connect(), after disconnect(), in a forked child, on what was moved from) they run on the calling thread, before
   /// start() returns, and a request started in such a completion is told after it has returned. Throws pool_exhausted
   /// (`queue_full`), and never calls `done`, when 262 144 refused requests wait to be told.
-  virtual void start(request_ptr what, completion done, const call_options& options = {}, executor where = {}) = 0;
+  virtual void start(request_ptr request, completion done, const call_options& options = {}, executor where = {}) = 0;
 
   ///@{
   /// Waits for the outcome and returns it: the result, or why there is none. Does not throw.
-  outcome try_search(search_request what, const call_options& options = {});
-  outcome try_compare(compare_request what, const call_options& options = {});
-  outcome try_add(add_request what, const call_options& options = {});
-  outcome try_modify(modify_request what, const call_options& options = {});
-  outcome try_remove(delete_request what, const call_options& options = {});
-  outcome try_modify_dn(modify_dn_request what, const call_options& options = {});
-  outcome try_bind(bind_request what, const call_options& options = {});
+  outcome try_search(search_request request, const call_options& options = {});
+  outcome try_compare(compare_request request, const call_options& options = {});
+  outcome try_add(add_request request, const call_options& options = {});
+  outcome try_modify(modify_request request, const call_options& options = {});
+  outcome try_remove(delete_request request, const call_options& options = {});
+  outcome try_modify_dn(modify_dn_request request, const call_options& options = {});
+  outcome try_bind(bind_request request, const call_options& options = {});
   outcome try_whoami(const call_options& options = {});
-  outcome try_password_modify(password_modify_request what, const call_options& options = {});
-  outcome try_extended(extended_request what, const call_options& options = {});
+  outcome try_password_modify(password_modify_request request, const call_options& options = {});
+  outcome try_extended(extended_request request, const call_options& options = {});
   ///@}
 
   /// Waits for the result; throws the matching ldap_exception when there is none.
-  result search(search_request what, const call_options& options = {});
+  result search(search_request request, const call_options& options = {});
   /// Subtree search below `base`.
   std::vector<entry> search(std::string base, std::string filter, std::vector<std::string> attributes = {},
                             const call_options& options = {});
   ///@{
   /// Waits until it is done; throws the matching ldap_exception when it was not. A compare: true when the entry has the
   /// value.
-  bool compare(compare_request what, const call_options& options = {});
-  void add(add_request what, const call_options& options = {});
-  void modify(modify_request what, const call_options& options = {});
-  void remove(delete_request what, const call_options& options = {});
-  void modify_dn(modify_dn_request what, const call_options& options = {});
+  bool compare(compare_request request, const call_options& options = {});
+  void add(add_request request, const call_options& options = {});
+  void modify(modify_request request, const call_options& options = {});
+  void remove(delete_request request, const call_options& options = {});
+  void modify_dn(modify_dn_request request, const call_options& options = {});
   ///@}
   /// A user's credentials: returns when they are right, throws authentication_failed when they are not.
-  void bind(bind_request what, const call_options& options = {});
+  void bind(bind_request request, const call_options& options = {});
   /// The authorization identity, "dn:…", "u:…" or "" for anonymous.
   std::string whoami(const call_options& options = {});
   /// The generated password, if the server made one.
-  std::optional<std::string> password_modify(password_modify_request what, const call_options& options = {});
+  std::optional<std::string> password_modify(password_modify_request request, const call_options& options = {});
   /// Waits for the result; throws the matching ldap_exception when there is none.
-  result extended(extended_request what, const call_options& options = {});
+  result extended(extended_request request, const call_options& options = {});
 
   ///@{
   /// Returns at once; the future gets the outcome, exactly one, and never an exception.
-  std::future<outcome> async(request_ptr what, const call_options& options = {});
-  std::future<outcome> async_search(search_request what, const call_options& options = {});
-  std::future<outcome> async_compare(compare_request what, const call_options& options = {});
-  std::future<outcome> async_add(add_request what, const call_options& options = {});
-  std::future<outcome> async_modify(modify_request what, const call_options& options = {});
-  std::future<outcome> async_remove(delete_request what, const call_options& options = {});
-  std::future<outcome> async_modify_dn(modify_dn_request what, const call_options& options = {});
-  std::future<outcome> async_bind(bind_request what, const call_options& options = {});
-  std::future<outcome> async_password_modify(password_modify_request what, const call_options& options = {});
-  std::future<outcome> async_extended(extended_request what, const call_options& options = {});
+  std::future<outcome> async(request_ptr request, const call_options& options = {});
+  std::future<outcome> async_search(search_request request, const call_options& options = {});
+  std::future<outcome> async_compare(compare_request request, const call_options& options = {});
+  std::future<outcome> async_add(add_request request, const call_options& options = {});
+  std::future<outcome> async_modify(modify_request request, const call_options& options = {});
+  std::future<outcome> async_remove(delete_request request, const call_options& options = {});
+  std::future<outcome> async_modify_dn(modify_dn_request request, const call_options& options = {});
+  std::future<outcome> async_bind(bind_request request, const call_options& options = {});
+  std::future<outcome> async_password_modify(password_modify_request request, const call_options& options = {});
+  std::future<outcome> async_extended(extended_request request, const call_options& options = {});
   std::future<outcome> async_whoami(const call_options& options = {});
   ///@}
 
   ///@{
   /// The same with a completion, as start() has it.
-  void async_search(search_request what, completion done, const call_options& options = {}, executor where = {});
-  void async_compare(compare_request what, completion done, const call_options& options = {}, executor where = {});
-  void async_add(add_request what, completion done, const call_options& options = {}, executor where = {});
-  void async_modify(modify_request what, completion done, const call_options& options = {}, executor where = {});
-  void async_remove(delete_request what, completion done, const call_options& options = {}, executor where = {});
-  void async_modify_dn(modify_dn_request what, completion done, const call_options& options = {}, executor where = {});
-  void async_bind(bind_request what, completion done, const call_options& options = {}, executor where = {});
-  void async_password_modify(password_modify_request what, completion done, const call_options& options = {},
+  void async_search(search_request request, completion done, const call_options& options = {}, executor where = {});
+  void async_compare(compare_request request, completion done, const call_options& options = {}, executor where = {});
+  void async_add(add_request request, completion done, const call_options& options = {}, executor where = {});
+  void async_modify(modify_request request, completion done, const call_options& options = {}, executor where = {});
+  void async_remove(delete_request request, completion done, const call_options& options = {}, executor where = {});
+  void async_modify_dn(modify_dn_request request, completion done, const call_options& options = {},
+                       executor where = {});
+  void async_bind(bind_request request, completion done, const call_options& options = {}, executor where = {});
+  void async_password_modify(password_modify_request request, completion done, const call_options& options = {},
                              executor where = {});
-  void async_extended(extended_request what, completion done, const call_options& options = {}, executor where = {});
+  void async_extended(extended_request request, completion done, const call_options& options = {}, executor where = {});
   void async_whoami(completion done, const call_options& options = {}, executor where = {});
   ///@}
 };

@@ -45,20 +45,20 @@ bool lease::release() {
   return given && *given.value;
 }
 
-outcome lease::perform(request_ptr what, const call_options& options) {
-  return lease_handle{*this}.perform(std::move(what), options);
+outcome lease::perform(request_ptr request, const call_options& options) {
+  return lease_handle{*this}.perform(std::move(request), options);
 }
 
-void lease::start(request_ptr what, completion done, const call_options& options, executor where) {
-  lease_handle{*this}.start(std::move(what), std::move(done), options, std::move(where));
+void lease::start(request_ptr request, completion done, const call_options& options, executor where) {
+  lease_handle{*this}.start(std::move(request), std::move(done), options, std::move(where));
 }
 
-search_stream lease::stream(search_request what, const stream_options& options) {
-  return search_stream{lease_handle{*this}, std::move(what), options};
+search_stream lease::stream(search_request request, const stream_options& options) {
+  return search_stream{lease_handle{*this}, std::move(request), options};
 }
 
-paged_search lease::paged(search_request what, const paged_options& options) {
-  return paged_search{lease_handle{*this}, std::move(what), options, options.timeout};
+paged_search lease::paged(search_request request, const paged_options& options) {
+  return paged_search{lease_handle{*this}, std::move(request), options, options.timeout};
 }
 
 }  // namespace understudy

@@ -33,15 +33,15 @@ class lease final : public directory {
   /// Gives the connection back; false when it was given back already (or taken back).
   bool release();
 
-  outcome perform(request_ptr what, const call_options& options = {}) override;
-  void start(request_ptr what, completion done, const call_options& options = {}, executor where = {}) override;
+  outcome perform(request_ptr request, const call_options& options = {}) override;
+  void start(request_ptr request, completion done, const call_options& options = {}, executor where = {}) override;
 
   /// A search read entry by entry on this connection. Until it is read to its end or cancelled, every other operation
   /// here is refused with `invalid_request`. The lease's end is the stream's (`invalid_lease`).
-  search_stream stream(search_request what, const stream_options& options = {});
+  search_stream stream(search_request request, const stream_options& options = {});
   /// A search in pages on this connection. Other operations may run between its pages, but no other paged search: many
   /// servers keep the state of one only.
-  paged_search paged(search_request what, const paged_options& options = {});
+  paged_search paged(search_request request, const paged_options& options = {});
 
  private:
   friend class internal::runtime_client;

@@ -31,7 +31,7 @@ failure_ptr with_advice(const failure& why) {
 
 struct paged_search::state {
   lease_handle on;
-  search_request what;
+  search_request request;
   paged_options options;
   page_cursor cursor;
   duration next_timeout{};  ///< of the next page
@@ -57,7 +57,7 @@ struct paged_search::state {
   request_ptr make(control paging) const {
     auto controls = options.controls;
     controls.push_back(std::move(paging));
-    return make_request(what, std::move(controls));
+    return make_request(request, std::move(controls));
   }
 
   void finish(failure_ptr why) {
@@ -103,9 +103,9 @@ paged_search::paged_search(failure_ptr why)
   state_->finish(std::move(why));
 }
 
-paged_search::paged_search(lease_handle on, search_request what, const paged_options& options, duration first)
+paged_search::paged_search(lease_handle on, search_request request, const paged_options& options, duration first)
     : state_(std::make_unique<state>(
-          state{std::move(on), std::move(what), options, page_cursor{options.page_size, options.critical}, first})) {
+          state{std::move(on), std::move(request), options, page_cursor{options.page_size, options.critical}, first})) {
   if (auto why = problem_of(options)) state_->finish(std::move(why));
 }
 
@@ -146,11 +146,11 @@ std::int32_t paged_search::estimate() const noexcept { return state_ ? state_->c
 
 void paged_search::cancel() {
   if (ended()) return;
-  state_->error = make_failure(errc::cancelled, stage::operation, "the caller cancelled the search");
+  state_->error = make_failure(caller_cancelled(stage::operation));
   state_->give_up();
 }
 
-paged_search runtime_client::paged(search_request what, const paged_options& options) {
+paged_search runtime_client::paged(search_request request, const paged_options& options) {
   if (auto why = problem_of(options)) return paged_search{std::move(why)};
   const auto deadline = deadline_after(options.timeout, live_.operation_timeout);
   // Not zero, which would mean the default: what is over is refused all the same.
@@ -159,7 +159,7 @@ paged_search runtime_client::paged(search_request what, const paged_options& opt
   from.timeout = rest_of_it();
   auto got = acquire(from);
   if (!got) return paged_search{std::move(got.error)};
-  paged_search made{lease_handle{std::move(*got.value)}, std::move(what), options, rest_of_it()};
+  paged_search made{lease_handle{std::move(*got.value)}, std::move(request), options, rest_of_it()};
   made.state_->elsewhere = lease_handle::others(made.state_->on.client(), deadline);
   return made;
 }

@@ -63,7 +63,7 @@ class paged_search {
   struct state;
   explicit paged_search(failure_ptr why);
   /// `first`: the time that the first page has.
-  paged_search(internal::lease_handle on, search_request what, const paged_options& options, duration first);
+  paged_search(internal::lease_handle on, search_request request, const paged_options& options, duration first);
   std::unique_ptr<state> state_;
 };
 

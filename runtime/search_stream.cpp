@@ -33,7 +33,7 @@ struct search_stream::state {
   cancel_source given_up;
   bool cancelled = false;
   time_point give_up = time_point::max();  ///< the deadline
-  request_ptr what;
+  request_ptr request;
   another_lease elsewhere;  ///< while nothing was read, if it takes its own leases
 
   std::shared_ptr<stream_buffer> new_inbox(std::uint32_t window) const {
@@ -47,7 +47,7 @@ struct search_stream::state {
       inbox->end(std::move(o));
       on.give_back();
     };
-    on.stream(what, std::move(done), how, inbox);
+    on.stream(request, std::move(done), how, inbox);
   }
   /// It failed before anything was read of it: another connection, perhaps another server's, begins anew.
   bool begin_elsewhere() {
@@ -71,7 +71,7 @@ struct search_stream::state {
     if (const auto client = on.client(); client && client->forked()) return;
     std::lock_guard locked{guard};
     cancelled = true;
-    inbox->abort(make_failure(errc::cancelled, stage::operation, "the caller cancelled the search"));
+    inbox->abort(make_failure(caller_cancelled(stage::operation)));
     given_up.cancel();
     on.give_back();
   }
@@ -104,7 +104,7 @@ search_stream::search_stream(failure_ptr why) : state_(std::make_shared<state>(l
   state_->inbox->end(std::move(why));
 }
 
-search_stream::search_stream(lease_handle on, search_request what, const stream_options& options) {
+search_stream::search_stream(const lease_handle& on, search_request request, const stream_options& options) {
   const auto client = on.client();
   state_ = std::make_shared<state>(on, options.window, client ? client->live_.max_result_bytes.load() : 0);
   if (auto why = problem_of(options)) {
@@ -115,7 +115,7 @@ search_stream::search_stream(lease_handle on, search_request what, const stream_
   if (client) {
     state_->give_up = client->deadline_after(options.timeout, client->live_.operation_timeout);
   }
-  state_->what = make_request(std::move(what), options.controls);
+  state_->request = make_request(std::move(request), options.controls);
   state_->begin(options.timeout);
 }
 
@@ -158,7 +158,7 @@ void search_stream::cancel() {
   if (state_) state_->cancel();
 }
 
-search_stream runtime_client::stream(search_request what, const stream_options& options) {
+search_stream runtime_client::stream(search_request request, const stream_options& options) {
   if (auto why = problem_of(options)) return search_stream{std::move(why)};
   const auto deadline = deadline_after(options.timeout, live_.operation_timeout);
   // Not zero, which would mean the default: what is over is refused all the same.
@@ -169,7 +169,7 @@ search_stream runtime_client::stream(search_request what, const stream_options& 
   if (!got) return search_stream{std::move(got.error)};
   auto rest = options;
   rest.timeout = rest_of_it();
-  search_stream made{lease_handle{std::move(*got.value)}, std::move(what), rest};
+  search_stream made{lease_handle{std::move(*got.value)}, std::move(request), rest};
   made.state_->elsewhere = lease_handle::others(made.state_->on.client(), deadline);
   return made;
 }

@@ -102,7 +102,7 @@ class search_stream {
   friend class internal::runtime_client;
   struct state;
   explicit search_stream(failure_ptr why);
-  search_stream(internal::lease_handle on, search_request what, const stream_options& options);
+  search_stream(const internal::lease_handle& on, search_request request, const stream_options& options);
   std::shared_ptr<state> state_;
 };
 

@@ -52,17 +52,15 @@ server_facts facts_of(const server_context& context) {
 }
 
 /// To what comes anew, or (`last`) was under way at a server.
-std::string why_draining(const failure_ptr& last) {
-  if (!last) return "The runtime is being drained and takes no new requests.";
-  return "The request was cut off: the runtime is being stopped, and the time to finish (limits.drain_timeout) was "
-         "over, or the connection broke, before the answer came.";
+failure why_draining(const failure_ptr& last) {
+  return last ? runtime_stopping(stage::queue,
+                                 "the request was cut off: the time to finish (limits.drain_timeout) was over, or the "
+                                 "connection broke, before the answer came")
+              : runtime_stopping(stage::queue);
 }
 
-failure queue_failure(errc code, std::string message, const failure_ptr& last) {
-  failure f;
-  f.code = code;
-  f.where = stage::queue;
-  f.message = std::move(message);
+/// With what became of it before.
+failure after(failure f, const failure_ptr& last) {
   if (last) {
     f.cause = last->message;
     f.cause_code = last->code;
@@ -147,20 +145,18 @@ circuit_breaker_actor::behavior_type circuit_breaker_impl::make_behavior() {
 /// Why a request is not to be sent to any server at all; null when it may.
 template <class Message>
 failure_ptr circuit_breaker_impl::cannot_go_on(const Message& message, time_point now) const {
-  const auto refuse = [&](errc code, std::string text) {
-    return make_failure(queue_failure(code, std::move(text), message.last));
-  };
+  const auto refuse = [&](failure f) { return make_failure(after(std::move(f), message.last)); };
   if (message.token && message.token->cancelled()) {
-    return refuse(errc::cancelled, "The caller cancelled the request before it was sent.");
+    return refuse(caller_cancelled(stage::queue, "nothing was sent"));
   }
   if (draining_) {
-    return refuse(errc::draining, why_draining(message.last));
+    return refuse(why_draining(message.last));
   }
   if (servers_.empty() && no_server_reason_) {
     return no_server_reason_;
   }
   if (now >= message.deadline) {
-    return refuse(errc::operation_timeout, "The request's deadline passed before it was sent.");
+    return refuse(deadline_passed_unsent(stage::queue));
   }
   if (message.last && message.attempts > most_attempts_) {
     return message.last;

@@ -1,4 +1,4 @@
-// TLS with OpenSSL under our own transport: contexts made from settings, and the channel of one connection.
+// TLS with OpenSSL under our own transport: contexts made from settings, and the byte stream of one connection.
 #pragma once
 #include "understudy/actors/connection/byte_stream.hpp"
 #include "understudy/actors/ports/ports.hpp"

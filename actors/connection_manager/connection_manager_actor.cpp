@@ -183,7 +183,7 @@ template <class Answer, class Handle, class... What>
 caf::result<Answer> connection_manager_impl::to_child(const Handle& child, What&&... what) {
   return guard_.answer<Answer>([&]() -> caf::result<Answer> {
     if (!child) {
-      return to_error(refusal(errc::draining, "The runtime is being stopped and takes nothing new."));
+      return to_error(make_failure(runtime_stopping(stage::queue)));
     }
     return self_->delegate(child, std::forward<What>(what)...);
   });
@@ -307,7 +307,7 @@ connection_manager_actor spawn_connection_manager(caf::actor_system& system, set
 
 connection_manager_actor spawn_connection_manager(caf::actor_system& system, settings_ptr all, environment_ptr env,
                                                   connection_factory connect) {
-  auto parts = make_manager_parts(all, env, std::move(connect));
+  auto parts = make_manager_dependencies(all, env, std::move(connect));
   return spawn_connection_manager(system, std::move(all), std::move(env), std::move(parts));
 }
 
@@ -504,7 +504,7 @@ void connection_manager_impl::answer_for_router() {
       answer.deliver(breaker_);
       continue;
     }
-    answer.deliver(to_error(make_failure(errc::draining, stage::queue, "The runtime is being stopped.")));
+    answer.deliver(to_error(make_failure(runtime_stopping(stage::queue))));
   }
 }
 
@@ -512,10 +512,10 @@ void connection_manager_impl::answer_for_router() {
 
 caf::result<reload_report> connection_manager_impl::reload(const settings_ptr& next, const start_token_ptr& token) {
   if (draining_) {
-    return to_error(refusal(errc::draining, "The runtime is being stopped; its settings stay as they are."));
+    return to_error(make_failure(runtime_stopping(stage::queue, "its settings stay as they are")));
   }
   if (token && !token->begin()) {
-    return to_error(refusal(errc::cancelled, "Who asked for other settings has given up; they stay as they are."));
+    return to_error(make_failure(caller_cancelled(stage::queue, "the settings stay as they are")));
   }
   std::vector<std::string> needs_restart;
   configured_ = std::make_shared<const settings>(keep_unreloadable(*configured_, *next, needs_restart));
@@ -664,11 +664,11 @@ caf::result<bool> connection_manager_impl::drain(time_point deadline) {
 
 void connection_manager_impl::ask_pools_to_drain() {
   const auto round = ++drain_round_;
-  const auto patience = std::max<duration>(drain_deadline_ - env_->clock->now(), duration::zero()) + 2 * drain_grace;
+  const auto limit = std::max<duration>(drain_deadline_ - env_->clock->now(), duration::zero()) + 2 * drain_grace;
   pools_draining_ = servers_.size() + leaving_.size();
   for (const auto* table : {&servers_, &leaving_}) {
     for (const auto& server : *table) {
-      self_->request(server.pool, patience, drain_atom_v, drain_deadline_)
+      self_->request(server.pool, limit, drain_atom_v, drain_deadline_)
           .then([this, round](bool clean) { guard_.run([&] { pool_drained(round, clean); }); },
                 [this, round](caf::error&) { guard_.run([&] { pool_drained(round, false); }); });
     }

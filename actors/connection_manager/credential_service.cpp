@@ -20,14 +20,6 @@ bind_lockout_options options_of(const settings& all) {
   return o;
 }
 
-failure draining_failure() {
-  failure f;
-  f.code = errc::draining;
-  f.where = stage::bind;
-  f.message = "The runtime is being stopped; nothing binds any more.";
-  return f;
-}
-
 }  // namespace
 
 credential_service::credential_service(manager_interface::pointer self, environment_ptr env, const settings& all,
@@ -99,7 +91,7 @@ bool credential_service::on_tick(std::uint64_t timer) {
 
 void credential_service::close() {
   for (auto& [ticket, answer] : std::exchange(waiting_, {})) {
-    answer.deliver(to_error(draining_failure()));
+    answer.deliver(to_error(make_failure(runtime_stopping(stage::bind, "nothing binds any more"))));
   }
   running_.clear();
   closed_ = true;

@@ -23,6 +23,6 @@ struct manager_dependencies {
 };
 
 /// The real ones.
-manager_dependencies make_manager_parts(settings_ptr all, environment_ptr env, connection_factory connect);
+manager_dependencies make_manager_dependencies(settings_ptr all, environment_ptr env, connection_factory connect);
 
 }  // namespace understudy::internal

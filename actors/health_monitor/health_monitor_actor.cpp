@@ -237,8 +237,7 @@ duration health_monitor_impl::patience_of(const lane& l) const {
 caf::result<std::vector<probe_report>> health_monitor_impl::probe_all(std::optional<int> preferred,
                                                                       time_point deadline) {
   if (draining_) {
-    return to_error(
-        make_failure(errc::draining, stage::operation, "The runtime is being drained and probes no servers."));
+    return to_error(make_failure(runtime_stopping(stage::operation, "it probes no servers")));
   }
   if (lanes_.empty()) {
     return std::vector<probe_report>{};
@@ -374,8 +373,7 @@ void health_monitor_impl::drain() {
   draining_ = true;
   prober_.stop_all();
   for (const auto& asker : std::exchange(rounds_, {})) {
-    asker->promise.deliver(to_error(
-        make_failure(errc::draining, stage::operation, "The runtime is being drained; the probes were given up.")));
+    asker->promise.deliver(to_error(make_failure(runtime_stopping(stage::operation, "the probes were given up"))));
   }
 }
 

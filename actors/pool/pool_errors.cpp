@@ -4,11 +4,8 @@
 namespace understudy::internal {
 namespace {
 
-failure about(const pool_situation& at, errc code, std::string message) {
-  failure f;
-  f.code = code;
+failure about(const pool_situation& at, failure f) {
   f.where = stage::queue;
-  f.message = std::move(message);
   f.server = at.policy.server_name;
   f.pool = at.now;
   if (at.last.what) {
@@ -20,7 +17,10 @@ failure about(const pool_situation& at, errc code, std::string message) {
 }
 
 failure_ptr complain(const pool_situation& at, errc code, std::string message) {
-  return make_failure(about(at, code, std::move(message)));
+  failure f;
+  f.code = code;
+  f.message = std::move(message);
+  return make_failure(about(at, std::move(f)));
 }
 
 /// What would help, seen from how full the pool is.
@@ -70,7 +70,7 @@ failure_ptr pool_breaker_opened(const pool_situation& at) {
 }
 
 failure_ptr pool_wait_cancelled(const pool_situation& at) {
-  return complain(at, errc::cancelled, "the caller cancelled while it waited for a connection");
+  return make_failure(about(at, caller_cancelled(stage::queue, "it waited for a connection, nothing was sent")));
 }
 
 failure_ptr pool_lease_unknown(const pool_situation& at, lease_id id) {

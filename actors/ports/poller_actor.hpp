@@ -21,9 +21,9 @@ class poller_actor final : public Implementation {
 
   using caf::abstract_actor::enqueue;
   /// Has the poller run it.
-  void enqueue(caf::mailbox_element_ptr what, caf::execution_unit* from) override {
+  void enqueue(caf::mailbox_element_ptr message, caf::execution_unit* sender_unit) override {
     auto* unit = poller_->unit();
-    Implementation::enqueue(std::move(what), unit != nullptr ? unit : from);
+    Implementation::enqueue(std::move(message), unit != nullptr ? unit : sender_unit);
   }
 
  private:

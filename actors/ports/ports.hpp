@@ -62,6 +62,13 @@ class poller_port {
   /// Where actors may run that never block (poller_actor.hpp); its exec_later() is thread-safe. Null: on CAF's
   /// scheduler only.
   virtual caf::execution_unit* unit() noexcept { return nullptr; }
+  /// For a thread that is about to wait for an answer: calls `send`; what that gave actors of unit() to do is then done
+  /// on the calling thread while the poller's own sleeps, which saves its wake-up.
+  virtual void run_inline(const std::function<void()>& send) { send(); }
+  /// Has the poller's thread run `job`, which must not throw; false when there is none, or it has ended.
+  virtual bool post(const std::function<void()>& /*job*/) { return false; }
+  /// How many of those wait.
+  virtual std::size_t posted() const { return 0; }
 };
 
 /// Name look-ups that never block the caller.
@@ -192,10 +199,10 @@ struct connection_load {
   /// closed.
   std::atomic<bool> silent{false};
   std::atomic<bool> wanted{false};  ///< the pool waits to be told
-  /// It waits, or waited noticeably while it was set up, for something of ours (the credential gate, a name look-up):
-  /// that it is not ready yet says nothing about its server.
+  /// It waits, or waited noticeably while it was set up, for something of ours (the bind lockout guard, a name
+  /// look-up): that it is not ready yet says nothing about its server.
   std::atomic<bool> held_up{false};
-  /// It waits for the credential gate at this moment.
+  /// It waits for the bind lockout guard at this moment.
   std::atomic<bool> awaits_credential{false};
   /// While it is set up: since when its server owes it something; max() while it does not.
   std::atomic<time_point> awaited_since{time_point::max()};

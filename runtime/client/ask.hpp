@@ -1,4 +1,4 @@
-// Questions with one typed answer, and a place to wait for it.
+// Requests to actors with one typed answer, and a place to wait for it.
 #pragma once
 #include "understudy/runtime/answer.hpp"
 #include "understudy/runtime/client/failures.hpp"
@@ -13,7 +13,7 @@ namespace understudy::internal {
 /// The error in an actor's reply, or what to say of a reply that is neither answer nor error.
 failure_ptr error_in(caf::type_erased_tuple& content);
 
-/// A question that is answered with a `T`.
+/// A request that is answered with a `T`.
 template <class T>
 class typed_pending_request final : public pending_request {
  public:
@@ -31,7 +31,7 @@ class typed_pending_request final : public pending_request {
   void failed(failure_ptr why) override { done_({std::nullopt, std::move(why)}); }
   void expired() override {
     if (expire_) expire_();
-    failed(make_failure(errc::operation_timeout, stage::queue, "the runtime did not answer in time"));
+    failed(make_failure(no_answer_in_time(stage::queue)));
   }
   bool over(time_point now) const override { return now >= give_up_; }
 

@@ -18,12 +18,12 @@ struct cancel_source::state {
   std::uint64_t bound = 0;        ///< counts requests, so that only the one that is bound unbinds
   std::function<void()> give_up;  ///< of the request under way
 
-  /// `how` is called (without lock) when the request shall be given up; 0 when it was given up before it began.
-  std::uint64_t bind(std::function<void()> how) {
+  /// `end_request` is called (without lock) when the request shall be given up; 0 when it was given up before it began.
+  std::uint64_t bind(std::function<void()> end_request) {
     std::lock_guard guard{mutex};
     used = true;
     if (std::exchange(early, false)) return 0;
-    give_up = std::move(how);
+    give_up = std::move(end_request);
     return ++bound;
   }
 
@@ -34,13 +34,13 @@ struct cancel_source::state {
   }
 
   void cancel() {
-    std::function<void()> how;
+    std::function<void()> end_request;
     {
       std::lock_guard guard{mutex};
       if (!used) early = true;
-      how = give_up;
+      end_request = give_up;
     }
-    if (how) how();
+    if (end_request) end_request();
   }
 };
 

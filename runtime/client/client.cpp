@@ -7,7 +7,6 @@
 #include "understudy/runtime/client/lease_state.hpp"
 #include "understudy/runtime/exceptions.hpp"
 #include "understudy/runtime/platform/callback_thread.hpp"
-#include "understudy/runtime/platform/poller_scheduler.hpp"
 
 #include <unistd.h>
 #include <caf/send.hpp>
@@ -19,9 +18,9 @@ namespace {
 constexpr std::size_t most_refusals_untold = 1 << 18;
 
 /// A request is shared and immutable: more controls make another one.
-request_ptr with_controls(request_ptr what, const std::vector<control>& more) {
-  if (more.empty()) return what;
-  auto made = std::make_shared<request>(*what);
+request_ptr with_controls(request_ptr original, const std::vector<control>& more) {
+  if (more.empty()) return original;
+  auto made = std::make_shared<request>(*original);
   made->controls.insert(made->controls.end(), more.begin(), more.end());
   return made;
 }
@@ -40,7 +39,7 @@ failure_ptr error_in(caf::type_erased_tuple& content) {
 runtime_client::runtime_client(caf::actor_system& system, environment_ptr env, const settings& all)
     : env_(std::move(env)),
       most_requests_(static_cast<std::uint64_t>(all.limits.max_requests)),
-      desk_(make_reply_desk(system, env_)) {
+      replies_(make_pending_replies(system, env_)) {
   configure(all);
 }
 
@@ -59,14 +58,14 @@ void runtime_client::configure(const settings& all) {
 }
 
 recovery_settings runtime_client::recovery() const {
-  recovery_settings how;
-  how.reconnect_delay = live_.reconnect_delay;
-  how.reconnect_attempts = live_.reconnect_attempts;
-  how.auto_reconnect = live_.auto_reconnect;
-  how.recovery_delay = live_.recovery_delay;
-  how.recovery_attempts = live_.recovery_attempts;
-  how.auto_recovery = live_.auto_recovery;
-  return how;
+  recovery_settings now;
+  now.reconnect_delay = live_.reconnect_delay;
+  now.reconnect_attempts = live_.reconnect_attempts;
+  now.auto_reconnect = live_.auto_reconnect;
+  now.recovery_delay = live_.recovery_delay;
+  now.recovery_attempts = live_.recovery_attempts;
+  now.auto_recovery = live_.auto_recovery;
+  return now;
 }
 
 runtime_client::~runtime_client() {
@@ -87,8 +86,8 @@ caf::strong_actor_ptr runtime_client::entrance() const {
 
 failure_ptr runtime_client::refusal() const {
   if (forked()) return forked_process();
-  if (auto why = desk_->closed()) return why;
-  if (draining_) return make_failure(errc::draining, stage::queue, "the runtime is stopping and takes no new requests");
+  if (auto why = replies_->closed()) return why;
+  if (draining_) return make_failure(runtime_stopping(stage::queue));
   return nullptr;
 }
 
@@ -129,28 +128,29 @@ time_point runtime_client::deadline_after(duration timeout, duration fallback) c
   return env_->clock->now() + as_limit(span);
 }
 
-outcome runtime_client::perform(request_ptr what, const call_options& options) {
-  return perform_on({entrance(), 0, {}}, std::move(what), options);
+outcome runtime_client::perform(request_ptr request, const call_options& options) {
+  return perform_on({entrance(), 0, {}}, std::move(request), options);
 }
 
-void runtime_client::start(request_ptr what, completion done, const call_options& options, executor where) {
-  start_on({entrance(), 0, {}}, std::move(what), {std::move(done), std::move(where), env_->log}, options);
+void runtime_client::start(request_ptr request, completion done, const call_options& options, executor where) {
+  start_on({entrance(), 0, {}}, std::move(request), {std::move(done), std::move(where), env_->log}, options);
 }
 
-outcome runtime_client::perform_on(route to, request_ptr what, const call_options& options) {
+outcome runtime_client::perform_on(route to, request_ptr request, const call_options& options) {
   if (auto why = cannot_wait()) return why;
   auto reply = std::make_shared<reply_waiter<outcome>>();
   to.awaited = true;
   const auto send = [&] {
-    start_on(std::move(to), std::move(what), {[reply](outcome o) { reply->set(std::move(o)); }, {}, nullptr}, options);
+    start_on(std::move(to), std::move(request), {[reply](outcome o) { reply->set(std::move(o)); }, {}, nullptr},
+             options);
   };
-  poller_scheduler::run_here(env_->poller->unit(), std::cref(send));
+  env_->poller->run_inline(std::cref(send));
   auto wait = deadline_after(options.timeout, live_.operation_timeout) - env_->clock->now();
   if (auto got = reply->wait_out(wait, spin_limiter_)) return std::move(*got);
   return lost_answer();
 }
 
-void runtime_client::start_on(route to, request_ptr what, completion_delivery done, const call_options& options,
+void runtime_client::start_on(route to, request_ptr request, completion_delivery done, const call_options& options,
                               std::shared_ptr<stream_buffer> parts) {
   const auto refused = [&](failure_ptr why) {
     count_failed(why, duration::zero());
@@ -158,24 +158,25 @@ void runtime_client::start_on(route to, request_ptr what, completion_delivery do
     refuse(std::move(done), std::move(why));
   };
   if (auto why = refusal()) return refused(std::move(why));
-  if (!what) return refused(make_failure(errc::invalid_request, stage::queue, "there is no request (a null pointer)"));
+  if (!request)
+    return refused(make_failure(errc::invalid_request, stage::queue, "there is no request (a null pointer)"));
   if (!take_permit())
     return refused(make_failure(errc::queue_full, stage::queue,
                                 "more than " + std::to_string(most_requests_) +
                                     " requests are under way (limits.max_requests); refused at once"));
   auto op = std::make_shared<client_request>(
-      shared_from_this(), std::move(to), with_controls(std::move(what), options.controls),
+      shared_from_this(), std::move(to), with_controls(std::move(request), options.controls),
       deadline_after(options.timeout, live_.operation_timeout), std::move(done), std::move(parts));
   op->start(options.cancel ? options.cancel->state_ : nullptr);
 }
 
 void runtime_client::refuse(completion_delivery done, failure_ptr why) const {
   // A forked child has no thread of ours that could tell it.
-  auto* unit = forked() ? nullptr : env_->poller->unit();
-  if (poller_scheduler::posted(unit) >= most_refusals_untold)
+  auto* poller = forked() ? nullptr : env_->poller.get();
+  if (poller != nullptr && poller->posted() >= most_refusals_untold)
     throw_failure(make_failure(errc::queue_full, stage::queue,
                                "requests are refused faster than their completions return; this one's is not called"));
-  done.tell_elsewhere(unit, std::move(why));
+  done.tell_elsewhere(poller, std::move(why));
 }
 
 answer<lease> runtime_client::acquire(const lease_options& options) {
@@ -204,12 +205,12 @@ answer<reload_report> runtime_client::reload(settings_ptr next, duration timeout
   if (auto why = cannot_wait()) return {std::nullopt, why};
   const auto token = std::make_shared<start_token>();
   const auto reply = std::make_shared<reply_waiter<answer<reload_report>>>();
-  // The desk never gives up: who waits here decides with the token, so that what is told is what happens.
+  // This request never expires: who waits here decides with the token, so that what is told is what happens.
   auto asked = std::make_shared<typed_pending_request<reload_report>>(
       time_point::max(), [reply](answer<reload_report> got) { reply->set(std::move(got)); });
-  if (auto id = desk_->note(asked))
+  if (auto id = replies_->note(asked))
     caf::actor_cast<caf::strong_actor_ptr>(manager_)->enqueue(
-        caf::make_mailbox_element(desk_.actor, *id, {}, reload_atom_v, std::move(next), token), nullptr);
+        caf::make_mailbox_element(replies_.actor, *id, {}, reload_atom_v, std::move(next), token), nullptr);
   if (auto got = reply->wait(as_limit(timeout))) return std::move(*got);
   if (token->give_up())
     return {std::nullopt, make_failure(errc::operation_timeout, stage::queue,
@@ -247,10 +248,10 @@ answer<lease> runtime_client::acquire(const lease_options& options, lease_reques
                                                                     std::move(granted), std::move(give_up));
   auto wait = ask_for.deadline - env_->clock->now();
   const auto send = [&] {
-    if (auto id = desk_->note(asked))
-      router->enqueue(caf::make_mailbox_element(desk_.actor, *id, {}, lease_atom_v, std::move(ask_for)), nullptr);
+    if (auto id = replies_->note(asked))
+      router->enqueue(caf::make_mailbox_element(replies_.actor, *id, {}, lease_atom_v, std::move(ask_for)), nullptr);
   };
-  poller_scheduler::run_here(env_->poller->unit(), std::cref(send));
+  env_->poller->run_inline(std::cref(send));
   if (auto got = reply->wait_out(wait, spin_limiter_)) return std::move(*got);
   return {std::nullopt, lost_answer()};
 }
@@ -282,7 +283,7 @@ void runtime_client::send_release(const lease::state& held) {
 void runtime_client::let_go(lease::state& held) {
   if (forked() || !held.take()) return;
   forget(held.id);
-  if (!desk_->closed()) send_release(held);
+  if (!replies_->closed()) send_release(held);
 }
 
 answer<bool> runtime_client::give_back(lease& connection) {
@@ -296,7 +297,7 @@ answer<bool> runtime_client::give_back(lease& connection) {
   connection.state_.reset();
   if (!held->take()) return {false, nullptr};
   forget(held->id);
-  if (desk_->closed()) return {false, nullptr};
+  if (replies_->closed()) return {false, nullptr};
   if (cannot_wait()) {
     send_release(*held);
     return {true, nullptr};
@@ -318,7 +319,7 @@ answer<probe_report> runtime_client::check(const lease& connection, duration tim
 }
 
 void runtime_client::close(failure_ptr why) {
-  desk_->close(std::move(why));
+  replies_->close(std::move(why));
   std::map<lease_id, std::weak_ptr<lease::state>> left;
   {
     std::lock_guard guard{leases_mutex_};

@@ -25,8 +25,8 @@ class runtime_client : public std::enable_shared_from_this<runtime_client> {
   /// Where requests go, and who is told about leases; once, before the first request.
   void connect_to(circuit_breaker_actor router, connection_manager_actor manager);
 
-  outcome perform(request_ptr what, const call_options& options);
-  void start(request_ptr what, completion done, const call_options& options, executor where);
+  outcome perform(request_ptr request, const call_options& options);
+  void start(request_ptr request, completion done, const call_options& options, executor where);
 
   /// A connection of one's own, claimed as soon as it is granted.
   answer<lease> acquire(const lease_options& options);
@@ -52,8 +52,8 @@ class runtime_client : public std::enable_shared_from_this<runtime_client> {
   answer<probe_report> check(const lease& connection, duration timeout);
 
   /// A streaming or paged search on a lease of its own.
-  search_stream stream(search_request what, const stream_options& options);
-  paged_search paged(search_request what, const paged_options& options);
+  search_stream stream(search_request request, const stream_options& options);
+  paged_search paged(search_request request, const paged_options& options);
 
   /// Asks any actor of the runtime and waits for `timeout` at most.
   template <class T, class Handle, class... Ts>
@@ -63,9 +63,9 @@ class runtime_client : public std::enable_shared_from_this<runtime_client> {
     auto reply = std::make_shared<reply_waiter<answer<T>>>();
     auto asked = std::make_shared<typed_pending_request<T>>(env_->clock->now() + timeout,
                                                             [reply](answer<T> a) { reply->set(std::move(a)); });
-    if (auto id = desk_->note(asked))
+    if (auto id = replies_->note(asked))
       caf::actor_cast<caf::strong_actor_ptr>(whom)->enqueue(
-          caf::make_mailbox_element(desk_.actor, *id, {}, std::move(xs)...), nullptr);
+          caf::make_mailbox_element(replies_.actor, *id, {}, std::move(xs)...), nullptr);
     if (auto got = reply->wait_out(timeout, spin_limiter_)) return std::move(*got);
     return {std::nullopt, lost_answer()};
   }
@@ -79,7 +79,7 @@ class runtime_client : public std::enable_shared_from_this<runtime_client> {
   /// Settles all that wait, and all that come, with `why`; leases become invalid. May be repeated, the first reason
   /// stays.
   void close(failure_ptr why = not_running());
-  bool closed() const { return desk_->closed() != nullptr; }
+  bool closed() const { return replies_->closed() != nullptr; }
 
   /// Other defaults and attempts for requests from now on; `limits.max_requests` stays.
   void configure(const settings& all);
@@ -103,8 +103,8 @@ class runtime_client : public std::enable_shared_from_this<runtime_client> {
   };
 
   answer<lease> acquire(const lease_options& options, lease_request ask_for);
-  outcome perform_on(route to, request_ptr what, const call_options& options);
-  void start_on(route to, request_ptr what, completion_delivery done, const call_options& options,
+  outcome perform_on(route to, request_ptr request, const call_options& options);
+  void start_on(route to, request_ptr request, completion_delivery done, const call_options& options,
                 std::shared_ptr<stream_buffer> parts = nullptr);
   /// Tells a request that was not sent. Throws queue_full, and does not, when too many of those wait to be told.
   void refuse(completion_delivery done, failure_ptr why) const;
@@ -136,7 +136,7 @@ class runtime_client : public std::enable_shared_from_this<runtime_client> {
   environment_ptr env_;
   live_settings live_;
   const std::uint64_t most_requests_;
-  desk_handle desk_;
+  pending_replies_handle replies_;
   circuit_breaker_actor router_;
   connection_manager_actor manager_;
   fork_detector home_;

@@ -16,9 +16,9 @@ constexpr int most_bounces = 5;
 // Requests that this thread is sending: an actor that has ended answers from within that.
 thread_local int sending = 0;
 
-void enqueue(const caf::strong_actor_ptr& to, caf::mailbox_element_ptr what) {
+void enqueue(const caf::strong_actor_ptr& to, caf::mailbox_element_ptr message) {
   ++sending;
-  to->enqueue(std::move(what), nullptr);
+  to->enqueue(std::move(message), nullptr);
   --sending;
 }
 
@@ -29,7 +29,7 @@ void send_cancel(const caf::strong_actor_ptr& to, const cancel_token_ptr& token)
 
 }  // namespace
 
-runtime_client::client_request::client_request(std::shared_ptr<runtime_client> client, route to, request_ptr what,
+runtime_client::client_request::client_request(std::shared_ptr<runtime_client> client, route to, request_ptr request,
                                                time_point deadline, completion_delivery done,
                                                std::shared_ptr<stream_buffer> parts)
     : client_(std::move(client)),
@@ -38,7 +38,7 @@ runtime_client::client_request::client_request(std::shared_ptr<runtime_client> c
       recovery_(client_->recovery()),
       done_(std::move(done)),
       parts_(std::move(parts)) {
-  call_.what = std::move(what);
+  call_.what = std::move(request);
   call_.deadline = deadline;
   call_.token = std::make_shared<cancel_token>();
 }
@@ -50,27 +50,26 @@ void runtime_client::client_request::start(std::shared_ptr<cancel_source::state>
       send_cancel(to.lease == 0 ? client->entrance() : to.to, token);
     });
     if (cancel_binding_ == 0)
-      return settle(make_failure(errc::cancelled, stage::queue, "the caller cancelled the request before it was sent"),
-                    told::elsewhere);
+      return settle(make_failure(caller_cancelled(stage::queue, "nothing was sent")), told::elsewhere);
   }
   send();
 }
 
 void runtime_client::client_request::send() {
-  auto& desk = client_->desk_;
+  auto& replies = client_->replies_;
   returns_ = client_->env_->returns->load();
-  auto id = desk->note(shared_from_this());
+  auto id = replies->note(shared_from_this());
   if (!id) return;
   if (parts_) {
     const auto number = id->request_id().integer_value();
     parts_->begin([to = to_.to, lease = to_.lease, number](std::uint32_t more) {
       to->get()->eq_impl(caf::make_message_id(), nullptr, nullptr, credit_atom_v, lease, number, more);
     });
-    return enqueue(to_.to, caf::make_mailbox_element(desk.actor, *id, {}, stream_atom_v, to_.lease, call_, number,
+    return enqueue(to_.to, caf::make_mailbox_element(replies.actor, *id, {}, stream_atom_v, to_.lease, call_, number,
                                                      parts_->window()));
   }
-  auto element = to_.lease == 0 ? caf::make_mailbox_element(desk.actor, *id, {}, perform_atom_v, call_)
-                                : caf::make_mailbox_element(desk.actor, *id, {}, perform_atom_v, to_.lease, call_);
+  auto element = to_.lease == 0 ? caf::make_mailbox_element(replies.actor, *id, {}, perform_atom_v, call_)
+                                : caf::make_mailbox_element(replies.actor, *id, {}, perform_atom_v, to_.lease, call_);
   enqueue(to_.to, std::move(element));
 }
 
@@ -101,7 +100,7 @@ bool runtime_client::client_request::send_again(caf::type_erased_tuple& content)
   ++bounces_;
   resume_at_ = now + bounce_pause;
   call_.last = explain(content);
-  client_->desk_->note(shared_from_this());
+  client_->replies_->note(shared_from_this());
   return true;
 }
 
@@ -114,7 +113,7 @@ bool runtime_client::client_request::try_later(const failure_ptr& why) {
   if (!due) return false;
   resume_at_ = planned_ = *due;
   call_.last = why;
-  client_->desk_->note(shared_from_this());
+  client_->replies_->note(shared_from_this());
   return true;
 }
 
@@ -141,9 +140,11 @@ bool runtime_client::client_request::over(time_point now) const {
 failure_ptr runtime_client::client_request::explain(caf::type_erased_tuple& content) const {
   auto why = error_in(content);
   const bool cut_off = why->code == errc::stopped || why->code == errc::connection_unhealthy;
-  if (parts_ && cut_off && client_->draining_)
-    return make_failure(errc::draining, stage::operation,
-                        "the runtime was stopped before the search was read to its end", to_.server);
+  if (parts_ && cut_off && client_->draining_) {
+    auto cut = runtime_stopping(stage::operation, "the search was not read to its end");
+    cut.server = to_.server;
+    return make_failure(std::move(cut));
+  }
   // A leased connection that is no more answers nothing itself: CAF bounces what is sent to it.
   if (to_.lease != 0 && why->code == errc::stopped)
     return make_failure(errc::connection_unhealthy, stage::operation,
@@ -154,8 +155,7 @@ failure_ptr runtime_client::client_request::explain(caf::type_erased_tuple& cont
 void runtime_client::client_request::expired() {
   if (resume_at_) {
     resume_at_.reset();
-    if (call_.token->cancelled())
-      return settle(make_failure(errc::cancelled, stage::queue, "the caller cancelled the request"), told::here);
+    if (call_.token->cancelled()) return settle(make_failure(caller_cancelled(stage::queue)), told::here);
     if (client_->draining_) return settle(last_word(call_.last), told::here);
     if (to_.lease == 0) to_.to = client_->entrance();
     return send();
@@ -167,15 +167,15 @@ void runtime_client::client_request::expired() {
          told::here);
 }
 
-void runtime_client::client_request::settle(outcome what, told where) {
+void runtime_client::client_request::settle(outcome answer, told where) {
   if (cancel_) cancel_->unbind(cancel_binding_);
   // How long a stream took says more about its reader than about the directory.
   const auto heard = parts_ ? parts_->first_heard() : std::nullopt;
-  client_->finished(what.error(), heard.value_or(client_->env_->clock->now()) - started_);
+  client_->finished(answer.error(), heard.value_or(client_->env_->clock->now()) - started_);
   if (to_.awaited || where == told::here)
-    done_.tell(std::move(what));
+    done_.tell(std::move(answer));
   else
-    done_.tell_elsewhere(client_->env_->poller->unit(), std::move(what));
+    done_.tell_elsewhere(client_->env_->poller.get(), std::move(answer));
 }
 
 }  // namespace understudy::internal

@@ -8,12 +8,12 @@
 
 namespace understudy::internal {
 
-/// Holds a permit from its start to its outcome; told of its answer by the desk.
+/// Holds a permit from its start to its outcome; told of its answer by the replies.
 class runtime_client::client_request final : public pending_request,
                                              public std::enable_shared_from_this<client_request> {
  public:
   /// With `parts` it is a streaming search: its batches go there.
-  client_request(std::shared_ptr<runtime_client> client, route to, request_ptr what, time_point deadline,
+  client_request(std::shared_ptr<runtime_client> client, route to, request_ptr request, time_point deadline,
                  completion_delivery done, std::shared_ptr<stream_buffer> parts = nullptr);
 
   /// Sends it. `cancel` may be null.
@@ -31,7 +31,7 @@ class runtime_client::client_request final : public pending_request,
   enum class told : std::uint8_t { here, elsewhere };
 
   void send();
-  /// Waits at the desk for the next attempt; false when `why` is the last word.
+  /// Waits, noted in pending_replies, for the next attempt; false when `why` is the last word.
   bool try_later(const failure_ptr& why);
   /// When the next attempt is due; nothing when there is none.
   std::optional<time_point> next_attempt(const failure& why, time_point now);
@@ -40,7 +40,7 @@ class runtime_client::client_request final : public pending_request,
   /// An actor on its way ended before it looked at it: sends it again, after a moment; false when it shall not.
   bool send_again(caf::type_erased_tuple& content);
   failure_ptr explain(caf::type_erased_tuple& content) const;
-  void settle(outcome what, told where);
+  void settle(outcome answer, told where);
 
   std::shared_ptr<runtime_client> client_;
   route to_;

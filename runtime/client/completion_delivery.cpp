@@ -1,8 +1,6 @@
 // Telling a caller what came of his request: see completion_delivery.hpp.
 #include "understudy/runtime/client/completion_delivery.hpp"
 
-#include "understudy/runtime/platform/poller_scheduler.hpp"
-
 #include <deque>
 
 namespace understudy::internal {
@@ -11,13 +9,13 @@ namespace {
 /// A completion that can run once, from whichever place gets to it first.
 class told_once {
  public:
-  told_once(completion done, outcome what, std::shared_ptr<log_port> log)
-      : done_(std::move(done)), what_(std::move(what)), log_(std::move(log)) {}
+  told_once(completion done, outcome answer, std::shared_ptr<log_port> log)
+      : done_(std::move(done)), answer_(std::move(answer)), log_(std::move(log)) {}
 
   void operator()() {
     if (told_.exchange(true)) return;
     try {
-      done_(std::move(what_));
+      done_(std::move(answer_));
     } catch (const std::exception& e) {
       complain(e.what());
     } catch (...) {
@@ -27,13 +25,13 @@ class told_once {
   }
 
  private:
-  void complain(const char* what) const {
-    if (log_) log_->write(log_level::error, "client", "a completion threw; it must not", {{"exception", what}});
+  void complain(const char* exception) const {
+    if (log_) log_->write(log_level::error, "client", "a completion threw; it must not", {{"exception", exception}});
   }
 
   std::atomic<bool> told_{false};
   completion done_;
-  outcome what_;
+  outcome answer_;
   std::shared_ptr<log_port> log_;
 };
 
@@ -50,12 +48,12 @@ void run_unnested(std::function<void()> job) {
 
 }  // namespace
 
-void completion_delivery::tell(outcome what) noexcept {
+void completion_delivery::tell(outcome answer) noexcept {
   if (!where_) {
-    told_once{std::move(done_), std::move(what), log_}();
+    told_once{std::move(done_), std::move(answer), log_}();
     return;
   }
-  auto told = std::make_shared<told_once>(std::move(done_), std::move(what), log_);
+  auto told = std::make_shared<told_once>(std::move(done_), std::move(answer), log_);
   try {
     where_([told] { (*told)(); });
   } catch (...) {
@@ -66,14 +64,14 @@ void completion_delivery::tell(outcome what) noexcept {
   where_ = nullptr;
 }
 
-void completion_delivery::tell_elsewhere(caf::execution_unit* unit, outcome what) {
-  if (!where_ && done_.target<future_completion>() != nullptr) return tell(std::move(what));
-  auto job = [self = std::make_shared<completion_delivery>(std::move(*this)), what = std::move(what)] {
-    self->tell(what);
+void completion_delivery::tell_elsewhere(poller_port* poller, outcome answer) {
+  if (!where_ && done_.target<future_completion>() != nullptr) return tell(std::move(answer));
+  auto job = [self = std::make_shared<completion_delivery>(std::move(*this)), answer = std::move(answer)] {
+    self->tell(answer);
   };
-  if (!poller_scheduler::post(unit, job)) run_unnested(std::move(job));
+  if (poller == nullptr || !poller->post(job)) run_unnested(std::move(job));
 }
 
-void completion_delivery::tell_unnested(outcome what) { tell_elsewhere(nullptr, std::move(what)); }
+void completion_delivery::tell_unnested(outcome answer) { tell_elsewhere(nullptr, std::move(answer)); }
 
 }  // namespace understudy::internal

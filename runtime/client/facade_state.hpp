@@ -23,7 +23,7 @@ struct connection_manager::state : std::enable_shared_from_this<state> {
   settings_ptr all() const;
   reload_report reload(settings next, duration timeout);
 
-  void set_lookups(name_lookups how);
+  void set_lookups(name_lookups lookups);
   void set_log(log_listener to);
   /// Nothing more is told to a listener whose call has not begun.
   void mute_log() noexcept { *muted_ = true; }
@@ -63,7 +63,7 @@ struct connection_manager::state : std::enable_shared_from_this<state> {
   server_context_ptr find(server_id id) const;
   /// "none" or the protocol and cipher last seen on a connection to that server; else what is configured.
   std::string encryption_of(const connection_info& server) const;
-  void note_encryption(const std::string& server, const std::string& what);
+  void note_encryption(const std::string& server, const std::string& encryption);
 
   /// What is known before anything was tried: the first server.
   connection_result describe_first() const;

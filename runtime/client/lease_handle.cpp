@@ -13,26 +13,26 @@ failure_ptr lease_handle::no_lease() const {
                       state_ ? state_->server_name : std::string{});
 }
 
-outcome lease_handle::perform(request_ptr what, const call_options& options) const {
+outcome lease_handle::perform(request_ptr request, const call_options& options) const {
   auto target = state_ ? state_->target() : nullptr;
   if (!target) return no_lease();
-  return state_->client->perform_on({target, state_->id, state_->server_name}, std::move(what), options);
+  return state_->client->perform_on({target, state_->id, state_->server_name}, std::move(request), options);
 }
 
-void lease_handle::start(request_ptr what, completion done, const call_options& options, executor where) const {
+void lease_handle::start(request_ptr request, completion done, const call_options& options, executor where) const {
   if (!state_) return completion_delivery{std::move(done), std::move(where), nullptr}.tell_unnested(no_lease());
   completion_delivery waiting{std::move(done), std::move(where), state_->client->env_->log};
   if (auto target = state_->target())
-    return state_->client->start_on({target, state_->id, state_->server_name}, std::move(what), std::move(waiting),
+    return state_->client->start_on({target, state_->id, state_->server_name}, std::move(request), std::move(waiting),
                                     options);
   state_->client->refuse(std::move(waiting), no_lease());
 }
 
-void lease_handle::stream(request_ptr what, completion done, const call_options& options,
+void lease_handle::stream(request_ptr request, completion done, const call_options& options,
                           std::shared_ptr<stream_buffer> parts) const {
   auto target = state_ ? state_->target() : nullptr;
   if (!target) return done(no_lease());
-  state_->client->start_on({target, state_->id, state_->server_name, true}, std::move(what),
+  state_->client->start_on({target, state_->id, state_->server_name, true}, std::move(request),
                            {std::move(done), {}, nullptr}, options, std::move(parts));
 }
 

@@ -17,10 +17,10 @@ class lease_handle {
   explicit lease_handle(const lease& callers) : state_(callers.state_) {}
   explicit lease_handle(lease&& own) : state_(std::move(own.state_)), own_(true) {}
 
-  outcome perform(request_ptr what, const call_options& options) const;
-  void start(request_ptr what, completion done, const call_options& options, executor where) const;
+  outcome perform(request_ptr request, const call_options& options) const;
+  void start(request_ptr request, completion done, const call_options& options, executor where) const;
   /// A streaming search; `done` only notes its end, on whatever thread.
-  void stream(request_ptr what, completion done, const call_options& options,
+  void stream(request_ptr request, completion done, const call_options& options,
               std::shared_ptr<stream_buffer> parts) const;
   /// Ends the lease if it is not the caller's, without waiting. May be repeated, on any thread.
   void give_back() const;

@@ -15,7 +15,7 @@ pending_replies::pending_replies(caf::actor_config& config, environment_ptr env)
 
 void pending_replies::start() { timer_ = env_->poller->add_timer(address()); }
 
-std::optional<caf::message_id> pending_replies::note(question_ptr what) {
+std::optional<caf::message_id> pending_replies::note(pending_request_ptr request) {
   auto number = ++last_number_;
   auto& s = shard_of(number);
   failure_ptr refused;
@@ -23,12 +23,12 @@ std::optional<caf::message_id> pending_replies::note(question_ptr what) {
     std::lock_guard guard{s.mutex};
     refused = s.closed;
     if (!refused) {
-      s.waiting.emplace(number, what);
+      s.waiting.emplace(number, request);
       ++waiting_;
     }
   }
   if (refused) {
-    what->failed(refused);
+    request->failed(refused);
     return std::nullopt;
   }
   keep_time();
@@ -36,15 +36,15 @@ std::optional<caf::message_id> pending_replies::note(question_ptr what) {
 }
 
 void pending_replies::close(failure_ptr why) {
-  std::vector<question_ptr> left;
+  std::vector<pending_request_ptr> left;
   for (auto& s : shards_) {
     std::lock_guard guard{s.mutex};
     if (!s.closed) s.closed = why;
-    for (auto& [number, what] : s.waiting) left.push_back(std::move(what));
+    for (auto& [number, request] : s.waiting) left.push_back(std::move(request));
     s.waiting.clear();
   }
   waiting_ -= left.size();
-  for (auto& what : left) what->failed(why);
+  for (auto& request : left) request->failed(why);
   env_->poller->remove_timer(timer_);
   cleanup(caf::exit_reason::user_shutdown, nullptr);
 }
@@ -54,49 +54,49 @@ failure_ptr pending_replies::closed() const {
   return shards_[0].closed;
 }
 
-question_ptr pending_replies::take(std::uint64_t number) {
+pending_request_ptr pending_replies::take(std::uint64_t number) {
   auto& s = shard_of(number);
   std::lock_guard guard{s.mutex};
   auto it = s.waiting.find(number);
   if (it == s.waiting.end()) return nullptr;
-  auto what = std::move(it->second);
+  auto request = std::move(it->second);
   s.waiting.erase(it);
   --waiting_;
-  return what;
+  return request;
 }
 
-question_ptr pending_replies::find(std::uint64_t number) const {
+pending_request_ptr pending_replies::find(std::uint64_t number) const {
   auto& s = shard_of(number);
   std::lock_guard guard{s.mutex};
   auto it = s.waiting.find(number);
   return it == s.waiting.end() ? nullptr : it->second;
 }
 
-void pending_replies::enqueue(caf::mailbox_element_ptr what, caf::execution_unit*) {
-  if (what->mid.is_response()) {
-    // To the end of the question: what a caller gave with it may be the last that holds a manager.
+void pending_replies::enqueue(caf::mailbox_element_ptr message, caf::execution_unit*) {
+  if (message->mid.is_response()) {
+    // To the end of the request: what a caller gave with it may be the last that holds a manager.
     const callback_thread here{may_wait::for_nothing};
-    if (auto asked = take(what->mid.request_id().integer_value())) asked->answered(what->content());
+    if (auto asked = take(message->mid.request_id().integer_value())) asked->answered(message->content());
     return;
   }
-  if (what->mid.is_request()) {
-    bounce(what, caf::sec::unexpected_message);
+  if (message->mid.is_request()) {
+    bounce(message, caf::sec::unexpected_message);
     return;
   }
-  auto& content = what->content();
+  auto& content = message->content();
   if (content.match_elements<tick_atom, std::uint64_t>()) return sweep();
   if (!content.match_elements<batch_atom, std::uint64_t, search_batch>()) return;
   if (auto asked = find(content.get_as<std::uint64_t>(1))) asked->on_batch(content.move_if_unshared<search_batch>(2));
 }
 
-// One timer for all: started with the first question, going on while any wait.
+// One timer for all: started with the first request, going on while any wait.
 void pending_replies::keep_time() {
   if (sweeping_.exchange(true)) return;
   env_->poller->set_timer(timer_, env_->clock->now() + sweep_interval);
 }
 
-std::vector<question_ptr> pending_replies::take_over(time_point now) {
-  std::vector<question_ptr> result;
+std::vector<pending_request_ptr> pending_replies::take_over(time_point now) {
+  std::vector<pending_request_ptr> result;
   for (auto& s : shards_) {
     std::lock_guard guard{s.mutex};
     for (auto it = s.waiting.begin(); it != s.waiting.end();) {
@@ -116,17 +116,17 @@ void pending_replies::sweep() {
   const callback_thread here{may_wait::for_nothing};
   auto over = take_over(env_->clock->now());
   sweeping_ = false;
-  // A question noted since the flag went down has started the timer itself; one noted before is seen here.
+  // A request noted since the flag went down has started the timer itself; one noted before is seen here.
   if (waiting_ > 0) keep_time();
-  for (auto& what : over) what->expired();
+  for (auto& request : over) request->expired();
 }
 
-desk_handle make_reply_desk(caf::actor_system& system, environment_ptr env) {
+pending_replies_handle make_pending_replies(caf::actor_system& system, environment_ptr env) {
   caf::actor_config config;
-  desk_handle desk{caf::make_actor<pending_replies, caf::strong_actor_ptr>(system.next_actor_id(), system.node(),
-                                                                           &system, config, std::move(env))};
-  desk->start();
-  return desk;
+  pending_replies_handle replies{caf::make_actor<pending_replies, caf::strong_actor_ptr>(
+      system.next_actor_id(), system.node(), &system, config, std::move(env))};
+  replies->start();
+  return replies;
 }
 
 }  // namespace understudy::internal

@@ -1,4 +1,4 @@
-// Where answers from actors arrive for those who are no actors: each question is settled on the thread that replies.
+// Where answers from actors arrive for those who are no actors: each request is settled on the thread that replies.
 #pragma once
 #include "understudy/actors/ports/ports.hpp"
 
@@ -9,7 +9,7 @@
 
 namespace understudy::internal {
 
-/// A question to an actor whose answer is outstanding. Exactly one of answered(), failed() and expired() is called,
+/// A request to an actor whose answer is outstanding. Exactly one of answered(), failed() and expired() is called,
 /// exactly once: the first and the last on the thread that brings the news, marked as a callback_thread; failed() on
 /// any.
 class pending_request {
@@ -26,10 +26,10 @@ class pending_request {
   /// True when it shall not wait any longer; asked every sweep_interval.
   virtual bool over(time_point now) const = 0;
 };
-using question_ptr = std::shared_ptr<pending_request>;
+using pending_request_ptr = std::shared_ptr<pending_request>;
 
-/// An actor without mailbox or behaviour: whoever replies to it settles the question right there, so the answer costs
-/// no further hop. It also keeps the time for all of its questions, with one timer that is set only while some wait.
+/// An actor without mailbox or behaviour: whoever replies to it settles the request right there, so the answer costs
+/// no further hop. It also keeps the time for all of its requests, with one timer that is set only while some wait.
 class pending_replies final : public caf::monitorable_actor {
  public:
   static constexpr milliseconds sweep_interval{100};
@@ -38,28 +38,28 @@ class pending_replies final : public caf::monitorable_actor {
 
   /// Once, after it was made: an actor has no address while it is constructed.
   void start();
-  /// Notes a question and returns the message id to ask it with; nothing when the desk is closed: then `what` has
+  /// Notes a request and returns the message id to send it with; nothing after close(): then `request` has
   /// failed already.
-  std::optional<caf::message_id> note(question_ptr what);
-  /// Fails every question that waits and all that come later. Ends the actor: who monitors it is told.
+  std::optional<caf::message_id> note(pending_request_ptr request);
+  /// Fails every request that waits and all that come later. Ends the actor: who monitors it is told.
   void close(failure_ptr why);
   /// Why it was closed; null while it is open.
   failure_ptr closed() const;
 
   const char* name() const override { return "understudy.client"; }
-  void enqueue(caf::mailbox_element_ptr what, caf::execution_unit* host) override;
+  void enqueue(caf::mailbox_element_ptr reply, caf::execution_unit* host) override;
 
  private:
   struct shard {
     mutable std::mutex mutex;
-    std::unordered_map<std::uint64_t, question_ptr> waiting;
+    std::unordered_map<std::uint64_t, pending_request_ptr> waiting;
     failure_ptr closed;
   };
   shard& shard_of(std::uint64_t number) { return shards_[number % shards_.size()]; }
   const shard& shard_of(std::uint64_t number) const { return shards_[number % shards_.size()]; }
-  question_ptr take(std::uint64_t number);
-  question_ptr find(std::uint64_t number) const;
-  std::vector<question_ptr> take_over(time_point now);
+  pending_request_ptr take(std::uint64_t number);
+  pending_request_ptr find(std::uint64_t number) const;
+  std::vector<pending_request_ptr> take_over(time_point now);
   void sweep();
   void keep_time();
 
@@ -70,11 +70,11 @@ class pending_replies final : public caf::monitorable_actor {
   std::atomic<bool> sweeping_{false};
 };
 
-/// A desk and what keeps it alive.
-struct desk_handle {
+/// The actor, kept alive.
+struct pending_replies_handle {
   caf::strong_actor_ptr actor;
   pending_replies* operator->() const { return static_cast<pending_replies*>(actor->get()); }
 };
-desk_handle make_reply_desk(caf::actor_system& system, environment_ptr env);
+pending_replies_handle make_pending_replies(caf::actor_system& system, environment_ptr env);
 
 }  // namespace understudy::internal

@@ -7,9 +7,9 @@
 
 namespace understudy::internal {
 
-void stream_buffer::begin(granting how) {
+void stream_buffer::begin(granting grant) {
   std::lock_guard guard{mutex_};
-  if (!ended_) grant_ = std::move(how);
+  if (!ended_) grant_ = std::move(grant);
 }
 
 failure_ptr stream_buffer::add(search_batch part, time_point now) {
@@ -53,26 +53,26 @@ void stream_buffer::grant() {
   grant_(std::exchange(used_up_, 0));
 }
 
-void stream_buffer::end(outcome what) { finish(std::move(what), false); }
+void stream_buffer::end(outcome answer) { finish(std::move(answer), false); }
 void stream_buffer::abort(failure_ptr why) { finish(std::move(why), true); }
 
-void stream_buffer::finish(outcome what, bool drop) {
+void stream_buffer::finish(outcome answer, bool drop) {
   granting dropped;
   std::lock_guard guard{mutex_};
   if (ended_ && !(drop && !entries_.empty())) return;
   if (drop) entries_.clear();
   ended_ = true;
   dropped.swap(grant_);
-  if (what) {
+  if (answer) {
     auto references = std::move(summary_.references);
     auto positions = std::move(summary_.reference_positions);
     auto controls = std::move(summary_.reference_controls);
-    summary_ = std::move(*what);
+    summary_ = std::move(*answer);
     summary_.references = std::move(references);
     summary_.reference_positions = std::move(positions);
     summary_.reference_controls = std::move(controls);
   } else {
-    error_ = what.error();
+    error_ = answer.error();
   }
   arrived_.notify_all();
 }

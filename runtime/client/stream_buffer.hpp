@@ -23,11 +23,11 @@ class stream_buffer {
 
   std::uint32_t window() const noexcept { return window_; }
   /// How to grant credits. Called with the lock held: it must not come back here.
-  void begin(granting how);
+  void begin(granting grant);
   /// A batch arrived. Why it cannot be kept, or null; ignored after the end.
   failure_ptr add(search_batch part, time_point now);
   /// The search ended. Only the first time counts; what arrived before can still be read.
-  void end(outcome what);
+  void end(outcome answer);
   /// As end(), and what arrived is dropped.
   void abort(failure_ptr why);
 
@@ -45,7 +45,7 @@ class stream_buffer {
  private:
   failure_ptr keep_references(search_batch& part);
   void grant();
-  void finish(outcome what, bool drop);
+  void finish(outcome answer, bool drop);
 
   const std::uint32_t window_;
   const std::size_t most_reference_bytes_;

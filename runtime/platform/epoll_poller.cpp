@@ -130,7 +130,8 @@ class epoll_poller::loop : public std::enable_shared_from_this<loop> {
     timer_owners_.erase(id);
   }
 
-  caf::execution_unit* unit() noexcept { return actors_ ? &*actors_ : nullptr; }
+  /// Null when it runs no actors.
+  poller_scheduler* scheduler() noexcept { return actors_ ? &*actors_ : nullptr; }
 
  private:
   struct file {
@@ -182,7 +183,7 @@ class epoll_poller::loop : public std::enable_shared_from_this<loop> {
     return epoll_wait(epoll_.get(), into.data(), static_cast<int>(into.size()), timeout);
   }
 
-  /// How many are ready; also returns, with none, when hosted actors have something to do.
+  /// How many are ready; also returns, with none, when poller actors have something to do.
   int wait(event_buffer& into) {
     const auto began = std::chrono::steady_clock::now();
     if (spin_.length() > duration::zero()) {
@@ -299,7 +300,19 @@ poller_port::timer_id epoll_poller::add_timer(caf::actor_addr owner) { return lo
 void epoll_poller::set_timer(timer_id id, time_point when) { loop_->set_timer(id, when); }
 void epoll_poller::clear_timer(timer_id id) { loop_->clear_timer(id); }
 void epoll_poller::remove_timer(timer_id id) { loop_->remove_timer(id); }
-caf::execution_unit* epoll_poller::unit() noexcept { return loop_->unit(); }
+caf::execution_unit* epoll_poller::unit() noexcept { return loop_->scheduler(); }
+void epoll_poller::run_inline(const std::function<void()>& send) {
+  if (auto* scheduler = loop_->scheduler()) return scheduler->run_inline(send);
+  send();
+}
+bool epoll_poller::post(const std::function<void()>& job) {
+  auto* scheduler = loop_->scheduler();
+  return scheduler != nullptr && scheduler->post(job);
+}
+std::size_t epoll_poller::posted() const {
+  const auto* scheduler = loop_->scheduler();
+  return scheduler != nullptr ? scheduler->posted() : 0;
+}
 void epoll_poller::stop() { loop_->stop(); }
 
 }  // namespace understudy::internal

@@ -11,7 +11,7 @@ class epoll_poller final : public poller_port {
  public:
   /// Starts the thread. Throws std::system_error when the system gives no descriptors.
   epoll_poller();
-  /// The same, and runs hosted actors of `system` on its thread, until stop(): to be called before that system is
+  /// The same, and runs poller actors of `system` on its thread, until stop(): to be called before that system is
   /// destroyed.
   explicit epoll_poller(caf::actor_system& system);
   ~epoll_poller() override;
@@ -27,6 +27,9 @@ class epoll_poller final : public poller_port {
   void remove_timer(timer_id id) override;
 
   caf::execution_unit* unit() noexcept override;
+  void run_inline(const std::function<void()>& send) override;
+  bool post(const std::function<void()>& job) override;
+  std::size_t posted() const override;
 
   /// Ends and joins the thread; may be repeated. Nobody is told anything afterwards.
   void stop();

@@ -1,4 +1,4 @@
-// Turns of hosted actors: see poller_scheduler.hpp.
+// Turns of poller actors: see poller_scheduler.hpp.
 #include "understudy/runtime/platform/poller_scheduler.hpp"
 
 #include "understudy/runtime/platform/caf_thread_scope.hpp"
@@ -64,26 +64,16 @@ void poller_scheduler::wake_if_asleep() {
 
 bool poller_scheduler::on_caller_thread() noexcept { return caller_runs; }
 
-bool poller_scheduler::post(caf::execution_unit* unit, std::function<void()> job) {
-  auto* queue = dynamic_cast<poller_scheduler*>(unit);
-  return queue != nullptr && queue->take_job(std::move(job));
-}
-
-std::size_t poller_scheduler::posted(caf::execution_unit* unit) {
-  const auto* queue = dynamic_cast<const poller_scheduler*>(unit);
-  return queue != nullptr ? queue->jobs_waiting() : 0;
-}
-
-std::size_t poller_scheduler::jobs_waiting() const {
+std::size_t poller_scheduler::posted() const {
   std::lock_guard guard{mutex_};
   return jobs_.size();
 }
 
-bool poller_scheduler::take_job(std::function<void()> job) {
+bool poller_scheduler::post(const std::function<void()>& job) {
   {
     std::lock_guard guard{mutex_};
     if (closed_) return false;
-    jobs_.push_back(std::move(job));
+    jobs_.push_back(job);
   }
   has_jobs_.store(true);
   wake_if_asleep();
@@ -100,13 +90,8 @@ void poller_scheduler::run_jobs() {
   for (auto& job : due) job();
 }
 
-void poller_scheduler::run_here(caf::execution_unit* unit, const std::function<void()>& send) {
-  auto* queue = dynamic_cast<poller_scheduler*>(unit);
-  if (queue == nullptr || runs == queue) return send();
-  queue->help(send);
-}
-
-void poller_scheduler::help(const std::function<void()>& send) {
+void poller_scheduler::run_inline(const std::function<void()>& send) {
+  if (runs == this) return send();
   {
     mark quiet{about_to_run, this};
     send();

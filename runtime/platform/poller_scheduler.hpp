@@ -10,8 +10,8 @@
 
 namespace understudy::internal {
 
-/// The execution unit of hosted actors (actors/ports/poller_actor.hpp): whoever sends to one puts it here, from any
-/// thread, and one thread runs it. What hosted actors send to others wakes those on their own system's scheduler.
+/// The execution unit of poller actors (actors/ports/poller_actor.hpp): whoever sends to one puts it here, from any
+/// thread, and one thread runs it. What poller actors send to others wakes those on their own system's scheduler.
 /// Messages that are sent while the thread is busy cost no wake-up, and one turn of an actor takes all that arrived
 /// since the last. While it sleeps, a thread that is about to wait anyway may run them instead of waking it.
 class poller_scheduler final : public caf::execution_unit {
@@ -21,17 +21,15 @@ class poller_scheduler final : public caf::execution_unit {
 
   /// An actor has something to do. Thread-safe, unlike other execution units' exec_later().
   void exec_later(caf::resumable* job) override;
-  /// Calls `send`, then runs what that gave actors to do on the calling thread, if the other one sleeps. For a thread
-  /// that is about to wait for the answer. `unit`: poller_port::unit(); one that is no poller_scheduler is left in
-  /// peace. Thread-safe.
-  static void run_here(caf::execution_unit* unit, const std::function<void()>& send);
+  /// poller_port::run_inline(). Thread-safe.
+  void run_inline(const std::function<void()>& send);
   /// True on a thread that runs actors because it is about to wait: whoever it belongs to may hold locks, so that code
   /// of others must not run there.
   static bool on_caller_thread() noexcept;
-  /// Has the queue's own thread run `job`, which must not throw; false when that thread has ended. Thread-safe.
-  static bool post(caf::execution_unit* unit, std::function<void()> job);
-  /// How many of those wait. Thread-safe.
-  static std::size_t posted(caf::execution_unit* unit);
+  /// poller_port::post(). Thread-safe.
+  bool post(const std::function<void()>& job);
+  /// poller_port::posted(). Thread-safe.
+  std::size_t posted() const;
 
   // ---- of the thread that runs them ----
 
@@ -54,9 +52,6 @@ class poller_scheduler final : public caf::execution_unit {
     std::vector<caf::resumable*> woken;
   };
 
-  void help(const std::function<void()>& send);
-  bool take_job(std::function<void()> job);
-  std::size_t jobs_waiting() const;
   void run_jobs();
   void wake_if_asleep();
   bool run_turns();

@@ -25,14 +25,14 @@ struct seeker {
 };
 
 template <class Answer>
-void answer(const caf::actor_addr& to, std::uint64_t number, Answer what) {
+void answer(const caf::actor_addr& to, std::uint64_t number, Answer found) {
   if (auto owner = caf::actor_cast<caf::strong_actor_ptr>(to))
-    owner->get()->eq_impl(caf::make_message_id(), nullptr, nullptr, resolved_atom_v, number, std::move(what));
+    owner->get()->eq_impl(caf::make_message_id(), nullptr, nullptr, resolved_atom_v, number, std::move(found));
 }
 
-void tell(const seeker& who, resolution what) {
-  what.addresses = with_port(std::move(what.addresses), who.port);
-  answer(who.owner, who.number, std::move(what));
+void tell(const seeker& asker, resolution found) {
+  found.addresses = with_port(std::move(found.addresses), asker.port);
+  answer(asker.owner, asker.number, std::move(found));
 }
 
 resolution not_found(errc code, std::string message) {
@@ -45,8 +45,11 @@ resolution not_found(errc code, std::string message) {
 class name_resolver::book : public std::enable_shared_from_this<book> {
  public:
   book(std::shared_ptr<clock_port> clock, std::shared_ptr<poller_port> poller, std::shared_ptr<workers_port> workers,
-       lookup how)
-      : clock_(std::move(clock)), poller_(std::move(poller)), workers_(std::move(workers)), how_(std::move(how)) {}
+       lookup look_up)
+      : clock_(std::move(clock)),
+        poller_(std::move(poller)),
+        workers_(std::move(workers)),
+        look_up_(std::move(look_up)) {}
 
   void start(caf::actor_system& system) {
     ticker_ = make_event_actor(system, [weak = weak_from_this()] {
@@ -85,7 +88,7 @@ class name_resolver::book : public std::enable_shared_from_this<book> {
   };
 
   void look_up(const std::string& host) {
-    auto found = how_(host);
+    auto found = look_up_(host);
     std::vector<seeker> told;
     {
       std::lock_guard guard{mutex_};
@@ -116,7 +119,7 @@ class name_resolver::book : public std::enable_shared_from_this<book> {
       }
       set_timer();
     }
-    for (auto& [who, what] : told) tell(who, std::move(what));
+    for (auto& [asker, found] : told) tell(asker, std::move(found));
   }
 
   void set_timer() {
@@ -129,7 +132,7 @@ class name_resolver::book : public std::enable_shared_from_this<book> {
   std::shared_ptr<clock_port> clock_;
   std::shared_ptr<poller_port> poller_;
   std::shared_ptr<workers_port> workers_;
-  lookup how_;
+  lookup look_up_;
   caf::strong_actor_ptr ticker_;
   poller_port::timer_id timer_ = 0;
   std::mutex mutex_;
@@ -137,9 +140,9 @@ class name_resolver::book : public std::enable_shared_from_this<book> {
 };
 
 name_resolver::name_resolver(caf::actor_system& system, std::shared_ptr<clock_port> clock,
-                             std::shared_ptr<poller_port> poller, std::shared_ptr<workers_port> workers, lookup how,
+                             std::shared_ptr<poller_port> poller, std::shared_ptr<workers_port> workers, lookup look_up,
                              srv_lookup services)
-    : book_(std::make_shared<book>(std::move(clock), std::move(poller), workers, std::move(how))),
+    : book_(std::make_shared<book>(std::move(clock), std::move(poller), workers, std::move(look_up))),
       workers_(std::move(workers)),
       services_(std::move(services)) {
   book_->start(system);

@@ -16,7 +16,7 @@ class name_resolver final : public resolver_port {
   static constexpr seconds fresh_for{5};
 
   name_resolver(caf::actor_system& system, std::shared_ptr<clock_port> clock, std::shared_ptr<poller_port> poller,
-                std::shared_ptr<workers_port> workers, lookup how = system_lookup,
+                std::shared_ptr<workers_port> workers, lookup look_up = system_lookup,
                 srv_lookup services = system_services);
   ~name_resolver() override;
 

@@ -41,7 +41,7 @@ whole::~whole() {
 
 void whole::launch() {
   const auto settings_now = std::make_shared<const settings>(all);
-  auto parts = make_manager_parts(settings_now, env, made_up_connections(world));
+  auto parts = make_manager_dependencies(settings_now, env, made_up_connections(world));
   parts.read_secret = [this](const connection_info&, milliseconds, const still_wanted&) -> secret_reading {
     return {secret{std::string_view{in_file}}, {}};
   };

@@ -38,9 +38,9 @@ class verdict {
   std::map<std::string, std::pair<int, std::string>> found_;
 };
 
-class judge {
+class rule_check {
  public:
-  judge(const cell& of, const terms& allowed, const observation& seen)
+  rule_check(const cell& of, const terms& allowed, const observation& seen)
       : cell_(of),
         terms_(allowed),
         seen_(seen),
@@ -205,7 +205,7 @@ std::uint64_t terms::connects_within(duration span) const {
 }
 
 std::vector<std::string> broken_promises(const cell& of, const terms& allowed, const observation& seen) {
-  return judge(of, allowed, seen)();
+  return rule_check(of, allowed, seen)();
 }
 
 }  // namespace understudy::matrix

@@ -57,7 +57,7 @@ BOOST_AUTO_TEST_CASE(a_lent_thread_gives_a_completion_of_others_to_the_runtimes_
   const auto me = std::this_thread::get_id();
   constexpr int rounds = 200;
   for (int i = 0; i < rounds; ++i) {
-    poller_scheduler::run_here(it.env()->poller->unit(), [&] {
+    it.env()->poller->run_inline([&] {
       const auto note = [&](const outcome&) {
         if (std::this_thread::get_id() == me) ++told_here;
         ++told;

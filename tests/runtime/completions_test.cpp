@@ -107,7 +107,7 @@ BOOST_AUTO_TEST_CASE(a_completion_that_was_handed_over_by_a_waiting_caller_may_n
   std::atomic<int> told{0}, refused{0};
   for (int i = 0; i < 200; ++i) {
     std::thread other([&] { it.client().perform(any_search(), {}); });
-    poller_scheduler::run_here(it.env()->poller->unit(), [&] {
+    it.env()->poller->run_inline([&] {
       it.client().start(any_search(),
                         [&](const outcome&) {
                           if (it.client().perform(any_search(), {}).code() == errc::invalid_request) ++refused;
@@ -164,7 +164,7 @@ BOOST_AUTO_TEST_CASE(a_lent_thread_gives_an_executor_of_others_to_the_runtimes_o
     job();
   };
   for (int i = 0; i < rounds; ++i) {
-    poller_scheduler::run_here(it.env()->poller->unit(), [&] {
+    it.env()->poller->run_inline([&] {
       it.client().start(
           any_search(), [](const outcome&) {}, {}, where);
     });

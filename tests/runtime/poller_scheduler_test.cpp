@@ -141,7 +141,7 @@ BOOST_FIXTURE_TEST_CASE(a_caller_who_waits_runs_them_himself, hosting) {
   std::thread::id caller;
   std::thread([&] {
     caller = std::this_thread::get_id();
-    poller_scheduler::run_here(&queue, [&] { caf::anon_send(first, 10); });
+    queue.run_inline([&] { caf::anon_send(first, 10); });
   }).join();
   BOOST_TEST((thread_of(10) == caller));
   BOOST_TEST((thread_of(11) == caller));
@@ -150,7 +150,7 @@ BOOST_FIXTURE_TEST_CASE(a_caller_who_waits_runs_them_himself, hosting) {
 
 BOOST_FIXTURE_TEST_CASE(a_caller_who_waits_leaves_them_to_a_thread_that_is_awake, hosting) {
   const auto one = spawn_noting();
-  std::thread([&] { poller_scheduler::run_here(&queue, [&] { caf::anon_send(one, 10); }); }).join();
+  std::thread([&] { queue.run_inline([&] { caf::anon_send(one, 10); }); }).join();
   BOOST_TEST(count(10) == 0u);
   queue.run();
   BOOST_TEST(count(10) == 1u);
@@ -161,7 +161,7 @@ BOOST_FIXTURE_TEST_CASE(what_is_more_than_a_caller_does_is_left_to_the_thread, h
   auto first = spawn_noting();
   for (int i = 1; i < hops; ++i) first = spawn_noting(first);
   BOOST_REQUIRE(queue.may_sleep());
-  std::thread([&] { poller_scheduler::run_here(&queue, [&] { caf::anon_send(first, 1000); }); }).join();
+  std::thread([&] { queue.run_inline([&] { caf::anon_send(first, 1000); }); }).join();
   BOOST_TEST(count(1000) == 1u);
   BOOST_TEST(count(1000 + hops - 1) == 0u);
   BOOST_TEST(poller->wakes == 1);
@@ -173,18 +173,18 @@ BOOST_FIXTURE_TEST_CASE(what_is_more_than_a_caller_does_is_left_to_the_thread, h
 
 BOOST_FIXTURE_TEST_CASE(posted_jobs_are_run_by_the_queues_own_thread, hosting) {
   int done = 0;
-  BOOST_REQUIRE(poller_scheduler::post(&queue, [&] { ++done; }));
+  BOOST_REQUIRE(queue.post([&] { ++done; }));
   BOOST_TEST(!queue.may_sleep());
   queue.run();
   BOOST_TEST(done == 1);
   BOOST_REQUIRE(queue.may_sleep());
-  BOOST_REQUIRE(poller_scheduler::post(&queue, [&] { ++done; }));
+  BOOST_REQUIRE(queue.post([&] { ++done; }));
   BOOST_TEST(poller->wakes == 1);
   queue.woke();
   // The last one is not lost at the end, and later ones are refused.
   queue.close();
   BOOST_TEST(done == 2);
-  BOOST_TEST(!poller_scheduler::post(&queue, [&] { ++done; }));
+  BOOST_TEST(!queue.post([&] { ++done; }));
 }
 
 BOOST_FIXTURE_TEST_CASE(many_callers_lose_no_message_while_the_thread_comes_and_goes, hosting) {
@@ -195,7 +195,7 @@ BOOST_FIXTURE_TEST_CASE(many_callers_lose_no_message_while_the_thread_comes_and_
   std::atomic<int> ended{0};
   for (int i = 0; i < callers; ++i)
     threads.emplace_back([&] {
-      for (int k = 0; k < each; ++k) poller_scheduler::run_here(&queue, [&] { caf::anon_send(first, 10); });
+      for (int k = 0; k < each; ++k) queue.run_inline([&] { caf::anon_send(first, 10); });
       ++ended;
     });
   // As the poller does it: sleeps until it is woken.

@@ -154,7 +154,7 @@ const std::vector<garbage>& harmless_kinds() {
 bool is_victim(const directory_request& r) { return r.filter == "(uid=victim)"; }
 
 /// The next search for the victim is answered with these bytes, then as usual if `go_on`.
-void answer_with(stub_directory& server, const maker& bytes, bool go_on) {
+void script_answer(stub_directory& server, const maker& bytes, bool go_on) {
   server.when(
       is_victim,
       [&server, bytes, go_on](const directory_request& r) {
@@ -186,7 +186,7 @@ BOOST_AUTO_TEST_CASE(scenario_30_garbage_ends_its_connection_and_no_other) {
   std::uint64_t count = 0;
   for (const auto& kind : kinds_of_garbage()) {
     BOOST_TEST_CONTEXT(kind.name) {
-      answer_with(a, kind.bytes, false);
+      script_answer(a, kind.bytes, false);
       const auto answer = manager.try_search(search_for("(uid=victim)"), {20s});
       BOOST_TEST_REQUIRE(static_cast<bool>(answer), why(answer));
       BOOST_TEST_REQUIRE(answer->entries.size() == 1u);
@@ -199,7 +199,7 @@ BOOST_AUTO_TEST_CASE(scenario_30_garbage_ends_its_connection_and_no_other) {
   }
   for (const auto& kind : harmless_kinds()) {
     BOOST_TEST_CONTEXT(kind.name) {
-      answer_with(a, kind.bytes, true);
+      script_answer(a, kind.bytes, true);
       const auto answer = manager.try_search(search_for("(uid=victim)"), {20s});
       BOOST_TEST_REQUIRE(static_cast<bool>(answer), why(answer));
       BOOST_TEST(answer->entries.size() == 1u);

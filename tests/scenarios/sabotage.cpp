@@ -109,7 +109,7 @@ sabotaged_runtime::sabotaged_runtime(settings all) {
       spec.context = with_env(*spec.context, for_connections);
       return connect(in, std::move(spec));
     };
-    auto parts = make_manager_parts(s, env, trapping);
+    auto parts = make_manager_dependencies(s, env, trapping);
     parts.breaker = [s, env = env_of(victim::breaker)](caf::actor_system& in) {
       return spawn_circuit_breaker(in, env, s);
     };

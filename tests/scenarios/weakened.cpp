@@ -141,7 +141,7 @@ connection_factory connections_without(without what, const std::shared_ptr<prop_
 
 manager_factory manager_without(without what, const std::shared_ptr<prop_room>& props) {
   return [=](caf::actor_system& system, settings_ptr all, environment_ptr env, connection_factory connections) {
-    auto parts = make_manager_parts(all, env, std::move(connections));
+    auto parts = make_manager_dependencies(all, env, std::move(connections));
     const auto front_breaker = [&](interception take) {
       parts.breaker = [make = parts.breaker, take](caf::actor_system& s) { return in_front_of(s, make(s), take); };
     };

@@ -39,10 +39,10 @@ struct caller_state {
 using caller_pointer = caf::stateful_actor<caller_state>*;
 
 void ask(caller_pointer self, const circuit_breaker_actor& router, meter& m, std::promise<void>* ended) {
-  call question;
-  question.what = make_request(search_for(self->state.turn++));
+  call request;
+  request.what = make_request(search_for(self->state.turn++));
   const auto since = clock::now();
-  question.deadline = since + patience;
+  request.deadline = since + patience;
   const auto answered = [=, &m](bool good) {
     if (!good) m.failed();
     m.done(since);
@@ -52,7 +52,7 @@ void ask(caller_pointer self, const circuit_breaker_actor& router, meter& m, std
     self->quit();
   };
   // Every request is answered at its deadline at the latest: no second timer is needed.
-  self->request(router, caf::infinite, perform_atom_v, std::move(question))
+  self->request(router, caf::infinite, perform_atom_v, std::move(request))
       .then([=](const result_ptr& found) { answered(!found->entries.empty()); },
             [=](const caf::error&) { answered(false); });
 }

@@ -19,11 +19,11 @@ int main(int argc, char** argv) try {
   caf::actor_system system{config};
   understudy::runtime directory{system, std::make_shared<const understudy::settings>(std::move(loaded.value))};
 
-  understudy::call question;
-  question.what = understudy::make_request(understudy::compare_request{argv[2], argv[3], argv[4]});
-  question.deadline = std::chrono::steady_clock::now() + 3s;
-  const auto asker = system.spawn([&directory, question](caf::event_based_actor* self) {
-    self->request(directory.router(), 4s, understudy::perform_atom_v, question)
+  understudy::call request;
+  request.what = understudy::make_request(understudy::compare_request{argv[2], argv[3], argv[4]});
+  request.deadline = std::chrono::steady_clock::now() + 3s;
+  const auto asker = system.spawn([&directory, request](caf::event_based_actor* self) {
+    self->request(directory.router(), 4s, understudy::perform_atom_v, request)
         .then([](const understudy::result_ptr& answer) { std::cout << answer->compare_matched() << "\n"; },
               [](const caf::error& e) { std::cerr << understudy::failure_of(e)->message << "\n"; });
   });

@@ -21,12 +21,12 @@ understudy::settings_ptr unreachable() {
 
 // The code of the failure that a search ends with.
 understudy::errc search(caf::actor_system& system, const understudy::circuit_breaker_actor& router) {
-  understudy::call question;
-  question.what = understudy::make_request(understudy::search_request{});
-  question.deadline = std::chrono::steady_clock::now() + understudy::seconds{2};
+  understudy::call request;
+  request.what = understudy::make_request(understudy::search_request{});
+  request.deadline = std::chrono::steady_clock::now() + understudy::seconds{2};
   auto code = understudy::errc::none;
   caf::scoped_actor self{system};
-  self->request(router, understudy::seconds{5}, understudy::perform_atom_v, question)
+  self->request(router, understudy::seconds{5}, understudy::perform_atom_v, request)
       .receive([](const understudy::result_ptr&) {},
                [&](const caf::error& e) { code = understudy::failure_of(e)->code; });
   return code;

@@ -43,7 +43,8 @@ class authentication_failed : public virtual ldap_exception {
 class service_authentication_failed : public authentication_failed {
  public:
   /// Of `reason`, which is not null.
-  explicit service_authentication_failed(failure_ptr reason) : ldap_exception(reason), authentication_failed(reason) {}
+  explicit service_authentication_failed(failure_ptr reason)
+      : ldap_exception(reason), authentication_failed(std::move(reason)) {}
 };
 /// TLS failed.
 class ssl_error : public virtual ldap_exception {

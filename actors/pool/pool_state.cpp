@@ -115,7 +115,8 @@ waiter_id pool_state::enqueue(acquire_request who, time_point now) {
     actions_.push_back(pool_action::refuse{waiter, std::move(why)});
   } else {
     if (!waited_since_ && none_ready()) waited_since_ = now;
-    queue(kind_for(w.what)).push(std::move(w));
+    auto& waiting = queue(kind_for(w.what));
+    waiting.push(std::move(w));
     settle(now);
   }
   return waiter;

@@ -1,6 +1,7 @@
 // Failures are classified by one table, described in one line, and survive their way through CAF's errors.
 #include "support/print.hpp"
 #include "understudy/messages/result.hpp"
+#include "understudy/messages/snapshot.hpp"
 #include "understudy/messages/type_ids.hpp"
 
 #include <algorithm>
@@ -185,4 +186,20 @@ BOOST_AUTO_TEST_CASE(only_what_is_safe_is_repeated) {
   }
   BOOST_TEST(!safe_to_repeat(bind_request{}));
   BOOST_TEST(!is_write(bind_request{}));
+}
+
+BOOST_AUTO_TEST_CASE(what_arises_in_several_places_is_said_in_one_sentence) {
+  const auto cancelled = internal::caller_cancelled(stage::queue, "nothing was sent");
+  BOOST_TEST((cancelled.code == errc::cancelled && cancelled.where == stage::queue));
+  BOOST_TEST(cancelled.message == "The caller cancelled; nothing was sent.");
+  BOOST_TEST(internal::caller_cancelled(stage::operation).message == "The caller cancelled.");
+  const auto stopping = internal::runtime_stopping(stage::bind);
+  BOOST_TEST((stopping.code == errc::draining && stopping.where == stage::bind));
+  BOOST_TEST(stopping.message == "The runtime is being stopped; it takes nothing new.");
+  BOOST_TEST((internal::runtime_ended(stage::operation).code == errc::stopped));
+  // A wait for us speaks against no server.
+  for (const auto& late : {internal::deadline_passed_unsent(stage::queue), internal::no_answer_in_time(stage::queue)}) {
+    BOOST_TEST((late.code == errc::operation_timeout));
+    BOOST_TEST(!counts_against_server(classify(late)));
+  }
 }

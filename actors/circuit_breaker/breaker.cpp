@@ -96,8 +96,13 @@ void breaker::note_failure(const moment& at, bool lost) {
   }
 }
 
-void breaker::on_probe(const probe_report& report, const moment& at, bool needed) {
-  const auto found = verdict(report);
+probe_verdict verdict(const probe_report& report, other_servers others) {
+  if (report.answers_others && others == other_servers::none) return probe_verdict::alive;
+  return verdict(report);
+}
+
+void breaker::on_probe(const probe_report& report, const moment& at, bool needed, other_servers others) {
+  const auto found = verdict(report, others);
   if (found == probe_verdict::nothing) {
     return;
   }

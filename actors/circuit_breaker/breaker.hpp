@@ -36,6 +36,13 @@ struct breaker_cause {
   wall_time at{};
 };
 
+/// Whether another server, from which something was heard lately, would take the place of the one in question.
+enum class other_servers : std::uint8_t { serve, none };
+
+/// What a probe says of its server. One that leaves some requests unanswered may answer others: where nothing else
+/// would, it lives.
+probe_verdict verdict(const probe_report& report, other_servers others);
+
 /// Closed, open, half open or suspended. Each change of state starts a new generation: results of calls that were let
 /// through in an earlier one do not count; generation 0 in a report stands for "now".
 class breaker {
@@ -51,7 +58,7 @@ class breaker {
   void on_report(const outcome_report& report, const moment& at);
   /// What a probe found. A refusal of the service's own credentials is no failure of the server. `needed`: nothing else
   /// serves, so an open breaker becomes half open at a good probe and does not sit out its time.
-  void on_probe(const probe_report& report, const moment& at, bool needed);
+  void on_probe(const probe_report& report, const moment& at, bool needed, other_servers others = other_servers::serve);
   /// Probes of this server may take so much longer than others: it is usually that slow.
   void allow(duration longer) noexcept { longer_ = longer; }
   /// Connections are silent there. True when the server is to be probed: closed, and no such probe is under way.

@@ -153,21 +153,16 @@ bool router::on_probe(const probe_report& report, const moment& at) {
   if (!index) {
     return false;
   }
-  auto counted = report;
-  // A server that leaves some requests unanswered may answer others, and nothing else would.
-  if (report.answers_others && !replaceable(report.server, at.now)) {
-    counted.ok = true;
-    counted.error = nullptr;
-    counted.answers_others = false;
-  }
-  if (verdict(counted) == probe_verdict::alive) {
+  const auto others = replaceable(report.server, at.now) ? other_servers::serve : other_servers::none;
+  const auto found = verdict(report, others);
+  if (found == probe_verdict::alive) {
     servers_[*index].down_until = {};
   }
-  if (counted.hurried && verdict(counted) == probe_verdict::dead && !replaceable(report.server, at.now)) {
+  if (report.hurried && found == probe_verdict::dead && others == other_servers::none) {
     return true;
   }
   const bool needed = !any_usable(at.now);
-  change(*index, at, [&](breaker& b) { b.on_probe(counted, at, needed); });
+  change(*index, at, [&](breaker& b) { b.on_probe(report, at, needed, others); });
   return false;
 }
 

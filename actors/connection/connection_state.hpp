@@ -8,8 +8,10 @@
 #include "understudy/actors/connection/outcome_batch.hpp"
 #include "understudy/actors/connection/retry_budget.hpp"
 #include "understudy/actors/connection/stream_flow.hpp"
-#include "understudy/actors/ports/ports.hpp"
+#include "understudy/actors/ports/connection_load.hpp"
 #include "understudy/actors/ports/random.hpp"
+#include "understudy/actors/ports/server_pace.hpp"
+#include "understudy/actors/ports/unanswered_requests.hpp"
 #include "understudy/config/endpoint.hpp"
 #include "understudy/config/settings.hpp"
 

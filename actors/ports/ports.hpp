@@ -1,6 +1,8 @@
 // What actors need of the outside world: time, readiness, name look-ups, workers, a log. The runtime implements these
 // for real, tests by hand on virtual time.
 #pragma once
+#include "understudy/actors/ports/connection_load.hpp"
+#include "understudy/actors/ports/server_pace.hpp"
 #include "understudy/actors/ports/unanswered_requests.hpp"
 #include "understudy/config/settings.hpp"
 #include "understudy/messages/actors.hpp"
@@ -134,51 +136,6 @@ struct environment {
 /// How the ports are handed on.
 using environment_ptr = std::shared_ptr<const environment>;
 
-/// How long one server usually takes, learnt from what it answered; silence is judged by it. Connections write, the
-/// monitor and the breaker read.
-class server_pace {
- public:
-  /// It answered something small (a bind, a read of the root DSE) after `took`.
-  void answered(duration took) noexcept { note(answer_, took); }
-  /// A connection became ready `took` after it was begun, without a wait for anything of ours.
-  void connected(duration took) noexcept { note(connect_, took); }
-  /// Twice what a probe usually takes, lately: a read on an open connection, or a connect and a read. Zero until
-  /// something was noted.
-  duration patience(bool connected) const noexcept {
-    const auto usual =
-        answer_.load(std::memory_order_relaxed) + (connected ? 0 : connect_.load(std::memory_order_relaxed));
-    return 2 * duration{usual};
-  }
-
-  /// A bind of the service was sent at `now` …
-  void bind_sent(time_point now) noexcept {
-    if (binds_.fetch_add(1, std::memory_order_relaxed) == 0) bind_since_.store(now, std::memory_order_relaxed);
-  }
-  /// … and is over at `now`: answered, or given up with its connection.
-  void bind_over(bool answered, time_point now) noexcept {
-    binds_.fetch_sub(1, std::memory_order_relaxed);
-    if (answered) bind_since_.store(now, std::memory_order_relaxed);
-  }
-  /// For how long the server has owed an answer to binds of the service, and given none; zero when it owes none.
-  duration bind_unanswered_for(time_point now) const noexcept {
-    if (binds_.load(std::memory_order_relaxed) <= 0) return {};
-    return now - bind_since_.load(std::memory_order_relaxed);
-  }
-
- private:
-  using average = std::atomic<duration::rep>;
-  /// Of two that write at once one is lost, and the average is none the worse. The latest few count: a pause that is
-  /// over should not be remembered.
-  static void note(average& of, duration took) noexcept {
-    const auto was = of.load(std::memory_order_relaxed);
-    of.store(was == 0 ? took.count() : (was + took.count()) / 2, std::memory_order_relaxed);
-  }
-
-  average answer_{0}, connect_{0};
-  std::atomic<int> binds_{0};  ///< under way
-  std::atomic<time_point> bind_since_{};
-};
-
 /// One server as its pool, monitor and connections see it.
 struct server_context {
   server_id id = 0;                                                     ///< its number in this runtime
@@ -190,25 +147,6 @@ struct server_context {
   /// What its connections have sent and got no answer to.
   std::shared_ptr<unanswered_requests> unanswered = std::make_shared<unanswered_requests>();
 };
-
-/// How loaded a connection is, readable by its pool without a message. The connection counts; the pool sets `wanted`
-/// when it has a waiter for it, looks at `completed` once more, and is then told by one `load` message.
-struct connection_load {
-  std::atomic<std::uint64_t> completed{0};  ///< requests answered, failed or redispatched
-  /// Requests are in flight and nothing was heard for `suspect_after`: ended by the pool when the breaker is not
-  /// closed.
-  std::atomic<bool> silent{false};
-  std::atomic<bool> wanted{false};  ///< the pool waits to be told
-  /// It waits, or waited noticeably while it was set up, for something of ours (the bind lockout guard, a name
-  /// look-up): that it is not ready yet says nothing about its server.
-  std::atomic<bool> held_up{false};
-  /// It waits for the bind lockout guard at this moment.
-  std::atomic<bool> awaits_credential{false};
-  /// While it is set up: since when its server owes it something; max() while it does not.
-  std::atomic<time_point> awaited_since{time_point::max()};
-};
-/// Shared by a connection and its owner.
-using connection_load_ptr = std::shared_ptr<connection_load>;
 
 /// What a new connection is made of. Handles upward are weak: parents hold children, not the other way round.
 struct connection_spec {

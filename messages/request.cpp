@@ -23,6 +23,7 @@ struct subject {
   std::string operator()(const bind_request& x) const { return quoted(x.dn); }
   std::string operator()(const extended_request& x) const { return quoted(x.oid); }
   std::string operator()(const whoami_request&) const { return {}; }
+  std::string operator()(const opaque_request&) const { return {}; }
   std::string operator()(const password_modify_request& x) const {
     return x.user_identity ? quoted(*x.user_identity) : std::string{};
   }
@@ -31,6 +32,25 @@ struct subject {
     return quoted(x.dn);
   }
 };
+
+std::string_view opaque_name(std::uint8_t tag) noexcept {
+  switch (tag) {
+    case opaque_request::search:
+      return "relayed search";
+    case opaque_request::compare:
+      return "relayed compare";
+    case opaque_request::add:
+      return "relayed add";
+    case opaque_request::modify:
+      return "relayed modify";
+    case opaque_request::remove:
+      return "relayed delete";
+    case opaque_request::modify_dn:
+      return "relayed modify DN";
+    default:
+      return "relayed operation";
+  }
+}
 
 }  // namespace
 
@@ -44,7 +64,8 @@ std::string_view operation_name(const any_operation& op) noexcept {
                                [](const bind_request&) -> std::string_view { return "bind"; },
                                [](const extended_request&) -> std::string_view { return "extended operation"; },
                                [](const whoami_request&) -> std::string_view { return "who-am-i"; },
-                               [](const password_modify_request&) -> std::string_view { return "password modify"; }},
+                               [](const password_modify_request&) -> std::string_view { return "password modify"; },
+                               [](const opaque_request& x) { return opaque_name(x.tag()); }},
                     op);
 }
 
@@ -57,6 +78,9 @@ bool safe_to_repeat(const any_operation& op) noexcept {
   return std::visit(
       overloaded{[](const search_request&) { return true; }, [](const compare_request&) { return true; },
                  [](const whoami_request&) { return true; }, [](const extended_request& x) { return x.repeatable; },
+                 [](const opaque_request& x) {
+                   return x.tag() == opaque_request::search || x.tag() == opaque_request::compare;
+                 },
                  [](const auto&) { return false; }},
       op);
 }
@@ -66,6 +90,9 @@ bool is_write(const any_operation& op) noexcept {
       overloaded{[](const add_request&) { return true; }, [](const modify_request&) { return true; },
                  [](const delete_request&) { return true; }, [](const modify_dn_request&) { return true; },
                  [](const password_modify_request&) { return true; },
+                 [](const opaque_request& x) {
+                   return x.tag() != opaque_request::search && x.tag() != opaque_request::compare;
+                 },
                  // Nobody but the caller knows what an extended operation does.
                  [](const extended_request& x) { return !x.repeatable; }, [](const auto&) { return false; }},
       op);

@@ -112,10 +112,28 @@ struct password_modify_request {
   secret new_password;                       ///< as it shall be; not set: the server makes one
 };
 
+/// Somebody else's operation as bytes, handed on as it came. The connection gives it a message id of its own, and hands
+/// the answers on as they come (result::messages); of these it reads the tag and the result code, which decide where a
+/// request goes. Binds, unbinds, abandons and StartTLS are refused: they are about the session, which is not the
+/// asker's.
+struct opaque_request {
+  std::string protocol_op;      ///< the protocolOp (RFC 4511, 4.1.1) with its tag and length
+  std::string controls;         ///< the controls, [0], with tag and length; empty: none
+  std::int32_t message_id = 0;  ///< that the answers are to carry: the asker's own
+
+  ///@{
+  /// The tag of a protocolOp.
+  static constexpr std::uint8_t search = 0x63, modify = 0x66, add = 0x68, remove = 0x4a, modify_dn = 0x6c,
+                                compare = 0x6e, extended = 0x77;
+  ///@}
+  /// Which of them it is; 0: nothing.
+  std::uint8_t tag() const noexcept { return protocol_op.empty() ? 0 : static_cast<std::uint8_t>(protocol_op[0]); }
+};
+
 /// Every operation that there is; new ones are added here (CONTRIBUTING.md).
 using any_operation =
     std::variant<search_request, compare_request, add_request, modify_request, delete_request, modify_dn_request,
-                 bind_request, extended_request, whoami_request, password_modify_request>;
+                 bind_request, extended_request, whoami_request, password_modify_request, opaque_request>;
 
 /// An operation with its controls. Shared and immutable once sent: no hop copies it.
 struct request {

@@ -49,6 +49,9 @@ struct result {
   /// Of an extended response: its OID and value. Who-am-i: the identity. Password modify: the generated password.
   std::string response_oid;
   std::optional<std::string> response_value;  ///< see `response_oid`
+  /// Of an opaque request: the LDAPMessages that answered it, one behind the other, as they came but for the message
+  /// id. What they say is not in the other fields, except for `code`.
+  std::string messages;
   /// Who answered, as "host:port".
   std::string server;
 

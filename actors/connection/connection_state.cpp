@@ -33,14 +33,20 @@ constexpr std::string_view notice_of_disconnection_oid = "1.3.6.1.4.1.1466.20036
 
 /// Extended operations that leave nothing behind in the session.
 bool leaves_no_trace(const any_operation& op) noexcept {
+  if (const auto* opaque = std::get_if<opaque_request>(&op)) return opaque->tag() != opaque_request::extended;
   const auto* extended = std::get_if<extended_request>(&op);
   return extended == nullptr || extended->repeatable;
 }
 
 bool is_bind(const any_operation& op) noexcept { return std::holds_alternative<bind_request>(op); }
 
+/// busy or unavailable: the server lives and serves nobody.
+bool is_overload(int code) noexcept { return code == result_code::busy || code == result_code::unavailable; }
+
 bool is_outcome(const any_operation& op, int code) noexcept {
   if (code == result_code::success) return true;
+  // What the server says is for who asked, unless somebody else may be asked.
+  if (std::holds_alternative<opaque_request>(op)) return !is_overload(code);
   return std::holds_alternative<compare_request>(op) &&
          (code == result_code::compare_true || code == result_code::compare_false);
 }
@@ -65,9 +71,6 @@ const request_ptr& root_dse_read() {
   }();
   return read;
 }
-
-/// busy or unavailable: the server lives and serves nobody.
-bool is_overload(int code) noexcept { return code == result_code::busy || code == result_code::unavailable; }
 
 }  // namespace
 

@@ -1,7 +1,7 @@
 // Requests as libldap calls, whose bytes are taken from it with another message id.
 #include "understudy/actors/connection/libldap_codec.hpp"
 
-#include "understudy/actors/connection/ber_writer.hpp"
+#include "understudy/actors/connection/pdu_codec.hpp"
 #include "understudy/actors/connection/request_check.hpp"
 #include "understudy/messages/ber.hpp"
 #include "understudy/messages/password_policy.hpp"
@@ -125,32 +125,10 @@ void initialise_libldap() {
   });
 }
 
-/// The beginning of an LDAPMessage with that id, of which `rest` bytes follow.
-std::string message_head(int id, std::size_t rest) {
-  const auto number = ber_integer(id);
-  const auto size = number.size() + rest;
-  std::string head{static_cast<char>(ber_tag::sequence)};
-  if (size < 0x80) return head + static_cast<char>(size) + number;
-  std::string digits;
-  for (auto left = size; left != 0; left >>= 8) digits.insert(digits.begin(), static_cast<char>(left));
-  return head + static_cast<char>(0x80 | digits.size()) + digits + number;
-}
-
 /// Success, and nothing more, for that message.
 std::string empty_result(int id, std::uint8_t tag) {
   static constexpr std::string_view success{"\x0a\x01\x00\x04\x00\x04\x00", 7};
   return ber_element(ber_tag::sequence, ber_integer(id) + ber_element(tag, success));
-}
-
-/// The message without its SEQUENCE and its id (RFC 4511, 4.1.1); empty when it is none.
-std::string_view behind_message_id(std::string_view message) {
-  const auto content = ber_cursor{message}.element(ber_tag::sequence);
-  if (!content) return {};
-  ber_cursor parts{*content};
-  std::string_view id;
-  return parts.take(ber_tag::integer, id)
-             ? content->substr(static_cast<std::size_t>(id.data() + id.size() - content->data()))
-             : std::string_view{};
 }
 
 }  // namespace
@@ -229,7 +207,8 @@ void libldap_codec::take(std::string_view message) {
   const auto rest = behind_message_id(message);
   taken_ = !rest.empty() && !taken_;
   if (!taken_) return;
-  const auto head = message_head(id_, rest.size());
+  std::string head;
+  append_message_head(id_, rest.size(), head);
   out_->append(head.data(), head.size());
   if (secret_)
     out_->append_secret(rest.data(), rest.size());
@@ -279,6 +258,7 @@ struct request_encoder {
 
   // Encoded by pdu_codec.
   int operator()(const search_request&) const { return LDAP_NOT_SUPPORTED; }
+  int operator()(const opaque_request&) const { return LDAP_NOT_SUPPORTED; }
   int operator()(const compare_request& r) const {
     berval value = bytes_of(r.value);
     return ::ldap_compare_ext(handle, r.dn.c_str(), r.attribute.c_str(), &value, controls, nullptr, &id);

@@ -26,6 +26,26 @@ struct answer_tags {
   std::uint8_t operator()(const extended_request&) const noexcept { return pdu_op::extended_response; }
   std::uint8_t operator()(const whoami_request&) const noexcept { return pdu_op::extended_response; }
   std::uint8_t operator()(const password_modify_request&) const noexcept { return pdu_op::extended_response; }
+  std::uint8_t operator()(const opaque_request& r) const noexcept {
+    switch (r.tag()) {
+      case opaque_request::search:
+        return pdu_op::search_done;
+      case opaque_request::compare:
+        return pdu_op::compare_response;
+      case opaque_request::add:
+        return pdu_op::add_response;
+      case opaque_request::modify:
+        return pdu_op::modify_response;
+      case opaque_request::remove:
+        return pdu_op::delete_response;
+      case opaque_request::modify_dn:
+        return pdu_op::modify_dn_response;
+      case opaque_request::extended:
+        return pdu_op::extended_response;
+      default:
+        return 0;
+    }
+  }
 };
 
 /// Controls (RFC 4511, 4.1.11), when there are any.
@@ -210,6 +230,38 @@ std::string encode_search(std::int32_t id, const search_request& what, const std
   return {};
 }
 
+void append_message_head(std::int32_t id, std::size_t rest, std::string& out) {
+  char number[sizeof id];
+  std::size_t n = 0;
+  int shift = 24;
+  // The shortest form whose first bit is 0.
+  while (shift > 0 && id >> (shift - 1) == 0) shift -= 8;
+  for (; shift >= 0; shift -= 8) number[n++] = static_cast<char>(id >> shift);
+  const auto size = 2 + n + rest;
+  out.push_back(static_cast<char>(ber_tag::sequence));
+  if (size < 0x80) {
+    out.push_back(static_cast<char>(size));
+  } else {
+    std::size_t digits = 1;
+    while (digits < sizeof size && size >> (8 * digits) != 0) ++digits;
+    out.push_back(static_cast<char>(0x80 | digits));
+    while (digits-- > 0) out.push_back(static_cast<char>(size >> (8 * digits)));
+  }
+  out.push_back(static_cast<char>(ber_tag::integer));
+  out.push_back(static_cast<char>(n));
+  out.append(number, n);
+}
+
+std::string_view behind_message_id(std::string_view message) {
+  const auto content = ber_cursor{message}.element(ber_tag::sequence);
+  if (!content) return {};
+  ber_cursor parts{*content};
+  std::string_view id;
+  return parts.take(ber_tag::integer, id)
+             ? content->substr(static_cast<std::size_t>(id.data() + id.size() - content->data()))
+             : std::string_view{};
+}
+
 void encode_abandon(std::int32_t id, std::int32_t abandoned, std::string& out) {
   ber_writer to{out};
   const auto message = to.open(ber_tag::sequence);
@@ -270,6 +322,22 @@ bool decode_extended(std::string_view pdu, result& into, memory_allowance& room)
     return only_unknown_follow(
         more, {ber_tag::enumerated, ber_tag::octet_string, referral_tag, response_name_tag, response_value_tag});
   });
+}
+
+bool decode_opaque(std::string_view pdu, std::uint8_t op, std::int32_t id, result& into, memory_allowance& room) {
+  constexpr std::size_t longest_head = 16;
+  if (!room.take(pdu.size() + longest_head)) return false;
+  const auto rest = behind_message_id(pdu);
+  if (rest.empty()) return false;
+  if (op != pdu_op::search_entry && op != pdu_op::search_reference && op != pdu_op::intermediate_response) {
+    const auto body = ber_cursor{rest}.element(op);
+    if (!body) return false;
+    ber_cursor parts{*body};
+    if (!take_code(parts, into.code)) return false;
+  }
+  append_message_head(id, rest.size(), into.messages);
+  into.messages.append(rest);
+  return true;
 }
 
 bool check_intermediate(std::string_view pdu, memory_allowance& room) {

@@ -9,12 +9,16 @@ namespace understudy::internal {
 /// with the filter and where; then nothing is appended.
 std::string encode_search(std::int32_t id, const search_request& what, const std::vector<control>& controls,
                           std::string& out);
+/// Appends the beginning of an LDAPMessage with that id, of which `rest` bytes follow.
+void append_message_head(std::int32_t id, std::size_t rest, std::string& out);
+/// An LDAPMessage without its SEQUENCE and its id (RFC 4511, 4.1.1); empty when it is none.
+std::string_view behind_message_id(std::string_view message);
 /// Appends an AbandonRequest (RFC 4511, 4.11) for `abandoned`.
 void encode_abandon(std::int32_t id, std::int32_t abandoned, std::string& out);
 /// Appends an UnbindRequest (RFC 4511, 4.3).
 void encode_unbind(std::int32_t id, std::string& out);
 
-/// The tag of the protocolOp that ends the answer to `op`.
+/// The tag of the protocolOp that ends the answer to `op`; 0: an opaque request of something that is not relayed.
 std::uint8_t answer_tag(const any_operation& op) noexcept;
 
 /// How much memory decoded answers may still take: their bytes and what holds them (messages/result.hpp, footprint).
@@ -46,6 +50,9 @@ bool decode_search_reference(std::string_view pdu, result& into, memory_allowanc
 bool decode_result(std::string_view pdu, std::uint8_t op, result& into, memory_allowance& room);
 /// An ExtendedResponse (RFC 4511, 4.12), with its OID and value if it has them.
 bool decode_extended(std::string_view pdu, result& into, memory_allowance& room);
+/// Any answer to an opaque request: the message is appended to `into.messages` with `id` in place of its own, and of a
+/// result the code is read.
+bool decode_opaque(std::string_view pdu, std::uint8_t op, std::int32_t id, result& into, memory_allowance& room);
 /// An IntermediateResponse (RFC 4511, 4.13), of which nothing is kept.
 bool check_intermediate(std::string_view pdu, memory_allowance& room);
 

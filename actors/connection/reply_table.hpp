@@ -33,7 +33,6 @@ class reply_table {
     free_.push_back(static_cast<std::uint32_t>(number));
     return std::exchange(p.promise, Promise{});
   }
-  std::size_t size() const noexcept { return places_.size() - free_.size(); }
 
  private:
   struct place {

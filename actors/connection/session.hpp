@@ -19,7 +19,6 @@ class session {
   failure_ptr open();
   /// `polite` leaves an unbind request in the transport's buffer.
   void close(bool polite) noexcept;
-  bool is_open() const noexcept { return libldap_.is_open(); }
 
   /// Encodes into the transport's buffer. `what` has passed check_request(); a malformed filter is found here, where it
   /// is read.

@@ -7,6 +7,8 @@
 
 #include <caf/actor_cast.hpp>
 #include <caf/actor_system.hpp>
+#include <caf/detail/sync_request_bouncer.hpp>
+#include <caf/exit_reason.hpp>
 #include <caf/send.hpp>
 #include <caf/stateful_actor.hpp>
 
@@ -15,6 +17,9 @@
 
 namespace understudy::internal {
 namespace {
+
+/// Before its deadline, so much is left of a request to answer it with more than that time is up.
+constexpr milliseconds time_to_answer{10};
 
 router_options options_of(const settings& all) {
   router_options o;
@@ -103,6 +108,12 @@ circuit_breaker_impl::circuit_breaker_impl(circuit_breaker_actor::pointer self, 
   take_servers(std::move(servers));
 }
 
+/// They are told what CAF tells those who still lie in the mailbox.
+circuit_breaker_impl::~circuit_breaker_impl() {
+  caf::detail::sync_request_bouncer bounce{caf::error{caf::exit_reason::user_shutdown}};
+  for (const auto& one : held_) bounce(*one.what);
+}
+
 circuit_breaker_actor::behavior_type circuit_breaker_impl::make_behavior() {
   return {
       [this](perform_atom what, call& c) {
@@ -135,7 +146,10 @@ circuit_breaker_actor::behavior_type circuit_breaker_impl::make_behavior() {
       [this](servers_atom, const failure_ptr& no_server_reason) { no_server_reason_ = no_server_reason; },
       [this](discover_atom, const caf::actor_addr& finder) { finder_ = finder; },
       [this](health_atom, const caf::actor_addr& monitor) { guard_.run([&] { take_monitor(monitor); }); },
-      [this](drain_atom) { draining_ = true; },
+      [this](drain_atom) {
+        draining_ = true;
+        guard_.run([&] { release_held(true); });
+      },
       [this](tick_atom, std::uint64_t timer) {
         if (timer_.fired(timer)) guard_.run([&] { change([&](const moment& at) { router_.advance(at); }); });
       },
@@ -173,6 +187,13 @@ caf::result<Answer> circuit_breaker_impl::dispatch(Atom what, Message& message, 
   // Who has begun to try goes on; who comes now need not find out what is known.
   const bool hopeless = !message.last && !needs.anew && router_.known_down(at);
   const auto chosen = hopeless ? std::nullopt : router_.choose(needs, message.deadline, at);
+  if (!chosen && may_hold(message.deadline, at)) {
+    const auto until = std::min(look_.until(), message.deadline - time_to_answer);
+    auto token = message.token;
+    held_.push_back({take_message(*self_, what, std::move(message)), std::move(token), until});
+    arm();
+    return caf::delegated<Answer>{};
+  }
   if (!chosen) {
     return to_error(router_.refuse(needs, message.last, at));
   }
@@ -186,10 +207,47 @@ caf::result<Answer> circuit_breaker_impl::dispatch(Atom what, Message& message, 
   return fast_delegate<Answer>(*self_, servers_[chosen->index].pool, what, std::move(message));
 }
 
+bool circuit_breaker_impl::may_hold(time_point deadline, time_point now) const {
+  return look_.under_way(now) && deadline - time_to_answer > now && held_.size() < most_held();
+}
+
+std::size_t circuit_breaker_impl::most_held() const {
+  return static_cast<std::size_t>(std::max(0, all_->pool.max_waiters));
+}
+
+/// Those whose time is over, or everybody when there is somewhere to go, or nothing left to wait for. They come in
+/// again as they came first.
+void circuit_breaker_impl::release_held(bool everybody) {
+  const auto at = env_->clock->now();
+  everybody = everybody || !look_.under_way(at) || router_.any_usable(at);
+  for (auto& one : std::exchange(held_, {})) {
+    if (everybody || one.until <= at || (one.token && one.token->cancelled())) {
+      self_->enqueue(std::move(one.what), self_->context());
+    } else {
+      held_.push_back(std::move(one));
+    }
+  }
+}
+
+/// The last server that served is gone. What is known of the others may be old.
+void circuit_breaker_impl::look_at_failed(const std::vector<breaker_change>& just_found_out) {
+  const auto at = env_->clock->now();
+  auto whom = router_.failed_before(at);
+  std::erase_if(whom, [&](server_id id) {
+    return std::any_of(just_found_out.begin(), just_found_out.end(),
+                       [&](const breaker_change& c) { return c.server == id; });
+  });
+  if (!draining_ && caf::actor_cast<health_monitor_actor>(monitor_) &&
+      look_.begin(whom, all_->breaker.suspect_after, at)) {
+    for (const auto id : whom) have_probed(id);
+  }
+}
+
 void circuit_breaker_impl::forward_cancel(const cancel_token_ptr& token) {
   if (!token) {
     return;
   }
+  if (!held_.empty()) release_held(false);
   if (const auto index = router_.index_of(token->server())) {
     caf::anon_send(servers_[*index].pool, cancel_atom_v, token);
   } else if (const auto pool = removed_pool(token->server())) {
@@ -222,6 +280,7 @@ void circuit_breaker_impl::take_servers(std::vector<routed_server> servers) {
   remember_removed(servers);
   servers_ = std::move(servers);
   serving_ = router_.any_usable(env_->clock->now());
+  release_held(true);
   arm();
 }
 
@@ -249,6 +308,7 @@ void circuit_breaker_impl::note_service(const std::vector<breaker_change>& chang
     if (const auto finder = caf::actor_cast<connection_manager_actor>(finder_)) {
       caf::anon_send(finder, discover_atom_v);
     }
+    look_at_failed(changes);
   }
   const bool closed = std::any_of(changes.begin(), changes.end(),
                                   [](const breaker_change& c) { return c.state == breaker_state::closed; });
@@ -278,6 +338,7 @@ void circuit_breaker_impl::on_report(const outcome_report& report) {
 
 void circuit_breaker_impl::on_probe(const probe_report& report) {
   const bool news = report.ok && note_life(report.server);
+  look_.heard(report.server, verdict(report) == probe_verdict::alive, env_->clock->now());
   if (change([&](const moment& at) { return router_.on_probe(report, at); }, news)) {
     have_probed(report.server);
   }
@@ -346,6 +407,7 @@ bool circuit_breaker_impl::change(Change&& how, bool news) {
     announce(c);
   }
   note_service(changes);
+  release_held(false);
   const auto told_by = availability_.next_event();
   if (news || !changes.empty() || (told_by && *told_by <= env_->clock->now())) {
     tell_availability();
@@ -373,6 +435,7 @@ void circuit_breaker_impl::tell_availability() {
 void circuit_breaker_impl::arm() {
   auto next = router_.next_event();
   if (const auto told_by = availability_.next_event()) next = std::min(next.value_or(*told_by), *told_by);
+  for (const auto& one : held_) next = std::min(next.value_or(one.until), one.until);
   timer_.arm(next);
 }
 

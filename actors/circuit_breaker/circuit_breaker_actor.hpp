@@ -1,5 +1,6 @@
 // Routes requests to the servers' pools and keeps one breaker for each server.
 #pragma once
+#include "understudy/actors/circuit_breaker/fresh_look.hpp"
 #include "understudy/actors/circuit_breaker/router.hpp"
 #include "understudy/actors/ports/actor_timer.hpp"
 #include "understudy/actors/ports/guard.hpp"
@@ -13,16 +14,28 @@ class circuit_breaker_impl {
  public:
   circuit_breaker_impl(circuit_breaker_actor::pointer self, environment_ptr env, settings_ptr all,
                        std::vector<routed_server> servers);
+  ~circuit_breaker_impl();
   circuit_breaker_impl(const circuit_breaker_impl&) = delete;
   circuit_breaker_impl& operator=(const circuit_breaker_impl&) = delete;
 
   circuit_breaker_actor::behavior_type make_behavior();
 
  private:
+  /// A request that waits for what a look at the failed servers finds.
+  struct held_request {
+    caf::mailbox_element_ptr what;
+    cancel_token_ptr token;
+    time_point until;
+  };
+
   template <class Atom, class Answer, class Message>
   caf::result<Answer> dispatch(Atom what, Message& message, const selection_query& needs);
   template <class Message>
   failure_ptr cannot_go_on(const Message& message, time_point now) const;
+  void look_at_failed(const std::vector<breaker_change>& just_found_out);
+  bool may_hold(time_point deadline, time_point now) const;
+  std::size_t most_held() const;
+  void release_held(bool everybody);
   void forward_cancel(const cancel_token_ptr& token);
   pool_actor removed_pool(server_id server) const;
   void take_servers(std::vector<routed_server> servers);
@@ -57,6 +70,8 @@ class circuit_breaker_impl {
   bool serving_ = true;     ///< some server could, when it was last looked
   handler_guard guard_;
   actor_timer timer_;
+  fresh_look look_;
+  std::vector<held_request> held_;  ///< in their order; max_waiters at the most
   std::uint16_t most_attempts_ = 0;
   bool draining_ = false;
 };

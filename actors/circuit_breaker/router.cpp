@@ -181,6 +181,18 @@ bool router::replaceable(server_id id, time_point now) const {
   });
 }
 
+std::vector<server_id> router::failed_before(time_point now) const {
+  std::vector<server_id> found;
+  for (const auto& e : servers_) {
+    const auto state = e.breaker.state();
+    const bool failed = state == breaker_state::open || state == breaker_state::half_open;
+    if (failed && now - e.fell_at >= one_moment) {
+      found.push_back(e.facts.id);
+    }
+  }
+  return found;
+}
+
 bool router::suspend(server_id id, duration ttl, const moment& at) {
   const auto index = index_of(id);
   if (index) {
@@ -290,6 +302,7 @@ void router::note_transition(std::size_t index, breaker_state before, time_point
   auto& e = servers_[index];
   const auto state = e.breaker.state();
   if (state == breaker_state::open) {
+    if (before == breaker_state::closed) e.fell_at = now;
     e.failback.fell();
     e.in_flight = 0;
     e.latency = 0;

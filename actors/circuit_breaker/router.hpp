@@ -76,6 +76,9 @@ class router {
   bool suspect(server_id id, time_point now);
   /// True when another server, from which something was heard lately, would take its place now.
   bool replaceable(server_id id, time_point now) const;
+  /// The servers that take no requests because they failed, and did not just begin to: what is known of them may be
+  /// old.
+  std::vector<server_id> failed_before(time_point now) const;
   /// False: no such server.
   bool suspend(server_id id, duration ttl, const moment& at);
   bool resume(server_id id, const moment& at);
@@ -107,6 +110,7 @@ class router {
     /// Set when no connection is left there and none could be made: until then nobody needs to try.
     time_point down_until{};
     breaker_cause down_cause{};
+    time_point fell_at{};   ///< when it last failed while it served
     time_point ended_at{};  ///< when a connection's end last counted
   };
 

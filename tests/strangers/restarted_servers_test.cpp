@@ -1,0 +1,34 @@
+// Strangers that are restarted one after the other.
+#include "scenarios/scenario.hpp"
+#include "support/stall_watch.hpp"
+
+#include <boost/test/unit_test.hpp>
+#include <thread>
+
+using namespace understudy;
+using namespace understudy::test;
+using namespace std::chrono_literals;
+
+BOOST_AUTO_TEST_CASE(stranger_that_is_up_again_serves_when_the_last_one_is_stopped) {
+  leak_guard leaks;
+  stub_directory a, b;
+  auto all = quick_settings({server_at(a.port(), 1), server_at(b.port(), 2)});
+  all.breaker.open_base = all.breaker.open_cap = 30s;  // nobody looks at it by himself
+  all.failover.health_check_interval = 30s;
+  connection_manager manager(all);
+  BOOST_TEST_REQUIRE(manager.connect().connected);
+  a.stop();
+  BOOST_TEST_REQUIRE(eventually([&] {
+    const auto found = manager.try_search(search_for("(uid=user1)"), {2s});
+    return found && found->server == name_of(b.port());
+  }));
+  std::this_thread::sleep_for(1500ms);  // what is known of it is old
+  a.start();
+  b.stop();
+  // Too little time for recovery.recovery_delay.
+  const auto found = manager.try_search(search_for("(uid=user1)"), {2s});
+  BOOST_TEST_REQUIRE(static_cast<bool>(found), why(found));
+  BOOST_TEST(found->server == name_of(a.port()));
+  b.start();
+  end_scenario(manager, {a});
+}

@@ -920,15 +920,15 @@ void connection_state::judge_answer(table::item& done) {
   }
 }
 
-/// A busy server's refusal may be asked again elsewhere, once at each other server, after a pause and within a budget.
-/// Whether a busy server is asked again is for the caller to say (recovery).
+/// What a busy server refused, it has not done: that may be asked again elsewhere, once at each other server, after a
+/// pause and within a budget. Whether a busy server is asked again is for the caller to say (recovery).
 bool connection_state::postpone(table::item& done, const failure_ptr& why) {
   auto& whose = done.ticket;
   const auto pause = jittered(
       exponential_backoff(busy_pause, whose.order.attempts + std::uint64_t{1}, longest_busy_pause), 0.5, world_.random);
   const bool elsewhere = whose.order.attempts + 1U < all_.servers.size();
-  const bool possible = elsewhere && whose.lease == 0 && world_.may_repeat(done.what->op) &&
-                        may_go_elsewhere(whose.order) && now_ + pause < whose.order.deadline;
+  const bool possible =
+      elsewhere && whose.lease == 0 && may_go_elsewhere(whose.order) && now_ + pause < whose.order.deadline;
   // Whoever was sent here to try a server that had failed is not made to pay for it; the breaker bounds their number.
   if (!possible || !(whose.order.trial || world_.retries->spend())) return false;
   report_failure(whose.order, failure_class::overload, why);

@@ -144,6 +144,7 @@ class storm {
     const int id = ids[static_cast<std::size_t>(c.a) % ids.size()];
     if (h_.wire.requests.at(id).abandoned) late_.insert(id);
     answered_.insert(h_.wire.requests.at(id).what);
+    if (c.b == 1) refused_.insert(h_.wire.requests.at(id).what);
     h_.answer_id(id, c.b == 1 ? result_code::busy : c.b == 2 ? result_code::no_such_object : result_code::success);
   }
 
@@ -170,7 +171,7 @@ class storm {
   void look_at(const told& t, const call& order) const {
     const bool writes = !safe_to_repeat(order.what->op);
     if (t.what == told::kind::sent_elsewhere) {
-      must(!writes || !t.had_left, "no write is sent twice");
+      must(!writes || !t.had_left || refused_.count(order.what.get()) == 1, "no write is sent twice");
       must(t.order.attempts == order.attempts + 1, "an attempt is counted");
     }
     if (t.what == told::kind::failure && t.why->code == errc::outcome_unknown)
@@ -184,6 +185,7 @@ class storm {
   std::vector<reply_id> checks_;
   std::set<int> late_;
   std::set<const request*> answered_;
+  std::set<const request*> refused_;  ///< by a busy server, which has not done it
 };
 
 constexpr property_size size{3000, 100};

@@ -392,6 +392,37 @@ BOOST_FIXTURE_TEST_CASE(asks_elsewhere_after_a_pause_what_a_busy_server_refused,
   remove(one);
 }
 
+/// What is refused has not been done, whatever it was.
+BOOST_FIXTURE_TEST_CASE(asks_elsewhere_for_a_write_that_a_busy_server_refused, connection_rig) {
+  stub_directory directory;
+  all.servers.resize(2);
+  use(directory);
+  auto one = open_ready();
+  directory.on(operation::modify, reply{{.code = result_code::busy}});
+  const auto write = perform(one, change_mail());
+  BOOST_REQUIRE(reaches([&] { return gauge->completed == 1u; }));
+  advance(milliseconds{100});
+  BOOST_REQUIRE(seen->redispatches.size() == 1u);
+  BOOST_TEST(seen->redispatches[0].last->ldap_code == 51);
+  BOOST_TEST((write->code() == errc::no_server));
+  remove(one);
+}
+
+BOOST_FIXTURE_TEST_CASE(asks_elsewhere_for_a_users_bind_that_an_unavailable_server_refused, connection_rig) {
+  stub_directory directory;
+  all.servers.resize(2);
+  use(directory);
+  auto one = open_ready(connection_kind::bind);
+  directory.on(operation::bind, reply{{.code = result_code::unavailable}});
+  const auto login = perform(one, make_request(bind_request{"uid=user1,ou=people,dc=example,dc=com", secret{"user1"}}));
+  BOOST_REQUIRE(reaches([&] { return gauge->completed == 1u; }));
+  advance(milliseconds{100});
+  BOOST_REQUIRE(seen->redispatches.size() == 1u);
+  BOOST_TEST(seen->redispatches[0].last->ldap_code == 52);
+  BOOST_TEST((login->code() == errc::no_server));
+  remove(one);
+}
+
 BOOST_FIXTURE_TEST_CASE(asks_nobody_again_when_every_server_was_asked, connection_rig) {
   stub_directory directory;
   all.servers.resize(2);

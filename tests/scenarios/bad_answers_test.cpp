@@ -113,6 +113,22 @@ BOOST_AUTO_TEST_CASE(scenario_08_five_busy_answers_open_the_breaker_without_a_re
   end_scenario(manager, {a, b});
 }
 
+BOOST_AUTO_TEST_CASE(scenario_08_writes_that_a_server_is_too_busy_for_are_carried_out_by_another) {
+  leak_guard leaks;
+  stub_directory a, b;
+  connection_manager manager(quick_settings({server_at(a.port(), 1), server_at(b.port(), 2)}));
+  BOOST_TEST_REQUIRE(manager.connect().connected);
+  a.on(operation::modify, reply{{.code = result_code::busy}, {}});
+  for (int i = 0; i < 20; ++i) {
+    BOOST_TEST_REQUIRE(static_cast<bool>(manager.try_search(search_for("(uid=user1)"), {10s})));
+    const auto answer = manager.try_modify(replace_description(user_dn(1), "x"), {10s});
+    BOOST_TEST_REQUIRE(static_cast<bool>(answer), why(answer));
+  }
+  BOOST_TEST(b.count(operation::modify) == 20u);
+  a.forget_rules();
+  end_scenario(manager, {a, b});
+}
+
 BOOST_AUTO_TEST_CASE(scenario_09_unavailable_on_half_of_forty_calls_opens_by_rate) {
   leak_guard leaks;
   stub_directory a, b;

@@ -18,12 +18,12 @@ struct connection_event {
   enum class kind : std::uint8_t {
     ready,     ///< bound and able to work; also after a reset
     failed,    ///< never became ready; nothing was carried
-    draining,  ///< takes nothing new (retired, or the server said goodbye); finishes what runs
+    draining,  ///< takes nothing new (retired, goodbye said, or left as deaf: with a cause); finishes what runs
     closed,    ///< was ready and ended; keeps redispatching what still arrives until `removed`
   };
   connection_id id = 0;             ///< whose
   kind what = kind::ready;          ///< which step
-  failure_ptr cause;                ///< of failed and closed; null when asked to close
+  failure_ptr cause;                ///< of failed, closed and deaf; null when asked to close
   std::uint64_t secret_number = 0;  ///< of ready: the secret it is bound with (credential::secret_number)
 };
 

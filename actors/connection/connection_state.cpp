@@ -102,6 +102,7 @@ void connection_state::tick() {
   if (is_setting_up()) check_setup_deadline();
   check_deadlines();
   if (now_ >= gone_at_) end(goodbye_);
+  if (deaf_) now_ < kept_until_ ? wake_by(kept_until_) : close_when_empty();
   check_suspicion();
   if (open_.empty()) open_.forget_spare();
   if (outcomes_.due_at() <= now_) {
@@ -674,6 +675,7 @@ void connection_state::on_transport(const transport_action& action) {
   const bool heard = action.received && is_worth_hearing();
   if (heard) {
     last_heard_ = now_;
+    world_.pace->heard(now_);
     suspected_ = false;
     if (world_.load->silent.load(std::memory_order_relaxed)) world_.load->silent = false;
   }
@@ -843,6 +845,7 @@ void connection_state::completed(int id) {
     case purpose::first_answer:
       return life_answered(*done.answer);
     case purpose::check: {
+      if (deaf_) world_.pace->note_in_turn(now_);
       const int code = done.answer->code;
       if (!is_overload(code)) {
         finish_check(std::move(done), nullptr);
@@ -940,11 +943,12 @@ bool connection_state::postpone(table::item& done, const failure_ptr& why) {
 }
 
 /// Of our own accord: the owner learns that it has to replace this connection.
-void connection_state::start_draining(const char* why) {
+/// `cause`: what speaks against the other connections to that server too.
+void connection_state::start_draining(const char* why, failure_ptr cause) {
   if (phase_ != phase::ready) return;
   phase_ = phase::draining;
   log(why);
-  tell_owner(connection_event::kind::draining);
+  tell_owner(connection_event::kind::draining, std::move(cause));
 }
 
 // ---- streaming searches ----
@@ -1155,7 +1159,7 @@ void connection_state::expire(int id) {
 /// For each silence: the breaker has the server probed, long before any deadline; again when it lasts longer than is
 /// usual, since the pool of a server that fails ends what is silent then.
 void connection_state::check_suspicion() {
-  if (waits_for_consumer()) return;
+  if (waits_for_consumer() || deaf_) return;
   if (open_.empty() || (phase_ != phase::ready && phase_ != phase::draining)) return;
   time_point oldest = time_point::max();
   open_.each([&](int, table::item& one) { oldest = std::min(oldest, one.started); });
@@ -1170,6 +1174,53 @@ void connection_state::check_suspicion() {
   const bool silent = now_ >= silent_at && !world_.load->silent.exchange(true);
   if (!std::exchange(suspected_, true) || silent) have_server_probed();
   if (now_ < silent_at) wake_by(silent_at);
+  check_deafness();
+}
+
+/// A server may be well and one connection to it not: a process of its own that hangs, something on the way that has
+/// forgotten it. In each silence the connection is asked for the root DSE itself; when that too stays unanswered while
+/// the server answers on others, it is of no use. A search that takes long is none of that where a server answers
+/// several at a time.
+void connection_state::check_deafness() {
+  // What a lease or a bind waits for cannot be sent elsewhere.
+  if (deaf_ || exclusive_ || stream_ || lease_ != 0 || !world_.has_breaker || world_.pace->answers_in_turn(now_))
+    return;
+  const auto& breaker = all_.breaker;
+  if (!asked_for_life_since_ || *asked_for_life_since_ <= last_heard_) {
+    asked_for_life_since_ = now_;
+    ticket nobody;
+    nobody.why = purpose::check;
+    add_exchange(wire_.encode(*root_dse_read()), root_dse_read(), now_ + breaker.suspect_after + 3 * breaker.slow_call,
+                 std::move(nobody));
+  }
+  const auto due = *asked_for_life_since_ + std::max<duration>(breaker.suspect_after / 2, world_.pace->patience(true));
+  if (now_ < due) return wake_by(due);
+  bool judged = false;
+  open_.each([&](int, const table::item& one) { judged = judged || is_judged(one); });
+  if (judged && world_.pace->heard_at() > *asked_for_life_since_) return leave_deaf();
+  wake_by(now_ + breaker.suspect_after / 2);
+}
+
+/// Who has lost a connection to deafness already may just be asking for much.
+bool connection_state::is_judged(const table::item& one) const noexcept {
+  if (one.ticket.why != purpose::call || !maybe_sent(one)) return false;
+  return one.ticket.order.attempts == 0 || now_ - one.started >= all_.breaker.slow_call;
+}
+
+/// Reads go elsewhere, if they may once more; what was sent and must not be repeated waits for its deadline.
+void connection_state::leave_deaf() {
+  const auto cause = connection_failure(errc::connection_failed, "The connection to " + world_.server_name +
+                                                                     " leaves unanswered what was sent on it, while "
+                                                                     "the server answers on others.");
+  start_draining("it leaves unanswered what its server answers on other connections", cause);
+  deaf_ = true;
+  kept_until_ = now_ + all_.breaker.slow_call;
+  wake_by(kept_until_);
+  redispatch_held(cause);
+  for (const int id : open_.ids([&](const table::item& one) {
+         return is_judged(one) && world_.may_repeat(one.what->op) && may_go_elsewhere(one.ticket.order);
+       }))
+    lose(take_back(id), cause);
 }
 
 /// What a server owes is the result. An entry is a sign of life for a while: until the deadline, if that comes sooner.
@@ -1408,6 +1459,7 @@ void connection_state::end(failure_ptr cause, bool harmless) {
 
 /// A pool's check of a connection that drains is of no use any more; a probe's is all that its connection is for.
 void connection_state::close_when_empty() {
+  if (deaf_ && now_ < kept_until_) return;
   if (phase_ != phase::draining || !held_.empty() || lease_ != 0) return;
   const auto matters = [this](const table::item& one) {
     return one.ticket.why != purpose::check || world_.kind == connection_kind::probe;

@@ -192,7 +192,7 @@ class connection_state {
   void report_answer(const table::item& done);
   void judge_answer(table::item& done);
   bool postpone(table::item& done, const failure_ptr& why);
-  void start_draining(const char* why);
+  void start_draining(const char* why, failure_ptr cause = nullptr);
 
   // A streaming search and its consumer.
   stream_ptr make_stream(const stream_terms& terms) const;
@@ -212,6 +212,9 @@ class connection_state {
   void expire_held();
   void redispatch_postponed(bool all);
   void check_suspicion();
+  void check_deafness();
+  bool is_judged(const table::item& one) const noexcept;
+  void leave_deaf();
   void have_server_probed();
   bool note_unanswered(const table::item& one);
   table::item take_back(int id);
@@ -287,6 +290,9 @@ class connection_state {
   std::size_t heard_in_ = 0;        // of the bytes that wait for the rest of their message
   std::size_t notified_bytes_ = 0;  // of notifications since the last answer
   bool suspected_ = false;
+  std::optional<time_point> asked_for_life_since_;  // the root DSE, in a silence
+  bool deaf_ = false;                               // left, because nothing is answered on it …
+  time_point kept_until_{};                         // … and yet open: an answer now would show that it was not deaf
   std::uint64_t completed_ = 0;
   failure_ptr end_cause_;
 };

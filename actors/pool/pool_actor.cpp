@@ -321,7 +321,7 @@ void pool_actor_state::on_event(const connection_event& event) {
       pool->on_failed(event.id, event.cause, now());
       break;
     case kind::draining:
-      pool->on_draining(event.id, now());
+      pool->on_draining(event.id, event.cause, now());
       break;
     case kind::closed:
       pool->on_closed(event.id, event.cause, now());

@@ -684,9 +684,10 @@ void pool_state::meet_limit(const failed_round& round, time_point now) {
   if (round.growth) rounds(round.kind).reset(now, dependencies_.random, duration::zero());
 }
 
-void pool_state::on_draining(connection_id id, time_point now) {
+void pool_state::on_draining(connection_id id, const failure_ptr& cause, time_point now) {
   slot* s = slots_.find(id);
   if (s == nullptr || s->state == slot_state::connecting) return;
+  if (cause) doubt_idle(*s, cause, now);
   if (s->state == slot_state::leased) {
     s->retiring = true;
     return;
@@ -695,6 +696,19 @@ void pool_state::on_draining(connection_id id, time_point now) {
   unreserve(*s, now);
   s->enter(slot_state::draining, now);
   settle(now);
+}
+
+/// What made one connection deaf may have made others so that were open then: each idle one is asked before it is given
+/// anything.
+void pool_state::doubt_idle(const slot& deaf, const failure_ptr& cause, time_point now) {
+  note(log_level::warning, cause->message + " Another takes its place.");
+  const auto deadline = now + std::max<duration>(policy_.suspect_after / 2, dependencies_.patience());
+  for (auto& [id, s] : slots_) {
+    if (&s == &deaf || !s.takes_new() || s.load() > 0 || s.ready_since > deaf.dispatched_at) continue;
+    s.checking = true;
+    s.asked_until = deadline;
+    actions_.push_back(pool_action::check{s.id, deadline, true});
+  }
 }
 
 void pool_state::on_closed(connection_id id, failure_ptr cause, time_point now) {

@@ -22,6 +22,16 @@ class server_pace {
     return 2 * duration{usual};
   }
 
+  /// Something of the server's came at `now`, on whichever connection.
+  void heard(time_point now) noexcept { heard_at_.store(now, std::memory_order_relaxed); }
+  /// When that was last.
+  time_point heard_at() const noexcept { return heard_at_.load(std::memory_order_relaxed); }
+  /// It answers the requests of one connection in turn: one that takes long holds up the others, and their silence says
+  /// nothing. Believed for a while, since a connection that hung for a moment looks the same.
+  void note_in_turn(time_point now) noexcept { in_turn_until_.store(now + std::chrono::minutes{10}); }
+  /// True while that is believed.
+  bool answers_in_turn(time_point now) const noexcept { return now < in_turn_until_.load(std::memory_order_relaxed); }
+
   /// A bind of the service was sent at `now` …
   void bind_sent(time_point now) noexcept {
     if (binds_.fetch_add(1, std::memory_order_relaxed) == 0) bind_since_.store(now, std::memory_order_relaxed);
@@ -48,7 +58,7 @@ class server_pace {
 
   average answer_{0}, connect_{0};
   std::atomic<int> binds_{0};  ///< under way
-  std::atomic<time_point> bind_since_{};
+  std::atomic<time_point> bind_since_{}, heard_at_{}, in_turn_until_{};
 };
 
 }  // namespace understudy

@@ -190,6 +190,107 @@ BOOST_FIXTURE_TEST_CASE(an_answer_takes_the_suspicion_away, ready_state) {
   BOOST_TEST(!load->silent.load());
 }
 
+// ---- deafness ----
+
+namespace {
+
+struct deaf_state : ready_state {
+  /// Silence, while the server answers others or does not.
+  void stay_silent(duration span, bool others_are_answered = true) {
+    for (duration passed{}; passed < span; passed += milliseconds{100}) {
+      pass(milliseconds{100});
+      if (others_are_answered) pace->heard(now);
+    }
+  }
+  bool is_left() const {
+    return std::any_of(events.begin(), events.end(),
+                       [](const auto& e) { return e.what == event_kind::draining && e.cause != nullptr; });
+  }
+  /// What was sent last.
+  int last_id() const { return wire.requests.rbegin()->first; }
+};
+
+}  // namespace
+
+BOOST_FIXTURE_TEST_CASE(a_connection_that_is_deaf_beside_others_is_left_and_its_reads_go_elsewhere, deaf_state) {
+  const auto read = ask(some_search()), changed = ask(some_write());
+  write();
+  stay_silent(milliseconds{1400});
+  BOOST_TEST(waits(read));
+  stay_silent(milliseconds{300});
+  BOOST_TEST(sent_elsewhere(read));
+  BOOST_TEST(is_left());
+  BOOST_TEST(waits(changed));  // it may be answered yet
+  stay_silent(seconds{30});
+  BOOST_TEST((code(changed) == errc::outcome_unknown));
+  BOOST_TEST(closed());
+}
+
+BOOST_FIXTURE_TEST_CASE(a_server_that_answers_nobody_has_no_deaf_connections, deaf_state) {
+  const auto read = ask(some_search());
+  write();
+  stay_silent(seconds{10}, false);
+  BOOST_TEST(waits(read));
+  BOOST_TEST(!is_left());
+  stay_silent(seconds{1});  // it answers others again
+  BOOST_TEST(sent_elsewhere(read));
+}
+
+BOOST_FIXTURE_TEST_CASE(a_search_that_takes_long_is_waited_for_where_the_root_dse_is_answered_meanwhile, deaf_state) {
+  const auto read = ask(some_search());
+  write();
+  for (int second = 0; second < 12; ++second) {
+    stay_silent(milliseconds{1100});
+    if (last_id() != id_of(read) && !wire.requests.at(last_id()).answered) {
+      write();
+      answer_id(last_id());
+    }
+  }
+  BOOST_TEST(waits(read));
+  BOOST_TEST(!is_left());
+}
+
+BOOST_FIXTURE_TEST_CASE(a_server_that_answers_in_turn_is_found_out_and_its_slow_searches_are_waited_for, deaf_state) {
+  const auto read = ask(some_search());
+  write();
+  stay_silent(milliseconds{1700});
+  BOOST_TEST(sent_elsewhere(read));
+  write();
+  answer_id(last_id());  // behind the search, which nobody waits for any more
+  BOOST_TEST(pace->answers_in_turn(now));
+  state_harness next;
+  next.pace = pace;
+  next.now = now;
+  next.become_ready();
+  const auto slow = next.ask(some_search());
+  next.write();
+  for (int i = 0; i < 50; ++i) next.pass(milliseconds{100}), pace->heard(next.now);
+  BOOST_TEST(next.waits(slow));
+}
+
+BOOST_FIXTURE_TEST_CASE(what_has_left_a_deaf_connection_already_is_waited_for_longer, deaf_state) {
+  call again;
+  again.what = some_search();
+  again.deadline = now + seconds{30};
+  again.attempts = 1;
+  asked[99] = again;
+  turn([&] { state().accept(again, 0, 99); });
+  write();
+  stay_silent(all.breaker.slow_call - milliseconds{200});
+  BOOST_TEST(waits(99));
+  stay_silent(seconds{1});
+  BOOST_TEST(sent_elsewhere(99));
+}
+
+BOOST_FIXTURE_TEST_CASE(a_lease_is_not_judged_deaf, deaf_state) {
+  lease(11);
+  const auto read = ask(some_search(), seconds{30}, 11);
+  write();
+  stay_silent(seconds{10});
+  BOOST_TEST(waits(read));
+  BOOST_TEST(!is_left());
+}
+
 BOOST_FIXTURE_TEST_CASE(what_is_unanswered_for_slow_call_counts_once, ready_state) {
   ask(some_search(), seconds{60});
   write();

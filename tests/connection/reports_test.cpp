@@ -264,7 +264,7 @@ stub_script::rule_id begin_and_never_end(stub_directory& directory) {
 answer_ptr<probe_report> check_of(connection_rig& rig, const connection_actor& one, stub_directory& directory) {
   const auto before = directory.count(operation::search);
   const auto found = rig.start<probe_report>(one, check_atom_v, rig.now() + milliseconds{300});
-  BOOST_REQUIRE(rig.reaches([&] { return directory.count(operation::search) == before + 2; }));
+  BOOST_REQUIRE(rig.reaches([&] { return directory.count(operation::search) >= before + 2; }));
   return found;
 }
 

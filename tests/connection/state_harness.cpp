@@ -105,7 +105,7 @@ connection_state& state_harness::state() {
                                   server,
                                   all,
                                   load,
-                                  std::make_shared<server_pace>(),
+                                  pace,
                                   std::make_shared<unanswered_requests>(),
                                   std::make_shared<retry_budget>(),
                                   may_repeat,

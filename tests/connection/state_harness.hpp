@@ -91,6 +91,7 @@ class state_harness {
   connection_info server;
   std::string server_name = "ldap1:389";
   connection_load_ptr load = std::make_shared<connection_load>();
+  std::shared_ptr<server_pace> pace = std::make_shared<server_pace>();
   time_point now = time_point{} + std::chrono::hours{1};
   made_up_wire wire;
   std::function<bool(const any_operation&)> may_repeat = safe_to_repeat;

@@ -232,7 +232,7 @@ BOOST_FIXTURE_TEST_CASE(operations_of_a_holder_do_not_confuse_the_load, two_conn
 
 BOOST_FIXTURE_TEST_CASE(a_leased_connection_that_drains_is_closed_on_return, two_connections) {
   const auto t = ask(acquire_kind::lease);
-  pool.on_draining(outcome(t).connection, now);
+  pool.on_draining(outcome(t).connection, nullptr, now);
   take();
   BOOST_TEST(pool.snapshot(now).leased == 1U);
   release(outcome(t).lease);

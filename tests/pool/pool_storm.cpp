@@ -189,7 +189,7 @@ bool pool_storm::step_of_connection(const pool_command& c) {
     case kind::say_goodbye:
       if (!(id = pick(c.a, {phase::ready, phase::leased}))) break;
       if (h_.sockets.at(*id).at == phase::ready) h_.sockets.at(*id).at = phase::draining;
-      h_.pool.on_draining(*id, h_.now);
+      h_.pool.on_draining(*id, nullptr, h_.now);
       h_.take();
       break;
     case kind::cross:

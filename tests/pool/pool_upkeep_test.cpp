@@ -221,7 +221,7 @@ BOOST_AUTO_TEST_CASE(a_draining_connection_is_replaced_and_finishes) {
   h.ready_all();
   const auto old = h.in(phase::ready).front();
   h.share();
-  h.pool.on_draining(old, h.now);
+  h.pool.on_draining(old, nullptr, h.now);
   h.take();
   const auto t = h.share();
   h.pass(milliseconds{200});
@@ -231,6 +231,26 @@ BOOST_AUTO_TEST_CASE(a_draining_connection_is_replaced_and_finishes) {
   h.complete(old);
   h.die(old, nullptr);
   BOOST_TEST(h.sockets.size() == 1U);
+}
+
+BOOST_AUTO_TEST_CASE(a_deaf_connection_has_the_idle_ones_asked_before_they_are_given_anything) {
+  pool_harness h{small_policy(3, 4)};
+  h.ready_all();
+  const auto all = h.in(phase::ready);
+  BOOST_REQUIRE(all.size() == 3U);
+  h.pass(milliseconds{10});
+  h.share();
+  const auto deaf = *std::find_if(all.begin(), all.end(), [&](auto id) { return h.sockets.at(id).open() == 1U; });
+  h.pool.on_draining(deaf, connect_failure(), h.now);
+  h.take();
+  BOOST_TEST(h.checks.size() == 2U);
+  const auto waits = h.share();
+  BOOST_TEST((h.outcome(waits).what == waiter_outcome::kind::waiting));
+  h.answer_checks(false);
+  h.pass(milliseconds{200});
+  h.ready_all();
+  BOOST_TEST((h.outcome(waits).what == waiter_outcome::kind::dispatched));
+  BOOST_TEST(std::count(all.begin(), all.end(), h.outcome(waits).connection) == 0);
 }
 
 BOOST_AUTO_TEST_CASE(every_idle_connection_is_validated_in_its_turn) {

@@ -120,6 +120,59 @@ BOOST_AUTO_TEST_CASE(stranger_that_sends_entries_and_never_a_result_costs_who_ha
   costs_little([&](const directory_request& r) { return reply{usual.usual(r).what, {.entries = 1}}; });
 }
 
+namespace {
+
+/// Whoever is connected to it now is answered nothing any more; who connects anew is served. As behind something that
+/// has forgotten its connections, or with a process for each.
+stub_script::rule_id deafen(stub_directory& server) {
+  return server.when([last = server.connections()](const directory_request& r) { return r.connection <= last; },
+                     nothing);
+}
+
+/// So long a read may take: silence, a look at the connection, and half a second on a new one.
+constexpr milliseconds deaf_costs = 2s;
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(stranger_that_is_deaf_on_its_old_connections_costs_a_read_a_second_and_a_half) {
+  leak_guard leaks;
+  two_servers s;
+  connection_manager manager(s.all);
+  BOOST_TEST_REQUIRE(manager.connect().connected);
+  BOOST_TEST_REQUIRE(
+      eventually([&] { return manager.try_search(search_for("(uid=user1)"), {1s}).code() == errc::none; }));
+  const auto rule = deafen(s.a);
+  const stopwatch watch;
+  auto found = manager.try_search(search_for("(uid=user1)"), {30s});
+  BOOST_TEST_REQUIRE(static_cast<bool>(found), why(found));
+  BOOST_TEST((watch.elapsed() <= deaf_costs), std::chrono::duration_cast<milliseconds>(watch.elapsed()).count());
+  BOOST_TEST(holds_for([&] { return static_cast<bool>(manager.try_search(search_for("(uid=user1)"), {3s})); }, 4s));
+  // It is well: nobody has left it.
+  BOOST_TEST(eventually([&] {
+    const auto last = manager.try_search(search_for("(uid=user1)"), {3s});
+    return last && last->server == name_of(s.a.port());
+  }));
+  s.a.forget(rule);
+  end_scenario(manager, {s.a, s.b});
+}
+
+BOOST_AUTO_TEST_CASE(stranger_that_is_deaf_on_its_old_connections_and_alone_serves_on_new_ones) {
+  leak_guard leaks;
+  stub_directory a;
+  auto all = quick_settings({server_at(a.port(), 1)});
+  all.breaker.suspect_after = 1s;
+  connection_manager manager(all);
+  BOOST_TEST_REQUIRE(manager.connect().connected);
+  const auto rule = deafen(a);
+  const stopwatch watch;
+  auto found = manager.try_search(search_for("(uid=user1)"), {30s});
+  BOOST_TEST_REQUIRE(static_cast<bool>(found), why(found));
+  BOOST_TEST((watch.elapsed() <= deaf_costs), std::chrono::duration_cast<milliseconds>(watch.elapsed()).count());
+  BOOST_TEST(holds_for([&] { return static_cast<bool>(manager.try_search(search_for("(uid=user1)"), {3s})); }, 3s));
+  a.forget(rule);
+  end_scenario(manager, {a});
+}
+
 BOOST_AUTO_TEST_CASE(stranger_that_hangs_and_is_taken_out_leaves_its_reads_to_another) {
   leak_guard leaks;
   // Before it is suspected, and after.

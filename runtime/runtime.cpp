@@ -16,6 +16,7 @@
 #include "understudy/runtime/platform/resolver.hpp"
 #include "understudy/runtime/platform/signal_masked_thread.hpp"
 #include "understudy/runtime/platform/system_clock.hpp"
+#include "understudy/runtime/platform/thread_reserve.hpp"
 #include "understudy/runtime/platform/worker_threads.hpp"
 
 #include <caf/actor_registry.hpp>
@@ -47,6 +48,13 @@ struct own_config : caf::actor_system_config {
 };
 
 std::size_t default_threads() { return std::clamp<std::size_t>(std::thread::hardware_concurrency(), 1, 4); }
+
+// Beside its workers an actor system has a timer and a printer, and we have the poller, the log and a worker.
+constexpr std::size_t threads_of_caf = 2, threads_of_ours = 3;
+
+void require_threads(std::size_t count) {
+  if (auto why = refused_threads(count)) throw_failure(std::move(why));
+}
 
 std::uint64_t random_seed() {
   std::random_device source;
@@ -191,7 +199,9 @@ runtime::runtime(settings_ptr all, runtime_options options) : parts_(std::make_s
   {
     // CAF's threads inherit it: the signals of the host program are not for them.
     signals_blocked blocked;
-    parts_->config = std::make_unique<own_config>(options.threads > 0 ? options.threads : default_threads());
+    const auto threads = options.threads > 0 ? options.threads : default_threads();
+    require_threads(threads + threads_of_caf + threads_of_ours);
+    parts_->config = std::make_unique<own_config>(threads);
     parts_->own_system = std::make_unique<caf::actor_system>(*parts_->config);
   }
   parts_->system = parts_->own_system.get();
@@ -202,6 +212,7 @@ runtime::runtime(caf::actor_system& system, settings_ptr all, runtime_options op
     : parts_(std::make_shared<parts>()) {
   parts_->all = std::move(all);
   parts_->system = &system;
+  require_threads(threads_of_ours);
   start(std::move(options));
 }
 

@@ -113,7 +113,7 @@ std::string_view advice_on(const failure& f) {
              "ignores "
              "paging sends all at once";
     case errc::local_resources:
-      return "this machine or process has reached a limit of its own (ulimit -n)";
+      return "this machine or process has reached a limit of its own (ulimit -n for descriptors, -u for threads)";
     default:
       return {};
   }

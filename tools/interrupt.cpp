@@ -1,6 +1,8 @@
 // Signals, taken from a signalfd by one thread.
 #include "understudy/tools/interrupt.hpp"
 
+#include "understudy/runtime/exceptions.hpp"
+#include "understudy/runtime/platform/thread_reserve.hpp"
 #include "understudy/tools/exit_code.hpp"
 
 #include <poll.h>
@@ -48,6 +50,7 @@ void raise_event(int fd) {
 }  // namespace
 
 interrupt_watch::interrupt_watch() {
+  if (auto why = internal::refused_threads(1)) throw_failure(std::move(why));
   const auto set = our_signals();
   pthread_sigmask(SIG_BLOCK, &set, nullptr);
   signal_fd_ = checked(::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK), "signalfd");

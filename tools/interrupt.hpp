@@ -18,7 +18,8 @@ class interrupted : public std::runtime_error {
 /// end after the first signal, then the process exits; a second signal ends it at once.
 class interrupt_watch {
  public:
-  /// Throws std::system_error when the process has no descriptors left.
+  /// Throws std::system_error when the process has no descriptors left, ldap_exception (local_resources) when it may
+  /// start no thread.
   interrupt_watch();
   ~interrupt_watch();
   interrupt_watch(const interrupt_watch&) = delete;

@@ -50,9 +50,13 @@ void raise_event(int fd) {
 }  // namespace
 
 interrupt_watch::interrupt_watch() {
-  if (auto why = internal::refused_threads(1)) throw_failure(std::move(why));
+  // First of all, so that no signal comes too early to be heard.
   const auto set = our_signals();
   pthread_sigmask(SIG_BLOCK, &set, nullptr);
+  if (auto why = internal::refused_threads(1)) {
+    restore_signals();
+    throw_failure(std::move(why));
+  }
   signal_fd_ = checked(::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK), "signalfd");
   tripped_fd_ = checked(::eventfd(0, EFD_CLOEXEC), "eventfd");
   stop_fd_ = checked(::eventfd(0, EFD_CLOEXEC), "eventfd");

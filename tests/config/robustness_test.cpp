@@ -242,5 +242,7 @@ BOOST_AUTO_TEST_CASE(without_file_descriptors_the_problem_says_so) {
   ::setrlimit(RLIMIT_NOFILE, &none);
   const auto result = load_file("/dev/null");
   ::setrlimit(RLIMIT_NOFILE, &before);
-  BOOST_TEST(result.problems.at(0).what == "cannot be read: Too many open files");
+  BOOST_TEST(
+      result.problems.at(0).what ==
+      "cannot be read: Too many open files in this process; raise its limit (ulimit -n, LimitNOFILE) or open less");
 }

@@ -110,6 +110,7 @@ class spawn_plan {
   /// An errno value, 0 when the child runs.
   int start(const std::vector<std::string>& argv, pid_t& child) const {
     std::vector<char*> words;
+    words.reserve(argv.size() + 1);
     for (const auto& word : argv) words.push_back(const_cast<char*>(word.c_str()));
     words.push_back(nullptr);
     return ::posix_spawnp(&child, words[0], &actions_, &attributes_, words.data(), environ);

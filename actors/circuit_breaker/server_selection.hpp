@@ -54,7 +54,7 @@ class server_selection {
     int reluctance;  ///< 0 wanted, 1 held back or full, 2 half open
     int priority;
     int second_choice;  ///< within its level: suspected, or read_only where a writable one is preferred
-    auto operator<=>(const rank&) const = default;
+    auto operator<=>(const rank&) const = default;  // NOLINT(modernize-use-nullptr): takes the comparison for a pointer
   };
 
   rank rank_of(const candidate& c, const selection_query& what, bool held, bool level_kept, bool tries) const;

@@ -126,7 +126,7 @@ void connection_state::on_reset(lease_id id) {
     } else {
       // It is the pool's and not the lease's; any answer since then will do.
       const bool heard = last_heard_ >= one.started;
-      finish_check(std::move(one), heard ? nullptr : ended);
+      finish_check(one, heard ? nullptr : ended);
     }
   }
   lease_ = 0;
@@ -156,13 +156,13 @@ void connection_state::on_check(time_point deadline, reply_id reply) {
   one.started = now_;
   one.ticket = std::move(whose);
   if (phase_ != phase::ready && phase_ != phase::draining) {
-    return finish_check(std::move(one),
+    return finish_check(one,
                         end_cause_ ? end_cause_ : connection_failure(errc::connection_unhealthy, "It is not ready."));
   }
   // While a bind runs nothing else may be sent; the bind itself shows whether the server answers. So does a stream.
   if (exclusive_ || stream_)
     return finish_check(
-        std::move(one),
+        one,
         suspected_ ? connection_failure(errc::connection_unhealthy, "It leaves what runs on it unanswered.") : nullptr);
   // While requests are left unanswered the check asks what they asked; the root DSE tells whether that is all.
   if (const auto question = world_.unanswered->question()) {
@@ -177,7 +177,7 @@ void connection_state::on_check(time_point deadline, reply_id reply) {
 }
 
 /// `why`: null when the server answered.
-void connection_state::finish_check(table::item done, failure_ptr why) {
+void connection_state::finish_check(const table::item& done, failure_ptr why) {
   if (done.ticket.reply == 0) return;  // the read beside a question
   probe_report report;
   report.server = world_.server_number;
@@ -848,14 +848,14 @@ void connection_state::completed(int id) {
       if (deaf_) world_.pace->note_in_turn(now_);
       const int code = done.answer->code;
       if (!is_overload(code)) {
-        finish_check(std::move(done), nullptr);
+        finish_check(done, nullptr);
         break;
       }
       auto why = setup_failure(errc::ldap_error, stage::operation,
                                world_.server_name + " answered a probe with " + result_code_name(code) + ".");
       why.ldap_code = code;
       why.diagnostic = done.answer->diagnostic;
-      finish_check(std::move(done), make_failure(std::move(why)));
+      finish_check(done, make_failure(std::move(why)));
       break;
     }
     case purpose::call:
@@ -1140,7 +1140,7 @@ void connection_state::expire(int id) {
       connection_failure(errc::operation_timeout,
                          "The " + describe(one.what->op) + " at " + world_.server_name +
                              (sent ? " was not answered in time; it was abandoned." : " could not be sent in time."));
-  if (one.ticket.why == purpose::check) return finish_check(std::move(one), std::move(late));
+  if (one.ticket.why == purpose::check) return finish_check(one, std::move(late));
   const bool bind = std::holds_alternative<bind_request>(one.what->op);
   if (sent && !world_.may_repeat(one.what->op)) {
     failure unknown = *late;
@@ -1363,7 +1363,7 @@ void connection_state::redispatch_held(const failure_ptr& cause) {
 /// Its answer will not come: somewhere else, or an honest error.
 void connection_state::lose(table::item one, const failure_ptr& cause) {
   auto& whose = one.ticket;
-  if (whose.why == purpose::check) return finish_check(std::move(one), cause);
+  if (whose.why == purpose::check) return finish_check(one, cause);
   if (whose.why != purpose::call) return;
   const bool unknown = maybe_sent(one) && !world_.may_repeat(one.what->op);
   if (!unknown && whose.lease == 0) {

@@ -188,7 +188,7 @@ class connection_state {
   void came_late(const pdu_frame& frame, std::size_t bytes);
   void completed(int id);
   void complete_call(table::item& done);
-  void finish_check(table::item done, failure_ptr why);
+  void finish_check(const table::item& done, failure_ptr why);
   void report_answer(const table::item& done);
   void judge_answer(table::item& done);
   bool postpone(table::item& done, const failure_ptr& why);

@@ -74,7 +74,7 @@ handler_guard::handler_guard(caf::scheduled_actor& self, environment_ptr env, st
 
 caf::error handler_guard::contain() {
   const auto type = exception_type();
-  const auto answer = to_error(internal_failure(component_, type));
+  auto answer = to_error(internal_failure(component_, type));
   bool go_on = budget_.note(env_->clock->now());
   if (go_on && restart_) {
     try {

@@ -122,8 +122,11 @@ class history {
     if (w_.all.servers.size() > 1) w_.take_down(1);
     w_.bring_up(0);
     auto& alive = w_.world->servers[0];
+    alive.limit = std::max(alive.limit, 1);
+    // What was asked of a connection while it hung may still run out of its time, and the connection with it.
+    w_.advance(seconds{5} + alive.answer_time);
     // While a connection of the pool is open no new one can be had.
-    alive.limit = alive.open > alive.probes_open ? 0 : std::max(alive.limit, 1);
+    if (alive.open > alive.probes_open) alive.limit = 0;
     // The longest backoff, more or less by a fifth, and two probes.
     w_.advance(seconds{12} + 4 * alive.answer_time + seconds{10});
     for (int i = 0; i < 3; ++i) {

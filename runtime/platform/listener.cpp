@@ -2,6 +2,8 @@
 #include "understudy/runtime/platform/listener.hpp"
 
 #include "understudy/actors/connection/socket.hpp"
+#include "understudy/actors/ports/actor_timer.hpp"
+#include "understudy/config/text.hpp"
 #include "understudy/messages/printable.hpp"
 #include "understudy/runtime/platform/addresses.hpp"
 #include "understudy/runtime/platform/event_actor.hpp"
@@ -146,7 +148,7 @@ class listener::acceptor : public std::enable_shared_from_this<acceptor> {
         [alive](poller_port::io_id id, std::uint32_t) {
           if (const auto self = alive.lock()) self->guarded([&] { self->on_ready(id); });
         });
-    timer_ = env_->poller->add_timer(caf::actor_cast<caf::actor_addr>(actor_));
+    timer_.emplace(env_->poller, caf::actor_cast<caf::actor_addr>(actor_));
     io_ = env_->poller->add(socket_.get(), caf::actor_cast<caf::actor_addr>(actor_));
     env_->poller->arm(io_, poller_port::readable);
   }
@@ -155,7 +157,7 @@ class listener::acceptor : public std::enable_shared_from_this<acceptor> {
     std::lock_guard guard{mutex_};
     if (!actor_) return;
     env_->poller->remove(io_);
-    env_->poller->remove_timer(timer_);
+    timer_.reset();
     for (auto& [io, client] : shaking_) env_->poller->remove(io);
     shaking_.clear();
     on_accept_ = nullptr;
@@ -176,9 +178,9 @@ class listener::acceptor : public std::enable_shared_from_this<acceptor> {
   /// Nothing is thrown at the poller. What is thrown here means that the system has nothing left to give.
   template <class Body>
   void guarded(Body body) noexcept {
+    std::lock_guard guard{mutex_};
+    if (!actor_) return;
     try {
-      std::lock_guard guard{mutex_};
-      if (!actor_) return;
       body();
       set_timer();
     } catch (const std::exception& e) {
@@ -201,9 +203,11 @@ class listener::acceptor : public std::enable_shared_from_this<acceptor> {
   }
 
   void on_tick() {
+    timer_->arm(std::nullopt);  // it has gone off
     const auto now = env_->clock->now();
     while (!shaking_.empty() && shaking_.begin()->second.deadline <= now)
-      give_up(shaking_.begin(), "the TLS handshake took longer than " + seconds_text(options_.handshake_timeout));
+      give_up(shaking_.begin(),
+              "the TLS handshake took longer than " + config::format_span(options_.handshake_timeout));
     if (paused_until_ && now >= *paused_until_) {
       paused_until_.reset();
       env_->poller->arm(io_, poller_port::readable);
@@ -211,15 +215,9 @@ class listener::acceptor : public std::enable_shared_from_this<acceptor> {
   }
 
   void set_timer() {
-    std::optional<time_point> due = paused_until_;
-    if (!shaking_.empty()) {
-      const auto first = shaking_.begin()->second.deadline;
-      due = due ? std::min(*due, first) : first;
-    }
-    if (due)
-      env_->poller->set_timer(timer_, *due);
-    else
-      env_->poller->clear_timer(timer_);
+    auto due = paused_until_;
+    if (!shaking_.empty()) due = std::min(due.value_or(time_point::max()), shaking_.begin()->second.deadline);
+    timer_->arm(due);
   }
 
   void accept_some() {
@@ -344,10 +342,6 @@ class listener::acceptor : public std::enable_shared_from_this<acceptor> {
     if (env_->log) env_->log->write(level, "listener", text, more);
   }
 
-  static std::string seconds_text(duration span) {
-    return std::to_string(std::chrono::duration_cast<milliseconds>(span).count()) + " ms";
-  }
-
   const environment_ptr env_;
   const listener_options options_;
   const std::shared_ptr<admission> places_;
@@ -358,7 +352,7 @@ class listener::acceptor : public std::enable_shared_from_this<acceptor> {
   const std::string name_;
   caf::strong_actor_ptr actor_;
   poller_port::io_id io_ = 0;
-  poller_port::timer_id timer_ = 0;
+  std::optional<actor_timer> timer_;
   shaking_map shaking_;
   std::optional<time_point> paused_until_, told_at_, looked_at_;
   std::uint64_t untold_ = 0;

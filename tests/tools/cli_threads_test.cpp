@@ -33,13 +33,14 @@ BOOST_AUTO_TEST_CASE(without_threads_the_program_says_so_and_ends) {
   for (int threads = 1; threads <= 16; ++threads) {
     const auto one =
         run_program({limited(threads, {program, "whoami", "-H", directory.url(), "--timeout", "3s"}), {}, {}, {}}, 30s);
-    BOOST_TEST_CONTEXT(threads << " threads: " << one.status << " " << one.error_output) {
+    const auto seen = std::to_string(threads) + " threads: " + std::to_string(one.status) + " " + one.error_output;
+    BOOST_TEST_CONTEXT(seen) {
       if (one.status == 0) {
         ++served;
         continue;
       }
       ++refused;
-      BOOST_TEST(one.status == 3);
+      BOOST_TEST(one.status == 3, seen);
       BOOST_TEST(contains(one.error_output, "local_resources"));
       BOOST_TEST(contains(one.error_output, "ulimit -u"));
     }

@@ -4,9 +4,6 @@
 #include "understudy/runtime/platform/callback_thread.hpp"
 #include "understudy/runtime/platform/signal_masked_thread.hpp"
 
-#include <fcntl.h>
-#include <poll.h>
-#include <unistd.h>
 #include <algorithm>
 #include <ctime>
 #include <nlohmann/json.hpp>
@@ -16,29 +13,7 @@ namespace understudy::internal {
 namespace {
 
 constexpr std::size_t most_waiting = 4096;
-// A descriptor that polls as writable takes this much without blocking (POSIX: PIPE_BUF on a pipe).
-constexpr std::size_t chunk = 4096;
-constexpr milliseconds patience{250}, patience_at_stop{1000};
-
-int open_log(const std::string& path) {
-  // A FIFO that nobody reads would be waited for without end; this way it is an error, and a slow reader is waited for
-  // with a limit (write_all).
-  int fd = ::open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0640);
-  if (fd < 0) throw std::system_error(errno, std::generic_category(), path);
-  return fd;
-}
-
-// Gives up (and loses the rest of the line) when the reader at the other end does not read for `wait`.
-bool write_all(int fd, std::string_view data, milliseconds wait) {
-  while (!data.empty()) {
-    pollfd ready{fd, POLLOUT, 0};
-    if (::poll(&ready, 1, static_cast<int>(wait.count())) <= 0 || (ready.revents & POLLOUT) == 0) return false;
-    auto written = ::write(fd, data.data(), std::min(data.size(), chunk));
-    if (written < 0 && errno != EINTR && errno != EAGAIN) return false;
-    if (written > 0) data.remove_prefix(static_cast<std::size_t>(written));
-  }
-  return true;
-}
+constexpr milliseconds patience_at_stop{1000};
 
 std::string_view level_name(log_level level) {
   switch (level) {
@@ -82,17 +57,7 @@ void append_value(std::string& out, std::string_view value) {
 }  // namespace
 
 log_sink::log_sink(const log_settings& how, log_listener instead)
-    : how_(how), level_(how.level), listener_(std::move(instead)) {
-  if (!how_.file.empty() && !listener_) {
-    fd_ = open_log(how_.file);
-    owns_fd_ = true;
-  }
-}
-
-log_sink::~log_sink() {
-  stop();
-  if (owns_fd_) ::close(fd_);
-}
+    : how_(how), level_(how.level), listener_(std::move(instead)), file_(listener_ ? std::string{} : how.file) {}
 
 void log_sink::write(log_level level, std::string_view component, std::string_view text, const fields& more) {
   if (!enabled(level)) return;
@@ -153,10 +118,10 @@ void log_sink::put_out(const line& l) {
       listener_(l.level, l.component, l.text);
     } catch (...) {
       // It must not; the line shall be seen all the same.
-      write_all(2, "a log listener threw: " + l.text + "\n", patience);
+      file_.write("a log listener threw: " + l.text);
     }
   else
-    write_all(fd_, l.text + "\n", patience);
+    file_.write(l.text);
 }
 
 // ---- lines of the log ----

@@ -1,6 +1,7 @@
 // Where log lines of a running service go: standard error, a file, or the host program.
 #pragma once
 #include "understudy/actors/ports/ports.hpp"
+#include "understudy/runtime/platform/log_file.hpp"
 
 #include <condition_variable>
 #include <deque>
@@ -15,7 +16,7 @@ class log_sink final : public log_port {
  public:
   /// Throws std::system_error when the file cannot be opened for appending.
   explicit log_sink(const log_settings& how, log_listener instead = {});
-  ~log_sink() override;
+  ~log_sink() override { stop(); }
 
   bool enabled(log_level level) const override { return level <= level_.load(); }
   /// The least severe lines that are written from now on.
@@ -37,8 +38,7 @@ class log_sink final : public log_port {
   log_settings how_;
   std::atomic<log_level> level_;
   log_listener listener_;
-  int fd_ = 2;
-  bool owns_fd_ = false;
+  log_file file_;  ///< standard error while there is a listener
   std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<line> waiting_;

@@ -38,7 +38,7 @@ void availability_log::note_failure(server_id server, const failure_ptr& cause, 
 }
 
 void availability_log::update(const std::vector<server_availability>& servers, bool automatic, const moment& at) {
-  next_.reset();
+  next_ = time_point::max();
   forget_others(servers);
   for (const auto& s : servers) {
     auto& k = known_[s.id];
@@ -139,6 +139,6 @@ void availability_log::say(log_level level, std::string text, log_port::fields m
   lines_.push_back({level, std::move(text), std::move(more)});
 }
 
-void availability_log::wake_by(time_point t) { next_ = std::min(next_.value_or(t), t); }
+void availability_log::wake_by(time_point t) { next_ = std::min(next_, t); }
 
 }  // namespace understudy::internal

@@ -37,8 +37,8 @@ class availability_log {
   /// How things are now, after each change; `automatic`: failover.auto_failback.
   void update(const std::vector<server_availability>& servers, bool automatic, const moment& at);
 
-  /// When update() has something to say without a change.
-  std::optional<time_point> next_event() const noexcept { return next_; }
+  /// When update() has something to say without a change; time_point::max(): never.
+  time_point next_event() const noexcept { return next_; }
   std::vector<line> take_lines();
 
  private:
@@ -66,7 +66,7 @@ class availability_log {
   std::vector<std::pair<server_id, std::string>> serving_;  ///< as told
   std::vector<std::pair<server_id, std::string>> left_;     ///< served before, while nobody has taken over yet
   std::vector<line> lines_;
-  std::optional<time_point> next_;
+  time_point next_ = time_point::max();
 };
 
 }  // namespace understudy::internal

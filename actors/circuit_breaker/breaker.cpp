@@ -160,8 +160,7 @@ void breaker::suspend(duration ttl, time_point now) {
     was_closed_ = state_ == breaker_state::closed;
     enter(breaker_state::suspended, now);
   }
-  endless_ = ttl <= duration{};
-  until_ = now + ttl;
+  until_ = ttl > duration{} ? now + ttl : time_point::max();
 }
 
 void breaker::resume(time_point now) {
@@ -178,7 +177,7 @@ void breaker::resume(time_point now) {
 void breaker::advance(const moment& at) {
   if (state_ == breaker_state::open && at.now >= until_) {
     half_open(at.now);
-  } else if (state_ == breaker_state::suspended && !endless_ && at.now >= until_) {
+  } else if (state_ == breaker_state::suspended && at.now >= until_) {
     resume(at.now);
   } else if (state_ == breaker_state::half_open && probed_ && good_probes_ == 0 && at.now >= probe_due()) {
     cause_ = {silent_probe(), at.wall};
@@ -186,14 +185,14 @@ void breaker::advance(const moment& at) {
   }
 }
 
-std::optional<time_point> breaker::next_event() const {
-  if (state_ == breaker_state::open || (state_ == breaker_state::suspended && !endless_)) {
+time_point breaker::next_event() const {
+  if (state_ == breaker_state::open || state_ == breaker_state::suspended) {
     return until_;
   }
   if (state_ == breaker_state::half_open && probed_ && good_probes_ == 0) {
     return probe_due();
   }
-  return std::nullopt;
+  return time_point::max();
 }
 
 bool breaker::usable(time_point now) const {
@@ -234,7 +233,7 @@ std::optional<milliseconds> breaker::retry_after(time_point now) const {
   if (state_ == breaker_state::half_open) {
     return half_open_retry;
   }
-  if (state_ == breaker_state::closed || (state_ == breaker_state::suspended && endless_)) {
+  if (state_ == breaker_state::closed || (state_ == breaker_state::suspended && until_ == time_point::max())) {
     return std::nullopt;
   }
   return std::max(std::chrono::ceil<milliseconds>(until_ - now), milliseconds{0});

@@ -69,8 +69,8 @@ class breaker {
   void resume(time_point now);
   /// Does what is due.
   void advance(const moment& at);
-  /// When advance() has something to do next.
-  std::optional<time_point> next_event() const;
+  /// When advance() has something to do next; time_point::max(): never.
+  time_point next_event() const;
 
   /// No connection is left there and none could be had, which is not enough to open it: nothing else could serve.
   void note_nothing_left(time_point now);
@@ -121,7 +121,8 @@ class breaker {
   breaker_state state_ = breaker_state::closed;
   std::uint32_t generation_ = 1;
   time_point since_{};  ///< of the state
-  time_point until_{};  ///< open: when it becomes half open; suspended: when it is resumed
+  time_point
+      until_{};  ///< open: when it becomes half open; suspended: when it is resumed, time_point::max() by command alone
   time_point suspected_at_{}, suspected_until_{}, silent_until_{};
   duration longer_{};  ///< that probes may take
   time_point last_success_{}, answered_at_{};
@@ -132,7 +133,6 @@ class breaker {
   int flaps_ = 0;
   std::uint64_t opened_ = 0;
   bool probed_ = false;
-  bool endless_ = false;    ///< suspended without a time to live
   bool was_closed_ = true;  ///< before it was suspended
   std::uint32_t good_probes_ = 0, good_trials_ = 0;
   std::vector<time_point> permits_;  ///< when each expires; also expired ones whose call did not end yet

@@ -408,8 +408,7 @@ bool circuit_breaker_impl::change(Change&& how, bool news) {
   }
   note_service(changes);
   release_held(false);
-  const auto told_by = availability_.next_event();
-  if (news || !changes.empty() || (told_by && *told_by <= env_->clock->now())) {
+  if (news || !changes.empty() || availability_.next_event() <= env_->clock->now()) {
     tell_availability();
   } else {
     arm();
@@ -433,9 +432,8 @@ void circuit_breaker_impl::tell_availability() {
 }
 
 void circuit_breaker_impl::arm() {
-  auto next = router_.next_event();
-  if (const auto told_by = availability_.next_event()) next = std::min(next.value_or(*told_by), *told_by);
-  for (const auto& one : held_) next = std::min(next.value_or(one.until), one.until);
+  auto next = std::min(router_.next_event(), availability_.next_event());
+  for (const auto& one : held_) next = std::min(next, one.until);
   timer_.arm(next);
 }
 

@@ -215,13 +215,9 @@ void router::advance(const moment& at) {
   }
 }
 
-std::optional<time_point> router::next_event() const {
-  std::optional<time_point> next;
-  for (const auto& e : servers_) {
-    if (const auto t = e.breaker.next_event(); t && (!next || *t < *next)) {
-      next = t;
-    }
-  }
+time_point router::next_event() const {
+  auto next = time_point::max();
+  for (const auto& e : servers_) next = std::min(next, e.breaker.next_event());
   return next;
 }
 

@@ -85,7 +85,8 @@ class router {
 
   /// Does what is due.
   void advance(const moment& at);
-  std::optional<time_point> next_event() const;
+  /// When advance() has something to do next; time_point::max(): never.
+  time_point next_event() const;
 
   /// The changes since the last call, oldest first.
   std::vector<breaker_change> take_changes();

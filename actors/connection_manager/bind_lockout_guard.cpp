@@ -235,7 +235,7 @@ bind_lockout_actions bind_lockout_guard::tick(time_point now) {
   end_turns_and_waits(now, out);
   for (auto& [id, a] : accounts_) {
     drop_overdue(a, now, out);
-    if (a.next_read && *a.next_read <= now) {
+    if (a.next_read <= now) {
       a.next_read = now + options_.read_again;
       read(a, now, out);
     }
@@ -244,9 +244,9 @@ bind_lockout_actions bind_lockout_guard::tick(time_point now) {
   return out;
 }
 
-std::optional<time_point> bind_lockout_guard::next_tick() const {
-  std::optional<time_point> first;
-  const auto consider = [&](time_point at) { first = first ? std::min(*first, at) : at; };
+time_point bind_lockout_guard::next_tick() const {
+  auto first = time_point::max();
+  const auto consider = [&](time_point at) { first = std::min(first, at); };
   for (const auto& [id, t] : trials_) {
     if (t.state == standing::trying) {
       consider(busy_until(t));
@@ -260,9 +260,7 @@ std::optional<time_point> bind_lockout_guard::next_tick() const {
     for (const auto& request : a.waiting) {
       consider(a.reading != 0 ? std::min(request.deadline, a.overdue) : request.deadline);
     }
-    if (a.next_read) {
-      consider(*a.next_read);
-    }
+    consider(a.next_read);
   }
   return first;
 }
@@ -341,8 +339,8 @@ void bind_lockout_guard::watch_refusals(time_point now, bind_lockout_actions& ou
       continue;
     }
     if (!retry_at(a, now)) {
-      a.next_read.reset();
-    } else if (!a.next_read) {
+      a.next_read = time_point::max();
+    } else if (a.next_read == time_point::max()) {
       a.next_read = now + options_.read_again;
       read(a, now, out);
     }

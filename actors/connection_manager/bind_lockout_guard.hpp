@@ -80,8 +80,8 @@ class bind_lockout_guard {
   /// Turns, waits and pauses between readings that have ended by now.
   bind_lockout_actions tick(time_point now);
 
-  /// When tick() has something to do.
-  std::optional<time_point> next_tick() const;
+  /// When tick() has something to do; time_point::max(): never.
+  time_point next_tick() const;
   /// True while a secret is one that was refused and not accepted since.
   bool any_refused() const;
 
@@ -117,8 +117,8 @@ class bind_lockout_guard {
     std::uint64_t reading = 0;  // number of the running read; 0: none
     time_point overdue{};       // when it keeps its requests no longer
     std::optional<time_point> read_at;
-    std::optional<time_point> next_read;  // while refused
-    std::vector<bind_request> waiting;    // for a reading
+    time_point next_read = time_point::max();  // while refused
+    std::vector<bind_request> waiting;         // for a reading
   };
 
   enum class standing : std::uint8_t { untried, trying, accepted, refused };

@@ -621,7 +621,7 @@ void connection_manager_impl::watch_services() {
   const auto* pattern = pattern_in(*configured_);
   if (pattern == nullptr) {
     watch_.reset();
-    watch_timer_.arm(std::nullopt);
+    watch_timer_.disarm();
     answer_for_router();
   } else if (!watch_ || watch_->name() != pattern->srv) {
     look_up_ = 0;
@@ -654,7 +654,7 @@ caf::result<bool> connection_manager_impl::drain(time_point deadline) {
     self_->send(breaker_, drain_atom_v);
     self_->send(monitor_, drain_atom_v);
     watch_.reset();
-    watch_timer_.arm(std::nullopt);
+    watch_timer_.disarm();
     answer_for_router();
   }
   drain_timer_.arm(deadline + drain_grace);
@@ -692,7 +692,7 @@ void connection_manager_impl::finish(bool in_time) {
   ++drain_round_;
   const bool clean = in_time && clean_;
   say(clean ? log_level::info : log_level::warning, clean ? "drained" : "drained; some requests were cut off");
-  drain_timer_.arm(std::nullopt);
+  drain_timer_.disarm();
   credentials_.close();
   dismiss_children();
   watch_.reset();

@@ -98,11 +98,11 @@ duration srv_watcher::pause() {
 
 void srv_watcher::hasten(time_point now) { next_ = std::min(next_, std::max(now, started_ + options_.hurry)); }
 
-std::optional<time_point> srv_watcher::next_event() const {
+time_point srv_watcher::next_event() const {
   if (!running_) {
     return next_;
   }
-  return overdue_ ? std::nullopt : std::optional{started_ + options_.patience};
+  return overdue_ ? time_point::max() : started_ + options_.patience;
 }
 
 failure_ptr srv_watcher::no_server_reason(time_point now) const {

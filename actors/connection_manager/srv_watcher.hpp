@@ -40,8 +40,9 @@ class srv_watcher {
   news tick(time_point now);
   /// Every server is down: look soon.
   void hasten(time_point now);
-  /// When start_if_due() or tick() has something to do; nothing while an overdue look-up is still out.
-  std::optional<time_point> next_event() const;
+  /// When start_if_due() or tick() has something to do; time_point::max() while an overdue look-up is still
+  /// out.
+  time_point next_event() const;
 
   const std::string& name() const noexcept { return name_; }
   const std::vector<service_record>& records() const noexcept { return records_; }

@@ -160,9 +160,9 @@ void health_monitor_impl::begin(lane& l, duration within, bool hurried) {
 /// When a running probe of a server that failed has been silent for long enough. It may have begun before the server
 /// was repaired, and then is never answered: short ones beside it find out, while it goes on for the case that the
 /// server is slow.
-std::optional<time_point> health_monitor_impl::beside_due(const lane& l) const {
+time_point health_monitor_impl::beside_due(const lane& l) const {
   const bool wanted = !draining_ && !l.schedule.breaker_closed() && l.beside == 0;
-  return wanted && prober_.session(l.session).running() ? std::optional{l.beside_at} : std::nullopt;
+  return wanted && prober_.session(l.session).running() ? l.beside_at : time_point::max();
 }
 
 void health_monitor_impl::begin_beside(lane& l) {
@@ -385,12 +385,11 @@ void health_monitor_impl::advance() {
     }
   }
   for (auto& l : lanes_) {
-    const auto due = l.schedule.next();
-    if (!draining_ && due && *due <= now() && !prober_.session(l.session).running()) {
+    if (!draining_ && l.schedule.next() <= now() && !prober_.session(l.session).running()) {
       // Who asked, and was told nothing yet, is still in a hurry.
       l.asked ? probe_at_once(l.server.context->id) : begin(l, patience_of(l), false);
     }
-    if (const auto beside = beside_due(l); beside && *beside <= now()) {
+    if (beside_due(l) <= now()) {
       begin_beside(l);
     }
   }
@@ -399,19 +398,15 @@ void health_monitor_impl::advance() {
 void health_monitor_impl::arm() {
   auto next = prober_.next_deadline();
   for (const auto& asker : rounds_) {
-    if (asker->enough_at > now() && asker->enough_at < next.value_or(time_point::max())) {
-      next = asker->enough_at;
+    if (asker->enough_at > now()) {
+      next = std::min(next, asker->enough_at);
     }
   }
   for (const auto& l : lanes_) {
-    const auto due = l.schedule.next();
-    const bool waits = !draining_ && due && !prober_.session(l.session).running();
-    if (waits && (!next || *due < *next)) {
-      next = due;
+    if (!draining_ && !prober_.session(l.session).running()) {
+      next = std::min(next, l.schedule.next());
     }
-    if (const auto beside = beside_due(l); beside && (!next || *beside < *next)) {
-      next = beside;
-    }
+    next = std::min(next, beside_due(l));
   }
   timer_.arm(next);
 }

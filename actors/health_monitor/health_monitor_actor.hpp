@@ -52,7 +52,7 @@ class health_monitor_impl {
   void take_servers(std::vector<routed_server> servers);
   lane* find(server_id server);
   lane make_lane(routed_server server);
-  std::optional<time_point> beside_due(const lane& l) const;
+  time_point beside_due(const lane& l) const;
   void begin_beside(lane& l);
   duration time_beside(const lane& l) const;
   void on_beside(server_id server, const probe_outcome& found);

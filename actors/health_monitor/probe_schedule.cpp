@@ -15,8 +15,8 @@ probe_schedule::probe_schedule(const schedule_options& options, random_source ra
 void probe_schedule::configure(const schedule_options& options, time_point now) {
   const bool sooner = options.healthy < options_.healthy;
   options_ = options;
-  if (next_ && sooner) {
-    next_ = std::min(*next_, now + pause());
+  if (next_ != time_point::max() && sooner) {
+    next_ = std::min(next_, now + pause());
   }
 }
 
@@ -32,7 +32,7 @@ void probe_schedule::on_breaker(breaker_state state, time_point now) {
   breaker_ = state;
   failures_ = state == breaker_state::open ? std::max(failures_, 1) : 0;
   if (state == breaker_state::suspended) {
-    next_.reset();
+    next_ = time_point::max();
   } else if (state == breaker_state::half_open) {
     next_ = now;
   } else {
@@ -41,8 +41,8 @@ void probe_schedule::on_breaker(breaker_state state, time_point now) {
 }
 
 void probe_schedule::hasten(time_point now) {
-  if (next_) {
-    next_ = std::min(*next_, now + jittered(options_.unhealthy_base, options_.jitter, random_));
+  if (next_ != time_point::max()) {
+    next_ = std::min(next_, now + jittered(options_.unhealthy_base, options_.jitter, random_));
   }
 }
 

@@ -24,8 +24,8 @@ class probe_schedule {
 
   /// Other options from now on; a shorter interval counts at once.
   void configure(const schedule_options& options, time_point now);
-  /// When the next probe is due; nothing while suspended.
-  std::optional<time_point> next() const noexcept { return next_; }
+  /// When the next probe is due; time_point::max() while suspended.
+  time_point next() const noexcept { return next_; }
   /// True when a standing connection is worth keeping.
   bool healthy() const noexcept { return breaker_ == breaker_state::closed && failures_ == 0; }
   bool breaker_closed() const noexcept { return breaker_ == breaker_state::closed; }
@@ -47,7 +47,7 @@ class probe_schedule {
   random_source random_;
   breaker_state breaker_ = breaker_state::closed;
   int failures_ = 0;  ///< in a row
-  std::optional<time_point> next_;
+  time_point next_ = time_point::max();
 };
 
 }  // namespace understudy::internal

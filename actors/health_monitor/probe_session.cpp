@@ -384,9 +384,7 @@ void probe_session::finish(actions& out) {
   }
 }
 
-std::optional<time_point> probe_session::deadline() const noexcept {
-  return running_ ? std::optional<time_point>{deadline_} : std::nullopt;
-}
+time_point probe_session::deadline() const noexcept { return running_ ? deadline_ : time_point::max(); }
 
 void probe_session::time_out_connect(time_point now, const probe_wait& waits_for, actions& out) {
   const auto nothing_known = "Nothing could be found out about " + name_ + " in time: the probe waited for ";

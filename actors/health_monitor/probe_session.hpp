@@ -79,8 +79,8 @@ class probe_session {
   actions stop();
 
   bool running() const noexcept { return running_; }
-  /// Of the running probe.
-  std::optional<time_point> deadline() const noexcept;
+  /// Of the running probe; time_point::max() when none runs.
+  time_point deadline() const noexcept;
   bool has_connection() const noexcept { return connection_; }
   /// True when nothing is held: no connection, no slot, nothing asked for.
   bool idle() const noexcept { return state_ == state::idle && !running_; }

@@ -112,14 +112,9 @@ probe_wait prober::awaited_by(const host& h) const {
   return owed >= usual && owed > duration{} ? probe_wait{reason::own_bind, owed} : probe_wait{reason::credential};
 }
 
-std::optional<time_point> prober::next_deadline() const {
-  std::optional<time_point> next;
-  for (const auto& [k, h] : hosts_) {
-    const auto d = h.session.deadline();
-    if (d && (!next || *d < *next)) {
-      next = d;
-    }
-  }
+time_point prober::next_deadline() const {
+  auto next = time_point::max();
+  for (const auto& [k, h] : hosts_) next = std::min(next, h.session.deadline());
   return next;
 }
 

@@ -38,8 +38,8 @@ class prober {
   void on_down(const caf::actor_addr& gone);
   /// Concludes what is overdue.
   void advance();
-  /// When advance() has something to do next.
-  std::optional<time_point> next_deadline() const;
+  /// When advance() has something to do next; time_point::max(): never.
+  time_point next_deadline() const;
 
  private:
   /// A session and the connection that it speaks of.

@@ -2,8 +2,6 @@
 #pragma once
 #include "understudy/actors/ports/ports.hpp"
 
-#include <optional>
-
 namespace understudy::internal {
 
 /// Set only when that changes something, and removed with its owner. Belongs to the owner's thread.
@@ -16,30 +14,31 @@ class actor_timer {
   actor_timer(const actor_timer&) = delete;
   actor_timer& operator=(const actor_timer&) = delete;
 
-  /// Due at `when`, or not at all.
-  void arm(std::optional<time_point> when) {
+  /// Due at `when`; time_point::max(): not at all.
+  void arm(time_point when) {
     if (when == armed_) return;
-    if (when)
-      poller_->set_timer(id_, *when);
-    else
+    if (when == time_point::max())
       poller_->clear_timer(id_);
+    else
+      poller_->set_timer(id_, when);
     armed_ = when;  // last: what failed is tried again
   }
+  void disarm() { arm(time_point::max()); }
   /// Due at `when` at the latest: an earlier setting stays. time_point::max(): whenever, so nothing changes.
   void arm_by(time_point when) {
-    if (when < armed_.value_or(time_point::max())) arm(when);
+    if (when < armed_) arm(when);
   }
   /// True when `(tick_atom, id)` is of this timer, which is not set any more then.
   bool fired(poller_port::timer_id id) noexcept {
     if (id != id_) return false;
-    armed_.reset();
+    armed_ = time_point::max();
     return true;
   }
 
  private:
   std::shared_ptr<poller_port> poller_;
   poller_port::timer_id id_;
-  std::optional<time_point> armed_;
+  time_point armed_ = time_point::max();
 };
 
 }  // namespace understudy::internal

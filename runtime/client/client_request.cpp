@@ -110,20 +110,20 @@ bool runtime_client::client_request::try_later(const failure_ptr& why) {
   const auto now = client_->env_->clock->now();
   if (!failing_since_) failing_since_ = now;
   const auto due = next_attempt(*why, now);
-  if (!due) return false;
-  resume_at_ = planned_ = *due;
+  if (due == time_point::max()) return false;
+  resume_at_ = planned_ = due;
   call_.last = why;
   client_->replies_->note(shared_from_this());
   return true;
 }
 
-std::optional<time_point> runtime_client::client_request::next_attempt(const failure& why, time_point now) {
+time_point runtime_client::client_request::next_attempt(const failure& why, time_point now) {
   // It went before its time, as a server was back, and others were quicker: the same pause goes on.
   if (now < planned_ && why.code == errc::breaker_open) return planned_;
   // A busy server has answered; what it would not do is tried again by the same rule as elsewhere.
-  if (classify(why) == failure_class::overload && !client_->env_->may_repeat(call_.what->op)) return std::nullopt;
+  if (classify(why) == failure_class::overload && !client_->env_->may_repeat(call_.what->op)) return time_point::max();
   const auto pause = recovery_.next(why, call_.deadline - now);
-  return pause ? std::optional{now + *pause} : std::nullopt;
+  return pause ? now + *pause : time_point::max();
 }
 
 failure_ptr runtime_client::client_request::last_word(const failure_ptr& why) const {

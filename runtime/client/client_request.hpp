@@ -33,8 +33,8 @@ class runtime_client::client_request final : public pending_request,
   void send();
   /// Waits, noted in pending_replies, for the next attempt; false when `why` is the last word.
   bool try_later(const failure_ptr& why);
-  /// When the next attempt is due; nothing when there is none.
-  std::optional<time_point> next_attempt(const failure& why, time_point now);
+  /// When the next attempt is due; time_point::max() when there is none.
+  time_point next_attempt(const failure& why, time_point now);
   /// `why`, and what was waited for before.
   failure_ptr last_word(const failure_ptr& why) const;
   /// An actor on its way ended before it looked at it: sends it again, after a moment; false when it shall not.

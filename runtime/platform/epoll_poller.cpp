@@ -166,10 +166,10 @@ class epoll_poller::loop : public std::enable_shared_from_this<loop> {
 
   // The kernel's timer wakes the thread: setting it costs the caller one call, and only when something became earlier.
   void wake_at_next() {
-    auto next = timers_.next();
-    if (!next || *next >= wake_at_) return;
-    wake_at_ = *next;
-    auto since_boot = std::max<std::chrono::nanoseconds>(next->time_since_epoch(), std::chrono::nanoseconds{1});
+    const auto next = timers_.next();
+    if (next >= wake_at_) return;
+    wake_at_ = next;
+    auto since_boot = std::max<std::chrono::nanoseconds>(next.time_since_epoch(), std::chrono::nanoseconds{1});
     auto whole = std::chrono::duration_cast<seconds>(since_boot);
     itimerspec at{};
     at.it_value.tv_sec = whole.count();

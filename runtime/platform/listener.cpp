@@ -203,20 +203,20 @@ class listener::acceptor : public std::enable_shared_from_this<acceptor> {
   }
 
   void on_tick() {
-    timer_->arm(std::nullopt);  // it has gone off
+    timer_->disarm();  // it has gone off
     const auto now = env_->clock->now();
     while (!shaking_.empty() && shaking_.begin()->second.deadline <= now)
       give_up(shaking_.begin(),
               "the TLS handshake took longer than " + config::format_span(options_.handshake_timeout));
-    if (paused_until_ && now >= *paused_until_) {
-      paused_until_.reset();
+    if (now >= paused_until_) {
+      paused_until_ = time_point::max();
       env_->poller->arm(io_, poller_port::readable);
     }
   }
 
   void set_timer() {
     auto due = paused_until_;
-    if (!shaking_.empty()) due = std::min(due.value_or(time_point::max()), shaking_.begin()->second.deadline);
+    if (!shaking_.empty()) due = std::min(due, shaking_.begin()->second.deadline);
     timer_->arm(due);
   }
 
@@ -354,7 +354,8 @@ class listener::acceptor : public std::enable_shared_from_this<acceptor> {
   poller_port::io_id io_ = 0;
   std::optional<actor_timer> timer_;
   shaking_map shaking_;
-  std::optional<time_point> paused_until_, told_at_, looked_at_;
+  time_point paused_until_ = time_point::max();  // accepts nobody, for want of descriptors
+  std::optional<time_point> told_at_, looked_at_;
   std::uint64_t untold_ = 0;
   server_tls_context_ptr context_;
   std::string files_;

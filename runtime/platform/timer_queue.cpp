@@ -55,9 +55,6 @@ std::vector<timer_queue::timer_id> timer_queue::take_due(time_point now) {
   return result;
 }
 
-std::optional<time_point> timer_queue::next() const {
-  if (places_.empty()) return std::nullopt;
-  return places_.begin()->first;
-}
+time_point timer_queue::next() const { return places_.empty() ? never : places_.begin()->first; }
 
 }  // namespace understudy::internal

@@ -4,7 +4,6 @@
 #include "understudy/messages/time.hpp"
 
 #include <cstdint>
-#include <optional>
 #include <set>
 #include <unordered_map>
 #include <vector>
@@ -27,8 +26,9 @@ class timer_queue {
 
   /// Takes out all timers due at `now`, in the order of their times; each has to be set anew to fire again.
   std::vector<timer_id> take_due(time_point now);
-  /// When to call take_due() next; at times earlier than the next timer, never later.
-  std::optional<time_point> next() const;
+  /// When to call take_due() next; at times earlier than the next timer, never later. time_point::max(): no
+  /// timer is set.
+  time_point next() const;
   std::size_t size() const { return timers_.size(); }
 
  private:

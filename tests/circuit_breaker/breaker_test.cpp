@@ -29,7 +29,7 @@ struct one_breaker {
   std::int64_t flap(int times, std::int64_t ms) {
     for (int i = 0; i < times; ++i) {
       open(at(ms));
-      ms += std::chrono::duration_cast<milliseconds>(*b.next_event() - at(ms).now).count();
+      ms += std::chrono::duration_cast<milliseconds>(b.next_event() - at(ms).now).count();
       b.advance(at(ms));
       b.on_probe(probed(true), at(ms), false);
       b.on_probe(probed(true), at(ms), false);
@@ -154,7 +154,7 @@ BOOST_AUTO_TEST_CASE(the_open_time_is_jittered_by_a_fifth) {
   for (const auto& [random, expected] : {std::pair{0.0, 800}, std::pair{0.5, 1000}, std::pair{0.999999, 1199}}) {
     breaker b{breaker_options{}, [r = random] { return r; }};
     for (int i = 0; i < 5; ++i) b.on_report(failed(0), at(0));
-    const auto open_for = std::chrono::duration_cast<milliseconds>(*b.next_event() - at(0).now);
+    const auto open_for = std::chrono::duration_cast<milliseconds>(b.next_event() - at(0).now);
     BOOST_TEST(open_for.count() == expected);
   }
 }
@@ -164,7 +164,7 @@ BOOST_FIXTURE_TEST_CASE(the_open_time_doubles_up_to_its_cap, one_breaker) {
   std::int64_t now = 0;
   std::vector<std::int64_t> lengths;
   for (int i = 0; i < 9; ++i) {
-    const auto length = std::chrono::duration_cast<milliseconds>(*b.next_event() - at(now).now).count();
+    const auto length = std::chrono::duration_cast<milliseconds>(b.next_event() - at(now).now).count();
     lengths.push_back(length);
     now += length;
     b.advance(at(now));
@@ -178,7 +178,7 @@ BOOST_FIXTURE_TEST_CASE(the_open_time_shrinks_with_time_in_health, one_breaker) 
   auto now = flap(3, 0);
   now += 120'000;  // forgets two doublings of three
   open(at(now));
-  BOOST_TEST((*b.next_event() - at(now).now == seconds{2}));
+  BOOST_TEST((b.next_event() - at(now).now == seconds{2}));
 }
 
 BOOST_FIXTURE_TEST_CASE(flaps_are_forgotten_with_time_in_health, one_breaker) {
@@ -497,7 +497,7 @@ BOOST_FIXTURE_TEST_CASE(what_lost_requests_and_loses_the_one_that_is_tried_opens
     BOOST_TEST(b.admit(at(ms).now, at(ms + 1000).now));
     lose(ms + 10);
     BOOST_TEST_REQUIRE(b.state() == breaker_state::open);
-    const auto pause = (*b.next_event() - at(ms + 10).now) / milliseconds{1};
+    const auto pause = (b.next_event() - at(ms + 10).now) / milliseconds{1};
     BOOST_TEST(pause > before);
     before = pause;
     ms += pause + 100;
@@ -512,7 +512,7 @@ BOOST_FIXTURE_TEST_CASE(suspended_by_hand_until_resumed, one_breaker) {
   b.suspend(duration{}, at(0).now);
   BOOST_TEST(b.state() == breaker_state::suspended);
   BOOST_TEST(b.health(at(0).now) == server_state::suspended);
-  BOOST_TEST(!b.next_event().has_value());
+  BOOST_TEST((b.next_event() == time_point::max()));
   BOOST_TEST(!b.retry_after(at(0).now).has_value());
   b.on_probe(probed(true), at(1), true);
   fail(9, at(2));

@@ -247,8 +247,8 @@ class guarded_accounts {
     const auto end = now_ + span;
     for (int n = 0; n < 10000; ++n) {
       const auto next = guard_.next_tick();
-      if (weak_.never_ticked || !next || *next > end) break;
-      now_ = std::max(now_, *next);
+      if (weak_.never_ticked || next > end) break;
+      now_ = std::max(now_, next);
       note(guard_.tick(now_));
       must(n < 9999, "it does not ask for time without end");
     }

@@ -16,9 +16,9 @@ struct one_schedule {
   time_point now = start;
 
   /// Milliseconds until the next probe.
-  std::int64_t wait() const { return std::chrono::duration_cast<milliseconds>(*s.next() - now).count(); }
+  std::int64_t wait() const { return std::chrono::duration_cast<milliseconds>(s.next() - now).count(); }
   bool probe(bool alive, bool asked = false) {
-    now = *s.next();
+    now = s.next();
     return s.on_result(alive, asked, now);
   }
 };
@@ -29,8 +29,8 @@ BOOST_FIXTURE_TEST_CASE(the_first_probe_is_due_within_one_interval, one_schedule
   BOOST_TEST(wait() == 7500);
   for (const double r : {0.0, 0.999}) {
     probe_schedule other{schedule_options{}, [r] { return r; }, start};
-    BOOST_TEST((*other.next() >= start + seconds{5}));
-    BOOST_TEST((*other.next() <= start + seconds{10}));
+    BOOST_TEST((other.next() >= start + seconds{5}));
+    BOOST_TEST((other.next() <= start + seconds{10}));
   }
 }
 
@@ -44,7 +44,7 @@ BOOST_AUTO_TEST_CASE(intervals_are_jittered_by_a_tenth) {
   for (const auto& [random, expected] : {std::pair{0.0, 9000}, std::pair{0.99999, 10'999}}) {
     probe_schedule s{schedule_options{}, [r = random] { return r; }, start};
     s.on_result(true, false, start);
-    BOOST_TEST(std::chrono::duration_cast<milliseconds>(*s.next() - start).count() == expected);
+    BOOST_TEST(std::chrono::duration_cast<milliseconds>(s.next() - start).count() == expected);
   }
 }
 
@@ -104,10 +104,10 @@ BOOST_FIXTURE_TEST_CASE(every_failure_counts_while_the_breaker_is_not_closed, on
 
 BOOST_FIXTURE_TEST_CASE(a_suspended_server_is_not_probed_until_resumed, one_schedule) {
   s.on_breaker(breaker_state::suspended, now);
-  BOOST_TEST(!s.next().has_value());
+  BOOST_TEST((s.next() == time_point::max()));
   s.on_result(true, false, now);
   s.hasten(now);
-  BOOST_TEST(!s.next().has_value());
+  BOOST_TEST((s.next() == time_point::max()));
   s.on_breaker(breaker_state::closed, now);
   BOOST_TEST(wait() == 10'000);
 }
@@ -132,12 +132,12 @@ BOOST_AUTO_TEST_CASE(a_shorter_interval_counts_at_once_and_a_longer_one_after_th
   schedule_options options;
   options.healthy = std::chrono::hours{24};
   probe_schedule schedule{options, make_random(3), now};
-  BOOST_TEST((*schedule.next() > now + std::chrono::hours{11}));
+  BOOST_TEST((schedule.next() > now + std::chrono::hours{11}));
   options.healthy = seconds{10};
   schedule.configure(options, now);
-  BOOST_TEST((*schedule.next() <= now + seconds{10}));
-  const auto due = *schedule.next();
+  BOOST_TEST((schedule.next() <= now + seconds{10}));
+  const auto due = schedule.next();
   options.healthy = std::chrono::hours{1};
   schedule.configure(options, now);
-  BOOST_TEST((*schedule.next() == due));
+  BOOST_TEST((schedule.next() == due));
 }

@@ -120,12 +120,12 @@ BOOST_FIXTURE_TEST_CASE(a_lost_answer_ends_shortly_after_the_deadline, bridged) 
 }
 
 BOOST_FIXTURE_TEST_CASE(an_idle_client_sets_no_timer, bridged) {
-  BOOST_TEST(!timers->next());
+  BOOST_TEST((timers->next() == time_point::max()));
   send({5s});
-  BOOST_TEST(timers->next().has_value());
+  BOOST_TEST((timers->next() < time_point::max()));
   router.answer_kept();
   pass(200ms);
-  BOOST_TEST(!timers->next());
+  BOOST_TEST((timers->next() == time_point::max()));
 }
 
 BOOST_FIXTURE_TEST_CASE(a_router_that_is_gone_is_an_error_soon, bridged) {

@@ -27,7 +27,7 @@ class hand_timers final : public poller_port {
     owners_.erase(id);
   }
 
-  std::optional<time_point> next() const { return timers_.next(); }
+  time_point next() const { return timers_.next(); }
   std::size_t timers() const { return timers_.size(); }
   void fire_due() {
     for (auto id : timers_.take_due(clock_->now()))
@@ -49,8 +49,8 @@ struct by_hand : virtual_runtime {
   /// Lets `span` pass, stopping at every timer on the way.
   void pass(duration span) {
     const auto end = now() + span;
-    while (timers->next() && *timers->next() <= end) {
-      clock->advance(std::max(*timers->next() - now(), duration::zero()));
+    while (timers->next() <= end) {
+      clock->advance(std::max(timers->next() - now(), duration::zero()));
       timers->fire_due();
       run();
     }

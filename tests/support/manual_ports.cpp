@@ -123,11 +123,11 @@ std::size_t manual_poller::fire_due() {
   return due.size();
 }
 
-std::optional<time_point> manual_poller::next_timer() const {
+time_point manual_poller::next_timer() const {
   std::lock_guard lock(guard_);
-  std::optional<time_point> next;
+  auto next = time_point::max();
   for (const auto& [id, t] : timers_)
-    if (t.due && (!next || t.due->first < *next)) next = t.due->first;
+    if (t.due) next = std::min(next, t.due->first);
   return next;
 }
 

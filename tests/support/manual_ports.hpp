@@ -46,8 +46,8 @@ class manual_poller final : public poller_port {
   std::size_t fire_ready();
   /// Fires every timer whose time has come, in order of time, then of setting; how many.
   std::size_t fire_due();
-  /// When the next timer is due; nothing when none is set.
-  std::optional<time_point> next_timer() const;
+  /// When the next timer is due; time_point::max() when none is set.
+  time_point next_timer() const;
 
   /// The registration of `fd`, or 0.
   io_id find(int fd) const;

@@ -73,7 +73,7 @@ void virtual_runtime::advance(duration span) {
   run();
   const time_point end = now() + span;
   for (;;) {
-    time_point next = std::min(end, poller->next_timer().value_or(end));
+    time_point next = std::min(end, poller->next_timer());
     const auto& timeouts = scheduler.clock().schedule();
     if (!timeouts.empty()) next = std::min(next, now() + (timeouts.begin()->first - scheduler.clock().now()));
     const duration step = std::max(next - now(), duration::zero());

@@ -30,6 +30,8 @@ using connection_actor = caf::typed_actor<
     caf::replies_to<stream_atom, lease_id, call, std::uint64_t, std::uint32_t>::with<result_ptr>,
     // From the consumer of that lease's stream of that number: so many more credits. Stale ones are ignored.
     caf::reacts_to<credit_atom, lease_id, std::uint64_t, std::uint32_t>,
+    // From who is sent the parts of that opaque search: he has passed so many bytes of them on. Stale ones are ignored.
+    caf::reacts_to<credit_atom, std::int32_t, std::uint64_t>,
     // The caller gave up: abandon on the wire, answer `cancelled`. Unknown tokens are ignored.
     caf::reacts_to<cancel_atom, cancel_token_ptr>,
     // From the pool: it is that lease's from now on.
@@ -61,6 +63,14 @@ using lease_grant = basic_lease_grant<connection_actor>;
 using stream_consumer_actor = caf::typed_actor<
     // Of the stream with that number.
     caf::reacts_to<batch_atom, std::uint64_t, search_batch>>;
+
+/// Who asks with call::parts must take these, in order, before the answer; the sender is the connection, and is told
+/// when they were passed on (`credit`). Who is far behind takes nothing from others: that connection is given nothing
+/// new, and is not read while nothing else runs on it. Who is `limits.max_result_bytes` behind is answered
+/// `result_too_large`.
+using relay_reader_actor = caf::typed_actor<
+    // Of the search that he calls by that number.
+    caf::reacts_to<batch_atom, std::uint64_t, relayed_part>>;
 
 /// The connections to one server (actors/pool/).
 using pool_actor = caf::typed_actor<

@@ -50,7 +50,8 @@ struct result {
   std::string response_oid;
   std::optional<std::string> response_value;  ///< see `response_oid`
   /// Of an opaque request: the LDAPMessages that answered it, one behind the other, as they came but for the message
-  /// id. What they say is not in the other fields, except for `code`.
+  /// id; less what was sent in parts before. What they say is not in the other fields, except for `code` and the
+  /// response `controls` that came with it.
   std::string messages;
   /// Who answered, as "host:port".
   std::string server;
@@ -82,6 +83,12 @@ struct search_batch {
   std::uint32_t credits_of(std::size_t i) const noexcept { return i < entry_credits.size() ? entry_credits[i] : 1; }
   /// What all of it cost: to be granted again when it was dealt with.
   std::uint32_t credits() const noexcept;
+};
+
+/// A part of the answer to an opaque search (see call::parts), in the server's order.
+struct relayed_part {
+  std::int32_t id = 0;   ///< the connection's own name for the search: to be given back with the credit
+  std::string messages;  ///< as result::messages
 };
 
 /// Memory that a decoded answer takes beside its bytes, on a 64-bit machine: `limits.max_result_bytes` counts it, or a

@@ -68,6 +68,7 @@ void configure(caf::actor_system_config& config);
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(understudy::call)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(understudy::result_ptr)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(understudy::search_batch)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(understudy::relayed_part)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(understudy::failure_ptr)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(understudy::time_point)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(understudy::lease_request)

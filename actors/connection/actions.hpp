@@ -85,6 +85,13 @@ struct batch {
   search_batch entries;
 };
 
+/// For who waits for that answer, under his number.
+struct part {
+  reply_id of = 0;
+  std::uint64_t number = 0;
+  relayed_part what;
+};
+
 // Others are told.
 
 /// The breaker.
@@ -111,7 +118,7 @@ struct note {
 };
 
 using any = std::variant<resolve, dial, hang_up, shake_hands, ask_for_credential, judge_credential, established,
-                         deliver, refuse, redispatch, checked, watch_consumer, unwatch_consumer, batch, report, suspect,
-                         tell_owner, tell_load, read_on, count_protocol_error, note>;
+                         deliver, refuse, redispatch, checked, watch_consumer, unwatch_consumer, batch, part, report,
+                         suspect, tell_owner, tell_load, read_on, count_protocol_error, note>;
 
 }  // namespace understudy::internal::connection_action

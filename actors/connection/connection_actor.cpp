@@ -110,6 +110,7 @@ class connection final : private ldap_wire {
   void operator()(const connection_action::watch_consumer& a);
   void operator()(const connection_action::unwatch_consumer&);
   void operator()(connection_action::batch& a);
+  void operator()(connection_action::part& a);
   void operator()(connection_action::report& a);
   void operator()(const connection_action::suspect&);
   void operator()(connection_action::tell_owner& a);
@@ -237,12 +238,14 @@ connection_actor::behavior_type connection::make_behavior() {
   turn([this] { state_.start(); });
   return {
       [this](perform_atom, call& order) -> caf::delegated<result_ptr> {
+        if (!self_->current_sender()) order.parts = 0;  // of a promise it is not known any more
         auto promise = self_->make_response_promise<result_ptr>();
         turn([&] { state_.accept(std::move(order), 0, replies_.add(std::move(promise))); });
         settle_unaccepted(promise);
         return {};
       },
       [this](perform_atom, lease_id lease, call& order) -> caf::delegated<result_ptr> {
+        if (!self_->current_sender()) order.parts = 0;  // of a promise it is not known any more
         auto promise = self_->make_response_promise<result_ptr>();
         turn([&] { state_.accept(std::move(order), lease, replies_.add(std::move(promise))); });
         settle_unaccepted(promise);
@@ -259,6 +262,7 @@ connection_actor::behavior_type connection::make_behavior() {
       [this](credit_atom, lease_id lease, std::uint64_t number, std::uint32_t more) {
         turn([&] { state_.on_credit(lease, number, more); });
       },
+      [this](credit_atom, std::int32_t id, std::uint64_t bytes) { turn([&] { state_.passed_on(id, bytes); }); },
       [this](cancel_atom, const cancel_token_ptr& token) { turn([&] { state_.cancel(token); }); },
       [this](lease_atom, lease_id id) { turn([&] { state_.on_lease(id); }); },
       [this](reset_atom, lease_id id) { turn([&] { state_.on_reset(id); }); },
@@ -516,6 +520,11 @@ void connection::operator()(const connection_action::unwatch_consumer&) {
 
 void connection::operator()(connection_action::batch& a) {
   caf::anon_send(caf::actor_cast<stream_consumer_actor>(consumer_), batch_atom_v, a.number, std::move(a.entries));
+}
+
+void connection::operator()(connection_action::part& a) {
+  caf::response_promise& asked = replies_.at(a.of);
+  self_->send(caf::actor_cast<relay_reader_actor>(asked.source()), batch_atom_v, a.number, std::move(a.what));
 }
 
 void connection::operator()(connection_action::report& a) {

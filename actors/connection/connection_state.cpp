@@ -26,6 +26,9 @@ constexpr std::size_t usual_late_bytes = 16 * 1024 * 1024;
 // Notifications that nothing asks for, without an answer in between: who sends more only keeps us busy.
 constexpr std::size_t most_notified_bytes = 1024 * 1024;
 
+// What a reader of parts may have before he passes some of it on, without anything being held up for him.
+constexpr std::size_t most_unread = 256 * 1024;
+
 // Of an unfinished message, what counts as a sign of life when it arrives within `suspect_after`.
 constexpr std::size_t heard_part = 256;
 
@@ -39,6 +42,11 @@ bool leaves_no_trace(const any_operation& op) noexcept {
 }
 
 bool is_bind(const any_operation& op) noexcept { return std::holds_alternative<bind_request>(op); }
+
+bool may_come_in_parts(const any_operation& op) noexcept {
+  const auto* opaque = std::get_if<opaque_request>(&op);
+  return opaque != nullptr && opaque->tag() == opaque_request::search;
+}
 
 /// busy or unavailable: the server lives and serves nobody.
 bool is_overload(int code) noexcept { return code == result_code::busy || code == result_code::unavailable; }
@@ -101,6 +109,7 @@ void connection_state::tick() {
   wake_ = time_point::max();
   if (is_setting_up()) check_setup_deadline();
   check_deadlines();
+  look_at_readers();
   if (now_ >= gone_at_) end(goodbye_);
   if (deaf_) now_ < kept_until_ ? wake_by(kept_until_) : close_when_empty();
   check_suspicion();
@@ -130,6 +139,7 @@ void connection_state::on_reset(lease_id id) {
     }
   }
   lease_ = 0;
+  look_at_readers();
   if (phase_ == phase::draining) return close_when_empty();
   if (bind_open || tainted_) return end(nullptr);
   if (!identity_changed_) return tell_owner(connection_event::kind::ready);
@@ -159,8 +169,9 @@ void connection_state::on_check(time_point deadline, reply_id reply) {
     return finish_check(one,
                         end_cause_ ? end_cause_ : connection_failure(errc::connection_unhealthy, "It is not ready."));
   }
-  // While a bind runs nothing else may be sent; the bind itself shows whether the server answers. So does a stream.
-  if (exclusive_ || stream_)
+  // While a bind runs nothing else may be sent; the bind itself shows whether the server answers. So does a
+  // stream; and what is not read for a slow reader's sake would bring no answer.
+  if (exclusive_ || stream_ || waits_for_consumer())
     return finish_check(
         one,
         suspected_ ? connection_failure(errc::connection_unhealthy, "It leaves what runs on it unanswered.") : nullptr);
@@ -583,6 +594,7 @@ void connection_state::admit(held_call& one) {
     return settle(one, make_failure(std::move(broken)));
   }
   if (one.stream) open(one);
+  if (reader_behind_ && one.lease == 0 && may_go_elsewhere(one.order)) return send_away(std::move(one));
   if (!must_wait(one)) return dispatch(one);
   wake_by(one.order.deadline);
   held_.push_back(std::move(one));
@@ -603,6 +615,8 @@ failure_ptr connection_state::refusal(const held_call& one) const {
   }
   if (order.deadline <= now_)
     return connection_failure(errc::operation_timeout, "The deadline passed before it was sent.");
+  if (order.parts != 0 && !may_come_in_parts(order.what->op))
+    return connection_failure(errc::invalid_request, "Only an opaque search can be answered in parts.");
   if (lease == 0 && is_bind(order.what->op) != (world_.kind == connection_kind::bind)) {
     return connection_failure(errc::invalid_request,
                               "Users' binds run on connections of their own, and nothing else does.");
@@ -619,7 +633,7 @@ failure_ptr connection_state::refusal(const held_call& one) const {
 /// A bind needs the connection to itself (RFC 4511, 4.2.1); a stream too, because it holds up all that comes behind it.
 bool connection_state::must_wait(const held_call& one) const {
   const bool alone = is_bind(one.order.what->op) || one.stream;
-  return exclusive_ || stream_ != one.stream || !held_.empty() || wire_.bytes_out() > high_water ||
+  return exclusive_ || reader_behind_ || stream_ != one.stream || !held_.empty() || wire_.bytes_out() > high_water ||
          (alone && !open_.empty());
 }
 
@@ -708,6 +722,7 @@ bool connection_state::is_worth_hearing() const {
 void connection_state::read_answers() {
   take_answers();
   deliver_batch();
+  deliver_parts();
 }
 
 void connection_state::take_answers() {
@@ -736,6 +751,8 @@ void connection_state::take_answers() {
       if (what == decoded_pdu::part) {
         one->heard = now_;
         if (one->ticket.stream) took(*one, frame);
+        if (one->ticket.order.parts != 0 && (with_parts_.empty() || with_parts_.back() != frame.id))
+          with_parts_.push_back(frame.id);
         continue;
       }
       if (what == decoded_pdu::too_large && one->ticket.why == purpose::call) {
@@ -766,11 +783,16 @@ void connection_state::too_large(int id, bool more) {
   auto cut = more ? take_back(id) : open_.take(id);
   if (is_bind(cut.what->op)) exclusive_ = false;
   const auto limit = "limits.max_result_bytes (" + std::to_string(most_result_bytes()) + ")";
-  settle(cut, connection_failure(errc::result_too_large,
-                                 cut.ticket.stream
-                                     ? "One entry takes more memory than " + limit + "; ask for fewer attributes."
-                                     : "The result takes more memory than " + limit +
-                                           "; read it entry by entry with stream(), or in pages with paged()."));
+  std::string why;
+  if (cut.ticket.stream) {
+    why = "One entry takes more memory than " + limit + "; ask for fewer attributes.";
+  } else if (cut.ticket.order.parts_sent) {
+    why = "Who reads the answer is further behind than " + limit + "; the search was abandoned.";
+  } else {
+    why = "The result takes more memory than " + limit +
+          "; read it entry by entry with stream(), or in pages with paged().";
+  }
+  settle(cut, connection_failure(errc::result_too_large, std::move(why)));
   if (phase_ == phase::draining) close_when_empty();
 }
 
@@ -886,8 +908,10 @@ void connection_state::report_answer(const table::item& done) {
   const auto& whose = done.ticket;
   world_.retries->answered(whose.order.last && is_overload(whose.order.last->ldap_code));
   if (!done.slow) {
-    report_success(whose.order,
-                   whose.stream ? whose.stream->first_heard.value_or(now_ - done.started) : now_ - done.started);
+    auto latency = now_ - done.started;
+    if (whose.stream) latency = whose.stream->first_heard.value_or(latency);
+    if (whose.order.parts_sent) latency = whose.first_part - done.started;
+    report_success(whose.order, latency);
   } else if (whose.order.trial) {
     report_failure(whose.order, failure_class::slow, nullptr);
   }
@@ -1056,7 +1080,85 @@ void connection_state::close(const stream_ptr& stream) {
 
 /// How long the server has let it wait.
 duration connection_state::unanswered(const table::item& one) const {
-  return one.ticket.stream ? one.ticket.stream->flow.silence(now_) : now_ - one.started;
+  if (one.ticket.stream) return one.ticket.stream->flow.silence(now_);
+  if (one.ticket.order.parts_sent) return waits_for_consumer() ? duration::zero() : now_ - one.heard;
+  return now_ - one.started;
+}
+
+// ---- opaque searches answered in parts ----
+
+/// What one turn gathered of each. An answer that came whole goes whole.
+void connection_state::deliver_parts() {
+  for (const int id : with_parts_) {
+    auto* one = open_.find(id);
+    if (one == nullptr || one->answer->messages.empty()) continue;
+    auto messages = std::exchange(one->answer->messages, {});
+    auto& whose = one->ticket;
+    if (!std::exchange(whose.order.parts_sent, true)) whose.first_part = now_;
+    whose.unread += messages.size();
+    parts_open_ = true;
+    act(connection_action::part{whose.reply, whose.order.parts, {id, std::move(messages)}});
+  }
+  with_parts_.clear();
+  look_at_readers();
+}
+
+void connection_state::passed_on(int id, std::uint64_t bytes) {
+  auto* one = open_.find(id);
+  if (one == nullptr || !one->ticket.order.parts_sent) return;
+  auto& unread = one->ticket.unread;
+  unread -= static_cast<std::size_t>(std::min<std::uint64_t>(bytes, unread));
+  one->room = memory_allowance{most_result_bytes() - std::min(unread, most_result_bytes())};
+  look_at_readers();
+}
+
+/// A reader who is far behind is waited for, but nobody else waits for him: first nothing new is taken and the others
+/// are read to their ends, then the server has to wait.
+void connection_state::look_at_readers() {
+  if (!parts_open_ || phase_ == phase::closed) return;
+  bool open = false, behind = false, all = true;
+  open_.each([&](int, const table::item& one) {
+    const bool waits = one.ticket.unread > most_unread;
+    open = open || one.ticket.order.parts_sent;
+    behind = behind || waits;
+    all = all && waits;
+  });
+  parts_open_ = open;
+  hold_for_readers(behind && all);
+  if (std::exchange(reader_behind_, behind) == behind) return;
+  world_.load->reader_behind = behind;
+  if (behind) return send_held_away();
+  completed_some_ = true;
+  release_held();
+}
+
+void connection_state::hold_for_readers(bool on) {
+  if (on == wire_.reading_held()) return;
+  wire_.hold_reading(on);
+  if (on) return;
+  last_heard_ = now_;
+  open_.each([&](int, table::item& one) {
+    if (one.ticket.order.parts_sent) one.heard = now_;
+  });
+  wake_by(now_ + std::min(all_.breaker.suspect_after, all_.breaker.slow_call));
+  if (socket_ != 0) act(connection_action::read_on{});
+}
+
+/// What has a chance elsewhere does not wait for a slow reader.
+void connection_state::send_held_away() {
+  for (auto& one : std::exchange(held_, {})) {
+    if (one.lease == 0 && may_go_elsewhere(one.order))
+      send_away(std::move(one));
+    else
+      held_.push_back(std::move(one));
+  }
+}
+
+void connection_state::send_away(held_call one) {
+  count(one.lease);
+  if (one.order.trial) report_failure(one.order, failure_class::local, nullptr);
+  send_elsewhere(std::move(one),
+                 connection_failure(errc::pool_exhausted, "The connection waits for a slow reader of what it relays."));
 }
 
 // ---- deadlines, cancellation, failures, the end ----
@@ -1267,6 +1369,7 @@ void connection_state::cancel(const cancel_token_ptr& token) {
     settle(one, message(sent));
     if (bind && sent) return end(connection_failure(errc::cancelled, "A bind was cancelled."), true);
   }
+  look_at_readers();
   close_when_empty();
 }
 
@@ -1321,7 +1424,7 @@ void connection_state::settle(table::item& one, failure_ptr why) {
 }
 
 bool connection_state::may_go_elsewhere(const call& order) const {
-  return order.attempts < world_.server.max_retries && order.deadline > now_ && world_.has_breaker;
+  return order.attempts < world_.server.max_retries && order.deadline > now_ && world_.has_breaker && !order.parts_sent;
 }
 
 /// Back to the breaker, if there is a chance left.

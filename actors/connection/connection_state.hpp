@@ -80,6 +80,8 @@ class connection_state {
   /// A step of the socket came to that; bytes that arrived are with the wire.
   void on_transport(const transport_action& action);
   void on_credit(lease_id lease, std::uint64_t number, std::uint32_t more);
+  /// So many bytes of the parts of that search were passed on.
+  void passed_on(int id, std::uint64_t bytes);
   void consumer_ended();
 
   // Its owner.
@@ -130,6 +132,8 @@ class connection_state {
     call order;
     reply_id reply = 0;  ///< 0: nobody's
     stream_ptr stream{};
+    std::size_t unread = 0;   ///< bytes of the parts that its reader has and has not passed on
+    time_point first_part{};  ///< when the first of them went to him
   };
   using table = in_flight<ticket>;
 
@@ -202,7 +206,15 @@ class connection_state {
   void took(table::item& one, const pdu_frame& frame);
   void deliver_batch();
   void close(const stream_ptr& stream);
-  bool waits_for_consumer() const noexcept { return stream_ && stream_->flow.waiting(); }
+  /// The server is not read: it is our side that is slow.
+  bool waits_for_consumer() const noexcept { return wire_.reading_held(); }
+
+  // Opaque searches answered in parts, and their readers.
+  void deliver_parts();
+  void look_at_readers();
+  void hold_for_readers(bool on);
+  void send_held_away();
+  void send_away(held_call one);
   duration unanswered(const table::item& one) const;
   std::size_t most_result_bytes() const noexcept { return static_cast<std::size_t>(all_.limits.max_result_bytes); }
 
@@ -264,6 +276,10 @@ class connection_state {
   outcome_batch outcomes_;
 
   bool completed_some_ = false;
+
+  std::vector<int> with_parts_;  // searches of which a part came in this turn
+  bool parts_open_ = false;      // of a search that runs, parts were sent
+  bool reader_behind_ = false;   // as the pool knows it
 
   lease_id lease_ = 0;
   stream_ptr stream_;              // the lease's, while it is open

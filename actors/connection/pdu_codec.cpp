@@ -330,10 +330,10 @@ bool decode_opaque(std::string_view pdu, std::uint8_t op, std::int32_t id, resul
   const auto rest = behind_message_id(pdu);
   if (rest.empty()) return false;
   if (op != pdu_op::search_entry && op != pdu_op::search_reference && op != pdu_op::intermediate_response) {
-    const auto body = ber_cursor{rest}.element(op);
-    if (!body) return false;
-    ber_cursor parts{*body};
-    if (!take_code(parts, into.code)) return false;
+    message_parts message;
+    if (!open_message(pdu, op, message)) return false;
+    ber_cursor parts{message.body};
+    if (!take_code(parts, into.code) || !decode_controls(message.controls, into.controls, room)) return false;
   }
   append_message_head(id, rest.size(), into.messages);
   into.messages.append(rest);

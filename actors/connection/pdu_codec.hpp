@@ -51,7 +51,7 @@ bool decode_result(std::string_view pdu, std::uint8_t op, result& into, memory_a
 /// An ExtendedResponse (RFC 4511, 4.12), with its OID and value if it has them.
 bool decode_extended(std::string_view pdu, result& into, memory_allowance& room);
 /// Any answer to an opaque request: the message is appended to `into.messages` with `id` in place of its own, and of a
-/// result the code is read.
+/// result the code and the response controls are read.
 bool decode_opaque(std::string_view pdu, std::uint8_t op, std::int32_t id, result& into, memory_allowance& room);
 /// An IntermediateResponse (RFC 4511, 4.13), of which nothing is kept.
 bool check_intermediate(std::string_view pdu, memory_allowance& room);

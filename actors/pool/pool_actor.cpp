@@ -486,7 +486,8 @@ void pool_actor_state::operator()(const pool_action::open& a) {
                                   {gauge, &gauge->wanted},
                                   {gauge, &gauge->silent},
                                   {gauge, &gauge->held_up},
-                                  {gauge, &gauge->awaited_since}});
+                                  {gauge, &gauge->awaited_since},
+                                  {gauge, &gauge->reader_behind}});
   connection_actor made;
   try {
     made = factory(self->system(), std::move(spec));

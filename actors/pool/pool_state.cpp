@@ -964,7 +964,7 @@ std::uint32_t pool_state::pooled_target(const slot_counts& c, std::uint32_t ceil
   pool_demand d;
   d.floor = floor(now);
   d.ceiling = ceiling;
-  d.occupied = c.occupied() + c.checking;
+  d.occupied = c.occupied() + c.checking + c.behind;
   d.lease_waiters = pooled_.leases();
   d.shared_load = c.in_flight + pooled_.shared();
   d.max_in_flight = policy_.max_in_flight;

@@ -20,7 +20,10 @@ void count_bind(slot_counts& c, const slot& s, time_point now) noexcept {
 void count_ready(slot_counts& c, const slot& s, time_point now) noexcept {
   ++c.ready;
   if (s.load() == 0) ++c.idle;
-  if (s.checking) ++c.checking;
+  if (s.checking)
+    ++c.checking;
+  else if (s.reader_behind())
+    ++c.behind;
   if (s.expires <= now) ++c.expired;
 }
 

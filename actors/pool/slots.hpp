@@ -15,6 +15,7 @@ struct load_reading {
   std::shared_ptr<const std::atomic<bool>> silent = nullptr;
   std::shared_ptr<const std::atomic<bool>> held_up = nullptr;
   std::shared_ptr<const std::atomic<time_point>> awaited_since = nullptr;
+  std::shared_ptr<const std::atomic<bool>> reader_behind = nullptr;
 };
 
 enum class slot_state : std::uint8_t {
@@ -63,7 +64,9 @@ struct slot {
            state == slot_state::resetting;
   }
   /// True while another operation or lease may be given to it.
-  bool takes_new() const noexcept { return state == slot_state::ready && !checking; }
+  bool takes_new() const noexcept { return state == slot_state::ready && !checking && !reader_behind(); }
+  /// True while it waits for whoever reads what it relays.
+  bool reader_behind() const noexcept { return meter.reader_behind != nullptr && meter.reader_behind->load(); }
   /// True while what it carries goes unanswered for longer than is usual.
   bool silent() const noexcept { return meter.silent != nullptr && meter.silent->load(); }
   /// True while it waits for something of ours.
@@ -84,6 +87,7 @@ struct slot_counts {
   std::uint32_t ready = 0;
   std::uint32_t idle = 0;      ///< of ready: nothing in flight
   std::uint32_t checking = 0;  ///< of ready: being validated
+  std::uint32_t behind = 0;    ///< of ready: its reader is behind, and it is not being validated
   std::uint32_t reserved = 0;
   std::uint32_t leased = 0;
   std::uint32_t resetting = 0;

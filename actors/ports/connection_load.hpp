@@ -16,6 +16,8 @@ struct connection_load {
   /// closed.
   std::atomic<bool> silent{false};
   std::atomic<bool> wanted{false};  ///< the pool waits to be told
+  /// Who reads an answer that it relays is far behind: it takes nothing new.
+  std::atomic<bool> reader_behind{false};
   /// It waits, or waited noticeably while it was set up, for something of ours (the bind lockout guard, a name
   /// look-up): that it is not ready yet says nothing about its server.
   std::atomic<bool> held_up{false};

@@ -13,10 +13,13 @@ struct command {
   enum class kind : std::uint8_t {
     search,
     change,
-    leased,  ///< a search or a change of the lease's holder
-    flush,   ///< what is encoded leaves
-    answer,  ///< one that left is answered; `b`: how
-    cancel,  ///< the caller of `a` gives up
+    relay,    ///< an opaque search, to be answered in parts
+    part,     ///< one of them comes, large or small
+    pass_on,  ///< their reader reads
+    leased,   ///< a search or a change of the lease's holder
+    flush,    ///< what is encoded leaves
+    answer,   ///< one that left is answered; `b`: how
+    cancel,   ///< the caller of `a` gives up
     check,
     lease,
     reset,
@@ -38,6 +41,9 @@ rc::Gen<std::vector<command>> commands() {
   // What ends everything is seldom; what asks and answers is the rule.
   const auto what = rc::gen::weightedElement<kind>({{12, kind::search},
                                                     {12, kind::change},
+                                                    {6, kind::relay},
+                                                    {8, kind::part},
+                                                    {4, kind::pass_on},
                                                     {4, kind::leased},
                                                     {14, kind::flush},
                                                     {14, kind::answer},
@@ -59,6 +65,8 @@ struct weakness {
   bool repeats_everything = false, nothing_has_left = false, no_ticks = false;
   std::function<void(std::vector<connection_action::any>&)> actions = [](auto&) {};
 };
+
+constexpr std::size_t large_part = 300 * 1024;
 
 class storm {
  public:
@@ -88,6 +96,15 @@ class storm {
         break;
       case kind::change:
         h_.ask(some_write(c.a), limit(c));
+        break;
+      case kind::relay:
+        relayed_.push_back(h_.relay(limit(c)));
+        break;
+      case kind::part:
+        part(c);
+        break;
+      case kind::pass_on:
+        if (!relayed_.empty()) h_.pass_on(chosen(c), c.b % 2 == 0 ? large_part : 1);
         break;
       case kind::leased:
         h_.ask(c.b % 2 == 0 ? some_search(c.a) : c.b == 1 ? some_bind() : some_write(c.a), limit(c), lease_);
@@ -136,7 +153,7 @@ class storm {
 
   /// Of those that may have left and were not answered, the abandoned ones too.
   void answer(const command& c) {
-    if (h_.state().is_closed()) return;
+    if (h_.state().is_closed() || h_.wire.reading_held()) return;
     std::vector<int> ids;
     for (const auto& [id, r] : h_.wire.requests)
       if (!r.answered && !r.discarded && h_.wire.may_have_left(id) && !late_.count(id)) ids.push_back(id);
@@ -148,7 +165,28 @@ class storm {
     h_.answer_id(id, c.b == 1 ? result_code::busy : c.b == 2 ? result_code::no_such_object : result_code::success);
   }
 
+  reply_id chosen(const command& c) const { return relayed_[static_cast<std::size_t>(c.a) % relayed_.size()]; }
+
+  void part(const command& c) {
+    if (h_.state().is_closed() || h_.wire.reading_held() || relayed_.empty()) return;
+    const auto of = chosen(c);
+    const auto id = h_.id_of(of);
+    if (id == 0 || h_.wire.requests.at(id).answered || h_.wire.requests.at(id).discarded ||
+        !h_.wire.may_have_left(id) || late_.count(id) != 0)
+      return;
+    h_.part_of(of, c.b % 2 == 0 ? large_part : 100);
+  }
+
+  /// What was sent and waits for the server, while that is not read for a slow reader.
+  void hold_nobody_up() const {
+    if (h_.state_is_closed() || !h_.wire.reading_held()) return;
+    for (const auto& [reply, order] : h_.asked)
+      if (h_.waits(reply) && h_.wire.may_have_left(order.what.get()) && answered_.count(order.what.get()) == 0)
+        must(order.parts != 0, "a slow reader holds up nobody else", reply);
+  }
+
   void hold(bool over) {
+    hold_nobody_up();
     for (const auto& [reply, order] : h_.asked) {
       const auto found = h_.outcomes.find(reply);
       const auto count = found == h_.outcomes.end() ? 0U : found->second.size();
@@ -159,6 +197,8 @@ class storm {
         continue;
       }
       look_at(found->second.front(), order);
+      if (found->second.front().what == told::kind::sent_elsewhere)
+        must(h_.parts.count(reply) == 0, "what was begun is not begun elsewhere", reply);
     }
     for (const auto& [reply, told] : h_.outcomes) must(h_.asked.count(reply) == 1, "nobody is told who did not ask");
     for (const auto reply : checks_) {
@@ -182,7 +222,7 @@ class storm {
   weakness weak_;
   state_harness h_;
   lease_id lease_ = 0;
-  std::vector<reply_id> checks_;
+  std::vector<reply_id> checks_, relayed_;
   std::set<int> late_;
   std::set<const request*> answered_;
   std::set<const request*> refused_;  ///< by a busy server, which has not done it

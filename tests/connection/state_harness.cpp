@@ -69,11 +69,13 @@ void made_up_wire::discard(std::uint64_t begin, std::size_t size) {
   }
 }
 
-decoded_pdu made_up_wire::decode(const pdu_frame& frame, const any_operation&, result& into, memory_allowance&) {
+decoded_pdu made_up_wire::decode(const pdu_frame& frame, const any_operation&, result& into, memory_allowance& room) {
   auto a = std::move(in_.front());
   in_.pop_front();
+  if (!room.take(a.answer.messages.size())) return decoded_pdu::too_large;
   if (a.what == decoded_pdu::part) {
     for (auto& e : a.answer.entries) into.entries.push_back(std::move(e));
+    into.messages += a.answer.messages;
   } else {
     into.code = a.answer.code;
     requests.at(frame.id).answered = true;
@@ -156,6 +158,12 @@ void state_harness::operator()(connection_action::redispatch& a) {
       {told::kind::sent_elsewhere, nullptr, a.order.last, a.order, wire.may_have_left(a.order.what.get())});
 }
 
+void state_harness::operator()(connection_action::part& a) {
+  BOOST_TEST(a.number == a.of);
+  BOOST_TEST(waits(a.of), "a part came behind the outcome");
+  parts[a.of].push_back(std::move(a.what));
+}
+
 void state_harness::start() {
   turn([this] { state().start(); });
 }
@@ -198,6 +206,32 @@ reply_id state_harness::stream(request_ptr what, lease_id lease, std::uint32_t c
   asked[reply] = c;
   turn([&] { state().accept(std::move(c), lease, reply, stream_terms{9, credits, true}); });
   return reply;
+}
+
+reply_id state_harness::relay(duration limit, std::uint16_t attempts) {
+  call c;
+  c.what = some_relayed_search();
+  c.deadline = now + limit;
+  c.token = std::make_shared<cancel_token>();
+  c.attempts = attempts;
+  const auto reply = c.parts = ++last_reply_;
+  wire.is_new(c.what.get());
+  asked[reply] = c;
+  turn([&] { state().accept(std::move(c), 0, reply); });
+  return reply;
+}
+
+void state_harness::part_of(reply_id reply, std::size_t bytes) {
+  result answer;
+  answer.messages.assign(bytes, 'm');
+  wire.arrive(id_of(reply), pdu_op::search_entry, decoded_pdu::part, std::move(answer));
+  transport_action received;
+  received.received = true;
+  turn([&] { state().on_transport(received); });
+}
+
+void state_harness::pass_on(reply_id reply, std::size_t bytes) {
+  turn([&] { state().passed_on(id_of(reply), bytes); });
 }
 
 reply_id state_harness::check(duration limit) {
@@ -272,6 +306,13 @@ request_ptr some_write(int number) {
   modify_request what;
   what.dn = "cn=" + std::to_string(number);
   what.changes.push_back({modification::kind::replace, {"mail", {"a@example.com"}}});
+  return make_request(std::move(what));
+}
+
+request_ptr some_relayed_search(int number) {
+  opaque_request what;
+  what.protocol_op = {static_cast<char>(opaque_request::search), 2, 4, 0};
+  what.message_id = number;
   return make_request(std::move(what));
 }
 

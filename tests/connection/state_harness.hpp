@@ -104,6 +104,7 @@ class state_harness {
   std::vector<connection_event> events;
   std::vector<outcome_report> reports;
   std::vector<search_batch> batches;
+  std::map<reply_id, std::vector<relayed_part>> parts;
   std::vector<socket_address> dialled;
   std::vector<resolution> addresses = {};  ///< of the look-ups, in turn; then 192.0.2.1
   int suspicions = 0, credentials_asked = 0;
@@ -117,6 +118,12 @@ class state_harness {
 
   reply_id ask(request_ptr what, duration limit = seconds{30}, lease_id lease = 0);
   reply_id stream(request_ptr what, lease_id lease, std::uint32_t credits);
+  /// Of an opaque search, to be answered in parts.
+  reply_id relay(duration limit = seconds{30}, std::uint16_t attempts = 0);
+  /// So many bytes of the answer to it come.
+  void part_of(reply_id reply, std::size_t bytes);
+  /// Its reader has passed so many bytes on.
+  void pass_on(reply_id reply, std::size_t bytes);
   reply_id check(duration limit = seconds{5});
   void write() { wire.write(); }
   /// The wire's number of what `reply` asked for; 0 when it was not encoded.
@@ -129,6 +136,7 @@ class state_harness {
   /// Time passes, timers go off.
   void pass(duration span);
 
+  bool state_is_closed() const { return state_ && state_->is_closed(); }
   bool waits(reply_id reply) const { return outcomes.count(reply) == 0; }
   /// The only outcome; fails the test when there is another number of them.
   const told& outcome(reply_id reply) const;
@@ -144,6 +152,7 @@ class state_harness {
   void operator()(connection_action::redispatch& a);
   void operator()(connection_action::checked& a) { checks[a.to].push_back(a.report); }
   void operator()(connection_action::batch& a) { batches.push_back(a.entries); }
+  void operator()(connection_action::part& a);
   void operator()(connection_action::report& a) { reports.push_back(a.outcomes); }
   void operator()(connection_action::suspect&) { ++suspicions; }
   void operator()(connection_action::tell_owner& a) { events.push_back(a.event); }
@@ -159,5 +168,6 @@ class state_harness {
 request_ptr some_search(int number = 1);
 request_ptr some_write(int number = 1);
 request_ptr some_bind();
+request_ptr some_relayed_search(int number = 1);
 
 }  // namespace understudy::test

@@ -546,6 +546,7 @@ struct made_up_state {
           return caf::make_error(caf::sec::unexpected_message);
         },
         [](credit_atom, lease_id, std::uint64_t, std::uint32_t) {},
+        [](credit_atom, std::int32_t, std::uint64_t) {},
         [this](check_atom, time_point deadline) { return check(deadline); },
         [](status_atom) { return connection_snapshot{}; },
         [this](io_atom, std::uint64_t, std::uint32_t what) {

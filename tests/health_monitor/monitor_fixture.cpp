@@ -71,6 +71,7 @@ connection_actor::behavior_type play_connection(connection_actor::pointer self, 
         return unused();
       },
       [](credit_atom, lease_id, std::uint64_t, std::uint32_t) {},
+      [](credit_atom, std::int32_t, std::uint64_t) {},
       [](cancel_atom, const cancel_token_ptr&) {},
       [](lease_atom, lease_id) {},
       [](reset_atom, lease_id) {},

@@ -93,6 +93,7 @@ struct fake_connection_state {
           return std::make_shared<result>();
         },
         [](credit_atom, lease_id, std::uint64_t, std::uint32_t) {},
+        [](credit_atom, std::int32_t, std::uint64_t) {},
         [this](cancel_atom, const cancel_token_ptr& token) { fake->cancels.push_back(token); },
         [this](lease_atom, lease_id id) { fake->leases.push_back(id); },
         [this](reset_atom, lease_id id) {

@@ -216,3 +216,23 @@ BOOST_AUTO_TEST_CASE(one_connection_on_demand_when_pooling_is_off) {
   BOOST_TEST(h.sockets.size() == 1U);
   BOOST_TEST(h.pool.counts(h.now).waiters == 8U);
 }
+
+BOOST_AUTO_TEST_CASE(a_connection_with_a_slow_reader_is_given_nothing_and_counts_as_taken) {
+  pool_harness h(small_policy(1, 3));
+  const auto first = h.sockets.begin()->first;
+  h.ready(first);
+  h.share();
+  h.sockets.at(first).reader_behind->store(true);
+  const auto waiting = h.share();
+  BOOST_TEST_REQUIRE(waiting != 0u);
+  h.pass(milliseconds{1});
+  BOOST_REQUIRE(h.sockets.size() == 2u);
+  const auto second = h.sockets.rbegin()->first;
+  h.ready(second);
+  BOOST_TEST(h.outcome(waiting).connection == second);
+  // With its reader back it takes its part again.
+  h.sockets.at(first).reader_behind->store(false);
+  h.complete(first);
+  for (int i = 0; i < 2; ++i) h.share();
+  BOOST_TEST(h.sockets.at(first).open() > 0u);
+}

@@ -53,6 +53,7 @@ class pool_harness {
     std::shared_ptr<std::atomic<bool>> wanted = std::make_shared<std::atomic<bool>>(false);
     std::shared_ptr<std::atomic<bool>> silent = std::make_shared<std::atomic<bool>>(false);
     std::shared_ptr<std::atomic<time_point>> awaited_since = std::make_shared<std::atomic<time_point>>();
+    std::shared_ptr<std::atomic<bool>> reader_behind = std::make_shared<std::atomic<bool>>(false);
     std::uint64_t carried = 0;  ///< operations handed over
     std::uint64_t open() const { return carried - completed->load(); }
     enum class phase { connecting, ready, leased, resetting, draining, closing } at = phase::connecting;
@@ -284,7 +285,7 @@ class pool_harness {
     socket s;
     s.kind = a.kind;
     s.awaited_since->store(now);
-    pool.attach(a.id, load_reading{s.completed, s.wanted, s.silent, nullptr, s.awaited_since});
+    pool.attach(a.id, load_reading{s.completed, s.wanted, s.silent, nullptr, s.awaited_since, s.reader_behind});
     sockets.emplace(a.id, std::move(s));
   }
   void on(const pool_action::dispatch& a) {

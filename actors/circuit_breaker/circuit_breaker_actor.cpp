@@ -1,8 +1,8 @@
 // Routes requests to the servers' pools and keeps one breaker for each server.
 #include "understudy/actors/circuit_breaker/circuit_breaker_actor.hpp"
 
+#include "understudy/actors/ports/actor_shell.hpp"
 #include "understudy/actors/ports/fast_delivery.hpp"
-#include "understudy/actors/ports/poller_actor.hpp"
 #include "understudy/config/settings_from.hpp"
 
 #include <caf/actor_cast.hpp>
@@ -10,7 +10,6 @@
 #include <caf/detail/sync_request_bouncer.hpp>
 #include <caf/exit_reason.hpp>
 #include <caf/send.hpp>
-#include <caf/stateful_actor.hpp>
 
 #include <algorithm>
 #include <limits>
@@ -437,30 +436,11 @@ void circuit_breaker_impl::arm() {
   timer_.arm(next);
 }
 
-namespace {
-
-/// CAF makes the state with nothing but `self`; the rest comes with the behaviour.
-struct circuit_breaker_state {
-  static inline const char* name = "understudy.circuit_breaker";
-  explicit circuit_breaker_state(circuit_breaker_actor::stateful_pointer<circuit_breaker_state>) {}
-  std::unique_ptr<circuit_breaker_impl> impl;
-};
-
-circuit_breaker_actor::behavior_type circuit_breaker(
-    circuit_breaker_actor::stateful_pointer<circuit_breaker_state> self, environment_ptr env, settings_ptr all,
-    std::vector<routed_server> servers) {
-  install_default_handlers(*self);
-  self->state.impl = std::make_unique<circuit_breaker_impl>(self, std::move(env), std::move(all), std::move(servers));
-  return self->state.impl->make_behavior();
-}
-
-}  // namespace
-
 circuit_breaker_actor spawn_circuit_breaker(caf::actor_system& system, environment_ptr env, settings_ptr all,
                                             std::vector<routed_server> servers) {
   auto poller = env->poller;
-  return spawn_on_poller(system, std::move(poller), circuit_breaker, std::move(env), std::move(all),
-                         std::move(servers));
+  return spawn_shell_on_poller<circuit_breaker_actor, circuit_breaker_impl>(system, std::move(poller), std::move(env),
+                                                                            std::move(all), std::move(servers));
 }
 
 }  // namespace understudy::internal

@@ -12,6 +12,8 @@ namespace understudy::internal {
 /// Translates messages to calls on the router and carries out what comes of them.
 class circuit_breaker_impl {
  public:
+  static constexpr const char* name = "understudy.circuit_breaker";
+
   circuit_breaker_impl(circuit_breaker_actor::pointer self, environment_ptr env, settings_ptr all,
                        std::vector<routed_server> servers);
   ~circuit_breaker_impl();

@@ -6,13 +6,11 @@
 #include "understudy/actors/connection/socket.hpp"
 #include "understudy/actors/connection/tls.hpp"
 #include "understudy/actors/metrics/registry.hpp"
+#include "understudy/actors/ports/actor_shell.hpp"
 #include "understudy/actors/ports/actor_timer.hpp"
 #include "understudy/actors/ports/fast_delivery.hpp"
-#include "understudy/actors/ports/guard.hpp"
-#include "understudy/actors/ports/poller_actor.hpp"
 
 #include <caf/send.hpp>
-#include <caf/stateful_actor.hpp>
 #include <caf/typed_event_based_actor.hpp>
 #include <caf/typed_response_promise.hpp>
 
@@ -48,23 +46,15 @@ void settle_unaccepted(Promise& promise) {
   promise.deliver(to_error(make_failure(errc::internal, stage::operation, contained)));
 }
 
-class connection;
-
-struct connection_actor_state {
-  static inline const char* name = "understudy.connection";
-  explicit connection_actor_state(connection_actor::pointer) {}
-  std::unique_ptr<connection> it;
-};
-
 /// Translates messages to events of connection_state and its actions to messages; owns the promises, the socket and
 /// the timer. All members run inside the actor.
-class connection final : private ldap_wire {
+class connection_impl final : private ldap_wire {
  public:
-  using self_pointer = connection_actor::stateful_pointer<connection_actor_state>;
+  static constexpr const char* name = "understudy.connection";
 
-  connection(self_pointer self, connection_spec spec, std::shared_ptr<shared_by_connections> shared);
+  connection_impl(connection_actor::pointer self, connection_spec spec, std::shared_ptr<shared_by_connections> shared);
   /// Settles what is open: no promise is ever dropped.
-  ~connection() override;
+  ~connection_impl() override;
   connection_actor::behavior_type make_behavior();
 
  private:
@@ -152,7 +142,7 @@ class connection final : private ldap_wire {
   void hold_reading(bool on) override { bytes_.hold_reading(on); }
   bool reading_held() const override { return bytes_.reading_held(); }
 
-  self_pointer self_;
+  connection_actor::pointer self_;
   connection_spec spec_;
   std::shared_ptr<shared_by_connections> shared_;
   const server_context& context_;
@@ -176,7 +166,8 @@ class connection final : private ldap_wire {
   bool removed_ = false;
 };
 
-connection::connection(self_pointer self, connection_spec spec, std::shared_ptr<shared_by_connections> shared)
+connection_impl::connection_impl(connection_actor::pointer self, connection_spec spec,
+                                 std::shared_ptr<shared_by_connections> shared)
     : self_(self),
       spec_(std::move(spec)),
       shared_(shared ? std::move(shared) : std::make_shared<shared_by_connections>()),
@@ -188,7 +179,7 @@ connection::connection(self_pointer self, connection_spec spec, std::shared_ptr<
       state_(dependencies(), *this, now_),
       timer_(env_.poller, self_->address()) {}
 
-connection::~connection() {
+connection_impl::~connection_impl() {
   try {
     state_.give_up(errc::stopped, "The connection ended.", true);
     carry_out();
@@ -198,7 +189,7 @@ connection::~connection() {
   }
 }
 
-connection_dependencies connection::dependencies() const {
+connection_dependencies connection_impl::dependencies() const {
   return {spec_.id,
           spec_.kind,
           static_cast<bool>(spec_.breaker),
@@ -217,7 +208,7 @@ connection_dependencies connection::dependencies() const {
 
 // ---- turns ----
 
-connection_actor::behavior_type connection::make_behavior() {
+connection_actor::behavior_type connection_impl::make_behavior() {
   // Whoever owns it says when it may go; when the owner has gone itself, nobody would.
   self_->set_down_handler([this](const caf::down_msg& gone) {
     if (gone.source != spec_.owner) {
@@ -303,7 +294,7 @@ connection_actor::behavior_type connection::make_behavior() {
 /// Every handler runs in one of these: the time is read once, nothing is thrown at CAF, and what the body left to do
 /// (re-arm, flush, tell the pool) is done together at its end.
 template <class Body>
-void connection::turn(Body body) {
+void connection_impl::turn(Body body) {
   try {
     now_ = env_.clock->now();
     state_.begin_turn(now_);
@@ -315,7 +306,7 @@ void connection::turn(Body body) {
 }
 
 /// Inside a catch block: a defect costs this connection and nobody's answer.
-void connection::contain() {
+void connection_impl::contain() {
   try {
     state_.give_up(errc::internal, contained, false);
     finish_turn();
@@ -324,7 +315,7 @@ void connection::contain() {
   }
 }
 
-void connection::finish_turn() {
+void connection_impl::finish_turn() {
   carry_out();
   // While answers are on their way it is needed again at once.
   if (state_.in_flight_count() == 0) bytes_.release_empty_buffers();
@@ -337,7 +328,7 @@ void connection::finish_turn() {
 }
 
 /// An action that fails is not done again, those behind it are.
-void connection::carry_out() {
+void connection_impl::carry_out() {
   while (true) {
     while (next_action_ < actions_.size())
       std::visit([this](auto& action) { (*this)(action); }, actions_[next_action_++]);
@@ -351,7 +342,7 @@ void connection::carry_out() {
 
 /// A server with nothing to do is given the first request at once and works while the others are encoded; those leave
 /// together when the messages at hand are done, or as soon as they are many.
-void connection::flush_or_gather() {
+void connection_impl::flush_or_gather() {
   if (!bytes_.wants_flush()) return;
   if (bytes_.bytes_out() >= worth_sending || (state_.in_flight_count() == 1 && !flush_queued_)) {
     state_.on_transport(bytes_.flush());
@@ -362,7 +353,7 @@ void connection::flush_or_gather() {
   self_->send(self_, flush_atom_v);
 }
 
-void connection::watch_socket() {
+void connection_impl::watch_socket() {
   const auto wanted = bytes_.interest();
   if (io_ == 0 || (wanted & ~armed_) == 0) return;
   armed_ = wanted;
@@ -370,14 +361,14 @@ void connection::watch_socket() {
 }
 
 /// A credential that was asked for is waited for, so that its verdict is not left out.
-void connection::quit_if_done() {
+void connection_impl::quit_if_done() {
   if (!removed_ || !state_.is_closed() || state_.waits_for_credential()) return;
   // CAF forgets who watches an actor only when that ends: a pool outlives its connections by far.
   if (spec_.owner) self_->demonitor(spec_.owner);
   self_->quit();
 }
 
-connection_snapshot connection::snapshot() {
+connection_snapshot connection_impl::snapshot() {
   state_.begin_turn(env_.clock->now());
   auto s = state_.snapshot();
   s.encryption = bytes_.is_open() ? bytes_.encryption() : "none";
@@ -386,7 +377,7 @@ connection_snapshot connection::snapshot() {
 
 // ---- sockets ----
 
-void connection::on_io(std::uint64_t id, std::uint32_t events) {
+void connection_impl::on_io(std::uint64_t id, std::uint32_t events) {
   if (id != io_ || io_ == 0) return on_dialled(id);
   armed_ = 0;
   if (state_.waits_for_certificates()) {
@@ -397,7 +388,7 @@ void connection::on_io(std::uint64_t id, std::uint32_t events) {
 }
 
 /// A dialled socket came to an end: its address is reached, or it is not.
-void connection::on_dialled(std::uint64_t io) {
+void connection_impl::on_dialled(std::uint64_t io) {
   const auto at = std::find_if(dialled_.begin(), dialled_.end(), [&](const dialled_socket& d) { return d.io == io; });
   if (at == dialled_.end()) return;
   const auto number = at->number;
@@ -414,7 +405,7 @@ void connection::on_dialled(std::uint64_t io) {
   state_.on_transport(bytes_.resume(transport::writable));
 }
 
-void connection::hang_up(std::optional<std::size_t> number) {
+void connection_impl::hang_up(std::optional<std::size_t> number) {
   const auto ends = [&](const dialled_socket& d) {
     if (number && d.number != *number) return false;
     env_.poller->remove(d.io);
@@ -424,7 +415,7 @@ void connection::hang_up(std::optional<std::size_t> number) {
   dialled_.erase(std::remove_if(dialled_.begin(), dialled_.end(), ends), dialled_.end());
 }
 
-tls_start connection::secure() {
+tls_start connection_impl::secure() {
   auto ready = [self = self_->address(), socket = io_] {
     if (auto it = caf::actor_cast<connection_actor>(self)) caf::anon_send(it, io_atom_v, socket, std::uint32_t{0});
   };
@@ -435,7 +426,7 @@ tls_start connection::secure() {
   return {false, bytes_.secure(make_tls_channel(std::move(tls->context), bytes_.fd(), endpoint_of(context_.server)))};
 }
 
-void connection::close(bool polite) {
+void connection_impl::close(bool polite) {
   ldap_.close(polite);
   if (polite) bytes_.flush();
   hang_up();
@@ -447,7 +438,7 @@ void connection::close(bool polite) {
 
 // ---- actions ----
 
-void connection::operator()(const connection_action::resolve& a) {
+void connection_impl::operator()(const connection_action::resolve& a) {
   const auto endpoint = endpoint_of(context_.server);
   if (!endpoint.local)
     return env_.resolver->resolve(endpoint.host, endpoint.port, a.deadline, self_->address(), spec_.id);
@@ -456,7 +447,7 @@ void connection::operator()(const connection_action::resolve& a) {
   state_.on_resolved(std::move(found));
 }
 
-void connection::operator()(const connection_action::dial& a) {
+void connection_impl::operator()(const connection_action::dial& a) {
   if (state_.is_closed()) return;
   const auto opened = a.to.bytes.empty() ? opened_socket{-1, ENAMETOOLONG} : open_socket(a.to);
   if (opened.fd < 0) return state_.dial_failed(a.number, errc_of_errno(opened.error), errno_text(opened.error));
@@ -465,11 +456,11 @@ void connection::operator()(const connection_action::dial& a) {
   env_.poller->arm(io, transport::writable);
 }
 
-void connection::operator()(const connection_action::shake_hands& a) {
+void connection_impl::operator()(const connection_action::shake_hands& a) {
   if (a.socket == io_ && io_ != 0) state_.on_transport(bytes_.resume(transport::writable));
 }
 
-void connection::operator()(const connection_action::ask_for_credential& a) {
+void connection_impl::operator()(const connection_action::ask_for_credential& a) {
   auto gate = caf::actor_cast<connection_manager_actor>(spec_.gate);
   if (!gate) return state_.nobody_knows_credentials();
   self_->request(gate, context_.server.timeout + credential_grace, credential_atom_v, context_.id)
@@ -479,22 +470,22 @@ void connection::operator()(const connection_action::ask_for_credential& a) {
             });
 }
 
-void connection::operator()(connection_action::judge_credential& a) {
+void connection_impl::operator()(connection_action::judge_credential& a) {
   tell<connection_manager_actor>(spec_.gate, credential_atom_v, std::move(a.verdict));
 }
 
-void connection::operator()(const connection_action::established& a) {
+void connection_impl::operator()(const connection_action::established& a) {
   if (env_.metrics) env_.metrics->connected(a.took);
 }
 
-void connection::operator()(connection_action::deliver& a) {
+void connection_impl::operator()(connection_action::deliver& a) {
   auto promise = replies_.take(a.to);
   fast_deliver(*self_, promise, std::move(a.answer));
 }
 
-void connection::operator()(const connection_action::refuse& a) { replies_.take(a.to).deliver(to_error(a.why)); }
+void connection_impl::operator()(const connection_action::refuse& a) { replies_.take(a.to).deliver(to_error(a.why)); }
 
-void connection::operator()(connection_action::redispatch& a) {
+void connection_impl::operator()(connection_action::redispatch& a) {
   auto promise = replies_.take(a.to);
   const auto breaker = caf::actor_cast<circuit_breaker_actor>(spec_.breaker);
   if (!breaker) {
@@ -505,37 +496,37 @@ void connection::operator()(connection_action::redispatch& a) {
   promise.delegate(breaker, perform_atom_v, std::move(a.order));
 }
 
-void connection::operator()(connection_action::checked& a) { checks_.take(a.to).deliver(std::move(a.report)); }
+void connection_impl::operator()(connection_action::checked& a) { checks_.take(a.to).deliver(std::move(a.report)); }
 
-void connection::operator()(const connection_action::watch_consumer& a) {
+void connection_impl::operator()(const connection_action::watch_consumer& a) {
   caf::response_promise& asked = replies_.at(a.of);
   consumer_ = asked.source();
   self_->monitor(consumer_->address());
 }
 
-void connection::operator()(const connection_action::unwatch_consumer&) {
+void connection_impl::operator()(const connection_action::unwatch_consumer&) {
   // CAF forgets who watches an actor only when that ends, and a consumer may have many streams.
   if (const auto consumer = std::exchange(consumer_, nullptr)) self_->demonitor(consumer->address());
 }
 
-void connection::operator()(connection_action::batch& a) {
+void connection_impl::operator()(connection_action::batch& a) {
   caf::anon_send(caf::actor_cast<stream_consumer_actor>(consumer_), batch_atom_v, a.number, std::move(a.entries));
 }
 
-void connection::operator()(connection_action::part& a) {
+void connection_impl::operator()(connection_action::part& a) {
   caf::response_promise& asked = replies_.at(a.of);
   self_->send(caf::actor_cast<relay_reader_actor>(asked.source()), batch_atom_v, a.number, std::move(a.what));
 }
 
-void connection::operator()(connection_action::report& a) {
+void connection_impl::operator()(connection_action::report& a) {
   tell<circuit_breaker_actor>(spec_.breaker, report_atom_v, std::move(a.outcomes));
 }
 
-void connection::operator()(const connection_action::suspect&) {
+void connection_impl::operator()(const connection_action::suspect&) {
   tell<circuit_breaker_actor>(spec_.breaker, suspect_atom_v, context_.id);
 }
 
-void connection::operator()(connection_action::tell_owner& a) {
+void connection_impl::operator()(connection_action::tell_owner& a) {
   if (spec_.kind == connection_kind::probe) {
     tell<health_monitor_actor>(spec_.owner, event_atom_v, std::move(a.event));
   } else {
@@ -543,30 +534,23 @@ void connection::operator()(connection_action::tell_owner& a) {
   }
 }
 
-void connection::operator()(const connection_action::tell_load&) {
+void connection_impl::operator()(const connection_action::tell_load&) {
   tell<pool_actor>(spec_.owner, load_atom_v, spec_.id);
 }
 
-void connection::operator()(const connection_action::read_on&) {
+void connection_impl::operator()(const connection_action::read_on&) {
   if (io_ != 0) self_->send(self_, io_atom_v, io_, transport::readable);
 }
 
-void connection::operator()(const connection_action::count_protocol_error&) {
+void connection_impl::operator()(const connection_action::count_protocol_error&) {
   if (env_.metrics) env_.metrics->protocol_error();
 }
 
-void connection::operator()(const connection_action::note& a) {
+void connection_impl::operator()(const connection_action::note& a) {
   if (!env_.log || !env_.log->enabled(a.level)) return;
   log_port::fields more{{"server", context_.name}, {"connection", std::to_string(spec_.id)}};
   if (a.cause) more.emplace_back("cause", describe(*a.cause));
   env_.log->write(a.level, "connection", a.text, more);
-}
-
-connection_actor::behavior_type connection_behavior(connection::self_pointer self, connection_spec spec,
-                                                    std::shared_ptr<shared_by_connections> shared) {
-  install_default_handlers(*self);
-  self->state.it = std::make_unique<connection>(self, std::move(spec), std::move(shared));
-  return self->state.it->make_behavior();
 }
 
 }  // namespace
@@ -574,7 +558,8 @@ connection_actor::behavior_type connection_behavior(connection::self_pointer sel
 connection_actor spawn_connection(caf::actor_system& system, connection_spec spec,
                                   std::shared_ptr<shared_by_connections> shared) {
   auto poller = spec.context->env->poller;
-  return spawn_on_poller(system, std::move(poller), connection_behavior, std::move(spec), std::move(shared));
+  return spawn_shell_on_poller<connection_actor, connection_impl>(system, std::move(poller), std::move(spec),
+                                                                  std::move(shared));
 }
 
 connection_factory make_connection_factory() {

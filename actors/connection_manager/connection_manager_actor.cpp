@@ -2,13 +2,12 @@
 #include "understudy/actors/connection_manager/connection_manager_actor.hpp"
 #include "understudy/actors/connection_manager/srv_servers.hpp"
 #include "understudy/actors/metrics/registry.hpp"
-#include "understudy/actors/ports/poller_actor.hpp"
+#include "understudy/actors/ports/actor_shell.hpp"
 #include "understudy/config/endpoint.hpp"
 #include "understudy/config/reload.hpp"
 
 #include <caf/actor_system.hpp>
 #include <caf/send.hpp>
-#include <caf/stateful_actor.hpp>
 
 #include <algorithm>
 #include <utility>
@@ -279,30 +278,11 @@ void connection_manager_impl::say(log_level level, std::string_view text, const 
   env_->log->write(level, "manager", text, more);
 }
 
-namespace {
-
-/// CAF makes the state with nothing but `self`; the rest comes with the behaviour.
-struct connection_manager_state {
-  static inline const char* name = "understudy.connection_manager";
-  explicit connection_manager_state(manager_interface::stateful_pointer<connection_manager_state>) {}
-  std::unique_ptr<connection_manager_impl> impl;
-};
-
-manager_interface::behavior_type connection_manager(manager_interface::stateful_pointer<connection_manager_state> self,
-                                                    settings_ptr all, environment_ptr env, manager_dependencies parts) {
-  install_default_handlers(*self);
-  auto& impl = self->state.impl;
-  impl = std::make_unique<connection_manager_impl>(self, std::move(all), std::move(env), std::move(parts));
-  return impl->make_behavior();
-}
-
-}  // namespace
-
 connection_manager_actor spawn_connection_manager(caf::actor_system& system, settings_ptr all, environment_ptr env,
                                                   manager_dependencies parts) {
   auto poller = env->poller;
-  return spawn_on_poller(system, std::move(poller), connection_manager, std::move(all), std::move(env),
-                         std::move(parts));
+  return spawn_shell_on_poller<manager_interface, connection_manager_impl>(system, std::move(poller), std::move(all),
+                                                                           std::move(env), std::move(parts));
 }
 
 connection_manager_actor spawn_connection_manager(caf::actor_system& system, settings_ptr all, environment_ptr env,

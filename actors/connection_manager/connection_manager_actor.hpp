@@ -12,6 +12,8 @@ namespace understudy::internal {
 /// Translates messages: hands requests on to the breaker or a server's pool, supervises its children.
 class connection_manager_impl {
  public:
+  static constexpr const char* name = "understudy.connection_manager";
+
   connection_manager_impl(manager_interface::pointer self, settings_ptr all, environment_ptr env,
                           manager_dependencies parts);
   ~connection_manager_impl();

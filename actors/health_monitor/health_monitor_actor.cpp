@@ -1,13 +1,13 @@
 // Probes servers on schedule and on demand, and tells the breaker what was found.
 #include "understudy/actors/health_monitor/health_monitor_actor.hpp"
 
+#include "understudy/actors/ports/actor_shell.hpp"
 #include "understudy/config/reload.hpp"
 #include "understudy/config/settings_from.hpp"
 
 #include <caf/actor_cast.hpp>
 #include <caf/actor_system.hpp>
 #include <caf/send.hpp>
-#include <caf/stateful_actor.hpp>
 
 #include <algorithm>
 
@@ -411,32 +411,12 @@ void health_monitor_impl::arm() {
   timer_.arm(next);
 }
 
-namespace {
-
-/// CAF makes the state with nothing but `self`; the rest comes with the behaviour.
-struct health_monitor_state {
-  static inline const char* name = "understudy.health_monitor";
-  explicit health_monitor_state(health_monitor_actor::stateful_pointer<health_monitor_state>) {}
-  std::unique_ptr<health_monitor_impl> impl;
-};
-
-health_monitor_actor::behavior_type health_monitor(health_monitor_actor::stateful_pointer<health_monitor_state> self,
-                                                   environment_ptr env, settings_ptr all,
-                                                   std::vector<routed_server> servers, connection_factory factory,
-                                                   caf::actor_addr breaker, caf::actor_addr gate) {
-  install_default_handlers(*self);
-  self->state.impl = std::make_unique<health_monitor_impl>(self, std::move(env), std::move(all), std::move(servers),
-                                                           std::move(factory), std::move(breaker), std::move(gate));
-  return self->state.impl->make_behavior();
-}
-
-}  // namespace
-
 health_monitor_actor spawn_health_monitor(caf::actor_system& system, environment_ptr env, settings_ptr all,
                                           std::vector<routed_server> servers, connection_factory factory,
                                           caf::actor_addr breaker, caf::actor_addr gate) {
-  return system.spawn(health_monitor, std::move(env), std::move(all), std::move(servers), std::move(factory),
-                      std::move(breaker), std::move(gate));
+  return spawn_shell<health_monitor_actor, health_monitor_impl>(system, std::move(env), std::move(all),
+                                                                std::move(servers), std::move(factory),
+                                                                std::move(breaker), std::move(gate));
 }
 
 }  // namespace understudy::internal

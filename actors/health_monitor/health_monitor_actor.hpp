@@ -12,6 +12,8 @@ namespace understudy::internal {
 /// Decides when to probe and whom to tell; the prober does the probing.
 class health_monitor_impl {
  public:
+  static constexpr const char* name = "understudy.health_monitor";
+
   health_monitor_impl(health_monitor_actor::pointer self, environment_ptr env, settings_ptr all,
                       std::vector<routed_server> servers, connection_factory factory, caf::actor_addr breaker,
                       caf::actor_addr gate);

@@ -2,16 +2,15 @@
 #include "understudy/actors/pool/pool_actor.hpp"
 #include "understudy/actors/metrics/registry.hpp"
 #include "understudy/actors/pool/pool_state.hpp"
+#include "understudy/actors/ports/actor_shell.hpp"
 #include "understudy/actors/ports/actor_timer.hpp"
 #include "understudy/actors/ports/fast_delivery.hpp"
 #include "understudy/actors/ports/guard.hpp"
-#include "understudy/actors/ports/poller_actor.hpp"
 #include "understudy/actors/ports/ports.hpp"
 #include "understudy/config/reload.hpp"
 
 #include <caf/actor_cast.hpp>
 #include <caf/exit_reason.hpp>
-#include <caf/stateful_actor.hpp>
 #include <caf/system_messages.hpp>
 #include <caf/typed_event_based_actor.hpp>
 #include <caf/typed_response_promise.hpp>
@@ -19,14 +18,17 @@
 namespace understudy::internal {
 
 /// Translates messages to events of pool_state, and its actions to messages.
-struct pool_actor_state {
-  static inline const char* name = "understudy.pool";
+class pool_impl {
+ public:
+  static constexpr const char* name = "understudy.pool";
 
-  explicit pool_actor_state(pool_actor::stateful_pointer<pool_actor_state> owner) : self(owner) {}
-  ~pool_actor_state();
+  pool_impl(pool_actor::pointer self, server_context_ptr context, connection_factory factory, caf::actor_addr breaker,
+            caf::actor_addr gate);
+  ~pool_impl();
+  pool_impl(const pool_impl&) = delete;
+  pool_impl& operator=(const pool_impl&) = delete;
 
-  pool_actor::behavior_type start(server_context_ptr server, connection_factory make, caf::actor_addr to_breaker,
-                                  caf::actor_addr to_gate);
+  pool_actor::behavior_type make_behavior();
 
  private:
   /// An operation that waits for a connection.
@@ -44,8 +46,7 @@ struct pool_actor_state {
   /// One validation of all connections.
   struct check_round;
 
-  // Messages (pool_actor.cpp).
-  pool_actor::behavior_type make_behavior();
+  // Messages.
   caf::result<result_ptr> perform(call& c);
   caf::result<lease_grant> lease_one(lease_request& wish);
   caf::result<bool> release(lease_id id);
@@ -55,7 +56,7 @@ struct pool_actor_state {
   caf::result<pool_health> check_all(time_point deadline);
   caf::result<bool> when_drained();
   void reload(server_context_ptr next);
-  void tick(std::uint64_t timer);
+  void tick(std::uint64_t number);
   void restart();
 
   // Actions.
@@ -86,28 +87,28 @@ struct pool_actor_state {
   void give_permit_back(bool trial, std::uint32_t generation);
   std::optional<waiting> take(waiter_id waiter);
   pool_state make_pool() const;
-  time_point now() const { return context->env->clock->now(); }
+  time_point now() const { return context_->env->clock->now(); }
   /// Nothing when that connection has left.
   template <class... Ts>
   void tell(connection_id id, const Ts&... what) {
-    const auto found = connections.find(id);
-    if (found != connections.end()) self->send(found->second, what...);
+    const auto found = connections_.find(id);
+    if (found != connections_.end()) self_->send(found->second, what...);
   }
 
-  pool_actor::stateful_pointer<pool_actor_state> self;
-  server_context_ptr context;
-  connection_factory factory;
-  caf::actor_addr breaker, gate;
-  caf::actor_addr monitor;  ///< whoever asked for a probe's socket last
-  std::optional<pool_state> pool;
-  std::optional<handler_guard> guard;
-  std::map<waiter_id, waiting> waiters;
-  std::unordered_map<connection_id, connection_actor> connections;
-  std::map<caf::actor_addr, connection_id> connection_of;
-  std::map<lease_id, caf::actor_addr> holder_of;
-  std::map<caf::actor_addr, std::set<lease_id>> held_by;
-  std::vector<caf::typed_response_promise<bool>> drains;
-  std::optional<actor_timer> timer;
+  pool_actor::pointer self_;
+  server_context_ptr context_;
+  connection_factory factory_;
+  caf::actor_addr breaker_, gate_;
+  caf::actor_addr monitor_;  ///< whoever asked for a probe's socket last
+  handler_guard guard_;
+  actor_timer timer_;
+  pool_state pool_;
+  std::map<waiter_id, waiting> waiters_;
+  std::unordered_map<connection_id, connection_actor> connections_;
+  std::map<caf::actor_addr, connection_id> connection_of_;
+  std::map<lease_id, caf::actor_addr> holder_of_;
+  std::map<caf::actor_addr, std::set<lease_id>> held_by_;
+  std::vector<caf::typed_response_promise<bool>> drains_;
 };
 
 namespace {
@@ -132,11 +133,6 @@ acquire_request acquire_request_for(const lease_request& wish) {
   return who;
 }
 
-pool_actor::behavior_type pool_behavior(pool_actor::stateful_pointer<pool_actor_state> self, server_context_ptr context,
-                                        connection_factory factory, caf::actor_addr breaker, caf::actor_addr gate) {
-  return self->state.start(std::move(context), std::move(factory), std::move(breaker), std::move(gate));
-}
-
 failure_ptr pool_ended(const std::string& server) {
   return make_failure(errc::stopped, stage::queue, "the pool of " + server + " has ended", server);
 }
@@ -151,12 +147,12 @@ failure_ptr cannot_make_connection(const std::string& server) {
 pool_actor spawn_pool(caf::actor_system& system, server_context_ptr context, connection_factory factory,
                       caf::actor_addr breaker, caf::actor_addr gate) {
   auto poller = context->env->poller;
-  return spawn_on_poller(system, std::move(poller), pool_behavior, std::move(context), std::move(factory),
-                         std::move(breaker), std::move(gate));
+  return spawn_shell_on_poller<pool_actor, pool_impl>(system, std::move(poller), std::move(context), std::move(factory),
+                                                      std::move(breaker), std::move(gate));
 }
 
 /// The counts of one validation, shared by its answers.
-struct pool_actor_state::check_round {
+struct pool_impl::check_round {
   caf::typed_response_promise<pool_health> promise;
   pool_health found;
   std::size_t left = 0;
@@ -169,185 +165,185 @@ struct pool_actor_state::check_round {
   }
 };
 
-pool_actor::behavior_type pool_actor_state::start(server_context_ptr server, connection_factory make,
-                                                  caf::actor_addr to_breaker, caf::actor_addr to_gate) {
-  context = std::move(server);
-  factory = std::move(make);
-  breaker = std::move(to_breaker);
-  gate = std::move(to_gate);
-  install_default_handlers(*self);
-  self->set_down_handler(
-      [this](caf::scheduled_actor*, caf::down_msg& down) { guard->run([&] { on_down(down.source); }); });
-  guard.emplace(*self, context->env, "pool", [this] { restart(); });
-  timer.emplace(context->env->poller, self->address());
-  pool.emplace(make_pool());
-  guard->run([this] {
-    pool->start(now());
+pool_impl::pool_impl(pool_actor::pointer self, server_context_ptr context, connection_factory factory,
+                     caf::actor_addr breaker, caf::actor_addr gate)
+    : self_(self),
+      context_(std::move(context)),
+      factory_(std::move(factory)),
+      breaker_(std::move(breaker)),
+      gate_(std::move(gate)),
+      guard_(*self, context_->env, "pool", [this] { restart(); }),
+      timer_(context_->env->poller, self->address()),
+      pool_(make_pool()) {
+  self_->set_down_handler(
+      [this](caf::scheduled_actor*, caf::down_msg& down) { guard_.run([&] { on_down(down.source); }); });
+  guard_.run([this] {
+    pool_.start(now());
     carry_out();
   });
-  return make_behavior();
 }
 
-pool_state pool_actor_state::make_pool() const {
-  const auto env = context->env;
-  pool_dependencies world{make_random(env->seed + context->id), [env] { return env->next_number(); },
+pool_state pool_impl::make_pool() const {
+  const auto env = context_->env;
+  pool_dependencies world{make_random(env->seed + context_->id), [env] { return env->next_number(); },
                           [env] { return env->clock->wall_now(); },
-                          [pace = context->pace] { return pace->patience(true); }};
-  return pool_state{policy_of(*context->all, context->server, context->id, context->name), std::move(world), now()};
+                          [pace = context_->pace] { return pace->patience(true); }};
+  return pool_state{policy_of(*context_->all, context_->server, context_->id, context_->name), std::move(world), now()};
 }
 
-pool_actor::behavior_type pool_actor_state::make_behavior() {
+pool_actor::behavior_type pool_impl::make_behavior() {
   return {
-      [this](perform_atom, call& c) { return guard->answer<result_ptr>([&] { return perform(c); }); },
-      [this](lease_atom, lease_request& wish) { return guard->answer<lease_grant>([&] { return lease_one(wish); }); },
-      [this](claim_atom, lease_id id) { guard->run([&] { pool->claim(id); }); },
-      [this](release_atom, lease_id id) { return guard->answer<bool>([&] { return release(id); }); },
-      [this](cancel_atom, const cancel_token_ptr& token) { guard->run([&] { cancel(token); }); },
-      [this](event_atom, const connection_event& event) { guard->run([&] { on_event(event); }); },
+      [this](perform_atom, call& c) { return guard_.answer<result_ptr>([&] { return perform(c); }); },
+      [this](lease_atom, lease_request& wish) { return guard_.answer<lease_grant>([&] { return lease_one(wish); }); },
+      [this](claim_atom, lease_id id) { guard_.run([&] { pool_.claim(id); }); },
+      [this](release_atom, lease_id id) { return guard_.answer<bool>([&] { return release(id); }); },
+      [this](cancel_atom, const cancel_token_ptr& token) { guard_.run([&] { cancel(token); }); },
+      [this](event_atom, const connection_event& event) { guard_.run([&] { on_event(event); }); },
       [this](load_atom, connection_id) {
-        guard->run([&] {
-          pool->on_load(now());
+        guard_.run([&] {
+          pool_.on_load(now());
           carry_out();
         });
       },
       [this](breaker_atom, breaker_state state) {
-        guard->run([&] {
-          pool->on_breaker(state, now());
+        guard_.run([&] {
+          pool_.on_breaker(state, now());
           carry_out();
         });
       },
       [this](slot_atom, bool take) {
-        return guard->answer<bool>([&]() -> caf::result<bool> {
+        return guard_.answer<bool>([&]() -> caf::result<bool> {
           if (take) {
-            monitor = caf::actor_cast<caf::actor_addr>(self->current_sender());
-            return pool->take_probe_slot(now());
+            monitor_ = caf::actor_cast<caf::actor_addr>(self_->current_sender());
+            return pool_.take_probe_slot(now());
           }
-          pool->give_probe_slot(now());
+          pool_.give_probe_slot(now());
           carry_out();
           return true;
         });
       },
       [this](check_atom, time_point deadline) {
-        return guard->answer<pool_health>([&] { return check_all(deadline); });
+        return guard_.answer<pool_health>([&] { return check_all(deadline); });
       },
       [this](cleanup_atom) {
-        return guard->answer<std::uint32_t>([&]() -> caf::result<std::uint32_t> {
-          const auto closed = pool->cleanup(now());
+        return guard_.answer<std::uint32_t>([&]() -> caf::result<std::uint32_t> {
+          const auto closed = pool_.cleanup(now());
           carry_out();
           return closed;
         });
       },
       [this](status_atom) {
-        return guard->answer<pool_snapshot>([&]() -> caf::result<pool_snapshot> { return pool->snapshot(now()); });
+        return guard_.answer<pool_snapshot>([&]() -> caf::result<pool_snapshot> { return pool_.snapshot(now()); });
       },
       [this](drain_atom, time_point deadline) {
-        return guard->answer<bool>([&] {
-          pool->drain(deadline, now());
+        return guard_.answer<bool>([&] {
+          pool_.drain(deadline, now());
           return when_drained();
         });
       },
       [this](removed_atom, time_point deadline) {
-        return guard->answer<bool>([&] {
-          pool->leave(deadline, now());
+        return guard_.answer<bool>([&] {
+          pool_.leave(deadline, now());
           return when_drained();
         });
       },
-      [this](reload_atom, server_context_ptr& next) { guard->run([&] { reload(std::move(next)); }); },
+      [this](reload_atom, server_context_ptr& next) { guard_.run([&] { reload(std::move(next)); }); },
       [this](resume_atom) {
-        guard->run([&] {
-          pool->resume(now());
+        guard_.run([&] {
+          pool_.resume(now());
           carry_out();
         });
       },
-      [this](tick_atom, std::uint64_t number) { guard->run([&] { tick(number); }); },
+      [this](tick_atom, std::uint64_t number) { guard_.run([&] { tick(number); }); },
   };
 }
 
-caf::result<result_ptr> pool_actor_state::perform(call& c) {
+caf::result<result_ptr> pool_impl::perform(call& c) {
   if (c.token) {
-    c.token->rest_at(context->id, 0);
+    c.token->rest_at(context_->id, 0);
     if (c.token->cancelled()) {
       give_permit_back(c.trial, c.generation);
-      return to_error(pool->cancelled(now()));
+      return to_error(pool_.cancelled(now()));
     }
   }
   auto who = acquire_request_for(c);
   const auto at = now();
-  if (const auto id = who.what == acquire_kind::shared ? pool->try_dispatch(at) : 0) {
+  if (const auto id = who.what == acquire_kind::shared ? pool_.try_dispatch(at) : 0) {
     // The connection looks at the token again: it may have been set since.
-    if (c.token) c.token->rest_at(context->id, id);
-    caf::result<result_ptr> answer = fast_delegate<result_ptr>(*self, connections.at(id), perform_atom_v, std::move(c));
-    if (pool->has_actions()) carry_out();
+    if (c.token) c.token->rest_at(context_->id, id);
+    caf::result<result_ptr> answer =
+        fast_delegate<result_ptr>(*self_, connections_.at(id), perform_atom_v, std::move(c));
+    if (pool_.has_actions()) carry_out();
     return answer;
   }
-  const auto waiter = pool->enqueue(std::move(who), at);
-  auto promise = self->make_response_promise<result_ptr>();
-  waiters.emplace(waiter, waiting_call{promise, std::move(c)});
+  const auto waiter = pool_.enqueue(std::move(who), at);
+  auto promise = self_->make_response_promise<result_ptr>();
+  waiters_.emplace(waiter, waiting_call{promise, std::move(c)});
   carry_out();
   return promise;
 }
 
-caf::result<lease_grant> pool_actor_state::lease_one(lease_request& wish) {
-  if (wish.token) wish.token->rest_at(context->id, 0);
-  if (wish.anew) pool->resume(now());
-  const auto waiter = pool->enqueue(acquire_request_for(wish), now());
-  const auto holder = caf::actor_cast<caf::actor_addr>(self->current_sender());
-  auto promise = self->make_response_promise<lease_grant>();
-  waiters.emplace(waiter, waiting_lease{promise, std::move(wish), holder});
+caf::result<lease_grant> pool_impl::lease_one(lease_request& wish) {
+  if (wish.token) wish.token->rest_at(context_->id, 0);
+  if (wish.anew) pool_.resume(now());
+  const auto waiter = pool_.enqueue(acquire_request_for(wish), now());
+  const auto holder = caf::actor_cast<caf::actor_addr>(self_->current_sender());
+  auto promise = self_->make_response_promise<lease_grant>();
+  waiters_.emplace(waiter, waiting_lease{promise, std::move(wish), holder});
   carry_out();
   return promise;
 }
 
-caf::result<bool> pool_actor_state::release(lease_id id) {
-  const auto outcome = pool->release(id, now());
+caf::result<bool> pool_impl::release(lease_id id) {
+  const auto outcome = pool_.release(id, now());
   carry_out();
   if (outcome.unknown) return to_error(outcome.unknown);
   return outcome.returned;
 }
 
-void pool_actor_state::cancel(const cancel_token_ptr& token) {
+void pool_impl::cancel(const cancel_token_ptr& token) {
   if (!token) return;
-  if (!pool->cancel(token.get(), now())) tell(token->connection(), cancel_atom_v, token);
+  if (!pool_.cancel(token.get(), now())) tell(token->connection(), cancel_atom_v, token);
   carry_out();
 }
 
-void pool_actor_state::on_event(const connection_event& event) {
+void pool_impl::on_event(const connection_event& event) {
   using kind = connection_event::kind;
   switch (event.what) {
     case kind::ready:
-      pool->on_ready(event.id, now(), event.secret_number);
+      pool_.on_ready(event.id, now(), event.secret_number);
       break;
     case kind::failed:
-      pool->on_failed(event.id, event.cause, now());
+      pool_.on_failed(event.id, event.cause, now());
       break;
     case kind::draining:
-      pool->on_draining(event.id, event.cause, now());
+      pool_.on_draining(event.id, event.cause, now());
       break;
     case kind::closed:
-      pool->on_closed(event.id, event.cause, now());
+      pool_.on_closed(event.id, event.cause, now());
       break;
   }
   carry_out();
 }
 
-void pool_actor_state::on_down(const caf::actor_addr& who) {
-  if (const auto dead = connection_of.find(who); dead != connection_of.end()) {
-    pool->on_closed(dead->second,
+void pool_impl::on_down(const caf::actor_addr& who) {
+  if (const auto dead = connection_of_.find(who); dead != connection_of_.end()) {
+    pool_.on_closed(dead->second,
                     make_failure(errc::connection_failed, stage::connect, "a connection's actor ended without a word",
-                                 context->name),
+                                 context_->name),
                     now());
   }
-  if (const auto holder = held_by.find(who); holder != held_by.end()) {
+  if (const auto holder = held_by_.find(who); holder != held_by_.end()) {
     const auto theirs = holder->second;
-    for (const auto lease : theirs) pool->take_back(lease, "its holder ended", now());
+    for (const auto lease : theirs) pool_.take_back(lease, "its holder ended", now());
   }
   carry_out();
 }
 
-caf::result<pool_health> pool_actor_state::check_all(time_point deadline) {
+caf::result<pool_health> pool_impl::check_all(time_point deadline) {
   const auto at = now();
-  const auto ids = pool->ask_all(deadline);
-  const auto counts = pool->counts(at);
+  const auto ids = pool_.ask_all(deadline);
+  const auto counts = pool_.counts(at);
   auto round = std::make_shared<check_round>();
   round->found.active_connections = counts.in_use;
   round->found.idle_connections = counts.idle;
@@ -356,61 +352,60 @@ caf::result<pool_health> pool_actor_state::check_all(time_point deadline) {
   // Those that cannot be read from now (users' binds) are known to be connected.
   round->found.healthy_connections = counts.in_use + counts.idle - static_cast<std::uint32_t>(ids.size());
   if (ids.empty()) return round->found;
-  round->promise = self->make_response_promise<pool_health>();
+  round->promise = self_->make_response_promise<pool_health>();
   const auto patience = std::max<caf::timespan>(as_limit(deadline - at), milliseconds{1});
-  const auto usual = std::max<duration>(context->all->breaker.suspect_after, context->pace->patience(true));
+  const auto usual = std::max<duration>(context_->all->breaker.suspect_after, context_->pace->patience(true));
   const bool hurried = deadline - at < usual;
   const auto settle_one = [this, round, hurried, deadline](connection_id id, const probe_report& report) {
-    guard->run([&] {
+    guard_.run([&] {
       round->note(report);
       // What says busy is no evidence of health, but no reason to end the connection either. Nor is the asker's hurry,
       // or what the server leaves unanswered on any connection.
       const bool answered = report.answers_others || (report.error && report.error->code == errc::ldap_error);
-      if (!hurried || now() < deadline) pool->checked(id, report.ok || answered, now());
+      if (!hurried || now() < deadline) pool_.checked(id, report.ok || answered, now());
       carry_out();
     });
   };
   for (const auto id : ids)
-    self->request(connections.at(id), patience, check_atom_v, deadline)
+    self_->request(connections_.at(id), patience, check_atom_v, deadline)
         .then([=](const probe_report& report) { settle_one(id, report); },
               [=](caf::error&) { settle_one(id, probe_report{}); });
   return round->promise;
 }
 
-caf::result<bool> pool_actor_state::when_drained() {
-  auto promise = self->make_response_promise<bool>();
-  drains.push_back(promise);
+caf::result<bool> pool_impl::when_drained() {
+  auto promise = self_->make_response_promise<bool>();
+  drains_.push_back(promise);
   carry_out();
   return promise;
 }
 
 /// Connections that are open keep the context that they were made with.
-void pool_actor_state::reload(server_context_ptr next) {
-  const bool renew = !same_connection(context->server, *context->all, next->server, *next->all);
-  context = std::move(next);
-  pool->reconfigure(policy_of(*context->all, context->server, context->id, context->name), renew, now());
+void pool_impl::reload(server_context_ptr next) {
+  const bool renew = !same_connection(context_->server, *context_->all, next->server, *next->all);
+  context_ = std::move(next);
+  pool_.reconfigure(policy_of(*context_->all, context_->server, context_->id, context_->name), renew, now());
   carry_out();
 }
 
-void pool_actor_state::tick(std::uint64_t number) {
-  if (!timer->fired(number)) return;
-  pool->tick(now());
+void pool_impl::tick(std::uint64_t number) {
+  if (!timer_.fired(number)) return;
+  pool_.tick(now());
   carry_out();
 }
 
-void pool_actor_state::restart() {
+void pool_impl::restart() {
   const auto at = now();
   std::vector<connection_id> known;
-  for (const auto& [id, handle] : connections) known.push_back(id);
-  const pool_state old = std::move(*pool);
-  pool.emplace(make_pool());
-  pool->adopt(old, known, at);
-  auto again = std::exchange(waiters, {});
+  for (const auto& [id, handle] : connections_) known.push_back(id);
+  const pool_state old = std::exchange(pool_, make_pool());
+  pool_.adopt(old, known, at);
+  auto again = std::exchange(waiters_, {});
   for (auto& [waiter, w] : again) {
     auto who = std::visit([](const auto& one) { return acquire_request_for(one.what); }, w);
-    waiters.emplace(pool->enqueue(std::move(who), at), std::move(w));
+    waiters_.emplace(pool_.enqueue(std::move(who), at), std::move(w));
   }
-  pool->start(at);
+  pool_.start(at);
   carry_out();
 }
 
@@ -418,43 +413,42 @@ void pool_actor_state::restart() {
 
 /// Lets std::visit reach the state's private handlers.
 struct action_visitor {
-  pool_actor_state& state;
+  pool_impl& state;
   template <class Action>
   void operator()(const Action& a) const {
     state(a);
   }
 };
 
-pool_actor_state::~pool_actor_state() {
-  if (!pool) return;
+pool_impl::~pool_impl() {
   try {
-    const auto why = pool_ended(context->name);
-    for (auto& [waiter, w] : waiters) settle(w, why);
-    for (auto& promise : drains) promise.deliver(false);
-    for (auto& [id, handle] : connections) {
-      self->send(handle, close_atom_v);
-      self->send(handle, removed_atom_v);
+    const auto why = pool_ended(context_->name);
+    for (auto& [waiter, w] : waiters_) settle(w, why);
+    for (auto& promise : drains_) promise.deliver(false);
+    for (auto& [id, handle] : connections_) {
+      self_->send(handle, close_atom_v);
+      self_->send(handle, removed_atom_v);
     }
   } catch (...) {
-    context->env->log->write(log_level::error, "pool", "the pool could not say goodbye to everyone", {});
+    context_->env->log->write(log_level::error, "pool", "the pool could not say goodbye to everyone", {});
   }
 }
 
-void pool_actor_state::carry_out() {
-  while (pool->has_actions())
-    for (const auto& action : pool->take_actions()) std::visit(action_visitor{*this}, action);
-  timer->arm_by(pool->next_event());
+void pool_impl::carry_out() {
+  while (pool_.has_actions())
+    for (const auto& action : pool_.take_actions()) std::visit(action_visitor{*this}, action);
+  timer_.arm_by(pool_.next_event());
 }
 
-std::optional<pool_actor_state::waiting> pool_actor_state::take(waiter_id waiter) {
-  const auto found = waiters.find(waiter);
-  if (found == waiters.end()) return std::nullopt;
+std::optional<pool_impl::waiting> pool_impl::take(waiter_id waiter) {
+  const auto found = waiters_.find(waiter);
+  if (found == waiters_.end()) return std::nullopt;
   std::optional<waiting> taken{std::move(found->second)};
-  waiters.erase(found);
+  waiters_.erase(found);
   return taken;
 }
 
-void pool_actor_state::settle(waiting& w, const failure_ptr& why) {
+void pool_impl::settle(waiting& w, const failure_ptr& why) {
   std::visit(
       [&](auto& one) {
         give_permit_back(one.what.trial, one.what.generation);
@@ -463,26 +457,26 @@ void pool_actor_state::settle(waiting& w, const failure_ptr& why) {
       w);
 }
 
-void pool_actor_state::give_permit_back(bool trial, std::uint32_t generation) {
+void pool_impl::give_permit_back(bool trial, std::uint32_t generation) {
   if (!trial) return;
   outcome_report unused;
-  unused.server = context->id;
+  unused.server = context_->id;
   unused.generation = generation;
   unused.trial = true;
-  if (const auto router = caf::actor_cast<circuit_breaker_actor>(breaker)) self->send(router, report_atom_v, unused);
+  if (const auto router = caf::actor_cast<circuit_breaker_actor>(breaker_)) self_->send(router, report_atom_v, unused);
 }
 
-void pool_actor_state::operator()(const pool_action::open& a) {
+void pool_impl::operator()(const pool_action::open& a) {
   auto gauge = std::make_shared<connection_load>();
   connection_spec spec;
   spec.id = a.id;
   spec.kind = a.kind;
-  spec.context = context;
+  spec.context = context_;
   spec.gauge = gauge;
-  spec.owner = self->address();
-  spec.breaker = breaker;
-  spec.gate = gate;
-  pool->attach(a.id, load_reading{{gauge, &gauge->completed},
+  spec.owner = self_->address();
+  spec.breaker = breaker_;
+  spec.gate = gate_;
+  pool_.attach(a.id, load_reading{{gauge, &gauge->completed},
                                   {gauge, &gauge->wanted},
                                   {gauge, &gauge->silent},
                                   {gauge, &gauge->held_up},
@@ -490,66 +484,66 @@ void pool_actor_state::operator()(const pool_action::open& a) {
                                   {gauge, &gauge->reader_behind}});
   connection_actor made;
   try {
-    made = factory(self->system(), std::move(spec));
+    made = factory_(self_->system(), std::move(spec));
   } catch (const std::exception&) {
-    pool->on_failed(a.id, cannot_make_connection(context->name), now());
+    pool_.on_failed(a.id, cannot_make_connection(context_->name), now());
     return;
   }
-  self->monitor(made);
-  connection_of[made.address()] = a.id;
-  connections.emplace(a.id, std::move(made));
+  self_->monitor(made);
+  connection_of_[made.address()] = a.id;
+  connections_.emplace(a.id, std::move(made));
 }
 
-void pool_actor_state::operator()(const pool_action::dispatch& a) {
+void pool_impl::operator()(const pool_action::dispatch& a) {
   auto w = take(a.waiter);
   if (!w) return;
   auto& waiter = std::get<waiting_call>(*w);
-  if (waiter.what.token) waiter.what.token->rest_at(context->id, a.to);
-  waiter.promise.delegate(connections.at(a.to), perform_atom_v, std::move(waiter.what));
+  if (waiter.what.token) waiter.what.token->rest_at(context_->id, a.to);
+  waiter.promise.delegate(connections_.at(a.to), perform_atom_v, std::move(waiter.what));
 }
 
-void pool_actor_state::operator()(const pool_action::grant& a) {
+void pool_impl::operator()(const pool_action::grant& a) {
   auto w = take(a.waiter);
   if (!w) return;
   auto& waiter = std::get<waiting_lease>(*w);
   lease_grant grant;
   grant.id = a.lease;
   grant.connection_number = a.connection;
-  grant.server = context->id;
-  grant.server_name = context->name;
-  grant.connection = connections.at(a.connection);
+  grant.server = context_->id;
+  grant.server_name = context_->name;
+  grant.connection = connections_.at(a.connection);
   watch(a.lease, waiter.holder);
-  self->send(grant.connection, lease_atom_v, a.lease);
+  self_->send(grant.connection, lease_atom_v, a.lease);
   waiter.promise.deliver(std::move(grant));
   give_permit_back(waiter.what.trial, waiter.what.generation);
 }
 
-void pool_actor_state::watch(lease_id lease, const caf::actor_addr& holder) {
+void pool_impl::watch(lease_id lease, const caf::actor_addr& holder) {
   const auto who = caf::actor_cast<caf::strong_actor_ptr>(holder);
   if (!who) return;
-  holder_of[lease] = holder;
-  auto& theirs = held_by[holder];
-  if (theirs.empty()) self->monitor(who);
+  holder_of_[lease] = holder;
+  auto& theirs = held_by_[holder];
+  if (theirs.empty()) self_->monitor(who);
   theirs.insert(lease);
 }
 
-void pool_actor_state::operator()(const pool_action::unwatch& a) {
-  const auto known = holder_of.find(a.lease);
-  if (known == holder_of.end()) return;
+void pool_impl::operator()(const pool_action::unwatch& a) {
+  const auto known = holder_of_.find(a.lease);
+  if (known == holder_of_.end()) return;
   const auto holder = known->second;
-  holder_of.erase(known);
-  const auto theirs = held_by.find(holder);
+  holder_of_.erase(known);
+  const auto theirs = held_by_.find(holder);
   theirs->second.erase(a.lease);
   if (!theirs->second.empty()) return;
-  held_by.erase(theirs);
-  self->demonitor(holder);
+  held_by_.erase(theirs);
+  self_->demonitor(holder);
 }
 
-void pool_actor_state::operator()(const pool_action::refuse& a) {
+void pool_impl::operator()(const pool_action::refuse& a) {
   if (auto w = take(a.waiter)) settle(*w, a.why);
 }
 
-void pool_actor_state::operator()(const pool_action::redispatch& a) {
+void pool_impl::operator()(const pool_action::redispatch& a) {
   auto w = take(a.waiter);
   if (!w) return;
   if (auto* c = std::get_if<waiting_call>(&*w))
@@ -559,88 +553,89 @@ void pool_actor_state::operator()(const pool_action::redispatch& a) {
 }
 
 template <class Waiting, class Atom>
-void pool_actor_state::send_back(Waiting& w, Atom what, const pool_action::redispatch& a) {
-  const auto router = caf::actor_cast<circuit_breaker_actor>(breaker);
+void pool_impl::send_back(Waiting& w, Atom what, const pool_action::redispatch& a) {
+  const auto router = caf::actor_cast<circuit_breaker_actor>(breaker_);
   if (!router) {
     w.promise.deliver(to_error(a.cause));
     return;
   }
   give_permit_back(w.what.trial, w.what.generation);
   if (a.counted) ++w.what.attempts;
-  w.what.tried.insert(context->id);
+  w.what.tried.insert(context_->id);
   w.what.last = a.cause;
   w.what.trial = false;
-  if (context->env->metrics) context->env->metrics->redispatch();
+  if (context_->env->metrics) context_->env->metrics->redispatch();
   w.promise.delegate(router, what, std::move(w.what));
 }
 
-void pool_actor_state::operator()(const pool_action::reset& a) { tell(a.id, reset_atom_v, a.lease); }
+void pool_impl::operator()(const pool_action::reset& a) { tell(a.id, reset_atom_v, a.lease); }
 
-void pool_actor_state::operator()(const pool_action::drain& a) { tell(a.id, drain_atom_v); }
+void pool_impl::operator()(const pool_action::drain& a) { tell(a.id, drain_atom_v); }
 
-void pool_actor_state::operator()(const pool_action::close& a) { tell(a.id, close_atom_v); }
+void pool_impl::operator()(const pool_action::close& a) { tell(a.id, close_atom_v); }
 
-void pool_actor_state::operator()(const pool_action::forget& a) {
-  const auto found = connections.find(a.id);
-  if (found == connections.end()) return;
-  self->demonitor(found->second.address());
-  self->send(found->second, removed_atom_v);
-  connection_of.erase(found->second.address());
-  connections.erase(found);
+void pool_impl::operator()(const pool_action::forget& a) {
+  const auto found = connections_.find(a.id);
+  if (found == connections_.end()) return;
+  self_->demonitor(found->second.address());
+  self_->send(found->second, removed_atom_v);
+  connection_of_.erase(found->second.address());
+  connections_.erase(found);
 }
 
-void pool_actor_state::operator()(const pool_action::check& a) {
-  const auto found = connections.find(a.id);
-  if (found == connections.end()) return;
+void pool_impl::operator()(const pool_action::check& a) {
+  const auto found = connections_.find(a.id);
+  if (found == connections_.end()) return;
   const auto patience = std::max<caf::timespan>(a.deadline - now(), milliseconds{1});
   const auto settle_one = [this, id = a.id](bool works) {
-    guard->run([&] {
-      pool->checked(id, works, now());
+    guard_.run([&] {
+      pool_.checked(id, works, now());
       carry_out();
     });
   };
-  self->request(found->second, patience, check_atom_v, a.deadline)
+  self_->request(found->second, patience, check_atom_v, a.deadline)
       .then([=](const probe_report& report) { settle_one(report.ok || report.answers_others); },
             [=](caf::error&) { settle_one(false); });
 }
 
-void pool_actor_state::operator()(const pool_action::report& a) {
+void pool_impl::operator()(const pool_action::report& a) {
   outcome_report failed;
-  failed.server = context->id;
+  failed.server = context_->id;
   failed.failed = a.what;
   failed.cause = a.cause;
   failed.none_left = a.none_left;
-  if (const auto router = caf::actor_cast<circuit_breaker_actor>(breaker)) self->send(router, report_atom_v, failed);
+  if (const auto router = caf::actor_cast<circuit_breaker_actor>(breaker_)) self_->send(router, report_atom_v, failed);
 }
 
-void pool_actor_state::operator()(const pool_action::lost_requests& a) {
+void pool_impl::operator()(const pool_action::lost_requests& a) {
   outcome_report lost;
-  lost.server = context->id;
+  lost.server = context_->id;
   lost.failed = classify(*a.cause);
   lost.cause = a.cause;
   lost.open_since = a.sent_at;
-  if (const auto router = caf::actor_cast<circuit_breaker_actor>(breaker)) self->send(router, report_atom_v, lost);
+  if (const auto router = caf::actor_cast<circuit_breaker_actor>(breaker_)) self_->send(router, report_atom_v, lost);
 }
 
-void pool_actor_state::operator()(const pool_action::readiness& a) {
+void pool_impl::operator()(const pool_action::readiness& a) {
   outcome_report told;
-  told.server = context->id;
+  told.server = context_->id;
   told.silent = !a.ready;
   told.ready = a.ready && a.told;
   told.answered = a.ready && !a.told;
-  if (const auto router = caf::actor_cast<circuit_breaker_actor>(breaker)) self->send(router, report_atom_v, told);
+  if (const auto router = caf::actor_cast<circuit_breaker_actor>(breaker_)) self_->send(router, report_atom_v, told);
 }
 
-void pool_actor_state::operator()(const pool_action::ask_for_probe_slot&) {
-  if (const auto keeper = caf::actor_cast<health_monitor_actor>(monitor)) self->send(keeper, slot_atom_v, context->id);
+void pool_impl::operator()(const pool_action::ask_for_probe_slot&) {
+  if (const auto keeper = caf::actor_cast<health_monitor_actor>(monitor_))
+    self_->send(keeper, slot_atom_v, context_->id);
 }
 
-void pool_actor_state::operator()(const pool_action::note& a) {
-  context->env->log->write(a.level, "pool", a.text, {{"server", context->name}});
+void pool_impl::operator()(const pool_action::note& a) {
+  context_->env->log->write(a.level, "pool", a.text, {{"server", context_->name}});
 }
 
-void pool_actor_state::operator()(const pool_action::drained& a) {
-  for (auto& promise : std::exchange(drains, {})) promise.deliver(a.clean);
+void pool_impl::operator()(const pool_action::drained& a) {
+  for (auto& promise : std::exchange(drains_, {})) promise.deliver(a.clean);
 }
 
 }  // namespace understudy::internal

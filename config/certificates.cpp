@@ -81,8 +81,8 @@ class reader {
   }
 
  private:
-  void wrong(std::string_view key, const std::string& path, const std::string& what) {
-    found_.problems.push_back({key, quote(path) + ' ' + what});
+  void wrong(std::string_view key, const std::string& path, const std::string& problem) {
+    found_.problems.push_back({key, quote(path) + ' ' + problem});
   }
 
   /// False, and said so, when the file cannot be read.

@@ -197,35 +197,35 @@ std::string_view type_name(option_type type) {
   return "string";
 }
 
-bool has_default(const option& what) {
-  return !std::holds_alternative<std::monostate>(what.field) && is_set(default_of(what));
+bool has_default(const option& row) {
+  return !std::holds_alternative<std::monostate>(row.field) && is_set(default_of(row));
 }
 
 /// The option whose value is this one's default, null when it has a default of its own.
-const option* default_source(const option& what) {
-  const auto dot = what.default_note.find('.');
+const option* default_source(const option& row) {
+  const auto dot = row.default_note.find('.');
   if (dot == std::string_view::npos) return nullptr;
-  return find_option(what.default_note.substr(0, dot), what.default_note.substr(dot + 1));
+  return find_option(row.default_note.substr(0, dot), row.default_note.substr(dot + 1));
 }
 
-std::string default_text(const option& what) {
-  if (default_source(what)) return '`' + std::string{what.default_note} + '`';
-  if (!what.default_note.empty()) return std::string{what.default_note};
-  return has_default(what) ? '`' + to_toml_text(what, default_of(what)) + '`' : "not set";
+std::string default_text(const option& row) {
+  if (default_source(row)) return '`' + std::string{row.default_note} + '`';
+  if (!row.default_note.empty()) return std::string{row.default_note};
+  return has_default(row) ? '`' + to_toml_text(row, default_of(row)) + '`' : "not set";
 }
 
-std::string range_and_unit(const option& what) {
-  std::string text = range_text(what);
-  if (!what.unit.empty() && what.type != option_type::span) text += ' ' + std::string{what.unit};
-  if (what.type == option_type::span && what.unit == "ms") text += ", in ms";
+std::string range_and_unit(const option& row) {
+  std::string text = range_text(row);
+  if (!row.unit.empty() && row.type != option_type::span) text += ' ' + std::string{row.unit};
+  if (row.type == option_type::span && row.unit == "ms") text += ", in ms";
   return text;
 }
 
-std::string markdown_row(const option& what) {
-  std::string row = "| `" + std::string{what.key} + "` | " + std::string{type_name(what.type)} + " | ";
-  row += (what.available ? default_text(what) : "") + " | " + range_and_unit(what) + " | ";
-  row += std::string{what.available ? (what.reloadable ? "yes" : "no") : ""} + " | ";
-  return row + (what.available ? "" : "*Not available in this version.* ") + std::string{what.meaning} + " |\n";
+std::string markdown_row(const option& row) {
+  std::string line = "| `" + std::string{row.key} + "` | " + std::string{type_name(row.type)} + " | ";
+  line += (row.available ? default_text(row) : "") + " | " + range_and_unit(row) + " | ";
+  line += std::string{row.available ? (row.reloadable ? "yes" : "no") : ""} + " | ";
+  return line + (row.available ? "" : "*Not available in this version.* ") + std::string{row.meaning} + " |\n";
 }
 
 std::string markdown_section(const option_section& section) {
@@ -238,24 +238,24 @@ std::string markdown_section(const option_section& section) {
   return text;
 }
 
-std::string sample_value(const option& what) {
-  if (const auto* source = default_source(what)) return sample_value(*source);
-  if (has_default(what)) return to_toml_text(what, default_of(what));
-  return what.type == option_type::words ? std::string{what.example} : '"' + std::string{what.example} + '"';
+std::string sample_value(const option& row) {
+  if (const auto* source = default_source(row)) return sample_value(*source);
+  if (has_default(row)) return to_toml_text(row, default_of(row));
+  return row.type == option_type::words ? std::string{row.example} : '"' + std::string{row.example} + '"';
 }
 
-std::string sample_comment(const option& what) {
-  std::string text = "# " + std::string{what.meaning};
-  std::string extra = range_and_unit(what);
-  if (!what.reloadable) extra += extra.empty() ? "needs a restart" : "; needs a restart";
+std::string sample_comment(const option& row) {
+  std::string text = "# " + std::string{row.meaning};
+  std::string extra = range_and_unit(row);
+  if (!row.reloadable) extra += extra.empty() ? "needs a restart" : "; needs a restart";
   return extra.empty() ? text + '\n' : text + " (" + extra + ")\n";
 }
 
 /// use_tls is the one switch that the sample turns on.
-std::string sample_key(const option& what) {
-  const bool set = what.section == server_section && is_in(sample_common, what.key);
-  const std::string value = set && what.type == option_type::boolean ? "true" : sample_value(what);
-  return sample_comment(what) + (set ? "" : "#") + std::string{what.key} + " = " + value + '\n';
+std::string sample_key(const option& row) {
+  const bool set = row.section == server_section && is_in(sample_common, row.key);
+  const std::string value = set && row.type == option_type::boolean ? "true" : sample_value(row);
+  return sample_comment(row) + (set ? "" : "#") + std::string{row.key} + " = " + value + '\n';
 }
 
 std::string sample_section(const option_section& section) {

@@ -32,17 +32,17 @@ constexpr std::array<std::string_view, 10> written_when_changed{"uri",
                                                                 "crl_path",
                                                                 "tls_min_version"};
 
-option_value value_of(const option& what, const connection_info& info) {
-  return std::get<server_field>(what.field).get(info);
+option_value value_of(const option& row, const connection_info& info) {
+  return std::get<server_field>(row.field).get(info);
 }
 
-bool is_written(const option& what, const connection_info& info, bool pool_numbers) {
-  if (!std::holds_alternative<server_field>(what.field) || !what.available) return false;
-  if (!info.uri.empty() && is_one_of(said_by_uri, what.key)) return false;
-  if (!info.srv.empty() && is_one_of(said_by_records, what.key)) return false;
-  if (what.key == "weight" && info.weight == connection_info{}.weight) return false;
-  if (!pool_numbers && is_one_of(said_by_pool, what.key)) return false;
-  return !is_one_of(written_when_changed, what.key) || value_of(what, info) != default_of(what);
+bool is_written(const option& row, const connection_info& info, bool pool_numbers) {
+  if (!std::holds_alternative<server_field>(row.field) || !row.available) return false;
+  if (!info.uri.empty() && is_one_of(said_by_uri, row.key)) return false;
+  if (!info.srv.empty() && is_one_of(said_by_records, row.key)) return false;
+  if (row.key == "weight" && info.weight == connection_info{}.weight) return false;
+  if (!pool_numbers && is_one_of(said_by_pool, row.key)) return false;
+  return !is_one_of(written_when_changed, row.key) || value_of(row, info) != default_of(row);
 }
 
 std::vector<const option*> global_keys(std::string_view section) {
@@ -53,7 +53,7 @@ std::vector<const option*> global_keys(std::string_view section) {
   return keys;
 }
 
-option_value value_of(const option& what, const settings& all) { return std::get<global_field>(what.field).get(all); }
+option_value value_of(const option& row, const settings& all) { return std::get<global_field>(row.field).get(all); }
 
 template <class Owner>
 std::string toml_lines(const std::vector<const option*>& keys, const Owner& owner) {

@@ -100,13 +100,13 @@ class tree_builder final : public json::json_sax_t {
     return &parent == &root_ && !name_.empty() ? name_ + ':' : parent.at.where;
   }
 
-  bool open(tree::kind what) {
+  bool open(tree::kind kind) {
     if (open_.size() >= max_depth) {
       problems_.add({open_.back()->at.where, ++count_}, "", "nested too deeply");
       return false;
     }
     tree branch;
-    branch.what = what;
+    branch.what = kind;
     put(std::move(branch));
     open_.push_back(open_.empty() ? &root_ : &open_.back()->children.back());
     keys_.emplace_back();
@@ -129,12 +129,12 @@ class tree_builder final : public json::json_sax_t {
   }
 
   /// nlohmann's sentence without its prefix and without the token it quotes, which could be a secret.
-  static std::string reason_of(std::string_view what) {
-    const auto last_read = what.find("; last read");
-    what = what.substr(0, last_read);
-    const auto column = what.find("column ");
-    const auto start = what.find(": ", column == std::string_view::npos ? 0 : column);
-    return well_formed(start == std::string_view::npos ? what : what.substr(start + 2));
+  static std::string reason_of(std::string_view sentence) {
+    const auto last_read = sentence.find("; last read");
+    sentence = sentence.substr(0, last_read);
+    const auto column = sentence.find("column ");
+    const auto start = sentence.find(": ", column == std::string_view::npos ? 0 : column);
+    return well_formed(start == std::string_view::npos ? sentence : sentence.substr(start + 2));
   }
 
   std::string_view text_;

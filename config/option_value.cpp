@@ -14,21 +14,21 @@
 namespace understudy::internal::config {
 namespace {
 
-double count_units(const option& what, duration span) {
-  return std::chrono::duration<double>(span) / std::chrono::duration<double>(unit_length(what));
+double count_units(const option& row, duration span) {
+  return std::chrono::duration<double>(span) / std::chrono::duration<double>(unit_length(row));
 }
 
-std::string limit_text(const option& what, double limit) {
-  if (what.type != option_type::span) return format_number(limit);
-  return format_span(span_of(limit, unit_length(what)).value_or(duration::zero()));
+std::string limit_text(const option& row, double limit) {
+  if (row.type != option_type::span) return format_number(limit);
+  return format_span(span_of(limit, unit_length(row)).value_or(duration::zero()));
 }
 
-std::string check_text(const option& what, std::string_view text) {
+std::string check_text(const option& row, std::string_view text) {
   const bool bad_byte =
       std::any_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; });
   if (bad_byte) return "must not contain control characters";
   if (!is_utf8(text)) return "must be UTF-8";
-  const std::size_t longest = what.type == option_type::path ? 4095 : 65535;
+  const std::size_t longest = row.type == option_type::path ? 4095 : 65535;
   if (text.size() > longest) return "must not be longer than " + std::to_string(longest) + " bytes";
   return {};
 }
@@ -40,20 +40,20 @@ std::string check_words(const std::vector<std::string>& words) {
   return has_nul ? "must not contain NUL bytes" : std::string{};
 }
 
-double as_number(const option& what, const option_value& value) {
+double as_number(const option& row, const option_value& value) {
   if (const auto* integer = std::get_if<std::int64_t>(&value)) return static_cast<double>(*integer);
-  if (const auto* span = std::get_if<duration>(&value)) return count_units(what, *span);
+  if (const auto* span = std::get_if<duration>(&value)) return count_units(row, *span);
   return std::get<double>(value);
 }
 
-std::string_view choice_name(const option& what, const option_value& value) {
-  return what.choices.at(static_cast<std::size_t>(std::get<std::int64_t>(value)));
+std::string_view choice_name(const option& row, const option_value& value) {
+  return row.choices.at(static_cast<std::size_t>(std::get<std::int64_t>(value)));
 }
 
 using kind = tree::kind;
 
-std::string_view wanted(const option& what) {
-  switch (what.type) {
+std::string_view wanted(const option& row) {
+  switch (row.type) {
     case option_type::boolean:
       return "a boolean (true or false)";
     case option_type::integer:
@@ -61,8 +61,8 @@ std::string_view wanted(const option& what) {
     case option_type::real:
       return "a number";
     case option_type::span:
-      return what.unit == "ms" ? "a number of milliseconds or a span like \"250ms\", \"5s\", \"2m\" or \"1h\""
-                               : "a number of seconds or a span like \"250ms\", \"5s\", \"2m\" or \"1h\"";
+      return row.unit == "ms" ? "a number of milliseconds or a span like \"250ms\", \"5s\", \"2m\" or \"1h\""
+                              : "a number of seconds or a span like \"250ms\", \"5s\", \"2m\" or \"1h\"";
     case option_type::words:
       return "an array of strings: a program and its arguments";
     default:
@@ -70,13 +70,13 @@ std::string_view wanted(const option& what) {
   }
 }
 
-std::string wrong_kind(const option& what, const tree& node) {
-  return "must be " + std::string{wanted(what)} + ", not " + std::string{to_string(node.what)};
+std::string wrong_kind(const option& row, const tree& node) {
+  return "must be " + std::string{wanted(row)} + ", not " + std::string{to_string(node.what)};
 }
 
 /// What variables gave does not convert; their values stay unsaid, they may be secrets in the wrong place.
-std::string wrong_expansion(const option& what, const tree& node) {
-  return "must be " + std::string{wanted(what)} + ", but " + quote(node.text) + " gives something else";
+std::string wrong_expansion(const option& row, const tree& node) {
+  return "must be " + std::string{wanted(row)} + ", but " + quote(node.text) + " gives something else";
 }
 
 std::optional<bool> boolean_of(std::string_view text) {
@@ -97,18 +97,18 @@ std::optional<Number> number_of(std::string_view text) {
 
 /// `value` checked, or `problem` when there is none.
 template <class T>
-conversion checked(const option& what, std::optional<T> value, const std::string& problem) {
+conversion checked(const option& row, std::optional<T> value, const std::string& problem) {
   if (!value) return {std::nullopt, problem};
   option_value made{std::move(*value)};
-  if (auto wrong = check_value(what, made); !wrong.empty()) return {std::nullopt, std::move(wrong)};
+  if (auto wrong = check_value(row, made); !wrong.empty()) return {std::nullopt, std::move(wrong)};
   return {std::move(made), {}};
 }
 
-conversion choice_of(const option& what, const std::string& text, const expansion& source, const tree& node) {
-  const auto at = std::find(what.choices.begin(), what.choices.end(), text);
-  if (at != what.choices.end()) return {option_value{static_cast<std::int64_t>(at - what.choices.begin())}, {}};
+conversion choice_of(const option& row, const std::string& text, const expansion& source, const tree& node) {
+  const auto at = std::find(row.choices.begin(), row.choices.end(), text);
+  if (at != row.choices.end()) return {option_value{static_cast<std::int64_t>(at - row.choices.begin())}, {}};
   const std::string given = source.substituted ? "what " + quote(node.text) + " gives" : quote(text);
-  std::string problem = "must be " + range_text(what) + ", not " + given;
+  std::string problem = "must be " + range_text(row) + ", not " + given;
   return {std::nullopt, std::move(problem)};
 }
 
@@ -118,64 +118,64 @@ conversion nothing(const tree& node) {
 }
 
 /// Numbers and booleans in strings count only when a variable gave them; spans are strings anyway.
-conversion from_text(const option& what, const tree& node, const environment_lookup& env) {
+conversion from_text(const option& row, const tree& node, const environment_lookup& env) {
   expansion source = expand(node.text, env);
   if (!source.problem.empty()) return {std::nullopt, source.problem};
-  const std::string wrong = source.substituted ? wrong_expansion(what, node) : wrong_kind(what, node);
+  const std::string wrong = source.substituted ? wrong_expansion(row, node) : wrong_kind(row, node);
   const std::string_view text = source.text;
-  switch (what.type) {
+  switch (row.type) {
     case option_type::boolean:
-      return checked(what, source.substituted ? boolean_of(text) : std::nullopt, wrong);
+      return checked(row, source.substituted ? boolean_of(text) : std::nullopt, wrong);
     case option_type::integer:
-      return checked(what, source.substituted ? number_of<std::int64_t>(text) : std::nullopt, wrong);
+      return checked(row, source.substituted ? number_of<std::int64_t>(text) : std::nullopt, wrong);
     case option_type::real:
-      return checked(what, source.substituted ? number_of<double>(text) : std::nullopt, wrong);
+      return checked(row, source.substituted ? number_of<double>(text) : std::nullopt, wrong);
     case option_type::span: {
       const bool bare = !source.substituted && number_of<double>(text).has_value();
-      return checked(what, bare ? std::nullopt : parse_span(text, unit_length(what)),
-                     source.substituted ? wrong : "must be " + std::string{wanted(what)} + ", not " + quote(text));
+      return checked(row, bare ? std::nullopt : parse_span(text, unit_length(row)),
+                     source.substituted ? wrong : "must be " + std::string{wanted(row)} + ", not " + quote(text));
     }
     case option_type::choice:
-      return choice_of(what, source.text, source, node);
+      return choice_of(row, source.text, source, node);
     case option_type::secret_text:
       if (source.text.empty() && source.substituted) return nothing(node);
-      return checked(what, std::optional{secret{std::move(source.text)}}, {});
+      return checked(row, std::optional{secret{std::move(source.text)}}, {});
     case option_type::text:
     case option_type::path:
-      if (source.text.empty() && what.section == server_section) {
+      if (source.text.empty() && row.section == server_section) {
         // Nothing said must not turn into "off", nor into somebody else: only a plain "" says that nobody is meant.
         if (source.substituted) return nothing(node);
-        if (what.type == option_type::path) return {std::nullopt, "must not be empty; remove the key"};
+        if (row.type == option_type::path) return {std::nullopt, "must not be empty; remove the key"};
       }
-      return checked(what, std::optional{std::move(source.text)}, {});
+      return checked(row, std::optional{std::move(source.text)}, {});
     case option_type::words:
       break;
   }
-  return {std::nullopt, wrong_kind(what, node)};
+  return {std::nullopt, wrong_kind(row, node)};
 }
 
-conversion from_number(const option& what, const tree& node) {
+conversion from_number(const option& row, const tree& node) {
   const double number = node.what == kind::integer ? static_cast<double>(node.integer) : node.real;
-  switch (what.type) {
+  switch (row.type) {
     case option_type::integer:
-      if (node.what == kind::integer) return checked(what, std::optional{node.integer}, {});
+      if (node.what == kind::integer) return checked(row, std::optional{node.integer}, {});
       break;
     case option_type::real:
-      return checked(what, std::optional{number}, {});
+      return checked(row, std::optional{number}, {});
     case option_type::span:
-      return checked(what, span_of(number, unit_length(what)),
-                     "must be " + range_text(what) + ", not " + format_number(number));
+      return checked(row, span_of(number, unit_length(row)),
+                     "must be " + range_text(row) + ", not " + format_number(number));
     default:
       break;
   }
-  return {std::nullopt, wrong_kind(what, node)};
+  return {std::nullopt, wrong_kind(row, node)};
 }
 
 /// A number has no secrets in it, but may be as long as the file.
 std::string shortened(const std::string& number) { return number.size() <= 40 ? number : number.substr(0, 40) + "…"; }
 
-conversion from_list(const option& what, const tree& node, const environment_lookup& env) {
-  if (what.type != option_type::words) return {std::nullopt, wrong_kind(what, node)};
+conversion from_list(const option& row, const tree& node, const environment_lookup& env) {
+  if (row.type != option_type::words) return {std::nullopt, wrong_kind(row, node)};
   std::vector<std::string> words;
   for (const auto& child : node.children) {
     if (child.what != kind::text)
@@ -185,30 +185,30 @@ conversion from_list(const option& what, const tree& node, const environment_loo
     words.push_back(std::move(source.text));
   }
   if (words.empty()) return {std::nullopt, "must begin with the name of a program"};
-  return checked(what, std::optional{std::move(words)}, {});
+  return checked(row, std::optional{std::move(words)}, {});
 }
 
 }  // namespace
 
-std::string check_value(const option& what, const option_value& value) {
-  switch (what.type) {
+std::string check_value(const option& row, const option_value& value) {
+  switch (row.type) {
     case option_type::integer:
     case option_type::real:
     case option_type::span: {
-      const double number = as_number(what, value);
-      if (number >= what.least && number <= what.most) return {};
-      const bool span = what.type == option_type::span;
-      return "must be " + range_text(what) + ", not " +
+      const double number = as_number(row, value);
+      if (number >= row.least && number <= row.most) return {};
+      const bool span = row.type == option_type::span;
+      return "must be " + range_text(row) + ", not " +
              (span ? format_span(std::get<duration>(value)) : format_number(number));
     }
     case option_type::choice: {
       const auto index = std::get<std::int64_t>(value);
-      const bool known = index >= 0 && index < static_cast<std::int64_t>(what.choices.size());
-      return known ? std::string{} : "must be " + range_text(what);
+      const bool known = index >= 0 && index < static_cast<std::int64_t>(row.choices.size());
+      return known ? std::string{} : "must be " + range_text(row);
     }
     case option_type::text:
     case option_type::path:
-      return check_text(what, std::get<std::string>(value));
+      return check_text(row, std::get<std::string>(value));
     case option_type::words:
       return check_words(std::get<std::vector<std::string>>(value));
     case option_type::secret_text:
@@ -228,17 +228,17 @@ bool is_set(const option_value& value) {
   return true;
 }
 
-std::string range_text(const option& what) {
-  if (what.type == option_type::choice) {
+std::string range_text(const option& row) {
+  if (row.type == option_type::choice) {
     std::string names;
-    for (std::size_t i = 0; i < what.choices.size(); ++i) {
-      if (i != 0) names += i + 1 == what.choices.size() ? " or " : ", ";
-      names += what.choices[i];
+    for (std::size_t i = 0; i < row.choices.size(); ++i) {
+      if (i != 0) names += i + 1 == row.choices.size() ? " or " : ", ";
+      names += row.choices[i];
     }
     return names;
   }
-  if (!what.numeric() || what.least == what.most) return {};
-  return limit_text(what, what.least) + " to " + limit_text(what, what.most);
+  if (!row.numeric() || row.least == row.most) return {};
+  return limit_text(row, row.least) + " to " + limit_text(row, row.most);
 }
 
 std::string toml_string(std::string_view text) {
@@ -258,8 +258,8 @@ std::string toml_string(std::string_view text) {
   return result + '"';
 }
 
-std::string to_toml_text(const option& what, const option_value& value) {
-  switch (what.type) {
+std::string to_toml_text(const option& row, const option_value& value) {
+  switch (row.type) {
     case option_type::boolean:
       return std::get<bool>(value) ? "true" : "false";
     case option_type::integer:
@@ -267,14 +267,14 @@ std::string to_toml_text(const option& what, const option_value& value) {
     case option_type::real:
       return format_number(std::get<double>(value));
     case option_type::span:
-      return format_number(count_units(what, std::get<duration>(value)));
+      return format_number(count_units(row, std::get<duration>(value)));
     case option_type::text:
     case option_type::path:
       return toml_string(escape_variables(std::get<std::string>(value)));
     case option_type::secret_text:
       return toml_string(is_set(value) ? secret_mask : std::string_view{});
     case option_type::choice:
-      return toml_string(choice_name(what, value));
+      return toml_string(choice_name(row, value));
     case option_type::words:
       break;
   }
@@ -284,10 +284,10 @@ std::string to_toml_text(const option& what, const option_value& value) {
   return '[' + list + ']';
 }
 
-nlohmann::json to_json_value(const option& what, const option_value& value) {
+nlohmann::json to_json_value(const option& row, const option_value& value) {
   const auto number = [](double n) { return n == std::floor(n) ? nlohmann::json(std::llround(n)) : nlohmann::json(n); };
   if (!is_set(value)) return nullptr;
-  switch (what.type) {
+  switch (row.type) {
     case option_type::boolean:
       return std::get<bool>(value);
     case option_type::integer:
@@ -295,14 +295,14 @@ nlohmann::json to_json_value(const option& what, const option_value& value) {
     case option_type::real:
       return number(std::get<double>(value));
     case option_type::span:
-      return number(count_units(what, std::get<duration>(value)));
+      return number(count_units(row, std::get<duration>(value)));
     case option_type::text:
     case option_type::path:
       return well_formed(escape_variables(std::get<std::string>(value)));
     case option_type::secret_text:
       return secret_mask;
     case option_type::choice:
-      return choice_name(what, value);
+      return choice_name(row, value);
     case option_type::words:
       break;
   }
@@ -314,28 +314,28 @@ nlohmann::json to_json_value(const option& what, const option_value& value) {
 
 // ---- from a node of a parsed file ----
 
-conversion convert(const option& what, const tree& node, const environment_lookup& env) {
+conversion convert(const option& row, const tree& node, const environment_lookup& env) {
   switch (node.what) {
     case kind::text:
-      return from_text(what, node, env);
+      return from_text(row, node, env);
     case kind::integer:
     case kind::real:
-      return from_number(what, node);
+      return from_number(row, node);
     case kind::huge:
-      if (!what.numeric()) break;
-      return {std::nullopt, "must be " + range_text(what) + ", not " + shortened(node.text)};
+      if (!row.numeric()) break;
+      return {std::nullopt, "must be " + range_text(row) + ", not " + shortened(node.text)};
     case kind::list:
-      return from_list(what, node, env);
+      return from_list(row, node, env);
     case kind::boolean:
-      if (what.type == option_type::boolean) return {option_value{node.boolean}, {}};
+      if (row.type == option_type::boolean) return {option_value{node.boolean}, {}};
       break;
     case kind::null:  // JSON's way to say "not set", fit only for what can be so
-      if (!what.numeric() && what.type != option_type::boolean && what.type != option_type::choice) return {};
+      if (!row.numeric() && row.type != option_type::boolean && row.type != option_type::choice) return {};
       break;
     default:
       break;
   }
-  return {std::nullopt, wrong_kind(what, node)};
+  return {std::nullopt, wrong_kind(row, node)};
 }
 
 }  // namespace understudy::internal::config

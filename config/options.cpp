@@ -70,11 +70,11 @@ option row(cs section, cs key, type kind, decltype(option::field) field, cs mean
   return made;
 }
 
-option range(option what, double least, double most, cs unit = "") {
-  what.least = least;
-  what.most = most;
-  what.unit = unit;
-  return what;
+option range(option made, double least, double most, cs unit = "") {
+  made.least = least;
+  made.most = most;
+  made.unit = unit;
+  return made;
 }
 
 option span(cs section, cs key, decltype(option::field) field, double least, double most, cs meaning) {
@@ -89,29 +89,29 @@ option flag(cs section, cs key, decltype(option::field) field, cs meaning) {
   return row(section, key, type::boolean, field, meaning);
 }
 
-option with_example(option what, cs example) {
-  what.example = example;
-  return what;
+option with_example(option made, cs example) {
+  made.example = example;
+  return made;
 }
 
-option with_default(option what, cs note) {
-  what.default_note = note;
-  return what;
+option with_default(option made, cs note) {
+  made.default_note = note;
+  return made;
 }
 
-option with_choices(option what, std::vector<cs> choices) {
-  what.choices = std::move(choices);
-  return what;
+option with_choices(option made, std::vector<cs> choices) {
+  made.choices = std::move(choices);
+  return made;
 }
 
-option at_start_only(option what) {
-  what.reloadable = false;
-  return what;
+option at_start_only(option made) {
+  made.reloadable = false;
+  return made;
 }
 
-option not_available(option what) {
-  what.available = false;
-  return what;
+option not_available(option made) {
+  made.available = false;
+  return made;
 }
 
 option planned(cs section, cs key, type kind, cs meaning) {
@@ -431,13 +431,11 @@ std::string_view section_with(std::string_view key) {
   return {};
 }
 
-duration unit_length(const option& what) {
-  return what.unit == "ms" ? duration{milliseconds{1}} : duration{seconds{1}};
-}
+duration unit_length(const option& row) { return row.unit == "ms" ? duration{milliseconds{1}} : duration{seconds{1}}; }
 
-option_value default_of(const option& what) {
-  if (const auto* field = std::get_if<server_field>(&what.field)) return field->get(connection_info{});
-  return std::get<global_field>(what.field).get(settings{});
+option_value default_of(const option& row) {
+  if (const auto* field = std::get_if<server_field>(&row.field)) return field->get(connection_info{});
+  return std::get<global_field>(row.field).get(settings{});
 }
 
 // ---- the table of all settings ----

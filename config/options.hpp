@@ -70,8 +70,8 @@ std::vector<std::string_view> keys_of(std::string_view section);
 std::string_view section_with(std::string_view key);
 
 /// The length of the option's unit (a second where it has none).
-duration unit_length(const option& what);
+duration unit_length(const option& row);
 /// The default, taken from a default-made struct. Only for options with a field.
-option_value default_of(const option& what);
+option_value default_of(const option& row);
 
 }  // namespace understudy::internal::config

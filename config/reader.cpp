@@ -43,8 +43,8 @@ namespace {
 
 constexpr std::string_view servers_key = "servers";
 
-void set(settings& all, const option& what, option_value value) {
-  std::get<global_field>(what.field).set(all, std::move(value));
+void set(settings& all, const option& row, option_value value) {
+  std::get<global_field>(row.field).set(all, std::move(value));
 }
 
 class settings_reader {
@@ -215,8 +215,8 @@ bool is_in(const key_group& group, std::string_view key) {
   return std::find(group.begin(), group.end(), key) != group.end();
 }
 
-void set(connection_info& info, const option& what, option_value value) {
-  std::get<server_field>(what.field).set(info, std::move(value));
+void set(connection_info& info, const option& row, option_value value) {
+  std::get<server_field>(row.field).set(info, std::move(value));
 }
 
 }  // namespace

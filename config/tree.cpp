@@ -16,8 +16,8 @@ constexpr std::size_t most_shown = 1000;
 
 }  // namespace
 
-std::string_view to_string(tree::kind what) noexcept {
-  switch (what) {
+std::string_view to_string(tree::kind kind) noexcept {
+  switch (kind) {
     case tree::kind::null:
       return "null";
     case tree::kind::boolean:
@@ -40,12 +40,12 @@ std::string_view to_string(tree::kind what) noexcept {
   return "unknown";
 }
 
-void problem_list::add(const place& at, std::string key, std::string what) {
+void problem_list::add(const place& at, std::string key, std::string problem) {
   if (entries_.size() >= most_kept) {
     ++left_out_;
     return;
   }
-  entries_.push_back({at.order, {at.where, std::move(key), std::move(what)}});
+  entries_.push_back({at.order, {at.where, std::move(key), std::move(problem)}});
 }
 
 bool problem_list::crowded() const noexcept { return entries_.size() > most_shown; }

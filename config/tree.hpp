@@ -28,12 +28,12 @@ struct tree {
   std::vector<tree> children;
 };
 /// "a string", "an array" …
-std::string_view to_string(tree::kind what) noexcept;
+std::string_view to_string(tree::kind kind) noexcept;
 
 /// Collects problems; gives them back in the order of their places, each once.
 class problem_list {
  public:
-  void add(const place& at, std::string key, std::string what);
+  void add(const place& at, std::string key, std::string problem);
   bool empty() const noexcept { return entries_.empty(); }
   /// True when there are more than anybody will be shown: no need to look for advice.
   bool crowded() const noexcept;

@@ -22,7 +22,7 @@ std::string joined(const std::vector<std::pair<server_id, std::string>>& servers
 
 template <class Servers>
 bool contains(const Servers& servers, server_id id) {
-  return std::any_of(servers.begin(), servers.end(), [&](const auto& one) { return one.first == id; });
+  return std::any_of(servers.begin(), servers.end(), [&](const auto& known) { return known.first == id; });
 }
 
 }  // namespace
@@ -95,7 +95,7 @@ void availability_log::tell_serving(const std::vector<server_availability>& serv
     if (s.serving && s.state == breaker_state::closed && known_[s.id].answered) serving_.emplace_back(s.id, s.name);
   for (const auto& one : before)
     if (!contains(left_, one.first)) left_.push_back(one);
-  std::erase_if(left_, [&](const auto& one) { return contains(serving_, one.first); });
+  std::erase_if(left_, [&](const auto& gone) { return contains(serving_, gone.first); });
   if (serving_.empty()) {
     // Requests go to one that has not answered yet: what comes of that is told when it is known.
     const bool tried = std::any_of(servers.begin(), servers.end(), [](const server_availability& s) {

@@ -115,11 +115,11 @@ circuit_breaker_impl::~circuit_breaker_impl() {
 
 circuit_breaker_actor::behavior_type circuit_breaker_impl::make_behavior() {
   return {
-      [this](perform_atom what, call& c) {
-        return guard_.answer<result_ptr>([&] { return dispatch<perform_atom, result_ptr>(what, c, needs_of(c)); });
+      [this](perform_atom atom, call& c) {
+        return guard_.answer<result_ptr>([&] { return dispatch<perform_atom, result_ptr>(atom, c, needs_of(c)); });
       },
-      [this](lease_atom what, lease_request& r) {
-        return guard_.answer<lease_grant>([&] { return dispatch<lease_atom, lease_grant>(what, r, needs_of(r)); });
+      [this](lease_atom atom, lease_request& r) {
+        return guard_.answer<lease_grant>([&] { return dispatch<lease_atom, lease_grant>(atom, r, needs_of(r)); });
       },
       [this](cancel_atom, const cancel_token_ptr& token) { guard_.run([&] { forward_cancel(token); }); },
       [this](report_atom, const outcome_report& report) { guard_.run([&] { on_report(report); }); },
@@ -178,7 +178,7 @@ failure_ptr circuit_breaker_impl::cannot_go_on(const Message& message, time_poin
 }
 
 template <class Atom, class Answer, class Message>
-caf::result<Answer> circuit_breaker_impl::dispatch(Atom what, Message& message, const selection_query& needs) {
+caf::result<Answer> circuit_breaker_impl::dispatch(Atom atom, Message& message, const selection_query& needs) {
   const auto at = env_->clock->now();
   if (auto why = cannot_go_on(message, at)) {
     return to_error(std::move(why));
@@ -189,7 +189,7 @@ caf::result<Answer> circuit_breaker_impl::dispatch(Atom what, Message& message, 
   if (!chosen && may_hold(message.deadline, at)) {
     const auto until = std::min(look_.until(), message.deadline - time_to_answer);
     auto token = message.token;
-    held_.push_back({take_message(*self_, what, std::move(message)), std::move(token), until});
+    held_.push_back({take_message(*self_, atom, std::move(message)), std::move(token), until});
     arm();
     return caf::delegated<Answer>{};
   }
@@ -203,7 +203,7 @@ caf::result<Answer> circuit_breaker_impl::dispatch(Atom what, Message& message, 
     router_.take_back(*chosen);
     return to_error(cannot_go_on(message, at));
   }
-  return fast_delegate<Answer>(*self_, servers_[chosen->index].pool, what, std::move(message));
+  return fast_delegate<Answer>(*self_, servers_[chosen->index].pool, atom, std::move(message));
 }
 
 bool circuit_breaker_impl::may_hold(time_point deadline, time_point now) const {

@@ -31,7 +31,7 @@ class circuit_breaker_impl {
   };
 
   template <class Atom, class Answer, class Message>
-  caf::result<Answer> dispatch(Atom what, Message& message, const selection_query& needs);
+  caf::result<Answer> dispatch(Atom atom, Message& message, const selection_query& needs);
   template <class Message>
   failure_ptr cannot_go_on(const Message& message, time_point now) const;
   void look_at_failed(const std::vector<breaker_change>& just_found_out);

@@ -57,10 +57,10 @@ void router::set_probed(bool probed) {
   }
 }
 
-std::optional<route> router::choose(const selection_query& what, time_point deadline, time_point now) {
+std::optional<route> router::choose(const selection_query& query, time_point deadline, time_point now) {
   forget_lost_calls(now);
-  fill_candidates(what.anew, now);
-  const auto index = selection_.choose(candidates_, what);
+  fill_candidates(query.anew, now);
+  const auto index = selection_.choose(candidates_, query);
   if (!index) {
     return std::nullopt;
   }
@@ -86,10 +86,10 @@ bool router::known_down(time_point now) const {
                      [&](const entry& e) { return e.down_until > now || !e.breaker.usable(now); });
 }
 
-failure router::refuse(const selection_query& what, const failure_ptr& last, time_point now) const {
+failure router::refuse(const selection_query& query, const failure_ptr& last, time_point now) const {
   std::vector<refused_server> refused;
   for (const auto& e : servers_) {
-    refused_server one{e.facts.name, what.write && e.facts.read_only, e.breaker.state(), e.breaker.cause(),
+    refused_server one{e.facts.name, query.write && e.facts.read_only, e.breaker.state(), e.breaker.cause(),
                        e.breaker.retry_after(now)};
     if (one.state == breaker_state::closed && e.down_until > now) {
       one.cause = e.down_cause;

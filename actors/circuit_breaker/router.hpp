@@ -60,14 +60,14 @@ class router {
   void set_probed(bool probed);
 
   /// Picks a server and counts the request there; `deadline` bounds a trial's permit.
-  std::optional<route> choose(const selection_query& what, time_point deadline, time_point now);
+  std::optional<route> choose(const selection_query& query, time_point deadline, time_point now);
   /// The request will not be sent after all.
   void take_back(const route& chosen);
   /// True when a new request would only find out again that no server can be connected to. It is to be refused instead,
   /// where nobody waits for servers to come back.
   bool known_down(time_point now) const;
   /// Why choose() found nothing, or nothing was to be chosen.
-  failure refuse(const selection_query& what, const failure_ptr& last, time_point now) const;
+  failure refuse(const selection_query& query, const failure_ptr& last, time_point now) const;
 
   void on_report(const outcome_report& report, const moment& at);
   /// True when that server is to be probed again: it had little time to answer, and nothing can take its place.

@@ -6,7 +6,7 @@
 namespace understudy::internal {
 namespace {
 
-bool eligible(const candidate& c, const selection_query& what) { return c.usable && !(what.write && c.read_only); }
+bool eligible(const candidate& c, const selection_query& query) { return c.usable && !(query.write && c.read_only); }
 
 /// Expected time to an answer; comparable only when both latencies are known. Of servers with different weights the
 /// draw has settled who is due; only what is under way, by weight, speaks against one.
@@ -29,17 +29,17 @@ void server_selection::configure(bool automatic_failback, bool spill) noexcept {
   spill_ = spill;
 }
 
-std::optional<std::size_t> server_selection::choose(const std::vector<candidate>& all, const selection_query& what) {
+std::optional<std::size_t> server_selection::choose(const std::vector<candidate>& all, const selection_query& query) {
   const bool kept = keeps_level(all);
   std::optional<rank> smallest;
   equals_.clear();
   for (std::size_t i = 0; i < all.size(); ++i) {
-    if (!eligible(all[i], what)) {
+    if (!eligible(all[i], query)) {
       continue;
     }
     const double share = all[i].share;
     const bool held = share <= 0 || (share < 1 && random_() >= share);
-    const auto r = rank_of(all[i], what, held && !all[i].trial_due, kept, true);
+    const auto r = rank_of(all[i], query, held && !all[i].trial_due, kept, true);
     if (!smallest || r < *smallest) {
       smallest = r;
       equals_.clear();
@@ -52,7 +52,7 @@ std::optional<std::size_t> server_selection::choose(const std::vector<candidate>
     return std::nullopt;
   }
   const auto chosen = better_of_two(all);
-  if (!automatic_ && !kept && !what.write && what.tried.empty()) {
+  if (!automatic_ && !kept && !query.write && query.tried.empty()) {
     level_ = all[chosen].priority;
   }
   return chosen;
@@ -71,7 +71,7 @@ std::optional<int> server_selection::serving_level(const std::vector<candidate>&
   return smallest ? std::optional<int>{smallest->priority} : std::nullopt;
 }
 
-server_selection::rank server_selection::rank_of(const candidate& c, const selection_query& what, bool held,
+server_selection::rank server_selection::rank_of(const candidate& c, const selection_query& query, bool held,
                                                  bool level_kept, bool tries) const {
   int reluctance = 0;
   if (c.trial && !(c.trial_due && tries)) {
@@ -81,8 +81,8 @@ server_selection::rank server_selection::rank_of(const candidate& c, const selec
   } else if (held || (spill_ && c.full)) {
     reluctance = 1;
   }
-  const int second = (c.suspected ? 2 : 0) + (what.prefer_writable && c.read_only ? 1 : 0);
-  return {c.silent, what.tried.contains(c.id), reluctance, c.priority, second};
+  const int second = (c.suspected ? 2 : 0) + (query.prefer_writable && c.read_only ? 1 : 0);
+  return {c.silent, query.tried.contains(c.id), reluctance, c.priority, second};
 }
 
 bool server_selection::keeps_level(const std::vector<candidate>& all) const {

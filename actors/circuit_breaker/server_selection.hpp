@@ -42,7 +42,7 @@ class server_selection {
 
   void configure(bool automatic_failback, bool spill) noexcept;
   /// The index of the server to take, or nothing when none is usable.
-  std::optional<std::size_t> choose(const std::vector<candidate>& all, const selection_query& what);
+  std::optional<std::size_t> choose(const std::vector<candidate>& all, const selection_query& query);
   /// The level that a read sent now would go to, ramps apart; nothing when no server is usable.
   std::optional<int> serving_level(const std::vector<candidate>& all) const;
 
@@ -57,7 +57,7 @@ class server_selection {
     auto operator<=>(const rank&) const = default;  // NOLINT(modernize-use-nullptr): takes the comparison for a pointer
   };
 
-  rank rank_of(const candidate& c, const selection_query& what, bool held, bool level_kept, bool tries) const;
+  rank rank_of(const candidate& c, const selection_query& query, bool held, bool level_kept, bool tries) const;
   bool keeps_level(const std::vector<candidate>& all) const;
   std::size_t better_of_two(const std::vector<candidate>& all);
   std::size_t draw(const std::vector<candidate>& all, std::size_t except);

@@ -123,12 +123,12 @@ bool connect_attempt::exhausted(time_point now) const {
   return !chosen_ && !any(progress::dialled) && (now >= deadline_ || !any(progress::waiting));
 }
 
-void connect_attempt::begin(stage what, time_point now) {
+void connect_attempt::begin(stage step, time_point now) {
   if (in_step_) finish(true, now);
-  step_ = what;
+  step_ = step;
   step_begin_ = now;
   in_step_ = true;
-  if (what == stage::resolve) return wait_for_ours(now);
+  if (step == stage::resolve) return wait_for_ours(now);
   ask(now);
 }
 

@@ -50,7 +50,7 @@ class connect_attempt {
 
   /// Notes that a step begins; an earlier one is over. Patience begins anew. The look-up is a wait for something of
   /// ours, and yet a part of the attempt's time.
-  void begin(stage what, time_point now);
+  void begin(stage step, time_point now);
   /// The step that runs is over.
   void finish(bool ok, time_point now);
   stage step() const noexcept { return step_; }

@@ -109,8 +109,8 @@ class connection_impl final : private ldap_wire {
   void operator()(const connection_action::count_protocol_error&);
   void operator()(const connection_action::note& a);
   template <class Handle, class... Ts>
-  void tell(const caf::actor_addr& to, Ts&&... what) {
-    if (auto actor = caf::actor_cast<Handle>(to)) caf::anon_send(actor, std::forward<Ts>(what)...);
+  void tell(const caf::actor_addr& to, Ts&&... content) {
+    if (auto actor = caf::actor_cast<Handle>(to)) caf::anon_send(actor, std::forward<Ts>(content)...);
   }
 
   // The bytes.
@@ -118,7 +118,7 @@ class connection_impl final : private ldap_wire {
   tls_start secure() override;
   void close(bool polite) override;
   bool is_open() const override { return bytes_.is_open(); }
-  encoded_request encode(const request& what) override { return ldap_.encode(what); }
+  encoded_request encode(const request& order) override { return ldap_.encode(order); }
   encoded_request encode_bind(const std::string& dn, const secret& password) override {
     return ldap_.encode_bind(dn, password);
   }

@@ -188,7 +188,9 @@ class filter_encoder {
   void skip_spaces() noexcept {
     while (at(' ')) ++at_;
   }
-  std::string wrong(const char* what) const { return std::string{what} + " at character " + std::to_string(at_ + 1); }
+  std::string wrong(const char* problem) const {
+    return std::string{problem} + " at character " + std::to_string(at_ + 1);
+  }
 
   struct list {
     bool negation;

@@ -56,8 +56,8 @@ class ldap_wire {
 
   // Out.
 
-  /// `what` has passed check_request().
-  virtual encoded_request encode(const request& what) = 0;
+  /// `order` has passed check_request().
+  virtual encoded_request encode(const request& order) = 0;
   virtual encoded_request encode_bind(const std::string& dn, const secret& password) = 0;
   virtual encoded_request encode_external_bind() = 0;
   virtual encoded_request encode_start_tls() = 0;

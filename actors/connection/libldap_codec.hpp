@@ -21,8 +21,8 @@ class libldap_codec {
   void close() noexcept;
   bool is_open() const noexcept { return handle_ != nullptr; }
 
-  /// Appends `what`, no search, to `out` with that message id; nothing when it fails.
-  failure_ptr encode(const request& what, int id, transport& out);
+  /// Appends `order`, no search, to `out` with that message id; nothing when it fails.
+  failure_ptr encode(const request& order, int id, transport& out);
   /// A simple bind; both empty: an anonymous one, which takes an earlier identity away (RFC 4513, 5.1.1).
   failure_ptr encode_bind(const std::string& dn, const secret& password, int id, transport& out);
   /// SASL EXTERNAL (RFC 4422, appendix A), as whoever the layer below says that we are.

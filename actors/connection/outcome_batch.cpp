@@ -27,9 +27,9 @@ bool outcome_batch::success(duration latency, time_point now) {
   return true;
 }
 
-outcome_report outcome_batch::failed(failure_class what, failure_ptr cause, bool trial) {
+outcome_report outcome_batch::failed(failure_class kind, failure_ptr cause, bool trial) {
   auto report = take();
-  report.failed = what;
+  report.failed = kind;
   report.cause = std::move(cause);
   report.trial = trial;
   return report;

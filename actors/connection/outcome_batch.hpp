@@ -16,7 +16,7 @@ class outcome_batch {
   /// True when it is the first one gathered: then due_at() is set.
   bool success(duration latency, time_point now);
   /// A failure, with the successes before it.
-  outcome_report failed(failure_class what, failure_ptr cause, bool trial);
+  outcome_report failed(failure_class kind, failure_ptr cause, bool trial);
   /// What is gathered, now; nothing when that is nothing.
   std::optional<outcome_report> flush(bool trial = false);
   /// When to flush at the latest; time_point::max() when nothing is gathered.

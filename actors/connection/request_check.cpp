@@ -8,8 +8,8 @@ namespace {
 
 bool has_nul(std::string_view text) noexcept { return text.find('\0') != std::string_view::npos; }
 
-std::string nul_in(const char* what, std::string_view text) {
-  return has_nul(text) ? std::string{what} + " contains a NUL byte" : std::string{};
+std::string nul_in(const char* where, std::string_view text) {
+  return has_nul(text) ? std::string{where} + " contains a NUL byte" : std::string{};
 }
 
 bool is_one_element(std::string_view bytes) {
@@ -83,17 +83,17 @@ struct checker {
 
 }  // namespace
 
-failure_ptr check_request(const request& what) {
-  auto problem = std::visit(checker{}, what.op);
-  for (const auto& c : what.controls) {
+failure_ptr check_request(const request& order) {
+  auto problem = std::visit(checker{}, order.op);
+  for (const auto& c : order.controls) {
     if (problem.empty() && (c.oid.empty() || has_nul(c.oid))) problem = "a control has no valid OID";
   }
-  return problem.empty() ? nullptr : not_sent(what, problem);
+  return problem.empty() ? nullptr : not_sent(order, problem);
 }
 
-failure_ptr not_sent(const request& what, const std::string& problem) {
+failure_ptr not_sent(const request& order, const std::string& problem) {
   return make_failure(errc::invalid_request, stage::operation,
-                      "The " + describe(what.op) + " was not sent: " + problem + ".");
+                      "The " + describe(order.op) + " was not sent: " + problem + ".");
 }
 
 }  // namespace understudy::internal

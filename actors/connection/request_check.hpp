@@ -6,13 +6,13 @@ namespace understudy::internal {
 
 inline constexpr std::string_view start_tls_oid = "1.3.6.1.4.1.1466.20037";
 
-/// Null when `what` can be encoded exactly as it is; else `invalid_request` saying what is wrong: a NUL byte in a DN or
-/// name (the encoder would cut them off there), a bind without a password (RFC 4513, 5.1.2) or without a DN, an
+/// Null when `order` can be encoded exactly as it is; else `invalid_request` saying what is wrong: a NUL byte in a DN
+/// or name (the encoder would cut them off there), a bind without a password (RFC 4513, 5.1.2) or without a DN, an
 /// operation that would change the connection under its other users (StartTLS). A filter is looked at when it is
 /// encoded.
-failure_ptr check_request(const request& what);
+failure_ptr check_request(const request& order);
 
 /// What the caller hears of a request that is malformed.
-failure_ptr not_sent(const request& what, const std::string& problem);
+failure_ptr not_sent(const request& order, const std::string& problem);
 
 }  // namespace understudy::internal

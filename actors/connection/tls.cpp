@@ -33,9 +33,9 @@ class tls_context {
 
 namespace {
 
-tls_context_result refused(const std::string& what) {
+tls_context_result refused(const std::string& problem) {
   tls_context_result r;
-  r.error = tls_failure(what + ": " + openssl_reason());
+  r.error = tls_failure(problem + ": " + openssl_reason());
   return r;
 }
 

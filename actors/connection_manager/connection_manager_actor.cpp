@@ -179,23 +179,23 @@ connection_manager_impl::~connection_manager_impl() {
 
 /// Hands a request on to a child, which answers it.
 template <class Answer, class Handle, class... What>
-caf::result<Answer> connection_manager_impl::to_child(const Handle& child, What&&... what) {
+caf::result<Answer> connection_manager_impl::to_child(const Handle& child, What&&... message) {
   return guard_.answer<Answer>([&]() -> caf::result<Answer> {
     if (!child) {
       return to_error(make_failure(runtime_stopping(stage::queue)));
     }
-    return self_->delegate(child, std::forward<What>(what)...);
+    return self_->delegate(child, std::forward<What>(message)...);
   });
 }
 
 /// The same, to the pool of `server`; `unknown`: what to answer when there is no such server.
 template <class Answer, class... What>
-caf::result<Answer> connection_manager_impl::to_pool(server_id server, errc unknown, What&&... what) {
+caf::result<Answer> connection_manager_impl::to_pool(server_id server, errc unknown, What&&... message) {
   const auto pool = pool_of(server);
   if (!pool && breaker_) {
     return to_error(refusal(unknown, "There is no server number " + std::to_string(server) + "."));
   }
-  return to_child<Answer>(pool, std::forward<What>(what)...);
+  return to_child<Answer>(pool, std::forward<What>(message)...);
 }
 
 manager_interface::behavior_type connection_manager_impl::make_behavior() {
@@ -206,9 +206,9 @@ manager_interface::behavior_type connection_manager_impl::make_behavior() {
   say_start();
   look_up_services();
   return {
-      [this](perform_atom what, call& c) { return to_child<result_ptr>(breaker_, what, std::move(c)); },
-      [this](lease_atom what, lease_request& r) { return to_child<lease_grant>(breaker_, what, std::move(r)); },
-      [this](cancel_atom what, const cancel_token_ptr& token) { self_->send(breaker_, what, token); },
+      [this](perform_atom atom, call& c) { return to_child<result_ptr>(breaker_, atom, std::move(c)); },
+      [this](lease_atom atom, lease_request& r) { return to_child<lease_grant>(breaker_, atom, std::move(r)); },
+      [this](cancel_atom atom, const cancel_token_ptr& token) { self_->send(breaker_, atom, token); },
       [this](router_atom) { return guard_.answer<circuit_breaker_actor>([this] { return router(); }); },
       [this](servers_atom) { return servers_; },
       [this](reload_atom, const settings_ptr& next, const start_token_ptr& token) {
@@ -229,31 +229,31 @@ manager_interface::behavior_type connection_manager_impl::make_behavior() {
         guard_.run([&] { credentials_.on_verdict(verdict); });
       },
       [this](status_atom) { return guard_.answer<runtime_snapshot>([this] { return status(); }); },
-      [this](health_atom what, time_point deadline) {
-        return to_child<std::vector<probe_report>>(monitor_, what, deadline);
+      [this](health_atom atom, time_point deadline) {
+        return to_child<std::vector<probe_report>>(monitor_, atom, deadline);
       },
-      [this](health_atom what, int priority, time_point deadline) {
-        return to_child<std::vector<probe_report>>(monitor_, what, priority, deadline);
+      [this](health_atom atom, int priority, time_point deadline) {
+        return to_child<std::vector<probe_report>>(monitor_, atom, priority, deadline);
       },
-      [this](check_atom what, server_id server, time_point deadline) {
-        return to_pool<pool_health>(server, errc::no_server, what, deadline);
+      [this](check_atom atom, server_id server, time_point deadline) {
+        return to_pool<pool_health>(server, errc::no_server, atom, deadline);
       },
-      [this](cleanup_atom what, server_id server) { return to_pool<std::uint32_t>(server, errc::no_server, what); },
-      [this](claim_atom what, server_id server, lease_id lease) {
-        if (const auto pool = pool_of(server)) self_->send(pool, what, lease);
+      [this](cleanup_atom atom, server_id server) { return to_pool<std::uint32_t>(server, errc::no_server, atom); },
+      [this](claim_atom atom, server_id server, lease_id lease) {
+        if (const auto pool = pool_of(server)) self_->send(pool, atom, lease);
       },
-      [this](release_atom what, server_id server, lease_id lease) {
-        return to_pool<bool>(server, errc::invalid_lease, what, lease);
+      [this](release_atom atom, server_id server, lease_id lease) {
+        return to_pool<bool>(server, errc::invalid_lease, atom, lease);
       },
-      [this](suspend_atom what, server_id server, std::uint32_t ttl) {
-        return to_child<bool>(breaker_, what, server, ttl);
+      [this](suspend_atom atom, server_id server, std::uint32_t ttl) {
+        return to_child<bool>(breaker_, atom, server, ttl);
       },
-      [this](resume_atom what, server_id server) {
+      [this](resume_atom atom, server_id server) {
         guard_.run([&] { credentials_.resume(server); });
-        return to_child<bool>(breaker_, what, server);
+        return to_child<bool>(breaker_, atom, server);
       },
-      [this](resume_atom what) {
-        for (const auto& server : servers_) self_->send(server.pool, what);
+      [this](resume_atom atom) {
+        for (const auto& server : servers_) self_->send(server.pool, atom);
       },
       [this](drain_atom, time_point deadline) { return guard_.answer<bool>([&] { return drain(deadline); }); },
       [this](tick_atom, std::uint64_t timer) { guard_.run([&] { on_tick(timer); }); },

@@ -24,9 +24,9 @@ class connection_manager_impl {
 
  private:
   template <class Answer, class... What>
-  caf::result<Answer> to_pool(server_id server, errc unknown, What&&... what);
+  caf::result<Answer> to_pool(server_id server, errc unknown, What&&... message);
   template <class Answer, class Handle, class... What>
-  caf::result<Answer> to_child(const Handle& child, What&&... what);
+  caf::result<Answer> to_child(const Handle& child, What&&... message);
 
   // Children.
   void start_children();

@@ -53,7 +53,7 @@ void credential_service::note_warning(const credential_verdict& verdict) {
   if (verdict.what != credential_verdict::kind::accepted) return;
   if (!verdict.warning) {
     if (const auto before = warnings_.extract(verdict.server); !before.empty()) {
-      const auto same = [&](const auto& one) { return one.second.bind_dn == before.mapped().bind_dn; };
+      const auto same = [&](const auto& entry) { return entry.second.bind_dn == before.mapped().bind_dn; };
       if (std::none_of(warnings_.begin(), warnings_.end(), same)) warned_.erase(before.mapped().bind_dn);
     }
     return;
@@ -119,20 +119,20 @@ void credential_service::carry_out(const bind_lockout_actions& todo) {
   }
 }
 
-void credential_service::start_read(const secret_read& what) {
+void credential_service::start_read(const secret_read& wanted) {
   if (closed_) {
     return;
   }
-  const auto mark = running_.emplace(what.number, std::make_shared<const std::uint64_t>(what.number)).first->second;
-  auto job = [read = read_, what, patience = std::chrono::ceil<milliseconds>(bind_lockout_options{}.read_timeout),
+  const auto mark = running_.emplace(wanted.number, std::make_shared<const std::uint64_t>(wanted.number)).first->second;
+  auto job = [read = read_, wanted, patience = std::chrono::ceil<milliseconds>(bind_lockout_options{}.read_timeout),
               manager = self_->address(), mark = std::weak_ptr{mark}] {
-    const auto found = read(what.source, patience, [&mark] { return !mark.expired(); });
+    const auto found = read(wanted.source, patience, [&mark] { return !mark.expired(); });
     if (const auto handle = caf::actor_cast<manager_interface>(manager)) {
-      caf::anon_send(handle, resolved_atom_v, what.number, found);
+      caf::anon_send(handle, resolved_atom_v, wanted.number, found);
     }
   };
   if (!env_->workers->run(std::move(job))) {
-    read_done(what.number, {{}, "too many other reads and look-ups wait"});
+    read_done(wanted.number, {{}, "too many other reads and look-ups wait"});
   }
 }
 

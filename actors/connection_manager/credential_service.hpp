@@ -35,7 +35,7 @@ class credential_service {
 
  private:
   void carry_out(const bind_lockout_actions& todo);
-  void start_read(const secret_read& what);
+  void start_read(const secret_read& wanted);
   void note_standing();
   void note_warning(const credential_verdict& verdict);
   void arm();

@@ -70,8 +70,8 @@ void raise(std::atomic<std::uint64_t>& highest, std::uint64_t value) noexcept {
   }
 }
 
-bool speaks_against_directory(failure_class what) noexcept {
-  return what == failure_class::credential || counts_against_server(what);
+bool speaks_against_directory(failure_class kind) noexcept {
+  return kind == failure_class::credential || counts_against_server(kind);
 }
 
 /// Whether who waited in vain did so because the server gave no connection, and not because all were taken.

@@ -52,7 +52,7 @@ class pool_impl {
   caf::result<bool> release(lease_id id);
   void cancel(const cancel_token_ptr& token);
   void on_event(const connection_event& event);
-  void on_down(const caf::actor_addr& who);
+  void on_down(const caf::actor_addr& ended);
   caf::result<pool_health> check_all(time_point deadline);
   caf::result<bool> when_drained();
   void reload(server_context_ptr next);
@@ -83,16 +83,16 @@ class pool_impl {
   void watch(lease_id lease, const caf::actor_addr& holder);
   void settle(waiting& w, const failure_ptr& why);
   template <class Waiting, class Atom>
-  void send_back(Waiting& w, Atom what, const pool_action::redispatch& a);
+  void send_back(Waiting& w, Atom atom, const pool_action::redispatch& a);
   void give_permit_back(bool trial, std::uint32_t generation);
   std::optional<waiting> take(waiter_id waiter);
   pool_state make_pool() const;
   time_point now() const { return context_->env->clock->now(); }
   /// Nothing when that connection has left.
   template <class... Ts>
-  void tell(connection_id id, const Ts&... what) {
+  void tell(connection_id id, const Ts&... content) {
     const auto found = connections_.find(id);
-    if (found != connections_.end()) self_->send(found->second, what...);
+    if (found != connections_.end()) self_->send(found->second, content...);
   }
 
   pool_actor::pointer self_;
@@ -113,24 +113,27 @@ class pool_impl {
 
 namespace {
 
+/// What both have.
+template <class Message>
+acquire_request acquire_request_of(acquire_kind kind, const Message& message) {
+  acquire_request made;
+  made.what = kind;
+  made.deadline = message.deadline;
+  made.token = message.token;
+  made.attempts = message.attempts;
+  return made;
+}
+
 acquire_request acquire_request_for(const call& c) {
-  acquire_request who;
-  who.what = std::holds_alternative<bind_request>(c.what->op) ? acquire_kind::bind : acquire_kind::shared;
-  who.deadline = c.deadline;
-  who.token = c.token;
-  who.attempts = c.attempts;
-  return who;
+  return acquire_request_of(
+      std::holds_alternative<bind_request>(c.what->op) ? acquire_kind::bind : acquire_kind::shared, c);
 }
 
 acquire_request acquire_request_for(const lease_request& wish) {
-  acquire_request who;
-  who.what = acquire_kind::lease;
-  who.deadline = wish.deadline;
-  who.token = wish.token;
-  who.attempts = wish.attempts;
-  who.may_wait = wish.wait;
-  who.holder = wish.holder;
-  return who;
+  auto made = acquire_request_of(acquire_kind::lease, wish);
+  made.may_wait = wish.wait;
+  made.holder = wish.holder;
+  return made;
 }
 
 failure_ptr pool_ended(const std::string& server) {
@@ -266,9 +269,9 @@ caf::result<result_ptr> pool_impl::perform(call& c) {
       return to_error(pool_.cancelled(now()));
     }
   }
-  auto who = acquire_request_for(c);
+  auto request = acquire_request_for(c);
   const auto at = now();
-  if (const auto id = who.what == acquire_kind::shared ? pool_.try_dispatch(at) : 0) {
+  if (const auto id = request.what == acquire_kind::shared ? pool_.try_dispatch(at) : 0) {
     // The connection looks at the token again: it may have been set since.
     if (c.token) c.token->rest_at(context_->id, id);
     caf::result<result_ptr> answer =
@@ -276,7 +279,7 @@ caf::result<result_ptr> pool_impl::perform(call& c) {
     if (pool_.has_actions()) carry_out();
     return answer;
   }
-  const auto waiter = pool_.enqueue(std::move(who), at);
+  const auto waiter = pool_.enqueue(std::move(request), at);
   auto promise = self_->make_response_promise<result_ptr>();
   waiters_.emplace(waiter, waiting_call{promise, std::move(c)});
   carry_out();
@@ -326,14 +329,14 @@ void pool_impl::on_event(const connection_event& event) {
   carry_out();
 }
 
-void pool_impl::on_down(const caf::actor_addr& who) {
-  if (const auto dead = connection_of_.find(who); dead != connection_of_.end()) {
+void pool_impl::on_down(const caf::actor_addr& ended) {
+  if (const auto dead = connection_of_.find(ended); dead != connection_of_.end()) {
     pool_.on_closed(dead->second,
                     make_failure(errc::connection_failed, stage::connect, "a connection's actor ended without a word",
                                  context_->name),
                     now());
   }
-  if (const auto holder = held_by_.find(who); holder != held_by_.end()) {
+  if (const auto holder = held_by_.find(ended); holder != held_by_.end()) {
     const auto theirs = holder->second;
     for (const auto lease : theirs) pool_.take_back(lease, "its holder ended", now());
   }
@@ -402,8 +405,8 @@ void pool_impl::restart() {
   pool_.adopt(old, known, at);
   auto again = std::exchange(waiters_, {});
   for (auto& [waiter, w] : again) {
-    auto who = std::visit([](const auto& one) { return acquire_request_for(one.what); }, w);
-    waiters_.emplace(pool_.enqueue(std::move(who), at), std::move(w));
+    auto request = std::visit([](const auto& waiting_for) { return acquire_request_for(waiting_for.what); }, w);
+    waiters_.emplace(pool_.enqueue(std::move(request), at), std::move(w));
   }
   pool_.start(at);
   carry_out();
@@ -450,9 +453,9 @@ std::optional<pool_impl::waiting> pool_impl::take(waiter_id waiter) {
 
 void pool_impl::settle(waiting& w, const failure_ptr& why) {
   std::visit(
-      [&](auto& one) {
-        give_permit_back(one.what.trial, one.what.generation);
-        one.promise.deliver(to_error(why));
+      [&](auto& waiter) {
+        give_permit_back(waiter.what.trial, waiter.what.generation);
+        waiter.promise.deliver(to_error(why));
       },
       w);
 }
@@ -519,11 +522,11 @@ void pool_impl::operator()(const pool_action::grant& a) {
 }
 
 void pool_impl::watch(lease_id lease, const caf::actor_addr& holder) {
-  const auto who = caf::actor_cast<caf::strong_actor_ptr>(holder);
-  if (!who) return;
+  const auto alive = caf::actor_cast<caf::strong_actor_ptr>(holder);
+  if (!alive) return;
   holder_of_[lease] = holder;
   auto& theirs = held_by_[holder];
-  if (theirs.empty()) self_->monitor(who);
+  if (theirs.empty()) self_->monitor(alive);
   theirs.insert(lease);
 }
 
@@ -553,7 +556,7 @@ void pool_impl::operator()(const pool_action::redispatch& a) {
 }
 
 template <class Waiting, class Atom>
-void pool_impl::send_back(Waiting& w, Atom what, const pool_action::redispatch& a) {
+void pool_impl::send_back(Waiting& w, Atom atom, const pool_action::redispatch& a) {
   const auto router = caf::actor_cast<circuit_breaker_actor>(breaker_);
   if (!router) {
     w.promise.deliver(to_error(a.cause));
@@ -565,7 +568,7 @@ void pool_impl::send_back(Waiting& w, Atom what, const pool_action::redispatch& 
   w.what.last = a.cause;
   w.what.trial = false;
   if (context_->env->metrics) context_->env->metrics->redispatch();
-  w.promise.delegate(router, what, std::move(w.what));
+  w.promise.delegate(router, atom, std::move(w.what));
 }
 
 void pool_impl::operator()(const pool_action::reset& a) { tell(a.id, reset_atom_v, a.lease); }

@@ -14,8 +14,8 @@ constexpr duration crowd_check_interval = milliseconds{1};
 /// Whoever waits where something is ready looks again so often within `suspect_after` whether that is still answered.
 constexpr int looks_again = 4;
 
-connection_kind kind_for(acquire_kind what) noexcept {
-  return what == acquire_kind::bind ? connection_kind::bind : connection_kind::pooled;
+connection_kind kind_for(acquire_kind kind) noexcept {
+  return kind == acquire_kind::bind ? connection_kind::bind : connection_kind::pooled;
 }
 
 /// Of a connection's maximal lifetime, the part that is drawn at random, so that those opened together do not end so.
@@ -90,28 +90,28 @@ connection_id pool_state::try_dispatch(time_point now) {
   return s->id;
 }
 
-waiter_id pool_state::enqueue(acquire_request who, time_point now) {
+waiter_id pool_state::enqueue(acquire_request request, time_point now) {
   waiter w;
   w.waiter = ++last_waiter_;
-  w.what = who.what;
+  w.what = request.what;
   w.since = now;
-  w.gives_up_at = std::min(who.deadline, now + policy_.wait_timeout);
+  w.gives_up_at = std::min(request.deadline, now + policy_.wait_timeout);
   w.leave_at = w.patient_until = w.gives_up_at;
   if (policy_.failover_timeout > duration::zero()) {
     w.patient_until = std::min(w.gives_up_at, now + policy_.failover_timeout);
     // By then the server has to have shown life, or others are tried.
     w.leave_at = std::min(w.patient_until, now + policy_.suspect_after);
   }
-  w.token = who.token;
-  w.attempts = who.attempts;
-  w.holder = std::move(who.holder);
+  w.token = request.token;
+  w.attempts = request.attempts;
+  w.holder = std::move(request.holder);
   warm_until_ = now + policy_.max_idle_time;
   const auto waiter = w.waiter;
   if (leaving_ || (draining_ && w.attempts < policy_.max_attempts)) {
     actions_.push_back(pool_action::redispatch{waiter, pool_is_draining(situation(now)), !leaving_});
   } else if (lost_ && policy_.failover_timeout > duration::zero() && w.attempts < policy_.max_attempts) {
     actions_.push_back(pool_action::redispatch{waiter, pool_is_lost(situation(now), *lost_), true});
-  } else if (auto why = reason_to_refuse(who, now)) {
+  } else if (auto why = reason_to_refuse(request, now)) {
     actions_.push_back(pool_action::refuse{waiter, std::move(why)});
   } else {
     if (!waited_since_ && none_ready()) waited_since_ = now;
@@ -122,33 +122,33 @@ waiter_id pool_state::enqueue(acquire_request who, time_point now) {
   return waiter;
 }
 
-failure_ptr pool_state::reason_to_refuse(const acquire_request& who, time_point now) {
-  const auto kind = kind_for(who.what);
+failure_ptr pool_state::reason_to_refuse(const acquire_request& request, time_point now) {
+  const auto kind = kind_for(request.what);
   if (draining_) return pool_is_draining(situation(now));
   if (lost_) return pool_is_lost(situation(now), *lost_);
   if (pooled_.size() + binds_.size() >= policy_.max_waiters && !slots_.least_loaded(kind, 1) &&
-      queue(kind).size() >= waiters_for_first(who.what, now)) {
+      queue(kind).size() >= waiters_for_first(request.what, now)) {
     ++totals_.refused;
     return pool_queue_is_full(situation(now));
   }
   if (kind == connection_kind::pooled && credential_refusal_ && !rounds_.may_open(now, true) &&
       slots_.count(now).alive() == 0)
     return pool_connect_failed(situation(now), *credential_refusal_);
-  if (who.what == acquire_kind::lease && !who.may_wait && !lease_may_wait(now))
+  if (request.what == acquire_kind::lease && !request.may_wait && !lease_may_wait(now))
     return pool_is_exhausted(situation(now));
   return nullptr;
 }
 
 /// Whoever waits for the first connection of its kind, and finds room on it, is no waiter too many.
-std::uint32_t pool_state::waiters_for_first(acquire_kind what, time_point now) {
+std::uint32_t pool_state::waiters_for_first(acquire_kind kind, time_point now) {
   const auto c = slots_.count(now);
-  const bool bind = what == acquire_kind::bind;
+  const bool bind = kind == acquire_kind::bind;
   // One that is being checked is back in a moment.
   if ((bind ? c.bind_ready : c.alive() - c.checking) > 0) return 0;
   auto coming = bind ? c.bind_connecting : c.connecting + c.checking;
   const auto other = bind ? connection_kind::pooled : connection_kind::bind;
   if (coming == 0 && (socket_is_free(true, now) || least_recently_used(other, true) != nullptr)) coming = 1;
-  return what == acquire_kind::shared ? coming * policy_.max_in_flight : coming;
+  return kind == acquire_kind::shared ? coming * policy_.max_in_flight : coming;
 }
 
 bool pool_state::lease_may_wait(time_point now) const {
@@ -371,8 +371,8 @@ slot* pool_state::empty_one_after(queue_position at) {
 }
 
 /// Its first use, by somebody who was there before it was ready.
-void pool_state::note_opened_for(const waiter& who, const slot& s) {
-  if (s.last_turn == 0 && who.waiter <= s.ready_after) ++totals_.fresh;
+void pool_state::note_opened_for(const waiter& w, const slot& s) {
+  if (s.last_turn == 0 && w.waiter <= s.ready_after) ++totals_.fresh;
 }
 
 void pool_state::mark_dispatched(slot& s, time_point now) {
@@ -1064,7 +1064,7 @@ void pool_state::pass_by_hanging(connection_kind kind, bool has_room, time_point
     return s.state == slot_state::connecting && (s.kind == kind) == of_kind;
   };
   // What of the other kind keeps this one from being opened at all has to go as well.
-  const bool own = std::any_of(slots_.begin(), slots_.end(), [&](const auto& one) { return is(one.second, true); });
+  const bool own = std::any_of(slots_.begin(), slots_.end(), [&](const auto& entry) { return is(entry.second, true); });
   slot* oldest = nullptr;
   time_point newest = time_point::min();
   for (auto& [id, s] : slots_) {

@@ -54,7 +54,7 @@ class pool_state {
   /// admitted as a waiter.
   connection_id try_dispatch(time_point now);
   /// Queues it; what becomes of it follows as dispatch, grant, refuse or redispatch (possibly at once).
-  waiter_id enqueue(acquire_request who, time_point now);
+  waiter_id enqueue(acquire_request request, time_point now);
   /// The caller gave up; true when it waited here (it is refused as cancelled).
   bool cancel(const cancel_token* token, time_point now);
   /// What a caller hears who gave up before anything was done.
@@ -137,7 +137,7 @@ class pool_state {
   lease_service serve_reserved(queue_position at, slot& own, time_point now);
   slot* reservation_after(queue_position at, time_point now);
   slot* empty_one_after(queue_position at);
-  void note_opened_for(const waiter& who, const slot& s);
+  void note_opened_for(const waiter& w, const slot& s);
   void mark_dispatched(slot& s, time_point now);
   void grant(queue_position at, slot& s, time_point now);
   void reserve(queue_position at, slot& s, time_point now);
@@ -146,8 +146,8 @@ class pool_state {
   queue_position refuse(wait_queue& queue, queue_position at, failure_ptr why, time_point now);
   queue_position send_away(wait_queue& queue, queue_position at, failure_ptr cause, bool counted, time_point now);
   void send_all_away(wait_queue& queue, const failure_ptr& cause, bool counted, time_point now);
-  failure_ptr reason_to_refuse(const acquire_request& who, time_point now);
-  std::uint32_t waiters_for_first(acquire_kind what, time_point now);
+  failure_ptr reason_to_refuse(const acquire_request& request, time_point now);
+  std::uint32_t waiters_for_first(acquire_kind kind, time_point now);
   bool lease_may_wait(time_point now) const;
   void end_lease(const lease_record& ended, std::string_view how, time_point now);
 

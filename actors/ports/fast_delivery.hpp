@@ -13,18 +13,18 @@ namespace understudy::internal {
 
 /// Takes the message in hand out, to be handled later: given to an actor, it is answered to its sender.
 template <class... Ts>
-caf::mailbox_element_ptr take_message(caf::local_actor& self, Ts&&... what) {
+caf::mailbox_element_ptr take_message(caf::local_actor& self, Ts&&... content) {
   auto* element = self.current_mailbox_element();
   const auto id = element->mid;
   element->mid.mark_as_answered();
   return caf::make_mailbox_element(std::move(element->sender), id, std::move(element->stages),
-                                   std::forward<Ts>(what)...);
+                                   std::forward<Ts>(content)...);
 }
 
-/// What self.delegate(to, what…) does: the message in hand is answered by `to`, as far as its sender can tell.
+/// What self.delegate(to, content…) does: the message in hand is answered by `to`, as far as its sender can tell.
 template <class Answer, class Handle, class... Ts>
-caf::delegated<Answer> fast_delegate(caf::local_actor& self, const Handle& to, Ts&&... what) {
-  caf::actor_cast<caf::abstract_actor*>(to)->enqueue(take_message(self, std::forward<Ts>(what)...), self.context());
+caf::delegated<Answer> fast_delegate(caf::local_actor& self, const Handle& to, Ts&&... content) {
+  caf::actor_cast<caf::abstract_actor*>(to)->enqueue(take_message(self, std::forward<Ts>(content)...), self.context());
   return {};
 }
 

@@ -72,9 +72,9 @@ void range_cursor::restart() {
 }
 
 failure_ptr range_cursor::note(result& answer) {
-  const auto wrong = [&](const std::string& what) {
+  const auto wrong = [&](const std::string& problem) {
     return make_failure(errc::connection_failed, stage::operation,
-                        "the server's ranges of " + attribute_ + " contradict each other: " + what, answer.server);
+                        "the server's ranges of " + attribute_ + " contradict each other: " + problem, answer.server);
   };
   if (++rounds_ > most_rounds) return wrong("they do not come to an end");
   if (answer.entries.size() > 1) return wrong("they came with several entries");

@@ -60,23 +60,23 @@ class name_resolver::book : public std::enable_shared_from_this<book> {
 
   void stop() { poller_->remove_timer(timer_); }
 
-  void resolve(const std::string& host, seeker who) {
+  void resolve(const std::string& host, seeker asker) {
     resolution known;
     {
       std::lock_guard guard{mutex_};
       auto& n = names_[host];
       if (n.addresses.empty() || clock_->now() - n.learned >= fresh_for) {
-        n.seekers.push_back(std::move(who));
+        n.seekers.push_back(std::move(asker));
         if (!n.running) n.running = workers_->run([self = shared_from_this(), host] { self->look_up(host); });
         if (n.running) return set_timer();
-        who = std::move(n.seekers.back());
+        asker = std::move(n.seekers.back());
         n.seekers.pop_back();
       }
       known.addresses = n.addresses;
     }
     if (known.addresses.empty())
       known = not_found(errc::local_resources, "too many name look-ups wait already; '" + host + "' was not begun");
-    tell(who, std::move(known));
+    tell(asker, std::move(known));
   }
 
  private:

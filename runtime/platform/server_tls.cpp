@@ -29,7 +29,9 @@ namespace {
 
 using x509_ptr = std::unique_ptr<X509, void (*)(X509*)>;
 
-server_tls_result refused(const std::string& what) { return {nullptr, tls_failure(what + ": " + openssl_reason())}; }
+server_tls_result refused(const std::string& problem) {
+  return {nullptr, tls_failure(problem + ": " + openssl_reason())};
+}
 
 /// The same reader as for a client's files; it names the keys of a client.
 std::string_view listener_key(std::string_view client_key) {

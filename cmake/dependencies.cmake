@@ -18,3 +18,7 @@ add_library(CAF::core UNKNOWN IMPORTED GLOBAL)
 set_target_properties(CAF::core PROPERTIES IMPORTED_LOCATION "${CAF_core_LIBRARY}"
                                            INTERFACE_INCLUDE_DIRECTORIES "${CAF_INCLUDE_DIR}")
 target_link_libraries(CAF::core INTERFACE Threads::Threads)
+find_library(CAF_io_LIBRARY caf_io REQUIRED)
+add_library(CAF::io UNKNOWN IMPORTED GLOBAL)
+set_target_properties(CAF::io PROPERTIES IMPORTED_LOCATION "${CAF_io_LIBRARY}")
+target_link_libraries(CAF::io INTERFACE CAF::core)

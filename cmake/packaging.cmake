@@ -1,4 +1,5 @@
-# What `cmake --install` lays down: library, headers, program, CMake package, pkg-config file, documents.
+# What `cmake --install` lays down: library, headers, program, CMake package, pkg-config file, systemd
+# unit, documents.
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 
@@ -23,6 +24,15 @@ install(FILES "${PROJECT_BINARY_DIR}/understudy-config.cmake" "${PROJECT_BINARY_
 file(RELATIVE_PATH prefix_from_pkgconfig "/${CMAKE_INSTALL_LIBDIR}/pkgconfig" "/")
 configure_file("${PROJECT_SOURCE_DIR}/cmake/understudy.pc.in" "${PROJECT_BINARY_DIR}/understudy.pc" @ONLY)
 install(FILES "${PROJECT_BINARY_DIR}/understudy.pc" DESTINATION "${CMAKE_INSTALL_LIBDIR}/pkgconfig")
+
+# The service of systemd. It names absolute paths, which are known when it is installed.
+install(CODE "set(bindir \"${CMAKE_INSTALL_BINDIR}\")
+set(docdir \"${CMAKE_INSTALL_DOCDIR}\")
+cmake_path(ABSOLUTE_PATH bindir BASE_DIRECTORY \"\${CMAKE_INSTALL_PREFIX}\" NORMALIZE)
+cmake_path(ABSOLUTE_PATH docdir BASE_DIRECTORY \"\${CMAKE_INSTALL_PREFIX}\" NORMALIZE)
+configure_file(\"${PROJECT_SOURCE_DIR}/tools/packaging/understudy.service.in\"
+               \"${PROJECT_BINARY_DIR}/understudy.service\" @ONLY)")
+install(FILES "${PROJECT_BINARY_DIR}/understudy.service" DESTINATION lib/systemd/system)
 
 # As they lie in the sources, so that their links hold.
 foreach(document README.md LICENSE CHANGELOG.md CONTRIBUTING.md SECURITY.md)

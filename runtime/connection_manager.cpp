@@ -6,6 +6,7 @@
 #include "understudy/config/settings_from.hpp"
 #include "understudy/runtime/client/completion_delivery.hpp"
 #include "understudy/runtime/client/facade_state.hpp"
+#include "understudy/runtime/client/readiness.hpp"
 #include "understudy/runtime/client/recovery_plan.hpp"
 #include "understudy/runtime/platform/callback_thread.hpp"
 #include "understudy/runtime/platform/signal_masked_thread.hpp"
@@ -602,14 +603,7 @@ connection_result connection_manager::connect(duration timeout) {
 
 bool connection_manager::is_connected() const {
   if (!state_ || !state_->current()) return false;
-  auto now = state_->snapshot();
-  return std::any_of(now.servers.begin(), now.servers.end(), [](auto& server) {
-    bool usable = server.breaker == breaker_state::closed || server.breaker == breaker_state::half_open;
-    bool ready = server.pool.now.idle + server.pool.now.in_use > 0;
-    // A pool may be empty for want of work; it serves if what it had came and went without trouble.
-    bool on_demand = server.state == server_state::healthy && server.pool.opened > 0;
-    return usable && (ready || on_demand);
-  });
+  return is_usable(state_->snapshot());
 }
 
 std::vector<probe_report> connection_manager::probe_all(duration timeout) {

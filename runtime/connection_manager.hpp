@@ -8,6 +8,10 @@
 #include "understudy/runtime/lookups.hpp"
 #include "understudy/runtime/results.hpp"
 
+namespace understudy::internal {
+struct manager_access;
+}  // namespace understudy::internal
+
 namespace understudy {
 
 /// Options of a connection_manager made from connection_info; the same names as in a configuration file.
@@ -144,6 +148,7 @@ class connection_manager final : public directory {
 
  private:
   friend class connection_pool;
+  friend struct internal::manager_access;
   struct state;
   /// Throws on one that was moved from.
   state& held() const;

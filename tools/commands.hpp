@@ -22,6 +22,7 @@ void declare_modify(CLI::App& program, command& chosen);
 void declare_whoami(CLI::App& program, command& chosen);
 void declare_authenticate(CLI::App& program, command& chosen);
 void declare_health(CLI::App& program, command& chosen);
+void declare_serve(CLI::App& program, command& chosen);
 void declare_bench(CLI::App& program, command& chosen);
 void declare_demo(CLI::App& program, command& chosen);
 

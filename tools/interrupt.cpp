@@ -2,6 +2,7 @@
 #include "understudy/tools/interrupt.hpp"
 
 #include "understudy/runtime/exceptions.hpp"
+#include "understudy/runtime/platform/signal_masked_thread.hpp"
 #include "understudy/runtime/platform/thread_reserve.hpp"
 #include "understudy/tools/exit_code.hpp"
 
@@ -14,6 +15,7 @@
 #include <chrono>
 #include <csignal>
 #include <cstdint>
+#include <initializer_list>
 #include <system_error>
 #include <utility>
 
@@ -26,15 +28,18 @@ constexpr int again_ms = 50;
 
 // What was ignored when the program started (nohup, a shell's background job) stays ignored: a signalfd would be told
 // of it all the same.
-sigset_t our_signals() noexcept {
+sigset_t not_ignored(std::initializer_list<int> numbers) noexcept {
   sigset_t set;
   sigemptyset(&set);
-  for (const int s : {SIGINT, SIGTERM, SIGHUP}) {
+  for (const int s : numbers) {
     struct sigaction action {};
     if (::sigaction(s, nullptr, &action) == 0 && action.sa_handler != SIG_IGN) sigaddset(&set, s);
   }
   return set;
 }
+
+sigset_t our_signals() noexcept { return not_ignored({SIGINT, SIGTERM, SIGHUP}); }
+sigset_t signals_of_a_service() noexcept { return not_ignored({SIGINT, SIGTERM, SIGHUP, SIGUSR1}); }
 
 int checked(int fd, const char* what) {
   if (fd < 0) throw std::system_error(errno, std::generic_category(), what);
@@ -60,7 +65,8 @@ interrupt_watch::interrupt_watch() {
   signal_fd_ = checked(::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK), "signalfd");
   tripped_fd_ = checked(::eventfd(0, EFD_CLOEXEC), "eventfd");
   stop_fd_ = checked(::eventfd(0, EFD_CLOEXEC), "eventfd");
-  thread_ = std::thread([this] { watch(); });
+  // It takes none itself, those of a service neither.
+  thread_ = internal::signal_masked_thread("us.signals", [this] { watch(); });
 }
 
 interrupt_watch::~interrupt_watch() {
@@ -74,6 +80,27 @@ void interrupt_watch::on_interrupt(std::function<void()> action) {
   const std::lock_guard lock(mutex_);
   action_ = std::move(action);
   if (tripped_ && action_) action_();
+}
+
+void interrupt_watch::deliver_to(std::function<void(int)> listener) {
+  const auto set = signals_of_a_service();
+  pthread_sigmask(SIG_BLOCK, &set, nullptr);
+  {
+    const std::lock_guard lock(mutex_);
+    // One that has come already is not to be lost.
+    if (tripped_) throw interrupted();
+    listener_ = std::move(listener);
+  }
+  checked(::signalfd(signal_fd_, &set, 0), "signalfd");
+}
+
+bool interrupt_watch::delivered(int signal) {
+  const std::lock_guard lock(mutex_);
+  if (listener_)
+    listener_(signal);
+  else
+    tripped_ = true;
+  return listener_ != nullptr;
 }
 
 void interrupt_watch::on_hurried_exit(std::function<void()> last) {
@@ -102,12 +129,13 @@ void interrupt_watch::watch() {
     if (fds[1].revents != 0) return;
     signalfd_siginfo info{};
     const bool signalled = ready > 0 && ::read(signal_fd_, &info, sizeof info) == sizeof info;
+    const bool tripped_before = tripped_;
+    if (signalled && delivered(static_cast<int>(info.ssi_signo))) continue;
     // Either the grace has passed or somebody is impatient. Nothing of ours outlives the process.
-    if (tripped_ && (signalled || clock::now() >= forced)) exit_now();
-    if (!tripped_ && !signalled) continue;
-    if (!tripped_) {
+    if (tripped_before && (signalled || clock::now() >= forced)) exit_now();
+    if (!tripped_) continue;
+    if (!tripped_before) {
       forced = clock::now() + grace;
-      tripped_ = true;
       raise_event(tripped_fd_);
     }
     act();
@@ -115,7 +143,7 @@ void interrupt_watch::watch() {
 }
 
 void restore_signals() noexcept {
-  const auto set = our_signals();
+  const auto set = signals_of_a_service();
   pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
 }
 

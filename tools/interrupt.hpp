@@ -32,11 +32,18 @@ class interrupt_watch {
   /// begin a moment later. Runs it here first when a signal has come already. Replaces the earlier action; once it
   /// returns, that one is not running and never will.
   void on_interrupt(std::function<void()> action);
+  /// From now on SIGINT, SIGTERM, SIGHUP and SIGUSR1, but for those that were ignored when the program started, are
+  /// told to `listener`, on another thread, and change nothing else: for a service, which decides itself what they
+  /// mean. Once this returns, an earlier listener is not running and never will. For the thread that made this, while
+  /// all others take no signals. Throws interrupted when a signal has come already.
+  void deliver_to(std::function<void(int signal)> listener);
   /// What is done before the process exits although the command has not ended; on another thread, must be quick.
   void on_hurried_exit(std::function<void()> last);
 
  private:
   void watch();
+  /// True when there is a listener, which has been told; else this is an interruption.
+  bool delivered(int signal);
   void act();
   [[noreturn]] void exit_now();
 
@@ -44,6 +51,7 @@ class interrupt_watch {
   std::atomic<bool> tripped_{false};
   std::mutex mutex_;
   std::function<void()> action_;
+  std::function<void(int)> listener_;  ///< guarded by mutex_
   std::mutex last_mutex_;
   std::function<void()> last_;
   std::thread thread_;

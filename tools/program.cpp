@@ -35,6 +35,7 @@ void declare_all(CLI::App& program, command& chosen) {
   declare_whoami(program, chosen);
   declare_authenticate(program, chosen);
   declare_health(program, chosen);
+  declare_serve(program, chosen);
   declare_bench(program, chosen);
   declare_demo(program, chosen);
 }

@@ -18,6 +18,8 @@ using std::chrono::microseconds;
 // Until the first server answers, the service manager is asked for this much more time, this often: that the directory
 // is away is no reason to kill who waits for it.
 constexpr duration more_time = seconds{30}, more_time_every = seconds{10};
+// An observation ends by itself before that, unless what it asks is stuck altogether.
+constexpr duration overdue = seconds{5};
 // Closing connections and joining threads takes this much more than draining at the most, even when peers hang.
 constexpr duration closing = seconds{5};
 
@@ -33,13 +35,14 @@ service_phase service_state::phase() const noexcept {
 
 time_point service_state::next_event() const noexcept {
   if (base_ == service_phase::draining) return give_up_;
-  return observing_ || base_ == service_phase::stopped ? time_point::max() : next_observation_;
+  if (base_ == service_phase::stopped) return time_point::max();
+  if (!observing_) return next_observation_;
+  return answers_ ? observing_since_ + overdue : time_point::max();
 }
 
 service_state::actions service_state::begin(time_point now) {
   next_sign_ = now;
-  observing_ = true;
-  return {service_do::start{}, service_do::observe{}};
+  return {service_do::start{}, observe(now)};
 }
 
 service_state::actions service_state::on_time(time_point now) {
@@ -49,8 +52,24 @@ service_state::actions service_state::on_time(time_point now) {
     return {service_do::say{log_level::error, "what runs did not end in time and is left behind"},
             service_do::end_at_once{exit_runtime}};
   }
+  if (observing_) return lose_answers({});
+  return {observe(now)};
+}
+
+service_do::observe service_state::observe(time_point now) {
   observing_ = true;
-  return {service_do::observe{}};
+  observing_since_ = now;
+  return {};
+}
+
+service_state::actions service_state::lose_answers(const std::string& why) {
+  // While it starts there may be nobody yet who could answer.
+  if (!std::exchange(answers_, false) || base_ == service_phase::starting) return {};
+  const std::string text = "the runtime does not answer";
+  actions todo{service_do::say{log_level::error, text + (why.empty() ? "" : ": " + why)}};
+  const auto more = become_not_ready(text);
+  todo.insert(todo.end(), more.begin(), more.end());
+  return todo;
 }
 
 service_state::actions service_state::on_started(time_point now, bool connected, const std::string& why) {
@@ -80,9 +99,8 @@ service_state::actions service_state::on_observed(time_point now, const service_
       add(become_not_ready(seen.summary));
     else if (base_ != service_phase::starting)
       show_status(seen.serves ? seen.summary : "not ready: " + seen.summary, todo);
-  } else if (base_ != service_phase::starting && std::exchange(answers_, false)) {
-    todo.push_back(service_do::say{log_level::error, "the runtime does not answer"});
-    add(become_not_ready("the runtime does not answer"));
+  } else {
+    add(lose_answers(seen.summary));
   }
   observe_next(now);
   return todo;
@@ -117,10 +135,11 @@ service_state::actions service_state::start_reload(time_point now) {
   return todo;
 }
 
-service_state::actions service_state::on_reloaded(time_point now, const reload_outcome& outcome, duration drain) {
+service_state::actions service_state::on_reloaded(time_point now, const reload_outcome& outcome,
+                                                  std::optional<duration> drain) {
   reloading_ = false;
   if (ending()) return {};
-  timing_.drain = drain;
+  timing_.drain = drain.value_or(timing_.drain);
   actions todo;
   const auto level = outcome.applied ? log_level::info : log_level::error;
   todo.push_back(service_do::say{level, outcome.applied ? "the configuration was read again and applied"

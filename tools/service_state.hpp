@@ -99,8 +99,8 @@ class service_state {
   actions on_observed(time_point now, const service_observation& seen);
   /// SIGHUP.
   actions on_reload_asked(time_point now);
-  /// `drain`: how long what runs has to finish at the end, from now on.
-  actions on_reloaded(time_point now, const reload_outcome& outcome, duration drain);
+  /// `drain`: how long what runs has to finish at the end, from now on; nothing: as before.
+  actions on_reloaded(time_point now, const reload_outcome& outcome, std::optional<duration> drain = std::nullopt);
   /// SIGUSR1.
   actions on_reopen_asked();
   /// SIGTERM, SIGINT.
@@ -112,7 +112,9 @@ class service_state {
   bool ending() const noexcept { return base_ == service_phase::draining || base_ == service_phase::stopped; }
   actions become_ready(time_point now, const std::string& summary);
   actions become_not_ready(const std::string& why);
+  service_do::observe observe(time_point now);
   void observe_next(time_point now);
+  actions lose_answers(const std::string& why);
   void show_life(time_point now, actions& todo);
   void show_status(const std::string& status, actions& todo);
   actions start_reload(time_point now);
@@ -123,7 +125,7 @@ class service_state {
   bool observing_ = false, answers_ = true, told_ready_ = false;
   bool reloading_ = false, reload_again_ = false;
   std::string status_;  ///< as last told
-  time_point next_observation_{}, next_sign_{}, give_up_{};
+  time_point next_observation_{}, observing_since_{}, next_sign_{}, give_up_{};
 };
 
 }  // namespace understudy::cli

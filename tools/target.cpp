@@ -112,7 +112,7 @@ duration span_argument(const std::string& option, const std::string& text) {
   return *span;
 }
 
-void target::declare(CLI::App& sub, const std::string& timeout_of) {
+void target::declare_directory(CLI::App& sub) {
   sub.add_option("-c,--config", config, "The configuration (TOML, or JSON if it ends in .json)")->type_name("FILE");
   sub.add_option("-H,--uri", uris,
                  "In place of a configuration: the directory's URI, or several in order of preference, separated by "
@@ -137,6 +137,10 @@ void target::declare(CLI::App& sub, const std::string& timeout_of) {
          },
          "Not taken")
       ->group("");
+}
+
+void target::declare(CLI::App& sub, const std::string& timeout_of) {
+  declare_directory(sub);
   sub.add_option_function<std::string>(
          "--timeout", [this](const std::string& text) { timeout = span_argument("--timeout", text); },
          "How long " + timeout_of + " may take (5s, 250ms …); default: as configured")

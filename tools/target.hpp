@@ -27,7 +27,9 @@ struct target {
   duration timeout{};
   bool verbose = false;
 
-  /// -c, -H and what goes with it, --timeout, -v. `timeout_of`: what --timeout bounds.
+  /// -c, -H and what goes with it.
+  void declare_directory(CLI::App& sub);
+  /// The same, --timeout and -v. `timeout_of`: what --timeout bounds.
   void declare(CLI::App& sub, const std::string& timeout_of = "the whole command");
 };
 

@@ -68,5 +68,17 @@ set_tests_properties(
   consumer/installs consumer/facade_headers_are_plain_cxx17 consumer/builds_with_find_package
   consumer/builds_with_pkg_config consumer/builds_with_actors consumer/installed_program_runs
   consumer/installed_documents_lie_where_they_link PROPERTIES LABELS consumer)
+# The unit, where there is a systemd to judge it: understood, with nothing that systemd would do without a word, and as
+# shut in as it says (of 100, less is less exposed).
+find_program(systemd_analyze systemd-analyze)
+if(systemd_analyze)
+  set(unit "${consumer_prefix}/lib/systemd/system/understudy.service")
+  add_test(NAME consumer/installed_unit_is_understood COMMAND "${systemd_analyze}" verify --man=no "${unit}")
+  set_tests_properties(consumer/installed_unit_is_understood PROPERTIES FAIL_REGULAR_EXPRESSION "understudy")
+  add_test(NAME consumer/installed_unit_is_hardened COMMAND "${systemd_analyze}" security --offline=yes --no-pager
+                                                            --threshold=15 "${unit}")
+  set_tests_properties(consumer/installed_unit_is_understood consumer/installed_unit_is_hardened
+                       PROPERTIES FIXTURES_REQUIRED consumer_prefix TIMEOUT 120 LABELS consumer)
+endif()
 add_test(NAME consumer/exports_only_what_is_public COMMAND "${CMAKE_COMMAND}" "-Dlibrary=$<TARGET_FILE:understudy>" -P
                                                            "${consumer_dir}/check_exports.cmake")

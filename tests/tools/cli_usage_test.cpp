@@ -25,7 +25,8 @@ const std::string good = "[ldap]\nhost = \"127.0.0.1\"\n";
 BOOST_FIXTURE_TEST_CASE(help_and_version_are_data, command_line) {
   const auto help = run({"--help"});
   check_exit(help, 0);
-  for (const auto* name : {"check", "search", "compare", "modify", "whoami", "authenticate", "health", "bench", "demo"})
+  for (const auto* name :
+       {"check", "search", "compare", "modify", "whoami", "authenticate", "health", "serve", "bench", "demo"})
     BOOST_TEST(contains(help.output, name), name);
   BOOST_TEST(help.error_output == "");
   check_exit(run({"search", "--help"}), 0);
@@ -95,6 +96,7 @@ BOOST_FIXTURE_TEST_CASE(a_wrong_configuration_stops_every_command, command_line)
                                                                      {"whoami", "-c", file},
                                                                      {"authenticate", "-c", file, "a"},
                                                                      {"health", "-c", file},
+                                                                     {"serve", "-c", file},
                                                                      {"bench", "-c", file}})
     check_usage(run(arguments, "x\n"), file + ":2:1: ");
   check_usage(run({"whoami", "-c", "/does/not/exist.toml"}), "/does/not/exist.toml");

@@ -47,3 +47,25 @@ BOOST_AUTO_TEST_CASE(action_is_repeated_until_what_it_ends_has_begun) {
   ::kill(::getpid(), SIGTERM);
   BOOST_TEST(eventually([&] { return calls >= 3; }));
 }
+
+/// A service decides itself what its signals mean; what nohup ignores stays ignored for it too.
+BOOST_AUTO_TEST_CASE(signals_are_told_to_a_listener_and_change_nothing_else) {
+  const ignored_signal hang_up{SIGHUP};
+  interrupt_watch watch;
+  std::atomic<int> terminate{0}, user{0}, other{0};
+  watch.deliver_to([&](int signal) { ++(signal == SIGTERM ? terminate : signal == SIGUSR1 ? user : other); });
+  for (const int signal : {SIGTERM, SIGUSR1, SIGHUP}) ::kill(::getpid(), signal);
+  BOOST_TEST(eventually([&] { return terminate == 1 && user == 1; }));
+  // A second one does not end the process.
+  ::kill(::getpid(), SIGTERM);
+  BOOST_TEST(eventually([&] { return terminate == 2; }));
+  BOOST_TEST(!watch.tripped());
+  BOOST_TEST(other == 0);
+}
+
+BOOST_AUTO_TEST_CASE(a_signal_that_came_before_the_listener_is_an_interruption) {
+  interrupt_watch watch;
+  ::kill(::getpid(), SIGTERM);
+  BOOST_TEST(eventually([&] { return watch.tripped(); }));
+  BOOST_CHECK_THROW(watch.deliver_to([](int) {}), interrupted);
+}

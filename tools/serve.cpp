@@ -1,0 +1,66 @@
+// understudy serve: keeps the directory's connections alive until a signal ends it.
+#include "understudy/config/load.hpp"
+#include "understudy/tools/commands.hpp"
+#include "understudy/tools/report.hpp"
+#include "understudy/tools/served_directory.hpp"
+#include "understudy/tools/service.hpp"
+#include "understudy/tools/target.hpp"
+
+#include <CLI/App.hpp>
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+
+#include <system_error>
+
+namespace understudy::cli {
+
+using namespace internal;
+namespace {
+
+std::shared_ptr<log_file> opened(const std::string& path) try {
+  return std::make_shared<log_file>(path);
+} catch (const std::system_error& e) {
+  throw usage_error("log.file: " + std::string{e.what()});
+}
+
+service_notifier told_by_environment() try {
+  return service_notifier{process_environment};
+} catch (const std::invalid_argument& e) {
+  throw usage_error(e.what());
+}
+
+settings read_again(const target& where) {
+  if (where.config.empty())
+    throw std::runtime_error("-H and the options beside it hold until the end: there is no file to read again");
+  auto loaded = load_file(where.config);
+  if (!loaded.ok()) throw config_error(std::move(loaded.problems));
+  return std::move(loaded.value);
+}
+
+int serve(interrupt_watch& interrupts, const target& where) {
+  const auto all = read_settings(where, interrupts);
+  const auto manager = told_by_environment();
+  service_plan plan;
+  plan.log = all.log;
+  plan.file = opened(all.log.file);
+  plan.drain = all.limits.drain_timeout;
+  plan.read_again = [where] { return read_again(where); };
+  plan.parts.push_back(std::make_unique<served_directory>(all, plan.file));
+  return service{std::move(plan), manager, interrupts}.run();
+}
+
+}  // namespace
+
+void declare_serve(CLI::App& program, command& chosen) {
+  auto* sub = program.add_subcommand(
+      "serve",
+      "Keep the connections alive until SIGTERM; SIGHUP reads the configuration again, SIGUSR1 reopens the log");
+  auto where = std::make_shared<target>();
+  where->declare_directory(*sub);
+  // Its log is what it has to say.
+  where->verbose = true;
+  sub->callback(
+      [where, &chosen] { chosen = [where](interrupt_watch& interrupts) { return serve(interrupts, *where); }; });
+}
+
+}  // namespace understudy::cli

@@ -1,0 +1,132 @@
+// Starts, watches and stops the connections to the directory: see served_directory.hpp.
+#include "understudy/tools/served_directory.hpp"
+
+#include "understudy/config/settings_from.hpp"
+#include "understudy/runtime/client/client.hpp"
+#include "understudy/runtime/client/manager_access.hpp"
+#include "understudy/runtime/client/readiness.hpp"
+
+#include <algorithm>
+
+namespace understudy::cli {
+
+using namespace internal;
+namespace {
+
+std::string joined(const std::vector<std::string>& all, std::string_view separator) {
+  std::string text;
+  for (const auto& each : all) text.append(text.empty() ? "" : separator).append(each);
+  return text;
+}
+
+std::string described(const settings& all) {
+  std::vector<std::string> servers;
+  for (const auto& server : all.servers) {
+    const auto pool = pool_for(all, server);
+    const auto name = server.srv.empty() ? server_name(server) : "the servers that DNS lists for " + server.srv;
+    servers.push_back(name + " (" + (server.srv.empty() ? "priority " + std::to_string(server.priority) + ", " : "") +
+                      std::to_string(pool.min_connections) + " to " + std::to_string(pool.max_connections) +
+                      " connections)");
+  }
+  return "serves " + joined(servers, ", ");
+}
+
+std::string name_of(const server_snapshot& server) {
+  connection_info place;
+  place.host = server.host;
+  place.port = server.port;
+  return server.port == 0 ? server.host : server_name(place);
+}
+
+std::string why_not(const server_snapshot& server) {
+  const auto& why = server.last_error.empty() ? server.pool.last_error : server.last_error;
+  if (server.breaker == breaker_state::suspended) return name_of(server) + ": suspended by command";
+  return name_of(server) + ": " + (why.empty() ? "no answer yet" : why);
+}
+
+bool has_failed(const server_snapshot& server) {
+  return !server.last_error.empty() || !server.pool.last_error.empty() || server.breaker == breaker_state::suspended;
+}
+
+}  // namespace
+
+service_observation observation_of(const runtime_snapshot& now) {
+  service_observation seen;
+  seen.answered = true;
+  seen.serves = is_usable(now);
+  const auto& all = now.servers;
+  seen.all_failed = !all.empty() && std::all_of(all.begin(), all.end(), has_failed);
+  std::vector<std::string> serving, down;
+  for (const auto& server : all) {
+    if (server.serving && is_usable(server)) serving.push_back(name_of(server));
+    if (!is_usable(server)) down.push_back(why_not(server));
+  }
+  if (seen.serves) {
+    const auto count = std::to_string(all.size() - down.size()) + " of " + std::to_string(all.size());
+    seen.summary = (serving.empty() ? "" : "requests go to " + joined(serving, ", ") + "; ") + count +
+                   (all.size() == 1 ? " server" : " servers") + " can be used";
+  } else {
+    seen.summary = all.empty() ? "DNS has listed no server yet" : "no server can be used (" + joined(down, "; ") + ")";
+  }
+  return seen;
+}
+
+served_directory::served_directory(settings all, std::shared_ptr<log_file> log)
+    : description_(described(all)), manager_(std::move(all)) {
+  manager_.set_log([log = std::move(log)](log_level, const std::string& line) { log->write(line); });
+}
+
+std::string served_directory::description() const { return description_; }
+
+std::optional<std::string> served_directory::start() {
+  {
+    const std::lock_guard guard{mutex_};
+    if (draining_) return "it is being stopped";
+    starting_ = true;
+  }
+  const auto state = manager_.connect();
+  const bool runs = manager_access::running(manager_) != nullptr;
+  bool draining = false;
+  {
+    const std::lock_guard guard{mutex_};
+    starting_ = false;
+    draining = draining_;
+  }
+  changed_.notify_all();
+  if (state.connected) return std::nullopt;
+  // Nothing is there that would go on trying.
+  if (!runs && !draining) throw_failure(state.failed);
+  return describe(*state.failed);
+}
+
+service_observation served_directory::observe() {
+  const auto there = manager_access::running(manager_);
+  if (!there) return {};
+  const auto now = there->snapshot();
+  if (now) return observation_of(*now.value);
+  service_observation seen;
+  seen.ended = there->client().closed();
+  seen.summary = describe(*now.error);
+  return seen;
+}
+
+bool served_directory::wait_for_start(duration span) {
+  std::unique_lock lock{mutex_};
+  return changed_.wait_for(lock, span, [this] { return !starting_; });
+}
+
+bool served_directory::drain() {
+  {
+    const std::lock_guard guard{mutex_};
+    draining_ = true;
+  }
+  bool clean = true;
+  // What start() waits for may begin a moment after it was ended.
+  do {
+    const bool runs = manager_access::running(manager_) != nullptr;
+    clean = (manager_.disconnect() || !runs) && clean;
+  } while (!wait_for_start(milliseconds{50}));
+  return clean;
+}
+
+}  // namespace understudy::cli

@@ -127,7 +127,8 @@ BOOST_AUTO_TEST_CASE(a_stopped_service_is_first_not_ready_then_unbinds_and_exits
     BOOST_TEST(service.manager.await("STOPPING=1"));
     BOOST_TEST((service.process->wait() == 0), service.process->error_output());
     BOOST_TEST(has_no_connections(directory));
-    BOOST_TEST(directory.count(operation::unbind) >= 2U);
+    // The one that made it ready; others may have been on their way.
+    BOOST_TEST(directory.count(operation::unbind) >= 1U);
     BOOST_TEST(service.says("service: stopping"));
     BOOST_TEST(service.says("service: stopped"));
     BOOST_TEST(service.manager.count("READY=1") == 1U);
@@ -258,7 +259,8 @@ BOOST_AUTO_TEST_CASE(a_service_opens_its_log_anew) {
   served service(config_of(directory, quick + "[log]\nfile = \"" + log.string() + "\"\n"));
   BOOST_TEST_REQUIRE(service.manager.await("READY=1"));
   BOOST_TEST(contains(read_file(log), " info service: ready: "));
-  BOOST_TEST(contains(read_file(log), " info manager: understudy "));
+  // The runtime's lines have a thread of their own.
+  BOOST_TEST(eventually([&] { return contains(read_file(log), " info breaker: connected to "); }));
   // Whoever started it sees it too.
   BOOST_TEST(service.says("understudy: ready: "));
   std::filesystem::rename(log, rotated);

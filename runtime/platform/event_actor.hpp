@@ -6,9 +6,15 @@
 
 namespace understudy::internal {
 
-/// Calls `on_tick` on the poller's thread for every `(tick_atom, …)`, and `on_ready` for every `(io_atom, id, events)`;
-/// both must be quick and not throw.
-caf::strong_actor_ptr make_event_actor(caf::actor_system& system, std::function<void()> on_tick,
-                                       std::function<void(poller_port::io_id id, std::uint32_t events)> on_ready = {});
+/// What it is told; each must be quick and not throw. An empty one is never called.
+struct event_handlers {
+  std::function<void()> on_tick;  ///< for every `(tick_atom, …)`, on the poller's thread
+  /// For every `(io_atom, id, events)`, on the poller's thread.
+  std::function<void(poller_port::io_id id, std::uint32_t events)> on_ready = {};
+  /// For every `(resolved_atom, number, found)`, on any thread, also inside resolver_port::resolve().
+  std::function<void(std::uint64_t number, resolution found)> on_resolved = {};
+};
+
+caf::strong_actor_ptr make_event_actor(caf::actor_system& system, event_handlers handlers);
 
 }  // namespace understudy::internal

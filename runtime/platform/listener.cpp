@@ -140,14 +140,14 @@ class listener::acceptor : public std::enable_shared_from_this<acceptor> {
   void start(caf::actor_system& system) {
     std::lock_guard guard{mutex_};
     const auto alive = weak_from_this();
-    actor_ = make_event_actor(
-        system,
-        [alive] {
-          if (const auto self = alive.lock()) self->guarded([&] { self->on_tick(); });
-        },
-        [alive](poller_port::io_id id, std::uint32_t) {
-          if (const auto self = alive.lock()) self->guarded([&] { self->on_ready(id); });
-        });
+    event_handlers handlers;
+    handlers.on_tick = [alive] {
+      if (const auto self = alive.lock()) self->guarded([&] { self->on_tick(); });
+    };
+    handlers.on_ready = [alive](poller_port::io_id id, std::uint32_t) {
+      if (const auto self = alive.lock()) self->guarded([&] { self->on_ready(id); });
+    };
+    actor_ = make_event_actor(system, std::move(handlers));
     timer_.emplace(env_->poller, caf::actor_cast<caf::actor_addr>(actor_));
     io_ = env_->poller->add(socket_.get(), caf::actor_cast<caf::actor_addr>(actor_));
     env_->poller->arm(io_, poller_port::readable);

@@ -52,9 +52,9 @@ class name_resolver::book : public std::enable_shared_from_this<book> {
         look_up_(std::move(look_up)) {}
 
   void start(caf::actor_system& system) {
-    ticker_ = make_event_actor(system, [weak = weak_from_this()] {
-      if (auto self = weak.lock()) self->expire();
-    });
+    ticker_ = make_event_actor(system, {.on_tick = [weak = weak_from_this()] {
+                                 if (auto self = weak.lock()) self->expire();
+                               }});
     timer_ = poller_->add_timer(caf::actor_cast<caf::actor_addr>(ticker_));
   }
 

@@ -295,11 +295,23 @@ connection_actor::behavior_type connection_impl::make_behavior() {
 /// (re-arm, flush, tell the pool) is done together at its end.
 template <class Body>
 void connection_impl::turn(Body body) {
+  bool began = false;
+  const auto play = [&] {
+    began = true;
+    body();
+    finish_turn();
+  };
   try {
     now_ = env_.clock->now();
     state_.begin_turn(now_);
-    body();
-    finish_turn();
+    play();
+  } catch (...) {
+    contain();
+  }
+  if (began) return;
+  // What came is not said twice: a credential has to be judged, somebody waits for an answer.
+  try {
+    play();
   } catch (...) {
     contain();
   }

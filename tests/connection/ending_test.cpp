@@ -409,3 +409,28 @@ BOOST_FIXTURE_TEST_CASE(answers_everyone_when_its_actor_is_killed, connection_ri
   BOOST_TEST(poller->registrations() == 0u);
   BOOST_TEST(poller->timers() == 0u);
 }
+
+BOOST_FIXTURE_TEST_CASE(what_meets_a_defect_is_taken_in_all_the_same, connection_rig) {
+  stub_directory directory;
+  use(directory);
+  seen->hold_credentials = true;
+  auto one = open();
+  BOOST_REQUIRE(reaches([&] { return seen->waiting.size() == 1u; }));
+  clock->fail_once();
+  give_credentials();
+  BOOST_REQUIRE(!seen->events.empty());
+  BOOST_TEST((cause().code == errc::internal));
+  // The credential was given: whether it was used is told, and nobody waits for it any more.
+  BOOST_TEST(seen->verdicts.size() == 1u);
+  remove(one);
+
+  seen->hold_credentials = false;
+  auto other = open_ready();
+  const auto question = order(find_user());
+  clock->fail_once();
+  const auto asked = perform(other, question);
+  run();
+  BOOST_TEST_REQUIRE(asked->done());
+  BOOST_TEST(!asked->ok());
+  remove(other);
+}

@@ -7,21 +7,28 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <stdexcept>
 
 namespace understudy::test {
 
 /// Time that stands still until it is moved. Starts at an hour past zero, so that earlier points exist too.
 class manual_clock final : public clock_port {
  public:
-  time_point now() const override { return time_point{duration{now_.load()}}; }
+  time_point now() const override {
+    if (fails_.exchange(false)) throw std::runtime_error("the clock fails, as the test wants it");
+    return time_point{duration{now_.load()}};
+  }
   wall_time wall_now() const override;
 
+  /// The next look at it throws.
+  void fail_once() noexcept { fails_ = true; }
   /// Moves both clocks forward.
   void advance(duration span);
   /// Moves only the wall clock, in either direction.
   void step_wall(duration span) { wall_offset_ += span.count(); }
 
  private:
+  mutable std::atomic<bool> fails_{false};
   std::atomic<duration::rep> now_{duration{std::chrono::hours{1}}.count()};
   std::atomic<duration::rep> wall_offset_{duration{std::chrono::hours{24 * 365 * 50}}.count()};
 };

@@ -8,6 +8,7 @@
 #include "understudy/runtime/client/facade_state.hpp"
 #include "understudy/runtime/client/readiness.hpp"
 #include "understudy/runtime/client/recovery_plan.hpp"
+#include "understudy/runtime/client/thresholds.hpp"
 #include "understudy/runtime/platform/callback_thread.hpp"
 #include "understudy/runtime/platform/signal_masked_thread.hpp"
 
@@ -44,10 +45,6 @@ settings loaded(const std::string& path) {
   return std::move(found.value);
 }
 
-performance_thresholds thresholds_of(const monitoring_settings& m) {
-  return {static_cast<double>(m.max_connection_time), m.min_success_rate, m.max_pool_utilization};
-}
-
 bool same_thresholds(const monitoring_settings& a, const monitoring_settings& b) {
   return a.max_connection_time == b.max_connection_time && a.min_success_rate == b.min_success_rate &&
          a.max_pool_utilization == b.max_pool_utilization;
@@ -55,8 +52,6 @@ bool same_thresholds(const monitoring_settings& a, const monitoring_settings& b)
 
 constexpr seconds small_question{2};
 constexpr seconds probe_time{10};
-
-double in_milliseconds(duration span) { return std::chrono::duration<double, std::milli>(span).count(); }
 
 void describe_server(connection_result& result, const connection_info& info) {
   auto at = endpoint_of(info);
@@ -445,7 +440,7 @@ std::vector<performance_alert> connection_manager::state::alerts() const {
     std::lock_guard guard{mutex_};
     limits = limits_;
   }
-  return alerts_of(snapshot(), metrics_->average_connect(), limits);
+  return check_thresholds(snapshot(), metrics_->average_connect(), limits);
 }
 
 void connection_manager::state::set_limits(const performance_thresholds& limits) {

@@ -85,6 +85,7 @@ class pool_impl {
   template <class Waiting, class Atom>
   void send_back(Waiting& w, Atom atom, const pool_action::redispatch& a);
   void give_permit_back(bool trial, std::uint32_t generation);
+  void report(outcome_report told);
   std::optional<waiting> take(waiter_id waiter);
   pool_state make_pool() const;
   time_point now() const { return context_->env->clock->now(); }
@@ -463,10 +464,16 @@ void pool_impl::settle(waiting& w, const failure_ptr& why) {
 void pool_impl::give_permit_back(bool trial, std::uint32_t generation) {
   if (!trial) return;
   outcome_report unused;
-  unused.server = context_->id;
   unused.generation = generation;
   unused.trial = true;
-  if (const auto router = caf::actor_cast<circuit_breaker_actor>(breaker_)) self_->send(router, report_atom_v, unused);
+  report(std::move(unused));
+}
+
+/// To the breaker, of this server.
+void pool_impl::report(outcome_report told) {
+  told.server = context_->id;
+  if (const auto router = caf::actor_cast<circuit_breaker_actor>(breaker_))
+    self_->send(router, report_atom_v, std::move(told));
 }
 
 void pool_impl::operator()(const pool_action::open& a) {
@@ -603,29 +610,26 @@ void pool_impl::operator()(const pool_action::check& a) {
 
 void pool_impl::operator()(const pool_action::report& a) {
   outcome_report failed;
-  failed.server = context_->id;
   failed.failed = a.what;
   failed.cause = a.cause;
   failed.none_left = a.none_left;
-  if (const auto router = caf::actor_cast<circuit_breaker_actor>(breaker_)) self_->send(router, report_atom_v, failed);
+  report(std::move(failed));
 }
 
 void pool_impl::operator()(const pool_action::lost_requests& a) {
   outcome_report lost;
-  lost.server = context_->id;
   lost.failed = classify(*a.cause);
   lost.cause = a.cause;
   lost.open_since = a.sent_at;
-  if (const auto router = caf::actor_cast<circuit_breaker_actor>(breaker_)) self_->send(router, report_atom_v, lost);
+  report(std::move(lost));
 }
 
 void pool_impl::operator()(const pool_action::readiness& a) {
   outcome_report told;
-  told.server = context_->id;
   told.silent = !a.ready;
   told.ready = a.ready && a.told;
   told.answered = a.ready && !a.told;
-  if (const auto router = caf::actor_cast<circuit_breaker_actor>(breaker_)) self_->send(router, report_atom_v, told);
+  report(std::move(told));
 }
 
 void pool_impl::operator()(const pool_action::ask_for_probe_slot&) {

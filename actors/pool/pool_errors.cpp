@@ -1,5 +1,6 @@
 // The words of a pool's failures.
 #include "understudy/actors/pool/pool_errors.hpp"
+#include "understudy/config/text.hpp"
 
 namespace understudy::internal {
 namespace {
@@ -31,21 +32,18 @@ std::string advice(const pool_situation& at) {
 
 }  // namespace
 
-std::string format_span(duration span) {
-  const auto ms = std::chrono::duration_cast<milliseconds>(span).count();
-  return ms % 1000 == 0 ? std::to_string(ms / 1000) + " s" : std::to_string(ms) + " ms";
-}
+std::string time_taken(duration span) { return config::format_span(std::chrono::floor<milliseconds>(span)); }
 
 failure_ptr pool_timed_out(const pool_situation& at, duration waited) {
   if (at.now.connecting > 0 && at.now.connecting == at.now.size)
     return complain(at, errc::pool_timeout,
-                    "no connection to " + at.policy.server_name + " was ready within " + format_span(waited) + ": " +
+                    "no connection to " + at.policy.server_name + " was ready within " + time_taken(waited) + ": " +
                         std::to_string(at.now.connecting) +
                         " are being opened and still wait for an answer of the server, for a password or for a name; "
                         "a health check tells in which step");
   return complain(
       at, errc::pool_timeout,
-      "no connection to " + at.policy.server_name + " became free within " + format_span(waited) + "; " + advice(at));
+      "no connection to " + at.policy.server_name + " became free within " + time_taken(waited) + "; " + advice(at));
 }
 
 failure_ptr pool_is_exhausted(const pool_situation& at) {

@@ -36,7 +36,7 @@ failure_ptr pool_is_lost(const pool_situation& at, const failure& cause);
 /// No connection could be opened: the failure of the connect itself, with the pool's counts.
 failure_ptr pool_connect_failed(const pool_situation& at, const failure& connect);
 
-/// "5 s", "250 ms": a span for people.
-std::string format_span(duration span);
+/// How long something has taken, to the millisecond.
+std::string time_taken(duration span);
 
 }  // namespace understudy::internal

@@ -463,7 +463,7 @@ void pool_state::end_lease(const lease_record& ended, std::string_view how, time
   actions_.push_back(pool_action::unwatch{ended.id});
   if (ended.reported)
     note(log_level::info, "leaked lease " + std::to_string(ended.id) + " of " + ended.holder + " " + std::string{how} +
-                              " after " + format_span(now - ended.granted));
+                              " after " + time_taken(now - ended.granted));
   slot* s = slots_.find(ended.connection);
   if (s != nullptr && s->state == slot_state::leased) {
     s->leased_as = 0;
@@ -769,7 +769,7 @@ void pool_state::lose_lease_of(slot& s, const failure_ptr& cause, time_point now
   if (!ended) return;
   actions_.push_back(pool_action::unwatch{ended->id});
   auto text = "lease " + std::to_string(ended->id) + " of " + ended->holder + " lost with its connection after " +
-              format_span(now - ended->granted);
+              time_taken(now - ended->granted);
   if (cause) text += ": " + cause->message;
   // A server that ends connections ends one after the other, which each holder learns from his next request.
   const bool told_lately = loss_told_at_ && now - *loss_told_at_ < loss_pause;
@@ -1250,7 +1250,7 @@ void pool_state::report_leaks(time_point now) {
   if (policy_.leak_threshold <= duration::zero()) return;
   for (const auto& l : leases_.overdue(now, policy_.leak_threshold))
     note(log_level::warning, "possible leak: lease " + std::to_string(l.id) + " of " + policy_.server_name +
-                                 " is held by " + l.holder + " for " + format_span(now - l.granted));
+                                 " is held by " + l.holder + " for " + time_taken(now - l.granted));
 }
 
 void pool_state::drain(time_point deadline, time_point now) {

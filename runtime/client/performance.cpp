@@ -1,7 +1,7 @@
-// What get_metrics() and check_performance() say of a snapshot: see performance.hpp.
+// What get_metrics() says of a snapshot: see performance.hpp.
 #include "understudy/runtime/client/performance.hpp"
 
-#include "understudy/actors/metrics/thresholds.hpp"
+#include "understudy/runtime/client/thresholds.hpp"
 
 #include <sys/resource.h>
 
@@ -9,8 +9,6 @@
 
 namespace understudy::internal {
 namespace {
-
-double in_milliseconds(duration span) { return std::chrono::duration<double, std::milli>(span).count(); }
 
 duration time_of(const timeval& t) { return seconds{t.tv_sec} + std::chrono::microseconds{t.tv_usec}; }
 
@@ -75,15 +73,6 @@ performance_result performance_of(const runtime_snapshot& now, const resource_us
   result.memory_peak_mb = used.memory_peak_mb;
   result.cpu_usage_percent = cpu;
   return result;
-}
-
-std::vector<performance_alert> alerts_of(const runtime_snapshot& now, duration average_connect,
-                                         const performance_thresholds& limits) {
-  std::vector<performance_alert> alerts;
-  const threshold_limits as{limits.max_connection_time, limits.min_success_rate, limits.max_pool_utilization};
-  for (auto& breach : check_thresholds(now, average_connect, as))
-    alerts.push_back({breach.message, breach.current_value, breach.threshold});
-  return alerts;
 }
 
 pool_metrics pool_metrics_of(const pool_snapshot& pool) {

@@ -1,4 +1,4 @@
-// What get_metrics() and check_performance() say of a snapshot; plain arithmetic.
+// What get_metrics() says of a snapshot; plain arithmetic.
 #pragma once
 #include "understudy/messages/snapshot.hpp"
 #include "understudy/runtime/results.hpp"
@@ -29,10 +29,6 @@ class cpu_meter {
 
 /// `cpu`: percent of one core.
 performance_result performance_of(const runtime_snapshot& now, const resource_use& used, double cpu);
-
-/// Every limit that is not kept.
-std::vector<performance_alert> alerts_of(const runtime_snapshot& now, duration average_connect,
-                                         const performance_thresholds& limits);
 
 /// One pool's metrics.
 pool_metrics pool_metrics_of(const pool_snapshot& pool);

@@ -1,5 +1,5 @@
 // Limits that are not kept are named with value and limit; what is at its limit is normal.
-#include "understudy/actors/metrics/thresholds.hpp"
+#include "understudy/runtime/client/thresholds.hpp"
 
 #include <boost/test/unit_test.hpp>
 
@@ -69,5 +69,5 @@ BOOST_AUTO_TEST_CASE(limits_come_from_the_settings) {
   m.max_connection_time = 5;
   m.min_success_rate = 99;
   m.max_pool_utilization = 50;
-  BOOST_TEST(check_thresholds(calm(), milliseconds{6}, limits_of(m)).size() == 4U);
+  BOOST_TEST(check_thresholds(calm(), milliseconds{6}, thresholds_of(m)).size() == 4U);
 }

@@ -1,5 +1,5 @@
 // Compares a snapshot with the limits that a service set.
-#include "understudy/actors/metrics/thresholds.hpp"
+#include "understudy/runtime/client/thresholds.hpp"
 
 #include <algorithm>
 #include <array>
@@ -14,8 +14,8 @@ std::string number(double value) {
   return text.data();
 }
 
-void check_connection_time(duration average, double limit, std::vector<threshold_breach>& found) {
-  const auto ms = std::chrono::duration<double, std::milli>(average).count();
+void check_connection_time(duration average, double limit, std::vector<performance_alert>& found) {
+  const auto ms = in_milliseconds(average);
   if (ms > limit) {
     found.push_back(
         {"Connections take " + number(ms) + " ms on average to become ready, more than " + number(limit) + " ms.", ms,
@@ -23,7 +23,7 @@ void check_connection_time(duration average, double limit, std::vector<threshold
   }
 }
 
-void check_success_rate(const operation_window& requests, double limit, std::vector<threshold_breach>& found) {
+void check_success_rate(const operation_window& requests, double limit, std::vector<performance_alert>& found) {
   const auto rate = success_rate(requests);
   if (rate < limit) {
     found.push_back({"The directory failed " + std::to_string(requests.failed_by_directory) + " of the " +
@@ -33,7 +33,7 @@ void check_success_rate(const operation_window& requests, double limit, std::vec
   }
 }
 
-void check_pool(const server_snapshot& server, double limit, std::vector<threshold_breach>& found) {
+void check_pool(const server_snapshot& server, double limit, std::vector<performance_alert>& found) {
   const auto used = utilization(server.pool);
   if (used > limit) {
     const auto name = server.port == 0 ? server.host : server.host + ":" + std::to_string(server.port);
@@ -45,9 +45,11 @@ void check_pool(const server_snapshot& server, double limit, std::vector<thresho
 
 }  // namespace
 
-threshold_limits limits_of(const monitoring_settings& settings) {
+performance_thresholds thresholds_of(const monitoring_settings& settings) {
   return {static_cast<double>(settings.max_connection_time), settings.min_success_rate, settings.max_pool_utilization};
 }
+
+double in_milliseconds(duration span) noexcept { return std::chrono::duration<double, std::milli>(span).count(); }
 
 double success_rate(const operation_window& requests) noexcept {
   if (requests.total == 0) return 100.0;
@@ -59,9 +61,9 @@ double utilization(const pool_snapshot& pool) noexcept {
   return pool.max_connections == 0 ? 0.0 : 100.0 * pool.now.in_use / pool.max_connections;
 }
 
-std::vector<threshold_breach> check_thresholds(const runtime_snapshot& now, duration average_connect,
-                                               const threshold_limits& limits) {
-  std::vector<threshold_breach> found;
+std::vector<performance_alert> check_thresholds(const runtime_snapshot& now, duration average_connect,
+                                                const performance_thresholds& limits) {
+  std::vector<performance_alert> found;
   check_connection_time(average_connect, limits.max_connection_time, found);
   check_success_rate(now.operations.last_five_minutes, limits.min_success_rate, found);
   for (const auto& server : now.servers) {

@@ -11,31 +11,27 @@ using namespace understudy::test;
 
 namespace {
 
-/// One event. `which`: of a report, whose generation (0 the present one, 1 unknown, more: an earlier one).
-struct command {
-  enum class kind : std::uint8_t {
-    good,
-    bad,
-    lost,
-    ready,
-    admit,
-    trial_good,
-    trial_bad,
-    trial_unused,
-    probe,
-    suspect,
-    suspend,
-    resume,
-    pass
-  };
-  kind what = kind::pass;
-  int which = 0, b = 0;
+/// One event. `a`: of a report, whose generation (0 the present one, 1 unknown, more: an earlier one).
+enum class event : std::uint8_t {
+  good,
+  bad,
+  lost,
+  ready,
+  admit,
+  trial_good,
+  trial_bad,
+  trial_unused,
+  probe,
+  suspect,
+  suspend,
+  resume,
+  pass
 };
+using command = command_of<event>;
 
-std::ostream& operator<<(std::ostream& out, const command& c) {
-  constexpr std::array names{"good",         "bad",   "lost",    "ready",   "admit",  "trial_good", "trial_bad",
-                             "trial_unused", "probe", "suspect", "suspend", "resume", "pass"};
-  return out << names.at(static_cast<std::size_t>(c.what)) << "(" << c.which << "," << c.b << ")";
+constexpr std::array<const char*, 13> names(event) {
+  return {"good",         "bad",   "lost",    "ready",   "admit",  "trial_good", "trial_bad",
+          "trial_unused", "probe", "suspect", "suspend", "resume", "pass"};
 }
 
 struct shape {
@@ -84,9 +80,7 @@ rc::Gen<std::vector<command>> commands() {
                                                     {1, kind::suspend},
                                                     {1, kind::resume},
                                                     {10, kind::pass}});
-  return list_of(rc::gen::build<command>(rc::gen::set(&command::what, what),
-                                         rc::gen::set(&command::which, rc::gen::inRange(0, 5)),
-                                         rc::gen::set(&command::b, rc::gen::inRange(0, 12))));
+  return commands_of(what, 5, 12);
 }
 
 /// What keeps the breaker right, switched off between it and the world.
@@ -131,11 +125,11 @@ class comparison {
   void step(const command& c) {
     switch (c.what) {
       case kind::good:
-        return report(succeeded(generation(c.which), 1 + static_cast<std::uint32_t>(c.b) / 3));
+        return report(succeeded(generation(c.a), 1 + static_cast<std::uint32_t>(c.b) / 3));
       case kind::bad:
-        return report(failed(generation(c.which), static_cast<failure_class>(c.b % 6)));
+        return report(failed(generation(c.a), static_cast<failure_class>(c.b % 6)));
       case kind::lost:
-        return report(lost(generation(c.which)));
+        return report(lost(generation(c.a)));
       case kind::ready:
         return report(ready());
       case kind::admit:
@@ -145,7 +139,7 @@ class comparison {
       case kind::trial_unused:
         return end_trial(c);
       case kind::probe:
-        return probe(c.b, c.which == 0);
+        return probe(c.b, c.a == 0);
       case kind::suspect:
         return must(real_.suspect(now().now) == model_.suspect(now().now), "suspicion is as it should be");
       case kind::suspend:

@@ -12,28 +12,23 @@ using namespace understudy::test;
 namespace {
 
 /// `a`: which server, or whether the request is a write; `b`: the rest.
-struct command {
-  enum class kind : std::uint8_t {
-    send,
-    send_again,
-    answer,
-    fail,
-    burst,
-    unsent,
-    probe,
-    suspend,
-    resume,
-    reorder,
-    pass
-  };
-  kind what = kind::pass;
-  int a = 0, b = 0;
+enum class event : std::uint8_t {
+  send,
+  send_again,
+  answer,
+  fail,
+  burst,
+  unsent,
+  probe,
+  suspend,
+  resume,
+  reorder,
+  pass
 };
+using command = command_of<event>;
 
-std::ostream& operator<<(std::ostream& out, const command& c) {
-  constexpr std::array names{"send",  "send_again", "answer", "fail",    "burst", "unsent",
-                             "probe", "suspend",    "resume", "reorder", "pass"};
-  return out << names.at(static_cast<std::size_t>(c.what)) << "(" << c.a << "," << c.b << ")";
+constexpr std::array<const char*, 11> names(event) {
+  return {"send", "send_again", "answer", "fail", "burst", "unsent", "probe", "suspend", "resume", "reorder", "pass"};
 }
 
 struct shape {
@@ -69,9 +64,7 @@ rc::Gen<std::vector<command>> commands() {
                                                     {1, kind::resume},
                                                     {1, kind::reorder},
                                                     {8, kind::pass}});
-  return list_of(rc::gen::build<command>(rc::gen::set(&command::what, what),
-                                         rc::gen::set(&command::a, rc::gen::inRange(0, 12)),
-                                         rc::gen::set(&command::b, rc::gen::inRange(0, 12))));
+  return commands_of(what, 12, 12);
 }
 
 struct weakness {

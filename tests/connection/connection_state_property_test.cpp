@@ -3,37 +3,37 @@
 #include "connection/state_harness.hpp"
 #include "support/property.hpp"
 
+#include <array>
+
 using namespace understudy;
 using namespace understudy::internal;
 using namespace understudy::test;
 
 namespace {
 
-struct command {
-  enum class kind : std::uint8_t {
-    search,
-    change,
-    relay,    ///< an opaque search, to be answered in parts
-    part,     ///< one of them comes, large or small
-    pass_on,  ///< their reader reads
-    leased,   ///< a search or a change of the lease's holder
-    flush,    ///< what is encoded leaves
-    answer,   ///< one that left is answered; `b`: how
-    cancel,   ///< the caller of `a` gives up
-    check,
-    lease,
-    reset,
-    goodbye,
-    lose,
-    drain,
-    pass,
-  };
-  kind what = kind::pass;
-  int a = 0, b = 0;
+enum class event : std::uint8_t {
+  search,
+  change,
+  relay,    ///< an opaque search, to be answered in parts
+  part,     ///< one of them comes, large or small
+  pass_on,  ///< their reader reads
+  leased,   ///< a search or a change of the lease's holder
+  flush,    ///< what is encoded leaves
+  answer,   ///< one that left is answered; `b`: how
+  cancel,   ///< the caller of `a` gives up
+  check,
+  lease,
+  reset,
+  goodbye,
+  lose,
+  drain,
+  pass,
 };
+using command = command_of<event>;
 
-std::ostream& operator<<(std::ostream& out, const command& c) {
-  return out << static_cast<int>(c.what) << '(' << c.a << ',' << c.b << ')';
+constexpr std::array<const char*, 16> names(event) {
+  return {"search", "change", "relay", "part",  "pass_on", "leased", "flush", "answer",
+          "cancel", "check",  "lease", "reset", "goodbye", "lose",   "drain", "pass"};
 }
 
 rc::Gen<std::vector<command>> commands() {
@@ -55,9 +55,7 @@ rc::Gen<std::vector<command>> commands() {
                                                     {1, kind::lose},
                                                     {1, kind::drain},
                                                     {10, kind::pass}});
-  return list_of(rc::gen::build<command>(rc::gen::set(&command::what, what),
-                                         rc::gen::set(&command::a, rc::gen::inRange(0, 1000)),
-                                         rc::gen::set(&command::b, rc::gen::inRange(0, 8))));
+  return commands_of(what, 1000, 8);
 }
 
 /// What ensures a promise, switched off.

@@ -23,7 +23,8 @@ constexpr std::size_t log_lines_kept = 400;
 /// How long faults last after a request could have been served: time for a half-open moment or two.
 constexpr duration watched = 1500ms;
 /// How long an outage lasts before the fault, and how long idle servers have had theirs when requests come.
-constexpr duration outage = 1s, unnoticed = 400ms;
+constexpr duration outage = 1s;
+constexpr milliseconds unnoticed{400};
 /// So many requests that are begun after the recovery are served, and what becomes of them counts as well.
 constexpr std::size_t after_recovery = 20;
 /// How slowly a server that is well sets a connection up while the pool fills, for the fault to come in between.
@@ -67,7 +68,7 @@ class playing {
         while_running();
     }
     if (cell_.when != moment::stop) {
-      std::this_thread::sleep_for(serves_ + watched);
+      load_->outlast(now() + serves_ + watched);
       waited_ = test::longest_processor_wait();
       end_fault();
       recover();
@@ -146,7 +147,7 @@ class playing {
       case moment::idle:
         begin_fault();
         // Asked at once, and later.
-        if (cell_.binds) std::this_thread::sleep_for(unnoticed);
+        if (cell_.binds) holds_for([this] { return load_->all().empty(); }, unnoticed);
         return load_->start();
       case moment::reload:
         serve_for_a_while();
@@ -194,7 +195,7 @@ class playing {
   void fail_and_come_back() {
     seen_.trouble_began = now();
     for (auto* one : faulty_) one->stop();
-    std::this_thread::sleep_for(outage);
+    load_->outlast(now() + outage);
     const auto from = now();
     std::vector<std::uint64_t> before;
     for (auto* one : faulty_) {

@@ -54,6 +54,16 @@ void request_log::stop() {
   if (thread_.joinable()) thread_.join();
 }
 
+void request_log::outlast(time_point until) const {
+  const auto left = std::chrono::ceil<milliseconds>(until - std::chrono::steady_clock::now());
+  test::eventually(
+      [this, until] {
+        const std::lock_guard lock(guard_);
+        return !notes_.empty() && notes_.back().began >= until;
+      },
+      left + test::patience);
+}
+
 void request_log::send() {
   std::size_t number = 0;
   drawn drawn;

@@ -22,6 +22,8 @@ class request_log {
   request_log& operator=(const request_log&) = delete;
 
   void start();
+  /// Waits until a request is begun at `until` or later: it met what lasted so long.
+  void outlast(time_point until) const;
   /// Sends nothing new.
   void stop();
   /// Waits until each has its outcome, or has been without one for long enough after its deadline.

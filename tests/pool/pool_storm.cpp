@@ -1,19 +1,12 @@
 // Random events of a pool: how they are made, and what each does.
 #include "pool/pool_storm.hpp"
 
-#include <array>
-
 namespace understudy::test {
 
 using namespace internal;
 namespace {
 
 using kind = pool_command::kind;
-constexpr std::array names{"ask_shared", "ask_lease", "ask_bind",    "complete",    "connect", "refuse",
-                           "reset",      "end",       "die",         "say_goodbye", "cross",   "fall_silent",
-                           "claim",      "give_back", "holder_dies", "cancel",      "breaker", "take_probe",
-                           "give_probe", "cleanup",   "checked",     "restart",     "pass"};
-
 /// From nothing at all to longer than anything in the pool takes.
 constexpr std::array patiences{milliseconds{0},    milliseconds{1},    milliseconds{300},  milliseconds{1000},
                                milliseconds{2500}, milliseconds{6000}, milliseconds{40000}};
@@ -33,8 +26,12 @@ bool is_pooled(const pool_harness::socket& s) { return s.kind == connection_kind
 
 }  // namespace
 
-std::ostream& operator<<(std::ostream& out, const pool_command& c) {
-  return out << names.at(static_cast<std::size_t>(c.what)) << "(" << c.a << "," << c.b << ")";
+const std::array<const char*, 23>& names(pool_event) {
+  static constexpr std::array<const char*, 23> all{
+      "ask_shared", "ask_lease",   "ask_bind",   "complete",    "connect", "refuse",    "reset",       "end",
+      "die",        "say_goodbye", "cross",      "fall_silent", "claim",   "give_back", "holder_dies", "cancel",
+      "breaker",    "take_probe",  "give_probe", "cleanup",     "checked", "restart",   "pass"};
+  return all;
 }
 
 std::ostream& operator<<(std::ostream& out, const pool_shape& s) {
@@ -69,9 +66,7 @@ rc::Gen<std::vector<pool_command>> pool_commands() {
        {3, kind::claim},       {5, kind::give_back},   {2, kind::holder_dies}, {2, kind::cancel},
        {2, kind::breaker},     {1, kind::take_probe},  {1, kind::give_probe},  {1, kind::cleanup},
        {2, kind::checked},     {1, kind::restart},     {8, kind::pass}});
-  return list_of(rc::gen::build<pool_command>(rc::gen::set(&pool_command::what, what),
-                                              rc::gen::set(&pool_command::a, rc::gen::inRange(0, 24)),
-                                              rc::gen::set(&pool_command::b, rc::gen::inRange(0, 8))));
+  return commands_of(what, 24, 8);
 }
 
 rc::Gen<pool_shape> pool_shapes() {

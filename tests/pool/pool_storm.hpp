@@ -3,41 +3,41 @@
 #include "pool/pool_harness.hpp"
 #include "support/property.hpp"
 
+#include <array>
+
 namespace understudy::test {
 
 using namespace internal;
 
-/// One event. Numbers pick among what is there at that moment, so that every list of commands makes sense.
-struct pool_command {
-  enum class kind : std::uint8_t {
-    ask_shared,   ///< an operation; `a`: how patient
-    ask_lease,    ///< `b`: with a cancel token, willing to wait
-    ask_bind,     ///< for a user's bind
-    complete,     ///< connection `a` answers `b` + 1 operations
-    connect,      ///< connecting `a` becomes ready
-    refuse,       ///< connecting `a` fails; `b`: how
-    reset,        ///< returned connection `a` is itself again
-    end,          ///< `a`, told to close, does so
-    die,          ///< ready or leased `a` ends
-    say_goodbye,  ///< `a` takes nothing new: its server said so
-    cross,        ///< `a`, already told to go, says that it is ready: the messages crossed
-    fall_silent,  ///< `a` is not heard of for long
-    claim,        ///< the grant of lease `a` arrives
-    give_back,    ///< lease `a` is returned
-    holder_dies,  ///< … or its holder ends
-    cancel,       ///< caller `a` gives up; `b`: the message gets lost on the way
-    breaker,      ///< the breaker is in state `a`
-    take_probe,   ///< the monitor takes a socket …
-    give_probe,   ///< … and gives it back
-    cleanup,
-    checked,  ///< a validation ends; `b`: well
-    restart,  ///< a defect: the pool is made anew in place
-    pass,     ///< time
-  };
-  kind what = kind::pass;
-  int a = 0, b = 0;
+/// What happens to a pool; `a` and `b` are the numbers of a command.
+enum class pool_event : std::uint8_t {
+  ask_shared,   ///< an operation; `a`: how patient
+  ask_lease,    ///< `b`: with a cancel token, willing to wait
+  ask_bind,     ///< for a user's bind
+  complete,     ///< connection `a` answers `b` + 1 operations
+  connect,      ///< connecting `a` becomes ready
+  refuse,       ///< connecting `a` fails; `b`: how
+  reset,        ///< returned connection `a` is itself again
+  end,          ///< `a`, told to close, does so
+  die,          ///< ready or leased `a` ends
+  say_goodbye,  ///< `a` takes nothing new: its server said so
+  cross,        ///< `a`, already told to go, says that it is ready: the messages crossed
+  fall_silent,  ///< `a` is not heard of for long
+  claim,        ///< the grant of lease `a` arrives
+  give_back,    ///< lease `a` is returned
+  holder_dies,  ///< … or its holder ends
+  cancel,       ///< caller `a` gives up; `b`: the message gets lost on the way
+  breaker,      ///< the breaker is in state `a`
+  take_probe,   ///< the monitor takes a socket …
+  give_probe,   ///< … and gives it back
+  cleanup,
+  checked,  ///< a validation ends; `b`: well
+  restart,  ///< a defect: the pool is made anew in place
+  pass,     ///< time
 };
-std::ostream& operator<<(std::ostream& out, const pool_command& c);
+/// What counterexamples call them.
+const std::array<const char*, 23>& names(pool_event);
+using pool_command = command_of<pool_event>;
 
 /// The pool, and how the story ends.
 struct pool_shape {

@@ -1,9 +1,9 @@
 // Exceptions in handlers are answered and contained, restarts are limited, unexpected messages are dropped in silence.
 #include "understudy/actors/ports/guard.hpp"
+#include "support/actor_config.hpp"
 
 #include <boost/test/unit_test.hpp>
 #include <caf/actor_system.hpp>
-#include <caf/actor_system_config.hpp>
 #include <caf/event_based_actor.hpp>
 #include <caf/scheduler/test_coordinator.hpp>
 #include <caf/scoped_actor.hpp>
@@ -34,13 +34,6 @@ class list_log final : public log_port {
     lines.push_back(line);
   }
   std::vector<std::string> lines;
-};
-
-struct config : caf::actor_system_config {
-  config() {
-    configure(*this);
-    set("scheduler.policy", caf::atom("testing"));
-  }
 };
 
 // Throws when asked for 1, otherwise answers what it was asked.
@@ -115,7 +108,7 @@ struct guarded_actor {
   std::shared_ptr<hand_clock> clock = std::make_shared<hand_clock>();
   std::shared_ptr<list_log> log = std::make_shared<list_log>();
   int restarts = 0;
-  config cfg;
+  test::actor_config cfg{1, caf::atom("testing")};
   caf::actor_system sys{cfg};
   caf::scheduler::test_coordinator& sched = dynamic_cast<caf::scheduler::test_coordinator&>(sys.scheduler());
   caf::scoped_actor self{sys};

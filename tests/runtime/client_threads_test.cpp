@@ -1,6 +1,7 @@
 // Many threads, a router that answers, fails, loses and delays at random, cancels and a stop in the middle: still
 // exactly one outcome for each request.
 #include "runtime/fake_router.hpp"
+#include "support/actor_config.hpp"
 #include "support/eventually.hpp"
 #include "support/manual_ports.hpp"
 #include "support/print.hpp"
@@ -23,16 +24,8 @@ using test::eventually;
 
 namespace {
 
-struct config : caf::actor_system_config {
-  config() {
-    configure(*this);
-    set("scheduler.policy", caf::atom("sharing"));
-    set("scheduler.max-threads", 2);
-  }
-};
-
 struct real_bridge {
-  config cfg;
+  test::actor_config cfg{2, caf::atom("sharing")};
   caf::actor_system system{cfg};
   std::shared_ptr<epoll_poller> poller = std::make_shared<epoll_poller>();
   std::shared_ptr<environment> env = std::make_shared<environment>();

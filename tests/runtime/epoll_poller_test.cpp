@@ -1,6 +1,7 @@
 // The poller tells the right actor, once an arm, and nobody after the end.
 #include "understudy/runtime/platform/epoll_poller.hpp"
 #include "runtime/process_census.hpp"
+#include "support/actor_config.hpp"
 #include "support/eventually.hpp"
 #include "understudy/runtime/platform/event_actor.hpp"
 
@@ -21,13 +22,6 @@ using test::holds_for;
 
 namespace {
 
-struct config : caf::actor_system_config {
-  config() {
-    configure(*this);
-    set("scheduler.max-threads", 1);
-  }
-};
-
 /// Notes what it is told.
 class listener final : public caf::monitorable_actor {
  public:
@@ -45,7 +39,7 @@ class listener final : public caf::monitorable_actor {
 };
 
 struct polling {
-  config cfg;
+  test::actor_config cfg;
   caf::actor_system system{cfg};
   caf::strong_actor_ptr actor = make();
   epoll_poller poller;

@@ -1,5 +1,6 @@
 // Clients of every kind at a listener: who comes in, who does not, and what that costs the others.
 #include "understudy/runtime/platform/listener.hpp"
+#include "support/actor_config.hpp"
 #include "support/certificates.hpp"
 #include "support/eventually.hpp"
 #include "support/temporary_folder.hpp"
@@ -16,7 +17,6 @@
 #include <sys/socket.h>
 #include <boost/test/unit_test.hpp>
 #include <caf/actor_system.hpp>
-#include <caf/actor_system_config.hpp>
 
 #include <fstream>
 
@@ -48,16 +48,9 @@ struct noted_log final : log_port {
   std::vector<std::string> lines;
 };
 
-struct config : caf::actor_system_config {
-  config() {
-    configure(*this);
-    set("scheduler.max-threads", 1);
-  }
-};
-
 /// What a listener stands on, and who came in.
 struct world {
-  config cfg;
+  test::actor_config cfg;
   caf::actor_system system{cfg};
   std::shared_ptr<epoll_poller> poller = std::make_shared<epoll_poller>();
   std::shared_ptr<worker_threads> workers = std::make_shared<worker_threads>();

@@ -1,11 +1,11 @@
 // Hosted actors run on one thread, or on that of a caller who waits, and are never forgotten.
 #include "understudy/runtime/platform/poller_scheduler.hpp"
+#include "support/actor_config.hpp"
 #include "support/eventually.hpp"
 #include "understudy/actors/ports/poller_actor.hpp"
 
 #include <boost/test/unit_test.hpp>
 #include <caf/actor_system.hpp>
-#include <caf/actor_system_config.hpp>
 #include <caf/event_based_actor.hpp>
 #include <caf/send.hpp>
 
@@ -18,13 +18,6 @@ using namespace std::chrono_literals;
 using test::eventually;
 
 namespace {
-
-struct config : caf::actor_system_config {
-  config() {
-    configure(*this);
-    set("scheduler.max-threads", 1);
-  }
-};
 
 /// A poller that only has a run queue.
 class bare_poller final : public poller_port {
@@ -48,7 +41,7 @@ struct hosting {
   std::mutex mutex;
   std::vector<std::pair<int, std::thread::id>> seen;
 
-  config cfg;
+  test::actor_config cfg;
   caf::actor_system system{cfg};
   std::shared_ptr<bare_poller> poller = std::make_shared<bare_poller>(system);
   poller_scheduler& queue = poller->queue;

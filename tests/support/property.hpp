@@ -43,6 +43,28 @@ rc::Gen<std::vector<T>> list_of(rc::Gen<T> element) {
   return rc::gen::container<std::vector<T>>(any(std::move(element)));
 }
 
+/// One event of a random story: its kind, and two numbers that pick among what is there at that moment, so that every
+/// list of events makes sense.
+template <class Kind>
+struct command_of {
+  using kind = Kind;
+  Kind what{};
+  int a = 0, b = 0;
+};
+/// As a counterexample shows it: `names(Kind)`, beside the kinds, has a name for each.
+template <class Kind>
+std::ostream& operator<<(std::ostream& out, const command_of<Kind>& c) {
+  return out << names(Kind{}).at(static_cast<std::size_t>(c.what)) << '(' << c.a << ',' << c.b << ')';
+}
+/// A story of such kinds; the numbers are below `a` and `b`.
+template <class Kind>
+rc::Gen<std::vector<command_of<Kind>>> commands_of(rc::Gen<Kind> kinds, int a, int b) {
+  using command = command_of<Kind>;
+  return list_of(rc::gen::build<command>(rc::gen::set(&command::what, std::move(kinds)),
+                                         rc::gen::set(&command::a, rc::gen::inRange(0, a)),
+                                         rc::gen::set(&command::b, rc::gen::inRange(0, b))));
+}
+
 namespace detail {
 void check(const std::string& name, const property_size& size, const rc::detail::Property& property);
 void expect_counterexample(const std::string& name, const property_size& size, const rc::detail::Property& property);

@@ -114,7 +114,7 @@ waiter_id pool_state::enqueue(acquire_request request, time_point now) {
   } else if (auto why = reason_to_refuse(request, now)) {
     actions_.push_back(pool_action::refuse{waiter, std::move(why)});
   } else {
-    if (!waited_since_ && none_ready()) waited_since_ = now;
+    if (!waited_since_ && slots_.none_ready()) waited_since_ = now;
     auto& waiting = queue(kind_for(w.what));
     waiting.push(std::move(w));
     settle(now);
@@ -147,7 +147,7 @@ std::uint32_t pool_state::waiters_for_first(acquire_kind kind, time_point now) {
   if ((bind ? c.bind_ready : c.alive() - c.checking) > 0) return 0;
   auto coming = bind ? c.bind_connecting : c.connecting + c.checking;
   const auto other = bind ? connection_kind::pooled : connection_kind::bind;
-  if (coming == 0 && (socket_is_free(true, now) || least_recently_used(other, true) != nullptr)) coming = 1;
+  if (coming == 0 && (socket_is_free(true, now) || slots_.least_recently_used(other, true) != nullptr)) coming = 1;
   return kind == acquire_kind::shared ? coming * policy_.max_in_flight : coming;
 }
 
@@ -188,8 +188,11 @@ void pool_state::leave_overdue(connection_kind kind, time_point now) {
   bool in_vain = false;
   for (auto at = q.overdue(now); at != q.end(); at = q.overdue(now)) {
     const waiter& w = at->second;
-    const bool soon = held_up(kind) && now < w.since + policy_.suspect_after + policy_.suspect_after / looks_again;
-    if (w.patient_until > now && (soon || !none_ready(kind))) {
+    // Silence elsewhere ends that wait just when those who wait for what is set up here would leave; they stay for a
+    // moment longer, or they would be sent to where the silence is.
+    const bool soon =
+        slots_.held_up(kind) && now < w.since + policy_.suspect_after + policy_.suspect_after / looks_again;
+    if (w.patient_until > now && (soon || !slots_.none_ready(kind))) {
       q.postpone(at, std::min(w.patient_until, now + policy_.suspect_after / looks_again));
       continue;
     }
@@ -210,11 +213,9 @@ void pool_state::leave_overdue(connection_kind kind, time_point now) {
 /// `suspect_after`, and for so long one or the other has waited here, with gaps or without. max() while that is not so,
 /// or where nobody else serves.
 time_point pool_state::silent_from() const noexcept {
-  if (policy_.failover_timeout <= duration::zero() || draining_ || !waited_since_ || !none_ready())
+  if (policy_.failover_timeout <= duration::zero() || draining_ || !waited_since_ || !slots_.none_ready())
     return time_point::max();
-  auto owed_since = time_point::max();
-  for (const auto& [id, s] : slots_)
-    if (s.state == slot_state::connecting) owed_since = std::min(owed_since, s.awaited_since());
+  const auto owed_since = slots_.owed_since();
   if (owed_since == time_point::max()) return owed_since;
   return std::max(owed_since, *waited_since_) + policy_.suspect_after;
 }
@@ -231,37 +232,16 @@ void pool_state::leave_silent(time_point now) {
 }
 
 void pool_state::watch_for_silence(time_point now) {
-  if (said_silent_ || !waited_since_ || (pooled_.empty() && binds_.empty()) || !none_ready()) return;
+  if (said_silent_ || !waited_since_ || (pooled_.empty() && binds_.empty()) || !slots_.none_ready()) return;
   if (policy_.failover_timeout <= duration::zero() || draining_) return;
   // What a connect waits for changes without a word.
   wake_at(std::max(now, std::min(silent_from(), now + policy_.suspect_after / looks_again)));
 }
 
-/// All that is being set up waits for something of ours. Silence elsewhere ends that wait just when those who wait for
-/// what is set up here would leave; they stay for a moment longer, or they would be sent to where the silence is.
-bool pool_state::held_up(connection_kind kind) const noexcept {
-  bool some = false;
-  for (const auto& [id, s] : slots_) {
-    if (s.kind != kind || s.state != slot_state::connecting) continue;
-    if (!s.held_up()) return false;
-    some = true;
-  }
-  return some;
-}
-
-/// What leaves unanswered what it carries is as good as none; a bind connection also when that is its first bind.
-bool pool_state::none_ready(connection_kind kind) const noexcept {
-  return std::none_of(slots_.begin(), slots_.end(), [kind](const auto& known) {
-    const slot& s = known.second;
-    const bool untried = kind == connection_kind::bind && s.load() > 0 && s.completed() == 0;
-    return s.kind == kind && s.alive() && !s.silent() && !untried;
-  });
-}
-
 /// Whoever comes next need not find out again. A connection that waits for something of ours is no evidence. It is said
 /// again while somebody goes on waiting in vain: the breaker may have forgotten it.
 void pool_state::note_silence(time_point now) {
-  if ((said_silent_ && now < said_silent_at_ + policy_.suspect_after) || !none_ready()) return;
+  if ((said_silent_ && now < said_silent_at_ + policy_.suspect_after) || !slots_.none_ready()) return;
   const auto waits_for_server = [&](const auto& known) {
     const slot& s = known.second;
     return s.state == slot_state::connecting ? !s.held_up() : s.silent();
@@ -288,7 +268,7 @@ void pool_state::serve_pooled(time_point now) {
 
 bool pool_state::serve_shared(queue_position at, time_point now) {
   slot* s = slots_.least_loaded(connection_kind::pooled, policy_.max_in_flight);
-  if (s == nullptr && ask_for_load(connection_kind::pooled))
+  if (s == nullptr && slots_.ask_for_load(connection_kind::pooled))
     s = slots_.least_loaded(connection_kind::pooled, policy_.max_in_flight);
   if (s == nullptr) return false;
   note_opened_for(at->second, *s);
@@ -305,7 +285,7 @@ void pool_state::serve_binds(time_point now) {
       refuse(binds_, at, pool_wait_cancelled(situation(now)), now);
     } else {
       slot* s = slots_.least_loaded(connection_kind::bind, 1);
-      if (s == nullptr && ask_for_load(connection_kind::bind)) s = slots_.least_loaded(connection_kind::bind, 1);
+      if (s == nullptr && slots_.ask_for_load(connection_kind::bind)) s = slots_.least_loaded(connection_kind::bind, 1);
       if (s == nullptr) return;
       note_opened_for(at->second, *s);
       mark_dispatched(*s, now);
@@ -348,7 +328,7 @@ pool_state::lease_service pool_state::serve_reserved(queue_position at, slot& ow
   const bool still_busy = own.ask_for_load() || own.load() > 0;
   // Another one that runs empty sooner will do as well.
   slot* other = still_busy ? slots_.least_loaded(connection_kind::pooled, 1) : nullptr;
-  if (still_busy && other == nullptr && ask_for_load(connection_kind::pooled))
+  if (still_busy && other == nullptr && slots_.ask_for_load(connection_kind::pooled))
     other = slots_.least_loaded(connection_kind::pooled, 1);
   if (other != nullptr)
     unreserve(own, now);
@@ -416,13 +396,6 @@ void pool_state::grant(queue_position at, slot& s, time_point now) {
   totals_.acquisition_time += now - w.since;
   actions_.push_back(pool_action::grant{w.waiter, s.leased_as, s.id});
   pooled_.erase(at);
-}
-
-bool pool_state::ask_for_load(connection_kind kind) const {
-  bool changed = false;
-  for (const auto& [id, s] : slots_)
-    if (s.kind == kind && s.state == slot_state::ready && !s.ask_for_load()) changed = true;
-  return changed;
 }
 
 pool_state::queue_position pool_state::refuse(wait_queue& q, queue_position at, failure_ptr why, time_point now) {
@@ -619,7 +592,7 @@ bool pool_state::another_under_way(time_point now) const noexcept {
 
 /// Has an open connection checked, if there is one; checked() goes on.
 bool pool_state::ask_another(failed_round& round, time_point now) {
-  slot* s = round.asked_before < most_witnesses ? witness() : nullptr;
+  slot* s = round.asked_before < most_witnesses ? slots_.witness() : nullptr;
   if (s == nullptr) return false;
   ++round.asked_before;
   round.asked = s->id;
@@ -632,21 +605,6 @@ bool pool_state::ask_another(failed_round& round, time_point now) {
 /// As for a probe: who is in no hurry waits for a server that takes its time.
 time_point pool_state::check_deadline(time_point now) const {
   return now + std::max(std::min(check_time, policy_.connect_timeout), dependencies_.patience());
-}
-
-/// The open connection that is most likely to answer soon.
-slot* pool_state::witness() noexcept {
-  const auto rank = [](const slot& s) {
-    const bool shared = s.kind == connection_kind::pooled;
-    if (s.state == slot_state::ready) return s.load() == 0 ? (shared ? 5 : 4) : (shared ? 3 : 1);
-    return s.state == slot_state::reserved || s.state == slot_state::leased ? 2 : 0;
-  };
-  slot* best = nullptr;
-  for (auto& [id, s] : slots_) {
-    if (s.silent() || rank(s) == 0) continue;
-    if (best == nullptr || std::pair{rank(s), s.last_turn} > std::pair{rank(*best), best->last_turn}) best = &s;
-  }
-  return best;
 }
 
 void pool_state::conclude(const failed_round& round, bool others_answer, time_point now) {
@@ -663,7 +621,7 @@ void pool_state::conclude(const failed_round& round, bool others_answer, time_po
     // It may take no other one because it has a probe's.
     if (c.alive() == 0) ask_for_probe_slot(now);
   }
-  if (!none_ready(round.kind)) return;
+  if (!slots_.none_ready(round.kind)) return;
   // Connections of the other kind make room for what could not be one more.
   if (limited && round.growth) return;
   if (limited) no_room_before_ = growth_.retry_at();
@@ -1098,23 +1056,18 @@ void pool_state::replace_expired(const slot_counts& c, std::uint32_t target, tim
 }
 
 void pool_state::retire_expired(connection_kind kind, time_point now) {
-  slot* oldest = nullptr;
-  for (auto& [id, s] : slots_)
-    if (s.kind == kind && s.state == slot_state::ready && s.expires <= now &&
-        (oldest == nullptr || s.expires < oldest->expires))
-      oldest = &s;
-  if (oldest != nullptr) retire(*oldest, now);
+  if (slot* oldest = slots_.first_expired(kind, now)) retire(*oldest, now);
 }
 
 void pool_state::make_room(connection_kind needy, const slot_counts& c, time_point now) {
   if (c.leaving > 0 || ask_for_probe_slot(now)) return;
   if (now < no_room_before_) return wake_at(no_room_before_);
   const auto other = needy == connection_kind::bind ? connection_kind::pooled : connection_kind::bind;
-  slot* victim = least_recently_used(other, true);
+  slot* victim = slots_.least_recently_used(other, true);
   // A busy one only has to go when its kind would otherwise hold every socket against somebody who came earlier.
   const auto none_of_own = needy == connection_kind::bind ? c.binds() == 0 : c.pooled() == 0;
   if (victim == nullptr && none_of_own && queue(needy).oldest() < queue(other).oldest())
-    victim = least_recently_used(other, false);
+    victim = slots_.least_recently_used(other, false);
   if (victim == nullptr) return;
   // What serves is not given for what was in vain the last time.
   const auto of_other = needy == connection_kind::bind ? c.alive() : c.bind_ready;
@@ -1135,15 +1088,6 @@ bool pool_state::ask_for_probe_slot(time_point now) {
   const auto until = slot_asked_at_ + shortest_turn;
   if (now < until) wake_at(until);
   return now < until;
-}
-
-slot* pool_state::least_recently_used(connection_kind kind, bool idle_only) {
-  slot* found = nullptr;
-  for (auto& [id, s] : slots_) {
-    if (s.kind != kind || s.state != slot_state::ready || (idle_only && s.load() > 0)) continue;
-    if (found == nullptr || s.last_turn < found->last_turn) found = &s;
-  }
-  return found;
 }
 
 // ---- deadlines, idle and old connections, leaks, the end ----

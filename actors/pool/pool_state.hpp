@@ -122,9 +122,6 @@ class pool_state {
   // After every event, and serving those who wait.
   void settle(time_point now);
   void leave_overdue(connection_kind kind, time_point now);
-  bool none_ready(connection_kind kind) const noexcept;
-  bool held_up(connection_kind kind) const noexcept;
-  bool none_ready() const noexcept { return none_ready(connection_kind::pooled) && none_ready(connection_kind::bind); }
   time_point silent_from() const noexcept;
   void leave_silent(time_point now);
   void watch_for_silence(time_point now);
@@ -142,7 +139,6 @@ class pool_state {
   void grant(queue_position at, slot& s, time_point now);
   void reserve(queue_position at, slot& s, time_point now);
   void unreserve(slot& s, time_point now);
-  bool ask_for_load(connection_kind kind) const;
   queue_position refuse(wait_queue& queue, queue_position at, failure_ptr why, time_point now);
   queue_position send_away(wait_queue& queue, queue_position at, failure_ptr cause, bool counted, time_point now);
   void send_all_away(wait_queue& queue, const failure_ptr& cause, bool counted, time_point now);
@@ -176,7 +172,6 @@ class pool_state {
   void conclude(const failed_round& round, bool others_answer, time_point now);
   bool ask_another(failed_round& round, time_point now);
   bool another_under_way(time_point now) const noexcept;
-  slot* witness() noexcept;
   time_point check_deadline(time_point now) const;
   void meet_limit(const failed_round& round, time_point now);
   connect_backoff& rounds(connection_kind kind) { return kind == connection_kind::bind ? bind_rounds_ : rounds_; }
@@ -212,7 +207,6 @@ class pool_state {
   void retire_expired(connection_kind kind, time_point now);
   void make_room(connection_kind needy, const slot_counts& c, time_point now);
   bool ask_for_probe_slot(time_point now);
-  slot* least_recently_used(connection_kind kind, bool idle_only);
   void wake_at(time_point when) { wake_ = std::min(wake_, when); }
 
   // On the tick.

@@ -122,4 +122,68 @@ slot* slot_table::least_loaded(connection_kind kind, std::uint32_t room) noexcep
   return best;
 }
 
+slot* slot_table::least_recently_used(connection_kind kind, bool idle_only) noexcept {
+  slot* found = nullptr;
+  for (auto& [id, s] : slots_) {
+    if (s.kind != kind || s.state != slot_state::ready || (idle_only && s.load() > 0)) continue;
+    if (found == nullptr || s.last_turn < found->last_turn) found = &s;
+  }
+  return found;
+}
+
+slot* slot_table::first_expired(connection_kind kind, time_point now) noexcept {
+  slot* oldest = nullptr;
+  for (auto& [id, s] : slots_)
+    if (s.kind == kind && s.state == slot_state::ready && s.expires <= now &&
+        (oldest == nullptr || s.expires < oldest->expires))
+      oldest = &s;
+  return oldest;
+}
+
+slot* slot_table::witness() noexcept {
+  const auto rank = [](const slot& s) {
+    const bool shared = s.kind == connection_kind::pooled;
+    if (s.state == slot_state::ready) return s.load() == 0 ? (shared ? 5 : 4) : (shared ? 3 : 1);
+    return s.state == slot_state::reserved || s.state == slot_state::leased ? 2 : 0;
+  };
+  slot* best = nullptr;
+  for (auto& [id, s] : slots_) {
+    if (s.silent() || rank(s) == 0) continue;
+    if (best == nullptr || std::pair{rank(s), s.last_turn} > std::pair{rank(*best), best->last_turn}) best = &s;
+  }
+  return best;
+}
+
+bool slot_table::none_ready(connection_kind kind) const noexcept {
+  return std::none_of(slots_.begin(), slots_.end(), [kind](const auto& known) {
+    const slot& s = known.second;
+    const bool untried = kind == connection_kind::bind && s.load() > 0 && s.completed() == 0;
+    return s.kind == kind && s.alive() && !s.silent() && !untried;
+  });
+}
+
+bool slot_table::held_up(connection_kind kind) const noexcept {
+  bool some = false;
+  for (const auto& [id, s] : slots_) {
+    if (s.kind != kind || s.state != slot_state::connecting) continue;
+    if (!s.held_up()) return false;
+    some = true;
+  }
+  return some;
+}
+
+time_point slot_table::owed_since() const noexcept {
+  auto since = time_point::max();
+  for (const auto& [id, s] : slots_)
+    if (s.state == slot_state::connecting) since = std::min(since, s.awaited_since());
+  return since;
+}
+
+bool slot_table::ask_for_load(connection_kind kind) const noexcept {
+  bool changed = false;
+  for (const auto& [id, s] : slots_)
+    if (s.kind == kind && s.state == slot_state::ready && !s.ask_for_load()) changed = true;
+  return changed;
+}
+
 }  // namespace understudy::internal

@@ -126,6 +126,25 @@ class slot_table {
   /// The ready connection of `kind` with the least load below `room`; among equals the most recently used. Of a large
   /// table only so many candidates are compared that the search stays short. Null when all are full.
   slot* least_loaded(connection_kind kind, std::uint32_t room) noexcept;
+  /// The ready connection of `kind` that was used longest ago, null when there is none; `idle_only`: among those that
+  /// carry nothing.
+  slot* least_recently_used(connection_kind kind, bool idle_only) noexcept;
+  /// The ready connection of `kind` whose lifetime ended first, null when that of none has by `now`.
+  slot* first_expired(connection_kind kind, time_point now) noexcept;
+  /// The open connection of either kind that is most likely to answer soon, null when none is.
+  slot* witness() noexcept;
+
+  /// True when no connection of `kind` serves. What leaves unanswered what it carries is as good as none; a bind
+  /// connection also when that is its first bind.
+  bool none_ready(connection_kind kind) const noexcept;
+  bool none_ready() const noexcept { return none_ready(connection_kind::pooled) && none_ready(connection_kind::bind); }
+  /// True when some connections of `kind` are being set up, and all those wait for something of ours.
+  bool held_up(connection_kind kind) const noexcept;
+  /// Since when the server owes a step to some set-up; time_point::max() while it owes none.
+  time_point owed_since() const noexcept;
+  /// Asks each ready connection of `kind` to say when something completes. True when that has just happened somewhere:
+  /// look again instead.
+  bool ask_for_load(connection_kind kind) const noexcept;
 
  private:
   container slots_;

@@ -419,8 +419,7 @@ runtime_snapshot connection_manager::state::snapshot() const {
     if (now.error->code != errc::stopped) throw_failure(now.error);
   }
   runtime_snapshot counters;
-  counters.operations = metrics_->totals(std::chrono::steady_clock::now());
-  counters.protocol_errors = metrics_->protocol_errors();
+  metrics_->fill(counters, std::chrono::steady_clock::now());
   return counters;
 }
 

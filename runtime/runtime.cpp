@@ -290,8 +290,7 @@ answer<std::vector<server_context_ptr>> runtime::servers(duration timeout) const
 answer<runtime_snapshot> runtime::snapshot(duration timeout) const {
   auto got = parts_->client->ask<runtime_snapshot>(parts_->manager, timeout, status_atom_v);
   if (!got) return got;
-  got.value->operations = parts_->env->metrics->totals(parts_->env->clock->now());
-  got.value->protocol_errors = parts_->env->metrics->protocol_errors();
+  parts_->env->metrics->fill(*got.value, parts_->env->clock->now());
   got.value->requests_in_flight = parts_->client->in_flight();
   return got;
 }

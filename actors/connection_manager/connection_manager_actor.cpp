@@ -138,10 +138,7 @@ void one_in(const std::shared_ptr<gathering>& g, const metrics_registry* metrics
   all.servers = merged(*g);
   all.active_priority = active_priority(all.servers);
   all.credentials_refused = g->credentials_refused;
-  if (metrics != nullptr) {
-    all.operations = metrics->totals(now);
-    all.protocol_errors = metrics->protocol_errors();
-  }
+  if (metrics != nullptr) metrics->fill(all, now);
   g->answer.deliver(std::move(all));
 }
 

@@ -194,6 +194,11 @@ operation_totals metrics_registry::totals(time_point now) const {
   return t;
 }
 
+void metrics_registry::fill(runtime_snapshot& into, time_point now) const {
+  into.operations = totals(now);
+  into.protocol_errors = protocol_errors();
+}
+
 std::uint64_t metrics_registry::protocol_errors() const noexcept { return protocol_errors_.load(relaxed); }
 
 duration metrics_registry::average_connect() const noexcept {

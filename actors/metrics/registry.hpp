@@ -59,6 +59,8 @@ class metrics_registry {
   void connected(duration took) noexcept;
 
   operation_totals totals(time_point now) const;
+  /// Puts everything that is counted here into `into`.
+  void fill(runtime_snapshot& into, time_point now) const;
   std::uint64_t protocol_errors() const noexcept;
   /// Average time to a ready connection; zero when none was made yet.
   duration average_connect() const noexcept;

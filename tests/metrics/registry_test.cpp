@@ -103,6 +103,17 @@ BOOST_AUTO_TEST_CASE(totals_split_into_success_and_errors) {
   BOOST_TEST(m.protocol_errors() == 1U);
 }
 
+BOOST_AUTO_TEST_CASE(a_snapshot_has_all_that_is_counted) {
+  metrics_registry m;
+  m.finished(nullptr, microseconds{100}, start);
+  m.protocol_error();
+  runtime_snapshot all;
+  m.fill(all, start);
+  BOOST_TEST(all.operations.total == 1U);
+  BOOST_TEST(all.operations.last_minute.total == 1U);
+  BOOST_TEST(all.protocol_errors == 1U);
+}
+
 BOOST_AUTO_TEST_CASE(average_connect_is_the_mean) {
   metrics_registry m;
   BOOST_TEST(m.average_connect().count() == 0);

@@ -360,26 +360,26 @@ class dialler::book : public std::enable_shared_from_this<book> {
 
   // ---- sockets and time ----
 
-  void hang_up(dialled_server& one, std::size_t number) noexcept {
-    const auto found = std::find_if(one.dialled.begin(), one.dialled.end(),
+  void hang_up(dialled_server& server, std::size_t number) noexcept {
+    const auto found = std::find_if(server.dialled.begin(), server.dialled.end(),
                                     [&](const dialled_address& d) { return d.number == number; });
-    if (found == one.dialled.end()) return;
+    if (found == server.dialled.end()) return;
     env_->poller->remove(found->io);
-    one.dialled.erase(found);
+    server.dialled.erase(found);
   }
 
-  void hang_up_dialled(dialled_server& one) noexcept {
-    for (const auto& each : one.dialled) env_->poller->remove(each.io);
-    one.dialled.clear();
+  void hang_up_dialled(dialled_server& server) noexcept {
+    for (const auto& each : server.dialled) env_->poller->remove(each.io);
+    server.dialled.clear();
   }
 
-  void hang_up(dialled_server& one) noexcept {
-    hang_up_dialled(one);
-    if (one.reached.io == 0) return;
-    env_->poller->remove(one.reached.io);
-    if (one.stream) one.stream->shut_down();
-    one.stream.reset();
-    one.reached = {};
+  void hang_up(dialled_server& server) noexcept {
+    hang_up_dialled(server);
+    if (server.reached.io == 0) return;
+    env_->poller->remove(server.reached.io);
+    if (server.stream) server.stream->shut_down();
+    server.stream.reset();
+    server.reached = {};
   }
 
   void set_timer() {

@@ -111,6 +111,13 @@ void connect_attempt::failed(const failure& why) {
   chosen_.reset();
 }
 
+void connect_attempt::dial_again() {
+  const auto at = candidates_.begin() + static_cast<std::ptrdiff_t>(*chosen_);
+  at->state = progress::waiting;
+  std::rotate(candidates_.begin(), at, at + 1);
+  chosen_.reset();
+}
+
 void connect_attempt::note(const std::string& address, const failure& why) {
   last_failure_ = why;
   if (++failures_ > most_told) return;

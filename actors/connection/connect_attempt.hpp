@@ -43,6 +43,8 @@ class connect_attempt {
   bool has_reached_one() const noexcept { return chosen_.has_value(); }
   /// The address that counts did not work after all, or the look-up did not.
   void failed(const failure& why);
+  /// The address that counts is dialled once more, before any other: what ended it there was our doing.
+  void dial_again();
   /// True when no address is under way and none will be.
   bool exhausted(time_point now) const;
   /// The address that counts, for people; empty when none does.

@@ -286,11 +286,15 @@ void connection_state::reached(std::size_t number, std::uint64_t socket) {
 
 /// This address did not work; perhaps another one does.
 void connection_state::address_failed(failure why) {
+  // It was asked only because the bind had to wait, and may answer nobody before that: it is to be bound to all the
+  // same.
+  const bool for_the_question =
+      attempt_.waits_for_life() && why.code == errc::connection_failed && !std::exchange(asked_in_vain_, true);
   bind_over(false);
   if (attempt_.paused()) attempt_.ask(now_);  // what it waited for was for this address
   why.where = attempt_.step();
   attempt_.finish(false, now_);
-  attempt_.failed(why);
+  for_the_question ? attempt_.dial_again() : attempt_.failed(why);
   for (const int id : open_.ids()) open_.take(id);
   close_wire(false);
   pass_verdict(credential_verdict::kind::unknown, make_failure(std::move(why)));
@@ -356,7 +360,7 @@ void connection_state::authenticate() {
   }
   if (!again) {
     attempt_.begin(stage::bind, now_);
-    ask_for_life_at_ = now_ + credential_patience;
+    ask_for_life_at_ = asked_in_vain_ ? time_point::max() : now_ + credential_patience;
   }
   ask_for_credential();
 }

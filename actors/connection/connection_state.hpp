@@ -293,6 +293,7 @@ class connection_state {
   bool bind_under_way_ = false;                     // of the service
   int credentials_asked_ = 0;                       // and not answered yet
   time_point ask_for_life_at_ = time_point::max();  // should they still be waited for
+  bool asked_in_vain_ = false;                      // it closed at that; it is not asked again
   std::string bound_as_;                            // whom the last bind of the service named
   std::optional<password_warning> warning_;         // what its answer said
   bool was_ready_ = false;

@@ -283,6 +283,56 @@ BOOST_FIXTURE_TEST_CASE(a_server_that_lives_is_no_worse_for_a_wait_for_the_crede
   }
 }
 
+/// It need not answer anybody before the bind (RFC 4513, 2): that it does not is no reason to stay unbound.
+BOOST_FIXTURE_TEST_CASE(a_server_that_lets_nobody_ask_before_the_bind_is_dialled_again_and_not_asked, connection_rig) {
+  for (const auto how : {ending::close, ending::reset}) {
+    stub_directory strict;
+    use(strict);
+    strict.when([](const directory_request& r) { return r.kind == operation::search && r.identity.empty(); },
+                [how](const directory_request&) {
+                  return reply{{}, {.silent = true, .then = how}};
+                });
+    seen->hold_credentials = true;
+    const auto before = seen->events.size();
+    auto one = open();
+    BOOST_REQUIRE(reaches([&] { return seen->waiting.size() == 1; }));
+    advance(milliseconds{50});
+    BOOST_REQUIRE(reaches([&] { return seen->waiting.size() == 2; }));
+    BOOST_TEST(strict.connections() == 2u);
+    // However long it takes, it is not asked again, and the wait is ours.
+    advance(seconds{4});
+    settle();
+    BOOST_TEST(gauge->held_up);
+    BOOST_TEST(strict.count(operation::search) == 1u);
+    BOOST_TEST(seen->events.size() == before);
+    give_credentials();
+    BOOST_REQUIRE(reaches_event(kind::ready));
+    BOOST_TEST(strict.binds().size() == 1u);
+    BOOST_TEST(strict.connections() == 2u);
+    remove(one);
+    seen->events.clear();
+    seen->verdicts.clear();
+  }
+}
+
+/// Who closes whatever is said is no server, and is dialled no more than once more.
+BOOST_FIXTURE_TEST_CASE(a_server_that_closes_a_second_time_has_failed, connection_rig) {
+  stub_directory closes;
+  use(closes);
+  closes.disturb_all({.silent = true, .then = ending::close});
+  seen->hold_credentials = true;
+  auto one = open();
+  BOOST_REQUIRE(reaches([&] { return seen->waiting.size() == 1; }));
+  advance(milliseconds{50});
+  BOOST_REQUIRE(reaches([&] { return seen->waiting.size() == 2; }));
+  closes.close_all();
+  BOOST_REQUIRE(reaches_event(kind::failed));
+  BOOST_TEST((cause().code == errc::connection_failed));
+  BOOST_TEST(closes.connections() == 2u);
+  give_credentials();
+  remove(one);
+}
+
 /// What the first address says as it goes must not be taken for the second one's words.
 BOOST_FIXTURE_TEST_CASE(a_refusal_and_an_end_in_one_read_leave_the_next_address_alone, several_addresses) {
   server.use_tls = true;

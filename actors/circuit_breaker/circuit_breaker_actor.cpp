@@ -228,7 +228,7 @@ void circuit_breaker_impl::release_held(bool everybody) {
   }
 }
 
-/// The last server that served is gone. What is known of the others may be old.
+/// The last server that served is gone, or says nothing. What is known of the others may be old.
 void circuit_breaker_impl::look_at_failed(const std::vector<breaker_change>& just_found_out) {
   const auto at = env_->clock->now();
   auto whom = router_.failed_before(at);
@@ -239,6 +239,19 @@ void circuit_breaker_impl::look_at_failed(const std::vector<breaker_change>& jus
   if (!draining_ && caf::actor_cast<health_monitor_actor>(monitor_) &&
       look_.begin(whom, all_->breaker.suspect_after, at)) {
     for (const auto id : whom) have_probed(id);
+  }
+}
+
+/// Nothing that is known to serve would take the place of that silent server: perhaps one would that failed before.
+void circuit_breaker_impl::look_for_others(server_id silent) {
+  if (!router_.replaceable(silent, env_->clock->now())) look_at_failed({});
+}
+
+/// Another server lives after all: those that are silent need not be given the time of one that nothing can replace.
+void circuit_breaker_impl::hurry_suspects() {
+  const auto at = env_->clock->now();
+  for (const auto id : router_.suspects(at)) {
+    if (router_.replaceable(id, at)) have_probed(id);
   }
 }
 
@@ -333,14 +346,17 @@ void circuit_breaker_impl::on_report(const outcome_report& report) {
       router_.replaceable(report.server, env_->clock->now())) {
     probe_if_new_suspect(report.server);
   }
+  if (report.silent) look_for_others(report.server);
 }
 
 void circuit_breaker_impl::on_probe(const probe_report& report) {
   const bool news = report.ok && note_life(report.server);
+  const bool looked_at = look_.under_way(env_->clock->now());
   look_.heard(report.server, verdict(report) == probe_verdict::alive, env_->clock->now());
   if (change([&](const moment& at) { return router_.on_probe(report, at); }, news)) {
     have_probed(report.server);
   }
+  if (looked_at && verdict(report) == probe_verdict::alive) hurry_suspects();
   // What the pool was kept waiting for before may be begun anew, though the breaker knew of no failure.
   const auto index = router_.index_of(report.server);
   if (index && verdict(report) == probe_verdict::alive && router_.state_of(*index) == breaker_state::closed) {
@@ -355,7 +371,7 @@ bool circuit_breaker_impl::note_life(server_id server) {
 
 void circuit_breaker_impl::on_suspect(server_id server) {
   if (probe_if_new_suspect(server)) {
-    return;
+    return look_for_others(server);
   }
   // Known to fail already: its pool ends what has fallen silent since. That of a server that was taken out does so too,
   // which nobody probes any more, while there is somewhere else to go.

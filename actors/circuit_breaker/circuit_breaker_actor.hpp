@@ -35,6 +35,8 @@ class circuit_breaker_impl {
   template <class Message>
   failure_ptr cannot_go_on(const Message& message, time_point now) const;
   void look_at_failed(const std::vector<breaker_change>& just_found_out);
+  void look_for_others(server_id silent);
+  void hurry_suspects();
   bool may_hold(time_point deadline, time_point now) const;
   std::size_t most_held() const;
   void release_held(bool everybody);

@@ -161,7 +161,7 @@ bool router::on_probe(const probe_report& report, const moment& at) {
   if (report.hurried && found == probe_verdict::dead && others == other_servers::none) {
     return true;
   }
-  const bool needed = !any_usable(at.now);
+  const bool needed = !any_sound(at.now);
   change(*index, at, [&](breaker& b) { b.on_probe(report, at, needed, others); });
   return false;
 }
@@ -187,6 +187,16 @@ std::vector<server_id> router::failed_before(time_point now) const {
     const auto state = e.breaker.state();
     const bool failed = state == breaker_state::open || state == breaker_state::half_open;
     if (failed && now - e.fell_at >= one_moment) {
+      found.push_back(e.facts.id);
+    }
+  }
+  return found;
+}
+
+std::vector<server_id> router::suspects(time_point now) const {
+  std::vector<server_id> found;
+  for (const auto& e : servers_) {
+    if (e.breaker.suspected(now)) {
       found.push_back(e.facts.id);
     }
   }
@@ -310,6 +320,12 @@ void router::note_transition(std::size_t index, breaker_state before, time_point
 
 bool router::any_usable(time_point now) const {
   return std::any_of(servers_.begin(), servers_.end(), [&](const entry& e) { return e.breaker.usable(now); });
+}
+
+bool router::any_sound(time_point now) const {
+  return std::any_of(servers_.begin(), servers_.end(), [&](const entry& e) {
+    return e.breaker.usable(now) && !e.breaker.suspected(now) && !e.breaker.silent(now);
+  });
 }
 
 bool router::outdated(const entry& e, time_point now) {

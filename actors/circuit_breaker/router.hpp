@@ -79,6 +79,8 @@ class router {
   /// The servers that take no requests because they failed, and did not just begin to: what is known of them may be
   /// old.
   std::vector<server_id> failed_before(time_point now) const;
+  /// The servers that are silent, and are being probed for it.
+  std::vector<server_id> suspects(time_point now) const;
   /// False: no such server.
   bool suspend(server_id id, duration ttl, const moment& at);
   bool resume(server_id id, const moment& at);
@@ -119,6 +121,8 @@ class router {
   void change(std::size_t index, const moment& at, Change&& how);
   static void allow_for_slowness(entry& e);
   void note_transition(std::size_t index, breaker_state before, time_point now);
+  /// True when some server could take a request now that is neither silent nor suspected.
+  bool any_sound(time_point now) const;
   static bool outdated(const entry& e, time_point now);
   candidate candidate_of(const entry& e, time_point now) const;
   std::vector<candidate> candidates(time_point now) const;

@@ -224,7 +224,7 @@ void health_monitor_impl::probe_at_once(server_id server) {
 /// Another server would take its place.
 bool health_monitor_impl::replaceable(const lane& l) const {
   return std::any_of(lanes_.begin(), lanes_.end(),
-                     [&](const lane& other) { return &other != &l && other.schedule.breaker_closed(); });
+                     [&](const lane& other) { return &other != &l && other.schedule.serves(); });
 }
 
 /// Of a probe that nobody is in a hurry for; a server that is usually slow has longer.

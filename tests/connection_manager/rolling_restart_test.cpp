@@ -105,3 +105,34 @@ BOOST_AUTO_TEST_CASE(who_waits_for_a_look_may_cancel_and_is_told_of_the_end) {
     BOOST_TEST((found->code() == (cancels ? errc::cancelled : errc::draining)));
   }
 }
+
+BOOST_AUTO_TEST_CASE(a_server_that_is_up_again_serves_as_soon_as_the_last_one_hangs) {
+  for (const duration down : {seconds{5}, seconds{20}, seconds{60}})
+    for (const duration up : {milliseconds{10}, milliseconds{500}, milliseconds{3000}}) {
+      rolling_restart w{down, up};
+      w.pause(1);
+      std::vector<std::shared_ptr<answer<result_ptr>>> all;
+      for (int i = 0; i < 20; ++i) all.push_back(w.ask_one(seconds{5}));
+      // The silence, and a probe for which another server is there.
+      w.advance(milliseconds{1500});
+      for (const auto& one : all) {
+        BOOST_TEST_REQUIRE(one->done(), down / milliseconds{1} << " ms down, " << up / milliseconds{1} << " ms up");
+        BOOST_TEST_REQUIRE(one->ok());
+        BOOST_TEST((*one->value)->server == "ldap1:389");
+      }
+    }
+}
+
+BOOST_AUTO_TEST_CASE(a_last_server_that_hangs_while_the_others_are_down_keeps_its_time) {
+  rolling_restart w{seconds{20}, seconds{3}};
+  w.take_down(0);
+  w.pause(1);
+  const auto one = w.ask_one(seconds{10});
+  w.advance(seconds{3});
+  BOOST_TEST(!one->done());
+  w.bring_up(1);
+  w.advance(milliseconds{500});
+  BOOST_TEST_REQUIRE(one->done());
+  BOOST_TEST_REQUIRE(one->ok());
+  BOOST_TEST((*one->value)->server == "ldap2:389");
+}

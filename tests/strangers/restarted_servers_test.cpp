@@ -32,3 +32,30 @@ BOOST_AUTO_TEST_CASE(stranger_that_is_up_again_serves_when_the_last_one_is_stopp
   b.start();
   end_scenario(manager, {a});
 }
+
+BOOST_AUTO_TEST_CASE(stranger_that_is_up_again_serves_when_the_last_one_hangs) {
+  leak_guard leaks;
+  stub_directory a, b;
+  auto all = quick_settings({server_at(a.port(), 1), server_at(b.port(), 2)});
+  all.breaker.open_base = all.breaker.open_cap = 30s;  // nobody looks at it by himself
+  all.failover.health_check_interval = 30s;
+  connection_manager manager(all);
+  BOOST_TEST_REQUIRE(manager.connect().connected);
+  a.stop();
+  BOOST_TEST_REQUIRE(eventually([&] {
+    const auto found = manager.try_search(search_for("(uid=user1)"), {2s});
+    return found && found->server == name_of(b.port());
+  }));
+  std::this_thread::sleep_for(1500ms);  // what is known of it is old
+  a.start();
+  b.pause();
+  // The silence, and half a second; not the time of a server that nothing can replace.
+  const stopwatch watch;
+  const auto found = manager.try_search(search_for("(uid=user1)"), {4s});
+  const auto took = watch.elapsed();
+  BOOST_TEST_REQUIRE(static_cast<bool>(found), why(found));
+  BOOST_TEST(found->server == name_of(a.port()));
+  BOOST_TEST((took < 2500ms), took / 1ms << " ms");
+  b.resume();
+  end_scenario(manager, {a, b});
+}

@@ -172,14 +172,14 @@ std::string describe(const failure& f) {
   const auto add = [&more](const std::string& part) { more += (more.empty() ? "" : "; ") + part; };
   if (!f.server.empty()) add("server " + f.server);
   if (f.ldap_code != 0) add("result " + result_code_name(f.ldap_code) + " (" + std::to_string(f.ldap_code) + ")");
-  if (!f.diagnostic.empty()) add("diagnostic \"" + f.diagnostic + "\"");
-  if (!f.matched_dn.empty()) add("matched DN \"" + f.matched_dn + "\"");
+  if (!f.diagnostic.empty()) add("diagnostic \"" + shortened(f.diagnostic) + "\"");
+  if (!f.matched_dn.empty()) add("matched DN \"" + shortened(f.matched_dn) + "\"");
   for (const auto& uri : f.referrals) {
     if (&uri - f.referrals.data() == most_referrals) {
       add("more referrals");
       break;
     }
-    add("referral to " + uri);
+    add("referral to " + shortened(uri));
   }
   if (f.pool) add(counts(*f.pool));
   if (f.retry_after) add("retry after " + std::to_string(f.retry_after->count()) + " ms");

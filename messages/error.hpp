@@ -73,7 +73,7 @@ struct failure {
   /// service_authentication_failed), else 0.
   int ldap_code = 0;
   std::string matched_dn;              ///< the part of the DN that exists, when the directory said so
-  std::string diagnostic;              ///< the directory's own words
+  std::string diagnostic;              ///< the directory's own words, all of them
   std::vector<std::string> referrals;  ///< URIs of a referral (result code 10); never chased
   std::vector<control> controls;       ///< response controls that came with it
   /// When it is worth to try again, if that is known.
@@ -117,7 +117,7 @@ inline failure_class classify(const failure& f, bool user_bind = false) noexcept
 }
 
 /// "operation_timeout: … [ldap1:389; pool size 5, …; last cause … at …]": one line for people.
-/// What servers said in it is printable().
+/// What servers said in it is printable(), and cut after 500 bytes each.
 std::string describe(const failure& f);
 /// The same; this is how CAF prints an error of ours: to_string(caf::error).
 std::string to_string(const failure_ptr& f);

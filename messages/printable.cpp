@@ -64,4 +64,15 @@ std::string printable(std::string_view text) {
   return out;
 }
 
+std::string shortened(std::string_view text, std::size_t most) {
+  constexpr std::size_t longest_sequence = 4;
+  if (text.size() <= most) return std::string{text};
+  auto cut = most;
+  const auto is_continuation = [&](std::size_t at) { return (static_cast<unsigned char>(text[at]) & 0xc0) == 0x80; };
+  while (cut > 0 && most - cut < longest_sequence && is_continuation(cut)) --cut;
+  // What is no UTF-8 has no characters to cut between.
+  if (most - cut == longest_sequence) cut = most;
+  return std::string{text.substr(0, cut)} + "… (" + std::to_string(text.size()) + " bytes)";
+}
+
 }  // namespace understudy::internal

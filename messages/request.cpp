@@ -1,6 +1,8 @@
 // What an operation is called, and what may be done with it.
 #include "understudy/messages/request.hpp"
 
+#include "understudy/messages/printable.hpp"
+
 namespace understudy {
 namespace {
 
@@ -13,9 +15,7 @@ overloaded(Fs...) -> overloaded<Fs...>;
 
 constexpr std::size_t longest_name = 200;
 
-std::string quoted(const std::string& name) {
-  return "\"" + (name.size() > longest_name ? name.substr(0, longest_name) + "…" : name) + "\"";
-}
+std::string quoted(const std::string& name) { return "\"" + internal::shortened(name, longest_name) + "\""; }
 
 /// The name of what an operation is about; empty when it is about nothing that has one.
 struct subject {

@@ -1,6 +1,7 @@
 // What happened comes from the failure, what to do about it from here.
 #include "understudy/tools/explain.hpp"
 
+#include "understudy/messages/printable.hpp"
 #include "understudy/messages/result.hpp"
 #include "understudy/messages/text.hpp"
 
@@ -18,7 +19,7 @@ std::string quoted(const std::string& text) { return '"' + text + '"'; }
 
 std::string result_of(const failure& f) {
   return result_code_name(f.ldap_code) + " (" + std::to_string(f.ldap_code) + ")" +
-         (f.diagnostic.empty() ? "" : ": " + f.diagnostic);
+         (f.diagnostic.empty() ? "" : ": " + shortened(f.diagnostic));
 }
 
 /// Who gave options has no keys of a configuration to set.
@@ -126,9 +127,9 @@ std::string what_happened(const failure& f, const given_options& given) {
   text = std::string{without_full_stop(text)};
   if (f.code == errc::ldap_error) {
     if (text.empty()) text = result_code_name(f.ldap_code);
-    text += " (" + std::to_string(f.ldap_code) + ")" + (f.diagnostic.empty() ? "" : ": " + f.diagnostic);
+    text += " (" + std::to_string(f.ldap_code) + ")" + (f.diagnostic.empty() ? "" : ": " + shortened(f.diagnostic));
   }
-  if (!f.matched_dn.empty()) text += "; matched DN " + quoted(f.matched_dn);
+  if (!f.matched_dn.empty()) text += "; matched DN " + quoted(shortened(f.matched_dn));
   return text;
 }
 

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <unistd.h>
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -63,7 +64,10 @@ void complain(std::string_view text) {
 
 int report(const failure& f, const given_options& given) {
   complain(explain(f, given));
-  for (const auto& url : f.referrals) complain("referral: " + url);
+  const auto shown = std::min(f.referrals.size(), most_quoted_items);
+  for (std::size_t i = 0; i < shown; ++i) complain("referral: " + shortened(f.referrals[i]));
+  if (const auto more = f.referrals.size() - shown; more > 0)
+    complain("referral: and " + std::to_string(more) + " more");
   return exit_code_of(f);
 }
 

@@ -3,6 +3,7 @@
 #include "understudy/actors/connection/request_check.hpp"
 #include "understudy/actors/ports/backoff.hpp"
 #include "understudy/messages/password_policy.hpp"
+#include "understudy/messages/printable.hpp"
 #include "understudy/messages/stage_words.hpp"
 
 #include <algorithm>
@@ -332,7 +333,7 @@ void connection_state::start_tls_answered(const result& answer) {
   if (answer.code == result_code::success) return begin_tls();
   auto why = setup_failure(errc::ssl_error, stage::secure,
                            "StartTLS (use_tls) was refused with " + result_code_name(answer.code) +
-                               (answer.diagnostic.empty() ? "" : ": " + answer.diagnostic));
+                               (answer.diagnostic.empty() ? "" : ": " + shortened(answer.diagnostic)));
   why.ldap_code = answer.code;
   why.diagnostic = answer.diagnostic;
   address_failed(std::move(why));
@@ -823,7 +824,7 @@ bool connection_state::notified(const pdu_frame& frame) {
   if (!wire_.decode_notification(frame, notice) || notified_bytes_ > most_notified_bytes) return false;
   if (notice.response_oid != notice_of_disconnection_oid) return true;
   const auto said = world_.server_name + " announced that it closes the connection (" + result_code_name(notice.code) +
-                    (notice.diagnostic.empty() ? ")" : ", \"" + notice.diagnostic + "\")");
+                    (notice.diagnostic.empty() ? ")" : ", \"" + shortened(notice.diagnostic) + "\")");
   if (is_setting_up()) {
     auto refused = setup_failure(errc::connection_failed, attempt_.step(), said);
     refused.server = world_.server_name;

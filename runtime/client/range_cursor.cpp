@@ -1,6 +1,7 @@
 // Reads and checks ranges: see range_cursor.hpp.
 #include "understudy/runtime/client/range_cursor.hpp"
 
+#include "understudy/messages/printable.hpp"
 #include "understudy/messages/text.hpp"
 #include "understudy/runtime/client/failures.hpp"
 
@@ -101,12 +102,12 @@ failure_ptr range_cursor::note(result& answer) {
     return plain == nullptr ? nullptr : keep(std::move(plain->values));
   }
   const auto range = range_of(text);
-  if (!range) return wrong("\"" + text + "\" is none");
+  if (!range) return wrong("\"" + shortened(text) + "\" is none");
   if (range->begin != values_.size())
     return wrong("asked for those from " + std::to_string(values_.size()) + " on, it sent those from " +
                  std::to_string(range->begin) + " on");
   if (range->end && ranged->values.size() != *range->end - range->begin + 1)
-    return wrong("\"" + text + "\" came with " + std::to_string(ranged->values.size()) + " values");
+    return wrong("\"" + shortened(text) + "\" came with " + std::to_string(ranged->values.size()) + " values");
   finished_ = !range->end;
   return keep(std::move(ranged->values));
 }

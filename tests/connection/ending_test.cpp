@@ -332,6 +332,22 @@ BOOST_FIXTURE_TEST_CASE(a_goodbye_in_place_of_the_answer_to_a_bind_is_a_failed_c
   remove(one);
 }
 
+BOOST_FIXTURE_TEST_CASE(a_goodbye_of_many_words_is_quoted_in_few, connection_rig) {
+  stub_directory directory;
+  use(directory);
+  auto one = open_ready();
+  const std::string words(900'000, 'x');
+  directory.on(operation::search, reply{{}, {.raw = encode_notice_of_disconnection(52, words)}});
+  const auto read = perform(one, find_user());
+  BOOST_REQUIRE(reaches([&] { return read->done(); }));
+  BOOST_REQUIRE(reaches_event(kind::closed));
+  BOOST_TEST(cause().message.size() < 1'000u);
+  BOOST_TEST(cause().message.find("x… (900000 bytes)") != std::string::npos);
+  // As it came for programs.
+  BOOST_TEST(cause().diagnostic.size() == words.size());
+  remove(one);
+}
+
 BOOST_FIXTURE_TEST_CASE(finishes_what_runs_before_it_closes, connection_rig) {
   stub_directory directory;
   use(directory);

@@ -173,6 +173,13 @@ BOOST_FIXTURE_TEST_CASE(never_falls_back_to_plain_text, tls_rig) {
     BOOST_TEST(cause().message.find("no TLS here") != std::string::npos, cause().message);
     BOOST_TEST(directory.binds().empty());
     remove(one);
+    // What it says besides is quoted, not repeated.
+    directory.on(operation::start_tls, reply{{.code = 2, .diagnostic = std::string(8'000'000, 'x')}});
+    auto another = open();
+    BOOST_REQUIRE(reaches([&] { return seen->events.size() == 2u; }));
+    BOOST_TEST(cause().message.size() < 1'000u);
+    BOOST_TEST(cause().message.find("x… (8000000 bytes)") != std::string::npos);
+    remove(another);
   }
   // An answer slipped in behind the agreement is not taken for an answer of the protected session.
   stub_directory directory{with};

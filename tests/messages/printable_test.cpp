@@ -59,3 +59,29 @@ BOOST_AUTO_TEST_CASE(a_failure_in_one_line_is_one_line) {
   BOOST_TEST(describe(f).find("\xc2\x9b") == std::string::npos);
   BOOST_TEST(describe(f).find("a\\x0aunderstudy") != std::string::npos, describe(f));
 }
+
+BOOST_AUTO_TEST_CASE(a_long_text_is_cut_between_two_characters) {
+  const std::string fits(most_quoted_bytes, 'x');
+  BOOST_TEST(shortened(fits) == fits);
+  BOOST_TEST(shortened(fits + "y") == fits + "… (501 bytes)");
+  // Two, three and four bytes a character: whole ones, and as many as fit.
+  BOOST_TEST(shortened("abc\u00eb", 4) == "abc… (5 bytes)");
+  BOOST_TEST(shortened("ab\u65e5", 4) == "ab… (5 bytes)");
+  BOOST_TEST(shortened("a\U0001f3ad", 4) == "a… (5 bytes)");
+  BOOST_TEST(shortened("\u00eb\u00ebx", 4) == "\u00eb\u00eb… (5 bytes)");
+  // Bytes that are no UTF-8 are no reason to show nothing.
+  BOOST_TEST(shortened("\x80\x80\x80\x80\x80\x80\x80", 6) == "\x80\x80\x80\x80\x80\x80… (7 bytes)");
+}
+
+BOOST_AUTO_TEST_CASE(a_failure_in_one_line_quotes_no_megabytes) {
+  const std::string long_text(8'000'000, 'x');
+  failure f;
+  f.code = errc::ldap_error;
+  f.diagnostic = f.matched_dn = long_text;
+  f.referrals.assign(100'000, long_text.substr(0, 10'000));
+  BOOST_TEST(describe(f).size() < 4'000u);
+  BOOST_TEST(describe(f).find("x… (8000000 bytes)") != std::string::npos);
+  BOOST_TEST(describe(f).find("more referrals") != std::string::npos);
+  // An entry's name may come from a server too, as that of the user who binds.
+  BOOST_TEST(describe(any_operation{bind_request{long_text, {}}}).size() < 300u);
+}

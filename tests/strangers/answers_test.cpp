@@ -217,6 +217,50 @@ BOOST_AUTO_TEST_CASE(stranger_that_sends_commands_to_the_terminal_is_shown_escap
   end_scenario(manager, {a});
 }
 
+BOOST_AUTO_TEST_CASE(stranger_that_says_megabytes_is_quoted_in_a_line) {
+  leak_guard leaks;
+  stub_directory a;
+  auto all = quick_settings({server_at(a.port())});
+  all.recovery.auto_recovery = false;
+  connection_manager manager(all);
+  std::mutex guard;
+  std::size_t longest = 0, lines = 0;
+  manager.set_log([&](log_level, const std::string& line) {
+    std::lock_guard hold{guard};
+    longest = std::max(longest, line.size());
+    ++lines;
+  });
+  BOOST_TEST_REQUIRE(manager.connect().connected);
+  const std::string words(3'000'000, 'x');
+  a.when(is_odd, [&](const directory_request&) {
+    reply said{{.code = 53, .matched_dn = words, .diagnostic = words}, {}};
+    said.what.referrals.assign(3, words);
+    return said;
+  });
+  const auto refused = manager.try_search(odd(), {10s});
+  BOOST_TEST_REQUIRE((refused.code() == errc::ldap_error));
+  // All of it for programs, a line for people.
+  BOOST_TEST(refused.error()->diagnostic.size() == words.size());
+  BOOST_TEST(refused.error()->matched_dn.size() == words.size());
+  BOOST_TEST(refused.error()->message.size() < 1'000u);
+  BOOST_TEST(describe(*refused.error()).size() < 4'000u);
+  BOOST_CHECK_EXCEPTION(refused.value(), ldap_error,
+                        [](const ldap_error& e) { return std::string_view{e.what()}.size() < 4'000u; });
+  // Failures that the log tells of: a server that is too busy for everybody, a refused bind.
+  a.forget_rules();
+  a.on(operation::search, reply{{.code = 51, .diagnostic = words}});
+  for (int i = 0; i < 6; ++i) (void)manager.try_search(odd(), {10s});
+  a.on(operation::bind, reply{{.code = 53, .diagnostic = words}});
+  a.close_all();
+  BOOST_TEST(manager.try_search(odd(), {10s}).error()->message.size() < 4'000u);
+  for (const auto& server : manager.snapshot().servers) BOOST_TEST(server.last_error.size() < 4'000u);
+  a.forget_rules();
+  end_scenario(manager, {a});
+  std::lock_guard hold{guard};
+  BOOST_TEST(lines > 0u);
+  BOOST_TEST(longest < 8'000u);
+}
+
 BOOST_AUTO_TEST_CASE(stranger_never_sees_a_bind_with_a_password_and_no_name) {
   leak_guard leaks;
   stub_directory a;

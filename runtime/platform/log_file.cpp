@@ -1,11 +1,13 @@
 // Opens, writes and reopens the log's file: see log_file.hpp.
 #include "understudy/runtime/platform/log_file.hpp"
+#include "understudy/config/files.hpp"
 
 #include <fcntl.h>
 #include <poll.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 
 namespace understudy::internal {
 namespace {
@@ -26,18 +28,23 @@ log_file::log_file(std::string path) : path_(std::move(path)) {
   if (!path_.empty()) file_ = opened(path_);
 }
 
-void log_file::write(std::string_view line) {
-  std::string data{line};
-  data += '\n';
+std::string log_file::write(std::string_view line) {
   const std::lock_guard guard{mutex_};
+  std::string data{torn_ ? "\n" : ""};
+  data.append(line) += '\n';
   const int fd = path_.empty() ? STDERR_FILENO : file_.get();
   for (std::string_view left = data; !left.empty();) {
     pollfd ready{fd, POLLOUT, 0};
-    if (::poll(&ready, 1, patience_ms) <= 0 || (ready.revents & POLLOUT) == 0) return;
-    const auto written = ::write(fd, left.data(), std::min(left.size(), chunk));
-    if (written < 0 && errno != EINTR && errno != EAGAIN) return;
-    if (written > 0) left.remove_prefix(static_cast<std::size_t>(written));
+    const int polled = ::poll(&ready, 1, patience_ms);
+    if (polled == 0) return not_read_in_time;
+    if (polled > 0 && (ready.revents & POLLOUT) == 0) return config::errno_text(EPIPE);
+    const auto written = polled < 0 ? -1 : ::write(fd, left.data(), std::min(left.size(), chunk));
+    if (written < 0 && errno != EINTR && errno != EAGAIN) return config::errno_text(errno);
+    if (written <= 0) continue;
+    left.remove_prefix(static_cast<std::size_t>(written));
+    torn_ = !left.empty();
   }
+  return {};
 }
 
 void log_file::reopen() {
@@ -45,6 +52,7 @@ void log_file::reopen() {
   auto anew = opened(path_);
   const std::lock_guard guard{mutex_};
   std::swap(file_, anew);
+  torn_ = false;
 }
 
 }  // namespace understudy::internal

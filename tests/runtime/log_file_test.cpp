@@ -2,6 +2,10 @@
 #include "understudy/runtime/platform/log_file.hpp"
 #include "support/temporary_folder.hpp"
 
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <array>
 #include <boost/test/unit_test.hpp>
 #include <system_error>
 
@@ -41,4 +45,32 @@ BOOST_AUTO_TEST_CASE(a_log_file_that_cannot_be_opened_anew_stays) {
   });
   file.write("kept");
   BOOST_TEST(read_file(rotated) == "kept\n");
+}
+
+BOOST_AUTO_TEST_CASE(a_line_after_a_torn_one_is_a_line_of_its_own) {
+  const temporary_folder folder;
+  const auto pipe = (folder / "pipe").string();
+  BOOST_TEST_REQUIRE(::mkfifo(pipe.c_str(), 0600) == 0);
+  const int reader = ::open(pipe.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+  BOOST_TEST_REQUIRE(reader >= 0);
+  log_file file{pipe};
+  // More than a pipe holds.
+  BOOST_TEST(file.write(std::string(1'000'000, 'x')) == not_read_in_time);
+  std::string seen;
+  std::array<char, 65536> some{};
+  const auto read_all = [&] {
+    for (ssize_t got = 0; (got = ::read(reader, some.data(), some.size())) > 0;)
+      seen.append(some.data(), static_cast<std::size_t>(got));
+  };
+  read_all();
+  BOOST_TEST(file.write("whole") == "");
+  BOOST_TEST(file.write("another") == "");
+  read_all();
+  ::close(reader);
+  BOOST_TEST(seen.ends_with("x\nwhole\nanother\n"));
+}
+
+BOOST_AUTO_TEST_CASE(a_full_disk_is_the_reason) {
+  log_file file{"/dev/full"};
+  BOOST_TEST(file.write("a line") == "No space left on device");
 }

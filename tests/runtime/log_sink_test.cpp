@@ -3,15 +3,17 @@
 #include "runtime/process_census.hpp"
 #include "support/eventually.hpp"
 #include "support/temporary_folder.hpp"
+#include "understudy/runtime/exceptions.hpp"
 
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <array>
 #include <boost/test/unit_test.hpp>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <sstream>
-#include <system_error>
+#include <utility>
 
 using namespace understudy;
 using namespace understudy::internal;
@@ -27,6 +29,55 @@ std::vector<std::string> lines_of(const std::filesystem::path& file) {
   for (std::string line; std::getline(in, line);) lines.push_back(line);
   return lines;
 }
+
+/// Somebody who reads a pipe.
+class reader {
+ public:
+  explicit reader(const std::string& path) : fd_(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC)) {}
+  ~reader() { close(); }
+  reader(const reader&) = delete;
+  reader& operator=(const reader&) = delete;
+  void close() {
+    if (fd_ >= 0) ::close(std::exchange(fd_, -1));
+  }
+  /// All that came so far.
+  const std::vector<std::string>& lines() {
+    std::array<char, 4096> some{};
+    for (ssize_t got = 0; (got = ::read(fd_, some.data(), some.size())) > 0;)
+      for (const char c : std::string_view{some.data(), static_cast<std::size_t>(got)}) {
+        if (c != '\n') {
+          rest_ += c;
+        } else {
+          lines_.push_back(std::exchange(rest_, {}));
+        }
+      }
+    return lines_;
+  }
+
+ private:
+  int fd_;
+  std::string rest_;
+  std::vector<std::string> lines_;
+};
+
+/// While it lives, what is written to standard error goes to a file.
+class stderr_to_file {
+ public:
+  explicit stderr_to_file(const std::filesystem::path& file) : before_(::dup(STDERR_FILENO)) {
+    const int fd = ::open(file.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0600);
+    ::dup2(fd, STDERR_FILENO);
+    ::close(fd);
+  }
+  ~stderr_to_file() {
+    ::dup2(before_, STDERR_FILENO);
+    ::close(before_);
+  }
+  stderr_to_file(const stderr_to_file&) = delete;
+  stderr_to_file& operator=(const stderr_to_file&) = delete;
+
+ private:
+  int before_;
+};
 
 }  // namespace
 
@@ -91,7 +142,9 @@ BOOST_AUTO_TEST_CASE(lines_of_the_level_and_above_are_written_to_the_file_in_ord
 BOOST_AUTO_TEST_CASE(a_log_file_that_cannot_be_opened_is_an_exception) {
   log_settings how;
   how.file = "/nonexistent/folder/log";
-  BOOST_CHECK_THROW(log_sink{how}, std::system_error);
+  BOOST_CHECK_EXCEPTION(log_sink{how}, ldap_exception, [](const ldap_exception& e) {
+    return e.reason().code == errc::invalid_config && e.reason().message.find("No such file") != std::string::npos;
+  });
 }
 
 BOOST_AUTO_TEST_CASE(a_pipe_that_nobody_reads_is_an_exception_and_no_wait) {
@@ -99,7 +152,75 @@ BOOST_AUTO_TEST_CASE(a_pipe_that_nobody_reads_is_an_exception_and_no_wait) {
   log_settings how;
   how.file = (folder / "pipe").string();
   BOOST_TEST_REQUIRE(::mkfifo(how.file.c_str(), 0600) == 0);
-  BOOST_CHECK_THROW(log_sink{how}, std::system_error);
+  BOOST_CHECK_EXCEPTION(log_sink{how}, ldap_exception, [](const ldap_exception& e) {
+    return e.reason().code == errc::invalid_config &&
+           e.reason().message.find("is a FIFO (a named pipe)") != std::string::npos;
+  });
+}
+
+BOOST_AUTO_TEST_CASE(lines_that_cannot_be_written_are_counted_and_told_of_when_they_can) {
+  for (const auto format : {log_format::text, log_format::json}) {
+    const test::temporary_folder folder;
+    log_settings how;
+    how.format = format;
+    how.file = (folder / "pipe").string();
+    BOOST_TEST_REQUIRE(::mkfifo(how.file.c_str(), 0600) == 0);
+    reader first{how.file};
+    const stderr_to_file screen{folder / "screen"};
+    log_sink log{how};
+    log.write(log_level::error, "test", "before");
+    BOOST_TEST_REQUIRE(test::eventually([&] { return first.lines().size() == 1u; }));
+    first.close();
+    for (int i = 0; i < 3; ++i) log.write(log_level::error, "test", "lost " + std::to_string(i));
+    // The first of them was given up when that is told on the screen, the others may be under way.
+    BOOST_TEST_REQUIRE(test::eventually([&] { return lines_of(folder / "screen").size() == 1u; }));
+    log.write(log_level::error, "test", "lost too");
+    BOOST_TEST_REQUIRE(test::eventually([&] { return log.lost() == 4u; }));
+    reader second{how.file};
+    log.write(log_level::error, "test", "after");
+    BOOST_TEST_REQUIRE(test::eventually([&] { return second.lines().size() == 2u; }));
+    BOOST_TEST(second.lines()[0].find("4 lines were lost: Broken pipe") != std::string::npos, second.lines()[0]);
+    BOOST_TEST((second.lines()[0].front() == '{') == (format == log_format::json));
+    BOOST_TEST(second.lines()[1].find("after") != std::string::npos, second.lines()[1]);
+    // Told once, whatever becomes of the next ones.
+    second.close();
+    log.write(log_level::error, "test", "lost again");
+    BOOST_TEST_REQUIRE(test::eventually([&] { return log.lost() == 1u; }));
+    BOOST_TEST(lines_of(folder / "screen").size() == 1u);
+    BOOST_TEST(lines_of(folder / "screen")[0].find("Broken pipe") != std::string::npos);
+    BOOST_TEST(lines_of(folder / "screen")[0].find(how.file) != std::string::npos);
+    log.stop();
+    BOOST_TEST_REQUIRE(lines_of(folder / "screen").size() == 2u);
+    BOOST_TEST(lines_of(folder / "screen")[1].find("1 line was lost at the end") != std::string::npos);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_full_disk_is_told_of_on_standard_error) {
+  const test::temporary_folder folder;
+  log_settings how;
+  how.file = "/dev/full";
+  const stderr_to_file screen{folder / "screen"};
+  {
+    log_sink log{how};
+    for (int i = 0; i < 100; ++i) log.write(log_level::error, "test", "lost");
+  }
+  const auto told = lines_of(folder / "screen");
+  BOOST_TEST_REQUIRE(told.size() == 2u);
+  BOOST_TEST(told[0].find("lines are lost until it can") != std::string::npos, told[0]);
+  BOOST_TEST(told[0].find("No space left on device") != std::string::npos, told[0]);
+  BOOST_TEST(told[1].find("100 lines were lost at the end") != std::string::npos, told[1]);
+}
+
+BOOST_AUTO_TEST_CASE(a_host_that_listens_keeps_its_standard_error) {
+  const test::temporary_folder folder;
+  log_settings how;
+  how.file = "/dev/full";
+  const stderr_to_file screen{folder / "screen"};
+  {
+    log_sink log{how, [](log_level, std::string_view, const std::string&) {}};
+    log.write(log_level::error, "test", "heard");
+  }
+  BOOST_TEST(lines_of(folder / "screen").empty());
 }
 
 BOOST_AUTO_TEST_CASE(a_listener_gets_every_line_until_the_stop) {

@@ -1,6 +1,7 @@
 // understudy authenticate: finds a user's entry and binds as it.
 #include "understudy/messages/filter.hpp"
 #include "understudy/messages/password_policy.hpp"
+#include "understudy/messages/printable.hpp"
 #include "understudy/tools/commands.hpp"
 #include "understudy/tools/exit_code.hpp"
 #include "understudy/tools/input.hpp"
@@ -12,6 +13,8 @@
 #include <CLI/Formatter.hpp>
 
 namespace understudy::cli {
+
+using namespace internal;
 namespace {
 
 struct authenticate_options {
@@ -41,25 +44,20 @@ bool too_many(const outcome& found) {
   return found ? found->entries.size() > 1 : found.error()->ldap_code == result_code::size_limit_exceeded;
 }
 
-// An LDAP error here says nothing about the user's credentials.
-int fail(const session& directory, const failure& f) {
-  report(f, directory.given());
-  return f.code == errc::invalid_request ? exit_usage : exit_runtime;
-}
-
 int bind_as(session& directory, const std::string& dn, const secret& password) {
   const auto answer = directory.perform(make_request(bind_request{dn, password}, {password_policy_request()}));
   const auto remark = describe(read_password_policy(answer ? answer->controls : answer.error()->controls));
   const auto with_remark = [&](const std::string& said) { return remark.empty() ? said : said + "; " + remark; };
   if (!answer && answer.error()->code == errc::authentication_failed)
     return refuse(with_remark(explain(*answer.error())));
-  if (!answer) return fail(directory, *answer.error());
-  complain(with_remark("accepted: " + dn));
+  if (!answer) return report(*answer.error(), directory.given());
+  complain(with_remark("accepted: " + shortened(dn)));
   return exit_ok;
 }
 
 int authenticate(interrupt_watch& interrupts, const authenticate_options& options) {
   auto what = lookup(options);
+  require_sendable({what, {}});
   const auto all = one_shot_settings(options.where, interrupts);
   const auto password = read_password("Password for " + options.user + ": ", interrupts);
   if (password.size() == 0) return refuse("an empty password proves nothing");
@@ -69,7 +67,7 @@ int authenticate(interrupt_watch& interrupts, const authenticate_options& option
   const auto condition = what.filter;
   const auto found = directory.perform(make_request(std::move(what)));
   if (too_many(found)) return refuse("more than one entry matches " + condition);
-  if (!found) return fail(directory, *found.error());
+  if (!found) return report(*found.error(), directory.given());
   if (found->entries.empty()) return refuse("no entry matches " + condition);
   // It would be no login of anybody's (RFC 4513, 5.1).
   if (found->entries.front().dn.empty()) return refuse("the entry has no name to bind as");

@@ -13,7 +13,6 @@
 #include <array>
 #include <charconv>
 #include <cstdio>
-#include <map>
 #include <nlohmann/json.hpp>
 
 namespace understudy::cli {
@@ -139,6 +138,8 @@ load_operation operation_of(session& directory, const bench_options& options, co
 }
 
 int bench(interrupt_watch& interrupts, const bench_options& options) {
+  if (options.operation != bench_operation::whoami)
+    require_sendable({search_of(options, options.base.value_or(""), options.first), {}});
   const auto all = read_settings(options.where, interrupts);
   secret password;
   if (options.operation == bench_operation::authenticate)
@@ -161,11 +162,14 @@ void declare_bench(CLI::App& program, command& chosen) {
   auto* sub = program.add_subcommand("bench", "Put load on the directory and measure; keeps going through faults");
   auto options = std::make_shared<bench_options>();
   options->where.declare(*sub, "connecting, and then each operation,");
-  static const std::map<std::string, bench_operation> operations{{"search", bench_operation::search},
-                                                                 {"authenticate", bench_operation::authenticate},
-                                                                 {"whoami", bench_operation::whoami}};
-  sub->add_option("--operation", options->operation, "search (default), authenticate (search, then bind) or whoami")
-      ->transform(CLI::CheckedTransformer(operations).description(""))
+  static const std::vector<std::pair<std::string, bench_operation>> operations{
+      {"search", bench_operation::search},
+      {"authenticate", bench_operation::authenticate},
+      {"whoami", bench_operation::whoami}};
+  sub->add_option_function<std::string>(
+         "--operation",
+         [options](const std::string& text) { options->operation = choice_argument("--operation", operations, text); },
+         "search (default), authenticate (search, then bind) or whoami")
       ->type_name("NAME");
   sub->add_option_function<std::string>(
          "--duration", [options](const std::string& text) { options->span = span_argument("--duration", text); },

@@ -35,6 +35,7 @@ compare_request request_of(const compare_options& options) {
 
 int compare(interrupt_watch& interrupts, const compare_options& options) {
   auto what = request_of(options);
+  require_sendable({what, {}});
   session directory(one_shot_settings(options.where, interrupts), options.where, interrupts);
   if (!directory.connect()) return exit_runtime;
   const auto answer = directory.perform(make_request(std::move(what)));

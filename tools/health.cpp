@@ -124,6 +124,7 @@ int health(interrupt_watch& interrupts, const health_options& options) {
   const auto stopping = directory.stop_on_interrupt();
   const auto begun = begin(directory);
   directory.check_interrupt();
+  session::require_a_start(begun);
   findings all;
   try {
     all.probes = directory.manager().probe_all(directory.left(default_patience));

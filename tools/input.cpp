@@ -10,9 +10,12 @@
 #include <sys/stat.h>
 #include <termios.h>
 #include <unistd.h>
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <limits>
+#include <optional>
 #include <string_view>
 #include <system_error>
 
@@ -53,12 +56,22 @@ struct source {
 };
 constexpr source standard_input{STDIN_FILENO, "standard input"};
 
+/// For poll(2): without end where there is no limit.
+int milliseconds_until(std::optional<time_point> limit) {
+  if (!limit) return -1;
+  const auto left = std::chrono::ceil<milliseconds>(*limit - std::chrono::steady_clock::now()).count();
+  return static_cast<int>(std::clamp<milliseconds::rep>(left, 0, std::numeric_limits<int>::max()));
+}
+
 // 0 at the end of the input.
-std::size_t read_some(const source& from, char* to, std::size_t size, interrupt_watch& interrupts) {
+std::size_t read_some(const source& from, char* to, std::size_t size, interrupt_watch& interrupts,
+                      std::optional<time_point> limit = {}) {
   std::array<pollfd, 2> fds{{{from.fd, POLLIN, 0}, {interrupts.descriptor(), POLLIN, 0}}};
   while (true) {
-    if (::poll(fds.data(), fds.size(), -1) < 0 && errno != EINTR) fail(from.name);
+    if (::poll(fds.data(), fds.size(), milliseconds_until(limit)) < 0 && errno != EINTR) fail(from.name);
     if (interrupts.tripped()) throw interrupted();
+    if (limit && std::chrono::steady_clock::now() >= *limit)
+      throw input_error(std::string{from.name} + " did not come to its end within --timeout; somebody has to write it");
     if (fds[0].revents == 0) continue;
     const auto got = ::read(from.fd, to, size);
     if (got >= 0) return static_cast<std::size_t>(got);
@@ -132,7 +145,7 @@ secret ask_password(const std::string& prompt, interrupt_watch& interrupts) {
   return read_unseen({terminal.get(), "the terminal"}, terminal.get(), prompt, interrupts);
 }
 
-secret read_password_file(const std::string& path, interrupt_watch& interrupts) {
+secret read_password_file(const std::string& path, std::optional<time_point> limit, interrupt_watch& interrupts) {
   const auto named = "the password file " + config::quote(path);
   // Opening a pipe that nobody writes to must not hold us up.
   const auto file = opened(path, O_RDONLY | O_NONBLOCK);
@@ -143,7 +156,7 @@ secret read_password_file(const std::string& path, interrupt_watch& interrupts) 
   password_buffer content;
   const source from{file.get(), named.c_str()};
   while (const auto got =
-             read_some(from, &content.bytes[content.size], content.bytes.size() - content.size, interrupts)) {
+             read_some(from, &content.bytes[content.size], content.bytes.size() - content.size, interrupts, limit)) {
     content.size += got;
     if (content.size == content.bytes.size()) fail_too_long(named);
   }

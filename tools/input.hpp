@@ -1,8 +1,10 @@
 // Standard input and passwords.
 #pragma once
 #include "understudy/messages/secret.hpp"
+#include "understudy/messages/time.hpp"
 #include "understudy/tools/interrupt.hpp"
 
+#include <optional>
 #include <string>
 
 namespace understudy::cli {
@@ -25,8 +27,8 @@ secret read_password(const std::string& prompt, interrupt_watch& interrupts);
 secret ask_password(const std::string& prompt, interrupt_watch& interrupts);
 
 /// All bytes of a file, a newline at its end too, as ldapsearch has it; warns when others may read the file. Throws
-/// interrupted, or
-/// input_error when it cannot be read or is longer than a password may be.
-secret read_password_file(const std::string& path, interrupt_watch& interrupts);
+/// interrupted, or input_error when it cannot be read, is longer than a password may be, or has not come to its end by
+/// `limit`: it may be a FIFO that nobody writes to.
+secret read_password_file(const std::string& path, std::optional<time_point> limit, interrupt_watch& interrupts);
 
 }  // namespace understudy::cli

@@ -1,4 +1,5 @@
 // understudy modify: carries out LDIF change records from standard input, in order.
+#include "understudy/actors/connection/request_check.hpp"
 #include "understudy/tools/commands.hpp"
 #include "understudy/tools/exit_code.hpp"
 #include "understudy/tools/input.hpp"
@@ -11,6 +12,8 @@
 #include <CLI/Formatter.hpp>
 
 namespace understudy::cli {
+
+using namespace internal;
 namespace {
 
 struct modify_options {
@@ -43,6 +46,10 @@ int modify(interrupt_watch& interrupts, const modify_options& options) {
     changes = read_ldif_changes(read_input(interrupts), options.add);
   } catch (const ldif_error& e) {
     throw usage_error(std::string{e.what()} + "; nothing was sent");
+  }
+  for (const auto& change : changes) {
+    if (const auto why = check_request({change.op, change.controls}))
+      throw usage_error("line " + std::to_string(change.line) + ": " + why->message + " Nothing was sent.");
   }
   session directory(all, options.where, interrupts);
   if (!directory.connect()) return exit_runtime;

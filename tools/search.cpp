@@ -10,7 +10,6 @@
 #include <CLI/Formatter.hpp>
 
 #include <limits>
-#include <map>
 
 namespace understudy::cli {
 namespace {
@@ -75,9 +74,11 @@ int search_in_pages(session& directory, const search_request& what, std::int32_t
 }
 
 int search(interrupt_watch& interrupts, const search_options& options) {
+  auto what = options.what;
+  what.base = options.base.value_or("");
+  require_sendable({what, {}});
   session directory(one_shot_settings(options.where, interrupts), options.where, interrupts);
   if (!directory.connect()) return exit_runtime;
-  auto what = options.what;
   what.base = directory.base_or_default(options.base);
   // A limit of the user's own is the server's to keep, and one entry needs no pages.
   const bool at_once = options.page_size == 0 || what.size_limit > 0 || what.scope == search_scope::base;
@@ -90,14 +91,16 @@ void declare_search(CLI::App& program, command& chosen) {
   auto* sub = program.add_subcommand("search", "Search; print the entries as LDIF");
   auto options = std::make_shared<search_options>();
   options->where.declare(*sub);
-  static const std::map<std::string, search_scope> scopes{{"base", search_scope::base},
-                                                          {"one", search_scope::one},
-                                                          {"sub", search_scope::subtree},
-                                                          {"children", search_scope::children}};
+  static const std::vector<std::pair<std::string, search_scope>> scopes{{"base", search_scope::base},
+                                                                        {"one", search_scope::one},
+                                                                        {"sub", search_scope::subtree},
+                                                                        {"children", search_scope::children}};
   sub->add_option("-b,--base", options->base, "Where to search; default: the directory's own naming context")
       ->type_name("DN");
-  sub->add_option("-s,--scope", options->what.scope, "How deep: base, one, sub (default) or children")
-      ->transform(CLI::CheckedTransformer(scopes).description(""))
+  sub->add_option_function<std::string>(
+         "-s,--scope",
+         [options](const std::string& text) { options->what.scope = choice_argument("--scope", scopes, text); },
+         "How deep: base, one, sub (default) or children")
       ->type_name("SCOPE");
   sub->add_option("-z,--size-limit", options->what.size_limit, "Entries at most; default: no limit")
       ->check(CLI::Range(0, std::numeric_limits<std::int32_t>::max()).description(""))

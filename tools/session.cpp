@@ -1,7 +1,10 @@
 // Opens the directory for a command.
 #include "understudy/tools/session.hpp"
 
+#include "understudy/actors/connection/request_check.hpp"
 #include "understudy/config/text.hpp"
+#include "understudy/messages/printable.hpp"
+#include "understudy/runtime/exceptions.hpp"
 #include "understudy/tools/report.hpp"
 
 #include <algorithm>
@@ -24,12 +27,6 @@ constexpr milliseconds stopping{200}, stopping_late{50};
 settings quick_to_stop(settings all, bool bounded) {
   all.limits.drain_timeout = std::min<duration>(all.limits.drain_timeout, bounded ? stopping_late : stopping);
   return all;
-}
-
-std::optional<clock::time_point> deadline_of(duration timeout) {
-  if (timeout == duration{}) return std::nullopt;
-  const auto now = clock::now();
-  return now + std::min<duration>(timeout, clock::time_point::max() - now);
 }
 
 // Who wrote the file with an editor or echo has one, and ldapsearch takes it as a part of the password too.
@@ -61,8 +58,12 @@ given_options given_by(const settings& all, const target& where) {
 
 }  // namespace
 
+void require_sendable(const request& order) {
+  if (auto why = check_request_and_filter(order)) throw_failure(std::move(why));
+}
+
 session::session(const settings& all, const target& where, interrupt_watch& interrupts)
-    : deadline_(deadline_of(where.timeout)),
+    : deadline_(where.deadline_from_now()),
       given_(given_by(all, where)),
       manager_(quick_to_stop(all, deadline_.has_value())),
       interrupts_(interrupts) {
@@ -83,11 +84,16 @@ duration session::left(duration otherwise) const {
   return deadline_ ? std::max<duration>(*deadline_ - clock::now(), duration{1}) : otherwise;
 }
 
+void session::require_a_start(const connection_result& state) {
+  if (state.failed && state.failed->code == errc::invalid_config) throw_failure(state.failed);
+}
+
 bool session::connect() {
   const auto stopping = stop_on_interrupt();
   const auto state = manager_.connect(left(duration::max()));
   check_interrupt();
   if (state.connected) return true;
+  require_a_start(state);
   report(*state.failed, given_);
   // That is of the server that was tried last; the others have their reasons too.
   for (const auto& server : manager_.snapshot().servers)
@@ -115,7 +121,9 @@ std::string session::base_or_default(const std::optional<std::string>& base) {
   if (contexts.empty() && !entries.empty()) contexts = values_of(entries.front(), "namingContexts");
   if (contexts.size() == 1) return contexts.front();
   std::string names;
-  for (const auto& context : contexts) names += " \"" + context + "\"";
+  const auto shown = std::min(contexts.size(), most_quoted_items);
+  for (std::size_t i = 0; i < shown; ++i) names += " \"" + shortened(contexts[i]) + "\"";
+  if (shown < contexts.size()) names += " and " + std::to_string(contexts.size() - shown) + " more";
   throw usage_error(names.empty() ? "the directory does not say what it holds: give a base with -b"
                                   : "the directory holds several trees: give one with -b:" + names);
 }

@@ -10,6 +10,10 @@
 
 namespace understudy::cli {
 
+/// Throws ldap_exception (invalid_request) when `order` can never be sent as it is, whatever the directory says; asked
+/// before anything is sent.
+void require_sendable(const request& order);
+
 /// A connected directory for one command. With --timeout all of it, from the constructor to the end of the destructor,
 /// has that time.
 class session {
@@ -21,8 +25,11 @@ class session {
   interrupt_action stop_on_interrupt();
   /// Throws interrupted when Ctrl-C was pressed.
   void check_interrupt() const;
-  /// Connects; reports why and returns false when no server can be reached.
+  /// Connects; reports why and returns false when no server can be reached. Throws ldap_exception when the
+  /// configuration cannot work.
   bool connect();
+  /// Throws ldap_exception when that attempt to connect has found out that the configuration cannot work.
+  static void require_a_start(const connection_result& state);
   connection_manager& manager() noexcept { return manager_; }
   /// How failures are explained here.
   const given_options& given() const noexcept { return given_; }

@@ -60,7 +60,8 @@ std::vector<std::string> servers_of(const target& where) {
 }
 
 secret password_of(const target& where, interrupt_watch& interrupts) {
-  if (!where.password_file.empty()) return read_password_file(where.password_file, interrupts);
+  if (!where.password_file.empty())
+    return read_password_file(where.password_file, where.deadline_from_now(), interrupts);
   return where.ask_password ? ask_password("Enter LDAP Password: ", interrupts) : secret{};
 }
 
@@ -112,6 +113,12 @@ duration span_argument(const std::string& option, const std::string& text) {
   return *span;
 }
 
+void refuse_choice(const std::string& option, const std::vector<std::string>& known, const std::string& text) {
+  std::string names;
+  for (const auto& name : known) names += (names.empty() ? "" : ", ") + name;
+  throw CLI::ValidationError(option, "\"" + text + "\" is none of " + names);
+}
+
 void target::declare_directory(CLI::App& sub) {
   sub.add_option("-c,--config", config, "The configuration (TOML, or JSON if it ends in .json)")->type_name("FILE");
   sub.add_option("-H,--uri", uris,
@@ -146,6 +153,12 @@ void target::declare(CLI::App& sub, const std::string& timeout_of) {
          "How long " + timeout_of + " may take (5s, 250ms …); default: as configured")
       ->type_name("TIME");
   sub.add_flag("-v,--verbose", verbose, "Log as configured; default: only what the command itself has to say");
+}
+
+std::optional<time_point> target::deadline_from_now() const {
+  if (timeout == duration{}) return std::nullopt;
+  const auto now = std::chrono::steady_clock::now();
+  return now + std::min<duration>(timeout, time_point::max() - now);
 }
 
 settings read_settings(const target& where, interrupt_watch& interrupts) {

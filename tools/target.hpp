@@ -3,7 +3,9 @@
 #include "understudy/config/settings.hpp"
 #include "understudy/tools/interrupt.hpp"
 
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace CLI {
@@ -31,6 +33,8 @@ struct target {
   void declare_directory(CLI::App& sub);
   /// The same, --timeout and -v. `timeout_of`: what --timeout bounds.
   void declare(CLI::App& sub, const std::string& timeout_of = "the whole command");
+  /// When --timeout is over for what begins now; nothing without one.
+  std::optional<time_point> deadline_from_now() const;
 };
 
 /// The settings that `where` means. Asks for the password if it is to be asked for. Throws config_error with every
@@ -44,5 +48,22 @@ settings one_shot_settings(const target& where, interrupt_watch& interrupts);
 /// A span of time on the command line ("250ms", "5s", "2m"; seconds without a unit). Throws CLI::ValidationError, which
 /// names `option`, when it is none, or zero.
 duration span_argument(const std::string& option, const std::string& text);
+
+/// Throws CLI::ValidationError, which says that `text` is none of `known`.
+[[noreturn]] void refuse_choice(const std::string& option, const std::vector<std::string>& known,
+                                const std::string& text);
+
+/// A choice on the command line: what `text` stands for among `known`. Throws CLI::ValidationError, which names all of
+/// them, when it is none.
+template <class Value>
+Value choice_argument(const std::string& option, const std::vector<std::pair<std::string, Value>>& known,
+                      const std::string& text) {
+  std::vector<std::string> names;
+  for (const auto& [name, value] : known) {
+    if (name == text) return value;
+    names.push_back(name);
+  }
+  refuse_choice(option, names, text);
+}
 
 }  // namespace understudy::cli

@@ -91,6 +91,19 @@ failure_ptr check_request(const request& order) {
   return problem.empty() ? nullptr : not_sent(order, problem);
 }
 
+failure_ptr check_request_and_filter(const request& order) {
+  auto why = check_request(order);
+  const auto* search = std::get_if<search_request>(&order.op);
+  if (why || search == nullptr) return why;
+  std::string unused;
+  const auto problem = encode_search(1, *search, order.controls, unused);
+  return problem.empty() ? nullptr : malformed_filter(order, problem);
+}
+
+failure_ptr malformed_filter(const request& order, const std::string& problem) {
+  return not_sent(order, "malformed filter: " + problem);
+}
+
 failure_ptr not_sent(const request& order, const std::string& problem) {
   return make_failure(errc::invalid_request, stage::operation,
                       "The " + describe(order.op) + " was not sent: " + problem + ".");

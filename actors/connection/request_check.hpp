@@ -12,6 +12,12 @@ inline constexpr std::string_view start_tls_oid = "1.3.6.1.4.1.1466.20037";
 /// encoded.
 failure_ptr check_request(const request& order);
 
+/// The same, and the filter of a search: for who wants to know it before there is a connection.
+failure_ptr check_request_and_filter(const request& order);
+
+/// `problem`: what the encoder says of a filter.
+failure_ptr malformed_filter(const request& order, const std::string& problem);
+
 /// What the caller hears of a request that is malformed.
 failure_ptr not_sent(const request& order, const std::string& problem);
 

@@ -78,7 +78,7 @@ encoded_request session::encode(const request& what) {
   if (search == nullptr) return encoded(begin, libldap_.encode(what, next_id(), transport_));
   scratch_.clear();
   const auto problem = encode_search(next_id(), *search, what.controls, scratch_);
-  if (!problem.empty()) return encoded(begin, not_sent(what, "malformed filter: " + problem));
+  if (!problem.empty()) return encoded(begin, malformed_filter(what, problem));
   transport_.append(scratch_.data(), scratch_.size());
   if (scratch_.capacity() > kept_scratch) std::string{}.swap(scratch_);
   return encoded(begin, nullptr);

@@ -4,6 +4,7 @@
 #include "understudy/tools/report.hpp"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <array>
@@ -158,6 +159,18 @@ BOOST_FIXTURE_TEST_CASE(a_log_file_that_cannot_be_written_is_named, command_line
   };
   check_said(run({"whoami", "-c", with_log("/does/not/exist/log")}), 2, "/does/not/exist/log");
   check_said(run({"whoami", "-c", with_log(folder().path().string())}), 2, "is a directory");
+  // Nobody reads this one: only the start can find that out, and it must not wait.
+  const auto pipe = (folder().path() / "pipe").string();
+  BOOST_TEST_REQUIRE(::mkfifo(pipe.c_str(), 0600) == 0);
+  for (const auto* command : {"whoami", "health"}) {
+    const auto result = run({command, "-c", with_log(pipe)});
+    check_said(result, 2, pipe);
+    BOOST_TEST(contains(result.error_output, "is a FIFO"), result.error_output);
+    BOOST_TEST(!contains(result.error_output, "ulimit"), result.error_output);
+  }
+  const auto full = run({"whoami", "-v", "-c", with_log("/dev/full")});
+  check_exit(full, 3);
+  BOOST_TEST(contains(full.error_output, "No space left on device"), full.error_output);
 }
 
 BOOST_FIXTURE_TEST_CASE(malformed_requests_name_what_is_wrong, directory_fixture) {
@@ -228,6 +241,42 @@ BOOST_AUTO_TEST_CASE(what_a_server_says_cannot_play_tricks_with_a_terminal) {
   check_exit(json, 1);
   BOOST_TEST(json.output.find('\x1b') == std::string::npos);
   BOOST_TEST(json.output.find("\\\\xff\\\\x1b[2J") != std::string::npos, json.output);
+}
+
+BOOST_AUTO_TEST_CASE(what_a_server_says_does_not_fill_the_screen) {
+  command_line line;
+  stub_directory directory;
+  const auto file = line.config(directory.url());
+  const std::string words(2'000'000, 'x');
+  reply said{{.code = 10, .matched_dn = words, .diagnostic = words}, {}};
+  said.what.referrals.assign(1'000, "ldap://" + words.substr(0, 3'000));
+  directory.on(operation::search, said);
+  const auto referred = line.run({"search", "-c", file, "-b", "dc=example,dc=com", "(uid=user1)"});
+  check_said(referred, 1, "x… (2000000 bytes)");
+  check_said(referred, 1, "understudy: referral: and 990 more\n");
+  BOOST_TEST(referred.error_output.size() < 8'000u);
+  // So it is with what it holds, and with the entry that somebody binds as.
+  directory.forget_rules();
+  std::vector<std::string> contexts(1'000, "dc=" + words.substr(0, 3'000));
+  directory.when([](const directory_request& r) { return r.kind == operation::search && r.dn.empty(); },
+                 [&](const directory_request&) {
+                   return reply{{.entries = {{"", {{"namingContexts", contexts}}}}}, {}};
+                 });
+  const auto several = line.run({"search", "-c", file, "(uid=user1)"});
+  check_said(several, 2, "and 990 more");
+  BOOST_TEST(several.error_output.size() < 8'000u);
+  directory.forget_rules();
+  directory.set_entries(std::vector<understudy::entry>{{"cn=" + words, {}}});
+  for (const int code : {0, 49}) {
+    if (code != 0)
+      directory.when([](const directory_request& r) { return r.kind == operation::bind && r.dn.size() > 1'000; },
+                     [](const directory_request&) {
+                       return reply{{.code = 49}, {}};
+                     });
+    const auto bound = line.run({"authenticate", "-c", file, "-b", "dc=example,dc=com", "user1"}, "secret\n");
+    check_said(bound, code == 0 ? 0 : 1, "bytes)");
+    BOOST_TEST(bound.error_output.size() < 2'000u);
+  }
 }
 
 BOOST_FIXTURE_TEST_CASE(numbers_out_of_range_exit_with_2, directory_fixture) {

@@ -174,8 +174,8 @@ BOOST_FIXTURE_TEST_CASE(authenticate_takes_a_name_as_a_name, directory_fixture) 
   check_exit(run({"authenticate", "-c", file, "demo"}, "x\n"), 1);
 }
 
-BOOST_FIXTURE_TEST_CASE(authenticate_without_a_place_to_look_exits_with_3, directory_fixture) {
-  check_exit(run({"authenticate", "-c", file, "-b", "dc=example,dc=org", "user6"}, user_password(6)), 3);
+BOOST_FIXTURE_TEST_CASE(authenticate_below_what_does_not_exist_exits_with_1, directory_fixture) {
+  check_exit(run({"authenticate", "-c", file, "-b", "dc=example,dc=org", "user6"}, user_password(6)), 1);
 }
 
 BOOST_FIXTURE_TEST_CASE(health_tells_every_step, directory_fixture) {

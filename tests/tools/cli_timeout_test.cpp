@@ -4,6 +4,9 @@
 #include "support/stall_watch.hpp"
 #include "support/stub_directory.hpp"
 
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
 #include <boost/test/unit_test.hpp>
 
 using namespace understudy;
@@ -139,4 +142,25 @@ BOOST_FIXTURE_TEST_CASE(health_warns_of_what_protects_less_than_it_seems, comman
   BOOST_TEST(
       contains(done.error_output, "understudy: warning: ldap.servers[0].bind_dn: its password is sent to 192.0.2.1"),
       done.error_output);
+}
+
+/// Nobody may be there to write a password: a FIFO opened before its writer is no end of the file, and no time-out.
+BOOST_FIXTURE_TEST_CASE(a_password_file_that_nobody_writes_costs_the_timeout_and_no_more, hung_fixture) {
+  const auto pipe = (folder().path() / "pipe").string();
+  BOOST_TEST_REQUIRE(::mkfifo(pipe.c_str(), 0600) == 0);
+  const std::vector<std::string> command{"whoami", "-H", other.url(), "-D", "cn=a", "-y", pipe, "--timeout", "1s"};
+  const auto done = timed(command);
+  check_exit(done, 2);
+  BOOST_TEST((done.took < limit), done.took / 1ms << " ms");
+  BOOST_TEST(contains(done.error_output, pipe), done.error_output);
+  BOOST_TEST(contains(done.error_output, "within --timeout"), done.error_output);
+  // One who begins and does not end.
+  const int writer = ::open(pipe.c_str(), O_RDWR | O_CLOEXEC);
+  BOOST_TEST_REQUIRE(::write(writer, "half", 4) == 4);
+  const auto half = timed(command);
+  ::close(writer);
+  check_exit(half, 2);
+  BOOST_TEST((half.took < limit), half.took / 1ms << " ms");
+  BOOST_TEST(!contains(half.error_output, "half"), half.error_output);
+  BOOST_TEST(other.connections() == 0u);
 }

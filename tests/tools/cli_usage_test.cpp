@@ -4,6 +4,8 @@
 #include <boost/test/unit_test.hpp>
 #include <sstream>
 
+#include "support/stub_directory.hpp"
+
 using namespace understudy::test;
 
 namespace {
@@ -40,12 +42,14 @@ BOOST_FIXTURE_TEST_CASE(wrong_command_lines_exit_with_2, command_line) {
   check_usage(run({"search", "-c", file}), "FILTER");
   check_usage(run({"search", "(cn=a)"}), "--config");
   check_usage(run({"search", "-c", file, "--fast", "(cn=a)"}), "--fast");
-  check_usage(run({"search", "-c", file, "-s", "deep", "(cn=a)"}), "deep");
+  check_usage(run({"search", "-c", file, "-s", "deep", "(cn=a)"}),
+              "--scope: \"deep\" is none of base, one, sub, children");
   check_usage(run({"search", "-c", file, "-z", "-1", "(cn=a)"}), "-1");
   check_usage(run({"search", "-c", file, "--timeout", "soon", "(cn=a)"}), "soon");
   check_usage(run({"bench", "-c", file, "--range", "9:0"}), "9:0");
   check_usage(run({"bench", "-c", file, "--concurrency", "0"}), "0");
-  check_usage(run({"bench", "-c", file, "--operation", "juggle"}), "juggle");
+  check_usage(run({"bench", "-c", file, "--operation", "juggle"}),
+              "--operation: \"juggle\" is none of search, authenticate, whoami");
   check_usage(run({"bench", "-c", file, "--duration", "0s"}), "0s");
   check_usage(run({"compare", "-c", file, "cn=a", "cn"}), "needs a value");
   check_usage(run({"compare", "-c", file, "cn=a", "cn::?"}), "base64");
@@ -116,6 +120,23 @@ BOOST_FIXTURE_TEST_CASE(an_unreachable_server_exits_with_3, command_line) {
   }
   check_exit(run({"modify", "-c", file}, "dn: cn=a\nchangetype: delete\n"), 3);
   check_exit(run({"health", "-c", file}), 1);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_request_that_can_never_be_sent_reaches_nobody, command_line) {
+  stub_directory directory;
+  const auto file = config(directory.url());
+  const std::string modify_two = "dn: cn=a\nchangetype: delete\n\ndn:: Y249AGE=\nchangetype: delete\n";
+  for (const auto& arguments : std::vector<std::vector<std::string>>{
+           {"search", "-c", file, "(uid=x"},
+           {"search", "-c", file, "-b", "dc=example,dc=com", "(&(uid=x)"},
+           {"search", "-c", file, "(cn=a)", ""},
+           {"compare", "-c", file, "cn=a", "", "a"},
+           {"authenticate", "-c", file, "--attribute", "a=b", "user1"},
+           {"bench", "-c", file, "--filter", "(uid=user%d"},
+           {"bench", "-c", file, "--operation", "authenticate", "--filter", "uid=user%d)"}})
+    check_usage(run(arguments, "x\n"), "");
+  check_usage(run({"modify", "-c", file}, modify_two), "line 4: ");
+  BOOST_TEST(directory.connections() == 0u);
 }
 
 BOOST_FIXTURE_TEST_CASE(malformed_ldif_sends_nothing, command_line) {

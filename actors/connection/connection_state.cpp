@@ -489,13 +489,13 @@ void connection_state::bind_answered(const result& answer) {
 }
 
 /// Everyone who got a credential says what became of it.
-void connection_state::pass_verdict(credential_verdict::kind what, failure_ptr cause) {
-  if (credential_version_) pass_verdict(*std::exchange(credential_version_, std::nullopt), what, std::move(cause));
+void connection_state::pass_verdict(credential_verdict::kind kind, failure_ptr cause) {
+  if (credential_version_) pass_verdict(*std::exchange(credential_version_, std::nullopt), kind, std::move(cause));
 }
 
-void connection_state::pass_verdict(std::uint64_t version, credential_verdict::kind what, failure_ptr cause) {
-  credential_verdict verdict{world_.server_number, version, what, std::move(cause)};
-  if (what == credential_verdict::kind::accepted) verdict.warning = warning_;
+void connection_state::pass_verdict(std::uint64_t version, credential_verdict::kind kind, failure_ptr cause) {
+  credential_verdict verdict{world_.server_number, version, kind, std::move(cause)};
+  if (kind == credential_verdict::kind::accepted) verdict.warning = warning_;
   act(connection_action::judge_credential{std::move(verdict)});
 }
 
@@ -586,33 +586,33 @@ void connection_state::accept(call order, lease_id lease, reply_id reply, const 
   }
 }
 
-void connection_state::admit(held_call& one) {
-  if (one.order.token) one.order.token->rest_at(world_.server_number, world_.id);
-  if (auto why = refusal(one)) return settle(one, std::move(why));
-  const bool serving = phase_ == phase::ready || (phase_ == phase::draining && one.lease != 0);
+void connection_state::admit(held_call& held) {
+  if (held.order.token) held.order.token->rest_at(world_.server_number, world_.id);
+  if (auto why = refusal(held)) return settle(held, std::move(why));
+  const bool serving = phase_ == phase::ready || (phase_ == phase::draining && held.lease != 0);
   if (!serving) {
     const auto why =
         end_cause_ ? end_cause_ : connection_failure(errc::connection_failed, "The connection is closing.");
-    if (one.lease == 0) return redispatch(std::move(one), why);
+    if (held.lease == 0) return redispatch(std::move(held), why);
     failure broken = *connection_failure(errc::connection_unhealthy, "The leased connection broke.");
     broken.cause = why->message;
-    return settle(one, make_failure(std::move(broken)));
+    return settle(held, make_failure(std::move(broken)));
   }
-  if (one.stream) open(one);
-  if (reader_behind_ && one.lease == 0 && may_go_elsewhere(one.order)) return send_away(std::move(one));
-  if (!must_wait(one)) return dispatch(one);
-  wake_by(one.order.deadline);
-  held_.push_back(std::move(one));
+  if (held.stream) open(held);
+  if (reader_behind_ && held.lease == 0 && may_go_elsewhere(held.order)) return send_away(std::move(held));
+  if (!must_wait(held)) return dispatch(held);
+  wake_by(held.order.deadline);
+  held_.push_back(std::move(held));
 }
 
 /// Null when it may go; a connection that does not serve is another matter.
-failure_ptr connection_state::refusal(const held_call& one) const {
-  const auto& order = one.order;
-  const auto lease = one.lease;
+failure_ptr connection_state::refusal(const held_call& held) const {
+  const auto& order = held.order;
+  const auto lease = held.lease;
   if (order.token && order.token->cancelled())
     return connection_failure(errc::cancelled, "Cancelled before it was sent.");
-  if (one.stream) {
-    if (auto why = stream_refusal(one)) return why;
+  if (held.stream) {
+    if (auto why = stream_refusal(held)) return why;
   }
   if (lease != lease_ && phase_ != phase::closed) {
     return lease != 0 ? connection_failure(errc::invalid_lease, "The lease is not (any more) for this connection.")
@@ -636,22 +636,22 @@ failure_ptr connection_state::refusal(const held_call& one) const {
 }
 
 /// A bind needs the connection to itself (RFC 4511, 4.2.1); a stream too, because it holds up all that comes behind it.
-bool connection_state::must_wait(const held_call& one) const {
-  const bool alone = is_bind(one.order.what->op) || one.stream;
-  return exclusive_ || reader_behind_ || stream_ != one.stream || !held_.empty() || wire_.bytes_out() > high_water ||
+bool connection_state::must_wait(const held_call& held) const {
+  const bool alone = is_bind(held.order.what->op) || held.stream;
+  return exclusive_ || reader_behind_ || stream_ != held.stream || !held_.empty() || wire_.bytes_out() > high_water ||
          (alone && !open_.empty());
 }
 
-void connection_state::dispatch(held_call& one) {
-  const auto at = wire_.encode(*one.order.what);
-  if (at.error) return settle(one, at.error);
-  if (is_bind(one.order.what->op)) exclusive_ = true;
-  if (one.lease != 0 && !leaves_no_trace(one.order.what->op)) tainted_ = true;
-  auto what = one.order.what;
-  const auto deadline = one.order.deadline;
-  ticket whose{purpose::call, one.lease, std::move(one.order), one.reply, std::move(one.stream)};
+void connection_state::dispatch(held_call& held) {
+  const auto at = wire_.encode(*held.order.what);
+  if (at.error) return settle(held, at.error);
+  if (is_bind(held.order.what->op)) exclusive_ = true;
+  if (held.lease != 0 && !leaves_no_trace(held.order.what->op)) tainted_ = true;
+  auto what = held.order.what;
+  const auto deadline = held.order.deadline;
+  ticket whose{purpose::call, held.lease, std::move(held.order), held.reply, std::move(held.stream)};
   add_exchange(at, std::move(what), deadline, std::move(whose));
-  one.reply = 0;
+  held.reply = 0;
   if (wire_.ids_left() == 0) start_draining("it has carried as many operations as a connection can");
 }
 
@@ -667,18 +667,18 @@ void connection_state::release_held() {
   }
 }
 
-void connection_state::add_exchange(const encoded_request& at, request_ptr what, time_point deadline, ticket&& whose) {
-  auto answer = whose.stream ? whose.stream->answer : std::make_shared<result>();
+void connection_state::add_exchange(const encoded_request& at, request_ptr order, time_point deadline, ticket&& asker) {
+  auto answer = asker.stream ? asker.stream->answer : std::make_shared<result>();
   auto& one = open_.add(at.id);
-  one.what = std::move(what);
+  one.what = std::move(order);
   one.answer = std::move(answer);
-  if (whose.stream) whose.stream->flow.heard(now_);
+  if (asker.stream) asker.stream->flow.heard(now_);
   one.room = memory_allowance{most_result_bytes()};
   one.started = now_;
   one.deadline = deadline;
   one.begin = at.begin;
   one.size = at.size;
-  one.ticket = std::move(whose);
+  one.ticket = std::move(asker);
   wake_by(std::min(deadline, now_ + std::min(all_.breaker.suspect_after, all_.breaker.slow_call)));
 }
 
@@ -838,8 +838,8 @@ bool connection_state::notified(const pdu_frame& frame) {
   redispatch_held(cause);
   // What it has not answered by now it will not answer (RFC 4511, 4.4.1). Whether a write was carried out the answer
   // may still tell, if one is on its way.
-  const auto waits = [this](const table::item& one) { return maybe_sent(one) && !world_.may_repeat(one.what->op); };
-  const auto gone = open_.ids([&](const table::item& one) { return !waits(one); });
+  const auto waits = [this](const table::item& item) { return maybe_sent(item) && !world_.may_repeat(item.what->op); };
+  const auto gone = open_.ids([&](const table::item& item) { return !waits(item); });
   bool news = false, some = false;
   for (const int id : gone) {
     const auto& one = *open_.find(id);
@@ -988,27 +988,27 @@ connection_state::stream_ptr connection_state::make_stream(const stream_terms& t
 }
 
 /// What a stream may not be.
-failure_ptr connection_state::stream_refusal(const held_call& one) const {
-  if (!std::holds_alternative<search_request>(one.order.what->op)) {
+failure_ptr connection_state::stream_refusal(const held_call& held) const {
+  if (!std::holds_alternative<search_request>(held.order.what->op)) {
     return connection_failure(errc::invalid_request, "Only a search can be streamed.");
   }
-  if (one.lease == 0) return connection_failure(errc::invalid_lease, "A streaming search needs a lease.");
-  if (!one.stream->has_consumer) {
+  if (held.lease == 0) return connection_failure(errc::invalid_lease, "A streaming search needs a lease.");
+  if (!held.stream->has_consumer) {
     return connection_failure(errc::invalid_request,
                               "A streaming search without a sender has nobody to send entries to.");
   }
   return nullptr;
 }
 
-void connection_state::open(const held_call& one) {
-  stream_ = one.stream;
-  act(connection_action::watch_consumer{one.reply});
+void connection_state::open(const held_call& held) {
+  stream_ = held.stream;
+  act(connection_action::watch_consumer{held.reply});
 }
 
 /// False: it stays where it is, and so does all that comes behind it, until there is a credit.
-bool connection_state::may_take(table::item& one, const pdu_frame& frame) {
-  auto& stream = *one.ticket.stream;
-  if (!stream.first_heard) stream.first_heard = now_ - one.started;
+bool connection_state::may_take(table::item& item, const pdu_frame& frame) {
+  auto& stream = *item.ticket.stream;
+  if (!stream.first_heard) stream.first_heard = now_ - item.started;
   const bool costs = frame.op == pdu_op::search_entry || frame.op == pdu_op::search_reference;
   if (!costs) {
     stream.flow.heard(now_);
@@ -1017,14 +1017,14 @@ bool connection_state::may_take(table::item& one, const pdu_frame& frame) {
   const bool may = stream.flow.may_take(now_);
   wire_.hold_reading(!may);
   // Each is measured by itself.
-  if (may) one.room = memory_allowance{most_result_bytes()};
+  if (may) item.room = memory_allowance{most_result_bytes()};
   return may;
 }
 
-void connection_state::took(table::item& one, const pdu_frame& frame) {
+void connection_state::took(table::item& item, const pdu_frame& frame) {
   if (frame.op != pdu_op::search_entry && frame.op != pdu_op::search_reference) return;
-  auto& stream = *one.ticket.stream;
-  const auto cost = stream.flow.took(most_result_bytes() - one.room.left(), now_);
+  auto& stream = *item.ticket.stream;
+  const auto cost = stream.flow.took(most_result_bytes() - item.room.left(), now_);
   if (frame.op == pdu_op::search_reference) {
     stream.reference_credits += cost;
   } else if (cost != 1) {
@@ -1062,7 +1062,7 @@ void connection_state::consumer_ended() {
     held_.erase(at);
     break;
   }
-  for (const int id : open_.ids([](const table::item& one) { return one.ticket.stream != nullptr; })) {
+  for (const int id : open_.ids([](const table::item& item) { return item.ticket.stream != nullptr; })) {
     auto one = take_back(id);
     settle(one, gone);
   }
@@ -1084,10 +1084,10 @@ void connection_state::close(const stream_ptr& stream) {
 }
 
 /// How long the server has let it wait.
-duration connection_state::unanswered(const table::item& one) const {
-  if (one.ticket.stream) return one.ticket.stream->flow.silence(now_);
-  if (one.ticket.order.parts_sent) return waits_for_consumer() ? duration::zero() : now_ - one.heard;
-  return now_ - one.started;
+duration connection_state::unanswered(const table::item& item) const {
+  if (item.ticket.stream) return item.ticket.stream->flow.silence(now_);
+  if (item.ticket.order.parts_sent) return waits_for_consumer() ? duration::zero() : now_ - item.heard;
+  return now_ - item.started;
 }
 
 // ---- opaque searches answered in parts ----
@@ -1122,9 +1122,9 @@ void connection_state::passed_on(int id, std::uint64_t bytes) {
 void connection_state::look_at_readers() {
   if (!parts_open_ || phase_ == phase::closed) return;
   bool open = false, behind = false, all = true;
-  open_.each([&](int, const table::item& one) {
-    const bool waits = one.ticket.unread > most_unread;
-    open = open || one.ticket.order.parts_sent;
+  open_.each([&](int, const table::item& item) {
+    const bool waits = item.ticket.unread > most_unread;
+    open = open || item.ticket.order.parts_sent;
     behind = behind || waits;
     all = all && waits;
   });
@@ -1142,8 +1142,8 @@ void connection_state::hold_for_readers(bool on) {
   wire_.hold_reading(on);
   if (on) return;
   last_heard_ = now_;
-  open_.each([&](int, table::item& one) {
-    if (one.ticket.order.parts_sent) one.heard = now_;
+  open_.each([&](int, table::item& item) {
+    if (item.ticket.order.parts_sent) item.heard = now_;
   });
   wake_by(now_ + std::min(all_.breaker.suspect_after, all_.breaker.slow_call));
   if (socket_ != 0) act(connection_action::read_on{});
@@ -1159,10 +1159,10 @@ void connection_state::send_held_away() {
   }
 }
 
-void connection_state::send_away(held_call one) {
-  count(one.lease);
-  if (one.order.trial) report_failure(one.order, failure_class::local, nullptr);
-  send_elsewhere(std::move(one),
+void connection_state::send_away(held_call held) {
+  count(held.lease);
+  if (held.order.trial) report_failure(held.order, failure_class::local, nullptr);
+  send_elsewhere(std::move(held),
                  connection_failure(errc::pool_exhausted, "The connection waits for a slow reader of what it relays."));
 }
 
@@ -1183,23 +1183,23 @@ void connection_state::check_deadlines() {
   const auto slow_call = all_.breaker.slow_call;
   std::vector<int> due;
   bool news = false;
-  open_.each([&](int id, table::item& one) {
-    if (one.deadline <= now_) {
+  open_.each([&](int id, table::item& item) {
+    if (item.deadline <= now_) {
       due.push_back(id);
       return;
     }
-    next = std::min(next, one.deadline);
+    next = std::min(next, item.deadline);
     // A consumer who takes his time is no slow server; he brings the matter up again with his next credit.
-    if (one.slow || one.ticket.why != purpose::call || waits_for_consumer()) return;
-    if (const auto waited = unanswered(one); waited < slow_call) {
+    if (item.slow || item.ticket.why != purpose::call || waits_for_consumer()) return;
+    if (const auto waited = unanswered(item); waited < slow_call) {
       next = std::min(next, now_ + (slow_call - waited));
       return;
     }
-    one.slow = true;
-    news = note_unanswered(one) || news;
-    if (!one.ticket.order.trial) {
+    item.slow = true;
+    news = note_unanswered(item) || news;
+    if (!item.ticket.order.trial) {
       report_failure(
-          one.ticket.order, failure_class::slow,
+          item.ticket.order, failure_class::slow,
           connection_failure(errc::operation_timeout, "An operation is unanswered for longer than slow_call."));
     }
   });
@@ -1269,14 +1269,14 @@ void connection_state::check_suspicion() {
   if (waits_for_consumer() || deaf_) return;
   if (open_.empty() || (phase_ != phase::ready && phase_ != phase::draining)) return;
   time_point oldest = time_point::max();
-  open_.each([&](int, table::item& one) { oldest = std::min(oldest, one.started); });
+  open_.each([&](int, table::item& item) { oldest = std::min(oldest, item.started); });
   const auto since = std::max(oldest, last_heard_);
   const auto suspect_at = since + all_.breaker.suspect_after;
   if (now_ < suspect_at) return wake_by(suspect_at);
   // A server that takes its time is no reason to give up what waits for it.
   const auto silent_at = std::max<time_point>(suspect_at, since + world_.pace->patience(true));
-  open_.each([&](int, table::item& one) {
-    if (one.started == oldest) note_unanswered(one);
+  open_.each([&](int, table::item& item) {
+    if (item.started == oldest) note_unanswered(item);
   });
   const bool silent = now_ >= silent_at && !world_.load->silent.exchange(true);
   if (!std::exchange(suspected_, true) || silent) have_server_probed();
@@ -1303,15 +1303,15 @@ void connection_state::check_deafness() {
   const auto due = *asked_for_life_since_ + std::max<duration>(breaker.suspect_after / 2, world_.pace->patience(true));
   if (now_ < due) return wake_by(due);
   bool judged = false;
-  open_.each([&](int, const table::item& one) { judged = judged || is_judged(one); });
+  open_.each([&](int, const table::item& item) { judged = judged || is_judged(item); });
   if (judged && world_.pace->heard_at() > *asked_for_life_since_) return leave_deaf();
   wake_by(now_ + breaker.suspect_after / 2);
 }
 
 /// Who has lost a connection to deafness already may just be asking for much.
-bool connection_state::is_judged(const table::item& one) const noexcept {
-  if (one.ticket.why != purpose::call || !maybe_sent(one)) return false;
-  return one.ticket.order.attempts == 0 || now_ - one.started >= all_.breaker.slow_call;
+bool connection_state::is_judged(const table::item& item) const noexcept {
+  if (item.ticket.why != purpose::call || !maybe_sent(item)) return false;
+  return item.ticket.order.attempts == 0 || now_ - item.started >= all_.breaker.slow_call;
 }
 
 /// Reads go elsewhere, if they may once more; what was sent and must not be repeated waits for its deadline.
@@ -1324,22 +1324,22 @@ void connection_state::leave_deaf() {
   kept_until_ = now_ + all_.breaker.slow_call;
   wake_by(kept_until_);
   redispatch_held(cause);
-  for (const int id : open_.ids([&](const table::item& one) {
-         return is_judged(one) && world_.may_repeat(one.what->op) && may_go_elsewhere(one.ticket.order);
+  for (const int id : open_.ids([&](const table::item& item) {
+         return is_judged(item) && world_.may_repeat(item.what->op) && may_go_elsewhere(item.ticket.order);
        }))
     lose(take_back(id), cause);
 }
 
 /// What a server owes is the result. An entry is a sign of life for a while: until the deadline, if that comes sooner.
 /// True when the server is to be probed for it.
-bool connection_state::note_unanswered(const table::item& one) {
-  if (one.ticket.why != purpose::call || !maybe_sent(one) || waits_for_consumer()) return false;
+bool connection_state::note_unanswered(const table::item& item) {
+  if (item.ticket.why != purpose::call || !maybe_sent(item) || waits_for_consumer()) return false;
   const auto& breaker = all_.breaker;
-  const auto since = std::max(now_ - unanswered(one), one.heard);
+  const auto since = std::max(now_ - unanswered(item), item.heard);
   const auto waited = now_ - since;
-  if (one.heard != time_point{} && waited < breaker.suspect_after && now_ < one.deadline) return false;
+  if (item.heard != time_point{} && waited < breaker.suspect_after && now_ < item.deadline) return false;
   const bool news =
-      world_.unanswered->note(one.what->op, since, now_, breaker.circuit_breaker_threshold, breaker.suspect_after);
+      world_.unanswered->note(item.what->op, since, now_, breaker.circuit_breaker_threshold, breaker.suspect_after);
   // What else waits here goes elsewhere when the probe fails.
   if (news && last_heard_ <= since && waited >= world_.pace->patience(true)) world_.load->silent = true;
   return news;
@@ -1367,7 +1367,7 @@ void connection_state::cancel(const cancel_token_ptr& token) {
     postponed_.erase(at);
     return;
   }
-  for (const int id : open_.ids([&](const table::item& one) { return one.ticket.order.token == token; })) {
+  for (const int id : open_.ids([&](const table::item& item) { return item.ticket.order.token == token; })) {
     const bool sent = maybe_sent(*open_.find(id));
     auto one = take_back(id);
     const bool bind = std::holds_alternative<bind_request>(one.what->op);
@@ -1404,22 +1404,22 @@ void connection_state::count(lease_id lease) noexcept {
   completed_some_ = true;
 }
 
-void connection_state::settle(held_call& one, failure_ptr why) {
-  if (one.order.trial) report_failure(one.order, classify(*why, true), why);
-  count(one.lease);
-  if (one.stream) close(one.stream);
-  act(connection_action::refuse{one.reply, std::move(why)});
+void connection_state::settle(held_call& held, failure_ptr why) {
+  if (held.order.trial) report_failure(held.order, classify(*why, true), why);
+  count(held.lease);
+  if (held.stream) close(held.stream);
+  act(connection_action::refuse{held.reply, std::move(why)});
 }
 
-void connection_state::settle(table::item& one, failure_ptr why) {
-  auto& whose = one.ticket;
+void connection_state::settle(table::item& item, failure_ptr why) {
+  auto& whose = item.ticket;
   auto what = classify(*why, true);
   // A deadline shorter than slow_call says something about the caller, not about the server.
   const bool late = why->code == errc::operation_timeout || why->code == errc::outcome_unknown;
   if (late && phase_ != phase::closed) {
-    what = unanswered(one) >= all_.breaker.slow_call ? failure_class::slow : failure_class::caller;
+    what = unanswered(item) >= all_.breaker.slow_call ? failure_class::slow : failure_class::caller;
   }
-  const bool reported = one.slow && what == failure_class::slow;
+  const bool reported = item.slow && what == failure_class::slow;
   if (whose.order.trial || (what != failure_class::caller && !reported && phase_ != phase::closed)) {
     report_failure(whose.order, what, why);
   }
@@ -1433,25 +1433,25 @@ bool connection_state::may_go_elsewhere(const call& order) const {
 }
 
 /// Back to the breaker, if there is a chance left.
-void connection_state::redispatch(held_call one, failure_ptr cause) {
-  if (!may_go_elsewhere(one.order)) {
+void connection_state::redispatch(held_call held, failure_ptr cause) {
+  if (!may_go_elsewhere(held.order)) {
     failure why = *cause;
-    if (one.order.attempts > 0)
-      why.message += " Given up after " + std::to_string(one.order.attempts + 1) + " attempts.";
-    return settle(one, make_failure(std::move(why)));
+    if (held.order.attempts > 0)
+      why.message += " Given up after " + std::to_string(held.order.attempts + 1) + " attempts.";
+    return settle(held, make_failure(std::move(why)));
   }
-  if (one.order.trial) report_failure(one.order, classify(*cause), cause);
-  count(one.lease);
-  send_elsewhere(std::move(one), std::move(cause));
+  if (held.order.trial) report_failure(held.order, classify(*cause), cause);
+  count(held.lease);
+  send_elsewhere(std::move(held), std::move(cause));
 }
 
 /// Its part here is over and counted.
-void connection_state::send_elsewhere(held_call one, failure_ptr cause) {
-  ++one.order.attempts;
-  one.order.tried.insert(world_.server_number);
-  one.order.last = std::move(cause);
-  one.order.trial = false;
-  act(connection_action::redispatch{one.reply, std::move(one.order)});
+void connection_state::send_elsewhere(held_call held, failure_ptr cause) {
+  ++held.order.attempts;
+  held.order.tried.insert(world_.server_number);
+  held.order.last = std::move(cause);
+  held.order.trial = false;
+  act(connection_action::redispatch{held.reply, std::move(held.order)});
 }
 
 void connection_state::redispatch_held(const failure_ptr& cause) {
@@ -1469,27 +1469,27 @@ void connection_state::redispatch_held(const failure_ptr& cause) {
 }
 
 /// Its answer will not come: somewhere else, or an honest error.
-void connection_state::lose(table::item one, const failure_ptr& cause) {
-  auto& whose = one.ticket;
-  if (whose.why == purpose::check) return finish_check(one, cause);
+void connection_state::lose(table::item item, const failure_ptr& cause) {
+  auto& whose = item.ticket;
+  if (whose.why == purpose::check) return finish_check(item, cause);
   if (whose.why != purpose::call) return;
-  const bool unknown = maybe_sent(one) && !world_.may_repeat(one.what->op);
+  const bool unknown = maybe_sent(item) && !world_.may_repeat(item.what->op);
   if (!unknown && whose.lease == 0) {
-    return redispatch({std::move(whose.order), 0, one.started, whose.reply}, cause);
+    return redispatch({std::move(whose.order), 0, item.started, whose.reply}, cause);
   }
   failure why =
       *connection_failure(unknown ? errc::outcome_unknown : errc::connection_unhealthy,
-                          unknown ? "The " + describe(one.what->op) + " was sent to " + world_.server_name +
+                          unknown ? "The " + describe(item.what->op) + " was sent to " + world_.server_name +
                                         " and its answer was lost with the connection: it may or may not have happened."
                                   : "The leased connection to " + world_.server_name + " broke before the " +
-                                        describe(one.what->op) + " was answered; take another lease.");
+                                        describe(item.what->op) + " was answered; take another lease.");
   if (whose.stream && whose.stream->flow.taken() != 0)
     why.message = "The leased connection to " + world_.server_name + " broke after " +
-                  std::to_string(whose.stream->flow.taken()) + " entries of the " + describe(one.what->op) +
+                  std::to_string(whose.stream->flow.taken()) + " entries of the " + describe(item.what->op) +
                   "; the rest is missing. Begin again on another lease.";
   why.cause = cause->message;
   why.cause_at = world_.wall_now();
-  settle(one, make_failure(std::move(why)));
+  settle(item, make_failure(std::move(why)));
 }
 
 // ---- reports ----
@@ -1504,10 +1504,10 @@ void connection_state::report_success(const call& order, duration latency) {
   if (auto report = outcomes_.flush(true)) send_report(std::move(*report));
 }
 
-void connection_state::report_failure(const call& order, failure_class what, failure_ptr cause) {
+void connection_state::report_failure(const call& order, failure_class kind, failure_ptr cause) {
   if (!world_.has_breaker) return;
   if (auto earlier = outcomes_.turn_to(order.generation)) send_report(std::move(*earlier));
-  send_report(outcomes_.failed(what, std::move(cause), order.trial));
+  send_report(outcomes_.failed(kind, std::move(cause), order.trial));
 }
 
 /// One failure, however many operations were under way.
@@ -1519,8 +1519,8 @@ void connection_state::report_death(const failure_ptr& cause) {
   send_report(std::move(report));
 }
 
-void connection_state::tell_owner(connection_event::kind what, failure_ptr cause) {
-  act(connection_action::tell_owner{{world_.id, what, std::move(cause), secret_number_}});
+void connection_state::tell_owner(connection_event::kind kind, failure_ptr cause) {
+  act(connection_action::tell_owner{{world_.id, kind, std::move(cause), secret_number_}});
 }
 
 // ---- the end ----
@@ -1569,8 +1569,8 @@ void connection_state::end(failure_ptr cause, bool harmless) {
 void connection_state::close_when_empty() {
   if (deaf_ && now_ < kept_until_) return;
   if (phase_ != phase::draining || !held_.empty() || lease_ != 0) return;
-  const auto matters = [this](const table::item& one) {
-    return one.ticket.why != purpose::check || world_.kind == connection_kind::probe;
+  const auto matters = [this](const table::item& item) {
+    return item.ticket.why != purpose::check || world_.kind == connection_kind::probe;
   };
   if (open_.ids(matters).empty()) end(goodbye_);
 }

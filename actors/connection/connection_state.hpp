@@ -168,8 +168,8 @@ class connection_state {
   void send_bind(const encoded_request& at, const std::string& bind_dn);
   void bind_over(bool answered);
   void bind_answered(const result& answer);
-  void pass_verdict(credential_verdict::kind what, failure_ptr cause);
-  void pass_verdict(std::uint64_t version, credential_verdict::kind what, failure_ptr cause);
+  void pass_verdict(credential_verdict::kind kind, failure_ptr cause);
+  void pass_verdict(std::uint64_t version, credential_verdict::kind kind, failure_ptr cause);
   void ask_for_life();
   void life_answered(const result& answer);
   void become_ready();
@@ -178,12 +178,12 @@ class connection_state {
   bool is_setting_up() const noexcept { return phase_ < phase::ready; }
 
   // Requests out, answers in.
-  void admit(held_call& one);
-  failure_ptr refusal(const held_call& one) const;
-  bool must_wait(const held_call& one) const;
-  void dispatch(held_call& one);
+  void admit(held_call& held);
+  failure_ptr refusal(const held_call& held) const;
+  bool must_wait(const held_call& held) const;
+  void dispatch(held_call& held);
   void release_held();
-  void add_exchange(const encoded_request& at, request_ptr what, time_point deadline, ticket&& whose);
+  void add_exchange(const encoded_request& at, request_ptr order, time_point deadline, ticket&& asker);
   bool is_worth_hearing() const;
   void read_answers();
   void take_answers();
@@ -200,10 +200,10 @@ class connection_state {
 
   // A streaming search and its consumer.
   stream_ptr make_stream(const stream_terms& terms) const;
-  failure_ptr stream_refusal(const held_call& one) const;
-  void open(const held_call& one);
-  bool may_take(table::item& one, const pdu_frame& frame);
-  void took(table::item& one, const pdu_frame& frame);
+  failure_ptr stream_refusal(const held_call& held) const;
+  void open(const held_call& held);
+  bool may_take(table::item& item, const pdu_frame& frame);
+  void took(table::item& item, const pdu_frame& frame);
   void deliver_batch();
   void close(const stream_ptr& stream);
   /// The server is not read: it is our side that is slow.
@@ -214,8 +214,8 @@ class connection_state {
   void look_at_readers();
   void hold_for_readers(bool on);
   void send_held_away();
-  void send_away(held_call one);
-  duration unanswered(const table::item& one) const;
+  void send_away(held_call held);
+  duration unanswered(const table::item& item) const;
   std::size_t most_result_bytes() const noexcept { return static_cast<std::size_t>(all_.limits.max_result_bytes); }
 
   // Deadlines, failures, the end.
@@ -225,36 +225,36 @@ class connection_state {
   void redispatch_postponed(bool all);
   void check_suspicion();
   void check_deafness();
-  bool is_judged(const table::item& one) const noexcept;
+  bool is_judged(const table::item& item) const noexcept;
   void leave_deaf();
   void have_server_probed();
-  bool note_unanswered(const table::item& one);
+  bool note_unanswered(const table::item& item);
   table::item take_back(int id);
-  bool maybe_sent(const table::item& one) const noexcept { return one.begin < wire_.handed_over(); }
-  void settle(held_call& one, failure_ptr why);
-  void settle(table::item& one, failure_ptr why);
-  void redispatch(held_call one, failure_ptr cause);
-  void send_elsewhere(held_call one, failure_ptr cause);
+  bool maybe_sent(const table::item& item) const noexcept { return item.begin < wire_.handed_over(); }
+  void settle(held_call& held, failure_ptr why);
+  void settle(table::item& item, failure_ptr why);
+  void redispatch(held_call held, failure_ptr cause);
+  void send_elsewhere(held_call held, failure_ptr cause);
   bool may_go_elsewhere(const call& order) const;
   void redispatch_held(const failure_ptr& cause);
-  void lose(table::item one, const failure_ptr& cause);
+  void lose(table::item item, const failure_ptr& cause);
   void count(lease_id lease) noexcept;
   void report_success(const call& order, duration latency);
-  void report_failure(const call& order, failure_class what, failure_ptr cause);
+  void report_failure(const call& order, failure_class kind, failure_ptr cause);
   void report_death(const failure_ptr& cause);
-  bool was_sent_in_vain(const table::item& one) const noexcept {
-    return one.ticket.why == purpose::call && maybe_sent(one);
+  bool was_sent_in_vain(const table::item& item) const noexcept {
+    return item.ticket.why == purpose::call && maybe_sent(item);
   }
   void send_report(outcome_report report);
-  void tell_owner(connection_event::kind what, failure_ptr cause = nullptr);
+  void tell_owner(connection_event::kind kind, failure_ptr cause = nullptr);
   void end(failure_ptr cause, bool harmless = false);
   void close_when_empty();
   failure_ptr connection_failure(errc code, std::string message) const;
   /// A line for developers.
   void log(const char* text, const failure_ptr& cause = nullptr);
   template <class Action>
-  void act(Action what) {
-    actions_.emplace_back(std::in_place_type<Action>, std::move(what));
+  void act(Action action) {
+    actions_.emplace_back(std::in_place_type<Action>, std::move(action));
   }
   /// tick() is to come then, at the latest.
   void wake_by(time_point when) noexcept { wake_ = std::min(wake_, when); }

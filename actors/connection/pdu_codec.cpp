@@ -204,25 +204,25 @@ bool decode_with_result(std::string_view pdu, std::uint8_t op, result& into, mem
 
 std::uint8_t answer_tag(const any_operation& op) noexcept { return std::visit(answer_tags{}, op); }
 
-std::string encode_search(std::int32_t id, const search_request& what, const std::vector<control>& controls,
+std::string encode_search(std::int32_t id, const search_request& order, const std::vector<control>& controls,
                           std::string& out) {
   const auto before = out.size();
   ber_writer to{out};
   const auto message = to.open(ber_tag::sequence);
   to.integer(id);
   const auto body = to.open(search_request_tag);
-  to.octets(what.base);
-  to.integer(static_cast<int>(what.scope), ber_tag::enumerated);
-  to.integer(static_cast<int>(what.deref), ber_tag::enumerated);
-  to.integer(std::max(what.size_limit, 0));
-  to.integer(std::max(what.time_limit, 0));
-  to.boolean(what.types_only);
-  if (auto problem = encode_filter(what.filter, to); !problem.empty()) {
+  to.octets(order.base);
+  to.integer(static_cast<int>(order.scope), ber_tag::enumerated);
+  to.integer(static_cast<int>(order.deref), ber_tag::enumerated);
+  to.integer(std::max(order.size_limit, 0));
+  to.integer(std::max(order.time_limit, 0));
+  to.boolean(order.types_only);
+  if (auto problem = encode_filter(order.filter, to); !problem.empty()) {
     out.resize(before);
     return problem;
   }
   const auto list = to.open(ber_tag::sequence);
-  for (const auto& name : what.attributes) to.octets(name);
+  for (const auto& name : order.attributes) to.octets(name);
   to.close(list);
   to.close(body);
   encode_controls(controls, to);

@@ -7,7 +7,7 @@ namespace understudy::internal {
 
 /// Appends the SearchRequest PDU (RFC 4511, 4.5.1) with message id `id` (positive) to `out`. Empty, or what is wrong
 /// with the filter and where; then nothing is appended.
-std::string encode_search(std::int32_t id, const search_request& what, const std::vector<control>& controls,
+std::string encode_search(std::int32_t id, const search_request& order, const std::vector<control>& controls,
                           std::string& out);
 /// Appends the beginning of an LDAPMessage with that id, of which `rest` bytes follow.
 void append_message_head(std::int32_t id, std::size_t rest, std::string& out);

@@ -64,10 +64,10 @@ encoded_request session::encoded(std::uint64_t begin, failure_ptr error) {
   return r;
 }
 
-encoded_request session::encode(const request& what) {
+encoded_request session::encode(const request& order) {
   const auto begin = transport_.appended();
-  const auto* search = std::get_if<search_request>(&what.op);
-  if (const auto* opaque = std::get_if<opaque_request>(&what.op)) {
+  const auto* search = std::get_if<search_request>(&order.op);
+  if (const auto* opaque = std::get_if<opaque_request>(&order.op)) {
     scratch_.clear();
     append_message_head(next_id(), opaque->protocol_op.size() + opaque->controls.size(), scratch_);
     transport_.append(scratch_.data(), scratch_.size());
@@ -75,10 +75,10 @@ encoded_request session::encode(const request& what) {
     transport_.append(opaque->controls.data(), opaque->controls.size());
     return encoded(begin, nullptr);
   }
-  if (search == nullptr) return encoded(begin, libldap_.encode(what, next_id(), transport_));
+  if (search == nullptr) return encoded(begin, libldap_.encode(order, next_id(), transport_));
   scratch_.clear();
-  const auto problem = encode_search(next_id(), *search, what.controls, scratch_);
-  if (!problem.empty()) return encoded(begin, malformed_filter(what, problem));
+  const auto problem = encode_search(next_id(), *search, order.controls, scratch_);
+  if (!problem.empty()) return encoded(begin, malformed_filter(order, problem));
   transport_.append(scratch_.data(), scratch_.size());
   if (scratch_.capacity() > kept_scratch) std::string{}.swap(scratch_);
   return encoded(begin, nullptr);

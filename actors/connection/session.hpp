@@ -20,9 +20,9 @@ class session {
   /// `polite` leaves an unbind request in the transport's buffer.
   void close(bool polite) noexcept;
 
-  /// Encodes into the transport's buffer. `what` has passed check_request(); a malformed filter is found here, where it
-  /// is read.
-  encoded_request encode(const request& what);
+  /// Encodes into the transport's buffer. `order` has passed check_request(); a malformed filter is found here, where
+  /// it is read.
+  encoded_request encode(const request& order);
   /// As libldap_codec has them.
   encoded_request encode_bind(const std::string& dn, const secret& password);
   encoded_request encode_external_bind();

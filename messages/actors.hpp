@@ -163,7 +163,7 @@ using health_monitor_actor = caf::typed_actor<
 using connection_manager_actor = caf::typed_actor<
     caf::replies_to<perform_atom, call>::with<result_ptr>,
     caf::replies_to<lease_atom, lease_request>::with<lease_grant>, caf::reacts_to<cancel_atom, cancel_token_ptr>,
-    // The actor that routes requests: what a caller in a hurry sends to. Its address never changes.
+    // The actor that routes requests: send requests here directly. Its address never changes.
     // Where DNS lists the servers, the answer comes when it was asked once, or after a moment.
     caf::replies_to<router_atom>::with<circuit_breaker_actor>,
     // The servers now.

@@ -86,7 +86,7 @@ struct connection_snapshot {
   std::vector<probe_step> steps;                   ///< of setting up
 };
 
-/// The service's credentials for one bind, from the gate.
+/// The service's credentials for one bind, from the bind lockout guard.
 struct credential {
   std::string bind_dn;              ///< empty: an anonymous bind, or SASL EXTERNAL
   secret password;                  ///< for a simple bind
@@ -103,7 +103,7 @@ struct password_warning {
 /// "bound as "cn=service": the password must be changed …".
 inline std::string text_of(const password_warning& w) { return "bound as \"" + w.bind_dn + "\": " + w.text; }
 
-/// What became of a bind with a credential of the gate.
+/// What became of a bind with a credential of the bind lockout guard.
 struct credential_verdict {
   /// What the server said.
   enum class kind : std::uint8_t { accepted, refused, unknown };

@@ -55,7 +55,7 @@ server_facts facts_of(const server_context& context) {
   return f;
 }
 
-/// To what comes anew, or (`last`) was under way at a server.
+/// The failure for a new request, or, with `last`, for one that was being redispatched.
 failure why_draining(const failure_ptr& last) {
   return last ? runtime_stopping(stage::queue,
                                  "the request was cut off: the time to finish (limits.drain_timeout) was over, or the "
@@ -383,7 +383,8 @@ void circuit_breaker_impl::on_suspect(server_id server) {
   }
 }
 
-/// That server was taken out, and what it is silent about, a lease too, was told before, or is told now.
+/// That server was taken out. Its pool gives up silent connections, leased ones too; tells it again if it was told
+/// before.
 void circuit_breaker_impl::leave_what_is_silent(server_id removed) {
   if (draining_ || !router_.replaceable(removed, env_->clock->now())) {
     return;

@@ -9,8 +9,8 @@ namespace {
 
 /// The weight of the newest batch in the moving average of latency.
 constexpr double newest_weight = 0.3;
-/// So long a measured latency keeps requests away from a server that has none under way. Then one finds out anew: else
-/// who was slow once would never be used again beside another one that is quick.
+/// So long a measured latency keeps requests away from a server that has none under way. After that one request
+/// measures it again: else a server that was slow once would never be used again beside another one that is quick.
 constexpr seconds latency_holds{1};
 /// The count of requests in flight is dispatches minus reported outcomes. Not every outcome is reported (one failure
 /// stands for a whole connection), so what is left over is halved so often.

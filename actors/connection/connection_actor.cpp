@@ -35,8 +35,8 @@ constexpr std::size_t most_kept_actions = 256;
 
 constexpr const char* contained = "A defect in a connection was contained; please report it with the log.";
 
-// The gate answers within `timeout` or 5 s, whichever is longer; its answer is waited for beyond that, because a
-// credential that was given must be judged even when it comes too late to be used.
+// The bind lockout guard answers within `timeout` or 5 s, whichever is longer; its answer is waited for beyond that,
+// because a credential that was given must be judged even when it comes too late to be used.
 constexpr seconds credential_grace{10};
 
 /// A turn that failed before its body began has taken nothing over: CAF would drop the promise in silence.

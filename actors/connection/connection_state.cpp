@@ -370,7 +370,7 @@ void connection_state::ask_for_credential() {
   if (!attempt_.paused()) attempt_.pause(now_);
   if (!was_ready_) wake_by(ask_for_life_at_);
   ++credentials_asked_;
-  // The gate answers in time; until then no deadline of ours counts against the server.
+  // The bind lockout guard answers in time; until then no deadline of ours counts against the server.
   act(connection_action::ask_for_credential{socket_});
 }
 
@@ -389,8 +389,8 @@ void connection_state::nobody_knows_credentials() {
   end(attempt_.verdict());
 }
 
-/// To wait at the gate says nothing about the server; it is asked meanwhile whether it lives. So one that is silent
-/// shows that itself, and does not keep others waiting with a bind that it would leave unanswered.
+/// To wait for the bind lockout guard says nothing about the server; it is asked meanwhile whether it lives. So one
+/// that is silent shows that itself, and does not keep others waiting with a bind that it would leave unanswered.
 void connection_state::ask_for_life_meanwhile() {
   ask_for_life_at_ = time_point::max();
   attempt_.ask_for_life(now_);
@@ -548,7 +548,7 @@ void connection_state::check_setup_deadline() {
   }
   const bool for_life = attempt_.waits_for_life();
   const bool for_ours = attempt_.paused() && !for_life;
-  // The gate answers in any case: the request for the credentials has a time-out of its own.
+  // The bind lockout guard answers in any case: the request for the credentials has a time-out of its own.
   if (for_ours && !waits_for_certificates_) {
     return now_ < ask_for_life_at_ ? wake_by(ask_for_life_at_) : ask_for_life_meanwhile();
   }
@@ -961,7 +961,7 @@ bool connection_state::postpone(table::item& done, const failure_ptr& why) {
   const bool elsewhere = whose.order.attempts + 1U < all_.servers.size();
   const bool possible =
       elsewhere && whose.lease == 0 && may_go_elsewhere(whose.order) && now_ + pause < whose.order.deadline;
-  // Whoever was sent here to try a server that had failed is not made to pay for it; the breaker bounds their number.
+  // A trial does not use the budget; the breaker bounds their number.
   if (!possible || !(whose.order.trial || world_.retries->spend())) return false;
   report_failure(whose.order, failure_class::overload, why);
   whose.order.trial = false;

@@ -66,7 +66,7 @@ bool same_context(const connection_info& a, const connection_info& b) {
 /// OpenSSL's own would ask the terminal.
 int no_password(char*, int, int, void*) { return -1; }
 
-/// The server asks for a certificate and there is none: noted, for the case that it takes offence.
+/// The server asks for a certificate and there is none: noted, in case the handshake fails for lack of one.
 int note_question(SSL* ssl, X509**, EVP_PKEY**) {
   if (auto* asked = static_cast<bool*>(SSL_get_app_data(ssl))) *asked = true;
   return 0;

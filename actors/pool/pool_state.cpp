@@ -24,8 +24,8 @@ constexpr int lifetime_spread = 5;  // one fifth
 constexpr duration secret_renewal_spread = seconds{600};
 /// Reconnects in the background, when nobody waits for them, are spread over this.
 constexpr duration background_spread = milliseconds{100};
-/// After a refusal of the service's own credentials, a caller is answered with it for this long before the gate, which
-/// reads their source again, is asked anew: a corrected secret serves the next caller.
+/// After a refusal of the service's own credentials, a caller is answered with it for this long before the bind lockout
+/// guard, which reads their source again, is asked anew: a corrected secret serves the next caller.
 constexpr duration credential_recheck = seconds{1};
 /// The same while nobody waits.
 constexpr duration credential_pause = seconds{10};
@@ -1069,7 +1069,7 @@ void pool_state::make_room(connection_kind needy, const slot_counts& c, time_poi
   if (victim == nullptr && none_of_own && queue(needy).oldest() < queue(other).oldest())
     victim = slots_.least_recently_used(other, false);
   if (victim == nullptr) return;
-  // What serves is not given for what was in vain the last time.
+  // A working connection is not closed for a kind whose last connect failed.
   const auto of_other = needy == connection_kind::bind ? c.alive() : c.bind_ready;
   if (in_vain_ > 1 && of_other <= 1) return;
   // Where both kinds want the last socket, each keeps it for a moment: the price of a turn is a connect.

@@ -272,7 +272,7 @@ BOOST_FIXTURE_TEST_CASE(a_server_that_lives_is_no_worse_for_a_wait_for_the_crede
     advance(milliseconds{50});
     BOOST_REQUIRE(reaches([&] { return gauge->held_up.load(); }));
     BOOST_TEST(directory.count(operation::search) == 1u);
-    // It is asked once, and then waited for as long as the gate takes.
+    // It is asked once, and then waited for as long as the bind lockout guard takes.
     advance(seconds{4});
     settle();
     BOOST_TEST(directory.count(operation::search) == 1u);

@@ -185,7 +185,8 @@ BOOST_AUTO_TEST_CASE(hung_levels_cost_the_first_caller_a_second_each_and_the_nex
   }
 }
 
-/// The gate lets the next server's bind go when the one under way has been silent for as long as anybody waits there.
+/// The bind lockout guard lets the next server's bind go when the one under way has been silent for as long as anybody
+/// waits there.
 BOOST_AUTO_TEST_CASE(who_waits_behind_another_servers_bind_does_not_leave_just_before_its_end) {
   for (std::uint64_t seed = 1; seed <= 10; ++seed) {
     whole w({1, 1}, seed);

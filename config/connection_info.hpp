@@ -51,16 +51,16 @@ struct connection_info {
   bind_method bind_mechanism = bind_method::automatic;  ///< how the service binds
   bool use_ssl = false;                                 ///< ldaps
   bool use_tls = false;                                 ///< StartTLS; never falls back to plain text
-  duration timeout = seconds{30};                       ///< of connecting as a whole: name look-up, TCP, TLS, bind
-  int max_retries = 3;                                  ///< redispatches of one request
-  duration retry_delay = seconds{1};                    ///< base of the backoff between connection attempts
-  int pool_size = 10;                                   ///< initial connections
-  int max_pool_size = 50;                               ///< sockets of every kind at most
-  duration pool_timeout = seconds{60};                  ///< how long is waited for a connection at most
-  bool validate_cert = true;                            ///< false: whoever answers is believed
-  std::string ca_cert_path;                             ///< PEM file of trusted authorities; empty: the system's
-  std::string client_cert_path;                         ///< PEM file, chain included
-  std::string client_key_path;                          ///< PEM file; goes with `client_cert_path`
+  duration timeout = seconds{30};       ///< of connecting as a whole: name look-up, TCP, TLS, bind; 1 ms to 1 h
+  int max_retries = 3;                  ///< redispatches of one request; 0 to 100
+  duration retry_delay = seconds{1};    ///< base of the backoff between connection attempts; 1 ms to 1 h
+  int pool_size = 10;                   ///< connections kept open; 0 to 100 000
+  int max_pool_size = 50;               ///< sockets of every kind at most; 1 to 100 000
+  duration pool_timeout = seconds{60};  ///< how long is waited for a connection at most; 1 ms to 1 d
+  bool validate_cert = true;            ///< false: whoever answers is believed
+  std::string ca_cert_path;             ///< PEM file of trusted authorities; empty: the system's
+  std::string client_cert_path;         ///< PEM file, chain included
+  std::string client_key_path;          ///< PEM file; goes with `client_cert_path`
   /// What the key is encrypted with; at most one source. Read on a worker when the key is.
   secret client_key_password;
   std::string client_key_password_file;                       ///< its complete content but for one newline at the end
@@ -70,9 +70,9 @@ struct connection_info {
   /// refused.
   std::string crl_path;
   tls_version tls_min_version = tls_version::v1_2;  ///< the oldest that is spoken
-  int priority = 1;                                 ///< lower is preferred; equal ones share load
-  int weight = 1;                                   ///< share of that load, compared with the others'; 0: hardly any
-  server_role role = server_role::read_write;       ///< read_only: gets no writes
+  int priority = 1;                                 ///< lower is preferred; equal ones share load; 0 to 1 000 000
+  int weight = 1;  ///< share of that load, compared with the others'; 0 (hardly any) to 65 535
+  server_role role = server_role::read_write;  ///< read_only: gets no writes
 
   /// Checks every field and their combinations; reports all problems together.
   validation_result validate() const;

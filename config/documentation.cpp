@@ -17,7 +17,7 @@ constexpr std::string_view introduction = R"(# Configuration
 This page is made from the table of options in `config/options.cpp`; so is
 [understudy.sample.toml](understudy.sample.toml). To make both again after the table changed:
 
-    UNDERSTUDY_REGENERATE_DOCS=1 ctest -R config/committed_documentation
+    UNDERSTUDY_REGENERATE_DOCS=1 ctest --preset release -R config/committed_documentation
 
 A configuration is a TOML file, or a JSON file with the same tree (its name ends in `.json`). The smallest:
 

@@ -11,103 +11,130 @@ enum class log_level : std::uint8_t { error, warning, info, debug };
 /// How the log is written: lines for people, or one JSON object a line.
 enum class log_format : std::uint8_t { text, json };
 
-/// The section `[pool]`; meaning, unit and range of each key are in docs/configuration.md.
+/// The section `[pool]`; see docs/configuration.md.
 struct pool_settings {
-  ///@{
-  /// Meaning, unit and range: docs/configuration.md, the key of that name.
+  /// Connections kept open to a server; 0 to 100000.
   int min_connections = 5;
+  /// Connections to a server at most, of every kind: probes, binds, connecting ones too; 1 to 100000.
   int max_connections = 50;
+  /// Longest wait for a connection; 1ms to 1d.
   duration timeout = seconds{60};
+  /// A connection above the minimum that idled this long is closed; 1ms to 30d.
   duration max_idle_time = seconds{300};
+  /// A connection that idled this long is checked before it is used; 1ms to 1d.
   duration health_check_interval = seconds{60};
+  /// Count and time requests; when false the counts, times and rates of get_metrics() stay at their initial values.
   bool enable_metrics = true;
+  /// Open the minimum at start, before the first request.
   bool preload_connections = false;
+  /// Not available in this version: Compress what is sent.
   bool enable_compression = false;
-  ///@}
-  duration max_lifetime = seconds{3600};  ///< 0: unlimited
-  int max_in_flight = 32;                 ///< shared operations on one connection
-  ///@{
-  /// Meaning, unit and range: docs/configuration.md, the key of that name.
+  /// A connection this old is replaced, the new one first; 0: never; 0s to 365d.
+  duration max_lifetime = seconds{3600};
+  /// Operations at once on one shared connection; 1 to 10000.
+  int max_in_flight = 32;
+  /// Requests that may wait for a connection; more are refused at once; 0 to 1000000.
   int max_waiters = 1000;
+  /// Connections being opened at once; each may try up to 4 addresses of its server side by side; 1 to 1000.
   int max_connecting = 4;
-  ///@}
-  duration leak_threshold = seconds{60};  ///< 0: never report
-  int bind_connections = 4;               ///< at most, for users' binds
-  bool use_pool = true;  ///< false: requests share one connection, opened on demand; a lease beside it gets a new one
+  /// A connection held longer is reported with its holder; 0: never; 0s to 30d.
+  duration leak_threshold = seconds{60};
+  /// Connections at most on which users' passwords are checked; 1 to 10000.
+  int bind_connections = 4;
+  /// When false: requests share one connection, opened on demand; a lease that finds it taken gets a new one, closed
+  /// when it is returned.
+  bool use_pool = true;
 };
 
-/// The section `[failover]`; meaning, unit and range of each key are in docs/configuration.md.
+/// The section `[failover]`; see docs/configuration.md.
 struct failover_settings {
-  ///@{
-  /// Meaning, unit and range: docs/configuration.md, the key of that name.
+  /// Longest that an unsent request waits at one server before it goes to another; 1ms to 1h.
   duration failover_timeout = seconds{5};
+  /// Return to a preferred server when it is well again.
   bool auto_failback = true;
+  /// How often each server is probed; 1ms to 1d.
   duration health_check_interval = seconds{10};
+  /// How long a returning server must be well before it is used; 0s to 1d.
   duration hold_down = seconds{10};
+  /// Over how long a returning server gets its full share again; 0s to 1d.
   duration ramp = seconds{10};
+  /// Use the next priority also when the preferred servers are only busy.
   bool spill = false;
-  ///@}
 };
 
-/// The section `[breaker]`; meaning, unit and range of each key are in docs/configuration.md.
+/// The section `[breaker]`; see docs/configuration.md.
 struct breaker_settings {
-  ///@{
-  /// Meaning, unit and range: docs/configuration.md, the key of that name.
+  /// Consecutive failures, or requests lost with their connections, that open a server's breaker; so many unanswered in
+  /// a row have it probed with the search itself; 1 to 1000000.
   int circuit_breaker_threshold = 5;
-  int failure_rate = 50;  ///< percent of at least 20 calls in `window`
+  /// Failures among at least 20 calls in window that open it; 1 to 100 %.
+  int failure_rate = 50;
+  /// Span over which failure_rate is counted; 100ms to 1h.
   duration window = seconds{10};
+  /// An operation unanswered this long counts as a failure; 1ms to 1h.
   duration slow_call = seconds{5};
+  /// A connection silent this long with requests in flight, or a request for data unanswered this long or until its
+  /// deadline, has its server probed; 1ms to 1h.
   duration suspect_after = seconds{1};
+  /// How long the breaker stays open at first; it doubles; 1ms to 1h.
   duration open_base = seconds{1};
+  /// How long it stays open at most; 1ms to 1d.
   duration open_cap = seconds{60};
-  ///@}
 };
 
-/// The section `[recovery]`; meaning, unit and range of each key are in docs/configuration.md.
+/// The section `[recovery]`; see docs/configuration.md.
 struct recovery_settings {
-  ///@{
-  /// Meaning, unit and range: docs/configuration.md, the key of that name.
+  /// Connect again after a loss; when false: only when connect() is called.
   bool auto_reconnect = true;
+  /// Attempts of connect(), and of a request after a loss; repair in the background never stops; 0 to 1000000.
   int reconnect_attempts = 5;
+  /// Pause between these attempts; 1ms to 1h.
   duration reconnect_delay = seconds{2};
+  /// Try again what every server refuses for the moment; when false: fail at once.
   bool auto_recovery = true;
+  /// How often what every server refused is tried again; 0 to 1000000.
   int recovery_attempts = 3;
+  /// Pause between these attempts; 1ms to 1h.
   duration recovery_delay = seconds{5};
+  /// A refused service password that did not change is tried again after this long; 1ms to 365d.
   duration credential_retry = seconds{900};
-  ///@}
 };
 
-/// The section `[limits]`; meaning, unit and range of each key are in docs/configuration.md.
+/// The section `[limits]`; see docs/configuration.md.
 struct limit_settings {
-  ///@{
-  /// Meaning, unit and range: docs/configuration.md, the key of that name.
+  /// Deadline of a request, all waiting and retries included, unless the caller sets one; 1ms to 1d.
   duration operation_timeout = seconds{30};
+  /// How long a stop waits for what still runs; 0s to 1h.
   duration drain_timeout = seconds{10};
+  /// Unanswered requests in the whole runtime; more are refused at once; 1 to 10000000.
   int max_requests = 10000;
+  /// Memory of one result, of one page, of a stream's window; use paging or streaming for larger ones; 1024 to
+  /// 1099511627776 bytes.
   std::int64_t max_result_bytes = 64 * 1024 * 1024;
+  /// Size of one LDAP message from the server; a larger one closes the connection; 1024 to 2147483647 bytes.
   std::int64_t max_pdu_bytes = 16 * 1024 * 1024;
-  ///@}
 };
 
-/// The section `[monitoring]`; meaning, unit and range of each key are in docs/configuration.md.
+/// The section `[monitoring]`; see docs/configuration.md.
 struct monitoring_settings {
-  ///@{
-  /// Meaning, unit and range: docs/configuration.md, the key of that name.
+  /// Watch the thresholds below and log alerts.
   bool enable_monitoring = true;
-  int max_connection_time = 100;     ///< milliseconds
-  double min_success_rate = 95;      ///< percent
-  double max_pool_utilization = 80;  ///< percent
-  ///@}
+  /// Opening a connection should not take longer on average; 1ms to 1h, in ms.
+  int max_connection_time = 100;
+  /// Share of the operations of the last five minutes that the directory should not fail; 0 to 100 %.
+  double min_success_rate = 95;
+  /// Share of connections in use that should not be exceeded; 0 to 100 %.
+  double max_pool_utilization = 80;
 };
 
-/// The section `[log]`; meaning, unit and range of each key are in docs/configuration.md.
+/// The section `[log]`; see docs/configuration.md.
 struct log_settings {
-  ///@{
-  /// Meaning, unit and range: docs/configuration.md, the key of that name.
+  /// The least severe lines that are written; error, warning, info or debug.
   log_level level = log_level::info;
+  /// Lines for people or JSON objects; text or json.
   log_format format = log_format::text;
-  std::string file;  ///< empty: standard error
-  ///@}
+  /// File to append to; without it standard error.
+  std::string file;
 };
 
 /// The whole configuration. Each server is complete: defaults from [ldap] are already in it.

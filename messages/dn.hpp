@@ -12,9 +12,9 @@ std::string escape(std::string_view value);
 
 /// "attr=value", the value escaped. Throws std::invalid_argument when `attr` is no attribute type.
 std::string rdn(std::string_view attr, std::string_view value);
-/// A multi-valued RDN, "a=1+b=2".
+/// A multi-valued RDN, "a=1+b=2". Throws std::invalid_argument when there are no `parts`, and as the other one.
 std::string rdn(const std::vector<std::pair<std::string, std::string>>& parts);
-/// `rdn` below `parent` (a DN as it is; empty: `rdn` is the top).
+/// `rdn` below `parent` (a DN as it is; empty: `rdn` is the top). Throws std::invalid_argument when `rdn` is none.
 std::string child(std::string_view rdn, std::string_view parent);
 
 }  // namespace understudy::dn

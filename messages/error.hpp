@@ -108,7 +108,7 @@ failure no_answer_in_time(stage where);
 ///@}
 }  // namespace internal
 
-/// The class of a failure seen at `where`: the one place that decides (DESIGN: failure classes).
+/// The class of a failure seen at `where`: the one place that decides (docs/behaviour.md, "Failure classes").
 /// `user_bind`: the bind was a caller's own, not the service's.
 failure_class classify(stage where, errc code, int ldap_code, bool user_bind = false) noexcept;
 /// The class of `f`.

@@ -79,7 +79,7 @@ struct connection_snapshot {
   std::string state;                               ///< connecting, securing, binding, ready, draining, closed
   std::string peer;                                ///< "address:port"
   std::string encryption;                          ///< "none", or the protocol and cipher
-  std::string auth_method;                         ///< "anonymous" or "simple"
+  std::string auth_method;                         ///< "simple", "external" or "anonymous"
   std::uint32_t in_flight = 0;                     ///< requests sent, or held back, and not answered
   std::uint64_t completed = 0;                     ///< requests answered so far
   duration connect_time{};                         ///< from the start to ready

@@ -16,29 +16,38 @@ namespace understudy {
 
 /// Options of a connection_manager made from connection_info; the same names as in a configuration file.
 struct manager_options {
-  ///@{
-  /// Meaning, unit and range: docs/configuration.md, the key of that name.
+  /// When false: requests share one connection, opened on demand; a lease that finds it taken gets a new one, closed
+  /// when it is returned.
   bool use_pool = true;
+  /// A connection that idled this long is checked before it is used; 1ms to 1d.
   duration health_check_interval = seconds{60};
+  /// Watch the thresholds (set_thresholds()) and log alerts.
   bool enable_monitoring = true;
+  /// Connect again after a loss; when false: only when connect() is called.
   bool auto_reconnect = true;
+  /// Attempts of connect(), and of a request after a loss; repair in the background never stops; 0 to 1000000.
   int reconnect_attempts = 5;
+  /// Pause between these attempts; 1ms to 1h.
   duration reconnect_delay = seconds{2};
+  /// Try again what every server refuses for the moment; when false: fail at once.
   bool auto_recovery = true;
+  /// How often what every server refused is tried again; 0 to 1000000.
   int recovery_attempts = 3;
+  /// Pause between these attempts; 1ms to 1h.
   duration recovery_delay = seconds{5};
+  /// Consecutive failures, or requests lost with their connections, that open a server's breaker; so many unanswered in
+  /// a row have it probed with the search itself; 1 to 1000000.
   int circuit_breaker_threshold = 5;
-  ///@}
 };
 
 /// Options of create_ha_cluster().
 struct ha_options {
-  ///@{
-  /// Meaning, unit and range: docs/configuration.md, the key of that name.
+  /// Longest that an unsent request waits at one server before it goes to another; 1ms to 1h.
   duration failover_timeout = seconds{5};
+  /// How often each server is probed; 1ms to 1d.
   duration health_check_interval = seconds{10};
+  /// Return to a preferred server when it is well again.
   bool auto_failback = true;
-  ///@}
 };
 
 /// Keeps connections to one or several servers and sends each operation to one that can take it. Starts no thread
@@ -63,9 +72,9 @@ class connection_manager final : public directory {
   explicit connection_manager(settings all);
   /// Throws config_error with every problem of the file.
   static connection_manager from_file(const std::string& path);
-  /// In the order given, unless they carry priorities that differ.
+  /// In the order given, unless they carry priorities that differ. Throws config_error when they cannot work.
   static connection_manager with_failover(std::vector<connection_info> servers, manager_options options = {});
-  /// The same, with the options of a cluster.
+  /// The same, with the options of a cluster. Throws config_error when they cannot work.
   static connection_manager create_ha_cluster(std::vector<connection_info> servers, ha_options options = {});
 
   /// The other one is empty afterwards: see above.
@@ -130,12 +139,13 @@ class connection_manager final : public directory {
   /// See start_monitoring().
   void stop_monitoring();
 
-  /// The state of everything.
+  /// The state of everything; of what is not connected the counts alone. Throws ldap_exception (operation_timeout) when
+  /// the runtime has not answered within 2 s.
   runtime_snapshot snapshot() const;
   /// Takes a server ("host:port") out by hand, until resumed (`ttl` zero or negative) or for `ttl`; false: no such
-  /// server.
+  /// server, or it is not connected. Throws as snapshot() does.
   bool suspend(const std::string& server, seconds ttl = seconds{0});
-  /// Ends a suspension and tries a refused service password again; false: no such server.
+  /// Ends a suspension and tries a refused service password again; false and throws as suspend() does.
   bool resume(const std::string& server);
 
   outcome perform(request_ptr request, const call_options& options = {}) override;

@@ -6,17 +6,22 @@ namespace understudy {
 
 /// Options of a connection_pool, with the documented defaults.
 struct pool_options {
-  ///@{
-  /// Meaning, unit and range: docs/configuration.md, the key of that name.
+  /// Connections kept open to a server; 0 to 100000.
   int min_connections = 5;
+  /// Connections to a server at most, of every kind: probes, binds, connecting ones too; 1 to 100000.
   int max_connections = 50;
+  /// Longest wait for a connection; 1ms to 1d.
   duration timeout = seconds{60};
+  /// A connection above the minimum that idled this long is closed; 1ms to 30d.
   duration max_idle_time = seconds{300};
+  /// A connection that idled this long is checked before it is used; 1ms to 1d.
   duration health_check_interval = seconds{60};
+  /// Count and time requests; when false the counts, times and rates of get_metrics() stay at their initial values.
   bool enable_metrics = true;
+  /// Open the minimum at start, before the first request.
   bool preload_connections = false;
-  ///@}
   /// Not available yet: setting it is reported by the constructor (config_error).
+  /// Not available in this version: Compress what is sent.
   bool enable_compression = false;
 };
 
@@ -36,15 +41,16 @@ class connection_pool final : public directory {
   lease get_connection(const lease_options& options = {});
   /// Gives it back; false when that was done already; throws connection_unhealthy for one of another pool.
   bool return_connection(lease& connection);
-  /// Validates every connection that can be.
+  /// Validates every connection that can be. All zeros when it is not running; throws ldap_exception when the pool has
+  /// not answered in time.
   pool_health_result health_check();
   /// Counters since it was made.
   pool_metrics get_metrics() const;
   /// The same.
   pool_metrics metrics() const { return get_metrics(); }
-  /// Closes idle connections above the minimum and broken ones; how many.
+  /// Closes idle connections above the minimum and broken ones; how many. Errors as health_check().
   int cleanup();
-  /// The state at this moment.
+  /// The state at this moment. Errors as health_check().
   pool_snapshot snapshot() const;
 
   outcome perform(request_ptr request, const call_options& options = {}) override;

@@ -26,7 +26,7 @@ class lease final : public directory {
 
   /// False after release() or a move.
   explicit operator bool() const noexcept;
-  /// The server it is connected to, "host:port".
+  /// The server it is connected to, "host:port"; empty when it holds nothing.
   const std::string& server() const;
   /// Its number, as in the log; 0 when it holds nothing.
   std::uint64_t id() const noexcept;

@@ -49,6 +49,7 @@ class paged_search {
   bool ended() const noexcept;
 
   /// What came with the page that was read last: result code, response controls, references; its entries are gone.
+  /// Before the first page: nothing of that, and `success`.
   const result& last() const noexcept;
   /// The server's estimate of all entries; 0: it has none.
   std::int32_t estimate() const noexcept;

@@ -11,7 +11,7 @@ struct connection_result {
   std::uint16_t port = 0;        ///< of that server; 0 for ldapi
   double connection_time = 0;    ///< milliseconds: name look-up, TCP, TLS and bind
   double response_time = 0;      ///< milliseconds of one small read
-  std::string auth_method;       ///< "simple" or "anonymous"
+  std::string auth_method;       ///< "simple", "external" or "anonymous"
   std::string encryption;        ///< "none", or protocol and cipher
   std::string connection_error;  ///< empty when there was none
   std::string auth_error;        ///< why the service's bind was refused; empty when it was not

@@ -33,7 +33,7 @@ struct runtime_options {
 
 /// Everything that runs for one set of servers: actors, poller, workers, log. Threads start in the constructor and have
 /// ended when stop() returns; no signal handler is touched, no global state kept. In a process forked from its own it
-/// does nothing but say so (`stopped`). Thread-safe, but stop() belongs to one thread.
+/// does nothing but say so (`stopped`). Thread-safe.
 class runtime {
  public:
   /// In an actor system of its own. Where DNS lists the servers (ldap.srv), its first answer is waited for, for up to

@@ -1,7 +1,7 @@
 // The connection actor: messages and the socket in, actions out.
 #include "understudy/actors/connection/connection_actor.hpp"
 #include "understudy/actors/connection/connection_state.hpp"
-#include "understudy/actors/connection/reply_table.hpp"
+#include "understudy/actors/connection/promise_table.hpp"
 #include "understudy/actors/connection/session.hpp"
 #include "understudy/actors/connection/socket.hpp"
 #include "understudy/actors/connection/tls.hpp"
@@ -153,8 +153,8 @@ class connection_impl final : private ldap_wire {
   connection_state state_;
   actor_timer timer_;
 
-  reply_table<result_promise> replies_;
-  reply_table<probe_promise> checks_;
+  promise_table<result_promise> replies_;
+  promise_table<probe_promise> checks_;
   std::vector<connection_action::any> actions_;  // being carried out …
   std::size_t next_action_ = 0;                  // … from here on
   caf::strong_actor_ptr consumer_;               // of the stream that is open

@@ -9,7 +9,7 @@ namespace understudy::internal {
 
 /// Numbers are never 0 and never used twice; places are, so that a request costs no allocation.
 template <class Promise>
-class reply_table {
+class promise_table {
  public:
   std::uint64_t add(Promise promise) {
     if (free_.empty()) {

@@ -111,6 +111,11 @@ waiter_id pool_state::enqueue(acquire_request request, time_point now) {
     actions_.push_back(pool_action::redispatch{waiter, pool_is_draining(situation(now)), !leaving_});
   } else if (lost_ && policy_.failover_timeout > duration::zero() && w.attempts < policy_.max_attempts) {
     actions_.push_back(pool_action::redispatch{waiter, pool_is_lost(situation(now), *lost_), true});
+  } else if (auto refused = refused_credentials(kind_for(w.what), now)) {
+    if (policy_.failover_timeout > duration::zero() && w.attempts < policy_.max_attempts)
+      actions_.push_back(pool_action::redispatch{waiter, std::move(refused), true});
+    else
+      actions_.push_back(pool_action::refuse{waiter, std::move(refused)});
   } else if (auto why = reason_to_refuse(request, now)) {
     actions_.push_back(pool_action::refuse{waiter, std::move(why)});
   } else {
@@ -131,12 +136,16 @@ failure_ptr pool_state::reason_to_refuse(const acquire_request& request, time_po
     ++totals_.refused;
     return pool_queue_is_full(situation(now));
   }
-  if (kind == connection_kind::pooled && credential_refusal_ && !rounds_.may_open(now, true) &&
-      slots_.count(now).alive() == 0)
-    return pool_connect_failed(situation(now), *credential_refusal_);
   if (request.what == acquire_kind::lease && !request.may_wait && !lease_may_wait(now))
     return pool_is_exhausted(situation(now));
   return nullptr;
+}
+
+/// Why nobody need wait here for a connection: the next one would have to bind with what was refused.
+failure_ptr pool_state::refused_credentials(connection_kind kind, time_point now) const {
+  const bool refused = kind == connection_kind::pooled && credential_refusal_ && !rounds_.may_open(now, true) &&
+                       slots_.count(now).alive() == 0;
+  return refused ? pool_connect_failed(situation(now), *credential_refusal_) : nullptr;
 }
 
 /// Whoever waits for the first connection of its kind, and finds room on it, is no waiter too many.
@@ -625,10 +634,11 @@ void pool_state::conclude(const failed_round& round, bool others_answer, time_po
   // Connections of the other kind make room for what could not be one more.
   if (limited && round.growth) return;
   if (limited) no_room_before_ = growth_.retry_at();
-  // Nothing serves here: whoever waits is better off elsewhere, but never takes refused credentials there.
+  // Nothing serves here: whoever waits is better off elsewhere. Refused credentials do not go there with him: that is
+  // for the bind lockout guard to see to, and a server that has connections needs none.
   auto& waiting = queue(round.kind);
   const auto why = pool_connect_failed(situation(now), *round.cause);
-  if (!refused) return send_all_away(waiting, why, true, now);
+  if (!refused || policy_.failover_timeout > duration::zero()) return send_all_away(waiting, why, true, now);
   for (auto at = waiting.begin(); at != waiting.end();) at = refuse(waiting, at, why, now);
 }
 

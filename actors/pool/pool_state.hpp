@@ -143,6 +143,7 @@ class pool_state {
   queue_position send_away(wait_queue& queue, queue_position at, failure_ptr cause, bool counted, time_point now);
   void send_all_away(wait_queue& queue, const failure_ptr& cause, bool counted, time_point now);
   failure_ptr reason_to_refuse(const acquire_request& request, time_point now);
+  failure_ptr refused_credentials(connection_kind kind, time_point now) const;
   std::uint32_t waiters_for_first(acquire_kind kind, time_point now);
   bool lease_may_wait(time_point now) const;
   void end_lease(const lease_record& ended, std::string_view how, time_point now);

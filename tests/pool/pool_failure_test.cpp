@@ -119,7 +119,9 @@ BOOST_AUTO_TEST_CASE(an_open_breaker_leaves_a_bounded_trickle_of_connects) {
 }
 
 BOOST_AUTO_TEST_CASE(refused_credentials_fail_waiters_and_never_count_against_the_server) {
-  pool_harness h{small_policy(1, 5)};
+  auto policy = small_policy(1, 5);
+  policy.failover_timeout = duration::zero();  // no other server
+  pool_harness h{policy};
   const auto t = h.share();
   h.fail_all(connect_failure(errc::service_authentication_failed, stage::bind, 49));
   BOOST_TEST((h.what(t) == outcome::refused));
@@ -131,6 +133,23 @@ BOOST_AUTO_TEST_CASE(refused_credentials_fail_waiters_and_never_count_against_th
   h.ready_all();
   BOOST_TEST(h.in(phase::ready).size() == 1U);
   BOOST_TEST(h.share() == 0U);
+}
+
+BOOST_AUTO_TEST_CASE(whoever_meets_refused_credentials_may_find_a_bound_connection_elsewhere) {
+  auto policy = small_policy(1, 5);
+  policy.failover_timeout = seconds{5};
+  policy.max_attempts = 3;
+  pool_harness h{policy};
+  const auto waiting = h.share(), last = h.ask(acquire_kind::shared, seconds{30}, nullptr, true, 3);
+  h.fail_all(connect_failure(errc::service_authentication_failed, stage::bind, 49));
+  const auto late = h.share(), lease = h.ask(acquire_kind::lease),
+             late_last = h.ask(acquire_kind::shared, seconds{30}, nullptr, true, 3);
+  for (const auto each : {waiting, late, lease}) {
+    BOOST_TEST((h.what(each) == outcome::redispatch));
+    BOOST_TEST(h.outcome(each).why->code == errc::service_authentication_failed);
+  }
+  for (const auto each : {last, late_last}) BOOST_TEST(h.code(each) == errc::service_authentication_failed);
+  BOOST_TEST(h.reports.empty());
 }
 
 BOOST_AUTO_TEST_CASE(refused_credentials_are_asked_for_again_by_the_next_caller_but_rarely_by_nobody) {

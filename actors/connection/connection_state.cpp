@@ -696,11 +696,13 @@ void connection_state::on_transport(const transport_action& action) {
     last_heard_ = now_;
     world_.pace->heard(now_);
     suspected_ = false;
-    if (world_.load->silent.load(std::memory_order_relaxed)) world_.load->silent = false;
   }
   if (wire_.bytes_in() != 0) read_answers();
   if (given_up()) return;
   if (heard) heard_in_ = wire_.bytes_in();
+  // While requests for data are left unanswered, that something else is answered does not mean that these will be.
+  if (heard && world_.load->silent.load(std::memory_order_relaxed) && !world_.unanswered->question())
+    world_.load->silent = false;
   if (action.ended) {
     if (!was_ready_) {
       failure cause = *action.ended;

@@ -226,6 +226,19 @@ BOOST_FIXTURE_TEST_CASE(a_connection_that_is_deaf_beside_others_is_left_and_its_
   BOOST_TEST(closed());
 }
 
+BOOST_FIXTURE_TEST_CASE(that_the_root_dse_is_answered_makes_no_unanswered_search_less_silent, deaf_state) {
+  const auto read = ask(some_search());
+  write();
+  pass(all.breaker.suspect_after + short_moment);
+  BOOST_TEST(load->silent.load());
+  BOOST_REQUIRE(last_id() != id_of(read));
+  write();
+  answer_id(last_id());
+  BOOST_TEST(load->silent.load());
+  answer(read);
+  BOOST_TEST(!load->silent.load());
+}
+
 BOOST_FIXTURE_TEST_CASE(a_server_that_answers_nobody_has_no_deaf_connections, deaf_state) {
   const auto read = ask(some_search());
   write();

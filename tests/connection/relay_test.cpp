@@ -282,8 +282,9 @@ struct relay_rig : connection_rig {
         ++seen_by->parts;
         seen_by->messages += part.messages;
         seen_by->unread += part.messages.size();
-        seen_by->pass_all_on = [=, id = part.id] {
-          caf::anon_send(to, credit_atom_v, id, std::uint64_t{std::exchange(seen_by->unread, 0)});
+        // It is the answer's own: it must not keep that.
+        seen_by->pass_all_on = [to, id = part.id, own = seen_by.get()] {
+          caf::anon_send(to, credit_atom_v, id, std::uint64_t{std::exchange(own->unread, 0)});
         };
         if (seen_by->passes_on) seen_by->pass_all_on();
       }};

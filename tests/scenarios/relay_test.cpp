@@ -128,7 +128,7 @@ BOOST_AUTO_TEST_CASE(a_reader_who_stops_holds_up_no_other_request) {
   bare_runtime it(all);
   BOOST_TEST_REQUIRE(it.connect());
   {
-    background_load others(it, 4);
+    background_load others(it, 4, [](int) { return make_request(whoami_request{}); });
     reader slow(it);
     // What was asked behind it is read to its end, on the same connection; what comes now goes to the other one.
     BOOST_TEST_REQUIRE(eventually([&] { return slow.came() > 256u * 1024; }));

@@ -1,5 +1,6 @@
 // Dials to listeners and to what is none: who is reached, who is refused, and when a dial ends.
 #include "understudy/runtime/platform/dialler.hpp"
+#include "support/actor_config.hpp"
 #include "support/certificates.hpp"
 #include "support/eventually.hpp"
 #include "understudy/actors/connection/byte_stream.hpp"
@@ -13,7 +14,6 @@
 #include <sys/socket.h>
 #include <boost/test/unit_test.hpp>
 #include <caf/actor_system.hpp>
-#include <caf/actor_system_config.hpp>
 
 #include <condition_variable>
 #include <filesystem>
@@ -30,13 +30,6 @@ const certificate_set& certificates() {
   static const certificate_set made;
   return made;
 }
-
-struct config : caf::actor_system_config {
-  config() {
-    configure(*this);
-    set("scheduler.max-threads", 1);
-  }
-};
 
 /// What came of one dial.
 class told_result {
@@ -75,7 +68,7 @@ class told_result {
 
 /// What dialler and listener stand on.
 struct world {
-  config cfg;
+  actor_config cfg;
   caf::actor_system system{cfg};
   std::shared_ptr<epoll_poller> poller = std::make_shared<epoll_poller>(system);
   std::shared_ptr<worker_threads> workers = std::make_shared<worker_threads>();

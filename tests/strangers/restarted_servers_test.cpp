@@ -9,21 +9,36 @@ using namespace understudy;
 using namespace understudy::test;
 using namespace std::chrono_literals;
 
-BOOST_AUTO_TEST_CASE(stranger_that_is_up_again_serves_when_the_last_one_is_stopped) {
+namespace {
+
+/// The preferred server went and is up again, and nobody has looked at it since: what is known of it is old.
+struct up_again {
+  up_again() : manager(patient()) {
+    BOOST_TEST_REQUIRE(manager.connect().connected);
+    a.stop();
+    BOOST_TEST_REQUIRE(eventually([&] {
+      const auto found = manager.try_search(search_for("(uid=user1)"), {2s});
+      return found && found->server == name_of(b.port());
+    }));
+    std::this_thread::sleep_for(1500ms);
+    a.start();
+  }
+  /// Nobody looks at a server by himself.
+  settings patient() const {
+    auto all = quick_settings({server_at(a.port(), 1), server_at(b.port(), 2)});
+    all.breaker.open_base = all.breaker.open_cap = 30s;
+    all.failover.health_check_interval = 30s;
+    return all;
+  }
+
   leak_guard leaks;
   stub_directory a, b;
-  auto all = quick_settings({server_at(a.port(), 1), server_at(b.port(), 2)});
-  all.breaker.open_base = all.breaker.open_cap = 30s;  // nobody looks at it by himself
-  all.failover.health_check_interval = 30s;
-  connection_manager manager(all);
-  BOOST_TEST_REQUIRE(manager.connect().connected);
-  a.stop();
-  BOOST_TEST_REQUIRE(eventually([&] {
-    const auto found = manager.try_search(search_for("(uid=user1)"), {2s});
-    return found && found->server == name_of(b.port());
-  }));
-  std::this_thread::sleep_for(1500ms);  // what is known of it is old
-  a.start();
+  connection_manager manager;
+};
+
+}  // namespace
+
+BOOST_FIXTURE_TEST_CASE(stranger_that_is_up_again_serves_when_the_last_one_is_stopped, up_again) {
   b.stop();
   // Too little time for recovery.recovery_delay.
   const auto found = manager.try_search(search_for("(uid=user1)"), {2s});
@@ -33,21 +48,7 @@ BOOST_AUTO_TEST_CASE(stranger_that_is_up_again_serves_when_the_last_one_is_stopp
   end_scenario(manager, {a});
 }
 
-BOOST_AUTO_TEST_CASE(stranger_that_is_up_again_serves_when_the_last_one_hangs) {
-  leak_guard leaks;
-  stub_directory a, b;
-  auto all = quick_settings({server_at(a.port(), 1), server_at(b.port(), 2)});
-  all.breaker.open_base = all.breaker.open_cap = 30s;  // nobody looks at it by himself
-  all.failover.health_check_interval = 30s;
-  connection_manager manager(all);
-  BOOST_TEST_REQUIRE(manager.connect().connected);
-  a.stop();
-  BOOST_TEST_REQUIRE(eventually([&] {
-    const auto found = manager.try_search(search_for("(uid=user1)"), {2s});
-    return found && found->server == name_of(b.port());
-  }));
-  std::this_thread::sleep_for(1500ms);  // what is known of it is old
-  a.start();
+BOOST_FIXTURE_TEST_CASE(stranger_that_is_up_again_serves_when_the_last_one_hangs, up_again) {
   b.pause();
   // The silence, and half a second; not the time of a server that nothing can replace.
   const stopwatch watch;

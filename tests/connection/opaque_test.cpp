@@ -2,6 +2,7 @@
 #include "rig.hpp"
 #include "support/ber.hpp"
 #include "support/ldap_wire.hpp"
+#include "support/relayed.hpp"
 #include "understudy/actors/connection/pdu_codec.hpp"
 #include "understudy/actors/connection/pdu_framer.hpp"
 #include "understudy/actors/connection/request_check.hpp"
@@ -16,17 +17,8 @@ namespace {
 
 constexpr int asker_id = 70'000;
 
-/// What another client would send: the message without its head.
-request_ptr relayed(const search_request& what, const std::vector<control>& controls = {}) {
-  std::string pdu;
-  BOOST_REQUIRE(encode_search(1, what, controls, pdu) == "");
-  opaque_request opaque;
-  ber_reader rest{behind_message_id(pdu)};
-  const auto op = rest.next();
-  opaque.protocol_op = ber(op.tag, op.content);
-  if (!rest.empty()) opaque.controls = ber(0xa0, rest.next(0xa0).content);
-  opaque.message_id = asker_id;
-  return make_request(std::move(opaque));
+request_ptr relayed(const search_request& search, const std::vector<control>& controls = {}) {
+  return test::relayed(search, asker_id, controls);
 }
 
 search_request user_search() {
@@ -52,16 +44,6 @@ request_ptr relayed_compare() {
 }
 
 request_ptr relayed_delete() { return relayed(opaque_request::remove, "cn=x"); }
-
-std::vector<pdu_frame> frames_of(std::string_view messages) {
-  std::vector<pdu_frame> frames;
-  while (!messages.empty()) {
-    frames.push_back(frame_pdu(messages, messages.size()));
-    BOOST_REQUIRE((frames.back().state == pdu_frame::status::complete));
-    messages.remove_prefix(frames.back().size);
-  }
-  return frames;
-}
 
 }  // namespace
 

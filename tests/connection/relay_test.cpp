@@ -1,8 +1,7 @@
 // Answers to somebody else's searches, handed on part by part, and readers who do not keep up.
 #include "connection/state_harness.hpp"
 #include "rig.hpp"
-#include "support/ber.hpp"
-#include "support/ldap_wire.hpp"
+#include "support/relayed.hpp"
 
 #include <boost/test/unit_test.hpp>
 #include <caf/event_based_actor.hpp>
@@ -217,15 +216,12 @@ BOOST_FIXTURE_TEST_CASE(credit_for_what_is_over_is_ignored, relaying) {
 
 namespace {
 
+constexpr std::int32_t asker_id = 5;
+
 request_ptr everybody_relayed() {
   search_request what;
   what.base = "ou=people,dc=example,dc=com";
-  std::string pdu;
-  BOOST_REQUIRE(encode_search(1, what, {}, pdu) == "");
-  opaque_request opaque;
-  opaque.protocol_op = behind_message_id(pdu);
-  opaque.message_id = 5;
-  return make_request(std::move(opaque));
+  return relayed(what, asker_id);
 }
 
 std::vector<entry> many_people(std::size_t n) {
@@ -244,18 +240,6 @@ struct relayed_answer {
   answer<result_ptr> end;
   std::function<void()> pass_all_on = [] {};
 };
-
-std::size_t entries_of(std::string_view messages) {
-  std::size_t n = 0;
-  while (!messages.empty()) {
-    const auto frame = frame_pdu(messages, messages.size());
-    BOOST_REQUIRE((frame.state == pdu_frame::status::complete));
-    BOOST_TEST_REQUIRE(frame.id == 5);
-    if (frame.op == pdu_op::search_entry) ++n;
-    messages.remove_prefix(frame.size);
-  }
-  return n;
-}
 
 struct relay_rig : connection_rig {
   stub_directory directory;
@@ -301,7 +285,7 @@ BOOST_FIXTURE_TEST_CASE(a_large_answer_is_relayed_in_parts_without_a_loss, relay
   BOOST_REQUIRE(reaches([&] { return r->end.done(); }));
   BOOST_TEST_REQUIRE(r->end.ok());
   BOOST_TEST(r->parts > 3u);
-  BOOST_TEST(entries_of(r->messages + (*r->end.value)->messages) == 5000u);
+  BOOST_TEST(entries_in(r->messages + (*r->end.value)->messages, asker_id) == 5000u);
 }
 
 BOOST_FIXTURE_TEST_CASE(a_server_waits_for_a_slow_reader_and_goes_on_where_it_stopped, relay_rig) {
@@ -317,7 +301,7 @@ BOOST_FIXTURE_TEST_CASE(a_server_waits_for_a_slow_reader_and_goes_on_where_it_st
   r->pass_all_on();
   BOOST_REQUIRE(reaches([&] { return r->end.done(); }));
   BOOST_TEST_REQUIRE(r->end.ok());
-  BOOST_TEST(entries_of(r->messages + (*r->end.value)->messages) == 5000u);
+  BOOST_TEST(entries_in(r->messages + (*r->end.value)->messages, asker_id) == 5000u);
   BOOST_TEST(!gauge->reader_behind.load());
   BOOST_TEST(outcome(one, make_request(whoami_request{})).ok());
 }

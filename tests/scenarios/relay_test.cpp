@@ -1,7 +1,6 @@
 // Somebody else's large searches, handed on in parts through breaker, pool and connections, and a reader who stops.
 #include "scenarios/bare_runtime.hpp"
-#include "understudy/actors/connection/pdu_codec.hpp"
-#include "understudy/actors/connection/pdu_framer.hpp"
+#include "support/relayed.hpp"
 
 #include <boost/test/unit_test.hpp>
 #include <caf/event_based_actor.hpp>
@@ -18,26 +17,12 @@ namespace {
 
 constexpr std::size_t people = 8000;
 
+constexpr std::int32_t asker_id = 9;
+
 request_ptr everybody() {
   search_request what;
   what.base = "ou=people,dc=example,dc=com";
-  std::string pdu;
-  BOOST_REQUIRE(encode_search(1, what, {}, pdu) == "");
-  opaque_request opaque;
-  opaque.protocol_op = behind_message_id(pdu);
-  opaque.message_id = 9;
-  return make_request(std::move(opaque));
-}
-
-std::size_t entries_of(std::string_view messages) {
-  std::size_t n = 0;
-  while (!messages.empty()) {
-    const auto frame = frame_pdu(messages, messages.size());
-    BOOST_REQUIRE((frame.state == pdu_frame::status::complete));
-    if (frame.op == pdu_op::search_entry) ++n;
-    messages.remove_prefix(frame.size);
-  }
-  return n;
+  return relayed(what, asker_id);
 }
 
 /// Reads everybody, passing nothing on until it is told to.
@@ -89,7 +74,7 @@ class reader {
     BOOST_TEST_REQUIRE((end_.wait_for(60s) == std::future_status::ready));
     return end_.get();
   }
-  std::size_t entries() const { return entries_of(state_->messages); }
+  std::size_t entries() const { return entries_in(state_->messages, asker_id); }
 
  private:
   struct shared {

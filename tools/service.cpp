@@ -156,8 +156,8 @@ void service::carry_out(const service_do::reopen_log&) {
 }
 
 void service::carry_out(const service_do::say& line) {
-  const auto format = plan_.log.format == log_format::json ? json_line : text_line;
-  const auto written = format(std::chrono::system_clock::now(), line.level, "service", line.text, {});
+  const auto written =
+      log_line(plan_.log.format, std::chrono::system_clock::now(), line.level, "service", line.text, {});
   // Whoever started it sees on standard error what it does, whatever the log is for.
   if (plan_.log.file.empty() || line.level <= level_) plan_.file->write(written);
   if (plan_.log.file.empty()) return;

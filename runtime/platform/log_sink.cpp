@@ -88,8 +88,7 @@ log_sink::log_sink(const log_settings& how, log_listener instead)
 
 std::string log_sink::format(log_level level, std::string_view component, std::string_view text,
                              const fields& more) const {
-  const auto as = how_.format == log_format::json ? json_line : text_line;
-  return as(std::chrono::system_clock::now(), level, component, text, more);
+  return log_line(how_.format, std::chrono::system_clock::now(), level, component, text, more);
 }
 
 void log_sink::write(log_level level, std::string_view component, std::string_view text, const fields& more) {
@@ -214,6 +213,12 @@ std::string json_line(wall_time at, log_level level, std::string_view component,
     if (!line.contains(key)) line[std::string{key}] = value;
   // Names from a directory need not be UTF-8, and a terminal may show this: ASCII alone leaves it nothing to obey.
   return line.dump(-1, ' ', true, nlohmann::ordered_json::error_handler_t::replace);
+}
+
+std::string log_line(log_format as, wall_time at, log_level level, std::string_view component, std::string_view text,
+                     const log_port::fields& more) {
+  return as == log_format::json ? json_line(at, level, component, text, more)
+                                : text_line(at, level, component, text, more);
 }
 
 }  // namespace understudy::internal

@@ -69,5 +69,8 @@ std::string text_line(wall_time at, log_level level, std::string_view component,
 /// The same as one JSON object.
 std::string json_line(wall_time at, log_level level, std::string_view component, std::string_view text,
                       const log_port::fields& more);
+/// Either of them, as the log's format is.
+std::string log_line(log_format as, wall_time at, log_level level, std::string_view component, std::string_view text,
+                     const log_port::fields& more);
 
 }  // namespace understudy::internal

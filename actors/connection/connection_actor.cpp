@@ -72,6 +72,7 @@ class connection_impl final : private ldap_wire {
   template <class Body>
   void turn(Body body);
   void contain();
+  caf::delegated<result_ptr> accept(call& order, lease_id lease, const std::optional<stream_terms>& terms = {});
   void finish_turn();
   void carry_out();
   void flush_or_gather();
@@ -228,27 +229,10 @@ connection_actor::behavior_type connection_impl::make_behavior() {
   }
   turn([this] { state_.start(); });
   return {
-      [this](perform_atom, call& order) -> caf::delegated<result_ptr> {
-        if (!self_->current_sender()) order.parts = 0;  // of a promise it is not known any more
-        auto promise = self_->make_response_promise<result_ptr>();
-        turn([&] { state_.accept(std::move(order), 0, replies_.add(std::move(promise))); });
-        settle_unaccepted(promise);
-        return {};
-      },
-      [this](perform_atom, lease_id lease, call& order) -> caf::delegated<result_ptr> {
-        if (!self_->current_sender()) order.parts = 0;  // of a promise it is not known any more
-        auto promise = self_->make_response_promise<result_ptr>();
-        turn([&] { state_.accept(std::move(order), lease, replies_.add(std::move(promise))); });
-        settle_unaccepted(promise);
-        return {};
-      },
-      [this](stream_atom, lease_id lease, call& order, std::uint64_t number,
-             std::uint32_t credits) -> caf::delegated<result_ptr> {
-        const stream_terms terms{number, credits, self_->current_sender() != nullptr};
-        auto promise = self_->make_response_promise<result_ptr>();
-        turn([&] { state_.accept(std::move(order), lease, replies_.add(std::move(promise)), terms); });
-        settle_unaccepted(promise);
-        return {};
+      [this](perform_atom, call& order) { return accept(order, 0); },
+      [this](perform_atom, lease_id lease, call& order) { return accept(order, lease); },
+      [this](stream_atom, lease_id lease, call& order, std::uint64_t number, std::uint32_t credits) {
+        return accept(order, lease, stream_terms{number, credits, self_->current_sender() != nullptr});
       },
       [this](credit_atom, lease_id lease, std::uint64_t number, std::uint32_t more) {
         turn([&] { state_.on_credit(lease, number, more); });
@@ -289,6 +273,16 @@ connection_actor::behavior_type connection_impl::make_behavior() {
         });
       },
   };
+}
+
+caf::delegated<result_ptr> connection_impl::accept(call& order, lease_id lease,
+                                                   const std::optional<stream_terms>& terms) {
+  // Parts are sent to who asks: the promise takes him out of the message.
+  if (!self_->current_sender()) order.parts = 0;
+  auto promise = self_->make_response_promise<result_ptr>();
+  turn([&] { state_.accept(std::move(order), lease, replies_.add(std::move(promise)), terms); });
+  settle_unaccepted(promise);
+  return {};
 }
 
 /// Every handler runs in one of these: the time is read once, nothing is thrown at CAF, and what the body left to do

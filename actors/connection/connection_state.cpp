@@ -1080,9 +1080,7 @@ void connection_state::close(const stream_ptr& stream) {
   stream_ = nullptr;
   if (!held) return;
   // What the server still has of it is read and dropped, or nothing else would ever arrive.
-  wire_.hold_reading(false);
-  last_heard_ = now_;
-  if (socket_ != 0) act(connection_action::read_on{});
+  resume_reading();
 }
 
 /// How long the server has let it wait.
@@ -1141,12 +1139,17 @@ void connection_state::look_at_readers() {
 
 void connection_state::hold_for_readers(bool on) {
   if (on == wire_.reading_held()) return;
-  wire_.hold_reading(on);
-  if (on) return;
-  last_heard_ = now_;
+  if (on) return wire_.hold_reading(true);
+  resume_reading();
   open_.each([&](int, table::item& item) {
     if (item.ticket.order.parts_sent) item.heard = now_;
   });
+}
+
+/// The server is waited for again: its silence counts from now on.
+void connection_state::resume_reading() {
+  wire_.hold_reading(false);
+  last_heard_ = now_;
   wake_by(now_ + std::min(all_.breaker.suspect_after, all_.breaker.slow_call));
   if (socket_ != 0) act(connection_action::read_on{});
 }

@@ -213,6 +213,7 @@ class connection_state {
   void deliver_parts();
   void look_at_readers();
   void hold_for_readers(bool on);
+  void resume_reading();
   void send_held_away();
   void send_away(held_call held);
   duration unanswered(const table::item& item) const;

@@ -41,14 +41,6 @@ server_endpoint endpoint_for(const dial_options& to) {
   return peer;
 }
 
-failure failure_of(errc code, stage where, std::string message) {
-  failure f;
-  f.code = code;
-  f.where = where;
-  f.message = std::move(message);
-  return f;
-}
-
 }  // namespace
 
 dialled_peer::dialled_peer() = default;
@@ -200,7 +192,7 @@ class dialler::book : public std::enable_shared_from_this<book> {
         one.attempt.finish(false, now);
         one.attempt.failed(found.error
                                ? *found.error
-                               : failure_of(errc::connection_failed, stage::resolve, "the name has no address"));
+                               : *make_failure(errc::connection_failed, stage::resolve, "the name has no address"));
         return self.fail(at, one.attempt.verdict());
       }
       one.attempt.set_addresses(found.addresses);
@@ -217,7 +209,7 @@ class dialler::book : public std::enable_shared_from_this<book> {
       const auto opened = open_socket(*order->to);
       if (opened.fd < 0) {
         one.attempt.dial_failed(order->number,
-                                failure_of(errc_of_errno(opened.error), stage::connect, errno_text(opened.error)));
+                                *make_failure(errc_of_errno(opened.error), stage::connect, errno_text(opened.error)));
         continue;
       }
       dialled_address made;
@@ -257,7 +249,7 @@ class dialler::book : public std::enable_shared_from_this<book> {
     if (const int code = pending_error(found->socket.get()); code != 0) {
       const auto number = found->number;
       hang_up(one, number);
-      one.attempt.dial_failed(number, failure_of(errc_of_errno(code), stage::connect, errno_text(code)));
+      one.attempt.dial_failed(number, *make_failure(errc_of_errno(code), stage::connect, errno_text(code)));
       return dial_next(at);
     }
     one.reached = std::move(*found);
@@ -285,9 +277,9 @@ class dialler::book : public std::enable_shared_from_this<book> {
       case byte_stream_result::kind::done:
         return succeed(at);
       default:
-        return address_failed(at, made.error
-                                      ? *made.error
-                                      : failure_of(errc::ssl_error, stage::secure, "the peer closed the connection"));
+        return address_failed(
+            at,
+            made.error ? *made.error : *make_failure(errc::ssl_error, stage::secure, "the peer closed the connection"));
     }
   }
 
@@ -323,8 +315,8 @@ class dialler::book : public std::enable_shared_from_this<book> {
     if (now < one.attempt.due_at()) return;
     const bool over = now >= one.attempt.deadline();
     const auto step = one.attempt.step();
-    const auto silent = failure_of(errc::connection_timeout, step,
-                                   over ? "no answer within " + config::format_span(one.to.timeout) : "no answer");
+    const auto silent = *make_failure(errc::connection_timeout, step,
+                                      over ? "no answer within " + config::format_span(one.to.timeout) : "no answer");
     if (!over && one.reached.io == 0) return dial_next(at);
     if (!over) return address_failed(at, silent);
     for (const auto number : one.attempt.dialled()) one.attempt.dial_failed(number, silent);

@@ -39,6 +39,7 @@ pool_policy policy_of(const settings& all, const connection_info& server, server
   p.suspect_after = std::min(p.failover_timeout, all.breaker.suspect_after);
   p.connect_timeout = server.timeout;
   p.setup_patience = all.breaker.suspect_after;
+  p.longest_setup_patience = all.breaker.open_cap;
   p.max_idle_time = pool.max_idle_time;
   p.max_lifetime = pool.max_lifetime;
   p.leak_threshold = pool.leak_threshold;

@@ -22,6 +22,8 @@ struct pool_policy {
   duration suspect_after = seconds{1};     ///< the same while nothing is ready here
   duration connect_timeout = seconds{30};  ///< of connecting as a whole
   duration setup_patience = seconds{1};    ///< a step of connecting that takes longer may hang
+  /// The longest that this doubles to, while another set-up is waited for longer.
+  duration longest_setup_patience = seconds{30};
   duration max_idle_time = seconds{300};
   duration max_lifetime = seconds{3600};     ///< 0: unlimited
   duration leak_threshold = seconds{60};     ///< 0: never report

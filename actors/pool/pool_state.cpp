@@ -1019,12 +1019,10 @@ void pool_state::reconcile_pooled(slot_counts c, time_point now) {
   if (waited_for && growth_.known() && growth_.retry_at() > now) wake_at(growth_.retry_at());
 }
 
-duration pool_state::setup_patience(connection_kind kind) const noexcept {
-  return rounds(kind).patience(policy_.setup_patience, policy_.connect_timeout);
-}
-
-/// Somebody waits, and whatever is being set up hangs: another one is begun beside it or, without room, in place of the
-/// oldest. The pauses between those double, so that a server that takes its time is reached all the same.
+/// Somebody waits, and whatever is being set up hangs: another one is begun beside it or, without room, in place of
+/// one. The oldest of all is left alone where it can be, so that a server that takes its time is reached; what was
+/// begun before a server was repaired is never answered, so the others are not waited for beyond the longest backoff.
+/// Where there is one alone the pauses double.
 void pool_state::pass_by_hanging(connection_kind kind, bool has_room, time_point now) {
   auto& r = rounds(kind);
   if (!r.may_open(now, true)) return wake_at(r.retry_at(true));
@@ -1033,17 +1031,25 @@ void pool_state::pass_by_hanging(connection_kind kind, bool has_room, time_point
   };
   // What of the other kind keeps this one from being opened at all has to go as well.
   const bool own = std::any_of(slots_.begin(), slots_.end(), [&](const auto& entry) { return is(entry.second, true); });
-  slot* oldest = nullptr;
-  time_point newest = time_point::min();
+  const auto older = [](slot* known, slot& s) { return known == nullptr || s.changed < known->changed ? &s : known; };
+  slot* oldest = nullptr;  // of both kinds
+  for (auto& [id, s] : slots_)
+    if (s.state == slot_state::connecting) oldest = older(oldest, s);
+  slot* next = nullptr;  // the oldest that is not left alone
+  bool any = false;
+  auto newest = time_point::min();
   for (auto& [id, s] : slots_) {
     if (!is(s, own)) continue;
+    any = true;
     newest = std::max(newest, s.awaited_since());
-    if (oldest == nullptr || s.changed < oldest->changed) oldest = &s;
+    if (&s != oldest) next = older(next, s);
   }
   // What waits for something of ours is looked at again with the next tick.
-  if (oldest == nullptr || newest == time_point::max()) return;
-  if (const auto due = newest + setup_patience(kind); now < due) return wake_at(due);
-  if (!has_room) close(*oldest, now);
+  if (!any || newest == time_point::max()) return;
+  const auto most = has_room || next != nullptr ? std::min(policy_.longest_setup_patience, policy_.connect_timeout)
+                                                : policy_.connect_timeout;
+  if (const auto due = newest + r.patience(policy_.setup_patience, most); now < due) return wake_at(due);
+  if (!has_room) close(next != nullptr ? *next : *oldest, now);
   if (socket_is_free(true, now)) open_one(kind, now);
   r.lose_patience();
 }

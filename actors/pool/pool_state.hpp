@@ -201,7 +201,6 @@ class pool_state {
   }
   bool may_grow(time_point now) const;
   bool open_one(connection_kind kind, time_point now);
-  duration setup_patience(connection_kind kind) const noexcept;
   void pass_by_hanging(connection_kind kind, bool has_room, time_point now);
   void replace_overtaken(time_point now);
   void replace_expired(const slot_counts& c, std::uint32_t target, time_point now);

@@ -81,6 +81,7 @@ BOOST_AUTO_TEST_CASE(a_server_that_is_slow_to_set_up_is_reached_whatever_the_lim
     for (const auto takes : {milliseconds{1600}, milliseconds{3500}, milliseconds{9000}}) {
       auto p = patient_policy(most, most);
       p.max_connecting = most;
+      p.longest_setup_patience = seconds{1};
       pool_harness h{p};
       const auto t = h.ask(acquire_kind::shared, seconds{60});
       std::map<connection_id, time_point> begun;
@@ -103,6 +104,25 @@ BOOST_AUTO_TEST_CASE(set_ups_that_hang_are_replaced_more_and_more_rarely) {
   BOOST_TEST(first > 0U);
   BOOST_TEST(first < 10U);
   BOOST_TEST(then <= 2U);
+}
+
+BOOST_AUTO_TEST_CASE(a_repaired_server_is_reached_within_the_longest_backoff_however_long_it_hung) {
+  for (const auto outage : {seconds{3}, seconds{8}, seconds{20}})
+    for (const bool binds : {false, true}) {
+      auto p = patient_policy(3, 8);
+      p.longest_setup_patience = seconds{1};
+      pool_harness h{p};
+      const auto t = h.ask(acquire_kind::shared, seconds{60});
+      if (binds) h.ask(acquire_kind::bind, seconds{60});
+      connects_within(h, outage);
+      const auto hung = under_way(h);  // the server has forgotten them
+      for (const auto end = h.now + milliseconds{2300}; h.now < end && h.waiting(t); h.pass(milliseconds{100})) {
+        h.close_told();
+        for (const auto id : under_way(h))
+          if (hung.count(id) == 0) h.ready(id);
+      }
+      BOOST_TEST((h.what(t) == outcome::dispatched), outage.count() << " s, binds: " << binds);
+    }
 }
 
 BOOST_AUTO_TEST_CASE(set_ups_that_hang_are_left_alone_while_nobody_waits) {

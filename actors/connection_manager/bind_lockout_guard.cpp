@@ -170,7 +170,7 @@ bind_lockout_actions bind_lockout_guard::ask(std::uint64_t ticket, server_id ser
   }
   a.waiting.push_back(request);
   read(a, now, out);
-  drop_overdue(a, now, out);
+  end_waits_for_reading(a, now, out);
   return out;
 }
 
@@ -212,6 +212,7 @@ bind_lockout_actions bind_lockout_guard::read_done(std::uint64_t number, const s
   }
   auto& a = it->second;
   a.reading = 0;
+  a.hung_before = !found.ok() && a.slow_at <= now;
   take(it->first, found, now, out);
   admit_waiting(a, now, out);
   watch_refusals(now, out);
@@ -234,7 +235,7 @@ bind_lockout_actions bind_lockout_guard::tick(time_point now) {
   bind_lockout_actions out;
   end_turns_and_waits(now, out);
   for (auto& [id, a] : accounts_) {
-    drop_overdue(a, now, out);
+    end_waits_for_reading(a, now, out);
     if (a.next_read <= now) {
       a.next_read = now + options_.read_again;
       read(a, now, out);
@@ -258,7 +259,7 @@ time_point bind_lockout_guard::next_tick() const {
   }
   for (const auto& [id, a] : accounts_) {
     for (const auto& request : a.waiting) {
-      consider(a.reading != 0 ? std::min(request.deadline, a.overdue) : request.deadline);
+      consider(std::min(request.deadline, wait_for_reading_ends(a)));
     }
     consider(a.next_read);
   }
@@ -284,6 +285,7 @@ void bind_lockout_guard::read(account& a, time_point now, bind_lockout_actions& 
     return;
   }
   a.reading = ++last_read_;
+  a.slow_at = a.hung_before ? now : now + options_.slow_reading;
   a.overdue = now + options_.read_timeout;
   out.reads.push_back({a.reading, a.info});
 }
@@ -317,10 +319,22 @@ void bind_lockout_guard::admit_waiting(account& a, time_point now, bind_lockout_
   }
 }
 
-void bind_lockout_guard::drop_overdue(account& a, time_point now, bind_lockout_actions& out) {
+// When those who wait for the running read go on without it. A source that hangs must not keep anybody from a secret
+// that the directory accepted; what the read brings in the end counts for the next ones.
+time_point bind_lockout_guard::wait_for_reading_ends(const account& a) const {
+  if (a.reading == 0) {
+    return time_point::max();
+  }
+  const auto last = trials_.find(a.current);
+  return last != trials_.end() && last->second.was_accepted ? a.slow_at : a.overdue;
+}
+
+void bind_lockout_guard::end_waits_for_reading(account& a, time_point now, bind_lockout_actions& out) {
   if (a.reading != 0 && a.overdue <= now) {
     a.problem = name_of_source(a.info) + " was not read within " + config::format_span(options_.read_timeout) +
                 advice_for(a.info);
+  }
+  if (wait_for_reading_ends(a) <= now) {
     admit_waiting(a, now, out);
   }
   std::erase_if(a.waiting, [&](const bind_request& request) {

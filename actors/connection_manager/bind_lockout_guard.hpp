@@ -22,6 +22,7 @@ struct bind_lockout_options {
   duration fresh_verdict = seconds{10};  ///< how long after an accepted bind others go without waiting for each other
   std::size_t refusals = 3;  ///< so many different secrets may be refused within `retry` before even a new one waits
 
+  duration slow_reading = seconds{1};   ///< then askers go with the last secret, if that was accepted; the read goes on
   duration read_timeout = seconds{10};  ///< after that, askers are told; the read itself may still come to an end
   duration read_again = seconds{60};    ///< between readings while the secret is refused
   duration fresh_reading = seconds{1};  ///< a reading serves that long without another
@@ -115,7 +116,9 @@ class bind_lockout_guard {
     std::string problem;  // of the last reading
     bool constant = false;
     std::uint64_t reading = 0;  // number of the running read; 0: none
-    time_point overdue{};       // when it keeps its requests no longer
+    time_point slow_at{};       // when it keeps those no longer for whom an accepted secret is there
+    time_point overdue{};       // … nor anybody else
+    bool hung_before = false;   // the last read was slow and brought nothing: the next one keeps nobody either
     std::optional<time_point> read_at;
     time_point next_read = time_point::max();  // while refused
     std::vector<bind_request> waiting;         // for a reading
@@ -157,11 +160,12 @@ class bind_lockout_guard {
 
   // The reading of sources.
   bool may_use_last_reading(const account& a, time_point now) const;
+  time_point wait_for_reading_ends(const account& a) const;
   void read(account& a, time_point now, bind_lockout_actions& out);
   void take(account_id id, const secret_reading& found, time_point now, bind_lockout_actions& out);
   void admit(const bind_request& request, time_point now, bind_lockout_actions& out);
   void admit_waiting(account& a, time_point now, bind_lockout_actions& out);
-  void drop_overdue(account& a, time_point now, bind_lockout_actions& out);
+  void end_waits_for_reading(account& a, time_point now, bind_lockout_actions& out);
   void watch_refusals(time_point now, bind_lockout_actions& out);
 
   // Verdicts on secrets.

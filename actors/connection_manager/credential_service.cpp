@@ -17,6 +17,7 @@ bind_lockout_options options_of(const settings& all) {
   o.silence = std::max<duration>(all.breaker.suspect_after, milliseconds{100});
   o.turn = std::max<duration>({all.failover.failover_timeout, o.silence, seconds{1}});
   o.renewed_turn = o.silence;
+  o.slow_reading = o.silence;
   return o;
 }
 

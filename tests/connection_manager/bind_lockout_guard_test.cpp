@@ -316,6 +316,63 @@ BOOST_FIXTURE_TEST_CASE(read_that_never_ends_keeps_nobody_and_is_not_doubled, so
   BOOST_TEST(password(ask(0)) == "late");
 }
 
+/// All connections are lost while the source hangs: they are bound again with what the directory accepted last.
+BOOST_FIXTURE_TEST_CASE(read_that_hangs_keeps_nobody_for_long_whom_an_accepted_secret_serves, source_fixture) {
+  set({with_file(), with_file()});
+  on_verdict(read_done_after_ask("good"), kind::accepted);
+  advance(minutes{1});
+  const auto first = ask(0), second = ask(1);
+  advance(milliseconds{999});
+  BOOST_TEST(waits(first));
+  advance(milliseconds{1});
+  BOOST_TEST_REQUIRE(may_bind(first));
+  BOOST_TEST(password(first) == "good");
+  on_verdict(first, kind::accepted);
+  BOOST_TEST(may_bind(second));
+  advance(seconds{1});
+  BOOST_TEST(may_bind(ask(0)));  // at once: it is known by now that the read takes long
+  BOOST_TEST(reads.size() == 2U);
+  read_failed("did not finish within 10s");
+  advance(minutes{1});
+  BOOST_TEST(may_bind(ask(0)));  // … and so may the next one
+  BOOST_TEST(reads.size() == 3U);
+}
+
+BOOST_FIXTURE_TEST_CASE(what_a_slow_read_brings_counts_for_later_binds, source_fixture) {
+  set({with_file()});
+  on_verdict(read_done_after_ask("old"), kind::accepted);
+  advance(minutes{1});
+  const auto now_bound = ask(0);
+  advance(seconds{3});
+  BOOST_TEST(password(now_bound) == "old");
+  on_verdict(now_bound, kind::accepted);
+  read_done("new");
+  const auto later = ask(0);
+  BOOST_TEST(password(later) == "new");
+  on_verdict(later, kind::accepted);
+  advance(minutes{1});
+  const auto next = ask(0);
+  BOOST_TEST(waits(next));  // for a moment: the last read came to an end
+  read_done("newest");
+  BOOST_TEST(password(next) == "newest");
+}
+
+BOOST_FIXTURE_TEST_CASE(read_that_hangs_sends_nobody_with_a_secret_that_was_not_accepted, source_fixture) {
+  set({with_file()});
+  on_verdict(read_done_after_ask("wrong"), kind::refused);
+  read_done("wrong");
+  advance(minutes{1});
+  const auto second = ask(0);
+  advance(seconds{5});
+  BOOST_TEST(waits(second));
+  read_done("right");
+  BOOST_TEST(password(second) == "right");
+  advance(seconds{2});  // its verdict has not come
+  const auto third = ask(0);
+  advance(seconds{5});
+  BOOST_TEST(waits(third));
+}
+
 BOOST_FIXTURE_TEST_CASE(wrong_password_of_three_servers_costs_one_bind, source_fixture) {
   set({with_password("wrong"), with_password("wrong"), with_password("wrong")});
   int binds = 0;

@@ -101,6 +101,21 @@ BOOST_FIXTURE_TEST_CASE(worker_that_hangs_keeps_nobody, with_file) {
   workers->hold(false);
 }
 
+BOOST_FIXTURE_TEST_CASE(worker_that_hangs_delays_nobody_whose_password_was_accepted, with_file) {
+  all.breaker.suspect_after = milliseconds{500};
+  start();
+  on_verdict(bind(0), kind::accepted);
+  advance(seconds{60});
+  workers->hold(true);
+  const auto again = bind(1);
+  advance(milliseconds{499});
+  BOOST_TEST(!again->done());
+  advance(milliseconds{1});
+  BOOST_REQUIRE(again->ok());
+  BOOST_TEST(again->value->password.reveal() == "hunter2");
+  workers->hold(false);
+}
+
 BOOST_FIXTURE_TEST_CASE(missing_file_is_named, with_file) {
   secrets.clear();
   const auto first = bind(0);

@@ -1,5 +1,5 @@
-// Scenarios 27 and 39: commands that give passwords and hang do not outlive the manager, nor the settings that named
-// them.
+// Scenarios 18, 27 and 39: commands that give passwords and hang keep nobody waiting for a password that is known, and
+// do not outlive the manager, nor the settings that named them.
 #include "scenarios/pool_rig.hpp"
 #include "support/hanging_command.hpp"
 
@@ -95,6 +95,34 @@ BOOST_AUTO_TEST_CASE(scenario_27_a_stop_ends_a_password_command_that_hangs_and_i
 
 BOOST_AUTO_TEST_CASE(scenario_27_a_stop_ends_a_key_password_command_that_hangs_and_its_children) {
   for (const bool stubborn : {false, true}) stop_while_it_hangs(give_key_password, stubborn);
+}
+
+/// A command is given 10 s, so who has 5 s is only served with the password that was accepted before.
+BOOST_AUTO_TEST_CASE(scenario_18_a_password_command_that_hangs_when_all_connections_are_lost_stalls_nobody) {
+  leak_guard leaks;
+  const hanging_command hangs(false);
+  stub_directory server;
+  auto info = server_at(server.port());
+  const std::string password{info.password.reveal()};
+  info.password = {};
+  info.password_command = hangs.words_after(password);
+  connection_manager manager(quick_settings({info}));
+  BOOST_TEST_REQUIRE(manager.connect().connected);
+  std::string problem;
+  const auto lose_all = [&] {
+    server.close_all();
+    problem = why(manager.try_search(search_for("(uid=user1)"), {5s}));
+  };
+  // A reading serves for a second, after that the command is run again.
+  BOOST_TEST_REQUIRE(eventually([&] {
+    lose_all();
+    return !problem.empty() || hangs.started() >= 2;
+  }));
+  BOOST_TEST(problem == "");
+  lose_all();
+  BOOST_TEST(problem == "");
+  end_scenario(manager, {server});
+  BOOST_TEST(eventually([&] { return hangs.all_ended(); }, 2s), "a command outlives its manager");
 }
 
 BOOST_AUTO_TEST_CASE(scenario_39_a_reload_ends_a_password_command_that_it_replaced) {

@@ -12,9 +12,16 @@ bool process_runs(pid_t process) {
   return std::getline(file, text) && text.substr(text.rfind(')') + 2, 1) != "Z";
 }
 
-std::vector<std::string> hanging_command::words() const {
+std::string hanging_command::hang() const {
   const std::string deaf = stubborn_ ? "trap '' TERM; " : "";
-  return {"/bin/sh", "-c", deaf + "sleep 1000 & echo $! $$ >> \"$0\"; wait", notes(), "hunter2"};
+  return deaf + "sleep 1000 & echo $! $$ >> \"$0\"; wait";
+}
+
+std::vector<std::string> hanging_command::words() const { return {"/bin/sh", "-c", hang(), notes(), "hunter2"}; }
+
+std::vector<std::string> hanging_command::words_after(const std::string& answer) const {
+  const std::string at_first = "if mkdir \"$0.answered\" 2>/dev/null; then echo \"$1\"; exit; fi; ";
+  return {"/bin/sh", "-c", at_first + hang(), notes(), answer};
 }
 
 std::vector<pid_t> hanging_command::processes() const {

@@ -19,11 +19,14 @@ class hanging_command {
 
   /// Its last argument stands for a secret.
   std::vector<std::string> words() const;
+  /// The same, but the first time it is run it writes `answer` and ends.
+  std::vector<std::string> words_after(const std::string& answer) const;
   /// How many processes it has become so far: two for each time it was run.
   std::size_t started() const { return processes().size(); }
   bool all_ended() const;
 
  private:
+  std::string hang() const;
   std::string notes() const { return (folder_ / "processes").string(); }
   std::vector<pid_t> processes() const;
 

@@ -1,0 +1,16 @@
+// Failures and controls as fields of a frame: a caller is told by a node what he would be told here.
+#pragma once
+#include "understudy/actors/node/fields.hpp"
+#include "understudy/messages/error.hpp"
+
+namespace understudy::internal {
+
+/// All of it but `partial`: what a search found crosses as messages.
+void write_failure(const failure& f, field_writer& to);
+/// False when it is malformed. A code that is not known here is errc::internal.
+bool read_failure(std::string_view bytes, failure& into);
+
+void write_control(std::uint8_t number, const control& c, field_writer& to);
+bool read_control(std::string_view bytes, control& into);
+
+}  // namespace understudy::internal

@@ -1,0 +1,126 @@
+// Numbered fields in BER, as frames between nodes are made of: what a reader does not know it passes over.
+#pragma once
+#include "understudy/messages/ber.hpp"
+#include "understudy/messages/time.hpp"
+
+#include <algorithm>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace understudy::internal {
+
+/// Appends fields, numbers 0 to 30, each under its context-specific tag (X.690, 8.1.2.2).
+class field_writer {
+ public:
+  explicit field_writer(std::string& out) noexcept : out_(out) {}
+
+  void bytes(std::uint8_t number, std::string_view content) {
+    out_.push_back(static_cast<char>(0x80 | number));
+    length(content.size());
+    out_.append(content);
+  }
+  /// Left out when it is empty.
+  void text(std::uint8_t number, std::string_view content) {
+    if (!content.empty()) bytes(number, content);
+  }
+  /// Also when it is 0.
+  void always(std::uint8_t number, std::int64_t value) {
+    out_ += ber_integer(value, static_cast<std::uint8_t>(0x80 | number));
+  }
+  /// Left out when it is 0.
+  void number(std::uint8_t number, std::int64_t value) {
+    if (value != 0) always(number, value);
+  }
+  /// Numbers of ours; those that 63 bits do not hold do not occur.
+  void count(std::uint8_t number, std::uint64_t value) { this->number(number, static_cast<std::int64_t>(value)); }
+  void span(std::uint8_t number, duration value) { this->number(number, value.count()); }
+  void flag(std::uint8_t number, bool value) { this->number(number, value ? 1 : 0); }
+  /// A field of fields, which `fill` writes.
+  template <class Fill>
+  void group(std::uint8_t number, Fill fill) {
+    std::string inside;
+    field_writer to{inside};
+    fill(to);
+    bytes(number, inside);
+  }
+
+ private:
+  void length(std::size_t size) {
+    if (size < 0x80) return out_.push_back(static_cast<char>(size));
+    std::size_t octets = 1;
+    while (octets < sizeof size && size >> (8 * octets) != 0) ++octets;
+    out_.push_back(static_cast<char>(0x80 | octets));
+    while (octets-- > 0) out_.push_back(static_cast<char>(size >> (8 * octets)));
+  }
+
+  std::string& out_;
+};
+
+/// Reads fields one after the other from bytes that may be anything. What it gives refers to them.
+class field_reader {
+ public:
+  explicit field_reader(std::string_view bytes) noexcept : rest_(bytes) {}
+
+  /// Moves to the next field; false at the end, and when what follows is none (then broken()).
+  bool next() noexcept {
+    const auto tag = rest_.peek();
+    if (rest_.finished() || (tag & 0xe0) != 0x80 || (tag & 0x1f) == 0x1f) {
+      broken_ = broken_ || !rest_.finished();
+      return false;
+    }
+    number_ = tag & 0x1f;
+    if (!rest_.take(tag, content_)) broken_ = true;
+    return !broken_;
+  }
+  std::uint8_t number() const noexcept { return number_; }
+  std::string_view content() const noexcept { return content_; }
+  std::string text() const { return std::string{content_}; }
+  /// Of the field in hand; broken() when it is no number between these.
+  std::int64_t integer(std::int64_t least, std::int64_t most) noexcept {
+    if (content_.empty() || content_.size() > ber_cursor::most_octets || !is_shortest_integer(content_)) {
+      broken_ = true;
+      return least;
+    }
+    std::uint64_t bits = (static_cast<std::uint8_t>(content_[0]) & 0x80) != 0 ? ~std::uint64_t{0} : 0;
+    for (const char octet : content_) bits = bits << 8 | static_cast<std::uint8_t>(octet);
+    const auto value = static_cast<std::int64_t>(bits);
+    if (value < least || value > most) broken_ = true;
+    return std::clamp(value, least, most);
+  }
+  std::uint64_t count(std::int64_t most = INT64_MAX) noexcept { return static_cast<std::uint64_t>(integer(0, most)); }
+  std::uint32_t count32() noexcept { return static_cast<std::uint32_t>(integer(0, UINT32_MAX)); }
+  bool flag() noexcept { return integer(0, 1) != 0; }
+  duration span() noexcept { return duration{integer(INT64_MIN, INT64_MAX)}; }
+  milliseconds limit() noexcept {
+    return milliseconds{integer(0, std::chrono::duration_cast<milliseconds>(longest_wait).count())};
+  }
+  /// A value of an enumeration of `values` values.
+  template <class Enum>
+  Enum one_of(std::size_t values) noexcept {
+    return static_cast<Enum>(integer(0, static_cast<std::int64_t>(values) - 1));
+  }
+  /// One more for a list, of which a hostile peer could make as many as it has bytes.
+  template <class T>
+  T& one_more(std::vector<T>& list) {
+    if (list.size() >= most_items) {
+      broken_ = true;
+      list.pop_back();
+    }
+    return list.emplace_back();
+  }
+  /// What is inside of the field in hand was not as it should be.
+  void note(bool good) noexcept { broken_ = broken_ || !good; }
+  /// True when everything so far made sense.
+  bool good() const noexcept { return !broken_; }
+
+ private:
+  static constexpr std::size_t most_items = 4096;
+
+  ber_cursor rest_;
+  std::string_view content_;
+  std::uint8_t number_ = 0;
+  bool broken_ = false;
+};
+
+}  // namespace understudy::internal

@@ -6,13 +6,16 @@
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
 
+#include <sched.h>
 #include <sys/utsname.h>
+#include <cerrno>
 #include <chrono>
 #include <csignal>
 #include <cstdio>
 #include <ctime>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <system_error>
 #include <thread>
 
 namespace {
@@ -24,6 +27,7 @@ struct options {
   int rounds = 5;
   double seconds = 0.5, warm_up = 0.2;
   bool small = false;
+  bool busy = false;
   std::string only, json, charts, from;
 };
 
@@ -80,7 +84,27 @@ std::map<std::string, std::string> conditions_of(const options& given) {
           {"date", day},
           {"rounds", std::to_string(given.rounds)},
           {"seconds each", std::to_string(given.seconds).substr(0, 4)},
-          {"load before", load_average()}};
+          {"load before", load_average()},
+          {"beside it", given.busy ? "a process that spins on each core" : "nothing of ours"}};
+}
+
+/// Takes what it can get of one core until it is killed.
+[[noreturn]] void spin_on(int core) {
+  cpu_set_t only;
+  CPU_ZERO(&only);
+  CPU_SET(static_cast<std::size_t>(core), &only);
+  if (sched_setaffinity(0, sizeof only, &only) != 0)
+    throw std::system_error(errno, std::generic_category(), "affinity");
+  for (volatile std::uint64_t turns = 0;;) turns = turns + 1;
+}
+
+/// Waking a thread on an idle core takes some 40 microseconds, on one that is busy next to none: with these nothing is
+/// idle, and everybody has to share.
+std::vector<child> spinners(const fs::path& self) {
+  std::vector<child> all;
+  for (unsigned core = 0; core < std::thread::hardware_concurrency(); ++core)
+    all.emplace_back(std::vector<std::string>{self, "--spin", std::to_string(core)});
+  return all;
 }
 
 std::vector<series> chosen(const options& given) {
@@ -132,7 +156,9 @@ int drive(const options& given) {
     return report(nlohmann::json::parse(file), given);
   }
   auto conditions = conditions_of(given);
-  const auto all = run_all(given, fs::read_symlink("/proc/self/exe").parent_path());
+  const auto self = fs::read_symlink("/proc/self/exe");
+  const auto busy = given.busy ? spinners(self) : std::vector<child>{};
+  const auto all = run_all(given, self.parent_path());
   conditions["load after"] = load_average();
   return report(to_json(all, conditions), given);
 }
@@ -143,6 +169,7 @@ int main(int argc, char** argv) try {
   CLI::App program{"Measures Understudy beside libldap used by hand; a table goes to standard output"};
   options given;
   bool quick = false;
+  int core = -1;
   program.add_option("--rounds", given.rounds, "Rounds in which the clients take turns; default: 5");
   program.add_option("--seconds", given.seconds, "Of each measurement; default: 0.5");
   program.add_option("--only", given.only, "Only what has this in its name or its group's");
@@ -150,7 +177,10 @@ int main(int argc, char** argv) try {
   program.add_option("--charts", given.charts, "Also draw charts into this folder");
   program.add_option("--from", given.from, "Measure nothing: report what --json wrote");
   program.add_flag("--quick", quick, "One short round with small numbers: shows that everything works");
+  program.add_flag("--busy", given.busy, "Beside a process that spins on each core");
+  program.add_option("--spin", core, "Spins on that core until it is killed: what --busy starts")->group("");
   CLI11_PARSE(program, argc, argv);
+  if (core >= 0) spin_on(core);
   if (quick) {
     given.small = true;
     given.rounds = 1;

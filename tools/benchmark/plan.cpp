@@ -48,30 +48,30 @@ class list {
 
 void windows(list& l) {
   l.group("One connection, searches in flight");
-  const std::vector<std::pair<int, double>> targets{{1, 0.95}, {8, 1.1}, {64, 2}, {512, 2.5}};
+  const std::vector<std::pair<int, double>> targets{{1, 1}, {8, 1.2}, {64, 3}, {512, 3}};
   for (const auto& [window, factor] : targets) {
     const auto name = "async, " + std::to_string(window) + " in flight";
     l.stock(name, "null", {"async", with("window", window)});
     auto& one = l.ours("actor, " + std::to_string(window) + " in flight", "null", {"actor", with("window", window)});
-    l.beside(name, one, factor, window == 64 ? std::optional{0.5} : std::nullopt);
+    l.beside(name, one, factor, window == 64 ? std::optional{0.33} : std::nullopt);
   }
   l.beside("async, 64 in flight",
            l.ours("actor on CAF's scheduler, 64 in flight", "null", {"actor", "window=64", "hosted=0"}));
   l.beside("async, 64 in flight",
-           l.ours("actor, relayed as bytes, 64 in flight", "null", {"actor", "window=64", "relayed=1"}));
+           l.ours("actor, relayed as bytes, 64 in flight", "null", {"actor", "window=64", "relayed=1"}), 4);
   l.stock("epoll, 8 connections of 16", "null", {"epoll", "connections=8", "window=16"});
-  l.beside("async, 64 in flight", l.ours("futures, 64 in flight", "null", {"futures", "window=64"}));
+  l.beside("async, 64 in flight", l.ours("futures, 64 in flight", "null", {"futures", "window=64"}), 2);
   l.beside("async, 64 in flight", l.ours("callbacks, 64 in flight", "null", {"callbacks", "window=64"}));
 }
 
 void threads(list& l) {
   l.group("Blocking calls, threads");
-  const std::vector<std::pair<int, double>> targets{{1, 0.75}, {8, 1.1}, {64, 2}};
+  const std::vector<std::pair<int, double>> targets{{1, 1}, {8, 1.1}, {64, 1.5}};
   for (const auto& [count, factor] : targets) {
     const auto name = "sync, " + std::to_string(count) + " threads";
     l.stock(name, "null", {"sync", with("threads", count)});
     l.beside(name, l.ours("facade, " + std::to_string(count) + " threads", "null", {"facade", with("threads", count)}),
-             factor);
+             factor, 1);
   }
   l.stock("sync, 64 threads sharing 8 connections", "null", {"sync", "threads=64", "connections=8"});
   l.beside("sync, 1 threads", l.ours("lease, 1 thread", "null", {"lease", "connections=2"}));
@@ -81,7 +81,7 @@ void threads(list& l) {
 void tls(list& l) {
   l.group("Through TLS");
   l.stock("tls async, 64 in flight", "null tls", {"async", "window=64"});
-  l.beside("tls async, 64 in flight", l.ours("tls actor, 64 in flight", "null tls", {"actor", "window=64"}), 1.5);
+  l.beside("tls async, 64 in flight", l.ours("tls actor, 64 in flight", "null tls", {"actor", "window=64"}), 2.5);
   l.stock("tls sync, 8 threads", "null tls", {"sync", "threads=8"});
   l.beside("tls sync, 8 threads", l.ours("tls facade, 8 threads", "null tls", {"facade", "threads=8"}));
 }
@@ -89,7 +89,7 @@ void tls(list& l) {
 void real_server(list& l) {
   l.group("Against slapd with 10 000 entries");
   l.stock("slapd async, 64 in flight", "slapd", {"async", "window=64"});
-  l.beside("slapd async, 64 in flight", l.ours("slapd actor, 64 in flight", "slapd", {"actor", "window=64"}), 0.95);
+  l.beside("slapd async, 64 in flight", l.ours("slapd actor, 64 in flight", "slapd", {"actor", "window=64"}), 0.98);
   l.stock("slapd sync, 8 threads", "slapd", {"sync", "threads=8"});
   l.beside("slapd sync, 8 threads",
            l.ours("slapd facade, 8 threads", "slapd", {"facade", "threads=8", "connections=8"}));

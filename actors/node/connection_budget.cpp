@@ -135,7 +135,7 @@ std::vector<outgoing_loan_request> connection_budget::take_requests(time_point n
     if (!due && more == 0) continue;
     o.waiting = true;
     o.sent = now;
-    o.counted = o.held;
+    o.told = o.held;
     o.asked = more;
     out.push_back({name, {options_.incarnation, ++o.number, o.held, o.usable + more}});
   }
@@ -151,9 +151,9 @@ void connection_budget::granted(const std::string& name, std::uint64_t number, s
   o.introduced = true;
   o.valid_until = o.sent + options_.term;
   o.again = now + options_.term / renewals;
-  const auto more = less(may_use, o.counted);
+  const auto more = less(may_use, o.told);
   o.more_at = more < asked ? o.again : now;
-  o.counted += more;
+  o.counted = o.told + more;
   o.held += more;  // which may have fallen since the request
   if (more > 0) use(o, o.usable + more);
   if (may_use < o.usable) use(o, may_use);

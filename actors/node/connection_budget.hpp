@@ -87,6 +87,7 @@ class connection_budget {
   struct owner {
     std::uint32_t held = 0;     // of his: he counts no less as lent to us
     std::uint32_t usable = 0;   // of these, what our permits count; the rest goes back as soon as it is closed
+    std::uint32_t told = 0;     // that we hold, with the last request
     std::uint32_t counted = 0;  // by him as lent to us, at most
     std::uint32_t asked = 0;    // for more than that, with a request that is not answered
     std::uint64_t number = 0;   // of the last request

@@ -76,7 +76,7 @@ std::uint32_t connection_budget::lend(const std::string& name, const loan_reques
     withheld_ -= expected;
     permits_->lower(b.lent - expected);
     const bool all =
-        std::all_of(borrowers_.begin(), borrowers_.end(), [](const auto& one) { return one.second.known; });
+        std::all_of(borrowers_.begin(), borrowers_.end(), [](const auto& entry) { return entry.second.known; });
     if (all) permits_->raise(std::exchange(withheld_, 0));
   } else {
     permits_->raise(less(b.lent, request.held));

@@ -1,5 +1,6 @@
 // What a connection does with requests and answers, while it is set up, when something fails, and at its end.
 #include "understudy/actors/connection/connection_state.hpp"
+#include "understudy/actors/connection/operation_codec.hpp"
 #include "understudy/actors/connection/request_check.hpp"
 #include "understudy/actors/ports/backoff.hpp"
 #include "understudy/messages/password_policy.hpp"
@@ -51,14 +52,6 @@ bool may_come_in_parts(const any_operation& op) noexcept {
 
 /// busy or unavailable: the server lives and serves nobody.
 bool is_overload(int code) noexcept { return code == result_code::busy || code == result_code::unavailable; }
-
-bool is_outcome(const any_operation& op, int code) noexcept {
-  if (code == result_code::success) return true;
-  // What the server says is for who asked, unless somebody else may be asked.
-  if (std::holds_alternative<opaque_request>(op)) return !is_overload(code);
-  return std::holds_alternative<compare_request>(op) &&
-         (code == result_code::compare_true || code == result_code::compare_false);
-}
 
 /// A TLS record (an alert, a handshake) where an LDAP message should begin.
 bool speaks_tls(const ldap_wire& bytes) {
@@ -928,17 +921,9 @@ void connection_state::report_answer(const table::item& done) {
 void connection_state::judge_answer(table::item& done) {
   const auto& answer = *done.answer;
   const bool overload = is_overload(answer.code);
-  const bool user_bind = is_bind(done.what->op);
-  failure why = *connection_failure(
-      user_bind && !overload ? errc::authentication_failed : errc::ldap_error,
-      world_.server_name + " refused the " + describe(done.what->op) + " with " + result_code_name(answer.code) + ".");
-  why.ldap_code = answer.code;
-  why.matched_dn = answer.matched_dn;
-  why.diagnostic = answer.diagnostic;
-  why.referrals = answer.referrals;
-  why.controls = answer.controls;
+  auto why = refusal_of(done.what->op, answer);
   // A directory that wants the password changed first refuses everything else, and seldom says why.
-  if (warning_ && warning_->restricted && !user_bind && !identity_changed_) {
+  if (warning_ && warning_->restricted && !is_bind(done.what->op) && !identity_changed_) {
     why.cause = text_of(*warning_);
     why.cause_at = world_.wall_now();
   }

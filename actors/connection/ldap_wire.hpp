@@ -92,7 +92,5 @@ class ldap_wire {
 
 /// True when `tag` can answer something.
 bool is_answer(std::uint8_t tag) noexcept;
-/// True when more will come behind it: an entry, a reference or an intermediate response.
-bool is_part(std::uint8_t tag) noexcept;
 
 }  // namespace understudy::internal

@@ -48,20 +48,6 @@ struct answer_tags {
   }
 };
 
-/// Controls (RFC 4511, 4.1.11), when there are any.
-void encode_controls(const std::vector<control>& controls, ber_writer& to) {
-  if (controls.empty()) return;
-  const auto all = to.open(controls_tag);
-  for (const auto& c : controls) {
-    const auto one = to.open(ber_tag::sequence);
-    to.octets(c.oid);
-    if (c.critical) to.boolean(true);
-    if (c.value) to.octets(*c.value);
-    to.close(one);
-  }
-  to.close(all);
-}
-
 bool take_text(ber_cursor& from, std::string& into, std::uint8_t tag = ber_tag::octet_string) {
   std::string_view bytes;
   if (!from.take(tag, bytes)) return false;
@@ -202,6 +188,19 @@ bool decode_with_result(std::string_view pdu, std::uint8_t op, result& into, mem
 
 }  // namespace
 
+void encode_controls(const std::vector<control>& controls, ber_writer& to) {
+  if (controls.empty()) return;
+  const auto all = to.open(controls_tag);
+  for (const auto& c : controls) {
+    const auto one = to.open(ber_tag::sequence);
+    to.octets(c.oid);
+    if (c.critical) to.boolean(true);
+    if (c.value) to.octets(*c.value);
+    to.close(one);
+  }
+  to.close(all);
+}
+
 std::uint8_t answer_tag(const any_operation& op) noexcept { return std::visit(answer_tags{}, op); }
 
 std::string encode_search(std::int32_t id, const search_request& order, const std::vector<control>& controls,
@@ -333,7 +332,10 @@ bool decode_opaque(std::string_view pdu, std::uint8_t op, std::int32_t id, resul
     message_parts message;
     if (!open_message(pdu, op, message)) return false;
     ber_cursor parts{message.body};
-    if (!take_code(parts, into.code) || !decode_controls(message.controls, into.controls, room)) return false;
+    auto code = parts;
+    if (!take_code(code, into.code) || !decode_controls(message.controls, into.controls, room)) return false;
+    const bool overload = into.code == result_code::busy || into.code == result_code::unavailable;
+    if (overload && !decode_ldap_result(parts, into, room)) return false;
   }
   append_message_head(id, rest.size(), into.messages);
   into.messages.append(rest);

@@ -5,6 +5,8 @@
 
 namespace understudy::internal {
 
+class ber_writer;
+
 /// Appends the SearchRequest PDU (RFC 4511, 4.5.1) with message id `id` (positive) to `out`. Empty, or what is wrong
 /// with the filter and where; then nothing is appended.
 std::string encode_search(std::int32_t id, const search_request& order, const std::vector<control>& controls,
@@ -13,6 +15,8 @@ std::string encode_search(std::int32_t id, const search_request& order, const st
 void append_message_head(std::int32_t id, std::size_t rest, std::string& out);
 /// An LDAPMessage without its SEQUENCE and its id (RFC 4511, 4.1.1); empty when it is none.
 std::string_view behind_message_id(std::string_view message);
+/// Appends the controls of a message (RFC 4511, 4.1.11), when there are any.
+void encode_controls(const std::vector<control>& controls, ber_writer& to);
 /// Appends an AbandonRequest (RFC 4511, 4.11) for `abandoned`.
 void encode_abandon(std::int32_t id, std::int32_t abandoned, std::string& out);
 /// Appends an UnbindRequest (RFC 4511, 4.3).
@@ -51,7 +55,7 @@ bool decode_result(std::string_view pdu, std::uint8_t op, result& into, memory_a
 /// An ExtendedResponse (RFC 4511, 4.12), with its OID and value if it has them.
 bool decode_extended(std::string_view pdu, result& into, memory_allowance& room);
 /// Any answer to an opaque request: the message is appended to `into.messages` with `id` in place of its own, and of a
-/// result the code and the response controls are read.
+/// result the code and the response controls are read; of a busy server's, which may not be for who asked, all.
 bool decode_opaque(std::string_view pdu, std::uint8_t op, std::int32_t id, result& into, memory_allowance& room);
 /// An IntermediateResponse (RFC 4511, 4.13), of which nothing is kept.
 bool check_intermediate(std::string_view pdu, memory_allowance& room);

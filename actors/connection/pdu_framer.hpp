@@ -13,6 +13,10 @@ inline constexpr std::uint8_t bind_response = 0x61, search_entry = 0x64, search_
                               compare_response = 0x6f, search_reference = 0x73, extended_response = 0x78,
                               intermediate_response = 0x79;
 }
+/// True when more will come behind it: an entry, a reference or an intermediate response.
+constexpr bool is_part(std::uint8_t tag) noexcept {
+  return tag == pdu_op::search_entry || tag == pdu_op::search_reference || tag == pdu_op::intermediate_response;
+}
 
 /// What stands at the beginning of a byte stream.
 struct pdu_frame {

@@ -1,7 +1,7 @@
 // Message ids, and who encodes and decodes what.
 #include "understudy/actors/connection/session.hpp"
+#include "understudy/actors/connection/operation_codec.hpp"
 #include "understudy/actors/connection/request_check.hpp"
-#include "understudy/messages/ber.hpp"
 
 namespace understudy::internal {
 namespace {
@@ -10,30 +10,6 @@ constexpr std::size_t kept_scratch = 4096;
 
 // Nobody sends more than a line of text and a few referrals.
 constexpr std::size_t largest_notification = 1024 * 1024;
-
-/// The new password in the response value of a password modify (RFC 3062), when the server made one.
-std::optional<std::string> generated_password(std::string_view value) {
-  constexpr std::uint8_t gen_passwd = 0x80;
-  const auto sequence = ber_cursor{value}.element(ber_tag::sequence);
-  if (!sequence) return std::nullopt;
-  const auto password = ber_cursor{*sequence}.element(gen_passwd);
-  return password ? std::optional<std::string>{*password} : std::nullopt;
-}
-
-bool decode_answer(std::string_view pdu, std::uint8_t op, result& into, memory_allowance& room) {
-  switch (op) {
-    case pdu_op::search_entry:
-      return decode_search_entry(pdu, into, room);
-    case pdu_op::search_reference:
-      return decode_search_reference(pdu, into, room);
-    case pdu_op::intermediate_response:
-      return check_intermediate(pdu, room);
-    case pdu_op::extended_response:
-      return decode_extended(pdu, into, room);
-    default:
-      return decode_result(pdu, op, into, room);
-  }
-}
 
 }  // namespace
 
@@ -108,10 +84,6 @@ void session::abandon(int id) {
 
 // ---- answers: PDUs into plain values ----
 
-bool is_part(std::uint8_t tag) noexcept {
-  return tag == pdu_op::search_entry || tag == pdu_op::search_reference || tag == pdu_op::intermediate_response;
-}
-
 bool is_answer(std::uint8_t tag) noexcept {
   switch (tag) {
     case pdu_op::bind_response:
@@ -138,12 +110,10 @@ decoded_pdu session::decode(const pdu_frame& frame, const any_operation& op, res
   const auto pdu = transport_.front(frame.size);
   const auto* opaque = std::get_if<opaque_request>(&op);
   const bool good = opaque != nullptr ? decode_opaque(pdu, frame.op, opaque->message_id, into, room)
-                                      : decode_answer(pdu, frame.op, into, room);
+                                      : decode_answer(pdu, frame.op, op, into, room);
   if (!good && !room.exceeded()) return decoded_pdu::malformed;
   transport_.skip(frame.size);
   if (!good) return decoded_pdu::too_large;
-  if (std::holds_alternative<password_modify_request>(op) && into.response_value)
-    into.response_value = into.code == result_code::success ? generated_password(*into.response_value) : std::nullopt;
   return is_part(frame.op) ? decoded_pdu::part : decoded_pdu::complete;
 }
 

@@ -25,6 +25,7 @@ enum request_field : std::uint8_t {
   password_field,
   new_password_field,
   control_field,
+  anew_field,
 };
 
 /// The same of an answer.
@@ -144,6 +145,7 @@ std::string encode(const request_frame& f) {
     if (!f.password.empty()) to.bytes(password_field, f.password.reveal());
     if (!f.new_password.empty()) to.bytes(new_password_field, f.new_password.reveal());
     for (const auto& c : f.controls) write_control(control_field, c, to);
+    to.flag(anew_field, f.anew);
   });
 }
 
@@ -197,6 +199,9 @@ decoded<request_frame> decode_request(std::string_view bytes) {
         break;
       case control_field:
         in.note(read_control(in.content(), in.one_more(f.controls)));
+        break;
+      case anew_field:
+        f.anew = in.flag();
         break;
       default:
         break;

@@ -15,7 +15,7 @@ enum class request_kind : std::uint8_t {
   bind,             ///< a user's: `name`, `password`, `controls`
   password_modify,  ///< `value` (whose), `password` (the old one), `new_password`, `controls`
   extended,         ///< `name` (the OID), `value`, `flag` (repeatable), `controls`
-  acquire,          ///< a lease: `name` (the holder), `flag` (wait); `target`: servers tried, as bits
+  acquire,          ///< a lease: `name` (the holder), `flag` (wait), `anew`; `target`: servers tried, as bits
   claim,            ///< the grant of `lease` arrived
   release,          ///< `lease` is given back
   check,            ///< a small read on the connection of `lease`
@@ -41,7 +41,7 @@ struct request_frame {
   milliseconds left{};       ///< until its deadline: no clock is compared with another
   lease_id lease = 0;        ///< as the node numbers it
   std::uint64_t target = 0;
-  bool flag = false;
+  bool flag = false, anew = false;
   milliseconds span{};
   std::string protocol_op, encoded_controls;  ///< as opaque_request has them
   std::string name;

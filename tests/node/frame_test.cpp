@@ -25,7 +25,7 @@ request_frame full_request() {
   f.left = milliseconds{1500};
   f.lease = std::uint64_t{1} << 40;
   f.target = 9;
-  f.flag = true;
+  f.flag = f.anew = true;
   f.span = milliseconds{60'000};
   f.protocol_op = std::string(300, 'p');
   f.encoded_controls = all_bytes();
@@ -76,7 +76,7 @@ failure full_failure() {
 
 void check_same(const request_frame& a, const request_frame& b) {
   BOOST_TEST((a.kind == b.kind && a.number == b.number && a.left == b.left && a.lease == b.lease));
-  BOOST_TEST((a.target == b.target && a.flag == b.flag && a.span == b.span && a.name == b.name));
+  BOOST_TEST((a.target == b.target && a.flag == b.flag && a.anew == b.anew && a.span == b.span && a.name == b.name));
   BOOST_TEST((a.protocol_op == b.protocol_op && a.encoded_controls == b.encoded_controls && a.value == b.value));
   BOOST_TEST((a.password == b.password && a.new_password == b.new_password));
   BOOST_TEST_REQUIRE(a.controls.size() == b.controls.size());

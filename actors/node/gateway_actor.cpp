@@ -1,0 +1,494 @@
+// Frames to messages and back.
+#include "understudy/actors/node/gateway_actor.hpp"
+
+#include "understudy/actors/node/relayed_stream.hpp"
+#include "understudy/actors/node/snapshot_fields.hpp"
+#include "understudy/actors/ports/actor_shell.hpp"
+#include "understudy/actors/ports/actor_timer.hpp"
+
+#include <caf/send.hpp>
+#include <caf/typed_event_based_actor.hpp>
+#include <caf/typed_response_promise.hpp>
+
+namespace understudy::internal {
+namespace {
+
+/// Bytes of a part of a stream: a few hundred entries at a time.
+constexpr std::size_t part_bytes = 128 * 1024;
+/// The message id in answers; the client counts for itself.
+constexpr std::int32_t any_message_id = 1;
+
+answer_frame failed(failure_ptr why) {
+  answer_frame f;
+  f.kind = answer_kind::failed;
+  f.error = std::move(why);
+  return f;
+}
+
+answer_frame done(bool flag = true) {
+  answer_frame f;
+  f.flag = flag;
+  return f;
+}
+
+answer_frame with_body(std::string body) {
+  answer_frame f;
+  f.kind = answer_kind::text;
+  f.body = std::move(body);
+  return f;
+}
+
+failure_ptr not_offered(request_kind kind) {
+  return make_failure(errc::invalid_request, stage::queue,
+                      "This node does not take the order \"" + std::string{to_string(kind)} + "\" from a client.");
+}
+
+server_set servers_of(std::uint64_t bits) {
+  server_set all;
+  for (server_id id = 0; id < 64; ++id)
+    if ((bits >> id & 1) != 0) all.insert(id);
+  return all;
+}
+
+/// The operation of a frame, as a local caller would ask it.
+request_ptr request_of(request_frame& f) {
+  switch (f.kind) {
+    case request_kind::bind:
+      return make_request(bind_request{std::move(f.name), f.password}, std::move(f.controls));
+    case request_kind::password_modify:
+      return make_request(password_modify_request{std::move(f.value), f.password, f.new_password},
+                          std::move(f.controls));
+    case request_kind::extended:
+      return make_request(extended_request{std::move(f.name), std::move(f.value), f.flag}, std::move(f.controls));
+    default:
+      return make_request(opaque_request{std::move(f.protocol_op), std::move(f.encoded_controls), any_message_id});
+  }
+}
+
+class gateway_impl {
+ public:
+  static constexpr const char* name = "understudy.gateway";
+
+  gateway_impl(gateway_actor::pointer self, gateway_dependencies from);
+  ~gateway_impl();
+  gateway_actor::behavior_type make_behavior();
+
+ private:
+  using key = gateway_state::request_key;
+  using promise = caf::typed_response_promise<std::string>;
+
+  /// A request that is under way.
+  struct open_request {
+    promise asker;
+    cancel_token_ptr token;
+    lease_id lease = 0;  ///< that it runs on
+  };
+  struct open_stream {
+    std::uint64_t number = 0;  ///< ours
+    relayed_stream parts{part_bytes};
+    cancel_token_ptr token;
+    std::int32_t id = 0;      ///< the connection's
+    std::optional<key> asks;  ///< who waits for the next part
+  };
+  /// A lease that a peer holds.
+  struct held_connection {
+    connection_actor connection;
+    std::unique_ptr<open_stream> stream;
+  };
+
+  caf::result<std::string> take(std::string& bytes);
+  answer_frame answer_at_once(const node_peer& peer, const request_frame& frame);
+  void begin(const key& k, request_frame& frame);
+  void perform(const key& k, request_frame& frame);
+  void acquire(const key& k, const request_frame& frame);
+  void release(const key& k, lease_id lease);
+  void begin_stream(const key& k, request_frame& frame);
+  void next_part(const key& k, lease_id lease);
+  void on_part(std::uint64_t number, relayed_part& part);
+  void pass_on(held_connection& held);
+  void end_stream(held_connection& held);
+  void cancel(const key& k);
+  void cancel_stream(lease_id lease);
+  void give_up(const open_request& given_up);
+  void end(gateway_state::endings ended, const failure& why);
+  void give_back(const gateway_state::held_lease& lease);
+  void tick(std::uint64_t timer);
+
+  /// Asks an actor of this node; what it answers goes to `form`, which makes the answer of it.
+  template <class T, class Handle, class Form, class... Ts>
+  void ask(const key& k, const Handle& whom, Form form, Ts&&... content) {
+    self_->request(whom, caf::infinite, std::forward<Ts>(content)...)
+        .then([this, k, form](T& value) { guard_.run([&] { answer(k, form(value)); }); },
+              [this, k](caf::error& e) { guard_.run([&] { answer(k, failed(failure_of(e))); }); });
+  }
+  void answer(const key& k, answer_frame frame);
+  std::string bounded(answer_frame frame) const;
+  open_request* find(const key& k) {
+    const auto found = open_.find(k);
+    return found == open_.end() ? nullptr : &found->second;
+  }
+  time_point now() const { return env_->clock->now(); }
+
+  gateway_actor::pointer self_;
+  gateway_dependencies from_;
+  environment_ptr env_;
+  gateway_state state_;
+  std::map<key, open_request> open_;
+  std::map<lease_id, held_connection> held_;
+  std::map<std::uint64_t, lease_id> streams_;  ///< by our numbers
+  std::uint64_t last_stream_ = 0;
+  actor_timer timer_;
+  handler_guard guard_;
+};
+
+gateway_impl::gateway_impl(gateway_actor::pointer self, gateway_dependencies from)
+    : self_(self),
+      from_(std::move(from)),
+      env_(from_.env),
+      state_(from_.limits),
+      timer_(env_->poller, self_->address()),
+      guard_(*self_, env_, "gateway") {}
+
+/// CAF drops a promise in silence. Leases need nothing: their pools watch who holds them.
+gateway_impl::~gateway_impl() {
+  try {
+    for (auto& [k, one] : open_) one.asker.deliver(encode(failed(make_failure(runtime_ended(stage::operation)))));
+  } catch (...) {
+    // Nothing is left that could be told.
+  }
+}
+
+gateway_actor::behavior_type gateway_impl::make_behavior() {
+  return {
+      [this](std::string& bytes) { return guard_.answer<std::string>([&] { return take(bytes); }); },
+      [this](batch_atom, std::uint64_t number, relayed_part& part) { guard_.run([&] { on_part(number, part); }); },
+      [this](removed_atom, std::uint64_t link) {
+        guard_.run([&] {
+          failure why = caller_cancelled(stage::queue);
+          why.message = "The link to the client was lost.";
+          end(state_.lost(link), why);
+        });
+      },
+      [this](drain_atom) { state_.drain(); },
+      [this](tick_atom, std::uint64_t timer) { guard_.run([&] { tick(timer); }); },
+  };
+}
+
+// ---- requests ----
+
+caf::result<std::string> gateway_impl::take(std::string& bytes) {
+  const auto peer = from_.peers->find(self_->current_sender());
+  if (!peer)
+    return encode(failed(make_failure(errc::invalid_request, stage::queue,
+                                      "This request came by no link that the node knows; it is not looked at.")));
+  const auto size = bytes.size();
+  if (size > state_.limits().longest_frame)
+    return encode(
+        failed(make_failure(errc::invalid_request, stage::queue,
+                            "A request of " + std::to_string(size) + " bytes is longer than the node takes (" +
+                                std::to_string(state_.limits().longest_frame) + ").")));
+  auto read = decode_request(bytes);
+  if (read.error) return encode(failed(std::move(read.error)));
+  auto& frame = *read.value;
+  if (!frame.password.empty() || !frame.new_password.empty()) wipe_frame(std::move(bytes));
+  if (auto why = state_.admit(*peer, frame, size, now())) return encode(failed(std::move(why)));
+  if (!gateway_state::is_tracked(frame.kind)) return bounded(answer_at_once(*peer, frame));
+  const key k{peer->link, frame.number};
+  auto asker = self_->make_response_promise<std::string>();
+  open_[k] = {asker, std::make_shared<cancel_token>(), frame.lease};
+  timer_.arm_by(now() + frame.left + state_.limits().grace);
+  begin(k, frame);
+  return asker;
+}
+
+answer_frame gateway_impl::answer_at_once(const node_peer& peer, const request_frame& frame) {
+  const auto begun = [](const std::function<failure_ptr()>& how, request_kind kind) {
+    auto why = how ? how() : not_offered(kind);
+    return why ? failed(std::move(why)) : done();
+  };
+  switch (frame.kind) {
+    case request_kind::hello:
+      return with_body(encode(state_.terms_for(peer, from_.node)));
+    case request_kind::claim:
+      return done(state_.claim(peer.link, frame.lease));
+    case request_kind::cancel:
+      if (frame.lease != 0) cancel_stream(frame.lease);
+      if (frame.target != 0) cancel({peer.link, frame.target});
+      return done();
+    case request_kind::drain:
+      return begun(from_.drain, frame.kind);
+    case request_kind::reload:
+      return begun(from_.reload, frame.kind);
+    default:
+      return done();
+  }
+}
+
+void gateway_impl::begin(const key& k, request_frame& frame) {
+  const auto deadline = now() + frame.left;
+  switch (frame.kind) {
+    case request_kind::operation:
+    case request_kind::bind:
+    case request_kind::password_modify:
+    case request_kind::extended:
+      return perform(k, frame);
+    case request_kind::acquire:
+      return acquire(k, frame);
+    case request_kind::release:
+      return release(k, frame.lease);
+    case request_kind::check:
+      return ask<probe_report>(
+          k, held_.at(frame.lease).connection, [](probe_report& r) { return with_body(encode(r)); }, check_atom_v,
+          deadline);
+    case request_kind::inspect:
+      return ask<connection_snapshot>(
+          k, held_.at(frame.lease).connection, [](connection_snapshot& s) { return with_body(encode(s)); },
+          status_atom_v);
+    case request_kind::begin_stream:
+      return begin_stream(k, frame);
+    case request_kind::next_part:
+      return next_part(k, frame.lease);
+    case request_kind::status:
+      return ask<runtime_snapshot>(
+          k, from_.manager, [](runtime_snapshot& s) { return with_body(encode(s)); }, status_atom_v);
+    case request_kind::health: {
+      const auto form = [](std::vector<probe_report>& all) { return with_body(encode(all)); };
+      // What did not answer in time is in the reports: they have to be here before the deadline.
+      const auto until = deadline - std::min<duration>(frame.left / 10, milliseconds{100});
+      if (!frame.flag) return ask<std::vector<probe_report>>(k, from_.manager, form, health_atom_v, until);
+      return ask<std::vector<probe_report>>(k, from_.manager, form, health_atom_v, static_cast<int>(frame.target),
+                                            until);
+    }
+    case request_kind::suspend:
+      return ask<bool>(
+          k, from_.manager, [](bool b) { return done(b); }, suspend_atom_v, static_cast<server_id>(frame.target),
+          static_cast<std::uint32_t>(std::chrono::duration_cast<seconds>(frame.span).count()));
+    case request_kind::resume:
+      return ask<bool>(
+          k, from_.manager, [](bool b) { return done(b); }, resume_atom_v, static_cast<server_id>(frame.target));
+    default:
+      return answer(k, failed(not_offered(frame.kind)));
+  }
+}
+
+void gateway_impl::perform(const key& k, request_frame& frame) {
+  const bool whole = frame.kind != request_kind::operation;
+  const auto lease = frame.lease;
+  call order;
+  order.deadline = now() + frame.left;
+  order.token = open_.at(k).token;
+  order.what = request_of(frame);
+  const auto form = [whole](result_ptr& got) {
+    answer_frame f;
+    f.kind = whole ? answer_kind::outcome : answer_kind::messages;
+    f.server = got->server;
+    if (whole)
+      f.outcome = *got;
+    else
+      f.messages = got.use_count() == 1 ? std::move(const_cast<result&>(*got).messages) : got->messages;
+    return f;
+  };
+  if (lease == 0) return ask<result_ptr>(k, from_.router, form, perform_atom_v, std::move(order));
+  ask<result_ptr>(k, held_.at(lease).connection, form, perform_atom_v, lease, std::move(order));
+}
+
+void gateway_impl::cancel(const key& k) {
+  if (auto* one = find(k)) give_up(*one);
+}
+
+/// Its answer, `cancelled`, comes the usual way.
+void gateway_impl::give_up(const open_request& given_up) {
+  given_up.token->cancel();
+  const auto held = held_.find(given_up.lease);
+  if (given_up.lease == 0)
+    self_->send(from_.router, cancel_atom_v, given_up.token);
+  else if (held != held_.end())
+    self_->send(held->second.connection, cancel_atom_v, given_up.token);
+}
+
+void gateway_impl::answer(const key& k, answer_frame frame) {
+  const auto found = open_.find(k);
+  if (found == open_.end()) return;
+  auto asker = std::move(found->second.asker);
+  open_.erase(found);
+  state_.answered(k);
+  asker.deliver(bounded(std::move(frame)));
+}
+
+std::string gateway_impl::bounded(answer_frame frame) const {
+  auto bytes = encode(frame);
+  if (bytes.size() <= state_.limits().longest_frame) return bytes;
+  return encode(failed(make_failure(errc::result_too_large, stage::operation,
+                                    "The answer takes " + std::to_string(bytes.size()) +
+                                        " bytes, and a link between nodes carries " +
+                                        std::to_string(state_.limits().longest_frame) +
+                                        " at a time; read it entry by entry with stream(), or in pages with paged().",
+                                    frame.server)));
+}
+
+// ---- leases ----
+
+void gateway_impl::acquire(const key& k, const request_frame& frame) {
+  lease_request wish;
+  wish.deadline = now() + frame.left;
+  wish.token = open_.at(k).token;
+  wish.holder = frame.name;
+  wish.wait = frame.flag;
+  wish.anew = frame.anew;
+  wish.tried = servers_of(frame.target);
+  self_->request(from_.router, caf::infinite, lease_atom_v, std::move(wish))
+      .then(
+          [this, k](lease_grant& grant) {
+            guard_.run([&] {
+              if (!state_.granted(k, {grant.id, grant.server}, now())) return give_back({grant.id, grant.server});
+              // The node holds it, and answers for its holder.
+              self_->send(from_.manager, claim_atom_v, grant.server, grant.id);
+              timer_.arm_by(now() + std::min(state_.limits().claim_time, state_.limits().silence));
+              answer_frame f;
+              f.kind = answer_kind::granted;
+              f.server = grant.server_name;
+              f.grant = {grant.id, grant.connection_number, grant.server, grant.server_name};
+              held_[grant.id].connection = std::move(grant.connection);
+              answer(k, std::move(f));
+            });
+          },
+          [this, k](caf::error& e) { guard_.run([&] { answer(k, failed(failure_of(e))); }); });
+}
+
+void gateway_impl::release(const key& k, lease_id lease) {
+  const auto ended = state_.release(k.link, lease);
+  cancel_stream(lease);
+  held_.erase(lease);
+  ask<bool>(
+      k, from_.manager, [](bool b) { return done(b); }, release_atom_v, ended->server, ended->id);
+}
+
+void gateway_impl::give_back(const gateway_state::held_lease& lease) {
+  cancel_stream(lease.id);
+  held_.erase(lease.id);
+  caf::anon_send(from_.manager, release_atom_v, lease.server, lease.id);
+}
+
+void gateway_impl::end(gateway_state::endings ended, const failure& why) {
+  for (const auto& k : ended.requests) {
+    auto* one = find(k);
+    if (one == nullptr) continue;
+    give_up(*one);
+    auto asker = std::move(one->asker);
+    open_.erase(k);
+    asker.deliver(encode(failed(make_failure(failure{why}))));
+  }
+  for (const auto& lease : ended.leases) give_back(lease);
+}
+
+void gateway_impl::tick(std::uint64_t timer) {
+  if (!timer_.fired(timer)) return;
+  auto late = no_answer_in_time(stage::operation);
+  late.message = "The node gave no answer in time; the operation was abandoned.";
+  end(state_.expire(now()), late);
+  timer_.arm(state_.next_event());
+}
+
+// ---- streams ----
+
+void gateway_impl::begin_stream(const key& k, request_frame& frame) {
+  const auto lease = frame.lease;
+  auto& held = held_.at(lease);
+  if (held.stream)
+    return answer(k,
+                  failed(make_failure(errc::invalid_request, stage::queue,
+                                      "A streaming search is open on this lease; read it to its end or cancel it.")));
+  held.stream = std::make_unique<open_stream>();
+  auto& stream = *held.stream;
+  stream.number = ++last_stream_;
+  stream.token = open_.at(k).token;
+  stream.asks = k;
+  streams_[stream.number] = lease;
+  call order;
+  order.deadline = now() + frame.left;
+  order.token = stream.token;
+  order.parts = stream.number;
+  order.what = request_of(frame);
+  const auto ended = [this, number = stream.number](const result_ptr& last, failure_ptr why) {
+    guard_.run([&] {
+      const auto found = streams_.find(number);
+      if (found == streams_.end()) return;
+      auto& on = held_.at(found->second);
+      if (last)
+        on.stream->parts.end(*last);
+      else
+        on.stream->parts.fail(std::move(why));
+      pass_on(on);
+    });
+  };
+  self_->request(held.connection, caf::infinite, perform_atom_v, lease, std::move(order))
+      .then([ended](const result_ptr& last) { ended(last, nullptr); },
+            [ended](const caf::error& e) { ended(nullptr, failure_of(e)); });
+}
+
+void gateway_impl::next_part(const key& k, lease_id lease) {
+  auto& held = held_.at(lease);
+  if (!held.stream || held.stream->asks)
+    return answer(k, failed(make_failure(errc::invalid_request, stage::queue,
+                                         held.stream ? "Its next part was asked for already."
+                                                     : "No streaming search is open on this lease.")));
+  held.stream->asks = k;
+  pass_on(held);
+}
+
+void gateway_impl::on_part(std::uint64_t number, relayed_part& part) {
+  const auto found = streams_.find(number);
+  if (found == streams_.end()) return;
+  auto& held = held_.at(found->second);
+  held.stream->id = part.id;
+  held.stream->parts.add(part.messages);
+  pass_on(held);
+}
+
+/// What is there goes to who waits for it, and the connection may send as much again.
+void gateway_impl::pass_on(held_connection& held) {
+  auto& stream = *held.stream;
+  if (!stream.asks) return;
+  if (!find(*stream.asks)) {
+    // He was told that his time is over.
+    stream.asks.reset();
+    return;
+  }
+  auto next = stream.parts.take();
+  if (!next) return;
+  const auto asks = *std::exchange(stream.asks, std::nullopt);
+  if (next->credit != 0) self_->send(held.connection, credit_atom_v, stream.id, next->credit);
+  answer_frame f;
+  f.kind = next->error ? answer_kind::failed : answer_kind::part;
+  f.error = std::move(next->error);
+  f.flag = next->more;
+  f.server = std::move(next->server);
+  f.messages = std::move(next->messages);
+  if (!f.flag || f.error) end_stream(held);
+  answer(asks, std::move(f));
+}
+
+void gateway_impl::end_stream(held_connection& held) {
+  streams_.erase(held.stream->number);
+  held.stream = nullptr;
+}
+
+void gateway_impl::cancel_stream(lease_id lease) {
+  const auto held = held_.find(lease);
+  if (held == held_.end() || !held->second.stream) return;
+  auto& stream = *held->second.stream;
+  stream.token->cancel();
+  self_->send(held->second.connection, cancel_atom_v, stream.token);
+  const auto asks = std::exchange(stream.asks, std::nullopt);
+  end_stream(held->second);
+  if (asks) answer(*asks, failed(make_failure(caller_cancelled(stage::operation))));
+}
+
+}  // namespace
+
+gateway_actor spawn_gateway(caf::actor_system& system, gateway_dependencies from) {
+  auto poller = from.env->poller;
+  return spawn_shell_on_poller<gateway_actor, gateway_impl>(system, std::move(poller), std::move(from));
+}
+
+}  // namespace understudy::internal

@@ -1,0 +1,203 @@
+// Permissions, credit, leases.
+#include "understudy/actors/node/gateway_state.hpp"
+
+#include <algorithm>
+
+namespace understudy::internal {
+namespace {
+
+constexpr std::string_view whoami_oid = "1.3.6.1.4.1.4203.1.11.3";
+
+bool is_read(const std::string& protocol_op) noexcept {
+  const auto tag = protocol_op.empty() ? 0 : static_cast<std::uint8_t>(protocol_op[0]);
+  return tag == opaque_request::search || tag == opaque_request::compare;
+}
+
+/// Kinds that belong to a lease.
+bool is_for_lease(request_kind kind) noexcept {
+  switch (kind) {
+    case request_kind::claim:
+    case request_kind::release:
+    case request_kind::check:
+    case request_kind::inspect:
+    case request_kind::begin_stream:
+    case request_kind::next_part:
+      return true;
+    default:
+      return false;
+  }
+}
+
+/// What goes on while the node drains: it lets what is under way finish.
+bool finishes(const request_frame& frame) noexcept {
+  return frame.lease != 0 || !gateway_state::is_tracked(frame.kind) || frame.kind == request_kind::status;
+}
+
+failure_ptr refused(errc code, std::string message) { return make_failure(code, stage::queue, std::move(message)); }
+
+}  // namespace
+
+/// Binds are for who may read: a user's login changes nothing in the directory. What an extended operation does only
+/// its definition tells; one that changes nothing is known here.
+node_permission permission_for(const request_frame& frame) noexcept {
+  switch (frame.kind) {
+    case request_kind::operation:
+      return is_read(frame.protocol_op) ? node_permission::read : node_permission::write;
+    case request_kind::extended:
+      return frame.name == whoami_oid ? node_permission::read : node_permission::write;
+    case request_kind::password_modify:
+      return node_permission::write;
+    case request_kind::suspend:
+    case request_kind::resume:
+    case request_kind::drain:
+    case request_kind::reload:
+      return node_permission::admin;
+    default:
+      return node_permission::read;
+  }
+}
+
+bool gateway_state::is_tracked(request_kind kind) noexcept {
+  switch (kind) {
+    case request_kind::hello:
+    case request_kind::ping:
+    case request_kind::claim:
+    case request_kind::cancel:
+    case request_kind::drain:
+    case request_kind::reload:
+      return false;
+    default:
+      return true;
+  }
+}
+
+node_terms gateway_state::terms_for(const node_peer& peer, const std::string& node) const {
+  return {node, peer.permission, limits_.most_requests, limits_.most_bytes, limits_.longest_frame, limits_.silence};
+}
+
+failure_ptr gateway_state::refusal(const node_peer& peer, const request_frame& frame, std::size_t bytes) const {
+  const auto needed = permission_for(frame);
+  if (needed > peer.permission)
+    return refused(errc::invalid_request, "The node refused a request (" + std::string{to_string(frame.kind)} +
+                                              "): \"" + peer.name + "\" came by a listener with permission \"" +
+                                              std::string{to_string(peer.permission)} + "\", and it needs \"" +
+                                              std::string{to_string(needed)} + "\".");
+  if (draining_ && !finishes(frame))
+    return refused(errc::draining, "The node is being drained; it takes nothing new. Ask another one.");
+  if (frame.kind == request_kind::begin_stream &&
+      (frame.protocol_op.empty() || static_cast<std::uint8_t>(frame.protocol_op[0]) != opaque_request::search))
+    return refused(errc::invalid_request, "Only a search can be streamed.");
+  if ((frame.lease != 0 || is_for_lease(frame.kind)) && !holds(peer.link, frame.lease))
+    return refused(errc::invalid_lease,
+                   "The node does not know this lease (any more): it was returned, its connection broke, or its holder "
+                   "was silent for too long.");
+  if (!is_tracked(frame.kind)) return nullptr;
+  if (frame.number == 0 || is_open({peer.link, frame.number}))
+    return refused(errc::invalid_request, "The number of a request is in use, or none.");
+  const auto known = peers_.find(peer.link);
+  const auto now = known == peers_.end() ? peer_record{} : known->second;
+  if (now.requests >= limits_.most_requests || now.bytes + bytes > limits_.most_bytes)
+    return refused(errc::queue_full, "More than " + std::to_string(limits_.most_requests) + " requests or " +
+                                         std::to_string(limits_.most_bytes) +
+                                         " bytes of one client are under way on this node; refused at once.");
+  return nullptr;
+}
+
+failure_ptr gateway_state::admit(const node_peer& peer, const request_frame& frame, std::size_t bytes, time_point now) {
+  if (const auto known = peers_.find(peer.link); known != peers_.end()) known->second.heard = now;
+  if (auto why = refusal(peer, frame, bytes)) return why;
+  if (!is_tracked(frame.kind)) return nullptr;
+  open_[{peer.link, frame.number}] = {bytes, now + frame.left};
+  auto& theirs = peers_[peer.link];
+  theirs.heard = now;
+  ++theirs.requests;
+  theirs.bytes += bytes;
+  return nullptr;
+}
+
+bool gateway_state::answered(const request_key& key) {
+  const auto found = open_.find(key);
+  if (found == open_.end()) return false;
+  auto& theirs = peers_.at(key.link);
+  --theirs.requests;
+  theirs.bytes -= found->second.bytes;
+  open_.erase(found);
+  forget_if_idle(key.link);
+  return true;
+}
+
+void gateway_state::forget_if_idle(link_id link) {
+  const auto found = peers_.find(link);
+  if (found != peers_.end() && found->second.requests == 0 && found->second.leases == 0) peers_.erase(found);
+}
+
+bool gateway_state::granted(const request_key& key, const held_lease& lease, time_point now) {
+  if (!is_open(key)) return false;
+  leases_[lease.id] = {key.link, lease.server, now + limits_.claim_time};
+  ++peers_.at(key.link).leases;
+  return true;
+}
+
+bool gateway_state::holds(link_id link, lease_id lease) const {
+  const auto found = leases_.find(lease);
+  return found != leases_.end() && found->second.link == link;
+}
+
+bool gateway_state::claim(link_id link, lease_id lease) {
+  if (!holds(link, lease)) return false;
+  leases_.at(lease).claim_by = time_point::max();
+  return true;
+}
+
+void gateway_state::drop_lease(lease_id lease) {
+  const auto found = leases_.find(lease);
+  const auto link = found->second.link;
+  leases_.erase(found);
+  --peers_.at(link).leases;
+  forget_if_idle(link);
+}
+
+std::optional<gateway_state::held_lease> gateway_state::release(link_id link, lease_id lease) {
+  if (!holds(link, lease)) return std::nullopt;
+  const held_lease ended{lease, leases_.at(lease).server};
+  drop_lease(lease);
+  return ended;
+}
+
+gateway_state::endings gateway_state::lost(link_id link) {
+  endings ended;
+  for (auto at = open_.lower_bound({link, 0}); at != open_.end() && at->first.link == link; at = open_.erase(at))
+    ended.requests.push_back(at->first);
+  for (auto at = leases_.begin(); at != leases_.end();) {
+    const auto next = std::next(at);
+    if (at->second.link == link) {
+      ended.leases.push_back({at->first, at->second.server});
+      leases_.erase(at);
+    }
+    at = next;
+  }
+  peers_.erase(link);
+  return ended;
+}
+
+gateway_state::endings gateway_state::expire(time_point now) {
+  endings ended;
+  for (const auto& [key, one] : open_)
+    if (now >= one.deadline + limits_.grace) ended.requests.push_back(key);
+  for (const auto& key : ended.requests) answered(key);
+  for (const auto& [id, one] : leases_)
+    if (now >= one.claim_by || now >= peers_.at(one.link).heard + limits_.silence)
+      ended.leases.push_back({id, one.server});
+  for (const auto& one : ended.leases) drop_lease(one.id);
+  return ended;
+}
+
+time_point gateway_state::next_event() const noexcept {
+  auto next = time_point::max();
+  for (const auto& [key, one] : open_) next = std::min(next, one.deadline + limits_.grace);
+  for (const auto& [id, one] : leases_)
+    next = std::min({next, one.claim_by, peers_.at(one.link).heard + limits_.silence});
+  return next;
+}
+
+}  // namespace understudy::internal

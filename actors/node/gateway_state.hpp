@@ -1,0 +1,109 @@
+// What a node grants its peers: who may ask what, how much at a time, and what they hold. Plain decisions on injected
+// time.
+#pragma once
+#include "understudy/actors/node/peer_registry.hpp"
+
+#include <map>
+#include <set>
+#include <unordered_map>
+
+namespace understudy::internal {
+
+/// The bounds of one peer.
+struct gateway_limits {
+  std::uint32_t most_requests = 128;                     ///< not answered yet
+  std::uint64_t most_bytes = 8 * 1024 * 1024;            ///< in these together
+  std::uint64_t longest_frame = 4 * 1024 * 1024 - 1024;  ///< bytes, of a request and of an answer
+  milliseconds silence = seconds{15};                    ///< who says nothing for so long loses his leases
+  milliseconds claim_time = seconds{5};                  ///< within which the grant of a lease is to be claimed
+  /// What answers for us has so much time beyond the deadline: it can say more.
+  milliseconds grace{20};
+};
+
+/// What a request needs the permission for.
+node_permission permission_for(const request_frame& frame) noexcept;
+
+class gateway_state {
+ public:
+  using link_id = std::uint64_t;
+  /// A request of a peer.
+  struct request_key {
+    link_id link = 0;
+    std::uint64_t number = 0;  ///< the peer's own
+    auto operator<=>(const request_key&) const = default;
+  };
+  /// A lease that a peer holds.
+  struct held_lease {
+    lease_id id = 0;
+    server_id server = 0;
+  };
+  /// What has to be ended: those requests are forgotten already, those leases not held any more.
+  struct endings {
+    std::vector<request_key> requests;
+    std::vector<held_lease> leases;
+    bool empty() const noexcept { return requests.empty() && leases.empty(); }
+  };
+
+  explicit gateway_state(const gateway_limits& limits) noexcept : limits_(limits) {}
+
+  const gateway_limits& limits() const noexcept { return limits_; }
+  node_terms terms_for(const node_peer& peer, const std::string& node) const;
+
+  /// A request of so many bytes came. Null: it is under way, until answered(), unless it is of a kind that is answered
+  /// at once (is_tracked()). Else why it is not taken.
+  failure_ptr admit(const node_peer& peer, const request_frame& frame, std::size_t bytes, time_point now);
+  /// False for kinds that are answered at once and so take no credit.
+  static bool is_tracked(request_kind kind) noexcept;
+  /// It was answered. False when it is not under way (any more).
+  bool answered(const request_key& key);
+  bool is_open(const request_key& key) const { return open_.contains(key); }
+
+  /// The lease that a request asked for was granted. False: nobody waits for it any more, it is to be returned.
+  bool granted(const request_key& key, const held_lease& lease, time_point now);
+  /// False when it is not this peer's.
+  bool claim(link_id link, lease_id lease);
+  bool holds(link_id link, lease_id lease) const;
+  std::optional<held_lease> release(link_id link, lease_id lease);
+
+  /// The link ended.
+  endings lost(link_id link);
+  /// Time passed: requests whose deadline is over, leases that were not claimed, or whose holder is silent.
+  endings expire(time_point now);
+  /// When that may have an effect; time_point::max(): not at all.
+  time_point next_event() const noexcept;
+
+  /// From now on nothing new is taken; what is held may be finished.
+  void drain() noexcept { draining_ = true; }
+  std::size_t open_requests() const noexcept { return open_.size(); }
+  std::size_t leases() const noexcept { return leases_.size(); }
+
+ private:
+  struct open_request {
+    std::size_t bytes = 0;
+    time_point deadline{};
+  };
+  struct lease_record {
+    link_id link = 0;
+    server_id server = 0;
+    time_point claim_by{};  ///< time_point::max(): claimed
+  };
+  /// Known while it has something open or held.
+  struct peer_record {
+    std::uint32_t requests = 0;
+    std::uint64_t bytes = 0;
+    std::uint32_t leases = 0;
+    time_point heard{};
+  };
+
+  failure_ptr refusal(const node_peer& peer, const request_frame& frame, std::size_t bytes) const;
+  void forget_if_idle(link_id link);
+  void drop_lease(lease_id lease);
+
+  const gateway_limits limits_;
+  std::map<request_key, open_request> open_;
+  std::map<lease_id, lease_record> leases_;
+  std::unordered_map<link_id, peer_record> peers_;
+  bool draining_ = false;
+};
+
+}  // namespace understudy::internal

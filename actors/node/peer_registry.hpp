@@ -1,0 +1,26 @@
+// Who is on the other side of a link, as the link knows it: a certificate, not what the other side says of itself.
+#pragma once
+#include "understudy/actors/node/frame.hpp"
+
+#include <caf/actor_control_block.hpp>
+
+#include <optional>
+
+namespace understudy::internal {
+
+/// One link's other end.
+struct node_peer {
+  std::uint64_t link = 0;                              ///< its number; never 0, not used twice
+  std::string name;                                    ///< in its certificate
+  node_permission permission = node_permission::read;  ///< of the listener that it came by
+};
+
+/// Asked for each request; thread-safe. When a link ends, the gateway is told its number by `removed_atom`.
+class peer_registry {
+ public:
+  virtual ~peer_registry() = default;
+  /// Whose actor `sender` is; nothing when it is of no link that is open.
+  virtual std::optional<node_peer> find(const caf::strong_actor_ptr& sender) const = 0;
+};
+
+}  // namespace understudy::internal

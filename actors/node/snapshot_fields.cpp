@@ -1,0 +1,291 @@
+// Each struct is listed once, by a function that names its fields by number: writing and reading follow that list.
+#include "understudy/actors/node/snapshot_fields.hpp"
+
+#include "understudy/actors/node/failure_fields.hpp"
+
+namespace understudy::internal {
+namespace {
+
+/// Writes each field of the list.
+class listed_writer {
+ public:
+  explicit listed_writer(std::string& out) noexcept : to_(out) {}
+
+  template <class T>
+  void operator()(std::uint8_t number, const T& value) {
+    write(number, value);
+  }
+
+ private:
+  void write(std::uint8_t n, const std::string& v) { to_.text(n, v); }
+  /// Also false: some begin as true.
+  void write(std::uint8_t n, bool v) { to_.always(n, v ? 1 : 0); }
+  void write(std::uint8_t n, duration v) { to_.span(n, v); }
+  void write(std::uint8_t n, const std::optional<wall_time>& v) {
+    if (v) to_.always(n, std::chrono::duration_cast<milliseconds>(v->time_since_epoch()).count());
+  }
+  void write(std::uint8_t n, const std::optional<milliseconds>& v) {
+    if (v) to_.always(n, v->count());
+  }
+  void write(std::uint8_t n, const std::optional<int>& v) {
+    if (v) to_.always(n, *v);
+  }
+  void write(std::uint8_t n, const failure_ptr& v) {
+    if (v) to_.group(n, [&](field_writer& in) { write_failure(*v, in); });
+  }
+  template <class T>
+  void write(std::uint8_t n, const std::vector<T>& v) {
+    for (const auto& item : v) write_item(n, item);
+  }
+  template <class T>
+  void write(std::uint8_t n, const T& v) {
+    if constexpr (std::is_enum_v<T>)
+      to_.always(n, static_cast<std::int64_t>(v));  // some do not begin with the first
+    else if constexpr (std::is_integral_v<T>)
+      to_.number(n, static_cast<std::int64_t>(v));
+    else
+      write_item(n, v);
+  }
+  /// Also one that is empty, or 0.
+  template <class T>
+  void write_item(std::uint8_t n, const T& v) {
+    if constexpr (std::is_integral_v<T>) {
+      to_.always(n, static_cast<std::int64_t>(v));
+    } else {
+      std::string inside;
+      listed_writer in{inside};
+      list_fields(in, v);
+      to_.bytes(n, inside);
+    }
+  }
+
+  field_writer to_;
+};
+
+/// Reads the field in hand, when it is the one that the list is at.
+class listed_reader {
+ public:
+  explicit listed_reader(field_reader& from) noexcept : from_(from) {}
+
+  template <class T>
+  void operator()(std::uint8_t number, T& value) {
+    if (number == from_.number()) read(value);
+  }
+
+ private:
+  static wall_time wall_of(std::int64_t ms) { return wall_time{milliseconds{ms}}; }
+
+  void read(std::string& v) { v = from_.text(); }
+  void read(bool& v) { v = from_.flag(); }
+  void read(duration& v) { v = from_.span(); }
+  void read(std::optional<wall_time>& v) { v = wall_of(from_.integer(0, std::int64_t{1} << 43)); }
+  void read(std::optional<milliseconds>& v) { v = from_.limit(); }
+  void read(std::optional<int>& v) { v = static_cast<int>(from_.integer(INT32_MIN, INT32_MAX)); }
+  void read(failure_ptr& v) {
+    failure made;
+    from_.note(read_failure(from_.content(), made));
+    v = make_failure(std::move(made));
+  }
+  void read(server_state& v) { v = from_.one_of<server_state>(4); }
+  void read(breaker_state& v) { v = from_.one_of<breaker_state>(4); }
+  void read(stage& v) { v = from_.one_of<stage>(6); }
+  void read(connection_kind& v) { v = from_.one_of<connection_kind>(3); }
+  template <class T>
+  void read(std::vector<T>& v) {
+    read(from_.one_more(v));
+  }
+  template <class T>
+  void read(T& v) {
+    if constexpr (std::is_integral_v<T>) {
+      constexpr auto most = sizeof(T) == 8 ? INT64_MAX : static_cast<std::int64_t>(std::numeric_limits<T>::max());
+      v = static_cast<T>(from_.integer(std::is_signed_v<T> ? INT32_MIN : 0, most));
+    } else {
+      from_.note(read_all(from_.content(), v));
+    }
+  }
+
+ public:
+  template <class T>
+  static bool read_all(std::string_view bytes, T& into) {
+    field_reader fields{bytes};
+    listed_reader reader{fields};
+    while (fields.next()) list_fields(reader, into);
+    return fields.good();
+  }
+
+ private:
+  field_reader& from_;
+};
+
+// The lists. A number is never given to something else; new ones go to the end.
+
+template <class T, class Of>
+concept like = std::is_same_v<std::remove_const_t<T>, Of>;
+
+template <class List>
+void list_fields(List& list, like<pool_counts> auto& p) {
+  list(0, p.size);
+  list(1, p.idle);
+  list(2, p.in_use);
+  list(3, p.in_flight);
+  list(4, p.waiters);
+  list(5, p.connecting);
+}
+
+template <class List>
+void list_fields(List& list, like<pool_snapshot> auto& p) {
+  list(0, p.now);
+  list(1, p.min_connections);
+  list(2, p.max_connections);
+  list(3, p.leased);
+  list(4, p.acquired);
+  list(5, p.released);
+  list(6, p.dispatched);
+  list(7, p.completed);
+  list(8, p.fresh);
+  list(9, p.opened);
+  list(10, p.closed);
+  list(11, p.connect_failures);
+  list(12, p.timeouts);
+  list(13, p.refused);
+  list(14, p.leaks);
+  list(15, p.acquisition_time);
+  list(16, p.growth_limit);
+  list(17, p.last_error);
+  list(18, p.last_error_at);
+}
+
+template <class List>
+void list_fields(List& list, like<server_snapshot> auto& s) {
+  list(0, s.id);
+  list(1, s.host);
+  list(2, s.port);
+  list(3, s.priority);
+  list(4, s.read_only);
+  list(5, s.state);
+  list(6, s.breaker);
+  list(7, s.last_error);
+  list(8, s.last_error_at);
+  list(9, s.retry_after);
+  list(10, s.latency);
+  list(11, s.breaker_opened);
+  list(12, s.pool);
+  list(13, s.serving);
+  list(14, s.warning);
+}
+
+template <class List>
+void list_fields(List& list, like<operation_window> auto& w) {
+  list(0, w.total);
+  list(1, w.failed_by_directory);
+}
+
+template <class List>
+void list_fields(List& list, like<operation_totals> auto& t) {
+  list(0, t.total);
+  list(1, t.succeeded);
+  list(2, t.failed);
+  list(3, t.failed_by_directory);
+  list(4, t.last_minute);
+  list(5, t.last_five_minutes);
+  list(6, t.duration_total);
+  list(7, t.p50);
+  list(8, t.p99);
+  list(9, t.p999);
+  list(10, t.max);
+  list(11, t.by_error);
+  list(12, t.recast);
+}
+
+template <class List>
+void list_fields(List& list, like<runtime_snapshot> auto& r) {
+  list(0, r.servers);
+  list(1, r.active_priority);
+  list(2, r.credentials_refused);
+  list(3, r.operations);
+  list(4, r.protocol_errors);
+  list(5, r.requests_in_flight);
+}
+
+template <class List>
+void list_fields(List& list, like<probe_step> auto& s) {
+  list(0, s.what);
+  list(1, s.took);
+  list(2, s.ok);
+}
+
+template <class List>
+void list_fields(List& list, like<probe_report> auto& r) {
+  list(0, r.server);
+  list(1, r.ok);
+  list(2, r.took);
+  list(3, r.steps);
+  list(4, r.error);
+  list(5, r.warning);
+  list(6, r.hurried);
+  list(7, r.answers_others);
+}
+
+template <class List>
+void list_fields(List& list, like<connection_snapshot> auto& c) {
+  list(0, c.id);
+  list(1, c.kind);
+  list(2, c.state);
+  list(3, c.peer);
+  list(4, c.encryption);
+  list(5, c.auth_method);
+  list(6, c.in_flight);
+  list(7, c.completed);
+  list(8, c.connect_time);
+  list(9, c.steps);
+}
+
+/// A list of its own, so that it can be empty.
+struct probe_reports {
+  std::vector<probe_report> all;
+};
+template <class List>
+void list_fields(List& list, like<probe_reports> auto& r) {
+  list(0, r.all);
+}
+
+template <class T>
+std::string encode_listed(const T& value) {
+  std::string out;
+  listed_writer to{out};
+  list_fields(to, value);
+  return out;
+}
+
+template <class T>
+decoded<T> decode_listed(std::string_view bytes, const char* which) {
+  T read;
+  if (listed_reader::read_all(bytes, read)) return {std::move(read), nullptr};
+  return {{},
+          make_failure(errc::invalid_request, stage::operation,
+                       std::string{which} + " that the node sent is malformed; one of the two has a defect.")};
+}
+
+}  // namespace
+
+std::string encode(const runtime_snapshot& state) { return encode_listed(state); }
+std::string encode(const std::vector<probe_report>& found) { return encode_listed(probe_reports{found}); }
+std::string encode(const probe_report& found) { return encode_listed(found); }
+std::string encode(const connection_snapshot& state) { return encode_listed(state); }
+
+decoded<runtime_snapshot> decode_runtime_snapshot(std::string_view bytes) {
+  return decode_listed<runtime_snapshot>(bytes, "The state");
+}
+decoded<std::vector<probe_report>> decode_probe_reports(std::string_view bytes) {
+  auto read = decode_listed<probe_reports>(bytes, "What probes found");
+  if (read.error) return {{}, std::move(read.error)};
+  return {std::move(read.value->all), nullptr};
+}
+decoded<probe_report> decode_probe_report(std::string_view bytes) {
+  return decode_listed<probe_report>(bytes, "What a check found");
+}
+decoded<connection_snapshot> decode_connection_snapshot(std::string_view bytes) {
+  return decode_listed<connection_snapshot>(bytes, "The state of a connection");
+}
+
+}  // namespace understudy::internal

@@ -1,0 +1,447 @@
+// Frames in, messages to the node's actors, frames out: each request is answered once, whatever happens to it.
+#include "understudy/actors/node/gateway_actor.hpp"
+
+#include "scripted_node.hpp"
+#include "understudy/actors/connection/operation_codec.hpp"
+#include "understudy/actors/node/snapshot_fields.hpp"
+#include "understudy/messages/ber.hpp"
+
+#include <boost/test/unit_test.hpp>
+
+using namespace understudy;
+using namespace understudy::internal;
+using namespace understudy::test;
+
+namespace {
+
+struct gateway_rig : virtual_runtime {
+  std::shared_ptr<node_script> script = std::make_shared<node_script>();
+  scripted_node node{system, script};
+  std::shared_ptr<written_registry> peers = std::make_shared<written_registry>();
+  int reloads = 0;
+  node_peer client{1, "client.example.com", node_permission::admin};
+  gateway_actor gateway;
+  std::uint64_t numbers = 0;
+
+  gateway_rig() {
+    own(node.actor());
+    gateway_dependencies from;
+    from.env = env;
+    from.node = "node1";
+    from.router = node.router();
+    from.manager = node.manager();
+    from.peers = peers;
+    from.limits.most_requests = 4;
+    from.reload = [this]() -> failure_ptr {
+      ++reloads;
+      return nullptr;
+    };
+    gateway = own(spawn_gateway(system, std::move(from)));
+  }
+  ~gateway_rig() {
+    script->hold = false;
+    caf::anon_send(node.actor(), close_atom_v);
+    run();
+  }
+
+  answer_ptr<answer_frame> send_bytes(std::string bytes, const node_peer& from) {
+    auto slot = std::make_shared<answer<answer_frame>>();
+    system.spawn([this, slot, bytes, from](caf::event_based_actor* self) {
+      peers->add(self->address(), from);
+      self->request(gateway, caf::infinite, bytes)
+          .then(
+              [slot](const std::string& back) {
+                BOOST_TEST_REQUIRE(!slot->done());
+                auto read = decode_answer(back);
+                BOOST_TEST_REQUIRE(read.error == nullptr);
+                if (read.value->kind == answer_kind::failed)
+                  slot->error = read.value->error;
+                else
+                  slot->value = std::move(*read.value);
+              },
+              [](const caf::error& e) { BOOST_ERROR("no frame: " << to_string(e)); });
+    });
+    run();
+    return slot;
+  }
+  answer_ptr<answer_frame> send(request_frame f) {
+    if (f.number == 0) f.number = ++numbers;
+    return send_bytes(encode(f), client);
+  }
+  static request_frame operation_frame(const any_operation& op, milliseconds left = seconds{5}) {
+    const auto encoded = encode_operation(request{op, {}});
+    request_frame f;
+    f.kind = request_kind::operation;
+    f.protocol_op = encoded.op.protocol_op;
+    f.encoded_controls = encoded.op.controls;
+    f.left = left;
+    return f;
+  }
+  static request_frame of(request_kind kind, lease_id lease = 0) {
+    request_frame f;
+    f.kind = kind;
+    f.left = seconds{5};
+    f.lease = lease;
+    return f;
+  }
+  lease_id take_lease(bool claim = true) {
+    auto wish = of(request_kind::acquire);
+    wish.flag = true;
+    wish.name = "holder";
+    const auto got = send(wish);
+    BOOST_TEST_REQUIRE(got->ok());
+    const auto id = got->value->grant.lease;
+    if (claim) BOOST_TEST(send(of(request_kind::claim, id))->value->flag);
+    return id;
+  }
+  request_frame stream_frame(lease_id lease) {
+    auto f = operation_frame(search_request{}, seconds{60});
+    f.kind = request_kind::begin_stream;
+    f.lease = lease;
+    return f;
+  }
+};
+
+std::size_t entries_of(const std::string& messages) {
+  std::size_t n = 0;
+  for (std::string_view rest{messages}; !rest.empty();) {
+    const auto frame = frame_pdu(rest, rest.size());
+    BOOST_TEST_REQUIRE((frame.state == pdu_frame::status::complete));
+    if (frame.op == pdu_op::search_entry) ++n;
+    rest.remove_prefix(frame.size);
+  }
+  return n;
+}
+
+}  // namespace
+
+BOOST_FIXTURE_TEST_CASE(an_operation_is_performed_as_it_came_and_answered_with_messages, gateway_rig) {
+  script->answers[operation::search].entries = {{"cn=a", {{"mail", {"x"}}}}};
+  const auto got = send(operation_frame(search_request{}));
+  BOOST_TEST_REQUIRE(got->ok());
+  BOOST_TEST((got->value->kind == answer_kind::messages));
+  BOOST_TEST(got->value->server == "ldap1:389");
+  BOOST_TEST(entries_of(got->value->messages) == 1U);
+  BOOST_TEST_REQUIRE(script->seen.size() == 1U);
+  BOOST_TEST((script->seen[0].deadline == now() + seconds{5}));
+  BOOST_TEST(std::get<opaque_request>(script->seen[0].what->op).protocol_op ==
+             encode_operation(request{search_request{}, {}}).op.protocol_op);
+}
+
+BOOST_FIXTURE_TEST_CASE(what_a_node_is_asked_comes_with_who_may_ask_it, gateway_rig) {
+  const auto terms = decode_terms(send(of(request_kind::hello))->value->body);
+  BOOST_TEST_REQUIRE(terms.value.has_value());
+  BOOST_TEST(terms.value->name == "node1");
+  BOOST_TEST((terms.value->permission == node_permission::admin));
+  BOOST_TEST(terms.value->most_requests == 4U);
+
+  client.permission = node_permission::read;
+  BOOST_TEST((send(operation_frame(delete_request{"cn=x"}))->code() == errc::invalid_request));
+  BOOST_TEST((send(of(request_kind::drain))->code() == errc::invalid_request));
+  BOOST_TEST(script->seen.empty());
+  BOOST_TEST(send(operation_frame(search_request{}))->ok());
+}
+
+BOOST_FIXTURE_TEST_CASE(what_does_not_make_sense_or_comes_from_nobody_is_answered_too, gateway_rig) {
+  const auto no_frame = send_bytes("\x30\x03zzz", client);
+  BOOST_TEST((no_frame->code() == errc::invalid_request));
+  const auto later = ber_element(ber_tag::sequence, ber_integer(9, 0x80) + ber_integer(2, 0x81));
+  const auto version = send_bytes(later, client);
+  BOOST_TEST_REQUIRE(version->error != nullptr);
+  BOOST_TEST(version->error->message.find("version 9") != std::string::npos);
+  BOOST_TEST((send_bytes(std::string(5 << 20, 'x'), client)->code() == errc::invalid_request));
+  const auto nobody = ask<std::string>(gateway, encode(operation_frame(search_request{})));
+  BOOST_TEST_REQUIRE(nobody.ok());
+  BOOST_TEST((decode_answer(*nobody.value).value->kind == answer_kind::failed));
+  BOOST_TEST(script->seen.empty());
+}
+
+BOOST_FIXTURE_TEST_CASE(a_failure_of_the_node_is_the_clients, gateway_rig) {
+  failure why;
+  why.code = errc::breaker_open;
+  why.where = stage::queue;
+  why.message = "no server";
+  why.retry_after = milliseconds{250};
+  why.cause = "refused";
+  script->refuse = make_failure(failure{why});
+  const auto got = send(operation_frame(search_request{}));
+  BOOST_TEST_REQUIRE(got->error != nullptr);
+  BOOST_TEST(describe(*got->error) == describe(why));
+}
+
+BOOST_FIXTURE_TEST_CASE(beyond_its_credit_a_peer_is_refused_at_once, gateway_rig) {
+  script->hold = true;
+  std::vector<answer_ptr<answer_frame>> all;
+  for (int i = 0; i < 4; ++i) all.push_back(send(operation_frame(search_request{})));
+  BOOST_TEST((send(operation_frame(search_request{}))->code() == errc::queue_full));
+  BOOST_TEST(script->seen.size() == 4U);
+  script->hold = false;
+  node.answer_held();
+  run();
+  for (const auto& one : all) BOOST_TEST(one->ok());
+  BOOST_TEST(send(operation_frame(search_request{}))->ok());
+}
+
+BOOST_FIXTURE_TEST_CASE(a_node_that_does_not_answer_in_time_is_answered_for, gateway_rig) {
+  script->hold = script->deaf_to_cancel = true;
+  const auto got = send(operation_frame(search_request{}, milliseconds{300}));
+  advance(milliseconds{319});
+  BOOST_TEST(!got->done());
+  advance(milliseconds{1});
+  BOOST_TEST((got->code() == errc::operation_timeout));
+  BOOST_TEST(script->cancelled.size() == 1U);
+  // What comes later is nobody's.
+  node.answer_held();
+  run();
+}
+
+BOOST_FIXTURE_TEST_CASE(a_request_is_cancelled_by_its_number, gateway_rig) {
+  script->hold = true;
+  auto asked = operation_frame(search_request{});
+  asked.number = 77;
+  const auto got = send(asked);
+  auto other = of(request_kind::cancel);
+  other.target = 78;
+  BOOST_TEST(send(other)->ok());
+  BOOST_TEST(!got->done());
+  // Not another peer's.
+  auto order = of(request_kind::cancel);
+  order.target = 77;
+  order.number = 1;
+  send_bytes(encode(order), {2, "other", node_permission::write});
+  BOOST_TEST(!got->done());
+  BOOST_TEST(send(order)->ok());
+  BOOST_TEST((got->code() == errc::cancelled));
+}
+
+BOOST_FIXTURE_TEST_CASE(a_bind_and_its_answer_cross_whole, gateway_rig) {
+  auto bind = of(request_kind::bind);
+  bind.name = "cn=somebody";
+  bind.password = "secret-word";
+  bind.controls = {{"1.2.3", true, "v"}};
+  script->answers[operation::bind].controls = {{"1.3.6.1.4.1.42.2.27.8.5.1", false, "policy"}};
+  const auto got = send(bind);
+  BOOST_TEST_REQUIRE(got->ok());
+  BOOST_TEST((got->value->kind == answer_kind::outcome));
+  BOOST_TEST_REQUIRE(got->value->outcome.controls.size() == 1U);
+  BOOST_TEST(got->value->outcome.controls[0].value.value_or("") == "policy");
+  const auto& seen = *script->seen.at(0).what;
+  BOOST_TEST(std::get<bind_request>(seen.op).dn == "cn=somebody");
+  BOOST_TEST((std::get<bind_request>(seen.op).password == secret{"secret-word"}));
+  BOOST_TEST(seen.controls.at(0).oid == "1.2.3");
+
+  script->answers[operation::bind] = {.code = 49, .diagnostic = "wrong"};
+  bind.number = 0;
+  const auto refused = send(bind);
+  BOOST_TEST((refused->code() == errc::authentication_failed));
+  BOOST_TEST(refused->error->ldap_code == 49);
+}
+
+BOOST_FIXTURE_TEST_CASE(extended_operations_and_password_changes_are_typed, gateway_rig) {
+  auto extended = of(request_kind::extended);
+  extended.name = "1.2.3.4";
+  extended.value = "in";
+  extended.flag = true;
+  script->answers[operation::extended].value = "out";
+  const auto got = send(extended);
+  BOOST_TEST_REQUIRE(got->ok());
+  BOOST_TEST(got->value->outcome.response_value.value_or("") == "out");
+  BOOST_TEST(std::get<extended_request>(script->seen.at(0).what->op).repeatable);
+  auto change = of(request_kind::password_modify);
+  change.value = "dn:cn=x";
+  change.password = "old";
+  change.new_password = "new";
+  BOOST_TEST(send(change)->ok());
+  const auto& seen = std::get<password_modify_request>(script->seen.at(1).what->op);
+  BOOST_TEST(
+      (seen.user_identity == "dn:cn=x" && seen.old_password == secret{"old"} && seen.new_password == secret{"new"}));
+}
+
+BOOST_FIXTURE_TEST_CASE(an_answer_that_no_link_carries_is_refused_by_name, gateway_rig) {
+  for (int i = 0; i < 6; ++i)
+    script->answers[operation::search].entries.push_back({"cn=a", {{"mail", {std::string(1 << 20, 'm')}}}});
+  const auto got = send(operation_frame(search_request{}));
+  BOOST_TEST((got->code() == errc::result_too_large));
+  BOOST_TEST(got->error->message.find("stream()") != std::string::npos);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_lease_is_the_peers_until_he_returns_it, gateway_rig) {
+  const auto id = take_lease();
+  BOOST_TEST((script->claimed == std::vector<lease_id>{id}));
+  BOOST_TEST(script->wishes.at(0).holder == "holder");
+  auto use = operation_frame(search_request{});
+  use.lease = id;
+  BOOST_TEST(send(use)->ok());
+  BOOST_TEST(script->seen_leases.at(0) == id);
+  const auto checked = send(of(request_kind::check, id));
+  BOOST_TEST((decode_probe_report(checked->value->body).value->took == milliseconds{3}));
+  BOOST_TEST(decode_connection_snapshot(send(of(request_kind::inspect, id))->value->body).value->encryption ==
+             "TLSv1.3");
+  BOOST_TEST(send(of(request_kind::release, id))->value->flag);
+  BOOST_TEST((script->released == std::vector<lease_id>{id}));
+  use.number = 0;
+  BOOST_TEST((send(use)->code() == errc::invalid_lease));
+  script->refuses_leases = true;
+  BOOST_TEST((send(of(request_kind::acquire))->code() == errc::pool_exhausted));
+}
+
+BOOST_FIXTURE_TEST_CASE(leases_return_when_the_link_ends_or_nobody_claims_them_or_their_holder_is_silent, gateway_rig) {
+  const auto unclaimed = take_lease(false);
+  advance(seconds{5});
+  BOOST_TEST((script->released == std::vector<lease_id>{unclaimed}));
+  const auto silent = take_lease();
+  advance(seconds{14});
+  BOOST_TEST(send(of(request_kind::ping))->ok());
+  advance(seconds{14});
+  BOOST_TEST(script->released.size() == 1U);
+  advance(seconds{1});
+  BOOST_TEST((script->released == std::vector<lease_id>{unclaimed, silent}));
+  const auto lost = take_lease();
+  tell(gateway, removed_atom_v, std::uint64_t{2});
+  BOOST_TEST(script->released.size() == 2U);
+  tell(gateway, removed_atom_v, client.link);
+  BOOST_TEST(script->released.back() == lost);
+}
+
+BOOST_FIXTURE_TEST_CASE(with_a_link_its_requests_are_given_up, gateway_rig) {
+  script->hold = true;
+  const auto got = send(operation_frame(search_request{}));
+  const auto id = take_lease();
+  auto on_lease = operation_frame(search_request{});
+  on_lease.lease = id;
+  const auto leased = send(on_lease);
+  tell(gateway, removed_atom_v, client.link);
+  BOOST_TEST((got->code() == errc::cancelled));
+  BOOST_TEST((leased->code() == errc::cancelled));
+  BOOST_TEST(script->cancelled.size() == 2U);
+  BOOST_TEST(script->leases_open() == 0U);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_stream_is_pulled_part_by_part_and_the_connection_waits_for_its_reader, gateway_rig) {
+  const std::size_t all = 20'000;
+  script->entries_of_stream = all;
+  const auto id = take_lease();
+  auto part = send(stream_frame(id));
+  std::size_t read = 0, parts = 0;
+  std::size_t sent_while_nobody_reads = 0;
+  for (;;) {
+    BOOST_TEST_REQUIRE(part->ok());
+    read += entries_of(part->value->messages);
+    ++parts;
+    BOOST_TEST(part->value->messages.size() <= 128U * 1024);
+    if (parts == 3) {
+      sent_while_nobody_reads = script->sent_entries;
+      advance(seconds{10});
+      BOOST_TEST(script->sent_entries == sent_while_nobody_reads);
+      BOOST_TEST(script->sent_entries < all / 2);
+    }
+    if (!part->value->flag) break;
+    part = send(of(request_kind::next_part, id));
+  }
+  BOOST_TEST(read == all);
+  BOOST_TEST(parts > 10U);
+  BOOST_TEST(part->value->server == "ldap1:389");
+  BOOST_TEST(script->most_unread < 300U * 1024);
+  BOOST_TEST((send(of(request_kind::next_part, id))->code() == errc::invalid_request));
+  // The lease is as good as before.
+  BOOST_TEST(send(stream_frame(id))->ok());
+}
+
+BOOST_FIXTURE_TEST_CASE(a_stream_that_fails_in_the_middle_says_so_behind_what_came, gateway_rig) {
+  script->entries_of_stream = 2000;
+  script->break_stream = make_failure(errc::connection_unhealthy, stage::operation, "it broke", "ldap1:389");
+  const auto id = take_lease();
+  auto part = send(stream_frame(id));
+  std::size_t read = 0;
+  while (part->ok()) {
+    BOOST_TEST_REQUIRE(part->value->flag);
+    read += entries_of(part->value->messages);
+    part = send(of(request_kind::next_part, id));
+  }
+  BOOST_TEST(read == 1000U);
+  BOOST_TEST((part->code() == errc::connection_unhealthy));
+}
+
+BOOST_FIXTURE_TEST_CASE(a_stream_that_is_cancelled_or_returned_with_its_lease_ends_on_the_connection, gateway_rig) {
+  script->entries_of_stream = 100'000;
+  const auto id = take_lease();
+  BOOST_TEST(send(stream_frame(id))->ok());
+  BOOST_TEST((send(stream_frame(id))->code() == errc::invalid_request));
+  BOOST_TEST(send(of(request_kind::cancel, id))->ok());
+  BOOST_TEST(script->cancelled.size() == 1U);
+  BOOST_TEST(send(stream_frame(id))->ok());
+  BOOST_TEST(send(of(request_kind::release, id))->ok());
+  BOOST_TEST(script->cancelled.size() == 2U);
+  const auto other = take_lease();
+  BOOST_TEST(send(stream_frame(other))->ok());
+  tell(gateway, removed_atom_v, client.link);
+  BOOST_TEST(script->cancelled.size() == 3U);
+  BOOST_TEST(script->leases_open() == 0U);
+  const auto third = take_lease();
+  auto no_search = stream_frame(third);
+  no_search.protocol_op = encode_operation(request{compare_request{"cn=x", "a", "b"}, {}}).op.protocol_op;
+  BOOST_TEST((send(no_search)->code() == errc::invalid_request));
+}
+
+BOOST_FIXTURE_TEST_CASE(operators_see_and_order_what_they_would_here, gateway_rig) {
+  server_snapshot one;
+  one.id = 2;
+  one.host = "ldap1";
+  one.port = 389;
+  one.priority = -1;
+  one.state = server_state::down;
+  one.breaker = breaker_state::open;
+  one.last_error = "refused";
+  one.last_error_at = wall_time{seconds{1'700'000'000}};
+  one.retry_after = milliseconds{0};
+  one.latency = milliseconds{2};
+  one.pool.now = {1, 2, 3, 4, 5, 6};
+  one.pool.last_error = "x";
+  one.pool.acquisition_time = seconds{1};
+  one.warning = "w";
+  script->state.servers = {one, {}};
+  script->state.active_priority = 0;
+  script->state.operations.by_error = {0, 7, 0};
+  script->state.operations.p99 = milliseconds{9};
+  script->state.operations.last_minute = {3, 1};
+  script->state.requests_in_flight = 12;
+  const auto seen = decode_runtime_snapshot(send(of(request_kind::status))->value->body);
+  BOOST_TEST_REQUIRE(seen.value.has_value());
+  BOOST_TEST(encode(*seen.value) == encode(script->state));
+  const auto& first = seen.value->servers.at(0);
+  BOOST_TEST((first.host == "ldap1" && first.priority == -1 && first.state == server_state::down));
+  BOOST_TEST((first.retry_after == milliseconds{0} && first.last_error_at == one.last_error_at));
+  BOOST_TEST((first.pool.now.connecting == 6 && first.pool.acquisition_time == seconds{1}));
+  BOOST_TEST((seen.value->active_priority == 0 && seen.value->operations.by_error.at(1) == 7));
+
+  probe_report bad;
+  bad.server = 2;
+  bad.steps = {{stage::resolve, milliseconds{1}, true}, {stage::secure, milliseconds{2}, false}};
+  bad.error = make_failure(errc::ssl_error, stage::secure, "no");
+  script->probes = {bad};
+  const auto found = decode_probe_reports(send(of(request_kind::health))->value->body);
+  BOOST_TEST_REQUIRE(found.value.has_value());
+  BOOST_TEST_REQUIRE(found.value->size() == 1U);
+  BOOST_TEST((found.value->at(0).steps.at(1).what == stage::secure && !found.value->at(0).steps.at(1).ok));
+  BOOST_TEST((found.value->at(0).error->code == errc::ssl_error));
+
+  auto suspend = of(request_kind::suspend);
+  suspend.target = 2;
+  suspend.span = seconds{90};
+  BOOST_TEST(send(suspend)->value->flag);
+  BOOST_TEST((script->suspended.at(0) == std::pair<server_id, std::uint32_t>{2, 90}));
+  auto resume = of(request_kind::resume);
+  resume.target = 3;
+  BOOST_TEST(!send(resume)->value->flag);
+  BOOST_TEST(send(of(request_kind::reload))->ok());
+  BOOST_TEST(reloads == 1);
+  // Nobody said how.
+  BOOST_TEST((send(of(request_kind::drain))->code() == errc::invalid_request));
+}
+
+BOOST_FIXTURE_TEST_CASE(requests_are_answered_when_the_gateway_ends, gateway_rig) {
+  script->hold = true;
+  const auto got = send(operation_frame(search_request{}));
+  kill(gateway);
+  BOOST_TEST((got->code() == errc::stopped));
+}

@@ -1,0 +1,194 @@
+// What a node grants its peers: permissions, credit, leases, and what ends with a link.
+#include "understudy/actors/node/gateway_state.hpp"
+
+#include "support/property.hpp"
+
+using namespace understudy;
+using namespace understudy::internal;
+using namespace understudy::test;
+
+namespace {
+
+struct granted_peers {
+  static gateway_limits small() {
+    gateway_limits l;
+    l.most_requests = 3;
+    l.most_bytes = 1000;
+    return l;
+  }
+  gateway_state state{small()};
+  time_point now{std::chrono::hours{1}};
+  node_peer a{1, "a", node_permission::write}, b{2, "b", node_permission::write};
+
+  static request_frame frame(std::uint64_t number, request_kind kind = request_kind::operation) {
+    request_frame f;
+    f.kind = kind;
+    f.number = number;
+    f.left = seconds{1};
+    f.protocol_op = std::string(1, static_cast<char>(opaque_request::search));
+    return f;
+  }
+  errc ask(const node_peer& peer, const request_frame& f, std::size_t bytes = 10) {
+    const auto why = state.admit(peer, f, bytes, now);
+    return why ? why->code : errc::none;
+  }
+  void grant(const node_peer& peer, std::uint64_t number, lease_id id) {
+    BOOST_TEST_REQUIRE((ask(peer, frame(number, request_kind::acquire)) == errc::none));
+    BOOST_TEST_REQUIRE(state.granted({peer.link, number}, {id, 7}, now));
+    BOOST_TEST_REQUIRE(state.answered({peer.link, number}));
+  }
+  errc use(const node_peer& peer, std::uint64_t number, lease_id id) {
+    auto f = frame(number);
+    f.lease = id;
+    return ask(peer, f);
+  }
+};
+
+request_frame order(request_kind kind, std::uint8_t tag = 0, const std::string& name = {}) {
+  request_frame f;
+  f.kind = kind;
+  f.number = 1;
+  f.name = name;
+  if (tag != 0) f.protocol_op = std::string(1, static_cast<char>(tag));
+  return f;
+}
+
+}  // namespace
+
+BOOST_FIXTURE_TEST_CASE(a_peer_has_so_many_requests_and_bytes_and_no_more, granted_peers) {
+  for (std::uint64_t n = 1; n <= 3; ++n) BOOST_TEST((ask(a, frame(n)) == errc::none));
+  BOOST_TEST((ask(a, frame(4)) == errc::queue_full));
+  // Another peer has his own.
+  BOOST_TEST((ask(b, frame(1), 900) == errc::none));
+  BOOST_TEST((ask(b, frame(2), 101) == errc::queue_full));
+  BOOST_TEST((ask(b, frame(2), 100) == errc::none));
+  BOOST_TEST(state.answered({1, 2}));
+  BOOST_TEST(!state.answered({1, 2}));
+  BOOST_TEST((ask(a, frame(4)) == errc::none));
+  BOOST_TEST(state.answered({2, 1}));
+  BOOST_TEST((ask(b, frame(3), 900) == errc::none));
+  // What is answered at once takes no credit.
+  for (const auto kind : {request_kind::hello, request_kind::ping, request_kind::cancel})
+    BOOST_TEST((ask(a, frame(0, kind)) == errc::none));
+}
+
+BOOST_FIXTURE_TEST_CASE(a_number_is_used_once_at_a_time, granted_peers) {
+  BOOST_TEST((ask(a, frame(5)) == errc::none));
+  BOOST_TEST((ask(a, frame(5)) == errc::invalid_request));
+  BOOST_TEST((ask(a, frame(0)) == errc::invalid_request));
+  BOOST_TEST((ask(b, frame(5)) == errc::none));
+}
+
+BOOST_FIXTURE_TEST_CASE(each_permission_allows_what_it_says, granted_peers) {
+  using kind = request_kind;
+  using may = node_permission;
+  const std::vector<std::pair<request_frame, may>> all{
+      {order(kind::operation, opaque_request::search), may::read},
+      {order(kind::operation, opaque_request::compare), may::read},
+      {order(kind::operation, opaque_request::modify), may::write},
+      {order(kind::operation, opaque_request::add), may::write},
+      {order(kind::operation, opaque_request::remove), may::write},
+      {order(kind::operation, opaque_request::modify_dn), may::write},
+      {order(kind::operation, opaque_request::extended), may::write},
+      {order(kind::operation), may::write},
+      {order(kind::bind), may::read},
+      {order(kind::extended, 0, "1.3.6.1.4.1.4203.1.11.3"), may::read},
+      {order(kind::extended, 0, "1.3.6.1.4.1.4203.1.11.1"), may::write},
+      {order(kind::password_modify), may::write},
+      {order(kind::acquire), may::read},
+      {order(kind::status), may::read},
+      {order(kind::health), may::read},
+      {order(kind::suspend), may::admin},
+      {order(kind::resume), may::admin},
+      {order(kind::drain), may::admin},
+      {order(kind::reload), may::admin}};
+  for (const auto& [f, needed] : all) {
+    for (const auto has : {may::read, may::write, may::admin}) {
+      gateway_state fresh{gateway_limits{}};
+      const auto why = fresh.admit({1, "client.example.com", has}, f, 10, now);
+      BOOST_TEST((why == nullptr) == (has >= needed));
+      if (!why) continue;
+      BOOST_TEST(why->message.find("client.example.com") != std::string::npos);
+      BOOST_TEST(why->message.find(to_string(needed)) != std::string::npos);
+      BOOST_TEST(fresh.open_requests() == 0U);
+    }
+  }
+}
+
+BOOST_FIXTURE_TEST_CASE(a_lease_is_used_by_its_holder_alone, granted_peers) {
+  grant(a, 1, 50);
+  BOOST_TEST((use(a, 2, 50) == errc::none));
+  BOOST_TEST((use(b, 2, 50) == errc::invalid_lease));
+  BOOST_TEST(!state.claim(2, 50));
+  BOOST_TEST(!state.release(2, 50).has_value());
+  BOOST_TEST(state.claim(1, 50));
+  const auto back = state.release(1, 50);
+  BOOST_TEST_REQUIRE(back.has_value());
+  BOOST_TEST((back->id == 50 && back->server == 7));
+  BOOST_TEST((use(a, 3, 50) == errc::invalid_lease));
+  BOOST_TEST((ask(a, frame(4, request_kind::next_part)) == errc::invalid_lease));
+}
+
+BOOST_FIXTURE_TEST_CASE(a_grant_that_is_not_claimed_returns, granted_peers) {
+  grant(a, 1, 50);
+  grant(a, 2, 51);
+  BOOST_TEST(state.claim(1, 51));
+  BOOST_TEST((state.next_event() == now + state.limits().claim_time));
+  now += state.limits().claim_time;
+  const auto ended = state.expire(now);
+  BOOST_TEST_REQUIRE(ended.leases.size() == 1U);
+  BOOST_TEST(ended.leases[0].id == 50U);
+  BOOST_TEST(state.holds(1, 51));
+}
+
+BOOST_FIXTURE_TEST_CASE(a_silent_holder_loses_his_leases_and_one_that_pings_keeps_them, granted_peers) {
+  grant(a, 1, 50);
+  grant(b, 1, 60);
+  BOOST_TEST((state.claim(1, 50) && state.claim(2, 60)));
+  for (int i = 0; i < 3; ++i) {
+    now += seconds{10};
+    BOOST_TEST((ask(b, frame(0, request_kind::ping)) == errc::none));
+    const auto ended = state.expire(now);
+    for (const auto& one : ended.leases) BOOST_TEST(one.id == 50U);
+    BOOST_TEST(state.holds(1, 50) == (i == 0));
+    BOOST_TEST(state.holds(2, 60));
+  }
+  BOOST_TEST((state.next_event() == now + state.limits().silence));
+}
+
+BOOST_FIXTURE_TEST_CASE(with_a_link_all_that_came_by_it_ends, granted_peers) {
+  grant(a, 1, 50);
+  grant(b, 1, 60);
+  BOOST_TEST((ask(a, frame(2)) == errc::none));
+  BOOST_TEST((ask(a, frame(3, request_kind::acquire)) == errc::none));
+  BOOST_TEST((ask(b, frame(2)) == errc::none));
+  const auto ended = state.lost(1);
+  BOOST_TEST(ended.requests.size() == 2U);
+  BOOST_TEST_REQUIRE(ended.leases.size() == 1U);
+  BOOST_TEST(ended.leases[0].id == 50U);
+  // A grant that comes now finds nobody.
+  BOOST_TEST(!state.granted({1, 3}, {51, 7}, now));
+  BOOST_TEST(state.holds(2, 60));
+  BOOST_TEST(state.open_requests() == 1U);
+  BOOST_TEST(state.lost(1).empty());
+}
+
+BOOST_FIXTURE_TEST_CASE(a_request_ends_at_its_deadline, granted_peers) {
+  BOOST_TEST((ask(a, frame(1)) == errc::none));
+  BOOST_TEST((state.next_event() == now + seconds{1} + state.limits().grace));
+  BOOST_TEST(state.expire(now + seconds{1}).empty());
+  const auto ended = state.expire(now + seconds{1} + state.limits().grace);
+  BOOST_TEST_REQUIRE(ended.requests.size() == 1U);
+  BOOST_TEST((ended.requests[0] == gateway_state::request_key{1, 1}));
+  BOOST_TEST((state.next_event() == time_point::max()));
+}
+
+BOOST_FIXTURE_TEST_CASE(a_draining_node_finishes_what_it_has, granted_peers) {
+  grant(a, 1, 50);
+  state.drain();
+  BOOST_TEST((ask(a, frame(2)) == errc::draining));
+  BOOST_TEST((ask(a, frame(2, request_kind::acquire)) == errc::draining));
+  BOOST_TEST((use(a, 2, 50) == errc::none));
+  BOOST_TEST((ask(a, frame(3, request_kind::status)) == errc::none));
+  BOOST_TEST((ask(a, frame(0, request_kind::ping)) == errc::none));
+}

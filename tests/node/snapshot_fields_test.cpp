@@ -1,0 +1,67 @@
+// What operators are told of a node, as bytes: whole, and harmless when the bytes are anything.
+#include "understudy/actors/node/snapshot_fields.hpp"
+
+#include <boost/test/unit_test.hpp>
+
+#include <random>
+
+using namespace understudy;
+using namespace understudy::internal;
+
+namespace {
+
+runtime_snapshot some_state() {
+  runtime_snapshot s;
+  s.servers.resize(2);
+  s.servers[0].host = "ldap1";
+  s.servers[0].port = 389;
+  s.servers[0].last_error_at = wall_time{seconds{1'700'000'000}};
+  s.servers[0].pool.now.size = 3;
+  s.servers[1].serving = true;
+  s.active_priority = 1;
+  s.operations.by_error = {0, 1, 2};
+  return s;
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(a_state_of_many_servers_and_an_empty_one_cross_whole) {
+  for (const auto& sent : {some_state(), runtime_snapshot{}}) {
+    const auto came = decode_runtime_snapshot(encode(sent));
+    BOOST_TEST_REQUIRE(came.value.has_value());
+    BOOST_TEST(came.value->servers.size() == sent.servers.size());
+    BOOST_TEST((came.value->active_priority == sent.active_priority));
+    BOOST_TEST((came.value->operations.by_error == sent.operations.by_error));
+    BOOST_TEST(encode(*came.value) == encode(sent));
+  }
+  BOOST_TEST(decode_probe_reports(encode(std::vector<probe_report>{})).value.value().empty());
+  probe_report bad;
+  bad.steps = {{stage::resolve, milliseconds{1}, true}, {stage::connect, milliseconds{2}, false}};
+  bad.error = make_failure(errc::connection_failed, stage::connect, "refused", "ldap1:389");
+  bad.answers_others = true;
+  const auto back = decode_probe_report(encode(bad));
+  BOOST_TEST_REQUIRE(back.value.has_value());
+  BOOST_TEST(encode(*back.value) == encode(bad));
+  BOOST_TEST((!back.value->ok && back.value->answers_others && !back.value->steps.at(1).ok));
+  BOOST_TEST(back.value->error->server == "ldap1:389");
+}
+
+BOOST_AUTO_TEST_CASE(a_state_that_is_anything_is_refused_or_says_the_same_again) {
+  std::mt19937 random{3};
+  const auto good = encode(some_state());
+  int accepted = 0;
+  for (int round = 0; round < 20'000; ++round) {
+    auto text = good;
+    for (int change = 0; change <= static_cast<int>(random() % 3); ++change)
+      text[random() % text.size()] = static_cast<char>(random());
+    if (random() % 4 == 0) text.resize(random() % (text.size() + 1));
+    const auto read = decode_runtime_snapshot(text);
+    BOOST_TEST_REQUIRE((read.value.has_value() != (read.error != nullptr)));
+    if (!read.value) continue;
+    ++accepted;
+    const auto again = decode_runtime_snapshot(encode(*read.value));
+    BOOST_TEST_REQUIRE(again.value.has_value());
+    BOOST_TEST_REQUIRE((encode(*again.value) == encode(*read.value)));
+  }
+  BOOST_TEST(accepted > 100);
+}

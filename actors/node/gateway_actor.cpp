@@ -97,7 +97,7 @@ class gateway_impl {
   };
 
   caf::result<std::string> take(std::string& bytes);
-  answer_frame answer_at_once(const node_peer& peer, const request_frame& frame);
+  answer_frame answer_at_once(const gateway_peer& peer, const request_frame& frame);
   void begin(const key& k, request_frame& frame);
   void perform(const key& k, request_frame& frame);
   void acquire(const key& k, const request_frame& frame);
@@ -201,7 +201,7 @@ caf::result<std::string> gateway_impl::take(std::string& bytes) {
   return asker;
 }
 
-answer_frame gateway_impl::answer_at_once(const node_peer& peer, const request_frame& frame) {
+answer_frame gateway_impl::answer_at_once(const gateway_peer& peer, const request_frame& frame) {
   const auto begun = [](const std::function<failure_ptr()>& how, request_kind kind) {
     auto why = how ? how() : not_offered(kind);
     return why ? failed(std::move(why)) : done();

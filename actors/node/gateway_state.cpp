@@ -71,11 +71,11 @@ bool gateway_state::is_tracked(request_kind kind) noexcept {
   }
 }
 
-node_terms gateway_state::terms_for(const node_peer& peer, const std::string& node) const {
+node_terms gateway_state::terms_for(const gateway_peer& peer, const std::string& node) const {
   return {node, peer.permission, limits_.most_requests, limits_.most_bytes, limits_.longest_frame, limits_.silence};
 }
 
-failure_ptr gateway_state::refusal(const node_peer& peer, const request_frame& frame, std::size_t bytes) const {
+failure_ptr gateway_state::refusal(const gateway_peer& peer, const request_frame& frame, std::size_t bytes) const {
   const auto needed = permission_for(frame);
   if (needed > peer.permission)
     return refused(errc::invalid_request, "The node refused a request (" + std::string{to_string(frame.kind)} +
@@ -103,7 +103,8 @@ failure_ptr gateway_state::refusal(const node_peer& peer, const request_frame& f
   return nullptr;
 }
 
-failure_ptr gateway_state::admit(const node_peer& peer, const request_frame& frame, std::size_t bytes, time_point now) {
+failure_ptr gateway_state::admit(const gateway_peer& peer, const request_frame& frame, std::size_t bytes,
+                                 time_point now) {
   if (const auto known = peers_.find(peer.link); known != peers_.end()) known->second.heard = now;
   if (auto why = refusal(peer, frame, bytes)) return why;
   if (!is_tracked(frame.kind)) return nullptr;

@@ -47,11 +47,11 @@ class gateway_state {
   explicit gateway_state(const gateway_limits& limits) noexcept : limits_(limits) {}
 
   const gateway_limits& limits() const noexcept { return limits_; }
-  node_terms terms_for(const node_peer& peer, const std::string& node) const;
+  node_terms terms_for(const gateway_peer& peer, const std::string& node) const;
 
   /// A request of so many bytes came. Null: it is under way, until answered(), unless it is of a kind that is answered
   /// at once (is_tracked()). Else why it is not taken.
-  failure_ptr admit(const node_peer& peer, const request_frame& frame, std::size_t bytes, time_point now);
+  failure_ptr admit(const gateway_peer& peer, const request_frame& frame, std::size_t bytes, time_point now);
   /// False for kinds that are answered at once and so take no credit.
   static bool is_tracked(request_kind kind) noexcept;
   /// It was answered. False when it is not under way (any more).
@@ -95,7 +95,7 @@ class gateway_state {
     time_point heard{};
   };
 
-  failure_ptr refusal(const node_peer& peer, const request_frame& frame, std::size_t bytes) const;
+  failure_ptr refusal(const gateway_peer& peer, const request_frame& frame, std::size_t bytes) const;
   void forget_if_idle(link_id link);
   void drop_lease(lease_id lease);
 

@@ -9,7 +9,7 @@
 namespace understudy::internal {
 
 /// One link's other end.
-struct node_peer {
+struct gateway_peer {
   std::uint64_t link = 0;                              ///< its number; never 0, not used twice
   std::string name;                                    ///< in its certificate
   node_permission permission = node_permission::read;  ///< of the listener that it came by
@@ -20,7 +20,7 @@ class peer_registry {
  public:
   virtual ~peer_registry() = default;
   /// Whose actor `sender` is; nothing when it is of no link that is open.
-  virtual std::optional<node_peer> find(const caf::strong_actor_ptr& sender) const = 0;
+  virtual std::optional<gateway_peer> find(const caf::strong_actor_ptr& sender) const = 0;
 };
 
 }  // namespace understudy::internal

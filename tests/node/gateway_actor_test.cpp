@@ -19,7 +19,7 @@ struct gateway_rig : virtual_runtime {
   scripted_node node{system, script};
   std::shared_ptr<written_registry> peers = std::make_shared<written_registry>();
   int reloads = 0;
-  node_peer client{1, "client.example.com", node_permission::admin};
+  gateway_peer client{1, "client.example.com", node_permission::admin};
   gateway_actor gateway;
   std::uint64_t numbers = 0;
 
@@ -44,7 +44,7 @@ struct gateway_rig : virtual_runtime {
     run();
   }
 
-  answer_ptr<answer_frame> send_bytes(std::string bytes, const node_peer& from) {
+  answer_ptr<answer_frame> send_bytes(std::string bytes, const gateway_peer& from) {
     auto slot = std::make_shared<answer<answer_frame>>();
     system.spawn([this, slot, bytes, from](caf::event_based_actor* self) {
       peers->add(self->address(), from);

@@ -18,7 +18,7 @@ struct granted_peers {
   }
   gateway_state state{small()};
   time_point now{std::chrono::hours{1}};
-  node_peer a{1, "a", node_permission::write}, b{2, "b", node_permission::write};
+  gateway_peer a{1, "a", node_permission::write}, b{2, "b", node_permission::write};
 
   static request_frame frame(std::uint64_t number, request_kind kind = request_kind::operation) {
     request_frame f;
@@ -28,16 +28,16 @@ struct granted_peers {
     f.protocol_op = std::string(1, static_cast<char>(opaque_request::search));
     return f;
   }
-  errc ask(const node_peer& peer, const request_frame& f, std::size_t bytes = 10) {
+  errc ask(const gateway_peer& peer, const request_frame& f, std::size_t bytes = 10) {
     const auto why = state.admit(peer, f, bytes, now);
     return why ? why->code : errc::none;
   }
-  void grant(const node_peer& peer, std::uint64_t number, lease_id id) {
+  void grant(const gateway_peer& peer, std::uint64_t number, lease_id id) {
     BOOST_TEST_REQUIRE((ask(peer, frame(number, request_kind::acquire)) == errc::none));
     BOOST_TEST_REQUIRE(state.granted({peer.link, number}, {id, 7}, now));
     BOOST_TEST_REQUIRE(state.answered({peer.link, number}));
   }
-  errc use(const node_peer& peer, std::uint64_t number, lease_id id) {
+  errc use(const gateway_peer& peer, std::uint64_t number, lease_id id) {
     auto f = frame(number);
     f.lease = id;
     return ask(peer, f);

@@ -55,14 +55,14 @@ class scripted_node {
 /// The registry of a test: who is asked for is whom it wrote down.
 class written_registry final : public peer_registry {
  public:
-  std::optional<node_peer> find(const caf::strong_actor_ptr& sender) const override {
+  std::optional<gateway_peer> find(const caf::strong_actor_ptr& sender) const override {
     const auto found = peers_.find(caf::actor_cast<caf::actor_addr>(sender));
     return found == peers_.end() ? std::nullopt : std::optional{found->second};
   }
-  void add(const caf::actor_addr& actor, node_peer peer) { peers_[actor] = std::move(peer); }
+  void add(const caf::actor_addr& actor, gateway_peer peer) { peers_[actor] = std::move(peer); }
 
  private:
-  std::map<caf::actor_addr, node_peer> peers_;
+  std::map<caf::actor_addr, gateway_peer> peers_;
 };
 
 }  // namespace understudy::test

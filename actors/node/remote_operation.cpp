@@ -1,0 +1,101 @@
+// Requests to frames, frames to outcomes.
+#include "understudy/actors/node/remote_operation.hpp"
+
+#include "understudy/actors/connection/request_check.hpp"
+
+namespace understudy::internal {
+namespace {
+
+constexpr std::string_view whoami_oid = "1.3.6.1.4.1.4203.1.11.3";
+
+request_frame frame_of(request_kind kind, const request& order) {
+  request_frame f;
+  f.kind = kind;
+  f.controls = order.controls;
+  return f;
+}
+
+struct question_writer {
+  const request& order;
+
+  remote_question operator()(const bind_request& r) const {
+    auto f = frame_of(request_kind::bind, order);
+    f.name = r.dn;
+    f.password = r.password;
+    return checked(std::move(f));
+  }
+  remote_question operator()(const password_modify_request& r) const {
+    auto f = frame_of(request_kind::password_modify, order);
+    f.value = r.user_identity;
+    f.password = r.old_password;
+    f.new_password = r.new_password;
+    return checked(std::move(f));
+  }
+  remote_question operator()(const extended_request& r) const {
+    auto f = frame_of(request_kind::extended, order);
+    f.name = r.oid;
+    f.value = r.value;
+    f.flag = r.repeatable;
+    return checked(std::move(f));
+  }
+  remote_question operator()(const whoami_request&) const {
+    auto f = frame_of(request_kind::extended, order);
+    f.name = whoami_oid;
+    f.flag = true;
+    return checked(std::move(f));
+  }
+  remote_question operator()(const opaque_request& r) const { return checked(encoded(r)); }
+  template <class Operation>
+  remote_question operator()(const Operation&) const {
+    auto made = encode_operation(order);
+    if (made.error) return {{}, std::move(made.error)};
+    return {encoded(std::move(made.op)), nullptr};
+  }
+
+ private:
+  static request_frame encoded(opaque_request op) {
+    request_frame f;
+    f.kind = request_kind::operation;
+    f.protocol_op = std::move(op.protocol_op);
+    f.encoded_controls = std::move(op.controls);
+    return f;
+  }
+  remote_question checked(request_frame f) const {
+    if (auto why = check_request(order)) return {{}, std::move(why)};
+    return {std::move(f), nullptr};
+  }
+};
+
+/// Somebody else's operation: the answers are given his message id.
+operation_outcome relayed(const opaque_request& op, const answer_frame& came, std::size_t most_bytes) {
+  auto answer = std::make_shared<result>();
+  answer->server = came.server;
+  memory_allowance room{most_bytes};
+  for (std::string_view rest{came.messages}; !rest.empty();) {
+    const auto frame = frame_pdu(rest, rest.size());
+    if (frame.state != pdu_frame::status::complete ||
+        !decode_opaque(rest.substr(0, frame.size), frame.op, op.message_id, *answer, room))
+      return {nullptr, unexpected_answer(came.server)};
+    rest.remove_prefix(frame.size);
+  }
+  return {std::move(answer), nullptr};
+}
+
+}  // namespace
+
+remote_question question_of(const request& order) { return std::visit(question_writer{order}, order.op); }
+
+operation_outcome outcome_of(const request& order, answer_frame came, std::size_t most_bytes) {
+  if (came.kind == answer_kind::failed) return {nullptr, std::move(came.error)};
+  if (came.kind == answer_kind::outcome) return {std::make_shared<result>(std::move(came.outcome)), nullptr};
+  if (came.kind != answer_kind::messages) return {nullptr, unexpected_answer(came.server)};
+  if (const auto* opaque = std::get_if<opaque_request>(&order.op)) return relayed(*opaque, came, most_bytes);
+  return decode_operation(order, came.messages, std::move(came.server), most_bytes);
+}
+
+failure_ptr unexpected_answer(const std::string& node) {
+  return make_failure(errc::internal, stage::operation,
+                      "The node answered with what was not asked; please report it with the log.", node);
+}
+
+}  // namespace understudy::internal

@@ -1,0 +1,22 @@
+// An operation as a client asks a node for it, and the outcome that its caller is told.
+#pragma once
+#include "understudy/actors/connection/operation_codec.hpp"
+#include "understudy/actors/node/frame.hpp"
+
+namespace understudy::internal {
+
+/// What is asked, but for number, time and lease; or why `order` cannot be asked: what a connection would say.
+struct remote_question {
+  request_frame frame;
+  failure_ptr error;
+};
+remote_question question_of(const request& order);
+
+/// The outcome of `order` that a node's answer is: the same that a connection here would have told. `most_bytes`: of
+/// memory, as limits.max_result_bytes.
+operation_outcome outcome_of(const request& order, answer_frame came, std::size_t most_bytes);
+
+/// A failure of what was asked of a node, whatever that says.
+failure_ptr unexpected_answer(const std::string& node);
+
+}  // namespace understudy::internal

@@ -31,29 +31,42 @@ std::uint64_t big_endian(std::string_view bytes) noexcept {
 
 }  // namespace
 
-bool basp_nodes::claim(const std::string& node, const std::string& peer) {
-  if (node == self_) return false;
-  const std::lock_guard lock{mutex_};
-  auto& found = holders_[node];
-  if (found.links > 0 && found.peer != peer) return false;
-  found.peer = peer;
-  ++found.links;
-  return true;
+std::string_view basp_nodes::claim(const std::string& node, const std::string& peer, link_side side,
+                                   std::uint64_t link) {
+  if (node == self_) return "our own node id";
+  std::uint64_t earlier = 0;
+  {
+    const std::lock_guard lock{mutex_};
+    const auto [found, is_new] = holders_.try_emplace(node, holder{peer, side, link});
+    if (is_new) return {};
+    if (found->second.peer != peer) return "a node id that belongs to another peer";
+    if (side == link_side::dialled || found->second.side == link_side::dialled)
+      return "a node id that has a link already";
+    earlier = found->second.link;
+  }
+  end_(earlier);
+  return "a node id whose earlier link had to be ended first";
 }
 
 void basp_nodes::release(const std::string& node) noexcept {
   const std::lock_guard lock{mutex_};
-  const auto found = holders_.find(node);
-  if (found != holders_.end() && --found->second.links == 0) holders_.erase(found);
+  holders_.erase(node);
 }
 
-basp_guard::basp_guard(std::shared_ptr<const basp_rules> rules, std::shared_ptr<basp_nodes> nodes, side ours,
-                       std::string peer, std::uint64_t gateway)
+std::uint64_t basp_nodes::link_of(const std::string& node) const {
+  const std::lock_guard lock{mutex_};
+  const auto found = holders_.find(node);
+  return found == holders_.end() ? 0 : found->second.link;
+}
+
+basp_guard::basp_guard(std::shared_ptr<const basp_rules> rules, std::shared_ptr<basp_nodes> nodes, link_side ours,
+                       std::string peer, std::uint64_t gateway, std::uint64_t link)
     : rules_(std::move(rules)),
       nodes_(std::move(nodes)),
       side_(ours),
       peer_(std::move(peer)),
       gateway_(gateway),
+      link_(link),
       enough_(header_size) {}
 
 basp_guard::~basp_guard() {
@@ -71,7 +84,7 @@ basp_guard::header basp_guard::parse(std::string_view bytes) {
   return h;
 }
 
-basp_guard::verdict basp_guard::refuse(const char* why) noexcept {
+basp_guard::verdict basp_guard::refuse(std::string_view why) noexcept {
   why_ = why;
   return verdict::end;
 }
@@ -105,16 +118,16 @@ bool basp_guard::receive(std::string_view bytes, std::vector<char>& passed) {
 /// Before any of the payload is waited for: how long it may be, and how much of it takes a look.
 basp_guard::verdict basp_guard::judge_header() {
   now_ = parse(held_);
-  const auto first = side_ == side::dialled ? server_handshake : client_handshake;
+  const auto first = side_ == link_side::dialled ? server_handshake : client_handshake;
   if (!established_ && now_.operation != first) return refuse("no handshake at the beginning");
   std::uint32_t least = 0, most = 0;
   switch (now_.operation) {
     case server_handshake:
-      if (established_ || side_ == side::accepted) return refuse("a handshake out of place");
+      if (established_ || side_ == link_side::accepted) return refuse("a handshake out of place");
       least = node_size, most = longest_server_handshake;
       break;
     case client_handshake:
-      if (side_ == side::dialled) return refuse("a handshake out of place");
+      if (side_ == link_side::dialled) return refuse("a handshake out of place");
       least = most = node_size;
       break;
     case direct_message:
@@ -157,7 +170,7 @@ basp_guard::verdict basp_guard::judge_handshake() {
   auto node = held_.substr(header_size, node_size);
   // A client's may come again, when CAF selects the link.
   if (established_) return node == node_ ? verdict::pass : refuse("another node id than before");
-  if (!nodes_->claim(node, peer_)) return refuse("a node id that belongs to another peer");
+  if (const auto why = nodes_->claim(node, peer_, side_, link_); !why.empty()) return refuse(why);
   node_ = std::move(node);
   established_ = true;
   return verdict::pass;
@@ -181,13 +194,20 @@ basp_guard::verdict basp_guard::judge_message() {
   } else {
     if (gateway_ == 0 || now_.destination != gateway_) return verdict::swallow;
     if (number == 0) return refuse("a message that is no request");
-    if (unanswered_ >= rules_->most_unanswered) return refuse("more requests than it has credit for");
+    if (now_.source == 0) return refuse("a request that cannot be answered");
+    if (unanswered_.size() >= rules_->most_unanswered ||
+        now_.payload > rules_->most_unanswered_bytes - unanswered_bytes_)
+      return refuse("more requests than it has credit for");
   }
   const auto judged = judge_type(answer);
   if (judged != verdict::pass) return judged;
   if (senders_.insert(now_.source).second && senders_.size() > rules_->most_senders)
     return refuse("more senders than may be remembered");
-  if (!answer) ++unanswered_;
+  if (!answer) {
+    if (!unanswered_.try_emplace({now_.source, number}, now_.payload).second)
+      return refuse("a request under the number of another");
+    unanswered_bytes_ += now_.payload;
+  }
   return verdict::pass;
 }
 
@@ -230,7 +250,10 @@ void basp_guard::send(std::string_view bytes) {
     sent_rest_ = h.payload;
     if (h.operation != direct_message) continue;
     if ((h.data & response_bit) != 0) {
-      if (unanswered_ > 0) --unanswered_;
+      const auto found = unanswered_.find({h.destination, h.data & request_number});
+      if (found == unanswered_.end()) continue;
+      unanswered_bytes_ -= found->second;
+      unanswered_.erase(found);
     } else if ((h.data & request_number) != 0) {
       asked_.emplace(h.source, h.data & request_number);
     }

@@ -1,6 +1,7 @@
 // What CAF's network protocol may say on one link: every message of a peer is judged before CAF parses it.
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -18,8 +19,8 @@ namespace understudy::internal {
 struct basp_rules {
   /// Of one message, in bytes, whatever its type allows.
   std::uint32_t longest_message = 4 * 1024 * 1024;
-  /// Requests of a peer that are not answered yet.
-  std::size_t most_unanswered = 256;
+  /// Requests of a peer that are not answered yet: how many, and their payloads in bytes.
+  std::size_t most_unanswered = 256, most_unanswered_bytes = 16 * 1024 * 1024;
   /// Actors of a peer that have sent something and are not known to have ended: CAF keeps a proxy for each.
   std::size_t most_senders = 1024;
   /// The types of messages that may come, each by its signature as CAF writes it ("@<>+@atom+@u64"), with the longest
@@ -27,25 +28,36 @@ struct basp_rules {
   std::map<std::string, std::uint32_t> requests, answers;
 };
 
-/// Which peer speaks for which CAF node, on all links of a process. A node id is what a peer says of itself; the
-/// first link with it binds it to the name in that link's certificate. Thread-safe.
+/// Who connected to whom: the accepting side speaks first (BASP's server handshake).
+enum class link_side : std::uint8_t { accepted, dialled };
+
+/// Which link speaks for which CAF node, in a whole process: at most one for each. A node id is what a peer says of
+/// itself; CAF would send the answers to all links with one id over the latest of them, whoever asked. Thread-safe.
 class basp_nodes {
  public:
+  /// Ends a link that has a number; called on the thread of the one that wants its node id. Must not throw.
+  using end_link = std::function<void(std::uint64_t link)>;
+
   /// `self`: this process' own id, 32 bytes.
-  explicit basp_nodes(std::string self) : self_(std::move(self)) {}
+  basp_nodes(std::string self, end_link end) : self_(std::move(self)), end_(std::move(end)) {}
   const std::string& self() const noexcept { return self_; }
-  /// False when that id is ours, or another peer's.
-  bool claim(const std::string& node, const std::string& peer);
-  /// A link that had claimed it ended.
+  /// Empty, and `node` belongs to a link of `peer` until release(); or why not. Where a peer comes again to us, its
+  /// earlier link is ended: it may be dead without our knowing, and the next try will do.
+  std::string_view claim(const std::string& node, const std::string& peer, link_side side, std::uint64_t link);
+  /// The link that had claimed it ended.
   void release(const std::string& node) noexcept;
+  /// The number of the link that has it; 0: none.
+  std::uint64_t link_of(const std::string& node) const;
 
  private:
   struct holder {
     std::string peer;
-    std::size_t links = 0;
+    link_side side = link_side::accepted;
+    std::uint64_t link = 0;
   };
   const std::string self_;
-  std::mutex mutex_;
+  const end_link end_;
+  mutable std::mutex mutex_;
   std::map<std::string, holder> holders_;
 };
 
@@ -56,12 +68,10 @@ class basp_nodes {
 /// any more, a message to an actor that is not the gateway) is swallowed.
 class basp_guard {
  public:
-  /// Who connected to whom: the accepting side speaks first (BASP's server handshake).
-  enum class side : std::uint8_t { accepted, dialled };
-
   /// `peer`: the name in its certificate. `gateway`: the number of the only actor that takes requests; 0: none does.
-  basp_guard(std::shared_ptr<const basp_rules> rules, std::shared_ptr<basp_nodes> nodes, side ours, std::string peer,
-             std::uint64_t gateway);
+  /// `link`: the number of this one.
+  basp_guard(std::shared_ptr<const basp_rules> rules, std::shared_ptr<basp_nodes> nodes, link_side ours,
+             std::string peer, std::uint64_t gateway, std::uint64_t link);
   ~basp_guard();
   basp_guard(const basp_guard&) = delete;
   basp_guard& operator=(const basp_guard&) = delete;
@@ -73,12 +83,13 @@ class basp_guard {
   void send(std::string_view bytes);
 
   /// What the peer did, for the log.
-  const char* why() const noexcept { return why_; }
+  std::string_view why() const noexcept { return why_; }
   /// The handshake was complete: a message may come.
   bool established() const noexcept { return established_; }
   /// Requests of the peer that were let through and not answered.
-  std::size_t unanswered() const noexcept { return unanswered_; }
-  const std::string& peer() const noexcept { return peer_; }
+  std::size_t unanswered() const noexcept { return unanswered_.size(); }
+  /// The peer's node id, 32 bytes; empty until the handshake.
+  const std::string& node() const noexcept { return node_; }
 
  private:
   struct header {
@@ -89,7 +100,7 @@ class basp_guard {
   enum class verdict : std::uint8_t { pass, swallow, end };
 
   static header parse(std::string_view bytes);
-  verdict refuse(const char* why) noexcept;
+  verdict refuse(std::string_view why) noexcept;
   verdict judge_header();
   verdict judge_body();
   verdict judge_handshake();
@@ -99,10 +110,10 @@ class basp_guard {
 
   const std::shared_ptr<const basp_rules> rules_;
   const std::shared_ptr<basp_nodes> nodes_;
-  const side side_;
+  const link_side side_;
   const std::string peer_;
-  const std::uint64_t gateway_;
-  const char* why_ = "";
+  const std::uint64_t gateway_, link_;
+  std::string_view why_;  // of a literal
 
   std::string held_;      // the beginning of a message, until it can be judged
   std::size_t enough_;    // bytes of it that this takes
@@ -111,9 +122,12 @@ class basp_guard {
   header now_;            // of the message in hand
   bool established_ = false;
   std::string node_;  // the peer's, as it claimed
-  std::size_t unanswered_ = 0;
+  /// Who asked, and the number of the request.
+  using request_key = std::pair<std::uint64_t, std::uint64_t>;
+  std::map<request_key, std::uint32_t> unanswered_;  // of the peer's, with the length of each
+  std::size_t unanswered_bytes_ = 0;
   std::unordered_set<std::uint64_t> senders_;
-  std::set<std::pair<std::uint64_t, std::uint64_t>> asked_;  // actor of ours, number of its request
+  std::set<request_key> asked_;  // of ours
 
   std::string sent_;           // the beginning of a header that CAF sends
   std::size_t sent_rest_ = 0;  // of its payload

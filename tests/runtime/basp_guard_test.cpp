@@ -1,5 +1,6 @@
 // A peer whose certificate is good and whose process is not: what of its bytes CAF gets to see.
 #include "understudy/runtime/platform/basp_guard.hpp"
+#include "runtime/basp_bytes.hpp"
 #include "support/property.hpp"
 
 #include <boost/test/unit_test.hpp>
@@ -15,71 +16,25 @@
 
 using namespace understudy::internal;
 using namespace understudy::test;
+using namespace understudy::test::basp;
 using namespace std::chrono_literals;
 
 namespace {
 
-// caf/io/basp/message_type.hpp
-constexpr std::uint8_t server_handshake = 0, client_handshake = 1, message = 2, routed = 3, monitor = 4, down = 5,
-                       heartbeat = 6;
-constexpr std::uint64_t answer_bit = std::uint64_t{1} << 63, normal = std::uint64_t{1} << 60,
-                        stream = std::uint64_t{1} << 61;
-constexpr std::uint64_t gateway = 17, sender = 5;
-const std::string ping = "@<>+@atom+@u64", pong = "@<>+@u64";
-
-std::string number(std::uint64_t value, int bytes) {
-  std::string text;
-  while (bytes-- > 0) text += static_cast<char>(value >> (8 * bytes));
-  return text;
-}
-
-std::string node(char c) { return std::string(32, c); }
-
-struct parts {
-  std::uint8_t operation = message, flags = 0;
-  std::uint64_t data = 0, source = sender, destination = gateway;
-  std::string payload;
-  std::int64_t claimed = -1;  ///< length, if another one than it has
-};
-
-std::string bytes_of(const parts& p) {
-  const auto length = p.claimed >= 0 ? static_cast<std::uint64_t>(p.claimed) : p.payload.size();
-  return std::string{static_cast<char>(p.operation), 0, 0, static_cast<char>(p.flags)} + number(length, 4) +
-         number(p.data, 8) + number(p.source, 8) + number(p.destination, 8) + p.payload;
-}
-
-std::string content(const std::string& signature, std::size_t more = 16) {
-  std::string length;
-  for (auto n = signature.size(); length.empty() || n != 0; n >>= 7)
-    length += static_cast<char>((n & 0x7f) | (n > 0x7f ? 0x80 : 0));
-  return std::string(3, '\0') + length + signature + std::string(more, 'v');
-}
-
-parts request(std::uint64_t id, const std::string& signature = ping, std::size_t more = 16) {
-  parts p;
-  p.data = normal | id;
-  p.payload = content(signature, more);
-  return p;
-}
-
-parts answer(std::uint64_t id, std::uint64_t to, const std::string& signature = pong) {
-  parts p;
-  p.data = answer_bit | normal | id;
-  p.destination = to;
-  p.payload = content(signature);
-  return p;
-}
+constexpr std::uint64_t own_number = 3;
 
 struct peer_link {
   std::shared_ptr<basp_rules> rules = std::make_shared<basp_rules>();
-  std::shared_ptr<basp_nodes> nodes = std::make_shared<basp_nodes>(node('s'));
+  std::vector<std::uint64_t> ended_links;  ///< by others
+  std::shared_ptr<basp_nodes> nodes =
+      std::make_shared<basp_nodes>(node('s'), [this](auto link) { ended_links.push_back(link); });
   std::optional<basp_guard> it;
   std::vector<char> passed;
 
-  explicit peer_link(basp_guard::side ours = basp_guard::side::accepted) {
+  explicit peer_link(link_side ours = link_side::accepted) {
     rules->requests = {{ping, 200}};
     rules->answers = {{pong, 200}};
-    it.emplace(rules, nodes, ours, "peer.example", gateway);
+    it.emplace(rules, nodes, ours, "peer.example", gateway, own_number);
   }
   bool give(const std::string& bytes) {
     passed.clear();
@@ -144,7 +99,7 @@ BOOST_AUTO_TEST_CASE(nothing_passes_before_the_handshake_and_no_handshake_out_of
   theirs.operation = server_handshake;
   theirs.payload = node('p') + "interfaces";
   BOOST_TEST(peer_link{}.ends(theirs, "no handshake at the beginning"));
-  peer_link dialled{basp_guard::side::dialled};
+  peer_link dialled{link_side::dialled};
   BOOST_TEST(dialled.passes(theirs));
   BOOST_TEST(dialled.ends(theirs, "a handshake out of place"));
   parts short_one;
@@ -172,23 +127,44 @@ BOOST_FIXTURE_TEST_CASE(routed_messages_and_unknown_operations_end_the_link, est
   }
 }
 
-BOOST_AUTO_TEST_CASE(a_node_id_belongs_to_the_name_of_the_first_link_with_it) {
+BOOST_AUTO_TEST_CASE(a_node_id_belongs_to_one_link_at_a_time) {
   peer_link first;
   BOOST_TEST(first.shake());
-  const auto claims = [&](const std::string& peer, const std::string& id) {
-    basp_guard other{first.rules, first.nodes, basp_guard::side::accepted, peer, gateway};
+  const auto refusal = [&](const std::string& peer, const std::string& id, link_side side = link_side::accepted) {
+    basp_guard other{first.rules, first.nodes, side, peer, gateway, own_number + 1};
     parts p;
-    p.operation = client_handshake;
+    p.operation = side == link_side::accepted ? client_handshake : server_handshake;
     p.payload = id;
     std::vector<char> passed;
-    return other.receive(bytes_of(p), passed);
+    const bool good = other.receive(bytes_of(p), passed);
+    BOOST_TEST(good == other.why().empty());
+    return std::string{other.why()};
   };
-  BOOST_TEST(!claims("another.example", node('p')));
-  BOOST_TEST(claims("peer.example", node('p')), "a second link of the same peer");
-  BOOST_TEST(!claims("another.example", node('p')));
-  BOOST_TEST(!claims("another.example", node('s')), "our own");
+  BOOST_TEST(refusal("another.example", node('p')) == "a node id that belongs to another peer");
+  BOOST_TEST(refusal("another.example", node('s')) == "our own node id");
+  BOOST_TEST(refusal("peer.example", node('p'), link_side::dialled) == "a node id that has a link already");
+  BOOST_TEST(first.ended_links.empty());
+  // It has come again: the earlier link is dead, or it is another process that has the same id.
+  BOOST_TEST(refusal("peer.example", node('p')) == "a node id whose earlier link had to be ended first");
+  BOOST_TEST(first.ended_links == std::vector<std::uint64_t>{own_number}, boost::test_tools::per_element());
+  BOOST_TEST(first.nodes->link_of(node('p')) == own_number);
   first.it.reset();
-  BOOST_TEST(claims("another.example", node('p')), "nobody has it any more");
+  BOOST_TEST(first.nodes->link_of(node('p')) == 0u);
+  BOOST_TEST(refusal("another.example", node('p')) == "", "nobody has it any more");
+
+  peer_link dialled{link_side::dialled};
+  parts theirs;
+  theirs.operation = server_handshake;
+  theirs.payload = node('p');
+  BOOST_TEST(dialled.passes(theirs));
+  basp_guard crossing{dialled.rules, dialled.nodes, link_side::accepted, "peer.example", gateway, own_number + 1};
+  parts p;
+  p.operation = client_handshake;
+  p.payload = node('p');
+  std::vector<char> passed;
+  BOOST_TEST(!crossing.receive(bytes_of(p), passed));
+  BOOST_TEST(crossing.why() == "a node id that has a link already");
+  BOOST_TEST(dialled.ended_links.empty());
 }
 
 BOOST_FIXTURE_TEST_CASE(nobody_speaks_for_another_node, established_link) {
@@ -215,7 +191,8 @@ BOOST_FIXTURE_TEST_CASE(only_the_gateway_is_reached, established_link) {
   BOOST_TEST(it->unanswered() == 0u);
   BOOST_TEST(passes(request(3)));
 
-  basp_guard closed{rules, std::make_shared<basp_nodes>(node('s')), basp_guard::side::accepted, "peer.example", 0};
+  basp_guard closed{rules,     std::make_shared<basp_nodes>(node('s'), nullptr), link_side::accepted, "peer.example", 0,
+                    own_number};
   parts p;
   p.operation = client_handshake;
   p.payload = node('p');
@@ -264,6 +241,30 @@ BOOST_FIXTURE_TEST_CASE(only_the_types_that_are_spoken_pass_and_only_in_their_si
     p.payload = payload;
     end(p, "a malformed message");
   }
+}
+
+BOOST_FIXTURE_TEST_CASE(requests_are_told_apart, established_link) {
+  BOOST_TEST(passes(request(1)));
+  it->send(bytes_of(answer(2, sender)));
+  it->send(bytes_of(answer(1, sender + 1)));
+  BOOST_TEST(it->unanswered() == 1u, "answers to others");
+  auto another = request(1);
+  another.source = sender + 1;
+  BOOST_TEST(passes(another));
+  BOOST_TEST(ends(request(1), "a request under the number of another"));
+  established_link fresh;
+  auto nobody = request(1);
+  nobody.source = 0;
+  BOOST_TEST(fresh.ends(nobody, "a request that cannot be answered"));
+}
+
+BOOST_FIXTURE_TEST_CASE(unanswered_requests_are_bounded_in_bytes, established_link) {
+  rules->most_unanswered_bytes = 2 * content(ping, 100).size();
+  BOOST_TEST(passes(request(1, ping, 100)));
+  BOOST_TEST(passes(request(2, ping, 100)));
+  it->send(bytes_of(answer(1, sender)));
+  BOOST_TEST(passes(request(3, ping, 100)));
+  BOOST_TEST(ends(request(4, ping, 0), "more requests than it has credit for"));
 }
 
 BOOST_FIXTURE_TEST_CASE(credit_and_senders_are_bounded, established_link) {
@@ -392,9 +393,10 @@ class guarded_pair {
         [](adder::pointer) -> adder::behavior_type { return {[](caf::add_atom, std::uint64_t x) { return x + 1; }}; });
     rules->requests = {{signature(server, caf::make_message(caf::add_atom::value, std::uint64_t{})), 200}};
     rules->answers = {{signature(server, caf::make_message(std::uint64_t{})), 200}};
-    at_server.emplace(rules, std::make_shared<basp_nodes>(id_of(server)), basp_guard::side::accepted, "client",
-                      sums.id());
-    at_client.emplace(rules, std::make_shared<basp_nodes>(id_of(client)), basp_guard::side::dialled, "server", 0);
+    at_server.emplace(rules, std::make_shared<basp_nodes>(id_of(server), nullptr), link_side::accepted, "client",
+                      sums.id(), own_number);
+    at_client.emplace(rules, std::make_shared<basp_nodes>(id_of(client), nullptr), link_side::dialled, "server", 0,
+                      own_number);
     gateway_ = sums;
     port_ = server.middleman().publish(sums, 0, "127.0.0.1").value();
     auto any = loopback(0);

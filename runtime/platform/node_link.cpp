@@ -1,0 +1,171 @@
+// Bytes between a peer and CAF, both ways: see node_link.hpp.
+#include "understudy/runtime/platform/node_link.hpp"
+
+#include "understudy/config/text.hpp"
+
+#include <sys/socket.h>
+
+#include <array>
+#include <cstring>
+
+namespace understudy::internal {
+namespace {
+
+// A whole TLS record: nothing stays behind in OpenSSL, where no readiness of the socket would tell of it.
+constexpr std::size_t read_size = 16 * 1024;
+// In one turn of CAF's multiplexer, so that one peer does not hold up the others.
+constexpr std::size_t written_at_once = 256 * 1024;
+
+}  // namespace
+
+std::string_view to_string(node_permission granted) noexcept {
+  switch (granted) {
+    case node_permission::read:
+      return "read";
+    case node_permission::write:
+      return "write";
+    case node_permission::admin:
+      return "admin";
+  }
+  return "read";
+}
+
+node_link::node_link(node_peer peer, connection over, std::unique_ptr<basp_guard> guard,
+                     std::shared_ptr<clock_port> clock, node_link_limits limits, std::function<void()> on_established)
+    : peer_(std::move(peer)),
+      over_(std::move(over)),
+      guard_(std::move(guard)),
+      clock_(std::move(clock)),
+      limits_(limits),
+      on_established_(std::move(on_established)),
+      begun_(clock_->now()),
+      heard_(begun_) {}
+
+bool node_link::read(char* to, std::size_t room, std::size_t& moved) {
+  moved = 0;
+  if (!holds_bytes() && !receive()) return false;
+  moved = std::min(room, passed_.size() - next_);
+  std::memcpy(to, passed_.data() + next_, moved);
+  next_ += moved;
+  return true;
+}
+
+/// Reads once, and has it judged.
+bool node_link::receive() {
+  if (ended_) return false;
+  passed_.clear();
+  next_ = 0;
+  std::array<char, read_size> bytes;
+  const auto got = over_.stream->read(bytes.data(), bytes.size());
+  switch (got.what) {
+    case byte_stream_result::kind::want_read:
+    case byte_stream_result::kind::want_write:
+      return true;
+    case byte_stream_result::kind::done:
+      break;
+    case byte_stream_result::kind::closed:
+      cut("the peer closed the link");
+      return false;
+    case byte_stream_result::kind::failed:
+      cut(got.error->message);
+      return false;
+  }
+  heard_ = clock_->now();
+  received_ += got.bytes;
+  if (!guard_->receive({bytes.data(), got.bytes}, passed_)) {
+    cut("the peer sent " + std::string{guard_->why()});
+    return false;
+  }
+  if (!established_ && guard_->established()) {
+    {
+      const std::lock_guard lock{mutex_};
+      node_ = guard_->node();
+      established_ = true;
+    }
+    on_established_();
+  }
+  return true;
+}
+
+bool node_link::write(const char* from, std::size_t size, std::size_t& moved) {
+  moved = 0;
+  if (peer_.side == link_side::dialled && !established_) {
+    // CAF introduces itself at once, and again when it has heard who the other side is. That we judge first: whoever
+    // has a link to that node already must not have it ended by another.
+    moved = size;
+    return !ended_;
+  }
+  while (!ended_ && moved < size && moved < written_at_once) {
+    const auto part = std::min(size - moved, over_.stream->largest_write());
+    const auto step = over_.stream->write(from + moved, part);
+    switch (step.what) {
+      case byte_stream_result::kind::done:
+        guard_->send({from + moved, step.bytes});
+        moved += step.bytes;
+        sent_ += step.bytes;
+        continue;
+      case byte_stream_result::kind::want_read:
+      case byte_stream_result::kind::want_write:
+        return true;
+      case byte_stream_result::kind::closed:
+        cut("the peer closed the link");
+        return false;
+      case byte_stream_result::kind::failed:
+        cut(step.error->message);
+        return false;
+    }
+  }
+  return !ended_;
+}
+
+void node_link::waits_for_peer() noexcept {
+  if (untaken_since_.load() == time_point::max()) untaken_since_ = clock_->now();
+}
+
+void node_link::peer_took(std::size_t left) noexcept { untaken_since_ = left == 0 ? time_point::max() : clock_->now(); }
+
+void node_link::finish() noexcept {
+  if (!ended_) over_.stream->shut_down();
+  cut("it was closed here");
+}
+
+void node_link::cut(std::string_view why) noexcept {
+  const std::lock_guard lock{mutex_};
+  if (ended_) return;
+  try {
+    why_ = why;
+  } catch (const std::bad_alloc&) {
+    // It ends without a reason then.
+  }
+  ended_ = true;
+  // CAF's multiplexer wakes up by it, whichever thread this is.
+  ::shutdown(over_.socket.get(), SHUT_RDWR);
+}
+
+std::string node_link::why() const {
+  const std::lock_guard lock{mutex_};
+  return why_;
+}
+
+void node_link::look_at_clock(time_point now) {
+  if (!established_ && now - begun_ >= limits_.handshake)
+    cut("the nodes' handshake took longer than " + config::format_span(limits_.handshake));
+  else if (now - heard_.load() >= limits_.silence)
+    cut("nothing came from the peer for " + config::format_span(limits_.silence));
+  else if (const auto since = untaken_since_.load(); since != time_point::max() && now - since >= limits_.silence)
+    cut("the peer took nothing for " + config::format_span(limits_.silence));
+}
+
+std::string node_link::node() const {
+  const std::lock_guard lock{mutex_};
+  return node_;
+}
+
+node_peer node_link::peer() const {
+  auto now = peer_;
+  now.received = received_;
+  now.sent = sent_;
+  return now;
+}
+
+}  // namespace understudy::internal

@@ -1,0 +1,107 @@
+// One link to another node, from the end of its TLS handshake on: bytes, guard, clock, and why it ended.
+#pragma once
+#include "understudy/actors/connection/byte_stream.hpp"
+#include "understudy/actors/ports/ports.hpp"
+#include "understudy/runtime/platform/admission.hpp"
+#include "understudy/runtime/platform/basp_guard.hpp"
+#include "understudy/runtime/platform/descriptor.hpp"
+
+namespace understudy::internal {
+
+/// What a peer may do; a listener gives it to all who come in there.
+enum class node_permission : std::uint8_t { read, write, admin };
+/// "read", "write" or "admin".
+std::string_view to_string(node_permission granted) noexcept;
+
+/// Who is at the other end of a link.
+struct node_peer {
+  std::uint64_t link = 0;  ///< its number in this process; never 0
+  link_side side = link_side::accepted;
+  std::string name;                                    ///< in its certificate
+  std::string address;                                 ///< "192.0.2.7:51312"
+  node_permission permission = node_permission::read;  ///< of a link that was accepted
+  wall_time since{};
+  std::uint64_t received = 0, sent = 0;  ///< bytes of BASP so far
+};
+
+/// How long and how much.
+struct node_link_limits {
+  duration handshake = seconds{10};  ///< for BASP's, after TLS
+  /// Without a byte from the peer, although both sides send heartbeats; or with bytes of ours that it does not take.
+  duration silence = seconds{15};
+  std::size_t most_unsent = 64 * 1024 * 1024;  ///< bytes that CAF has for a peer that does not take them
+};
+
+/// Reading and writing belong to the thread of CAF's multiplexer; the rest is thread-safe. Every way in which it can
+/// end comes down to cut(), and the first reason stays.
+class node_link {
+ public:
+  /// What is handed over when the peer has shown who it is.
+  struct connection {
+    descriptor socket;                    ///< non-blocking
+    std::unique_ptr<byte_stream> stream;  ///< over it
+    admission::place place;               ///< goes with the link
+  };
+
+  /// `on_established`: told once, on the thread of CAF's multiplexer. Must be quick and not throw.
+  node_link(node_peer peer, connection over, std::unique_ptr<basp_guard> guard, std::shared_ptr<clock_port> clock,
+            node_link_limits limits, std::function<void()> on_established);
+
+  /// Up to `room` bytes that CAF may see; `moved` is 0 when there are none now. False when the link has ended.
+  bool read(char* to, std::size_t room, std::size_t& moved);
+  /// Bytes were read that CAF has not seen.
+  bool holds_bytes() const noexcept { return next_ < passed_.size(); }
+  /// As many of these as the peer takes now; the rest is offered again, unchanged. False when the link has ended.
+  bool write(const char* from, std::size_t size, std::size_t& moved);
+  ///@{
+  /// There are bytes for the peer; it took some, and so many are left. Readiness of the socket does not show that: of
+  /// one that is full nothing is said.
+  void waits_for_peer() noexcept;
+  void peer_took(std::size_t left) noexcept;
+  ///@}
+  /// CAF lets go of it: says goodbye, if nothing ended it before.
+  void finish() noexcept;
+
+  /// Ends it: both directions fail from now on.
+  void cut(std::string_view why) noexcept;
+  bool has_ended() const noexcept { return ended_; }
+  /// Why it ended; empty as long as it has not.
+  std::string why() const;
+  /// Cuts it when its handshake or its silence took too long.
+  void look_at_clock(time_point now);
+  /// BASP's handshake is complete.
+  bool established() const noexcept { return established_; }
+  /// The peer's node id, 32 bytes; empty before that.
+  std::string node() const;
+  node_peer peer() const;
+  std::uint64_t number() const noexcept { return peer_.link; }
+  /// "none", or protocol and cipher.
+  std::string encryption() const { return over_.stream->encryption(); }
+  int socket() const noexcept { return over_.socket.get(); }
+  const node_link_limits& limits() const noexcept { return limits_; }
+
+ private:
+  bool receive();
+
+  const node_peer peer_;
+  connection over_;
+  const std::unique_ptr<basp_guard> guard_;
+  const std::shared_ptr<clock_port> clock_;
+  const node_link_limits limits_;
+  const std::function<void()> on_established_;
+  const time_point begun_;
+
+  std::vector<char> passed_;  // read and judged; CAF has seen those before next_
+  std::size_t next_ = 0;
+
+  std::atomic<bool> established_{false}, ended_{false};
+  std::atomic<std::uint64_t> received_{0}, sent_{0};
+  std::atomic<time_point> heard_;  // when bytes came last
+  /// Since when there are bytes that the peer does not take; never: there are none.
+  std::atomic<time_point> untaken_since_{time_point::max()};
+  mutable std::mutex mutex_;  // of what follows
+  std::string why_, node_;
+};
+using node_link_ptr = std::shared_ptr<node_link>;
+
+}  // namespace understudy::internal

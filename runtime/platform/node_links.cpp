@@ -1,0 +1,270 @@
+// The table of links, and the clock that ends them: see node_links.hpp.
+#include "understudy/runtime/platform/node_links.hpp"
+
+#include "understudy/actors/ports/actor_timer.hpp"
+#include "understudy/messages/printable.hpp"
+#include "understudy/runtime/platform/event_actor.hpp"
+
+#include <caf/actor_system.hpp>
+
+#include <algorithm>
+#include <condition_variable>
+#include <map>
+#include <system_error>
+
+namespace understudy::internal {
+namespace {
+
+constexpr seconds patience_at_the_end{2};
+// A link is late by so much of its limit at the most.
+constexpr int looks_within_a_limit = 8;
+
+/// The name that its node id is bound to, and that the log has.
+std::string name_of(const client_certificate& shown) {
+  if (!shown.names.empty()) return printable(shown.names.front());
+  return printable(shown.subject);
+}
+
+}  // namespace
+
+bool is_loopback(std::string_view address) {
+  return address.rfind("127.0.0.1:", 0) == 0 || address.rfind("[::1]:", 0) == 0;
+}
+
+/// Outlives the node_links as long as CAF has one of its links.
+class node_links::table : public std::enable_shared_from_this<table> {
+ public:
+  table(caf::actor_system& system, environment_ptr env, node_links_options options)
+      : system_(system),
+        env_(std::move(env)),
+        options_(std::move(options)),
+        rules_(node_rules(system, options_.longest_text)),
+        own_node_(node_bytes(system, system.node())) {}
+
+  void start() {
+    const std::lock_guard lock{mutex_};
+    nodes_ = std::make_shared<basp_nodes>(own_node_, [alive = weak_from_this()](std::uint64_t link) {
+      if (const auto self = alive.lock()) self->cut(link, "its peer has come again with another link");
+    });
+    event_handlers handlers;
+    handlers.on_tick = [alive = weak_from_this()] {
+      if (const auto self = alive.lock()) self->look_at_clock();
+    };
+    actor_ = make_event_actor(system_, std::move(handlers));
+    timer_.emplace(env_->poller, caf::actor_cast<caf::actor_addr>(actor_));
+  }
+
+  std::string listen(node_listener_options options, caf::strong_actor_ptr gateway) {
+    check(options);
+    listener_options at;
+    at.address = std::move(options.address);
+    at.tls = std::move(options.tls);
+    at.handshake_timeout = options.handshake_timeout;
+    at.limits = options.limits;
+    auto opened = std::make_unique<listener>(system_, env_, std::move(at),
+                                             [alive = weak_from_this(), permission = options.permission,
+                                              gateway = std::move(gateway)](accepted_client client) {
+                                               if (const auto self = alive.lock())
+                                                 self->accept(std::move(client), permission, gateway);
+                                             });
+    auto address = opened->address();
+    const std::lock_guard lock{mutex_};
+    if (closing_) throw listener_error("cannot listen for nodes at " + address + ": this node is stopping");
+    listeners_.push_back(std::move(opened));
+    return address;
+  }
+
+  void stop_listening() {
+    std::vector<std::unique_ptr<listener>> ended;  // without the lock: somebody may be about to come in
+    const std::lock_guard lock{mutex_};
+    ended.swap(listeners_);
+  }
+
+  std::optional<adopted_link> adopt(dialled_peer peer, const std::string& name, failure_ptr& why) {
+    node_peer known;
+    known.side = link_side::dialled;
+    known.name = name;
+    known.address = peer.address;
+    return take({std::move(peer.socket), std::move(peer.stream), {}}, std::move(known), name, 0, why);
+  }
+
+  std::optional<node_peer> find(const caf::node_id& node) const {
+    const auto number = nodes_->link_of(node_bytes(system_, node));
+    const std::lock_guard lock{mutex_};
+    const auto found = links_.find(number);
+    if (found == links_.end() || found->second->has_ended()) return std::nullopt;
+    return found->second->peer();
+  }
+
+  std::vector<node_peer> peers() const {
+    std::vector<node_peer> all;
+    const std::lock_guard lock{mutex_};
+    for (const auto& [number, link] : links_)
+      if (link->established() && !link->has_ended()) all.push_back(link->peer());
+    return all;
+  }
+
+  void cut(std::uint64_t number, std::string_view why) {
+    const std::lock_guard lock{mutex_};
+    if (const auto found = links_.find(number); found != links_.end()) found->second->cut(why);
+  }
+
+  bool close(duration limit) {
+    stop_listening();
+    std::unique_lock lock{mutex_};
+    closing_ = true;
+    for (const auto& [number, link] : links_) link->cut("this node is stopping");
+    const bool ended = none_left_.wait_for(lock, limit, [&] { return links_.empty(); });
+    timer_.reset();
+    actor_ = nullptr;
+    return ended;
+  }
+
+ private:
+  void check(const node_listener_options& options) const {
+    const auto refuse = [&](const std::string& why) {
+      throw listener_error("cannot listen for nodes at " + printable(options.address) + ": " + why);
+    };
+    if (!options.tls && !is_loopback(options.address))
+      refuse("without certificates, in plain text, only 127.0.0.1 and [::1] are allowed");
+    if (options.tls && options.tls->client_ca_path.empty())
+      refuse("it needs the authority of its peers' certificates: anybody would come in");
+  }
+
+  void accept(accepted_client client, node_permission permission, const caf::strong_actor_ptr& gateway) {
+    node_peer known;
+    known.name = name_of(client.certificate);
+    if (known.name.empty()) known.name = "this machine";
+    known.address = client.address;
+    known.permission = permission;
+    // What a node may do goes by the listener: one that came in elsewhere is another peer, as far as its id goes.
+    const auto owner = known.name + ' ' + std::string{to_string(permission)};
+    failure_ptr why;  // the log has it
+    auto taken = take({std::move(client.socket), std::move(client.stream), std::move(client.place)}, std::move(known),
+                      owner, gateway->id(), why);
+    if (taken) serve_link(system_, std::move(taken->scribe), gateway);
+  }
+
+  std::optional<adopted_link> take(node_link::connection over, node_peer known, const std::string& owner,
+                                   std::uint64_t gateway, failure_ptr& why) {
+    const auto alive = weak_from_this();
+    const auto number = known.link = env_->next_number();
+    known.since = env_->clock->wall_now();
+    auto guard = std::make_unique<basp_guard>(rules_, nodes_, known.side, owner, gateway, number);
+    auto link = std::make_shared<node_link>(std::move(known), std::move(over), std::move(guard), env_->clock,
+                                            options_.limits, [alive, number] {
+                                              if (const auto self = alive.lock()) self->established(number);
+                                            });
+    {
+      const std::lock_guard lock{mutex_};
+      if (closing_) {
+        why = make_failure(runtime_stopping(stage::connect));
+        return std::nullopt;
+      }
+      links_.emplace(number, link);
+      set_timer();
+    }
+    try {
+      return adopted_link{link,
+                          make_scribe(system_, link,
+                                      [alive](const node_link_ptr& gone, caf::io::connection_handle handle) {
+                                        if (const auto self = alive.lock()) self->ended(gone, handle);
+                                      }),
+                          rules_};
+    } catch (const std::system_error& e) {
+      why = make_failure(errc::local_resources, stage::connect, std::string{"no link can be made: "} + e.what());
+      link->cut(why->message);
+      ended(link, {});
+      return std::nullopt;
+    }
+  }
+
+  void established(std::uint64_t number) {
+    const std::lock_guard lock{mutex_};
+    const auto found = links_.find(number);
+    if (found == links_.end()) return;
+    const auto peer = found->second->peer();
+    log_port::fields more{{"encryption", found->second->encryption()}};
+    if (peer.side == link_side::accepted) more.emplace_back("permission", to_string(peer.permission));
+    write(log_level::info, peer.side == link_side::accepted ? "a node has come in" : "linked to a node", peer,
+          std::move(more));
+  }
+
+  void ended(const node_link_ptr& link, caf::io::connection_handle handle) {
+    const auto peer = link->peer();
+    const auto why = link->why();
+    const bool was_up = link->established();
+    bool closing = false;
+    {
+      const std::lock_guard lock{mutex_};
+      links_.erase(link->number());
+      closing = closing_;
+    }
+    write(was_up ? log_level::info : log_level::warning,
+          was_up ? "the link to a node has ended" : "a link to a node did not come about", peer,
+          {{"cause", printable(why)}});
+    if (was_up && !closing) forget_node(system_, link->node(), handle);
+    if (options_.on_end) options_.on_end(peer, why);
+    const std::lock_guard lock{mutex_};
+    if (links_.empty()) none_left_.notify_all();
+  }
+
+  void look_at_clock() {
+    const std::lock_guard lock{mutex_};
+    if (!timer_) return;
+    timer_->disarm();  // it has gone off
+    const auto now = env_->clock->now();
+    for (const auto& [number, link] : links_) link->look_at_clock(now);
+    set_timer();
+  }
+
+  void set_timer() {
+    if (!timer_) return;
+    const auto shortest = std::min(options_.limits.handshake, options_.limits.silence);
+    timer_->arm_by(links_.empty() ? time_point::max() : env_->clock->now() + shortest / looks_within_a_limit);
+  }
+
+  void write(log_level level, std::string_view text, const node_peer& peer, log_port::fields more) const {
+    more.emplace(more.begin(), "address", peer.address);
+    more.emplace(more.begin(), "peer", peer.name);
+    if (env_->log) env_->log->write(level, "node", text, more);
+  }
+
+  caf::actor_system& system_;
+  const environment_ptr env_;
+  const node_links_options options_;
+  const std::shared_ptr<const basp_rules> rules_;
+  const std::string own_node_;
+  std::shared_ptr<basp_nodes> nodes_;  // since start()
+  mutable std::mutex mutex_;           // of everything below
+  std::condition_variable none_left_;
+  caf::strong_actor_ptr actor_;
+  std::optional<actor_timer> timer_;
+  std::vector<std::unique_ptr<listener>> listeners_;
+  std::map<std::uint64_t, node_link_ptr> links_;
+  bool closing_ = false;
+};
+
+node_links::node_links(caf::actor_system& system, environment_ptr env, node_links_options options)
+    : table_(std::make_shared<table>(system, std::move(env), std::move(options))) {
+  table_->start();
+}
+
+node_links::~node_links() { table_->close(patience_at_the_end); }
+
+std::string node_links::listen(node_listener_options options, caf::strong_actor_ptr gateway) {
+  return table_->listen(std::move(options), std::move(gateway));
+}
+
+void node_links::stop_listening() { table_->stop_listening(); }
+
+std::optional<adopted_link> node_links::adopt(dialled_peer peer, const std::string& name, failure_ptr& why) {
+  return table_->adopt(std::move(peer), name, why);
+}
+
+std::optional<node_peer> node_links::find(const caf::node_id& node) const { return table_->find(node); }
+std::vector<node_peer> node_links::peers() const { return table_->peers(); }
+void node_links::cut(std::uint64_t link, std::string_view why) { table_->cut(link, why); }
+bool node_links::close(duration limit) { return table_->close(limit); }
+
+}  // namespace understudy::internal

@@ -44,9 +44,10 @@ struct worker_threads::shared : std::enable_shared_from_this<shared> {
     }
   }
 
+  /// One that was left to itself, and has ended since, has nobody to be joined by.
   void join_done() {
     workers.remove_if([](worker& w) {
-      if (w.done) w.thread.join();
+      if (w.done && w.thread.joinable()) w.thread.join();
       return w.done;
     });
   }

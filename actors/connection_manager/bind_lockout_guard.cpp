@@ -133,14 +133,14 @@ void bind_lockout_guard::drop_unused_accounts(time_point now, bind_lockout_actio
       out.unwanted.push_back(a.reading);
     }
     for (const auto& request : a.waiting) {
-      out.answers.push_back({request.ticket, {}, no_longer_configured(a)});
+      out.answers.push_back({request.request_id, {}, no_longer_configured(a)});
     }
     for (auto& [secret, t] : trials_) {
       std::erase_if(t.waiting, [&, dropped = id, &owner = a](const bind_request& request) {
         if (request.account != dropped) {
           return false;
         }
-        out.answers.push_back({request.ticket, {}, no_longer_configured(owner)});
+        out.answers.push_back({request.request_id, {}, no_longer_configured(owner)});
         return true;
       });
     }
@@ -154,15 +154,15 @@ duration bind_lockout_guard::patience_of(server_id server) const {
   return found == patience_.end() ? duration::zero() : found->second;
 }
 
-bind_lockout_actions bind_lockout_guard::ask(std::uint64_t ticket, server_id server, time_point deadline,
+bind_lockout_actions bind_lockout_guard::ask(std::uint64_t request_id, server_id server, time_point deadline,
                                              time_point now) {
   bind_lockout_actions out;
   const auto found = of_server_.find(server);
   if (found == of_server_.end()) {
-    out.answers.push_back({ticket, {}, nullptr});
+    out.answers.push_back({request_id, {}, nullptr});
     return out;
   }
-  const bind_request request{ticket, found->second, server, deadline};
+  const bind_request request{request_id, found->second, server, deadline};
   auto& a = accounts_.at(found->second);
   if (may_use_last_reading(a, now)) {
     admit(request, now, out);
@@ -306,7 +306,7 @@ void bind_lockout_guard::take(account_id id, const secret_reading& found, time_p
 void bind_lockout_guard::admit(const bind_request& request, time_point now, bind_lockout_actions& out) {
   const auto& a = accounts_.at(request.account);
   if (a.value.empty()) {
-    out.answers.push_back({request.ticket, {}, unreadable(a)});
+    out.answers.push_back({request.request_id, {}, unreadable(a)});
     return;
   }
   end_turns_and_waits(now, out);
@@ -341,7 +341,7 @@ void bind_lockout_guard::end_waits_for_reading(account& a, time_point now, bind_
     if (request.deadline > now) {
       return false;
     }
-    out.answers.push_back({request.ticket, {}, unreadable(a)});
+    out.answers.push_back({request.request_id, {}, unreadable(a)});
     return true;
   });
 }
@@ -416,7 +416,7 @@ void bind_lockout_guard::end_turns_and_waits(time_point now, bind_lockout_action
       if (request.deadline > now) {
         return false;
       }
-      out.answers.push_back({request.ticket, {}, waited_too_long(accounts_.at(request.account))});
+      out.answers.push_back({request.request_id, {}, waited_too_long(accounts_.at(request.account))});
       return true;
     });
     if (t.state == standing::trying) {
@@ -435,7 +435,7 @@ void bind_lockout_guard::decide(const bind_request& request, time_point now, bin
   }
   switch (t.state) {
     case standing::refused:
-      out.answers.push_back({request.ticket, {}, refusal_of(a, t, now)});
+      out.answers.push_back({request.request_id, {}, refusal_of(a, t, now)});
       return;
     case standing::accepted:
       if (now < t.accepted_at + options_.fresh_verdict) {
@@ -455,7 +455,7 @@ void bind_lockout_guard::decide(const bind_request& request, time_point now, bin
   }
   // Another account may be trying this secret already: that says nothing about how much this one may still stand.
   if (const auto blocked = blocked_until(a, now); blocked && !t.was_accepted) {
-    out.answers.push_back({request.ticket, {}, too_many_refusals(a, *blocked, now)});
+    out.answers.push_back({request.request_id, {}, too_many_refusals(a, *blocked, now)});
   } else {
     start_turn(id, t, request, now, out);
   }
@@ -478,7 +478,7 @@ void bind_lockout_guard::permit(secret_id id, trial& t, const bind_request& requ
       return x.counts_until() < y.counts_until();
     }));
   }
-  out.answers.push_back({request.ticket, {a.info.bind_dn, t.value, version_of(id, ++t.last_turn), id}, nullptr});
+  out.answers.push_back({request.request_id, {a.info.bind_dn, t.value, version_of(id, ++t.last_turn), id}, nullptr});
 }
 
 void bind_lockout_guard::start_turn(secret_id id, trial& t, const bind_request& request, time_point now,
@@ -593,7 +593,7 @@ void bind_lockout_guard::refuse(secret_id id, trial& t, const credential_verdict
   t.last_turn_of.clear();
   t.refusal = verdict.cause;
   for (const auto& request : std::exchange(t.waiting, {})) {
-    out.answers.push_back({request.ticket, {}, refusal_of(accounts_.at(request.account), t, now)});
+    out.answers.push_back({request.request_id, {}, refusal_of(accounts_.at(request.account), t, now)});
   }
 }
 

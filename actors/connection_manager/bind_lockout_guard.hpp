@@ -31,7 +31,7 @@ struct bind_lockout_options {
 
 /// The answer to one request to bind: what to bind with, or why not.
 struct bind_permission {
-  std::uint64_t ticket = 0;
+  std::uint64_t request_id = 0;
   credential value;
   failure_ptr refusal;
 };
@@ -70,9 +70,9 @@ class bind_lockout_guard {
   /// shorter; zero when it needs no credentials.
   duration patience_of(server_id server) const;
 
-  /// Somebody is about to bind to `server`; an answer with this `ticket` comes now or later, by `deadline` at the
+  /// Somebody is about to bind to `server`; an answer with this `request_id` comes now or later, by `deadline` at the
   /// latest.
-  bind_lockout_actions ask(std::uint64_t ticket, server_id server, time_point deadline, time_point now);
+  bind_lockout_actions ask(std::uint64_t request_id, server_id server, time_point deadline, time_point now);
   /// What became of a bind. `wall`: now, for people. Unknown versions are ignored.
   bind_lockout_actions on_verdict(const credential_verdict& verdict, time_point now, wall_time wall);
   bind_lockout_actions read_done(std::uint64_t number, const secret_reading& found, time_point now);
@@ -91,7 +91,7 @@ class bind_lockout_guard {
   using secret_id = std::uint64_t;
 
   struct bind_request {
-    std::uint64_t ticket = 0;
+    std::uint64_t request_id = 0;
     account_id account = 0;
     server_id server = 0;
     time_point deadline{};

@@ -37,10 +37,10 @@ void credential_service::set_servers(const std::vector<guarded_server>& servers,
 }
 
 void credential_service::ask(server_id server, promise answer) {
-  const auto ticket = ++last_ticket_;
-  waiting_.emplace(ticket, std::move(answer));
+  const auto request_id = ++last_request_id_;
+  waiting_.emplace(request_id, std::move(answer));
   const auto now = env_->clock->now();
-  carry_out(guard_.ask(ticket, server, now + guard_.patience_of(server), now));
+  carry_out(guard_.ask(request_id, server, now + guard_.patience_of(server), now));
 }
 
 void credential_service::on_verdict(const credential_verdict& verdict) {
@@ -91,7 +91,7 @@ bool credential_service::on_tick(std::uint64_t timer) {
 }
 
 void credential_service::close() {
-  for (auto& [ticket, answer] : std::exchange(waiting_, {})) {
+  for (auto& [request_id, answer] : std::exchange(waiting_, {})) {
     answer.deliver(to_error(make_failure(runtime_stopping(stage::bind, "nothing binds any more"))));
   }
   running_.clear();
@@ -100,7 +100,7 @@ void credential_service::close() {
 
 void credential_service::carry_out(const bind_lockout_actions& todo) {
   for (const auto& answer : todo.answers) {
-    auto found = waiting_.extract(answer.ticket);
+    auto found = waiting_.extract(answer.request_id);
     if (found.empty()) {
       continue;
     }

@@ -45,7 +45,7 @@ class credential_service {
   secret_reader read_;
   bind_lockout_guard guard_;
   std::map<std::uint64_t, promise> waiting_;
-  std::uint64_t last_ticket_ = 0;
+  std::uint64_t last_request_id_ = 0;
   // What the workers read for us; a read is wanted for as long as its mark is here.
   std::map<std::uint64_t, std::shared_ptr<const std::uint64_t>> running_;
   bool closed_ = false;

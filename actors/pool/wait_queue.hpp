@@ -41,7 +41,7 @@ class wait_queue {
   using container = std::map<waiter_id, waiter>;
   using iterator = container::iterator;
 
-  /// Tickets must ascend.
+  /// Waiter ids must ascend.
   void push(waiter w);
   /// Removes the one at `at`; the next one.
   iterator erase(iterator at);

@@ -55,8 +55,8 @@ struct source_fixture {
   }
 
   std::uint64_t ask(server_id id) {
-    put(guard->ask(++tickets, id, now + seconds{30}, now));
-    return tickets;
+    put(guard->ask(++request_ids, id, now + seconds{30}, now));
+    return request_ids;
   }
 
   void read_done(std::string_view value, server_id source = 0) {
@@ -72,9 +72,9 @@ struct source_fixture {
     return t;
   }
 
-  void on_verdict(std::uint64_t ticket, kind what) {
+  void on_verdict(std::uint64_t request_id, kind what) {
     credential_verdict v;
-    v.version = told.at(ticket).value.version;
+    v.version = told.at(request_id).value.version;
     v.what = what;
     put(guard->on_verdict(v, now, {}));
   }
@@ -90,21 +90,21 @@ struct source_fixture {
 
   void put(const bind_lockout_actions& done) {
     for (const auto& a : done.answers) {
-      BOOST_TEST(told.count(a.ticket) == 0U);  // nobody is answered twice
-      told[a.ticket] = a;
+      BOOST_TEST(told.count(a.request_id) == 0U);  // nobody is answered twice
+      told[a.request_id] = a;
     }
     reads.insert(reads.end(), done.reads.begin(), done.reads.end());
     unwanted.insert(unwanted.end(), done.unwanted.begin(), done.unwanted.end());
   }
 
-  bool waits(std::uint64_t ticket) const { return told.count(ticket) == 0; }
-  bool may_bind(std::uint64_t ticket) const { return !waits(ticket) && !told.at(ticket).refusal; }
-  bool refused(std::uint64_t ticket) const { return !waits(ticket) && told.at(ticket).refusal; }
-  std::string_view password(std::uint64_t ticket) const { return told.at(ticket).value.password.reveal(); }
+  bool waits(std::uint64_t request_id) const { return told.count(request_id) == 0; }
+  bool may_bind(std::uint64_t request_id) const { return !waits(request_id) && !told.at(request_id).refusal; }
+  bool refused(std::uint64_t request_id) const { return !waits(request_id) && told.at(request_id).refusal; }
+  std::string_view password(std::uint64_t request_id) const { return told.at(request_id).value.password.reveal(); }
 
   std::optional<bind_lockout_guard> guard;
   time_point now{std::chrono::hours{1}};
-  std::uint64_t tickets = 0;
+  std::uint64_t request_ids = 0;
   std::map<std::uint64_t, bind_permission> told;
   std::vector<secret_read> reads;
   std::vector<std::uint64_t> unwanted;  ///< reads
@@ -138,13 +138,13 @@ struct verdict_fixture {
 
   /// Asks for `server`; what was answered to it at once: a version, 0 (refused), or nothing (waits).
   std::optional<std::uint64_t> ask(server_id server, duration patience = seconds{30}) {
-    const auto ticket = ++tickets;
-    put(guard->ask(ticket, server, now + patience, now));
-    return answered(ticket);
+    const auto request_id = ++request_ids;
+    put(guard->ask(request_id, server, now + patience, now));
+    return answered(request_id);
   }
 
-  std::optional<std::uint64_t> answered(std::uint64_t ticket) {
-    const auto found = told.find(ticket);
+  std::optional<std::uint64_t> answered(std::uint64_t request_id) {
+    const auto found = told.find(request_id);
     return found == told.end() ? std::nullopt : std::optional{found->second.value.version};
   }
 
@@ -188,17 +188,17 @@ struct verdict_fixture {
 
   void put(const bind_lockout_actions& done) {
     for (const auto& a : done.answers) {
-      if (a.ticket > first_unheard) continue;
-      BOOST_TEST(told.count(a.ticket) == 0U);  // nobody is answered twice
+      if (a.request_id > first_unheard) continue;
+      BOOST_TEST(told.count(a.request_id) == 0U);  // nobody is answered twice
       BOOST_TEST((a.value.version == 0) == (a.refusal != nullptr));
-      told[a.ticket] = a;
+      told[a.request_id] = a;
     }
     for (const auto& read : done.reads) {
       put(guard->read_done(read.number, {secret{contents[read.source.password_file]}, {}}, now));
     }
   }
 
-  const failure& refusal(std::uint64_t ticket) { return *told.at(ticket).refusal; }
+  const failure& refusal(std::uint64_t request_id) { return *told.at(request_id).refusal; }
 
   static std::string file_of(server_id server) {
     return server < other ? "/run/secret" : server < other_dn ? "/run/other" : "/run/third";
@@ -210,7 +210,7 @@ struct verdict_fixture {
   std::map<std::string, std::string> contents{{"/run/secret", "right"}, {"/run/other", "x"}, {"/run/third", "y"}};
   time_point now{std::chrono::hours{1}};
   wall_time wall{std::chrono::hours{1}};
-  std::uint64_t tickets = 0, unheard = first_unheard;
+  std::uint64_t request_ids = 0, unheard = first_unheard;
   std::map<std::uint64_t, bind_permission> told;
 };
 
@@ -694,7 +694,7 @@ BOOST_FIXTURE_TEST_CASE(stream_of_wrong_secrets_is_stopped, verdict_fixture) {
   BOOST_TEST(binds == 12);  // three each quarter of an hour
   change_secret("another");
   ask(1);
-  BOOST_TEST(refusal(tickets).message.find("last 3 passwords") != std::string::npos);
+  BOOST_TEST(refusal(request_ids).message.find("last 3 passwords") != std::string::npos);
 }
 
 BOOST_FIXTURE_TEST_CASE(secret_that_changes_while_its_bind_is_under_way_counts_all_the_same, verdict_fixture) {
@@ -725,7 +725,7 @@ BOOST_FIXTURE_TEST_CASE(secret_that_returns_while_its_bind_is_under_way_does_not
   change_secret("right");
   BOOST_TEST(!ask(2).has_value());
   on_verdict(version, kind::accepted);
-  BOOST_TEST(answered(tickets).value_or(0) != 0U);
+  BOOST_TEST(answered(request_ids).value_or(0) != 0U);
 }
 
 BOOST_FIXTURE_TEST_CASE(refusal_counts_also_when_a_later_bind_brings_no_verdict, verdict_fixture) {
@@ -847,8 +847,8 @@ BOOST_FIXTURE_TEST_CASE(only_one_server_refuses_a_wrong_secret_beside_mute_ones,
   }
   advance(options.silence);
   on_verdict(answered(2).value(), kind::refused, 2);
-  for (std::uint64_t ticket : {3, 4}) {
-    BOOST_TEST(answered(ticket).value_or(1) == 0U);
+  for (std::uint64_t request_id : {3, 4}) {
+    BOOST_TEST(answered(request_id).value_or(1) == 0U);
   }
   advance(seconds{30});
   BOOST_TEST(ask(1).value_or(1) == 0U);
@@ -986,7 +986,7 @@ BOOST_FIXTURE_TEST_CASE(refused_secret_is_tried_again_after_a_while_and_counts_a
   on_verdict(ask(1).value(), kind::refused);
   advance(options.retry - milliseconds{1});
   BOOST_TEST(ask(1).value_or(1) == 0U);
-  BOOST_TEST((refusal(tickets).retry_after == std::optional{milliseconds{1}}));
+  BOOST_TEST((refusal(request_ids).retry_after == std::optional{milliseconds{1}}));
   advance(milliseconds{1});
   const auto again = ask(1);
   BOOST_TEST_REQUIRE(again.value_or(0) != 0U);

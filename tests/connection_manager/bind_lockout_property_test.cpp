@@ -148,25 +148,25 @@ class guarded_accounts {
   std::vector<bind>::iterator pick(int b) { return binds_.begin() + b % static_cast<std::ptrdiff_t>(binds_.size()); }
 
   void ask(std::size_t account, server_id server) {
-    const auto ticket = ++last_ticket_;
-    waiting_[ticket] = {account, server, now_, now_ + patience};
-    note(guard_.ask(ticket, server, now_ + patience, now_));
-    if (weak_.bypassed && waiting_.count(ticket) > 0) note({{{ticket, {{}, {}, 1, 1}, nullptr}}, {}, {}});
+    const auto request_id = ++last_request_id_;
+    waiting_[request_id] = {account, server, now_, now_ + patience};
+    note(guard_.ask(request_id, server, now_ + patience, now_));
+    if (weak_.bypassed && waiting_.count(request_id) > 0) note({{{request_id, {{}, {}, 1, 1}, nullptr}}, {}, {}});
   }
 
   /// Has the account's file read: by one who asks and has no time, so that nothing else comes of it.
   void read_now(std::size_t account) {
-    const auto ticket = ++last_ticket_;
-    auto done = guard_.ask(ticket, server_of(account, 0), now_, now_);
-    std::erase_if(done.answers, [&](const bind_permission& a) { return a.ticket == ticket; });
+    const auto request_id = ++last_request_id_;
+    auto done = guard_.ask(request_id, server_of(account, 0), now_, now_);
+    std::erase_if(done.answers, [&](const bind_permission& a) { return a.request_id == request_id; });
     note(done);
   }
 
   void note(const bind_lockout_actions& done) {
     for (const auto& a : done.answers) {
-      const auto found = waiting_.find(a.ticket);
-      must(found != waiting_.end(), "everybody is answered once", a.ticket);
-      must(now_ <= found->second.deadline, "everybody is answered by the deadline", a.ticket);
+      const auto found = waiting_.find(a.request_id);
+      must(found != waiting_.end(), "everybody is answered once", a.request_id);
+      must(now_ <= found->second.deadline, "everybody is answered by the deadline", a.request_id);
       must((a.value.version == 0) == (a.refusal != nullptr), "an answer is a secret or a reason");
       const auto who = found->second;
       waiting_.erase(found);
@@ -253,9 +253,9 @@ class guarded_accounts {
       must(n < 9999, "it does not ask for time without end");
     }
     now_ = end;
-    for (const auto& [ticket, who] : waiting_) {
-      must(now_ <= who.deadline, "everybody is answered by the deadline", ticket);
-      must(now_ < patient_until(who), "a silent server keeps others waiting for a moment only", ticket);
+    for (const auto& [request_id, who] : waiting_) {
+      must(now_ <= who.deadline, "everybody is answered by the deadline", request_id);
+      must(now_ < patient_until(who), "a silent server keeps others waiting for a moment only", request_id);
     }
   }
 
@@ -276,7 +276,7 @@ class guarded_accounts {
   std::map<std::uint64_t, asker> waiting_;
   std::vector<bind> binds_;  ///< under way
   std::vector<refusal> refusals_;
-  std::uint64_t last_ticket_ = 0;
+  std::uint64_t last_request_id_ = 0;
   time_point now_{std::chrono::hours{1}};
 };
 

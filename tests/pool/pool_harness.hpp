@@ -122,7 +122,7 @@ class pool_harness {
     return ask(acquire_kind::shared, patience);
   }
   std::vector<connection_id> quick;
-  /// A defect: the pool is made anew from what is left of it, as its actor does. Tickets keep their numbers here.
+  /// A defect: the pool is made anew from what is left of it, as its actor does. Waiters keep their ids here.
   void restart() {
     std::vector<connection_id> known;
     for (const auto& [id, s] : sockets) known.push_back(id);

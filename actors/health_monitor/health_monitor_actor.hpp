@@ -53,7 +53,6 @@ class health_monitor_impl {
   void handle(Body&& body);
   void take_servers(std::vector<routed_server> servers);
   lane* find(server_id server);
-  lane make_lane(routed_server server);
   time_point beside_due(const lane& l) const;
   void begin_beside(lane& l);
   duration time_beside(const lane& l) const;

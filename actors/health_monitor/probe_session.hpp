@@ -81,7 +81,6 @@ class probe_session {
   bool running() const noexcept { return running_; }
   /// Of the running probe; time_point::max() when none runs.
   time_point deadline() const noexcept;
-  bool has_connection() const noexcept { return connection_; }
   /// True when nothing is held: no connection, no slot, nothing asked for.
   bool idle() const noexcept { return state_ == state::idle && !running_; }
   bool standing() const noexcept { return state_ == state::standing; }

@@ -36,7 +36,7 @@ class bare_poller final : public poller_port {
   poller_scheduler queue;
 };
 
-struct hosting {
+struct poller_fixture {
   // Before the system: its last actors may still note something while it ends.
   std::mutex mutex;
   std::vector<std::pair<int, std::thread::id>> seen;
@@ -46,7 +46,7 @@ struct hosting {
   std::shared_ptr<bare_poller> poller = std::make_shared<bare_poller>(system);
   poller_scheduler& queue = poller->queue;
 
-  ~hosting() { queue.close(); }
+  ~poller_fixture() { queue.close(); }
 
   caf::behavior noting(caf::event_based_actor* self, const caf::actor& next) {
     return {[this, self, next](int number) {
@@ -90,7 +90,7 @@ struct hosting {
 
 }  // namespace
 
-BOOST_FIXTURE_TEST_CASE(hosted_actors_run_where_the_queue_is_run, hosting) {
+BOOST_FIXTURE_TEST_CASE(actors_on_the_poller_run_where_the_queue_is_run, poller_fixture) {
   const auto last = spawn_noting();
   const auto first = spawn_noting(last);
   tell_from_another_thread(first, 10);
@@ -100,7 +100,7 @@ BOOST_FIXTURE_TEST_CASE(hosted_actors_run_where_the_queue_is_run, hosting) {
   BOOST_TEST((thread_of(11) == std::this_thread::get_id()));
 }
 
-BOOST_FIXTURE_TEST_CASE(others_are_woken_on_their_own_scheduler, hosting) {
+BOOST_FIXTURE_TEST_CASE(others_are_woken_on_their_own_scheduler, poller_fixture) {
   const auto plain = system.spawn([this](caf::event_based_actor* self) { return noting(self, {}); });
   const auto first = spawn_noting(plain);
   tell_from_another_thread(first, 10);
@@ -109,7 +109,7 @@ BOOST_FIXTURE_TEST_CASE(others_are_woken_on_their_own_scheduler, hosting) {
   BOOST_TEST((thread_of(11) != std::this_thread::get_id()));
 }
 
-BOOST_FIXTURE_TEST_CASE(a_sleeping_thread_is_woken_once, hosting) {
+BOOST_FIXTURE_TEST_CASE(a_sleeping_thread_is_woken_once, poller_fixture) {
   const auto one = spawn_noting();
   BOOST_REQUIRE(queue.may_sleep());
   tell_from_another_thread(one, 10);
@@ -120,14 +120,14 @@ BOOST_FIXTURE_TEST_CASE(a_sleeping_thread_is_woken_once, hosting) {
   BOOST_TEST(count(10) + count(11) == 2u);
 }
 
-BOOST_FIXTURE_TEST_CASE(nobody_goes_to_sleep_over_what_has_just_come, hosting) {
+BOOST_FIXTURE_TEST_CASE(nobody_goes_to_sleep_over_what_has_just_come, poller_fixture) {
   const auto one = spawn_noting();
   tell_from_another_thread(one, 10);
   BOOST_TEST(!queue.may_sleep());
   BOOST_TEST(poller->wakes == 0);
 }
 
-BOOST_FIXTURE_TEST_CASE(a_caller_who_waits_runs_them_himself, hosting) {
+BOOST_FIXTURE_TEST_CASE(a_caller_who_waits_runs_them_himself, poller_fixture) {
   const auto last = spawn_noting();
   const auto first = spawn_noting(last);
   BOOST_REQUIRE(queue.may_sleep());
@@ -141,7 +141,7 @@ BOOST_FIXTURE_TEST_CASE(a_caller_who_waits_runs_them_himself, hosting) {
   BOOST_TEST(poller->wakes == 0);
 }
 
-BOOST_FIXTURE_TEST_CASE(a_caller_who_waits_leaves_them_to_a_thread_that_is_awake, hosting) {
+BOOST_FIXTURE_TEST_CASE(a_caller_who_waits_leaves_them_to_a_thread_that_is_awake, poller_fixture) {
   const auto one = spawn_noting();
   std::thread([&] { queue.run_inline([&] { caf::anon_send(one, 10); }); }).join();
   BOOST_TEST(count(10) == 0u);
@@ -149,7 +149,7 @@ BOOST_FIXTURE_TEST_CASE(a_caller_who_waits_leaves_them_to_a_thread_that_is_awake
   BOOST_TEST(count(10) == 1u);
 }
 
-BOOST_FIXTURE_TEST_CASE(what_is_more_than_a_caller_does_is_left_to_the_thread, hosting) {
+BOOST_FIXTURE_TEST_CASE(what_is_more_than_a_caller_does_is_left_to_the_thread, poller_fixture) {
   constexpr int hops = 40;
   auto first = spawn_noting();
   for (int i = 1; i < hops; ++i) first = spawn_noting(first);
@@ -164,7 +164,7 @@ BOOST_FIXTURE_TEST_CASE(what_is_more_than_a_caller_does_is_left_to_the_thread, h
   BOOST_TEST(count(1000 + hops - 1) == 1u);
 }
 
-BOOST_FIXTURE_TEST_CASE(posted_jobs_are_run_by_the_queues_own_thread, hosting) {
+BOOST_FIXTURE_TEST_CASE(posted_jobs_are_run_by_the_queues_own_thread, poller_fixture) {
   int done = 0;
   BOOST_REQUIRE(queue.post([&] { ++done; }));
   BOOST_TEST(!queue.may_sleep());
@@ -180,7 +180,7 @@ BOOST_FIXTURE_TEST_CASE(posted_jobs_are_run_by_the_queues_own_thread, hosting) {
   BOOST_TEST(!queue.post([&] { ++done; }));
 }
 
-BOOST_FIXTURE_TEST_CASE(many_callers_lose_no_message_while_the_thread_comes_and_goes, hosting) {
+BOOST_FIXTURE_TEST_CASE(many_callers_lose_no_message_while_the_thread_comes_and_goes, poller_fixture) {
   const auto last = spawn_noting();
   const auto first = spawn_noting(last);
   constexpr int callers = 4, each = 500;
@@ -204,7 +204,7 @@ BOOST_FIXTURE_TEST_CASE(many_callers_lose_no_message_while_the_thread_comes_and_
   BOOST_TEST(count(10) == static_cast<std::size_t>(callers * each));
 }
 
-BOOST_FIXTURE_TEST_CASE(after_its_end_actors_go_on_elsewhere, hosting) {
+BOOST_FIXTURE_TEST_CASE(after_its_end_actors_go_on_elsewhere, poller_fixture) {
   const auto one = spawn_noting();
   tell_from_another_thread(one, 10);
   queue.close();

@@ -102,7 +102,7 @@ int run_caller(meter& m, const arguments& given) {
     self->state.open = window;
     for (std::size_t i = 0; i < window; ++i) ask(self, directory.router(), m, &ended);
   };
-  if (given.number("hosted", 1) != 0)
+  if (given.number("on_poller", 1) != 0)
     spawn_on_poller(directory.system(), directory.env()->poller, body);
   else
     directory.system().spawn(body);

@@ -56,7 +56,7 @@ void windows(list& l) {
     l.beside(name, one, factor, window == 64 ? std::optional{0.33} : std::nullopt);
   }
   l.beside("async, 64 in flight",
-           l.ours("actor on CAF's scheduler, 64 in flight", "null", {"actor", "window=64", "hosted=0"}));
+           l.ours("actor on CAF's scheduler, 64 in flight", "null", {"actor", "window=64", "on_poller=0"}));
   l.beside("async, 64 in flight",
            l.ours("actor, relayed as bytes, 64 in flight", "null", {"actor", "window=64", "relayed=1"}), 4);
   l.stock("epoll, 8 connections of 16", "null", {"epoll", "connections=8", "window=16"});

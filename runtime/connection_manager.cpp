@@ -225,25 +225,11 @@ runtime_snapshot connection_manager::snapshot() const {
 }
 
 bool connection_manager::suspend(const std::string& server, seconds ttl) {
-  held().check_waiting();
-  auto there = state_->current();
-  auto found = state_->find(server);
-  if (!there || !found) return false;
-  auto whole = static_cast<std::uint32_t>(std::clamp<seconds::rep>(ttl.count(), 0, UINT32_MAX));
-  auto done = there->client().ask<bool>(there->manager(), seconds{2}, suspend_atom_v, found->id, whole);
-  if (!done) throw_failure(done.error);
-  return *done.value;
+  const auto whole = static_cast<std::uint32_t>(std::clamp<seconds::rep>(ttl.count(), 0, UINT32_MAX));
+  return held().command(server, suspend_atom_v, whole);
 }
 
-bool connection_manager::resume(const std::string& server) {
-  held().check_waiting();
-  auto there = state_->current();
-  auto found = state_->find(server);
-  if (!there || !found) return false;
-  auto done = there->client().ask<bool>(there->manager(), seconds{2}, resume_atom_v, found->id);
-  if (!done) throw_failure(done.error);
-  return *done.value;
-}
+bool connection_manager::resume(const std::string& server) { return held().command(server, resume_atom_v); }
 
 outcome connection_manager::perform(request_ptr request, const call_options& options) {
   auto there = state_ ? state_->current() : nullptr;

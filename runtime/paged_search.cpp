@@ -153,13 +153,9 @@ void paged_search::cancel() {
 paged_search runtime_client::paged(search_request request, const paged_options& options) {
   if (auto why = problem_of(options)) return paged_search{std::move(why)};
   const auto deadline = deadline_after(options.timeout, live_.operation_timeout);
-  // Not zero, which would mean the default: what is over is refused all the same.
-  const auto rest_of_it = [&] { return std::max<duration>(deadline - env_->clock->now(), duration{1}); };
-  lease_options from;
-  from.timeout = rest_of_it();
-  auto got = acquire(from);
+  auto got = acquire_until(deadline);
   if (!got) return paged_search{std::move(got.error)};
-  paged_search made{lease_handle{std::move(*got.value)}, std::move(request), options, rest_of_it()};
+  paged_search made{lease_handle{std::move(*got.value)}, std::move(request), options, left_until(deadline)};
   made.state_->elsewhere = lease_handle::others(made.state_->on.client(), deadline);
   return made;
 }

@@ -161,14 +161,10 @@ void search_stream::cancel() {
 search_stream runtime_client::stream(search_request request, const stream_options& options) {
   if (auto why = problem_of(options)) return search_stream{std::move(why)};
   const auto deadline = deadline_after(options.timeout, live_.operation_timeout);
-  // Not zero, which would mean the default: what is over is refused all the same.
-  const auto rest_of_it = [&] { return std::max<duration>(deadline - env_->clock->now(), duration{1}); };
-  lease_options from;
-  from.timeout = rest_of_it();
-  auto got = acquire(from);
+  auto got = acquire_until(deadline);
   if (!got) return search_stream{std::move(got.error)};
   auto rest = options;
-  rest.timeout = rest_of_it();
+  rest.timeout = left_until(deadline);
   search_stream made{lease_handle{std::move(*got.value)}, std::move(request), rest};
   made.state_->elsewhere = lease_handle::others(made.state_->on.client(), deadline);
   return made;

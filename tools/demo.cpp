@@ -32,13 +32,6 @@ constexpr std::uint16_t first_port = 10388;
 
 using clock = std::chrono::steady_clock;
 
-std::string milliseconds_text(duration d) {
-  std::array<char, 32> text{};
-  const auto ms = std::chrono::duration<double, std::milli>(d).count();
-  const auto size = std::snprintf(text.data(), text.size(), ms < 10 ? "%.1f ms" : "%.0f ms", ms);
-  return {text.data(), static_cast<std::size_t>(size)};
-}
-
 std::string random_password() {
   std::random_device source;
   std::string text;

@@ -12,8 +12,6 @@
 #include <CLI/Formatter.hpp>
 
 #include <algorithm>
-#include <array>
-#include <cstdio>
 #include <nlohmann/json.hpp>
 
 namespace understudy::cli {
@@ -67,13 +65,6 @@ void apply_probes(findings& all) {
     server.last_error = describe(*probe->error);
     server.last_error_at = std::chrono::system_clock::now();
   }
-}
-
-std::string milliseconds_text(duration d) {
-  std::array<char, 32> text{};
-  const auto size =
-      std::snprintf(text.data(), text.size(), "%.1f ms", std::chrono::duration<double, std::milli>(d).count());
-  return {text.data(), static_cast<std::size_t>(size)};
 }
 
 std::string line_of(const server_snapshot& server, const probe_report* probe, const given_options& given) {

@@ -8,7 +8,9 @@
 #include <poll.h>
 #include <unistd.h>
 #include <algorithm>
+#include <array>
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
 
 namespace understudy::cli {
@@ -55,6 +57,13 @@ int exit_code_of(const failure& f) noexcept {
     default:
       return exit_runtime;
   }
+}
+
+std::string milliseconds_text(duration span) {
+  std::array<char, 32> text{};
+  const auto ms = std::chrono::duration<double, std::milli>(span).count();
+  const auto size = std::snprintf(text.data(), text.size(), ms < 10 ? "%.1f ms" : "%.0f ms", ms);
+  return {text.data(), static_cast<std::size_t>(size)};
 }
 
 void complain(std::string_view text) {

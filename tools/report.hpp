@@ -30,6 +30,9 @@ class output_error : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
+/// "1.2 ms", "12 ms".
+std::string milliseconds_text(duration span);
+
 /// Writes data to standard output at once. Throws output_error (disk full, closed …).
 void put(std::string_view data);
 

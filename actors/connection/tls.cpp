@@ -15,20 +15,14 @@
 namespace understudy::internal {
 
 /// Certificates, keys and rules, as OpenSSL keeps them.
-class tls_context {
+class tls_context : public tls_settings {
  public:
   tls_context();
-  SSL_CTX* get() const noexcept { return context_.get(); }
-  const socket_bio& bio() const noexcept { return bio_; }
   bool verifies = true;
   std::string oldest_protocol;     ///< that is spoken, for messages
   std::string revocation_lists;    ///< the file with them, for messages
   std::string trusted;             ///< the file of the authorities; empty: the system's
   std::string client_certificate;  ///< its file; empty: there is none
-
- private:
-  std::unique_ptr<SSL_CTX, void (*)(SSL_CTX*)> context_;
-  socket_bio bio_;
 };
 
 namespace {
@@ -62,9 +56,6 @@ bool same_context(const connection_info& a, const connection_info& b) {
   };
   return parts(a) == parts(b) && a.client_key_password == b.client_key_password;
 }
-
-/// OpenSSL's own would ask the terminal.
-int no_password(char*, int, int, void*) { return -1; }
 
 /// The server asks for a certificate and there is none: noted, in case the handshake fails for lack of one.
 int note_question(SSL* ssl, X509**, EVP_PKEY**) {
@@ -253,13 +244,13 @@ class tls_client_stream final : public tls_stream {
 
 }  // namespace
 
-tls_context::tls_context() : context_(::SSL_CTX_new(::TLS_client_method()), ::SSL_CTX_free) {}
+tls_context::tls_context() : tls_settings(::TLS_client_method()) {}
 
 tls_context_result make_tls_context(const connection_info& server, const still_wanted& wanted) {
   ::ERR_clear_error();
   auto made = std::make_shared<tls_context>();
   SSL_CTX* context = made->get();
-  if (context == nullptr || !made->bio()) return refused("TLS is not available");
+  if (!*made) return refused("TLS is not available");
   const bool only_1_3 = server.tls_min_version == tls_version::v1_3;
   ::SSL_CTX_set_min_proto_version(context, only_1_3 ? TLS1_3_VERSION : TLS1_2_VERSION);
   made->oldest_protocol = only_1_3 ? "1.3" : "1.2";
@@ -269,7 +260,6 @@ tls_context_result make_tls_context(const connection_info& server, const still_w
   ::SSL_CTX_set_read_ahead(context, 1);
   ::SSL_CTX_set_verify(context, server.validate_cert ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, nullptr);
   made->verifies = server.validate_cert;
-  ::SSL_CTX_set_default_passwd_cb(context, no_password);
   ::SSL_CTX_set_client_cert_cb(context, note_question);
   const auto files = config::read_certificates(
       server, [&] { return std::optional{read_source(client_key_password_of(server), key_password_limit, wanted)}; });

@@ -40,6 +40,8 @@ long control_socket(BIO* bio, int command, long, void*) {
   return command == BIO_CTRL_FLUSH ? 1 : 0;
 }
 
+int no_password(char*, int, int, void*) { return -1; }
+
 /// Both are per thread and may hold what others left there.
 void forget_errors() noexcept {
   ::ERR_clear_error();
@@ -59,6 +61,10 @@ BIO_METHOD* make_method() noexcept {
 }  // namespace
 
 socket_bio::socket_bio() : method_(make_method(), ::BIO_meth_free) {}
+
+tls_settings::tls_settings(const SSL_METHOD* side) : context_(::SSL_CTX_new(side), ::SSL_CTX_free) {
+  if (context_) ::SSL_CTX_set_default_passwd_cb(context_.get(), no_password);
+}
 
 failure_ptr tls_failure(std::string message) {
   return make_failure(errc::ssl_error, stage::secure, std::move(message));

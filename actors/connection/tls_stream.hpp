@@ -7,6 +7,7 @@
 
 struct bio_method_st;
 struct ssl_ctx_st;
+struct ssl_method_st;
 struct ssl_st;
 
 namespace understudy::internal {
@@ -21,6 +22,21 @@ class socket_bio {
 
  private:
   std::unique_ptr<bio_method_st, void (*)(bio_method_st*)> method_;
+};
+
+/// OpenSSL's context of one side, and how its streams reach their sockets. A key with a password of which nothing is
+/// known is not read: OpenSSL itself would ask the terminal.
+class tls_settings {
+ public:
+  explicit tls_settings(const ssl_method_st* side);
+  /// False when there was no memory, or no TLS.
+  explicit operator bool() const noexcept { return context_ && bio_; }
+  ssl_ctx_st* get() const noexcept { return context_.get(); }
+  const socket_bio& bio() const noexcept { return bio_; }
+
+ private:
+  std::unique_ptr<ssl_ctx_st, void (*)(ssl_ctx_st*)> context_;
+  socket_bio bio_;
 };
 
 /// ssl_error at stage secure.

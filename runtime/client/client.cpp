@@ -199,6 +199,16 @@ answer<lease> runtime_client::acquire_elsewhere(const lease_options& options, se
   return acquire(options, std::move(ask_for));
 }
 
+answer<lease> runtime_client::acquire_until(time_point deadline) {
+  lease_options options;
+  options.timeout = left_until(deadline);
+  return acquire(options);
+}
+
+duration runtime_client::left_until(time_point deadline) const {
+  return std::max<duration>(deadline - env_->clock->now(), duration{1});
+}
+
 void runtime_client::resume() { caf::anon_send(manager_, resume_atom_v); }
 
 answer<reload_report> runtime_client::reload(settings_ptr next, duration timeout) {

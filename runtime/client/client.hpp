@@ -103,6 +103,10 @@ class runtime_client : public std::enable_shared_from_this<runtime_client> {
   };
 
   answer<lease> acquire(const lease_options& options, lease_request ask_for);
+  /// For a search that has until `deadline`, the wait for its lease included.
+  answer<lease> acquire_until(time_point deadline);
+  /// Never zero, which would mean the default: what is over is refused all the same.
+  duration left_until(time_point deadline) const;
   outcome perform_on(route to, request_ptr request, const call_options& options);
   void start_on(route to, request_ptr request, completion_delivery done, const call_options& options,
                 std::shared_ptr<stream_buffer> parts = nullptr);

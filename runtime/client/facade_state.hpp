@@ -57,6 +57,17 @@ struct connection_manager::state : std::enable_shared_from_this<state> {
   /// The servers of the runtime, or those configured when it does not run. Where DNS lists the servers and has not
   /// answered, what stands for them.
   std::vector<connection_info> servers() const;
+  /// Has the manager do that with a server of its own; false when there is none of that name. Throws ldap_exception.
+  template <class Atom, class... Ts>
+  bool command(const std::string& server, Atom command, Ts... with) const {
+    check_waiting();
+    const auto there = current();
+    const auto found = find(server);
+    if (!there || !found) return false;
+    const auto done = there->client().ask<bool>(there->manager(), seconds{2}, command, found->id, with...);
+    if (!done) throw_failure(done.error);
+    return *done.value;
+  }
   /// The server called `name`, or with that number; nothing when there is none. The first throws what kept the runtime
   /// from answering.
   server_context_ptr find(const std::string& name) const;

@@ -13,16 +13,10 @@
 namespace understudy::internal {
 
 /// As OpenSSL keeps it.
-class server_tls_context {
+class server_tls_context : public tls_settings {
  public:
-  server_tls_context() : context_(::SSL_CTX_new(::TLS_server_method()), ::SSL_CTX_free) {}
-  SSL_CTX* get() const noexcept { return context_.get(); }
-  const socket_bio& bio() const noexcept { return bio_; }
+  server_tls_context() : tls_settings(::TLS_server_method()) {}
   std::vector<std::string> allowed_client_names;
-
- private:
-  std::unique_ptr<SSL_CTX, void (*)(SSL_CTX*)> context_;
-  socket_bio bio_;
 };
 
 namespace {
@@ -49,8 +43,6 @@ config::certificate_files read_files(const server_certificates& from) {
   as_of_client.client_key_path = from.key_path;
   return config::read_certificates(as_of_client, [] { return std::nullopt; });
 }
-
-int no_password(char*, int, int, void*) { return -1; }
 
 /// Whom clients may be certified by; their names are sent to clients, which choose their certificate by them.
 std::string trust(SSL_CTX* context, const config::certificate_files& files) {
@@ -95,7 +87,7 @@ server_tls_result make_server_tls(const server_certificates& from) {
   ::ERR_clear_error();
   auto made = std::make_shared<server_tls_context>();
   SSL_CTX* context = made->get();
-  if (context == nullptr || !made->bio()) return refused("TLS is not available");
+  if (!*made) return refused("TLS is not available");
   ::SSL_CTX_set_min_proto_version(context, from.oldest_protocol == tls_version::v1_3 ? TLS1_3_VERSION : TLS1_2_VERSION);
   ::SSL_CTX_set_options(
       context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_TICKET | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE);
@@ -103,7 +95,6 @@ server_tls_result make_server_tls(const server_certificates& from) {
   ::SSL_CTX_set_num_tickets(context, 0);
   ::SSL_CTX_set_mode(context,
                      SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
-  ::SSL_CTX_set_default_passwd_cb(context, no_password);
   const auto files = read_files(from);
   std::string problems;
   for (const auto& each : files.problems)

@@ -278,10 +278,8 @@ std::string to_toml_text(const option& row, const option_value& value) {
     case option_type::words:
       break;
   }
-  std::string list;
-  for (const auto& word : std::get<std::vector<std::string>>(value))
-    list += (list.empty() ? "" : ", ") + toml_string(escape_variables(word));
-  return '[' + list + ']';
+  const auto& words = std::get<std::vector<std::string>>(value);
+  return '[' + joined(words, ", ", [](const std::string& word) { return toml_string(escape_variables(word)); }) + ']';
 }
 
 nlohmann::json to_json_value(const option& row, const option_value& value) {

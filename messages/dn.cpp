@@ -2,6 +2,7 @@
 #include "understudy/messages/dn.hpp"
 
 #include "understudy/messages/name.hpp"
+#include "understudy/messages/text.hpp"
 
 #include <stdexcept>
 
@@ -42,9 +43,7 @@ std::string rdn(std::string_view attr, std::string_view value) {
 
 std::string rdn(const std::vector<std::pair<std::string, std::string>>& parts) {
   if (parts.empty()) throw std::invalid_argument("an RDN needs at least one attribute");
-  std::string text;
-  for (const auto& [attr, value] : parts) text += (text.empty() ? "" : "+") + rdn(attr, value);
-  return text;
+  return joined(parts, "+", [](const auto& part) { return rdn(part.first, part.second); });
 }
 
 std::string child(std::string_view rdn, std::string_view parent) {

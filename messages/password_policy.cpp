@@ -2,6 +2,7 @@
 #include "understudy/messages/password_policy.hpp"
 
 #include "understudy/messages/ber.hpp"
+#include "understudy/messages/text.hpp"
 
 #include <array>
 #include <charconv>
@@ -85,7 +86,7 @@ password_policy read_password_policy(const std::vector<control>& controls) {
 
 std::string describe(const password_policy& policy) {
   std::string text;
-  const auto add = [&text](const std::string& part) { text += (text.empty() ? "" : "; ") + part; };
+  const auto add = [&text](const std::string& part) { internal::append_item(text, "; ", part); };
   if (policy.must_change) add("the password must be changed before anything else is allowed");
   if (policy.expires_in) add("the password expires in " + span_text(*policy.expires_in));
   if (policy.grace_logins)

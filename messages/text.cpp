@@ -34,6 +34,11 @@ std::optional<std::string> percent_decoded(std::string_view text) {
   return result;
 }
 
+void append_item(std::string& list, std::string_view separator, std::string_view item) {
+  if (!list.empty()) list += separator;
+  list += item;
+}
+
 std::string_view without_full_stop(std::string_view sentence) noexcept {
   return sentence.substr(0, sentence.size() - (!sentence.empty() && sentence.back() == '.' ? 1 : 0));
 }

@@ -1,4 +1,5 @@
 // understudy bench: load on a directory, and how it was answered.
+#include "understudy/messages/text.hpp"
 #include "understudy/tools/commands.hpp"
 #include "understudy/tools/exit_code.hpp"
 #include "understudy/tools/input.hpp"
@@ -124,9 +125,8 @@ void print_text(const load_report& r) {
                     static_cast<unsigned long long>(r.operations), seconds_of(r.took), per_second(r)));
   add(std::snprintf(line.data(), line.size(), "latency     p50 %.0f µs, p99 %.0f µs, p99.9 %.0f µs, max %.0f µs\n",
                     microseconds_of(r.p50), microseconds_of(r.p99), microseconds_of(r.p999), microseconds_of(r.max)));
-  std::string errors;
-  for (const auto& [name, count] : r.errors)
-    errors += (errors.empty() ? "" : ", ") + name + " " + std::to_string(count);
+  const auto errors =
+      joined(r.errors, ", ", [](const auto& each) { return each.first + " " + std::to_string(each.second); });
   put("errors      " + (errors.empty() ? "none" : errors) + "\n");
 }
 

@@ -1,4 +1,5 @@
 // understudy demo: three directory servers, searches flowing, the primary killed, the takeover and the way back shown.
+#include "understudy/messages/text.hpp"
 #include "understudy/runtime/connection_manager.hpp"
 #include "understudy/tools/commands.hpp"
 #include "understudy/tools/demo_callers.hpp"
@@ -135,9 +136,8 @@ const demo_observation& story::close_chapter() {
 }
 
 std::string story::answers_of(const demo_observation& seen) const {
-  std::string text;
-  for (const auto& [server, count] : seen.answers)
-    text += (text.empty() ? "" : ", ") + std::to_string(count) + " by " + server;
+  const auto text =
+      joined(seen.answers, ", ", [](const auto& each) { return std::to_string(each.second) + " by " + each.first; });
   return std::to_string(seen.total()) + " searches (" + text + "), " + std::to_string(seen.failed) +
          " failed, slowest " + milliseconds_text(seen.slowest);
 }

@@ -2,6 +2,7 @@
 #include "understudy/tools/served_directory.hpp"
 
 #include "understudy/config/settings_from.hpp"
+#include "understudy/messages/text.hpp"
 #include "understudy/runtime/client/client.hpp"
 #include "understudy/runtime/client/manager_access.hpp"
 #include "understudy/runtime/client/readiness.hpp"
@@ -12,12 +13,6 @@ namespace understudy::cli {
 
 using namespace internal;
 namespace {
-
-std::string joined(const std::vector<std::string>& all, std::string_view separator) {
-  std::string text;
-  for (const auto& each : all) text.append(text.empty() ? "" : separator).append(each);
-  return text;
-}
 
 std::string described(const settings& all) {
   std::vector<std::string> servers;

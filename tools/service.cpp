@@ -3,6 +3,7 @@
 
 #include "understudy/config/problem.hpp"
 #include "understudy/messages/printable.hpp"
+#include "understudy/messages/text.hpp"
 #include "understudy/runtime/platform/log_sink.hpp"
 #include "understudy/tools/exit_code.hpp"
 
@@ -30,7 +31,7 @@ void add(service_observation& all, const service_observation& part) {
   all.ended = all.ended || part.ended;
   all.serves = all.serves && part.serves;
   all.all_failed = all.all_failed || part.all_failed;
-  if (!part.summary.empty()) all.summary += (all.summary.empty() ? "" : "; ") + part.summary;
+  if (!part.summary.empty()) append_item(all.summary, "; ", part.summary);
 }
 
 bool stops(int signal) { return signal == SIGTERM || signal == SIGINT; }
@@ -178,7 +179,7 @@ void service::carry_out(const service_do::end_at_once& how) { ::_exit(how.code);
 void service::start_parts() try {
   std::string why;
   for (const auto& part : plan_.parts)
-    if (const auto reason = part->start()) why += (why.empty() ? "" : "; ") + *reason;
+    if (const auto reason = part->start()) append_item(why, "; ", *reason);
   post([this, why](time_point now) { return state_.on_started(now, why.empty(), why); });
 } catch (const std::exception& e) {
   post([this, why = std::string{e.what()}](time_point) { return state_.on_start_failed(why); });

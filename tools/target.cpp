@@ -5,6 +5,7 @@
 #include "understudy/config/files.hpp"
 #include "understudy/config/load.hpp"
 #include "understudy/config/text.hpp"
+#include "understudy/messages/text.hpp"
 #include "understudy/tools/input.hpp"
 #include "understudy/tools/report.hpp"
 
@@ -114,9 +115,7 @@ duration span_argument(const std::string& option, const std::string& text) {
 }
 
 void refuse_choice(const std::string& option, const std::vector<std::string>& known, const std::string& text) {
-  std::string names;
-  for (const auto& name : known) names += (names.empty() ? "" : ", ") + name;
-  throw CLI::ValidationError(option, "\"" + text + "\" is none of " + names);
+  throw CLI::ValidationError(option, "\"" + text + "\" is none of " + joined(known, ", "));
 }
 
 void target::declare_directory(CLI::App& sub) {

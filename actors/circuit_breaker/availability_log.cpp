@@ -3,6 +3,7 @@
 
 #include "understudy/config/text.hpp"
 #include "understudy/messages/error.hpp"
+#include "understudy/messages/text.hpp"
 
 #include <algorithm>
 #include <utility>
@@ -13,12 +14,6 @@ namespace {
 /// A failure that opens the breaker within this time is part of the line about that.
 constexpr seconds verdict_time{1};
 constexpr seconds pause_between_lines{60};
-
-std::string joined(const std::vector<std::pair<server_id, std::string>>& servers) {
-  std::string all;
-  for (const auto& [id, name] : servers) all += (all.empty() ? "" : ", ") + name;
-  return all;
-}
 
 template <class Servers>
 bool contains(const Servers& servers, server_id id) {
@@ -111,7 +106,7 @@ void availability_log::tell_serving(const std::vector<server_availability>& serv
     auto& k = known_[id];
     k.down = false;
     log_port::fields more;
-    if (!left.empty()) more.emplace_back("instead_of", joined(left));
+    if (!left.empty()) more.emplace_back("instead_of", joined(left, ", ", &std::pair<server_id, std::string>::second));
     say(log_level::info, name + (std::exchange(k.served, true) ? " serves again" : " serves"), std::move(more));
   }
 }

@@ -5,6 +5,7 @@
 #include "understudy/actors/ports/actor_shell.hpp"
 #include "understudy/config/endpoint.hpp"
 #include "understudy/config/reload.hpp"
+#include "understudy/messages/text.hpp"
 
 #include <caf/actor_system.hpp>
 #include <caf/send.hpp>
@@ -44,11 +45,9 @@ void dismiss(manager_interface::pointer self, Handle& child) {
 
 /// "ldap1:389 (priority 1), ldap2:389 (priority 2)"
 std::string listed(const std::vector<routed_server>& servers) {
-  std::string all;
-  for (const auto& s : servers)
-    all +=
-        (all.empty() ? "" : ", ") + s.context->name + " (priority " + std::to_string(s.context->server.priority) + ")";
-  return all;
+  return joined(servers, ", ", [](const routed_server& s) {
+    return s.context->name + " (priority " + std::to_string(s.context->server.priority) + ")";
+  });
 }
 
 /// How long after the deadline a pool may take to say what became of its drain.
@@ -57,14 +56,6 @@ constexpr milliseconds grace{500};
 /// The server that stands for those that DNS lists, or null.
 const connection_info* pattern_in(const settings& all) {
   return all.servers.size() == 1 && !all.servers.front().srv.empty() ? &all.servers.front() : nullptr;
-}
-
-std::string listed(const std::vector<std::string>& names) {
-  std::string text;
-  for (const auto& name : names) {
-    text += (text.empty() ? "" : ", ") + name;
-  }
-  return text;
 }
 
 log_port::fields fields_of(const reload_report& report) {
@@ -76,7 +67,7 @@ log_port::fields fields_of(const reload_report& report) {
       {"needs_restart", &report.needs_restart}};
   for (const auto& [what, names] : parts) {
     if (!names->empty()) {
-      more.emplace_back(what, listed(*names));
+      more.emplace_back(what, joined(*names, ", "));
     }
   }
   return more;

@@ -3,6 +3,9 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include <utility>
+#include <vector>
+
 using namespace understudy::internal;
 
 BOOST_AUTO_TEST_CASE(only_ascii_letters_have_a_lower_case) {
@@ -28,4 +31,13 @@ BOOST_AUTO_TEST_CASE(sentence_loses_one_full_stop) {
   BOOST_TEST(without_full_stop("It ended.") == "It ended");
   BOOST_TEST(without_full_stop("and so on..") == "and so on.");
   BOOST_TEST(without_full_stop("") == "");
+}
+
+BOOST_AUTO_TEST_CASE(items_of_a_list_are_separated) {
+  const std::vector<std::string> two{"a", "b"}, none;
+  BOOST_TEST(joined(two, ", ") == "a, b");
+  BOOST_TEST(joined(none, ", ") == "");
+  BOOST_TEST(joined(two, "; ", [](const std::string& each) { return each + each; }) == "aa; bb");
+  const std::vector<std::pair<int, std::string>> named{{1, "x"}, {2, "y"}};
+  BOOST_TEST(joined(named, "+", &std::pair<int, std::string>::second) == "x+y");
 }

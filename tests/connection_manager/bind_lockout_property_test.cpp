@@ -12,17 +12,14 @@ namespace {
 
 using verdict_kind = credential_verdict::kind;
 
-/// `a`: of which account or bind; `b`: what.
-struct command {
-  enum class kind : std::uint8_t { ask, accept, refuse, know_nothing, vanish, change, retry_now, pass };
-  kind what = kind::pass;
-  int a = 0, b = 0;
-};
+/// Of its numbers `a` says of which account or bind, `b` what.
+enum class event : std::uint8_t { ask, accept, refuse, know_nothing, vanish, change, retry_now, pass };
 
-std::ostream& operator<<(std::ostream& out, const command& c) {
-  constexpr std::array names{"ask", "accept", "refuse", "know_nothing", "vanish", "change", "retry_now", "pass"};
-  return out << names.at(static_cast<std::size_t>(c.what)) << "(" << c.a << "," << c.b << ")";
+constexpr std::array<const char*, 8> names(event) {
+  return {"ask", "accept", "refuse", "know_nothing", "vanish", "change", "retry_now", "pass"};
 }
+
+using command = command_of<event>;
 
 rc::Gen<std::vector<command>> commands() {
   using kind = command::kind;
@@ -34,9 +31,7 @@ rc::Gen<std::vector<command>> commands() {
                                                     {4, kind::change},
                                                     {1, kind::retry_now},
                                                     {5, kind::pass}});
-  return list_of(rc::gen::build<command>(rc::gen::set(&command::what, what),
-                                         rc::gen::set(&command::a, rc::gen::inRange(0, 12)),
-                                         rc::gen::set(&command::b, rc::gen::inRange(0, 12))));
+  return commands_of(what, 12, 12);
 }
 
 /// What the guard is for, switched off.

@@ -1,7 +1,7 @@
 // Whatever has happened: a server that answers serves again within the longest backoff, however slow it is, however few
 // connections it takes, whatever it did before anybody asked.
 #include "made_up_directory.hpp"
-#include "random_commands.hpp"
+#include "support/property.hpp"
 
 #include <array>
 
@@ -14,13 +14,11 @@ namespace {
 /// Of its numbers `a` is a server.
 enum class kind : std::uint8_t { read, down, pause, hang, cut, up, limit, slow, idle, pass };
 
-std::string_view name_of(kind what) {
-  constexpr std::array<std::string_view, 10> names{"read", "down",  "pause", "hang", "cut",
-                                                   "up",   "limit", "slow",  "idle", "pass"};
-  return names.at(static_cast<std::size_t>(what));
+constexpr std::array<const char*, 10> names(kind) {
+  return {"read", "down", "pause", "hang", "cut", "up", "limit", "slow", "idle", "pass"};
 }
 
-using command = random_command<kind>;
+using command = command_of<kind>;
 
 struct shape {
   int servers = 1, limit = 0, minimum = 1, seed = 1;
@@ -41,16 +39,17 @@ rc::Gen<shape> shapes() {
 }
 
 rc::Gen<std::vector<command>> commands() {
-  return random_commands<kind>({{8, kind::read},
-                                {2, kind::down},
-                                {3, kind::pause},
-                                {2, kind::hang},
-                                {3, kind::cut},
-                                {4, kind::up},
-                                {2, kind::limit},
-                                {3, kind::slow},
-                                {1, kind::idle},
-                                {6, kind::pass}});
+  const auto what = rc::gen::weightedElement<kind>({{8, kind::read},
+                                                    {2, kind::down},
+                                                    {3, kind::pause},
+                                                    {2, kind::hang},
+                                                    {3, kind::cut},
+                                                    {4, kind::up},
+                                                    {2, kind::limit},
+                                                    {3, kind::slow},
+                                                    {1, kind::idle},
+                                                    {6, kind::pass}});
+  return commands_of(what, 12, 12);
 }
 
 class history {

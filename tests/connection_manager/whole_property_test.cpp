@@ -1,7 +1,7 @@
 // The whole runtime but its sockets, through random requests, deaths, pauses, leases and orders: whoever asks is told,
 // once, in time, and when the faults are over everything serves again.
 #include "made_up_directory.hpp"
-#include "random_commands.hpp"
+#include "support/property.hpp"
 
 #include <array>
 #include <caf/actor_registry.hpp>
@@ -32,31 +32,30 @@ enum class kind : std::uint8_t {
   pass
 };
 
-std::string_view name_of(kind what) {
-  constexpr std::array<std::string_view, 15> names{"read",      "write",       "user_bind", "lease",  "use",
-                                                   "give_back", "holder_dies", "cancel",    "down",   "pause",
-                                                   "cut",       "up",          "suspend",   "resume", "pass"};
-  return names.at(static_cast<std::size_t>(what));
+constexpr std::array<const char*, 15> names(kind) {
+  return {"read", "write", "user_bind", "lease", "use",     "give_back", "holder_dies", "cancel",
+          "down", "pause", "cut",       "up",    "suspend", "resume",    "pass"};
 }
 
-using command = random_command<kind>;
+using command = command_of<kind>;
 
 rc::Gen<std::vector<command>> commands() {
-  return random_commands<kind>({{10, kind::read},
-                                {6, kind::write},
-                                {3, kind::user_bind},
-                                {6, kind::lease},
-                                {3, kind::use},
-                                {3, kind::give_back},
-                                {2, kind::holder_dies},
-                                {3, kind::cancel},
-                                {3, kind::down},
-                                {4, kind::pause},
-                                {3, kind::cut},
-                                {4, kind::up},
-                                {1, kind::suspend},
-                                {1, kind::resume},
-                                {8, kind::pass}});
+  const auto what = rc::gen::weightedElement<kind>({{10, kind::read},
+                                                    {6, kind::write},
+                                                    {3, kind::user_bind},
+                                                    {6, kind::lease},
+                                                    {3, kind::use},
+                                                    {3, kind::give_back},
+                                                    {2, kind::holder_dies},
+                                                    {3, kind::cancel},
+                                                    {3, kind::down},
+                                                    {4, kind::pause},
+                                                    {3, kind::cut},
+                                                    {4, kind::up},
+                                                    {1, kind::suspend},
+                                                    {1, kind::resume},
+                                                    {8, kind::pass}});
+  return commands_of(what, 12, 12);
 }
 
 /// Asks for a lease and holds it, as an actor does: claims it, and lives until told otherwise.

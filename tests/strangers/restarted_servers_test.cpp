@@ -3,7 +3,6 @@
 #include "support/stall_watch.hpp"
 
 #include <boost/test/unit_test.hpp>
-#include <thread>
 
 using namespace understudy;
 using namespace understudy::test;
@@ -20,9 +19,13 @@ struct up_again {
       const auto found = manager.try_search(search_for("(uid=user1)"), {2s});
       return found && found->server == name_of(b.port());
     }));
-    std::this_thread::sleep_for(1500ms);
+    BOOST_TEST_REQUIRE(eventually([&] { return until_retry().has_value(); }));
+    const auto at_first = *until_retry();
+    // Old is what is a second old.
+    BOOST_TEST_REQUIRE(eventually([&] { return until_retry().value_or(at_first) < at_first - 1s; }));
     a.start();
   }
+  std::optional<milliseconds> until_retry() const { return server_in(manager.snapshot(), a.port()).retry_after; }
   /// Nobody looks at a server by himself.
   settings patient() const {
     auto all = quick_settings({server_at(a.port(), 1), server_at(b.port(), 2)});

@@ -172,6 +172,15 @@ class reader {
 
 }  // namespace
 
+connection_info settings_naming(const certificate_paths& paths) {
+  connection_info names;
+  names.client_cert_path = paths.certificate_path;
+  names.client_key_path = paths.key_path;
+  names.ca_cert_path = paths.ca_path;
+  names.crl_path = paths.crl_path;
+  return names;
+}
+
 certificate_files read_certificates(const connection_info& server, const key_password& password) {
   return reader{server, password}.read();
 }

@@ -12,6 +12,16 @@ struct evp_pkey_st;
 
 namespace understudy::internal::config {
 
+/// The PEM files of one side of TLS where no server's settings name them.
+struct certificate_paths {
+  std::string certificate_path;  ///< its own certificate first, then those that lead to the authority
+  std::string key_path;          ///< its private key, not encrypted
+  std::string ca_path;           ///< authorities of peers' certificates
+  std::string crl_path;          ///< revocation lists for peers' certificates; may be empty
+};
+/// Settings of a server that name these files.
+connection_info settings_naming(const certificate_paths& paths);
+
 /// What is wrong with the file of one key.
 struct file_problem {
   std::string_view key;  ///< "ca_cert_path"

@@ -4,7 +4,7 @@
 #include "understudy/actors/connection/promise_table.hpp"
 #include "understudy/actors/connection/session.hpp"
 #include "understudy/actors/connection/socket.hpp"
-#include "understudy/actors/connection/tls.hpp"
+#include "understudy/actors/connection/tls_client.hpp"
 #include "understudy/actors/metrics/registry.hpp"
 #include "understudy/actors/ports/actor_shell.hpp"
 #include "understudy/actors/ports/actor_timer.hpp"
@@ -21,7 +21,7 @@ namespace understudy::internal {
 
 /// What the connections of one runtime share.
 struct shared_by_connections {
-  std::shared_ptr<tls_contexts> certificates = std::make_shared<tls_contexts>();
+  std::shared_ptr<tls_client_contexts> certificates = std::make_shared<tls_client_contexts>();
   std::shared_ptr<retry_budget> retries = std::make_shared<retry_budget>();
 };
 
@@ -429,7 +429,8 @@ tls_start connection_impl::secure() {
   auto tls = shared_->certificates->get(server, now_, *env_.workers, std::move(ready));
   if (!tls) return {true, nullptr};
   if (tls->error) return {false, tls->error};
-  return {false, bytes_.secure(make_tls_channel(std::move(tls->context), bytes_.fd(), endpoint_of(context_.server)))};
+  return {false,
+          bytes_.secure(make_tls_client_stream(std::move(tls->context), bytes_.fd(), endpoint_of(context_.server)))};
 }
 
 void connection_impl::close(bool polite) {

@@ -1,12 +1,10 @@
-// What the two sides of TLS have in common: see tls_stream.hpp.
+// What streams of the two sides have in common: see tls_stream.hpp.
 #include "understudy/actors/connection/tls_stream.hpp"
 
 #include <openssl/bio.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
-#include <sys/socket.h>
 #include <cerrno>
-#include <cstring>
 
 namespace understudy::internal {
 namespace {
@@ -14,72 +12,13 @@ namespace {
 // One record; a write that must be repeated unchanged is never longer.
 constexpr std::size_t record_size = 16 * 1024;
 
-int socket_of(BIO* bio) noexcept { return *static_cast<const int*>(::BIO_get_data(bio)); }
-
-bool may_be_repeated() noexcept { return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR; }
-
-int read_socket(BIO* bio, char* to, int room) {
-  ::BIO_clear_retry_flags(bio);
-  const auto n = ::recv(socket_of(bio), to, static_cast<std::size_t>(room), MSG_DONTWAIT);
-  if (n < 0 && may_be_repeated()) BIO_set_retry_read(bio);
-  if (n == 0) ::BIO_set_flags(bio, BIO_FLAGS_IN_EOF);
-  return static_cast<int>(n);
-}
-
-int write_socket(BIO* bio, const char* from, int size) {
-  ::BIO_clear_retry_flags(bio);
-  const auto n = ::send(socket_of(bio), from, static_cast<std::size_t>(size), MSG_NOSIGNAL | MSG_DONTWAIT);
-  if (n < 0 && may_be_repeated()) BIO_set_retry_write(bio);
-  // Who has closed may have said why, and that is still there to be read: reading tells what happened, not this.
-  if (n < 0 && (errno == EPIPE || errno == ECONNRESET)) return size;
-  return static_cast<int>(n);
-}
-
-long control_socket(BIO* bio, int command, long, void*) {
-  if (command == BIO_CTRL_EOF) return ::BIO_test_flags(bio, BIO_FLAGS_IN_EOF) != 0 ? 1 : 0;
-  return command == BIO_CTRL_FLUSH ? 1 : 0;
-}
-
-int no_password(char*, int, int, void*) { return -1; }
-
 /// Both are per thread and may hold what others left there.
 void forget_errors() noexcept {
   ::ERR_clear_error();
   errno = 0;
 }
 
-BIO_METHOD* make_method() noexcept {
-  BIO_METHOD* method = ::BIO_meth_new(BIO_TYPE_SOURCE_SINK, "understudy socket");
-  if (method != nullptr) {
-    ::BIO_meth_set_read(method, read_socket);
-    ::BIO_meth_set_write(method, write_socket);
-    ::BIO_meth_set_ctrl(method, control_socket);
-  }
-  return method;
-}
-
 }  // namespace
-
-socket_bio::socket_bio() : method_(make_method(), ::BIO_meth_free) {}
-
-tls_settings::tls_settings(const SSL_METHOD* side) : context_(::SSL_CTX_new(side), ::SSL_CTX_free) {
-  if (context_) ::SSL_CTX_set_default_passwd_cb(context_.get(), no_password);
-}
-
-failure_ptr tls_failure(std::string message) {
-  return make_failure(errc::ssl_error, stage::secure, std::move(message));
-}
-
-std::string openssl_reason() {
-  std::string text;
-  for (auto code = ::ERR_get_error(); code != 0; code = ::ERR_get_error()) {
-    const char* reason = ::ERR_reason_error_string(code);
-    if (ERR_SYSTEM_ERROR(code)) reason = std::strerror(ERR_GET_REASON(code));
-    if (reason != nullptr && text.find(reason) == std::string::npos)
-      text += (text.empty() ? "" : ", ") + std::string{reason};
-  }
-  return text.empty() ? "no reason given" : text;
-}
 
 tls_stream::tls_stream(SSL_CTX* context, std::shared_ptr<const socket_bio> bio, int fd)
     : bio_(std::move(bio)), fd_(fd), ssl_(::SSL_new(context), ::SSL_free) {

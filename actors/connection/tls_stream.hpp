@@ -1,49 +1,14 @@
 // One TLS session over a socket, of either side, that never blocks and never raises SIGPIPE.
 #pragma once
 #include "understudy/actors/connection/byte_stream.hpp"
+#include "understudy/actors/connection/tls_context.hpp"
 
 #include <memory>
 #include <string>
 
-struct bio_method_st;
-struct ssl_ctx_st;
-struct ssl_method_st;
 struct ssl_st;
 
 namespace understudy::internal {
-
-/// How OpenSSL reads and writes a socket: its own way uses write(2), which may raise SIGPIPE.
-class socket_bio {
- public:
-  socket_bio();
-  /// False when there was no memory.
-  explicit operator bool() const noexcept { return method_ != nullptr; }
-  const bio_method_st* method() const noexcept { return method_.get(); }
-
- private:
-  std::unique_ptr<bio_method_st, void (*)(bio_method_st*)> method_;
-};
-
-/// OpenSSL's context of one side, and how its streams reach their sockets. A key with a password of which nothing is
-/// known is not read: OpenSSL itself would ask the terminal.
-class tls_settings {
- public:
-  explicit tls_settings(const ssl_method_st* side);
-  /// False when there was no memory, or no TLS.
-  explicit operator bool() const noexcept { return context_ && bio_; }
-  ssl_ctx_st* get() const noexcept { return context_.get(); }
-  const socket_bio& bio() const noexcept { return bio_; }
-
- private:
-  std::unique_ptr<ssl_ctx_st, void (*)(ssl_ctx_st*)> context_;
-  socket_bio bio_;
-};
-
-/// ssl_error at stage secure.
-failure_ptr tls_failure(std::string message);
-
-/// Takes the reasons from OpenSSL's error queue of this thread, as text.
-std::string openssl_reason();
 
 /// What both sides have in common. A side says which it is in its constructor (SSL_set_connect_state() or
 /// SSL_set_accept_state()), and what failures mean.

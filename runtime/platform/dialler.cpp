@@ -4,7 +4,7 @@
 #include "understudy/actors/connection/byte_stream.hpp"
 #include "understudy/actors/connection/connect_attempt.hpp"
 #include "understudy/actors/connection/socket.hpp"
-#include "understudy/actors/connection/tls.hpp"
+#include "understudy/actors/connection/tls_client.hpp"
 #include "understudy/actors/ports/actor_timer.hpp"
 #include "understudy/config/text.hpp"
 #include "understudy/runtime/platform/event_actor.hpp"
@@ -20,15 +20,11 @@ namespace {
 constexpr duration longest_patience = seconds{3};
 
 std::shared_ptr<const connection_info> as_server(const dial_options& to) {
-  auto info = std::make_shared<connection_info>();
+  auto info = std::make_shared<connection_info>(to.tls ? config::settings_naming(*to.tls) : connection_info{});
   info->host = to.host;
   info->port = to.port;
   if (!to.tls) return info;
   info->use_ssl = true;
-  info->ca_cert_path = to.tls->ca_cert_path;
-  info->client_cert_path = to.tls->cert_path;
-  info->client_key_path = to.tls->key_path;
-  info->crl_path = to.tls->crl_path;
   info->tls_min_version = to.tls->oldest_protocol;
   return info;
 }
@@ -125,7 +121,7 @@ class dialler::book : public std::enable_shared_from_this<book> {
     dial_handler told;
     std::shared_ptr<const connection_info> info;
     connect_attempt attempt;
-    tls_context_ptr context;
+    tls_client_context_ptr context;
     std::vector<dialled_address> dialled;
     dialled_address reached;  ///< io 0: none yet
     std::unique_ptr<byte_stream> stream;
@@ -262,7 +258,7 @@ class dialler::book : public std::enable_shared_from_this<book> {
       return succeed(at);
     }
     one.attempt.begin(stage::secure, env_->clock->now());
-    one.stream = make_tls_channel(one.context, fd, endpoint_for(one.to));
+    one.stream = make_tls_client_stream(one.context, fd, endpoint_for(one.to));
     shake(at);
   }
 
@@ -381,7 +377,7 @@ class dialler::book : public std::enable_shared_from_this<book> {
   }
 
   const environment_ptr env_;
-  const std::shared_ptr<tls_contexts> certificates_ = std::make_shared<tls_contexts>();
+  const std::shared_ptr<tls_client_contexts> certificates_ = std::make_shared<tls_client_contexts>();
   mutable std::mutex mutex_;  // of everything below
   caf::strong_actor_ptr actor_;
   std::optional<actor_timer> timer_;

@@ -1,18 +1,16 @@
 // Connects to other processes, plain or TLS: the other side of listener, for nodes.
 #pragma once
 #include "understudy/actors/ports/ports.hpp"
+#include "understudy/config/certificates.hpp"
 #include "understudy/runtime/platform/descriptor.hpp"
 
 namespace understudy::internal {
 
 class byte_stream;
 
-/// PEM files by which a peer is judged, and by which we are.
-struct dialling_certificates {
-  std::string ca_cert_path;  ///< authorities of peers' certificates; empty: the system's
-  std::string cert_path;     ///< our certificate first, then those that lead to the authority; may be empty
-  std::string key_path;      ///< its private key, not encrypted
-  std::string crl_path;      ///< revocation lists for peers' certificates; may be empty
+/// PEM files by which a peer is judged, and by which we are. Without `ca_path` the system's authorities count; our own
+/// certificate may be missing.
+struct dialling_certificates : config::certificate_paths {
   tls_version oldest_protocol = tls_version::v1_3;  ///< that is spoken
   /// What the peer's certificate must be for; empty: the host that is dialled.
   std::string peer_name = {};

@@ -130,7 +130,7 @@ class listener::acceptor : public std::enable_shared_from_this<acceptor> {
         name_(at_.family == AF_UNIX ? at_.text : bound_address(socket_.get())) {
     if (!options_.tls) return;
     files_ = states_of(*options_.tls);
-    auto made = make_server_tls(*options_.tls);
+    auto made = make_tls_server_context(*options_.tls);
     if (made.error) throw listener_error("cannot listen at " + name_ + ": " + made.error->message);
     context_ = std::move(made.context);
   }
@@ -170,7 +170,7 @@ class listener::acceptor : public std::enable_shared_from_this<acceptor> {
   /// Whose handshake is under way.
   struct shaking_client {
     accepted_client client;
-    server_tls_stream* tls = nullptr;  ///< client.stream
+    tls_server_stream* tls = nullptr;  ///< client.stream
     time_point deadline{};
   };
   using shaking_map = std::map<poller_port::io_id, shaking_client>;  // in the order of their arrival
@@ -264,7 +264,7 @@ class listener::acceptor : public std::enable_shared_from_this<acceptor> {
     }
     if (shaking_.size() >= places_->limits().handshakes)
       give_up(shaking_.begin(), "too many other TLS handshakes are under way");
-    auto stream = std::make_unique<server_tls_stream>(context_, fd);
+    auto stream = std::make_unique<tls_server_stream>(context_, fd);
     shaking_client one;
     one.tls = stream.get();
     client.stream = std::move(stream);
@@ -321,12 +321,12 @@ class listener::acceptor : public std::enable_shared_from_this<acceptor> {
     auto states = states_of(*options_.tls);
     if (states == files_) return;
     reading_ = env_->workers->run([alive = weak_from_this(), files = *options_.tls, states] {
-      auto made = make_server_tls(files);
+      auto made = make_tls_server_context(files);
       if (const auto self = alive.lock()) self->on_files(states, std::move(made));
     });
   }
 
-  void on_files(const std::string& states, server_tls_result made) {
+  void on_files(const std::string& states, tls_server_context_result made) {
     std::lock_guard guard{mutex_};
     reading_ = false;
     files_ = states;
@@ -357,7 +357,7 @@ class listener::acceptor : public std::enable_shared_from_this<acceptor> {
   time_point paused_until_ = time_point::max();  // accepts nobody, for want of descriptors
   std::optional<time_point> told_at_, looked_at_;
   std::uint64_t untold_ = 0;
-  server_tls_context_ptr context_;
+  tls_server_context_ptr context_;
   std::string files_;
   bool reading_ = false;
 };

@@ -3,7 +3,7 @@
 #include "understudy/actors/ports/ports.hpp"
 #include "understudy/runtime/platform/admission.hpp"
 #include "understudy/runtime/platform/descriptor.hpp"
-#include "understudy/runtime/platform/server_tls.hpp"
+#include "understudy/runtime/platform/tls_server.hpp"
 
 #include <stdexcept>
 

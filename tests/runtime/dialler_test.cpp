@@ -125,8 +125,7 @@ struct world {
 listener_options mutual(const certificate_files& shown = certificates().server) {
   listener_options options;
   options.address = "127.0.0.1:0";
-  options.tls =
-      server_certificates{shown.certificate, shown.key, certificates().ca.certificate(), {}, tls_version::v1_2};
+  options.tls = server_certificates{{shown.certificate, shown.key, certificates().ca.certificate(), {}}};
   return options;
 }
 
@@ -139,8 +138,8 @@ dial_options plain(std::uint16_t port, std::string host = "127.0.0.1") {
 
 dial_options secured(std::uint16_t port, std::string host = "127.0.0.1") {
   auto to = plain(port, std::move(host));
-  to.tls = dialling_certificates{
-      certificates().ca.certificate(), certificates().client.certificate, certificates().client.key, {}};
+  const auto& own = certificates().client;
+  to.tls = dialling_certificates{{own.certificate, own.key, certificates().ca.certificate(), {}}};
   return to;
 }
 
@@ -238,7 +237,7 @@ BOOST_AUTO_TEST_CASE(a_peer_that_refuses_our_certificate_says_so_at_the_first_re
   world w;
   w.listen(mutual());
   auto to = secured(w.port());
-  to.tls->cert_path = certificates().of_other_ca.certificate;
+  to.tls->certificate_path = certificates().of_other_ca.certificate;
   to.tls->key_path = certificates().of_other_ca.key;
   const auto told = w.dial(to);
   BOOST_TEST_REQUIRE(told.wait());
@@ -267,7 +266,7 @@ BOOST_AUTO_TEST_CASE(what_is_no_peer_is_said_to_be_none) {
   const auto unknown = w.dial(plain(1, "nowhere.example.com")).failure();
   BOOST_TEST(contains(unknown, "no such name"), unknown);
   auto without_file = secured(port);
-  without_file.tls->ca_cert_path = "/does/not/exist";
+  without_file.tls->ca_path = "/does/not/exist";
   const auto unread = w.dial(without_file).failure();
   BOOST_TEST(contains(unread, "/does/not/exist"), unread);
 }
@@ -346,7 +345,7 @@ BOOST_AUTO_TEST_CASE(replaced_certificates_are_used_by_the_next_dial) {
   w.listen(options);
   auto to = secured(w.port());
   const auto ca = own.folder.write("trusted.pem", read_file(own.ca.certificate()));
-  to.tls->ca_cert_path = ca;
+  to.tls->ca_path = ca;
   const auto said = w.dial(to).failure();
   BOOST_TEST(contains(said, "ca_cert_path"), said);
   own.folder.write("trusted.pem", read_file(certificates().ca.certificate()));

@@ -5,7 +5,7 @@
 #include "support/eventually.hpp"
 #include "support/temporary_folder.hpp"
 #include "understudy/actors/connection/socket.hpp"
-#include "understudy/actors/connection/tls.hpp"
+#include "understudy/actors/connection/tls_client.hpp"
 #include "understudy/runtime/platform/addresses.hpp"
 #include "understudy/runtime/platform/epoll_poller.hpp"
 #include "understudy/runtime/platform/system_clock.hpp"
@@ -94,14 +94,14 @@ listener_options plain(std::string address = "127.0.0.1:0") {
 
 listener_options secured() {
   auto options = plain();
-  options.tls = server_certificates{certificates().server.certificate, certificates().server.key, {}, {}};
+  options.tls = server_certificates{{certificates().server.certificate, certificates().server.key, {}, {}}};
   return options;
 }
 
 /// Of clients that need a certificate of our authority.
 listener_options mutual() {
   auto options = secured();
-  options.tls->client_ca_path = certificates().ca.certificate();
+  options.tls->ca_path = certificates().ca.certificate();
   return options;
 }
 
@@ -122,9 +122,9 @@ struct client {
   }
   /// Null when the handshake succeeded and the server did not object to it right after.
   failure_ptr secure(const connection_info& how) {
-    const auto context = make_tls_context(how);
+    const auto context = make_tls_client_context(how);
     BOOST_REQUIRE(!context.error);
-    stream = make_tls_channel(context.context, fd, endpoint_of(how));
+    stream = make_tls_client_stream(context.context, fd, endpoint_of(how));
     for (;;) {
       const auto step = stream->handshake();
       if (step.what == byte_stream_result::kind::done) return nullptr;
@@ -379,7 +379,7 @@ BOOST_AUTO_TEST_CASE(changed_certificates_are_used_and_bad_ones_are_not) {
   put(certificates().server);
   world w;
   auto options = plain();
-  options.tls = server_certificates{certificate, key, {}, {}};
+  options.tls = server_certificates{{certificate, key, {}, {}}};
   w.listen(std::move(options));
   const auto comes_in = [&] {
     client one(w);

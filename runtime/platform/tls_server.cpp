@@ -1,9 +1,10 @@
 // Contexts of listeners, and what failures of a client's TLS mean.
-#include "understudy/runtime/platform/server_tls.hpp"
+#include "understudy/runtime/platform/tls_server.hpp"
 
 #include "understudy/actors/connection/tls_stream.hpp"
 #include "understudy/config/certificates.hpp"
 #include "understudy/config/files.hpp"
+#include "understudy/messages/text.hpp"
 
 #include <openssl/err.h>
 #include <openssl/ssl.h>
@@ -12,10 +13,9 @@
 
 namespace understudy::internal {
 
-/// As OpenSSL keeps it.
-class server_tls_context : public tls_settings {
+class tls_server_context : public tls_context {
  public:
-  server_tls_context() : tls_settings(::TLS_server_method()) {}
+  explicit tls_server_context(tls_version oldest) : tls_context(::TLS_server_method(), oldest) {}
   std::vector<std::string> allowed_client_names;
 };
 
@@ -23,7 +23,7 @@ namespace {
 
 using x509_ptr = std::unique_ptr<X509, void (*)(X509*)>;
 
-server_tls_result refused(const std::string& problem) {
+tls_server_context_result refused(const std::string& problem) {
   return {nullptr, tls_failure(problem + ": " + openssl_reason())};
 }
 
@@ -35,27 +35,8 @@ std::string_view listener_key(std::string_view client_key) {
   return client_key;
 }
 
-config::certificate_files read_files(const server_certificates& from) {
-  connection_info as_of_client;
-  as_of_client.ca_cert_path = from.client_ca_path;
-  as_of_client.crl_path = from.crl_path;
-  as_of_client.client_cert_path = from.certificate_path;
-  as_of_client.client_key_path = from.key_path;
-  return config::read_certificates(as_of_client, [] { return std::nullopt; });
-}
-
-/// Whom clients may be certified by; their names are sent to clients, which choose their certificate by them.
-std::string trust(SSL_CTX* context, const config::certificate_files& files) {
-  X509_STORE* store = ::SSL_CTX_get_cert_store(context);
-  for (const auto& each : files.trusted) {
-    if (::X509_STORE_add_cert(store, each.get()) != 1) return "client_ca_path";
-    if (::SSL_CTX_add_client_CA(context, each.get()) != 1) return "client_ca_path";
-  }
-  for (const auto& each : files.lists)
-    if (::X509_STORE_add_crl(store, each.get()) != 1) return "crl_path";
-  if (!files.lists.empty()) ::X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK);
-  ::SSL_CTX_set_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
-  return {};
+std::string text_of_problem(const config::file_problem& problem) {
+  return std::string{listener_key(problem.key)} + ": " + problem.what;
 }
 
 std::string text_of(const X509_NAME* name) {
@@ -83,32 +64,25 @@ std::vector<std::string> dns_names_of(const X509* certificate) {
 
 }  // namespace
 
-server_tls_result make_server_tls(const server_certificates& from) {
+tls_server_context_result make_tls_server_context(const server_certificates& from) {
   ::ERR_clear_error();
-  auto made = std::make_shared<server_tls_context>();
+  auto made = std::make_shared<tls_server_context>(from.oldest_protocol);
   SSL_CTX* context = made->get();
   if (!*made) return refused("TLS is not available");
-  ::SSL_CTX_set_min_proto_version(context, from.oldest_protocol == tls_version::v1_3 ? TLS1_3_VERSION : TLS1_2_VERSION);
-  ::SSL_CTX_set_options(
-      context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_TICKET | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE);
+  ::SSL_CTX_set_options(context, SSL_OP_NO_TICKET | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE);
   ::SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
   ::SSL_CTX_set_num_tickets(context, 0);
-  ::SSL_CTX_set_mode(context,
-                     SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
-  const auto files = read_files(from);
-  std::string problems;
-  for (const auto& each : files.problems)
-    problems += (problems.empty() ? "" : "; ") + std::string{listener_key(each.key)} + ": " + each.what;
-  if (!problems.empty()) return {nullptr, tls_failure(problems)};
-  if (files.chain.empty() || ::SSL_CTX_use_certificate(context, files.chain[0].get()) != 1)
-    return refused("certificate_path: " + from.certificate_path);
-  for (std::size_t i = 1; i < files.chain.size(); ++i)
-    if (SSL_CTX_add1_chain_cert(context, files.chain[i].get()) != 1)
-      return refused("certificate_path: " + from.certificate_path);
+  const auto names = config::settings_naming(from);
+  const auto files = config::read_certificates(names, [] { return std::nullopt; });
+  if (!files.problems.empty()) return {nullptr, tls_failure(joined(files.problems, "; ", text_of_problem))};
+  if (files.chain.empty()) return refused("certificate_path: " + from.certificate_path);
   if (!files.key) return {nullptr, tls_failure("key_path: \"" + from.key_path + "\" is encrypted, or holds no key")};
-  if (::SSL_CTX_use_PrivateKey(context, files.key.get()) != 1) return refused("key_path: " + from.key_path);
-  if (!from.client_ca_path.empty()) {
-    if (const auto wrong = trust(context, files); !wrong.empty()) return refused(wrong);
+  if (const auto bad = made->use(files, names)) return refused(text_of_problem(*bad));
+  if (!from.ca_path.empty()) {
+    // Their names are sent to clients, which choose their certificate by them.
+    for (const auto& each : files.trusted)
+      if (::SSL_CTX_add_client_CA(context, each.get()) != 1) return refused("client_ca_path: " + from.ca_path);
+    ::SSL_CTX_set_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
   }
   made->allowed_client_names = from.allowed_client_names;
   return {std::move(made), nullptr};
@@ -116,24 +90,24 @@ server_tls_result make_server_tls(const server_certificates& from) {
 
 std::string states_of(const server_certificates& files) {
   std::string states;
-  for (const auto& path : {files.certificate_path, files.key_path, files.client_ca_path, files.crl_path})
+  for (const auto& path : {files.certificate_path, files.key_path, files.ca_path, files.crl_path})
     states += config::file_state(path) + ' ';
   return states;
 }
 
-server_tls_stream::server_tls_stream(server_tls_context_ptr context, int fd)
+tls_server_stream::tls_server_stream(tls_server_context_ptr context, int fd)
     : tls_stream(context->get(), {context, &context->bio()}, fd), context_(std::move(context)) {
   if (ssl() != nullptr) ::SSL_set_accept_state(ssl());
 }
 
-byte_stream_result server_tls_stream::handshake() {
+byte_stream_result tls_server_stream::handshake() {
   auto step = tls_stream::handshake();
   if (step.what == byte_stream_result::kind::done && !is_allowed())
     return failed("the client's certificate has none of the names that are allowed here");
   return step;
 }
 
-client_certificate server_tls_stream::client() const {
+client_certificate tls_server_stream::client() const {
   client_certificate found;
   const x509_ptr certificate{::SSL_get1_peer_certificate(ssl()), ::X509_free};
   if (!certificate) return found;
@@ -142,7 +116,7 @@ client_certificate server_tls_stream::client() const {
   return found;
 }
 
-bool server_tls_stream::is_allowed() const {
+bool tls_server_stream::is_allowed() const {
   const auto& allowed = context_->allowed_client_names;
   if (allowed.empty()) return true;
   const x509_ptr certificate{::SSL_get1_peer_certificate(ssl()), ::X509_free};
@@ -153,7 +127,7 @@ bool server_tls_stream::is_allowed() const {
   return certificate && std::any_of(allowed.begin(), allowed.end(), is_for);
 }
 
-byte_stream_result server_tls_stream::failure_of(const char* doing, int system_code) {
+byte_stream_result tls_server_stream::failure_of(const char* doing, int system_code) {
   if (ssl() == nullptr) return failed("TLS could not be set up");
   if (const auto verdict = ::SSL_get_verify_result(ssl()); verdict != X509_V_OK) {
     ::ERR_clear_error();
@@ -168,7 +142,7 @@ byte_stream_result server_tls_stream::failure_of(const char* doing, int system_c
                 (broken ? config::errno_text(system_code) : std::string{"the client closed the connection"}));
 }
 
-byte_stream_result server_tls_stream::closed(const char*) {
+byte_stream_result tls_server_stream::closed(const char*) {
   byte_stream_result ended;
   ended.what = byte_stream_result::kind::closed;
   return ended;

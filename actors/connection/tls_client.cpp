@@ -1,9 +1,11 @@
-// Contexts: what is trusted, who we are, which protocol versions; cached until a file changes.
-#include "understudy/actors/connection/tls.hpp"
+// The client's contexts: what is trusted, who we are; cached until a file changes. What failures of a server's TLS
+// mean.
+#include "understudy/actors/connection/tls_client.hpp"
 #include "understudy/actors/connection/socket.hpp"
 #include "understudy/actors/connection/tls_stream.hpp"
 #include "understudy/config/certificates.hpp"
 #include "understudy/config/files.hpp"
+#include "understudy/messages/text.hpp"
 
 #include <openssl/err.h>
 #include <openssl/ssl.h>
@@ -14,10 +16,10 @@
 
 namespace understudy::internal {
 
-/// Certificates, keys and rules, as OpenSSL keeps them.
-class tls_context : public tls_settings {
+class tls_client_context : public tls_context {
  public:
-  tls_context();
+  explicit tls_client_context(tls_version oldest)
+      : tls_context(::TLS_client_method(), oldest), oldest_protocol(oldest == tls_version::v1_3 ? "1.3" : "1.2") {}
   bool verifies = true;
   std::string oldest_protocol;     ///< that is spoken, for messages
   std::string revocation_lists;    ///< the file with them, for messages
@@ -27,8 +29,8 @@ class tls_context : public tls_settings {
 
 namespace {
 
-tls_context_result refused(const std::string& problem) {
-  tls_context_result r;
+tls_client_context_result refused(const std::string& problem) {
+  tls_client_context_result r;
   r.error = tls_failure(problem + ": " + openssl_reason());
   return r;
 }
@@ -61,17 +63,6 @@ bool same_context(const connection_info& a, const connection_info& b) {
 int note_question(SSL* ssl, X509**, EVP_PKEY**) {
   if (auto* asked = static_cast<bool*>(SSL_get_app_data(ssl))) *asked = true;
   return 0;
-}
-
-/// Lists may also stand in the CA file beside the certificates; once there is one, certificates are looked up in it.
-void check_revocation(X509_STORE* store) {
-  const auto* objects = ::X509_STORE_get0_objects(store);
-  for (int i = 0; i < sk_X509_OBJECT_num(objects); ++i) {
-    if (::X509_OBJECT_get_type(sk_X509_OBJECT_value(objects, i)) == X509_LU_CRL) {
-      ::X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK);
-      return;
-    }
-  }
 }
 
 bool is_about_revocation(long code) noexcept {
@@ -148,7 +139,7 @@ bool is_about_plain_text(unsigned long code) noexcept {
 
 class tls_client_stream final : public tls_stream {
  public:
-  tls_client_stream(tls_context_ptr context, int fd, const server_endpoint& peer)
+  tls_client_stream(tls_client_context_ptr context, int fd, const server_endpoint& peer)
       : tls_stream(context->get(), {context, &context->bio()}, fd),
         context_(std::move(context)),
         name_(peer.identity()) {
@@ -237,26 +228,18 @@ class tls_client_stream final : public tls_stream {
     return {};
   }
 
-  tls_context_ptr context_;
+  tls_client_context_ptr context_;
   std::string name_;
   bool asked_for_certificate_ = false;  // and there is none
 };
 
 }  // namespace
 
-tls_context::tls_context() : tls_settings(::TLS_client_method()) {}
-
-tls_context_result make_tls_context(const connection_info& server, const still_wanted& wanted) {
+tls_client_context_result make_tls_client_context(const connection_info& server, const still_wanted& wanted) {
   ::ERR_clear_error();
-  auto made = std::make_shared<tls_context>();
+  auto made = std::make_shared<tls_client_context>(server.tls_min_version);
   SSL_CTX* context = made->get();
   if (!*made) return refused("TLS is not available");
-  const bool only_1_3 = server.tls_min_version == tls_version::v1_3;
-  ::SSL_CTX_set_min_proto_version(context, only_1_3 ? TLS1_3_VERSION : TLS1_2_VERSION);
-  made->oldest_protocol = only_1_3 ? "1.3" : "1.2";
-  ::SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION);
-  ::SSL_CTX_set_mode(context,
-                     SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
   ::SSL_CTX_set_read_ahead(context, 1);
   ::SSL_CTX_set_verify(context, server.validate_cert ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, nullptr);
   made->verifies = server.validate_cert;
@@ -264,36 +247,22 @@ tls_context_result make_tls_context(const connection_info& server, const still_w
   const auto files = config::read_certificates(
       server, [&] { return std::optional{read_source(client_key_password_of(server), key_password_limit, wanted)}; });
   if (!files.problems.empty()) {
-    std::string all;
-    for (const auto& each : files.problems) all += (all.empty() ? "" : "; ") + std::string{each.key} + ": " + each.what;
-    return {nullptr, tls_failure(all)};
+    const auto text_of = [](const config::file_problem& each) { return std::string{each.key} + ": " + each.what; };
+    return {nullptr, tls_failure(joined(files.problems, "; ", text_of))};
   }
-  X509_STORE* store = ::SSL_CTX_get_cert_store(context);
-  made->trusted = server.ca_cert_path;
   if (server.ca_cert_path.empty() && server.validate_cert && ::SSL_CTX_set_default_verify_paths(context) != 1)
     return refused("the system's CA certificates");
-  for (const auto& each : files.trusted)
-    if (::X509_STORE_add_cert(store, each.get()) != 1) return refused("ca_cert_path: " + server.ca_cert_path);
-  for (const auto& each : files.lists)
-    if (::X509_STORE_add_crl(store, each.get()) != 1) return refused("crl_path: " + server.crl_path);
+  if (const auto bad = made->use(files, server)) return refused(std::string{bad->key} + ": " + bad->what);
+  made->trusted = server.ca_cert_path;
+  made->client_certificate = server.client_cert_path;
   made->revocation_lists =
       server.crl_path.empty() ? "ca_cert_path " + server.ca_cert_path : "crl_path " + server.crl_path;
-  check_revocation(store);
-  if (!files.chain.empty()) {
-    made->client_certificate = server.client_cert_path;
-    if (::SSL_CTX_use_certificate(context, files.chain[0].get()) != 1)
-      return refused("client_cert_path: " + server.client_cert_path);
-    for (std::size_t i = 1; i < files.chain.size(); ++i)
-      if (SSL_CTX_add1_chain_cert(context, files.chain[i].get()) != 1)
-        return refused("client_cert_path: " + server.client_cert_path);
-    if (!files.key || ::SSL_CTX_use_PrivateKey(context, files.key.get()) != 1)
-      return refused("client_key_path: " + server.client_key_path);
-  }
   return {std::move(made), nullptr};
 }
 
-std::optional<tls_context_result> tls_contexts::get(const std::shared_ptr<const connection_info>& asked, time_point now,
-                                                    workers_port& workers, std::function<void()> ready) {
+std::optional<tls_client_context_result> tls_client_contexts::get(const std::shared_ptr<const connection_info>& asked,
+                                                                  time_point now, workers_port& workers,
+                                                                  std::function<void()> ready) {
   const auto& server = *asked;
   const auto files = files_of(server);
   std::lock_guard<std::mutex> lock{mutex_};
@@ -304,16 +273,16 @@ std::optional<tls_context_result> tls_contexts::get(const std::shared_ptr<const 
   if (!known.making && fresh && (known.made.context || known.made.error)) return known.made;
   if (!known.making) {
     auto job = [self = shared_from_this(), server] {
-      tls_context_result made;
+      tls_client_context_result made;
       try {
-        made = make_tls_context(server, [&] { return self->wanted(server); });
+        made = make_tls_client_context(server, [&] { return self->wanted(server); });
       } catch (...) {
         made.error = tls_failure("the certificates could not be read: no memory, or a defect");
       }
       self->finish(server, std::move(made));
     };
     if (!workers.run(std::move(job))) {
-      return tls_context_result{nullptr, tls_failure("too many other reads and look-ups wait for a worker")};
+      return tls_client_context_result{nullptr, tls_failure("too many other reads and look-ups wait for a worker")};
     }
     known.making = true;
     known.files = files;
@@ -324,7 +293,7 @@ std::optional<tls_context_result> tls_contexts::get(const std::shared_ptr<const 
   return std::nullopt;
 }
 
-void tls_contexts::finish(const connection_info& server, tls_context_result made) {
+void tls_client_contexts::finish(const connection_info& server, tls_client_context_result made) {
   std::vector<std::function<void()>> waiting;
   {
     std::lock_guard<std::mutex> lock{mutex_};
@@ -338,13 +307,13 @@ void tls_contexts::finish(const connection_info& server, tls_context_result made
   for (const auto& ready : waiting) ready();
 }
 
-bool tls_contexts::wanted(const connection_info& server) {
+bool tls_client_contexts::wanted(const connection_info& server) {
   std::lock_guard<std::mutex> lock{mutex_};
   const auto& users = entry_for(server).users;
   return std::any_of(users.begin(), users.end(), [](const auto& user) { return !user.expired(); });
 }
 
-tls_contexts::cached& tls_contexts::entry_for(const connection_info& server) {
+tls_client_contexts::cached& tls_client_contexts::entry_for(const connection_info& server) {
   for (auto& each : all_)
     if (same_context(each.server, server)) return each;
   // Settings that a reload replaced.
@@ -353,7 +322,8 @@ tls_contexts::cached& tls_contexts::entry_for(const connection_info& server) {
   return all_.back();
 }
 
-std::unique_ptr<byte_stream> make_tls_channel(tls_context_ptr context, int fd, const server_endpoint& peer) {
+std::unique_ptr<byte_stream> make_tls_client_stream(tls_client_context_ptr context, int fd,
+                                                    const server_endpoint& peer) {
   return std::make_unique<tls_client_stream>(std::move(context), fd, peer);
 }
 

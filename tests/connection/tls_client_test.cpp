@@ -3,7 +3,7 @@
 
 #include "support/certificates.hpp"
 #include "support/slapd.hpp"
-#include "understudy/actors/connection/tls.hpp"
+#include "understudy/actors/connection/tls_client.hpp"
 
 #include <arpa/inet.h>
 #include <openssl/ssl.h>
@@ -271,7 +271,7 @@ BOOST_FIXTURE_TEST_CASE(speaks_tls_with_slapd, tls_rig) {
 BOOST_FIXTURE_TEST_CASE(reads_certificates_again_when_they_change_on_disk, tls_rig) {
   static_cast<void>(serve(certificates.server));
   server.ca_cert_path = certificates.folder.write("trusted.pem", read_file(certificates.ca.certificate())).string();
-  const auto contexts = std::make_shared<tls_contexts>();
+  const auto contexts = std::make_shared<tls_client_contexts>();
   // On a worker, and then at hand.
   const auto get = [&](const connection_info& from) {
     int told = 0;
@@ -280,7 +280,7 @@ BOOST_FIXTURE_TEST_CASE(reads_certificates_again_when_they_change_on_disk, tls_r
     if (at_once) return *at_once;
     run();
     BOOST_TEST(told == 1);
-    return contexts->get(asked, now(), *workers, [] {}).value_or(tls_context_result{});
+    return contexts->get(asked, now(), *workers, [] {}).value_or(tls_client_context_result{});
   };
   const auto first = get(server);
   BOOST_REQUIRE(first.context);
@@ -349,7 +349,7 @@ BOOST_FIXTURE_TEST_CASE(reads_what_a_server_said_that_had_closed_before_it_was_w
   with.tls->client_required = true;
   stub_directory directory{with};
   use(directory);
-  auto made = make_tls_context(server);
+  auto made = make_tls_client_context(server);
   BOOST_REQUIRE(made.context);
   const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   sockaddr_in at{};
@@ -357,7 +357,7 @@ BOOST_FIXTURE_TEST_CASE(reads_what_a_server_said_that_had_closed_before_it_was_w
   at.sin_port = htons(directory.port());
   at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   BOOST_REQUIRE(::connect(fd, reinterpret_cast<const sockaddr*>(&at), sizeof at) == 0);
-  const auto stream = make_tls_channel(made.context, fd, endpoint_of(server));
+  const auto stream = make_tls_client_stream(made.context, fd, endpoint_of(server));
   const auto wait_for = [fd](short what) {
     pollfd wanted{fd, what, 0};
     return ::poll(&wanted, 1, 5000) == 1;
@@ -491,7 +491,7 @@ BOOST_FIXTURE_TEST_CASE(several_connections_wait_for_one_reading_of_the_certific
   server.client_key_password_command = {"/bin/sh", "-c", "echo x >> " + marks.string() + "; echo open sesame"};
   stub_directory directory{serve(certificates.server)};
   use(directory);
-  const auto contexts = std::make_shared<tls_contexts>();
+  const auto contexts = std::make_shared<tls_client_contexts>();
   const auto asked = std::make_shared<const connection_info>(server);
   int told = 0;
   for (int i = 0; i < 5; ++i) BOOST_TEST(!contexts->get(asked, now(), *workers, [&] { ++told; }).has_value());

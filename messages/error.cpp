@@ -3,6 +3,7 @@
 
 #include "understudy/messages/printable.hpp"
 #include "understudy/messages/result.hpp"
+#include "understudy/messages/text.hpp"
 
 #include <array>
 #include <ctime>
@@ -169,7 +170,7 @@ std::string describe(const failure& f) {
   std::string text{to_string(f.code)};
   if (!f.message.empty()) text += ": " + f.message;
   std::string more;
-  const auto add = [&more](const std::string& part) { more += (more.empty() ? "" : "; ") + part; };
+  const auto add = [&more](const std::string& part) { append_item(more, "; ", part); };
   if (!f.server.empty()) add("server " + f.server);
   if (f.ldap_code != 0) add("result " + result_code_name(f.ldap_code) + " (" + std::to_string(f.ldap_code) + ")");
   if (!f.diagnostic.empty()) add("diagnostic \"" + shortened(f.diagnostic) + "\"");

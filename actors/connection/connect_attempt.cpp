@@ -148,7 +148,7 @@ void connect_attempt::finish(bool ok, time_point now) {
 
 std::vector<probe_step> connect_attempt::steps_until(time_point now) const {
   auto all = steps_;
-  if (waits_for_life()) {
+  if (waits_for_liveness()) {
     all.push_back({stage::operation, now - *asked_at_, false});
   } else if (in_step_ && !paused_at_) {
     all.push_back({step_, now - step_begin_, false});

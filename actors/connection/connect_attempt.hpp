@@ -66,10 +66,10 @@ class connect_attempt {
   void pause(time_point now) noexcept;
   bool paused() const noexcept { return paused_at_.has_value(); }
   /// While it is paused the server is asked whether it lives, and owes that answer from now on.
-  void ask_for_life(time_point now) noexcept { asked_at_ = now; }
+  void check_liveness(time_point now) noexcept { asked_at_ = now; }
   /// That answer came; what is waited for is our own again.
-  void life_answered() noexcept { asked_at_.reset(); }
-  bool waits_for_life() const noexcept { return paused_at_ && asked_at_; }
+  void liveness_answered() noexcept { asked_at_.reset(); }
+  bool waits_for_liveness() const noexcept { return paused_at_ && asked_at_; }
   /// Since when the server owes something; max() while it does not.
   time_point awaited_since() const noexcept { return asked_at_.value_or(time_point::max()); }
   /// It waits, or waited noticeably, for something of ours: that it is not ready yet says nothing about its server.

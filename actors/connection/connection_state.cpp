@@ -76,27 +76,28 @@ const request_ptr& root_dse_read() {
 
 }  // namespace
 
-connection_state::connection_state(connection_dependencies world, ldap_wire& bytes, time_point now)
-    : world_(std::move(world)),
-      all_(world_.all),
-      endpoint_(endpoint_of(world_.server)),
+connection_state::connection_state(connection_dependencies dependencies, ldap_wire& bytes, time_point now)
+    : dependencies_(std::move(dependencies)),
+      all_(dependencies_.all),
+      endpoint_(endpoint_of(dependencies_.server)),
       now_(now),
-      attempt_(world_.server_name, now_, world_.server.timeout, all_.breaker.suspect_after),
+      attempt_(dependencies_.server_name, now_, dependencies_.server.timeout, all_.breaker.suspect_after),
       wire_(bytes),
-      outcomes_(world_.server_number),
+      outcomes_(dependencies_.server_number),
       setup_deadline_(attempt_.deadline()) {}
 
 /// What is left to say when everything at hand is done.
 void connection_state::finish_turn() {
   if (!was_ready_) {
-    world_.load->held_up = attempt_.held_up();
-    world_.load->awaits_credential = phase_ == phase::binding && attempt_.paused();
-    world_.load->awaited_since = attempt_.awaited_since();
+    dependencies_.load->held_up = attempt_.held_up();
+    dependencies_.load->awaits_credential = phase_ == phase::binding && attempt_.paused();
+    dependencies_.load->awaited_since = attempt_.awaited_since();
   }
   wake_by(outcomes_.due_at());
   if (!completed_some_) return;
   completed_some_ = false;
-  if (world_.load->wanted.load() && world_.load->wanted.exchange(false)) act(connection_action::tell_load{});
+  if (dependencies_.load->wanted.load() && dependencies_.load->wanted.exchange(false))
+    act(connection_action::tell_load{});
 }
 
 void connection_state::tick() {
@@ -104,8 +105,8 @@ void connection_state::tick() {
   if (is_setting_up()) check_setup_deadline();
   check_deadlines();
   look_at_readers();
-  if (now_ >= gone_at_) end(goodbye_);
-  if (deaf_) now_ < kept_until_ ? wake_by(kept_until_) : close_when_empty();
+  if (now_ >= gone_at_) end(disconnection_notice_);
+  if (unresponsive_) now_ < kept_until_ ? wake_by(kept_until_) : close_when_empty();
   check_suspicion();
   if (open_.empty()) open_.forget_spare();
   if (outcomes_.due_at() <= now_) {
@@ -121,15 +122,15 @@ void connection_state::on_reset(lease_id id) {
   if (phase_ == phase::closed || id != lease_) return;
   const auto ended = connection_failure(errc::invalid_lease, "The lease ended before the operation did.");
   const bool bind_open = exclusive_;
-  for (auto& one : std::exchange(held_, {})) settle(one, ended);
+  for (auto& held : std::exchange(held_, {})) settle(held, ended);
   for (const int open : open_.ids()) {
-    auto one = take_back(open);
-    if (one.ticket.why != purpose::check) {
-      settle(one, ended);
+    auto exchange = take_back(open);
+    if (exchange.owner.why != purpose::check) {
+      settle(exchange, ended);
     } else {
       // It is the pool's and not the lease's; any answer since then will do.
-      const bool heard = last_heard_ >= one.started;
-      finish_check(one, heard ? nullptr : ended);
+      const bool heard = last_heard_ >= exchange.started;
+      finish_check(exchange, heard ? nullptr : ended);
     }
   }
   lease_ = 0;
@@ -138,7 +139,7 @@ void connection_state::on_reset(lease_id id) {
   if (bind_open || tainted_) return end(nullptr);
   if (!identity_changed_) return tell_owner(connection_event::kind::ready);
   identity_changed_ = false;
-  setup_deadline_ = now_ + world_.server.timeout;
+  setup_deadline_ = now_ + dependencies_.server.timeout;
   wake_by(setup_deadline_);
   authenticate();
 }
@@ -153,46 +154,46 @@ void connection_state::on_drain() {
 }
 
 void connection_state::on_check(time_point deadline, reply_id reply) {
-  ticket whose;
-  whose.why = purpose::check;
-  whose.reply = reply;
-  table::item one;
-  one.started = now_;
-  one.ticket = std::move(whose);
+  exchange_owner owner;
+  owner.why = purpose::check;
+  owner.reply = reply;
+  table::item exchange;
+  exchange.started = now_;
+  exchange.owner = std::move(owner);
   if (phase_ != phase::ready && phase_ != phase::draining) {
-    return finish_check(one,
+    return finish_check(exchange,
                         end_cause_ ? end_cause_ : connection_failure(errc::connection_unhealthy, "It is not ready."));
   }
   // While a bind runs nothing else may be sent; the bind itself shows whether the server answers. So does a
   // stream; and what is not read for a slow reader's sake would bring no answer.
   if (exclusive_ || stream_ || waits_for_consumer())
     return finish_check(
-        one,
+        exchange,
         suspected_ ? connection_failure(errc::connection_unhealthy, "It leaves what runs on it unanswered.") : nullptr);
   // While requests are left unanswered the check asks what they asked; the root DSE tells whether that is all.
-  if (const auto question = world_.unanswered->question()) {
-    ticket beside;
+  if (const auto question = dependencies_.unanswered->question()) {
+    exchange_owner beside;
     beside.why = purpose::check;
     add_exchange(wire_.encode(*root_dse_read()), root_dse_read(), deadline, std::move(beside));
     if (const auto at = wire_.encode(*question); !at.error) {
-      return add_exchange(at, question, deadline, std::move(one.ticket));
+      return add_exchange(at, question, deadline, std::move(exchange.owner));
     }
   }
-  add_exchange(wire_.encode(*root_dse_read()), root_dse_read(), deadline, std::move(one.ticket));
+  add_exchange(wire_.encode(*root_dse_read()), root_dse_read(), deadline, std::move(exchange.owner));
 }
 
 /// `why`: null when the server answered.
 void connection_state::finish_check(const table::item& done, failure_ptr why) {
-  if (done.ticket.reply == 0) return;  // the read beside a question
+  if (done.owner.reply == 0) return;  // the read beside a question
   probe_report report;
-  report.server = world_.server_number;
+  report.server = dependencies_.server_number;
   report.ok = why == nullptr;
   if (done.what && done.what != root_dse_read()) {
     if (report.ok) {
-      world_.unanswered->question_answered(done.what, now_);
+      dependencies_.unanswered->question_answered(done.what, now_);
     } else if (why->code == errc::operation_timeout && last_heard_ >= done.started) {
       report.answers_others = true;
-      why = connection_failure(errc::operation_timeout, world_.server_name + " answers, but left a " +
+      why = connection_failure(errc::operation_timeout, dependencies_.server_name + " answers, but left a " +
                                                             describe(done.what->op) +
                                                             " unanswered, as it did with requests.");
     }
@@ -200,17 +201,17 @@ void connection_state::finish_check(const table::item& done, failure_ptr why) {
   report.took = now_ - done.started;
   report.error = std::move(why);
   if (warning_) report.warning = text_of(*warning_);
-  if (world_.kind == connection_kind::probe) report.steps = attempt_.steps();
+  if (dependencies_.kind == connection_kind::probe) report.steps = attempt_.steps();
   auto& steps = report.steps;
   if (!steps.empty() && steps.back().what == stage::operation) steps.pop_back();
   if (done.what) steps.push_back({stage::operation, report.took, report.ok});
-  act(connection_action::checked{done.ticket.reply, std::move(report)});
+  act(connection_action::checked{done.owner.reply, std::move(report)});
 }
 
 connection_snapshot connection_state::snapshot() const {
   connection_snapshot s;
-  s.id = world_.id;
-  s.kind = world_.kind;
+  s.id = dependencies_.id;
+  s.kind = dependencies_.kind;
   s.state = phase_names[static_cast<std::size_t>(phase_)];
   s.peer = attempt_.address();
   s.auth_method = auth_method_;
@@ -227,7 +228,7 @@ failure connection_state::setup_failure(errc code, stage where, std::string mess
   failure f;
   f.code = code;
   f.where = where;
-  f.server = world_.server_name;
+  f.server = dependencies_.server_name;
   f.message = std::move(message);
   return f;
 }
@@ -283,7 +284,7 @@ void connection_state::address_failed(failure why) {
   // It was asked only because the bind had to wait, and may answer nobody before that: it is to be bound to all the
   // same.
   const bool for_the_question =
-      attempt_.waits_for_life() && why.code == errc::connection_failed && !std::exchange(asked_in_vain_, true);
+      attempt_.waits_for_liveness() && why.code == errc::connection_failed && !std::exchange(asked_in_vain_, true);
   bind_over(false);
   if (attempt_.paused()) attempt_.ask(now_);  // what it waited for was for this address
   why.where = attempt_.step();
@@ -315,10 +316,10 @@ void connection_state::reached_peer() {
 void connection_state::request_start_tls() {
   phase_ = phase::securing;
   attempt_.begin(stage::secure, now_);
-  const auto what = make_request(extended_request{std::string{start_tls_oid}, std::nullopt, false});
-  ticket whose;
-  whose.why = purpose::start_tls;
-  add_exchange(wire_.encode_start_tls(), what, attempt_.deadline(), std::move(whose));
+  const auto request = make_request(extended_request{std::string{start_tls_oid}, std::nullopt, false});
+  exchange_owner owner;
+  owner.why = purpose::start_tls;
+  add_exchange(wire_.encode_start_tls(), request, attempt_.deadline(), std::move(owner));
 }
 
 /// Anything but success ends it: nothing is ever sent in plain text instead.
@@ -347,21 +348,21 @@ void connection_state::begin_tls() {
 void connection_state::authenticate() {
   phase_ = phase::binding;
   const bool again = was_ready_;
-  if (!binds(world_.server) || world_.kind == connection_kind::bind) {
-    if (!again) return ask_for_life();
+  if (!binds(dependencies_.server) || dependencies_.kind == connection_kind::bind) {
+    if (!again) return check_liveness();
     credential nobody;
     return bind_as(nobody);
   }
   if (!again) {
     attempt_.begin(stage::bind, now_);
-    ask_for_life_at_ = asked_in_vain_ ? time_point::max() : now_ + credential_patience;
+    check_liveness_at_ = asked_in_vain_ ? time_point::max() : now_ + credential_patience;
   }
   ask_for_credential();
 }
 
 void connection_state::ask_for_credential() {
   if (!attempt_.paused()) attempt_.pause(now_);
-  if (!was_ready_) wake_by(ask_for_life_at_);
+  if (!was_ready_) wake_by(check_liveness_at_);
   ++credentials_asked_;
   // The bind lockout guard answers in time; until then no deadline of ours counts against the server.
   act(connection_action::ask_for_credential{socket_});
@@ -384,12 +385,12 @@ void connection_state::nobody_knows_credentials() {
 
 /// To wait for the bind lockout guard says nothing about the server; it is asked meanwhile whether it lives. So one
 /// that is silent shows that itself, and does not keep others waiting with a bind that it would leave unanswered.
-void connection_state::ask_for_life_meanwhile() {
-  ask_for_life_at_ = time_point::max();
-  attempt_.ask_for_life(now_);
-  ticket whose;
-  whose.why = purpose::first_answer;
-  add_exchange(wire_.encode(*root_dse_read()), root_dse_read(), attempt_.due_at(), std::move(whose));
+void connection_state::check_liveness_meanwhile() {
+  check_liveness_at_ = time_point::max();
+  attempt_.check_liveness(now_);
+  exchange_owner owner;
+  owner.why = purpose::first_answer;
+  add_exchange(wire_.encode(*root_dse_read()), root_dse_read(), attempt_.due_at(), std::move(owner));
   wake_by(attempt_.due_at());
 }
 
@@ -400,7 +401,7 @@ void connection_state::on_credential(const credential& given, std::uint64_t sock
     if (given.version != 0) pass_verdict(given.version, credential_verdict::kind::unknown, end_cause_);
     return;
   }
-  if (attempt_.waits_for_life()) {  // asked for again when that is answered
+  if (attempt_.waits_for_liveness()) {  // asked for again when that is answered
     if (given.version != 0) pass_verdict(given.version, credential_verdict::kind::unknown, nullptr);
     return;
   }
@@ -408,10 +409,10 @@ void connection_state::on_credential(const credential& given, std::uint64_t sock
   if (given.version != 0) credential_version_ = given.version;
   secret_number_ = given.secret_number;
   attempt_.ask(now_);
-  setup_deadline_ = was_ready_ ? now_ + world_.server.timeout : attempt_.deadline();
+  setup_deadline_ = was_ready_ ? now_ + dependencies_.server.timeout : attempt_.deadline();
   wake_by(setup_deadline_);
-  if (given.version == 0) return was_ready_ ? become_ready() : ask_for_life();
-  if (binds_externally(world_.server)) return bind_as(given);
+  if (given.version == 0) return was_ready_ ? become_ready() : check_liveness();
+  if (binds_externally(dependencies_.server)) return bind_as(given);
   if (given.bind_dn.empty()) {
     attempt_.failed(setup_failure(errc::invalid_config, stage::bind,
                                   "the service has a password and no bind DN, which would make the bind anonymous"));
@@ -426,7 +427,7 @@ void connection_state::on_credential(const credential& given, std::uint64_t sock
 }
 
 void connection_state::bind_as(const credential& given) {
-  if (given.version != 0 && binds_externally(world_.server)) {
+  if (given.version != 0 && binds_externally(dependencies_.server)) {
     auth_method_ = "external";
     return send_bind(wire_.encode_external_bind(), {});
   }
@@ -439,18 +440,18 @@ void connection_state::bind_as(const credential& given) {
 }
 
 void connection_state::send_bind(const encoded_request& at, const std::string& bind_dn) {
-  ticket whose;
-  whose.why = purpose::bind;
+  exchange_owner owner;
+  owner.why = purpose::bind;
   attempt_.ask(now_);
   bind_under_way_ = true;
-  world_.pace->bind_sent(now_);
+  dependencies_.pace->bind_sent(now_);
   bound_as_ = bind_dn;
-  add_exchange(at, make_request(bind_request{bind_dn, {}}), setup_deadline_, std::move(whose));
+  add_exchange(at, make_request(bind_request{bind_dn, {}}), setup_deadline_, std::move(owner));
 }
 
 /// Answered, or given up with its connection.
 void connection_state::bind_over(bool answered) {
-  if (std::exchange(bind_under_way_, false)) world_.pace->bind_over(answered, now_);
+  if (std::exchange(bind_under_way_, false)) dependencies_.pace->bind_over(answered, now_);
 }
 
 void connection_state::bind_answered(const result& answer) {
@@ -463,11 +464,11 @@ void connection_state::bind_answered(const result& answer) {
     return become_ready();
   }
   const bool overload = is_overload(answer.code);
-  auto why = setup_failure(
-      overload ? errc::ldap_error : errc::service_authentication_failed, stage::bind,
-      world_.server_name + " refused the service's bind " +
-          (auth_method_ == "external" ? std::string{"by SASL EXTERNAL"} : "as \"" + world_.server.bind_dn + "\"") +
-          " with " + result_code_name(answer.code) + ".");
+  auto why = setup_failure(overload ? errc::ldap_error : errc::service_authentication_failed, stage::bind,
+                           dependencies_.server_name + " refused the service's bind " +
+                               (auth_method_ == "external" ? std::string{"by SASL EXTERNAL"}
+                                                           : "as \"" + dependencies_.server.bind_dn + "\"") +
+                               " with " + result_code_name(answer.code) + ".");
   why.ldap_code = answer.code;
   why.matched_dn = answer.matched_dn;
   why.diagnostic = answer.diagnostic;
@@ -487,32 +488,32 @@ void connection_state::pass_verdict(credential_verdict::kind kind, failure_ptr c
 }
 
 void connection_state::pass_verdict(std::uint64_t version, credential_verdict::kind kind, failure_ptr cause) {
-  credential_verdict verdict{world_.server_number, version, kind, std::move(cause)};
+  credential_verdict verdict{dependencies_.server_number, version, kind, std::move(cause)};
   if (kind == credential_verdict::kind::accepted) verdict.warning = warning_;
   act(connection_action::judge_credential{std::move(verdict)});
 }
 
 /// A peer that takes connections need not be a directory that lives: a balancer without backends takes them too. Only
 /// an LDAP message from it counts; where no bind brings one, the root DSE is read, which everybody may do.
-void connection_state::ask_for_life() {
+void connection_state::check_liveness() {
   attempt_.begin(stage::operation, now_);
-  ticket whose;
-  whose.why = purpose::first_answer;
-  add_exchange(wire_.encode(*root_dse_read()), root_dse_read(), attempt_.deadline(), std::move(whose));
+  exchange_owner owner;
+  owner.why = purpose::first_answer;
+  add_exchange(wire_.encode(*root_dse_read()), root_dse_read(), attempt_.deadline(), std::move(owner));
 }
 
 /// Whatever it says, it lives; unless it says that it is not there for anybody. Where it is bound to, its answer to the
 /// bind decides about that.
-void connection_state::life_answered(const result& answer) {
-  if (attempt_.waits_for_life()) {
-    attempt_.life_answered();
+void connection_state::liveness_answered(const result& answer) {
+  if (attempt_.waits_for_liveness()) {
+    attempt_.liveness_answered();
     if (credentials_asked_ == 0) ask_for_credential();
     return;
   }
   if (!is_overload(answer.code)) return become_ready();
-  auto why =
-      setup_failure(errc::ldap_error, stage::operation,
-                    world_.server_name + " refused a read of its root DSE with " + result_code_name(answer.code));
+  auto why = setup_failure(
+      errc::ldap_error, stage::operation,
+      dependencies_.server_name + " refused a read of its root DSE with " + result_code_name(answer.code));
   why.ldap_code = answer.code;
   why.diagnostic = answer.diagnostic;
   address_failed(std::move(why));
@@ -526,7 +527,7 @@ void connection_state::become_ready() {
     open_since_ = now_;
     attempt_.finish(true, now_);
     act(connection_action::established{attempt_.took()});
-    if (!attempt_.held_up()) world_.pace->connected(attempt_.took());
+    if (!attempt_.held_up()) dependencies_.pace->connected(attempt_.took());
     log("ready");
   }
   tell_owner(connection_event::kind::ready);
@@ -537,16 +538,16 @@ void connection_state::check_setup_deadline() {
     if (credentials_asked_ > 0) return;
     if (now_ < setup_deadline_) return wake_by(setup_deadline_);
     return end(make_failure(setup_failure(errc::connection_timeout, stage::bind,
-                                          world_.server_name + " did not answer the service's bind in time.")));
+                                          dependencies_.server_name + " did not answer the service's bind in time.")));
   }
-  const bool for_life = attempt_.waits_for_life();
-  const bool for_ours = attempt_.paused() && !for_life;
+  const bool for_liveness = attempt_.waits_for_liveness();
+  const bool for_ours = attempt_.paused() && !for_liveness;
   // The bind lockout guard answers in any case: the request for the credentials has a time-out of its own.
   if (for_ours && !waits_for_certificates_) {
-    return now_ < ask_for_life_at_ ? wake_by(ask_for_life_at_) : ask_for_life_meanwhile();
+    return now_ < check_liveness_at_ ? wake_by(check_liveness_at_) : check_liveness_meanwhile();
   }
   if (now_ < attempt_.due_at()) return wake_by(attempt_.due_at());
-  const auto step = for_life ? stage::operation : attempt_.step();
+  const auto step = for_liveness ? stage::operation : attempt_.step();
   // What we waited for on our own account is no failure of the server.
   auto why = setup_failure(
       errc::connection_timeout, for_ours ? stage::queue : step,
@@ -570,26 +571,24 @@ void connection_state::check_setup_deadline() {
 void connection_state::accept(call order, lease_id lease, reply_id reply, const std::optional<stream_terms>& terms) {
   stream_ptr stream;
   if (terms) stream = make_stream(*terms);
-  held_call one{std::move(order), lease, now_, reply, std::move(stream)};
+  held_call held{std::move(order), lease, now_, reply, std::move(stream)};
   try {
-    admit(one);
+    admit(held);
   } catch (...) {
-    if (one.reply != 0) settle(one, connection_failure(errc::internal, "The operation was not sent: a defect."));
+    if (held.reply != 0) settle(held, connection_failure(errc::internal, "The operation was not sent: a defect."));
     throw;
   }
 }
 
 void connection_state::admit(held_call& held) {
-  if (held.order.token) held.order.token->rest_at(world_.server_number, world_.id);
+  if (held.order.token) held.order.token->rest_at(dependencies_.server_number, dependencies_.id);
   if (auto why = refusal(held)) return settle(held, std::move(why));
   const bool serving = phase_ == phase::ready || (phase_ == phase::draining && held.lease != 0);
   if (!serving) {
     const auto why =
         end_cause_ ? end_cause_ : connection_failure(errc::connection_failed, "The connection is closing.");
     if (held.lease == 0) return redispatch(std::move(held), why);
-    failure broken = *connection_failure(errc::connection_unhealthy, "The leased connection broke.");
-    broken.cause = why->message;
-    return settle(held, make_failure(std::move(broken)));
+    return settle(held, lease_broke(unsent(held), *why));
   }
   if (held.stream) open(held);
   if (reader_behind_ && held.lease == 0 && may_go_elsewhere(held.order)) return send_away(std::move(held));
@@ -602,8 +601,7 @@ void connection_state::admit(held_call& held) {
 failure_ptr connection_state::refusal(const held_call& held) const {
   const auto& order = held.order;
   const auto lease = held.lease;
-  if (order.token && order.token->cancelled())
-    return connection_failure(errc::cancelled, "Cancelled before it was sent.");
+  if (order.token && order.token->cancelled()) return of_server(caller_cancelled(stage::operation, "nothing was sent"));
   if (held.stream) {
     if (auto why = stream_refusal(held)) return why;
   }
@@ -611,11 +609,10 @@ failure_ptr connection_state::refusal(const held_call& held) const {
     return lease != 0 ? connection_failure(errc::invalid_lease, "The lease is not (any more) for this connection.")
                       : nullptr;
   }
-  if (order.deadline <= now_)
-    return connection_failure(errc::operation_timeout, "The deadline passed before it was sent.");
+  if (order.deadline <= now_) return of_server(deadline_passed_unsent(stage::operation));
   if (order.parts != 0 && !may_come_in_parts(order.what->op))
     return connection_failure(errc::invalid_request, "Only an opaque search can be answered in parts.");
-  if (lease == 0 && is_bind(order.what->op) != (world_.kind == connection_kind::bind)) {
+  if (lease == 0 && is_bind(order.what->op) != (dependencies_.kind == connection_kind::bind)) {
     return connection_failure(errc::invalid_request,
                               "Users' binds run on connections of their own, and nothing else does.");
   }
@@ -640,38 +637,39 @@ void connection_state::dispatch(held_call& held) {
   if (at.error) return settle(held, at.error);
   if (is_bind(held.order.what->op)) exclusive_ = true;
   if (held.lease != 0 && !leaves_no_trace(held.order.what->op)) tainted_ = true;
-  auto what = held.order.what;
+  auto request = held.order.what;
   const auto deadline = held.order.deadline;
-  ticket whose{purpose::call, held.lease, std::move(held.order), held.reply, std::move(held.stream)};
-  add_exchange(at, std::move(what), deadline, std::move(whose));
+  exchange_owner owner{purpose::call, held.lease, std::move(held.order), held.reply, std::move(held.stream)};
+  add_exchange(at, std::move(request), deadline, std::move(owner));
   held.reply = 0;
   if (wire_.ids_left() == 0) start_draining("it has carried as many operations as a connection can");
 }
 
 void connection_state::release_held() {
   while (!held_.empty() && (phase_ == phase::ready || phase_ == phase::draining)) {
-    auto one = std::move(held_.front());
+    auto held = std::move(held_.front());
     held_.pop_front();
     auto rest = std::exchange(held_, {});
-    const bool wait = must_wait(one);
+    const bool wait = must_wait(held);
     held_ = std::move(rest);
-    if (wait) return held_.push_front(std::move(one));
-    dispatch(one);
+    if (wait) return held_.push_front(std::move(held));
+    dispatch(held);
   }
 }
 
-void connection_state::add_exchange(const encoded_request& at, request_ptr order, time_point deadline, ticket&& asker) {
-  auto answer = asker.stream ? asker.stream->answer : std::make_shared<result>();
-  auto& one = open_.add(at.id);
-  one.what = std::move(order);
-  one.answer = std::move(answer);
-  if (asker.stream) asker.stream->flow.heard(now_);
-  one.room = memory_allowance{most_result_bytes()};
-  one.started = now_;
-  one.deadline = deadline;
-  one.begin = at.begin;
-  one.size = at.size;
-  one.ticket = std::move(asker);
+void connection_state::add_exchange(const encoded_request& at, request_ptr request, time_point deadline,
+                                    exchange_owner&& owner) {
+  auto answer = owner.stream ? owner.stream->answer : std::make_shared<result>();
+  auto& exchange = open_.add(at.id);
+  exchange.what = std::move(request);
+  exchange.answer = std::move(answer);
+  if (owner.stream) owner.stream->flow.heard(now_);
+  exchange.room = memory_allowance{most_result_bytes()};
+  exchange.started = now_;
+  exchange.deadline = deadline;
+  exchange.begin = at.begin;
+  exchange.size = at.size;
+  exchange.owner = std::move(owner);
   wake_by(std::min(deadline, now_ + std::min(all_.breaker.suspect_after, all_.breaker.slow_call)));
 }
 
@@ -687,15 +685,15 @@ void connection_state::on_transport(const transport_action& action) {
   const bool heard = action.received && is_worth_hearing();
   if (heard) {
     last_heard_ = now_;
-    world_.pace->heard(now_);
+    dependencies_.pace->heard(now_);
     suspected_ = false;
   }
   if (wire_.bytes_in() != 0) read_answers();
   if (given_up()) return;
   if (heard) heard_in_ = wire_.bytes_in();
   // While requests for data are left unanswered, that something else is answered does not mean that these will be.
-  if (heard && world_.load->silent.load(std::memory_order_relaxed) && !world_.unanswered->question())
-    world_.load->silent = false;
+  if (heard && dependencies_.load->silent.load(std::memory_order_relaxed) && !dependencies_.unanswered->question())
+    dependencies_.load->silent = false;
   if (action.ended) {
     if (!was_ready_) {
       failure cause = *action.ended;
@@ -705,8 +703,8 @@ void connection_state::on_transport(const transport_action& action) {
     }
     failure why = *action.ended;
     why.where = phase_ == phase::binding ? stage::bind : stage::operation;
-    why.server = world_.server_name;
-    why.message = "The connection to " + world_.server_name + " was lost: " + why.message + ".";
+    why.server = dependencies_.server_name;
+    why.message = "The connection to " + dependencies_.server_name + " was lost: " + why.message + ".";
     // A server may close what is idle; nobody was harmed.
     return end(make_failure(std::move(why)), action.orderly && open_.empty() && held_.empty());
   }
@@ -740,22 +738,22 @@ void connection_state::take_answers() {
       if (notified(frame)) continue;
       wrong = "message id 0 for what is no notification";
     }
-    auto* one = wrong == nullptr ? open_.find(frame.id) : nullptr;
-    if (one != nullptr) {
-      if (one->ticket.stream && !may_take(*one, frame)) return;
-      const auto what = wire_.decode(frame, one->what->op, *one->answer, one->room);
-      if (what == decoded_pdu::complete) {
+    auto* exchange = wrong == nullptr ? open_.find(frame.id) : nullptr;
+    if (exchange != nullptr) {
+      if (exchange->owner.stream && !may_take(*exchange, frame)) return;
+      const auto decoded = wire_.decode(frame, exchange->what->op, *exchange->answer, exchange->room);
+      if (decoded == decoded_pdu::complete) {
         completed(frame.id);
         continue;
       }
-      if (what == decoded_pdu::part) {
-        one->heard = now_;
-        if (one->ticket.stream) took(*one, frame);
-        if (one->ticket.order.parts != 0 && (with_parts_.empty() || with_parts_.back() != frame.id))
+      if (decoded == decoded_pdu::part) {
+        exchange->heard = now_;
+        if (exchange->owner.stream) took(*exchange, frame);
+        if (exchange->owner.order.parts != 0 && (with_parts_.empty() || with_parts_.back() != frame.id))
           with_parts_.push_back(frame.id);
         continue;
       }
-      if (what == decoded_pdu::too_large && one->ticket.why == purpose::call) {
+      if (decoded == decoded_pdu::too_large && exchange->owner.why == purpose::call) {
         too_large(frame.id, is_part(frame.op));
         continue;
       }
@@ -773,7 +771,7 @@ void connection_state::take_answers() {
       if (!was_ready_) return address_failed(std::move(why));
     }
     return end(connection_failure(errc::connection_failed,
-                                  "The server at " + world_.server_name + " broke the protocol: " +
+                                  "The server at " + dependencies_.server_name + " broke the protocol: " +
                                       (wrong != nullptr ? wrong : "an answer nobody asked for") + "."));
   }
 }
@@ -784,9 +782,9 @@ void connection_state::too_large(int id, bool more) {
   if (is_bind(cut.what->op)) exclusive_ = false;
   const auto limit = "limits.max_result_bytes (" + std::to_string(most_result_bytes()) + ")";
   std::string why;
-  if (cut.ticket.stream) {
+  if (cut.owner.stream) {
     why = "One entry takes more memory than " + limit + "; ask for fewer attributes.";
-  } else if (cut.ticket.order.parts_sent) {
+  } else if (cut.owner.order.parts_sent) {
     why = "Who reads the answer is further behind than " + limit + "; the search was abandoned.";
   } else {
     why = "The result takes more memory than " + limit +
@@ -807,7 +805,7 @@ void connection_state::came_late(const pdu_frame& frame, std::size_t bytes) {
   close_when_empty();
   if (bytes / 2 > most && phase_ != phase::closed) {
     end(connection_failure(errc::connection_failed,
-                           world_.server_name + " went on and on with an operation that was abandoned."),
+                           dependencies_.server_name + " went on and on with an operation that was abandoned."),
         true);
   }
 }
@@ -818,28 +816,31 @@ bool connection_state::notified(const pdu_frame& frame) {
   notified_bytes_ += frame.size;
   if (!wire_.decode_notification(frame, notice) || notified_bytes_ > most_notified_bytes) return false;
   if (notice.response_oid != notice_of_disconnection_oid) return true;
-  const auto said = world_.server_name + " announced that it closes the connection (" + result_code_name(notice.code) +
+  const auto said = dependencies_.server_name + " announced that it closes the connection (" +
+                    result_code_name(notice.code) +
                     (notice.diagnostic.empty() ? ")" : ", \"" + shortened(notice.diagnostic) + "\")");
   if (is_setting_up()) {
     auto refused = setup_failure(errc::connection_failed, attempt_.step(), said);
-    refused.server = world_.server_name;
+    refused.server = dependencies_.server_name;
     address_failed(std::move(refused));
     return true;
   }
   failure why = *connection_failure(errc::connection_failed, said + ".");
   why.diagnostic = notice.diagnostic;
-  const auto cause = goodbye_ = make_failure(std::move(why));
+  const auto cause = disconnection_notice_ = make_failure(std::move(why));
   start_draining("the server announced that it closes the connection");
   redispatch_held(cause);
   // What it has not answered by now it will not answer (RFC 4511, 4.4.1). Whether a write was carried out the answer
   // may still tell, if one is on its way.
-  const auto waits = [this](const table::item& item) { return maybe_sent(item) && !world_.may_repeat(item.what->op); };
-  const auto gone = open_.ids([&](const table::item& item) { return !waits(item); });
+  const auto waits = [this](const table::item& exchange) {
+    return maybe_sent(exchange) && !dependencies_.may_repeat(exchange.what->op);
+  };
+  const auto gone = open_.ids([&](const table::item& exchange) { return !waits(exchange); });
   bool news = false, some = false;
   for (const int id : gone) {
-    const auto& one = *open_.find(id);
-    some = some || was_sent_in_vain(one);
-    if (maybe_sent(one)) news = note_unanswered(one) || news;
+    const auto& exchange = *open_.find(id);
+    some = some || was_sent_in_vain(exchange);
+    if (maybe_sent(exchange)) news = note_unanswered(exchange) || news;
   }
   if (some) report_death(cause);
   for (const int id : gone) lose(take_back(id), cause);
@@ -857,24 +858,24 @@ bool connection_state::notified(const pdu_frame& frame) {
 void connection_state::completed(int id) {
   notified_bytes_ = 0;
   auto done = open_.take(id);
-  const bool question = done.ticket.why == purpose::check && done.what != root_dse_read();
-  if (done.ticket.why != purpose::call && !question) world_.pace->answered(now_ - done.started);
-  switch (done.ticket.why) {
+  const bool question = done.owner.why == purpose::check && done.what != root_dse_read();
+  if (done.owner.why != purpose::call && !question) dependencies_.pace->answered(now_ - done.started);
+  switch (done.owner.why) {
     case purpose::start_tls:
       return start_tls_answered(*done.answer);
     case purpose::bind:
       return bind_answered(*done.answer);
     case purpose::first_answer:
-      return life_answered(*done.answer);
+      return liveness_answered(*done.answer);
     case purpose::check: {
-      if (deaf_) world_.pace->note_in_turn(now_);
+      if (unresponsive_) dependencies_.pace->note_in_turn(now_);
       const int code = done.answer->code;
       if (!is_overload(code)) {
         finish_check(done, nullptr);
         break;
       }
       auto why = setup_failure(errc::ldap_error, stage::operation,
-                               world_.server_name + " answered a probe with " + result_code_name(code) + ".");
+                               dependencies_.server_name + " answered a probe with " + result_code_name(code) + ".");
       why.ldap_code = code;
       why.diagnostic = done.answer->diagnostic;
       finish_check(done, make_failure(std::move(why)));
@@ -891,29 +892,29 @@ void connection_state::complete_call(table::item& done) {
   if (is_bind(done.what->op)) {
     exclusive_ = false;
     // Also when it was refused: the connection is anonymous then (RFC 4511, 4.2.1).
-    if (done.ticket.lease != 0) identity_changed_ = true;
+    if (done.owner.lease != 0) identity_changed_ = true;
   }
-  auto& whose = done.ticket;
-  done.answer->server = world_.server_name;
-  if (!is_overload(done.answer->code)) world_.unanswered->answered(done.what->op, now_);
+  auto& owner = done.owner;
+  done.answer->server = dependencies_.server_name;
+  if (!is_overload(done.answer->code)) dependencies_.unanswered->answered(done.what->op, now_);
   if (!is_outcome(done.what->op, done.answer->code)) return judge_answer(done);
   report_answer(done);
-  count(whose.lease);
-  if (whose.stream) close(whose.stream);
-  act(connection_action::deliver{whose.reply, std::move(done.answer)});
+  count(owner.lease);
+  if (owner.stream) close(owner.stream);
+  act(connection_action::deliver{owner.reply, std::move(done.answer)});
 }
 
 /// Whatever it says but busy and unavailable, the server lives. One that came too late was counted when it was due.
 void connection_state::report_answer(const table::item& done) {
-  const auto& whose = done.ticket;
-  world_.retries->answered(whose.order.last && is_overload(whose.order.last->ldap_code));
+  const auto& owner = done.owner;
+  dependencies_.retries->answered(owner.order.last && is_overload(owner.order.last->ldap_code));
   if (!done.slow) {
     auto latency = now_ - done.started;
-    if (whose.stream) latency = whose.stream->first_heard.value_or(latency);
-    if (whose.order.parts_sent) latency = whose.first_part - done.started;
-    report_success(whose.order, latency);
-  } else if (whose.order.trial) {
-    report_failure(whose.order, failure_class::slow, nullptr);
+    if (owner.stream) latency = owner.stream->first_heard.value_or(latency);
+    if (owner.order.parts_sent) latency = owner.first_part - done.started;
+    report_success(owner.order, latency);
+  } else if (owner.order.trial) {
+    report_failure(owner.order, failure_class::slow, nullptr);
   }
 }
 
@@ -925,14 +926,14 @@ void connection_state::judge_answer(table::item& done) {
   // A directory that wants the password changed first refuses everything else, and seldom says why.
   if (warning_ && warning_->restricted && !is_bind(done.what->op) && !identity_changed_) {
     why.cause = text_of(*warning_);
-    why.cause_at = world_.wall_now();
+    why.cause_at = dependencies_.wall_now();
   }
   const bool some = !answer.entries.empty() || !answer.references.empty();
-  if (some && !done.ticket.stream) why.partial = done.answer;
+  if (some && !done.owner.stream) why.partial = done.answer;
   const auto refused = make_failure(std::move(why));
   if (!overload) {
     report_answer(done);
-    done.ticket.order.trial = false;
+    done.owner.order.trial = false;
     settle(done, refused);
   } else if (!postpone(done, refused)) {
     settle(done, refused);
@@ -942,19 +943,20 @@ void connection_state::judge_answer(table::item& done) {
 /// What a busy server refused, it has not done: that may be asked again elsewhere, once at each other server, after a
 /// pause and within a budget. Whether a busy server is asked again is for the caller to say (recovery).
 bool connection_state::postpone(table::item& done, const failure_ptr& why) {
-  auto& whose = done.ticket;
-  const auto pause = jittered(
-      exponential_backoff(busy_pause, whose.order.attempts + std::uint64_t{1}, longest_busy_pause), 0.5, world_.random);
-  const bool elsewhere = whose.order.attempts + 1U < all_.servers.size();
+  auto& owner = done.owner;
+  const auto pause =
+      jittered(exponential_backoff(busy_pause, owner.order.attempts + std::uint64_t{1}, longest_busy_pause), 0.5,
+               dependencies_.random);
+  const bool elsewhere = owner.order.attempts + 1U < all_.servers.size();
   const bool possible =
-      elsewhere && whose.lease == 0 && may_go_elsewhere(whose.order) && now_ + pause < whose.order.deadline;
+      elsewhere && owner.lease == 0 && may_go_elsewhere(owner.order) && now_ + pause < owner.order.deadline;
   // A trial does not use the budget; the breaker bounds their number.
-  if (!possible || !(whose.order.trial || world_.retries->spend())) return false;
-  report_failure(whose.order, failure_class::overload, why);
-  whose.order.trial = false;
-  count(whose.lease);
+  if (!possible || !(owner.order.trial || dependencies_.retries->spend())) return false;
+  report_failure(owner.order, failure_class::overload, why);
+  owner.order.trial = false;
+  count(owner.lease);
   wake_by(now_ + pause);
-  postponed_.push_back({{std::move(whose.order), 0, done.started, whose.reply}, why, now_ + pause});
+  postponed_.push_back({{std::move(owner.order), 0, done.started, owner.reply}, why, now_ + pause});
   return true;
 }
 
@@ -993,9 +995,9 @@ void connection_state::open(const held_call& held) {
 }
 
 /// False: it stays where it is, and so does all that comes behind it, until there is a credit.
-bool connection_state::may_take(table::item& item, const pdu_frame& frame) {
-  auto& stream = *item.ticket.stream;
-  if (!stream.first_heard) stream.first_heard = now_ - item.started;
+bool connection_state::may_take(table::item& exchange, const pdu_frame& frame) {
+  auto& stream = *exchange.owner.stream;
+  if (!stream.first_heard) stream.first_heard = now_ - exchange.started;
   const bool costs = frame.op == pdu_op::search_entry || frame.op == pdu_op::search_reference;
   if (!costs) {
     stream.flow.heard(now_);
@@ -1004,14 +1006,14 @@ bool connection_state::may_take(table::item& item, const pdu_frame& frame) {
   const bool may = stream.flow.may_take(now_);
   wire_.hold_reading(!may);
   // Each is measured by itself.
-  if (may) item.room = memory_allowance{most_result_bytes()};
+  if (may) exchange.room = memory_allowance{most_result_bytes()};
   return may;
 }
 
-void connection_state::took(table::item& item, const pdu_frame& frame) {
+void connection_state::took(table::item& exchange, const pdu_frame& frame) {
   if (frame.op != pdu_op::search_entry && frame.op != pdu_op::search_reference) return;
-  auto& stream = *item.ticket.stream;
-  const auto cost = stream.flow.took(most_result_bytes() - item.room.left(), now_);
+  auto& stream = *exchange.owner.stream;
+  const auto cost = stream.flow.took(most_result_bytes() - exchange.room.left(), now_);
   if (frame.op == pdu_op::search_reference) {
     stream.reference_credits += cost;
   } else if (cost != 1) {
@@ -1049,9 +1051,9 @@ void connection_state::consumer_ended() {
     held_.erase(at);
     break;
   }
-  for (const int id : open_.ids([](const table::item& item) { return item.ticket.stream != nullptr; })) {
-    auto one = take_back(id);
-    settle(one, gone);
+  for (const int id : open_.ids([](const table::item& exchange) { return exchange.owner.stream != nullptr; })) {
+    auto exchange = take_back(id);
+    settle(exchange, gone);
   }
   close_when_empty();
 }
@@ -1069,10 +1071,10 @@ void connection_state::close(const stream_ptr& stream) {
 }
 
 /// How long the server has let it wait.
-duration connection_state::unanswered(const table::item& item) const {
-  if (item.ticket.stream) return item.ticket.stream->flow.silence(now_);
-  if (item.ticket.order.parts_sent) return waits_for_consumer() ? duration::zero() : now_ - item.heard;
-  return now_ - item.started;
+duration connection_state::unanswered(const table::item& exchange) const {
+  if (exchange.owner.stream) return exchange.owner.stream->flow.silence(now_);
+  if (exchange.owner.order.parts_sent) return waits_for_consumer() ? duration::zero() : now_ - exchange.heard;
+  return now_ - exchange.started;
 }
 
 // ---- opaque searches answered in parts ----
@@ -1080,25 +1082,25 @@ duration connection_state::unanswered(const table::item& item) const {
 /// What one turn gathered of each. An answer that came whole goes whole.
 void connection_state::deliver_parts() {
   for (const int id : with_parts_) {
-    auto* one = open_.find(id);
-    if (one == nullptr || one->answer->messages.empty()) continue;
-    auto messages = std::exchange(one->answer->messages, {});
-    auto& whose = one->ticket;
-    if (!std::exchange(whose.order.parts_sent, true)) whose.first_part = now_;
-    whose.unread += messages.size();
+    auto* exchange = open_.find(id);
+    if (exchange == nullptr || exchange->answer->messages.empty()) continue;
+    auto messages = std::exchange(exchange->answer->messages, {});
+    auto& owner = exchange->owner;
+    if (!std::exchange(owner.order.parts_sent, true)) owner.first_part = now_;
+    owner.unread += messages.size();
     parts_open_ = true;
-    act(connection_action::part{whose.reply, whose.order.parts, {id, std::move(messages)}});
+    act(connection_action::part{owner.reply, owner.order.parts, {id, std::move(messages)}});
   }
   with_parts_.clear();
   look_at_readers();
 }
 
 void connection_state::passed_on(int id, std::uint64_t bytes) {
-  auto* one = open_.find(id);
-  if (one == nullptr || !one->ticket.order.parts_sent) return;
-  auto& unread = one->ticket.unread;
+  auto* exchange = open_.find(id);
+  if (exchange == nullptr || !exchange->owner.order.parts_sent) return;
+  auto& unread = exchange->owner.unread;
   unread -= static_cast<std::size_t>(std::min<std::uint64_t>(bytes, unread));
-  one->room = memory_allowance{most_result_bytes() - std::min(unread, most_result_bytes())};
+  exchange->room = memory_allowance{most_result_bytes() - std::min(unread, most_result_bytes())};
   look_at_readers();
 }
 
@@ -1107,16 +1109,16 @@ void connection_state::passed_on(int id, std::uint64_t bytes) {
 void connection_state::look_at_readers() {
   if (!parts_open_ || phase_ == phase::closed) return;
   bool open = false, behind = false, all = true;
-  open_.each([&](int, const table::item& item) {
-    const bool waits = item.ticket.unread > most_unread;
-    open = open || item.ticket.order.parts_sent;
+  open_.each([&](int, const table::item& exchange) {
+    const bool waits = exchange.owner.unread > most_unread;
+    open = open || exchange.owner.order.parts_sent;
     behind = behind || waits;
     all = all && waits;
   });
   parts_open_ = open;
   hold_for_readers(behind && all);
   if (std::exchange(reader_behind_, behind) == behind) return;
-  world_.load->reader_behind = behind;
+  dependencies_.load->reader_behind = behind;
   if (behind) return send_held_away();
   completed_some_ = true;
   release_held();
@@ -1126,8 +1128,8 @@ void connection_state::hold_for_readers(bool on) {
   if (on == wire_.reading_held()) return;
   if (on) return wire_.hold_reading(true);
   resume_reading();
-  open_.each([&](int, table::item& item) {
-    if (item.ticket.order.parts_sent) item.heard = now_;
+  open_.each([&](int, table::item& exchange) {
+    if (exchange.owner.order.parts_sent) exchange.heard = now_;
   });
 }
 
@@ -1141,11 +1143,11 @@ void connection_state::resume_reading() {
 
 /// What has a chance elsewhere does not wait for a slow reader.
 void connection_state::send_held_away() {
-  for (auto& one : std::exchange(held_, {})) {
-    if (one.lease == 0 && may_go_elsewhere(one.order))
-      send_away(std::move(one));
+  for (auto& held : std::exchange(held_, {})) {
+    if (held.lease == 0 && may_go_elsewhere(held.order))
+      send_away(std::move(held));
     else
-      held_.push_back(std::move(one));
+      held_.push_back(std::move(held));
   }
 }
 
@@ -1159,7 +1161,20 @@ void connection_state::send_away(held_call held) {
 // ---- deadlines, cancellation, failures, the end ----
 
 failure_ptr connection_state::connection_failure(errc code, std::string message) const {
-  return make_failure(code, stage::operation, std::move(message), world_.server_name);
+  return make_failure(code, stage::operation, std::move(message), dependencies_.server_name);
+}
+
+failure_ptr connection_state::lease_broke(const std::string& progress, const failure& cause) const {
+  failure broken =
+      *connection_failure(errc::connection_unhealthy, "The leased connection to " + dependencies_.server_name +
+                                                          " broke " + progress + "; take another lease.");
+  broken.cause = cause.message;
+  return make_failure(std::move(broken));
+}
+
+failure_ptr connection_state::of_server(failure said) const {
+  said.server = dependencies_.server_name;
+  return make_failure(std::move(said));
 }
 
 void connection_state::log(const char* text, const failure_ptr& cause) {
@@ -1173,29 +1188,29 @@ void connection_state::check_deadlines() {
   const auto slow_call = all_.breaker.slow_call;
   std::vector<int> due;
   bool news = false;
-  open_.each([&](int id, table::item& item) {
-    if (item.deadline <= now_) {
+  open_.each([&](int id, table::item& exchange) {
+    if (exchange.deadline <= now_) {
       due.push_back(id);
       return;
     }
-    next = std::min(next, item.deadline);
+    next = std::min(next, exchange.deadline);
     // A consumer who takes his time is no slow server; he brings the matter up again with his next credit.
-    if (item.slow || item.ticket.why != purpose::call || waits_for_consumer()) return;
-    if (const auto waited = unanswered(item); waited < slow_call) {
+    if (exchange.slow || exchange.owner.why != purpose::call || waits_for_consumer()) return;
+    if (const auto waited = unanswered(exchange); waited < slow_call) {
       next = std::min(next, now_ + (slow_call - waited));
       return;
     }
-    item.slow = true;
-    news = note_unanswered(item) || news;
-    if (!item.ticket.order.trial) {
+    exchange.slow = true;
+    news = note_unanswered(exchange) || news;
+    if (!exchange.owner.order.trial) {
       report_failure(
-          item.ticket.order, failure_class::slow,
+          exchange.owner.order, failure_class::slow,
           connection_failure(errc::operation_timeout, "An operation is unanswered for longer than slow_call."));
     }
   });
   // A deadline that passes is the caller's choice; that nothing at all was answered meanwhile is worth a question.
   for (const int id : due) {
-    if (const auto* one = open_.find(id)) news = note_unanswered(*one) || news;
+    if (const auto* exchange = open_.find(id)) news = note_unanswered(*exchange) || news;
   }
   for (const int id : due) expire(id);
   if (news) have_server_probed();
@@ -1211,18 +1226,18 @@ void connection_state::expire_held() {
       wake_by(held_[i].order.deadline);
       continue;
     }
-    settle(held_[i], connection_failure(errc::operation_timeout, "The deadline passed before it was sent."));
+    settle(held_[i], of_server(deadline_passed_unsent(stage::operation)));
     held_.erase(held_.begin() + static_cast<std::ptrdiff_t>(i));
   }
 }
 
 void connection_state::redispatch_postponed(bool all) {
-  for (auto& one : std::exchange(postponed_, {})) {
-    if (all || one.due <= now_) {
-      send_elsewhere(std::move(one.one), std::move(one.cause));
+  for (auto& postponed : std::exchange(postponed_, {})) {
+    if (all || postponed.due <= now_) {
+      send_elsewhere(std::move(postponed.held), std::move(postponed.cause));
     } else {
-      wake_by(one.due);
-      postponed_.push_back(std::move(one));
+      wake_by(postponed.due);
+      postponed_.push_back(std::move(postponed));
     }
   }
 }
@@ -1230,25 +1245,25 @@ void connection_state::redispatch_postponed(bool all) {
 void connection_state::expire(int id) {
   // The connection may have ended with one that expired before.
   const auto* found = open_.find(id);
-  if (found == nullptr || (found->ticket.why != purpose::call && found->ticket.why != purpose::check)) return;
+  if (found == nullptr || (found->owner.why != purpose::call && found->owner.why != purpose::check)) return;
   const bool sent = maybe_sent(*found);
-  auto one = take_back(id);
+  auto exchange = take_back(id);
   auto late =
       connection_failure(errc::operation_timeout,
-                         "The " + describe(one.what->op) + " at " + world_.server_name +
+                         "The " + describe(exchange.what->op) + " at " + dependencies_.server_name +
                              (sent ? " was not answered in time; it was abandoned." : " could not be sent in time."));
-  if (one.ticket.why == purpose::check) return finish_check(one, std::move(late));
-  const bool bind = std::holds_alternative<bind_request>(one.what->op);
-  if (sent && !world_.may_repeat(one.what->op)) {
+  if (exchange.owner.why == purpose::check) return finish_check(exchange, std::move(late));
+  const bool bind = std::holds_alternative<bind_request>(exchange.what->op);
+  if (sent && !dependencies_.may_repeat(exchange.what->op)) {
     failure unknown = *late;
     unknown.code = errc::outcome_unknown;
-    unknown.message = "The " + describe(one.what->op) + " was sent to " + world_.server_name +
+    unknown.message = "The " + describe(exchange.what->op) + " was sent to " + dependencies_.server_name +
                       " and not answered in time: it may or may not have happened.";
-    if (goodbye_) unknown.cause = goodbye_->message;
+    if (disconnection_notice_) unknown.cause = disconnection_notice_->message;
     late = make_failure(std::move(unknown));
   }
-  if (sent && goodbye_ && !death_reported_) report_death(goodbye_);
-  settle(one, std::move(late));
+  if (sent && disconnection_notice_ && !death_reported_) report_death(disconnection_notice_);
+  settle(exchange, std::move(late));
   // A bind cannot be abandoned (RFC 4511, 4.11): the connection is of no use any more.
   if (bind && sent) end(connection_failure(errc::connection_failed, "A bind was not answered in time."), true);
 }
@@ -1256,94 +1271,97 @@ void connection_state::expire(int id) {
 /// For each silence: the breaker has the server probed, long before any deadline; again when it lasts longer than is
 /// usual, since the pool of a server that fails ends what is silent then.
 void connection_state::check_suspicion() {
-  if (waits_for_consumer() || deaf_) return;
+  if (waits_for_consumer() || unresponsive_) return;
   if (open_.empty() || (phase_ != phase::ready && phase_ != phase::draining)) return;
   time_point oldest = time_point::max();
-  open_.each([&](int, table::item& item) { oldest = std::min(oldest, item.started); });
+  open_.each([&](int, table::item& exchange) { oldest = std::min(oldest, exchange.started); });
   const auto since = std::max(oldest, last_heard_);
   const auto suspect_at = since + all_.breaker.suspect_after;
   if (now_ < suspect_at) return wake_by(suspect_at);
   // A server that takes its time is no reason to give up what waits for it.
-  const auto silent_at = std::max<time_point>(suspect_at, since + world_.pace->patience(true));
-  open_.each([&](int, table::item& item) {
-    if (item.started == oldest) note_unanswered(item);
+  const auto silent_at = std::max<time_point>(suspect_at, since + dependencies_.pace->patience(true));
+  open_.each([&](int, table::item& exchange) {
+    if (exchange.started == oldest) note_unanswered(exchange);
   });
-  const bool silent = now_ >= silent_at && !world_.load->silent.exchange(true);
+  const bool silent = now_ >= silent_at && !dependencies_.load->silent.exchange(true);
   if (!std::exchange(suspected_, true) || silent) have_server_probed();
   if (now_ < silent_at) wake_by(silent_at);
-  check_deafness();
+  check_unresponsiveness();
 }
 
 /// A server may be well and one connection to it not: a process of its own that hangs, something on the way that has
 /// forgotten it. In each silence the connection is asked for the root DSE itself; when that too stays unanswered while
 /// the server answers on others, it is of no use. A search that takes long is none of that where a server answers
 /// several at a time.
-void connection_state::check_deafness() {
+void connection_state::check_unresponsiveness() {
   // What a lease or a bind waits for cannot be sent elsewhere.
-  if (deaf_ || exclusive_ || stream_ || lease_ != 0 || !world_.has_breaker || world_.pace->answers_in_turn(now_))
+  if (unresponsive_ || exclusive_ || stream_ || lease_ != 0 || !dependencies_.has_breaker ||
+      dependencies_.pace->answers_in_turn(now_))
     return;
   const auto& breaker = all_.breaker;
-  if (!asked_for_life_since_ || *asked_for_life_since_ <= last_heard_) {
-    asked_for_life_since_ = now_;
-    ticket nobody;
+  if (!liveness_asked_since_ || *liveness_asked_since_ <= last_heard_) {
+    liveness_asked_since_ = now_;
+    exchange_owner nobody;
     nobody.why = purpose::check;
     add_exchange(wire_.encode(*root_dse_read()), root_dse_read(), now_ + breaker.suspect_after + 3 * breaker.slow_call,
                  std::move(nobody));
   }
-  const auto due = *asked_for_life_since_ + std::max<duration>(breaker.suspect_after / 2, world_.pace->patience(true));
+  const auto due =
+      *liveness_asked_since_ + std::max<duration>(breaker.suspect_after / 2, dependencies_.pace->patience(true));
   if (now_ < due) return wake_by(due);
   bool judged = false;
-  open_.each([&](int, const table::item& item) { judged = judged || is_judged(item); });
-  if (judged && world_.pace->heard_at() > *asked_for_life_since_) return leave_deaf();
+  open_.each([&](int, const table::item& exchange) { judged = judged || is_judged(exchange); });
+  if (judged && dependencies_.pace->heard_at() > *liveness_asked_since_) return leave_unresponsive();
   wake_by(now_ + breaker.suspect_after / 2);
 }
 
-/// Who has lost a connection to deafness already may just be asking for much.
-bool connection_state::is_judged(const table::item& item) const noexcept {
-  if (item.ticket.why != purpose::call || !maybe_sent(item)) return false;
-  return item.ticket.order.attempts == 0 || now_ - item.started >= all_.breaker.slow_call;
+/// Who has lost a connection that answered nothing already may just be asking for much.
+bool connection_state::is_judged(const table::item& exchange) const noexcept {
+  if (exchange.owner.why != purpose::call || !maybe_sent(exchange)) return false;
+  return exchange.owner.order.attempts == 0 || now_ - exchange.started >= all_.breaker.slow_call;
 }
 
 /// Reads go elsewhere, if they may once more; what was sent and must not be repeated waits for its deadline.
-void connection_state::leave_deaf() {
-  const auto cause = connection_failure(errc::connection_failed, "The connection to " + world_.server_name +
+void connection_state::leave_unresponsive() {
+  const auto cause = connection_failure(errc::connection_failed, "The connection to " + dependencies_.server_name +
                                                                      " leaves unanswered what was sent on it, while "
                                                                      "the server answers on others.");
   start_draining("it leaves unanswered what its server answers on other connections", cause);
-  deaf_ = true;
+  unresponsive_ = true;
   kept_until_ = now_ + all_.breaker.slow_call;
   wake_by(kept_until_);
   redispatch_held(cause);
-  for (const int id : open_.ids([&](const table::item& item) {
-         return is_judged(item) && world_.may_repeat(item.what->op) && may_go_elsewhere(item.ticket.order);
+  for (const int id : open_.ids([&](const table::item& exchange) {
+         return is_judged(exchange) && dependencies_.may_repeat(exchange.what->op) &&
+                may_go_elsewhere(exchange.owner.order);
        }))
     lose(take_back(id), cause);
 }
 
 /// What a server owes is the result. An entry is a sign of life for a while: until the deadline, if that comes sooner.
 /// True when the server is to be probed for it.
-bool connection_state::note_unanswered(const table::item& item) {
-  if (item.ticket.why != purpose::call || !maybe_sent(item) || waits_for_consumer()) return false;
+bool connection_state::note_unanswered(const table::item& exchange) {
+  if (exchange.owner.why != purpose::call || !maybe_sent(exchange) || waits_for_consumer()) return false;
   const auto& breaker = all_.breaker;
-  const auto since = std::max(now_ - unanswered(item), item.heard);
+  const auto since = std::max(now_ - unanswered(exchange), exchange.heard);
   const auto waited = now_ - since;
-  if (item.heard != time_point{} && waited < breaker.suspect_after && now_ < item.deadline) return false;
-  const bool news =
-      world_.unanswered->note(item.what->op, since, now_, breaker.circuit_breaker_threshold, breaker.suspect_after);
+  if (exchange.heard != time_point{} && waited < breaker.suspect_after && now_ < exchange.deadline) return false;
+  const bool news = dependencies_.unanswered->note(exchange.what->op, since, now_, breaker.circuit_breaker_threshold,
+                                                   breaker.suspect_after);
   // What else waits here goes elsewhere when the probe fails.
-  if (news && last_heard_ <= since && waited >= world_.pace->patience(true)) world_.load->silent = true;
+  if (news && last_heard_ <= since && waited >= dependencies_.pace->patience(true)) dependencies_.load->silent = true;
   return news;
 }
 
 void connection_state::have_server_probed() {
-  if (world_.has_breaker) act(connection_action::suspect{});
+  if (dependencies_.has_breaker) act(connection_action::suspect{});
 }
 
 void connection_state::cancel(const cancel_token_ptr& token) {
   if (!token) return;
   const auto message = [&](bool sent) {
-    return connection_failure(errc::cancelled, sent ? "Cancelled; it was abandoned, but may have been carried out."
-                                                    : "Cancelled before it was sent.");
+    return of_server(caller_cancelled(
+        stage::operation, sent ? "the request was abandoned, but may have been carried out" : "nothing was sent"));
   };
   for (auto at = held_.begin(); at != held_.end(); ++at) {
     if (at->order.token != token) continue;
@@ -1352,16 +1370,16 @@ void connection_state::cancel(const cancel_token_ptr& token) {
     return close_when_empty();
   }
   for (auto at = postponed_.begin(); at != postponed_.end(); ++at) {
-    if (at->one.order.token != token) continue;
-    act(connection_action::refuse{at->one.reply, message(true)});
+    if (at->held.order.token != token) continue;
+    act(connection_action::refuse{at->held.reply, message(true)});
     postponed_.erase(at);
     return;
   }
-  for (const int id : open_.ids([&](const table::item& item) { return item.ticket.order.token == token; })) {
+  for (const int id : open_.ids([&](const table::item& exchange) { return exchange.owner.order.token == token; })) {
     const bool sent = maybe_sent(*open_.find(id));
-    auto one = take_back(id);
-    const bool bind = std::holds_alternative<bind_request>(one.what->op);
-    settle(one, message(sent));
+    auto exchange = take_back(id);
+    const bool bind = std::holds_alternative<bind_request>(exchange.what->op);
+    settle(exchange, message(sent));
     if (bind && sent) return end(connection_failure(errc::cancelled, "A bind was cancelled."), true);
   }
   look_at_readers();
@@ -1378,10 +1396,10 @@ connection_state::table::item connection_state::take_back(int id) {
       start_draining("it has abandoned as many operations as it can remember");
     return open_.abandon(id);
   }
-  auto one = open_.take(id);
-  wire_.discard(one.begin, one.size);
-  open_.close_gap(one.begin, one.size);
-  return one;
+  auto exchange = open_.take(id);
+  wire_.discard(exchange.begin, exchange.size);
+  open_.close_gap(exchange.begin, exchange.size);
+  return exchange;
 }
 
 // ---- answers ----
@@ -1389,8 +1407,8 @@ connection_state::table::item connection_state::take_back(int id) {
 void connection_state::count(lease_id lease) noexcept {
   ++completed_;
   // Lost behind a goodbye: no sign that the connection was of use, so that the next one is not opened without a pause.
-  if (lease != 0 || goodbye_) return;
-  world_.load->completed.fetch_add(1);
+  if (lease != 0 || disconnection_notice_) return;
+  dependencies_.load->completed.fetch_add(1);
   completed_some_ = true;
 }
 
@@ -1401,25 +1419,26 @@ void connection_state::settle(held_call& held, failure_ptr why) {
   act(connection_action::refuse{held.reply, std::move(why)});
 }
 
-void connection_state::settle(table::item& item, failure_ptr why) {
-  auto& whose = item.ticket;
+void connection_state::settle(table::item& exchange, failure_ptr why) {
+  auto& owner = exchange.owner;
   auto what = classify(*why, true);
   // A deadline shorter than slow_call says something about the caller, not about the server.
   const bool late = why->code == errc::operation_timeout || why->code == errc::outcome_unknown;
   if (late && phase_ != phase::closed) {
-    what = unanswered(item) >= all_.breaker.slow_call ? failure_class::slow : failure_class::caller;
+    what = unanswered(exchange) >= all_.breaker.slow_call ? failure_class::slow : failure_class::caller;
   }
-  const bool reported = item.slow && what == failure_class::slow;
-  if (whose.order.trial || (what != failure_class::caller && !reported && phase_ != phase::closed)) {
-    report_failure(whose.order, what, why);
+  const bool reported = exchange.slow && what == failure_class::slow;
+  if (owner.order.trial || (what != failure_class::caller && !reported && phase_ != phase::closed)) {
+    report_failure(owner.order, what, why);
   }
-  count(whose.lease);
-  if (whose.stream) close(whose.stream);
-  act(connection_action::refuse{whose.reply, std::move(why)});
+  count(owner.lease);
+  if (owner.stream) close(owner.stream);
+  act(connection_action::refuse{owner.reply, std::move(why)});
 }
 
 bool connection_state::may_go_elsewhere(const call& order) const {
-  return order.attempts < world_.server.max_retries && order.deadline > now_ && world_.has_breaker && !order.parts_sent;
+  return order.attempts < dependencies_.server.max_retries && order.deadline > now_ && dependencies_.has_breaker &&
+         !order.parts_sent;
 }
 
 /// Back to the breaker, if there is a chance left.
@@ -1438,48 +1457,44 @@ void connection_state::redispatch(held_call held, failure_ptr cause) {
 /// Its part here is over and counted.
 void connection_state::send_elsewhere(held_call held, failure_ptr cause) {
   ++held.order.attempts;
-  held.order.tried.insert(world_.server_number);
+  held.order.tried.insert(dependencies_.server_number);
   held.order.last = std::move(cause);
   held.order.trial = false;
   act(connection_action::redispatch{held.reply, std::move(held.order)});
 }
 
 void connection_state::redispatch_held(const failure_ptr& cause) {
-  for (auto& one : std::exchange(held_, {})) {
-    if (one.lease == 0) {
-      redispatch(std::move(one), cause);
+  for (auto& held : std::exchange(held_, {})) {
+    if (held.lease == 0) {
+      redispatch(std::move(held), cause);
     } else {
-      failure broken = *connection_failure(errc::connection_unhealthy,
-                                           "The leased connection to " + world_.server_name + " broke before the " +
-                                               describe(one.order.what->op) + " was sent; take another lease.");
-      broken.cause = cause->message;
-      settle(one, make_failure(std::move(broken)));
+      settle(held, lease_broke(unsent(held), *cause));
     }
   }
 }
 
 /// Its answer will not come: somewhere else, or an honest error.
-void connection_state::lose(table::item item, const failure_ptr& cause) {
-  auto& whose = item.ticket;
-  if (whose.why == purpose::check) return finish_check(item, cause);
-  if (whose.why != purpose::call) return;
-  const bool unknown = maybe_sent(item) && !world_.may_repeat(item.what->op);
-  if (!unknown && whose.lease == 0) {
-    return redispatch({std::move(whose.order), 0, item.started, whose.reply}, cause);
+void connection_state::lose(table::item exchange, const failure_ptr& cause) {
+  auto& owner = exchange.owner;
+  if (owner.why == purpose::check) return finish_check(exchange, cause);
+  if (owner.why != purpose::call) return;
+  const bool unknown = maybe_sent(exchange) && !dependencies_.may_repeat(exchange.what->op);
+  if (!unknown && owner.lease == 0) {
+    return redispatch({std::move(owner.order), 0, exchange.started, owner.reply}, cause);
   }
-  failure why =
-      *connection_failure(unknown ? errc::outcome_unknown : errc::connection_unhealthy,
-                          unknown ? "The " + describe(item.what->op) + " was sent to " + world_.server_name +
-                                        " and its answer was lost with the connection: it may or may not have happened."
-                                  : "The leased connection to " + world_.server_name + " broke before the " +
-                                        describe(item.what->op) + " was answered; take another lease.");
-  if (whose.stream && whose.stream->flow.taken() != 0)
-    why.message = "The leased connection to " + world_.server_name + " broke after " +
-                  std::to_string(whose.stream->flow.taken()) + " entries of the " + describe(item.what->op) +
-                  "; the rest is missing. Begin again on another lease.";
+  const auto named = describe(exchange.what->op);
+  const auto entries = owner.stream ? owner.stream->flow.taken() : 0;
+  const auto progress = entries == 0
+                            ? "before the " + named + " was answered"
+                            : "after " + std::to_string(entries) + " entries of the " + named + ", the rest is missing";
+  failure why = unknown ? *connection_failure(errc::outcome_unknown,
+                                              "The " + named + " was sent to " + dependencies_.server_name +
+                                                  " and its answer was lost with the connection: it may or may not "
+                                                  "have happened.")
+                        : *lease_broke(progress, *cause);
   why.cause = cause->message;
-  why.cause_at = world_.wall_now();
-  settle(item, make_failure(std::move(why)));
+  why.cause_at = dependencies_.wall_now();
+  settle(exchange, make_failure(std::move(why)));
 }
 
 // ---- reports ----
@@ -1487,7 +1502,7 @@ void connection_state::lose(table::item item, const failure_ptr& cause) {
 void connection_state::send_report(outcome_report report) { act(connection_action::report{std::move(report)}); }
 
 void connection_state::report_success(const call& order, duration latency) {
-  if (!world_.has_breaker) return;
+  if (!dependencies_.has_breaker) return;
   if (auto earlier = outcomes_.turn_to(order.generation)) send_report(std::move(*earlier));
   outcomes_.success(latency, now_);
   if (!order.trial) return;
@@ -1495,14 +1510,14 @@ void connection_state::report_success(const call& order, duration latency) {
 }
 
 void connection_state::report_failure(const call& order, failure_class kind, failure_ptr cause) {
-  if (!world_.has_breaker) return;
+  if (!dependencies_.has_breaker) return;
   if (auto earlier = outcomes_.turn_to(order.generation)) send_report(std::move(*earlier));
   send_report(outcomes_.failed(kind, std::move(cause), order.trial));
 }
 
 /// One failure, however many operations were under way.
 void connection_state::report_death(const failure_ptr& cause) {
-  if (!world_.has_breaker) return;
+  if (!dependencies_.has_breaker) return;
   death_reported_ = true;
   auto report = outcomes_.failed(classify(*cause), cause, false);
   report.open_since = open_since_;
@@ -1510,7 +1525,7 @@ void connection_state::report_death(const failure_ptr& cause) {
 }
 
 void connection_state::tell_owner(connection_event::kind kind, failure_ptr cause) {
-  act(connection_action::tell_owner{{world_.id, kind, std::move(cause), secret_number_}});
+  act(connection_action::tell_owner{{dependencies_.id, kind, std::move(cause), secret_number_}});
 }
 
 // ---- the end ----
@@ -1519,12 +1534,12 @@ void connection_state::tell_owner(connection_event::kind kind, failure_ptr cause
 void connection_state::end(failure_ptr cause, bool harmless) {
   if (phase_ == phase::closed) return;
   bind_over(false);
-  if (cause && goodbye_) cause = goodbye_;
+  if (cause && disconnection_notice_) cause = disconnection_notice_;
   const bool lost_connection = cause != nullptr;
   phase_ = phase::closed;
   end_cause_ = cause ? cause
                      : connection_failure(errc::connection_failed,
-                                          suspected_ ? "The connection to " + world_.server_name +
+                                          suspected_ ? "The connection to " + dependencies_.server_name +
                                                            " was given up: what was sent stays unanswered, and so does "
                                                            "its server."
                                                      : "The connection was closed.");
@@ -1537,10 +1552,10 @@ void connection_state::end(failure_ptr cause, bool harmless) {
   pass_verdict(credential_verdict::kind::unknown, end_cause_);
   // A goodbye is polite, unless it comes in place of answers.
   const bool carried_something =
-      (!held_.empty() && !goodbye_) || std::any_of(lost.begin(), lost.end(), [this](const table::item& i) {
-        return goodbye_ ? was_sent_in_vain(i) : i.ticket.why == purpose::call;
+      (!held_.empty() && !disconnection_notice_) || std::any_of(lost.begin(), lost.end(), [this](const table::item& i) {
+        return disconnection_notice_ ? was_sent_in_vain(i) : i.owner.why == purpose::call;
       });
-  const bool polite = goodbye_ && (death_reported_ || !carried_something);
+  const bool polite = disconnection_notice_ && (death_reported_ || !carried_something);
   const bool says_something = was_ready_ && lost_connection && !harmless && !polite;
   if (says_something && carried_something) {
     report_death(end_cause_);
@@ -1550,19 +1565,19 @@ void connection_state::end(failure_ptr cause, bool harmless) {
   // Somebody on the way may end any number of idle connections in one moment: a new one tells what that means.
   if (says_something && !carried_something) have_server_probed();
   tell_owner(was_ready_ ? connection_event::kind::closed : connection_event::kind::failed, std::move(cause));
-  for (auto& one : lost) lose(std::move(one), end_cause_);
+  for (auto& exchange : lost) lose(std::move(exchange), end_cause_);
   redispatch_held(end_cause_);
   redispatch_postponed(true);
 }
 
 /// A pool's check of a connection that drains is of no use any more; a probe's is all that its connection is for.
 void connection_state::close_when_empty() {
-  if (deaf_ && now_ < kept_until_) return;
+  if (unresponsive_ && now_ < kept_until_) return;
   if (phase_ != phase::draining || !held_.empty() || lease_ != 0) return;
-  const auto matters = [this](const table::item& item) {
-    return item.ticket.why != purpose::check || world_.kind == connection_kind::probe;
+  const auto matters = [this](const table::item& exchange) {
+    return exchange.owner.why != purpose::check || dependencies_.kind == connection_kind::probe;
   };
-  if (open_.ids(matters).empty()) end(goodbye_);
+  if (open_.ids(matters).empty()) end(disconnection_notice_);
 }
 
 }  // namespace understudy::internal

@@ -51,7 +51,7 @@ struct stream_terms {
 /// a number of the actor's, and every number is answered exactly once.
 class connection_state {
  public:
-  connection_state(connection_dependencies world, ldap_wire& bytes, time_point now);
+  connection_state(connection_dependencies dependencies, ldap_wire& bytes, time_point now);
 
   /// What time it is, until the next turn.
   void begin_turn(time_point now) noexcept { now_ = now; }
@@ -126,7 +126,7 @@ class connection_state {
   using stream_ptr = std::shared_ptr<open_stream>;
 
   /// Whom an operation is for.
-  struct ticket {
+  struct exchange_owner {
     purpose why = purpose::call;
     lease_id lease = 0;
     call order;
@@ -135,7 +135,7 @@ class connection_state {
     std::size_t unread = 0;   ///< bytes of the parts that its reader has and has not passed on
     time_point first_part{};  ///< when the first of them went to him
   };
-  using table = in_flight<ticket>;
+  using table = in_flight<exchange_owner>;
 
   /// A call that has to wait here for its turn; none of it is encoded.
   struct held_call {
@@ -148,7 +148,7 @@ class connection_state {
 
   /// A call that a busy server refused, on its way elsewhere after a pause.
   struct postponed_call {
-    held_call one;
+    held_call held;
     failure_ptr cause;
     time_point due{};
   };
@@ -163,15 +163,15 @@ class connection_state {
   void begin_tls();
   void authenticate();
   void ask_for_credential();
-  void ask_for_life_meanwhile();
+  void check_liveness_meanwhile();
   void bind_as(const credential& given);
   void send_bind(const encoded_request& at, const std::string& bind_dn);
   void bind_over(bool answered);
   void bind_answered(const result& answer);
   void pass_verdict(credential_verdict::kind kind, failure_ptr cause);
   void pass_verdict(std::uint64_t version, credential_verdict::kind kind, failure_ptr cause);
-  void ask_for_life();
-  void life_answered(const result& answer);
+  void check_liveness();
+  void liveness_answered(const result& answer);
   void become_ready();
   void check_setup_deadline();
   failure setup_failure(errc code, stage where, std::string message) const;
@@ -180,10 +180,13 @@ class connection_state {
   // Requests out, answers in.
   void admit(held_call& held);
   failure_ptr refusal(const held_call& held) const;
+  static std::string unsent(const held_call& held) {
+    return "before the " + describe(held.order.what->op) + " was sent";
+  }
   bool must_wait(const held_call& held) const;
   void dispatch(held_call& held);
   void release_held();
-  void add_exchange(const encoded_request& at, request_ptr order, time_point deadline, ticket&& asker);
+  void add_exchange(const encoded_request& at, request_ptr request, time_point deadline, exchange_owner&& owner);
   bool is_worth_hearing() const;
   void read_answers();
   void take_answers();
@@ -202,8 +205,8 @@ class connection_state {
   stream_ptr make_stream(const stream_terms& terms) const;
   failure_ptr stream_refusal(const held_call& held) const;
   void open(const held_call& held);
-  bool may_take(table::item& item, const pdu_frame& frame);
-  void took(table::item& item, const pdu_frame& frame);
+  bool may_take(table::item& exchange, const pdu_frame& frame);
+  void took(table::item& exchange, const pdu_frame& frame);
   void deliver_batch();
   void close(const stream_ptr& stream);
   /// The server is not read: it is our side that is slow.
@@ -216,7 +219,7 @@ class connection_state {
   void resume_reading();
   void send_held_away();
   void send_away(held_call held);
-  duration unanswered(const table::item& item) const;
+  duration unanswered(const table::item& exchange) const;
   std::size_t most_result_bytes() const noexcept { return static_cast<std::size_t>(all_.limits.max_result_bytes); }
 
   // Deadlines, failures, the end.
@@ -225,32 +228,36 @@ class connection_state {
   void expire_held();
   void redispatch_postponed(bool all);
   void check_suspicion();
-  void check_deafness();
-  bool is_judged(const table::item& item) const noexcept;
-  void leave_deaf();
+  void check_unresponsiveness();
+  bool is_judged(const table::item& exchange) const noexcept;
+  void leave_unresponsive();
   void have_server_probed();
-  bool note_unanswered(const table::item& item);
+  bool note_unanswered(const table::item& exchange);
   table::item take_back(int id);
-  bool maybe_sent(const table::item& item) const noexcept { return item.begin < wire_.handed_over(); }
+  bool maybe_sent(const table::item& exchange) const noexcept { return exchange.begin < wire_.handed_over(); }
   void settle(held_call& held, failure_ptr why);
-  void settle(table::item& item, failure_ptr why);
+  void settle(table::item& exchange, failure_ptr why);
   void redispatch(held_call held, failure_ptr cause);
   void send_elsewhere(held_call held, failure_ptr cause);
   bool may_go_elsewhere(const call& order) const;
   void redispatch_held(const failure_ptr& cause);
-  void lose(table::item item, const failure_ptr& cause);
+  void lose(table::item exchange, const failure_ptr& cause);
   void count(lease_id lease) noexcept;
   void report_success(const call& order, duration latency);
   void report_failure(const call& order, failure_class kind, failure_ptr cause);
   void report_death(const failure_ptr& cause);
-  bool was_sent_in_vain(const table::item& item) const noexcept {
-    return item.ticket.why == purpose::call && maybe_sent(item);
+  bool was_sent_in_vain(const table::item& exchange) const noexcept {
+    return exchange.owner.why == purpose::call && maybe_sent(exchange);
   }
   void send_report(outcome_report report);
   void tell_owner(connection_event::kind kind, failure_ptr cause = nullptr);
   void end(failure_ptr cause, bool harmless = false);
   void close_when_empty();
   failure_ptr connection_failure(errc code, std::string message) const;
+  /// `progress`: how far it came with what, "before the search was sent"; `cause`: of its end.
+  failure_ptr lease_broke(const std::string& progress, const failure& cause) const;
+  /// One of the sentences of messages/error.hpp, of a request here.
+  failure_ptr of_server(failure said) const;
   /// A line for developers.
   void log(const char* text, const failure_ptr& cause = nullptr);
   template <class Action>
@@ -260,7 +267,7 @@ class connection_state {
   /// tick() is to come then, at the latest.
   void wake_by(time_point when) noexcept { wake_ = std::min(wake_, when); }
 
-  connection_dependencies world_;
+  connection_dependencies dependencies_;
   const settings& all_;
   const server_endpoint endpoint_;
   time_point now_{};
@@ -291,15 +298,15 @@ class connection_state {
   bool waits_for_certificates_ = false;              // while a worker reads them
   std::uint64_t secret_number_ = 0;                  // which one of the service's it binds with
   std::string auth_method_ = "anonymous";
-  bool bind_under_way_ = false;                     // of the service
-  int credentials_asked_ = 0;                       // and not answered yet
-  time_point ask_for_life_at_ = time_point::max();  // should they still be waited for
-  bool asked_in_vain_ = false;                      // it closed at that; it is not asked again
-  std::string bound_as_;                            // whom the last bind of the service named
-  std::optional<password_warning> warning_;         // what its answer said
+  bool bind_under_way_ = false;                       // of the service
+  int credentials_asked_ = 0;                         // and not answered yet
+  time_point check_liveness_at_ = time_point::max();  // should they still be waited for
+  bool asked_in_vain_ = false;                        // it closed at that; it is not asked again
+  std::string bound_as_;                              // whom the last bind of the service named
+  std::optional<password_warning> warning_;           // what its answer said
   bool was_ready_ = false;
   time_point open_since_{};                 // when it became ready first
-  failure_ptr goodbye_;                     // the server announced that it will close (RFC 4511, 4.4.1)
+  failure_ptr disconnection_notice_;        // the server announced that it will close (RFC 4511, 4.4.1)
   bool death_reported_ = false;             // to the breaker: requests ended with it
   time_point gone_at_ = time_point::max();  // … and is taken for gone if it does not
   time_point setup_deadline_;
@@ -308,9 +315,9 @@ class connection_state {
   std::size_t heard_in_ = 0;        // of the bytes that wait for the rest of their message
   std::size_t notified_bytes_ = 0;  // of notifications since the last answer
   bool suspected_ = false;
-  std::optional<time_point> asked_for_life_since_;  // the root DSE, in a silence
-  bool deaf_ = false;                               // left, because nothing is answered on it …
-  time_point kept_until_{};                         // … and yet open: an answer now would show that it was not deaf
+  std::optional<time_point> liveness_asked_since_;  // the root DSE, in a silence
+  bool unresponsive_ = false;                       // left, because nothing is answered on it …
+  time_point kept_until_{};                         // … and yet open: an answer now would show that it was not
   std::uint64_t completed_ = 0;
   failure_ptr end_cause_;
 };

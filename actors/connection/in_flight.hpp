@@ -10,8 +10,8 @@
 
 namespace understudy::internal {
 
-/// One encoded request. `Ticket`: whatever its owner needs to answer it.
-template <class Ticket>
+/// One encoded request. `Owner`: whatever its owner needs to answer it.
+template <class Owner>
 struct exchange {
   request_ptr what;
   result_ptr answer;         ///< what arrived of it so far
@@ -22,14 +22,14 @@ struct exchange {
   std::uint64_t begin = 0;  ///< its place in the byte stream
   std::size_t size = 0;
   bool slow = false;  ///< reported as slow already
-  Ticket ticket{};
+  Owner owner{};
 };
 
 /// Message ids are the session's. Remembers abandoned ones, because a late answer to them is no error (RFC 4511, 4.11).
-template <class Ticket>
+template <class Owner>
 class in_flight {
  public:
-  using item = exchange<Ticket>;
+  using item = exchange<Owner>;
 
   in_flight() { open_.reserve(64); }
 
@@ -74,8 +74,8 @@ class in_flight {
 
   /// Bytes left the stream again, at `begin`: requests behind them move up.
   void close_gap(std::uint64_t begin, std::size_t size) {
-    for (auto& [id, one] : open_) {
-      if (one.begin > begin) one.begin -= size;
+    for (auto& [id, exchange] : open_) {
+      if (exchange.begin > begin) exchange.begin -= size;
     }
   }
 
@@ -83,8 +83,8 @@ class in_flight {
   template <class Predicate>
   std::vector<int> ids(Predicate chosen) const {
     std::vector<int> found;
-    for (const auto& [id, one] : open_) {
-      if (chosen(one)) found.push_back(id);
+    for (const auto& [id, exchange] : open_) {
+      if (chosen(exchange)) found.push_back(id);
     }
     std::sort(found.begin(), found.end());
     return found;
@@ -95,7 +95,7 @@ class in_flight {
 
   template <class Visitor>
   void each(Visitor visit) {
-    for (auto& [id, one] : open_) visit(id, one);
+    for (auto& [id, exchange] : open_) visit(id, exchange);
   }
 
   std::size_t size() const noexcept { return open_.size(); }

@@ -116,11 +116,11 @@ BOOST_AUTO_TEST_CASE(a_server_that_is_asked_whether_it_lives_is_waited_for_no_lo
   one.reached(0);
   one.begin(stage::bind, start);
   one.pause(start);
-  one.ask_for_life(start + milliseconds{50});
+  one.check_liveness(start + milliseconds{50});
   BOOST_TEST(!one.held_up());
   BOOST_TEST((one.awaited_since() == start + milliseconds{50}));
   BOOST_TEST((one.due_at() == start + milliseconds{1050}));
-  one.life_answered();
+  one.liveness_answered();
   BOOST_TEST(one.held_up());
   BOOST_TEST((one.awaited_since() == time_point::max()));
   BOOST_TEST((one.due_at() == start + seconds{30}));

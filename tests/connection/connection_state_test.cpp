@@ -190,11 +190,11 @@ BOOST_FIXTURE_TEST_CASE(an_answer_takes_the_suspicion_away, ready_state) {
   BOOST_TEST(!load->silent.load());
 }
 
-// ---- deafness ----
+// ---- unresponsiveness ----
 
 namespace {
 
-struct deaf_state : ready_state {
+struct unresponsive_state : ready_state {
   /// Silence, while the server answers others or does not.
   void stay_silent(duration span, bool others_are_answered = true) {
     for (duration passed{}; passed < span; passed += milliseconds{100}) {
@@ -212,7 +212,8 @@ struct deaf_state : ready_state {
 
 }  // namespace
 
-BOOST_FIXTURE_TEST_CASE(a_connection_that_is_deaf_beside_others_is_left_and_its_reads_go_elsewhere, deaf_state) {
+BOOST_FIXTURE_TEST_CASE(a_connection_that_is_unresponsive_beside_others_is_left_and_its_reads_go_elsewhere,
+                        unresponsive_state) {
   const auto read = ask(some_search()), changed = ask(some_write());
   write();
   stay_silent(milliseconds{1400});
@@ -226,7 +227,7 @@ BOOST_FIXTURE_TEST_CASE(a_connection_that_is_deaf_beside_others_is_left_and_its_
   BOOST_TEST(closed());
 }
 
-BOOST_FIXTURE_TEST_CASE(that_the_root_dse_is_answered_makes_no_unanswered_search_less_silent, deaf_state) {
+BOOST_FIXTURE_TEST_CASE(that_the_root_dse_is_answered_makes_no_unanswered_search_less_silent, unresponsive_state) {
   const auto read = ask(some_search());
   write();
   pass(all.breaker.suspect_after + short_moment);
@@ -239,7 +240,7 @@ BOOST_FIXTURE_TEST_CASE(that_the_root_dse_is_answered_makes_no_unanswered_search
   BOOST_TEST(!load->silent.load());
 }
 
-BOOST_FIXTURE_TEST_CASE(a_server_that_answers_nobody_has_no_deaf_connections, deaf_state) {
+BOOST_FIXTURE_TEST_CASE(a_server_that_answers_nobody_has_no_unresponsive_connections, unresponsive_state) {
   const auto read = ask(some_search());
   write();
   stay_silent(seconds{10}, false);
@@ -249,7 +250,8 @@ BOOST_FIXTURE_TEST_CASE(a_server_that_answers_nobody_has_no_deaf_connections, de
   BOOST_TEST(sent_elsewhere(read));
 }
 
-BOOST_FIXTURE_TEST_CASE(a_search_that_takes_long_is_waited_for_where_the_root_dse_is_answered_meanwhile, deaf_state) {
+BOOST_FIXTURE_TEST_CASE(a_search_that_takes_long_is_waited_for_where_the_root_dse_is_answered_meanwhile,
+                        unresponsive_state) {
   const auto read = ask(some_search());
   write();
   for (int second = 0; second < 12; ++second) {
@@ -263,7 +265,8 @@ BOOST_FIXTURE_TEST_CASE(a_search_that_takes_long_is_waited_for_where_the_root_ds
   BOOST_TEST(!is_left());
 }
 
-BOOST_FIXTURE_TEST_CASE(a_server_that_answers_in_turn_is_found_out_and_its_slow_searches_are_waited_for, deaf_state) {
+BOOST_FIXTURE_TEST_CASE(a_server_that_answers_in_turn_is_found_out_and_its_slow_searches_are_waited_for,
+                        unresponsive_state) {
   const auto read = ask(some_search());
   write();
   stay_silent(milliseconds{1700});
@@ -281,7 +284,7 @@ BOOST_FIXTURE_TEST_CASE(a_server_that_answers_in_turn_is_found_out_and_its_slow_
   BOOST_TEST(next.waits(slow));
 }
 
-BOOST_FIXTURE_TEST_CASE(what_has_left_a_deaf_connection_already_is_waited_for_longer, deaf_state) {
+BOOST_FIXTURE_TEST_CASE(what_has_left_a_unresponsive_connection_already_is_waited_for_longer, unresponsive_state) {
   call again;
   again.what = some_search();
   again.deadline = now + seconds{30};
@@ -295,7 +298,7 @@ BOOST_FIXTURE_TEST_CASE(what_has_left_a_deaf_connection_already_is_waited_for_lo
   BOOST_TEST(sent_elsewhere(99));
 }
 
-BOOST_FIXTURE_TEST_CASE(a_lease_is_not_judged_deaf, deaf_state) {
+BOOST_FIXTURE_TEST_CASE(a_lease_is_not_judged_unresponsive, unresponsive_state) {
   lease(11);
   const auto read = ask(some_search(), seconds{30}, 11);
   write();

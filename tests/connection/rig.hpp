@@ -1,4 +1,4 @@
-// A connection on real sockets and virtual time, between a pool, a breaker and a gate that note what they are told.
+// A connection on real sockets and virtual time, between a pool, a breaker and a manager that note what they are told.
 #pragma once
 #include "support/eventually.hpp"
 #include "support/stub_directory.hpp"

@@ -220,7 +220,7 @@ BOOST_FIXTURE_TEST_CASE(a_mute_server_is_given_no_bind_after_a_wait_for_the_cred
   BOOST_TEST(gauge->held_up);
   advance(milliseconds{50});
   settle();
-  // From now on it is the server that is waited for, and not the gate.
+  // From now on it is the server that is waited for, and not the manager.
   BOOST_TEST(!gauge->held_up);
   BOOST_TEST((gauge->awaited_since.load() == now()));
   give_credentials();

@@ -435,7 +435,7 @@ BOOST_FIXTURE_TEST_CASE(binds_as_its_certificate_when_there_is_no_bind_dn, tls_r
   BOOST_REQUIRE(seen->verdicts.size() == 1u);
   BOOST_TEST((seen->verdicts[0].what == credential_verdict::kind::accepted));
   remove(one);
-  // Refused as any other identity of the service, and told to the gate.
+  // Refused as any other identity of the service, and told to the manager.
   directory.on(operation::bind, reply{{.code = result_code::invalid_credentials}});
   const auto before = seen->events.size();
   auto two = open();

@@ -164,7 +164,7 @@ class child_process {
   }
 
   /// Why what it wrote does not count, empty when it does.
-  std::string complaint() const {
+  std::string problem() const {
     if (!problem_.empty()) return "cannot be waited for: " + problem_;
     if (!status_) return "ended, but nobody knows how: this program ignores SIGCHLD, or waits for every child itself";
     if (status_->si_code != CLD_EXITED) return "was killed by signal " + std::to_string(status_->si_status);
@@ -244,7 +244,7 @@ std::string follow(child_process& child, output_reader& output, const patience& 
     output.read(look_interval, child.handle());
   }
   if (!output.at_end() && !output.full()) output.read(milliseconds::zero(), -1);
-  return output.full() ? "writes too much" : child.complaint();
+  return output.full() ? "writes too much" : child.problem();
 }
 
 }  // namespace

@@ -11,7 +11,7 @@ using namespace internal;
 namespace {
 
 // Nobody waits for the answer to it but the lease.
-constexpr seconds farewell_time{5};
+constexpr seconds abandon_timeout{5};
 
 failure_ptr problem_of(const paged_options& options) {
   if (options.page_size >= 1) return nullptr;
@@ -93,7 +93,7 @@ struct paged_search::state {
     cursor.end();
     if (!abandon_control) return on.give_back();
     call_options how;
-    how.timeout = farewell_time;
+    how.timeout = abandon_timeout;
     on.start(make(*abandon_control), [lease = on](outcome) { lease.give_back(); }, how, {});
   }
 };

@@ -60,7 +60,7 @@ demo_observation demo_callers::so_far() const {
   return seen_;
 }
 
-demo_observation demo_callers::next_chapter() {
+demo_observation demo_callers::next_observation() {
   const std::lock_guard lock(mutex_);
   return std::exchange(seen_, {});
 }

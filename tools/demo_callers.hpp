@@ -32,10 +32,10 @@ class demo_callers {
   demo_callers(const demo_callers&) = delete;
   demo_callers& operator=(const demo_callers&) = delete;
 
-  /// Since the last next_chapter().
+  /// Since the last next_observation().
   demo_observation so_far() const;
   /// What was seen until now; counting starts again.
-  demo_observation next_chapter();
+  demo_observation next_observation();
 
  private:
   void search_on(int first_user, const std::string& base, int users);

@@ -22,7 +22,7 @@ bool contains(const Servers& servers, server_id id) {
 
 }  // namespace
 
-bool availability_log::note_life(server_id server) { return !std::exchange(known_[server].answered, true); }
+bool availability_log::note_liveness(server_id server) { return !std::exchange(known_[server].answered, true); }
 
 void availability_log::note_failure(server_id server, const failure_ptr& cause, time_point now) {
   auto& k = known_[server];

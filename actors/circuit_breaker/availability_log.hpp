@@ -30,7 +30,7 @@ class availability_log {
   };
 
   /// The server answered. True when that is news: update() is to be called.
-  bool note_life(server_id server);
+  bool note_liveness(server_id server);
   /// A failure that counts against the server, which may yet stay in use: told after a second if it did, from then on
   /// once a minute, so that a firewall that cuts idle connections does not write a line for each.
   void note_failure(server_id server, const failure_ptr& cause, time_point now);

@@ -117,7 +117,7 @@ void breaker::on_probe(const probe_report& report, const moment& at, bool needed
     }
     return;
   }
-  note_life();
+  note_liveness();
   if (state_ == breaker_state::open && needed) {
     half_open(at.now);
   }
@@ -141,7 +141,7 @@ bool breaker::overtaken(const probe_report& report, time_point now) const noexce
   return state_ == breaker_state::closed && late && now - report.took < answered_at_ && suspected_at_ < answered_at_;
 }
 
-void breaker::note_life() noexcept {
+void breaker::note_liveness() noexcept {
   suspected_until_ = silent_until_ = {};
   consecutive_ = 0;
 }
@@ -265,7 +265,7 @@ void breaker::enter(breaker_state next, time_point now) {
   state_ = next;
   since_ = now;
   ++generation_;
-  note_life();
+  note_liveness();
   lost_ = 0;
   window_.clear();
   permits_.clear();

@@ -104,7 +104,7 @@ class breaker {
   bool current(std::uint32_t generation) const noexcept { return generation == 0 || generation == generation_; }
   void note_successes(std::uint32_t count, const moment& at);
   void note_failure(const moment& at, bool lost = false);
-  void note_life() noexcept;
+  void note_liveness() noexcept;
   bool traffic_flows(time_point now) const noexcept;
   bool overtaken(const probe_report& report, time_point now) const noexcept;
   time_point probe_due() const noexcept { return since_ + options_.probe_expiry + longer_; }

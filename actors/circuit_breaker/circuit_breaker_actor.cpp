@@ -335,7 +335,7 @@ void circuit_breaker_impl::take_monitor(const caf::actor_addr& monitor) {
 }
 
 void circuit_breaker_impl::on_report(const outcome_report& report) {
-  const bool news = report.successes > 0 && note_life(report.server);
+  const bool news = report.successes > 0 && note_liveness(report.server);
   if (report.failed && report.cause && counts_against_server(*report.failed))
     availability_.note_failure(report.server, report.cause, env_->clock->now());
   // Who serves may also change without a change of a breaker's state: silence puts a server last.
@@ -350,7 +350,7 @@ void circuit_breaker_impl::on_report(const outcome_report& report) {
 }
 
 void circuit_breaker_impl::on_probe(const probe_report& report) {
-  const bool news = report.ok && note_life(report.server);
+  const bool news = report.ok && note_liveness(report.server);
   const bool looked_at = look_.under_way(env_->clock->now());
   look_.heard(report.server, verdict(report) == probe_verdict::alive, env_->clock->now());
   if (change([&](const moment& at) { return router_.on_probe(report, at); }, news)) {
@@ -365,8 +365,8 @@ void circuit_breaker_impl::on_probe(const probe_report& report) {
 }
 
 /// True when it is news for the log that the server answered.
-bool circuit_breaker_impl::note_life(server_id server) {
-  return router_.index_of(server) && availability_.note_life(server);
+bool circuit_breaker_impl::note_liveness(server_id server) {
+  return router_.index_of(server) && availability_.note_liveness(server);
 }
 
 void circuit_breaker_impl::on_suspect(server_id server) {

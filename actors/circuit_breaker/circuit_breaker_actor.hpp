@@ -50,7 +50,7 @@ class circuit_breaker_impl {
   void on_report(const outcome_report& report);
   void on_suspect(server_id server);
   void leave_what_is_silent(server_id removed);
-  bool note_life(server_id server);
+  bool note_liveness(server_id server);
   void have_probed(server_id server);
   /// False when it is known to fail, or such a probe is under way.
   bool probe_if_new_suspect(server_id server);

@@ -130,6 +130,6 @@ errc errc_of_errno(int code) noexcept {
   }
 }
 
-std::unique_ptr<byte_stream> make_plain_channel(int fd) { return std::make_unique<plain_stream>(fd); }
+std::unique_ptr<byte_stream> make_plain_stream(int fd) { return std::make_unique<plain_stream>(fd); }
 
 }  // namespace understudy::internal

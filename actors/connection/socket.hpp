@@ -29,6 +29,6 @@ using config::errno_text;
 errc errc_of_errno(int code) noexcept;
 
 /// Plain bytes over `fd`, which stays the caller's.
-std::unique_ptr<byte_stream> make_plain_channel(int fd);
+std::unique_ptr<byte_stream> make_plain_stream(int fd);
 
 }  // namespace understudy::internal

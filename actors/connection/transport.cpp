@@ -30,13 +30,13 @@ void transport::open(int fd) {
   close();
   fd_ = fd;
   phase_ = phase::connecting;
-  channel_ = make_plain_channel(fd);
+  stream_ = make_plain_stream(fd);
 }
 
 void transport::close() noexcept {
   if (fd_ < 0) return;
-  if (phase_ == phase::open) channel_->shut_down();
-  channel_.reset();
+  if (phase_ == phase::open) stream_->shut_down();
+  stream_.reset();
   // Also where a forked child of the host program still holds a copy of the descriptor: the server shall see the end.
   ::shutdown(fd_, SHUT_RDWR);
   ::close(fd_);
@@ -55,7 +55,7 @@ failure_ptr transport::secure(std::unique_ptr<byte_stream> tls) {
   if (bytes_in() != 0) {
     return stream_failure(errc::ssl_error, "the server sent unprotected bytes after agreeing to TLS");
   }
-  channel_ = std::move(tls);
+  stream_ = std::move(tls);
   phase_ = phase::securing;
   return nullptr;
 }
@@ -106,7 +106,7 @@ std::uint32_t transport::interest() const noexcept {
 }
 
 void transport::shake_hands(transport_action& action) {
-  const auto result = channel_->handshake();
+  const auto result = stream_->handshake();
   if (result.what == byte_stream_result::kind::done) {
     phase_ = phase::open;
     action.secured = true;
@@ -121,7 +121,7 @@ void transport::read(transport_action& action) {
   for (std::size_t total = 0; total < turn_size;) {
     char* to = room_for_reading();
     const auto room = in_capacity_ - in_end_;
-    const auto result = channel_->read(to, room);
+    const auto result = stream_->read(to, room);
     if (result.what != byte_stream_result::kind::done) {
       if (result.what == byte_stream_result::kind::closed || result.what == byte_stream_result::kind::failed) {
         end(action, result);
@@ -133,7 +133,7 @@ void transport::read(transport_action& action) {
     total += result.bytes;
     action.received = true;
     // A plain socket that filled less than it could is empty now; a TLS stream must be asked until it says so.
-    if (result.bytes < room && channel_->drained_by_short_read()) return;
+    if (result.bytes < room && stream_->drained_by_short_read()) return;
   }
   action.more = true;
 }
@@ -141,15 +141,15 @@ void transport::read(transport_action& action) {
 void transport::write(transport_action& action) {
   write_blocked_ = write_needs_room_ = false;
   while (out_begin_ < out_.size()) {
-    const auto size = retry_size_ != 0 ? retry_size_ : std::min(bytes_out(), channel_->largest_write());
-    const auto result = channel_->write(out_.data() + out_begin_, size);
+    const auto size = retry_size_ != 0 ? retry_size_ : std::min(bytes_out(), stream_->largest_write());
+    const auto result = stream_->write(out_.data() + out_begin_, size);
     handed_over_ = std::max(handed_over_, out_base_ + out_begin_ + result.taken);
     retry_size_ = 0;
     out_begin_ += result.bytes;
     if (result.what == byte_stream_result::kind::done) continue;
     if (result.what == byte_stream_result::kind::closed || result.what == byte_stream_result::kind::failed) {
       end(action, result);
-      hear_last_words(action);
+      read_rest_before_close(action);
     } else {
       retry_size_ = result.taken;
       write_blocked_ = true;
@@ -165,7 +165,7 @@ void transport::write(transport_action& action) {
 }
 
 /// A peer that takes no more bytes may have said why before it closed: answers, a goodbye, an alert.
-void transport::hear_last_words(transport_action& action) {
+void transport::read_rest_before_close(transport_action& action) {
   transport_action heard;
   do {
     heard = {};

@@ -38,7 +38,7 @@ class transport {
 
   int fd() const noexcept { return fd_; }
   bool is_open() const noexcept { return phase_ == phase::open; }
-  std::string encryption() const { return channel_ ? channel_->encryption() : "none"; }
+  std::string encryption() const { return stream_ ? stream_->encryption() : "none"; }
 
   /// The first PDU that arrived.
   pdu_frame peek() const noexcept;
@@ -65,7 +65,7 @@ class transport {
 
   void read(transport_action& action);
   void write(transport_action& action);
-  void hear_last_words(transport_action& action);
+  void read_rest_before_close(transport_action& action);
   void shake_hands(transport_action& action);
   void end(transport_action& action, const byte_stream_result& result);
   char* room_for_reading();
@@ -74,7 +74,7 @@ class transport {
   std::size_t max_pdu_bytes_;
   int fd_ = -1;
   phase phase_ = phase::closed;
-  std::unique_ptr<byte_stream> channel_;
+  std::unique_ptr<byte_stream> stream_;
   bool write_blocked_ = false, write_needs_room_ = false;
   bool handshake_writes_ = false;
   bool reading_held_ = false;

@@ -308,7 +308,7 @@ void connection_manager_impl::start_children() {
 
 std::vector<server_context_ptr> connection_manager_impl::contexts_of(const settings_ptr& all) {
   std::vector<server_context_ptr> contexts;
-  const auto ids = roster_.number(all->servers);
+  const auto ids = server_ids_.number(all->servers);
   for (std::size_t i = 0; i < ids.size(); ++i) {
     contexts.push_back(make_context(ids[i], all->servers[i], all, env_, servers_));
   }

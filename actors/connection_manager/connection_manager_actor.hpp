@@ -81,7 +81,7 @@ class connection_manager_impl {
   environment_ptr env_;
   manager_dependencies parts_;
   handler_guard guard_;
-  server_ids roster_;
+  server_ids server_ids_;
   restart_budget replacements_;
   credential_service credentials_;
 

@@ -55,8 +55,8 @@ srv_servers servers_of(const connection_info& pattern, std::vector<service_recor
     if (!places.insert(server_key(server)).second) {
       continue;
     }
-    if (found.servers.size() >= most_discovered_servers) {
-      found.ignored.push_back(written + ": only " + std::to_string(most_discovered_servers) + " servers are used");
+    if (found.servers.size() >= most_srv_servers) {
+      found.ignored.push_back(written + ": only " + std::to_string(most_srv_servers) + " servers are used");
       continue;
     }
     found.servers.push_back(std::move(server));

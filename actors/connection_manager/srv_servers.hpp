@@ -6,7 +6,7 @@
 namespace understudy::internal {
 
 /// More servers than that are not taken from one name.
-inline constexpr std::size_t most_discovered_servers = 32;
+inline constexpr std::size_t most_srv_servers = 32;
 
 /// What records come to.
 struct srv_servers {

@@ -107,7 +107,7 @@ void health_monitor_impl::take_servers(std::vector<routed_server> servers) {
     all_ = servers.front().context->all;
   }
   const auto options = options_of(*all_);
-  std::vector<lane> next;
+  std::vector<monitored_server> next;
   for (auto& s : servers) {
     auto* known = find(s.context->id);
     if (known == nullptr) {
@@ -127,7 +127,7 @@ void health_monitor_impl::take_servers(std::vector<routed_server> servers) {
     next.push_back(*known);
     known->session = 0;
   }
-  for (const auto& gone : std::exchange(lanes_, std::move(next))) {
+  for (const auto& gone : std::exchange(monitored_, std::move(next))) {
     if (gone.session != 0) {
       prober_.stop(gone.session, true);
       prober_.stop(gone.beside, true);
@@ -135,103 +135,108 @@ void health_monitor_impl::take_servers(std::vector<routed_server> servers) {
   }
 }
 
-health_monitor_impl::lane* health_monitor_impl::find(server_id server) {
-  const auto found =
-      std::find_if(lanes_.begin(), lanes_.end(), [&](const lane& l) { return l.server.context->id == server; });
-  return found == lanes_.end() ? nullptr : &*found;
+health_monitor_impl::monitored_server* health_monitor_impl::find(server_id server) {
+  const auto found = std::find_if(monitored_.begin(), monitored_.end(), [&](const monitored_server& monitored) {
+    return monitored.server.context->id == server;
+  });
+  return found == monitored_.end() ? nullptr : &*found;
 }
 
-void health_monitor_impl::begin(lane& l, duration within, bool hurried) {
-  const int sockets = sockets_of(*l.server.context);
-  if (!prober_.session(l.session).standing()) {
-    l.keep_until = all_->pool.max_lifetime > duration::zero() ? now() + all_->pool.max_lifetime : time_point::max();
+void health_monitor_impl::begin(monitored_server& monitored, duration within, bool hurried) {
+  const int sockets = sockets_of(*monitored.server.context);
+  if (!prober_.session(monitored.session).standing()) {
+    monitored.keep_until =
+        all_->pool.max_lifetime > duration::zero() ? now() + all_->pool.max_lifetime : time_point::max();
   }
   probe_mode mode;
   // As pooled connections do, it ends with its lifetime: so it follows a name's address and the service's credentials.
-  mode.keep = sockets >= enough_to_keep && l.schedule.breaker_closed() && now() < l.keep_until;
-  mode.use_slot = sockets >= enough_to_take || !l.schedule.breaker_closed();
+  mode.keep = sockets >= enough_to_keep && monitored.schedule.breaker_closed() && now() < monitored.keep_until;
+  mode.use_slot = sockets >= enough_to_take || !monitored.schedule.breaker_closed();
   mode.hurried = hurried;
-  mode.content = !replaceable(l);
-  mode.pool_time = std::max<duration>(longest_probe, l.server.context->pace->patience(true));
-  prober_.begin(l.session, now() + within, mode);
-  l.beside_at = now() + time_beside(l);
+  mode.content = !replaceable(monitored);
+  mode.pool_time = std::max<duration>(longest_probe, monitored.server.context->pace->patience(true));
+  prober_.begin(monitored.session, now() + within, mode);
+  monitored.beside_at = now() + time_beside(monitored);
 }
 
 /// When a running probe of a server that failed has been silent for long enough. It may have begun before the server
 /// was repaired, and then is never answered: short ones beside it find out, while it goes on for the case that the
 /// server is slow.
-time_point health_monitor_impl::beside_due(const lane& l) const {
-  const bool wanted = !draining_ && !l.schedule.breaker_closed() && l.beside == 0;
-  return wanted && prober_.session(l.session).running() ? l.beside_at : time_point::max();
+time_point health_monitor_impl::beside_due(const monitored_server& monitored) const {
+  const bool wanted = !draining_ && !monitored.schedule.breaker_closed() && monitored.beside == 0;
+  return wanted && prober_.session(monitored.session).running() ? monitored.beside_at : time_point::max();
 }
 
-void health_monitor_impl::begin_beside(lane& l) {
-  const auto told = [this, id = l.server.context->id](const probe_outcome* o) {
+void health_monitor_impl::begin_beside(monitored_server& monitored) {
+  const auto told = [this, id = monitored.server.context->id](const probe_outcome* o) {
     if (o != nullptr) {
       on_beside(id, *o);
     }
   };
-  l.beside = prober_.add(l.server, true, told);
+  monitored.beside = prober_.add(monitored.server, true, told);
   probe_mode mode;
-  mode.use_slot = sockets_of(*l.server.context) >= enough_to_take;
+  mode.use_slot = sockets_of(*monitored.server.context) >= enough_to_take;
   mode.hurried = true;
-  prober_.begin(l.beside, now() + time_beside(l), mode);
+  prober_.begin(monitored.beside, now() + time_beside(monitored), mode);
 }
 
 /// Silence is judged by what is usual here too: a server that takes its time is asked for no other connection
 /// meanwhile.
-duration health_monitor_impl::time_beside(const lane& l) const {
-  return std::max<duration>(all_->breaker.suspect_after, l.server.context->pace->patience(false));
+duration health_monitor_impl::time_beside(const monitored_server& monitored) const {
+  return std::max<duration>(all_->breaker.suspect_after, monitored.server.context->pace->patience(false));
 }
 
 void health_monitor_impl::on_beside(server_id server, const probe_outcome& found) {
-  auto* l = find(server);
-  if (l == nullptr) {
+  auto* monitored = find(server);
+  if (monitored == nullptr) {
     return;
   }
-  l->beside = 0;
-  l->beside_at = now() + options_of(*all_).unhealthy_base;
+  monitored->beside = 0;
+  monitored->beside_at = now() + options_of(*all_).unhealthy_base;
   if (!found.conclusive || verdict(found.report) != probe_verdict::alive) {
     return;
   }
-  if (prober_.session(l->session).running()) {
-    prober_.stop(l->session, false);
+  if (prober_.session(monitored->session).running()) {
+    prober_.stop(monitored->session, false);
   }
   on_outcome(server, &found);
 }
 
-void health_monitor_impl::stop_beside(lane& l) { prober_.stop(std::exchange(l.beside, 0), true); }
+void health_monitor_impl::stop_beside(monitored_server& monitored) {
+  prober_.stop(std::exchange(monitored.beside, 0), true);
+}
 
 void health_monitor_impl::probe_at_once(server_id server) {
-  auto* l = find(server);
-  if (l == nullptr || draining_) {
+  auto* monitored = find(server);
+  if (monitored == nullptr || draining_) {
     return;
   }
-  l->asked = true;
-  l->asked_late = prober_.session(l->session).running();
-  if (!replaceable(*l)) {
-    return begin(*l, patience_of(*l), false);
+  monitored->asked = true;
+  monitored->asked_late = prober_.session(monitored->session).running();
+  if (!replaceable(*monitored)) {
+    return begin(*monitored, patience_of(*monitored), false);
   }
-  const auto& session = prober_.session(l->session);
+  const auto& session = prober_.session(monitored->session);
   const auto limit =
       suspicion_limit(*all_, session.standing() || session.running() ? check_fraction : connect_fraction);
   // Only answers tell that a server is slow: what a connect takes is our own work too, in TLS most of it.
-  const auto& pace = *l->server.context->pace;
+  const auto& pace = *monitored->server.context->pace;
   const bool slow = pace.patience(true) > limit;
-  begin(*l, slow ? std::max(limit, std::min(pace.patience(session.standing()), all_->breaker.slow_call)) : limit, true);
+  begin(*monitored,
+        slow ? std::max(limit, std::min(pace.patience(session.standing()), all_->breaker.slow_call)) : limit, true);
 }
 
 /// Another server would take its place.
-bool health_monitor_impl::replaceable(const lane& l) const {
-  return std::any_of(lanes_.begin(), lanes_.end(),
-                     [&](const lane& other) { return &other != &l && other.schedule.serves(); });
+bool health_monitor_impl::replaceable(const monitored_server& monitored) const {
+  return std::any_of(monitored_.begin(), monitored_.end(),
+                     [&](const monitored_server& other) { return &other != &monitored && other.schedule.serves(); });
 }
 
 /// Of a probe that nobody is in a hurry for; a server that is usually slow has longer.
-duration health_monitor_impl::patience_of(const lane& l) const {
-  const auto& context = *l.server.context;
+duration health_monitor_impl::patience_of(const monitored_server& monitored) const {
+  const auto& context = *monitored.server.context;
   return std::max(std::min<duration>(context.server.timeout, longest_probe),
-                  context.pace->patience(prober_.session(l.session).standing()));
+                  context.pace->patience(prober_.session(monitored.session).standing()));
 }
 
 caf::result<std::vector<probe_report>> health_monitor_impl::probe_all(std::optional<int> preferred,
@@ -239,11 +244,11 @@ caf::result<std::vector<probe_report>> health_monitor_impl::probe_all(std::optio
   if (draining_) {
     return to_error(make_failure(runtime_stopping(stage::operation, "it probes no servers")));
   }
-  if (lanes_.empty()) {
+  if (monitored_.empty()) {
     return std::vector<probe_report>{};
   }
   auto asker = std::make_shared<round>();
-  asker->parts.resize(lanes_.size());
+  asker->parts.resize(monitored_.size());
   if (preferred) {
     asker->preferred = preferred;
     asker->enough_at = now() + all_->breaker.suspect_after;
@@ -253,12 +258,12 @@ caf::result<std::vector<probe_report>> health_monitor_impl::probe_all(std::optio
   const auto left = std::max<duration>(deadline - now(), duration{});
   const auto conclude_by = deadline - std::min<duration>(left / 10, answer_time);
   // The pools answer for a socket later: none ends before all have begun.
-  for (std::size_t i = 0; i < lanes_.size(); ++i) {
+  for (std::size_t i = 0; i < monitored_.size(); ++i) {
     auto& part = asker->parts[i];
-    part.report.server = lanes_[i].server.context->id;
-    part.priority = lanes_[i].server.context->server.priority;
+    part.report.server = monitored_[i].server.context->id;
+    part.priority = monitored_[i].server.context->server.priority;
     part.probe =
-        prober_.add(lanes_[i].server, true, [this, asker, i](const probe_outcome* o) { note_round(asker, i, *o); });
+        prober_.add(monitored_[i].server, true, [this, asker, i](const probe_outcome* o) { note_round(asker, i, *o); });
     probe_mode mode;
     mode.hurried = true;
     prober_.begin(part.probe, conclude_by, mode);
@@ -273,8 +278,8 @@ void health_monitor_impl::note_round(const round_ptr& asker, std::size_t place, 
   part.ended = true;
   if (verdict(found.report) == probe_verdict::dead) {
     // The one who asked may have been in a hurry: no evidence for the breaker, but a reason to look.
-    if (auto* l = find(found.report.server)) {
-      l->schedule.hasten(now());
+    if (auto* monitored = find(found.report.server)) {
+      monitored->schedule.hasten(now());
     }
   }
   if (knows_enough(*asker)) {
@@ -311,50 +316,50 @@ void health_monitor_impl::end_round(const round_ptr& asker) {
 }
 
 void health_monitor_impl::on_breaker(server_id server, breaker_state state) {
-  auto* l = find(server);
-  if (l == nullptr) {
+  auto* monitored = find(server);
+  if (monitored == nullptr) {
     return;
   }
-  l->schedule.on_breaker(state, now());
+  monitored->schedule.on_breaker(state, now());
   if (state == breaker_state::suspended) {
-    l->asked = false;
-    prober_.stop(l->session, false);
-    stop_beside(*l);
-  } else if (state == breaker_state::open && prober_.session(l->session).standing()) {
-    prober_.retire(l->session);
+    monitored->asked = false;
+    prober_.stop(monitored->session, false);
+    stop_beside(*monitored);
+  } else if (state == breaker_state::open && prober_.session(monitored->session).standing()) {
+    prober_.retire(monitored->session);
   }
   advance();
 }
 
 /// Of a regular session: a probe ended, or (null) its standing connection did.
 void health_monitor_impl::on_outcome(server_id server, const probe_outcome* found) {
-  auto* l = find(server);
-  if (l == nullptr) {
+  auto* monitored = find(server);
+  if (monitored == nullptr) {
     return;
   }
   if (found == nullptr) {
-    l->schedule.hasten(now());
+    monitored->schedule.hasten(now());
     return;
   }
   if (!found->conclusive) {
-    l->schedule.on_nothing(now());
-    if (l->asked) {
-      l->schedule.hasten(now());  // whoever asked is still to be answered
+    monitored->schedule.on_nothing(now());
+    if (monitored->asked) {
+      monitored->schedule.hasten(now());  // whoever asked is still to be answered
     }
     return;
   }
   const bool alive = verdict(found->report) == probe_verdict::alive;
   // It had begun before requests were left unanswered, and asked for nothing that tells whether those are answered.
-  if (alive && l->asked && l->asked_late && l->server.context->unanswered->question()) {
+  if (alive && monitored->asked && monitored->asked_late && monitored->server.context->unanswered->question()) {
     return probe_at_once(server);
   }
   // What ended a probe that had begun before may be just what made somebody ask: another one decides.
-  if (std::exchange(l->asked_late, false) && l->asked && !alive && !timed_out(found->report)) {
-    l->schedule.hasten(now());
+  if (std::exchange(monitored->asked_late, false) && monitored->asked && !alive && !timed_out(found->report)) {
+    monitored->schedule.hasten(now());
     return;
   }
-  const bool asked = std::exchange(l->asked, false);
-  if (!l->schedule.on_result(alive, asked, now())) {
+  const bool asked = std::exchange(monitored->asked, false);
+  if (!monitored->schedule.on_result(alive, asked, now())) {
     return;
   }
   if (const auto breaker = caf::actor_cast<circuit_breaker_actor>(breaker_)) {
@@ -364,8 +369,8 @@ void health_monitor_impl::on_outcome(server_id server, const probe_outcome* foun
 
 /// Somebody waits for the socket; what is open there tells as well whether the server lives.
 void health_monitor_impl::let_go(server_id server) {
-  if (const auto* l = find(server)) {
-    prober_.retire(l->session);
+  if (const auto* monitored = find(server)) {
+    prober_.retire(monitored->session);
   }
 }
 
@@ -384,13 +389,13 @@ void health_monitor_impl::advance() {
       end_round(asker);
     }
   }
-  for (auto& l : lanes_) {
-    if (!draining_ && l.schedule.next() <= now() && !prober_.session(l.session).running()) {
+  for (auto& monitored : monitored_) {
+    if (!draining_ && monitored.schedule.next() <= now() && !prober_.session(monitored.session).running()) {
       // Who asked, and was told nothing yet, is still in a hurry.
-      l.asked ? probe_at_once(l.server.context->id) : begin(l, patience_of(l), false);
+      monitored.asked ? probe_at_once(monitored.server.context->id) : begin(monitored, patience_of(monitored), false);
     }
-    if (beside_due(l) <= now()) {
-      begin_beside(l);
+    if (beside_due(monitored) <= now()) {
+      begin_beside(monitored);
     }
   }
 }
@@ -402,11 +407,11 @@ void health_monitor_impl::arm() {
       next = std::min(next, asker->enough_at);
     }
   }
-  for (const auto& l : lanes_) {
-    if (!draining_ && !prober_.session(l.session).running()) {
-      next = std::min(next, l.schedule.next());
+  for (const auto& monitored : monitored_) {
+    if (!draining_ && !prober_.session(monitored.session).running()) {
+      next = std::min(next, monitored.schedule.next());
     }
-    next = std::min(next, beside_due(l));
+    next = std::min(next, beside_due(monitored));
   }
   timer_.arm(next);
 }

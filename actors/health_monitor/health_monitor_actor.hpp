@@ -24,7 +24,7 @@ class health_monitor_impl {
 
  private:
   /// One server.
-  struct lane {
+  struct monitored_server {
     routed_server server;
     probe_schedule schedule;
     prober::key session = 0;
@@ -52,15 +52,15 @@ class health_monitor_impl {
   template <class Body>
   void handle(Body&& body);
   void take_servers(std::vector<routed_server> servers);
-  lane* find(server_id server);
-  time_point beside_due(const lane& l) const;
-  void begin_beside(lane& l);
-  duration time_beside(const lane& l) const;
+  monitored_server* find(server_id server);
+  time_point beside_due(const monitored_server& monitored) const;
+  void begin_beside(monitored_server& monitored);
+  duration time_beside(const monitored_server& monitored) const;
   void on_beside(server_id server, const probe_outcome& found);
-  void stop_beside(lane& l);
-  void begin(lane& l, duration within, bool hurried);
-  bool replaceable(const lane& l) const;
-  duration patience_of(const lane& l) const;
+  void stop_beside(monitored_server& monitored);
+  void begin(monitored_server& monitored, duration within, bool hurried);
+  bool replaceable(const monitored_server& monitored) const;
+  duration patience_of(const monitored_server& monitored) const;
   void probe_at_once(server_id server);
   caf::result<std::vector<probe_report>> probe_all(std::optional<int> preferred, time_point deadline);
   void note_round(const round_ptr& asker, std::size_t place, const probe_outcome& found);
@@ -81,7 +81,7 @@ class health_monitor_impl {
   random_source random_;
   handler_guard guard_;
   prober prober_;
-  std::vector<lane> lanes_;
+  std::vector<monitored_server> monitored_;
   std::vector<round_ptr> rounds_;
   actor_timer timer_;
   bool draining_ = false;

@@ -24,7 +24,7 @@ bool probe_schedule::on_result(bool alive, bool asked, time_point now) {
   failures_ = alive ? 0 : failures_ + 1;
   alive_ = alive;
   schedule(pause(), now);
-  return alive || asked || breaker_ != breaker_state::closed || failures_ >= options_.fall;
+  return alive || asked || breaker_ != breaker_state::closed || failures_ >= options_.failures_that_count;
 }
 
 void probe_schedule::on_nothing(time_point now) { schedule(pause(), now); }

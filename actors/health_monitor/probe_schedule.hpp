@@ -12,7 +12,7 @@ struct schedule_options {
   duration unhealthy_cap = seconds{10};    ///< … up to this
   duration half_open = milliseconds{200};  ///< between the probes that let a breaker close
   double jitter = 0.1;                     ///< more or less by this fraction
-  int fall = 2;                            ///< failed probes in a row that count while the breaker is closed
+  int failures_that_count = 2;             ///< failed probes in a row that count while the breaker is closed
 };
 
 /// The schedule of one server, on injected time. Follows its breaker: none while suspended, at once when half open, a
@@ -33,7 +33,7 @@ class probe_schedule {
   bool serves() const noexcept { return breaker_closed() || (breaker_ == breaker_state::half_open && alive_); }
 
   /// A probe ended at `now`. True when the breaker is to be told: always, except of a failed probe that nobody asked
-  /// for while it is closed and fewer than `fall` have failed in a row.
+  /// for while it is closed and fewer than `failures_that_count` have failed in a row.
   bool on_result(bool alive, bool asked, time_point now);
   /// A probe could not be made, or says nothing.
   void on_nothing(time_point now);

@@ -17,7 +17,7 @@ failure about(const pool_situation& at, failure f) {
   return f;
 }
 
-failure_ptr complain(const pool_situation& at, errc code, std::string message) {
+failure_ptr pool_failure(const pool_situation& at, errc code, std::string message) {
   failure f;
   f.code = code;
   f.message = std::move(message);
@@ -36,35 +36,36 @@ std::string time_taken(duration span) { return config::format_span(std::chrono::
 
 failure_ptr pool_timed_out(const pool_situation& at, duration waited) {
   if (at.now.connecting > 0 && at.now.connecting == at.now.size)
-    return complain(at, errc::pool_timeout,
-                    "no connection to " + at.policy.server_name + " was ready within " + time_taken(waited) + ": " +
-                        std::to_string(at.now.connecting) +
-                        " are being opened and still wait for an answer of the server, for a password or for a name; "
-                        "a health check tells in which step");
-  return complain(
+    return pool_failure(
+        at, errc::pool_timeout,
+        "no connection to " + at.policy.server_name + " was ready within " + time_taken(waited) + ": " +
+            std::to_string(at.now.connecting) +
+            " are being opened and still wait for an answer of the server, for a password or for a name; "
+            "a health check tells in which step");
+  return pool_failure(
       at, errc::pool_timeout,
       "no connection to " + at.policy.server_name + " became free within " + time_taken(waited) + "; " + advice(at));
 }
 
 failure_ptr pool_is_exhausted(const pool_situation& at) {
-  return complain(
+  return pool_failure(
       at, errc::pool_exhausted,
       "every connection to " + at.policy.server_name + " is taken and the caller does not wait; " + advice(at));
 }
 
 failure_ptr pool_queue_is_full(const pool_situation& at) {
-  return complain(at, errc::queue_full,
-                  std::to_string(at.policy.max_waiters) + " wait for a connection to " + at.policy.server_name +
-                      " already (pool.max_waiters); " + advice(at));
+  return pool_failure(at, errc::queue_full,
+                      std::to_string(at.policy.max_waiters) + " wait for a connection to " + at.policy.server_name +
+                          " already (pool.max_waiters); " + advice(at));
 }
 
 failure_ptr pool_is_draining(const pool_situation& at) {
-  return complain(at, errc::draining, at.policy.server_name + " is being drained and takes nothing new");
+  return pool_failure(at, errc::draining, at.policy.server_name + " is being drained and takes nothing new");
 }
 
 failure_ptr pool_breaker_opened(const pool_situation& at) {
-  return complain(at, errc::breaker_open,
-                  "the circuit breaker of " + at.policy.server_name + " opened while the request waited");
+  return pool_failure(at, errc::breaker_open,
+                      "the circuit breaker of " + at.policy.server_name + " opened while the request waited");
 }
 
 failure_ptr pool_wait_cancelled(const pool_situation& at) {
@@ -72,9 +73,9 @@ failure_ptr pool_wait_cancelled(const pool_situation& at) {
 }
 
 failure_ptr pool_lease_unknown(const pool_situation& at, lease_id id) {
-  return complain(at, errc::invalid_lease,
-                  "lease " + std::to_string(id) + " is not held from " + at.policy.server_name +
-                      ": it was returned before, taken back, or never granted there");
+  return pool_failure(at, errc::invalid_lease,
+                      "lease " + std::to_string(id) + " is not held from " + at.policy.server_name +
+                          ": it was returned before, taken back, or never granted there");
 }
 
 failure_ptr pool_is_lost(const pool_situation& at, const failure& cause) {

@@ -10,7 +10,7 @@ struct pool_cause {
   wall_time at{};
 };
 
-/// Everything that a complaint mentions.
+/// Everything that such a failure mentions.
 struct pool_situation {
   const pool_policy& policy;
   pool_counts now;

@@ -666,13 +666,13 @@ void pool_state::on_draining(connection_id id, const failure_ptr& cause, time_po
   settle(now);
 }
 
-/// What made one connection deaf may have made others so that were open then: each idle one is asked before it is given
-/// anything.
-void pool_state::doubt_idle(const slot& deaf, const failure_ptr& cause, time_point now) {
+/// What made one connection unresponsive may have made others so that were open then: each idle one is asked before it
+/// is given anything.
+void pool_state::doubt_idle(const slot& unresponsive, const failure_ptr& cause, time_point now) {
   note(log_level::warning, cause->message + " Another takes its place.");
   const auto deadline = now + std::max<duration>(policy_.suspect_after / 2, dependencies_.patience());
   for (auto& [id, s] : slots_) {
-    if (&s == &deaf || !s.takes_new() || s.load() > 0 || s.ready_since > deaf.dispatched_at) continue;
+    if (&s == &unresponsive || !s.takes_new() || s.load() > 0 || s.ready_since > unresponsive.dispatched_at) continue;
     s.checking = true;
     s.asked_until = deadline;
     actions_.push_back(pool_action::check{s.id, deadline, true});

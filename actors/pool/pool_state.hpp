@@ -63,7 +63,7 @@ class pool_state {
   // Leases.
 
   void claim(lease_id id) { leases_.claim(id); }
-  /// Given back: true; lost with its connection before: false; otherwise the complaint.
+  /// Given back: true; lost with its connection before: false; otherwise the failure.
   struct release_outcome {
     bool returned = false;
     failure_ptr unknown;
@@ -80,7 +80,7 @@ class pool_state {
   void on_ready(connection_id id, time_point now, std::uint64_t secret_number = 0);
   /// It never became ready. `cause` null: it had been told to close.
   void on_failed(connection_id id, failure_ptr cause, time_point now);
-  /// `cause`: why it is left as deaf, if it is.
+  /// `cause`: why it is left as unresponsive, if it is.
   void on_draining(connection_id id, const failure_ptr& cause, time_point now);
   /// It was ready and ended. `cause` null: it had been told to close.
   void on_closed(connection_id id, failure_ptr cause, time_point now);
@@ -214,7 +214,7 @@ class pool_state {
   void note_use(time_point now);
   std::uint32_t shrink(duration idle_for, time_point now);
   void validate_idle(time_point now);
-  void doubt_idle(const slot& deaf, const failure_ptr& cause, time_point now);
+  void doubt_idle(const slot& unresponsive, const failure_ptr& cause, time_point now);
   void watch_over(time_point now);
   void report_leaks(time_point now);
   void proceed_with_drain(time_point now);

@@ -72,14 +72,14 @@ runtime_client::~runtime_client() {
   if (!forked()) close();
 }
 
-bool runtime_client::forked() const noexcept { return !home_.here(); }
+bool runtime_client::forked() const noexcept { return !fork_detector_.here(); }
 
 void runtime_client::connect_to(circuit_breaker_actor router, connection_manager_actor manager) {
   router_ = std::move(router);
   manager_ = std::move(manager);
 }
 
-caf::strong_actor_ptr runtime_client::entrance() const {
+caf::strong_actor_ptr runtime_client::first_hop() const {
   if (router_ended_) return caf::actor_cast<caf::strong_actor_ptr>(manager_);
   return caf::actor_cast<caf::strong_actor_ptr>(router_);
 }
@@ -129,11 +129,11 @@ time_point runtime_client::deadline_after(duration timeout, duration fallback) c
 }
 
 outcome runtime_client::perform(request_ptr request, const call_options& options) {
-  return perform_on({entrance(), 0, {}}, std::move(request), options);
+  return perform_on({first_hop(), 0, {}}, std::move(request), options);
 }
 
 void runtime_client::start(request_ptr request, completion done, const call_options& options, executor where) {
-  start_on({entrance(), 0, {}}, std::move(request), {std::move(done), std::move(where), env_->log}, options);
+  start_on({first_hop(), 0, {}}, std::move(request), {std::move(done), std::move(where), env_->log}, options);
 }
 
 outcome runtime_client::perform_on(route to, request_ptr request, const call_options& options) {
@@ -249,7 +249,7 @@ answer<lease> runtime_client::acquire(const lease_options& options, lease_reques
     else
       reply->set({std::nullopt, got.error});
   };
-  auto router = entrance();
+  auto router = first_hop();
   auto give_up = [router, token = ask_for.token] {
     token->cancel();
     router->get()->eq_impl(caf::make_message_id(), nullptr, nullptr, cancel_atom_v, token);

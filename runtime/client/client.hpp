@@ -113,7 +113,7 @@ class runtime_client : public std::enable_shared_from_this<runtime_client> {
   /// Tells a request that was not sent. Throws queue_full, and does not, when too many of those wait to be told.
   void refuse(completion_delivery done, failure_ptr why) const;
   /// Where requests go that are for no lease.
-  caf::strong_actor_ptr entrance() const;
+  caf::strong_actor_ptr first_hop() const;
   /// Why nothing can be sent now, or null.
   failure_ptr refusal() const;
   /// Why this thread must not wait, or null.
@@ -143,7 +143,7 @@ class runtime_client : public std::enable_shared_from_this<runtime_client> {
   pending_replies_handle replies_;
   circuit_breaker_actor router_;
   connection_manager_actor manager_;
-  fork_detector home_;
+  fork_detector fork_detector_;
   std::atomic<std::uint64_t> in_flight_{0};
   spin_limiter spin_limiter_;
   std::atomic<bool> draining_{false}, router_ended_{false};

@@ -47,7 +47,7 @@ void runtime_client::client_request::start(std::shared_ptr<cancel_source::state>
   if (cancel) {
     cancel_ = std::move(cancel);
     cancel_binding_ = cancel_->bind([client = client_, to = to_, token = call_.token] {
-      send_cancel(to.lease == 0 ? client->entrance() : to.to, token);
+      send_cancel(to.lease == 0 ? client->first_hop() : to.to, token);
     });
     if (cancel_binding_ == 0)
       return settle(make_failure(caller_cancelled(stage::queue, "nothing was sent")), told::elsewhere);
@@ -157,10 +157,10 @@ void runtime_client::client_request::expired() {
     resume_at_.reset();
     if (call_.token->cancelled()) return settle(make_failure(caller_cancelled(stage::queue)), told::here);
     if (client_->draining_) return settle(last_word(call_.last), told::here);
-    if (to_.lease == 0) to_.to = client_->entrance();
+    if (to_.lease == 0) to_.to = client_->first_hop();
     return send();
   }
-  send_cancel(to_.lease == 0 ? client_->entrance() : to_.to, call_.token);
+  send_cancel(to_.lease == 0 ? client_->first_hop() : to_.to, call_.token);
   auto limit = std::chrono::duration_cast<milliseconds>(call_.deadline - started_).count();
   settle(make_failure(errc::operation_timeout, stage::operation,
                       "no answer within " + std::to_string(limit) + " ms; the operation was abandoned", to_.server),

@@ -46,9 +46,9 @@ dialled_peer::~dialled_peer() = default;
 
 /// All dials. What happens to them happens on the poller's thread; the mutex is for whoever begins or cancels one
 /// elsewhere.
-class dialler::book : public std::enable_shared_from_this<book> {
+class dialler::state : public std::enable_shared_from_this<state> {
  public:
-  explicit book(environment_ptr env) : env_(std::move(env)) {}
+  explicit state(environment_ptr env) : env_(std::move(env)) {}
 
   void start(caf::actor_system& system) {
     const std::lock_guard guard{mutex_};
@@ -83,7 +83,7 @@ class dialler::book : public std::enable_shared_from_this<book> {
       which = ++last_;
       all_.emplace(which, dialled_server(std::move(to), std::move(told), env_->clock->now()));
     }
-    later(which, [](book& self, entry at) { self.read_certificates(at); });
+    later(which, [](state& self, entry at) { self.read_certificates(at); });
     return which;
   }
 
@@ -128,7 +128,7 @@ class dialler::book : public std::enable_shared_from_this<book> {
   };
   using dials = std::map<dial_id, dialled_server>;
   using entry = dials::iterator;
-  using dial_step = std::function<void(book& self, entry at)>;
+  using dial_step = std::function<void(state& self, entry at)>;
 
   /// Runs `body` for a dial that is still there, and whatever tells its handler afterwards, when no lock is held: it
   /// may dial again, or be about to end this. Nothing is thrown at the poller.
@@ -166,7 +166,7 @@ class dialler::book : public std::enable_shared_from_this<book> {
       const auto read = certificates_->get(one.info, env_->clock->now(), *env_->workers,
                                            [alive = weak_from_this(), which = at->first] {
                                              if (const auto self = alive.lock())
-                                               self->later(which, [](book& b, entry e) { b.read_certificates(e); });
+                                               self->later(which, [](state& b, entry e) { b.read_certificates(e); });
                                            });
       if (!read) return;
       if (read->error) return fail(at, read->error);
@@ -180,7 +180,7 @@ class dialler::book : public std::enable_shared_from_this<book> {
 
   void on_resolved(dial_id which, resolution found) {
     // Which thread this is, and what it holds, depends on the resolver.
-    later(which, [found = std::move(found)](book& self, entry at) {
+    later(which, [found = std::move(found)](state& self, entry at) {
       auto& one = at->second;
       const auto now = self.env_->clock->now();
       if (one.attempt.step() != stage::resolve) return;
@@ -230,7 +230,7 @@ class dialler::book : public std::enable_shared_from_this<book> {
         if (its) which = number;
       }
     }
-    guarded(which, [io](book& self, entry at) {
+    guarded(which, [io](state& self, entry at) {
       if (at->second.reached.io == io) return self.shake(at);
       self.dial_ended(at, io);
     });
@@ -254,7 +254,7 @@ class dialler::book : public std::enable_shared_from_this<book> {
     one.attempt.reached(one.reached.number);
     const int fd = one.reached.socket.get();
     if (!one.to.tls) {
-      one.stream = make_plain_channel(fd);
+      one.stream = make_plain_stream(fd);
       return succeed(at);
     }
     one.attempt.begin(stage::secure, env_->clock->now());
@@ -302,7 +302,7 @@ class dialler::book : public std::enable_shared_from_this<book> {
         if (one.attempt.due_at() <= now) due.push_back(which);
       set_timer();
     }
-    for (const auto which : due) guarded(which, [](book& self, entry at) { self.time_passed(at); });
+    for (const auto which : due) guarded(which, [](state& self, entry at) { self.time_passed(at); });
   }
 
   void time_passed(entry at) {
@@ -386,18 +386,18 @@ class dialler::book : public std::enable_shared_from_this<book> {
   std::vector<std::function<void()>> telling_;  ///< once the lock is given back
 };
 
-dialler::dialler(caf::actor_system& system, environment_ptr env) : book_(std::make_shared<book>(std::move(env))) {
-  book_->start(system);
+dialler::dialler(caf::actor_system& system, environment_ptr env) : state_(std::make_shared<state>(std::move(env))) {
+  state_->start(system);
 }
 
-dialler::~dialler() { book_->stop(); }
+dialler::~dialler() { state_->stop(); }
 
 dialler::dial_id dialler::dial(dial_options to, dial_handler told) {
-  return book_->begin(std::move(to), std::move(told));
+  return state_->begin(std::move(to), std::move(told));
 }
 
-void dialler::cancel(dial_id which) { book_->cancel(which); }
+void dialler::cancel(dial_id which) { state_->cancel(which); }
 
-std::size_t dialler::dialling() const { return book_->size(); }
+std::size_t dialler::dialling() const { return state_->size(); }
 
 }  // namespace understudy::internal

@@ -67,8 +67,8 @@ class dialler {
   std::size_t dialling() const;
 
  private:
-  class book;
-  std::shared_ptr<book> book_;
+  class state;
+  std::shared_ptr<state> state_;
 };
 
 }  // namespace understudy::internal

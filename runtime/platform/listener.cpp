@@ -258,7 +258,7 @@ class listener::acceptor : public std::enable_shared_from_this<acceptor> {
     client.address = std::move(from.text);
     client.place = std::move(entry.given);
     if (!context_) {
-      client.stream = make_plain_channel(fd);
+      client.stream = make_plain_stream(fd);
       on_accept_(std::move(client));
       return;
     }

@@ -42,10 +42,10 @@ resolution not_found(errc code, std::string message) {
 }  // namespace
 
 /// What is known and who waits for more. Shared with look-ups under way, so that they may outlive the resolver.
-class name_resolver::book : public std::enable_shared_from_this<book> {
+class name_resolver::state : public std::enable_shared_from_this<state> {
  public:
-  book(std::shared_ptr<clock_port> clock, std::shared_ptr<poller_port> poller, std::shared_ptr<workers_port> workers,
-       lookup look_up)
+  state(std::shared_ptr<clock_port> clock, std::shared_ptr<poller_port> poller, std::shared_ptr<workers_port> workers,
+        lookup look_up)
       : clock_(std::move(clock)),
         poller_(std::move(poller)),
         workers_(std::move(workers)),
@@ -142,19 +142,19 @@ class name_resolver::book : public std::enable_shared_from_this<book> {
 name_resolver::name_resolver(caf::actor_system& system, std::shared_ptr<clock_port> clock,
                              std::shared_ptr<poller_port> poller, std::shared_ptr<workers_port> workers, lookup look_up,
                              srv_lookup services)
-    : book_(std::make_shared<book>(std::move(clock), std::move(poller), workers, std::move(look_up))),
+    : state_(std::make_shared<state>(std::move(clock), std::move(poller), workers, std::move(look_up))),
       workers_(std::move(workers)),
       services_(std::move(services)) {
-  book_->start(system);
+  state_->start(system);
 }
 
-name_resolver::~name_resolver() { book_->stop(); }
+name_resolver::~name_resolver() { state_->stop(); }
 
 void name_resolver::resolve(const std::string& host, std::uint16_t port, time_point deadline, caf::actor_addr owner,
                             std::uint64_t number) {
   seeker who{std::move(owner), number, port, deadline};
   if (auto literal = literal_address(host, port)) return tell(who, {{std::move(*literal)}, nullptr});
-  book_->resolve(host, std::move(who));
+  state_->resolve(host, std::move(who));
 }
 
 void name_resolver::find_services(const std::string& name, caf::actor_addr owner, std::uint64_t number) {
@@ -163,7 +163,7 @@ void name_resolver::find_services(const std::string& name, caf::actor_addr owner
   if (!begun) answer(owner, number, service_answer{{}, {}, "too many name look-ups wait already"});
 }
 
-service_answer name_resolver::system_services(const std::string& name) { return system_service_lookup(name); }
+service_answer name_resolver::system_services(const std::string& name) { return system_srv_lookup(name); }
 
 resolution name_resolver::system_lookup(const std::string& host) {
   addrinfo hints{};

@@ -11,7 +11,7 @@ class name_resolver final : public resolver_port {
  public:
   /// What stands for getaddrinfo(): addresses with any port in the system's order, or an error. Runs on a worker.
   using lookup = std::function<resolution(const std::string& host)>;
-  /// What stands for system_service_lookup(). Runs on a worker.
+  /// What stands for system_srv_lookup(). Runs on a worker.
   using srv_lookup = std::function<service_answer(const std::string& name)>;
   static constexpr seconds fresh_for{5};
 
@@ -25,14 +25,14 @@ class name_resolver final : public resolver_port {
 
   void find_services(const std::string& name, caf::actor_addr owner, std::uint64_t number) override;
 
-  /// system_service_lookup() of the configured name servers; blocks.
+  /// system_srv_lookup() of the configured name servers; blocks.
   static service_answer system_services(const std::string& name);
   /// getaddrinfo() for stream sockets; blocks.
   static resolution system_lookup(const std::string& host);
 
  private:
-  class book;
-  std::shared_ptr<book> book_;
+  class state;
+  std::shared_ptr<state> state_;
   std::shared_ptr<workers_port> workers_;
   srv_lookup services_;
 };

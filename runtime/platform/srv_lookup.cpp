@@ -93,7 +93,7 @@ service_answer read_service_message(const unsigned char* message, std::size_t si
   return found;
 }
 
-service_answer system_service_lookup(const std::string& name, const std::optional<socket_address>& name_server) {
+service_answer system_srv_lookup(const std::string& name, const std::optional<socket_address>& name_server) {
   resolver_state state;
   if (!state.usable()) return none("the system's resolver cannot be set up");
   if (name_server) state.ask_only(*name_server);

@@ -103,22 +103,22 @@ struct made_up_state {
 
   void authenticate() {
     ready_at = time_point::max();
-    const auto gate = caf::actor_cast<connection_manager_actor>(spec.gate);
-    if (!gate) return end(failed(errc::stopped));
+    const auto manager = caf::actor_cast<connection_manager_actor>(spec.gate);
+    if (!manager) return end(failed(errc::stopped));
     spec.gauge->awaited_since = time_point::max();
     spec.gauge->held_up = true;
     waits_for_credential = true;
-    if (binds(spec.context->server) && waits_since == time_point{}) life_at = now() + milliseconds{50};
+    if (binds(spec.context->server) && waits_since == time_point{}) check_liveness_at = now() + milliseconds{50};
     if (waits_since == time_point{}) waits_since = now();
-    self->request(gate, seconds{40}, credential_atom_v, spec.context->id)
+    self->request(manager, seconds{40}, credential_atom_v, spec.context->id)
         .then(
             [this](const credential& given) {
               waits_for_credential = false;
-              if (waits_for_life && !closed) {
+              if (waits_for_liveness && !closed) {
                 if (given.version != 0) pass_verdict(given.version, credential_verdict::kind::unknown, nullptr);
                 return;
               }
-              life_at = time_point::max();
+              check_liveness_at = time_point::max();
               spec.gauge->held_up = now() > waits_since;
               spec.gauge->awaited_since = now();
               bind(given);
@@ -131,18 +131,18 @@ struct made_up_state {
   }
 
   /// Who waits for the credentials asks meanwhile whether the server lives.
-  void ask_for_life() {
-    life_at = time_point::max();
+  void check_liveness() {
+    check_liveness_at = time_point::max();
     if (server().paused || server().answer_time > duration::zero()) {
-      waits_for_life = true;
-      life_asked_at = now();
+      waits_for_liveness = true;
+      liveness_asked_at = now();
       spec.gauge->held_up = false;
       spec.gauge->awaited_since = now();
     }
   }
 
-  void life_answered() {
-    waits_for_life = false;
+  void liveness_answered() {
+    waits_for_liveness = false;
     spec.gauge->held_up = true;
     spec.gauge->awaited_since = time_point::max();
     if (!waits_for_credential) authenticate();
@@ -179,7 +179,8 @@ struct made_up_state {
     v.version = version;
     v.what = what;
     v.cause = std::move(cause);
-    if (const auto gate = caf::actor_cast<connection_manager_actor>(spec.gate)) self->send(gate, credential_atom_v, v);
+    if (const auto manager = caf::actor_cast<connection_manager_actor>(spec.gate))
+      self->send(manager, credential_atom_v, v);
   }
 
   void become_ready() {
@@ -203,13 +204,13 @@ struct made_up_state {
   /// `cause` null: it was asked to.
   void end(failure_ptr cause) {
     if (std::exchange(closed, true)) return;
-    waits_for_life = false;
-    life_at = time_point::max();
+    waits_for_liveness = false;
+    check_liveness_at = time_point::max();
     if (connecting) connected();
     if (was_ready) ++world->closed, count_open(-1);
     if (was_ready && cause) {
       if (open.empty())
-        question();
+        have_server_probed();
       else
         report(0, false, classify(*cause), cause, ready_since);
     }
@@ -398,9 +399,10 @@ struct made_up_state {
       }
     }
     if (closed) return;
-    if (now() >= life_at) ask_for_life();
-    if (waits_for_life && !server().paused && now() >= life_asked_at + server().answer_time) life_answered();
-    if (waits_for_life && now() >= life_asked_at + spec.context->server.timeout)
+    if (now() >= check_liveness_at) check_liveness();
+    if (waits_for_liveness && !server().paused && now() >= liveness_asked_at + server().answer_time)
+      liveness_answered();
+    if (waits_for_liveness && now() >= liveness_asked_at + spec.context->server.timeout)
       end(failed(errc::connection_timeout, stage::operation));
     if (binding && !server().paused && !hangs && now() >= bound_at) bind_answered();
     if (binding && now() >= give_up_at) end(failed(errc::connection_timeout, stage::bind));
@@ -413,10 +415,10 @@ struct made_up_state {
     if (connecting && ready_at != time_point::max())
       next = later(connect_hangs() || now() >= ready_at ? connect_until : ready_at);
     if (binding) next = std::min({next, later(bound_at), later(give_up_at)});
-    next = std::min(next, later(life_at));
-    if (waits_for_life)
-      next = std::min(
-          {next, later(life_asked_at + server().answer_time), later(life_asked_at + spec.context->server.timeout)});
+    next = std::min(next, later(check_liveness_at));
+    if (waits_for_liveness)
+      next = std::min({next, later(liveness_asked_at + server().answer_time),
+                       later(liveness_asked_at + spec.context->server.timeout)});
     if (!server().paused && server().answer_time > duration::zero()) {
       for (const auto& one : open) next = std::min(next, later(one.since + server().answer_time));
       for (const auto& r : readings) next = std::min(next, later(r.since + server().answer_time));
@@ -451,7 +453,7 @@ struct made_up_state {
         readings.push_back(std::move(r));
       }
     }
-    if (news) question();
+    if (news) have_server_probed();
     if (draining) drain_now();
   }
 
@@ -483,10 +485,10 @@ struct made_up_state {
     if (now() < suspect_at()) return;
     for (const auto& one : open) note_unanswered(one);
     const bool silent = now() >= silent_at() && !spec.gauge->silent.exchange(true);
-    if (!std::exchange(suspected, true) || silent) question();
+    if (!std::exchange(suspected, true) || silent) have_server_probed();
   }
 
-  void question() {
+  void have_server_probed() {
     if (const auto to = caf::actor_cast<circuit_breaker_actor>(spec.breaker))
       self->send(to, suspect_atom_v, spec.context->id);
   }
@@ -580,8 +582,8 @@ struct made_up_state {
   std::optional<credential> binding;  ///< not answered yet
   bool hangs = false;                 ///< its set-up
   bool waits_for_credential = false;
-  time_point waits_since{}, life_at = time_point::max(), life_asked_at{};
-  bool waits_for_life = false;
+  time_point waits_since{}, check_liveness_at = time_point::max(), liveness_asked_at{};
+  bool waits_for_liveness = false;
   bool connecting = false, was_ready = false, draining = false, closed = false, suspected = false, removed = false;
 };
 

@@ -61,7 +61,7 @@ BOOST_AUTO_TEST_CASE(only_the_best_of_too_many_are_taken) {
   std::vector<service_record> records;
   for (std::uint16_t i = 40; i > 0; --i) records.push_back({"s" + std::to_string(i) + ".example.com", 389, i, 0});
   const auto found = servers_of(pattern(), records);
-  BOOST_TEST(found.servers.size() == most_discovered_servers);
+  BOOST_TEST(found.servers.size() == most_srv_servers);
   BOOST_TEST(found.servers.back().priority == 32);
   BOOST_REQUIRE(found.ignored.size() == 8U);
   BOOST_TEST(found.ignored[0].find("s33.example.com:389") == 0U);

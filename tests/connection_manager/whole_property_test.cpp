@@ -78,9 +78,9 @@ caf::behavior hold(caf::event_based_actor* self, connection_manager_actor manage
   return {[](tick_atom) {}};
 }
 
-class day {
+class random_run {
  public:
-  explicit day(std::function<void(directory_world&)> weaken) : w_({1, 1, 2}, 7) {
+  explicit random_run(std::function<void(directory_world&)> weaken) : w_({1, 1, 2}, 7) {
     w_.all.pool.min_connections = 1;
     w_.all.pool.max_connections = 3;
     w_.all.pool.max_in_flight = 2;
@@ -88,14 +88,14 @@ class day {
     if (weaken) weaken(*w_.world);
     w_.begin();
   }
-  ~day() {
+  ~random_run() {
     for (auto& h : holders_)
       if (h.self) caf::anon_send_exit(h.self, caf::exit_reason::user_shutdown);
     holders_.clear();
     requests_.clear();
   }
-  day(const day&) = delete;
-  day& operator=(const day&) = delete;
+  random_run(const random_run&) = delete;
+  random_run& operator=(const random_run&) = delete;
 
   void run(const std::vector<command>& all) {
     for (const auto& c : all) {
@@ -269,18 +269,18 @@ class day {
   std::vector<holder> holders_;
 };
 
-auto any_day(std::function<void(directory_world&)> weaken = {}) {
-  return [weaken] { day{weaken}.run(*commands().as("commands")); };
+auto any_run(std::function<void(directory_world&)> weaken = {}) {
+  return [weaken] { random_run{weaken}.run(*commands().as("commands")); };
 }
 
 void expect_broken(const char* promise, std::function<void(directory_world&)> weaken) {
-  expect_counterexample(promise, {200, 60}, any_day(std::move(weaken)));
+  expect_counterexample(promise, {200, 60}, any_run(std::move(weaken)));
 }
 
 }  // namespace
 
 BOOST_AUTO_TEST_CASE(whoever_asks_is_told_once_and_in_time_whatever_happens) {
-  check_property("whole runtime", {1000, 60}, any_day());
+  check_property("whole runtime", {1000, 60}, any_run());
 }
 
 BOOST_AUTO_TEST_CASE(a_dying_connection_that_tells_nobody_is_noticed) {

@@ -233,15 +233,16 @@ BOOST_AUTO_TEST_CASE(a_draining_connection_is_replaced_and_finishes) {
   BOOST_TEST(h.sockets.size() == 1U);
 }
 
-BOOST_AUTO_TEST_CASE(a_deaf_connection_has_the_idle_ones_asked_before_they_are_given_anything) {
+BOOST_AUTO_TEST_CASE(a_unresponsive_connection_has_the_idle_ones_asked_before_they_are_given_anything) {
   pool_harness h{small_policy(3, 4)};
   h.ready_all();
   const auto all = h.in(phase::ready);
   BOOST_REQUIRE(all.size() == 3U);
   h.pass(milliseconds{10});
   h.share();
-  const auto deaf = *std::find_if(all.begin(), all.end(), [&](auto id) { return h.sockets.at(id).open() == 1U; });
-  h.pool.on_draining(deaf, connect_failure(), h.now);
+  const auto unresponsive =
+      *std::find_if(all.begin(), all.end(), [&](auto id) { return h.sockets.at(id).open() == 1U; });
+  h.pool.on_draining(unresponsive, connect_failure(), h.now);
   h.take();
   BOOST_TEST(h.checks.size() == 2U);
   const auto waits = h.share();

@@ -1,4 +1,4 @@
-// The queue of waiters and the book of leases.
+// The queue of waiters and the registry of leases.
 #include "understudy/actors/pool/wait_queue.hpp"
 #include "understudy/actors/pool/lease_registry.hpp"
 
@@ -75,53 +75,53 @@ BOOST_AUTO_TEST_CASE(an_empty_queue_has_no_deadline) {
 }
 
 BOOST_AUTO_TEST_CASE(lease_counters_add_up_however_leases_end) {
-  lease_registry book;
-  for (lease_id id = 1; id <= 4; ++id) book.open(held(id));
-  BOOST_TEST(book.close(1).has_value());
-  BOOST_TEST(!book.close(1).has_value());
-  BOOST_TEST(book.mark_lost(2).has_value());
-  BOOST_TEST(!book.close(9).has_value());
-  BOOST_TEST(book.acquired() == 4U);
-  BOOST_TEST(book.released() == 2U);
-  BOOST_TEST(book.leased() == 2U);
+  lease_registry registry;
+  for (lease_id id = 1; id <= 4; ++id) registry.open(held(id));
+  BOOST_TEST(registry.close(1).has_value());
+  BOOST_TEST(!registry.close(1).has_value());
+  BOOST_TEST(registry.mark_lost(2).has_value());
+  BOOST_TEST(!registry.close(9).has_value());
+  BOOST_TEST(registry.acquired() == 4U);
+  BOOST_TEST(registry.released() == 2U);
+  BOOST_TEST(registry.leased() == 2U);
 }
 
 BOOST_AUTO_TEST_CASE(a_lost_lease_may_be_given_back_once) {
-  lease_registry book;
-  book.open(held(1));
-  book.mark_lost(1);
-  BOOST_TEST(book.acknowledge_lost(1));
-  BOOST_TEST(!book.acknowledge_lost(1));
-  BOOST_TEST(!book.acknowledge_lost(2));
+  lease_registry registry;
+  registry.open(held(1));
+  registry.mark_lost(1);
+  BOOST_TEST(registry.acknowledge_lost(1));
+  BOOST_TEST(!registry.acknowledge_lost(1));
+  BOOST_TEST(!registry.acknowledge_lost(2));
 }
 
 BOOST_AUTO_TEST_CASE(lost_leases_are_remembered_within_bounds) {
-  lease_registry book;
+  lease_registry registry;
   for (lease_id id = 1; id <= 1000; ++id) {
-    book.open(held(id));
-    book.mark_lost(id);
+    registry.open(held(id));
+    registry.mark_lost(id);
   }
-  BOOST_TEST(!book.acknowledge_lost(1));
-  BOOST_TEST(book.acknowledge_lost(1000));
+  BOOST_TEST(!registry.acknowledge_lost(1));
+  BOOST_TEST(registry.acknowledge_lost(1000));
 }
 
 BOOST_AUTO_TEST_CASE(only_unclaimed_leases_are_found_as_such) {
-  lease_registry book;
-  book.open(held(1));
-  book.open(held(2, 5));
-  BOOST_TEST(book.claim(2));
-  BOOST_TEST((book.next_claim() == time_point{} + seconds{1}));
-  BOOST_TEST(book.unclaimed(time_point{} + milliseconds{999}).empty());
-  BOOST_TEST((book.unclaimed(time_point{} + seconds{10}) == std::vector<lease_id>{1}));
-  BOOST_TEST(!book.claim(3));
+  lease_registry registry;
+  registry.open(held(1));
+  registry.open(held(2, 5));
+  BOOST_TEST(registry.claim(2));
+  BOOST_TEST((registry.next_claim() == time_point{} + seconds{1}));
+  BOOST_TEST(registry.unclaimed(time_point{} + milliseconds{999}).empty());
+  BOOST_TEST((registry.unclaimed(time_point{} + seconds{10}) == std::vector<lease_id>{1}));
+  BOOST_TEST(!registry.claim(3));
 }
 
 BOOST_AUTO_TEST_CASE(a_leak_is_reported_once) {
-  lease_registry book;
-  book.open(held(1));
-  BOOST_TEST(book.overdue(time_point{} + seconds{59}, seconds{60}).empty());
-  BOOST_TEST(book.overdue(time_point{} + seconds{60}, seconds{60}).size() == 1U);
-  BOOST_TEST(book.overdue(time_point{} + seconds{99}, seconds{60}).empty());
-  BOOST_TEST(book.leaks() == 1U);
-  BOOST_TEST(book.close(1)->reported);
+  lease_registry registry;
+  registry.open(held(1));
+  BOOST_TEST(registry.overdue(time_point{} + seconds{59}, seconds{60}).empty());
+  BOOST_TEST(registry.overdue(time_point{} + seconds{60}, seconds{60}).size() == 1U);
+  BOOST_TEST(registry.overdue(time_point{} + seconds{99}, seconds{60}).empty());
+  BOOST_TEST(registry.leaks() == 1U);
+  BOOST_TEST(registry.close(1)->reported);
 }

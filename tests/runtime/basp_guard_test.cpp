@@ -405,7 +405,7 @@ class guarded_pair {
     BOOST_REQUIRE(::listen(door_.get(), 1) == 0);
     BOOST_REQUIRE(::getsockname(door_.get(), reinterpret_cast<sockaddr*>(&any), &size) == 0);
     between = ntohs(any.sin_port);
-    thread_ = std::thread{[this] { hand_on(); }};
+    thread_ = std::thread{[this] { forward(); }};
   }
   ~guarded_pair() {
     over_ = true;
@@ -429,7 +429,7 @@ class guarded_pair {
   std::atomic<bool> cut{false};  ///< a guard ended it
 
  private:
-  void hand_on() {
+  void forward() {
     pollfd waits{door_.get(), POLLIN, 0};
     while (!over_ && ::poll(&waits, 1, 20) <= 0) {
     }
@@ -437,10 +437,10 @@ class guarded_pair {
     const descriptor near{::accept(door_.get(), nullptr, nullptr)}, far{::socket(AF_INET, SOCK_STREAM, 0)};
     const auto to = loopback(port_);
     if (::connect(far.get(), reinterpret_cast<const sockaddr*>(&to), sizeof to) != 0) return;
-    while (!over_ && !cut && hand_on(near, far, *at_server, *at_client) && hand_on(far, near, *at_client, *at_server)) {
+    while (!over_ && !cut && forward(near, far, *at_server, *at_client) && forward(far, near, *at_client, *at_server)) {
     }
   }
-  bool hand_on(const descriptor& from, const descriptor& to, basp_guard& reads, basp_guard& writes) {
+  bool forward(const descriptor& from, const descriptor& to, basp_guard& reads, basp_guard& writes) {
     pollfd waits{from.get(), POLLIN, 0};
     if (::poll(&waits, 1, 1) <= 0) return true;
     char bytes[4096];

@@ -1,6 +1,6 @@
 // The poller tells the right actor, once an arm, and nobody after the end.
 #include "understudy/runtime/platform/epoll_poller.hpp"
-#include "runtime/process_census.hpp"
+#include "runtime/process_counts.hpp"
 #include "support/actor_config.hpp"
 #include "support/eventually.hpp"
 #include "understudy/runtime/platform/event_actor.hpp"

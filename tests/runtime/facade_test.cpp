@@ -1,5 +1,5 @@
 // The facade against a real directory server: connecting, operations, leases, metrics, starting and stopping.
-#include "runtime/process_census.hpp"
+#include "runtime/process_counts.hpp"
 #include "support/eventually.hpp"
 #include "support/print.hpp"
 #include "support/slapd.hpp"

@@ -1,6 +1,6 @@
 // What of the public classes may be called inside callbacks and after a move: everything, with a right answer or a
 // clear error, and nothing is left behind.
-#include "runtime/process_census.hpp"
+#include "runtime/process_counts.hpp"
 #include "support/eventually.hpp"
 #include "support/print.hpp"
 #include "support/stub_directory.hpp"

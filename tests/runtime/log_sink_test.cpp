@@ -1,6 +1,6 @@
 // Log lines are whole, in order, bounded, and never more than one line each.
 #include "understudy/runtime/platform/log_sink.hpp"
-#include "runtime/process_census.hpp"
+#include "runtime/process_counts.hpp"
 #include "support/eventually.hpp"
 #include "support/temporary_folder.hpp"
 #include "understudy/runtime/exceptions.hpp"

@@ -1,5 +1,5 @@
 // Who waits for an answer looks for it as long as that pays, and not everybody does.
-#include "runtime/process_census.hpp"
+#include "runtime/process_counts.hpp"
 #include "support/eventually.hpp"
 #include "understudy/runtime/client/reply_waiter.hpp"
 

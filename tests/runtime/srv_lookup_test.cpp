@@ -34,7 +34,7 @@ std::string question() {
 BOOST_AUTO_TEST_CASE(records_come_from_the_name_server) {
   name_server dns;
   dns.answer({{"ldap1.example.com", 389, 10, 60}, {"LDAP2.example.com.", 1389, 20, 0}}, 120);
-  const auto found = system_service_lookup(service, dns.address());
+  const auto found = system_srv_lookup(service, dns.address());
   BOOST_TEST(found.problem == "");
   BOOST_REQUIRE(found.records.size() == 2U);
   BOOST_TEST(found.records[0].target == "ldap1.example.com");
@@ -50,7 +50,7 @@ BOOST_AUTO_TEST_CASE(records_come_from_the_name_server) {
 BOOST_AUTO_TEST_CASE(the_root_as_target_is_a_dot) {
   name_server dns;
   dns.answer({{".", 0, 0, 0}}, 60);
-  const auto found = system_service_lookup(service, dns.address());
+  const auto found = system_srv_lookup(service, dns.address());
   BOOST_REQUIRE(found.records.size() == 1U);
   BOOST_TEST(found.records[0].target == ".");
 }
@@ -60,22 +60,22 @@ BOOST_AUTO_TEST_CASE(more_records_than_fit_into_a_small_message_are_read) {
   std::vector<service_record> many;
   for (std::uint16_t i = 0; i < 50; ++i) many.push_back({"ldap" + std::to_string(i) + ".example.com", 389, i, 0});
   dns.answer(many, 60);
-  BOOST_TEST(system_service_lookup(service, dns.address()).records.size() == 50U);
+  BOOST_TEST(system_srv_lookup(service, dns.address()).records.size() == 50U);
 }
 
 BOOST_AUTO_TEST_CASE(what_went_wrong_is_said) {
   name_server dns;
   dns.answer({}, 60);
-  BOOST_TEST(system_service_lookup(service, dns.address()).problem == "the name has no SRV records");
+  BOOST_TEST(system_srv_lookup(service, dns.address()).problem == "the name has no SRV records");
   dns.answer({}, 60, name_error);
-  BOOST_TEST(system_service_lookup(service, dns.address()).problem == "the name does not exist");
+  BOOST_TEST(system_srv_lookup(service, dns.address()).problem == "the name does not exist");
   dns.answer({}, 60, refused);
-  const auto nobody = system_service_lookup(service, dns.address());
+  const auto nobody = system_srv_lookup(service, dns.address());
   BOOST_TEST(!nobody.problem.empty());
   BOOST_TEST(nobody.records.empty());
   dns.answer({{"a.example.com", 389, 0, 0}}, 60);
   dns.talk_nonsense(true);
-  const auto nonsense = system_service_lookup(service, dns.address());
+  const auto nonsense = system_srv_lookup(service, dns.address());
   BOOST_TEST(!nonsense.problem.empty());
   BOOST_TEST(nonsense.records.empty());
 }

@@ -1,6 +1,6 @@
 // Blocking jobs run on few threads, and one that hangs holds up neither the stop nor, for long, the others.
 #include "understudy/runtime/platform/worker_threads.hpp"
-#include "runtime/process_census.hpp"
+#include "runtime/process_counts.hpp"
 #include "support/eventually.hpp"
 
 #include <boost/test/unit_test.hpp>
@@ -14,7 +14,7 @@ using test::eventually;
 namespace {
 
 /// Holds jobs until it is opened.
-class gate {
+class latch {
  public:
   void pass() {
     std::unique_lock lock{mutex_};
@@ -56,7 +56,7 @@ BOOST_AUTO_TEST_CASE(jobs_run_and_their_threads_are_joined) {
 }
 
 BOOST_AUTO_TEST_CASE(jobs_beyond_the_bound_are_refused) {
-  auto held = std::make_shared<gate>();
+  auto held = std::make_shared<latch>();
   worker_threads workers{2, 3};
   for (int i = 0; i < 2; ++i) BOOST_TEST(workers.run([held] { held->pass(); }));
   BOOST_TEST(eventually([&] { return held->inside() == 2; }));
@@ -67,7 +67,7 @@ BOOST_AUTO_TEST_CASE(jobs_beyond_the_bound_are_refused) {
 }
 
 BOOST_AUTO_TEST_CASE(a_job_that_hangs_does_not_hold_up_the_stop) {
-  auto held = std::make_shared<gate>();
+  auto held = std::make_shared<latch>();
   auto dropped = std::make_shared<int>(1);
   const std::weak_ptr<int> watched = dropped;
   {

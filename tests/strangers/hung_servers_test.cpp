@@ -12,22 +12,22 @@ using namespace std::chrono_literals;
 
 namespace {
 
-enum class channel : std::uint8_t { plain, start_tls, tls };
+enum class security : std::uint8_t { plain, start_tls, tls };
 
 /// The first `hung` of `count` servers hang; each server is a level of its own.
 struct hung_before_start {
-  hung_before_start(int count, std::size_t hung, channel how = channel::plain, bool bound = true) : first_well(hung) {
+  hung_before_start(int count, std::size_t hung, security how = security::plain, bool bound = true) : first_well(hung) {
     stub_options with;
-    if (how != channel::plain) with.tls = tls_files{certificates.server.certificate, certificates.server.key};
-    with.ldaps = how == channel::tls;
+    if (how != security::plain) with.tls = tls_files{certificates.server.certificate, certificates.server.key};
+    with.ldaps = how == security::tls;
     std::vector<connection_info> infos;
     for (int i = 0; i < count; ++i) {
       servers.push_back(std::make_unique<stub_directory>(with));
       auto info = server_at(servers.back()->port(), i + 1);
       if (!bound) info.bind_dn.clear(), info.password = {};
-      info.use_ssl = how == channel::tls;
-      info.use_tls = how == channel::start_tls;
-      if (how != channel::plain) info.ca_cert_path = certificates.ca.certificate();
+      info.use_ssl = how == security::tls;
+      info.use_tls = how == security::start_tls;
+      if (how != security::plain) info.ca_cert_path = certificates.ca.certificate();
       infos.push_back(info);
     }
     for (std::size_t i = 0; i < hung; ++i) servers[i]->pause();
@@ -70,7 +70,7 @@ struct hung_before_start {
 
 BOOST_AUTO_TEST_CASE(stranger_that_hangs_before_start_costs_its_first_caller_a_second) {
   for (const bool bound : {true, false}) {
-    for (const auto how : {channel::plain, channel::start_tls, channel::tls}) {
+    for (const auto how : {security::plain, security::start_tls, security::tls}) {
       leak_guard leaks;
       hung_before_start one(2, 1, how, bound);
       connection_manager manager(one.all);
@@ -114,7 +114,7 @@ BOOST_AUTO_TEST_CASE(stranger_that_hangs_before_start_costs_no_second_refused_bi
 BOOST_AUTO_TEST_CASE(stranger_that_hangs_before_start_fails_short_deadlines_for_a_second_only) {
   for (const bool bound : {true, false}) {
     leak_guard leaks;
-    hung_before_start one(2, 1, channel::plain, bound);
+    hung_before_start one(2, 1, security::plain, bound);
     connection_manager manager(one.all);
     BOOST_TEST_REQUIRE(!manager.connect(1ms).connected, "it is begun, and goes on");
     const auto search = [&] { return manager.try_search(search_for("(uid=user1)"), {700ms}); };

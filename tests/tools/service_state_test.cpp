@@ -40,8 +40,8 @@ std::string text_of(const service_action& action) {
     std::string operator()(const service_do::end_at_once& how) const {
       return "end at once " + std::to_string(how.code);
     }
-  } const in_words;
-  return std::visit(in_words, action);
+  } const texts;
+  return std::visit(texts, action);
 }
 
 using texts = std::vector<std::string>;

@@ -50,8 +50,10 @@ bool may_come_in_parts(const any_operation& op) noexcept {
   return opaque != nullptr && opaque->tag() == opaque_request::search;
 }
 
-/// busy or unavailable: the server lives and serves nobody.
-bool is_overload(int code) noexcept { return code == result_code::busy || code == result_code::unavailable; }
+/// The server lives and serves nobody.
+bool is_overload(int code) noexcept {
+  return classify(stage::operation, errc::ldap_error, code) == failure_class::overload;
+}
 
 /// A TLS record (an alert, a handshake) where an LDAP message should begin.
 bool speaks_tls(const ldap_wire& bytes) {

@@ -7,6 +7,9 @@ namespace understudy::internal {
 /// Versions of the encoding that are understood here. A field that is new in a version is passed over by older ones.
 inline constexpr std::int64_t oldest_version = 1, newest_version = 1;
 
+/// Who-am-i (RFC 4532): the extended operation that changes nothing.
+inline constexpr std::string_view whoami_oid = "1.3.6.1.4.1.4203.1.11.3";
+
 /// What a client asks; numbered as on the wire, so new ones go to the end.
 enum class request_kind : std::uint8_t {
   hello,            ///< first on each link: who asks; the answer says what he may do

@@ -59,6 +59,7 @@ request_ptr request_of(request_frame& f) {
       return make_request(password_modify_request{std::move(f.value), f.password, f.new_password},
                           std::move(f.controls));
     case request_kind::extended:
+      if (f.name == whoami_oid && !f.value) return make_request(whoami_request{}, std::move(f.controls));
       return make_request(extended_request{std::move(f.name), std::move(f.value), f.flag}, std::move(f.controls));
     default:
       return make_request(opaque_request{std::move(f.protocol_op), std::move(f.encoded_controls), any_message_id});

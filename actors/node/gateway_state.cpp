@@ -6,8 +6,6 @@
 namespace understudy::internal {
 namespace {
 
-constexpr std::string_view whoami_oid = "1.3.6.1.4.1.4203.1.11.3";
-
 bool is_read(const std::string& protocol_op) noexcept {
   const auto tag = protocol_op.empty() ? 0 : static_cast<std::uint8_t>(protocol_op[0]);
   return tag == opaque_request::search || tag == opaque_request::compare;

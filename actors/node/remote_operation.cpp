@@ -6,8 +6,6 @@
 namespace understudy::internal {
 namespace {
 
-constexpr std::string_view whoami_oid = "1.3.6.1.4.1.4203.1.11.3";
-
 request_frame frame_of(request_kind kind, const request& order) {
   request_frame f;
   f.kind = kind;
@@ -66,6 +64,17 @@ struct question_writer {
   }
 };
 
+/// A node relays operations, and knows them as such: who asked hears what he asked.
+failure_ptr in_words_of(const request& order, failure_ptr why) {
+  if (why->code != errc::ldap_error || std::holds_alternative<opaque_request>(order.op)) return why;
+  auto told = *why;
+  result answer;
+  answer.code = told.ldap_code;
+  answer.server = told.server;
+  told.message = refusal_of(order.op, answer).message;
+  return make_failure(std::move(told));
+}
+
 /// Somebody else's operation: the answers are given his message id.
 operation_outcome relayed(const opaque_request& op, const answer_frame& came, std::size_t most_bytes) {
   auto answer = std::make_shared<result>();
@@ -86,7 +95,7 @@ operation_outcome relayed(const opaque_request& op, const answer_frame& came, st
 remote_question question_of(const request& order) { return std::visit(question_writer{order}, order.op); }
 
 operation_outcome outcome_of(const request& order, answer_frame came, std::size_t most_bytes) {
-  if (came.kind == answer_kind::failed) return {nullptr, std::move(came.error)};
+  if (came.kind == answer_kind::failed) return {nullptr, in_words_of(order, std::move(came.error))};
   if (came.kind == answer_kind::outcome) return {std::make_shared<result>(std::move(came.outcome)), nullptr};
   if (came.kind != answer_kind::messages) return {nullptr, unexpected_answer(came.server)};
   if (const auto* opaque = std::get_if<opaque_request>(&order.op)) return relayed(*opaque, came, most_bytes);

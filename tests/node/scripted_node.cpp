@@ -77,6 +77,8 @@ void answer(node_script& script, caf::response_promise promise, const call& what
       busy.code = told.code;
       busy.server = script.server;
       busy.diagnostic = told.diagnostic;
+      busy.matched_dn = told.matched_dn;
+      busy.controls = told.controls;
       decoded.error = make_failure(refusal_of(what.what->op, busy));
     }
     if (decoded.error) return promise.deliver(to_error(decoded.error));
@@ -118,7 +120,7 @@ caf::behavior connection(caf::event_based_actor* self, std::shared_ptr<node_scri
       }
       if (r.sent >= script->entries_of_stream) {
         auto last = std::make_shared<result>();
-        last->messages = joined(encode_answer(operation::search, 1, {}));
+        last->messages = joined(encode_answer(operation::search, 1, script->end_of_stream));
         last->server = script->server;
         auto ended = std::move(**open);
         open->reset();

@@ -18,6 +18,7 @@ struct node_script {
   bool deaf_to_cancel = false;                    ///< what was cancelled is kept all the same
   std::size_t entries_of_stream = 0;              ///< of a search that is answered in parts …
   std::size_t entry_bytes = 100;                  ///< … so large each
+  directory_answer end_of_stream{};               ///< … and ends like this
   failure_ptr break_stream;                       ///< … which fails in the middle with that
   std::vector<call> seen;                         ///< performed, on leases too
   std::vector<lease_id> seen_leases;              ///< what each of these ran on; 0: none

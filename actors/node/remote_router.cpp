@@ -1,0 +1,731 @@
+// Questions out, answers in, over whichever link there is.
+#include "understudy/actors/node/remote_router.hpp"
+
+#include "understudy/actors/node/remote_connection.hpp"
+#include "understudy/actors/node/remote_operation.hpp"
+#include "understudy/actors/node/request_ledger.hpp"
+#include "understudy/actors/node/snapshot_fields.hpp"
+#include "understudy/actors/ports/actor_shell.hpp"
+#include "understudy/actors/ports/actor_timer.hpp"
+
+#include <caf/send.hpp>
+#include <caf/typed_event_based_actor.hpp>
+#include <caf/typed_response_promise.hpp>
+
+namespace understudy::internal {
+namespace {
+
+/// The node answers at the deadline, and can say more: its answer has so much time to arrive.
+constexpr milliseconds answer_grace{50};
+constexpr seconds hello_timeout{5}, small_timeout{5};
+/// After a node that does not speak with us, before another link is looked for.
+constexpr seconds refused_pause{1};
+/// After what was sent came to nothing on a link: it is lost, as a rule, which will be told.
+constexpr seconds doubtful_link_pause{1};
+/// How long leases keep a node that is being drained.
+constexpr seconds leave_patience{2};
+/// Leases whose link was lost, which their holders have not returned yet.
+constexpr std::size_t most_lost_leases = 1024;
+
+failure_ptr node_failure(errc code, std::string message, const std::string& node) {
+  return make_failure(code, stage::operation, std::move(message), node);
+}
+
+std::uint64_t bits_of(const server_set& tried) {
+  std::uint64_t bits = 0;
+  for (server_id id = 0; id < 64; ++id)
+    if (tried.contains(id)) bits |= std::uint64_t{1} << id;
+  return bits;
+}
+
+class remote_router_impl {
+ public:
+  static constexpr const char* name = "understudy.remote_router";
+
+  remote_router_impl(remote_router_actor::pointer self, settings_ptr all, environment_ptr env,
+                     node_connecting connecting);
+  ~remote_router_impl();
+  remote_router_actor::behavior_type make_behavior();
+
+ private:
+  using told = std::function<void(answer_frame)>;  ///< also of a failure
+  struct question {
+    node_question what;
+    told done;
+  };
+  struct held_lease {
+    std::uint64_t session = 0;
+    lease_id node_lease = 0;
+    connection_actor connection;
+    caf::actor_addr holder;
+    bool lost = false;
+  };
+
+  template <class T>
+  caf::result<T> answer_later(node_question asked, std::function<T(answer_frame)> form);
+  void ask(node_question asked, told done);
+  void send_waiting();
+  void send(std::uint64_t number);
+  void came(std::uint64_t number, std::uint64_t session, std::string bytes);
+  void not_carried_out(std::uint64_t number, std::uint64_t session, const failure_ptr& why, bool sent);
+  void settle(std::uint64_t number, answer_frame answer);
+  void fail(std::uint64_t number, failure_ptr why);
+  void tell_fate(std::uint64_t number, request_ledger::verdict fate, const failure_ptr& cause);
+
+  caf::result<result_ptr> perform(const call& order);
+  caf::result<lease_grant> acquire(const lease_request& wish);
+  void granted(const answer_frame& came, caf::typed_response_promise<lease_grant> asker, const cancel_token_ptr& token,
+               const caf::actor_addr& holder);
+  void claim(lease_id lease);
+  caf::result<bool> release(lease_id lease);
+  void return_lease(const held_lease& lease);
+  void forget_holder(const caf::actor_addr& holder);
+  void holder_ended(const caf::actor_addr& holder);
+  void cancel(const cancel_token_ptr& token);
+
+  void on_event(const node_event& event);
+  void linked(const node_event& event);
+  void lost(const failure_ptr& cause);
+  void say_hello();
+  void refused(const failure_ptr& why);
+  void agreed(const node_terms& terms);
+  void leave_node();
+  void connect(std::string avoid);
+  void keep_alive();
+  bool holds_leases() const;
+  bool may_leave() const;
+
+  void drained_if_done();
+  void end();
+  void tick(std::uint64_t timer);
+  void arm();
+  time_point now() const { return env_->clock->now(); }
+
+  remote_router_actor::pointer self_;
+  const settings_ptr all_;
+  const environment_ptr env_;
+  const node_connecting connecting_;
+  std::shared_ptr<void> way_;
+  std::uint64_t ways_ = 0;  ///< begun so far: what an earlier one tells is not heard
+
+  request_ledger ledger_;
+  std::map<std::uint64_t, question> questions_;
+  std::map<lease_id, held_lease> leases_;
+
+  std::uint64_t session_ = 0, last_session_ = 0;
+  node_gateway_actor gateway_;
+  std::string node_;
+  std::optional<node_terms> terms_;  ///< of the session, once agreed
+  bool leaving_ = false;
+  failure_ptr unreachable_;
+  time_point next_ping_ = time_point::max();
+  time_point hello_by_ = time_point::max();      ///< its answer is late then
+  time_point leave_by_ = time_point::max();      ///< whoever holds leases there
+  time_point reconnect_at_ = time_point::max();  ///< avoiding node_
+  time_point hold_until_ = time_point::min();    ///< nothing is sent
+
+  bool draining_ = false;
+  std::optional<caf::typed_response_promise<bool>> drained_;
+  time_point drain_until_ = time_point::max();
+
+  actor_timer timer_;
+  handler_guard guard_;
+};
+
+remote_router_impl::remote_router_impl(remote_router_actor::pointer self, settings_ptr all, environment_ptr env,
+                                       node_connecting connecting)
+    : self_(self),
+      all_(std::move(all)),
+      env_(std::move(env)),
+      connecting_(std::move(connecting)),
+      timer_(env_->poller, self_->address()),
+      guard_(*self_, env_, "node") {
+  connect({});
+}
+
+remote_router_impl::~remote_router_impl() {
+  try {
+    end();
+  } catch (...) {
+    // Nothing is left that could be told.
+  }
+}
+
+remote_router_actor::behavior_type remote_router_impl::make_behavior() {
+  self_->set_down_handler([this](const caf::down_msg& gone) { guard_.run([&] { holder_ended(gone.source); }); });
+  const auto ask_flag = [this](request_kind kind, server_id id, std::uint32_t ttl) {
+    return guard_.answer<bool>([&] {
+      node_question asked;
+      asked.frame.kind = kind;
+      asked.frame.target = id;
+      asked.frame.span = seconds{ttl};
+      asked.deadline = now() + small_timeout;
+      return answer_later<bool>(std::move(asked), [](const answer_frame& f) { return f.flag; });
+    });
+  };
+  return {
+      [this](perform_atom, const call& order) { return guard_.answer<result_ptr>([&] { return perform(order); }); },
+      [this](lease_atom, const lease_request& wish) {
+        return guard_.answer<lease_grant>([&] { return acquire(wish); });
+      },
+      [this](cancel_atom, const cancel_token_ptr& token) { guard_.run([&] { cancel(token); }); },
+      // What is known of servers the node knows.
+      [](report_atom, const outcome_report&) {},
+      [](probe_atom, const probe_report&) {},
+      [](suspect_atom, server_id) {},
+      [ask_flag](suspend_atom, server_id id, std::uint32_t ttl) { return ask_flag(request_kind::suspend, id, ttl); },
+      [ask_flag](resume_atom, server_id id) { return ask_flag(request_kind::resume, id, 0); },
+      [this](status_atom) {
+        return guard_.answer<std::vector<server_snapshot>>([&] {
+          node_question asked;
+          asked.frame.kind = request_kind::status;
+          asked.deadline = now() + small_timeout;
+          return answer_later<std::vector<server_snapshot>>(std::move(asked), [](const answer_frame& f) {
+            auto read = decode_runtime_snapshot(f.body);
+            return read.value ? std::move(read.value->servers) : std::vector<server_snapshot>{};
+          });
+        });
+      },
+      [](servers_atom, const std::vector<routed_server>&) {},
+      [](servers_atom, const failure_ptr&) {},
+      [](discover_atom, const caf::actor_addr&) {},
+      [](health_atom, const caf::actor_addr&) {},
+      [this](drain_atom) { draining_ = true; },
+      [this](tick_atom, std::uint64_t timer) { guard_.run([&] { tick(timer); }); },
+      [this](perform_atom, node_question& asked) {
+        return guard_.answer<answer_frame>(
+            [&] { return answer_later<answer_frame>(std::move(asked), [](answer_frame f) { return f; }); });
+      },
+      [this](event_atom, const node_event& event) { guard_.run([&] { on_event(event); }); },
+      [this](claim_atom, lease_id lease) { guard_.run([&] { claim(lease); }); },
+      [this](release_atom, lease_id lease) { return guard_.answer<bool>([&] { return release(lease); }); },
+      [this](drain_atom, time_point until) {
+        return guard_.answer<bool>([&]() -> caf::result<bool> {
+          draining_ = true;
+          drain_until_ = until;
+          drained_ = self_->make_response_promise<bool>();
+          auto asker = *drained_;
+          drained_if_done();
+          arm();
+          return asker;
+        });
+      },
+  };
+}
+
+// ---- questions ----
+
+/// `form` makes the caller's answer; a failure is an error.
+template <class T>
+caf::result<T> remote_router_impl::answer_later(node_question asked, std::function<T(answer_frame)> form) {
+  auto asker = self_->make_response_promise<T>();
+  ask(std::move(asked), [asker, form = std::move(form)](answer_frame f) mutable {
+    if (f.kind == answer_kind::failed)
+      asker.deliver(to_error(std::move(f.error)));
+    else
+      asker.deliver(form(std::move(f)));
+  });
+  return asker;
+}
+
+void remote_router_impl::ask(node_question asked, told done) {
+  const auto refuse = [&](failure_ptr why) {
+    answer_frame f;
+    f.kind = answer_kind::failed;
+    f.error = std::move(why);
+    done(std::move(f));
+  };
+  if (asked.token && asked.token->cancelled()) return refuse(make_failure(caller_cancelled(stage::queue)));
+  if (asked.deadline <= now()) return refuse(make_failure(deadline_passed_unsent(stage::queue)));
+  if (draining_ && asked.session == 0) return refuse(make_failure(runtime_stopping(stage::queue)));
+  if (asked.session != 0 && asked.session != session_)
+    return refuse(node_failure(errc::connection_unhealthy,
+                               "The link to the node that the lease was of is lost; take another lease.", node_));
+  if (unreachable_ && session_ == 0) return refuse(unreachable_);
+  // Its number and the time left are not there yet: a few bytes.
+  const auto bytes = asked.frame.protocol_op.size() + asked.frame.encoded_controls.size() + asked.frame.name.size() +
+                     asked.frame.value.value_or("").size() + std::size_t{256};
+  const auto number = ledger_.add({bytes, asked.deadline + answer_grace, asked.session, asked.repeatable});
+  questions_[number] = {std::move(asked), std::move(done)};
+  send_waiting();
+  arm();
+}
+
+void remote_router_impl::send_waiting() {
+  if (!terms_ || now() < hold_until_) return;
+  for (const auto number : ledger_.take_sendable()) send(number);
+}
+
+void remote_router_impl::send(std::uint64_t number) {
+  auto& asked = questions_.at(number).what;
+  asked.frame.number = number;
+  asked.frame.left = std::max(std::chrono::duration_cast<milliseconds>(asked.deadline - now()), milliseconds{0});
+  auto bytes = encode(asked.frame);
+  if (bytes.size() > terms_->longest_frame) {
+    ledger_.remove(number);
+    return fail(number, node_failure(errc::invalid_request,
+                                     "The " + asked.about + " takes " + std::to_string(bytes.size()) +
+                                         " bytes, and the node takes " + std::to_string(terms_->longest_frame) +
+                                         " at a time; it was not sent.",
+                                     node_));
+  }
+  self_->request(gateway_, caf::infinite, std::move(bytes))
+      .then([this, number,
+             session = session_](std::string& back) { guard_.run([&] { came(number, session, std::move(back)); }); },
+            [this, number, session = session_](const caf::error& e) {
+              guard_.run([&] {
+                const auto why = failure_of(e);
+                not_carried_out(number, session, why, why->code == errc::connection_failed);
+              });
+            });
+}
+
+void remote_router_impl::came(std::uint64_t number, std::uint64_t session, std::string bytes) {
+  // Late: it was given up, or is under way on another link.
+  if (session != session_ || !ledger_.under_way(number)) return;
+  auto read = decode_answer(bytes);
+  if (read.error) {
+    read.value.emplace();
+    read.value->kind = answer_kind::failed;
+    read.value->error = std::move(read.error);
+  }
+  auto& got = *read.value;
+  if (got.kind == answer_kind::failed && got.error->code == errc::draining && questions_.at(number).what.session == 0) {
+    // Nothing was done: another node may take it.
+    leave_node();
+    return not_carried_out(number, session, got.error, false);
+  }
+  ledger_.remove(number);
+  settle(number, std::move(got));
+}
+
+/// `sent`: the node may have carried it out after all.
+void remote_router_impl::not_carried_out(std::uint64_t number, std::uint64_t session, const failure_ptr& why,
+                                         bool sent) {
+  if (session != session_ || !ledger_.under_way(number)) return;
+  if (why->code == errc::invalid_request) {
+    ledger_.remove(number);
+    return fail(number, why);
+  }
+  if (!leaving_) hold_until_ = now() + doubtful_link_pause;
+  tell_fate(number, ledger_.failed(number, sent), why);
+  arm();
+}
+
+void remote_router_impl::tell_fate(std::uint64_t number, request_ledger::verdict fate, const failure_ptr& cause) {
+  const auto& asked = questions_.at(number).what;
+  failure why;
+  switch (fate) {
+    case request_ledger::verdict::again:
+      return;
+    case request_ledger::verdict::unknown:
+      why = *node_failure(errc::outcome_unknown,
+                          "The link to the node " + node_ + " was lost after the " + asked.about +
+                              " was sent to it: it may or may not have been carried out. Look before it is repeated.",
+                          node_);
+      break;
+    case request_ledger::verdict::broken:
+      if (asked.session == 0) return fail(number, cause);
+      why = *node_failure(errc::connection_unhealthy, "The link to the node that the lease was of is lost.", node_);
+      break;
+  }
+  if (cause) {
+    why.cause = cause->message;
+    why.cause_code = cause->code;
+  }
+  fail(number, make_failure(std::move(why)));
+}
+
+void remote_router_impl::fail(std::uint64_t number, failure_ptr why) {
+  answer_frame f;
+  f.kind = answer_kind::failed;
+  f.error = std::move(why);
+  settle(number, std::move(f));
+}
+
+void remote_router_impl::settle(std::uint64_t number, answer_frame answer) {
+  const auto found = questions_.find(number);
+  if (found == questions_.end()) return;
+  auto done = std::move(found->second.done);
+  questions_.erase(found);
+  done(std::move(answer));
+  send_waiting();
+  drained_if_done();
+}
+
+void remote_router_impl::cancel(const cancel_token_ptr& token) {
+  for (const auto& [number, asked] : questions_) {
+    if (asked.what.token != token) continue;
+    if (!ledger_.under_way(number)) {
+      ledger_.remove(number);
+      return fail(number, make_failure(caller_cancelled(stage::queue, "nothing was sent")));
+    }
+    // Its own answer tells what became of it.
+    request_frame order;
+    order.kind = request_kind::cancel;
+    order.target = number;
+    self_->request(gateway_, caf::infinite, encode(order)).then([](const std::string&) {}, [](const caf::error&) {});
+    return;
+  }
+}
+
+// ---- operations ----
+
+caf::result<result_ptr> remote_router_impl::perform(const call& order) {
+  if (order.parts != 0)
+    return to_error(make_failure(errc::invalid_request, stage::queue,
+                                 "An answer in parts does not cross between nodes; use a streaming search."));
+  auto made = question_of(*order.what);
+  if (made.error) return to_error(std::move(made.error));
+  auto asker = self_->make_response_promise<result_ptr>();
+  node_question asked{std::move(made.frame),   order.deadline, order.token, env_->may_repeat(order.what->op), 0,
+                      describe(order.what->op)};
+  const auto most = static_cast<std::size_t>(all_->limits.max_result_bytes);
+  ask(std::move(asked), [asker, what = order.what, most](answer_frame f) mutable {
+    auto got = outcome_of(*what, std::move(f), most);
+    if (got.error)
+      asker.deliver(to_error(std::move(got.error)));
+    else
+      asker.deliver(std::move(got.answer));
+  });
+  return asker;
+}
+
+// ---- leases ----
+
+caf::result<lease_grant> remote_router_impl::acquire(const lease_request& wish) {
+  const auto holder = caf::actor_cast<caf::actor_addr>(self_->current_sender());
+  auto asker = self_->make_response_promise<lease_grant>();
+  node_question asked;
+  asked.frame.kind = request_kind::acquire;
+  asked.frame.name = wish.holder;
+  asked.frame.flag = wish.wait;
+  asked.frame.anew = wish.anew;
+  asked.frame.target = bits_of(wish.tried) & INT64_MAX;
+  asked.deadline = wish.deadline;
+  asked.token = wish.token;
+  asked.about = "lease";
+  ask(std::move(asked), [this, asker, token = wish.token, holder](answer_frame f) mutable {
+    if (f.kind == answer_kind::failed)
+      asker.deliver(to_error(std::move(f.error)));
+    else if (f.kind != answer_kind::granted)
+      asker.deliver(to_error(unexpected_answer(node_)));
+    else
+      granted(f, std::move(asker), token, holder);
+  });
+  return asker;
+}
+
+void remote_router_impl::granted(const answer_frame& came, caf::typed_response_promise<lease_grant> asker,
+                                 const cancel_token_ptr& token, const caf::actor_addr& holder) {
+  held_lease made{session_, came.grant.lease, {}, holder};
+  if (token && token->cancelled()) {
+    return_lease(made);
+    asker.deliver(to_error(make_failure(caller_cancelled(stage::queue))));
+    return;
+  }
+  lease_grant grant;
+  grant.id = env_->next_number();
+  grant.connection_number = came.grant.connection;
+  grant.server = came.grant.server;
+  grant.server_name = came.grant.server_name;
+  grant.connection = spawn_remote_connection(
+      self_->system(), {env_, self_->address(), grant.id, made.node_lease, session_, grant.server_name,
+                        static_cast<std::size_t>(all_->limits.max_result_bytes)});
+  made.connection = grant.connection;
+  // Once a holder: CAF keeps a note of each time.
+  const bool known =
+      std::any_of(leases_.begin(), leases_.end(), [&](const auto& l) { return l.second.holder == holder; });
+  if (const auto alive = caf::actor_cast<caf::strong_actor_ptr>(holder); alive && !known) self_->monitor(alive);
+  leases_.emplace(grant.id, std::move(made));
+  asker.deliver(std::move(grant));
+  keep_alive();
+}
+
+void remote_router_impl::claim(lease_id lease) {
+  const auto found = leases_.find(lease);
+  if (found == leases_.end() || found->second.lost) return;
+  node_question asked;
+  asked.frame.kind = request_kind::claim;
+  asked.frame.lease = found->second.node_lease;
+  asked.session = found->second.session;
+  asked.deadline = now() + small_timeout;
+  ask(std::move(asked), [](const answer_frame&) {});
+}
+
+caf::result<bool> remote_router_impl::release(lease_id lease) {
+  const auto found = leases_.find(lease);
+  if (found == leases_.end())
+    return to_error(make_failure(errc::invalid_lease, stage::queue, "This lease is not held (any more)."));
+  auto ended = std::move(found->second);
+  leases_.erase(found);
+  forget_holder(ended.holder);
+  self_->send(ended.connection, removed_atom_v);
+  drained_if_done();
+  // Its node took it back with the link.
+  if (ended.lost) return true;
+  node_question asked;
+  asked.frame.kind = request_kind::release;
+  asked.frame.lease = ended.node_lease;
+  asked.session = ended.session;
+  asked.deadline = now() + small_timeout;
+  return answer_later<bool>(std::move(asked), [](const answer_frame& f) { return f.flag; });
+}
+
+/// Nobody waits for the answer.
+void remote_router_impl::return_lease(const held_lease& lease) {
+  if (lease.connection) self_->send(lease.connection, removed_atom_v);
+  if (lease.lost || lease.session != session_) return;
+  node_question asked;
+  asked.frame.kind = request_kind::release;
+  asked.frame.lease = lease.node_lease;
+  asked.session = lease.session;
+  asked.deadline = now() + small_timeout;
+  ask(std::move(asked), [](const answer_frame&) {});
+}
+
+void remote_router_impl::forget_holder(const caf::actor_addr& holder) {
+  for (const auto& [id, lease] : leases_)
+    if (lease.holder == holder) return;
+  if (holder) self_->demonitor(holder);
+}
+
+/// As pools do: what an actor held returns with its end.
+void remote_router_impl::holder_ended(const caf::actor_addr& holder) {
+  for (auto at = leases_.begin(); at != leases_.end();) {
+    if (at->second.holder != holder) {
+      ++at;
+      continue;
+    }
+    const auto ended = std::move(at->second);
+    at = leases_.erase(at);
+    return_lease(ended);
+  }
+  drained_if_done();
+}
+
+// ---- the link ----
+
+void remote_router_impl::connect(std::string avoid) {
+  way_.reset();
+  leaving_ = false;
+  const auto way = ++ways_;
+  // Whoever tells may outlive us.
+  const auto tell = [to = self_->address(), way](node_event event) {
+    event.way = way;
+    if (const auto alive = caf::actor_cast<remote_router_actor>(to))
+      caf::anon_send(alive, event_atom_v, std::move(event));
+  };
+  way_ = connecting_(tell, std::move(avoid));
+}
+
+void remote_router_impl::on_event(const node_event& event) {
+  if (event.way != ways_) return;
+  switch (event.what) {
+    case node_event::kind::linked:
+      return linked(event);
+    case node_event::kind::lost:
+      return lost(event.cause);
+    case node_event::kind::unreachable: {
+      failure why;
+      why.code = errc::connection_failed;
+      why.where = stage::connect;
+      why.message = "No node can be reached.";
+      if (event.cause) {
+        why.cause = event.cause->message;
+        why.cause_code = event.cause->code;
+      }
+      unreachable_ = make_failure(std::move(why));
+      for (const auto number : ledger_.give_up_waiting()) fail(number, unreachable_);
+      return;
+    }
+  }
+}
+
+void remote_router_impl::linked(const node_event& event) {
+  if (session_ != 0) lost(nullptr);
+  session_ = ++last_session_;
+  gateway_ = event.gateway;
+  node_ = event.node;
+  terms_.reset();
+  say_hello();
+}
+
+void remote_router_impl::say_hello() {
+  request_frame hello;
+  hello.kind = request_kind::hello;
+  hello.left = hello_timeout;
+  hello_by_ = now() + hello_timeout;
+  arm();
+  self_->request(gateway_, caf::infinite, encode(hello))
+      .then(
+          [this, session = session_](const std::string& back) {
+            guard_.run([&] {
+              if (session != session_) return;
+              auto read = decode_answer(back);
+              if (read.value && read.value->kind == answer_kind::failed) read.error = read.value->error;
+              if (read.error) return refused(read.error);
+              const auto terms = decode_terms(read.value->body);
+              if (terms.error) return refused(terms.error);
+              agreed(*terms.value);
+            });
+          },
+          // The link tells what comes next.
+          [](const caf::error&) {});
+}
+
+/// The node does not speak with us; others may.
+void remote_router_impl::refused(const failure_ptr& why) {
+  env_->log->write(log_level::error, "node", "the node does not speak with us",
+                   {{"node", node_}, {"cause", describe(*why)}});
+  session_ = 0;
+  way_.reset();
+  hello_by_ = time_point::max();
+  reconnect_at_ = now() + refused_pause;
+  unreachable_ = why;
+  for (const auto number : ledger_.give_up_waiting()) fail(number, why);
+  arm();
+}
+
+void remote_router_impl::agreed(const node_terms& terms) {
+  terms_ = terms;
+  hello_by_ = time_point::max();
+  unreachable_ = nullptr;
+  ++*env_->returns;
+  hold_until_ = time_point::min();
+  ledger_.linked(session_, terms.most_requests, terms.most_bytes);
+  env_->log->write(log_level::info, "node", "linked to a node",
+                   {{"node", terms.name}, {"permission", std::string{to_string(terms.permission)}}});
+  keep_alive();
+  send_waiting();
+}
+
+void remote_router_impl::lost(const failure_ptr& cause) {
+  if (session_ == 0) return;
+  session_ = 0;
+  terms_.reset();
+  leaving_ = false;
+  next_ping_ = hello_by_ = leave_by_ = time_point::max();
+  for (auto& [id, lease] : leases_) {
+    if (std::exchange(lease.lost, true)) continue;
+    self_->send(lease.connection, close_atom_v);
+  }
+  while (leases_.size() > most_lost_leases) {
+    self_->send(leases_.begin()->second.connection, removed_atom_v);
+    leases_.erase(leases_.begin());
+  }
+  for (const auto& fate : ledger_.lost()) tell_fate(fate.which, fate.what, cause);
+  drained_if_done();
+}
+
+/// It takes nothing new: what is under way there is finished, then another node is looked for.
+void remote_router_impl::leave_node() {
+  if (std::exchange(leaving_, true)) return;
+  ledger_.leave();
+  leave_by_ = now() + leave_patience;
+  env_->log->write(log_level::info, "node", "the node is being drained; another one is looked for", {{"node", node_}});
+  arm();
+}
+
+/// Who holds leases says that he is still there.
+void remote_router_impl::keep_alive() {
+  if (!terms_ || !holds_leases()) {
+    next_ping_ = time_point::max();
+  } else if (next_ping_ == time_point::max()) {
+    next_ping_ = now() + terms_->silence / 3;
+  }
+  arm();
+}
+
+void remote_router_impl::tick(std::uint64_t timer) {
+  if (!timer_.fired(timer)) return;
+  for (const auto& [number, sent] : ledger_.expire(now())) {
+    const auto& asked = questions_.at(number).what;
+    if (!sent) {
+      fail(number, make_failure(deadline_passed_unsent(stage::queue)));
+      continue;
+    }
+    const auto code = asked.repeatable ? errc::operation_timeout : errc::outcome_unknown;
+    fail(number,
+         node_failure(code, "The node " + node_ + " gave no answer to the " + asked.about + " in time.", node_));
+  }
+  if (now() >= next_ping_) {
+    next_ping_ = time_point::max();
+    request_frame ping;
+    self_->request(gateway_, caf::infinite, encode(ping)).then([](const std::string&) {}, [](const caf::error&) {});
+    keep_alive();
+  }
+  if (now() >= hold_until_) {
+    hold_until_ = time_point::min();
+    send_waiting();
+  }
+  if (now() >= hello_by_) refused(make_failure(no_answer_in_time(stage::connect)));
+  if (now() >= reconnect_at_) {
+    reconnect_at_ = time_point::max();
+    connect(node_);
+  }
+  if (may_leave()) {
+    const auto left = node_;
+    lost(make_failure(errc::draining, stage::queue, "The node was drained.", left));
+    connect(left);
+  }
+  if (now() >= drain_until_) end();
+  arm();
+}
+
+bool remote_router_impl::holds_leases() const {
+  return std::any_of(leases_.begin(), leases_.end(), [](const auto& l) { return !l.second.lost; });
+}
+
+/// Nothing is to be waited for on the node that is being drained.
+bool remote_router_impl::may_leave() const {
+  return leaving_ && ledger_.count_under_way() == 0 && (!holds_leases() || now() >= leave_by_);
+}
+
+void remote_router_impl::arm() {
+  timer_.arm(
+      std::min({ledger_.next_event(), next_ping_, hello_by_, reconnect_at_, drain_until_,
+                may_leave() ? now() : leave_by_, hold_until_ == time_point::min() ? time_point::max() : hold_until_}));
+}
+
+// ---- the end ----
+
+void remote_router_impl::drained_if_done() {
+  if (leaving_) arm();
+  if (drained_ && questions_.empty() && !holds_leases()) end();
+}
+
+void remote_router_impl::end() {
+  draining_ = true;
+  bool clean = true;
+  for (const auto& [id, lease] : std::exchange(leases_, {})) {
+    clean = clean && lease.lost;
+    caf::anon_send(lease.connection, removed_atom_v);
+  }
+  for (auto& [number, asked] : std::exchange(questions_, {})) {
+    clean = false;
+    ledger_.remove(number);
+    answer_frame f;
+    f.kind = answer_kind::failed;
+    f.error = make_failure(runtime_ended(stage::operation));
+    asked.done(std::move(f));
+  }
+  session_ = 0;
+  drain_until_ = next_ping_ = hello_by_ = leave_by_ = reconnect_at_ = time_point::max();
+  way_.reset();
+  if (!drained_) return;
+  auto asker = std::move(*drained_);
+  drained_.reset();
+  asker.deliver(clean);
+  self_->quit();
+}
+
+}  // namespace
+
+remote_router_actor spawn_remote_router(caf::actor_system& system, settings_ptr all, environment_ptr env,
+                                        node_connecting connecting) {
+  return spawn_shell<remote_router_actor, remote_router_impl>(system, std::move(all), std::move(env),
+                                                              std::move(connecting));
+}
+
+}  // namespace understudy::internal

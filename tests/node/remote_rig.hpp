@@ -1,0 +1,58 @@
+// A client and nodes on virtual time, with a link between them that a test makes and cuts.
+#pragma once
+#include "scripted_node.hpp"
+#include "understudy/actors/node/remote_manager.hpp"
+
+namespace understudy::test {
+
+/// The reader of a stream.
+struct stream_reader {
+  std::size_t entries = 0;
+  answer<result_ptr> end;
+  cancel_token_ptr token = std::make_shared<cancel_token>();
+  caf::actor actor;
+};
+
+struct remote_rig : virtual_runtime {
+  /// A node with its gateway, of which peers have four requests at a time.
+  struct one_node {
+    explicit one_node(remote_rig& rig, const std::string& name);
+    std::shared_ptr<node_script> script = std::make_shared<node_script>();
+    scripted_node node;
+    gateway_actor gateway;
+  };
+
+  explicit remote_rig(std::uint64_t seed = 1);
+  ~remote_rig();
+
+  /// The client is told that it is linked to that node.
+  void link_to(std::size_t node);
+  /// The link ends at both its ends: what was sent is answered with connection_failed, the gateway is told.
+  void cut();
+  void tell_event(node_event event);
+  /// A gateway that answers in a version that nobody knows.
+  node_gateway_actor stranger();
+
+  circuit_breaker_actor router();
+  lease_grant take_lease();
+  /// A streaming search under the number 9.
+  std::shared_ptr<stream_reader> stream(const lease_grant& on, std::uint32_t credits);
+  call call_of(request_ptr what, duration patience = seconds{5}) const;
+  static std::vector<request_ptr> every_operation();
+  static std::string text_of(const answer<result_ptr>& got);
+
+  std::shared_ptr<written_registry> peers = std::make_shared<written_registry>();
+  std::vector<std::unique_ptr<one_node>> nodes;
+  bool deaf = false;                 ///< answers are lost on the link
+  std::vector<std::string> avoided;  ///< of each link that was begun
+  int ways = 0;                      ///< that are open
+  connection_manager_actor manager;
+
+ private:
+  struct pipe;
+  std::function<void(node_event)> tell_;
+  std::shared_ptr<pipe> pipe_;
+  std::uint64_t links_ = 0;
+};
+
+}  // namespace understudy::test

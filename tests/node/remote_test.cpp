@@ -1,0 +1,340 @@
+// A client of nodes does with requests what a runtime here does: the same results, the same errors, and when links are
+// lost nothing twice and nothing never.
+#include "understudy/actors/node/remote_manager.hpp"
+
+#include "remote_rig.hpp"
+
+#include <boost/test/unit_test.hpp>
+
+using namespace understudy;
+using namespace understudy::internal;
+using namespace understudy::test;
+
+BOOST_FIXTURE_TEST_CASE(operations_end_as_they_would_here, remote_rig) {
+  link_to(0);
+  for (const int code : {0, 5, 6, 10, 32, 49, 51, 68}) {
+    for (auto& n : nodes) {
+      directory_answer answer{.code = code, .matched_dn = "dc=x", .diagnostic = "said so"};
+      answer.controls = {{"1.2.3", false, "v"}};
+      for (const auto kind : {operation::compare, operation::modify, operation::remove, operation::bind,
+                              operation::extended, operation::whoami, operation::password_modify})
+        n->script->answers[kind] = answer;
+      // What a busy server had found is lost on the way: it is asked for again as a whole.
+      if (code != 51) answer.entries = {{"cn=a", {{"mail", {"x", "y"}}}}};
+      if (code != 51) answer.references = {{"ldap://r/"}};
+      n->script->answers[operation::search] = answer;
+    }
+    for (const auto& what : every_operation()) {
+      const auto here = ask<result_ptr>(nodes[0]->node.router(), perform_atom_v, call_of(what));
+      const auto there = ask<result_ptr>(router(), perform_atom_v, call_of(what));
+      BOOST_TEST(text_of(there) == text_of(here), describe(what->op) << " with " << code);
+    }
+  }
+}
+
+BOOST_FIXTURE_TEST_CASE(what_cannot_be_sent_is_refused_as_here, remote_rig) {
+  link_to(0);
+  search_request bad;
+  bad.filter = "(uid=";
+  for (const auto& what :
+       {make_request(bad), make_request(bind_request{"", "x"}), make_request(add_request{"cn=x", {}})}) {
+    const auto got = ask<result_ptr>(router(), perform_atom_v, call_of(what));
+    BOOST_TEST((got.code() == errc::invalid_request));
+  }
+  BOOST_TEST(nodes[0]->script->seen.empty());
+}
+
+BOOST_FIXTURE_TEST_CASE(the_deadline_and_the_cancel_cross, remote_rig) {
+  link_to(0);
+  nodes[0]->script->hold = true;
+  auto what = call_of(make_request(search_request{}), milliseconds{700});
+  what.token = std::make_shared<cancel_token>();
+  const auto cancelled = start<result_ptr>(router(), perform_atom_v, what);
+  run();
+  BOOST_TEST((nodes[0]->script->seen.at(0).deadline == now() + milliseconds{700}));
+  what.token->cancel();
+  tell(router(), cancel_atom_v, what.token);
+  BOOST_TEST((cancelled->code() == errc::cancelled));
+  BOOST_TEST(nodes[0]->script->cancelled.size() == 1U);
+
+  const auto late =
+      start<result_ptr>(router(), perform_atom_v, call_of(make_request(search_request{}), milliseconds{500}));
+  const auto write =
+      start<result_ptr>(router(), perform_atom_v, call_of(make_request(delete_request{"cn=x"}), milliseconds{500}));
+  nodes[0]->script->deaf_to_cancel = true;
+  run();
+  deaf = true;  // the node's answers do not arrive either
+  advance(milliseconds{600});
+  BOOST_TEST((late->code() == errc::operation_timeout));
+  BOOST_TEST((write->code() == errc::outcome_unknown));
+  deaf = false;
+}
+
+BOOST_FIXTURE_TEST_CASE(with_a_lost_link_a_read_goes_to_the_next_node_and_a_write_is_unknown, remote_rig) {
+  link_to(0);
+  nodes[0]->script->hold = true;
+  const auto read = start<result_ptr>(router(), perform_atom_v, call_of(make_request(search_request{})));
+  const auto write = start<result_ptr>(router(), perform_atom_v, call_of(make_request(delete_request{"cn=x"})));
+  run();
+  cut();
+  BOOST_TEST(!read->done());
+  BOOST_TEST((write->code() == errc::outcome_unknown));
+  BOOST_TEST(write->error->message.find("delete of \"cn=x\"") != std::string::npos);
+  BOOST_TEST(write->error->server == "node0");
+  // Not sent to any node yet: it waits for the next.
+  const auto later = start<result_ptr>(router(), perform_atom_v, call_of(make_request(delete_request{"cn=y"})));
+  run();
+  BOOST_TEST(!later->done());
+  link_to(1);
+  BOOST_TEST(read->ok());
+  BOOST_TEST(later->ok());
+  BOOST_TEST(nodes[1]->script->done["cn=x"] == 0);
+  BOOST_TEST(nodes[1]->script->done["cn=y"] == 1);
+  // What the lost node's gateway was told: its requests were given up.
+  BOOST_TEST(nodes[0]->script->cancelled.size() == 2U);
+}
+
+BOOST_FIXTURE_TEST_CASE(while_no_node_is_there_requests_fail_at_once_with_the_cause, remote_rig) {
+  const auto waits = start<result_ptr>(router(), perform_atom_v, call_of(make_request(search_request{})));
+  run();
+  BOOST_TEST(!waits->done());
+  tell_event(
+      {node_event::kind::unreachable, {}, {}, 0, make_failure(errc::ssl_error, stage::secure, "bad certificate")});
+  BOOST_TEST((waits->code() == errc::connection_failed));
+  BOOST_TEST((waits->error->cause_code == errc::ssl_error));
+  BOOST_TEST((ask<result_ptr>(router(), perform_atom_v, call_of(make_request(search_request{}))).code() ==
+              errc::connection_failed));
+  const auto before = env->returns->load();
+  link_to(0);
+  BOOST_TEST(env->returns->load() == before + 1);
+  BOOST_TEST(ask<result_ptr>(router(), perform_atom_v, call_of(make_request(search_request{}))).ok());
+}
+
+BOOST_FIXTURE_TEST_CASE(no_more_is_under_way_than_the_node_grants, remote_rig) {
+  link_to(0);
+  nodes[0]->script->hold = true;
+  std::vector<answer_ptr<result_ptr>> all;
+  for (int i = 0; i < 20; ++i)
+    all.push_back(start<result_ptr>(router(), perform_atom_v, call_of(make_request(search_request{}))));
+  run();
+  BOOST_TEST(nodes[0]->script->seen.size() == 4U);
+  nodes[0]->script->hold = false;
+  nodes[0]->node.answer_held();
+  run();
+  for (const auto& one : all) BOOST_TEST(one->ok());
+}
+
+BOOST_FIXTURE_TEST_CASE(a_node_that_speaks_no_version_of_ours_is_left_for_another, remote_rig) {
+  const auto waits = start<result_ptr>(router(), perform_atom_v, call_of(make_request(search_request{})));
+  tell_event({node_event::kind::linked, stranger(), "old", 0, nullptr});
+  BOOST_TEST((waits->code() == errc::invalid_request));
+  BOOST_TEST(waits->error->message.find("version 9") != std::string::npos);
+  advance(seconds{1});
+  BOOST_TEST((avoided == std::vector<std::string>{"", "old"}));
+  link_to(1);
+  BOOST_TEST(ask<result_ptr>(router(), perform_atom_v, call_of(make_request(search_request{}))).ok());
+}
+
+BOOST_FIXTURE_TEST_CASE(a_node_that_is_drained_loses_nothing, remote_rig) {
+  link_to(0);
+  nodes[0]->script->hold = true;
+  const auto runs = start<result_ptr>(router(), perform_atom_v, call_of(make_request(delete_request{"cn=x"})));
+  run();
+  tell(nodes[0]->gateway, drain_atom_v);
+  const auto next = start<result_ptr>(router(), perform_atom_v, call_of(make_request(delete_request{"cn=y"})));
+  run();
+  BOOST_TEST(!next->done());
+  BOOST_TEST(avoided.size() == 1U);
+  nodes[0]->script->hold = false;
+  nodes[0]->node.answer_held();
+  run();
+  BOOST_TEST(runs->ok());
+  BOOST_TEST((avoided == std::vector<std::string>{"", "node0"}));
+  link_to(1);
+  BOOST_TEST(next->ok());
+  BOOST_TEST(nodes[1]->script->done["cn=y"] == 1);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_lease_is_used_and_returned_as_here, remote_rig) {
+  link_to(0);
+  auto& script = *nodes[0]->script;
+  const auto grant = take_lease();
+  BOOST_TEST(grant.server_name == "ldap1:389");
+  advance(seconds{6});
+  BOOST_TEST(script.released.empty());
+  const auto found =
+      ask<result_ptr>(grant.connection, perform_atom_v, grant.id, call_of(make_request(search_request{})));
+  BOOST_TEST_REQUIRE(found.ok());
+  BOOST_TEST(script.seen_leases.back() != 0U);
+  BOOST_TEST((
+      ask<result_ptr>(grant.connection, perform_atom_v, lease_id{77}, call_of(make_request(search_request{}))).code() ==
+      errc::invalid_lease));
+  BOOST_TEST(ask<connection_snapshot>(grant.connection, status_atom_v).value->peer == "192.0.2.1:389");
+  BOOST_TEST(ask<probe_report>(grant.connection, check_atom_v, now() + seconds{1}).value->ok);
+  // Kept alive as long as it is held.
+  advance(seconds{60});
+  BOOST_TEST(script.released.empty());
+  BOOST_TEST(ask<bool>(manager, release_atom_v, grant.server, grant.id).value.value());
+  BOOST_TEST(script.released.size() == 1U);
+  BOOST_TEST((ask<bool>(manager, release_atom_v, grant.server, grant.id).code() == errc::invalid_lease));
+}
+
+BOOST_FIXTURE_TEST_CASE(with_a_lost_link_a_lease_breaks_and_its_writes_are_unknown, remote_rig) {
+  link_to(0);
+  const auto grant = take_lease();
+  nodes[0]->script->hold = true;
+  const auto read =
+      start<result_ptr>(grant.connection, perform_atom_v, grant.id, call_of(make_request(search_request{})));
+  const auto write =
+      start<result_ptr>(grant.connection, perform_atom_v, grant.id, call_of(make_request(delete_request{"cn=x"})));
+  run();
+  cut();
+  BOOST_TEST((read->code() == errc::connection_unhealthy));
+  BOOST_TEST((write->code() == errc::outcome_unknown));
+  link_to(1);
+  BOOST_TEST(
+      (ask<result_ptr>(grant.connection, perform_atom_v, grant.id, call_of(make_request(search_request{}))).code() ==
+       errc::connection_unhealthy));
+  BOOST_TEST(nodes[0]->script->leases_open() == 0U);
+  BOOST_TEST(nodes[1]->script->seen.empty());
+  BOOST_TEST(ask<bool>(manager, release_atom_v, grant.server, grant.id).value.value());
+}
+
+BOOST_FIXTURE_TEST_CASE(what_an_actor_held_returns_when_it_ends, remote_rig) {
+  link_to(0);
+  lease_request wish;
+  wish.deadline = now() + seconds{5};
+  const auto holder = system.spawn([to = router(), wish](caf::event_based_actor* self) -> caf::behavior {
+    self->request(to, caf::infinite, lease_atom_v, wish).then([](const lease_grant&) {});
+    return {[](close_atom) {}};
+  });
+  run();
+  BOOST_TEST(nodes[0]->script->leases_open() == 1U);
+  kill(holder);
+  BOOST_TEST(nodes[0]->script->leases_open() == 0U);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_stream_gives_its_reader_what_he_has_credits_for, remote_rig) {
+  link_to(0);
+  auto& script = *nodes[0]->script;
+  script.entries_of_stream = 30'000;
+  const auto grant = take_lease();
+  auto reader = stream(grant, 100);
+  BOOST_TEST(reader->entries == 100U);
+  // Nobody reads: nothing more is sent, here or there.
+  const auto sent = script.sent_entries;
+  advance(seconds{10});
+  BOOST_TEST(script.sent_entries == sent);
+  BOOST_TEST(sent < 6000U);
+  BOOST_TEST(
+      (ask<result_ptr>(grant.connection, perform_atom_v, grant.id, call_of(make_request(search_request{}))).code() ==
+       errc::invalid_request));
+  while (!reader->end.done()) {
+    const auto before = reader->entries;
+    tell(grant.connection, credit_atom_v, grant.id, std::uint64_t{9}, std::uint32_t{1000});
+    BOOST_TEST_REQUIRE((reader->end.done() || reader->entries == before + 1000));
+  }
+  BOOST_TEST(reader->end.ok());
+  BOOST_TEST(reader->entries == 30'000U);
+  BOOST_TEST(script.most_unread < 300U * 1024);
+  // The lease is as good as before.
+  BOOST_TEST(ask<result_ptr>(grant.connection, perform_atom_v, grant.id, call_of(make_request(search_request{}))).ok());
+}
+
+BOOST_FIXTURE_TEST_CASE(a_stream_ends_with_its_failure_its_link_its_cancel_or_its_reader, remote_rig) {
+  link_to(0);
+  auto& script = *nodes[0]->script;
+  script.entries_of_stream = 2000;
+  script.break_stream = make_failure(errc::connection_unhealthy, stage::operation, "it broke", "ldap1:389");
+  const auto broken = take_lease();
+  auto reader = stream(broken, 60'000);
+  BOOST_TEST(reader->entries == 1000U);
+  BOOST_TEST((reader->end.code() == errc::connection_unhealthy));
+  BOOST_TEST(reader->end.error->message == "it broke");
+  script.break_stream = nullptr;
+  script.entries_of_stream = 100'000;
+
+  const auto cancelled = take_lease();
+  auto by_hand = stream(cancelled, 50);
+  by_hand->token->cancel();
+  const auto before = script.cancelled.size();
+  tell(cancelled.connection, cancel_atom_v, by_hand->token);
+  BOOST_TEST((by_hand->end.code() == errc::cancelled));
+  BOOST_TEST(script.cancelled.size() == before + 1);
+
+  const auto left = take_lease();
+  auto gone = stream(left, 50);
+  kill(gone->actor);
+  BOOST_TEST(script.cancelled.size() == before + 2);
+
+  const auto lost = take_lease();
+  auto cut_off = stream(lost, 50);
+  BOOST_TEST(cut_off->entries == 50U);
+  cut();
+  BOOST_TEST((cut_off->end.code() == errc::connection_unhealthy));
+  BOOST_TEST(script.leases_open() == 0U);
+}
+
+BOOST_FIXTURE_TEST_CASE(what_the_directory_says_at_the_end_of_a_stream_is_its_outcome, remote_rig) {
+  link_to(0);
+  nodes[0]->script->entries_of_stream = 3;
+  nodes[0]->script->end_of_stream = {.code = 4, .matched_dn = {}, .diagnostic = "enough"};
+  const auto grant = take_lease();
+  auto reader = stream(grant, 50);
+  BOOST_TEST(reader->entries == 3U);
+  BOOST_TEST((reader->end.code() == errc::ldap_error));
+  BOOST_TEST(reader->end.error->ldap_code == 4);
+  BOOST_TEST(reader->end.error->diagnostic == "enough");
+}
+
+BOOST_FIXTURE_TEST_CASE(a_manager_of_nodes_says_what_a_node_knows, remote_rig) {
+  link_to(0);
+  auto& script = *nodes[0]->script;
+  server_snapshot one;
+  one.id = 2;
+  one.host = "ldap1";
+  one.port = 389;
+  script.state.servers = {one};
+  BOOST_TEST(ask<runtime_snapshot>(manager, status_atom_v).value->servers.at(0).host == "ldap1");
+  const auto servers = ask<std::vector<routed_server>>(manager, servers_atom_v);
+  BOOST_TEST(servers.value->at(0).context->name == "ldap1:389");
+  BOOST_TEST(servers.value->at(0).context->id == 2U);
+  script.probes.resize(3);
+  BOOST_TEST(ask<std::vector<probe_report>>(manager, health_atom_v, now() + seconds{1}).value->size() == 3U);
+  BOOST_TEST(ask<std::vector<probe_report>>(manager, health_atom_v, 1, now() + seconds{1}).value->size() == 3U);
+  BOOST_TEST(ask<bool>(manager, suspend_atom_v, server_id{2}, std::uint32_t{30}).value.value());
+  BOOST_TEST((script.suspended.at(0) == std::pair<server_id, std::uint32_t>{2, 30}));
+  BOOST_TEST(!ask<bool>(manager, resume_atom_v, server_id{3}).value.value());
+  BOOST_TEST(
+      (ask<reload_report>(manager, reload_atom_v, std::make_shared<const settings>(), std::make_shared<start_token>())
+           .code() == errc::invalid_request));
+}
+
+BOOST_FIXTURE_TEST_CASE(a_drained_client_finishes_what_it_has_and_closes_its_link, remote_rig) {
+  link_to(0);
+  nodes[0]->script->hold = true;
+  const auto runs = start<result_ptr>(router(), perform_atom_v, call_of(make_request(search_request{})));
+  run();
+  const auto drained = start<bool>(manager, drain_atom_v, now() + seconds{5});
+  run();
+  BOOST_TEST(
+      (ask<result_ptr>(router(), perform_atom_v, call_of(make_request(search_request{}))).code() == errc::draining));
+  BOOST_TEST(!drained->done());
+  nodes[0]->script->hold = false;
+  nodes[0]->node.answer_held();
+  run();
+  BOOST_TEST(runs->ok());
+  BOOST_TEST((drained->ok() && *drained->value));
+  BOOST_TEST(ways == 0);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_client_that_cannot_finish_in_time_says_so, remote_rig) {
+  link_to(0);
+  nodes[0]->script->hold = true;
+  const auto runs = start<result_ptr>(router(), perform_atom_v, call_of(make_request(search_request{}), seconds{60}));
+  run();
+  const auto drained = start<bool>(manager, drain_atom_v, now() + seconds{5});
+  advance(seconds{5});
+  BOOST_TEST((runs->code() == errc::stopped));
+  BOOST_TEST((drained->ok() && !*drained->value));
+}

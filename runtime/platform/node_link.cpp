@@ -18,18 +18,6 @@ constexpr std::size_t written_at_once = 256 * 1024;
 
 }  // namespace
 
-std::string_view to_string(node_permission granted) noexcept {
-  switch (granted) {
-    case node_permission::read:
-      return "read";
-    case node_permission::write:
-      return "write";
-    case node_permission::admin:
-      return "admin";
-  }
-  return "read";
-}
-
 node_link::node_link(node_peer peer, connection over, std::unique_ptr<basp_guard> guard,
                      std::shared_ptr<clock_port> clock, node_link_limits limits, std::function<void()> on_established)
     : peer_(std::move(peer)),

@@ -1,17 +1,13 @@
 // One link to another node, from the end of its TLS handshake on: bytes, guard, clock, and why it ended.
 #pragma once
 #include "understudy/actors/connection/byte_stream.hpp"
+#include "understudy/actors/node/frame.hpp"
 #include "understudy/actors/ports/ports.hpp"
 #include "understudy/runtime/platform/admission.hpp"
 #include "understudy/runtime/platform/basp_guard.hpp"
 #include "understudy/runtime/platform/descriptor.hpp"
 
 namespace understudy::internal {
-
-/// What a peer may do; a listener gives it to all who come in there.
-enum class node_permission : std::uint8_t { read, write, admin };
-/// "read", "write" or "admin".
-std::string_view to_string(node_permission granted) noexcept;
 
 /// Who is at the other end of a link.
 struct node_peer {

@@ -88,12 +88,13 @@ class node_links::table : public std::enable_shared_from_this<table> {
     return take({std::move(peer.socket), std::move(peer.stream), {}}, std::move(known), name, 0, why);
   }
 
-  std::optional<node_peer> find(const caf::node_id& node) const {
+  std::optional<gateway_peer> find(const caf::node_id& node) const {
     const auto number = nodes_->link_of(node_bytes(system_, node));
     const std::lock_guard lock{mutex_};
     const auto found = links_.find(number);
     if (found == links_.end() || found->second->has_ended()) return std::nullopt;
-    return found->second->peer();
+    auto peer = found->second->peer();
+    return gateway_peer{number, std::move(peer.name), peer.permission};
   }
 
   std::vector<node_peer> peers() const {
@@ -262,7 +263,9 @@ std::optional<adopted_link> node_links::adopt(dialled_peer peer, const std::stri
   return table_->adopt(std::move(peer), name, why);
 }
 
-std::optional<node_peer> node_links::find(const caf::node_id& node) const { return table_->find(node); }
+std::optional<gateway_peer> node_links::find(const caf::strong_actor_ptr& sender) const {
+  return sender ? table_->find(sender->node()) : std::nullopt;
+}
 std::vector<node_peer> node_links::peers() const { return table_->peers(); }
 void node_links::cut(std::uint64_t link, std::string_view why) { table_->cut(link, why); }
 bool node_links::close(duration limit) { return table_->close(limit); }

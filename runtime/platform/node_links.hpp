@@ -1,5 +1,6 @@
 // All links of an actor system to other nodes: who comes in, who is there, and that each of them ends.
 #pragma once
+#include "understudy/actors/node/peer_registry.hpp"
 #include "understudy/runtime/platform/basp_scribe.hpp"
 #include "understudy/runtime/platform/dialler.hpp"
 #include "understudy/runtime/platform/listener.hpp"
@@ -35,11 +36,11 @@ struct adopted_link {
 /// One for each actor system, which configure_nodes() has prepared. Where a node comes in, CAF's broker talks to it as
 /// soon as its certificate was checked, and it can send requests to one actor, the gateway: a text, answered by a text.
 /// Nothing else that it sends reaches CAF. Thread-safe.
-class node_links {
+class node_links final : public peer_registry {
  public:
   node_links(caf::actor_system& system, environment_ptr env, node_links_options options);
   /// close(), for two seconds at most.
-  ~node_links();
+  ~node_links() override;
   node_links(const node_links&) = delete;
   node_links& operator=(const node_links&) = delete;
 
@@ -52,8 +53,8 @@ class node_links {
   /// A link over what was dialled: see spawn_remote_gateway(). Nothing when it cannot be, with `why` set.
   std::optional<adopted_link> adopt(dialled_peer peer, const std::string& name, failure_ptr& why);
 
-  /// Who sent a message: his node has one link at a time. Nothing when it has ended.
-  std::optional<node_peer> find(const caf::node_id& node) const;
+  /// By the node of the sender, which has one link at a time.
+  std::optional<gateway_peer> find(const caf::strong_actor_ptr& sender) const override;
   /// Everybody who is connected, in the order of their coming.
   std::vector<node_peer> peers() const;
   /// Ends a link; unknown numbers are ignored.

@@ -82,7 +82,7 @@ struct test_node::gateway_state {
 namespace {
 
 std::string told_of(const node_links& links, const caf::strong_actor_ptr& sender) {
-  const auto peer = sender ? links.find(sender->node()) : std::nullopt;
+  const auto peer = links.find(sender);
   return peer ? peer->name + ' ' + std::string{to_string(peer->permission)} : "nobody";
 }
 

@@ -128,7 +128,7 @@ class node_links::table : public std::enable_shared_from_this<table> {
     };
     if (!options.tls && !is_loopback(options.address))
       refuse("without certificates, in plain text, only 127.0.0.1 and [::1] are allowed");
-    if (options.tls && options.tls->client_ca_path.empty())
+    if (options.tls && options.tls->ca_path.empty())
       refuse("it needs the authority of its peers' certificates: anybody would come in");
   }
 

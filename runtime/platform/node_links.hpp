@@ -12,7 +12,7 @@ namespace understudy::internal {
 struct node_listener_options {
   std::string address;                                 ///< as listener_options has it; plain text: of 127.0.0.1 or ::1
   node_permission permission = node_permission::read;  ///< of all who come in there
-  /// With `client_ca_path`: who shows no certificate is no peer. Without: plain text, whoever is on this machine.
+  /// With `ca_path`: who shows no certificate is no peer. Without: plain text, whoever is on this machine.
   std::optional<server_certificates> tls;
   duration handshake_timeout = seconds{10};  ///< of TLS
   admission_limits limits = {1'000, 100, 64};

@@ -272,7 +272,7 @@ BOOST_AUTO_TEST_CASE(plain_text_is_for_this_machine_alone) {
 BOOST_AUTO_TEST_CASE(a_listener_without_an_authority_for_its_peers_is_refused) {
   test_node server;
   auto options = secured_listener();
-  options.tls->client_ca_path.clear();
+  options.tls->ca_path.clear();
   BOOST_CHECK_EXCEPTION(server.listen(options), listener_error,
                         [](const auto& e) { return contains(e.what(), "authority"); });
 }

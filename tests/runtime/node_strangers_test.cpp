@@ -50,7 +50,7 @@ struct visited_node {
 BOOST_FIXTURE_TEST_CASE(a_caller_without_a_good_certificate_is_refused, visited_node) {
   const auto& known = node_certificates();
   auto nothing = caller_certificates();
-  nothing.cert_path.clear();
+  nothing.certificate_path.clear();
   nothing.key_path.clear();
   BOOST_TEST(contains(refusal(nothing), "certificate required"));
   BOOST_TEST(contains(refusal(caller_certificates(known.of_other_ca)), "unknown ca"));
@@ -73,7 +73,7 @@ BOOST_FIXTURE_TEST_CASE(a_node_that_is_not_the_one_is_not_spoken_to, visited_nod
   another.peer_name = "node.example";
   BOOST_TEST(contains(refusal(another), "ssl_error"));
   auto distrusting = caller_certificates();
-  distrusting.ca_cert_path = node_certificates().other_ca.certificate();
+  distrusting.ca_path = node_certificates().other_ca.certificate();
   BOOST_TEST(contains(refusal(distrusting), "ssl_error"));
 }
 

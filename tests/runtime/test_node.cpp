@@ -59,12 +59,12 @@ node_listener_options secured_listener(node_permission permission) {
   options.address = "127.0.0.1:0";
   options.permission = permission;
   options.tls =
-      server_certificates{known.server.certificate, known.server.key, known.ca.certificate(), {}, tls_version::v1_3};
+      server_certificates{{known.server.certificate, known.server.key, known.ca.certificate(), {}}, tls_version::v1_3};
   return options;
 }
 
 dialling_certificates caller_certificates(const certificate_files& shown) {
-  return {node_certificates().ca.certificate(), shown.certificate, shown.key, {}};
+  return {{shown.certificate, shown.key, node_certificates().ca.certificate(), {}}};
 }
 
 std::uint16_t port_of(const std::string& address) {

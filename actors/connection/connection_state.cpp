@@ -400,7 +400,7 @@ void connection_state::check_liveness_meanwhile() {
 void connection_state::on_credential(const credential& given, std::uint64_t socket) {
   --credentials_asked_;
   if (phase_ != phase::binding || socket != socket_) {
-    if (given.version != 0) pass_verdict(given.version, credential_verdict::kind::unknown, end_cause_);
+    if (given.version != 0) pass_verdict(given.version, credential_verdict::kind::unknown, nullptr);
     return;
   }
   if (attempt_.waits_for_liveness()) {  // asked for again when that is answered

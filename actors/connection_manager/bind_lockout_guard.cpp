@@ -95,6 +95,7 @@ bind_lockout_actions bind_lockout_guard::set_servers(const std::vector<guarded_s
       patience_[server.id] = std::max<duration>(server.info.timeout, shortest_patience);
     }
   }
+  std::erase_if(unanswered_, [&](server_id id) { return of_server_.count(id) == 0; });
   drop_unused_accounts(now, out);
   return out;
 }
@@ -177,10 +178,12 @@ bind_lockout_actions bind_lockout_guard::ask(std::uint64_t request_id, server_id
 bind_lockout_actions bind_lockout_guard::on_verdict(const credential_verdict& verdict, time_point now, wall_time wall) {
   bind_lockout_actions out;
   const auto id = secret_of(verdict.version);
+  if (verdict.what != credential_verdict::kind::unknown) {
+    unanswered_.erase(verdict.server);
+  }
   if (const auto found = trials_.find(id); found != trials_.end()) {
     auto& t = found->second;
-    const auto ended =
-        std::erase_if(t.turns, [&](const turn& each) { return version_of(id, each.number) == verdict.version; });
+    const auto ended = take_turn(t, verdict.version, id);
     switch (verdict.what) {
       case credential_verdict::kind::accepted:
         accept(id, t, now, out);
@@ -189,7 +192,12 @@ bind_lockout_actions bind_lockout_guard::on_verdict(const credential_verdict& ve
         refuse(id, t, verdict, now, wall, out);
         break;
       case credential_verdict::kind::unknown:
-        if (t.state == standing::trying && ended > 0) {
+        if (ended && verdict.cause) {
+          unanswered_.insert(ended->server);
+        } else if (ended) {
+          t.last_turn_of[ended->server] = ended->before;
+        }
+        if (t.state == standing::trying && ended) {
           if (t.turns.empty()) {
             forget_unanswered(id);
           }
@@ -437,13 +445,7 @@ void bind_lockout_guard::decide(const bind_request& request, time_point now, bin
     case standing::refused:
       out.answers.push_back({request.request_id, {}, refusal_of(a, t, now)});
       return;
-    case standing::accepted:
-      if (now < t.accepted_at + options_.fresh_verdict) {
-        permit(id, t, request, now, out);
-      } else {
-        start_turn(id, t, request, now, out);
-      }
-      return;
+    case standing::accepted:  // it may have been changed in the directory since: one finds out for all
     case standing::trying:
       if (may_go_at(t, request.server) > now) {
         t.waiting.push_back(request);
@@ -483,18 +485,49 @@ void bind_lockout_guard::permit(secret_id id, trial& t, const bind_request& requ
 
 void bind_lockout_guard::start_turn(secret_id id, trial& t, const bind_request& request, time_point now,
                                     bind_lockout_actions& out) {
-  std::erase_if(t.turns, [&](const turn& each) { return each.until <= now; });
+  std::erase_if(t.turns, [&](const turn& each) {
+    if (each.until > now) {
+      return false;
+    }
+    if (each.number > t.last_turn_accepted) {
+      unanswered_.insert(each.server);
+    }
+    return true;
+  });
   const auto until = now + (t.was_accepted ? options_.renewed_turn : options_.turn);
+  const auto silent_at = std::min(now + silence_of(t, request.server, now), until);
   t.state = standing::trying;
   permit(id, t, request, until, out);
-  t.last_turn_of[request.server] = t.last_turn;
-  t.turns.push_back({t.last_turn, request.server, std::min(now + options_.silence, until), until});
+  auto& turn_of_server = t.last_turn_of[request.server];
+  t.turns.push_back({t.last_turn, request.server, silent_at, until, turn_of_server});
+  turn_of_server = t.last_turn;
+}
+
+std::optional<bind_lockout_guard::turn> bind_lockout_guard::take_turn(trial& t, std::uint64_t version, secret_id id) {
+  const auto found = std::find_if(t.turns.begin(), t.turns.end(),
+                                  [&](const turn& each) { return version_of(id, each.number) == version; });
+  if (found == t.turns.end()) {
+    return std::nullopt;
+  }
+  const auto ended = *found;
+  t.turns.erase(found);
+  return ended;
+}
+
+// A secret that was accepted a moment ago is likely right: hardly worth a wait, and none for a server that hangs.
+duration bind_lockout_guard::silence_of(const trial& t, server_id server, time_point now) const {
+  if (!t.was_accepted || now >= t.accepted_at + options_.fresh_verdict) {
+    return options_.silence;
+  }
+  return unanswered_.count(server) > 0 ? duration::zero() : std::min(options_.silence, options_.fresh_silence);
 }
 
 time_point bind_lockout_guard::may_go_at(const trial& t, server_id server) noexcept {
   time_point at{};
   for (const auto& each : t.turns) {
-    at = std::max(at, each.server == server ? each.until : each.silent_at);
+    if (each.number > t.last_turn_accepted) {
+      at = std::max(at, each.server == server ? each.until : each.silent_at);
+    }
   }
   return at;
 }
@@ -550,6 +583,7 @@ void bind_lockout_guard::accept(secret_id id, trial& t, time_point now, bind_loc
   t.state = standing::accepted;
   t.was_accepted = true;
   t.accepted_at = now;
+  t.last_turn_accepted = t.last_turn;
   t.last_turn_of.clear();
   t.was_refused = false;
   t.refusal = nullptr;

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <deque>
 #include <map>
+#include <set>
 
 namespace understudy::internal {
 
@@ -19,7 +20,9 @@ struct bind_lockout_options {
   duration silence = seconds{1};       ///< a bind unanswered for so long keeps other servers' waiting no longer
   duration turn = seconds{5};          ///< how long the bind of an untried secret keeps its own server's others waiting
   duration renewed_turn = seconds{1};  ///< the same, of one that was accepted before
-  duration fresh_verdict = seconds{10};  ///< how long after an accepted bind others go without waiting for each other
+  duration fresh_verdict =
+      seconds{10};  ///< how long after an accepted bind `fresh_silence` holds in place of `silence`
+  duration fresh_silence = milliseconds{100};  ///< zero for a server whose last bind was left unanswered
   std::size_t refusals = 3;  ///< so many different secrets may be refused within `retry` before even a new one waits
 
   duration slow_reading = seconds{1};   ///< then askers go with the last secret, if that was accepted; the read goes on
@@ -73,7 +76,8 @@ class bind_lockout_guard {
   /// Somebody is about to bind to `server`; an answer with this `request_id` comes now or later, by `deadline` at the
   /// latest.
   bind_lockout_actions ask(std::uint64_t request_id, server_id server, time_point deadline, time_point now);
-  /// What became of a bind. `wall`: now, for people. Unknown versions are ignored.
+  /// What became of a bind. `wall`: now, for people. Unknown versions are ignored. `unknown` without a cause: nothing
+  /// was sent, who asked had left; that costs its server no turn.
   bind_lockout_actions on_verdict(const credential_verdict& verdict, time_point now, wall_time wall);
   bind_lockout_actions read_done(std::uint64_t number, const secret_reading& found, time_point now);
   /// By command: a refused secret of that server is tried again.
@@ -130,8 +134,9 @@ class bind_lockout_guard {
   struct turn {
     std::uint64_t number = 0;
     server_id server = 0;
-    time_point silent_at{};  // it keeps other servers' requests waiting no longer
-    time_point until{};      // … nor its own server's
+    time_point silent_at{};    // it keeps other servers' requests waiting no longer
+    time_point until{};        // … nor its own server's
+    std::uint64_t before = 0;  // the turn that its server had before it
   };
 
   // One secret of one identity and what is known of it. While it is tried, a server that says nothing must not keep the
@@ -145,6 +150,8 @@ class bind_lockout_guard {
     time_point accepted_at{};
     std::vector<turn> turns;
     std::uint64_t last_turn = 0;
+    std::uint64_t last_turn_accepted =
+        0;  // turns up to that one keep nobody waiting: they began before it was accepted
     std::map<server_id, std::uint64_t> last_turn_of;  // since the secret was last accepted or refused
     time_point refused_at{};
     wall_time refused_wall{};
@@ -176,6 +183,7 @@ class bind_lockout_guard {
   void decide(const bind_request& request, time_point now, bind_lockout_actions& out);
   void permit(secret_id id, trial& t, const bind_request& request, time_point counts_until, bind_lockout_actions& out);
   void start_turn(secret_id id, trial& t, const bind_request& request, time_point now, bind_lockout_actions& out);
+  static std::optional<turn> take_turn(trial& t, std::uint64_t version, secret_id id);
   static time_point busy_until(const trial& t) noexcept;
   static time_point may_go_at(const trial& t, server_id server) noexcept;
   void next_turns(trial& t, time_point now, bind_lockout_actions& out);
@@ -183,6 +191,7 @@ class bind_lockout_guard {
   void refuse(secret_id id, trial& t, const credential_verdict& verdict, time_point now, wall_time wall,
               bind_lockout_actions& out);
   static std::vector<attempt>::iterator attempt_of(account& a, secret_id id);
+  duration silence_of(const trial& t, server_id server, time_point now) const;
   static void clear_refusals(account& a);
   void forget_unanswered(secret_id id);
   std::optional<time_point> retry_at(const account& a, time_point now) const;
@@ -200,6 +209,7 @@ class bind_lockout_guard {
   std::map<secret_id, trial> trials_;  // one that was first seen later has a higher number
   server_accounts of_server_;
   std::map<server_id, duration> patience_;
+  std::set<server_id> unanswered_;  // servers whose last turn brought no verdict
   account_id last_account_ = 0;
   secret_id last_secret_ = 0;
   std::uint64_t last_read_ = 0;

@@ -150,7 +150,7 @@ struct made_up_state {
 
   void bind(const credential& given) {
     if (closed) {
-      if (given.version != 0) pass_verdict(given.version, credential_verdict::kind::unknown, why);
+      if (given.version != 0) pass_verdict(given.version, credential_verdict::kind::unknown, nullptr);
       return quit_if_done();
     }
     ++world->binds;

@@ -1,4 +1,4 @@
-// Scenario 18: the service's password is changed while everything runs.
+// Scenarios 15 and 18: the service's password is changed while everything runs.
 #include "scenarios/pool_rig.hpp"
 
 #include <boost/test/unit_test.hpp>
@@ -128,4 +128,26 @@ BOOST_AUTO_TEST_CASE(scenario_18_a_password_rotated_by_a_command_renews_connecti
   server.password = {};
   server.password_command = {"/bin/cat", folder.write("password", first).string()};
   rotate(a, server, [&] { folder.write("password", second); });
+}
+
+/// All connections are lost at the same time, and are opened together.
+BOOST_AUTO_TEST_CASE(scenario_15_a_password_changed_just_after_it_was_accepted_is_refused_once) {
+  leak_guard leaks;
+  stub_directory stub(known_by(first));
+  auto server = server_at(stub.port());
+  server.password = secret{first};
+  server.pool_size = kept;
+  connection_manager manager(quick_settings({server}));
+  BOOST_TEST_REQUIRE(manager.connect().connected);
+  BOOST_TEST_REQUIRE(at_rest(manager, stub.port(), kept));
+  background_load reads(manager, 8);
+  BOOST_TEST_REQUIRE(eventually([&] { return reads.succeeded() > 0; }));
+  stub.set_passwords({{admin_dn, second}});
+  stub.close_all();
+  BOOST_TEST(eventually([&] { return manager.snapshot().credentials_refused; }));
+  BOOST_TEST(holds_for([&] { return refused(stub) == 1; }, 500ms), refused(stub) << " binds were refused");
+  stub.set_passwords({{admin_dn, first}});
+  manager.resume(name_of(stub.port()));
+  BOOST_TEST(reads.finish());
+  end_scenario(manager, {stub});
 }

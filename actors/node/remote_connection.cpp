@@ -61,13 +61,18 @@ class remote_connection_impl {
   void end_stream(result_ptr answer, failure_ptr why);
   void abandon(failure_ptr why);
   void cancel(const cancel_token_ptr& token);
+  /// Who asked is answered first.
+  void quit_if_done() {
+    if (removed_ && asked_ == 0) self_->quit();
+  }
   node_question question(request_frame frame, time_point deadline) const;
   remote_router_actor router() const { return caf::actor_cast<remote_router_actor>(spec_.router); }
   time_point now() const { return spec_.env->clock->now(); }
 
   connection_actor::pointer self_;
   const remote_connection_spec spec_;
-  bool closed_ = false;
+  bool closed_ = false, removed_ = false;
+  std::size_t asked_ = 0;  ///< requests of others that were not answered yet
   std::unique_ptr<open_stream> stream_;
   std::uint64_t streams_ = 0;  ///< begun so far: what comes for an earlier one is nobody's
   handler_guard guard_;
@@ -112,9 +117,10 @@ connection_actor::behavior_type remote_connection_impl::make_behavior() {
       [this](removed_atom) {
         guard_.run([&] {
           closed_ = true;
+          removed_ = true;
           if (stream_) end_stream(nullptr, refusal(spec_.lease));
         });
-        self_->quit();
+        quit_if_done();
       },
       [this](check_atom, time_point deadline) {
         return guard_.answer<probe_report>([&]() -> caf::result<probe_report> {
@@ -166,19 +172,26 @@ failure_ptr remote_connection_impl::refusal(lease_id lease) const {
 
 template <class T>
 caf::result<T> remote_connection_impl::ask(node_question asked, std::function<decoded<T>(answer_frame)> form) {
-  auto asker = self_->make_response_promise<T>();
   const auto to = router();
   if (!to) return to_error(make_failure(runtime_ended(stage::operation)));
+  auto asker = self_->make_response_promise<T>();
+  ++asked_;
   self_->request(to, caf::infinite, perform_atom_v, std::move(asked))
       .then(
-          [asker, form = std::move(form)](answer_frame& f) mutable {
+          [this, asker, form = std::move(form)](answer_frame& f) mutable {
+            --asked_;
             auto read = form(std::move(f));
             if (read.value)
               asker.deliver(std::move(*read.value));
             else
               asker.deliver(to_error(std::move(read.error)));
+            quit_if_done();
           },
-          [asker](caf::error& e) mutable { asker.deliver(to_error(failure_of(e))); });
+          [this, asker](caf::error& e) mutable {
+            --asked_;
+            asker.deliver(to_error(failure_of(e)));
+            quit_if_done();
+          });
   return asker;
 }
 

@@ -31,7 +31,7 @@ remote_rig::one_node::one_node(remote_rig& rig, const std::string& name) : node(
   gateway = spawn_gateway(rig.system, std::move(from));
 }
 
-remote_rig::remote_rig(std::uint64_t seed) : virtual_runtime(seed) {
+remote_rig::remote_rig(const repeat_rule& may_repeat) {
   for (int i = 0; i < 2; ++i) nodes.push_back(std::make_unique<one_node>(*this, "node" + std::to_string(i)));
   const auto connecting = [this](std::function<void(node_event)> tell, std::string avoid) -> std::shared_ptr<void> {
     avoided.push_back(std::move(avoid));
@@ -42,7 +42,9 @@ remote_rig::remote_rig(std::uint64_t seed) : virtual_runtime(seed) {
       if (pipe_) anon_send(pipe_->actor, close_atom_v);
     });
   };
-  manager = spawn_remote_manager(system, std::make_shared<const settings>(), env, connecting);
+  auto with = std::make_shared<environment>(*env);
+  if (may_repeat) with->may_repeat = may_repeat;
+  manager = spawn_remote_manager(system, std::make_shared<const settings>(), std::move(with), connecting);
   run();
 }
 
@@ -120,9 +122,9 @@ node_gateway_actor remote_rig::stranger() {
 
 circuit_breaker_actor remote_rig::router() { return *ask<circuit_breaker_actor>(manager, router_atom_v).value; }
 
-lease_grant remote_rig::take_lease() {
+answer_ptr<lease_grant> remote_rig::ask_for_lease(duration patience) {
   lease_request wish;
-  wish.deadline = now() + seconds{5};
+  wish.deadline = now() + patience;
   // By somebody who lives as long as the test.
   auto slot = std::make_shared<answer<lease_grant>>();
   own(system.spawn([to = router(), wish, slot](caf::event_based_actor* self) -> caf::behavior {
@@ -132,6 +134,11 @@ lease_grant remote_rig::take_lease() {
     return {[](close_atom) {}};
   }));
   run();
+  return slot;
+}
+
+lease_grant remote_rig::take_lease() {
+  const auto slot = ask_for_lease(seconds{5});
   BOOST_TEST_REQUIRE(slot->ok());
   tell(manager, claim_atom_v, slot->value->server, slot->value->id);
   return *slot->value;

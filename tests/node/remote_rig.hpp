@@ -22,7 +22,8 @@ struct remote_rig : virtual_runtime {
     gateway_actor gateway;
   };
 
-  explicit remote_rig(std::uint64_t seed = 1);
+  /// `may_repeat`: of the client; empty: as it is.
+  explicit remote_rig(const repeat_rule& may_repeat = {});
   ~remote_rig();
 
   /// The client is told that it is linked to that node.
@@ -34,6 +35,9 @@ struct remote_rig : virtual_runtime {
   node_gateway_actor stranger();
 
   circuit_breaker_actor router();
+  /// One that is to be claimed when it comes.
+  answer_ptr<lease_grant> ask_for_lease(duration patience);
+  /// One that comes at once, claimed.
   lease_grant take_lease();
   /// A streaming search under the number 9.
   std::shared_ptr<stream_reader> stream(const lease_grant& on, std::uint32_t credits);

@@ -50,6 +50,14 @@ std::string deleted_dn(const any_operation& op) {
   return std::string{*ber_cursor{opaque->protocol_op}.element(opaque_request::remove)};
 }
 
+/// What a search in its LDAP encoding is below.
+std::string base_of(const any_operation& op) {
+  const auto* opaque = std::get_if<opaque_request>(&op);
+  if (opaque == nullptr || opaque->tag() != opaque_request::search) return {};
+  const auto body = ber_cursor{opaque->protocol_op}.element(opaque_request::search);
+  return std::string{*ber_cursor{*body}.element(ber_tag::octet_string)};
+}
+
 struct kept {
   caf::response_promise promise;
   call what;
@@ -61,7 +69,8 @@ void answer(node_script& script, caf::response_promise promise, const call& what
   if (const auto dn = deleted_dn(what.what->op); !dn.empty()) ++script.done[dn];
   const auto kind = kind_of(what.what->op);
   const auto scripted = script.answers.find(kind);
-  const auto told = scripted == script.answers.end() ? directory_answer{} : scripted->second;
+  auto told = scripted == script.answers.end() ? directory_answer{} : scripted->second;
+  if (script.echo && kind == operation::search) told.entries = {{base_of(what.what->op), {}}};
   const auto messages = joined(encode_answer(kind, 1, told));
   const bool opaque = std::holds_alternative<opaque_request>(what.what->op);
   result_ptr got;
@@ -176,7 +185,13 @@ caf::behavior connection(caf::event_based_actor* self, std::shared_ptr<node_scri
         s.encryption = "TLSv1.3";
         return s;
       },
-      [=](close_atom) { self->quit(); },
+      [=](close_atom) {
+        // As a connection that is reset: what is open is abandoned.
+        const auto over = make_failure(errc::invalid_lease, stage::operation, "the lease ended", script->server);
+        for (auto& one : std::exchange(*waiting, {})) one.promise.deliver(to_error(over));
+        if (*open) std::exchange(*open, std::nullopt)->promise.deliver(to_error(over));
+        self->quit();
+      },
       [=](flush_atom) {
         for (auto& one : std::exchange(*waiting, {})) answer(*script, one.promise, one.what);
       },

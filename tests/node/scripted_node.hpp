@@ -15,6 +15,7 @@ struct node_script {
   std::map<operation, directory_answer> answers;  ///< by operation; none: success
   failure_ptr refuse;                             ///< everything, with that
   bool hold = false;                              ///< requests are kept until answer_held()
+  bool echo = false;                              ///< a search finds its base, whatever `answers` says
   bool deaf_to_cancel = false;                    ///< what was cancelled is kept all the same
   std::size_t entries_of_stream = 0;              ///< of a search that is answered in parts …
   std::size_t entry_bytes = 100;                  ///< … so large each

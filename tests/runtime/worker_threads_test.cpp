@@ -86,7 +86,7 @@ BOOST_AUTO_TEST_CASE(a_job_that_hangs_does_not_hold_up_the_stop) {
 /// The runtime stops them, and so does their destructor: by then a job that was left behind may have ended.
 BOOST_AUTO_TEST_CASE(a_job_that_ends_after_it_was_left_behind_does_not_disturb_another_stop) {
   const auto threads = test::threads_now();
-  auto held = std::make_shared<gate>();
+  auto held = std::make_shared<latch>();
   worker_threads workers{1, 3};
   BOOST_TEST(workers.run([held] { held->pass(); }));
   BOOST_TEST(eventually([&] { return held->inside() == 1; }));

@@ -254,6 +254,32 @@ BOOST_AUTO_TEST_CASE(a_node_talks_to_itself_no_more_than_to_strangers) {
   BOOST_TEST(alone.asked().empty());
 }
 
+// ---- certificates that are replaced ----
+
+BOOST_AUTO_TEST_CASE(certificates_are_replaced_under_load_and_no_link_notices) {
+  auto authority = node_certificates().ca;
+  const auto shown = authority.issue("replaced");
+  auto options = secured_listener();
+  options.tls->certificate_path = shown.certificate;
+  options.tls->key_path = shown.key;
+  test_node server, client, later;
+  const auto port = server.listen(options);
+  const test_caller caller{client, {port}};
+  BOOST_TEST_REQUIRE(caller.linked());
+  const many_requests before{client.system, caller.gateway(), std::string(100'000, 'x'), 100};
+  authority.issue("replaced");
+  // Files are looked at when somebody comes in, once a second.
+  BOOST_TEST(eventually([&] {
+    const test_caller visitor{later, {port}};
+    BOOST_TEST_REQUIRE(visitor.ask("hello") == "hello");
+    return server.log->says("the changed certificates are in use");
+  }));
+  BOOST_TEST(before.wait(100));
+  BOOST_TEST(before.failures() == 0u, before.failure());
+  BOOST_TEST(caller.ask("hello") == "hello");
+  BOOST_TEST(caller.links() == 1);
+}
+
 // ---- plain text ----
 
 BOOST_AUTO_TEST_CASE(plain_text_is_for_this_machine_alone) {

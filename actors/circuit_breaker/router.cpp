@@ -13,8 +13,11 @@ constexpr double newest_weight = 0.3;
 /// measures it again: else a server that was slow once would never be used again beside another one that is quick.
 constexpr seconds latency_holds{1};
 /// The count of requests in flight is dispatches minus reported outcomes. Not every outcome is reported (one failure
-/// stands for a whole connection), so what is left over is halved so often.
+/// stands for a whole connection, and who left the queue of a server that hangs is told elsewhere), so what is left
+/// over is halved so often …
 constexpr seconds halving_interval{5};
+/// … until it is less than this: a single request is forgotten after some 20 s.
+constexpr double least_in_flight = 0.1;
 /// Of a server with weight 0: "a very small chance of being selected" beside others (RFC 2782).
 constexpr double least_weight = 0.01;
 /// Connections that were open together and end within this time have one cause.
@@ -119,6 +122,10 @@ void router::on_report(const outcome_report& report, const moment& at) {
     e.down_cause = {report.cause, at.wall};
   } else if (report.ready || report.successes > 0) {
     e.down_until = {};
+  }
+  // Its first connection is ready: until now nothing was under way there, whatever was sent to it.
+  if (report.ready || report.answered) {
+    e.in_flight = 0;
   }
   auto counted = report;
   // Nothing is left there. Among several servers that is reason enough to leave it; an only one is tried again by those
@@ -375,7 +382,7 @@ void router::forget_lost_calls(time_point now) {
   }
   halved_at_ = now;
   for (auto& e : servers_) {
-    e.in_flight /= 2;
+    e.in_flight = e.in_flight < least_in_flight ? 0 : e.in_flight / 2;
   }
 }
 

@@ -439,3 +439,43 @@ BOOST_FIXTURE_TEST_CASE(connections_that_end_one_after_the_other_are_failures_ea
   }
   BOOST_TEST(state(0) == breaker_state::open);
 }
+
+/// A request that left the queue of a server that hung is not reported by it. Taken for one under way, it kept every
+/// other one from the repaired server while its equal was never busy.
+BOOST_AUTO_TEST_CASE(a_server_that_hung_is_used_again_as_soon_as_it_is_ready) {
+  two_levels both;
+  both.r.update({facts(0, 1), facts(1, 1)});
+  std::set<server_id> used;
+  for (int i = 0; i < 20; ++i) used.insert(both.choose()->server);
+  BOOST_TEST(used.size() == 2U);
+  for (int i = 0; i < 20; ++i) both.r.on_report(succeeded(0, 1, 1), at(0));  // none of server 0's is reported
+  const auto choose_some = [&] {
+    std::set<server_id> chosen;
+    for (int i = 0; i < 20; ++i) {
+      const auto one = both.choose()->server;
+      chosen.insert(one);
+      both.r.on_report(succeeded(0, 1, one), at(both.now));
+    }
+    return chosen;
+  };
+  BOOST_TEST((choose_some() == std::set<server_id>{1}));
+  outcome_report first;
+  first.server = 0;
+  first.answered = true;
+  both.r.on_report(first, at(both.now));
+  BOOST_TEST(choose_some().size() == 2U);
+}
+
+BOOST_AUTO_TEST_CASE(a_request_that_nobody_reports_keeps_others_away_for_half_a_minute_at_most) {
+  two_levels both;
+  both.r.update({facts(0, 1), facts(1, 1)});
+  while (both.choose()->server != 0) both.r.on_report(succeeded(0, 1, 1), at(0));
+  std::set<server_id> chosen;
+  for (int i = 0; i < 20; ++i) {
+    both.now += 2'000;
+    const auto one = both.choose()->server;
+    chosen.insert(one);
+    both.r.on_report(succeeded(0, 1, one), at(both.now));
+  }
+  BOOST_TEST(chosen.size() == 2U);
+}

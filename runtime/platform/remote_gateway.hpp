@@ -1,14 +1,10 @@
 // The gateway of another node, as an actor of this process: every request to it is answered, also when the link is
 // lost.
 #pragma once
+#include "understudy/actors/node/node_session.hpp"
 #include "understudy/runtime/platform/node_links.hpp"
 
-#include <caf/typed_actor.hpp>
-
 namespace understudy::internal {
-
-/// What a gateway takes and answers with, on either side of a link: a frame (actors/node/frame.hpp).
-using node_gateway_actor = caf::typed_actor<caf::replies_to<std::string>::with<std::string>>;
 
 /// What becomes of a link that was dialled. Both on the actor's thread; must be quick and not throw.
 struct remote_gateway_hooks {

@@ -1,0 +1,11 @@
+// How a client of nodes keeps its link to them: a connector, told as the client's router wants to be told.
+#pragma once
+#include "understudy/runtime/platform/node_connector.hpp"
+
+namespace understudy::internal {
+
+/// For spawn_remote_manager(). A node that is to be avoided comes last. `links` has to outlive what is begun.
+node_connecting connecting_over(caf::actor_system& system, environment_ptr env, node_links& links,
+                                node_connector_options options);
+
+}  // namespace understudy::internal

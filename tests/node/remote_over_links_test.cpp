@@ -1,0 +1,147 @@
+// A client and nodes over real links: TLS, BASP and its guard between the two ends.
+#include "runtime/test_node.hpp"
+#include "scripted_node.hpp"
+#include "understudy/actors/node/remote_manager.hpp"
+#include "understudy/runtime/platform/node_connecting.hpp"
+
+#include <boost/test/unit_test.hpp>
+#include <caf/event_based_actor.hpp>
+#include <caf/scoped_actor.hpp>
+#include <caf/send.hpp>
+
+#include <future>
+
+using namespace understudy;
+using namespace understudy::internal;
+using namespace understudy::test;
+
+namespace {
+
+/// A node whose gateway serves a scripted directory.
+struct serving_node {
+  explicit serving_node(node_permission permission) {
+    gateway_dependencies from;
+    from.env = links.env;
+    from.node = "node";
+    from.router = node.router();
+    from.manager = node.manager();
+    from.peers = std::shared_ptr<const peer_registry>(std::shared_ptr<void>(), &*links.links);
+    gateway = spawn_gateway(links.system, std::move(from));
+    port = port_of(links.links->listen(secured_listener(permission), caf::actor_cast<caf::strong_actor_ptr>(gateway)));
+  }
+  ~serving_node() {
+    links.links->close(seconds{2});
+    caf::anon_send(node.actor(), close_atom_v);
+    caf::anon_send_exit(gateway, caf::exit_reason::user_shutdown);
+    gateway = nullptr;
+  }
+  /// How many leases are open, asked of the actor that knows.
+  std::size_t leases_open() {
+    caf::scoped_actor self{links.system};
+    self->request(node.manager(), seconds{5}, status_atom_v)
+        .receive([](const runtime_snapshot&) {}, [](const caf::error&) {});
+    return script->leases_open();
+  }
+
+  /// With a link all that came by it ends.
+  node_links_options told() {
+    node_links_options options;
+    options.on_end = [this](const node_peer& peer, const std::string&) {
+      caf::anon_send(gateway, removed_atom_v, peer.link);
+    };
+    return options;
+  }
+
+  gateway_actor gateway;
+  test_node links{told()};
+  std::shared_ptr<node_script> script = std::make_shared<node_script>();
+  scripted_node node{links.system, script};
+  std::uint16_t port = 0;
+};
+
+/// A client of them.
+struct remote_client {
+  explicit remote_client(const std::vector<std::uint16_t>& ports) {
+    node_connector_options to;
+    for (const auto port : ports) to.nodes.push_back({"127.0.0.1", port});
+    to.tls = caller_certificates();
+    manager = spawn_remote_manager(links.system, std::make_shared<const settings>(), links.env,
+                                   connecting_over(links.system, links.env, *links.links, std::move(to)));
+  }
+  ~remote_client() {
+    caf::anon_send_exit(manager, caf::exit_reason::user_shutdown);
+    manager = nullptr;
+  }
+  answer<result_ptr> perform(any_operation op) {
+    call what;
+    what.what = make_request(std::move(op));
+    what.deadline = links.env->clock->now() + seconds{10};
+    answer<result_ptr> got;
+    caf::scoped_actor self{links.system};
+    self->request(manager, seconds{20}, perform_atom_v, what)
+        .receive([&](const result_ptr& r) { got.value = r; }, [&](const caf::error& e) { got.error = failure_of(e); });
+    return got;
+  }
+
+  /// Held until the client goes.
+  bool take_lease() {
+    lease_request wish;
+    wish.deadline = links.env->clock->now() + seconds{10};
+    auto told = std::make_shared<std::promise<bool>>();
+    auto granted = told->get_future();
+    links.system.spawn([to = manager, wish, told](caf::event_based_actor* self) -> caf::behavior {
+      self->set_down_handler([self](const caf::down_msg&) { self->quit(); });
+      self->monitor(to);
+      self->request(to, caf::infinite, lease_atom_v, wish)
+          .then(
+              [=](const lease_grant& grant) {
+                self->send(to, claim_atom_v, grant.server, grant.id);
+                told->set_value(true);
+              },
+              [=](const caf::error&) { told->set_value(false); });
+      return {[](close_atom) {}};
+    });
+    return granted.get();
+  }
+
+  test_node links;
+  connection_manager_actor manager;
+};
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(operations_cross_a_real_link_and_its_listener_says_what_is_allowed) {
+  serving_node node{node_permission::read};
+  node.script->answers[operation::search].entries = {{"cn=a", {{"mail", {std::string(100'000, 'm')}}}}};
+  remote_client client{{node.port}};
+  const auto found = client.perform(search_request{});
+  BOOST_TEST_REQUIRE(found.ok());
+  BOOST_TEST((*found.value)->entries.at(0).first("mail").size() == 100'000U);
+  BOOST_TEST((*found.value)->server == "ldap1:389");
+  const auto refused = client.perform(delete_request{"cn=a"});
+  BOOST_TEST((refused.code() == errc::invalid_request));
+  BOOST_TEST(refused.error->message.find("\"read\"") != std::string::npos);
+}
+
+BOOST_AUTO_TEST_CASE(when_a_node_goes_its_clients_go_on_with_another) {
+  auto first = std::make_unique<serving_node>(node_permission::write);
+  serving_node second{node_permission::write};
+  remote_client client{{first->port, second.port}};
+  BOOST_TEST(client.perform(delete_request{"cn=a"}).ok());
+  BOOST_TEST(first->script->done["cn=a"] == 1);
+  first.reset();
+  BOOST_TEST(client.perform(search_request{}).ok());
+  BOOST_TEST(client.perform(delete_request{"cn=b"}).ok());
+  BOOST_TEST(second.script->done["cn=b"] == 1);
+}
+
+BOOST_AUTO_TEST_CASE(what_a_client_held_returns_when_its_process_goes) {
+  serving_node node{node_permission::read};
+  {
+    remote_client client{{node.port}};
+    BOOST_TEST_REQUIRE(client.take_lease());
+    BOOST_TEST(node.leases_open() == 1U);
+    BOOST_TEST(client.links.links->close(seconds{2}));  // all that a node sees of an end
+  }
+  BOOST_TEST(eventually([&] { return node.leases_open() == 0; }));
+}

@@ -338,3 +338,31 @@ BOOST_FIXTURE_TEST_CASE(a_client_that_cannot_finish_in_time_says_so, remote_rig)
   BOOST_TEST((runs->code() == errc::stopped));
   BOOST_TEST((drained->ok() && !*drained->value));
 }
+
+BOOST_FIXTURE_TEST_CASE(what_runs_on_a_lease_that_is_returned_is_answered, remote_rig) {
+  link_to(0);
+  const auto grant = take_lease();
+  nodes[0]->script->hold = true;
+  const auto runs =
+      start<result_ptr>(grant.connection, perform_atom_v, grant.id, call_of(make_request(delete_request{"cn=x"})));
+  run();
+  BOOST_TEST(ask<bool>(manager, release_atom_v, grant.server, grant.id).value.value());
+  BOOST_TEST((runs->code() == errc::invalid_lease));
+}
+
+BOOST_FIXTURE_TEST_CASE(a_reader_without_credits_has_nothing_asked_for, remote_rig) {
+  link_to(0);
+  nodes[0]->script->entries_of_stream = 30'000;
+  const auto grant = take_lease();
+  auto reader = stream(grant, 1);
+  const auto sent = nodes[0]->script->sent_entries;
+  // The first part has ten entries: when the last of them is taken, and no credit is left, nothing is asked for.
+  for (const std::uint32_t more : {5, 4}) {
+    tell(grant.connection, credit_atom_v, grant.id, std::uint64_t{9}, more);
+    BOOST_TEST(nodes[0]->script->sent_entries == sent);
+  }
+  BOOST_TEST(reader->entries == 10U);
+  tell(grant.connection, credit_atom_v, grant.id, std::uint64_t{9}, std::uint32_t{1});
+  BOOST_TEST(reader->entries == 11U);
+  BOOST_TEST(nodes[0]->script->sent_entries > sent);
+}

@@ -65,7 +65,7 @@ struct question_writer {
 };
 
 /// A node relays operations, and knows them as such: who asked hears what he asked.
-failure_ptr in_words_of(const request& order, failure_ptr why) {
+failure_ptr named_refusal(const request& order, failure_ptr why) {
   if (why->code != errc::ldap_error || std::holds_alternative<opaque_request>(order.op)) return why;
   auto told = *why;
   result answer;
@@ -95,7 +95,7 @@ operation_outcome relayed(const opaque_request& op, const answer_frame& came, st
 remote_question question_of(const request& order) { return std::visit(question_writer{order}, order.op); }
 
 operation_outcome outcome_of(const request& order, answer_frame came, std::size_t most_bytes) {
-  if (came.kind == answer_kind::failed) return {nullptr, in_words_of(order, std::move(came.error))};
+  if (came.kind == answer_kind::failed) return {nullptr, named_refusal(order, std::move(came.error))};
   if (came.kind == answer_kind::outcome) return {std::make_shared<result>(std::move(came.outcome)), nullptr};
   if (came.kind != answer_kind::messages) return {nullptr, unexpected_answer(came.server)};
   if (const auto* opaque = std::get_if<opaque_request>(&order.op)) return relayed(*opaque, came, most_bytes);

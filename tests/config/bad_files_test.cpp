@@ -313,7 +313,7 @@ BOOST_AUTO_TEST_CASE(syntax_errors_do_not_quote_what_may_be_a_secret) {
     const auto toml = pool_errors("[ldap]\nhost = \"a\"\npassword = " + value + "\n");
     BOOST_TEST(!toml.empty());
     BOOST_TEST(toml.find("unter2") == std::string::npos, toml);
-    const auto json = json_complaints("{\"ldap\": {\"host\": \"a\", \"password\": " + value + "}}");
+    const auto json = json_errors("{\"ldap\": {\"host\": \"a\", \"password\": " + value + "}}");
     BOOST_TEST(!json.empty());
     BOOST_TEST(json.find("unter2") == std::string::npos, json);
   }
@@ -337,12 +337,12 @@ BOOST_AUTO_TEST_CASE(json_problems_name_the_pointer) {
        "f:/ldap/use_tls: ldap.use_tls: contradicts use_ssl: that is TLS from the first byte, StartTLS begins in plain "
        "text; choose one\n"},
   };
-  for (const auto& each : cases) BOOST_TEST(json_complaints(each.text) == each.expected, json_complaints(each.text));
+  for (const auto& each : cases) BOOST_TEST(json_errors(each.text) == each.expected, json_errors(each.text));
 }
 
 BOOST_AUTO_TEST_CASE(json_syntax_errors_name_line_and_column) {
-  BOOST_TEST(json_complaints("{\"ldap\":\n  {\"host\" \"a\"}}").substr(0, 28) == "f:2:13: JSON syntax: syntax ");
-  BOOST_TEST(json_complaints("").substr(0, 19) == "f:1:1: JSON syntax:");
+  BOOST_TEST(json_errors("{\"ldap\":\n  {\"host\" \"a\"}}").substr(0, 28) == "f:2:13: JSON syntax: syntax ");
+  BOOST_TEST(json_errors("").substr(0, 19) == "f:1:1: JSON syntax:");
 }
 
 BOOST_AUTO_TEST_CASE(a_flood_of_problems_is_cut_short) {

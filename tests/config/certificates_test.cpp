@@ -174,7 +174,7 @@ BOOST_AUTO_TEST_CASE(numbers_beyond_64_bits_are_reported_beside_the_rest) {
              "f:3:1: ldap.port: must be 1 to 65535, not 99999999999999999999\n"
              "f:4:1: ldap.timeout: must be 1ms to 1h, not 0xFFFFFFFFFFFFFFFFFF\n"
              "f:6:1: pool.max_connections: must be an integer, not a string\n");
-  BOOST_TEST(json_complaints("{\"ldap\": {\"host\": \"a\", \"port\": 99999999999999999999}}")
+  BOOST_TEST(json_errors("{\"ldap\": {\"host\": \"a\", \"port\": 99999999999999999999}}")
                  .find("must be 1 to 65535, not 99999999999999999999") != std::string::npos);
 }
 

@@ -43,7 +43,7 @@ inline std::string pool_errors(const std::string& text, std::map<std::string, st
   return joined(lines_of(from_toml(text, std::move(env)).problems));
 }
 
-inline std::string json_complaints(const std::string& text, std::map<std::string, std::string> env = {}) {
+inline std::string json_errors(const std::string& text, std::map<std::string, std::string> env = {}) {
   return joined(lines_of(from_json(text, std::move(env)).problems));
 }
 

@@ -184,7 +184,7 @@ BOOST_AUTO_TEST_CASE(deep_dicts_are_refused) {
 BOOST_AUTO_TEST_CASE(huge_texts_are_refused) {
   const std::string huge = repeated("# comment\n", 110000);
   BOOST_TEST(pool_errors(huge) == "f: is longer than 1 MiB, which no configuration is\n");
-  BOOST_TEST(json_complaints(huge) == "f: is longer than 1 MiB, which no configuration is\n");
+  BOOST_TEST(json_errors(huge) == "f: is longer than 1 MiB, which no configuration is\n");
 }
 
 BOOST_AUTO_TEST_CASE(long_texts_are_read) {

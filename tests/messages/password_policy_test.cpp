@@ -62,7 +62,7 @@ BOOST_AUTO_TEST_CASE(what_cannot_be_decoded_says_nothing) {
   BOOST_TEST(!read_password_policy({}).notable());
 }
 
-BOOST_AUTO_TEST_CASE(it_is_said_in_words) {
+BOOST_AUTO_TEST_CASE(it_is_written_for_people) {
   BOOST_TEST(describe(password_policy{}) == "");
   BOOST_TEST(describe(read(password_expired_oid, "0")) ==
              "the password must be changed before anything else is allowed");

@@ -69,6 +69,8 @@ struct remote_client {
                                    connecting_over(links.system, links.env, *links.links, std::move(to)));
   }
   ~remote_client() {
+    if (holder) caf::anon_send_exit(holder, caf::exit_reason::user_shutdown);
+    holder = nullptr;
     caf::anon_send_exit(manager, caf::exit_reason::user_shutdown);
     manager = nullptr;
   }
@@ -89,9 +91,7 @@ struct remote_client {
     wish.deadline = links.env->clock->now() + seconds{10};
     auto told = std::make_shared<std::promise<bool>>();
     auto granted = told->get_future();
-    links.system.spawn([to = manager, wish, told](caf::event_based_actor* self) -> caf::behavior {
-      self->set_down_handler([self](const caf::down_msg&) { self->quit(); });
-      self->monitor(to);
+    holder = links.system.spawn([to = manager, wish, told](caf::event_based_actor* self) -> caf::behavior {
       self->request(to, caf::infinite, lease_atom_v, wish)
           .then(
               [=](const lease_grant& grant) {
@@ -106,6 +106,7 @@ struct remote_client {
 
   test_node links;
   connection_manager_actor manager;
+  caf::actor holder;  ///< of the lease: one that nobody refers to would end
 };
 
 }  // namespace

@@ -73,6 +73,7 @@ BOOST_AUTO_TEST_CASE(an_actor_system_ends_although_its_peer_is_stopped) {
   for (int i = 0; i < 12; ++i) answers.push_back(ask(client->system, gateway, text, 1ms));
   BOOST_TEST(answers.back().find("error") == 0u);
   const auto before = std::chrono::steady_clock::now();
+  BOOST_TEST(client->links->close(5s));
   caller.reset();
   client.reset();
   BOOST_TEST((std::chrono::steady_clock::now() - before < patience));

@@ -7,6 +7,7 @@
 #include "understudy/runtime/platform/poller_scheduler.hpp"
 #include "understudy/runtime/platform/signal_masked_thread.hpp"
 #include "understudy/runtime/platform/timer_queue.hpp"
+#include "understudy/runtime/platform/yield_limiter.hpp"
 
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -186,7 +187,9 @@ class epoll_poller::loop : public std::enable_shared_from_this<loop> {
   /// How many are ready; also returns, with none, when poller actors have something to do.
   int wait(event_buffer& into) {
     const auto began = std::chrono::steady_clock::now();
-    if (spin_.length() > duration::zero()) {
+    if (spin_.length() > duration::zero() && yields_.may_yield(began)) {
+      auto at = began;
+      bool cheap = true;
       // Meanwhile the actors' thread counts as awake: a caller who lends his would move all they work with to another
       // processor.
       do {
@@ -194,7 +197,9 @@ class epoll_poller::loop : public std::enable_shared_from_this<loop> {
         if (actors_ && actors_->has_work()) return 0;
         // Whoever has work for this processor goes first: it may be the very one that is waited for.
         std::this_thread::yield();
-      } while (std::chrono::steady_clock::now() - began < spin_.length());
+        const auto before = std::exchange(at, std::chrono::steady_clock::now());
+        cheap = yields_.yielded(at - before, at);
+      } while (cheap && at - began < spin_.length());
     }
     if (actors_ && !actors_->may_sleep()) return 0;
     const int count = look(into, -1);
@@ -288,6 +293,7 @@ class epoll_poller::loop : public std::enable_shared_from_this<loop> {
   // Of the thread alone.
   std::vector<readiness> ready_;
   adaptive_spin spin_;
+  yield_limiter yields_;
 };
 
 epoll_poller::epoll_poller() : loop_(std::make_shared<loop>(nullptr)) { loop_->start(); }

@@ -1,9 +1,11 @@
 // Callers who wait for answers look for a moment before they sleep.
 #pragma once
 #include "understudy/runtime/platform/adaptive_spin.hpp"
+#include "understudy/runtime/platform/yield_limiter.hpp"
 
 #include <atomic>
 #include <thread>
+#include <utility>
 
 namespace understudy::internal {
 
@@ -13,17 +15,23 @@ class spin_limiter {
   /// So many look at the same time; they burn processors that nobody else wants.
   static constexpr int most = 8;
 
-  /// Until `there()`: true; or until it is time to sleep: false. Gives way to other threads at least once: with many
-  /// callers the answer is there afterwards, or the poller finds several requests instead of one. `now`: the clock.
+  /// Until `there()`: true; or until it is time to sleep: false. Gives way to other threads at least once where that is
+  /// cheap: with many callers the answer is there afterwards, or the poller finds several requests instead of one.
+  /// `now`: the clock.
   template <class Condition, class Clock>
   bool look(Condition there, Clock now) {
     const place mine(*this);
-    const auto until = now() + (mine.granted() ? length() : duration::zero());
+    time_point at = now();
+    if (!yields_.may_yield(at)) return there();
+    const auto until = at + (mine.granted() ? length() : duration::zero());
+    bool cheap = true;
     do {
       // Whoever has work for this processor goes first: it may be the very one that is waited for.
       std::this_thread::yield();
+      const auto before = std::exchange(at, now());
+      cheap = yields_.yielded(at - before, at);
       if (there()) return true;
-    } while (now() < until);
+    } while (cheap && at < until);
     return false;
   }
 
@@ -51,6 +59,7 @@ class spin_limiter {
 
   std::atomic<int> looking_{0};
   std::atomic<duration::rep> length_{0};
+  yield_limiter yields_;
 };
 
 }  // namespace understudy::internal

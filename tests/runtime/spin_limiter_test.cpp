@@ -55,6 +55,24 @@ BOOST_AUTO_TEST_CASE(a_caller_looks_where_answers_were_quick_until_his_time_is_o
   BOOST_TEST(asked_behind(it, 0) == 1);
 }
 
+BOOST_AUTO_TEST_CASE(who_would_give_a_time_slice_away_sleeps_at_once) {
+  spin_limiter it;
+  make_it_pay(it);
+  // A thread on the same processor takes four milliseconds each time that somebody gives way.
+  const auto crowded = [now = time_point{1h}]() mutable { return now += 4ms; };
+  int asked = 0;
+  it.look([&] { return ++asked < 0; }, crowded);
+  BOOST_TEST(asked == 1, "it gave way once and sleeps");
+  int clock_read = 0;
+  it.look([&] { return ++asked < 0; },
+          [&, now = time_point{1h}]() mutable {
+            ++clock_read;
+            return now += 1us;
+          });
+  BOOST_TEST(asked == 2);
+  BOOST_TEST(clock_read == 1, "nobody gives way now");
+}
+
 BOOST_AUTO_TEST_CASE(no_more_look_at_once_than_there_are_places) {
   spin_limiter it;
   make_it_pay(it);

@@ -30,7 +30,7 @@ class gateway_state {
   struct request_key {
     link_id link = 0;
     std::uint64_t number = 0;  ///< the peer's own
-    auto operator<=>(const request_key&) const = default;
+    auto operator<=>(const request_key&) const = default;  // NOLINT(modernize-use-nullptr): no pointer
   };
   /// A lease that a peer holds.
   struct held_lease {

@@ -81,6 +81,7 @@ std::vector<request_ledger::fate> request_ledger::lost() {
   session_ = 0;
   leaving_ = false;
   std::vector<fate> all;
+  all.reserve(touched.size());
   for (const auto which : touched) all.push_back({which, failed(which, under_way(which))});
   return all;
 }

@@ -29,7 +29,7 @@ class gateway_state {
   /// A request of a peer.
   struct request_key {
     link_id link = 0;
-    std::uint64_t number = 0;  ///< the peer's own
+    std::uint64_t number = 0;                              ///< the peer's own
     auto operator<=>(const request_key&) const = default;  // NOLINT(modernize-use-nullptr): no pointer
   };
   /// A lease that a peer holds.

@@ -56,6 +56,14 @@ class playing {
     seen_.stalled = [this](time_point from, time_point to) { return stalls_.stalled(from, to); };
   }
 
+  /// What has no outcome yet gets one when the runtime ends: the log of outcomes outlives it.
+  ~playing() {
+    if (load_) load_->stop();
+    manager_.reset();
+  }
+  playing(const playing&) = delete;
+  playing& operator=(const playing&) = delete;
+
   played operator()() {
     switch (cell_.when) {
       case moment::before_start:

@@ -47,6 +47,13 @@ ber_length read_long_ber_length(std::string_view bytes) noexcept {
   return {ber_length::status::complete, 1 + octets, length};
 }
 
+std::optional<std::int64_t> read_ber_integer(std::string_view content) noexcept {
+  if (content.size() > most_octets || !is_shortest_integer(content)) return std::nullopt;
+  std::uint64_t value = (static_cast<std::uint8_t>(content[0]) & 0x80) != 0 ? ~std::uint64_t{0} : 0;
+  for (const char octet : content) value = value << 8 | static_cast<std::uint8_t>(octet);
+  return static_cast<std::int64_t>(value);
+}
+
 bool ber_cursor::long_length(std::size_t at, std::size_t& header, std::size_t& length) noexcept {
   const auto read = read_ber_length(rest_.substr(at));
   if (read.state != ber_length::status::complete) return fail();
@@ -72,13 +79,9 @@ bool ber_cursor::skip() noexcept {
 std::optional<std::int64_t> ber_cursor::integer(std::uint8_t tag) noexcept {
   std::string_view content;
   if (!take(tag, content)) return std::nullopt;
-  if (content.size() > most_octets || !is_shortest_integer(content)) {
-    fail();
-    return std::nullopt;
-  }
-  std::uint64_t value = (octet(content, 0) & 0x80) != 0 ? ~std::uint64_t{0} : 0;
-  for (std::size_t i = 0; i < content.size(); ++i) value = value << 8 | octet(content, i);
-  return static_cast<std::int64_t>(value);
+  const auto value = read_ber_integer(content);
+  if (!value) fail();
+  return value;
 }
 
 }  // namespace understudy

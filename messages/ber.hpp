@@ -53,6 +53,9 @@ inline bool is_shortest_integer(std::string_view content) noexcept {
   return first != (negative ? 0xff : 0x00);
 }
 
+/// The value of an INTEGER or ENUMERATED by its content: at most eight octets, and no more than it takes.
+std::optional<std::int64_t> read_ber_integer(std::string_view content) noexcept;
+
 /// Reads elements one after the other from bytes that may be anything: what does not make sense is "nothing", and from
 /// then on everything is. The bytes must outlive it and what it returned.
 class ber_cursor {

@@ -1,6 +1,6 @@
 // A search filter's text, read once: as BER, or what is wrong with it.
 #pragma once
-#include "understudy/actors/connection/ber_writer.hpp"
+#include "understudy/messages/ber_writer.hpp"
 
 namespace understudy::internal {
 

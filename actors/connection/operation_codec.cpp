@@ -1,9 +1,9 @@
 // Requests into bytes, answers into outcomes.
 #include "understudy/actors/connection/operation_codec.hpp"
 
-#include "understudy/actors/connection/ber_writer.hpp"
 #include "understudy/actors/connection/request_check.hpp"
 #include "understudy/messages/ber.hpp"
+#include "understudy/messages/ber_writer.hpp"
 
 namespace understudy::internal {
 namespace {

@@ -1,10 +1,10 @@
 // BER of messages: see pdu_codec.hpp.
 #include "understudy/actors/connection/pdu_codec.hpp"
 
-#include "understudy/actors/connection/ber_writer.hpp"
 #include "understudy/actors/connection/filter_codec.hpp"
 #include "understudy/actors/connection/pdu_framer.hpp"
 #include "understudy/messages/ber.hpp"
+#include "understudy/messages/ber_writer.hpp"
 
 #include <algorithm>
 

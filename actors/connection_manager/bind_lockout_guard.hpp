@@ -20,8 +20,8 @@ struct bind_lockout_options {
   duration silence = seconds{1};       ///< a bind unanswered for so long keeps other servers' waiting no longer
   duration turn = seconds{5};          ///< how long the bind of an untried secret keeps its own server's others waiting
   duration renewed_turn = seconds{1};  ///< the same, of one that was accepted before
-  duration fresh_verdict =
-      seconds{10};  ///< how long after an accepted bind `fresh_silence` holds in place of `silence`
+  /// How long after an accepted bind `fresh_silence` holds in place of `silence`.
+  duration fresh_verdict = seconds{10};
   duration fresh_silence = milliseconds{100};  ///< zero for a server whose last bind was left unanswered
   std::size_t refusals = 3;  ///< so many different secrets may be refused within `retry` before even a new one waits
 
@@ -150,8 +150,8 @@ class bind_lockout_guard {
     time_point accepted_at{};
     std::vector<turn> turns;
     std::uint64_t last_turn = 0;
-    std::uint64_t last_turn_accepted =
-        0;  // turns up to that one keep nobody waiting: they began before it was accepted
+    // Turns up to that one keep nobody waiting: they began before it was accepted.
+    std::uint64_t last_turn_accepted = 0;
     std::map<server_id, std::uint64_t> last_turn_of;  // since the secret was last accepted or refused
     time_point refused_at{};
     wall_time refused_wall{};

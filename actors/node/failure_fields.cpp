@@ -25,13 +25,6 @@ enum control_part : std::uint8_t { oid_part, critical_part, value_part };
 
 constexpr std::size_t stages = static_cast<std::size_t>(stage::queue) + 1;
 
-std::uint32_t& count_at(pool_counts& counts, std::size_t i) {
-  std::uint32_t* const all[] = {&counts.size,      &counts.idle,    &counts.in_use,
-                                &counts.in_flight, &counts.waiters, &counts.connecting};
-  return *all[i];
-}
-constexpr std::uint8_t pool_numbers = 6;
-
 errc code_of(field_reader& in) {
   const auto read = in.integer(0, 255);
   return read < static_cast<std::int64_t>(errc_count) ? static_cast<errc>(read) : errc::internal;
@@ -39,13 +32,11 @@ errc code_of(field_reader& in) {
 
 bool read_counts(std::string_view bytes, pool_counts& into) {
   field_reader in{bytes};
-  while (in.next())
-    if (in.number() < pool_numbers) count_at(into, in.number()) = in.count32();
+  const auto take = [&](std::uint8_t number, std::uint32_t& count) {
+    if (in.number() == number) count = in.count32();
+  };
+  while (in.next()) list_pool_counts(take, into);
   return in.good();
-}
-
-std::int64_t since_epoch(wall_time at) {
-  return std::chrono::duration_cast<milliseconds>(at.time_since_epoch()).count();
 }
 
 }  // namespace
@@ -81,11 +72,11 @@ void write_failure(const failure& f, field_writer& to) {
   if (f.retry_after) to.always(retry_after_field, f.retry_after->count());
   to.text(cause_field, f.cause);
   to.number(cause_code_field, static_cast<int>(f.cause_code));
-  if (f.cause_at) to.number(cause_at_field, since_epoch(*f.cause_at));
+  if (f.cause_at) to.moment(cause_at_field, *f.cause_at);
   if (!f.pool) return;
   to.group(pool_field, [&](field_writer& in) {
-    auto counts = *f.pool;
-    for (std::uint8_t i = 0; i < pool_numbers; ++i) in.number(i, count_at(counts, i));
+    const auto put = [&](std::uint8_t number, std::uint32_t count) { in.number(number, count); };
+    list_pool_counts(put, *f.pool);
   });
 }
 
@@ -132,7 +123,7 @@ bool read_failure(std::string_view bytes, failure& f) {
         f.cause_code = code_of(in);
         break;
       case cause_at_field:
-        f.cause_at = wall_time{milliseconds{in.integer(0, std::int64_t{1} << 43)}};
+        f.cause_at = in.moment();
         break;
       case pool_field:
         in.note(read_counts(in.content(), f.pool.emplace()));

@@ -1,6 +1,6 @@
 // Numbered fields in BER, as frames between nodes are made of: what a reader does not know it passes over.
 #pragma once
-#include "understudy/messages/ber.hpp"
+#include "understudy/messages/ber_writer.hpp"
 #include "understudy/messages/time.hpp"
 
 #include <algorithm>
@@ -15,19 +15,13 @@ class field_writer {
  public:
   explicit field_writer(std::string& out) noexcept : out_(out) {}
 
-  void bytes(std::uint8_t number, std::string_view content) {
-    out_.push_back(static_cast<char>(0x80 | number));
-    length(content.size());
-    out_.append(content);
-  }
+  void bytes(std::uint8_t number, std::string_view content) { ber_writer{out_}.octets(content, tag_of(number)); }
   /// Left out when it is empty.
   void text(std::uint8_t number, std::string_view content) {
     if (!content.empty()) bytes(number, content);
   }
   /// Also when it is 0.
-  void always(std::uint8_t number, std::int64_t value) {
-    out_ += ber_integer(value, static_cast<std::uint8_t>(0x80 | number));
-  }
+  void always(std::uint8_t number, std::int64_t value) { out_ += ber_integer(value, tag_of(number)); }
   /// Left out when it is 0.
   void number(std::uint8_t number, std::int64_t value) {
     if (value != 0) always(number, value);
@@ -36,23 +30,20 @@ class field_writer {
   void count(std::uint8_t number, std::uint64_t value) { this->number(number, static_cast<std::int64_t>(value)); }
   void span(std::uint8_t number, duration value) { this->number(number, value.count()); }
   void flag(std::uint8_t number, bool value) { this->number(number, value ? 1 : 0); }
+  void moment(std::uint8_t number, wall_time value) {
+    always(number, std::chrono::duration_cast<milliseconds>(value.time_since_epoch()).count());
+  }
   /// A field of fields, which `fill` writes.
   template <class Fill>
   void group(std::uint8_t number, Fill fill) {
-    std::string inside;
-    field_writer to{inside};
-    fill(to);
-    bytes(number, inside);
+    ber_writer to{out_};
+    const auto begin = to.open(tag_of(number));
+    fill(*this);
+    to.close(begin);
   }
 
  private:
-  void length(std::size_t size) {
-    if (size < 0x80) return out_.push_back(static_cast<char>(size));
-    std::size_t octets = 1;
-    while (octets < sizeof size && size >> (8 * octets) != 0) ++octets;
-    out_.push_back(static_cast<char>(0x80 | octets));
-    while (octets-- > 0) out_.push_back(static_cast<char>(size >> (8 * octets)));
-  }
+  static std::uint8_t tag_of(std::uint8_t number) noexcept { return static_cast<std::uint8_t>(0x80 | number); }
 
   std::string& out_;
 };
@@ -78,19 +69,15 @@ class field_reader {
   std::string text() const { return std::string{content_}; }
   /// Of the field in hand; broken() when it is no number between these.
   std::int64_t integer(std::int64_t least, std::int64_t most) noexcept {
-    if (content_.empty() || content_.size() > ber_cursor::most_octets || !is_shortest_integer(content_)) {
-      broken_ = true;
-      return least;
-    }
-    std::uint64_t bits = (static_cast<std::uint8_t>(content_[0]) & 0x80) != 0 ? ~std::uint64_t{0} : 0;
-    for (const char octet : content_) bits = bits << 8 | static_cast<std::uint8_t>(octet);
-    const auto value = static_cast<std::int64_t>(bits);
-    if (value < least || value > most) broken_ = true;
-    return std::clamp(value, least, most);
+    const auto value = read_ber_integer(content_);
+    if (!value || *value < least || *value > most) broken_ = true;
+    return std::clamp(value.value_or(least), least, most);
   }
   std::uint64_t count(std::int64_t most = INT64_MAX) noexcept { return static_cast<std::uint64_t>(integer(0, most)); }
   std::uint32_t count32() noexcept { return static_cast<std::uint32_t>(integer(0, UINT32_MAX)); }
   bool flag() noexcept { return integer(0, 1) != 0; }
+  /// Until the year 2248.
+  wall_time moment() noexcept { return wall_time{milliseconds{integer(0, std::int64_t{1} << 43)}}; }
   duration span() noexcept { return duration{integer(INT64_MIN, INT64_MAX)}; }
   milliseconds limit() noexcept {
     return milliseconds{integer(0, std::chrono::duration_cast<milliseconds>(longest_wait).count())};

@@ -87,22 +87,15 @@ failure_ptr open_frame(std::string_view bytes, const char* which, field_reader& 
 template <class Kind, class Fill>
 std::string frame_of(Kind kind, std::size_t room, Fill fill) {
   constexpr std::size_t longest_head = 10;
-  std::string inside;
-  inside.reserve(room);
-  field_writer to{inside};
+  std::string whole;
+  whole.reserve(room + longest_head);
+  ber_writer frame{whole};
+  const auto begin = frame.open(ber_tag::sequence);
+  field_writer to{whole};
   to.number(version_field, newest_version);
   to.always(kind_field, static_cast<std::int64_t>(kind));
   fill(to);
-  std::string whole;
-  whole.reserve(inside.size() + longest_head);
-  whole.push_back(static_cast<char>(ber_tag::sequence));
-  const auto size = inside.size();
-  std::size_t octets = 0;
-  while (octets < sizeof size && size >> (8 * octets) != 0) ++octets;
-  if (size >= 0x80) whole.push_back(static_cast<char>(0x80 | octets));
-  for (auto i = size < 0x80 ? 1 : octets; i-- > 0;) whole.push_back(static_cast<char>(size >> (8 * i)));
-  whole.append(inside);
-  wipe_frame(std::move(inside));
+  frame.close(begin);
   return whole;
 }
 
@@ -122,6 +115,13 @@ std::string_view to_string(request_kind kind) noexcept {
       "drain",     "reload"};
   const auto i = static_cast<std::size_t>(kind);
   return i < names.size() ? names[i] : "unknown";
+}
+
+answer_frame failed_answer(failure_ptr why) {
+  answer_frame f;
+  f.kind = answer_kind::failed;
+  f.error = std::move(why);
+  return f;
 }
 
 std::string_view to_string(node_permission may) noexcept {

@@ -85,6 +85,9 @@ struct answer_frame {
   std::string body;
 };
 
+/// The answer that says why there is none.
+answer_frame failed_answer(failure_ptr why);
+
 /// What may be done over a link: each includes those before it.
 enum class node_permission : std::uint8_t {
   read,   ///< searches, compares, leases, users' binds, who-am-i, the state

@@ -18,13 +18,6 @@ constexpr std::size_t part_bytes = 128 * 1024;
 /// The message id in answers; the client counts for itself.
 constexpr std::int32_t any_message_id = 1;
 
-answer_frame failed(failure_ptr why) {
-  answer_frame f;
-  f.kind = answer_kind::failed;
-  f.error = std::move(why);
-  return f;
-}
-
 answer_frame done(bool flag = true) {
   answer_frame f;
   f.flag = flag;
@@ -120,7 +113,7 @@ class gateway_impl {
   void ask(const key& k, const Handle& whom, Form form, Ts&&... content) {
     self_->request(whom, caf::infinite, std::forward<Ts>(content)...)
         .then([this, k, form](T& value) { guard_.run([&] { answer(k, form(value)); }); },
-              [this, k](caf::error& e) { guard_.run([&] { answer(k, failed(failure_of(e))); }); });
+              [this, k](caf::error& e) { guard_.run([&] { answer(k, failed_answer(failure_of(e))); }); });
   }
   void answer(const key& k, answer_frame frame);
   std::string bounded(answer_frame frame) const;
@@ -153,7 +146,8 @@ gateway_impl::gateway_impl(gateway_actor::pointer self, gateway_dependencies fro
 /// CAF drops a promise in silence. Leases need nothing: their pools watch who holds them.
 gateway_impl::~gateway_impl() {
   try {
-    for (auto& [k, one] : open_) one.asker.deliver(encode(failed(make_failure(runtime_ended(stage::operation)))));
+    for (auto& [k, one] : open_)
+      one.asker.deliver(encode(failed_answer(make_failure(runtime_ended(stage::operation)))));
   } catch (...) {
     // Nothing is left that could be told.
   }
@@ -180,19 +174,20 @@ gateway_actor::behavior_type gateway_impl::make_behavior() {
 caf::result<std::string> gateway_impl::take(std::string& bytes) {
   const auto peer = from_.peers->find(self_->current_sender());
   if (!peer)
-    return encode(failed(make_failure(errc::invalid_request, stage::queue,
-                                      "This request came by no link that the node knows; it is not looked at.")));
+    return encode(
+        failed_answer(make_failure(errc::invalid_request, stage::queue,
+                                   "This request came by no link that the node knows; it is not looked at.")));
   const auto size = bytes.size();
   if (size > state_.limits().longest_frame)
     return encode(
-        failed(make_failure(errc::invalid_request, stage::queue,
-                            "A request of " + std::to_string(size) + " bytes is longer than the node takes (" +
-                                std::to_string(state_.limits().longest_frame) + ").")));
+        failed_answer(make_failure(errc::invalid_request, stage::queue,
+                                   "A request of " + std::to_string(size) + " bytes is longer than the node takes (" +
+                                       std::to_string(state_.limits().longest_frame) + ").")));
   auto read = decode_request(bytes);
-  if (read.error) return encode(failed(std::move(read.error)));
+  if (read.error) return encode(failed_answer(std::move(read.error)));
   auto& frame = *read.value;
   if (!frame.password.empty() || !frame.new_password.empty()) wipe_frame(std::move(bytes));
-  if (auto why = state_.admit(*peer, frame, size, now())) return encode(failed(std::move(why)));
+  if (auto why = state_.admit(*peer, frame, size, now())) return encode(failed_answer(std::move(why)));
   if (!gateway_state::is_tracked(frame.kind)) return bounded(answer_at_once(*peer, frame));
   const key k{peer->link, frame.number};
   auto asker = self_->make_response_promise<std::string>();
@@ -205,7 +200,7 @@ caf::result<std::string> gateway_impl::take(std::string& bytes) {
 answer_frame gateway_impl::answer_at_once(const gateway_peer& peer, const request_frame& frame) {
   const auto begun = [](const std::function<failure_ptr()>& how, request_kind kind) {
     auto why = how ? how() : not_offered(kind);
-    return why ? failed(std::move(why)) : done();
+    return why ? failed_answer(std::move(why)) : done();
   };
   switch (frame.kind) {
     case request_kind::hello:
@@ -268,7 +263,7 @@ void gateway_impl::begin(const key& k, request_frame& frame) {
       return ask<bool>(
           k, from_.manager, [](bool b) { return done(b); }, resume_atom_v, static_cast<server_id>(frame.target));
     default:
-      return answer(k, failed(not_offered(frame.kind)));
+      return answer(k, failed_answer(not_offered(frame.kind)));
   }
 }
 
@@ -319,12 +314,12 @@ void gateway_impl::answer(const key& k, answer_frame frame) {
 std::string gateway_impl::bounded(answer_frame frame) const {
   auto bytes = encode(frame);
   if (bytes.size() <= state_.limits().longest_frame) return bytes;
-  return encode(failed(make_failure(errc::result_too_large, stage::operation,
-                                    "The answer takes " + std::to_string(bytes.size()) +
-                                        " bytes, and a link between nodes carries " +
-                                        std::to_string(state_.limits().longest_frame) +
-                                        " at a time; read it entry by entry with stream(), or in pages with paged().",
-                                    frame.server)));
+  return encode(failed_answer(
+      make_failure(errc::result_too_large, stage::operation,
+                   "The answer takes " + std::to_string(bytes.size()) + " bytes, and a link between nodes carries " +
+                       std::to_string(state_.limits().longest_frame) +
+                       " at a time; read it entry by entry with stream(), or in pages with paged().",
+                   frame.server)));
 }
 
 // ---- leases ----
@@ -353,7 +348,7 @@ void gateway_impl::acquire(const key& k, const request_frame& frame) {
               answer(k, std::move(f));
             });
           },
-          [this, k](caf::error& e) { guard_.run([&] { answer(k, failed(failure_of(e))); }); });
+          [this, k](caf::error& e) { guard_.run([&] { answer(k, failed_answer(failure_of(e))); }); });
 }
 
 void gateway_impl::release(const key& k, lease_id lease) {
@@ -377,7 +372,7 @@ void gateway_impl::end(gateway_state::endings ended, const failure& why) {
     give_up(*one);
     auto asker = std::move(one->asker);
     open_.erase(k);
-    asker.deliver(encode(failed(make_failure(failure{why}))));
+    asker.deliver(encode(failed_answer(make_failure(failure{why}))));
   }
   for (const auto& lease : ended.leases) give_back(lease);
 }
@@ -396,8 +391,8 @@ void gateway_impl::begin_stream(const key& k, request_frame& frame) {
   const auto lease = frame.lease;
   auto& held = held_.at(lease);
   if (held.stream)
-    return answer(k,
-                  failed(make_failure(errc::invalid_request, stage::queue,
+    return answer(
+        k, failed_answer(make_failure(errc::invalid_request, stage::queue,
                                       "A streaming search is open on this lease; read it to its end or cancel it.")));
   held.stream = std::make_unique<open_stream>();
   auto& stream = *held.stream;
@@ -430,9 +425,9 @@ void gateway_impl::begin_stream(const key& k, request_frame& frame) {
 void gateway_impl::next_part(const key& k, lease_id lease) {
   auto& held = held_.at(lease);
   if (!held.stream || held.stream->asks)
-    return answer(k, failed(make_failure(errc::invalid_request, stage::queue,
-                                         held.stream ? "Its next part was asked for already."
-                                                     : "No streaming search is open on this lease.")));
+    return answer(k, failed_answer(make_failure(errc::invalid_request, stage::queue,
+                                                held.stream ? "Its next part was asked for already."
+                                                            : "No streaming search is open on this lease.")));
   held.stream->asks = k;
   pass_on(held);
 }
@@ -482,7 +477,7 @@ void gateway_impl::cancel_stream(lease_id lease) {
   self_->send(held->second.connection, cancel_atom_v, stream.token);
   const auto asks = std::exchange(stream.asks, std::nullopt);
   end_stream(held->second);
-  if (asks) answer(*asks, failed(make_failure(caller_cancelled(stage::operation))));
+  if (asks) answer(*asks, failed_answer(make_failure(caller_cancelled(stage::operation))));
 }
 
 }  // namespace

@@ -180,11 +180,7 @@ caf::result<T> remote_connection_impl::ask(node_question asked, std::function<de
       .then(
           [this, asker, form = std::move(form)](answer_frame& f) mutable {
             --asked_;
-            auto read = form(std::move(f));
-            if (read.value)
-              asker.deliver(std::move(*read.value));
-            else
-              asker.deliver(to_error(std::move(read.error)));
+            understudy::internal::deliver(asker, form(std::move(f)));
             quit_if_done();
           },
           [this, asker](caf::error& e) mutable {

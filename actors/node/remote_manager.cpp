@@ -39,6 +39,9 @@ class remote_manager_impl {
  private:
   template <class T>
   caf::result<T> ask(request_frame frame, time_point deadline, std::function<decoded<T>(answer_frame)> form);
+  template <class T>
+  caf::result<T> ask_state(std::function<decoded<T>(answer_frame)> form);
+  caf::result<bool> order(request_kind kind, server_id server, std::uint32_t ttl);
   caf::result<std::vector<probe_report>> health(bool until_one, int priority, time_point deadline);
   server_context_ptr context_of(const server_snapshot& there) const;
 
@@ -54,7 +57,6 @@ connection_manager_actor::behavior_type remote_manager_impl::make_behavior() {
   self_->set_down_handler([this](const caf::down_msg& gone) {
     if (gone.source == router_->address()) self_->quit(gone.reason);
   });
-  const auto flag_of = [](const answer_frame& f) { return decoded<bool>{f.flag, nullptr}; };
   return {
       [this](perform_atom, call& order) { return fast_delegate<result_ptr>(*self_, router_, perform_atom_v, order); },
       [this](lease_atom, lease_request& wish) {
@@ -64,19 +66,15 @@ connection_manager_actor::behavior_type remote_manager_impl::make_behavior() {
       [this](router_atom) { return circuit_breaker_actor{router_}; },
       [this](servers_atom) {
         return guard_.answer<std::vector<routed_server>>([&] {
-          request_frame frame;
-          frame.kind = request_kind::status;
-          return ask<std::vector<routed_server>>(std::move(frame), env_->clock->now() + small_timeout,
-                                                 [this](const answer_frame& f) {
-                                                   decoded<std::vector<routed_server>> all;
-                                                   auto read = decode_runtime_snapshot(f.body);
-                                                   all.error = std::move(read.error);
-                                                   if (!read.value) return all;
-                                                   all.value.emplace();
-                                                   for (const auto& one : read.value->servers)
-                                                     all.value->push_back({context_of(one), {}});
-                                                   return all;
-                                                 });
+          return ask_state<std::vector<routed_server>>([this](const answer_frame& f) {
+            decoded<std::vector<routed_server>> all;
+            auto read = decode_runtime_snapshot(f.body);
+            all.error = std::move(read.error);
+            if (!read.value) return all;
+            all.value.emplace();
+            for (const auto& there : read.value->servers) all.value->push_back({context_of(there), {}});
+            return all;
+          });
         });
       },
       [](reload_atom, const settings_ptr&, const start_token_ptr&) -> caf::result<reload_report> {
@@ -87,10 +85,7 @@ connection_manager_actor::behavior_type remote_manager_impl::make_behavior() {
       [](credential_atom, const credential_verdict&) {},
       [this](status_atom) {
         return guard_.answer<runtime_snapshot>([&] {
-          request_frame frame;
-          frame.kind = request_kind::status;
-          return ask<runtime_snapshot>(std::move(frame), env_->clock->now() + small_timeout,
-                                       [](const answer_frame& f) { return decode_runtime_snapshot(f.body); });
+          return ask_state<runtime_snapshot>([](const answer_frame& f) { return decode_runtime_snapshot(f.body); });
         });
       },
       [this](health_atom, time_point deadline) {
@@ -103,22 +98,11 @@ connection_manager_actor::behavior_type remote_manager_impl::make_behavior() {
       [](cleanup_atom, server_id) -> caf::result<std::uint32_t> { return only_there("pools"); },
       [this](claim_atom, server_id, lease_id lease) { self_->send(router_, claim_atom_v, lease); },
       [this](release_atom, server_id, lease_id lease) { return self_->delegate(router_, release_atom_v, lease); },
-      [this, flag_of](suspend_atom, server_id id, std::uint32_t ttl) {
-        return guard_.answer<bool>([&] {
-          request_frame frame;
-          frame.kind = request_kind::suspend;
-          frame.target = id;
-          frame.span = seconds{ttl};
-          return ask<bool>(std::move(frame), env_->clock->now() + small_timeout, flag_of);
-        });
+      [this](suspend_atom, server_id id, std::uint32_t ttl) {
+        return guard_.answer<bool>([&] { return order(request_kind::suspend, id, ttl); });
       },
-      [this, flag_of](resume_atom, server_id id) {
-        return guard_.answer<bool>([&] {
-          request_frame frame;
-          frame.kind = request_kind::resume;
-          frame.target = id;
-          return ask<bool>(std::move(frame), env_->clock->now() + small_timeout, flag_of);
-        });
+      [this](resume_atom, server_id id) {
+        return guard_.answer<bool>([&] { return order(request_kind::resume, id, 0); });
       },
       // It reconnects of itself.
       [](resume_atom) {},
@@ -148,16 +132,26 @@ caf::result<T> remote_manager_impl::ask(request_frame frame, time_point deadline
   asked.frame = std::move(frame);
   asked.deadline = deadline;
   self_->request(router_, caf::infinite, perform_atom_v, std::move(asked))
-      .then(
-          [asker, form = std::move(form)](answer_frame& f) mutable {
-            auto read = form(std::move(f));
-            if (read.value)
-              asker.deliver(std::move(*read.value));
-            else
-              asker.deliver(to_error(std::move(read.error)));
-          },
-          [asker](caf::error& e) mutable { asker.deliver(to_error(failure_of(e))); });
+      .then([asker, form = std::move(form)](answer_frame& f) mutable { deliver(asker, form(std::move(f))); },
+            [asker](caf::error& e) mutable { asker.deliver(to_error(failure_of(e))); });
   return asker;
+}
+
+template <class T>
+caf::result<T> remote_manager_impl::ask_state(std::function<decoded<T>(answer_frame)> form) {
+  request_frame frame;
+  frame.kind = request_kind::status;
+  return ask<T>(std::move(frame), env_->clock->now() + small_timeout, std::move(form));
+}
+
+caf::result<bool> remote_manager_impl::order(request_kind kind, server_id server, std::uint32_t ttl) {
+  request_frame frame;
+  frame.kind = kind;
+  frame.target = server;
+  frame.span = seconds{ttl};
+  return ask<bool>(std::move(frame), env_->clock->now() + small_timeout, [](const answer_frame& f) {
+    return decoded<bool>{f.flag, nullptr};
+  });
 }
 
 caf::result<std::vector<probe_report>> remote_manager_impl::health(bool until_one, int priority, time_point deadline) {

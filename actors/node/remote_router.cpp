@@ -27,6 +27,15 @@ constexpr seconds leave_patience{2};
 /// Leases whose link was lost, which their holders have not returned yet.
 constexpr std::size_t most_lost_leases = 1024;
 
+/// With what it is due to, which may be null.
+failure_ptr due_to(const failure_ptr& cause, failure f) {
+  if (cause) {
+    f.cause = cause->message;
+    f.cause_code = cause->code;
+  }
+  return make_failure(std::move(f));
+}
+
 failure_ptr node_failure(errc code, std::string message, const std::string& node) {
   return make_failure(code, stage::operation, std::move(message), node);
 }
@@ -76,11 +85,13 @@ class remote_router_impl {
   caf::result<lease_grant> acquire(const lease_request& wish);
   void granted(const answer_frame& came, caf::typed_response_promise<lease_grant> asker, const cancel_token_ptr& token,
                const caf::actor_addr& holder);
+  node_question about_lease(request_kind kind, const held_lease& lease) const;
   void claim(lease_id lease);
   caf::result<bool> release(lease_id lease);
   void return_lease(const held_lease& lease);
   void forget_holder(const caf::actor_addr& holder);
   void holder_ended(const caf::actor_addr& holder);
+  void tell_node(const request_frame& frame);
   void cancel(const cancel_token_ptr& token);
 
   void on_event(const node_event& event);
@@ -229,12 +240,7 @@ caf::result<T> remote_router_impl::answer_later(node_question asked, std::functi
 }
 
 void remote_router_impl::ask(node_question asked, told done) {
-  const auto refuse = [&](failure_ptr why) {
-    answer_frame f;
-    f.kind = answer_kind::failed;
-    f.error = std::move(why);
-    done(std::move(f));
-  };
+  const auto refuse = [&](failure_ptr why) { done(failed_answer(std::move(why))); };
   if (asked.token && asked.token->cancelled()) return refuse(make_failure(caller_cancelled(stage::queue)));
   if (asked.deadline <= now()) return refuse(make_failure(deadline_passed_unsent(stage::queue)));
   if (draining_ && asked.session == 0) return refuse(make_failure(runtime_stopping(stage::queue)));
@@ -284,12 +290,7 @@ void remote_router_impl::came(std::uint64_t number, std::uint64_t session, std::
   // Late: it was given up, or is under way on another link.
   if (session != session_ || !ledger_.under_way(number)) return;
   auto read = decode_answer(bytes);
-  if (read.error) {
-    read.value.emplace();
-    read.value->kind = answer_kind::failed;
-    read.value->error = std::move(read.error);
-  }
-  auto& got = *read.value;
+  auto got = read.error ? failed_answer(std::move(read.error)) : std::move(*read.value);
   if (got.kind == answer_kind::failed && got.error->code == errc::draining && questions_.at(number).what.session == 0) {
     // Nothing was done: another node may take it.
     leave_node();
@@ -314,34 +315,25 @@ void remote_router_impl::not_carried_out(std::uint64_t number, std::uint64_t ses
 
 void remote_router_impl::tell_fate(std::uint64_t number, request_ledger::verdict fate, const failure_ptr& cause) {
   const auto& asked = questions_.at(number).what;
-  failure why;
+  failure_ptr why;
   switch (fate) {
     case request_ledger::verdict::again:
       return;
     case request_ledger::verdict::unknown:
-      why = *node_failure(errc::outcome_unknown,
-                          "The link to the node " + node_ + " was lost after the " + asked.about +
-                              " was sent to it: it may or may not have been carried out. Look before it is repeated.",
-                          node_);
+      why = node_failure(errc::outcome_unknown,
+                         "The link to the node " + node_ + " was lost after the " + asked.about +
+                             " was sent to it: it may or may not have been carried out. Look before it is repeated.",
+                         node_);
       break;
     case request_ledger::verdict::broken:
       if (asked.session == 0) return fail(number, cause);
-      why = *node_failure(errc::connection_unhealthy, "The link to the node that the lease was of is lost.", node_);
+      why = node_failure(errc::connection_unhealthy, "The link to the node that the lease was of is lost.", node_);
       break;
   }
-  if (cause) {
-    why.cause = cause->message;
-    why.cause_code = cause->code;
-  }
-  fail(number, make_failure(std::move(why)));
+  fail(number, due_to(cause, *why));
 }
 
-void remote_router_impl::fail(std::uint64_t number, failure_ptr why) {
-  answer_frame f;
-  f.kind = answer_kind::failed;
-  f.error = std::move(why);
-  settle(number, std::move(f));
-}
+void remote_router_impl::fail(std::uint64_t number, failure_ptr why) { settle(number, failed_answer(std::move(why))); }
 
 void remote_router_impl::settle(std::uint64_t number, answer_frame answer) {
   const auto found = questions_.find(number);
@@ -351,6 +343,11 @@ void remote_router_impl::settle(std::uint64_t number, answer_frame answer) {
   done(std::move(answer));
   send_waiting();
   drained_if_done();
+}
+
+/// Nobody waits for the answer, and nothing hangs on it.
+void remote_router_impl::tell_node(const request_frame& frame) {
+  self_->request(gateway_, caf::infinite, encode(frame)).then([](const std::string&) {}, [](const caf::error&) {});
 }
 
 void remote_router_impl::cancel(const cancel_token_ptr& token) {
@@ -364,8 +361,7 @@ void remote_router_impl::cancel(const cancel_token_ptr& token) {
     request_frame order;
     order.kind = request_kind::cancel;
     order.target = number;
-    self_->request(gateway_, caf::infinite, encode(order)).then([](const std::string&) {}, [](const caf::error&) {});
-    return;
+    return tell_node(order);
   }
 }
 
@@ -442,15 +438,19 @@ void remote_router_impl::granted(const answer_frame& came, caf::typed_response_p
   keep_alive();
 }
 
+node_question remote_router_impl::about_lease(request_kind kind, const held_lease& lease) const {
+  node_question asked;
+  asked.frame.kind = kind;
+  asked.frame.lease = lease.node_lease;
+  asked.session = lease.session;
+  asked.deadline = now() + small_timeout;
+  return asked;
+}
+
 void remote_router_impl::claim(lease_id lease) {
   const auto found = leases_.find(lease);
   if (found == leases_.end() || found->second.lost) return;
-  node_question asked;
-  asked.frame.kind = request_kind::claim;
-  asked.frame.lease = found->second.node_lease;
-  asked.session = found->second.session;
-  asked.deadline = now() + small_timeout;
-  ask(std::move(asked), [](const answer_frame&) {});
+  ask(about_lease(request_kind::claim, found->second), [](const answer_frame&) {});
 }
 
 caf::result<bool> remote_router_impl::release(lease_id lease) {
@@ -464,24 +464,14 @@ caf::result<bool> remote_router_impl::release(lease_id lease) {
   drained_if_done();
   // Its node took it back with the link.
   if (ended.lost) return true;
-  node_question asked;
-  asked.frame.kind = request_kind::release;
-  asked.frame.lease = ended.node_lease;
-  asked.session = ended.session;
-  asked.deadline = now() + small_timeout;
-  return answer_later<bool>(std::move(asked), [](const answer_frame& f) { return f.flag; });
+  return answer_later<bool>(about_lease(request_kind::release, ended), [](const answer_frame& f) { return f.flag; });
 }
 
 /// Nobody waits for the answer.
 void remote_router_impl::return_lease(const held_lease& lease) {
   if (lease.connection) self_->send(lease.connection, removed_atom_v);
   if (lease.lost || lease.session != session_) return;
-  node_question asked;
-  asked.frame.kind = request_kind::release;
-  asked.frame.lease = lease.node_lease;
-  asked.session = lease.session;
-  asked.deadline = now() + small_timeout;
-  ask(std::move(asked), [](const answer_frame&) {});
+  ask(about_lease(request_kind::release, lease), [](const answer_frame&) {});
 }
 
 void remote_router_impl::forget_holder(const caf::actor_addr& holder) {
@@ -531,11 +521,7 @@ void remote_router_impl::on_event(const node_event& event) {
       why.code = errc::connection_failed;
       why.where = stage::connect;
       why.message = "No node can be reached.";
-      if (event.cause) {
-        why.cause = event.cause->message;
-        why.cause_code = event.cause->code;
-      }
-      unreachable_ = make_failure(std::move(why));
+      unreachable_ = due_to(event.cause, std::move(why));
       for (const auto number : ledger_.give_up_waiting()) fail(number, unreachable_);
       return;
     }
@@ -651,8 +637,7 @@ void remote_router_impl::tick(std::uint64_t timer) {
   }
   if (now() >= next_ping_) {
     next_ping_ = time_point::max();
-    request_frame ping;
-    self_->request(gateway_, caf::infinite, encode(ping)).then([](const std::string&) {}, [](const caf::error&) {});
+    tell_node({});  // a ping
     keep_alive();
   }
   if (now() >= hold_until_) {
@@ -705,10 +690,7 @@ void remote_router_impl::end() {
   for (auto& [number, asked] : std::exchange(questions_, {})) {
     clean = false;
     ledger_.remove(number);
-    answer_frame f;
-    f.kind = answer_kind::failed;
-    f.error = make_failure(runtime_ended(stage::operation));
-    asked.done(std::move(f));
+    asked.done(failed_answer(make_failure(runtime_ended(stage::operation))));
   }
   session_ = 0;
   drain_until_ = next_ping_ = hello_by_ = leave_by_ = reconnect_at_ = time_point::max();

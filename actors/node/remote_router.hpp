@@ -16,6 +16,15 @@ struct node_question {
   std::string about;          ///< what it is, for people: `add of "cn=x"`
 };
 
+/// What was read of the node's answer, to who asked.
+template <class Promise, class T>
+void deliver(Promise& asker, decoded<T> read) {
+  if (read.value)
+    asker.deliver(std::move(*read.value));
+  else
+    asker.deliver(to_error(std::move(read.error)));
+}
+
 /// The public interface, and what only its own parts send.
 using remote_router_actor = circuit_breaker_actor::extend<
     // Asks the node. Answered with its answer, never `failed`: that is an error here.

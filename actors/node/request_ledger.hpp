@@ -56,7 +56,6 @@ class request_ledger {
   time_point next_event() const noexcept { return due_.empty() ? time_point::max() : due_.begin()->first; }
 
   bool under_way(number which) const;
-  session_id session() const noexcept { return session_; }
   std::size_t count_under_way() const noexcept { return requests_under_way_; }
   std::size_t count() const noexcept { return all_.size(); }
 

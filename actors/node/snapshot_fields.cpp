@@ -9,7 +9,7 @@ namespace {
 /// Writes each field of the list.
 class listed_writer {
  public:
-  explicit listed_writer(std::string& out) noexcept : to_(out) {}
+  explicit listed_writer(field_writer to) noexcept : to_(to) {}
 
   template <class T>
   void operator()(std::uint8_t number, const T& value) {
@@ -22,7 +22,7 @@ class listed_writer {
   void write(std::uint8_t n, bool v) { to_.always(n, v ? 1 : 0); }
   void write(std::uint8_t n, duration v) { to_.span(n, v); }
   void write(std::uint8_t n, const std::optional<wall_time>& v) {
-    if (v) to_.always(n, std::chrono::duration_cast<milliseconds>(v->time_since_epoch()).count());
+    if (v) to_.moment(n, *v);
   }
   void write(std::uint8_t n, const std::optional<milliseconds>& v) {
     if (v) to_.always(n, v->count());
@@ -52,10 +52,10 @@ class listed_writer {
     if constexpr (std::is_integral_v<T>) {
       to_.always(n, static_cast<std::int64_t>(v));
     } else {
-      std::string inside;
-      listed_writer in{inside};
-      list_fields(in, v);
-      to_.bytes(n, inside);
+      to_.group(n, [&](field_writer& inside) {
+        listed_writer in{inside};
+        list_fields(in, v);
+      });
     }
   }
 
@@ -73,12 +73,10 @@ class listed_reader {
   }
 
  private:
-  static wall_time wall_of(std::int64_t ms) { return wall_time{milliseconds{ms}}; }
-
   void read(std::string& v) { v = from_.text(); }
   void read(bool& v) { v = from_.flag(); }
   void read(duration& v) { v = from_.span(); }
-  void read(std::optional<wall_time>& v) { v = wall_of(from_.integer(0, std::int64_t{1} << 43)); }
+  void read(std::optional<wall_time>& v) { v = from_.moment(); }
   void read(std::optional<milliseconds>& v) { v = from_.limit(); }
   void read(std::optional<int>& v) { v = static_cast<int>(from_.integer(INT32_MIN, INT32_MAX)); }
   void read(failure_ptr& v) {
@@ -124,12 +122,7 @@ concept like = std::is_same_v<std::remove_const_t<T>, Of>;
 
 template <class List>
 void list_fields(List& list, like<pool_counts> auto& p) {
-  list(0, p.size);
-  list(1, p.idle);
-  list(2, p.in_use);
-  list(3, p.in_flight);
-  list(4, p.waiters);
-  list(5, p.connecting);
+  list_pool_counts(list, p);
 }
 
 template <class List>
@@ -252,7 +245,7 @@ void list_fields(List& list, like<probe_reports> auto& r) {
 template <class T>
 std::string encode_listed(const T& value) {
   std::string out;
-  listed_writer to{out};
+  listed_writer to{field_writer{out}};
   list_fields(to, value);
   return out;
 }

@@ -1036,16 +1036,14 @@ void pool_state::pass_by_hanging(connection_kind kind, bool has_room, time_point
   for (auto& [id, s] : slots_)
     if (s.state == slot_state::connecting) oldest = older(oldest, s);
   slot* next = nullptr;  // the oldest that is not left alone
-  bool any = false;
   auto newest = time_point::min();
   for (auto& [id, s] : slots_) {
     if (!is(s, own)) continue;
-    any = true;
     newest = std::max(newest, s.awaited_since());
     if (&s != oldest) next = older(next, s);
   }
   // What waits for something of ours is looked at again with the next tick.
-  if (!any || newest == time_point::max()) return;
+  if (newest == time_point::min() || newest == time_point::max()) return;
   const auto most = has_room || next != nullptr ? std::min(policy_.longest_setup_patience, policy_.connect_timeout)
                                                 : policy_.connect_timeout;
   if (const auto due = newest + r.patience(policy_.setup_patience, most); now < due) return wake_at(due);

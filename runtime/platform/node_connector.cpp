@@ -2,6 +2,7 @@
 #include "understudy/runtime/platform/node_connector.hpp"
 
 #include "understudy/actors/ports/actor_timer.hpp"
+#include "understudy/messages/text.hpp"
 #include "understudy/runtime/platform/dial_order.hpp"
 #include "understudy/runtime/platform/event_actor.hpp"
 
@@ -142,11 +143,9 @@ class node_connector::dialling : public std::enable_shared_from_this<dialling> {
     failure all;
     all.code = causes.front()->code;
     all.where = stage::connect;
-    all.message = "no node can be reached";
-    for (const auto& each : causes) {
-      all.message += (&each == &causes.front() ? ": " : "; ") + each->message;
+    all.message = "no node can be reached: " + joined(causes, "; ", [](const failure_ptr& f) { return f->message; });
+    for (const auto& each : causes)
       if (each->code != all.code) all.code = errc::connection_failed;
-    }
     return make_failure(std::move(all));
   }
 

@@ -48,9 +48,10 @@ BOOST_AUTO_TEST_CASE(scenario_01_a_paused_server_costs_its_readers_a_second_and_
     a.pause();
     BOOST_TEST(eventually([&] { return breaker_of(manager, a.port()) != breaker_state::closed; }));
     BOOST_TEST(eventually([&] { return reads.by_server().count(name_of(b.port())) > 0; }));
-    best = std::min(best, reads.longest());
     a.resume();
     BOOST_TEST(reads.finish());
+    // Only now: others were served by the second server before those whom the pause had caught.
+    best = std::min(best, reads.longest());
     BOOST_TEST(reads.failures().empty(), reads.example());
     check_recovery(manager, {a, b});
   }

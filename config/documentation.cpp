@@ -189,6 +189,7 @@ std::string_view type_name(option_type type) {
     case option_type::path:
       return "string, path";
     case option_type::words:
+    case option_type::texts:
       return "array of strings";
     case option_type::text:
     case option_type::choice:
@@ -229,7 +230,7 @@ std::string markdown_row(const option& row) {
 }
 
 std::string markdown_section(const option_section& section) {
-  std::string text = "\n### [" + std::string{section.name} + "]\n\n" + std::string{section.meaning} + '\n';
+  std::string text = "\n### " + shown(section) + "\n\n" + std::string{section.meaning} + '\n';
   if (!section.available) text += "Not available in this version: the section must not stand in a file.\n";
   if (keys_of(section.name).empty()) return text;
   text += "\n| Key | Type | Default | Range | Reload | Meaning |\n| --- | --- | --- | --- | --- | --- |\n";
@@ -241,7 +242,8 @@ std::string markdown_section(const option_section& section) {
 std::string sample_value(const option& row) {
   if (const auto* source = default_source(row)) return sample_value(*source);
   if (has_default(row)) return to_toml_text(row, default_of(row));
-  return row.type == option_type::words ? std::string{row.example} : '"' + std::string{row.example} + '"';
+  return row.type == option_type::words || row.type == option_type::texts ? std::string{row.example}
+                                                                          : '"' + std::string{row.example} + '"';
 }
 
 std::string sample_comment(const option& row) {
@@ -259,7 +261,8 @@ std::string sample_key(const option& row) {
 }
 
 std::string sample_section(const option_section& section) {
-  std::string text = "\n# " + std::string{section.meaning} + "\n[" + std::string{section.name} + "]\n";
+  // One table of a list would be one that nobody asked for.
+  std::string text = "\n# " + std::string{section.meaning} + '\n' + (section.listed ? "#" : "") + shown(section) + '\n';
   for (const auto& each : options()) {
     const bool placed_elsewhere = section.name == server_section && is_in(only_for_one_server, each.key);
     if (each.section == section.name && each.available && !placed_elsewhere) text += sample_key(each);

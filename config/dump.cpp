@@ -53,6 +53,17 @@ std::vector<const option*> global_keys(std::string_view section) {
   return keys;
 }
 
+std::vector<const option*> listener_keys() {
+  std::vector<const option*> keys;
+  for (const auto& each : options())
+    if (each.available && std::holds_alternative<listener_field>(each.field)) keys.push_back(&each);
+  return keys;
+}
+
+option_value value_of(const option& row, const node_listener_settings& listener) {
+  return std::get<listener_field>(row.field).get(listener);
+}
+
 option_value value_of(const option& row, const settings& all) { return std::get<global_field>(row.field).get(all); }
 
 template <class Owner>
@@ -102,7 +113,9 @@ std::string to_toml(const settings& all) {
             server_toml(server, all.server_pools);
   for (const auto& section : option_sections())
     if (const auto keys = global_keys(section.name); !keys.empty())
-      text += "\n[" + std::string{section.name} + "]\n" + toml_lines(keys, all);
+      text += '\n' + shown(section) + '\n' + toml_lines(keys, all);
+  for (const auto& listener : all.node.listeners)
+    text += '\n' + shown(*find_section(listener_section)) + '\n' + toml_lines(listener_keys(), listener);
   return text;
 }
 
@@ -118,6 +131,8 @@ nlohmann::json to_json(const settings& all) {
   for (const auto& section : option_sections())
     if (const auto keys = global_keys(section.name); !keys.empty())
       root[std::string{section.name}] = json_object(keys, all);
+  auto& listeners = root["node"]["listeners"] = nlohmann::json::array();
+  for (const auto& listener : all.node.listeners) listeners.push_back(json_object(listener_keys(), listener));
   return root;
 }
 

@@ -165,6 +165,27 @@ std::optional<server_uri> parse_uri(std::string_view uri, std::string& problem) 
   return std::nullopt;
 }
 
+std::optional<host_and_port> parse_host_and_port(std::string_view text, std::string& problem) {
+  const auto colon = text.rfind(':');
+  auto host = text.substr(0, std::min(colon, text.size()));
+  const bool brackets = host.size() > 2 && host.front() == '[' && host.back() == ']';
+  if (brackets) host = host.substr(1, host.size() - 2);
+  if (colon == std::string_view::npos || brackets != (host.find(':') != std::string_view::npos)) {
+    problem = "must be a host and its port, as node.example.com:4100, 192.0.2.1:4100 or [2001:db8::1]:4100";
+    return std::nullopt;
+  }
+  host_and_port found{std::string{host}, 0};
+  const auto digits = text.substr(colon + 1);
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), found.port);
+  if (error != std::errc{} || end != digits.data() + digits.size())
+    problem = "its port must be a number up to 65535";
+  else
+    problem = host.substr(0, 1) == "/" ? "must be a host and its port, no path" : check_host(host);
+  return problem.empty() ? std::optional{std::move(found)} : std::nullopt;
+}
+
+bool is_numeric_address(std::string_view host) { return is_literal(without_zone(std::string{host})); }
+
 given_fields given_in(const connection_info& info) {
   return {!info.host.empty(), info.port != connection_info{}.port, info.use_ssl};
 }

@@ -26,6 +26,16 @@ std::string check_host(std::string_view host);
 /// What is wrong with the name of SRV records ("_ldap._tcp.example.com"), empty when nothing is.
 std::string check_service(std::string_view name);
 
+/// Where somebody listens, or is dialled.
+struct host_and_port {
+  std::string host;  ///< IPv6 addresses without brackets
+  std::uint16_t port = 0;
+};
+/// Parses "node.example.com:4100", "192.0.2.1:4100", "[::1]:4100". Nothing when it is none; `problem` then says why.
+std::optional<host_and_port> parse_host_and_port(std::string_view text, std::string& problem);
+/// An address in numbers, of either family, with a zone or without; no brackets.
+bool is_numeric_address(std::string_view host);
+
 /// Which fields were given together with `uri`, and so must agree with it.
 struct given_fields {
   bool host = false;

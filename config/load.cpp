@@ -3,6 +3,7 @@
 
 #include "understudy/config/files.hpp"
 #include "understudy/config/json_tree.hpp"
+#include "understudy/config/node_rules.hpp"
 #include "understudy/config/options.hpp"
 #include "understudy/config/reader.hpp"
 #include "understudy/config/rules.hpp"
@@ -60,6 +61,17 @@ void check_servers(const std::vector<connection_info>& servers, std::vector<conf
         {"", path_of(later), "is the same server as " + path_of(earlier) + ": " + server_name(servers[later])});
 }
 
+void check_listeners(const node_settings& node, std::vector<config_problem>& problems) {
+  const auto path_of = [](std::size_t index) { return "node.listeners[" + std::to_string(index) + ']'; };
+  for (std::size_t i = 0; i < node.listeners.size(); ++i) {
+    append(problems, path_of(i), check_fields(node.listeners[i]));
+    append(problems, path_of(i), check_listener(node, node.listeners[i]));
+  }
+  for (const auto& [later, earlier] : duplicate_listeners(node.listeners))
+    problems.push_back(
+        {"", path_of(later), "is at the address of " + path_of(earlier) + ": " + node.listeners[later].address});
+}
+
 }  // namespace
 
 std::optional<std::string> process_environment(const std::string& name) {
@@ -90,10 +102,11 @@ std::vector<config_problem> validate(const settings& all) {
   settings settled = all;
   settle(settled.pool.min_connections, pool_settings{}.min_connections, settled.pool.max_connections);
   for (const auto& section : option_sections()) {
-    if (!section.available || section.name == server_section) continue;
+    if (!section.available || section.listed || section.name == server_section) continue;
     append(problems, std::string{section.name}, check_fields(settled, section.name));
     append(problems, std::string{section.name}, check_section(settled, section.name));
   }
+  check_listeners(settled.node, problems);
   return problems;
 }
 

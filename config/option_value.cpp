@@ -33,6 +33,12 @@ std::string check_text(const option& row, std::string_view text) {
   return {};
 }
 
+std::string check_texts(const option& row, const std::vector<std::string>& texts) {
+  for (const auto& text : texts)
+    if (auto wrong = check_text(row, text); !wrong.empty()) return wrong;
+  return {};
+}
+
 std::string check_words(const std::vector<std::string>& words) {
   if (!words.empty() && words.front().empty()) return "must begin with the name of a program";
   const bool has_nul = std::any_of(words.begin(), words.end(),
@@ -65,6 +71,8 @@ std::string_view wanted(const option& row) {
                               : "a number of seconds or a span like \"250ms\", \"5s\", \"2m\" or \"1h\"";
     case option_type::words:
       return "an array of strings: a program and its arguments";
+    case option_type::texts:
+      return "an array of strings";
     default:
       return "a string";
   }
@@ -117,6 +125,10 @@ conversion nothing(const tree& node) {
   return {std::nullopt, "is empty: " + quote(node.text) + " gives nothing; set the variable, or remove the key"};
 }
 
+bool says_who_is_trusted(const option& row) {
+  return row.section == server_section || row.section == listener_section || row.section == "node";
+}
+
 /// Numbers and booleans in strings count only when a variable gave them; spans are strings anyway.
 conversion from_text(const option& row, const tree& node, const environment_lookup& env) {
   expansion source = expand(node.text, env);
@@ -142,13 +154,14 @@ conversion from_text(const option& row, const tree& node, const environment_look
       return checked(row, std::optional{secret{std::move(source.text)}}, {});
     case option_type::text:
     case option_type::path:
-      if (source.text.empty() && row.section == server_section) {
+      if (source.text.empty() && says_who_is_trusted(row)) {
         // Nothing said must not turn into "off", nor into somebody else: only a plain "" says that nobody is meant.
         if (source.substituted) return nothing(node);
         if (row.type == option_type::path) return {std::nullopt, "must not be empty; remove the key"};
       }
       return checked(row, std::optional{std::move(source.text)}, {});
     case option_type::words:
+    case option_type::texts:
       break;
   }
   return {std::nullopt, wrong_kind(row, node)};
@@ -175,7 +188,7 @@ conversion from_number(const option& row, const tree& node) {
 std::string shortened(const std::string& number) { return number.size() <= 40 ? number : number.substr(0, 40) + "…"; }
 
 conversion from_list(const option& row, const tree& node, const environment_lookup& env) {
-  if (row.type != option_type::words) return {std::nullopt, wrong_kind(row, node)};
+  if (row.type != option_type::words && row.type != option_type::texts) return {std::nullopt, wrong_kind(row, node)};
   std::vector<std::string> words;
   for (const auto& child : node.children) {
     if (child.what != kind::text)
@@ -184,7 +197,7 @@ conversion from_list(const option& row, const tree& node, const environment_look
     if (!source.problem.empty()) return {std::nullopt, source.problem};
     words.push_back(std::move(source.text));
   }
-  if (words.empty()) return {std::nullopt, "must begin with the name of a program"};
+  if (words.empty() && row.type == option_type::words) return {std::nullopt, "must begin with the name of a program"};
   return checked(row, std::optional{std::move(words)}, {});
 }
 
@@ -211,6 +224,8 @@ std::string check_value(const option& row, const option_value& value) {
       return check_text(row, std::get<std::string>(value));
     case option_type::words:
       return check_words(std::get<std::vector<std::string>>(value));
+    case option_type::texts:
+      return check_texts(row, std::get<std::vector<std::string>>(value));
     case option_type::secret_text:
       if (std::get<secret>(value).reveal() != secret_mask) return {};
       return "\"***\" is a mask, not a secret: dumps of a configuration hide secrets; give the secret itself, "
@@ -276,6 +291,7 @@ std::string to_toml_text(const option& row, const option_value& value) {
     case option_type::choice:
       return toml_string(choice_name(row, value));
     case option_type::words:
+    case option_type::texts:
       break;
   }
   const auto& words = std::get<std::vector<std::string>>(value);
@@ -302,6 +318,7 @@ nlohmann::json to_json_value(const option& row, const option_value& value) {
     case option_type::choice:
       return choice_name(row, value);
     case option_type::words:
+    case option_type::texts:
       break;
   }
   nlohmann::json list = nlohmann::json::array();

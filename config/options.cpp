@@ -42,6 +42,13 @@ constexpr global_field of_all() {
           [](settings& owner, option_value&& value) { unwrap((owner.*Part).*Member, std::move(value)); }};
 }
 
+/// A member of node_listener_settings.
+template <auto Member>
+constexpr listener_field of_listener() {
+  return {[](const node_listener_settings& owner) { return wrap(owner.*Member); },
+          [](node_listener_settings& owner, option_value&& value) { unwrap(owner.*Member, std::move(value)); }};
+}
+
 /// A span that the struct keeps as a whole number of milliseconds.
 template <auto Part, auto Member>
 constexpr global_field of_all_in_milliseconds() {
@@ -230,6 +237,8 @@ std::vector<option> server_limit_options() {
 #define LIMITS(member) of_all<&settings::limits, &limit_settings::member>()
 #define MONITORING(member) of_all<&settings::monitoring, &monitoring_settings::member>()
 #define LOG(member) of_all<&settings::log, &log_settings::member>()
+#define NODE(member) of_all<&settings::node, &node_settings::member>()
+#define LISTENER(member) of_listener<&node_listener_settings::member>()
 
 std::vector<option> pool_options() {
   const cs s = "pool";
@@ -360,6 +369,56 @@ std::vector<option> log_options() {
   };
 }
 
+std::vector<option> node_options() {
+  const cs s = "node";
+  return {
+      at_start_only(with_example(with_default(row(s, "name", type::text, NODE(name),
+                                                  "What the node is called, for people and by other nodes."),
+                                              "the machine's name"),
+                                 "directory-1")),
+      with_example(row(s, "ca_cert_path", type::path, NODE(ca_cert_path),
+                       "PEM file of the authorities that sign the certificates of clients and other nodes."),
+                   "/etc/ssl/certs/nodes-ca.pem"),
+      with_example(row(s, "cert_path", type::path, NODE(cert_path), "PEM file of the node's own certificate."),
+                   "/etc/ssl/certs/node.pem"),
+      with_example(row(s, "key_path", type::path, NODE(key_path),
+                       "PEM file of the certificate's private key, which must not be encrypted."),
+                   "/etc/ssl/private/node.key"),
+      not_available(
+          at_start_only(with_example(row(s, "peers", type::texts, NODE(peers), "The other nodes, each `host:port`."),
+                                     "[\"node2.example.com:4100\"]"))),
+      not_available(at_start_only(
+          count(s, "budget", NODE(budget), 0, many, "Connections to a server that all nodes share; 0: no limit."))),
+  };
+}
+
+std::vector<option> listener_options() {
+  const cs s = listener_section;
+  return {
+      with_example(row(s, "address", type::text, LISTENER(address),
+                       "Address and port where clients and other nodes come in, required; `:4100` is every address of "
+                       "the machine, port 0 any free one."),
+                   "0.0.0.0:4100"),
+      with_choices(row(s, "permission", type::choice, LISTENER(permission),
+                       "What who comes in there may ask. `read`: searches, compares, leases, checks of passwords, the "
+                       "state. `write`: everything that a directory can be asked. `admin`: also suspend, resume, "
+                       "drain, reload."),
+                   {"read", "write", "admin"}),
+      with_default(with_example(row(s, "ca_cert_path", type::path, LISTENER(ca_cert_path),
+                                    "PEM file of the authorities whose certificates are let in there."),
+                                "/etc/ssl/certs/operators-ca.pem"),
+                   "node.ca_cert_path"),
+      with_example(row(s, "crl_path", type::path, LISTENER(crl_path),
+                       "PEM file of revocation lists; who shows a certificate that is revoked, or whose issuer has no "
+                       "current list there, is refused."),
+                   "/etc/ssl/certs/nodes-ca.crl"),
+      at_start_only(
+          flag(s, "insecure_loopback", LISTENER(insecure_loopback),
+               "Plain text, without certificates, for everybody on this machine; at 127.0.0.1 and ::1 alone.")),
+      count(s, "max_peers", LISTENER(max_peers), 1, 100000, "Links at once, at the most; more are turned away."),
+  };
+}
+
 #undef POOL
 #undef FAILOVER
 #undef BREAKER
@@ -367,16 +426,11 @@ std::vector<option> log_options() {
 #undef LIMITS
 #undef MONITORING
 #undef LOG
+#undef NODE
+#undef LISTENER
 
 std::vector<option> planned_options() {
   return {
-      planned("node", "listen", type::text, "Address and port where other nodes and clients reach this one."),
-      planned("node", "peers", type::words, "Addresses of the other nodes."),
-      planned("node", "budget", type::integer, "Connections to a server that all nodes share."),
-      planned("node", "ca_cert_path", type::path, "PEM file of the authority that signed the nodes' certificates."),
-      planned("node", "cert_path", type::path, "PEM file of this node's certificate."),
-      planned("node", "key_path", type::path, "PEM file of this node's private key."),
-      planned("node", "insecure_loopback", type::boolean, "Allow plain text on loopback addresses."),
       planned("http", "listen", type::text, "Address and port of the HTTP endpoint."),
       planned("http", "admin_token", type::secret_text, "Token that the operator's commands must carry."),
   };
@@ -394,6 +448,8 @@ std::vector<option> make_table() {
   add(all, limit_options());
   add(all, monitoring_options());
   add(all, log_options());
+  add(all, node_options());
+  add(all, listener_options());
   add(all, planned_options());
   return all;
 }
@@ -413,9 +469,15 @@ const option* find_option(std::string_view section, std::string_view key) {
   return it == all.end() ? nullptr : &*it;
 }
 
+std::string shown(const option_section& section) {
+  const std::string name{section.name};
+  return section.listed ? "[[" + name + "]]" : '[' + name + ']';
+}
+
 std::vector<std::string_view> section_names() {
   std::vector<std::string_view> names;
-  for (const auto& each : option_sections()) names.push_back(each.name);
+  for (const auto& each : option_sections())
+    if (!each.listed) names.push_back(each.name);
   return names;
 }
 
@@ -436,6 +498,7 @@ duration unit_length(const option& row) { return row.unit == "ms" ? duration{mil
 
 option_value default_of(const option& row) {
   if (const auto* field = std::get_if<server_field>(&row.field)) return field->get(connection_info{});
+  if (const auto* field = std::get_if<listener_field>(&row.field)) return field->get(node_listener_settings{});
   return std::get<global_field>(row.field).get(settings{});
 }
 
@@ -453,7 +516,8 @@ std::span<const option_section> option_sections() {
       {"monitoring", "Thresholds that raise an alert."},
       {"log", "Where log lines go."},
       {"authenticator", "Logins of users.", false},
-      {"node", "Serving other processes over the network.", false},
+      {"node", "Serving other processes over the network: as which node, and with which certificate."},
+      {listener_section, "Where clients and other nodes come in; one table an address.", true, true},
       {"http", "The endpoint for metrics and health.", false},
   };
   return all;

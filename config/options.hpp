@@ -9,7 +9,7 @@
 
 namespace understudy::internal::config {
 
-enum class option_type : std::uint8_t { boolean, integer, real, span, text, secret_text, path, words, choice };
+enum class option_type : std::uint8_t { boolean, integer, real, span, text, secret_text, path, words, texts, choice };
 
 /// A value of any option; a choice is the index of its name in `option::choices`.
 using option_value = std::variant<bool, std::int64_t, double, duration, std::string, secret, std::vector<std::string>>;
@@ -22,6 +22,7 @@ struct option_field {
 };
 using server_field = option_field<connection_info>;
 using global_field = option_field<settings>;
+using listener_field = option_field<node_listener_settings>;
 
 /// One key of the configuration.
 struct option {
@@ -30,7 +31,7 @@ struct option {
   option_type type = option_type::text;
   std::string_view meaning;  ///< one sentence
   /// Nothing when the key belongs to a feature that does not exist yet: known, but setting it is a problem.
-  std::variant<std::monostate, server_field, global_field> field;
+  std::variant<std::monostate, server_field, global_field, listener_field> field;
   std::string_view unit;  ///< "s", "ms", "%", "bytes"; spans count in it when they are written as numbers
   double least = 0;       ///< inclusive range of integer, real and span, in `unit`
   double most = 0;
@@ -50,20 +51,25 @@ struct option_section {
   std::string_view name;
   std::string_view meaning;
   bool available = true;
+  bool listed = false;  ///< an array of such tables, in the table that its name begins with
 };
+/// As it stands in a file: "[pool]", "[[node.listeners]]".
+std::string shown(const option_section& section);
 
 /// What is said of a key or section that is known but cannot be set yet.
 inline constexpr std::string_view unavailable = "is not available in this version; remove it";
 
 /// The section whose keys are the fields of connection_info.
 inline constexpr std::string_view server_section = "ldap";
+/// The section whose keys are the fields of node_listener_settings.
+inline constexpr std::string_view listener_section = "node.listeners";
 
 std::span<const option_section> option_sections();
 std::span<const option> options();
 
 const option_section* find_section(std::string_view name);
 const option* find_option(std::string_view section, std::string_view key);
-/// The names of the sections; the keys of one; the keys of all.
+/// The names of the sections that are no lists; the keys of one; the keys of all.
 std::vector<std::string_view> section_names();
 std::vector<std::string_view> keys_of(std::string_view section);
 /// The first section that knows `key`, empty when none does.

@@ -1,5 +1,6 @@
 // Reads a whole configuration: sections, servers, and the rules between keys.
 #include "understudy/config/reader.hpp"
+#include "understudy/config/node_rules.hpp"
 #include "understudy/config/option_value.hpp"
 #include "understudy/config/rules.hpp"
 #include "understudy/config/settings_from.hpp"
@@ -41,7 +42,7 @@ class server_reader {
 
 namespace {
 
-constexpr std::string_view servers_key = "servers";
+constexpr std::string_view servers_key = "servers", listeners_key = "listeners", node_section = "node";
 
 void set(settings& all, const option& row, option_value value) {
   std::get<global_field>(row.field).set(all, std::move(value));
@@ -58,6 +59,7 @@ class settings_reader {
       read_servers(*ldap);
     else if (!ldap_is_wrong_)
       problems_.add(root_.at, std::string{server_section}, "is required: the servers, and how to speak to them");
+    if (const auto* node = section(node_section)) read_listeners(*node);
     for (const auto& [name, table] : tables_) check(name, table);
     return std::move(all_);
   }
@@ -65,15 +67,16 @@ class settings_reader {
  private:
   void read_section(const tree& child) {
     const auto* known = find_section(child.key);
-    if (!known) return report_unknown(child);
+    if (!known || known->listed) return report_unknown(child);
     if (!known->available) return problems_.add(child.at, child.key, std::string{unavailable});
     if (child.what != tree::kind::table) {
       if (known->name == server_section) ldap_is_wrong_ = true;
       return problems_.add(child.at, child.key, "must be a table, not " + std::string{to_string(child.what)});
     }
     const bool is_ldap = known->name == server_section;
-    const auto [at, is_new] = tables_.try_emplace(known->name, child, known->name, std::string{known->name}, env_,
-                                                  problems_, is_ldap ? servers_key : std::string_view{});
+    const auto list = is_ldap ? servers_key : known->name == node_section ? listeners_key : std::string_view{};
+    const auto [at, is_new] =
+        tables_.try_emplace(known->name, child, known->name, std::string{known->name}, env_, problems_, list);
     if (is_ldap || !is_new) return;
     for (const auto& [what, value] : at->second.values()) set(all_, *what, value);
   }
@@ -82,7 +85,7 @@ class settings_reader {
     std::string what = child.what == tree::kind::table ? "unknown section" : "unknown key";
     const auto owner = section_with(child.key);
     if (!owner.empty() && child.what != tree::kind::table)
-      what += "; it belongs in [" + std::string{owner} + ']';
+      what += "; it belongs in " + shown(*find_section(owner));
     else if (const auto near = problems_.crowded() ? std::string_view{} : nearest(child.key, section_names());
              !near.empty())
       what += "; the nearest known section is " + quote(near);
@@ -100,12 +103,9 @@ class settings_reader {
   }
 
   void read_servers(const table_reader& common) {
-    const auto ldap = std::find_if(root_.children.begin(), root_.children.end(),
-                                   [](const tree& child) { return child.key == server_section; });
-    const auto list = std::find_if(ldap->children.begin(), ldap->children.end(),
-                                   [](const tree& child) { return child.key == servers_key; });
+    const tree* list = child_of(server_section, servers_key);
     settle_pool(common);
-    if (list == ldap->children.end()) return add_server({nullptr, common});
+    if (!list) return add_server({nullptr, common});
     for (const std::string_view key : {"host", "uri", "srv"})
       if (common.wrote(key))
         problems_.add(common.place_of(key), common.path_of(key),
@@ -129,6 +129,47 @@ class settings_reader {
                     "stands for all servers: it belongs in [ldap], without [[ldap.servers]]");
     add_server({&own, common});
     server_places_.push_back({table.at, path});
+  }
+
+  /// The child `key` of the section; null when there is none.
+  const tree* child_of(std::string_view section, std::string_view key) const {
+    const auto named = [](std::string_view name) { return [name](const tree& child) { return child.key == name; }; };
+    const auto table = std::find_if(root_.children.begin(), root_.children.end(), named(section));
+    const auto child = std::find_if(table->children.begin(), table->children.end(), named(key));
+    return child == table->children.end() ? nullptr : &*child;
+  }
+
+  void read_listeners(const table_reader& node) {
+    const tree* list = child_of(node_section, listeners_key);
+    if (!list) return;
+    if (list->what != tree::kind::list)
+      return problems_.add(
+          list->at, "node.listeners",
+          "must be an array of tables, one [[node.listeners]] an address, not " + std::string{to_string(list->what)});
+    std::vector<std::pair<place, std::string>> places;
+    for (const tree& each : list->children) {
+      auto path = "node.listeners[" + std::to_string(places.size()) + ']';
+      all_.node.listeners.emplace_back();
+      if (each.what == tree::kind::table)
+        read_listener(each, path, node);
+      else
+        problems_.add(each.at, path, "must be a table, not " + std::string{to_string(each.what)});
+      places.emplace_back(each.at, std::move(path));
+    }
+    for (const auto& [later, earlier] : duplicate_listeners(all_.node.listeners))
+      problems_.add(places[later].first, places[later].second,
+                    "is at the address of " + places[earlier].second + ": " + all_.node.listeners[later].address);
+  }
+
+  void read_listener(const tree& table, const std::string& path, const table_reader& node) {
+    const table_reader own{table, listener_section, path, env_, problems_};
+    auto& listener = all_.node.listeners.back();
+    for (const auto& [row, value] : own.values())
+      std::get<listener_field>(row->field).set(listener, option_value{value});
+    // What is missing in [node] may only be written wrongly there.
+    for (const std::string_view key : {"cert_path", "key_path", "ca_cert_path"})
+      if (node.spoiled(key)) return;
+    report(own, check_listener(all_.node, listener));
   }
 
   /// [pool] over [ldap] over the defaults; see settings_from.hpp.
@@ -186,8 +227,16 @@ class settings_reader {
   }
 
   void check(std::string_view name, const table_reader& table) {
-    for (const auto& each : check_section(all_, name)) {
-      if (ldap_sizes_pools_ && each.keys[0] == "min_connections") continue;
+    auto found = check_section(all_, name);
+    if (ldap_sizes_pools_)
+      found.erase(
+          std::remove_if(found.begin(), found.end(), [](const finding& f) { return f.keys[0] == "min_connections"; }),
+          found.end());
+    report(table, found);
+  }
+
+  void report(const table_reader& table, const std::vector<finding>& found) {
+    for (const auto& each : found) {
       if (std::any_of(each.keys.begin(), each.keys.end(), [&](auto key) { return table.spoiled(key); })) continue;
       const auto written = std::find_if(each.keys.begin(), each.keys.end(), [&](auto key) { return table.wrote(key); });
       problems_.add(written == each.keys.end() ? table.at() : table.place_of(*written), table.path_of(each.keys[0]),
@@ -278,7 +327,7 @@ void table_reader::read(const tree& child, const environment_lookup& env, proble
 }
 
 std::string table_reader::advice(std::string_view key) const {
-  if (const auto other = section_with(key); !other.empty()) return "; it belongs in [" + std::string{other} + ']';
+  if (const auto other = section_with(key); !other.empty()) return "; it belongs in " + shown(*find_section(other));
   const auto near = nearest(key, keys_of(section_));
   return near.empty() ? std::string{} : "; the nearest known key is " + quote(near);
 }

@@ -3,6 +3,7 @@
 
 #include "understudy/config/certificates.hpp"
 #include "understudy/config/files.hpp"
+#include "understudy/config/node_rules.hpp"
 #include "understudy/config/option_value.hpp"
 #include "understudy/config/text.hpp"
 
@@ -203,6 +204,7 @@ std::vector<finding> check_section(const settings& all, std::string_view section
   if (section == "log" && !all.log.file.empty())
     if (auto wrong = why_unwritable(all.log.file); !wrong.empty())
       found.push_back({{"file"}, quote(all.log.file) + " cannot be written: " + wrong});
+  if (section == "node") return check_node(all.node);
   return found;
 }
 
@@ -238,5 +240,9 @@ std::vector<finding> check_made_in_code(const connection_info& info) {
 }
 
 std::vector<finding> check_fields(const settings& all, std::string_view section) { return check_each(all, section); }
+
+std::vector<finding> check_fields(const node_listener_settings& listener) {
+  return check_each(listener, listener_section);
+}
 
 }  // namespace understudy::internal::config

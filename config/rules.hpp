@@ -35,5 +35,6 @@ std::vector<finding> check_made_in_code(const connection_info& info);
 /// Every field of one server by itself: ranges, characters. Keys as in the table.
 std::vector<finding> check_fields(const connection_info& info);
 std::vector<finding> check_fields(const settings& all, std::string_view section);
+std::vector<finding> check_fields(const node_listener_settings& listener);
 
 }  // namespace understudy::internal::config

@@ -11,6 +11,13 @@ enum class log_level : std::uint8_t { error, warning, info, debug };
 /// How the log is written: lines for people, or one JSON object a line.
 enum class log_format : std::uint8_t { text, json };
 
+/// What may be asked over a link between nodes: each includes those before it.
+enum class node_permission : std::uint8_t {
+  read,   ///< searches, compares, leases, users' binds, who-am-i, the state
+  write,  ///< everything that a directory can be asked
+  admin,  ///< also: suspend, resume, drain, reload
+};
+
 /// The section `[pool]`; see docs/configuration.md.
 struct pool_settings {
   /// Connections kept open to a server; 0 to 100000.
@@ -137,6 +144,38 @@ struct log_settings {
   std::string file;
 };
 
+/// A table `[[node.listeners]]`; see docs/configuration.md.
+struct node_listener_settings {
+  /// Address and port where clients and other nodes come in; ":4100" is every address, port 0 any free one.
+  std::string address;
+  /// What who comes in there may ask; read, write or admin.
+  node_permission permission = node_permission::read;
+  /// Authorities of the certificates of who comes in there; without it node_settings::ca_cert_path.
+  std::string ca_cert_path;
+  /// Revocation lists for these certificates.
+  std::string crl_path;
+  /// Plain text, without certificates; of 127.0.0.1 and ::1 alone.
+  bool insecure_loopback = false;
+  /// Links at once, at the most; 1 to 100000.
+  int max_peers = 1000;
+};
+
+/// The section `[node]`; see docs/configuration.md.
+struct node_settings {
+  /// For people and for other nodes; empty: the machine's name.
+  std::string name;
+  ///@{
+  /// PEM files: the authorities of others' certificates, the node's own certificate, and its private key.
+  std::string ca_cert_path, cert_path, key_path;
+  ///@}
+  /// Not available in this version: The other nodes, each "host:port".
+  std::vector<std::string> peers;
+  /// Not available in this version: Connections to a server that all nodes share; 0: no limit; 0 to 1000000.
+  std::size_t budget = 0;
+  /// Where clients and other nodes come in; none: nobody does.
+  std::vector<node_listener_settings> listeners;
+};
+
 /// The whole configuration. Each server is complete: defaults from [ldap] are already in it.
 struct settings {
   std::vector<connection_info> servers;  ///< in order of preference where priorities are equal
@@ -147,6 +186,7 @@ struct settings {
   limit_settings limits;                 ///< [limits]
   monitoring_settings monitoring;        ///< [monitoring]
   log_settings log;                      ///< [log]
+  node_settings node;                    ///< [node]
   /// True when the servers' own pool_size, max_pool_size and pool_timeout count rather than [pool]'s; see pool_for() in
   /// settings_from.hpp.
   bool server_pools = false;

@@ -1,5 +1,6 @@
 // What crosses between a node and its clients: requests and answers as bytes, of a version that both understand.
 #pragma once
+#include "understudy/config/settings.hpp"
 #include "understudy/messages/call.hpp"
 
 namespace understudy::internal {
@@ -88,12 +89,7 @@ struct answer_frame {
 /// The answer that says why there is none.
 answer_frame failed_answer(failure_ptr why);
 
-/// What may be done over a link: each includes those before it.
-enum class node_permission : std::uint8_t {
-  read,   ///< searches, compares, leases, users' binds, who-am-i, the state
-  write,  ///< everything that a directory can be asked
-  admin,  ///< also: suspend, resume, drain, reload
-};
+using understudy::node_permission;
 /// "read", "write", "admin".
 std::string_view to_string(node_permission may) noexcept;
 

@@ -253,7 +253,7 @@ BOOST_AUTO_TEST_CASE(says_what_is_not_available_yet) {
   const std::string words = "is not available in this version; remove it\n";
   check_all({
       {ldap + "[pool]\nenable_compression = true\n", "f:4:1: pool.enable_compression: " + words},
-      {ldap + "[node]\nlisten = \"x\"\n", "f:3:2: node: " + words},
+      {ldap + "[node]\nbudget = 1\n", "f:4:1: node.budget: " + words},
       {ldap + "[http]\nadmin_token = \"hush\"\n", "f:3:2: http: " + words},
       {ldap + "[authenticator]\n", "f:3:2: authenticator: " + words},
   });
@@ -332,7 +332,12 @@ BOOST_AUTO_TEST_CASE(json_problems_name_the_pointer) {
       {R"({"ldap": {"host": "a", "host": "b"}})", "f:/ldap/host: ldap.host: is given twice\n"},
       {R"({"ldap": {"host": "a"}, "ldap": {"host": "b"}})", "f:/ldap: ldap: is given twice\n"},
       {R"([])", "f: must be a table of sections, not an array\n"},
-      {R"({"node": {}, "ldap": {"host": "a"}})", "f:/node: node: is not available in this version; remove it\n"},
+      {R"({"http": {}, "ldap": {"host": "a"}})", "f:/http: http: is not available in this version; remove it\n"},
+      {R"({"ldap": {"host": "a"}, "node": {"listeners": [{"address": "127.0.0.1:1", "max_peers": 0}]}})",
+       "f:/node/listeners/0/address: node.listeners[0].address: needs TLS: set cert_path in [node], key_path in "
+       "[node], "
+       "ca_cert_path; or insecure_loopback = true, for plain text on this machine\n"
+       "f:/node/listeners/0/max_peers: node.listeners[0].max_peers: must be 1 to 100000, not 0\n"},
       {R"({"ldap": {"host": "a", "use_tls": true, "use_ssl": true}})",
        "f:/ldap/use_tls: ldap.use_tls: contradicts use_ssl: that is TLS from the first byte, StartTLS begins in plain "
        "text; choose one\n"},

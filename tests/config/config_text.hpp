@@ -1,6 +1,8 @@
 // Short ways to load configurations in tests.
 #pragma once
+#include "support/certificates.hpp"
 #include "understudy/config/load.hpp"
+#include "understudy/config/options.hpp"
 
 #include <map>
 #include <string>
@@ -45,6 +47,28 @@ inline std::string pool_errors(const std::string& text, std::map<std::string, st
 
 inline std::string json_errors(const std::string& text, std::map<std::string, std::string> env = {}) {
   return joined(lines_of(from_json(text, std::move(env)).problems));
+}
+
+/// Made once.
+inline const certificate_set& certificates_of_nodes() {
+  static const certificate_set made;
+  return made;
+}
+
+/// "[node]", with the certificates that a listener needs.
+inline std::string node_section_with_certificates() {
+  const auto& files = certificates_of_nodes();
+  return "[node]\ncert_path = \"" + files.server.certificate.string() + "\"\nkey_path = \"" +
+         files.server.key.string() + "\"\nca_cert_path = \"" + files.ca.certificate().string() + "\"\n";
+}
+
+/// A file whose section `row.section` has this line, with what makes it legal. Not for the address of a listener.
+inline std::string file_with(const internal::config::option& row, const std::string& line) {
+  const std::string section{row.section}, ldap = "[ldap]\nhost = \"a\"\n";
+  if (section == internal::config::server_section) return ldap + line;
+  if (section == internal::config::listener_section)
+    return ldap + node_section_with_certificates() + "[[node.listeners]]\naddress = \"127.0.0.1:4100\"\n" + line;
+  return ldap + '[' + section + "]\n" + line;
 }
 
 }  // namespace understudy::test

@@ -42,6 +42,17 @@ settings unusual() {
   all.monitoring.max_connection_time = 3600000;
   all.log.level = log_level::error;
   all.log.file = "/dev/null";
+  all.node.name = "a ${node}";
+  all.node.cert_path = certificates.server.certificate.string();
+  all.node.key_path = certificates.server.key.string();
+  all.node.listeners.resize(2);
+  all.node.listeners[0].address = "0.0.0.0:4100";
+  all.node.listeners[0].permission = node_permission::admin;
+  all.node.listeners[0].ca_cert_path = certificates.ca.certificate().string();
+  all.node.listeners[0].crl_path = certificates.crl.string();
+  all.node.listeners[0].max_peers = 7;
+  all.node.listeners[1].address = "[::1]:4100";
+  all.node.listeners[1].insecure_loopback = true;
   return all;
 }
 

@@ -146,6 +146,17 @@ constexpr effect effects[] = {
      "scenario_39_limits_count_for_the_next_request_and_the_log_level_for_the_next_line"},
     {"log.format", "how lines are written", "lines_are_written_in_the_format_that_is_set"},
     {"log.file", "where lines go", "lines_of_the_level_and_above_are_written_to_the_file_in_order"},
+
+    {"node.name", "what a node is called", "a_node_and_its_listeners_are_read"},
+    {"node.ca_cert_path", "whose certificates are let in", "a_node_and_its_listeners_are_read"},
+    {"node.cert_path", "what the node shows", "a_node_and_its_listeners_are_read"},
+    {"node.key_path", "what the node shows", "a_node_and_its_listeners_are_read"},
+    {"node.listeners.address", "where others come in", "a_node_and_its_listeners_are_read"},
+    {"node.listeners.permission", "what others may ask", "a_node_and_its_listeners_are_read"},
+    {"node.listeners.ca_cert_path", "whose certificates are let in", "a_node_and_its_listeners_are_read"},
+    {"node.listeners.crl_path", "whose certificates are let in", "a_node_and_its_listeners_are_read"},
+    {"node.listeners.insecure_loopback", "whether there is TLS", "a_node_and_its_listeners_are_read"},
+    {"node.listeners.max_peers", "who is turned away", "a_node_and_its_listeners_are_read"},
 };
 
 std::string name_of(const option& each) { return std::string{each.section} + '.' + std::string{each.key}; }
@@ -166,6 +177,8 @@ std::string another_value(const option& each, const option_value& now, const std
       return '"' + std::string{each.choices[std::get<std::int64_t>(now) == 0 ? 1 : 0]} + '"';
     case option_type::words:
       return "[\"/bin/echo\", \"x\"]";
+    case option_type::texts:
+      return "[\"other:1\"]";
     case option_type::path:
       return '"' + file.string() + '"';
     case option_type::text:
@@ -173,6 +186,7 @@ std::string another_value(const option& each, const option_value& now, const std
       break;
   }
   if (each.key == "uri") return "\"ldap://other\"";
+  if (each.key == "address") return "\"127.0.0.1:4101\"";
   return "\"other\"";
 }
 
@@ -186,7 +200,21 @@ std::string beside(const option& each) {
 
 option_value value_in(const option& each, const settings& all) {
   if (const auto* field = std::get_if<server_field>(&each.field)) return field->get(all.servers.front());
+  if (const auto* field = std::get_if<listener_field>(&each.field))
+    return all.node.listeners.empty() ? default_of(each) : field->get(all.node.listeners.front());
   return std::get<global_field>(each.field).get(all);
+}
+
+/// The file that has `line` in the section of the key; without a line: what it is compared with.
+std::string file_for(const option& each, const std::string& line) {
+  if (each.section == server_section) {
+    const auto others = beside(each);
+    return "[ldap]\n" + (others.empty() && line.empty() ? "host = \"a\"\n" : others) + line;
+  }
+  if (each.key == "address" && !line.empty()) return "[ldap]\nhost = \"a\"\n[[node.listeners]]\n" + line;
+  if (each.section == listener_section)
+    return "[ldap]\nhost = \"a\"\n[[node.listeners]]\naddress = \"127.0.0.1:4100\"\n" + line;
+  return file_with(each, line);
 }
 
 /// Of the cases of all tests, by name: the text of the file.
@@ -213,7 +241,7 @@ BOOST_AUTO_TEST_CASE(every_key_has_an_effect_that_a_test_measures) {
     const auto test = known.find(std::string{each.test});
     BOOST_TEST(listed.emplace(each.key).second, each.key << " is listed twice");
     BOOST_TEST_REQUIRE((test != known.end()), each.test << " is no test");
-    const auto key = each.key.substr(each.key.find('.') + 1);
+    const auto key = each.key.substr(each.key.rfind('.') + 1);
     BOOST_TEST(test->second.find(key) != std::string::npos, "where " << each.test << " stands, nobody sets " << key);
   }
   for (const auto& each : options()) {
@@ -230,14 +258,12 @@ BOOST_AUTO_TEST_CASE(every_key_in_a_file_changes_its_setting_and_no_other) {
   const auto file = folder.write("some", "some");
   for (const auto& each : options()) {
     if (!each.available) continue;
-    const auto others = beside(each);
-    const auto legal = from_toml("[ldap]\n" + (others.empty() ? "host = \"a\"\n" : others));
+    const auto legal = from_toml(file_for(each, ""));
     BOOST_TEST_REQUIRE(legal.value.servers.size() == 1U);
     const auto before = value_in(each, legal.value);
     const auto line = std::string{each.key} + " = " + another_value(each, before, file) + '\n';
     // The file may break a rule about two keys together; it is read all the same.
-    const auto with = from_toml(
-        "[ldap]\n" + others + (each.section == server_section ? line : '[' + std::string{each.section} + "]\n" + line));
+    const auto with = from_toml(file_for(each, line));
     BOOST_TEST_REQUIRE(with.value.servers.size() == 1U, name_of(each));
     BOOST_TEST((value_in(each, with.value) != before), name_of(each) << " is read and changes nothing");
     // These say the same thing in two ways, or follow each other.

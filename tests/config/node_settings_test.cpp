@@ -1,0 +1,174 @@
+// [node] and [[node.listeners]]: what is read, and what cannot be meant.
+#include "config/config_text.hpp"
+#include "understudy/config/endpoint.hpp"
+
+#include <boost/test/unit_test.hpp>
+
+using namespace understudy;
+using namespace understudy::internal;
+using namespace understudy::internal::config;
+using namespace understudy::test;
+
+namespace {
+
+const std::string ldap = "[ldap]\nhost = \"a\"\n";
+
+std::string quoted(const std::filesystem::path& path) { return '"' + path.string() + '"'; }
+
+/// The problems of a file that has these listeners, with good certificates in [node].
+std::string secured(const std::string& listeners) {
+  return pool_errors(ldap + node_section_with_certificates() + listeners);
+}
+
+/// The first problem without its place.
+std::string problem_of(const std::string& listener) {
+  const auto found = from_toml(ldap + node_section_with_certificates() + "[[node.listeners]]\n" + listener).problems;
+  return found.empty() ? "" : found.front().key + ": " + found.front().what;
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(a_node_and_its_listeners_are_read) {
+  const auto& files = certificates_of_nodes();
+  const auto read =
+      from_toml(ldap + "[node]\nname = \"${N}\"\ncert_path = " + quoted(files.server.certificate) +
+                    "\nkey_path = " + quoted(files.server.key) + "\nca_cert_path = " + quoted(files.ca.certificate()) +
+                    "\n[[node.listeners]]\naddress = \"0.0.0.0:4100\"\n"
+                    "[[node.listeners]]\naddress = \"[::]:4101\"\npermission = \"${P}\"\nmax_peers = 3\n"
+                    "ca_cert_path = " +
+                    quoted(files.other_ca.certificate()) + "\ncrl_path = " + quoted(files.crl) +
+                    "\n[[node.listeners]]\naddress = \"127.0.0.1:0\"\ninsecure_loopback = true\n",
+                {{"N", "one"}, {"P", "write"}});
+  BOOST_TEST_REQUIRE(read.ok(), joined(lines_of(read.problems)));
+  const auto& node = read.value.node;
+  BOOST_TEST(node.name == "one");
+  BOOST_TEST(node.ca_cert_path == files.ca.certificate().string());
+  BOOST_TEST_REQUIRE(node.listeners.size() == 3U);
+  BOOST_TEST(node.listeners[0].address == "0.0.0.0:4100");
+  BOOST_TEST((node.listeners[0].permission == node_permission::read));
+  BOOST_TEST(node.listeners[0].ca_cert_path == "");
+  BOOST_TEST((node.listeners[1].permission == node_permission::write));
+  BOOST_TEST(node.listeners[1].max_peers == 3);
+  BOOST_TEST(node.listeners[1].crl_path == files.crl.string());
+  BOOST_TEST(node.listeners[2].insecure_loopback);
+  BOOST_TEST(joined(lines_of(validate(read.value))) == "");
+}
+
+BOOST_AUTO_TEST_CASE(the_same_tree_is_read_as_json) {
+  const auto read = from_json(
+      R"({"ldap": {"host": "a"}, "node": {"listeners": [{"address": "[::1]:4100", "insecure_loopback": true}]}})");
+  BOOST_TEST_REQUIRE(read.ok(), joined(lines_of(read.problems)));
+  BOOST_TEST_REQUIRE(read.value.node.listeners.size() == 1U);
+  BOOST_TEST(read.value.node.listeners[0].address == "[::1]:4100");
+}
+
+BOOST_AUTO_TEST_CASE(a_listener_needs_certificates_unless_it_is_plain_text_on_this_machine) {
+  const std::string none = ldap + "[[node.listeners]]\n";
+  BOOST_TEST(
+      pool_errors(none + "address = \"0.0.0.0:4100\"\n") ==
+      "f:4:1: node.listeners[0].address: needs TLS: set cert_path in [node], key_path in [node], ca_cert_path\n");
+  BOOST_TEST(pool_errors(none + "address = \"127.0.0.1:4100\"\n")
+                 .find("or insecure_loopback = true, for plain text on this machine") != std::string::npos);
+  BOOST_TEST(pool_errors(none + "address = \"127.0.0.1:4100\"\ninsecure_loopback = true\n") == "");
+  BOOST_TEST(pool_errors(none + "address = \"[::1]:4100\"\ninsecure_loopback = true\n") == "");
+  for (const std::string place : {"0.0.0.0:4100", "[::]:4100", ":4100", "192.0.2.1:4100", "127.0.0.2:4100"})
+    BOOST_TEST(pool_errors(none + "address = \"" + place + "\"\ninsecure_loopback = true\n") ==
+               "f:5:1: node.listeners[0].insecure_loopback: allows plain text at 127.0.0.1 and ::1 alone, not at \"" +
+                   place + "\"; remove it, and set cert_path, key_path and ca_cert_path in [node]\n");
+  BOOST_TEST(problem_of("address = \"127.0.0.1:1\"\ninsecure_loopback = true\nca_cert_path = " +
+                        quoted(certificates_of_nodes().ca.certificate()) + "\n") ==
+             "node.listeners[0].ca_cert_path: is of no use with insecure_loopback = true, which is plain text");
+}
+
+BOOST_AUTO_TEST_CASE(what_is_wrong_in_node_is_said_there_alone) {
+  const auto& files = certificates_of_nodes();
+  const std::string listener = "[[node.listeners]]\naddress = \"0.0.0.0:4100\"\n";
+  BOOST_TEST(pool_errors(ldap + "[node]\ncert_path = 1\n" + listener) ==
+             "f:4:1: node.cert_path: must be a string, not an integer\n");
+  BOOST_TEST(pool_errors(ldap + "[node]\ncert_path = " + quoted(files.server.certificate) + "\n") ==
+             "f:4:1: node.cert_path: needs key_path, the certificate's private key\n");
+  BOOST_TEST(pool_errors(ldap + "[node]\nkey_path = " + quoted(files.server.key) + "\n") ==
+             "f:4:1: node.key_path: needs cert_path, the key's certificate\n");
+  BOOST_TEST(pool_errors(ldap + "[node]\nca_cert_path = \"/nowhere\"\n") ==
+             "f:4:1: node.ca_cert_path: \"/nowhere\" cannot be read: No such file or directory\n");
+  BOOST_TEST(pool_errors(ldap + "[node]\ncert_path = " + quoted(files.server.certificate) +
+                         "\nkey_path = " + quoted(files.client.key) + "\n")
+                 .find("node.key_path: ") != std::string::npos);
+  const auto other = pool_errors(ldap + "[node]\ncert_path = " + quoted(files.server.certificate) +
+                                 "\nkey_path = " + quoted(files.client.key) + "\n");
+  BOOST_TEST(other.find("does not belong to the certificate in cert_path") != std::string::npos, other);
+  const auto locked = pool_errors(ldap + "[node]\ncert_path = " + quoted(files.client.certificate) +
+                                  "\nkey_path = " + quoted(files.encrypted_client_key("hush")) + "\n");
+  BOOST_TEST(locked.find("is encrypted, and a node has no password for it") != std::string::npos, locked);
+  BOOST_TEST(pool_errors(ldap + "[node]\nname = \"" + std::string(254, 'n') + "\"\n") ==
+             "f:4:1: node.name: must not be longer than 253 bytes\n");
+}
+
+BOOST_AUTO_TEST_CASE(an_address_to_listen_at_is_in_numbers) {
+  for (const std::string good : {"127.0.0.1:4100", "[::1]:4100", "[fe80::1%eth0]:1", ":4100", "0.0.0.0:0"})
+    BOOST_TEST(problem_of("address = \"" + good + "\"\n") == "", good);
+  for (const std::string bad : {"4100", "127.0.0.1", "::1:4100", "[::1]", "127.0.0.1:65536", "127.0.0.1:",
+                                "localhost:1", "[127.0.0.1]:1", "/run/node", "/run/node:1", "127.0.0.1:1x"})
+    BOOST_TEST(problem_of("address = \"" + bad + "\"\n").find(", not \"" + bad + '"') != std::string::npos, bad);
+  BOOST_TEST(problem_of("permission = \"write\"\n") ==
+             "node.listeners[0].address: is required: where it listens, as 0.0.0.0:4100");
+  BOOST_TEST(problem_of("address = \"127.0.0.1:1\"\npermission = \"all\"\n") ==
+             "node.listeners[0].permission: must be read, write or admin, not \"all\"");
+}
+
+BOOST_AUTO_TEST_CASE(listeners_are_an_array_of_tables_at_different_addresses) {
+  BOOST_TEST(pool_errors(ldap + "[node.listeners]\naddress = \"127.0.0.1:1\"\n") ==
+             "f:3:7: node.listeners: must be an array of tables, one [[node.listeners]] an address, not a table\n");
+  BOOST_TEST(pool_errors(ldap + "[node]\nlisteners = [1]\n") ==
+             "f:4:14: node.listeners[0]: must be a table, not an integer\n");
+  BOOST_TEST(pool_errors(ldap + "[\"node.listeners\"]\n").find("unknown section") != std::string::npos);
+  BOOST_TEST(pool_errors(ldap + "[pool]\npermission = \"read\"\n") ==
+             "f:4:1: pool.permission: unknown key; it belongs in [[node.listeners]]\n");
+  BOOST_TEST(secured("[[node.listeners]]\naddress = \"[::]:4100\"\n[[node.listeners]]\naddress = \":4100\"\n") ==
+             "f:9:1: node.listeners[1]: is at the address of node.listeners[0]: :4100\n");
+  BOOST_TEST(secured("[[node.listeners]]\naddress = \"[::1]:0\"\n[[node.listeners]]\naddress = \"[::1]:0\"\n") == "");
+}
+
+BOOST_AUTO_TEST_CASE(an_empty_path_does_not_open_a_listener) {
+  BOOST_TEST(problem_of("address = \"127.0.0.1:1\"\nca_cert_path = \"\"\n") ==
+             "node.listeners[0].ca_cert_path: must not be empty; remove the key");
+  BOOST_TEST(
+      pool_errors(ldap + "[node]\nca_cert_path = \"${CA}\"\n", {{"CA", ""}}).find("node.ca_cert_path: is empty") !=
+      std::string::npos);
+}
+
+BOOST_AUTO_TEST_CASE(nodes_made_in_code_obey_the_same_rules) {
+  settings all;
+  all.servers.resize(1);
+  all.servers[0].host = "a";
+  all.node.listeners.resize(2);
+  all.node.listeners[0].address = "0.0.0.0:4100";
+  all.node.listeners[1].address = "0.0.0.0:4100";
+  all.node.listeners[1].insecure_loopback = true;
+  all.node.listeners[1].max_peers = 0;
+  all.node.cert_path = "/nowhere";
+  const auto text = joined(lines_of(validate(all)));
+  for (const auto* part : {"node.cert_path: needs key_path", "node.cert_path: \"/nowhere\" cannot be read",
+                           "node.listeners[0].address: needs TLS: set key_path in [node], ca_cert_path\n",
+                           "node.listeners[1].max_peers: must be 1 to 100000, not 0\n",
+                           "node.listeners[1].insecure_loopback: allows plain",
+                           "node.listeners[1]: is at the address of node.listeners[0]: 0.0.0.0:4100\n"})
+    BOOST_TEST(text.find(part) != std::string::npos, part << " is missing in\n" << text);
+}
+
+BOOST_AUTO_TEST_CASE(a_host_and_its_port_are_told_apart) {
+  std::string problem;
+  const auto name = parse_host_and_port("node2.example.com:4100", problem);
+  BOOST_TEST_REQUIRE(name.has_value());
+  BOOST_TEST(name->host == "node2.example.com");
+  BOOST_TEST(name->port == 4100);
+  const auto address = parse_host_and_port("[2001:db8::1]:1", problem);
+  BOOST_TEST_REQUIRE(address.has_value());
+  BOOST_TEST(address->host == "2001:db8::1");
+  BOOST_TEST(problem == "");
+  for (const auto* bad : {"", ":", "a", "a:b", "a:-1", "a: 1", "2001:db8::1:1", "[a]:1", "a b:1", "[]:1"}) {
+    problem.clear();
+    BOOST_TEST(!parse_host_and_port(bad, problem).has_value(), bad);
+    BOOST_TEST((problem.starts_with("must ") || problem.starts_with("its port ")), bad << ": " << problem);
+  }
+}

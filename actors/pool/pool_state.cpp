@@ -148,7 +148,8 @@ failure_ptr pool_state::refused_credentials(connection_kind kind, time_point now
   return refused ? pool_connect_failed(situation(now), *credential_refusal_) : nullptr;
 }
 
-/// Whoever waits for the first connection of its kind, and finds room on it, is no waiter too many.
+/// Whoever waits for the first connection of its kind, and finds room on it, is no waiter too many: also while its
+/// socket is one that is about to end, such as that of the only connection, which is being replaced.
 std::uint32_t pool_state::waiters_for_first(acquire_kind kind, time_point now) {
   const auto c = slots_.count(now);
   const bool bind = kind == acquire_kind::bind;
@@ -156,7 +157,9 @@ std::uint32_t pool_state::waiters_for_first(acquire_kind kind, time_point now) {
   if ((bind ? c.bind_ready : c.alive() - c.checking) > 0) return 0;
   auto coming = bind ? c.bind_connecting : c.connecting + c.checking;
   const auto other = bind ? connection_kind::pooled : connection_kind::bind;
-  if (coming == 0 && (socket_is_free(true, now) || slots_.least_recently_used(other, true) != nullptr)) coming = 1;
+  const bool room =
+      socket_is_free(true, now) || c.leaving + probe_slots_ > 0 || slots_.least_recently_used(other, true) != nullptr;
+  if (coming == 0 && room) coming = 1;
   return kind == acquire_kind::shared ? coming * policy_.max_in_flight : coming;
 }
 

@@ -377,3 +377,43 @@ BOOST_AUTO_TEST_CASE(who_waits_for_the_only_connection_while_it_is_checked_is_no
   h.answer_checks(true);
   BOOST_TEST((h.what(t) == outcome::dispatched));
 }
+
+BOOST_AUTO_TEST_CASE(who_waits_for_the_only_connection_while_it_is_replaced_is_no_waiter_too_many) {
+  auto p = small_policy(1, 1);
+  p.max_waiters = 0;
+  p.max_in_flight = 1;
+  for (const bool said_goodbye : {false, true}) {
+    pool_harness h{p};
+    h.ready_all();
+    const auto old = h.in(phase::ready).front();
+    if (said_goodbye)
+      h.sockets.at(old).at = phase::draining, h.pool.on_draining(old, nullptr, h.now);
+    else
+      h.pool.reconfigure(p, true, h.now);
+    h.take();
+    h.pass(seconds{6});
+    BOOST_TEST_REQUIRE((h.in(phase::draining) == std::vector<connection_id>{old}), "its socket is not free yet");
+    const auto t = h.share(), second = h.share();
+    BOOST_TEST(h.waiting(t));
+    BOOST_TEST(h.code(second) == errc::queue_full, "there is room for one");
+    h.die(old, nullptr);
+    h.ready_all();
+    BOOST_TEST((h.what(t) == outcome::dispatched));
+  }
+}
+
+BOOST_AUTO_TEST_CASE(who_waits_for_the_socket_of_a_probe_is_no_waiter_too_many) {
+  auto p = small_policy(0, 1);
+  p.max_waiters = 0;
+  for (const auto kind : {acquire_kind::shared, acquire_kind::bind}) {
+    pool_harness h{p};
+    BOOST_TEST_REQUIRE(h.pool.take_probe_slot(h.now));
+    const auto t = h.ask(kind);
+    BOOST_TEST(h.waiting(t));
+    BOOST_TEST(h.slot_asked == 1);
+    h.pool.give_probe_slot(h.now);
+    h.take();
+    h.ready_all();
+    BOOST_TEST((h.what(t) == outcome::dispatched));
+  }
+}

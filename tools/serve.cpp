@@ -10,18 +10,12 @@
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
 
-#include <system_error>
+#include <stdexcept>
 
 namespace understudy::cli {
 
 using namespace internal;
 namespace {
-
-std::shared_ptr<log_file> opened(const std::string& path) try {
-  return std::make_shared<log_file>(path);
-} catch (const std::system_error& e) {
-  throw usage_error("log.file: " + std::string{e.what()});
-}
 
 service_notifier told_by_environment() try {
   return service_notifier{process_environment};
@@ -42,11 +36,14 @@ int serve(interrupt_watch& interrupts, const target& where) {
   const auto manager = told_by_environment();
   service_plan plan;
   plan.log = all.log;
-  plan.file = opened(all.log.file);
+  plan.writer = std::make_shared<log_writer>(all.log);
   plan.drain = all.limits.drain_timeout;
   plan.read_again = [where] { return read_again(where); };
-  plan.parts.push_back(std::make_unique<served_directory>(all, plan.file));
-  return service{std::move(plan), manager, interrupts}.run();
+  plan.parts.push_back(std::make_unique<served_directory>(all, plan.writer));
+  const auto log = plan.writer;
+  const auto code = service{std::move(plan), manager, interrupts}.run();
+  log->end();
+  return code;
 }
 
 }  // namespace

@@ -66,9 +66,9 @@ service_observation observation_of(const runtime_snapshot& now) {
   return seen;
 }
 
-served_directory::served_directory(settings all, std::shared_ptr<log_file> log)
+served_directory::served_directory(settings all, std::shared_ptr<log_writer> log)
     : description_(described(all)), manager_(std::move(all)) {
-  manager_.set_log([log = std::move(log)](log_level, const std::string& line) { log->write(line); });
+  manager_.set_log([log = std::move(log)](log_level level, const std::string& line) { log->write(level, "", line); });
 }
 
 std::string served_directory::description() const { return description_; }

@@ -2,7 +2,7 @@
 #pragma once
 #include "understudy/messages/snapshot.hpp"
 #include "understudy/runtime/connection_manager.hpp"
-#include "understudy/runtime/platform/log_file.hpp"
+#include "understudy/runtime/platform/log_writer.hpp"
 #include "understudy/tools/service_part.hpp"
 
 #include <condition_variable>
@@ -14,7 +14,7 @@ namespace understudy::cli {
 class served_directory final : public service_part {
  public:
   /// The runtime's log goes to `log`. Throws config_error when the settings cannot work.
-  served_directory(settings all, std::shared_ptr<internal::log_file> log);
+  served_directory(settings all, std::shared_ptr<internal::log_writer> log);
 
   std::string description() const override;
   std::optional<std::string> start() override;

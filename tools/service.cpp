@@ -4,7 +4,8 @@
 #include "understudy/config/problem.hpp"
 #include "understudy/messages/printable.hpp"
 #include "understudy/messages/text.hpp"
-#include "understudy/runtime/platform/log_sink.hpp"
+#include "understudy/runtime/exceptions.hpp"
+#include "understudy/runtime/platform/log_line.hpp"
 #include "understudy/tools/exit_code.hpp"
 
 #include <unistd.h>
@@ -148,11 +149,11 @@ void service::carry_out(const service_do::drain&) {
 
 void service::carry_out(const service_do::reopen_log&) {
   try {
-    plan_.file->reopen();
+    plan_.writer->reopen();
     carry_out(service_do::say{log_level::info, "the log was opened anew"});
-  } catch (const std::exception& e) {
+  } catch (const ldap_exception& e) {
     carry_out(service_do::say{log_level::error,
-                              std::string{"the log cannot be opened anew, the earlier file stays: "} + e.what()});
+                              "the log cannot be opened anew, the earlier file stays: " + e.reason().message});
   }
 }
 
@@ -160,7 +161,7 @@ void service::carry_out(const service_do::say& line) {
   const auto written =
       log_line(plan_.log.format, std::chrono::system_clock::now(), line.level, "service", line.text, {});
   // Whoever started it sees on standard error what it does, whatever the log is for.
-  if (plan_.log.file.empty() || line.level <= level_) plan_.file->write(written);
+  if (plan_.log.file.empty() || line.level <= level_) plan_.writer->write(line.level, "service", written);
   if (plan_.log.file.empty()) return;
   standard_error_.write("understudy: " + printable(line.text));
 }

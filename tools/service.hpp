@@ -1,6 +1,6 @@
 // Carries out what service_state decides: threads, signals, the log, the service manager.
 #pragma once
-#include "understudy/runtime/platform/log_file.hpp"
+#include "understudy/runtime/platform/log_writer.hpp"
 #include "understudy/runtime/platform/service_notifier.hpp"
 #include "understudy/tools/interrupt.hpp"
 #include "understudy/tools/job_thread.hpp"
@@ -15,8 +15,8 @@ namespace understudy::cli {
 struct service_plan {
   std::vector<std::unique_ptr<service_part>> parts;  ///< at least one
   log_settings log;
-  std::shared_ptr<internal::log_file> file;  ///< where the log's lines go: `log.file`, or standard error
-  duration drain{};                          ///< how long what runs has to finish at the end
+  std::shared_ptr<internal::log_writer> writer;  ///< where the log's lines go: `log.file`, or standard error
+  duration drain{};                              ///< how long what runs has to finish at the end
   /// The settings as they are written now; throws config_error with every problem, or an exception that says why there
   /// are none to read.
   std::function<settings()> read_again;

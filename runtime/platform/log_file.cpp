@@ -8,6 +8,8 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <csignal>
+#include <ctime>
 
 namespace understudy::internal {
 namespace {
@@ -22,6 +24,28 @@ descriptor opened(const std::string& path) {
   return {::open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0640), path.c_str()};
 }
 
+/// While it lives, a pipe whose reader has gone is an error for this thread, and no signal that ends the process.
+class pipes_may_break {
+ public:
+  pipes_may_break() {
+    ::sigemptyset(&broken_);
+    ::sigaddset(&broken_, SIGPIPE);
+    ::pthread_sigmask(SIG_BLOCK, &broken_, &before_);
+  }
+  ~pipes_may_break() {
+    if (::sigismember(&before_, SIGPIPE) == 1) return;
+    const timespec at_once{};
+    while (::sigtimedwait(&broken_, nullptr, &at_once) < 0 && errno == EINTR) {
+    }
+    ::pthread_sigmask(SIG_SETMASK, &before_, nullptr);
+  }
+  pipes_may_break(const pipes_may_break&) = delete;
+  pipes_may_break& operator=(const pipes_may_break&) = delete;
+
+ private:
+  sigset_t broken_{}, before_{};
+};
+
 }  // namespace
 
 log_file::log_file(std::string path) : path_(std::move(path)) {
@@ -33,6 +57,7 @@ std::string log_file::write(std::string_view line) {
   std::string data{torn_ ? "\n" : ""};
   data.append(line) += '\n';
   const int fd = path_.empty() ? STDERR_FILENO : file_.get();
+  const pipes_may_break meanwhile;
   for (std::string_view left = data; !left.empty();) {
     pollfd ready{fd, POLLOUT, 0};
     const int polled = ::poll(&ready, 1, patience_ms);

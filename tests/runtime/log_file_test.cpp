@@ -7,6 +7,7 @@
 #include <unistd.h>
 #include <array>
 #include <boost/test/unit_test.hpp>
+#include <csignal>
 #include <system_error>
 
 using namespace understudy::internal;
@@ -73,4 +74,21 @@ BOOST_AUTO_TEST_CASE(a_line_after_a_torn_one_is_a_line_of_its_own) {
 BOOST_AUTO_TEST_CASE(a_full_disk_is_the_reason) {
   log_file file{"/dev/full"};
   BOOST_TEST(file.write("a line") == "No space left on device");
+}
+
+BOOST_AUTO_TEST_CASE(a_pipe_whose_reader_has_gone_is_a_reason_and_no_signal) {
+  const temporary_folder folder;
+  const auto pipe = (folder / "pipe").string();
+  BOOST_TEST_REQUIRE(::mkfifo(pipe.c_str(), 0600) == 0);
+  const int reader = ::open(pipe.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+  BOOST_TEST_REQUIRE(reader >= 0);
+  log_file file{pipe};
+  ::close(reader);
+  struct sigaction before {};
+  BOOST_TEST_REQUIRE(::sigaction(SIGPIPE, nullptr, &before) == 0);
+  BOOST_TEST((before.sa_handler == SIG_DFL), "it would end the process");
+  for (int i = 0; i < 2; ++i) BOOST_TEST(file.write("a line") == "Broken pipe");
+  sigset_t blocked{};
+  ::pthread_sigmask(SIG_BLOCK, nullptr, &blocked);
+  BOOST_TEST(::sigismember(&blocked, SIGPIPE) == 0);
 }

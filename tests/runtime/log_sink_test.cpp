@@ -4,6 +4,7 @@
 #include "support/eventually.hpp"
 #include "support/temporary_folder.hpp"
 #include "understudy/runtime/exceptions.hpp"
+#include "understudy/runtime/platform/log_line.hpp"
 
 #include <fcntl.h>
 #include <sys/stat.h>

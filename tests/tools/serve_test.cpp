@@ -7,6 +7,7 @@
 
 #include <signal.h>
 #include <sys/ptrace.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include <algorithm>
@@ -283,9 +284,49 @@ BOOST_AUTO_TEST_CASE(a_log_that_cannot_be_opened_anew_goes_on_where_it_was) {
   std::filesystem::rename(log, rotated);
   std::filesystem::create_directory(log);
   service.process->send_signal(SIGUSR1);
-  BOOST_TEST(service.says("understudy: the log cannot be opened anew, the earlier file stays: " + log.string()));
+  BOOST_TEST(service.says("understudy: the log cannot be opened anew, the earlier file stays: log.file \"" +
+                          log.string() + "\" cannot be opened: Is a directory."));
   service.stop();
   BOOST_TEST(contains(read_file(rotated), " info service: stopped"));
+}
+
+BOOST_AUTO_TEST_CASE(a_service_whose_log_is_a_fifo_without_a_reader_says_what_to_do) {
+  const stub_directory directory;
+  const temporary_folder logs;
+  const auto pipe = (logs / "pipe").string();
+  BOOST_TEST_REQUIRE(::mkfifo(pipe.c_str(), 0600) == 0);
+  served service(config_of(directory, quick + "[log]\nfile = \"" + pipe + "\"\n"));
+  BOOST_TEST((service.process->wait() == 2));
+  BOOST_TEST(service.says("log.file \"" + pipe + "\" is a FIFO (a named pipe)"));
+  BOOST_TEST(service.says("start its reader before"));
+}
+
+BOOST_AUTO_TEST_CASE(a_service_counts_the_lines_of_its_log_that_are_lost) {
+  stub_directory directory;
+  const temporary_folder logs;
+  const auto pipe = (logs / "pipe").string();
+  BOOST_TEST_REQUIRE(::mkfifo(pipe.c_str(), 0600) == 0);
+  auto reader = std::make_unique<child_process>(child_process::options{{"cat", pipe}, {}, {}, {}});
+  served service(config_of(directory, quick + "[log]\nfile = \"" + pipe + "\"\n"));
+  BOOST_TEST_REQUIRE(service.manager.await("READY=1"));
+  BOOST_TEST(eventually([&] { return contains(reader->output(), " info service: ready: "); }));
+  reader->kill9();
+  reader->wait();
+  const auto reloads = [&] {
+    const auto told = service.manager.seen().size();
+    service.process->send_signal(SIGHUP);
+    BOOST_TEST(eventually([&] { return service.manager.count("READY=1", told) > 0; }));
+  };
+  reloads();
+  BOOST_TEST(service.says("error log: it cannot be written; lines are lost until it can file=" + pipe));
+  reader = std::make_unique<child_process>(child_process::options{{"cat", pipe}, {}, {}, {}});
+  BOOST_TEST(eventually([&] {
+    reloads();
+    return contains(reader->output(), " warning log: ");
+  }));
+  BOOST_TEST(contains(reader->output(), " lost: Broken pipe"), reader->output());
+  BOOST_TEST(contains(reader->output(), " info service: "), reader->output());
+  service.stop();
 }
 
 BOOST_AUTO_TEST_CASE(a_killed_service_leaves_nothing_behind) {

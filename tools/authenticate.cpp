@@ -56,12 +56,14 @@ int bind_as(session& directory, const std::string& dn, const secret& password) {
 }
 
 int authenticate(interrupt_watch& interrupts, const authenticate_options& options) {
+  command_time time{options.where.timeout};
   auto what = lookup(options);
   require_sendable({what, {}});
-  const auto all = one_shot_settings(options.where, interrupts);
-  const auto password = read_password("Password for " + options.user + ": ", interrupts);
+  const auto all = one_shot_settings(options.where, time, interrupts);
+  const auto password =
+      time.waiting_for_input([&] { return read_password("Password for " + options.user + ": ", interrupts); });
   if (password.size() == 0) return refuse("an empty password proves nothing");
-  session directory(all, options.where, interrupts);
+  session directory(all, options.where, time, interrupts);
   if (!directory.connect()) return exit_runtime;
   what.base = directory.base_or_default(options.base);
   const auto condition = what.filter;

@@ -138,15 +138,17 @@ load_operation operation_of(session& directory, const bench_options& options, co
 }
 
 int bench(interrupt_watch& interrupts, const bench_options& options) {
+  command_time time{options.where.timeout};
   if (options.operation != bench_operation::whoami)
     require_sendable({search_of(options, options.base.value_or(""), options.first), {}});
-  const auto all = read_settings(options.where, interrupts);
+  const auto all = read_settings(options.where, time, interrupts);
   secret password;
   if (options.operation == bench_operation::authenticate)
-    password = read_password("Password of the users (%d is the user's number): ", interrupts);
+    password = time.waiting_for_input(
+        [&] { return read_password("Password of the users (%d is the user's number): ", interrupts); });
   if (options.operation == bench_operation::authenticate && password.size() == 0)
     throw usage_error("bench --operation authenticate needs the users' password on standard input");
-  session directory(all, options.where, interrupts);
+  session directory(all, options.where, time, interrupts);
   if (!directory.connect()) return exit_runtime;
   load_generator load(operation_of(directory, options, password), options.concurrency, options.first, options.last,
                       options.where.timeout);

@@ -34,9 +34,10 @@ compare_request request_of(const compare_options& options) {
 }
 
 int compare(interrupt_watch& interrupts, const compare_options& options) {
+  command_time time{options.where.timeout};
   auto what = request_of(options);
   require_sendable({what, {}});
-  session directory(one_shot_settings(options.where, interrupts), options.where, interrupts);
+  session directory(one_shot_settings(options.where, time, interrupts), options.where, time, interrupts);
   if (!directory.connect()) return exit_runtime;
   const auto answer = directory.perform(make_request(std::move(what)));
   if (!answer) return report(*answer.error(), directory.given());

@@ -109,9 +109,10 @@ connection_result begin(session& directory) {
 }
 
 int health(interrupt_watch& interrupts, const health_options& options) {
-  const auto all_settings = one_shot_settings(options.where, interrupts);
+  command_time time{options.where.timeout};
+  const auto all_settings = one_shot_settings(options.where, time, interrupts);
   for (const auto& doubtful : warnings(all_settings)) complain("warning: " + describe(doubtful));
-  session directory(all_settings, options.where, interrupts);
+  session directory(all_settings, options.where, time, interrupts);
   const auto stopping = directory.stop_on_interrupt();
   const auto begun = begin(directory);
   directory.check_interrupt();

@@ -40,10 +40,11 @@ int carry_out(session& directory, std::vector<ldif_change> changes) {
 }
 
 int modify(interrupt_watch& interrupts, const modify_options& options) {
-  const auto all = one_shot_settings(options.where, interrupts);
+  command_time time{options.where.timeout};
+  const auto all = one_shot_settings(options.where, time, interrupts);
   std::vector<ldif_change> changes;
   try {
-    changes = read_ldif_changes(read_input(interrupts), options.add);
+    changes = read_ldif_changes(time.waiting_for_input([&] { return read_input(interrupts); }), options.add);
   } catch (const ldif_error& e) {
     throw usage_error(std::string{e.what()} + "; nothing was sent");
   }
@@ -51,7 +52,7 @@ int modify(interrupt_watch& interrupts, const modify_options& options) {
     if (const auto why = check_request({change.op, change.controls}))
       throw usage_error("line " + std::to_string(change.line) + ": " + why->message + " Nothing was sent.");
   }
-  session directory(all, options.where, interrupts);
+  session directory(all, options.where, time, interrupts);
   if (!directory.connect()) return exit_runtime;
   return carry_out(directory, std::move(changes));
 }

@@ -74,10 +74,11 @@ int search_in_pages(session& directory, const search_request& what, std::int32_t
 }
 
 int search(interrupt_watch& interrupts, const search_options& options) {
+  command_time time{options.where.timeout};
   auto what = options.what;
   what.base = options.base.value_or("");
   require_sendable({what, {}});
-  session directory(one_shot_settings(options.where, interrupts), options.where, interrupts);
+  session directory(one_shot_settings(options.where, time, interrupts), options.where, time, interrupts);
   if (!directory.connect()) return exit_runtime;
   what.base = directory.base_or_default(options.base);
   // A limit of the user's own is the server's to keep, and one entry needs no pages.

@@ -32,7 +32,8 @@ settings read_again(const target& where) {
 }
 
 int serve(interrupt_watch& interrupts, const target& where) {
-  const auto all = read_settings(where, interrupts);
+  command_time unlimited{duration::zero()};
+  const auto all = read_settings(where, unlimited, interrupts);
   const auto manager = told_by_environment();
   service_plan plan;
   plan.log = all.log;

@@ -62,8 +62,8 @@ void require_sendable(const request& order) {
   if (auto why = check_request_and_filter(order)) throw_failure(std::move(why));
 }
 
-session::session(const settings& all, const target& where, interrupt_watch& interrupts)
-    : deadline_(where.deadline_from_now()),
+session::session(const settings& all, const target& where, const command_time& time, interrupt_watch& interrupts)
+    : deadline_(time.deadline()),
       given_(given_by(all, where)),
       manager_(quick_to_stop(all, deadline_.has_value())),
       interrupts_(interrupts) {

@@ -14,12 +14,12 @@ namespace understudy::cli {
 /// before anything is sent.
 void require_sendable(const request& order);
 
-/// A connected directory for one command. With --timeout all of it, from the constructor to the end of the destructor,
-/// has that time.
+/// A connected directory for one command. All of it, from the constructor to the end of the destructor, has what is
+/// left of the command's time.
 class session {
  public:
   /// Throws config_error.
-  session(const settings& all, const target& where, interrupt_watch& interrupts);
+  session(const settings& all, const target& where, const command_time& time, interrupt_watch& interrupts);
 
   /// While the result lives, Ctrl-C ends whatever is waited for here.
   interrupt_action stop_on_interrupt();
@@ -33,7 +33,7 @@ class session {
   connection_manager& manager() noexcept { return manager_; }
   /// How failures are explained here.
   const given_options& given() const noexcept { return given_; }
-  /// What is left of --timeout, a moment at least; `otherwise` without one.
+  /// What is left of the command's time, a moment at least; `otherwise` without one.
   duration left(duration otherwise = {}) const;
   /// Sends one request and waits; Ctrl-C cancels it.
   outcome perform(request_ptr what);
@@ -42,7 +42,7 @@ class session {
   std::string base_or_default(const std::optional<std::string>& base);
 
  private:
-  std::optional<std::chrono::steady_clock::time_point> deadline_;
+  const std::optional<time_point> deadline_;
   given_options given_;
   connection_manager manager_;
   interrupt_watch& interrupts_;

@@ -60,13 +60,13 @@ std::vector<std::string> servers_of(const target& where) {
   return uris;
 }
 
-secret password_of(const target& where, interrupt_watch& interrupts) {
-  if (!where.password_file.empty())
-    return read_password_file(where.password_file, where.deadline_from_now(), interrupts);
-  return where.ask_password ? ask_password("Enter LDAP Password: ", interrupts) : secret{};
+secret password_of(const target& where, command_time& time, interrupt_watch& interrupts) {
+  if (!where.password_file.empty()) return read_password_file(where.password_file, time.deadline(), interrupts);
+  if (!where.ask_password) return {};
+  return time.waiting_for_input([&] { return ask_password("Enter LDAP Password: ", interrupts); });
 }
 
-settings settings_of_options(const target& where, interrupt_watch& interrupts) {
+settings settings_of_options(const target& where, command_time& time, interrupt_watch& interrupts) {
   std::vector<connection_info> servers;
   for (auto& uri : servers_of(where)) {
     connection_info server;
@@ -86,7 +86,7 @@ settings settings_of_options(const target& where, interrupt_watch& interrupts) {
   if (const auto& ca = where.ca_cert_path; !ca.empty())
     if (const auto problem = config::why_unreadable(ca); !problem.empty())
       throw usage_error("--ca-cert " + config::quote(ca) + " cannot be read: " + problem);
-  const auto password = password_of(where, interrupts);
+  const auto password = password_of(where, time, interrupts);
   if (!where.bind_dn.empty() && password.size() == 0)
     throw usage_error("an empty password proves nothing: the server would treat the bind as anonymous (RFC 4513)");
   for (auto& server : servers) server.password = password;
@@ -154,25 +154,19 @@ void target::declare(CLI::App& sub, const std::string& timeout_of) {
   sub.add_flag("-v,--verbose", verbose, "Log as configured; default: only what the command itself has to say");
 }
 
-std::optional<time_point> target::deadline_from_now() const {
-  if (timeout == duration{}) return std::nullopt;
-  const auto now = std::chrono::steady_clock::now();
-  return now + std::min<duration>(timeout, time_point::max() - now);
-}
-
-settings read_settings(const target& where, interrupt_watch& interrupts) {
+settings read_settings(const target& where, command_time& time, interrupt_watch& interrupts) {
   if (where.config.empty() && where.uris.empty())
     throw usage_error("which directory? Give a configuration with --config FILE (-c), or -H URI");
   if (!where.config.empty() && !where.uris.empty()) throw usage_error("-c and -H both say which directory; choose one");
   if (!where.config.empty() && has_directory_options(where))
     throw usage_error("-D, -y, -W, -Z and --ca-cert go with -H; beside -c the configuration says these things");
-  auto all = where.config.empty() ? settings_of_options(where, interrupts) : settings_of_file(where);
+  auto all = where.config.empty() ? settings_of_options(where, time, interrupts) : settings_of_file(where);
   if (!where.verbose && all.log.file.empty()) all.log.level = log_level::error;
   return all;
 }
 
-settings one_shot_settings(const target& where, interrupt_watch& interrupts) {
-  auto all = read_settings(where, interrupts);
+settings one_shot_settings(const target& where, command_time& time, interrupt_watch& interrupts) {
+  auto all = read_settings(where, time, interrupts);
   all.pool.min_connections = std::min(all.pool.min_connections, 1);
   all.pool.preload_connections = false;
   all.recovery.reconnect_attempts = 1;

@@ -1,9 +1,9 @@
 // Which directory a command talks to: a configuration file, or the options that ldapsearch has for it.
 #pragma once
 #include "understudy/config/settings.hpp"
+#include "understudy/tools/command_time.hpp"
 #include "understudy/tools/interrupt.hpp"
 
-#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -25,7 +25,7 @@ struct target {
   bool start_tls = false;     ///< -Z, -ZZ; both must succeed
   bool simple = false;        ///< -x, which ldapsearch needs to be told: no other authentication goes with -D
   std::string ca_cert_path;   ///< --ca-cert
-  /// Of the whole command, from when its input was read, connecting and stopping included; zero: as configured.
+  /// Of the whole command, connecting and stopping included (command_time); zero: as configured.
   duration timeout{};
   bool verbose = false;
 
@@ -33,17 +33,15 @@ struct target {
   void declare_directory(CLI::App& sub);
   /// The same, --timeout and -v. `timeout_of`: what --timeout bounds.
   void declare(CLI::App& sub, const std::string& timeout_of = "the whole command");
-  /// When --timeout is over for what begins now; nothing without one.
-  std::optional<time_point> deadline_from_now() const;
 };
 
-/// The settings that `where` means. Asks for the password if it is to be asked for. Throws config_error with every
-/// problem, usage_error, input_error, interrupted.
-settings read_settings(const target& where, interrupt_watch& interrupts);
+/// The settings that `where` means. Asks for the password if it is to be asked for, or reads its file, within `time`.
+/// Throws config_error with every problem, usage_error, input_error, interrupted.
+settings read_settings(const target& where, command_time& time, interrupt_watch& interrupts);
 
 /// The same for a command that sends a few requests and ends: opens no more connections than it uses, does not wait for
 /// a dead directory longer than it takes to try every server once, logs errors only.
-settings one_shot_settings(const target& where, interrupt_watch& interrupts);
+settings one_shot_settings(const target& where, command_time& time, interrupt_watch& interrupts);
 
 /// A span of time on the command line ("250ms", "5s", "2m"; seconds without a unit). Throws CLI::ValidationError, which
 /// names `option`, when it is none, or zero.

@@ -15,7 +15,8 @@ using namespace internal;
 namespace {
 
 int whoami(interrupt_watch& interrupts, const target& where) {
-  session directory(one_shot_settings(where, interrupts), where, interrupts);
+  command_time time{where.timeout};
+  session directory(one_shot_settings(where, time, interrupts), where, time, interrupts);
   if (!directory.connect()) return exit_runtime;
   const auto answer = directory.perform(make_request(whoami_request{}));
   if (!answer) return report(*answer.error(), directory.given());

@@ -164,3 +164,26 @@ BOOST_FIXTURE_TEST_CASE(a_password_file_that_nobody_writes_costs_the_timeout_and
   BOOST_TEST(!contains(half.error_output, "half"), half.error_output);
   BOOST_TEST(other.connections() == 0u);
 }
+
+/// Reading the password and all that follows share one time.
+BOOST_FIXTURE_TEST_CASE(a_password_file_that_is_written_late_leaves_the_rest_of_the_timeout, hung_fixture) {
+  const auto pipe = (folder().path() / "pipe").string();
+  BOOST_TEST_REQUIRE(::mkfifo(pipe.c_str(), 0600) == 0);
+  child_process late({{"sh", "-c", "exec 3<>\"$0\"; sleep 3; printf secret >&3", pipe}, {}, {}, {}});
+  const auto done = timed({"whoami", "-H", alone(), "-D", "cn=a", "-y", pipe, "--timeout", "4s"});
+  check_exit(done, 3);
+  BOOST_TEST(!contains(done.error_output, "within --timeout"), done.error_output);
+  BOOST_TEST((done.took < limit + 3s), done.took / 1ms << " ms");
+  late.kill9();
+}
+
+BOOST_FIXTURE_TEST_CASE(what_standard_input_takes_is_not_of_the_timeout, hung_fixture) {
+  for (const auto& command :
+       std::vector<std::string>{"(sleep 2; echo secret) | \"$0\" authenticate user1 -H \"$1\" --timeout 1s",
+                                "(sleep 2; printf 'dn: cn=x,dc=example,dc=com\\nchangetype: modify\\nreplace: "
+                                "description\\ndescription: y\\n')"
+                                " | \"$0\" modify -H \"$1\" --timeout 1s"}) {
+    child_process process({{"sh", "-c", command, UNDERSTUDY_PROGRAM, other.url()}, {}, {}, {}});
+    BOOST_TEST((process.wait() == 0), command << ": " << process.error_output());
+  }
+}

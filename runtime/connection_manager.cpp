@@ -313,6 +313,11 @@ void connection_manager::state::set_log(log_listener to) {
   on_log_ = std::move(to);
 }
 
+void connection_manager::state::serve_nodes(node_orders orders) {
+  std::lock_guard guard{mutex_};
+  node_orders_ = std::move(orders);
+}
+
 void connection_manager::state::check_waiting() const {
   check_process();
   if (!callback_thread::may_wait_for_requests() && current()) throw_failure(would_wait_for_itself());
@@ -337,6 +342,7 @@ std::shared_ptr<runtime> connection_manager::state::start() {
         if (!*muted) to(level, from, line);
       };
     options.lookups = lookups_;
+    options.serve_nodes = node_orders_;
   }
   auto made = std::make_shared<runtime>(all(), std::move(options));
   {

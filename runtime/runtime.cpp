@@ -4,6 +4,7 @@
 #include "understudy/actors/metrics/registry.hpp"
 #include "understudy/config/load.hpp"
 #include "understudy/config/reload.hpp"
+#include "understudy/messages/text.hpp"
 #include "understudy/runtime/client/client.hpp"
 #include "understudy/runtime/client/default_factories.hpp"
 #include "understudy/runtime/exceptions.hpp"
@@ -13,6 +14,7 @@
 #include "understudy/runtime/platform/epoll_poller.hpp"
 #include "understudy/runtime/platform/fork_detector.hpp"
 #include "understudy/runtime/platform/log_sink.hpp"
+#include "understudy/runtime/platform/node_service.hpp"
 #include "understudy/runtime/platform/resolver.hpp"
 #include "understudy/runtime/platform/signal_masked_thread.hpp"
 #include "understudy/runtime/platform/system_clock.hpp"
@@ -39,9 +41,13 @@ constexpr seconds ending_patience{1};
 constexpr milliseconds command_patience{500};
 constexpr milliseconds look_up_patience{100};
 
+// A link without a byte for three of these is given up (node_link_limits::silence).
+constexpr seconds heartbeat{5};
+
 struct own_config : caf::actor_system_config {
-  explicit own_config(std::size_t threads) {
+  own_config(std::size_t threads, bool nodes) {
     configure(*this);
+    if (nodes) configure_nodes(*this, heartbeat);
     set("scheduler.policy", caf::atom("sharing"));
     set("scheduler.max-threads", threads);
   }
@@ -50,7 +56,11 @@ struct own_config : caf::actor_system_config {
 std::size_t default_threads() { return std::clamp<std::size_t>(std::thread::hardware_concurrency(), 1, 4); }
 
 // Beside its workers an actor system has a timer and a printer, and we have the poller, the log and a worker.
-constexpr std::size_t threads_of_caf = 2, threads_of_ours = 3;
+constexpr std::size_t threads_of_caf = 2, threads_of_ours = 3, threads_of_nodes = 1;
+
+bool serves_nodes(const settings& all, const runtime_options& options) {
+  return options.serve_nodes && !all.node.listeners.empty();
+}
 
 void require_threads(std::size_t count) {
   if (auto why = refused_threads(count)) throw_failure(std::move(why));
@@ -77,6 +87,9 @@ struct runtime::parts {
   std::shared_ptr<runtime_client> client;
   connection_manager_actor manager;
   circuit_breaker_actor router;
+  std::unique_ptr<node_service> nodes;  // since its start, when it serves any
+  bool may_serve_nodes = false;
+  std::mutex nodes_mutex;  // of what changes them
   std::shared_ptr<reply_waiter<bool>> manager_ended = std::make_shared<reply_waiter<bool>>();
   std::mutex stopping;
   bool stopped = false;          // guarded by `stopping`
@@ -125,7 +138,41 @@ struct runtime::parts {
         });
   }
 
+  void serve_nodes(runtime_options& options) try {
+    may_serve_nodes = options.serve_nodes.has_value();
+    if (!serves_nodes(*all, options)) return;
+    if (!has_nodes(*system))
+      throw listener_error("this actor system cannot serve nodes: load caf::io::middleman in its configuration");
+    nodes = std::make_unique<node_service>(
+        *system,
+        node_service::dependencies{env, router, manager, std::move(options.serve_nodes->reload),
+                                   std::move(options.serve_nodes->drain)},
+        all->node);
+  } catch (const listener_error& e) {
+    throw_failure(cannot_listen(e.what()));
+  }
+
+  /// What listens, as it is to be; null: it stays as it is.
+  std::unique_ptr<node_service::change> prepare_nodes(const node_settings& next, std::vector<std::string>& restart) {
+    const std::lock_guard one_at_a_time{nodes_mutex};
+    if (nodes) {
+      restart = nodes->needs_restart(next);
+      return nodes->prepare(next);
+    }
+    // CAF's network layer is there from the start or not at all.
+    if (may_serve_nodes && !next.listeners.empty()) restart.emplace_back("node.listeners");
+    return nullptr;
+  }
+
+  /// A reload and a stop may come at the same time.
+  template <class Change>
+  void change_nodes(Change change) {
+    const std::lock_guard one_at_a_time{nodes_mutex};
+    if (nodes) change(*nodes);
+  }
+
   bool drain(duration span) {
+    change_nodes([](node_service& all) { all.drain(); });
     client->drain();
     span = as_limit(span);
     auto deadline = env->clock->now() + span;
@@ -172,6 +219,7 @@ struct runtime::parts {
     std::lock_guard one_at_a_time{stopping};
     if (std::exchange(stopped, true)) return true;
     bool clean = manager ? drain(span) : true;
+    change_nodes([&](node_service& all) { clean = all.close(ending_patience) && clean; });
     client->close();
     end_actors();
     end_own_system();
@@ -200,8 +248,9 @@ runtime::runtime(settings_ptr all, runtime_options options) : parts_(std::make_s
     // CAF's threads inherit it: the signals of the host program are not for them.
     signals_blocked blocked;
     const auto threads = options.threads > 0 ? options.threads : default_threads();
-    require_threads(threads + threads_of_caf + threads_of_ours);
-    parts_->config = std::make_unique<own_config>(threads);
+    const bool nodes = serves_nodes(*parts_->all, options);
+    require_threads(threads + threads_of_caf + threads_of_ours + (nodes ? threads_of_nodes : 0));
+    parts_->config = std::make_unique<own_config>(threads, nodes);
     parts_->own_system = std::make_unique<caf::actor_system>(*parts_->config);
   }
   parts_->system = parts_->own_system.get();
@@ -222,6 +271,7 @@ void runtime::start(runtime_options options) {
   parts_->client = std::make_shared<runtime_client>(*parts_->system, parts_->env, *parts_->all);
   try {
     parts_->spawn_actors(options);
+    parts_->serve_nodes(options);
   } catch (...) {
     parts_->stop(duration::zero());
     throw;
@@ -255,6 +305,7 @@ const circuit_breaker_actor& runtime::router() const noexcept { return parts_->r
 const environment_ptr& runtime::env() const noexcept { return parts_->env; }
 settings_ptr runtime::all() const { return parts_->settings_now(); }
 runtime_client& runtime::client() const noexcept { return *parts_->client; }
+node_service* runtime::nodes() const noexcept { return parts_->nodes.get(); }
 
 answer<reload_report> runtime::reload(settings next, duration timeout) {
   const auto until = std::chrono::steady_clock::now() + as_limit(timeout);
@@ -264,11 +315,25 @@ answer<reload_report> runtime::reload(settings next, duration timeout) {
     return {std::nullopt,
             make_failure(errc::operation_timeout, stage::queue,
                          "another change of the settings is under way; they stay as that one makes them")};
+  std::vector<std::string> nodes_need_restart;
+  std::unique_ptr<node_service::change> listeners;
+  try {
+    listeners = parts_->prepare_nodes(next.node, nodes_need_restart);
+  } catch (const std::exception& e) {
+    return {std::nullopt, cannot_listen(e.what())};
+  }
   auto given = std::make_shared<const settings>(std::move(next));
   auto done = parts_->client->reload(given, until - std::chrono::steady_clock::now());
   if (!done) return done;
   std::vector<std::string> named_already;
   auto merged = std::make_shared<const settings>(keep_unreloadable(*all(), *given, named_already));
+  if (listeners) parts_->change_nodes([&](node_service& nodes) { nodes.apply(std::move(listeners)); });
+  if (!nodes_need_restart.empty()) {
+    parts_->log->write(log_level::warning, "node", "some of the settings take a restart",
+                       {{"needs_restart", joined(nodes_need_restart, ", ")}});
+    done.value->needs_restart.insert(done.value->needs_restart.end(), nodes_need_restart.begin(),
+                                     nodes_need_restart.end());
+  }
   parts_->client->configure(*merged);
   parts_->log->set_level(merged->log.level);
   warn_of(*merged, *parts_->log);

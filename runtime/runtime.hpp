@@ -9,6 +9,7 @@
 namespace understudy::internal {
 class runtime_client;
 class metrics_registry;
+class node_service;
 }  // namespace understudy::internal
 
 namespace understudy {
@@ -16,6 +17,13 @@ namespace understudy {
 /// Spawns the root supervisor; tests pass their own.
 using manager_factory =
     std::function<connection_manager_actor(caf::actor_system&, settings_ptr, environment_ptr, connection_factory)>;
+
+/// What clients with the permission "admin" may have the process of a node do. Begins it and returns why it cannot be
+/// begun, or null; on a thread of the runtime, so it must not wait. Empty: such a request is refused.
+struct node_orders {
+  std::function<failure_ptr()> reload;  ///< read the settings again
+  std::function<failure_ptr()> drain;   ///< drain, and end
+};
 
 /// What a service may choose about its runtime; everything has a default.
 struct runtime_options {
@@ -29,6 +37,9 @@ struct runtime_options {
   log_listener on_log;
   /// Counts on where an earlier runtime of the same service ended.
   std::shared_ptr<internal::metrics_registry> metrics;
+  /// Lets clients and other nodes in where `[[node.listeners]]` says. Without it nobody comes in: a program that only
+  /// reads the same file listens nowhere.
+  std::optional<node_orders> serve_nodes;
 };
 
 /// Everything that runs for one set of servers: actors, poller, workers, log. Threads start in the constructor and have
@@ -39,7 +50,8 @@ class runtime {
   /// In an actor system of its own. Where DNS lists the servers (ldap.srv), its first answer is waited for, for up to
   /// 5 s.
   explicit runtime(settings_ptr all, runtime_options options = {});
-  /// In `system`, which must outlive it; configure() (messages/type_ids.hpp) has prepared its configuration.
+  /// In `system`, which must outlive it; configure() (messages/type_ids.hpp) has prepared its configuration. To serve
+  /// nodes it has loaded caf::io::middleman, with a `middleman.heartbeat-interval`.
   runtime(caf::actor_system& system, settings_ptr all, runtime_options options = {});
   /// Stops with `limits.drain_timeout`. On a thread of its own (in a completion, an executor, a log listener, a look-up
   /// or a password callback) it only begins to, as stop() does.
@@ -68,6 +80,8 @@ class runtime {
   settings_ptr all() const;
   /// The bridge that the facade uses; no part of the API.
   internal::runtime_client& client() const noexcept;
+  /// What listens for clients and other nodes; null: nothing does.
+  internal::node_service* nodes() const noexcept;
 
   /// Other settings from now on: servers are added, taken out (what runs there is finished within
   /// `limits.drain_timeout`) and changed, connections that were made with other values are replaced one by one, no

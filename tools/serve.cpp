@@ -40,7 +40,7 @@ int serve(interrupt_watch& interrupts, const target& where) {
   plan.writer = std::make_shared<log_writer>(all.log);
   plan.drain = all.limits.drain_timeout;
   plan.read_again = [where] { return read_again(where); };
-  plan.parts.push_back(std::make_unique<served_directory>(all, plan.writer));
+  plan.parts.push_back(std::make_unique<served_directory>(all, plan.writer, plan.orders));
   const auto log = plan.writer;
   const auto code = service{std::move(plan), manager, interrupts}.run();
   log->end();

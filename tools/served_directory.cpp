@@ -6,6 +6,7 @@
 #include "understudy/runtime/client/client.hpp"
 #include "understudy/runtime/client/manager_access.hpp"
 #include "understudy/runtime/client/readiness.hpp"
+#include "understudy/runtime/platform/node_service.hpp"
 
 #include <algorithm>
 
@@ -43,6 +44,16 @@ bool has_failed(const server_snapshot& server) {
   return !server.last_error.empty() || !server.pool.last_error.empty() || server.breaker == breaker_state::suspended;
 }
 
+/// Where clients and other nodes come in; empty: nowhere.
+std::string places_of(const runtime& there) {
+  const auto* nodes = there.nodes();
+  if (!nodes) return {};
+  std::string text;
+  for (const auto& each : nodes->places())
+    append_item(text, ", ", each.address + " (" + std::string{to_string(each.as.permission)} + ')');
+  return text;
+}
+
 }  // namespace
 
 service_observation observation_of(const runtime_snapshot& now) {
@@ -66,8 +77,16 @@ service_observation observation_of(const runtime_snapshot& now) {
   return seen;
 }
 
-served_directory::served_directory(settings all, std::shared_ptr<log_writer> log)
+served_directory::served_directory(settings all, std::shared_ptr<log_writer> log,
+                                   std::shared_ptr<service_orders> orders)
     : description_(described(all)), manager_(std::move(all)) {
+  const auto taken = [orders = std::move(orders)](service_order order) {
+    return [orders, order]() -> failure_ptr {
+      if (orders->give(order)) return nullptr;
+      return make_failure(errc::stopped, stage::queue, "The service is just starting, or ending; it takes no orders.");
+    };
+  };
+  manager_access::serve_nodes(manager_, {taken(service_order::reload), taken(service_order::drain)});
   manager_.set_log([log = std::move(log)](log_level level, const std::string& line) { log->write(level, "", line); });
 }
 
@@ -98,7 +117,12 @@ service_observation served_directory::observe() {
   const auto there = manager_access::running(manager_);
   if (!there) return {};
   const auto now = there->snapshot();
-  if (now) return observation_of(*now.value);
+  if (now) {
+    auto seen = observation_of(*now.value);
+    if (const auto places = places_of(*there); !places.empty())
+      append_item(seen.summary, "; ", "listens for nodes at " + places);
+    return seen;
+  }
   service_observation seen;
   seen.ended = there->client().closed();
   seen.summary = describe(*now.error);

@@ -3,6 +3,7 @@
 #include "understudy/messages/snapshot.hpp"
 #include "understudy/runtime/connection_manager.hpp"
 #include "understudy/runtime/platform/log_writer.hpp"
+#include "understudy/tools/service_orders.hpp"
 #include "understudy/tools/service_part.hpp"
 
 #include <condition_variable>
@@ -13,8 +14,9 @@ namespace understudy::cli {
 /// Holds the connection_manager.
 class served_directory final : public service_part {
  public:
-  /// The runtime's log goes to `log`. Throws config_error when the settings cannot work.
-  served_directory(settings all, std::shared_ptr<internal::log_writer> log);
+  /// The runtime's log goes to `log`, what clients order to `orders`. Throws config_error when the settings cannot
+  /// work.
+  served_directory(settings all, std::shared_ptr<internal::log_writer> log, std::shared_ptr<service_orders> orders);
 
   std::string description() const override;
   std::optional<std::string> start() override;

@@ -41,8 +41,9 @@ bool stops(int signal) { return signal == SIGTERM || signal == SIGINT; }
 /// need not.
 class end_of_listening {
  public:
-  explicit end_of_listening(interrupt_watch& interrupts) : interrupts_(interrupts) {}
+  end_of_listening(interrupt_watch& interrupts, service_orders& orders) : interrupts_(interrupts), orders_(orders) {}
   ~end_of_listening() {
+    orders_.go_to({});
     interrupts_.deliver_to([](int signal) {
       if (stops(signal)) ::_exit(exit_runtime);
     });
@@ -52,6 +53,7 @@ class end_of_listening {
 
  private:
   interrupt_watch& interrupts_;
+  service_orders& orders_;
 };
 
 void count(int& signals) { signals = std::min(signals + 1, 2); }
@@ -68,7 +70,12 @@ service::service(service_plan plan, const service_notifier& manager, interrupt_w
 int service::run() {
   for (const auto& part : plan_.parts) carry_out(service_do::say{log_level::info, part->description()});
   interrupts_.deliver_to([this](int signal) { on_signal(signal); });
-  const end_of_listening at_the_end{interrupts_};
+  plan_.orders->go_to([this](service_order order) {
+    post([this, order](time_point now) {
+      return order == service_order::reload ? state_.on_reload_asked(now) : state_.on_drain_ordered(now);
+    });
+  });
+  const end_of_listening at_the_end{interrupts_, *plan_.orders};
   carry_out(state_.begin(std::chrono::steady_clock::now()));
   while (!exit_code_) {
     const auto next = next_event();

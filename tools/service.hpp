@@ -4,6 +4,7 @@
 #include "understudy/runtime/platform/service_notifier.hpp"
 #include "understudy/tools/interrupt.hpp"
 #include "understudy/tools/job_thread.hpp"
+#include "understudy/tools/service_orders.hpp"
 #include "understudy/tools/service_part.hpp"
 
 #include <array>
@@ -20,6 +21,7 @@ struct service_plan {
   /// The settings as they are written now; throws config_error with every problem, or an exception that says why there
   /// are none to read.
   std::function<settings()> read_again;
+  std::shared_ptr<service_orders> orders = std::make_shared<service_orders>();  ///< of clients, by way of its parts
 };
 
 /// A service from its start to its end. Its own lines are lines of the log; when that is a file they are written to

@@ -156,8 +156,19 @@ service_state::actions service_state::on_reloaded(time_point now, const reload_o
 
 service_state::actions service_state::on_reopen_asked() { return {service_do::reopen_log{}}; }
 
+service_state::actions service_state::on_drain_ordered(time_point now) {
+  if (ending()) return {};
+  actions todo{service_do::say{log_level::info, "a client has ordered the drain"}};
+  const auto more = on_stop_asked(now);
+  todo.insert(todo.end(), more.begin(), more.end());
+  ordered_ = true;
+  return todo;
+}
+
 service_state::actions service_state::on_stop_asked(time_point now) {
   if (base_ == service_phase::draining) {
+    // Whoever sent the first signal is in no greater hurry than usual.
+    if (std::exchange(ordered_, false)) return {service_do::say{log_level::info, "it is stopping already"}};
     base_ = service_phase::stopped;
     return {service_do::say{log_level::warning, "stopped at once, by a second signal"},
             service_do::end_at_once{exit_runtime}};

@@ -105,6 +105,8 @@ class service_state {
   actions on_reopen_asked();
   /// SIGTERM, SIGINT.
   actions on_stop_asked(time_point now);
+  /// A client of the node: as the first SIGTERM. When it is draining already nothing changes.
+  actions on_drain_ordered(time_point now);
   /// `clean`: nothing had to be cut off.
   actions on_drained(bool clean);
 
@@ -124,7 +126,8 @@ class service_state {
   service_phase base_ = service_phase::starting;  ///< but for a reload
   bool observing_ = false, answers_ = true, told_ready_ = false;
   bool reloading_ = false, reload_again_ = false;
-  std::string status_;  ///< as last told
+  bool ordered_ = false;  ///< the drain was a client's, and no signal has come yet
+  std::string status_;    ///< as last told
   time_point next_observation_{}, observing_since_{}, next_sign_{}, give_up_{};
 };
 

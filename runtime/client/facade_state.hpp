@@ -25,6 +25,8 @@ struct connection_manager::state : std::enable_shared_from_this<state> {
 
   void set_lookups(name_lookups lookups);
   void set_log(log_listener to);
+  /// From the next start on: clients and other nodes come in where the settings say.
+  void serve_nodes(node_orders orders);
   /// Nothing more is told to a listener whose call has not begun.
   void mute_log() noexcept { *muted_ = true; }
   /// Starts the runtime unless it runs; throws what starting threads and opening the log may throw.
@@ -99,6 +101,7 @@ struct connection_manager::state : std::enable_shared_from_this<state> {
   std::shared_ptr<runtime> running_;
   std::shared_ptr<runtime> ending_;  ///< begun to stop in a callback; waited for by whoever may
   name_lookups lookups_;
+  std::optional<node_orders> node_orders_;
   log_listener on_log_;
   const std::shared_ptr<std::atomic<bool>> muted_ = std::make_shared<std::atomic<bool>>(false);
   std::shared_ptr<metrics_registry> metrics_;

@@ -7,4 +7,8 @@ namespace understudy::internal {
 
 std::shared_ptr<runtime> manager_access::running(const connection_manager& manager) { return manager.held().current(); }
 
+void manager_access::serve_nodes(const connection_manager& manager, node_orders orders) {
+  manager.held().serve_nodes(std::move(orders));
+}
+
 }  // namespace understudy::internal

@@ -9,6 +9,8 @@ namespace understudy::internal {
 struct manager_access {
   /// What runs behind `manager`, or null while nothing does.
   static std::shared_ptr<runtime> running(const connection_manager& manager);
+  /// From its next start on, clients and other nodes come in where the settings say.
+  static void serve_nodes(const connection_manager& manager, node_orders orders);
 };
 
 }  // namespace understudy::internal

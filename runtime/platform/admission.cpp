@@ -30,6 +30,16 @@ std::size_t admission::connections() const {
   return all_;
 }
 
+admission_limits admission::limits() const {
+  std::lock_guard guard{mutex_};
+  return limits_;
+}
+
+void admission::set_limits(admission_limits limits) {
+  std::lock_guard guard{mutex_};
+  limits_ = limits;
+}
+
 void admission::leave(const std::string& address) noexcept {
   std::lock_guard guard{mutex_};
   --all_;

@@ -48,13 +48,15 @@ class admission : public std::enable_shared_from_this<admission> {
   answer enter(const std::string& address);
   /// Taken now.
   std::size_t connections() const;
-  const admission_limits& limits() const noexcept { return limits_; }
+  admission_limits limits() const;
+  /// From now on; who is in stays.
+  void set_limits(admission_limits limits);
 
  private:
   void leave(const std::string& address) noexcept;
 
-  const admission_limits limits_;
-  mutable std::mutex mutex_;
+  mutable std::mutex mutex_;  // of everything below
+  admission_limits limits_;
   std::size_t all_ = 0;
   std::map<std::string, std::size_t> of_address_;
 };

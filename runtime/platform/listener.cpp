@@ -115,6 +115,11 @@ client_address address_of(int fd, const sockaddr_storage& from, socklen_t size) 
   return {user + ", pid " + std::to_string(peer.pid), user};
 }
 
+bool same_files(const server_certificates& a, const server_certificates& b) {
+  return a.certificate_path == b.certificate_path && a.key_path == b.key_path && a.ca_path == b.ca_path &&
+         a.crl_path == b.crl_path;
+}
+
 }  // namespace
 
 /// Lives on the poller's thread; the mutex is for whoever destroys the listener elsewhere.
@@ -122,8 +127,8 @@ class listener::acceptor : public std::enable_shared_from_this<acceptor> {
  public:
   acceptor(environment_ptr env, listener_options options, std::shared_ptr<admission> places, accept_handler on_accept)
       : env_(std::move(env)),
-        options_(std::move(options)),
         places_(std::move(places)),
+        options_(std::move(options)),
         on_accept_(std::move(on_accept)),
         at_(parse_address(options_.address)),
         socket_(listen_at(at_)),
@@ -151,6 +156,13 @@ class listener::acceptor : public std::enable_shared_from_this<acceptor> {
     timer_.emplace(env_->poller, caf::actor_cast<caf::actor_addr>(actor_));
     io_ = env_->poller->add(socket_.get(), caf::actor_cast<caf::actor_addr>(actor_));
     env_->poller->arm(io_, poller_port::readable);
+  }
+
+  void use_certificates(server_certificates files, tls_server_context_ptr context) {
+    std::lock_guard guard{mutex_};
+    files_ = states_of(files);
+    options_.tls = std::move(files);
+    context_ = std::move(context);
   }
 
   void stop() noexcept {
@@ -244,7 +256,7 @@ class listener::acceptor : public std::enable_shared_from_this<acceptor> {
   void take(descriptor socket, client_address from) {
     auto entry = places_->enter(from.counted);
     if (entry.verdict != admission_verdict::welcome) {
-      const auto& limits = places_->limits();
+      const auto limits = places_->limits();
       refused(from.text + " was turned away: " +
               (entry.verdict == admission_verdict::too_many
                    ? "there are " + std::to_string(limits.connections) + " connections"
@@ -322,13 +334,14 @@ class listener::acceptor : public std::enable_shared_from_this<acceptor> {
     if (states == files_) return;
     reading_ = env_->workers->run([alive = weak_from_this(), files = *options_.tls, states] {
       auto made = make_tls_server_context(files);
-      if (const auto self = alive.lock()) self->on_files(states, std::move(made));
+      if (const auto self = alive.lock()) self->on_files(files, states, std::move(made));
     });
   }
 
-  void on_files(const std::string& states, tls_server_context_result made) {
+  void on_files(const server_certificates& files, const std::string& states, tls_server_context_result made) {
     std::lock_guard guard{mutex_};
     reading_ = false;
+    if (!options_.tls || !same_files(files, *options_.tls)) return;  // others are in use by now
     files_ = states;
     if (made.error)
       return log(log_level::warning, "the changed certificates cannot be used, the earlier ones stay",
@@ -343,9 +356,9 @@ class listener::acceptor : public std::enable_shared_from_this<acceptor> {
   }
 
   const environment_ptr env_;
-  const listener_options options_;
   const std::shared_ptr<admission> places_;
   std::mutex mutex_;  // of everything below
+  listener_options options_;
   accept_handler on_accept_;
   const socket_address at_;
   descriptor socket_;
@@ -370,5 +383,9 @@ listener::listener(caf::actor_system& system, environment_ptr env, listener_opti
 }
 
 listener::~listener() { acceptor_->stop(); }
+
+void listener::use_certificates(server_certificates files, tls_server_context_ptr context) {
+  acceptor_->use_certificates(std::move(files), std::move(context));
+}
 
 }  // namespace understudy::internal

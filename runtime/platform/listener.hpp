@@ -52,6 +52,9 @@ class listener {
 
   /// Where it listens: with the port that the system chose.
   const std::string& address() const noexcept { return address_; }
+  /// These count for who comes from now on; `context` was made of `files`.
+  void use_certificates(server_certificates files, tls_server_context_ptr context);
+  void set_limits(admission_limits limits) { admission_->set_limits(limits); }
   /// Clients that are in, or on their way in.
   std::size_t connections() const { return admission_->connections(); }
 

@@ -64,6 +64,7 @@ bool node_link::receive() {
     cut("the peer sent " + std::string{guard_->why()});
     return false;
   }
+  unanswered_ = guard_->unanswered();
   if (!established_ && guard_->established()) {
     {
       const std::lock_guard lock{mutex_};
@@ -89,6 +90,7 @@ bool node_link::write(const char* from, std::size_t size, std::size_t& moved) {
     switch (step.what) {
       case byte_stream_result::kind::done:
         guard_->send({from + moved, step.bytes});
+        unanswered_ = guard_->unanswered();
         moved += step.bytes;
         sent_ += step.bytes;
         continue;
@@ -151,6 +153,7 @@ std::string node_link::node() const {
 
 node_peer node_link::peer() const {
   auto now = peer_;
+  if (over_.permission) now.permission = *over_.permission;
   now.received = received_;
   now.sent = sent_;
   return now;

@@ -37,6 +37,8 @@ class node_link {
     descriptor socket;                    ///< non-blocking
     std::unique_ptr<byte_stream> stream;  ///< over it
     admission::place place;               ///< goes with the link
+    /// Of a link that was accepted: what its listener permits now.
+    std::shared_ptr<const std::atomic<node_permission>> permission = {};
   };
 
   /// `on_established`: told once, on the thread of CAF's multiplexer. Must be quick and not throw.
@@ -71,6 +73,8 @@ class node_link {
   std::string node() const;
   node_peer peer() const;
   std::uint64_t number() const noexcept { return peer_.link; }
+  /// Requests of the peer whose answers were not given to the kernel yet.
+  std::size_t unanswered() const noexcept { return unanswered_; }
   /// "none", or protocol and cipher.
   std::string encryption() const { return over_.stream->encryption(); }
   int socket() const noexcept { return over_.socket.get(); }
@@ -92,6 +96,7 @@ class node_link {
 
   std::atomic<bool> established_{false}, ended_{false};
   std::atomic<std::uint64_t> received_{0}, sent_{0};
+  std::atomic<std::size_t> unanswered_{0};
   std::atomic<time_point> heard_;  // when bytes came last
   /// Since when there are bytes that the peer does not take; never: there are none.
   std::atomic<time_point> untaken_since_{time_point::max()};

@@ -10,7 +10,9 @@
 #include <algorithm>
 #include <condition_variable>
 #include <map>
+#include <set>
 #include <system_error>
+#include <thread>
 
 namespace understudy::internal {
 namespace {
@@ -61,23 +63,68 @@ class node_links::table : public std::enable_shared_from_this<table> {
     at.tls = std::move(options.tls);
     at.handshake_timeout = options.handshake_timeout;
     at.limits = options.limits;
-    auto opened = std::make_unique<listener>(system_, env_, std::move(at),
-                                             [alive = weak_from_this(), permission = options.permission,
-                                              gateway = std::move(gateway)](accepted_client client) {
-                                               if (const auto self = alive.lock())
-                                                 self->accept(std::move(client), permission, gateway);
-                                             });
-    auto address = opened->address();
+    open_listener made;
+    made.permission = std::make_shared<std::atomic<node_permission>>(options.permission);
+    made.at = std::make_unique<listener>(
+        system_, env_, std::move(at),
+        [alive = weak_from_this(), permission = made.permission, gateway = std::move(gateway)](accepted_client client) {
+          if (const auto self = alive.lock()) self->accept(std::move(client), permission, gateway);
+        });
+    auto address = made.at->address();
     const std::lock_guard lock{mutex_};
     if (closing_) throw listener_error("cannot listen for nodes at " + address + ": this node is stopping");
-    listeners_.push_back(std::move(opened));
+    listeners_.push_back(std::move(made));
     return address;
   }
 
   void stop_listening() {
-    std::vector<std::unique_ptr<listener>> ended;  // without the lock: somebody may be about to come in
+    std::vector<open_listener> ended;  // without the lock: somebody may be about to come in
     const std::lock_guard lock{mutex_};
     ended.swap(listeners_);
+  }
+
+  void stop_listening(const std::string& address) {
+    open_listener ended;  // without the lock, too
+    const std::lock_guard lock{mutex_};
+    const auto found = find_listener(address);
+    if (found == listeners_.end()) return;
+    ended = std::move(*found);
+    listeners_.erase(found);
+  }
+
+  void change_listener(const std::string& address, node_listener_options options, tls_server_context_ptr context) {
+    std::shared_ptr<listener> at;
+    {
+      const std::lock_guard lock{mutex_};
+      const auto found = find_listener(address);
+      if (found == listeners_.end()) return;
+      *found->permission = options.permission;
+      at = found->at;
+    }
+    // Without the lock: who comes in is taken with the listener's.
+    at->set_limits(options.limits);
+    if (context && options.tls) at->use_certificates(std::move(*options.tls), std::move(context));
+  }
+
+  bool wait_for_answers(duration limit) const {
+    const auto until = std::chrono::steady_clock::now() + limit;
+    std::set<std::uint64_t> owed;
+    {
+      const std::lock_guard lock{mutex_};
+      for (const auto& [number, link] : links_) owed.insert(number);
+    }
+    // There is nothing to be woken by: links are read and written by CAF.
+    for (;; std::this_thread::sleep_for(milliseconds{1})) {
+      {
+        const std::lock_guard lock{mutex_};
+        std::erase_if(owed, [&](std::uint64_t number) {
+          const auto link = links_.find(number);
+          return link == links_.end() || link->second->has_ended() || link->second->unanswered() == 0;
+        });
+      }
+      if (owed.empty()) return true;
+      if (std::chrono::steady_clock::now() >= until) return false;
+    }
   }
 
   std::optional<adopted_link> adopt(dialled_peer peer, const std::string& name, failure_ptr& why) {
@@ -85,7 +132,7 @@ class node_links::table : public std::enable_shared_from_this<table> {
     known.side = link_side::dialled;
     known.name = name;
     known.address = peer.address;
-    return take({std::move(peer.socket), std::move(peer.stream), {}}, std::move(known), name, 0, why);
+    return take({std::move(peer.socket), std::move(peer.stream), {}, {}}, std::move(known), name, 0, why);
   }
 
   std::optional<gateway_peer> find(const caf::node_id& node) const {
@@ -122,6 +169,16 @@ class node_links::table : public std::enable_shared_from_this<table> {
   }
 
  private:
+  struct open_listener {
+    std::shared_ptr<listener> at;
+    std::shared_ptr<std::atomic<node_permission>> permission;  ///< of who comes and came in there
+  };
+
+  std::vector<open_listener>::iterator find_listener(const std::string& address) {
+    return std::find_if(listeners_.begin(), listeners_.end(),
+                        [&](const open_listener& each) { return each.at->address() == address; });
+  }
+
   void check(const node_listener_options& options) const {
     const auto refuse = [&](const std::string& why) {
       throw listener_error("cannot listen for nodes at " + printable(options.address) + ": " + why);
@@ -132,17 +189,18 @@ class node_links::table : public std::enable_shared_from_this<table> {
       refuse("it needs the authority of its peers' certificates: anybody would come in");
   }
 
-  void accept(accepted_client client, node_permission permission, const caf::strong_actor_ptr& gateway) {
+  void accept(accepted_client client, const std::shared_ptr<std::atomic<node_permission>>& permission,
+              const caf::strong_actor_ptr& gateway) {
     node_peer known;
     known.name = name_of(client.certificate);
     if (known.name.empty()) known.name = "this machine";
     known.address = client.address;
-    known.permission = permission;
+    known.permission = *permission;
     // What a node may do goes by the listener: one that came in elsewhere is another peer, as far as its id goes.
-    const auto owner = known.name + ' ' + std::string{to_string(permission)};
+    const auto owner = known.name + ' ' + std::string{to_string(known.permission)};
     failure_ptr why;  // the log has it
-    auto taken = take({std::move(client.socket), std::move(client.stream), std::move(client.place)}, std::move(known),
-                      owner, gateway->id(), why);
+    auto taken = take({std::move(client.socket), std::move(client.stream), std::move(client.place), permission},
+                      std::move(known), owner, gateway->id(), why);
     if (taken) serve_link(system_, std::move(taken->scribe), gateway);
   }
 
@@ -241,7 +299,7 @@ class node_links::table : public std::enable_shared_from_this<table> {
   std::condition_variable none_left_;
   caf::strong_actor_ptr actor_;
   std::optional<actor_timer> timer_;
-  std::vector<std::unique_ptr<listener>> listeners_;
+  std::vector<open_listener> listeners_;
   std::map<std::uint64_t, node_link_ptr> links_;
   bool closing_ = false;
 };
@@ -258,6 +316,12 @@ std::string node_links::listen(node_listener_options options, caf::strong_actor_
 }
 
 void node_links::stop_listening() { table_->stop_listening(); }
+void node_links::stop_listening(const std::string& address) { table_->stop_listening(address); }
+void node_links::change_listener(const std::string& address, node_listener_options options,
+                                 tls_server_context_ptr context) {
+  table_->change_listener(address, std::move(options), std::move(context));
+}
+bool node_links::wait_for_answers(duration limit) const { return table_->wait_for_answers(limit); }
 
 std::optional<adopted_link> node_links::adopt(dialled_peer peer, const std::string& name, failure_ptr& why) {
   return table_->adopt(std::move(peer), name, why);

@@ -1,15 +1,10 @@
 // A client and nodes over real links: TLS, BASP and its guard between the two ends.
-#include "runtime/test_node.hpp"
+#include "remote_client.hpp"
 #include "scripted_node.hpp"
-#include "understudy/actors/node/remote_manager.hpp"
-#include "understudy/runtime/platform/node_connecting.hpp"
 
 #include <boost/test/unit_test.hpp>
-#include <caf/event_based_actor.hpp>
 #include <caf/scoped_actor.hpp>
 #include <caf/send.hpp>
-
-#include <future>
 
 using namespace understudy;
 using namespace understudy::internal;
@@ -57,56 +52,6 @@ struct serving_node {
   std::shared_ptr<node_script> script = std::make_shared<node_script>();
   scripted_node node{links.system, script};
   std::uint16_t port = 0;
-};
-
-/// A client of them.
-struct remote_client {
-  explicit remote_client(const std::vector<std::uint16_t>& ports) {
-    node_connector_options to;
-    for (const auto port : ports) to.nodes.push_back({"127.0.0.1", port});
-    to.tls = caller_certificates();
-    manager = spawn_remote_manager(links.system, std::make_shared<const settings>(), links.env,
-                                   connecting_over(links.system, links.env, *links.links, std::move(to)));
-  }
-  ~remote_client() {
-    if (holder) caf::anon_send_exit(holder, caf::exit_reason::user_shutdown);
-    holder = nullptr;
-    caf::anon_send_exit(manager, caf::exit_reason::user_shutdown);
-    manager = nullptr;
-  }
-  answer<result_ptr> perform(any_operation op) {
-    call what;
-    what.what = make_request(std::move(op));
-    what.deadline = links.env->clock->now() + seconds{10};
-    answer<result_ptr> got;
-    caf::scoped_actor self{links.system};
-    self->request(manager, seconds{20}, perform_atom_v, what)
-        .receive([&](const result_ptr& r) { got.value = r; }, [&](const caf::error& e) { got.error = failure_of(e); });
-    return got;
-  }
-
-  /// Held until the client goes.
-  bool take_lease() {
-    lease_request wish;
-    wish.deadline = links.env->clock->now() + seconds{10};
-    auto told = std::make_shared<std::promise<bool>>();
-    auto granted = told->get_future();
-    holder = links.system.spawn([to = manager, wish, told](caf::event_based_actor* self) -> caf::behavior {
-      self->request(to, caf::infinite, lease_atom_v, wish)
-          .then(
-              [=](const lease_grant& grant) {
-                self->send(to, claim_atom_v, grant.server, grant.id);
-                told->set_value(true);
-              },
-              [=](const caf::error&) { told->set_value(false); });
-      return {[](close_atom) {}};
-    });
-    return granted.get();
-  }
-
-  test_node links;
-  connection_manager_actor manager;
-  caf::actor holder;  ///< of the lease: one that nobody refers to would end
 };
 
 }  // namespace

@@ -1,0 +1,192 @@
+// The listeners of the settings, and what becomes of them: see node_service.hpp.
+#include "understudy/runtime/platform/node_service.hpp"
+
+#include "understudy/config/node_rules.hpp"
+#include "understudy/messages/printable.hpp"
+
+#include <caf/actor_system.hpp>
+#include <caf/send.hpp>
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+
+namespace understudy::internal {
+namespace {
+
+constexpr seconds patience_at_the_end{2};
+// A machine that many processes share has so many of a listener's places, and a tenth of them where there are more.
+constexpr std::size_t least_by_address = 100;
+// Whose handshake is not complete: strangers take nobody's place.
+constexpr std::size_t handshakes = 64;
+
+admission_limits limits_of(const node_listener_settings& listener) {
+  const auto most = static_cast<std::size_t>(listener.max_peers);
+  return {most, std::min(most, std::max(least_by_address, most / 10)), handshakes};
+}
+
+std::optional<server_certificates> certificates_of(const node_settings& node, const node_listener_settings& listener) {
+  if (listener.insecure_loopback) return std::nullopt;
+  return server_certificates{{node.cert_path, node.key_path, config::authorities_of(node, listener), listener.crl_path},
+                             tls_version::v1_3};
+}
+
+bool same_files(const node_settings& a, const node_listener_settings& of_a, const node_settings& b,
+                const node_listener_settings& of_b) {
+  return a.cert_path == b.cert_path && a.key_path == b.key_path && of_a.crl_path == of_b.crl_path &&
+         config::authorities_of(a, of_a) == config::authorities_of(b, of_b);
+}
+
+/// The gateway, which is told of the end of each link, is made after them.
+std::shared_ptr<node_links> make_links(caf::actor_system& system, const environment_ptr& env,
+                                       const std::shared_ptr<caf::actor_addr>& told) {
+  node_links_options options;
+  options.on_end = [told](const node_peer& peer, const std::string&) {
+    if (const auto gateway = caf::actor_cast<gateway_actor>(*told)) caf::anon_send(gateway, removed_atom_v, peer.link);
+  };
+  return std::make_shared<node_links>(system, env, std::move(options));
+}
+
+node_listener_options options_of(const node_settings& node, const node_listener_settings& listener) {
+  node_listener_options options;
+  options.address = listener.address;
+  options.permission = listener.permission;
+  options.tls = certificates_of(node, listener);
+  options.limits = limits_of(listener);
+  return options;
+}
+
+}  // namespace
+
+failure_ptr cannot_listen(const std::string& why) { return make_failure(errc::local_resources, stage::connect, why); }
+
+std::string name_of_node(const node_settings& node) {
+  if (!node.name.empty()) return node.name;
+  std::array<char, 256> name{};
+  if (::gethostname(name.data(), name.size() - 1) != 0) return "unnamed";
+  return printable(name.data());
+}
+
+node_service::change::~change() {
+  for (const auto& each : opened_) links_.stop_listening(each);
+}
+
+node_service::node_service(caf::actor_system& system, dependencies with, const node_settings& node)
+    : env_(with.env), links_(make_links(system, env_, told_)) {
+  gateway_dependencies needs;
+  needs.env = with.env;
+  needs.node = name_of_node(node);
+  needs.router = std::move(with.router);
+  needs.manager = std::move(with.manager);
+  needs.peers = links_;
+  needs.reload = std::move(with.reload);
+  needs.drain = std::move(with.drain);
+  gateway_ = spawn_gateway(system, std::move(needs));
+  // Before the first link comes.
+  *told_ = caf::actor_cast<caf::actor_addr>(gateway_);
+  node_ = node;
+  node_.listeners.clear();
+  try {
+    apply(prepare(node));
+  } catch (...) {
+    close(duration::zero());
+    throw;
+  }
+}
+
+node_service::~node_service() { close(duration::zero()); }
+
+node_service::place node_service::opened(const node_settings& node, const node_listener_settings& listener) {
+  place at;
+  at.as = listener;
+  at.encrypted = !listener.insecure_loopback;
+  at.address = links_->listen(options_of(node, listener), caf::actor_cast<caf::strong_actor_ptr>(gateway_));
+  return at;
+}
+
+std::unique_ptr<node_service::change> node_service::prepare(const node_settings& next) {
+  if (!gateway_) throw listener_error("nobody can come in any more: this node is stopping");
+  auto made = std::make_unique<change>(*links_, next);
+  auto before = places();
+  for (const auto& listener : next.listeners) {
+    const auto same = std::find_if(before.begin(), before.end(),
+                                   [&](const place& each) { return each.as.address == listener.address; });
+    if (same == before.end()) {
+      made->places_.push_back(opened(next, listener));
+      made->opened_.push_back(made->places_.back().address);
+      continue;
+    }
+    auto stays = *same;
+    stays.as = listener;
+    // Who is in has been let in by the other rule: that takes a restart.
+    stays.as.insecure_loopback = same->as.insecure_loopback;
+    change::update update{stays.address, options_of(next, stays.as), nullptr};
+    if (update.options.tls && !same_files(node_, same->as, next, stays.as)) {
+      auto read = make_tls_server_context(*update.options.tls);
+      if (read.error) throw listener_error("cannot listen at " + stays.address + ": " + read.error->message);
+      update.context = std::move(read.context);
+    }
+    made->updates_.push_back(std::move(update));
+    made->places_.push_back(std::move(stays));
+    before.erase(same);
+  }
+  return made;
+}
+
+void node_service::apply(std::unique_ptr<change> prepared) {
+  for (auto& each : prepared->updates_)
+    links_->change_listener(each.address, std::move(each.options), std::move(each.context));
+  const auto before = places();
+  const auto is_in = [](const std::vector<place>& all, const place& item) {
+    return std::any_of(all.begin(), all.end(), [&](const place& each) { return each.address == item.address; });
+  };
+  for (const auto& gone : before) {
+    if (is_in(prepared->places_, gone)) continue;
+    links_->stop_listening(gone.address);
+    say(log_level::info, "does not listen for nodes any more; who is in stays", gone);
+  }
+  for (const auto& now : prepared->places_)
+    if (!is_in(before, now)) say(log_level::info, "listens for nodes", now);
+  prepared->opened_.clear();
+  const std::lock_guard lock{mutex_};
+  node_ = std::move(prepared->next_);
+  places_ = std::move(prepared->places_);
+}
+
+std::vector<std::string> node_service::needs_restart(const node_settings& next) const {
+  for (const auto& at : places())
+    for (const auto& listener : next.listeners)
+      if (listener.address == at.as.address && listener.insecure_loopback != at.as.insecure_loopback)
+        return {"node.listeners.insecure_loopback"};
+  return {};
+}
+
+std::vector<node_service::place> node_service::places() const {
+  const std::lock_guard lock{mutex_};
+  return places_;
+}
+
+void node_service::say(log_level level, std::string_view text, const place& at) const {
+  if (!env_->log) return;
+  env_->log->write(level, "node", text,
+                   {{"address", at.address},
+                    {"permission", std::string{to_string(at.as.permission)}},
+                    {"encryption", at.encrypted ? "TLS 1.3" : "none"}});
+}
+
+void node_service::drain() {
+  links_->stop_listening();
+  if (gateway_) caf::anon_send(gateway_, drain_atom_v);
+}
+
+bool node_service::close(duration limit) {
+  links_->stop_listening();
+  const bool answered = links_->wait_for_answers(limit);
+  const bool ended = links_->close(patience_at_the_end);
+  if (gateway_) caf::anon_send_exit(gateway_, caf::exit_reason::user_shutdown);
+  gateway_ = nullptr;
+  return answered && ended;
+}
+
+}  // namespace understudy::internal

@@ -32,12 +32,14 @@ set(facade_headers
     understudy.hpp)
 # Those for users of the actors.
 set(actor_headers
+    actors/ports/cluster_port.hpp
     actors/ports/connection_load.hpp
     actors/ports/guard.hpp
     actors/ports/hosted.hpp
     actors/ports/poller_actor.hpp
     actors/ports/ports.hpp
     actors/ports/server_pace.hpp
+    actors/ports/socket_permits.hpp
     actors/ports/unanswered_requests.hpp
     messages/actors.hpp
     messages/call.hpp

@@ -37,6 +37,25 @@ struct pool_snapshot {
   std::optional<wall_time> last_error_at;  ///< when that was
 };
 
+/// The sockets to one server that the nodes of a cluster share, and this one's part of them.
+struct budget_snapshot {
+  std::uint32_t total = 0;     ///< over all nodes; 0: there is no budget
+  std::uint32_t share = 0;     ///< this node's by the configuration
+  std::uint32_t lent = 0;      ///< of its share, what others may use
+  std::uint32_t borrowed = 0;  ///< of the others' shares, what it may use
+  std::uint32_t opened = 0;    ///< what it uses
+  std::uint32_t wanted = 0;    ///< what would be of use to it
+};
+
+/// Another node of the cluster.
+struct peer_snapshot {
+  std::string name;                        ///< as configured
+  bool connected = false;                  ///< there is a link, and it speaks
+  std::optional<wall_time> since;          ///< of being connected, or not
+  std::string last_error;                  ///< why there was no link the last time, in one line; or empty
+  std::optional<wall_time> last_error_at;  ///< when that was
+};
+
 /// One server, its breaker and its pool.
 struct server_snapshot {
   std::uint32_t id = 0;                           ///< its number in this runtime
@@ -56,6 +75,7 @@ struct server_snapshot {
   /// What needs an operator although the server answers ("the password of … must be changed"), or empty. A healthy
   /// server with a warning is shown as degraded.
   std::string warning{};
+  budget_snapshot budget{};  ///< of a node that shares its servers' sockets with others
 };
 
 /// The state for people: "degraded" in place of healthy when there is a warning.
@@ -148,6 +168,7 @@ struct runtime_snapshot {
   std::uint64_t protocol_errors =
       0;  ///< connections ended because a peer sent what is no LDAP, or an answer nobody asked for
   std::uint64_t requests_in_flight = 0;  ///< permits taken
+  std::vector<peer_snapshot> peers;      ///< the other nodes of the cluster
 };
 
 }  // namespace understudy

@@ -50,6 +50,7 @@ UNDERSTUDY_ATOM(credential, "us_cred");
 UNDERSTUDY_ATOM(router, "us_router");
 UNDERSTUDY_ATOM(reload, "us_reload");
 UNDERSTUDY_ATOM(discover, "us_discovr");
+UNDERSTUDY_ATOM(exchange, "us_exchang");
 #undef UNDERSTUDY_ATOM
 }  // namespace atoms
 

@@ -63,7 +63,7 @@ void connect_attempt::set_addresses(std::vector<socket_address> addresses) {
   for (auto& each : addresses) candidates_.push_back({std::move(each)});
 }
 
-std::optional<connect_attempt::order> connect_attempt::next(time_point now) {
+std::optional<connect_attempt::order> connect_attempt::next(time_point now, const std::function<bool()>& beside) {
   if (chosen_ || now >= deadline_) return std::nullopt;
   const auto under_way = dialled();
   if (!under_way.empty() && now < next_dial_) return std::nullopt;
@@ -71,7 +71,7 @@ std::optional<connect_attempt::order> connect_attempt::next(time_point now) {
                                [](const candidate& c) { return c.state == progress::waiting; });
   if (at == candidates_.end()) return std::nullopt;
   order made{static_cast<std::size_t>(at - candidates_.begin()), &at->address};
-  if (under_way.size() >= most_dialled) {
+  if (under_way.size() >= most_dialled || (!under_way.empty() && beside && !beside())) {
     made.in_place_of = under_way.front();
     failure silent;
     silent.code = errc::connection_timeout;

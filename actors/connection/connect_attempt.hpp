@@ -3,6 +3,8 @@
 #include "understudy/messages/event.hpp"
 #include "understudy/messages/snapshot.hpp"
 
+#include <functional>
+
 namespace understudy::internal {
 
 /// One attempt at connecting, by Happy Eyeballs (RFC 8305): the next address is dialled beside the earlier ones when
@@ -32,8 +34,9 @@ class connect_attempt {
 
   /// In the order of dialling; the resolver lets the address families take turns (RFC 8305, 4).
   void set_addresses(std::vector<socket_address> addresses);
-  /// The next address to dial, when it is time for one.
-  std::optional<order> next(time_point now);
+  /// The next address to dial, when it is time for one. `beside`: asked once whether that may be done beside others
+  /// that are dialled; if not, the one that was silent longest is given up.
+  std::optional<order> next(time_point now, const std::function<bool()>& beside = {});
   /// The dialled address `number` did not work.
   void dial_failed(std::size_t number, const failure& why);
   /// Dialled, and neither reached nor failed yet.

@@ -79,12 +79,14 @@ class connection_impl final : private ldap_wire {
   void watch_socket();
   void quit_if_done();
   connection_snapshot snapshot();
-  connection_dependencies dependencies() const;
+  connection_dependencies dependencies();
 
   // Sockets.
   void on_io(std::uint64_t id, std::uint32_t events);
   void on_dialled(std::uint64_t io);
   void hang_up(std::optional<std::size_t> number = {});
+  bool may_dial_beside();
+  void give_back_permits(std::size_t keep);
 
   // Actions.
   void operator()(const connection_action::resolve& a);
@@ -161,6 +163,7 @@ class connection_impl final : private ldap_wire {
   caf::strong_actor_ptr consumer_;               // of the stream that is open
 
   std::vector<dialled_socket> dialled_;
+  std::vector<socket_permit> beside_;  // for sockets beside the first
   poller_port::io_id io_ = 0;
   std::uint32_t armed_ = 0;
   bool flush_queued_ = false;
@@ -190,7 +193,7 @@ connection_impl::~connection_impl() {
   }
 }
 
-connection_dependencies connection_impl::dependencies() const {
+connection_dependencies connection_impl::dependencies() {
   return {spec_.id,
           spec_.kind,
           static_cast<bool>(spec_.breaker),
@@ -204,7 +207,8 @@ connection_dependencies connection_impl::dependencies() const {
           shared_->retries,
           env_.may_repeat,
           [clock = env_.clock] { return clock->wall_now(); },
-          make_random(env_.seed ^ spec_.id)};
+          make_random(env_.seed ^ spec_.id),
+          [this] { return may_dial_beside(); }};
 }
 
 // ---- turns ----
@@ -419,6 +423,20 @@ void connection_impl::hang_up(std::optional<std::size_t> number) {
     return true;
   };
   dialled_.erase(std::remove_if(dialled_.begin(), dialled_.end(), ends), dialled_.end());
+  give_back_permits(std::max<std::size_t>(dialled_.size(), 1) - 1);
+}
+
+/// The owner has a permit for one socket.
+bool connection_impl::may_dial_beside() {
+  if (!context_.permits) return true;
+  auto another = take_permit(context_.permits);
+  if (!another) return false;
+  beside_.push_back(std::move(another));
+  return true;
+}
+
+void connection_impl::give_back_permits(std::size_t keep) {
+  if (beside_.size() > keep) beside_.resize(keep);
 }
 
 tls_start connection_impl::secure() {
@@ -534,6 +552,11 @@ void connection_impl::operator()(const connection_action::suspect&) {
 }
 
 void connection_impl::operator()(connection_action::tell_owner& a) {
+  // Its sockets are closed, and the owner may want another one at once.
+  if (a.event.what == connection_event::kind::failed || a.event.what == connection_event::kind::closed) {
+    spec_.permit = nullptr;
+    give_back_permits(0);
+  }
   if (spec_.kind == connection_kind::probe) {
     tell<health_monitor_actor>(spec_.owner, event_atom_v, std::move(a.event));
   } else {

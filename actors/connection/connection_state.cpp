@@ -261,7 +261,7 @@ void connection_state::on_resolved(resolution found) {
 
 /// Dials whatever is due, each address on a socket of its own; whichever is reached first becomes the connection.
 void connection_state::dial() {
-  while (const auto order = attempt_.next(now_)) {
+  while (const auto order = attempt_.next(now_, dependencies_.may_dial_beside)) {
     if (order->in_place_of) act(connection_action::hang_up{*order->in_place_of});
     act(connection_action::dial{order->number, *order->to});
   }

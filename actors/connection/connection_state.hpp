@@ -36,6 +36,8 @@ struct connection_dependencies {
   std::function<bool(const any_operation&)> may_repeat;  ///< also what may have been sent
   std::function<wall_time()> wall_now;                   ///< for people
   random_source random;
+  /// Another address may be dialled beside those that say nothing; true: once. False: in place of one of them.
+  std::function<bool()> may_dial_beside = [] { return true; };
 };
 
 /// How a streaming search begins.

@@ -61,6 +61,10 @@ failure credential_failure(std::string message) {
   return f;
 }
 
+bool is_same_secret(const refused_secret& r, const std::string& identity, const std::string& fingerprint) {
+  return !fingerprint.empty() && r.identity == identity && r.fingerprint == fingerprint;
+}
+
 milliseconds remaining(time_point when, time_point now) {
   return std::max(milliseconds{0}, std::chrono::ceil<milliseconds>(when - now));
 }
@@ -227,15 +231,21 @@ bind_lockout_actions bind_lockout_guard::read_done(std::uint64_t number, const s
   return out;
 }
 
-void bind_lockout_guard::resume(server_id server) {
+void bind_lockout_guard::resume(server_id server, time_point now) {
   const auto found = of_server_.find(server);
   if (found == of_server_.end()) {
     return;
   }
   auto& a = accounts_.at(found->second);
   clear_refusals(a);
-  if (const auto known = trials_.find(a.current); known != trials_.end() && known->second.state == standing::refused) {
-    known->second.state = standing::untried;
+  if (const auto known = trials_.find(a.current); known != trials_.end()) {
+    auto& t = known->second;
+    t.overruled_at = now;
+    std::erase_if(here_, [&](const refused_secret& r) { return is_same_secret(r, t.identity, t.fingerprint); });
+    here_without_.erase(a.current);
+    if (t.state == standing::refused) {
+      t.state = standing::untried;
+    }
   }
 }
 
@@ -372,7 +382,8 @@ void bind_lockout_guard::watch_refusals(time_point now, bind_lockout_actions& ou
 // --- verdicts on secrets
 // ----------------------------------------------------------------------------------------------
 
-bind_lockout_guard::secret_id bind_lockout_guard::find_or_add_trial(const std::string& identity, const secret& value) {
+bind_lockout_guard::secret_id bind_lockout_guard::find_or_add_trial(const std::string& identity, const secret& value,
+                                                                    bool shared) {
   for (const auto& [id, t] : trials_) {
     if (t.identity == identity && t.value == value) {
       return id;
@@ -381,6 +392,7 @@ bind_lockout_guard::secret_id bind_lockout_guard::find_or_add_trial(const std::s
   auto& fresh = trials_[++last_secret_];
   fresh.identity = identity;
   fresh.value = value;
+  fresh.shared = shared;
   return last_secret_;
 }
 
@@ -400,7 +412,8 @@ void bind_lockout_guard::set_secret(account_id id, const secret& value, time_poi
   drop_unused_trials(now);
   auto& a = accounts_.at(id);
   const auto before = a.current;
-  a.current = find_or_add_trial(name_of_identity(a.info), value);
+  // A certificate is a node's own.
+  a.current = find_or_add_trial(name_of_identity(a.info), value, !binds_externally(a.info));
   if (before == 0 || before == a.current) {
     return;
   }
@@ -438,8 +451,16 @@ void bind_lockout_guard::decide(const bind_request& request, time_point now, bin
   const auto& a = accounts_.at(request.account);
   const auto id = a.current;
   auto& t = trials_.at(id);
-  if (t.state == standing::refused && now >= t.refused_at + options_.retry) {
+  if (t.state == standing::refused && now >= retried_at(t)) {
     t.state = standing::untried;
+  }
+  if (lacks_fingerprint(t)) {
+    want_fingerprint(id, t, out);
+    t.waiting.push_back(request);
+    return;
+  }
+  if (t.state != standing::refused && is_refused_elsewhere(t)) {
+    compare(id, t, now, out);
   }
   switch (t.state) {
     case standing::refused:
@@ -587,6 +608,8 @@ void bind_lockout_guard::accept(secret_id id, trial& t, time_point now, bind_loc
   t.last_turn_of.clear();
   t.was_refused = false;
   t.refusal = nullptr;
+  std::erase_if(here_, [&](const refused_secret& r) { return is_same_secret(r, t.identity, t.fingerprint); });
+  here_without_.erase(id);
   for (auto& [number, a] : accounts_) {
     if (a.current == id) {
       if (const auto known = attempt_of(a, id); known != a.attempts.end()) {
@@ -610,22 +633,36 @@ void bind_lockout_guard::clear_refusals(account& a) {
 
 void bind_lockout_guard::refuse(secret_id id, trial& t, const credential_verdict& verdict, time_point now,
                                 wall_time wall, bind_lockout_actions& out) {
-  // Binds that were under way together count as one refusal.
+  t.refused_at = now;
+  t.refused_wall = wall;
+  t.refusal = verdict.cause;
+  t.elsewhere = false;
+  if (options_.shares && t.shared) {
+    here_without_[id] = {t.identity, {}, now, t.refusal ? describe(*t.refusal) : std::string{}};
+    if (t.fingerprint.empty()) {
+      want_fingerprint(id, t, out);
+    } else {
+      note_refused_here(id, t.fingerprint);
+    }
+  }
+  hold_back(id, t, now + options_.retry, now, out);
+}
+
+// Binds that were under way together count as one refusal.
+void bind_lockout_guard::hold_back(secret_id id, trial& t, time_point until, time_point now,
+                                   bind_lockout_actions& out) {
   for (auto& [number, a] : accounts_) {
     const auto known = attempt_of(a, id);
     if (known != a.attempts.end()) {
-      known->refused_until = now + options_.retry;
+      known->refused_until = std::max(known->refused_until, until);
     } else if (a.current == id) {
-      a.attempts.push_back({id, {}, now + options_.retry});
+      a.attempts.push_back({id, {}, until});
     }
   }
   t.state = standing::refused;
   t.was_accepted = false;
   t.was_refused = true;
-  t.refused_at = now;
-  t.refused_wall = wall;
   t.last_turn_of.clear();
-  t.refusal = verdict.cause;
   for (const auto& request : std::exchange(t.waiting, {})) {
     out.answers.push_back({request.request_id, {}, refusal_of(accounts_.at(request.account), t, now)});
   }
@@ -638,8 +675,8 @@ std::optional<time_point> bind_lockout_guard::retry_at(const account& a, time_po
     return std::nullopt;
   }
   const auto& t = found->second;
-  if (t.state == standing::refused && now < t.refused_at + options_.retry) {
-    return t.refused_at + options_.retry;
+  if (t.state == standing::refused && now < retried_at(t)) {
+    return retried_at(t);
   }
   return t.state == standing::untried ? blocked_until(a, now) : std::nullopt;
 }
@@ -658,6 +695,123 @@ std::optional<time_point> bind_lockout_guard::blocked_until(const account& a, ti
   return ends[ends.size() - options_.refusals];
 }
 
+// --- what other nodes know
+// --------------------------------------------------------------------------------------------
+
+time_point bind_lockout_guard::retried_at(const trial& t) const noexcept {
+  return t.refused_at + options_.retry + (t.elsewhere ? options_.after_others : duration::zero());
+}
+
+bool bind_lockout_guard::is_refused_elsewhere(const trial& t) const {
+  return t.shared && std::any_of(elsewhere_.begin(), elsewhere_.end(),
+                                 [&](const refused_secret& r) { return is_same_secret(r, t.identity, t.fingerprint); });
+}
+
+// It may be the one that was refused there: it is not sent before that is known.
+bool bind_lockout_guard::lacks_fingerprint(const trial& t) const {
+  return options_.shares && t.shared && t.fingerprint.empty() && !t.no_fingerprint &&
+         std::any_of(elsewhere_.begin(), elsewhere_.end(),
+                     [&](const refused_secret& r) { return r.identity == t.identity; });
+}
+
+void bind_lockout_guard::want_fingerprint(secret_id id, trial& t, bind_lockout_actions& out) {
+  if (!std::exchange(t.asked_for_fingerprint, true)) {
+    out.fingerprints.push_back({id, t.identity, t.value});
+  }
+}
+
+bind_lockout_actions bind_lockout_guard::set_refused_elsewhere(std::vector<refused_secret> all, time_point now) {
+  bind_lockout_actions out;
+  elsewhere_ = std::move(all);
+  for (auto& [id, t] : trials_) {
+    if (lacks_fingerprint(t)) {
+      want_fingerprint(id, t, out);
+    } else if (is_refused_elsewhere(t)) {
+      compare(id, t, now, out);
+    } else if (t.state == standing::refused && t.elsewhere) {
+      t.state = standing::untried;
+      t.was_refused = false;
+      t.refusal = nullptr;
+      for (auto& [number, a] : accounts_) {
+        std::erase_if(a.attempts, [secret = id](const attempt& each) { return each.secret == secret; });
+      }
+    }
+  }
+  watch_refusals(now, out);
+  return out;
+}
+
+/// The latest word on one of ours that is refused elsewhere.
+void bind_lockout_guard::compare(secret_id id, trial& t, time_point now, bind_lockout_actions& out) {
+  const refused_secret* latest = nullptr;
+  for (const auto& each : elsewhere_) {
+    if (is_same_secret(each, t.identity, t.fingerprint) &&
+        (latest == nullptr || each.refused_at > latest->refused_at)) {
+      latest = &each;
+    }
+  }
+  const auto known_since = std::max(t.overruled_at, t.was_accepted ? t.accepted_at : time_point{});
+  if (latest == nullptr || latest->refused_at <= known_since ||
+      now >= latest->refused_at + options_.retry + options_.after_others) {
+    return;
+  }
+  if (t.state == standing::refused && latest->refused_at <= t.refused_at) {
+    return;
+  }
+  t.refused_at = latest->refused_at;
+  t.refused_wall = {};
+  t.elsewhere = true;
+  auto f = credential_failure(latest->cause);
+  f.server = "node " + latest->told_by;
+  t.refusal = make_failure(std::move(f));
+  hold_back(id, t, retried_at(t), now, out);
+}
+
+bind_lockout_actions bind_lockout_guard::fingerprint_done(std::uint64_t number, std::string fingerprint,
+                                                          time_point now) {
+  bind_lockout_actions out;
+  const auto found = trials_.find(number);
+  if (found == trials_.end()) {
+    // It was replaced meanwhile; what was refused of it is told all the same.
+    note_refused_here(number, std::move(fingerprint));
+    return out;
+  }
+  auto& t = found->second;
+  t.no_fingerprint = fingerprint.empty();
+  t.fingerprint = std::move(fingerprint);
+  note_refused_here(number, t.fingerprint);
+  if (is_refused_elsewhere(t)) {
+    compare(number, t, now, out);
+  }
+  for (const auto& request : std::exchange(t.waiting, {})) {
+    decide(request, now, out);
+  }
+  watch_refusals(now, out);
+  return out;
+}
+
+/// Its refusal, if there is one, waits to be told with its fingerprint.
+void bind_lockout_guard::note_refused_here(secret_id id, std::string fingerprint) {
+  auto waits = here_without_.extract(id);
+  if (waits.empty() || fingerprint.empty()) {
+    return;
+  }
+  auto& refused = waits.mapped();
+  refused.fingerprint = std::move(fingerprint);
+  std::erase_if(here_,
+                [&](const refused_secret& r) { return is_same_secret(r, refused.identity, refused.fingerprint); });
+  if (here_.size() >= remembered_attempts) {
+    here_.erase(here_.begin());
+  }
+  here_.push_back(std::move(refused));
+}
+
+std::vector<refused_secret> bind_lockout_guard::refused_here(time_point now) {
+  std::erase_if(here_,
+                [&](const refused_secret& r) { return now >= r.refused_at + options_.retry + options_.after_others; });
+  return here_;
+}
+
 // --- what is said
 // -----------------------------------------------------------------------------------------------------
 
@@ -671,7 +825,7 @@ failure_ptr bind_lockout_guard::unreadable(const account& a) const {
 }
 
 failure_ptr bind_lockout_guard::refusal_of(const account& a, const trial& t, time_point now) const {
-  const auto again = remaining(t.refused_at + options_.retry, now);
+  const auto again = remaining(retried_at(t), now);
   auto f = credential_failure(
       "The directory refused the password of \"" + t.identity +
       "\"; nothing binds with it any more, so that the account is not locked. Connections that "

@@ -2,6 +2,7 @@
 // alone, a refused one goes nowhere, so that no account is ever locked by us. Pure: time and readings come in, answers
 // and reads come out.
 #pragma once
+#include "understudy/actors/ports/cluster_port.hpp"
 #include "understudy/config/endpoint.hpp"
 #include "understudy/config/secret_source.hpp"
 #include "understudy/config/settings.hpp"
@@ -30,6 +31,10 @@ struct bind_lockout_options {
   duration read_again = seconds{60};    ///< between readings while the secret is refused
   duration fresh_reading = seconds{1};  ///< a reading serves that long without another
   duration fresh_command = seconds{5};  ///< the same, of a command while its secret is refused
+
+  bool shares = false;  ///< other nodes are told of refusals, and tell theirs
+  /// A secret that was refused elsewhere waits longer than `retry` by that: who was refused tries it first.
+  duration after_others = seconds{5};
 };
 
 /// The answer to one request to bind: what to bind with, or why not.
@@ -51,11 +56,20 @@ struct secret_read {
   connection_info source;
 };
 
+/// A secret whose fingerprint is wanted; tell fingerprint_done() of every one, with its number. Takes a tenth of a
+/// second of a worker.
+struct wanted_fingerprint {
+  std::uint64_t number = 0;
+  std::string identity;
+  secret value;
+};
+
 /// What is to be done now.
 struct bind_lockout_actions {
   std::vector<bind_permission> answers;
   std::vector<secret_read> reads;
   std::vector<std::uint64_t> unwanted;  ///< running reads whose source is no longer configured, by number
+  std::vector<wanted_fingerprint> fingerprints;
 };
 
 /// Servers with the same bind DN and the same source of its secret are one account; verdicts are shared further, by
@@ -81,7 +95,15 @@ class bind_lockout_guard {
   bind_lockout_actions on_verdict(const credential_verdict& verdict, time_point now, wall_time wall);
   bind_lockout_actions read_done(std::uint64_t number, const secret_reading& found, time_point now);
   /// By command: a refused secret of that server is tried again.
-  void resume(server_id server);
+  void resume(server_id server, time_point now);
+  /// The secrets that are refused elsewhere, all of them. One of ours that is among them is held back as if it had been
+  /// refused here, unless it was accepted here since; one that is not any more is tried again.
+  bind_lockout_actions set_refused_elsewhere(std::vector<refused_secret> all, time_point now);
+  /// The answer to a wanted fingerprint; empty when it could not be had: then that secret is compared with none.
+  bind_lockout_actions fingerprint_done(std::uint64_t number, std::string fingerprint, time_point now);
+  /// What is refused here, for other nodes. What was replaced by another secret meanwhile stays in it, until it is
+  /// accepted or would be tried again: other nodes may still have it.
+  std::vector<refused_secret> refused_here(time_point now);
   /// Turns, waits and pauses between readings that have ended by now.
   bind_lockout_actions tick(time_point now);
 
@@ -156,7 +178,13 @@ class bind_lockout_guard {
     time_point refused_at{};
     wall_time refused_wall{};
     failure_ptr refusal;
-    std::deque<bind_request> waiting;  // for a verdict
+    bool elsewhere = false;            // where that was
+    std::deque<bind_request> waiting;  // for a verdict, or for the fingerprint
+
+    bool shared = false;                                         // may be compared with what other nodes were refused
+    std::string fingerprint;                                     // empty: not known …
+    bool asked_for_fingerprint = false, no_fingerprint = false;  // … yet, or at all
+    time_point overruled_at{};  // by command: what was refused elsewhere before does not count
   };
   using server_accounts = std::map<server_id, account_id>;  // a server that needs no bind is not in it
 
@@ -176,7 +204,7 @@ class bind_lockout_guard {
   void watch_refusals(time_point now, bind_lockout_actions& out);
 
   // Verdicts on secrets.
-  secret_id find_or_add_trial(const std::string& identity, const secret& value);
+  secret_id find_or_add_trial(const std::string& identity, const secret& value, bool shared);
   void drop_unused_trials(time_point now);
   void set_secret(account_id id, const secret& value, time_point now, bind_lockout_actions& out);
   void end_turns_and_waits(time_point now, bind_lockout_actions& out);
@@ -190,6 +218,16 @@ class bind_lockout_guard {
   void accept(secret_id id, trial& t, time_point now, bind_lockout_actions& out);
   void refuse(secret_id id, trial& t, const credential_verdict& verdict, time_point now, wall_time wall,
               bind_lockout_actions& out);
+  void hold_back(secret_id id, trial& t, time_point until, time_point now, bind_lockout_actions& out);
+  time_point retried_at(const trial& t) const noexcept;
+
+  // What other nodes know.
+  bool is_refused_elsewhere(const trial& t) const;
+  bool lacks_fingerprint(const trial& t) const;
+  void want_fingerprint(secret_id id, trial& t, bind_lockout_actions& out);
+  void compare(secret_id id, trial& t, time_point now, bind_lockout_actions& out);
+  void note_refused_here(secret_id id, std::string fingerprint);
+
   static std::vector<attempt>::iterator attempt_of(account& a, secret_id id);
   duration silence_of(const trial& t, server_id server, time_point now) const;
   static void clear_refusals(account& a);
@@ -213,6 +251,9 @@ class bind_lockout_guard {
   account_id last_account_ = 0;
   secret_id last_secret_ = 0;
   std::uint64_t last_read_ = 0;
+  std::vector<refused_secret> elsewhere_;
+  std::vector<refused_secret> here_;                  // with their fingerprints
+  std::map<secret_id, refused_secret> here_without_;  // … and those that wait for it
 };
 
 }  // namespace understudy::internal

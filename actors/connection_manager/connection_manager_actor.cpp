@@ -31,6 +31,7 @@ server_context_ptr make_context(server_id id, const connection_info& server, con
       context->unanswered = each.context->unanswered;
     }
   }
+  if (env->cluster) context->permits = env->cluster->permits(context->name);
   return context;
 }
 
@@ -105,6 +106,7 @@ std::vector<server_snapshot> merged(gathering& g) {
     if (routed != g.routed.end()) {
       routed->pool = server.pool;
       routed->warning = server.warning;
+      routed->budget = server.budget;
       server = std::move(*routed);
     }
   }
@@ -121,7 +123,7 @@ std::optional<int> active_priority(const std::vector<server_snapshot>& servers) 
   return level;
 }
 
-void one_in(const std::shared_ptr<gathering>& g, const metrics_registry* metrics, time_point now) {
+void one_in(const std::shared_ptr<gathering>& g, const environment& env) {
   if (--g->missing > 0) {
     return;
   }
@@ -129,7 +131,8 @@ void one_in(const std::shared_ptr<gathering>& g, const metrics_registry* metrics
   all.servers = merged(*g);
   all.active_priority = active_priority(all.servers);
   all.credentials_refused = g->credentials_refused;
-  if (metrics != nullptr) metrics->fill(all, now);
+  if (env.cluster) all.peers = env.cluster->peers();
+  if (env.metrics) env.metrics->fill(all, env.clock->now());
   g->answer.deliver(std::move(all));
 }
 
@@ -247,6 +250,12 @@ manager_interface::behavior_type connection_manager_impl::make_behavior() {
       [this](tick_atom, std::uint64_t timer) { guard_.run([&] { on_tick(timer); }); },
       [this](resolved_atom, std::uint64_t number, const secret_reading& found) {
         guard_.run([&] { credentials_.read_done(number, found); });
+      },
+      [this](resolved_atom, std::uint64_t number, const std::string& fingerprint) {
+        guard_.run([&] { credentials_.fingerprint_done(number, fingerprint); });
+      },
+      [this](credential_atom, const std::vector<refused_secret>& elsewhere) {
+        guard_.run([&] { credentials_.on_refused_elsewhere(elsewhere); });
       },
       [this](resolved_atom, std::uint64_t number, const service_answer& found) {
         guard_.run([&] { on_services(number, found); });
@@ -687,8 +696,9 @@ caf::result<runtime_snapshot> connection_manager_impl::status() {
   for (const auto& server : servers_) {
     g->servers.push_back(known_of(*server.context));
     g->servers.back().warning = credentials_.warning(server.context->id);
+    if (env_->cluster) g->servers.back().budget = env_->cluster->budget(server.context->name);
   }
-  const auto arrived = [this, g] { guard_.run([&] { one_in(g, env_->metrics.get(), env_->clock->now()); }); };
+  const auto arrived = [this, g] { guard_.run([&] { one_in(g, *env_); }); };
   self_->request(breaker_, patience, status_atom_v)
       .then(
           [g, arrived](std::vector<server_snapshot>& routed) {

@@ -1,6 +1,8 @@
 // Carries out what the bind lockout guard decides.
 #include "understudy/actors/connection_manager/credential_service.hpp"
 
+#include "understudy/actors/connection/secret_fingerprint.hpp"
+
 #include <caf/actor_cast.hpp>
 #include <caf/send.hpp>
 
@@ -10,8 +12,9 @@
 namespace understudy::internal {
 namespace {
 
-bind_lockout_options options_of(const settings& all) {
+bind_lockout_options options_of(const settings& all, bool shares) {
   bind_lockout_options o;
+  o.shares = shares;
   o.retry = all.recovery.credential_retry;
   // A server that does not answer its bind cannot count it against the account: the others' binds go on.
   o.silence = std::max<duration>(all.breaker.suspect_after, milliseconds{100});
@@ -28,11 +31,17 @@ credential_service::credential_service(manager_interface::pointer self, environm
     : self_(self),
       env_(std::move(env)),
       read_(std::move(read)),
-      guard_(options_of(all)),
-      timer_(env_->poller, self->address()) {}
+      guard_(options_of(all, env_->cluster != nullptr)),
+      timer_(env_->poller, self->address()) {
+  if (!env_->cluster) return;
+  env_->cluster->tell_refused([manager = self->address()](std::vector<refused_secret> elsewhere) {
+    if (const auto handle = caf::actor_cast<manager_interface>(manager))
+      caf::anon_send(handle, credential_atom_v, std::move(elsewhere));
+  });
+}
 
 void credential_service::set_servers(const std::vector<guarded_server>& servers, const settings& all) {
-  guard_.configure(options_of(all));
+  guard_.configure(options_of(all, env_->cluster != nullptr));
   carry_out(guard_.set_servers(servers, env_->clock->now()));
 }
 
@@ -82,7 +91,41 @@ void credential_service::read_done(std::uint64_t number, const secret_reading& f
   carry_out(guard_.read_done(number, found, env_->clock->now()));
 }
 
-void credential_service::resume(server_id server) { guard_.resume(server); }
+void credential_service::resume(server_id server) {
+  guard_.resume(server, env_->clock->now());
+  share_refusals();
+}
+
+void credential_service::on_refused_elsewhere(const std::vector<refused_secret>& all) {
+  carry_out(guard_.set_refused_elsewhere(all, env_->clock->now()));
+}
+
+void credential_service::fingerprint_done(std::uint64_t number, const std::string& fingerprint) {
+  carry_out(guard_.fingerprint_done(number, fingerprint, env_->clock->now()));
+}
+
+/// A tenth of a second of work: not for the thread that everything runs on.
+void credential_service::start_fingerprint(const wanted_fingerprint& wanted) {
+  if (closed_) return;
+  auto job = [wanted, manager = self_->address()] {
+    const auto found = fingerprint_of(wanted.identity, wanted.value);
+    if (const auto handle = caf::actor_cast<manager_interface>(manager))
+      caf::anon_send(handle, resolved_atom_v, wanted.number, found);
+  };
+  if (env_->workers->run(std::move(job))) return;
+  env_->log->write(log_level::warning, "credentials",
+                   "too many other reads and look-ups wait: a password is not compared with what other nodes were "
+                   "refused");
+  fingerprint_done(wanted.number, {});
+}
+
+void credential_service::share_refusals() {
+  if (!env_->cluster) return;
+  auto all = guard_.refused_here(env_->clock->now());
+  if (all == shared_) return;
+  shared_ = all;
+  env_->cluster->set_refused(std::move(all));
+}
 
 bool credential_service::on_tick(std::uint64_t timer) {
   if (!timer_.fired(timer)) return false;
@@ -114,9 +157,13 @@ void credential_service::carry_out(const bind_lockout_actions& todo) {
     running_.erase(number);
   }
   note_standing();
+  share_refusals();
   arm();
   for (const auto& what : todo.reads) {
     start_read(what);
+  }
+  for (const auto& what : todo.fingerprints) {
+    start_fingerprint(what);
   }
 }
 

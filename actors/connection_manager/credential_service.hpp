@@ -25,6 +25,9 @@ class credential_service {
   void read_done(std::uint64_t number, const secret_reading& found);
   /// By command: a refused secret of that server is tried again.
   void resume(server_id server);
+  /// What other nodes know of the service's secrets.
+  void on_refused_elsewhere(const std::vector<refused_secret>& all);
+  void fingerprint_done(std::uint64_t number, const std::string& fingerprint);
   /// True when the timer was its own.
   bool on_tick(std::uint64_t timer);
   /// Answers everyone who waits with `draining`; nothing is read any more.
@@ -36,6 +39,8 @@ class credential_service {
  private:
   void carry_out(const bind_lockout_actions& todo);
   void start_read(const secret_read& wanted);
+  void start_fingerprint(const wanted_fingerprint& wanted);
+  void share_refusals();
   void note_standing();
   void note_warning(const credential_verdict& verdict);
   void arm();
@@ -51,6 +56,7 @@ class credential_service {
   bool closed_ = false;
   bool refused_before_ = false;
   failure_ptr last_refusal_;
+  std::vector<refused_secret> shared_;  // with other nodes
   std::map<server_id, password_warning> warnings_;
   std::map<std::string, bool> warned_;  // by bind DN: that it is restricted
   actor_timer timer_;

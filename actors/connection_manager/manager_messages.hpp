@@ -9,9 +9,14 @@ namespace understudy::internal {
 using manager_interface = connection_manager_actor::extend<
     // From a worker: what that read of a secret's source brought.
     caf::reacts_to<resolved_atom, std::uint64_t, secret_reading>,
+    // From a worker: the fingerprint of the secret of that number; empty when there is none.
+    caf::reacts_to<resolved_atom, std::uint64_t, std::string>,
+    // From the cluster: the secrets that are refused at other nodes, all of them.
+    caf::reacts_to<credential_atom, std::vector<refused_secret>>,
     // From the resolver: what that look-up of SRV records found.
     caf::reacts_to<resolved_atom, std::uint64_t, service_answer>>;
 
 }  // namespace understudy::internal
 
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(understudy::internal::secret_reading)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(std::vector<understudy::refused_secret>)

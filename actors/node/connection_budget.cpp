@@ -12,11 +12,11 @@ constexpr int renewals = 3;
 // … and after so much who did not answer is asked again.
 constexpr int retries = 6;
 
-std::uint32_t share_of(const budget_options& all) {
+std::uint32_t share_of(const budget_options& all, const std::string& node) {
   auto names = all.nodes;
   std::sort(names.begin(), names.end());
   const auto count = static_cast<std::uint32_t>(names.size());
-  const auto place = static_cast<std::uint32_t>(std::find(names.begin(), names.end(), all.self) - names.begin());
+  const auto place = static_cast<std::uint32_t>(std::find(names.begin(), names.end(), node) - names.begin());
   if (place == count) return 0;
   return all.total / count + (place < all.total % count ? 1 : 0);
 }
@@ -26,11 +26,12 @@ std::uint32_t less(std::uint32_t a, std::uint32_t b) noexcept { return a > b ? a
 }  // namespace
 
 connection_budget::connection_budget(budget_options options, time_point now)
-    : options_(std::move(options)), share_(share_of(options_)) {
+    : options_(std::move(options)), share_(share_of(options_, options_.self)) {
   for (const auto& name : options_.nodes) {
     if (name == options_.self) continue;
     borrowers_.emplace(name, borrower{});
     owners_[name].again = owners_[name].more_at = now;
+    owners_[name].share = share_of(options_, name);
   }
   if (!borrowers_.empty()) withheld_ = may_lend();
   permits_ = std::make_shared<socket_permits>(share_ - withheld_);
@@ -68,10 +69,12 @@ std::uint32_t connection_budget::lend(const std::string& name, const loan_reques
   if (b.known && !newer) return b.lent;
   b.incarnation = request.incarnation;
   b.number = request.number;
+  // Who holds more than there is does not tell the truth, or was lent it of a larger budget.
+  const auto held = std::min(request.held, b.known ? b.lent + permits_->allowed() : withheld_ + permits_->allowed());
   if (!b.known) {
     // What it holds was lent by an earlier process of ours, and is a part of what was withheld for that.
     b.known = true;
-    b.lent = request.held;
+    b.lent = held;
     const auto expected = std::min(withheld_, b.lent);
     withheld_ -= expected;
     permits_->lower(b.lent - expected);
@@ -79,9 +82,9 @@ std::uint32_t connection_budget::lend(const std::string& name, const loan_reques
         std::all_of(borrowers_.begin(), borrowers_.end(), [](const auto& entry) { return entry.second.known; });
     if (all) permits_->raise(std::exchange(withheld_, 0));
   } else {
-    permits_->raise(less(b.lent, request.held));
-    permits_->lower(less(request.held, b.lent));
-    b.lent = request.held;
+    permits_->raise(less(b.lent, held));
+    permits_->lower(less(held, b.lent));
+    b.lent = held;
   }
   const auto ours = permits_->allowed();
   if (wanted_ > ours) return less(b.lent, wanted_ - ours);  // counted as lent until it says that it has closed them
@@ -119,7 +122,8 @@ void connection_budget::give_back_spare() {
   }
 }
 
-std::vector<outgoing_loan_request> connection_budget::take_requests(time_point now) {
+std::vector<outgoing_loan_request> connection_budget::take_requests(
+    time_point now, const std::function<bool(const std::string& owner)>& to) {
   bool renews = false;
   for (auto& [name, o] : owners_) {
     if (o.usable > 0 && o.valid_until <= now) use(o, 0);
@@ -129,7 +133,7 @@ std::vector<outgoing_loan_request> connection_budget::take_requests(time_point n
   settle(now);
   std::vector<outgoing_loan_request> out;
   for (auto& [name, o] : owners_) {
-    if (o.waiting) continue;
+    if (o.waiting || (to && !to(name))) continue;
     const auto more = o.more_at <= now ? missing() : 0;
     const bool due = (o.held > 0 || o.counted > 0 || !o.introduced) && o.again <= now;
     if (!due && more == 0) continue;
@@ -146,13 +150,16 @@ void connection_budget::granted(const std::string& name, std::uint64_t number, s
   const auto found = owners_.find(name);
   if (found == owners_.end() || !found->second.waiting || found->second.number != number) return;
   auto& o = found->second;
+  may_use = std::min(may_use, std::max(o.share, o.told));
   const auto asked = std::exchange(o.asked, 0);
   o.waiting = false;
   o.introduced = true;
   o.valid_until = o.sent + options_.term;
-  o.again = now + options_.term / renewals;
+  const auto later = now + options_.term / renewals;
+  // What was closed since the request has to be told: its owner waits for it.
+  o.again = o.held < o.told ? now : later;
   const auto more = less(may_use, o.told);
-  o.more_at = more < asked ? o.again : now;
+  o.more_at = more < asked ? later : now;
   o.counted = o.told + more;
   o.held += more;  // which may have fallen since the request
   if (more > 0) use(o, o.usable + more);
@@ -175,6 +182,21 @@ void connection_budget::met(const std::string& name, time_point now) {
   auto& o = found->second;
   o.introduced = false;
   o.again = o.more_at = now;
+}
+
+void connection_budget::recalled(const std::string& name, time_point now) {
+  const auto found = owners_.find(name);
+  if (found != owners_.end() && found->second.held > 0) found->second.again = std::min(found->second.again, now);
+}
+
+bool connection_budget::asks(const std::string& name, time_point now) const {
+  const auto found = owners_.find(name);
+  return found != owners_.end() && !found->second.waiting && found->second.more_at <= now && missing() > 0;
+}
+
+bool connection_budget::recalls(const std::string& name) const {
+  const auto found = borrowers_.find(name);
+  return found != borrowers_.end() && found->second.lent > 0 && wanted_ > permits_->allowed();
 }
 
 time_point connection_budget::next() const noexcept {

@@ -1,6 +1,6 @@
 // How many sockets to one directory server this node may have, of a budget that nodes share without consensus.
 #pragma once
-#include "understudy/actors/node/socket_permits.hpp"
+#include "understudy/actors/ports/socket_permits.hpp"
 #include "understudy/messages/time.hpp"
 
 #include <cstdint>
@@ -59,15 +59,24 @@ class connection_budget {
 
   /// As a borrower: what is to be sent now; to an owner one request at a time. To be called at next(), and when sockets
   /// were closed of which there were more than permitted.
-  std::vector<outgoing_loan_request> take_requests(time_point now);
+  /// `to`: whom a request can be sent to now; empty: everybody.
+  std::vector<outgoing_loan_request> take_requests(time_point now,
+                                                   const std::function<bool(const std::string& owner)>& to = {});
   /// The owner's answer to that request.
   void granted(const std::string& owner, std::uint64_t number, std::uint32_t may_use, time_point now);
   /// That request will not be answered.
   void lost(const std::string& owner, std::uint64_t number, time_point now);
   /// That node is reached, perhaps again: it may be another process, which knows nothing of us.
   void met(const std::string& owner, time_point now);
+  /// He wants back what he has lent: the loan is renewed at once, on his terms.
+  void recalled(const std::string& owner, time_point now);
   /// When take_requests() has something to say; time_point::max(): never.
   time_point next() const noexcept;
+
+  /// True when that owner may be asked now for sockets that are missing.
+  bool asks(const std::string& owner, time_point now) const;
+  /// True when we want for ourselves what that node may use of ours.
+  bool recalls(const std::string& borrower) const;
 
   /// What is ours by the configuration.
   std::uint32_t share() const noexcept { return share_; }
@@ -85,6 +94,7 @@ class connection_budget {
   };
   // … and as an owner.
   struct owner {
+    std::uint32_t share = 0;    // his by the configuration
     std::uint32_t held = 0;     // of his: he counts no less as lent to us
     std::uint32_t usable = 0;   // of these, what our permits count; the rest goes back as soon as it is closed
     std::uint32_t told = 0;     // that we hold, with the last request

@@ -149,6 +149,25 @@ void list_fields(List& list, like<pool_snapshot> auto& p) {
 }
 
 template <class List>
+void list_fields(List& list, like<budget_snapshot> auto& b) {
+  list(0, b.total);
+  list(1, b.share);
+  list(2, b.lent);
+  list(3, b.borrowed);
+  list(4, b.opened);
+  list(5, b.wanted);
+}
+
+template <class List>
+void list_fields(List& list, like<peer_snapshot> auto& p) {
+  list(0, p.name);
+  list(1, p.connected);
+  list(2, p.since);
+  list(3, p.last_error);
+  list(4, p.last_error_at);
+}
+
+template <class List>
 void list_fields(List& list, like<server_snapshot> auto& s) {
   list(0, s.id);
   list(1, s.host);
@@ -165,6 +184,7 @@ void list_fields(List& list, like<server_snapshot> auto& s) {
   list(12, s.pool);
   list(13, s.serving);
   list(14, s.warning);
+  list(15, s.budget);
 }
 
 template <class List>
@@ -198,6 +218,7 @@ void list_fields(List& list, like<runtime_snapshot> auto& r) {
   list(3, r.operations);
   list(4, r.protocol_errors);
   list(5, r.requests_in_flight);
+  list(6, r.peers);
 }
 
 template <class List>

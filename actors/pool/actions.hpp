@@ -1,6 +1,7 @@
 // What a pool decides to do: plain values that its actor carries out in order.
 #pragma once
 #include "understudy/actors/pool/wait_queue.hpp"
+#include "understudy/actors/ports/socket_permits.hpp"
 #include "understudy/config/settings.hpp"
 #include "understudy/messages/event.hpp"
 
@@ -10,6 +11,7 @@ namespace understudy::internal::pool_action {
 struct open {
   connection_id id = 0;
   connection_kind kind = connection_kind::pooled;
+  socket_permit permit = nullptr;  ///< to be held until its socket is closed
 };
 /// The waiter's operation goes to that connection.
 struct dispatch {

@@ -191,7 +191,7 @@ pool_state pool_impl::make_pool() const {
   const auto env = context_->env;
   pool_dependencies world{make_random(env->seed + context_->id), [env] { return env->next_number(); },
                           [env] { return env->clock->wall_now(); },
-                          [pace = context_->pace] { return pace->patience(true); }};
+                          [pace = context_->pace] { return pace->patience(true); }, context_->permits};
   return pool_state{policy_of(*context_->all, context_->server, context_->id, context_->name), std::move(world), now()};
 }
 
@@ -486,6 +486,7 @@ void pool_impl::operator()(const pool_action::open& a) {
   spec.owner = self_->address();
   spec.breaker = breaker_;
   spec.gate = gate_;
+  spec.permit = a.permit;
   pool_.attach(a.id, load_reading{{gauge, &gauge->completed},
                                   {gauge, &gauge->wanted},
                                   {gauge, &gauge->silent},

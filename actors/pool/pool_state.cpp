@@ -53,6 +53,8 @@ constexpr duration slot_asking_interval = seconds{1};
 constexpr duration bind_idle_time = seconds{60};
 /// A connection that was told to close and says nothing for this long is let go of.
 constexpr duration closing_time = seconds{10};
+/// Whether permits for sockets have come is looked at this often while somebody waits for one.
+constexpr duration permit_recheck = milliseconds{50};
 /// After the deadline of a drain, the closed connections have this long to say so.
 constexpr duration cut_off_time = milliseconds{200};
 
@@ -158,7 +160,7 @@ std::uint32_t pool_state::waiters_for_first(acquire_kind kind, time_point now) {
   auto coming = bind ? c.bind_connecting : c.connecting + c.checking;
   const auto other = bind ? connection_kind::pooled : connection_kind::bind;
   const bool room =
-      socket_is_free(true, now) || c.leaving + probe_slots_ > 0 || slots_.least_recently_used(other, true) != nullptr;
+      socket_is_free(true, now) || c.leaving + probe_slots() > 0 || slots_.least_recently_used(other, true) != nullptr;
   if (coming == 0 && room) coming = 1;
   return kind == acquire_kind::shared ? coming * policy_.max_in_flight : coming;
 }
@@ -183,6 +185,7 @@ bool pool_state::cancel(const cancel_token* token, time_point now) {
 }
 
 void pool_state::settle(time_point now) {
+  if (dependencies_.permits) keep_to_permits(now);
   leave_silent(now);
   leave_overdue(connection_kind::pooled, now);
   leave_overdue(connection_kind::bind, now);
@@ -192,6 +195,7 @@ void pool_state::settle(time_point now) {
   } while (freed_);  // somebody who came earlier may want it
   serve_binds(now);
   reconcile(now);
+  if (dependencies_.permits) tell_demand(now);
   watch_for_silence(now);
 }
 
@@ -468,7 +472,7 @@ void pool_state::end_lease(const lease_record& ended, std::string_view how, time
 pool_counts pool_state::counts(time_point now) const {
   const auto c = slots_.count(now);
   pool_counts n;
-  n.size = c.sockets + probe_slots_;
+  n.size = c.sockets + probe_slots();
   n.idle = c.idle + (c.bind_ready - c.bind_busy);
   n.in_use = c.ready - c.idle + c.occupied() + c.bind_busy;
   n.in_flight = c.in_flight;
@@ -527,7 +531,7 @@ void pool_state::on_ready(connection_id id, time_point now, std::uint64_t secret
       s->expires = now + policy_.max_lifetime - up_to(policy_.max_lifetime / lifetime_spread, dependencies_.random);
     background_at_ = now + up_to(background_spread, dependencies_.random);
     const auto limit = growth_.limit();
-    if (growth_.passed(slots_.count(now).established() + probe_slots_ + 1))
+    if (growth_.passed(slots_.count(now).established() + probe_slots() + 1))
       note(log_level::info, "more than " + std::to_string(limit) + " connections can be had again");
   } else if (s->state == slot_state::resetting) {
     if (s->meter.completed) s->dispatched = s->meter.completed->load();
@@ -559,7 +563,7 @@ void pool_state::on_failed(connection_id id, failure_ptr cause, time_point now) 
   if (s->state != slot_state::connecting) return on_closed(id, std::move(cause), now);
   failed_round failed;
   failed.kind = s->kind;
-  failed.growth = slots_.size() + probe_slots_ > growth_.limit();
+  failed.growth = sockets() > growth_.limit();
   const auto kind = s->kind;
   const auto round = s->round;
   drop(id);
@@ -597,7 +601,7 @@ void pool_state::after_failed_round(failed_round round, time_point now) {
 /// becomes of it tells why another one was refused. For as long as it may take to connect, since it may hang.
 bool pool_state::another_under_way(time_point now) const noexcept {
   const auto young = [&](time_point begun) { return now - begun < policy_.connect_timeout; };
-  return (probe_slots_ > 0 && young(probe_since_)) || std::any_of(slots_.begin(), slots_.end(), [&](const auto& known) {
+  return (!probes_.empty() && young(probe_since_)) || std::any_of(slots_.begin(), slots_.end(), [&](const auto& known) {
            return known.second.state == slot_state::connecting && young(known.second.changed);
          });
 }
@@ -648,7 +652,7 @@ void pool_state::conclude(const failed_round& round, bool others_answer, time_po
 /// What is open goes on, and may be replaced; more is tried again later.
 void pool_state::meet_limit(const failed_round& round, time_point now) {
   const auto c = slots_.count(now);
-  const auto open = c.established() + probe_slots_;
+  const auto open = c.established() + probe_slots();
   if (growth_.met(open, now, dependencies_.random))
     note(log_level::warning, "no more than " + std::to_string(open) + " connections can be had (" +
                                  round.cause->message + "); these go on serving, more will be tried from time to time");
@@ -856,13 +860,15 @@ bool pool_state::breaker_lets_through() const noexcept {
 bool pool_state::take_probe_slot(time_point now) {
   const bool wanted = growth_.known() && !(pooled_.empty() && binds_.empty());
   if (lost_ || wanted || !socket_is_free(false, now)) return false;
-  ++probe_slots_;
+  auto permit = take_permit();
+  if (!permit) return false;
+  probes_.push_back(std::move(*permit));
   probe_since_ = now;
   return true;
 }
 
 void pool_state::give_probe_slot(time_point now) {
-  if (probe_slots_ > 0) --probe_slots_;
+  if (!probes_.empty()) probes_.pop_back();
   slot_asked_at_ = time_point{};
   if (std::exchange(awaits_another_, false))
     for (auto* r : {&rounds_, &bind_rounds_}) r->reset(now, dependencies_.random, duration::zero());
@@ -876,7 +882,7 @@ void pool_state::adopt(const pool_state& old, const std::vector<connection_id>& 
   last_waiter_ = old.last_waiter_;
   breaker_ = old.breaker_;
   newest_secret_ = old.newest_secret_;
-  probe_slots_ = old.probe_slots_;
+  probes_ = old.probes_;
   said_silent_ = old.said_silent_;
   said_none_left_ = old.said_none_left_;
   lost_ = old.lost_;
@@ -926,7 +932,7 @@ std::uint32_t pool_state::floor(time_point now) const noexcept {
 }
 
 std::uint32_t pool_state::pooled_ceiling(const slot_counts& c, time_point now) const noexcept {
-  const auto others = c.sockets - c.pooled() + probe_slots_;
+  const auto others = c.sockets - c.pooled() + probe_slots();
   const auto most = most_sockets(c.pooled() > 0 || pooled_.empty(), now);
   return std::min(policy_.max_pooled, most > others ? most - others : 0);
 }
@@ -967,13 +973,16 @@ bool pool_state::open_one(connection_kind kind, time_point now) {
     wake_at(r.retry_at(waited_for));
     return false;
   }
+  auto permit = take_permit();
+  if (!permit) return false;
   slot s;
   s.id = dependencies_.next_number();
   s.kind = kind;
+  s.permit = std::move(*permit);
   s.round = r.open();
   s.enter(slot_state::connecting, now);
   s.last_used = now;
-  actions_.push_back(pool_action::open{s.id, kind});
+  actions_.push_back(pool_action::open{s.id, kind, s.permit});
   slots_.add(std::move(s));
   return true;
 }
@@ -1094,9 +1103,48 @@ void pool_state::make_room(connection_kind needy, const slot_counts& c, time_poi
   retire(*victim, now);
 }
 
+/// What others than this pool have open, one that a reload has left behind, takes from what it may have.
+std::uint32_t pool_state::permitted() const noexcept {
+  if (!dependencies_.permits) return policy_.max;
+  const auto allowed = dependencies_.permits->allowed();
+  const auto opened = dependencies_.permits->opened();
+  const auto elsewhere = opened > sockets() ? opened - sockets() : 0;
+  return std::min(policy_.max, allowed > elsewhere ? allowed - elsewhere : 0);
+}
+
+std::optional<socket_permit> pool_state::take_permit() const {
+  if (!dependencies_.permits) return socket_permit{};
+  auto taken = internal::take_permit(dependencies_.permits);
+  return taken ? std::optional{std::move(taken)} : std::nullopt;
+}
+
+/// What was lent to us is asked back, or what was ours is needed by nobody: sockets above that go, those that idle at
+/// once.
+void pool_state::keep_to_permits(time_point now) {
+  if (draining_ || dependencies_.permits->opened() <= dependencies_.permits->allowed()) return;
+  trim(now);
+  // That of a probe comes back in a moment.
+  if (sockets() > permitted()) ask_for_probe_slot(now);
+}
+
+/// Says how many sockets would be of use, so that they are borrowed or lent; looks again while somebody waits for one.
+void pool_state::tell_demand(time_point now) {
+  auto wanted = 0U;
+  if (!draining_) {
+    const auto c = slots_.count(now);
+    const auto most = std::min(policy_.max, growth_.most(now));
+    const auto binds = std::min(policy_.max_bind, std::max(c.binds(), c.bind_busy + binds_.size()));
+    const auto others = std::min(binds + probe_slots(), most);
+    wanted = others + pooled_target(c, std::min(policy_.max_pooled, most - others), now);
+    const bool short_of_it = wanted > dependencies_.permits->allowed();
+    if (short_of_it && !(pooled_.empty() && binds_.empty())) wake_at(now + permit_recheck);
+  }
+  dependencies_.permits->want(wanted);
+}
+
 /// A probe needs no socket of its own while others answer. True while it may be given back in a moment.
 bool pool_state::ask_for_probe_slot(time_point now) {
-  if (probe_slots_ == 0) return false;
+  if (probes_.empty()) return false;
   if (now - slot_asked_at_ >= slot_asking_interval) {
     slot_asked_at_ = now;
     actions_.push_back(pool_action::ask_for_probe_slot{});
@@ -1290,9 +1338,11 @@ void pool_state::renew_all(time_point now) {
 void pool_state::trim(time_point now) {
   const auto c = slots_.count(now);
   const auto surplus = [](std::uint32_t have, std::uint32_t most) { return have > most ? have - most : 0U; };
-  const auto others = std::min(c.binds(), policy_.max_bind) + probe_slots_;
-  trim(connection_kind::bind, surplus(c.binds(), policy_.max_bind), now);
-  trim(connection_kind::pooled, surplus(c.pooled(), std::min(policy_.max_pooled, surplus(policy_.max, others))), now);
+  const auto most = permitted();
+  const auto most_binds = std::min(policy_.max_bind, c.pooled() > 0 ? surplus(most, 1) : most);
+  const auto others = std::min(c.binds(), most_binds) + probe_slots();
+  trim(connection_kind::bind, surplus(c.binds(), most_binds), now);
+  trim(connection_kind::pooled, surplus(c.pooled(), std::min(policy_.max_pooled, surplus(most, others))), now);
 }
 
 void pool_state::trim(connection_kind kind, std::uint32_t surplus, time_point now) {

@@ -21,6 +21,8 @@ struct pool_dependencies {
   std::function<wall_time()> wall_now;         ///< for people
   /// What an open connection may take for a small answer, from what is usual; zero while nothing is known.
   std::function<duration()> patience = [] { return duration::zero(); };
+  /// Every socket takes one; null: nobody else counts them.
+  std::shared_ptr<socket_permits> permits = nullptr;
 };
 
 /// Somebody asks for a connection.
@@ -192,13 +194,15 @@ class pool_state {
   std::uint32_t pooled_target(const slot_counts& c, std::uint32_t ceiling, time_point now) const noexcept;
   std::uint32_t width(const slot_counts& c, time_point now) const noexcept;
   bool breaker_lets_through() const noexcept;
+  /// Sockets of this pool, a probe's included.
+  std::uint32_t sockets() const noexcept { return slots_.size() + probe_slots(); }
+  /// What is permitted, by the settings and by the budget that nodes share.
+  std::uint32_t permitted() const noexcept;
   /// `tries`: whoever asks can wait for a connect that may well fail; else only what is known to be had.
   std::uint32_t most_sockets(bool tries, time_point now) const noexcept {
-    return std::min(policy_.max, tries ? growth_.most(now) : growth_.certain());
+    return std::min(permitted(), tries ? growth_.most(now) : growth_.certain());
   }
-  bool socket_is_free(bool tries, time_point now) const noexcept {
-    return slots_.size() + probe_slots_ < most_sockets(tries, now);
-  }
+  bool socket_is_free(bool tries, time_point now) const noexcept { return sockets() < most_sockets(tries, now); }
   bool may_grow(time_point now) const;
   bool open_one(connection_kind kind, time_point now);
   void pass_by_hanging(connection_kind kind, bool has_room, time_point now);
@@ -207,6 +211,11 @@ class pool_state {
   void retire_expired(connection_kind kind, time_point now);
   void make_room(connection_kind needy, const slot_counts& c, time_point now);
   bool ask_for_probe_slot(time_point now);
+  std::uint32_t probe_slots() const noexcept { return static_cast<std::uint32_t>(probes_.size()); }
+  /// Nothing when no permit is to be had; an empty one where none is needed.
+  std::optional<socket_permit> take_permit() const;
+  void tell_demand(time_point now);
+  void keep_to_permits(time_point now);
   void wake_at(time_point when) { wake_ = std::min(wake_, when); }
 
   // On the tick.
@@ -246,14 +255,14 @@ class pool_state {
   breaker_state breaker_ = breaker_state::closed;
   waiter_id last_waiter_ = 0;
   std::uint64_t turns_ = 0;
-  std::uint32_t probe_slots_ = 0;
-  time_point probe_since_{};     ///< when the latest was taken
-  bool awaits_another_ = false;  ///< a refused round is not judged before the end of what was under way beside it
-  time_point slot_asked_at_{};   ///< of the monitor, back
-  int in_vain_ = 0;              ///< connects that failed in room that was made for them, since one became ready
-  time_point no_room_before_{};  ///< is made: it would be in vain
-  bool filled_ = false;          ///< the minimum was reached once
-  time_point background_at_{};   ///< no background connect before
+  std::vector<socket_permit> probes_;  ///< one for each socket that the monitor has
+  time_point probe_since_{};           ///< when the latest was taken
+  bool awaits_another_ = false;        ///< a refused round is not judged before the end of what was under way beside it
+  time_point slot_asked_at_{};         ///< of the monitor, back
+  int in_vain_ = 0;                    ///< connects that failed in room that was made for them, since one became ready
+  time_point no_room_before_{};        ///< is made: it would be in vain
+  bool filled_ = false;                ///< the minimum was reached once
+  time_point background_at_{};         ///< no background connect before
   /// Set-ups begun before this are overtaken: the server has answered one that was begun then, or is known to be well.
   time_point overtaken_before_{};
   time_point warm_until_{};                       ///< of a standby: it keeps its minimum until then

@@ -1,6 +1,7 @@
 // The connections of a pool as it sees them: one slot a socket, with its state and load.
 #pragma once
 #include "understudy/actors/pool/wait_queue.hpp"
+#include "understudy/actors/ports/socket_permits.hpp"
 #include "understudy/messages/event.hpp"
 
 #include <memory>
@@ -34,6 +35,7 @@ struct slot {
   connection_kind kind = connection_kind::pooled;
   slot_state state = slot_state::connecting;
   load_reading meter;
+  socket_permit permit;             ///< shared with the connection, which may have its socket for longer
   std::uint64_t dispatched = 0;     ///< operations handed to it, on the scale of meter.completed
   std::uint64_t round = 0;          ///< of connects, in which it was opened
   std::uint64_t secret_number = 0;  ///< of the service, that it is bound with; a later one has a higher number

@@ -1,6 +1,7 @@
 // What actors need of the outside world: time, readiness, name look-ups, workers, a log. The runtime implements these
 // for real, tests by hand on virtual time.
 #pragma once
+#include "understudy/actors/ports/cluster_port.hpp"
 #include "understudy/actors/ports/connection_load.hpp"
 #include "understudy/actors/ports/server_pace.hpp"
 #include "understudy/actors/ports/unanswered_requests.hpp"
@@ -120,6 +121,7 @@ struct environment {
   std::shared_ptr<workers_port> workers;                ///< what can only block
   std::shared_ptr<log_port> log;                        ///< lines for operators
   std::shared_ptr<internal::metrics_registry> metrics;  ///< counters
+  std::shared_ptr<cluster_port> cluster;                ///< null: this process shares nothing with other nodes
   /// Numbers for connections and leases; never 0.
   std::shared_ptr<std::atomic<std::uint64_t>> numbers = std::make_shared<std::atomic<std::uint64_t>>(0);
   /// Counts how often a server has become usable again: who waits for one looks whether it has changed.
@@ -146,6 +148,8 @@ struct server_context {
   std::shared_ptr<server_pace> pace = std::make_shared<server_pace>();  ///< how long it usually takes
   /// What its connections have sent and got no answer to.
   std::shared_ptr<unanswered_requests> unanswered = std::make_shared<unanswered_requests>();
+  /// Every socket to it takes one; null: nobody else counts them.
+  std::shared_ptr<internal::socket_permits> permits;
 };
 
 /// What a new connection is made of. Handles upward are weak: parents hold children, not the other way round.
@@ -155,8 +159,9 @@ struct connection_spec {
   server_context_ptr context;                      ///< the server
   connection_load_ptr gauge;                       ///< shared with its owner
   caf::actor_addr owner;                           ///< pool or monitor: gets connection_event
-  caf::actor_addr breaker;  ///< gets outcome_report and redispatched requests; may be null for probes
-  caf::actor_addr gate;     ///< connection_manager: credentials
+  caf::actor_addr breaker;                   ///< gets outcome_report and redispatched requests; may be null for probes
+  caf::actor_addr gate;                      ///< connection_manager: credentials
+  internal::socket_permit permit = nullptr;  ///< of `context->permits`, held until its socket is closed
 };
 
 /// Makes connections; the manager passes the real one, tests their own.

@@ -65,6 +65,23 @@ BOOST_AUTO_TEST_CASE(dials_the_next_address_at_once_when_nothing_is_under_way) {
   BOOST_TEST(number_of(one.next(start)) == -1);
 }
 
+BOOST_AUTO_TEST_CASE(dials_in_place_of_the_one_that_is_silent_longest_where_sockets_are_counted) {
+  connect_attempt one{"ldap1:389", start, seconds{30}, seconds{1}};
+  one.set_addresses(addresses(3));
+  int asked = 0;
+  bool room = true;
+  const auto beside = [&] { return ++asked, room; };
+  BOOST_TEST(number_of(one.next(start, beside)) == 0);
+  BOOST_TEST(asked == 0);  // the first needs no room beside others
+  BOOST_TEST(!one.next(start + connect_attempt::stagger, beside)->in_place_of);
+  BOOST_TEST(asked == 1);
+  room = false;
+  const auto last = one.next(start + 2 * connect_attempt::stagger, beside);
+  BOOST_TEST(number_of(last) == 2);
+  BOOST_TEST((last->in_place_of == std::optional<std::size_t>{0}));
+  BOOST_TEST(one.dialled().size() == 2U);
+}
+
 BOOST_AUTO_TEST_CASE(dials_few_at_once_and_still_every_address) {
   connect_attempt one{"ldap1:389", start, seconds{30}, seconds{1}};
   one.set_addresses(addresses(20));

@@ -440,9 +440,9 @@ BOOST_FIXTURE_TEST_CASE(configured_password_is_retried_after_a_while, source_fix
 BOOST_FIXTURE_TEST_CASE(command_allows_another_try_for_that_account, source_fixture) {
   set({with_password("wrong"), with_password("wrong"), with_password("fine", "cn=other")});
   on_verdict(ask(0), kind::refused);
-  guard->resume(2);
+  guard->resume(2, now);
   BOOST_TEST(refused(ask(0)));
-  guard->resume(1);
+  guard->resume(1, now);
   BOOST_TEST(may_bind(ask(0)));
   BOOST_TEST(waits(ask(1)));
 }
@@ -775,7 +775,7 @@ BOOST_FIXTURE_TEST_CASE(secret_that_returns_while_its_bind_is_under_way_does_not
 BOOST_FIXTURE_TEST_CASE(refusal_counts_also_when_a_later_bind_brings_no_verdict, verdict_fixture) {
   change_secret("right", other);
   on_verdict(ask(1).value(), kind::refused);
-  guard->resume(other);
+  guard->resume(other, now);
   on_verdict(ask(1).value(), kind::unknown);
   for (int i = 0; i < 2; ++i) {
     change_secret("guess " + std::to_string(i));
@@ -800,7 +800,7 @@ BOOST_FIXTURE_TEST_CASE(binds_refused_together_count_once, verdict_fixture) {
 
 BOOST_FIXTURE_TEST_CASE(command_lifts_a_refusal, verdict_fixture) {
   on_verdict(ask(1).value(), kind::refused);
-  guard->resume(1);
+  guard->resume(1, now);
   BOOST_TEST(ask(2).value_or(0) != 0U);
   BOOST_TEST(!ask(3).has_value());
 }
@@ -962,7 +962,7 @@ BOOST_FIXTURE_TEST_CASE(bind_under_way_counts_although_another_secret_is_accepte
 
 BOOST_FIXTURE_TEST_CASE(bind_under_way_counts_although_a_command_lifts_a_refusal, verdict_fixture) {
   const auto later = refuse_earlier_of_two();
-  guard->resume(1);
+  guard->resume(1, now);
   change_secret("wrong 1");
   on_verdict(later, kind::refused, 2);
   on_verdict(ask(1).value(), kind::refused);

@@ -131,7 +131,7 @@ class guarded_accounts {
       case kind::change:
         return change(account, c.b % 8);
       case kind::retry_now:
-        guard_.resume(server_of(account, 0));
+        guard_.resume(server_of(account, 0), now_);
         known_[values_[account]].refused.reset();
         std::erase_if(refusals_, [&](const refusal& r) { return r.account == account; });
         // Whoever says so wants it tried now, whatever is under way.
@@ -149,7 +149,7 @@ class guarded_accounts {
     const auto request_id = ++last_request_id_;
     waiting_[request_id] = {account, server, now_, now_ + patience};
     note(guard_.ask(request_id, server, now_ + patience, now_));
-    if (weak_.bypassed && waiting_.count(request_id) > 0) note({{{request_id, {{}, {}, 1, 1}, nullptr}}, {}, {}});
+    if (weak_.bypassed && waiting_.count(request_id) > 0) note({{{request_id, {{}, {}, 1, 1}, nullptr}}, {}, {}, {}});
   }
 
   /// Has the account's file read: by one who asks and has no time, so that nothing else comes of it.

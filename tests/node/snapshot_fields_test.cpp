@@ -20,6 +20,8 @@ runtime_snapshot some_state() {
   s.servers[1].serving = true;
   s.active_priority = 1;
   s.operations.by_error = {0, 1, 2};
+  s.servers[0].budget = {200, 67, 3, 4, 5, 6};
+  s.peers.push_back({"node-b", false, wall_time{seconds{1'700'000'000}}, "refused", std::nullopt});
   return s;
 }
 
@@ -32,6 +34,11 @@ BOOST_AUTO_TEST_CASE(a_state_of_many_servers_and_an_empty_one_cross_whole) {
     BOOST_TEST(came.value->servers.size() == sent.servers.size());
     BOOST_TEST((came.value->active_priority == sent.active_priority));
     BOOST_TEST((came.value->operations.by_error == sent.operations.by_error));
+    BOOST_TEST_REQUIRE(came.value->peers.size() == sent.peers.size());
+    if (sent.peers.empty()) continue;
+    BOOST_TEST(came.value->peers[0].name == "node-b");
+    BOOST_TEST((came.value->peers[0].since == sent.peers[0].since));
+    BOOST_TEST(came.value->servers[0].budget.wanted == 6U);
     BOOST_TEST(encode(*came.value) == encode(sent));
   }
   BOOST_TEST(decode_probe_reports(encode(std::vector<probe_report>{})).value.value().empty());

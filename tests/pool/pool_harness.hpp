@@ -55,13 +55,14 @@ class pool_harness {
     std::shared_ptr<std::atomic<time_point>> awaited_since = std::make_shared<std::atomic<time_point>>();
     std::shared_ptr<std::atomic<bool>> reader_behind = std::make_shared<std::atomic<bool>>(false);
     std::uint64_t carried = 0;  ///< operations handed over
+    socket_permit permit = nullptr;
     std::uint64_t open() const { return carried - completed->load(); }
     enum class phase { connecting, ready, leased, resetting, draining, closing } at = phase::connecting;
   };
   using phase = socket::phase;
 
-  explicit pool_harness(pool_policy policy, std::uint64_t seed = 1)
-      : random(make_random(seed)), pool(make_pool(std::move(policy))) {
+  explicit pool_harness(pool_policy policy, std::uint64_t seed = 1, std::shared_ptr<socket_permits> of_server = nullptr)
+      : permits(std::move(of_server)), random(make_random(seed)), pool(make_pool(std::move(policy))) {
     pool.start(now);
     take();
   }
@@ -71,6 +72,7 @@ class pool_harness {
   time_point now = time_point{} + std::chrono::hours{1};
   std::uint64_t numbers = 0;
   duration usual_patience{};  ///< for a small answer, from what is usual
+  const std::shared_ptr<socket_permits> permits;
   random_source random;
   pool_state pool;
   std::map<connection_id, socket> sockets;
@@ -178,6 +180,7 @@ class pool_harness {
     } while (connecting() > 0);
   }
   void fail(connection_id id, failure_ptr cause = connect_failure()) {
+    sockets.at(id).permit = nullptr;
     pool.on_failed(id, std::move(cause), now);
     take();
   }
@@ -187,6 +190,7 @@ class pool_harness {
         if (sockets.count(id)) fail(id, cause);
   }
   void die(connection_id id, failure_ptr cause = connect_failure()) {
+    if (const auto s = sockets.find(id); s != sockets.end()) s->second.permit = nullptr;
     pool.on_closed(id, std::move(cause), now);
     take();
   }
@@ -251,7 +255,7 @@ class pool_harness {
   pool_state make_pool(pool_policy policy) {
     return {std::move(policy),
             pool_dependencies{random, [this] { return ++numbers; }, [] { return wall_time{}; },
-                              [this] { return usual_patience; }},
+                              [this] { return usual_patience; }, permits},
             now};
   }
   waiter_id enqueue(acquire_request who) {
@@ -284,6 +288,7 @@ class pool_harness {
   void on(const pool_action::open& a) {
     socket s;
     s.kind = a.kind;
+    s.permit = a.permit;
     s.awaited_since->store(now);
     pool.attach(a.id, load_reading{s.completed, s.wanted, s.silent, nullptr, s.awaited_since, s.reader_behind});
     sockets.emplace(a.id, std::move(s));

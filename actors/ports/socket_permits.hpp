@@ -2,6 +2,9 @@
 #pragma once
 #include <atomic>
 #include <cstdint>
+#include <functional>
+#include <memory>
+#include <utility>
 
 namespace understudy::internal {
 
@@ -9,6 +12,8 @@ namespace understudy::internal {
 class socket_permits {
  public:
   explicit socket_permits(std::uint32_t allowed) noexcept : word_(join(allowed, 0)) {}
+  socket_permits(const socket_permits&) = delete;
+  socket_permits& operator=(const socket_permits&) = delete;
 
   /// By who is about to open one: false when no more may be open. Each true is followed by one close().
   bool open() noexcept {
@@ -35,6 +40,15 @@ class socket_permits {
   /// Lowers it whatever is open: some have to be closed then.
   void lower(std::uint32_t by) noexcept { word_ -= join(by, 0); }
 
+  /// By the pool: so many sockets would be of use. Tells the budget when more than before are missing.
+  void want(std::uint32_t sockets) noexcept {
+    const auto before = wanted_.exchange(sockets);
+    if (sockets > before && sockets > allowed() && on_shortage_) on_shortage_();
+  }
+  std::uint32_t wanted() const noexcept { return wanted_.load(); }
+  /// Called by want() on the pool's thread: must be quick and not throw. To be set before others know of the permits.
+  void set_on_shortage(std::function<void()> call) { on_shortage_ = std::move(call); }
+
   std::uint32_t allowed() const noexcept { return allowed_of(word_.load()); }
   std::uint32_t opened() const noexcept { return opened_of(word_.load()); }
 
@@ -46,6 +60,23 @@ class socket_permits {
   static std::uint32_t opened_of(std::uint64_t word) noexcept { return static_cast<std::uint32_t>(word); }
 
   std::atomic<std::uint64_t> word_;
+  std::atomic<std::uint32_t> wanted_{0};
+  std::function<void()> on_shortage_;
 };
+
+/// One permit, held by whoever may still have the socket: it is given back when the last of them lets go of it. Null
+/// where nothing is limited.
+using socket_permit = std::shared_ptr<void>;
+
+/// A permit of `from`, which is not null; null when there is none.
+inline socket_permit take_permit(const std::shared_ptr<socket_permits>& from) {
+  if (!from->open()) return nullptr;
+  try {
+    return {from.get(), [from](void*) { from->close(); }};
+  } catch (...) {
+    // The deleter has run: see std::shared_ptr.
+    return nullptr;
+  }
+}
 
 }  // namespace understudy::internal

@@ -112,7 +112,7 @@ std::string_view to_string(request_kind kind) noexcept {
       "hello",     "ping",   "operation", "bind",   "password modify", "extended operation",
       "acquire",   "claim",  "release",   "check",  "inspect",         "begin stream",
       "next part", "cancel", "status",    "health", "suspend",         "resume",
-      "drain",     "reload"};
+      "drain",     "reload", "exchange"};
   const auto i = static_cast<std::size_t>(kind);
   return i < names.size() ? names[i] : "unknown";
 }

@@ -33,8 +33,9 @@ enum class request_kind : std::uint8_t {
   resume,           ///< the server of number `target`
   drain,            ///< the node finishes what it has and ends
   reload,           ///< the node reads its settings again
+  exchange,         ///< from another node of the cluster: `value` (exchange.hpp); answered with its counterpart
 };
-inline constexpr std::size_t request_kinds = static_cast<std::size_t>(request_kind::reload) + 1;
+inline constexpr std::size_t request_kinds = static_cast<std::size_t>(request_kind::exchange) + 1;
 /// "operation", "begin stream" …
 std::string_view to_string(request_kind kind) noexcept;
 
@@ -62,7 +63,7 @@ enum class answer_kind : std::uint8_t {
   outcome,   ///< of a bind, a password modify, an extended operation: `outcome`, without entries
   granted,   ///< `grant`
   part,      ///< of a stream: messages; `flag`: there is more
-  text,      ///< `body`: what hello, status, health, check, inspect and reload bring, each in its own form
+  text,      ///< `body`: what hello, status, health, check, inspect, reload and exchange bring, each in its own form
 };
 inline constexpr std::size_t answer_kinds = static_cast<std::size_t>(answer_kind::text) + 1;
 

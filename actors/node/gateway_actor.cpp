@@ -162,6 +162,7 @@ gateway_actor::behavior_type gateway_impl::make_behavior() {
           failure why = caller_cancelled(stage::queue);
           why.message = "The link to the client was lost.";
           end(state_.lost(link), why);
+          if (from_.cluster) self_->send(from_.cluster, removed_atom_v, link);
         });
       },
       [this](drain_atom) { state_.drain(); },
@@ -189,6 +190,7 @@ caf::result<std::string> gateway_impl::take(std::string& bytes) {
   if (!frame.password.empty() || !frame.new_password.empty()) wipe_frame(std::move(bytes));
   if (auto why = state_.admit(*peer, frame, size, now())) return encode(failed_answer(std::move(why)));
   if (!gateway_state::is_tracked(frame.kind)) return bounded(answer_at_once(*peer, frame));
+  if (frame.kind == request_kind::exchange) frame.name = peer->name;  // whatever it calls itself
   const key k{peer->link, frame.number};
   auto asker = self_->make_response_promise<std::string>();
   open_[k] = {asker, std::make_shared<cancel_token>(), frame.lease};
@@ -255,6 +257,11 @@ void gateway_impl::begin(const key& k, request_frame& frame) {
       return ask<std::vector<probe_report>>(k, from_.manager, form, health_atom_v, static_cast<int>(frame.target),
                                             until);
     }
+    case request_kind::exchange:
+      if (!from_.cluster || !frame.value) break;
+      return ask<std::string>(
+          k, from_.cluster, [](std::string& counterpart) { return with_body(std::move(counterpart)); }, exchange_atom_v,
+          frame.name, k.link, std::move(*frame.value));
     case request_kind::suspend:
       return ask<bool>(
           k, from_.manager, [](bool b) { return done(b); }, suspend_atom_v, static_cast<server_id>(frame.target),
@@ -263,8 +270,9 @@ void gateway_impl::begin(const key& k, request_frame& frame) {
       return ask<bool>(
           k, from_.manager, [](bool b) { return done(b); }, resume_atom_v, static_cast<server_id>(frame.target));
     default:
-      return answer(k, failed_answer(not_offered(frame.kind)));
+      break;
   }
+  answer(k, failed_answer(not_offered(frame.kind)));
 }
 
 void gateway_impl::perform(const key& k, request_frame& frame) {

@@ -1,6 +1,7 @@
 // What a node's peers speak to: one actor that takes frames and answers each with a frame.
 #pragma once
 #include "understudy/actors/node/gateway_state.hpp"
+#include "understudy/actors/node/peers_actor.hpp"
 #include "understudy/actors/ports/ports.hpp"
 
 namespace understudy::internal {
@@ -29,6 +30,7 @@ struct gateway_dependencies {
   /// On the gateway's thread: must not wait. Empty: such a request is refused.
   std::function<failure_ptr()> reload, drain;
   ///@}
+  peers_actor cluster{};  ///< takes what other nodes of the cluster tell; null: such a request is refused
 };
 
 gateway_actor spawn_gateway(caf::actor_system& system, gateway_dependencies from);

@@ -28,7 +28,8 @@ bool is_for_lease(request_kind kind) noexcept {
 
 /// What goes on while the node drains: it lets what is under way finish.
 bool finishes(const request_frame& frame) noexcept {
-  return frame.lease != 0 || !gateway_state::is_tracked(frame.kind) || frame.kind == request_kind::status;
+  return frame.lease != 0 || !gateway_state::is_tracked(frame.kind) || frame.kind == request_kind::status ||
+         frame.kind == request_kind::exchange;
 }
 
 failure_ptr refused(errc code, std::string message) { return make_failure(code, stage::queue, std::move(message)); }

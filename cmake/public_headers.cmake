@@ -27,6 +27,7 @@ set(facade_headers
     runtime/lookups.hpp
     runtime/paged_search.hpp
     runtime/ranged_values.hpp
+    runtime/remote_nodes.hpp
     runtime/results.hpp
     runtime/search_stream.hpp
     understudy.hpp)

@@ -6,6 +6,7 @@
 #include "understudy/config/settings_from.hpp"
 #include "understudy/runtime/client/completion_delivery.hpp"
 #include "understudy/runtime/client/facade_state.hpp"
+#include "understudy/runtime/client/node_targets.hpp"
 #include "understudy/runtime/client/readiness.hpp"
 #include "understudy/runtime/client/recovery_plan.hpp"
 #include "understudy/runtime/client/thresholds.hpp"
@@ -116,6 +117,24 @@ connection_manager connection_manager::create_ha_cluster(std::vector<connection_
   all.failover.health_check_interval = options.health_check_interval;
   all.failover.auto_failback = options.auto_failback;
   return connection_manager(std::move(all));
+}
+
+connection_manager::connection_manager(settings all, std::optional<remote_nodes> nodes)
+    : state_(std::make_shared<state>(std::move(all), std::move(nodes))) {}
+
+connection_manager connection_manager::for_nodes(const remote_nodes& nodes, settings all) {
+  all.servers = stand_ins_for(nodes);
+  return {std::move(all), nodes};
+}
+
+connection_manager connection_manager::connect_node(std::vector<std::string> addresses, std::optional<node_tls> tls,
+                                                    const manager_options& options) {
+  remote_nodes nodes;
+  nodes.addresses = std::move(addresses);
+  nodes.tls = std::move(tls);
+  auto made = for_nodes(nodes, with_options(stand_ins_for(nodes), options));
+  static_cast<void>(made.connect());
+  return made;
 }
 
 connection_manager::connection_manager(connection_manager&&) noexcept = default;
@@ -257,8 +276,9 @@ void connection_manager::start(request_ptr request, completion done, const call_
 
 // ---- the state behind it ----
 
-connection_manager::state::state(settings s)
-    : all_(std::make_shared<const settings>(checked(std::move(s)))),
+connection_manager::state::state(settings s, std::optional<remote_nodes> nodes)
+    : nodes_(std::move(nodes)),
+      all_(std::make_shared<const settings>(checked(std::move(s)))),
       given_(all_),
       metrics_(std::make_shared<metrics_registry>()),
       limits_(thresholds_of(all_->monitoring)) {}
@@ -273,6 +293,7 @@ reload_report connection_manager::state::reload(settings next, duration timeout)
   const auto until = std::chrono::steady_clock::now() + as_limit(timeout);
   check_process();
   if (!callback_thread::may_wait_for_the_end()) throw_failure(would_wait_for_itself());
+  if (nodes_) throw_failure(settings_of_nodes());
   next = checked(std::move(next));
   std::unique_lock one_at_a_time{lifecycle_, until};
   if (!one_at_a_time)
@@ -335,6 +356,7 @@ std::shared_ptr<runtime> connection_manager::state::start() {
   }
   runtime_options options;
   options.metrics = metrics_;
+  options.nodes = nodes_;
   {
     std::lock_guard guard{mutex_};
     if (on_log_)
@@ -589,7 +611,17 @@ connection_result connection_manager::connect(duration timeout) {
 
 bool connection_manager::is_connected() const {
   if (!state_ || !state_->current()) return false;
-  return is_usable(state_->snapshot());
+  return state_->usable();
+}
+
+bool connection_manager::state::usable() const {
+  if (!nodes_) return is_usable(snapshot());
+  check_waiting();
+  const auto there = current();
+  if (!there) return false;
+  // What no node tells would find none either.
+  const auto now = there->snapshot();
+  return now && is_usable(*now.value);
 }
 
 std::vector<probe_report> connection_manager::probe_all(duration timeout) {

@@ -6,6 +6,7 @@
 #include "understudy/runtime/exceptions.hpp"
 #include "understudy/runtime/lease.hpp"
 #include "understudy/runtime/lookups.hpp"
+#include "understudy/runtime/remote_nodes.hpp"
 #include "understudy/runtime/results.hpp"
 
 namespace understudy::internal {
@@ -77,6 +78,18 @@ class connection_manager final : public directory {
   /// The same, with the options of a cluster. Throws config_error when they cannot work.
   static connection_manager create_ha_cluster(std::vector<connection_info> servers, ha_options options = {});
 
+  /// The same facade over nodes (`understudy serve`) in place of a directory: connect() links to the first node that
+  /// can be reached, and to another one when that is lost. Servers, pools and breakers are the node's, and so is what
+  /// snapshot() tells of them; requests, deadlines and counters are ours. What the node's listener does not permit is
+  /// refused (`invalid_request`), and so are reload() and other changes of its settings. Of `all`, [recovery],
+  /// [limits], [monitoring] and [log] count; its servers are of no use. Throws config_error with every problem.
+  static connection_manager for_nodes(const remote_nodes& nodes, settings all = {});
+  /// That, and connect(). While no node can be reached it goes on trying: what connect() says then names each node with
+  /// its reason, and so does the failure of a request. `auto_reconnect` counts for requests: a lost link is always made
+  /// again. Throws config_error with every problem.
+  static connection_manager connect_node(std::vector<std::string> addresses, std::optional<node_tls> tls = {},
+                                         const manager_options& options = {});
+
   /// The other one is empty afterwards: see above.
   connection_manager(connection_manager&&) noexcept;
   /// Disconnects what was there.
@@ -140,7 +153,7 @@ class connection_manager final : public directory {
   void stop_monitoring();
 
   /// The state of everything; of what is not connected the counts alone. Throws ldap_exception (operation_timeout) when
-  /// the runtime has not answered within 2 s.
+  /// the runtime has not answered within 2 s, or why when no node can be asked.
   runtime_snapshot snapshot() const;
   /// Takes a server ("host:port") out by hand, until resumed (`ttl` zero or negative) or for `ttl`; false: no such
   /// server, or it is not connected. Throws as snapshot() does.
@@ -160,6 +173,7 @@ class connection_manager final : public directory {
   friend class connection_pool;
   friend struct internal::manager_access;
   struct state;
+  connection_manager(settings all, std::optional<remote_nodes> nodes);
   /// Throws on one that was moved from.
   state& held() const;
   /// Why there is no runtime.

@@ -2,11 +2,13 @@
 #include "understudy/runtime/runtime.hpp"
 
 #include "understudy/actors/metrics/registry.hpp"
+#include "understudy/actors/node/remote_manager.hpp"
 #include "understudy/config/load.hpp"
 #include "understudy/config/reload.hpp"
 #include "understudy/messages/text.hpp"
 #include "understudy/runtime/client/client.hpp"
 #include "understudy/runtime/client/default_factories.hpp"
+#include "understudy/runtime/client/node_targets.hpp"
 #include "understudy/runtime/exceptions.hpp"
 #include "understudy/runtime/platform/caf_thread_scope.hpp"
 #include "understudy/runtime/platform/callback_thread.hpp"
@@ -14,6 +16,7 @@
 #include "understudy/runtime/platform/epoll_poller.hpp"
 #include "understudy/runtime/platform/fork_detector.hpp"
 #include "understudy/runtime/platform/log_sink.hpp"
+#include "understudy/runtime/platform/node_connecting.hpp"
 #include "understudy/runtime/platform/node_service.hpp"
 #include "understudy/runtime/platform/resolver.hpp"
 #include "understudy/runtime/platform/signal_masked_thread.hpp"
@@ -38,6 +41,7 @@ constexpr seconds router_timeout{10};
 // How long actors may take to end once told, commands that are being ended (with their grace), and look-ups, which
 // cannot be.
 constexpr seconds ending_patience{1};
+constexpr seconds links_patience{2};
 constexpr milliseconds command_patience{500};
 constexpr milliseconds look_up_patience{100};
 
@@ -45,9 +49,9 @@ constexpr milliseconds look_up_patience{100};
 constexpr seconds heartbeat{5};
 
 struct own_config : caf::actor_system_config {
-  own_config(std::size_t threads, bool nodes) {
+  own_config(std::size_t threads, std::optional<duration> beat) {
     configure(*this);
-    if (nodes) configure_nodes(*this, heartbeat);
+    if (beat) configure_nodes(*this, *beat);
     set("scheduler.policy", caf::atom("sharing"));
     set("scheduler.max-threads", threads);
   }
@@ -60,6 +64,12 @@ constexpr std::size_t threads_of_caf = 2, threads_of_ours = 3, threads_of_nodes 
 
 bool serves_nodes(const settings& all, const runtime_options& options) {
   return options.serve_nodes && !all.node.listeners.empty();
+}
+
+/// How often what crosses between nodes shows that we live; nothing: there are no nodes.
+std::optional<duration> beat_of(const settings& all, const runtime_options& options) {
+  if (options.nodes) return heartbeat_for(options.nodes->silence);
+  return serves_nodes(all, options) ? std::optional<duration>{heartbeat} : std::nullopt;
 }
 
 void require_threads(std::size_t count) {
@@ -84,6 +94,7 @@ struct runtime::parts {
   std::shared_ptr<epoll_poller> poller;
   std::shared_ptr<worker_threads> workers, look_ups;
   environment_ptr env;
+  std::shared_ptr<node_links> links;  // of a client of nodes
   std::shared_ptr<runtime_client> client;
   connection_manager_actor manager;
   circuit_breaker_actor router;
@@ -116,6 +127,31 @@ struct runtime::parts {
     e->metrics->enable(all->pool.enable_metrics);
     e->seed = random_seed();
     env = std::move(e);
+  }
+
+  /// Has a manager that asks nodes.
+  void link_nodes(runtime_options& options) {
+    if (!options.nodes) return;
+    auto dialled = connector_options(*options.nodes);
+    if (!has_nodes(*system))
+      throw_failure(make_failure(errc::invalid_config, stage::connect,
+                                 "This actor system has no network layer, so it cannot reach nodes; prepare its "
+                                 "configuration with configure_for_nodes()."));
+    node_links_options limits;
+    limits.limits.silence = options.nodes->silence;
+    links = std::make_shared<node_links>(*system, env, std::move(limits));
+    auto begin = connecting_over(*system, env, *links, std::move(dialled));
+    // Whatever was begun may end later than this: it keeps its links.
+    options.manager = [begin = std::move(begin), kept = links](caf::actor_system& in, settings_ptr settings,
+                                                               environment_ptr with, const connection_factory&) {
+      return spawn_remote_manager(
+          in, std::move(settings), std::move(with),
+          [begin, kept](std::function<void(node_event)> tell, std::string avoid) {
+            auto way = begin(std::move(tell), std::move(avoid));
+            auto* const one = way.get();
+            return std::shared_ptr<void>{one, [kept, way = std::move(way)](void*) mutable { way.reset(); }};
+          });
+    };
   }
 
   void spawn_actors(runtime_options& options) {
@@ -189,6 +225,15 @@ struct runtime::parts {
     }
   }
 
+  // Before the actor system goes: it waits without end for a peer that is stopped.
+  bool end_links() {
+    if (!links) return true;
+    const bool ended = links->close(links_patience);
+    if (!ended) env->log->write(log_level::error, "runtime", "links to nodes are left that do not end");
+    links = nullptr;
+    return ended;
+  }
+
   // An actor system waits for its last actor without end; we do not.
   bool own_system_is_empty() const {
     auto& registry = own_system->registry();
@@ -200,9 +245,9 @@ struct runtime::parts {
     return true;
   }
 
-  void end_own_system() {
+  void end_own_system(bool links_ended) {
     if (!own_system) return;
-    if (!own_system_is_empty()) {
+    if (!own_system_is_empty() || !links_ended) {
       env->log->write(log_level::error, "runtime", "actors are left that do not end; their threads are given up",
                       {{"actors", std::to_string(own_system->registry().running())}});
       // Destroying it would hang, or take the ground from under those actors.
@@ -222,7 +267,7 @@ struct runtime::parts {
     change_nodes([&](node_service& all) { clean = all.close(ending_patience) && clean; });
     client->close();
     end_actors();
-    end_own_system();
+    end_own_system(end_links());
     poller->stop();
     const bool read = workers->stop(command_patience);
     if (!look_ups->stop(look_up_patience) || !read)
@@ -241,6 +286,8 @@ void warn_of(const settings& all, log_port& log) {
 
 }  // namespace
 
+void configure_for_nodes(caf::actor_system_config& config) { configure_nodes(config, node_heartbeat); }
+
 runtime::runtime(settings_ptr all, runtime_options options) : parts_(std::make_shared<parts>()) {
   parts_->all = std::move(all);
   const caf_thread_scope at_the_end;
@@ -248,9 +295,9 @@ runtime::runtime(settings_ptr all, runtime_options options) : parts_(std::make_s
     // CAF's threads inherit it: the signals of the host program are not for them.
     signals_blocked blocked;
     const auto threads = options.threads > 0 ? options.threads : default_threads();
-    const bool nodes = serves_nodes(*parts_->all, options);
-    require_threads(threads + threads_of_caf + threads_of_ours + (nodes ? threads_of_nodes : 0));
-    parts_->config = std::make_unique<own_config>(threads, nodes);
+    const auto beat = beat_of(*parts_->all, options);
+    require_threads(threads + threads_of_caf + threads_of_ours + (beat ? threads_of_nodes : 0));
+    parts_->config = std::make_unique<own_config>(threads, beat);
     parts_->own_system = std::make_unique<caf::actor_system>(*parts_->config);
   }
   parts_->system = parts_->own_system.get();
@@ -270,6 +317,7 @@ void runtime::start(runtime_options options) {
   warn_of(*parts_->all, *parts_->log);
   parts_->client = std::make_shared<runtime_client>(*parts_->system, parts_->env, *parts_->all);
   try {
+    parts_->link_nodes(options);
     parts_->spawn_actors(options);
     parts_->serve_nodes(options);
   } catch (...) {

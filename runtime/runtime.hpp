@@ -3,6 +3,7 @@
 #include "understudy/actors/ports/ports.hpp"
 #include "understudy/runtime/answer.hpp"
 #include "understudy/runtime/lookups.hpp"
+#include "understudy/runtime/remote_nodes.hpp"
 
 #include <caf/fwd.hpp>
 
@@ -40,7 +41,14 @@ struct runtime_options {
   /// Lets clients and other nodes in where `[[node.listeners]]` says. Without it nobody comes in: a program that only
   /// reads the same file listens nowhere.
   std::optional<node_orders> serve_nodes;
+  /// Nodes that requests go to, in place of the settings' servers; router() and manager() speak for the one that is
+  /// linked. `connections` and `manager` are of no use then.
+  std::optional<remote_nodes> nodes;
 };
+
+/// Beside configure() (messages/type_ids.hpp): prepares the configuration of an actor system whose runtimes are clients
+/// of nodes. Loads CAF's network layer, which listens nowhere, and has it send heartbeats.
+void configure_for_nodes(caf::actor_system_config& config);
 
 /// Everything that runs for one set of servers: actors, poller, workers, log. Threads start in the constructor and have
 /// ended when stop() returns; no signal handler is touched, no global state kept. In a process forked from its own it
@@ -50,8 +58,9 @@ class runtime {
   /// In an actor system of its own. Where DNS lists the servers (ldap.srv), its first answer is waited for, for up to
   /// 5 s.
   explicit runtime(settings_ptr all, runtime_options options = {});
-  /// In `system`, which must outlive it; configure() (messages/type_ids.hpp) has prepared its configuration. To serve
-  /// nodes it has loaded caf::io::middleman, with a `middleman.heartbeat-interval`.
+  /// In `system`, which must outlive it; configure() (messages/type_ids.hpp) has prepared its configuration, and
+  /// configure_for_nodes() where there are nodes, on either side. Throws config_error when nodes cannot be dialled as
+  /// they are given.
   runtime(caf::actor_system& system, settings_ptr all, runtime_options options = {});
   /// Stops with `limits.drain_timeout`. On a thread of its own (in a completion, an executor, a log listener, a look-up
   /// or a password callback) it only begins to, as stop() does.

@@ -520,8 +520,9 @@ void remote_router_impl::on_event(const node_event& event) {
       failure why;
       why.code = errc::connection_failed;
       why.where = stage::connect;
-      why.message = "No node can be reached.";
-      unreachable_ = due_to(event.cause, std::move(why));
+      why.message = "No node can be reached: " + (event.cause ? event.cause->message : std::string{"nobody says why"});
+      if (event.cause) why.cause_code = event.cause->code;
+      unreachable_ = make_failure(std::move(why));
       for (const auto number : ledger_.give_up_waiting()) fail(number, unreachable_);
       return;
     }

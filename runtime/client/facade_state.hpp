@@ -14,8 +14,8 @@ using namespace internal;
 
 /// Thread-safe.
 struct connection_manager::state : std::enable_shared_from_this<state> {
-  /// Throws config_error when the settings cannot work.
-  explicit state(settings s);
+  /// Throws config_error when the settings cannot work. `nodes`: in place of their servers.
+  explicit state(settings s, std::optional<remote_nodes> nodes = {});
   state(const state&) = delete;
   state& operator=(const state&) = delete;
 
@@ -47,6 +47,8 @@ struct connection_manager::state : std::enable_shared_from_this<state> {
 
   /// The state of everything; without a runtime just the counters. Throws when it does not answer.
   runtime_snapshot snapshot() const;
+  /// True when a request sent now would find a server.
+  bool usable() const;
   performance_result performance() const;
   std::vector<performance_alert> alerts() const;
   void set_limits(const performance_thresholds& limits);
@@ -93,6 +95,7 @@ struct connection_manager::state : std::enable_shared_from_this<state> {
   std::shared_ptr<runtime> take_running();
   void wait_for_ending();
 
+  const std::optional<remote_nodes> nodes_;
   std::timed_mutex lifecycle_;  ///< one start, stop or reload at a time
   mutable std::mutex mutex_;
   std::condition_variable stopped_;

@@ -23,6 +23,11 @@ failure_ptr moved_from(const std::string& kind) {
                       "this " + kind + " was moved from; use the one that it was moved to");
 }
 
+failure_ptr settings_of_nodes() {
+  return make_failure(errc::invalid_request, stage::queue,
+                      "the settings are those of the nodes; change their files and have them reloaded there");
+}
+
 failure_ptr forked_process() {
   return make_failure(errc::stopped, stage::queue,
                       "this process was forked from the one that runs the connections; create its own after the fork");

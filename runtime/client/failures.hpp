@@ -16,6 +16,9 @@ failure_ptr would_wait_for_itself();
 /// The one used on what was moved from; `kind`: "connection_manager" …
 failure_ptr moved_from(const std::string& kind);
 
+/// The one used where a client of nodes would change their settings.
+failure_ptr settings_of_nodes();
+
 /// The one used in a process forked from the one that runs the runtime: it has a copy of everything but the threads.
 failure_ptr forked_process();
 

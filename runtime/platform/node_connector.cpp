@@ -143,7 +143,7 @@ class node_connector::dialling : public std::enable_shared_from_this<dialling> {
     failure all;
     all.code = causes.front()->code;
     all.where = stage::connect;
-    all.message = "no node can be reached: " + joined(causes, "; ", [](const failure_ptr& f) { return f->message; });
+    all.message = joined(causes, "; ", [](const failure_ptr& f) { return f->message; });
     for (const auto& each : causes)
       if (each->code != all.code) all.code = errc::connection_failed;
     return make_failure(std::move(all));

@@ -5,8 +5,8 @@
 
 namespace understudy::test {
 
-certificate_files make_certificates(const temporary_folder& folder) {
-  certificate_files files{folder / "ca.pem", folder / "server.pem", folder / "server.key"};
+server_certificate_files make_certificates(const temporary_folder& folder) {
+  server_certificate_files files{folder / "ca.pem", folder / "server.pem", folder / "server.key"};
   const auto openssl = [&](std::vector<std::string> arguments) {
     arguments.insert(arguments.begin(), "openssl");
     check_exit(run_program({std::move(arguments), {}, {}, folder.path()}), 0);

@@ -8,10 +8,10 @@
 namespace understudy::test {
 
 /// PEM files for a server at 127.0.0.1 and localhost, and the CA that vouches for it.
-struct certificate_files {
+struct server_certificate_files {
   std::filesystem::path ca, certificate, key;
 };
-certificate_files make_certificates(const temporary_folder& folder);
+server_certificate_files make_certificates(const temporary_folder& folder);
 
 /// How a configuration reaches a slapd.
 struct config_for {

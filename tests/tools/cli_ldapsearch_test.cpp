@@ -36,7 +36,7 @@ std::string awkward_entries() {
 }
 
 struct big_directory : command_line {
-  certificate_files certificates = make_certificates(folder());
+  server_certificate_files certificates = make_certificates(folder());
   slapd directory{options()};
   std::string expected = ldapsearch();
 

@@ -23,6 +23,11 @@ void declare_whoami(CLI::App& program, command& chosen);
 void declare_authenticate(CLI::App& program, command& chosen);
 void declare_health(CLI::App& program, command& chosen);
 void declare_serve(CLI::App& program, command& chosen);
+void declare_status(CLI::App& program, command& chosen);
+void declare_suspend(CLI::App& program, command& chosen);
+void declare_resume(CLI::App& program, command& chosen);
+void declare_drain(CLI::App& program, command& chosen);
+void declare_reload(CLI::App& program, command& chosen);
 void declare_bench(CLI::App& program, command& chosen);
 void declare_demo(CLI::App& program, command& chosen);
 

@@ -91,9 +91,10 @@ std::string happened(const failure& f, const given_options& given) {
   return given.by_options ? with_options_for_keys(std::move(text)) : text;
 }
 
-std::string_view advice_on(const failure& f) {
+std::string_view advice_on(const failure& f, const given_options& given) {
   switch (f.code) {
     case errc::connection_failed:
+      if (given.by_node) return "check host and port, and that understudy serve runs there with [[node.listeners]]";
       if (f.where == stage::resolve) return "check the name of the host";
       if (f.where == stage::connect) return "check host and port, and that a directory runs there";
       return "check that the port is one of LDAP; the directory's own log may say why it ended the connection";
@@ -134,7 +135,7 @@ std::string what_happened(const failure& f, const given_options& given) {
 }
 
 std::string explain(const failure& f, const given_options& given) {
-  const auto advice = f.code == errc::ldap_error ? advice_on(f.ldap_code) : advice_on(f);
+  const auto advice = f.code == errc::ldap_error ? advice_on(f.ldap_code) : advice_on(f, given);
   return what_happened(f, given) + (advice.empty() ? "" : "; " + std::string{advice});
 }
 

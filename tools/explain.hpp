@@ -11,6 +11,7 @@ struct given_options {
   bool by_options = false;      ///< -H and what goes with it, in place of a file
   std::string bind_dn;          ///< as whom the command binds; empty: anonymously
   std::string password_source;  ///< "the content of \"FILE\" (-y)"; empty: none
+  bool by_node = false;         ///< --node: somebody else asks the directory
 };
 
 /// One line: the failure's name (of an LDAP error: its result code's name and number), what happened, to what and

@@ -99,6 +99,10 @@ void print_json(const findings& all) {
 // Starts everything and returns when there is a server to probe: with servers from DNS that takes its answer. Whether
 // one can be reached is what the probes are there to tell.
 connection_result begin(session& directory) {
+  if (directory.given().by_node) {
+    directory.begin();
+    return {};
+  }
   const auto until = std::chrono::steady_clock::now() + directory.left(default_patience);
   while (true) {
     auto state = directory.manager().connect(begin_at_once);
@@ -120,10 +124,12 @@ int health(interrupt_watch& interrupts, const health_options& options) {
   findings all;
   try {
     all.probes = directory.manager().probe_all(directory.left(default_patience));
-  } catch (const ldap_exception&) {
+  } catch (const ldap_exception& e) {
     // Who interrupts ends the probes: that is no failure to tell of.
     directory.check_interrupt();
-    throw;
+    if (!directory.given().by_node) throw;
+    static_cast<void>(report(e.reason(), directory.given()));
+    return exit_runtime;
   }
   directory.check_interrupt();
   all.state = directory.manager().snapshot();

@@ -36,6 +36,11 @@ void declare_all(CLI::App& program, command& chosen) {
   declare_authenticate(program, chosen);
   declare_health(program, chosen);
   declare_serve(program, chosen);
+  declare_status(program, chosen);
+  declare_suspend(program, chosen);
+  declare_resume(program, chosen);
+  declare_drain(program, chosen);
+  declare_reload(program, chosen);
   declare_bench(program, chosen);
   declare_demo(program, chosen);
 }

@@ -51,9 +51,15 @@ given_options given_by(const settings& all, const target& where) {
   const auto& server = all.servers.front();
   given_options given;
   given.by_options = where.config.empty();
+  given.by_node = !where.nodes.empty();
   given.bind_dn = server.bind_dn;
   if (!server.bind_dn.empty()) given.password_source = source_of_password(server, where);
   return given;
+}
+
+connection_manager manager_for(settings all, const target& where) {
+  const auto nodes = nodes_of(where);
+  return nodes ? connection_manager::for_nodes(*nodes, std::move(all)) : connection_manager(std::move(all));
 }
 
 }  // namespace
@@ -65,7 +71,7 @@ void require_sendable(const request& order) {
 session::session(const settings& all, const target& where, const command_time& time, interrupt_watch& interrupts)
     : deadline_(time.deadline()),
       given_(given_by(all, where)),
-      manager_(quick_to_stop(all, deadline_.has_value())),
+      manager_(manager_for(quick_to_stop(all, deadline_.has_value()), where)),
       interrupts_(interrupts) {
   // What went wrong is told by the command itself, once.
   if (!where.verbose && all.log.file.empty()) manager_.set_log([](log_level, const std::string&) {});
@@ -88,6 +94,13 @@ void session::require_a_start(const connection_result& state) {
   if (state.failed && state.failed->code == errc::invalid_config) throw_failure(state.failed);
 }
 
+void session::begin() {
+  // Its attempt is over before it can come to anything.
+  const auto state = manager_.connect(milliseconds{1});
+  require_a_start(state);
+  if (state.failed && state.failed->code == errc::local_resources) throw_failure(state.failed);
+}
+
 bool session::connect() {
   const auto stopping = stop_on_interrupt();
   const auto state = manager_.connect(left(duration::max()));
@@ -95,6 +108,8 @@ bool session::connect() {
   if (state.connected) return true;
   require_a_start(state);
   report(*state.failed, given_);
+  // It names each node already.
+  if (given_.by_node) return false;
   // That is of the server that was tried last; the others have their reasons too.
   for (const auto& server : manager_.snapshot().servers)
     if (state.failed->message.find(server.last_error) == std::string::npos) complain(server.last_error);

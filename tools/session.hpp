@@ -28,6 +28,8 @@ class session {
   /// Connects; reports why and returns false when no server can be reached. Throws ldap_exception when the
   /// configuration cannot work.
   bool connect();
+  /// Starts everything and does not wait for a directory. Throws ldap_exception when nothing can be started.
+  void begin();
   /// Throws ldap_exception when that attempt to connect has found out that the configuration cannot work.
   static void require_a_start(const connection_result& state);
   connection_manager& manager() noexcept { return manager_; }

@@ -6,6 +6,7 @@
 #include "understudy/config/load.hpp"
 #include "understudy/config/text.hpp"
 #include "understudy/messages/text.hpp"
+#include "understudy/runtime/client/node_targets.hpp"
 #include "understudy/tools/input.hpp"
 #include "understudy/tools/report.hpp"
 
@@ -14,6 +15,7 @@
 #include <CLI/Formatter.hpp>
 
 #include <algorithm>
+#include <array>
 
 namespace understudy::cli {
 
@@ -100,6 +102,16 @@ bool has_directory_options(const target& where) {
          !where.ca_cert_path.empty();
 }
 
+/// Problems of nodes, by the options that say it.
+std::vector<config_problem> as_options(std::vector<config_problem> problems) {
+  constexpr std::array<std::pair<std::string_view, std::string_view>, 4> options{
+      {{"nodes", "--node"}, {"ca_cert_path", "--node-ca"}, {"cert_path", "--node-cert"}, {"key_path", "--node-key"}}};
+  for (auto& problem : problems)
+    for (const auto& [key, option] : options)
+      if (problem.key == key) problem.key = option;
+  return problems;
+}
+
 settings settings_of_file(const target& where) {
   auto loaded = load_file(where.config);
   if (!loaded.ok()) throw config_error(std::move(loaded.problems));
@@ -118,8 +130,30 @@ void refuse_choice(const std::string& option, const std::vector<std::string>& kn
   throw CLI::ValidationError(option, "\"" + text + "\" is none of " + joined(known, ", "));
 }
 
-void target::declare_directory(CLI::App& sub) {
+namespace {
+
+void declare_file(CLI::App& sub, std::string& config) {
   sub.add_option("-c,--config", config, "The configuration (TOML, or JSON if it ends in .json)")->type_name("FILE");
+}
+
+void declare_node_options(CLI::App& sub, target& where, bool needed) {
+  const std::string in_place = needed ? "The node" : "In place of a directory: the running node that asks it";
+  auto* node = sub.add_option("--node", where.nodes, in_place + ", or several in order of preference; may be repeated")
+                   ->type_name("HOST:PORT")
+                   ->delimiter(',')
+                   ->expected(1)
+                   ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  if (needed) node->required();
+  sub.add_option("--node-ca", where.node_ca, "With --node: the authority of the nodes' certificates (PEM)")
+      ->type_name("FILE");
+  sub.add_option("--node-cert", where.node_cert, "With --node: our own certificate (PEM)")->type_name("FILE");
+  sub.add_option("--node-key", where.node_key, "With --node: the private key of that (PEM)")->type_name("FILE");
+}
+
+}  // namespace
+
+void target::declare_directory(CLI::App& sub) {
+  declare_file(sub, config);
   sub.add_option("-H,--uri", uris,
                  "In place of a configuration: the directory's URI, or several in order of preference, separated by "
                  "commas or spaces")
@@ -145,8 +179,15 @@ void target::declare_directory(CLI::App& sub) {
       ->group("");
 }
 
+void target::declare_node(CLI::App& sub, bool needed) { declare_node_options(sub, *this, needed); }
+
 void target::declare(CLI::App& sub, const std::string& timeout_of) {
   declare_directory(sub);
+  declare_node(sub, false);
+  declare_limits(sub, timeout_of);
+}
+
+void target::declare_limits(CLI::App& sub, const std::string& timeout_of) {
   sub.add_option_function<std::string>(
          "--timeout", [this](const std::string& text) { timeout = span_argument("--timeout", text); },
          "How long " + timeout_of + " may take (5s, 250ms …); default: as configured")
@@ -154,9 +195,35 @@ void target::declare(CLI::App& sub, const std::string& timeout_of) {
   sub.add_flag("-v,--verbose", verbose, "Log as configured; default: only what the command itself has to say");
 }
 
+std::optional<remote_nodes> nodes_of(const target& where) {
+  const bool files = !where.node_ca.empty() || !where.node_cert.empty() || !where.node_key.empty();
+  if (where.nodes.empty()) {
+    if (files) throw usage_error("--node-ca, --node-cert and --node-key go with --node HOST:PORT");
+    return std::nullopt;
+  }
+  if (!where.uris.empty()) throw usage_error("-H and --node both say who is asked; choose one");
+  if (has_directory_options(where))
+    throw usage_error("-D, -y, -W, -Z and --ca-cert go with -H: as whom a node asks the directory is its own affair");
+  remote_nodes nodes;
+  nodes.addresses = where.nodes;
+  if (files) nodes.tls = node_tls{where.node_ca, where.node_cert, where.node_key};
+  try {
+    static_cast<void>(connector_options(nodes));
+  } catch (const config_error& e) {
+    throw config_error(as_options(e.problems()));
+  }
+  return nodes;
+}
+
 settings read_settings(const target& where, command_time& time, interrupt_watch& interrupts) {
+  if (const auto nodes = nodes_of(where)) {
+    settings all;
+    all.servers = stand_ins_for(*nodes);
+    if (!where.verbose) all.log.level = log_level::error;
+    return checked(std::move(all));
+  }
   if (where.config.empty() && where.uris.empty())
-    throw usage_error("which directory? Give a configuration with --config FILE (-c), or -H URI");
+    throw usage_error("which directory? Give a configuration with --config FILE (-c), or -H URI, or --node HOST:PORT");
   if (!where.config.empty() && !where.uris.empty()) throw usage_error("-c and -H both say which directory; choose one");
   if (!where.config.empty() && has_directory_options(where))
     throw usage_error("-D, -y, -W, -Z and --ca-cert go with -H; beside -c the configuration says these things");

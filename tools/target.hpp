@@ -1,6 +1,7 @@
 // Which directory a command talks to: a configuration file, or the options that ldapsearch has for it.
 #pragma once
 #include "understudy/config/settings.hpp"
+#include "understudy/runtime/remote_nodes.hpp"
 #include "understudy/tools/command_time.hpp"
 #include "understudy/tools/interrupt.hpp"
 
@@ -25,18 +26,30 @@ struct target {
   bool start_tls = false;     ///< -Z, -ZZ; both must succeed
   bool simple = false;        ///< -x, which ldapsearch needs to be told: no other authentication goes with -D
   std::string ca_cert_path;   ///< --ca-cert
+  ///@{
+  /// In place of a directory: --node, and the PEM files of --node-ca, --node-cert, --node-key.
+  std::vector<std::string> nodes;
+  std::string node_ca, node_cert, node_key;
+  ///@}
   /// Of the whole command, connecting and stopping included (command_time); zero: as configured.
   duration timeout{};
   bool verbose = false;
 
   /// -c, -H and what goes with it.
   void declare_directory(CLI::App& sub);
-  /// The same, --timeout and -v. `timeout_of`: what --timeout bounds.
+  /// -c, and --node with what goes with it; `needed`: there is no command without.
+  void declare_node(CLI::App& sub, bool needed);
+  /// --timeout and -v. `timeout_of`: what --timeout bounds.
+  void declare_limits(CLI::App& sub, const std::string& timeout_of = "the whole command");
+  /// All of these; a directory, or nodes in its place.
   void declare(CLI::App& sub, const std::string& timeout_of = "the whole command");
 };
 
-/// The settings that `where` means. Asks for the password if it is to be asked for, or reads its file, within `time`.
-/// Throws config_error with every problem, usage_error, input_error, interrupted.
+/// The nodes that `where` names, or nothing. Throws config_error with every problem, usage_error.
+std::optional<remote_nodes> nodes_of(const target& where);
+
+/// The settings that `where` means; of a client of nodes, the defaults. Asks for the password if it is to be asked for,
+/// or reads its file, within `time`. Throws config_error with every problem, usage_error, input_error, interrupted.
 settings read_settings(const target& where, command_time& time, interrupt_watch& interrupts);
 
 /// The same for a command that sends a few requests and ends: opens no more connections than it uses, does not wait for

@@ -1,0 +1,78 @@
+// A link to a node for the length of one command: see node_command.hpp.
+#include "understudy/tools/node_command.hpp"
+
+#include "understudy/actors/node/remote_router.hpp"
+#include "understudy/messages/text.hpp"
+#include "understudy/runtime/client/client.hpp"
+#include "understudy/runtime/client/manager_access.hpp"
+#include "understudy/runtime/exceptions.hpp"
+#include "understudy/tools/exit_code.hpp"
+#include "understudy/tools/report.hpp"
+
+namespace understudy::cli {
+
+using namespace internal;
+namespace {
+
+constexpr seconds default_patience{10};
+
+std::shared_ptr<runtime> running_behind(session& directory, interrupt_watch& interrupts) {
+  auto there = manager_access::running(directory.manager());
+  if (!there && interrupts.tripped()) throw interrupted();
+  if (!there) throw_failure(make_failure(runtime_ended(stage::queue)));
+  return there;
+}
+
+template <class T>
+T value_of(answer<T> got, interrupt_watch& interrupts) {
+  if (!got && interrupts.tripped()) throw interrupted();
+  if (!got) throw_failure(std::move(got.error));
+  return std::move(*got.value);
+}
+
+}  // namespace
+
+node_session::node_session(const target& where, interrupt_watch& interrupts)
+    : interrupts_(interrupts),
+      time_(where.timeout),
+      directory_(one_shot_settings(where, time_, interrupts), where, time_, interrupts),
+      stopping_(directory_.stop_on_interrupt()) {
+  directory_.begin();
+}
+
+duration node_session::patience() const { return directory_.left(default_patience); }
+
+runtime_snapshot node_session::state() {
+  const auto there = running_behind(directory_, interrupts_);
+  return value_of(there->client().ask<runtime_snapshot>(there->manager(), patience(), status_atom_v), interrupts_);
+}
+
+void node_session::order(request_kind kind) {
+  const auto there = running_behind(directory_, interrupts_);
+  node_question asked;
+  asked.frame.kind = kind;
+  asked.deadline = there->env()->clock->now() + patience();
+  asked.repeatable = false;
+  asked.about = to_string(kind);
+  auto got = value_of(
+      there->client().ask<answer_frame>(there->router(), patience() + seconds{1}, perform_atom_v, std::move(asked)),
+      interrupts_);
+  if (got.kind == answer_kind::failed) throw_failure(std::move(got.error));
+}
+
+int for_operators(const target& where, interrupt_watch& interrupts, const std::function<int(node_session&)>& body) {
+  node_session node(where, interrupts);
+  try {
+    return body(node);
+  } catch (const ldap_exception& e) {
+    node.directory().check_interrupt();
+    static_cast<void>(report(e.reason(), node.directory().given()));
+    return exit_runtime;
+  }
+}
+
+std::string name_of(const server_snapshot& server) { return host_and_port(server.host, server.port); }
+
+std::string names_of(const runtime_snapshot& state) { return joined(state.servers, ", ", name_of); }
+
+}  // namespace understudy::cli

@@ -1,0 +1,144 @@
+// understudy status: the state of a running node, once or again and again.
+#include "understudy/messages/printable.hpp"
+#include "understudy/runtime/exceptions.hpp"
+#include "understudy/tools/commands.hpp"
+#include "understudy/tools/exit_code.hpp"
+#include "understudy/tools/node_command.hpp"
+#include "understudy/tools/report.hpp"
+#include "understudy/tools/state_json.hpp"
+
+#include <CLI/App.hpp>
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+
+#include <poll.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <nlohmann/json.hpp>
+
+namespace understudy::cli {
+
+using namespace internal;
+namespace {
+
+constexpr seconds refresh{1};
+
+struct status_options {
+  target where;
+  bool json = false, watch = false;
+};
+
+std::string text_of(const server_snapshot& s) {
+  const auto& pool = s.pool.now;
+  auto text = printable(name_of(s)) + "  priority " + std::to_string(s.priority) + "  " + std::string{state_name(s)} +
+              (s.serving ? "  serving" : "") + (s.read_only ? "  read only" : "") + "  breaker " +
+              std::string{to_string(s.breaker)};
+  if (s.retry_after) text += " (again in " + milliseconds_text(*s.retry_after) + ")";
+  text += "\n    pool: " + std::to_string(pool.size) + " of " + std::to_string(s.pool.max_connections) +
+          " connections, " + std::to_string(pool.idle) + " idle, " + std::to_string(pool.in_use) + " in use (" +
+          std::to_string(s.pool.leased) + " leased), " + std::to_string(pool.connecting) + " connecting; " +
+          std::to_string(pool.in_flight) + " operations in flight, " + std::to_string(pool.waiters) +
+          " waiting; latency " + milliseconds_text(s.latency) + "\n";
+  if (!s.warning.empty()) text += "    warning: " + printable(s.warning) + "\n";
+  if (!s.last_error.empty())
+    text += "    last error" + (s.last_error_at ? " at " + utc(*s.last_error_at) : "") + ": " +
+            printable(s.last_error) + "\n";
+  return text;
+}
+
+std::string text_of(const runtime_snapshot& state) {
+  std::string text;
+  for (const auto& server : state.servers) text += text_of(server);
+  if (state.servers.empty()) text += "no servers\n";
+  const auto& all = state.operations;
+  text += "operations: " + std::to_string(all.total) + ", " + std::to_string(all.failed) + " failed (" +
+          std::to_string(all.failed_by_directory) + " by the directory), " + std::to_string(state.requests_in_flight) +
+          " under way; the last minute " + std::to_string(all.last_minute.total) + ", " +
+          std::to_string(all.last_minute.failed_by_directory) + " failed\n";
+  if (all.total > 0)
+    text += "latency: p50 " + milliseconds_text(all.p50) + ", p99 " + milliseconds_text(all.p99) + ", p99.9 " +
+            milliseconds_text(all.p999) + ", max " + milliseconds_text(all.max) + "\n";
+  if (state.credentials_refused) text += "the directory refuses the service's own bind\n";
+  return text;
+}
+
+std::string json_of(const runtime_snapshot& state, int indent) {
+  return to_json(state).dump(indent, ' ', true, nlohmann::json::error_handler_t::replace) + "\n";
+}
+
+/// A terminal that can be written over.
+bool is_screen() {
+  const char* const kind = std::getenv("TERM");
+  return ::isatty(STDOUT_FILENO) == 1 && kind != nullptr && *kind != '\0' && std::string_view{kind} != "dumb";
+}
+
+/// From the top, each line to its end, nothing of before below.
+std::string over_the_last(const std::string& text) {
+  std::string screen = "\x1b[H";
+  for (const char c : text) screen += c == '\n' ? std::string{"\x1b[K\n"} : std::string{c};
+  return screen + "\x1b[J";
+}
+
+/// False when it was interrupted.
+bool pause(const interrupt_watch& interrupts) {
+  pollfd one{interrupts.descriptor(), POLLIN, 0};
+  return ::poll(&one, 1, static_cast<int>(std::chrono::milliseconds{refresh}.count())) == 0;
+}
+
+/// One that does not answer is asked again: it may be starting.
+int watch(node_session& node, interrupt_watch& interrupts, bool json) {
+  const bool screen = !json && is_screen();
+  if (screen) put("\x1b[2J");
+  bool first = true;
+  do {
+    std::string text;
+    try {
+      const auto state = node.state();
+      text = json ? json_of(state, -1) : utc(std::chrono::system_clock::now()) + "\n" + text_of(state);
+    } catch (const ldap_exception& e) {
+      if (interrupts.tripped()) break;
+      if (json || !screen) {
+        static_cast<void>(report(e.reason(), node.directory().given()));
+      } else {
+        text = utc(std::chrono::system_clock::now()) + "\n" + printable(explain(e.reason(), node.directory().given())) +
+               "\n";
+      }
+    }
+    if (!screen && !json && !first && !text.empty()) put("\n");
+    if (!text.empty()) put(screen ? over_the_last(text) : text);
+    first = false;
+  } while (pause(interrupts));
+  return exit_ok;
+}
+
+int status(interrupt_watch& interrupts, const status_options& options) {
+  return for_operators(options.where, interrupts, [&](node_session& node) {
+    if (options.watch) {
+      try {
+        return watch(node, interrupts, options.json);
+      } catch (const interrupted&) {
+        return exit_ok;
+      }
+    }
+    const auto state = node.state();
+    put(options.json ? json_of(state, 2) : text_of(state));
+    return exit_ok;
+  });
+}
+
+}  // namespace
+
+void declare_status(CLI::App& program, command& chosen) {
+  auto* sub =
+      program.add_subcommand("status", "Print the state of a running node: servers, breakers, pools, operations");
+  auto options = std::make_shared<status_options>();
+  options->where.declare_node(*sub, true);
+  options->where.declare_limits(*sub, "one look at the node");
+  sub->add_flag("--json", options->json, "Print JSON");
+  sub->add_flag("--watch", options->watch, "Again every second, until interrupted; with --json a line each");
+  sub->callback(
+      [options, &chosen] { chosen = [options](interrupt_watch& interrupts) { return status(interrupts, *options); }; });
+}
+
+}  // namespace understudy::cli

@@ -150,6 +150,8 @@ using health_monitor_actor = caf::typed_actor<
     caf::replies_to<health_atom, int, time_point>::with<std::vector<probe_report>>,
     // From the breaker: how often to probe follows its state.
     caf::reacts_to<breaker_atom, server_id, breaker_state>,
+    // From the breaker: whether a server can be replaced; until then none can. How long a probe may take follows it.
+    caf::reacts_to<breaker_atom, stand_ins>,
     // From its own connections.
     caf::reacts_to<event_atom, connection_event>,
     // From the pool of that server: somebody waits for a socket, so none may be kept between two probes.

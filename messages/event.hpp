@@ -51,6 +51,17 @@ struct outcome_report {
   std::optional<time_point> open_since;
 };
 
+/// From the breaker to the monitor: which servers would take another one's place now, since they take requests and are
+/// not silent. Two are enough to know it of each server.
+struct stand_ins {
+  std::uint32_t count = 0;  ///< two at the most
+  server_id first = 0;      ///< of these
+
+  /// True when another server would take the place of `id`.
+  bool replace(server_id id) const noexcept { return count > 1 || (count == 1 && first != id); }
+  bool operator==(const stand_ins& other) const noexcept { return count == other.count && first == other.first; }
+};
+
 /// How a lease is used once granted. `Connection` is the typed handle (messages/actors.hpp).
 template <class Connection>
 struct basic_lease_grant {

@@ -292,6 +292,7 @@ void circuit_breaker_impl::take_servers(std::vector<routed_server> servers) {
   remember_removed(servers);
   servers_ = std::move(servers);
   serving_ = router_.any_usable(env_->clock->now());
+  tell_stand_ins();
   release_held(true);
   arm();
 }
@@ -332,6 +333,8 @@ void circuit_breaker_impl::note_service(const std::vector<breaker_change>& chang
 void circuit_breaker_impl::take_monitor(const caf::actor_addr& monitor) {
   monitor_ = monitor;
   router_.set_probed(caf::actor_cast<health_monitor_actor>(monitor) ? true : false);
+  told_ = {};  // as a monitor begins
+  tell_stand_ins();
 }
 
 void circuit_breaker_impl::on_report(const outcome_report& report) {
@@ -403,6 +406,7 @@ bool circuit_breaker_impl::probe_if_new_suspect(server_id server) {
 }
 
 void circuit_breaker_impl::have_probed(server_id server) {
+  tell_stand_ins();  // time alone may have changed them
   if (const auto monitor = caf::actor_cast<health_monitor_actor>(monitor_)) {
     caf::anon_send(monitor, probe_atom_v, server);
   }
@@ -422,6 +426,7 @@ bool circuit_breaker_impl::change(Change&& how, bool news) {
   for (const auto& c : changes) {
     announce(c);
   }
+  tell_stand_ins();
   note_service(changes);
   release_held(false);
   if (news || !changes.empty() || availability_.next_event() <= env_->clock->now()) {
@@ -438,6 +443,17 @@ void circuit_breaker_impl::announce(const breaker_change& c) {
   if (const auto monitor = caf::actor_cast<health_monitor_actor>(monitor_)) {
     caf::anon_send(monitor, breaker_atom_v, c.server, c.state);
   }
+}
+
+/// The monitor probes by the same rule as what it finds is judged by here.
+void circuit_breaker_impl::tell_stand_ins() {
+  const auto monitor = caf::actor_cast<health_monitor_actor>(monitor_);
+  const auto found = router_.stand_ins_at(env_->clock->now());
+  if (!monitor || found == told_) {
+    return;
+  }
+  told_ = found;
+  caf::anon_send(monitor, breaker_atom_v, found);
 }
 
 void circuit_breaker_impl::tell_availability() {

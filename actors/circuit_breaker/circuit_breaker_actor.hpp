@@ -57,6 +57,7 @@ class circuit_breaker_impl {
   template <class Change>
   bool change(Change&& how, bool news = false);
   void announce(const breaker_change& c);
+  void tell_stand_ins();
   void tell_availability();
   void arm();
   moment now() const { return {env_->clock->now(), env_->clock->wall_now()}; }
@@ -70,6 +71,7 @@ class circuit_breaker_impl {
   std::map<server_id, caf::actor_addr> removed_;  ///< pools that still finish what they have
   failure_ptr no_server_reason_;                  ///< what to answer while there are no servers
   caf::actor_addr monitor_;
+  stand_ins told_;          ///< to the monitor
   caf::actor_addr finder_;  ///< told when no server can take a request
   bool serving_ = true;     ///< some server could, when it was last looked
   handler_guard guard_;

@@ -182,10 +182,18 @@ bool router::suspect(server_id id, time_point now) {
   return servers_[*index].breaker.suspect(now);
 }
 
-bool router::replaceable(server_id id, time_point now) const {
-  return std::any_of(servers_.begin(), servers_.end(), [&](const entry& e) {
-    return e.facts.id != id && e.breaker.usable(now) && !e.breaker.silent(now);
-  });
+stand_ins router::stand_ins_at(time_point now) const {
+  stand_ins found;
+  for (const auto& e : servers_) {
+    if (!e.breaker.usable(now) || e.breaker.silent(now)) {
+      continue;
+    }
+    if (++found.count == 2) {
+      break;
+    }
+    found.first = e.facts.id;
+  }
+  return found;
 }
 
 std::vector<server_id> router::failed_before(time_point now) const {

@@ -74,8 +74,10 @@ class router {
   bool on_probe(const probe_report& report, const moment& at);
   /// True when that server is to be probed at once.
   bool suspect(server_id id, time_point now);
-  /// True when another server, from which something was heard lately, would take its place now.
-  bool replaceable(server_id id, time_point now) const;
+  /// The servers that would take another one's place now: they take requests, and something was heard from them lately.
+  stand_ins stand_ins_at(time_point now) const;
+  /// True when there is such a server besides `id`.
+  bool replaceable(server_id id, time_point now) const { return stand_ins_at(now).replace(id); }
   /// The servers that take no requests because they failed, and did not just begin to: what is known of them may be
   /// old.
   std::vector<server_id> failed_before(time_point now) const;

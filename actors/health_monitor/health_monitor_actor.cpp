@@ -83,6 +83,7 @@ health_monitor_actor::behavior_type health_monitor_impl::make_behavior() {
         return guard_.answer<std::vector<probe_report>>([&] { return probe_all(priority, deadline); });
       },
       [this](breaker_atom, server_id server, breaker_state state) { handle([&] { on_breaker(server, state); }); },
+      [this](breaker_atom, const stand_ins& found) { stand_ins_ = found; },
       [this](event_atom, const connection_event& event) { handle([&] { prober_.on_event(event); }); },
       [this](slot_atom, server_id server) { handle([&] { let_go(server); }); },
       [this](servers_atom, std::vector<routed_server>& servers) { handle([&] { take_servers(std::move(servers)); }); },
@@ -224,12 +225,6 @@ void health_monitor_impl::probe_at_once(server_id server) {
   const bool slow = pace.patience(true) > limit;
   begin(*monitored,
         slow ? std::max(limit, std::min(pace.patience(session.standing()), all_->breaker.slow_call)) : limit, true);
-}
-
-/// Another server would take its place.
-bool health_monitor_impl::replaceable(const monitored_server& monitored) const {
-  return std::any_of(monitored_.begin(), monitored_.end(),
-                     [&](const monitored_server& other) { return &other != &monitored && other.schedule.serves(); });
 }
 
 /// Of a probe that nobody is in a hurry for; a server that is usually slow has longer.

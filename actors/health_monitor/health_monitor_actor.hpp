@@ -59,7 +59,7 @@ class health_monitor_impl {
   void on_beside(server_id server, const probe_outcome& found);
   void stop_beside(monitored_server& monitored);
   void begin(monitored_server& monitored, duration within, bool hurried);
-  bool replaceable(const monitored_server& monitored) const;
+  bool replaceable(const monitored_server& monitored) const { return stand_ins_.replace(monitored.server.context->id); }
   duration patience_of(const monitored_server& monitored) const;
   void probe_at_once(server_id server);
   caf::result<std::vector<probe_report>> probe_all(std::optional<int> preferred, time_point deadline);
@@ -83,6 +83,7 @@ class health_monitor_impl {
   prober prober_;
   std::vector<monitored_server> monitored_;
   std::vector<round_ptr> rounds_;
+  stand_ins stand_ins_;  ///< as the breaker has it
   actor_timer timer_;
   bool draining_ = false;
 };

@@ -22,7 +22,6 @@ void probe_schedule::configure(const schedule_options& options, time_point now) 
 
 bool probe_schedule::on_result(bool alive, bool asked, time_point now) {
   failures_ = alive ? 0 : failures_ + 1;
-  alive_ = alive;
   schedule(pause(), now);
   return alive || asked || breaker_ != breaker_state::closed || failures_ >= options_.failures_that_count;
 }
@@ -31,7 +30,6 @@ void probe_schedule::on_nothing(time_point now) { schedule(pause(), now); }
 
 void probe_schedule::on_breaker(breaker_state state, time_point now) {
   breaker_ = state;
-  alive_ = alive_ && state != breaker_state::open;
   failures_ = state == breaker_state::open ? std::max(failures_, 1) : 0;
   if (state == breaker_state::suspended) {
     next_ = time_point::max();

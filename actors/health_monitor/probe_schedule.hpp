@@ -29,8 +29,6 @@ class probe_schedule {
   /// True when a standing connection is worth keeping.
   bool healthy() const noexcept { return breaker_ == breaker_state::closed && failures_ == 0; }
   bool breaker_closed() const noexcept { return breaker_ == breaker_state::closed; }
-  /// True when requests are sent there: half open it takes a few once a probe has found it alive.
-  bool serves() const noexcept { return breaker_closed() || (breaker_ == breaker_state::half_open && alive_); }
 
   /// A probe ended at `now`. True when the breaker is to be told: always, except of a failed probe that nobody asked
   /// for while it is closed and fewer than `failures_that_count` have failed in a row.
@@ -48,8 +46,7 @@ class probe_schedule {
   schedule_options options_;
   random_source random_;
   breaker_state breaker_ = breaker_state::closed;
-  int failures_ = 0;    ///< in a row
-  bool alive_ = false;  ///< the latest probe that said something said so, and the breaker has not opened since
+  int failures_ = 0;  ///< in a row
   time_point next_ = time_point::max();
 };
 

@@ -54,10 +54,14 @@ health_monitor_actor::behavior_type note_monitor(health_monitor_actor::pointer s
                                                  std::shared_ptr<noting_monitor> notes) {
   install_default_handlers(*self);
   return {
-      [=](probe_atom, server_id server) { notes->probes.push_back(server); },
+      [=](probe_atom, server_id server) {
+        notes->probes.push_back(server);
+        notes->replaceable_when_asked.push_back(notes->told.replace(server));
+      },
       [](health_atom, time_point) { return std::vector<probe_report>{}; },
       [](health_atom, int, time_point) { return std::vector<probe_report>{}; },
       [=](breaker_atom, server_id server, breaker_state state) { notes->states.emplace_back(server, state); },
+      [=](breaker_atom, const stand_ins& found) { notes->told = found; },
       [](event_atom, const connection_event&) {},
       [](slot_atom, server_id) {},
       [](servers_atom, const std::vector<routed_server>&) {},

@@ -22,6 +22,8 @@ struct noting_pool {
 struct noting_monitor {
   std::vector<server_id> probes;
   std::vector<std::pair<server_id, breaker_state>> states;
+  std::vector<bool> replaceable_when_asked;  ///< of each of `probes`, by what was told until then
+  stand_ins told;
   health_monitor_actor handle;
 };
 

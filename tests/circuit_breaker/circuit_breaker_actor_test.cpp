@@ -412,3 +412,42 @@ BOOST_FIXTURE_TEST_CASE(exceptions_without_end_bring_it_down_for_its_supervisor,
   BOOST_TEST(!perform().ok());
   BOOST_TEST(log->contains("ending"));
 }
+
+/// The monitor decides how long a probe may take by what this one knows.
+BOOST_FIXTURE_TEST_CASE(the_monitor_knows_before_it_is_asked_whether_a_server_can_be_replaced, breaker_fixture) {
+  BOOST_TEST(monitor->told.replace(0));
+  BOOST_TEST(monitor->told.replace(1));
+  outcome_report silent;
+  silent.silent = true;
+  for (const server_id each : {0, 1}) {
+    silent.server = each;
+    report(silent);
+  }
+  for (const server_id each : {0, 1}) BOOST_TEST(!monitor->told.replace(each));
+  BOOST_TEST_REQUIRE(!monitor->probes.empty());
+  BOOST_TEST(monitor->probes[0] == 0U);
+  BOOST_TEST(monitor->replaceable_when_asked[0], "the other one was not silent then");
+  tell(breaker, suspect_atom_v, server_id{1});
+  BOOST_TEST_REQUIRE(monitor->probes.back() == 1U);
+  BOOST_TEST(!monitor->replaceable_when_asked.back());
+  outcome_report heard;
+  heard.server = 0;
+  heard.ready = true;
+  report(heard);
+  BOOST_TEST(monitor->told.replace(1));
+  BOOST_TEST(!monitor->told.replace(0));
+  fail(0);
+  BOOST_TEST(!monitor->told.replace(1));
+}
+
+BOOST_FIXTURE_TEST_CASE(silence_that_is_over_lets_a_server_replace_another_again, breaker_fixture) {
+  outcome_report silent;
+  silent.server = 1;
+  silent.silent = true;
+  report(silent);
+  BOOST_TEST(!monitor->told.replace(0));
+  advance(all.breaker.open_cap + seconds{1});
+  tell(breaker, suspect_atom_v, server_id{0});
+  BOOST_TEST_REQUIRE(monitor->probes.back() == 0U);
+  BOOST_TEST(monitor->replaceable_when_asked.back());
+}

@@ -268,6 +268,12 @@ BOOST_FIXTURE_TEST_CASE(a_server_that_is_silent_itself_replaces_nobody, two_leve
   nobody_was_served.silent = true;
   r.on_report(nobody_was_served, at(now));
   BOOST_TEST(!r.replaceable(0, at(now).now));
+  BOOST_TEST(r.replaceable(1, at(now).now));
+  // Nor does either of two that are silent replace the other one.
+  nobody_was_served.server = 0;
+  r.on_report(nobody_was_served, at(now));
+  for (const server_id each : {0, 1}) BOOST_TEST(!r.replaceable(each, at(now).now));
+  BOOST_TEST(r.stand_ins_at(at(now).now).count == 0U);
 }
 
 BOOST_FIXTURE_TEST_CASE(load_follows_dispatches_and_outcomes, two_levels) {

@@ -149,6 +149,7 @@ health_monitor_actor::behavior_type scripted_children::fake_monitor(health_monit
         return std::vector<probe_report>(1);
       },
       [](breaker_atom, server_id, breaker_state) {},
+      [](breaker_atom, const stand_ins&) {},
       [](event_atom, const connection_event&) {},
       [](slot_atom, server_id) {},
       [&s](servers_atom, const std::vector<routed_server>& servers) {

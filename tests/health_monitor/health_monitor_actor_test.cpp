@@ -224,6 +224,21 @@ BOOST_FIXTURE_TEST_CASE(a_suspected_server_that_nothing_can_replace_has_the_time
   BOOST_TEST(!told(0)[0].hurried);
 }
 
+/// Both breakers are closed, and yet neither server would take the other's place.
+BOOST_FIXTURE_TEST_CASE(of_two_silent_servers_each_has_the_time_of_its_schedule, monitor_fixture) {
+  servers[0]->connects = servers[1]->connects = played_server::manner::hangs;
+  start_monitor();
+  tell(monitor, breaker_atom_v, stand_ins{});
+  for (const server_id each : {0, 1}) tell(monitor, probe_atom_v, each);
+  advance(milliseconds{4900});
+  BOOST_TEST(reports->empty());
+  advance(milliseconds{200});
+  for (const server_id each : {0, 1}) {
+    BOOST_REQUIRE_EQUAL(told(each).size(), 1U);
+    BOOST_TEST(!told(each)[0].hurried);
+  }
+}
+
 BOOST_FIXTURE_TEST_CASE(a_suspected_server_that_is_usually_slow_has_twice_what_it_takes, monitor_fixture) {
   servers[0]->connects = manner::hangs;
   start_monitor();

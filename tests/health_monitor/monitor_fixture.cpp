@@ -164,6 +164,7 @@ monitor_fixture::monitor_fixture(std::size_t count, int max_connections) {
     info.host = "ldap" + std::to_string(i);
     all.servers.push_back(info);
     servers.push_back(std::make_shared<played_server>());
+    states.push_back(breaker_state::closed);
     servers.back()->pool = own(system.spawn(play_pool, servers.back()));
   }
   breaker = own(system.spawn(play_breaker, reports));
@@ -206,7 +207,16 @@ void monitor_fixture::start_monitor() {
   };
   monitor = own(spawn_health_monitor(system, env, std::make_shared<const settings>(all), table(), factory,
                                      breaker.address(), breaker.address()));
-  run();
+  tell(monitor, breaker_atom_v, stand_ins{std::min(static_cast<std::uint32_t>(servers.size()), 2U), 0});
+}
+
+void monitor_fixture::breaker_says(server_id server, breaker_state state) {
+  states[server] = state;
+  stand_ins found;
+  for (std::size_t i = states.size(); i-- > 0;)
+    if (states[i] == breaker_state::closed) found = {std::min(found.count + 1, 2U), static_cast<server_id>(i)};
+  tell(monitor, breaker_atom_v, server, state);
+  tell(monitor, breaker_atom_v, found);
 }
 
 void monitor_fixture::tell_servers() { tell(monitor, servers_atom_v, table()); }

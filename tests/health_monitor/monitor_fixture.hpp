@@ -43,11 +43,13 @@ struct monitor_fixture : virtual_runtime {
   void cut(server_id server);
   /// Reports that the breaker got of that server.
   std::vector<probe_report> told(server_id server) const;
-  void breaker_says(server_id server, breaker_state state) { tell(monitor, breaker_atom_v, server, state); }
+  /// That server's breaker has another state. Those that are closed would replace another one.
+  void breaker_says(server_id server, breaker_state state);
   std::vector<routed_server> table() const;
 
   settings all;
   std::vector<std::shared_ptr<played_server>> servers;
+  std::vector<breaker_state> states;  ///< of their breakers
   std::shared_ptr<std::vector<probe_report>> reports = std::make_shared<std::vector<probe_report>>();
   circuit_breaker_actor breaker;
   health_monitor_actor monitor;

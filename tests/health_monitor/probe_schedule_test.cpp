@@ -141,23 +141,3 @@ BOOST_AUTO_TEST_CASE(a_shorter_interval_counts_at_once_and_a_longer_one_after_th
   schedule.configure(options, now);
   BOOST_TEST((schedule.next() == due));
 }
-
-BOOST_FIXTURE_TEST_CASE(half_open_it_serves_once_it_was_found_alive, one_schedule) {
-  BOOST_TEST(s.serves());
-  s.on_breaker(breaker_state::open, now);
-  BOOST_TEST(!s.serves());
-  s.on_breaker(breaker_state::half_open, now);
-  BOOST_TEST(!s.serves());
-  probe(false);
-  BOOST_TEST(!s.serves());
-  probe(true);
-  BOOST_TEST(s.serves());
-  // As the router lets trials through at a good probe of an open one.
-  s.on_breaker(breaker_state::open, now);
-  probe(true);
-  BOOST_TEST(!s.serves());
-  s.on_breaker(breaker_state::half_open, now);
-  BOOST_TEST(s.serves());
-  s.on_breaker(breaker_state::suspended, now);
-  BOOST_TEST(!s.serves());
-}

@@ -25,6 +25,7 @@ struct connection_event {
   kind what = kind::ready;          ///< which step
   failure_ptr cause;                ///< of failed, closed and deaf; null when asked to close
   std::uint64_t secret_number = 0;  ///< of ready: the secret it is bound with (credential::secret_number)
+  bool broke_protocol = false;      ///< of failed and closed: it ended because the peer sent what LDAP does not allow
 };
 
 /// From a connection (or a pool, for a round of connects) to the breaker: what happened to operations. Successes are

@@ -772,6 +772,7 @@ void connection_state::take_answers() {
                                "the server speaks TLS here, and was addressed in plain text: set use_ssl");
       if (!was_ready_) return address_failed(std::move(why));
     }
+    broke_protocol_ = true;
     return end(connection_failure(errc::connection_failed,
                                   "The server at " + dependencies_.server_name + " broke the protocol: " +
                                       (wrong != nullptr ? wrong : "an answer nobody asked for") + "."));
@@ -1527,7 +1528,7 @@ void connection_state::report_death(const failure_ptr& cause) {
 }
 
 void connection_state::tell_owner(connection_event::kind kind, failure_ptr cause) {
-  act(connection_action::tell_owner{{dependencies_.id, kind, std::move(cause), secret_number_}});
+  act(connection_action::tell_owner{{dependencies_.id, kind, std::move(cause), secret_number_, broke_protocol_}});
 }
 
 // ---- the end ----

@@ -309,6 +309,7 @@ class connection_state {
   bool was_ready_ = false;
   time_point open_since_{};                 // when it became ready first
   failure_ptr disconnection_notice_;        // the server announced that it will close (RFC 4511, 4.4.1)
+  bool broke_protocol_ = false;             // the peer did, which ended it
   bool death_reported_ = false;             // to the breaker: requests ended with it
   time_point gone_at_ = time_point::max();  // … and is taken for gone if it does not
   time_point setup_deadline_;

@@ -51,9 +51,18 @@ void connect_backoff::end_early(time_point ready, time_point now, const random_s
   if (std::exchange(ended_early_, now)) early_retry_at_ = now + early_ends_.fail(random);
 }
 
+void connect_backoff::break_protocol(time_point ready, time_point now, const random_source& random) {
+  if (!broken_ || ready > *broken_) ++breaches_;
+  broken_ = now;
+  const auto pause = exponential_backoff(break_pause, breaches_, std::max(base_, break_pause));
+  early_retry_at_ = std::max(early_retry_at_, now + pause + up_to(pause / retry_spread, random));
+}
+
 void connect_backoff::prove() noexcept {
   early_ends_.succeed();
   ended_early_.reset();
+  broken_.reset();
+  breaches_ = 0;
 }
 
 void connect_backoff::reset(time_point now, const random_source& random, duration spread) noexcept {

@@ -14,6 +14,8 @@ class connect_backoff {
  public:
   /// The longest pause on top of `base`.
   static constexpr duration cap = seconds{30};
+  /// The first pause after a connection on which the server broke the protocol.
+  static constexpr duration break_pause = milliseconds{100};
 
   explicit connect_backoff(duration base) noexcept : base_(base), backoff_(base, cap), early_ends_(base, cap) {}
 
@@ -34,6 +36,11 @@ class connect_backoff {
   /// One that had become ready at `ready` ended before it was of any use. Those that end together are one event, which
   /// may happen; from the next one on connects pause as after failed rounds.
   void end_early(time_point ready, time_point now, const random_source& random);
+  /// One that had become ready at `ready`, and not long before, ended because the server broke the protocol: it
+  /// answers, and yet each connection is of little use. No connect for `break_pause`, twice as long with each
+  /// repetition, `base` (or `break_pause`, if longer) and a tenth at most. Those that were open together are one
+  /// repetition.
+  void break_protocol(time_point ready, time_point now, const random_source& random);
   /// One was of use.
   void prove() noexcept;
   /// One ended otherwise: it was told to close.
@@ -61,6 +68,8 @@ class connect_backoff {
   backoff early_ends_;
   time_point retry_at_{}, retry_waited_at_{}, early_retry_at_{};
   std::optional<time_point> ended_early_;  ///< the last one, since one was of use
+  std::optional<time_point> broken_;       ///< the same, for breaches of the protocol
+  std::uint64_t breaches_ = 0;             ///< of these, those that were no part of an earlier one
   duration typical_ = milliseconds{50};
   std::uint64_t round_ = 1;
   std::uint32_t impatience_ = 0;   ///< set-ups that were not waited for since the last success

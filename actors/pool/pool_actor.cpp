@@ -324,7 +324,7 @@ void pool_impl::on_event(const connection_event& event) {
       pool_.on_draining(event.id, event.cause, now());
       break;
     case kind::closed:
-      pool_.on_closed(event.id, event.cause, now());
+      pool_.on_closed(event.id, event.cause, now(), event.broke_protocol);
       break;
   }
   carry_out();

@@ -686,12 +686,12 @@ void pool_state::doubt_idle(const slot& unresponsive, const failure_ptr& cause, 
   }
 }
 
-void pool_state::on_closed(connection_id id, failure_ptr cause, time_point now) {
+void pool_state::on_closed(connection_id id, failure_ptr cause, time_point now, bool broke_protocol) {
   slot* s = slots_.find(id);
   if (s == nullptr) return;
   if (s->state == slot_state::connecting) return on_failed(id, std::move(cause), now);
   if (cause) last_ = {cause, dependencies_.wall_now()};
-  if (cause && s->was_ready) note_worth(*s, now);
+  if (cause && s->was_ready) note_worth(*s, broke_protocol, now);
   if (cause) note_lost_requests(*s, cause, now);
   unreserve(*s, now);
   lose_lease_of(*s, cause, now);
@@ -703,13 +703,15 @@ void pool_state::on_closed(connection_id id, failure_ptr cause, time_point now) 
 }
 
 /// A server may answer whoever connects and then end the connection: it is not connected to without end. What a lease
-/// had answered is not told; of use it was if it lived for a while.
-void pool_state::note_worth(const slot& s, time_point now) {
+/// had answered is not told; of use it was if it lived for a while. One that breaks the protocol soon may have answered
+/// something, and the next one breaks it too: neither kind is connected without a pause then.
+void pool_state::note_worth(const slot& s, bool broke_protocol, time_point now) {
   const bool carried = s.completed() > 0;
-  if (carried || now - s.ready_since >= useful_life)
-    rounds(s.kind).prove();
-  else
-    rounds(s.kind).end_early(s.ready_since, now, dependencies_.random);
+  const bool lived = now - s.ready_since >= useful_life;
+  if (lived || (carried && !broke_protocol)) return rounds(s.kind).prove();
+  if (!carried) rounds(s.kind).end_early(s.ready_since, now, dependencies_.random);
+  if (!broke_protocol) return;
+  for (auto* r : {&rounds_, &bind_rounds_}) r->break_protocol(s.ready_since, now, dependencies_.random);
 }
 
 /// Connections that were open together and end together have one cause, say a firewall, and count once. One that was

@@ -84,8 +84,8 @@ class pool_state {
   void on_failed(connection_id id, failure_ptr cause, time_point now);
   /// `cause`: why it is left as unresponsive, if it is.
   void on_draining(connection_id id, const failure_ptr& cause, time_point now);
-  /// It was ready and ended. `cause` null: it had been told to close.
-  void on_closed(connection_id id, failure_ptr cause, time_point now);
+  /// It was ready and ended. `cause` null: it had been told to close. `broke_protocol`: the server did.
+  void on_closed(connection_id id, failure_ptr cause, time_point now, bool broke_protocol = false);
   void on_load(time_point now) { settle(now); }
   void checked(connection_id id, bool works, time_point now);
   /// Ready connections that can be validated now; each is read from before `deadline`.
@@ -152,7 +152,7 @@ class pool_state {
 
   // Connections come and go.
   void renew_all_before(std::uint64_t secret_number, time_point now);
-  void note_worth(const slot& s, time_point now);
+  void note_worth(const slot& s, bool broke_protocol, time_point now);
   void note_lost_requests(const slot& s, const failure_ptr& cause, time_point now);
   void take_check(slot& s, bool works, time_point now);
   void retire(slot& s, time_point now);

@@ -120,6 +120,7 @@ BOOST_FIXTURE_TEST_CASE(holds_no_grudge_when_an_idle_connection_is_closed, conne
   auto one = open_ready();
   directory.close_all();
   BOOST_REQUIRE(reaches_event(kind::closed));
+  BOOST_TEST(!seen->events.back().broke_protocol);
   BOOST_TEST(seen->reports.empty());
   // What arrives before the pool knows goes elsewhere.
   const auto stray = perform(one, change_mail());
@@ -147,6 +148,7 @@ BOOST_FIXTURE_TEST_CASE(closes_when_the_peer_breaks_the_protocol, connection_rig
     BOOST_REQUIRE(reaches_event(kind::closed));
     BOOST_TEST((cause().code == errc::connection_failed));
     BOOST_TEST(cause().message.find("broke the protocol") != std::string::npos, cause().message);
+    BOOST_TEST(seen->events.back().broke_protocol);
     BOOST_TEST(seen->redispatches.size() == 1u);
     BOOST_TEST(metrics->protocol_errors() == ++errors);
     remove(one);

@@ -311,6 +311,82 @@ BOOST_AUTO_TEST_CASE(a_server_that_ends_what_has_been_of_use_is_connected_to_at_
   BOOST_TEST(connects_to_closing_server(h, true, seconds{10}) >= 500U);
 }
 
+BOOST_AUTO_TEST_CASE(a_server_that_answers_and_then_breaks_the_protocol_is_connected_to_with_pauses) {
+  for (const bool answers : {true, false}) {
+    auto policy = small_policy(1, 1);
+    policy.failover_timeout = duration::zero();
+    policy.max_in_flight = 1;
+    pool_harness h{policy};
+    std::vector<duration> pauses;
+    h.share();
+    for (int i = 0; i < 8; ++i) {
+      const auto id = h.in(phase::connecting).front();
+      h.ready(id);
+      BOOST_TEST_REQUIRE(h.sockets.at(id).open() == 1U);
+      h.share();
+      if (answers) h.complete(id);
+      h.die(id, connect_failure(), true);
+      const auto broken = h.now;
+      h.share();
+      while (h.connecting() == 0) h.pass(milliseconds{1});
+      pauses.push_back(h.now - broken);
+    }
+    for (std::size_t i = 0; i < pauses.size(); ++i) {
+      const auto least = std::min<duration>(connect_backoff::break_pause * (1 << i), policy.retry_base);
+      BOOST_TEST((pauses[i] >= least), i << ": " << pauses[i].count());
+      // Those that were not even of use pause for longer.
+      if (answers) BOOST_TEST((pauses[i] <= least + least / 5), i << ": " << pauses[i].count());
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_breach_of_the_protocol_keeps_connections_of_both_kinds_back) {
+  pool_harness h{small_policy(1, 5)};
+  h.ready_all();
+  h.share();
+  const auto id = h.in(phase::ready).front();
+  h.complete(id);
+  h.die(id, connect_failure(), true);
+  h.share();
+  h.ask(acquire_kind::bind);
+  h.pass(connect_backoff::break_pause - milliseconds{1});
+  BOOST_TEST(h.connecting() == 0U);
+  h.pass(milliseconds{20});
+  BOOST_TEST(h.connecting() == 2U);
+}
+
+BOOST_AUTO_TEST_CASE(a_breach_of_the_protocol_after_a_while_is_no_reason_for_a_pause) {
+  pool_harness h{small_policy(1, 5)};
+  for (const bool soon : {true, false, true}) {
+    h.ready_all();
+    h.share();
+    h.complete(h.in(phase::ready).front());
+    h.pass(soon ? seconds{4} : seconds{6});
+    h.die(h.in(phase::ready).front(), connect_failure(), true);
+    const auto broken = h.now;
+    h.share();
+    BOOST_TEST((h.connecting() == 0U) == soon);
+    while (h.connecting() == 0) h.pass(milliseconds{1});
+    // The one that lived for a while shows that the next is worth opening: the pause does not go on growing.
+    BOOST_TEST((h.now - broken <= connect_backoff::break_pause + connect_backoff::break_pause / 5));
+  }
+}
+
+/// What breaks beside it is a part of the same event, and keeps connects back as well.
+BOOST_AUTO_TEST_CASE(connections_that_break_the_protocol_together_pause_once) {
+  auto policy = small_policy(4, 4);
+  policy.preload = true;
+  pool_harness h{policy};
+  h.ready_all();
+  BOOST_TEST_REQUIRE(h.in(phase::ready).size() == 4U);
+  for (const auto id : h.in(phase::ready)) h.die(id, connect_failure(), true);
+  const auto broken = h.now;
+  h.share();
+  while (h.connecting() == 0) h.pass(milliseconds{1});
+  BOOST_TEST((h.now - broken >= connect_backoff::break_pause));
+  BOOST_TEST((h.now - broken <= 2 * connect_backoff::break_pause));
+}
+
 BOOST_AUTO_TEST_CASE(a_server_that_ends_whatever_is_leased_is_connected_to_with_backoff) {
   auto policy = small_policy(1, 5);
   policy.failover_timeout = duration::zero();

@@ -189,9 +189,9 @@ class pool_harness {
       for (auto id : in(phase::connecting, k))
         if (sockets.count(id)) fail(id, cause);
   }
-  void die(connection_id id, failure_ptr cause = connect_failure()) {
+  void die(connection_id id, failure_ptr cause = connect_failure(), bool broke_protocol = false) {
     if (const auto s = sockets.find(id); s != sockets.end()) s->second.permit = nullptr;
-    pool.on_closed(id, std::move(cause), now);
+    pool.on_closed(id, std::move(cause), now, broke_protocol);
     take();
   }
   /// The checks that are out come back.

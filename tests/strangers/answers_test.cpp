@@ -101,6 +101,32 @@ BOOST_AUTO_TEST_CASE(stranger_that_answers_with_message_id_0_loses_its_connectio
   end_scenario(manager, {a, b});
 }
 
+BOOST_AUTO_TEST_CASE(stranger_that_answers_and_then_breaks_the_protocol_sees_few_connects) {
+  using bytes_of = std::function<std::string(const directory_request&)>;
+  const std::vector<bytes_of> breaches{
+      [](const directory_request& r) { return entry_of(r.id, "cn=odd") + done_of(r.id) + done_of(r.id); },
+      [](const directory_request& r) { return done_of(r.id) + entry_of(r.id, "cn=odd"); },
+      [](const directory_request& r) { return done_of(r.id) + done_of(1'000'000 + r.id); }};
+  for (const auto& breach : breaches) {
+    leak_guard leaks;
+    stub_directory a;
+    connection_manager manager(quick_settings({server_at(a.port())}));
+    BOOST_TEST_REQUIRE(manager.connect().connected);
+    answer(a, breach);
+    const auto before = a.connections();
+    background_load reads(
+        manager, 8, [](int) { return make_request(odd()); }, 5s);
+    BOOST_TEST(eventually([&] { return manager.snapshot().protocol_errors >= 5u; }));
+    holds_for([] { return true; }, 2s);
+    const auto made = a.connections() - before;
+    BOOST_TEST(made <= 60u, made << " connects");
+    BOOST_TEST(reads.succeeded() > 0u, "what it answered before is valid");
+    a.forget_rules();
+    BOOST_TEST(reads.finish());
+    end_scenario(manager, {a});
+  }
+}
+
 BOOST_AUTO_TEST_CASE(stranger_that_goes_on_after_the_abandon_loses_its_connection) {
   leak_guard leaks;
   stub_directory a;

@@ -255,8 +255,7 @@ std::string server_name(const connection_info& info) {
   if (!info.srv.empty()) return info.srv;
   const auto place = endpoint_of(info);
   if (place.local) return place.host;
-  const bool brackets = place.host.find(':') != std::string::npos;
-  return (brackets ? '[' + place.host + ']' : place.host) + ':' + std::to_string(place.port);
+  return internal::host_and_port(place.host, place.port);
 }
 
 std::string server_key(const connection_info& info) {

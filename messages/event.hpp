@@ -18,12 +18,12 @@ struct connection_event {
   enum class kind : std::uint8_t {
     ready,     ///< bound and able to work; also after a reset
     failed,    ///< never became ready; nothing was carried
-    draining,  ///< takes nothing new (retired, goodbye said, or left as deaf: with a cause); finishes what runs
+    draining,  ///< takes nothing new (retired, goodbye said, or given up as silent: with a cause); finishes what runs
     closed,    ///< was ready and ended; keeps redispatching what still arrives until `removed`
   };
   connection_id id = 0;             ///< whose
   kind what = kind::ready;          ///< which step
-  failure_ptr cause;                ///< of failed, closed and deaf; null when asked to close
+  failure_ptr cause;                ///< of failed, closed and given up; null when asked to close
   std::uint64_t secret_number = 0;  ///< of ready: the secret it is bound with (credential::secret_number)
   bool broke_protocol = false;      ///< of failed and closed: it ended because the peer sent what LDAP does not allow
 };

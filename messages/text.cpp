@@ -43,4 +43,10 @@ std::string_view without_full_stop(std::string_view sentence) noexcept {
   return sentence.substr(0, sentence.size() - (!sentence.empty() && sentence.back() == '.' ? 1 : 0));
 }
 
+std::string host_and_port(std::string_view host, std::uint16_t port) {
+  if (port == 0) return std::string{host};
+  const bool brackets = host.find(':') != std::string_view::npos;
+  return (brackets ? '[' + std::string{host} + ']' : std::string{host}) + ':' + std::to_string(port);
+}
+
 }  // namespace understudy::internal

@@ -1,6 +1,7 @@
 // Small text helpers for every folder: ASCII letters whatever the locale, percent-encoding, lists and sentences within
 // sentences.
 #pragma once
+#include <cstdint>
 #include <functional>
 #include <optional>
 #include <string>
@@ -33,5 +34,8 @@ std::string joined(const Range& all, std::string_view separator, TextOf text_of 
 
 /// A sentence, to be put into another one.
 std::string_view without_full_stop(std::string_view sentence) noexcept;
+
+/// "host:port", "[::1]:389"; the host alone when there is no port (ldapi).
+std::string host_and_port(std::string_view host, std::uint16_t port);
 
 }  // namespace understudy::internal

@@ -155,7 +155,7 @@ void demonstration::start_servers() {
   if (!state.connected)
     throw std::runtime_error("cannot connect: " +
                              (state.auth_error.empty() ? state.connection_error : state.auth_error));
-  tell("connected to " + state.host + ":" + std::to_string(state.port));
+  tell("connected to " + internal::host_and_port(state.host, state.port));
 }
 
 void demonstration::run_load() {

@@ -1,6 +1,7 @@
 // understudy health: probes every server, step by step.
 #include "understudy/config/load.hpp"
 #include "understudy/messages/printable.hpp"
+#include "understudy/messages/text.hpp"
 #include "understudy/tools/commands.hpp"
 #include "understudy/tools/exit_code.hpp"
 #include "understudy/tools/report.hpp"
@@ -68,7 +69,7 @@ void apply_probes(findings& all) {
 }
 
 std::string line_of(const server_snapshot& server, const probe_report* probe, const given_options& given) {
-  auto line = printable(server.host) + (server.port != 0 ? ":" + std::to_string(server.port) : "") + "  priority " +
+  auto line = printable(internal::host_and_port(server.host, server.port)) + "  priority " +
               std::to_string(server.priority) + "  " +
               (probe != nullptr && nothing_known(server, *probe) ? "unknown" : std::string{state_name(server)});
   if (probe == nullptr) return line + "  not probed\n";

@@ -27,12 +27,7 @@ std::string described(const settings& all) {
   return "serves " + joined(servers, ", ");
 }
 
-std::string name_of(const server_snapshot& server) {
-  connection_info place;
-  place.host = server.host;
-  place.port = server.port;
-  return server.port == 0 ? server.host : server_name(place);
-}
+std::string name_of(const server_snapshot& server) { return internal::host_and_port(server.host, server.port); }
 
 std::string why_not(const server_snapshot& server) {
   const auto& why = server.last_error.empty() ? server.pool.last_error : server.last_error;

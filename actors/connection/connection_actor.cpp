@@ -201,7 +201,7 @@ connection_dependencies connection_impl::dependencies() {
           context_.name,
           context_.server,
           *context_.all,
-          spec_.gauge,
+          spec_.load,
           context_.pace,
           context_.unanswered,
           shared_->retries,
@@ -486,9 +486,9 @@ void connection_impl::operator()(const connection_action::shake_hands& a) {
 }
 
 void connection_impl::operator()(const connection_action::ask_for_credential& a) {
-  auto gate = caf::actor_cast<connection_manager_actor>(spec_.gate);
-  if (!gate) return state_.nobody_knows_credentials();
-  self_->request(gate, context_.server.timeout + credential_grace, credential_atom_v, context_.id)
+  auto manager = caf::actor_cast<connection_manager_actor>(spec_.manager);
+  if (!manager) return state_.nobody_knows_credentials();
+  self_->request(manager, context_.server.timeout + credential_grace, credential_atom_v, context_.id)
       .then([this, socket = a.socket](const credential& given) { turn([&] { state_.on_credential(given, socket); }); },
             [this, socket = a.socket](caf::error& why) {
               turn([&] { state_.no_credential(*failure_of(why), socket); });
@@ -496,7 +496,7 @@ void connection_impl::operator()(const connection_action::ask_for_credential& a)
 }
 
 void connection_impl::operator()(connection_action::judge_credential& a) {
-  tell<connection_manager_actor>(spec_.gate, credential_atom_v, std::move(a.verdict));
+  tell<connection_manager_actor>(spec_.manager, credential_atom_v, std::move(a.verdict));
 }
 
 void connection_impl::operator()(const connection_action::established& a) {

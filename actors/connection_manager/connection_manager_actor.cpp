@@ -301,7 +301,7 @@ void connection_manager_impl::say_start() const {
 /// The breaker first: pools and monitor know its address, and it is told of them afterwards.
 void connection_manager_impl::start_children() {
   auto& system = self_->system();
-  const auto gate = self_->address();
+  const auto manager = self_->address();
   breaker_ = parts_.breaker(system);
   self_->monitor(breaker_);
   servers_.clear();
@@ -310,7 +310,7 @@ void connection_manager_impl::start_children() {
     servers_.push_back(start_pool(std::move(context)));
   }
   tell_credentials();
-  monitor_ = parts_.monitor(system, servers_, breaker_.address(), gate);
+  monitor_ = parts_.monitor(system, servers_, breaker_.address(), manager);
   self_->monitor(monitor_);
   introduce_children();
 }

@@ -14,10 +14,10 @@ using secret_reader =
 struct manager_dependencies {
   std::function<circuit_breaker_actor(caf::actor_system&)> breaker;
   std::function<pool_actor(caf::actor_system&, server_context_ptr, const caf::actor_addr& breaker,
-                           const caf::actor_addr& gate)>
+                           const caf::actor_addr& manager)>
       pool;
   std::function<health_monitor_actor(caf::actor_system&, const std::vector<routed_server>&,
-                                     const caf::actor_addr& breaker, const caf::actor_addr& gate)>
+                                     const caf::actor_addr& breaker, const caf::actor_addr& manager)>
       monitor;
   secret_reader read_secret;
 };

@@ -57,7 +57,7 @@ duration suspicion_limit(const settings& all, double fraction) {
 
 health_monitor_impl::health_monitor_impl(health_monitor_actor::pointer self, environment_ptr env, settings_ptr all,
                                          std::vector<routed_server> servers, connection_factory factory,
-                                         caf::actor_addr breaker, caf::actor_addr gate)
+                                         caf::actor_addr breaker, caf::actor_addr manager)
     : self_(self),
       env_(std::move(env)),
       all_(std::move(all)),
@@ -66,7 +66,7 @@ health_monitor_impl::health_monitor_impl(health_monitor_actor::pointer self, env
       guard_(*self, env_, "health monitor", [this] { arm(); }),
       prober_(
           self, env_, [this](const std::function<void()>& body) { handle(body); }, std::move(factory),
-          std::move(breaker), std::move(gate)),
+          std::move(breaker), std::move(manager)),
       timer_(env_->poller, self->address()) {
   take_servers(std::move(servers));
   arm();
@@ -413,10 +413,10 @@ void health_monitor_impl::arm() {
 
 health_monitor_actor spawn_health_monitor(caf::actor_system& system, environment_ptr env, settings_ptr all,
                                           std::vector<routed_server> servers, connection_factory factory,
-                                          caf::actor_addr breaker, caf::actor_addr gate) {
+                                          caf::actor_addr breaker, caf::actor_addr manager) {
   return spawn_shell<health_monitor_actor, health_monitor_impl>(system, std::move(env), std::move(all),
                                                                 std::move(servers), std::move(factory),
-                                                                std::move(breaker), std::move(gate));
+                                                                std::move(breaker), std::move(manager));
 }
 
 }  // namespace understudy::internal

@@ -16,7 +16,7 @@ class health_monitor_impl {
 
   health_monitor_impl(health_monitor_actor::pointer self, environment_ptr env, settings_ptr all,
                       std::vector<routed_server> servers, connection_factory factory, caf::actor_addr breaker,
-                      caf::actor_addr gate);
+                      caf::actor_addr manager);
   health_monitor_impl(const health_monitor_impl&) = delete;
   health_monitor_impl& operator=(const health_monitor_impl&) = delete;
 
@@ -88,9 +88,9 @@ class health_monitor_impl {
   bool draining_ = false;
 };
 
-/// Starts a monitor; `servers` may come later, by message. It holds the pools strongly, breaker and gate weakly.
+/// Starts a monitor; `servers` may come later, by message. It holds the pools strongly, breaker and manager weakly.
 health_monitor_actor spawn_health_monitor(caf::actor_system& system, environment_ptr env, settings_ptr all,
                                           std::vector<routed_server> servers, connection_factory factory,
-                                          caf::actor_addr breaker, caf::actor_addr gate);
+                                          caf::actor_addr breaker, caf::actor_addr manager);
 
 }  // namespace understudy::internal

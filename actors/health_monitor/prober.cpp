@@ -24,13 +24,13 @@ failure_ptr no_connection() {
 }  // namespace
 
 prober::prober(health_monitor_actor::pointer self, environment_ptr env, runner handle, connection_factory factory,
-               caf::actor_addr breaker, caf::actor_addr gate)
+               caf::actor_addr breaker, caf::actor_addr manager)
     : self_(self),
       env_(std::move(env)),
       handle_(std::move(handle)),
       factory_(std::move(factory)),
       breaker_(std::move(breaker)),
-      gate_(std::move(gate)) {}
+      manager_(std::move(manager)) {}
 
 prober::key prober::add(const routed_server& server, bool once, listener told) {
   sweep();
@@ -99,10 +99,10 @@ void prober::advance() {
 
 probe_wait prober::awaited_by(const host& h) const {
   using reason = probe_wait::reason;
-  if (!h.gauge || !h.gauge->held_up) {
+  if (!h.load || !h.load->held_up) {
     return {};
   }
-  if (!h.gauge->awaits_credential) {
+  if (!h.load->awaits_credential) {
     return {reason::ours};
   }
   const auto& context = *h.server.context;
@@ -183,12 +183,12 @@ void prober::open(key k, host& h) {
   spec.id = env_->next_number();
   spec.kind = connection_kind::probe;
   spec.context = h.server.context;
-  spec.gauge = std::make_shared<connection_load>();
+  spec.load = std::make_shared<connection_load>();
   spec.owner = self_->address();
   spec.breaker = breaker_;
-  spec.gate = gate_;
+  spec.manager = manager_;
   h.number = spec.id;
-  h.gauge = spec.gauge;
+  h.load = spec.load;
   try {
     h.connection = factory_(self_->system(), std::move(spec));
   } catch (...) {

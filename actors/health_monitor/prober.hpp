@@ -19,7 +19,7 @@ class prober {
   using runner = std::function<void(const std::function<void()>&)>;
 
   prober(health_monitor_actor::pointer self, environment_ptr env, runner handle, connection_factory factory,
-         caf::actor_addr breaker, caf::actor_addr gate);
+         caf::actor_addr breaker, caf::actor_addr manager);
 
   /// A session for `server`. `once`: it is forgotten after its probe.
   key add(const routed_server& server, bool once, listener told);
@@ -50,7 +50,7 @@ class prober {
     listener told;
     connection_actor connection{};
     connection_id number = 0;
-    connection_load_ptr gauge{};  ///< of the connection
+    connection_load_ptr load{};  ///< of the connection
   };
 
   std::vector<key> keys() const;
@@ -72,7 +72,7 @@ class prober {
   environment_ptr env_;
   runner handle_;
   connection_factory factory_;
-  caf::actor_addr breaker_, gate_;
+  caf::actor_addr breaker_, manager_;
   std::map<key, host> hosts_;
   key last_key_ = 0;
 };

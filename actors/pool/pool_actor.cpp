@@ -23,7 +23,7 @@ class pool_impl {
   static constexpr const char* name = "understudy.pool";
 
   pool_impl(pool_actor::pointer self, server_context_ptr context, connection_factory factory, caf::actor_addr breaker,
-            caf::actor_addr gate);
+            caf::actor_addr manager);
   ~pool_impl();
   pool_impl(const pool_impl&) = delete;
   pool_impl& operator=(const pool_impl&) = delete;
@@ -99,7 +99,7 @@ class pool_impl {
   pool_actor::pointer self_;
   server_context_ptr context_;
   connection_factory factory_;
-  caf::actor_addr breaker_, gate_;
+  caf::actor_addr breaker_, manager_;
   caf::actor_addr monitor_;  ///< whoever asked for a probe's socket last
   handler_guard guard_;
   actor_timer timer_;
@@ -149,10 +149,10 @@ failure_ptr cannot_make_connection(const std::string& server) {
 }  // namespace
 
 pool_actor spawn_pool(caf::actor_system& system, server_context_ptr context, connection_factory factory,
-                      caf::actor_addr breaker, caf::actor_addr gate) {
+                      caf::actor_addr breaker, caf::actor_addr manager) {
   auto poller = context->env->poller;
   return spawn_shell_on_poller<pool_actor, pool_impl>(system, std::move(poller), std::move(context), std::move(factory),
-                                                      std::move(breaker), std::move(gate));
+                                                      std::move(breaker), std::move(manager));
 }
 
 /// The counts of one validation, shared by its answers.
@@ -170,12 +170,12 @@ struct pool_impl::check_round {
 };
 
 pool_impl::pool_impl(pool_actor::pointer self, server_context_ptr context, connection_factory factory,
-                     caf::actor_addr breaker, caf::actor_addr gate)
+                     caf::actor_addr breaker, caf::actor_addr manager)
     : self_(self),
       context_(std::move(context)),
       factory_(std::move(factory)),
       breaker_(std::move(breaker)),
-      gate_(std::move(gate)),
+      manager_(std::move(manager)),
       guard_(*self, context_->env, "pool", [this] { restart(); }),
       timer_(context_->env->poller, self->address()),
       pool_(make_pool()) {
@@ -477,22 +477,22 @@ void pool_impl::report(outcome_report told) {
 }
 
 void pool_impl::operator()(const pool_action::open& a) {
-  auto gauge = std::make_shared<connection_load>();
+  auto load = std::make_shared<connection_load>();
   connection_spec spec;
   spec.id = a.id;
   spec.kind = a.kind;
   spec.context = context_;
-  spec.gauge = gauge;
+  spec.load = load;
   spec.owner = self_->address();
   spec.breaker = breaker_;
-  spec.gate = gate_;
+  spec.manager = manager_;
   spec.permit = a.permit;
-  pool_.attach(a.id, load_reading{{gauge, &gauge->completed},
-                                  {gauge, &gauge->wanted},
-                                  {gauge, &gauge->silent},
-                                  {gauge, &gauge->held_up},
-                                  {gauge, &gauge->awaited_since},
-                                  {gauge, &gauge->reader_behind}});
+  pool_.attach(a.id, load_reading{{load, &load->completed},
+                                  {load, &load->wanted},
+                                  {load, &load->silent},
+                                  {load, &load->held_up},
+                                  {load, &load->awaited_since},
+                                  {load, &load->reader_behind}});
   connection_actor made;
   try {
     made = factory_(self_->system(), std::move(spec));

@@ -157,10 +157,10 @@ struct connection_spec {
   connection_id id = 0;                            ///< its number
   connection_kind kind = connection_kind::pooled;  ///< what it is for
   server_context_ptr context;                      ///< the server
-  connection_load_ptr gauge;                       ///< shared with its owner
+  connection_load_ptr load;                        ///< shared with its owner
   caf::actor_addr owner;                           ///< pool or monitor: gets connection_event
   caf::actor_addr breaker;                   ///< gets outcome_report and redispatched requests; may be null for probes
-  caf::actor_addr gate;                      ///< connection_manager: credentials
+  caf::actor_addr manager;                   ///< connection_manager: credentials
   internal::socket_permit permit = nullptr;  ///< of `context->permits`, held until its socket is closed
 };
 

@@ -38,7 +38,7 @@ BOOST_FIXTURE_TEST_CASE(redispatches_reads_and_confesses_writes_when_the_server_
   BOOST_TEST((read->code() == errc::no_server));  // the breaker's answer in this test
   BOOST_TEST((write->code() == errc::outcome_unknown));
   BOOST_TEST(!probe->value->ok);
-  BOOST_TEST(gauge->completed.load() == 2u);
+  BOOST_TEST(load->completed.load() == 2u);
   BOOST_TEST(metrics->totals(clock->now()).recast == 1u);
   remove(one);
 }
@@ -219,7 +219,7 @@ BOOST_FIXTURE_TEST_CASE(a_goodbye_in_place_of_answers_is_one_failure_that_tells_
   const auto read = perform(one, find_user());
   const auto write = perform(one, change_mail());
   BOOST_REQUIRE(reaches([&] { return directory.count(operation::modify) == 1; }));
-  const auto carried = gauge->completed.load();
+  const auto carried = load->completed.load();
   directory.notice_of_disconnection();
   BOOST_REQUIRE(reaches_event(kind::closed));
   BOOST_TEST(read->done());
@@ -230,7 +230,7 @@ BOOST_FIXTURE_TEST_CASE(a_goodbye_in_place_of_answers_is_one_failure_that_tells_
   BOOST_TEST(seen->reports[0].open_since.has_value());
   BOOST_TEST(describe(*seen->reports[0].cause).find("announced that it closes") != std::string::npos);
   // For its pool it was of no use.
-  BOOST_TEST(gauge->completed.load() == carried);
+  BOOST_TEST(load->completed.load() == carried);
   remove(one);
 }
 

@@ -14,7 +14,7 @@ BOOST_FIXTURE_TEST_CASE(sends_what_one_turn_gathered_together_and_matches_answer
   auto one = open_ready();
   std::vector<answer_ptr<result_ptr>> answers;
   for (int i = 0; i < 64; ++i) answers.push_back(perform(one, find_user(i)));
-  BOOST_REQUIRE(reaches([&] { return gauge->completed == 64u; }));
+  BOOST_REQUIRE(reaches([&] { return load->completed == 64u; }));
   for (std::size_t i = 0; i < answers.size(); ++i) {
     BOOST_REQUIRE(answers[i]->ok());
     BOOST_TEST((*answers[i]->value)->entries.front().dn ==
@@ -35,7 +35,7 @@ BOOST_FIXTURE_TEST_CASE(gives_an_idle_server_its_first_request_at_once_and_gathe
   BOOST_TEST(eventually([&] { return directory.count(operation::search) == 1; }));
   scheduler.run_once();
   BOOST_TEST(holds_for([&] { return directory.count(operation::search) == 1; }, 20ms));
-  BOOST_TEST(reaches([&] { return gauge->completed == 4u; }));
+  BOOST_TEST(reaches([&] { return load->completed == 4u; }));
   remove(one);
 }
 

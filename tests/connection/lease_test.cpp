@@ -53,7 +53,7 @@ BOOST_FIXTURE_TEST_CASE(serves_the_holder_of_its_lease_only, lease_rig) {
   BOOST_TEST((leased(one, find_user()).code() == errc::invalid_lease));
   BOOST_TEST(outcome(one, find_user()).ok());
   // The pool counts what it dispatched itself.
-  BOOST_TEST(gauge->completed.load() == 1u);
+  BOOST_TEST(load->completed.load() == 1u);
   remove(one);
 }
 
@@ -147,7 +147,7 @@ BOOST_FIXTURE_TEST_CASE(never_redispatches_what_a_lease_holder_sent, lease_rig) 
   run();
   BOOST_TEST((later->code() == errc::connection_unhealthy));
   BOOST_TEST(seen->redispatches.empty());
-  BOOST_TEST(gauge->completed.load() == 0u);
+  BOOST_TEST(load->completed.load() == 0u);
   remove(one);
 }
 

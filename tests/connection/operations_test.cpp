@@ -24,7 +24,7 @@ BOOST_FIXTURE_TEST_CASE(binds_as_the_service_and_finds_an_entry, connection_rig)
   BOOST_REQUIRE((*found.value)->entries.size() == 1u);
   BOOST_TEST((*found.value)->entries.front().dn == "uid=user4,ou=people,dc=example,dc=com");
   BOOST_TEST((*found.value)->server == "127.0.0.1:" + std::to_string(directory.port()));
-  BOOST_TEST(gauge->completed.load() == 1u);
+  BOOST_TEST(load->completed.load() == 1u);
   const auto state = status(one);
   BOOST_TEST(state.state == "ready");
   BOOST_TEST(state.auth_method == "simple");
@@ -241,7 +241,7 @@ BOOST_FIXTURE_TEST_CASE(sends_nothing_of_a_malformed_request, connection_rig) {
               errc::invalid_request));
   BOOST_TEST((outcome(one, make_request(bind_request{"cn=x", secret{"pw"}})).code() == errc::invalid_request));
   BOOST_TEST(directory.requests().size() == 1u);  // the service's bind
-  BOOST_TEST(gauge->completed.load() == 7u);
+  BOOST_TEST(load->completed.load() == 7u);
   BOOST_TEST(seen->reports.empty());
   remove(one);
 }
@@ -262,7 +262,7 @@ BOOST_FIXTURE_TEST_CASE(abandons_a_search_at_its_deadline_and_ignores_the_late_a
   BOOST_TEST(outcome(one, find_user(2)).ok());
   BOOST_TEST(outcome(one, find_user(3)).ok());
   BOOST_TEST(metrics->protocol_errors() == 0u);
-  BOOST_TEST(gauge->completed.load() == 3u);
+  BOOST_TEST(load->completed.load() == 3u);
   remove(one);
 }
 
@@ -301,7 +301,7 @@ BOOST_FIXTURE_TEST_CASE(cancels_once_wherever_the_request_is, connection_rig) {
   BOOST_TEST((waiting->code() == errc::cancelled));
   BOOST_REQUIRE(reaches([&] { return directory.count(operation::abandon) == 1; }));
   tell(one, cancel_atom_v, token);
-  BOOST_TEST(gauge->completed.load() == 2u);
+  BOOST_TEST(load->completed.load() == 2u);
   remove(one);
 }
 
@@ -327,10 +327,10 @@ BOOST_FIXTURE_TEST_CASE(tells_the_pool_once_when_it_wants_to_know, connection_ri
   auto one = open_ready();
   BOOST_TEST(outcome(one, find_user()).ok());
   BOOST_TEST(seen->loads == 0);
-  gauge->wanted = true;
+  load->wanted = true;
   BOOST_TEST(outcome(one, find_user()).ok());
   BOOST_TEST(seen->loads == 1);
-  BOOST_TEST(!gauge->wanted.load());
+  BOOST_TEST(!load->wanted.load());
   BOOST_TEST(outcome(one, find_user()).ok());
   BOOST_TEST(seen->loads == 1);
   remove(one);
@@ -360,6 +360,6 @@ BOOST_FIXTURE_TEST_CASE(reads_the_health_of_its_server_before_a_deadline, connec
   BOOST_TEST(!bad->value->ok);
   BOOST_TEST((bad->value->error->code == errc::operation_timeout));
   directory.resume();
-  BOOST_TEST(gauge->completed.load() == 0u);
+  BOOST_TEST(load->completed.load() == 0u);
   remove(one);
 }

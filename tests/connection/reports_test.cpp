@@ -133,15 +133,15 @@ BOOST_FIXTURE_TEST_CASE(is_silent_when_its_server_takes_longer_than_usual, conne
   settle();
   advance(seconds{1});
   BOOST_TEST(seen->suspicions == 1, "a probe finds out");
-  BOOST_TEST(!gauge->silent);
+  BOOST_TEST(!load->silent);
   advance(usual - seconds{1} - milliseconds{1});
-  BOOST_TEST(!gauge->silent);
+  BOOST_TEST(!load->silent);
   advance(milliseconds{1});
-  BOOST_TEST(gauge->silent);
+  BOOST_TEST(load->silent);
   BOOST_TEST(seen->suspicions == 2, "its pool may have to end it");
   directory.resume();
   BOOST_REQUIRE(reaches([&] { return search->done(); }));
-  BOOST_TEST(!gauge->silent);
+  BOOST_TEST(!load->silent);
   remove(one);
 }
 
@@ -157,16 +157,16 @@ BOOST_FIXTURE_TEST_CASE(voices_suspicion_once_for_each_silence, connection_rig) 
   settle();
   advance(milliseconds{999});
   BOOST_TEST(seen->suspicions == 0);
-  BOOST_TEST(!gauge->silent);
+  BOOST_TEST(!load->silent);
   advance(milliseconds{1});
   BOOST_TEST(seen->suspicions == 1);
-  BOOST_TEST(gauge->silent);  // for the pool, which ends it when a probe fails too
+  BOOST_TEST(load->silent);  // for the pool, which ends it when a probe fails too
   advance(seconds{3});
   BOOST_TEST(seen->suspicions == 1);
   directory.resume();
   BOOST_REQUIRE(reaches([&] { return first->done() && second->done(); }));
   BOOST_TEST(first->ok());
-  BOOST_TEST(!gauge->silent);
+  BOOST_TEST(!load->silent);
   directory.pause();
   const auto third = perform(one, find_user());
   settle();
@@ -229,7 +229,7 @@ BOOST_FIXTURE_TEST_CASE(has_its_server_probed_when_a_short_deadline_passes_witho
   BOOST_TEST((hasty->code() == errc::operation_timeout));
   BOOST_TEST(other->done());
   BOOST_TEST(seen->suspicions == 1);
-  BOOST_TEST(gauge->silent, "what else waits there goes elsewhere when the probe fails");
+  BOOST_TEST(load->silent, "what else waits there goes elsewhere when the probe fails");
   BOOST_TEST(seen->reports.empty(), "no failure: the probe decides");
   // Once a second at most, and not at all when something else was answered meanwhile.
   static_cast<void>(perform(one, find_user(), milliseconds{100}));
@@ -238,7 +238,7 @@ BOOST_FIXTURE_TEST_CASE(has_its_server_probed_when_a_short_deadline_passes_witho
   BOOST_TEST(seen->suspicions == 1);
   directory.forget_rules();
   BOOST_TEST(outcome(one, find_user()).ok());
-  BOOST_TEST(!gauge->silent);
+  BOOST_TEST(!load->silent);
   directory.disturb(operation::compare, {.silent = true});
   const auto compare = perform(one, make_request(compare_request{"cn=x", "cn", "y"}), milliseconds{1500});
   settle();
@@ -283,7 +283,7 @@ BOOST_FIXTURE_TEST_CASE(takes_an_entry_for_a_sign_of_life_and_not_for_an_answer,
   BOOST_TEST(seen->suspicions == 0);
   advance(milliseconds{100});
   BOOST_TEST(seen->suspicions == 1);
-  BOOST_TEST(gauge->silent);
+  BOOST_TEST(load->silent);
   // The root DSE is read as ever: the question has to be one that shows it.
   const auto bad = check_of(*this, one, directory);
   settle();
@@ -381,14 +381,14 @@ BOOST_FIXTURE_TEST_CASE(asks_elsewhere_after_a_pause_what_a_busy_server_refused,
   auto one = open_ready();
   directory.on(operation::search, reply{{.code = result_code::busy}});
   const auto read = perform(one, find_user());
-  BOOST_REQUIRE(reaches([&] { return gauge->completed == 1u; }));
+  BOOST_REQUIRE(reaches([&] { return load->completed == 1u; }));
   BOOST_TEST(seen->reports.size() == 1u);
   BOOST_TEST(seen->redispatches.empty());
   advance(milliseconds{100});
   BOOST_REQUIRE(seen->redispatches.size() == 1u);
   BOOST_TEST(seen->redispatches[0].last->ldap_code == 51);
   BOOST_TEST((read->code() == errc::no_server));
-  BOOST_TEST(gauge->completed.load() == 1u);
+  BOOST_TEST(load->completed.load() == 1u);
   remove(one);
 }
 
@@ -400,7 +400,7 @@ BOOST_FIXTURE_TEST_CASE(asks_elsewhere_for_a_write_that_a_busy_server_refused, c
   auto one = open_ready();
   directory.on(operation::modify, reply{{.code = result_code::busy}});
   const auto write = perform(one, change_mail());
-  BOOST_REQUIRE(reaches([&] { return gauge->completed == 1u; }));
+  BOOST_REQUIRE(reaches([&] { return load->completed == 1u; }));
   advance(milliseconds{100});
   BOOST_REQUIRE(seen->redispatches.size() == 1u);
   BOOST_TEST(seen->redispatches[0].last->ldap_code == 51);
@@ -415,7 +415,7 @@ BOOST_FIXTURE_TEST_CASE(asks_elsewhere_for_a_users_bind_that_an_unavailable_serv
   auto one = open_ready(connection_kind::bind);
   directory.on(operation::bind, reply{{.code = result_code::unavailable}});
   const auto login = perform(one, make_request(bind_request{"uid=user1,ou=people,dc=example,dc=com", secret{"user1"}}));
-  BOOST_REQUIRE(reaches([&] { return gauge->completed == 1u; }));
+  BOOST_REQUIRE(reaches([&] { return load->completed == 1u; }));
   advance(milliseconds{100});
   BOOST_REQUIRE(seen->redispatches.size() == 1u);
   BOOST_TEST(seen->redispatches[0].last->ldap_code == 52);
@@ -447,9 +447,9 @@ BOOST_FIXTURE_TEST_CASE(retries_no_more_than_a_tenth_of_the_traffic, connection_
   directory.on(operation::search, reply{{.code = result_code::unavailable}});
   std::size_t refused = 0;
   for (int i = 0; i < 30; ++i) {
-    const auto before = gauge->completed.load();
+    const auto before = load->completed.load();
     const auto read = perform(one, find_user());
-    BOOST_REQUIRE(reaches([&] { return gauge->completed > before; }));
+    BOOST_REQUIRE(reaches([&] { return load->completed > before; }));
     advance(milliseconds{100});
     refused += read->code() == errc::ldap_error ? 1 : 0;
   }
@@ -462,7 +462,7 @@ BOOST_FIXTURE_TEST_CASE(retries_no_more_than_a_tenth_of_the_traffic, connection_
     static_cast<void>(perform(one, find_user()));
     settle();
   }
-  BOOST_REQUIRE(reaches([&] { return gauge->completed == 55u; }));
+  BOOST_REQUIRE(reaches([&] { return load->completed == 55u; }));
   advance(milliseconds{100});
   BOOST_TEST(seen->redispatches.size() == 22u);
   remove(one);
@@ -476,7 +476,7 @@ BOOST_FIXTURE_TEST_CASE(what_one_server_refused_and_another_carried_out_costs_no
   for (std::size_t i = 1; i <= 60; ++i) {
     directory.on(operation::search, reply{{.code = result_code::busy}});
     static_cast<void>(perform(one, find_user()));
-    BOOST_REQUIRE(reaches([&] { return gauge->completed == 2 * i - 1; }));
+    BOOST_REQUIRE(reaches([&] { return load->completed == 2 * i - 1; }));
     advance(milliseconds{100});
     BOOST_REQUIRE(seen->redispatches.size() == i);
     // As the connection of another server would do it.
@@ -500,13 +500,13 @@ BOOST_FIXTURE_TEST_CASE(asks_elsewhere_whatever_a_busy_server_refused_on_trial, 
     auto trial = order(find_user());
     trial.trial = true;
     static_cast<void>(perform(one, trial));
-    BOOST_REQUIRE(reaches([&] { return gauge->completed == i; }));
+    BOOST_REQUIRE(reaches([&] { return load->completed == i; }));
     advance(milliseconds{100});
     BOOST_REQUIRE(seen->redispatches.size() == i);
     BOOST_TEST(!seen->redispatches.back().trial);
   }
   const auto read = perform(one, find_user());
-  BOOST_REQUIRE(reaches([&] { return gauge->completed == 31u; }));
+  BOOST_REQUIRE(reaches([&] { return load->completed == 31u; }));
   advance(milliseconds{100});
   BOOST_TEST(seen->redispatches.size() == 31u, "trials were not charged to the budget of others");
   BOOST_TEST((read->code() == errc::no_server));
@@ -523,7 +523,7 @@ BOOST_FIXTURE_TEST_CASE(cancels_and_settles_what_waits_to_be_asked_elsewhere, co
   const auto token = first.token;
   const auto cancelled = perform(one, first);
   const auto other = perform(one, find_user());
-  BOOST_REQUIRE(reaches([&] { return gauge->completed == 2u; }));
+  BOOST_REQUIRE(reaches([&] { return load->completed == 2u; }));
   token->cancel();
   tell(one, cancel_atom_v, token);
   BOOST_TEST((cancelled->code() == errc::cancelled));

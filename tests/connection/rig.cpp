@@ -38,7 +38,7 @@ caf::behavior noting_breaker(caf::event_based_actor*, std::shared_ptr<neighbours
           }};
 }
 
-caf::behavior noting_gate(caf::event_based_actor* self, std::shared_ptr<neighbours> seen) {
+caf::behavior noting_manager(caf::event_based_actor* self, std::shared_ptr<neighbours> seen) {
   return {[self, seen](credential_atom, server_id) -> caf::result<credential> {
             ++seen->credential_questions;
             if (seen->hold_credentials) return seen->waiting.emplace_back(self->make_response_promise<credential>());
@@ -56,7 +56,7 @@ caf::behavior noting_gate(caf::event_based_actor* self, std::shared_ptr<neighbou
 connection_rig::connection_rig()
     : pool_(own(system.spawn(noting_pool, seen))),
       breaker_(own(system.spawn(noting_breaker, seen))),
-      gate_(own(system.spawn(noting_gate, seen))) {
+      manager_(own(system.spawn(noting_manager, seen))) {
   server.host = "127.0.0.1";
   server.bind_dn = seen->secret.bind_dn;
 }
@@ -72,10 +72,10 @@ connection_actor connection_rig::open_unowned(connection_kind kind) {
   spec.kind = kind;
   spec.context = context(server, all, 3);
   pace = spec.context->pace;
-  spec.gauge = gauge;
+  spec.load = load;
   spec.owner = pool_.address();
   if (kind != connection_kind::probe) spec.breaker = breaker_.address();
-  spec.gate = gate_.address();
+  spec.manager = manager_.address();
   return spawn_connection(system, std::move(spec));
 }
 
@@ -139,7 +139,7 @@ connection_snapshot connection_rig::status(const connection_actor& of) {
 }
 
 void connection_rig::give_credentials() {
-  caf::anon_send(gate_, flush_atom_v);
+  caf::anon_send(manager_, flush_atom_v);
   run();
 }
 

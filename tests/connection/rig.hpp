@@ -33,7 +33,7 @@ class connection_rig : public virtual_runtime {
   std::shared_ptr<neighbours> seen = std::make_shared<neighbours>();
   connection_info server;
   settings all;
-  connection_load_ptr gauge = std::make_shared<connection_load>();
+  connection_load_ptr load = std::make_shared<connection_load>();
   std::shared_ptr<server_pace> pace;  ///< of the server, as the latest connection sees it
 
   /// The server that connections go to from now on.
@@ -64,7 +64,7 @@ class connection_rig : public virtual_runtime {
   void remove(connection_actor& one);
 
  private:
-  caf::actor pool_, breaker_, gate_;
+  caf::actor pool_, breaker_, manager_;
 };
 
 /// A search for "(uid=user1)" below the suffix.

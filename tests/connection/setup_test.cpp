@@ -217,12 +217,12 @@ BOOST_FIXTURE_TEST_CASE(a_mute_server_is_given_no_bind_after_a_wait_for_the_cred
   seen->hold_credentials = true;
   auto one = open();
   BOOST_REQUIRE(reaches([&] { return seen->waiting.size() == 1; }));
-  BOOST_TEST(gauge->held_up);
+  BOOST_TEST(load->held_up);
   advance(milliseconds{50});
   settle();
   // From now on it is the server that is waited for, and not the manager.
-  BOOST_TEST(!gauge->held_up);
-  BOOST_TEST((gauge->awaited_since.load() == now()));
+  BOOST_TEST(!load->held_up);
+  BOOST_TEST((load->awaited_since.load() == now()));
   give_credentials();
   BOOST_REQUIRE(seen->verdicts.size() == 1u);
   BOOST_TEST((seen->verdicts.front().what == credential_verdict::kind::unknown));
@@ -270,7 +270,7 @@ BOOST_FIXTURE_TEST_CASE(a_server_that_lives_is_no_worse_for_a_wait_for_the_crede
     auto one = open();
     BOOST_REQUIRE(reaches([&] { return seen->waiting.size() == 1; }));
     advance(milliseconds{50});
-    BOOST_REQUIRE(reaches([&] { return gauge->held_up.load(); }));
+    BOOST_REQUIRE(reaches([&] { return load->held_up.load(); }));
     BOOST_TEST(directory.count(operation::search) == 1u);
     // It is asked once, and then waited for as long as the bind lockout guard takes.
     advance(seconds{4});
@@ -303,7 +303,7 @@ BOOST_FIXTURE_TEST_CASE(a_server_that_lets_nobody_ask_before_the_bind_is_dialled
     // However long it takes, it is not asked again, and the wait is ours.
     advance(seconds{4});
     settle();
-    BOOST_TEST(gauge->held_up);
+    BOOST_TEST(load->held_up);
     BOOST_TEST(strict.count(operation::search) == 1u);
     BOOST_TEST(seen->events.size() == before);
     give_credentials();

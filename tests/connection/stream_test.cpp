@@ -78,7 +78,7 @@ BOOST_FIXTURE_TEST_CASE(a_slow_consumer_is_no_silent_server, stream_rig) {
   advance(20s);
   BOOST_TEST(seen->suspicions == 0);
   BOOST_TEST(failures_reported() == 0u);
-  BOOST_TEST(!gauge->silent.load());
+  BOOST_TEST(!load->silent.load());
   grant(100);
   BOOST_REQUIRE(reaches([&] { return r->done(); }));
   BOOST_TEST(r->end.ok());

@@ -81,7 +81,7 @@ struct made_up_state {
     server().most_connecting = std::max(server().most_connecting, ++server().connecting);
     connecting = true;
     hangs = server().hangs_set_ups;
-    spec.gauge->awaited_since = now();
+    spec.load->awaited_since = now();
     connect_until = now() + spec.context->server.timeout;
     ready_at = now() + server().connect_time;
     if (!server().accepts || server().open + server().connecting > server().limit)
@@ -103,10 +103,10 @@ struct made_up_state {
 
   void authenticate() {
     ready_at = time_point::max();
-    const auto manager = caf::actor_cast<connection_manager_actor>(spec.gate);
+    const auto manager = caf::actor_cast<connection_manager_actor>(spec.manager);
     if (!manager) return end(failed(errc::stopped));
-    spec.gauge->awaited_since = time_point::max();
-    spec.gauge->held_up = true;
+    spec.load->awaited_since = time_point::max();
+    spec.load->held_up = true;
     waits_for_credential = true;
     if (binds(spec.context->server) && waits_since == time_point{}) check_liveness_at = now() + milliseconds{50};
     if (waits_since == time_point{}) waits_since = now();
@@ -119,8 +119,8 @@ struct made_up_state {
                 return;
               }
               check_liveness_at = time_point::max();
-              spec.gauge->held_up = now() > waits_since;
-              spec.gauge->awaited_since = now();
+              spec.load->held_up = now() > waits_since;
+              spec.load->awaited_since = now();
               bind(given);
             },
             [this](caf::error& e) {
@@ -136,15 +136,15 @@ struct made_up_state {
     if (server().paused || server().answer_time > duration::zero()) {
       waits_for_liveness = true;
       liveness_asked_at = now();
-      spec.gauge->held_up = false;
-      spec.gauge->awaited_since = now();
+      spec.load->held_up = false;
+      spec.load->awaited_since = now();
     }
   }
 
   void liveness_answered() {
     waits_for_liveness = false;
-    spec.gauge->held_up = true;
-    spec.gauge->awaited_since = time_point::max();
+    spec.load->held_up = true;
+    spec.load->awaited_since = time_point::max();
     if (!waits_for_credential) authenticate();
   }
 
@@ -179,7 +179,7 @@ struct made_up_state {
     v.version = version;
     v.what = what;
     v.cause = std::move(cause);
-    if (const auto manager = caf::actor_cast<connection_manager_actor>(spec.gate))
+    if (const auto manager = caf::actor_cast<connection_manager_actor>(spec.manager))
       self->send(manager, credential_atom_v, v);
   }
 
@@ -270,7 +270,7 @@ struct made_up_state {
       if (r.asked) spec.context->unanswered->question_answered(r.asked, now());
       r.promise.deliver(well());
     }
-    spec.gauge->silent = false;
+    spec.load->silent = false;
     heard_at = now();
     suspected = false;
     if (draining) drain_now();
@@ -302,8 +302,8 @@ struct made_up_state {
 
   void count(const operation& one) {
     if (one.lease != 0 || closed) return;
-    spec.gauge->completed.fetch_add(1);
-    if (!spec.gauge->wanted.exchange(false)) return;
+    spec.load->completed.fetch_add(1);
+    if (!spec.load->wanted.exchange(false)) return;
     if (const auto owner = caf::actor_cast<pool_actor>(spec.owner)) self->send(owner, load_atom_v, spec.id);
   }
 
@@ -463,7 +463,7 @@ struct made_up_state {
     const bool news = spec.context->unanswered->note(one.order.what->op, one.since, now(),
                                                      breaker.circuit_breaker_threshold, breaker.suspect_after);
     if (news && heard_at <= one.since && now() - one.since >= spec.context->pace->patience(true))
-      spec.gauge->silent = true;
+      spec.load->silent = true;
     return news;
   }
 
@@ -484,7 +484,7 @@ struct made_up_state {
   void suspect() {
     if (now() < suspect_at()) return;
     for (const auto& one : open) note_unanswered(one);
-    const bool silent = now() >= silent_at() && !spec.gauge->silent.exchange(true);
+    const bool silent = now() >= silent_at() && !spec.load->silent.exchange(true);
     if (!std::exchange(suspected, true) || silent) have_server_probed();
   }
 

@@ -273,7 +273,7 @@ BOOST_FIXTURE_TEST_CASE(a_probe_that_waits_for_us_speaks_against_no_server, moni
   start_monitor();
   tell(monitor, probe_atom_v, server_id{0});
   BOOST_REQUIRE_EQUAL(servers[0]->specs.size(), 1U);
-  servers[0]->specs[0].gauge->held_up = true;
+  servers[0]->specs[0].load->held_up = true;
   servers[0]->connects = manner::works;
   advance(milliseconds{500});
   BOOST_TEST(told(0).empty());

@@ -53,8 +53,8 @@ struct fake_connection_state {
     if (draining && open.empty()) say_closed();
   }
   void count_one() {
-    fake->spec.gauge->completed.fetch_add(1);
-    if (!fake->spec.gauge->wanted.exchange(false)) return;
+    fake->spec.load->completed.fetch_add(1);
+    if (!fake->spec.load->wanted.exchange(false)) return;
     if (auto owner = caf::actor_cast<pool_actor>(fake->spec.owner)) self->send(owner, load_atom_v, fake->spec.id);
   }
   void say(connection_event::kind what, failure_ptr cause = nullptr) {
@@ -70,7 +70,7 @@ struct fake_connection_state {
     failure f;
     f.code = errc::connection_failed;
     for (auto& promise : open) {
-      fake->spec.gauge->completed.fetch_add(1);
+      fake->spec.load->completed.fetch_add(1);
       promise.deliver(to_error(f));
     }
     open.clear();

@@ -128,7 +128,7 @@ connection_factory connections_without(without what, const std::shared_ptr<prop_
     case without::bind_lockout_guard:
       return [make, props](caf::actor_system& system, connection_spec spec) {
         auto gate = interpose(system, nullptr, give_to_everybody(spec.context->server));
-        spec.gate = caf::actor_cast<caf::actor_addr>(gate);
+        spec.manager = caf::actor_cast<caf::actor_addr>(gate);
         props->keep(std::move(gate));
         return make(system, std::move(spec));
       };

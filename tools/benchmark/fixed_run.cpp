@@ -46,7 +46,7 @@ class pure_path {
       require(chosen && chosen->server == 1, "the router chose nothing");
       const auto id = pool_.try_dispatch(now_);
       require(id != 0, "the pool had no room");
-      gauges_[static_cast<std::size_t>(id - opened_.front())]->completed.fetch_add(1);
+      loads_[static_cast<std::size_t>(id - opened_.front())]->completed.fetch_add(1);
       if (auto earlier = outcomes.turn_to(chosen->generation)) router_.on_report(*earlier, {now_, {}});
       outcomes.success(std::chrono::microseconds{200}, now_);
       if (i % window == 0)
@@ -57,8 +57,8 @@ class pure_path {
  private:
   void make_ready(connection_id id) {
     opened_.push_back(id);
-    auto& gauge = gauges_.emplace_back(std::make_shared<connection_load>());
-    pool_.attach(id, load_reading{{gauge, &gauge->completed}, {gauge, &gauge->wanted}, {gauge, &gauge->silent}});
+    auto& load = loads_.emplace_back(std::make_shared<connection_load>());
+    pool_.attach(id, load_reading{{load, &load->completed}, {load, &load->wanted}, {load, &load->silent}});
     pool_.on_ready(id, now_);
   }
   static pool_policy policy() {
@@ -85,7 +85,7 @@ class pure_path {
   router router_{router_options{}, make_random(2)};
   pool_state pool_;
   std::vector<connection_id> opened_;
-  std::vector<connection_load_ptr> gauges_;
+  std::vector<connection_load_ptr> loads_;
 };
 
 /// A session over one end of a socket pair; the other end is answered here.

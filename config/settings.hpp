@@ -191,7 +191,7 @@ struct settings {
   /// settings_from.hpp.
   bool server_pools = false;
 };
-/// How settings are handed on.
+/// How settings are passed on: shared and immutable.
 using settings_ptr = std::shared_ptr<const settings>;
 
 }  // namespace understudy

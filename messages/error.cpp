@@ -132,8 +132,8 @@ failure runtime_stopping(stage where, std::string_view consequence) {
 
 failure runtime_ended(stage where) { return say(errc::stopped, where, "The runtime was stopped before it answered"); }
 
-failure no_answer_in_time(stage where) {
-  return say(errc::operation_timeout, where, "The runtime did not answer in time");
+failure no_answer_in_time(stage where, std::string_view subject) {
+  return say(errc::operation_timeout, where, "The " + std::string{subject} + " did not answer in time");
 }
 
 }  // namespace internal

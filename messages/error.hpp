@@ -87,7 +87,7 @@ struct failure {
   /// What a search had found before the directory ended it (sizeLimitExceeded …); null when there is nothing.
   std::shared_ptr<const result> partial{};
 };
-/// How failures are handed on.
+/// How failures are passed on: shared and immutable.
 using failure_ptr = std::shared_ptr<const failure>;
 
 /// The one way to make a failure that is shared. `message`: a full sentence for people, without secrets; `server`: its
@@ -99,12 +99,12 @@ failure_ptr make_failure(failure described);
 namespace internal {
 ///@{
 /// What is said in several places, in one sentence each. `consequence`: what it means where it arises, for people:
-/// "the settings stay as they are"; may be empty.
+/// "the settings stay as they are"; may be empty. `subject`: who did not answer.
 failure caller_cancelled(stage where, std::string_view consequence = {});
 failure deadline_passed_unsent(stage where);
 failure runtime_stopping(stage where, std::string_view consequence = "it takes nothing new");
 failure runtime_ended(stage where);
-failure no_answer_in_time(stage where);
+failure no_answer_in_time(stage where, std::string_view subject = "runtime");
 ///@}
 }  // namespace internal
 

@@ -18,7 +18,8 @@ struct connection_event {
   enum class kind : std::uint8_t {
     ready,     ///< bound and able to work; also after a reset
     failed,    ///< never became ready; nothing was carried
-    draining,  ///< takes nothing new (retired, goodbye said, or given up as silent: with a cause); finishes what runs
+    draining,  ///< takes nothing new (retired, Notice of Disconnection, or given up as silent: with a cause); finishes
+               ///< what runs
     closed,    ///< was ready and ended; keeps redispatching what still arrives until `removed`
   };
   connection_id id = 0;             ///< whose

@@ -112,8 +112,8 @@ struct password_modify_request {
   secret new_password;                       ///< as it shall be; not set: the server makes one
 };
 
-/// Somebody else's operation as bytes, handed on as it came. The connection gives it a message id of its own, and hands
-/// the answers on as they come (result::messages); of these it reads the tag and the result code, which decide where a
+/// Somebody else's operation as bytes, sent as it came. The connection gives it a message id of its own, and relays
+/// the answers as they come (result::messages); of these it reads the tag and the result code, which decide where a
 /// request goes. Binds, unbinds, abandons and StartTLS are refused: they are about the session, which is not the
 /// asker's.
 struct opaque_request {
@@ -140,7 +140,7 @@ struct request {
   any_operation op;               ///< what is asked
   std::vector<control> controls;  ///< request controls
 };
-/// How requests are handed on.
+/// How requests are passed on: shared and immutable.
 using request_ptr = std::shared_ptr<const request>;
 
 /// A shared request of `op`.

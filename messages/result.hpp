@@ -59,7 +59,7 @@ struct result {
   /// Of a compare: whether the entry has the value.
   bool compare_matched() const noexcept { return code == result_code::compare_true; }
 };
-/// How results are handed on; whoever gets it last may take it apart.
+/// How results are passed on; whoever gets it last may take it apart.
 using result_ptr = std::shared_ptr<result>;
 
 /// A part of a streaming search's answer, in the server's order.

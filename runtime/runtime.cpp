@@ -333,7 +333,7 @@ runtime::~runtime() {
     stop(all()->limits.drain_timeout);
     return;
   }
-  // A forked child has a copy of everything but the threads: nothing can be joined or told goodbye here, and a polite
+  // A forked child has a copy of everything but the threads: nothing can be joined or told to end here, and a polite
   // unbind would end the parent's connections.
   static_cast<void>(new std::shared_ptr<parts>(std::move(parts_)));
 }

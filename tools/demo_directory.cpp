@@ -1,6 +1,7 @@
 // Sets up, starts and kills slapd.
 #include "understudy/tools/demo_directory.hpp"
 
+#include "understudy/config/files.hpp"
 #include "understudy/tools/interrupt.hpp"
 
 #include <fcntl.h>
@@ -77,7 +78,7 @@ pid_t spawn(std::vector<std::string> command, const fs::path& log) {
   const auto log_name = log.string();
   const pid_t parent = ::getpid();
   const pid_t pid = ::fork();
-  if (pid < 0) throw std::runtime_error(std::string{"cannot start a process: "} + std::strerror(errno));
+  if (pid < 0) throw std::runtime_error("cannot start a process: " + internal::config::errno_text(errno));
   if (pid > 0) return pid;
   ::setpgid(0, 0);
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);

@@ -1,6 +1,7 @@
 // Reads standard input so that Ctrl-C can end it and no password stays in memory or on the screen.
 #include "understudy/tools/input.hpp"
 
+#include "understudy/config/files.hpp"
 #include "understudy/config/text.hpp"
 #include "understudy/runtime/platform/descriptor.hpp"
 #include "understudy/tools/report.hpp"
@@ -28,7 +29,7 @@ constexpr std::size_t max_password_bytes = 4096;
 constexpr std::size_t max_input_bytes = 256 * 1024 * 1024;
 
 [[noreturn]] void fail(const std::string& what) {
-  throw input_error(what + " cannot be read: " + std::generic_category().message(errno));
+  throw input_error(what + " cannot be read: " + internal::config::errno_text(errno));
 }
 
 // Turns a terminal's echo off for a while.

@@ -1,6 +1,7 @@
 // Standard output for data, standard error for everything else.
 #include "understudy/tools/report.hpp"
 
+#include "understudy/config/files.hpp"
 #include "understudy/messages/printable.hpp"
 #include "understudy/tools/exit_code.hpp"
 
@@ -82,7 +83,7 @@ int report(const failure& f, const given_options& given) {
 
 void put(std::string_view data) {
   if (const int error = write_all(STDOUT_FILENO, data); error != 0)
-    throw output_error(std::string{"cannot write to standard output: "} + std::strerror(error));
+    throw output_error("cannot write to standard output: " + internal::config::errno_text(error));
 }
 
 }  // namespace understudy::cli

@@ -34,7 +34,7 @@ class byte_stream {
   virtual std::size_t largest_write() const noexcept = 0;
   /// True when a read that filled less than its room found everything there is.
   virtual bool drained_by_short_read() const noexcept = 0;
-  /// Says goodbye as far as that is possible without waiting.
+  /// Announces the end to the peer as far as that is possible without waiting.
   virtual void shut_down() noexcept = 0;
   /// "none", or protocol and cipher.
   virtual std::string encryption() const = 0;

@@ -608,8 +608,7 @@ failure_ptr connection_state::refusal(const held_call& held) const {
     if (auto why = stream_refusal(held)) return why;
   }
   if (lease != lease_ && phase_ != phase::closed) {
-    return lease != 0 ? connection_failure(errc::invalid_lease, "The lease is not (any more) for this connection.")
-                      : nullptr;
+    return lease != 0 ? of_server(lease_is_of_another_connection()) : nullptr;
   }
   if (order.deadline <= now_) return of_server(deadline_passed_unsent(stage::operation));
   if (order.parts != 0 && !may_come_in_parts(order.what->op))
@@ -618,12 +617,7 @@ failure_ptr connection_state::refusal(const held_call& held) const {
     return connection_failure(errc::invalid_request,
                               "Users' binds run on connections of their own, and nothing else does.");
   }
-  if (stream_ && lease != 0) {
-    return connection_failure(
-        errc::invalid_request,
-        "A streaming search is open on this lease; read it to its end or cancel it, or use another "
-        "connection.");
-  }
+  if (stream_ && lease != 0) return of_server(stream_is_open());
   return check_request(*order.what);
 }
 
@@ -981,15 +975,9 @@ connection_state::stream_ptr connection_state::make_stream(const stream_terms& t
 
 /// What a stream may not be.
 failure_ptr connection_state::stream_refusal(const held_call& held) const {
-  if (!std::holds_alternative<search_request>(held.order.what->op)) {
-    return connection_failure(errc::invalid_request, "Only a search can be streamed.");
-  }
+  if (!std::holds_alternative<search_request>(held.order.what->op)) return of_server(only_searches_stream());
   if (held.lease == 0) return connection_failure(errc::invalid_lease, "A streaming search needs a lease.");
-  if (!held.stream->has_consumer) {
-    return connection_failure(errc::invalid_request,
-                              "A streaming search without a sender has nobody to send entries to.");
-  }
-  return nullptr;
+  return held.stream->has_consumer ? nullptr : of_server(stream_without_consumer());
 }
 
 void connection_state::open(const held_call& held) {
@@ -1047,7 +1035,7 @@ void connection_state::on_credit(lease_id lease, std::uint64_t number, std::uint
 
 void connection_state::consumer_ended() {
   if (!stream_) return;
-  const auto gone = connection_failure(errc::cancelled, "The consumer of the streaming search ended.");
+  const auto gone = of_server(internal::consumer_ended());
   for (auto at = held_.begin(); at != held_.end(); ++at) {
     if (at->stream != stream_) continue;
     settle(*at, gone);
@@ -1409,7 +1397,8 @@ connection_state::table::item connection_state::take_back(int id) {
 
 void connection_state::count(lease_id lease) noexcept {
   ++completed_;
-  // Lost behind a goodbye: no sign that the connection was of use, so that the next one is not opened without a pause.
+  // Lost behind a Notice of Disconnection: no sign that the connection was of use, so that the next one is not opened
+  // without a pause.
   if (lease != 0 || disconnection_notice_) return;
   dependencies_.load->completed.fetch_add(1);
   completed_some_ = true;
@@ -1546,14 +1535,14 @@ void connection_state::end(failure_ptr cause, bool harmless) {
                                                            " was given up: what was sent stays unanswered, and so does "
                                                            "its server."
                                                      : "The connection was closed.");
-  // Before the session says goodbye: what is maybe sent is judged by what was handed over until now.
+  // Before the session unbinds: what is maybe sent is judged by what was handed over until now.
   std::vector<table::item> lost;
   for (const int id : open_.ids()) lost.push_back(open_.take(id));
   close_wire(!lost_connection);
   // What a death means for its server is told by the breaker, once for however many connections.
   log("closed", cause);
   pass_verdict(credential_verdict::kind::unknown, end_cause_);
-  // A goodbye is polite, unless it comes in place of answers.
+  // A Notice of Disconnection is polite, unless it comes in place of answers.
   const bool carried_something =
       (!held_.empty() && !disconnection_notice_) || std::any_of(lost.begin(), lost.end(), [this](const table::item& i) {
         return disconnection_notice_ ? was_sent_in_vain(i) : i.owner.why == purpose::call;

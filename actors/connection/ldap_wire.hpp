@@ -49,7 +49,7 @@ class ldap_wire {
   virtual failure_ptr open() = 0;
   /// TLS from the next byte on.
   virtual tls_start secure() = 0;
-  /// Closes what is open or being dialled; `polite`: what is encoded, and a goodbye, are sent before.
+  /// Closes what is open or being dialled; `polite`: what is encoded, and an unbind, are sent before.
   virtual void close(bool polite) = 0;
   /// LDAP messages can be sent and taken.
   virtual bool is_open() const = 0;

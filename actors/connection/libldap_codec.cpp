@@ -53,35 +53,6 @@ class control_list {
   pointer_list<LDAPControl> pointers_;
 };
 
-/// Attributes as LDAPMod; sized beforehand, so that pointers into it stay good.
-class modification_list {
- public:
-  explicit modification_list(std::size_t n) {
-    mods_.reserve(n);
-    values_.resize(n);
-    pointers_.resize(n);
-    list_.reserve(n);
-  }
-  void add(int op, const attribute& a) {
-    const auto i = mods_.size();
-    for (const auto& v : a.values) values_[i].push_back(bytes_of(v));
-    for (auto& v : values_[i]) pointers_[i].add(&v);
-    LDAPMod mod{};
-    mod.mod_op = op | LDAP_MOD_BVALUES;
-    mod.mod_type = const_cast<char*>(a.name.c_str());
-    mod.mod_bvalues = a.values.empty() ? nullptr : pointers_[i].get();
-    mods_.push_back(mod);
-    list_.add(&mods_.back());
-  }
-  LDAPMod** get() { return list_.get(); }
-
- private:
-  std::vector<LDAPMod> mods_;
-  std::vector<std::vector<berval>> values_;
-  std::vector<pointer_list<berval>> pointers_;
-  pointer_list<LDAPMod> list_;
-};
-
 /// PasswdModifyRequestValue (RFC 3062, 2). ldap_passwd() would leave its copy of the passwords in memory.
 secret password_modify_value(const password_modify_request& r) {
   const secret old_password{r.old_password.empty() ? std::string{} : ber_octets(r.old_password.reveal(), 0x81)};
@@ -197,7 +168,7 @@ failure_ptr libldap_codec::open(int fd) {
 
 void libldap_codec::close() noexcept {
   if (handle_ == nullptr) return;
-  // What it says as a goodbye is dropped.
+  // The unbind that it writes is dropped.
   ::ldap_unbind_ext(handle_, nullptr, nullptr);
   handle_ = nullptr;
 }
@@ -256,29 +227,10 @@ struct request_encoder {
   LDAPControl** controls;
   int& id;
 
-  // Encoded by pdu_codec.
-  int operator()(const search_request&) const { return LDAP_NOT_SUPPORTED; }
-  int operator()(const opaque_request&) const { return LDAP_NOT_SUPPORTED; }
-  int operator()(const compare_request& r) const {
-    berval value = bytes_of(r.value);
-    return ::ldap_compare_ext(handle, r.dn.c_str(), r.attribute.c_str(), &value, controls, nullptr, &id);
-  }
-  int operator()(const add_request& r) const {
-    modification_list mods{r.attributes.size()};
-    for (const auto& a : r.attributes) mods.add(LDAP_MOD_ADD, a);
-    return ::ldap_add_ext(handle, r.dn.c_str(), mods.get(), controls, nullptr, &id);
-  }
-  int operator()(const modify_request& r) const {
-    modification_list mods{r.changes.size()};
-    for (const auto& c : r.changes) mods.add(static_cast<int>(c.op), c.target);
-    return ::ldap_modify_ext(handle, r.dn.c_str(), mods.get(), controls, nullptr, &id);
-  }
-  int operator()(const delete_request& r) const {
-    return ::ldap_delete_ext(handle, r.dn.c_str(), controls, nullptr, &id);
-  }
-  int operator()(const modify_dn_request& r) const {
-    return ::ldap_rename(handle, r.dn.c_str(), r.new_rdn.c_str(), r.new_superior ? r.new_superior->c_str() : nullptr,
-                         r.delete_old_rdn ? 1 : 0, controls, nullptr, &id);
+  // Encoded by operation_codec and pdu_codec.
+  template <class Other>
+  int operator()(const Other&) const {
+    return LDAP_NOT_SUPPORTED;
   }
   int operator()(const bind_request& r) const {
     berval password = bytes_of(r.password.reveal());

@@ -1,4 +1,4 @@
-// libldap as what encodes the requests that are seldom: all but searches. Nothing else is asked of it.
+// libldap as what encodes binds and extended operations, passwords among them. Nothing else is asked of it.
 #pragma once
 #include "understudy/actors/connection/transport.hpp"
 #include "understudy/messages/request.hpp"
@@ -21,7 +21,7 @@ class libldap_codec {
   void close() noexcept;
   bool is_open() const noexcept { return handle_ != nullptr; }
 
-  /// Appends `order`, no search, to `out` with that message id; nothing when it fails.
+  /// Appends `order`, a bind or an extended operation, to `out` with that message id; nothing when it fails.
   failure_ptr encode(const request& order, int id, transport& out);
   /// A simple bind; both empty: an anonymous one, which takes an earlier identity away (RFC 4513, 5.1.1).
   failure_ptr encode_bind(const std::string& dn, const secret& password, int id, transport& out);

@@ -17,7 +17,6 @@ void write_attribute(const attribute& a, ber_writer& to) {
   to.close(one);
 }
 
-/// The protocolOp (RFC 4511, 4.6 to 4.10); empty for what is not handed on. Searches are elsewhere.
 struct operation_writer {
   std::string operator()(const compare_request& r) const {
     return make(opaque_request::compare, [&](ber_writer& to) {
@@ -123,6 +122,16 @@ failure_ptr result_too_large(std::size_t most_bytes, std::string server) {
 
 }  // namespace
 
+std::string encode_protocol_op(const any_operation& op) { return std::visit(operation_writer{}, op); }
+
+std::string encode_controls(const std::vector<control>& controls) {
+  std::string made;
+  if (controls.empty()) return made;
+  ber_writer to{made};
+  encode_controls(controls, to);
+  return made;
+}
+
 encoded_operation encode_operation(const request& order) {
   if (auto why = check_request(order)) return {{}, std::move(why)};
   opaque_request made;
@@ -131,12 +140,9 @@ encoded_operation encode_operation(const request& order) {
       return {{}, malformed_filter(order, problem)};
     return {std::move(made), nullptr};
   }
-  made.protocol_op = std::visit(operation_writer{}, order.op);
-  if (made.protocol_op.empty()) return {{}, not_sent(order, "it cannot be handed on in its LDAP encoding")};
-  if (!order.controls.empty()) {
-    ber_writer to{made.controls};
-    encode_controls(order.controls, to);
-  }
+  made.protocol_op = encode_protocol_op(order.op);
+  if (made.protocol_op.empty()) return {{}, not_sent(order, "it cannot be relayed in its LDAP encoding")};
+  made.controls = encode_controls(order.controls);
   return {std::move(made), nullptr};
 }
 

@@ -1,4 +1,4 @@
-// Operations in their LDAP encoding, for who hands them on instead of sending them, and what came back for them.
+// Operations in their LDAP encoding: what a connection sends and a node relays, and what came back for them.
 #pragma once
 #include "understudy/actors/connection/pdu_codec.hpp"
 #include "understudy/actors/connection/pdu_framer.hpp"
@@ -6,7 +6,12 @@
 
 namespace understudy::internal {
 
-/// An operation that may be handed on, or why not.
+/// The protocolOp (RFC 4511, 4.6 to 4.10) of a compare, an add, a modify, a delete or a modify DN; empty for others.
+std::string encode_protocol_op(const any_operation& op);
+/// The controls of a request, [0], with tag and length; empty: none.
+std::string encode_controls(const std::vector<control>& controls);
+
+/// An operation that may be relayed, or why not.
 struct encoded_operation {
   opaque_request op;
   failure_ptr error;

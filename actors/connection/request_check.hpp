@@ -21,4 +21,13 @@ failure_ptr malformed_filter(const request& order, const std::string& problem);
 /// What the caller hears of a request that is malformed.
 failure_ptr not_sent(const request& order, const std::string& problem);
 
+///@{
+/// What a leased connection says, here and at a client of nodes; whose it is, `failure::server`, is not set.
+failure lease_is_of_another_connection();
+failure stream_is_open();
+failure only_searches_stream();
+failure stream_without_consumer();
+failure consumer_ended();
+///@}
+
 }  // namespace understudy::internal

@@ -40,18 +40,27 @@ encoded_request session::encoded(std::uint64_t begin, failure_ptr error) {
   return r;
 }
 
+void session::append_message(std::string_view protocol_op, std::string_view controls) {
+  scratch_.clear();
+  append_message_head(next_id(), protocol_op.size() + controls.size(), scratch_);
+  transport_.append(scratch_.data(), scratch_.size());
+  transport_.append(protocol_op.data(), protocol_op.size());
+  transport_.append(controls.data(), controls.size());
+}
+
 encoded_request session::encode(const request& order) {
   const auto begin = transport_.appended();
-  const auto* search = std::get_if<search_request>(&order.op);
   if (const auto* opaque = std::get_if<opaque_request>(&order.op)) {
-    scratch_.clear();
-    append_message_head(next_id(), opaque->protocol_op.size() + opaque->controls.size(), scratch_);
-    transport_.append(scratch_.data(), scratch_.size());
-    transport_.append(opaque->protocol_op.data(), opaque->protocol_op.size());
-    transport_.append(opaque->controls.data(), opaque->controls.size());
+    append_message(opaque->protocol_op, opaque->controls);
     return encoded(begin, nullptr);
   }
-  if (search == nullptr) return encoded(begin, libldap_.encode(order, next_id(), transport_));
+  const auto* search = std::get_if<search_request>(&order.op);
+  if (search == nullptr) {
+    const auto protocol_op = encode_protocol_op(order.op);
+    if (protocol_op.empty()) return encoded(begin, libldap_.encode(order, next_id(), transport_));
+    append_message(protocol_op, encode_controls(order.controls));
+    return encoded(begin, nullptr);
+  }
   scratch_.clear();
   const auto problem = encode_search(next_id(), *search, order.controls, scratch_);
   if (!problem.empty()) return encoded(begin, malformed_filter(order, problem));

@@ -49,6 +49,7 @@ class session {
 
   int next_id() const noexcept { return last_id_ + 1; }
   encoded_request encoded(std::uint64_t begin, failure_ptr error);
+  void append_message(std::string_view protocol_op, std::string_view controls);
 
   transport& transport_;
   libldap_codec libldap_;

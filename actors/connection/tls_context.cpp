@@ -1,5 +1,6 @@
 // Making contexts: see tls_context.hpp.
 #include "understudy/actors/connection/tls_context.hpp"
+#include "understudy/config/files.hpp"
 #include "understudy/messages/text.hpp"
 
 #include <openssl/bio.h>
@@ -103,9 +104,10 @@ failure_ptr tls_failure(std::string message) {
 std::string openssl_reason() {
   std::string text;
   for (auto code = ::ERR_get_error(); code != 0; code = ::ERR_get_error()) {
-    const char* reason = ::ERR_reason_error_string(code);
-    if (ERR_SYSTEM_ERROR(code)) reason = std::strerror(ERR_GET_REASON(code));
-    if (reason != nullptr && text.find(reason) == std::string::npos) append_item(text, ", ", reason);
+    const char* known = ERR_SYSTEM_ERROR(code) ? nullptr : ::ERR_reason_error_string(code);
+    const auto reason =
+        ERR_SYSTEM_ERROR(code) ? config::errno_text(ERR_GET_REASON(code)) : std::string{known ? known : ""};
+    if (!reason.empty() && text.find(reason) == std::string::npos) append_item(text, ", ", reason);
   }
   return text.empty() ? "no reason given" : text;
 }

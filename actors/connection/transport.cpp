@@ -164,7 +164,7 @@ void transport::write(transport_action& action) {
   if (out_.empty() && out_.capacity() > kept_out_capacity) std::string{}.swap(out_);
 }
 
-/// A peer that takes no more bytes may have said why before it closed: answers, a goodbye, an alert.
+/// A peer that takes no more bytes may have said why before it closed: answers, a Notice of Disconnection, an alert.
 void transport::read_rest_before_close(transport_action& action) {
   transport_action heard;
   do {

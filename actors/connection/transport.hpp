@@ -33,7 +33,7 @@ class transport {
   /// resume(readable) when it ends: a TLS session may hold bytes that no event tells of.
   void hold_reading(bool on) noexcept { reading_held_ = on; }
   bool reading_held() const noexcept { return reading_held_; }
-  /// Says goodbye where the protocol has a word for it and closes the socket.
+  /// Announces the end where the protocol has a message for it and closes the socket.
   void close() noexcept;
 
   int fd() const noexcept { return fd_; }

@@ -66,11 +66,6 @@ srv_watcher::news srv_watcher::answered(const service_answer& found, time_point 
   return out;
 }
 
-srv_watcher::news srv_watcher::refused(std::string why, time_point now) {
-  running_ = false;
-  return fail(std::move(why), now);
-}
-
 srv_watcher::news srv_watcher::tick(time_point now) {
   if (!running_ || overdue_ || now < started_ + options_.patience) {
     return {};

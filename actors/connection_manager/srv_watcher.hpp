@@ -34,8 +34,6 @@ class srv_watcher {
   /// True when a look-up is to be started; it counts as running then.
   bool start_if_due(time_point now);
   news answered(const service_answer& found, time_point now);
-  /// It could not be started.
-  news refused(std::string why, time_point now);
   /// Notices a look-up that takes too long.
   news tick(time_point now);
   /// Every server is down: look soon.

@@ -1,6 +1,7 @@
 // Frames to messages and back.
 #include "understudy/actors/node/gateway_actor.hpp"
 
+#include "understudy/actors/connection/request_check.hpp"
 #include "understudy/actors/node/relayed_stream.hpp"
 #include "understudy/actors/node/snapshot_fields.hpp"
 #include "understudy/actors/ports/actor_shell.hpp"
@@ -387,9 +388,7 @@ void gateway_impl::end(gateway_state::endings ended, const failure& why) {
 
 void gateway_impl::tick(std::uint64_t timer) {
   if (!timer_.fired(timer)) return;
-  auto late = no_answer_in_time(stage::operation);
-  late.message = "The node gave no answer in time; the operation was abandoned.";
-  end(state_.expire(now()), late);
+  end(state_.expire(now()), no_answer_in_time(stage::operation, "node"));
   timer_.arm(state_.next_event());
 }
 
@@ -398,10 +397,7 @@ void gateway_impl::tick(std::uint64_t timer) {
 void gateway_impl::begin_stream(const key& k, request_frame& frame) {
   const auto lease = frame.lease;
   auto& held = held_.at(lease);
-  if (held.stream)
-    return answer(
-        k, failed_answer(make_failure(errc::invalid_request, stage::queue,
-                                      "A streaming search is open on this lease; read it to its end or cancel it.")));
+  if (held.stream) return answer(k, failed_answer(make_failure(stream_is_open())));
   held.stream = std::make_unique<open_stream>();
   auto& stream = *held.stream;
   stream.number = ++last_stream_;

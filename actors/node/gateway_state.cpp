@@ -1,6 +1,8 @@
 // Permissions, credit, leases.
 #include "understudy/actors/node/gateway_state.hpp"
 
+#include "understudy/actors/connection/request_check.hpp"
+
 #include <algorithm>
 
 namespace understudy::internal {
@@ -85,7 +87,7 @@ failure_ptr gateway_state::refusal(const gateway_peer& peer, const request_frame
     return refused(errc::draining, "The node is being drained; it takes nothing new. Ask another one.");
   if (frame.kind == request_kind::begin_stream &&
       (frame.protocol_op.empty() || static_cast<std::uint8_t>(frame.protocol_op[0]) != opaque_request::search))
-    return refused(errc::invalid_request, "Only a search can be streamed.");
+    return make_failure(only_searches_stream());
   if ((frame.lease != 0 || is_for_lease(frame.kind)) && !holds(peer.link, frame.lease))
     return refused(errc::invalid_lease,
                    "The node does not know this lease (any more): it was returned, its connection broke, or its holder "

@@ -43,7 +43,7 @@ std::optional<relayed_stream::part> relayed_stream::take() {
   std::size_t size = 0;
   while (size < rest.size()) {
     const auto frame = frame_pdu(rest.substr(size), rest.size());
-    // What a connection hands on is whole; if it were not, the client would find that out.
+    // What a connection relays is whole; if it were not, the client would find that out.
     const auto one = frame.state == pdu_frame::status::complete ? frame.size : rest.size() - size;
     if (size > 0 && size + one > most_bytes_) break;
     size += one;

@@ -1,6 +1,7 @@
 // Operations and streams of one lease, by way of the router.
 #include "understudy/actors/node/remote_connection.hpp"
 
+#include "understudy/actors/connection/request_check.hpp"
 #include "understudy/actors/connection/stream_flow.hpp"
 #include "understudy/actors/node/remote_operation.hpp"
 #include "understudy/actors/node/snapshot_fields.hpp"
@@ -48,6 +49,10 @@ class remote_connection_impl {
   failure_ptr failure_here(errc code, std::string message) const {
     return make_failure(code, stage::operation, std::move(message), spec_.server_name);
   }
+  failure_ptr of_server(failure said) const {
+    said.server = spec_.server_name;
+    return make_failure(std::move(said));
+  }
   failure_ptr refusal(lease_id lease) const;
   template <class T>
   caf::result<T> ask(node_question asked, std::function<decoded<T>(answer_frame)> form);
@@ -82,7 +87,7 @@ connection_actor::behavior_type remote_connection_impl::make_behavior() {
   self_->set_down_handler([this](const caf::down_msg& gone) {
     guard_.run([&] {
       if (stream_ && stream_->consumer && stream_->consumer->address() == gone.source)
-        abandon(failure_here(errc::cancelled, "The consumer of the streaming search ended."));
+        abandon(of_server(consumer_ended()));
     });
   });
   const auto nobodys = [this](const char* why) { return to_error(failure_here(errc::invalid_lease, why)); };
@@ -158,16 +163,9 @@ node_question remote_connection_impl::question(request_frame frame, time_point d
 }
 
 failure_ptr remote_connection_impl::refusal(lease_id lease) const {
-  if (lease != spec_.lease)
-    return failure_here(errc::invalid_lease, "The lease is not (any more) for this connection.");
-  if (closed_)
-    return failure_here(errc::connection_unhealthy,
-                        "The link to the node that the leased connection is of was lost; take another lease.");
-  if (stream_)
-    return failure_here(errc::invalid_request,
-                        "A streaming search is open on this lease; read it to its end or cancel it, or use another "
-                        "connection.");
-  return nullptr;
+  if (lease != spec_.lease) return of_server(lease_is_of_another_connection());
+  if (closed_) return of_server(link_of_lease_lost());
+  return stream_ ? of_server(stream_is_open()) : nullptr;
 }
 
 template <class T>
@@ -193,9 +191,7 @@ caf::result<T> remote_connection_impl::ask(node_question asked, std::function<de
 
 caf::result<result_ptr> remote_connection_impl::perform(lease_id lease, const call& order) {
   if (auto why = refusal(lease)) return to_error(std::move(why));
-  if (order.parts != 0)
-    return to_error(failure_here(errc::invalid_request,
-                                 "An answer in parts does not cross between nodes; use a streaming search."));
+  if (order.parts != 0) return to_error(of_server(parts_do_not_cross()));
   auto made = question_of(*order.what);
   if (made.error) return to_error(std::move(made.error));
   auto asked = question(std::move(made.frame), order.deadline);
@@ -222,14 +218,11 @@ void remote_connection_impl::cancel(const cancel_token_ptr& token) {
 caf::result<result_ptr> remote_connection_impl::stream(lease_id lease, const call& order, std::uint64_t number,
                                                        std::uint32_t credits) {
   if (auto why = refusal(lease)) return to_error(std::move(why));
-  if (!std::holds_alternative<search_request>(order.what->op))
-    return to_error(failure_here(errc::invalid_request, "Only a search can be streamed."));
+  if (!std::holds_alternative<search_request>(order.what->op)) return to_error(of_server(only_searches_stream()));
   if (order.token && order.token->cancelled())
-    return to_error(failure_here(errc::cancelled, "Cancelled before it was sent."));
+    return to_error(of_server(caller_cancelled(stage::operation, "nothing was sent")));
   auto consumer = self_->current_sender();
-  if (!consumer)
-    return to_error(
-        failure_here(errc::invalid_request, "A streaming search without a sender has nobody to send entries to."));
+  if (!consumer) return to_error(of_server(stream_without_consumer()));
   auto made = question_of(*order.what);
   if (made.error) return to_error(std::move(made.error));
   auto asker = self_->make_response_promise<result_ptr>();

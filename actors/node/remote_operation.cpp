@@ -102,6 +102,22 @@ operation_outcome outcome_of(const request& order, answer_frame came, std::size_
   return decode_operation(order, came.messages, std::move(came.server), most_bytes);
 }
 
+failure link_of_lease_lost() {
+  failure f;
+  f.code = errc::connection_unhealthy;
+  f.where = stage::operation;
+  f.message = "The link to the node that the lease was of is lost; take another lease.";
+  return f;
+}
+
+failure parts_do_not_cross() {
+  failure f;
+  f.code = errc::invalid_request;
+  f.where = stage::operation;
+  f.message = "An answer in parts does not cross between nodes; use a streaming search.";
+  return f;
+}
+
 failure_ptr unexpected_answer(const std::string& node) {
   return make_failure(errc::internal, stage::operation,
                       "The node answered with what was not asked; please report it with the log.", node);

@@ -19,4 +19,10 @@ operation_outcome outcome_of(const request& order, answer_frame came, std::size_
 /// A failure of what was asked of a node, whatever that says.
 failure_ptr unexpected_answer(const std::string& node);
 
+///@{
+/// What is said of nodes in several places, in one sentence each; `failure::server` is not set.
+failure link_of_lease_lost();
+failure parts_do_not_cross();
+///@}
+
 }  // namespace understudy::internal

@@ -40,6 +40,11 @@ failure_ptr node_failure(errc code, std::string message, const std::string& node
   return make_failure(code, stage::operation, std::move(message), node);
 }
 
+failure_ptr of_node(failure said, const std::string& node) {
+  said.server = node;
+  return make_failure(std::move(said));
+}
+
 std::uint64_t bits_of(const server_set& tried) {
   std::uint64_t bits = 0;
   for (server_id id = 0; id < 64; ++id)
@@ -244,9 +249,7 @@ void remote_router_impl::ask(node_question asked, told done) {
   if (asked.token && asked.token->cancelled()) return refuse(make_failure(caller_cancelled(stage::queue)));
   if (asked.deadline <= now()) return refuse(make_failure(deadline_passed_unsent(stage::queue)));
   if (draining_ && asked.session == 0) return refuse(make_failure(runtime_stopping(stage::queue)));
-  if (asked.session != 0 && asked.session != session_)
-    return refuse(node_failure(errc::connection_unhealthy,
-                               "The link to the node that the lease was of is lost; take another lease.", node_));
+  if (asked.session != 0 && asked.session != session_) return refuse(of_node(link_of_lease_lost(), node_));
   if (unreachable_ && session_ == 0) return refuse(unreachable_);
   // Its number and the time left are not there yet: a few bytes.
   const auto bytes = asked.frame.protocol_op.size() + asked.frame.encoded_controls.size() + asked.frame.name.size() +
@@ -327,7 +330,7 @@ void remote_router_impl::tell_fate(std::uint64_t number, request_ledger::verdict
       break;
     case request_ledger::verdict::broken:
       if (asked.session == 0) return fail(number, cause);
-      why = node_failure(errc::connection_unhealthy, "The link to the node that the lease was of is lost.", node_);
+      why = of_node(link_of_lease_lost(), node_);
       break;
   }
   fail(number, due_to(cause, *why));
@@ -368,9 +371,7 @@ void remote_router_impl::cancel(const cancel_token_ptr& token) {
 // ---- operations ----
 
 caf::result<result_ptr> remote_router_impl::perform(const call& order) {
-  if (order.parts != 0)
-    return to_error(make_failure(errc::invalid_request, stage::queue,
-                                 "An answer in parts does not cross between nodes; use a streaming search."));
+  if (order.parts != 0) return to_error(make_failure(parts_do_not_cross()));
   auto made = question_of(*order.what);
   if (made.error) return to_error(std::move(made.error));
   auto asker = self_->make_response_promise<result_ptr>();
@@ -645,7 +646,7 @@ void remote_router_impl::tick(std::uint64_t timer) {
     hold_until_ = time_point::min();
     send_waiting();
   }
-  if (now() >= hello_by_) refused(make_failure(no_answer_in_time(stage::connect)));
+  if (now() >= hello_by_) refused(make_failure(no_answer_in_time(stage::connect, "node")));
   if (now() >= reconnect_at_) {
     reconnect_at_ = time_point::max();
     connect(node_);

@@ -434,7 +434,7 @@ pool_impl::~pool_impl() {
       self_->send(handle, removed_atom_v);
     }
   } catch (...) {
-    context_->env->log->write(log_level::error, "pool", "the pool could not say goodbye to everyone", {});
+    context_->env->log->write(log_level::error, "pool", "the pool ended before all of its connections had", {});
   }
 }
 

@@ -135,7 +135,7 @@ struct environment {
   /// Never the same twice, never 0.
   std::uint64_t next_number() const { return ++*numbers; }
 };
-/// How the ports are handed on.
+/// How the ports are passed on.
 using environment_ptr = std::shared_ptr<const environment>;
 
 /// One server as its pool, monitor and connections see it.

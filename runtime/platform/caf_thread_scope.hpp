@@ -9,15 +9,15 @@ namespace understudy::internal {
 /// by another thread wait for ever: it forgets at the end of this, unless it was noted before.
 class caf_thread_scope {
  public:
-  caf_thread_scope() noexcept : stranger_(caf::logger::current_logger() == nullptr) {}
+  caf_thread_scope() noexcept : unknown_(caf::logger::current_logger() == nullptr) {}
   ~caf_thread_scope() {
-    if (stranger_) caf::logger::set_current_actor_system(nullptr);
+    if (unknown_) caf::logger::set_current_actor_system(nullptr);
   }
   caf_thread_scope(const caf_thread_scope&) = delete;
   caf_thread_scope& operator=(const caf_thread_scope&) = delete;
 
  private:
-  bool stranger_;
+  bool unknown_;
 };
 
 }  // namespace understudy::internal

@@ -1,6 +1,8 @@
 // Events of a connector as events of a link.
 #include "understudy/runtime/platform/node_connecting.hpp"
 
+#include "understudy/messages/text.hpp"
+
 #include <algorithm>
 
 namespace understudy::internal {
@@ -10,7 +12,7 @@ namespace {
 std::string name_of(const node_peer& peer) { return peer.name + " (" + peer.address + ")"; }
 
 bool is_named(const node_address& node, const std::string& name) {
-  return name.find("(" + node.host + ":" + std::to_string(node.port) + ")") != std::string::npos;
+  return name.find("(" + host_and_port(node.host, node.port) + ")") != std::string::npos;
 }
 
 /// A name that was looked up is not in what a link says of its address: then the next one's turn comes.

@@ -57,7 +57,7 @@ class node_link {
   void waits_for_peer() noexcept;
   void peer_took(std::size_t left) noexcept;
   ///@}
-  /// CAF lets go of it: says goodbye, if nothing ended it before.
+  /// CAF lets go of it: announces the end to the peer, if nothing ended it before.
   void finish() noexcept;
 
   /// Ends it: both directions fail from now on.

@@ -42,11 +42,6 @@ void periodic_thread::end_all() {
   for (auto& each : ended) each.thread.join();
 }
 
-bool periodic_thread::running() const {
-  std::lock_guard guard{mutex_};
-  return running_;
-}
-
 void periodic_thread::run(watcher& me, std::uint64_t generation, duration interval, const std::function<void()>& look) {
   std::unique_lock lock{mutex_};
   while (!changed_.wait_for(lock, interval, [&] { return generation_ != generation; })) {

@@ -22,7 +22,6 @@ class periodic_thread {
   void start(duration interval, std::function<void()> look);
   /// Returns when no look runs any more; on a callback_thread, which a look may wait for, at once.
   void stop();
-  bool running() const;
 
  private:
   struct watcher {
@@ -32,7 +31,7 @@ class periodic_thread {
   void end_all();
   void run(watcher& me, std::uint64_t generation, duration interval, const std::function<void()>& look);
 
-  mutable std::mutex mutex_;
+  std::mutex mutex_;
   std::condition_variable changed_;
   std::uint64_t generation_ = 0;  ///< of the one that looks; the others end
   bool running_ = false;

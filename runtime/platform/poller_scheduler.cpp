@@ -97,7 +97,8 @@ void poller_scheduler::run_inline(const std::function<void()>& send) {
     send();
   }
   const caf_thread_scope meanwhile;
-  // Whoever runs them looks once more when he has let go of the lock: what is sent while he holds it is not left.
+  // The thread that runs them looks once more after it has released the lock: what is sent while it is held is not
+  // left.
   bool more = true;
   while (more && has_arrived_.load() && sleeping_.load()) {
     std::unique_lock turn{runner_, std::try_to_lock};

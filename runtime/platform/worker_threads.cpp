@@ -13,7 +13,7 @@
 namespace understudy::internal {
 namespace {
 
-// A thread that has had nothing to do for this long goes home: these jobs are rare.
+// A thread that has had nothing to do for this long ends: these jobs are rare.
 constexpr seconds idle_time{10};
 
 }  // namespace

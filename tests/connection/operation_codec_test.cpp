@@ -1,11 +1,15 @@
-// An operation that is handed on in its LDAP encoding is the same operation, and what came back for it the same
-// outcome.
+// Operations in their LDAP encoding, beside libldap's; relayed, each is the same operation, and what came back for it
+// the same outcome.
 #include "understudy/actors/connection/operation_codec.hpp"
 
 #include "rig.hpp"
 #include "support/ldap_wire.hpp"
 #include "understudy/messages/printable.hpp"
 
+#include <ldap.h>
+#include <openldap.h>
+#include <sys/socket.h>
+#include <unistd.h>
 #include <boost/test/unit_test.hpp>
 
 using namespace understudy;
@@ -95,9 +99,65 @@ std::string text_of(const result_ptr& answer, const failure_ptr& error) {
   return text + (error->partial ? "\n" + text_of(*error->partial) : "");
 }
 
+/// What libldap writes when `make` calls it.
+template <class Make>
+std::string by_libldap(Make make) {
+  int ends[2] = {-1, -1};
+  BOOST_REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0);
+  LDAP* handle = nullptr;
+  BOOST_REQUIRE(ldap_init_fd(ends[0], LDAP_PROTO_TCP, nullptr, &handle) == LDAP_SUCCESS);
+  int id = 0;
+  const int code = make(handle, id);
+  std::string out(10'000, ' ');
+  const auto got = ::recv(ends[1], out.data(), out.size(), MSG_DONTWAIT);
+  ldap_unbind_ext(handle, nullptr, nullptr);
+  ::close(ends[1]);
+  BOOST_REQUIRE(code == LDAP_SUCCESS);
+  BOOST_REQUIRE(got > 0);
+  out.resize(static_cast<std::size_t>(got));
+  return out;
+}
+
+berval bytes_of(std::string& text) { return {text.size(), text.data()}; }
+
+/// The same as operations() from the third on.
+std::vector<std::string> operations_by_libldap() {
+  std::string bytes{"\0\xff a", 4}, many(300, 'o'), x = "x", one = "1", two = "2";
+  berval bytes_value = bytes_of(bytes), many_value = bytes_of(many), x_value = bytes_of(x), one_value = bytes_of(one),
+         two_value = bytes_of(two);
+  char oid_critical[] = "1.2.3", oid_plain[] = "1.2.4";
+  LDAPControl critical{oid_critical, bytes_value, 1}, plain{oid_plain, {0, nullptr}, 0};
+  LDAPControl* some[] = {&critical, &plain, nullptr};
+  constexpr auto* dn = "uid=user1,ou=people,dc=example,dc=com";
+  char cn[] = "cn", object_class[] = "objectClass", a[] = "a", b[] = "b", c[] = "c", d[] = "d";
+  berval *cn_values[] = {&x_value, &bytes_value, nullptr}, *class_values[] = {&many_value, nullptr},
+         *a_values[] = {&bytes_value, nullptr}, *c_values[] = {&one_value, &two_value, nullptr},
+         *d_values[] = {&one_value, nullptr};
+  const auto mod = [](int op, char* type, berval** values) {
+    LDAPMod made{};
+    made.mod_op = op | LDAP_MOD_BVALUES;
+    made.mod_type = type;
+    made.mod_bvalues = values;
+    return made;
+  };
+  auto m1 = mod(LDAP_MOD_ADD, cn, cn_values), m2 = mod(LDAP_MOD_ADD, object_class, class_values);
+  LDAPMod* added[] = {&m1, &m2, nullptr};
+  auto c1 = mod(LDAP_MOD_ADD, a, a_values), c2 = mod(LDAP_MOD_DELETE, b, nullptr),
+       c3 = mod(LDAP_MOD_REPLACE, c, c_values), c4 = mod(LDAP_MOD_INCREMENT, d, d_values);
+  LDAPMod* changed[] = {&c1, &c2, &c3, &c4, nullptr};
+  return {
+      by_libldap([&](LDAP* h, int& id) { return ldap_compare_ext(h, dn, "mail", &bytes_value, some, nullptr, &id); }),
+      by_libldap([&](LDAP* h, int& id) { return ldap_add_ext(h, "cn=x", added, some, nullptr, &id); }),
+      by_libldap([&](LDAP* h, int& id) { return ldap_modify_ext(h, dn, changed, nullptr, nullptr, &id); }),
+      by_libldap([&](LDAP* h, int& id) { return ldap_delete_ext(h, dn, nullptr, nullptr, &id); }),
+      by_libldap([&](LDAP* h, int& id) { return ldap_delete_ext(h, dn, some, nullptr, &id); }),
+      by_libldap([&](LDAP* h, int& id) { return ldap_rename(h, "cn=x", "cn=y", "ou=z", 0, nullptr, nullptr, &id); }),
+      by_libldap([&](LDAP* h, int& id) { return ldap_rename(h, "cn=x", "cn=y", nullptr, 1, some, nullptr, &id); })};
+}
+
 /// What a node and its client make of it together.
-operation_outcome handed_on(connection_rig& rig, const connection_actor& one, const request_ptr& order,
-                            const std::string& server) {
+operation_outcome relayed_outcome(connection_rig& rig, const connection_actor& one, const request_ptr& order,
+                                  const std::string& server) {
   auto encoded = encode_operation(*order);
   BOOST_TEST_REQUIRE(encoded.error == nullptr);
   encoded.op.message_id = 1;
@@ -108,7 +168,21 @@ operation_outcome handed_on(connection_rig& rig, const connection_actor& one, co
 
 }  // namespace
 
-BOOST_FIXTURE_TEST_CASE(a_directory_sees_the_same_operation_when_it_was_handed_on, connection_rig) {
+BOOST_AUTO_TEST_CASE(operations_are_encoded_as_libldap_does_it) {
+  const auto ours = operations();
+  const auto theirs = operations_by_libldap();
+  constexpr std::size_t searches = 2;
+  BOOST_TEST_REQUIRE(ours.size() == theirs.size() + searches);
+  for (std::size_t i = 0; i < theirs.size(); ++i) {
+    const auto encoded = encode_operation(*ours[i + searches]);
+    BOOST_TEST_REQUIRE(encoded.error == nullptr);
+    const auto message =
+        ber(test::ber_tag::sequence, std::string{"\x02\x01\x01", 3} + encoded.op.protocol_op + encoded.op.controls);
+    BOOST_TEST(text_of(decode_request(message)) == text_of(decode_request(theirs[i])));
+  }
+}
+
+BOOST_FIXTURE_TEST_CASE(a_directory_sees_the_same_operation_when_it_was_relayed, connection_rig) {
   stub_directory directory;
   use(directory);
   auto one = open_ready();
@@ -116,7 +190,7 @@ BOOST_FIXTURE_TEST_CASE(a_directory_sees_the_same_operation_when_it_was_handed_o
   for (const auto& order : operations()) {
     const auto before = directory.requests().size();
     const auto typed = outcome(one, order);
-    const auto relayed = handed_on(*this, one, order, peer);
+    const auto relayed = relayed_outcome(*this, one, order, peer);
     const auto seen_there = directory.requests();
     BOOST_TEST_REQUIRE(seen_there.size() == before + 2);
     BOOST_TEST(text_of(seen_there[before]) == text_of(seen_there[before + 1]));
@@ -124,7 +198,7 @@ BOOST_FIXTURE_TEST_CASE(a_directory_sees_the_same_operation_when_it_was_handed_o
   }
 }
 
-BOOST_FIXTURE_TEST_CASE(a_caller_sees_the_same_outcome_when_it_was_handed_on, connection_rig) {
+BOOST_FIXTURE_TEST_CASE(a_caller_sees_the_same_outcome_when_it_was_relayed, connection_rig) {
   stub_directory directory;
   use(directory);
   auto one = open_ready();
@@ -146,7 +220,7 @@ BOOST_FIXTURE_TEST_CASE(a_caller_sees_the_same_outcome_when_it_was_handed_on, co
                               operation::remove, operation::modify_dn})
         directory.on(kind, reply{answer});
       const auto typed = outcome(one, order);
-      const auto relayed = handed_on(*this, one, order, peer);
+      const auto relayed = relayed_outcome(*this, one, order, peer);
       BOOST_TEST(text_of(typed.value.value_or(nullptr), typed.error) == text_of(relayed.answer, relayed.error));
       answer.entries.clear();
       answer.references.clear();
@@ -154,20 +228,20 @@ BOOST_FIXTURE_TEST_CASE(a_caller_sees_the_same_outcome_when_it_was_handed_on, co
   }
 }
 
-BOOST_FIXTURE_TEST_CASE(what_a_busy_server_says_is_not_lost_when_it_was_handed_on, connection_rig) {
+BOOST_FIXTURE_TEST_CASE(what_a_busy_server_says_is_not_lost_when_it_was_relayed, connection_rig) {
   stub_directory directory;
   use(directory);
   auto one = open_ready();
   directory.on(operation::remove, reply{{.code = result_code::busy, .matched_dn = "dc=x", .diagnostic = "in an hour"}});
   const auto order = make_request(delete_request{"cn=x"});
-  const auto relayed = handed_on(*this, one, order, "");
+  const auto relayed = relayed_outcome(*this, one, order, "");
   BOOST_TEST_REQUIRE(relayed.error != nullptr);
   BOOST_TEST((classify(*relayed.error) == failure_class::overload));
   BOOST_TEST(relayed.error->diagnostic == "in an hour");
   BOOST_TEST(relayed.error->matched_dn == "dc=x");
 }
 
-BOOST_AUTO_TEST_CASE(what_a_connection_would_refuse_is_not_handed_on) {
+BOOST_AUTO_TEST_CASE(what_a_connection_would_refuse_is_not_relayed) {
   search_request bad;
   bad.filter = "(uid=";
   for (const auto& order :

@@ -175,16 +175,17 @@ BOOST_FIXTURE_TEST_CASE(message_ids_are_one_count_whoever_encodes, a_session) {
 BOOST_FIXTURE_TEST_CASE(libldap_takes_any_message_id_and_keeps_nothing_of_its_requests, a_session) {
   libldap_codec codec;
   BOOST_REQUIRE(!codec.open(ends[0]));
-  const auto what = make_request(compare_request{"cn=x", "cn", "x"});
+  const auto what = make_request(extended_request{"1.2.3", "x"});
   for (const int id : {2147483647, 1, 1, 127, 128, 1 << 30, 5}) {
     BOOST_TEST_REQUIRE(!codec.encode(*what, id, bytes));
     const auto seen = written();
     BOOST_REQUIRE(seen.size() == 1u);
     BOOST_TEST(seen[0].id == id);
-    BOOST_TEST(seen[0].compared_value == "x");
+    BOOST_TEST(seen[0].value.value_or("") == "x");
   }
   const auto before = bytes.appended();
   BOOST_TEST(codec.encode(*make_request(searching("(a=1)")), 9, bytes) != nullptr);
+  BOOST_TEST(codec.encode(*make_request(delete_request{"cn=x"}), 9, bytes) != nullptr);
   BOOST_TEST(bytes.appended() == before);
 }
 

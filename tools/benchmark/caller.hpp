@@ -13,7 +13,7 @@ using namespace internal;
 search_request search_for(std::uint64_t turn);
 
 /// Runs `window` searches at once from one actor, for the seconds that `given` says, and prints what was measured.
-/// `relayed` (0): as bytes, as another client's are handed on.
+/// `relayed` (0): as bytes, as another client's are relayed.
 /// `on_poller` (1): on the poller's thread; 0: on a worker of CAF's scheduler.
 /// Returns the process' exit code.
 int run_caller(meter& m, const arguments& given);

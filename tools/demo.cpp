@@ -80,7 +80,7 @@ class demonstration {
   int play();
 
  private:
-  void tell(const std::string& what) const;
+  void tell(const std::string& text) const;
   void pause(duration span) const;
   bool wait_for(const std::function<bool()>& condition) const;
   void start_servers();
@@ -108,11 +108,11 @@ class demonstration {
   std::optional<duration> takeover_, failback_, first_answer_;
 };
 
-void demonstration::tell(const std::string& what) const {
+void demonstration::tell(const std::string& text) const {
   std::array<char, 32> time{};
   const auto size = std::snprintf(time.data(), time.size(), "%5.1f s  ",
                                   std::chrono::duration<double>(clock::now() - begin_).count());
-  put(std::string{time.data(), static_cast<std::size_t>(size)} + what + "\n");
+  put(std::string{time.data(), static_cast<std::size_t>(size)} + text + "\n");
 }
 
 void demonstration::pause(duration span) const {

@@ -30,10 +30,10 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::string first_that_exists(const std::vector<std::string>& paths, const std::string& what) {
+std::string first_that_exists(const std::vector<std::string>& paths, const std::string& name) {
   for (const auto& path : paths)
     if (fs::exists(path)) return path;
-  throw std::runtime_error(what + " was not found; the demonstration needs OpenLDAP's server: apt-get install slapd");
+  throw std::runtime_error(name + " was not found; the demonstration needs OpenLDAP's server: apt-get install slapd");
 }
 
 std::string server_program(const std::string& name) {

@@ -28,8 +28,8 @@ namespace {
 constexpr std::size_t max_password_bytes = 4096;
 constexpr std::size_t max_input_bytes = 256 * 1024 * 1024;
 
-[[noreturn]] void fail(const std::string& what) {
-  throw input_error(what + " cannot be read: " + internal::config::errno_text(errno));
+[[noreturn]] void fail(const std::string& source) {
+  throw input_error(source + " cannot be read: " + internal::config::errno_text(errno));
 }
 
 // Turns a terminal's echo off for a while.
@@ -90,8 +90,8 @@ struct password_buffer {
   ~password_buffer() { ::explicit_bzero(bytes.data(), bytes.size()); }
 };
 
-[[noreturn]] void fail_too_long(const std::string& what) {
-  throw input_error(what + " is longer than " + std::to_string(max_password_bytes - 1) + " bytes");
+[[noreturn]] void fail_too_long(const std::string& source) {
+  throw input_error(source + " is longer than " + std::to_string(max_password_bytes - 1) + " bytes");
 }
 
 // Byte by byte: what follows the line is not ours.

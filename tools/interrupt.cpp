@@ -41,15 +41,15 @@ sigset_t not_ignored(std::initializer_list<int> numbers) noexcept {
 sigset_t our_signals() noexcept { return not_ignored({SIGINT, SIGTERM, SIGHUP}); }
 sigset_t signals_of_a_service() noexcept { return not_ignored({SIGINT, SIGTERM, SIGHUP, SIGUSR1}); }
 
-int checked(int fd, const char* what) {
-  if (fd < 0) throw std::system_error(errno, std::generic_category(), what);
+int checked(int fd, const char* call) {
+  if (fd < 0) throw std::system_error(errno, std::generic_category(), call);
   return fd;
 }
 
 void raise_event(int fd) {
-  const std::uint64_t one = 1;
+  const std::uint64_t increment = 1;
   // The counter cannot overflow: each descriptor is raised once.
-  (void)!::write(fd, &one, sizeof one);
+  (void)!::write(fd, &increment, sizeof increment);
 }
 
 }  // namespace

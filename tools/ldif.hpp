@@ -14,7 +14,7 @@ namespace understudy::cli {
 /// unsafe and for userPassword, nothing for an attribute without values. Names that are none, or words of change
 /// records
 /// ("changetype"), are escaped: what a server sends is never a record of its own.
-void write_ldif(std::string& out, const entry& what);
+void write_ldif(std::string& out, const entry& entry);
 
 /// Appends one continuation reference as comment lines ("# refldap://…"), and the empty line after them.
 void write_ldif_reference(std::string& out, const std::vector<std::string>& urls);
@@ -34,7 +34,7 @@ struct ldif_change {
 /// LDIF that cannot be read; what() is "line N: what is wrong".
 class ldif_error : public std::runtime_error {
  public:
-  ldif_error(std::size_t line, const std::string& what);
+  ldif_error(std::size_t line, const std::string& problem);
   std::size_t line() const noexcept { return line_; }
 
  private:

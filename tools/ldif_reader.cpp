@@ -26,11 +26,11 @@ class cursor {
     if (!at(name)) fail("expected \"" + std::string{name} + ":\"");
     return take();
   }
-  void expect_end(std::string_view what) const {
-    if (!at_end()) fail("\"" + record_[next_].name + "\" does not belong in a " + std::string{what} + " record");
+  void expect_end(std::string_view kind) const {
+    if (!at_end()) fail("\"" + record_[next_].name + "\" does not belong in a " + std::string{kind} + " record");
   }
-  [[noreturn]] void fail(const std::string& what) const {
-    throw ldif_error(number(), at_end() ? what + ", but the record ends" : what);
+  [[noreturn]] void fail(const std::string& problem) const {
+    throw ldif_error(number(), at_end() ? problem + ", but the record ends" : problem);
   }
 
  private:
@@ -156,8 +156,8 @@ ldif_change read_change(const ldif_record& record, bool content_is_add) {
 
 }  // namespace
 
-ldif_error::ldif_error(std::size_t line, const std::string& what)
-    : std::runtime_error("line " + std::to_string(line) + ": " + what), line_(line) {}
+ldif_error::ldif_error(std::size_t line, const std::string& problem)
+    : std::runtime_error("line " + std::to_string(line) + ": " + problem), line_(line) {}
 
 std::vector<ldif_change> read_ldif_changes(std::string_view text, bool content_is_add) {
   std::vector<ldif_change> changes;

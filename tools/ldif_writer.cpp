@@ -74,9 +74,9 @@ void write_value(std::string& out, std::string_view name, std::string_view value
 
 }  // namespace
 
-void write_ldif(std::string& out, const entry& what) {
-  write_value(out, "dn", what.dn);
-  for (const auto& a : what.attributes) {
+void write_ldif(std::string& out, const entry& entry) {
+  write_value(out, "dn", entry.dn);
+  for (const auto& a : entry.attributes) {
     const auto name = safe_name(a.name);
     for (const auto& value : a.values) write_value(out, name, value);
   }

@@ -13,9 +13,9 @@ constexpr seconds patience_at_end{1};
 
 }  // namespace
 
-load_generator::load_generator(load_operation what, std::size_t concurrency, std::int64_t first, std::int64_t last,
+load_generator::load_generator(load_operation operation, std::size_t concurrency, std::int64_t first, std::int64_t last,
                                duration timeout_each)
-    : what_(std::move(what)), first_(first), last_(last), timeout_each_(timeout_each) {
+    : what_(std::move(operation)), first_(first), last_(last), timeout_each_(timeout_each) {
   for (std::size_t i = 0; i < concurrency; ++i) slots_.push_back(std::make_unique<slot>());
 }
 

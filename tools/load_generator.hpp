@@ -33,7 +33,7 @@ using load_operation = std::function<void(std::int64_t number, const call_option
 class load_generator {
  public:
   /// Numbers go round from `first` to `last`.
-  load_generator(load_operation what, std::size_t concurrency, std::int64_t first, std::int64_t last,
+  load_generator(load_operation operation, std::size_t concurrency, std::int64_t first, std::int64_t last,
                  duration timeout_each);
 
   /// Runs for `span` or until stop(); what is still in flight a second later is cancelled and not counted. Called once.

@@ -37,8 +37,8 @@ int print_failure(const session& directory, const failure& f, std::size_t shown)
   return code;
 }
 
-int search_at_once(session& directory, search_request what) {
-  const auto found = directory.perform(make_request(std::move(what)));
+int search_at_once(session& directory, search_request query) {
+  const auto found = directory.perform(make_request(std::move(query)));
   if (!found) return print_failure(directory, *found.error(), 0);
   print(*found);
   return exit_ok;
@@ -52,13 +52,13 @@ bool refuses_paging(const failure& f) {
 
 // Page after page, each printed as it comes. What a directory gives at once is limited, what it gives in pages mostly
 // is not, and neither is our memory's share of it.
-int search_in_pages(session& directory, const search_request& what, std::int32_t page_size) {
+int search_in_pages(session& directory, const search_request& query, std::int32_t page_size) {
   const auto stopping = directory.stop_on_interrupt();
   paged_options options;
   options.page_size = page_size;
   options.critical = false;
   options.timeout = directory.left();
-  auto pages = directory.manager().paged(what, options);
+  auto pages = directory.manager().paged(query, options);
   std::size_t shown = 0;
   while (auto entries = pages.try_next_page(directory.left())) {
     result page = pages.last();
@@ -69,7 +69,7 @@ int search_in_pages(session& directory, const search_request& what, std::int32_t
   directory.check_interrupt();
   const auto why = pages.error();
   if (!why) return exit_ok;
-  if (shown == 0 && refuses_paging(*why)) return search_at_once(directory, what);
+  if (shown == 0 && refuses_paging(*why)) return search_at_once(directory, query);
   return print_failure(directory, *why, shown);
 }
 

@@ -87,10 +87,10 @@ int service::run() {
 
 // ---- events ----
 
-void service::post(event what) {
+void service::post(event happened) {
   {
     const std::lock_guard guard{mutex_};
-    events_.push_back(std::move(what));
+    events_.push_back(std::move(happened));
   }
   changed_.notify_one();
 }
@@ -138,7 +138,7 @@ service::event service::event_of_signal() {
 // ---- actions ----
 
 void service::carry_out(const service_state::actions& todo) {
-  for (const auto& action : todo) std::visit([this](const auto& one) { carry_out(one); }, action);
+  for (const auto& action : todo) std::visit([this](const auto& step) { carry_out(step); }, action);
 }
 
 void service::carry_out(const service_do::start&) {

@@ -40,7 +40,7 @@ class service {
   using event = std::function<service_state::actions(time_point now)>;
 
   // On other threads:
-  void post(event what);
+  void post(event happened);
   void on_signal(int signal);
   void start_parts();
   void observe_parts();

@@ -116,13 +116,13 @@ bool session::connect() {
   return false;
 }
 
-outcome session::perform(request_ptr what) {
+outcome session::perform(request_ptr request) {
   cancel_source cancel;
   const interrupt_action on_signal(interrupts_, [&cancel] { cancel.cancel(); });
   call_options options;
   options.timeout = left();
   options.cancel = &cancel;
-  return manager_.perform(std::move(what), options);
+  return manager_.perform(std::move(request), options);
 }
 
 std::string session::base_or_default(const std::optional<std::string>& base) {

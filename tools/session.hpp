@@ -38,7 +38,7 @@ class session {
   /// What is left of the command's time, a moment at least; `otherwise` without one.
   duration left(duration otherwise = {}) const;
   /// Sends one request and waits; Ctrl-C cancels it.
-  outcome perform(request_ptr what);
+  outcome perform(request_ptr request);
   /// `base`, or without one the directory's own: defaultNamingContext, or namingContexts if there is exactly one.
   /// Throws ldap_exception, or usage_error when the directory does not say which it is.
   std::string base_or_default(const std::optional<std::string>& base);

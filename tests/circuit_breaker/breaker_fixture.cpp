@@ -114,8 +114,8 @@ call breaker_fixture::ask_for(any_operation op) const {
   return c;
 }
 
-void breaker_fixture::fail(server_id server, int times, failure_class what) {
-  for (int i = 0; i < times; ++i) report(failed(0, what, server));
+void breaker_fixture::fail(server_id server, int times, failure_class kind) {
+  for (int i = 0; i < times; ++i) report(failed(0, kind, server));
 }
 
 server_snapshot breaker_fixture::status(server_id server) {

@@ -36,7 +36,7 @@ struct breaker_fixture : virtual_runtime {
   call ask_for(any_operation op = search_request{}) const;
   answer<result_ptr> perform(call c) { return ask<result_ptr>(breaker, perform_atom_v, std::move(c)); }
   answer<result_ptr> perform() { return perform(ask_for()); }
-  void fail(server_id server, int times = 5, failure_class what = failure_class::transport);
+  void fail(server_id server, int times = 5, failure_class kind = failure_class::transport);
   void report(const outcome_report& r) { tell(breaker, report_atom_v, r); }
   void probe(server_id server, bool ok) { tell(breaker, probe_atom_v, probed(ok, server)); }
   server_snapshot status(server_id server);

@@ -12,8 +12,8 @@ namespace {
 struct one_breaker {
   breaker b{breaker_options{}, no_jitter()};
 
-  void fail(int times, const moment& when, failure_class what = failure_class::transport) {
-    for (int i = 0; i < times; ++i) b.on_report(failed(b.generation(), what), when);
+  void fail(int times, const moment& when, failure_class kind = failure_class::transport) {
+    for (int i = 0; i < times; ++i) b.on_report(failed(b.generation(), kind), when);
   }
   void open(const moment& when) {
     fail(5, when);

@@ -22,12 +22,12 @@ inline failure_ptr refused(const std::string& text = "connection refused") {
   return std::make_shared<const failure>(std::move(f));
 }
 
-inline outcome_report failed(std::uint32_t generation, failure_class what = failure_class::transport,
+inline outcome_report failed(std::uint32_t generation, failure_class kind = failure_class::transport,
                              server_id server = 0) {
   outcome_report r;
   r.server = server;
   r.generation = generation;
-  r.failed = what;
+  r.failed = kind;
   r.cause = refused();
   return r;
 }

@@ -31,8 +31,8 @@ struct two_levels {
     r.update({facts(0, 1), facts(1, 2)});
     r.set_probed(true);
   }
-  std::optional<route> choose(const selection_query& what = {}) {
-    return r.choose(what, at(now + 30'000).now, at(now).now);
+  std::optional<route> choose(const selection_query& query = {}) {
+    return r.choose(query, at(now + 30'000).now, at(now).now);
   }
   int chosen() {
     const auto c = choose();

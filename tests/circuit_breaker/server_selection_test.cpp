@@ -28,8 +28,8 @@ selection_query after(std::initializer_list<server_id> tried) {
 struct three_servers {
   std::vector<candidate> all{on_level(0, 1), on_level(1, 2), on_level(2, 3)};
   server_selection selection{make_random(1)};
-  int chosen(const selection_query& what = {}) {
-    const auto found = selection.choose(all, what);
+  int chosen(const selection_query& query = {}) {
+    const auto found = selection.choose(all, query);
     return found ? static_cast<int>(all[*found].id) : -1;
   }
   /// How often each server is chosen of `times` requests.

@@ -26,7 +26,7 @@ BOOST_FIXTURE_TEST_CASE(redispatches_reads_and_confesses_writes_when_the_server_
   BOOST_REQUIRE(reaches([&] { return read->done() && write->done() && probe->done(); }));
 
   // The breaker knows before it is asked again.
-  const auto place = [&](const char* what) { return std::find(seen->order.begin(), seen->order.end(), what); };
+  const auto place = [&](const char* name) { return std::find(seen->order.begin(), seen->order.end(), name); };
   BOOST_TEST((place("report") < place("redispatch")));
   BOOST_TEST((seen->reports.back().failed == failure_class::transport));
   BOOST_TEST((seen->events.back().what == kind::closed));

@@ -24,8 +24,8 @@ struct lease_rig : connection_rig {
                                           {"uid=user1,ou=people,dc=example,dc=com", "right"}}}};
   lease_rig() { use(directory); }
 
-  answer<result_ptr> leased(const connection_actor& to, request_ptr what) {
-    const auto slot = perform_leased(to, mine, std::move(what));
+  answer<result_ptr> leased(const connection_actor& to, request_ptr request) {
+    const auto slot = perform_leased(to, mine, std::move(request));
     BOOST_REQUIRE(reaches([&] { return slot->done(); }));
     return *slot;
   }

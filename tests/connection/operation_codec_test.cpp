@@ -122,9 +122,9 @@ berval bytes_of(std::string& text) { return {text.size(), text.data()}; }
 
 /// The same as operations() from the third on.
 std::vector<std::string> operations_by_libldap() {
-  std::string bytes{"\0\xff a", 4}, many(300, 'o'), x = "x", one = "1", two = "2";
-  berval bytes_value = bytes_of(bytes), many_value = bytes_of(many), x_value = bytes_of(x), one_value = bytes_of(one),
-         two_value = bytes_of(two);
+  std::string bytes{"\0\xff a", 4}, many(300, 'o'), x = "x", first = "1", second = "2";
+  berval bytes_value = bytes_of(bytes), many_value = bytes_of(many), x_value = bytes_of(x), one_value = bytes_of(first),
+         two_value = bytes_of(second);
   char oid_critical[] = "1.2.3", oid_plain[] = "1.2.4";
   LDAPControl critical{oid_critical, bytes_value, 1}, plain{oid_plain, {0, nullptr}, 0};
   LDAPControl* some[] = {&critical, &plain, nullptr};
@@ -156,12 +156,12 @@ std::vector<std::string> operations_by_libldap() {
 }
 
 /// What a node and its client make of it together.
-operation_outcome relayed_outcome(connection_rig& rig, const connection_actor& one, const request_ptr& order,
+operation_outcome relayed_outcome(connection_rig& rig, const connection_actor& connection, const request_ptr& order,
                                   const std::string& server) {
   auto encoded = encode_operation(*order);
   BOOST_TEST_REQUIRE(encoded.error == nullptr);
   encoded.op.message_id = 1;
-  const auto came = rig.outcome(one, make_request(std::move(encoded.op)));
+  const auto came = rig.outcome(connection, make_request(std::move(encoded.op)));
   if (!came.ok()) return {nullptr, came.error};
   return decode_operation(*order, (*came.value)->messages, server, plenty);
 }

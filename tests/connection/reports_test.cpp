@@ -261,9 +261,9 @@ stub_script::rule_id begin_and_never_end(stub_directory& directory) {
 }
 
 /// One that asks for the root DSE and for what was left unanswered.
-answer_ptr<probe_report> check_of(connection_rig& rig, const connection_actor& one, stub_directory& directory) {
+answer_ptr<probe_report> check_of(connection_rig& rig, const connection_actor& connection, stub_directory& directory) {
   const auto before = directory.count(operation::search);
-  const auto found = rig.start<probe_report>(one, check_atom_v, rig.now() + milliseconds{300});
+  const auto found = rig.start<probe_report>(connection, check_atom_v, rig.now() + milliseconds{300});
   BOOST_REQUIRE(rig.reaches([&] { return directory.count(operation::search) >= before + 2; }));
   return found;
 }

@@ -95,8 +95,8 @@ bool connection_rig::reaches(const std::function<bool()>& condition) {
   });
 }
 
-bool connection_rig::reaches_event(connection_event::kind what) {
-  return reaches([&] { return !seen->events.empty() && seen->events.back().what == what; });
+bool connection_rig::reaches_event(connection_event::kind kind) {
+  return reaches([&] { return !seen->events.empty() && seen->events.back().what == kind; });
 }
 
 const failure& connection_rig::cause() const {
@@ -105,29 +105,29 @@ const failure& connection_rig::cause() const {
   return *seen->events.back().cause;
 }
 
-call connection_rig::order(request_ptr what, duration limit) const {
+call connection_rig::order(request_ptr request, duration limit) const {
   call c;
-  c.what = std::move(what);
+  c.what = std::move(request);
   c.deadline = now() + limit;
   c.token = std::make_shared<cancel_token>();
   c.generation = 5;
   return c;
 }
 
-answer_ptr<result_ptr> connection_rig::perform(const connection_actor& to, request_ptr what, duration limit) {
-  return perform(to, order(std::move(what), limit));
+answer_ptr<result_ptr> connection_rig::perform(const connection_actor& to, request_ptr request, duration limit) {
+  return perform(to, order(std::move(request), limit));
 }
 
-answer_ptr<result_ptr> connection_rig::perform(const connection_actor& to, call what) {
-  return start<result_ptr>(to, perform_atom_v, std::move(what));
+answer_ptr<result_ptr> connection_rig::perform(const connection_actor& to, call order) {
+  return start<result_ptr>(to, perform_atom_v, std::move(order));
 }
 
-answer_ptr<result_ptr> connection_rig::perform_leased(const connection_actor& to, lease_id lease, request_ptr what) {
-  return start<result_ptr>(to, perform_atom_v, lease, order(std::move(what)));
+answer_ptr<result_ptr> connection_rig::perform_leased(const connection_actor& to, lease_id lease, request_ptr request) {
+  return start<result_ptr>(to, perform_atom_v, lease, order(std::move(request)));
 }
 
-answer<result_ptr> connection_rig::outcome(const connection_actor& to, request_ptr what) {
-  const auto slot = perform(to, std::move(what));
+answer<result_ptr> connection_rig::outcome(const connection_actor& to, request_ptr request) {
+  const auto slot = perform(to, std::move(request));
   BOOST_REQUIRE(reaches([&] { return slot->done(); }));
   return *slot;
 }
@@ -143,8 +143,8 @@ void connection_rig::give_credentials() {
   run();
 }
 
-void connection_rig::remove(connection_actor& one) {
-  tell(one, removed_atom_v);
+void connection_rig::remove(connection_actor& connection) {
+  tell(connection, removed_atom_v);
   BOOST_TEST(poller->registrations() == 0u);
 }
 

@@ -47,21 +47,21 @@ class connection_rig : public virtual_runtime {
   connection_actor open_ready(connection_kind kind = connection_kind::pooled);
   /// True as soon as `condition` holds; sockets and actors run meanwhile, virtual time stands still.
   bool reaches(const std::function<bool()>& condition);
-  bool reaches_event(connection_event::kind what);
+  bool reaches_event(connection_event::kind kind);
   /// The last event's cause; fails the test when there is none.
   const failure& cause() const;
 
-  call order(request_ptr what, duration limit = seconds{30}) const;
-  answer_ptr<result_ptr> perform(const connection_actor& to, request_ptr what, duration limit = seconds{30});
-  answer_ptr<result_ptr> perform(const connection_actor& to, call what);
-  answer_ptr<result_ptr> perform_leased(const connection_actor& to, lease_id lease, request_ptr what);
+  call order(request_ptr request, duration limit = seconds{30}) const;
+  answer_ptr<result_ptr> perform(const connection_actor& to, request_ptr request, duration limit = seconds{30});
+  answer_ptr<result_ptr> perform(const connection_actor& to, call order);
+  answer_ptr<result_ptr> perform_leased(const connection_actor& to, lease_id lease, request_ptr request);
   /// Performs it and waits for its outcome.
-  answer<result_ptr> outcome(const connection_actor& to, request_ptr what);
+  answer<result_ptr> outcome(const connection_actor& to, request_ptr request);
   connection_snapshot status(const connection_actor& of);
   /// To everyone who waits for them.
   void give_credentials();
   /// Tells the connection that it may go, and waits until it is gone.
-  void remove(connection_actor& one);
+  void remove(connection_actor& connection);
 
  private:
   caf::actor pool_, breaker_, manager_;

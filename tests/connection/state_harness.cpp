@@ -10,34 +10,34 @@ namespace {
 
 constexpr std::size_t request_size = 10;
 
-std::uint8_t answer_to(const request* what) {
-  if (what == nullptr || std::holds_alternative<bind_request>(what->op)) return pdu_op::bind_response;
-  if (std::holds_alternative<search_request>(what->op)) return pdu_op::search_done;
-  return std::holds_alternative<modify_request>(what->op) ? pdu_op::modify_response : pdu_op::extended_response;
+std::uint8_t answer_to(const request* order) {
+  if (order == nullptr || std::holds_alternative<bind_request>(order->op)) return pdu_op::bind_response;
+  if (std::holds_alternative<search_request>(order->op)) return pdu_op::search_done;
+  return std::holds_alternative<modify_request>(order->op) ? pdu_op::modify_response : pdu_op::extended_response;
 }
 
 }  // namespace
 
 // ---- the wire ----
 
-bool made_up_wire::may_have_left(const request* what) const {
+bool made_up_wire::may_have_left(const request* order) const {
   return std::any_of(requests.begin(), requests.end(), [&](const auto& r) {
-    return r.second.what == what && !r.second.discarded && r.second.begin < handed_;
+    return r.second.what == order && !r.second.discarded && r.second.begin < handed_;
   });
 }
 
-void made_up_wire::is_new(const request* what) {
+void made_up_wire::is_new(const request* order) {
   for (auto& [id, r] : requests)
-    if (r.what == what) r.what = nullptr;
+    if (r.what == order) r.what = nullptr;
 }
 
-void made_up_wire::arrive(int id, std::uint8_t op, decoded_pdu what, result answer) {
+void made_up_wire::arrive(int id, std::uint8_t op, decoded_pdu pdu, result answer) {
   arrival a;
   a.frame.state = pdu_frame::status::complete;
   a.frame.size = 100;
   a.frame.id = id;
   a.frame.op = op;
-  a.what = what;
+  a.what = pdu;
   a.answer = std::move(answer);
   in_.push_back(std::move(a));
 }
@@ -49,12 +49,12 @@ void made_up_wire::close(bool polite) {
   in_.clear();
 }
 
-encoded_request made_up_wire::add(const request* what) {
+encoded_request made_up_wire::add(const request* order) {
   encoded_request e;
   e.id = ++last_id_;
   e.begin = appended_;
   e.size = request_size;
-  requests[e.id] = {what, answer_to(what), appended_};
+  requests[e.id] = {order, answer_to(order), appended_};
   appended_ += request_size;
   return e;
 }
@@ -184,9 +184,9 @@ void state_harness::become_ready() {
   BOOST_REQUIRE(events.back().what == connection_event::kind::ready);
 }
 
-reply_id state_harness::ask(request_ptr what, duration limit, lease_id lease) {
+reply_id state_harness::ask(request_ptr request, duration limit, lease_id lease) {
   call c;
-  c.what = std::move(what);
+  c.what = std::move(request);
   c.deadline = now + limit;
   c.token = std::make_shared<cancel_token>();
   c.generation = 5;
@@ -197,9 +197,9 @@ reply_id state_harness::ask(request_ptr what, duration limit, lease_id lease) {
   return reply;
 }
 
-reply_id state_harness::stream(request_ptr what, lease_id lease, std::uint32_t credits) {
+reply_id state_harness::stream(request_ptr request, lease_id lease, std::uint32_t credits) {
   call c;
-  c.what = std::move(what);
+  c.what = std::move(request);
   c.deadline = now + seconds{30};
   const auto reply = ++last_reply_;
   wire.is_new(c.what.get());

@@ -34,16 +34,16 @@ class made_up_wire final : public ldap_wire {
   void write() noexcept { handed_ = appended_; }
   bool may_have_left(int id) const { return requests.at(id).begin < handed_; }
   /// The same of a request, however often it was sent.
-  bool may_have_left(const request* what) const;
+  bool may_have_left(const request* order) const;
   /// A new request lies where one of the connection's own lay: that one is not it.
-  void is_new(const request* what);
-  void arrive(int id, std::uint8_t op, decoded_pdu what, result answer = {});
+  void is_new(const request* order);
+  void arrive(int id, std::uint8_t op, decoded_pdu pdu, result answer = {});
 
   failure_ptr open() override { return is_up = true, nullptr; }
   tls_start secure() override { return {}; }
   void close(bool polite) override;
   bool is_open() const override { return is_up; }
-  encoded_request encode(const request& what) override { return add(&what); }
+  encoded_request encode(const request& order) override { return add(&order); }
   encoded_request encode_bind(const std::string& dn, const secret&) override {
     return binds.push_back(dn), add(nullptr);
   }
@@ -64,7 +64,7 @@ class made_up_wire final : public ldap_wire {
   bool reading_held() const override { return held_; }
 
  private:
-  encoded_request add(const request* what);
+  encoded_request add(const request* order);
 
   int last_id_ = 0;
   std::uint64_t appended_ = 0, handed_ = 0;
@@ -116,8 +116,8 @@ class state_harness {
   /// Takes the address dialled last, and has the server show that it lives.
   void become_ready();
 
-  reply_id ask(request_ptr what, duration limit = seconds{30}, lease_id lease = 0);
-  reply_id stream(request_ptr what, lease_id lease, std::uint32_t credits);
+  reply_id ask(request_ptr request, duration limit = seconds{30}, lease_id lease = 0);
+  reply_id stream(request_ptr request, lease_id lease, std::uint32_t credits);
   /// Of an opaque search, to be answered in parts.
   reply_id relay(duration limit = seconds{30}, std::uint16_t attempts = 0);
   /// So many bytes of the answer to it come.

@@ -66,13 +66,13 @@ struct stream_rig : connection_rig {
   }
   ~stream_rig() { remove(one); }
 
-  reading_ptr stream(request_ptr what, std::uint32_t credits, duration limit = seconds{30}, lease_id lease = mine) {
-    return stream(order(std::move(what), limit), credits, lease);
+  reading_ptr stream(request_ptr request, std::uint32_t credits, duration limit = seconds{30}, lease_id lease = mine) {
+    return stream(order(std::move(request), limit), credits, lease);
   }
-  reading_ptr stream(call what, std::uint32_t credits, lease_id lease = mine) {
+  reading_ptr stream(call order, std::uint32_t credits, lease_id lease = mine) {
     auto seen_by = std::make_shared<reading>();
     seen_by->who = system.spawn([=, to = one](caf::event_based_actor* self) -> caf::behavior {
-      self->request(to, caf::infinite, stream_atom_v, lease, what, my_number, credits)
+      self->request(to, caf::infinite, stream_atom_v, lease, order, my_number, credits)
           .then(
               [=](const result_ptr& value) {
                 ++seen_by->ends;
@@ -91,8 +91,8 @@ struct stream_rig : connection_rig {
     return seen_by;
   }
   void grant(std::uint32_t more, std::uint64_t number = my_number) { tell(one, credit_atom_v, mine, number, more); }
-  answer<result_ptr> leased(request_ptr what) {
-    const auto slot = perform_leased(one, mine, std::move(what));
+  answer<result_ptr> leased(request_ptr request) {
+    const auto slot = perform_leased(one, mine, std::move(request));
     BOOST_REQUIRE(reaches([&] { return slot->done(); }));
     return *slot;
   }

@@ -358,8 +358,8 @@ BOOST_FIXTURE_TEST_CASE(reads_what_a_server_said_that_had_closed_before_it_was_w
   at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   BOOST_REQUIRE(::connect(fd, reinterpret_cast<const sockaddr*>(&at), sizeof at) == 0);
   const auto stream = make_tls_client_stream(made.context, fd, endpoint_of(server));
-  const auto wait_for = [fd](short what) {
-    pollfd wanted{fd, what, 0};
+  const auto wait_for = [fd](short events) {
+    pollfd wanted{fd, events, 0};
     return ::poll(&wanted, 1, 5000) == 1;
   };
   for (auto step = stream->handshake(); step.what != byte_stream_result::kind::done; step = stream->handshake()) {

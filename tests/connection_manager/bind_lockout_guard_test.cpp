@@ -72,10 +72,10 @@ struct source_fixture {
     return t;
   }
 
-  void on_verdict(std::uint64_t request_id, kind what) {
+  void on_verdict(std::uint64_t request_id, kind verdict) {
     credential_verdict v;
     v.version = told.at(request_id).value.version;
-    v.what = what;
+    v.what = verdict;
     put(guard->on_verdict(v, now, {}));
   }
 

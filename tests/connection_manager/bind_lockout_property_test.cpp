@@ -176,23 +176,23 @@ class guarded_accounts {
     }
   }
 
-  void let_go(const asker& who, std::uint64_t version) {
-    const int value = values_[who.account];
+  void let_go(const asker& caller, std::uint64_t version) {
+    const int value = values_[caller.account];
     auto& k = known_[value];
     must(!k.refused || now_ >= *k.refused + options_.retry, "nothing binds with a refused secret", value);
     const bool fresh = k.accepted && now_ < *k.accepted + options_.fresh_verdict;
     for (const auto& b : binds_) {
       if (being_accepted_ || b.value != value || b.overruled || b.settled) continue;
       must(now_ >= b.alone_until, "what may be refused goes alone", value);
-      must(b.server != who.server || now_ >= b.turn_until, "a silent server gets no second bind", value);
+      must(b.server != caller.server || now_ >= b.turn_until, "a silent server gets no second bind", value);
     }
     // Those that the acceptance lets go keep nobody waiting.
     const auto turn = being_accepted_ ? duration::zero() : k.accepted ? options_.renewed_turn : options_.turn;
     const auto silence = std::min(fresh ? options_.fresh_silence : options_.silence, turn);
     note_mute();
-    const auto alone = fresh && mute_.count(who.server) > 0 ? duration::zero() : silence;
-    binds_.push_back(
-        {who.account, who.server, value, version, k.life, now_ + alone, now_ + silence, now_ + turn, !k.accepted});
+    const auto alone = fresh && mute_.count(caller.server) > 0 ? duration::zero() : silence;
+    binds_.push_back({caller.account, caller.server, value, version, k.life, now_ + alone, now_ + silence, now_ + turn,
+                      !k.accepted});
   }
 
   void note_mute() {
@@ -200,7 +200,7 @@ class guarded_accounts {
       if (now_ >= b.turn_until) mute_.insert(b.server);
   }
 
-  void on_verdict(int b, verdict_kind what) {
+  void on_verdict(int b, verdict_kind verdict) {
     if (binds_.empty()) return;
     const auto it = pick(b);
     const auto ended = *it;
@@ -208,27 +208,27 @@ class guarded_accounts {
     binds_.erase(it);
     auto& k = known_[ended.value];
     failure_ptr cause;
-    if (what == verdict_kind::unknown) {
+    if (verdict == verdict_kind::unknown) {
       cause = make_failure(errc::connection_timeout, stage::bind, "no answer");
       mute_.insert(ended.server);
     } else {
       mute_.erase(ended.server);
     }
-    if (what == verdict_kind::accepted) {
+    if (verdict == verdict_kind::accepted) {
       k.accepted = now_;
       k.refused.reset();
       std::erase_if(refusals_, [&](const refusal& r) { return values_[r.account] == ended.value; });
       for (auto& other : binds_)
         if (other.value == ended.value) other.settled = true;
     }
-    if (what == verdict_kind::refused) {
+    if (verdict == verdict_kind::refused) {
       k.refused = now_;
       k.accepted.reset();
       if (ended.untried && now_ < ended.turn_until) count_refusal(ended);
     }
-    if (weak_.refusals_unheard && what == verdict_kind::refused) return;
-    being_accepted_ = what == verdict_kind::accepted;
-    note(guard_.on_verdict({ended.server, ended.version, what, cause}, now_, wall_time{}));
+    if (weak_.refusals_unheard && verdict == verdict_kind::refused) return;
+    being_accepted_ = verdict == verdict_kind::accepted;
+    note(guard_.on_verdict({ended.server, ended.version, verdict, cause}, now_, wall_time{}));
     being_accepted_ = false;
   }
 
@@ -278,12 +278,12 @@ class guarded_accounts {
     }
   }
 
-  /// Until when `who` may be kept waiting by what is under way with the secret that is the account's now.
-  time_point patient_until(const asker& who) const {
-    auto until = who.asked;
+  /// Until when `caller` may be kept waiting by what is under way with the secret that is the account's now.
+  time_point patient_until(const asker& caller) const {
+    auto until = caller.asked;
     for (const auto& b : binds_) {
-      if (b.value != values_[who.account] || b.settled) continue;
-      until = std::max(until, b.server == who.server ? b.turn_until : b.silent_at);
+      if (b.value != values_[caller.account] || b.settled) continue;
+      until = std::max(until, b.server == caller.server ? b.turn_until : b.silent_at);
     }
     return std::max(until, now_ + (until > now_ ? duration{1} : duration::zero()));
   }

@@ -51,10 +51,10 @@ struct made_up_state {
   const environment& env() const { return *spec.context->env; }
   made_up_server& server() const { return world->servers[spec.context->id]; }
   time_point now() const { return env().clock->now(); }
-  bool hangs_on(const request_ptr& what) const {
-    const auto* search = what ? std::get_if<search_request>(&what->op) : nullptr;
+  bool hangs_on(const request_ptr& request) const {
+    const auto* search = request ? std::get_if<search_request>(&request->op) : nullptr;
     const bool reads = search != nullptr && search->scope == search_scope::base && server().reads_entries;
-    return server().hangs_requests && what && !reads;
+    return server().hangs_requests && request && !reads;
   }
   failure_ptr failed(errc code, stage where = stage::operation) const {
     return made_up_failure(code, where, spec.context->name);
@@ -62,8 +62,8 @@ struct made_up_state {
 
   // Life.
 
-  connection_actor::behavior_type start(connection_spec what, std::shared_ptr<directory_world> around) {
-    spec = std::move(what);
+  connection_actor::behavior_type start(connection_spec given, std::shared_ptr<directory_world> around) {
+    spec = std::move(given);
     world = std::move(around);
     install_default_handlers(*self);
     // Nobody else would end it.
@@ -173,11 +173,11 @@ struct made_up_state {
   }
 
   /// Everyone who got a credential says what became of it.
-  void pass_verdict(std::uint64_t version, credential_verdict::kind what, failure_ptr cause) {
+  void pass_verdict(std::uint64_t version, credential_verdict::kind verdict, failure_ptr cause) {
     credential_verdict v;
     v.server = spec.context->id;
     v.version = version;
-    v.what = what;
+    v.what = verdict;
     v.cause = std::move(cause);
     if (const auto manager = caf::actor_cast<connection_manager_actor>(spec.manager))
       self->send(manager, credential_atom_v, v);
@@ -192,8 +192,8 @@ struct made_up_state {
     say(kind::ready, nullptr);
   }
 
-  void say(kind what, failure_ptr cause) {
-    connection_event event{spec.id, what, std::move(cause)};
+  void say(kind event_kind, failure_ptr cause) {
+    connection_event event{spec.id, event_kind, std::move(cause)};
     if (spec.kind == connection_kind::probe) {
       if (const auto owner = caf::actor_cast<health_monitor_actor>(spec.owner)) self->send(owner, event_atom_v, event);
     } else if (const auto owner = caf::actor_cast<pool_actor>(spec.owner)) {
@@ -284,7 +284,7 @@ struct made_up_state {
     auto waiting = std::exchange(open, {});
     for (auto& one : waiting)
       if (hung || !due(one.since)) open.push_back(one);
-    std::erase_if(waiting, [&](const operation& one) { return hung || !due(one.since); });
+    std::erase_if(waiting, [&](const operation& task) { return hung || !due(task.since); });
     std::swap(waiting, open);
     auto read = std::exchange(readings, {});
     const auto answers = [&](const reading& r) { return due(r.since) && !hangs_on(r.asked); };
@@ -300,36 +300,38 @@ struct made_up_state {
     readings = std::move(read);
   }
 
-  void count(const operation& one) {
-    if (one.lease != 0 || closed) return;
+  void count(const operation& task) {
+    if (task.lease != 0 || closed) return;
     spec.load->completed.fetch_add(1);
     if (!spec.load->wanted.exchange(false)) return;
     if (const auto owner = caf::actor_cast<pool_actor>(spec.owner)) self->send(owner, load_atom_v, spec.id);
   }
 
-  void settle(operation& one, failure_ptr cause, failure_class what) {
-    if (one.order.trial || what != failure_class::caller) report(one.order.generation, one.order.trial, what, cause);
-    count(one);
-    one.promise.deliver(to_error(std::move(cause)));
+  void settle(operation& task, failure_ptr cause, failure_class failure_kind) {
+    if (task.order.trial || failure_kind != failure_class::caller)
+      report(task.order.generation, task.order.trial, failure_kind, cause);
+    count(task);
+    task.promise.deliver(to_error(std::move(cause)));
   }
 
-  void lose(operation one) {
-    if (world->forgets_the_dead) return forgotten.push_back(one.promise);
-    const bool unknown = !safe_to_repeat(one.order.what->op) && !world->repeats_writes;
-    if (one.lease == 0 && !unknown) return redispatch(std::move(one));
-    settle(one, failed(unknown ? errc::outcome_unknown : errc::connection_unhealthy), failure_class::caller);
+  void lose(operation task) {
+    if (world->forgets_the_dead) return forgotten.push_back(task.promise);
+    const bool unknown = !safe_to_repeat(task.order.what->op) && !world->repeats_writes;
+    if (task.lease == 0 && !unknown) return redispatch(std::move(task));
+    settle(task, failed(unknown ? errc::outcome_unknown : errc::connection_unhealthy), failure_class::caller);
   }
 
   failure_ptr busy() const { return made_up_failure(errc::ldap_error, stage::operation, spec.context->name, 51); }
 
-  void refuse_as_busy(operation one) {
-    const bool elsewhere = one.lease == 0 && safe_to_repeat(one.order.what->op) &&
-                           one.order.attempts < spec.context->server.max_retries &&
-                           one.order.attempts + 1U < spec.context->all->servers.size();
-    if (!elsewhere || !(one.order.trial || world->retries.spend())) return settle(one, busy(), failure_class::overload);
-    report(one.order.generation, one.order.trial, failure_class::overload, busy());
-    one.order.trial = false;
-    redispatch(std::move(one), busy());
+  void refuse_as_busy(operation task) {
+    const bool elsewhere = task.lease == 0 && safe_to_repeat(task.order.what->op) &&
+                           task.order.attempts < spec.context->server.max_retries &&
+                           task.order.attempts + 1U < spec.context->all->servers.size();
+    if (!elsewhere || !(task.order.trial || world->retries.spend()))
+      return settle(task, busy(), failure_class::overload);
+    report(task.order.generation, task.order.trial, failure_class::overload, busy());
+    task.order.trial = false;
+    redispatch(std::move(task), busy());
   }
 
   /// The end of a test with a forgetful connection.
@@ -338,41 +340,41 @@ struct made_up_state {
     self->quit();
   }
 
-  void redispatch(operation one) { redispatch(std::move(one), why); }
-  void redispatch(operation one, const failure_ptr& cause) {
+  void redispatch(operation task) { redispatch(std::move(task), why); }
+  void redispatch(operation task, const failure_ptr& cause) {
     const auto router = caf::actor_cast<circuit_breaker_actor>(spec.breaker);
-    if (!router || one.lease != 0 || one.order.attempts >= spec.context->server.max_retries ||
-        one.order.deadline <= now())
-      return settle(one, cause, failure_class::caller);
-    if (one.order.trial) report(one.order.generation, true, classify(*cause), cause);
-    count(one);
-    ++one.order.attempts;
-    one.order.tried.insert(spec.context->id);
-    one.order.last = cause;
-    one.order.trial = false;
-    one.promise.delegate(router, perform_atom_v, std::move(one.order));
+    if (!router || task.lease != 0 || task.order.attempts >= spec.context->server.max_retries ||
+        task.order.deadline <= now())
+      return settle(task, cause, failure_class::caller);
+    if (task.order.trial) report(task.order.generation, true, classify(*cause), cause);
+    count(task);
+    ++task.order.attempts;
+    task.order.tried.insert(spec.context->id);
+    task.order.last = cause;
+    task.order.trial = false;
+    task.promise.delegate(router, perform_atom_v, std::move(task.order));
   }
 
-  void report(std::uint32_t generation, bool trial, failure_class what, failure_ptr cause,
+  void report(std::uint32_t generation, bool trial, failure_class failure_kind, failure_ptr cause,
               std::optional<time_point> open_since = {}) {
     outcome_report r;
     r.server = spec.context->id;
     r.generation = generation;
     r.trial = trial;
-    r.failed = what;
+    r.failed = failure_kind;
     r.cause = std::move(cause);
     r.open_since = open_since;
     if (const auto to = caf::actor_cast<circuit_breaker_actor>(spec.breaker)) self->send(to, report_atom_v, r);
   }
 
-  void report_success(const operation& one) {
-    world->retries.answered(one.order.last && one.order.last->ldap_code == 51);
+  void report_success(const operation& task) {
+    world->retries.answered(task.order.last && task.order.last->ldap_code == 51);
     outcome_report r;
     r.server = spec.context->id;
-    r.generation = one.order.generation;
-    r.trial = one.order.trial;
+    r.generation = task.order.generation;
+    r.trial = task.order.trial;
     r.successes = 1;
-    r.latency_total = now() - one.since + milliseconds{1};
+    r.latency_total = now() - task.since + milliseconds{1};
     if (const auto to = caf::actor_cast<circuit_breaker_actor>(spec.breaker)) self->send(to, report_atom_v, r);
   }
 
@@ -458,11 +460,11 @@ struct made_up_state {
   }
 
   /// True when the server is to be probed for it.
-  bool note_unanswered(const operation& one) {
+  bool note_unanswered(const operation& task) {
     const auto& breaker = spec.context->all->breaker;
-    const bool news = spec.context->unanswered->note(one.order.what->op, one.since, now(),
+    const bool news = spec.context->unanswered->note(task.order.what->op, task.since, now(),
                                                      breaker.circuit_breaker_threshold, breaker.suspect_after);
-    if (news && heard_at <= one.since && now() - one.since >= spec.context->pace->patience(true))
+    if (news && heard_at <= task.since && now() - task.since >= spec.context->pace->patience(true))
       spec.load->silent = true;
     return news;
   }
@@ -551,9 +553,9 @@ struct made_up_state {
         [](credit_atom, std::int32_t, std::uint64_t) {},
         [this](check_atom, time_point deadline) { return check(deadline); },
         [](status_atom) { return connection_snapshot{}; },
-        [this](io_atom, std::uint64_t, std::uint32_t what) {
-          if (what == world_order::die && removed) return remember();
-          if (what == world_order::die) return end(failed(errc::connection_failed));
+        [this](io_atom, std::uint64_t, std::uint32_t order) {
+          if (order == world_order::die && removed) return remember();
+          if (order == world_order::die) return end(failed(errc::connection_failed));
           if (binding) return on_time();
           if (!closed && !connecting) answer_all();
           if (!closed) on_time();
@@ -592,8 +594,8 @@ struct made_up_state {
 connection_factory made_up_connections(std::shared_ptr<directory_world> world) {
   return [world](caf::actor_system& system, connection_spec spec) -> connection_actor {
     return system.spawn(
-        [](made_up_state::pointer self, connection_spec what, const std::shared_ptr<directory_world>& around) {
-          return self->state.start(std::move(what), around);
+        [](made_up_state::pointer self, connection_spec given, const std::shared_ptr<directory_world>& around) {
+          return self->state.start(std::move(given), around);
         },
         std::move(spec), world);
   };

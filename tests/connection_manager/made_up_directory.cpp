@@ -8,11 +8,11 @@ namespace understudy::test {
 using namespace internal;
 namespace {
 
-void tell_all(const directory_world& world, server_id id, std::uint32_t what) {
+void tell_all(const directory_world& world, server_id id, std::uint32_t order) {
   for (const auto& [number, where] : world.live)
     if (where.first == id)
       if (const auto c = caf::actor_cast<connection_actor>(where.second))
-        caf::anon_send(c, io_atom_v, std::uint64_t{0}, what);
+        caf::anon_send(c, io_atom_v, std::uint64_t{0}, order);
 }
 
 }  // namespace

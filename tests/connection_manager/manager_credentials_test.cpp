@@ -26,11 +26,11 @@ struct with_password : manager_fixture {
     return answer;
   }
 
-  void on_verdict(const answer_ptr<credential>& who, kind what, server_id server = 0) {
+  void on_verdict(const answer_ptr<credential>& granted, kind verdict, server_id server = 0) {
     credential_verdict v;
     v.server = server;
-    v.version = who->value->version;
-    v.what = what;
+    v.version = granted->value->version;
+    v.what = verdict;
     tell(manager, credential_atom_v, v);
   }
 };

@@ -23,10 +23,10 @@ circuit_breaker_actor::behavior_type scripted_children::fake_breaker(circuit_bre
   install_default_handlers(*self);
   auto& s = all->breaker;
   return {
-      [&s, self](perform_atom what, call& c) -> caf::result<result_ptr> {
+      [&s, self](perform_atom atom, call& c) -> caf::result<result_ptr> {
         s.told.push_back("perform");
         if (s.table.empty()) return to_error(unused());
-        return self->delegate(s.table.front().pool, what, std::move(c));
+        return self->delegate(s.table.front().pool, atom, std::move(c));
       },
       [&s](lease_atom, lease_request&) -> caf::result<lease_grant> {
         s.told.push_back("lease");

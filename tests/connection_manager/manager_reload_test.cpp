@@ -35,8 +35,8 @@ struct reloading : manager_fixture {
     for (const auto& s : children.breaker.table) ids.push_back(s.context->id);
     return ids;
   }
-  static std::size_t told(const script& s, std::string_view what) {
-    return static_cast<std::size_t>(std::count(s.told.begin(), s.told.end(), what));
+  static std::size_t told(const script& s, std::string_view message) {
+    return static_cast<std::size_t>(std::count(s.told.begin(), s.told.end(), message));
   }
 
   circuit_breaker_actor breaker_kept;

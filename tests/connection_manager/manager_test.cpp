@@ -22,8 +22,8 @@ struct started : manager_fixture {
   circuit_breaker_actor router() { return *ask<circuit_breaker_actor>(manager, router_atom_v).value; }
 };
 
-bool told(const script& s, std::string_view what) {
-  return std::find(s.told.begin(), s.told.end(), what) != s.told.end();
+bool told(const script& s, std::string_view message) {
+  return std::find(s.told.begin(), s.told.end(), message) != s.told.end();
 }
 
 }  // namespace

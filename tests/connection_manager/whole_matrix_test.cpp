@@ -191,8 +191,8 @@ class made_up_cell {
     call_options options;
     options.timeout = limit;
     callers_->start(make_request(std::move(op)),
-                    [notes = notes_, clock = w_.clock, number](const outcome& what) {
-                      notes->at(number).end(clock->now(), what ? what->server : std::string{}, what.error());
+                    [notes = notes_, clock = w_.clock, number](const outcome& answer) {
+                      notes->at(number).end(clock->now(), answer ? answer->server : std::string{}, answer.error());
                     },
                     options, {});
     w_.run();

@@ -25,9 +25,9 @@ failure_ptr why(errc code, std::string text) {
 
 caf::error unused() { return to_error(why(errc::no_server, "not part of this test")); }
 
-void announce(const connection_spec& spec, connection_event::kind what, failure_ptr cause) {
+void announce(const connection_spec& spec, connection_event::kind kind, failure_ptr cause) {
   if (const auto owner = caf::actor_cast<health_monitor_actor>(spec.owner)) {
-    caf::anon_send(owner, event_atom_v, connection_event{spec.id, what, std::move(cause)});
+    caf::anon_send(owner, event_atom_v, connection_event{spec.id, kind, std::move(cause)});
   }
 }
 
@@ -221,8 +221,8 @@ void monitor_fixture::breaker_says(server_id server, breaker_state state) {
 
 void monitor_fixture::tell_servers() { tell(monitor, servers_atom_v, table()); }
 
-void monitor_fixture::happens(const connection_spec& whose, connection_event::kind what, failure_ptr cause) {
-  tell(monitor, event_atom_v, connection_event{whose.id, what, std::move(cause)});
+void monitor_fixture::happens(const connection_spec& spec, connection_event::kind kind, failure_ptr cause) {
+  tell(monitor, event_atom_v, connection_event{spec.id, kind, std::move(cause)});
 }
 
 void monitor_fixture::cut(server_id server) {

@@ -38,7 +38,7 @@ struct monitor_fixture : virtual_runtime {
   void start_monitor();
   void tell_servers();
   /// The connection says so of itself.
-  void happens(const connection_spec& whose, connection_event::kind what, failure_ptr cause = nullptr);
+  void happens(const connection_spec& spec, connection_event::kind kind, failure_ptr cause = nullptr);
   /// Ends the newest connection to that server, as the server closing it would.
   void cut(server_id server);
   /// Reports that the breaker got of that server.

@@ -23,7 +23,7 @@ std::uint64_t mixed(std::uint64_t n) {
 
 }  // namespace
 
-std::string_view to_string(fault what) { return fault_names.at(static_cast<std::size_t>(what)); }
+std::string_view to_string(fault kind) { return fault_names.at(static_cast<std::size_t>(kind)); }
 std::string_view to_string(moment when) { return moment_names.at(static_cast<std::size_t>(when)); }
 
 std::string name(const cell& of) {
@@ -36,10 +36,10 @@ std::string name(const cell& of) {
   return text + std::to_string(of.timeout.count()) + "s";
 }
 
-bool makes_sense(const cell& one) {
-  if (one.what == fault::hung_at_bind) return one.binds;
-  if (one.what == fault::hung_at_start_tls) return one.wire == security::start_tls;
-  if (one.what == fault::hung_at_tls) return one.wire != security::plain;
+bool makes_sense(const cell& candidate) {
+  if (candidate.what == fault::hung_at_bind) return candidate.binds;
+  if (candidate.what == fault::hung_at_start_tls) return candidate.wire == security::start_tls;
+  if (candidate.what == fault::hung_at_tls) return candidate.wire != security::plain;
   return true;
 }
 
@@ -88,6 +88,8 @@ std::vector<int> priorities(layout servers) {
   return levels;
 }
 
-bool someone_serves(const cell& one) { return one.servers != layout::sole || one.what == fault::connection_limit; }
+bool someone_serves(const cell& played) {
+  return played.servers != layout::sole || played.what == fault::connection_limit;
+}
 
 }  // namespace understudy::matrix

@@ -56,7 +56,7 @@ struct cell {
   seconds timeout{1};  ///< of connecting
 };
 
-std::string_view to_string(fault what);
+std::string_view to_string(fault kind);
 std::string_view to_string(moment when);
 
 /// "hung/before_start/two_levels/plain/bind/30s".
@@ -64,7 +64,7 @@ std::string name(const cell& of);
 
 /// False for what cannot be: StartTLS hangs only where StartTLS is spoken, TLS where there is TLS, a bind where there
 /// is one.
-bool makes_sense(const cell& one);
+bool makes_sense(const cell& candidate);
 
 /// Every cell that makes sense, always in the same order.
 std::vector<cell> all_cells();
@@ -78,6 +78,6 @@ int faulty_count(layout servers);
 /// The levels from 1 up, one for each server.
 std::vector<int> priorities(layout servers);
 /// True when somebody is left who answers.
-bool someone_serves(const cell& one);
+bool someone_serves(const cell& played);
 
 }  // namespace understudy::matrix

@@ -17,8 +17,8 @@ bool is_answered(const directory_request& r) { return r.kind != operation::unbin
 
 }  // namespace
 
-void begin(fault what, stub_directory& server) {
-  switch (what) {
+void begin(fault kind, stub_directory& server) {
+  switch (kind) {
     case fault::refused:
       return server.stop();
     case fault::blackholed:
@@ -66,8 +66,8 @@ void begin(fault what, stub_directory& server) {
   }
 }
 
-void repair(fault what, stub_directory& server) {
-  switch (what) {
+void repair(fault kind, stub_directory& server) {
+  switch (kind) {
     case fault::refused:
       return server.start();
     case fault::blackholed:

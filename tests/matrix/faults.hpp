@@ -6,8 +6,8 @@
 namespace understudy::matrix {
 
 /// From now on `server` has that fault; what is open has it too, or has ended.
-void begin(fault what, test::stub_directory& server);
+void begin(fault kind, test::stub_directory& server);
 /// It is well again.
-void repair(fault what, test::stub_directory& server);
+void repair(fault kind, test::stub_directory& server);
 
 }  // namespace understudy::matrix

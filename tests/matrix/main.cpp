@@ -74,7 +74,7 @@ bool fits(const std::string& name, const std::vector<std::string>& filters) {
 
 std::vector<cell> chosen(const options& o) {
   std::vector<cell> some = sample(all_cells(), o.parts, o.seed);
-  std::erase_if(some, [&](const cell& one) { return !fits(name(one), o.filters); });
+  std::erase_if(some, [&](const cell& candidate) { return !fits(name(candidate), o.filters); });
   std::vector<cell> mine;
   for (std::size_t i = 0; i < some.size(); ++i)
     if (i % o.shards == o.shard) mine.push_back(some[i]);

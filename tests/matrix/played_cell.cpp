@@ -142,7 +142,8 @@ class playing {
 
   void await_filling() {
     eventually([this] {
-      return std::all_of(faulty_.begin(), faulty_.end(), [](const auto* one) { return one->connections() > 0; }) ||
+      return std::all_of(faulty_.begin(), faulty_.end(),
+                         [](const auto* server) { return server->connections() > 0; }) ||
              connecting_.wait_for(0s) == std::future_status::ready;
     });
   }

@@ -80,13 +80,13 @@ void request_log::send() {
     notes_.push_back(made);
   }
   to_.start(
-      drawn.what, [this, number](const outcome& what) { note(number, what); }, options);
+      drawn.what, [this, number](const outcome& answer) { note(number, answer); }, options);
 }
 
-void request_log::note(std::size_t number, const outcome& what) {
+void request_log::note(std::size_t number, const outcome& answer) {
   const auto now = std::chrono::steady_clock::now();
   const std::lock_guard lock(guard_);
-  notes_.at(number).end(now, what ? what->server : std::string{}, what.error());
+  notes_.at(number).end(now, answer ? answer->server : std::string{}, answer.error());
 }
 
 void request_log::settle() const {
@@ -96,7 +96,7 @@ void request_log::settle() const {
   test::eventually(
       [this] {
         const std::lock_guard lock(guard_);
-        return std::all_of(notes_.begin(), notes_.end(), [](const request_note& one) { return one.outcomes > 0; });
+        return std::all_of(notes_.begin(), notes_.end(), [](const request_note& note) { return note.outcomes > 0; });
       },
       left);
 }
@@ -118,8 +118,8 @@ std::optional<time_point> request_log::first_served(const std::string& server, t
 
 std::size_t request_log::served(time_point since) const {
   const std::lock_guard lock(guard_);
-  return static_cast<std::size_t>(std::count_if(notes_.begin(), notes_.end(), [since](const request_note& one) {
-    return one.began >= since && one.outcomes > 0 && one.code == errc::none;
+  return static_cast<std::size_t>(std::count_if(notes_.begin(), notes_.end(), [since](const request_note& note) {
+    return note.began >= since && note.outcomes > 0 && note.code == errc::none;
   }));
 }
 

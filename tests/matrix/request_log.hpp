@@ -36,7 +36,7 @@ class request_log {
 
  private:
   void send();
-  void note(std::size_t number, const outcome& what);
+  void note(std::size_t number, const outcome& answer);
 
   directory& to_;
   duration patience_;

@@ -16,8 +16,8 @@ std::string in_ms(duration span) {
   return std::to_string(std::chrono::duration_cast<milliseconds>(span).count()) + " ms";
 }
 
-std::string_view name_of(request_kind what) {
-  return what == request_kind::read ? "read" : what == request_kind::write ? "write" : "user's bind";
+std::string_view name_of(request_kind kind) {
+  return kind == request_kind::read ? "read" : kind == request_kind::write ? "write" : "user's bind";
 }
 
 /// Collects sentences; of many alike the first is kept and the rest counted.
@@ -73,27 +73,29 @@ class rule_check {
   bool exceeds(duration took, duration limit, time_point from, time_point to) const {
     return took > limit && took - stalled(from, to) > limit;
   }
-  std::string describe(const request_note& one) const {
-    return std::string{name_of(one.what)} + " begun " + in_ms(one.began - seen_.fault_began) + " after the fault" +
-           (one.began > seen_.repaired ? " (" + in_ms(one.began - seen_.repaired) + " after the repair)" : "") +
-           (one.outcomes > 0 ? " ended after " + in_ms(one.ended - one.began) : "") +
-           (one.error.empty() ? one.server.empty() ? "" : ", served by " + one.server : ": " + one.error);
+  std::string describe(const request_note& note) const {
+    return std::string{name_of(note.what)} + " begun " + in_ms(note.began - seen_.fault_began) + " after the fault" +
+           (note.began > seen_.repaired ? " (" + in_ms(note.began - seen_.repaired) + " after the repair)" : "") +
+           (note.outcomes > 0 ? " ended after " + in_ms(note.ended - note.began) : "") +
+           (note.error.empty() ? note.server.empty() ? "" : ", served by " + note.server : ": " + note.error);
   }
 
-  void outcome_of(const request_note& one) {
-    if (one.outcomes == 0) broken_.add("without an outcome", describe(one));
-    if (one.outcomes > 1) broken_.add("with two outcomes", describe(one));
-    if (one.outcomes > 0 && exceeds(one.ended - one.deadline, terms_.late, one.began, one.ended))
-      broken_.add("an outcome after its deadline", in_ms(one.ended - one.deadline) + " late; " + describe(one));
+  void outcome_of(const request_note& note) {
+    if (note.outcomes == 0) broken_.add("without an outcome", describe(note));
+    if (note.outcomes > 1) broken_.add("with two outcomes", describe(note));
+    if (note.outcomes > 0 && exceeds(note.ended - note.deadline, terms_.late, note.began, note.ended))
+      broken_.add("an outcome after its deadline", in_ms(note.ended - note.deadline) + " late; " + describe(note));
   }
 
-  bool stopping(const request_note& one) const { return cell_.when == moment::stop && one.ended >= seen_.fault_began; }
+  bool stopping(const request_note& note) const {
+    return cell_.when == moment::stop && note.ended >= seen_.fault_began;
+  }
   /// Somebody answered for the whole time that it was given.
-  bool someone_served(const request_note& one) const {
-    if (stopping(one)) return false;
-    if (recovers_first() && one.ended >= seen_.trouble_began && one.began <= came_back_) return false;
-    if (someone_serves(cell_) || one.ended < seen_.trouble_began) return true;
-    return seen_.serves_again && one.began > *seen_.serves_again;
+  bool someone_served(const request_note& note) const {
+    if (stopping(note)) return false;
+    if (recovers_first() && note.ended >= seen_.trouble_began && note.began <= came_back_) return false;
+    if (someone_serves(cell_) || note.ended < seen_.trouble_began) return true;
+    return seen_.serves_again && note.began > *seen_.serves_again;
   }
 
   /// An only server serves nobody in the outage before its fault; one that serves in spite of that comes back from the
@@ -111,27 +113,27 @@ class rule_check {
     return first;
   }
 
-  void served(const request_note& one) {
-    const bool patient = one.deadline - one.began > serves_;
-    const bool in_time = !exceeds(one.ended - one.began, serves_, one.began, one.ended);
-    if (one.code == errc::none) {
-      if (!in_time) broken_.add("served too late", describe(one));
+  void served(const request_note& note) {
+    const bool patient = note.deadline - note.began > serves_;
+    const bool in_time = !exceeds(note.ended - note.began, serves_, note.began, note.ended);
+    if (note.code == errc::none) {
+      if (!in_time) broken_.add("served too late", describe(note));
       return;
     }
     // It may have been carried out, or was refused: nobody may send it again.
-    if (one.what != request_kind::read && one.sent && one.began < seen_.repaired) return;
+    if (note.what != request_kind::read && note.sent && note.began < seen_.repaired) return;
     if (patient)
-      broken_.add("failed although a server was there", describe(one));
+      broken_.add("failed although a server was there", describe(note));
     else
-      typed(one);
+      typed(note);
   }
 
-  void typed(const request_note& one) {
-    if (one.code == errc::none) return;
+  void typed(const request_note& note) {
+    if (note.code == errc::none) return;
     const bool ours =
-        one.code == errc::internal || one.code == errc::invalid_request || one.code == errc::invalid_config;
-    const bool early = one.code == errc::stopped && cell_.when != moment::stop;
-    if (ours || early || one.error.empty()) broken_.add("an error that helps nobody", describe(one));
+        note.code == errc::internal || note.code == errc::invalid_request || note.code == errc::invalid_config;
+    const bool early = note.code == errc::stopped && cell_.when != moment::stop;
+    if (ours || early || note.error.empty()) broken_.add("an error that helps nobody", describe(note));
   }
 
   void start_and_reload() {

@@ -16,8 +16,8 @@ namespace {
 bool is_special(char c) { return std::string_view{"\"+,;<>\\="}.find(c) != std::string_view::npos; }
 bool is_hex(char c) { return std::string_view{"0123456789abcdefABCDEF"}.find(c) != std::string_view::npos; }
 
-std::string at(std::size_t position, const std::string& what) {
-  return what + " at character " + std::to_string(position + 1);
+std::string at(std::size_t position, const std::string& problem) {
+  return problem + " at character " + std::to_string(position + 1);
 }
 
 // Walks over one attribute value; stops at the ',' or '+' (or ';', which RFC 2253 allowed) that ends it.

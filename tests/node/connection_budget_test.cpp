@@ -224,7 +224,7 @@ BOOST_AUTO_TEST_CASE(the_budget_is_never_exceeded_in_any_history) {
 
 BOOST_AUTO_TEST_CASE(the_budget_is_exceeded_when_an_owner_takes_back_what_is_still_held) {
   expect_counterexample("never more sockets than the budget", {4000, 400},
-                        [] { played([](loan_request& one) { one.held = 0; }); });
+                        [] { played([](loan_request& loan) { loan.held = 0; }); });
 }
 
 BOOST_AUTO_TEST_CASE(after_any_history_who_alone_wants_sockets_has_all_that_may_be_lent) {

@@ -162,9 +162,9 @@ std::shared_ptr<stream_reader> remote_rig::stream(const lease_grant& on, std::ui
   return made;
 }
 
-call remote_rig::call_of(request_ptr what, duration patience) const {
+call remote_rig::call_of(request_ptr request, duration patience) const {
   call c;
-  c.what = std::move(what);
+  c.what = std::move(request);
   c.deadline = now() + patience;
   return c;
 }

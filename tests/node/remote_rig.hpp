@@ -41,7 +41,7 @@ struct remote_rig : virtual_runtime {
   lease_grant take_lease();
   /// A streaming search under the number 9.
   std::shared_ptr<stream_reader> stream(const lease_grant& on, std::uint32_t credits);
-  call call_of(request_ptr what, duration patience = seconds{5}) const;
+  call call_of(request_ptr request, duration patience = seconds{5}) const;
   static std::vector<request_ptr> every_operation();
   static std::string text_of(const answer<result_ptr>& got);
 

@@ -64,23 +64,23 @@ struct kept {
 };
 
 /// Answers one as a connection would.
-void answer(node_script& script, caf::response_promise promise, const call& what) {
+void answer(node_script& script, caf::response_promise promise, const call& order) {
   if (script.refuse) return promise.deliver(to_error(script.refuse));
-  if (const auto dn = deleted_dn(what.what->op); !dn.empty()) ++script.done[dn];
-  const auto kind = kind_of(what.what->op);
+  if (const auto dn = deleted_dn(order.what->op); !dn.empty()) ++script.done[dn];
+  const auto kind = kind_of(order.what->op);
   const auto scripted = script.answers.find(kind);
   auto told = scripted == script.answers.end() ? directory_answer{} : scripted->second;
-  if (script.echo && kind == operation::search) told.entries = {{base_of(what.what->op), {}}};
+  if (script.echo && kind == operation::search) told.entries = {{base_of(order.what->op), {}}};
   const auto messages = joined(encode_answer(kind, 1, told));
-  const bool opaque = std::holds_alternative<opaque_request>(what.what->op);
+  const bool opaque = std::holds_alternative<opaque_request>(order.what->op);
   result_ptr got;
-  if (opaque && is_outcome(what.what->op, told.code)) {
+  if (opaque && is_outcome(order.what->op, told.code)) {
     got = std::make_shared<result>();
     got->code = told.code;
     got->messages = messages;
     got->server = script.server;
   } else {
-    auto decoded = decode_operation(*what.what, messages, script.server, 1 << 20);
+    auto decoded = decode_operation(*order.what, messages, script.server, 1 << 20);
     if (opaque) {
       result busy;
       busy.code = told.code;
@@ -88,7 +88,7 @@ void answer(node_script& script, caf::response_promise promise, const call& what
       busy.diagnostic = told.diagnostic;
       busy.matched_dn = told.matched_dn;
       busy.controls = told.controls;
-      decoded.error = make_failure(refusal_of(what.what->op, busy));
+      decoded.error = make_failure(refusal_of(order.what->op, busy));
     }
     if (decoded.error) return promise.deliver(to_error(decoded.error));
     got = decoded.answer;
@@ -148,17 +148,17 @@ caf::behavior connection(caf::event_based_actor* self, std::shared_ptr<node_scri
     }
   };
   return {
-      [=](perform_atom, lease_id lease, const call& what) {
+      [=](perform_atom, lease_id lease, const call& order) {
         auto promise = self->make_response_promise();
-        script->seen.push_back(what);
+        script->seen.push_back(order);
         script->seen_leases.push_back(lease);
-        if (what.parts != 0) {
-          *open = relay{promise, what, caf::actor_cast<caf::actor>(promise.source()), 0};
+        if (order.parts != 0) {
+          *open = relay{promise, order, caf::actor_cast<caf::actor>(promise.source()), 0};
           script->unread = 0;
           return go_on();
         }
-        if (script->hold) return waiting->push_back({promise, what});
-        answer(*script, promise, what);
+        if (script->hold) return waiting->push_back({promise, order});
+        answer(*script, promise, order);
       },
       [=](credit_atom, std::int32_t, std::uint64_t bytes) {
         script->unread -= std::min(bytes, script->unread);
@@ -203,12 +203,12 @@ caf::behavior node(caf::event_based_actor* self, std::shared_ptr<node_script> sc
   auto waiting = std::make_shared<std::vector<kept>>();
   auto connections = std::make_shared<std::map<lease_id, caf::actor>>();
   return {
-      [=](perform_atom, const call& what) {
+      [=](perform_atom, const call& order) {
         auto promise = self->make_response_promise();
-        script->seen.push_back(what);
+        script->seen.push_back(order);
         script->seen_leases.push_back(0);
-        if (script->hold) return waiting->push_back({promise, what});
-        answer(*script, promise, what);
+        if (script->hold) return waiting->push_back({promise, order});
+        answer(*script, promise, order);
       },
       [=](lease_atom, const lease_request& wish) -> caf::result<lease_grant> {
         if (script->refuses_leases)

@@ -57,9 +57,9 @@ struct fake_connection_state {
     if (!fake->spec.load->wanted.exchange(false)) return;
     if (auto owner = caf::actor_cast<pool_actor>(fake->spec.owner)) self->send(owner, load_atom_v, fake->spec.id);
   }
-  void say(connection_event::kind what, failure_ptr cause = nullptr) {
+  void say(connection_event::kind kind, failure_ptr cause = nullptr) {
     if (auto owner = caf::actor_cast<pool_actor>(fake->spec.owner))
-      self->send(owner, event_atom_v, connection_event{fake->spec.id, what, std::move(cause)});
+      self->send(owner, event_atom_v, connection_event{fake->spec.id, kind, std::move(cause)});
   }
   void say_closed() {
     if (fake->stubborn || closed) return;
@@ -173,14 +173,14 @@ inline circuit_breaker_actor spawn_fake_router(caf::actor_system& system, std::s
     failure none;
     none.code = errc::no_server;
     return {
-        [=](perform_atom what, const call& c) -> caf::result<result_ptr> {
+        [=](perform_atom atom, const call& c) -> caf::result<result_ptr> {
           router->calls.push_back(c);
-          if (router->back_to) return self->delegate(router->back_to, what, c);
+          if (router->back_to) return self->delegate(router->back_to, atom, c);
           return to_error(none);
         },
-        [=](lease_atom what, const lease_request& wish) -> caf::result<lease_grant> {
+        [=](lease_atom atom, const lease_request& wish) -> caf::result<lease_grant> {
           router->leases.push_back(wish);
-          if (router->back_to) return self->delegate(router->back_to, what, wish);
+          if (router->back_to) return self->delegate(router->back_to, atom, wish);
           return to_error(none);
         },
         [](cancel_atom, const cancel_token_ptr&) {},

@@ -76,8 +76,8 @@ struct pool_fixture : virtual_runtime {
   }
   pool_snapshot status() { return *ask<pool_snapshot>(pool, status_atom_v).value; }
   /// Events of connections, as they would send them.
-  void say(const fake_ptr& fake, connection_event::kind what, failure_ptr cause = nullptr) {
-    tell(pool, event_atom_v, connection_event{fake->spec.id, what, std::move(cause)});
+  void say(const fake_ptr& fake, connection_event::kind kind, failure_ptr cause = nullptr) {
+    tell(pool, event_atom_v, connection_event{fake->spec.id, kind, std::move(cause)});
   }
   void exact() {
     const auto s = status();

@@ -97,10 +97,10 @@ class pool_harness {
   std::function<void(waiter_id)> on_outcome;  ///< a waiter was told
 
   // Requests.
-  waiter_id ask(acquire_kind what, duration patience = seconds{30}, cancel_token_ptr token = nullptr,
+  waiter_id ask(acquire_kind wanted, duration patience = seconds{30}, cancel_token_ptr token = nullptr,
                 bool may_wait = true, std::uint16_t attempts = 0) {
     acquire_request who;
-    who.what = what;
+    who.what = wanted;
     who.deadline = now + patience;
     who.token = std::move(token);
     who.may_wait = may_wait;
@@ -244,7 +244,7 @@ class pool_harness {
       if (before_actions) before_actions(actions);
       for (const auto& a : actions) {
         if (before_action) before_action(a);
-        std::visit([this](const auto& one) { on(one); }, a);
+        std::visit([this](const auto& action) { on(action); }, a);
       }
     }
   }
@@ -258,25 +258,25 @@ class pool_harness {
                               [this] { return usual_patience; }, permits},
             now};
   }
-  waiter_id enqueue(acquire_request who) {
-    if (before_admission) before_admission(who);
-    return pool.enqueue(std::move(who), now);
+  waiter_id enqueue(acquire_request request) {
+    if (before_admission) before_admission(request);
+    return pool.enqueue(std::move(request), now);
   }
-  time_point last_moment(const acquire_request& who) const {
+  time_point last_moment(const acquire_request& request) const {
     const auto& p = pool.policy();
-    const auto last = std::min(who.deadline, now + p.wait_timeout);
+    const auto last = std::min(request.deadline, now + p.wait_timeout);
     return p.failover_timeout > duration::zero() ? std::min(last, now + p.failover_timeout) : last;
   }
-  void must_take(connection_id id, phase p, const char* what) const {
+  void must_take(connection_id id, phase p, const char* message) const {
     const auto s = sockets.find(id);
-    if (s == sockets.end() || s->second.at != p) throw std::logic_error(what);
+    if (s == sockets.end() || s->second.at != p) throw std::logic_error(message);
   }
-  void tell(waiter_id number, kind what, connection_id c = 0, lease_id l = 0, failure_ptr why = nullptr,
+  void tell(waiter_id number, kind outcome, connection_id c = 0, lease_id l = 0, failure_ptr why = nullptr,
             bool counted = false) {
     const auto known = renamed.find(number);
     const auto t = known == renamed.end() ? number : known->second;
     auto& o = waiters[t];
-    o.what = what;
+    o.what = outcome;
     ++o.times;
     o.connection = c;
     o.lease = l;

@@ -39,7 +39,7 @@ BOOST_AUTO_TEST_CASE(whatever_happens_in_whatever_order_the_pool_keeps_its_promi
 
 BOOST_AUTO_TEST_CASE(without_deadlines_of_waiters_somebody_is_served_late) {
   pool_weakness w;
-  w.admission = [](acquire_request& who) { who.deadline += std::chrono::hours{1}; };
+  w.admission = [](acquire_request& request) { request.deadline += std::chrono::hours{1}; };
   w.policy = [](pool_policy& p) {
     p.wait_timeout = std::chrono::hours{1};
     p.failover_timeout = duration::zero();

@@ -229,16 +229,16 @@ bool pool_storm::step_of_lease(const pool_command& c) {
   return true;
 }
 
-void pool_storm::ask(const pool_command& c, acquire_kind what) {
+void pool_storm::ask(const pool_command& c, acquire_kind wanted) {
   const auto patience = patiences.at(static_cast<std::size_t>(c.a) % patiences.size());
-  if (what == acquire_kind::shared && c.b < 6) {
+  if (wanted == acquire_kind::shared && c.b < 6) {
     const bool somebody_waits = h_.pool.pooled_waiters() > 0;
     const bool at_once = h_.share(patience) == 0;
     return must(!(at_once && somebody_waits), "nobody is served before those who came earlier");
   }
   auto token = c.b % 2 == 1 ? std::make_shared<cancel_token>() : nullptr;
   if (token) tokens_.push_back(token);
-  h_.ask(what, patience, std::move(token), c.b < 6, static_cast<std::uint16_t>(c.b));
+  h_.ask(wanted, patience, std::move(token), c.b < 6, static_cast<std::uint16_t>(c.b));
 }
 
 void pool_storm::complete(connection_id id, std::uint64_t count) {

@@ -76,7 +76,7 @@ class pool_storm {
   void step(const pool_command& c);
   bool step_of_connection(const pool_command& c);
   bool step_of_lease(const pool_command& c);
-  void ask(const pool_command& c, acquire_kind what);
+  void ask(const pool_command& c, acquire_kind wanted);
   std::vector<connection_id> all_in(std::initializer_list<phase> phases) const;
   std::optional<connection_id> pick(int a, std::initializer_list<phase> phases) const;
   void complete(connection_id id, std::uint64_t count);

@@ -9,11 +9,11 @@ using namespace understudy::internal;
 
 namespace {
 
-waiter waiting(waiter_id number, int leave_after, acquire_kind what = acquire_kind::shared,
+waiter waiting(waiter_id number, int leave_after, acquire_kind wanted = acquire_kind::shared,
                cancel_token_ptr token = nullptr) {
   waiter w;
   w.waiter = number;
-  w.what = what;
+  w.what = wanted;
   w.since = time_point{} + seconds{static_cast<int>(number)};
   w.leave_at = time_point{} + seconds{leave_after};
   w.token = std::move(token);

@@ -124,13 +124,13 @@ BOOST_AUTO_TEST_CASE(automatic_reconnection) {
 }
 
 BOOST_AUTO_TEST_CASE(connection_failover) {
-  reference_server one, two, three;
-  auto manager = connection_manager::with_failover({one.info(), two.info(), three.info()});
-  BOOST_TEST(manager.connect().port == one.port());
-  one.kill();
+  reference_server a, b, c;
+  auto manager = connection_manager::with_failover({a.info(), b.info(), c.info()});
+  BOOST_TEST(manager.connect().port == a.port());
+  a.kill();
   const auto answer = manager.try_search(search_for("(uid=user1)"));
   BOOST_TEST_REQUIRE(static_cast<bool>(answer), why(answer));
-  BOOST_TEST(answer->server == "127.0.0.1:" + std::to_string(two.port()));
+  BOOST_TEST(answer->server == "127.0.0.1:" + std::to_string(b.port()));
 }
 
 BOOST_AUTO_TEST_CASE(connection_metrics) {
@@ -217,8 +217,8 @@ BOOST_AUTO_TEST_CASE(production_configuration) {
 }
 
 BOOST_AUTO_TEST_CASE(high_availability_setup) {
-  reference_server one, two, three;
-  auto first = one.info(), second = two.info(), third = three.info();
+  reference_server a, b, c;
+  auto first = a.info(), second = b.info(), third = c.info();
   first.priority = 1;
   second.priority = 2;
   third.priority = 3;
@@ -229,11 +229,11 @@ BOOST_AUTO_TEST_CASE(high_availability_setup) {
   auto manager = connection_manager::create_ha_cluster({first, second, third}, options);
   const auto result = manager.connect();
   BOOST_TEST(result.connected, result.connection_error);
-  one.kill();
-  two.kill();
+  a.kill();
+  b.kill();
   const auto answer = manager.try_search(search_for("(uid=user1)"));
   BOOST_TEST_REQUIRE(static_cast<bool>(answer), why(answer));
-  BOOST_TEST(answer->server == "127.0.0.1:" + std::to_string(three.port()));
+  BOOST_TEST(answer->server == "127.0.0.1:" + std::to_string(c.port()));
 }
 
 BOOST_AUTO_TEST_CASE(connection_errors) {

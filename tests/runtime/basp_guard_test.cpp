@@ -468,9 +468,9 @@ BOOST_AUTO_TEST_CASE(what_caf_itself_says_passes_and_what_is_not_listed_does_not
   const auto remote = pair.client.middleman().remote_actor<adder>("127.0.0.1", pair.between);
   BOOST_REQUIRE(remote);
   caf::scoped_actor self{pair.client};
-  const auto ask = [&](auto... what) {
+  const auto ask = [&](auto... content) {
     std::optional<std::uint64_t> sum;
-    self->request(caf::actor_cast<caf::actor>(*remote), 20s, what...)
+    self->request(caf::actor_cast<caf::actor>(*remote), 20s, content...)
         .receive([&](std::uint64_t x) { sum = x; }, [](const caf::error&) {});
     return sum;
   };

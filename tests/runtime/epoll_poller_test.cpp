@@ -26,8 +26,8 @@ namespace {
 class listener final : public caf::monitorable_actor {
  public:
   explicit listener(caf::actor_config& c) : caf::monitorable_actor(c) {}
-  void enqueue(caf::mailbox_element_ptr what, caf::execution_unit*) override {
-    auto& content = what->content();
+  void enqueue(caf::mailbox_element_ptr message, caf::execution_unit*) override {
+    auto& content = message->content();
     std::lock_guard guard{mutex};
     if (content.match_elements<io_atom, std::uint64_t, std::uint32_t>())
       ready.emplace_back(content.get_as<std::uint64_t>(1), content.get_as<std::uint32_t>(2));

@@ -70,16 +70,16 @@ class fake_router {
 
  private:
   caf::behavior behave(caf::event_based_actor* self) {
-    return {[this, self](perform_atom, const call& what) {
+    return {[this, self](perform_atom, const call& order) {
               auto promise = self->make_response_promise();
               treatment how;
               {
                 std::lock_guard guard{mutex_};
-                calls_.push_back(what);
+                calls_.push_back(order);
                 how = treatment_;
                 if (!how) kept_.push_back(promise);
               }
-              if (how) how(promise, what);
+              if (how) how(promise, order);
             },
             [this](cancel_atom, const cancel_token_ptr& token) {
               std::lock_guard guard{mutex_};

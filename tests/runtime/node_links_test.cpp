@@ -235,14 +235,14 @@ BOOST_FIXTURE_TEST_CASE(an_actor_system_has_one_link_to_a_node, pair_of_nodes) {
 }
 
 BOOST_AUTO_TEST_CASE(two_nodes_that_dial_each_other_have_one_link) {
-  test_node one, two;
-  const auto to_one = one.listen(), to_two = two.listen();
+  test_node a, b;
+  const auto to_a = a.listen(), to_b = b.listen();
   // A node that serves shows its caller's certificate when it dials.
-  const test_caller from_one{one, {to_two}}, from_two{two, {to_one}};
-  BOOST_TEST_REQUIRE(eventually([&] { return from_one.linked(0ms) || from_two.linked(0ms); }));
-  const auto settled = [&] { return one.links->peers().size() == 1 && two.links->peers().size() == 1; };
+  const test_caller from_a{a, {to_b}}, from_b{b, {to_a}};
+  BOOST_TEST_REQUIRE(eventually([&] { return from_a.linked(0ms) || from_b.linked(0ms); }));
+  const auto settled = [&] { return a.links->peers().size() == 1 && b.links->peers().size() == 1; };
   BOOST_TEST_REQUIRE(eventually(settled));
-  const auto& there = from_one.linked(0ms) ? from_one : from_two;
+  const auto& there = from_a.linked(0ms) ? from_a : from_b;
   for (int i = 0; i < 20; ++i) BOOST_TEST(there.ask("hello") == "hello");
 }
 

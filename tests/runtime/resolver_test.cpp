@@ -30,11 +30,12 @@ struct looking_up : test::by_hand {
   int look_ups = 0;
   std::map<std::uint64_t, resolution> told;
   caf::actor asker = own(system.spawn([this]() -> caf::behavior {
-    return {[this](resolved_atom, std::uint64_t number, const resolution& what) {
-              BOOST_TEST(!told.count(number));
-              told[number] = what;
-            },
-            [this](resolved_atom, std::uint64_t number, const service_answer& what) { told_services[number] = what; }};
+    return {
+        [this](resolved_atom, std::uint64_t number, const resolution& found) {
+          BOOST_TEST(!told.count(number));
+          told[number] = found;
+        },
+        [this](resolved_atom, std::uint64_t number, const service_answer& found) { told_services[number] = found; }};
   }));
   std::map<std::uint64_t, service_answer> told_services;
   std::unique_ptr<name_resolver> names = std::make_unique<name_resolver>(

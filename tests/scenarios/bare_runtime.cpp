@@ -39,12 +39,12 @@ bare_runtime::operator running() {
           [this] { return runtime_->stop(runtime_->all()->limits.drain_timeout); }};
 }
 
-outcome bare_runtime::perform(request_ptr what, const call_options& options) {
-  return runtime_->client().perform(std::move(what), options);
+outcome bare_runtime::perform(request_ptr request, const call_options& options) {
+  return runtime_->client().perform(std::move(request), options);
 }
 
-void bare_runtime::start(request_ptr what, completion done, const call_options& options, executor where) {
-  runtime_->client().start(std::move(what), std::move(done), options, std::move(where));
+void bare_runtime::start(request_ptr request, completion done, const call_options& options, executor where) {
+  runtime_->client().start(std::move(request), std::move(done), options, std::move(where));
 }
 
 }  // namespace understudy::test

@@ -27,8 +27,8 @@ class bare_runtime final : public directory {
   /// For check_recovery() and end_scenario().
   operator running();
 
-  outcome perform(request_ptr what, const call_options& options = {}) override;
-  void start(request_ptr what, completion done, const call_options& options = {}, executor where = {}) override;
+  outcome perform(request_ptr request, const call_options& options = {}) override;
+  void start(request_ptr request, completion done, const call_options& options = {}, executor where = {}) override;
 
  private:
   std::unique_ptr<runtime> runtime_;

@@ -15,12 +15,12 @@ namespace {
 /// One request that may be cancelled, and how often its caller was told something.
 class cancellable {
  public:
-  cancellable(directory& to, request_ptr what, duration timeout = 60s) {
+  cancellable(directory& to, request_ptr request, duration timeout = 60s) {
     call_options options;
     options.timeout = timeout;
     options.cancel = &source_;
     to.start(
-        std::move(what),
+        std::move(request),
         [seen = seen_](outcome o) {
           const std::lock_guard lock(seen->guard);
           ++seen->times;

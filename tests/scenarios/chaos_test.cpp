@@ -26,11 +26,11 @@ struct account {
 };
 
 /// One request whose outcome is counted, and counted as a mistake when it comes again.
-void send(directory& to, request_ptr what, account& count, const call_options& options) {
+void send(directory& to, request_ptr request, account& count, const call_options& options) {
   ++count.requests;
   const auto told = std::make_shared<std::atomic<int>>(0);
   to.start(
-      std::move(what),
+      std::move(request),
       [&count, told](const outcome& answer) {
         if (answer) ++count.succeeded;
         if (told->fetch_add(1) == 0)

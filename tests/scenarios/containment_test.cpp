@@ -39,7 +39,7 @@ void check_failures(const background_load& load, const std::vector<errc>& kinds,
 
 /// Exceptions at several places of that kind of actor, one after the other and under load, cost at most the request
 /// that was in hand.
-void check_contained(victim what, const std::string& component) {
+void check_contained(victim target, const std::string& component) {
   leak_guard leaks;
   stub_directory a, b;
   // A restart in place is allowed five times a minute.
@@ -50,9 +50,9 @@ void check_contained(victim what, const std::string& component) {
   {
     background_load reads(it.calls(), 8), writes(it.calls(), 2, unique_write);
     for (int place = 0; place < places; ++place) {
-      it.in(what).set(place);
-      BOOST_TEST_REQUIRE(eventually([&] { return it.in(what).sprung() == place + 1; }),
-                         what << " was not hit at place " << place);
+      it.in(target).set(place);
+      BOOST_TEST_REQUIRE(eventually([&] { return it.in(target).sprung() == place + 1; }),
+                         target << " was not hit at place " << place);
       const auto so_far = reads.succeeded();
       BOOST_TEST_REQUIRE(eventually([&] { return reads.succeeded() > so_far + 200; }), it.log());
     }
@@ -105,7 +105,7 @@ class blocking_callers {
 };
 
 /// It throws always: the cause goes up until the runtime drains itself. Every caller is told, nothing hangs.
-void check_given_up(victim what) {
+void check_given_up(victim target) {
   leak_guard leaks;
   stub_directory a, b;
   sabotaged_runtime it(quick_settings({server_at(a.port(), 1), server_at(b.port(), 2)}));
@@ -113,7 +113,7 @@ void check_given_up(victim what) {
   {
     blocking_callers callers(it.calls());
     BOOST_TEST_REQUIRE(eventually([&] { return callers.succeeded() > 50; }));
-    it.in(what).set(0, 1'000'000'000);
+    it.in(target).set(0, 1'000'000'000);
     BOOST_TEST(eventually([&] { return it.log_lines("manager", "drained and stopped") == 1; }), it.log());
     callers.finish();
     BOOST_TEST(callers.lost() == 0u);

@@ -15,7 +15,7 @@ double share(const std::vector<background_load::served>& all, std::size_t from, 
              const std::string& server) {
   const auto begin = all.begin();
   const auto count = std::count_if(begin + static_cast<std::ptrdiff_t>(from), begin + static_cast<std::ptrdiff_t>(to),
-                                   [&](const auto& one) { return one.server == server; });
+                                   [&](const auto& read) { return read.server == server; });
   return static_cast<double>(count) / static_cast<double>(to - from);
 }
 
@@ -127,7 +127,7 @@ BOOST_AUTO_TEST_CASE(scenario_01_a_continued_server_serves_after_the_hold_down_a
   BOOST_TEST(reads.finish());
   BOOST_TEST(reads.failures().empty(), reads.example());
 
-  const auto is_preferred = [&](const auto& one) { return one.server == preferred; };
+  const auto is_preferred = [&](const auto& read) { return read.server == preferred; };
   const auto first = std::find_if(history.begin(), history.end(), is_preferred);
   BOOST_TEST_REQUIRE((first != history.end()));
   BOOST_TEST((first->ended - last_seen_down >= all.failover.hold_down), "it served before the hold-down was over");
@@ -240,7 +240,8 @@ BOOST_AUTO_TEST_CASE(scenario_03_after_a_goodbye_reads_go_elsewhere_and_the_brea
   BOOST_TEST(slow_ones(b) == 8);
   BOOST_TEST(eventually([&] {
     const auto open = a.identities();
-    return std::none_of(old_ones.begin(), old_ones.end(), [&](const auto& one) { return open.count(one.first) > 0; });
+    return std::none_of(old_ones.begin(), old_ones.end(),
+                        [&](const auto& connection) { return open.count(connection.first) > 0; });
   }));
   BOOST_TEST(eventually([&] { return ready_connections(manager, a.port()) >= 2; }));
   BOOST_TEST(server_in(manager.snapshot(), a.port()).breaker_opened == 0u);

@@ -56,10 +56,10 @@ bool is_ready(const weakened_directory& there, server_id id, std::uint32_t conne
 constexpr const char* not_ready = "the pool is not ready";
 
 /// A connection is cut with reads in flight: each is answered.
-broken_statements play_redispatch(without what) {
+broken_statements play_redispatch(without missing) {
   stub_directory a, b;
   a.disturb(operation::search, {.silent = true, .then = ending::reset});
-  weakened_directory there(quiet_settings(a, b), what);
+  weakened_directory there(quiet_settings(a, b), missing);
   if (!is_ready(there, 0, 2)) return {not_ready};
   std::vector<std::future<outcome>> reads;
   for (int i = 0; i < 16; ++i) reads.push_back(there.async_search(search_for("(uid=user1)"), {20s}));
@@ -70,10 +70,10 @@ broken_statements play_redispatch(without what) {
 }
 
 /// A connection is cut with writes in flight: none is sent twice.
-broken_statements play_safe_to_repeat(without what) {
+broken_statements play_safe_to_repeat(without missing) {
   stub_directory a, b;
   a.disturb(operation::modify, {.silent = true, .then = ending::close});
-  weakened_directory there(quiet_settings(a, b), what);
+  weakened_directory there(quiet_settings(a, b), missing);
   if (!is_ready(there, 0, 2)) return {not_ready};
   for (int i = 0; i < 5; ++i) (void)there.try_modify(replace_description(user_dn(i), "x"), {20s});
   std::map<std::string, int> sent;
@@ -87,13 +87,13 @@ broken_statements play_safe_to_repeat(without what) {
 }
 
 /// A wrong service password is tried once in all.
-broken_statements play_bind_lockout_guard(without what) {
+broken_statements play_bind_lockout_guard(without missing) {
   stub_options with;
   with.passwords = {{admin_dn, "another"}};
   stub_directory a(with), b(with), c(with);
   auto all = quiet_settings({server_at(a.port(), 1), server_at(b.port(), 2), server_at(c.port(), 3)});
   all.pool.preload_connections = true;
-  weakened_directory there(all, what);
+  weakened_directory there(all, missing);
   const auto binds = [&] { return a.binds().size() + b.binds().size() + c.binds().size(); };
   for (int i = 0; i < 5; ++i) (void)there.try_search(search_for("(uid=user1)"), {1s});
   if (!eventually([&] { return binds() > 0; })) return {"nobody tried"};
@@ -102,11 +102,11 @@ broken_statements play_bind_lockout_guard(without what) {
 }
 
 /// A server falls silent: reads are answered elsewhere long before their deadline.
-broken_statements play_suspicion(without what) {
+broken_statements play_suspicion(without missing) {
   stub_directory a, b;
   auto all = quiet_settings(a, b);
   all.breaker.suspect_after = 300ms;
-  weakened_directory there(all, what);
+  weakened_directory there(all, missing);
   if (!is_ready(there, 0, 2)) return {not_ready};
   a.disturb_all({.silent = true});
   const auto answer = there.try_search(search_for("(uid=user1)"), {5s});
@@ -114,11 +114,11 @@ broken_statements play_suspicion(without what) {
 }
 
 /// A waiter whose deadline passes leaves the queue and is not granted late.
-broken_statements play_waiters_deadlines(without what) {
+broken_statements play_waiters_deadlines(without missing) {
   stub_directory a;
   auto server = server_at(a.port());
   server.pool_size = server.max_pool_size = 1;
-  weakened_directory there(quiet_settings({server}), what);
+  weakened_directory there(quiet_settings({server}), missing);
   auto held = there.stage().client().acquire({});
   if (!held) return {describe(*held.error)};
   lease_request wish;
@@ -136,9 +136,9 @@ broken_statements play_waiters_deadlines(without what) {
 }
 
 /// The holder of a lease dies: the connection returns.
-broken_statements play_lease_monitor(without what) {
+broken_statements play_lease_monitor(without missing) {
   stub_directory a;
-  weakened_directory there(quiet_settings({server_at(a.port())}), what);
+  weakened_directory there(quiet_settings({server_at(a.port())}), missing);
   auto granted = std::make_shared<std::promise<bool>>();
   auto holder =
       there.stage().system().spawn([granted, router = there.stage().router(),
@@ -164,11 +164,11 @@ broken_statements play_lease_monitor(without what) {
 }
 
 /// Failures of before a server was taken out and put back do not speak against it now.
-broken_statements play_generation_numbers(without what) {
+broken_statements play_generation_numbers(without missing) {
   stub_directory a, b;
   auto preferred = server_at(a.port(), 1);
   preferred.pool_size = preferred.max_pool_size = 1;
-  weakened_directory there(quiet_settings({preferred, server_at(b.port(), 2)}), what);
+  weakened_directory there(quiet_settings({preferred, server_at(b.port(), 2)}), missing);
   if (!is_ready(there, 0, 1)) return {not_ready};
   const auto is_old = [](const directory_request& r) { return r.filter == "(uid=old)"; };
   a.when(is_old, [](const directory_request&) { return reply{{.code = result_code::busy}, {.hold = true}}; });
@@ -195,7 +195,7 @@ broken_statements play_generation_numbers(without what) {
 }
 
 /// A server that flaps gets requests again only after ever longer pauses.
-broken_statements play_damping(without what) {
+broken_statements play_damping(without missing) {
   constexpr int flaps = 8, tolerated = 4;
   stub_directory a, b;
   auto all = quiet_settings(a, b);
@@ -204,7 +204,7 @@ broken_statements play_damping(without what) {
   all.failover.ramp = duration::zero();
   all.breaker.open_base = 20ms;
   all.breaker.open_cap = 10s;
-  weakened_directory there(all, what);
+  weakened_directory there(all, missing);
   background_load reads(there, 4);
   const auto closed = [&] { return there.server(0).breaker == breaker_state::closed; };
   int returns = 0;
@@ -224,14 +224,14 @@ broken_statements play_damping(without what) {
 }
 
 /// A connection that has served its time goes on until the one that replaces it is ready.
-broken_statements play_make_before_break(without what) {
+broken_statements play_make_before_break(without missing) {
   stub_directory a;
   auto server = server_at(a.port());
   server.pool_size = 1;
   server.max_pool_size = 2;
   auto all = quiet_settings({server});
   all.pool.max_lifetime = 1s;
-  weakened_directory there(all, what);
+  weakened_directory there(all, missing);
   if (!is_ready(there, 0, 1)) return {not_ready};
   background_load reads(there, 2);
   std::atomic<int> held_up{0};

@@ -38,9 +38,9 @@ connections bound_with(const stub_directory& stub, const std::string& password) 
   return those;
 }
 
-connections both(const connections& one, const connections& other) {
+connections both(const connections& some, const connections& others) {
   connections common;
-  std::set_intersection(one.begin(), one.end(), other.begin(), other.end(), std::inserter(common, common.end()));
+  std::set_intersection(some.begin(), some.end(), others.begin(), others.end(), std::inserter(common, common.end()));
   return common;
 }
 

@@ -69,9 +69,9 @@ server_context_ptr with_env(const server_context& known, environment_ptr env) {
 
 }  // namespace
 
-std::ostream& operator<<(std::ostream& out, victim what) {
+std::ostream& operator<<(std::ostream& out, victim target) {
   static constexpr std::array<const char*, 4> names{"pool", "health monitor", "breaker", "connection"};
-  return out << names[static_cast<std::size_t>(what)];
+  return out << names[static_cast<std::size_t>(target)];
 }
 
 void trap::set(int skip, int times) {
@@ -103,7 +103,7 @@ sabotaged_runtime::sabotaged_runtime(settings all) {
   };
   with.manager = [traps = traps_](caf::actor_system& system, settings_ptr s, environment_ptr env,
                                   connection_factory connect) {
-    const auto env_of = [&](victim what) { return trapped(*env, traps->at(static_cast<std::size_t>(what))); };
+    const auto env_of = [&](victim target) { return trapped(*env, traps->at(static_cast<std::size_t>(target))); };
     const auto for_pools = env_of(victim::pool), for_connections = env_of(victim::connection);
     const connection_factory trapping = [connect, for_connections](caf::actor_system& in, connection_spec spec) {
       spec.context = with_env(*spec.context, for_connections);
@@ -127,10 +127,10 @@ sabotaged_runtime::sabotaged_runtime(settings all) {
   runtime_ = std::make_unique<bare_runtime>(std::move(all), std::move(with));
 }
 
-std::size_t sabotaged_runtime::log_lines(const std::string& one, const std::string& other) const {
+std::size_t sabotaged_runtime::log_lines(const std::string& text, const std::string& other) const {
   const std::lock_guard lock(log_->guard);
   return static_cast<std::size_t>(std::count_if(log_->all.begin(), log_->all.end(), [&](const std::string& line) {
-    return line.find(one) != std::string::npos && line.find(other) != std::string::npos;
+    return line.find(text) != std::string::npos && line.find(other) != std::string::npos;
   }));
 }
 

@@ -9,7 +9,7 @@ namespace understudy::test {
 using namespace internal;
 
 enum class victim : std::uint8_t { pool, health_monitor, breaker, connection };
-std::ostream& operator<<(std::ostream& out, victim what);
+std::ostream& operator<<(std::ostream& out, victim target);
 
 /// Counts the calls of ports by one kind of actor, and throws in those that it was set for. Thread-safe.
 class trap {
@@ -31,10 +31,10 @@ class sabotaged_runtime {
  public:
   explicit sabotaged_runtime(settings all);
 
-  trap& in(victim what) { return *traps_->at(static_cast<std::size_t>(what)); }
+  trap& in(victim target) { return *traps_->at(static_cast<std::size_t>(target)); }
   bare_runtime& calls() noexcept { return *runtime_; }
   /// Lines of the log that have both texts in them.
-  std::size_t log_lines(const std::string& one, const std::string& other) const;
+  std::size_t log_lines(const std::string& text, const std::string& other) const;
   std::string log() const;
 
  private:

@@ -94,18 +94,18 @@ void background_load::send() {
       options);
 }
 
-void background_load::note(const outcome& what, time_point began) {
+void background_load::note(const outcome& answer, time_point began) {
   const auto ended = std::chrono::steady_clock::now();
   const std::lock_guard lock(guard_);
   ++outcomes_;
   longest_ = std::max<duration>(longest_, ended - began);
-  if (what) {
+  if (answer) {
     ++succeeded_;
-    ++by_server_[what->server];
-    history_.push_back({what->server, began, ended});
+    ++by_server_[answer->server];
+    history_.push_back({answer->server, began, ended});
   } else {
-    ++failures_[what.code()];
-    if (example_.empty()) example_ = describe(*what.error());
+    ++failures_[answer.code()];
+    if (example_.empty()) example_ = describe(*answer.error());
   }
 }
 

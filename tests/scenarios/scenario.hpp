@@ -84,7 +84,7 @@ class background_load {
 
  private:
   void send();
-  void note(const outcome& what, time_point began);
+  void note(const outcome& answer, time_point began);
 
   directory& to_;
   maker make_;

@@ -15,9 +15,9 @@ namespace {
 /// Requests whose outcomes are counted one by one.
 class tally {
  public:
-  void send(connection_manager& to, request_ptr what) {
+  void send(connection_manager& to, request_ptr request) {
     const auto number = sent_++;
-    to.start(what,
+    to.start(request,
              [this, number](const outcome& answer) {
                const std::lock_guard lock(guard_);
                ++told_[number];

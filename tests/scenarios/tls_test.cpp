@@ -40,13 +40,13 @@ class tls_pair {
     return o;
   }
 
-  connection_info reach(const fault_gate& gate, start how, const fault& what, int priority = 1) const {
+  connection_info reach(const fault_gate& gate, start how, const fault& flaw, int priority = 1) const {
     auto info = server_at(gate.port(), priority);
-    info.host = what.host;
+    info.host = flaw.host;
     info.use_ssl = how == start::ldaps;
     info.use_tls = how == start::start_tls;
     info.ca_cert_path = certificates.ca.certificate();
-    what.settings(info);
+    flaw.settings(info);
     return info;
   }
 
@@ -70,21 +70,21 @@ class tls_pair {
   }
 
   /// A has that fault, B is good: nobody is told the password but B, under cover.
-  void check_refused(const fault& what, start how) const {
-    stub_directory a(serve(what.shows, how, what.max_version)), b(serve(certificates.server, how));
+  void check_refused(const fault& flaw, start how) const {
+    stub_directory a(serve(flaw.shows, how, flaw.max_version)), b(serve(certificates.server, how));
     const fault_gate to_a(a.port()), to_b(b.port());
-    check_reason(reach(to_a, how, what), what.reason);
-    fault none = what;
-    connection_manager manager(quick_settings({reach(to_a, how, what), reach(to_b, how, none, 2)}));
+    check_reason(reach(to_a, how, flaw), flaw.reason);
+    fault none = flaw;
+    connection_manager manager(quick_settings({reach(to_a, how, flaw), reach(to_b, how, none, 2)}));
     const auto result = manager.connect();
     BOOST_TEST_REQUIRE(result.connected, result.connection_error << result.auth_error);
     for (int i = 0; i < 20; ++i) {
       const auto answer = manager.try_search(search_for("(uid=user1)"), {20s});
       BOOST_TEST_REQUIRE(static_cast<bool>(answer), why(answer));
-      BOOST_TEST(answer->server == what.host + ":" + std::to_string(to_b.port()));
+      BOOST_TEST(answer->server == flaw.host + ":" + std::to_string(to_b.port()));
     }
     BOOST_TEST(eventually([&] {
-                 return server_in(manager.snapshot(), to_a.port()).last_error.find(what.reason) != std::string::npos;
+                 return server_in(manager.snapshot(), to_a.port()).last_error.find(flaw.reason) != std::string::npos;
                }),
                server_in(manager.snapshot(), to_a.port()).last_error);
     BOOST_TEST(a.binds().empty());

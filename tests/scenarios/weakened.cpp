@@ -21,12 +21,12 @@ class interposed final : public caf::monitorable_actor {
   interposed(caf::strong_actor_ptr behind, interception take)
       : caf::monitorable_actor(caf::actor_config{}.add_flag(0)), behind_(std::move(behind)), take_(std::move(take)) {}
 
-  void enqueue(caf::mailbox_element_ptr what, caf::execution_unit* where) override {
-    if (take_(*what, behind_)) return;
+  void enqueue(caf::mailbox_element_ptr message, caf::execution_unit* where) override {
+    if (take_(*message, behind_)) return;
     if (behind_)
-      behind_->enqueue(std::move(what), where);
+      behind_->enqueue(std::move(message), where);
     else
-      bounce(what);
+      bounce(message);
   }
 
  private:
@@ -36,8 +36,8 @@ class interposed final : public caf::monitorable_actor {
 
 /// The part `Value` of a message (`Atom`, Value); null when it is another message.
 template <class Atom, class Value>
-Value* part_of(caf::mailbox_element& what) {
-  auto& content = what.content();
+Value* part_of(caf::mailbox_element& message) {
+  auto& content = message.content();
   const bool fits =
       content.match_elements<caf::atom_value, Value>() && content.get_as<caf::atom_value>(0) == Atom::value;
   return fits ? &content.get_mutable_as<Value>(1) : nullptr;
@@ -45,8 +45,8 @@ Value* part_of(caf::mailbox_element& what) {
 
 /// Answers a request as if the one it was sent to had.
 template <class Value>
-void answer_to(const caf::strong_actor_ptr& asker, caf::message_id request, Value what) {
-  if (asker) asker->enqueue(caf::make_mailbox_element(nullptr, request.response_id(), {}, std::move(what)), nullptr);
+void answer_to(const caf::strong_actor_ptr& asker, caf::message_id request, Value answer) {
+  if (asker) asker->enqueue(caf::make_mailbox_element(nullptr, request.response_id(), {}, std::move(answer)), nullptr);
 }
 
 template <class Handle>
@@ -56,29 +56,29 @@ Handle in_front_of(caf::actor_system& system, const Handle& behind, interception
 
 // ---- what stands in front of actors ----
 
-bool swallow_suspicion(caf::mailbox_element& what, const caf::strong_actor_ptr&) {
-  return part_of<suspect_atom, server_id>(what) != nullptr;
+bool swallow_suspicion(caf::mailbox_element& message, const caf::strong_actor_ptr&) {
+  return part_of<suspect_atom, server_id>(message) != nullptr;
 }
 
-bool strip_generation(caf::mailbox_element& what, const caf::strong_actor_ptr&) {
-  if (auto* report = part_of<report_atom, outcome_report>(what)) report->generation = 0;
+bool strip_generation(caf::mailbox_element& message, const caf::strong_actor_ptr&) {
+  if (auto* report = part_of<report_atom, outcome_report>(message)) report->generation = 0;
   return false;
 }
 
-bool strip_deadline(caf::mailbox_element& what, const caf::strong_actor_ptr&) {
+bool strip_deadline(caf::mailbox_element& message, const caf::strong_actor_ptr&) {
   constexpr std::chrono::hours endless{24};
-  if (auto* order = part_of<perform_atom, call>(what)) order->deadline += endless;
-  if (auto* wish = part_of<lease_atom, lease_request>(what)) wish->deadline += endless;
+  if (auto* order = part_of<perform_atom, call>(message)) order->deadline += endless;
+  if (auto* wish = part_of<lease_atom, lease_request>(message)) wish->deadline += endless;
   return false;
 }
 
 /// Asks for the lease in the name of an actor that lives as long as the test.
 interception borrow_for_others(caf::actor_system& system, const std::shared_ptr<prop_room>& props) {
-  return [&system, weak = std::weak_ptr(props)](caf::mailbox_element& what, const caf::strong_actor_ptr& behind) {
-    auto* wish = part_of<lease_atom, lease_request>(what);
+  return [&system, weak = std::weak_ptr(props)](caf::mailbox_element& message, const caf::strong_actor_ptr& behind) {
+    auto* wish = part_of<lease_atom, lease_request>(message);
     const auto room = weak.lock();
     if (wish == nullptr || !room) return false;
-    auto clerk = [asker = what.sender, id = what.mid, pool = caf::actor_cast<pool_actor>(behind),
+    auto clerk = [asker = message.sender, id = message.mid, pool = caf::actor_cast<pool_actor>(behind),
                   wish = *wish](caf::event_based_actor* self) -> caf::behavior {
       self->request(pool, caf::infinite, lease_atom_v, wish)
           .then([=](const lease_grant& grant) { answer_to(asker, id, grant); },
@@ -92,9 +92,9 @@ interception borrow_for_others(caf::actor_system& system, const std::shared_ptr<
 
 /// Gives the password to whoever asks and hears no verdict.
 interception give_to_everybody(const connection_info& server) {
-  return [server](caf::mailbox_element& what, const caf::strong_actor_ptr&) {
-    if (part_of<credential_atom, server_id>(what) != nullptr)
-      answer_to(what.sender, what.mid, credential{server.bind_dn, server.password, 1});
+  return [server](caf::mailbox_element& message, const caf::strong_actor_ptr&) {
+    if (part_of<credential_atom, server_id>(message) != nullptr)
+      answer_to(message.sender, message.mid, credential{server.bind_dn, server.password, 1});
     return true;
   };
 }
@@ -114,9 +114,9 @@ void repeat_everything(server_context& context) {
   context.env = std::move(env);
 }
 
-connection_factory connections_without(without what, const std::shared_ptr<prop_room>& props) {
+connection_factory connections_without(without missing, const std::shared_ptr<prop_room>& props) {
   const auto make = default_connections();
-  switch (what) {
+  switch (missing) {
     case without::redispatch:
       return [make](caf::actor_system& system, connection_spec spec) {
         return make(system, with_context(std::move(spec), [](server_context& c) { c.server.max_retries = 0; }));
@@ -139,7 +139,7 @@ connection_factory connections_without(without what, const std::shared_ptr<prop_
 
 // ---- what the manager starts ----
 
-manager_factory manager_without(without what, const std::shared_ptr<prop_room>& props) {
+manager_factory manager_without(without missing, const std::shared_ptr<prop_room>& props) {
   return [=](caf::actor_system& system, settings_ptr all, environment_ptr env, connection_factory connections) {
     auto parts = make_manager_dependencies(all, env, std::move(connections));
     const auto front_breaker = [&](interception take) {
@@ -151,20 +151,20 @@ manager_factory manager_without(without what, const std::shared_ptr<prop_room>& 
         return in_front_of(s, make(s, std::move(context), breaker, gate), take);
       };
     };
-    if (what == without::suspicion) front_breaker(swallow_suspicion);
-    if (what == without::generation_numbers) front_breaker(strip_generation);
-    if (what == without::waiters_deadlines) front_pools(strip_deadline);
-    if (what == without::lease_monitor) front_pools(borrow_for_others(system, props));
+    if (missing == without::suspicion) front_breaker(swallow_suspicion);
+    if (missing == without::generation_numbers) front_breaker(strip_generation);
+    if (missing == without::waiters_deadlines) front_pools(strip_deadline);
+    if (missing == without::lease_monitor) front_pools(borrow_for_others(system, props));
     return spawn_connection_manager(system, std::move(all), std::move(env), std::move(parts));
   };
 }
 
-settings_ptr settings_without(without what, settings all) {
-  if (what == without::damping) {
+settings_ptr settings_without(without missing, settings all) {
+  if (missing == without::damping) {
     all.failover.hold_down = duration::zero();
     all.breaker.open_cap = all.breaker.open_base;
   }
-  if (what == without::make_before_break)
+  if (missing == without::make_before_break)
     for (auto& server : all.servers) server.max_pool_size = server.pool_size;
   return std::make_shared<const settings>(std::move(all));
 }
@@ -191,11 +191,11 @@ void prop_room::keep(caf::strong_actor_ptr actor) {
   actors_.push_back(std::move(actor));
 }
 
-weakened_directory::weakened_directory(settings all, without what) {
+weakened_directory::weakened_directory(settings all, without missing) {
   runtime_options options;
-  options.connections = connections_without(what, props_);
-  options.manager = manager_without(what, props_);
-  stage_ = std::make_unique<runtime>(settings_without(what, std::move(all)), std::move(options));
+  options.connections = connections_without(missing, props_);
+  options.manager = manager_without(missing, props_);
+  stage_ = std::make_unique<runtime>(settings_without(missing, std::move(all)), std::move(options));
 }
 
 weakened_directory::~weakened_directory() {
@@ -203,12 +203,12 @@ weakened_directory::~weakened_directory() {
   stage_.reset();
 }
 
-outcome weakened_directory::perform(request_ptr what, const call_options& options) {
-  return stage_->client().perform(std::move(what), options);
+outcome weakened_directory::perform(request_ptr request, const call_options& options) {
+  return stage_->client().perform(std::move(request), options);
 }
 
-void weakened_directory::start(request_ptr what, completion done, const call_options& options, executor where) {
-  stage_->client().start(std::move(what), std::move(done), options, std::move(where));
+void weakened_directory::start(request_ptr request, completion done, const call_options& options, executor where) {
+  stage_->client().start(std::move(request), std::move(done), options, std::move(where));
 }
 
 server_snapshot weakened_directory::server(server_id id) const {

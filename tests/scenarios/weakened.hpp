@@ -23,7 +23,7 @@ enum class without : std::uint8_t {
 };
 
 /// Sees every message before the actor does: true when it has taken care of it, which the actor then never sees.
-using interception = std::function<bool(caf::mailbox_element& what, const caf::strong_actor_ptr& behind)>;
+using interception = std::function<bool(caf::mailbox_element& message, const caf::strong_actor_ptr& behind)>;
 
 /// An address in front of `behind` (may be null): what `take` leaves goes on to it, answers go straight back, and it
 /// ends when `behind` does.
@@ -43,11 +43,11 @@ class prop_room {
 /// Thread-safe, as every directory.
 class weakened_directory final : public directory {
  public:
-  explicit weakened_directory(settings all, without what = without::nothing);
+  explicit weakened_directory(settings all, without missing = without::nothing);
   ~weakened_directory() override;
 
-  outcome perform(request_ptr what, const call_options& options = {}) override;
-  void start(request_ptr what, completion done, const call_options& options = {}, executor where = {}) override;
+  outcome perform(request_ptr request, const call_options& options = {}) override;
+  void start(request_ptr request, completion done, const call_options& options = {}, executor where = {}) override;
 
   runtime& stage() { return *stage_; }
   /// The server with that number now.

@@ -164,16 +164,16 @@ class soak_run {
     std::fflush(stdout);
   }
 
-  void report(soak_load& one) {
-    const auto& r = one.finish();
-    const auto& n = one.counted();
+  void report(soak_load& load) {
+    const auto& r = load.finish();
+    const auto& n = load.counted();
     std::printf("%s: %llu requests, %llu outcomes; errors: %s; p50 %lld us, p99.9 %lld us, max %lld ms\n",
-                one.name().c_str(), static_cast<unsigned long long>(n.requests),
+                load.name().c_str(), static_cast<unsigned long long>(n.requests),
                 static_cast<unsigned long long>(n.outcomes), listed(r.errors).c_str(), in<std::micro>(r.p50),
                 in<std::micro>(r.p999), in<std::milli>(r.max));
-    judge_.require(n.requests == n.outcomes, one.name() + ": a request was lost");
-    judge_.require(n.doubled == 0, one.name() + ": a request had two outcomes");
-    if (one.name() == "reads") judge_.require(r.errors.empty(), "reads failed although a server was always there");
+    judge_.require(n.requests == n.outcomes, load.name() + ": a request was lost");
+    judge_.require(n.doubled == 0, load.name() + ": a request had two outcomes");
+    if (load.name() == "reads") judge_.require(r.errors.empty(), "reads failed although a server was always there");
   }
 
   template <class Unit>
@@ -220,10 +220,10 @@ class soak_run {
     report_memory("heap in use", heap_);
   }
 
-  void report_memory(const std::string& what, const memory_trend& seen) {
-    std::printf("%s: %.0f KiB in the second quarter, %.0f KiB in the last, slope %.2f KiB/min\n", what.c_str(),
+  void report_memory(const std::string& memory, const memory_trend& seen) {
+    std::printf("%s: %.0f KiB in the second quarter, %.0f KiB in the last, slope %.2f KiB/min\n", memory.c_str(),
                 seen.median_of_quarter(1), seen.median_of_quarter(3), seen.slope() * 60);
-    judge_.require(seen.flat(), "memory grew: " + what);
+    judge_.require(seen.flat(), "memory grew: " + memory);
   }
 
   duration span_;

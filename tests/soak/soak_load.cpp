@@ -32,14 +32,14 @@ cli::load_operation soak_load::operation(directory& to, maker make, errc expecte
     auto answered = std::make_shared<std::atomic<bool>>(false);
     to.start(
         make(number),
-        [this, answered, expected, done = std::move(done)](outcome what) {
+        [this, answered, expected, done = std::move(done)](outcome answer) {
           if (answered->exchange(true)) {
             ++tally_.doubled;
             return;
           }
           ++tally_.outcomes;
-          const bool as_expected = expected != errc::none && what.code() == expected;
-          done(as_expected ? outcome{std::make_shared<result>()} : std::move(what));
+          const bool as_expected = expected != errc::none && answer.code() == expected;
+          done(as_expected ? outcome{std::make_shared<result>()} : std::move(answer));
         },
         how);
   };

@@ -155,9 +155,9 @@ void fault_plan::start_fault(clock::time_point now, const spare& allowed) {
   victim.restore = what.begin(victim);
 }
 
-void fault_plan::end_fault(soak_server& one) {
-  one.fault.clear();
-  std::exchange(one.restore, {})();
+void fault_plan::end_fault(soak_server& server) {
+  server.fault.clear();
+  std::exchange(server.restore, {})();
 }
 
 void fault_plan::heal_all() {

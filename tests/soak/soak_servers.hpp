@@ -43,7 +43,7 @@ class fault_plan {
     return std::chrono::milliseconds{least + below(most - least + 1)};
   }
   void start_fault(clock::time_point now, const spare& allowed);
-  void end_fault(soak_server& one);
+  void end_fault(soak_server& server);
 
   std::mt19937_64 random_;
   clock::time_point next_{};

@@ -19,14 +19,14 @@ using key_ptr = std::shared_ptr<EVP_PKEY>;
 using certificate_ptr = std::shared_ptr<X509>;
 using file_ptr = std::unique_ptr<std::FILE, int (*)(std::FILE*)>;
 
-[[noreturn]] void fail(const std::string& what) {
+[[noreturn]] void fail(const std::string& step) {
   std::array<char, 256> reason{};
   ERR_error_string_n(ERR_get_error(), reason.data(), reason.size());
-  throw std::runtime_error(what + ": " + reason.data());
+  throw std::runtime_error(step + ": " + reason.data());
 }
 
-void require(int outcome, const char* what) {
-  if (outcome <= 0) fail(what);
+void require(int outcome, const char* step) {
+  if (outcome <= 0) fail(step);
 }
 
 key_ptr new_key() {

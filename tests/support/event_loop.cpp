@@ -18,8 +18,8 @@ constexpr int fd_bits = 24;
 constexpr std::uint64_t fd_mask = (std::uint64_t{1} << fd_bits) - 1;
 constexpr std::uint64_t wake_mark = ~std::uint64_t{0};
 
-int checked(int outcome, const char* what) {
-  if (outcome < 0) throw std::system_error(errno, std::generic_category(), what);
+int checked(int outcome, const char* call) {
+  if (outcome < 0) throw std::system_error(errno, std::generic_category(), call);
   return outcome;
 }
 

@@ -13,7 +13,7 @@ namespace understudy::test {
 /// What a property throws when something that was promised does not hold.
 class broken_promise : public std::runtime_error {
  public:
-  explicit broken_promise(const std::string& what) : std::runtime_error(what) {}
+  explicit broken_promise(const std::string& promise) : std::runtime_error(promise) {}
 };
 
 /// `promise` must hold; `more` is said when it does not. Does not use Boost.Test: while rapidcheck looks for the

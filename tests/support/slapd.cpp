@@ -22,8 +22,8 @@ std::string percent_encoded(const std::string& path) {
   return text;
 }
 
-[[noreturn]] void fail(const std::string& what, int code) {
-  throw std::runtime_error("slapd fixture: " + what + ": " + ldap_err2string(code));
+[[noreturn]] void fail(const std::string& attempt, int code) {
+  throw std::runtime_error("slapd fixture: " + attempt + ": " + ldap_err2string(code));
 }
 
 using message_holder = std::unique_ptr<LDAPMessage, decltype(&ldap_msgfree)>;

@@ -199,8 +199,8 @@ void stub_directory::note(const directory_request& request, const reply& answer)
 
 void stub_directory::note_first_request(stub_connection& from) {
   if (std::exchange(from.spoken, true)) return;
-  const auto open =
-      std::count_if(connections_.begin(), connections_.end(), [](const auto& one) { return !one.second->hung_up(); });
+  const auto open = std::count_if(connections_.begin(), connections_.end(),
+                                  [](const auto& connection) { return !connection.second->hung_up(); });
   most_open_ = std::max<std::uint64_t>(most_open_, static_cast<std::uint64_t>(open));
 }
 

@@ -10,10 +10,10 @@
 namespace understudy::test {
 namespace {
 
-[[noreturn]] void fail(const std::string& what) {
+[[noreturn]] void fail(const std::string& subject) {
   std::array<char, 256> reason{};
   ERR_error_string_n(ERR_get_error(), reason.data(), reason.size());
-  throw std::runtime_error(what + ": " + reason.data());
+  throw std::runtime_error(subject + ": " + reason.data());
 }
 
 }  // namespace

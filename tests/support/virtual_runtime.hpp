@@ -78,27 +78,27 @@ class virtual_runtime {
 
   /// Sends a request; its answer appears in what is returned (after run() or advance()). Nothing, if it is never
   /// answered.
-  template <class Value, class Handle, class... What>
-  answer_ptr<Value> start(const Handle& to, What... what) {
+  template <class Value, class Handle, class... Content>
+  answer_ptr<Value> start(const Handle& to, Content... content) {
     auto slot = std::make_shared<answer<Value>>();
     system.spawn([=](caf::event_based_actor* self) {
-      self->request(to, caf::infinite, what...)
+      self->request(to, caf::infinite, content...)
           .then([slot](const Value& value) { slot->value = value; },
                 [slot](const caf::error& e) { slot->error = failure_of(e); });
     });
     return slot;
   }
   /// Sends a request and runs: the answer that comes without time passing.
-  template <class Value, class Handle, class... What>
-  answer<Value> ask(const Handle& to, What... what) {
-    const auto slot = start<Value>(to, std::move(what)...);
+  template <class Value, class Handle, class... Content>
+  answer<Value> ask(const Handle& to, Content... content) {
+    const auto slot = start<Value>(to, std::move(content)...);
     run();
     return *slot;
   }
   /// Sends a message without sender and runs.
-  template <class Handle, class... What>
-  void tell(const Handle& to, What... what) {
-    caf::anon_send(to, std::move(what)...);
+  template <class Handle, class... Content>
+  void tell(const Handle& to, Content... content) {
+    caf::anon_send(to, std::move(content)...);
     run();
   }
 

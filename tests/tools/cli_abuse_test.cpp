@@ -27,9 +27,9 @@ program_result run_redirected(const words& arguments, const std::string& redirec
   return run_program({std::move(command), input, {}, {}}, 60s);
 }
 
-void check_said(const program_result& result, int code, const std::string& what) {
+void check_said(const program_result& result, int code, const std::string& complaint) {
   check_exit(result, code);
-  BOOST_TEST(contains(result.error_output, what), result.error_output);
+  BOOST_TEST(contains(result.error_output, complaint), result.error_output);
   // One line a complaint, each by us.
   BOOST_TEST(result.error_output.find("understudy: ") == 0u, result.error_output);
   BOOST_TEST(!contains(result.error_output, "terminate"), result.error_output);

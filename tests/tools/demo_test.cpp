@@ -144,12 +144,12 @@ BOOST_AUTO_TEST_CASE(ctrl_c_ends_a_demonstration_whose_servers_hang) {
 }
 
 BOOST_AUTO_TEST_CASE(a_second_demonstration_runs_beside_the_first) {
-  const temporary_folder one, other;
-  const auto first = start_demo(one), second = start_demo(other);
+  const temporary_folder folder, other;
+  const auto first = start_demo(folder), second = start_demo(other);
   for (const auto* each : {first.get(), second.get()})
     BOOST_TEST(eventually([&] { return contains(each->output(), "callers search"); }), each->error_output());
   for (auto* each : {first.get(), second.get()}) each->send_signal(SIGINT);
   BOOST_TEST(first->wait().value_or(-1) == 3);
   BOOST_TEST(second->wait().value_or(-1) == 3);
-  BOOST_TEST(processes_of(one) + processes_of(other) == 0);
+  BOOST_TEST(processes_of(folder) + processes_of(other) == 0);
 }

@@ -30,8 +30,9 @@ std::string text(const char* format, double value) {
 
 std::string number(double v) { return text("%.1f", v); }
 
-std::string label(double x, double y, const char* anchor, const std::string& what) {
-  return "<text x=\"" + number(x) + "\" y=\"" + number(y) + "\" text-anchor=\"" + anchor + "\">" + what + "</text>\n";
+std::string label(double x, double y, const char* anchor, const std::string& caption) {
+  return "<text x=\"" + number(x) + "\" y=\"" + number(y) + "\" text-anchor=\"" + anchor + "\">" + caption +
+         "</text>\n";
 }
 
 std::string rectangle(double x, double y, double w, double h, const char* colour) {
@@ -87,9 +88,9 @@ class reader {
   explicit reader(const nlohmann::json& run) {
     for (const auto& one : run.at("series")) by_name_[one.at("name")] = &one;
   }
-  bars read(const std::string& what, const std::string& pattern, const std::vector<std::string>& categories,
+  bars read(const std::string& legend, const std::string& pattern, const std::vector<std::string>& categories,
             const std::string& key, double unit) const {
-    bars row{what, {}};
+    bars row{legend, {}};
     for (const auto& category : categories) {
       auto name = pattern;
       name.replace(name.find('#'), 1, category);

@@ -38,25 +38,25 @@ std::map<std::string, double> parse(const std::string& line) {
   return values;
 }
 
-std::map<std::string, double> run_once(const series& what, servers& all, const fs::path& programs,
+std::map<std::string, double> run_once(const series& measured, servers& all, const fs::path& programs,
                                        const options& given) {
-  std::vector<std::string> command{programs / (what.client == "ours" ? "our_client" : "stock_client"),
-                                   what.arguments.front()};
-  for (const auto& word : all.arguments_for(what.server)) command.push_back(word);
+  std::vector<std::string> command{programs / (measured.client == "ours" ? "our_client" : "stock_client"),
+                                   measured.arguments.front()};
+  for (const auto& word : all.arguments_for(measured.server)) command.push_back(word);
   // What a series says of itself comes last and counts.
-  command.push_back("seconds=" + std::to_string(what.fault.empty() ? given.seconds : 3));
+  command.push_back("seconds=" + std::to_string(measured.fault.empty() ? given.seconds : 3));
   command.push_back("warmup=" + std::to_string(given.warm_up));
-  command.insert(command.end(), what.arguments.begin() + 1, what.arguments.end());
+  command.insert(command.end(), measured.arguments.begin() + 1, measured.arguments.end());
   child client(command);
-  if (!what.fault.empty()) {
+  if (!measured.fault.empty()) {
     std::this_thread::sleep_for(std::chrono::duration<double>(given.warm_up + 1.5));
-    all.leader().signal(what.fault == "kill" ? SIGKILL : SIGSTOP);
+    all.leader().signal(measured.fault == "kill" ? SIGKILL : SIGSTOP);
   }
   auto values = parse(client.read_line());
   client.wait();
-  if (what.fault.empty() && values["failures"] > 0)
-    throw std::runtime_error(what.name + ": some operations failed; its figures would mean nothing");
-  if (!what.fault.empty()) all.forget_pair();
+  if (measured.fault.empty() && values["failures"] > 0)
+    throw std::runtime_error(measured.name + ": some operations failed; its figures would mean nothing");
+  if (!measured.fault.empty()) all.forget_pair();
   return values;
 }
 

@@ -21,8 +21,8 @@ using namespace understudy::internal;
 constexpr int rounds = 10'000;
 constexpr int window = 50;
 
-void require(bool good, const char* what) {
-  if (!good) throw std::runtime_error(std::string{"fixed_run: "} + what);
+void require(bool good, const char* problem) {
+  if (!good) throw std::runtime_error(std::string{"fixed_run: "} + problem);
 }
 
 /// Router and pool as their actors use them, two servers of which one serves, eight connections.

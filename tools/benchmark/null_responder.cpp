@@ -79,11 +79,11 @@ class responder {
   }
 
  private:
-  void watch(int fd, int how, std::uint32_t interest, peer* who) {
-    who->fd = fd;
+  void watch(int fd, int how, std::uint32_t interest, peer* watched) {
+    watched->fd = fd;
     epoll_event event{};
     event.events = interest;
-    event.data.ptr = who;
+    event.data.ptr = watched;
     if (epoll_ctl(epoll_, how, fd, &event) != 0) {
       std::perror("epoll_ctl");
       std::exit(1);
@@ -94,8 +94,8 @@ class responder {
     for (;;) {
       const int fd = accept4(listener.fd, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
       if (fd < 0) return;
-      const int one = 1;
-      setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+      const int on = 1;
+      setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
       auto made = std::make_unique<peer>();
       if (tls) {
         made->tls = SSL_new(context_);

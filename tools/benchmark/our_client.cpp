@@ -21,10 +21,10 @@ using namespace understudy::benchmark;
 
 // Waits for the state of the pools that a workload is to be measured with.
 template <class Condition>
-void await_state(Condition reached, const char* what) {
+void await_state(Condition reached, const char* state) {
   const auto patience = clock::now() + std::chrono::minutes{2};
   while (!reached()) {
-    if (clock::now() > patience) throw std::runtime_error(std::string{"our_client: not reached: "} + what);
+    if (clock::now() > patience) throw std::runtime_error(std::string{"our_client: not reached: "} + state);
     std::this_thread::sleep_for(std::chrono::milliseconds{2});
   }
 }

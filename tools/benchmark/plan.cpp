@@ -18,12 +18,12 @@ class list {
   series& ours(const std::string& name, const std::string& server, words arguments) {
     return add("understudy " + name, "ours", server, std::move(arguments));
   }
-  series& beside(const std::string& name, series& one, std::optional<double> factor = {},
+  series& beside(const std::string& name, series& measured, std::optional<double> factor = {},
                  std::optional<double> cost = {}) {
-    one.beside = "stock libldap " + name;
-    one.factor = factor;
-    one.cost = cost;
-    return one;
+    measured.beside = "stock libldap " + name;
+    measured.factor = factor;
+    measured.cost = cost;
+    return measured;
   }
 
   void group(std::string name) { group_ = std::move(name); }

@@ -26,8 +26,8 @@ std::vector<double> sorted(const std::vector<std::map<std::string, double>>& rou
   return buffer;
 }
 
-double median_of(const nlohmann::json& one, const char* key) {
-  const auto& values = one.at("values");
+double median_of(const nlohmann::json& series, const char* key) {
+  const auto& values = series.at("values");
   return values.contains(key) ? values.at(key).at("median").get<double>() : 0;
 }
 
@@ -40,35 +40,36 @@ std::string goal(double reached, double wanted, bool at_least) {
   return text("%.2f (%s %.4g: %s)", reached, at_least ? "≥" : "≤", wanted, good ? "met" : "**missed**");
 }
 
-std::string row(const nlohmann::json& one, const nlohmann::json* beside) {
-  const double ops = median_of(one, "ops_per_second"), cpu = median_of(one, "cpu_us");
-  const auto& spread = one.at("values").at("ops_per_second");
+std::string row(const nlohmann::json& series, const nlohmann::json* beside) {
+  const double ops = median_of(series, "ops_per_second"), cpu = median_of(series, "cpu_us");
+  const auto& spread = series.at("values").at("ops_per_second");
   std::string ratio, best, cost;
   if (beside != nullptr) {
     const double faster = ops / median_of(*beside, "ops_per_second"), cheaper = cpu / median_of(*beside, "cpu_us");
     // On a machine that is shared the best rounds are those that were disturbed least.
     best = text("%.2f",
                 spread.at("max").get<double>() / beside->at("values").at("ops_per_second").at("max").get<double>());
-    ratio = one.contains("factor") ? goal(faster, one.at("factor").get<double>(), true) : text("%.2f", faster);
-    cost = one.contains("cost") ? goal(cheaper, one.at("cost").get<double>(), false) : text("%.2f", cheaper);
+    ratio = series.contains("factor") ? goal(faster, series.at("factor").get<double>(), true) : text("%.2f", faster);
+    cost = series.contains("cost") ? goal(cheaper, series.at("cost").get<double>(), false) : text("%.2f", cheaper);
   }
-  return "| " + one.at("name").get<std::string>() + " | " + rate(ops) + " | " + rate(spread.at("min").get<double>()) +
-         " – " + rate(spread.at("max").get<double>()) + " | " + ratio + " | " + best + " | " + text("%.2f | ", cpu) +
-         cost +
-         text(" | %.0f / %.0f / %.0f | %.2f | %.1f |", median_of(one, "p50_us"), median_of(one, "p99_us"),
-              median_of(one, "p999_us"), median_of(one, "switches"), median_of(one, "rss_kib") / 1024) +
+  return "| " + series.at("name").get<std::string>() + " | " + rate(ops) + " | " +
+         rate(spread.at("min").get<double>()) + " – " + rate(spread.at("max").get<double>()) + " | " + ratio + " | " +
+         best + " | " + text("%.2f | ", cpu) + cost +
+         text(" | %.0f / %.0f / %.0f | %.2f | %.1f |", median_of(series, "p50_us"), median_of(series, "p99_us"),
+              median_of(series, "p999_us"), median_of(series, "switches"), median_of(series, "rss_kib") / 1024) +
          "\n";
 }
 
-std::string remarks(const nlohmann::json& one) {
+std::string remarks(const nlohmann::json& series) {
   std::string said;
-  if (one.at("values").contains("kib_per_connection"))
-    said += text("%.1f KiB a connection", median_of(one, "kib_per_connection"));
-  if (one.at("values").contains("idle_percent"))
-    said += text("%s%.2f %% of a core while idle", said.empty() ? "" : ", ", median_of(one, "idle_percent"));
-  if (one.contains("fault"))
-    said += text("%.0f failed, longest answer %.1f ms", median_of(one, "failures"), median_of(one, "max_us") / 1000);
-  return said.empty() ? said : "- " + one.at("name").get<std::string>() + ": " + said + "\n";
+  if (series.at("values").contains("kib_per_connection"))
+    said += text("%.1f KiB a connection", median_of(series, "kib_per_connection"));
+  if (series.at("values").contains("idle_percent"))
+    said += text("%s%.2f %% of a core while idle", said.empty() ? "" : ", ", median_of(series, "idle_percent"));
+  if (series.contains("fault"))
+    said +=
+        text("%.0f failed, longest answer %.1f ms", median_of(series, "failures"), median_of(series, "max_us") / 1000);
+  return said.empty() ? said : "- " + series.at("name").get<std::string>() + ": " + said + "\n";
 }
 
 }  // namespace

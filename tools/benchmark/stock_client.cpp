@@ -18,9 +18,9 @@ namespace {
 
 using namespace understudy::benchmark;
 
-void check(int code, const char* what) {
+void check(int code, const char* call) {
   if (code == LDAP_SUCCESS) return;
-  std::fprintf(stderr, "stock_client: %s: %s\n", what, ldap_err2string(code));
+  std::fprintf(stderr, "stock_client: %s: %s\n", call, ldap_err2string(code));
   std::exit(1);
 }
 

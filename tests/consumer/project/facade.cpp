@@ -8,9 +8,9 @@ namespace {
 
 int failures = 0;
 
-void expect(bool holds, const char* what) {
+void expect(bool holds, const char* claim) {
   if (holds) return;
-  std::cerr << "not so: " << what << "\n";
+  std::cerr << "not so: " << claim << "\n";
   ++failures;
 }
 

@@ -2,23 +2,18 @@
 #include "understudy/messages/text.hpp"
 #include "understudy/runtime/connection_manager.hpp"
 #include "understudy/tools/commands.hpp"
-#include "understudy/tools/demo_callers.hpp"
-#include "understudy/tools/demo_directory.hpp"
+#include "understudy/tools/demo_nodes.hpp"
+#include "understudy/tools/demo_script.hpp"
 #include "understudy/tools/exit_code.hpp"
 #include "understudy/tools/report.hpp"
-
-#include <poll.h>
 
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
+#include <CLI/Validators.hpp>
 
-#include <array>
-#include <cerrno>
-#include <cstdio>
 #include <functional>
 #include <memory>
-#include <random>
 
 namespace understudy::cli {
 
@@ -27,18 +22,7 @@ namespace {
 
 constexpr int server_count = 3, callers = 8;
 constexpr seconds observed_span{3};  // of each part
-constexpr seconds patience{10};      // for a takeover or a failback
-constexpr milliseconds glance{5};    // between two looks at what the callers see
-constexpr std::uint16_t first_port = 10388;
-
 using clock = std::chrono::steady_clock;
-
-std::string random_password() {
-  std::random_device source;
-  std::string text;
-  for (int i = 0; i < 4; ++i) text += std::to_string(source());
-  return text;
-}
 
 /// The configuration file that this stands for is in the README.
 settings settings_for(const std::vector<std::unique_ptr<demo_directory>>& servers, const demo_tree& tree) {
@@ -65,24 +49,18 @@ settings settings_for(const std::vector<std::unique_ptr<demo_directory>>& server
 
 class demonstration {
  public:
-  explicit demonstration(interrupt_watch& interrupts) : interrupts_(interrupts) {
-    interrupts_.on_hurried_exit([this] { folder_.remove(); });
-  }
+  explicit demonstration(interrupt_watch& interrupts) : script_(interrupts) {}
   ~demonstration() {
     // What may take long goes first, while a hurried exit still removes the folder.
     callers_.reset();
     manager_.reset();
     servers_.clear();
-    interrupts_.on_hurried_exit({});
   }
   demonstration(const demonstration&) = delete;
   demonstration& operator=(const demonstration&) = delete;
   int play();
 
  private:
-  void tell(const std::string& text) const;
-  void pause(duration span) const;
-  bool wait_for(const std::function<bool()>& condition) const;
   void start_servers();
   void run_load();
   void kill_primary();
@@ -90,87 +68,47 @@ class demonstration {
   void restart_primary();
   void start_beside_hung_primary();
   int report();
-  const demo_observation& take_observation();
-  std::string answers_of(const demo_observation& seen) const;
   const std::string primary() const { return servers_.front()->name(); }
 
-  interrupt_watch& interrupts_;
-  clock::time_point begin_ = clock::now();
-  demo_folder folder_;
+  demo_script script_;
   demo_tree tree_;
   std::vector<std::unique_ptr<demo_directory>> servers_;
   std::unique_ptr<connection_manager> manager_;
   std::unique_ptr<demo_callers> callers_;
-  demo_observation observed_;
-  std::uint64_t searches_ = 0, failed_ = 0;
-  std::string last_failure_;
+  std::string unserved_;  // why a service that started beside a hung primary was not served
   std::uint64_t redispatched_ = 0;
   std::optional<duration> takeover_, failback_, first_answer_;
 };
-
-void demonstration::tell(const std::string& text) const {
-  std::array<char, 32> time{};
-  const auto size = std::snprintf(time.data(), time.size(), "%5.1f s  ",
-                                  std::chrono::duration<double>(clock::now() - begin_).count());
-  put(std::string{time.data(), static_cast<std::size_t>(size)} + text + "\n");
-}
-
-void demonstration::pause(duration span) const {
-  pollfd fd{interrupts_.descriptor(), POLLIN, 0};
-  const auto ms = std::chrono::duration_cast<milliseconds>(span).count();
-  if (::poll(&fd, 1, static_cast<int>(ms)) > 0) throw interrupted();
-}
-
-bool demonstration::wait_for(const std::function<bool()>& condition) const {
-  const auto end = clock::now() + patience;
-  while (!condition() && clock::now() < end) pause(glance);
-  return condition();
-}
-
-const demo_observation& demonstration::take_observation() {
-  observed_ = callers_->next_observation();
-  searches_ += observed_.total();
-  failed_ += observed_.failed;
-  if (observed_.failed != 0) last_failure_ = observed_.last_failure;
-  return observed_;
-}
-
-std::string demonstration::answers_of(const demo_observation& seen) const {
-  const auto text =
-      joined(seen.answers, ", ", [](const auto& each) { return std::to_string(each.second) + " by " + each.first; });
-  return std::to_string(seen.total()) + " searches (" + text + "), " + std::to_string(seen.failed) +
-         " failed, slowest " + milliseconds_text(seen.slowest);
-}
 
 void demonstration::start_servers() {
   tree_.admin_password = random_password();
   for (int i = 0; i < server_count; ++i) {
     servers_.push_back(
-        std::make_unique<demo_directory>(folder_.path() / std::to_string(i), loopback_port{first_port}, tree_));
+        std::make_unique<demo_directory>(script_.folder() / std::to_string(i), loopback_port{demo_ports}, tree_));
     servers_.back()->start();
-    tell("server " + servers_.back()->name() + " is up, priority " + std::to_string(i + 1));
+    script_.tell("server " + servers_.back()->name() + " is up, priority " + std::to_string(i + 1));
   }
   manager_ = std::make_unique<connection_manager>(settings_for(servers_, tree_));
   const auto state = manager_->connect();
   if (!state.connected)
     throw std::runtime_error("cannot connect: " +
                              (state.auth_error.empty() ? state.connection_error : state.auth_error));
-  tell("connected to " + internal::host_and_port(state.host, state.port));
+  script_.tell("connected to " + internal::host_and_port(state.host, state.port));
 }
 
 void demonstration::run_load() {
   callers_ = std::make_unique<demo_callers>(*manager_, callers, "ou=people," + tree_.suffix, tree_.users);
-  tell(std::to_string(callers) + " callers search all the time");
-  pause(observed_span);
-  tell(answers_of(take_observation()));
+  script_.tell(std::to_string(callers) + " callers search all the time");
+  script_.pause(observed_span);
+  script_.tell(answers_of(script_.observe(*callers_)));
 }
 
 void demonstration::kill_primary() {
   const auto killed = clock::now();
   servers_.front()->kill();
-  tell("kill -9 " + primary() + ", under load");
+  script_.tell("kill -9 " + primary() + ", under load");
   std::string successor;
-  const bool seen = wait_for([&] {
+  const bool seen = script_.wait_for([&] {
     for (const auto& [server, when] : callers_->so_far().first)
       if (server != primary() && when >= killed && (successor.empty() || when - killed < *takeover_)) {
         successor = server;
@@ -178,35 +116,36 @@ void demonstration::kill_primary() {
       }
     return !successor.empty();
   });
-  if (seen) tell(successor + " answered " + milliseconds_text(*takeover_) + " after the kill: it has taken over");
+  if (seen)
+    script_.tell(successor + " answered " + milliseconds_text(*takeover_) + " after the kill: it has taken over");
 }
 
 void demonstration::show_takeover() {
-  pause(observed_span);
-  tell(answers_of(take_observation()));
+  script_.pause(observed_span);
+  script_.tell(answers_of(script_.observe(*callers_)));
 }
 
 void demonstration::restart_primary() {
   const auto started = clock::now();
   servers_.front()->start();
-  tell("server " + primary() + " is up again; it is trusted after a hold-down of 2 s, then step by step");
-  const bool seen = wait_for([&] {
+  script_.tell("server " + primary() + " is up again; it is trusted after a hold-down of 2 s, then step by step");
+  const bool seen = script_.wait_for([&] {
     const auto now = callers_->so_far();
     const auto first = now.first.find(primary());
     if (first != now.first.end()) failback_ = first->second - started;
     return failback_.has_value();
   });
   if (!seen) return;
-  tell(primary() + " answers again " + milliseconds_text(*failback_) + " after its start");
-  pause(observed_span);
-  tell(answers_of(take_observation()));
-  pause(observed_span / 2);
-  tell(answers_of(take_observation()));
+  script_.tell(primary() + " answers again " + milliseconds_text(*failback_) + " after its start");
+  script_.pause(observed_span);
+  script_.tell(answers_of(script_.observe(*callers_)));
+  script_.pause(observed_span / 2);
+  script_.tell(answers_of(script_.observe(*callers_)));
 }
 
 /// A service that starts now: nothing of it has ever seen the primary answer.
 void demonstration::start_beside_hung_primary() {
-  take_observation();
+  script_.observe(*callers_);
   callers_.reset();
   redispatched_ = manager_->snapshot().operations.recast;
   manager_->disconnect();
@@ -219,25 +158,25 @@ void demonstration::start_beside_hung_primary() {
   what.filter = "(uid=user1)";
   const auto found = other.try_search(what);
   if (!found) {
-    last_failure_ = describe(*found.error());
+    unserved_ = describe(*found.error());
     return;
   }
   first_answer_ = clock::now() - began;
-  tell(primary() + " hangs (SIGSTOP), and a service starts: " + found->server + " answers its first search after " +
-       milliseconds_text(*first_answer_));
+  script_.tell(primary() + " hangs (SIGSTOP), and a service starts: " + found->server +
+               " answers its first search after " + milliseconds_text(*first_answer_));
 }
 
 int demonstration::report() {
-  tell("in all: " + std::to_string(searches_) + " searches, " + std::to_string(failed_) + " failed; " +
-       std::to_string(redispatched_) + " lost their server and were given to another");
-  if (takeover_ && failback_ && first_answer_ && failed_ == 0) {
-    tell("takeover in " + milliseconds_text(*takeover_) + ", and no caller noticed");
+  script_.tell("in all: " + std::to_string(script_.searches()) + " searches, " + std::to_string(script_.failed()) +
+               " failed; " + std::to_string(redispatched_) + " lost their server and were given to another");
+  if (takeover_ && failback_ && first_answer_ && script_.failed() == 0) {
+    script_.tell("takeover in " + milliseconds_text(*takeover_) + ", and no caller noticed");
     return exit_ok;
   }
-  if (!takeover_) complain("no other server took over within " + milliseconds_text(patience));
-  if (!failback_) complain(primary() + " did not answer again within " + milliseconds_text(patience));
-  if (!first_answer_) complain("a service that started beside the hung " + primary() + " was not served");
-  if (failed_ != 0 || !first_answer_) complain("the last failure: " + last_failure_);
+  if (!takeover_) complain("no other server took over within " + milliseconds_text(demo_script::patience));
+  if (!failback_) complain(primary() + " did not answer again within " + milliseconds_text(demo_script::patience));
+  if (!first_answer_) complain("a service that started beside the hung " + primary() + " was not served: " + unserved_);
+  if (script_.failed() != 0) complain("the last failure: " + script_.last_failure());
   return exit_runtime;
 }
 
@@ -259,8 +198,19 @@ int demonstration::play() try {
 }  // namespace
 
 void declare_demo(CLI::App& program, command& chosen) {
+  struct given {
+    int nodes = 0;
+  };
+  auto options = std::make_shared<given>();
   auto* sub = program.add_subcommand("demo", "Three throwaway servers, the primary killed under load: watch (25 s)");
-  sub->callback([&chosen] { chosen = [](interrupt_watch& interrupts) { return demonstration(interrupts).play(); }; });
+  sub->add_option("--nodes", options->nodes,
+                  "So many nodes between callers and two servers; a node is killed, then a server (15 s)")
+      ->check(CLI::Range(2, 9));
+  sub->callback([&chosen, options] {
+    chosen = [options](interrupt_watch& interrupts) {
+      return options->nodes == 0 ? demonstration(interrupts).play() : demonstrate_nodes(interrupts, options->nodes);
+    };
+  });
 }
 
 }  // namespace understudy::cli

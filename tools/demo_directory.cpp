@@ -1,15 +1,8 @@
 // Sets up, starts and kills slapd.
 #include "understudy/tools/demo_directory.hpp"
 
-#include "understudy/config/files.hpp"
-#include "understudy/tools/interrupt.hpp"
-
-#include <fcntl.h>
 #include <netinet/in.h>
-#include <signal.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
@@ -70,40 +63,6 @@ std::string ldif_of(const demo_tree& tree) {
   return text;
 }
 
-// Starts a program that dies with this process and is out of reach of the terminal's Ctrl-C, its output in `log`.
-pid_t spawn(std::vector<std::string> command, const fs::path& log) {
-  std::vector<char*> argv;
-  for (auto& word : command) argv.push_back(word.data());
-  argv.push_back(nullptr);
-  const auto log_name = log.string();
-  const pid_t parent = ::getpid();
-  const pid_t pid = ::fork();
-  if (pid < 0) throw std::runtime_error("cannot start a process: " + internal::config::errno_text(errno));
-  if (pid > 0) return pid;
-  ::setpgid(0, 0);
-  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-  if (::getppid() != parent) ::_exit(127);
-  restore_signals();
-  const int out = ::open(log_name.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-  const int in = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
-  if (in < 0 || out < 0 || ::dup2(in, 0) < 0 || ::dup2(out, 1) < 0 || ::dup2(out, 2) < 0) ::_exit(127);
-  ::execv(argv[0], argv.data());
-  ::_exit(127);
-}
-
-int wait_for(pid_t pid, int flags, int& status) {
-  int got = 0;
-  do got = ::waitpid(pid, &status, flags);
-  while (got < 0 && errno == EINTR);
-  return got;
-}
-
-std::string tail_of(const fs::path& log) {
-  std::ifstream file(log);
-  std::string text{std::istreambuf_iterator<char>(file), {}};
-  return text.size() > 500 ? text.substr(text.size() - 500) : text;
-}
-
 sockaddr_in loopback(std::uint16_t port) {
   sockaddr_in address{};
   address.sin_family = AF_INET;
@@ -113,12 +72,6 @@ sockaddr_in loopback(std::uint16_t port) {
 }
 
 descriptor tcp_socket() { return {::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), "socket"}; }
-
-bool accepts_connections(std::uint16_t port) {
-  const auto attempt = tcp_socket();
-  const auto address = loopback(port);
-  return ::connect(attempt.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
-}
 
 /// Bound without SO_REUSEADDR, a socket keeps everybody else from the port; with it from then on, a server that sets it
 /// too may listen there.
@@ -136,6 +89,12 @@ std::uint16_t first_outgoing_port() {
 }
 
 }  // namespace
+
+bool accepts_connections(std::uint16_t port) {
+  const auto attempt = tcp_socket();
+  const auto address = loopback(port);
+  return ::connect(attempt.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
+}
 
 demo_folder::demo_folder() {
   auto pattern = (fs::temp_directory_path() / "understudy-demo-XXXXXX").string();
@@ -168,40 +127,21 @@ demo_directory::demo_directory(fs::path folder, loopback_port port, const demo_t
   fs::create_directories(folder_ / "data");
   write(folder_ / "slapd.conf", configuration(folder_, tree));
   write(folder_ / "tree.ldif", ldif_of(tree));
-  const auto log = folder_ / "log";
-  int status = 0;
-  const auto pid = spawn({loader, "-q", "-f", folder_ / "slapd.conf", "-l", folder_ / "tree.ldif"}, log);
-  if (wait_for(pid, 0, status) != pid || !WIFEXITED(status) || WEXITSTATUS(status) != 0)
-    throw std::runtime_error("slapadd failed: " + tail_of(log));
+  demo_process load({loader, "-q", "-f", folder_ / "slapd.conf", "-l", folder_ / "tree.ldif"}, folder_ / "log");
+  if (!load.succeeded()) throw std::runtime_error("slapadd failed: " + load.end_of_log());
 }
 
-demo_directory::~demo_directory() { kill(); }
-
 void demo_directory::start() {
-  const auto log = folder_ / "log";
-  pid_ = spawn({server_program("slapd"), "-d", "0", "-f", folder_ / "slapd.conf", "-h", "ldap://" + name()}, log);
-  constexpr std::chrono::seconds patience{5};
-  const auto end = std::chrono::steady_clock::now() + patience;
-  while (!accepts_connections(port())) {
-    int status = 0;
-    const bool ended = wait_for(pid_, WNOHANG, status) == pid_;
-    if (ended) pid_ = -1;
-    if (ended || std::chrono::steady_clock::now() > end)
-      throw std::runtime_error("slapd did not start: " + tail_of(log));
-    std::this_thread::sleep_for(std::chrono::milliseconds{10});
-  }
+  process_.emplace(std::vector<std::string>{server_program("slapd"), "-d", "0", "-f", folder_ / "slapd.conf", "-h",
+                                            "ldap://" + name()},
+                   folder_ / "log");
+  process_->wait_until([&] { return accepts_connections(port()); });
 }
 
 void demo_directory::pause() {
-  if (pid_ >= 0) ::kill(pid_, SIGSTOP);
+  if (process_) process_->pause();
 }
 
-void demo_directory::kill() {
-  if (pid_ < 0) return;
-  int status = 0;
-  ::kill(pid_, SIGKILL);
-  wait_for(pid_, 0, status);
-  pid_ = -1;
-}
+void demo_directory::kill() { process_.reset(); }
 
 }  // namespace understudy::cli

@@ -1,11 +1,11 @@
 // A throwaway directory server on loopback for the demonstration.
 #pragma once
 #include "understudy/runtime/platform/descriptor.hpp"
-
-#include <sys/types.h>
+#include "understudy/tools/demo_process.hpp"
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 
 namespace understudy::cli {
@@ -50,12 +50,14 @@ class loopback_port {
   std::uint16_t number_ = 0;
 };
 
+/// True when somebody listens at that port of 127.0.0.1.
+bool accepts_connections(std::uint16_t port);
+
 /// One slapd with its own copy of the tree. It ends with this object, and with the process, however that ends.
 class demo_directory {
  public:
   /// Loads the tree into `folder`; does not start. Throws std::runtime_error when slapd is not installed or fails.
   demo_directory(std::filesystem::path folder, loopback_port port, const demo_tree& tree);
-  ~demo_directory();
   demo_directory(const demo_directory&) = delete;
   demo_directory& operator=(const demo_directory&) = delete;
 
@@ -71,7 +73,7 @@ class demo_directory {
  private:
   std::filesystem::path folder_;
   loopback_port port_;
-  pid_t pid_ = -1;
+  std::optional<demo_process> process_;
 };
 
 }  // namespace understudy::cli

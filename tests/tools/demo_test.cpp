@@ -17,9 +17,10 @@ using namespace understudy::test;
 namespace {
 
 // The demonstration in a folder of its own, so that what it leaves can be seen.
-std::unique_ptr<child_process> start_demo(const temporary_folder& folder) {
-  return std::make_unique<child_process>(
-      child_process::options{{UNDERSTUDY_PROGRAM, "demo"}, {}, {"TMPDIR=" + folder.path().string()}, {}});
+std::unique_ptr<child_process> start_demo(const temporary_folder& folder, std::vector<std::string> options = {}) {
+  std::vector<std::string> command{UNDERSTUDY_PROGRAM, "demo"};
+  command.insert(command.end(), options.begin(), options.end());
+  return std::make_unique<child_process>(child_process::options{command, {}, {"TMPDIR=" + folder.path().string()}, {}});
 }
 
 // Processes whose command line names the folder.
@@ -152,4 +153,27 @@ BOOST_AUTO_TEST_CASE(a_second_demonstration_runs_beside_the_first) {
   BOOST_TEST(first->wait().value_or(-1) == 3);
   BOOST_TEST(second->wait().value_or(-1) == 3);
   BOOST_TEST(processes_of(folder) + processes_of(other) == 0);
+}
+
+BOOST_AUTO_TEST_CASE(the_demonstration_of_nodes_loses_a_node_and_a_server_without_a_failed_read) {
+  const temporary_folder folder;
+  const auto demo = start_demo(folder, {"--nodes", "3"});
+  const auto status = demo->wait(std::chrono::seconds{60});
+  BOOST_TEST(status.value_or(-1) == 0, demo->output() << demo->error_output());
+  for (const auto* part : {"node3 listens at", "kill -9 node1", "by way of another node",
+                           "all services were answered by", " 0 failed", "no caller noticed"})
+    BOOST_TEST(contains(demo->output(), part), part << " is missing in: " << demo->output());
+  BOOST_TEST(demo->error_output() == "");
+  BOOST_TEST(processes_of(folder) == 0);
+  BOOST_TEST(std::filesystem::is_empty(folder.path()));
+}
+
+BOOST_AUTO_TEST_CASE(ctrl_c_ends_the_demonstration_of_nodes_and_its_processes) {
+  const temporary_folder folder;
+  const auto demo = start_demo(folder, {"--nodes", "2"});
+  BOOST_REQUIRE(eventually([&] { return contains(demo->output(), "services search"); }));
+  demo->send_signal(SIGINT);
+  BOOST_TEST(demo->wait().value_or(-1) == 3);
+  BOOST_TEST(processes_of(folder) == 0);
+  BOOST_TEST(std::filesystem::is_empty(folder.path()));
 }

@@ -22,6 +22,16 @@ std::string result_of(const failure& f) {
          (f.diagnostic.empty() ? "" : ": " + shortened(f.diagnostic));
 }
 
+/// What is said of a server's certificates, where they are those of a link to a node.
+std::string with_node_options_for_keys(std::string text) {
+  constexpr std::array<std::pair<std::string_view, std::string_view>, 3> words{
+      {{"ca_cert_path", "--node-ca"}, {"client_cert_path", "--node-cert"}, {"client_key_path", "--node-key"}}};
+  for (const auto& [key, option] : words)
+    for (auto at = text.find(key); at != std::string::npos; at = text.find(key, at + option.size()))
+      text.replace(at, key.size(), option);
+  return text;
+}
+
 /// Who gave options has no keys of a configuration to set.
 std::string with_options_for_keys(std::string text) {
   constexpr std::array<std::pair<std::string_view, std::string_view>, 7> words{
@@ -88,6 +98,7 @@ std::string happened(const failure& f, const given_options& given) {
   auto text = f.message.empty() ? result_code_name(f.ldap_code) : f.message;
   text = std::string{without_full_stop(text)};
   if (f.ldap_code != 0 && text.find(result_code_name(f.ldap_code)) == std::string::npos) text += ": " + result_of(f);
+  if (given.by_node) return with_node_options_for_keys(std::move(text));
   return given.by_options ? with_options_for_keys(std::move(text)) : text;
 }
 

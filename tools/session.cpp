@@ -50,8 +50,8 @@ std::string source_of_password(const connection_info& server, const target& wher
 given_options given_by(const settings& all, const target& where) {
   const auto& server = all.servers.front();
   given_options given;
-  given.by_options = where.config.empty();
   given.by_node = !where.nodes.empty();
+  given.by_options = where.config.empty() && !given.by_node;
   given.bind_dn = server.bind_dn;
   if (!server.bind_dn.empty()) given.password_source = source_of_password(server, where);
   return given;

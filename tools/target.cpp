@@ -112,6 +112,17 @@ std::vector<config_problem> as_options(std::vector<config_problem> problems) {
   return problems;
 }
 
+/// Of a file that a client of nodes may have, or the defaults: it may name no directory.
+settings settings_of_client(const target& where) {
+  if (where.config.empty()) return {};
+  auto loaded = load_file(where.config);
+  loaded.problems.erase(std::remove_if(loaded.problems.begin(), loaded.problems.end(),
+                                       [](const config_problem& p) { return p.key == "ldap"; }),
+                        loaded.problems.end());
+  if (!loaded.ok()) throw config_error(std::move(loaded.problems));
+  return std::move(loaded.value);
+}
+
 settings settings_of_file(const target& where) {
   auto loaded = load_file(where.config);
   if (!loaded.ok()) throw config_error(std::move(loaded.problems));
@@ -179,11 +190,14 @@ void target::declare_directory(CLI::App& sub) {
       ->group("");
 }
 
-void target::declare_node(CLI::App& sub, bool needed) { declare_node_options(sub, *this, needed); }
+void target::declare_node(CLI::App& sub, bool needed) {
+  declare_file(sub, config);
+  declare_node_options(sub, *this, needed);
+}
 
 void target::declare(CLI::App& sub, const std::string& timeout_of) {
   declare_directory(sub);
-  declare_node(sub, false);
+  declare_node_options(sub, *this, false);
   declare_limits(sub, timeout_of);
 }
 
@@ -206,7 +220,10 @@ std::optional<remote_nodes> nodes_of(const target& where) {
     throw usage_error("-D, -y, -W, -Z and --ca-cert go with -H: as whom a node asks the directory is its own affair");
   remote_nodes nodes;
   nodes.addresses = where.nodes;
-  if (files) nodes.tls = node_tls{where.node_ca, where.node_cert, where.node_key};
+  if (files)
+    nodes.tls = node_tls{where.node_ca, where.node_cert, where.node_key};
+  else if (const auto known = settings_of_client(where).node; !known.cert_path.empty())
+    nodes.tls = node_tls{known.ca_cert_path, known.cert_path, known.key_path};
   try {
     static_cast<void>(connector_options(nodes));
   } catch (const config_error& e) {
@@ -217,9 +234,11 @@ std::optional<remote_nodes> nodes_of(const target& where) {
 
 settings read_settings(const target& where, command_time& time, interrupt_watch& interrupts) {
   if (const auto nodes = nodes_of(where)) {
-    settings all;
+    auto all = settings_of_client(where);
     all.servers = stand_ins_for(*nodes);
-    if (!where.verbose) all.log.level = log_level::error;
+    all.server_pools = false;
+    all.node = {};
+    if (!where.verbose && all.log.file.empty()) all.log.level = log_level::error;
     return checked(std::move(all));
   }
   if (where.config.empty() && where.uris.empty())

@@ -18,19 +18,11 @@ using problems = std::vector<config_problem>;
 constexpr duration shortest_timeout = milliseconds{1}, shortest_silence = milliseconds{100},
                    longest_span = seconds{3600};
 
-/// "host:port" as the part of a URI that names a server.
 std::optional<node_address> address_of(const std::string& text, std::string& problem) {
-  if (text.find("://") != std::string::npos || text.find('/') != std::string::npos) {
-    problem = "must be host:port, not a URI";
-    return std::nullopt;
-  }
-  const auto read = config::parse_uri("ldap://" + text, problem);
-  if (!read) return std::nullopt;
-  if (!read->port) {
-    problem = "must name a port, as " + text + ":4100";
-    return std::nullopt;
-  }
-  return node_address{read->host, *read->port};
+  const auto read = config::parse_host_and_port(text, problem);
+  if (read && read->port == 0) problem = "its port must be 1 to 65535";
+  if (!problem.empty()) return std::nullopt;
+  return node_address{read->host, read->port};
 }
 
 bool is_this_machine(const std::string& host) {

@@ -311,9 +311,9 @@ BOOST_AUTO_TEST_CASE(every_problem_of_nodes_is_reported_together) {
   nodes.silence = 0s;
   const auto plain = problems_of(nodes);
   BOOST_TEST(contains(plain, "\"node1.example:4100\": certificates are needed"), plain);
-  BOOST_TEST(contains(plain, "\"127.0.0.1\": must name a port"), plain);
+  BOOST_TEST(contains(plain, "\"127.0.0.1\": must be a host and its port"), plain);
   BOOST_TEST(contains(plain, "\"[::1]:0\": its port must be 1 to 65535"), plain);
-  BOOST_TEST(contains(plain, "\"ldap://a:1\": must be host:port"), plain);
+  BOOST_TEST(contains(plain, "\"ldap://a:1\": must be a host"), plain);
   BOOST_TEST(contains(plain, "\"LOCALHOST:1\": is named twice"), plain);
   BOOST_TEST(contains(plain, "silence: must be 100ms to 1h"), plain);
   nodes = {};

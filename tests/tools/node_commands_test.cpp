@@ -77,6 +77,21 @@ BOOST_FIXTURE_TEST_CASE(every_command_goes_through_a_node, writing_node) {
   BOOST_TEST(json["servers"][0]["probe"]["ok"] == true);
 }
 
+BOOST_FIXTURE_TEST_CASE(a_configuration_says_who_we_are_to_nodes, writing_node) {
+  const auto node_section = "[node]\nca_cert_path = \"" + node_certificates().ca.certificate().string() +
+                            "\"\ncert_path = \"" + caller_certificate().certificate.string() + "\"\nkey_path = \"" +
+                            caller_certificate().key.string() + "\"\n";
+  // Its own directory is not asked.
+  const auto file = config("ldap://127.0.0.1:1", {admin_password, {}, node_section});
+  for (const auto* command : {"whoami", "status"}) check_exit(run({command, "-c", file, "--node", node.address()}), 0);
+  // Somebody may have no directory at all.
+  const auto client = folder().write("client.toml", node_section).string();
+  check_exit(run({"whoami", "-c", client, "--node", node.address()}), 0);
+  check_exit(run({"whoami", "-c", client}), 2);
+  const auto wrong = folder().write("wrong.toml", "[node]\nca_cert_path = \"/no/such\"\n").string();
+  check_exit(run({"whoami", "-c", wrong, "--node", node.address()}), 2);
+}
+
 BOOST_FIXTURE_TEST_CASE(several_nodes_are_named_at_once_or_one_by_one, writing_node) {
   const auto nobody = "127.0.0.1:" + std::to_string(free_port());
   check_exit(run(words{"whoami", "--node", nobody + "," + node.address()} + with_certificates()), 0);
@@ -90,7 +105,7 @@ BOOST_FIXTURE_TEST_CASE(who_is_asked_is_said_once, command_line) {
   check_refusal(run({"whoami", "-H", "ldap://localhost", "--node-ca", "x"}), 2, "go with --node HOST:PORT");
   check_refusal(run({"whoami", "--node", "node1.example:4100"}), 2,
                 "--node: \"node1.example:4100\": certificates are needed");
-  check_refusal(run({"whoami", "--node", "127.0.0.1"}), 2, "must name a port");
+  check_refusal(run({"whoami", "--node", "127.0.0.1"}), 2, "must be a host and its port");
   check_refusal(run({"whoami", "--node", "127.0.0.1:1", "--node-ca", "/no/such"}), 2,
                 "--node-ca: \"/no/such\" cannot be read");
   for (const auto* command : {"status", "drain", "reload"}) check_refusal(run({command}), 2, "--node");

@@ -208,7 +208,7 @@ struct runtime::parts {
   }
 
   bool drain(duration span) {
-    change_nodes([](node_service& all) { all.drain(); });
+    change_nodes([](node_service& service) { service.drain(); });
     client->drain();
     span = as_limit(span);
     auto deadline = env->clock->now() + span;
@@ -264,7 +264,7 @@ struct runtime::parts {
     std::lock_guard one_at_a_time{stopping};
     if (std::exchange(stopped, true)) return true;
     bool clean = manager ? drain(span) : true;
-    change_nodes([&](node_service& all) { clean = all.close(ending_patience) && clean; });
+    change_nodes([&](node_service& service) { clean = service.close(ending_patience) && clean; });
     client->close();
     end_actors();
     end_own_system(end_links());

@@ -61,6 +61,7 @@ struct stand_ins {
 
   /// True when another server would take the place of `id`.
   bool replace(server_id id) const noexcept { return count > 1 || (count == 1 && first != id); }
+  /// The same servers.
   bool operator==(const stand_ins& other) const noexcept { return count == other.count && first == other.first; }
 };
 

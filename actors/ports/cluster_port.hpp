@@ -18,6 +18,7 @@ struct refused_secret {
   time_point refused_at{};   ///< on the clock of this process
   std::string cause;         ///< for people: which server, and what it said
   std::string told_by = {};  ///< the node whose bind it was; empty: this one
+  /// The same in all of these.
   bool operator==(const refused_secret&) const = default;
 };
 

@@ -11,6 +11,7 @@ namespace understudy::internal {
 /// Thread-safe: what is open and what may be are one word, so that nobody opens what is being lent at that moment.
 class socket_permits {
  public:
+  /// So many may be open at first.
   explicit socket_permits(std::uint32_t allowed) noexcept : word_(join(allowed, 0)) {}
   socket_permits(const socket_permits&) = delete;
   socket_permits& operator=(const socket_permits&) = delete;
@@ -26,6 +27,7 @@ class socket_permits {
   /// One that open() let through is closed, or was never opened.
   void close() noexcept { --word_; }
 
+  /// So many more may be open.
   void raise(std::uint32_t by) noexcept { word_ += join(by, 0); }
   /// Lowers what is allowed by up to `by`, never below what is open; by how many it was.
   std::uint32_t lower_unused(std::uint32_t by) noexcept {
@@ -45,12 +47,16 @@ class socket_permits {
     const auto before = wanted_.exchange(sockets);
     if (sockets > before && sockets > allowed() && on_shortage_) on_shortage_();
   }
+  /// What want() was told last.
   std::uint32_t wanted() const noexcept { return wanted_.load(); }
   /// Called by want() on the pool's thread: must be quick and not throw. To be set before others know of the permits.
   void set_on_shortage(std::function<void()> call) { on_shortage_ = std::move(call); }
 
+  ///@{
+  /// How many may be open, and are.
   std::uint32_t allowed() const noexcept { return allowed_of(word_.load()); }
   std::uint32_t opened() const noexcept { return opened_of(word_.load()); }
+  ///@}
 
  private:
   static std::uint64_t join(std::uint32_t allowed, std::uint32_t opened) noexcept {

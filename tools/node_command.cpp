@@ -9,6 +9,10 @@
 #include "understudy/tools/exit_code.hpp"
 #include "understudy/tools/report.hpp"
 
+#include <CLI/App.hpp>
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+
 namespace understudy::cli {
 
 using namespace internal;
@@ -69,6 +73,21 @@ int for_operators(const target& where, interrupt_watch& interrupts, const std::f
     static_cast<void>(report(e.reason(), node.directory().given()));
     return exit_runtime;
   }
+}
+
+void declare_order(CLI::App& program, command& chosen, const char* name, const char* meaning, request_kind kind) {
+  auto* sub = program.add_subcommand(name, meaning);
+  auto where = std::make_shared<target>();
+  where->declare_node(*sub, true);
+  where->declare_limits(*sub);
+  sub->callback([where, kind, &chosen] {
+    chosen = [where, kind](interrupt_watch& interrupts) {
+      return for_operators(*where, interrupts, [kind](node_session& node) {
+        node.order(kind);
+        return exit_ok;
+      });
+    };
+  });
 }
 
 std::string name_of(const server_snapshot& server) { return host_and_port(server.host, server.port); }

@@ -1,6 +1,7 @@
 // What the commands for operators of a running node share.
 #pragma once
 #include "understudy/actors/node/frame.hpp"
+#include "understudy/tools/commands.hpp"
 #include "understudy/tools/session.hpp"
 
 namespace understudy::cli {
@@ -29,6 +30,10 @@ class node_session {
 
 /// Runs `body`; what fails is told, and exit_runtime returned: of what a node did not do, nothing else can be said.
 int for_operators(const target& where, interrupt_watch& interrupts, const std::function<int(node_session&)>& body);
+
+/// A command that has a running node do `kind`, and no more.
+void declare_order(CLI::App& program, command& chosen, const char* name, const char* meaning,
+                   internal::request_kind kind);
 
 /// The number of servers is small: "ldap1:389, ldap2:389".
 std::string names_of(const runtime_snapshot& state);

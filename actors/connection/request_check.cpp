@@ -109,34 +109,27 @@ failure_ptr not_sent(const request& order, const std::string& problem) {
                       "The " + describe(order.op) + " was not sent: " + problem + ".");
 }
 
-namespace {
-
-failure refusal(errc code, const char* message) {
-  failure f;
-  f.code = code;
-  f.where = stage::operation;
-  f.message = message;
-  return f;
-}
-
-}  // namespace
-
 failure lease_is_of_another_connection() {
-  return refusal(errc::invalid_lease, "The lease is not (any more) for this connection.");
+  return *make_failure(errc::invalid_lease, stage::operation, "The lease is not (any more) for this connection.");
 }
 
 failure stream_is_open() {
-  return refusal(errc::invalid_request,
-                 "A streaming search is open on this lease; read it to its end or cancel it, or use another "
-                 "connection.");
+  return *make_failure(errc::invalid_request, stage::operation,
+                       "A streaming search is open on this lease; read it to its end or cancel it, or use another "
+                       "connection.");
 }
 
-failure only_searches_stream() { return refusal(errc::invalid_request, "Only a search can be streamed."); }
+failure only_searches_stream() {
+  return *make_failure(errc::invalid_request, stage::operation, "Only a search can be streamed.");
+}
 
 failure stream_without_consumer() {
-  return refusal(errc::invalid_request, "A streaming search without a sender has nobody to send entries to.");
+  return *make_failure(errc::invalid_request, stage::operation,
+                       "A streaming search without a sender has nobody to send entries to.");
 }
 
-failure consumer_ended() { return refusal(errc::cancelled, "The consumer of the streaming search ended."); }
+failure consumer_ended() {
+  return *make_failure(errc::cancelled, stage::operation, "The consumer of the streaming search ended.");
+}
 
 }  // namespace understudy::internal

@@ -59,7 +59,7 @@ class peers_impl {
     bool asked = false;  ///< not answered yet
     bool soon = false;   ///< it waits for what we say next, or we need something of it
     time_point asked_at = time_point::min();
-    bool complained = false;
+    bool warned = false;
   };
 
   void begin() {
@@ -157,7 +157,7 @@ class peers_impl {
     if (read.value->error) return refused(peer, link, read.value->error);
     auto told = decode_exchange(read.value->body);
     if (told.error) return refused(peer, link, told.error);
-    w.asked = w.complained = false;
+    w.asked = w.warned = false;
     const auto todo = cluster_.with([&](peers_state& s) {
       auto made = s.hear(peer, *told.value, now());
       made.answer_soon = made.answer_soon || s.in_need(peer, now());
@@ -172,7 +172,7 @@ class peers_impl {
     if (w.link != link) return;
     w.asked = false;
     cluster_.with([&](peers_state& s) { s.unreachable(peer, why->message, env_->clock->wall_now()); });
-    if (!std::exchange(w.complained, true))
+    if (!std::exchange(w.warned, true))
       env_->log->write(log_level::warning, "node", "another node of the cluster does not speak with this one",
                        {{"node", peer}, {"why", shortened(why->message)}});
   }
@@ -227,7 +227,7 @@ class peers_impl {
   }
 
   void carry_out(const peers_actions& todo) {
-    for (const auto& text : todo.complaints) env_->log->write(log_level::warning, "node", text);
+    for (const auto& text : todo.warnings) env_->log->write(log_level::warning, "node", text);
     const auto router = caf::actor_cast<circuit_breaker_actor>(from_.router);
     for (const auto id : todo.suspects) {
       env_->log->write(log_level::info, "node", "another node sees a server down that serves here; it is probed",

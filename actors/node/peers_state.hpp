@@ -28,8 +28,8 @@ struct peers_actions {
   std::vector<server_id> suspects;  ///< to be probed
   /// The list of secrets that are refused elsewhere is another one.
   std::optional<std::vector<refused_secret>> refused_elsewhere;
-  bool answer_soon = false;             ///< that peer waits for what we say next
-  std::vector<std::string> complaints;  ///< for the log: what an operator has to put right
+  bool answer_soon = false;           ///< that peer waits for what we say next
+  std::vector<std::string> warnings;  ///< for the log: what an operator has to put right
 };
 
 /// Every node tells every other one each second; the one that dialled asks, the other answers. Neither is believed more

@@ -103,19 +103,13 @@ operation_outcome outcome_of(const request& order, answer_frame came, std::size_
 }
 
 failure link_of_lease_lost() {
-  failure f;
-  f.code = errc::connection_unhealthy;
-  f.where = stage::operation;
-  f.message = "The link to the node that the lease was of is lost; take another lease.";
-  return f;
+  return *make_failure(errc::connection_unhealthy, stage::operation,
+                       "The link to the node that the lease was of is lost; take another lease.");
 }
 
 failure parts_do_not_cross() {
-  failure f;
-  f.code = errc::invalid_request;
-  f.where = stage::operation;
-  f.message = "An answer in parts does not cross between nodes; use a streaming search.";
-  return f;
+  return *make_failure(errc::invalid_request, stage::operation,
+                       "An answer in parts does not cross between nodes; use a streaming search.");
 }
 
 failure_ptr unexpected_answer(const std::string& node) {

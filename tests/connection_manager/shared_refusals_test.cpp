@@ -34,10 +34,10 @@ struct node {
     put(guard.ask(++requests, 0, now + seconds{30}, now));
     return requests;
   }
-  void on_verdict(std::uint64_t request, kind what) {
+  void on_verdict(std::uint64_t request, kind outcome) {
     credential_verdict v;
     v.version = told.at(request).value.version;
-    v.what = what;
+    v.what = outcome;
     v.cause = make_failure(errc::service_authentication_failed, stage::bind, "invalid credentials", "ldap1:389");
     put(guard.on_verdict(v, now, {}));
   }

@@ -123,10 +123,10 @@ class cluster {
       w.forth = encode(at(w.dials).state->tell(names[w.answers], now(w.dials)));
     }
   }
-  void hear(std::size_t who, std::size_t from, const std::string& bytes) {
+  void hear(std::size_t listener, std::size_t from, const std::string& bytes) {
     const auto read = decode_exchange(bytes);
     BOOST_TEST_REQUIRE(read.value.has_value());
-    at(who).state->hear(names[from], *read.value, now(who));
+    at(listener).state->hear(names[from], *read.value, now(listener));
   }
   void want(std::size_t i, std::uint32_t sockets) { at(i).permits->want(sockets); }
   /// As a pool: opens what it wants and may, closes what is too many.
@@ -337,17 +337,17 @@ BOOST_AUTO_TEST_CASE(nodes_that_do_not_agree_on_the_budget_lend_each_other_nothi
   auto word = word_of(breaker_state::closed);
   word.budget = 11;
   const auto told = a.hear("b", word, start);
-  BOOST_TEST_REQUIRE(told.complaints.size() == 1U);
-  BOOST_TEST(told.complaints[0].find("budget of 11 and this one with 10") != std::string::npos, told.complaints[0]);
-  BOOST_TEST(a.hear("b", word, start + 1s).complaints.empty());
+  BOOST_TEST_REQUIRE(told.warnings.size() == 1U);
+  BOOST_TEST(told.warnings[0].find("budget of 11 and this one with 10") != std::string::npos, told.warnings[0]);
+  BOOST_TEST(a.hear("b", word, start + 1s).warnings.empty());
   BOOST_TEST(a.tell("b", start + 1s).requests.empty());
   BOOST_TEST(!a.tell("c", start + 1s).requests.empty());
   word.budget = 10;
   word.nodes = {"a", "b"};
-  BOOST_TEST(a.hear("b", word, start + 2s).complaints.empty());  // said once until it is put right
+  BOOST_TEST(a.hear("b", word, start + 2s).warnings.empty());  // said once until it is put right
   a.hear("b", word_of(breaker_state::closed), start + 3s);
   BOOST_TEST(!a.tell("b", start + 3s).requests.empty());
-  BOOST_TEST(a.hear("b", word, start + 4s).complaints.at(0).find("other nodes (a, b)") != std::string::npos);
+  BOOST_TEST(a.hear("b", word, start + 4s).warnings.at(0).find("other nodes (a, b)") != std::string::npos);
 }
 
 BOOST_AUTO_TEST_CASE(a_peer_that_lies_of_loans_neither_takes_nor_gives_more_than_there_is) {

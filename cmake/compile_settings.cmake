@@ -27,6 +27,6 @@ if(UNDERSTUDY_SANITIZE)
   # CAF 0.17 calls members through null pointers on purpose in its intrusive lists: no null check there. The check of
   # virtual tables opens a pipe to see whether memory can be read: without descriptors (scenario 41) it calls all wrong.
   add_compile_options(-fsanitize=address,undefined -fno-sanitize=null,vptr -fno-sanitize-recover=all
-                      -fno-omit-frame-pointer -g)
+                      -fno-omit-frame-pointer)
   add_link_options(-fsanitize=address,undefined)
 endif()

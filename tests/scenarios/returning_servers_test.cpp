@@ -90,10 +90,9 @@ BOOST_AUTO_TEST_CASE(scenario_13_two_hundred_connections_come_back_few_at_a_time
   const std::vector<time_point> arrivals(all_arrivals.begin() + static_cast<std::ptrdiff_t>(before),
                                          all_arrivals.end());
   BOOST_TEST_REQUIRE(arrivals.size() >= static_cast<std::size_t>(size));
-  // One more than may be connecting at once (and the monitor's probe) comes only after a bind has been answered.
-  constexpr auto crowd = connecting + 2;
-  for (std::size_t i = crowd; i < arrivals.size(); ++i)
-    BOOST_TEST_REQUIRE((arrivals[i] - arrivals[i - crowd] >= bind_time * 9 / 10), "arrivals " << i << " crowd");
+  // Beside them, the monitor's probe.
+  BOOST_TEST(a.most_beginning_connections() <= connecting + 1);
+  BOOST_TEST(a.most_beginning_connections() >= connecting);
   std::vector<duration> gaps;
   for (std::size_t i = 1; i < arrivals.size(); ++i) gaps.push_back(arrivals[i] - arrivals[i - 1]);
   std::sort(gaps.begin(), gaps.end());

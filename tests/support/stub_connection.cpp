@@ -172,6 +172,7 @@ void stub_connection::deliver(operation kind, std::int32_t id, reply r) {
 }
 
 void stub_connection::put_messages(operation kind, std::int32_t id, reply r) {
+  answered_ = true;
   auto messages = encode_answer(kind, r.how.id.value_or(id), r.what);
   if (r.how.entries) messages.resize(std::min(*r.how.entries, messages.size() - 1));
   std::string bytes;

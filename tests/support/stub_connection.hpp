@@ -60,6 +60,8 @@ class stub_connection : public std::enable_shared_from_this<stub_connection> {
 
   std::string identity;  ///< whom the client is bound as
   bool spoken = false;   ///< a request came
+  /// Nothing has been sent to the client yet, who is still there.
+  bool beginning() const { return !answered_ && !hung_up(); }
 
  private:
   struct chunk {
@@ -97,6 +99,7 @@ class stub_connection : public std::enable_shared_from_this<stub_connection> {
   handshake handshake_ = handshake::complete;
   bool swallowing_ = false;  ///< a handshake that is never answered
   bool dumb_ = false;        ///< sends no more
+  bool answered_ = false;    ///< some request was
   bool asleep_ = false;
   bool dark_ = false;
   bool in_turn_ = false;  ///< reading: answers are sent together at the end

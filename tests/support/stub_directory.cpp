@@ -241,6 +241,9 @@ void stub_directory::admit(int fd) {
     if (ldaps_) tls = tls_;
     how = handshake_;
   }
+  const auto beginning = std::count_if(connections_.begin(), connections_.end(),
+                                       [](const auto& known) { return known.second->beginning(); });
+  most_beginning_ = std::max<std::uint64_t>(most_beginning_, static_cast<std::uint64_t>(beginning));
   connection->set_pace(pace_);
   connection->start(std::move(tls), how);
 }

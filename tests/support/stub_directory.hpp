@@ -108,6 +108,8 @@ class stub_directory : private stub_connection::host {
   /// The most that were open at once, counted whenever a connection's first request comes: those that the client has
   /// closed do not count, even when their end was not read yet.
   std::uint64_t most_open_connections() const { return most_open_; }
+  /// The most at once that were accepted and had not been answered anything yet.
+  std::uint64_t most_beginning_connections() const { return most_beginning_; }
   std::uint64_t protocol_errors() const;  ///< bytes from clients that were no LDAP
   std::vector<bind_note> binds() const;
   /// Requests in the order of their coming, the first 100 000.
@@ -144,7 +146,7 @@ class stub_directory : private stub_connection::host {
   std::vector<std::chrono::steady_clock::time_point> arrivals_;
   std::string plain_;
 
-  std::atomic<std::uint64_t> accepted_{0}, open_{0}, most_open_{0}, protocol_errors_{0};
+  std::atomic<std::uint64_t> accepted_{0}, open_{0}, most_open_{0}, most_beginning_{0}, protocol_errors_{0};
   const bool ldaps_;
   event_loop loop_;
   // On the loop's thread:

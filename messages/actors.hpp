@@ -20,8 +20,8 @@ using connection_actor = caf::typed_actor<
     caf::replies_to<perform_atom, call>::with<result_ptr>,
     // An operation of the holder of that lease; nobody else's is taken while it is leased.
     caf::replies_to<perform_atom, lease_id, call>::with<result_ptr>,
-    // A streaming search of the holder of that lease, known to him by that number, with that many credits to begin
-    // with. The sender is its consumer (stream_consumer_actor): the entries go to him in batches as they arrive, each
+    // A streaming search of the holder of that lease, known to it by that number, with that many credits to begin
+    // with. The sender is its consumer (stream_consumer_actor): the entries go to it in batches as they arrive, each
     // entry or reference for one credit, a large one for more (search_batch::credits): those to begin with are worth
     // `limits.max_result_bytes` of memory. Out of credits, the connection stops reading, and the server has to wait.
     // The answer comes last, without entries. Begins when nothing else is under way; until it ends everything else of
@@ -30,7 +30,7 @@ using connection_actor = caf::typed_actor<
     caf::replies_to<stream_atom, lease_id, call, std::uint64_t, std::uint32_t>::with<result_ptr>,
     // From the consumer of that lease's stream of that number: so many more credits. Stale ones are ignored.
     caf::reacts_to<credit_atom, lease_id, std::uint64_t, std::uint32_t>,
-    // From who is sent the parts of that opaque search: he has passed so many bytes of them on. Stale ones are ignored.
+    // From the reader of that opaque search's parts: it has passed so many bytes of them on. Stale ones are ignored.
     caf::reacts_to<credit_atom, std::int32_t, std::uint64_t>,
     // The caller gave up: abandon on the wire, answer `cancelled`. Unknown tokens are ignored.
     caf::reacts_to<cancel_atom, cancel_token_ptr>,
@@ -69,7 +69,7 @@ using stream_consumer_actor = caf::typed_actor<
 /// new, and is not read while nothing else runs on it. Who is `limits.max_result_bytes` behind is answered
 /// `result_too_large`.
 using relay_reader_actor = caf::typed_actor<
-    // Of the search that he calls by that number.
+    // Of the search that the reader calls by that number.
     caf::reacts_to<batch_atom, std::uint64_t, relayed_part>>;
 
 /// The connections to one server (actors/pool/).

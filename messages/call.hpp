@@ -86,10 +86,10 @@ struct call {
   std::uint32_t generation = 0;  ///< of the chosen server's breaker; results of an earlier one do not count
   bool trial = false;            ///< holds a half-open permit: its outcome is reported at once
   failure_ptr last;              ///< why it was redispatched
-  /// Of an opaque search: its answer goes part by part to who asked (relay_reader_actor), under that number of his own.
-  /// 0: all at once.
+  /// Of an opaque search: its answer goes part by part to the sender (relay_reader_actor), under that number of its
+  /// own. 0: all at once.
   std::uint64_t parts = 0;
-  bool parts_sent = false;  ///< some of them have gone to him: nothing can repeat it any more
+  bool parts_sent = false;  ///< some of them were sent: nothing can repeat it any more
 };
 
 /// Asks for a connection of one's own.

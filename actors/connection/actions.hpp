@@ -85,7 +85,7 @@ struct batch {
   search_batch entries;
 };
 
-/// For who waits for that answer, under his number.
+/// For whoever waits for that answer, under the number that it was given there.
 struct part {
   reply_id of = 0;
   std::uint64_t number = 0;

@@ -281,7 +281,7 @@ connection_actor::behavior_type connection_impl::make_behavior() {
 
 caf::delegated<result_ptr> connection_impl::accept(call& order, lease_id lease,
                                                    const std::optional<stream_terms>& terms) {
-  // Parts are sent to who asks: the promise takes him out of the message.
+  // Parts are sent to the sender, which the promise takes out of the message.
   if (!self_->current_sender()) order.parts = 0;
   auto promise = self_->make_response_promise<result_ptr>();
   turn([&] { state_.accept(std::move(order), lease, replies_.add(std::move(promise)), terms); });

@@ -28,7 +28,7 @@ constexpr std::size_t usual_late_bytes = 16 * 1024 * 1024;
 // Notifications that nothing asks for, without an answer in between: who sends more only keeps us busy.
 constexpr std::size_t most_notified_bytes = 1024 * 1024;
 
-// What a reader of parts may have before he passes some of it on, without anything being held up for him.
+// What a reader of parts may have before it passes some of it on, without anything being held up for it.
 constexpr std::size_t most_unread = 256 * 1024;
 
 // Of an unfinished message, what counts as a sign of life when it arrives within `suspect_after`.
@@ -1095,7 +1095,7 @@ void connection_state::passed_on(int id, std::uint64_t bytes) {
   look_at_readers();
 }
 
-/// A reader who is far behind is waited for, but nobody else waits for him: first nothing new is taken and the others
+/// A reader that is far behind is waited for, but nobody else waits for it: first nothing new is taken and the others
 /// are read to their ends, then the server has to wait.
 void connection_state::look_at_readers() {
   if (!parts_open_ || phase_ == phase::closed) return;
@@ -1185,7 +1185,7 @@ void connection_state::check_deadlines() {
       return;
     }
     next = std::min(next, exchange.deadline);
-    // A consumer who takes his time is no slow server; he brings the matter up again with his next credit.
+    // A slow consumer is no slow server; its next credit has this looked at again.
     if (exchange.slow || exchange.owner.why != purpose::call || waits_for_consumer()) return;
     if (const auto waited = unanswered(exchange); waited < slow_call) {
       next = std::min(next, now_ + (slow_call - waited));

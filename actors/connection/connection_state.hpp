@@ -135,7 +135,7 @@ class connection_state {
     reply_id reply = 0;  ///< 0: nobody's
     stream_ptr stream{};
     std::size_t unread = 0;   ///< bytes of the parts that its reader has and has not passed on
-    time_point first_part{};  ///< when the first of them went to him
+    time_point first_part{};  ///< when the first of them was sent there
   };
   using table = in_flight<exchange_owner>;
 

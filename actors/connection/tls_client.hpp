@@ -31,7 +31,7 @@ tls_client_context_result make_tls_client_context(const connection_info& server,
 class tls_client_contexts : public std::enable_shared_from_this<tls_client_contexts> {
  public:
   /// What there is; nothing while it is being made: then `ready` is called once, on a worker. Ask again. It is made for
-  /// as long as one of those who asked holds on to his `server`; all let go at a stop, and of what a reload replaced.
+  /// as long as a caller holds on to its `server`; all let go at a stop, and of what a reload replaced.
   std::optional<tls_client_context_result> get(const std::shared_ptr<const connection_info>& server, time_point now,
                                                workers_port& workers, std::function<void()> ready);
 

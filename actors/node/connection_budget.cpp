@@ -172,7 +172,7 @@ void connection_budget::lost(const std::string& name, std::uint64_t number, time
   if (found == owners_.end() || !found->second.waiting || found->second.number != number) return;
   auto& o = found->second;
   o.waiting = false;
-  o.counted += std::exchange(o.asked, 0);  // he may have lent it
+  o.counted += std::exchange(o.asked, 0);  // the owner may have lent it
   o.again = o.more_at = now + options_.term / retries;
 }
 

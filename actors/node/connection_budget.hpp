@@ -20,7 +20,7 @@ struct budget_options {
   duration term = seconds{30};     ///< a loan that is not renewed for so long is given back
 };
 
-/// What a borrower tells an owner: of his sockets it may use `held` and not one more, and would like `wanted`.
+/// What a borrower tells an owner: of the owner's sockets it uses `held` at most, and would like `wanted`.
 struct loan_request {
   std::uint64_t incarnation = 0;  ///< of the borrower
   std::uint64_t number = 0;       ///< grows; an answer counts for the latest alone
@@ -68,7 +68,7 @@ class connection_budget {
   void lost(const std::string& owner, std::uint64_t number, time_point now);
   /// That node is reached, perhaps again: it may be another process, which knows nothing of us.
   void met(const std::string& owner, time_point now);
-  /// He wants back what he has lent: the loan is renewed at once, on his terms.
+  /// It wants back what it has lent: the loan is renewed at once, on its terms.
   void recalled(const std::string& owner, time_point now);
   /// When take_requests() has something to say; time_point::max(): never.
   time_point next() const noexcept;
@@ -94,19 +94,19 @@ class connection_budget {
   };
   // … and as an owner.
   struct owner {
-    std::uint32_t share = 0;    // his by the configuration
-    std::uint32_t held = 0;     // of his: he counts no less as lent to us
+    std::uint32_t share = 0;    // its own by the configuration
+    std::uint32_t held = 0;     // of its share: it counts no less as lent to us
     std::uint32_t usable = 0;   // of these, what our permits count; the rest goes back as soon as it is closed
     std::uint32_t told = 0;     // that we hold, with the last request
-    std::uint32_t counted = 0;  // by him as lent to us, at most
+    std::uint32_t counted = 0;  // by it as lent to us, at most
     std::uint32_t asked = 0;    // for more than that, with a request that is not answered
     std::uint64_t number = 0;   // of the last request
     bool waiting = false;       // it is not answered yet
-    bool introduced = false;    // this process of his has heard what we hold
+    bool introduced = false;    // its present process has heard what we hold
     time_point sent{};          // the last request
     time_point valid_until{};   // what is usable goes back then
     time_point again{};         // when to renew it, or to introduce ourselves
-    time_point more_at{};       // when he may be asked for more
+    time_point more_at{};       // when it may be asked for more
   };
 
   std::uint32_t may_lend() const noexcept { return share_ / 2; }

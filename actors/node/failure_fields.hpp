@@ -1,4 +1,4 @@
-// Failures and controls as fields of a frame: a caller is told by a node what he would be told here.
+// Failures and controls as fields of a frame: a node tells a caller what would be told here.
 #pragma once
 #include "understudy/actors/node/fields.hpp"
 #include "understudy/messages/error.hpp"

@@ -13,8 +13,8 @@ inline constexpr std::string_view whoami_oid = "1.3.6.1.4.1.4203.1.11.3";
 
 /// What a client asks; numbered as on the wire, so new ones go to the end.
 enum class request_kind : std::uint8_t {
-  hello,            ///< first on each link: who asks; the answer says what he may do
-  ping,             ///< he is still there
+  hello,            ///< first on each link: who asks; the answer says what that client may do
+  ping,             ///< the client is still there
   operation,        ///< `protocol_op` and `controls`, on `lease` if there is one; answered with LDAP messages
   bind,             ///< a user's: `name`, `password`, `controls`
   password_modify,  ///< `value` (whose), `password` (the old one), `new_password`, `controls`
@@ -101,7 +101,7 @@ struct node_terms {
   std::uint32_t most_requests = 0;                     ///< unanswered ones at a time
   std::uint64_t most_bytes = 0;                        ///< in all of these together
   std::uint64_t longest_frame = 0;                     ///< bytes of a request
-  milliseconds silence{};  ///< who says nothing for so long loses his leases: ping three times as often
+  milliseconds silence{};  ///< without a word for so long leases are lost: ping three times as often
 };
 
 /// The bytes of a frame. Those of a request with a password are to be wiped (wipe_frame()).

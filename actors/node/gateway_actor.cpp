@@ -450,7 +450,7 @@ void gateway_impl::pass_on(held_connection& held) {
   auto& stream = *held.stream;
   if (!stream.asks) return;
   if (!find(*stream.asks)) {
-    // He was told that his time is over.
+    // It was told that its time is over.
     stream.asks.reset();
     return;
   }

@@ -64,7 +64,7 @@ struct question_writer {
   }
 };
 
-/// A node relays operations, and knows them as such: who asked hears what he asked.
+/// A node relays operations, and knows them as such: the refusal that a caller sees names what was asked.
 failure_ptr named_refusal(const request& order, failure_ptr why) {
   if (why->code != errc::ldap_error || std::holds_alternative<opaque_request>(order.op)) return why;
   auto told = *why;
@@ -75,7 +75,7 @@ failure_ptr named_refusal(const request& order, failure_ptr why) {
   return make_failure(std::move(told));
 }
 
-/// Somebody else's operation: the answers are given his message id.
+/// Somebody else's operation: the answers are given its message id.
 operation_outcome relayed(const opaque_request& op, const answer_frame& came, std::size_t most_bytes) {
   auto answer = std::make_shared<result>();
   answer->server = came.server;

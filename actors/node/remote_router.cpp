@@ -615,7 +615,7 @@ void remote_router_impl::leave_node() {
   arm();
 }
 
-/// Who holds leases says that he is still there.
+/// While it holds leases, a client says that it is still there.
 void remote_router_impl::keep_alive() {
   if (!terms_ || !holds_leases()) {
     next_ping_ = time_point::max();

@@ -25,7 +25,7 @@ class connect_backoff {
     backoff_.set_base(base);
     early_ends_.set_base(base);
   }
-  /// True when a connect may be started. `waited_for`: by somebody; he is not kept waiting for as long as nobody is.
+  /// True when a connect may be started. `waited_for`: by somebody; then the pause is shorter.
   bool may_open(time_point now, bool waited_for) const noexcept { return now >= retry_at(waited_for); }
   /// Notes that one is started; the number of the round it belongs to.
   std::uint64_t open() noexcept;

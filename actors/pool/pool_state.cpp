@@ -237,7 +237,7 @@ time_point pool_state::silent_from() const noexcept {
 }
 
 /// Those whose deadlines are shorter than `suspect_after` would never find out. Whoever is sent back, because nobody
-/// else serves, waits as long as he can.
+/// else serves, waits as long as possible.
 void pool_state::leave_silent(time_point now) {
   if (said_silent_ || (pooled_.empty() && binds_.empty()) || now < silent_from()) return;
   note_silence(now);
@@ -641,8 +641,8 @@ void pool_state::conclude(const failed_round& round, bool others_answer, time_po
   // Connections of the other kind make room for what could not be one more.
   if (limited && round.growth) return;
   if (limited) no_room_before_ = growth_.retry_at();
-  // Nothing serves here: whoever waits is better off elsewhere. Refused credentials do not go there with him: that is
-  // for the bind lockout guard to see to, and a server that has connections needs none.
+  // Nothing serves here: whoever waits is better off elsewhere. Refused credentials do not go there too: that is for
+  // the bind lockout guard to see to, and a server that has connections needs none.
   auto& waiting = queue(round.kind);
   const auto why = pool_connect_failed(situation(now), *round.cause);
   if (!refused || policy_.failover_timeout > duration::zero()) return send_all_away(waiting, why, true, now);
@@ -748,7 +748,7 @@ void pool_state::lose_lease_of(slot& s, const failure_ptr& cause, time_point now
   auto text = "lease " + std::to_string(ended->id) + " of " + ended->holder + " lost with its connection after " +
               time_taken(now - ended->granted);
   if (cause) text += ": " + cause->message;
-  // A server that ends connections ends one after the other, which each holder learns from his next request.
+  // A server that ends connections ends one after the other, which each holder learns from its next request.
   const bool told_lately = loss_told_at_ && now - *loss_told_at_ < loss_pause;
   if (told_lately) {
     ++losses_untold_;
@@ -841,7 +841,7 @@ void pool_state::resume(time_point now) {
 }
 
 /// A server that fails and does not answer what it was sent will not do so soon: what is safe goes elsewhere, and the
-/// holder of a lease learns that he needs another one.
+/// holder of a lease learns that it needs another one.
 void pool_state::close_silent(time_point now) {
   bool some = false;
   for (auto& [id, s] : slots_) {

@@ -1,4 +1,4 @@
-// Telling a caller what came of his request: see completion_delivery.hpp.
+// Telling a caller what came of a request: see completion_delivery.hpp.
 #include "understudy/runtime/client/completion_delivery.hpp"
 
 #include <deque>

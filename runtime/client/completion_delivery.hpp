@@ -1,4 +1,4 @@
-// Telling a caller what came of his request, wherever he wants to be told, whatever his code does.
+// Telling a caller what came of a request, where the caller wants to be told, whatever the caller's code does.
 #pragma once
 #include "understudy/actors/ports/ports.hpp"
 #include "understudy/runtime/directory.hpp"

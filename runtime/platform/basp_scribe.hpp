@@ -10,7 +10,7 @@ namespace understudy::internal {
 /// Prepares the configuration of an actor system that has links to nodes: loads CAF's network layer, which listens
 /// nowhere by itself, and has it send a heartbeat over each link every `heartbeat`.
 void configure_nodes(caf::actor_system_config& config, duration heartbeat);
-/// configure_nodes() prepared it, or whoever made it loaded caf::io::middleman himself.
+/// configure_nodes() prepared it, or it was made with caf::io::middleman loaded.
 bool has_nodes(const caf::actor_system& system);
 
 /// What a message of one text has beside it, at the most: what stands before it, and its length.

@@ -190,8 +190,8 @@ class epoll_poller::loop : public std::enable_shared_from_this<loop> {
     if (spin_.length() > duration::zero() && yields_.may_yield(began)) {
       auto at = began;
       bool cheap = true;
-      // Meanwhile the actors' thread counts as awake: a caller who lends his would move all they work with to another
-      // processor.
+      // Meanwhile the actors' thread counts as awake: a caller that lends its own would move all they work with to
+      // another processor.
       do {
         if (const int count = look(into); count != 0) return count;
         if (actors_ && actors_->has_work()) return 0;
@@ -240,7 +240,7 @@ class epoll_poller::loop : public std::enable_shared_from_this<loop> {
         if (it == files_.end()) continue;
         auto& f = it->second;
         if ((r.events & f.armed) == 0) {
-          // Its owner has not got round to what he was told before; this would be said again and again.
+          // Its owner has not got round to what it was told before; this would be said again and again.
           watch_for(r.id, f, f.armed);
           continue;
         }

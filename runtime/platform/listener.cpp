@@ -313,7 +313,7 @@ class listener::acceptor : public std::enable_shared_from_this<acceptor> {
     shaking_.erase(at);
   }
 
-  /// Anybody can make these happen, as often as he likes: the log has the first, and how many there were once a minute.
+  /// Anybody can make these happen, any number of times: the log has the first, and how many there were once a minute.
   void refused(const std::string& text) {
     const auto now = env_->clock->now();
     ++untold_;

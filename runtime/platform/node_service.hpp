@@ -73,7 +73,7 @@ class node_service {
   /// Who is connected.
   std::vector<node_peer> peers() const { return links_->peers(); }
 
-  /// Nobody comes in any more, and nothing new is taken; who asked something gets his answer.
+  /// Nobody comes in any more, and nothing new is taken; what was asked is answered.
   void drain();
   /// Waits until everybody has been answered, then ends all links; within `limit` and two seconds. False when somebody
   /// got no answer, or links are left. To be called before the actor system goes.

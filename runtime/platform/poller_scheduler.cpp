@@ -175,7 +175,7 @@ void poller_scheduler::run_one(caf::resumable* job) {
     case caf::resumable::shutdown_execution_unit:
       break;
   }
-  // Only now: who is woken finds all that this turn said to him, not the first word of it.
+  // Only now: an actor that is woken finds all that this turn sent to it, not the first message alone.
   for (auto* other : context_.woken) hand_to_scheduler(other);
   context_.woken.clear();
 }

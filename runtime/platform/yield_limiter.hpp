@@ -7,10 +7,10 @@
 
 namespace understudy::internal {
 
-/// Who waits for another thread gives way before he looks again. With a thread on the same processor that never sleeps,
-/// his own or another program's, that hands it a whole time slice: measured on Linux 6.18, 4 ms a call, where an answer
-/// takes 60 µs. Who sleeps instead is woken at once, before such a thread. So after a call that took a slice nobody
-/// gives way for a while, longer each time. Thread-safe.
+/// A thread that waits for another gives way before it looks again. With one on the same processor that never sleeps,
+/// of this or of another program, that hands it a whole time slice: measured on Linux 6.18, 4 ms a call, where an
+/// answer takes 60 µs. Who sleeps instead is woken at once, before such a thread. So after a call that took a slice
+/// nobody gives way for a while, longer each time. Thread-safe.
 class yield_limiter {
  public:
   /// No call takes as long among threads that soon sleep again.

@@ -58,7 +58,7 @@ request_frame order(request_kind kind, std::uint8_t tag = 0, const std::string& 
 BOOST_FIXTURE_TEST_CASE(a_peer_has_so_many_requests_and_bytes_and_no_more, granted_peers) {
   for (std::uint64_t n = 1; n <= 3; ++n) BOOST_TEST((ask(a, frame(n)) == errc::none));
   BOOST_TEST((ask(a, frame(4)) == errc::queue_full));
-  // Another peer has his own.
+  // Another peer has its own.
   BOOST_TEST((ask(b, frame(1), 900) == errc::none));
   BOOST_TEST((ask(b, frame(2), 101) == errc::queue_full));
   BOOST_TEST((ask(b, frame(2), 100) == errc::none));

@@ -36,7 +36,7 @@ BOOST_FIXTURE_TEST_CASE(leased_connections_are_asked_too, pool_fixture) {
   fake->unwell = true;
   const auto unwell = ask<pool_health>(pool, check_atom_v, clock->now() + seconds{2});
   BOOST_TEST(unwell.value->answered == 0U);
-  BOOST_TEST(status().leased == 1U, "its holder finds out himself");
+  BOOST_TEST(status().leased == 1U, "its holder finds out by itself");
   kill(holder);
 }
 

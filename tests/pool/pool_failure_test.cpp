@@ -166,7 +166,7 @@ BOOST_AUTO_TEST_CASE(refused_credentials_are_asked_for_again_by_the_next_caller_
   h.pass(milliseconds{1001});
   const auto t = h.share();
   h.ready_all();
-  BOOST_TEST((h.what(t) == outcome::dispatched), "a second after the refusal a caller finds out for himself");
+  BOOST_TEST((h.what(t) == outcome::dispatched), "a second after the refusal a caller finds out by trying");
 }
 
 BOOST_AUTO_TEST_CASE(a_refused_service_bind_by_policy_counts_and_is_tried_elsewhere) {

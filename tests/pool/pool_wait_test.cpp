@@ -184,7 +184,7 @@ BOOST_AUTO_TEST_CASE(successive_short_waits_for_a_hung_server_are_one_silence) {
   }
   BOOST_TEST_REQUIRE(h.readiness.size() == 1U);
   BOOST_TEST(!h.readiness.front());
-  // Whoever is sent back waits: he would else go to and fro without end.
+  // Whoever is sent back waits, and does not go to and fro without end.
   const auto back = h.share(milliseconds{300});
   BOOST_TEST(h.waiting(back));
   h.ready_all();

@@ -29,7 +29,7 @@ BOOST_AUTO_TEST_CASE(a_blocked_caller_runs_no_completion_of_others) {
   constexpr int rounds = 500;
   for (int i = 0; i < rounds; ++i) {
     manager.start(make_request(search_request{}), [&](const outcome&) {
-      const std::lock_guard lock(guard);  // held by whoever waits below: his thread must not come here
+      const std::lock_guard lock(guard);  // held by the thread that waits below, which must not come here
       told_on.insert(std::this_thread::get_id());
       ++told;
     });

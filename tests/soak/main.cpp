@@ -67,7 +67,7 @@ request_ptr right_login(std::int64_t number) {
 }
 
 request_ptr wrong_login(std::int64_t number) {
-  return make_request(bind_request{test::user_dn(static_cast<int>(number % 10)), secret{"not his password"}});
+  return make_request(bind_request{test::user_dn(static_cast<int>(number % 10)), secret{"another password"}});
 }
 
 std::string listed(const std::map<std::string, std::uint64_t>& counts) {

@@ -26,7 +26,7 @@ struct up_again {
     a.start();
   }
   std::optional<milliseconds> until_retry() const { return server_in(manager.snapshot(), a.port()).retry_after; }
-  /// Nobody looks at a server by himself.
+  /// No server is probed by itself.
   settings patient() const {
     auto all = quick_settings({server_at(a.port(), 1), server_at(b.port(), 2)});
     all.breaker.open_base = all.breaker.open_cap = 30s;

@@ -16,7 +16,7 @@ inline constexpr const char* people_dn = "ou=people,dc=example,dc=com";
 inline constexpr const char* admin_dn = "cn=admin,dc=example,dc=com";
 inline constexpr const char* admin_password = "secret";
 
-/// "uid=user7,ou=people,dc=example,dc=com", his password "password7".
+/// "uid=user7,ou=people,dc=example,dc=com", its password "password7".
 std::string user_dn(int number);
 std::string user_password(int number);
 

@@ -15,40 +15,40 @@ struct manager_access;
 
 namespace understudy {
 
-/// Options of a connection_manager made from connection_info; the same names as in a configuration file.
+/// Options of a connection_manager made from connection_info; the same names and defaults as in a configuration file.
 struct manager_options {
   /// When false: requests share one connection, opened on demand; a lease that finds it taken gets a new one, closed
   /// when it is returned.
-  bool use_pool = true;
+  bool use_pool = pool_settings{}.use_pool;
   /// A connection that idled this long is checked before it is used; 1ms to 1d.
-  duration health_check_interval = seconds{60};
+  duration health_check_interval = pool_settings{}.health_check_interval;
   /// Watch the thresholds (set_thresholds()) and log alerts.
-  bool enable_monitoring = true;
+  bool enable_monitoring = monitoring_settings{}.enable_monitoring;
   /// Connect again after a loss; when false: only when connect() is called.
-  bool auto_reconnect = true;
+  bool auto_reconnect = recovery_settings{}.auto_reconnect;
   /// Attempts of connect(), and of a request after a loss; repair in the background never stops; 0 to 1000000.
-  int reconnect_attempts = 5;
+  int reconnect_attempts = recovery_settings{}.reconnect_attempts;
   /// Pause between these attempts; 1ms to 1h.
-  duration reconnect_delay = seconds{2};
+  duration reconnect_delay = recovery_settings{}.reconnect_delay;
   /// Try again what every server refuses for the moment; when false: fail at once.
-  bool auto_recovery = true;
+  bool auto_recovery = recovery_settings{}.auto_recovery;
   /// How often what every server refused is tried again; 0 to 1000000.
-  int recovery_attempts = 3;
+  int recovery_attempts = recovery_settings{}.recovery_attempts;
   /// Pause between these attempts; 1ms to 1h.
-  duration recovery_delay = seconds{5};
+  duration recovery_delay = recovery_settings{}.recovery_delay;
   /// Consecutive failures, or requests lost with their connections, that open a server's breaker; so many unanswered in
   /// a row have it probed with the search itself; 1 to 1000000.
-  int circuit_breaker_threshold = 5;
+  int circuit_breaker_threshold = breaker_settings{}.circuit_breaker_threshold;
 };
 
 /// Options of create_ha_cluster().
 struct ha_options {
   /// Longest that an unsent request waits at one server before it goes to another; 1ms to 1h.
-  duration failover_timeout = seconds{5};
+  duration failover_timeout = failover_settings{}.failover_timeout;
   /// How often each server is probed; 1ms to 1d.
-  duration health_check_interval = seconds{10};
+  duration health_check_interval = failover_settings{}.health_check_interval;
   /// Return to a preferred server when it is well again.
-  bool auto_failback = true;
+  bool auto_failback = failover_settings{}.auto_failback;
 };
 
 /// Keeps connections to one or several servers and sends each operation to one that can take it. Starts no thread

@@ -4,25 +4,25 @@
 
 namespace understudy {
 
-/// Options of a connection_pool, with the documented defaults.
+/// Options of a connection_pool; the same names and defaults as in the section `[pool]`.
 struct pool_options {
   /// Connections kept open to a server; 0 to 100000.
-  int min_connections = 5;
+  int min_connections = pool_settings{}.min_connections;
   /// Connections to a server at most, of every kind: probes, binds, connecting ones too; 1 to 100000.
-  int max_connections = 50;
+  int max_connections = pool_settings{}.max_connections;
   /// Longest wait for a connection; 1ms to 1d.
-  duration timeout = seconds{60};
+  duration timeout = pool_settings{}.timeout;
   /// A connection above the minimum that idled this long is closed; 1ms to 30d.
-  duration max_idle_time = seconds{300};
+  duration max_idle_time = pool_settings{}.max_idle_time;
   /// A connection that idled this long is checked before it is used; 1ms to 1d.
-  duration health_check_interval = seconds{60};
+  duration health_check_interval = pool_settings{}.health_check_interval;
   /// Count and time requests; when false the counts, times and rates of get_metrics() stay at their initial values.
-  bool enable_metrics = true;
+  bool enable_metrics = pool_settings{}.enable_metrics;
   /// Open the minimum at start, before the first request.
-  bool preload_connections = false;
+  bool preload_connections = pool_settings{}.preload_connections;
   /// Not available yet: setting it is reported by the constructor (config_error).
   /// Not available in this version: Compress what is sent.
-  bool enable_compression = false;
+  bool enable_compression = pool_settings{}.enable_compression;
 };
 
 /// Connections to one server. Starts in the constructor, stops in the destructor. Thread-safe.

@@ -1,5 +1,6 @@
 // All values of an attribute, however many: servers such as Active Directory send a range of them at a time.
 #pragma once
+#include "understudy/config/settings.hpp"
 #include "understudy/runtime/directory.hpp"
 
 namespace understudy {
@@ -7,7 +8,7 @@ namespace understudy {
 /// How to read the values of a long attribute.
 struct values_options {
   /// Of all requests together.
-  duration timeout = seconds{30};
+  duration timeout = limit_settings{}.operation_timeout;
   /// Memory that the values may take in all; `limits.max_result_bytes` bounds each answer besides.
   std::size_t max_bytes = std::size_t{64} * 1024 * 1024;
 };

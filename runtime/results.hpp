@@ -1,5 +1,6 @@
 // What the facade reports about connections, pools and performance.
 #pragma once
+#include "understudy/config/settings.hpp"
 #include "understudy/messages/error.hpp"
 
 namespace understudy {
@@ -67,9 +68,9 @@ struct pool_health_result {
 
 /// Limits for check_performance().
 struct performance_thresholds {
-  double max_connection_time = 100;  ///< milliseconds
-  double min_success_rate = 95;      ///< percent, of the last five minutes
-  double max_pool_utilization = 80;  ///< percent
+  double max_connection_time = monitoring_settings{}.max_connection_time;    ///< milliseconds
+  double min_success_rate = monitoring_settings{}.min_success_rate;          ///< percent, of the last five minutes
+  double max_pool_utilization = monitoring_settings{}.max_pool_utilization;  ///< percent
 };
 
 /// One limit that is not kept.

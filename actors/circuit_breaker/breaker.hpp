@@ -2,6 +2,7 @@
 #pragma once
 #include "understudy/actors/circuit_breaker/rate_window.hpp"
 #include "understudy/actors/ports/random.hpp"
+#include "understudy/config/settings.hpp"
 #include "understudy/messages/event.hpp"
 
 namespace understudy::internal {
@@ -14,20 +15,23 @@ struct moment {
 
 /// When a breaker opens and closes.
 struct breaker_options {
-  int threshold = 5;                       ///< consecutive failures that open it
-  int failure_rate = 50;                   ///< percent that opens it, of …
-  std::uint64_t minimum_calls = 20;        ///< … at least so many calls …
-  duration window = seconds{10};           ///< … in this time
-  duration open_base = seconds{1};         ///< how long it stays open at first; doubles each time …
-  duration open_cap = seconds{60};         ///< … up to this; so long in health takes one doubling back
-  double open_jitter = 0.2;                ///< more or less by this fraction
-  std::size_t permits = 3;                 ///< trial calls at a time when half open
-  std::uint32_t trials_to_close = 3;       ///< trial calls that must succeed …
-  std::uint32_t probes_to_close = 2;       ///< … or probes, unless it lost requests beside answered probes
-  duration permit_expiry = seconds{5};     ///< a trial call not heard of for so long gives its permit back
+  /// Consecutive failures that open it.
+  int threshold = breaker_settings{}.circuit_breaker_threshold;
+  int failure_rate = breaker_settings{}.failure_rate;  ///< percent that opens it, of …
+  std::uint64_t minimum_calls = 20;                    ///< … at least so many calls …
+  duration window = breaker_settings{}.window;         ///< … in this time
+  duration open_base = breaker_settings{}.open_base;   ///< how long it stays open at first; doubles each time …
+  duration open_cap = breaker_settings{}.open_cap;     ///< … up to this; so long in health takes one doubling back
+  double open_jitter = 0.2;                            ///< more or less by this fraction
+  std::size_t permits = 3;                             ///< trial calls at a time when half open
+  std::uint32_t trials_to_close = 3;                   ///< trial calls that must succeed …
+  std::uint32_t probes_to_close = 2;  ///< … or probes, unless it lost requests beside answered probes
+  duration permit_expiry =
+      breaker_settings{}.slow_call;        ///< a trial call not heard of for so long gives its permit back
   duration probe_expiry = seconds{12};     ///< a half-open breaker whose probe is silent for so long opens again
   duration suspicion_expiry = seconds{2};  ///< a suspicion without a probe's answer for so long is forgotten
-  duration trust = seconds{1};             ///< a success so young outweighs one failed probe that nobody asked for
+  /// A success so young outweighs one failed probe that nobody asked for.
+  duration trust = breaker_settings{}.suspect_after;
 };
 
 /// Why and when.

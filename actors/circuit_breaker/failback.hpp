@@ -1,6 +1,6 @@
 // How a server that recovered takes its share again: a hold-down first, longer for one that flaps, then a ramp.
 #pragma once
-#include "understudy/messages/time.hpp"
+#include "understudy/config/settings.hpp"
 
 #include <optional>
 
@@ -8,10 +8,11 @@ namespace understudy::internal {
 
 /// How slowly a recovered server is trusted.
 struct failback_options {
-  bool automatic = true;             ///< false: requests stay at the level that serves until that fails
-  duration hold_down = seconds{10};  ///< after its breaker closed; doubles for each further flap
+  /// False: requests stay at the level that serves until that fails.
+  bool automatic = failover_settings{}.auto_failback;
+  duration hold_down = failover_settings{}.hold_down;  ///< after its breaker closed; doubles for each further flap
   duration hold_down_cap = seconds{300};
-  duration ramp = seconds{10};  ///< from a tenth to all of its share
+  duration ramp = failover_settings{}.ramp;  ///< from a tenth to all of its share
 };
 
 /// The share of its requests that one server takes now.

@@ -17,16 +17,20 @@ namespace understudy::internal {
 
 /// How patient the guard is, and how it reads sources.
 struct bind_lockout_options {
-  duration retry = seconds{900};       ///< a refused secret is tried again after that (recovery.credential_retry)
-  duration silence = seconds{1};       ///< a bind unanswered for so long keeps other servers' waiting no longer
-  duration turn = seconds{5};          ///< how long the bind of an untried secret keeps its own server's others waiting
-  duration renewed_turn = seconds{1};  ///< the same, of one that was accepted before
+  /// A refused secret is tried again after that.
+  duration retry = recovery_settings{}.credential_retry;
+  /// A bind unanswered for so long keeps other servers' waiting no longer.
+  duration silence = breaker_settings{}.suspect_after;
+  /// How long the bind of an untried secret keeps its own server's others waiting.
+  duration turn = failover_settings{}.failover_timeout;
+  duration renewed_turn = breaker_settings{}.suspect_after;  ///< the same, of one that was accepted before
   /// How long after an accepted bind `fresh_silence` holds in place of `silence`.
   duration fresh_verdict = seconds{10};
   duration fresh_silence = milliseconds{100};  ///< zero for a server whose last bind was left unanswered
   std::size_t refusals = 3;  ///< so many different secrets may be refused within `retry` before even a new one waits
 
-  duration slow_reading = seconds{1};   ///< then askers go with the last secret, if that was accepted; the read goes on
+  /// Then askers go with the last secret, if that was accepted; the read goes on.
+  duration slow_reading = breaker_settings{}.suspect_after;
   duration read_timeout = seconds{10};  ///< after that, askers are told; the read itself may still come to an end
   duration read_again = seconds{60};    ///< between readings while the secret is refused
   duration fresh_reading = seconds{1};  ///< a reading serves that long without another

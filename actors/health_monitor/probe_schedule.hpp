@@ -1,13 +1,14 @@
 // When a server is probed next, and whether what was found is worth telling.
 #pragma once
 #include "understudy/actors/ports/random.hpp"
+#include "understudy/config/settings.hpp"
 #include "understudy/messages/snapshot.hpp"
 
 namespace understudy::internal {
 
 /// How often one server is probed.
 struct schedule_options {
-  duration healthy = seconds{10};          ///< between probes while all is well
+  duration healthy = failover_settings{}.health_check_interval;  ///< between probes while all is well
   duration unhealthy_base = seconds{1};    ///< after the first failed probe; doubles each time …
   duration unhealthy_cap = seconds{10};    ///< … up to this
   duration half_open = milliseconds{200};  ///< between the probes that let a breaker close

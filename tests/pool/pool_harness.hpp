@@ -22,9 +22,11 @@ inline failure_ptr connect_failure(errc code = errc::connection_failed, stage wh
   return std::make_shared<const failure>(std::move(f));
 }
 
+/// Of a server beside which there is another one; the rest is as a configuration without any options has it.
 inline pool_policy small_policy(std::uint32_t min, std::uint32_t max) {
-  pool_policy p;
-  p.server_name = "ldap1:389";
+  settings all;
+  all.servers.resize(2);
+  auto p = policy_of(all, all.servers.front(), 0, "ldap1:389");
   p.min = min;
   p.max = p.max_pooled = max;
   p.validate_interval = duration::zero();

@@ -62,8 +62,9 @@ class pure_path {
     pool_.on_ready(id, now_);
   }
   static pool_policy policy() {
-    pool_policy p;
-    p.server_name = "ldap1:389";
+    settings all;
+    all.servers.resize(2);
+    auto p = policy_of(all, all.servers.front(), 0, "ldap1:389");
     p.min = p.max_pooled = p.max_connecting = 8;
     p.max = 12;
     p.preload = true;

@@ -1,6 +1,8 @@
 // Attribute descriptions (RFC 4512), UTF-8 sequences (RFC 3629) and escaped bytes.
 #include "understudy/messages/name.hpp"
 
+#include "understudy/messages/hex.hpp"
+
 #include <algorithm>
 #include <stdexcept>
 
@@ -76,11 +78,8 @@ void require_attribute_description(std::string_view text) {
 }
 
 void append_escaped_byte(std::string& out, char byte) {
-  constexpr std::string_view digits = "0123456789abcdef";
-  const auto value = static_cast<unsigned char>(byte);
   out += '\\';
-  out += digits[value >> 4];
-  out += digits[value & 15];
+  append_hex(out, {&byte, 1});
 }
 
 std::size_t utf8_sequence(std::string_view text) noexcept {

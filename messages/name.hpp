@@ -1,4 +1,4 @@
-// What counts as the name of an attribute, and bytes in hexadecimal: shared by the builders of filters and DNs.
+// What counts as the name of an attribute, and escaped bytes: shared by the builders of filters and DNs.
 #pragma once
 #include <string>
 #include <string_view>

@@ -1,6 +1,7 @@
 // Escapes by code point: see printable.hpp.
 #include "understudy/messages/printable.hpp"
 
+#include "understudy/messages/hex.hpp"
 #include "understudy/messages/name.hpp"
 
 #include <cstdint>
@@ -30,12 +31,9 @@ bool is_unsafe(std::uint32_t c) noexcept {
 }  // namespace
 
 void append_escaped(std::string& out, std::string_view bytes) {
-  constexpr std::string_view digits = "0123456789abcdef";
-  for (const char c : bytes) {
-    const auto byte = static_cast<unsigned char>(c);
+  for (std::size_t i = 0; i < bytes.size(); ++i) {
     out += "\\x";
-    out += digits[byte >> 4];
-    out += digits[byte & 15];
+    append_hex(out, bytes.substr(i, 1));
   }
 }
 

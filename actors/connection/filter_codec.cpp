@@ -1,6 +1,7 @@
 // The grammar of RFC 4515, read once from left to right with a depth counter in place of recursion.
 #include "understudy/actors/connection/filter_codec.hpp"
 
+#include "understudy/messages/hex.hpp"
 #include "understudy/messages/name.hpp"
 
 #include <optional>
@@ -18,13 +19,6 @@ constexpr std::uint8_t filter_and = 0xa0, filter_or = 0xa1, filter_not = 0xa2, f
                        filter_approx = 0xa8, filter_extensible = 0xa9;
 constexpr std::uint8_t substring_initial = 0x80, substring_any = 0x81, substring_final = 0x82;
 constexpr std::uint8_t match_rule = 0x81, match_type = 0x82, match_value = 0x83, match_dn_attributes = 0x84;
-
-int hex_digit(char c) noexcept {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
 
 /// [attr][:dn][:rule] of an extensible match.
 struct extensible_match {
@@ -131,9 +125,7 @@ class filter_encoder {
       if (c == '*' && !stars) return wrong("'*' must be escaped here");
       if (c == '*' && before == '*') return wrong("two '*' in a row");
       if (c == '\\') {
-        if (at_ + 2 >= text_.size() || hex_digit(text_[at_ + 1]) < 0 || hex_digit(text_[at_ + 2]) < 0) {
-          return wrong("'\\' must be followed by two hexadecimal digits");
-        }
+        if (!hex_byte(text_.substr(at_ + 1))) return wrong("'\\' must be followed by two hexadecimal digits");
         at_ += 2;
       }
     }
@@ -175,7 +167,7 @@ class filter_encoder {
     const auto begin = out_.open(tag);
     for (std::size_t i = 0; i < value.size(); ++i) {
       if (value[i] == '\\') {
-        out_.raw(static_cast<char>(hex_digit(value[i + 1]) << 4 | hex_digit(value[i + 2])));
+        out_.raw(*hex_byte(value.substr(i + 1)));
         i += 2;
       } else {
         out_.raw(value[i]);

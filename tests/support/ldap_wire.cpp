@@ -2,6 +2,7 @@
 #include "support/ldap_wire.hpp"
 
 #include "support/ber.hpp"
+#include "understudy/messages/hex.hpp"
 
 #include <stdexcept>
 
@@ -15,12 +16,11 @@ constexpr std::uint8_t constructed(unsigned number) { return static_cast<std::ui
 
 /// Assertion values with the escapes of RFC 4515, 3.
 std::string escaped(std::string_view value) {
-  static constexpr char hex[] = "0123456789abcdef";
   std::string text;
   for (const char c : value) {
     if (c == '*' || c == '(' || c == ')' || c == '\\' || c == '\0') {
-      const auto byte = static_cast<unsigned char>(c);
-      text += {'\\', hex[byte >> 4], hex[byte & 15]};
+      text += '\\';
+      internal::append_hex(text, {&c, 1});
     } else {
       text += c;
     }

@@ -1,6 +1,7 @@
 // The example of docs/controls.md is the one that is compiled here, and it does what the page says.
 #include "cli.hpp"
 #include "understudy/messages/ber.hpp"
+#include "understudy/messages/hex.hpp"
 
 #include <boost/test/unit_test.hpp>
 
@@ -41,8 +42,8 @@ BOOST_AUTO_TEST_CASE(the_page_about_controls_has_the_octets_right) {
       understudy::ber_element(0xa3, understudy::ber_octets("mail") + understudy::ber_octets("user7@example.com"));
   std::string text;
   for (const char c : value) {
-    constexpr const char* digits = "0123456789abcdef";
-    text += {digits[static_cast<unsigned char>(c) >> 4], digits[static_cast<unsigned char>(c) & 15], ' '};
+    understudy::internal::append_hex(text, {&c, 1});
+    text += ' ';
   }
   BOOST_TEST(text == "a3 19 04 04 6d 61 69 6c 04 11 75 73 65 72 37 40 65 78 61 6d 70 6c 65 2e 63 6f 6d ");
 }

@@ -1,6 +1,7 @@
 // URIs, default ports, names of servers.
 #include "understudy/config/endpoint.hpp"
 
+#include "understudy/messages/snapshot.hpp"
 #include "understudy/messages/text.hpp"
 
 #include <arpa/inet.h>
@@ -165,23 +166,21 @@ std::optional<server_uri> parse_uri(std::string_view uri, std::string& problem) 
   return std::nullopt;
 }
 
-std::optional<host_and_port> parse_host_and_port(std::string_view text, std::string& problem) {
-  const auto colon = text.rfind(':');
-  auto host = text.substr(0, std::min(colon, text.size()));
-  const bool brackets = host.size() > 2 && host.front() == '[' && host.back() == ']';
-  if (brackets) host = host.substr(1, host.size() - 2);
-  if (colon == std::string_view::npos || brackets != (host.find(':') != std::string_view::npos)) {
-    problem = "must be a host and its port, as node.example.com:4100, 192.0.2.1:4100 or [2001:db8::1]:4100";
-    return std::nullopt;
-  }
-  host_and_port found{std::string{host}, 0};
-  const auto digits = text.substr(colon + 1);
-  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), found.port);
-  if (error != std::errc{} || end != digits.data() + digits.size())
-    problem = "its port must be a number up to 65535";
-  else
-    problem = host.substr(0, 1) == "/" ? "must be a host and its port, no path" : check_host(host);
-  return problem.empty() ? std::optional{std::move(found)} : std::nullopt;
+std::optional<host_and_port> parse_node_address(std::string_view text, std::string& problem) {
+  auto found = parse_host_and_port(text, problem);
+  if (!found) return std::nullopt;
+  problem = found->host.front() == '/' ? "must be a host and its port, no path" : check_host(found->host);
+  if (problem.empty() && found->port == 0) problem = "its port must be 1 to 65535";
+  return problem.empty() ? std::move(found) : std::nullopt;
+}
+
+std::optional<host_and_port> parse_listening_address(std::string_view text, std::string& problem) {
+  auto found = parse_listening_place(text, problem);
+  if (!found) return std::nullopt;
+  problem = check_host(found->host);
+  if (problem.empty() && !is_numeric_address(found->host))
+    problem = "must be an address of this machine in numbers, as 127.0.0.1:4100, [::1]:4100 or 0.0.0.0:4100";
+  return problem.empty() ? std::move(found) : std::nullopt;
 }
 
 bool is_numeric_address(std::string_view host) { return is_literal(without_zone(std::string{host})); }
@@ -254,9 +253,10 @@ bool binds(const connection_info& info) { return !info.bind_dn.empty() || binds_
 std::string server_name(const connection_info& info) {
   if (!info.srv.empty()) return info.srv;
   const auto place = endpoint_of(info);
-  if (place.local) return place.host;
-  return internal::host_and_port(place.host, place.port);
+  return to_string(host_and_port{place.host, place.port});
 }
+
+std::string server_name(const server_snapshot& server) { return to_string(host_and_port{server.host, server.port}); }
 
 std::string server_key(const connection_info& info) {
   std::string name = server_name(info);

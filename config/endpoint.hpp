@@ -1,10 +1,15 @@
 // Where a server listens: URIs, default ports, names for people.
 #pragma once
 #include "understudy/config/connection_info.hpp"
+#include "understudy/messages/host_and_port.hpp"
 
 #include <optional>
 #include <string>
 #include <string_view>
+
+namespace understudy {
+struct server_snapshot;
+}  // namespace understudy
 
 namespace understudy::internal::config {
 
@@ -26,13 +31,11 @@ std::string check_host(std::string_view host);
 /// What is wrong with the name of SRV records ("_ldap._tcp.example.com"), empty when nothing is.
 std::string check_service(std::string_view name);
 
-/// Where somebody listens, or is dialled.
-struct host_and_port {
-  std::string host;  ///< IPv6 addresses without brackets
-  std::uint16_t port = 0;
-};
-/// Parses "node.example.com:4100", "192.0.2.1:4100", "[::1]:4100". Nothing when it is none; `problem` then says why.
-std::optional<host_and_port> parse_host_and_port(std::string_view text, std::string& problem);
+/// Where a node is dialled: "node.example.com:4100", "192.0.2.1:4100", "[::1]:4100". Nothing when it is none; `problem`
+/// then says why.
+std::optional<host_and_port> parse_node_address(std::string_view text, std::string& problem);
+/// Where a node listens: an address in numbers, port 0 for any free one, or ":4100" for every address of this machine.
+std::optional<host_and_port> parse_listening_address(std::string_view text, std::string& problem);
 /// An address in numbers, of either family, with a zone or without; no brackets.
 bool is_numeric_address(std::string_view host);
 
@@ -82,6 +85,8 @@ bool binds(const connection_info& info);
 /// "host:port", "[::1]:389" or the path of the socket: the server's name for people and commands. The name of the SRV
 /// records where these stand for servers.
 std::string server_name(const connection_info& info);
+/// The same of a server that a snapshot tells of.
+std::string server_name(const server_snapshot& server);
 /// The same in lower case (but for paths): equal for, and only for, servers that are one place.
 std::string server_key(const connection_info& info);
 

@@ -17,14 +17,6 @@ using findings = std::vector<finding>;
 
 constexpr std::size_t longest_name = 253;
 
-/// Nothing when it cannot be listened at; `problem` then says why.
-std::optional<host_and_port> listening_at(const std::string& address, std::string& problem) {
-  auto place = parse_host_and_port(address.rfind(':', 0) == 0 ? "[::]" + address : address, problem);
-  if (!place || is_numeric_address(place->host)) return place;
-  problem = "must be an address of this machine in numbers, as 127.0.0.1:4100, [::1]:4100 or 0.0.0.0:4100";
-  return std::nullopt;
-}
-
 /// The reader of certificates names the keys of a server's settings.
 std::string_view key_in_node(std::string_view key) {
   if (key == "client_cert_path") return "cert_path";
@@ -52,9 +44,7 @@ void check_peers(const std::vector<std::string>& peers, findings& found) {
   std::set<std::string> seen;
   for (const auto& each : peers) {
     std::string problem;
-    const auto place = parse_host_and_port(each, problem);
-    if (place && place->port == 0) problem = "its port must be 1 to 65535";
-    if (!problem.empty())
+    if (!parse_node_address(each, problem))
       found.push_back({{"peers"}, problem + ", not " + quote(each)});
     else if (!seen.insert(ascii_lower(each)).second)
       found.push_back({{"peers"}, "names " + quote(each) + " twice"});
@@ -113,7 +103,7 @@ std::vector<finding> check_listener(const node_settings& node, const node_listen
     return found;
   }
   std::string problem;
-  const auto place = listening_at(listener.address, problem);
+  const auto place = parse_listening_address(listener.address, problem);
   if (!place) {
     found.push_back({{"address"}, problem + ", not " + quote(listener.address)});
     return found;
@@ -132,7 +122,7 @@ std::vector<std::pair<std::size_t, std::size_t>> duplicate_listeners(
   std::map<std::pair<std::string, std::uint16_t>, std::size_t> seen;
   for (std::size_t i = 0; i < listeners.size(); ++i) {
     std::string ignored;
-    const auto place = listening_at(listeners[i].address, ignored);
+    const auto place = parse_listening_address(listeners[i].address, ignored);
     if (!place || place->port == 0) continue;
     const auto [at, is_new] = seen.emplace(std::pair{ascii_lower(place->host), place->port}, i);
     if (!is_new) found.emplace_back(i, at->second);

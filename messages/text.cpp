@@ -1,8 +1,9 @@
 // ASCII letters, percent-encoding, sentences.
 #include "understudy/messages/text.hpp"
 
+#include "understudy/messages/hex.hpp"
+
 #include <algorithm>
-#include <charconv>
 
 namespace understudy::internal {
 
@@ -24,11 +25,9 @@ std::optional<std::string> percent_decoded(std::string_view text) {
       text.remove_prefix(1);
       continue;
     }
-    if (text.size() < 3) return std::nullopt;
-    unsigned byte = 0;
-    const auto [end, error] = std::from_chars(text.data() + 1, text.data() + 3, byte, 16);
-    if (error != std::errc{} || end != text.data() + 3) return std::nullopt;
-    result += static_cast<char>(byte);
+    const auto byte = hex_byte(text.substr(1));
+    if (!byte) return std::nullopt;
+    result += *byte;
     text.remove_prefix(3);
   }
   return result;
@@ -41,12 +40,6 @@ void append_item(std::string& list, std::string_view separator, std::string_view
 
 std::string_view without_full_stop(std::string_view sentence) noexcept {
   return sentence.substr(0, sentence.size() - (!sentence.empty() && sentence.back() == '.' ? 1 : 0));
-}
-
-std::string host_and_port(std::string_view host, std::uint16_t port) {
-  if (port == 0) return std::string{host};
-  const bool brackets = host.find(':') != std::string_view::npos;
-  return (brackets ? '[' + std::string{host} + ']' : std::string{host}) + ':' + std::to_string(port);
 }
 
 }  // namespace understudy::internal

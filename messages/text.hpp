@@ -35,7 +35,4 @@ std::string joined(const Range& all, std::string_view separator, TextOf text_of 
 /// A sentence, to be put into another one.
 std::string_view without_full_stop(std::string_view sentence) noexcept;
 
-/// "host:port", "[::1]:389"; the host alone when there is no port (ldapi).
-std::string host_and_port(std::string_view host, std::uint16_t port);
-
 }  // namespace understudy::internal

@@ -1,5 +1,5 @@
 // understudy demo: three directory servers, searches flowing, the primary killed, the takeover and the way back shown.
-#include "understudy/messages/text.hpp"
+#include "understudy/messages/host_and_port.hpp"
 #include "understudy/runtime/connection_manager.hpp"
 #include "understudy/tools/commands.hpp"
 #include "understudy/tools/demo_nodes.hpp"
@@ -93,7 +93,7 @@ void demonstration::start_servers() {
   if (!state.connected)
     throw std::runtime_error("cannot connect: " +
                              (state.auth_error.empty() ? state.connection_error : state.auth_error));
-  script_.tell("connected to " + internal::host_and_port(state.host, state.port));
+  script_.tell("connected to " + internal::to_string(internal::host_and_port{state.host, state.port}));
 }
 
 void demonstration::run_load() {

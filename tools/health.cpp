@@ -1,4 +1,5 @@
 // understudy health: probes every server, step by step.
+#include "understudy/config/endpoint.hpp"
 #include "understudy/config/load.hpp"
 #include "understudy/messages/printable.hpp"
 #include "understudy/messages/text.hpp"
@@ -69,8 +70,7 @@ void apply_probes(findings& all) {
 }
 
 std::string line_of(const server_snapshot& server, const probe_report* probe, const given_options& given) {
-  auto line = printable(internal::host_and_port(server.host, server.port)) + "  priority " +
-              std::to_string(server.priority) + "  " +
+  auto line = printable(internal::server_name(server)) + "  priority " + std::to_string(server.priority) + "  " +
               (probe != nullptr && nothing_known(server, *probe) ? "unknown" : std::string{state_name(server)});
   if (probe == nullptr) return line + "  not probed\n";
   for (const auto& step : probe->steps)

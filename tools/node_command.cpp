@@ -2,6 +2,7 @@
 #include "understudy/tools/node_command.hpp"
 
 #include "understudy/actors/node/remote_router.hpp"
+#include "understudy/config/endpoint.hpp"
 #include "understudy/messages/text.hpp"
 #include "understudy/runtime/client/client.hpp"
 #include "understudy/runtime/client/manager_access.hpp"
@@ -90,8 +91,8 @@ void declare_order(CLI::App& program, command& chosen, const char* name, const c
   });
 }
 
-std::string name_of(const server_snapshot& server) { return host_and_port(server.host, server.port); }
-
-std::string names_of(const runtime_snapshot& state) { return joined(state.servers, ", ", name_of); }
+std::string names_of(const runtime_snapshot& state) {
+  return joined(state.servers, ", ", [](const server_snapshot& server) { return server_name(server); });
+}
 
 }  // namespace understudy::cli

@@ -38,7 +38,4 @@ void declare_order(CLI::App& program, command& chosen, const char* name, const c
 /// The number of servers is small: "ldap1:389, ldap2:389".
 std::string names_of(const runtime_snapshot& state);
 
-/// "host:port" of one.
-std::string name_of(const server_snapshot& server);
-
 }  // namespace understudy::cli

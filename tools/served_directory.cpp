@@ -1,6 +1,7 @@
 // Starts, watches and stops the connections to the directory: see served_directory.hpp.
 #include "understudy/tools/served_directory.hpp"
 
+#include "understudy/config/endpoint.hpp"
 #include "understudy/config/settings_from.hpp"
 #include "understudy/messages/text.hpp"
 #include "understudy/runtime/client/client.hpp"
@@ -27,12 +28,10 @@ std::string described(const settings& all) {
   return "serves " + joined(servers, ", ");
 }
 
-std::string name_of(const server_snapshot& server) { return internal::host_and_port(server.host, server.port); }
-
 std::string why_not(const server_snapshot& server) {
   const auto& why = server.last_error.empty() ? server.pool.last_error : server.last_error;
-  if (server.breaker == breaker_state::suspended) return name_of(server) + ": suspended by command";
-  return name_of(server) + ": " + (why.empty() ? "no answer yet" : why);
+  if (server.breaker == breaker_state::suspended) return server_name(server) + ": suspended by command";
+  return server_name(server) + ": " + (why.empty() ? "no answer yet" : why);
 }
 
 bool has_failed(const server_snapshot& server) {
@@ -59,7 +58,7 @@ service_observation observation_of(const runtime_snapshot& now) {
   seen.all_failed = !all.empty() && std::all_of(all.begin(), all.end(), has_failed);
   std::vector<std::string> serving, down;
   for (const auto& server : all) {
-    if (server.serving && is_usable(server)) serving.push_back(name_of(server));
+    if (server.serving && is_usable(server)) serving.push_back(server_name(server));
     if (!is_usable(server)) down.push_back(why_not(server));
   }
   if (seen.serves) {

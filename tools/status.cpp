@@ -1,4 +1,5 @@
 // understudy status: the state of a running node, once or again and again.
+#include "understudy/config/endpoint.hpp"
 #include "understudy/messages/printable.hpp"
 #include "understudy/runtime/exceptions.hpp"
 #include "understudy/tools/commands.hpp"
@@ -31,9 +32,9 @@ struct status_options {
 
 std::string text_of(const server_snapshot& s) {
   const auto& pool = s.pool.now;
-  auto text = printable(name_of(s)) + "  priority " + std::to_string(s.priority) + "  " + std::string{state_name(s)} +
-              (s.serving ? "  serving" : "") + (s.read_only ? "  read only" : "") + "  breaker " +
-              std::string{to_string(s.breaker)};
+  auto text = printable(internal::server_name(s)) + "  priority " + std::to_string(s.priority) + "  " +
+              std::string{state_name(s)} + (s.serving ? "  serving" : "") + (s.read_only ? "  read only" : "") +
+              "  breaker " + std::string{to_string(s.breaker)};
   if (s.retry_after) text += " (again in " + milliseconds_text(*s.retry_after) + ")";
   text += "\n    pool: " + std::to_string(pool.size) + " of " + std::to_string(s.pool.max_connections) +
           " connections, " + std::to_string(pool.idle) + " idle, " + std::to_string(pool.in_use) + " in use (" +

@@ -14,13 +14,6 @@ constexpr std::size_t most_budgets = exchange_limits::servers;
 /// What a peer says of the moment of a failure differs by what is on its way; a later one is another failure.
 constexpr duration same_moment = seconds{3};
 
-std::string name_of(const server_snapshot& s) {
-  connection_info info;
-  info.host = s.host;
-  info.port = s.port;
-  return server_name(info);
-}
-
 milliseconds span(time_point from, time_point to) {
   return std::chrono::duration_cast<milliseconds>(std::clamp<duration>(to - from, duration::zero(), longest_wait));
 }
@@ -70,7 +63,7 @@ void peers_state::set_health(const std::vector<server_snapshot>& servers, time_p
   auto before = std::exchange(servers_, {});
   for (const auto& s : servers) {
     if (servers_.size() >= exchange_limits::servers) break;
-    const auto name = name_of(s);
+    const auto name = server_name(s);
     auto one = before[name];
     one.id = s.id;
     if (one.breaker == breaker_state::closed && s.breaker != breaker_state::closed) one.since = now;

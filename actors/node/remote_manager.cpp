@@ -5,7 +5,7 @@
 #include "understudy/actors/node/snapshot_fields.hpp"
 #include "understudy/actors/ports/actor_shell.hpp"
 #include "understudy/actors/ports/fast_delivery.hpp"
-#include "understudy/messages/text.hpp"
+#include "understudy/config/endpoint.hpp"
 
 #include <caf/typed_event_based_actor.hpp>
 #include <caf/typed_response_promise.hpp>
@@ -171,7 +171,7 @@ server_context_ptr remote_manager_impl::context_of(const server_snapshot& there)
   made.server.host = there.host;
   made.server.port = there.port;
   made.server.priority = there.priority;
-  made.name = host_and_port(there.host, there.port);
+  made.name = server_name(there);
   made.all = all_;
   made.env = env_;
   return std::make_shared<const server_context>(std::move(made));

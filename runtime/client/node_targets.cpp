@@ -18,25 +18,18 @@ using problems = std::vector<config_problem>;
 constexpr duration shortest_timeout = milliseconds{1}, shortest_silence = milliseconds{100},
                    longest_span = seconds{3600};
 
-std::optional<node_address> address_of(const std::string& text, std::string& problem) {
-  const auto read = config::parse_host_and_port(text, problem);
-  if (read && read->port == 0) problem = "its port must be 1 to 65535";
-  if (!problem.empty()) return std::nullopt;
-  return node_address{read->host, read->port};
-}
-
 bool is_this_machine(const std::string& host) {
   const auto name = ascii_lower(host);
   return name == "127.0.0.1" || name == "::1" || name == "localhost";
 }
 
-std::vector<node_address> addresses_of(const remote_nodes& nodes, problems& found) {
-  std::vector<node_address> all;
+std::vector<host_and_port> addresses_of(const remote_nodes& nodes, problems& found) {
+  std::vector<host_and_port> all;
   std::set<std::pair<std::string, std::uint16_t>> seen;
   if (nodes.addresses.empty()) found.push_back({"", "nodes", "must name at least one node, as node1.example:4100"});
   for (const auto& text : nodes.addresses) {
     std::string problem;
-    auto address = address_of(text, problem);
+    auto address = config::parse_node_address(text, problem);
     if (address && !nodes.tls && !is_this_machine(address->host))
       problem = "certificates are needed: in plain text only nodes of this machine (127.0.0.1, [::1]) are spoken to";
     if (address && problem.empty() && !seen.emplace(ascii_lower(address->host), address->port).second)
@@ -101,10 +94,9 @@ node_connector_options connector_options(const remote_nodes& nodes) {
 
 std::vector<connection_info> stand_ins_for(const remote_nodes& nodes) {
   std::vector<connection_info> all;
-  for (auto& node : connector_options(nodes).nodes) {
+  for (const auto& node : connector_options(nodes).nodes) {
     connection_info made;
-    made.uri = "ldap://" + (node.host.find(':') == std::string::npos ? node.host : '[' + node.host + ']') + ':' +
-               std::to_string(node.port);
+    made.uri = "ldap://" + to_string(node);
     all.push_back(std::move(made));
   }
   return all;

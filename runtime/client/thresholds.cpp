@@ -1,6 +1,6 @@
 // Compares a snapshot with the limits that a service set.
 #include "understudy/runtime/client/thresholds.hpp"
-#include "understudy/messages/text.hpp"
+#include "understudy/config/endpoint.hpp"
 
 #include <algorithm>
 #include <array>
@@ -37,7 +37,7 @@ void check_success_rate(const operation_window& requests, double limit, std::vec
 void check_pool(const server_snapshot& server, double limit, std::vector<performance_alert>& found) {
   const auto used = utilization(server.pool);
   if (used > limit) {
-    found.push_back({"The pool of " + host_and_port(server.host, server.port) + " has " + number(used) +
+    found.push_back({"The pool of " + server_name(server) + " has " + number(used) +
                          " % of its connections in use, more than " + number(limit) + " %.",
                      used, limit});
   }

@@ -4,6 +4,7 @@
 #include "understudy/actors/connection/socket.hpp"
 #include "understudy/actors/ports/actor_timer.hpp"
 #include "understudy/config/text.hpp"
+#include "understudy/messages/host_and_port.hpp"
 #include "understudy/messages/printable.hpp"
 #include "understudy/runtime/platform/addresses.hpp"
 #include "understudy/runtime/platform/event_actor.hpp"
@@ -15,7 +16,6 @@
 #include <sys/un.h>
 
 #include <algorithm>
-#include <charconv>
 #include <cstring>
 
 namespace understudy::internal {
@@ -48,19 +48,15 @@ socket_address parse_address(const std::string& text) {
                            std::to_string(sizeof(sockaddr_un::sun_path) - 1) + " bytes");
     return local;
   }
-  const auto colon = text.rfind(':');
-  std::uint16_t port = 0;
-  const char* const end = text.data() + text.size();
-  const auto digits = colon == std::string::npos ? end : text.data() + colon + 1;
-  const auto [stop, wrong] = std::from_chars(digits, end, port);
-  if (digits == end || stop != end || wrong != std::errc{})
+  std::string problem;
+  const auto place = parse_listening_place(text, problem);
+  if (!place)
     throw listener_error("\"" + printable(text) +
                          "\" is no address to listen at: \"HOST:PORT\", \":PORT\" or the path of a socket");
-  auto host = text.substr(0, colon);
-  if (host.empty()) host = "[::]";
-  auto found = literal_address(host, port);
+  auto found = literal_address(place->host, place->port);
   if (!found)
-    throw listener_error("\"" + printable(host) + "\" is no address of this machine: listeners take numbers, no names");
+    throw listener_error("\"" + printable(place->host) +
+                         "\" is no address of this machine: listeners take numbers, no names");
   return std::move(*found);
 }
 

@@ -1,8 +1,6 @@
 // Events of a connector as events of a link.
 #include "understudy/runtime/platform/node_connecting.hpp"
 
-#include "understudy/messages/text.hpp"
-
 #include <algorithm>
 
 namespace understudy::internal {
@@ -11,14 +9,14 @@ namespace {
 /// "node1.example (192.0.2.7:4100)".
 std::string name_of(const node_peer& peer) { return peer.name + " (" + peer.address + ")"; }
 
-bool is_named(const node_address& node, const std::string& name) {
-  return name.find("(" + host_and_port(node.host, node.port) + ")") != std::string::npos;
+bool is_named(const host_and_port& node, const std::string& name) {
+  return name.find("(" + to_string(node) + ")") != std::string::npos;
 }
 
 /// A name that was looked up is not in what a link says of its address: then the next one's turn comes.
-void put_last(std::vector<node_address>& nodes, const std::string& avoid) {
+void put_last(std::vector<host_and_port>& nodes, const std::string& avoid) {
   const auto kept = std::stable_partition(nodes.begin(), nodes.end(),
-                                          [&](const node_address& node) { return !is_named(node, avoid); });
+                                          [&](const host_and_port& node) { return !is_named(node, avoid); });
   if (kept == nodes.end()) std::rotate(nodes.begin(), nodes.begin() + 1, nodes.end());
 }
 

@@ -1,19 +1,14 @@
 // Keeps a link to one of several nodes: the first that can be reached, and another when that is lost.
 #pragma once
+#include "understudy/messages/host_and_port.hpp"
 #include "understudy/runtime/platform/node_links.hpp"
 #include "understudy/runtime/platform/remote_gateway.hpp"
 
 namespace understudy::internal {
 
-/// Where a node listens.
-struct node_address {
-  std::string host;
-  std::uint16_t port = 0;
-};
-
 /// Which nodes, and how they are dialled.
 struct node_connector_options {
-  std::vector<node_address> nodes;  ///< at least one; in the order of preference
+  std::vector<host_and_port> nodes;  ///< at least one; in the order of preference
   /// Without: plain text, to 127.0.0.1 and ::1 alone.
   std::optional<dialling_certificates> tls;
   duration dial_timeout = seconds{3};  ///< for one node, until its certificate is checked

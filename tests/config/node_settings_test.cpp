@@ -156,19 +156,21 @@ BOOST_AUTO_TEST_CASE(nodes_made_in_code_obey_the_same_rules) {
     BOOST_TEST(text.find(part) != std::string::npos, part << " is missing in\n" << text);
 }
 
-BOOST_AUTO_TEST_CASE(a_host_and_its_port_are_told_apart) {
+BOOST_AUTO_TEST_CASE(a_node_is_dialled_by_a_name_or_an_address_and_listens_at_an_address) {
   std::string problem;
-  const auto name = parse_host_and_port("node2.example.com:4100", problem);
-  BOOST_TEST_REQUIRE(name.has_value());
-  BOOST_TEST(name->host == "node2.example.com");
-  BOOST_TEST(name->port == 4100);
-  const auto address = parse_host_and_port("[2001:db8::1]:1", problem);
-  BOOST_TEST_REQUIRE(address.has_value());
-  BOOST_TEST(address->host == "2001:db8::1");
+  BOOST_TEST(parse_node_address("node2.example.com:4100", problem)->host == "node2.example.com");
+  BOOST_TEST(parse_node_address("[2001:db8::1]:1", problem)->port == 1);
+  BOOST_TEST(parse_listening_address(":0", problem)->host == "::");
+  BOOST_TEST(parse_listening_address("[fe80::1%eth0]:1", problem)->host == "fe80::1%eth0");
   BOOST_TEST(problem == "");
-  for (const auto* bad : {"", ":", "a", "a:b", "a:-1", "a: 1", "2001:db8::1:1", "[a]:1", "a b:1", "[]:1"}) {
+  for (const auto* bad : {"", ":", "a", "a:b", "2001:db8::1:1", "[a]:1", "a b:1", "[]:1", "a:0", "/run/a:1"}) {
     problem.clear();
-    BOOST_TEST(!parse_host_and_port(bad, problem).has_value(), bad);
+    BOOST_TEST(!parse_node_address(bad, problem).has_value(), bad);
+    BOOST_TEST((problem.starts_with("must ") || problem.starts_with("its port ")), bad << ": " << problem);
+  }
+  for (const auto* bad : {"", ":", "node2.example.com:1", "localhost:1", "[fe80::1%]:1", "/run/a:1", "127.0.0.1"}) {
+    problem.clear();
+    BOOST_TEST(!parse_listening_address(bad, problem).has_value(), bad);
     BOOST_TEST((problem.starts_with("must ") || problem.starts_with("its port ")), bad << ": " << problem);
   }
 }

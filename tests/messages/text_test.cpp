@@ -41,9 +41,3 @@ BOOST_AUTO_TEST_CASE(items_of_a_list_are_separated) {
   const std::vector<std::pair<int, std::string>> named{{1, "x"}, {2, "y"}};
   BOOST_TEST(joined(named, "+", &std::pair<int, std::string>::second) == "x+y");
 }
-
-BOOST_AUTO_TEST_CASE(address_with_colons_stands_in_brackets_before_its_port) {
-  BOOST_TEST(host_and_port("ldap1.example.com", 389) == "ldap1.example.com:389");
-  BOOST_TEST(host_and_port("::1", 636) == "[::1]:636");
-  BOOST_TEST(host_and_port("/run/slapd/a:b", 0) == "/run/slapd/a:b");
-}

@@ -3,7 +3,8 @@
 #include "understudy/messages/paged_results.hpp"
 #include "understudy/messages/result.hpp"
 
-#include <boost/test/unit_test.hpp>
+#include "support/mutation.hpp"
+
 #include <limits>
 #include <random>
 
@@ -138,12 +139,7 @@ BOOST_AUTO_TEST_CASE(whatever_is_accepted_as_paged_results_says_the_same_when_en
   const auto good = encode_paged_results({500, "a-cookie"});
   int accepted = 0;
   for (int round = 0; round < 20000; ++round) {
-    auto text = good;
-    for (int change = 0; change <= static_cast<int>(random() % 3); ++change) {
-      text[random() % text.size()] = static_cast<char>(random());
-    }
-    if (random() % 4 == 0) text.resize(random() % (text.size() + 1));
-    const auto read = decode_paged_results(text);
+    const auto read = decode_paged_results(test::mutated(good, random));
     if (!read) continue;
     ++accepted;
     const auto again = decode_paged_results(encode_paged_results(*read));

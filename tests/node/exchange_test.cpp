@@ -1,12 +1,11 @@
 // What nodes of a cluster tell each other, as bytes: whole, within bounds, and harmless when the bytes are anything.
 #include "understudy/actors/node/exchange.hpp"
 
-#include <boost/test/unit_test.hpp>
-
-#include <random>
+#include "support/mutation.hpp"
 
 using namespace understudy;
 using namespace understudy::internal;
+using namespace understudy::test;
 
 namespace {
 
@@ -121,21 +120,5 @@ BOOST_AUTO_TEST_CASE(an_exchange_without_what_it_has_to_name_is_malformed) {
 }
 
 BOOST_AUTO_TEST_CASE(an_exchange_that_is_anything_is_refused_or_says_the_same_again) {
-  std::mt19937 random{5};
-  const auto good = encode(some_exchange());
-  int accepted = 0;
-  for (int round = 0; round < 20'000; ++round) {
-    auto text = good;
-    for (int change = 0; change <= static_cast<int>(random() % 3); ++change)
-      text[random() % text.size()] = static_cast<char>(random());
-    if (random() % 4 == 0) text.resize(random() % (text.size() + 1));
-    const auto read = decode_exchange(text);
-    BOOST_TEST_REQUIRE((read.value.has_value() != (read.error != nullptr)));
-    if (!read.value) continue;
-    ++accepted;
-    const auto again = decode_exchange(encode(*read.value));
-    BOOST_TEST_REQUIRE(again.value.has_value());
-    BOOST_TEST_REQUIRE((encode(*again.value) == encode(*read.value)));
-  }
-  BOOST_TEST(accepted > 100);
+  check_mutations(encode(some_exchange()), 5, decode_exchange, [](const exchange& e) { return encode(e); });
 }

@@ -1,12 +1,11 @@
 // What operators are told of a node, as bytes: whole, and harmless when the bytes are anything.
 #include "understudy/actors/node/snapshot_fields.hpp"
 
-#include <boost/test/unit_test.hpp>
-
-#include <random>
+#include "support/mutation.hpp"
 
 using namespace understudy;
 using namespace understudy::internal;
+using namespace understudy::test;
 
 namespace {
 
@@ -54,21 +53,6 @@ BOOST_AUTO_TEST_CASE(a_state_of_many_servers_and_an_empty_one_cross_whole) {
 }
 
 BOOST_AUTO_TEST_CASE(a_state_that_is_anything_is_refused_or_says_the_same_again) {
-  std::mt19937 random{3};
-  const auto good = encode(some_state());
-  int accepted = 0;
-  for (int round = 0; round < 20'000; ++round) {
-    auto text = good;
-    for (int change = 0; change <= static_cast<int>(random() % 3); ++change)
-      text[random() % text.size()] = static_cast<char>(random());
-    if (random() % 4 == 0) text.resize(random() % (text.size() + 1));
-    const auto read = decode_runtime_snapshot(text);
-    BOOST_TEST_REQUIRE((read.value.has_value() != (read.error != nullptr)));
-    if (!read.value) continue;
-    ++accepted;
-    const auto again = decode_runtime_snapshot(encode(*read.value));
-    BOOST_TEST_REQUIRE(again.value.has_value());
-    BOOST_TEST_REQUIRE((encode(*again.value) == encode(*read.value)));
-  }
-  BOOST_TEST(accepted > 100);
+  check_mutations(encode(some_state()), 3, decode_runtime_snapshot,
+                  [](const runtime_snapshot& s) { return encode(s); });
 }

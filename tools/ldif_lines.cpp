@@ -4,7 +4,6 @@
 #include "understudy/config/files.hpp"
 #include "understudy/messages/text.hpp"
 #include "understudy/tools/base64.hpp"
-#include "understudy/tools/ldif.hpp"
 
 #include <algorithm>
 #include <charconv>
@@ -96,6 +95,9 @@ void take_version(std::vector<ldif_record>& records) {
 }
 
 }  // namespace
+
+ldif_error::ldif_error(std::size_t line, const std::string& problem)
+    : std::runtime_error("line " + std::to_string(line) + ": " + problem), line_(line) {}
 
 std::vector<ldif_record> read_ldif_records(std::string_view text) {
   std::vector<ldif_record> records;

@@ -1,7 +1,8 @@
-// Turns LDIF change records into operations (RFC 2849).
+// Turns LDIF change records into operations: see ldif_reader.hpp.
+#include "understudy/tools/ldif_reader.hpp"
+
 #include "understudy/messages/text.hpp"
 #include "understudy/tools/base64.hpp"
-#include "understudy/tools/ldif.hpp"
 #include "understudy/tools/ldif_lines.hpp"
 
 #include <algorithm>
@@ -155,9 +156,6 @@ ldif_change read_change(const ldif_record& record, bool content_is_add) {
 }
 
 }  // namespace
-
-ldif_error::ldif_error(std::size_t line, const std::string& problem)
-    : std::runtime_error("line " + std::to_string(line) + ": " + problem), line_(line) {}
 
 std::vector<ldif_change> read_ldif_changes(std::string_view text, bool content_is_add) {
   std::vector<ldif_change> changes;

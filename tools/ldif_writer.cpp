@@ -1,9 +1,9 @@
 // Entries as LDIF, byte for byte as ldapsearch of OpenLDAP prints them.
+#include "understudy/tools/ldif_writer.hpp"
+
 #include "understudy/messages/printable.hpp"
 #include "understudy/messages/text.hpp"
 #include "understudy/tools/base64.hpp"
-#include "understudy/tools/ldif.hpp"
-#include "understudy/tools/ldif_lines.hpp"
 
 #include <algorithm>
 

@@ -3,7 +3,8 @@
 #include "understudy/tools/commands.hpp"
 #include "understudy/tools/exit_code.hpp"
 #include "understudy/tools/input.hpp"
-#include "understudy/tools/ldif.hpp"
+#include "understudy/tools/ldif_lines.hpp"
+#include "understudy/tools/ldif_reader.hpp"
 #include "understudy/tools/report.hpp"
 #include "understudy/tools/session.hpp"
 

@@ -1,7 +1,7 @@
 // understudy search: entries as LDIF, byte for byte as `ldapsearch -LLL` prints them.
 #include "understudy/tools/commands.hpp"
 #include "understudy/tools/exit_code.hpp"
-#include "understudy/tools/ldif.hpp"
+#include "understudy/tools/ldif_writer.hpp"
 #include "understudy/tools/report.hpp"
 #include "understudy/tools/session.hpp"
 

@@ -1,5 +1,5 @@
 // LDIF change records are read as RFC 2849 says, and what is wrong is named with its line.
-#include "understudy/tools/ldif.hpp"
+#include "understudy/tools/ldif_reader.hpp"
 
 #include "support/temporary_folder.hpp"
 
@@ -28,7 +28,7 @@ std::string complaint(const std::string& text) {
   return "";
 }
 
-void check_complaint(const std::string& text, std::size_t line, const std::string& part) {
+void check_problem(const std::string& text, std::size_t line, const std::string& part) {
   const auto said = complaint(text);
   BOOST_TEST(said.find("line " + std::to_string(line) + ": ") == 0u, "said \"" << said << "\" about:\n" << text);
   BOOST_TEST(said.find(part) != std::string::npos, "said \"" << said << "\", not \"" << part << "\"");
@@ -124,13 +124,13 @@ BOOST_AUTO_TEST_CASE(reads_values_from_files) {
   const auto url = "file://" + path.substr(0, path.size() - 3) + "a%20b";
   const auto op = only<add_request>("dn: cn=a\nchangetype: add\njpegPhoto:< " + url + "\n");
   BOOST_TEST(op.attributes.at(0).values.at(0) == bytes);
-  check_complaint("dn: cn=a\nchangetype: add\ncn:< file:///does/not/exist\n", 3, "cannot read");
-  check_complaint("dn: cn=a\nchangetype: add\ncn:< http://x/\n", 3, "only file:// URLs");
+  check_problem("dn: cn=a\nchangetype: add\ncn:< file:///does/not/exist\n", 3, "cannot read");
+  check_problem("dn: cn=a\nchangetype: add\ncn:< http://x/\n", 3, "only file:// URLs");
 }
 
 BOOST_AUTO_TEST_CASE(takes_content_records_as_adds_when_asked) {
   BOOST_TEST(only<add_request>("dn: cn=a\ncn: a\n", true).attributes.size() == 1u);
-  check_complaint("dn: cn=a\ncn: a\n", 2, "expected \"changetype:\"");
+  check_problem("dn: cn=a\ncn: a\n", 2, "expected \"changetype:\"");
 }
 
 BOOST_AUTO_TEST_CASE(reads_back_what_it_writes) {
@@ -144,26 +144,25 @@ BOOST_AUTO_TEST_CASE(reads_back_what_it_writes) {
 }
 
 BOOST_AUTO_TEST_CASE(names_the_line_of_each_mistake) {
-  check_complaint(" cn=a\n", 1, "continuation");
-  check_complaint("dn: cn=a\n\n b\n", 3, "continuation");
-  check_complaint("dn: cn=a\nchangetype: delete\n\nnonsense\n", 4, "expected \"name: value\"");
-  check_complaint("cn: a\n", 1, "expected \"dn:\"");
-  check_complaint("dn:: Y249YQBi\nchangetype: delete\n", 1, "dn contains a NUL byte");
-  check_complaint("dn:: ???\n", 1, "no base64");
-  check_complaint("dn: cn=a\n", 1, "the record ends");
-  check_complaint("dn: cn=a\nchangetype: replace\n", 2, "unknown changetype \"replace\"");
-  check_complaint("dn: cn=a\nchangetype: delete\ncn: a\n", 3, "does not belong in a delete record");
-  check_complaint("dn: cn=a\nchangetype: add\n", 2, "needs attributes");
-  check_complaint("dn: cn=a\nchangetype: modify\n", 2, "needs changes");
-  check_complaint("dn: cn=a\nchangetype: modify\ncn: a\n", 3, "expected \"add:\"");
-  check_complaint("dn: cn=a\nchangetype: modify\nadd: cn\n-\n", 4, "no value of cn");
-  check_complaint("dn: cn=a\nchangetype: modify\nadd: cn\nsn: b\n-\n", 4, "expected a value of cn or \"-\"");
-  check_complaint("dn: cn=a\nchangetype: modrdn\ndeleteoldrdn: 1\n", 3, "expected \"newrdn:\"");
-  check_complaint("dn: cn=a\nchangetype: modrdn\nnewrdn:: Y249YQBi\ndeleteoldrdn: 1\n", 3,
-                  "newrdn contains a NUL byte");
-  check_complaint("dn: cn=a\nchangetype: modrdn\nnewrdn: b\ndeleteoldrdn: 1\nnewsuperior:: AA==\n", 5,
-                  "newsuperior contains");
-  check_complaint("dn: cn=a\nchangetype: modrdn\nnewrdn: cn=b\ndeleteoldrdn: yes\n", 4, "0 or 1");
-  check_complaint("dn: cn=a\ncontrol: 1.2 maybe\nchangetype: delete\n", 2, "control");
-  check_complaint("version: 2\n\ndn: cn=a\nchangetype: delete\n", 1, "version 2");
+  check_problem(" cn=a\n", 1, "continuation");
+  check_problem("dn: cn=a\n\n b\n", 3, "continuation");
+  check_problem("dn: cn=a\nchangetype: delete\n\nnonsense\n", 4, "expected \"name: value\"");
+  check_problem("cn: a\n", 1, "expected \"dn:\"");
+  check_problem("dn:: Y249YQBi\nchangetype: delete\n", 1, "dn contains a NUL byte");
+  check_problem("dn:: ???\n", 1, "no base64");
+  check_problem("dn: cn=a\n", 1, "the record ends");
+  check_problem("dn: cn=a\nchangetype: replace\n", 2, "unknown changetype \"replace\"");
+  check_problem("dn: cn=a\nchangetype: delete\ncn: a\n", 3, "does not belong in a delete record");
+  check_problem("dn: cn=a\nchangetype: add\n", 2, "needs attributes");
+  check_problem("dn: cn=a\nchangetype: modify\n", 2, "needs changes");
+  check_problem("dn: cn=a\nchangetype: modify\ncn: a\n", 3, "expected \"add:\"");
+  check_problem("dn: cn=a\nchangetype: modify\nadd: cn\n-\n", 4, "no value of cn");
+  check_problem("dn: cn=a\nchangetype: modify\nadd: cn\nsn: b\n-\n", 4, "expected a value of cn or \"-\"");
+  check_problem("dn: cn=a\nchangetype: modrdn\ndeleteoldrdn: 1\n", 3, "expected \"newrdn:\"");
+  check_problem("dn: cn=a\nchangetype: modrdn\nnewrdn:: Y249YQBi\ndeleteoldrdn: 1\n", 3, "newrdn contains a NUL byte");
+  check_problem("dn: cn=a\nchangetype: modrdn\nnewrdn: b\ndeleteoldrdn: 1\nnewsuperior:: AA==\n", 5,
+                "newsuperior contains");
+  check_problem("dn: cn=a\nchangetype: modrdn\nnewrdn: cn=b\ndeleteoldrdn: yes\n", 4, "0 or 1");
+  check_problem("dn: cn=a\ncontrol: 1.2 maybe\nchangetype: delete\n", 2, "control");
+  check_problem("version: 2\n\ndn: cn=a\nchangetype: delete\n", 1, "version 2");
 }

@@ -1,6 +1,6 @@
 // Entries come out as ldapsearch -LLL of OpenLDAP 2.5 prints them: the expected texts are its own output.
+#include "understudy/tools/ldif_writer.hpp"
 #include "understudy/tools/base64.hpp"
-#include "understudy/tools/ldif.hpp"
 
 #include <boost/test/unit_test.hpp>
 

@@ -82,12 +82,7 @@ class demonstration {
 
 void demonstration::start_servers() {
   tree_.admin_password = random_password();
-  for (int i = 0; i < server_count; ++i) {
-    servers_.push_back(
-        std::make_unique<demo_directory>(script_.folder() / std::to_string(i), loopback_port{demo_ports}, tree_));
-    servers_.back()->start();
-    script_.tell("server " + servers_.back()->name() + " is up, priority " + std::to_string(i + 1));
-  }
+  servers_ = cli::start_servers(script_, server_count, tree_);
   manager_ = std::make_unique<connection_manager>(settings_for(servers_, tree_));
   const auto state = manager_->connect();
   if (!state.connected)

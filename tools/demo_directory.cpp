@@ -33,12 +33,6 @@ std::string server_program(const std::string& name) {
   return first_that_exists({"/usr/sbin/" + name, "/usr/local/sbin/" + name, "/usr/libexec/" + name}, name);
 }
 
-void write(const fs::path& path, const std::string& text) {
-  std::ofstream file(path);
-  file << text;
-  if (!file.flush()) throw std::runtime_error("cannot write " + path.string());
-}
-
 std::string configuration(const fs::path& folder, const demo_tree& tree) {
   const auto schema = first_that_exists({"/etc/ldap/schema", "/etc/openldap/schema"}, "slapd's schema");
   std::string text;
@@ -90,6 +84,12 @@ std::uint16_t first_outgoing_port() {
 
 }  // namespace
 
+void write_file(const fs::path& path, const std::string& text) {
+  std::ofstream file(path);
+  file << text;
+  if (!file.flush()) throw std::runtime_error("cannot write " + path.string());
+}
+
 bool accepts_connections(std::uint16_t port) {
   const auto attempt = tcp_socket();
   const auto address = loopback(port);
@@ -125,8 +125,8 @@ demo_directory::demo_directory(fs::path folder, loopback_port port, const demo_t
     : folder_(std::move(folder)), port_(std::move(port)) {
   const auto loader = server_program("slapadd");
   fs::create_directories(folder_ / "data");
-  write(folder_ / "slapd.conf", configuration(folder_, tree));
-  write(folder_ / "tree.ldif", ldif_of(tree));
+  write_file(folder_ / "slapd.conf", configuration(folder_, tree));
+  write_file(folder_ / "tree.ldif", ldif_of(tree));
   demo_process load({loader, "-q", "-f", folder_ / "slapd.conf", "-l", folder_ / "tree.ldif"}, folder_ / "log");
   if (!load.succeeded()) throw std::runtime_error("slapadd failed: " + load.end_of_log());
 }

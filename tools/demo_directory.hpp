@@ -28,6 +28,9 @@ class demo_folder {
   std::filesystem::path path_;
 };
 
+/// Throws std::runtime_error when it cannot.
+void write_file(const std::filesystem::path& path, const std::string& text);
+
 /// What all servers of one demonstration have in common.
 struct demo_tree {
   std::string suffix = "dc=example,dc=com";

@@ -7,9 +7,7 @@
 #include "understudy/tools/report.hpp"
 
 #include <algorithm>
-#include <fstream>
 #include <optional>
-#include <stdexcept>
 #include <vector>
 
 namespace understudy::cli {
@@ -20,12 +18,6 @@ constexpr seconds observed_span{3};  // of each part
 
 using clock = std::chrono::steady_clock;
 
-void write(const std::filesystem::path& path, const std::string& text) {
-  std::ofstream file(path);
-  file << text;
-  if (!file.flush()) throw std::runtime_error("cannot write " + path.string());
-}
-
 /// `understudy serve`, with a listener of this machine alone.
 class demo_node {
  public:
@@ -33,8 +25,8 @@ class demo_node {
   demo_node(std::string name, const std::filesystem::path& folder, const std::string& directory)
       : name_(std::move(name)), port_(demo_ports) {
     const auto file = folder / (name_ + ".toml");
-    write(file, directory + "\n[node]\nname = \"" + name_ + "\"\n\n[[node.listeners]]\naddress = \"" + address() +
-                    "\"\npermission = \"read\"\ninsecure_loopback = true\n");
+    write_file(file, directory + "\n[node]\nname = \"" + name_ + "\"\n\n[[node.listeners]]\naddress = \"" + address() +
+                         "\"\npermission = \"read\"\ninsecure_loopback = true\n");
     process_.emplace(std::vector<std::string>{"/proc/self/exe", "serve", "-c", file}, folder / (name_ + ".log"));
     process_->wait_until([this] { return accepts_connections(port_.number()); });
   }
@@ -103,13 +95,8 @@ std::string node_demonstration::directory_settings() const {
 
 void node_demonstration::start_servers() {
   tree_.admin_password = random_password();
-  write(script_.folder() / "password", tree_.admin_password);
-  for (int i = 0; i < server_count; ++i) {
-    servers_.push_back(
-        std::make_unique<demo_directory>(script_.folder() / std::to_string(i), loopback_port{demo_ports}, tree_));
-    servers_.back()->start();
-    script_.tell("server " + servers_.back()->name() + " is up, priority " + std::to_string(i + 1));
-  }
+  write_file(script_.folder() / "password", tree_.admin_password);
+  servers_ = cli::start_servers(script_, server_count, tree_);
 }
 
 void node_demonstration::start_nodes(int count) {

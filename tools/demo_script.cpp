@@ -62,4 +62,16 @@ std::string random_password() {
   return text;
 }
 
+std::vector<std::unique_ptr<demo_directory>> start_servers(const demo_script& script, int count,
+                                                           const demo_tree& tree) {
+  std::vector<std::unique_ptr<demo_directory>> servers;
+  for (int i = 1; i <= count; ++i) {
+    servers.push_back(
+        std::make_unique<demo_directory>(script.folder() / std::to_string(i), loopback_port{demo_ports}, tree));
+    servers.back()->start();
+    script.tell("server " + servers.back()->name() + " is up, priority " + std::to_string(i));
+  }
+  return servers;
+}
+
 }  // namespace understudy::cli

@@ -48,5 +48,7 @@ std::string answers_of(const demo_observation& seen);
 std::string random_password();
 /// Where demonstrations look for ports: above it.
 inline constexpr std::uint16_t demo_ports = 10388;
+/// So many servers with the same tree, each of which `script` tells of; the first has priority 1, and so on.
+std::vector<std::unique_ptr<demo_directory>> start_servers(const demo_script& script, int count, const demo_tree& tree);
 
 }  // namespace understudy::cli

@@ -1,6 +1,7 @@
 // A fixed amount of work on the hot path, for tools/instructions to count instructions of: fixed_run pure|session.
 #include "understudy/actors/circuit_breaker/router.hpp"
 #include "understudy/actors/connection/outcome_batch.hpp"
+#include "understudy/actors/connection/pdu_codec.hpp"
 #include "understudy/actors/connection/session.hpp"
 #include "understudy/actors/pool/pool_state.hpp"
 #include "understudy/actors/ports/ports.hpp"
@@ -149,13 +150,8 @@ class session_path {
     require(::send(ends_[1], out.data(), out.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(out.size()), "send");
   }
   static void append(std::string& out, int id, std::string_view body) {
-    char number[4];
-    std::size_t n = 0;
-    int shift = 24;
-    while (shift > 0 && id >> (shift - 1) == 0) shift -= 8;
-    for (; shift >= 0; shift -= 8) number[n++] = static_cast<char>(id >> shift);
-    const char head[] = {'\x30', static_cast<char>(2 + n + body.size()), '\x02', static_cast<char>(n)};
-    out.append(head, sizeof head).append(number, n).append(body);
+    append_message_head(id, body.size(), out);
+    out.append(body);
   }
 
   int ends_[2] = {-1, -1};

@@ -75,7 +75,8 @@ pool_state::pool_state(pool_policy policy, pool_dependencies world, time_point n
       rounds_(policy_.retry_base),
       bind_rounds_(policy_.retry_base),
       growth_(policy_.retry_base),
-      housekeeping_at_(now + housekeeping_interval) {
+      housekeeping_at_(now + housekeeping_interval),
+      loss_warnings_(loss_pause) {
   if (policy_.preload) warm_until_ = now + policy_.max_idle_time;
 }
 
@@ -736,8 +737,7 @@ void pool_state::note_loss(const failure_ptr& cause, time_point now) {
   said_none_left_ = true;
   actions_.push_back(pool_action::report{failure_class::transport, lost_, true});
   const auto why = pool_is_lost(situation(now), *lost_);
-  send_all_away(pooled_, why, true, now);
-  send_all_away(binds_, why, true, now);
+  for (wait_queue* q : {&pooled_, &binds_}) send_all_away(*q, why, true, now);
 }
 
 void pool_state::lose_lease_of(slot& s, const failure_ptr& cause, time_point now) {
@@ -749,14 +749,9 @@ void pool_state::lose_lease_of(slot& s, const failure_ptr& cause, time_point now
               time_taken(now - ended->granted);
   if (cause) text += ": " + cause->message;
   // A server that ends connections ends one after the other, which each holder learns from its next request.
-  const bool told_lately = loss_told_at_ && now - *loss_told_at_ < loss_pause;
-  if (told_lately) {
-    ++losses_untold_;
-    return note(log_level::debug, std::move(text));
-  }
-  loss_told_at_ = now;
-  if (const auto more = std::exchange(losses_untold_, 0)) text += " (and " + std::to_string(more) + " more before)";
-  note(log_level::warning, std::move(text));
+  const auto more = loss_warnings_.pass(now);
+  if (more.value_or(0) != 0) text += " (and " + std::to_string(*more) + " more before)";
+  note(more ? log_level::warning : log_level::debug, std::move(text));
 }
 
 void pool_state::checked(connection_id id, bool works, time_point now) {
@@ -1373,8 +1368,7 @@ void pool_state::trim(connection_kind kind, std::uint32_t surplus, time_point no
 void pool_state::leave(time_point deadline, time_point now) {
   leaving_ = true;
   const auto why = pool_is_draining(situation(now));
-  for (wait_queue* q : {&pooled_, &binds_})
-    for (auto at = q->begin(); at != q->end();) at = send_away(*q, at, why, false, now);
+  for (wait_queue* q : {&pooled_, &binds_}) send_all_away(*q, why, false, now);
   drain(deadline, now);
 }
 

@@ -7,6 +7,7 @@
 #include "understudy/actors/pool/pool_errors.hpp"
 #include "understudy/actors/pool/sizing.hpp"
 #include "understudy/actors/pool/slots.hpp"
+#include "understudy/actors/ports/repeat_limiter.hpp"
 
 #include <functional>
 #include <optional>
@@ -269,12 +270,11 @@ class pool_state {
   std::optional<time_point> requests_lost_at_{};  ///< the latest time, with a connection
   time_point housekeeping_at_{};
   time_point crowd_check_at_{};
-  time_point wake_ = time_point::max();       ///< when sizing wants to look again
-  bool said_silent_ = false;                  ///< to the breaker; it waits to hear that one is ready
-  bool said_none_left_ = false;               ///< the same
-  std::optional<time_point> loss_told_at_{};  ///< of a lease, as a warning …
-  std::uint32_t losses_untold_ = 0;           ///< … and since then
-  time_point said_silent_at_{};               ///< the latest time
+  time_point wake_ = time_point::max();  ///< when sizing wants to look again
+  bool said_silent_ = false;             ///< to the breaker; it waits to hear that one is ready
+  bool said_none_left_ = false;          ///< the same
+  repeat_limiter loss_warnings_;         ///< of leases
+  time_point said_silent_at_{};          ///< the latest time
   /// The first of those who waited while nothing was ready, since the server has last shown life.
   std::optional<time_point> waited_since_;
   bool freed_ = false;  ///< a reservation was given up since waiters were last looked at

@@ -5,9 +5,8 @@
 #include "understudy/actors/connection/connect_attempt.hpp"
 #include "understudy/actors/connection/socket.hpp"
 #include "understudy/actors/connection/tls_client.hpp"
-#include "understudy/actors/ports/actor_timer.hpp"
 #include "understudy/config/text.hpp"
-#include "understudy/runtime/platform/event_actor.hpp"
+#include "understudy/runtime/platform/event_source.hpp"
 
 #include <algorithm>
 #include <map>
@@ -63,8 +62,7 @@ class dialler::state : public std::enable_shared_from_this<state> {
     handlers.on_resolved = [alive](dial_id which, resolution found) {
       if (const auto self = alive.lock()) self->on_resolved(which, std::move(found));
     };
-    actor_ = make_event_actor(system, std::move(handlers));
-    timer_.emplace(env_->poller, caf::actor_cast<caf::actor_addr>(actor_));
+    events_.start(system, env_->poller, std::move(handlers));
   }
 
   void stop() noexcept {
@@ -72,8 +70,7 @@ class dialler::state : public std::enable_shared_from_this<state> {
     const std::lock_guard guard{mutex_};
     for (auto& [which, one] : all_) hang_up(one);
     all_.swap(ended);
-    timer_.reset();
-    actor_ = nullptr;
+    events_.stop();
   }
 
   dial_id begin(dial_options to, dial_handler told) {
@@ -137,7 +134,7 @@ class dialler::state : public std::enable_shared_from_this<state> {
     {
       const std::lock_guard guard{mutex_};
       const auto at = all_.find(which);
-      if (!actor_ || at == all_.end()) return;
+      if (!events_.is_running() || at == all_.end()) return;
       try {
         body(*this, at);
       } catch (const std::exception& e) {
@@ -174,8 +171,7 @@ class dialler::state : public std::enable_shared_from_this<state> {
     }
     const auto now = env_->clock->now();
     one.attempt.begin(stage::resolve, now);
-    env_->resolver->resolve(one.to.host, one.to.port, one.attempt.deadline(), caf::actor_cast<caf::actor_addr>(actor_),
-                            at->first);
+    env_->resolver->resolve(one.to.host, one.to.port, one.attempt.deadline(), events_.address(), at->first);
   }
 
   void on_resolved(dial_id which, resolution found) {
@@ -211,7 +207,7 @@ class dialler::state : public std::enable_shared_from_this<state> {
       dialled_address made;
       made.number = order->number;
       made.socket = descriptor{opened.fd, "socket"};
-      made.io = env_->poller->add(opened.fd, caf::actor_cast<caf::actor_addr>(actor_));
+      made.io = env_->poller->add(opened.fd, events_.address());
       env_->poller->arm(made.io, poller_port::writable);
       one.dialled.push_back(std::move(made));
     }
@@ -295,8 +291,8 @@ class dialler::state : public std::enable_shared_from_this<state> {
     std::vector<dial_id> due;
     {
       const std::lock_guard guard{mutex_};
-      if (!timer_) return;
-      timer_->disarm();  // it has gone off
+      if (!events_.is_running()) return;
+      events_.gone_off();
       const auto now = env_->clock->now();
       for (const auto& [which, one] : all_)
         if (one.attempt.due_at() <= now) due.push_back(which);
@@ -373,14 +369,13 @@ class dialler::state : public std::enable_shared_from_this<state> {
   void set_timer() {
     auto due = time_point::max();
     for (const auto& [which, one] : all_) due = std::min(due, one.attempt.due_at());
-    timer_->arm(due);
+    events_.arm(due);
   }
 
   const environment_ptr env_;
   const std::shared_ptr<tls_client_contexts> certificates_ = std::make_shared<tls_client_contexts>();
   mutable std::mutex mutex_;  // of everything below
-  caf::strong_actor_ptr actor_;
-  std::optional<actor_timer> timer_;
+  event_source events_;
   dials all_;
   dial_id last_ = 0;
   std::vector<std::function<void()>> telling_;  ///< once the lock is given back

@@ -1,9 +1,11 @@
-// See event_actor.hpp.
-#include "understudy/runtime/platform/event_actor.hpp"
+// Messages of poller and resolver as calls: see event_source.hpp.
+#include "understudy/runtime/platform/event_source.hpp"
 
+#include <caf/actor_cast.hpp>
 #include <caf/actor_config.hpp>
 #include <caf/actor_system.hpp>
 #include <caf/make_actor.hpp>
+#include <caf/monitorable_actor.hpp>
 #include <caf/sec.hpp>
 
 namespace understudy::internal {
@@ -33,10 +35,18 @@ class event_actor final : public caf::monitorable_actor {
 
 }  // namespace
 
-caf::strong_actor_ptr make_event_actor(caf::actor_system& system, event_handlers handlers) {
+void event_source::start(caf::actor_system& system, std::shared_ptr<poller_port> poller, event_handlers handlers) {
   caf::actor_config config;
-  return caf::make_actor<event_actor, caf::strong_actor_ptr>(system.next_actor_id(), system.node(), &system, config,
-                                                             std::move(handlers));
+  actor_ = caf::make_actor<event_actor, caf::strong_actor_ptr>(system.next_actor_id(), system.node(), &system, config,
+                                                               std::move(handlers));
+  timer_.emplace(std::move(poller), address());
 }
+
+void event_source::stop() noexcept {
+  timer_.reset();
+  actor_ = nullptr;
+}
+
+caf::actor_addr event_source::address() const { return caf::actor_cast<caf::actor_addr>(actor_); }
 
 }  // namespace understudy::internal

@@ -1,8 +1,8 @@
-// An actor that exists to own timers and descriptors, for parts of the runtime that are no actors.
+// An actor that exists to own a timer and descriptors, for parts of the runtime that are no actors.
 #pragma once
-#include "understudy/actors/ports/ports.hpp"
+#include "understudy/actors/ports/actor_timer.hpp"
 
-#include <caf/monitorable_actor.hpp>
+#include <caf/actor_control_block.hpp>
 
 namespace understudy::internal {
 
@@ -15,6 +15,24 @@ struct event_handlers {
   std::function<void(std::uint64_t number, resolution found)> on_resolved = {};
 };
 
-caf::strong_actor_ptr make_event_actor(caf::actor_system& system, event_handlers handlers);
+/// An actor and its timer, from start() to stop(). Not thread-safe: its owner's lock guards it.
+class event_source {
+ public:
+  void start(caf::actor_system& system, std::shared_ptr<poller_port> poller, event_handlers handlers);
+  /// Nothing new is told; the timer is not set any more.
+  void stop() noexcept;
+  bool is_running() const noexcept { return actor_ != nullptr; }
+  /// Whom the poller and the resolver are to tell.
+  caf::actor_addr address() const;
+  /// Of `on_tick`: what was set has gone off.
+  void gone_off() { timer_->disarm(); }
+  /// As actor_timer has them; while it is running.
+  void arm(time_point when) { timer_->arm(when); }
+  void arm_by(time_point when) { timer_->arm_by(when); }
+
+ private:
+  caf::strong_actor_ptr actor_;
+  std::optional<actor_timer> timer_;
+};
 
 }  // namespace understudy::internal

@@ -2,12 +2,12 @@
 #include "understudy/runtime/platform/listener.hpp"
 
 #include "understudy/actors/connection/socket.hpp"
-#include "understudy/actors/ports/actor_timer.hpp"
+#include "understudy/actors/ports/repeat_limiter.hpp"
 #include "understudy/config/text.hpp"
 #include "understudy/messages/host_and_port.hpp"
 #include "understudy/messages/printable.hpp"
 #include "understudy/runtime/platform/addresses.hpp"
-#include "understudy/runtime/platform/event_actor.hpp"
+#include "understudy/runtime/platform/event_source.hpp"
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -148,9 +148,8 @@ class listener::acceptor : public std::enable_shared_from_this<acceptor> {
     handlers.on_ready = [alive](poller_port::io_id id, std::uint32_t) {
       if (const auto self = alive.lock()) self->guarded([&] { self->on_ready(id); });
     };
-    actor_ = make_event_actor(system, std::move(handlers));
-    timer_.emplace(env_->poller, caf::actor_cast<caf::actor_addr>(actor_));
-    io_ = env_->poller->add(socket_.get(), caf::actor_cast<caf::actor_addr>(actor_));
+    events_.start(system, env_->poller, std::move(handlers));
+    io_ = env_->poller->add(socket_.get(), events_.address());
     env_->poller->arm(io_, poller_port::readable);
   }
 
@@ -163,15 +162,14 @@ class listener::acceptor : public std::enable_shared_from_this<acceptor> {
 
   void stop() noexcept {
     std::lock_guard guard{mutex_};
-    if (!actor_) return;
+    if (!events_.is_running()) return;
     env_->poller->remove(io_);
-    timer_.reset();
     for (auto& [io, client] : shaking_) env_->poller->remove(io);
     shaking_.clear();
     on_accept_ = nullptr;
     if (at_.family == AF_UNIX) ::unlink(at_.text.c_str());
     socket_ = {};
-    actor_ = nullptr;
+    events_.stop();
   }
 
  private:
@@ -187,7 +185,7 @@ class listener::acceptor : public std::enable_shared_from_this<acceptor> {
   template <class Body>
   void guarded(Body body) noexcept {
     std::lock_guard guard{mutex_};
-    if (!actor_) return;
+    if (!events_.is_running()) return;
     try {
       body();
       set_timer();
@@ -211,7 +209,7 @@ class listener::acceptor : public std::enable_shared_from_this<acceptor> {
   }
 
   void on_tick() {
-    timer_->disarm();  // it has gone off
+    events_.gone_off();
     const auto now = env_->clock->now();
     while (!shaking_.empty() && shaking_.begin()->second.deadline <= now)
       give_up(shaking_.begin(),
@@ -225,7 +223,7 @@ class listener::acceptor : public std::enable_shared_from_this<acceptor> {
   void set_timer() {
     auto due = paused_until_;
     if (!shaking_.empty()) due = std::min(due, shaking_.begin()->second.deadline);
-    timer_->arm(due);
+    events_.arm(due);
   }
 
   void accept_some() {
@@ -278,7 +276,7 @@ class listener::acceptor : public std::enable_shared_from_this<acceptor> {
     client.stream = std::move(stream);
     one.client = std::move(client);
     one.deadline = env_->clock->now() + options_.handshake_timeout;
-    const auto io = env_->poller->add(fd, caf::actor_cast<caf::actor_addr>(actor_));
+    const auto io = env_->poller->add(fd, events_.address());
     shake(shaking_.emplace(io, std::move(one)).first);
   }
 
@@ -311,13 +309,10 @@ class listener::acceptor : public std::enable_shared_from_this<acceptor> {
 
   /// Anybody can make these happen, any number of times: the log has the first, and how many there were once a minute.
   void refused(const std::string& text) {
-    const auto now = env_->clock->now();
-    ++untold_;
-    if (told_at_ && now - *told_at_ < refusals_told_every) return;
-    told_at_ = now;
+    const auto untold = refusals_.pass(env_->clock->now());
+    if (!untold) return;
     log_port::fields more;
-    if (untold_ > 1) more.emplace_back("refused", std::to_string(std::exchange(untold_, 0)));
-    untold_ = 0;
+    if (*untold != 0) more.emplace_back("refused", std::to_string(*untold + 1));
     log(log_level::warning, printable(text), more);
   }
 
@@ -359,13 +354,12 @@ class listener::acceptor : public std::enable_shared_from_this<acceptor> {
   const socket_address at_;
   descriptor socket_;
   const std::string name_;
-  caf::strong_actor_ptr actor_;
+  event_source events_;
   poller_port::io_id io_ = 0;
-  std::optional<actor_timer> timer_;
   shaking_map shaking_;
   time_point paused_until_ = time_point::max();  // accepts nobody, for want of descriptors
-  std::optional<time_point> told_at_, looked_at_;
-  std::uint64_t untold_ = 0;
+  std::optional<time_point> looked_at_;
+  repeat_limiter refusals_{refusals_told_every};
   tls_server_context_ptr context_;
   std::string files_;
   bool reading_ = false;

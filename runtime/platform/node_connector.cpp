@@ -1,10 +1,9 @@
 // Dials, waits, and tells: see node_connector.hpp.
 #include "understudy/runtime/platform/node_connector.hpp"
 
-#include "understudy/actors/ports/actor_timer.hpp"
 #include "understudy/messages/text.hpp"
 #include "understudy/runtime/platform/dial_order.hpp"
-#include "understudy/runtime/platform/event_actor.hpp"
+#include "understudy/runtime/platform/event_source.hpp"
 
 namespace understudy::internal {
 
@@ -28,17 +27,15 @@ class node_connector::dialling : public std::enable_shared_from_this<dialling> {
     handlers.on_tick = [alive = weak_from_this()] {
       if (const auto self = alive.lock()) self->run([](dialling& d) { d.on_tick(); });
     };
-    actor_ = make_event_actor(system_, std::move(handlers));
-    timer_.emplace(env_->poller, caf::actor_cast<caf::actor_addr>(actor_));
-    timer_->arm(order_.due_at());
+    events_.start(system_, env_->poller, std::move(handlers));
+    events_.arm(order_.due_at());
   }
 
   void stop() {
     std::unique_ptr<dialler> ended;  // without the lock: it may be about to tell
     const std::lock_guard lock{mutex_};
     ended = std::move(dialler_);
-    timer_.reset();
-    actor_ = nullptr;
+    events_.stop();
     if (link_) link_->cut("this side has no more use for it");
     link_.reset();
     gateway_ = nullptr;
@@ -68,8 +65,8 @@ class node_connector::dialling : public std::enable_shared_from_this<dialling> {
   }
 
   void on_tick() {
-    timer_->disarm();  // it has gone off
-    if (env_->clock->now() < order_.due_at()) return timer_->arm(order_.due_at());
+    events_.gone_off();
+    if (env_->clock->now() < order_.due_at()) return events_.arm(order_.due_at());
     dial();
   }
 
@@ -124,7 +121,7 @@ class node_connector::dialling : public std::enable_shared_from_this<dialling> {
     if (!std::exchange(gateway_, nullptr)) return failed(std::move(why));
     order_.lost(env_->clock->now());
     if (handlers_.on_lost) told_.push_back([on = handlers_.on_lost, why] { on(why); });
-    timer_->arm(order_.due_at());
+    events_.arm(order_.due_at());
   }
 
   void failed(failure_ptr why) {
@@ -134,7 +131,7 @@ class node_connector::dialling : public std::enable_shared_from_this<dialling> {
       if (handlers_.on_unreachable)
         told_.push_back([on = handlers_.on_unreachable, verdict = verdict_of(all)] { on(verdict); });
     }
-    timer_->arm(order_.due_at());
+    events_.arm(order_.due_at());
   }
 
   /// Of a round.
@@ -157,8 +154,7 @@ class node_connector::dialling : public std::enable_shared_from_this<dialling> {
   std::mutex mutex_;  // of everything below
   dial_order order_;
   std::unique_ptr<dialler> dialler_;  ///< null: it has ended
-  caf::strong_actor_ptr actor_;
-  std::optional<actor_timer> timer_;
+  event_source events_;
   node_link_ptr link_;          ///< or what may become one
   node_gateway_actor gateway_;  ///< set: it is one
   std::vector<failure_ptr> causes_;

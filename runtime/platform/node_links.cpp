@@ -1,9 +1,8 @@
 // The table of links, and the clock that ends them: see node_links.hpp.
 #include "understudy/runtime/platform/node_links.hpp"
 
-#include "understudy/actors/ports/actor_timer.hpp"
 #include "understudy/messages/printable.hpp"
-#include "understudy/runtime/platform/event_actor.hpp"
+#include "understudy/runtime/platform/event_source.hpp"
 
 #include <caf/actor_system.hpp>
 
@@ -52,8 +51,7 @@ class node_links::table : public std::enable_shared_from_this<table> {
     handlers.on_tick = [alive = weak_from_this()] {
       if (const auto self = alive.lock()) self->look_at_clock();
     };
-    actor_ = make_event_actor(system_, std::move(handlers));
-    timer_.emplace(env_->poller, caf::actor_cast<caf::actor_addr>(actor_));
+    events_.start(system_, env_->poller, std::move(handlers));
   }
 
   std::string listen(node_listener_options options, caf::strong_actor_ptr gateway) {
@@ -163,8 +161,7 @@ class node_links::table : public std::enable_shared_from_this<table> {
     closing_ = true;
     for (const auto& [number, link] : links_) link->cut("this node is stopping");
     const bool ended = none_left_.wait_for(lock, limit, [&] { return links_.empty(); });
-    timer_.reset();
-    actor_ = nullptr;
+    events_.stop();
     return ended;
   }
 
@@ -270,17 +267,17 @@ class node_links::table : public std::enable_shared_from_this<table> {
 
   void look_at_clock() {
     const std::lock_guard lock{mutex_};
-    if (!timer_) return;
-    timer_->disarm();  // it has gone off
+    if (!events_.is_running()) return;
+    events_.gone_off();
     const auto now = env_->clock->now();
     for (const auto& [number, link] : links_) link->look_at_clock(now);
     set_timer();
   }
 
   void set_timer() {
-    if (!timer_) return;
+    if (!events_.is_running()) return;
     const auto shortest = std::min(options_.limits.handshake, options_.limits.silence);
-    timer_->arm_by(links_.empty() ? time_point::max() : env_->clock->now() + shortest / looks_within_a_limit);
+    events_.arm_by(links_.empty() ? time_point::max() : env_->clock->now() + shortest / looks_within_a_limit);
   }
 
   void write(log_level level, std::string_view text, const node_peer& peer, log_port::fields more) const {
@@ -297,8 +294,7 @@ class node_links::table : public std::enable_shared_from_this<table> {
   std::shared_ptr<basp_nodes> nodes_;  // since start()
   mutable std::mutex mutex_;           // of everything below
   std::condition_variable none_left_;
-  caf::strong_actor_ptr actor_;
-  std::optional<actor_timer> timer_;
+  event_source events_;
   std::vector<open_listener> listeners_;
   std::map<std::uint64_t, node_link_ptr> links_;
   bool closing_ = false;

@@ -4,7 +4,7 @@
 #include "understudy/actors/connection/socket.hpp"
 #include "understudy/messages/error.hpp"
 #include "understudy/runtime/platform/addresses.hpp"
-#include "understudy/runtime/platform/event_actor.hpp"
+#include "understudy/runtime/platform/event_source.hpp"
 #include "understudy/runtime/platform/srv_lookup.hpp"
 
 #include <netdb.h>
@@ -52,13 +52,16 @@ class name_resolver::state : public std::enable_shared_from_this<state> {
         look_up_(std::move(look_up)) {}
 
   void start(caf::actor_system& system) {
-    ticker_ = make_event_actor(system, {.on_tick = [weak = weak_from_this()] {
-                                 if (auto self = weak.lock()) self->expire();
-                               }});
-    timer_ = poller_->add_timer(caf::actor_cast<caf::actor_addr>(ticker_));
+    const std::lock_guard guard{mutex_};
+    events_.start(system, poller_, {.on_tick = [weak = weak_from_this()] {
+                    if (auto self = weak.lock()) self->expire();
+                  }});
   }
 
-  void stop() { poller_->remove_timer(timer_); }
+  void stop() {
+    const std::lock_guard guard{mutex_};
+    events_.stop();
+  }
 
   void resolve(const std::string& host, seeker asker) {
     resolution known;
@@ -108,6 +111,8 @@ class name_resolver::state : public std::enable_shared_from_this<state> {
     std::vector<std::pair<seeker, resolution>> told;
     {
       std::lock_guard guard{mutex_};
+      if (!events_.is_running()) return;
+      events_.gone_off();
       auto now = clock_->now();
       for (auto& [host, n] : names_) {
         auto late = std::partition(n.seekers.begin(), n.seekers.end(), [&](auto& s) { return s.deadline > now; });
@@ -126,16 +131,15 @@ class name_resolver::state : public std::enable_shared_from_this<state> {
     auto next = time_point::max();
     for (auto& [host, n] : names_)
       for (auto& s : n.seekers) next = std::min(next, s.deadline);
-    if (next != time_point::max()) poller_->set_timer(timer_, next);
+    if (events_.is_running()) events_.arm(next);
   }
 
   std::shared_ptr<clock_port> clock_;
   std::shared_ptr<poller_port> poller_;
   std::shared_ptr<workers_port> workers_;
   lookup look_up_;
-  caf::strong_actor_ptr ticker_;
-  poller_port::timer_id timer_ = 0;
-  std::mutex mutex_;
+  std::mutex mutex_;  // of what follows
+  event_source events_;
   std::unordered_map<std::string, known_name> names_;
 };
 

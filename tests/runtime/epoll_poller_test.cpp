@@ -3,7 +3,7 @@
 #include "runtime/process_counts.hpp"
 #include "support/actor_config.hpp"
 #include "support/eventually.hpp"
-#include "understudy/runtime/platform/event_actor.hpp"
+#include "understudy/runtime/platform/event_source.hpp"
 
 #include <sys/socket.h>
 #include <unistd.h>

@@ -54,11 +54,8 @@ runtime_snapshot node_session::state() {
 
 void node_session::order(request_kind kind) {
   const auto there = running_behind(directory_, interrupts_);
-  node_question asked;
-  asked.frame.kind = kind;
-  asked.deadline = there->env()->clock->now() + patience();
+  auto asked = make_question(kind, there->env()->clock->now() + patience());
   asked.repeatable = false;
-  asked.about = to_string(kind);
   auto got = value_of(
       there->client().ask<answer_frame>(there->router(), patience() + seconds{1}, perform_atom_v, std::move(asked)),
       interrupts_);

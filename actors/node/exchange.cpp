@@ -50,7 +50,7 @@ bool read(std::string_view bytes, told_health& into) {
   field_reader in{bytes};
   while (in.next()) {
     if (in.number() == name_part) into.server = name_of(in, limits::name);
-    if (in.number() == breaker_part) into.breaker = in.one_of<breaker_state>(4);
+    if (in.number() == breaker_part) into.breaker = in.one_up_to(breaker_state::suspended);
     if (in.number() == down_for_part) into.down_for = in.limit();
     if (in.number() == reason_part) into.reason = text_of(in, limits::text);
   }

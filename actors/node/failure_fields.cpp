@@ -23,8 +23,6 @@ enum failure_field : std::uint8_t {
 
 enum control_part : std::uint8_t { oid_part, critical_part, value_part };
 
-constexpr std::size_t stages = static_cast<std::size_t>(stage::queue) + 1;
-
 errc code_of(field_reader& in) {
   const auto read = in.integer(0, 255);
   return read < static_cast<std::int64_t>(errc_count) ? static_cast<errc>(read) : errc::internal;
@@ -90,7 +88,7 @@ bool read_failure(std::string_view bytes, failure& f) {
         f.code = code_of(in);
         break;
       case where_field:
-        f.where = in.one_of<stage>(stages);
+        f.where = in.one_up_to(stage::queue);
         break;
       case message_field:
         f.message = in.text();

@@ -82,10 +82,10 @@ class field_reader {
   milliseconds limit() noexcept {
     return milliseconds{integer(0, std::chrono::duration_cast<milliseconds>(longest_wait).count())};
   }
-  /// A value of an enumeration of `values` values.
+  /// A value of an enumeration that counts from 0 to `last`.
   template <class Enum>
-  Enum one_of(std::size_t values) noexcept {
-    return static_cast<Enum>(integer(0, static_cast<std::int64_t>(values) - 1));
+  Enum one_up_to(Enum last) noexcept {
+    return static_cast<Enum>(integer(0, static_cast<std::int64_t>(last)));
   }
   /// One more for a list, of which a hostile peer could make as many as it has bytes.
   template <class T>

@@ -153,7 +153,7 @@ decoded<request_frame> decode_request(std::string_view bytes) {
   field_reader in{{}};
   if (auto why = open_frame(bytes, "A request", in)) return {{}, std::move(why)};
   request_frame f;
-  f.kind = in.one_of<request_kind>(256);
+  f.kind = static_cast<request_kind>(in.integer(0, 255));
   if (in.good() && static_cast<std::size_t>(f.kind) >= request_kinds)
     return {{},
             make_failure(errc::invalid_request, stage::operation,
@@ -238,7 +238,7 @@ decoded<answer_frame> decode_answer(std::string_view bytes) {
   field_reader in{{}};
   if (auto why = open_frame(bytes, "An answer", in)) return {{}, std::move(why)};
   answer_frame f;
-  f.kind = in.one_of<answer_kind>(answer_kinds);
+  f.kind = in.one_up_to(answer_kind::text);
   auto& o = f.outcome;
   while (in.next()) {
     switch (in.number()) {
@@ -320,7 +320,7 @@ decoded<node_terms> decode_terms(std::string_view bytes) {
         t.name = in.text();
         break;
       case permission_field:
-        t.permission = in.one_of<node_permission>(3);
+        t.permission = in.one_up_to(node_permission::admin);
         break;
       case most_requests_field:
         t.most_requests = in.count32();

@@ -65,7 +65,6 @@ enum class answer_kind : std::uint8_t {
   part,      ///< of a stream: messages; `flag`: there is more
   text,      ///< `body`: what hello, status, health, check, inspect, reload and exchange bring, each in its own form
 };
-inline constexpr std::size_t answer_kinds = static_cast<std::size_t>(answer_kind::text) + 1;
 
 /// A lease that a node granted.
 struct remote_grant {

@@ -1,7 +1,7 @@
 // Speaks with the other nodes of a cluster: asks those that this one dials, answers those that dial it.
 #pragma once
 #include "understudy/actors/node/node_cluster.hpp"
-#include "understudy/actors/node/node_session.hpp"
+#include "understudy/actors/node/node_event.hpp"
 
 #include <map>
 

@@ -13,8 +13,6 @@
 namespace understudy::internal {
 namespace {
 
-constexpr seconds small_timeout{2};
-
 caf::error only_there(const char* which) {
   return to_error(
       make_failure(errc::invalid_request, stage::queue,
@@ -39,10 +37,9 @@ class remote_manager_impl {
 
  private:
   template <class T>
-  caf::result<T> ask(request_frame frame, time_point deadline, std::function<decoded<T>(answer_frame)> form);
+  caf::result<T> ask(node_question asked, std::function<decoded<T>(answer_frame)> form);
   template <class T>
   caf::result<T> ask_state(std::function<decoded<T>(answer_frame)> form);
-  caf::result<bool> order(request_kind kind, server_id server, std::uint32_t ttl);
   caf::result<std::vector<probe_report>> health(bool until_one, int priority, time_point deadline);
   server_context_ptr context_of(const server_snapshot& there) const;
 
@@ -100,11 +97,9 @@ connection_manager_actor::behavior_type remote_manager_impl::make_behavior() {
       [this](claim_atom, server_id, lease_id lease) { self_->send(router_, claim_atom_v, lease); },
       [this](release_atom, server_id, lease_id lease) { return self_->delegate(router_, release_atom_v, lease); },
       [this](suspend_atom, server_id id, std::uint32_t ttl) {
-        return guard_.answer<bool>([&] { return order(request_kind::suspend, id, ttl); });
+        return self_->delegate(router_, suspend_atom_v, id, ttl);
       },
-      [this](resume_atom, server_id id) {
-        return guard_.answer<bool>([&] { return order(request_kind::resume, id, 0); });
-      },
+      [this](resume_atom, server_id id) { return self_->delegate(router_, resume_atom_v, id); },
       // It reconnects of itself.
       [](resume_atom) {},
       [this](drain_atom, time_point until) {
@@ -125,13 +120,8 @@ connection_manager_actor::behavior_type remote_manager_impl::make_behavior() {
 }
 
 template <class T>
-caf::result<T> remote_manager_impl::ask(request_frame frame, time_point deadline,
-                                        std::function<decoded<T>(answer_frame)> form) {
+caf::result<T> remote_manager_impl::ask(node_question asked, std::function<decoded<T>(answer_frame)> form) {
   auto asker = self_->make_response_promise<T>();
-  node_question asked;
-  asked.about = to_string(frame.kind);
-  asked.frame = std::move(frame);
-  asked.deadline = deadline;
   self_->request(router_, caf::infinite, perform_atom_v, std::move(asked))
       .then([asker, form = std::move(form)](answer_frame& f) mutable { deliver(asker, form(std::move(f))); },
             [asker](caf::error& e) mutable { asker.deliver(to_error(failure_of(e))); });
@@ -140,27 +130,14 @@ caf::result<T> remote_manager_impl::ask(request_frame frame, time_point deadline
 
 template <class T>
 caf::result<T> remote_manager_impl::ask_state(std::function<decoded<T>(answer_frame)> form) {
-  request_frame frame;
-  frame.kind = request_kind::status;
-  return ask<T>(std::move(frame), env_->clock->now() + small_timeout, std::move(form));
-}
-
-caf::result<bool> remote_manager_impl::order(request_kind kind, server_id server, std::uint32_t ttl) {
-  request_frame frame;
-  frame.kind = kind;
-  frame.target = server;
-  frame.span = seconds{ttl};
-  return ask<bool>(std::move(frame), env_->clock->now() + small_timeout, [](const answer_frame& f) {
-    return decoded<bool>{f.flag, nullptr};
-  });
+  return ask<T>(make_question(request_kind::status, env_->clock->now() + order_timeout), std::move(form));
 }
 
 caf::result<std::vector<probe_report>> remote_manager_impl::health(bool until_one, int priority, time_point deadline) {
-  request_frame frame;
-  frame.kind = request_kind::health;
-  frame.flag = until_one;
-  frame.target = static_cast<std::uint64_t>(std::max(priority, 0));
-  return ask<std::vector<probe_report>>(std::move(frame), deadline,
+  auto asked = make_question(request_kind::health, deadline);
+  asked.frame.flag = until_one;
+  asked.frame.target = static_cast<std::uint64_t>(std::max(priority, 0));
+  return ask<std::vector<probe_report>>(std::move(asked),
                                         [](const answer_frame& f) { return decode_probe_reports(f.body); });
 }
 

@@ -52,6 +52,8 @@ std::uint64_t bits_of(const server_set& tried) {
   return bits;
 }
 
+decoded<bool> flag_of(const answer_frame& answer) { return {answer.flag, nullptr}; }
+
 class remote_router_impl {
  public:
   static constexpr const char* name = "understudy.remote_router";
@@ -76,7 +78,7 @@ class remote_router_impl {
   };
 
   template <class T>
-  caf::result<T> answer_later(node_question asked, std::function<T(answer_frame)> form);
+  caf::result<T> answer_later(node_question asked, std::function<decoded<T>(answer_frame)> form);
   void ask(node_question asked, told done);
   void send_waiting();
   void send(std::uint64_t number);
@@ -171,12 +173,10 @@ remote_router_actor::behavior_type remote_router_impl::make_behavior() {
   self_->set_down_handler([this](const caf::down_msg& gone) { guard_.run([&] { holder_ended(gone.source); }); });
   const auto ask_flag = [this](request_kind kind, server_id id, std::uint32_t ttl) {
     return guard_.answer<bool>([&] {
-      node_question asked;
-      asked.frame.kind = kind;
+      auto asked = make_question(kind, now() + order_timeout);
       asked.frame.target = id;
       asked.frame.span = seconds{ttl};
-      asked.deadline = now() + small_timeout;
-      return answer_later<bool>(std::move(asked), [](const answer_frame& f) { return f.flag; });
+      return answer_later<bool>(std::move(asked), flag_of);
     });
   };
   return {
@@ -193,13 +193,15 @@ remote_router_actor::behavior_type remote_router_impl::make_behavior() {
       [ask_flag](resume_atom, server_id id) { return ask_flag(request_kind::resume, id, 0); },
       [this](status_atom) {
         return guard_.answer<std::vector<server_snapshot>>([&] {
-          node_question asked;
-          asked.frame.kind = request_kind::status;
-          asked.deadline = now() + small_timeout;
-          return answer_later<std::vector<server_snapshot>>(std::move(asked), [](const answer_frame& f) {
-            auto read = decode_runtime_snapshot(f.body);
-            return read.value ? std::move(read.value->servers) : std::vector<server_snapshot>{};
-          });
+          return answer_later<std::vector<server_snapshot>>(make_question(request_kind::status, now() + order_timeout),
+                                                            [](const answer_frame& f) {
+                                                              auto read = decode_runtime_snapshot(f.body);
+                                                              decoded<std::vector<server_snapshot>> servers;
+                                                              servers.error = std::move(read.error);
+                                                              if (read.value)
+                                                                servers.value = std::move(read.value->servers);
+                                                              return servers;
+                                                            });
         });
       },
       [](servers_atom, const std::vector<routed_server>&) {},
@@ -209,8 +211,11 @@ remote_router_actor::behavior_type remote_router_impl::make_behavior() {
       [this](drain_atom) { draining_ = true; },
       [this](tick_atom, std::uint64_t timer) { guard_.run([&] { tick(timer); }); },
       [this](perform_atom, node_question& asked) {
-        return guard_.answer<answer_frame>(
-            [&] { return answer_later<answer_frame>(std::move(asked), [](answer_frame f) { return f; }); });
+        return guard_.answer<answer_frame>([&] {
+          return answer_later<answer_frame>(std::move(asked), [](answer_frame f) {
+            return decoded<answer_frame>{std::move(f), nullptr};
+          });
+        });
       },
       [this](event_atom, const node_event& event) { guard_.run([&] { on_event(event); }); },
       [this](claim_atom, lease_id lease) { guard_.run([&] { claim(lease); }); },
@@ -233,13 +238,13 @@ remote_router_actor::behavior_type remote_router_impl::make_behavior() {
 
 /// `form` makes the caller's answer; a failure is an error.
 template <class T>
-caf::result<T> remote_router_impl::answer_later(node_question asked, std::function<T(answer_frame)> form) {
+caf::result<T> remote_router_impl::answer_later(node_question asked, std::function<decoded<T>(answer_frame)> form) {
   auto asker = self_->make_response_promise<T>();
   ask(std::move(asked), [asker, form = std::move(form)](answer_frame f) mutable {
     if (f.kind == answer_kind::failed)
       asker.deliver(to_error(std::move(f.error)));
     else
-      asker.deliver(form(std::move(f)));
+      deliver(asker, form(std::move(f)));
   });
   return asker;
 }
@@ -465,7 +470,7 @@ caf::result<bool> remote_router_impl::release(lease_id lease) {
   drained_if_done();
   // Its node took it back with the link.
   if (ended.lost) return true;
-  return answer_later<bool>(about_lease(request_kind::release, ended), [](const answer_frame& f) { return f.flag; });
+  return answer_later<bool>(about_lease(request_kind::release, ended), flag_of);
 }
 
 /// Nobody waits for the answer.

@@ -1,7 +1,7 @@
 // The router of a client of nodes: what a circuit breaker with its pools is here, is there a node.
 #pragma once
 #include "understudy/actors/node/frame.hpp"
-#include "understudy/actors/node/node_session.hpp"
+#include "understudy/actors/node/node_event.hpp"
 #include "understudy/actors/ports/ports.hpp"
 
 namespace understudy::internal {
@@ -15,6 +15,18 @@ struct node_question {
   std::uint64_t session = 0;  ///< the link that its lease came by; 0: any
   std::string about;          ///< what it is, for people: `add of "cn=x"`
 };
+
+/// One of that kind, without anything beside it.
+inline node_question make_question(request_kind kind, time_point deadline) {
+  node_question asked;
+  asked.frame.kind = kind;
+  asked.about = to_string(kind);
+  asked.deadline = deadline;
+  return asked;
+}
+
+/// How long a node has to tell its state, and to follow an order.
+inline constexpr seconds order_timeout{2};
 
 /// What was read of the node's answer, to who asked.
 template <class Promise, class T>

@@ -84,10 +84,10 @@ class listed_reader {
     from_.note(read_failure(from_.content(), made));
     v = make_failure(std::move(made));
   }
-  void read(server_state& v) { v = from_.one_of<server_state>(4); }
-  void read(breaker_state& v) { v = from_.one_of<breaker_state>(4); }
-  void read(stage& v) { v = from_.one_of<stage>(6); }
-  void read(connection_kind& v) { v = from_.one_of<connection_kind>(3); }
+  void read(server_state& v) { v = from_.one_up_to(server_state::suspended); }
+  void read(breaker_state& v) { v = from_.one_up_to(breaker_state::suspended); }
+  void read(stage& v) { v = from_.one_up_to(stage::queue); }
+  void read(connection_kind& v) { v = from_.one_up_to(connection_kind::probe); }
   template <class T>
   void read(std::vector<T>& v) {
     read(from_.one_more(v));

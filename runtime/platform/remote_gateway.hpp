@@ -1,7 +1,7 @@
 // The gateway of another node, as an actor of this process: every request to it is answered, also when the link is
 // lost.
 #pragma once
-#include "understudy/actors/node/node_session.hpp"
+#include "understudy/actors/node/node_event.hpp"
 #include "understudy/runtime/platform/node_links.hpp"
 
 namespace understudy::internal {

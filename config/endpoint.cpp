@@ -1,13 +1,13 @@
 // URIs, default ports, names of servers.
 #include "understudy/config/endpoint.hpp"
 
+#include "understudy/messages/number.hpp"
 #include "understudy/messages/snapshot.hpp"
 #include "understudy/messages/text.hpp"
 
 #include <arpa/inet.h>
 
 #include <algorithm>
-#include <charconv>
 
 namespace understudy::internal::config {
 
@@ -31,14 +31,10 @@ std::optional<server_uri> parse_local(std::string_view rest, std::string& proble
 }
 
 bool parse_port(std::string_view text, server_uri& result, std::string& problem) {
-  std::uint16_t port = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), port);
-  if (error != std::errc{} || end != text.data() + text.size() || port == 0) {
-    problem = "its port must be 1 to 65535";
-    return false;
-  }
-  result.port = port;
-  return true;
+  result.port = parse_number<std::uint16_t>(text);
+  if (result.port.value_or(0) != 0) return true;
+  problem = "its port must be 1 to 65535";
+  return false;
 }
 
 /// In a URI the percent sign before the zone of an address is written "%25" (RFC 6874), though not by everybody.

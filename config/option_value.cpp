@@ -2,11 +2,11 @@
 #include "understudy/config/option_value.hpp"
 #include "understudy/config/text.hpp"
 #include "understudy/config/variables.hpp"
+#include "understudy/messages/number.hpp"
 #include "understudy/messages/text.hpp"
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <cmath>
 #include <cstdio>
 #include <nlohmann/json.hpp>
@@ -95,14 +95,6 @@ std::optional<bool> boolean_of(std::string_view text) {
   return std::nullopt;
 }
 
-template <class Number>
-std::optional<Number> number_of(std::string_view text) {
-  Number number{};
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
-  return number;
-}
-
 /// `value` checked, or `problem` when there is none.
 template <class T>
 conversion checked(const option& row, std::optional<T> value, const std::string& problem) {
@@ -139,11 +131,11 @@ conversion from_text(const option& row, const tree& node, const environment_look
     case option_type::boolean:
       return checked(row, source.substituted ? boolean_of(text) : std::nullopt, wrong);
     case option_type::integer:
-      return checked(row, source.substituted ? number_of<std::int64_t>(text) : std::nullopt, wrong);
+      return checked(row, source.substituted ? parse_number<std::int64_t>(text) : std::nullopt, wrong);
     case option_type::real:
-      return checked(row, source.substituted ? number_of<double>(text) : std::nullopt, wrong);
+      return checked(row, source.substituted ? parse_number<double>(text) : std::nullopt, wrong);
     case option_type::span: {
-      const bool bare = !source.substituted && number_of<double>(text).has_value();
+      const bool bare = !source.substituted && parse_number<double>(text).has_value();
       return checked(row, bare ? std::nullopt : parse_span(text, unit_length(row)),
                      source.substituted ? wrong : "must be " + std::string{wanted(row)} + ", not " + quote(text));
     }

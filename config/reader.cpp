@@ -190,9 +190,7 @@ class settings_reader {
     settle_pool_of(info, reader);
     const auto given = reader.given();
     auto found = check_server(info, given);
-    if (!reports_pool_of(reader))
-      found.erase(std::remove_if(found.begin(), found.end(), [](const finding& f) { return f.keys[0] == "pool_size"; }),
-                  found.end());
+    if (!reports_pool_of(reader)) leave_out(found, "pool_size");
     reader.report(found, problems_);
     complete_endpoint(info, given);
     reader.report(doubts_about(info), doubts_);
@@ -228,10 +226,7 @@ class settings_reader {
 
   void check(std::string_view name, const table_reader& table) {
     auto found = check_section(all_, name);
-    if (ldap_sizes_pools_)
-      found.erase(
-          std::remove_if(found.begin(), found.end(), [](const finding& f) { return f.keys[0] == "min_connections"; }),
-          found.end());
+    if (ldap_sizes_pools_) leave_out(found, "min_connections");
     report(table, found);
   }
 

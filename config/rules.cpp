@@ -219,13 +219,15 @@ std::vector<std::pair<std::size_t, std::size_t>> duplicate_servers(const std::ve
   return found;
 }
 
+void leave_out(std::vector<finding>& found, std::string_view key) {
+  std::erase_if(found, [&](const finding& each) { return each.keys[0] == key; });
+}
+
 std::vector<finding> check_fields(const connection_info& info) {
   auto found = check_each(info, server_section);
   // A completed ldapi server has no port.
   const bool local = endpoint_of(info).local;
-  if (local)
-    found.erase(std::remove_if(found.begin(), found.end(), [](const finding& f) { return f.keys[0] == "port"; }),
-                found.end());
+  if (local) leave_out(found, "port");
   return found;
 }
 

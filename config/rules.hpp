@@ -17,6 +17,9 @@ struct finding {
   std::string what;
 };
 
+/// Takes out what is to be reported at `key`.
+void leave_out(std::vector<finding>& found, std::string_view key);
+
 /// The combinations within one server, and its files. `given`: what was written beside its `uri`.
 std::vector<finding> check_server(const connection_info& info, const given_fields& given);
 

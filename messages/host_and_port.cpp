@@ -1,8 +1,9 @@
 // "HOST:PORT": see host_and_port.hpp.
 #include "understudy/messages/host_and_port.hpp"
 
+#include "understudy/messages/number.hpp"
+
 #include <algorithm>
-#include <charconv>
 
 namespace understudy::internal {
 
@@ -21,10 +22,8 @@ std::optional<host_and_port> parse_host_and_port(std::string_view text, std::str
     problem = "must be a host and its port, as node.example.com:4100, 192.0.2.1:4100 or [2001:db8::1]:4100";
     return std::nullopt;
   }
-  host_and_port found{std::string{host}, 0};
-  const auto digits = text.substr(colon + 1);
-  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), found.port);
-  if (error == std::errc{} && end == digits.data() + digits.size()) return found;
+  if (const auto port = parse_number<std::uint16_t>(text.substr(colon + 1)))
+    return host_and_port{std::string{host}, *port};
   problem = "its port must be a number up to 65535";
   return std::nullopt;
 }

@@ -2,10 +2,10 @@
 #include "understudy/messages/password_policy.hpp"
 
 #include "understudy/messages/ber.hpp"
+#include "understudy/messages/number.hpp"
 #include "understudy/messages/text.hpp"
 
 #include <array>
-#include <charconv>
 #include <limits>
 
 namespace understudy {
@@ -50,10 +50,8 @@ void read_response(std::string_view value, password_policy& into) {
 
 /// Seconds as digits.
 void read_expiring(std::string_view value, password_policy& into) {
-  std::int64_t left = 0;
-  const auto [end, wrong] = std::from_chars(value.data(), value.data() + value.size(), left);
-  if (wrong == std::errc{} && end == value.data() + value.size() && left >= 0 && left <= most)
-    into.expires_in = seconds{left};
+  const auto left = internal::parse_number<std::int64_t>(value);
+  if (left && *left >= 0 && *left <= most) into.expires_in = seconds{*left};
 }
 
 std::string span_text(seconds left) {

@@ -146,7 +146,7 @@ struct operation_totals {
   duration p50{}, p99{}, p999{}, max{};
   ///@}
   std::vector<std::uint64_t> by_error;  ///< indexed by errc
-  std::uint64_t recast = 0;             ///< requests that were given to another connection
+  std::uint64_t recast = 0;             ///< redispatches: requests that were given to another connection
 };
 
 /// What a change of the settings of a running runtime did. Servers are named "host:port".

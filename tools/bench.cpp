@@ -1,4 +1,5 @@
 // understudy bench: load on a directory, and how it was answered.
+#include "understudy/messages/number.hpp"
 #include "understudy/messages/text.hpp"
 #include "understudy/tools/commands.hpp"
 #include "understudy/tools/exit_code.hpp"
@@ -12,7 +13,6 @@
 #include <CLI/Formatter.hpp>
 
 #include <array>
-#include <charconv>
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
@@ -48,8 +48,8 @@ std::string numbered(std::string_view text, std::int64_t number) {
 void set_range(bench_options& options, const std::string& text) {
   const auto colon = std::min(text.find(':'), text.size());
   const auto parse = [&](std::string_view part, std::int64_t& to) {
-    const auto [end, error] = std::from_chars(part.data(), part.data() + part.size(), to);
-    return error == std::errc{} && end == part.data() + part.size() && to >= 0;
+    to = internal::parse_number<std::int64_t>(part).value_or(-1);
+    return to >= 0;
   };
   const std::string_view whole{text};
   if (colon == text.size() || !parse(whole.substr(0, colon), options.first) ||

@@ -6,7 +6,6 @@
 #include "understudy/tools/base64.hpp"
 
 #include <algorithm>
-#include <charconv>
 
 namespace understudy::cli {
 

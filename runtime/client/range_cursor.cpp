@@ -1,12 +1,12 @@
 // Reads and checks ranges: see range_cursor.hpp.
 #include "understudy/runtime/client/range_cursor.hpp"
 
+#include "understudy/messages/number.hpp"
 #include "understudy/messages/printable.hpp"
 #include "understudy/messages/text.hpp"
 #include "understudy/runtime/client/failures.hpp"
 
 #include <algorithm>
-#include <charconv>
 #include <limits>
 
 namespace understudy::internal {
@@ -18,20 +18,14 @@ struct value_range {
   std::optional<std::size_t> end;
 };
 
-std::optional<std::size_t> number(std::string_view text) {
-  std::size_t value = 0;
-  const auto [end, wrong] = std::from_chars(text.data(), text.data() + text.size(), value);
-  return wrong == std::errc{} && end == text.data() + text.size() ? std::optional{value} : std::nullopt;
-}
-
 std::optional<value_range> range_of(std::string_view text) {
   const auto dash = text.find('-');
   if (dash == std::string_view::npos) return std::nullopt;
-  const auto begin = number(text.substr(0, dash));
+  const auto begin = parse_number<std::size_t>(text.substr(0, dash));
   const auto rest = text.substr(dash + 1);
   if (!begin) return std::nullopt;
   if (rest == "*") return value_range{*begin, std::nullopt};
-  const auto end = number(rest);
+  const auto end = parse_number<std::size_t>(rest);
   if (!end || *end < *begin || *end == std::numeric_limits<std::size_t>::max()) return std::nullopt;
   return value_range{*begin, end};
 }

@@ -1,13 +1,14 @@
 // Datagrams to the service manager: see service_notifier.hpp.
 #include "understudy/runtime/platform/service_notifier.hpp"
 
+#include "understudy/messages/number.hpp"
+
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <charconv>
 #include <cstddef>
 #include <cstring>
 #include <stdexcept>
@@ -30,11 +31,9 @@ std::string address_of(const std::string& name) {
 }
 
 std::int64_t number_of(const std::string& variable, const std::string& text) {
-  std::int64_t number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error != std::errc{} || end != text.data() + text.size() || number <= 0)
-    throw std::invalid_argument(variable + " is no positive number");
-  return number;
+  const auto number = parse_number<std::int64_t>(text);
+  if (!number || *number <= 0) throw std::invalid_argument(variable + " is no positive number");
+  return *number;
 }
 
 std::optional<duration> watchdog_of(const service_notifier::variables& environment) {

@@ -19,39 +19,39 @@ failure_ptr problem_of(const stream_options& options) {
 
 }  // namespace
 
-/// What the reader holds. The operation holds the inbox, and returns an own lease as soon as its outcome is there.
+/// What the reader holds. The operation holds the buffer, and returns an own lease as soon as its outcome is there.
 struct search_stream::state {
   state(lease_handle lent, std::uint32_t window, std::int64_t most_reference_bytes)
       : on(std::move(lent)),
         most_references(static_cast<std::size_t>(most_reference_bytes)),
-        inbox(new_inbox(window)) {}
+        buffer(new_buffer(window)) {}
 
-  std::mutex guard;  ///< of `on` and `inbox`, which are others when it was begun elsewhere, for who cancels
+  std::mutex guard;  ///< of `on` and `buffer`, which are others when it was begun elsewhere, for who cancels
   lease_handle on;
   const std::size_t most_references;
-  std::shared_ptr<stream_buffer> inbox;
+  std::shared_ptr<stream_buffer> buffer;
   cancel_source given_up;
   bool cancelled = false;
   time_point give_up = time_point::max();  ///< the deadline
   request_ptr request;
   another_lease elsewhere;  ///< while nothing was read, if it takes its own leases
 
-  std::shared_ptr<stream_buffer> new_inbox(std::uint32_t window) const {
+  std::shared_ptr<stream_buffer> new_buffer(std::uint32_t window) const {
     return std::make_shared<stream_buffer>(window, most_references);
   }
   void begin(duration timeout) {
     call_options how;
     how.timeout = timeout;
     how.cancel = &given_up;
-    auto done = [inbox = inbox, on = on](outcome o) {
-      inbox->end(std::move(o));
+    auto done = [buffer = buffer, on = on](outcome o) {
+      buffer->end(std::move(o));
       on.give_back();
     };
-    on.stream(request, std::move(done), how, inbox);
+    on.stream(request, std::move(done), how, buffer);
   }
   /// It failed before anything was read of it: another connection, perhaps another server's, begins anew.
   bool begin_elsewhere() {
-    const auto why = inbox->error();
+    const auto why = buffer->error();
     if (!elsewhere || !why) return false;
     auto next = elsewhere(on, *why);
     if (!next) return false;
@@ -61,7 +61,7 @@ struct search_stream::state {
       on.give_back();
       return false;
     }
-    inbox = new_inbox(inbox->window());
+    buffer = new_buffer(buffer->window());
     begin(next->rest);
     return true;
   }
@@ -71,7 +71,7 @@ struct search_stream::state {
     if (const auto client = on.client(); client && client->forked()) return;
     std::lock_guard locked{guard};
     cancelled = true;
-    inbox->abort(make_failure(caller_cancelled(stage::operation)));
+    buffer->abort(make_failure(caller_cancelled(stage::operation)));
     given_up.cancel();
     on.give_back();
   }
@@ -85,30 +85,30 @@ struct search_stream::state {
     return std::nullopt;
   }
   std::optional<entry> take_here() {
-    if (auto at_hand = inbox->take(duration::zero())) return at_hand;
-    if (inbox->finished()) return std::nullopt;
+    if (auto at_hand = buffer->take(duration::zero())) return at_hand;
+    if (buffer->finished()) return std::nullopt;
     // A stream without a client was born finished.
     const auto client = on.client();
     if (auto why = client->cannot_wait()) {
-      inbox->abort(std::move(why));
+      buffer->abort(std::move(why));
       cancel();
       return std::nullopt;
     }
-    auto next = wait_out(give_up - client->env_->clock->now(), [this](duration most) { return inbox->take(most); });
-    if (!next && !inbox->finished()) inbox->abort(runtime_client::lost_answer());
+    auto next = wait_out(give_up - client->env_->clock->now(), [this](duration most) { return buffer->take(most); });
+    if (!next && !buffer->finished()) buffer->abort(runtime_client::lost_answer());
     return next;
   }
 };
 
 search_stream::search_stream(failure_ptr why) : state_(std::make_shared<state>(lease_handle{lease{}}, 1, 0)) {
-  state_->inbox->end(std::move(why));
+  state_->buffer->end(std::move(why));
 }
 
 search_stream::search_stream(const lease_handle& on, search_request request, const stream_options& options) {
   const auto client = on.client();
   state_ = std::make_shared<state>(on, options.window, client ? client->live_.max_result_bytes.load() : 0);
   if (auto why = problem_of(options)) {
-    state_->inbox->end(std::move(why));
+    state_->buffer->end(std::move(why));
     on.give_back();
     return;
   }
@@ -142,16 +142,16 @@ std::optional<entry> search_stream::next() {
 }
 
 failure_ptr search_stream::error() const {
-  if (state_) return state_->inbox->error();
+  if (state_) return state_->buffer->error();
   return make_failure(errc::invalid_request, stage::queue, "this stream was moved from");
 }
 
 const result& search_stream::summary() const {
   if (auto why = error()) throw_failure(std::move(why));
-  if (!state_->inbox->finished())
+  if (!state_->buffer->finished())
     throw_failure(make_failure(errc::invalid_request, stage::operation,
                                "the summary of a search comes after its last entry: call next() until it says so"));
-  return state_->inbox->summary();
+  return state_->buffer->summary();
 }
 
 void search_stream::cancel() {

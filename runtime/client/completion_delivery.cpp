@@ -17,15 +17,15 @@ class told_once {
     try {
       done_(std::move(answer_));
     } catch (const std::exception& e) {
-      complain(e.what());
+      log_exception(e.what());
     } catch (...) {
-      complain("unknown exception");
+      log_exception("unknown exception");
     }
     done_ = nullptr;
   }
 
  private:
-  void complain(const char* exception) const {
+  void log_exception(const char* exception) const {
     if (log_) log_->write(log_level::error, "client", "a completion threw; it must not", {{"exception", exception}});
   }
 

@@ -178,7 +178,7 @@ BOOST_FIXTURE_TEST_CASE(two_slow_readers_hold_it_up_until_one_of_them_reads, rel
   BOOST_TEST(!load->reader_behind.load());
 }
 
-BOOST_AUTO_TEST_CASE(a_reader_who_is_too_far_behind_beside_others_loses_his_search_alone) {
+BOOST_AUTO_TEST_CASE(a_reader_who_is_too_far_behind_beside_others_loses_its_search_alone) {
   relaying h;
   h.all.limits.max_result_bytes = 1024 * 1024;
   const auto other = h.ask(some_search());

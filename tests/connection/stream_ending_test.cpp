@@ -11,7 +11,7 @@ using namespace understudy::test;
 using namespace std::chrono_literals;
 using kind = connection_event::kind;
 
-BOOST_FIXTURE_TEST_CASE(the_deadline_holds_while_the_consumer_takes_his_time, stream_rig) {
+BOOST_FIXTURE_TEST_CASE(the_deadline_holds_while_the_consumer_takes_its_time, stream_rig) {
   directory.set_entries(people(20000, 500));
   const auto r = paused(10, 10s);
   advance(10s);

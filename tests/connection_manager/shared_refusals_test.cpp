@@ -138,7 +138,7 @@ BOOST_FIXTURE_TEST_CASE(a_secret_that_cannot_be_compared_is_tried, two_nodes) {
   BOOST_TEST(b.may_bind(r));
 }
 
-BOOST_FIXTURE_TEST_CASE(who_waits_for_a_comparison_waits_no_longer_than_his_deadline, two_nodes) {
+BOOST_FIXTURE_TEST_CASE(who_waits_for_a_comparison_waits_no_longer_than_its_deadline, two_nodes) {
   a.bind_in_vain();
   b.works = false;
   b.hears(a);

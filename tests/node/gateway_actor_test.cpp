@@ -265,7 +265,7 @@ BOOST_FIXTURE_TEST_CASE(an_answer_that_no_link_carries_is_refused_by_name, gatew
   BOOST_TEST(got->error->message.find("stream()") != std::string::npos);
 }
 
-BOOST_FIXTURE_TEST_CASE(a_lease_is_the_peers_until_he_returns_it, gateway_rig) {
+BOOST_FIXTURE_TEST_CASE(a_lease_is_the_peers_until_it_returns_it, gateway_rig) {
   const auto id = take_lease();
   BOOST_TEST((script->claimed == std::vector<lease_id>{id}));
   BOOST_TEST(script->wishes.at(0).holder == "holder");

@@ -141,7 +141,7 @@ BOOST_FIXTURE_TEST_CASE(a_grant_that_is_not_claimed_returns, granted_peers) {
   BOOST_TEST(state.holds(1, 51));
 }
 
-BOOST_FIXTURE_TEST_CASE(a_silent_holder_loses_his_leases_and_one_that_pings_keeps_them, granted_peers) {
+BOOST_FIXTURE_TEST_CASE(a_silent_holder_loses_its_leases_and_one_that_pings_keeps_them, granted_peers) {
   grant(a, 1, 50);
   grant(b, 1, 60);
   BOOST_TEST((state.claim(1, 50) && state.claim(2, 60)));

@@ -214,7 +214,7 @@ BOOST_FIXTURE_TEST_CASE(what_an_actor_held_returns_when_it_ends, remote_rig) {
   BOOST_TEST(nodes[0]->script->leases_open() == 0U);
 }
 
-BOOST_FIXTURE_TEST_CASE(a_stream_gives_its_reader_what_he_has_credits_for, remote_rig) {
+BOOST_FIXTURE_TEST_CASE(a_stream_gives_its_reader_what_it_has_credits_for, remote_rig) {
   link_to(0);
   auto& script = *nodes[0]->script;
   script.entries_of_stream = 30'000;

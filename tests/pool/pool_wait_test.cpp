@@ -242,7 +242,7 @@ BOOST_AUTO_TEST_CASE(our_own_waiting_is_no_silence_of_the_server) {
   BOOST_TEST((h.what(t) == outcome::redispatch));
 }
 
-BOOST_AUTO_TEST_CASE(who_has_no_other_server_waits_as_long_as_he_can) {
+BOOST_AUTO_TEST_CASE(who_has_no_other_server_waits_as_long_as_it_can) {
   auto p = beside_others(1);
   p.failover_timeout = p.suspect_after = duration::zero();
   pool_harness h{p};

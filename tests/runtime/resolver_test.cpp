@@ -94,7 +94,7 @@ BOOST_FIXTURE_TEST_CASE(a_literal_needs_no_look_up, looking_up) {
   BOOST_TEST(look_ups == 0);
 }
 
-BOOST_FIXTURE_TEST_CASE(one_look_up_answers_all_who_wait_each_with_his_port, looking_up) {
+BOOST_FIXTURE_TEST_CASE(one_look_up_answers_all_who_wait_each_with_its_port, looking_up) {
   workers->hold(true);
   ask(1);
   ask(2, "ldap.example.com", 636);

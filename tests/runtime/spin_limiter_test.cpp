@@ -39,13 +39,13 @@ int asked_behind(spin_limiter& it, int others) {
 
 }  // namespace
 
-BOOST_AUTO_TEST_CASE(a_caller_gives_way_once_and_asks_before_he_sleeps) {
+BOOST_AUTO_TEST_CASE(a_caller_gives_way_once_and_asks_before_it_sleeps) {
   spin_limiter it;
   BOOST_TEST(asked_behind(it, 0) == 1);
   BOOST_TEST(it.look([] { return true; }, ticking()));
 }
 
-BOOST_AUTO_TEST_CASE(a_caller_looks_where_answers_were_quick_until_his_time_is_over) {
+BOOST_AUTO_TEST_CASE(a_caller_looks_where_answers_were_quick_until_its_time_is_over) {
   spin_limiter it;
   make_it_pay(it);
   BOOST_TEST((it.length() == adaptive_spin::longest));

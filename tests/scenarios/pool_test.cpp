@@ -93,7 +93,7 @@ BOOST_AUTO_TEST_CASE(scenario_20_a_waiter_whose_deadline_passes_is_never_granted
   end_scenario(manager, {a});
 }
 
-BOOST_AUTO_TEST_CASE(scenario_20_who_waits_leaves_at_his_deadline_and_the_connection_serves_the_next) {
+BOOST_AUTO_TEST_CASE(scenario_20_who_waits_leaves_at_its_deadline_and_the_connection_serves_the_next) {
   leak_guard leaks;
   stub_directory a;
   auto all = one_pool(a.port(), 1, 1);

@@ -22,7 +22,8 @@ void check_mutations(const std::string& good, unsigned seed, Decode decode, Enco
   std::mt19937 random{seed};
   int accepted = 0;
   for (int round = 0; round < 20'000; ++round) {
-    const auto read = decode(mutated(good, random));
+    const auto bytes = mutated(good, random);
+    const auto read = decode(bytes);
     BOOST_TEST_REQUIRE((read.value.has_value() != (read.error != nullptr)));
     if (!read.value) continue;
     ++accepted;

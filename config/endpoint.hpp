@@ -2,14 +2,11 @@
 #pragma once
 #include "understudy/config/connection_info.hpp"
 #include "understudy/messages/host_and_port.hpp"
+#include "understudy/messages/snapshot.hpp"
 
 #include <optional>
 #include <string>
 #include <string_view>
-
-namespace understudy {
-struct server_snapshot;
-}  // namespace understudy
 
 namespace understudy::internal::config {
 

@@ -16,6 +16,8 @@ namespace {
 using findings = std::vector<finding>;
 
 constexpr std::size_t longest_name = 253;
+// Every one of them speaks with every other.
+constexpr std::size_t most_nodes = 64;
 
 /// Nothing when it cannot be listened at; `problem` then says why.
 std::optional<host_and_port> listening_at(const std::string& address, std::string& problem) {
@@ -42,23 +44,53 @@ std::string words_of_node(std::string text) {
   return text;
 }
 
-void check_certificates(const certificate_paths& paths, findings& found) {
+/// The names in our own certificate, as far as it can be read.
+std::vector<std::string> check_certificates(const certificate_paths& paths, findings& found) {
   const auto no_password = [] { return std::optional{secret_reading{}}; };
-  for (auto& each : read_certificates(settings_naming(paths), no_password).problems)
-    found.push_back({{key_in_node(each.key)}, words_of_node(std::move(each.what))});
+  auto read = read_certificates(settings_naming(paths), no_password);
+  for (auto& each : read.problems) found.push_back({{key_in_node(each.key)}, words_of_node(std::move(each.what))});
+  return read.chain.empty() ? std::vector<std::string>{} : names_in(*read.chain.front());
 }
 
-void check_peers(const std::vector<std::string>& peers, findings& found) {
+/// Where the others are; they are known by their hosts.
+void check_peers(const node_settings& node, findings& found) {
   std::set<std::string> seen;
-  for (const auto& each : peers) {
+  for (const auto& each : node.peers) {
     std::string problem;
     const auto place = parse_host_and_port(each, problem);
     if (place && place->port == 0) problem = "its port must be 1 to 65535";
     if (!problem.empty())
       found.push_back({{"peers"}, problem + ", not " + quote(each)});
-    else if (!seen.insert(ascii_lower(each)).second)
-      found.push_back({{"peers"}, "names " + quote(each) + " twice"});
+    else if (!seen.insert(ascii_lower(place->host)).second)
+      found.push_back({{"peers"}, "names " + quote(place->host) + " twice: a node is known by its host"});
+    else if (ascii_lower(place->host) == ascii_lower(node.name))
+      found.push_back({{"peers", "name"}, "names this node, " + quote(node.name) + ": only the others belong there"});
   }
+  if (node.peers.size() >= most_nodes)
+    found.push_back({{"peers"},
+                     "names " + std::to_string(node.peers.size()) + " nodes; a cluster has " +
+                         std::to_string(most_nodes) + " at the most, this one included"});
+}
+
+/// That the others know who this one is.
+void check_identity(const node_settings& node, const std::vector<std::string>& names, findings& found) {
+  std::vector<std::string> missing;
+  if (node.cert_path.empty()) missing.emplace_back("cert_path");
+  if (node.key_path.empty()) missing.emplace_back("key_path");
+  if (node.ca_cert_path.empty()) missing.emplace_back("ca_cert_path");
+  if (!missing.empty())
+    found.push_back({{"peers", "cert_path", "key_path", "ca_cert_path"},
+                     "needs certificates on both sides: set " + joined(missing, ", ") + " in [node]"});
+  const bool comes_in = std::any_of(node.listeners.begin(), node.listeners.end(),
+                                    [](const node_listener_settings& l) { return !l.insecure_loopback; });
+  if (!comes_in)
+    found.push_back({{"peers"}, "needs a [[node.listeners]] with TLS: one of two nodes comes in to the other"});
+  if (node.name.empty())
+    found.push_back({{"peers", "name"}, "needs name in [node]: the host by which the others name this node"});
+  else if (!names.empty() && ascii_lower(names.front()) != ascii_lower(node.name))
+    found.push_back({{"name", "cert_path"},
+                     "must be the first name in the certificate of cert_path, " + quote(names.front()) +
+                         ", for peers to know this node, not " + quote(node.name)});
 }
 
 bool on_this_machine(const host_and_port& place) { return place.host == "127.0.0.1" || place.host == "::1"; }
@@ -101,8 +133,15 @@ std::vector<finding> check_node(const node_settings& node) {
     found.push_back({{"cert_path", "key_path"}, "needs key_path, the certificate's private key"});
   if (node.cert_path.empty() && !node.key_path.empty())
     found.push_back({{"key_path", "cert_path"}, "needs cert_path, the key's certificate"});
-  check_certificates({node.cert_path, node.key_path, node.ca_cert_path, {}}, found);
-  check_peers(node.peers, found);
+  const auto names = check_certificates({node.cert_path, node.key_path, node.ca_cert_path, {}}, found);
+  if (!node.peers.empty()) {
+    check_peers(node, found);
+    check_identity(node, names, found);
+  }
+  if (node.budget > 0 && node.budget <= node.peers.size())
+    found.push_back({{"budget", "peers"},
+                     "must be " + std::to_string(node.peers.size() + 1) +
+                         " at least, a socket for each node of the cluster, not " + std::to_string(node.budget)});
   return found;
 }
 

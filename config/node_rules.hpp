@@ -4,7 +4,7 @@
 
 namespace understudy::internal::config {
 
-/// The combinations within [node], without its listeners, and its files.
+/// The combinations within [node], and its files; what each listener needs is check_listener().
 std::vector<finding> check_node(const node_settings& node);
 
 /// What one of its listeners needs, of its own and of [node].

@@ -384,11 +384,14 @@ std::vector<option> node_options() {
       with_example(row(s, "key_path", type::path, NODE(key_path),
                        "PEM file of the certificate's private key, which must not be encrypted."),
                    "/etc/ssl/private/node.key"),
-      not_available(
-          at_start_only(with_example(row(s, "peers", type::texts, NODE(peers), "The other nodes, each `host:port`."),
-                                     "[\"node2.example.com:4100\"]"))),
-      not_available(at_start_only(
-          count(s, "budget", NODE(budget), 0, many, "Connections to a server that all nodes share; 0: no limit."))),
+      at_start_only(
+          with_example(row(s, "peers", type::texts, NODE(peers),
+                           "The other nodes of the cluster, each `host:port`; the host is the other's `name`, "
+                           "and the first name in its certificate."),
+                       "[\"node2.example.com:4100\"]")),
+      at_start_only(count(s, "budget", NODE(budget), 0, many,
+                          "Sockets to a server that this node and `peers` share, the same number on each of them; 0: "
+                          "no limit.")),
   };
 }
 

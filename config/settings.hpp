@@ -168,9 +168,9 @@ struct node_settings {
   /// PEM files: the authorities of others' certificates, the node's own certificate, and its private key.
   std::string ca_cert_path, cert_path, key_path;
   ///@}
-  /// Not available in this version: The other nodes, each "host:port".
+  /// The other nodes of the cluster, each "host:port"; the host is how it is named, here and in its certificate.
   std::vector<std::string> peers;
-  /// Not available in this version: Connections to a server that all nodes share; 0: no limit; 0 to 1000000.
+  /// Sockets to a server that this node and `peers` share; 0: no limit; 0 to 1000000.
   std::size_t budget = 0;
   /// Where clients and other nodes come in; none: nobody does.
   std::vector<node_listener_settings> listeners;

@@ -47,21 +47,6 @@ std::string text_of(const X509_NAME* name) {
   return {text, static_cast<std::size_t>(std::max(size, 0L))};
 }
 
-std::vector<std::string> dns_names_of(const X509* certificate) {
-  std::vector<std::string> names;
-  const std::unique_ptr<GENERAL_NAMES, void (*)(GENERAL_NAMES*)> all{
-      static_cast<GENERAL_NAMES*>(::X509_get_ext_d2i(certificate, NID_subject_alt_name, nullptr, nullptr)),
-      ::GENERAL_NAMES_free};
-  for (int i = 0; all && i < sk_GENERAL_NAME_num(all.get()); ++i) {
-    const auto* name = sk_GENERAL_NAME_value(all.get(), i);
-    if (name->type != GEN_DNS) continue;
-    const auto* text = name->d.dNSName;
-    names.emplace_back(reinterpret_cast<const char*>(::ASN1_STRING_get0_data(text)),
-                       static_cast<std::size_t>(::ASN1_STRING_length(text)));
-  }
-  return names;
-}
-
 }  // namespace
 
 tls_server_context_result make_tls_server_context(const server_certificates& from) {
@@ -112,7 +97,7 @@ client_certificate tls_server_stream::client() const {
   const x509_ptr certificate{::SSL_get1_peer_certificate(ssl()), ::X509_free};
   if (!certificate) return found;
   found.subject = text_of(::X509_get_subject_name(certificate.get()));
-  found.names = dns_names_of(certificate.get());
+  found.names = config::names_in(*certificate);
   return found;
 }
 

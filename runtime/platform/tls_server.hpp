@@ -32,7 +32,7 @@ std::string states_of(const server_certificates& files);
 /// Who a client is by its certificate; empty without one. To be shown escaped: it is the client's choice.
 struct client_certificate {
   std::string subject;             ///< RFC 4514, "CN=reporting,O=Example"
-  std::vector<std::string> names;  ///< DNS names (subjectAltName)
+  std::vector<std::string> names;  ///< DNS names, then addresses (subjectAltName)
 };
 
 /// A client's connection over `fd`, which stays the caller's.

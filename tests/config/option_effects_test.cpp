@@ -151,6 +151,8 @@ constexpr effect effects[] = {
     {"node.ca_cert_path", "whose certificates are let in", "strangers_at_its_port_leave_a_served_node_serving"},
     {"node.cert_path", "whether clients trust it", "a_served_node_says_where_it_listens_and_who_comes_and_goes"},
     {"node.key_path", "whether clients trust it", "a_served_node_says_where_it_listens_and_who_comes_and_goes"},
+    {"node.peers", "whom it speaks with", "three_nodes_under_load_stay_within_their_budget"},
+    {"node.budget", "how many sockets the directory sees", "three_nodes_under_load_stay_within_their_budget"},
     {"node.listeners.address", "where others come in", "listeners_are_added_changed_and_removed_and_nobody_is_cut_off"},
     {"node.listeners.permission", "what others may ask",
      "listeners_are_added_changed_and_removed_and_nobody_is_cut_off"},

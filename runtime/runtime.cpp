@@ -76,6 +76,12 @@ void require_threads(std::size_t count) {
   if (auto why = refused_threads(count)) throw_failure(std::move(why));
 }
 
+/// The number of a process that begins then: higher than an earlier one's, unless the clock was put back meanwhile.
+std::uint64_t incarnation_at(wall_time now) {
+  const auto since = std::chrono::duration_cast<std::chrono::microseconds>(now.time_since_epoch());
+  return static_cast<std::uint64_t>(std::max<std::int64_t>(since.count(), 1));
+}
+
 std::uint64_t random_seed() {
   std::random_device source;
   return (std::uint64_t{source()} << 32) | source();
@@ -94,7 +100,8 @@ struct runtime::parts {
   std::shared_ptr<epoll_poller> poller;
   std::shared_ptr<worker_threads> workers, look_ups;
   environment_ptr env;
-  std::shared_ptr<node_links> links;  // of a client of nodes
+  std::shared_ptr<node_links> links;      // of a client of nodes
+  std::shared_ptr<node_cluster> cluster;  // of a node that shares with others
   std::shared_ptr<runtime_client> client;
   connection_manager_actor manager;
   circuit_breaker_actor router;
@@ -126,6 +133,9 @@ struct runtime::parts {
     e->metrics = options.metrics ? std::move(options.metrics) : std::make_shared<metrics_registry>();
     e->metrics->enable(all->pool.enable_metrics);
     e->seed = random_seed();
+    // Who only reads the file of a node is no part of its cluster.
+    if (serves_nodes(*all, options))
+      e->cluster = cluster = make_cluster(*all, e->clock, incarnation_at(e->clock->wall_now()));
     env = std::move(e);
   }
 
@@ -140,17 +150,11 @@ struct runtime::parts {
     node_links_options limits;
     limits.limits.silence = options.nodes->silence;
     links = std::make_shared<node_links>(*system, env, std::move(limits));
-    auto begin = connecting_over(*system, env, *links, std::move(dialled));
     // Whatever was begun may end later than this: it keeps its links.
-    options.manager = [begin = std::move(begin), kept = links](caf::actor_system& in, settings_ptr settings,
-                                                               environment_ptr with, const connection_factory&) {
-      return spawn_remote_manager(
-          in, std::move(settings), std::move(with),
-          [begin, kept](std::function<void(node_event)> tell, std::string avoid) {
-            auto way = begin(std::move(tell), std::move(avoid));
-            auto* const one = way.get();
-            return std::shared_ptr<void>{one, [kept, way = std::move(way)](void*) mutable { way.reset(); }};
-          });
+    auto begin = keeping(links, connecting_over(*system, env, *links, std::move(dialled)));
+    options.manager = [begin = std::move(begin)](caf::actor_system& in, settings_ptr settings, environment_ptr with,
+                                                 const connection_factory&) {
+      return spawn_remote_manager(in, std::move(settings), std::move(with), begin);
     };
   }
 
@@ -182,7 +186,7 @@ struct runtime::parts {
     nodes = std::make_unique<node_service>(
         *system,
         node_service::dependencies{env, router, manager, std::move(options.serve_nodes->reload),
-                                   std::move(options.serve_nodes->drain)},
+                                   std::move(options.serve_nodes->drain), cluster},
         all->node);
   } catch (const listener_error& e) {
     throw_failure(cannot_listen(e.what()));

@@ -41,4 +41,12 @@ node_connecting connecting_over(caf::actor_system& system, environment_ptr env, 
   };
 }
 
+node_connecting keeping(std::shared_ptr<void> alive, node_connecting begin) {
+  return [alive = std::move(alive), begin = std::move(begin)](std::function<void(node_event)> tell, std::string avoid) {
+    auto way = begin(std::move(tell), std::move(avoid));
+    auto* const kept = way.get();
+    return std::shared_ptr<void>{kept, [alive, way = std::move(way)](void*) mutable { way.reset(); }};
+  };
+}
+
 }  // namespace understudy::internal

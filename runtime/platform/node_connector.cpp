@@ -79,6 +79,7 @@ class node_connector::dialling : public std::enable_shared_from_this<dialling> {
     to.host = node.host;
     to.port = node.port;
     to.tls = options_.tls;
+    if (options_.tls_now) to.tls = options_.tls_now();
     to.timeout = options_.dial_timeout;
     dialler_->dial(std::move(to), [alive = weak_from_this()](dial_result result) {
       if (const auto self = alive.lock())

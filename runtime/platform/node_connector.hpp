@@ -16,6 +16,8 @@ struct node_connector_options {
   std::vector<node_address> nodes;  ///< at least one; in the order of preference
   /// Without: plain text, to 127.0.0.1 and ::1 alone.
   std::optional<dialling_certificates> tls;
+  /// In place of `tls` for each dial, when others may have come since; on any thread. Empty: they stay.
+  std::function<dialling_certificates()> tls_now = {};
   duration dial_timeout = seconds{3};  ///< for one node, until its certificate is checked
   ///@{
   /// Between rounds in which no node could be reached: the first pause at most, and any.

@@ -3,6 +3,7 @@
 
 #include "understudy/config/node_rules.hpp"
 #include "understudy/messages/printable.hpp"
+#include "understudy/runtime/platform/node_connecting.hpp"
 
 #include <caf/actor_system.hpp>
 #include <caf/send.hpp>
@@ -16,6 +17,8 @@ namespace understudy::internal {
 namespace {
 
 constexpr seconds patience_at_the_end{2};
+// After a node was away others are to speak with it soon: what they share waits for that, and its first bind too.
+constexpr seconds longest_pause{1};
 // A machine that many processes share has so many of a listener's places, and a tenth of them where there are more.
 constexpr std::size_t least_by_address = 100;
 // Whose handshake is not complete: strangers take nobody's place.
@@ -68,18 +71,37 @@ std::string name_of_node(const node_settings& node) {
   return printable(name.data());
 }
 
+struct node_service::shown_certificates {
+  explicit shown_certificates(const node_settings& node) { take(node); }
+
+  dialling_certificates now() const {
+    const std::lock_guard lock{mutex};
+    return files;
+  }
+  void take(const node_settings& node) {
+    const std::lock_guard lock{mutex};
+    files = {{node.cert_path, node.key_path, node.ca_cert_path, {}}};
+  }
+
+ private:
+  mutable std::mutex mutex;
+  dialling_certificates files;
+};
+
 node_service::change::~change() {
   for (const auto& each : opened_) links_.stop_listening(each);
 }
 
 node_service::node_service(caf::actor_system& system, dependencies with, const node_settings& node)
-    : env_(with.env), links_(make_links(system, env_, told_)) {
+    : env_(with.env), links_(make_links(system, env_, told_)), shown_(std::make_shared<shown_certificates>(node)) {
+  if (with.cluster) speak_with_peers(system, with, node);
   gateway_dependencies needs;
   needs.env = with.env;
   needs.node = name_of_node(node);
   needs.router = std::move(with.router);
   needs.manager = std::move(with.manager);
   needs.peers = links_;
+  needs.cluster = peers_;
   needs.reload = std::move(with.reload);
   needs.drain = std::move(with.drain);
   gateway_ = spawn_gateway(system, std::move(needs));
@@ -96,6 +118,37 @@ node_service::node_service(caf::actor_system& system, dependencies with, const n
 }
 
 node_service::~node_service() { close(duration::zero()); }
+
+/// Of two nodes the one with the smaller name dials: two links at a time would end each other.
+void node_service::speak_with_peers(caf::actor_system& system, const dependencies& with, const node_settings& node) {
+  peers_dependencies needs;
+  needs.env = env_;
+  needs.cluster = with.cluster;
+  needs.router = caf::actor_cast<caf::actor_addr>(with.router);
+  needs.manager = caf::actor_cast<caf::actor_addr>(with.manager);
+  const auto self = with.cluster->with([](peers_state& state) { return state.options().self; });
+  for (const auto& peer : peers_of(node)) {
+    if (peer.name < self) continue;
+    node_connector_options to;
+    to.nodes = {{peer.host, peer.port}};
+    to.tls = shown_->now();
+    to.tls_now = [shown = shown_] { return shown->now(); };
+    to.longest_pause = longest_pause;
+    needs.dials.emplace(peer.name, keeping(links_, connecting_over(system, env_, *links_, std::move(to))));
+  }
+  peers_ = spawn_peers(system, std::move(needs));
+  auto ended = std::make_shared<std::promise<void>>();
+  peers_ended_ = ended->get_future();
+  caf::actor_cast<caf::strong_actor_ptr>(peers_)->get()->attach_functor([ended] { ended->set_value(); });
+}
+
+void node_service::end_peers() {
+  if (!peers_) return;
+  caf::anon_send_exit(peers_, caf::exit_reason::user_shutdown);
+  peers_ = nullptr;
+  if (peers_ended_.wait_for(patience_at_the_end) != std::future_status::ready && env_->log)
+    env_->log->write(log_level::error, "node", "what speaks with the other nodes does not end");
+}
 
 node_service::place node_service::opened(const node_settings& node, const node_listener_settings& listener) {
   place at;
@@ -149,6 +202,7 @@ void node_service::apply(std::unique_ptr<change> prepared) {
   for (const auto& now : prepared->places_)
     if (!is_in(before, now)) say(log_level::info, "listens for nodes", now);
   prepared->opened_.clear();
+  shown_->take(prepared->next_);
   const std::lock_guard lock{mutex_};
   node_ = std::move(prepared->next_);
   places_ = std::move(prepared->places_);
@@ -183,6 +237,7 @@ void node_service::drain() {
 bool node_service::close(duration limit) {
   links_->stop_listening();
   const bool answered = links_->wait_for_answers(limit);
+  end_peers();
   const bool ended = links_->close(patience_at_the_end);
   if (gateway_) caf::anon_send_exit(gateway_, caf::exit_reason::user_shutdown);
   gateway_ = nullptr;

@@ -6,6 +6,8 @@
 
 #include <caf/actor_addr.hpp>
 
+#include <future>
+
 namespace understudy::internal {
 
 /// Why the listeners cannot be as the settings say; the message names the address or the file.
@@ -22,6 +24,7 @@ class node_service {
     circuit_breaker_actor router;
     connection_manager_actor manager;
     std::function<failure_ptr()> reload, drain;  ///< as gateway_dependencies has them
+    std::shared_ptr<node_cluster> cluster = {};  ///< null: there are no other nodes, and no budget
   };
   /// A place where clients and other nodes come in.
   struct place {
@@ -75,17 +78,24 @@ class node_service {
 
   /// Nobody comes in any more, and nothing new is taken; who asked something gets his answer.
   void drain();
-  /// Waits until everybody has been answered, then ends all links; within `limit` and two seconds. False when somebody
-  /// got no answer, or links are left. To be called before the actor system goes.
+  /// Waits until everybody has been answered, then ends what speaks with other nodes, and all links; within `limit` and
+  /// two seconds. False when somebody got no answer, or links are left. To be called before the actor system goes.
   bool close(duration limit);
 
  private:
   place opened(const node_settings& node, const node_listener_settings& listener);
+  void speak_with_peers(caf::actor_system& system, const dependencies& with, const node_settings& node);
+  void end_peers();
   void say(log_level level, std::string_view text, const place& at) const;
 
   const environment_ptr env_;
   const std::shared_ptr<caf::actor_addr> told_ = std::make_shared<caf::actor_addr>();  ///< of links that end
   const std::shared_ptr<node_links> links_;
+  /// What this node shows to those that it dials, and by what it judges them.
+  struct shown_certificates;
+  const std::shared_ptr<shown_certificates> shown_;
+  peers_actor peers_;  ///< null: there is no cluster
+  std::future<void> peers_ended_;
   gateway_actor gateway_;
   mutable std::mutex mutex_;  ///< of what follows
   node_settings node_;

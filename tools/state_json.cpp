@@ -16,6 +16,7 @@ json pool_json(const pool_snapshot& pool) {
           {"in_use", pool.now.in_use},
           {"in_flight", pool.now.in_flight},
           {"waiters", pool.now.waiters},
+          {"longest_wait_ms", milliseconds_of(pool.longest_wait)},
           {"connecting", pool.now.connecting},
           {"min_connections", pool.min_connections},
           {"max_connections", pool.max_connections},

@@ -38,8 +38,9 @@ std::string text_of(const server_snapshot& s) {
   text += "\n    pool: " + std::to_string(pool.size) + " of " + std::to_string(s.pool.max_connections) +
           " connections, " + std::to_string(pool.idle) + " idle, " + std::to_string(pool.in_use) + " in use (" +
           std::to_string(s.pool.leased) + " leased), " + std::to_string(pool.connecting) + " connecting; " +
-          std::to_string(pool.in_flight) + " operations in flight, " + std::to_string(pool.waiters) +
-          " waiting; latency " + milliseconds_text(s.latency) + "\n";
+          std::to_string(pool.in_flight) + " operations in flight, " + std::to_string(pool.waiters) + " waiting" +
+          (pool.waiters > 0 ? " (the longest for " + milliseconds_text(s.pool.longest_wait) + ")" : "") + "; latency " +
+          milliseconds_text(s.latency) + "\n";
   if (!s.warning.empty()) text += "    warning: " + printable(s.warning) + "\n";
   if (!s.last_error.empty())
     text += "    last error" + (s.last_error_at ? " at " + utc(*s.last_error_at) : "") + ": " +

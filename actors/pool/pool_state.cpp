@@ -492,6 +492,8 @@ pool_snapshot pool_state::snapshot(time_point now) const {
   s.leaks = leases_.leaks();
   s.completed = s.dispatched - s.now.in_flight;
   s.growth_limit = growth_.limit();
+  const auto first = std::min(pooled_.oldest(), binds_.oldest());
+  if (first != time_point::max()) s.longest_wait = now - first;
   if (last_.what) {
     s.last_error = describe(*last_.what);
     s.last_error_at = last_.at;

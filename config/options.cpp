@@ -255,7 +255,9 @@ std::vector<option> pool_options() {
                          "Count and time requests; when false the counts, times and rates of `get_metrics()` stay at "
                          "their initial values.")),
       flag(s, "preload_connections", POOL(preload_connections), "Open the minimum at start, before the first request."),
-      not_available(flag(s, "enable_compression", POOL(enable_compression), "Compress what is sent.")),
+      at_start_only(flag(s, "enable_compression", POOL(enable_compression),
+                         "Results of 4 KiB and more cross between a node and its clients compressed, where both have "
+                         "this set; connections to a directory never are (docs/nodes.md).")),
       span(s, "max_lifetime", POOL(max_lifetime), 0, 365 * day,
            "A connection this old is replaced, the new one first; 0: never."),
       count(s, "max_in_flight", POOL(max_in_flight), 1, 10000, "Operations at once on one shared connection."),

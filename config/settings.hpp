@@ -34,7 +34,7 @@ struct pool_settings {
   bool enable_metrics = true;
   /// Open the minimum at start, before the first request.
   bool preload_connections = false;
-  /// Not available in this version: Compress what is sent.
+  /// Between nodes, never to a directory: larger results cross compressed where both sides have it so.
   bool enable_compression = false;
   /// A connection this old is replaced, the new one first; 0: never; 0s to 365d.
   duration max_lifetime = seconds{3600};

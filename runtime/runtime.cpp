@@ -182,7 +182,7 @@ struct runtime::parts {
     nodes = std::make_unique<node_service>(
         *system,
         node_service::dependencies{env, router, manager, std::move(options.serve_nodes->reload),
-                                   std::move(options.serve_nodes->drain)},
+                                   std::move(options.serve_nodes->drain), all->pool.enable_compression},
         all->node);
   } catch (const listener_error& e) {
     throw_failure(cannot_listen(e.what()));
@@ -284,6 +284,14 @@ void warn_of(const settings& all, log_port& log) {
   for (const auto& each : warnings(all)) log.write(log_level::warning, "config", describe(each));
 }
 
+/// The same for what changes nothing here.
+void warn_of_compression(const settings& all, bool nodes, log_port& log) {
+  if (all.pool.enable_compression && !nodes)
+    log.write(log_level::warning, "config",
+              "pool.enable_compression: is for links between nodes, and there is none here; connections to a directory "
+              "are never compressed");
+}
+
 }  // namespace
 
 void configure_for_nodes(caf::actor_system_config& config) { configure_nodes(config, node_heartbeat); }
@@ -315,6 +323,7 @@ runtime::runtime(caf::actor_system& system, settings_ptr all, runtime_options op
 void runtime::start(runtime_options options) {
   parts_->make_environment(options);
   warn_of(*parts_->all, *parts_->log);
+  warn_of_compression(*parts_->all, options.nodes || serves_nodes(*parts_->all, options), *parts_->log);
   parts_->client = std::make_shared<runtime_client>(*parts_->system, parts_->env, *parts_->all);
   try {
     parts_->link_nodes(options);

@@ -1,6 +1,7 @@
 // Questions out, answers in, over whichever link there is.
 #include "understudy/actors/node/remote_router.hpp"
 
+#include "understudy/actors/node/compression.hpp"
 #include "understudy/actors/node/remote_connection.hpp"
 #include "understudy/actors/node/remote_operation.hpp"
 #include "understudy/actors/node/request_ledger.hpp"
@@ -26,6 +27,8 @@ constexpr seconds doubtful_link_pause{1};
 constexpr seconds leave_patience{2};
 /// Leases whose link was lost, which their holders have not returned yet.
 constexpr std::size_t most_lost_leases = 1024;
+/// Bytes of an answer that came compressed, whatever the node says that it sends: a link carries no more.
+constexpr std::size_t longest_answer = 4 * 1024 * 1024;
 
 /// With what it is due to, which may be null.
 failure_ptr due_to(const failure_ptr& cause, failure f) {
@@ -104,6 +107,7 @@ class remote_router_impl {
   void lost(const failure_ptr& cause);
   void say_hello();
   void refused(const failure_ptr& why);
+  void break_off(std::uint64_t number, const failure_ptr& why);
   void agreed(const node_terms& terms);
   void leave_node();
   void connect(std::string avoid);
@@ -293,6 +297,14 @@ void remote_router_impl::came(std::uint64_t number, std::uint64_t session, std::
   // Late: it was given up, or is under way on another link.
   if (session != session_ || !ledger_.under_way(number)) return;
   auto read = decode_answer(bytes);
+  if (read.value && read.value->kind == answer_kind::compressed) {
+    read = terms_ && terms_->compression
+               ? decompress_answer(*read.value, longest_answer)
+               : decoded<answer_frame>{{},
+                                       node_failure(errc::connection_failed,
+                                                    "The node compressed an answer, which was not agreed.", node_)};
+    if (read.error) return break_off(number, of_node(*read.error, node_));
+  }
   auto got = read.error ? failed_answer(std::move(read.error)) : std::move(*read.value);
   if (got.kind == answer_kind::failed && got.error->code == errc::draining && questions_.at(number).what.session == 0) {
     // Nothing was done: another node may take it.
@@ -543,6 +555,7 @@ void remote_router_impl::say_hello() {
   request_frame hello;
   hello.kind = request_kind::hello;
   hello.left = hello_timeout;
+  hello.flag = all_->pool.enable_compression;
   hello_by_ = now() + hello_timeout;
   arm();
   self_->request(gateway_, caf::infinite, encode(hello))
@@ -572,6 +585,22 @@ void remote_router_impl::refused(const failure_ptr& why) {
   reconnect_at_ = now() + refused_pause;
   unreachable_ = why;
   for (const auto number : ledger_.give_up_waiting()) fail(number, why);
+  arm();
+}
+
+/// What came in answer to that is nothing that a sound node sends. What else is under way fares as when a link is lost.
+void remote_router_impl::break_off(std::uint64_t number, const failure_ptr& why) {
+  env_->log->write(log_level::error, "node", "the node answers with what cannot be read; the link to it is ended",
+                   {{"node", node_}, {"cause", describe(*why)}});
+  ledger_.remove(number);
+  const bool repeatable = questions_.at(number).what.repeatable;
+  way_.reset();
+  reconnect_at_ = now() + refused_pause;
+  lost(why);
+  if (repeatable)
+    fail(number, why);
+  else
+    tell_fate(number, request_ledger::verdict::unknown, why);
   arm();
 }
 

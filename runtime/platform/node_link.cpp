@@ -137,7 +137,23 @@ std::string node_link::why() const {
   return why_;
 }
 
+void node_link::leave(link_standing standing, std::string why, time_point now) {
+  const std::lock_guard lock{mutex_};
+  if (standing <= standing_) return;
+  why_it_leaves_ = std::move(why);
+  leave_by_ = std::min(leave_by_, now + limits_.leaving);
+  standing_ = standing;
+}
+
 void node_link::look_at_clock(time_point now) {
+  if (standing_ != link_standing::stays) {
+    std::string why;
+    {
+      const std::lock_guard lock{mutex_};
+      if (now >= leave_by_ || (standing_ == link_standing::distrusted && unanswered_ == 0)) why = why_it_leaves_;
+    }
+    if (!why.empty()) return cut(why);
+  }
   if (!established_ && now - begun_ >= limits_.handshake)
     cut("the nodes' handshake took longer than " + config::format_span(limits_.handshake));
   else if (now - heard_.load() >= limits_.silence)

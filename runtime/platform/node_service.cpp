@@ -32,12 +32,6 @@ std::optional<server_certificates> certificates_of(const node_settings& node, co
                              tls_version::v1_3};
 }
 
-bool same_files(const node_settings& a, const node_listener_settings& of_a, const node_settings& b,
-                const node_listener_settings& of_b) {
-  return a.cert_path == b.cert_path && a.key_path == b.key_path && of_a.crl_path == of_b.crl_path &&
-         config::authorities_of(a, of_a) == config::authorities_of(b, of_b);
-}
-
 /// The gateway, which is told of the end of each link, is made after them.
 std::shared_ptr<node_links> make_links(caf::actor_system& system, const environment_ptr& env,
                                        const std::shared_ptr<caf::actor_addr>& told) {
@@ -82,11 +76,10 @@ node_service::node_service(caf::actor_system& system, dependencies with, const n
   needs.peers = links_;
   needs.reload = std::move(with.reload);
   needs.drain = std::move(with.drain);
+  needs.compresses = with.compresses;
   gateway_ = spawn_gateway(system, std::move(needs));
   // Before the first link comes.
   *told_ = caf::actor_cast<caf::actor_addr>(gateway_);
-  node_ = node;
-  node_.listeners.clear();
   try {
     apply(prepare(node));
   } catch (...) {
@@ -107,7 +100,7 @@ node_service::place node_service::opened(const node_settings& node, const node_l
 
 std::unique_ptr<node_service::change> node_service::prepare(const node_settings& next) {
   if (!gateway_) throw listener_error("nobody can come in any more: this node is stopping");
-  auto made = std::make_unique<change>(*links_, next);
+  auto made = std::make_unique<change>(*links_);
   auto before = places();
   for (const auto& listener : next.listeners) {
     const auto same = std::find_if(before.begin(), before.end(),
@@ -122,7 +115,8 @@ std::unique_ptr<node_service::change> node_service::prepare(const node_settings&
     // Who is in has been let in by the other rule: that takes a restart.
     stays.as.insecure_loopback = same->as.insecure_loopback;
     change::update update{stays.address, options_of(next, stays.as), nullptr};
-    if (update.options.tls && !same_files(node_, same->as, next, stays.as)) {
+    // Also files of the same names: what is in them may be another.
+    if (update.options.tls) {
       auto read = make_tls_server_context(*update.options.tls);
       if (read.error) throw listener_error("cannot listen at " + stays.address + ": " + read.error->message);
       update.context = std::move(read.context);
@@ -143,14 +137,13 @@ void node_service::apply(std::unique_ptr<change> prepared) {
   };
   for (const auto& gone : before) {
     if (is_in(prepared->places_, gone)) continue;
-    links_->stop_listening(gone.address);
-    say(log_level::info, "does not listen for nodes any more; who is in stays", gone);
+    links_->dismiss(gone.address);
+    say(log_level::info, "does not listen for nodes any more; who is in finishes and goes", gone);
   }
   for (const auto& now : prepared->places_)
     if (!is_in(before, now)) say(log_level::info, "listens for nodes", now);
   prepared->opened_.clear();
   const std::lock_guard lock{mutex_};
-  node_ = std::move(prepared->next_);
   places_ = std::move(prepared->places_);
 }
 

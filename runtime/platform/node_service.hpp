@@ -22,6 +22,7 @@ class node_service {
     circuit_breaker_actor router;
     connection_manager_actor manager;
     std::function<failure_ptr()> reload, drain;  ///< as gateway_dependencies has them
+    bool compresses = false;                     ///< the same
   };
   /// A place where clients and other nodes come in.
   struct place {
@@ -32,7 +33,7 @@ class node_service {
   /// Other settings, ready to count: everything that can fail has been done.
   class change {
    public:
-    change(node_links& links, node_settings next) : links_(links), next_(std::move(next)) {}
+    explicit change(node_links& links) : links_(links) {}
     ~change();
     change(const change&) = delete;
     change& operator=(const change&) = delete;
@@ -42,11 +43,10 @@ class node_service {
     struct update {
       std::string address;
       node_listener_options options;
-      tls_server_context_ptr context;  ///< null: the files are the same
+      tls_server_context_ptr context;  ///< null: plain text
     };
 
     node_links& links_;
-    node_settings next_;
     std::vector<std::string> opened_;  ///< closed again unless the change is applied
     std::vector<place> places_;        ///< all of them, as they will be
     std::vector<update> updates_;      ///< of those that stay
@@ -62,8 +62,9 @@ class node_service {
   /// Opens what is new in `next` and reads the certificates of what stays; nobody notices before apply(). Throws
   /// listener_error, and nothing has changed then. When the change is destroyed without apply(), neither.
   std::unique_ptr<change> prepare(const node_settings& next);
-  /// Listeners that are gone close; one that stays, at the same address, takes its new permission, which counts for who
-  /// is in as well, and certificates, which count for who comes. No link ends.
+  /// Listeners that are gone close, and who came by one is to leave: he is refused what is new, so that he turns to
+  /// another node, and may finish what he holds. One that stays, at the same address, takes its new permission and
+  /// certificates, which count for who is in as well: who would not be let in any more gets his answers, and goes.
   void apply(std::unique_ptr<change> prepared);
   /// Keys of `next` that take a restart.
   std::vector<std::string> needs_restart(const node_settings& next) const;
@@ -88,7 +89,6 @@ class node_service {
   const std::shared_ptr<node_links> links_;
   gateway_actor gateway_;
   mutable std::mutex mutex_;  ///< of what follows
-  node_settings node_;
   std::vector<place> places_;
 };
 

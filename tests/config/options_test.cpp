@@ -88,7 +88,7 @@ BOOST_AUTO_TEST_CASE(every_option_is_described) {
     BOOST_TEST(seen.emplace(each.section, each.key).second, each.key);
     BOOST_TEST(!each.meaning.empty(), each.key);
     BOOST_TEST(each.meaning.back() == '.', each.key);
-    const bool planned = each.key == "enable_compression" || each.key == "peers" || each.key == "budget";
+    const bool planned = each.key == "peers" || each.key == "budget";
     BOOST_TEST(each.available == (has_field(each) && !planned), each.key);
     BOOST_TEST((each.type == option_type::choice) == !each.choices.empty(), each.key);
     if (each.available && each.numeric()) BOOST_TEST(each.least < each.most, each.key);
@@ -187,14 +187,12 @@ BOOST_AUTO_TEST_CASE(the_tests_that_the_page_names_exist) {
 BOOST_AUTO_TEST_CASE(settings_made_in_code_obey_the_same_ranges) {
   settings all;
   all.pool.max_connections = 0;
-  all.pool.enable_compression = true;
   all.breaker.failure_rate = 1000;
   all.limits.operation_timeout = duration{0};
   all.log.level = static_cast<log_level>(77);
   BOOST_TEST(joined(lines_of(validate(all))) ==
              "ldap.servers: must name at least one server\n"
              "pool.max_connections: must be 1 to 100000, not 0\n"
-             "pool.enable_compression: is not available in this version; remove it\n"
              "breaker.failure_rate: must be 1 to 100, not 1000\n"
              "limits.operation_timeout: must be 1ms to 1d, not 0s\n"
              "log.level: must be error, warning, info or debug\n");

@@ -20,7 +20,7 @@ struct remote_rig::pipe {
   caf::actor actor;
 };
 
-remote_rig::one_node::one_node(remote_rig& rig, const std::string& name) : node(rig.system, script) {
+remote_rig::one_node::one_node(remote_rig& rig, const std::string& name, bool compressed) : node(rig.system, script) {
   gateway_dependencies from;
   from.env = rig.env;
   from.node = name;
@@ -28,11 +28,13 @@ remote_rig::one_node::one_node(remote_rig& rig, const std::string& name) : node(
   from.manager = node.manager();
   from.peers = rig.peers;
   from.limits.most_requests = 4;
+  from.compresses = compressed;
   gateway = spawn_gateway(rig.system, std::move(from));
 }
 
-remote_rig::remote_rig(const repeat_rule& may_repeat) {
-  for (int i = 0; i < 2; ++i) nodes.push_back(std::make_unique<one_node>(*this, "node" + std::to_string(i)));
+remote_rig::remote_rig(const repeat_rule& may_repeat, bool compressed) {
+  for (int i = 0; i < 2; ++i)
+    nodes.push_back(std::make_unique<one_node>(*this, "node" + std::to_string(i), compressed));
   const auto connecting = [this](std::function<void(node_event)> tell, std::string avoid) -> std::shared_ptr<void> {
     avoided.push_back(std::move(avoid));
     tell_ = std::move(tell);
@@ -44,7 +46,9 @@ remote_rig::remote_rig(const repeat_rule& may_repeat) {
   };
   auto with = std::make_shared<environment>(*env);
   if (may_repeat) with->may_repeat = may_repeat;
-  manager = spawn_remote_manager(system, std::make_shared<const settings>(), std::move(with), connecting);
+  auto all = std::make_shared<settings>();
+  all->pool.enable_compression = compressed;
+  manager = spawn_remote_manager(system, std::move(all), std::move(with), connecting);
   run();
 }
 
@@ -116,6 +120,21 @@ node_gateway_actor remote_rig::stranger() {
   const auto made = own(system.spawn([](caf::event_based_actor*) -> caf::behavior {
     return {
         [](const std::string&) { return ber_element(ber_tag::sequence, ber_integer(9, 0x80) + ber_integer(1, 0x81)); }};
+  }));
+  return caf::actor_cast<node_gateway_actor>(caf::actor_cast<caf::strong_actor_ptr>(made));
+}
+
+node_gateway_actor remote_rig::liar(bool agrees, answer_frame answer) {
+  const auto made = own(system.spawn([agrees, answer](caf::event_based_actor*) -> caf::behavior {
+    return {[agrees, answer](const std::string& bytes) {
+      if (internal::decode_request(bytes).value.value().kind != request_kind::hello) return encode(answer);
+      answer_frame hello;
+      hello.kind = answer_kind::text;
+      node_terms terms{"liar", node_permission::admin, 4, 1 << 20, 1 << 20, seconds{15}};
+      terms.compression = agrees;
+      hello.body = encode(terms);
+      return encode(hello);
+    }};
   }));
   return caf::actor_cast<node_gateway_actor>(caf::actor_cast<caf::strong_actor_ptr>(made));
 }

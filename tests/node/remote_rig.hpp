@@ -16,14 +16,14 @@ struct stream_reader {
 struct remote_rig : virtual_runtime {
   /// A node with its gateway, of which peers have four requests at a time.
   struct one_node {
-    explicit one_node(remote_rig& rig, const std::string& name);
+    one_node(remote_rig& rig, const std::string& name, bool compressed);
     std::shared_ptr<node_script> script = std::make_shared<node_script>();
     scripted_node node;
     gateway_actor gateway;
   };
 
-  /// `may_repeat`: of the client; empty: as it is.
-  explicit remote_rig(const repeat_rule& may_repeat = {});
+  /// `may_repeat`: of the client; empty: as it is. `compressed`: enable_compression of all.
+  explicit remote_rig(const repeat_rule& may_repeat = {}, bool compressed = false);
   ~remote_rig();
 
   /// The client is told that it is linked to that node.
@@ -33,6 +33,8 @@ struct remote_rig : virtual_runtime {
   void tell_event(node_event event);
   /// A gateway that answers in a version that nobody knows.
   node_gateway_actor stranger();
+  /// One that agrees to compression, or not, and answers everything with that.
+  node_gateway_actor liar(bool agrees, answer_frame answer);
 
   circuit_breaker_actor router();
   /// One that is to be claimed when it comes.

@@ -3,6 +3,7 @@
 #include "understudy/actors/node/remote_manager.hpp"
 
 #include "remote_rig.hpp"
+#include "understudy/actors/node/compression.hpp"
 
 #include <boost/test/unit_test.hpp>
 
@@ -30,6 +31,63 @@ BOOST_FIXTURE_TEST_CASE(operations_end_as_they_would_here, remote_rig) {
       BOOST_TEST(text_of(there) == text_of(here), describe(what->op) << " with " << code);
     }
   }
+}
+
+namespace {
+
+struct compressed_rig : remote_rig {
+  compressed_rig() : remote_rig({}, true) {}
+
+  /// Links to one that answers so: what became of a read and of a write.
+  void check_broken_off(bool agrees, const answer_frame& with, const std::string& why) {
+    for (const auto& what : {make_request(search_request{}), make_request(delete_request{"cn=a"})}) {
+      tell_event({node_event::kind::linked, liar(agrees, with), "liar", 0, nullptr});
+      const auto links = avoided.size();
+      const auto got = ask<result_ptr>(router(), perform_atom_v, call_of(what));
+      const bool write = is_write(what->op);
+      BOOST_TEST((got.code() == (write ? errc::outcome_unknown : errc::connection_failed)), text_of(got));
+      BOOST_TEST(text_of(got).find(why) != std::string::npos, text_of(got));
+      // Its link is ended, and another is looked for, elsewhere if there is an elsewhere.
+      BOOST_TEST(ways == 0);
+      advance(seconds{2});
+      BOOST_TEST(ways == 1);
+      BOOST_TEST_REQUIRE(avoided.size() == links + 1);
+      BOOST_TEST(avoided.back() == "liar");
+    }
+  }
+};
+
+}  // namespace
+
+BOOST_FIXTURE_TEST_CASE(results_that_cross_compressed_are_the_same, compressed_rig) {
+  link_to(0);
+  for (int i = 0; i < 500; ++i)
+    nodes[0]->script->answers[operation::search].entries.push_back(
+        {"cn=" + std::to_string(i), {{"mail", {"user@example.com"}}}});
+  const auto what = make_request(search_request{});
+  BOOST_TEST(text_of(ask<result_ptr>(router(), perform_atom_v, call_of(what))) ==
+             text_of(ask<result_ptr>(nodes[0]->node.router(), perform_atom_v, call_of(what))));
+  nodes[0]->script->entries_of_stream = 5000;
+  const auto read = stream(take_lease(), 1000);
+  BOOST_TEST(read->end.ok());
+  BOOST_TEST(read->entries == 5000U);
+}
+
+BOOST_FIXTURE_TEST_CASE(what_is_no_compressed_answer_ends_the_link, compressed_rig) {
+  answer_frame bad;
+  bad.kind = answer_kind::compressed;
+  bad.body = "garbage";
+  bad.size = 10'000;
+  check_broken_off(true, bad, "A compressed answer cannot be read");
+  compressor with;
+  bad.body = *with.compress(std::string(64 * 1024 * 1024, 'x'));
+  bad.size = 64 * 1024 * 1024;
+  check_broken_off(true, bad, "are taken at the most");
+  answer_frame good;
+  good.kind = answer_kind::messages;
+  good.messages = std::string(10'000, 'x');
+  const auto fine = decode_answer(with.compress_answer(encode(good)));
+  check_broken_off(false, *fine.value, "which was not agreed");
 }
 
 BOOST_FIXTURE_TEST_CASE(what_cannot_be_sent_is_refused_as_here, remote_rig) {

@@ -161,6 +161,28 @@ BOOST_FIXTURE_TEST_CASE(a_request_over_a_node_is_cancelled, one_node) {
   BOOST_TEST((waiting.get().code() == errc::cancelled));
 }
 
+BOOST_FIXTURE_TEST_CASE(callers_of_a_node_go_on_when_its_breaker_is_replaced, one_node) {
+  auto manager = connection_manager::for_nodes(nodes_at({node.port()}), impatient());
+  BOOST_TEST_REQUIRE(manager.connect().connected);
+  BOOST_TEST(bool(manager.try_search(search_for("ann"))));
+  for (int i = 0; i < 2; ++i) {
+    const auto now = node.running().client().ask<circuit_breaker_actor>(node.running().manager(), 5s, router_atom_v);
+    BOOST_TEST_REQUIRE(now.value.has_value());
+    caf::anon_send_exit(*now.value, caf::exit_reason::kill);
+    // Its whole tree is started afresh: what was under way there ends, what comes then is served.
+    BOOST_TEST(eventually([&] { return bool(manager.try_search(search_for("ann"))); }));
+    BOOST_TEST(eventually([&] {
+      const auto next = node.running().client().ask<circuit_breaker_actor>(node.running().manager(), 5s, router_atom_v);
+      return next.value && *next.value != *now.value;
+    }));
+    const auto found = manager.try_search(search_for("bob"));
+    BOOST_TEST(bool(found), why(found));
+    auto held = manager.get_connection();
+    const auto read = held.try_search(search_for("ann"));
+    BOOST_TEST(bool(read), why(read));
+  }
+}
+
 // ---- nodes that go and come ----
 
 BOOST_FIXTURE_TEST_CASE(reads_go_on_at_another_node_and_sent_writes_are_unknown, directory_of_nodes) {

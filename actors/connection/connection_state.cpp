@@ -465,6 +465,9 @@ void connection_state::bind_answered(const result& answer) {
     pass_verdict(credential_verdict::kind::accepted, nullptr);
     return become_ready();
   }
+  // A user was bound here, and the directory takes no anonymous binds: that says nothing about it, but nobody else may
+  // find this one.
+  if (dependencies_.kind == connection_kind::bind && was_ready_) return end(nullptr);
   const bool overload = is_overload(answer.code);
   auto why = setup_failure(overload ? errc::ldap_error : errc::service_authentication_failed, stage::bind,
                            dependencies_.server_name + " refused the service's bind " +

@@ -22,6 +22,9 @@ class credential_service {
   void set_servers(const std::vector<guarded_server>& servers, const settings& all);
   void ask(server_id server, promise answer);
   void on_verdict(const credential_verdict& verdict);
+  service_claim judge(const std::string& bind_dn, const secret& password) const {
+    return guard_.judge(bind_dn, password);
+  }
   void read_done(std::uint64_t number, const secret_reading& found);
   /// By command: a refused secret of that server is tried again.
   void resume(server_id server);

@@ -17,13 +17,7 @@ using findings = std::vector<finding>;
 
 constexpr std::size_t longest_name = 253;
 
-/// Nothing when it cannot be listened at; `problem` then says why.
-std::optional<host_and_port> listening_at(const std::string& address, std::string& problem) {
-  auto place = parse_host_and_port(address.rfind(':', 0) == 0 ? "[::]" + address : address, problem);
-  if (!place || is_numeric_address(place->host)) return place;
-  problem = "must be an address of this machine in numbers, as 127.0.0.1:4100, [::1]:4100 or 0.0.0.0:4100";
-  return std::nullopt;
-}
+constexpr const char* usual_port = "4100";
 
 /// The reader of certificates names the keys of a server's settings.
 std::string_view key_in_node(std::string_view key) {
@@ -43,9 +37,8 @@ std::string words_of_node(std::string text) {
 }
 
 void check_certificates(const certificate_paths& paths, findings& found) {
-  const auto no_password = [] { return std::optional{secret_reading{}}; };
-  for (auto& each : read_certificates(settings_naming(paths), no_password).problems)
-    found.push_back({{key_in_node(each.key)}, words_of_node(std::move(each.what))});
+  auto more = check_listener_files(paths);
+  found.insert(found.end(), std::make_move_iterator(more.begin()), std::make_move_iterator(more.end()));
 }
 
 void check_peers(const std::vector<std::string>& peers, findings& found) {
@@ -60,8 +53,6 @@ void check_peers(const std::vector<std::string>& peers, findings& found) {
       found.push_back({{"peers"}, "names " + quote(each) + " twice"});
   }
 }
-
-bool on_this_machine(const host_and_port& place) { return place.host == "127.0.0.1" || place.host == "::1"; }
 
 void check_plain_text(const node_listener_settings& listener, const host_and_port& place, findings& found) {
   if (!on_this_machine(place))
@@ -89,6 +80,39 @@ void check_encryption(const node_settings& node, const node_listener_settings& l
 
 }  // namespace
 
+std::optional<host_and_port> listening_at(const std::string& address, const std::string& example,
+                                          std::string& problem) {
+  auto place = parse_host_and_port(address.rfind(':', 0) == 0 ? "[::]" + address : address, problem);
+  if (!place || is_numeric_address(place->host)) return place;
+  problem = "must be an address of this machine in numbers, as 127.0.0.1:" + example + ", [::1]:" + example +
+            " or 0.0.0.0:" + example;
+  return std::nullopt;
+}
+
+bool on_this_machine(const host_and_port& place) { return place.host == "127.0.0.1" || place.host == "::1"; }
+
+std::vector<finding> check_listener_files(const certificate_paths& paths) {
+  findings found;
+  const auto no_password = [] { return std::optional{secret_reading{}}; };
+  for (auto& each : read_certificates(settings_naming(paths), no_password).problems)
+    found.push_back({{key_in_node(each.key)}, words_of_node(std::move(each.what))});
+  return found;
+}
+
+std::vector<std::pair<std::size_t, std::size_t>> same_places(const std::vector<std::string>& addresses) {
+  std::vector<std::pair<std::size_t, std::size_t>> found;
+  std::map<std::pair<std::string, std::uint16_t>, std::size_t> seen;
+  for (std::size_t i = 0; i < addresses.size(); ++i) {
+    std::string ignored;
+    const bool local = addresses[i].rfind('/', 0) == 0;
+    const auto place = local ? host_and_port{addresses[i], 1} : listening_at(addresses[i], usual_port, ignored);
+    if (!place || place->port == 0) continue;
+    const auto [at, is_new] = seen.emplace(std::pair{local ? place->host : ascii_lower(place->host), place->port}, i);
+    if (!is_new) found.emplace_back(i, at->second);
+  }
+  return found;
+}
+
 const std::string& authorities_of(const node_settings& node, const node_listener_settings& listener) {
   return listener.ca_cert_path.empty() ? node.ca_cert_path : listener.ca_cert_path;
 }
@@ -113,7 +137,7 @@ std::vector<finding> check_listener(const node_settings& node, const node_listen
     return found;
   }
   std::string problem;
-  const auto place = listening_at(listener.address, problem);
+  const auto place = listening_at(listener.address, usual_port, problem);
   if (!place) {
     found.push_back({{"address"}, problem + ", not " + quote(listener.address)});
     return found;
@@ -128,16 +152,9 @@ std::vector<finding> check_listener(const node_settings& node, const node_listen
 
 std::vector<std::pair<std::size_t, std::size_t>> duplicate_listeners(
     const std::vector<node_listener_settings>& listeners) {
-  std::vector<std::pair<std::size_t, std::size_t>> found;
-  std::map<std::pair<std::string, std::uint16_t>, std::size_t> seen;
-  for (std::size_t i = 0; i < listeners.size(); ++i) {
-    std::string ignored;
-    const auto place = listening_at(listeners[i].address, ignored);
-    if (!place || place->port == 0) continue;
-    const auto [at, is_new] = seen.emplace(std::pair{ascii_lower(place->host), place->port}, i);
-    if (!is_new) found.emplace_back(i, at->second);
-  }
-  return found;
+  std::vector<std::string> addresses;
+  for (const auto& each : listeners) addresses.push_back(each.address);
+  return same_places(addresses);
 }
 
 }  // namespace understudy::internal::config

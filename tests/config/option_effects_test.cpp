@@ -162,6 +162,28 @@ constexpr effect effects[] = {
      "a_node_without_a_name_has_the_machines_and_plain_text_is_for_this_machine"},
     {"node.listeners.max_peers", "who is turned away",
      "each_listener_has_its_permission_authorities_and_revocation_lists"},
+
+    {"front_door.listeners.address", "where LDAP clients come in",
+     "the_services_own_password_is_compared_here_and_its_clients_share_connections"},
+    {"front_door.listeners.cert_path", "whether clients trust it",
+     "start_tls_and_ldaps_show_the_listeners_certificate"},
+    {"front_door.listeners.key_path", "whether clients trust it", "start_tls_and_ldaps_show_the_listeners_certificate"},
+    {"front_door.listeners.use_ssl", "TLS from the first byte", "start_tls_and_ldaps_show_the_listeners_certificate"},
+    {"front_door.listeners.allow_plaintext", "whether a password is taken in plain text",
+     "passwords_in_plain_text_are_taken_from_this_machine_alone"},
+    {"front_door.listeners.identity", "what who has not bound may read",
+     "everybody_reads_as_the_service_at_and_below_the_bases_alone"},
+    {"front_door.listeners.bases", "what who has not bound may read",
+     "everybody_reads_as_the_service_at_and_below_the_bases_alone"},
+    {"front_door.listeners.allow_anonymous", "what who has not bound may ask",
+     "who_has_not_bound_reads_the_root_dse_unless_more_is_allowed"},
+    {"front_door.listeners.max_clients", "who is turned away", "more_clients_than_max_clients_are_turned_away"},
+    {"front_door.listeners.max_pending", "when a client's next request is read",
+     "a_client_has_max_pending_operations_at_once"},
+    {"front_door.listeners.idle_timeout", "when a silent client is sent away",
+     "a_client_that_says_nothing_for_idle_timeout_is_sent_away"},
+    {"front_door.listeners.paging_hold", "how long the next page can be asked for",
+     "a_paged_search_keeps_its_connection_for_paging_hold"},
 };
 
 std::string name_of(const option& each) { return std::string{each.section} + '.' + std::string{each.key}; }
@@ -207,6 +229,8 @@ option_value value_in(const option& each, const settings& all) {
   if (const auto* field = std::get_if<server_field>(&each.field)) return field->get(all.servers.front());
   if (const auto* field = std::get_if<listener_field>(&each.field))
     return all.node.listeners.empty() ? default_of(each) : field->get(all.node.listeners.front());
+  if (const auto* field = std::get_if<client_listener_field>(&each.field))
+    return all.front_door.listeners.empty() ? default_of(each) : field->get(all.front_door.listeners.front());
   return std::get<global_field>(each.field).get(all);
 }
 
@@ -216,9 +240,10 @@ std::string file_for(const option& each, const std::string& line) {
     const auto others = beside(each);
     return "[ldap]\n" + (others.empty() && line.empty() ? "host = \"a\"\n" : others) + line;
   }
-  if (each.key == "address" && !line.empty()) return "[ldap]\nhost = \"a\"\n[[node.listeners]]\n" + line;
-  if (each.section == listener_section)
-    return "[ldap]\nhost = \"a\"\n[[node.listeners]]\naddress = \"127.0.0.1:4100\"\n" + line;
+  if (each.section == listener_section || each.section == client_listener_section) {
+    const auto table = "[ldap]\nhost = \"a\"\n[[" + std::string{each.section} + "]]\n";
+    return table + (each.key == "address" && !line.empty() ? "" : "address = \"127.0.0.1:4100\"\n") + line;
+  }
   return file_with(each, line);
 }
 

@@ -142,7 +142,17 @@ BOOST_AUTO_TEST_CASE(the_sample_shows_the_defaults) {
                                        "address",
                                        "permission",
                                        "insecure_loopback",
-                                       "max_peers"};
+                                       "max_peers",
+                                       "[[front_door.listeners]]",
+                                       "use_ssl",
+                                       "allow_plaintext",
+                                       "identity",
+                                       "bases",
+                                       "allow_anonymous",
+                                       "max_clients",
+                                       "max_pending",
+                                       "idle_timeout",
+                                       "paging_hold"};
   const std::map<std::string, std::string> env{{"LDAP_PASSWORD", "p"}};
   const auto plain = from_toml(sample_toml(), env);
   const auto full = from_toml(without(uncommented(sample_toml()), examples), env);

@@ -15,6 +15,7 @@
 #include "understudy/runtime/platform/custom_resolver.hpp"
 #include "understudy/runtime/platform/epoll_poller.hpp"
 #include "understudy/runtime/platform/fork_detector.hpp"
+#include "understudy/runtime/platform/front_door_service.hpp"
 #include "understudy/runtime/platform/log_sink.hpp"
 #include "understudy/runtime/platform/node_connecting.hpp"
 #include "understudy/runtime/platform/node_service.hpp"
@@ -98,7 +99,8 @@ struct runtime::parts {
   std::shared_ptr<runtime_client> client;
   connection_manager_actor manager;
   circuit_breaker_actor router;
-  std::unique_ptr<node_service> nodes;  // since its start, when it serves any
+  std::unique_ptr<node_service> nodes;             // since its start, when it serves any
+  std::unique_ptr<front_door_service> front_door;  // since its start, when it serves clients
   bool may_serve_nodes = false;
   std::mutex nodes_mutex;  // of what changes them
   std::shared_ptr<reply_waiter<bool>> manager_ended = std::make_shared<reply_waiter<bool>>();
@@ -188,6 +190,14 @@ struct runtime::parts {
     throw_failure(cannot_listen(e.what()));
   }
 
+  void serve_clients(const runtime_options& options) try {
+    if (!options.serve_clients) return;
+    front_door =
+        std::make_unique<front_door_service>(*system, front_door_service::dependencies{env, router, manager}, *all);
+  } catch (const listener_error& e) {
+    throw_failure(cannot_listen(e.what()));
+  }
+
   /// What listens, as it is to be; null: it stays as it is.
   std::unique_ptr<node_service::change> prepare_nodes(const node_settings& next, std::vector<std::string>& restart) {
     const std::lock_guard one_at_a_time{nodes_mutex};
@@ -209,6 +219,7 @@ struct runtime::parts {
 
   bool drain(duration span) {
     change_nodes([](node_service& service) { service.drain(); });
+    if (front_door) front_door->drain();
     client->drain();
     span = as_limit(span);
     auto deadline = env->clock->now() + span;
@@ -265,6 +276,7 @@ struct runtime::parts {
     if (std::exchange(stopped, true)) return true;
     bool clean = manager ? drain(span) : true;
     change_nodes([&](node_service& service) { clean = service.close(ending_patience) && clean; });
+    if (front_door) clean = front_door->close(ending_patience) && clean;
     client->close();
     end_actors();
     end_own_system(end_links());
@@ -320,6 +332,7 @@ void runtime::start(runtime_options options) {
     parts_->link_nodes(options);
     parts_->spawn_actors(options);
     parts_->serve_nodes(options);
+    parts_->serve_clients(options);
   } catch (...) {
     parts_->stop(duration::zero());
     throw;
@@ -354,6 +367,7 @@ const environment_ptr& runtime::env() const noexcept { return parts_->env; }
 settings_ptr runtime::all() const { return parts_->settings_now(); }
 runtime_client& runtime::client() const noexcept { return *parts_->client; }
 node_service* runtime::nodes() const noexcept { return parts_->nodes.get(); }
+front_door_service* runtime::front_door() const noexcept { return parts_->front_door.get(); }
 
 answer<reload_report> runtime::reload(settings next, duration timeout) {
   const auto until = std::chrono::steady_clock::now() + as_limit(timeout);
@@ -365,8 +379,13 @@ answer<reload_report> runtime::reload(settings next, duration timeout) {
                          "another change of the settings is under way; they stay as that one makes them")};
   std::vector<std::string> nodes_need_restart;
   std::unique_ptr<node_service::change> listeners;
+  std::shared_ptr<front_door_service::change> doors;
   try {
     listeners = parts_->prepare_nodes(next.node, nodes_need_restart);
+    if (parts_->front_door) {
+      for (auto& key : parts_->front_door->needs_restart(next)) nodes_need_restart.push_back(std::move(key));
+      doors = parts_->front_door->prepare(next);
+    }
   } catch (const std::exception& e) {
     return {std::nullopt, cannot_listen(e.what())};
   }
@@ -376,8 +395,9 @@ answer<reload_report> runtime::reload(settings next, duration timeout) {
   std::vector<std::string> named_already;
   auto merged = std::make_shared<const settings>(keep_unreloadable(*all(), *given, named_already));
   if (listeners) parts_->change_nodes([&](node_service& nodes) { nodes.apply(std::move(listeners)); });
+  if (doors) parts_->front_door->apply(doors);
   if (!nodes_need_restart.empty()) {
-    parts_->log->write(log_level::warning, "node", "some of the settings take a restart",
+    parts_->log->write(log_level::warning, "runtime", "some of the settings take a restart",
                        {{"needs_restart", joined(nodes_need_restart, ", ")}});
     done.value->needs_restart.insert(done.value->needs_restart.end(), nodes_need_restart.begin(),
                                      nodes_need_restart.end());

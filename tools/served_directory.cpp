@@ -6,6 +6,7 @@
 #include "understudy/runtime/client/client.hpp"
 #include "understudy/runtime/client/manager_access.hpp"
 #include "understudy/runtime/client/readiness.hpp"
+#include "understudy/runtime/platform/front_door_service.hpp"
 #include "understudy/runtime/platform/node_service.hpp"
 
 #include <algorithm>
@@ -116,6 +117,8 @@ service_observation served_directory::observe() {
     auto seen = observation_of(*now.value);
     if (const auto places = places_of(*there); !places.empty())
       append_item(seen.summary, "; ", "listens for nodes at " + places);
+    if (const auto doors = there->front_door() ? joined(there->front_door()->addresses(), ", ") : ""; !doors.empty())
+      append_item(seen.summary, "; ", "listens for LDAP clients at " + doors);
     return seen;
   }
   service_observation seen;

@@ -125,6 +125,8 @@ class peers_impl {
       case node_event::kind::unreachable:
         cluster_.with([&](peers_state& s) { s.unreachable(peer, why, env_->clock->wall_now()); });
         return;
+      case node_event::kind::silent:
+        return;  // it is linked, or unreachable, soon
     }
   }
 

@@ -35,11 +35,13 @@ remote_rig::remote_rig(const repeat_rule& may_repeat) {
   for (int i = 0; i < 2; ++i) nodes.push_back(std::make_unique<one_node>(*this, "node" + std::to_string(i)));
   const auto connecting = [this](std::function<void(node_event)> tell, std::string avoid) -> std::shared_ptr<void> {
     avoided.push_back(std::move(avoid));
-    tell_ = std::move(tell);
+    auto made = std::make_shared<way>();
+    made->tell = std::move(tell);
+    begun_.push_back(made);
     ++ways;
-    return std::shared_ptr<void>(nullptr, [this](void*) {
+    return std::shared_ptr<void>(nullptr, [this, made](void*) {
       --ways;
-      if (pipe_) anon_send(pipe_->actor, close_atom_v);
+      if (made->over) anon_send(made->over->actor, close_atom_v);
     });
   };
   auto with = std::make_shared<environment>(*env);
@@ -59,8 +61,9 @@ remote_rig::~remote_rig() {
   }
   run();
   nodes.clear();
-  if (pipe_) kill(pipe_->actor);
-  pipe_ = nullptr;
+  for (auto& each : pipes_) kill(each->actor);
+  pipes_.clear();
+  begun_.clear();
 }
 
 void remote_rig::link_to(std::size_t node) {
@@ -87,28 +90,37 @@ void remote_rig::link_to(std::size_t node) {
                         if (found == made->open.end() || deaf) return;
                         auto asker = found->second;
                         made->open.erase(found);
+                        if (garbled) back = "not an answer";
+                        if (!replaced.empty()) back = replaced;
                         asker.deliver(std::move(back));
                       },
                       [](const caf::error&) {});
             },
             [=](close_atom) { end(); }};
   });
-  if (pipe_) kill(pipe_->actor);
-  pipe_ = made;
+  auto& by = begun_.back()->over;
+  if (by) anon_send(by->actor, close_atom_v);
+  by = made;
+  pipes_.push_back(made);
   tell_event({node_event::kind::linked,
               caf::actor_cast<node_gateway_actor>(caf::actor_cast<caf::strong_actor_ptr>(made->actor)),
-              "node" + std::to_string(node), 0, nullptr});
+              "node" + std::to_string(node), 0, nullptr, nodes.size()});
 }
 
-void remote_rig::cut() {
-  const auto ended = pipe_;
-  tell(ended->actor, close_atom_v);
-  tell(nodes[ended->node]->gateway, removed_atom_v, ended->link);
-  tell_event({node_event::kind::lost, {}, {}, 0, make_failure(errc::connection_failed, stage::operation, "cut")});
+void remote_rig::cut() { cut(begun_.size()); }
+
+void remote_rig::cut(std::size_t way) {
+  const auto& by = *begun_.at(way - 1);
+  if (by.over) {
+    tell(by.over->actor, close_atom_v);
+    tell(nodes[by.over->node]->gateway, removed_atom_v, by.over->link);
+  }
+  by.tell({node_event::kind::lost, {}, {}, 0, make_failure(errc::connection_failed, stage::operation, "cut")});
+  run();
 }
 
 void remote_rig::tell_event(node_event event) {
-  tell_(std::move(event));
+  begun_.back()->tell(std::move(event));
   run();
 }
 

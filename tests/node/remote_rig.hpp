@@ -26,10 +26,13 @@ struct remote_rig : virtual_runtime {
   explicit remote_rig(const repeat_rule& may_repeat = {});
   ~remote_rig();
 
-  /// The client is told that it is linked to that node.
+  /// The client is told that it is linked to that node, by the way that it began last.
   void link_to(std::size_t node);
-  /// The link ends at both its ends: what was sent is answered with connection_failed, the gateway is told.
+  /// That link ends at both its ends: what was sent is answered with connection_failed, the gateway is told.
   void cut();
+  /// The same of any way, by its number: 1, 2, …
+  void cut(std::size_t way);
+  /// By the way that was begun last.
   void tell_event(node_event event);
   /// A gateway that answers in a version that nobody knows.
   node_gateway_actor stranger();
@@ -47,15 +50,21 @@ struct remote_rig : virtual_runtime {
 
   std::shared_ptr<written_registry> peers = std::make_shared<written_registry>();
   std::vector<std::unique_ptr<one_node>> nodes;
-  bool deaf = false;                 ///< answers are lost on the link
+  bool deaf = false;                 ///< answers are lost on the link …
+  bool garbled = false;              ///< … or cannot be read …
+  std::string replaced;              ///< … or are this one, unless empty
   std::vector<std::string> avoided;  ///< of each link that was begun
   int ways = 0;                      ///< that are open
   connection_manager_actor manager;
 
  private:
   struct pipe;
-  std::function<void(node_event)> tell_;
-  std::shared_ptr<pipe> pipe_;
+  struct way {
+    std::function<void(node_event)> tell;
+    std::shared_ptr<pipe> over;
+  };
+  std::vector<std::shared_ptr<way>> begun_;  ///< all
+  std::vector<std::shared_ptr<pipe>> pipes_;
   std::uint64_t links_ = 0;
 };
 

@@ -117,7 +117,8 @@ BOOST_FIXTURE_TEST_CASE(no_more_is_under_way_than_the_node_grants, remote_rig) {
   for (int i = 0; i < 20; ++i)
     all.push_back(start<result_ptr>(router(), perform_atom_v, call_of(make_request(search_request{}))));
   run();
-  BOOST_TEST(nodes[0]->script->seen.size() == 4U);
+  // The rest of it is for leases.
+  BOOST_TEST(nodes[0]->script->seen.size() == 3U);
   nodes[0]->script->hold = false;
   nodes[0]->node.answer_held();
   run();
@@ -126,13 +127,120 @@ BOOST_FIXTURE_TEST_CASE(no_more_is_under_way_than_the_node_grants, remote_rig) {
 
 BOOST_FIXTURE_TEST_CASE(a_node_that_speaks_no_version_of_ours_is_left_for_another, remote_rig) {
   const auto waits = start<result_ptr>(router(), perform_atom_v, call_of(make_request(search_request{})));
-  tell_event({node_event::kind::linked, stranger(), "old", 0, nullptr});
-  BOOST_TEST((waits->code() == errc::invalid_request));
-  BOOST_TEST(waits->error->message.find("version 9") != std::string::npos);
-  advance(seconds{1});
+  tell_event({node_event::kind::linked, stranger(), "old", 0, nullptr, 2});
+  BOOST_TEST(!waits->done());
   BOOST_TEST((avoided == std::vector<std::string>{"", "old"}));
   link_to(1);
+  BOOST_TEST(waits->ok());
   BOOST_TEST(ask<result_ptr>(router(), perform_atom_v, call_of(make_request(search_request{}))).ok());
+}
+
+BOOST_FIXTURE_TEST_CASE(when_every_node_refuses_each_is_named_and_tried_again_with_pauses, remote_rig) {
+  const auto waits = start<result_ptr>(router(), perform_atom_v, call_of(make_request(search_request{})));
+  tell_event({node_event::kind::linked, stranger(), "old", 0, nullptr, 2});
+  tell_event({node_event::kind::linked, stranger(), "older", 0, nullptr, 2});
+  BOOST_TEST((waits->code() == errc::connection_failed));
+  BOOST_TEST((waits->error->cause_code == errc::invalid_request));
+  for (const auto* part : {"version 9", "node old: ", "node older: "})
+    BOOST_TEST(waits->error->message.find(part) != std::string::npos, waits->error->message);
+  BOOST_TEST((ask<result_ptr>(router(), perform_atom_v, call_of(make_request(search_request{}))).code() ==
+              errc::connection_failed));
+  const auto lines = log->lines().size();
+  for (int second = 0; second < 59; ++second) {
+    const auto before = avoided.size();
+    advance(seconds{1});
+    if (avoided.size() > before)
+      tell_event({node_event::kind::linked, stranger(), second % 2 == 0 ? "old" : "older", 0, nullptr, 2});
+  }
+  BOOST_TEST(avoided.size() < 50U);
+  BOOST_TEST(log->lines().size() <= lines + 1);
+  advance(seconds{11});
+  link_to(1);
+  BOOST_TEST(ask<result_ptr>(router(), perform_atom_v, call_of(make_request(search_request{}))).ok());
+}
+
+BOOST_FIXTURE_TEST_CASE(a_node_that_does_not_say_its_terms_is_left_for_another, remote_rig) {
+  const auto waits = start<result_ptr>(router(), perform_atom_v, call_of(make_request(search_request{})));
+  deaf = true;
+  link_to(0);
+  advance(milliseconds{900});
+  BOOST_TEST(avoided.size() == 1U);
+  advance(milliseconds{100});
+  BOOST_TEST((avoided == std::vector<std::string>{"", "node0"}));
+  deaf = false;
+  link_to(1);
+  BOOST_TEST(waits->ok());
+}
+
+BOOST_FIXTURE_TEST_CASE(a_deadline_that_passes_while_a_node_is_silent_names_it, remote_rig) {
+  const auto waits = start<result_ptr>(router(), perform_atom_v, call_of(make_request(search_request{}), seconds{2}));
+  tell_event({node_event::kind::silent,
+              {},
+              {},
+              0,
+              make_failure(errc::connection_timeout, stage::connect, "node0:1 says nothing")});
+  advance(seconds{3});
+  BOOST_TEST_REQUIRE(waits->error);
+  BOOST_TEST(describe(*waits->error).find("node0:1 says nothing") != std::string::npos, describe(*waits->error));
+}
+
+BOOST_FIXTURE_TEST_CASE(a_lease_never_waits_behind_those_who_wait_for_one, remote_rig) {
+  link_to(0);
+  const auto grant = take_lease();
+  nodes[0]->script->hold = true;
+  std::vector<answer_ptr<lease_grant>> wishes;
+  for (int i = 0; i < 4; ++i) wishes.push_back(ask_for_lease(seconds{60}));
+  for (int i = 0; i < 4; ++i) start<result_ptr>(router(), perform_atom_v, call_of(make_request(search_request{})));
+  const auto seen = nodes[0]->script->seen.size();
+  const auto found =
+      start<result_ptr>(grant.connection, perform_atom_v, grant.id, call_of(make_request(search_request{})));
+  run();
+  BOOST_TEST(nodes[0]->script->seen.size() == seen + 1);
+  BOOST_TEST(nodes[0]->script->seen_leases.back() != 0U);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_grant_is_claimed_although_all_credit_is_taken, remote_rig) {
+  link_to(0);
+  const auto slot = ask_for_lease(seconds{5});
+  BOOST_TEST_REQUIRE(slot->ok());
+  nodes[0]->script->hold = true;
+  for (int i = 0; i < 2; ++i)
+    start<result_ptr>(slot->value->connection, perform_atom_v, slot->value->id,
+                      call_of(make_request(search_request{}), seconds{60}));
+  for (int i = 0; i < 8; ++i)
+    start<result_ptr>(router(), perform_atom_v, call_of(make_request(search_request{}), seconds{60}));
+  run();
+  tell(manager, claim_atom_v, slot->value->server, slot->value->id);
+  advance(seconds{6});
+  BOOST_TEST(nodes[0]->script->released.empty());
+}
+
+BOOST_FIXTURE_TEST_CASE(a_write_whose_answer_cannot_be_read_is_unknown, remote_rig) {
+  link_to(0);
+  for (const auto on_lease : {false, true}) {
+    garbled = false;
+    const auto grant = take_lease();
+    garbled = true;
+    const auto write = call_of(make_request(delete_request{"cn=x"}));
+    const auto fate = on_lease ? ask<result_ptr>(grant.connection, perform_atom_v, grant.id, write)
+                               : ask<result_ptr>(router(), perform_atom_v, write);
+    BOOST_TEST((fate.code() == errc::outcome_unknown));
+    BOOST_TEST(fate.error->message.find("delete of \"cn=x\"") != std::string::npos);
+    const auto lost = ask<result_ptr>(router(), perform_atom_v, call_of(make_request(search_request{})));
+    BOOST_TEST((lost.code() != errc::outcome_unknown));
+    BOOST_TEST(!lost.ok());
+  }
+  garbled = false;
+}
+
+BOOST_FIXTURE_TEST_CASE(an_answer_of_another_kind_to_a_write_is_unknown, remote_rig) {
+  link_to(0);
+  answer_frame other;
+  other.kind = answer_kind::text;
+  replaced = encode(other);
+  BOOST_TEST((ask<result_ptr>(router(), perform_atom_v, call_of(make_request(delete_request{"cn=x"}))).code() ==
+              errc::outcome_unknown));
+  replaced.clear();
 }
 
 BOOST_FIXTURE_TEST_CASE(a_node_that_is_drained_loses_nothing, remote_rig) {
@@ -144,15 +252,66 @@ BOOST_FIXTURE_TEST_CASE(a_node_that_is_drained_loses_nothing, remote_rig) {
   const auto next = start<result_ptr>(router(), perform_atom_v, call_of(make_request(delete_request{"cn=y"})));
   run();
   BOOST_TEST(!next->done());
-  BOOST_TEST(avoided.size() == 1U);
-  nodes[0]->script->hold = false;
-  nodes[0]->node.answer_held();
-  run();
-  BOOST_TEST(runs->ok());
+  // What runs there holds up nobody.
   BOOST_TEST((avoided == std::vector<std::string>{"", "node0"}));
   link_to(1);
   BOOST_TEST(next->ok());
   BOOST_TEST(nodes[1]->script->done["cn=y"] == 1);
+  BOOST_TEST(ways == 2);
+  BOOST_TEST(!runs->done());
+  nodes[0]->script->hold = false;
+  nodes[0]->node.answer_held();
+  run();
+  BOOST_TEST(runs->ok());
+  BOOST_TEST(nodes[0]->script->done["cn=x"] == 1);
+  // Nothing is left there to be waited for.
+  BOOST_TEST(ways == 1);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_lease_goes_on_at_a_node_that_is_drained_until_that_ends, remote_rig) {
+  link_to(0);
+  const auto grant = take_lease();
+  tell(nodes[0]->gateway, drain_atom_v);
+  const auto next = start<result_ptr>(router(), perform_atom_v, call_of(make_request(delete_request{"cn=y"})));
+  run();
+  link_to(1);
+  BOOST_TEST(next->ok());
+  const auto on_lease = [&] {
+    return ask<result_ptr>(grant.connection, perform_atom_v, grant.id, call_of(make_request(search_request{})));
+  };
+  // Longer than a silent holder keeps one: that he is there is said to both nodes.
+  const auto at_second = take_lease();
+  advance(seconds{60});
+  BOOST_TEST(on_lease().ok());
+  BOOST_TEST(nodes[0]->script->released.empty());
+  BOOST_TEST(nodes[1]->script->released.empty());
+  nodes[0]->script->hold = true;
+  const auto write =
+      start<result_ptr>(grant.connection, perform_atom_v, grant.id, call_of(make_request(delete_request{"cn=x"})));
+  run();
+  cut(1);
+  BOOST_TEST((write->code() == errc::outcome_unknown));
+  BOOST_TEST(write->error->server == "node0");
+  BOOST_TEST((on_lease().code() == errc::connection_unhealthy));
+  BOOST_TEST(ways == 1);
+  BOOST_TEST(
+      ask<result_ptr>(at_second.connection, perform_atom_v, at_second.id, call_of(make_request(search_request{})))
+          .ok());
+}
+
+BOOST_FIXTURE_TEST_CASE(nodes_that_are_all_drained_are_not_tried_in_a_circle, remote_rig) {
+  for (auto& n : nodes) tell(n->gateway, drain_atom_v);
+  link_to(0);
+  const auto waits = start<result_ptr>(router(), perform_atom_v, call_of(make_request(search_request{})));
+  run();
+  for (int tenth = 0; tenth < 40; ++tenth) {
+    const auto before = avoided.size();
+    if (avoided.size() < 20U) link_to(avoided.size() % 2);
+    advance(milliseconds{100});
+    if (avoided.size() == before) continue;
+  }
+  BOOST_TEST(avoided.size() < 8U);
+  BOOST_TEST((waits->code() == errc::draining));
 }
 
 BOOST_FIXTURE_TEST_CASE(a_lease_is_used_and_returned_as_here, remote_rig) {

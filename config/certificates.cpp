@@ -181,6 +181,19 @@ connection_info settings_naming(const certificate_paths& paths) {
   return names;
 }
 
+file_problem as_node_problem(file_problem found) {
+  constexpr std::pair<std::string_view, std::string_view> changes[] = {
+      {"client_cert_path", "cert_path"},
+      {"client_key_path", "key_path"},
+      {"is encrypted: set client_key_password, client_key_password_file or client_key_password_command",
+       "is encrypted, and a node has no password for it; store it without one, readable by the service alone"}};
+  for (const auto& [from, to] : changes) {
+    if (found.key == from) found.key = to;
+    if (const auto at = found.what.find(from); at != std::string::npos) found.what.replace(at, from.size(), to);
+  }
+  return found;
+}
+
 certificate_files read_certificates(const connection_info& server, const key_password& password) {
   return reader{server, password}.read();
 }

@@ -28,6 +28,9 @@ struct file_problem {
   std::string what;
 };
 
+/// The same of a node's certificates, whose keys are called otherwise: cert_path, key_path.
+file_problem as_node_problem(file_problem found);
+
 /// OpenSSL's objects, ready for a TLS context. Empty where no file is named.
 struct certificate_files {
   std::vector<std::shared_ptr<x509_st>> trusted;

@@ -5,8 +5,10 @@
 #include "understudy/config/text.hpp"
 #include "understudy/messages/text.hpp"
 
+#include <arpa/inet.h>
+
 #include <algorithm>
-#include <map>
+#include <array>
 #include <set>
 
 namespace understudy::internal::config {
@@ -25,27 +27,12 @@ std::optional<host_and_port> listening_at(const std::string& address, std::strin
   return std::nullopt;
 }
 
-/// The reader of certificates names the keys of a server's settings.
-std::string_view key_in_node(std::string_view key) {
-  if (key == "client_cert_path") return "cert_path";
-  if (key == "client_key_path") return "key_path";
-  return key;
-}
-
-std::string words_of_node(std::string text) {
-  const std::pair<std::string_view, std::string_view> changes[] = {
-      {"client_cert_path", "cert_path"},
-      {"is encrypted: set client_key_password, client_key_password_file or client_key_password_command",
-       "is encrypted, and a node has no password for it; store it without one, readable by the service alone"}};
-  for (const auto& [from, to] : changes)
-    if (const auto at = text.find(from); at != std::string::npos) text.replace(at, from.size(), to);
-  return text;
-}
-
 void check_certificates(const certificate_paths& paths, findings& found) {
   const auto no_password = [] { return std::optional{secret_reading{}}; };
-  for (auto& each : read_certificates(settings_naming(paths), no_password).problems)
-    found.push_back({{key_in_node(each.key)}, words_of_node(std::move(each.what))});
+  for (auto& each : read_certificates(settings_naming(paths), no_password).problems) {
+    auto here = as_node_problem(std::move(each));
+    found.push_back({{here.key}, std::move(here.what)});
+  }
 }
 
 void check_peers(const std::vector<std::string>& peers, findings& found) {
@@ -59,6 +46,20 @@ void check_peers(const std::vector<std::string>& peers, findings& found) {
     else if (!seen.insert(ascii_lower(each)).second)
       found.push_back({{"peers"}, "names " + quote(each) + " twice"});
   }
+}
+
+/// In network order: 4 or 16 of them.
+std::string address_bytes(const std::string& host) {
+  std::array<char, 16> bytes{};
+  if (::inet_pton(AF_INET, host.c_str(), bytes.data()) == 1) return {bytes.data(), 4};
+  if (::inet_pton(AF_INET6, host.c_str(), bytes.data()) == 1) return {bytes.data(), 16};
+  return ascii_lower(host);  // with a zone
+}
+
+/// "[::]" is every address of both families, "0.0.0.0" of its own.
+bool includes(const std::string& wide, const std::string& other) {
+  const bool is_every = wide.find_first_not_of('\0') == std::string::npos;
+  return is_every && (wide.size() == 16 || other.size() == 4);
 }
 
 bool on_this_machine(const host_and_port& place) { return place.host == "127.0.0.1" || place.host == "::1"; }
@@ -126,16 +127,30 @@ std::vector<finding> check_listener(const node_settings& node, const node_listen
   return found;
 }
 
+listening_places compare_listening_places(const std::string& a, const std::string& b) {
+  std::string ignored;
+  const auto first = listening_at(a, ignored), second = listening_at(b, ignored);
+  if (!first || !second || first->port != second->port) return listening_places::apart;
+  const auto first_bytes = address_bytes(first->host), second_bytes = address_bytes(second->host);
+  if (first_bytes == second_bytes) return listening_places::same;
+  if (first->port == 0) return listening_places::apart;  // each gets its own
+  return includes(first_bytes, second_bytes) || includes(second_bytes, first_bytes) ? listening_places::overlap
+                                                                                    : listening_places::apart;
+}
+
 std::vector<std::pair<std::size_t, std::size_t>> duplicate_listeners(
     const std::vector<node_listener_settings>& listeners) {
   std::vector<std::pair<std::size_t, std::size_t>> found;
-  std::map<std::pair<std::string, std::uint16_t>, std::size_t> seen;
-  for (std::size_t i = 0; i < listeners.size(); ++i) {
-    std::string ignored;
-    const auto place = listening_at(listeners[i].address, ignored);
-    if (!place || place->port == 0) continue;
-    const auto [at, is_new] = seen.emplace(std::pair{ascii_lower(place->host), place->port}, i);
-    if (!is_new) found.emplace_back(i, at->second);
+  for (std::size_t later = 1; later < listeners.size(); ++later) {
+    for (std::size_t earlier = 0; earlier < later; ++earlier) {
+      const auto& address = listeners[later].address;
+      std::string ignored;
+      const auto place = listening_at(address, ignored);
+      const auto relation = compare_listening_places(address, listeners[earlier].address);
+      if (!place || place->port == 0 || relation == listening_places::apart) continue;
+      found.emplace_back(later, earlier);
+      break;
+    }
   }
   return found;
 }

@@ -10,7 +10,16 @@ std::vector<finding> check_node(const node_settings& node);
 /// What one of its listeners needs, of its own and of [node].
 std::vector<finding> check_listener(const node_settings& node, const node_listener_settings& listener);
 
-/// For every listener at the address of an earlier one: the indices of both, the later first.
+/// How the addresses of two listeners stand to each other, however they are spelt: ":4100" is "[::]:4100".
+enum class listening_places : std::uint8_t {
+  apart,
+  same,
+  overlap,  ///< one is every address of this machine, and so has the other one's: both cannot be listened at
+};
+listening_places compare_listening_places(const std::string& a, const std::string& b);
+
+/// For every listener that cannot listen beside an earlier one, at whose address it is: the indices of both, the later
+/// first.
 std::vector<std::pair<std::size_t, std::size_t>> duplicate_listeners(
     const std::vector<node_listener_settings>& listeners);
 

@@ -55,7 +55,7 @@ bool node_link::receive() {
       cut("the peer closed the link");
       return false;
     case byte_stream_result::kind::failed:
-      cut(got.error->message);
+      cut(got.error->message, got.error->code);
       return false;
   }
   heard_ = clock_->now();
@@ -101,7 +101,7 @@ bool node_link::write(const char* from, std::size_t size, std::size_t& moved) {
         cut("the peer closed the link");
         return false;
       case byte_stream_result::kind::failed:
-        cut(step.error->message);
+        cut(step.error->message, step.error->code);
         return false;
     }
   }
@@ -119,9 +119,10 @@ void node_link::finish() noexcept {
   cut("it was closed here");
 }
 
-void node_link::cut(std::string_view why) noexcept {
+void node_link::cut(std::string_view why, errc code) noexcept {
   const std::lock_guard lock{mutex_};
   if (ended_) return;
+  why_code_ = code;
   try {
     why_ = why;
   } catch (const std::bad_alloc&) {
@@ -135,6 +136,11 @@ void node_link::cut(std::string_view why) noexcept {
 std::string node_link::why() const {
   const std::lock_guard lock{mutex_};
   return why_;
+}
+
+errc node_link::why_code() const {
+  const std::lock_guard lock{mutex_};
+  return why_code_;
 }
 
 void node_link::look_at_clock(time_point now) {

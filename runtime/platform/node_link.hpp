@@ -25,7 +25,9 @@ struct node_link_limits {
   duration handshake = seconds{10};  ///< for BASP's, after TLS
   /// Without a byte from the peer, although both sides send heartbeats; or with bytes of ours that it does not take.
   duration silence = seconds{15};
-  std::size_t most_unsent = 64 * 1024 * 1024;  ///< bytes that CAF has for a peer that does not take them
+  /// Bytes that CAF has for a peer that does not take them: no less than the answers that it has credit for, of 128
+  /// requests with 4 MiB each. Whoever takes some of them now and then is slow, and no more than that.
+  std::size_t most_unsent = std::size_t{544} * 1024 * 1024;
 };
 
 /// Reading and writing belong to the thread of CAF's multiplexer; the rest is thread-safe. Every way in which it can
@@ -60,11 +62,12 @@ class node_link {
   /// CAF lets go of it: announces the end to the peer, if nothing ended it before.
   void finish() noexcept;
 
-  /// Ends it: both directions fail from now on.
-  void cut(std::string_view why) noexcept;
+  /// Ends it: both directions fail from now on. `code`: what kind of failure that is.
+  void cut(std::string_view why, errc code = errc::connection_failed) noexcept;
   bool has_ended() const noexcept { return ended_; }
   /// Why it ended; empty as long as it has not.
   std::string why() const;
+  errc why_code() const;
   /// Cuts it when its handshake or its silence took too long.
   void look_at_clock(time_point now);
   /// BASP's handshake is complete.
@@ -102,6 +105,7 @@ class node_link {
   std::atomic<time_point> untaken_since_{time_point::max()};
   mutable std::mutex mutex_;  // of what follows
   std::string why_, node_;
+  errc why_code_ = errc::none;
 };
 using node_link_ptr = std::shared_ptr<node_link>;
 

@@ -16,14 +16,16 @@ namespace understudy::internal {
 namespace {
 
 constexpr seconds patience_at_the_end{2};
-// A machine that many processes share has so many of a listener's places, and a tenth of them where there are more.
+// A machine that is not this one has so many of a listener's places, and a tenth of them where there are more.
 constexpr std::size_t least_by_address = 100;
 // Whose handshake is not complete: strangers take nobody's place.
 constexpr std::size_t handshakes = 64;
 
 admission_limits limits_of(const node_listener_settings& listener) {
   const auto most = static_cast<std::size_t>(listener.max_peers);
-  return {most, std::min(most, std::max(least_by_address, most / 10)), handshakes};
+  // On this machine all peers are of one address.
+  const auto by_address = is_loopback(listener.address) ? most : std::max(least_by_address, most / 10);
+  return {most, std::min(most, by_address), handshakes};
 }
 
 std::optional<server_certificates> certificates_of(const node_settings& node, const node_listener_settings& listener) {
@@ -110,9 +112,16 @@ std::unique_ptr<node_service::change> node_service::prepare(const node_settings&
   auto made = std::make_unique<change>(*links_, next);
   auto before = places();
   for (const auto& listener : next.listeners) {
-    const auto same = std::find_if(before.begin(), before.end(),
-                                   [&](const place& each) { return each.as.address == listener.address; });
+    const auto at = [&](config::listening_places relation) {
+      return std::find_if(before.begin(), before.end(), [&](const place& each) {
+        return config::compare_listening_places(each.as.address, listener.address) == relation;
+      });
+    };
+    const auto same = at(config::listening_places::same);
     if (same == before.end()) {
+      if (const auto in_the_way = at(config::listening_places::overlap); in_the_way != before.end())
+        throw listener_error("cannot listen at " + listener.address + " while this node listens at " +
+                             in_the_way->address + ", which has an address of it: that takes a restart");
       made->places_.push_back(opened(next, listener));
       made->opened_.push_back(made->places_.back().address);
       continue;
@@ -157,7 +166,8 @@ void node_service::apply(std::unique_ptr<change> prepared) {
 std::vector<std::string> node_service::needs_restart(const node_settings& next) const {
   for (const auto& at : places())
     for (const auto& listener : next.listeners)
-      if (listener.address == at.as.address && listener.insecure_loopback != at.as.insecure_loopback)
+      if (config::compare_listening_places(listener.address, at.as.address) == config::listening_places::same &&
+          listener.insecure_loopback != at.as.insecure_loopback)
         return {"node.listeners.insecure_loopback"};
   return {};
 }

@@ -27,16 +27,10 @@ tls_server_context_result refused(const std::string& problem) {
   return {nullptr, tls_failure(problem + ": " + openssl_reason())};
 }
 
-/// The same reader as for a client's files; it names the keys of a client.
-std::string_view listener_key(std::string_view client_key) {
-  if (client_key == "ca_cert_path") return "client_ca_path";
-  if (client_key == "client_cert_path") return "certificate_path";
-  if (client_key == "client_key_path") return "key_path";
-  return client_key;
-}
-
+/// The reader of certificates names the keys of a client of a directory.
 std::string text_of_problem(const config::file_problem& problem) {
-  return std::string{listener_key(problem.key)} + ": " + problem.what;
+  const auto here = config::as_node_problem(problem);
+  return std::string{here.key} + ": " + here.what;
 }
 
 std::string text_of(const X509_NAME* name) {
@@ -75,13 +69,13 @@ tls_server_context_result make_tls_server_context(const server_certificates& fro
   const auto names = config::settings_naming(from);
   const auto files = config::read_certificates(names, [] { return std::nullopt; });
   if (!files.problems.empty()) return {nullptr, tls_failure(joined(files.problems, "; ", text_of_problem))};
-  if (files.chain.empty()) return refused("certificate_path: " + from.certificate_path);
+  if (files.chain.empty()) return refused("cert_path: " + from.certificate_path);
   if (!files.key) return {nullptr, tls_failure("key_path: \"" + from.key_path + "\" is encrypted, or holds no key")};
   if (const auto bad = made->use(files, names)) return refused(text_of_problem(*bad));
   if (!from.ca_path.empty()) {
     // Their names are sent to clients, which choose their certificate by them.
     for (const auto& each : files.trusted)
-      if (::SSL_CTX_add_client_CA(context, each.get()) != 1) return refused("client_ca_path: " + from.ca_path);
+      if (::SSL_CTX_add_client_CA(context, each.get()) != 1) return refused("ca_cert_path: " + from.ca_path);
     ::SSL_CTX_set_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
   }
   made->allowed_client_names = from.allowed_client_names;

@@ -126,6 +126,19 @@ BOOST_AUTO_TEST_CASE(listeners_are_an_array_of_tables_at_different_addresses) {
              "f:4:1: pool.permission: unknown key; it belongs in [[node.listeners]]\n");
   BOOST_TEST(secured("[[node.listeners]]\naddress = \"[::]:4100\"\n[[node.listeners]]\naddress = \":4100\"\n") ==
              "f:9:1: node.listeners[1]: is at the address of node.listeners[0]: :4100\n");
+  const auto beside = [](const std::string& first, const std::string& second) {
+    return secured("[[node.listeners]]\naddress = \"" + first + "\"\n[[node.listeners]]\naddress = \"" + second +
+                   "\"\n");
+  };
+  // What includes the other one leaves it nothing to listen at.
+  BOOST_TEST(beside("127.0.0.1:4100", "0.0.0.0:4100") ==
+             "f:9:1: node.listeners[1]: is at the address of node.listeners[0]: 0.0.0.0:4100\n");
+  BOOST_TEST(beside(":4100", "127.0.0.1:4100") != "");
+  BOOST_TEST(beside(":4100", "0.0.0.0:4100") != "");
+  BOOST_TEST(beside("[::1]:4100", "[0:0:0:0:0:0:0:1]:4100") != "");
+  BOOST_TEST(beside("127.0.0.1:4100", "[::1]:4100") == "");
+  BOOST_TEST(beside("0.0.0.0:4100", "[::1]:4100") == "");
+  BOOST_TEST(beside("127.0.0.1:4100", "0.0.0.0:4101") == "");
   BOOST_TEST(secured("[[node.listeners]]\naddress = \"[::1]:0\"\n[[node.listeners]]\naddress = \"[::1]:0\"\n") == "");
 }
 

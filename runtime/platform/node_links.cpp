@@ -4,6 +4,7 @@
 #include "understudy/actors/ports/actor_timer.hpp"
 #include "understudy/messages/printable.hpp"
 #include "understudy/runtime/platform/event_actor.hpp"
+#include "understudy/runtime/platform/repeated_lines.hpp"
 
 #include <caf/actor_system.hpp>
 
@@ -245,6 +246,7 @@ class node_links::table : public std::enable_shared_from_this<table> {
     const auto peer = found->second->peer();
     log_port::fields more{{"encryption", found->second->encryption()}};
     if (peer.side == link_side::accepted) more.emplace_back("permission", to_string(peer.permission));
+    if (!is_worth_a_line(peer, "linked")) return;
     write(log_level::info, peer.side == link_side::accepted ? "a node has come in" : "linked to a node", peer,
           std::move(more));
   }
@@ -259,13 +261,39 @@ class node_links::table : public std::enable_shared_from_this<table> {
       links_.erase(link->number());
       closing = closing_;
     }
-    write(was_up ? log_level::info : log_level::warning,
-          was_up ? "the link to a node has ended" : "a link to a node did not come about", peer,
-          {{"cause", printable(why)}});
+    if (!was_up) {
+      tell_of_failure(peer, printable(why));
+    } else {
+      bool worth_it = false;
+      {
+        const std::lock_guard lock{mutex_};
+        worth_it = is_worth_a_line(peer, why);
+      }
+      if (worth_it) write(log_level::info, "the link to a node has ended", peer, {{"cause", printable(why)}});
+    }
     if (was_up && !closing) forget_node(system_, link->node(), handle);
     if (options_.on_end) options_.on_end(peer, why);
     const std::lock_guard lock{mutex_};
     if (links_.empty()) none_left_.notify_all();
+  }
+
+  /// A node that is reached and does not speak with us is dialled again and again.
+  bool is_worth_a_line(const node_peer& peer, const std::string& event) {
+    return peer.side == link_side::accepted ||
+           dialled_.happened(peer.address + ' ' + event, env_->clock->now()).has_value();
+  }
+
+  /// Anybody can come and say nothing, and a node that is away is dialled for ever: who dials tells of that.
+  void tell_of_failure(const node_peer& peer, const std::string& why) {
+    log_port::fields more{{"cause", why}};
+    if (peer.side == link_side::accepted) {
+      const std::lock_guard lock{mutex_};
+      const auto times = failures_.happened(why, env_->clock->now());
+      if (!times) return;
+      if (*times > 1) more.emplace_back("times", std::to_string(*times));
+    }
+    write(peer.side == link_side::accepted ? log_level::warning : log_level::debug,
+          "a link to a node did not come about", peer, std::move(more));
   }
 
   void look_at_clock() {
@@ -301,6 +329,7 @@ class node_links::table : public std::enable_shared_from_this<table> {
   std::optional<actor_timer> timer_;
   std::vector<open_listener> listeners_;
   std::map<std::uint64_t, node_link_ptr> links_;
+  repeated_lines failures_, dialled_;
   bool closing_ = false;
 };
 

@@ -285,6 +285,57 @@ BOOST_AUTO_TEST_CASE(listeners_are_added_changed_and_removed_and_nobody_is_cut_o
   node.stop();
 }
 
+BOOST_AUTO_TEST_CASE(a_listener_that_would_be_in_the_way_of_itself_takes_a_restart) {
+  const reserved_port port;
+  const auto at = [&](const std::string& host) {
+    return node_section() + "[[node.listeners]]\naddress = \"" + host + ':' + std::to_string(port.number()) + "\"\n";
+  };
+  served_node node{at("127.0.0.1")};
+  node.await_ready();
+  node.reload(at("0.0.0.0"), "that takes a restart");
+  BOOST_TEST(node.process->error_output().find("another process") == std::string::npos, node.process->error_output());
+  remote_client guest{{port.number()}};
+  BOOST_TEST(guest.perform(find_user()).ok());
+  node.stop();
+}
+
+BOOST_AUTO_TEST_CASE(an_address_that_is_spelt_otherwise_is_the_same_listener) {
+  const reserved_port port;
+  const auto at = [&](const std::string& host) {
+    return node_section() + "[[node.listeners]]\naddress = \"" + host + ':' + std::to_string(port.number()) + "\"\n";
+  };
+  served_node node{at("")};
+  node.await_ready();
+  node.reload(at("[::]"));
+  remote_client guest{{port.number()}};
+  BOOST_TEST(guest.perform(find_user()).ok());
+  BOOST_TEST(node.process->error_output().find("does not listen for nodes any more") == std::string::npos);
+  node.stop();
+}
+
+BOOST_AUTO_TEST_CASE(on_this_machine_max_peers_counts_peers_and_strangers_take_no_place) {
+  served_node node{node_section() + listener_at(0, "insecure_loopback = true\nmax_peers = 1000\n")};
+  node.await_ready();
+  std::vector<std::unique_ptr<raw_client>> crowd;
+  for (int i = 0; i < 110; ++i) {
+    crowd.push_back(std::make_unique<raw_client>(node.port()));
+    BOOST_TEST_REQUIRE(crowd.back()->connected());
+  }
+  node.reload(node_section() + listener_at(0, "insecure_loopback = true\nmax_peers = 1000\n"));
+  BOOST_TEST(node.process->error_output().find("turned away") == std::string::npos, node.process->error_output());
+  crowd.clear();
+  node.stop();
+
+  served_node small{node_section() + listener_at(0, "permission = \"write\"\nmax_peers = 1\n")};
+  small.await_ready();
+  raw_client mute{small.port()};
+  BOOST_TEST_REQUIRE(mute.connected());
+  remote_client guest{{small.port()}};
+  BOOST_TEST(guest.perform(find_user()).ok());
+  BOOST_TEST(small.says("its handshake was not complete when another client came"));
+  small.stop();
+}
+
 BOOST_AUTO_TEST_CASE(listeners_that_come_where_there_were_none_take_a_restart) {
   const reserved_port port;
   served_node node{node_section()};

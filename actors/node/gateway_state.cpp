@@ -83,6 +83,8 @@ failure_ptr gateway_state::refusal(const gateway_peer& peer, const request_frame
                                               "): \"" + peer.name + "\" came by a listener with permission \"" +
                                               std::string{to_string(peer.permission)} + "\", and it needs \"" +
                                               std::string{to_string(needed)} + "\".");
+  if (draining_ && (frame.kind == request_kind::drain || frame.kind == request_kind::reload))
+    return refused(errc::invalid_request, "The node is ending already; it takes no more orders.");
   if (draining_ && !finishes(frame))
     return refused(errc::draining, "The node is being drained; it takes nothing new. Ask another one.");
   if (frame.kind == request_kind::begin_stream &&

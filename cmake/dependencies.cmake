@@ -11,6 +11,7 @@ if(UNDERSTUDY_PROGRAM)
 endif()
 pkg_check_modules(TOMLPLUSPLUS REQUIRED IMPORTED_TARGET GLOBAL tomlplusplus)
 pkg_check_modules(LDAP REQUIRED IMPORTED_TARGET GLOBAL ldap lber)
+pkg_check_modules(ZSTD REQUIRED IMPORTED_TARGET GLOBAL libzstd)
 
 find_path(CAF_INCLUDE_DIR caf/actor_system.hpp REQUIRED)
 find_library(CAF_core_LIBRARY caf_core REQUIRED)

@@ -4,11 +4,14 @@
 #include "understudy/config/files.hpp"
 #include "understudy/config/text.hpp"
 
+#include <arpa/inet.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
+#include <openssl/x509v3.h>
 #include <string.h>
 
+#include <array>
 #include <cstring>
 #include <utility>
 
@@ -178,6 +181,43 @@ connection_info settings_naming(const certificate_paths& paths) {
   names.client_key_path = paths.key_path;
   names.ca_cert_path = paths.ca_path;
   names.crl_path = paths.crl_path;
+  return names;
+}
+
+file_problem as_node_problem(file_problem found) {
+  constexpr std::pair<std::string_view, std::string_view> changes[] = {
+      {"client_cert_path", "cert_path"},
+      {"client_key_path", "key_path"},
+      {"is encrypted: set client_key_password, client_key_password_file or client_key_password_command",
+       "is encrypted, and a node has no password for it; store it without one, readable by the service alone"}};
+  for (const auto& [from, to] : changes) {
+    if (found.key == from) found.key = to;
+    if (const auto at = found.what.find(from); at != std::string::npos) found.what.replace(at, from.size(), to);
+  }
+  return found;
+}
+
+std::vector<std::string> names_in(const x509_st& certificate) {
+  std::vector<std::string> names, addresses;
+  const std::unique_ptr<GENERAL_NAMES, void (*)(GENERAL_NAMES*)> all{
+      static_cast<GENERAL_NAMES*>(::X509_get_ext_d2i(&certificate, NID_subject_alt_name, nullptr, nullptr)),
+      ::GENERAL_NAMES_free};
+  for (int i = 0; all && i < sk_GENERAL_NAME_num(all.get()); ++i) {
+    const auto* name = sk_GENERAL_NAME_value(all.get(), i);
+    if (name->type == GEN_DNS) {
+      const auto* text = name->d.dNSName;
+      names.emplace_back(reinterpret_cast<const char*>(::ASN1_STRING_get0_data(text)),
+                         static_cast<std::size_t>(::ASN1_STRING_length(text)));
+    } else if (name->type == GEN_IPADD) {
+      const auto size = ::ASN1_STRING_length(name->d.iPAddress);
+      std::array<char, INET6_ADDRSTRLEN> text{};
+      const int family = size == sizeof(in_addr) ? AF_INET : size == sizeof(in6_addr) ? AF_INET6 : AF_UNSPEC;
+      if (family != AF_UNSPEC &&
+          ::inet_ntop(family, ::ASN1_STRING_get0_data(name->d.iPAddress), text.data(), text.size()) != nullptr)
+        addresses.emplace_back(text.data());
+    }
+  }
+  names.insert(names.end(), addresses.begin(), addresses.end());
   return names;
 }
 

@@ -28,6 +28,9 @@ struct file_problem {
   std::string what;
 };
 
+/// The same of a node's certificates, whose keys are called otherwise: cert_path, key_path.
+file_problem as_node_problem(file_problem found);
+
 /// OpenSSL's objects, ready for a TLS context. Empty where no file is named.
 struct certificate_files {
   std::vector<std::shared_ptr<x509_st>> trusted;
@@ -39,6 +42,9 @@ struct certificate_files {
 
 /// Asked when the client's key is encrypted; nothing: it cannot be known now, and the key is left alone.
 using key_password = std::function<std::optional<secret_reading>()>;
+
+/// Whom a certificate is for: its DNS names, then its addresses (subjectAltName), as they stand there.
+std::vector<std::string> names_in(const x509_st& certificate);
 
 /// Reads all of them: bounded in size, never from pipes, never from a terminal.
 certificate_files read_certificates(const connection_info& server, const key_password& password);

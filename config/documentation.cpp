@@ -136,9 +136,10 @@ is one. Otherwise what "Reload" marks with yes takes effect without losing a req
 - Pools grow at once; they shrink by closing what idles, and what is in use when it comes free.
 - Connections that were made with other values (identity, source of the password, encryption, `timeout`, `max_retries`,
   `slow_call`, `suspect_after`, sizes of results and messages) are replaced one by one within seconds, the new one first.
-- Listeners of a node: new ones open, those that are gone close; one at the same address takes its new permission, which counts
-  for who is in as well, and new certificates, revocation lists and bounds, which count for who comes. Who is in stays. When one
-  cannot be opened, nothing changes. `insecure_loopback`, and the first listeners of a process that had none, take a restart.
+- Listeners of a node: new ones open; those that are gone close, and who came by them finishes what he holds. One at the same
+  address takes its new permission, certificates and revocation lists, which count for who is in as well, and its bounds, which
+  count for who comes. When one cannot be opened, nothing changes. `insecure_loopback`, and the first listeners of a process that
+  had none, take a restart.
 - Options that take a restart keep their value and are reported.
 
 ## What is wrong

@@ -53,18 +53,19 @@ std::vector<const option*> global_keys(std::string_view section) {
   return keys;
 }
 
-std::vector<const option*> listener_keys() {
+/// The keys of the tables that `Owner` is read from.
+template <class Owner>
+std::vector<const option*> listed_keys() {
   std::vector<const option*> keys;
   for (const auto& each : options())
-    if (each.available && std::holds_alternative<listener_field>(each.field)) keys.push_back(&each);
+    if (each.available && std::holds_alternative<option_field<Owner>>(each.field)) keys.push_back(&each);
   return keys;
 }
 
-option_value value_of(const option& row, const node_listener_settings& listener) {
-  return std::get<listener_field>(row.field).get(listener);
+template <class Owner>
+option_value value_of(const option& row, const Owner& owner) {
+  return std::get<option_field<Owner>>(row.field).get(owner);
 }
-
-option_value value_of(const option& row, const settings& all) { return std::get<global_field>(row.field).get(all); }
 
 template <class Owner>
 std::string toml_lines(const std::vector<const option*>& keys, const Owner& owner) {
@@ -81,6 +82,21 @@ nlohmann::json json_object(const std::vector<const option*>& keys, const Owner& 
   nlohmann::json object = nlohmann::json::object();
   for (const option* each : keys) object[std::string{each->key}] = to_json_value(*each, value_of(*each, owner));
   return object;
+}
+
+template <class Owner>
+std::string listed_toml(std::string_view section, const std::vector<Owner>& all) {
+  std::string text;
+  for (const auto& each : all)
+    text += '\n' + shown(*find_section(section)) + '\n' + toml_lines(listed_keys<Owner>(), each);
+  return text;
+}
+
+template <class Owner>
+nlohmann::json listed_json(const std::vector<Owner>& all) {
+  nlohmann::json list = nlohmann::json::array();
+  for (const auto& each : all) list.push_back(json_object(listed_keys<Owner>(), each));
+  return list;
 }
 
 }  // namespace
@@ -114,9 +130,8 @@ std::string to_toml(const settings& all) {
   for (const auto& section : option_sections())
     if (const auto keys = global_keys(section.name); !keys.empty())
       text += '\n' + shown(section) + '\n' + toml_lines(keys, all);
-  for (const auto& listener : all.node.listeners)
-    text += '\n' + shown(*find_section(listener_section)) + '\n' + toml_lines(listener_keys(), listener);
-  return text;
+  text += listed_toml(listener_section, all.node.listeners);
+  return text + listed_toml(client_listener_section, all.front_door.listeners);
 }
 
 nlohmann::json to_json(const settings& all) {
@@ -131,8 +146,8 @@ nlohmann::json to_json(const settings& all) {
   for (const auto& section : option_sections())
     if (const auto keys = global_keys(section.name); !keys.empty())
       root[std::string{section.name}] = json_object(keys, all);
-  auto& listeners = root["node"]["listeners"] = nlohmann::json::array();
-  for (const auto& listener : all.node.listeners) listeners.push_back(json_object(listener_keys(), listener));
+  root["node"]["listeners"] = listed_json(all.node.listeners);
+  root["front_door"]["listeners"] = listed_json(all.front_door.listeners);
   return root;
 }
 

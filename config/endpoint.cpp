@@ -170,12 +170,14 @@ std::optional<host_and_port> parse_node_address(std::string_view text, std::stri
   return problem.empty() ? std::move(found) : std::nullopt;
 }
 
-std::optional<host_and_port> parse_listening_address(std::string_view text, std::string& problem) {
+std::optional<host_and_port> parse_listening_address(std::string_view text, std::string& problem,
+                                                     const std::string& usual_port) {
   auto found = parse_listening_place(text, problem);
   if (!found) return std::nullopt;
   problem = check_host(found->host);
   if (problem.empty() && !is_numeric_address(found->host))
-    problem = "must be an address of this machine in numbers, as 127.0.0.1:4100, [::1]:4100 or 0.0.0.0:4100";
+    problem = "must be an address of this machine in numbers, as 127.0.0.1:" + usual_port + ", [::1]:" + usual_port +
+              " or 0.0.0.0:" + usual_port;
   return problem.empty() ? std::move(found) : std::nullopt;
 }
 

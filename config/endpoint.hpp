@@ -31,8 +31,10 @@ std::string check_service(std::string_view name);
 /// Where a node is dialled: "node.example.com:4100", "192.0.2.1:4100", "[::1]:4100". Nothing when it is none; `problem`
 /// then says why.
 std::optional<host_and_port> parse_node_address(std::string_view text, std::string& problem);
-/// Where a node listens: an address in numbers, port 0 for any free one, or ":4100" for every address of this machine.
-std::optional<host_and_port> parse_listening_address(std::string_view text, std::string& problem);
+/// Where a listener accepts: an address in numbers, port 0 for any free one, or ":4100" for every address of this
+/// machine. `usual_port` is for the example in `problem`.
+std::optional<host_and_port> parse_listening_address(std::string_view text, std::string& problem,
+                                                     const std::string& usual_port = "4100");
 /// An address in numbers, of either family, with a zone or without; no brackets.
 bool is_numeric_address(std::string_view host);
 

@@ -2,6 +2,7 @@
 #include "understudy/config/load.hpp"
 
 #include "understudy/config/files.hpp"
+#include "understudy/config/front_door_rules.hpp"
 #include "understudy/config/json_tree.hpp"
 #include "understudy/config/node_rules.hpp"
 #include "understudy/config/options.hpp"
@@ -61,15 +62,17 @@ void check_servers(const std::vector<connection_info>& servers, std::vector<conf
         {"", path_of(later), "is the same server as " + path_of(earlier) + ": " + server_name(servers[later])});
 }
 
-void check_listeners(const node_settings& node, std::vector<config_problem>& problems) {
-  const auto path_of = [](std::size_t index) { return "node.listeners[" + std::to_string(index) + ']'; };
-  for (std::size_t i = 0; i < node.listeners.size(); ++i) {
-    append(problems, path_of(i), check_fields(node.listeners[i]));
-    append(problems, path_of(i), check_listener(node, node.listeners[i]));
+template <class Listener, class Check>
+void check_listeners(const std::string& list, const std::vector<Listener>& listeners, Check check,
+                     std::vector<config_problem>& problems) {
+  const auto path_of = [&](std::size_t index) { return list + '[' + std::to_string(index) + ']'; };
+  for (std::size_t i = 0; i < listeners.size(); ++i) {
+    append(problems, path_of(i), check_fields(listeners[i]));
+    append(problems, path_of(i), check(listeners[i]));
   }
-  for (const auto& [later, earlier] : duplicate_listeners(node.listeners))
+  for (const auto& [later, earlier] : duplicate_listeners(listeners))
     problems.push_back(
-        {"", path_of(later), "is at the address of " + path_of(earlier) + ": " + node.listeners[later].address});
+        {"", path_of(later), "is at the address of " + path_of(earlier) + ": " + listeners[later].address});
 }
 
 }  // namespace
@@ -106,7 +109,10 @@ std::vector<config_problem> validate(const settings& all) {
     append(problems, std::string{section.name}, check_fields(settled, section.name));
     append(problems, std::string{section.name}, check_section(settled, section.name));
   }
-  check_listeners(settled.node, problems);
+  const auto check_node_listener = [&](const auto& listener) { return check_listener(settled.node, listener); };
+  check_listeners(std::string{listener_section}, settled.node.listeners, check_node_listener, problems);
+  const auto check_door = [&](const auto& listener) { return check_client_listener(settled.servers, listener); };
+  check_listeners(std::string{client_listener_section}, settled.front_door.listeners, check_door, problems);
   return problems;
 }
 

@@ -1,18 +1,36 @@
 // What must hold between the settings of a node and of its listeners.
 #pragma once
+#include "understudy/config/certificates.hpp"
 #include "understudy/config/rules.hpp"
 
 namespace understudy::internal::config {
 
-/// The combinations within [node], without its listeners, and its files.
+/// The combinations within [node], and its files; what each listener needs is check_listener().
 std::vector<finding> check_node(const node_settings& node);
 
 /// What one of its listeners needs, of its own and of [node].
 std::vector<finding> check_listener(const node_settings& node, const node_listener_settings& listener);
 
-/// For every listener at the address of an earlier one: the indices of both, the later first.
+/// How the addresses of two listeners stand to each other, however they are spelt: ":4100" is "[::]:4100". Paths of
+/// sockets are compared as they are written.
+enum class listening_places : std::uint8_t {
+  apart,
+  same,
+  overlap,  ///< one is every address of this machine, and so has the other one's: both cannot be listened at
+};
+listening_places compare_listening_places(const std::string& a, const std::string& b);
+
+/// For every listener that cannot listen beside an earlier one, at whose address it is: the indices of both, the later
+/// first.
 std::vector<std::pair<std::size_t, std::size_t>> duplicate_listeners(
     const std::vector<node_listener_settings>& listeners);
+
+/// True for 127.0.0.1 and ::1.
+bool on_this_machine(const host_and_port& place);
+/// The problems of a listener's PEM files, by the keys that listeners have for them.
+std::vector<finding> check_listener_files(const certificate_paths& paths);
+/// For every one that cannot be listened at beside an earlier one: the indices of both, the later first.
+std::vector<std::pair<std::size_t, std::size_t>> same_places(const std::vector<std::string>& addresses);
 
 /// The authorities that count for it.
 const std::string& authorities_of(const node_settings& node, const node_listener_settings& listener);

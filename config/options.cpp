@@ -49,6 +49,13 @@ constexpr listener_field of_listener() {
           [](node_listener_settings& owner, option_value&& value) { unwrap(owner.*Member, std::move(value)); }};
 }
 
+/// A member of client_listener_settings.
+template <auto Member>
+constexpr client_listener_field of_client_listener() {
+  return {[](const client_listener_settings& owner) { return wrap(owner.*Member); },
+          [](client_listener_settings& owner, option_value&& value) { unwrap(owner.*Member, std::move(value)); }};
+}
+
 /// A span that the struct keeps as a whole number of milliseconds.
 template <auto Part, auto Member>
 constexpr global_field of_all_in_milliseconds() {
@@ -239,6 +246,7 @@ std::vector<option> server_limit_options() {
 #define LOG(member) of_all<&settings::log, &log_settings::member>()
 #define NODE(member) of_all<&settings::node, &node_settings::member>()
 #define LISTENER(member) of_listener<&node_listener_settings::member>()
+#define CLIENTS(member) of_client_listener<&client_listener_settings::member>()
 
 std::vector<option> pool_options() {
   const cs s = "pool";
@@ -255,7 +263,9 @@ std::vector<option> pool_options() {
                          "Count and time requests; when false the counts, times and rates of `get_metrics()` stay at "
                          "their initial values.")),
       flag(s, "preload_connections", POOL(preload_connections), "Open the minimum at start, before the first request."),
-      not_available(flag(s, "enable_compression", POOL(enable_compression), "Compress what is sent.")),
+      at_start_only(flag(s, "enable_compression", POOL(enable_compression),
+                         "Results of 4 KiB and more cross between a node and its clients compressed, where both have "
+                         "this set; connections to a directory never are (docs/nodes.md).")),
       span(s, "max_lifetime", POOL(max_lifetime), 0, 365 * day,
            "A connection this old is replaced, the new one first; 0: never."),
       count(s, "max_in_flight", POOL(max_in_flight), 1, 10000, "Operations at once on one shared connection."),
@@ -384,11 +394,14 @@ std::vector<option> node_options() {
       with_example(row(s, "key_path", type::path, NODE(key_path),
                        "PEM file of the certificate's private key, which must not be encrypted."),
                    "/etc/ssl/private/node.key"),
-      not_available(
-          at_start_only(with_example(row(s, "peers", type::texts, NODE(peers), "The other nodes, each `host:port`."),
-                                     "[\"node2.example.com:4100\"]"))),
-      not_available(at_start_only(
-          count(s, "budget", NODE(budget), 0, many, "Connections to a server that all nodes share; 0: no limit."))),
+      at_start_only(
+          with_example(row(s, "peers", type::texts, NODE(peers),
+                           "The other nodes of the cluster, each `host:port`; the host is the other's `name`, "
+                           "and the first name in its certificate."),
+                       "[\"node2.example.com:4100\"]")),
+      at_start_only(count(s, "budget", NODE(budget), 0, many,
+                          "Sockets to a server that this node and `peers` share, the same number on each of them; 0: "
+                          "no limit.")),
   };
 }
 
@@ -419,6 +432,45 @@ std::vector<option> listener_options() {
   };
 }
 
+std::vector<option> client_listener_options() {
+  const cs s = client_listener_section;
+  return {
+      with_example(row(s, "address", type::text, CLIENTS(address),
+                       "Address and port, or path of a Unix socket, where LDAP clients come in, required; `:389` is "
+                       "every address of the machine, port 0 any free one."),
+                   "127.0.0.1:389"),
+      with_example(row(s, "cert_path", type::path, CLIENTS(cert_path),
+                       "PEM file of the listener's certificate; with it StartTLS is offered, or `use_ssl` can be set."),
+                   "/etc/ssl/certs/front-door.pem"),
+      with_example(row(s, "key_path", type::path, CLIENTS(key_path),
+                       "PEM file of the certificate's private key, which must not be encrypted."),
+                   "/etc/ssl/private/front-door.key"),
+      at_start_only(flag(s, "use_ssl", CLIENTS(use_ssl), "TLS from the first byte (ldaps).")),
+      flag(s, "allow_plaintext", CLIENTS(allow_plaintext),
+           "Take passwords in plain text from other machines too; at 127.0.0.1, ::1 and Unix sockets they are taken "
+           "anyway."),
+      with_choices(
+          row(s, "identity", type::choice, CLIENTS(identity),
+              "As whom clients are served. `session`: as whom they bind as. `service`: who has not bound reads "
+              "as the service, at and below `bases`."),
+          {"session", "service"}),
+      with_example(row(s, "bases", type::texts, CLIENTS(bases),
+                       "With `identity` service: the DNs at and below which clients that have not bound may read."),
+                   "[\"ou=people,dc=example,dc=com\"]"),
+      flag(s, "allow_anonymous", CLIENTS(allow_anonymous),
+           "Clients that have not bound may ask what the directory lets anybody see, else only its root DSE; where no "
+           "server has a `bind_dn`."),
+      count(s, "max_clients", CLIENTS(max_clients), 1, 100000,
+            "Clients at once, at the most; more are turned away. One address has a tenth of it, or 100."),
+      count(s, "max_pending", CLIENTS(max_pending), 1, 10000,
+            "Operations of one client at once; the next one is read when one of them has ended."),
+      span(s, "idle_timeout", CLIENTS(idle_timeout), 0, 30 * day,
+           "A client that says nothing for so long, and waits for nothing, is sent away; 0: never."),
+      span(s, "paging_hold", CLIENTS(paging_hold), 0.1, 3600,
+           "How long the connection of a paged search is kept for its next page."),
+  };
+}
+
 #undef POOL
 #undef FAILOVER
 #undef BREAKER
@@ -428,6 +480,7 @@ std::vector<option> listener_options() {
 #undef LOG
 #undef NODE
 #undef LISTENER
+#undef CLIENTS
 
 std::vector<option> planned_options() {
   return {
@@ -450,6 +503,7 @@ std::vector<option> make_table() {
   add(all, log_options());
   add(all, node_options());
   add(all, listener_options());
+  add(all, client_listener_options());
   add(all, planned_options());
   return all;
 }
@@ -499,6 +553,7 @@ duration unit_length(const option& row) { return row.unit == "ms" ? duration{mil
 option_value default_of(const option& row) {
   if (const auto* field = std::get_if<server_field>(&row.field)) return field->get(connection_info{});
   if (const auto* field = std::get_if<listener_field>(&row.field)) return field->get(node_listener_settings{});
+  if (const auto* field = std::get_if<client_listener_field>(&row.field)) return field->get(client_listener_settings{});
   return std::get<global_field>(row.field).get(settings{});
 }
 
@@ -518,6 +573,8 @@ std::span<const option_section> option_sections() {
       {"authenticator", "Logins of users.", false},
       {"node", "Serving other processes over the network: as which node, and with which certificate."},
       {listener_section, "Where clients and other nodes come in; one table an address.", true, true},
+      {"front_door", "Serving LDAP clients of any kind; see docs/front-door.md."},
+      {client_listener_section, "Where LDAP clients come in; one table an address.", true, true},
       {"http", "The endpoint for metrics and health.", false},
   };
   return all;

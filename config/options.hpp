@@ -23,6 +23,7 @@ struct option_field {
 using server_field = option_field<connection_info>;
 using global_field = option_field<settings>;
 using listener_field = option_field<node_listener_settings>;
+using client_listener_field = option_field<client_listener_settings>;
 
 /// One key of the configuration.
 struct option {
@@ -31,7 +32,7 @@ struct option {
   option_type type = option_type::text;
   std::string_view meaning;  ///< one sentence
   /// Nothing when the key belongs to a feature that does not exist yet: known, but setting it is a problem.
-  std::variant<std::monostate, server_field, global_field, listener_field> field;
+  std::variant<std::monostate, server_field, global_field, listener_field, client_listener_field> field;
   std::string_view unit;  ///< "s", "ms", "%", "bytes"; spans count in it when they are written as numbers
   double least = 0;       ///< inclusive range of integer, real and span, in `unit`
   double most = 0;
@@ -63,6 +64,8 @@ inline constexpr std::string_view unavailable = "is not available in this versio
 inline constexpr std::string_view server_section = "ldap";
 /// The section whose keys are the fields of node_listener_settings.
 inline constexpr std::string_view listener_section = "node.listeners";
+/// The section whose keys are the fields of client_listener_settings.
+inline constexpr std::string_view client_listener_section = "front_door.listeners";
 
 std::span<const option_section> option_sections();
 std::span<const option> options();

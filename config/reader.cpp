@@ -1,5 +1,6 @@
 // Reads a whole configuration: sections, servers, and the rules between keys.
 #include "understudy/config/reader.hpp"
+#include "understudy/config/front_door_rules.hpp"
 #include "understudy/config/node_rules.hpp"
 #include "understudy/config/option_value.hpp"
 #include "understudy/config/rules.hpp"
@@ -42,7 +43,8 @@ class server_reader {
 
 namespace {
 
-constexpr std::string_view servers_key = "servers", listeners_key = "listeners", node_section = "node";
+constexpr std::string_view servers_key = "servers", listeners_key = "listeners", node_section = "node",
+                           front_door_section = "front_door";
 
 void set(settings& all, const option& row, option_value value) {
   std::get<global_field>(row.field).set(all, std::move(value));
@@ -59,7 +61,18 @@ class settings_reader {
       read_servers(*ldap);
     else if (!ldap_is_wrong_)
       problems_.add(root_.at, std::string{server_section}, "is required: the servers, and how to speak to them");
-    if (const auto* node = section(node_section)) read_listeners(*node);
+    if (const auto* node = section(node_section)) {
+      const auto rules = [this](const node_listener_settings& listener) { return check_listener(all_.node, listener); };
+      // What is missing in [node] may only be written wrongly there.
+      const bool known = !node->spoiled("cert_path") && !node->spoiled("key_path") && !node->spoiled("ca_cert_path");
+      read_listeners(node_section, listener_section, all_.node.listeners, rules, known);
+    }
+    if (section(front_door_section) != nullptr) {
+      const auto rules = [this](const client_listener_settings& listener) {
+        return check_client_listener(all_.servers, listener);
+      };
+      read_listeners(front_door_section, client_listener_section, all_.front_door.listeners, rules, true);
+    }
     for (const auto& [name, table] : tables_) check(name, table);
     return std::move(all_);
   }
@@ -74,7 +87,8 @@ class settings_reader {
       return problems_.add(child.at, child.key, "must be a table, not " + std::string{to_string(child.what)});
     }
     const bool is_ldap = known->name == server_section;
-    const auto list = is_ldap ? servers_key : known->name == node_section ? listeners_key : std::string_view{};
+    const bool has_listeners = known->name == node_section || known->name == front_door_section;
+    const auto list = is_ldap ? servers_key : has_listeners ? listeners_key : std::string_view{};
     const auto [at, is_new] =
         tables_.try_emplace(known->name, child, known->name, std::string{known->name}, env_, problems_, list);
     if (is_ldap || !is_new) return;
@@ -139,37 +153,33 @@ class settings_reader {
     return child == table->children.end() ? nullptr : &*child;
   }
 
-  void read_listeners(const table_reader& node) {
-    const tree* list = child_of(node_section, listeners_key);
+  /// The tables `name`, a list in the section `owner`. `rules`: of one; `checked`: they can be judged.
+  template <class Listener, class Check>
+  void read_listeners(std::string_view owner, std::string_view name, std::vector<Listener>& into, Check rules,
+                      bool checked) {
+    const tree* list = child_of(owner, listeners_key);
     if (!list) return;
     if (list->what != tree::kind::list)
-      return problems_.add(
-          list->at, "node.listeners",
-          "must be an array of tables, one [[node.listeners]] an address, not " + std::string{to_string(list->what)});
+      return problems_.add(list->at, std::string{name},
+                           "must be an array of tables, one [[" + std::string{name} + "]] an address, not " +
+                               std::string{to_string(list->what)});
     std::vector<std::pair<place, std::string>> places;
     for (const tree& each : list->children) {
-      auto path = "node.listeners[" + std::to_string(places.size()) + ']';
-      all_.node.listeners.emplace_back();
-      if (each.what == tree::kind::table)
-        read_listener(each, path, node);
-      else
+      auto path = std::string{name} + '[' + std::to_string(places.size()) + ']';
+      auto& listener = into.emplace_back();
+      if (each.what == tree::kind::table) {
+        const table_reader own{each, name, path, env_, problems_};
+        for (const auto& [row, value] : own.values())
+          std::get<option_field<Listener>>(row->field).set(listener, option_value{value});
+        if (checked) report(own, rules(listener));
+      } else {
         problems_.add(each.at, path, "must be a table, not " + std::string{to_string(each.what)});
+      }
       places.emplace_back(each.at, std::move(path));
     }
-    for (const auto& [later, earlier] : duplicate_listeners(all_.node.listeners))
+    for (const auto& [later, earlier] : duplicate_listeners(into))
       problems_.add(places[later].first, places[later].second,
-                    "is at the address of " + places[earlier].second + ": " + all_.node.listeners[later].address);
-  }
-
-  void read_listener(const tree& table, const std::string& path, const table_reader& node) {
-    const table_reader own{table, listener_section, path, env_, problems_};
-    auto& listener = all_.node.listeners.back();
-    for (const auto& [row, value] : own.values())
-      std::get<listener_field>(row->field).set(listener, option_value{value});
-    // What is missing in [node] may only be written wrongly there.
-    for (const std::string_view key : {"cert_path", "key_path", "ca_cert_path"})
-      if (node.spoiled(key)) return;
-    report(own, check_listener(all_.node, listener));
+                    "is at the address of " + places[earlier].second + ": " + into[later].address);
   }
 
   /// [pool] over [ldap] over the defaults; see settings_from.hpp.

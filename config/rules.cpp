@@ -247,4 +247,8 @@ std::vector<finding> check_fields(const node_listener_settings& listener) {
   return check_each(listener, listener_section);
 }
 
+std::vector<finding> check_fields(const client_listener_settings& listener) {
+  return check_each(listener, client_listener_section);
+}
+
 }  // namespace understudy::internal::config

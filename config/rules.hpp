@@ -39,5 +39,6 @@ std::vector<finding> check_made_in_code(const connection_info& info);
 std::vector<finding> check_fields(const connection_info& info);
 std::vector<finding> check_fields(const settings& all, std::string_view section);
 std::vector<finding> check_fields(const node_listener_settings& listener);
+std::vector<finding> check_fields(const client_listener_settings& listener);
 
 }  // namespace understudy::internal::config

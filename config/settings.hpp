@@ -34,7 +34,7 @@ struct pool_settings {
   bool enable_metrics = true;
   /// Open the minimum at start, before the first request.
   bool preload_connections = false;
-  /// Not available in this version: Compress what is sent.
+  /// Between nodes, never to a directory: larger results cross compressed where both sides have it so.
   bool enable_compression = false;
   /// A connection this old is replaced, the new one first; 0: never; 0s to 365d.
   duration max_lifetime = seconds{3600};
@@ -168,12 +168,53 @@ struct node_settings {
   /// PEM files: the authorities of others' certificates, the node's own certificate, and its private key.
   std::string ca_cert_path, cert_path, key_path;
   ///@}
-  /// Not available in this version: The other nodes, each "host:port".
+  /// The other nodes of the cluster, each "host:port"; the host is how it is named, here and in its certificate.
   std::vector<std::string> peers;
-  /// Not available in this version: Connections to a server that all nodes share; 0: no limit; 0 to 1000000.
+  /// Sockets to a server that this node and `peers` share; 0: no limit; 0 to 1000000.
   std::size_t budget = 0;
   /// Where clients and other nodes come in; none: nobody does.
   std::vector<node_listener_settings> listeners;
+};
+
+/// As whom the clients of a front door are served.
+enum class client_identity : std::uint8_t {
+  session,  ///< as whom they bind as
+  service,  ///< everybody as the service, who reads what the listener's bases allow
+};
+
+/// A table `[[front_door.listeners]]`; see docs/configuration.md.
+struct client_listener_settings {
+  /// Address and port, or path of a Unix socket, where LDAP clients come in; ":389" is every address, port 0 any free
+  /// one.
+  std::string address;
+  ///@{
+  /// PEM files of the listener's certificate and its private key; without them there is no TLS.
+  std::string cert_path, key_path;
+  ///@}
+  /// TLS from the first byte; else with a certificate StartTLS is offered.
+  bool use_ssl = false;
+  /// Takes passwords in plain text also from other machines.
+  bool allow_plaintext = false;
+  /// As whom clients are served; session or service.
+  client_identity identity = client_identity::session;
+  /// DNs at or below which who has no identity of his own may read; with identity service.
+  std::vector<std::string> bases;
+  /// Clients that have not bound may ask what the directory lets anybody see; else its root DSE alone.
+  bool allow_anonymous = false;
+  /// Clients at once, at the most; 1 to 100000.
+  int max_clients = 10000;
+  /// Operations of one client under way at once; the next ones are read when one of them has ended; 1 to 10000.
+  int max_pending = 128;
+  /// A client that says nothing for so long, and waits for nothing, is sent away; 0: never; 0s to 30d.
+  duration idle_timeout = seconds{900};
+  /// How long the connection of a paged search is kept for the next page; 100ms to 1h.
+  duration paging_hold = seconds{60};
+};
+
+/// The section `[front_door]`; see docs/configuration.md.
+struct front_door_settings {
+  /// Where LDAP clients come in; none: nobody does.
+  std::vector<client_listener_settings> listeners;
 };
 
 /// The whole configuration. Each server is complete: defaults from [ldap] are already in it.
@@ -187,6 +228,7 @@ struct settings {
   monitoring_settings monitoring;        ///< [monitoring]
   log_settings log;                      ///< [log]
   node_settings node;                    ///< [node]
+  front_door_settings front_door;        ///< [front_door]
   /// True when the servers' own pool_size, max_pool_size and pool_timeout count rather than [pool]'s; see pool_for() in
   /// settings_from.hpp.
   bool server_pools = false;

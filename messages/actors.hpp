@@ -178,7 +178,10 @@ using connection_manager_actor = caf::typed_actor<
     // From a connection about to bind: the service's credentials for that server, when it is its turn; or why not.
     caf::replies_to<credential_atom, server_id>::with<credential>,
     // What became of that bind. Everyone who got a credential says so, also when it does not know.
-    caf::reacts_to<credential_atom, credential_verdict>, caf::replies_to<status_atom>::with<runtime_snapshot>,
+    caf::reacts_to<credential_atom, credential_verdict>,
+    // From who answers clients: are that bind DN and password the service's own? Nothing is sent to find out.
+    caf::replies_to<credential_atom, std::string, secret>::with<service_claim>,
+    caf::replies_to<status_atom>::with<runtime_snapshot>,
     // As the health monitor takes them.
     caf::replies_to<health_atom, time_point>::with<std::vector<probe_report>>,
     caf::replies_to<health_atom, int, time_point>::with<std::vector<probe_report>>,

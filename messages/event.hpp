@@ -128,6 +128,14 @@ struct credential_verdict {
   std::optional<password_warning> warning{};  ///< of accepted
 };
 
+/// What the bind lockout guard says of a name and a password that somebody else presents.
+enum class service_claim : std::uint8_t {
+  other,    ///< the name is not the service's
+  right,    ///< they are the service's own
+  wrong,    ///< the name is the service's, the password is not
+  unknown,  ///< the name is the service's, and its password is not known now
+};
+
 /// One address to connect to: the bytes of a sockaddr, and how people write it ("192.0.2.1:389", "[2001:db8::1]:389").
 struct socket_address {
   int family = 0;     ///< AF_INET, AF_INET6, AF_UNIX

@@ -29,6 +29,7 @@ struct pool_snapshot {
   std::uint64_t connect_failures = 0;  ///< connects that never became ready
   std::uint64_t timeouts = 0;          ///< waiters whose deadline passed
   std::uint64_t refused = 0;           ///< waiters refused because the queue was full
+  duration longest_wait{};             ///< so far, of those who wait now; 0: nobody waits
   std::uint64_t leaks = 0;             ///< leases reported as held too long
   duration acquisition_time{};         ///< total time that granted leases waited
   /// While no more connections can be had than these, although the open ones answer; 0: growth meets no limit.

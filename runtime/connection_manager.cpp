@@ -365,6 +365,7 @@ std::shared_ptr<runtime> connection_manager::state::start() {
       };
     options.lookups = lookups_;
     options.serve_nodes = node_orders_;
+    options.serve_clients = node_orders_.has_value();
   }
   auto made = std::make_shared<runtime>(all(), std::move(options));
   {

@@ -4,12 +4,14 @@
 namespace understudy {
 namespace {
 
-/// A refusal because of what happened to every server: caught as either.
-template <class Cause>
-class refused_for final : public no_server, public Cause {
+/// A failure because of another one: caught as either.
+template <class Failure, class Cause>
+class failed_for final : public Failure, public Cause {
  public:
-  explicit refused_for(const failure_ptr& reason) : ldap_exception(reason), no_server(reason), Cause(reason) {}
+  explicit failed_for(const failure_ptr& reason) : ldap_exception(reason), Failure(reason), Cause(reason) {}
 };
+template <class Cause>
+using refused_for = failed_for<no_server, Cause>;
 
 /// Only what was met before anything was sent is told by its type: what became of an earlier request is not what became
 /// of this one.
@@ -43,6 +45,9 @@ void throw_failure(failure_ptr reason) {
     case errc::connection_timeout:
       throw connection_timeout(std::move(reason));
     case errc::connection_failed:
+      // No node can be reached, because of certificates.
+      if (reason->cause_code == errc::ssl_error) throw failed_for<connection_failed, ssl_error>(reason);
+      [[fallthrough]];
     case errc::local_resources:
       throw connection_failed(std::move(reason));
     case errc::authentication_failed:

@@ -15,6 +15,7 @@
 #include "understudy/runtime/platform/custom_resolver.hpp"
 #include "understudy/runtime/platform/epoll_poller.hpp"
 #include "understudy/runtime/platform/fork_detector.hpp"
+#include "understudy/runtime/platform/front_door_service.hpp"
 #include "understudy/runtime/platform/log_sink.hpp"
 #include "understudy/runtime/platform/node_connecting.hpp"
 #include "understudy/runtime/platform/node_service.hpp"
@@ -76,6 +77,12 @@ void require_threads(std::size_t count) {
   if (auto why = refused_threads(count)) throw_failure(std::move(why));
 }
 
+/// The number of a process that begins then: higher than an earlier one's, unless the clock was put back meanwhile.
+std::uint64_t incarnation_at(wall_time now) {
+  const auto since = std::chrono::duration_cast<std::chrono::microseconds>(now.time_since_epoch());
+  return static_cast<std::uint64_t>(std::max<std::int64_t>(since.count(), 1));
+}
+
 std::uint64_t random_seed() {
   std::random_device source;
   return (std::uint64_t{source()} << 32) | source();
@@ -94,11 +101,13 @@ struct runtime::parts {
   std::shared_ptr<epoll_poller> poller;
   std::shared_ptr<worker_threads> workers, look_ups;
   environment_ptr env;
-  std::shared_ptr<node_links> links;  // of a client of nodes
+  std::shared_ptr<node_links> links;      // of a client of nodes
+  std::shared_ptr<node_cluster> cluster;  // of a node that shares with others
   std::shared_ptr<runtime_client> client;
   connection_manager_actor manager;
   circuit_breaker_actor router;
-  std::unique_ptr<node_service> nodes;  // since its start, when it serves any
+  std::unique_ptr<node_service> nodes;             // since its start, when it serves any
+  std::unique_ptr<front_door_service> front_door;  // since its start, when it serves clients
   bool may_serve_nodes = false;
   std::mutex nodes_mutex;  // of what changes them
   std::shared_ptr<reply_waiter<bool>> manager_ended = std::make_shared<reply_waiter<bool>>();
@@ -126,6 +135,9 @@ struct runtime::parts {
     e->metrics = options.metrics ? std::move(options.metrics) : std::make_shared<metrics_registry>();
     e->metrics->enable(all->pool.enable_metrics);
     e->seed = random_seed();
+    // Who only reads the file of a node is no part of its cluster.
+    if (serves_nodes(*all, options))
+      e->cluster = cluster = make_cluster(*all, e->clock, incarnation_at(e->clock->wall_now()));
     env = std::move(e);
   }
 
@@ -140,17 +152,11 @@ struct runtime::parts {
     node_links_options limits;
     limits.limits.silence = options.nodes->silence;
     links = std::make_shared<node_links>(*system, env, std::move(limits));
-    auto begin = connecting_over(*system, env, *links, std::move(dialled));
     // Whatever was begun may end later than this: it keeps its links.
-    options.manager = [begin = std::move(begin), kept = links](caf::actor_system& in, settings_ptr settings,
-                                                               environment_ptr with, const connection_factory&) {
-      return spawn_remote_manager(
-          in, std::move(settings), std::move(with),
-          [begin, kept](std::function<void(node_event)> tell, std::string avoid) {
-            auto way = begin(std::move(tell), std::move(avoid));
-            auto* const one = way.get();
-            return std::shared_ptr<void>{one, [kept, way = std::move(way)](void*) mutable { way.reset(); }};
-          });
+    auto begin = keeping(links, connecting_over(*system, env, *links, std::move(dialled)));
+    options.manager = [begin = std::move(begin)](caf::actor_system& in, settings_ptr settings, environment_ptr with,
+                                                 const connection_factory&) {
+      return spawn_remote_manager(in, std::move(settings), std::move(with), begin);
     };
   }
 
@@ -182,8 +188,16 @@ struct runtime::parts {
     nodes = std::make_unique<node_service>(
         *system,
         node_service::dependencies{env, router, manager, std::move(options.serve_nodes->reload),
-                                   std::move(options.serve_nodes->drain)},
+                                   std::move(options.serve_nodes->drain), all->pool.enable_compression, cluster},
         all->node);
+  } catch (const listener_error& e) {
+    throw_failure(cannot_listen(e.what()));
+  }
+
+  void serve_clients(const runtime_options& options) try {
+    if (!options.serve_clients) return;
+    front_door =
+        std::make_unique<front_door_service>(*system, front_door_service::dependencies{env, router, manager}, *all);
   } catch (const listener_error& e) {
     throw_failure(cannot_listen(e.what()));
   }
@@ -209,6 +223,7 @@ struct runtime::parts {
 
   bool drain(duration span) {
     change_nodes([](node_service& service) { service.drain(); });
+    if (front_door) front_door->drain();
     client->drain();
     span = as_limit(span);
     auto deadline = env->clock->now() + span;
@@ -265,6 +280,7 @@ struct runtime::parts {
     if (std::exchange(stopped, true)) return true;
     bool clean = manager ? drain(span) : true;
     change_nodes([&](node_service& service) { clean = service.close(ending_patience) && clean; });
+    if (front_door) clean = front_door->close(ending_patience) && clean;
     client->close();
     end_actors();
     end_own_system(end_links());
@@ -282,6 +298,14 @@ namespace {
 /// A line for everything that works and protects less than it seems to.
 void warn_of(const settings& all, log_port& log) {
   for (const auto& each : warnings(all)) log.write(log_level::warning, "config", describe(each));
+}
+
+/// The same for what changes nothing here.
+void warn_of_compression(const settings& all, bool nodes, log_port& log) {
+  if (all.pool.enable_compression && !nodes)
+    log.write(log_level::warning, "config",
+              "pool.enable_compression: is for links between nodes, and there is none here; connections to a directory "
+              "are never compressed");
 }
 
 }  // namespace
@@ -315,11 +339,13 @@ runtime::runtime(caf::actor_system& system, settings_ptr all, runtime_options op
 void runtime::start(runtime_options options) {
   parts_->make_environment(options);
   warn_of(*parts_->all, *parts_->log);
+  warn_of_compression(*parts_->all, options.nodes || serves_nodes(*parts_->all, options), *parts_->log);
   parts_->client = std::make_shared<runtime_client>(*parts_->system, parts_->env, *parts_->all);
   try {
     parts_->link_nodes(options);
     parts_->spawn_actors(options);
     parts_->serve_nodes(options);
+    parts_->serve_clients(options);
   } catch (...) {
     parts_->stop(duration::zero());
     throw;
@@ -354,6 +380,7 @@ const environment_ptr& runtime::env() const noexcept { return parts_->env; }
 settings_ptr runtime::all() const { return parts_->settings_now(); }
 runtime_client& runtime::client() const noexcept { return *parts_->client; }
 node_service* runtime::nodes() const noexcept { return parts_->nodes.get(); }
+front_door_service* runtime::front_door() const noexcept { return parts_->front_door.get(); }
 
 answer<reload_report> runtime::reload(settings next, duration timeout) {
   const auto until = std::chrono::steady_clock::now() + as_limit(timeout);
@@ -365,8 +392,13 @@ answer<reload_report> runtime::reload(settings next, duration timeout) {
                          "another change of the settings is under way; they stay as that one makes them")};
   std::vector<std::string> nodes_need_restart;
   std::unique_ptr<node_service::change> listeners;
+  std::shared_ptr<front_door_service::change> doors;
   try {
     listeners = parts_->prepare_nodes(next.node, nodes_need_restart);
+    if (parts_->front_door) {
+      for (auto& key : parts_->front_door->needs_restart(next)) nodes_need_restart.push_back(std::move(key));
+      doors = parts_->front_door->prepare(next);
+    }
   } catch (const std::exception& e) {
     return {std::nullopt, cannot_listen(e.what())};
   }
@@ -376,8 +408,9 @@ answer<reload_report> runtime::reload(settings next, duration timeout) {
   std::vector<std::string> named_already;
   auto merged = std::make_shared<const settings>(keep_unreloadable(*all(), *given, named_already));
   if (listeners) parts_->change_nodes([&](node_service& nodes) { nodes.apply(std::move(listeners)); });
+  if (doors) parts_->front_door->apply(doors);
   if (!nodes_need_restart.empty()) {
-    parts_->log->write(log_level::warning, "node", "some of the settings take a restart",
+    parts_->log->write(log_level::warning, "runtime", "some of the settings take a restart",
                        {{"needs_restart", joined(nodes_need_restart, ", ")}});
     done.value->needs_restart.insert(done.value->needs_restart.end(), nodes_need_restart.begin(),
                                      nodes_need_restart.end());

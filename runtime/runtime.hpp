@@ -11,6 +11,7 @@ namespace understudy::internal {
 class runtime_client;
 class metrics_registry;
 class node_service;
+class front_door_service;
 }  // namespace understudy::internal
 
 namespace understudy {
@@ -41,6 +42,8 @@ struct runtime_options {
   /// Lets clients and other nodes in where `[[node.listeners]]` says. Without it nobody comes in: a program that only
   /// reads the same file listens nowhere.
   std::optional<node_orders> serve_nodes;
+  /// Lets LDAP clients in where `[[front_door.listeners]]` says; else nobody comes in there.
+  bool serve_clients = false;
   /// Nodes that requests go to, in place of the settings' servers; router() and manager() speak for the one that is
   /// linked. `connections` and `manager` are of no use then.
   std::optional<remote_nodes> nodes;
@@ -91,6 +94,8 @@ class runtime {
   internal::runtime_client& client() const noexcept;
   /// What listens for clients and other nodes; null: nothing does.
   internal::node_service* nodes() const noexcept;
+  /// What listens for LDAP clients; null: nothing does.
+  internal::front_door_service* front_door() const noexcept;
 
   /// Other settings from now on: servers are added, taken out (what runs there is finished within
   /// `limits.drain_timeout`) and changed, connections that were made with other values are replaced one by one, no

@@ -73,6 +73,12 @@ int for_operators(const target& where, interrupt_watch& interrupts, const std::f
   }
 }
 
+int for_one_node(const target& where, interrupt_watch& interrupts, const std::function<int(node_session&)>& body) {
+  if (where.nodes.size() > 1)
+    throw usage_error("--node: an order is for one node; give it to each of several by itself");
+  return for_operators(where, interrupts, body);
+}
+
 void declare_order(CLI::App& program, command& chosen, const char* name, const char* meaning, request_kind kind) {
   auto* sub = program.add_subcommand(name, meaning);
   auto where = std::make_shared<target>();
@@ -80,8 +86,9 @@ void declare_order(CLI::App& program, command& chosen, const char* name, const c
   where->declare_limits(*sub);
   sub->callback([where, kind, &chosen] {
     chosen = [where, kind](interrupt_watch& interrupts) {
-      return for_operators(*where, interrupts, [kind](node_session& node) {
+      return for_one_node(*where, interrupts, [kind, &where](node_session& node) {
         node.order(kind);
+        put(where->nodes.front() + " was told; its log says what comes of it\n");
         return exit_ok;
       });
     };

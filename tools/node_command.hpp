@@ -30,6 +30,9 @@ class node_session {
 
 /// Runs `body`; what fails is told, and exit_runtime returned: of what a node did not do, nothing else can be said.
 int for_operators(const target& where, interrupt_watch& interrupts, const std::function<int(node_session&)>& body);
+/// The same for an order: a usage_error when several nodes are named, since the first that can be reached would carry
+/// it out, whichever that is.
+int for_one_node(const target& where, interrupt_watch& interrupts, const std::function<int(node_session&)>& body);
 
 /// A command that has a running node do `kind`, and no more.
 void declare_order(CLI::App& program, command& chosen, const char* name, const char* meaning,

@@ -20,7 +20,7 @@ struct resume_options {
 };
 
 int resume_server(interrupt_watch& interrupts, const resume_options& options) {
-  return for_operators(options.where, interrupts, [&](node_session& node) {
+  return for_one_node(options.where, interrupts, [&](node_session& node) {
     if (node.manager().resume(options.server)) return exit_ok;
     complain("the node has no server \"" + printable(options.server) + "\"; it has " +
              printable(names_of(node.state())));

@@ -31,15 +31,24 @@ settings read_again(const target& where) {
   return std::move(loaded.value);
 }
 
-int serve(interrupt_watch& interrupts, const target& where) {
+/// The settings with one more place where LDAP clients come in.
+settings with_front_door(settings all, const std::string& address) {
+  if (address.empty()) return all;
+  client_listener_settings more;
+  more.address = address;
+  all.front_door.listeners.push_back(std::move(more));
+  return checked(std::move(all));
+}
+
+int serve(interrupt_watch& interrupts, const target& where, const std::string& front_door) {
   command_time unlimited{duration::zero()};
-  const auto all = read_settings(where, unlimited, interrupts);
+  const auto all = with_front_door(read_settings(where, unlimited, interrupts), front_door);
   const auto manager = told_by_environment();
   service_plan plan;
   plan.log = all.log;
   plan.writer = std::make_shared<log_writer>(all.log);
   plan.drain = all.limits.drain_timeout;
-  plan.read_again = [where] { return read_again(where); };
+  plan.read_again = [where, front_door] { return with_front_door(read_again(where), front_door); };
   plan.parts.push_back(std::make_unique<served_directory>(all, plan.writer, plan.orders));
   const auto log = plan.writer;
   const auto code = service{std::move(plan), manager, interrupts}.run();
@@ -55,10 +64,15 @@ void declare_serve(CLI::App& program, command& chosen) {
       "Keep the connections alive until SIGTERM; SIGHUP reads the configuration again, SIGUSR1 reopens the log");
   auto where = std::make_shared<target>();
   where->declare_directory(*sub);
+  auto front_door = std::make_shared<std::string>();
+  sub->add_option("--front-door", *front_door,
+                  "Serve LDAP clients at that address (127.0.0.1:3890), or at the path of a Unix socket")
+      ->type_name("ADDRESS");
   // Its log is what it has to say.
   where->verbose = true;
-  sub->callback(
-      [where, &chosen] { chosen = [where](interrupt_watch& interrupts) { return serve(interrupts, *where); }; });
+  sub->callback([where, front_door, &chosen] {
+    chosen = [where, front_door](interrupt_watch& interrupts) { return serve(interrupts, *where, *front_door); };
+  });
 }
 
 }  // namespace understudy::cli

@@ -7,6 +7,7 @@
 #include "understudy/runtime/client/client.hpp"
 #include "understudy/runtime/client/manager_access.hpp"
 #include "understudy/runtime/client/readiness.hpp"
+#include "understudy/runtime/platform/front_door_service.hpp"
 #include "understudy/runtime/platform/node_service.hpp"
 
 #include <algorithm>
@@ -110,11 +111,19 @@ std::optional<std::string> served_directory::start() {
 service_observation served_directory::observe() {
   const auto there = manager_access::running(manager_);
   if (!there) return {};
+  if (const auto* nodes = there->nodes(); nodes != nullptr && nodes->has_failed()) {
+    service_observation seen;
+    seen.ended = true;
+    seen.summary = "what serves clients and other nodes has ended by a defect; please report it with the log";
+    return seen;
+  }
   const auto now = there->snapshot();
   if (now) {
     auto seen = observation_of(*now.value);
     if (const auto places = places_of(*there); !places.empty())
       append_item(seen.summary, "; ", "listens for nodes at " + places);
+    if (const auto doors = there->front_door() ? joined(there->front_door()->addresses(), ", ") : ""; !doors.empty())
+      append_item(seen.summary, "; ", "listens for LDAP clients at " + doors);
     return seen;
   }
   service_observation seen;

@@ -16,6 +16,7 @@ json pool_json(const pool_snapshot& pool) {
           {"in_use", pool.now.in_use},
           {"in_flight", pool.now.in_flight},
           {"waiters", pool.now.waiters},
+          {"longest_wait_ms", milliseconds_of(pool.longest_wait)},
           {"connecting", pool.now.connecting},
           {"min_connections", pool.min_connections},
           {"max_connections", pool.max_connections},
@@ -26,6 +27,22 @@ json pool_json(const pool_snapshot& pool) {
           {"growth_limit", pool.growth_limit == 0 ? json(nullptr) : json(pool.growth_limit)},
           {"last_error", pool.last_error.empty() ? json(nullptr) : json(pool.last_error)},
           {"last_error_at", pool.last_error_at ? json(utc(*pool.last_error_at)) : json(nullptr)}};
+}
+
+json when_json(const std::optional<wall_time>& at) { return at ? json(utc(*at)) : json(nullptr); }
+
+json budget_json(const budget_snapshot& budget) {
+  if (budget.total == 0) return nullptr;
+  return {{"total", budget.total},       {"owned", budget.share},   {"lent", budget.lent},
+          {"borrowed", budget.borrowed}, {"in_use", budget.opened}, {"wanted", budget.wanted}};
+}
+
+json peer_json(const peer_snapshot& peer) {
+  return {{"name", peer.name},
+          {"state", peer.connected ? "connected" : "not connected"},
+          {"since", when_json(peer.since)},
+          {"last_error", peer.last_error.empty() ? json(nullptr) : json(peer.last_error)},
+          {"last_error_at", when_json(peer.last_error_at)}};
 }
 
 json server_json(const server_snapshot& s) {
@@ -41,6 +58,7 @@ json server_json(const server_snapshot& s) {
           {"retry_after_ms", s.retry_after ? json(s.retry_after->count()) : json(nullptr)},
           {"latency_ms", milliseconds_of(s.latency)},
           {"breaker_opened", s.breaker_opened},
+          {"budget", budget_json(s.budget)},
           {"pool", pool_json(s.pool)}};
 }
 
@@ -49,7 +67,10 @@ json server_json(const server_snapshot& s) {
 json to_json(const runtime_snapshot& state) {
   json servers = json::array();
   for (const auto& s : state.servers) servers.push_back(server_json(s));
+  json peers = json::array();
+  for (const auto& peer : state.peers) peers.push_back(peer_json(peer));
   return {{"servers", std::move(servers)},
+          {"peers", std::move(peers)},
           {"active_priority", state.active_priority ? json(*state.active_priority) : json(nullptr)},
           {"credentials_refused", state.credentials_refused}};
 }

@@ -30,6 +30,21 @@ struct status_options {
   bool json = false, watch = false;
 };
 
+std::string text_of(const budget_snapshot& b) {
+  return std::to_string(b.share) + " of " + std::to_string(b.total) + " sockets owned, " + std::to_string(b.lent) +
+         " lent, " + std::to_string(b.borrowed) + " borrowed; " + std::to_string(b.opened) + " in use, " +
+         std::to_string(b.wanted) + " wanted";
+}
+
+std::string text_of(const peer_snapshot& p) {
+  auto text = "peer " + printable(p.name) + "  " + (p.connected ? "connected" : "not connected") +
+              (p.since ? " since " + utc(*p.since) : "") + "\n";
+  if (!p.last_error.empty())
+    text += "    last error" + (p.last_error_at ? " at " + utc(*p.last_error_at) : "") + ": " +
+            printable(p.last_error) + "\n";
+  return text;
+}
+
 std::string text_of(const server_snapshot& s) {
   const auto& pool = s.pool.now;
   auto text = printable(internal::server_name(s)) + "  priority " + std::to_string(s.priority) + "  " +
@@ -39,8 +54,10 @@ std::string text_of(const server_snapshot& s) {
   text += "\n    pool: " + std::to_string(pool.size) + " of " + std::to_string(s.pool.max_connections) +
           " connections, " + std::to_string(pool.idle) + " idle, " + std::to_string(pool.in_use) + " in use (" +
           std::to_string(s.pool.leased) + " leased), " + std::to_string(pool.connecting) + " connecting; " +
-          std::to_string(pool.in_flight) + " operations in flight, " + std::to_string(pool.waiters) +
-          " waiting; latency " + milliseconds_text(s.latency) + "\n";
+          std::to_string(pool.in_flight) + " operations in flight, " + std::to_string(pool.waiters) + " waiting" +
+          (pool.waiters > 0 ? " (the longest for " + milliseconds_text(s.pool.longest_wait) + ")" : "") + "; latency " +
+          milliseconds_text(s.latency) + "\n";
+  if (s.budget.total > 0) text += "    budget: " + text_of(s.budget) + "\n";
   if (!s.warning.empty()) text += "    warning: " + printable(s.warning) + "\n";
   if (!s.last_error.empty())
     text += "    last error" + (s.last_error_at ? " at " + utc(*s.last_error_at) : "") + ": " +
@@ -52,6 +69,7 @@ std::string text_of(const runtime_snapshot& state) {
   std::string text;
   for (const auto& server : state.servers) text += text_of(server);
   if (state.servers.empty()) text += "no servers\n";
+  for (const auto& peer : state.peers) text += text_of(peer);
   const auto& all = state.operations;
   text += "operations: " + std::to_string(all.total) + ", " + std::to_string(all.failed) + " failed (" +
           std::to_string(all.failed_by_directory) + " by the directory), " + std::to_string(state.requests_in_flight) +

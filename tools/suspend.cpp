@@ -21,7 +21,7 @@ struct suspend_options {
 };
 
 int suspend_server(interrupt_watch& interrupts, const suspend_options& options) {
-  return for_operators(options.where, interrupts, [&](node_session& node) {
+  return for_one_node(options.where, interrupts, [&](node_session& node) {
     if (node.manager().suspend(options.server, std::chrono::ceil<seconds>(options.span))) return exit_ok;
     complain("the node has no server \"" + printable(options.server) + "\"; it has " +
              printable(names_of(node.state())));

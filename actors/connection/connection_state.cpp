@@ -31,6 +31,9 @@ constexpr std::size_t most_notified_bytes = 1024 * 1024;
 // What a reader of parts may have before it passes some of it on, without anything being held up for it.
 constexpr std::size_t most_unread = 256 * 1024;
 
+// What is answered as it came, as a whole, is for another process; a link between nodes carries so much at a time.
+constexpr std::size_t most_on_a_link = 4 * 1024 * 1024;
+
 // Of an unfinished message, what counts as a sign of life when it arrives within `suspect_after`.
 constexpr std::size_t heard_part = 256;
 
@@ -48,6 +51,11 @@ bool is_bind(const any_operation& op) noexcept { return std::holds_alternative<b
 bool may_come_in_parts(const any_operation& op) noexcept {
   const auto* opaque = std::get_if<opaque_request>(&op);
   return opaque != nullptr && opaque->tag() == opaque_request::search;
+}
+
+/// Its answer is passed on as a whole.
+bool goes_to_another_process(const request& asked, const call& order) noexcept {
+  return order.parts == 0 && std::holds_alternative<opaque_request>(asked.op);
 }
 
 /// The server lives and serves nobody.
@@ -465,6 +473,9 @@ void connection_state::bind_answered(const result& answer) {
     pass_verdict(credential_verdict::kind::accepted, nullptr);
     return become_ready();
   }
+  // A user was bound here, and the directory takes no anonymous binds: that says nothing about it, but nobody else may
+  // find this one.
+  if (dependencies_.kind == connection_kind::bind && was_ready_) return end(nullptr);
   const bool overload = is_overload(answer.code);
   auto why = setup_failure(overload ? errc::ldap_error : errc::service_authentication_failed, stage::bind,
                            dependencies_.server_name + " refused the service's bind " +
@@ -660,7 +671,9 @@ void connection_state::add_exchange(const encoded_request& at, request_ptr reque
   exchange.what = std::move(request);
   exchange.answer = std::move(answer);
   if (owner.stream) owner.stream->flow.heard(now_);
-  exchange.room = memory_allowance{most_result_bytes()};
+  exchange.room = memory_allowance{goes_to_another_process(*exchange.what, owner.order)
+                                       ? std::min(most_result_bytes(), most_on_a_link)
+                                       : most_result_bytes()};
   exchange.started = now_;
   exchange.deadline = deadline;
   exchange.begin = at.begin;
@@ -783,6 +796,10 @@ void connection_state::too_large(int id, bool more) {
     why = "One entry takes more memory than " + limit + "; ask for fewer attributes.";
   } else if (cut.owner.order.parts_sent) {
     why = "Who reads the answer is further behind than " + limit + "; the search was abandoned.";
+  } else if (goes_to_another_process(*cut.what, cut.owner.order) && most_on_a_link < most_result_bytes()) {
+    why = "The answer takes more than " + std::to_string(most_on_a_link) +
+          " bytes, and no more is passed on to another process at a time; read it entry by entry with stream(), or in "
+          "pages with paged().";
   } else {
     why = "The result takes more memory than " + limit +
           "; read it entry by entry with stream(), or in pages with paged().";

@@ -18,9 +18,12 @@ namespace understudy::internal {
 
 class tls_client_context : public tls_context {
  public:
-  explicit tls_client_context(tls_version oldest)
-      : tls_context(::TLS_client_method(), oldest), oldest_protocol(oldest == tls_version::v1_3 ? "1.3" : "1.2") {}
+  tls_client_context(tls_version oldest, tls_keys named_by)
+      : tls_context(::TLS_client_method(), oldest),
+        keys(named_by),
+        oldest_protocol(oldest == tls_version::v1_3 ? "1.3" : "1.2") {}
   bool verifies = true;
+  tls_keys keys;                   ///< that messages name
   std::string oldest_protocol;     ///< that is spoken, for messages
   std::string revocation_lists;    ///< the file with them, for messages
   std::string trusted;             ///< the file of the authorities; empty: the system's
@@ -179,8 +182,7 @@ class tls_client_stream final : public tls_stream {
     if (!::SSL_is_init_finished(ssl())) {
       const bool silent = ::SSL_get_state(ssl()) == TLS_ST_CW_CLNT_HELLO;
       return failed(std::string{doing} + ": " + (reset ? errno_text(system_code) : "the server closed the connection") +
-                    (silent ? " without a word of TLS (use_ssl needs an ldaps port; use_tls begins in plain text)"
-                            : about_our_certificate()));
+                    (silent ? " without a word of TLS (" + about_plain_port() + ')' : about_our_certificate()));
     }
     if (!reset || unheard()) return closed(doing);
     auto r = failed({});
@@ -202,18 +204,26 @@ class tls_client_stream final : public tls_stream {
   }
 
   std::string about_our_certificate() const {
+    const std::string prefix = of_node() ? "" : "client_";
     if (asked_for_certificate_)
-      return " (the server asks for a client certificate: set client_cert_path and client_key_path)";
+      return " (the server asks for a client certificate: set " + prefix + "cert_path and " + prefix + "key_path)";
     if (context_->client_certificate.empty()) return {};
-    return " (the server was shown the certificate in client_cert_path " + context_->client_certificate + ")";
+    return " (the server was shown the certificate in " + prefix + "cert_path " + context_->client_certificate + ")";
+  }
+
+  bool of_node() const noexcept { return context_->keys == tls_keys::of_node; }
+
+  std::string about_plain_port() const {
+    return of_node() ? "a node's listener with insecure_loopback speaks plain text; so does a directory's port"
+                     : "use_ssl needs an ldaps port; use_tls begins in plain text";
   }
 
   std::string what_to_do(unsigned long reason) const {
     if (is_about_version(reason))
-      return " (the server does not speak TLS " + context_->oldest_protocol + " or newer: tls_min_version)";
+      return " (the server does not speak TLS " + context_->oldest_protocol + " or newer" +
+             (of_node() ? "; nodes do" : ": tls_min_version") + ')';
     if (is_about_our_certificate(reason)) return about_our_certificate();
-    if (is_about_plain_text(reason))
-      return " (the server does not speak TLS here: use_ssl needs an ldaps port; use_tls begins in plain text)";
+    if (is_about_plain_text(reason)) return " (the server does not speak TLS here: " + about_plain_port() + ')';
     return {};
   }
 
@@ -224,7 +234,8 @@ class tls_client_stream final : public tls_stream {
                                        : " (not signed by an authority in ca_cert_path " + context_->trusted + ")";
     }
     if (verdict == X509_V_ERR_HOSTNAME_MISMATCH || verdict == X509_V_ERR_IP_ADDRESS_MISMATCH)
-      return " (set host or uri to a name that stands in the certificate)";
+      return of_node() ? " (dial the node by a name that stands in its certificate, or set node_name to one)"
+                       : " (set host or uri to a name that stands in the certificate)";
     return {};
   }
 
@@ -235,24 +246,28 @@ class tls_client_stream final : public tls_stream {
 
 }  // namespace
 
-tls_client_context_result make_tls_client_context(const connection_info& server, const still_wanted& wanted) {
+tls_client_context_result make_tls_client_context(const connection_info& server, const still_wanted& wanted,
+                                                  tls_keys keys) {
   ::ERR_clear_error();
-  auto made = std::make_shared<tls_client_context>(server.tls_min_version);
+  auto made = std::make_shared<tls_client_context>(server.tls_min_version, keys);
   SSL_CTX* context = made->get();
   if (!*made) return refused("TLS is not available");
   ::SSL_CTX_set_read_ahead(context, 1);
   ::SSL_CTX_set_verify(context, server.validate_cert ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, nullptr);
   made->verifies = server.validate_cert;
   ::SSL_CTX_set_client_cert_cb(context, note_question);
+  const auto text_of = [keys](const config::file_problem& each) {
+    const auto named = keys == tls_keys::of_node ? config::as_node_problem(each) : each;
+    return std::string{named.key} + ": " + named.what;
+  };
   const auto files = config::read_certificates(
       server, [&] { return std::optional{read_source(client_key_password_of(server), key_password_limit, wanted)}; });
   if (!files.problems.empty()) {
-    const auto text_of = [](const config::file_problem& each) { return std::string{each.key} + ": " + each.what; };
     return {nullptr, tls_failure(joined(files.problems, "; ", text_of))};
   }
   if (server.ca_cert_path.empty() && server.validate_cert && ::SSL_CTX_set_default_verify_paths(context) != 1)
     return refused("the system's CA certificates");
-  if (const auto bad = made->use(files, server)) return refused(std::string{bad->key} + ": " + bad->what);
+  if (const auto bad = made->use(files, server)) return refused(text_of(*bad));
   made->trusted = server.ca_cert_path;
   made->client_certificate = server.client_cert_path;
   made->revocation_lists =
@@ -275,7 +290,8 @@ std::optional<tls_client_context_result> tls_client_contexts::get(const std::sha
     auto job = [self = shared_from_this(), server] {
       tls_client_context_result made;
       try {
-        made = make_tls_client_context(server, [&] { return self->wanted(server); });
+        made = make_tls_client_context(
+            server, [&] { return self->wanted(server); }, self->keys_);
       } catch (...) {
         made.error = tls_failure("the certificates could not be read: no memory, or a defect");
       }

@@ -21,15 +21,20 @@ struct tls_client_context_result {
   failure_ptr error;
 };
 
+/// By whose keys messages say what is to be set: a directory's server's, or those of who goes to nodes.
+enum class tls_keys : std::uint8_t { of_server, of_node };
+
 /// Reads the files that `server` names: CA certificates (else the system's), client certificate and key,
 /// revocation lists; and the key's password when the key is encrypted, which may block. With `validate_cert` off the
 /// peer is not verified at all. A command that gives the password is ended when nobody wants it any more.
-tls_client_context_result make_tls_client_context(const connection_info& server, const still_wanted& wanted = {});
+tls_client_context_result make_tls_client_context(const connection_info& server, const still_wanted& wanted = {},
+                                                  tls_keys keys = tls_keys::of_server);
 
 /// Contexts by settings; made anew when a file changed on disk. Files and passwords are read by workers, once for all
 /// who wait. Thread-safe.
 class tls_client_contexts : public std::enable_shared_from_this<tls_client_contexts> {
  public:
+  explicit tls_client_contexts(tls_keys keys = tls_keys::of_server) noexcept : keys_(keys) {}
   /// What there is; nothing while it is being made: then `ready` is called once, on a worker. Ask again. It is made for
   /// as long as a caller holds on to its `server`; all let go at a stop, and of what a reload replaced.
   std::optional<tls_client_context_result> get(const std::shared_ptr<const connection_info>& server, time_point now,
@@ -49,6 +54,7 @@ class tls_client_contexts : public std::enable_shared_from_this<tls_client_conte
   bool wanted(const connection_info& server);
   cached& entry_for(const connection_info& server);
 
+  const tls_keys keys_;
   std::mutex mutex_;
   std::list<cached> all_;
 };

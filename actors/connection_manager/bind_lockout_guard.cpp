@@ -2,6 +2,7 @@
 #include "understudy/actors/connection_manager/bind_lockout_guard.hpp"
 
 #include "understudy/config/text.hpp"
+#include "understudy/messages/dn_match.hpp"
 
 #include <algorithm>
 #include <utility>
@@ -51,6 +52,17 @@ bool is_constant(const connection_info& info) {
 // Whom the directory refuses, for people.
 std::string name_of_identity(const connection_info& info) {
   return binds_externally(info) ? "SASL EXTERNAL" : info.bind_dn;
+}
+
+// Takes as long for any `presented` of that length.
+bool equal_in_constant_time(const secret& known, const secret& presented) noexcept {
+  const auto a = known.reveal(), b = presented.reveal();
+  if (a.empty()) return false;
+  volatile unsigned difference = a.size() == b.size() ? 0U : 1U;
+  for (std::size_t i = 0; i < b.size(); ++i)
+    difference = difference |
+                 static_cast<unsigned>(static_cast<unsigned char>(a[i % a.size()]) ^ static_cast<unsigned char>(b[i]));
+  return difference == 0;
 }
 
 failure credential_failure(std::string message) {
@@ -282,6 +294,24 @@ time_point bind_lockout_guard::next_tick() const {
     consider(a.next_read);
   }
   return first;
+}
+
+service_claim bind_lockout_guard::judge(std::string_view bind_dn, const secret& password) const {
+  const auto name = comparable_dn(bind_dn);
+  auto found = service_claim::other;
+  for (const auto& [id, a] : accounts_) {
+    if (binds_externally(a.info) || comparable_dn(a.info.bind_dn) != name) continue;
+    const auto known = trials_.find(a.current);
+    const bool refused = known != trials_.end() && known->second.state == standing::refused;
+    const bool accepted = known != trials_.end() && known->second.was_accepted && !refused;
+    const bool same = equal_in_constant_time(a.value, password);
+    if (accepted && same) return service_claim::right;
+    // Of one that was not accepted yet it is not known whether it is the password; another one may be right in place of
+    // one that is refused.
+    const auto here = accepted || (refused && same) ? service_claim::wrong : service_claim::unknown;
+    if (found != service_claim::unknown) found = here;
+  }
+  return found;
 }
 
 bool bind_lockout_guard::any_refused() const {

@@ -113,6 +113,9 @@ class bind_lockout_guard {
 
   /// When tick() has something to do; time_point::max(): never.
   time_point next_tick() const;
+  /// Whether a name and a password that somebody presents are the service's own: names are compared as DNs, passwords
+  /// in a time that does not depend on their bytes. A secret that the directory refuses proves nothing.
+  service_claim judge(std::string_view bind_dn, const secret& password) const;
   /// True while a secret is one that was refused and not accepted since.
   bool any_refused() const;
 

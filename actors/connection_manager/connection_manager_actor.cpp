@@ -219,6 +219,10 @@ manager_interface::behavior_type connection_manager_impl::make_behavior() {
       [this](credential_atom, const credential_verdict& verdict) {
         guard_.run([&] { credentials_.on_verdict(verdict); });
       },
+      [this](credential_atom, const std::string& bind_dn, const secret& password) {
+        return guard_.answer<service_claim>(
+            [&]() -> caf::result<service_claim> { return credentials_.judge(bind_dn, password); });
+      },
       [this](status_atom) { return guard_.answer<runtime_snapshot>([this] { return status(); }); },
       [this](health_atom atom, time_point deadline) {
         return to_child<std::vector<probe_report>>(monitor_, atom, deadline);

@@ -24,6 +24,9 @@ bind_lockout_options options_of(const settings& all, bool shares) {
   return o;
 }
 
+/// How long a node that has just begun waits at most for what others know of its secrets.
+constexpr seconds patience_with_nodes{4};
+
 }  // namespace
 
 credential_service::credential_service(manager_interface::pointer self, environment_ptr env, const settings& all,
@@ -33,7 +36,8 @@ credential_service::credential_service(manager_interface::pointer self, environm
       read_(std::move(read)),
       guard_(options_of(all, env_->cluster != nullptr)),
       timer_(env_->poller, self->address()) {
-  if (!env_->cluster) return;
+  if (!env_->cluster || env_->cluster->peers().empty()) return;
+  nodes_heard_by_ = env_->clock->now() + patience_with_nodes;
   env_->cluster->tell_refused([manager = self->address()](std::vector<refused_secret> elsewhere) {
     if (const auto handle = caf::actor_cast<manager_interface>(manager))
       caf::anon_send(handle, credential_atom_v, std::move(elsewhere));
@@ -45,11 +49,28 @@ void credential_service::set_servers(const std::vector<guarded_server>& servers,
   carry_out(guard_.set_servers(servers, env_->clock->now()));
 }
 
+/// A node that has just begun may hear from another one that its secret is refused: it binds after that, not before.
 void credential_service::ask(server_id server, promise answer) {
+  const auto now = env_->clock->now();
+  const auto patience = guard_.patience_of(server);
+  if (now >= nodes_heard_by_ || patience <= duration::zero()) return begin(server, std::move(answer));
+  early_.push_back({server, std::move(answer), std::min(nodes_heard_by_, now + patience * 3 / 4)});
+  arm();
+}
+
+void credential_service::begin(server_id server, promise answer) {
   const auto request_id = ++last_request_id_;
   waiting_.emplace(request_id, std::move(answer));
   const auto now = env_->clock->now();
   carry_out(guard_.ask(request_id, server, now + guard_.patience_of(server), now));
+}
+
+void credential_service::admit_early(time_point now) {
+  const auto late = std::stable_partition(early_.begin(), early_.end(),
+                                          [now](const early_request& each) { return now < each.until; });
+  std::vector<early_request> admitted{std::make_move_iterator(late), std::make_move_iterator(early_.end())};
+  early_.erase(late, early_.end());
+  for (auto& each : admitted) begin(each.server, std::move(each.answer));
 }
 
 void credential_service::on_verdict(const credential_verdict& verdict) {
@@ -98,6 +119,8 @@ void credential_service::resume(server_id server) {
 
 void credential_service::on_refused_elsewhere(const std::vector<refused_secret>& all) {
   carry_out(guard_.set_refused_elsewhere(all, env_->clock->now()));
+  nodes_heard_by_ = time_point::min();
+  admit_early(time_point::max());
 }
 
 void credential_service::fingerprint_done(std::uint64_t number, const std::string& fingerprint) {
@@ -130,10 +153,13 @@ void credential_service::share_refusals() {
 bool credential_service::on_tick(std::uint64_t timer) {
   if (!timer_.fired(timer)) return false;
   carry_out(guard_.tick(env_->clock->now()));
+  admit_early(env_->clock->now());
   return true;
 }
 
 void credential_service::close() {
+  for (auto& each : std::exchange(early_, {}))
+    each.answer.deliver(to_error(make_failure(runtime_stopping(stage::bind, "nothing binds any more"))));
   for (auto& [request_id, answer] : std::exchange(waiting_, {})) {
     answer.deliver(to_error(make_failure(runtime_stopping(stage::bind, "nothing binds any more"))));
   }
@@ -199,6 +225,10 @@ void credential_service::note_standing() {
   }
 }
 
-void credential_service::arm() { timer_.arm(guard_.next_tick()); }
+void credential_service::arm() {
+  auto next = guard_.next_tick();
+  for (const auto& each : early_) next = std::min(next, each.until);
+  timer_.arm(next);
+}
 
 }  // namespace understudy::internal

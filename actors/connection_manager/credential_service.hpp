@@ -22,6 +22,9 @@ class credential_service {
   void set_servers(const std::vector<guarded_server>& servers, const settings& all);
   void ask(server_id server, promise answer);
   void on_verdict(const credential_verdict& verdict);
+  service_claim judge(const std::string& bind_dn, const secret& password) const {
+    return guard_.judge(bind_dn, password);
+  }
   void read_done(std::uint64_t number, const secret_reading& found);
   /// By command: a refused secret of that server is tried again.
   void resume(server_id server);
@@ -37,6 +40,15 @@ class credential_service {
   std::string warning(server_id server) const;
 
  private:
+  /// One who waits until other nodes were heard.
+  struct early_request {
+    server_id server = 0;
+    promise answer;
+    time_point until{};
+  };
+
+  void begin(server_id server, promise answer);
+  void admit_early(time_point now);
   void carry_out(const bind_lockout_actions& todo);
   void start_read(const secret_read& wanted);
   void start_fingerprint(const wanted_fingerprint& wanted);
@@ -50,6 +62,8 @@ class credential_service {
   secret_reader read_;
   bind_lockout_guard guard_;
   std::map<std::uint64_t, promise> waiting_;
+  std::vector<early_request> early_;
+  time_point nodes_heard_by_ = time_point::min();  // then nobody waits for other nodes any more
   std::uint64_t last_request_id_ = 0;
   // What the workers read for us; a read is wanted for as long as its mark is here.
   std::map<std::uint64_t, std::shared_ptr<const std::uint64_t>> running_;

@@ -45,6 +45,7 @@ enum answer_field : std::uint8_t {
   connection_field,
   granted_server_field,
   body_field,
+  size_field,
 };
 
 enum terms_field : std::uint8_t {
@@ -54,6 +55,7 @@ enum terms_field : std::uint8_t {
   most_bytes_field,
   longest_frame_field,
   silence_field,
+  compression_field,
 };
 
 failure_ptr malformed(const char* which) {
@@ -231,6 +233,7 @@ std::string encode(const answer_frame& f) {
     to.count(connection_field, f.grant.connection);
     to.count(granted_server_field, f.grant.server);
     to.text(body_field, f.body);
+    to.count(size_field, f.size);
   });
 }
 
@@ -238,7 +241,7 @@ decoded<answer_frame> decode_answer(std::string_view bytes) {
   field_reader in{{}};
   if (auto why = open_frame(bytes, "An answer", in)) return {{}, std::move(why)};
   answer_frame f;
-  f.kind = in.one_up_to(answer_kind::text);
+  f.kind = in.one_up_to(answer_kind::compressed);
   auto& o = f.outcome;
   while (in.next()) {
     switch (in.number()) {
@@ -290,6 +293,9 @@ decoded<answer_frame> decode_answer(std::string_view bytes) {
       case body_field:
         f.body = in.text();
         break;
+      case size_field:
+        f.size = in.count();
+        break;
       default:
         break;
     }
@@ -308,6 +314,7 @@ std::string encode(const node_terms& t) {
   to.count(most_bytes_field, t.most_bytes);
   to.count(longest_frame_field, t.longest_frame);
   to.number(silence_field, t.silence.count());
+  to.flag(compression_field, t.compression);
   return out;
 }
 
@@ -333,6 +340,9 @@ decoded<node_terms> decode_terms(std::string_view bytes) {
         break;
       case silence_field:
         t.silence = in.limit();
+        break;
+      case compression_field:
+        t.compression = in.flag();
         break;
       default:
         break;

@@ -13,7 +13,7 @@ inline constexpr std::string_view whoami_oid = "1.3.6.1.4.1.4203.1.11.3";
 
 /// What a client asks; numbered as on the wire, so new ones go to the end.
 enum class request_kind : std::uint8_t {
-  hello,            ///< first on each link: who asks; the answer says what that client may do
+  hello,            ///< first on each link: who asks; `flag`: compressed answers are read; answered with node_terms
   ping,             ///< the client is still there
   operation,        ///< `protocol_op` and `controls`, on `lease` if there is one; answered with LDAP messages
   bind,             ///< a user's: `name`, `password`, `controls`
@@ -57,13 +57,14 @@ struct request_frame {
 
 /// What is answered; numbered as on the wire.
 enum class answer_kind : std::uint8_t {
-  failed,    ///< `error`
-  done,      ///< `flag`
-  messages,  ///< of an operation
-  outcome,   ///< of a bind, a password modify, an extended operation: `outcome`, without entries
-  granted,   ///< `grant`
-  part,      ///< of a stream: messages; `flag`: there is more
-  text,      ///< `body`: what hello, status, health, check, inspect, reload and exchange bring, each in its own form
+  failed,      ///< `error`
+  done,        ///< `flag`
+  messages,    ///< of an operation
+  outcome,     ///< of a bind, a password modify, an extended operation: `outcome`, without entries
+  granted,     ///< `grant`
+  part,        ///< of a stream: messages; `flag`: there is more
+  text,        ///< `body`: what hello, status, health, check, inspect, reload and exchange bring, each in its own form
+  compressed,  ///< `body`: another answer, of `size` bytes, compressed; only to who said that it reads it
 };
 
 /// A lease that a node granted.
@@ -84,6 +85,7 @@ struct answer_frame {
   result outcome;
   remote_grant grant;
   std::string body;
+  std::uint64_t size = 0;
 };
 
 /// The answer that says why there is none.
@@ -100,7 +102,8 @@ struct node_terms {
   std::uint32_t most_requests = 0;                     ///< unanswered ones at a time
   std::uint64_t most_bytes = 0;                        ///< in all of these together
   std::uint64_t longest_frame = 0;                     ///< bytes of a request
-  milliseconds silence{};  ///< without a word for so long leases are lost: ping three times as often
+  milliseconds silence{};    ///< without a word for so long leases are lost: ping three times as often
+  bool compression = false;  ///< answers may be compressed: both sides have it so
 };
 
 /// The bytes of a frame. Those of a request with a password are to be wiped (wipe_frame()).

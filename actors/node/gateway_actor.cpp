@@ -2,6 +2,7 @@
 #include "understudy/actors/node/gateway_actor.hpp"
 
 #include "understudy/actors/connection/request_check.hpp"
+#include "understudy/actors/node/compression.hpp"
 #include "understudy/actors/node/relayed_stream.hpp"
 #include "understudy/actors/node/snapshot_fields.hpp"
 #include "understudy/actors/ports/actor_shell.hpp"
@@ -18,6 +19,9 @@ namespace {
 constexpr std::size_t part_bytes = 128 * 1024;
 /// The message id in answers; the client counts for itself.
 constexpr std::int32_t any_message_id = 1;
+/// What lay in the mailbox of a router that ended is asked again so often, with pauses: until its successor is there.
+constexpr int most_bounces = 5;
+constexpr milliseconds bounce_pause{20};
 
 answer_frame done(bool flag = true) {
   answer_frame f;
@@ -60,6 +64,19 @@ request_ptr request_of(request_frame& f) {
   }
 }
 
+/// What a router and the manager above it take alike.
+using routing_actor = caf::typed_actor<caf::replies_to<perform_atom, call>::with<result_ptr>,
+                                       caf::replies_to<lease_atom, lease_request>::with<lease_grant>,
+                                       caf::reacts_to<cancel_atom, cancel_token_ptr>>;
+
+/// An answer, made smaller: megabytes take milliseconds, which the gateway's thread does not have.
+using compressing_actor = caf::typed_actor<caf::replies_to<std::string>::with<std::string>>;
+
+compressing_actor::behavior_type compressing(compressing_actor::pointer self, std::shared_ptr<compressor> with) {
+  install_default_handlers(*self);
+  return {[with = std::move(with)](std::string& frame) { return with->compress_answer(std::move(frame)); }};
+}
+
 class gateway_impl {
  public:
   static constexpr const char* name = "understudy.gateway";
@@ -77,6 +94,8 @@ class gateway_impl {
     promise asker;
     cancel_token_ptr token;
     lease_id lease = 0;  ///< that it runs on
+    time_point deadline{};
+    int bounces = 0;  ///< how often it came back unread from a router that had ended
   };
   struct open_stream {
     std::uint64_t number = 0;  ///< ours
@@ -93,6 +112,7 @@ class gateway_impl {
 
   caf::result<std::string> take(std::string& bytes);
   answer_frame answer_at_once(const gateway_peer& peer, const request_frame& frame);
+  node_terms agree(const gateway_peer& peer, bool reads_compressed);
   void begin(const key& k, request_frame& frame);
   void perform(const key& k, request_frame& frame);
   void acquire(const key& k, const request_frame& frame);
@@ -116,7 +136,25 @@ class gateway_impl {
         .then([this, k, form](T& value) { guard_.run([&] { answer(k, form(value)); }); },
               [this, k](caf::error& e) { guard_.run([&] { answer(k, failed_answer(failure_of(e))); }); });
   }
+  /// Asks the router, also when that is another one by now; its answer goes to `took`.
+  template <class Took, class Atom, class Content>
+  void ask_router(const key& k, Took took, Atom atom, Content content) {
+    self_->request(routing_, caf::infinite, atom, content)
+        .then([this, took](decltype(result_of(atom))& value) { guard_.run([&] { took(value); }); },
+              [this, k, took, atom, content](const caf::error& e) {
+                guard_.run([&] {
+                  if (may_ask_again(k, e))
+                    bounced_.emplace(now() + bounce_pause, [=, this] { ask_router(k, took, atom, content); });
+                  else
+                    answer(k, failed_answer(failure_of(e)));
+                });
+              });
+  }
+  static result_ptr result_of(perform_atom) { return {}; }
+  static lease_grant result_of(lease_atom) { return {}; }
+  bool may_ask_again(const key& k, const caf::error& why);
   void answer(const key& k, answer_frame frame);
+  void deliver(const key& k, std::string bytes);
   std::string bounded(answer_frame frame) const;
   open_request* find(const key& k) {
     const auto found = open_.find(k);
@@ -128,6 +166,11 @@ class gateway_impl {
   gateway_dependencies from_;
   environment_ptr env_;
   gateway_state state_;
+  /// The router; the manager, which knows its successor, once it has ended.
+  routing_actor routing_;
+  compressing_actor compressing_;                             ///< when answers are compressed
+  std::set<std::uint64_t> compressed_to_;                     ///< links
+  std::multimap<time_point, std::function<void()>> bounced_;  ///< what is asked again, and when
   std::map<key, open_request> open_;
   std::map<lease_id, held_connection> held_;
   std::map<std::uint64_t, lease_id> streams_;  ///< by our numbers
@@ -141,11 +184,15 @@ gateway_impl::gateway_impl(gateway_actor::pointer self, gateway_dependencies fro
       from_(std::move(from)),
       env_(from_.env),
       state_(from_.limits),
+      routing_(from_.router),
       timer_(env_->poller, self_->address()),
-      guard_(*self_, env_, "gateway") {}
+      guard_(*self_, env_, "gateway") {
+  if (from_.compresses) compressing_ = self_->system().spawn(compressing, std::make_shared<compressor>());
+}
 
 /// CAF drops a promise in silence. Leases need nothing: their pools watch who holds them.
 gateway_impl::~gateway_impl() {
+  if (compressing_) caf::anon_send_exit(compressing_, caf::exit_reason::user_shutdown);
   try {
     for (auto& [k, one] : open_)
       one.asker.deliver(encode(failed_answer(make_failure(runtime_ended(stage::operation)))));
@@ -155,6 +202,10 @@ gateway_impl::~gateway_impl() {
 }
 
 gateway_actor::behavior_type gateway_impl::make_behavior() {
+  self_->set_down_handler([this](const caf::down_msg& gone) {
+    if (gone.source == routing_.address()) routing_ = from_.manager;
+  });
+  self_->monitor(routing_);
   return {
       [this](std::string& bytes) { return guard_.answer<std::string>([&] { return take(bytes); }); },
       [this](batch_atom, std::uint64_t number, relayed_part& part) { guard_.run([&] { on_part(number, part); }); },
@@ -163,6 +214,7 @@ gateway_actor::behavior_type gateway_impl::make_behavior() {
           failure why = caller_cancelled(stage::queue);
           why.message = "The link to the client was lost.";
           end(state_.lost(link), why);
+          compressed_to_.erase(link);
           if (from_.cluster) self_->send(from_.cluster, removed_atom_v, link);
         });
       },
@@ -194,7 +246,7 @@ caf::result<std::string> gateway_impl::take(std::string& bytes) {
   if (frame.kind == request_kind::exchange) frame.name = peer->name;  // whatever it calls itself
   const key k{peer->link, frame.number};
   auto asker = self_->make_response_promise<std::string>();
-  open_[k] = {asker, std::make_shared<cancel_token>(), frame.lease};
+  open_[k] = {asker, std::make_shared<cancel_token>(), frame.lease, now() + frame.left, 0};
   timer_.arm_by(now() + frame.left + state_.limits().grace);
   begin(k, frame);
   return asker;
@@ -207,7 +259,7 @@ answer_frame gateway_impl::answer_at_once(const gateway_peer& peer, const reques
   };
   switch (frame.kind) {
     case request_kind::hello:
-      return with_body(encode(state_.terms_for(peer, from_.node)));
+      return with_body(encode(agree(peer, frame.flag)));
     case request_kind::claim:
       return done(state_.claim(peer.link, frame.lease));
     case request_kind::cancel:
@@ -221,6 +273,13 @@ answer_frame gateway_impl::answer_at_once(const gateway_peer& peer, const reques
     default:
       return done();
   }
+}
+
+node_terms gateway_impl::agree(const gateway_peer& peer, bool reads_compressed) {
+  auto terms = state_.terms_for(peer, from_.node);
+  terms.compression = reads_compressed && from_.compresses;
+  if (terms.compression) compressed_to_.insert(peer.link);
+  return terms;
 }
 
 void gateway_impl::begin(const key& k, request_frame& frame) {
@@ -293,8 +352,20 @@ void gateway_impl::perform(const key& k, request_frame& frame) {
       f.messages = got.use_count() == 1 ? std::move(const_cast<result&>(*got).messages) : got->messages;
     return f;
   };
-  if (lease == 0) return ask<result_ptr>(k, from_.router, form, perform_atom_v, std::move(order));
+  if (lease == 0)
+    return ask_router(
+        k, [this, k, form](result_ptr& got) { answer(k, form(got)); }, perform_atom_v, std::move(order));
   ask<result_ptr>(k, held_.at(lease).connection, form, perform_atom_v, lease, std::move(order));
+}
+
+/// CAF bounces what lies in the mailbox of an actor that ends, and nothing else: no server has seen it.
+bool gateway_impl::may_ask_again(const key& k, const caf::error& why) {
+  auto* const request = find(k);
+  if (why != caf::sec::request_receiver_down || !request || request->token->cancelled()) return false;
+  if (request->bounces >= most_bounces || now() + bounce_pause >= request->deadline) return false;
+  ++request->bounces;
+  timer_.arm_by(now() + bounce_pause);
+  return true;
 }
 
 void gateway_impl::cancel(const key& k) {
@@ -306,18 +377,28 @@ void gateway_impl::give_up(const open_request& given_up) {
   given_up.token->cancel();
   const auto held = held_.find(given_up.lease);
   if (given_up.lease == 0)
-    self_->send(from_.router, cancel_atom_v, given_up.token);
+    self_->send(routing_, cancel_atom_v, given_up.token);
   else if (held != held_.end())
     self_->send(held->second.connection, cancel_atom_v, given_up.token);
 }
 
 void gateway_impl::answer(const key& k, answer_frame frame) {
+  if (!find(k)) return;
+  auto bytes = bounded(std::move(frame));
+  if (bytes.size() < least_compressed || !compressed_to_.contains(k.link)) return deliver(k, std::move(bytes));
+  self_->request(compressing_, caf::infinite, std::move(bytes))
+      .then([this, k](std::string& smaller) { guard_.run([&] { deliver(k, std::move(smaller)); }); },
+            [this, k](const caf::error& e) { guard_.run([&] { deliver(k, encode(failed_answer(failure_of(e)))); }); });
+}
+
+/// Unless it was answered otherwise meanwhile.
+void gateway_impl::deliver(const key& k, std::string bytes) {
   const auto found = open_.find(k);
   if (found == open_.end()) return;
   auto asker = std::move(found->second.asker);
   open_.erase(found);
   state_.answered(k);
-  asker.deliver(bounded(std::move(frame)));
+  asker.deliver(std::move(bytes));
 }
 
 std::string gateway_impl::bounded(answer_frame frame) const {
@@ -341,23 +422,19 @@ void gateway_impl::acquire(const key& k, const request_frame& frame) {
   wish.wait = frame.flag;
   wish.anew = frame.anew;
   wish.tried = servers_of(frame.target);
-  self_->request(from_.router, caf::infinite, lease_atom_v, std::move(wish))
-      .then(
-          [this, k](lease_grant& grant) {
-            guard_.run([&] {
-              if (!state_.granted(k, {grant.id, grant.server}, now())) return give_back({grant.id, grant.server});
-              // The node holds it, and answers for its holder.
-              self_->send(from_.manager, claim_atom_v, grant.server, grant.id);
-              timer_.arm_by(now() + std::min(state_.limits().claim_time, state_.limits().silence));
-              answer_frame f;
-              f.kind = answer_kind::granted;
-              f.server = grant.server_name;
-              f.grant = {grant.id, grant.connection_number, grant.server, grant.server_name};
-              held_[grant.id].connection = std::move(grant.connection);
-              answer(k, std::move(f));
-            });
-          },
-          [this, k](caf::error& e) { guard_.run([&] { answer(k, failed_answer(failure_of(e))); }); });
+  const auto took = [this, k](lease_grant& grant) {
+    if (!state_.granted(k, {grant.id, grant.server}, now())) return give_back({grant.id, grant.server});
+    // The node holds it, and answers for its holder.
+    self_->send(from_.manager, claim_atom_v, grant.server, grant.id);
+    timer_.arm_by(now() + std::min(state_.limits().claim_time, state_.limits().silence));
+    answer_frame f;
+    f.kind = answer_kind::granted;
+    f.server = grant.server_name;
+    f.grant = {grant.id, grant.connection_number, grant.server, grant.server_name};
+    held_[grant.id].connection = std::move(grant.connection);
+    answer(k, std::move(f));
+  };
+  ask_router(k, took, lease_atom_v, std::move(wish));
 }
 
 void gateway_impl::release(const key& k, lease_id lease) {
@@ -389,7 +466,12 @@ void gateway_impl::end(gateway_state::endings ended, const failure& why) {
 void gateway_impl::tick(std::uint64_t timer) {
   if (!timer_.fired(timer)) return;
   end(state_.expire(now()), no_answer_in_time(stage::operation, "node"));
-  timer_.arm(state_.next_event());
+  while (!bounced_.empty() && bounced_.begin()->first <= now()) {
+    const auto again = std::move(bounced_.begin()->second);
+    bounced_.erase(bounced_.begin());
+    again();
+  }
+  timer_.arm(std::min(state_.next_event(), bounced_.empty() ? time_point::max() : bounced_.begin()->first));
 }
 
 // ---- streams ----

@@ -30,7 +30,8 @@ struct gateway_dependencies {
   /// On the gateway's thread: must not wait. Empty: such a request is refused.
   std::function<failure_ptr()> reload, drain;
   ///@}
-  peers_actor cluster{};  ///< takes what other nodes of the cluster tell; null: such a request is refused
+  bool compresses = false;  ///< larger answers, for those who read that
+  peers_actor cluster{};    ///< takes what other nodes of the cluster tell; null: such a request is refused
 };
 
 gateway_actor spawn_gateway(caf::actor_system& system, gateway_dependencies from);

@@ -83,6 +83,15 @@ failure_ptr gateway_state::refusal(const gateway_peer& peer, const request_frame
                                               "): \"" + peer.name + "\" came by a listener with permission \"" +
                                               std::string{to_string(peer.permission)} + "\", and it needs \"" +
                                               std::string{to_string(needed)} + "\".");
+  if (draining_ && (frame.kind == request_kind::drain || frame.kind == request_kind::reload))
+    return refused(errc::invalid_request, "The node is ending already; it takes no more orders.");
+  if (peer.standing == link_standing::distrusted && is_tracked(frame.kind))
+    return refused(errc::draining, "The node does not trust the certificate of \"" + peer.name +
+                                       "\" any more; it takes nothing new on this link and ends it.");
+  if (peer.standing == link_standing::leaves && !finishes(frame))
+    return refused(errc::draining,
+                   "The node does not listen any more where this link came in; it takes nothing new on it. Ask another "
+                   "node, or at another address.");
   if (draining_ && !finishes(frame))
     return refused(errc::draining, "The node is being drained; it takes nothing new. Ask another one.");
   if (frame.kind == request_kind::begin_stream &&

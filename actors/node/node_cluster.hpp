@@ -2,6 +2,7 @@
 #pragma once
 #include "understudy/actors/node/peers_state.hpp"
 #include "understudy/actors/ports/ports.hpp"
+#include "understudy/config/settings.hpp"
 
 #include <mutex>
 
@@ -25,21 +26,37 @@ class node_cluster final : public cluster_port, public std::enable_shared_from_t
     const std::lock_guard lock{mutex_};
     return use(state_);
   }
-  /// The list of what is refused elsewhere, to whoever is told.
+  /// The list of what is refused elsewhere, to whoever is told, who may come later. The first one says that the others
+  /// have been heard.
   void pass_on(std::vector<refused_secret> elsewhere);
-  /// Called when sockets are missing; on any thread, must be quick and not throw. Empty: nobody is.
+  /// Called when sockets are missing, and when others are to hear of a refusal; on any thread, must be quick and not
+  /// throw. Empty: nobody is.
   void set_on_shortage(std::function<void()> call);
 
  private:
-  void short_of_sockets();
+  void call_peers();
 
   const std::shared_ptr<clock_port> clock_;
   std::mutex mutex_;  // of everything below
   peers_state state_;
   std::set<std::string> watched_;  // servers whose permits tell of shortages
   std::function<void(std::vector<refused_secret>)> tell_;
-  std::vector<refused_secret> elsewhere_;
+  std::optional<std::vector<refused_secret>> elsewhere_;  // none: they have not been heard
   std::function<void()> on_shortage_;
 };
+
+/// Another node of a configuration.
+struct configured_peer {
+  std::string name;  ///< in lower case
+  std::string host;
+  std::uint16_t port = 0;
+};
+/// Those of `node.peers`, which has been checked.
+std::vector<configured_peer> peers_of(const node_settings& node);
+
+/// The cluster that the settings speak of; null: they speak of none. A later process of the same node has a higher
+/// `incarnation`.
+std::shared_ptr<node_cluster> make_cluster(const settings& all, std::shared_ptr<clock_port> clock,
+                                           std::uint64_t incarnation);
 
 }  // namespace understudy::internal

@@ -17,12 +17,14 @@ struct node_event {
     linked,       ///< requests go to `gateway` from now on
     lost,         ///< that link has ended: `cause`; what was sent over it has been answered
     unreachable,  ///< no node could be reached this time: `cause`; it goes on trying
+    silent,       ///< the node that is tried says nothing so far: `cause`; another one is tried beside it
   };
   kind what = kind::linked;
   node_gateway_actor gateway;
   std::string node;       ///< its name, for people
   std::uint64_t way = 0;  ///< the receiver's own number of what tells it
   failure_ptr cause;
+  std::size_t nodes = 1;  ///< that there are to choose from
 };
 
 /// Begins to keep a link to the best node that can be reached, another when that is lost, and tells what becomes of it,

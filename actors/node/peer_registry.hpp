@@ -8,11 +8,19 @@
 
 namespace understudy::internal {
 
+/// Whether a link is to end, by a change of the settings.
+enum class link_standing : std::uint8_t {
+  stays,
+  leaves,      ///< its listener is gone: nothing new is taken, what is held may be finished
+  distrusted,  ///< its certificate would not be let in any more: nothing is taken, what was asked is answered
+};
+
 /// One link's other end.
 struct gateway_peer {
   std::uint64_t link = 0;                              ///< its number; never 0, not used twice
   std::string name;                                    ///< in its certificate
   node_permission permission = node_permission::read;  ///< of the listener that it came by
+  link_standing standing = link_standing::stays;
 };
 
 /// Asked for each request; thread-safe. When a link ends, the gateway is told its number by `removed_atom`.

@@ -4,6 +4,7 @@
 #include "understudy/actors/ports/actor_shell.hpp"
 #include "understudy/actors/ports/actor_timer.hpp"
 #include "understudy/messages/printable.hpp"
+#include "understudy/messages/text.hpp"
 
 #include <caf/send.hpp>
 #include <caf/typed_event_based_actor.hpp>
@@ -43,7 +44,7 @@ class peers_impl {
         [this](event_atom, const std::string& peer, const node_event& event) {
           guard_.run([&] { on_event(peer, event); });
         },
-        [this](exchange_atom) { guard_.run([&] { ask_for_sockets(); }); },
+        [this](exchange_atom) { guard_.run([&] { ask_where_needed(); }); },
         [this](tick_atom, std::uint64_t timer) {
           if (timer_.fired(timer)) guard_.run([&] { tick(); });
         },
@@ -59,7 +60,7 @@ class peers_impl {
     bool asked = false;  ///< not answered yet
     bool soon = false;   ///< it waits for what we say next, or we need something of it
     time_point asked_at = time_point::min();
-    bool warned = false;
+    bool warned = false, away = false;  ///< the log has a line on that it refuses, or cannot be reached
   };
 
   void begin() {
@@ -79,10 +80,11 @@ class peers_impl {
 
   // ---- those that dial this node ----
 
-  caf::result<std::string> answer(const std::string& peer, std::uint64_t link, const std::string& bytes) {
+  caf::result<std::string> answer(const std::string& shown, std::uint64_t link, const std::string& bytes) {
+    const auto peer = ascii_lower(shown);
     if (!cluster_.with([&](peers_state& s) { return s.is_peer(peer); }))
       return to_error(make_failure(errc::invalid_request, stage::queue,
-                                   "\"" + printable(peer) +
+                                   "\"" + printable(shown) +
                                        "\" is not among the peers of this node; a node is known by the name in its "
                                        "certificate, which has to be one of node.peers."));
     auto told = decode_exchange(bytes);
@@ -90,12 +92,13 @@ class peers_impl {
     accepted_[link] = peer;
     std::string counterpart;
     const auto todo = cluster_.with([&](peers_state& s) {
-      s.linked(peer, link, now(), env_->clock->wall_now());
+      s.linked(peer, link, now(), env_->clock->wall_now(), "it has dialled this node");
       auto made = s.hear(peer, *told.value, now());
       counterpart = encode(s.tell(peer, now()));
       return made;
     });
     carry_out(todo);
+    note_heard();
     return counterpart;
   }
 
@@ -115,8 +118,10 @@ class peers_impl {
       case node_event::kind::linked:
         w.gateway = event.gateway;
         w.link = dialled_links + ++last_link_;
-        w.asked = false;
-        cluster_.with([&](peers_state& s) { s.linked(peer, w.link, now(), env_->clock->wall_now()); });
+        w.asked = w.away = false;
+        cluster_.with([&](peers_state& s) {
+          s.linked(peer, w.link, now(), env_->clock->wall_now(), "dialled " + printable(event.node));
+        });
         return ask(peer, w);
       case node_event::kind::lost:
         w.gateway = nullptr;
@@ -124,8 +129,27 @@ class peers_impl {
         return lost(peer, std::exchange(w.link, 0), why);
       case node_event::kind::unreachable:
         cluster_.with([&](peers_state& s) { s.unreachable(peer, why, env_->clock->wall_now()); });
+        note_heard();
+        if (!std::exchange(w.away, true))
+          env_->log->write(log_level::warning, "node",
+                           "another node of the cluster cannot be reached; it is tried again",
+                           {{"node", peer}, {"why", shortened(why)}});
         return;
+      case node_event::kind::silent:
+        return;  // it is linked, or unreachable, soon
     }
+  }
+
+  /// Who has waited to bind until then may.
+  void note_heard() {
+    if (heard_) return;
+    const auto listed = cluster_.with([this](const peers_state& s) -> std::optional<std::vector<refused_secret>> {
+      if (!s.heard_all(now())) return std::nullopt;
+      return s.refused_elsewhere();
+    });
+    if (!listed) return;
+    heard_ = true;
+    cluster_.pass_on(*listed);
   }
 
   void lost(const std::string& peer, std::uint64_t link, const std::string& why) {
@@ -165,6 +189,7 @@ class peers_impl {
     });
     if (todo.answer_soon) ask_soon(w);
     carry_out(todo);
+    note_heard();
   }
 
   void refused(const std::string& peer, std::uint64_t link, const failure_ptr& why) {
@@ -172,6 +197,7 @@ class peers_impl {
     if (w.link != link) return;
     w.asked = false;
     cluster_.with([&](peers_state& s) { s.unreachable(peer, why->message, env_->clock->wall_now()); });
+    note_heard();
     if (!std::exchange(w.warned, true))
       env_->log->write(log_level::warning, "node", "another node of the cluster does not speak with this one",
                        {{"node", peer}, {"why", shortened(why->message)}});
@@ -182,9 +208,12 @@ class peers_impl {
     timer_.arm_by(w.asked_at + shortest_pace);
   }
 
-  void ask_for_sockets() {
+  /// Whoever may lend what is missing; everybody, when the directory has refused a secret.
+  void ask_where_needed() {
+    const bool news = cluster_.with([](peers_state& s) { return s.take_news(); });
     for (auto& [peer, w] : ways_)
-      if (w.gateway && cluster_.with([&, &of = peer](peers_state& s) { return s.in_need(of, now()); })) ask_soon(w);
+      if (w.gateway && (news || cluster_.with([&, &of = peer](peers_state& s) { return s.in_need(of, now()); })))
+        ask_soon(w);
   }
 
   // ---- time ----
@@ -208,9 +237,13 @@ class peers_impl {
 
   /// With what the breaker says now.
   void begin_round() {
+    note_heard();
     carry_out(cluster_.with([&](peers_state& s) { return s.tick(now(), env_->clock->wall_now()); }));
     const auto router = caf::actor_cast<circuit_breaker_actor>(from_.router);
-    if (!router) return;
+    if (!router) {
+      find_router();
+      return ask_all();
+    }
     self_->request(router, pace, status_atom_v)
         .then(
             [this](const std::vector<server_snapshot>& servers) {
@@ -219,7 +252,21 @@ class peers_impl {
                 ask_all();
               });
             },
-            [this](const caf::error&) { guard_.run([&] { ask_all(); }); });
+            [this](const caf::error&) {
+              guard_.run([&] {
+                find_router();
+                ask_all();
+              });
+            });
+  }
+
+  /// It may have been replaced; what is known of servers stays as it is until then.
+  void find_router() {
+    const auto manager = caf::actor_cast<connection_manager_actor>(from_.manager);
+    if (!manager) return;
+    self_->request(manager, pace, router_atom_v)
+        .then([this](const circuit_breaker_actor& found) { from_.router = caf::actor_cast<caf::actor_addr>(found); },
+              [](const caf::error&) {});
   }
 
   void ask_all() {
@@ -229,10 +276,10 @@ class peers_impl {
   void carry_out(const peers_actions& todo) {
     for (const auto& text : todo.warnings) env_->log->write(log_level::warning, "node", text);
     const auto router = caf::actor_cast<circuit_breaker_actor>(from_.router);
-    for (const auto id : todo.suspects) {
+    for (const auto& each : todo.suspects) {
       env_->log->write(log_level::info, "node", "another node sees a server down that serves here; it is probed",
-                       {{"server", std::to_string(id)}});
-      if (router) self_->send(router, suspect_atom_v, id);
+                       {{"server", each.server}, {"node", each.peer}});
+      if (router) self_->send(router, suspect_atom_v, each.id);
     }
     if (todo.refused_elsewhere) cluster_.pass_on(*todo.refused_elsewhere);
   }
@@ -249,6 +296,7 @@ class peers_impl {
   std::map<std::uint64_t, std::string> accepted_;
   std::uint64_t last_link_ = 0, last_number_ = 0;
   time_point next_round_{};
+  bool heard_ = false;
 };
 
 }  // namespace

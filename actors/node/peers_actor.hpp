@@ -14,14 +14,15 @@ using peers_actor = caf::typed_actor<
     caf::reacts_to<removed_atom, std::uint64_t>,
     // From what keeps the link to the node of that name.
     caf::reacts_to<event_atom, std::string, node_event>,
-    // Sockets are missing: whoever may lend some is asked soon.
+    // Sockets are missing, or a secret was refused: who may lend some, or everybody, is asked soon.
     caf::reacts_to<exchange_atom>, caf::reacts_to<tick_atom, std::uint64_t>>;
 
 /// Of whom it speaks, and with whom.
 struct peers_dependencies {
   environment_ptr env;
   std::shared_ptr<node_cluster> cluster;
-  caf::actor_addr router;  ///< the circuit breaker: how servers are, and to have them probed
+  caf::actor_addr router;   ///< the circuit breaker: how servers are, and to have them probed
+  caf::actor_addr manager;  ///< knows its successor, when that has ended
   /// Keeps a link to each peer that this node dials, by name.
   std::map<std::string, node_connecting> dials;
 };

@@ -13,6 +13,11 @@ namespace {
 constexpr std::size_t most_budgets = exchange_limits::servers;
 /// What a peer says of the moment of a failure differs by what is on its way; a later one is another failure.
 constexpr duration same_moment = seconds{3};
+/// Processes whose starts differ by less began together: by their clocks, which may be wrong; then two of them may try
+/// the same secret.
+constexpr auto together = std::chrono::microseconds{seconds{10}};
+/// From a refusal until others are told: the time of its fingerprint, on a busy machine too.
+constexpr duration refusal_is_told = seconds{2};
 
 milliseconds span(time_point from, time_point to) {
   return std::chrono::duration_cast<milliseconds>(std::clamp<duration>(to - from, duration::zero(), longest_wait));
@@ -73,6 +78,21 @@ void peers_state::set_health(const std::vector<server_snapshot>& servers, time_p
   }
 }
 
+void peers_state::set_refused(std::vector<refused_secret> here) {
+  news_ = news_ || here != refused_here_;
+  refused_here_ = std::move(here);
+}
+
+bool peers_state::heard_all(time_point now) const {
+  return std::all_of(peers_.begin(), peers_.end(), [&](const auto& entry) {
+    const auto& [name, p] = entry;
+    if (p.incarnation == 0) return p.away;
+    const auto [earlier, later] = std::minmax(p.incarnation, options_.incarnation);
+    if (later - earlier > static_cast<std::uint64_t>(together.count())) return true;
+    return name > options_.self && now - p.first_heard >= refusal_is_told;
+  });
+}
+
 // ---- links ----
 
 void peers_state::show(peer& p, bool connected, wall_time wall) {
@@ -81,7 +101,8 @@ void peers_state::show(peer& p, bool connected, wall_time wall) {
   p.shown.since = wall;
 }
 
-void peers_state::linked(const std::string& name, std::uint64_t link, time_point now, wall_time wall) {
+void peers_state::linked(const std::string& name, std::uint64_t link, time_point now, wall_time wall,
+                         const std::string& /*how*/) {
   const auto found = peers_.find(name);
   if (found == peers_.end() || found->second.link == link) return;
   auto& p = found->second;
@@ -111,6 +132,7 @@ void peers_state::unreachable(const std::string& name, const std::string& why, w
   const auto found = peers_.find(name);
   if (found == peers_.end()) return;
   if (found->second.link == 0) show(found->second, false, wall);
+  found->second.away = true;
   found->second.shown.last_error = shortened(why);
   found->second.shown.last_error_at = wall;
 }
@@ -166,9 +188,10 @@ peers_actions peers_state::hear(const std::string& name, const exchange& told, t
     lose_requests(name, p, now);
     p.answers.clear();
     p.incarnation = told.incarnation;
+    p.first_heard = now;
     for (auto& [server, b] : budgets_) b.met(name, now);
   }
-  take_health(p, told, now, out);
+  take_health(name, p, told, now, out);
   take_refusals(name, p, told, same_process, now, out);
   take_loans(name, p, told, now, out);
   return out;
@@ -176,7 +199,8 @@ peers_actions peers_state::hear(const std::string& name, const exchange& told, t
 
 /// One look for each failure that a peer sees, and not more than one a server in `suspect_after`, however many peers
 /// see how many failures.
-void peers_state::take_health(peer& p, const exchange& told, time_point now, peers_actions& out) {
+void peers_state::take_health(const std::string& name, peer& p, const exchange& told, time_point now,
+                              peers_actions& out) {
   auto before = std::exchange(p.down, {});
   for (const auto& h : told.servers) {
     const auto ours = servers_.find(h.server);
@@ -191,7 +215,7 @@ void peers_state::take_health(peer& p, const exchange& told, time_point now, pee
     if (s.probed_at != time_point::min() && now < s.probed_at + options_.suspect_after) continue;
     seen.looked = true;
     s.probed_at = now;
-    out.suspects.push_back(s.id);
+    out.suspects.push_back({s.id, h.server, name});
   }
 }
 

@@ -6,6 +6,7 @@
 
 #include <map>
 #include <set>
+#include <utility>
 
 namespace understudy::internal {
 
@@ -14,7 +15,7 @@ struct peers_options {
   std::string self;                ///< this node
   std::vector<std::string> peers;  ///< the others
   std::uint32_t budget = 0;        ///< sockets to a server over all nodes; 0: as many as each likes
-  std::uint64_t incarnation = 1;   ///< of this process; a later one has a higher number
+  std::uint64_t incarnation = 1;   ///< of this process; a later one has a higher number: microseconds of its start
   duration term = seconds{30};     ///< of a loan
   /// Between two probes of a server for the sake of what peers say, whatever they say.
   duration suspect_after = seconds{1};
@@ -23,9 +24,16 @@ struct peers_options {
   duration silence = seconds{5};  ///< who says nothing for so long is not connected
 };
 
+/// A server to be probed.
+struct peers_suspect {
+  server_id id = 0;
+  std::string server;  ///< the same, "host:port"
+  std::string peer;    ///< who sees it down
+};
+
 /// What is to be done now.
 struct peers_actions {
-  std::vector<server_id> suspects;  ///< to be probed
+  std::vector<peers_suspect> suspects;
   /// The list of secrets that are refused elsewhere is another one.
   std::optional<std::vector<refused_secret>> refused_elsewhere;
   bool answer_soon = false;           ///< that peer waits for what we say next
@@ -52,13 +60,15 @@ class peers_state {
 
   /// Every server, as the breaker sees it.
   void set_health(const std::vector<server_snapshot>& servers, time_point now);
-  void set_refused(std::vector<refused_secret> here) { refused_here_ = std::move(here); }
+  void set_refused(std::vector<refused_secret> here);
+  /// True when that has changed since the last call.
+  bool take_news() { return std::exchange(news_, false); }
 
   // What others know.
 
   /// There is a link to that peer, perhaps to another process of it, which we dialled or which an exchange came by.
-  /// Calls for the same link change nothing.
-  void linked(const std::string& peer, std::uint64_t link, time_point now, wall_time wall);
+  /// Calls for the same link change nothing. `how`: it, for people.
+  void linked(const std::string& peer, std::uint64_t link, time_point now, wall_time wall, const std::string& how = {});
   /// That link ended; others of the same peer go on.
   void lost(const std::string& peer, std::uint64_t link, const std::string& why, time_point now, wall_time wall);
   /// A dial was in vain, or it refuses what this node tells.
@@ -69,6 +79,10 @@ class peers_state {
   peers_actions hear(const std::string& peer, const exchange& told, time_point now);
   /// Time passed: peers that fell silent, refusals that are over.
   peers_actions tick(time_point now, wall_time wall);
+  /// True when every peer has told what it knows, or cannot be reached. Of one that has just begun more is to come: of
+  /// nodes that began together the smallest name tries a secret first, and a refusal is told a moment after it came.
+  bool heard_all(time_point now) const;
+  const std::vector<refused_secret>& refused_elsewhere() const noexcept { return listed_; }
   /// True when sockets are missing for which that peer should be asked before its second is over.
   bool in_need(const std::string& peer, time_point now);
 
@@ -92,8 +106,9 @@ class peers_state {
     std::vector<told_grant> answers;  // to what it asked; they go with what we tell next
     std::map<std::string, down_report> down;
     std::vector<refused_secret> refused;
-    bool agrees = true;  // on the budget
-    time_point heard{};
+    bool agrees = true;                 // on the budget
+    bool away = false;                  // it could not be reached, and has never told anything
+    time_point heard{}, first_heard{};  // of this process of it
     peer_snapshot shown;
   };
   struct local_server {
@@ -106,7 +121,7 @@ class peers_state {
 
   connection_budget* budget_of(const std::string& server, time_point now);
   void lose_requests(const std::string& name, peer& p, time_point now);
-  void take_health(peer& p, const exchange& told, time_point now, peers_actions& out);
+  void take_health(const std::string& name, peer& p, const exchange& told, time_point now, peers_actions& out);
   void take_refusals(const std::string& name, peer& p, const exchange& told, bool same_process, time_point now,
                      peers_actions& out);
   void take_loans(const std::string& name, peer& p, const exchange& told, time_point now, peers_actions& out);
@@ -121,6 +136,7 @@ class peers_state {
   std::map<std::string, std::shared_ptr<socket_permits>> without_loans_;  // of servers that are too many
   std::map<std::string, local_server> servers_;
   std::vector<refused_secret> refused_here_, listed_;
+  bool news_ = false;
 };
 
 }  // namespace understudy::internal

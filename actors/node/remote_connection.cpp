@@ -198,13 +198,15 @@ caf::result<result_ptr> remote_connection_impl::perform(lease_id lease, const ca
   asked.token = order.token;
   asked.repeatable = spec_.env->may_repeat(order.what->op);
   asked.about = describe(order.what->op);
-  return ask<result_ptr>(std::move(asked), [what = order.what, most = spec_.most_result_bytes](answer_frame f) {
-    auto got = outcome_of(*what, std::move(f), most);
-    decoded<result_ptr> read;
-    read.error = std::move(got.error);
-    if (got.answer) read.value = std::move(got.answer);
-    return read;
-  });
+  const bool repeatable = asked.repeatable;
+  return ask<result_ptr>(std::move(asked),
+                         [what = order.what, most = spec_.most_result_bytes, repeatable](answer_frame f) {
+                           auto got = outcome_of(*what, std::move(f), most, repeatable);
+                           decoded<result_ptr> read;
+                           read.error = std::move(got.error);
+                           if (got.answer) read.value = std::move(got.answer);
+                           return read;
+                         });
 }
 
 void remote_connection_impl::cancel(const cancel_token_ptr& token) {

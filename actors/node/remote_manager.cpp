@@ -81,6 +81,7 @@ connection_manager_actor::behavior_type remote_manager_impl::make_behavior() {
       [](discover_atom) {},
       [](credential_atom, server_id) -> caf::result<credential> { return only_there("credentials"); },
       [](credential_atom, const credential_verdict&) {},
+      [](credential_atom, const std::string&, const secret&) { return service_claim::other; },
       [this](status_atom) {
         return guard_.answer<runtime_snapshot>([&] {
           return ask_state<runtime_snapshot>([](const answer_frame& f) { return decode_runtime_snapshot(f.body); });

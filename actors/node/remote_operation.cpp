@@ -90,16 +90,43 @@ operation_outcome relayed(const opaque_request& op, const answer_frame& came, st
   return {std::move(answer), nullptr};
 }
 
+/// Answers of that kind carry a result of their own.
+bool has_outcome(const any_operation& op) noexcept {
+  return std::holds_alternative<bind_request>(op) || std::holds_alternative<password_modify_request>(op) ||
+         std::holds_alternative<extended_request>(op) || std::holds_alternative<whoami_request>(op);
+}
+
+operation_outcome read_outcome(const request& order, answer_frame came, std::size_t most_bytes) {
+  const auto expected = has_outcome(order.op) ? answer_kind::outcome : answer_kind::messages;
+  if (came.kind != expected) return {nullptr, unexpected_answer(came.server)};
+  if (expected == answer_kind::outcome) return {std::make_shared<result>(std::move(came.outcome)), nullptr};
+  if (const auto* opaque = std::get_if<opaque_request>(&order.op)) return relayed(*opaque, came, most_bytes);
+  return decode_operation(order, came.messages, std::move(came.server), most_bytes);
+}
+
 }  // namespace
 
 remote_question question_of(const request& order) { return std::visit(question_writer{order}, order.op); }
 
-operation_outcome outcome_of(const request& order, answer_frame came, std::size_t most_bytes) {
+operation_outcome outcome_of(const request& order, answer_frame came, std::size_t most_bytes, bool repeatable) {
   if (came.kind == answer_kind::failed) return {nullptr, named_refusal(order, std::move(came.error))};
-  if (came.kind == answer_kind::outcome) return {std::make_shared<result>(std::move(came.outcome)), nullptr};
-  if (came.kind != answer_kind::messages) return {nullptr, unexpected_answer(came.server)};
-  if (const auto* opaque = std::get_if<opaque_request>(&order.op)) return relayed(*opaque, came, most_bytes);
-  return decode_operation(order, came.messages, std::move(came.server), most_bytes);
+  const auto node = came.server;
+  auto got = read_outcome(order, std::move(came), most_bytes);
+  if (got.error && got.error->code == errc::internal && !repeatable)
+    got.error = unknown_after(describe(order.op), *got.error, node);
+  return got;
+}
+
+failure_ptr unknown_after(const std::string& about, const failure& cause, const std::string& node) {
+  failure why;
+  why.code = errc::outcome_unknown;
+  why.where = stage::operation;
+  why.server = node;
+  why.message = "The answer to the " + about +
+                " cannot be read: it may or may not have been carried out. Look before it is repeated.";
+  why.cause = cause.message;
+  why.cause_code = cause.code;
+  return make_failure(std::move(why));
 }
 
 failure link_of_lease_lost() {

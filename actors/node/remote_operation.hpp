@@ -13,8 +13,11 @@ struct remote_question {
 remote_question question_of(const request& order);
 
 /// The outcome of `order` that a node's answer is: the same that a connection here would have told. `most_bytes`: of
-/// memory, as limits.max_result_bytes.
-operation_outcome outcome_of(const request& order, answer_frame came, std::size_t most_bytes);
+/// memory, as limits.max_result_bytes. `repeatable` false: of an answer that nobody can read nobody knows whether it
+/// was carried out.
+operation_outcome outcome_of(const request& order, answer_frame came, std::size_t most_bytes, bool repeatable);
+/// Why that is not known.
+failure_ptr unknown_after(const std::string& about, const failure& cause, const std::string& node);
 
 /// A failure of what was asked of a node, whatever that says.
 failure_ptr unexpected_answer(const std::string& node);

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <map>
 #include <set>
+#include <utility>
 #include <vector>
 
 namespace understudy::internal {
@@ -36,47 +37,67 @@ class request_ledger {
   static constexpr int most_sends = 3;
 
   number add(const request& asked);
-  /// A link came about, over which so much may be under way at a time.
+  /// A link came about, over which so much may be under way at a time. New requests go there from now on; what is under
+  /// way on earlier links, and what is bound to them, goes on. Requests that are bound to no link take three quarters
+  /// of it at the most: what belongs to leases, which is how these return, never waits behind those.
   void linked(session_id session, std::uint32_t most_requests, std::uint64_t most_bytes);
-  /// Nothing new is sent over it: what is under way may finish.
-  void leave() noexcept { leaving_ = true; }
-  /// What may be sent now, in the order of its coming; it is under way from now on.
+  /// Nothing new is sent over it but what is bound to it.
+  void leave(session_id session) noexcept;
+  /// What may be sent now, what is bound to a link first, each in the order of its coming; it is under way from now on.
   std::vector<number> take_sendable();
   /// It was answered, or nobody waits for it any more. False when it is not known.
   bool remove(number which);
   /// It came to nothing, unlike the others on its link. `sent` false: it was not given to the node, or the node took
   /// nothing of it.
   verdict failed(number which, bool sent);
-  /// The link was lost; those that are to be told are not known any more.
-  std::vector<fate> lost();
+  /// That link was lost; those that are to be told are not known any more.
+  std::vector<fate> lost(session_id session);
   /// No node can be reached: those that wait for any, which are not known any more.
   std::vector<number> give_up_waiting();
-  /// Those that are over, with whether they were under way; they are not known any more.
-  std::vector<std::pair<number, bool>> expire(time_point now);
+  /// One that is over.
+  struct ending {
+    number which = 0;
+    session_id carried_by = 0;  ///< 0: it was not under way
+    friend bool operator==(const ending&, const ending&) = default;
+  };
+  /// Those that are over; they are not known any more.
+  std::vector<ending> expire(time_point now);
   time_point next_event() const noexcept { return due_.empty() ? time_point::max() : due_.begin()->first; }
 
-  bool under_way(number which) const;
-  std::size_t count_under_way() const noexcept { return requests_under_way_; }
+  /// The link that it is under way on; 0: it waits, or is not known.
+  session_id carried_by(number which) const;
+  /// Neither under way on that link nor bound to it.
+  bool is_idle(session_id session) const;
   std::size_t count() const noexcept { return all_.size(); }
 
  private:
   struct entry {
     request what;
     int sends = 0;
-    bool sent = false;
+    session_id carried_by = 0;
   };
+  /// What is under way of one kind.
+  struct load {
+    std::uint32_t requests = 0;
+    std::uint64_t bytes = 0;
+    bool takes(std::size_t more, std::uint32_t most_requests, std::uint64_t most_bytes) const noexcept;
+  };
+  struct link {
+    std::uint32_t most_requests = 0;
+    std::uint64_t most_bytes = 0;
+    load all, unbound;
+  };
+  bool send_next(session_id over, session_id bound_to, std::vector<number>& sent);
   void unsend(entry& sent);
+  void wait(number which, session_id bound_to) { waiting_[bound_to].insert(which); }
+  void stop_waiting(number which, session_id bound_to);
 
   std::map<number, entry> all_;
-  std::set<number> waiting_;
+  std::map<session_id, std::set<number>> waiting_;  ///< by what they are bound to; none is empty
   std::set<std::pair<time_point, number>> due_;
+  std::map<session_id, link> links_;
   number last_ = 0;
-  session_id session_ = 0;
-  bool leaving_ = false;
-  std::uint32_t most_requests_ = 0;
-  std::uint64_t most_bytes_ = 0;
-  std::uint32_t requests_under_way_ = 0;
-  std::uint64_t bytes_under_way_ = 0;
+  session_id current_ = 0;  ///< where new ones go
 };
 
 }  // namespace understudy::internal

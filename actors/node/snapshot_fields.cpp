@@ -146,6 +146,7 @@ void list_fields(List& list, like<pool_snapshot> auto& p) {
   list(16, p.growth_limit);
   list(17, p.last_error);
   list(18, p.last_error_at);
+  list(19, p.longest_wait);
 }
 
 template <class List>

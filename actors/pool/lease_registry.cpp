@@ -58,7 +58,7 @@ std::vector<lease_id> lease_registry::unclaimed(time_point now) const {
 std::vector<lease_record> lease_registry::overdue(time_point now, duration threshold) {
   std::vector<lease_record> late;
   for (auto& [id, l] : open_) {
-    if (l.reported || l.granted + threshold > now) continue;
+    if (l.reported || l.may_last || l.granted + threshold > now) continue;
     l.reported = true;
     ++leaks_;
     late.push_back(l);

@@ -16,6 +16,7 @@ struct lease_record {
   time_point granted{};
   bool claimed = false;   ///< the grant arrived
   bool reported = false;  ///< as held too long
+  bool may_last = false;  ///< it is held for as long as somebody is there, and never too long
 };
 
 /// The leases of one pool. `acquired() == released() + leased()` at every moment.

@@ -131,7 +131,7 @@ acquire_request acquire_request_for(const call& c) {
 }
 
 acquire_request acquire_request_for(const lease_request& wish) {
-  auto made = acquire_request_of(acquire_kind::lease, wish);
+  auto made = acquire_request_of(wish.for_bind ? acquire_kind::bind_lease : acquire_kind::lease, wish);
   made.may_wait = wish.wait;
   made.holder = wish.holder;
   return made;

@@ -15,7 +15,8 @@ constexpr duration crowd_check_interval = milliseconds{1};
 constexpr int looks_again = 4;
 
 connection_kind kind_for(acquire_kind kind) noexcept {
-  return kind == acquire_kind::bind ? connection_kind::bind : connection_kind::pooled;
+  const bool bind = kind == acquire_kind::bind || kind == acquire_kind::bind_lease;
+  return bind ? connection_kind::bind : connection_kind::pooled;
 }
 
 /// Of a connection's maximal lifetime, the part that is drawn at random, so that those opened together do not end so.
@@ -155,7 +156,7 @@ failure_ptr pool_state::refused_credentials(connection_kind kind, time_point now
 /// socket is one that is about to end, such as that of the only connection, which is being replaced.
 std::uint32_t pool_state::waiters_for_first(acquire_kind kind, time_point now) {
   const auto c = slots_.count(now);
-  const bool bind = kind == acquire_kind::bind;
+  const bool bind = kind_for(kind) == connection_kind::bind;
   // One that is being checked is back in a moment.
   if ((bind ? c.bind_ready : c.alive() - c.checking) > 0) return 0;
   auto coming = bind ? c.bind_connecting : c.connecting + c.checking;
@@ -304,10 +305,14 @@ void pool_state::serve_binds(time_point now) {
       slot* s = slots_.least_loaded(connection_kind::bind, 1);
       if (s == nullptr && slots_.ask_for_load(connection_kind::bind)) s = slots_.least_loaded(connection_kind::bind, 1);
       if (s == nullptr) return;
-      note_opened_for(at->second, *s);
-      mark_dispatched(*s, now);
-      actions_.push_back(pool_action::dispatch{at->first, s->id});
-      binds_.erase(at);
+      if (at->second.what == acquire_kind::bind_lease) {
+        grant(binds_, at, *s, now);
+      } else {
+        note_opened_for(at->second, *s);
+        mark_dispatched(*s, now);
+        actions_.push_back(pool_action::dispatch{at->first, s->id});
+        binds_.erase(at);
+      }
     }
     at = next;
   }
@@ -318,7 +323,7 @@ pool_state::lease_service pool_state::serve_lease(queue_position at, time_point 
   if (w.reserved != 0)
     if (slot* own = slots_.find(w.reserved)) return serve_reserved(at, *own, now);
   if (slot* idle = slots_.least_loaded(connection_kind::pooled, 1)) {
-    grant(at, *idle, now);
+    grant(pooled_, at, *idle, now);
     return lease_service::served;
   }
   slot* busy = slots_.least_loaded(connection_kind::pooled, std::numeric_limits<std::uint32_t>::max());
@@ -351,7 +356,7 @@ pool_state::lease_service pool_state::serve_reserved(queue_position at, slot& ow
     unreserve(own, now);
   else if (still_busy && (other = empty_one_after(at)) == nullptr)
     return lease_service::waits;
-  grant(at, other != nullptr ? *other : own, now);
+  grant(pooled_, at, other != nullptr ? *other : own, now);
   return lease_service::served;
 }
 
@@ -396,7 +401,7 @@ void pool_state::unreserve(slot& s, time_point now) {
   freed_ = true;
 }
 
-void pool_state::grant(queue_position at, slot& s, time_point now) {
+void pool_state::grant(wait_queue& q, queue_position at, slot& s, time_point now) {
   const waiter& w = at->second;
   note_opened_for(w, s);
   s.enter(slot_state::leased, now);
@@ -409,10 +414,11 @@ void pool_state::grant(queue_position at, slot& s, time_point now) {
   l.connection = s.id;
   l.holder = w.holder;
   l.granted = now;
+  l.may_last = w.what == acquire_kind::bind_lease;
   leases_.open(std::move(l));
   totals_.acquisition_time += now - w.since;
   actions_.push_back(pool_action::grant{w.waiter, s.leased_as, s.id});
-  pooled_.erase(at);
+  q.erase(at);
 }
 
 pool_state::queue_position pool_state::refuse(wait_queue& q, queue_position at, failure_ptr why, time_point now) {
@@ -459,7 +465,8 @@ void pool_state::end_lease(const lease_record& ended, std::string_view how, time
     s->leased_as = 0;
     s->last_used = now;
     // Without pooling, what was opened for a lease goes with it.
-    const bool surplus = policy_.single && pooled_.empty() && slots_.count(now).alive() > 1;
+    const bool surplus =
+        policy_.single && s->kind == connection_kind::pooled && pooled_.empty() && slots_.count(now).alive() > 1;
     if (s->retiring || surplus) {
       close(*s, now);
     } else {
@@ -475,7 +482,7 @@ pool_counts pool_state::counts(time_point now) const {
   pool_counts n;
   n.size = c.sockets + probe_slots();
   n.idle = c.idle + (c.bind_ready - c.bind_busy);
-  n.in_use = c.ready - c.idle + c.occupied() + c.bind_busy;
+  n.in_use = c.ready - c.idle + c.occupied() + c.bind_busy + c.bind_leased;
   n.in_flight = c.in_flight;
   n.waiters = pooled_.size() + binds_.size();
   n.connecting = c.connecting + c.bind_connecting;
@@ -493,6 +500,8 @@ pool_snapshot pool_state::snapshot(time_point now) const {
   s.leaks = leases_.leaks();
   s.completed = s.dispatched - s.now.in_flight;
   s.growth_limit = growth_.limit();
+  const auto first = std::min(pooled_.oldest(), binds_.oldest());
+  if (first != time_point::max()) s.longest_wait = now - first;
   if (last_.what) {
     s.last_error = describe(*last_.what);
     s.last_error_at = last_.at;
@@ -993,6 +1002,8 @@ void pool_state::reconcile_binds(const slot_counts& c, time_point now) {
   auto have = c.binds();
   auto connecting = c.connecting + c.bind_connecting;
   for (; have < wanted && connecting < policy_.max_connecting; ++have, ++connecting) {
+    // Those who have one of their own leave one for everybody else.
+    if (c.bind_leased > 0 && have + c.bind_leased + 1 >= permitted()) return;
     if (!socket_is_free(have > 0, now)) return make_room(connection_kind::bind, c, now);
     if (!open_one(connection_kind::bind, now)) return;
   }

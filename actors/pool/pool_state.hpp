@@ -139,7 +139,7 @@ class pool_state {
   slot* empty_one_after(queue_position at);
   void note_opened_for(const waiter& w, const slot& s);
   void mark_dispatched(slot& s, time_point now);
-  void grant(queue_position at, slot& s, time_point now);
+  void grant(wait_queue& q, queue_position at, slot& s, time_point now);
   void reserve(queue_position at, slot& s, time_point now);
   void unreserve(slot& s, time_point now);
   queue_position refuse(wait_queue& queue, queue_position at, failure_ptr why, time_point now);

@@ -11,6 +11,7 @@ constexpr std::size_t compared_at_most = 64;
 
 void count_bind(slot_counts& c, const slot& s, time_point now) noexcept {
   if (s.state == slot_state::connecting) ++c.bind_connecting;
+  if (s.state == slot_state::leased || s.state == slot_state::resetting) ++c.bind_leased;
   if (s.state != slot_state::ready) return;
   ++c.bind_ready;
   if (s.load() > 0) ++c.bind_busy;

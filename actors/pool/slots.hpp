@@ -100,6 +100,7 @@ struct slot_counts {
   std::uint32_t bind_ready = 0;
   std::uint32_t bind_busy = 0;     ///< of bind_ready
   std::uint32_t bind_expired = 0;  ///< of bind_ready
+  std::uint32_t bind_leased = 0;   ///< or being reset after that
 
   std::uint32_t occupied() const noexcept { return reserved + leased + resetting; }
   std::uint32_t alive() const noexcept { return ready + occupied(); }

@@ -16,6 +16,8 @@ enum class acquire_kind : std::uint8_t {
   shared,  ///< room for one operation on any ordinary connection
   lease,   ///< an ordinary connection of one's own
   bind,    ///< a bind connection, for one bind
+  /// A bind connection of one's own. It does not count against `bind_connections`, only as a socket.
+  bind_lease,
 };
 
 /// Somebody who waits.

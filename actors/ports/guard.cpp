@@ -83,8 +83,8 @@ caf::error handler_guard::contain() {
       go_on = false;
     }
   }
-  env_->log->write(log_level::error, component_,
-                   go_on ? "a handler failed; restarted in place" : "a handler failed; ending", {{"exception", type}});
+  const char* const then = !go_on ? "ending" : restart_ ? "restarted in place" : "it goes on with the next message";
+  env_->log->write(log_level::error, component_, std::string{"a handler failed; "} + then, {{"exception", type}});
   if (!go_on) {
     self_.quit(answer);
   }

@@ -11,8 +11,10 @@
 #include <caf/send.hpp>
 
 #include <fcntl.h>
+#include <unistd.h>
 
 #include <cstring>
+#include <random>
 
 namespace understudy::internal {
 namespace {
@@ -108,10 +110,39 @@ caf::io::network::default_multiplexer& multiplexer_of(caf::actor_system& system)
   return static_cast<caf::io::network::default_multiplexer&>(system.middleman().backend());
 }
 
+/// CAF's own is of the machine's MAC addresses, the process id and a counter of 8 bits: the 257th actor system of a
+/// process has that of the first, and containers may share all of it. Two nodes of one id take each other's links.
+caf::node_id drawn_node_id() {
+  caf::node_id::default_data::host_id_type host{};
+  std::random_device source;
+  do
+    for (auto& each : host) each = static_cast<std::uint8_t>(source());
+  while (!caf::node_id::default_data::valid(host));
+  return caf::make_node_id(static_cast<std::uint32_t>(::getpid()), host);
+}
+
+/// Gives an actor system its id when CAF has set its own and no actor has been made: that is when modules are
+/// initialized.
+class node_id_module : public caf::actor_system::module {
+ public:
+  explicit node_id_module(caf::actor_system& system) : system_(system) {}
+  void start() override {}
+  void stop() override {}
+  void init(caf::actor_system_config&) override { const_cast<caf::node_id&>(system_.node()) = drawn_node_id(); }
+  /// Of a module that is not used here.
+  id_t id() const override { return opencl_manager; }
+  void* subtype_ptr() override { return this; }
+
+ private:
+  caf::actor_system& system_;
+};
+
 }  // namespace
 
 void configure_nodes(caf::actor_system_config& config, duration heartbeat) {
   config.load<caf::io::middleman>();
+  config.module_factories.emplace_back(
+      [](caf::actor_system& system) -> caf::actor_system::module* { return new node_id_module{system}; });
   // Never middleman.connection-timeout: it may end a link while its handshake is under way. Its links look at the clock
   // themselves.
   config.set("middleman.heartbeat-interval", caf::timespan{heartbeat});

@@ -15,6 +15,8 @@ class dial_order {
 
   /// Whose turn it is.
   std::size_t node() const noexcept { return node_; }
+  /// After it no other node is left in this round.
+  bool is_last() const noexcept { return tried_ + 1 >= nodes_; }
   /// Not before this.
   time_point due_at() const noexcept { return due_; }
   /// That node was dialled in vain; true when all of this round were.

@@ -373,7 +373,7 @@ class dialler::state : public std::enable_shared_from_this<state> {
   }
 
   const environment_ptr env_;
-  const std::shared_ptr<tls_client_contexts> certificates_ = std::make_shared<tls_client_contexts>();
+  const std::shared_ptr<tls_client_contexts> certificates_ = std::make_shared<tls_client_contexts>(tls_keys::of_node);
   mutable std::mutex mutex_;  // of everything below
   event_source events_;
   dials all_;

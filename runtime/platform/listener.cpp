@@ -2,12 +2,12 @@
 #include "understudy/runtime/platform/listener.hpp"
 
 #include "understudy/actors/connection/socket.hpp"
-#include "understudy/actors/ports/repeat_limiter.hpp"
 #include "understudy/config/text.hpp"
 #include "understudy/messages/host_and_port.hpp"
 #include "understudy/messages/printable.hpp"
 #include "understudy/runtime/platform/addresses.hpp"
 #include "understudy/runtime/platform/event_source.hpp"
+#include "understudy/runtime/platform/repeated_lines.hpp"
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -26,9 +26,11 @@ constexpr int backlog = 512;
 constexpr int most_at_once = 64;
 // Without a descriptor left the kernel keeps who waits; asked again after this.
 constexpr milliseconds pause_without_descriptors{100};
-// How often files are looked at, and refusals told of.
+// How often files are looked at.
 constexpr seconds files_looked_at_every{1};
-constexpr seconds refusals_told_every{60};
+// What could not be read is tried again after this, although nobody has written it: a descriptor was missing, a
+// permission, the other half of a pair.
+constexpr seconds failed_files_read_every{60};
 
 std::string failed_call(const std::string& address, const char* doing) {
   const int code = errno;
@@ -156,6 +158,7 @@ class listener::acceptor : public std::enable_shared_from_this<acceptor> {
   void use_certificates(server_certificates files, tls_server_context_ptr context) {
     std::lock_guard guard{mutex_};
     files_ = states_of(files);
+    failed_files_.clear();
     options_.tls = std::move(files);
     context_ = std::move(context);
   }
@@ -176,6 +179,7 @@ class listener::acceptor : public std::enable_shared_from_this<acceptor> {
   /// Whose handshake is under way.
   struct shaking_client {
     accepted_client client;
+    std::string counted;               ///< its address, as limits count it
     tls_server_stream* tls = nullptr;  ///< client.stream
     time_point deadline{};
   };
@@ -238,7 +242,7 @@ class listener::acceptor : public std::enable_shared_from_this<acceptor> {
       }
       if (errno == EAGAIN || errno == EWOULDBLOCK) break;
       if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-        refused("nobody can be accepted: " + errno_text(errno));
+        refused("descriptors", "nobody can be accepted: " + errno_text(errno));
         paused_until_ = env_->clock->now() + pause_without_descriptors;
         return;
       }
@@ -249,12 +253,20 @@ class listener::acceptor : public std::enable_shared_from_this<acceptor> {
 
   void take(descriptor socket, client_address from) {
     auto entry = places_->enter(from.counted);
+    // A client whose handshake is not complete keeps its place from nobody who comes.
+    while (entry.verdict != admission_verdict::welcome) {
+      const auto stranger = oldest_stranger(entry.verdict, from.counted);
+      if (stranger == shaking_.end()) break;
+      give_up(stranger, "its handshake was not complete when another client came, and there is no place left");
+      entry = places_->enter(from.counted);
+    }
     if (entry.verdict != admission_verdict::welcome) {
       const auto limits = places_->limits();
-      refused(from.text + " was turned away: " +
-              (entry.verdict == admission_verdict::too_many
-                   ? "there are " + std::to_string(limits.connections) + " connections"
-                   : "there are " + std::to_string(limits.by_address) + " connections from that address"));
+      refused("places",
+              from.text + " was turned away: " +
+                  (entry.verdict == admission_verdict::too_many
+                       ? "there are " + std::to_string(limits.connections) + " connections"
+                       : "there are " + std::to_string(limits.by_address) + " connections from that address"));
       return;
     }
     accepted_client client;
@@ -272,12 +284,20 @@ class listener::acceptor : public std::enable_shared_from_this<acceptor> {
       give_up(shaking_.begin(), "too many other TLS handshakes are under way");
     auto stream = std::make_unique<tls_server_stream>(context_, fd);
     shaking_client one;
+    one.counted = std::move(from.counted);
     one.tls = stream.get();
     client.stream = std::move(stream);
     one.client = std::move(client);
     one.deadline = env_->clock->now() + options_.handshake_timeout;
     const auto io = env_->poller->add(fd, events_.address());
     shake(shaking_.emplace(io, std::move(one)).first);
+  }
+
+  /// Of those whose going gives the place that is missing.
+  shaking_map::iterator oldest_stranger(admission_verdict missing, const std::string& address) {
+    return std::find_if(shaking_.begin(), shaking_.end(), [&](const auto& each) {
+      return missing == admission_verdict::too_many || each.second.counted == address;
+    });
   }
 
   void shake(shaking_map::iterator at) {
@@ -301,15 +321,15 @@ class listener::acceptor : public std::enable_shared_from_this<acceptor> {
   }
 
   void give_up(shaking_map::iterator at, const std::string& why) {
-    refused(at->second.client.address + " did not get in: " + why);
+    refused(why, at->second.client.address + " did not get in: " + why);
     env_->poller->remove(at->first);
     at->second.client.stream->shut_down();
     shaking_.erase(at);
   }
 
-  /// Anybody can make these happen, any number of times: the log has the first, and how many there were once a minute.
-  void refused(const std::string& text) {
-    const auto untold = refusals_.pass(env_->clock->now());
+  /// Anybody can make these happen, any number of times. `reason`: what may come again, without who it was.
+  void refused(const std::string& reason, const std::string& text) {
+    const auto untold = refusals_.pass(reason, env_->clock->now());
     if (!untold) return;
     log_port::fields more;
     if (*untold != 0) more.emplace_back("refused", std::to_string(*untold + 1));
@@ -322,7 +342,7 @@ class listener::acceptor : public std::enable_shared_from_this<acceptor> {
     if (!options_.tls || reading_ || (looked_at_ && now - *looked_at_ < files_looked_at_every)) return;
     looked_at_ = now;
     auto states = states_of(*options_.tls);
-    if (states == files_) return;
+    if (states == files_ || (states == failed_files_ && now < failed_files_again_at_)) return;
     reading_ = env_->workers->run([alive = weak_from_this(), files = *options_.tls, states] {
       auto made = make_tls_server_context(files);
       if (const auto self = alive.lock()) self->on_files(files, states, std::move(made));
@@ -333,10 +353,14 @@ class listener::acceptor : public std::enable_shared_from_this<acceptor> {
     std::lock_guard guard{mutex_};
     reading_ = false;
     if (!options_.tls || !same_files(files, *options_.tls)) return;  // others are in use by now
-    files_ = states;
-    if (made.error)
+    if (made.error) {
+      failed_files_ = states;
+      failed_files_again_at_ = env_->clock->now() + failed_files_read_every;
       return log(log_level::warning, "the changed certificates cannot be used, the earlier ones stay",
                  {{"cause", printable(made.error->message)}});
+    }
+    files_ = states;
+    failed_files_.clear();
     context_ = std::move(made.context);
     log(log_level::info, "the changed certificates are in use", {});
   }
@@ -359,9 +383,11 @@ class listener::acceptor : public std::enable_shared_from_this<acceptor> {
   shaking_map shaking_;
   time_point paused_until_ = time_point::max();  // accepts nobody, for want of descriptors
   std::optional<time_point> looked_at_;
-  repeat_limiter refusals_{refusals_told_every};
+  repeated_lines refusals_;
   tls_server_context_ptr context_;
-  std::string files_;
+  std::string files_;         // that are in use
+  std::string failed_files_;  // that could not be read last, and are read again …
+  time_point failed_files_again_at_{};
   bool reading_ = false;
 };
 

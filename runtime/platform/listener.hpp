@@ -38,8 +38,9 @@ using accept_handler = std::function<void(accepted_client client)>;
 
 /// Listens from its construction on, until it is destroyed. A client that says nothing, or speaks no TLS, is ended at
 /// `handshake_timeout`; when `limits.handshakes` are under way, the oldest makes room for a new one. One that is over
-/// the other limits is closed at once. Certificate files that change are read again; when the new ones are no good, the
-/// earlier ones stay, and the log says so.
+/// the other limits is closed at once, unless a handshake that is under way can make room for it. Certificate files
+/// that change are read again; when the new ones are no good, the earlier ones stay, the log says so, and they are
+/// tried again after a minute.
 class listener {
  public:
   /// Throws listener_error when it cannot listen there or the certificates are no good.

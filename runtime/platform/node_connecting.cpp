@@ -28,14 +28,23 @@ node_connecting connecting_over(caf::actor_system& system, environment_ptr env, 
              std::function<void(node_event)> tell, const std::string& avoid) mutable -> std::shared_ptr<void> {
     if (!avoid.empty()) put_last(options.nodes, avoid);
     node_connector_handlers handlers;
-    handlers.on_linked = [tell](node_gateway_actor gateway, const node_peer& peer) {
-      tell({node_event::kind::linked, std::move(gateway), name_of(peer), 0, nullptr});
+    handlers.on_linked = [tell, nodes = options.nodes.size()](node_gateway_actor gateway, const node_peer& peer) {
+      tell({node_event::kind::linked, std::move(gateway), name_of(peer), 0, nullptr, nodes});
     };
     handlers.on_lost = [tell](failure_ptr why) { tell({node_event::kind::lost, {}, {}, 0, std::move(why)}); };
     handlers.on_unreachable = [tell](failure_ptr why) {
       tell({node_event::kind::unreachable, {}, {}, 0, std::move(why)});
     };
+    handlers.on_silent = [tell](failure_ptr why) { tell({node_event::kind::silent, {}, {}, 0, std::move(why)}); };
     return std::make_shared<node_connector>(system, env, links, options, std::move(handlers));
+  };
+}
+
+node_connecting keeping(std::shared_ptr<void> alive, node_connecting begin) {
+  return [alive = std::move(alive), begin = std::move(begin)](std::function<void(node_event)> tell, std::string avoid) {
+    auto way = begin(std::move(tell), std::move(avoid));
+    auto* const kept = way.get();
+    return std::shared_ptr<void>{kept, [alive, way = std::move(way)](void*) mutable { way.reset(); }};
   };
 }
 

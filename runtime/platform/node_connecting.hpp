@@ -8,4 +8,7 @@ namespace understudy::internal {
 node_connecting connecting_over(caf::actor_system& system, environment_ptr env, node_links& links,
                                 node_connector_options options);
 
+/// The same; what is begun keeps `alive` until it has ended.
+node_connecting keeping(std::shared_ptr<void> alive, node_connecting begin);
+
 }  // namespace understudy::internal

@@ -1,4 +1,4 @@
-// Keeps a link to one of several nodes: the first that can be reached, and another when that is lost.
+// Keeps a link to one of several nodes: the first that answers, and another when that is lost.
 #pragma once
 #include "understudy/messages/host_and_port.hpp"
 #include "understudy/runtime/platform/node_links.hpp"
@@ -11,7 +11,12 @@ struct node_connector_options {
   std::vector<host_and_port> nodes;  ///< at least one; in the order of preference
   /// Without: plain text, to 127.0.0.1 and ::1 alone.
   std::optional<dialling_certificates> tls;
-  duration dial_timeout = seconds{3};  ///< for one node, until its certificate is checked
+  /// In place of `tls` for each dial, when others may have come since; on any thread. Empty: they stay.
+  std::function<dialling_certificates()> tls_now = {};
+  /// For one node: its address, TCP, TLS, and until its handshake as a node is complete.
+  duration dial_timeout = seconds{3};
+  /// A node that says nothing for so long goes on being waited for, and the next one is dialled beside it.
+  duration patience = seconds{1};
   ///@{
   /// Between rounds in which no node could be reached: the first pause at most, and any.
   duration first_pause = milliseconds{100}, longest_pause = seconds{10};
@@ -26,6 +31,8 @@ struct node_connector_handlers {
   std::function<void(failure_ptr why)> on_lost;
   /// No node could be reached this time: why, node by node. It goes on trying.
   std::function<void(failure_ptr why)> on_unreachable;
+  /// A node says nothing so far: which.
+  std::function<void(failure_ptr why)> on_silent = {};
 };
 
 /// Dials from its construction on, until it is destroyed.

@@ -55,7 +55,7 @@ bool node_link::receive() {
       cut("the peer closed the link");
       return false;
     case byte_stream_result::kind::failed:
-      cut(got.error->message);
+      cut(got.error->message, got.error->code);
       return false;
   }
   heard_ = clock_->now();
@@ -101,7 +101,7 @@ bool node_link::write(const char* from, std::size_t size, std::size_t& moved) {
         cut("the peer closed the link");
         return false;
       case byte_stream_result::kind::failed:
-        cut(step.error->message);
+        cut(step.error->message, step.error->code);
         return false;
     }
   }
@@ -119,9 +119,10 @@ void node_link::finish() noexcept {
   cut("it was closed here");
 }
 
-void node_link::cut(std::string_view why) noexcept {
+void node_link::cut(std::string_view why, errc code) noexcept {
   const std::lock_guard lock{mutex_};
   if (ended_) return;
+  why_code_ = code;
   try {
     why_ = why;
   } catch (const std::bad_alloc&) {
@@ -137,7 +138,28 @@ std::string node_link::why() const {
   return why_;
 }
 
+errc node_link::why_code() const {
+  const std::lock_guard lock{mutex_};
+  return why_code_;
+}
+
+void node_link::leave(link_standing standing, std::string why, time_point now) {
+  const std::lock_guard lock{mutex_};
+  if (standing <= standing_) return;
+  why_it_leaves_ = std::move(why);
+  leave_by_ = std::min(leave_by_, now + limits_.leaving);
+  standing_ = standing;
+}
+
 void node_link::look_at_clock(time_point now) {
+  if (standing_ != link_standing::stays) {
+    std::string why;
+    {
+      const std::lock_guard lock{mutex_};
+      if (now >= leave_by_ || (standing_ == link_standing::distrusted && unanswered_ == 0)) why = why_it_leaves_;
+    }
+    if (!why.empty()) return cut(why);
+  }
   if (!established_ && now - begun_ >= limits_.handshake)
     cut("the nodes' handshake took longer than " + config::format_span(limits_.handshake));
   else if (now - heard_.load() >= limits_.silence)

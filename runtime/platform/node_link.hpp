@@ -1,11 +1,12 @@
 // One link to another node, from the end of its TLS handshake on: bytes, guard, clock, and why it ended.
 #pragma once
 #include "understudy/actors/connection/byte_stream.hpp"
-#include "understudy/actors/node/frame.hpp"
+#include "understudy/actors/node/peer_registry.hpp"
 #include "understudy/actors/ports/ports.hpp"
 #include "understudy/runtime/platform/admission.hpp"
 #include "understudy/runtime/platform/basp_guard.hpp"
 #include "understudy/runtime/platform/descriptor.hpp"
+#include "understudy/runtime/platform/tls_server.hpp"
 
 namespace understudy::internal {
 
@@ -25,7 +26,11 @@ struct node_link_limits {
   duration handshake = seconds{10};  ///< for BASP's, after TLS
   /// Without a byte from the peer, although both sides send heartbeats; or with bytes of ours that it does not take.
   duration silence = seconds{15};
-  std::size_t most_unsent = 64 * 1024 * 1024;  ///< bytes that CAF has for a peer that does not take them
+  /// Bytes that CAF has for a peer that does not take them: no less than the answers that it has credit for, of 128
+  /// requests with 4 MiB each. Whoever takes some of them now and then is slow, and no more than that.
+  std::size_t most_unsent = std::size_t{544} * 1024 * 1024;
+  /// For what is under way on a link whose listener is gone, or whose certificate is not trusted any more.
+  duration leaving = seconds{30};
 };
 
 /// Reading and writing belong to the thread of CAF's multiplexer; the rest is thread-safe. Every way in which it can
@@ -39,6 +44,7 @@ class node_link {
     admission::place place;               ///< goes with the link
     /// Of a link that was accepted: what its listener permits now.
     std::shared_ptr<const std::atomic<node_permission>> permission = {};
+    client_certificate shown = {};  ///< of the same
   };
 
   /// `on_established`: told once, on the thread of CAF's multiplexer. Must be quick and not throw.
@@ -60,12 +66,22 @@ class node_link {
   /// CAF lets go of it: announces the end to the peer, if nothing ended it before.
   void finish() noexcept;
 
-  /// Ends it: both directions fail from now on.
-  void cut(std::string_view why) noexcept;
+  /// Ends it: both directions fail from now on. `code`: what kind of failure that is.
+  void cut(std::string_view why, errc code = errc::connection_failed) noexcept;
   bool has_ended() const noexcept { return ended_; }
   /// Why it ended; empty as long as it has not.
   std::string why() const;
-  /// Cuts it when its handshake or its silence took too long.
+  errc why_code() const;
+  /// It is to end: when nothing is under way on it that was asked, or at limits().leaving at the latest; `leaves` at
+  /// that time alone, unless the peer goes, which may hold leases. The first order to distrust it stays.
+  void leave(link_standing standing, std::string why, time_point now);
+  link_standing standing() const noexcept { return standing_; }
+  /// Of a link that was accepted: whether it came in where that is permitted, and what it showed.
+  bool came_by(const std::shared_ptr<std::atomic<node_permission>>& listener) const {
+    return over_.permission == listener;
+  }
+  const client_certificate& shown() const noexcept { return over_.shown; }
+  /// Cuts it when its handshake or its silence took too long, and when it is to end.
   void look_at_clock(time_point now);
   /// BASP's handshake is complete.
   bool established() const noexcept { return established_; }
@@ -97,11 +113,14 @@ class node_link {
   std::atomic<bool> established_{false}, ended_{false};
   std::atomic<std::uint64_t> received_{0}, sent_{0};
   std::atomic<std::size_t> unanswered_{0};
+  std::atomic<link_standing> standing_{link_standing::stays};
   std::atomic<time_point> heard_;  // when bytes came last
   /// Since when there are bytes that the peer does not take; never: there are none.
   std::atomic<time_point> untaken_since_{time_point::max()};
   mutable std::mutex mutex_;  // of what follows
-  std::string why_, node_;
+  std::string why_, node_, why_it_leaves_;
+  errc why_code_ = errc::none;
+  time_point leave_by_ = time_point::max();
 };
 using node_link_ptr = std::shared_ptr<node_link>;
 

@@ -3,6 +3,7 @@
 
 #include "understudy/messages/printable.hpp"
 #include "understudy/runtime/platform/event_source.hpp"
+#include "understudy/runtime/platform/repeated_lines.hpp"
 
 #include <caf/actor_system.hpp>
 
@@ -19,6 +20,8 @@ namespace {
 constexpr seconds patience_at_the_end{2};
 // A link is late by so much of its limit at the most.
 constexpr int looks_within_a_limit = 8;
+// Of links that are to end when they have been answered.
+constexpr milliseconds look_at_leaving{50};
 
 /// The name that its node id is bound to, and that the log has.
 std::string name_of(const client_certificate& shown) {
@@ -90,18 +93,40 @@ class node_links::table : public std::enable_shared_from_this<table> {
     listeners_.erase(found);
   }
 
+  void dismiss(const std::string& address) {
+    std::shared_ptr<std::atomic<node_permission>> gone;
+    {
+      const std::lock_guard lock{mutex_};
+      if (const auto found = find_listener(address); found != listeners_.end()) gone = found->permission;
+    }
+    stop_listening(address);
+    if (!gone) return;
+    const std::lock_guard lock{mutex_};
+    leave(gone, [](const node_link&) {
+      return std::pair{link_standing::leaves, std::string{"the listener that it came by is gone"}};
+    });
+  }
+
   void change_listener(const std::string& address, node_listener_options options, tls_server_context_ptr context) {
     std::shared_ptr<listener> at;
+    std::shared_ptr<std::atomic<node_permission>> permission;
     {
       const std::lock_guard lock{mutex_};
       const auto found = find_listener(address);
       if (found == listeners_.end()) return;
       *found->permission = options.permission;
       at = found->at;
+      permission = found->permission;
     }
     // Without the lock: who comes in is taken with the listener's.
     at->set_limits(options.limits);
-    if (context && options.tls) at->use_certificates(std::move(*options.tls), std::move(context));
+    if (!context || !options.tls) return;
+    at->use_certificates(std::move(*options.tls), context);
+    const std::lock_guard lock{mutex_};
+    distrust(permission, *context);
+    // Handshakes that are under way know the earlier certificates.
+    std::erase_if(judged_again_, [&](const judgement& due) { return due.listener == permission; });
+    judged_again_.push_back({permission, std::move(context), env_->clock->now() + options.handshake_timeout});
   }
 
   bool wait_for_answers(duration limit) const {
@@ -139,7 +164,7 @@ class node_links::table : public std::enable_shared_from_this<table> {
     const auto found = links_.find(number);
     if (found == links_.end() || found->second->has_ended()) return std::nullopt;
     auto peer = found->second->peer();
-    return gateway_peer{number, std::move(peer.name), peer.permission};
+    return gateway_peer{number, std::move(peer.name), peer.permission, found->second->standing()};
   }
 
   std::vector<node_peer> peers() const {
@@ -166,6 +191,11 @@ class node_links::table : public std::enable_shared_from_this<table> {
   }
 
  private:
+  struct judgement {
+    std::shared_ptr<std::atomic<node_permission>> listener;
+    tls_server_context_ptr context;
+    time_point at{};
+  };
   struct open_listener {
     std::shared_ptr<listener> at;
     std::shared_ptr<std::atomic<node_permission>> permission;  ///< of who comes and came in there
@@ -174,6 +204,28 @@ class node_links::table : public std::enable_shared_from_this<table> {
   std::vector<open_listener>::iterator find_listener(const std::string& address) {
     return std::find_if(listeners_.begin(), listeners_.end(),
                         [&](const open_listener& each) { return each.at->address() == address; });
+  }
+
+  /// Those who came by that listener, when `judge` says so and why. Under the lock.
+  template <class Judge>
+  void leave(const std::shared_ptr<std::atomic<node_permission>>& by, Judge judge) {
+    const auto now = env_->clock->now();
+    for (const auto& [number, link] : links_) {
+      if (!link->came_by(by)) continue;
+      auto [standing, why] = judge(*link);
+      link->leave(standing, std::move(why), now);
+      link->look_at_clock(now);
+    }
+    set_timer();
+  }
+
+  /// Those who came by that listener, and would not be let in any more. Under the lock.
+  void distrust(const std::shared_ptr<std::atomic<node_permission>>& by, const tls_server_context& context) {
+    leave(by, [&](const node_link& link) {
+      auto why = why_not_trusted(context, link.shown());
+      if (why.empty()) return std::pair{link_standing::stays, std::move(why)};
+      return std::pair{link_standing::distrusted, "its certificate is not trusted any more: " + why};
+    });
   }
 
   void check(const node_listener_options& options) const {
@@ -196,7 +248,8 @@ class node_links::table : public std::enable_shared_from_this<table> {
     // What a node may do goes by the listener: one that came in elsewhere is another peer, as far as its id goes.
     const auto owner = known.name + ' ' + std::string{to_string(known.permission)};
     failure_ptr why;  // the log has it
-    auto taken = take({std::move(client.socket), std::move(client.stream), std::move(client.place), permission},
+    auto taken = take({std::move(client.socket), std::move(client.stream), std::move(client.place), permission,
+                       std::move(client.certificate)},
                       std::move(known), owner, gateway->id(), why);
     if (taken) serve_link(system_, std::move(taken->scribe), gateway);
   }
@@ -242,6 +295,7 @@ class node_links::table : public std::enable_shared_from_this<table> {
     const auto peer = found->second->peer();
     log_port::fields more{{"encryption", found->second->encryption()}};
     if (peer.side == link_side::accepted) more.emplace_back("permission", to_string(peer.permission));
+    if (!is_worth_a_line(peer, "linked")) return;
     write(log_level::info, peer.side == link_side::accepted ? "a node has come in" : "linked to a node", peer,
           std::move(more));
   }
@@ -256,13 +310,39 @@ class node_links::table : public std::enable_shared_from_this<table> {
       links_.erase(link->number());
       closing = closing_;
     }
-    write(was_up ? log_level::info : log_level::warning,
-          was_up ? "the link to a node has ended" : "a link to a node did not come about", peer,
-          {{"cause", printable(why)}});
+    if (!was_up) {
+      tell_of_failure(peer, printable(why));
+    } else {
+      bool worth_it = false;
+      {
+        const std::lock_guard lock{mutex_};
+        worth_it = is_worth_a_line(peer, why);
+      }
+      if (worth_it) write(log_level::info, "the link to a node has ended", peer, {{"cause", printable(why)}});
+    }
     if (was_up && !closing) forget_node(system_, link->node(), handle);
     if (options_.on_end) options_.on_end(peer, why);
     const std::lock_guard lock{mutex_};
     if (links_.empty()) none_left_.notify_all();
+  }
+
+  /// A node that is reached and does not speak with us is dialled again and again.
+  bool is_worth_a_line(const node_peer& peer, const std::string& event) {
+    return peer.side == link_side::accepted ||
+           dialled_.pass(peer.address + ' ' + event, env_->clock->now()).has_value();
+  }
+
+  /// Anybody can come and say nothing, and a node that is away is dialled for ever: who dials tells of that.
+  void tell_of_failure(const node_peer& peer, const std::string& why) {
+    log_port::fields more{{"cause", why}};
+    if (peer.side == link_side::accepted) {
+      const std::lock_guard lock{mutex_};
+      const auto untold = failures_.pass(why, env_->clock->now());
+      if (!untold) return;
+      if (*untold != 0) more.emplace_back("times", std::to_string(*untold + 1));
+    }
+    write(peer.side == link_side::accepted ? log_level::warning : log_level::debug,
+          "a link to a node did not come about", peer, std::move(more));
   }
 
   void look_at_clock() {
@@ -271,13 +351,21 @@ class node_links::table : public std::enable_shared_from_this<table> {
     events_.gone_off();
     const auto now = env_->clock->now();
     for (const auto& [number, link] : links_) link->look_at_clock(now);
+    std::erase_if(judged_again_, [&](const judgement& due) {
+      if (now < due.at) return false;
+      distrust(due.listener, *due.context);
+      return true;
+    });
     set_timer();
   }
 
   void set_timer() {
     if (!events_.is_running()) return;
-    const auto shortest = std::min(options_.limits.handshake, options_.limits.silence);
-    events_.arm_by(links_.empty() ? time_point::max() : env_->clock->now() + shortest / looks_within_a_limit);
+    if (links_.empty()) return events_.arm_by(time_point::max());
+    const bool leaving = std::any_of(links_.begin(), links_.end(),
+                                     [](const auto& each) { return each.second->standing() != link_standing::stays; });
+    const auto shortest = std::min(options_.limits.handshake, options_.limits.silence) / looks_within_a_limit;
+    events_.arm_by(env_->clock->now() + (leaving ? std::min<duration>(shortest, look_at_leaving) : shortest));
   }
 
   void write(log_level level, std::string_view text, const node_peer& peer, log_port::fields more) const {
@@ -296,7 +384,9 @@ class node_links::table : public std::enable_shared_from_this<table> {
   std::condition_variable none_left_;
   event_source events_;
   std::vector<open_listener> listeners_;
+  std::vector<judgement> judged_again_;  ///< after a change of certificates
   std::map<std::uint64_t, node_link_ptr> links_;
+  repeated_lines failures_, dialled_;
   bool closing_ = false;
 };
 
@@ -313,6 +403,7 @@ std::string node_links::listen(node_listener_options options, caf::strong_actor_
 
 void node_links::stop_listening() { table_->stop_listening(); }
 void node_links::stop_listening(const std::string& address) { table_->stop_listening(address); }
+void node_links::dismiss(const std::string& address) { table_->dismiss(address); }
 void node_links::change_listener(const std::string& address, node_listener_options options,
                                  tls_server_context_ptr context) {
   table_->change_listener(address, std::move(options), std::move(context));

@@ -47,11 +47,14 @@ class node_links final : public peer_registry {
   /// Accepts from now on; where, with the port that the system chose. Throws listener_error. `gateway` is kept by
   /// CAF until it ends, so somebody has to end it.
   std::string listen(node_listener_options options, caf::strong_actor_ptr gateway);
-  /// Nobody comes in any more: anywhere, or at an address that listen() returned. Who is in stays.
+  /// Nobody comes in any more: anywhere, or at an address that listen() returned. Who is in stays …
   void stop_listening();
   void stop_listening(const std::string& address);
+  /// … or is to leave: nothing new is taken of him, what he holds he may finish within node_link_limits::leaving.
+  void dismiss(const std::string& address);
   /// What holds at an address from now on: the permission, for who is in as well; the limits; and, with a context made
-  /// of them, the certificates. Whether it is TLS at all stays.
+  /// of them, the certificates. Whether it is TLS at all stays. Who is in and would not be let in with these
+  /// certificates gets the answers to what he asked, and goes.
   void change_listener(const std::string& address, node_listener_options options, tls_server_context_ptr context);
   /// Waits until what peers have asked so far is answered, and the answers are on their way. False after `limit`.
   bool wait_for_answers(duration limit) const;

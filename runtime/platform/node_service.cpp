@@ -3,6 +3,7 @@
 
 #include "understudy/config/node_rules.hpp"
 #include "understudy/messages/printable.hpp"
+#include "understudy/runtime/platform/node_connecting.hpp"
 
 #include <caf/actor_system.hpp>
 #include <caf/send.hpp>
@@ -16,26 +17,24 @@ namespace understudy::internal {
 namespace {
 
 constexpr seconds patience_at_the_end{2};
-// A machine that many processes share has so many of a listener's places, and a tenth of them where there are more.
+// After a node was away others are to speak with it soon: what they share waits for that, and its first bind too.
+constexpr seconds longest_pause{1};
+// A machine that is not this one has so many of a listener's places, and a tenth of them where there are more.
 constexpr std::size_t least_by_address = 100;
 // Whose handshake is not complete: strangers take nobody's place.
 constexpr std::size_t handshakes = 64;
 
 admission_limits limits_of(const node_listener_settings& listener) {
   const auto most = static_cast<std::size_t>(listener.max_peers);
-  return {most, std::min(most, std::max(least_by_address, most / 10)), handshakes};
+  // On this machine all peers are of one address.
+  const auto by_address = is_loopback(listener.address) ? most : std::max(least_by_address, most / 10);
+  return {most, std::min(most, by_address), handshakes};
 }
 
 std::optional<server_certificates> certificates_of(const node_settings& node, const node_listener_settings& listener) {
   if (listener.insecure_loopback) return std::nullopt;
   return server_certificates{{node.cert_path, node.key_path, config::authorities_of(node, listener), listener.crl_path},
                              tls_version::v1_3};
-}
-
-bool same_files(const node_settings& a, const node_listener_settings& of_a, const node_settings& b,
-                const node_listener_settings& of_b) {
-  return a.cert_path == b.cert_path && a.key_path == b.key_path && of_a.crl_path == of_b.crl_path &&
-         config::authorities_of(a, of_a) == config::authorities_of(b, of_b);
 }
 
 /// The gateway, which is told of the end of each link, is made after them.
@@ -68,25 +67,51 @@ std::string name_of_node(const node_settings& node) {
   return printable(name.data());
 }
 
+struct node_service::shown_certificates {
+  explicit shown_certificates(const node_settings& node) { take(node); }
+
+  dialling_certificates now() const {
+    const std::lock_guard lock{mutex};
+    return files;
+  }
+  void take(const node_settings& node) {
+    const std::lock_guard lock{mutex};
+    files = {{node.cert_path, node.key_path, node.ca_cert_path, {}}};
+  }
+
+ private:
+  mutable std::mutex mutex;
+  dialling_certificates files;
+};
+
 node_service::change::~change() {
   for (const auto& each : opened_) links_.stop_listening(each);
 }
 
 node_service::node_service(caf::actor_system& system, dependencies with, const node_settings& node)
-    : env_(with.env), links_(make_links(system, env_, told_)) {
+    : env_(with.env), links_(make_links(system, env_, told_)), shown_(std::make_shared<shown_certificates>(node)) {
+  if (with.cluster) speak_with_peers(system, with, node);
   gateway_dependencies needs;
   needs.env = with.env;
   needs.node = name_of_node(node);
   needs.router = std::move(with.router);
   needs.manager = std::move(with.manager);
   needs.peers = links_;
+  needs.cluster = peers_;
   needs.reload = std::move(with.reload);
   needs.drain = std::move(with.drain);
+  needs.compresses = with.compresses;
   gateway_ = spawn_gateway(system, std::move(needs));
   // Before the first link comes.
   *told_ = caf::actor_cast<caf::actor_addr>(gateway_);
-  node_ = node;
-  node_.listeners.clear();
+  caf::actor_cast<caf::strong_actor_ptr>(gateway_)->get()->attach_functor(
+      [failed = failed_, log = env_->log](const caf::error& why) {
+        if (!(why == caf::make_error(errc::internal))) return;
+        *failed = true;
+        if (log)
+          log->write(log_level::error, "node",
+                     "the gateway has ended by a defect; clients and other nodes are not served any more");
+      });
   try {
     apply(prepare(node));
   } catch (...) {
@@ -96,6 +121,37 @@ node_service::node_service(caf::actor_system& system, dependencies with, const n
 }
 
 node_service::~node_service() { close(duration::zero()); }
+
+/// Of two nodes the one with the smaller name dials: two links at a time would end each other.
+void node_service::speak_with_peers(caf::actor_system& system, const dependencies& with, const node_settings& node) {
+  peers_dependencies needs;
+  needs.env = env_;
+  needs.cluster = with.cluster;
+  needs.router = caf::actor_cast<caf::actor_addr>(with.router);
+  needs.manager = caf::actor_cast<caf::actor_addr>(with.manager);
+  const auto self = with.cluster->with([](peers_state& state) { return state.options().self; });
+  for (const auto& peer : peers_of(node)) {
+    if (peer.name < self) continue;
+    node_connector_options to;
+    to.nodes = {{peer.host, peer.port}};
+    to.tls = shown_->now();
+    to.tls_now = [shown = shown_] { return shown->now(); };
+    to.longest_pause = longest_pause;
+    needs.dials.emplace(peer.name, keeping(links_, connecting_over(system, env_, *links_, std::move(to))));
+  }
+  peers_ = spawn_peers(system, std::move(needs));
+  auto ended = std::make_shared<std::promise<void>>();
+  peers_ended_ = ended->get_future();
+  caf::actor_cast<caf::strong_actor_ptr>(peers_)->get()->attach_functor([ended] { ended->set_value(); });
+}
+
+void node_service::end_peers() {
+  if (!peers_) return;
+  caf::anon_send_exit(peers_, caf::exit_reason::user_shutdown);
+  peers_ = nullptr;
+  if (peers_ended_.wait_for(patience_at_the_end) != std::future_status::ready && env_->log)
+    env_->log->write(log_level::error, "node", "what speaks with the other nodes does not end");
+}
 
 node_service::place node_service::opened(const node_settings& node, const node_listener_settings& listener) {
   place at;
@@ -110,9 +166,16 @@ std::unique_ptr<node_service::change> node_service::prepare(const node_settings&
   auto made = std::make_unique<change>(*links_, next);
   auto before = places();
   for (const auto& listener : next.listeners) {
-    const auto same = std::find_if(before.begin(), before.end(),
-                                   [&](const place& each) { return each.as.address == listener.address; });
+    const auto at = [&](config::listening_places relation) {
+      return std::find_if(before.begin(), before.end(), [&](const place& each) {
+        return config::compare_listening_places(each.as.address, listener.address) == relation;
+      });
+    };
+    const auto same = at(config::listening_places::same);
     if (same == before.end()) {
+      if (const auto in_the_way = at(config::listening_places::overlap); in_the_way != before.end())
+        throw listener_error("cannot listen at " + listener.address + " while this node listens at " +
+                             in_the_way->address + ", which has an address of it: that takes a restart");
       made->places_.push_back(opened(next, listener));
       made->opened_.push_back(made->places_.back().address);
       continue;
@@ -122,7 +185,8 @@ std::unique_ptr<node_service::change> node_service::prepare(const node_settings&
     // Who is in has been let in by the other rule: that takes a restart.
     stays.as.insecure_loopback = same->as.insecure_loopback;
     change::update update{stays.address, options_of(next, stays.as), nullptr};
-    if (update.options.tls && !same_files(node_, same->as, next, stays.as)) {
+    // Also files of the same names: what is in them may be another.
+    if (update.options.tls) {
       auto read = make_tls_server_context(*update.options.tls);
       if (read.error) throw listener_error("cannot listen at " + stays.address + ": " + read.error->message);
       update.context = std::move(read.context);
@@ -143,21 +207,22 @@ void node_service::apply(std::unique_ptr<change> prepared) {
   };
   for (const auto& gone : before) {
     if (is_in(prepared->places_, gone)) continue;
-    links_->stop_listening(gone.address);
-    say(log_level::info, "does not listen for nodes any more; who is in stays", gone);
+    links_->dismiss(gone.address);
+    say(log_level::info, "does not listen for nodes any more; who is in finishes and goes", gone);
   }
   for (const auto& now : prepared->places_)
     if (!is_in(before, now)) say(log_level::info, "listens for nodes", now);
   prepared->opened_.clear();
+  shown_->take(prepared->next_);
   const std::lock_guard lock{mutex_};
-  node_ = std::move(prepared->next_);
   places_ = std::move(prepared->places_);
 }
 
 std::vector<std::string> node_service::needs_restart(const node_settings& next) const {
   for (const auto& at : places())
     for (const auto& listener : next.listeners)
-      if (listener.address == at.as.address && listener.insecure_loopback != at.as.insecure_loopback)
+      if (config::compare_listening_places(listener.address, at.as.address) == config::listening_places::same &&
+          listener.insecure_loopback != at.as.insecure_loopback)
         return {"node.listeners.insecure_loopback"};
   return {};
 }
@@ -183,6 +248,7 @@ void node_service::drain() {
 bool node_service::close(duration limit) {
   links_->stop_listening();
   const bool answered = links_->wait_for_answers(limit);
+  end_peers();
   const bool ended = links_->close(patience_at_the_end);
   if (gateway_) caf::anon_send_exit(gateway_, caf::exit_reason::user_shutdown);
   gateway_ = nullptr;

@@ -6,6 +6,9 @@
 
 #include <caf/actor_addr.hpp>
 
+#include <atomic>
+#include <future>
+
 namespace understudy::internal {
 
 /// Why the listeners cannot be as the settings say; the message names the address or the file.
@@ -22,6 +25,8 @@ class node_service {
     circuit_breaker_actor router;
     connection_manager_actor manager;
     std::function<failure_ptr()> reload, drain;  ///< as gateway_dependencies has them
+    bool compresses = false;                     ///< the same
+    std::shared_ptr<node_cluster> cluster = {};  ///< null: there are no other nodes, and no budget
   };
   /// A place where clients and other nodes come in.
   struct place {
@@ -42,7 +47,7 @@ class node_service {
     struct update {
       std::string address;
       node_listener_options options;
-      tls_server_context_ptr context;  ///< null: the files are the same
+      tls_server_context_ptr context;  ///< null: plain text
     };
 
     node_links& links_;
@@ -62,33 +67,43 @@ class node_service {
   /// Opens what is new in `next` and reads the certificates of what stays; nobody notices before apply(). Throws
   /// listener_error, and nothing has changed then. When the change is destroyed without apply(), neither.
   std::unique_ptr<change> prepare(const node_settings& next);
-  /// Listeners that are gone close; one that stays, at the same address, takes its new permission, which counts for who
-  /// is in as well, and certificates, which count for who comes. No link ends.
+  /// Listeners that are gone close, and who came by one is to leave: it is refused what is new, so that it turns to
+  /// another node, and may finish what it holds. One that stays, at the same address, takes its new permission and
+  /// certificates, which count for who is in as well: who would not be let in any more gets its answers, and goes.
   void apply(std::unique_ptr<change> prepared);
   /// Keys of `next` that take a restart.
   std::vector<std::string> needs_restart(const node_settings& next) const;
 
   /// Thread-safe.
   std::vector<place> places() const;
+  /// Its gateway has ended by a defect: nobody is served here any more, which only a new process changes.
+  bool has_failed() const noexcept { return *failed_; }
   /// Who is connected.
   std::vector<node_peer> peers() const { return links_->peers(); }
 
   /// Nobody comes in any more, and nothing new is taken; what was asked is answered.
   void drain();
-  /// Waits until everybody has been answered, then ends all links; within `limit` and two seconds. False when somebody
-  /// got no answer, or links are left. To be called before the actor system goes.
+  /// Waits until everybody has been answered, then ends what speaks with other nodes, and all links; within `limit` and
+  /// two seconds. False when somebody got no answer, or links are left. To be called before the actor system goes.
   bool close(duration limit);
 
  private:
   place opened(const node_settings& node, const node_listener_settings& listener);
+  void speak_with_peers(caf::actor_system& system, const dependencies& with, const node_settings& node);
+  void end_peers();
   void say(log_level level, std::string_view text, const place& at) const;
 
   const environment_ptr env_;
   const std::shared_ptr<caf::actor_addr> told_ = std::make_shared<caf::actor_addr>();  ///< of links that end
   const std::shared_ptr<node_links> links_;
+  /// What this node shows to those that it dials, and by what it judges them.
+  struct shown_certificates;
+  const std::shared_ptr<shown_certificates> shown_;
+  peers_actor peers_;  ///< null: there is no cluster
+  std::future<void> peers_ended_;
   gateway_actor gateway_;
+  const std::shared_ptr<std::atomic<bool>> failed_ = std::make_shared<std::atomic<bool>>(false);
   mutable std::mutex mutex_;  ///< of what follows
-  node_settings node_;
   std::vector<place> places_;
 };
 

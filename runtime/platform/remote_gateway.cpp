@@ -101,11 +101,15 @@ class remote_gateway_impl {
     if (std::exchange(ended_, true)) return;
     link_->cut(why);  // it may have ended for a reason of its own
     const auto peer = about();
-    const auto lost = make_failure(errc::connection_failed, remote_ ? stage::operation : stage::connect,
-                                   (remote_ ? "the link to the node " + peer.name + " was lost: "
-                                            : "no link to the node " + peer.name + " came about: ") +
-                                       link_->why(),
-                                   peer.address);
+    failure ended;
+    ended.code = errc::connection_failed;
+    ended.where = remote_ ? stage::operation : stage::connect;
+    ended.message = (remote_ ? "the link to the node " + peer.name + " was lost: "
+                             : "no link to the node " + peer.name + " came about: ") +
+                    link_->why();
+    ended.server = peer.address;
+    if (link_->why_code() != errc::connection_failed) ended.cause_code = link_->why_code();
+    const auto lost = make_failure(std::move(ended));
     for (auto& [number, request] : std::exchange(sent_, {})) request.answer.deliver(to_error(lost));
     hooks_.on_ended(lost);
     // CAF keeps every actor that has sent something to another node until that ends, and answers who asks it then.

@@ -27,16 +27,10 @@ tls_server_context_result refused(const std::string& problem) {
   return {nullptr, tls_failure(problem + ": " + openssl_reason())};
 }
 
-/// The same reader as for a client's files; it names the keys of a client.
-std::string_view listener_key(std::string_view client_key) {
-  if (client_key == "ca_cert_path") return "client_ca_path";
-  if (client_key == "client_cert_path") return "certificate_path";
-  if (client_key == "client_key_path") return "key_path";
-  return client_key;
-}
-
+/// The reader of certificates names the keys of a client of a directory.
 std::string text_of_problem(const config::file_problem& problem) {
-  return std::string{listener_key(problem.key)} + ": " + problem.what;
+  const auto here = config::as_node_problem(problem);
+  return std::string{here.key} + ": " + here.what;
 }
 
 std::string text_of(const X509_NAME* name) {
@@ -47,19 +41,18 @@ std::string text_of(const X509_NAME* name) {
   return {text, static_cast<std::size_t>(std::max(size, 0L))};
 }
 
-std::vector<std::string> dns_names_of(const X509* certificate) {
-  std::vector<std::string> names;
-  const std::unique_ptr<GENERAL_NAMES, void (*)(GENERAL_NAMES*)> all{
-      static_cast<GENERAL_NAMES*>(::X509_get_ext_d2i(certificate, NID_subject_alt_name, nullptr, nullptr)),
-      ::GENERAL_NAMES_free};
-  for (int i = 0; all && i < sk_GENERAL_NAME_num(all.get()); ++i) {
-    const auto* name = sk_GENERAL_NAME_value(all.get(), i);
-    if (name->type != GEN_DNS) continue;
-    const auto* text = name->d.dNSName;
-    names.emplace_back(reinterpret_cast<const char*>(::ASN1_STRING_get0_data(text)),
-                       static_cast<std::size_t>(::ASN1_STRING_length(text)));
-  }
-  return names;
+std::string in_der(X509* certificate) {
+  unsigned char* bytes = nullptr;
+  const int size = ::i2d_X509(certificate, &bytes);
+  if (size <= 0) return {};
+  std::string der{reinterpret_cast<const char*>(bytes), static_cast<std::size_t>(size)};
+  ::OPENSSL_free(bytes);
+  return der;
+}
+
+x509_ptr of_der(const std::string& der) {
+  const auto* bytes = reinterpret_cast<const unsigned char*>(der.data());
+  return {::d2i_X509(nullptr, &bytes, static_cast<long>(der.size())), ::X509_free};
 }
 
 }  // namespace
@@ -75,13 +68,13 @@ tls_server_context_result make_tls_server_context(const server_certificates& fro
   const auto names = config::settings_naming(from);
   const auto files = config::read_certificates(names, [] { return std::nullopt; });
   if (!files.problems.empty()) return {nullptr, tls_failure(joined(files.problems, "; ", text_of_problem))};
-  if (files.chain.empty()) return refused("certificate_path: " + from.certificate_path);
+  if (files.chain.empty()) return refused("cert_path: " + from.certificate_path);
   if (!files.key) return {nullptr, tls_failure("key_path: \"" + from.key_path + "\" is encrypted, or holds no key")};
   if (const auto bad = made->use(files, names)) return refused(text_of_problem(*bad));
   if (!from.ca_path.empty()) {
     // Their names are sent to clients, which choose their certificate by them.
     for (const auto& each : files.trusted)
-      if (::SSL_CTX_add_client_CA(context, each.get()) != 1) return refused("client_ca_path: " + from.ca_path);
+      if (::SSL_CTX_add_client_CA(context, each.get()) != 1) return refused("ca_cert_path: " + from.ca_path);
     ::SSL_CTX_set_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
   }
   made->allowed_client_names = from.allowed_client_names;
@@ -112,8 +105,38 @@ client_certificate tls_server_stream::client() const {
   const x509_ptr certificate{::SSL_get1_peer_certificate(ssl()), ::X509_free};
   if (!certificate) return found;
   found.subject = text_of(::X509_get_subject_name(certificate.get()));
-  found.names = dns_names_of(certificate.get());
+  found.names = config::names_in(*certificate);
+  found.chain.push_back(in_der(certificate.get()));
+  // A server finds its client's own certificate not among these.
+  const auto* const others = ::SSL_get_peer_cert_chain(ssl());
+  for (int i = 0; others != nullptr && i < sk_X509_num(others); ++i)
+    found.chain.push_back(in_der(sk_X509_value(others, i)));
   return found;
+}
+
+std::string why_not_trusted(const tls_server_context& context, const client_certificate& client) {
+  if (client.chain.empty()) return "it showed none";
+  std::vector<x509_ptr> shown;
+  const std::unique_ptr<STACK_OF(X509), void (*)(STACK_OF(X509)*)> others{
+      sk_X509_new_null(), [](STACK_OF(X509) * stack) { sk_X509_free(stack); }};
+  for (const auto& each : client.chain) {
+    shown.push_back(of_der(each));
+    if (!shown.back()) return "it cannot be read";
+    if (shown.size() > 1 && (!others || sk_X509_push(others.get(), shown.back().get()) == 0)) throw std::bad_alloc{};
+  }
+  // As OpenSSL looks at it in a handshake.
+  const std::unique_ptr<X509_STORE_CTX, void (*)(X509_STORE_CTX*)> look{::X509_STORE_CTX_new(), ::X509_STORE_CTX_free};
+  if (!look || ::X509_STORE_CTX_init(look.get(), ::SSL_CTX_get_cert_store(context.get()), shown.front().get(),
+                                     others.get()) != 1)
+    throw std::bad_alloc{};
+  ::X509_STORE_CTX_set_default(look.get(), "ssl_client");
+  auto* const asked = ::X509_STORE_CTX_get0_param(look.get());
+  ::X509_VERIFY_PARAM_set_auth_level(asked, ::SSL_CTX_get_security_level(context.get()));
+  ::X509_VERIFY_PARAM_set1(asked, ::SSL_CTX_get0_param(context.get()));
+  const bool trusted = ::X509_verify_cert(look.get()) == 1;
+  const auto verdict = ::X509_STORE_CTX_get_error(look.get());
+  ::ERR_clear_error();
+  return trusted ? std::string{} : ::X509_verify_cert_error_string(verdict);
 }
 
 bool tls_server_stream::is_allowed() const {

@@ -32,8 +32,13 @@ std::string states_of(const server_certificates& files);
 /// Who a client is by its certificate; empty without one. To be shown escaped: it is the client's choice.
 struct client_certificate {
   std::string subject;             ///< RFC 4514, "CN=reporting,O=Example"
-  std::vector<std::string> names;  ///< DNS names (subjectAltName)
+  std::vector<std::string> names;  ///< DNS names, then addresses (subjectAltName)
+  std::vector<std::string> chain;  ///< what it showed, in DER: its own, then those that lead to an authority
 };
+
+/// Why a client that was let in by another context would not be by this one: its chain, dates, revocation. Empty: it
+/// would.
+std::string why_not_trusted(const tls_server_context& context, const client_certificate& client);
 
 /// A client's connection over `fd`, which stays the caller's.
 class tls_server_stream final : public tls_stream {

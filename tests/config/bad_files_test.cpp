@@ -252,8 +252,6 @@ BOOST_AUTO_TEST_CASE(says_what_is_not_available_yet) {
   const std::string ldap = "[ldap]\nhost = \"a\"\n";
   const std::string words = "is not available in this version; remove it\n";
   check_all({
-      {ldap + "[pool]\nenable_compression = true\n", "f:4:1: pool.enable_compression: " + words},
-      {ldap + "[node]\nbudget = 1\n", "f:4:1: node.budget: " + words},
       {ldap + "[http]\nadmin_token = \"hush\"\n", "f:3:2: http: " + words},
       {ldap + "[authenticator]\n", "f:3:2: authenticator: " + words},
   });

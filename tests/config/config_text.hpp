@@ -68,6 +68,8 @@ inline std::string file_with(const internal::config::option& row, const std::str
   if (section == internal::config::server_section) return ldap + line;
   if (section == internal::config::listener_section)
     return ldap + node_section_with_certificates() + "[[node.listeners]]\naddress = \"127.0.0.1:4100\"\n" + line;
+  if (section == internal::config::client_listener_section)
+    return ldap + "[[front_door.listeners]]\naddress = \"127.0.0.1:389\"\n" + line;
   return ldap + '[' + section + "]\n" + line;
 }
 

@@ -53,6 +53,16 @@ settings unusual() {
   all.node.listeners[0].max_peers = 7;
   all.node.listeners[1].address = "[::1]:4100";
   all.node.listeners[1].insecure_loopback = true;
+  all.front_door.listeners.resize(2);
+  all.front_door.listeners[0].address = "/run/understudy/ldapi";
+  all.front_door.listeners[0].identity = client_identity::service;
+  all.front_door.listeners[0].bases = {"ou=people,dc=example,dc=com", "ou=\"x\",dc=a"};
+  all.front_door.listeners[0].max_pending = 3;
+  all.front_door.listeners[1].address = "0.0.0.0:636";
+  all.front_door.listeners[1].cert_path = certificates.server.certificate.string();
+  all.front_door.listeners[1].key_path = certificates.server.key.string();
+  all.front_door.listeners[1].use_ssl = true;
+  all.front_door.listeners[1].idle_timeout = 0s;
   return all;
 }
 

@@ -104,6 +104,50 @@ BOOST_AUTO_TEST_CASE(what_is_wrong_in_node_is_said_there_alone) {
              "f:4:1: node.name: must not be longer than 253 bytes\n");
 }
 
+BOOST_AUTO_TEST_CASE(a_cluster_is_read_and_each_of_its_nodes_is_known_by_its_host) {
+  const std::string listener = "[[node.listeners]]\naddress = \"0.0.0.0:4100\"\n";
+  const auto cluster = [&](const std::string& lines, const std::string& listeners = "") {
+    return from_toml(ldap + node_section_with_certificates() + lines + (listeners.empty() ? listener : listeners));
+  };
+  const auto first = [&](const std::string& lines, const std::string& listeners = "") {
+    const auto found = cluster(lines, listeners).problems;
+    return found.empty() ? "" : found.front().key + ": " + found.front().what;
+  };
+  // The certificate is for "localhost" and 127.0.0.1.
+  const std::string name = "name = \"LocalHost\"\n";
+  const auto read = cluster(name + "peers = [\"node2.example:4100\", \"[::1]:4101\"]\nbudget = 3\n");
+  BOOST_TEST_REQUIRE(read.ok(), joined(lines_of(read.problems)));
+  BOOST_TEST(read.value.node.peers == (std::vector<std::string>{"node2.example:4100", "[::1]:4101"}),
+             boost::test_tools::per_element());
+  BOOST_TEST(read.value.node.budget == 3U);
+  BOOST_TEST(joined(lines_of(validate(read.value))) == "");
+  BOOST_TEST(first("budget = 1\n") == "", "a node alone may have a budget");
+
+  const std::string peers = "peers = [\"node2.example:4100\"]\n";
+  BOOST_TEST(first(name + peers + "budget = 1\n") ==
+             "node.budget: must be 2 at least, a socket for each node of the cluster, not 1");
+  BOOST_TEST(first(peers) == "node.peers: needs name in [node]: the host by which the others name this node");
+  BOOST_TEST(first("name = \"node1\"\n" + peers) ==
+             "node.name: must be the first name in the certificate of cert_path, \"localhost\", for peers to know this "
+             "node, not \"node1\"");
+  BOOST_TEST(first(name + "peers = [\"localhost:4101\"]\n") ==
+             "node.peers: names this node, \"LocalHost\": only the others belong there");
+  BOOST_TEST(first(name + "peers = [\"a:1\", \"A:2\"]\n") ==
+             "node.peers: names \"A\" twice: a node is known by its host");
+  BOOST_TEST(first(name + "peers = [\"node2.example\"]\n").find("node.peers: ") == 0U);
+  BOOST_TEST(first(name + "peers = [\"node2.example:0\"]\n") ==
+             "node.peers: its port must be 1 to 65535, not \"node2.example:0\"");
+  BOOST_TEST(first(name + peers, "[[node.listeners]]\naddress = \"127.0.0.1:1\"\ninsecure_loopback = true\n") ==
+             "node.peers: needs a [[node.listeners]] with TLS: one of two nodes comes in to the other");
+  std::string many = "peers = [\"node1:1\"";
+  for (int i = 2; i <= 64; ++i) many += ", \"node" + std::to_string(i) + ":1\"";
+  BOOST_TEST(first(name + many + "]\n") ==
+             "node.peers: names 64 nodes; a cluster has 64 at the most, this one included");
+  BOOST_TEST(pool_errors(ldap + "[node]\nname = \"a\"\n" + peers) ==
+             "f:5:1: node.peers: needs certificates on both sides: set cert_path, key_path, ca_cert_path in [node]\n"
+             "f:5:1: node.peers: needs a [[node.listeners]] with TLS: one of two nodes comes in to the other\n");
+}
+
 BOOST_AUTO_TEST_CASE(an_address_to_listen_at_is_in_numbers) {
   for (const std::string good : {"127.0.0.1:4100", "[::1]:4100", "[fe80::1%eth0]:1", ":4100", "0.0.0.0:0"})
     BOOST_TEST(problem_of("address = \"" + good + "\"\n") == "", good);
@@ -126,6 +170,19 @@ BOOST_AUTO_TEST_CASE(listeners_are_an_array_of_tables_at_different_addresses) {
              "f:4:1: pool.permission: unknown key; it belongs in [[node.listeners]]\n");
   BOOST_TEST(secured("[[node.listeners]]\naddress = \"[::]:4100\"\n[[node.listeners]]\naddress = \":4100\"\n") ==
              "f:9:1: node.listeners[1]: is at the address of node.listeners[0]: :4100\n");
+  const auto beside = [](const std::string& first, const std::string& second) {
+    return secured("[[node.listeners]]\naddress = \"" + first + "\"\n[[node.listeners]]\naddress = \"" + second +
+                   "\"\n");
+  };
+  // What includes the other one leaves it nothing to listen at.
+  BOOST_TEST(beside("127.0.0.1:4100", "0.0.0.0:4100") ==
+             "f:9:1: node.listeners[1]: is at the address of node.listeners[0]: 0.0.0.0:4100\n");
+  BOOST_TEST(beside(":4100", "127.0.0.1:4100") != "");
+  BOOST_TEST(beside(":4100", "0.0.0.0:4100") != "");
+  BOOST_TEST(beside("[::1]:4100", "[0:0:0:0:0:0:0:1]:4100") != "");
+  BOOST_TEST(beside("127.0.0.1:4100", "[::1]:4100") == "");
+  BOOST_TEST(beside("0.0.0.0:4100", "[::1]:4100") == "");
+  BOOST_TEST(beside("127.0.0.1:4100", "0.0.0.0:4101") == "");
   BOOST_TEST(secured("[[node.listeners]]\naddress = \"[::1]:0\"\n[[node.listeners]]\naddress = \"[::1]:0\"\n") == "");
 }
 

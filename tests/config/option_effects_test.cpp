@@ -77,6 +77,8 @@ constexpr effect effects[] = {
     {"pool.enable_metrics", "whether get_metrics() counts", "without_metrics_nothing_is_counted"},
     {"pool.preload_connections", "connections before anybody asks",
      "scenario_23_preloading_opens_the_minimum_without_being_asked"},
+    {"pool.enable_compression", "the bytes that a result takes on a link between nodes",
+     "enable_compression_makes_results_smaller_where_both_sides_have_it"},
     {"pool.max_lifetime", "when connections are replaced",
      "scenario_25_old_connections_are_replaced_under_load_without_a_failed_operation"},
     {"pool.max_in_flight", "operations that one connection carries",
@@ -148,12 +150,15 @@ constexpr effect effects[] = {
     {"log.file", "where lines go", "lines_of_the_level_and_above_are_written_to_the_file_in_order"},
 
     {"node.name", "what clients are told", "a_served_node_says_where_it_listens_and_who_comes_and_goes"},
-    {"node.ca_cert_path", "whose certificates are let in", "strangers_at_its_port_leave_a_served_node_serving"},
+    {"node.ca_cert_path", "whose certificates are let in", "scenario_47_strangers_at_its_port_leave_a_node_serving"},
     {"node.cert_path", "whether clients trust it", "a_served_node_says_where_it_listens_and_who_comes_and_goes"},
     {"node.key_path", "whether clients trust it", "a_served_node_says_where_it_listens_and_who_comes_and_goes"},
-    {"node.listeners.address", "where others come in", "listeners_are_added_changed_and_removed_and_nobody_is_cut_off"},
+    {"node.peers", "whom it speaks with", "three_nodes_under_load_stay_within_their_budget"},
+    {"node.budget", "how many sockets the directory sees", "three_nodes_under_load_stay_within_their_budget"},
+    {"node.listeners.address", "where others come in",
+     "scenario_39_listeners_of_a_node_are_added_and_changed_and_nobody_is_cut_off"},
     {"node.listeners.permission", "what others may ask",
-     "listeners_are_added_changed_and_removed_and_nobody_is_cut_off"},
+     "scenario_39_listeners_of_a_node_are_added_and_changed_and_nobody_is_cut_off"},
     {"node.listeners.ca_cert_path", "whose certificates are let in",
      "each_listener_has_its_permission_authorities_and_revocation_lists"},
     {"node.listeners.crl_path", "whose certificates are let in",
@@ -162,6 +167,28 @@ constexpr effect effects[] = {
      "a_node_without_a_name_has_the_machines_and_plain_text_is_for_this_machine"},
     {"node.listeners.max_peers", "who is turned away",
      "each_listener_has_its_permission_authorities_and_revocation_lists"},
+
+    {"front_door.listeners.address", "where LDAP clients come in",
+     "the_services_own_password_is_compared_here_and_its_clients_share_connections"},
+    {"front_door.listeners.cert_path", "whether clients trust it",
+     "start_tls_and_ldaps_show_the_listeners_certificate"},
+    {"front_door.listeners.key_path", "whether clients trust it", "start_tls_and_ldaps_show_the_listeners_certificate"},
+    {"front_door.listeners.use_ssl", "TLS from the first byte", "start_tls_and_ldaps_show_the_listeners_certificate"},
+    {"front_door.listeners.allow_plaintext", "whether a password is taken in plain text",
+     "passwords_in_plain_text_are_taken_from_this_machine_alone"},
+    {"front_door.listeners.identity", "what who has not bound may read",
+     "everybody_reads_as_the_service_at_and_below_the_bases_alone"},
+    {"front_door.listeners.bases", "what who has not bound may read",
+     "everybody_reads_as_the_service_at_and_below_the_bases_alone"},
+    {"front_door.listeners.allow_anonymous", "what who has not bound may ask",
+     "who_has_not_bound_reads_the_root_dse_unless_more_is_allowed"},
+    {"front_door.listeners.max_clients", "who is turned away", "more_clients_than_max_clients_are_turned_away"},
+    {"front_door.listeners.max_pending", "when a client's next request is read",
+     "a_client_has_max_pending_operations_at_once"},
+    {"front_door.listeners.idle_timeout", "when a silent client is sent away",
+     "a_client_that_says_nothing_for_idle_timeout_is_sent_away"},
+    {"front_door.listeners.paging_hold", "how long the next page can be asked for",
+     "a_paged_search_keeps_its_connection_for_paging_hold"},
 };
 
 std::string name_of(const option& each) { return std::string{each.section} + '.' + std::string{each.key}; }
@@ -207,6 +234,8 @@ option_value value_in(const option& each, const settings& all) {
   if (const auto* field = std::get_if<server_field>(&each.field)) return field->get(all.servers.front());
   if (const auto* field = std::get_if<listener_field>(&each.field))
     return all.node.listeners.empty() ? default_of(each) : field->get(all.node.listeners.front());
+  if (const auto* field = std::get_if<client_listener_field>(&each.field))
+    return all.front_door.listeners.empty() ? default_of(each) : field->get(all.front_door.listeners.front());
   return std::get<global_field>(each.field).get(all);
 }
 
@@ -216,9 +245,10 @@ std::string file_for(const option& each, const std::string& line) {
     const auto others = beside(each);
     return "[ldap]\n" + (others.empty() && line.empty() ? "host = \"a\"\n" : others) + line;
   }
-  if (each.key == "address" && !line.empty()) return "[ldap]\nhost = \"a\"\n[[node.listeners]]\n" + line;
-  if (each.section == listener_section)
-    return "[ldap]\nhost = \"a\"\n[[node.listeners]]\naddress = \"127.0.0.1:4100\"\n" + line;
+  if (each.section == listener_section || each.section == client_listener_section) {
+    const auto table = "[ldap]\nhost = \"a\"\n[[" + std::string{each.section} + "]]\n";
+    return table + (each.key == "address" && !line.empty() ? "" : "address = \"127.0.0.1:4100\"\n") + line;
+  }
   return file_with(each, line);
 }
 
@@ -290,6 +320,4 @@ BOOST_AUTO_TEST_CASE(what_has_no_effect_yet_is_refused) {
                                       std::string{each.key} + " = true\n");
     BOOST_TEST(problems.find(std::string{unavailable}) != std::string::npos, name_of(each) << ": " << problems);
   }
-  BOOST_TEST(pool_errors("[ldap]\nhost = \"a\"\n[pool]\nenable_compression = true\n") ==
-             "f:4:1: pool.enable_compression: is not available in this version; remove it\n");
 }

@@ -226,3 +226,31 @@ BOOST_FIXTURE_TEST_CASE(closes_a_connection_whose_users_bind_is_never_answered, 
   BOOST_TEST((seen->events.back().what == kind::closed));
   remove(one);
 }
+
+BOOST_FIXTURE_TEST_CASE(makes_nobody_of_a_user_whose_bind_connection_returns, lease_rig) {
+  auto one = open_ready(connection_kind::bind);
+  tell(one, lease_atom_v, mine);
+  BOOST_TEST(leased(one, user_bind("right")).ok());
+  BOOST_TEST(leased(one, find_user()).ok());
+  directory.on(operation::bind, reply{});
+  tell(one, reset_atom_v, mine);
+  BOOST_REQUIRE(reaches([&] { return seen->events.size() == 2u; }));
+  BOOST_TEST((seen->events.back().what == kind::ready));
+  BOOST_TEST(directory.binds().back().dn == "");
+  remove(one);
+}
+
+BOOST_FIXTURE_TEST_CASE(closes_a_bind_connection_where_nobody_may_be_anonymous, lease_rig) {
+  auto one = open_ready(connection_kind::bind);
+  tell(one, lease_atom_v, mine);
+  BOOST_TEST(leased(one, user_bind("right")).ok());
+  reply no;
+  no.what.code = result_code::inappropriate_authentication;
+  directory.on(operation::bind, no);
+  tell(one, reset_atom_v, mine);
+  BOOST_REQUIRE(reaches_event(kind::closed));
+  // It is no failure of the directory's.
+  BOOST_TEST((seen->events.back().cause == nullptr));
+  for (const auto& r : seen->reports) BOOST_TEST(!r.failed.has_value());
+  remove(one);
+}

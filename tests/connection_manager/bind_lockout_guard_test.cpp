@@ -1064,3 +1064,25 @@ BOOST_FIXTURE_TEST_CASE(refused_secret_is_tried_again_after_a_while_and_counts_a
   on_verdict(*again, kind::accepted);
   BOOST_TEST(!guard->any_refused());
 }
+
+// ---- who presents the service's own name ----
+
+BOOST_FIXTURE_TEST_CASE(who_presents_the_services_name_is_judged_by_what_the_directory_accepted, source_fixture) {
+  const auto says = [&](std::string_view dn, std::string_view password) { return guard->judge(dn, secret{password}); };
+  set({with_password("good"), with_password("third", "cn=third,dc=a")});
+  BOOST_TEST((says("cn=nobody", "good") == service_claim::other));
+  BOOST_TEST((says("cn=service", "good") == service_claim::unknown));
+  on_verdict(ask(0), kind::accepted);
+  BOOST_TEST((says("cn=service", "good") == service_claim::right));
+  BOOST_TEST((says("2.5.4.3 = SERVICE", "good") == service_claim::right));
+  BOOST_TEST((says("cn=service", "goodgood") == service_claim::wrong));
+  BOOST_TEST((says("cn=service", "goo") == service_claim::wrong));
+  BOOST_TEST((says("cn=third,dc=a", "good") == service_claim::unknown));
+}
+
+BOOST_FIXTURE_TEST_CASE(a_secret_that_the_directory_refuses_proves_nothing, source_fixture) {
+  set({with_password("bad")});
+  on_verdict(ask(0), kind::refused);
+  BOOST_TEST((guard->judge("cn=service", secret{std::string_view{"bad"}}) == service_claim::wrong));
+  BOOST_TEST((guard->judge("cn=service", secret{std::string_view{"new"}}) == service_claim::unknown));
+}

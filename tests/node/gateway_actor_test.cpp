@@ -3,6 +3,7 @@
 
 #include "scripted_node.hpp"
 #include "understudy/actors/connection/operation_codec.hpp"
+#include "understudy/actors/node/compression.hpp"
 #include "understudy/actors/node/snapshot_fields.hpp"
 #include "understudy/messages/ber.hpp"
 
@@ -16,22 +17,26 @@ namespace {
 
 struct gateway_rig : virtual_runtime {
   std::shared_ptr<node_script> script = std::make_shared<node_script>();
-  scripted_node node{system, script};
+  std::shared_ptr<node_script> of_successor = std::make_shared<node_script>();
+  scripted_node node{system, script}, successor{system, of_successor};
   std::shared_ptr<written_registry> peers = std::make_shared<written_registry>();
   int reloads = 0;
   gateway_peer client{1, "client.example.com", node_permission::admin};
   gateway_actor gateway;
   std::uint64_t numbers = 0;
 
-  gateway_rig() {
+  /// `apart`: the manager is another actor than the router, which stands for what comes after that.
+  explicit gateway_rig(bool apart = false, bool compresses = false) {
     own(node.actor());
+    own(successor.actor());
     gateway_dependencies from;
     from.env = env;
     from.node = "node1";
     from.router = node.router();
-    from.manager = node.manager();
+    from.manager = apart ? successor.manager() : node.manager();
     from.peers = peers;
     from.limits.most_requests = 4;
+    from.compresses = compresses;
     from.reload = [this]() -> failure_ptr {
       ++reloads;
       return nullptr;
@@ -39,8 +44,9 @@ struct gateway_rig : virtual_runtime {
     gateway = own(spawn_gateway(system, std::move(from)));
   }
   ~gateway_rig() {
-    script->hold = false;
+    script->hold = of_successor->hold = false;
     caf::anon_send(node.actor(), close_atom_v);
+    caf::anon_send(successor.actor(), close_atom_v);
     run();
   }
 
@@ -99,6 +105,23 @@ struct gateway_rig : virtual_runtime {
     f.kind = request_kind::begin_stream;
     f.lease = lease;
     return f;
+  }
+};
+
+struct replaced_router_rig : gateway_rig {
+  replaced_router_rig() : gateway_rig(true) {}
+};
+
+struct compressing_rig : gateway_rig {
+  compressing_rig() : gateway_rig(false, true) {
+    for (int i = 0; i < 200; ++i)
+      script->answers[operation::search].entries.push_back(
+          {"cn=" + std::to_string(i), {{"mail", {"user@example.com"}}}});
+  }
+  node_terms hello(bool reads_compressed) {
+    auto frame = of(request_kind::hello);
+    frame.flag = reads_compressed;
+    return decode_terms(send(frame)->value->body).value.value();
   }
 };
 
@@ -444,4 +467,131 @@ BOOST_FIXTURE_TEST_CASE(requests_are_answered_when_the_gateway_ends, gateway_rig
   const auto got = send(operation_frame(search_request{}));
   kill(gateway);
   BOOST_TEST((got->code() == errc::stopped));
+}
+
+// ---- the router ends and is replaced ----
+
+BOOST_FIXTURE_TEST_CASE(requests_and_leases_go_to_the_successor_of_a_router_that_ended, replaced_router_rig) {
+  BOOST_TEST(send(operation_frame(search_request{}))->ok());
+  BOOST_TEST(script->seen.size() == 1U);
+  kill(node.actor());
+  BOOST_TEST(send(operation_frame(search_request{}))->ok());
+  BOOST_TEST(of_successor->seen.size() == 1U);
+  take_lease();
+  BOOST_TEST(of_successor->wishes.size() == 1U);
+  // So do cancels.
+  of_successor->hold = true;
+  auto waits = operation_frame(search_request{});
+  waits.number = 77;
+  const auto got = send(waits);
+  auto cancel = of(request_kind::cancel);
+  cancel.target = 77;
+  send(cancel);
+  BOOST_TEST((got->code() == errc::cancelled));
+}
+
+BOOST_FIXTURE_TEST_CASE(what_an_ending_router_did_not_look_at_is_asked_again_and_once, replaced_router_rig) {
+  // It ends with the request in its mailbox, which is how the gateway hears of it.
+  caf::actor_cast<caf::strong_actor_ptr>(node.actor())
+      ->get()
+      ->eq_impl(caf::make_message_id(), nullptr, nullptr,
+                caf::exit_msg{node.actor().address(), caf::exit_reason::kill});
+  const auto got = send(operation_frame(search_request{}));
+  advance(seconds{1});
+  BOOST_TEST(got->ok());
+  BOOST_TEST(script->seen.empty());
+  BOOST_TEST(of_successor->seen.size() == 1U);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_router_without_a_successor_is_an_error_soon, replaced_router_rig) {
+  kill(node.actor());
+  kill(successor.actor());
+  const auto late = send(operation_frame(search_request{}, milliseconds{15}));
+  BOOST_TEST((late->code() == errc::stopped));
+  const auto got = send(operation_frame(search_request{}, seconds{60}));
+  BOOST_TEST(!got->done());
+  advance(seconds{1});
+  BOOST_TEST((got->code() == errc::stopped));
+}
+
+// ---- compressed answers ----
+
+BOOST_FIXTURE_TEST_CASE(larger_answers_are_compressed_for_who_reads_that, compressing_rig) {
+  const auto plain = send(operation_frame(search_request{}));
+  BOOST_TEST((plain->value->kind == answer_kind::messages));
+  BOOST_TEST(hello(true).compression);
+  const auto got = send(operation_frame(search_request{}));
+  BOOST_TEST_REQUIRE((got->value->kind == answer_kind::compressed));
+  BOOST_TEST(got->value->body.size() < plain->value->messages.size() / 3);
+  const auto whole = decompress_answer(*got->value, 1 << 20);
+  BOOST_TEST_REQUIRE(whole.value.has_value());
+  BOOST_TEST((whole.value->messages == plain->value->messages && whole.value->server == plain->value->server));
+  // What is small is not.
+  BOOST_TEST((send(of(request_kind::status))->value->kind == answer_kind::text));
+  script->answers[operation::search].entries.resize(2);
+  BOOST_TEST((send(operation_frame(search_request{}))->value->kind == answer_kind::messages));
+}
+
+BOOST_FIXTURE_TEST_CASE(parts_of_streams_are_compressed_too, compressing_rig) {
+  hello(true);
+  script->entries_of_stream = 2000;
+  const auto lease = take_lease();
+  auto part = *send(stream_frame(lease))->value;
+  std::size_t entries = 0, compressed = 0;
+  for (;;) {
+    // The last one may be small.
+    if (part.kind == answer_kind::compressed) {
+      ++compressed;
+      part = decompress_answer(part, 1 << 20).value.value();
+    }
+    BOOST_TEST_REQUIRE((part.kind == answer_kind::part));
+    entries += entries_of(part.messages);
+    if (!part.flag) break;
+    part = *send(of(request_kind::next_part, lease))->value;
+  }
+  BOOST_TEST(entries == 2000U);
+  BOOST_TEST(compressed > 1U);
+}
+
+BOOST_FIXTURE_TEST_CASE(nothing_is_compressed_that_was_not_agreed, compressing_rig) {
+  // An older client does not say that it reads that, and a link that ended does not count for another.
+  BOOST_TEST(!hello(false).compression);
+  BOOST_TEST((send(operation_frame(search_request{}))->value->kind == answer_kind::messages));
+  BOOST_TEST(hello(true).compression);
+  tell(gateway, removed_atom_v, client.link);
+  BOOST_TEST((send(operation_frame(search_request{}))->value->kind == answer_kind::messages));
+}
+
+BOOST_FIXTURE_TEST_CASE(a_gateway_that_does_not_compress_says_so, gateway_rig) {
+  auto frame = of(request_kind::hello);
+  frame.flag = true;
+  BOOST_TEST(!decode_terms(send(frame)->value->body).value.value().compression);
+}
+
+// ---- links that are to end ----
+
+BOOST_FIXTURE_TEST_CASE(on_a_link_whose_listener_is_gone_what_is_held_is_finished, gateway_rig) {
+  const auto lease = take_lease();
+  client.standing = link_standing::leaves;
+  BOOST_TEST((send(operation_frame(search_request{}))->code() == errc::draining));
+  auto held = operation_frame(search_request{});
+  held.lease = lease;
+  BOOST_TEST(send(held)->ok());
+  BOOST_TEST(send(of(request_kind::release, lease))->ok());
+}
+
+BOOST_FIXTURE_TEST_CASE(on_a_link_that_is_not_trusted_any_more_nothing_is_taken, gateway_rig) {
+  script->hold = true;
+  const auto under_way = send(operation_frame(search_request{}));
+  script->hold = false;
+  const auto lease = take_lease();
+  client.standing = link_standing::distrusted;
+  auto held = operation_frame(search_request{});
+  held.lease = lease;
+  BOOST_TEST((send(held)->code() == errc::draining));
+  BOOST_TEST((send(operation_frame(search_request{}))->code() == errc::draining));
+  BOOST_TEST(script->seen.size() == 1U);
+  node.answer_held();
+  run();
+  BOOST_TEST(under_way->ok());
 }

@@ -209,12 +209,52 @@ void heal(cluster& c) {
 
 }  // namespace
 
+BOOST_AUTO_TEST_CASE(all_are_heard_when_each_has_told_or_cannot_be_reached) {
+  constexpr std::uint64_t second = 1'000'000, earlier = 1'000 * second;
+  const auto told_by = [](std::uint64_t incarnation) { return word_of(breaker_state::closed, 0ms, incarnation); };
+  {
+    peers_state a{options_of("a", 0, earlier + 60 * second), start};
+    BOOST_TEST(!a.heard_all(start));
+    a.hear("b", told_by(earlier), start);
+    BOOST_TEST(!a.heard_all(start));
+    a.unreachable("c", "refused", {});
+    BOOST_TEST(a.heard_all(start));
+  }
+  {
+    // Who has begun just now tells of a refusal a moment later.
+    peers_state a{options_of("a", 0, earlier), start};
+    a.unreachable("c", "refused", {});
+    a.hear("b", told_by(earlier + 9 * second), start);
+    BOOST_TEST(!a.heard_all(start + 1900ms));
+    BOOST_TEST(a.heard_all(start + 2s));
+    // One that comes after all is heard again.
+    a.hear("b", told_by(earlier + 99 * second), start + 1s);
+    BOOST_TEST(a.heard_all(start + 1s));
+  }
+  {
+    // A smaller name that began with it goes first; one that has been there for long has told all.
+    peers_state b{options_of("b", 0, earlier), start};
+    b.unreachable("c", "refused", {});
+    b.hear("a", told_by(earlier - 9 * second), start);
+    BOOST_TEST(!b.heard_all(start + 1min));
+    b.hear("a", told_by(earlier - 11 * second), start);
+    BOOST_TEST(b.heard_all(start + 1min));
+  }
+  const peers_state alone{[] {
+                            auto o = options_of("a", 0);
+                            o.peers.clear();
+                            return o;
+                          }(),
+                          start};
+  BOOST_TEST(alone.heard_all(start));
+}
+
 BOOST_AUTO_TEST_CASE(word_of_a_failure_has_a_healthy_server_probed_once) {
   peers_state a{options_of("a", 0), start};
   a.set_health({server_as(breaker_state::closed)}, start);
   auto told = a.hear("b", word_of(breaker_state::open, 100ms), start);
   BOOST_TEST_REQUIRE(told.suspects.size() == 1U);
-  BOOST_TEST(told.suspects[0] == 3U);
+  BOOST_TEST(told.suspects[0].id == 3U);
   // It goes on to see it down, for however long: that is no news.
   for (int s = 1; s < 600; ++s) {
     told = a.hear("b", word_of(breaker_state::open, milliseconds{100 + 1000 * s}), start + seconds{s});

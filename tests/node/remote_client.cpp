@@ -12,12 +12,13 @@ namespace understudy::test {
 
 using namespace internal;
 
-remote_client::remote_client(const std::vector<std::uint16_t>& ports, std::optional<dialling_certificates> tls) {
+remote_client::remote_client(const std::vector<std::uint16_t>& ports, std::optional<dialling_certificates> tls,
+                             settings all) {
   node_connector_options to;
   for (const auto port : ports) to.nodes.push_back({"127.0.0.1", port});
   to.tls = std::move(tls);
   to.longest_pause = milliseconds{200};
-  manager = spawn_remote_manager(links.system, std::make_shared<const settings>(), links.env,
+  manager = spawn_remote_manager(links.system, std::make_shared<const settings>(std::move(all)), links.env,
                                  connecting_over(links.system, links.env, *links.links, std::move(to)));
 }
 

@@ -9,7 +9,7 @@ namespace understudy::test {
 /// Linked to the first of these ports of 127.0.0.1 that is a node.
 struct remote_client {
   explicit remote_client(const std::vector<std::uint16_t>& ports,
-                         std::optional<internal::dialling_certificates> tls = caller_certificates());
+                         std::optional<internal::dialling_certificates> tls = caller_certificates(), settings all = {});
   ~remote_client();
   remote_client(const remote_client&) = delete;
   remote_client& operator=(const remote_client&) = delete;

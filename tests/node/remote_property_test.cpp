@@ -125,7 +125,10 @@ class story {
   }
   void link(std::size_t node) {
     if (linked_) cut();
+    // A node that is left soon after another one is left: the next way begins a second later.
+    if (drained_ && last_node_ == 1) rig_.advance(seconds{1});
     linked_ = true;
+    last_node_ = node;
     rig_.link_to(node);
   }
 
@@ -171,6 +174,7 @@ class story {
         return;
       case kind::drain:
         // Node 1 alone: the other one serves to the end.
+        drained_ = true;
         return rig_.tell(rig_.nodes[1]->gateway, drain_atom_v);
       case kind::pass:
         return rig_.advance(milliseconds{100 * (c.b + 1) * (c.b + 1)});
@@ -216,7 +220,8 @@ class story {
 
   remote_rig rig_;
   circuit_breaker_actor router_;
-  bool linked_ = false;
+  bool linked_ = false, drained_ = false;
+  std::size_t last_node_ = 0;
   std::vector<asked> asked_;
   std::vector<answer_ptr<lease_grant>> wishes_;  ///< not answered yet
   std::vector<lease_grant> leases_;

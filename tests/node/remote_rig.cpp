@@ -20,7 +20,7 @@ struct remote_rig::pipe {
   caf::actor actor;
 };
 
-remote_rig::one_node::one_node(remote_rig& rig, const std::string& name) : node(rig.system, script) {
+remote_rig::one_node::one_node(remote_rig& rig, const std::string& name, bool compressed) : node(rig.system, script) {
   gateway_dependencies from;
   from.env = rig.env;
   from.node = name;
@@ -28,23 +28,29 @@ remote_rig::one_node::one_node(remote_rig& rig, const std::string& name) : node(
   from.manager = node.manager();
   from.peers = rig.peers;
   from.limits.most_requests = 4;
+  from.compresses = compressed;
   gateway = spawn_gateway(rig.system, std::move(from));
 }
 
-remote_rig::remote_rig(const repeat_rule& may_repeat) {
-  for (int i = 0; i < 2; ++i) nodes.push_back(std::make_unique<one_node>(*this, "node" + std::to_string(i)));
+remote_rig::remote_rig(const repeat_rule& may_repeat, bool compressed) {
+  for (int i = 0; i < 2; ++i)
+    nodes.push_back(std::make_unique<one_node>(*this, "node" + std::to_string(i), compressed));
   const auto connecting = [this](std::function<void(node_event)> tell, std::string avoid) -> std::shared_ptr<void> {
     avoided.push_back(std::move(avoid));
-    tell_ = std::move(tell);
+    auto made = std::make_shared<way>();
+    made->tell = std::move(tell);
+    begun_.push_back(made);
     ++ways;
-    return std::shared_ptr<void>(nullptr, [this](void*) {
+    return std::shared_ptr<void>(nullptr, [this, made](void*) {
       --ways;
-      if (pipe_) anon_send(pipe_->actor, close_atom_v);
+      if (made->over) anon_send(made->over->actor, close_atom_v);
     });
   };
   auto with = std::make_shared<environment>(*env);
   if (may_repeat) with->may_repeat = may_repeat;
-  manager = spawn_remote_manager(system, std::make_shared<const settings>(), std::move(with), connecting);
+  auto all = std::make_shared<settings>();
+  all->pool.enable_compression = compressed;
+  manager = spawn_remote_manager(system, std::move(all), std::move(with), connecting);
   run();
 }
 
@@ -59,8 +65,9 @@ remote_rig::~remote_rig() {
   }
   run();
   nodes.clear();
-  if (pipe_) kill(pipe_->actor);
-  pipe_ = nullptr;
+  for (auto& each : pipes_) kill(each->actor);
+  pipes_.clear();
+  begun_.clear();
 }
 
 void remote_rig::link_to(std::size_t node) {
@@ -87,28 +94,37 @@ void remote_rig::link_to(std::size_t node) {
                         if (found == made->open.end() || deaf) return;
                         auto asker = found->second;
                         made->open.erase(found);
+                        if (garbled) back = "not an answer";
+                        if (!replaced.empty()) back = replaced;
                         asker.deliver(std::move(back));
                       },
                       [](const caf::error&) {});
             },
             [=](close_atom) { end(); }};
   });
-  if (pipe_) kill(pipe_->actor);
-  pipe_ = made;
+  auto& by = begun_.back()->over;
+  if (by) anon_send(by->actor, close_atom_v);
+  by = made;
+  pipes_.push_back(made);
   tell_event({node_event::kind::linked,
               caf::actor_cast<node_gateway_actor>(caf::actor_cast<caf::strong_actor_ptr>(made->actor)),
-              "node" + std::to_string(node), 0, nullptr});
+              "node" + std::to_string(node), 0, nullptr, nodes.size()});
 }
 
-void remote_rig::cut() {
-  const auto ended = pipe_;
-  tell(ended->actor, close_atom_v);
-  tell(nodes[ended->node]->gateway, removed_atom_v, ended->link);
-  tell_event({node_event::kind::lost, {}, {}, 0, make_failure(errc::connection_failed, stage::operation, "cut")});
+void remote_rig::cut() { cut(begun_.size()); }
+
+void remote_rig::cut(std::size_t number) {
+  const auto& by = *begun_.at(number - 1);
+  if (by.over) {
+    tell(by.over->actor, close_atom_v);
+    tell(nodes[by.over->node]->gateway, removed_atom_v, by.over->link);
+  }
+  by.tell({node_event::kind::lost, {}, {}, 0, make_failure(errc::connection_failed, stage::operation, "cut")});
+  run();
 }
 
 void remote_rig::tell_event(node_event event) {
-  tell_(std::move(event));
+  begun_.back()->tell(std::move(event));
   run();
 }
 
@@ -116,6 +132,21 @@ node_gateway_actor remote_rig::stranger() {
   const auto made = own(system.spawn([](caf::event_based_actor*) -> caf::behavior {
     return {
         [](const std::string&) { return ber_element(ber_tag::sequence, ber_integer(9, 0x80) + ber_integer(1, 0x81)); }};
+  }));
+  return caf::actor_cast<node_gateway_actor>(caf::actor_cast<caf::strong_actor_ptr>(made));
+}
+
+node_gateway_actor remote_rig::liar(bool agrees, answer_frame answer) {
+  const auto made = own(system.spawn([agrees, answer](caf::event_based_actor*) -> caf::behavior {
+    return {[agrees, answer](const std::string& bytes) {
+      if (internal::decode_request(bytes).value.value().kind != request_kind::hello) return encode(answer);
+      answer_frame hello;
+      hello.kind = answer_kind::text;
+      node_terms terms{"liar", node_permission::admin, 4, 1 << 20, 1 << 20, seconds{15}};
+      terms.compression = agrees;
+      hello.body = encode(terms);
+      return encode(hello);
+    }};
   }));
   return caf::actor_cast<node_gateway_actor>(caf::actor_cast<caf::strong_actor_ptr>(made));
 }

@@ -16,23 +16,28 @@ struct stream_reader {
 struct remote_rig : virtual_runtime {
   /// A node with its gateway, of which peers have four requests at a time.
   struct one_node {
-    explicit one_node(remote_rig& rig, const std::string& name);
+    one_node(remote_rig& rig, const std::string& name, bool compressed);
     std::shared_ptr<node_script> script = std::make_shared<node_script>();
     scripted_node node;
     gateway_actor gateway;
   };
 
-  /// `may_repeat`: of the client; empty: as it is.
-  explicit remote_rig(const repeat_rule& may_repeat = {});
+  /// `may_repeat`: of the client; empty: as it is. `compressed`: enable_compression of all.
+  explicit remote_rig(const repeat_rule& may_repeat = {}, bool compressed = false);
   ~remote_rig();
 
-  /// The client is told that it is linked to that node.
+  /// The client is told that it is linked to that node, by the way that it began last.
   void link_to(std::size_t node);
-  /// The link ends at both its ends: what was sent is answered with connection_failed, the gateway is told.
+  /// That link ends at both its ends: what was sent is answered with connection_failed, the gateway is told.
   void cut();
+  /// The same of any way, by its number: 1, 2, …
+  void cut(std::size_t number);
+  /// By the way that was begun last.
   void tell_event(node_event event);
   /// A gateway that answers in a version that nobody knows.
   node_gateway_actor stranger();
+  /// One that agrees to compression, or not, and answers everything with that.
+  node_gateway_actor liar(bool agrees, answer_frame answer);
 
   circuit_breaker_actor router();
   /// One that is to be claimed when it comes.
@@ -47,15 +52,21 @@ struct remote_rig : virtual_runtime {
 
   std::shared_ptr<written_registry> peers = std::make_shared<written_registry>();
   std::vector<std::unique_ptr<one_node>> nodes;
-  bool deaf = false;                 ///< answers are lost on the link
+  bool deaf = false;                 ///< answers are lost on the link …
+  bool garbled = false;              ///< … or cannot be read …
+  std::string replaced;              ///< … or are this one, unless empty
   std::vector<std::string> avoided;  ///< of each link that was begun
   int ways = 0;                      ///< that are open
   connection_manager_actor manager;
 
  private:
   struct pipe;
-  std::function<void(node_event)> tell_;
-  std::shared_ptr<pipe> pipe_;
+  struct way {
+    std::function<void(node_event)> tell;
+    std::shared_ptr<pipe> over;
+  };
+  std::vector<std::shared_ptr<way>> begun_;  ///< all
+  std::vector<std::shared_ptr<pipe>> pipes_;
   std::uint64_t links_ = 0;
 };
 

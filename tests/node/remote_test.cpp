@@ -3,6 +3,7 @@
 #include "understudy/actors/node/remote_manager.hpp"
 
 #include "remote_rig.hpp"
+#include "understudy/actors/node/compression.hpp"
 
 #include <boost/test/unit_test.hpp>
 
@@ -30,6 +31,63 @@ BOOST_FIXTURE_TEST_CASE(operations_end_as_they_would_here, remote_rig) {
       BOOST_TEST(text_of(there) == text_of(here), describe(what->op) << " with " << code);
     }
   }
+}
+
+namespace {
+
+struct compressed_rig : remote_rig {
+  compressed_rig() : remote_rig({}, true) {}
+
+  /// Links to one that answers so: what became of a read and of a write.
+  void check_broken_off(bool agrees, const answer_frame& with, const std::string& why) {
+    for (const auto& what : {make_request(search_request{}), make_request(delete_request{"cn=a"})}) {
+      tell_event({node_event::kind::linked, liar(agrees, with), "liar", 0, nullptr});
+      const auto links = avoided.size();
+      const auto got = ask<result_ptr>(router(), perform_atom_v, call_of(what));
+      const bool write = is_write(what->op);
+      BOOST_TEST((got.code() == (write ? errc::outcome_unknown : errc::connection_failed)), text_of(got));
+      BOOST_TEST(text_of(got).find(why) != std::string::npos, text_of(got));
+      // Its link is ended, and another is looked for, elsewhere if there is an elsewhere.
+      BOOST_TEST(ways == 0);
+      advance(seconds{2});
+      BOOST_TEST(ways == 1);
+      BOOST_TEST_REQUIRE(avoided.size() == links + 1);
+      BOOST_TEST(avoided.back() == "liar");
+    }
+  }
+};
+
+}  // namespace
+
+BOOST_FIXTURE_TEST_CASE(results_that_cross_compressed_are_the_same, compressed_rig) {
+  link_to(0);
+  for (int i = 0; i < 500; ++i)
+    nodes[0]->script->answers[operation::search].entries.push_back(
+        {"cn=" + std::to_string(i), {{"mail", {"user@example.com"}}}});
+  const auto what = make_request(search_request{});
+  BOOST_TEST(text_of(ask<result_ptr>(router(), perform_atom_v, call_of(what))) ==
+             text_of(ask<result_ptr>(nodes[0]->node.router(), perform_atom_v, call_of(what))));
+  nodes[0]->script->entries_of_stream = 5000;
+  const auto read = stream(take_lease(), 6000);
+  BOOST_TEST(read->end.ok(), (read->end.error ? describe(*read->end.error) : ""));
+  BOOST_TEST(read->entries == 5000U);
+}
+
+BOOST_FIXTURE_TEST_CASE(what_is_no_compressed_answer_ends_the_link, compressed_rig) {
+  answer_frame bad;
+  bad.kind = answer_kind::compressed;
+  bad.body = "garbage";
+  bad.size = 10'000;
+  check_broken_off(true, bad, "A compressed answer cannot be read");
+  compressor with;
+  bad.body = *with.compress(std::string(64 * 1024 * 1024, 'x'));
+  bad.size = 64 * 1024 * 1024;
+  check_broken_off(true, bad, "are taken at the most");
+  answer_frame good;
+  good.kind = answer_kind::messages;
+  good.messages = std::string(10'000, 'x');
+  const auto fine = decode_answer(with.compress_answer(encode(good)));
+  check_broken_off(false, *fine.value, "which was not agreed");
 }
 
 BOOST_FIXTURE_TEST_CASE(what_cannot_be_sent_is_refused_as_here, remote_rig) {
@@ -117,7 +175,8 @@ BOOST_FIXTURE_TEST_CASE(no_more_is_under_way_than_the_node_grants, remote_rig) {
   for (int i = 0; i < 20; ++i)
     all.push_back(start<result_ptr>(router(), perform_atom_v, call_of(make_request(search_request{}))));
   run();
-  BOOST_TEST(nodes[0]->script->seen.size() == 4U);
+  // The rest of it is for leases.
+  BOOST_TEST(nodes[0]->script->seen.size() == 3U);
   nodes[0]->script->hold = false;
   nodes[0]->node.answer_held();
   run();
@@ -126,13 +185,120 @@ BOOST_FIXTURE_TEST_CASE(no_more_is_under_way_than_the_node_grants, remote_rig) {
 
 BOOST_FIXTURE_TEST_CASE(a_node_that_speaks_no_version_of_ours_is_left_for_another, remote_rig) {
   const auto waits = start<result_ptr>(router(), perform_atom_v, call_of(make_request(search_request{})));
-  tell_event({node_event::kind::linked, stranger(), "old", 0, nullptr});
-  BOOST_TEST((waits->code() == errc::invalid_request));
-  BOOST_TEST(waits->error->message.find("version 9") != std::string::npos);
-  advance(seconds{1});
+  tell_event({node_event::kind::linked, stranger(), "old", 0, nullptr, 2});
+  BOOST_TEST(!waits->done());
   BOOST_TEST((avoided == std::vector<std::string>{"", "old"}));
   link_to(1);
+  BOOST_TEST(waits->ok());
   BOOST_TEST(ask<result_ptr>(router(), perform_atom_v, call_of(make_request(search_request{}))).ok());
+}
+
+BOOST_FIXTURE_TEST_CASE(when_every_node_refuses_each_is_named_and_tried_again_with_pauses, remote_rig) {
+  const auto waits = start<result_ptr>(router(), perform_atom_v, call_of(make_request(search_request{})));
+  tell_event({node_event::kind::linked, stranger(), "old", 0, nullptr, 2});
+  tell_event({node_event::kind::linked, stranger(), "older", 0, nullptr, 2});
+  BOOST_TEST((waits->code() == errc::connection_failed));
+  BOOST_TEST((waits->error->cause_code == errc::invalid_request));
+  for (const auto* part : {"version 9", "node old: ", "node older: "})
+    BOOST_TEST(waits->error->message.find(part) != std::string::npos, waits->error->message);
+  BOOST_TEST((ask<result_ptr>(router(), perform_atom_v, call_of(make_request(search_request{}))).code() ==
+              errc::connection_failed));
+  const auto lines = log->lines().size();
+  for (int second = 0; second < 59; ++second) {
+    const auto before = avoided.size();
+    advance(seconds{1});
+    if (avoided.size() > before)
+      tell_event({node_event::kind::linked, stranger(), second % 2 == 0 ? "old" : "older", 0, nullptr, 2});
+  }
+  BOOST_TEST(avoided.size() < 50U);
+  BOOST_TEST(log->lines().size() <= lines + 1);
+  advance(seconds{11});
+  link_to(1);
+  BOOST_TEST(ask<result_ptr>(router(), perform_atom_v, call_of(make_request(search_request{}))).ok());
+}
+
+BOOST_FIXTURE_TEST_CASE(a_node_that_does_not_say_its_terms_is_left_for_another, remote_rig) {
+  const auto waits = start<result_ptr>(router(), perform_atom_v, call_of(make_request(search_request{})));
+  deaf = true;
+  link_to(0);
+  advance(milliseconds{900});
+  BOOST_TEST(avoided.size() == 1U);
+  advance(milliseconds{100});
+  BOOST_TEST((avoided == std::vector<std::string>{"", "node0"}));
+  deaf = false;
+  link_to(1);
+  BOOST_TEST(waits->ok());
+}
+
+BOOST_FIXTURE_TEST_CASE(a_deadline_that_passes_while_a_node_is_silent_names_it, remote_rig) {
+  const auto waits = start<result_ptr>(router(), perform_atom_v, call_of(make_request(search_request{}), seconds{2}));
+  tell_event({node_event::kind::silent,
+              {},
+              {},
+              0,
+              make_failure(errc::connection_timeout, stage::connect, "node0:1 says nothing")});
+  advance(seconds{3});
+  BOOST_TEST_REQUIRE(waits->error);
+  BOOST_TEST(describe(*waits->error).find("node0:1 says nothing") != std::string::npos, describe(*waits->error));
+}
+
+BOOST_FIXTURE_TEST_CASE(a_lease_never_waits_behind_those_who_wait_for_one, remote_rig) {
+  link_to(0);
+  const auto grant = take_lease();
+  nodes[0]->script->hold = true;
+  std::vector<answer_ptr<lease_grant>> wishes;
+  for (int i = 0; i < 4; ++i) wishes.push_back(ask_for_lease(seconds{60}));
+  for (int i = 0; i < 4; ++i) start<result_ptr>(router(), perform_atom_v, call_of(make_request(search_request{})));
+  const auto seen = nodes[0]->script->seen.size();
+  const auto found =
+      start<result_ptr>(grant.connection, perform_atom_v, grant.id, call_of(make_request(search_request{})));
+  run();
+  BOOST_TEST(nodes[0]->script->seen.size() == seen + 1);
+  BOOST_TEST(nodes[0]->script->seen_leases.back() != 0U);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_grant_is_claimed_although_all_credit_is_taken, remote_rig) {
+  link_to(0);
+  const auto slot = ask_for_lease(seconds{5});
+  BOOST_TEST_REQUIRE(slot->ok());
+  nodes[0]->script->hold = true;
+  for (int i = 0; i < 2; ++i)
+    start<result_ptr>(slot->value->connection, perform_atom_v, slot->value->id,
+                      call_of(make_request(search_request{}), seconds{60}));
+  for (int i = 0; i < 8; ++i)
+    start<result_ptr>(router(), perform_atom_v, call_of(make_request(search_request{}), seconds{60}));
+  run();
+  tell(manager, claim_atom_v, slot->value->server, slot->value->id);
+  advance(seconds{6});
+  BOOST_TEST(nodes[0]->script->released.empty());
+}
+
+BOOST_FIXTURE_TEST_CASE(a_write_whose_answer_cannot_be_read_is_unknown, remote_rig) {
+  link_to(0);
+  for (const auto on_lease : {false, true}) {
+    garbled = false;
+    const auto grant = take_lease();
+    garbled = true;
+    const auto write = call_of(make_request(delete_request{"cn=x"}));
+    const auto fate = on_lease ? ask<result_ptr>(grant.connection, perform_atom_v, grant.id, write)
+                               : ask<result_ptr>(router(), perform_atom_v, write);
+    BOOST_TEST((fate.code() == errc::outcome_unknown));
+    BOOST_TEST(fate.error->message.find("delete of \"cn=x\"") != std::string::npos);
+    const auto lost = ask<result_ptr>(router(), perform_atom_v, call_of(make_request(search_request{})));
+    BOOST_TEST((lost.code() != errc::outcome_unknown));
+    BOOST_TEST(!lost.ok());
+  }
+  garbled = false;
+}
+
+BOOST_FIXTURE_TEST_CASE(an_answer_of_another_kind_to_a_write_is_unknown, remote_rig) {
+  link_to(0);
+  answer_frame other;
+  other.kind = answer_kind::text;
+  replaced = encode(other);
+  BOOST_TEST((ask<result_ptr>(router(), perform_atom_v, call_of(make_request(delete_request{"cn=x"}))).code() ==
+              errc::outcome_unknown));
+  replaced.clear();
 }
 
 BOOST_FIXTURE_TEST_CASE(a_node_that_is_drained_loses_nothing, remote_rig) {
@@ -144,15 +310,66 @@ BOOST_FIXTURE_TEST_CASE(a_node_that_is_drained_loses_nothing, remote_rig) {
   const auto next = start<result_ptr>(router(), perform_atom_v, call_of(make_request(delete_request{"cn=y"})));
   run();
   BOOST_TEST(!next->done());
-  BOOST_TEST(avoided.size() == 1U);
-  nodes[0]->script->hold = false;
-  nodes[0]->node.answer_held();
-  run();
-  BOOST_TEST(runs->ok());
+  // What runs there holds up nobody.
   BOOST_TEST((avoided == std::vector<std::string>{"", "node0"}));
   link_to(1);
   BOOST_TEST(next->ok());
   BOOST_TEST(nodes[1]->script->done["cn=y"] == 1);
+  BOOST_TEST(ways == 2);
+  BOOST_TEST(!runs->done());
+  nodes[0]->script->hold = false;
+  nodes[0]->node.answer_held();
+  run();
+  BOOST_TEST(runs->ok());
+  BOOST_TEST(nodes[0]->script->done["cn=x"] == 1);
+  // Nothing is left there to be waited for.
+  BOOST_TEST(ways == 1);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_lease_goes_on_at_a_node_that_is_drained_until_that_ends, remote_rig) {
+  link_to(0);
+  const auto grant = take_lease();
+  tell(nodes[0]->gateway, drain_atom_v);
+  const auto next = start<result_ptr>(router(), perform_atom_v, call_of(make_request(delete_request{"cn=y"})));
+  run();
+  link_to(1);
+  BOOST_TEST(next->ok());
+  const auto on_lease = [&] {
+    return ask<result_ptr>(grant.connection, perform_atom_v, grant.id, call_of(make_request(search_request{})));
+  };
+  // Longer than a silent holder keeps one: that he is there is said to both nodes.
+  const auto at_second = take_lease();
+  advance(seconds{60});
+  BOOST_TEST(on_lease().ok());
+  BOOST_TEST(nodes[0]->script->released.empty());
+  BOOST_TEST(nodes[1]->script->released.empty());
+  nodes[0]->script->hold = true;
+  const auto write =
+      start<result_ptr>(grant.connection, perform_atom_v, grant.id, call_of(make_request(delete_request{"cn=x"})));
+  run();
+  cut(1);
+  BOOST_TEST((write->code() == errc::outcome_unknown));
+  BOOST_TEST(write->error->server == "node0");
+  BOOST_TEST((on_lease().code() == errc::connection_unhealthy));
+  BOOST_TEST(ways == 1);
+  BOOST_TEST(
+      ask<result_ptr>(at_second.connection, perform_atom_v, at_second.id, call_of(make_request(search_request{})))
+          .ok());
+}
+
+BOOST_FIXTURE_TEST_CASE(nodes_that_are_all_drained_are_not_tried_in_a_circle, remote_rig) {
+  for (auto& n : nodes) tell(n->gateway, drain_atom_v);
+  link_to(0);
+  const auto waits = start<result_ptr>(router(), perform_atom_v, call_of(make_request(search_request{})));
+  run();
+  for (int tenth = 0; tenth < 40; ++tenth) {
+    const auto before = avoided.size();
+    if (avoided.size() < 20U) link_to(avoided.size() % 2);
+    advance(milliseconds{100});
+    if (avoided.size() == before) continue;
+  }
+  BOOST_TEST(avoided.size() < 8U);
+  BOOST_TEST((waits->code() == errc::draining));
 }
 
 BOOST_FIXTURE_TEST_CASE(a_lease_is_used_and_returned_as_here, remote_rig) {

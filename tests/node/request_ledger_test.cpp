@@ -45,6 +45,33 @@ BOOST_FIXTURE_TEST_CASE(requests_wait_for_a_link_and_for_credit_in_the_order_of_
   BOOST_TEST((ledger.take_sendable() == numbers{c}));
 }
 
+BOOST_FIXTURE_TEST_CASE(what_is_bound_to_a_link_goes_first_and_has_a_quarter_of_it_to_itself, ledger_rig) {
+  link(1, 4);
+  const auto a = read(), b = read(), c = read(), d = read();
+  const auto on_lease = read(1);
+  BOOST_TEST((ledger.take_sendable() == numbers{on_lease, a, b, c}));
+  ledger.remove(on_lease);
+  BOOST_TEST(ledger.take_sendable().empty());
+  const auto again = read(1), third = read(1);
+  BOOST_TEST((ledger.take_sendable() == numbers{again}));
+  // What comes back goes to them, too.
+  ledger.remove(a);
+  BOOST_TEST((ledger.take_sendable() == numbers{third}));
+  ledger.remove(b);
+  BOOST_TEST((ledger.take_sendable() == numbers{d}));
+  ledger.remove(c);
+}
+
+BOOST_FIXTURE_TEST_CASE(of_the_bytes_a_quarter_is_for_what_is_bound_to_a_link, ledger_rig) {
+  link(1, 10, 100);
+  const auto first = read(0, 60), second = read(0, 30), on_lease = read(1, 40);
+  BOOST_TEST((ledger.take_sendable() == numbers{on_lease, first}));
+  ledger.remove(on_lease);
+  BOOST_TEST(ledger.take_sendable().empty());
+  ledger.remove(first);
+  BOOST_TEST((ledger.take_sendable() == numbers{second}));
+}
+
 BOOST_FIXTURE_TEST_CASE(bytes_under_way_are_bounded_but_one_may_be_large, ledger_rig) {
   link(1, 10, 100);
   const auto large = read(0, 500), small = read();
@@ -59,7 +86,7 @@ BOOST_FIXTURE_TEST_CASE(with_a_lost_link_reads_wait_for_the_next_and_writes_that
   const auto r = read(), w = write(), on_lease = read(1), unsent = write();
   BOOST_TEST(ledger.take_sendable().size() == 3U);
   const auto waiting_on_lease = write(1);
-  const auto fates = ledger.lost();
+  const auto fates = ledger.lost(1);
   BOOST_TEST(fates.size() == 4U);
   BOOST_TEST((fate_of(r, fates) == verdict::again));
   BOOST_TEST((fate_of(w, fates) == verdict::unknown));
@@ -74,7 +101,7 @@ BOOST_FIXTURE_TEST_CASE(a_write_on_a_lost_lease_that_was_sent_is_unknown, ledger
   link(1);
   const auto w = write(1);
   BOOST_TEST(ledger.take_sendable().size() == 1U);
-  BOOST_TEST((fate_of(w, ledger.lost()) == verdict::unknown));
+  BOOST_TEST((fate_of(w, ledger.lost(1)) == verdict::unknown));
 }
 
 BOOST_FIXTURE_TEST_CASE(a_read_is_not_sent_for_ever, ledger_rig) {
@@ -82,7 +109,7 @@ BOOST_FIXTURE_TEST_CASE(a_read_is_not_sent_for_ever, ledger_rig) {
   for (int i = 1; i <= request_ledger::most_sends; ++i) {
     link(static_cast<std::uint64_t>(i));
     BOOST_TEST((ledger.take_sendable() == numbers{r}));
-    const auto fates = ledger.lost();
+    const auto fates = ledger.lost(static_cast<std::uint64_t>(i));
     BOOST_TEST((fate_of(r, fates) == (i < request_ledger::most_sends ? verdict::again : verdict::broken)));
   }
   BOOST_TEST(ledger.count() == 0U);
@@ -101,15 +128,26 @@ BOOST_FIXTURE_TEST_CASE(a_node_that_is_left_finishes_what_it_has, ledger_rig) {
   link(1);
   const auto a = read();
   ledger.take_sendable();
-  ledger.leave();
+  ledger.leave(1);
   const auto next = read(), on_lease = read(1);
   BOOST_TEST((ledger.take_sendable() == numbers{on_lease}));
-  BOOST_TEST(ledger.count_under_way() == 2U);
-  ledger.remove(a);
-  ledger.remove(on_lease);
-  BOOST_TEST(ledger.lost().empty());
+  BOOST_TEST(ledger.carried_by(a) == 1U);
+  BOOST_TEST(ledger.carried_by(next) == 0U);
+  // Meanwhile another one takes what is new.
   link(2);
   BOOST_TEST((ledger.take_sendable() == numbers{next}));
+  BOOST_TEST(ledger.carried_by(next) == 2U);
+  ledger.remove(a);
+  BOOST_TEST(!ledger.is_idle(1));
+  const auto later = read(1);
+  ledger.remove(on_lease);
+  BOOST_TEST(!ledger.is_idle(1));
+  BOOST_TEST((ledger.take_sendable() == numbers{later}));
+  ledger.remove(later);
+  BOOST_TEST(ledger.is_idle(1));
+  BOOST_TEST(!ledger.is_idle(2));
+  BOOST_TEST(ledger.lost(1).empty());
+  BOOST_TEST(ledger.carried_by(next) == 2U);
 }
 
 BOOST_FIXTURE_TEST_CASE(requests_are_over_at_their_deadline_and_when_no_node_is_there, ledger_rig) {
@@ -120,8 +158,8 @@ BOOST_FIXTURE_TEST_CASE(requests_are_over_at_their_deadline_and_when_no_node_is_
   BOOST_TEST(ledger.expire(now + seconds{4}).empty());
   const auto over = ledger.expire(now + seconds{5});
   BOOST_TEST_REQUIRE(over.size() == 2U);
-  BOOST_TEST((over[0] == std::pair<request_ledger::number, bool>{sent, true}));
-  BOOST_TEST((over[1] == std::pair<request_ledger::number, bool>{waits, false}));
+  BOOST_TEST((over[0] == request_ledger::ending{sent, 1}));
+  BOOST_TEST((over[1] == request_ledger::ending{waits, 0}));
   BOOST_TEST((ledger.next_event() == time_point::max()));
   const auto later = write();
   read(7);

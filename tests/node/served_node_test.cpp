@@ -1,16 +1,15 @@
 // `understudy serve` as a node: a process of its own, clients over real links, signals, strangers.
+#include "served_node.hpp"
 #include "remote_client.hpp"
-#include "support/child_process.hpp"
 #include "support/free_port.hpp"
-#include "support/notify_socket.hpp"
 #include "support/raw_client.hpp"
-#include "support/stub_directory.hpp"
 
 #include <boost/test/unit_test.hpp>
 
 #include <signal.h>
 
 #include <fstream>
+#include <future>
 #include <regex>
 #include <thread>
 
@@ -20,89 +19,6 @@ using namespace understudy::test;
 using namespace std::chrono_literals;
 
 namespace {
-
-std::string quoted(const std::filesystem::path& path) { return '"' + path.string() + '"'; }
-
-/// "[node]" with its certificate, or with another of the same authority.
-std::string node_section(const certificate_files& shown = node_certificates().server) {
-  return "[node]\nname = \"served\"\ncert_path = " + quoted(shown.certificate) + "\nkey_path = " + quoted(shown.key) +
-         "\nca_cert_path = " + quoted(node_certificates().ca.certificate()) + '\n';
-}
-
-std::string listener_at(std::uint16_t port, const std::string& more = "permission = \"write\"\n") {
-  return "[[node.listeners]]\naddress = \"127.0.0.1:" + std::to_string(port) + "\"\n" + more;
-}
-
-/// The program with a directory behind it.
-class served_node {
- public:
-  explicit served_node(const std::string& sections) {
-    write(sections);
-    start();
-  }
-
-  void write(const std::string& sections) {
-    folder_.write("node.toml", "[ldap]\nuri = \"" + directory.url() +
-                                   "\"\n[pool]\nmin_connections = 2\n[limits]\ndrain_timeout = \"5s\"\n" + sections);
-  }
-  void start() {
-    process = std::make_unique<child_process>(
-        child_process::options{{UNDERSTUDY_PROGRAM, "serve", "-c", (folder_.path() / "node.toml").string()},
-                               {},
-                               {"NOTIFY_SOCKET=" + manager.name()},
-                               {}});
-  }
-  void await_ready() { BOOST_TEST_REQUIRE(manager.await("READY=1"), process->error_output()); }
-  bool says(const std::string& part) const {
-    const bool said = eventually([&] { return process->error_output().find(part) != std::string::npos; });
-    BOOST_TEST(said, "expected \"" << part << "\" in: " << process->error_output());
-    return said;
-  }
-  /// SIGHUP; waits until the service says what came of it.
-  void reload(const std::string& sections, const std::string& then = "the configuration was read again and applied") {
-    const auto before = times(then);
-    write(sections);
-    process->send_signal(SIGHUP);
-    BOOST_TEST(eventually([&] { return times(then) > before; }), process->error_output());
-  }
-  /// The first port that it has said to listen at.
-  std::uint16_t port() const {
-    std::smatch found;
-    const std::regex line{"listens for nodes address=\"?127\\.0\\.0\\.1:([0-9]+)"};
-    std::string text;
-    BOOST_TEST_REQUIRE(eventually([&] {
-                         text = process->error_output();
-                         return std::regex_search(text, found, line);
-                       }),
-                       text);
-    return static_cast<std::uint16_t>(std::stoi(found[1]));
-  }
-  void stop() {
-    process->send_signal(SIGTERM);
-    BOOST_TEST((process->wait() == 0), process->error_output());
-  }
-
-  stub_directory directory;
-  notify_socket manager;
-  std::unique_ptr<child_process> process;
-
- private:
-  std::size_t times(const std::string& part) const {
-    const auto text = process->error_output();
-    std::size_t count = 0;
-    for (auto at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) ++count;
-    return count;
-  }
-
-  temporary_folder folder_;
-};
-
-search_request find_user() {
-  search_request request;
-  request.base = "dc=example,dc=com";
-  request.filter = "(uid=user1)";
-  return request;
-}
 
 /// What a client with that permission may have the node do, asked as bytes; empty: begun.
 std::string give_order(const test_caller& by, request_kind kind) {
@@ -114,28 +30,6 @@ std::string give_order(const test_caller& by, request_kind kind) {
   BOOST_TEST_REQUIRE(read.value.has_value());
   return read.value->error ? read.value->error->message : "";
 }
-
-/// Requests that went out by several threads, each with its one outcome.
-struct outcomes {
-  std::atomic<int> begun{0}, ok{0}, unknown{0}, refused{0}, strange{0};
-  std::mutex mutex;
-  std::string first_strange;
-
-  void note(const answer<result_ptr>& got) {
-    if (got.ok()) {
-      ++ok;
-    } else if (got.code() == errc::outcome_unknown) {
-      ++unknown;
-    } else if (got.code() == errc::draining || got.code() == errc::stopped || got.code() == errc::connection_failed ||
-               got.code() == errc::no_server || got.code() == errc::operation_timeout) {
-      ++refused;
-    } else {
-      ++strange;
-      const std::lock_guard lock{mutex};
-      if (first_strange.empty()) first_strange = describe(*got.error);
-    }
-  }
-};
 
 }  // namespace
 
@@ -202,7 +96,7 @@ BOOST_AUTO_TEST_CASE(each_listener_has_its_permission_authorities_and_revocation
   node.stop();
 }
 
-BOOST_AUTO_TEST_CASE(a_served_node_that_is_killed_is_found_again_and_its_address_with_it) {
+BOOST_AUTO_TEST_CASE(scenario_45_a_node_that_is_killed_is_found_again_and_its_address_with_it) {
   const reserved_port port;
   served_node node{node_section() + listener_at(port.number())};
   node.await_ready();
@@ -217,7 +111,7 @@ BOOST_AUTO_TEST_CASE(a_served_node_that_is_killed_is_found_again_and_its_address
   node.stop();
 }
 
-BOOST_AUTO_TEST_CASE(a_served_node_that_is_stopped_under_load_gives_every_request_one_outcome) {
+BOOST_AUTO_TEST_CASE(scenario_40_a_node_that_is_stopped_under_load_gives_every_request_one_outcome) {
   served_node node{node_section() + listener_at(0)};
   node.await_ready();
   // Writes that are under way when the signal comes are waited for.
@@ -249,7 +143,7 @@ BOOST_AUTO_TEST_CASE(a_served_node_that_is_stopped_under_load_gives_every_reques
   BOOST_TEST(text.find("service: stopped; what had not finished") == std::string::npos, text);
 }
 
-BOOST_AUTO_TEST_CASE(listeners_are_added_changed_and_removed_and_nobody_is_cut_off) {
+BOOST_AUTO_TEST_CASE(scenario_39_listeners_of_a_node_are_added_and_changed_and_nobody_is_cut_off) {
   const reserved_port first, second;
   served_node node{node_section() + listener_at(first.number(), "")};
   node.await_ready();
@@ -261,15 +155,8 @@ BOOST_AUTO_TEST_CASE(listeners_are_added_changed_and_removed_and_nobody_is_cut_o
   BOOST_TEST(stays.perform(delete_request{"cn=a"}).ok());
   remote_client comes{{second.number()}};
   BOOST_TEST(comes.perform(find_user()).ok());
-  // Other certificates count for who comes: this one shows one of another authority, which is not trusted any more.
-  node.reload(node_section() +
-              listener_at(first.number(), "permission = \"write\"\nca_cert_path = " +
-                                              quoted(node_certificates().other_ca.certificate()) + '\n'));
-  test_node other;
-  BOOST_TEST(!test_caller(other, {first.number()}).unreachable().empty());
-  BOOST_TEST(test_caller(other, {first.number()}, caller_certificates(node_certificates().of_other_ca)).linked());
-  // The second one is gone; who is in stays.
-  BOOST_TEST(!raw_client{second.number()}.connected());
+  // Nobody's certificate is judged otherwise by the same files.
+  node.reload(node_section() + listener_at(first.number()) + listener_at(second.number(), ""));
   BOOST_TEST(stays.perform(find_user()).ok());
   BOOST_TEST(comes.perform(find_user()).ok());
   BOOST_TEST(!stays.links.log->says("the link to a node has ended"), stays.links.log->all());
@@ -281,8 +168,180 @@ BOOST_AUTO_TEST_CASE(listeners_are_added_changed_and_removed_and_nobody_is_cut_o
   BOOST_TEST(stays.perform(find_user()).ok());
   node.reload(node_section() + listener_at(first.number(), "insecure_loopback = true\n"));
   BOOST_TEST(node.says("needs_restart=node.listeners.insecure_loopback"));
+  test_node other;
   BOOST_TEST(test_caller(other, {first.number()}).linked());
   node.stop();
+}
+
+BOOST_AUTO_TEST_CASE(a_listener_that_would_be_in_the_way_of_itself_takes_a_restart) {
+  const reserved_port port;
+  const auto at = [&](const std::string& host) {
+    return node_section() + "[[node.listeners]]\naddress = \"" + host + ':' + std::to_string(port.number()) + "\"\n";
+  };
+  served_node node{at("127.0.0.1")};
+  node.await_ready();
+  node.reload(at("0.0.0.0"), "that takes a restart");
+  BOOST_TEST(node.process->error_output().find("another process") == std::string::npos, node.process->error_output());
+  remote_client guest{{port.number()}};
+  BOOST_TEST(guest.perform(find_user()).ok());
+  node.stop();
+}
+
+BOOST_AUTO_TEST_CASE(an_address_that_is_spelt_otherwise_is_the_same_listener) {
+  const reserved_port port;
+  const auto at = [&](const std::string& host) {
+    return node_section() + "[[node.listeners]]\naddress = \"" + host + ':' + std::to_string(port.number()) + "\"\n";
+  };
+  served_node node{at("")};
+  node.await_ready();
+  node.reload(at("[::]"));
+  remote_client guest{{port.number()}};
+  BOOST_TEST(guest.perform(find_user()).ok());
+  BOOST_TEST(node.process->error_output().find("does not listen for nodes any more") == std::string::npos);
+  node.stop();
+}
+
+BOOST_AUTO_TEST_CASE(on_this_machine_max_peers_counts_peers_and_strangers_take_no_place) {
+  served_node node{node_section() + listener_at(0, "insecure_loopback = true\nmax_peers = 1000\n")};
+  node.await_ready();
+  std::vector<std::unique_ptr<raw_client>> crowd;
+  for (int i = 0; i < 110; ++i) {
+    crowd.push_back(std::make_unique<raw_client>(node.port()));
+    BOOST_TEST_REQUIRE(crowd.back()->connected());
+  }
+  node.reload(node_section() + listener_at(0, "insecure_loopback = true\nmax_peers = 1000\n"));
+  BOOST_TEST(node.process->error_output().find("turned away") == std::string::npos, node.process->error_output());
+  crowd.clear();
+  node.stop();
+
+  served_node small{node_section() + listener_at(0, "permission = \"write\"\nmax_peers = 1\n")};
+  small.await_ready();
+  raw_client mute{small.port()};
+  BOOST_TEST_REQUIRE(mute.connected());
+  remote_client guest{{small.port()}};
+  BOOST_TEST(guest.perform(find_user()).ok());
+  BOOST_TEST(small.says("its handshake was not complete when another client came"));
+  small.stop();
+}
+
+BOOST_AUTO_TEST_CASE(scenario_39_who_came_by_a_listener_that_is_gone_finishes_and_goes) {
+  const reserved_port first, second;
+  served_node node{node_section() + listener_at(first.number()) + listener_at(second.number())};
+  node.await_ready();
+  remote_client stays{{first.number()}}, moves{{second.number(), first.number()}}, ends{{second.number()}};
+  for (auto* each : {&stays, &moves, &ends}) BOOST_TEST_REQUIRE(each->perform(find_user()).ok());
+  node.directory.disturb(operation::remove, {.delay = 2s}, 1);
+  auto under_way = std::async(std::launch::async, [&] { return moves.perform(delete_request{"cn=a"}); });
+  BOOST_TEST_REQUIRE(eventually([&] { return node.directory.count(operation::remove) == 1; }));
+  node.reload(node_section() + listener_at(first.number()));
+  BOOST_TEST(node.says("does not listen for nodes any more; who is in finishes and goes"));
+  BOOST_TEST(!raw_client{second.number()}.connected());
+  const auto finished = under_way.get();
+  BOOST_TEST(finished.ok(), (finished.error ? describe(*finished.error) : ""));
+  // What is new goes elsewhere, if there is an elsewhere.
+  const auto found = moves.perform(find_user());
+  BOOST_TEST(found.ok(), (found.error ? describe(*found.error) : ""));
+  BOOST_TEST(moves.links.log->says("the node is being drained"), moves.links.log->all());
+  BOOST_TEST((ends.perform(find_user(), 3s).code() == errc::connection_failed));
+  BOOST_TEST(stays.perform(find_user()).ok());
+  BOOST_TEST(!stays.links.log->says("the link to a node has ended"), stays.links.log->all());
+  node.stop();
+}
+
+BOOST_AUTO_TEST_CASE(scenario_39_who_is_not_trusted_any_more_is_answered_and_goes) {
+  const auto& known = node_certificates();
+  const reserved_port port, revoking;
+  temporary_folder files;
+  const auto authorities = files.path() / "authorities.pem";
+  const auto trust = [&](const std::filesystem::path& from) {
+    std::filesystem::copy_file(from, authorities, std::filesystem::copy_options::overwrite_existing);
+  };
+  trust(known.ca.certificate());
+  const auto at_first =
+      node_section() +
+      listener_at(port.number(), "permission = \"write\"\nca_cert_path = " + quoted(authorities) + '\n');
+  served_node node{at_first + listener_at(revoking.number())};
+  node.await_ready();
+  remote_client busy{{port.number()}}, idle{{port.number()}}, other{{revoking.number()}},
+      revoked{{revoking.number()}, caller_certificates(known.revoked)};
+  for (auto* each : {&busy, &idle, &other, &revoked}) BOOST_TEST_REQUIRE(each->perform(find_user()).ok());
+  node.directory.disturb(operation::remove, {.delay = 2s}, 1);
+  auto under_way = std::async(std::launch::async, [&] { return busy.perform(delete_request{"cn=a"}); });
+  BOOST_TEST_REQUIRE(eventually([&] { return node.directory.count(operation::remove) == 1; }));
+  // Under the same name, as authorities are exchanged as a rule; the other listener gets a revocation list.
+  trust(known.other_ca.certificate());
+  node.reload(at_first +
+              listener_at(revoking.number(), "permission = \"write\"\ncrl_path = " + quoted(known.crl) + '\n'));
+  BOOST_TEST(eventually([&] { return idle.links.log->says("the link to a node has ended"); }), idle.links.log->all());
+  BOOST_TEST(eventually([&] { return revoked.links.log->says("the link to a node has ended"); }),
+             revoked.links.log->all());
+  BOOST_TEST(node.says("its certificate is not trusted any more: self-signed certificate in certificate chain"));
+  BOOST_TEST(node.says("its certificate is not trusted any more: certificate revoked"));
+  const auto finished = under_way.get();
+  BOOST_TEST(finished.ok(), (finished.error ? describe(*finished.error) : ""));
+  BOOST_TEST(eventually([&] { return busy.links.log->says("the link to a node has ended"); }), busy.links.log->all());
+  BOOST_TEST(!idle.perform(find_user(), 3s).ok());
+  BOOST_TEST(other.perform(find_user()).ok());
+  BOOST_TEST(!other.links.log->says("the link to a node has ended"), other.links.log->all());
+  test_node next;
+  BOOST_TEST(test_caller(next, {port.number()}, caller_certificates(known.of_other_ca)).linked());
+  node.stop();
+}
+
+BOOST_AUTO_TEST_CASE(status_says_how_long_the_first_of_those_who_wait_waits) {
+  served_node node{node_section() + listener_at(0), "bind_connections = 1\n"};
+  node.await_ready();
+  remote_client client{{node.port()}};
+  BOOST_TEST_REQUIRE(client.perform(find_user()).ok());
+  const auto ask_status = [&](const std::string& form) {
+    child_process status{child_process::options{
+        {UNDERSTUDY_PROGRAM, "status", form, "--node", "127.0.0.1:" + std::to_string(node.port()), "--node-ca",
+         node_certificates().ca.certificate(), "--node-cert", caller_certificate().certificate, "--node-key",
+         caller_certificate().key}}};
+    BOOST_TEST((status.wait() == 0), status.error_output());
+    return status.output();
+  };
+  BOOST_TEST(ask_status("--json").find("\"longest_wait_ms\": 0.0") != std::string::npos);
+  node.directory.disturb(operation::bind, {.delay = 20s});
+  std::vector<std::future<answer<result_ptr>>> binds;
+  for (int i = 0; i < 2; ++i)
+    binds.push_back(std::async(std::launch::async, [&] {
+      return client.perform(bind_request{"uid=ann,dc=example,dc=com", secret{"hers"}}, 15s);
+    }));
+  std::string text;
+  const std::regex waits{"1 waiting \\(the longest for [0-9.]+ ?m?s\\)"};
+  BOOST_TEST(eventually([&] { return std::regex_search(text = ask_status("--timeout=5"), waits); }), text);
+  const auto json = ask_status("--json");
+  BOOST_TEST(json.find("\"waiters\": 1") != std::string::npos, json);
+  BOOST_TEST(json.find("\"longest_wait_ms\": 0.0") == std::string::npos, json);
+  node.process->kill9();
+  for (auto& each : binds) each.get();
+}
+
+BOOST_AUTO_TEST_CASE(enable_compression_makes_results_smaller_where_both_sides_have_it) {
+  std::vector<entry> many;
+  for (int i = 0; i < 1000; ++i)
+    many.push_back({"uid=user" + std::to_string(i) + ",ou=people,dc=example,dc=com",
+                    {{"mail", {"user" + std::to_string(i) + "@example.com"}}}});
+  const auto bytes_of_a_search = [&](bool node_has_it, bool client_has_it) {
+    served_node node{node_section() + listener_at(0), node_has_it ? "enable_compression = true\n" : ""};
+    node.directory.set_entries(many);
+    settings all;
+    all.pool.enable_compression = client_has_it;
+    remote_client client{{node.port()}, caller_certificates(), all};
+    const auto found = client.perform(find_user());
+    BOOST_TEST_REQUIRE(found.ok(), (found.error ? describe(*found.error) : ""));
+    BOOST_TEST((*found.value)->entries.size() == many.size());
+    BOOST_TEST((*found.value)->entries.back().dn == many.back().dn);
+    const auto received = client.links.links->peers().at(0).received;
+    node.stop();
+    return received;
+  };
+  const auto plain = bytes_of_a_search(false, false);
+  BOOST_TEST(plain > 50'000U);
+  BOOST_TEST(bytes_of_a_search(true, true) < plain / 3);
+  BOOST_TEST(bytes_of_a_search(true, false) > plain * 9 / 10);
+  BOOST_TEST(bytes_of_a_search(false, true) > plain * 9 / 10);
 }
 
 BOOST_AUTO_TEST_CASE(listeners_that_come_where_there_were_none_take_a_restart) {
@@ -328,7 +387,7 @@ BOOST_AUTO_TEST_CASE(who_may_only_read_orders_nothing) {
   node.stop();
 }
 
-BOOST_AUTO_TEST_CASE(strangers_at_its_port_leave_a_served_node_serving) {
+BOOST_AUTO_TEST_CASE(scenario_47_strangers_at_its_port_leave_a_node_serving) {
   served_node node{node_section() + listener_at(0)};
   node.await_ready();
   remote_client guest{{node.port()}};

@@ -16,6 +16,7 @@ runtime_snapshot some_state() {
   s.servers[0].port = 389;
   s.servers[0].last_error_at = wall_time{seconds{1'700'000'000}};
   s.servers[0].pool.now.size = 3;
+  s.servers[0].pool.longest_wait = milliseconds{1700};
   s.servers[1].serving = true;
   s.active_priority = 1;
   s.operations.by_error = {0, 1, 2};
@@ -38,6 +39,7 @@ BOOST_AUTO_TEST_CASE(a_state_of_many_servers_and_an_empty_one_cross_whole) {
     BOOST_TEST(came.value->peers[0].name == "node-b");
     BOOST_TEST((came.value->peers[0].since == sent.peers[0].since));
     BOOST_TEST(came.value->servers[0].budget.wanted == 6U);
+    BOOST_TEST((came.value->servers[0].pool.longest_wait == milliseconds{1700}));
     BOOST_TEST(encode(*came.value) == encode(sent));
   }
   BOOST_TEST(decode_probe_reports(encode(std::vector<probe_report>{})).value.value().empty());

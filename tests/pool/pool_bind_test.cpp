@@ -137,3 +137,39 @@ BOOST_AUTO_TEST_CASE(a_failed_bind_connect_sends_waiting_binds_away_only) {
   BOOST_TEST(h.share() == 0U);
   BOOST_TEST(h.in(phase::ready).size() == 1U);
 }
+
+BOOST_AUTO_TEST_CASE(a_bind_connection_of_ones_own_leaves_others_theirs) {
+  auto p = binding(4, 1);
+  p.leak_threshold = seconds{1};
+  pool_harness h{p};
+  h.ready_all();
+  const auto own = [&] {
+    const auto t = h.ask(acquire_kind::bind_lease);
+    h.ready_all();
+    if (h.granted(t)) h.pool.claim(h.outcome(t).lease);
+    return t;
+  };
+  const auto first = own();
+  BOOST_TEST_REQUIRE(h.granted(first));
+  BOOST_TEST((h.sockets.at(h.outcome(first).connection).kind == connection_kind::bind));
+  // It counts against no limit of single binds, and is in nobody's way.
+  const auto single = h.ask(acquire_kind::bind);
+  h.ready_all();
+  BOOST_TEST((h.what(single) == outcome::dispatched));
+  BOOST_TEST(h.outcome(single).connection != h.outcome(first).connection);
+  h.complete(h.outcome(single).connection);
+  BOOST_TEST(h.granted(own()));
+  BOOST_TEST(h.granted(own()));
+  // The last socket is everybody's.
+  const auto fourth = own();
+  BOOST_TEST(h.waiting(fourth));
+  BOOST_TEST((h.share() == 0U));
+  // Who holds one may be long.
+  h.pass(seconds{3});
+  BOOST_TEST(h.pool.snapshot(h.now).leaks == 0U);
+  BOOST_TEST(h.pool.snapshot(h.now).leased == 3U);
+  BOOST_TEST(h.release(h.outcome(first).lease));
+  h.ready(h.outcome(first).connection);
+  BOOST_TEST(h.granted(fourth));
+  BOOST_TEST(h.outcome(fourth).connection == h.outcome(first).connection);
+}

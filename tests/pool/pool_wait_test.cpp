@@ -57,6 +57,25 @@ BOOST_AUTO_TEST_CASE(waiters_of_both_kinds_are_served_in_order) {
   BOOST_TEST((h.served == std::vector<waiter_id>{a, b, c, d, e}));
 }
 
+BOOST_AUTO_TEST_CASE(operators_see_how_long_the_first_of_the_waiters_waits) {
+  pool_harness h{one_connection()};
+  h.ready_all();
+  const auto only = h.in(phase::ready).front();
+  h.share();
+  BOOST_TEST((h.pool.snapshot(h.now).longest_wait == duration::zero()));
+  const auto first = h.share();
+  h.pass(milliseconds{300});
+  const auto second = h.share();
+  h.pass(milliseconds{200});
+  BOOST_TEST((h.pool.snapshot(h.now).longest_wait == milliseconds{500}));
+  h.complete(only);
+  BOOST_TEST((h.what(first) == outcome::dispatched));
+  BOOST_TEST(h.waiting(second));
+  BOOST_TEST((h.pool.snapshot(h.now).longest_wait == milliseconds{200}));
+  h.complete(only);
+  BOOST_TEST((h.pool.snapshot(h.now).longest_wait == duration::zero()));
+}
+
 BOOST_AUTO_TEST_CASE(beyond_max_waiters_the_queue_is_full_at_once) {
   auto p = one_connection();
   p.max_waiters = 3;

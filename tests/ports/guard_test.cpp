@@ -42,11 +42,15 @@ struct fragile_state {
 
   caf::behavior start(environment_ptr env, int* restarts) {
     install_default_handlers(*self);
-    guard.emplace(*self, env, "fragile", [restarts] {
-      if (++*restarts > 100) {
-        throw std::runtime_error("cannot restart");
-      }
-    });
+    std::function<void()> restart;
+    if (restarts != nullptr) {
+      restart = [restarts] {
+        if (++*restarts > 100) {
+          throw std::runtime_error("cannot restart");
+        }
+      };
+    }
+    guard.emplace(*self, env, "fragile", std::move(restart));
     return {[this](perform_atom, int how) { return handle(how); },
             [this](flush_atom) { guard->run([] { throw std::logic_error("hunter2"); }); }};
   }
@@ -134,6 +138,20 @@ BOOST_FIXTURE_TEST_CASE(exception_is_answered_and_the_actor_lives, guarded_actor
   BOOST_TEST(ask(7) == 7);
   BOOST_REQUIRE(log->lines.size() == 1U);
   BOOST_TEST(log->lines[0] == "fragile: a handler failed; restarted in place exception=std::runtime_error");
+}
+
+BOOST_FIXTURE_TEST_CASE(an_actor_without_a_restart_does_not_say_that_it_restarted, guarded_actor) {
+  auto e = std::make_shared<environment>();
+  e->clock = clock;
+  e->log = log;
+  caf::anon_send_exit(subject, caf::exit_reason::user_shutdown);
+  subject = sys.spawn(fragile, environment_ptr{e}, static_cast<int*>(nullptr));
+  sched.run();
+  BOOST_TEST(ask(1) == -static_cast<int>(errc::internal));
+  BOOST_TEST(ask(7) == 7);
+  BOOST_REQUIRE(log->lines.size() == 1U);
+  BOOST_TEST(log->lines[0] ==
+             "fragile: a handler failed; it goes on with the next message exception=std::runtime_error");
 }
 
 BOOST_FIXTURE_TEST_CASE(exception_of_a_plain_message_is_contained, guarded_actor) {

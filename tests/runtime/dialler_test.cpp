@@ -249,7 +249,7 @@ BOOST_AUTO_TEST_CASE(a_peer_that_refuses_our_certificate_says_so_at_the_first_re
     return last.what != byte_stream_result::kind::want_read;
   }));
   BOOST_TEST_REQUIRE((last.error != nullptr));
-  BOOST_TEST(contains(last.error->message, "was shown the certificate in client_cert_path"), last.error->message);
+  BOOST_TEST(contains(last.error->message, "was shown the certificate in cert_path"), last.error->message);
   BOOST_TEST(w.count() == 0U);
 }
 

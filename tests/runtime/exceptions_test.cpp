@@ -50,6 +50,13 @@ BOOST_AUTO_TEST_CASE(a_refusal_is_caught_by_the_type_of_its_cause_too) {
   BOOST_TEST(!is_caught_as<ssl_error>(failed_with(errc::breaker_open)));
 }
 
+BOOST_AUTO_TEST_CASE(that_no_node_is_reached_because_of_certificates_is_caught_as_either) {
+  const auto because = failed_with(errc::connection_failed, errc::ssl_error);
+  BOOST_TEST(is_caught_as<ssl_error>(because));
+  BOOST_TEST(is_caught_as<connection_failed>(because));
+  BOOST_TEST(!is_caught_as<ssl_error>(failed_with(errc::connection_failed)));
+}
+
 BOOST_AUTO_TEST_CASE(a_refusal_does_not_pass_for_the_end_of_an_operation) {
   BOOST_TEST(!is_caught_as<operation_timeout>(failed_with(errc::breaker_open, errc::operation_timeout)));
   BOOST_TEST(!is_caught_as<outcome_unknown>(failed_with(errc::breaker_open, errc::outcome_unknown)));

@@ -137,7 +137,7 @@ BOOST_AUTO_TEST_CASE(settings_that_cannot_work_are_reported_by_the_constructor) 
   info.host = "";
   BOOST_CHECK_THROW(connection_manager{info}, config_error);
   pool_options options;
-  options.enable_compression = true;
+  options.max_connections = 0;
   BOOST_CHECK_THROW(connection_pool(nobody(), options), config_error);
 }
 

@@ -401,3 +401,24 @@ BOOST_AUTO_TEST_CASE(what_protects_less_than_it_seems_is_warned_of_at_the_start)
     BOOST_TEST(logged.find(what) != std::string::npos, logged);
   BOOST_TEST(logged.find("secret") == std::string::npos);
 }
+
+BOOST_AUTO_TEST_CASE(compression_where_there_are_no_nodes_is_warned_of_at_the_start) {
+  for (const bool enabled : {true, false}) {
+    settings all;
+    all.servers.resize(1);
+    all.servers[0].host = "192.0.2.1";
+    all.pool.enable_compression = enabled;
+    all.recovery.reconnect_attempts = 1;
+    connection_manager manager(all);
+    std::mutex mutex;
+    std::string logged;
+    manager.set_log([&](log_level, const std::string& line) {
+      std::lock_guard guard{mutex};
+      logged += line + "\n";
+    });
+    manager.connect(std::chrono::milliseconds{10});
+    manager.disconnect();
+    const bool said = logged.find("pool.enable_compression: is for links between nodes") != std::string::npos;
+    BOOST_TEST(said == enabled, logged);
+  }
+}

@@ -48,6 +48,14 @@ struct noted_log final : log_port {
   std::vector<std::string> lines;
 };
 
+/// The real time, and so much later.
+struct later_clock final : clock_port {
+  time_point now() const override { return real.now() + ahead.load(); }
+  wall_time wall_now() const override { return real.wall_now(); }
+  internal::system_clock real;
+  std::atomic<duration> ahead{duration{}};
+};
+
 /// What a listener stands on, and who came in.
 struct world {
   test::actor_config cfg;
@@ -55,6 +63,7 @@ struct world {
   std::shared_ptr<epoll_poller> poller = std::make_shared<epoll_poller>();
   std::shared_ptr<worker_threads> workers = std::make_shared<worker_threads>();
   std::shared_ptr<noted_log> log = std::make_shared<noted_log>();
+  std::shared_ptr<later_clock> clock = std::make_shared<later_clock>();
   std::mutex mutex;
   std::vector<accepted_client> in;
   std::unique_ptr<listener> open;
@@ -67,7 +76,7 @@ struct world {
   }
   void listen(listener_options options) {
     auto env = std::make_shared<environment>();
-    env->clock = std::make_shared<internal::system_clock>();
+    env->clock = clock;
     env->poller = poller;
     env->workers = workers;
     env->log = log;
@@ -290,7 +299,8 @@ BOOST_AUTO_TEST_CASE(only_allowed_names_come_in) {
   client good(w);
   BOOST_TEST(!good.secure(how));
   BOOST_REQUIRE(eventually([&] { return w.count() == 1; }));
-  BOOST_TEST(w.in[0].certificate.names == std::vector<std::string>{"localhost"}, boost::test_tools::per_element());
+  const std::vector<std::string> names{"localhost", "127.0.0.1"};
+  BOOST_TEST(w.in[0].certificate.names == names, boost::test_tools::per_element());
 }
 
 BOOST_AUTO_TEST_CASE(an_old_protocol_is_refused_when_the_listener_wants_a_newer_one) {
@@ -349,6 +359,58 @@ BOOST_AUTO_TEST_CASE(handshakes_under_way_are_bounded_and_the_oldest_makes_room)
   BOOST_TEST(!one.secure(trusting()));
   BOOST_TEST(mute[0]->ended());
   BOOST_TEST(!mute[3]->ended(50ms));
+}
+
+BOOST_AUTO_TEST_CASE(who_has_not_shown_who_he_is_takes_the_place_of_nobody_who_comes) {
+  for (const bool of_address : {false, true}) {
+    world w;
+    auto options = secured();
+    (of_address ? options.limits.by_address : options.limits.connections) = 1;
+    w.listen(std::move(options));
+    const client mute(w);
+    BOOST_REQUIRE(eventually([&] { return w.open->connections() == 1; }));
+    client one(w);
+    BOOST_TEST(!one.secure(trusting()));
+    BOOST_TEST(mute.ended());
+    BOOST_REQUIRE(eventually([&] { return w.count() == 1; }));
+    // Who is in stays.
+    const client other(w);
+    BOOST_TEST(other.ended());
+    BOOST_TEST(!one.ended(50ms));
+  }
+}
+
+BOOST_AUTO_TEST_CASE(certificates_that_could_not_be_read_are_tried_again_although_nobody_writes_them) {
+  temporary_folder folder;
+  const auto certificate = folder.path() / "own.crt", key = folder.path() / "own.key";
+  const auto copy = [](const std::filesystem::path& from, const std::filesystem::path& to) {
+    std::filesystem::copy_file(from, to, std::filesystem::copy_options::overwrite_existing);
+  };
+  copy(certificates().server.certificate, certificate);
+  copy(certificates().server.key, key);
+  world w;
+  auto options = plain();
+  options.tls = server_certificates{{certificate, key, {}, {}}};
+  w.listen(std::move(options));
+  copy(certificates().of_other_ca.key, key);  // which belongs to another certificate
+  const auto failures = [&] {
+    std::lock_guard guard{w.log->mutex};
+    return std::count_if(w.log->lines.begin(), w.log->lines.end(), [](const auto& line) {
+      return line.find("cannot be used, the earlier ones stay") != std::string::npos;
+    });
+  };
+  const auto somebody_comes = [&] {
+    client one(w);
+    BOOST_TEST(!one.secure(trusting()));
+  };
+  w.clock->ahead = 2s;
+  somebody_comes();
+  BOOST_TEST(eventually([&] { return failures() == 1; }));
+  w.clock->ahead = 30s;
+  somebody_comes();
+  w.clock->ahead = 80s;
+  somebody_comes();
+  BOOST_TEST(eventually([&] { return failures() == 2; }));
 }
 
 BOOST_AUTO_TEST_CASE(limits_hold_in_all_and_by_address_and_places_are_given_back) {

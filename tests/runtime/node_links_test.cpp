@@ -7,6 +7,8 @@
 #include <boost/test/unit_test.hpp>
 #include <caf/event_based_actor.hpp>
 
+#include <set>
+
 using namespace understudy;
 using namespace understudy::internal;
 using namespace understudy::test;
@@ -304,6 +306,30 @@ BOOST_AUTO_TEST_CASE(a_listener_without_an_authority_for_its_peers_is_refused) {
 }
 
 // ---- nothing stays ----
+
+BOOST_AUTO_TEST_CASE(hundreds_of_actor_systems_of_one_process_do_not_take_each_others_links) {
+  // CAF counts the actor systems of a process by a byte, which is all that tells their node ids apart.
+  static_cast<void>(caller_certificate());
+  test_node server;
+  const auto port = server.listen();
+  test_node first;
+  const test_caller stays{first, {port}};
+  BOOST_TEST_REQUIRE(stays.ask("hello") == "hello");
+  std::set<std::string> ids{to_string(server.system.node()), to_string(first.system.node())};
+  const leak_guard nothing_left;
+  for (int i = 0; i < 300; ++i) {
+    test_node client;
+    ids.insert(to_string(client.system.node()));
+    const test_caller caller{client, {port}};
+    BOOST_TEST_REQUIRE(caller.linked(),
+                       "the actor system number " << i << ": " << client.log->all() << server.log->all());
+    BOOST_TEST_REQUIRE(caller.ask("hello") == "hello", "the actor system number " << i << ": " << client.log->all());
+  }
+  BOOST_TEST(ids.size() == 302U);
+  BOOST_TEST(stays.ask("hello") == "hello");
+  BOOST_TEST(stays.links() == 1);
+  BOOST_TEST(eventually([&] { return server.links->peers().size() == 1; }));
+}
 
 BOOST_AUTO_TEST_CASE(links_and_actor_systems_leave_nothing) {
   static_cast<void>(caller_certificate());

@@ -3,6 +3,7 @@
 #include "support/free_port.hpp"
 #include "support/leak_check.hpp"
 #include "support/stub_directory.hpp"
+#include "understudy/runtime/client/client.hpp"
 #include "understudy/runtime/client/manager_access.hpp"
 #include "understudy/runtime/connection_manager.hpp"
 
@@ -113,6 +114,17 @@ BOOST_FIXTURE_TEST_CASE(leases_and_streams_work_over_a_node, one_node) {
   BOOST_TEST(eventually([&] { return node.snapshot().servers.at(0).pool.leased == 0; }));
 }
 
+BOOST_FIXTURE_TEST_CASE(an_answer_that_no_link_carries_is_not_gathered_to_its_end, one_node) {
+  std::vector<entry> large;
+  for (int i = 0; i < 6; ++i)
+    large.push_back({"uid=u" + std::to_string(i), {{"photo", {std::string(1'000'000, 'x')}}}});
+  directory.set_entries(large);
+  auto manager = connection_manager::connect_node({"127.0.0.1:" + std::to_string(node.port())}, caller_tls());
+  const auto found = manager.try_search(search_for("*"));
+  BOOST_TEST((found.code() == errc::result_too_large), why(found));
+  BOOST_TEST(contains(why(found), "takes more than 4194304 bytes"), why(found));
+}
+
 BOOST_FIXTURE_TEST_CASE(the_state_of_a_node_is_told_and_its_servers_are_suspended, directory_of_nodes) {
   auto process = start(0, node_permission::admin);
   auto manager = connection_manager::for_nodes(nodes_at({process.port()}), impatient());
@@ -159,6 +171,28 @@ BOOST_FIXTURE_TEST_CASE(a_request_over_a_node_is_cancelled, one_node) {
   }));
   cancel.cancel();
   BOOST_TEST((waiting.get().code() == errc::cancelled));
+}
+
+BOOST_FIXTURE_TEST_CASE(callers_of_a_node_go_on_when_its_breaker_is_replaced, one_node) {
+  auto manager = connection_manager::for_nodes(nodes_at({node.port()}), impatient());
+  BOOST_TEST_REQUIRE(manager.connect().connected);
+  BOOST_TEST(bool(manager.try_search(search_for("ann"))));
+  for (int i = 0; i < 2; ++i) {
+    const auto now = node.running().client().ask<circuit_breaker_actor>(node.running().manager(), 5s, router_atom_v);
+    BOOST_TEST_REQUIRE(now.value.has_value());
+    caf::anon_send_exit(*now.value, caf::exit_reason::kill);
+    // Its whole tree is started afresh: what was under way there ends, what comes then is served.
+    BOOST_TEST(eventually([&] { return bool(manager.try_search(search_for("ann"))); }));
+    BOOST_TEST(eventually([&] {
+      const auto next = node.running().client().ask<circuit_breaker_actor>(node.running().manager(), 5s, router_atom_v);
+      return next.value && *next.value != *now.value;
+    }));
+    const auto found = manager.try_search(search_for("bob"));
+    BOOST_TEST(bool(found), why(found));
+    auto held = manager.get_connection();
+    const auto read = held.try_search(search_for("ann"));
+    BOOST_TEST(bool(read), why(read));
+  }
 }
 
 // ---- nodes that go and come ----
@@ -241,6 +275,37 @@ BOOST_FIXTURE_TEST_CASE(a_stopped_node_gives_finite_errors_and_another_one_serve
   BOOST_TEST(bool(found), why(found));
 }
 
+BOOST_FIXTURE_TEST_CASE(a_node_that_hangs_from_the_beginning_does_not_hold_up_the_next, directory_of_nodes) {
+  auto hung = start();
+  const auto other = start();
+  hung.process().stop();
+  auto nodes = nodes_at({hung.port(), other.port()});
+  nodes.connect_timeout = 600s;
+  auto manager = connection_manager::for_nodes(nodes, impatient());
+  BOOST_TEST_REQUIRE(manager.connect().connected);
+  call_options patient;
+  patient.timeout = 60s;
+  const auto found = manager.try_search(search_for("ann"), patient);
+  BOOST_TEST(bool(found), why(found));
+}
+
+BOOST_FIXTURE_TEST_CASE(a_request_that_waits_for_a_node_that_hangs_says_which, directory_of_nodes) {
+  auto hung = start(), as_well = start();
+  hung.process().stop();
+  as_well.process().stop();
+  auto nodes = nodes_at({hung.port(), as_well.port()});
+  nodes.connect_timeout = 600s;
+  auto manager = connection_manager::for_nodes(nodes, impatient());
+  const auto refused = manager.connect();
+  BOOST_TEST(!refused.connected);
+  BOOST_TEST(contains(refused.connection_error, "127.0.0.1:" + std::to_string(hung.port())), refused.connection_error);
+  call_options patient;
+  patient.timeout = 4s;
+  const auto late = manager.try_search(search_for("ann"), patient);
+  BOOST_TEST(!bool(late));
+  BOOST_TEST(contains(why(late), "127.0.0.1:" + std::to_string(hung.port())), why(late));
+}
+
 BOOST_FIXTURE_TEST_CASE(a_facade_ends_although_its_node_is_stopped, directory_of_nodes) {
   auto stopped = start();
   auto nodes = nodes_at({stopped.port()});
@@ -277,6 +342,11 @@ BOOST_FIXTURE_TEST_CASE(what_is_wrong_with_a_certificate_is_named, one_node) {
     const auto got = manager.connect();
     BOOST_TEST(!got.connected);
     BOOST_TEST_REQUIRE(got.failed);
+    // By its type, and in the words of those who go to nodes.
+    BOOST_CHECK_THROW(manager.search(search_for("ann")), ssl_error);
+    BOOST_CHECK_THROW(manager.search(search_for("ann")), connection_failed);
+    for (const auto* key : {"client_cert_path", "client_key_path", "use_ssl", "use_tls", "tls_min_version"})
+      BOOST_TEST(!contains(why(got), key), why(got));
     return why(got);
   };
   const auto& known = node_certificates();

@@ -34,6 +34,7 @@ class serving_node {
   std::uint16_t port() const noexcept { return port_; }
   runtime_snapshot snapshot() const { return *runtime_->snapshot().value; }
   std::vector<internal::node_peer> peers() const { return links_->peers(); }
+  const runtime& running() const { return *runtime_; }
 
  private:
   struct config : caf::actor_system_config {

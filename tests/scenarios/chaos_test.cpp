@@ -183,6 +183,8 @@ BOOST_AUTO_TEST_CASE(scenario_28_whatever_happens_each_request_has_one_outcome_a
       BOOST_TEST(seen.pool.now.size <= 6u);
     }
   }
+  // However slow the machine was: as much as it takes to mean something.
+  BOOST_TEST(eventually([&] { return count.succeeded > 200u && count.leases > 20u; }));
   over = true;
   for (auto& one : callers) one.join();
   for (auto* server : {&a, &b}) {
@@ -192,8 +194,6 @@ BOOST_AUTO_TEST_CASE(scenario_28_whatever_happens_each_request_has_one_outcome_a
   BOOST_TEST(eventually([&] { return count.settled(); }), count.requests - count.outcomes << " without an outcome");
   BOOST_TEST(count.twice == 0u);
   BOOST_TEST(count.requests > 200u);
-  BOOST_TEST(count.succeeded > 200u);
-  BOOST_TEST(count.leases > 20u);
   BOOST_TEST(a.most_open_connections() <= 6u);
   BOOST_TEST(b.most_open_connections() <= 6u);
   end_scenario(manager, {a, b});

@@ -12,8 +12,10 @@ constexpr std::size_t most_seen = 1u << 20;
 
 }  // namespace
 
-fault_gate::fault_gate(std::uint16_t target)
-    : target_(target), listener_(std::make_unique<tcp_listener>(loop_, [this](int fd) { admit(fd); })) {
+fault_gate::fault_gate(std::uint16_t target, const std::string& address)
+    : target_(target),
+      listener_(std::make_unique<tcp_listener>(
+          loop_, [this](int fd) { admit(fd); }, address, port_.number())) {
   loop_.run([this] { listener_->open(); });
 }
 

@@ -33,12 +33,13 @@ struct gate_faults {
 
 class gate_link;
 
-/// Listens on a port of its own and forwards to `target` on 127.0.0.1, on a thread of its own. All members are
+/// Listens on a port of its own, of 127.0.0.1 or another loopback address, and forwards to `target` on 127.0.0.1, on a
+/// thread of its own. All members are
 /// thread-safe. The kernel acknowledges for the gate: lost packets (TCP_USER_TIMEOUT, keepalive) cannot be shown with
 /// it.
 class fault_gate {
  public:
-  explicit fault_gate(std::uint16_t target);
+  explicit fault_gate(std::uint16_t target, const std::string& address = "127.0.0.1");
   ~fault_gate();
   fault_gate(const fault_gate&) = delete;
   fault_gate& operator=(const fault_gate&) = delete;
@@ -71,6 +72,7 @@ class fault_gate {
   void for_each(const std::function<void(gate_link&)>& act);
 
   const std::uint16_t target_;
+  const reserved_port port_;
   std::atomic<std::uint64_t> accepted_{0}, open_{0}, to_server_{0}, to_client_{0};
   mutable std::mutex guard_;
   std::string seen_;

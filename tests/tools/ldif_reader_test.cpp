@@ -2,6 +2,8 @@
 #include "understudy/tools/ldif_reader.hpp"
 
 #include "support/temporary_folder.hpp"
+#include "understudy/tools/ldif_lines.hpp"
+#include "understudy/tools/ldif_writer.hpp"
 
 #include <boost/test/unit_test.hpp>
 

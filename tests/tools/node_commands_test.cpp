@@ -188,8 +188,19 @@ BOOST_FIXTURE_TEST_CASE(operators_take_a_server_out_and_have_it_back, operated_n
                 "the node has no server \"ldap9:389\"; it has " + server());
 }
 
+BOOST_FIXTURE_TEST_CASE(an_order_is_for_one_node, operated_node) {
+  const auto nobody = "127.0.0.1:" + std::to_string(free_port());
+  for (const words& order : {words{"suspend", server()}, words{"resume", server()}, words{"drain"}, words{"reload"}})
+    check_refusal(run(order + words{"--node", nobody + ',' + node.address()} + with_certificates()), 2,
+                  "an order is for one node");
+  BOOST_TEST(node.process().running());
+  BOOST_TEST(!contains(node.process().output(), "drain"));
+}
+
 BOOST_FIXTURE_TEST_CASE(a_node_drains_and_reloads_by_order, operated_node) {
-  check_exit(run(words{"reload"} + there()), 0);
+  const auto told = run(words{"reload"} + there());
+  check_exit(told, 0);
+  BOOST_TEST(told.output == node.address() + " was told; its log says what comes of it\n");
   BOOST_TEST(contains(node.process().output(), "reload"));
   check_exit(run(words{"drain"} + there()), 0);
   BOOST_TEST(node.process().wait().value_or(-1) == 0);

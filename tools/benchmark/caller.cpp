@@ -5,6 +5,7 @@
 
 #include "understudy/actors/ports/poller_actor.hpp"
 #include "understudy/messages/ber.hpp"
+#include "understudy/runtime/client/node_targets.hpp"
 #include "understudy/runtime/runtime.hpp"
 
 #include <caf/actor_system.hpp>
@@ -81,7 +82,13 @@ int run_caller(meter& m, const arguments& given) {
   const auto wanted = static_cast<std::size_t>(given.number("connections", 1));
   runtime_options how;
   how.threads = static_cast<std::size_t>(given.number("scheduler_threads", 0));
-  runtime directory(std::make_shared<const settings>(settings_from(given)), std::move(how));
+  auto all = settings_from(given);
+  if (const auto node = given.text("node"); !node.empty()) {
+    how.nodes = remote_nodes{{"127.0.0.1:" + node}};
+    if (const auto cert = given.text("cert"); !cert.empty()) how.nodes->tls = node_tls{cert, cert, given.text("key")};
+    all.servers = stand_ins_for(*how.nodes);
+  }
+  runtime directory(std::make_shared<const settings>(std::move(all)), std::move(how));
   const auto ready = [&] {
     const auto state = directory.snapshot();
     if (!state) return false;

@@ -2,6 +2,7 @@
 // our_client MODE port=N[,N…] …; prints one line of JSON.
 #include "arguments.hpp"
 #include "caller.hpp"
+#include "echo_caller.hpp"
 #include "measure.hpp"
 #include "our_settings.hpp"
 
@@ -166,6 +167,7 @@ int run(const arguments& given) {
   raise_file_limit();
   meter m;
   if (given.mode() == "actor") return run_caller(m, given);
+  if (given.mode() == "echo") return run_echo_caller(m, given);
   connection_manager directory(settings_from(given));
   if (given.mode() == "storm") {
     storm(m, directory, given);
@@ -186,7 +188,7 @@ int run(const arguments& given) {
     logins(m, directory, given);
   else
     throw std::invalid_argument(
-        "usage: our_client actor|facade|lease|acquire|futures|callbacks|logins|storm port=N [key=value …]");
+        "usage: our_client actor|echo|facade|lease|acquire|futures|callbacks|logins|storm port=N [key=value …]");
   m.print();
   return 0;
 }

@@ -18,6 +18,9 @@ class list {
   series& ours(const std::string& name, const std::string& server, words arguments) {
     return add("understudy " + name, "ours", server, std::move(arguments));
   }
+  series& plain(const std::string& name, words arguments) {
+    return add("plain BASP " + name, "ours", "echo", std::move(arguments));
+  }
   series& beside(const std::string& name, series& measured, std::optional<double> factor = {},
                  std::optional<double> cost = {}) {
     measured.beside = "stock libldap " + name;
@@ -143,6 +146,22 @@ void scale(list& l) {
       .rounds = 1;
 }
 
+/// The same searches from another process, through a node; and the same bytes there and back by CAF's network layer
+/// alone, which has no TLS, no guard and no directory behind it.
+void nodes(list& l) {
+  l.group("Through a node");
+  for (const int window : {1, 64}) {
+    const auto name = std::to_string(window) + " in flight";
+    l.plain("echo, " + name, {"echo", with("window", window)});
+    l.ours("actor without a node, " + name, "null", {"actor", with("window", window)});
+    for (const std::string server : {"node", "node plain"}) {
+      auto& one = l.ours((server == "node" ? "through a node, " : "through a node in plain text, ") + name, server,
+                         {"actor", with("window", window)});
+      one.beside = "plain BASP echo, " + name;
+    }
+  }
+}
+
 void faults(list& l) {
   l.group("A server dies under load");
   for (const std::string fault : {"kill", "pause"}) {
@@ -164,6 +183,7 @@ std::vector<series> plan(bool small) {
   large(l);
   storms(l);
   scale(l);
+  nodes(l);
   faults(l);
   return l.take();
 }

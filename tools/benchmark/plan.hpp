@@ -11,7 +11,8 @@ struct series {
   std::string group;   ///< a table of the report
   std::string name;    ///< unique
   std::string client;  ///< "stock" or "ours"
-  std::string server;  ///< "null", "null tls", "null large", "slapd", "null pair", or "null N": so many of them
+  std::string server;  ///< "null", "null tls", "null large", "slapd", "null pair", "null N": so many of them,
+                       ///< "node", "node plain" (text), before "null"; or "echo"
   std::vector<std::string> arguments;
   std::string beside;            ///< the series it is compared with; empty: none
   std::optional<double> factor;  ///< throughput to reach, as a multiple of that

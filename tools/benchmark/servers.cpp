@@ -28,6 +28,15 @@ servers::responder& servers::keep(const std::string& name, std::vector<std::stri
   return running_.emplace(name, start_responder(std::move(more))).first->second;
 }
 
+servers::responder& servers::keep_node(const std::string& name, std::vector<std::string> words) {
+  const auto known = running_.find(name);
+  if (known != running_.end()) return known->second;
+  words.insert(words.begin(), programs_ / "node_server");
+  responder made{child{words}, {}, {}};
+  made.port = made.process.read_line();
+  return running_.emplace(name, std::move(made)).first->second;
+}
+
 void servers::make_certificate() {
   if (std::filesystem::exists(folder_.path() / "cert.pem")) return;
   child made({"openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-batch",
@@ -52,9 +61,14 @@ std::vector<std::string> servers::arguments_for(const std::string& name) {
   if (name == "slapd") return {"port=" + slapd_port()};
   if (name == "null large") return {"port=" + keep(name, {"entries=" + std::to_string(users_)}).port};
   if (name == "null pair") return {"port=" + keep("leader", {}).port + "," + keep("understudy", {}).port};
+  if (name == "echo") return {"echo=" + keep_node(name, {"echo"}).port};
   make_certificate();
   const std::string cert = folder_.path() / "cert.pem", key = folder_.path() / "key.pem";
   const auto& first = keep("null", {"cert=" + cert, "key=" + key});
+  if (name == "node plain") return {"node=" + keep_node(name, {"node", "port=" + first.port}).port};
+  if (name == "node")
+    return {"node=" + keep_node(name, {"node", "port=" + first.port, "cert=" + cert, "key=" + key}).port,
+            "cert=" + cert, "key=" + key};
   if (name == "null tls") return {"port=" + first.tls_port, "tls=1", "ca=" + cert};
   std::string ports = "port=" + first.port;
   // "null N"

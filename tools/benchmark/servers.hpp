@@ -30,6 +30,7 @@ class servers {
   };
   responder start_responder(std::vector<std::string> more);
   responder& keep(const std::string& name, std::vector<std::string> more);
+  responder& keep_node(const std::string& name, std::vector<std::string> words);
   void make_certificate();
   std::string slapd_port();
 

@@ -1,0 +1,469 @@
+// Bytes to messages, decisions to requests, answers to bytes.
+#include "understudy/actors/front_door/client_actor.hpp"
+
+#include "understudy/actors/connection/pdu_framer.hpp"
+#include "understudy/actors/front_door/client_buffers.hpp"
+#include "understudy/actors/metrics/registry.hpp"
+#include "understudy/actors/ports/actor_shell.hpp"
+#include "understudy/actors/ports/actor_timer.hpp"
+#include "understudy/messages/printable.hpp"
+
+#include <caf/actor_cast.hpp>
+#include <caf/send.hpp>
+#include <caf/typed_event_based_actor.hpp>
+
+#include <deque>
+
+namespace understudy::internal {
+namespace {
+
+// With more of its answers waiting to be taken, a client's next request is not read.
+constexpr std::size_t high_water = 256 * 1024;
+// Read ahead while requests have to wait: enough for a bind or a search, and the end is seen.
+constexpr std::size_t read_ahead = 16 * 1024;
+constexpr seconds handshake_patience{10}, goodbye_patience{2}, write_patience{60};
+constexpr seconds claim_patience{10};
+
+class client_impl {
+ public:
+  static constexpr const char* name = "understudy.client";
+
+  client_impl(client_actor::pointer self, client_dependencies with, std::shared_ptr<client_connection> connection);
+  ~client_impl();
+  client_actor::behavior_type make_behavior();
+
+ private:
+  struct request_under_way {
+    cancel_token_ptr token;
+    bool leased = false;
+    time_point since{};
+  };
+  /// Bytes of a part: who sent it is told when the client has taken them.
+  struct owed_credit {
+    std::uint64_t position = 0;
+    connection_actor to;
+    std::int32_t id = 0;
+    std::uint64_t bytes = 0;
+  };
+
+  // Events.
+  void on_io(std::uint64_t id, std::uint32_t events);
+  void on_tick(std::uint64_t timer);
+  void on_part(std::uint64_t number, relayed_part& part);
+
+  bool take_messages();
+  void carry_out();
+  void operator()(session_action::reply& a);
+  void operator()(session_action::forward& a);
+  void operator()(const session_action::cancel& a);
+  void operator()(const session_action::judge& a);
+  void operator()(const session_action::acquire& a);
+  void operator()(const session_action::release&);
+  void operator()(const session_action::start_tls&);
+  void operator()(session_action::close& a);
+  friend struct session_action_visitor;
+
+  void settle(std::uint64_t number, const result_ptr& got, const failure_ptr& why);
+  void give_back(const lease_grant& grant);
+  void flush();
+  void write();
+  void pay_credits();
+  void secure();
+  void shake_hands();
+  void finish_turn();
+  void arm();
+  void let_go(std::string_view why);
+  void end(std::string_view why);
+  time_point now() const { return with_.env->clock->now(); }
+
+  client_actor::pointer self_;
+  client_dependencies with_;
+  std::shared_ptr<client_connection> connection_;
+  client_session session_;
+  client_buffers buffers_;
+  handler_guard guard_;
+  actor_timer timer_;
+  poller_port::io_id io_ = 0;
+  std::uint32_t armed_for_ = 0;
+  bool more_ = false;  ///< may be there to read without an event that tells of it
+  bool flush_due_ = false, write_blocked_ = false, ended_ = false;
+  bool tls_asked_ = false, shaking_ = false, shake_writes_ = false;
+  std::optional<std::string> closing_;
+  time_point give_up_at_ = time_point::max();  ///< a handshake, a goodbye
+  time_point write_until_ = time_point::max();
+  std::uint64_t appended_ = 0;
+  std::map<std::uint64_t, request_under_way> open_;
+  std::deque<owed_credit> owed_;
+  std::optional<lease_grant> lease_;
+  cancel_token_ptr acquiring_;
+};
+
+/// Lets std::visit reach the actor's private handlers.
+struct session_action_visitor {
+  client_impl& client;
+  template <class Action>
+  void operator()(Action& a) const {
+    client(a);
+  }
+};
+
+client_impl::client_impl(client_actor::pointer self, client_dependencies with,
+                         std::shared_ptr<client_connection> connection)
+    : self_(self),
+      with_(std::move(with)),
+      connection_(std::move(connection)),
+      session_(connection_->origin, with_.rules, with_.limiter, with_.env->clock->now()),
+      buffers_(std::move(connection_->stream)),
+      guard_(*self_, with_.env, "front_door", [this] { end("a defect of ours"); }),
+      timer_(with_.env->poller, self_->address()) {
+  io_ = with_.env->poller->add(connection_->fd, self_->address());
+  finish_turn();
+}
+
+client_impl::~client_impl() {
+  try {
+    let_go("it was ended");
+  } catch (...) {
+    // Its descriptor goes all the same; pools watch who holds their leases.
+  }
+}
+
+client_actor::behavior_type client_impl::make_behavior() {
+  return {
+      [this](batch_atom, std::uint64_t number, relayed_part& part) { guard_.run([&] { on_part(number, part); }); },
+      [this](io_atom, std::uint64_t id, std::uint32_t events) { guard_.run([&] { on_io(id, events); }); },
+      [this](tick_atom, std::uint64_t timer) { guard_.run([&] { on_tick(timer); }); },
+      [this](flush_atom) { guard_.run([this] { flush(); }); },
+      [this](reload_atom, const client_rules_ptr& rules) {
+        guard_.run([&] {
+          session_.configure(rules, now());
+          carry_out();
+        });
+      },
+      [this](drain_atom) {
+        guard_.run([this] {
+          session_.drain(now());
+          carry_out();
+        });
+      },
+      [this](close_atom) { guard_.run([this] { end("the front door closes"); }); },
+  };
+}
+
+// ---- the socket ----
+
+void client_impl::on_io(std::uint64_t id, std::uint32_t events) {
+  if (id != io_ || ended_) return;
+  armed_for_ = 0;
+  if (shaking_) return shake_hands();
+  const bool writes = write_blocked_ && ((events & poller_port::writable) != 0 || buffers_.write_needs_bytes());
+  if (writes) {
+    write_blocked_ = false;
+    write();
+    if (ended_) return;
+  }
+  if ((events & poller_port::readable) != 0 || buffers_.read_needs_room()) {
+    const auto most = session_.takes_messages() ? session_.longest_message() + 1 : read_ahead;
+    const auto outcome = closing_ || tls_asked_ ? client_buffers::ending::waits : buffers_.read(most);
+    more_ = outcome == client_buffers::ending::enough;
+    if (outcome == client_buffers::ending::closed) {
+      session_.on_end();
+      carry_out();
+      return end("the client closed the connection");
+    }
+  }
+  carry_out();
+}
+
+/// As many as may be taken now; false: none.
+bool client_impl::take_messages() {
+  bool partial = false, some = false;
+  while (!closing_ && !tls_asked_ && session_.takes_messages() && buffers_.unsent() <= high_water) {
+    const auto bytes = buffers_.received();
+    if (bytes.empty()) break;
+    const auto frame = frame_pdu(bytes, session_.longest_message());
+    if (frame.state == pdu_frame::status::malformed) {
+      session_.on_garbage(frame.why);
+      break;
+    }
+    partial = frame.state == pdu_frame::status::partial;
+    if (partial) break;
+    some = true;
+    session_.on_message(bytes.substr(0, frame.size), now());
+    buffers_.consume(frame.size, frame.op == request_tag::bind || frame.op == opaque_request::extended);
+    for (auto& action : session_.take_actions()) std::visit(session_action_visitor{*this}, action);
+  }
+  session_.on_bytes(partial, now());
+  return some;
+}
+
+/// What was decided, and then what has been waiting for that.
+void client_impl::carry_out() {
+  do {
+    while (session_.has_actions())
+      for (auto& action : session_.take_actions()) std::visit(session_action_visitor{*this}, action);
+  } while (!ended_ && !buffers_.received().empty() && take_messages());
+  while (session_.has_actions())
+    for (auto& action : session_.take_actions()) std::visit(session_action_visitor{*this}, action);
+  finish_turn();
+}
+
+/// One write for all that a turn of the poller brings.
+void client_impl::finish_turn() {
+  if (ended_) return;
+  if (buffers_.unsent() > 0 && !write_blocked_ && !shaking_ && !std::exchange(flush_due_, true))
+    self_->send(self_, flush_atom_v);
+  arm();
+}
+
+void client_impl::flush() {
+  flush_due_ = false;
+  if (ended_ || write_blocked_ || shaking_) return;
+  write();
+  if (ended_) return;
+  // There may be room again for the answers to what waits here.
+  carry_out();
+}
+
+void client_impl::write() {
+  const auto before = buffers_.written();
+  const auto outcome = buffers_.write();
+  if (buffers_.written() != before) write_until_ = time_point::max();
+  pay_credits();
+  if (outcome == client_buffers::ending::closed) {
+    session_.on_end();
+    return end("the client closed the connection");
+  }
+  write_blocked_ = buffers_.unsent() > 0;
+  if (write_blocked_) {
+    if (write_until_ == time_point::max()) write_until_ = now() + write_patience;
+    return;
+  }
+  if (closing_) return end(*closing_);
+  if (tls_asked_) secure();
+}
+
+void client_impl::pay_credits() {
+  while (!owed_.empty() && owed_.front().position <= buffers_.written()) {
+    self_->send(owed_.front().to, credit_atom_v, owed_.front().id, owed_.front().bytes);
+    owed_.pop_front();
+  }
+}
+
+void client_impl::arm() {
+  if (ended_) return;
+  std::uint32_t interest = 0;
+  const bool reads =
+      !closing_ && !tls_asked_ && !shaking_ &&
+      buffers_.received().size() <
+          (session_.takes_messages() && buffers_.unsent() <= high_water ? session_.longest_message() + 1 : read_ahead);
+  if (reads && std::exchange(more_, false)) self_->send(self_, io_atom_v, io_, poller_port::readable);
+  if (reads) interest |= buffers_.read_needs_room() ? poller_port::writable : poller_port::readable;
+  if (write_blocked_) interest |= buffers_.write_needs_bytes() ? poller_port::readable : poller_port::writable;
+  if (shaking_) interest = shake_writes_ ? poller_port::writable : poller_port::readable;
+  // One that is armed for more than is wanted tells of it once.
+  if (interest != 0 && interest != armed_for_) with_.env->poller->arm(io_, armed_for_ = interest);
+  timer_.arm(std::min({session_.next_event(), give_up_at_, write_until_}));
+}
+
+void client_impl::on_tick(std::uint64_t timer) {
+  if (!timer_.fired(timer) || ended_) return;
+  if (now() >= give_up_at_) return end(shaking_ ? "the TLS handshake took too long" : "it took no goodbye");
+  if (now() >= write_until_) return end("it does not take its answers");
+  session_.tick(now());
+  carry_out();
+}
+
+// ---- TLS ----
+
+void client_impl::operator()(const session_action::start_tls&) {
+  // What stands behind it came unprotected, from whomever (RFC 4513, 3.1.1).
+  tls_asked_ = true;
+}
+
+void client_impl::secure() {
+  tls_asked_ = false;
+  if (!buffers_.received().empty()) return end("bytes came behind StartTLS, before TLS");
+  buffers_.replace(with_.secure(connection_->fd));
+  shaking_ = true;
+  give_up_at_ = now() + handshake_patience;
+  shake_hands();
+}
+
+void client_impl::shake_hands() {
+  const auto step = buffers_.stream().handshake();
+  switch (step.what) {
+    case byte_stream_result::kind::want_read:
+    case byte_stream_result::kind::want_write:
+      shake_writes_ = step.what == byte_stream_result::kind::want_write;
+      return arm();
+    case byte_stream_result::kind::done:
+      break;
+    default:
+      return end(step.error ? step.error->message : "the client closed the connection");
+  }
+  shaking_ = false;
+  give_up_at_ = time_point::max();
+  session_.secured(now());
+  carry_out();
+}
+
+// ---- what the session decides ----
+
+void client_impl::operator()(session_action::reply& a) {
+  appended_ += a.bytes.size();
+  buffers_.append(a.bytes);
+}
+
+void client_impl::operator()(session_action::forward& a) {
+  const auto token = std::make_shared<cancel_token>();
+  open_[a.number] = {token, a.leased, now()};
+  call order;
+  order.what = std::move(a.what);
+  order.deadline = a.deadline;
+  order.token = token;
+  order.parts = a.parts ? a.number : 0;
+  const auto done = [this, number = a.number](const result_ptr& got) {
+    guard_.run([&] { settle(number, got, nullptr); });
+  };
+  const auto failed = [this, number = a.number](const caf::error& e) {
+    guard_.run([&] { settle(number, nullptr, failure_of(e)); });
+  };
+  // What is for a connection of the client's own goes nowhere else.
+  if (!a.leased) {
+    self_->request(with_.router, caf::infinite, perform_atom_v, std::move(order)).then(done, failed);
+  } else if (lease_) {
+    self_->request(lease_->connection, caf::infinite, perform_atom_v, lease_->id, std::move(order)).then(done, failed);
+  } else {
+    open_.erase(a.number);
+    session_.failed(a.number, *make_failure(errc::invalid_lease, stage::operation, "the connection has gone"), now());
+  }
+}
+
+void client_impl::settle(std::uint64_t number, const result_ptr& got, const failure_ptr& why) {
+  const auto found = open_.find(number);
+  if (ended_ || found == open_.end()) return;
+  if (with_.env->metrics) with_.env->metrics->finished(why.get(), now() - found->second.since, now());
+  open_.erase(found);
+  if (got)
+    session_.answered(number, *got, now());
+  else
+    session_.failed(number, *why, now());
+  carry_out();
+}
+
+void client_impl::on_part(std::uint64_t number, relayed_part& part) {
+  if (ended_) return;
+  const auto bytes = part.messages.size();
+  if (session_.part(number, std::move(part.messages), buffers_.unsent() + bytes, now())) {
+    const auto from = caf::actor_cast<connection_actor>(self_->current_sender());
+    // The reply that is about to be carried out ends with these bytes.
+    owed_.push_back({appended_ + bytes, from, part.id, bytes});
+  }
+  carry_out();
+}
+
+void client_impl::operator()(const session_action::cancel& a) {
+  const auto found = open_.find(a.number);
+  if (found == open_.end()) return;
+  const auto one = found->second;
+  open_.erase(found);
+  one.token->cancel();
+  if (!one.leased)
+    self_->send(with_.router, cancel_atom_v, one.token);
+  else if (lease_)
+    self_->send(lease_->connection, cancel_atom_v, one.token);
+}
+
+void client_impl::operator()(const session_action::judge& a) {
+  const auto tell = [this, number = a.number](service_claim claim) {
+    guard_.run([&] {
+      if (ended_) return;
+      session_.judged(number, claim, now());
+      carry_out();
+    });
+  };
+  self_->request(with_.manager, claim_patience, credential_atom_v, a.bind_dn, a.password)
+      .then([tell](service_claim claim) { tell(claim); }, [tell](const caf::error&) { tell(service_claim::unknown); });
+}
+
+void client_impl::operator()(const session_action::acquire& a) {
+  lease_request wish;
+  wish.deadline = a.deadline;
+  wish.token = acquiring_ = std::make_shared<cancel_token>();
+  wish.holder = "client " + connection_->address;
+  wish.for_bind = a.for_bind;
+  self_->request(with_.router, caf::infinite, lease_atom_v, std::move(wish))
+      .then(
+          [this, number = a.number](lease_grant& grant) {
+            guard_.run([&] {
+              if (ended_ || !session_.acquired(number, now())) return give_back(grant);
+              self_->send(with_.manager, claim_atom_v, grant.server, grant.id);
+              lease_ = std::move(grant);
+              acquiring_ = nullptr;
+              carry_out();
+            });
+          },
+          [this, number = a.number](const caf::error& e) {
+            guard_.run([&] {
+              if (ended_) return;
+              acquiring_ = nullptr;
+              session_.not_acquired(number, *failure_of(e), now());
+              carry_out();
+            });
+          });
+}
+
+void client_impl::operator()(const session_action::release&) {
+  if (lease_) give_back(*std::exchange(lease_, std::nullopt));
+  if (const auto token = std::exchange(acquiring_, nullptr)) {
+    token->cancel();
+    self_->send(with_.router, cancel_atom_v, token);
+  }
+}
+
+void client_impl::give_back(const lease_grant& grant) {
+  caf::anon_send(with_.manager, release_atom_v, grant.server, grant.id);
+}
+
+void client_impl::operator()(session_action::close& a) {
+  closing_ = std::move(a.why);
+  give_up_at_ = now() + goodbye_patience;
+  if (buffers_.unsent() == 0 && !flush_due_) end(*closing_);
+}
+
+void client_impl::end(std::string_view why) {
+  if (ended_) return;
+  let_go(why);
+  self_->quit();
+}
+
+void client_impl::let_go(std::string_view why) {
+  if (ended_) return;
+  // Whatever is under way is cancelled, and the lease goes back.
+  session_.on_end();
+  for (auto& action : session_.take_actions())
+    if (!std::holds_alternative<session_action::close>(action)) std::visit(session_action_visitor{*this}, action);
+  ended_ = true;
+  with_.env->poller->remove(io_);
+  timer_.disarm();
+  buffers_.stream().shut_down();
+  if (with_.env->log->enabled(log_level::debug))
+    with_.env->log->write(log_level::debug, "front_door", "a client has gone",
+                          {{"client", connection_->address},
+                           {"operations", std::to_string(session_.operations())},
+                           {"cause", printable(why)}});
+  connection_->kept = nullptr;
+  if (with_.on_end) std::exchange(with_.on_end, {})();
+}
+
+}  // namespace
+
+client_actor spawn_client(caf::actor_system& system, client_dependencies with,
+                          std::shared_ptr<client_connection> connection) {
+  auto poller = with.env->poller;
+  return spawn_shell_on_poller<client_actor, client_impl>(system, std::move(poller), std::move(with),
+                                                          std::move(connection));
+}
+
+}  // namespace understudy::internal

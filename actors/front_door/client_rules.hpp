@@ -1,0 +1,24 @@
+// What holds for the clients of one listener.
+#pragma once
+#include "understudy/config/settings.hpp"
+
+namespace understudy::internal {
+
+/// Shared by all clients that came in while it counted; immutable.
+struct client_rules {
+  client_identity identity = client_identity::session;
+  std::vector<std::string> bases;  ///< as comparable_dn() has them
+  bool allow_anonymous = false;    ///< counts with `anonymous_service` alone
+  bool allow_plaintext = false;
+  /// Nobody binds as the service: what it may do, everybody may.
+  bool anonymous_service = false;
+  std::size_t max_pending = 128;
+  duration idle_timeout{};  ///< zero: never
+  duration paging_hold = seconds{60};
+  duration operation_timeout = seconds{30};
+  std::size_t max_pdu_bytes = 16 * 1024 * 1024;
+  std::size_t max_unread_bytes = 64 * 1024 * 1024;  ///< answers that the client has not taken
+};
+using client_rules_ptr = std::shared_ptr<const client_rules>;
+
+}  // namespace understudy::internal

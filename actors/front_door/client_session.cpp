@@ -1,0 +1,557 @@
+// What a client's messages mean: who he is, what is passed on for him and where, and what is answered here.
+#include "understudy/actors/front_door/client_session.hpp"
+
+#include "understudy/actors/connection/operation_codec.hpp"
+#include "understudy/actors/front_door/honest_answer.hpp"
+#include "understudy/messages/ber.hpp"
+#include "understudy/messages/dn_match.hpp"
+#include "understudy/messages/paged_results.hpp"
+#include "understudy/messages/printable.hpp"
+
+#include <algorithm>
+
+namespace understudy::internal {
+namespace {
+
+// RFC 4511 and RFC 3909.
+constexpr int confidentiality_required = 13, admin_limit_exceeded = 11, no_such_operation = 119, cannot_cancel = 121;
+
+// Nobody who has not shown who he is needs more.
+constexpr std::size_t longest_before_bind = 64 * 1024;
+// A message that has begun is not waited for longer than that without a byte of it.
+constexpr seconds partial_patience{30};
+
+const char* bind_first() { return "Bind first: clients that have not bound may read the root DSE alone."; }
+
+bool is_read(std::uint8_t tag) noexcept { return tag == opaque_request::search || tag == opaque_request::compare; }
+
+bool is_lease_lost(const failure& why) noexcept {
+  return why.code == errc::connection_unhealthy || why.code == errc::invalid_lease;
+}
+
+std::optional<std::int32_t> cancelled_id(const extended_fields& asked) {
+  if (!asked.value) return std::nullopt;
+  ber_cursor outer{*asked.value};
+  const auto content = outer.element(ber_tag::sequence);
+  if (!content || !outer.finished()) return std::nullopt;
+  ber_cursor parts{*content};
+  const auto id = parts.integer();
+  if (!id || !parts.finished() || *id < 0 || *id > INT32_MAX) return std::nullopt;
+  return static_cast<std::int32_t>(*id);
+}
+
+}  // namespace
+
+client_session::client_session(client_origin origin, client_rules_ptr rules, std::shared_ptr<bind_limiter> limiter,
+                               time_point now)
+    : origin_(std::move(origin)), rules_(std::move(rules)), limiter_(std::move(limiter)), heard_(now) {}
+
+std::size_t client_session::longest_message() const noexcept {
+  return who_ == holder::nobody ? std::min(longest_before_bind, rules_->max_pdu_bytes) : rules_->max_pdu_bytes;
+}
+
+bool client_session::takes_messages() const noexcept {
+  return phase_ == phase::takes && !draining_ && open_.size() < rules_->max_pending;
+}
+
+std::string_view client_session::identity() const noexcept {
+  switch (who_) {
+    case holder::service:
+      return "service";
+    case holder::user:
+      return "user";
+    case holder::nobody:
+      break;
+  }
+  return "anonymous";
+}
+
+bool client_session::is_confidential() const noexcept {
+  return origin_.encrypted || origin_.local || rules_->allow_plaintext;
+}
+
+bool client_session::is_own_connection() const noexcept {
+  return lease_ == lease_state::held && use_ == lease_use::user && who_ == holder::user;
+}
+
+// ---- messages ----
+
+void client_session::on_bytes(bool partial, time_point now) {
+  heard_ = now;
+  partial_ = partial;
+}
+
+void client_session::on_garbage(const char* why) {
+  if (phase_ == phase::closed) return;
+  send_away(result_code::protocol_error, why);
+}
+
+void client_session::on_message(std::string_view pdu, time_point now) {
+  if (phase_ == phase::closed) return;
+  heard_ = now;
+  const auto message = read_client_message(pdu);
+  if (!message) return on_garbage("this is no LDAP request");
+  if (message->tag != request_tag::unbind && by_id_.count(message->id) > 0)
+    return on_garbage("this message id is that of a request that has no answer yet");
+  take(*message, now);
+}
+
+void client_session::take(const client_message& message, time_point now) {
+  switch (message.tag) {
+    case request_tag::unbind:
+      return close("it has unbound");
+    case request_tag::abandon:
+      return abandon(message);
+    case request_tag::bind:
+      return bind(message, now);
+    case opaque_request::extended:
+      return extended(message, now);
+    default:
+      return operate(message, now);
+  }
+}
+
+/// Nobody answers it (RFC 4511, 4.11).
+void client_session::abandon(const client_message& message) {
+  const auto found = by_id_.find(*read_abandon(message.body));
+  if (found == by_id_.end()) return;
+  const auto number = found->second;
+  const auto op = open_.at(number);
+  open_.erase(number);
+  by_id_.erase(found);
+  act(session_action::cancel{number});
+  note_page(op, nullptr, heard_);
+}
+
+void client_session::abandon_all() {
+  for (const auto& [number, op] : open_) act(session_action::cancel{number});
+  open_.clear();
+  by_id_.clear();
+}
+
+// ---- binds ----
+
+/// What runs is abandoned, and the client is nobody until this one succeeds (RFC 4511, 4.2.1).
+void client_session::bind(const client_message& message, time_point now) {
+  abandon_all();
+  drop_lease();
+  who_ = holder::nobody;
+  const auto fields = *read_bind(message.body);
+  const auto no = [&](int code, const char* why) { refuse(message.id, message.tag, code, why); };
+  if (fields.version != 3) return no(result_code::protocol_error, "Only LDAP version 3 is spoken here.");
+  if (!fields.simple)
+    return no(result_code::auth_method_not_supported, "Only simple binds are taken here, no SASL mechanisms.");
+  auto controls = judge_controls(*read_controls(message.controls), true);
+  if (controls.refusal.code != 0)
+    return refuse(message.id, message.tag, controls.refusal.code, controls.refusal.diagnostic);
+  bind_simple(message.id, fields, std::move(controls.passed), now);
+}
+
+void client_session::bind_simple(std::int32_t id, const bind_fields& fields, std::vector<control> controls,
+                                 time_point now) {
+  const auto no = [&](int code, const char* why) { refuse(id, request_tag::bind, code, why); };
+  if (fields.name.empty() && fields.password.empty()) return no(result_code::success, "");
+  if (fields.name.empty())
+    return no(result_code::inappropriate_authentication, "A password without a name proves nothing.");
+  if (fields.password.empty())
+    return no(result_code::unwilling_to_perform, "A name without a password proves nothing (RFC 4513, 5.1.2).");
+  if (!is_confidential()) return no(confidentiality_required, "Passwords are not taken in plain text here: use TLS.");
+  if (!limiter_->allows_address(origin_.address, now))
+    return no(result_code::busy, "Too many passwords were refused to this address; try again in a minute.");
+  waiting_ = waiting{id, request_tag::bind,
+                     make_request(bind_request{std::string{fields.name}, secret{fields.password}}, std::move(controls)),
+                     comparable_dn(fields.name)};
+  phase_ = phase::judging;
+  awaited_ = ++last_;
+  const auto& asked = std::get<bind_request>(waiting_->what->op);
+  act(session_action::judge{awaited_, asked.dn, asked.password});
+}
+
+void client_session::judged(session_number number, service_claim claim, time_point now) {
+  if (phase_ != phase::judging || number != awaited_) return;
+  const auto ended = [&](int code, const char* why) {
+    const auto id = waiting_->id;
+    bind_ended(code);
+    refuse(id, request_tag::bind, code, why);
+  };
+  switch (claim) {
+    case service_claim::right:
+      who_ = holder::service;
+      return ended(result_code::success, "");
+    case service_claim::wrong:
+      limiter_->refused(origin_.address, {}, now);
+      return ended(result_code::invalid_credentials, "");
+    case service_claim::unknown:
+      return ended(result_code::unavailable, "Whether this is the service's password is not known yet.");
+    case service_claim::other:
+      break;
+  }
+  if (!limiter_->allows_name(waiting_->name, now))
+    return ended(result_code::busy, "Too many passwords were refused for this name; try again in a minute.");
+  auto what = std::move(*waiting_);
+  acquire(lease_use::user, std::move(what), now);
+}
+
+/// The bind is over, however it went.
+void client_session::bind_ended(int code) {
+  if (code != result_code::success) who_ = holder::nobody;
+  waiting_.reset();
+  phase_ = phase::takes;
+}
+
+void client_session::acquire(lease_use use, waiting message, time_point now) {
+  waiting_ = std::move(message);
+  phase_ = phase::acquiring;
+  lease_ = lease_state::asked;
+  use_ = use;
+  awaited_ = ++last_;
+  act(session_action::acquire{awaited_, now + rules_->operation_timeout, use == lease_use::user});
+}
+
+bool client_session::acquired(session_number number, time_point now) {
+  if (phase_ != phase::acquiring || number != awaited_) return false;
+  lease_ = lease_state::held;
+  if (use_ == lease_use::user) {
+    phase_ = phase::binding;
+    awaited_ = ++last_;
+    act(session_action::forward{awaited_, waiting_->what, now + rules_->operation_timeout, true, false});
+    return true;
+  }
+  auto what = std::move(*waiting_);
+  waiting_.reset();
+  phase_ = phase::takes;
+  forward(what.id, what.tag, std::move(what.what), true, false, what.paged, now);
+  return true;
+}
+
+void client_session::not_acquired(session_number number, const failure& why, time_point now) {
+  if (phase_ != phase::acquiring || number != awaited_) return;
+  heard_ = now;
+  lease_ = lease_state::none;
+  const auto what = std::move(*waiting_);
+  waiting_.reset();
+  phase_ = phase::takes;
+  if (what.paged) open_pages_ = 0;
+  reply(what.id, what.tag, honest_answer(why, what.tag == opaque_request::search, false));
+  close_when_drained();
+}
+
+// ---- operations ----
+
+void client_session::operate(const client_message& message, time_point now) {
+  ++operations_;
+  auto controls = judge_controls(*read_controls(message.controls), is_own_connection());
+  auto no = controls.refusal;
+  if (no.code == 0) no = refusal_of(message);
+  if (no.code != 0) return refuse(message.id, message.tag, no.code, std::move(no.diagnostic));
+  dispatch(message, std::move(controls), now);
+}
+
+/// As whom this client is served, and what he may ask as that.
+relay_refusal client_session::refusal_of(const client_message& message) const {
+  if (who_ != holder::nobody) return {};
+  if (message.tag == opaque_request::search && reads_root_dse(*read_search(message.body))) return {};
+  if (rules_->identity == client_identity::service) return refusal_for_anybody(message);
+  // As nobody in the directory too.
+  if (rules_->allow_anonymous && rules_->anonymous_service) return {};
+  return {result_code::unwilling_to_perform, bind_first()};
+}
+
+/// What the listener lets everybody read as the service: at and below its bases, and not by way of aliases, which may
+/// lead elsewhere.
+relay_refusal client_session::refusal_for_anybody(const client_message& message) const {
+  if (!is_read(message.tag))
+    return {result_code::unwilling_to_perform, "Clients that have not bound may only read here."};
+  const auto search = message.tag == opaque_request::search ? read_search(message.body) : std::nullopt;
+  if (search && search->dereference != static_cast<std::int64_t>(dereference::never))
+    return {result_code::unwilling_to_perform, "Aliases are not followed for clients that have not bound."};
+  const auto dn = comparable_dn(search ? search->base : *read_target(message.tag, message.body));
+  const bool allowed = std::any_of(rules_->bases.begin(), rules_->bases.end(),
+                                   [&](const std::string& base) { return is_at_or_below(dn, base); });
+  if (allowed) return {};
+  return {result_code::insufficient_access, "Clients that have not bound may not read there."};
+}
+
+void client_session::dispatch(const client_message& message, judged_controls controls, time_point now) {
+  opaque_request made;
+  made.protocol_op = message.op;
+  made.controls = controls.changed ? encode_controls(controls.passed) : std::string{message.controls};
+  made.message_id = message.id;
+  auto what = make_request(std::move(made));
+  const bool root_dse = message.tag == opaque_request::search && reads_root_dse(*read_search(message.body));
+  // A page is found again on its own connection alone.
+  const bool paged = controls.paged && message.tag == opaque_request::search && !root_dse && !is_own_connection();
+  if (!paged) return forward(message.id, message.tag, std::move(what), is_own_connection(), root_dse, false, now);
+  const auto* found = find_control(controls.passed, paged_results_oid);
+  const auto page = found->value ? decode_paged_results(*found->value) : std::nullopt;
+  if (!page)
+    return refuse(message.id, message.tag, result_code::protocol_error,
+                  "The paged results control has no valid value.");
+  if (page->cookie.empty()) {
+    ++open_pages_;
+  } else if (lease_ != lease_state::held) {
+    return refuse(message.id, message.tag, result_code::unwilling_to_perform,
+                  "The next page was not asked for in time; begin the search again.");
+  }
+  if (lease_ != lease_state::held)
+    return acquire(lease_use::paging, {message.id, message.tag, std::move(what), {}, true}, now);
+  forward(message.id, message.tag, std::move(what), true, false, true, now);
+}
+
+void client_session::forward(std::int32_t id, std::uint8_t tag, request_ptr asked, bool leased, bool root_dse,
+                             bool paged, time_point now) {
+  const auto number = ++last_;
+  operation op;
+  op.id = id;
+  op.tag = tag;
+  op.leased = leased;
+  op.root_dse = root_dse;
+  op.paged = paged;
+  open_.emplace(number, op);
+  by_id_.emplace(id, number);
+  if (paged) page_until_ = time_point::max();
+  const bool parts = tag == opaque_request::search && !root_dse;
+  act(session_action::forward{number, std::move(asked), now + rules_->operation_timeout, leased, parts});
+}
+
+void client_session::extended(const client_message& message, time_point now) {
+  const auto asked = *read_extended(message.body);
+  if (asked.oid == extension::start_tls) return start_tls(message);
+  if (asked.oid == extension::cancel) return cancel_operation(message, asked);
+  ++operations_;
+  auto no = judge_extension(asked, is_own_connection());
+  if (no.code != 0) return refuse(message.id, message.tag, no.code, std::move(no.diagnostic));
+  if (who_ == holder::nobody) {
+    if (asked.oid != extension::who_am_i)
+      return refuse(message.id, message.tag, result_code::unwilling_to_perform, bind_first());
+    ldap_answer nobody;
+    nobody.value.emplace();
+    return reply(message.id, message.tag, nobody);
+  }
+  auto controls = judge_controls(*read_controls(message.controls), is_own_connection());
+  if (controls.refusal.code != 0)
+    return refuse(message.id, message.tag, controls.refusal.code, std::move(controls.refusal.diagnostic));
+  controls.paged = false;
+  dispatch(message, std::move(controls), now);
+}
+
+/// RFC 3909. What was cancelled may still have been carried out, which may not be said of a write.
+void client_session::cancel_operation(const client_message& message, const extended_fields& asked) {
+  const auto target = cancelled_id(asked);
+  if (!target)
+    return refuse(message.id, message.tag, result_code::protocol_error,
+                  "The id of what is to be cancelled is missing.");
+  const auto found = by_id_.find(*target);
+  if (found == by_id_.end()) return refuse(message.id, message.tag, no_such_operation, "");
+  const auto number = found->second;
+  const auto op = open_.at(number);
+  if (!is_read(op.tag)) return refuse(message.id, message.tag, cannot_cancel, "Only what reads can be cancelled.");
+  by_id_.erase(found);
+  open_.erase(number);
+  act(session_action::cancel{number});
+  note_page(op, nullptr, heard_);
+  refuse(op.id, op.tag, result_code::cancelled, "");
+  refuse(message.id, message.tag, result_code::success, "");
+}
+
+void client_session::start_tls(const client_message& message) {
+  const auto answer = [&](int code, const char* why) {
+    ldap_answer said;
+    said.code = code;
+    said.diagnostic = why;
+    said.oid = extension::start_tls;
+    reply(message.id, message.tag, said);
+  };
+  if (origin_.encrypted) return answer(result_code::operations_error, "TLS is there already.");
+  if (!origin_.offers_tls) return answer(result_code::protocol_error, "There is no TLS here.");
+  if (!open_.empty()) return answer(result_code::operations_error, "Other operations are under way.");
+  answer(result_code::success, "");
+  phase_ = phase::securing;
+  act(session_action::start_tls{});
+}
+
+/// Who he was before it came over plain text (RFC 4513, 3.1.2).
+void client_session::secured(time_point now) {
+  if (phase_ != phase::securing) return;
+  heard_ = now;
+  origin_.encrypted = true;
+  phase_ = phase::takes;
+  drop_lease();
+  who_ = holder::nobody;
+}
+
+// ---- answers ----
+
+void client_session::answered(session_number number, const result& answer, time_point now) {
+  heard_ = now;
+  if (phase_ == phase::binding && number == awaited_) {
+    ldap_answer said;
+    said.code = answer.code;
+    said.matched_dn = answer.matched_dn;
+    said.diagnostic = answer.diagnostic;
+    said.controls = answer.controls;
+    const auto id = waiting_->id;
+    limiter_->accepted(waiting_->name);
+    who_ = holder::user;
+    bind_ended(result_code::success);
+    reply(id, request_tag::bind, said);
+    return close_when_drained();
+  }
+  const auto found = open_.find(number);
+  if (found == open_.end()) return;
+  const auto op = found->second;
+  open_.erase(found);
+  by_id_.erase(op.id);
+  act(session_action::reply{
+      op.root_dse ? as_front_door(answer.messages, op.id, origin_.offers_tls && !origin_.encrypted) : answer.messages});
+  note_page(op, &answer, now);
+  close_when_drained();
+}
+
+void client_session::failed(session_number number, const failure& why, time_point now) {
+  heard_ = now;
+  if (phase_ == phase::binding && number == awaited_) {
+    const auto id = waiting_->id;
+    const bool refused = why.ldap_code == result_code::invalid_credentials;
+    if (refused) limiter_->refused(origin_.address, waiting_->name, now);
+    const bool lost = is_lease_lost(why);
+    if (lost && !waiting_->again) {
+      auto what = std::move(*waiting_);
+      what.again = true;
+      drop_lease();
+      return acquire(lease_use::user, std::move(what), now);
+    }
+    bind_ended(result_code::other);
+    drop_lease();
+    auto said = honest_answer(why, false, false);
+    // Before it was sent: the client may try again.
+    if (lost) said.code = result_code::unavailable;
+    reply(id, request_tag::bind, said);
+    return close_when_drained();
+  }
+  const auto found = open_.find(number);
+  if (found == open_.end()) return;
+  const auto op = found->second;
+  open_.erase(found);
+  by_id_.erase(op.id);
+  reply(op.id, op.tag, honest_answer(why, op.tag == opaque_request::search, op.begun));
+  note_page(op, nullptr, now);
+  if (op.leased && is_lease_lost(why)) lease_lost();
+  close_when_drained();
+}
+
+bool client_session::part(session_number number, std::string messages, std::size_t unread, time_point now) {
+  const auto found = open_.find(number);
+  if (found == open_.end()) return false;
+  heard_ = now;
+  found->second.begun = true;
+  if (unread > rules_->max_unread_bytes) {
+    const auto op = found->second;
+    open_.erase(found);
+    by_id_.erase(op.id);
+    act(session_action::cancel{number});
+    refuse(op.id, op.tag, admin_limit_exceeded, "The answer was not read; the search was abandoned.");
+    note_page(op, nullptr, now);
+    return false;
+  }
+  act(session_action::reply{std::move(messages)});
+  return true;
+}
+
+/// The connection of a paged search is kept as long as there is a next page. `answer`: null when it failed.
+void client_session::note_page(const operation& done, const result* answer, time_point now) {
+  if (!done.paged) return;
+  const auto* said = answer != nullptr ? find_control(answer->controls, paged_results_oid) : nullptr;
+  const auto page = said != nullptr && said->value ? decode_paged_results(*said->value) : std::nullopt;
+  const bool more = page && !page->cookie.empty();
+  if (!more) open_pages_ = std::max(0, open_pages_ - 1);
+  const bool busy = std::any_of(open_.begin(), open_.end(), [](const auto& each) { return each.second.paged; });
+  if (busy) return;
+  if (open_pages_ == 0) return drop_lease();
+  page_until_ = now + rules_->paging_hold;
+}
+
+void client_session::drop_lease() {
+  if (lease_ != lease_state::none) act(session_action::release{});
+  lease_ = lease_state::none;
+  open_pages_ = 0;
+  page_until_ = time_point::max();
+}
+
+/// With it goes whom the client had bound as: no password was kept.
+void client_session::lease_lost() {
+  const bool identity = lease_ == lease_state::held && use_ == lease_use::user;
+  drop_lease();
+  if (identity)
+    send_away(result_code::unavailable, "the directory closed the connection that was bound for this client");
+}
+
+void client_session::refuse(std::int32_t id, std::uint8_t tag, int code, std::string diagnostic) {
+  ldap_answer answer;
+  answer.code = code;
+  answer.diagnostic = std::move(diagnostic);
+  reply(id, tag, answer);
+}
+
+void client_session::reply(std::int32_t id, std::uint8_t tag, const ldap_answer& answer) {
+  act(session_action::reply{encode_answer(id, response_tag(tag), answer)});
+}
+
+// ---- time, and the end ----
+
+void client_session::configure(client_rules_ptr rules, time_point now) {
+  rules_ = std::move(rules);
+  tick(now);
+}
+
+void client_session::drain(time_point) {
+  if (phase_ == phase::closed) return;
+  draining_ = true;
+  close_when_drained();
+}
+
+void client_session::close_when_drained() {
+  if (!draining_ || phase_ == phase::closed || phase_ == phase::judging || phase_ == phase::acquiring ||
+      phase_ == phase::binding || !open_.empty())
+    return;
+  send_away(result_code::unavailable, "the server is going down; connect again, to another one if there is one");
+}
+
+void client_session::tick(time_point now) {
+  if (phase_ == phase::closed) return;
+  if (now >= page_until_) drop_lease();
+  if (partial_ && takes_messages() && now >= heard_ + partial_patience)
+    return send_away(result_code::protocol_error, "a message was begun and not ended");
+  if (rules_->idle_timeout > duration::zero() && open_.empty() && phase_ == phase::takes &&
+      now >= heard_ + rules_->idle_timeout)
+    return send_away(result_code::unavailable, "nothing was asked for a long time");
+}
+
+time_point client_session::next_event() const {
+  if (phase_ == phase::closed) return time_point::max();
+  auto next = page_until_;
+  if (partial_ && takes_messages()) next = std::min<time_point>(next, heard_ + partial_patience);
+  if (rules_->idle_timeout > duration::zero() && open_.empty() && phase_ == phase::takes)
+    next = std::min<time_point>(next, heard_ + rules_->idle_timeout);
+  return next;
+}
+
+/// RFC 4511, 4.4.1.
+void client_session::send_away(int code, const std::string& why) {
+  act(session_action::reply{encode_notice_of_disconnection(code, why)});
+  close(why);
+}
+
+void client_session::close(std::string why) {
+  if (phase_ == phase::closed) return;
+  abandon_all();
+  if (phase_ == phase::binding) act(session_action::cancel{awaited_});
+  drop_lease();
+  waiting_.reset();
+  phase_ = phase::closed;
+  act(session_action::close{std::move(why)});
+}
+
+void client_session::on_end() { close("the client closed the connection"); }
+
+}  // namespace understudy::internal

@@ -1,0 +1,148 @@
+// The server's side of one client's LDAP session (RFC 4511, 4) as a state machine: messages, answers and time go in,
+// what to do comes out. No actors, no sockets, no clock of its own.
+#pragma once
+#include "understudy/actors/front_door/actions.hpp"
+#include "understudy/actors/front_door/bind_limiter.hpp"
+#include "understudy/actors/front_door/client_rules.hpp"
+#include "understudy/actors/front_door/relay_policy.hpp"
+#include "understudy/messages/error.hpp"
+#include "understudy/messages/event.hpp"
+
+#include <map>
+#include <utility>
+
+namespace understudy::internal {
+
+/// How the client came in.
+struct client_origin {
+  std::string address;      ///< without the port: what refused binds are counted by
+  bool encrypted = false;   ///< TLS from the first byte
+  bool local = false;       ///< from this machine: nobody listens on the way
+  bool offers_tls = false;  ///< StartTLS
+};
+
+/// As whom a client is served: shared connections are the service's and carry nobody's but the service's own client,
+/// and reads that the listener allows to all; who binds as anybody else is served by a connection of his own, on which
+/// the directory itself has accepted his bind. Each event may leave actions behind, to be taken with take_actions() and
+/// carried out in order; next_event() says when tick() is due.
+class client_session {
+ public:
+  client_session(client_origin origin, client_rules_ptr rules, std::shared_ptr<bind_limiter> limiter, time_point now);
+
+  /// What one message of the client may be long.
+  std::size_t longest_message() const noexcept;
+  /// False: what the client sends has to wait, also what has arrived already.
+  bool takes_messages() const noexcept;
+  /// One whole message.
+  void on_message(std::string_view pdu, time_point now);
+  /// What the client sends is no LDAP.
+  void on_garbage(const char* why);
+  /// Bytes came; `partial`: of a message that is not complete.
+  void on_bytes(bool partial, time_point now);
+  /// The client has gone.
+  void on_end();
+
+  void judged(session_number number, service_claim claim, time_point now);
+  /// False: it is not wanted any more, and has to be returned.
+  bool acquired(session_number number, time_point now);
+  void not_acquired(session_number number, const failure& why, time_point now);
+  void answered(session_number number, const result& answer, time_point now);
+  void failed(session_number number, const failure& why, time_point now);
+  /// `unread`: bytes that the client has not taken, with these. False: nobody wants it.
+  bool part(session_number number, std::string messages, std::size_t unread, time_point now);
+  void secured(time_point now);
+
+  /// Nothing new is taken; what runs is finished, then the client is told and sent away.
+  void drain(time_point now);
+  /// Other rules from now on.
+  void configure(client_rules_ptr rules, time_point now);
+  void tick(time_point now);
+  time_point next_event() const;
+
+  std::vector<session_action::any> take_actions() { return std::exchange(actions_, {}); }
+  bool has_actions() const noexcept { return !actions_.empty(); }
+
+  bool closed() const noexcept { return phase_ == phase::closed; }
+  std::size_t pending() const noexcept { return open_.size(); }
+  std::uint64_t operations() const noexcept { return operations_; }
+  /// "anonymous", "service" or "user": as whom it is served, for people.
+  std::string_view identity() const noexcept;
+
+ private:
+  /// takes: messages; judging, acquiring, binding: a bind or an operation waits for what it needs; securing: StartTLS.
+  enum class phase : std::uint8_t { takes, judging, acquiring, binding, securing, closed };
+  enum class holder : std::uint8_t { nobody, service, user };
+  enum class lease_state : std::uint8_t { none, asked, held };
+  /// What a lease is for.
+  enum class lease_use : std::uint8_t { user, paging };
+
+  struct operation {
+    std::int32_t id = 0;  ///< the client's
+    std::uint8_t tag = 0;
+    bool leased = false, root_dse = false, paged = false, begun = false;
+  };
+  /// A bind, or a paged search, while a connection for it is looked for.
+  struct waiting {
+    std::int32_t id = 0;
+    std::uint8_t tag = 0;
+    request_ptr what;
+    std::string name;  ///< of a bind, as comparable_dn() has it
+    bool paged = false;
+    bool again = false;  ///< the connection that it was to go to first had ended unnoticed
+  };
+
+  void take(const client_message& message, time_point now);
+  void bind(const client_message& message, time_point now);
+  void bind_simple(std::int32_t id, const bind_fields& fields, std::vector<control> controls, time_point now);
+  void bind_ended(int code);
+  void abandon(const client_message& message);
+  void extended(const client_message& message, time_point now);
+  void start_tls(const client_message& message);
+  void cancel_operation(const client_message& message, const extended_fields& asked);
+  void operate(const client_message& message, time_point now);
+  relay_refusal refusal_of(const client_message& message) const;
+  relay_refusal refusal_for_anybody(const client_message& message) const;
+  bool is_own_connection() const noexcept;
+  void dispatch(const client_message& message, judged_controls controls, time_point now);
+  void acquire(lease_use use, waiting message, time_point now);
+  void forward(std::int32_t id, std::uint8_t tag, request_ptr asked, bool leased, bool root_dse, bool paged,
+               time_point now);
+  void note_page(const operation& done, const result* answer, time_point now);
+  void drop_lease();
+  void lease_lost();
+  void abandon_all();
+  void refuse(std::int32_t id, std::uint8_t tag, int code, std::string diagnostic);
+  void reply(std::int32_t id, std::uint8_t tag, const ldap_answer& answer);
+  void send_away(int code, const std::string& why);
+  void close(std::string why);
+  void close_when_drained();
+  bool is_confidential() const noexcept;
+  template <class Action>
+  void act(Action action) {
+    actions_.emplace_back(std::in_place_type<Action>, std::move(action));
+  }
+
+  client_origin origin_;
+  client_rules_ptr rules_;
+  const std::shared_ptr<bind_limiter> limiter_;
+  std::vector<session_action::any> actions_;
+
+  phase phase_ = phase::takes;
+  holder who_ = holder::nobody;
+  lease_state lease_ = lease_state::none;
+  lease_use use_ = lease_use::user;
+  bool draining_ = false;
+  std::optional<waiting> waiting_;
+  session_number awaited_ = 0;  ///< what judged(), acquired() or the bind's answer is for
+  std::map<session_number, operation> open_;
+  std::map<std::int32_t, session_number> by_id_;
+  session_number last_ = 0;
+  std::uint64_t operations_ = 0;
+
+  int open_pages_ = 0;  ///< paged searches that have not come to their end
+  time_point page_until_ = time_point::max();
+  time_point heard_{};  ///< when the client said something, or was answered, last
+  bool partial_ = false;
+};
+
+}  // namespace understudy::internal

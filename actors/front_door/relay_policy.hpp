@@ -1,0 +1,37 @@
+// What of LDAP passes a front door: controls, extended operations, and what the root DSE says of both.
+#pragma once
+#include "understudy/messages/ldap_message.hpp"
+
+namespace understudy::internal {
+
+namespace extension {
+inline constexpr std::string_view start_tls = "1.3.6.1.4.1.1466.20037", who_am_i = "1.3.6.1.4.1.4203.1.11.3",
+                                  password_modify = "1.3.6.1.4.1.4203.1.11.1", cancel = "1.3.6.1.1.8";
+}
+
+/// Why a request is not passed on.
+struct relay_refusal {
+  int code = 0;  ///< 0: it may pass
+  std::string diagnostic;
+};
+
+/// The controls of a request, judged. On a connection that others share only those pass that are known to leave nothing
+/// behind in a session; on one that is the client's own, all but those that take the connection away from it.
+struct judged_controls {
+  relay_refusal refusal;
+  std::vector<control> passed;
+  bool changed = false;  ///< some that need not be obeyed were left out
+  bool paged = false;    ///< results in pages (RFC 2696)
+};
+judged_controls judge_controls(std::vector<control> asked, bool own_connection);
+
+/// Whether an extended operation passes; StartTLS and cancel are not passed on in any case, but answered here.
+relay_refusal judge_extension(const extended_fields& asked, bool own_connection);
+
+/// True when the search reads the root DSE.
+bool reads_root_dse(const search_fields& search) noexcept;
+/// The answer to such a search, with only those controls, extensions and mechanisms that pass. `start_tls`: it is
+/// offered. What cannot be read is left out.
+std::string as_front_door(std::string_view messages, std::int32_t id, bool start_tls);
+
+}  // namespace understudy::internal

@@ -1,0 +1,86 @@
+// The rules of listeners for LDAP clients: addresses, certificates, and who may read what.
+#include "understudy/config/front_door_rules.hpp"
+
+#include "understudy/config/endpoint.hpp"
+#include "understudy/config/node_rules.hpp"
+#include "understudy/config/text.hpp"
+
+#include <algorithm>
+#include <iterator>
+
+namespace understudy::internal::config {
+
+namespace {
+
+using findings = std::vector<finding>;
+
+constexpr const char* usual_port = "389";
+
+/// Whose clients are all on this machine.
+bool is_local(const client_listener_settings& listener) {
+  if (listener.address.rfind('/', 0) == 0) return true;
+  std::string ignored;
+  const auto place = parse_listening_address(listener.address, ignored, usual_port);
+  return place && on_this_machine(*place);
+}
+
+void check_encryption(const client_listener_settings& listener, findings& found) {
+  if (!listener.cert_path.empty() && listener.key_path.empty())
+    found.push_back({{"cert_path", "key_path"}, "needs key_path, the certificate's private key"});
+  if (listener.cert_path.empty() && !listener.key_path.empty())
+    found.push_back({{"key_path", "cert_path"}, "needs cert_path, the key's certificate"});
+  if (listener.cert_path.empty() && listener.use_ssl)
+    found.push_back({{"use_ssl", "cert_path"}, "needs cert_path and key_path, the certificate to show"});
+  if (listener.cert_path.empty() && !listener.allow_plaintext && !is_local(listener))
+    found.push_back({{"address", "cert_path", "allow_plaintext"},
+                     "would take no password, since none may cross the network in plain text: set cert_path and "
+                     "key_path, or allow_plaintext = true"});
+}
+
+void check_identity(const std::vector<connection_info>& servers, const client_listener_settings& listener,
+                    findings& found) {
+  const bool service = listener.identity == client_identity::service;
+  if (service && listener.bases.empty())
+    found.push_back({{"bases", "identity"}, "is required with identity = \"service\": what everybody may read"});
+  if (!service && !listener.bases.empty())
+    found.push_back({{"bases", "identity"}, "is of no use without identity = \"service\""});
+  if (service && listener.allow_anonymous)
+    found.push_back({{"allow_anonymous", "identity"},
+                     "contradicts identity = \"service\", by which clients that have not bound are the service"});
+  if (!service && listener.allow_anonymous && std::any_of(servers.begin(), servers.end(), binds))
+    found.push_back(
+        {{"allow_anonymous"},
+         "needs servers without bind_dn: on connections that are bound as the service nobody is anonymous"});
+  for (const auto& base : listener.bases)
+    if (base.empty()) found.push_back({{"bases"}, "must not contain an empty DN: everything would be at or below it"});
+}
+
+}  // namespace
+
+std::vector<finding> check_client_listener(const std::vector<connection_info>& servers,
+                                           const client_listener_settings& listener) {
+  findings found;
+  if (listener.address.empty()) {
+    found.push_back({{"address"}, "is required: where it listens, as 127.0.0.1:389"});
+    return found;
+  }
+  std::string problem;
+  if (listener.address.rfind('/', 0) != 0 && !parse_listening_address(listener.address, problem, usual_port)) {
+    found.push_back({{"address"}, problem + ", not " + quote(listener.address)});
+    return found;
+  }
+  check_encryption(listener, found);
+  check_identity(servers, listener, found);
+  auto files = check_listener_files({listener.cert_path, listener.key_path, {}, {}});
+  found.insert(found.end(), std::make_move_iterator(files.begin()), std::make_move_iterator(files.end()));
+  return found;
+}
+
+std::vector<std::pair<std::size_t, std::size_t>> duplicate_listeners(
+    const std::vector<client_listener_settings>& listeners) {
+  std::vector<std::string> addresses;
+  for (const auto& each : listeners) addresses.push_back(each.address);
+  return same_places(addresses);
+}
+
+}  // namespace understudy::internal::config

@@ -1,0 +1,151 @@
+// DNs cut into RDNs and attribute values, each in one spelling.
+#include "understudy/messages/dn_match.hpp"
+
+#include "understudy/messages/text.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <utility>
+#include <vector>
+
+namespace understudy::internal {
+namespace {
+
+// RFC 4514, 3, and what administrators' names are usually made of.
+constexpr std::array<std::pair<std::string_view, std::string_view>, 12> known_types{
+    {{"2.5.4.3", "cn"},
+     {"2.5.4.7", "l"},
+     {"2.5.4.8", "st"},
+     {"2.5.4.10", "o"},
+     {"2.5.4.11", "ou"},
+     {"2.5.4.6", "c"},
+     {"2.5.4.9", "street"},
+     {"0.9.2342.19200300.100.1.25", "dc"},
+     {"0.9.2342.19200300.100.1.1", "uid"},
+     {"commonname", "cn"},
+     {"userid", "uid"},
+     {"domaincomponent", "dc"}}};
+
+bool is_space(char c) noexcept { return c == ' '; }
+
+std::string_view trimmed(std::string_view text) {
+  while (!text.empty() && is_space(text.front())) text.remove_prefix(1);
+  while (!text.empty() && is_space(text.back()) && (text.size() < 2 || text[text.size() - 2] != '\\'))
+    text.remove_suffix(1);
+  return text;
+}
+
+/// The parts between `separators` that are neither escaped nor within quotes.
+std::vector<std::string_view> split(std::string_view text, std::string_view separators) {
+  std::vector<std::string_view> parts;
+  std::size_t begin = 0;
+  bool quoted = false;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '\\') {
+      ++i;
+    } else if (text[i] == '"') {
+      quoted = !quoted;
+    } else if (!quoted && separators.find(text[i]) != std::string_view::npos) {
+      parts.push_back(text.substr(begin, i - begin));
+      begin = i + 1;
+    }
+  }
+  parts.push_back(text.substr(std::min(begin, text.size())));
+  return parts;
+}
+
+int digit_of(char c) noexcept {
+  if (c >= '0' && c <= '9') return c - '0';
+  const char low = static_cast<char>(c | 0x20);
+  return low >= 'a' && low <= 'f' ? low - 'a' + 10 : -1;
+}
+
+/// What "#04024869" stands for (RFC 4514, 2.4): the content of a BER string of less than 128 bytes. Empty: it is none.
+std::string ber_value(std::string_view text) {
+  std::string bytes;
+  if (text.size() < 5 || text.front() != '#' || text.size() % 2 == 0) return {};
+  for (std::size_t i = 1; i + 1 < text.size(); i += 2) {
+    const int high = digit_of(text[i]), low = digit_of(text[i + 1]);
+    if (high < 0 || low < 0) return {};
+    bytes += static_cast<char>(high * 16 + low);
+  }
+  return static_cast<unsigned char>(bytes[1]) == bytes.size() - 2 ? bytes.substr(2) : std::string{};
+}
+
+/// The value as it is, in lower case, each run of spaces as one.
+std::string value_of(std::string_view text) {
+  text = trimmed(text);
+  if (auto value = ber_value(text); !value.empty()) return ascii_lower(std::move(value));
+  const bool quoted = text.size() >= 2 && text.front() == '"' && text.back() == '"';
+  if (quoted) text = text.substr(1, text.size() - 2);
+  std::string out;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    char c = text[i];
+    if (c == '\\' && i + 1 < text.size()) {
+      const int high = digit_of(text[i + 1]), low = i + 2 < text.size() ? digit_of(text[i + 2]) : -1;
+      const bool hex = high >= 0 && low >= 0;
+      c = hex ? static_cast<char>(high * 16 + low) : text[i + 1];
+      i += hex ? 2 : 1;
+    }
+    if (is_space(c) && (out.empty() || is_space(out.back()))) continue;
+    out += c;
+  }
+  while (!out.empty() && is_space(out.back())) out.pop_back();
+  return ascii_lower(out);
+}
+
+std::string type_of(std::string_view text) {
+  auto type = ascii_lower(std::string{trimmed(text)});
+  if (type.rfind("oid.", 0) == 0) type.erase(0, 4);
+  for (const auto& [known, name] : known_types)
+    if (type == known) return std::string{name};
+  return type;
+}
+
+/// What separates parts here stands in no type, and is escaped in values.
+void append_value(std::string& out, std::string_view value) {
+  for (const char c : value) {
+    if (c == ',' || c == '+' || c == '\\') out += '\\';
+    out += c;
+  }
+}
+
+/// Empty when it is no RDN.
+std::string rdn_of(std::string_view text) {
+  std::vector<std::string> parts;
+  for (const auto part : split(text, "+")) {
+    const auto equals = part.find('=');
+    if (equals == std::string_view::npos) return {};
+    auto one = type_of(part.substr(0, equals)) + '=';
+    append_value(one, value_of(part.substr(equals + 1)));
+    parts.push_back(std::move(one));
+  }
+  std::sort(parts.begin(), parts.end());
+  return joined(parts, "+");
+}
+
+}  // namespace
+
+std::string comparable_dn(std::string_view dn) {
+  if (trimmed(dn).empty()) return {};
+  std::vector<std::string> rdns;
+  for (const auto part : split(dn, ",;")) {
+    rdns.push_back(rdn_of(part));
+    if (rdns.back().empty()) return ascii_lower(std::string{trimmed(dn)});
+  }
+  return joined(rdns, ",");
+}
+
+bool is_at_or_below(std::string_view dn, std::string_view base) {
+  if (base.empty() || dn == base) return true;
+  if (dn.size() <= base.size() + 1 || dn.substr(dn.size() - base.size()) != base) return false;
+  const auto comma = dn.size() - base.size() - 1;
+  if (dn[comma] != ',') return false;
+  // An escaped one is part of a value: an odd number of backslashes stands before it.
+  std::size_t slashes = 0;
+  while (slashes < comma && dn[comma - 1 - slashes] == '\\') ++slashes;
+  return slashes % 2 == 0;
+}
+
+}  // namespace understudy::internal

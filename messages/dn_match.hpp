@@ -1,0 +1,17 @@
+// Whether two texts name the same entry, as far as that can be told without a schema.
+#pragma once
+#include <string>
+#include <string_view>
+
+namespace understudy::internal {
+
+/// A form in which the usual spellings of one DN (RFC 4514) are equal: case, spaces, escapes, the order of a
+/// multi-valued RDN, and the numbers of the usual attribute types. What is no DN (`user@domain`) is only put into lower
+/// case. Two that differ here may still be the same to a server; two that are equal are so to any server that ignores
+/// case.
+std::string comparable_dn(std::string_view dn);
+
+/// True when `dn` is `base`, or below it; below the empty one is everything. Both as comparable_dn() has them.
+bool is_at_or_below(std::string_view dn, std::string_view base);
+
+}  // namespace understudy::internal

@@ -1,0 +1,537 @@
+// One client's session: what is answered here, what is passed on and where, and who is sent away.
+#include "session_messages.hpp"
+#include "understudy/messages/paged_results.hpp"
+
+#include <boost/test/unit_test.hpp>
+
+using namespace understudy;
+using namespace understudy::internal;
+using namespace understudy::test;
+
+namespace {
+
+const std::string alice = "uid=alice,dc=example,dc=com";
+
+/// A session with what it has decided since the last look.
+struct rig {
+  explicit rig(client_rules with = {}, client_origin from = {"192.0.2.1", true, false, false})
+      : session(std::move(from), std::make_shared<client_rules>(std::move(with)), limiter, now) {}
+
+  void says(const std::string& message) {
+    session.on_message(message, now);
+    look();
+  }
+  void look() {
+    for (auto& action : session.take_actions())
+      if (auto* reply = std::get_if<session_action::reply>(&action))
+        for (auto& said : answers_in(reply->bytes)) heard.push_back(std::move(said));
+      else
+        actions.push_back(std::move(action));
+  }
+  template <class Action>
+  std::optional<Action> next() {
+    if (actions.empty() || !std::holds_alternative<Action>(actions.front())) return std::nullopt;
+    auto first = std::get<Action>(std::move(actions.front()));
+    actions.erase(actions.begin());
+    return first;
+  }
+  /// The only thing said since the last time.
+  raw_answer said() {
+    BOOST_TEST_REQUIRE(heard.size() == 1U);
+    auto only = heard.front();
+    heard.clear();
+    return only;
+  }
+  void wait(duration span) {
+    now += span;
+    session.tick(now);
+    look();
+  }
+  void bind_as_service(int id = 1) {
+    says(bind_message(id, "cn=service", "secret"));
+    session.judged(next<session_action::judge>().value().number, service_claim::right, now);
+    look();
+    BOOST_TEST(said().code == 0);
+  }
+  void bind_as(const std::string& dn, int id = 1) {
+    says(bind_message(id, dn, "password"));
+    session.judged(next<session_action::judge>().value().number, service_claim::other, now);
+    look();
+    session.acquired(next<session_action::acquire>().value().number, now);
+    look();
+    session.answered(next<session_action::forward>().value().number, result{}, now);
+    look();
+    BOOST_TEST(said().code == 0);
+  }
+  void answer(session_number number, const std::vector<control>& controls = {}) {
+    result done;
+    done.controls = controls;
+    ldap_answer answered;
+    answered.controls = controls;
+    done.messages = encode_answer(2, 0x65, answered);
+    session.answered(number, done, now);
+    look();
+  }
+
+  time_point now{seconds{1000}};
+  std::shared_ptr<bind_limiter> limiter = std::make_shared<bind_limiter>();
+  client_session session;
+  std::vector<session_action::any> actions;
+  std::vector<raw_answer> heard;
+};
+
+control page_control(const std::string& cookie) { return paged_results_control({2, cookie}, false); }
+
+std::string paged_search(int id, const std::string& cookie) {
+  return search_of(id, "dc=a", search_scope::subtree,
+                   control_of(std::string{paged_results_oid}, true, encode_paged_results({2, cookie})));
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(the_service_is_known_here_and_its_operations_go_to_shared_connections) {
+  rig r;
+  r.bind_as_service();
+  r.says(search_of(2, "dc=a"));
+  const auto asked = r.next<session_action::forward>();
+  BOOST_TEST_REQUIRE(asked.has_value());
+  BOOST_TEST(!asked->leased);
+  BOOST_TEST(asked->parts);
+  r.answer(asked->number);
+  BOOST_TEST(r.said().tag == 0x65);
+}
+
+BOOST_AUTO_TEST_CASE(a_wrong_password_of_the_service_is_refused_here) {
+  rig r;
+  r.says(bind_message(1, "cn=service", "wrong"));
+  r.session.judged(r.next<session_action::judge>().value().number, service_claim::wrong, r.now);
+  r.look();
+  BOOST_TEST(r.said().code == 49);
+  BOOST_TEST(r.actions.empty());
+  r.says(bind_message(2, "cn=service", "secret"));
+  r.session.judged(r.next<session_action::judge>().value().number, service_claim::unknown, r.now);
+  r.look();
+  BOOST_TEST(r.said().code == 52);
+}
+
+BOOST_AUTO_TEST_CASE(a_user_is_served_by_the_connection_on_which_his_bind_was_accepted) {
+  rig r;
+  r.bind_as(alice);
+  r.says(replace_message(2, alice, "cn", "x"));
+  const auto asked = r.next<session_action::forward>();
+  BOOST_TEST_REQUIRE(asked.has_value());
+  BOOST_TEST(asked->leased);
+  r.says(unbind_message(3));
+  BOOST_TEST(r.next<session_action::cancel>().has_value());
+  BOOST_TEST(r.next<session_action::release>().has_value());
+  BOOST_TEST(r.next<session_action::close>().has_value());
+}
+
+BOOST_AUTO_TEST_CASE(a_user_whose_bind_is_refused_is_told_and_his_connection_returned) {
+  rig r;
+  r.says(bind_message(1, alice, "wrong"));
+  r.session.judged(r.next<session_action::judge>().value().number, service_claim::other, r.now);
+  r.look();
+  r.session.acquired(r.next<session_action::acquire>().value().number, r.now);
+  r.look();
+  failure no = *make_failure(errc::authentication_failed, stage::operation, "no");
+  no.ldap_code = 49;
+  r.session.failed(r.next<session_action::forward>().value().number, no, r.now);
+  r.look();
+  BOOST_TEST(r.said().code == 49);
+  BOOST_TEST(r.next<session_action::release>().has_value());
+  r.says(search_of(2, "dc=a"));
+  BOOST_TEST(r.said().code == 53);
+}
+
+BOOST_AUTO_TEST_CASE(a_bind_whose_connection_had_ended_unnoticed_is_tried_on_another_once) {
+  rig r;
+  r.says(bind_message(1, alice, "password"));
+  r.session.judged(r.next<session_action::judge>().value().number, service_claim::other, r.now);
+  r.look();
+  for (int attempt = 0; attempt < 2; ++attempt) {
+    r.session.acquired(r.next<session_action::acquire>().value().number, r.now);
+    r.look();
+    r.session.failed(r.next<session_action::forward>().value().number,
+                     *make_failure(errc::connection_unhealthy, stage::operation, "gone"), r.now);
+    r.look();
+    BOOST_TEST(r.next<session_action::release>().has_value());
+  }
+  BOOST_TEST(r.said().code == 52);
+  BOOST_TEST(r.actions.empty());
+}
+
+BOOST_AUTO_TEST_CASE(a_user_whose_connection_is_lost_is_told_and_sent_away) {
+  rig r;
+  r.bind_as(alice);
+  r.says(search_of(2, "dc=a"));
+  r.session.failed(r.next<session_action::forward>().value().number,
+                   *make_failure(errc::connection_unhealthy, stage::operation, "gone"), r.now);
+  r.look();
+  BOOST_TEST_REQUIRE(r.heard.size() == 2U);
+  BOOST_TEST(r.heard[0].code == 52);
+  BOOST_TEST(r.heard[1].id == 0);
+  BOOST_TEST(r.heard[1].code == 52);
+  BOOST_TEST(r.next<session_action::release>().has_value());
+  BOOST_TEST(r.next<session_action::close>().has_value());
+}
+
+BOOST_AUTO_TEST_CASE(refused_binds_are_limited_by_name_and_by_address) {
+  rig r;
+  const auto try_once = [&](int id, const std::string& dn) {
+    r.says(bind_message(id, dn, "wrong"));
+    const auto asked = r.next<session_action::judge>();
+    if (!asked) return r.said().code;
+    r.session.judged(asked->number, service_claim::other, r.now);
+    r.look();
+    const auto wish = r.next<session_action::acquire>();
+    if (!wish) return r.said().code;
+    r.session.acquired(wish->number, r.now);
+    r.look();
+    failure no = *make_failure(errc::authentication_failed, stage::operation, "no");
+    no.ldap_code = 49;
+    r.session.failed(r.next<session_action::forward>().value().number, no, r.now);
+    r.look();
+    r.next<session_action::release>();
+    return r.said().code;
+  };
+  for (int i = 1; i <= 10; ++i) BOOST_TEST(try_once(i, alice) == 49);
+  BOOST_TEST(try_once(11, "UID=Alice,dc=example,dc=com") == 51);
+  for (int i = 0; i < 90; ++i) BOOST_TEST(try_once(100 + i, "uid=user" + std::to_string(i)) == 49);
+  BOOST_TEST(try_once(300, "uid=another") == 51);
+  r.now += seconds{61};
+  BOOST_TEST(try_once(301, alice) == 49);
+}
+
+BOOST_AUTO_TEST_CASE(who_has_not_bound_reads_the_root_dse_unless_more_is_allowed) {
+  rig r;
+  r.says(bind_message(1, "", ""));
+  BOOST_TEST(r.said().code == 0);
+  r.says(search_of(2, "dc=a"));
+  BOOST_TEST(r.said().code == 53);
+  r.says(root_dse_of(3));
+  const auto asked = r.next<session_action::forward>();
+  BOOST_TEST_REQUIRE(asked.has_value());
+  BOOST_TEST(!asked->parts);
+  r.says(extended_message(4, whoami_oid));
+  BOOST_TEST(r.said().code == 0);
+
+  client_rules open;
+  open.allow_anonymous = true;
+  // As the service they are not served.
+  rig refused{open};
+  refused.says(search_of(2, "dc=a"));
+  BOOST_TEST(refused.said().code == 53);
+
+  open.anonymous_service = true;
+  rig anonymous{open};
+  anonymous.says(search_of(2, "dc=a"));
+  BOOST_TEST(!anonymous.next<session_action::forward>().value().leased);
+}
+
+BOOST_AUTO_TEST_CASE(everybody_reads_as_the_service_at_and_below_the_bases_alone) {
+  client_rules rules;
+  rules.identity = client_identity::service;
+  rules.bases = {"ou=people,dc=a"};
+  rig r{rules};
+  r.says(search_of(1, "OU=People, dc=a"));
+  BOOST_TEST(!r.next<session_action::forward>().value().leased);
+  r.says(search_of(2, "uid=x,ou=people,dc=a", search_scope::base));
+  BOOST_TEST(r.next<session_action::forward>().has_value());
+  r.says(search_of(3, "dc=a"));
+  BOOST_TEST(r.said().code == 50);
+  r.says(search_of(4, "xou=people,dc=a"));
+  BOOST_TEST(r.said().code == 50);
+  r.says(search_of(5, "cn=\\,ou=people\\,dc=a"));
+  BOOST_TEST(r.said().code == 50);
+  r.says(replace_message(6, "uid=x,ou=people,dc=a", "cn", "x"));
+  BOOST_TEST(r.said().code == 53);
+}
+
+BOOST_AUTO_TEST_CASE(passwords_in_plain_text_are_taken_from_this_machine_alone) {
+  const client_origin far{"192.0.2.1", false, false, false}, here{"127.0.0.1", false, true, false};
+  rig remote{{}, far};
+  remote.says(bind_message(1, alice, "password"));
+  BOOST_TEST(remote.said().code == 13);
+  rig local{{}, here};
+  local.says(bind_message(1, alice, "password"));
+  BOOST_TEST(local.next<session_action::judge>().has_value());
+  client_rules rules;
+  rules.allow_plaintext = true;
+  rig allowed{rules, far};
+  allowed.says(bind_message(1, alice, "password"));
+  BOOST_TEST(allowed.next<session_action::judge>().has_value());
+}
+
+BOOST_AUTO_TEST_CASE(binds_that_prove_nothing_or_are_none_of_ours_are_refused) {
+  rig r;
+  r.says(bind_message(1, alice, ""));
+  BOOST_TEST(r.said().code == 53);
+  r.says(bind_message(2, "", "password"));
+  BOOST_TEST(r.said().code == 48);
+  const auto bind_with = [](int id, int version, const std::string& choice) {
+    return ber_element(0x30, ber_integer(id) + ber_element(0x60, ber_integer(version) + ber_octets("") + choice));
+  };
+  r.says(bind_with(3, 2, ber_octets("", 0x80)));
+  BOOST_TEST(r.said().code == 2);
+  r.says(bind_with(4, 3, ber_element(0xa3, ber_octets("EXTERNAL"))));
+  BOOST_TEST(r.said().code == 7);
+  BOOST_TEST(r.actions.empty());
+}
+
+BOOST_AUTO_TEST_CASE(a_client_has_max_pending_operations_at_once) {
+  client_rules rules;
+  rules.max_pending = 2;
+  rig r{rules};
+  r.bind_as_service();
+  r.says(search_of(2, "dc=a"));
+  BOOST_TEST(r.session.takes_messages());
+  r.says(search_of(3, "dc=a"));
+  BOOST_TEST(!r.session.takes_messages());
+  r.answer(r.next<session_action::forward>().value().number);
+  BOOST_TEST(r.session.takes_messages());
+}
+
+BOOST_AUTO_TEST_CASE(a_client_that_says_nothing_for_idle_timeout_is_sent_away) {
+  client_rules rules;
+  rules.idle_timeout = seconds{10};
+  rig r{rules};
+  r.bind_as_service();
+  r.says(search_of(2, "dc=a"));
+  r.wait(seconds{20});
+  BOOST_TEST(r.heard.empty());
+  r.answer(r.next<session_action::forward>().value().number);
+  r.heard.clear();
+  r.wait(seconds{9});
+  BOOST_TEST(!r.session.closed());
+  BOOST_TEST((r.session.next_event() == r.now + seconds{1}));
+  r.wait(seconds{1});
+  BOOST_TEST(r.said().id == 0);
+  BOOST_TEST(r.session.closed());
+}
+
+BOOST_AUTO_TEST_CASE(a_paged_search_keeps_its_connection_for_paging_hold) {
+  client_rules rules;
+  rules.paging_hold = seconds{5};
+  rig r{rules};
+  r.bind_as_service();
+  r.says(paged_search(2, ""));
+  const auto wish = r.next<session_action::acquire>();
+  BOOST_TEST_REQUIRE(wish.has_value());
+  BOOST_TEST(!wish->for_bind);
+  r.session.acquired(wish->number, r.now);
+  r.look();
+  r.answer(r.next<session_action::forward>().value().number, {page_control("more")});
+  r.heard.clear();
+  r.wait(seconds{4});
+  r.says(paged_search(3, "more"));
+  const auto second = r.next<session_action::forward>();
+  BOOST_TEST_REQUIRE(second.has_value());
+  BOOST_TEST(second->leased);
+  // What is not paged goes on its way beside it.
+  r.says(search_of(4, "dc=a"));
+  BOOST_TEST(!r.next<session_action::forward>().value().leased);
+  r.wait(seconds{10});
+  BOOST_TEST(r.actions.empty());
+  r.answer(second->number, {page_control("more")});
+  r.heard.clear();
+  r.wait(seconds{5});
+  BOOST_TEST(r.next<session_action::release>().has_value());
+  r.says(paged_search(5, "more"));
+  BOOST_TEST(r.said().code == 53);
+}
+
+BOOST_AUTO_TEST_CASE(the_last_page_returns_the_connection) {
+  rig r;
+  r.bind_as_service();
+  r.says(paged_search(2, ""));
+  r.session.acquired(r.next<session_action::acquire>().value().number, r.now);
+  r.look();
+  r.answer(r.next<session_action::forward>().value().number, {page_control("")});
+  BOOST_TEST(r.next<session_action::release>().has_value());
+}
+
+BOOST_AUTO_TEST_CASE(what_speaks_for_others_or_does_not_end_is_refused) {
+  rig r;
+  r.bind_as_service();
+  for (const auto* oid : {"2.16.840.1.113730.3.4.18", "2.16.840.1.113730.3.4.3", "1.3.6.1.4.1.4203.1.9.1.1"}) {
+    r.says(search_of(2, "dc=a", search_scope::subtree, control_of(oid, false)));
+    BOOST_TEST(r.said().code == 53);
+  }
+  r.says(search_of(2, "dc=a", search_scope::subtree, control_of("1.2.3.4", true)));
+  BOOST_TEST(r.said().code == 12);
+  r.says(search_of(2, "dc=a", search_scope::subtree, control_of("1.2.3.4", false)));
+  const auto without = r.next<session_action::forward>();
+  BOOST_TEST_REQUIRE(without.has_value());
+  BOOST_TEST(std::get<opaque_request>(without->what->op).controls.empty());
+  r.says(search_of(3, "dc=a", search_scope::subtree, control_of("2.16.840.1.113730.3.4.2", true)));
+  BOOST_TEST(!std::get<opaque_request>(r.next<session_action::forward>().value().what->op).controls.empty());
+  r.says(extended_message(4, "1.2.3.4"));
+  BOOST_TEST(r.said().code == 53);
+  // Of the service itself nobody may change the password.
+  r.says(extended_message(5, password_modify_oid));
+  BOOST_TEST(r.said().code == 53);
+}
+
+BOOST_AUTO_TEST_CASE(abandoned_and_cancelled_operations_are_given_up_by_their_own_ids) {
+  rig r;
+  r.bind_as_service();
+  r.says(search_of(7, "dc=a"));
+  const auto first = r.next<session_action::forward>().value();
+  r.says(abandon_message(8, 7));
+  BOOST_TEST(r.next<session_action::cancel>().value().number == first.number);
+  BOOST_TEST(r.heard.empty());
+  r.says(search_of(7, "dc=a"));
+  const auto again = r.next<session_action::forward>().value();
+  r.says(extended_of(9, "1.3.6.1.1.8", ber_element(0x30, ber_integer(7))));
+  BOOST_TEST(r.next<session_action::cancel>().value().number == again.number);
+  BOOST_TEST_REQUIRE(r.heard.size() == 2U);
+  BOOST_TEST(r.heard[0].id == 7);
+  BOOST_TEST(r.heard[0].code == 118);
+  BOOST_TEST(r.heard[1].id == 9);
+  BOOST_TEST(r.heard[1].code == 0);
+  r.heard.clear();
+  r.says(extended_of(10, "1.3.6.1.1.8", ber_element(0x30, ber_integer(7))));
+  BOOST_TEST(r.said().code == 119);
+  r.says(replace_message(11, alice, "cn", "x"));
+  r.says(extended_of(12, "1.3.6.1.1.8", ber_element(0x30, ber_integer(11))));
+  BOOST_TEST(r.said().code == 121);
+}
+
+BOOST_AUTO_TEST_CASE(what_is_lost_after_its_first_part_is_never_called_busy_or_unavailable) {
+  rig r;
+  r.bind_as_service();
+  const auto code_of = [&](int id, bool begun, errc why, bool write) {
+    r.says(write ? replace_message(id, alice, "cn", "x") : search_of(id, "dc=a"));
+    const auto number = r.next<session_action::forward>().value().number;
+    entry found;
+    found.dn = "uid=a";
+    if (begun) r.session.part(number, encode_entry(id, found), 0, r.now);
+    r.look();
+    r.heard.clear();
+    r.session.failed(number, *make_failure(why, stage::operation, "why"), r.now);
+    r.look();
+    return r.said().code;
+  };
+  BOOST_TEST(code_of(2, false, errc::no_server, false) == 52);
+  BOOST_TEST(code_of(3, true, errc::connection_failed, false) == 80);
+  BOOST_TEST(code_of(4, false, errc::queue_full, false) == 51);
+  BOOST_TEST(code_of(5, false, errc::operation_timeout, false) == 3);
+  BOOST_TEST(code_of(6, false, errc::operation_timeout, true) == 51);
+  BOOST_TEST(code_of(7, false, errc::outcome_unknown, true) == 80);
+  BOOST_TEST(code_of(8, false, errc::result_too_large, false) == 11);
+}
+
+BOOST_AUTO_TEST_CASE(an_answer_that_is_not_read_is_given_up) {
+  client_rules rules;
+  rules.max_unread_bytes = 1000;
+  rig r{rules};
+  r.bind_as_service();
+  r.says(search_of(2, "dc=a"));
+  const auto number = r.next<session_action::forward>().value().number;
+  BOOST_TEST(r.session.part(number, "", 1000, r.now));
+  BOOST_TEST(!r.session.part(number, "", 1001, r.now));
+  r.look();
+  BOOST_TEST(r.next<session_action::cancel>().value().number == number);
+  BOOST_TEST(r.said().code == 11);
+}
+
+BOOST_AUTO_TEST_CASE(the_root_dse_lists_only_what_passes) {
+  rig r{{}, {"192.0.2.1", false, true, true}};
+  r.says(root_dse_of(2));
+  entry dse;
+  dse.attributes = {{"supportedControl", {"2.16.840.1.113730.3.4.18", "1.2.840.113556.1.4.319"}},
+                    {"supportedExtension", {"1.3.6.1.4.1.4203.1.11.3", "1.3.6.1.1.21.1"}},
+                    {"supportedSASLMechanisms", {"GSSAPI"}},
+                    {"supportedLDAPVersion", {"2", "3"}},
+                    {"namingContexts", {"dc=a"}}};
+  result answer;
+  answer.messages = encode_entry(2, dse) + encode_answer(2, 0x65, {});
+  r.session.answered(r.next<session_action::forward>().value().number, answer, r.now);
+  std::string bytes;
+  for (auto& action : r.session.take_actions()) bytes += std::get<session_action::reply>(action).bytes;
+  const auto has = [&](std::string_view text) { return bytes.find(text) != std::string::npos; };
+  BOOST_TEST(has("1.2.840.113556.1.4.319"));
+  BOOST_TEST(!has("2.16.840.1.113730.3.4.18"));
+  BOOST_TEST(has("1.3.6.1.4.1.4203.1.11.3"));
+  BOOST_TEST(has("1.3.6.1.4.1.1466.20037"));
+  BOOST_TEST(!has("1.3.6.1.1.21.1"));
+  BOOST_TEST(!has("GSSAPI"));
+  BOOST_TEST(has("dc=a"));
+  BOOST_TEST(answers_in(bytes).size() == 2U);
+}
+
+BOOST_AUTO_TEST_CASE(start_tls_makes_nobody_of_who_was_there_before) {
+  rig r{{}, {"127.0.0.1", false, true, true}};
+  r.bind_as_service();
+  r.says(extended_message(2, start_tls_oid));
+  BOOST_TEST(r.said().code == 0);
+  BOOST_TEST(r.next<session_action::start_tls>().has_value());
+  BOOST_TEST(!r.session.takes_messages());
+  r.session.secured(r.now);
+  r.says(search_of(3, "dc=a"));
+  BOOST_TEST(r.said().code == 53);
+  r.says(extended_message(4, start_tls_oid));
+  BOOST_TEST(r.said().code == 1);
+  rig without;
+  without.says(extended_message(1, start_tls_oid));
+  BOOST_TEST(without.said().code == 1);
+}
+
+BOOST_AUTO_TEST_CASE(who_speaks_no_ldap_is_told_and_sent_away) {
+  const std::string id = ber_integer(1);
+  const std::vector<std::string> nonsense{
+      "GET / HTTP/1.1\r\n",
+      // A message id of 0, an operation that is a response, a filter of nothing, a control without an OID.
+      ber_element(0x30, ber_integer(0) + ber_element(0x42, {})),
+      ber_element(0x30, id + ber_element(0x65, {})),
+      ber_element(0x30, id + ber_element(0x63, ber_octets("dc=a"))),
+      ber_element(0x30, id + ber_element(0x4a, "dc=a") + ber_element(0xa0, ber_element(0x30, {}))),
+  };
+  for (const auto& each : nonsense) {
+    rig r;
+    r.says(each);
+    const auto notice = r.said();
+    BOOST_TEST(notice.id == 0);
+    BOOST_TEST(notice.code == 2);
+    BOOST_TEST(r.session.closed());
+  }
+  rig twice;
+  twice.bind_as_service();
+  twice.says(search_of(2, "dc=a"));
+  twice.says(search_of(2, "dc=a"));
+  BOOST_TEST(twice.said().id == 0);
+  BOOST_TEST(twice.session.closed());
+}
+
+BOOST_AUTO_TEST_CASE(filters_nested_without_end_are_no_ldap) {
+  auto filter = ber_octets("objectClass", 0x87);
+  for (int depth = 0; depth < 200; ++depth) filter = ber_element(0xa2, filter);
+  const auto body = ber_octets("dc=a") + ber_integer(2, 0x0a) + ber_integer(0, 0x0a) + ber_integer(0) + ber_integer(0) +
+                    ber_element(0x01, std::string(1, '\0')) + filter + ber_element(0x30, {});
+  rig r;
+  r.says(ber_element(0x30, ber_integer(1) + ber_element(0x63, body)));
+  BOOST_TEST(r.said().code == 2);
+}
+
+BOOST_AUTO_TEST_CASE(who_has_not_bound_may_send_little) {
+  rig r;
+  BOOST_TEST(r.session.longest_message() == 64U * 1024);
+  r.bind_as_service();
+  BOOST_TEST(r.session.longest_message() == 16U * 1024 * 1024);
+}
+
+BOOST_AUTO_TEST_CASE(a_drain_finishes_what_runs_and_says_goodbye) {
+  rig r;
+  r.bind_as_service();
+  r.says(search_of(2, "dc=a"));
+  r.session.drain(r.now);
+  r.look();
+  BOOST_TEST(!r.session.takes_messages());
+  BOOST_TEST(!r.session.closed());
+  r.answer(r.next<session_action::forward>().value().number);
+  BOOST_TEST_REQUIRE(r.heard.size() == 2U);
+  BOOST_TEST(r.heard[1].id == 0);
+  BOOST_TEST(r.heard[1].code == 52);
+  BOOST_TEST(r.session.closed());
+}

@@ -1,0 +1,352 @@
+// A front door before a real directory server, asked by the LDAP clients that this machine has.
+#include "session_messages.hpp"
+#include "support/certificates.hpp"
+#include "support/eventually.hpp"
+#include "support/slapd.hpp"
+#include "understudy/config/load.hpp"
+#include "understudy/runtime/platform/front_door_service.hpp"
+#include "understudy/runtime/runtime.hpp"
+
+#include <boost/test/unit_test.hpp>
+
+using namespace understudy;
+using namespace understudy::internal;
+using namespace understudy::test;
+using namespace std::chrono_literals;
+
+namespace {
+
+settings settings_for(const std::vector<const slapd*>& servers, client_listener_settings door = {}) {
+  settings all;
+  for (const auto* server : servers) {
+    connection_info info;
+    info.host = "127.0.0.1";
+    info.port = server->port();
+    info.bind_dn = admin_dn;
+    info.password = secret{admin_password};
+    info.priority = static_cast<int>(all.servers.size()) + 1;
+    all.servers.push_back(std::move(info));
+  }
+  if (door.address.empty()) door.address = "127.0.0.1:0";
+  all.front_door.listeners.push_back(std::move(door));
+  all.pool.min_connections = 1;
+  all.pool.max_connections = 5;
+  all.log.level = log_level::error;
+  all.failover.health_check_interval = 1h;
+  return checked(std::move(all));
+}
+
+/// A directory, and a front door before it.
+struct house {
+  explicit house(client_listener_settings door = {}, slapd_options with = {})
+      : server(std::move(with)), at(start(std::move(door))) {}
+
+  std::unique_ptr<runtime> start(client_listener_settings door) {
+    runtime_options options;
+    options.serve_clients = true;
+    auto made = std::make_unique<runtime>(std::make_shared<const settings>(settings_for({&server}, std::move(door))),
+                                          std::move(options));
+    // The service's password is known once the directory has accepted it.
+    BOOST_TEST_REQUIRE(eventually([&] {
+      const auto now = made->snapshot();
+      return now && now.value->servers.front().pool.now.idle > 0;
+    }));
+    return made;
+  }
+  std::string address() const { return at->front_door()->addresses().front(); }
+  std::uint16_t port() const {
+    const auto text = address();
+    return static_cast<std::uint16_t>(std::stoi(text.substr(text.rfind(':') + 1)));
+  }
+  std::string uri() const { return "ldap://" + address(); }
+
+  /// One of OpenLDAP's programs, bound as `dn`.
+  program_result run(std::vector<std::string> command, const std::string& dn = admin_dn,
+                     const std::string& password = admin_password, const std::string& input = {}) const {
+    const auto program = command.front();
+    command.erase(command.begin());
+    std::vector<std::string> line{program, "-x", "-H", uri()};
+    if (!dn.empty()) line.insert(line.end(), {"-D", dn, "-w", password});
+    line.insert(line.end(), command.begin(), command.end());
+    child_process::options with;
+    with.command = std::move(line);
+    with.input = input;
+    with.environment = {"LDAPNOINIT=1"};
+    return run_program(std::move(with));
+  }
+
+  slapd server;
+  std::unique_ptr<runtime> at;
+};
+
+std::size_t count_of(const std::string& text, const std::string& part) {
+  std::size_t n = 0;
+  for (auto at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) ++n;
+  return n;
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(the_services_own_password_is_compared_here_and_its_clients_share_connections) {
+  house h;
+  const auto before = h.server.counters();
+  for (int i = 0; i < 5; ++i) {
+    const auto found = h.run({"ldapsearch", "-LLL", "-b", people_dn, "(uid=user" + std::to_string(i) + ")", "cn"});
+    BOOST_TEST(found.status == 0, found.error_output);
+    BOOST_TEST(count_of(found.output, "dn: uid=user") == 1U);
+  }
+  BOOST_TEST(h.run({"ldapsearch", "-b", people_dn}, admin_dn, "wrong").status == 49);
+  BOOST_TEST(h.run({"ldapwhoami"}).output.find(admin_dn) != std::string::npos);
+  const auto after = h.server.counters();
+  // Seven clients, and nobody bound or connected for them, but for a probe of our own.
+  BOOST_TEST(after.binds <= before.binds + 1);
+  BOOST_TEST(after.connections_total <= before.connections_total + 1);
+  BOOST_TEST(eventually([&] { return h.at->front_door()->clients() == 0; }));
+}
+
+BOOST_AUTO_TEST_CASE(users_are_served_as_themselves) {
+  house h;
+  const auto mine = h.run({"ldapwhoami"}, user_dn(1), user_password(1));
+  BOOST_TEST(mine.status == 0, mine.error_output);
+  BOOST_TEST(mine.output == "dn:" + user_dn(1) + "\n");
+  BOOST_TEST(h.run({"ldapwhoami"}, user_dn(1), "wrong").status == 49);
+  const auto found = h.run({"ldapsearch", "-LLL", "-b", people_dn, "(uid=user3)", "uid"}, user_dn(2), user_password(2));
+  BOOST_TEST(found.status == 0, found.error_output);
+  BOOST_TEST(count_of(found.output, "dn: ") == 1U);
+  // Their connections come back, and nobody is bound on them any more.
+  BOOST_TEST(eventually([&] {
+    const auto now = h.at->snapshot();
+    return now && now.value->servers.front().pool.leased == 0;
+  }));
+  BOOST_TEST(eventually([&] {
+    const auto all = h.server.connections();
+    return std::none_of(all.begin(), all.end(), [](const slapd_connection& each) {
+      return !each.identity.empty() && each.identity != admin_dn;
+    });
+  }));
+}
+
+BOOST_AUTO_TEST_CASE(every_operation_passes) {
+  house h;
+  const std::string dn = "uid=new,ou=people,dc=example,dc=com";
+  const auto changed =
+      h.run({"ldapmodify"}, admin_dn, admin_password,
+            "dn: " + dn + "\nchangetype: add\nobjectClass: inetOrgPerson\nuid: new\ncn: New\nsn: N\n\n" + "dn: " + dn +
+                "\nchangetype: modify\nreplace: cn\ncn: Newer\n\n" + "dn: " + dn +
+                "\nchangetype: modrdn\nnewrdn: uid=newest\ndeleteoldrdn: 1\n\n");
+  BOOST_TEST(changed.status == 0, changed.error_output);
+  const std::string renamed = "uid=newest,ou=people,dc=example,dc=com";
+  BOOST_TEST(h.server.values(renamed, "cn") == std::vector<std::string>{"Newer"}, boost::test_tools::per_element());
+  BOOST_TEST(h.run({"ldapcompare", renamed, "cn:Newer"}).status == 6);
+  BOOST_TEST(h.run({"ldapcompare", renamed, "cn:Other"}).status == 5);
+  BOOST_TEST(h.run({"ldappasswd", "-s", "changed", user_dn(4)}).status == 0);
+  BOOST_TEST(h.run({"ldapwhoami"}, user_dn(4), "changed").status == 0);
+  BOOST_TEST(h.run({"ldapdelete", renamed}).status == 0);
+  BOOST_TEST(h.run({"ldapdelete", renamed}).status == 32);
+}
+
+BOOST_AUTO_TEST_CASE(results_come_whole_and_in_pages) {
+  slapd_options many;
+  many.users = 300;
+  house h{{}, many};
+  const auto all = h.run({"ldapsearch", "-LLL", "-b", people_dn, "(uid=*)", "uid"});
+  BOOST_TEST(all.status == 0, all.error_output);
+  BOOST_TEST(count_of(all.output, "dn: ") == 300U);
+  const auto paged = h.run({"ldapsearch", "-LLL", "-E", "!pr=70/noprompt", "-b", people_dn, "(uid=*)", "uid"});
+  BOOST_TEST(paged.status == 0, paged.error_output);
+  BOOST_TEST(count_of(paged.output, "dn: ") == 300U);
+  const auto as_user = h.run({"ldapsearch", "-LLL", "-E", "pr=70/noprompt", "-b", people_dn, "(uid=*)", "uid"},
+                             user_dn(1), user_password(1));
+  BOOST_TEST(count_of(as_user.output, "dn: ") == 300U);
+  BOOST_TEST(h.run({"ldapsearch", "-z", "5", "-b", people_dn, "(uid=*)"}).status == 4);
+  BOOST_TEST(eventually([&] {
+    const auto now = h.at->snapshot();
+    return now && now.value->servers.front().pool.leased == 0;
+  }));
+}
+
+BOOST_AUTO_TEST_CASE(who_does_not_bind_reads_the_root_dse) {
+  house h;
+  const auto dse = h.run({"ldapsearch", "-LLL", "-s", "base", "-b", "", "supportedControl", "namingContexts",
+                          "supportedSASLMechanisms", "supportedExtension"},
+                         "");
+  BOOST_TEST(dse.status == 0, dse.error_output);
+  BOOST_TEST(dse.output.find("namingContexts: dc=example,dc=com") != std::string::npos);
+  BOOST_TEST(dse.output.find("2.16.840.1.113730.3.4.18") == std::string::npos);
+  BOOST_TEST(h.run({"ldapsearch", "-b", people_dn}, "").status == 53);
+  BOOST_TEST(h.run({"ldapsearch", "-e", "!authzid=dn:" + user_dn(1), "-b", people_dn}).status == 53);
+  BOOST_TEST(run_program(child_process::options{{"ldapwhoami", "-Y", "EXTERNAL", "-H", h.uri()}, {}, {}, {}}).status !=
+             0);
+}
+
+BOOST_AUTO_TEST_CASE(everybody_reads_below_the_bases_of_a_listener_that_serves_as_the_service) {
+  client_listener_settings door;
+  door.identity = client_identity::service;
+  door.bases = {people_dn};
+  house h{door};
+  const auto found = h.run({"ldapsearch", "-LLL", "-b", people_dn, "(uid=user1)"}, "");
+  BOOST_TEST(found.status == 0, found.error_output);
+  BOOST_TEST(count_of(found.output, "dn: ") == 1U);
+  BOOST_TEST(h.run({"ldapsearch", "-b", directory_suffix}, "").status == 50);
+  BOOST_TEST(h.run({"ldapdelete", user_dn(1)}, "").status == 53);
+}
+
+BOOST_AUTO_TEST_CASE(start_tls_and_ldaps_show_the_listeners_certificate) {
+  certificate_set files;
+  client_listener_settings door;
+  door.cert_path = files.server.certificate.string();
+  door.key_path = files.server.key.string();
+  const auto search = [&](const house& h, const std::string& scheme, std::vector<std::string> more) {
+    std::vector<std::string> line{"ldapwhoami", "-x",     "-H", scheme + "://" + h.address(),
+                                  "-D",         admin_dn, "-w", admin_password};
+    line.insert(line.end(), more.begin(), more.end());
+    return run_program(child_process::options{line, {}, {"LDAPTLS_CACERT=" + files.ca.certificate().string()}, {}});
+  };
+  {
+    house h{door};
+    const auto mine = search(h, "ldap", {"-ZZ"});
+    BOOST_TEST(mine.status == 0, mine.error_output);
+    BOOST_TEST(mine.output.find(admin_dn) != std::string::npos);
+  }
+  door.use_ssl = true;
+  house h{door};
+  const auto mine = search(h, "ldaps", {});
+  BOOST_TEST(mine.status == 0, mine.error_output);
+  raw_client plain{h.port()};
+  plain.send(root_dse_of(1));
+  const auto answer = plain.read_some();
+  BOOST_TEST((answer.empty() || answer[0] != '\x30'));
+}
+
+BOOST_AUTO_TEST_CASE(bytes_behind_start_tls_end_the_connection) {
+  certificate_set files;
+  client_listener_settings door;
+  door.cert_path = files.server.certificate.string();
+  door.key_path = files.server.key.string();
+  house h{door};
+  raw_client client{h.port()};
+  client.send(extended_message(1, start_tls_oid) + bind_message(2, admin_dn, admin_password));
+  const auto answer = decode_answer(client.read_message());
+  BOOST_TEST(answer.id == 1);
+  BOOST_TEST(client.read_message().empty());
+  BOOST_TEST((client.last() == read_end::end_of_stream || client.last() == read_end::reset));
+}
+
+BOOST_AUTO_TEST_CASE(a_socket_serves_who_may_open_it) {
+  temporary_folder folder;
+  client_listener_settings door;
+  door.address = (folder.path() / "ldapi").string();
+  house h{door};
+  std::string encoded;
+  for (const char c : door.address) encoded += c == '/' ? std::string{"%2F"} : std::string(1, c);
+  const auto mine = run_program(child_process::options{
+      {"ldapwhoami", "-x", "-H", "ldapi://" + encoded, "-D", user_dn(1), "-w", user_password(1)}, {}, {}, {}});
+  BOOST_TEST(mine.output == "dn:" + user_dn(1) + "\n");
+}
+
+BOOST_AUTO_TEST_CASE(more_clients_than_max_clients_are_turned_away) {
+  client_listener_settings door;
+  door.max_clients = 2;
+  house h{door};
+  raw_client first{h.port()}, second{h.port()};
+  first.send(root_dse_of(1));
+  second.send(root_dse_of(1));
+  BOOST_TEST(!first.read_message().empty());
+  BOOST_TEST(!second.read_message().empty());
+  raw_client third{h.port()};
+  BOOST_TEST(third.read_message().empty());
+  BOOST_TEST((third.last() == read_end::end_of_stream || third.last() == read_end::reset));
+}
+
+BOOST_AUTO_TEST_CASE(many_requests_at_once_are_answered_each_once) {
+  house h;
+  raw_client client{h.port()};
+  std::string all = bind_message(1, admin_dn, admin_password);
+  for (int id = 2; id < 502; ++id) all += search_message(id, people_dn, "user" + std::to_string(id % 10));
+  client.send(all);
+  std::map<int, int> results;
+  while (results.size() < 501U) {
+    const auto message = client.read_message();
+    BOOST_TEST_REQUIRE(!message.empty());
+    const auto answer = decode_answer(message);
+    if (answer.tag == 0x64) continue;
+    BOOST_TEST(answer.code == 0);
+    BOOST_TEST(++results[answer.id] == 1);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(garbage_gets_a_notice_and_an_end) {
+  house h;
+  raw_client client{h.port()};
+  client.send("GET / HTTP/1.1\r\n\r\n");
+  const auto notice = decode_answer(client.read_message());
+  BOOST_TEST(notice.id == 0);
+  BOOST_TEST(notice.code == 2);
+  BOOST_TEST(client.read_message().empty());
+  // Too much for who has not bound.
+  raw_client greedy{h.port()};
+  greedy.send(std::string("\x30\x83\x02\x00\x00", 5));
+  BOOST_TEST(decode_answer(greedy.read_message()).code == 2);
+  BOOST_TEST(h.run({"ldapwhoami"}).status == 0);
+}
+
+BOOST_AUTO_TEST_CASE(a_directory_that_is_down_is_unavailable_at_once_and_back_when_it_is_back) {
+  house h;
+  h.server.kill9();
+  BOOST_TEST(eventually([&] { return h.run({"ldapsearch", "-b", people_dn, "(uid=user1)"}).status == 52; }));
+  h.server.start();
+  BOOST_TEST(eventually([&] { return h.run({"ldapsearch", "-b", people_dn, "(uid=user1)"}).status == 0; }));
+  BOOST_TEST(eventually([&] { return h.run({"ldapwhoami"}, user_dn(1), user_password(1)).status == 0; }));
+}
+
+BOOST_AUTO_TEST_CASE(a_stop_says_goodbye) {
+  house h;
+  raw_client bound{h.port()}, silent{h.port()};
+  bound.send(bind_message(1, user_dn(1), user_password(1)));
+  BOOST_TEST(decode_answer(bound.read_message()).code == 0);
+  silent.send(root_dse_of(1));
+  BOOST_TEST(!silent.read_message().empty());
+  BOOST_TEST(!silent.read_message().empty());
+  BOOST_TEST(h.at->stop(5s));
+  for (auto* client : {&bound, &silent}) {
+    const auto notice = decode_answer(client->read_message());
+    BOOST_TEST(notice.id == 0);
+    BOOST_TEST(notice.code == 52);
+    BOOST_TEST(client->read_message().empty());
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_reload_opens_and_closes_listeners_and_keeps_who_is_in) {
+  house h;
+  raw_client client{h.port()};
+  client.send(bind_message(1, admin_dn, admin_password));
+  BOOST_TEST(decode_answer(client.read_message()).code == 0);
+  auto next = settings_for({&h.server});
+  const reserved_port other;
+  next.front_door.listeners.front().address = "127.0.0.1:" + std::to_string(other.number());
+  const auto old_port = h.port();
+  BOOST_TEST_REQUIRE(static_cast<bool>(h.at->reload(next)));
+  BOOST_TEST(h.port() == other.number());
+  BOOST_TEST(!raw_client(old_port).connected());
+  client.send(search_message(2, people_dn, "user1"));
+  BOOST_TEST(decode_answer(client.read_message()).tag == 0x64);
+  BOOST_TEST(h.run({"ldapwhoami"}).status == 0);
+  // Where somebody else listens nothing can be opened, and all stays as it is.
+  next.front_door.listeners.front().address = "127.0.0.1:" + std::to_string(h.server.port());
+  BOOST_TEST(!h.at->reload(next));
+  BOOST_TEST(h.port() == other.number());
+}
+
+BOOST_AUTO_TEST_CASE(a_client_that_goes_gives_back_what_it_held) {
+  house h;
+  for (int i = 0; i < 3; ++i) {
+    raw_client client{h.port()};
+    client.send(bind_message(1, user_dn(i), user_password(i)) + search_message(2, people_dn, "user1"));
+    BOOST_TEST(decode_answer(client.read_message()).code == 0);
+  }
+  BOOST_TEST(eventually([&] {
+    const auto now = h.at->snapshot();
+    return h.at->front_door()->clients() == 0 && now && now.value->servers.front().pool.leased == 0 &&
+           now.value->servers.front().pool.acquired == now.value->servers.front().pool.released;
+  }));
+}

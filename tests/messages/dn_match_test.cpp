@@ -1,0 +1,40 @@
+// Spellings of one DN are equal, other DNs are not.
+#include "understudy/messages/dn_match.hpp"
+
+#include <boost/test/unit_test.hpp>
+
+using namespace understudy::internal;
+
+BOOST_AUTO_TEST_CASE(spellings_of_one_dn_are_equal) {
+  const auto plain = comparable_dn("cn=service,ou=apps,dc=example");
+  for (const auto* same :
+       {"CN=Service,OU=Apps,DC=Example", "cn = service , ou = apps , dc = example", "cn=service;ou=apps;dc=example",
+        "2.5.4.3=service,OID.2.5.4.11=apps,0.9.2342.19200300.100.1.25=example", "cn=\\73ervice,ou=ap\\70s,dc=example",
+        "cn=\"service\",ou=apps,dc=example", "cn=#0c0773657276696365,ou=apps,dc=example",
+        "commonName=service,ou=apps,domainComponent=example"})
+    BOOST_TEST(comparable_dn(same) == plain, same);
+  BOOST_TEST(comparable_dn("uid=a+cn=b,dc=c") == comparable_dn("CN=B + UID=A,dc=c"));
+  BOOST_TEST(comparable_dn("cn=two  words\\20") == comparable_dn("cn=Two Words"));
+  BOOST_TEST(comparable_dn("User@Example.COM") == comparable_dn("user@example.com"));
+  BOOST_TEST(comparable_dn("  ") == "");
+}
+
+BOOST_AUTO_TEST_CASE(other_dns_are_not_equal) {
+  const auto plain = comparable_dn("cn=service,ou=apps,dc=example");
+  for (const auto* other : {"cn=service", "cn=service,ou=apps", "cn=service\\,ou=apps,dc=example",
+                            "uid=service,ou=apps,dc=example", "cn=service,ou=apps,dc=example,dc=com", ""})
+    BOOST_TEST(comparable_dn(other) != plain, other);
+}
+
+BOOST_AUTO_TEST_CASE(what_is_below_a_base_is_told_by_whole_rdns) {
+  const auto base = comparable_dn("ou=people,dc=a");
+  const auto below = [&](const char* dn) { return is_at_or_below(comparable_dn(dn), base); };
+  BOOST_TEST(below("OU=People, DC=A"));
+  BOOST_TEST(below("uid=x,ou=people,dc=a"));
+  BOOST_TEST(below("cn=a\\,b,ou=people,dc=a"));
+  BOOST_TEST(!below("dc=a"));
+  BOOST_TEST(!below("xou=people,dc=a"));
+  BOOST_TEST(!below("cn=x\\,ou=people\\,dc=a"));
+  BOOST_TEST(!below("cn=x\\,ou=people,dc=a"));
+  BOOST_TEST(is_at_or_below("dc=a", ""));
+}

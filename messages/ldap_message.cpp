@@ -1,8 +1,6 @@
 // Requests checked down to each value, answers put together.
 #include "understudy/messages/ldap_message.hpp"
 
-#include "understudy/messages/ber_writer.hpp"
-
 #include <limits>
 
 namespace understudy::internal {
@@ -359,6 +357,15 @@ std::string encode_notice_of_disconnection(int code, const std::string& diagnost
   return encode_answer(0, extended_response, notice);
 }
 
+void write_attribute(const attribute& written, ber_writer& to) {
+  const auto all = to.open(ber_tag::sequence);
+  to.octets(written.name);
+  const auto values = to.open(ber_tag::set);
+  for (const auto& value : written.values) to.octets(value);
+  to.close(values);
+  to.close(all);
+}
+
 std::string encode_entry(std::int32_t id, const entry& found) {
   std::string out;
   ber_writer to{out};
@@ -367,14 +374,7 @@ std::string encode_entry(std::int32_t id, const entry& found) {
   const auto op = to.open(search_entry);
   to.octets(found.dn);
   const auto attributes = to.open(ber_tag::sequence);
-  for (const auto& a : found.attributes) {
-    const auto one = to.open(ber_tag::sequence);
-    to.octets(a.name);
-    const auto values = to.open(ber_tag::set);
-    for (const auto& value : a.values) to.octets(value);
-    to.close(values);
-    to.close(one);
-  }
+  for (const auto& each : found.attributes) write_attribute(each, to);
   to.close(attributes);
   to.close(op);
   to.close(message);

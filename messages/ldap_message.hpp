@@ -1,5 +1,6 @@
 // LDAP messages as a server reads and writes them (RFC 4511): what a client asks, and answers to it.
 #pragma once
+#include "understudy/messages/ber_writer.hpp"
 #include "understudy/messages/result.hpp"
 
 namespace understudy::internal {
@@ -72,6 +73,8 @@ struct ldap_answer {
 std::string encode_answer(std::int32_t id, std::uint8_t tag, const ldap_answer& answer);
 /// The unsolicited notice (RFC 4511, 4.4.1) that the connection is about to be closed, and why.
 std::string encode_notice_of_disconnection(int code, const std::string& diagnostic);
+/// An Attribute or PartialAttribute (RFC 4511, 4.1.7).
+void write_attribute(const attribute& written, ber_writer& to);
 /// A SearchResultEntry (RFC 4511, 4.5.2).
 std::string encode_entry(std::int32_t id, const entry& found);
 

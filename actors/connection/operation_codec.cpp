@@ -3,19 +3,10 @@
 
 #include "understudy/actors/connection/request_check.hpp"
 #include "understudy/messages/ber.hpp"
-#include "understudy/messages/ber_writer.hpp"
+#include "understudy/messages/ldap_message.hpp"
 
 namespace understudy::internal {
 namespace {
-
-void write_attribute(const attribute& a, ber_writer& to) {
-  const auto one = to.open(ber_tag::sequence);
-  to.octets(a.name);
-  const auto values = to.open(ber_tag::set);
-  for (const auto& v : a.values) to.octets(v);
-  to.close(values);
-  to.close(one);
-}
 
 struct operation_writer {
   std::string operator()(const compare_request& r) const {

@@ -116,11 +116,17 @@ void client_session::abandon(const client_message& message) {
   const auto found = by_id_.find(*read_abandon(message.body));
   if (found == by_id_.end()) return;
   const auto number = found->second;
-  const auto op = open_.at(number);
-  open_.erase(number);
-  by_id_.erase(found);
+  const auto op = *take_operation(number);
   act(session_action::cancel{number});
   note_page(op, nullptr, heard_);
+}
+
+/// It is under way no more; nothing when it was not.
+std::optional<client_session::operation> client_session::take_operation(session_number number) {
+  const auto taken = open_.extract(number);
+  if (taken.empty()) return std::nullopt;
+  by_id_.erase(taken.mapped().id);
+  return taken.mapped();
 }
 
 void client_session::abandon_all() {
@@ -344,10 +350,9 @@ void client_session::cancel_operation(const client_message& message, const exten
   const auto found = by_id_.find(*target);
   if (found == by_id_.end()) return refuse(message.id, message.tag, no_such_operation, "");
   const auto number = found->second;
-  const auto op = open_.at(number);
-  if (!is_read(op.tag)) return refuse(message.id, message.tag, cannot_cancel, "Only what reads can be cancelled.");
-  by_id_.erase(found);
-  open_.erase(number);
+  if (!is_read(open_.at(number).tag))
+    return refuse(message.id, message.tag, cannot_cancel, "Only what reads can be cancelled.");
+  const auto op = *take_operation(number);
   act(session_action::cancel{number});
   note_page(op, nullptr, heard_);
   refuse(op.id, op.tag, result_code::cancelled, "");
@@ -397,14 +402,12 @@ void client_session::answered(session_number number, const result& answer, time_
     reply(id, request_tag::bind, said);
     return close_when_drained();
   }
-  const auto found = open_.find(number);
-  if (found == open_.end()) return;
-  const auto op = found->second;
-  open_.erase(found);
-  by_id_.erase(op.id);
-  act(session_action::reply{
-      op.root_dse ? as_front_door(answer.messages, op.id, origin_.offers_tls && !origin_.encrypted) : answer.messages});
-  note_page(op, &answer, now);
+  const auto op = take_operation(number);
+  if (!op) return;
+  act(session_action::reply{op->root_dse
+                                ? as_front_door(answer.messages, op->id, origin_.offers_tls && !origin_.encrypted)
+                                : answer.messages});
+  note_page(*op, &answer, now);
   close_when_drained();
 }
 
@@ -429,14 +432,11 @@ void client_session::failed(session_number number, const failure& why, time_poin
     reply(id, request_tag::bind, said);
     return close_when_drained();
   }
-  const auto found = open_.find(number);
-  if (found == open_.end()) return;
-  const auto op = found->second;
-  open_.erase(found);
-  by_id_.erase(op.id);
-  reply(op.id, op.tag, honest_answer(why, op.tag == opaque_request::search, op.begun));
-  note_page(op, nullptr, now);
-  if (op.leased && is_lease_lost(why)) lease_lost();
+  const auto op = take_operation(number);
+  if (!op) return;
+  reply(op->id, op->tag, honest_answer(why, op->tag == opaque_request::search, op->begun));
+  note_page(*op, nullptr, now);
+  if (op->leased && is_lease_lost(why)) lease_lost();
   close_when_drained();
 }
 
@@ -446,9 +446,7 @@ bool client_session::part(session_number number, std::string messages, std::size
   heard_ = now;
   found->second.begun = true;
   if (unread > rules_->max_unread_bytes) {
-    const auto op = found->second;
-    open_.erase(found);
-    by_id_.erase(op.id);
+    const auto op = *take_operation(number);
     act(session_action::cancel{number});
     refuse(op.id, op.tag, admin_limit_exceeded, "The answer was not read; the search was abandoned.");
     note_page(op, nullptr, now);

@@ -107,6 +107,7 @@ class client_session {
   void acquire(lease_use use, waiting message, time_point now);
   void forward(std::int32_t id, std::uint8_t tag, request_ptr asked, bool leased, bool root_dse, bool paged,
                time_point now);
+  std::optional<operation> take_operation(session_number number);
   void note_page(const operation& done, const result* answer, time_point now);
   void drop_lease();
   void lease_lost();

@@ -5,6 +5,7 @@
 #include "understudy/messages/snapshot.hpp"
 
 #include <atomic>
+#include <optional>
 
 namespace understudy {
 
@@ -90,6 +91,11 @@ struct call {
   /// own. 0: all at once.
   std::uint64_t parts = 0;
   bool parts_sent = false;  ///< some of them were sent: nothing can repeat it any more
+  /// Bytes of memory that an answer which comes all at once may take: what whoever asks can pass on. 0, and more than
+  /// that: `limits.max_result_bytes`.
+  std::uint32_t most_answer_bytes = 0;
+  /// The server that is to take it while it is well; nothing: any.
+  std::optional<server_id> preferred;
 };
 
 /// Asks for a connection of one's own.
@@ -99,6 +105,7 @@ struct lease_request {
   std::string holder;      ///< who, for the leak report
   bool wait = true;        ///< false: `pool_exhausted` when none is free and none may be opened
   bool anew = false;       ///< from connect(): a server that is known to be down is tried all the same
+  std::optional<server_id> preferred;  ///< as in call
   /// For somebody who is to bind as himself: a bind connection. Others have bound there before: he has to bind first.
   bool for_bind = false;
   std::uint16_t attempts = 0;    ///< as in call

@@ -8,8 +8,7 @@ namespace {
 
 constexpr std::uint8_t controls_tag = 0xa0, referral_tag = 0xa3, simple_tag = 0x80, sasl_tag = 0xa3;
 constexpr std::uint8_t name_tag = 0x80, value_tag = 0x81, response_name_tag = 0x8a, response_value_tag = 0x8b;
-constexpr std::uint8_t new_superior_tag = 0x80, extended_response = 0x78, search_entry = 0x64, bind_response = 0x61;
-constexpr std::string_view notice_of_disconnection_oid = "1.3.6.1.4.1.1466.20036";
+constexpr std::uint8_t new_superior_tag = 0x80;
 // Filters within filters; servers have such a limit too.
 constexpr int deepest_filter = 100;
 constexpr std::int64_t largest = std::numeric_limits<std::int32_t>::max();
@@ -295,24 +294,44 @@ std::optional<std::vector<control>> read_controls(std::string_view controls) {
 std::uint8_t response_tag(std::uint8_t request) noexcept {
   switch (request) {
     case request_tag::bind:
-      return bind_response;
+      return pdu_op::bind_response;
     case opaque_request::search:
-      return 0x65;
+      return pdu_op::search_done;
     case opaque_request::modify:
-      return 0x67;
+      return pdu_op::modify_response;
     case opaque_request::add:
-      return 0x69;
+      return pdu_op::add_response;
     case opaque_request::remove:
-      return 0x6b;
+      return pdu_op::delete_response;
     case opaque_request::modify_dn:
-      return 0x6d;
+      return pdu_op::modify_dn_response;
     case opaque_request::compare:
-      return 0x6f;
+      return pdu_op::compare_response;
     case opaque_request::extended:
-      return extended_response;
+      return pdu_op::extended_response;
     default:
       return 0;
   }
+}
+
+void write_controls(const std::vector<control>& controls, ber_writer& to) {
+  const auto all = to.open(controls_tag);
+  for (const auto& each : controls) {
+    const auto written = to.open(ber_tag::sequence);
+    to.octets(each.oid);
+    if (each.critical) to.boolean(true);
+    if (each.value) to.octets(*each.value);
+    to.close(written);
+  }
+  to.close(all);
+}
+
+std::string encode_controls(const std::vector<control>& controls) {
+  std::string made;
+  if (controls.empty()) return made;
+  ber_writer to{made};
+  write_controls(controls, to);
+  return made;
 }
 
 std::string encode_answer(std::int32_t id, std::uint8_t tag, const ldap_answer& answer) {
@@ -329,22 +348,12 @@ std::string encode_answer(std::int32_t id, std::uint8_t tag, const ldap_answer& 
     for (const auto& uri : answer.referrals) to.octets(uri);
     to.close(list);
   }
-  if (tag == extended_response) {
+  if (tag == pdu_op::extended_response) {
     if (!answer.oid.empty()) to.octets(answer.oid, response_name_tag);
     if (answer.value) to.octets(*answer.value, response_value_tag);
   }
   to.close(op);
-  if (!answer.controls.empty()) {
-    const auto list = to.open(controls_tag);
-    for (const auto& c : answer.controls) {
-      const auto one = to.open(ber_tag::sequence);
-      to.octets(c.oid);
-      if (c.critical) to.boolean(true);
-      if (c.value) to.octets(*c.value);
-      to.close(one);
-    }
-    to.close(list);
-  }
+  if (!answer.controls.empty()) write_controls(answer.controls, to);
   to.close(message);
   return out;
 }
@@ -353,8 +362,8 @@ std::string encode_notice_of_disconnection(int code, const std::string& diagnost
   ldap_answer notice;
   notice.code = code;
   notice.diagnostic = diagnostic;
-  notice.oid = notice_of_disconnection_oid;
-  return encode_answer(0, extended_response, notice);
+  notice.oid = extension::notice_of_disconnection;
+  return encode_answer(0, pdu_op::extended_response, notice);
 }
 
 void write_attribute(const attribute& written, ber_writer& to) {
@@ -371,7 +380,7 @@ std::string encode_entry(std::int32_t id, const entry& found) {
   ber_writer to{out};
   const auto message = to.open(ber_tag::sequence);
   to.integer(id);
-  const auto op = to.open(search_entry);
+  const auto op = to.open(pdu_op::search_entry);
   to.octets(found.dn);
   const auto attributes = to.open(ber_tag::sequence);
   for (const auto& each : found.attributes) write_attribute(each, to);

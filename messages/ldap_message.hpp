@@ -1,14 +1,10 @@
 // LDAP messages as a server reads and writes them (RFC 4511): what a client asks, and answers to it.
 #pragma once
 #include "understudy/messages/ber_writer.hpp"
+#include "understudy/messages/ldap_protocol.hpp"
 #include "understudy/messages/result.hpp"
 
 namespace understudy::internal {
-
-/// Tags of the protocolOps that clients send and that are about the session; the others: opaque_request.
-namespace request_tag {
-inline constexpr std::uint8_t bind = 0x60, unbind = 0x42, abandon = 0x50;
-}
 
 /// One message of a client, cut into its parts; refers to the bytes that it was read from.
 struct client_message {
@@ -69,6 +65,10 @@ struct ldap_answer {
   std::string oid = {};                   ///< of an extended response
   std::optional<std::string> value = {};  ///< the same
 };
+/// Appends the controls of a message (RFC 4511, 4.1.11); at least one.
+void write_controls(const std::vector<control>& controls, ber_writer& to);
+/// The controls of a message, [0] with tag and length; empty: none.
+std::string encode_controls(const std::vector<control>& controls);
 /// The whole message; `tag`: of the response.
 std::string encode_answer(std::int32_t id, std::uint8_t tag, const ldap_answer& answer);
 /// The unsolicited notice (RFC 4511, 4.4.1) that the connection is about to be closed, and why.

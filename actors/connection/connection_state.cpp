@@ -31,13 +31,8 @@ constexpr std::size_t most_notified_bytes = 1024 * 1024;
 // What a reader of parts may have before it passes some of it on, without anything being held up for it.
 constexpr std::size_t most_unread = 256 * 1024;
 
-// What is answered as it came, as a whole, is for another process; a link between nodes carries so much at a time.
-constexpr std::size_t most_on_a_link = 4 * 1024 * 1024;
-
 // Of an unfinished message, what counts as a sign of life when it arrives within `suspect_after`.
 constexpr std::size_t heard_part = 256;
-
-constexpr std::string_view notice_of_disconnection_oid = "1.3.6.1.4.1.1466.20036";
 
 /// Extended operations that leave nothing behind in the session.
 bool leaves_no_trace(const any_operation& op) noexcept {
@@ -51,11 +46,6 @@ bool is_bind(const any_operation& op) noexcept { return std::holds_alternative<b
 bool may_come_in_parts(const any_operation& op) noexcept {
   const auto* opaque = std::get_if<opaque_request>(&op);
   return opaque != nullptr && opaque->tag() == opaque_request::search;
-}
-
-/// Its answer is passed on as a whole.
-bool goes_to_another_process(const request& asked, const call& order) noexcept {
-  return order.parts == 0 && std::holds_alternative<opaque_request>(asked.op);
 }
 
 /// The server lives and serves nobody.
@@ -326,7 +316,7 @@ void connection_state::reached_peer() {
 void connection_state::request_start_tls() {
   phase_ = phase::securing;
   attempt_.begin(stage::secure, now_);
-  const auto request = make_request(extended_request{std::string{start_tls_oid}, std::nullopt, false});
+  const auto request = make_request(extended_request{std::string{extension::start_tls}, std::nullopt, false});
   exchange_owner owner;
   owner.why = purpose::start_tls;
   add_exchange(wire_.encode_start_tls(), request, attempt_.deadline(), std::move(owner));
@@ -671,9 +661,7 @@ void connection_state::add_exchange(const encoded_request& at, request_ptr reque
   exchange.what = std::move(request);
   exchange.answer = std::move(answer);
   if (owner.stream) owner.stream->flow.heard(now_);
-  exchange.room = memory_allowance{goes_to_another_process(*exchange.what, owner.order)
-                                       ? std::min(most_result_bytes(), most_on_a_link)
-                                       : most_result_bytes()};
+  exchange.room = memory_allowance{most_bytes_of(owner.order)};
   exchange.started = now_;
   exchange.deadline = deadline;
   exchange.begin = at.begin;
@@ -796,8 +784,8 @@ void connection_state::too_large(int id, bool more) {
     why = "One entry takes more memory than " + limit + "; ask for fewer attributes.";
   } else if (cut.owner.order.parts_sent) {
     why = "Who reads the answer is further behind than " + limit + "; the search was abandoned.";
-  } else if (goes_to_another_process(*cut.what, cut.owner.order) && most_on_a_link < most_result_bytes()) {
-    why = "The answer takes more than " + std::to_string(most_on_a_link) +
+  } else if (const auto most = most_bytes_of(cut.owner.order); most < most_result_bytes()) {
+    why = "The answer takes more than " + std::to_string(most) +
           " bytes, and no more is passed on to another process at a time; read it entry by entry with stream(), or in "
           "pages with paged().";
   } else {
@@ -829,7 +817,7 @@ bool connection_state::notified(const pdu_frame& frame) {
   result notice;
   notified_bytes_ += frame.size;
   if (!wire_.decode_notification(frame, notice) || notified_bytes_ > most_notified_bytes) return false;
-  if (notice.response_oid != notice_of_disconnection_oid) return true;
+  if (notice.response_oid != extension::notice_of_disconnection) return true;
   const auto said = dependencies_.server_name + " announced that it closes the connection (" +
                     result_code_name(notice.code) +
                     (notice.diagnostic.empty() ? ")" : ", \"" + shortened(notice.diagnostic) + "\")");

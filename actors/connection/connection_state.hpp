@@ -223,6 +223,11 @@ class connection_state {
   void send_away(held_call held);
   duration unanswered(const table::item& exchange) const;
   std::size_t most_result_bytes() const noexcept { return static_cast<std::size_t>(all_.limits.max_result_bytes); }
+  /// Of the memory that the answer to it may take.
+  std::size_t most_bytes_of(const call& order) const noexcept {
+    const bool bounded = order.most_answer_bytes != 0 && order.parts == 0;
+    return bounded ? std::min<std::size_t>(order.most_answer_bytes, most_result_bytes()) : most_result_bytes();
+  }
 
   // Deadlines, failures, the end.
   void check_deadlines();

@@ -4,6 +4,7 @@
 #include "understudy/actors/connection/pdu_codec.hpp"
 #include "understudy/actors/connection/request_check.hpp"
 #include "understudy/messages/ber.hpp"
+#include "understudy/messages/ldap_protocol.hpp"
 #include "understudy/messages/password_policy.hpp"
 
 #include <lber.h>
@@ -279,7 +280,7 @@ failure_ptr libldap_codec::encode_external_bind(int id, transport& out) {
 
 failure_ptr libldap_codec::encode_start_tls(int id, transport& out) {
   return encode(id, pdu_op::extended_response, false, out, [&](int& own_id) {
-    return ::ldap_extended_operation(handle_, start_tls_oid.data(), nullptr, nullptr, nullptr, &own_id);
+    return ::ldap_extended_operation(handle_, extension::start_tls.data(), nullptr, nullptr, nullptr, &own_id);
   });
 }
 

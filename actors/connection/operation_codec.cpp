@@ -115,14 +115,6 @@ failure_ptr result_too_large(std::size_t most_bytes, std::string server) {
 
 std::string encode_protocol_op(const any_operation& op) { return std::visit(operation_writer{}, op); }
 
-std::string encode_controls(const std::vector<control>& controls) {
-  std::string made;
-  if (controls.empty()) return made;
-  ber_writer to{made};
-  encode_controls(controls, to);
-  return made;
-}
-
 encoded_operation encode_operation(const request& order) {
   if (auto why = check_request(order)) return {{}, std::move(why)};
   opaque_request made;

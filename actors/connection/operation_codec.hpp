@@ -8,8 +8,6 @@ namespace understudy::internal {
 
 /// The protocolOp (RFC 4511, 4.6 to 4.10) of a compare, an add, a modify, a delete or a modify DN; empty for others.
 std::string encode_protocol_op(const any_operation& op);
-/// The controls of a request, [0], with tag and length; empty: none.
-std::string encode_controls(const std::vector<control>& controls);
 
 /// An operation that may be relayed, or why not.
 struct encoded_operation {

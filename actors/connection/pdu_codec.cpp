@@ -4,15 +4,14 @@
 #include "understudy/actors/connection/filter_codec.hpp"
 #include "understudy/actors/connection/pdu_framer.hpp"
 #include "understudy/messages/ber.hpp"
-#include "understudy/messages/ber_writer.hpp"
+#include "understudy/messages/ldap_message.hpp"
 
 #include <algorithm>
 
 namespace understudy::internal {
 namespace {
 
-constexpr std::uint8_t search_request_tag = 0x63, abandon_request_tag = 0x50, unbind_request_tag = 0x42,
-                       referral_tag = 0xa3, controls_tag = 0xa0, response_name_tag = 0x8a, response_value_tag = 0x8b,
+constexpr std::uint8_t referral_tag = 0xa3, controls_tag = 0xa0, response_name_tag = 0x8a, response_value_tag = 0x8b,
                        sasl_credentials_tag = 0x87, intermediate_name_tag = 0x80, intermediate_value_tag = 0x81;
 
 struct answer_tags {
@@ -27,24 +26,7 @@ struct answer_tags {
   std::uint8_t operator()(const whoami_request&) const noexcept { return pdu_op::extended_response; }
   std::uint8_t operator()(const password_modify_request&) const noexcept { return pdu_op::extended_response; }
   std::uint8_t operator()(const opaque_request& r) const noexcept {
-    switch (r.tag()) {
-      case opaque_request::search:
-        return pdu_op::search_done;
-      case opaque_request::compare:
-        return pdu_op::compare_response;
-      case opaque_request::add:
-        return pdu_op::add_response;
-      case opaque_request::modify:
-        return pdu_op::modify_response;
-      case opaque_request::remove:
-        return pdu_op::delete_response;
-      case opaque_request::modify_dn:
-        return pdu_op::modify_dn_response;
-      case opaque_request::extended:
-        return pdu_op::extended_response;
-      default:
-        return 0;
-    }
+    return r.tag() == request_tag::bind ? std::uint8_t{0} : response_tag(r.tag());
   }
 };
 
@@ -188,19 +170,6 @@ bool decode_with_result(std::string_view pdu, std::uint8_t op, result& into, mem
 
 }  // namespace
 
-void encode_controls(const std::vector<control>& controls, ber_writer& to) {
-  if (controls.empty()) return;
-  const auto all = to.open(controls_tag);
-  for (const auto& c : controls) {
-    const auto one = to.open(ber_tag::sequence);
-    to.octets(c.oid);
-    if (c.critical) to.boolean(true);
-    if (c.value) to.octets(*c.value);
-    to.close(one);
-  }
-  to.close(all);
-}
-
 std::uint8_t answer_tag(const any_operation& op) noexcept { return std::visit(answer_tags{}, op); }
 
 std::string encode_search(std::int32_t id, const search_request& order, const std::vector<control>& controls,
@@ -209,7 +178,7 @@ std::string encode_search(std::int32_t id, const search_request& order, const st
   ber_writer to{out};
   const auto message = to.open(ber_tag::sequence);
   to.integer(id);
-  const auto body = to.open(search_request_tag);
+  const auto body = to.open(opaque_request::search);
   to.octets(order.base);
   to.integer(static_cast<int>(order.scope), ber_tag::enumerated);
   to.integer(static_cast<int>(order.deref), ber_tag::enumerated);
@@ -224,7 +193,7 @@ std::string encode_search(std::int32_t id, const search_request& order, const st
   for (const auto& name : order.attributes) to.octets(name);
   to.close(list);
   to.close(body);
-  encode_controls(controls, to);
+  if (!controls.empty()) write_controls(controls, to);
   to.close(message);
   return {};
 }
@@ -265,7 +234,7 @@ void encode_abandon(std::int32_t id, std::int32_t abandoned, std::string& out) {
   ber_writer to{out};
   const auto message = to.open(ber_tag::sequence);
   to.integer(id);
-  to.integer(abandoned, abandon_request_tag);
+  to.integer(abandoned, request_tag::abandon);
   to.close(message);
 }
 
@@ -273,7 +242,7 @@ void encode_unbind(std::int32_t id, std::string& out) {
   ber_writer to{out};
   const auto message = to.open(ber_tag::sequence);
   to.integer(id);
-  to.octets({}, unbind_request_tag);
+  to.octets({}, request_tag::unbind);
   to.close(message);
 }
 

@@ -5,8 +5,6 @@
 
 namespace understudy::internal {
 
-class ber_writer;
-
 /// Appends the SearchRequest PDU (RFC 4511, 4.5.1) with message id `id` (positive) to `out`. Empty, or what is wrong
 /// with the filter and where; then nothing is appended.
 std::string encode_search(std::int32_t id, const search_request& order, const std::vector<control>& controls,
@@ -15,8 +13,6 @@ std::string encode_search(std::int32_t id, const search_request& order, const st
 void append_message_head(std::int32_t id, std::size_t rest, std::string& out);
 /// An LDAPMessage without its SEQUENCE and its id (RFC 4511, 4.1.1); empty when it is none.
 std::string_view behind_message_id(std::string_view message);
-/// Appends the controls of a message (RFC 4511, 4.1.11), when there are any.
-void encode_controls(const std::vector<control>& controls, ber_writer& to);
 /// Appends an AbandonRequest (RFC 4511, 4.11) for `abandoned`.
 void encode_abandon(std::int32_t id, std::int32_t abandoned, std::string& out);
 /// Appends an UnbindRequest (RFC 4511, 4.3).

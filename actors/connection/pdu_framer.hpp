@@ -1,18 +1,11 @@
 // Finds complete LDAPMessage PDUs in a byte stream without decoding them.
 #pragma once
+#include "understudy/messages/ldap_protocol.hpp"
+
 #include <cstddef>
-#include <cstdint>
-#include <string_view>
 
 namespace understudy::internal {
 
-/// Application tags of protocolOp as they stand on the wire (RFC 4511, 4.2 to 4.14).
-namespace pdu_op {
-inline constexpr std::uint8_t bind_response = 0x61, search_entry = 0x64, search_done = 0x65, modify_response = 0x67,
-                              add_response = 0x69, delete_response = 0x6b, modify_dn_response = 0x6d,
-                              compare_response = 0x6f, search_reference = 0x73, extended_response = 0x78,
-                              intermediate_response = 0x79;
-}
 /// True when more will come behind it: an entry, a reference or an intermediate response.
 constexpr bool is_part(std::uint8_t tag) noexcept {
   return tag == pdu_op::search_entry || tag == pdu_op::search_reference || tag == pdu_op::intermediate_response;

@@ -2,6 +2,7 @@
 #include "understudy/actors/connection/request_check.hpp"
 #include "understudy/actors/connection/pdu_codec.hpp"
 #include "understudy/messages/ber.hpp"
+#include "understudy/messages/ldap_protocol.hpp"
 
 namespace understudy::internal {
 namespace {
@@ -63,7 +64,7 @@ struct checker {
   }
   std::string operator()(const extended_request& r) const {
     if (r.oid.empty()) return "an extended operation needs an OID";
-    if (r.oid == start_tls_oid) return "TLS is set up by the connection; StartTLS cannot be requested";
+    if (r.oid == extension::start_tls) return "TLS is set up by the connection; StartTLS cannot be requested";
     return nul_in("the OID", r.oid);
   }
   std::string operator()(const whoami_request&) const { return {}; }
@@ -77,7 +78,7 @@ struct checker {
     constexpr std::uint8_t request_name = 0x80;
     const auto oid = ber_cursor{*ber_cursor{r.protocol_op}.element(r.tag())}.element(request_name);
     if (!oid) return "an extended operation needs an OID";
-    return *oid == start_tls_oid ? "TLS is set up by the connection; StartTLS cannot be requested" : "";
+    return *oid == extension::start_tls ? "TLS is set up by the connection; StartTLS cannot be requested" : "";
   }
 };
 

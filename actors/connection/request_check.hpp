@@ -4,8 +4,6 @@
 
 namespace understudy::internal {
 
-inline constexpr std::string_view start_tls_oid = "1.3.6.1.4.1.1466.20037";
-
 /// Null when `order` can be encoded exactly as it is; else `invalid_request` saying what is wrong: a NUL byte in a DN
 /// or name (the encoder would cut them off there), a bind without a password (RFC 4513, 5.1.2) or without a DN, an
 /// operation that would change the connection under its other users (StartTLS). A filter is looked at when it is

@@ -23,6 +23,8 @@ constexpr std::size_t high_water = 256 * 1024;
 constexpr std::size_t read_ahead = 16 * 1024;
 constexpr seconds handshake_patience{10}, goodbye_patience{2}, write_patience{60};
 constexpr seconds claim_patience{10};
+// Of an answer that comes all at once: that is no search's, and larger ones are nothing that a directory says.
+constexpr std::uint32_t most_answer_bytes = 4 * 1024 * 1024;
 
 class client_impl {
  public:
@@ -323,6 +325,7 @@ void client_impl::operator()(session_action::forward& a) {
   order.deadline = a.deadline;
   order.token = token;
   order.parts = a.parts ? a.number : 0;
+  order.most_answer_bytes = most_answer_bytes;
   const auto done = [this, number = a.number](const result_ptr& got) {
     guard_.run([&] { settle(number, got, nullptr); });
   };

@@ -4,11 +4,6 @@
 
 namespace understudy::internal {
 
-namespace extension {
-inline constexpr std::string_view start_tls = "1.3.6.1.4.1.1466.20037", who_am_i = "1.3.6.1.4.1.4203.1.11.3",
-                                  password_modify = "1.3.6.1.4.1.4203.1.11.1", cancel = "1.3.6.1.1.8";
-}
-
 /// Why a request is not passed on.
 struct relay_refusal {
   int code = 0;  ///< 0: it may pass

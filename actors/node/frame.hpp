@@ -8,9 +8,6 @@ namespace understudy::internal {
 /// Versions of the encoding that are understood here. A field that is new in a version is passed over by older ones.
 inline constexpr std::int64_t oldest_version = 1, newest_version = 1;
 
-/// Who-am-i (RFC 4532): the extended operation that changes nothing.
-inline constexpr std::string_view whoami_oid = "1.3.6.1.4.1.4203.1.11.3";
-
 /// What a client asks; numbered as on the wire, so new ones go to the end.
 enum class request_kind : std::uint8_t {
   hello,            ///< first on each link: who asks; `flag`: compressed answers are read; answered with node_terms
@@ -34,8 +31,9 @@ enum class request_kind : std::uint8_t {
   drain,            ///< the node finishes what it has and ends
   reload,           ///< the node reads its settings again
   exchange,         ///< from another node of the cluster: `value` (exchange.hpp); answered with its counterpart
+  tap,              ///< requests that ended since `target`; with `flag`: from now on
 };
-inline constexpr std::size_t request_kinds = static_cast<std::size_t>(request_kind::exchange) + 1;
+inline constexpr std::size_t request_kinds = static_cast<std::size_t>(request_kind::tap) + 1;
 /// "operation", "begin stream" …
 std::string_view to_string(request_kind kind) noexcept;
 
@@ -63,7 +61,7 @@ enum class answer_kind : std::uint8_t {
   outcome,     ///< of a bind, a password modify, an extended operation: `outcome`, without entries
   granted,     ///< `grant`
   part,        ///< of a stream: messages; `flag`: there is more
-  text,        ///< `body`: what hello, status, health, check, inspect, reload and exchange bring, each in its own form
+  text,        ///< `body`: what hello, status, health, check, inspect, reload, exchange and tap bring, each in its own form
   compressed,  ///< `body`: another answer, of `size` bytes, compressed; only to who said that it reads it
 };
 

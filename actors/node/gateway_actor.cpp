@@ -7,6 +7,7 @@
 #include "understudy/actors/node/snapshot_fields.hpp"
 #include "understudy/actors/ports/actor_shell.hpp"
 #include "understudy/actors/ports/actor_timer.hpp"
+#include "understudy/messages/ldap_protocol.hpp"
 
 #include <caf/send.hpp>
 #include <caf/typed_event_based_actor.hpp>
@@ -57,7 +58,7 @@ request_ptr request_of(request_frame& f) {
       return make_request(password_modify_request{std::move(f.value), f.password, f.new_password},
                           std::move(f.controls));
     case request_kind::extended:
-      if (f.name == whoami_oid && !f.value) return make_request(whoami_request{}, std::move(f.controls));
+      if (f.name == extension::who_am_i && !f.value) return make_request(whoami_request{}, std::move(f.controls));
       return make_request(extended_request{std::move(f.name), std::move(f.value), f.flag}, std::move(f.controls));
     default:
       return make_request(opaque_request{std::move(f.protocol_op), std::move(f.encoded_controls), any_message_id});
@@ -342,6 +343,8 @@ void gateway_impl::perform(const key& k, request_frame& frame) {
   order.deadline = now() + frame.left;
   order.token = open_.at(k).token;
   order.what = request_of(frame);
+  // As it came; what is decoded takes more memory here than on the link, where answer() bounds it.
+  if (!whole) order.most_answer_bytes = state_.limits().longest_frame;
   const auto form = [whole](result_ptr& got) {
     answer_frame f;
     f.kind = whole ? answer_kind::outcome : answer_kind::messages;

@@ -2,6 +2,7 @@
 #include "understudy/actors/node/gateway_state.hpp"
 
 #include "understudy/actors/connection/request_check.hpp"
+#include "understudy/messages/ldap_protocol.hpp"
 
 #include <algorithm>
 
@@ -45,13 +46,14 @@ node_permission permission_for(const request_frame& frame) noexcept {
     case request_kind::operation:
       return is_read(frame.protocol_op) ? node_permission::read : node_permission::write;
     case request_kind::extended:
-      return frame.name == whoami_oid ? node_permission::read : node_permission::write;
+      return frame.name == extension::who_am_i ? node_permission::read : node_permission::write;
     case request_kind::password_modify:
       return node_permission::write;
     case request_kind::suspend:
     case request_kind::resume:
     case request_kind::drain:
     case request_kind::reload:
+    case request_kind::tap:
       return node_permission::admin;
     default:
       return node_permission::read;
@@ -66,6 +68,7 @@ bool gateway_state::is_tracked(request_kind kind) noexcept {
     case request_kind::cancel:
     case request_kind::drain:
     case request_kind::reload:
+    case request_kind::tap:
       return false;
     default:
       return true;

@@ -13,7 +13,7 @@ namespace understudy::internal {
 struct gateway_limits {
   std::uint32_t most_requests = 128;                     ///< not answered yet
   std::uint64_t most_bytes = 8 * 1024 * 1024;            ///< in these together
-  std::uint64_t longest_frame = 4 * 1024 * 1024 - 1024;  ///< bytes, of a request and of an answer
+  std::uint32_t longest_frame = 4 * 1024 * 1024 - 1024;  ///< bytes, of a request and of an answer
   milliseconds silence = seconds{15};                    ///< without a word for so long a peer loses its leases
   milliseconds claim_time = seconds{5};                  ///< within which the grant of a lease is to be claimed
   /// What answers for us has so much time beyond the deadline: it can say more.

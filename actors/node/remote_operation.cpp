@@ -38,7 +38,7 @@ struct question_writer {
   }
   remote_question operator()(const whoami_request&) const {
     auto f = frame_of(request_kind::extended, order);
-    f.name = whoami_oid;
+    f.name = extension::who_am_i;
     f.flag = true;
     return checked(std::move(f));
   }

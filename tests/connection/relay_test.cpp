@@ -1,6 +1,7 @@
 // Answers to somebody else's searches, handed on part by part, and readers who do not keep up.
 #include "connection/state_harness.hpp"
 #include "rig.hpp"
+#include "support/contains.hpp"
 #include "support/relayed.hpp"
 
 #include <boost/test/unit_test.hpp>
@@ -73,6 +74,40 @@ BOOST_FIXTURE_TEST_CASE(only_an_opaque_search_is_answered_in_parts, relaying) {
   asked[99] = c;
   turn([&] { state().accept(c, 0, 99); });
   BOOST_TEST((code(99) == errc::invalid_request));
+}
+
+BOOST_FIXTURE_TEST_CASE(an_answer_that_comes_at_once_takes_no_more_than_who_asks_can_pass_on, relaying) {
+  const auto answered_with = [&](std::uint32_t most, std::size_t bytes) {
+    call c;
+    c.what = some_relayed_search();
+    c.deadline = now + seconds{30};
+    c.most_answer_bytes = most;
+    const auto reply = ask(c);
+    write();
+    part_of(reply, bytes / 2);
+    if (waits(reply)) part_of(reply, bytes - bytes / 2);
+    if (waits(reply)) answer(reply);
+    return reply;
+  };
+  BOOST_TEST(outcome(answered_with(1000, 1000)).answer->messages.size() == 1000U);
+  const auto refused = answered_with(1000, 1001);
+  BOOST_TEST((code(refused) == errc::result_too_large));
+  BOOST_TEST(contains(outcome(refused).why->message, "takes more than 1000 bytes"));
+  BOOST_TEST(outcome(answered_with(0, 100'000)).answer->messages.size() == 100'000U);
+}
+
+BOOST_AUTO_TEST_CASE(who_asks_for_more_than_a_result_may_take_gets_no_more) {
+  relaying h;
+  h.all.limits.max_result_bytes = 2000;
+  call c;
+  c.what = some_relayed_search();
+  c.deadline = h.now + seconds{30};
+  c.most_answer_bytes = 100'000;
+  const auto reply = h.ask(c);
+  h.write();
+  h.part_of(reply, 2001);
+  BOOST_TEST((h.code(reply) == errc::result_too_large));
+  BOOST_TEST(contains(h.outcome(reply).why->message, "max_result_bytes (2000)"));
 }
 
 BOOST_FIXTURE_TEST_CASE(what_was_begun_is_not_begun_again_elsewhere, relaying) {

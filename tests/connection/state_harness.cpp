@@ -190,10 +190,14 @@ reply_id state_harness::ask(request_ptr request, duration limit, lease_id lease)
   c.deadline = now + limit;
   c.token = std::make_shared<cancel_token>();
   c.generation = 5;
+  return ask(std::move(c), lease);
+}
+
+reply_id state_harness::ask(call order, lease_id lease, const std::optional<stream_terms>& terms) {
   const auto reply = ++last_reply_;
-  wire.is_new(c.what.get());
-  asked[reply] = c;
-  turn([&] { state().accept(std::move(c), lease, reply); });
+  wire.is_new(order.what.get());
+  asked[reply] = order;
+  turn([&] { state().accept(std::move(order), lease, reply, terms); });
   return reply;
 }
 
@@ -201,11 +205,7 @@ reply_id state_harness::stream(request_ptr request, lease_id lease, std::uint32_
   call c;
   c.what = std::move(request);
   c.deadline = now + seconds{30};
-  const auto reply = ++last_reply_;
-  wire.is_new(c.what.get());
-  asked[reply] = c;
-  turn([&] { state().accept(std::move(c), lease, reply, stream_terms{9, credits, true}); });
-  return reply;
+  return ask(std::move(c), lease, stream_terms{9, credits, true});
 }
 
 reply_id state_harness::relay(duration limit, std::uint16_t attempts) {
@@ -214,11 +214,8 @@ reply_id state_harness::relay(duration limit, std::uint16_t attempts) {
   c.deadline = now + limit;
   c.token = std::make_shared<cancel_token>();
   c.attempts = attempts;
-  const auto reply = c.parts = ++last_reply_;
-  wire.is_new(c.what.get());
-  asked[reply] = c;
-  turn([&] { state().accept(std::move(c), 0, reply); });
-  return reply;
+  c.parts = last_reply_ + 1;
+  return ask(std::move(c));
 }
 
 void state_harness::part_of(reply_id reply, std::size_t bytes) {

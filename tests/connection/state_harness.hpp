@@ -117,6 +117,7 @@ class state_harness {
   void become_ready();
 
   reply_id ask(request_ptr request, duration limit = seconds{30}, lease_id lease = 0);
+  reply_id ask(call order, lease_id lease = 0, const std::optional<stream_terms>& terms = {});
   reply_id stream(request_ptr request, lease_id lease, std::uint32_t credits);
   /// Of an opaque search, to be answered in parts.
   reply_id relay(duration limit = seconds{30}, std::uint16_t attempts = 0);

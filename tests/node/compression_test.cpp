@@ -1,6 +1,7 @@
 // Compressed answers: whole again, and whatever is no such thing costs neither memory nor time.
 #include "understudy/actors/node/compression.hpp"
 
+#include "support/contains.hpp"
 #include "support/property.hpp"
 #include "understudy/messages/ber.hpp"
 
@@ -35,7 +36,6 @@ std::string noise(std::size_t bytes) {
 
 std::string why(const decoded<std::string>& got) { return got.error ? got.error->message : ""; }
 std::string why(const decoded<answer_frame>& got) { return got.error ? got.error->message : ""; }
-bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
 }  // namespace
 

@@ -2,6 +2,7 @@
 #include "understudy/runtime/platform/dialler.hpp"
 #include "support/actor_config.hpp"
 #include "support/certificates.hpp"
+#include "support/contains.hpp"
 #include "support/eventually.hpp"
 #include "understudy/actors/connection/byte_stream.hpp"
 #include "understudy/runtime/platform/addresses.hpp"
@@ -142,8 +143,6 @@ dial_options secured(std::uint16_t port, std::string host = "127.0.0.1") {
   to.tls = dialling_certificates{{own.certificate, own.key, certificates().ca.certificate(), {}}};
   return to;
 }
-
-bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
 /// Takes connections into its backlog and says nothing.
 struct mute_server {

@@ -1,6 +1,7 @@
 // Nodes that are linked over TLS: requests and answers, who may come in, and what ends a link.
 #include "runtime/basp_bytes.hpp"
 #include "runtime/test_node.hpp"
+#include "support/contains.hpp"
 #include "support/free_port.hpp"
 #include "support/leak_check.hpp"
 
@@ -15,8 +16,6 @@ using namespace understudy::test;
 using namespace std::chrono_literals;
 
 namespace {
-
-bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
 /// Requests that are sent together.
 class many_requests {

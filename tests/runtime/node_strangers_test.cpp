@@ -1,5 +1,6 @@
 // Who has no business at a node: ended before CAF sees a byte of it, whoever else is there is served.
 #include "runtime/test_node.hpp"
+#include "support/contains.hpp"
 #include "support/raw_client.hpp"
 #include "understudy/runtime/platform/addresses.hpp"
 
@@ -13,8 +14,6 @@ using namespace understudy::test;
 using namespace std::chrono_literals;
 
 namespace {
-
-bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
 /// A node, somebody who is served by it, and the actor system of those who should not be.
 struct visited_node {

@@ -45,6 +45,4 @@ void check_exit(const program_result& result, int code) {
                                             << result.output.substr(0, 2000) << "errors: " << result.error_output);
 }
 
-bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
-
 }  // namespace understudy::test

@@ -1,5 +1,6 @@
 // Runs the real program against a throwaway directory.
 #pragma once
+#include "support/contains.hpp"
 #include "support/slapd.hpp"
 
 #include <string>
@@ -45,7 +46,5 @@ struct directory_fixture : command_line {
 
 /// Requires an exit code; shows what the program said when it is another.
 void check_exit(const program_result& result, int code);
-
-bool contains(const std::string& text, const std::string& part);
 
 }  // namespace understudy::test

@@ -1,11 +1,13 @@
 // What a failure is called in front of somebody who typed a command: by its code, one line each.
 #include "understudy/tools/explain.hpp"
+#include "support/contains.hpp"
 #include "understudy/messages/result.hpp"
 
 #include <boost/test/unit_test.hpp>
 
 using namespace understudy;
 using namespace understudy::cli;
+using test::contains;
 
 namespace {
 
@@ -20,15 +22,13 @@ failure failed(errc code, std::string message = "It did not work.", stage where 
   return f;
 }
 
-bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
-
 }  // namespace
 
 BOOST_AUTO_TEST_CASE(no_failure_speaks_of_pools_retries_or_calls_of_the_library) {
   for (std::size_t i = 1; i < errc_count; ++i) {
     const auto text = explain(failed(static_cast<errc>(i)));
     for (const auto* word : {"pool size", "retry after", "()", "[", "configuration"})
-      BOOST_TEST(!has(text, word), text);
+      BOOST_TEST(!contains(text, word), text);
     BOOST_TEST(text.find('\n') == std::string::npos);
   }
 }
@@ -68,8 +68,8 @@ BOOST_AUTO_TEST_CASE(keys_are_options_where_options_were_given) {
 }
 
 BOOST_AUTO_TEST_CASE(what_the_library_advises_to_programs_is_said_in_commands) {
-  BOOST_TEST(
-      !has(explain(failed(errc::result_too_large, "…; read it with stream(), or in pages with paged().")), "paged()"));
+  BOOST_TEST(!contains(explain(failed(errc::result_too_large, "…; read it with stream(), or in pages with paged().")),
+                       "paged()"));
   auto broken = failed(errc::connection_unhealthy, "The leased connection to ldap1:389 broke; take another lease.");
   BOOST_TEST(explain(broken) ==
              "connection_unhealthy: the connection to ldap1:389 broke; the answer is not complete; run "
@@ -92,8 +92,8 @@ BOOST_AUTO_TEST_CASE(an_ldap_error_is_named_with_its_number_and_what_the_directo
 }
 
 BOOST_AUTO_TEST_CASE(a_connect_that_fails_says_what_to_check) {
-  BOOST_TEST(has(explain(failed(errc::connection_failed, "x", stage::resolve)), "check the name of the host"));
-  BOOST_TEST(has(explain(failed(errc::connection_failed, "x", stage::connect)), "check host and port"));
-  BOOST_TEST(has(explain(failed(errc::connection_failed)), "the directory's own log"));
-  BOOST_TEST(has(explain(failed(errc::pool_timeout)), "understudy health"));
+  BOOST_TEST(contains(explain(failed(errc::connection_failed, "x", stage::resolve)), "check the name of the host"));
+  BOOST_TEST(contains(explain(failed(errc::connection_failed, "x", stage::connect)), "check host and port"));
+  BOOST_TEST(contains(explain(failed(errc::connection_failed)), "the directory's own log"));
+  BOOST_TEST(contains(explain(failed(errc::pool_timeout)), "understudy health"));
 }

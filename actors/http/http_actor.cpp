@@ -1,0 +1,281 @@
+// Bytes to requests, requests to the manager, answers to bytes.
+#include "understudy/actors/http/http_actor.hpp"
+
+#include "understudy/actors/front_door/client_buffers.hpp"
+#include "understudy/actors/ports/actor_shell.hpp"
+#include "understudy/actors/ports/actor_timer.hpp"
+#include "understudy/messages/printable.hpp"
+
+#include <caf/actor_cast.hpp>
+#include <caf/send.hpp>
+#include <caf/typed_event_based_actor.hpp>
+
+#include <algorithm>
+
+namespace understudy::internal {
+namespace {
+
+// As much as one request may have, and the beginning of the next.
+constexpr std::size_t read_ahead = http_parser::most_head_bytes + http_parser::most_body_bytes;
+constexpr seconds manager_patience{2}, goodbye_patience{2};
+
+class http_impl {
+ public:
+  static constexpr const char* name = "understudy.http";
+
+  http_impl(http_actor::pointer self, http_dependencies with, std::shared_ptr<http_connection> connection);
+  ~http_impl();
+  http_actor::behavior_type make_behavior();
+
+  void operator()(http_action::send& a) { buffers_.append(a.bytes); }
+  void operator()(http_action::fetch& a);
+  void operator()(http_action::obey& a);
+  void operator()(const http_action::look_for_events& a);
+  void operator()(http_action::close& a);
+
+ private:
+  void on_io(std::uint64_t id, std::uint32_t events);
+  void on_tick(std::uint64_t timer);
+  void carry_out();
+  void finish_turn();
+  void flush();
+  void write();
+  void arm();
+  void answer(std::uint64_t number, const http_response& response);
+  void find_server(const http_action::obey& a, const std::vector<routed_server>& servers);
+  void note(const http_order& order, const http_response& outcome) const;
+  void let_go(std::string_view why);
+  void end(std::string_view why);
+  time_point now() const { return with_.env->clock->now(); }
+
+  http_actor::pointer self_;
+  http_dependencies with_;
+  std::shared_ptr<http_connection> connection_;
+  http_session session_;
+  client_buffers buffers_;
+  handler_guard guard_;
+  actor_timer timer_;
+  poller_port::io_id io_ = 0;
+  std::uint32_t armed_for_ = 0;
+  bool flush_due_ = false, write_blocked_ = false, more_ = false, lingers_ = false, ended_ = false;
+  std::optional<std::string> closing_;
+  time_point give_up_at_ = time_point::max();
+};
+
+http_response unavailable(const failure& why) { return plain_response(503, printable(why.message)); }
+
+http_impl::http_impl(http_actor::pointer self, http_dependencies with, std::shared_ptr<http_connection> connection)
+    : self_(self),
+      with_(std::move(with)),
+      connection_(std::move(connection)),
+      session_(with_.rules, with_.env->clock->now()),
+      buffers_(std::move(connection_->stream)),
+      guard_(*self_, with_.env, "http", [this] { end("a defect of ours"); }),
+      timer_(with_.env->poller, self_->address()) {
+  io_ = with_.env->poller->add(connection_->fd, self_->address());
+  arm();
+}
+
+http_impl::~http_impl() {
+  try {
+    let_go("it was ended");
+  } catch (...) {
+    // Its descriptor goes all the same.
+  }
+}
+
+http_actor::behavior_type http_impl::make_behavior() {
+  return {
+      [this](io_atom, std::uint64_t id, std::uint32_t events) { guard_.run([&] { on_io(id, events); }); },
+      [this](tick_atom, std::uint64_t timer) { guard_.run([&] { on_tick(timer); }); },
+      [this](flush_atom) { guard_.run([this] { flush(); }); },
+      [this](close_atom) { guard_.run([this] { end("the endpoint closes"); }); },
+  };
+}
+
+// ---- the socket ----
+
+void http_impl::on_io(std::uint64_t id, std::uint32_t events) {
+  if (id != io_ || ended_) return;
+  armed_for_ = 0;
+  if (write_blocked_ && ((events & poller_port::writable) != 0 || buffers_.write_needs_bytes())) {
+    write_blocked_ = false;
+    write();
+    if (ended_) return;
+  }
+  if ((!closing_ || lingers_) && ((events & poller_port::readable) != 0 || buffers_.read_needs_room())) {
+    const auto outcome = buffers_.read(read_ahead);
+    more_ = outcome == client_buffers::ending::enough;
+    if (outcome == client_buffers::ending::closed) return end("the client closed the connection");
+    if (lingers_) buffers_.consume(buffers_.received().size(), false);
+  }
+  carry_out();
+}
+
+void http_impl::on_tick(std::uint64_t timer) {
+  if (!timer_.fired(timer) || ended_) return;
+  if (now() >= give_up_at_) return end(closing_.value_or("it took no goodbye"));
+  session_.tick(now());
+  carry_out();
+}
+
+/// What was decided, and what of the received bytes can be read after that.
+void http_impl::carry_out() {
+  bool again = true;
+  while (again && !ended_) {
+    auto actions = session_.take_actions();
+    for (auto& action : actions) std::visit(*this, action);
+    again = !actions.empty();
+    // One request at a time: the next one is read when this one's answer has been taken.
+    if (ended_ || !session_.reads() || buffers_.unsent() > 0 || buffers_.received().empty()) continue;
+    const auto used = session_.on_received(buffers_.received(), now());
+    buffers_.consume(used, true);
+    again = again || used > 0;
+  }
+  finish_turn();
+}
+
+void http_impl::finish_turn() {
+  if (ended_) return;
+  with_.busy->store(session_.is_busy() && !session_.is_stream());
+  if (buffers_.unsent() > 0 && !write_blocked_ && !std::exchange(flush_due_, true)) self_->send(self_, flush_atom_v);
+  if (closing_ && !lingers_ && buffers_.unsent() == 0 && !flush_due_) return end(*closing_);
+  arm();
+}
+
+void http_impl::flush() {
+  flush_due_ = false;
+  if (ended_ || write_blocked_) return;
+  write();
+  if (!ended_) carry_out();
+}
+
+void http_impl::write() {
+  const auto outcome = buffers_.write();
+  if (outcome == client_buffers::ending::closed) return end("the client closed the connection");
+  write_blocked_ = buffers_.unsent() > 0;
+  session_.on_written(buffers_.unsent());
+  if (!write_blocked_ && closing_ && !lingers_) end(*closing_);
+}
+
+void http_impl::arm() {
+  if (ended_) return;
+  std::uint32_t interest = 0;
+  const bool reads = (!closing_ || lingers_) && buffers_.received().size() < read_ahead;
+  if (reads && std::exchange(more_, false)) self_->send(self_, io_atom_v, io_, poller_port::readable);
+  if (reads) interest |= buffers_.read_needs_room() ? poller_port::writable : poller_port::readable;
+  if (write_blocked_) interest |= buffers_.write_needs_bytes() ? poller_port::readable : poller_port::writable;
+  if (interest != 0 && interest != armed_for_) with_.env->poller->arm(io_, armed_for_ = interest);
+  timer_.arm(std::min(session_.next_event(), give_up_at_));
+}
+
+// ---- what the session decides ----
+
+void http_impl::answer(std::uint64_t number, const http_response& response) {
+  if (ended_) return;
+  session_.answer(number, response, now());
+  carry_out();
+}
+
+void http_impl::operator()(http_action::fetch& a) {
+  // These say that the process answers, and what the page looks like, whatever the manager does.
+  if (a.page.page == http_page::live || a.page.page == http_page::console)
+    return session_.answer(a.number, with_.render(a.page, nullptr, nullptr), now());
+  self_->request(with_.manager, manager_patience, status_atom_v)
+      .then(
+          [this, a](runtime_snapshot& state) {
+            guard_.run([&] {
+              with_.complete(state);
+              answer(a.number, with_.render(a.page, &state, nullptr));
+            });
+          },
+          [this, a](const caf::error& e) {
+            guard_.run([&] { answer(a.number, with_.render(a.page, nullptr, failure_of(e))); });
+          });
+}
+
+void http_impl::operator()(http_action::obey& a) {
+  if (a.order.what == http_order::kind::drain || a.order.what == http_order::kind::reload) {
+    const auto& begin = a.order.what == http_order::kind::drain ? with_.drain : with_.reload;
+    const auto why = begin ? begin() : make_failure(errc::invalid_request, stage::queue, "This is not taken here.");
+    const auto outcome = why ? unavailable(*why) : plain_response(202, "begun");
+    note(a.order, outcome);
+    return session_.answer(a.number, outcome, now());
+  }
+  self_->request(with_.manager, manager_patience, servers_atom_v)
+      .then([this, a](const std::vector<routed_server>& servers) { guard_.run([&] { find_server(a, servers); }); },
+            [this, a](const caf::error& e) { guard_.run([&] { answer(a.number, unavailable(*failure_of(e))); }); });
+}
+
+void http_impl::find_server(const http_action::obey& a, const std::vector<routed_server>& servers) {
+  const auto found = std::find_if(servers.begin(), servers.end(),
+                                  [&](const routed_server& each) { return each.context->name == a.order.server; });
+  if (found == servers.end()) return answer(a.number, plain_response(404, "there is no such server"));
+  const auto done = [this, a](bool known) {
+    guard_.run([&] {
+      const auto outcome = known ? plain_response(200, "done") : plain_response(404, "there is no such server");
+      note(a.order, outcome);
+      answer(a.number, outcome);
+    });
+  };
+  const auto failed = [this, a](const caf::error& e) {
+    guard_.run([&] { answer(a.number, unavailable(*failure_of(e))); });
+  };
+  const auto id = found->context->id;
+  if (a.order.what == http_order::kind::suspend)
+    self_->request(with_.manager, manager_patience, suspend_atom_v, id, static_cast<std::uint32_t>(a.order.ttl.count()))
+        .then(done, failed);
+  else
+    self_->request(with_.manager, manager_patience, resume_atom_v, id).then(done, failed);
+}
+
+void http_impl::operator()(const http_action::look_for_events& a) {
+  auto latest = a.after;
+  const auto text = with_.events(latest);
+  session_.events(text, latest, now());
+}
+
+void http_impl::operator()(http_action::close& a) {
+  closing_ = std::move(a.why);
+  lingers_ = a.linger;
+  give_up_at_ = now() + goodbye_patience;
+}
+
+/// Who ordered what: for whoever wonders afterwards.
+void http_impl::note(const http_order& order, const http_response& outcome) const {
+  log_port::fields more{{"client", connection_->address}, {"status", std::to_string(outcome.status)}};
+  if (!order.server.empty()) more.emplace_back("server", printable(order.server));
+  with_.env->log->write(log_level::info, "http", "an operator ordered: " + std::string{to_string(order.what)}, more);
+}
+
+// ---- the end ----
+
+void http_impl::end(std::string_view why) {
+  if (ended_) return;
+  let_go(why);
+  self_->quit();
+}
+
+void http_impl::let_go(std::string_view why) {
+  if (ended_) return;
+  ended_ = true;
+  with_.env->poller->remove(io_);
+  timer_.disarm();
+  buffers_.stream().shut_down();
+  if (with_.env->log->enabled(log_level::debug))
+    with_.env->log->write(log_level::debug, "http", "a client has gone",
+                          {{"client", connection_->address}, {"cause", printable(why)}});
+  connection_->kept = nullptr;
+  if (with_.on_end) std::exchange(with_.on_end, {})();
+}
+
+}  // namespace
+
+http_actor spawn_http_client(caf::actor_system& system, http_dependencies with,
+                             std::shared_ptr<http_connection> connection) {
+  auto poller = with.env->poller;
+  return spawn_shell_on_poller<http_actor, http_impl>(system, std::move(poller), std::move(with),
+                                                      std::move(connection));
+}
+
+}  // namespace understudy::internal

@@ -1,0 +1,19 @@
+// What holds for everybody who asks by HTTP.
+#pragma once
+#include "understudy/messages/secret.hpp"
+
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace understudy::internal {
+
+/// Shared by all connections; immutable.
+struct http_rules {
+  /// In lower case: by which the endpoint may be asked for, beside addresses in numbers and localhost.
+  std::vector<std::string> hosts;
+  secret admin_token;  ///< not set: nobody can give orders
+};
+using http_rules_ptr = std::shared_ptr<const http_rules>;
+
+}  // namespace understudy::internal

@@ -1,0 +1,467 @@
+// The console: asks for the state once a second, listens for events, and draws both.
+"use strict";
+
+const byId = (id) => document.getElementById(id);
+const minute = 60, five = 300;
+let samples = [];      // what was counted, once a second, of the last five minutes
+let points = [];       // {rate, p99} of each second
+let events = [];       // the latest first
+let latestEvent = 0;
+let last = null;       // the last state
+let token = "";        // of this page alone: it is nowhere kept
+const open = new Set();  // servers whose details are shown
+
+// ---- small helpers ----
+
+function element(tag, className, text) {
+  const made = document.createElement(tag);
+  if (className) made.className = className;
+  if (text !== undefined) made.textContent = text;
+  return made;
+}
+function put(target, text) {
+  const node = typeof target === "string" ? byId(target) : target;
+  if (node.textContent !== text) node.textContent = text;
+}
+// Replaces the content when its description has changed: what has the focus stays otherwise.
+function redraw(target, key, make) {
+  if (target.dataset.drawn === key) return;
+  target.dataset.drawn = key;
+  target.replaceChildren(...make());
+}
+const number = new Intl.NumberFormat("en");
+function count(n) { return number.format(Math.round(n)); }
+function milliseconds(ms) {
+  if (ms === null || !isFinite(ms)) return "–";
+  if (ms < 1) return (ms * 1000).toFixed(0) + " µs";
+  if (ms < 100) return ms.toFixed(1) + " ms";
+  if (ms < 1000) return ms.toFixed(0) + " ms";
+  if (ms < 120000) return (ms / 1000).toFixed(1) + " s";
+  return (ms / 60000).toFixed(0) + " min";
+}
+function plural(n, one, many) { return count(n) + " " + (n === 1 ? one : many); }
+function nameOf(server) {
+  if (server.port === 0) return server.host;
+  return (server.host.includes(":") ? "[" + server.host + "]" : server.host) + ":" + server.port;
+}
+function share(window) {
+  return window.total === 0 ? null : 100 * (1 - window.failed_by_directory / window.total);
+}
+function percent(p) {
+  if (p === null) return "–";
+  return (p === 100 ? "100" : p.toFixed(p > 99 ? 2 : 1)) + " %";
+}
+
+// ---- what was counted lately ----
+
+function remember(state) {
+  const steps = state.operations.latency_ms.steps.map((step) => step.count);
+  const now = {at: performance.now() / 1000, total: state.operations.total, steps: steps,
+               bounds: state.operations.latency_ms.steps.map((step) => step.at_most_ms)};
+  const before = samples[samples.length - 1];
+  if (before && now.total < before.total) { samples = []; points = []; }  // it was restarted
+  samples.push(now);
+  while (samples.length > 2 && now.at - samples[0].at > five) samples.shift();
+  if (samples.length < 2) return;
+  const previous = samples[samples.length - 2];
+  points.push({rate: (now.total - previous.total) / Math.max(0.001, now.at - previous.at), p99: within(previous, now, 0.99)});
+  while (points.length > five) points.shift();
+}
+function sampleAgo(seconds) {
+  const now = samples[samples.length - 1];
+  return samples.find((sample) => now.at - sample.at <= seconds) || samples[0];
+}
+// The time that this share of the requests between the two did not exceed.
+function within(from, to, part) {
+  const total = to.total - from.total;
+  if (total <= 0 || to.steps.length === 0 || from.steps.length === 0) return null;
+  const wanted = part * total;
+  let lower = 0, passed = 0;
+  for (let i = 0; i < to.steps.length; ++i) {
+    const here = to.steps[i] - from.steps[i];
+    if (here >= wanted) {
+      const span = here - passed;
+      return span === 0 ? to.bounds[i] : lower + (to.bounds[i] - lower) * (wanted - passed) / span;
+    }
+    lower = to.bounds[i];
+    passed = here;
+  }
+  return to.bounds[to.bounds.length - 1];
+}
+
+// ---- drawing ----
+
+const kinds = {healthy: "good", degraded: "warn", suspect: "warn", down: "bad", suspended: "calm"};
+function usable(server) {
+  const through = server.breaker === "closed" || server.breaker === "half_open";
+  return through && (server.pool.idle + server.pool.in_use > 0 || (server.state === "healthy" && server.pool.opened > 0));
+}
+
+function drawHeadline(state) {
+  const serving = state.servers.filter((server) => server.serving && usable(server)).map(nameOf);
+  const good = state.servers.filter(usable).length;
+  const best = Math.min(...state.servers.map((server) => server.priority));
+  const suspended = state.servers.filter((server) => server.breaker === "suspended").length;
+  let health = "good", pill = "Ready", line = "Requests go to " + serving.join(", ");
+  if (state.draining) { health = "warn"; pill = "Draining"; line = "Nothing new is taken; what runs is finished"; }
+  else if (serving.length === 0) { health = "bad"; pill = "Not ready"; line = "No server can be used"; }
+  else if (state.active_priority !== null && state.active_priority > best) { health = "warn"; pill = "Stand-in"; }
+  else if (good < state.servers.length || state.credentials_refused) { health = "warn"; pill = "Ready"; }
+  document.body.dataset.health = health;
+  put("pill", pill);
+  put("headline", line);
+  const parts = [good + " of " + plural(state.servers.length, "server", "servers") + " can be used"];
+  if (suspended) parts.push(suspended + " suspended by hand");
+  if (state.credentials_refused) parts.push("the directory refuses the service's own password");
+  const stand_in = health === "warn" && pill === "Stand-in";
+  if (stand_in) parts.push("the preferred level (priority " + best + ") is out");
+  put("subline", parts.join(" · "));
+  document.title = pill + " – Understudy" + (state.node ? " " + state.node : "");
+}
+
+function drawGauges(state) {
+  const now = samples[samples.length - 1], short = sampleAgo(10), long = sampleAgo(minute);
+  const rate = now === short ? null : (now.total - short.total) / (now.at - short.at);
+  put("g-rate", rate === null ? "–" : rate < 10 ? rate.toFixed(1) : count(rate));
+  put("g-success", percent(share(state.operations.last_minute)));
+  put("g-success5", "5 min " + percent(share(state.operations.last_five_minutes)));
+  put("g-p50", milliseconds(within(long, now, 0.5)));
+  put("g-p99", "p99 " + milliseconds(within(long, now, 0.99)));
+  put("g-flight", count(state.requests_in_flight));
+  const sum = (key) => state.servers.reduce((all, server) => all + server.pool[key], 0);
+  put("g-conns", "on " + plural(sum("size"), "connection", "connections"));
+  const waiting = sum("waiters");
+  put("g-waiting", count(waiting));
+  const longest = Math.max(0, ...state.servers.map((server) => server.pool.longest_wait_ms));
+  put("g-longest", waiting === 0 ? "nobody" : "longest " + milliseconds(longest));
+  byId("w-waiting").classList.toggle("warn", waiting > 0 && longest > 500);
+}
+
+function flowArrow() {
+  const flow = element("span", "flow");
+  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+  svg.setAttribute("viewBox", "0 0 46 12");
+  svg.setAttribute("aria-hidden", "true");
+  const line = document.createElementNS("http://www.w3.org/2000/svg", "line");
+  for (const [key, value] of Object.entries({x1: 0, y1: 6, x2: 38, y2: 6})) line.setAttribute(key, value);
+  const head = document.createElementNS("http://www.w3.org/2000/svg", "path");
+  head.setAttribute("d", "M36 1 L46 6 L36 11 Z");
+  svg.append(line, head);
+  flow.append(svg, "traffic");
+  return flow;
+}
+
+function facts(server) {
+  const line = element("p", "facts");
+  const add = (value, text) => { line.append(element("b", "", value), " " + text); };
+  add(milliseconds(server.latency_ms), "latency · ");
+  add(count(server.pool.in_flight), "in flight · ");
+  add(count(server.pool.waiters), server.pool.waiters ? "waiting, the longest " + milliseconds(server.pool.longest_wait_ms) : "waiting");
+  return line;
+}
+
+function poolBar(pool) {
+  const bar = element("div", "pool");
+  const most = Math.max(pool.max_connections, pool.size, 1);
+  for (const [name, value] of [["used", pool.in_use], ["idle", pool.idle], ["connecting", pool.connecting]]) {
+    const part = element("i", name);
+    part.style.width = (100 * value / most) + "%";
+    bar.append(part);
+  }
+  bar.setAttribute("role", "img");
+  bar.setAttribute("aria-label", pool.in_use + " in use, " + pool.idle + " idle, " + pool.connecting + " connecting, at most " + pool.max_connections);
+  return bar;
+}
+
+function details(server) {
+  const box = element("details");
+  const name = nameOf(server);
+  box.open = open.has(name);
+  box.addEventListener("toggle", () => { if (box.open) open.add(name); else open.delete(name); });
+  box.append(element("summary", "", "Details"));
+  const list = element("dl");
+  const rows = [["Role", server.role.replace("_", " ")], ["Breaker opened", plural(server.breaker_opened, "time", "times")],
+                ["Connections", server.pool.size + " of " + server.pool.max_connections + " (" + server.pool.min_connections + " kept)"],
+                ["Leased", count(server.pool.leased)], ["Opened, closed", count(server.pool.opened) + ", " + count(server.pool.closed)],
+                ["Failed connects", count(server.pool.connect_failures)], ["Waits timed out", count(server.pool.timeouts)],
+                ["Refused, queue full", count(server.pool.refused)], ["Held too long", count(server.pool.leaks)]];
+  if (server.budget) rows.push(["Shared sockets", server.budget.in_use + " in use of " + (server.budget.owned - server.budget.lent + server.budget.borrowed)]);
+  for (const [key, value] of rows) list.append(element("dt", "", key), element("dd", "", String(value)));
+  box.append(list);
+  return box;
+}
+
+// The port stays whole when a long name is broken.
+function title(server) {
+  const made = element("h3");
+  if (server.port === 0) return element("h3", "", server.host);
+  made.append(nameOf(server).slice(0, -String(server.port).length - 1), document.createElement("wbr"), element("span", "", ":" + server.port));
+  return made;
+}
+
+function card(server, orders) {
+  const box = element("article", "server" + (server.serving && usable(server) ? " serving" : "") + (server.state === "down" ? " down" : ""));
+  const name = nameOf(server);
+  const head = element("header");
+  head.append(title(server), element("span", "pill " + (kinds[server.state] || "calm"), server.state));
+  box.append(head);
+  const breaker = server.breaker === "closed" ? "Breaker closed" : "Breaker " + server.breaker.replace("_", "-") +
+    (server.retry_after_ms !== null ? ", tried again in " + milliseconds(server.retry_after_ms) : "");
+  box.append(element("p", "facts", breaker + (server.serving && usable(server) ? " · serving" : usable(server) ? " · standing by" : "")));
+  box.append(poolBar(server.pool), facts(server));
+  if (server.warning) box.append(element("p", "caution", server.warning));
+  const error = server.last_error || server.pool.last_error;
+  const at = server.last_error ? server.last_error_at : server.pool.last_error_at;
+  if (error) box.append(element("p", usable(server) ? "facts" : "problem", (usable(server) ? "Last error " : "") + (at ? clock(at) + ": " : "") + error));
+  box.append(details(server));
+  if (orders) {
+    const row = element("div", "actions");
+    const suspended = server.breaker === "suspended";
+    const button = element("button", "", suspended ? "Resume" : "Suspend");
+    button.type = "button";
+    button.setAttribute("aria-label", button.textContent + " " + name);
+    button.addEventListener("click", () => ask(suspended ? "resume" : "suspend", name));
+    row.append(button);
+    box.append(row);
+  }
+  return box;
+}
+
+function drawServers(state) {
+  const levels = byId("levels");
+  const priorities = [...new Set(state.servers.map((server) => server.priority))].sort((a, b) => a - b);
+  const focus = document.activeElement && document.activeElement.getAttribute("aria-label");
+  // A retry that comes nearer changes the text, not the picture.
+  redraw(levels, JSON.stringify([state.servers, state.active_priority, state.orders]), () => priorities.map((priority) => {
+    const of = state.servers.filter((server) => server.priority === priority);
+    const level = element("div", "level");
+    const name = element("div", "level-name");
+    name.append(element("b", "", "Priority " + priority));
+    if (of.some((server) => server.serving && usable(server))) name.append(flowArrow());
+    else name.append(element("span", "", of.some(usable) ? "standing by" : "out"));
+    const cards = element("div", "cards");
+    cards.append(...of.map((server) => card(server, state.orders)));
+    level.append(name, cards);
+    return level;
+  }));
+  if (focus) {
+    const again = [...levels.querySelectorAll("button")].find((button) => button.getAttribute("aria-label") === focus);
+    if (again && document.activeElement === document.body) again.focus();
+  }
+}
+
+function leaf(kind, title, more) {
+  const item = element("li");
+  const dot = element("span", "dot " + kind);
+  dot.setAttribute("aria-hidden", "true");
+  item.append(dot, title, " ", element("small", "", more || ""));
+  return item;
+}
+function beads(pool) {
+  const row = element("div", "beads");
+  row.setAttribute("aria-hidden", "true");
+  const most = 60;
+  const all = [...Array(pool.in_use).fill("used"), ...Array(pool.idle).fill("idle"), ...Array(pool.connecting).fill("connecting")];
+  for (const kind of all.slice(0, most)) row.append(element("i", kind));
+  return row;
+}
+function drawTree(state) {
+  const key = JSON.stringify([state.servers.map((s) => [nameOf(s), s.state, s.breaker, s.serving, s.pool.in_use, s.pool.idle, s.pool.connecting, s.pool.waiters]),
+                              state.peers, state.client_listeners, state.draining]);
+  redraw(byId("tree"), key, () => {
+    const root = leaf(state.draining ? "warn" : "good", "connection manager", state.draining ? "draining" : "supervises all of these");
+    const below = element("ul");
+    const closed = state.servers.filter((server) => server.breaker === "closed").length;
+    const breaker = leaf(closed === state.servers.length ? "good" : closed ? "warn" : "bad", "circuit breaker", closed + " of " + state.servers.length + " closed");
+    const states = element("ul");
+    for (const server of state.servers)
+      if (server.breaker !== "closed") states.append(leaf(server.breaker === "open" ? "bad" : "warn", nameOf(server), server.breaker.replace("_", "-")));
+    if (states.children.length) breaker.append(states);
+    below.append(breaker, leaf("good", "health monitor", "probes " + plural(state.servers.length, "server", "servers")));
+    for (const server of state.servers) {
+      const pool = leaf(kinds[server.state] || "calm", "pool " + nameOf(server),
+                        plural(server.pool.size, "connection", "connections") + (server.pool.waiters ? ", " + server.pool.waiters + " waiting" : "") + (server.serving && usable(server) ? ", serving" : ""));
+      if (server.pool.size) pool.append(beads(server.pool));
+      below.append(pool);
+    }
+    for (const listener of state.client_listeners || [])
+      below.append(leaf("good", "front door " + listener.address, plural(listener.clients || 0, "client", "clients")));
+    for (const peer of state.peers) below.append(leaf(peer.state === "connected" ? "good" : "bad", "node " + peer.name, peer.state));
+    root.append(below);
+    return [root];
+  });
+}
+
+function drawChart(id, key, unit) {
+  const svg = byId(id);
+  const values = points.map((point) => point[key]);
+  const most = Math.max(...values.filter((value) => value !== null), 0);
+  const top = most > 0 ? most * 1.15 : 1;
+  const x = (i) => 300 - (values.length - 1 - i), y = (value) => 62 - 58 * value / top;
+  const drawn = values.map((value, i) => [x(i), y(value === null ? 0 : value)]);
+  const name = "http://www.w3.org/2000/svg";
+  const line = document.createElementNS(name, "polyline"), area = document.createElementNS(name, "polygon");
+  const path = drawn.map((point) => point[0].toFixed(1) + "," + point[1].toFixed(1)).join(" ");
+  line.setAttribute("points", path);
+  if (drawn.length) area.setAttribute("points", x(0) + ",64 " + path + " 300,64");
+  const grid = [60, 120, 180, 240].map((at) => {
+    const mark = document.createElementNS(name, "line");
+    for (const [k, v] of Object.entries({x1: at, x2: at, y1: 0, y2: 64})) mark.setAttribute(k, v);
+    return mark;
+  });
+  svg.replaceChildren(...grid, area, line);
+  const highest = unit(most);
+  svg.setAttribute("aria-label", svg.getAttribute("aria-label").split(":")[0] + ": at most " + highest + " in the last five minutes");
+  return highest;
+}
+
+function clock(utc) {
+  const at = new Date(utc);
+  return isNaN(at) ? utc : at.toLocaleTimeString("en-GB");
+}
+// Names of servers stay as they are.
+function sentence(text) {
+  return /^[a-z]+\b(?![.:-])/.test(text) ? text.charAt(0).toUpperCase() + text.slice(1) : text;
+}
+function drawStory() {
+  byId("story-empty").hidden = events.length > 0;
+  redraw(byId("story"), String(latestEvent), () => events.map((event) => {
+    const item = element("li", event.severity);
+    const time = element("time", "", clock(event.at));
+    time.dateTime = event.at;
+    const box = element("div");
+    box.append(element("p", "", sentence(event.text)));
+    const more = Object.entries(event.details).map(([key, value]) => key.replaceAll("_", " ") + ": " + value).join(" · ");
+    if (more) box.append(element("small", "", more));
+    item.append(time, box);
+    return item;
+  }));
+}
+
+function drawTables(state) {
+  const errors = Object.entries(state.operations.errors).sort((a, b) => b[1] - a[1]);
+  byId("errors").hidden = errors.length === 0;
+  byId("errors-empty").hidden = errors.length > 0;
+  redraw(byId("errors").tBodies[0], JSON.stringify(errors), () => errors.map(([kind, n]) => {
+    const row = element("tr");
+    row.append(element("td", "", kind.replaceAll("_", " ")), element("td", "number", count(n)));
+    return row;
+  }));
+  byId("certificates-section").hidden = state.certificates.length === 0;
+  redraw(byId("certificates").tBodies[0], JSON.stringify(state.certificates), () => state.certificates.map((each) => {
+    const row = element("tr");
+    const days = each.days_left;
+    const cell = element("td", "number " + (days < 7 ? "bad" : days < 30 ? "warn" : ""), count(days));
+    cell.title = each.end;
+    row.append(element("td", "", each.key), cell);
+    return row;
+  }));
+}
+
+function draw(state) {
+  last = state;
+  remember(state);
+  drawHeadline(state);
+  drawGauges(state);
+  drawServers(state);
+  drawTree(state);
+  put("c-rate", "· at most " + drawChart("chart-rate", "rate", (n) => n < 10 ? n.toFixed(1) : count(n)));
+  put("c-p99", "· at most " + drawChart("chart-p99", "p99", milliseconds));
+  drawTables(state);
+  put("node", state.node);
+  put("version", "Version " + state.version + " · up since " + state.started_at.replace("T", " ").replace("Z", " UTC"));
+  byId("reload").hidden = byId("drain").hidden = !state.orders;
+}
+
+function drawSilence(why) {
+  document.body.dataset.health = "bad";
+  put("pill", "No answer");
+  put("headline", "The node does not answer");
+  put("subline", why + (last ? " · what is below is as of " + clock(last.now) : ""));
+  document.title = "No answer – Understudy";
+}
+
+// ---- asking ----
+
+async function look() {
+  const stop = new AbortController();
+  const timer = setTimeout(() => stop.abort(), 3000);
+  try {
+    const response = await fetch("api/status", {signal: stop.signal, cache: "no-store"});
+    if (!response.ok) drawSilence((await response.text()).trim());
+    else draw(await response.json());
+  } catch (problem) {
+    drawSilence(problem.name === "AbortError" ? "Asked, and heard nothing for 3 s" : "The connection to it failed");
+  } finally {
+    clearTimeout(timer);
+    setTimeout(look, 1000);
+  }
+}
+function listen() {
+  const source = new EventSource("api/events?after=" + latestEvent);
+  source.onmessage = (message) => {
+    const event = JSON.parse(message.data);
+    if (event.number < latestEvent) events = [];  // it was restarted
+    latestEvent = event.number;
+    events.unshift(event);
+    events.length = Math.min(events.length, 200);
+    drawStory();
+  };
+  // The browser tries again by itself, unless it was told to go away.
+  source.onerror = () => { if (source.readyState === EventSource.CLOSED) setTimeout(listen, 2000); };
+}
+
+// ---- orders ----
+
+const words = {
+  suspend: ["Suspend", "It gets no requests until it is resumed; what runs there is finished."],
+  resume: ["Resume", "It gets requests again, and a refused service password is tried again."],
+  reload: ["Reload settings", "The node reads its configuration again. If that is wrong, nothing changes."],
+  drain: ["Drain", "The node takes nothing new, finishes what runs, and ends."],
+};
+let order = null;
+function ask(kind, server) {
+  order = {kind: kind, server: server};
+  put("dialog-title", words[kind][0] + (server ? " " + server + "?" : "?"));
+  put("dialog-text", words[kind][1]);
+  put("dialog-do", words[kind][0]);
+  put("dialog-error", "");
+  byId("dialog-ttl-row").hidden = kind !== "suspend";
+  byId("dialog-token").value = token;
+  byId("dialog").showModal();
+  byId(token ? "dialog-do" : "dialog-token").focus();
+}
+async function give() {
+  const button = byId("dialog-do");
+  token = byId("dialog-token").value;
+  button.disabled = true;
+  try {
+    const query = new URLSearchParams();
+    if (order.server) query.set("server", order.server);
+    if (order.kind === "suspend") query.set("ttl", byId("dialog-ttl").value);
+    const response = await fetch("api/" + order.kind + "?" + query, {method: "POST", headers: {Authorization: "Bearer " + token}});
+    if (response.ok) byId("dialog").close();
+    else put("dialog-error", (await response.text()).trim());
+  } catch (problem) {
+    put("dialog-error", "The connection to the node failed.");
+  } finally {
+    button.disabled = false;
+  }
+}
+
+// ---- looks ----
+
+function themeNow() { return document.documentElement.dataset.theme; }
+function chooseTheme(name) { document.documentElement.dataset.theme = name; }
+const prefersDark = matchMedia("(prefers-color-scheme: dark)");
+chooseTheme(prefersDark.matches ? "dark" : "light");
+prefersDark.addEventListener("change", () => chooseTheme(prefersDark.matches ? "dark" : "light"));
+byId("theme").addEventListener("click", () => chooseTheme(themeNow() === "dark" ? "light" : "dark"));
+byId("reload").addEventListener("click", () => ask("reload"));
+byId("drain").addEventListener("click", () => ask("drain"));
+byId("dialog-cancel").addEventListener("click", () => byId("dialog").close());
+byId("dialog-do").addEventListener("click", give);
+byId("dialog-token").addEventListener("keydown", (key) => { if (key.key === "Enter") give(); });
+
+look();
+listen();

@@ -1,0 +1,201 @@
+// The listener of [http] and its clients: see http_service.hpp.
+#include "understudy/runtime/http/http_service.hpp"
+
+#include "understudy/actors/http/http_actor.hpp"
+#include "understudy/config/http_rules.hpp"
+#include "understudy/messages/text.hpp"
+#include "understudy/runtime/http/http_pages.hpp"
+#include "understudy/runtime/platform/listener.hpp"
+#include "understudy/runtime/state_json.hpp"
+
+#include <caf/actor_system.hpp>
+#include <caf/send.hpp>
+
+#include <unistd.h>
+
+#include <array>
+#include <condition_variable>
+#include <map>
+#include <set>
+
+namespace understudy::internal {
+namespace {
+
+constexpr seconds patience_for_token{10};
+// Who is told to go has not gone yet when the next one comes.
+constexpr std::size_t places = 2 * http_service::most_clients;
+constexpr std::size_t handshakes = 64;
+
+secret token_of(const http_settings& http) {
+  const auto source = config::admin_token_of(http);
+  if (source.given().empty()) return {};
+  auto read = read_source(source, patience_for_token);
+  auto wrong = read.ok() ? config::why_no_token(read.value) : read.problem;
+  if (!wrong.empty()) throw listener_error("cannot take orders by HTTP: " + source.given().front() + ": " + wrong);
+  return std::move(read.value);
+}
+
+std::string name_of_machine() {
+  std::array<char, 256> name{};
+  return ::gethostname(name.data(), name.size() - 1) == 0 ? std::string{name.data()} : std::string{};
+}
+
+http_rules_ptr rules_of(const settings& all) {
+  auto rules = std::make_shared<http_rules>();
+  for (const auto& host : all.http.hosts) rules->hosts.push_back(ascii_lower(host));
+  // Names of this machine's own: no stranger can give one of them to a page.
+  for (const auto& own : {all.node.name, name_of_machine()})
+    if (!own.empty()) rules->hosts.push_back(ascii_lower(own));
+  rules->admin_token = token_of(all.http);
+  return rules;
+}
+
+listener_options listening(const http_settings& http) {
+  listener_options options;
+  options.address = http.listen;
+  options.limits = {places, places, handshakes};
+  if (!http.cert_path.empty())
+    options.tls = server_certificates{{http.cert_path, http.key_path, http.ca_cert_path, {}}};
+  return options;
+}
+
+/// Each as server-sent events are written.
+std::string stream_of(const event_history& history, std::uint64_t& after) {
+  // Of an earlier process: its numbers mean nothing here.
+  if (after > history.latest()) after = 0;
+  std::string text;
+  for (const auto& event : history.since(after)) {
+    after = event.number;
+    text += "id: " + std::to_string(event.number) + "\ndata: " + state_json(event) + "\n\n";
+  }
+  return text;
+}
+
+}  // namespace
+
+/// Everybody who is in. Thread-safe: it outlives the service while somebody is on the way out.
+class http_service::guests {
+ public:
+  std::uint64_t next_number() {
+    const std::lock_guard lock{mutex_};
+    return ++last_;
+  }
+  /// False: nobody comes in any more.
+  bool enter(std::uint64_t number, http_actor client, std::shared_ptr<std::atomic<bool>> busy) {
+    const std::lock_guard lock{mutex_};
+    if (closed_) return false;
+    if (gone_early_.erase(number) > 0) return true;
+    all_.emplace(number, guest{std::move(client), std::move(busy)});
+    if (staying() > most_clients) send_away_one();
+    return true;
+  }
+  void leave(std::uint64_t number) {
+    http_actor held;  // its end is nothing to be waited for with the lock
+    const std::lock_guard lock{mutex_};
+    const auto found = all_.find(number);
+    if (found == all_.end()) {
+      gone_early_.insert(number);
+      return;
+    }
+    if (found->second.told) --told_;
+    held = std::move(found->second.client);
+    all_.erase(found);
+    if (all_.empty()) changed_.notify_all();
+  }
+  std::size_t count() const {
+    const std::lock_guard lock{mutex_};
+    return all_.size();
+  }
+  void close() {
+    const std::lock_guard lock{mutex_};
+    closed_ = true;
+    for (const auto& [number, each] : all_) caf::anon_send(each.client, close_atom_v);
+  }
+  bool wait(duration limit) {
+    std::unique_lock lock{mutex_};
+    return changed_.wait_for(lock, limit, [this] { return all_.empty(); });
+  }
+
+ private:
+  struct guest {
+    http_actor client;
+    std::shared_ptr<std::atomic<bool>> busy;
+    bool told = false;  ///< to go
+  };
+  std::size_t staying() const { return all_.size() - told_; }
+  /// The oldest that is owed nothing; the oldest when all are owed something.
+  void send_away_one() {
+    guest* chosen = nullptr;
+    for (auto& [number, each] : all_) {
+      if (each.told) continue;
+      if (chosen == nullptr) chosen = &each;
+      if (each.busy->load()) continue;
+      chosen = &each;
+      break;
+    }
+    if (chosen == nullptr) return;
+    chosen->told = true;
+    ++told_;
+    caf::anon_send(chosen->client, close_atom_v);
+  }
+
+  mutable std::mutex mutex_;
+  std::condition_variable changed_;
+  std::map<std::uint64_t, guest> all_;
+  std::uint64_t last_ = 0;
+  std::size_t told_ = 0;
+  std::set<std::uint64_t> gone_early_;
+  bool closed_ = false;
+};
+
+http_service::http_service(caf::actor_system& system, dependencies with, const settings& all)
+    : with_(std::move(with)),
+      pages_(std::make_shared<http_pages>(with_.env, all)),
+      guests_(std::make_shared<guests>()) {
+  const auto let_in = [in = guests_, with = with_, pages = pages_, rules = rules_of(all),
+                       &system](accepted_client client) {
+    auto connection = std::make_shared<http_connection>();
+    connection->fd = client.socket.get();
+    connection->stream = std::move(client.stream);
+    connection->address = client.address;
+    struct belongings {
+      admission::place place;
+      descriptor socket;  // closed first
+    };
+    connection->kept = std::make_shared<belongings>(belongings{std::move(client.place), std::move(client.socket)});
+    http_dependencies needs;
+    needs.env = with.env;
+    needs.manager = with.manager;
+    needs.rules = rules;
+    needs.complete = with.complete;
+    needs.render = [pages, rules](const page_wish& wish, const runtime_snapshot* state, const failure_ptr& why) {
+      return pages->render(wish, state, why, !rules->admin_token.empty());
+    };
+    needs.events = [history = with.events](std::uint64_t& after) { return stream_of(*history, after); };
+    needs.reload = with.reload;
+    needs.drain = with.drain;
+    const auto number = in->next_number();
+    needs.on_end = [in, number] { in->leave(number); };
+    const auto busy = needs.busy;
+    auto made = spawn_http_client(system, std::move(needs), std::move(connection));
+    if (!in->enter(number, made, busy)) caf::anon_send(made, close_atom_v);
+  };
+  listener_ = std::make_unique<listener>(system, with_.env, listening(all.http), let_in);
+  address_ = listener_->address();
+  with_.env->log->write(log_level::info, "http", "listens for HTTP",
+                        {{"address", address_}, {"tls", all.http.cert_path.empty() ? "no" : "yes"}});
+}
+
+http_service::~http_service() { close(duration::zero()); }
+
+const std::string& http_service::address() const { return address_; }
+std::size_t http_service::clients() const { return guests_->count(); }
+void http_service::drain() { pages_->drain(); }
+
+bool http_service::close(duration limit) {
+  listener_ = nullptr;
+  guests_->close();
+  return guests_->wait(limit);
+}
+
+}  // namespace understudy::internal

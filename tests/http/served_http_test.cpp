@@ -1,0 +1,277 @@
+// The endpoint before a directory: health, metrics, state, events, orders; and who asks it badly.
+#include "http_client.hpp"
+#include "support/certificates.hpp"
+#include "support/child_process.hpp"
+#include "support/eventually.hpp"
+#include "support/stub_directory.hpp"
+#include "understudy/config/load.hpp"
+#include "understudy/runtime/exceptions.hpp"
+#include "understudy/runtime/http/http_service.hpp"
+#include "understudy/runtime/runtime.hpp"
+
+#include <boost/test/unit_test.hpp>
+#include <nlohmann/json.hpp>
+
+#include <sys/resource.h>
+
+#include <atomic>
+#include <csignal>
+
+using namespace understudy;
+using namespace understudy::internal;
+using namespace understudy::test;
+using namespace std::chrono_literals;
+
+namespace {
+
+const std::string token = "0123456789abcdef";
+const std::string with_token = "Authorization: Bearer " + token + "\r\n";
+
+/// Directories, the first preferred, and an endpoint.
+struct house {
+  explicit house(http_settings http = {}, std::size_t count = 1) {
+    settings all;
+    for (std::size_t i = 0; i < count; ++i) {
+      connection_info info;
+      info.uri = servers.emplace_back(std::make_unique<stub_directory>())->url();
+      info.priority = static_cast<int>(i) + 1;
+      info.retry_delay = 50ms;
+      all.servers.push_back(std::move(info));
+    }
+    if (http.listen.empty()) http.listen = "127.0.0.1:0";
+    all.http = std::move(http);
+    all.pool.min_connections = 1;
+    all.log.level = log_level::error;
+    all.failover.health_check_interval = 1h;
+    runtime_options options;
+    options.serve_http = true;
+    options.serve_nodes = node_orders{[this] { return begin(reloads); }, [this] { return begin(drains); }};
+    at = std::make_unique<runtime>(std::make_shared<const settings>(checked(std::move(all))), std::move(options));
+    BOOST_TEST_REQUIRE(eventually([&] { return get(port(), "/readyz").status == 200; }));
+  }
+  failure_ptr begin(std::atomic<int>& orders) {
+    ++orders;
+    return may ? nullptr : make_failure(errc::stopped, stage::queue, "It is just ending.");
+  }
+  std::uint16_t port() const { return port_in(at->http()->address()); }
+  std::string name(std::size_t i) const { return "127.0.0.1:" + std::to_string(servers.at(i)->port()); }
+  nlohmann::json status() const { return nlohmann::json::parse(get(port(), "/api/status").body); }
+
+  std::vector<std::unique_ptr<stub_directory>> servers;
+  std::atomic<int> reloads{0}, drains{0};
+  std::atomic<bool> may{true};
+  std::unique_ptr<runtime> at;
+};
+
+http_settings with_admin() {
+  http_settings made;
+  made.admin_token = secret{token};
+  return made;
+}
+
+bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(the_endpoint_answers_health_metrics_and_state) {
+  http_settings http;
+  http.listen = "127.0.0.1:0";
+  house h(http);
+  BOOST_TEST(get(h.port(), "/livez").body == "ok\n");
+  BOOST_TEST(get(h.port(), "/readyz").body == "ready\n");
+  const auto verbose = get(h.port(), "/readyz?verbose").body;
+  BOOST_TEST(has(verbose, "[+] " + h.name(0) + ": healthy, breaker closed, serving"), verbose);
+  const auto metrics = get(h.port(), "/metrics");
+  BOOST_TEST(has(metrics.head, "Content-Type: text/plain; version=0.0.4"));
+  BOOST_TEST(has(metrics.body, "understudy_server_up{server=\"" + h.name(0) + "\"} 1\n"));
+  const auto state = h.status();
+  BOOST_TEST(state.at("servers").at(0).at("host") == "127.0.0.1");
+  BOOST_TEST(state.at("ready") == true);
+  BOOST_TEST(state.at("orders") == false);
+  BOOST_TEST(state.at("certificates").empty());
+  for (const auto* page : {"/", "/console.css", "/console.js"}) BOOST_TEST(get(h.port(), page).status == 200, page);
+  BOOST_TEST(has(get(h.port(), "/").body, "<!DOCTYPE html>"));
+  BOOST_TEST(ask(h.port(), "HEAD", "/livez").status == 0);  // a length, and no body
+  // The directory goes.
+  h.servers[0]->stop();
+  BOOST_TEST(eventually([&] { return get(h.port(), "/readyz").status == 503; }));
+  BOOST_TEST(has(get(h.port(), "/readyz?verbose").body, "[-] " + h.name(0)));
+  BOOST_TEST(get(h.port(), "/livez").status == 200);
+  BOOST_TEST(eventually([&] { return get(h.port(), "/metrics").status == 200; }));
+}
+
+BOOST_AUTO_TEST_CASE(a_host_that_is_not_ours_is_refused_unless_hosts_lists_it) {
+  http_settings http;
+  http.hosts = {"Node1.example.com"};
+  house h(http);
+  BOOST_TEST(ask(h.port(), "GET", "/metrics", "Host: node1.example.com:9389\r\n").status == 200);
+  BOOST_TEST(ask(h.port(), "GET", "/metrics", "Host: evil.example\r\n").status == 421);
+}
+
+BOOST_AUTO_TEST_CASE(orders_by_http_need_the_admin_token) {
+  house h(with_admin(), 2);
+  const auto suspend = "/api/suspend?server=" + h.name(0);
+  BOOST_TEST(ask(h.port(), "POST", suspend).status == 401);
+  BOOST_TEST(ask(h.port(), "POST", suspend, "Authorization: Bearer 0123456789abcdeg\r\n").status == 401);
+  BOOST_TEST(ask(h.port(), "POST", suspend, with_token + "Origin: http://evil.example\r\n").status == 403);
+  BOOST_TEST(ask(h.port(), "GET", suspend, with_token).status == 405);
+  BOOST_TEST(h.status().at("servers").at(0).at("breaker") == "closed");
+  BOOST_TEST(ask(h.port(), "POST", suspend, with_token).status == 200);
+  BOOST_TEST(eventually([&] { return h.status().at("servers").at(0).at("breaker") == "suspended"; }));
+  BOOST_TEST(ask(h.port(), "POST", "/api/resume?server=" + h.name(0), with_token).status == 200);
+  BOOST_TEST(eventually([&] { return h.status().at("servers").at(0).at("breaker") != "suspended"; }));
+  BOOST_TEST(ask(h.port(), "POST", "/api/suspend?server=nobody:1", with_token).status == 404);
+  BOOST_TEST(ask(h.port(), "POST", "/api/reload", with_token).status == 202);
+  BOOST_TEST(ask(h.port(), "POST", "/api/drain", with_token).status == 202);
+  h.may = false;
+  const auto refused = ask(h.port(), "POST", "/api/drain", with_token);
+  BOOST_TEST(refused.status == 503);
+  BOOST_TEST(has(refused.body, "It is just ending."));
+  BOOST_TEST(h.reloads == 1);
+  BOOST_TEST(h.drains == 2);
+}
+
+BOOST_AUTO_TEST_CASE(the_token_may_come_from_a_file_or_a_command) {
+  temporary_folder folder;
+  http_settings from_file, from_command;
+  from_file.admin_token_file = folder.write("token", token + "\n").string();
+  from_command.admin_token_command = {"/bin/echo", token};
+  for (const auto& http : {from_file, from_command}) {
+    house h(http);
+    BOOST_TEST(h.status().at("orders") == true);
+    BOOST_TEST(ask(h.port(), "POST", "/api/reload", with_token).status == 202);
+    BOOST_TEST(ask(h.port(), "POST", "/api/reload").status == 401);
+  }
+  // One that anybody could guess, and none at all.
+  for (const auto* bad : {"short\n", "0123456789 abcdef\n"}) {
+    http_settings http;
+    http.listen = "127.0.0.1:0";
+    http.admin_token_file = folder.write("bad", bad).string();
+    BOOST_CHECK_THROW(house{http}, ldap_exception);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(events_are_streamed_as_they_happen) {
+  house h;
+  raw_client client{h.port()};
+  client.send(http_request_text("GET", "/api/events"));
+  std::string seen;
+  const auto arrives = [&](const std::string& part) {
+    return eventually([&] {
+      seen += client.read_some(100ms);
+      return has(seen, part);
+    });
+  };
+  BOOST_TEST(arrives("text/event-stream"));
+  BOOST_TEST(arrives("\"text\":\"" + h.name(0) + " serves\""), seen);
+  h.servers[0]->stop();
+  BOOST_TEST(arrives(h.name(0) + " is lost"), seen);
+  BOOST_TEST(arrives("\"kind\":\"server\""));
+}
+
+BOOST_AUTO_TEST_CASE(the_endpoint_shows_its_certificate_and_asks_for_one) {
+  const certificate_set files;
+  http_settings http;
+  http.cert_path = files.server.certificate.string();
+  http.key_path = files.server.key.string();
+  http.ca_cert_path = files.ca.certificate().string();
+  stub_directory server;
+  settings all;
+  all.servers.emplace_back().uri = server.url();
+  all.http = http;
+  all.http.listen = "127.0.0.1:0";
+  all.log.level = log_level::error;
+  runtime_options options;
+  options.serve_http = true;
+  const runtime at(std::make_shared<const settings>(checked(std::move(all))), std::move(options));
+  const auto ask_by_tls = [&](std::vector<std::string> more) {
+    std::vector<std::string> command{
+        "openssl",  "s_client",          "-quiet", "-verify_return_error", "-CAfile", files.ca.certificate().string(),
+        "-connect", at.http()->address()};
+    command.insert(command.end(), more.begin(), more.end());
+    child_process::options with;
+    with.command = std::move(command);
+    with.input = http_request_text("GET", "/livez", "Connection: close\r\n");
+    return run_program(std::move(with)).output;
+  };
+  BOOST_TEST(has(ask_by_tls({"-cert", files.client.certificate.string(), "-key", files.client.key.string()}),
+                 "HTTP/1.1 200 OK"));
+  BOOST_TEST(ask_by_tls({}) == "");
+  BOOST_TEST(get(port_in(at.http()->address()), "/livez").status == 0);  // without TLS
+}
+
+BOOST_AUTO_TEST_CASE(a_thousand_stuck_clients_are_in_nobodys_way) {
+  // Both ends of all of them are here.
+  rlimit descriptors{};
+  ::getrlimit(RLIMIT_NOFILE, &descriptors);
+  descriptors.rlim_cur = descriptors.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &descriptors);
+  house h;
+  std::vector<std::unique_ptr<raw_client>> stuck;
+  for (int i = 0; i < 1000; ++i) {
+    stuck.push_back(std::make_unique<raw_client>(h.port()));
+    if (i % 3 == 1) stuck.back()->send("GET /met");
+    if (i % 100 == 99) BOOST_TEST(get(h.port(), "/livez").status == 200, i);
+  }
+  BOOST_TEST(get(h.port(), "/metrics").status == 200);
+  BOOST_TEST(eventually([&] { return h.at->http()->clients() <= http_service::most_clients; }));
+  BOOST_TEST(h.at->snapshot().value.has_value());
+  stuck.clear();
+  BOOST_TEST(eventually([&] { return h.at->http()->clients() == 0; }));
+}
+
+BOOST_AUTO_TEST_CASE(a_slow_scraper_holds_up_nobody_and_takes_no_memory) {
+  house h;
+  raw_client slow{h.port()};
+  // It asks again and again, and reads nothing.
+  for (int i = 0; i < 2000; ++i) slow.send(http_request_text("GET", "/metrics"));
+  BOOST_TEST(get(h.port(), "/metrics").status == 200);
+  BOOST_TEST(get(h.port(), "/readyz").status == 200);
+  BOOST_TEST(h.at->http()->clients() >= 1U);
+}
+
+BOOST_AUTO_TEST_CASE(garbage_and_oversized_headers_are_refused) {
+  house h;
+  for (const std::string bytes :
+       {"\x30\x0c\x02\x01\x01\x60\x07\x02\x01\x03\x04 LDAP\r\n\r\n", "\r\n\r\n\r\n junk\r\n\r\n"}) {
+    raw_client client{h.port()};
+    client.send(bytes);
+    BOOST_TEST(read_answer(client).status == 400);
+  }
+  raw_client large{h.port()};
+  large.send("GET / HTTP/1.1\r\nX: " + std::string(60'000, 'x'));
+  BOOST_TEST(read_answer(large).status == 431);
+  BOOST_TEST(get(h.port(), "/livez").status == 200);
+}
+
+BOOST_AUTO_TEST_CASE(nothing_listens_without_an_address) {
+  stub_directory server;
+  settings all;
+  all.servers.emplace_back().uri = server.url();
+  all.log.level = log_level::error;
+  runtime_options options;
+  options.serve_http = true;
+  const runtime at(std::make_shared<const settings>(checked(std::move(all))), std::move(options));
+  BOOST_TEST(at.http() == nullptr);
+}
+
+BOOST_AUTO_TEST_CASE(serve_shows_the_console_at_the_address_of_an_option) {
+  stub_directory server;
+  child_process serve{{UNDERSTUDY_PROGRAM, "serve", "-H", server.url(), "--http", "127.0.0.1:0"}};
+  const std::string key = "listens for HTTP address=";
+  std::string address;
+  BOOST_TEST_REQUIRE(eventually([&] {
+                       const auto said = serve.error_output();
+                       const auto at = said.find(key);
+                       if (at == std::string::npos || !has(said, "ready: ")) return false;
+                       address =
+                           said.substr(at + key.size(), said.find_first_of(" \n", at + key.size()) - at - key.size());
+                       return true;
+                     }),
+                     serve.error_output());
+  BOOST_TEST(has(get(port_in(address), "/").body, "<title>Understudy</title>"));
+  BOOST_TEST(get(port_in(address), "/readyz").status == 200);
+  serve.send_signal(SIGTERM);
+  BOOST_TEST(serve.wait().value_or(-1) == 0, serve.error_output());
+  BOOST_TEST(has(serve.error_output(), "listens for HTTP at " + address));
+}

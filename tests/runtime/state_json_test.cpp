@@ -1,0 +1,48 @@
+// The state as JSON: what stands there, and that it is text whatever peers have sent.
+#include "understudy/runtime/state_json.hpp"
+
+#include <boost/test/unit_test.hpp>
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+
+using namespace understudy;
+
+BOOST_AUTO_TEST_CASE(the_state_as_json_has_servers_and_operations) {
+  runtime_snapshot state;
+  state.servers.resize(1);
+  state.servers[0].host = "ldap1";
+  state.servers[0].port = 636;
+  state.servers[0].serving = true;
+  state.servers[0].pool.now.waiters = 4;
+  state.servers[0].pool.longest_wait = milliseconds{1500};
+  state.operations.total = 9;
+  state.operations.last_minute = {5, 1};
+  state.operations.by_error = {7, 0, 2};
+  state.operations.p99 = milliseconds{3};
+  state.operations.latency.at_most = {1, 2};
+  const auto json = nlohmann::json::parse(state_json(state));
+  const auto& server = json.at("servers").at(0);
+  BOOST_TEST(server.at("host") == "ldap1");
+  BOOST_TEST(server.at("serving") == true);
+  BOOST_TEST(server.at("last_error").is_null());
+  BOOST_TEST(server.at("pool").at("waiters") == 4);
+  BOOST_TEST(server.at("pool").at("longest_wait_ms") == 1500.0);
+  BOOST_TEST(json.at("active_priority").is_null());
+  const auto& all = json.at("operations");
+  BOOST_TEST(all.at("total") == 9);
+  BOOST_TEST(all.at("last_minute").at("failed_by_directory") == 1);
+  BOOST_TEST(all.at("errors") == (nlohmann::json{{"pool_timeout", 2}}));
+  BOOST_TEST(all.at("latency_ms").at("p99") == 3.0);
+  BOOST_TEST(all.at("latency_ms").at("steps").at(1).at("at_most_ms") == 0.25);
+  BOOST_TEST(all.at("latency_ms").at("steps").at(1).at("count") == 2);
+}
+
+BOOST_AUTO_TEST_CASE(what_a_peer_sent_is_ascii_in_the_state) {
+  runtime_snapshot state;
+  state.servers.resize(1);
+  state.servers[0].last_error = "\xff\x00\x1b[31m \xe2\x80\xae \n</script>";
+  const auto text = state_json(state);
+  BOOST_TEST(std::all_of(text.begin(), text.end(), [](char c) { return c >= ' ' && c <= '~'; }), text);
+  BOOST_TEST(nlohmann::json::parse(text).at("servers").at(0).at("last_error").is_string());
+}

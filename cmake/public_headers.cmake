@@ -12,27 +12,35 @@ set(facade_headers
     messages/dn.hpp
     messages/error.hpp
     messages/filter.hpp
+    messages/login.hpp
     messages/lookup.hpp
+    messages/node_silence.hpp
     messages/password_policy.hpp
     messages/request.hpp
     messages/result.hpp
+    messages/role_map.hpp
+    messages/runtime_event.hpp
     messages/secret.hpp
     messages/snapshot.hpp
     messages/time.hpp
+    runtime/authenticator.hpp
     runtime/connection_manager.hpp
     runtime/connection_pool.hpp
     runtime/directory.hpp
     runtime/exceptions.hpp
     runtime/lease.hpp
     runtime/lookups.hpp
+    runtime/metrics_text.hpp
     runtime/paged_search.hpp
     runtime/ranged_values.hpp
     runtime/remote_nodes.hpp
     runtime/results.hpp
     runtime/search_stream.hpp
+    runtime/state_json.hpp
     understudy.hpp)
 # Those for users of the actors.
 set(actor_headers
+    actors/ports/clients_port.hpp
     actors/ports/cluster_port.hpp
     actors/ports/connection_load.hpp
     actors/ports/guard.hpp

@@ -123,15 +123,6 @@ option at_start_only(option made) {
   return made;
 }
 
-option not_available(option made) {
-  made.available = false;
-  return made;
-}
-
-option planned(cs section, cs key, type kind, cs meaning) {
-  return not_available(at_start_only(row(section, key, kind, std::monostate{}, meaning)));
-}
-
 void add(std::vector<option>& all, std::vector<option> more) {
   all.insert(all.end(), std::make_move_iterator(more.begin()), std::make_move_iterator(more.end()));
 }
@@ -246,7 +237,9 @@ std::vector<option> server_limit_options() {
 #define LOG(member) of_all<&settings::log, &log_settings::member>()
 #define NODE(member) of_all<&settings::node, &node_settings::member>()
 #define LISTENER(member) of_listener<&node_listener_settings::member>()
+#define LOGINS(member) of_all<&settings::authenticator, &authenticator_settings::member>()
 #define CLIENTS(member) of_client_listener<&client_listener_settings::member>()
+#define HTTP(member) of_all<&settings::http, &http_settings::member>()
 
 std::vector<option> pool_options() {
   const cs s = "pool";
@@ -379,6 +372,46 @@ std::vector<option> log_options() {
   };
 }
 
+std::vector<option> authenticator_options() {
+  const cs s = "authenticator";
+  return {
+      at_start_only(with_example(
+          row(s, "dn_templates", type::texts, LOGINS(dn_templates),
+              "Names to bind as, tried in turn: `{user}` is the user's name as it was given, `{name}` and `{domain}` "
+              "the parts of `name@domain` and `domain\\name`, all escaped. Without it the user is searched for."),
+          "[\"uid={user},ou=people,dc=example,dc=com\"]")),
+      at_start_only(with_example(row(s, "base", type::text, LOGINS(base),
+                                     "DN below which users are searched for; this or `dn_templates` is required for "
+                                     "logins."),
+                                 "ou=people,dc=example,dc=com")),
+      at_start_only(row(s, "filter", type::text, LOGINS(filter),
+                        "What finds a user; `{user}`, `{name}` and `{domain}` stand for the user's name, escaped.")),
+      at_start_only(with_default(
+          with_example(row(s, "group_base", type::text, LOGINS(group_base), "DN below which groups are searched for."),
+                       "ou=groups,dc=example,dc=com"),
+          "authenticator.base")),
+      at_start_only(with_choices(
+          row(s, "groups", type::choice, LOGINS(groups),
+              "How the groups of a user are found. `member_of`: `memberOf` of the user's entry. `member`: groups that "
+              "list the user's DN in `member` or `uniqueMember`. `member_uid`: groups that list the name in "
+              "`memberUid`. `in_chain`: Active Directory's rule for members of members. `nested`: groups of groups, "
+              "level by level. `auto`: `memberOf`, or without one as `member` and `member_uid`."),
+          {"auto", "member_of", "member", "member_uid", "in_chain", "nested"})),
+      at_start_only(count(s, "group_depth", LOGINS(group_depth), 1, 100,
+                          "Levels of groups within groups that `nested` goes up.")),
+      at_start_only(count(s, "max_groups", LOGINS(max_groups), 1, 100000,
+                          "Groups of one user at most; what is beyond is left out, and that is said.")),
+      at_start_only(span(s, "timeout", LOGINS(timeout), tick, day,
+                         "Deadline of one login, look-up or search for groups, all of its requests included.")),
+      at_start_only(span(s, "cache_ttl", LOGINS(cache_ttl), 0, day,
+                         "So long after a login the same name and password are accepted without asking the directory; "
+                         "0: never.")),
+      at_start_only(span(s, "cache_grace", LOGINS(cache_grace), 0, 7 * day,
+                         "So long after a login the same name and password are accepted while no directory can be "
+                         "asked; 0: never.")),
+  };
+}
+
 std::vector<option> node_options() {
   const cs s = "node";
   return {
@@ -415,7 +448,7 @@ std::vector<option> listener_options() {
       with_choices(row(s, "permission", type::choice, LISTENER(permission),
                        "What who comes in there may ask. `read`: searches, compares, leases, checks of passwords, the "
                        "state. `write`: everything that a directory can be asked. `admin`: also suspend, resume, "
-                       "drain, reload."),
+                       "drain, reload, tap."),
                    {"read", "write", "admin"}),
       with_default(with_example(row(s, "ca_cert_path", type::path, LISTENER(ca_cert_path),
                                     "PEM file of the authorities whose certificates are let in there."),
@@ -445,30 +478,84 @@ std::vector<option> client_listener_options() {
       with_example(row(s, "key_path", type::path, CLIENTS(key_path),
                        "PEM file of the certificate's private key, which must not be encrypted."),
                    "/etc/ssl/private/front-door.key"),
+      with_example(row(s, "client_ca_cert_path", type::path, CLIENTS(client_ca_cert_path),
+                       "PEM file of the authorities of clients' certificates: who shows one of theirs may bind with it "
+                       "(SASL EXTERNAL), with `identity` proxy; nobody needs one."),
+                   "/etc/ssl/certs/clients-ca.pem"),
       at_start_only(flag(s, "use_ssl", CLIENTS(use_ssl), "TLS from the first byte (ldaps).")),
       flag(s, "allow_plaintext", CLIENTS(allow_plaintext),
            "Take passwords in plain text from other machines too; at 127.0.0.1, ::1 and Unix sockets they are taken "
            "anyway."),
       with_choices(
           row(s, "identity", type::choice, CLIENTS(identity),
-              "As whom clients are served. `session`: as whom they bind as. `service`: who has not bound reads "
-              "as the service, at and below `bases`."),
-          {"session", "service"}),
+              "As whom clients are served. `session`: as whom they bind as, on a connection of their own. `service`: "
+              "who has not bound reads as the service, at and below `bases`. `proxy`: as whom they bind as, on "
+              "shared connections with proxied authorization, which the directory has to offer."),
+          {"session", "service", "proxy"}),
       with_example(row(s, "bases", type::texts, CLIENTS(bases),
                        "With `identity` service: the DNs at and below which clients that have not bound may read."),
                    "[\"ou=people,dc=example,dc=com\"]"),
       flag(s, "allow_anonymous", CLIENTS(allow_anonymous),
            "Clients that have not bound may ask what the directory lets anybody see, else only its root DSE; where no "
            "server has a `bind_dn`."),
+      with_example(row(s, "allow_from", type::texts, CLIENTS(allow_from),
+                       "Addresses and networks that clients may come from, Unix sockets aside; without it any. Others "
+                       "are closed at once."),
+                   "[\"10.0.0.0/8\", \"::1\"]"),
+      with_example(row(s, "proxy_protocol_from", type::texts, CLIENTS(proxy_protocol_from),
+                       "Addresses and networks of proxies that name each client by the PROXY protocol, version 2, before "
+                       "anything else. The address that they name is what `allow_from`, limits and the log go by."),
+                   "[\"192.0.2.10\"]"),
+      flag(s, "log_clients", CLIENTS(log_clients),
+           "Log a line when a client has gone: its address, as whom it was served, how many operations, why it ended. "
+           "Without it at level debug."),
       count(s, "max_clients", CLIENTS(max_clients), 1, 100000,
-            "Clients at once, at the most; more are turned away. One address has a tenth of it, or 100."),
+            "Clients at once, at the most; more are turned away. One address has a tenth of it, 100 at the least; one of "
+            "this machine may have all."),
       count(s, "max_pending", CLIENTS(max_pending), 1, 10000,
             "Operations of one client at once; the next one is read when one of them has ended."),
       span(s, "idle_timeout", CLIENTS(idle_timeout), 0, 30 * day,
            "A client that says nothing for so long, and waits for nothing, is sent away; 0: never."),
       span(s, "paging_hold", CLIENTS(paging_hold), 0.1, 3600,
            "How long the connection of a paged search is kept for its next page."),
+      span(s, "write_coherence", CLIENTS(write_coherence), 0, 3600,
+           "So long after its write a client's reads go to the server that took it, while that is well; 0: to any."),
   };
+}
+
+std::vector<option> http_options() {
+  const cs s = "http";
+  std::vector<option> all{
+      with_example(row(s, "listen", type::text, HTTP(listen),
+                       "Address and port, or path of a Unix socket, of the endpoint for health, metrics and the "
+                       "console; `:9389` is every address of the machine, port 0 any free one."),
+                   "127.0.0.1:9389"),
+      with_example(row(s, "cert_path", type::path, HTTP(cert_path),
+                       "PEM file of its certificate; with it there is TLS, from the first byte."),
+                   "/etc/ssl/certs/http.pem"),
+      with_example(row(s, "key_path", type::path, HTTP(key_path),
+                       "PEM file of the certificate's private key, which must not be encrypted."),
+                   "/etc/ssl/private/http.key"),
+      with_example(row(s, "ca_cert_path", type::path, HTTP(ca_cert_path),
+                       "PEM file of authorities; with it only who shows a certificate of theirs is let in."),
+                   "/etc/ssl/certs/operators-ca.pem"),
+      with_example(row(s, "hosts", type::texts, HTTP(hosts),
+                       "Names by which the endpoint may be asked for, beside addresses in numbers and localhost; others "
+                       "are refused, against pages of strangers that give this machine a name of theirs."),
+                   "[\"node1.example.com\"]"),
+      with_example(row(s, "admin_token", type::secret_text, HTTP(admin_token),
+                       "What suspend, resume, drain and reload by HTTP must carry, 16 bytes or more; without a token "
+                       "nobody can order that there. Better given by a variable or one of the next two."),
+                   "${UNDERSTUDY_ADMIN_TOKEN}"),
+      with_example(row(s, "admin_token_file", type::path, HTTP(admin_token_file),
+                       "File with the token; one newline at its end is ignored."),
+                   "/run/secrets/understudy-admin"),
+      with_example(row(s, "admin_token_command", type::words, HTTP(admin_token_command),
+                       "Program and arguments whose output is the token; run as `password_command` is."),
+                   "[\"/usr/bin/pass\", \"understudy/admin\"]"),
+  };
+  for (auto& each : all) each = at_start_only(std::move(each));
+  return all;
 }
 
 #undef POOL
@@ -480,14 +567,9 @@ std::vector<option> client_listener_options() {
 #undef LOG
 #undef NODE
 #undef LISTENER
+#undef LOGINS
 #undef CLIENTS
-
-std::vector<option> planned_options() {
-  return {
-      planned("http", "listen", type::text, "Address and port of the HTTP endpoint."),
-      planned("http", "admin_token", type::secret_text, "Token that the operator's commands must carry."),
-  };
-}
+#undef HTTP
 
 std::vector<option> make_table() {
   std::vector<option> all;
@@ -501,10 +583,11 @@ std::vector<option> make_table() {
   add(all, limit_options());
   add(all, monitoring_options());
   add(all, log_options());
+  add(all, authenticator_options());
   add(all, node_options());
   add(all, listener_options());
   add(all, client_listener_options());
-  add(all, planned_options());
+  add(all, http_options());
   return all;
 }
 
@@ -570,12 +653,12 @@ std::span<const option_section> option_sections() {
       {"limits", "Bounds on time and memory."},
       {"monitoring", "Thresholds that raise an alert."},
       {"log", "Where log lines go."},
-      {"authenticator", "Logins of users.", false},
+      {"authenticator", "Logins of users, and their groups; see docs/logins.md."},
       {"node", "Serving other processes over the network: as which node, and with which certificate."},
       {listener_section, "Where clients and other nodes come in; one table an address.", true, true},
       {"front_door", "Serving LDAP clients of any kind; see docs/front-door.md."},
       {client_listener_section, "Where LDAP clients come in; one table an address.", true, true},
-      {"http", "The endpoint for metrics and health.", false},
+      {"http", "The endpoint for health, metrics and the console; see docs/operations.md."},
   };
   return all;
 }

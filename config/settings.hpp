@@ -180,6 +180,7 @@ struct node_settings {
 enum class client_identity : std::uint8_t {
   session,  ///< as whom they bind as
   service,  ///< everybody as the service, who reads what the listener's bases allow
+  proxy,    ///< as whom they bind as, on shared connections with proxied authorization (RFC 4370)
 };
 
 /// A table `[[front_door.listeners]]`; see docs/configuration.md.
@@ -191,16 +192,25 @@ struct client_listener_settings {
   /// PEM files of the listener's certificate and its private key; without them there is no TLS.
   std::string cert_path, key_path;
   ///@}
+  /// Authorities of clients' certificates, which SASL EXTERNAL takes; empty: clients are asked for none.
+  std::string client_ca_cert_path;
   /// TLS from the first byte; else with a certificate StartTLS is offered.
   bool use_ssl = false;
   /// Takes passwords in plain text also from other machines.
   bool allow_plaintext = false;
-  /// As whom clients are served; session or service.
+  /// As whom clients are served; session, service or proxy.
   client_identity identity = client_identity::session;
   /// DNs at or below which who has no identity of his own may read; with identity service.
   std::vector<std::string> bases;
   /// Clients that have not bound may ask what the directory lets anybody see; else its root DSE alone.
   bool allow_anonymous = false;
+  /// Addresses and networks ("10.0.0.0/8", "::1") that clients may come from; empty: any.
+  std::vector<std::string> allow_from;
+  /// Addresses and networks of proxies that name their clients by the PROXY protocol, version 2; nobody else may come
+  /// from there.
+  std::vector<std::string> proxy_protocol_from;
+  /// A line in the log for each client when it has gone, at level info; else at debug.
+  bool log_clients = false;
   /// Clients at once, at the most; 1 to 100000.
   int max_clients = 10000;
   /// Operations of one client under way at once; the next ones are read when one of them has ended; 1 to 10000.
@@ -209,12 +219,66 @@ struct client_listener_settings {
   duration idle_timeout = seconds{900};
   /// How long the connection of a paged search is kept for the next page; 100ms to 1h.
   duration paging_hold = seconds{60};
+  /// So long after its write a client's reads go to the server that took it, while that is well; 0s to 1h.
+  duration write_coherence = seconds{1};
 };
 
 /// The section `[front_door]`; see docs/configuration.md.
 struct front_door_settings {
   /// Where LDAP clients come in; none: nobody does.
   std::vector<client_listener_settings> listeners;
+};
+
+/// The section `[http]`; see docs/configuration.md.
+struct http_settings {
+  /// Address and port, or path of a Unix socket, of the HTTP endpoint; empty: there is none.
+  std::string listen;
+  ///@{
+  /// PEM files of its certificate and private key; without them there is no TLS.
+  std::string cert_path, key_path;
+  ///@}
+  /// Authorities of clients' certificates; with it everybody needs one.
+  std::string ca_cert_path;
+  /// Names by which it may be asked for, beside addresses in numbers and localhost.
+  std::vector<std::string> hosts;
+  /// What orders (suspend, resume, drain, reload) must carry; at most one source. Without any, nobody can give orders.
+  secret admin_token;
+  std::string admin_token_file;                  ///< its complete content but for one newline at the end
+  std::vector<std::string> admin_token_command;  ///< program and arguments, no shell; its output is the token
+};
+
+/// How the groups of a user are found.
+enum class group_strategy : std::uint8_t {
+  automatic,   ///< what the user's entry lists in `memberOf`; when it lists nothing, as member and member_uid
+  member_of,   ///< what the user's entry lists in `memberOf`, and nothing else
+  member,      ///< groups that list the user's DN in `member` or `uniqueMember`
+  member_uid,  ///< groups that list the user's name in `memberUid` (RFC 2307)
+  in_chain,    ///< Active Directory's rule for members of members (1.2.840.113556.1.4.1941)
+  nested       ///< as member, then the groups that list those groups, level by level
+};
+
+/// The section `[authenticator]`; see docs/configuration.md.
+struct authenticator_settings {
+  /// Names to bind as, tried in turn, with placeholders for the user's name; none: the user is searched for.
+  std::vector<std::string> dn_templates;
+  /// DN below which users are searched for.
+  std::string base;
+  /// What finds a user; placeholders stand for the user's name.
+  std::string filter = "(uid={user})";
+  /// DN below which groups are searched for; empty: `base`.
+  std::string group_base;
+  /// How the groups of a user are found.
+  group_strategy groups = group_strategy::automatic;
+  /// Levels of groups within groups that `nested` goes up; 1 to 100.
+  int group_depth = 10;
+  /// Groups of one user at most; 1 to 100000.
+  int max_groups = 1000;
+  /// Deadline of one login, look-up or search for groups, all of its requests included; 1ms to 1d.
+  duration timeout = seconds{30};
+  /// So long a password that was right is right again without asking the directory; 0: never; 0s to 1d.
+  duration cache_ttl{};
+  /// So long it is while no directory can be asked; 0: never; 0s to 7d.
+  duration cache_grace{};
 };
 
 /// The whole configuration. Each server is complete: defaults from [ldap] are already in it.
@@ -229,6 +293,8 @@ struct settings {
   log_settings log;                      ///< [log]
   node_settings node;                    ///< [node]
   front_door_settings front_door;        ///< [front_door]
+  authenticator_settings authenticator;  ///< [authenticator]
+  http_settings http;                    ///< [http]
   /// True when the servers' own pool_size, max_pool_size and pool_timeout count rather than [pool]'s; see pool_for() in
   /// settings_from.hpp.
   bool server_pools = false;

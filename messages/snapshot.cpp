@@ -21,4 +21,16 @@ std::string_view to_string(breaker_state s) noexcept {
   return i < names.size() ? names[i] : "unknown";
 }
 
+std::string_view to_string(client_standing s) noexcept {
+  constexpr std::array<std::string_view, 4> names{"anonymous", "service", "user", "proxied"};
+  const auto i = static_cast<std::size_t>(s);
+  return i < names.size() ? names[i] : "unknown";
+}
+
+std::string_view to_string(result_class c) noexcept {
+  constexpr std::array<std::string_view, 6> names{"success", "negative", "refused", "limited", "failed", "abandoned"};
+  const auto i = static_cast<std::size_t>(c);
+  return i < names.size() ? names[i] : "unknown";
+}
+
 }  // namespace understudy

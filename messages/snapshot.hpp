@@ -2,6 +2,8 @@
 #pragma once
 #include "understudy/messages/error.hpp"
 
+#include <array>
+
 namespace understudy {
 
 /// How a server is, for people.
@@ -55,6 +57,8 @@ struct peer_snapshot {
   std::optional<wall_time> since;          ///< of being connected, or not
   std::string last_error;                  ///< why there was no link the last time, in one line; or empty
   std::optional<wall_time> last_error_at;  ///< when that was
+  /// Who dialled: "it has dialled this node", "dialled node2 (192.0.2.7:4100)"; empty: there is no link.
+  std::string link;
 };
 
 /// One server, its breaker and its pool.
@@ -131,6 +135,33 @@ struct operation_window {
   std::uint64_t failed_by_directory = 0;  ///< see failed_by_directory(), actors/metrics/registry.hpp
 };
 
+/// Bounds by which times are counted, in ascending order.
+inline constexpr std::array<duration, 16> latency_bounds{std::chrono::microseconds{100},
+                                                         std::chrono::microseconds{250},
+                                                         std::chrono::microseconds{500},
+                                                         milliseconds{1},
+                                                         std::chrono::microseconds{2500},
+                                                         milliseconds{5},
+                                                         milliseconds{10},
+                                                         milliseconds{25},
+                                                         milliseconds{50},
+                                                         milliseconds{100},
+                                                         milliseconds{250},
+                                                         milliseconds{500},
+                                                         seconds{1},
+                                                         milliseconds{2500},
+                                                         seconds{5},
+                                                         seconds{10}};
+
+/// How long things took since the start.
+struct latency_counts {
+  /// At each index how many took no longer than that of latency_bounds; one that took up to a sixteenth less may be
+  /// missing there.
+  std::vector<std::uint64_t> at_most;
+  std::uint64_t count = 0;  ///< all of them
+  duration total{};         ///< of all of them together
+};
+
 /// Latency and outcomes of requests since the start.
 struct operation_totals {
   std::uint64_t total = 0;                ///< requests that ended, and leases and connects that failed
@@ -147,7 +178,10 @@ struct operation_totals {
   duration p50{}, p99{}, p999{}, max{};
   ///@}
   std::vector<std::uint64_t> by_error;  ///< indexed by errc
-  std::uint64_t recast = 0;             ///< redispatches: requests that were given to another connection
+  /// Redispatches: how often a request was given to another connection, of this server or of another one, because the
+  /// first was lost, refused it as busy or did not answer. One request may count several times.
+  std::uint64_t recast = 0;
+  latency_counts latency;  ///< of requests
 };
 
 /// What a change of the settings of a running runtime did. Servers are named "host:port".
@@ -160,6 +194,55 @@ struct reload_report {
   std::vector<std::string> needs_restart;
 };
 
+/// As whom an LDAP client of ours is served.
+enum class client_standing : std::uint8_t {
+  anonymous,  ///< nobody: it has not bound, or not with success
+  service,    ///< the service itself, on shared connections
+  user,       ///< another name, on a connection of its own
+  proxied,    ///< another name, on shared connections with proxied authorization
+};
+/// What came of an operation, told by its result code (RFC 4511, appendix A).
+enum class result_class : std::uint8_t {
+  success,    ///< also compareTrue, compareFalse, referral
+  negative,   ///< the directory said no: there is no such entry, or the change contradicts what is there
+  refused,    ///< who asked may not: wrong credentials, insufficient access, unwilling
+  limited,    ///< a limit of time, size or memory
+  failed,     ///< no answer could be had: busy, unavailable, other
+  abandoned,  ///< by the client, which got no answer or `canceled`
+};
+/// "anonymous", "service", "user", "proxied".
+std::string_view to_string(client_standing s) noexcept;
+/// "success", "negative" …
+std::string_view to_string(result_class c) noexcept;
+
+/// An LDAP client that came in at one of our listeners.
+struct client_snapshot {
+  std::string address;   ///< "192.0.2.7:51312", or "local, uid 1000, pid 4711"
+  std::string listener;  ///< the address where it came in
+  client_standing identity = client_standing::anonymous;
+  std::uint32_t pending = 0;     ///< operations under way
+  bool parked = false;           ///< holds a connection to the directory of its own
+  std::uint64_t operations = 0;  ///< since it came in
+  duration age{};                ///< since it came in
+};
+
+/// How many operations of clients were of one kind, as one identity, and ended alike.
+struct client_operations {
+  std::string operation;  ///< "search", "bind" …
+  client_standing identity = client_standing::anonymous;
+  result_class ended = result_class::success;
+  std::uint64_t count = 0;
+};
+
+/// A listener for LDAP clients, and what was asked there since it listens.
+struct client_listener_snapshot {
+  std::string address;
+  std::uint32_t clients = 0;                  ///< that are in
+  std::uint64_t accepted = 0;                 ///< that came in
+  std::uint64_t turned_away = 0;              ///< that did not get in: limits, networks, handshakes
+  std::vector<client_operations> operations;  ///< what there was
+};
+
 /// The state of everything.
 struct runtime_snapshot {
   std::vector<server_snapshot> servers;  ///< in the order of the settings
@@ -168,8 +251,12 @@ struct runtime_snapshot {
   operation_totals operations;           ///< requests since the start
   std::uint64_t protocol_errors =
       0;  ///< connections ended because a peer sent what is no LDAP, or an answer nobody asked for
-  std::uint64_t requests_in_flight = 0;  ///< permits taken
-  std::vector<peer_snapshot> peers;      ///< the other nodes of the cluster
+  std::uint64_t requests_in_flight = 0;                    ///< permits taken
+  std::vector<peer_snapshot> peers;                        ///< the other nodes of the cluster
+  latency_counts connects;                                 ///< until a connection was ready; of those that became it
+  std::vector<client_listener_snapshot> client_listeners;  ///< where LDAP clients come in
+  /// LDAP clients that are in, a few hundred at the most: those that wait for answers first, then the oldest.
+  std::vector<client_snapshot> clients;
 };
 
 }  // namespace understudy

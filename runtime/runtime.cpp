@@ -1,6 +1,9 @@
 // Starts and stops everything that runs: see runtime.hpp.
 #include "understudy/runtime/runtime.hpp"
 
+#include "understudy/actors/front_door/client_registry.hpp"
+#include "understudy/actors/front_door/proxied_authorization.hpp"
+#include "understudy/actors/metrics/operation_tap.hpp"
 #include "understudy/actors/metrics/registry.hpp"
 #include "understudy/actors/node/remote_manager.hpp"
 #include "understudy/config/load.hpp"
@@ -10,12 +13,14 @@
 #include "understudy/runtime/client/default_factories.hpp"
 #include "understudy/runtime/client/node_targets.hpp"
 #include "understudy/runtime/exceptions.hpp"
+#include "understudy/runtime/http/http_service.hpp"
 #include "understudy/runtime/platform/caf_thread_scope.hpp"
 #include "understudy/runtime/platform/callback_thread.hpp"
 #include "understudy/runtime/platform/custom_resolver.hpp"
 #include "understudy/runtime/platform/epoll_poller.hpp"
 #include "understudy/runtime/platform/fork_detector.hpp"
 #include "understudy/runtime/platform/front_door_service.hpp"
+#include "understudy/runtime/platform/listener.hpp"
 #include "understudy/runtime/platform/log_sink.hpp"
 #include "understudy/runtime/platform/node_connecting.hpp"
 #include "understudy/runtime/platform/node_service.hpp"
@@ -43,6 +48,8 @@ constexpr seconds router_timeout{10};
 // cannot be.
 constexpr seconds ending_patience{1};
 constexpr seconds links_patience{2};
+// A directory that says nothing for so long is asked again by each client that binds.
+constexpr seconds offer_timeout{3};
 constexpr milliseconds command_patience{500};
 constexpr milliseconds look_up_patience{100};
 
@@ -73,6 +80,12 @@ std::optional<duration> beat_of(const settings& all, const runtime_options& opti
   return serves_nodes(all, options) ? std::optional<duration>{heartbeat} : std::nullopt;
 }
 
+/// Adds what the manager does not know.
+void complete(runtime_snapshot& state, const environment& env, const runtime_client& client) {
+  env.metrics->fill(state, env.clock->now());
+  state.requests_in_flight = client.in_flight();
+}
+
 void require_threads(std::size_t count) {
   if (auto why = refused_threads(count)) throw_failure(std::move(why));
 }
@@ -97,17 +110,20 @@ struct runtime::parts {
   std::unique_ptr<own_config> config;
   std::unique_ptr<caf::actor_system> own_system;
   caf::actor_system* system = nullptr;
+  const std::shared_ptr<event_history> events = std::make_shared<event_history>();
   std::shared_ptr<log_sink> log;
   std::shared_ptr<epoll_poller> poller;
   std::shared_ptr<worker_threads> workers, look_ups;
   environment_ptr env;
   std::shared_ptr<node_links> links;      // of a client of nodes
   std::shared_ptr<node_cluster> cluster;  // of a node that shares with others
+  std::shared_ptr<client_registry> clients;  // of one that serves clients
   std::shared_ptr<runtime_client> client;
   connection_manager_actor manager;
   circuit_breaker_actor router;
   std::unique_ptr<node_service> nodes;             // since its start, when it serves any
   std::unique_ptr<front_door_service> front_door;  // since its start, when it serves clients
+  std::unique_ptr<http_service> http;              // since its start, when it shows anything
   bool may_serve_nodes = false;
   std::mutex nodes_mutex;  // of what changes them
   std::shared_ptr<reply_waiter<bool>> manager_ended = std::make_shared<reply_waiter<bool>>();
@@ -131,9 +147,11 @@ struct runtime::parts {
     e->resolver = std::make_shared<name_resolver>(*system, e->clock, e->poller, look_ups,
                                                   address_lookup(std::move(options.lookups.addresses)),
                                                   srv_lookup(std::move(options.lookups.services)));
-    e->log = log = std::make_shared<log_sink>(all->log, std::move(options.on_log));
+    e->log = log = std::make_shared<log_sink>(all->log, std::move(options.on_log), events, std::move(options.on_event));
     e->metrics = options.metrics ? std::move(options.metrics) : std::make_shared<metrics_registry>();
     e->metrics->enable(all->pool.enable_metrics);
+    if (options.serve_clients) e->clients = clients = std::make_shared<client_registry>(e->clock);
+    e->tap = std::make_shared<operation_tap>();
     e->seed = random_seed();
     // Who only reads the file of a node is no part of its cluster.
     if (serves_nodes(*all, options))
@@ -194,10 +212,33 @@ struct runtime::parts {
     throw_failure(cannot_listen(e.what()));
   }
 
+  void serve_http(const runtime_options& options) try {
+    if (!options.serve_http || all->http.listen.empty()) return;
+    http_service::dependencies with{env, manager, events, [env = env, client = std::weak_ptr{client}](auto& state) {
+                                      if (const auto there = client.lock()) complete(state, *env, *there);
+                                    }};
+    if (options.serve_nodes) {
+      with.reload = options.serve_nodes->reload;
+      with.drain = options.serve_nodes->drain;
+    }
+    http = std::make_unique<http_service>(*system, std::move(with), *all);
+  } catch (const listener_error& e) {
+    throw_failure(cannot_listen(e.what()));
+  }
+
   void serve_clients(const runtime_options& options) try {
     if (!options.serve_clients) return;
-    front_door =
-        std::make_unique<front_door_service>(*system, front_door_service::dependencies{env, router, manager}, *all);
+    const auto ask = [asked = std::weak_ptr{client}, to = router, clock = env->clock]() -> std::optional<bool> {
+      const auto there = asked.lock();
+      if (!there) return std::nullopt;
+      call order;
+      order.what = make_request(proxied_authorization_search());
+      order.deadline = clock->now() + offer_timeout;
+      const auto got = there->ask<result_ptr>(to, offer_timeout + ending_patience, perform_atom_v, std::move(order));
+      return got ? std::optional{offers_proxied_authorization(**got.value)} : std::nullopt;
+    };
+    front_door = std::make_unique<front_door_service>(
+        *system, front_door_service::dependencies{env, router, manager, clients, client->permits(), ask}, *all);
   } catch (const listener_error& e) {
     throw_failure(cannot_listen(e.what()));
   }
@@ -224,6 +265,7 @@ struct runtime::parts {
   bool drain(duration span) {
     change_nodes([](node_service& service) { service.drain(); });
     if (front_door) front_door->drain();
+    if (http) http->drain();
     client->drain();
     span = as_limit(span);
     auto deadline = env->clock->now() + span;
@@ -281,6 +323,7 @@ struct runtime::parts {
     bool clean = manager ? drain(span) : true;
     change_nodes([&](node_service& service) { clean = service.close(ending_patience) && clean; });
     if (front_door) clean = front_door->close(ending_patience) && clean;
+    if (http) clean = http->close(ending_patience) && clean;
     client->close();
     end_actors();
     end_own_system(end_links());
@@ -344,6 +387,7 @@ void runtime::start(runtime_options options) {
   try {
     parts_->link_nodes(options);
     parts_->spawn_actors(options);
+    parts_->serve_http(options);  // it shares the orders that nodes take
     parts_->serve_nodes(options);
     parts_->serve_clients(options);
   } catch (...) {
@@ -380,7 +424,14 @@ const environment_ptr& runtime::env() const noexcept { return parts_->env; }
 settings_ptr runtime::all() const { return parts_->settings_now(); }
 runtime_client& runtime::client() const noexcept { return *parts_->client; }
 node_service* runtime::nodes() const noexcept { return parts_->nodes.get(); }
+std::vector<std::string> runtime::node_addresses() const {
+  std::vector<std::string> all;
+  if (const auto* there = nodes())
+    for (const auto& place : there->places()) all.push_back(place.address);
+  return all;
+}
 front_door_service* runtime::front_door() const noexcept { return parts_->front_door.get(); }
+http_service* runtime::http() const noexcept { return parts_->http.get(); }
 
 answer<reload_report> runtime::reload(settings next, duration timeout) {
   const auto until = std::chrono::steady_clock::now() + as_limit(timeout);
@@ -436,9 +487,10 @@ answer<std::vector<server_context_ptr>> runtime::servers(duration timeout) const
 answer<runtime_snapshot> runtime::snapshot(duration timeout) const {
   auto got = parts_->client->ask<runtime_snapshot>(parts_->manager, timeout, status_atom_v);
   if (!got) return got;
-  parts_->env->metrics->fill(*got.value, parts_->env->clock->now());
-  got.value->requests_in_flight = parts_->client->in_flight();
+  complete(*got.value, *parts_->env, *parts_->client);
   return got;
 }
+
+std::vector<runtime_event> runtime::events(std::uint64_t after) const { return parts_->events->since(after); }
 
 }  // namespace understudy

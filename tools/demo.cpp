@@ -2,6 +2,7 @@
 #include "understudy/messages/host_and_port.hpp"
 #include "understudy/runtime/connection_manager.hpp"
 #include "understudy/tools/commands.hpp"
+#include "understudy/tools/demo_front_door.hpp"
 #include "understudy/tools/demo_nodes.hpp"
 #include "understudy/tools/demo_script.hpp"
 #include "understudy/tools/exit_code.hpp"
@@ -195,14 +196,19 @@ int demonstration::play() try {
 void declare_demo(CLI::App& program, command& chosen) {
   struct given {
     int nodes = 0;
+    bool front_door = false;
   };
   auto options = std::make_shared<given>();
   auto* sub = program.add_subcommand("demo", "Three throwaway servers, the primary killed under load: watch (25 s)");
-  sub->add_option("--nodes", options->nodes,
-                  "So many nodes between callers and two servers; a node is killed, then a server (15 s)")
-      ->check(CLI::Range(2, 9));
+  auto* nodes = sub->add_option("--nodes", options->nodes,
+                                "So many nodes between callers and two servers; a node is killed, then a server (15 s)")
+                    ->check(CLI::Range(2, 9));
+  sub->add_flag("--front-door", options->front_door,
+                "Clients that know one URL; the primary hangs, then two servers are killed (20 s)")
+      ->excludes(nodes);
   sub->callback([&chosen, options] {
     chosen = [options](interrupt_watch& interrupts) {
+      if (options->front_door) return demonstrate_front_door(interrupts);
       return options->nodes == 0 ? demonstration(interrupts).play() : demonstrate_nodes(interrupts, options->nodes);
     };
   });

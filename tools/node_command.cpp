@@ -1,7 +1,7 @@
 // A link to a node for the length of one command: see node_command.hpp.
 #include "understudy/tools/node_command.hpp"
 
-#include "understudy/actors/node/remote_router.hpp"
+#include "understudy/actors/node/snapshot_fields.hpp"
 #include "understudy/config/endpoint.hpp"
 #include "understudy/messages/text.hpp"
 #include "understudy/runtime/client/client.hpp"
@@ -52,14 +52,29 @@ runtime_snapshot node_session::state() {
   return value_of(there->client().ask<runtime_snapshot>(there->manager(), patience(), status_atom_v), interrupts_);
 }
 
-void node_session::order(request_kind kind) {
+answer_frame node_session::ask(node_question question) {
   const auto there = running_behind(directory_, interrupts_);
-  auto asked = make_question(kind, there->env()->clock->now() + patience());
-  asked.repeatable = false;
+  question.deadline = there->env()->clock->now() + patience();
   auto got = value_of(
-      there->client().ask<answer_frame>(there->router(), patience() + seconds{1}, perform_atom_v, std::move(asked)),
+      there->client().ask<answer_frame>(there->router(), patience() + seconds{1}, perform_atom_v, std::move(question)),
       interrupts_);
   if (got.kind == answer_kind::failed) throw_failure(std::move(got.error));
+  return got;
+}
+
+void node_session::order(request_kind kind) {
+  auto asked = make_question(kind, {});
+  asked.repeatable = false;
+  static_cast<void>(ask(std::move(asked)));
+}
+
+operation_samples node_session::ended(std::optional<std::uint64_t> from) {
+  auto asked = make_question(request_kind::tap, {});
+  asked.frame.flag = !from;
+  asked.frame.target = from.value_or(0);
+  auto read = decode_operation_samples(ask(std::move(asked)).body);
+  if (!read.value) throw_failure(std::move(read.error));
+  return std::move(*read.value);
 }
 
 int for_operators(const target& where, interrupt_watch& interrupts, const std::function<int(node_session&)>& body) {

@@ -1,6 +1,7 @@
 // What the commands for operators of a running node share.
 #pragma once
-#include "understudy/actors/node/frame.hpp"
+#include "understudy/actors/metrics/operation_tap.hpp"
+#include "understudy/actors/node/remote_router.hpp"
 #include "understudy/tools/commands.hpp"
 #include "understudy/tools/session.hpp"
 
@@ -18,10 +19,14 @@ class node_session {
   runtime_snapshot state();
   /// Has the node do it; returns when it has begun. Throws ldap_exception.
   void order(internal::request_kind kind);
+  /// Requests that ended since `from` (operation_samples::next); nothing: from now on. Throws ldap_exception.
+  internal::operation_samples ended(std::optional<std::uint64_t> from);
   /// For each question.
   duration patience() const;
 
  private:
+  internal::answer_frame ask(internal::node_question question);
+
   interrupt_watch& interrupts_;
   command_time time_;
   session directory_;

@@ -34,9 +34,12 @@ void declare_all(CLI::App& program, command& chosen) {
   declare_modify(program, chosen);
   declare_whoami(program, chosen);
   declare_authenticate(program, chosen);
+  declare_groups(program, chosen);
+  declare_passwd(program, chosen);
   declare_health(program, chosen);
   declare_serve(program, chosen);
   declare_status(program, chosen);
+  declare_tap(program, chosen);
   declare_suspend(program, chosen);
   declare_resume(program, chosen);
   declare_drain(program, chosen);

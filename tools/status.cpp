@@ -1,12 +1,13 @@
 // understudy status: the state of a running node, once or again and again.
 #include "understudy/config/endpoint.hpp"
+#include "understudy/config/text.hpp"
 #include "understudy/messages/printable.hpp"
 #include "understudy/runtime/exceptions.hpp"
+#include "understudy/runtime/state_json.hpp"
 #include "understudy/tools/commands.hpp"
 #include "understudy/tools/exit_code.hpp"
 #include "understudy/tools/node_command.hpp"
 #include "understudy/tools/report.hpp"
-#include "understudy/tools/state_json.hpp"
 
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
@@ -38,7 +39,7 @@ std::string text_of(const budget_snapshot& b) {
 
 std::string text_of(const peer_snapshot& p) {
   auto text = "peer " + printable(p.name) + "  " + (p.connected ? "connected" : "not connected") +
-              (p.since ? " since " + utc(*p.since) : "") + "\n";
+              (p.since ? " since " + utc(*p.since) : "") + (p.link.empty() ? "" : "  " + printable(p.link)) + "\n";
   if (!p.last_error.empty())
     text += "    last error" + (p.last_error_at ? " at " + utc(*p.last_error_at) : "") + ": " +
             printable(p.last_error) + "\n";
@@ -65,11 +66,45 @@ std::string text_of(const server_snapshot& s) {
   return text;
 }
 
+/// "bind as user: 3 success, 1 refused": those of one kind and identity stand together.
+std::string text_of(const std::vector<client_operations>& all) {
+  std::string text;
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    const auto& each = all[i];
+    const bool same = i > 0 && all[i - 1].operation == each.operation && all[i - 1].identity == each.identity;
+    text += same ? ", " : text.empty() ? "    " : "\n    ";
+    if (!same) text += printable(each.operation) + " as " + std::string{to_string(each.identity)} + ": ";
+    text += std::to_string(each.count) + ' ' + std::string{to_string(each.ended)};
+  }
+  return text.empty() ? text : text + "\n";
+}
+
+std::string text_of(const client_listener_snapshot& l) {
+  return "LDAP clients at " + printable(l.address) + ": " + std::to_string(l.clients) + " now, " +
+         std::to_string(l.accepted) + " in all, " + std::to_string(l.turned_away) + " turned away\n" +
+         text_of(l.operations);
+}
+
+std::string text_of(const client_snapshot& c) {
+  return "    client " + printable(c.address) + " at " + printable(c.listener) + "  " +
+         std::string{to_string(c.identity)} + "  " + std::to_string(c.pending) + " pending, " +
+         std::to_string(c.operations) + " operations" + (c.parked ? ", holds a connection" : "") + "  for " +
+         config::format_span(std::chrono::duration_cast<seconds>(c.age)) + "\n";
+}
+
 std::string text_of(const runtime_snapshot& state) {
   std::string text;
   for (const auto& server : state.servers) text += text_of(server);
   if (state.servers.empty()) text += "no servers\n";
   for (const auto& peer : state.peers) text += text_of(peer);
+  std::uint64_t clients = 0;
+  for (const auto& listener : state.client_listeners) {
+    text += text_of(listener);
+    clients += listener.clients;
+  }
+  for (const auto& client : state.clients) text += text_of(client);
+  if (clients > state.clients.size())
+    text += "    and " + std::to_string(clients - state.clients.size()) + " clients more\n";
   const auto& all = state.operations;
   text += "operations: " + std::to_string(all.total) + ", " + std::to_string(all.failed) + " failed (" +
           std::to_string(all.failed_by_directory) + " by the directory), " + std::to_string(state.requests_in_flight) +

@@ -133,6 +133,7 @@ void one_in(const std::shared_ptr<gathering>& g, const environment& env) {
   all.credentials_refused = g->credentials_refused;
   if (env.cluster) all.peers = env.cluster->peers();
   if (env.metrics) env.metrics->fill(all, env.clock->now());
+  if (env.clients) env.clients->fill(all);
   g->answer.deliver(std::move(all));
 }
 
@@ -219,9 +220,10 @@ manager_interface::behavior_type connection_manager_impl::make_behavior() {
       [this](credential_atom, const credential_verdict& verdict) {
         guard_.run([&] { credentials_.on_verdict(verdict); });
       },
-      [this](credential_atom, const std::string& bind_dn, const secret& password) {
-        return guard_.answer<service_claim>(
-            [&]() -> caf::result<service_claim> { return credentials_.judge(bind_dn, password); });
+      [this](credential_atom, const std::string& bind_dn, const secret& password) -> caf::result<service_claim> {
+        auto answer = self_->make_response_promise<service_claim>();
+        guard_.run([&] { credentials_.judge(bind_dn, password, answer); });
+        return answer;
       },
       [this](status_atom) { return guard_.answer<runtime_snapshot>([this] { return status(); }); },
       [this](health_atom atom, time_point deadline) {

@@ -1,6 +1,6 @@
 // What the session of a client decides to do: plain values that its actor carries out in order.
 #pragma once
-#include "understudy/messages/request.hpp"
+#include "understudy/messages/call.hpp"
 #include "understudy/messages/time.hpp"
 
 #include <variant>
@@ -26,6 +26,7 @@ struct forward {
   time_point deadline{};
   bool leased = false;  ///< on the connection that acquire brought; else on any
   bool parts = false;   ///< as it comes
+  std::optional<server_id> preferred = {};
 };
 /// It is not wanted any more; nothing is told of it from now on.
 struct cancel {
@@ -42,7 +43,10 @@ struct acquire {
   session_number number = 0;
   time_point deadline{};
   bool for_bind = false;  ///< one that is anonymous until it binds; else one that is the service's
+  std::optional<server_id> preferred = {};
 };
+/// The connection that was asked for does not come: one that a user holds and does not use may be given up for it.
+struct evict {};
 /// The connection that was asked for last is returned, or not wanted any more.
 struct release {};
 /// Begin TLS when the replies so far have left: client_session::secured() tells when it is there.
@@ -52,6 +56,6 @@ struct close {
   std::string why;  ///< for people
 };
 
-using any = std::variant<reply, forward, cancel, judge, acquire, release, start_tls, close>;
+using any = std::variant<reply, forward, cancel, judge, acquire, evict, release, start_tls, close>;
 
 }  // namespace understudy::internal::session_action

@@ -3,9 +3,11 @@
 
 #include "understudy/actors/connection/pdu_framer.hpp"
 #include "understudy/actors/front_door/client_buffers.hpp"
+#include "understudy/actors/metrics/operation_tap.hpp"
 #include "understudy/actors/metrics/registry.hpp"
 #include "understudy/actors/ports/actor_shell.hpp"
 #include "understudy/actors/ports/actor_timer.hpp"
+#include "understudy/config/text.hpp"
 #include "understudy/messages/printable.hpp"
 
 #include <caf/actor_cast.hpp>
@@ -23,6 +25,8 @@ constexpr std::size_t high_water = 256 * 1024;
 constexpr std::size_t read_ahead = 16 * 1024;
 constexpr seconds handshake_patience{10}, goodbye_patience{2}, write_patience{60};
 constexpr seconds claim_patience{10};
+// A parked connection that was used a moment ago is likely to be used again.
+constexpr seconds least_idle{1};
 // Of an answer that comes all at once: that is no search's, and larger ones are nothing that a directory says.
 constexpr std::uint32_t most_answer_bytes = 4 * 1024 * 1024;
 
@@ -39,6 +43,8 @@ class client_impl {
     cancel_token_ptr token;
     bool leased = false;
     time_point since{};
+    std::string_view operation;
+    request_permits::permit permit;
   };
   /// Bytes of a part: who sent it is told when the client has taken them.
   struct owed_credit {
@@ -60,6 +66,7 @@ class client_impl {
   void operator()(const session_action::cancel& a);
   void operator()(const session_action::judge& a);
   void operator()(const session_action::acquire& a);
+  void operator()(const session_action::evict&);
   void operator()(const session_action::release&);
   void operator()(const session_action::start_tls&);
   void operator()(session_action::close& a);
@@ -73,6 +80,9 @@ class client_impl {
   void secure();
   void shake_hands();
   void finish_turn();
+  void note_parked();
+  void note_record();
+  void log_end(std::string_view why) const;
   void arm();
   void let_go(std::string_view why);
   void end(std::string_view why);
@@ -98,6 +108,8 @@ class client_impl {
   std::deque<owed_credit> owed_;
   std::optional<lease_grant> lease_;
   cancel_token_ptr acquiring_;
+  std::uint64_t number_ = 0;                ///< of this client, for `parked`
+  std::optional<time_point> parked_since_;  ///< as it was noted there
 };
 
 /// Lets std::visit reach the actor's private handlers.
@@ -114,10 +126,11 @@ client_impl::client_impl(client_actor::pointer self, client_dependencies with,
     : self_(self),
       with_(std::move(with)),
       connection_(std::move(connection)),
-      session_(connection_->origin, with_.rules, with_.limiter, with_.env->clock->now()),
+      session_(connection_->origin, with_.rules, with_.limiter, with_.env->clock->now(), with_.offer),
       buffers_(std::move(connection_->stream)),
       guard_(*self_, with_.env, "front_door", [this] { end("a defect of ours"); }),
-      timer_(with_.env->poller, self_->address()) {
+      timer_(with_.env->poller, self_->address()),
+      number_(with_.env->next_number()) {
   io_ = with_.env->poller->add(connection_->fd, self_->address());
   finish_turn();
 }
@@ -138,7 +151,14 @@ client_actor::behavior_type client_impl::make_behavior() {
       [this](flush_atom) { guard_.run([this] { flush(); }); },
       [this](reload_atom, const client_rules_ptr& rules) {
         guard_.run([&] {
+          with_.rules = rules;
           session_.configure(rules, now());
+          carry_out();
+        });
+      },
+      [this](cleanup_atom) {
+        guard_.run([this] {
+          session_.evict();
           carry_out();
         });
       },
@@ -213,9 +233,47 @@ void client_impl::carry_out() {
 /// One write for all that a turn of the poller brings.
 void client_impl::finish_turn() {
   if (ended_) return;
+  note_parked();
+  note_record();
   if (buffers_.unsent() > 0 && !write_blocked_ && !shaking_ && !std::exchange(flush_due_, true))
     self_->send(self_, flush_atom_v);
   arm();
+}
+
+void client_impl::note_parked() {
+  const auto since = lease_ ? session_.parked_since() : std::nullopt;
+  if (!with_.parked || since == std::exchange(parked_since_, since)) return;
+  if (!since) return with_.parked->take(number_);
+  // Its lease is what it parks; the actor may have ended when somebody wants it.
+  with_.parked->park(number_, lease_->server, *since, [client = self_->address()] {
+    if (const auto handle = caf::actor_cast<client_actor>(client)) caf::anon_send(handle, cleanup_atom_v);
+  });
+}
+
+/// What others may know of this client.
+void client_impl::note_record() {
+  auto* const record = connection_->record.get();
+  const auto ended = session_.take_ended();
+  if (record == nullptr) return;
+  for (const auto& each : ended) record->listener->ended(each.tag, each.identity, each.code);
+  record->identity = session_.standing();
+  record->pending = static_cast<std::uint32_t>(session_.pending());
+  record->parked = session_.holds_connection();
+  record->operations = session_.operations();
+}
+
+void client_impl::log_end(std::string_view why) const {
+  const auto level = with_.rules->log_clients ? log_level::info : log_level::debug;
+  if (!with_.env->log->enabled(level)) return;
+  log_port::fields more{{"client", connection_->address}};
+  if (const auto* record = connection_->record.get(); record != nullptr) {
+    more.emplace_back("listener", record->listener->address());
+    more.emplace_back("age", config::format_span(std::chrono::duration_cast<milliseconds>(now() - record->since)));
+  }
+  more.emplace_back("identity", to_string(session_.standing()));
+  more.emplace_back("operations", std::to_string(session_.operations()));
+  more.emplace_back("cause", printable(why));
+  with_.env->log->write(level, "front_door", "a client has gone", more);
 }
 
 void client_impl::flush() {
@@ -306,7 +364,7 @@ void client_impl::shake_hands() {
   }
   shaking_ = false;
   give_up_at_ = time_point::max();
-  session_.secured(now());
+  session_.secured(now(), with_.certified ? with_.certified(buffers_.stream()) : std::string{});
   carry_out();
 }
 
@@ -318,13 +376,22 @@ void client_impl::operator()(session_action::reply& a) {
 }
 
 void client_impl::operator()(session_action::forward& a) {
+  auto permit = with_.permits ? with_.permits->take() : request_permits::permit{};
+  if (with_.permits && !permit) {
+    auto full = make_failure(errc::queue_full, stage::queue,
+                             "more than " + std::to_string(with_.permits->most()) +
+                                 " requests are under way (limits.max_requests); refused at once");
+    if (with_.env->metrics) with_.env->metrics->finished(full.get(), duration::zero(), now());
+    return session_.failed(a.number, *full, now());
+  }
   const auto token = std::make_shared<cancel_token>();
-  open_[a.number] = {token, a.leased, now()};
+  open_[a.number] = {token, a.leased, now(), operation_name(a.what->op), std::move(permit)};
   call order;
   order.what = std::move(a.what);
   order.deadline = a.deadline;
   order.token = token;
   order.parts = a.parts ? a.number : 0;
+  order.preferred = a.preferred;
   order.most_answer_bytes = most_answer_bytes;
   const auto done = [this, number = a.number](const result_ptr& got) {
     guard_.run([&] { settle(number, got, nullptr); });
@@ -346,12 +413,17 @@ void client_impl::operator()(session_action::forward& a) {
 void client_impl::settle(std::uint64_t number, const result_ptr& got, const failure_ptr& why) {
   const auto found = open_.find(number);
   if (ended_ || found == open_.end()) return;
-  if (with_.env->metrics) with_.env->metrics->finished(why.get(), now() - found->second.since, now());
+  const auto took = now() - found->second.since;
+  if (with_.env->metrics) with_.env->metrics->finished(why.get(), took, now());
+  if (with_.env->tap && with_.env->tap->is_watched(now()))
+    with_.env->tap->note(sample_of(found->second.operation, got.get(), why.get()), took, *with_.env->clock);
+  // Where the router sent it last.
+  const auto server = found->second.token->server();
   open_.erase(found);
   if (got)
-    session_.answered(number, *got, now());
+    session_.answered(number, *got, now(), server);
   else
-    session_.failed(number, *why, now());
+    session_.failed(number, *why, now(), server);
   carry_out();
 }
 
@@ -369,7 +441,7 @@ void client_impl::on_part(std::uint64_t number, relayed_part& part) {
 void client_impl::operator()(const session_action::cancel& a) {
   const auto found = open_.find(a.number);
   if (found == open_.end()) return;
-  const auto one = found->second;
+  const auto one = std::move(found->second);
   open_.erase(found);
   one.token->cancel();
   if (!one.leased)
@@ -396,6 +468,7 @@ void client_impl::operator()(const session_action::acquire& a) {
   wish.token = acquiring_ = std::make_shared<cancel_token>();
   wish.holder = "client " + connection_->address;
   wish.for_bind = a.for_bind;
+  wish.preferred = a.preferred;
   self_->request(with_.router, caf::infinite, lease_atom_v, std::move(wish))
       .then(
           [this, number = a.number](lease_grant& grant) {
@@ -415,6 +488,12 @@ void client_impl::operator()(const session_action::acquire& a) {
               carry_out();
             });
           });
+}
+
+/// At the server where it waits, most of what there is has to be parked: else it is something else that takes so long.
+void client_impl::operator()(const session_action::evict&) {
+  if (!with_.parked || !acquiring_ || with_.rules->evict_from == 0) return;
+  with_.parked->give_up_oldest(acquiring_->server(), with_.rules->evict_from, least_idle, now());
 }
 
 void client_impl::operator()(const session_action::release&) {
@@ -450,12 +529,11 @@ void client_impl::let_go(std::string_view why) {
   ended_ = true;
   with_.env->poller->remove(io_);
   timer_.disarm();
+  if (with_.parked && parked_since_) with_.parked->take(number_);
   buffers_.stream().shut_down();
-  if (with_.env->log->enabled(log_level::debug))
-    with_.env->log->write(log_level::debug, "front_door", "a client has gone",
-                          {{"client", connection_->address},
-                           {"operations", std::to_string(session_.operations())},
-                           {"cause", printable(why)}});
+  note_record();
+  log_end(why);
+  connection_->record = nullptr;
   connection_->kept = nullptr;
   if (with_.on_end) std::exchange(with_.on_end, {})();
 }

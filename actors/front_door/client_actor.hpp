@@ -1,8 +1,11 @@
 // One client of a front door: its socket, its session, and what it has under way.
 #pragma once
 #include "understudy/actors/connection/byte_stream.hpp"
+#include "understudy/actors/front_door/client_registry.hpp"
 #include "understudy/actors/front_door/client_session.hpp"
+#include "understudy/actors/front_door/parked_sessions.hpp"
 #include "understudy/actors/ports/ports.hpp"
+#include "understudy/actors/ports/request_permits.hpp"
 
 #include <caf/replies_to.hpp>
 
@@ -15,6 +18,7 @@ struct client_connection {
   std::shared_ptr<void> kept;
   std::string address;  ///< for people
   client_origin origin;
+  std::shared_ptr<client_record> record = {};  ///< what others know of it; null: nothing
 };
 
 /// What a client's actor needs of others.
@@ -24,8 +28,17 @@ struct client_dependencies {
   connection_manager_actor manager;
   client_rules_ptr rules;
   std::shared_ptr<bind_limiter> limiter;
+  ///@{
+  /// Null: this client shares none with others.
+  std::shared_ptr<proxied_authorization_offer> offer = {};
+  std::shared_ptr<parked_sessions> parked = {};
+  ///@}
+  std::shared_ptr<request_permits> permits = {};  ///< null: nobody counts
   /// The server's side of TLS over that descriptor, which stays the client's; empty: StartTLS is not offered.
   std::function<std::unique_ptr<byte_stream>(int fd)> secure = {};
+  /// The subject of the certificate that the client has shown on such a stream, by the end of the handshake; empty:
+  /// none.
+  std::function<std::string(const byte_stream& secured)> certified = {};
   /// Told once, at the end, on the thread that it runs on.
   std::function<void()> on_end = {};
 };
@@ -40,6 +53,8 @@ using client_actor = caf::typed_actor<
     caf::reacts_to<flush_atom>,
     // Other rules from now on.
     caf::reacts_to<reload_atom, client_rules_ptr>,
+    // Another client needs the connection that is parked here.
+    caf::reacts_to<cleanup_atom>,
     // Take nothing new, finish what runs, then say goodbye.
     caf::reacts_to<drain_atom>,
     // End now.

@@ -100,11 +100,13 @@ std::shared_ptr<client_record> client_registry::enter(std::shared_ptr<listener_r
   listener->accepted_.fetch_add(1, std::memory_order_relaxed);
   listener->clients_.fetch_add(1, std::memory_order_relaxed);
   made->listener = std::move(listener);
-  auto* const record = made.get();
-  const std::lock_guard lock{mutex_};
-  const auto number = ++last_;
-  clients_.emplace(number, std::move(made));
-  return {record, [self = shared_from_this(), number](const client_record*) { self->leave(number); }};
+  std::uint64_t number = 0;
+  {
+    const std::lock_guard lock{mutex_};
+    number = ++last_;
+    clients_.emplace(number, made);
+  }
+  return {made.get(), [self = shared_from_this(), number](const client_record*) { self->leave(number); }};
 }
 
 void client_registry::leave(std::uint64_t number) noexcept {

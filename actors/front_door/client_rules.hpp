@@ -10,11 +10,15 @@ struct client_rules {
   std::vector<std::string> bases;  ///< as comparable_dn() has them
   bool allow_anonymous = false;    ///< counts with `anonymous_service` alone
   bool allow_plaintext = false;
+  bool log_clients = false;  ///< a line of the log for each, at level info
   /// Nobody binds as the service: what it may do, everybody may.
   bool anonymous_service = false;
   std::size_t max_pending = 128;
   duration idle_timeout{};  ///< zero: never
   duration paging_hold = seconds{60};
+  /// With so many idle connections of users at one server, one is given up for who waits there to bind; 0: none is.
+  std::size_t evict_from = 0;
+  duration write_coherence{};  ///< zero: reads go to any server
   duration operation_timeout = seconds{30};
   std::size_t max_pdu_bytes = 16 * 1024 * 1024;
   std::size_t max_unread_bytes = 64 * 1024 * 1024;  ///< answers that the client has not taken

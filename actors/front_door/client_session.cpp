@@ -3,6 +3,8 @@
 
 #include "understudy/actors/connection/operation_codec.hpp"
 #include "understudy/actors/front_door/honest_answer.hpp"
+#include "understudy/actors/front_door/sasl.hpp"
+#include "understudy/actors/front_door/wiped_request.hpp"
 #include "understudy/messages/ber.hpp"
 #include "understudy/messages/dn_match.hpp"
 #include "understudy/messages/paged_results.hpp"
@@ -15,15 +17,23 @@ namespace {
 
 // RFC 4511 and RFC 3909.
 constexpr int confidentiality_required = 13, admin_limit_exceeded = 11, no_such_operation = 119, cannot_cancel = 121;
+// RFC 4370 and the draft before it.
+constexpr int authorization_denied = 123, proxied_authorization_denied = 47;
 
 // Nobody who has not shown who he is needs more.
 constexpr std::size_t longest_before_bind = 64 * 1024;
 // A message that has begun is not waited for longer than that without a byte of it.
 constexpr seconds partial_patience{30};
+// A bind that waits so long for a connection has one given up that a user does not use.
+constexpr milliseconds eviction_patience{500};
 
 const char* bind_first() { return "Bind first: clients that have not bound may read the root DSE alone."; }
 
 bool is_read(std::uint8_t tag) noexcept { return tag == opaque_request::search || tag == opaque_request::compare; }
+
+bool changes_password(const client_message& message) {
+  return message.tag == opaque_request::extended && read_extended(message.body)->oid == extension::password_modify;
+}
 
 bool is_lease_lost(const failure& why) noexcept {
   return why.code == errc::connection_unhealthy || why.code == errc::invalid_lease;
@@ -43,8 +53,12 @@ std::optional<std::int32_t> cancelled_id(const extended_fields& asked) {
 }  // namespace
 
 client_session::client_session(client_origin origin, client_rules_ptr rules, std::shared_ptr<bind_limiter> limiter,
-                               time_point now)
-    : origin_(std::move(origin)), rules_(std::move(rules)), limiter_(std::move(limiter)), heard_(now) {}
+                               time_point now, std::shared_ptr<proxied_authorization_offer> offer)
+    : origin_(std::move(origin)),
+      rules_(std::move(rules)),
+      limiter_(std::move(limiter)),
+      offer_(offer ? std::move(offer) : std::make_shared<proxied_authorization_offer>()),
+      heard_(now) {}
 
 std::size_t client_session::longest_message() const noexcept {
   return who_ == holder::nobody ? std::min(longest_before_bind, rules_->max_pdu_bytes) : rules_->max_pdu_bytes;
@@ -54,16 +68,18 @@ bool client_session::takes_messages() const noexcept {
   return phase_ == phase::takes && !draining_ && open_.size() < rules_->max_pending;
 }
 
-std::string_view client_session::identity() const noexcept {
+client_standing client_session::standing() const noexcept {
   switch (who_) {
     case holder::service:
-      return "service";
+      return client_standing::service;
     case holder::user:
-      return "user";
+      return client_standing::user;
+    case holder::proxied:
+      return client_standing::proxied;
     case holder::nobody:
       break;
   }
-  return "anonymous";
+  return client_standing::anonymous;
 }
 
 bool client_session::is_confidential() const noexcept {
@@ -72,6 +88,15 @@ bool client_session::is_confidential() const noexcept {
 
 bool client_session::is_own_connection() const noexcept {
   return lease_ == lease_state::held && use_ == lease_use::user && who_ == holder::user;
+}
+
+std::optional<time_point> client_session::parked_since() const noexcept {
+  return is_own_connection() && phase_ == phase::takes && open_.empty() ? std::optional{heard_} : std::nullopt;
+}
+
+void client_session::evict() {
+  if (!parked_since()) return;
+  send_away(result_code::unavailable, "nothing was asked, and its connection is needed for others; bind again");
 }
 
 // ---- messages ----
@@ -118,6 +143,7 @@ void client_session::abandon(const client_message& message) {
   const auto number = found->second;
   const auto op = *take_operation(number);
   act(session_action::cancel{number});
+  note_end(op.tag, abandoned_code);
   note_page(op, nullptr, heard_);
 }
 
@@ -130,7 +156,10 @@ std::optional<client_session::operation> client_session::take_operation(session_
 }
 
 void client_session::abandon_all() {
-  for (const auto& [number, op] : open_) act(session_action::cancel{number});
+  for (const auto& [number, op] : open_) {
+    act(session_action::cancel{number});
+    note_end(op.tag, abandoned_code);
+  }
   open_.clear();
   by_id_.clear();
 }
@@ -145,12 +174,14 @@ void client_session::bind(const client_message& message, time_point now) {
   const auto fields = *read_bind(message.body);
   const auto no = [&](int code, const char* why) { refuse(message.id, message.tag, code, why); };
   if (fields.version != 3) return no(result_code::protocol_error, "Only LDAP version 3 is spoken here.");
-  if (!fields.simple)
-    return no(result_code::auth_method_not_supported, "Only simple binds are taken here, no SASL mechanisms.");
   auto controls = judge_controls(*read_controls(message.controls), true);
   if (controls.refusal.code != 0)
     return refuse(message.id, message.tag, controls.refusal.code, controls.refusal.diagnostic);
-  bind_simple(message.id, fields, std::move(controls.passed), now);
+  if (fields.simple) return bind_simple(message.id, fields, std::move(controls.passed), now);
+  if (fields.mechanism == sasl_mechanism::plain) return bind_plain(message.id, fields, std::move(controls.passed), now);
+  if (fields.mechanism == sasl_mechanism::external && rules_->identity == client_identity::proxy)
+    return bind_external(message.id, fields, now);
+  no(result_code::auth_method_not_supported, "This SASL mechanism is not taken here; simple binds and PLAIN are.");
 }
 
 void client_session::bind_simple(std::int32_t id, const bind_fields& fields, std::vector<control> controls,
@@ -167,10 +198,68 @@ void client_session::bind_simple(std::int32_t id, const bind_fields& fields, std
   waiting_ = waiting{id, request_tag::bind,
                      make_request(bind_request{std::string{fields.name}, secret{fields.password}}, std::move(controls)),
                      comparable_dn(fields.name)};
+  if (rules_->identity == client_identity::proxy) {
+    // As the directory itself writes an identity (RFC 4513, 5.2.1.8).
+    waiting_->proxy_id = "dn:" + std::string{fields.name};
+  }
   phase_ = phase::judging;
   awaited_ = ++last_;
   const auto& asked = std::get<bind_request>(waiting_->what->op);
   act(session_action::judge{awaited_, asked.dn, asked.password});
+}
+
+/// As a simple bind: what it says is the same. Nobody acts as somebody else by it.
+void client_session::bind_plain(std::int32_t id, const bind_fields& fields, std::vector<control> controls,
+                                time_point now) {
+  const auto no = [&](int code, const char* why) { refuse(id, request_tag::bind, code, why); };
+  if (!is_confidential()) return no(confidentiality_required, "Passwords are not taken in plain text here: use TLS.");
+  const auto said = fields.credentials ? read_plain(*fields.credentials) : std::nullopt;
+  if (!said)
+    return no(result_code::invalid_credentials, "PLAIN takes an identity and a password, with the bind itself.");
+  const auto dn = dn_of_identity(said->authentication);
+  if (!dn) return no(result_code::invalid_credentials, "PLAIN takes a DN here as the identity that authenticates.");
+  const auto wanted = said->authorization.empty() ? dn : dn_of_identity(said->authorization);
+  if (!wanted || comparable_dn(*wanted) != comparable_dn(*dn))
+    return no(result_code::invalid_credentials,
+              "Nobody acts as somebody else here: leave the authorization identity out.");
+  auto simple = fields;
+  simple.name = *dn;
+  simple.password = said->password;
+  bind_simple(id, simple, std::move(controls), now);
+}
+
+/// What TLS or the system has shown is enough for us; whether the directory takes it, it is asked under that identity.
+void client_session::bind_external(std::int32_t id, const bind_fields& fields, time_point now) {
+  const auto no = [&](int code, const char* why) { refuse(id, request_tag::bind, code, why); };
+  if (origin_.external.empty())
+    return no(result_code::inappropriate_authentication, "There is no client certificate, and no Unix socket.");
+  const auto wanted = fields.credentials && !fields.credentials->empty()
+                          ? dn_of_identity(*fields.credentials)
+                          : std::optional{std::string_view{origin_.external}};
+  if (!wanted || comparable_dn(*wanted) != comparable_dn(origin_.external))
+    return no(result_code::invalid_credentials,
+              "Nobody acts as somebody else here: leave the authorization identity out.");
+  waiting_ = waiting{id, request_tag::bind, nullptr, comparable_dn(origin_.external), "dn:" + origin_.external};
+  proceed_with_bind(now);
+}
+
+void client_session::ask_for_bind(bind_step step, request_ptr asked, bool leased, time_point now) {
+  phase_ = phase::binding;
+  step_ = step;
+  awaited_ = ++last_;
+  act(session_action::forward{awaited_, std::move(asked), now + rules_->operation_timeout, leased, false});
+}
+
+/// The next thing to be asked before the bind can be answered. Nobody is bound as who could not be served.
+void client_session::proceed_with_bind(time_point now) {
+  const bool by_proxy = !waiting_->proxy_id.empty();
+  if (by_proxy && !offer_->seen())
+    return ask_for_bind(bind_step::offer, make_request(proxied_authorization_search()), false, now);
+  if (!waiting_->what)
+    return ask_for_bind(bind_step::identity,
+                        make_request(whoami_request{}, {proxied_authorization(waiting_->proxy_id)}), false, now);
+  auto what = std::move(*waiting_);
+  acquire(lease_use::user, std::move(what), now);
 }
 
 void client_session::judged(session_number number, service_claim claim, time_point now) {
@@ -194,8 +283,10 @@ void client_session::judged(session_number number, service_claim claim, time_poi
   }
   if (!limiter_->allows_name(waiting_->name, now))
     return ended(result_code::busy, "Too many passwords were refused for this name; try again in a minute.");
-  auto what = std::move(*waiting_);
-  acquire(lease_use::user, std::move(what), now);
+  const bool by_proxy = !waiting_->proxy_id.empty();
+  if (by_proxy && std::get<bind_request>(waiting_->what->op).dn.find('=') == std::string::npos)
+    return ended(result_code::invalid_dn_syntax, "The directory is told here for whom it works: bind with a DN.");
+  proceed_with_bind(now);
 }
 
 /// The bind is over, however it went.
@@ -211,16 +302,16 @@ void client_session::acquire(lease_use use, waiting message, time_point now) {
   lease_ = lease_state::asked;
   use_ = use;
   awaited_ = ++last_;
-  act(session_action::acquire{awaited_, now + rules_->operation_timeout, use == lease_use::user});
+  evict_at_ = use == lease_use::user ? now + eviction_patience : time_point::max();
+  act(session_action::acquire{awaited_, now + rules_->operation_timeout, use == lease_use::user,
+                              use == lease_use::paging ? preferred(false, now) : std::nullopt});
 }
 
 bool client_session::acquired(session_number number, time_point now) {
   if (phase_ != phase::acquiring || number != awaited_) return false;
   lease_ = lease_state::held;
   if (use_ == lease_use::user) {
-    phase_ = phase::binding;
-    awaited_ = ++last_;
-    act(session_action::forward{awaited_, waiting_->what, now + rules_->operation_timeout, true, false});
+    ask_for_bind(bind_step::password, waiting_->what, true, now);
     return true;
   }
   auto what = std::move(*waiting_);
@@ -278,12 +369,27 @@ relay_refusal client_session::refusal_for_anybody(const client_message& message)
   return {result_code::insufficient_access, "Clients that have not bound may not read there."};
 }
 
+/// A client reads what it has just written: the others may not have it yet.
+std::optional<server_id> client_session::preferred(bool write, time_point now) const {
+  return !write && now < coherent_until_ ? written_to_ : std::nullopt;
+}
+
+void client_session::note_write(const operation& done, std::optional<server_id> server, time_point now) {
+  if (!done.write || done.leased || !server || rules_->write_coherence <= duration::zero()) return;
+  written_to_ = server;
+  coherent_until_ = now + rules_->write_coherence;
+}
+
 void client_session::dispatch(const client_message& message, judged_controls controls, time_point now) {
+  if (who_ == holder::proxied) {
+    controls.passed.push_back(proxied_authorization(proxy_id_));
+    controls.changed = true;
+  }
   opaque_request made;
   made.protocol_op = message.op;
   made.controls = controls.changed ? encode_controls(controls.passed) : std::string{message.controls};
   made.message_id = message.id;
-  auto what = make_request(std::move(made));
+  auto what = changes_password(message) ? make_wiped_request(std::move(made)) : make_request(std::move(made));
   const bool root_dse = message.tag == opaque_request::search && reads_root_dse(*read_search(message.body));
   // A page is found again on its own connection alone.
   const bool paged = controls.paged && message.tag == opaque_request::search && !root_dse && !is_own_connection();
@@ -300,7 +406,7 @@ void client_session::dispatch(const client_message& message, judged_controls con
                   "The next page was not asked for in time; begin the search again.");
   }
   if (lease_ != lease_state::held)
-    return acquire(lease_use::paging, {message.id, message.tag, std::move(what), {}, true}, now);
+    return acquire(lease_use::paging, {message.id, message.tag, std::move(what), {}, {}, true}, now);
   forward(message.id, message.tag, std::move(what), true, false, true, now);
 }
 
@@ -313,11 +419,13 @@ void client_session::forward(std::int32_t id, std::uint8_t tag, request_ptr aske
   op.leased = leased;
   op.root_dse = root_dse;
   op.paged = paged;
+  op.write = is_write(asked->op);
+  const auto server = leased ? std::nullopt : preferred(op.write, now);
   open_.emplace(number, op);
   by_id_.emplace(id, number);
   if (paged) page_until_ = time_point::max();
   const bool parts = tag == opaque_request::search && !root_dse;
-  act(session_action::forward{number, std::move(asked), now + rules_->operation_timeout, leased, parts});
+  act(session_action::forward{number, std::move(asked), now + rules_->operation_timeout, leased, parts, server});
 }
 
 void client_session::extended(const client_message& message, time_point now) {
@@ -325,7 +433,7 @@ void client_session::extended(const client_message& message, time_point now) {
   if (asked.oid == extension::start_tls) return start_tls(message);
   if (asked.oid == extension::cancel) return cancel_operation(message, asked);
   ++operations_;
-  auto no = judge_extension(asked, is_own_connection());
+  auto no = judge_extension(asked, may_name_itself());
   if (no.code != 0) return refuse(message.id, message.tag, no.code, std::move(no.diagnostic));
   if (who_ == holder::nobody) {
     if (asked.oid != extension::who_am_i)
@@ -376,10 +484,11 @@ void client_session::start_tls(const client_message& message) {
 }
 
 /// Who he was before it came over plain text (RFC 4513, 3.1.2).
-void client_session::secured(time_point now) {
+void client_session::secured(time_point now, std::string external) {
   if (phase_ != phase::securing) return;
   heard_ = now;
   origin_.encrypted = true;
+  if (!external.empty()) origin_.external = std::move(external);
   phase_ = phase::takes;
   drop_lease();
   who_ = holder::nobody;
@@ -387,53 +496,89 @@ void client_session::secured(time_point now) {
 
 // ---- answers ----
 
-void client_session::answered(session_number number, const result& answer, time_point now) {
-  heard_ = now;
-  if (phase_ == phase::binding && number == awaited_) {
-    ldap_answer said;
+/// What was asked for a bind: the bind goes on, or is over.
+void client_session::bind_answered(const result& answer, time_point now) {
+  if (step_ == bind_step::offer) {
+    const bool offered = offers_proxied_authorization(answer);
+    offer_->note(offered);
+    if (offered) return proceed_with_bind(now);
+    return bind_refused(result_code::unwilling_to_perform,
+                        "The directory does not offer proxied authorization, by which clients are served here.");
+  }
+  const auto bound = std::move(*waiting_);
+  ldap_answer said;
+  if (step_ == bind_step::password) {
     said.code = answer.code;
     said.matched_dn = answer.matched_dn;
     said.diagnostic = answer.diagnostic;
     said.controls = answer.controls;
-    const auto id = waiting_->id;
-    limiter_->accepted(waiting_->name);
-    who_ = holder::user;
-    bind_ended(result_code::success);
-    reply(id, request_tag::bind, said);
-    return close_when_drained();
+    limiter_->accepted(bound.name);
   }
+  who_ = bound.proxy_id.empty() ? holder::user : holder::proxied;
+  proxy_id_ = bound.proxy_id;
+  // It has shown what it was there for.
+  if (who_ == holder::proxied) drop_lease();
+  bind_ended(result_code::success);
+  reply(bound.id, request_tag::bind, said);
+  close_when_drained();
+}
+
+void client_session::bind_failed(const failure& why, time_point now) {
+  if (step_ == bind_step::password && why.ldap_code == result_code::invalid_credentials)
+    limiter_->refused(origin_.address, waiting_->name, now);
+  const bool lost = step_ == bind_step::password && is_lease_lost(why);
+  if (lost && !waiting_->again) {
+    auto what = std::move(*waiting_);
+    what.again = true;
+    drop_lease();
+    return acquire(lease_use::user, std::move(what), now);
+  }
+  auto said = honest_answer(why, false, false);
+  // Before it was sent: the client may try again.
+  if (lost) said.code = result_code::unavailable;
+  if (step_ == bind_step::identity &&
+      (said.code == authorization_denied || said.code == proxied_authorization_denied)) {
+    said.code = result_code::invalid_credentials;
+    said.diagnostic = "The directory does not let the service act for this identity.";
+  }
+  const auto id = waiting_->id;
+  bind_ended(result_code::other);
+  drop_lease();
+  reply(id, request_tag::bind, said);
+  close_when_drained();
+}
+
+void client_session::bind_refused(int code, std::string diagnostic) {
+  const auto id = waiting_->id;
+  bind_ended(code);
+  refuse(id, request_tag::bind, code, std::move(diagnostic));
+  close_when_drained();
+}
+
+void client_session::answered(session_number number, const result& answer, time_point now,
+                              std::optional<server_id> server) {
+  heard_ = now;
+  if (phase_ == phase::binding && number == awaited_) return bind_answered(answer, now);
   const auto op = take_operation(number);
   if (!op) return;
-  act(session_action::reply{op->root_dse
-                                ? as_front_door(answer.messages, op->id, origin_.offers_tls && !origin_.encrypted)
-                                : answer.messages});
+  note_write(*op, server, now);
+  note_end(op->tag, answer.code);
+  door_offer offered;
+  offered.start_tls = origin_.offers_tls && !origin_.encrypted;
+  offered.plain = is_confidential();
+  offered.external = rules_->identity == client_identity::proxy && !origin_.external.empty();
+  act(session_action::reply{op->root_dse ? as_front_door(answer.messages, op->id, offered) : answer.messages});
   note_page(*op, &answer, now);
   close_when_drained();
 }
 
-void client_session::failed(session_number number, const failure& why, time_point now) {
+void client_session::failed(session_number number, const failure& why, time_point now,
+                            std::optional<server_id> server) {
   heard_ = now;
-  if (phase_ == phase::binding && number == awaited_) {
-    const auto id = waiting_->id;
-    const bool refused = why.ldap_code == result_code::invalid_credentials;
-    if (refused) limiter_->refused(origin_.address, waiting_->name, now);
-    const bool lost = is_lease_lost(why);
-    if (lost && !waiting_->again) {
-      auto what = std::move(*waiting_);
-      what.again = true;
-      drop_lease();
-      return acquire(lease_use::user, std::move(what), now);
-    }
-    bind_ended(result_code::other);
-    drop_lease();
-    auto said = honest_answer(why, false, false);
-    // Before it was sent: the client may try again.
-    if (lost) said.code = result_code::unavailable;
-    reply(id, request_tag::bind, said);
-    return close_when_drained();
-  }
+  if (phase_ == phase::binding && number == awaited_) return bind_failed(why, now);
   const auto op = take_operation(number);
   if (!op) return;
+  if (why.code == errc::outcome_unknown) note_write(*op, server, now);
   reply(op->id, op->tag, honest_answer(why, op->tag == opaque_request::search, op->begun));
   note_page(*op, nullptr, now);
   if (op->leased && is_lease_lost(why)) lease_lost();
@@ -492,6 +637,7 @@ void client_session::refuse(std::int32_t id, std::uint8_t tag, int code, std::st
 }
 
 void client_session::reply(std::int32_t id, std::uint8_t tag, const ldap_answer& answer) {
+  note_end(tag, answer.code);
   act(session_action::reply{encode_answer(id, response_tag(tag), answer)});
 }
 
@@ -499,6 +645,9 @@ void client_session::reply(std::int32_t id, std::uint8_t tag, const ldap_answer&
 
 void client_session::configure(client_rules_ptr rules, time_point now) {
   rules_ = std::move(rules);
+  const bool by_proxy = who_ == holder::proxied || (waiting_ && !waiting_->proxy_id.empty());
+  if (phase_ != phase::closed && by_proxy && rules_->identity != client_identity::proxy)
+    return send_away(result_code::unavailable, "clients are served in another way from now on; bind again");
   tick(now);
 }
 
@@ -518,6 +667,10 @@ void client_session::close_when_drained() {
 void client_session::tick(time_point now) {
   if (phase_ == phase::closed) return;
   if (now >= page_until_) drop_lease();
+  if (phase_ == phase::acquiring && now >= evict_at_) {
+    evict_at_ = now + eviction_patience;
+    act(session_action::evict{});
+  }
   if (partial_ && takes_messages() && now >= heard_ + partial_patience)
     return send_away(result_code::protocol_error, "a message was begun and not ended");
   if (rules_->idle_timeout > duration::zero() && open_.empty() && phase_ == phase::takes &&
@@ -528,6 +681,7 @@ void client_session::tick(time_point now) {
 time_point client_session::next_event() const {
   if (phase_ == phase::closed) return time_point::max();
   auto next = page_until_;
+  if (phase_ == phase::acquiring) next = std::min(next, evict_at_);
   if (partial_ && takes_messages()) next = std::min<time_point>(next, heard_ + partial_patience);
   if (rules_->idle_timeout > duration::zero() && open_.empty() && phase_ == phase::takes)
     next = std::min<time_point>(next, heard_ + rules_->idle_timeout);

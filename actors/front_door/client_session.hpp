@@ -3,7 +3,9 @@
 #pragma once
 #include "understudy/actors/front_door/actions.hpp"
 #include "understudy/actors/front_door/bind_limiter.hpp"
+#include "understudy/actors/front_door/client_registry.hpp"
 #include "understudy/actors/front_door/client_rules.hpp"
+#include "understudy/actors/front_door/proxied_authorization.hpp"
 #include "understudy/actors/front_door/relay_policy.hpp"
 #include "understudy/messages/error.hpp"
 #include "understudy/messages/event.hpp"
@@ -19,15 +21,27 @@ struct client_origin {
   bool encrypted = false;   ///< TLS from the first byte
   bool local = false;       ///< from this machine: nobody listens on the way
   bool offers_tls = false;  ///< StartTLS
+  /// DN that SASL EXTERNAL stands for: the certificate's subject, or the process at a Unix socket. Empty: nothing.
+  std::string external = {};
+};
+
+/// An operation that the client asked for, as it ended.
+struct ended_operation {
+  std::uint8_t tag = 0;                                   ///< of its protocolOp
+  client_standing identity = client_standing::anonymous;  ///< as whom it was served; of a bind: from now on
+  int code = 0;                                           ///< that the client was told, or abandoned_code
 };
 
 /// As whom a client is served: shared connections are the service's and carry nobody's but the service's own client,
 /// and reads that the listener allows to all; who binds as anybody else is served by a connection of his own, on which
-/// the directory itself has accepted his bind. Each event may leave actions behind, to be taken with take_actions() and
-/// carried out in order; next_event() says when tick() is due.
+/// the directory itself has accepted his bind. With identity proxy that connection is returned when it has, and each of
+/// his operations says on a shared one for whom it is (proxied authorization, critical). Each event may leave actions
+/// behind, to be taken with take_actions() and carried out in order; next_event() says when tick() is due.
 class client_session {
  public:
-  client_session(client_origin origin, client_rules_ptr rules, std::shared_ptr<bind_limiter> limiter, time_point now);
+  /// `offer`: null: each bind of a client that is to be served by proxy asks the directory whether it can.
+  client_session(client_origin origin, client_rules_ptr rules, std::shared_ptr<bind_limiter> limiter, time_point now,
+                 std::shared_ptr<proxied_authorization_offer> offer = nullptr);
 
   /// What one message of the client may be long.
   std::size_t longest_message() const noexcept;
@@ -46,11 +60,18 @@ class client_session {
   /// False: it is not wanted any more, and has to be returned.
   bool acquired(session_number number, time_point now);
   void not_acquired(session_number number, const failure& why, time_point now);
-  void answered(session_number number, const result& answer, time_point now);
-  void failed(session_number number, const failure& why, time_point now);
+  ///@{
+  /// `server`: who has, or may have, carried it out; nothing: not known.
+  void answered(session_number number, const result& answer, time_point now, std::optional<server_id> server = {});
+  void failed(session_number number, const failure& why, time_point now, std::optional<server_id> server = {});
+  ///@}
   /// `unread`: bytes that the client has not taken, with these. False: nobody wants it.
   bool part(session_number number, std::string messages, std::size_t unread, time_point now);
-  void secured(time_point now);
+  /// `external`: as in client_origin, by what the client has shown within TLS; empty: nothing, it is as it was.
+  void secured(time_point now, std::string external = {});
+  /// Another client needs the connection that this one does not use: it has to go, since no password was kept. Nothing
+  /// happens while it is in use.
+  void evict();
 
   /// Nothing new is taken; what runs is finished, then the client is told and sent away.
   void drain(time_point now);
@@ -65,28 +86,37 @@ class client_session {
   bool closed() const noexcept { return phase_ == phase::closed; }
   std::size_t pending() const noexcept { return open_.size(); }
   std::uint64_t operations() const noexcept { return operations_; }
-  /// "anonymous", "service" or "user": as whom it is served, for people.
-  std::string_view identity() const noexcept;
+  /// As whom it is served.
+  client_standing standing() const noexcept;
+  bool holds_connection() const noexcept { return lease_ == lease_state::held; }
+  /// Operations that have ended since the last time.
+  std::vector<ended_operation> take_ended() { return std::exchange(ended_, {}); }
+  /// Since when it holds a connection of its own and asks nothing; nothing: it does not.
+  std::optional<time_point> parked_since() const noexcept;
 
  private:
   /// takes: messages; judging, acquiring, binding: a bind or an operation waits for what it needs; securing: StartTLS.
   enum class phase : std::uint8_t { takes, judging, acquiring, binding, securing, closed };
-  enum class holder : std::uint8_t { nobody, service, user };
+  enum class holder : std::uint8_t { nobody, service, user, proxied };
   enum class lease_state : std::uint8_t { none, asked, held };
   /// What a lease is for.
   enum class lease_use : std::uint8_t { user, paging };
+  /// What the answer that a bind waits for will tell: whether proxied authorization is offered, whether the password is
+  /// right, whether the directory takes the identity that was shown.
+  enum class bind_step : std::uint8_t { offer, password, identity };
 
   struct operation {
     std::int32_t id = 0;  ///< the client's
     std::uint8_t tag = 0;
-    bool leased = false, root_dse = false, paged = false, begun = false;
+    bool leased = false, root_dse = false, paged = false, begun = false, write = false;
   };
   /// A bind, or a paged search, while a connection for it is looked for.
   struct waiting {
     std::int32_t id = 0;
     std::uint8_t tag = 0;
     request_ptr what;
-    std::string name;  ///< of a bind, as comparable_dn() has it
+    std::string name = {};      ///< of a bind, as comparable_dn() has it
+    std::string proxy_id = {};  ///< of a bind that is to be served by proxy: as whom
     bool paged = false;
     bool again = false;  ///< the connection that it was to go to first had ended unnoticed
   };
@@ -94,6 +124,13 @@ class client_session {
   void take(const client_message& message, time_point now);
   void bind(const client_message& message, time_point now);
   void bind_simple(std::int32_t id, const bind_fields& fields, std::vector<control> controls, time_point now);
+  void bind_plain(std::int32_t id, const bind_fields& fields, std::vector<control> controls, time_point now);
+  void bind_external(std::int32_t id, const bind_fields& fields, time_point now);
+  void ask_for_bind(bind_step step, request_ptr asked, bool leased, time_point now);
+  void proceed_with_bind(time_point now);
+  void bind_answered(const result& answer, time_point now);
+  void bind_failed(const failure& why, time_point now);
+  void bind_refused(int code, std::string diagnostic);
   void bind_ended(int code);
   void abandon(const client_message& message);
   void extended(const client_message& message, time_point now);
@@ -103,6 +140,9 @@ class client_session {
   relay_refusal refusal_of(const client_message& message) const;
   relay_refusal refusal_for_anybody(const client_message& message) const;
   bool is_own_connection() const noexcept;
+  bool may_name_itself() const noexcept { return is_own_connection() || who_ == holder::proxied; }
+  std::optional<server_id> preferred(bool write, time_point now) const;
+  void note_write(const operation& done, std::optional<server_id> server, time_point now);
   void dispatch(const client_message& message, judged_controls controls, time_point now);
   void acquire(lease_use use, waiting message, time_point now);
   void forward(std::int32_t id, std::uint8_t tag, request_ptr asked, bool leased, bool root_dse, bool paged,
@@ -114,6 +154,7 @@ class client_session {
   void abandon_all();
   void refuse(std::int32_t id, std::uint8_t tag, int code, std::string diagnostic);
   void reply(std::int32_t id, std::uint8_t tag, const ldap_answer& answer);
+  void note_end(std::uint8_t tag, int code) { ended_.push_back({tag, standing(), code}); }
   void send_away(int code, const std::string& why);
   void close(std::string why);
   void close_when_drained();
@@ -126,10 +167,14 @@ class client_session {
   client_origin origin_;
   client_rules_ptr rules_;
   const std::shared_ptr<bind_limiter> limiter_;
+  const std::shared_ptr<proxied_authorization_offer> offer_;
   std::vector<session_action::any> actions_;
+  std::vector<ended_operation> ended_;
 
   phase phase_ = phase::takes;
   holder who_ = holder::nobody;
+  std::string proxy_id_;  ///< of who is served by proxy
+  bind_step step_ = bind_step::password;
   lease_state lease_ = lease_state::none;
   lease_use use_ = lease_use::user;
   bool draining_ = false;
@@ -142,6 +187,9 @@ class client_session {
 
   int open_pages_ = 0;  ///< paged searches that have not come to their end
   time_point page_until_ = time_point::max();
+  std::optional<server_id> written_to_;  ///< the server that took the latest write
+  time_point coherent_until_{};          ///< so long reads go there
+  time_point evict_at_ = time_point::max();
   time_point heard_{};  ///< when the client said something, or was answered, last
   bool partial_ = false;
 };

@@ -3,6 +3,8 @@
 
 #include "understudy/actors/connection/pdu_codec.hpp"
 #include "understudy/actors/connection/pdu_framer.hpp"
+#include "understudy/actors/front_door/proxied_authorization.hpp"
+#include "understudy/actors/front_door/sasl.hpp"
 #include "understudy/messages/ber.hpp"
 #include "understudy/messages/paged_results.hpp"
 #include "understudy/messages/printable.hpp"
@@ -45,7 +47,7 @@ constexpr std::array<std::string_view, 19> stateless{
 
 // Speak for another identity, or do not end, or are a part of something that is not one operation.
 constexpr std::array<std::string_view, 8> refused{
-    "2.16.840.1.113730.3.4.18",  // proxied authorization (RFC 4370)
+    proxied_authorization_oid,
     "2.16.840.1.113730.3.4.12",  // the same, version 1
     "2.16.840.1.113730.3.4.3",   // persistent search
     "1.3.6.1.4.1.4203.1.9.1.1",  // content synchronization (RFC 4533)
@@ -65,20 +67,20 @@ bool names_user(const std::optional<std::string_view>& value) noexcept {
   return parts && ber_cursor{*parts}.peek() == user_identity;
 }
 
-bool passes(const std::string& attribute, const std::string& value, bool start_tls) {
+bool passes(const std::string& attribute, const std::string& value, const door_offer& offered) {
   if (same_name(attribute, "supportedControl")) return value == paged_results_oid || is_in(stateless, value);
   if (same_name(attribute, "supportedExtension"))
-    return is_in(passed_extensions, value) || (start_tls && value == extension::start_tls);
+    return is_in(passed_extensions, value) || (offered.start_tls && value == extension::start_tls);
   if (same_name(attribute, "supportedSASLMechanisms")) return false;
   if (same_name(attribute, "supportedLDAPVersion")) return value == "3";
   return true;
 }
 
-void cut_down(entry& dse, bool start_tls) {
+void cut_down(entry& dse, const door_offer& offered) {
   for (auto& a : dse.attributes) {
     const bool had_some = !a.values.empty();
     a.values.erase(std::remove_if(a.values.begin(), a.values.end(),
-                                  [&](const std::string& value) { return !passes(a.name, value, start_tls); }),
+                                  [&](const std::string& value) { return !passes(a.name, value, offered); }),
                    a.values.end());
     const bool extensions = same_name(a.name, "supportedExtension") && had_some;
     // Ours whatever the server has.
@@ -86,7 +88,10 @@ void cut_down(entry& dse, bool start_tls) {
       if (std::find(a.values.begin(), a.values.end(), oid) == a.values.end()) a.values.emplace_back(oid);
     };
     if (extensions) offer(extension::cancel);
-    if (extensions && start_tls) offer(extension::start_tls);
+    if (extensions && offered.start_tls) offer(extension::start_tls);
+    const bool mechanisms = same_name(a.name, "supportedSASLMechanisms") && had_some;
+    if (mechanisms && offered.plain) offer(sasl_mechanism::plain);
+    if (mechanisms && offered.external) offer(sasl_mechanism::external);
     // An attribute without values is none, unless only names were asked for.
     if (had_some && a.values.empty()) a.name.clear();
   }
@@ -135,7 +140,7 @@ bool reads_root_dse(const search_fields& search) noexcept {
   return search.base.empty() && search.scope == static_cast<std::int64_t>(search_scope::base);
 }
 
-std::string as_front_door(std::string_view messages, std::int32_t id, bool start_tls) {
+std::string as_front_door(std::string_view messages, std::int32_t id, const door_offer& offered) {
   std::string out;
   while (!messages.empty()) {
     const auto frame = frame_pdu(messages, messages.size());
@@ -149,7 +154,7 @@ std::string as_front_door(std::string_view messages, std::int32_t id, bool start
     result read;
     memory_allowance room{std::numeric_limits<std::size_t>::max()};
     if (!decode_search_entry(pdu, read, room)) continue;
-    cut_down(read.entries.front(), start_tls);
+    cut_down(read.entries.front(), offered);
     out += encode_entry(id, read.entries.front());
   }
   return out;

@@ -25,8 +25,14 @@ relay_refusal judge_extension(const extended_fields& asked, bool own_connection)
 
 /// True when the search reads the root DSE.
 bool reads_root_dse(const search_fields& search) noexcept;
-/// The answer to such a search, with only those controls, extensions and mechanisms that pass. `start_tls`: it is
-/// offered. What cannot be read is left out.
-std::string as_front_door(std::string_view messages, std::int32_t id, bool start_tls);
+/// What a front door answers for itself, whatever the directory has.
+struct door_offer {
+  bool start_tls = false;
+  bool plain = false;     ///< SASL
+  bool external = false;  ///< SASL
+};
+/// The answer to such a search, with only those controls, extensions and mechanisms that pass, and what is offered.
+/// What cannot be read is left out.
+std::string as_front_door(std::string_view messages, std::int32_t id, const door_offer& offered);
 
 }  // namespace understudy::internal

@@ -114,7 +114,7 @@ std::string_view to_string(request_kind kind) noexcept {
       "hello",     "ping",   "operation", "bind",   "password modify", "extended operation",
       "acquire",   "claim",  "release",   "check",  "inspect",         "begin stream",
       "next part", "cancel", "status",    "health", "suspend",         "resume",
-      "drain",     "reload", "exchange"};
+      "drain",     "reload", "exchange",  "tap"};
   const auto i = static_cast<std::size_t>(kind);
   return i < names.size() ? names[i] : "unknown";
 }

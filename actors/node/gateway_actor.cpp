@@ -2,6 +2,8 @@
 #include "understudy/actors/node/gateway_actor.hpp"
 
 #include "understudy/actors/connection/request_check.hpp"
+#include "understudy/actors/metrics/operation_tap.hpp"
+#include "understudy/actors/node/answer_flow.hpp"
 #include "understudy/actors/node/compression.hpp"
 #include "understudy/actors/node/relayed_stream.hpp"
 #include "understudy/actors/node/snapshot_fields.hpp"
@@ -23,6 +25,8 @@ constexpr std::int32_t any_message_id = 1;
 /// What lay in the mailbox of a router that ended is asked again so often, with pauses: until its successor is there.
 constexpr int most_bounces = 5;
 constexpr milliseconds bounce_pause{20};
+/// What waits for a client to take earlier answers is looked at so often.
+constexpr milliseconds flow_pause{10};
 
 answer_frame done(bool flag = true) {
   answer_frame f;
@@ -40,6 +44,13 @@ answer_frame with_body(std::string body) {
 failure_ptr not_offered(request_kind kind) {
   return make_failure(errc::invalid_request, stage::queue,
                       "This node does not take the order \"" + std::string{to_string(kind)} + "\" from a client.");
+}
+
+failure_ptr answers_are_not_taken(const std::string& fate) {
+  return make_failure(errc::queue_full, stage::operation,
+                      "This client does not take the answers that it asked for: more of them wait for it than the node "
+                      "keeps, so this request " +
+                          fate + ". Ask for less at a time, or read entry by entry with stream().");
 }
 
 server_set servers_of(std::uint64_t bits) {
@@ -88,6 +99,7 @@ class gateway_impl {
 
  private:
   using key = gateway_state::request_key;
+  using link_id = gateway_state::link_id;
   using promise = caf::typed_response_promise<std::string>;
 
   /// A request that is under way.
@@ -96,7 +108,13 @@ class gateway_impl {
     cancel_token_ptr token;
     lease_id lease = 0;  ///< that it runs on
     time_point deadline{};
-    int bounces = 0;  ///< how often it came back unread from a router that had ended
+    int bounces = 0;        ///< how often it came back unread from a router that had ended
+    bool may_wait = false;  ///< its answer, and may be dropped: nothing was changed, and it may be large
+    ///@{
+    /// Of an operation, for who watches.
+    std::string_view operation = {};
+    time_point since{};
+    ///@}
   };
   struct open_stream {
     std::uint64_t number = 0;  ///< ours
@@ -126,6 +144,7 @@ class gateway_impl {
   void cancel(const key& k);
   void cancel_stream(lease_id lease);
   void give_up(const open_request& given_up);
+  void show(const open_request& ended, const result* got, const failure* why) const;
   void end(gateway_state::endings ended, const failure& why);
   void give_back(const gateway_state::held_lease& lease);
   void tick(std::uint64_t timer);
@@ -156,17 +175,22 @@ class gateway_impl {
   bool may_ask_again(const key& k, const caf::error& why);
   void answer(const key& k, answer_frame frame);
   void deliver(const key& k, std::string bytes);
+  void pass_to_client(const key& k, std::string bytes);
+  std::string at_once(link_id link, answer_frame frame);
+  void let_waiting_go();
   std::string bounded(answer_frame frame) const;
   open_request* find(const key& k) {
     const auto found = open_.find(k);
     return found == open_.end() ? nullptr : &found->second;
   }
   time_point now() const { return env_->clock->now(); }
+  peers_actor cluster() const { return from_.cluster ? from_.cluster() : peers_actor{}; }
 
   gateway_actor::pointer self_;
   gateway_dependencies from_;
   environment_ptr env_;
   gateway_state state_;
+  answer_flow flow_;
   /// The router; the manager, which knows its successor, once it has ended.
   routing_actor routing_;
   compressing_actor compressing_;                             ///< when answers are compressed
@@ -185,6 +209,7 @@ gateway_impl::gateway_impl(gateway_actor::pointer self, gateway_dependencies fro
       from_(std::move(from)),
       env_(from_.env),
       state_(from_.limits),
+      flow_(from_.limits),
       routing_(from_.router),
       timer_(env_->poller, self_->address()),
       guard_(*self_, env_, "gateway") {
@@ -216,7 +241,8 @@ gateway_actor::behavior_type gateway_impl::make_behavior() {
           why.message = "The link to the client was lost.";
           end(state_.lost(link), why);
           compressed_to_.erase(link);
-          if (from_.cluster) self_->send(from_.cluster, removed_atom_v, link);
+          flow_.lost(link);
+          if (const auto peers = cluster()) self_->send(peers, removed_atom_v, link);
         });
       },
       [this](drain_atom) { state_.drain(); },
@@ -233,21 +259,23 @@ caf::result<std::string> gateway_impl::take(std::string& bytes) {
         failed_answer(make_failure(errc::invalid_request, stage::queue,
                                    "This request came by no link that the node knows; it is not looked at.")));
   const auto size = bytes.size();
+  const auto refuse = [&](failure_ptr why) { return at_once(peer->link, failed_answer(std::move(why))); };
   if (size > state_.limits().longest_frame)
-    return encode(
-        failed_answer(make_failure(errc::invalid_request, stage::queue,
-                                   "A request of " + std::to_string(size) + " bytes is longer than the node takes (" +
-                                       std::to_string(state_.limits().longest_frame) + ").")));
+    return refuse(make_failure(errc::invalid_request, stage::queue,
+                               "A request of " + std::to_string(size) + " bytes is longer than the node takes (" +
+                                   std::to_string(state_.limits().longest_frame) + ")."));
   auto read = decode_request(bytes);
-  if (read.error) return encode(failed_answer(std::move(read.error)));
+  if (read.error) return refuse(std::move(read.error));
   auto& frame = *read.value;
   if (!frame.password.empty() || !frame.new_password.empty()) wipe_frame(std::move(bytes));
-  if (auto why = state_.admit(*peer, frame, size, now())) return encode(failed_answer(std::move(why)));
-  if (!gateway_state::is_tracked(frame.kind)) return bounded(answer_at_once(*peer, frame));
+  const bool may_wait = gateway_state::may_wait(frame);
+  if (may_wait && flow_.is_full(peer->link)) return refuse(answers_are_not_taken("was not carried out"));
+  if (auto why = state_.admit(*peer, frame, size, now())) return refuse(std::move(why));
+  if (!gateway_state::is_tracked(frame.kind)) return at_once(peer->link, answer_at_once(*peer, frame));
   if (frame.kind == request_kind::exchange) frame.name = peer->name;  // whatever it calls itself
   const key k{peer->link, frame.number};
   auto asker = self_->make_response_promise<std::string>();
-  open_[k] = {asker, std::make_shared<cancel_token>(), frame.lease, now() + frame.left, 0};
+  open_[k] = {asker, std::make_shared<cancel_token>(), frame.lease, now() + frame.left, 0, may_wait};
   timer_.arm_by(now() + frame.left + state_.limits().grace);
   begin(k, frame);
   return asker;
@@ -271,6 +299,9 @@ answer_frame gateway_impl::answer_at_once(const gateway_peer& peer, const reques
       return begun(from_.drain, frame.kind);
     case request_kind::reload:
       return begun(from_.reload, frame.kind);
+    case request_kind::tap:
+      if (!env_->tap) return failed_answer(not_offered(frame.kind));
+      return with_body(encode(frame.flag ? env_->tap->begin(now()) : env_->tap->since(frame.target, now())));
     default:
       return done();
   }
@@ -318,11 +349,13 @@ void gateway_impl::begin(const key& k, request_frame& frame) {
       return ask<std::vector<probe_report>>(k, from_.manager, form, health_atom_v, static_cast<int>(frame.target),
                                             until);
     }
-    case request_kind::exchange:
-      if (!from_.cluster || !frame.value) break;
+    case request_kind::exchange: {
+      const auto peers = cluster();
+      if (!peers || !frame.value) break;
       return ask<std::string>(
-          k, from_.cluster, [](std::string& counterpart) { return with_body(std::move(counterpart)); }, exchange_atom_v,
+          k, peers, [](std::string& counterpart) { return with_body(std::move(counterpart)); }, exchange_atom_v,
           frame.name, k.link, std::move(*frame.value));
+    }
     case request_kind::suspend:
       return ask<bool>(
           k, from_.manager, [](bool b) { return done(b); }, suspend_atom_v, static_cast<server_id>(frame.target),
@@ -345,7 +378,11 @@ void gateway_impl::perform(const key& k, request_frame& frame) {
   order.what = request_of(frame);
   // As it came; what is decoded takes more memory here than on the link, where answer() bounds it.
   if (!whole) order.most_answer_bytes = state_.limits().longest_frame;
-  const auto form = [whole](result_ptr& got) {
+  auto& open = open_.at(k);
+  open.operation = operation_name(order.what->op);
+  open.since = now();
+  const auto form = [this, k, whole](result_ptr& got) {
+    if (const auto* request = find(k)) show(*request, got.get(), nullptr);
     answer_frame f;
     f.kind = whole ? answer_kind::outcome : answer_kind::messages;
     f.server = got->server;
@@ -386,7 +423,9 @@ void gateway_impl::give_up(const open_request& given_up) {
 }
 
 void gateway_impl::answer(const key& k, answer_frame frame) {
-  if (!find(k)) return;
+  const auto* const request = find(k);
+  if (!request) return;
+  if (frame.kind == answer_kind::failed) show(*request, nullptr, frame.error.get());
   auto bytes = bounded(std::move(frame));
   if (bytes.size() < least_compressed || !compressed_to_.contains(k.link)) return deliver(k, std::move(bytes));
   self_->request(compressing_, caf::infinite, std::move(bytes))
@@ -396,12 +435,49 @@ void gateway_impl::answer(const key& k, answer_frame frame) {
 
 /// Unless it was answered otherwise meanwhile.
 void gateway_impl::deliver(const key& k, std::string bytes) {
+  const auto* const request = find(k);
+  if (!request) return;
+  if (!request->may_wait) return pass_to_client(k, std::move(bytes));
+  switch (flow_.judge(k.link, bytes.size(), from_.peers->answered(k.link))) {
+    case answer_flow::verdict::send:
+      return pass_to_client(k, std::move(bytes));
+    case answer_flow::verdict::refuse:
+      return pass_to_client(k, encode(failed_answer(answers_are_not_taken("was dropped"))));
+    case answer_flow::verdict::wait:
+      // It is under way as long as that, and ends at its deadline like any other.
+      flow_.keep(k, std::move(bytes));
+      timer_.arm_by(now() + flow_pause);
+  }
+}
+
+void gateway_impl::pass_to_client(const key& k, std::string bytes) {
   const auto found = open_.find(k);
   if (found == open_.end()) return;
   auto asker = std::move(found->second.asker);
   open_.erase(found);
   state_.answered(k);
+  flow_.sent(k.link, bytes.size());
   asker.deliver(std::move(bytes));
+}
+
+std::string gateway_impl::at_once(link_id link, answer_frame frame) {
+  auto bytes = bounded(std::move(frame));
+  flow_.sent(link, bytes.size());
+  return bytes;
+}
+
+/// As far as their clients have taken what went before.
+void gateway_impl::let_waiting_go() {
+  for (const auto link : flow_.waiting()) {
+    const auto answered = from_.peers->answered(link);
+    while (auto next = flow_.next(link, answered)) pass_to_client(next->key, std::move(next->bytes));
+  }
+}
+
+/// To who watches.
+void gateway_impl::show(const open_request& ended, const result* got, const failure* why) const {
+  if (ended.operation.empty() || !env_->tap || !env_->tap->is_watched(now())) return;
+  env_->tap->note(sample_of(ended.operation, got, why), now() - ended.since, *env_->clock);
 }
 
 std::string gateway_impl::bounded(answer_frame frame) const {
@@ -458,10 +534,12 @@ void gateway_impl::end(gateway_state::endings ended, const failure& why) {
   for (const auto& k : ended.requests) {
     auto* one = find(k);
     if (one == nullptr) continue;
+    show(*one, nullptr, &why);
     give_up(*one);
     auto asker = std::move(one->asker);
     open_.erase(k);
-    asker.deliver(encode(failed_answer(make_failure(failure{why}))));
+    flow_.forget(k);
+    asker.deliver(at_once(k.link, failed_answer(make_failure(failure{why}))));
   }
   for (const auto& lease : ended.leases) give_back(lease);
 }
@@ -474,7 +552,9 @@ void gateway_impl::tick(std::uint64_t timer) {
     bounced_.erase(bounced_.begin());
     again();
   }
-  timer_.arm(std::min(state_.next_event(), bounced_.empty() ? time_point::max() : bounced_.begin()->first));
+  let_waiting_go();
+  timer_.arm(std::min({state_.next_event(), bounced_.empty() ? time_point::max() : bounced_.begin()->first,
+                       flow_.waiting().empty() ? time_point::max() : now() + flow_pause}));
 }
 
 // ---- streams ----

@@ -75,6 +75,18 @@ bool gateway_state::is_tracked(request_kind kind) noexcept {
   }
 }
 
+bool gateway_state::may_wait(const request_frame& frame) noexcept {
+  switch (frame.kind) {
+    case request_kind::operation:
+      return is_read(frame.protocol_op);
+    case request_kind::status:
+    case request_kind::health:
+      return true;
+    default:
+      return false;
+  }
+}
+
 node_terms gateway_state::terms_for(const gateway_peer& peer, const std::string& node) const {
   return {node, peer.permission, limits_.most_requests, limits_.most_bytes, limits_.longest_frame, limits_.silence};
 }

@@ -86,6 +86,8 @@ class listed_reader {
   }
   void read(server_state& v) { v = from_.one_up_to(server_state::suspended); }
   void read(breaker_state& v) { v = from_.one_up_to(breaker_state::suspended); }
+  void read(client_standing& v) { v = from_.one_up_to(client_standing::proxied); }
+  void read(result_class& v) { v = from_.one_up_to(result_class::abandoned); }
   void read(stage& v) { v = from_.one_up_to(stage::queue); }
   void read(connection_kind& v) { v = from_.one_up_to(connection_kind::probe); }
   template <class T>
@@ -166,6 +168,7 @@ void list_fields(List& list, like<peer_snapshot> auto& p) {
   list(2, p.since);
   list(3, p.last_error);
   list(4, p.last_error_at);
+  list(5, p.link);
 }
 
 template <class List>
@@ -195,6 +198,13 @@ void list_fields(List& list, like<operation_window> auto& w) {
 }
 
 template <class List>
+void list_fields(List& list, like<latency_counts> auto& c) {
+  list(0, c.at_most);
+  list(1, c.count);
+  list(2, c.total);
+}
+
+template <class List>
 void list_fields(List& list, like<operation_totals> auto& t) {
   list(0, t.total);
   list(1, t.succeeded);
@@ -209,6 +219,52 @@ void list_fields(List& list, like<operation_totals> auto& t) {
   list(10, t.max);
   list(11, t.by_error);
   list(12, t.recast);
+  list(13, t.latency);
+}
+
+template <class List>
+void list_fields(List& list, like<client_operations> auto& o) {
+  list(0, o.operation);
+  list(1, o.identity);
+  list(2, o.ended);
+  list(3, o.count);
+}
+
+template <class List>
+void list_fields(List& list, like<client_listener_snapshot> auto& l) {
+  list(0, l.address);
+  list(1, l.clients);
+  list(2, l.accepted);
+  list(3, l.turned_away);
+  list(4, l.operations);
+}
+
+template <class List>
+void list_fields(List& list, like<client_snapshot> auto& c) {
+  list(0, c.address);
+  list(1, c.listener);
+  list(2, c.identity);
+  list(3, c.pending);
+  list(4, c.parked);
+  list(5, c.operations);
+  list(6, c.age);
+}
+
+template <class List>
+void list_fields(List& list, like<operation_sample> auto& s) {
+  list(0, s.at);
+  list(1, s.operation);
+  list(2, s.code);
+  list(3, s.error);
+  list(4, s.server);
+  list(5, s.took);
+}
+
+template <class List>
+void list_fields(List& list, like<operation_samples> auto& s) {
+  list(0, s.samples);
+  list(1, s.next);
+  list(2, s.dropped);
 }
 
 template <class List>
@@ -220,6 +276,9 @@ void list_fields(List& list, like<runtime_snapshot> auto& r) {
   list(4, r.protocol_errors);
   list(5, r.requests_in_flight);
   list(6, r.peers);
+  list(9, r.connects);
+  list(7, r.client_listeners);
+  list(8, r.clients);
 }
 
 template <class List>
@@ -287,7 +346,11 @@ std::string encode(const runtime_snapshot& state) { return encode_listed(state);
 std::string encode(const std::vector<probe_report>& found) { return encode_listed(probe_reports{found}); }
 std::string encode(const probe_report& found) { return encode_listed(found); }
 std::string encode(const connection_snapshot& state) { return encode_listed(state); }
+std::string encode(const operation_samples& ended) { return encode_listed(ended); }
 
+decoded<operation_samples> decode_operation_samples(std::string_view bytes) {
+  return decode_listed<operation_samples>(bytes, "What a tap was told");
+}
 decoded<runtime_snapshot> decode_runtime_snapshot(std::string_view bytes) {
   return decode_listed<runtime_snapshot>(bytes, "The state");
 }

@@ -1,6 +1,7 @@
 // What actors need of the outside world: time, readiness, name look-ups, workers, a log. The runtime implements these
 // for real, tests by hand on virtual time.
 #pragma once
+#include "understudy/actors/ports/clients_port.hpp"
 #include "understudy/actors/ports/cluster_port.hpp"
 #include "understudy/actors/ports/connection_load.hpp"
 #include "understudy/actors/ports/server_pace.hpp"
@@ -16,6 +17,7 @@
 
 namespace understudy::internal {
 class metrics_registry;
+class operation_tap;
 }  // namespace understudy::internal
 
 namespace understudy {
@@ -122,6 +124,8 @@ struct environment {
   std::shared_ptr<log_port> log;                        ///< lines for operators
   std::shared_ptr<internal::metrics_registry> metrics;  ///< counters
   std::shared_ptr<cluster_port> cluster;                ///< null: this process shares nothing with other nodes
+  std::shared_ptr<clients_port> clients;                ///< null: LDAP clients are not served here
+  std::shared_ptr<internal::operation_tap> tap;         ///< for who watches requests; may be null
   /// Numbers for connections and leases; never 0.
   std::shared_ptr<std::atomic<std::uint64_t>> numbers = std::make_shared<std::atomic<std::uint64_t>>(0);
   /// Counts how often a server has become usable again: who waits for one looks whether it has changed.

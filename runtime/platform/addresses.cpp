@@ -84,6 +84,28 @@ std::optional<socket_address> literal_address(const std::string& host, std::uint
   return ipv6_address(host, port);
 }
 
+std::optional<ip_address> ip_of(const sockaddr_storage& address) {
+  if (address.ss_family == AF_INET) {
+    sockaddr_in a{};
+    std::memcpy(&a, &address, sizeof a);
+    std::string four(4, '\0');
+    std::memcpy(four.data(), &a.sin_addr, four.size());
+    return mapped_ipv4(four);
+  }
+  if (address.ss_family != AF_INET6) return std::nullopt;
+  sockaddr_in6 a{};
+  std::memcpy(&a, &address, sizeof a);
+  ip_address found{};
+  std::memcpy(found.data(), &a.sin6_addr, found.size());
+  return found;
+}
+
+bool is_loopback(std::string_view address) {
+  auto found = parse_ip_address(address);
+  if (!found) found = parse_ip_address(address.substr(0, address.rfind(':')));
+  return found && is_loopback(*found);
+}
+
 std::vector<socket_address> with_port(std::vector<socket_address> addresses, std::uint16_t port) {
   const auto wire = htons(port);
   for (auto& a : addresses) {

@@ -1,6 +1,7 @@
 // Socket addresses: literals, sockaddr bytes, the order to try them in.
 #pragma once
 #include "understudy/messages/event.hpp"
+#include "understudy/messages/ip_network.hpp"
 
 #include <sys/socket.h>
 
@@ -12,6 +13,12 @@ socket_address to_socket_address(const sockaddr* address, socklen_t size);
 /// The address that `host` spells out: IPv4, IPv6 (with or without brackets, with or without a zone), or a path that
 /// begins with '/' (ldapi). Nothing when it is a name.
 std::optional<socket_address> literal_address(const std::string& host, std::uint16_t port);
+
+/// The IP address of a socket; nothing for those of other families.
+std::optional<ip_address> ip_of(const sockaddr_storage& address);
+
+/// True for what never leaves this machine: "127.0.0.1:4100", "[::1]", "::1"; with a port or without.
+bool is_loopback(std::string_view address);
 
 /// The same addresses with another port.
 std::vector<socket_address> with_port(std::vector<socket_address> addresses, std::uint16_t port);

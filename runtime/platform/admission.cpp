@@ -1,9 +1,17 @@
 // Counting who is in: see admission.hpp.
 #include "understudy/runtime/platform/admission.hpp"
 
+#include "understudy/runtime/platform/addresses.hpp"
+
+#include <algorithm>
 #include <utility>
 
 namespace understudy::internal {
+
+admission_limits shared_places(std::size_t connections, std::size_t handshakes) {
+  constexpr std::size_t least_by_address = 100;
+  return {connections, std::min(connections, std::max(least_by_address, connections / 10)), handshakes, false};
+}
 
 admission::place& admission::place::operator=(place&& other) noexcept {
   std::swap(of_, other.of_);
@@ -19,7 +27,8 @@ admission::answer admission::enter(const std::string& address) {
   std::lock_guard guard{mutex_};
   if (all_ >= limits_.connections) return {admission_verdict::too_many, {}};
   auto& of_this = of_address_[address];
-  if (of_this >= limits_.by_address) return {admission_verdict::too_many_of_address, {}};
+  const bool is_bounded = limits_.counts_local || !(address.starts_with("local") || is_loopback(address));
+  if (is_bounded && of_this >= limits_.by_address) return {admission_verdict::too_many_of_address, {}};
   ++of_this;
   ++all_;
   return {admission_verdict::welcome, place{shared_from_this(), address}};

@@ -14,7 +14,11 @@ struct admission_limits {
   std::size_t connections = 10'000;  ///< in all
   std::size_t by_address = 1'000;    ///< from one address
   std::size_t handshakes = 256;      ///< in all, of those whose handshake is not complete
+  bool counts_local = true;          ///< `by_address` holds for addresses of this machine too
 };
+/// Of a listener with so many places for everybody: one address has a tenth of them, or 100 where that is less. On this
+/// machine all clients are of one address, and may have all places.
+admission_limits shared_places(std::size_t connections, std::size_t handshakes);
 
 /// What came of a client that connected.
 enum class admission_verdict : std::uint8_t { welcome, too_many, too_many_of_address };
@@ -44,7 +48,7 @@ class admission : public std::enable_shared_from_this<admission> {
   };
 
   explicit admission(admission_limits limits) : limits_(limits) {}
-  /// `address`: without the port.
+  /// `address`: without the port; what begins with "local" is of this machine too.
   answer enter(const std::string& address);
   /// Taken now.
   std::size_t connections() const;

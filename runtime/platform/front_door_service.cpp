@@ -2,11 +2,14 @@
 #include "understudy/runtime/platform/front_door_service.hpp"
 
 #include "understudy/actors/front_door/client_actor.hpp"
+#include "understudy/actors/front_door/client_registry.hpp"
 #include "understudy/config/endpoint.hpp"
 #include "understudy/config/node_rules.hpp"
+#include "understudy/config/settings_from.hpp"
 #include "understudy/messages/dn_match.hpp"
-#include "understudy/messages/printable.hpp"
+#include "understudy/runtime/platform/certificate_watch.hpp"
 #include "understudy/runtime/platform/listener.hpp"
+#include "understudy/runtime/platform/peer_credentials.hpp"
 
 #include <caf/actor_system.hpp>
 #include <caf/send.hpp>
@@ -19,21 +22,36 @@ namespace understudy::internal {
 namespace {
 
 constexpr seconds patience_at_the_end{2};
-// One address has a tenth of a listener's places, and so many where there are fewer.
-constexpr std::size_t least_by_address = 100;
 // Whose handshake is not complete: strangers take nobody's place.
 constexpr std::size_t handshakes = 256;
-constexpr seconds files_looked_at_every{1};
-// As listeners do it: what could not be read is tried again after this, although nobody has written it.
-constexpr seconds failed_files_read_every{60};
 
 admission_limits limits_of(const client_listener_settings& listener) {
-  const auto most = static_cast<std::size_t>(listener.max_clients);
-  return {most, std::min(most, std::max(least_by_address, most / 10)), handshakes};
+  return shared_places(static_cast<std::size_t>(listener.max_clients), handshakes);
+}
+
+/// They have been checked.
+std::vector<ip_network> networks_of(const std::vector<std::string>& texts) {
+  std::vector<ip_network> networks;
+  std::string problem;
+  for (const auto& each : texts) {
+    const auto network = ip_network::parse(each, problem);
+    if (!network) throw listener_error("\"" + each + "\": " + problem);
+    networks.push_back(*network);
+  }
+  return networks;
 }
 
 server_certificates certificates_of(const client_listener_settings& listener) {
-  return {{listener.cert_path, listener.key_path, {}, {}}};
+  server_certificates files{{listener.cert_path, listener.key_path, listener.client_ca_cert_path, {}}};
+  files.needs_client_certificate = false;
+  return files;
+}
+
+/// Users may park half of what a server of ours has, before the idle ones make room for others.
+std::size_t evict_from(const settings& all) {
+  int fewest = all.pool.max_connections;
+  for (const auto& each : all.servers) fewest = std::min(fewest, pool_for(all, each).max_connections);
+  return static_cast<std::size_t>(std::max(1, (fewest - 1) / 2));
 }
 
 bool nobody_binds(const settings& all) {
@@ -46,25 +64,17 @@ client_rules_ptr rules_of(const settings& all, const client_listener_settings& l
   for (const auto& base : listener.bases) rules->bases.push_back(comparable_dn(base));
   rules->allow_anonymous = listener.allow_anonymous;
   rules->allow_plaintext = listener.allow_plaintext;
+  rules->log_clients = listener.log_clients;
   rules->anonymous_service = nobody_binds(all);
   rules->max_pending = static_cast<std::size_t>(listener.max_pending);
   rules->idle_timeout = listener.idle_timeout;
   rules->paging_hold = listener.paging_hold;
   rules->operation_timeout = all.limits.operation_timeout;
+  rules->write_coherence = listener.write_coherence;
+  rules->evict_from = evict_from(all);
   rules->max_pdu_bytes = static_cast<std::size_t>(all.limits.max_pdu_bytes);
   rules->max_unread_bytes = static_cast<std::size_t>(all.limits.max_result_bytes);
   return rules;
-}
-
-/// "192.0.2.7:51312" without the port; "local, uid 1000, pid 4711" without the process.
-std::string without_port(const std::string& address) {
-  const bool local = address.rfind("local", 0) == 0;
-  return address.substr(0, address.rfind(local ? ", pid" : ":"));
-}
-
-bool is_loopback(const std::string& address) {
-  return address == "[::1]" || address == "::1" || address.rfind("127.", 0) == 0 ||
-         address.rfind("[::ffff:127.", 0) == 0 || address.rfind("local", 0) == 0;
 }
 
 }  // namespace
@@ -129,65 +139,21 @@ class front_door_service::guests {
 };
 
 /// A place where clients come in.
-struct front_door_service::door : std::enable_shared_from_this<door> {
+struct front_door_service::door {
   client_listener_settings as;  ///< as it counts now
   std::string address;
-  bool encrypted = false;  ///< from the first byte; never changes
+  bool encrypted = false;                        ///< from the first byte; never changes
+  std::shared_ptr<certificate_watch> start_tls;  ///< what it is offered with, if it is
+  std::shared_ptr<listener_record> record;
   std::unique_ptr<listener> at;
 
   client_rules_ptr rules() const {
     const std::lock_guard lock{mutex};
     return current;
   }
-  tls_server_context_ptr tls() const {
-    const std::lock_guard lock{mutex};
-    return start_tls;
-  }
-
-  /// For StartTLS, as listeners do it for TLS: files that changed are read by a worker, for who comes later.
-  void look_at_files(const environment& env) {
-    const std::lock_guard lock{mutex};
-    const auto now = env.clock->now();
-    if (!start_tls || reading || now - looked_at < files_looked_at_every) return;
-    looked_at = now;
-    auto found = states_of(files);
-    if (found == states || (found == failed_states && now < failed_states_again_at)) return;
-    reading = env.workers->run([self = shared_from_this(), of = files, found, log = env.log, clock = env.clock] {
-      auto made = make_tls_server_context(of);
-      const std::lock_guard changing{self->mutex};
-      self->reading = false;
-      if (of.certificate_path != self->files.certificate_path || of.key_path != self->files.key_path) return;
-      if (made.error) {
-        self->failed_states = found;
-        self->failed_states_again_at = clock->now() + failed_files_read_every;
-      } else {
-        self->states = found;
-        self->failed_states.clear();
-        self->start_tls = std::move(made.context);
-      }
-      log->write(made.error ? log_level::warning : log_level::info, "front_door",
-                 made.error ? "the changed certificate cannot be used, the earlier one stays"
-                            : "the changed certificate is in use",
-                 {{"address", self->address}, {"cause", made.error ? printable(made.error->message) : ""}});
-    });
-  }
-  /// Null: StartTLS is not offered.
-  void use(const server_certificates& from, tls_server_context_ptr context) {
-    const std::lock_guard lock{mutex};
-    files = from;
-    states = states_of(from);
-    failed_states.clear();
-    start_tls = std::move(context);
-  }
 
   mutable std::mutex mutex;  ///< of what follows
   client_rules_ptr current;
-  tls_server_context_ptr start_tls;  ///< null: it is not offered
-  server_certificates files;         ///< that it was made of
-  std::string states;                ///< that are in use
-  std::string failed_states;         ///< that could not be read last, and are read again …
-  time_point failed_states_again_at{}, looked_at{};
-  bool reading = false;
 };
 
 class front_door_service::change {
@@ -197,6 +163,7 @@ class front_door_service::change {
     client_listener_settings as;
     client_rules_ptr rules;
     tls_server_context_ptr context;  ///< null: there is no TLS
+    std::vector<ip_network> allow_from, proxies;
   };
   std::vector<door_ptr> opened;
   std::vector<update> updates;
@@ -206,6 +173,8 @@ front_door_service::front_door_service(caf::actor_system& system, dependencies w
     : system_(system),
       with_(std::move(with)),
       limiter_(std::make_shared<bind_limiter>()),
+      offer_(std::make_shared<proxied_authorization_offer>()),
+      parked_(std::make_shared<parked_sessions>()),
       guests_(std::make_shared<guests>()) {
   apply(prepare(all));
 }
@@ -217,37 +186,50 @@ front_door_service::door_ptr front_door_service::open(const settings& all, const
   made->as = from;
   made->encrypted = from.use_ssl;
   made->current = rules_of(all, from);
+  made->start_tls = std::make_shared<certificate_watch>(with_.env, from.address);
+  made->record = with_.registry->open(from.address);
   listener_options options;
   options.address = from.address;
   options.limits = limits_of(from);
-  if (from.use_ssl) {
+  options.allow_from = networks_of(from.allow_from);
+  options.proxies = networks_of(from.proxy_protocol_from);
+  options.on_refused = [record = made->record] { record->turned_away(); };
+  if (from.use_ssl)
     options.tls = certificates_of(from);
-  } else if (!from.cert_path.empty()) {
-    auto read = make_tls_server_context(certificates_of(from));
-    if (read.error) throw listener_error("cannot listen at " + from.address + ": " + read.error->message);
-    made->use(certificates_of(from), std::move(read.context));
-  }
+  else if (!from.cert_path.empty())
+    if (const auto why = made->start_tls->load(certificates_of(from)))
+      throw listener_error("cannot listen at " + from.address + ": " + why->message);
   const auto let_in = [this_door = std::weak_ptr{made}, in = guests_, with = with_, limiter = limiter_,
-                       &system = system_](accepted_client client) {
+                       offer = offer_, parked = parked_, &system = system_](accepted_client client) {
     const auto here = this_door.lock();
     if (!here) return;
     auto connection = std::make_shared<client_connection>();
     connection->fd = client.socket.get();
     connection->stream = std::move(client.stream);
     connection->address = client.address;
-    connection->origin.address = without_port(client.address);
+    connection->record = with.registry->enter(here->record, client.address);
+    connection->origin.address = client.host;
     connection->origin.encrypted = here->encrypted;
-    connection->origin.local = is_loopback(connection->origin.address);
+    connection->origin.local = client.local;
     client_dependencies needs;
     needs.env = with.env;
     needs.router = with.router;
     needs.manager = with.manager;
     needs.rules = here->rules();
     needs.limiter = limiter;
-    here->look_at_files(*with.env);
-    if (const auto context = here->tls()) {
+    needs.offer = offer;
+    needs.parked = parked;
+    needs.permits = with.permits;
+    connection->origin.external =
+        client.certificate.subject.empty() ? peer_identity(client.socket.get()) : client.certificate.subject;
+    here->start_tls->look();
+    if (const auto context = here->start_tls->context()) {
       connection->origin.offers_tls = true;
       needs.secure = [context](int fd) { return std::make_unique<tls_server_stream>(context, fd); };
+      needs.certified = [](const byte_stream& secured) {
+        const auto* stream = dynamic_cast<const tls_server_stream*>(&secured);
+        return stream == nullptr ? std::string{} : stream->client().subject;
+      };
     }
     struct belongings {
       admission::place place;
@@ -261,6 +243,7 @@ front_door_service::door_ptr front_door_service::open(const settings& all, const
   };
   made->at = std::make_unique<listener>(system_, with_.env, std::move(options), let_in);
   made->address = made->at->address();
+  made->record->set_address(made->address);
   return made;
 }
 
@@ -268,34 +251,26 @@ std::shared_ptr<front_door_service::change> front_door_service::prepare(const se
   auto made = std::make_shared<change>();
   const std::lock_guard lock{mutex_};
   if (draining_) throw listener_error("nobody can come in any more: this process is stopping");
+  require_offer(next);
   auto before = doors_;
   for (const auto& from : next.front_door.listeners) {
-    const auto at = [&](config::listening_places relation) {
-      return std::find_if(before.begin(), before.end(), [&](const door_ptr& each) {
-        return config::compare_listening_places(each->as.address, from.address) == relation;
-      });
-    };
-    const auto same = at(config::listening_places::same);
-    if (same == before.end()) {
-      if (const auto in_the_way = at(config::listening_places::overlap); in_the_way != before.end())
-        throw listener_error("cannot listen at " + from.address + " while this process listens at " +
-                             (*in_the_way)->address + ", which has an address of it: that takes a restart");
+    const auto same = take_listener_at(before, from.address, "this process", [](const door_ptr& each) {
+      return std::pair{each->as.address, each->address};
+    });
+    if (!same) {
       made->opened.push_back(open(next, from));
       continue;
     }
-    change::update update{*same, from, nullptr, nullptr};
+    change::update update{*same, from, nullptr, nullptr, networks_of(from.allow_from),
+                          networks_of(from.proxy_protocol_from)};
     // Who is in came in by the other one: that takes a restart.
     update.as.use_ssl = (*same)->as.use_ssl;
     update.rules = rules_of(next, update.as);
-    if (!from.cert_path.empty()) {
-      auto read = make_tls_server_context(certificates_of(from));
-      if (read.error) throw listener_error("cannot listen at " + from.address + ": " + read.error->message);
-      update.context = std::move(read.context);
-    } else if (update.as.use_ssl) {
+    if (!from.cert_path.empty())
+      update.context = read_certificates_for(from.address, certificates_of(from));
+    else if (update.as.use_ssl)
       throw listener_error("cannot go on listening at " + from.address + ": its certificate is gone");
-    }
     made->updates.push_back(std::move(update));
-    before.erase(same);
   }
   return made;
 }
@@ -304,13 +279,14 @@ void front_door_service::apply(const std::shared_ptr<change>& prepared) {
   std::vector<door_ptr> next, gone;
   for (auto& each : prepared->updates) {
     each.at->at->set_limits(limits_of(each.as));
+    each.at->at->set_networks(std::move(each.allow_from), std::move(each.proxies));
     if (each.as.use_ssl && each.context) each.at->at->use_certificates(certificates_of(each.as), each.context);
     {
       const std::lock_guard lock{each.at->mutex};
       each.at->current = each.rules;
       each.at->as = each.as;
     }
-    if (!each.as.use_ssl) each.at->use(certificates_of(each.as), each.context);
+    if (!each.as.use_ssl) each.at->start_tls->use(certificates_of(each.as), each.context);
     guests_->tell(each.at.get(), reload_atom_v, each.rules);
     next.push_back(each.at);
   }
@@ -349,6 +325,29 @@ std::vector<std::string> front_door_service::addresses() const {
 }
 
 std::size_t front_door_service::clients() const { return guests_->count(); }
+
+/// Nobody is let in who would be served by proxy when it is known that the directory cannot. When that is not known,
+/// each client's bind finds out.
+void front_door_service::require_offer(const settings& next) const {
+  const auto& all = next.front_door.listeners;
+  const auto by_proxy = std::find_if(all.begin(), all.end(), [](const client_listener_settings& each) {
+    return each.identity == client_identity::proxy;
+  });
+  if (by_proxy == all.end() || !with_.offers_proxied_authorization) return;
+  const auto offered = with_.offers_proxied_authorization();
+  if (offered) {
+    offer_->note(*offered);
+    if (*offered) return;
+    throw listener_error("cannot listen at " + by_proxy->address +
+                         " with identity = \"proxy\": the directory's root DSE does not list proxied authorization (" +
+                         std::string{proxied_authorization_oid} + "); use identity = \"session\"");
+  }
+  if (with_.env->log)
+    with_.env->log->write(log_level::warning, "front_door",
+                          "the directory could not be asked whether it offers proxied authorization; until it can, "
+                          "clients' binds are refused",
+                          {{"address", by_proxy->address}});
+}
 
 void front_door_service::say(std::string_view text, const door& at) const {
   if (!with_.env->log) return;

@@ -7,6 +7,10 @@
 namespace understudy::internal {
 
 class bind_limiter;
+class client_registry;
+class parked_sessions;
+class proxied_authorization_offer;
+class request_permits;
 
 /// Listens from its construction on, until drain() or close(). One thread at a time calls what changes it.
 class front_door_service {
@@ -15,6 +19,10 @@ class front_door_service {
     environment_ptr env;
     circuit_breaker_actor router;
     connection_manager_actor manager;
+    std::shared_ptr<client_registry> registry;      ///< told of listeners and clients
+    std::shared_ptr<request_permits> permits = {};  ///< of `limits.max_requests`; null: nobody counts
+    /// Whether the directory offers proxied authorization; nothing: it could not be asked within a moment.
+    std::function<std::optional<bool>()> offers_proxied_authorization = {};
   };
   /// Other settings, ready to count: everything that can fail has been done.
   class change;
@@ -52,10 +60,13 @@ class front_door_service {
 
   door_ptr open(const settings& all, const client_listener_settings& listener);
   void say(std::string_view text, const door& at) const;
+  void require_offer(const settings& next) const;
 
   caf::actor_system& system_;
   const dependencies with_;
   const std::shared_ptr<bind_limiter> limiter_;
+  const std::shared_ptr<proxied_authorization_offer> offer_;
+  const std::shared_ptr<parked_sessions> parked_;
   const std::shared_ptr<guests> guests_;
   mutable std::mutex mutex_;  ///< of what follows
   std::vector<door_ptr> doors_;

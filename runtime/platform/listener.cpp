@@ -6,7 +6,9 @@
 #include "understudy/messages/host_and_port.hpp"
 #include "understudy/messages/printable.hpp"
 #include "understudy/runtime/platform/addresses.hpp"
+#include "understudy/runtime/platform/certificate_watch.hpp"
 #include "understudy/runtime/platform/event_source.hpp"
+#include "understudy/runtime/platform/proxy_protocol.hpp"
 #include "understudy/runtime/platform/repeated_lines.hpp"
 
 #include <netinet/in.h>
@@ -16,6 +18,7 @@
 #include <sys/un.h>
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 
 namespace understudy::internal {
@@ -26,11 +29,6 @@ constexpr int backlog = 512;
 constexpr int most_at_once = 64;
 // Without a descriptor left the kernel keeps who waits; asked again after this.
 constexpr milliseconds pause_without_descriptors{100};
-// How often files are looked at.
-constexpr seconds files_looked_at_every{1};
-// What could not be read is tried again after this, although nobody has written it: a descriptor was missing, a
-// permission, the other half of a pair.
-constexpr seconds failed_files_read_every{60};
 
 std::string failed_call(const std::string& address, const char* doing) {
   const int code = errno;
@@ -94,28 +92,27 @@ std::string bound_address(int fd) {
   return ::getsockname(fd, address, &size) == 0 ? to_socket_address(address, size).text : std::string{};
 }
 
-/// Of a client: for people, and what its limit is counted by.
+/// Of a client: as accepted_client has it, and for networks; a Unix socket's has no `ip`.
 struct client_address {
   std::string text;
-  std::string counted;
+  std::string host;  // what limits are counted by
+  bool local = false;
+  std::optional<ip_address> ip;
 };
 
 client_address address_of(int fd, const sockaddr_storage& from, socklen_t size) {
   const auto* address = reinterpret_cast<const sockaddr*>(&from);
   if (from.ss_family != AF_UNIX) {
     auto text = to_socket_address(address, size).text;
-    return {text, text.substr(0, text.rfind(':'))};
+    const auto ip = ip_of(from);
+    auto host = text.substr(0, text.rfind(':'));
+    return {std::move(text), std::move(host), ip && is_loopback(*ip), ip};
   }
   ucred peer{};
   socklen_t length = sizeof peer;
-  if (::getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) != 0) return {"local", "local"};
+  if (::getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) != 0) return {"local", "local", true, {}};
   auto user = "local, uid " + std::to_string(peer.uid);
-  return {user + ", pid " + std::to_string(peer.pid), user};
-}
-
-bool same_files(const server_certificates& a, const server_certificates& b) {
-  return a.certificate_path == b.certificate_path && a.key_path == b.key_path && a.ca_path == b.ca_path &&
-         a.crl_path == b.crl_path;
+  return {user + ", pid " + std::to_string(peer.pid), user, true, {}};
 }
 
 }  // namespace
@@ -130,12 +127,11 @@ class listener::acceptor : public std::enable_shared_from_this<acceptor> {
         on_accept_(std::move(on_accept)),
         at_(parse_address(options_.address)),
         socket_(listen_at(at_)),
-        name_(at_.family == AF_UNIX ? at_.text : bound_address(socket_.get())) {
+        name_(at_.family == AF_UNIX ? at_.text : bound_address(socket_.get())),
+        certificates_(std::make_shared<certificate_watch>(env_, name_)) {
     if (!options_.tls) return;
-    files_ = states_of(*options_.tls);
-    auto made = make_tls_server_context(*options_.tls);
-    if (made.error) throw listener_error("cannot listen at " + name_ + ": " + made.error->message);
-    context_ = std::move(made.context);
+    if (const auto why = certificates_->load(*options_.tls))
+      throw listener_error("cannot listen at " + name_ + ": " + why->message);
   }
 
   const std::string& name() const noexcept { return name_; }
@@ -156,34 +152,39 @@ class listener::acceptor : public std::enable_shared_from_this<acceptor> {
   }
 
   void use_certificates(server_certificates files, tls_server_context_ptr context) {
+    certificates_->use(std::move(files), std::move(context));
+  }
+
+  void set_networks(std::vector<ip_network> allow_from, std::vector<ip_network> proxies) {
     std::lock_guard guard{mutex_};
-    files_ = states_of(files);
-    failed_files_.clear();
-    options_.tls = std::move(files);
-    context_ = std::move(context);
+    options_.allow_from = std::move(allow_from);
+    options_.proxies = std::move(proxies);
   }
 
   void stop() noexcept {
     std::lock_guard guard{mutex_};
     if (!events_.is_running()) return;
     env_->poller->remove(io_);
-    for (auto& [io, client] : shaking_) env_->poller->remove(io);
-    shaking_.clear();
+    for (auto& [io, client] : arriving_) env_->poller->remove(io);
+    arriving_.clear();
     on_accept_ = nullptr;
+    options_.on_refused = nullptr;
+    options_.make_room = nullptr;
     if (at_.family == AF_UNIX) ::unlink(at_.text.c_str());
     socket_ = {};
     events_.stop();
   }
 
  private:
-  /// Whose handshake is under way.
-  struct shaking_client {
+  /// Whose proxy has not named it yet, or whose handshake is under way.
+  struct arriving_client {
     accepted_client client;
-    std::string counted;               ///< its address, as limits count it
-    tls_server_stream* tls = nullptr;  ///< client.stream
+    client_address from;
+    std::optional<proxy_header_reader> header;  // then it has no place yet
+    tls_server_stream* tls = nullptr;           // client.stream
     time_point deadline{};
   };
-  using shaking_map = std::map<poller_port::io_id, shaking_client>;  // in the order of their arrival
+  using arriving_map = std::map<poller_port::io_id, arriving_client>;  // in the order of their arrival
 
   /// Nothing is thrown at the poller. What is thrown here means that the system has nothing left to give.
   template <class Body>
@@ -207,17 +208,19 @@ class listener::acceptor : public std::enable_shared_from_this<acceptor> {
   void on_ready(poller_port::io_id id) {
     if (id == io_) {
       accept_some();
-    } else if (const auto at = shaking_.find(id); at != shaking_.end()) {
-      shake(at);
+    } else if (const auto at = arriving_.find(id); at != arriving_.end()) {
+      at->second.header ? read_header(at) : shake(at);
     }
   }
 
   void on_tick() {
     events_.gone_off();
     const auto now = env_->clock->now();
-    while (!shaking_.empty() && shaking_.begin()->second.deadline <= now)
-      give_up(shaking_.begin(),
-              "the TLS handshake took longer than " + config::format_span(options_.handshake_timeout));
+    while (!arriving_.empty() && arriving_.begin()->second.deadline <= now)
+      give_up(arriving_.begin(),
+              (arriving_.begin()->second.header ? "the header of the PROXY protocol took longer than "
+                                                : "the TLS handshake took longer than ") +
+                  config::format_span(options_.handshake_timeout));
     if (now >= paused_until_) {
       paused_until_ = time_point::max();
       env_->poller->arm(io_, poller_port::readable);
@@ -226,12 +229,12 @@ class listener::acceptor : public std::enable_shared_from_this<acceptor> {
 
   void set_timer() {
     auto due = paused_until_;
-    if (!shaking_.empty()) due = std::min(due, shaking_.begin()->second.deadline);
+    if (!arriving_.empty()) due = std::min(due, arriving_.begin()->second.deadline);
     events_.arm(due);
   }
 
   void accept_some() {
-    look_at_files();
+    certificates_->look();
     for (int taken = 0; taken < most_at_once; ++taken) {
       sockaddr_storage from{};
       socklen_t size = sizeof from;
@@ -252,55 +255,97 @@ class listener::acceptor : public std::enable_shared_from_this<acceptor> {
   }
 
   void take(descriptor socket, client_address from) {
-    auto entry = places_->enter(from.counted);
+    if (!from.ip || !contains(options_.proxies, *from.ip)) return let_in(std::move(socket), std::move(from));
+    arriving_client proxied;
+    proxied.client.socket = std::move(socket);
+    proxied.from = std::move(from);
+    proxied.header.emplace();
+    read_header(arrive(std::move(proxied)));
+  }
+
+  arriving_map::iterator arrive(arriving_client client) {
+    if (arriving_.size() >= places_->limits().handshakes)
+      give_up(arriving_.begin(), "too many other handshakes are under way");
+    client.deadline = env_->clock->now() + options_.handshake_timeout;
+    const auto io = env_->poller->add(client.client.socket.get(), events_.address());
+    return arriving_.emplace(io, std::move(client)).first;
+  }
+
+  /// Takes what belongs to the header and nothing behind it.
+  void read_header(arriving_map::iterator at) {
+    auto& header = *at->second.header;
+    std::array<char, proxy_header_reader::longest> bytes;
+    while (header.wanted() > 0) {
+      const auto size =
+          ::recv(at->second.client.socket.get(), bytes.data(), std::min(header.wanted(), bytes.size()), 0);
+      if (size < 0 && errno == EINTR) continue;
+      if (size < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+        return env_->poller->arm(at->first, poller_port::readable);
+      if (size <= 0) return give_up(at, "the connection was closed before the header of the PROXY protocol");
+      header.take({bytes.data(), static_cast<std::size_t>(size)});
+    }
+    if (header.state() == proxy_header_reader::status::malformed) return give_up(at, header.problem());
+    env_->poller->remove(at->first);
+    auto socket = std::move(at->second.client.socket);
+    auto from = std::move(at->second.from);
+    // Where the proxy speaks for itself, it is the client.
+    if (const auto& named = header.client())
+      from = {named->text, named->host, from.local && is_loopback(named->address), named->address};
+    arriving_.erase(at);
+    let_in(std::move(socket), std::move(from));
+  }
+
+  void let_in(descriptor socket, client_address from) {
+    if (from.ip && !options_.allow_from.empty() && !contains(options_.allow_from, *from.ip))
+      return turn_away("networks", from.text + " was turned away: nobody may come from there (allow_from)");
+    auto entry = places_->enter(from.host);
     // A client whose handshake is not complete keeps its place from nobody who comes.
     while (entry.verdict != admission_verdict::welcome) {
-      const auto stranger = oldest_stranger(entry.verdict, from.counted);
-      if (stranger == shaking_.end()) break;
-      give_up(stranger, "its handshake was not complete when another client came, and there is no place left");
-      entry = places_->enter(from.counted);
+      const auto stranger = oldest_stranger(entry.verdict, from.host);
+      if (stranger != arriving_.end())
+        give_up(stranger, "its handshake was not complete when another client came, and there is no place left");
+      else if (!options_.make_room || !options_.make_room(entry.verdict, from.host))
+        break;
+      entry = places_->enter(from.host);
     }
     if (entry.verdict != admission_verdict::welcome) {
       const auto limits = places_->limits();
-      refused("places",
-              from.text + " was turned away: " +
-                  (entry.verdict == admission_verdict::too_many
-                       ? "there are " + std::to_string(limits.connections) + " connections"
-                       : "there are " + std::to_string(limits.by_address) + " connections from that address"));
-      return;
+      return turn_away("places",
+                       from.text + " was turned away: " +
+                           (entry.verdict == admission_verdict::too_many
+                                ? "there are " + std::to_string(limits.connections) + " connections"
+                                : "there are " + std::to_string(limits.by_address) + " connections from that address"));
     }
-    accepted_client client;
+    arriving_client arriving;
+    auto& client = arriving.client;
     const int fd = socket.get(), on = 1;
     if (at_.family != AF_UNIX) ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     client.socket = std::move(socket);
-    client.address = std::move(from.text);
+    client.address = from.text;
+    client.host = from.host;
+    client.local = from.local;
     client.place = std::move(entry.given);
-    if (!context_) {
+    const auto context = certificates_->context();
+    if (!context) {
       client.stream = make_plain_stream(fd);
       on_accept_(std::move(client));
       return;
     }
-    if (shaking_.size() >= places_->limits().handshakes)
-      give_up(shaking_.begin(), "too many other TLS handshakes are under way");
-    auto stream = std::make_unique<tls_server_stream>(context_, fd);
-    shaking_client one;
-    one.counted = std::move(from.counted);
-    one.tls = stream.get();
+    auto stream = std::make_unique<tls_server_stream>(context, fd);
+    arriving.tls = stream.get();
     client.stream = std::move(stream);
-    one.client = std::move(client);
-    one.deadline = env_->clock->now() + options_.handshake_timeout;
-    const auto io = env_->poller->add(fd, events_.address());
-    shake(shaking_.emplace(io, std::move(one)).first);
+    arriving.from = std::move(from);
+    shake(arrive(std::move(arriving)));
   }
 
   /// Of those whose going gives the place that is missing.
-  shaking_map::iterator oldest_stranger(admission_verdict missing, const std::string& address) {
-    return std::find_if(shaking_.begin(), shaking_.end(), [&](const auto& each) {
-      return missing == admission_verdict::too_many || each.second.counted == address;
+  arriving_map::iterator oldest_stranger(admission_verdict missing, const std::string& host) {
+    return std::find_if(arriving_.begin(), arriving_.end(), [&](const auto& each) {
+      return each.second.client.place && (missing == admission_verdict::too_many || each.second.from.host == host);
     });
   }
 
-  void shake(shaking_map::iterator at) {
+  void shake(arriving_map::iterator at) {
     auto& one = at->second;
     const auto step = one.tls->handshake();
     switch (step.what) {
@@ -316,15 +361,20 @@ class listener::acceptor : public std::enable_shared_from_this<acceptor> {
     env_->poller->remove(at->first);
     auto client = std::move(one.client);
     client.certificate = one.tls->client();
-    shaking_.erase(at);
+    arriving_.erase(at);
     on_accept_(std::move(client));
   }
 
-  void give_up(shaking_map::iterator at, const std::string& why) {
-    refused(why, at->second.client.address + " did not get in: " + why);
+  void give_up(arriving_map::iterator at, const std::string& why) {
+    turn_away(why, at->second.from.text + " did not get in: " + why);
     env_->poller->remove(at->first);
-    at->second.client.stream->shut_down();
-    shaking_.erase(at);
+    if (at->second.client.stream) at->second.client.stream->shut_down();
+    arriving_.erase(at);
+  }
+
+  void turn_away(const std::string& reason, const std::string& text) {
+    refused(reason, text);
+    if (options_.on_refused) options_.on_refused();
   }
 
   /// Anybody can make these happen, any number of times. `reason`: what may come again, without who it was.
@@ -334,35 +384,6 @@ class listener::acceptor : public std::enable_shared_from_this<acceptor> {
     log_port::fields more;
     if (*untold != 0) more.emplace_back("refused", std::to_string(*untold + 1));
     log(log_level::warning, printable(text), more);
-  }
-
-  /// Files that changed are read by a worker; the context that it makes is for those who come later.
-  void look_at_files() {
-    const auto now = env_->clock->now();
-    if (!options_.tls || reading_ || (looked_at_ && now - *looked_at_ < files_looked_at_every)) return;
-    looked_at_ = now;
-    auto states = states_of(*options_.tls);
-    if (states == files_ || (states == failed_files_ && now < failed_files_again_at_)) return;
-    reading_ = env_->workers->run([alive = weak_from_this(), files = *options_.tls, states] {
-      auto made = make_tls_server_context(files);
-      if (const auto self = alive.lock()) self->on_files(files, states, std::move(made));
-    });
-  }
-
-  void on_files(const server_certificates& files, const std::string& states, tls_server_context_result made) {
-    std::lock_guard guard{mutex_};
-    reading_ = false;
-    if (!options_.tls || !same_files(files, *options_.tls)) return;  // others are in use by now
-    if (made.error) {
-      failed_files_ = states;
-      failed_files_again_at_ = env_->clock->now() + failed_files_read_every;
-      return log(log_level::warning, "the changed certificates cannot be used, the earlier ones stay",
-                 {{"cause", printable(made.error->message)}});
-    }
-    files_ = states;
-    failed_files_.clear();
-    context_ = std::move(made.context);
-    log(log_level::info, "the changed certificates are in use", {});
   }
 
   void log(log_level level, const std::string& text, log_port::fields more) const {
@@ -378,17 +399,12 @@ class listener::acceptor : public std::enable_shared_from_this<acceptor> {
   const socket_address at_;
   descriptor socket_;
   const std::string name_;
+  const std::shared_ptr<certificate_watch> certificates_;
   event_source events_;
   poller_port::io_id io_ = 0;
-  shaking_map shaking_;
+  arriving_map arriving_;
   time_point paused_until_ = time_point::max();  // accepts nobody, for want of descriptors
-  std::optional<time_point> looked_at_;
   repeated_lines refusals_;
-  tls_server_context_ptr context_;
-  std::string files_;         // that are in use
-  std::string failed_files_;  // that could not be read last, and are read again …
-  time_point failed_files_again_at_{};
-  bool reading_ = false;
 };
 
 listener::listener(caf::actor_system& system, environment_ptr env, listener_options options, accept_handler on_accept)
@@ -402,6 +418,10 @@ listener::~listener() { acceptor_->stop(); }
 
 void listener::use_certificates(server_certificates files, tls_server_context_ptr context) {
   acceptor_->use_certificates(std::move(files), std::move(context));
+}
+
+void listener::set_networks(std::vector<ip_network> allow_from, std::vector<ip_network> proxies) {
+  acceptor_->set_networks(std::move(allow_from), std::move(proxies));
 }
 
 }  // namespace understudy::internal

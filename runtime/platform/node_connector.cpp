@@ -3,6 +3,7 @@
 
 #include "understudy/config/text.hpp"
 #include "understudy/messages/text.hpp"
+#include "understudy/runtime/platform/addresses.hpp"
 #include "understudy/runtime/platform/dial_order.hpp"
 #include "understudy/runtime/platform/event_source.hpp"
 
@@ -173,6 +174,7 @@ class node_connector::dialling : public std::enable_shared_from_this<dialling> {
     const auto at = find([&](const attempt& a) { return a.link && a.link->number() == number; });
     if (at == attempts_.end()) return;
     link_ = at->link;
+    const auto by = at->deadline;
     attempts_.erase(at);
     for (const auto& slower : std::exchange(attempts_, {})) {
       dialler_->cancel(slower.dial);
@@ -182,7 +184,7 @@ class node_connector::dialling : public std::enable_shared_from_this<dialling> {
     gateway_ = std::move(gateway);
     causes_.clear();
     if (handlers_.on_linked)
-      told_.push_back([on = handlers_.on_linked, to = gateway_, peer = link_->peer()] { on(to, peer); });
+      told_.push_back([on = handlers_.on_linked, to = gateway_, peer = link_->peer(), by] { on(to, peer, by); });
     set_timer();
   }
 

@@ -31,10 +31,6 @@ std::string name_of(const client_certificate& shown) {
 
 }  // namespace
 
-bool is_loopback(std::string_view address) {
-  return address.rfind("127.0.0.1:", 0) == 0 || address.rfind("[::1]:", 0) == 0;
-}
-
 /// Outlives the node_links as long as CAF has one of its links.
 class node_links::table : public std::enable_shared_from_this<table> {
  public:
@@ -66,10 +62,16 @@ class node_links::table : public std::enable_shared_from_this<table> {
     at.limits = options.limits;
     open_listener made;
     made.permission = std::make_shared<std::atomic<node_permission>>(options.permission);
+    at.make_room = [alive = weak_from_this(), permission = made.permission](admission_verdict missing,
+                                                                            const std::string& host) {
+      const auto self = alive.lock();
+      return self && self->end_a_stranger(permission, missing == admission_verdict::too_many ? std::string{} : host);
+    };
     made.at = std::make_unique<listener>(
         system_, env_, std::move(at),
-        [alive = weak_from_this(), permission = made.permission, gateway = std::move(gateway)](accepted_client client) {
-          if (const auto self = alive.lock()) self->accept(std::move(client), permission, gateway);
+        [alive = weak_from_this(), permission = made.permission, gateway = std::move(gateway),
+         strangers = options.limits.handshakes](accepted_client client) {
+          if (const auto self = alive.lock()) self->accept(std::move(client), permission, gateway, strangers);
         });
     auto address = made.at->address();
     const std::lock_guard lock{mutex_};
@@ -167,6 +169,12 @@ class node_links::table : public std::enable_shared_from_this<table> {
     return gateway_peer{number, std::move(peer.name), peer.permission, found->second->standing()};
   }
 
+  std::optional<std::uint64_t> answered(std::uint64_t number) const {
+    const std::lock_guard lock{mutex_};
+    const auto found = links_.find(number);
+    return found == links_.end() ? std::nullopt : std::optional{found->second->answered()};
+  }
+
   std::vector<node_peer> peers() const {
     std::vector<node_peer> all;
     const std::lock_guard lock{mutex_};
@@ -232,14 +240,40 @@ class node_links::table : public std::enable_shared_from_this<table> {
     const auto refuse = [&](const std::string& why) {
       throw listener_error("cannot listen for nodes at " + printable(options.address) + ": " + why);
     };
-    if (!options.tls && !is_loopback(options.address))
+    std::string problem;
+    const auto place = parse_listening_place(options.address, problem);
+    if (!options.tls && !(place && config::on_this_machine(*place)))
       refuse("without certificates, in plain text, only 127.0.0.1 and [::1] are allowed");
     if (options.tls && options.tls->ca_path.empty())
       refuse("it needs the authority of its peers' certificates: anybody would come in");
   }
 
+  static bool is_stranger(const node_link& link, const std::shared_ptr<std::atomic<node_permission>>& by) {
+    return link.came_by(by) && !link.established() && !link.has_ended();
+  }
+
+  /// Who came in there and has not said yet which node it is keeps its place from nobody: the one that came first is
+  /// ended, of that host unless it is empty.
+  bool end_a_stranger(const std::shared_ptr<std::atomic<node_permission>>& by, const std::string& host) {
+    const std::lock_guard lock{mutex_};
+    for (const auto& [number, link] : links_) {
+      if (!is_stranger(*link, by) || (!host.empty() && link->host() != host)) continue;
+      link->cut("its handshake as a node was not complete when another peer came, and there is no place left");
+      return true;
+    }
+    return false;
+  }
+
+  std::size_t strangers(const std::shared_ptr<std::atomic<node_permission>>& by) const {
+    const std::lock_guard lock{mutex_};
+    return static_cast<std::size_t>(
+        std::count_if(links_.begin(), links_.end(), [&](const auto& each) { return is_stranger(*each.second, by); }));
+  }
+
   void accept(accepted_client client, const std::shared_ptr<std::atomic<node_permission>>& permission,
-              const caf::strong_actor_ptr& gateway) {
+              const caf::strong_actor_ptr& gateway, std::size_t most_strangers) {
+    // As of TLS handshakes: plain text has none, and who has shown a certificate may say nothing afterwards.
+    if (strangers(permission) >= most_strangers) end_a_stranger(permission, {});
     node_peer known;
     known.name = name_of(client.certificate);
     if (known.name.empty()) known.name = "this machine";
@@ -249,7 +283,7 @@ class node_links::table : public std::enable_shared_from_this<table> {
     const auto owner = known.name + ' ' + std::string{to_string(known.permission)};
     failure_ptr why;  // the log has it
     auto taken = take({std::move(client.socket), std::move(client.stream), std::move(client.place), permission,
-                       std::move(client.certificate)},
+                       std::move(client.certificate), std::move(client.host)},
                       std::move(known), owner, gateway->id(), why);
     if (taken) serve_link(system_, std::move(taken->scribe), gateway);
   }
@@ -417,6 +451,7 @@ std::optional<adopted_link> node_links::adopt(dialled_peer peer, const std::stri
 std::optional<gateway_peer> node_links::find(const caf::strong_actor_ptr& sender) const {
   return sender ? table_->find(sender->node()) : std::nullopt;
 }
+std::optional<std::uint64_t> node_links::answered(std::uint64_t link) const { return table_->answered(link); }
 std::vector<node_peer> node_links::peers() const { return table_->peers(); }
 void node_links::cut(std::uint64_t link, std::string_view why) { table_->cut(link, why); }
 bool node_links::close(duration limit) { return table_->close(limit); }

@@ -64,6 +64,7 @@ class node_links final : public peer_registry {
 
   /// By the node of the sender, which has one link at a time.
   std::optional<gateway_peer> find(const caf::strong_actor_ptr& sender) const override;
+  std::optional<std::uint64_t> answered(std::uint64_t link) const override;
   /// Everybody who is connected, in the order of their coming.
   std::vector<node_peer> peers() const;
   /// Ends a link; unknown numbers are ignored.
@@ -77,8 +78,5 @@ class node_links final : public peer_registry {
   class table;
   std::shared_ptr<table> table_;
 };
-
-/// "127.0.0.1:4100" and "[::1]:4100": what never leaves this machine.
-bool is_loopback(std::string_view address);
 
 }  // namespace understudy::internal

@@ -3,6 +3,7 @@
 
 #include "understudy/config/node_rules.hpp"
 #include "understudy/messages/printable.hpp"
+#include "understudy/runtime/platform/certificate_watch.hpp"
 #include "understudy/runtime/platform/node_connecting.hpp"
 
 #include <caf/actor_system.hpp>
@@ -19,17 +20,8 @@ namespace {
 constexpr seconds patience_at_the_end{2};
 // After a node was away others are to speak with it soon: what they share waits for that, and its first bind too.
 constexpr seconds longest_pause{1};
-// A machine that is not this one has so many of a listener's places, and a tenth of them where there are more.
-constexpr std::size_t least_by_address = 100;
 // Whose handshake is not complete: strangers take nobody's place.
 constexpr std::size_t handshakes = 64;
-
-admission_limits limits_of(const node_listener_settings& listener) {
-  const auto most = static_cast<std::size_t>(listener.max_peers);
-  // On this machine all peers are of one address.
-  const auto by_address = is_loopback(listener.address) ? most : std::max(least_by_address, most / 10);
-  return {most, std::min(most, by_address), handshakes};
-}
 
 std::optional<server_certificates> certificates_of(const node_settings& node, const node_listener_settings& listener) {
   if (listener.insecure_loopback) return std::nullopt;
@@ -52,7 +44,7 @@ node_listener_options options_of(const node_settings& node, const node_listener_
   options.address = listener.address;
   options.permission = listener.permission;
   options.tls = certificates_of(node, listener);
-  options.limits = limits_of(listener);
+  options.limits = shared_places(static_cast<std::size_t>(listener.max_peers), handshakes);
   return options;
 }
 
@@ -97,7 +89,7 @@ node_service::node_service(caf::actor_system& system, dependencies with, const n
   needs.router = std::move(with.router);
   needs.manager = std::move(with.manager);
   needs.peers = links_;
-  needs.cluster = peers_;
+  if (peers_) needs.cluster = [peers = peers_] { return peers->current(); };
   needs.reload = std::move(with.reload);
   needs.drain = std::move(with.drain);
   needs.compresses = with.compresses;
@@ -139,17 +131,11 @@ void node_service::speak_with_peers(caf::actor_system& system, const dependencie
     to.longest_pause = longest_pause;
     needs.dials.emplace(peer.name, keeping(links_, connecting_over(system, env_, *links_, std::move(to))));
   }
-  peers_ = spawn_peers(system, std::move(needs));
-  auto ended = std::make_shared<std::promise<void>>();
-  peers_ended_ = ended->get_future();
-  caf::actor_cast<caf::strong_actor_ptr>(peers_)->get()->attach_functor([ended] { ended->set_value(); });
+  peers_ = std::make_shared<peers_supervisor>(system, std::move(needs), [failed = failed_] { *failed = true; });
 }
 
 void node_service::end_peers() {
-  if (!peers_) return;
-  caf::anon_send_exit(peers_, caf::exit_reason::user_shutdown);
-  peers_ = nullptr;
-  if (peers_ended_.wait_for(patience_at_the_end) != std::future_status::ready && env_->log)
+  if (peers_ && !peers_->end(patience_at_the_end) && env_->log)
     env_->log->write(log_level::error, "node", "what speaks with the other nodes does not end");
 }
 
@@ -166,16 +152,10 @@ std::unique_ptr<node_service::change> node_service::prepare(const node_settings&
   auto made = std::make_unique<change>(*links_, next);
   auto before = places();
   for (const auto& listener : next.listeners) {
-    const auto at = [&](config::listening_places relation) {
-      return std::find_if(before.begin(), before.end(), [&](const place& each) {
-        return config::compare_listening_places(each.as.address, listener.address) == relation;
-      });
-    };
-    const auto same = at(config::listening_places::same);
-    if (same == before.end()) {
-      if (const auto in_the_way = at(config::listening_places::overlap); in_the_way != before.end())
-        throw listener_error("cannot listen at " + listener.address + " while this node listens at " +
-                             in_the_way->address + ", which has an address of it: that takes a restart");
+    const auto same = take_listener_at(before, listener.address, "this node", [](const place& each) {
+      return std::pair{each.as.address, each.address};
+    });
+    if (!same) {
       made->places_.push_back(opened(next, listener));
       made->opened_.push_back(made->places_.back().address);
       continue;
@@ -186,14 +166,9 @@ std::unique_ptr<node_service::change> node_service::prepare(const node_settings&
     stays.as.insecure_loopback = same->as.insecure_loopback;
     change::update update{stays.address, options_of(next, stays.as), nullptr};
     // Also files of the same names: what is in them may be another.
-    if (update.options.tls) {
-      auto read = make_tls_server_context(*update.options.tls);
-      if (read.error) throw listener_error("cannot listen at " + stays.address + ": " + read.error->message);
-      update.context = std::move(read.context);
-    }
+    if (update.options.tls) update.context = read_certificates_for(stays.address, *update.options.tls);
     made->updates_.push_back(std::move(update));
     made->places_.push_back(std::move(stays));
-    before.erase(same);
   }
   return made;
 }
@@ -221,9 +196,10 @@ void node_service::apply(std::unique_ptr<change> prepared) {
 std::vector<std::string> node_service::needs_restart(const node_settings& next) const {
   for (const auto& at : places())
     for (const auto& listener : next.listeners)
-      if (config::compare_listening_places(listener.address, at.as.address) == config::listening_places::same &&
-          listener.insecure_loopback != at.as.insecure_loopback)
-        return {"node.listeners.insecure_loopback"};
+      for (const auto& address : {at.as.address, at.address})
+        if (config::compare_listening_places(listener.address, address) == config::listening_places::same &&
+            listener.insecure_loopback != at.as.insecure_loopback)
+          return {"node.listeners.insecure_loopback"};
   return {};
 }
 

@@ -62,6 +62,18 @@ BOOST_AUTO_TEST_CASE(what_a_listener_for_clients_cannot_mean_is_said) {
   BOOST_TEST(problems_of("address = \"127.0.0.1:389\"\nidentity = \"service\"\nbases = [\"dc=a\"]\n"
                          "allow_anonymous = true\n")
                  .find("contradicts identity") != std::string::npos);
+  BOOST_TEST(problems_of("address = \"127.0.0.1:389\"\nidentity = \"proxy\"\n").find("needs servers with bind_dn") !=
+             std::string::npos);
+  BOOST_TEST(pool_errors("[ldap]\nhost = \"a\"\nbind_dn = \"cn=a\"\npassword = \"p\"\n[[front_door.listeners]]\n"
+                         "address = \"127.0.0.1:389\"\nidentity = \"proxy\"\nwrite_coherence = \"2s\"\n") == "");
+  const auto authority = "client_ca_cert_path = \"" + certificates_of_nodes().ca.certificate().string() + "\"\n";
+  BOOST_TEST(problems_of("address = \"127.0.0.1:389\"\n" + with_files() + authority).find("needs identity = \"proxy\"") !=
+             std::string::npos);
+  BOOST_TEST(problems_of("address = \"127.0.0.1:389\"\n" + authority).find("within TLS alone") != std::string::npos);
+  BOOST_TEST(problems_of("address = \"127.0.0.1:389\"\nidentity = \"proxy\"\n" + with_files() +
+                         "client_ca_cert_path = \"/nonexistent\"\n")
+                 .find("front_door.listeners[0].client_ca_cert_path: \"/nonexistent\" cannot be read") !=
+             std::string::npos);
   BOOST_TEST(problems_of("address = \"127.0.0.1:389\"\nallow_anonymous = true\n") == "");
   BOOST_TEST(pool_errors("[ldap]\nhost = \"a\"\nbind_dn = \"cn=a\"\npassword = \"p\"\n[[front_door.listeners]]\n"
                          "address = \"127.0.0.1:389\"\nallow_anonymous = true\n")
@@ -73,4 +85,18 @@ BOOST_AUTO_TEST_CASE(what_a_listener_for_clients_cannot_mean_is_said) {
   BOOST_TEST(problems_of("address = \"127.0.0.1:389\"\n[[front_door.listeners]]\naddress = \"0.0.0.0:389\"\n"
                          "allow_plaintext = true\n")
                  .find("is at the address of front_door.listeners[0]: 0.0.0.0:389") != std::string::npos);
+}
+
+BOOST_AUTO_TEST_CASE(networks_of_a_listener_are_networks) {
+  const std::string here = "address = \"127.0.0.1:389\"\n";
+  BOOST_TEST(problems_of(here + "allow_from = [\"10.0.0.0/8\", \"::1\"]\nproxy_protocol_from = [\"192.0.2.10\"]\n") ==
+             "");
+  BOOST_TEST(problems_of(here + "allow_from = [\"10.0.0.0/8\", \"example.com\"]\n") ==
+             "f:5:1: front_door.listeners[0].allow_from: must be addresses or networks, as 192.0.2.1, 10.0.0.0/8 or "
+             "2001:db8::/32: \"example.com\"\n");
+  BOOST_TEST(problems_of(here + "proxy_protocol_from = [\"10.0.0.1/8\"]\n") ==
+             "f:5:1: front_door.listeners[0].proxy_protocol_from: its address has bits beyond the length of the "
+             "network: \"10.0.0.1/8\"\n");
+  BOOST_TEST(problems_of("address = \"/run/ldapi\"\nallow_from = [\"::1\"]\n")
+                 .find("is of no use at a Unix socket") != std::string::npos);
 }

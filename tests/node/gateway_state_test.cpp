@@ -101,7 +101,8 @@ BOOST_FIXTURE_TEST_CASE(each_permission_allows_what_it_says, granted_peers) {
       {order(kind::suspend), may::admin},
       {order(kind::resume), may::admin},
       {order(kind::drain), may::admin},
-      {order(kind::reload), may::admin}};
+      {order(kind::reload), may::admin},
+      {order(kind::tap), may::admin}};
   for (const auto& [f, needed] : all) {
     for (const auto has : {may::read, may::write, may::admin}) {
       gateway_state fresh{gateway_limits{}};

@@ -20,8 +20,14 @@ runtime_snapshot some_state() {
   s.servers[1].serving = true;
   s.active_priority = 1;
   s.operations.by_error = {0, 1, 2};
+  s.operations.latency = {{1, 2, 5}, 7, milliseconds{9}};
+  s.connects = {{3}, 4, milliseconds{5}};
   s.servers[0].budget = {200, 67, 3, 4, 5, 6};
-  s.peers.push_back({"node-b", false, wall_time{seconds{1'700'000'000}}, "refused", std::nullopt});
+  s.peers.push_back({"node-b", false, wall_time{seconds{1'700'000'000}}, "refused", std::nullopt, "it has dialled this node"});
+  s.client_listeners.push_back(
+      {"127.0.0.1:389", 2, 7, 1, {{"search", client_standing::user, result_class::negative, 5}}});
+  s.clients.push_back(
+      {"192.0.2.7:51312", "127.0.0.1:389", client_standing::proxied, 3, true, 9, milliseconds{1500}});
   return s;
 }
 
@@ -34,12 +40,24 @@ BOOST_AUTO_TEST_CASE(a_state_of_many_servers_and_an_empty_one_cross_whole) {
     BOOST_TEST(came.value->servers.size() == sent.servers.size());
     BOOST_TEST((came.value->active_priority == sent.active_priority));
     BOOST_TEST((came.value->operations.by_error == sent.operations.by_error));
+    BOOST_TEST(came.value->operations.latency.at_most == sent.operations.latency.at_most,
+               boost::test_tools::per_element());
+    BOOST_TEST(came.value->operations.latency.count == sent.operations.latency.count);
+    BOOST_TEST((came.value->connects.total == sent.connects.total));
     BOOST_TEST_REQUIRE(came.value->peers.size() == sent.peers.size());
     if (sent.peers.empty()) continue;
     BOOST_TEST(came.value->peers[0].name == "node-b");
     BOOST_TEST((came.value->peers[0].since == sent.peers[0].since));
+    BOOST_TEST(came.value->peers[0].link == "it has dialled this node");
     BOOST_TEST(came.value->servers[0].budget.wanted == 6U);
     BOOST_TEST((came.value->servers[0].pool.longest_wait == milliseconds{1700}));
+    BOOST_TEST_REQUIRE(came.value->client_listeners.size() == 1U);
+    BOOST_TEST(came.value->client_listeners[0].turned_away == 1U);
+    BOOST_TEST((came.value->client_listeners[0].operations.at(0).ended == result_class::negative));
+    BOOST_TEST_REQUIRE(came.value->clients.size() == 1U);
+    BOOST_TEST((came.value->clients[0].identity == client_standing::proxied));
+    BOOST_TEST(came.value->clients[0].parked);
+    BOOST_TEST((came.value->clients[0].age == milliseconds{1500}));
     BOOST_TEST(encode(*came.value) == encode(sent));
   }
   BOOST_TEST(decode_probe_reports(encode(std::vector<probe_report>{})).value.value().empty());
@@ -57,4 +75,20 @@ BOOST_AUTO_TEST_CASE(a_state_of_many_servers_and_an_empty_one_cross_whole) {
 BOOST_AUTO_TEST_CASE(a_state_that_is_anything_is_refused_or_says_the_same_again) {
   check_mutations(encode(some_state()), 3, decode_runtime_snapshot,
                   [](const runtime_snapshot& s) { return encode(s); });
+}
+
+BOOST_AUTO_TEST_CASE(requests_that_ended_cross_whole_and_harmless) {
+  operation_samples sent;
+  sent.samples.push_back({wall_time{seconds{1'700'000'000}}, "search", 32, "", "ldap1:389", milliseconds{3}});
+  sent.samples.push_back({std::nullopt, "bind", 0, "operation_timeout", "", seconds{30}});
+  sent.next = 77;
+  sent.dropped = 5;
+  const auto came = decode_operation_samples(encode(sent));
+  BOOST_TEST_REQUIRE(came.value.has_value());
+  BOOST_TEST(came.value->next == 77U);
+  BOOST_TEST_REQUIRE(came.value->samples.size() == 2U);
+  BOOST_TEST(came.value->samples[0].code == 32);
+  BOOST_TEST(came.value->samples[1].error == "operation_timeout");
+  BOOST_TEST(encode(*came.value) == encode(sent));
+  check_mutations(encode(sent), 3, decode_operation_samples, [](const operation_samples& s) { return encode(s); });
 }

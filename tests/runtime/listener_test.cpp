@@ -3,6 +3,8 @@
 #include "support/actor_config.hpp"
 #include "support/certificates.hpp"
 #include "support/eventually.hpp"
+#include "support/manual_ports.hpp"
+#include "support/proxy_header.hpp"
 #include "support/temporary_folder.hpp"
 #include "understudy/actors/connection/socket.hpp"
 #include "understudy/actors/connection/tls_client.hpp"
@@ -32,22 +34,6 @@ const certificate_set& certificates() {
   return made;
 }
 
-struct noted_log final : log_port {
-  bool enabled(log_level) const override { return true; }
-  void write(log_level, std::string_view, std::string_view text, const fields& more) override {
-    std::lock_guard guard{mutex};
-    std::string line{text};
-    for (const auto& [key, value] : more) line += ' ' + std::string{key} + '=' + value;
-    lines.push_back(std::move(line));
-  }
-  bool says(const std::string& part) {
-    std::lock_guard guard{mutex};
-    return std::any_of(lines.begin(), lines.end(), [&](const auto& l) { return l.find(part) != std::string::npos; });
-  }
-  std::mutex mutex;
-  std::vector<std::string> lines;
-};
-
 /// The real time, and so much later.
 struct later_clock final : clock_port {
   time_point now() const override { return real.now() + ahead.load(); }
@@ -62,7 +48,7 @@ struct world {
   caf::actor_system system{cfg};
   std::shared_ptr<epoll_poller> poller = std::make_shared<epoll_poller>();
   std::shared_ptr<worker_threads> workers = std::make_shared<worker_threads>();
-  std::shared_ptr<noted_log> log = std::make_shared<noted_log>();
+  std::shared_ptr<recording_log> log = std::make_shared<recording_log>();
   std::shared_ptr<later_clock> clock = std::make_shared<later_clock>();
   std::mutex mutex;
   std::vector<accepted_client> in;
@@ -263,7 +249,7 @@ BOOST_AUTO_TEST_CASE(clients_without_the_right_certificate_never_come_in) {
   }
   BOOST_TEST(eventually([&] { return w.open->connections() == 0; }));
   BOOST_TEST(w.count() == 0u);
-  BOOST_TEST(w.log->says("did not get in"));
+  BOOST_TEST(w.log->contains("did not get in"));
 }
 
 BOOST_AUTO_TEST_CASE(a_revoked_certificate_is_refused) {
@@ -277,7 +263,7 @@ BOOST_AUTO_TEST_CASE(a_revoked_certificate_is_refused) {
   how.client_key_path = certificates().revoked.key;
   (void)one.secure(how);
   BOOST_TEST(eventually([&] { return w.open->connections() == 0; }));
-  BOOST_TEST(w.log->says("revoked"));
+  BOOST_TEST(w.log->contains("revoked"));
   client good(w);
   BOOST_TEST(!good.secure(trusting(true)));
   BOOST_TEST(eventually([&] { return w.count() == 1; }));
@@ -393,12 +379,7 @@ BOOST_AUTO_TEST_CASE(certificates_that_could_not_be_read_are_tried_again_althoug
   options.tls = server_certificates{{certificate, key, {}, {}}};
   w.listen(std::move(options));
   copy(certificates().of_other_ca.key, key);  // which belongs to another certificate
-  const auto failures = [&] {
-    std::lock_guard guard{w.log->mutex};
-    return std::count_if(w.log->lines.begin(), w.log->lines.end(), [](const auto& line) {
-      return line.find("cannot be used, the earlier ones stay") != std::string::npos;
-    });
-  };
+  const auto failures = [&] { return w.log->count("cannot be used, the earlier ones stay"); };
   const auto somebody_comes = [&] {
     client one(w);
     BOOST_TEST(!one.secure(trusting()));
@@ -422,7 +403,7 @@ BOOST_AUTO_TEST_CASE(limits_hold_in_all_and_by_address_and_places_are_given_back
   BOOST_REQUIRE(eventually([&] { return w.count() == 2; }));
   const client third(w);
   BOOST_TEST(third.ended());
-  BOOST_TEST(w.log->says("2 connections from that address"));
+  BOOST_TEST(w.log->contains("2 connections from that address"));
   {
     std::lock_guard guard{w.mutex};
     w.in.erase(w.in.begin());
@@ -450,10 +431,10 @@ BOOST_AUTO_TEST_CASE(changed_certificates_are_used_and_bad_ones_are_not) {
   BOOST_TEST(comes_in());
   std::ofstream(certificate) << "no certificate";
   // Every look at the files is for a client that comes.
-  BOOST_TEST(eventually([&] { return comes_in() && w.log->says("cannot be used"); }));
+  BOOST_TEST(eventually([&] { return comes_in() && w.log->contains("cannot be used"); }));
   BOOST_TEST(comes_in());
   put(certificates().wrong_name);
-  BOOST_TEST(eventually([&] { return !comes_in() && w.log->says("are in use"); }));
+  BOOST_TEST(eventually([&] { return !comes_in() && w.log->contains("are in use"); }));
   put(certificates().server);
   BOOST_TEST(eventually([&] { return comes_in(); }));
 }
@@ -472,7 +453,7 @@ BOOST_AUTO_TEST_CASE(without_descriptors_nobody_is_lost_and_it_goes_on_when_ther
   BOOST_REQUIRE(::setrlimit(RLIMIT_NOFILE, &none) == 0);
   const auto to = *literal_address("127.0.0.1", w.port());
   (void)::connect(early, reinterpret_cast<const sockaddr*>(to.bytes.data()), static_cast<socklen_t>(to.bytes.size()));
-  const bool told = eventually([&] { return w.log->says("nobody can be accepted"); });
+  const bool told = eventually([&] { return w.log->contains("nobody can be accepted"); });
   BOOST_REQUIRE(::setrlimit(RLIMIT_NOFILE, &before) == 0);
   BOOST_TEST(told);
   BOOST_TEST(eventually([&] { return w.count() == 2; }));
@@ -510,4 +491,168 @@ BOOST_AUTO_TEST_CASE(certificates_that_are_no_good_are_named_at_the_start) {
   BOOST_CHECK_EXCEPTION(w.listen(options), listener_error, [](const auto& e) {
     return std::string{e.what()}.find("does not belong") != std::string::npos;
   });
+}
+
+// ---- networks and proxies ----
+
+namespace {
+
+std::vector<ip_network> networks(const std::vector<std::string>& texts) {
+  std::vector<ip_network> all;
+  std::string problem;
+  for (const auto& each : texts) all.push_back(ip_network::parse(each, problem).value());
+  return all;
+}
+
+const std::string documentation_address{"\xc0\0\x02\x07", 4};  // 192.0.2.7
+
+void say(const client& from, const std::string& bytes) {
+  BOOST_REQUIRE(::send(from.fd, bytes.data(), bytes.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(bytes.size()));
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(who_comes_from_elsewhere_than_it_may_is_closed_at_once) {
+  world w;
+  auto options = plain(":0");
+  options.allow_from = networks({"10.0.0.0/8", "::1"});
+  std::atomic<int> refused{0};
+  options.on_refused = [&] { ++refused; };
+  w.listen(std::move(options));
+  const client four(w);
+  BOOST_TEST(four.ended());
+  BOOST_TEST(eventually([&] { return refused == 1; }));
+  BOOST_TEST(w.log->says("nobody may come from there"));
+  const client six(*literal_address("::1", w.port()));
+  BOOST_REQUIRE(eventually([&] { return w.count() == 1; }));
+  // It takes no place, and other networks count at once.
+  BOOST_TEST(w.open->connections() == 1U);
+  w.open->set_networks(networks({"127.0.0.0/8"}), {});
+  const client again(w);
+  BOOST_TEST(eventually([&] { return w.count() == 2; }));
+}
+
+BOOST_AUTO_TEST_CASE(a_proxys_client_is_known_by_the_address_that_the_proxy_names) {
+  world w;
+  auto options = plain();
+  options.proxies = networks({"127.0.0.1"});
+  options.limits.by_address = 2;
+  w.listen(std::move(options));
+  const client first(w);
+  const auto header = proxy_header_of(documentation_address, 51312);
+  say(first, header.substr(0, 20));
+  BOOST_TEST(!first.ended(50ms));
+  BOOST_TEST(w.count() == 0U);
+  say(first, header.substr(20) + "x");
+  BOOST_REQUIRE(eventually([&] { return w.count() == 1; }));
+  BOOST_TEST(w.in[0].address == "192.0.2.7:51312");
+  BOOST_TEST(w.in[0].host == "192.0.2.7");
+  BOOST_TEST(!w.in[0].local);
+  // What stands behind it is the client's.
+  char byte = 0;
+  BOOST_TEST(eventually([&] { return w.in[0].stream->read(&byte, 1).bytes == 1; }));
+  BOOST_TEST(byte == 'x');
+  // The limit by address is that of its clients, not of the proxy.
+  const client second(w), third(w), other(w);
+  say(second, header);
+  BOOST_REQUIRE(eventually([&] { return w.count() == 2; }));
+  say(third, header);
+  BOOST_TEST(third.ended());
+  say(other, proxy_header_of({"\xc0\0\x02\x08", 4}, 1));
+  BOOST_TEST(eventually([&] { return w.count() == 3; }));
+}
+
+BOOST_AUTO_TEST_CASE(a_proxy_that_names_nobody_is_its_own_client_and_one_of_loopback_is_local) {
+  world w;
+  auto options = plain();
+  options.proxies = networks({"127.0.0.0/8"});
+  options.allow_from = networks({"127.0.0.1", "192.0.2.0/24"});
+  w.listen(std::move(options));
+  const client own(w), local(w), stranger(w);
+  say(own, proxy_header('\x20', '\0', ""));
+  BOOST_REQUIRE(eventually([&] { return w.count() == 1; }));
+  BOOST_TEST(w.in[0].address.rfind("127.0.0.1:", 0) == 0U);
+  BOOST_TEST(w.in[0].local);
+  say(local, proxy_header_of({"\x7f\0\0\x01", 4}, 5));
+  BOOST_REQUIRE(eventually([&] { return w.count() == 2; }));
+  BOOST_TEST(w.in[1].address == "127.0.0.1:5");
+  BOOST_TEST(w.in[1].local);
+  // allow_from is about clients.
+  say(stranger, proxy_header_of({"\x0a\0\0\x01", 4}, 5));
+  BOOST_TEST(stranger.ended());
+}
+
+BOOST_AUTO_TEST_CASE(a_proxy_that_says_something_else_or_nothing_is_ended) {
+  world w;
+  auto options = plain();
+  options.proxies = networks({"127.0.0.1"});
+  options.handshake_timeout = 100ms;
+  w.listen(std::move(options));
+  const client wrong(w);
+  say(wrong, "0\x0c\x02\x01\x01");
+  BOOST_TEST(wrong.ended());
+  BOOST_TEST(w.log->says("did not name its client"));
+  {
+    const client gone(w);
+    say(gone, proxy_header_of(documentation_address, 1).substr(0, 5));
+  }
+  const client mute(w);
+  BOOST_TEST(mute.ended());
+  BOOST_TEST(w.log->says("the header of the PROXY protocol took longer than 100ms"));
+  BOOST_TEST(w.count() == 0U);
+  BOOST_TEST(w.open->connections() == 0U);
+}
+
+BOOST_AUTO_TEST_CASE(many_who_name_nobody_make_room_for_who_comes) {
+  world w;
+  auto options = plain();
+  options.proxies = networks({"127.0.0.1"});
+  options.limits.handshakes = 2;
+  w.listen(std::move(options));
+  const client first(w), second(w), third(w), fourth(w);
+  BOOST_TEST(first.ended());
+  BOOST_TEST(second.ended());
+  say(fourth, proxy_header_of(documentation_address, 1));
+  BOOST_TEST(eventually([&] { return w.count() == 1; }));
+}
+
+BOOST_AUTO_TEST_CASE(behind_a_proxy_tls_begins_after_its_header) {
+  world w;
+  auto options = secured();
+  options.proxies = networks({"127.0.0.1"});
+  w.listen(std::move(options));
+  client one(w);
+  say(one, proxy_header_of(documentation_address, 51312));
+  BOOST_TEST(!one.secure(trusting()));
+  BOOST_REQUIRE(eventually([&] { return w.count() == 1; }));
+  BOOST_TEST(w.in[0].address == "192.0.2.7:51312");
+}
+
+BOOST_AUTO_TEST_CASE(who_is_no_trusted_proxy_cannot_name_a_client) {
+  world w;
+  auto options = secured();
+  options.proxies = networks({"192.0.2.10"});
+  w.listen(std::move(options));
+  const client one(w);
+  say(one, proxy_header_of(documentation_address, 51312));
+  BOOST_TEST(one.ended());
+  BOOST_TEST(w.count() == 0U);
+}
+
+BOOST_AUTO_TEST_CASE(one_address_has_a_tenth_of_the_places_and_this_machine_all) {
+  const auto places = std::make_shared<admission>(shared_places(2'000, 64));
+  const auto fits = [&](const std::string& address) {
+    std::vector<admission::place> taken;
+    for (;;) {
+      auto entry = places->enter(address);
+      if (entry.verdict != admission_verdict::welcome) return taken.size();
+      taken.push_back(std::move(entry.given));
+    }
+  };
+  BOOST_TEST(fits("192.0.2.7") == 200U);
+  BOOST_TEST(fits("[2001:db8::7]") == 200U);
+  for (const auto* local : {"127.0.0.1", "[::1]", "[::ffff:127.0.0.1]", "local, uid 1000"})
+    BOOST_TEST(fits(local) == 2'000U, local);
+  BOOST_TEST(shared_places(500, 64).by_address == 100U);
+  BOOST_TEST(shared_places(50, 64).by_address == 50U);
 }

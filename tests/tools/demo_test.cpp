@@ -177,3 +177,26 @@ BOOST_AUTO_TEST_CASE(ctrl_c_ends_the_demonstration_of_nodes_and_its_processes) {
   BOOST_TEST(processes_of(folder) == 0);
   BOOST_TEST(std::filesystem::is_empty(folder.path()));
 }
+
+BOOST_AUTO_TEST_CASE(the_demonstration_of_the_front_door_loses_two_servers_without_a_failed_read) {
+  const temporary_folder folder;
+  const auto demo = start_demo(folder, {"--front-door"});
+  const auto status = demo->wait(std::chrono::seconds{60});
+  BOOST_TEST(status.value_or(-1) == 0, demo->output() << demo->error_output());
+  for (const auto* part : {"the front door listens at ldap://127.0.0.1:", "they know that URL alone", "hangs (SIGSTOP)",
+                           "kill -9", "has taken over", " 0 failed", "no client noticed"})
+    BOOST_TEST(contains(demo->output(), part), part << " is missing in: " << demo->output());
+  BOOST_TEST(demo->error_output() == "");
+  BOOST_TEST(processes_of(folder) == 0);
+  BOOST_TEST(std::filesystem::is_empty(folder.path()));
+}
+
+BOOST_AUTO_TEST_CASE(ctrl_c_ends_the_demonstration_of_the_front_door_and_its_processes) {
+  const temporary_folder folder;
+  const auto demo = start_demo(folder, {"--front-door"});
+  BOOST_REQUIRE(eventually([&] { return contains(demo->output(), "they know that URL alone"); }));
+  demo->send_signal(SIGINT);
+  BOOST_TEST(demo->wait().value_or(-1) == 3);
+  BOOST_TEST(processes_of(folder) == 0);
+  BOOST_TEST(std::filesystem::is_empty(folder.path()));
+}

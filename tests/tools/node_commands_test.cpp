@@ -67,6 +67,9 @@ BOOST_FIXTURE_TEST_CASE(every_command_goes_through_a_node, writing_node) {
   BOOST_TEST(who.output == std::string{"dn:"} + admin_dn + "\n");
   check_exit(run(words{"authenticate", "user7"} + there(), user_password(7) + "\n"), 0);
   check_exit(run(words{"authenticate", "user7"} + there(), "wrong\n"), 1);
+  check_exit(run(words{"groups", "user7"} + there()), 0);
+  check_exit(run(words{"passwd", "user7"} + there(), user_password(7) + "\nanother one\n"), 0);
+  check_exit(run(words{"authenticate", "user7"} + there(), "another one\n"), 0);
   check_exit(run(words{"modify"} + there(), "dn: " + user_dn(9) + "\nchangetype: delete\n"), 0);
   check_exit(run(words{"search", "-b", user_dn(9), "-s", "base", "(objectClass=*)"} + there()), 1);
   check_exit(run(words{"bench", "--duration", "100ms", "--concurrency", "2"} + there()), 0);
@@ -108,14 +111,14 @@ BOOST_FIXTURE_TEST_CASE(who_is_asked_is_said_once, command_line) {
   check_refusal(run({"whoami", "--node", "127.0.0.1"}), 2, "must be a host and its port");
   check_refusal(run({"whoami", "--node", "127.0.0.1:1", "--node-ca", "/no/such"}), 2,
                 "--node-ca: \"/no/such\" cannot be read");
-  for (const auto* command : {"status", "drain", "reload"}) check_refusal(run({command}), 2, "--node");
+  for (const auto* command : {"status", "tap", "drain", "reload"}) check_refusal(run({command}), 2, "--node");
   check_refusal(run(words{"suspend"} + here), 2, "SERVER");
 }
 
 BOOST_FIXTURE_TEST_CASE(a_node_that_cannot_be_reached_is_named, command_line) {
   const auto nobody = "127.0.0.1:" + std::to_string(free_port());
-  for (const words& command : {words{"whoami"}, words{"health"}, words{"status"}, words{"drain"}, words{"reload"},
-                               words{"suspend", "ldap1:389"}, words{"resume", "ldap1:389"}}) {
+  for (const words& command : {words{"whoami"}, words{"health"}, words{"status"}, words{"tap"}, words{"drain"},
+                               words{"reload"}, words{"suspend", "ldap1:389"}, words{"resume", "ldap1:389"}}) {
     const auto result = run(command + words{"--node", nobody});
     check_exit(result, 3);
     BOOST_TEST(contains(result.error_output, nobody), result.error_output);

@@ -77,6 +77,7 @@ selection_query needs_of(const call& c) {
   selection_query q;
   q.write = c.what && is_write(c.what->op);
   q.tried = c.tried;
+  q.preferred = c.preferred;
   return q;
 }
 
@@ -84,6 +85,7 @@ selection_query needs_of(const lease_request& r) {
   selection_query q;
   q.prefer_writable = true;
   q.tried = r.tried;
+  q.preferred = r.preferred;
   q.anew = r.anew;
   return q;
 }

@@ -52,7 +52,7 @@ std::optional<std::size_t> server_selection::choose(const std::vector<candidate>
     return std::nullopt;
   }
   const auto chosen = better_of_two(all);
-  if (!automatic_ && !kept && !query.write && query.tried.empty()) {
+  if (!automatic_ && !kept && !query.write && query.tried.empty() && !query.preferred) {
     level_ = all[chosen].priority;
   }
   return chosen;
@@ -82,7 +82,8 @@ server_selection::rank server_selection::rank_of(const candidate& c, const selec
     reluctance = 1;
   }
   const int second = (c.suspected ? 2 : 0) + (query.prefer_writable && c.read_only ? 1 : 0);
-  return {c.silent, query.tried.contains(c.id), reluctance, c.priority, second};
+  const bool elsewhere = query.preferred && (c.id != *query.preferred || c.trial || c.suspected);
+  return {c.silent, query.tried.contains(c.id), elsewhere, reluctance, c.priority, second};
 }
 
 bool server_selection::keeps_level(const std::vector<candidate>& all) const {

@@ -28,9 +28,10 @@ struct candidate {
 
 /// What a request needs.
 struct selection_query {
-  bool write = false;            ///< no read_only server may take it
-  bool prefer_writable = false;  ///< a read_only one only when there is no other on its level
-  server_set tried;              ///< only when there is no other
+  bool write = false;                       ///< no read_only server may take it
+  bool prefer_writable = false;             ///< a read_only one only when there is no other on its level
+  server_set tried;                         ///< only when there is no other
+  std::optional<server_id> preferred = {};  ///< takes it, whatever its level, while it is well
   /// From connect(): a server that is known to be down is better than none, unless it is suspended.
   bool anew = false;
 };
@@ -51,6 +52,7 @@ class server_selection {
   struct rank {
     bool silent;
     bool tried;
+    bool elsewhere;  ///< it is not the one that the request prefers
     int reluctance;  ///< 0 wanted, 1 held back or full, 2 half open
     int priority;
     int second_choice;  ///< within its level: suspected, or read_only where a writable one is preferred

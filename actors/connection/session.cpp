@@ -2,6 +2,7 @@
 #include "understudy/actors/connection/session.hpp"
 #include "understudy/actors/connection/operation_codec.hpp"
 #include "understudy/actors/connection/request_check.hpp"
+#include "understudy/messages/ldap_message.hpp"
 
 namespace understudy::internal {
 namespace {
@@ -44,7 +45,11 @@ void session::append_message(std::string_view protocol_op, std::string_view cont
   scratch_.clear();
   append_message_head(next_id(), protocol_op.size() + controls.size(), scratch_);
   transport_.append(scratch_.data(), scratch_.size());
-  transport_.append(protocol_op.data(), protocol_op.size());
+  // There may be a new password in it.
+  if (!protocol_op.empty() && static_cast<std::uint8_t>(protocol_op[0]) == opaque_request::extended)
+    transport_.append_secret(protocol_op.data(), protocol_op.size());
+  else
+    transport_.append(protocol_op.data(), protocol_op.size());
   transport_.append(controls.data(), controls.size());
 }
 

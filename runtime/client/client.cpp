@@ -38,7 +38,7 @@ failure_ptr error_in(caf::type_erased_tuple& content) {
 
 runtime_client::runtime_client(caf::actor_system& system, environment_ptr env, const settings& all)
     : env_(std::move(env)),
-      most_requests_(static_cast<std::uint64_t>(all.limits.max_requests)),
+      permits_(std::make_shared<request_permits>(static_cast<std::uint64_t>(all.limits.max_requests))),
       replies_(make_pending_replies(system, env_)) {
   configure(all);
 }
@@ -101,18 +101,14 @@ failure_ptr runtime_client::lost_answer() {
                       "the answer was lost inside the runtime; please report it");
 }
 
-bool runtime_client::take_permit() {
-  if (in_flight_.fetch_add(1) < most_requests_) return true;
-  --in_flight_;
-  return false;
-}
+bool runtime_client::take_permit() { return permits_->try_take(); }
 
 void runtime_client::count_failed(const failure_ptr& why, duration took) {
   env_->metrics->finished(why.get(), took, env_->clock->now());
 }
 
 void runtime_client::finished(const failure_ptr& why, duration took) {
-  --in_flight_;
+  permits_->give_back();
   env_->metrics->finished(why.get(), took, env_->clock->now());
   if (!why) last_success_ = env_->clock->wall_now().time_since_epoch().count();
 }
@@ -162,7 +158,7 @@ void runtime_client::start_on(route to, request_ptr request, completion_delivery
     return refused(make_failure(errc::invalid_request, stage::queue, "there is no request (a null pointer)"));
   if (!take_permit())
     return refused(make_failure(errc::queue_full, stage::queue,
-                                "more than " + std::to_string(most_requests_) +
+                                "more than " + std::to_string(permits_->most()) +
                                     " requests are under way (limits.max_requests); refused at once"));
   auto op = std::make_shared<client_request>(
       shared_from_this(), std::move(to), with_controls(std::move(request), options.controls),

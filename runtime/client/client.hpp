@@ -1,5 +1,6 @@
 // The one bridge from threads to actors: requests go out, each comes back exactly once, whatever happens in between.
 #pragma once
+#include "understudy/actors/ports/request_permits.hpp"
 #include "understudy/runtime/client/ask.hpp"
 #include "understudy/runtime/lease.hpp"
 #include "understudy/runtime/platform/fork_detector.hpp"
@@ -85,7 +86,9 @@ class runtime_client : public std::enable_shared_from_this<runtime_client> {
   void configure(const settings& all);
 
   /// Permits taken.
-  std::uint64_t in_flight() const noexcept { return in_flight_; }
+  std::uint64_t in_flight() const noexcept { return permits_->taken(); }
+  /// Of `limits.max_requests`, for others who send requests.
+  const std::shared_ptr<request_permits>& permits() const noexcept { return permits_; }
   /// When the last request succeeded.
   std::optional<wall_time> last_success() const;
 
@@ -139,12 +142,11 @@ class runtime_client : public std::enable_shared_from_this<runtime_client> {
 
   environment_ptr env_;
   live_settings live_;
-  const std::uint64_t most_requests_;
+  const std::shared_ptr<request_permits> permits_;
   pending_replies_handle replies_;
   circuit_breaker_actor router_;
   connection_manager_actor manager_;
   fork_detector fork_detector_;
-  std::atomic<std::uint64_t> in_flight_{0};
   spin_limiter spin_limiter_;
   std::atomic<bool> draining_{false}, router_ended_{false};
   std::atomic<wall_time::rep> last_success_{0};

@@ -71,6 +71,25 @@ BOOST_FIXTURE_TEST_CASE(a_half_open_server_comes_last_unless_only_requests_can_t
   BOOST_TEST(chosen() == 0);
 }
 
+BOOST_FIXTURE_TEST_CASE(a_preferred_server_serves_whatever_its_level_while_it_is_well, three_servers) {
+  selection_query query;
+  query.preferred = 2;
+  BOOST_TEST(chosen(query) == 2);
+  all[2].share = 0;  // it has just come back
+  BOOST_TEST(chosen(query) == 2);
+  BOOST_TEST(chosen() == 0);
+  for (const auto spoil : {+[](candidate& c) { c.usable = false; }, +[](candidate& c) { c.trial = true; },
+                           +[](candidate& c) { c.silent = true; }, +[](candidate& c) { c.suspected = true; }}) {
+    three_servers others;
+    spoil(others.all[2]);
+    BOOST_TEST(others.chosen(query) == 0);
+  }
+  query.tried.insert(2);
+  BOOST_TEST(chosen(query) == 0);
+  query.preferred = 7;  // it was taken out
+  BOOST_TEST(chosen(query) == 0);
+}
+
 BOOST_FIXTURE_TEST_CASE(order_in_the_table_does_not_matter, three_servers) {
   std::swap(all[0], all[2]);
   BOOST_TEST(chosen() == 0);

@@ -67,8 +67,9 @@ BOOST_AUTO_TEST_CASE(what_a_listener_for_clients_cannot_mean_is_said) {
   BOOST_TEST(pool_errors("[ldap]\nhost = \"a\"\nbind_dn = \"cn=a\"\npassword = \"p\"\n[[front_door.listeners]]\n"
                          "address = \"127.0.0.1:389\"\nidentity = \"proxy\"\nwrite_coherence = \"2s\"\n") == "");
   const auto authority = "client_ca_cert_path = \"" + certificates_of_nodes().ca.certificate().string() + "\"\n";
-  BOOST_TEST(problems_of("address = \"127.0.0.1:389\"\n" + with_files() + authority).find("needs identity = \"proxy\"") !=
-             std::string::npos);
+  BOOST_TEST(
+      problems_of("address = \"127.0.0.1:389\"\n" + with_files() + authority).find("needs identity = \"proxy\"") !=
+      std::string::npos);
   BOOST_TEST(problems_of("address = \"127.0.0.1:389\"\n" + authority).find("within TLS alone") != std::string::npos);
   BOOST_TEST(problems_of("address = \"127.0.0.1:389\"\nidentity = \"proxy\"\n" + with_files() +
                          "client_ca_cert_path = \"/nonexistent\"\n")
@@ -97,6 +98,6 @@ BOOST_AUTO_TEST_CASE(networks_of_a_listener_are_networks) {
   BOOST_TEST(problems_of(here + "proxy_protocol_from = [\"10.0.0.1/8\"]\n") ==
              "f:5:1: front_door.listeners[0].proxy_protocol_from: its address has bits beyond the length of the "
              "network: \"10.0.0.1/8\"\n");
-  BOOST_TEST(problems_of("address = \"/run/ldapi\"\nallow_from = [\"::1\"]\n")
-                 .find("is of no use at a Unix socket") != std::string::npos);
+  BOOST_TEST(problems_of("address = \"/run/ldapi\"\nallow_from = [\"::1\"]\n").find("is of no use at a Unix socket") !=
+             std::string::npos);
 }

@@ -1,5 +1,6 @@
 // One client's session: what is answered here, what is passed on and where, and who is sent away.
 #include "session_messages.hpp"
+#include "understudy/actors/front_door/wiped_request.hpp"
 #include "understudy/messages/paged_results.hpp"
 
 #include <boost/test/unit_test.hpp>
@@ -13,9 +14,9 @@ namespace {
 const std::string alice = "uid=alice,dc=example,dc=com";
 
 /// A session with what it has decided since the last look.
-struct rig {
-  explicit rig(client_rules with = {}, client_origin from = {"192.0.2.1", true, false, false})
-      : session(std::move(from), std::make_shared<client_rules>(std::move(with)), limiter, now) {}
+struct session_rig {
+  explicit session_rig(client_rules with = {}, client_origin from = {"192.0.2.1", true, false, false})
+      : session(std::move(from), std::make_shared<client_rules>(std::move(with)), limiter, now, offer) {}
 
   void says(const std::string& message) {
     session.on_message(message, now);
@@ -75,10 +76,38 @@ struct rig {
 
   time_point now{seconds{1000}};
   std::shared_ptr<bind_limiter> limiter = std::make_shared<bind_limiter>();
+  std::shared_ptr<proxied_authorization_offer> offer = std::make_shared<proxied_authorization_offer>();
   client_session session;
   std::vector<session_action::any> actions;
   std::vector<raw_answer> heard;
 };
+
+client_rules proxy_rules() {
+  client_rules rules;
+  rules.identity = client_identity::proxy;
+  return rules;
+}
+
+/// A root DSE as the directory answers it.
+result root_dse_with(std::vector<std::string> controls) {
+  result answer;
+  answer.entries.push_back({"", {{"supportedControl", std::move(controls)}}});
+  return answer;
+}
+
+/// As whom an operation that was passed on is carried out; "service": it does not say.
+std::string identity_of(const session_action::forward& asked) {
+  const auto* opaque = std::get_if<opaque_request>(&asked.what->op);
+  const auto controls = opaque != nullptr ? *read_controls(opaque->controls) : asked.what->controls;
+  const auto* found = find_control(controls, "2.16.840.1.113730.3.4.18");
+  if (found == nullptr) return "service";
+  BOOST_TEST(found->critical);
+  return found->value.value_or("nothing");
+}
+
+std::string plain_of(const std::string& authorization, const std::string& authentication, const std::string& password) {
+  return authorization + std::string(1, '\0') + authentication + std::string(1, '\0') + password;
+}
 
 control page_control(const std::string& cookie) { return paged_results_control({2, cookie}, false); }
 
@@ -90,7 +119,7 @@ std::string paged_search(int id, const std::string& cookie) {
 }  // namespace
 
 BOOST_AUTO_TEST_CASE(the_service_is_known_here_and_its_operations_go_to_shared_connections) {
-  rig r;
+  session_rig r;
   r.bind_as_service();
   r.says(search_of(2, "dc=a"));
   const auto asked = r.next<session_action::forward>();
@@ -102,7 +131,7 @@ BOOST_AUTO_TEST_CASE(the_service_is_known_here_and_its_operations_go_to_shared_c
 }
 
 BOOST_AUTO_TEST_CASE(a_wrong_password_of_the_service_is_refused_here) {
-  rig r;
+  session_rig r;
   r.says(bind_message(1, "cn=service", "wrong"));
   r.session.judged(r.next<session_action::judge>().value().number, service_claim::wrong, r.now);
   r.look();
@@ -115,7 +144,7 @@ BOOST_AUTO_TEST_CASE(a_wrong_password_of_the_service_is_refused_here) {
 }
 
 BOOST_AUTO_TEST_CASE(a_user_is_served_by_the_connection_on_which_his_bind_was_accepted) {
-  rig r;
+  session_rig r;
   r.bind_as(alice);
   r.says(replace_message(2, alice, "cn", "x"));
   const auto asked = r.next<session_action::forward>();
@@ -128,7 +157,7 @@ BOOST_AUTO_TEST_CASE(a_user_is_served_by_the_connection_on_which_his_bind_was_ac
 }
 
 BOOST_AUTO_TEST_CASE(a_user_whose_bind_is_refused_is_told_and_his_connection_returned) {
-  rig r;
+  session_rig r;
   r.says(bind_message(1, alice, "wrong"));
   r.session.judged(r.next<session_action::judge>().value().number, service_claim::other, r.now);
   r.look();
@@ -145,7 +174,7 @@ BOOST_AUTO_TEST_CASE(a_user_whose_bind_is_refused_is_told_and_his_connection_ret
 }
 
 BOOST_AUTO_TEST_CASE(a_bind_whose_connection_had_ended_unnoticed_is_tried_on_another_once) {
-  rig r;
+  session_rig r;
   r.says(bind_message(1, alice, "password"));
   r.session.judged(r.next<session_action::judge>().value().number, service_claim::other, r.now);
   r.look();
@@ -162,7 +191,7 @@ BOOST_AUTO_TEST_CASE(a_bind_whose_connection_had_ended_unnoticed_is_tried_on_ano
 }
 
 BOOST_AUTO_TEST_CASE(a_user_whose_connection_is_lost_is_told_and_sent_away) {
-  rig r;
+  session_rig r;
   r.bind_as(alice);
   r.says(search_of(2, "dc=a"));
   r.session.failed(r.next<session_action::forward>().value().number,
@@ -177,7 +206,7 @@ BOOST_AUTO_TEST_CASE(a_user_whose_connection_is_lost_is_told_and_sent_away) {
 }
 
 BOOST_AUTO_TEST_CASE(refused_binds_are_limited_by_name_and_by_address) {
-  rig r;
+  session_rig r;
   const auto try_once = [&](int id, const std::string& dn) {
     r.says(bind_message(id, dn, "wrong"));
     const auto asked = r.next<session_action::judge>();
@@ -204,7 +233,7 @@ BOOST_AUTO_TEST_CASE(refused_binds_are_limited_by_name_and_by_address) {
 }
 
 BOOST_AUTO_TEST_CASE(who_has_not_bound_reads_the_root_dse_unless_more_is_allowed) {
-  rig r;
+  session_rig r;
   r.says(bind_message(1, "", ""));
   BOOST_TEST(r.said().code == 0);
   r.says(search_of(2, "dc=a"));
@@ -219,12 +248,12 @@ BOOST_AUTO_TEST_CASE(who_has_not_bound_reads_the_root_dse_unless_more_is_allowed
   client_rules open;
   open.allow_anonymous = true;
   // As the service they are not served.
-  rig refused{open};
+  session_rig refused{open};
   refused.says(search_of(2, "dc=a"));
   BOOST_TEST(refused.said().code == 53);
 
   open.anonymous_service = true;
-  rig anonymous{open};
+  session_rig anonymous{open};
   anonymous.says(search_of(2, "dc=a"));
   BOOST_TEST(!anonymous.next<session_action::forward>().value().leased);
 }
@@ -233,7 +262,7 @@ BOOST_AUTO_TEST_CASE(everybody_reads_as_the_service_at_and_below_the_bases_alone
   client_rules rules;
   rules.identity = client_identity::service;
   rules.bases = {"ou=people,dc=a"};
-  rig r{rules};
+  session_rig r{rules};
   r.says(search_of(1, "OU=People, dc=a"));
   BOOST_TEST(!r.next<session_action::forward>().value().leased);
   r.says(search_of(2, "uid=x,ou=people,dc=a", search_scope::base));
@@ -250,21 +279,21 @@ BOOST_AUTO_TEST_CASE(everybody_reads_as_the_service_at_and_below_the_bases_alone
 
 BOOST_AUTO_TEST_CASE(passwords_in_plain_text_are_taken_from_this_machine_alone) {
   const client_origin far{"192.0.2.1", false, false, false}, here{"127.0.0.1", false, true, false};
-  rig remote{{}, far};
+  session_rig remote{{}, far};
   remote.says(bind_message(1, alice, "password"));
   BOOST_TEST(remote.said().code == 13);
-  rig local{{}, here};
+  session_rig local{{}, here};
   local.says(bind_message(1, alice, "password"));
   BOOST_TEST(local.next<session_action::judge>().has_value());
   client_rules rules;
   rules.allow_plaintext = true;
-  rig allowed{rules, far};
+  session_rig allowed{rules, far};
   allowed.says(bind_message(1, alice, "password"));
   BOOST_TEST(allowed.next<session_action::judge>().has_value());
 }
 
 BOOST_AUTO_TEST_CASE(binds_that_prove_nothing_or_are_none_of_ours_are_refused) {
-  rig r;
+  session_rig r;
   r.says(bind_message(1, alice, ""));
   BOOST_TEST(r.said().code == 53);
   r.says(bind_message(2, "", "password"));
@@ -282,7 +311,7 @@ BOOST_AUTO_TEST_CASE(binds_that_prove_nothing_or_are_none_of_ours_are_refused) {
 BOOST_AUTO_TEST_CASE(a_client_has_max_pending_operations_at_once) {
   client_rules rules;
   rules.max_pending = 2;
-  rig r{rules};
+  session_rig r{rules};
   r.bind_as_service();
   r.says(search_of(2, "dc=a"));
   BOOST_TEST(r.session.takes_messages());
@@ -295,7 +324,7 @@ BOOST_AUTO_TEST_CASE(a_client_has_max_pending_operations_at_once) {
 BOOST_AUTO_TEST_CASE(a_client_that_says_nothing_for_idle_timeout_is_sent_away) {
   client_rules rules;
   rules.idle_timeout = seconds{10};
-  rig r{rules};
+  session_rig r{rules};
   r.bind_as_service();
   r.says(search_of(2, "dc=a"));
   r.wait(seconds{20});
@@ -313,7 +342,7 @@ BOOST_AUTO_TEST_CASE(a_client_that_says_nothing_for_idle_timeout_is_sent_away) {
 BOOST_AUTO_TEST_CASE(a_paged_search_keeps_its_connection_for_paging_hold) {
   client_rules rules;
   rules.paging_hold = seconds{5};
-  rig r{rules};
+  session_rig r{rules};
   r.bind_as_service();
   r.says(paged_search(2, ""));
   const auto wish = r.next<session_action::acquire>();
@@ -342,7 +371,7 @@ BOOST_AUTO_TEST_CASE(a_paged_search_keeps_its_connection_for_paging_hold) {
 }
 
 BOOST_AUTO_TEST_CASE(the_last_page_returns_the_connection) {
-  rig r;
+  session_rig r;
   r.bind_as_service();
   r.says(paged_search(2, ""));
   r.session.acquired(r.next<session_action::acquire>().value().number, r.now);
@@ -352,7 +381,7 @@ BOOST_AUTO_TEST_CASE(the_last_page_returns_the_connection) {
 }
 
 BOOST_AUTO_TEST_CASE(what_speaks_for_others_or_does_not_end_is_refused) {
-  rig r;
+  session_rig r;
   r.bind_as_service();
   for (const auto* oid : {"2.16.840.1.113730.3.4.18", "2.16.840.1.113730.3.4.3", "1.3.6.1.4.1.4203.1.9.1.1"}) {
     r.says(search_of(2, "dc=a", search_scope::subtree, control_of(oid, false)));
@@ -374,7 +403,7 @@ BOOST_AUTO_TEST_CASE(what_speaks_for_others_or_does_not_end_is_refused) {
 }
 
 BOOST_AUTO_TEST_CASE(abandoned_and_cancelled_operations_are_given_up_by_their_own_ids) {
-  rig r;
+  session_rig r;
   r.bind_as_service();
   r.says(search_of(7, "dc=a"));
   const auto first = r.next<session_action::forward>().value();
@@ -399,7 +428,7 @@ BOOST_AUTO_TEST_CASE(abandoned_and_cancelled_operations_are_given_up_by_their_ow
 }
 
 BOOST_AUTO_TEST_CASE(what_is_lost_after_its_first_part_is_never_called_busy_or_unavailable) {
-  rig r;
+  session_rig r;
   r.bind_as_service();
   const auto code_of = [&](int id, bool begun, errc why, bool write) {
     r.says(write ? replace_message(id, alice, "cn", "x") : search_of(id, "dc=a"));
@@ -425,7 +454,7 @@ BOOST_AUTO_TEST_CASE(what_is_lost_after_its_first_part_is_never_called_busy_or_u
 BOOST_AUTO_TEST_CASE(an_answer_that_is_not_read_is_given_up) {
   client_rules rules;
   rules.max_unread_bytes = 1000;
-  rig r{rules};
+  session_rig r{rules};
   r.bind_as_service();
   r.says(search_of(2, "dc=a"));
   const auto number = r.next<session_action::forward>().value().number;
@@ -437,7 +466,7 @@ BOOST_AUTO_TEST_CASE(an_answer_that_is_not_read_is_given_up) {
 }
 
 BOOST_AUTO_TEST_CASE(the_root_dse_lists_only_what_passes) {
-  rig r{{}, {"192.0.2.1", false, true, true}};
+  session_rig r{{}, {"192.0.2.1", false, true, true}};
   r.says(root_dse_of(2));
   entry dse;
   dse.attributes = {{"supportedControl", {"2.16.840.1.113730.3.4.18", "1.2.840.113556.1.4.319"}},
@@ -457,12 +486,14 @@ BOOST_AUTO_TEST_CASE(the_root_dse_lists_only_what_passes) {
   BOOST_TEST(has("1.3.6.1.4.1.1466.20037"));
   BOOST_TEST(!has("1.3.6.1.1.21.1"));
   BOOST_TEST(!has("GSSAPI"));
+  BOOST_TEST(has("PLAIN"));
+  BOOST_TEST(!has("EXTERNAL"));
   BOOST_TEST(has("dc=a"));
   BOOST_TEST(answers_in(bytes).size() == 2U);
 }
 
 BOOST_AUTO_TEST_CASE(start_tls_makes_nobody_of_who_was_there_before) {
-  rig r{{}, {"127.0.0.1", false, true, true}};
+  session_rig r{{}, {"127.0.0.1", false, true, true}};
   r.bind_as_service();
   r.says(extended_message(2, start_tls_oid));
   BOOST_TEST(r.said().code == 0);
@@ -473,7 +504,7 @@ BOOST_AUTO_TEST_CASE(start_tls_makes_nobody_of_who_was_there_before) {
   BOOST_TEST(r.said().code == 53);
   r.says(extended_message(4, start_tls_oid));
   BOOST_TEST(r.said().code == 1);
-  rig without;
+  session_rig without;
   without.says(extended_message(1, start_tls_oid));
   BOOST_TEST(without.said().code == 1);
 }
@@ -489,14 +520,14 @@ BOOST_AUTO_TEST_CASE(who_speaks_no_ldap_is_told_and_sent_away) {
       ber_element(0x30, id + ber_element(0x4a, "dc=a") + ber_element(0xa0, ber_element(0x30, {}))),
   };
   for (const auto& each : nonsense) {
-    rig r;
+    session_rig r;
     r.says(each);
     const auto notice = r.said();
     BOOST_TEST(notice.id == 0);
     BOOST_TEST(notice.code == 2);
     BOOST_TEST(r.session.closed());
   }
-  rig twice;
+  session_rig twice;
   twice.bind_as_service();
   twice.says(search_of(2, "dc=a"));
   twice.says(search_of(2, "dc=a"));
@@ -509,20 +540,20 @@ BOOST_AUTO_TEST_CASE(filters_nested_without_end_are_no_ldap) {
   for (int depth = 0; depth < 200; ++depth) filter = ber_element(0xa2, filter);
   const auto body = ber_octets("dc=a") + ber_integer(2, 0x0a) + ber_integer(0, 0x0a) + ber_integer(0) + ber_integer(0) +
                     ber_element(0x01, std::string(1, '\0')) + filter + ber_element(0x30, {});
-  rig r;
+  session_rig r;
   r.says(ber_element(0x30, ber_integer(1) + ber_element(0x63, body)));
   BOOST_TEST(r.said().code == 2);
 }
 
 BOOST_AUTO_TEST_CASE(who_has_not_bound_may_send_little) {
-  rig r;
+  session_rig r;
   BOOST_TEST(r.session.longest_message() == 64U * 1024);
   r.bind_as_service();
   BOOST_TEST(r.session.longest_message() == 16U * 1024 * 1024);
 }
 
 BOOST_AUTO_TEST_CASE(a_drain_finishes_what_runs_and_says_goodbye) {
-  rig r;
+  session_rig r;
   r.bind_as_service();
   r.says(search_of(2, "dc=a"));
   r.session.drain(r.now);
@@ -534,4 +565,329 @@ BOOST_AUTO_TEST_CASE(a_drain_finishes_what_runs_and_says_goodbye) {
   BOOST_TEST(r.heard[1].id == 0);
   BOOST_TEST(r.heard[1].code == 52);
   BOOST_TEST(r.session.closed());
+}
+
+// ---- served by proxy ----
+
+BOOST_AUTO_TEST_CASE(who_is_served_by_proxy_binds_at_the_directory_and_then_shares_connections) {
+  session_rig r{proxy_rules()};
+  r.offer->note(true);
+  r.says(bind_message(1, alice, "password"));
+  r.session.judged(r.next<session_action::judge>().value().number, service_claim::other, r.now);
+  r.look();
+  const auto wish = r.next<session_action::acquire>();
+  BOOST_TEST_REQUIRE(wish.has_value());
+  BOOST_TEST(wish->for_bind);
+  r.session.acquired(wish->number, r.now);
+  r.look();
+  const auto bind = r.next<session_action::forward>();
+  BOOST_TEST_REQUIRE(bind.has_value());
+  BOOST_TEST(bind->leased);
+  BOOST_TEST(std::get<bind_request>(bind->what->op).dn == alice);
+  r.session.answered(bind->number, result{}, r.now);
+  r.look();
+  // The connection has shown what it was there for.
+  BOOST_TEST(r.next<session_action::release>().has_value());
+  BOOST_TEST(r.said().code == 0);
+  BOOST_TEST((r.session.standing() == client_standing::proxied));
+  r.says(search_of(2, "dc=a"));
+  r.says(replace_message(3, alice, "cn", "x"));
+  r.says(extended_message(4, whoami_oid));
+  // Its own password.
+  r.says(extended_message(5, password_modify_oid));
+  r.says(root_dse_of(6));
+  for (int i = 0; i < 5; ++i) {
+    const auto asked = r.next<session_action::forward>();
+    BOOST_TEST_REQUIRE(asked.has_value());
+    BOOST_TEST(!asked->leased);
+    BOOST_TEST(identity_of(*asked) == "dn:" + alice);
+  }
+  // A page is found again on its connection alone, which is the service's too.
+  r.says(paged_search(7, ""));
+  const auto pages = r.next<session_action::acquire>();
+  BOOST_TEST_REQUIRE(pages.has_value());
+  BOOST_TEST(!pages->for_bind);
+  r.session.acquired(pages->number, r.now);
+  r.look();
+  BOOST_TEST(identity_of(r.next<session_action::forward>().value()) == "dn:" + alice);
+  // Nobody speaks for somebody else.
+  r.says(search_of(8, "dc=a", search_scope::subtree, control_of("2.16.840.1.113730.3.4.18", true, "dn:uid=bob")));
+  BOOST_TEST(r.said().code == 53);
+}
+
+BOOST_AUTO_TEST_CASE(the_services_own_clients_are_the_service_also_where_others_are_served_by_proxy) {
+  session_rig r{proxy_rules()};
+  r.bind_as_service();
+  r.says(search_of(2, "dc=a"));
+  BOOST_TEST(identity_of(r.next<session_action::forward>().value()) == "service");
+  r.says(bind_message(3, "", ""));
+  BOOST_TEST(r.next<session_action::cancel>().has_value());
+  BOOST_TEST(r.said().code == 0);
+  r.says(search_of(4, "dc=a"));
+  BOOST_TEST(r.said().code == 53);
+}
+
+BOOST_AUTO_TEST_CASE(nobody_is_served_by_proxy_before_the_directory_was_seen_to_offer_it) {
+  session_rig r{proxy_rules()};
+  const auto ask = [&](int id) {
+    r.says(bind_message(id, alice, "password"));
+    r.session.judged(r.next<session_action::judge>().value().number, service_claim::other, r.now);
+    r.look();
+    const auto asked = r.next<session_action::forward>().value();
+    BOOST_TEST(std::get<search_request>(asked.what->op).base.empty());
+    BOOST_TEST(!asked.leased);
+    return asked.number;
+  };
+  r.session.answered(ask(1), root_dse_with({"1.2.3.4"}), r.now);
+  r.look();
+  BOOST_TEST(r.said().code == 53);
+  BOOST_TEST(!r.offer->seen());
+  BOOST_TEST((r.session.standing() == client_standing::anonymous));
+  r.session.failed(ask(2), *make_failure(errc::no_server, stage::queue, "none"), r.now);
+  r.look();
+  BOOST_TEST(r.said().code == 52);
+  r.says(search_of(3, "dc=a"));
+  BOOST_TEST(r.said().code == 53);
+  r.session.answered(ask(4), root_dse_with({"1.2.3.4", "2.16.840.1.113730.3.4.18"}), r.now);
+  r.look();
+  BOOST_TEST(r.offer->seen());
+  BOOST_TEST(r.next<session_action::acquire>().has_value());
+}
+
+BOOST_AUTO_TEST_CASE(a_name_that_is_no_dn_is_not_served_by_proxy) {
+  session_rig r{proxy_rules()};
+  r.says(bind_message(1, "alice@example.com", "password"));
+  r.session.judged(r.next<session_action::judge>().value().number, service_claim::other, r.now);
+  r.look();
+  BOOST_TEST(r.said().code == 34);
+  BOOST_TEST(r.actions.empty());
+}
+
+BOOST_AUTO_TEST_CASE(a_wrong_password_is_not_served_by_proxy_either) {
+  session_rig r{proxy_rules()};
+  r.offer->note(true);
+  r.says(bind_message(1, alice, "wrong"));
+  r.session.judged(r.next<session_action::judge>().value().number, service_claim::other, r.now);
+  r.look();
+  r.session.acquired(r.next<session_action::acquire>().value().number, r.now);
+  r.look();
+  failure no = *make_failure(errc::authentication_failed, stage::operation, "no");
+  no.ldap_code = 49;
+  r.session.failed(r.next<session_action::forward>().value().number, no, r.now);
+  r.look();
+  BOOST_TEST(r.said().code == 49);
+  BOOST_TEST(r.next<session_action::release>().has_value());
+  r.says(search_of(2, "dc=a"));
+  BOOST_TEST(r.said().code == 53);
+}
+
+BOOST_AUTO_TEST_CASE(who_is_served_by_proxy_is_sent_away_when_nobody_is_any_more) {
+  session_rig r{proxy_rules()};
+  r.offer->note(true);
+  r.says(bind_message(1, alice, "password"));
+  r.session.judged(r.next<session_action::judge>().value().number, service_claim::other, r.now);
+  r.look();
+  r.session.configure(std::make_shared<client_rules>(), r.now);
+  r.look();
+  BOOST_TEST(r.said().code == 52);
+  BOOST_TEST(r.session.closed());
+}
+
+// ---- SASL ----
+
+BOOST_AUTO_TEST_CASE(plain_is_a_simple_bind_with_the_dn_that_it_names) {
+  session_rig r;
+  for (const auto& name : {alice, "dn:" + alice, "DN:" + alice}) {
+    r.says(sasl_bind_of(1, "PLAIN", plain_of("", name, "password")));
+    const auto asked = r.next<session_action::judge>();
+    BOOST_TEST_REQUIRE(asked.has_value());
+    BOOST_TEST(asked->bind_dn == alice);
+    BOOST_TEST(asked->password.reveal() == "password");
+    r.session.judged(asked->number, service_claim::wrong, r.now);
+    r.look();
+    BOOST_TEST(r.said().code == 49);
+  }
+  r.says(sasl_bind_of(2, "PLAIN", plain_of("dn:UID=Alice, dc=example,dc=com", alice, "password")));
+  const auto same = r.next<session_action::judge>();
+  BOOST_TEST_REQUIRE(same.has_value());
+  r.session.judged(same->number, service_claim::right, r.now);
+  r.look();
+  BOOST_TEST(r.said().code == 0);
+  // Of anybody else, of a name that only the directory knows, and what is no PLAIN.
+  const std::vector<std::optional<std::string>> refused{
+      plain_of("dn:uid=bob,dc=example,dc=com", alice, "password"),
+      plain_of("", "alice", "password"),
+      plain_of("", "u:alice=x", "password"),
+      plain_of("", "", "password"),
+      plain_of("", alice, ""),
+      plain_of("", alice, "pass") + std::string(1, '\0'),
+      alice,
+      std::nullopt,
+  };
+  for (const auto& each : refused) {
+    r.says(sasl_bind_of(3, "PLAIN", each));
+    BOOST_TEST(r.said().code == 49);
+    BOOST_TEST(r.actions.empty());
+  }
+  r.says(sasl_bind_of(4, "DIGEST-MD5"));
+  BOOST_TEST(r.said().code == 7);
+  session_rig far{{}, {"192.0.2.1", false, false, false}};
+  far.says(sasl_bind_of(1, "PLAIN", plain_of("", alice, "password")));
+  BOOST_TEST(far.said().code == 13);
+}
+
+BOOST_AUTO_TEST_CASE(external_is_served_by_proxy_when_the_directory_takes_what_was_shown) {
+  const std::string subject = "CN=reporting,O=Example";
+  client_origin shown{"192.0.2.1", true, false, false, subject};
+  session_rig r{proxy_rules(), shown};
+  r.offer->note(true);
+  r.says(sasl_bind_of(1, "EXTERNAL", ""));
+  auto asked = r.next<session_action::forward>();
+  BOOST_TEST_REQUIRE(asked.has_value());
+  BOOST_TEST(!asked->leased);
+  BOOST_TEST(std::holds_alternative<whoami_request>(asked->what->op));
+  BOOST_TEST(identity_of(*asked) == "dn:" + subject);
+  failure denied = *make_failure(errc::ldap_error, stage::operation, "no");
+  denied.ldap_code = 123;
+  r.session.failed(asked->number, denied, r.now);
+  r.look();
+  BOOST_TEST(r.said().code == 49);
+  r.says(search_of(2, "dc=a"));
+  BOOST_TEST(r.said().code == 53);
+  r.says(sasl_bind_of(3, "EXTERNAL", "dn:cn=Reporting, o=example"));
+  asked = r.next<session_action::forward>();
+  r.session.answered(asked.value().number, result{}, r.now);
+  r.look();
+  BOOST_TEST(r.said().code == 0);
+  r.says(search_of(4, "dc=a"));
+  BOOST_TEST(identity_of(r.next<session_action::forward>().value()) == "dn:" + subject);
+  r.says(sasl_bind_of(5, "EXTERNAL", "dn:cn=somebody else"));
+  BOOST_TEST(r.next<session_action::cancel>().has_value());
+  BOOST_TEST(r.said().code == 49);
+
+  session_rig nothing{proxy_rules()};
+  nothing.says(sasl_bind_of(1, "EXTERNAL"));
+  BOOST_TEST(nothing.said().code == 48);
+  session_rig otherwise{{}, shown};
+  otherwise.says(sasl_bind_of(1, "EXTERNAL"));
+  BOOST_TEST(otherwise.said().code == 7);
+}
+
+BOOST_AUTO_TEST_CASE(what_was_shown_within_start_tls_counts_from_then_on) {
+  session_rig r{proxy_rules(), {"127.0.0.1", false, true, true}};
+  r.offer->note(true);
+  r.says(extended_message(1, start_tls_oid));
+  BOOST_TEST(r.said().code == 0);
+  r.session.secured(r.now, "CN=reporting");
+  BOOST_TEST(r.next<session_action::start_tls>().has_value());
+  r.says(sasl_bind_of(2, "EXTERNAL"));
+  BOOST_TEST(identity_of(r.next<session_action::forward>().value()) == "dn:CN=reporting");
+}
+
+// ---- where a client reads, and who makes room ----
+
+BOOST_AUTO_TEST_CASE(after_a_write_reads_prefer_the_server_that_took_it_for_write_coherence) {
+  client_rules rules;
+  rules.write_coherence = seconds{5};
+  session_rig r{rules};
+  r.bind_as_service();
+  const auto reads_from = [&](int id) {
+    r.says(search_of(id, "dc=a"));
+    const auto asked = r.next<session_action::forward>().value();
+    r.says(abandon_message(id + 1000, id));
+    r.next<session_action::cancel>();
+    return asked.preferred;
+  };
+  BOOST_TEST(!reads_from(2).has_value());
+  r.says(replace_message(3, alice, "cn", "x"));
+  const auto write = r.next<session_action::forward>().value();
+  BOOST_TEST(!write.preferred.has_value());
+  result done;
+  done.messages = encode_answer(3, 0x67, {});
+  r.session.answered(write.number, done, r.now, 7);
+  r.look();
+  r.heard.clear();
+  BOOST_TEST(reads_from(4).value() == 7U);
+  r.says(paged_search(5, ""));
+  const auto pages = r.next<session_action::acquire>().value();
+  BOOST_TEST(pages.preferred.value() == 7U);
+  r.session.not_acquired(pages.number, *make_failure(errc::pool_timeout, stage::queue, "full"), r.now);
+  r.look();
+  r.heard.clear();
+  // One that may have been carried out counts too, one that was refused does not.
+  r.says(replace_message(6, alice, "cn", "x"));
+  r.session.failed(r.next<session_action::forward>().value().number,
+                   *make_failure(errc::outcome_unknown, stage::operation, "lost"), r.now, 8);
+  r.says(replace_message(7, alice, "cn", "x"));
+  r.session.failed(r.next<session_action::forward>().value().number,
+                   *make_failure(errc::no_server, stage::queue, "none"), r.now, 9);
+  r.look();
+  BOOST_TEST(reads_from(8).value() == 8U);
+  r.wait(seconds{5});
+  BOOST_TEST(!reads_from(9).has_value());
+  session_rig without;
+  without.bind_as_service();
+  without.says(replace_message(2, alice, "cn", "x"));
+  without.session.answered(without.next<session_action::forward>().value().number, done, without.now, 7);
+  without.look();
+  without.says(search_of(3, "dc=a"));
+  BOOST_TEST(!without.next<session_action::forward>().value().preferred.has_value());
+}
+
+BOOST_AUTO_TEST_CASE(a_bind_that_waits_for_a_connection_has_an_idle_one_given_up) {
+  session_rig r;
+  r.says(bind_message(1, alice, "password"));
+  r.session.judged(r.next<session_action::judge>().value().number, service_claim::other, r.now);
+  r.look();
+  const auto wish = r.next<session_action::acquire>().value();
+  r.wait(milliseconds{499});
+  BOOST_TEST(r.actions.empty());
+  BOOST_TEST((r.session.next_event() == r.now + milliseconds{1}));
+  r.wait(milliseconds{1});
+  BOOST_TEST(r.next<session_action::evict>().has_value());
+  r.wait(milliseconds{500});
+  BOOST_TEST(r.next<session_action::evict>().has_value());
+  r.session.acquired(wish.number, r.now);
+  r.look();
+  BOOST_TEST(r.next<session_action::forward>().has_value());
+  r.wait(seconds{5});
+  BOOST_TEST(r.actions.empty());
+}
+
+BOOST_AUTO_TEST_CASE(an_idle_connection_is_given_up_for_others_and_its_client_told) {
+  session_rig r;
+  BOOST_TEST(!r.session.parked_since().has_value());
+  r.bind_as(alice);
+  BOOST_TEST((r.session.parked_since() == r.now));
+  r.says(search_of(2, "dc=a"));
+  const auto asked = r.next<session_action::forward>().value();
+  BOOST_TEST(!r.session.parked_since().has_value());
+  r.session.evict();
+  r.look();
+  BOOST_TEST(!r.session.closed());
+  r.answer(asked.number);
+  r.heard.clear();
+  r.session.evict();
+  r.look();
+  BOOST_TEST(r.next<session_action::release>().has_value());
+  const auto notice = r.said();
+  BOOST_TEST(notice.id == 0);
+  BOOST_TEST(notice.code == 52);
+  BOOST_TEST(r.session.closed());
+}
+
+BOOST_AUTO_TEST_CASE(a_changed_password_is_overwritten_where_it_was) {
+  session_rig r;
+  r.bind_as(alice);
+  const std::string fresh = "a new password that is long enough to be elsewhere";
+  const auto value = ber_element(0x30, ber_octets("old", 0x81) + ber_octets(fresh, 0x82));
+  r.says(extended_of(2, password_modify_oid, value));
+  auto asked = r.next<session_action::forward>().value();
+  const auto& bytes = std::get<opaque_request>(asked.what->op).protocol_op;
+  BOOST_TEST(bytes.find(fresh) != std::string::npos);
+  // What stands in memory that was given back may not be looked at.
+  auto copy = std::get<opaque_request>(asked.what->op);
+  const auto size = copy.protocol_op.size();
+  overwrite(copy);
+  BOOST_TEST(copy.protocol_op == std::string(size, '\0'));
 }

@@ -1,11 +1,7 @@
 // A front door before a real directory server, asked by the LDAP clients that this machine has.
+#include "served_house.hpp"
 #include "session_messages.hpp"
 #include "support/certificates.hpp"
-#include "support/eventually.hpp"
-#include "support/slapd.hpp"
-#include "understudy/config/load.hpp"
-#include "understudy/runtime/platform/front_door_service.hpp"
-#include "understudy/runtime/runtime.hpp"
 
 #include <boost/test/unit_test.hpp>
 
@@ -13,79 +9,6 @@ using namespace understudy;
 using namespace understudy::internal;
 using namespace understudy::test;
 using namespace std::chrono_literals;
-
-namespace {
-
-settings settings_for(const std::vector<const slapd*>& servers, client_listener_settings door = {}) {
-  settings all;
-  for (const auto* server : servers) {
-    connection_info info;
-    info.host = "127.0.0.1";
-    info.port = server->port();
-    info.bind_dn = admin_dn;
-    info.password = secret{admin_password};
-    info.priority = static_cast<int>(all.servers.size()) + 1;
-    all.servers.push_back(std::move(info));
-  }
-  if (door.address.empty()) door.address = "127.0.0.1:0";
-  all.front_door.listeners.push_back(std::move(door));
-  all.pool.min_connections = 1;
-  all.pool.max_connections = 5;
-  all.log.level = log_level::error;
-  all.failover.health_check_interval = 1h;
-  return checked(std::move(all));
-}
-
-/// A directory, and a front door before it.
-struct house {
-  explicit house(client_listener_settings door = {}, slapd_options with = {})
-      : server(std::move(with)), at(start(std::move(door))) {}
-
-  std::unique_ptr<runtime> start(client_listener_settings door) {
-    runtime_options options;
-    options.serve_clients = true;
-    auto made = std::make_unique<runtime>(std::make_shared<const settings>(settings_for({&server}, std::move(door))),
-                                          std::move(options));
-    // The service's password is known once the directory has accepted it.
-    BOOST_TEST_REQUIRE(eventually([&] {
-      const auto now = made->snapshot();
-      return now && now.value->servers.front().pool.now.idle > 0;
-    }));
-    return made;
-  }
-  std::string address() const { return at->front_door()->addresses().front(); }
-  std::uint16_t port() const {
-    const auto text = address();
-    return static_cast<std::uint16_t>(std::stoi(text.substr(text.rfind(':') + 1)));
-  }
-  std::string uri() const { return "ldap://" + address(); }
-
-  /// One of OpenLDAP's programs, bound as `dn`.
-  program_result run(std::vector<std::string> command, const std::string& dn = admin_dn,
-                     const std::string& password = admin_password, const std::string& input = {}) const {
-    const auto program = command.front();
-    command.erase(command.begin());
-    std::vector<std::string> line{program, "-x", "-H", uri()};
-    if (!dn.empty()) line.insert(line.end(), {"-D", dn, "-w", password});
-    line.insert(line.end(), command.begin(), command.end());
-    child_process::options with;
-    with.command = std::move(line);
-    with.input = input;
-    with.environment = {"LDAPNOINIT=1"};
-    return run_program(std::move(with));
-  }
-
-  slapd server;
-  std::unique_ptr<runtime> at;
-};
-
-std::size_t count_of(const std::string& text, const std::string& part) {
-  std::size_t n = 0;
-  for (auto at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) ++n;
-  return n;
-}
-
-}  // namespace
 
 BOOST_AUTO_TEST_CASE(the_services_own_password_is_compared_here_and_its_clients_share_connections) {
   house h;

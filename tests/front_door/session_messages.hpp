@@ -33,6 +33,15 @@ inline std::string extended_of(int id, const std::string& oid, const std::string
                      ber_integer(id) + ber_element(0x77, ber_octets(oid, 0x80) + ber_octets(value, 0x81)));
 }
 
+/// A bind by SASL; nothing: without credentials.
+inline std::string sasl_bind_of(int id, const std::string& mechanism,
+                                const std::optional<std::string>& credentials = {}) {
+  auto sasl = ber_octets(mechanism);
+  if (credentials) sasl += ber_octets(*credentials);
+  return ber_element(ber_tag::sequence,
+                     ber_integer(id) + ber_element(0x60, ber_integer(3) + ber_octets("") + ber_element(0xa3, sasl)));
+}
+
 /// The messages in `bytes`, one by one.
 std::vector<raw_answer> answers_in(std::string_view bytes);
 

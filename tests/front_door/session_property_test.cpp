@@ -14,6 +14,7 @@ using namespace understudy::test;
 
 namespace {
 
+const std::string external_dn = "CN=reporting,O=Example";
 const std::string service_dn = "cn=service,dc=example,dc=com", service_password = "secret";
 
 std::string dn_of(int user) { return "uid=user" + std::to_string(user) + ",dc=example,dc=com"; }
@@ -25,6 +26,8 @@ enum class event : std::uint8_t {
   bind_service,
   bind_service_wrong,
   bind_anonymous,
+  bind_plain,
+  bind_external,
   search,
   modify,
   root_dse,
@@ -42,40 +45,27 @@ enum class event : std::uint8_t {
   fail,
   lose,
   drain,
+  evict,
+  reload,
   wait,
 };
-constexpr std::array<const char*, 23> names(event) {
-  return {"bind_user",
-          "bind_wrong",
-          "bind_service",
-          "bind_service_wrong",
-          "bind_anonymous",
-          "search",
-          "modify",
-          "root_dse",
-          "who_am_i",
-          "abandon",
-          "cancel",
-          "unbind",
-          "end",
-          "garbage",
-          "judge",
-          "grant",
-          "refuse_lease",
-          "answer",
-          "answer_part",
-          "fail",
-          "lose",
-          "drain",
-          "wait"};
+constexpr int events = 27;
+constexpr std::array<const char*, events> names(event) {
+  return {"bind_user",      "bind_wrong", "bind_service",  "bind_service_wrong",
+          "bind_anonymous", "bind_plain", "bind_external", "search",
+          "modify",         "root_dse",   "who_am_i",      "abandon",
+          "cancel",         "unbind",     "end",           "garbage",
+          "judge",          "grant",      "refuse_lease",  "answer",
+          "answer_part",    "fail",       "lose",          "drain",
+          "evict",          "reload",     "wait"};
 }
 using command = command_of<event>;
 
 /// One client, what he has been told, and what the directory has been asked for him.
 class client_model {
  public:
-  client_model(std::shared_ptr<bind_limiter> limiter, time_point now)
-      : session_({"192.0.2.1", true, false, false}, std::make_shared<client_rules>(), std::move(limiter), now) {}
+  client_model(std::shared_ptr<bind_limiter> limiter, client_identity identity, time_point now)
+      : session_({"192.0.2.1", true, false, false, external_dn}, rules_for(identity), std::move(limiter), now) {}
 
   void say(std::string message, const std::string& claimed, bool operation) {
     if (gone_) return;
@@ -157,6 +147,19 @@ class client_model {
         no.ldap_code = result_code::invalid_credentials;
         session_.failed(asked.number, no, now);
       }
+    } else if (std::holds_alternative<search_request>(asked.what->op)) {
+      // Sometimes it does not offer proxied authorization.
+      result dse;
+      if (which % 5 != 0) dse.entries.push_back({"", {{"supportedControl", {std::string{proxied_authorization_oid}}}}});
+      session_.answered(asked.number, dse, now);
+    } else if (std::holds_alternative<whoami_request>(asked.what->op)) {
+      if (which % 5 != 0) {
+        session_.answered(asked.number, result{}, now);
+      } else {
+        failure no = *make_failure(errc::ldap_error, stage::operation, "no");
+        no.ldap_code = 123;
+        session_.failed(asked.number, no, now);
+      }
     } else {
       const auto& op = std::get<opaque_request>(asked.what->op);
       result done;
@@ -191,6 +194,14 @@ class client_model {
     session_.drain(now);
     carry_out();
   }
+  void evict() {
+    session_.evict();
+    carry_out();
+  }
+  void reload(client_identity identity, time_point now) {
+    session_.configure(rules_for(identity), now);
+    carry_out();
+  }
   void tick(time_point now) {
     session_.tick(now);
     carry_out();
@@ -216,6 +227,19 @@ class client_model {
     int outcomes = 0;
   };
 
+  static client_rules_ptr rules_for(client_identity identity) {
+    auto rules = std::make_shared<client_rules>();
+    rules->identity = identity;
+    return rules;
+  }
+  /// As whom the directory carries it out on a shared connection.
+  static std::string named_in(const std::vector<control>& controls) {
+    const auto* found = find_control(controls, proxied_authorization_oid);
+    if (found == nullptr) return "service";
+    must(found->critical, "whoever does not know the control refuses the operation");
+    must(found->value && found->value->rfind("dn:", 0) == 0, "it names a DN");
+    return found->value->substr(3);
+  }
   static bool accepts(const bind_request& bind) {
     for (int user = 0; user < 3; ++user)
       if (bind.dn == dn_of(user)) return bind.password.reveal() == password_of(user);
@@ -240,13 +264,19 @@ class client_model {
     must(!gone_, "nothing is asked for who has gone");
     if (const auto* op = std::get_if<opaque_request>(&a.what->op)) {
       const auto& fact = facts_[op->message_id];
-      const auto served_as = a.leased ? leased_as_ : std::string{"service"};
+      const auto named = named_in(*read_controls(op->controls));
+      const auto served_as = a.leased ? leased_as_ : named;
+      must(!a.leased || named == "service", "on a connection of its own it is itself without saying so");
       must(!a.leased || leased_, "a connection is used while it is held");
       const auto message = read_search(*ber_cursor{op->protocol_op}.element(op->tag()));
       const bool dse = op->tag() == opaque_request::search && reads_root_dse(*message);
       must(served_as == fact.as || (dse && served_as == "service"), "everybody is served as himself",
            served_as + " for " + fact.as);
       must(!fact.as.empty() || dse, "who has not bound reads the root DSE alone");
+    } else if (std::holds_alternative<search_request>(a.what->op)) {
+      must(!a.leased && a.what->controls.empty(), "what the directory offers is asked as the service");
+    } else if (std::holds_alternative<whoami_request>(a.what->op)) {
+      must(!a.leased && named_in(a.what->controls) == external_dn, "it is asked whether it takes what was shown");
     } else {
       must(a.leased && leased_, "a bind goes to a connection of the client's own");
       must(leased_as_.empty(), "a bind goes to a connection that is nobody's");
@@ -268,6 +298,7 @@ class client_model {
     leased_as_ = "returned";
   }
   void operator()(session_action::start_tls&) {}
+  void operator()(session_action::evict&) {}
   void operator()(session_action::close&) {
     gone_ = true;
     under_way_.clear();
@@ -290,7 +321,8 @@ class client_model {
 class story {
  public:
   story() {
-    for (int i = 0; i < 2; ++i) clients_.push_back(std::make_unique<client_model>(limiter_, now_));
+    for (const auto identity : {client_identity::session, client_identity::proxy})
+      clients_.push_back(std::make_unique<client_model>(limiter_, identity, now_));
   }
   void play(const command& c) {
     auto& who = *clients_[static_cast<std::size_t>(c.a) % clients_.size()];
@@ -310,6 +342,16 @@ class story {
         break;
       case event::bind_anonymous:
         who.say(bind_message(id, "", ""), "", false);
+        break;
+      case event::bind_plain: {
+        const auto dn = dn_of(c.b % 3);
+        const auto credentials =
+            std::string(1, '\0') + "dn:" + dn + std::string(1, '\0') + (c.b % 4 == 3 ? "wrong" : password_of(c.b % 3));
+        who.say(sasl_bind_of(id, "PLAIN", credentials), dn, false);
+        break;
+      }
+      case event::bind_external:
+        who.say(sasl_bind_of(id, "EXTERNAL", ""), external_dn, false);
         break;
       case event::search:
         who.say(search_of(id, "dc=example,dc=com"), {}, true);
@@ -368,6 +410,12 @@ class story {
       case event::drain:
         if (c.b % 8 == 0) who.drain(now_);
         break;
+      case event::evict:
+        who.evict();
+        break;
+      case event::reload:
+        if (c.b % 4 == 0) who.reload(c.b % 8 == 0 ? client_identity::proxy : client_identity::session, now_);
+        break;
       case event::wait:
         now_ += seconds{c.b};
         who.tick(now_);
@@ -398,7 +446,7 @@ class story {
 
 BOOST_AUTO_TEST_CASE(nobody_is_served_as_somebody_else_and_everything_has_one_outcome) {
   check_property("identities", {10'000, 60}, [] {
-    const auto kinds = rc::gen::map(rc::gen::inRange(0, 23), [](int kind) { return static_cast<event>(kind); });
+    const auto kinds = rc::gen::map(rc::gen::inRange(0, events), [](int kind) { return static_cast<event>(kind); });
     const auto commands = *commands_of<event>(kinds, 2, 40);
     story told;
     for (const auto& each : commands) told.play(each);

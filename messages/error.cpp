@@ -40,10 +40,6 @@ constexpr std::array<std::string_view, errc_count> code_names{"none",
 
 constexpr std::ptrdiff_t most_referrals = 3;
 
-bool is_overload(int ldap_code) noexcept {
-  return ldap_code == result_code::busy || ldap_code == result_code::unavailable;
-}
-
 // The service's own bind: 49 is about the credential, 8, 48 and 53 are about what this server allows.
 failure_class classify_service_bind(errc code, int ldap_code) noexcept {
   switch (ldap_code) {
@@ -118,6 +114,10 @@ failure say(errc code, stage where, std::string_view happened, std::string_view 
 
 }  // namespace
 
+bool is_overload(int ldap_code) noexcept {
+  return ldap_code == result_code::busy || ldap_code == result_code::unavailable;
+}
+
 failure caller_cancelled(stage where, std::string_view consequence) {
   return say(errc::cancelled, where, "The caller cancelled", consequence);
 }
@@ -160,7 +160,7 @@ failure_class classify(stage where, errc code, int ldap_code, bool user_bind) no
     case errc::authentication_failed:
     case errc::ldap_error:
       if (where == stage::bind && !user_bind) return classify_service_bind(code, ldap_code);
-      return is_overload(ldap_code) ? failure_class::overload : failure_class::caller;
+      return internal::is_overload(ldap_code) ? failure_class::overload : failure_class::caller;
     default:
       return failure_class::caller;
   }

@@ -106,6 +106,9 @@ failure runtime_stopping(stage where, std::string_view consequence = "it takes n
 failure runtime_ended(stage where);
 failure no_answer_in_time(stage where, std::string_view subject = "runtime");
 ///@}
+
+/// True for the result codes of a server that lives and serves nobody at the moment: busy, unavailable.
+bool is_overload(int ldap_code) noexcept;
 }  // namespace internal
 
 /// The class of a failure seen at `where`: the one place that decides (docs/behaviour.md, "Failure classes").

@@ -1,21 +1,17 @@
-// What a connection does with requests and answers, while it is set up, when something fails, and at its end.
+// What a connection does with requests and answers, when something fails, and at its end.
 #include "understudy/actors/connection/connection_state.hpp"
 #include "understudy/actors/connection/operation_codec.hpp"
 #include "understudy/actors/connection/request_check.hpp"
 #include "understudy/actors/ports/backoff.hpp"
 #include "understudy/messages/password_policy.hpp"
 #include "understudy/messages/printable.hpp"
-#include "understudy/messages/stage_words.hpp"
 
 #include <algorithm>
 
 namespace understudy::internal {
 namespace {
 
-constexpr std::array<const char*, 6> phase_names{"connecting", "securing", "binding", "ready", "draining", "closed"};
-
-// Who waits for it longer asks the server meanwhile whether it lives.
-constexpr milliseconds credential_patience{50};
+constexpr std::array<const char*, 4> phase_names{"setting up", "ready", "draining", "closed"};
 
 // More than this waiting to be written, and further requests wait where they can still be taken back.
 constexpr std::size_t high_water = 1024 * 1024;
@@ -48,11 +44,6 @@ bool may_come_in_parts(const any_operation& op) noexcept {
   return opaque != nullptr && opaque->tag() == opaque_request::search;
 }
 
-/// The server lives and serves nobody.
-bool is_overload(int code) noexcept {
-  return classify(stage::operation, errc::ldap_error, code) == failure_class::overload;
-}
-
 /// A TLS record (an alert, a handshake) where an LDAP message should begin.
 bool speaks_tls(const ldap_wire& bytes) {
   if (bytes.bytes_in() < 3) return false;
@@ -63,36 +54,19 @@ bool speaks_tls(const ldap_wire& bytes) {
 // Their answers may never come, so that nothing tells when an id may be forgotten.
 constexpr std::size_t most_abandoned = 65536;
 
-/// A read that every directory answers, whoever asks.
-const request_ptr& root_dse_read() {
-  static const auto read = [] {
-    search_request r;
-    r.scope = search_scope::base;
-    r.attributes = {"1.1"};
-    return make_request(std::move(r));
-  }();
-  return read;
-}
-
 }  // namespace
 
 connection_state::connection_state(connection_dependencies dependencies, ldap_wire& bytes, time_point now)
     : dependencies_(std::move(dependencies)),
       all_(dependencies_.all),
-      endpoint_(endpoint_of(dependencies_.server)),
       now_(now),
-      attempt_(dependencies_.server_name, now_, dependencies_.server.timeout, all_.breaker.suspect_after),
+      setup_(dependencies_, bytes, now),
       wire_(bytes),
-      outcomes_(dependencies_.server_number),
-      setup_deadline_(attempt_.deadline()) {}
+      outcomes_(dependencies_.server_number) {}
 
 /// What is left to say when everything at hand is done.
 void connection_state::finish_turn() {
-  if (!was_ready_) {
-    dependencies_.load->held_up = attempt_.held_up();
-    dependencies_.load->awaits_credential = phase_ == phase::binding && attempt_.paused();
-    dependencies_.load->awaited_since = attempt_.awaited_since();
-  }
+  if (!was_ready_) setup_.finish_turn();
   wake_by(outcomes_.due_at());
   if (!completed_some_) return;
   completed_some_ = false;
@@ -102,7 +76,10 @@ void connection_state::finish_turn() {
 
 void connection_state::tick() {
   wake_ = time_point::max();
-  if (is_setting_up()) check_setup_deadline();
+  if (is_setting_up()) {
+    setup_.tick();
+    follow_setup();
+  }
   check_deadlines();
   look_at_readers();
   if (now_ >= gone_at_) end(disconnection_notice_);
@@ -123,14 +100,16 @@ void connection_state::on_reset(lease_id id) {
   const auto ended = connection_failure(errc::invalid_lease, "The lease ended before the operation did.");
   const bool bind_open = exclusive_;
   for (auto& held : std::exchange(held_, {})) settle(held, ended);
+  // A check is the pool's and not the lease's: it goes on, and only a bind comes before it, which shows as much.
+  const bool binds = bind_open || identity_changed_;
   for (const int open : open_.ids()) {
+    const bool check = open_.find(open)->owner.why == purpose::check;
+    if (check && !binds) continue;
     auto exchange = take_back(open);
-    if (exchange.owner.why != purpose::check) {
-      settle(exchange, ended);
+    if (check) {
+      finish_check(exchange, nullptr);
     } else {
-      // It is the pool's and not the lease's; any answer since then will do.
-      const bool heard = last_heard_ >= exchange.started;
-      finish_check(exchange, heard ? nullptr : ended);
+      settle(exchange, ended);
     }
   }
   lease_ = 0;
@@ -139,9 +118,9 @@ void connection_state::on_reset(lease_id id) {
   if (bind_open || tainted_) return end(nullptr);
   if (!identity_changed_) return tell_owner(connection_event::kind::ready);
   identity_changed_ = false;
-  setup_deadline_ = now_ + dependencies_.server.timeout;
-  wake_by(setup_deadline_);
-  authenticate();
+  phase_ = phase::setting_up;
+  setup_.bind_again();
+  follow_setup();
 }
 
 void connection_state::on_drain() {
@@ -200,8 +179,8 @@ void connection_state::finish_check(const table::item& done, failure_ptr why) {
   }
   report.took = now_ - done.started;
   report.error = std::move(why);
-  if (warning_) report.warning = text_of(*warning_);
-  if (dependencies_.kind == connection_kind::probe) report.steps = attempt_.steps();
+  if (setup_.warning()) report.warning = text_of(*setup_.warning());
+  if (dependencies_.kind == connection_kind::probe) report.steps = setup_.attempt().steps();
   auto& steps = report.steps;
   if (!steps.empty() && steps.back().what == stage::operation) steps.pop_back();
   if (done.what) steps.push_back({stage::operation, report.took, report.ok});
@@ -212,361 +191,47 @@ connection_snapshot connection_state::snapshot() const {
   connection_snapshot s;
   s.id = dependencies_.id;
   s.kind = dependencies_.kind;
-  s.state = phase_names[static_cast<std::size_t>(phase_)];
-  s.peer = attempt_.address();
-  s.auth_method = auth_method_;
+  s.state = is_setting_up() ? setup_.state_name() : phase_names[static_cast<std::size_t>(phase_)];
+  s.peer = setup_.attempt().address();
+  s.auth_method = setup_.auth_method();
   s.in_flight = static_cast<std::uint32_t>(open_.size() + held_.size());
   s.completed = completed_;
-  s.connect_time = attempt_.took();
-  s.steps = attempt_.steps_until(now_);
+  s.connect_time = setup_.attempt().took();
+  s.steps = setup_.attempt().steps_until(now_);
   return s;
 }
 
-// ---- setting up: addresses, TLS, StartTLS, the bind of the service ----
+// ---- setting up ----
 
-failure connection_state::setup_failure(errc code, stage where, std::string message) const {
-  failure f;
-  f.code = code;
-  f.where = where;
-  f.server = dependencies_.server_name;
-  f.message = std::move(message);
-  return f;
+void connection_state::follow_setup() {
+  for (auto& action : setup_.take_actions()) std::visit([this](auto& a) { carry_out(a); }, action);
+  wake_by(setup_.next_event());
 }
 
-void connection_state::start() {
-  if (endpoint_.host.empty()) {
-    attempt_.failed(setup_failure(errc::invalid_config, stage::resolve, "the URI cannot be understood"));
-    return end(attempt_.verdict());
-  }
-  wake_by(attempt_.deadline());
-  attempt_.begin(stage::resolve, now_);
-  act(connection_action::resolve{attempt_.deadline()});
-}
-
-void connection_state::on_resolved(resolution found) {
-  if (phase_ != phase::connecting || attempt_.step() != stage::resolve) return;
-  if (found.error || found.addresses.empty()) {
-    attempt_.finish(false, now_);
-    failure why = found.error ? *found.error : failure{};
-    if (!found.error) why = setup_failure(errc::connection_failed, stage::resolve, "the name has no address");
-    attempt_.failed(why);
-    return end(attempt_.verdict());
-  }
-  attempt_.set_addresses(std::move(found.addresses));
-  attempt_.begin(stage::connect, now_);
-  dial();
-}
-
-/// Dials whatever is due, each address on a socket of its own; whichever is reached first becomes the connection.
-void connection_state::dial() {
-  while (const auto order = attempt_.next(now_, dependencies_.may_dial_beside)) {
-    if (order->in_place_of) act(connection_action::hang_up{*order->in_place_of});
-    act(connection_action::dial{order->number, *order->to});
-  }
-  if (!attempt_.exhausted(now_)) return wake_by(attempt_.due_at());
-  attempt_.finish(false, now_);
-  end(attempt_.verdict());
-}
-
-void connection_state::dial_failed(std::size_t number, errc code, std::string message) {
-  if (phase_ != phase::connecting) return;
-  attempt_.dial_failed(number, setup_failure(code, stage::connect, std::move(message)));
-  dial();
-}
-
-void connection_state::reached(std::size_t number, std::uint64_t socket) {
-  attempt_.reached(number);
-  socket_ = socket;
-}
-
-/// This address did not work; perhaps another one does.
 void connection_state::address_failed(failure why) {
-  // It was asked only because the bind had to wait, and may answer nobody before that: it is to be bound to all the
-  // same.
-  const bool for_the_question =
-      attempt_.waits_for_liveness() && why.code == errc::connection_failed && !std::exchange(asked_in_vain_, true);
-  bind_over(false);
-  if (attempt_.paused()) attempt_.ask(now_);  // what it waited for was for this address
-  why.where = attempt_.step();
-  attempt_.finish(false, now_);
-  for_the_question ? attempt_.dial_again() : attempt_.failed(why);
+  setup_.address_failed(std::move(why));
+  follow_setup();
+}
+
+void connection_state::carry_out(setup_action::ask& action) {
+  exchange_owner owner;
+  owner.why = purpose::setup;
+  add_exchange(action.at, std::move(action.request), action.deadline, std::move(owner));
+}
+
+void connection_state::carry_out(setup_action::forget_asked) {
   for (const int id : open_.ids()) open_.take(id);
-  close_wire(false);
-  pass_verdict(credential_verdict::kind::unknown, make_failure(std::move(why)));
-  waits_for_certificates_ = false;
-  if (attempt_.exhausted(now_)) return end(attempt_.verdict());
-  phase_ = phase::connecting;
-  attempt_.begin(stage::connect, now_);
-  dial();
 }
 
-void connection_state::close_wire(bool polite) {
-  socket_ = 0;
-  wire_.close(polite);
-}
-
-void connection_state::reached_peer() {
-  if (auto why = wire_.open()) return address_failed(*why);
-  if (endpoint_.use_tls) return request_start_tls();
-  if (!endpoint_.use_ssl) return authenticate();
-  attempt_.begin(stage::secure, now_);
-  begin_tls();
-}
-
-void connection_state::request_start_tls() {
-  phase_ = phase::securing;
-  attempt_.begin(stage::secure, now_);
-  const auto request = make_request(extended_request{std::string{extension::start_tls}, std::nullopt, false});
-  exchange_owner owner;
-  owner.why = purpose::start_tls;
-  add_exchange(wire_.encode_start_tls(), request, attempt_.deadline(), std::move(owner));
-}
-
-/// Anything but success ends it: nothing is ever sent in plain text instead.
-void connection_state::start_tls_answered(const result& answer) {
-  if (answer.code == result_code::success) return begin_tls();
-  auto why = setup_failure(errc::ssl_error, stage::secure,
-                           "StartTLS (use_tls) was refused with " + result_code_name(answer.code) +
-                               (answer.diagnostic.empty() ? "" : ": " + shortened(answer.diagnostic)));
-  why.ldap_code = answer.code;
-  why.diagnostic = answer.diagnostic;
-  address_failed(std::move(why));
-}
-
-/// Certificates are read by a worker; it tells by an event of the socket that they are there.
-void connection_state::begin_tls() {
-  phase_ = phase::securing;
-  attempt_.pause(now_);
-  const auto tls = wire_.secure();
-  waits_for_certificates_ = tls.waits;
-  if (tls.waits) return;
-  attempt_.ask(now_);
-  if (tls.error) return address_failed(*tls.error);
-  act(connection_action::shake_hands{socket_});
-}
-
-void connection_state::authenticate() {
-  phase_ = phase::binding;
-  const bool again = was_ready_;
-  if (!binds(dependencies_.server) || dependencies_.kind == connection_kind::bind) {
-    if (!again) return check_liveness();
-    credential nobody;
-    return bind_as(nobody);
-  }
-  if (!again) {
-    attempt_.begin(stage::bind, now_);
-    check_liveness_at_ = asked_in_vain_ ? time_point::max() : now_ + credential_patience;
-  }
-  ask_for_credential();
-}
-
-void connection_state::ask_for_credential() {
-  if (!attempt_.paused()) attempt_.pause(now_);
-  if (!was_ready_) wake_by(check_liveness_at_);
-  ++credentials_asked_;
-  // The bind lockout guard answers in time; until then no deadline of ours counts against the server.
-  act(connection_action::ask_for_credential{socket_});
-}
-
-void connection_state::no_credential(failure why, std::uint64_t socket) {
-  --credentials_asked_;
-  if (phase_ == phase::closed || socket != socket_) return;  // of an address that was given up
-  if (why.where != stage::queue) why.where = stage::bind;
-  attempt_.finish(false, now_);
-  end(make_failure(std::move(why)));
-}
-
-void connection_state::nobody_knows_credentials() {
-  --credentials_asked_;
-  if (phase_ == phase::closed) return;
-  attempt_.failed(setup_failure(errc::stopped, stage::bind, "nobody is left who knows the service's credentials"));
-  end(attempt_.verdict());
-}
-
-/// To wait for the bind lockout guard says nothing about the server; it is asked meanwhile whether it lives. So one
-/// that is silent shows that itself, and does not keep others waiting with a bind that it would leave unanswered.
-void connection_state::check_liveness_meanwhile() {
-  check_liveness_at_ = time_point::max();
-  attempt_.check_liveness(now_);
-  exchange_owner owner;
-  owner.why = purpose::first_answer;
-  add_exchange(wire_.encode(*root_dse_read()), root_dse_read(), attempt_.due_at(), std::move(owner));
-  wake_by(attempt_.due_at());
-}
-
-/// `socket`: the one that it was asked for; another one asks again.
-void connection_state::on_credential(const credential& given, std::uint64_t socket) {
-  --credentials_asked_;
-  if (phase_ != phase::binding || socket != socket_) {
-    if (given.version != 0) pass_verdict(given.version, credential_verdict::kind::unknown, nullptr);
-    return;
-  }
-  if (attempt_.waits_for_liveness()) {  // asked for again when that is answered
-    if (given.version != 0) pass_verdict(given.version, credential_verdict::kind::unknown, nullptr);
-    return;
-  }
-  // Before anything can fail: it has to be judged in any case.
-  if (given.version != 0) credential_version_ = given.version;
-  secret_number_ = given.secret_number;
-  attempt_.ask(now_);
-  setup_deadline_ = was_ready_ ? now_ + dependencies_.server.timeout : attempt_.deadline();
-  wake_by(setup_deadline_);
-  if (given.version == 0) return was_ready_ ? become_ready() : check_liveness();
-  if (binds_externally(dependencies_.server)) return bind_as(given);
-  if (given.bind_dn.empty()) {
-    attempt_.failed(setup_failure(errc::invalid_config, stage::bind,
-                                  "the service has a password and no bind DN, which would make the bind anonymous"));
-    return end(attempt_.verdict());
-  }
-  if (given.password.size() == 0) {
-    attempt_.failed(setup_failure(errc::invalid_config, stage::bind,
-                                  "the service's password is empty, which would make the bind anonymous"));
-    return end(attempt_.verdict());
-  }
-  bind_as(given);
-}
-
-void connection_state::bind_as(const credential& given) {
-  if (given.version != 0 && binds_externally(dependencies_.server)) {
-    auth_method_ = "external";
-    return send_bind(wire_.encode_external_bind(), {});
-  }
-  if (given.bind_dn.find('\0') != std::string::npos) {
-    attempt_.failed(setup_failure(errc::invalid_config, stage::bind, "the bind DN contains a NUL byte"));
-    return end(attempt_.verdict());
-  }
-  auth_method_ = given.bind_dn.empty() ? "anonymous" : "simple";
-  send_bind(wire_.encode_bind(given.bind_dn, given.password), given.bind_dn);
-}
-
-void connection_state::send_bind(const encoded_request& at, const std::string& bind_dn) {
-  exchange_owner owner;
-  owner.why = purpose::bind;
-  attempt_.ask(now_);
-  bind_under_way_ = true;
-  dependencies_.pace->bind_sent(now_);
-  bound_as_ = bind_dn;
-  add_exchange(at, make_request(bind_request{bind_dn, {}}), setup_deadline_, std::move(owner));
-}
-
-/// Answered, or given up with its connection.
-void connection_state::bind_over(bool answered) {
-  if (std::exchange(bind_under_way_, false)) dependencies_.pace->bind_over(answered, now_);
-}
-
-void connection_state::bind_answered(const result& answer) {
-  bind_over(true);
-  const auto policy = read_password_policy(answer.controls);
-  if (answer.code == result_code::success) {
-    warning_.reset();
-    if (policy.notable()) warning_ = password_warning{bound_as_, describe(policy), policy.must_change};
-    pass_verdict(credential_verdict::kind::accepted, nullptr);
-    return become_ready();
-  }
-  // A user was bound here, and the directory takes no anonymous binds: that says nothing about it, but nobody else may
-  // find this one.
-  if (dependencies_.kind == connection_kind::bind && was_ready_) return end(nullptr);
-  const bool overload = is_overload(answer.code);
-  auto why = setup_failure(overload ? errc::ldap_error : errc::service_authentication_failed, stage::bind,
-                           dependencies_.server_name + " refused the service's bind " +
-                               (auth_method_ == "external" ? std::string{"by SASL EXTERNAL"}
-                                                           : "as \"" + dependencies_.server.bind_dn + "\"") +
-                               " with " + result_code_name(answer.code) + ".");
-  why.ldap_code = answer.code;
-  why.matched_dn = answer.matched_dn;
-  why.diagnostic = answer.diagnostic;
-  why.controls = answer.controls;
-  if (policy.notable()) why.cause = text_of({bound_as_, describe(policy), policy.must_change});
-  attempt_.finish(false, now_);
-  const auto cause = make_failure(std::move(why));
-  pass_verdict(answer.code == result_code::invalid_credentials ? credential_verdict::kind::refused
-                                                               : credential_verdict::kind::unknown,
-               cause);
-  end(cause);
-}
-
-/// Everyone who got a credential says what became of it.
-void connection_state::pass_verdict(credential_verdict::kind kind, failure_ptr cause) {
-  if (credential_version_) pass_verdict(*std::exchange(credential_version_, std::nullopt), kind, std::move(cause));
-}
-
-void connection_state::pass_verdict(std::uint64_t version, credential_verdict::kind kind, failure_ptr cause) {
-  credential_verdict verdict{dependencies_.server_number, version, kind, std::move(cause)};
-  if (kind == credential_verdict::kind::accepted) verdict.warning = warning_;
-  act(connection_action::judge_credential{std::move(verdict)});
-}
-
-/// A peer that takes connections need not be a directory that lives: a balancer without backends takes them too. Only
-/// an LDAP message from it counts; where no bind brings one, the root DSE is read, which everybody may do.
-void connection_state::check_liveness() {
-  attempt_.begin(stage::operation, now_);
-  exchange_owner owner;
-  owner.why = purpose::first_answer;
-  add_exchange(wire_.encode(*root_dse_read()), root_dse_read(), attempt_.deadline(), std::move(owner));
-}
-
-/// Whatever it says, it lives; unless it says that it is not there for anybody. Where it is bound to, its answer to the
-/// bind decides about that.
-void connection_state::liveness_answered(const result& answer) {
-  if (attempt_.waits_for_liveness()) {
-    attempt_.liveness_answered();
-    if (credentials_asked_ == 0) ask_for_credential();
-    return;
-  }
-  if (!is_overload(answer.code)) return become_ready();
-  auto why = setup_failure(
-      errc::ldap_error, stage::operation,
-      dependencies_.server_name + " refused a read of its root DSE with " + result_code_name(answer.code));
-  why.ldap_code = answer.code;
-  why.diagnostic = answer.diagnostic;
-  address_failed(std::move(why));
-}
-
-void connection_state::become_ready() {
+void connection_state::carry_out(setup_action::ready) {
   phase_ = phase::ready;
   last_heard_ = now_;
   if (!was_ready_) {
     was_ready_ = true;
     open_since_ = now_;
-    attempt_.finish(true, now_);
-    act(connection_action::established{attempt_.took()});
-    if (!attempt_.held_up()) dependencies_.pace->connected(attempt_.took());
     log("ready");
   }
   tell_owner(connection_event::kind::ready);
-}
-
-void connection_state::check_setup_deadline() {
-  if (was_ready_) {
-    if (credentials_asked_ > 0) return;
-    if (now_ < setup_deadline_) return wake_by(setup_deadline_);
-    return end(make_failure(setup_failure(errc::connection_timeout, stage::bind,
-                                          dependencies_.server_name + " did not answer the service's bind in time.")));
-  }
-  const bool for_liveness = attempt_.waits_for_liveness();
-  const bool for_ours = attempt_.paused() && !for_liveness;
-  // The bind lockout guard answers in any case: the request for the credentials has a time-out of its own.
-  if (for_ours && !waits_for_certificates_) {
-    return now_ < check_liveness_at_ ? wake_by(check_liveness_at_) : check_liveness_meanwhile();
-  }
-  if (now_ < attempt_.due_at()) return wake_by(attempt_.due_at());
-  const auto step = for_liveness ? stage::operation : attempt_.step();
-  // What we waited for on our own account is no failure of the server.
-  auto why = setup_failure(
-      errc::connection_timeout, for_ours ? stage::queue : step,
-      "timed out waiting for " + (waits_for_certificates_ ? "the files and the password of the client's certificate"
-                                                          : std::string{awaited_at(step)}));
-  if (step == stage::resolve || for_ours) {
-    attempt_.finish(false, now_);
-    attempt_.failed(why);
-    return end(attempt_.verdict());
-  }
-  if (attempt_.has_reached_one()) return address_failed(std::move(why));
-  if (now_ >= attempt_.deadline()) {
-    for (const auto number : attempt_.dialled()) attempt_.dial_failed(number, why);
-    act(connection_action::hang_up{});
-  }
-  dial();
 }
 
 // ---- requests out, answers in ----
@@ -673,12 +338,16 @@ void connection_state::add_exchange(const encoded_request& at, request_ptr reque
 /// An action speaks of the socket that it was done on: once a step has given that up for another address, the rest of
 /// it means nothing any more.
 void connection_state::on_transport(const transport_action& action) {
-  const auto socket = socket_;
-  const auto given_up = [&] { return phase_ == phase::closed || socket_ != socket; };
-  if (action.connected) reached_peer();
-  if (given_up()) return;
-  if (action.secured) authenticate();
-  if (given_up()) return;
+  const auto socket = setup_.socket();
+  const auto given_up = [&] { return phase_ == phase::closed || setup_.socket() != socket; };
+  if (action.connected || action.secured) {
+    if (action.connected) setup_.on_connected();
+    follow_setup();
+    if (given_up()) return;
+    if (action.secured) setup_.on_secured();
+    follow_setup();
+    if (given_up()) return;
+  }
   const bool heard = action.received && is_worth_hearing();
   if (heard) {
     last_heard_ = now_;
@@ -695,11 +364,11 @@ void connection_state::on_transport(const transport_action& action) {
     if (!was_ready_) {
       failure cause = *action.ended;
       const bool mute = action.orderly && last_heard_ == time_point{} && wire_.bytes_in() == 0;
-      if (mute && !endpoint_.encrypted()) cause.message += " without a word (a port that speaks TLS does so: use_ssl)";
+      if (mute && !setup_.is_encrypted()) cause.message += " without a word (a port that speaks TLS does so: use_ssl)";
       return address_failed(std::move(cause));
     }
     failure why = *action.ended;
-    why.where = phase_ == phase::binding ? stage::bind : stage::operation;
+    why.where = is_setting_up() ? stage::bind : stage::operation;
     why.server = dependencies_.server_name;
     why.message = "The connection to " + dependencies_.server_name + " was lost: " + why.message + ".";
     // A server may close what is idle; nobody was harmed.
@@ -722,11 +391,11 @@ void connection_state::read_answers() {
 
 void connection_state::take_answers() {
   while (phase_ != phase::closed && wire_.is_open()) {
-    if (waits_for_certificates_) {
+    if (setup_.waits_for_certificates()) {
       // Bytes that came before TLS are an injection, whoever sent them (RFC 4513, 3.1.1).
       if (wire_.bytes_in() == 0) return;
       return address_failed(
-          setup_failure(errc::ssl_error, stage::secure, "the server sent unprotected bytes before TLS"));
+          setup_.server_failure(errc::ssl_error, stage::secure, "the server sent unprotected bytes before TLS"));
     }
     const auto frame = wire_.peek();
     if (frame.state == pdu_frame::status::partial) return;
@@ -762,9 +431,9 @@ void connection_state::take_answers() {
       }
     }
     act(connection_action::count_protocol_error{});
-    if (!endpoint_.encrypted() && speaks_tls(wire_)) {
-      auto why = setup_failure(errc::ssl_error, stage::secure,
-                               "the server speaks TLS here, and was addressed in plain text: set use_ssl");
+    if (!setup_.is_encrypted() && speaks_tls(wire_)) {
+      auto why = setup_.server_failure(errc::ssl_error, stage::secure,
+                                       "the server speaks TLS here, and was addressed in plain text: set use_ssl");
       if (!was_ready_) return address_failed(std::move(why));
     }
     broke_protocol_ = true;
@@ -822,7 +491,7 @@ bool connection_state::notified(const pdu_frame& frame) {
                     result_code_name(notice.code) +
                     (notice.diagnostic.empty() ? ")" : ", \"" + shortened(notice.diagnostic) + "\")");
   if (is_setting_up()) {
-    auto refused = setup_failure(errc::connection_failed, attempt_.step(), said);
+    auto refused = setup_.server_failure(errc::connection_failed, setup_.attempt().step(), said);
     refused.server = dependencies_.server_name;
     address_failed(std::move(refused));
     return true;
@@ -847,7 +516,7 @@ bool connection_state::notified(const pdu_frame& frame) {
   if (some) report_death(cause);
   for (const int id : gone) lose(take_back(id), cause);
   if (news) have_server_probed();
-  if (open_.empty() || phase_ == phase::binding) {
+  if (open_.empty()) {
     end(cause);
     return true;
   }
@@ -863,12 +532,9 @@ void connection_state::completed(int id) {
   const bool question = done.owner.why == purpose::check && done.what != root_dse_read();
   if (done.owner.why != purpose::call && !question) dependencies_.pace->answered(now_ - done.started);
   switch (done.owner.why) {
-    case purpose::start_tls:
-      return start_tls_answered(*done.answer);
-    case purpose::bind:
-      return bind_answered(*done.answer);
-    case purpose::first_answer:
-      return liveness_answered(*done.answer);
+    case purpose::setup:
+      setup_.answered(*done.answer);
+      return follow_setup();
     case purpose::check: {
       if (unresponsive_) dependencies_.pace->note_in_turn(now_);
       const int code = done.answer->code;
@@ -876,8 +542,9 @@ void connection_state::completed(int id) {
         finish_check(done, nullptr);
         break;
       }
-      auto why = setup_failure(errc::ldap_error, stage::operation,
-                               dependencies_.server_name + " answered a probe with " + result_code_name(code) + ".");
+      auto why =
+          setup_.server_failure(errc::ldap_error, stage::operation,
+                                dependencies_.server_name + " answered a probe with " + result_code_name(code) + ".");
       why.ldap_code = code;
       why.diagnostic = done.answer->diagnostic;
       finish_check(done, make_failure(std::move(why)));
@@ -926,8 +593,9 @@ void connection_state::judge_answer(table::item& done) {
   const bool overload = is_overload(answer.code);
   auto why = refusal_of(done.what->op, answer);
   // A directory that wants the password changed first refuses everything else, and seldom says why.
-  if (warning_ && warning_->restricted && !is_bind(done.what->op) && !identity_changed_) {
-    why.cause = text_of(*warning_);
+  const auto& warning = setup_.warning();
+  if (warning && warning->restricted && !is_bind(done.what->op) && !identity_changed_) {
+    why.cause = text_of(*warning);
     why.cause_at = dependencies_.wall_now();
   }
   const bool some = !answer.entries.empty() || !answer.references.empty();
@@ -1035,7 +703,7 @@ void connection_state::on_credit(lease_id lease, std::uint64_t number, std::uint
   wake_by(now_ + std::min(all_.breaker.suspect_after, all_.breaker.slow_call));
   // What is here goes first: reading before that would let the buffer grow with every credit.
   read_answers();
-  if (!wire_.reading_held() && socket_ != 0) act(connection_action::read_on{});
+  if (!wire_.reading_held() && setup_.socket() != 0) act(connection_action::read_on{});
 }
 
 void connection_state::consumer_ended() {
@@ -1134,7 +802,7 @@ void connection_state::resume_reading() {
   wire_.hold_reading(false);
   last_heard_ = now_;
   wake_by(now_ + std::min(all_.breaker.suspect_after, all_.breaker.slow_call));
-  if (socket_ != 0) act(connection_action::read_on{});
+  if (setup_.socket() != 0) act(connection_action::read_on{});
 }
 
 /// What has a chance elsewhere does not wait for a slow reader.
@@ -1522,7 +1190,8 @@ void connection_state::report_death(const failure_ptr& cause) {
 }
 
 void connection_state::tell_owner(connection_event::kind kind, failure_ptr cause) {
-  act(connection_action::tell_owner{{dependencies_.id, kind, std::move(cause), secret_number_, broke_protocol_}});
+  act(connection_action::tell_owner{
+      {dependencies_.id, kind, std::move(cause), setup_.secret_number(), broke_protocol_}});
 }
 
 // ---- the end ----
@@ -1530,7 +1199,6 @@ void connection_state::tell_owner(connection_event::kind kind, failure_ptr cause
 /// `cause`: null when asked to; `harmless`: it says nothing about the server's health.
 void connection_state::end(failure_ptr cause, bool harmless) {
   if (phase_ == phase::closed) return;
-  bind_over(false);
   if (cause && disconnection_notice_) cause = disconnection_notice_;
   const bool lost_connection = cause != nullptr;
   phase_ = phase::closed;
@@ -1543,10 +1211,10 @@ void connection_state::end(failure_ptr cause, bool harmless) {
   // Before the session unbinds: what is maybe sent is judged by what was handed over until now.
   std::vector<table::item> lost;
   for (const int id : open_.ids()) lost.push_back(open_.take(id));
-  close_wire(!lost_connection);
+  setup_.end(!lost_connection, end_cause_);
   // What a death means for its server is told by the breaker, once for however many connections.
   log("closed", cause);
-  pass_verdict(credential_verdict::kind::unknown, end_cause_);
+  follow_setup();
   // A Notice of Disconnection is polite, unless it comes in place of answers.
   const bool carried_something =
       (!held_.empty() && !disconnection_notice_) || std::any_of(lost.begin(), lost.end(), [this](const table::item& i) {

@@ -2,43 +2,16 @@
 // own; the bytes are behind ldap_wire.hpp.
 #pragma once
 #include "understudy/actors/connection/actions.hpp"
-#include "understudy/actors/connection/connect_attempt.hpp"
+#include "understudy/actors/connection/connection_dependencies.hpp"
+#include "understudy/actors/connection/connection_setup.hpp"
 #include "understudy/actors/connection/in_flight.hpp"
 #include "understudy/actors/connection/ldap_wire.hpp"
 #include "understudy/actors/connection/outcome_batch.hpp"
-#include "understudy/actors/connection/retry_budget.hpp"
 #include "understudy/actors/connection/stream_flow.hpp"
-#include "understudy/actors/ports/connection_load.hpp"
-#include "understudy/actors/ports/random.hpp"
-#include "understudy/actors/ports/server_pace.hpp"
-#include "understudy/actors/ports/unanswered_requests.hpp"
-#include "understudy/config/endpoint.hpp"
-#include "understudy/config/settings.hpp"
 
 #include <deque>
-#include <functional>
 
 namespace understudy::internal {
-
-/// What a connection knows and needs of the world, injected; what is referred to outlives it.
-struct connection_dependencies {
-  connection_id id = 0;
-  connection_kind kind = connection_kind::pooled;
-  bool has_breaker = true;  ///< a probe has none
-  server_id server_number = 0;
-  const std::string& server_name;
-  const connection_info& server;
-  const settings& all;
-  std::shared_ptr<connection_load> load;
-  std::shared_ptr<server_pace> pace;
-  std::shared_ptr<unanswered_requests> unanswered;
-  std::shared_ptr<retry_budget> retries;
-  std::function<bool(const any_operation&)> may_repeat;  ///< also what may have been sent
-  std::function<wall_time()> wall_now;                   ///< for people
-  random_source random;
-  /// Another address may be dialled beside those that say nothing; true: once. False: in place of one of them.
-  std::function<bool()> may_dial_beside = [] { return true; };
-};
 
 /// How a streaming search begins.
 struct stream_terms {
@@ -54,25 +27,48 @@ struct stream_terms {
 class connection_state {
  public:
   connection_state(connection_dependencies dependencies, ldap_wire& bytes, time_point now);
+  connection_state(const connection_state&) = delete;
+  connection_state& operator=(const connection_state&) = delete;
 
   /// What time it is, until the next turn.
-  void begin_turn(time_point now) noexcept { now_ = now; }
+  void begin_turn(time_point now) noexcept {
+    now_ = now;
+    setup_.begin_turn(now);
+  }
   void finish_turn();
   void tick();
 
-  // Setting up: from the name look-up to ready.
+  // While it is set up (connection_setup.hpp).
 
-  void start();
-  void on_resolved(resolution found);
-  /// The address of that number took the connection, on that socket (a number, never 0): ldap_wire::open() may follow.
-  void reached(std::size_t number, std::uint64_t socket);
-  void dial_failed(std::size_t number, errc code, std::string message);
-  /// What was waited for to begin TLS may be there.
-  void on_certificates() { begin_tls(); }
-  /// `socket`: the one that it was asked for; another one asks again.
-  void on_credential(const credential& given, std::uint64_t socket);
-  void no_credential(failure why, std::uint64_t socket);
-  void nobody_knows_credentials();
+  void start() {
+    setup_.start();
+    follow_setup();
+  }
+  void on_resolved(resolution found) {
+    setup_.on_resolved(std::move(found));
+    follow_setup();
+  }
+  void reached(std::size_t number, std::uint64_t socket) { setup_.reached(number, socket); }
+  void dial_failed(std::size_t number, errc code, std::string message) {
+    setup_.dial_failed(number, code, std::move(message));
+    follow_setup();
+  }
+  void on_certificates() {
+    setup_.begin_tls();
+    follow_setup();
+  }
+  void on_credential(const credential& given, std::uint64_t socket) {
+    setup_.on_credential(given, socket);
+    follow_setup();
+  }
+  void no_credential(failure why, std::uint64_t socket) {
+    setup_.no_credential(std::move(why), socket);
+    follow_setup();
+  }
+  void nobody_knows_credentials() {
+    setup_.nobody_knows_credentials();
+    follow_setup();
+  }
 
   // Requests and answers.
 
@@ -105,15 +101,14 @@ class connection_state {
   bool is_closed() const noexcept { return phase_ == phase::closed; }
   /// Requests encoded and not answered.
   std::size_t in_flight_count() const noexcept { return open_.size(); }
-  bool waits_for_certificates() const noexcept { return waits_for_certificates_; }
-  /// A credential that was asked for has to be judged, however late it comes.
-  bool waits_for_credential() const noexcept { return credentials_asked_ != 0; }
+  bool waits_for_certificates() const noexcept { return setup_.waits_for_certificates(); }
+  bool waits_for_credential() const noexcept { return setup_.waits_for_credential(); }
   /// All but what the socket knows.
   connection_snapshot snapshot() const;
 
  private:
-  enum class phase : std::uint8_t { connecting, securing, binding, ready, draining, closed };
-  enum class purpose : std::uint8_t { call, start_tls, bind, first_answer, check };
+  enum class phase : std::uint8_t { setting_up, ready, draining, closed };
+  enum class purpose : std::uint8_t { call, setup, check };
 
   /// A streaming search, whether its request is held or under way.
   struct open_stream {
@@ -156,28 +151,17 @@ class connection_state {
   };
 
   // Setting up.
-  void dial();
-  void close_wire(bool polite);
+  void follow_setup();
   void address_failed(failure why);
-  void reached_peer();
-  void request_start_tls();
-  void start_tls_answered(const result& answer);
-  void begin_tls();
-  void authenticate();
-  void ask_for_credential();
-  void check_liveness_meanwhile();
-  void bind_as(const credential& given);
-  void send_bind(const encoded_request& at, const std::string& bind_dn);
-  void bind_over(bool answered);
-  void bind_answered(const result& answer);
-  void pass_verdict(credential_verdict::kind kind, failure_ptr cause);
-  void pass_verdict(std::uint64_t version, credential_verdict::kind kind, failure_ptr cause);
-  void check_liveness();
-  void liveness_answered(const result& answer);
-  void become_ready();
-  void check_setup_deadline();
-  failure setup_failure(errc code, stage where, std::string message) const;
-  bool is_setting_up() const noexcept { return phase_ < phase::ready; }
+  void carry_out(setup_action::ask& action);
+  void carry_out(setup_action::forget_asked action);
+  void carry_out(setup_action::ready action);
+  void carry_out(setup_action::failed& action) { end(std::move(action.why)); }
+  template <class Action>
+  void carry_out(Action& action) {
+    act(std::move(action));
+  }
+  bool is_setting_up() const noexcept { return phase_ == phase::setting_up; }
 
   // Requests out, answers in.
   void admit(held_call& held);
@@ -276,14 +260,12 @@ class connection_state {
 
   connection_dependencies dependencies_;
   const settings& all_;
-  const server_endpoint endpoint_;
   time_point now_{};
   std::vector<connection_action::any> actions_;
   time_point wake_ = time_point::max();
 
-  phase phase_ = phase::connecting;
-  connect_attempt attempt_;
-  std::uint64_t socket_ = 0;  // the one that it is on
+  phase phase_ = phase::setting_up;
+  connection_setup setup_;
   ldap_wire& wire_;
   table open_;
   std::deque<held_call> held_;
@@ -301,23 +283,12 @@ class connection_state {
   bool identity_changed_ = false;  // the lease's holder bound as someone else
   bool tainted_ = false;           // the lease's holder may have left state that a bind does not take away
   bool exclusive_ = false;         // a bind is under way: nothing else may be sent (RFC 4511, 4.2.1)
-  std::optional<std::uint64_t> credential_version_;  // to be judged
-  bool waits_for_certificates_ = false;              // while a worker reads them
-  std::uint64_t secret_number_ = 0;                  // which one of the service's it binds with
-  std::string auth_method_ = "anonymous";
-  bool bind_under_way_ = false;                       // of the service
-  int credentials_asked_ = 0;                         // and not answered yet
-  time_point check_liveness_at_ = time_point::max();  // should they still be waited for
-  bool asked_in_vain_ = false;                        // it closed at that; it is not asked again
-  std::string bound_as_;                              // whom the last bind of the service named
-  std::optional<password_warning> warning_;           // what its answer said
   bool was_ready_ = false;
   time_point open_since_{};                 // when it became ready first
   failure_ptr disconnection_notice_;        // the server announced that it will close (RFC 4511, 4.4.1)
   bool broke_protocol_ = false;             // the peer did, which ended it
   bool death_reported_ = false;             // to the breaker: requests ended with it
   time_point gone_at_ = time_point::max();  // … and is taken for gone if it does not
-  time_point setup_deadline_;
 
   time_point last_heard_{};
   std::size_t heard_in_ = 0;        // of the bytes that wait for the rest of their message

@@ -140,7 +140,7 @@ bool decode_answer(std::string_view pdu, std::uint8_t tag, const any_operation& 
 bool is_outcome(const any_operation& op, int code) noexcept {
   if (code == result_code::success) return true;
   // What the server says is for who asked, unless somebody else may be asked.
-  if (std::holds_alternative<opaque_request>(op)) return code != result_code::busy && code != result_code::unavailable;
+  if (std::holds_alternative<opaque_request>(op)) return !is_overload(code);
   return std::holds_alternative<compare_request>(op) &&
          (code == result_code::compare_true || code == result_code::compare_false);
 }

@@ -4,6 +4,7 @@
 #include "understudy/actors/connection/filter_codec.hpp"
 #include "understudy/actors/connection/pdu_framer.hpp"
 #include "understudy/messages/ber.hpp"
+#include "understudy/messages/error.hpp"
 #include "understudy/messages/ldap_message.hpp"
 
 #include <algorithm>
@@ -303,8 +304,7 @@ bool decode_opaque(std::string_view pdu, std::uint8_t op, std::int32_t id, resul
     ber_cursor parts{message.body};
     auto code = parts;
     if (!take_code(code, into.code) || !decode_controls(message.controls, into.controls, room)) return false;
-    const bool overload = into.code == result_code::busy || into.code == result_code::unavailable;
-    if (overload && !decode_ldap_result(parts, into, room)) return false;
+    if (is_overload(into.code) && !decode_ldap_result(parts, into, room)) return false;
   }
   append_message_head(id, rest.size(), into.messages);
   into.messages.append(rest);

@@ -335,6 +335,18 @@ BOOST_FIXTURE_TEST_CASE(a_reset_abandons_what_is_open_and_says_ready, ready_stat
   BOOST_TEST(wire.binds.empty());
 }
 
+BOOST_FIXTURE_TEST_CASE(a_check_goes_on_when_the_lease_ends_beside_it, ready_state) {
+  lease(11);
+  const auto check_of_pool = check();
+  write();
+  reset(11);
+  BOOST_TEST((events.back().what == event_kind::ready));
+  BOOST_TEST(checks.count(check_of_pool) == 0u, "it was ended by the holder, and tells nothing of the server");
+  pass(seconds{5});
+  BOOST_TEST_REQUIRE(checks[check_of_pool].size() == 1u);
+  BOOST_TEST(!checks[check_of_pool][0].ok);
+}
+
 BOOST_FIXTURE_TEST_CASE(a_reset_takes_the_identity_back_that_the_holder_bound_as, ready_state) {
   lease(11);
   const auto bound = ask(some_bind(), seconds{30}, 11);

@@ -10,7 +10,7 @@ namespace understudy::test {
 using namespace internal;
 
 /// Requests stand in a stream of ten bytes each; answers are put in by hand.
-class made_up_wire final : public ldap_wire {
+class made_up_wire : public ldap_wire {
  public:
   struct request_on_wire {
     const request* what = nullptr;  ///< null: nobody's who asked here

@@ -1,4 +1,4 @@
-// Hosted actors run on one thread, or on that of a caller who waits, and are never forgotten.
+// Poller actors run on one thread, or on that of a caller who waits, and are never forgotten.
 #include "understudy/runtime/platform/poller_scheduler.hpp"
 #include "support/actor_config.hpp"
 #include "support/eventually.hpp"
@@ -57,7 +57,7 @@ struct poller_fixture {
       if (next) self->send(next, number + 1);
     }};
   }
-  /// Hosted: notes each number it is told, and the thread; tells `next` one more.
+  /// On the poller: notes each number it is told, and the thread; tells `next` one more.
   caf::actor spawn_noting(caf::actor next = {}) {
     const auto body = [this, next](caf::event_based_actor* self) { return noting(self, next); };
     auto made = spawn_on_poller(system, poller, body);

@@ -14,6 +14,7 @@ bare_runtime::bare_runtime(settings all, replaced_parts with) {
   runtime_options options;
   options.connections = std::move(with.connections);
   options.on_log = std::move(with.on_log);
+  options.serve_clients = with.serve_clients;
   if (!with.manager) with.manager = default_manager();
   options.manager = [change = std::move(with.ports), make = std::move(with.manager)](
                         caf::actor_system& system, settings_ptr s, environment_ptr env, connection_factory connect) {

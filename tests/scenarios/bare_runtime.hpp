@@ -14,6 +14,7 @@ struct replaced_parts {
   connection_factory connections;
   manager_factory manager;
   log_listener on_log;
+  bool serve_clients = false;  ///< also serves the LDAP clients of the settings' front door
 };
 
 class bare_runtime final : public directory {

@@ -18,6 +18,7 @@ class child {
   /// One line of its output, without the newline; throws std::runtime_error when it ends (or says nothing) before.
   std::string read_line();
   void signal(int number);
+  pid_t pid() const noexcept { return pid_; }
   /// Waits for its end; throws std::runtime_error naming the command when that was no success.
   void wait();
 

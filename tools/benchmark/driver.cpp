@@ -1,6 +1,8 @@
 // Runs every workload of the plan side by side and reports: see `benchmark_driver --help`.
+#include "front_door_plan.hpp"
 #include "results.hpp"
 #include "servers.hpp"
+#include "understudy/messages/host_and_port.hpp"
 
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
@@ -28,7 +30,9 @@ struct options {
   double seconds = 0.5, warm_up = 0.2;
   bool small = false;
   bool busy = false;
-  std::string only, json, charts, from;
+  bool front_door = false;
+  int other_pid = 0;
+  std::string only, json, charts, from, other;
 };
 
 std::map<std::string, double> parse(const std::string& line) {
@@ -85,7 +89,8 @@ std::map<std::string, std::string> conditions_of(const options& given) {
           {"rounds", std::to_string(given.rounds)},
           {"seconds each", std::to_string(given.seconds).substr(0, 4)},
           {"load before", load_average()},
-          {"beside it", given.busy ? "a process that spins on each core" : "nothing of ours"}};
+          {"beside it", given.busy ? "a process that spins on each core" : "nothing of ours"},
+          {"compared with", given.front_door ? "direct" : "stock"}};
 }
 
 /// Takes what it can get of one core until it is killed.
@@ -109,7 +114,7 @@ std::vector<child> spinners(const fs::path& self) {
 
 std::vector<series> chosen(const options& given) {
   std::vector<series> wanted;
-  for (auto& one : plan(given.small))
+  for (auto& one : given.front_door ? front_door_plan(given.small, !given.other.empty()) : plan(given.small))
     if (one.name.find(given.only) != std::string::npos || one.group.find(given.only) != std::string::npos)
       wanted.push_back(std::move(one));
   if (wanted.empty()) throw std::runtime_error("no workload has \"" + given.only + "\" in its name");
@@ -121,6 +126,12 @@ std::vector<series_result> run_all(const options& given, const fs::path& program
   std::vector<series_result> all;
   for (auto& one : chosen(given)) all.push_back({std::move(one), {}});
   servers running(programs, 10000);
+  if (!given.other.empty()) {
+    std::string problem;
+    const auto at = understudy::internal::parse_host_and_port(given.other, problem);
+    if (!at) throw std::runtime_error("--beside " + given.other + ": " + problem);
+    running.set_other(at->host, std::to_string(at->port), given.other_pid);
+  }
   for (std::size_t begin = 0, end = 0; begin < all.size(); begin = end) {
     while (end < all.size() && all[end].what.group == all[begin].what.group) ++end;
     for (int round = 0; round < given.rounds; ++round)
@@ -178,6 +189,10 @@ int main(int argc, char** argv) try {
   program.add_option("--from", given.from, "Measure nothing: report what --json wrote");
   program.add_flag("--quick", quick, "One short round with small numbers: shows that everything works");
   program.add_flag("--busy", given.busy, "Beside a process that spins on each core");
+  program.add_flag("--front-door", given.front_door,
+                   "LDAP clients that go through the front door, in place of the rest");
+  program.add_option("--beside", given.other, "With --front-door: one more proxy, at this HOST:PORT");
+  program.add_option("--beside-pid", given.other_pid, "Its process, for what that takes");
   program.add_option("--spin", core, "Spins on that core until it is killed: what --busy starts")->group("");
   CLI11_PARSE(program, argc, argv);
   if (core >= 0) spin_on(core);

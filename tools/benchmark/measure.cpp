@@ -4,6 +4,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 #include <cstdio>
+#include <filesystem>
 #include <fstream>
 #include <thread>
 
@@ -15,6 +16,12 @@ namespace {
 double seconds_of(const timeval& t) { return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) / 1e6; }
 double microseconds_of(duration d) { return std::chrono::duration<double, std::micro>(d).count(); }
 
+long resident_kib_of(const std::string& process) {
+  std::ifstream statm("/proc/" + process + "/statm");
+  long total = 0, resident = 0;
+  return statm >> total >> resident ? resident * (sysconf(_SC_PAGESIZE) / 1024) : 0;
+}
+
 }  // namespace
 
 usage usage::now() {
@@ -24,14 +31,27 @@ usage usage::now() {
   u.cpu_seconds = seconds_of(r.ru_utime) + seconds_of(r.ru_stime);
   u.voluntary = r.ru_nvcsw;
   u.involuntary = r.ru_nivcsw;
-  std::ifstream statm("/proc/self/statm");
-  long total = 0, resident = 0;
-  if (statm >> total >> resident) u.resident_kib = resident * (sysconf(_SC_PAGESIZE) / 1024);
+  u.resident_kib = resident_kib_of("self");
+  return u;
+}
+
+usage usage::of(int pid) {
+  usage u;
+  const auto process = std::to_string(pid);
+  // Nanoseconds on a processor, of each thread; the times of /proc/PID/stat are hundredths of a second.
+  std::error_code gone;
+  for (const auto& thread : std::filesystem::directory_iterator("/proc/" + process + "/task", gone)) {
+    std::ifstream schedstat(thread.path() / "schedstat");
+    double nanoseconds = 0;
+    if (schedstat >> nanoseconds) u.cpu_seconds += nanoseconds / 1e9;
+  }
+  u.resident_kib = resident_kib_of(process);
   return u;
 }
 
 void meter::start() {
   before_ = usage::now();
+  if (watched_ != 0) watched_before_ = usage::of(watched_);
   began_ = clock::now();
   measuring_ = true;
 }
@@ -40,6 +60,7 @@ void meter::stop() {
   measuring_ = false;
   ended_ = clock::now();
   after_ = usage::now();
+  if (watched_ != 0) watched_after_ = usage::of(watched_);
   over_ = true;
 }
 
@@ -57,13 +78,17 @@ void meter::print(const std::string& more) const {
   std::printf(
       "{\"operations\": %.0f, \"failures\": %llu, \"seconds\": %.4f, \"ops_per_second\": %.1f, \"p50_us\": %.1f, "
       "\"p99_us\": %.1f, \"p999_us\": %.1f, \"max_us\": %.1f, \"cpu_us\": %.3f, \"switches\": %.4f, \"rss_kib\": "
-      "%ld%s%s}\n",
+      "%ld",
       count, static_cast<unsigned long long>(failures_.load()), seconds, seconds > 0 ? count / seconds : 0,
       microseconds_of(latency_.percentile(0.5)), microseconds_of(latency_.percentile(0.99)),
       microseconds_of(latency_.percentile(0.999)), microseconds_of(latency_.max()),
       (after_.cpu_seconds - before_.cpu_seconds) / each * 1e6,
       static_cast<double>(after_.voluntary - before_.voluntary + after_.involuntary - before_.involuntary) / each,
-      after_.resident_kib, more.empty() ? "" : ", ", more.c_str());
+      after_.resident_kib);
+  if (watched_ != 0)
+    std::printf(", \"between_cpu_us\": %.3f, \"between_rss_kib\": %ld",
+                (watched_after_.cpu_seconds - watched_before_.cpu_seconds) / each * 1e6, watched_after_.resident_kib);
+  std::printf("%s%s}\n", more.empty() ? "" : ", ", more.c_str());
   std::fflush(stdout);
 }
 

@@ -19,6 +19,8 @@ struct usage {
   long voluntary = 0, involuntary = 0;
   long resident_kib = 0;
   static usage now();
+  /// The same of another process, without its context switches. What its threads that have ended used does not count.
+  static usage of(int pid);
 };
 
 /// Times operations of any number of threads during a window, after a warm-up that is not counted.
@@ -33,6 +35,9 @@ class meter {
   /// True when the workload is to end. Thread-safe.
   bool over() const noexcept { return over_.load(std::memory_order_relaxed); }
 
+  /// Also measures that process, through which the operations go; before the window begins.
+  void watch(int pid) noexcept { watched_ = pid; }
+
   /// The controlling thread: waits out the warm-up and the window, then says that it is over.
   void run(double warm_up_seconds, double seconds);
   /// Instead of run(): the window is from start() to stop().
@@ -46,7 +51,8 @@ class meter {
   latency_histogram latency_;
   std::atomic<bool> measuring_{false}, over_{false};
   std::atomic<std::uint64_t> failures_{0};
-  usage before_, after_;
+  int watched_ = 0;
+  usage before_, after_, watched_before_, watched_after_;
   clock::time_point began_, ended_;
 };
 

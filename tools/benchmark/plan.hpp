@@ -12,7 +12,9 @@ struct series {
   std::string name;    ///< unique
   std::string client;  ///< "stock" or "ours"
   std::string server;  ///< "null", "null tls", "null large", "slapd", "null pair", "null N": so many of them,
-                       ///< "node", "node plain" (text), before "null"; or "echo"
+                       ///< "node", "node plain" (text), before "null"; or "echo". "X behind Y": Y is "door" (ours),
+                       ///< "back-ldap" (slapd's own proxy) or "other" (whose address is given), X "null pair", "null
+                       ///< large" or "slapd"
   std::vector<std::string> arguments;
   std::string beside;            ///< the series it is compared with; empty: none
   std::optional<double> factor;  ///< throughput to reach, as a multiple of that

@@ -66,6 +66,13 @@ std::string remarks(const nlohmann::json& series) {
     said += text("%.1f KiB a connection", median_of(series, "kib_per_connection"));
   if (series.at("values").contains("idle_percent"))
     said += text("%s%.2f %% of a core while idle", said.empty() ? "" : ", ", median_of(series, "idle_percent"));
+  const auto also = [&](const std::string& more) { said += (said.empty() ? "" : ", ") + more; };
+  if (series.at("values").contains("between_cpu_us"))
+    also(text("the proxy takes %.2f µs of processor time each, %.1f MiB", median_of(series, "between_cpu_us"),
+              median_of(series, "between_rss_kib") / 1024));
+  if (series.at("values").contains("between_kib_each"))
+    also(text("%.1f KiB of the proxy each, %.2f %% of a core while idle", median_of(series, "between_kib_each"),
+              median_of(series, "between_idle_percent")));
   if (series.contains("fault"))
     said +=
         text("%.0f failed, longest answer %.1f ms", median_of(series, "failures"), median_of(series, "max_us") / 1000);
@@ -113,6 +120,8 @@ nlohmann::json to_json(const std::vector<series_result>& all, const std::map<std
 std::string tables(const nlohmann::json& run) {
   std::map<std::string, const nlohmann::json*> by_name;
   for (const auto& one : run.at("series")) by_name[one.at("name")] = &one;
+  const auto& conditions = run.at("conditions");
+  const auto other = conditions.contains("compared with") ? conditions.at("compared with").get<std::string>() : "stock";
   std::string out, group, notes;
   const auto end_group = [&] {
     if (!notes.empty()) out += "\n" + notes;
@@ -122,10 +131,9 @@ std::string tables(const nlohmann::json& run) {
     if (one.at("group") != group) {
       end_group();
       group = one.at("group");
-      out += (out.empty() ? "" : "\n") + std::string("### ") + group +
-             "\n\n| what | a second | min – max | × stock | best × best | CPU µs | × stock | p50 / p99 / p99.9 µs | "
-             "switches | RSS MiB "
-             "|\n|---|---|---|---|---|---|---|---|---|---|\n";
+      out += (out.empty() ? "" : "\n") + std::string("### ") + group + "\n\n| what | a second | min – max | × " +
+             other + " | best × best | CPU µs | × " + other +
+             " | p50 / p99 / p99.9 µs | switches | RSS MiB |\n|---|---|---|---|---|---|---|---|---|---|\n";
     }
     const auto beside = one.contains("beside") ? by_name.find(one.at("beside")) : by_name.end();
     out += row(one, beside == by_name.end() ? nullptr : beside->second);

@@ -1,8 +1,10 @@
 // Starting null responders and slapd.
 #include "servers.hpp"
 
+#include <chrono>
 #include <sstream>
 #include <stdexcept>
+#include <thread>
 
 namespace understudy::benchmark {
 
@@ -37,6 +39,45 @@ servers::responder& servers::keep_node(const std::string& name, std::vector<std:
   return running_.emplace(name, std::move(made)).first->second;
 }
 
+servers::responder& servers::keep_back_ldap(const std::string& name, const std::string& ports) {
+  const auto known = running_.find(name);
+  if (known != running_.end()) return known->second;
+  const auto folder = folder_.path() / ("back-ldap " + std::to_string(running_.size()));
+  std::filesystem::create_directory(folder);
+  std::string uris;
+  std::istringstream each(ports);
+  for (std::string port; std::getline(each, port, ',');)
+    uris += (uris.empty() ? "" : " ") + ("ldap://127.0.0.1:" + port);
+  std::string config = "modulepath /usr/lib/ldap\nmoduleload back_ldap\n";
+  for (const auto* schema : {"core", "cosine", "inetorgperson"})
+    config += std::string{"include /etc/ldap/schema/"} + schema + ".schema\n";
+  config += "loglevel 0\nthreads 4\nsizelimit unlimited\nconn_max_pending_auth 100000\ndatabase ldap\nsuffix \"" +
+            cli::demo_tree{}.suffix + "\"\nuri \"" + uris + "\"\n";
+  cli::write_file(folder / "slapd.conf", config);
+  const cli::loopback_port port{first_port};
+  const auto number = std::to_string(port.number());
+  responder made{child{{"/usr/sbin/slapd", "-d", "0", "-f", folder / "slapd.conf", "-h", "ldap://127.0.0.1:" + number}},
+                 number,
+                 {}};
+  for (int i = 0; !cli::accepts_connections(port.number()); ++i) {
+    if (i == 1000) throw std::runtime_error("slapd with back-ldap does not start");
+    std::this_thread::sleep_for(std::chrono::milliseconds{10});
+  }
+  return running_.emplace(name, std::move(made)).first->second;
+}
+
+/// `name`: of both, for what is kept.
+std::vector<std::string> servers::behind(const std::string& name, const std::string& directory,
+                                         const std::string& between) {
+  if (between == "other") return other_;
+  const auto ports = arguments_for(directory).front().substr(5);
+  auto& running =
+      between == "door"
+          ? keep_node(name, {"door", "port=" + ports, "connections=8", "bind_connections=64", "max_in_flight=32"})
+          : keep_back_ldap(name, ports);
+  return {"port=" + running.port, "watch=" + std::to_string(running.process.pid())};
+}
+
 void servers::make_certificate() {
   if (std::filesystem::exists(folder_.path() / "cert.pem")) return;
   child made({"openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-batch",
@@ -58,8 +99,11 @@ std::string servers::slapd_port() {
 }
 
 std::vector<std::string> servers::arguments_for(const std::string& name) {
+  if (const auto at = name.find(" behind "); at != std::string::npos)
+    return behind(name, name.substr(0, at), name.substr(at + 8));
   if (name == "slapd") return {"port=" + slapd_port()};
   if (name == "null large") return {"port=" + keep(name, {"entries=" + std::to_string(users_)}).port};
+  if (name == "null million") return {"port=" + keep(name, {"entries=1000000"}).port};
   if (name == "null pair") return {"port=" + keep("leader", {}).port + "," + keep("understudy", {}).port};
   if (name == "echo") return {"echo=" + keep_node(name, {"echo"}).port};
   make_certificate();

@@ -5,6 +5,7 @@
 
 #include <ldap.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <array>
 #include <cstdio>
 #include <deque>
@@ -239,12 +240,60 @@ void multiplexed(meter& m, const server& where, const arguments& given) {
   });
 }
 
-// So many connections, opened by a few threads, each with a bind.
+// Large results, each entry dropped once it has been looked at.
+void streaming(meter& m, const server& where, const arguments& given) {
+  const auto filter = given.text("filter", "(objectClass=*)");
+  run_threads(m, given, 1, [&](int) {
+    const auto handle = connect_to(where);
+    auto attributes = wanted();
+    while (!m.over()) {
+      const auto since = clock::now();
+      int id = 0, kind = LDAP_RES_SEARCH_ENTRY;
+      check(ldap_search_ext(handle.get(), base_dn, LDAP_SCOPE_SUBTREE, filter.c_str(), attributes.data(), 0, nullptr,
+                            nullptr, nullptr, 0, &id),
+            "search");
+      std::size_t found = 0;
+      while (kind == LDAP_RES_SEARCH_ENTRY) {
+        LDAPMessage* raw = nullptr;
+        kind = ldap_result(handle.get(), id, LDAP_MSG_ONE, nullptr, &raw);
+        const std::unique_ptr<LDAPMessage, decltype(&ldap_msgfree)> message{raw, &ldap_msgfree};
+        if (kind == LDAP_RES_SEARCH_ENTRY) found += unpack(handle.get(), raw).dn.empty() ? 0 : 1;
+      }
+      if (kind != LDAP_RES_SEARCH_RESULT || found < static_cast<std::size_t>(given.number("least", 1))) m.failed();
+      m.done(since);
+    }
+  });
+}
+
+// Connect, bind, search, go: what programs do that know nothing of pools.
+void sessions(meter& m, const server& where, const arguments& given) {
+  std::atomic<std::uint64_t> turn{0};
+  run_threads(m, given, given.number("threads", 1), [&](int) {
+    while (!m.over()) {
+      const auto filter = scattered_filter(turn++);
+      const auto since = clock::now();
+      if (search(connect_to(where).get(), filter) == 0) m.failed();
+      m.done(since);
+    }
+  });
+}
+
+void may_open_many() {
+  rlimit files{};
+  getrlimit(RLIMIT_NOFILE, &files);
+  files.rlim_cur = files.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &files);
+}
+
+// So many connections, opened by a few threads, each with a bind; then, for `idle` seconds, nothing.
 void storm(meter& m, const server& where, const arguments& given) {
   const int count = given.number("connections", 1000), threads = given.number("threads", 4);
   std::vector<handle_ptr> all(static_cast<std::size_t>(count));
+  const int watched = given.number("watch", 0);
   std::atomic<int> next{0};
+  may_open_many();
   const auto before = usage::now().resident_kib;
+  const auto watched_before = usage::of(watched);
   m.start();
   std::vector<std::thread> workers;
   for (int i = 0; i < threads; ++i)
@@ -258,7 +307,16 @@ void storm(meter& m, const server& where, const arguments& given) {
   for (auto& w : workers) w.join();
   m.stop();
   const double each = static_cast<double>(usage::now().resident_kib - before) / count;
-  m.print("\"kib_per_connection\": " + std::to_string(each));
+  auto more = "\"kib_per_connection\": " + std::to_string(each);
+  if (const double idle = given.real("idle", 0); idle > 0 && watched != 0) {
+    const auto rested = usage::of(watched);
+    std::this_thread::sleep_for(std::chrono::duration<double>(idle));
+    const auto after = usage::of(watched);
+    more += ", \"between_kib_each\": " +
+            std::to_string(static_cast<double>(after.resident_kib - watched_before.resident_kib) / count) +
+            ", \"between_idle_percent\": " + std::to_string((after.cpu_seconds - rested.cpu_seconds) / idle * 100);
+  }
+  m.print(more);
 }
 
 }  // namespace
@@ -267,8 +325,9 @@ int main(int argc, char** argv) {
   const arguments given(argc, argv);
   server where;
   where.tls = given.number("tls", 0) != 0;
-  where.url = (where.tls ? "ldaps://127.0.0.1:" : "ldap://127.0.0.1:") + given.text("port");
+  where.url = (where.tls ? "ldaps://" : "ldap://") + given.text("host", "127.0.0.1") + ":" + given.text("port");
   meter m;
+  if (const int between = given.number("watch", 0); between != 0) m.watch(between);
   if (given.mode() == "sync")
     synchronous(m, where, given);
   else if (given.mode() == "async")
@@ -277,11 +336,15 @@ int main(int argc, char** argv) {
     multiplexed(m, where, given);
   else if (given.mode() == "logins")
     logins(m, where, given);
+  else if (given.mode() == "sessions")
+    sessions(m, where, given);
+  else if (given.mode() == "streaming")
+    streaming(m, where, given);
   else if (given.mode() == "storm") {
     storm(m, where, given);
     return 0;
   } else {
-    std::fprintf(stderr, "usage: stock_client sync|async|epoll|logins|storm port=N [key=value …]\n");
+    std::fprintf(stderr, "usage: stock_client sync|async|epoll|logins|sessions|streaming|storm port=N [key=value …]\n");
     return 2;
   }
   m.print();

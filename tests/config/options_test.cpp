@@ -152,7 +152,17 @@ BOOST_AUTO_TEST_CASE(the_sample_shows_the_defaults) {
                                        "max_clients",
                                        "max_pending",
                                        "idle_timeout",
-                                       "paging_hold"};
+                                       "paging_hold",
+                                       "allow_from",
+                                       "proxy_protocol_from",
+                                       "log_clients",
+                                       "client_ca_cert_path",
+                                       "write_coherence",
+                                       "listen",
+                                       "hosts",
+                                       "admin_token",
+                                       "admin_token_file",
+                                       "admin_token_command"};
   const std::map<std::string, std::string> env{{"LDAP_PASSWORD", "p"}};
   const auto plain = from_toml(sample_toml(), env);
   const auto full = from_toml(without(uncommented(sample_toml()), examples), env);

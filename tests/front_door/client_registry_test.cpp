@@ -85,8 +85,9 @@ BOOST_AUTO_TEST_CASE(operations_are_counted_by_kind_identity_and_class_of_result
   door->ended(opaque_request::search, client_standing::user, abandoned_code);
   door->ended(request_tag::bind, client_standing::anonymous, 49);
   door->ended(0x42, client_standing::proxied, 51);
+  const auto now = r.look();
   std::string text;
-  for (const auto& each : r.look().client_listeners.at(0).operations)
+  for (const auto& each : now.client_listeners.at(0).operations)
     text += each.operation + ' ' + std::string{to_string(each.identity)} + ' ' + std::string{to_string(each.ended)} +
             ' ' + std::to_string(each.count) + '\n';
   BOOST_TEST(text ==

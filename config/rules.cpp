@@ -1,8 +1,10 @@
 // The rules between settings.
 #include "understudy/config/rules.hpp"
 
+#include "understudy/config/authenticator_rules.hpp"
 #include "understudy/config/certificates.hpp"
 #include "understudy/config/files.hpp"
+#include "understudy/config/http_rules.hpp"
 #include "understudy/config/node_rules.hpp"
 #include "understudy/config/option_value.hpp"
 #include "understudy/config/text.hpp"
@@ -205,6 +207,8 @@ std::vector<finding> check_section(const settings& all, std::string_view section
     if (auto wrong = why_unwritable(all.log.file); !wrong.empty())
       found.push_back({{"file"}, quote(all.log.file) + " cannot be written: " + wrong});
   if (section == "node") return check_node(all.node);
+  if (section == "authenticator") return check_authenticator(all.authenticator);
+  if (section == "http") return check_http(all.http);
   return found;
 }
 

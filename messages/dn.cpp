@@ -1,6 +1,7 @@
 // Builds distinguished names (RFC 4514).
 #include "understudy/messages/dn.hpp"
 
+#include "understudy/messages/hex.hpp"
 #include "understudy/messages/name.hpp"
 #include "understudy/messages/text.hpp"
 
@@ -49,6 +50,31 @@ std::string rdn(const std::vector<std::pair<std::string, std::string>>& parts) {
 std::string child(std::string_view rdn, std::string_view parent) {
   if (rdn.empty()) throw std::invalid_argument("a child needs an RDN");
   return parent.empty() ? std::string{rdn} : std::string{rdn} + "," + std::string{parent};
+}
+
+std::string first_value(std::string_view dn) {
+  const auto equals = dn.find('=');
+  if (equals == std::string_view::npos || dn.find_first_of(",+;\\") < equals) return {};
+  auto text = dn.substr(equals + 1);
+  while (!text.empty() && text.front() == ' ') text.remove_prefix(1);
+  if (text.empty() || text.front() == '#') return {};
+  std::string value;
+  std::size_t meant = 0;  // what was escaped, spaces too, is a part of the value
+  while (!text.empty() && text.find_first_of(",+;") != 0) {
+    if (text.front() != '\\') {
+      value += text.front();
+      text.remove_prefix(1);
+      if (value.back() != ' ') meant = value.size();
+      continue;
+    }
+    const auto byte = hex_byte(text.substr(1));
+    if (!byte && text.size() < 2) return {};
+    value += byte ? *byte : text[1];
+    text.remove_prefix(byte ? 3 : 2);
+    meant = value.size();
+  }
+  value.resize(meant);
+  return value;
 }
 
 }  // namespace understudy::dn

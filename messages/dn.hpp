@@ -17,4 +17,8 @@ std::string rdn(const std::vector<std::pair<std::string, std::string>>& parts);
 /// `rdn` below `parent` (a DN as it is; empty: `rdn` is the top). Throws std::invalid_argument when `rdn` is none.
 std::string child(std::string_view rdn, std::string_view parent);
 
+/// The value of the first attribute of the first RDN, without its escapes: "Doe, Jane" of "cn=Doe\, Jane,dc=a".
+/// Empty when `dn` is none, or the value is written as BER ("#04…").
+std::string first_value(std::string_view dn);
+
 }  // namespace understudy::dn

@@ -8,6 +8,7 @@
 
 namespace understudy::internal {
 class runtime_client;
+class cancel_watch;
 }  // namespace understudy::internal
 
 namespace understudy {
@@ -61,6 +62,7 @@ class cancel_source {
 
  private:
   friend class internal::runtime_client;
+  friend class internal::cancel_watch;
   struct state;
   std::shared_ptr<state> state_;
 };

@@ -1,4 +1,4 @@
-// What tells two nodes that they have the same secret, without the secret.
+// What tells that two secrets are the same, without the secret: on two nodes, or now and earlier.
 #pragma once
 #include "understudy/messages/secret.hpp"
 
@@ -15,5 +15,12 @@ namespace understudy::internal {
 /// one: a dictionary serves for one name only, each node computes it once for each of its own secrets, and no peer can
 /// have another compute anew by a new salt.
 std::string fingerprint_of(const std::string& identity, const secret& value);
+
+/// 32 bytes by which a password that was right is known again in this process; empty when there is too little memory.
+/// Takes some milliseconds and 2 MiB (N = 2^11): logins wait for it, and whoever reads this memory has to guess each
+/// password at that price.
+std::string password_hash(const std::string& salt, const secret& password);
+/// 16 bytes that nobody can foresee; empty when there are none to be had.
+std::string random_salt();
 
 }  // namespace understudy::internal

@@ -15,6 +15,7 @@ struct cancel_source::state {
   std::mutex mutex;
   bool used = false;
   bool early = false;             ///< cancelled before the first request
+  std::uint64_t calls = 0;        ///< of cancel()
   std::uint64_t bound = 0;        ///< counts requests, so that only the one that is bound unbinds
   std::function<void()> give_up;  ///< of the request under way
 
@@ -37,6 +38,7 @@ struct cancel_source::state {
     std::function<void()> end_request;
     {
       std::lock_guard guard{mutex};
+      ++calls;
       if (!used) early = true;
       end_request = give_up;
     }
@@ -44,4 +46,26 @@ struct cancel_source::state {
   }
 };
 
+namespace internal {
+
+/// What a call of several requests looks at before each of them: a cancel between two requests is one of the call's.
+class cancel_watch {
+ public:
+  /// `source` may be null: nobody cancels.
+  explicit cancel_watch(const cancel_source* source) : state_(source ? source->state_ : nullptr), before_(calls()) {}
+  /// True when it was cancelled since.
+  bool cancelled() const { return calls() != before_; }
+
+ private:
+  std::uint64_t calls() const {
+    if (!state_) return 0;
+    std::lock_guard guard{state_->mutex};
+    return state_->calls;
+  }
+
+  std::shared_ptr<cancel_source::state> state_;
+  std::uint64_t before_;
+};
+
+}  // namespace internal
 }  // namespace understudy

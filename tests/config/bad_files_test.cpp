@@ -248,12 +248,20 @@ BOOST_AUTO_TEST_CASE(refuses_servers_that_are_missing_or_doubled) {
   });
 }
 
-BOOST_AUTO_TEST_CASE(says_what_is_not_available_yet) {
-  const std::string ldap = "[ldap]\nhost = \"a\"\n";
-  const std::string words = "is not available in this version; remove it\n";
+BOOST_AUTO_TEST_CASE(templates_of_logins_have_a_place_for_the_user) {
+  const std::string logins = "[ldap]\nhost = \"a\"\n[authenticator]\n";
   check_all({
-      {ldap + "[http]\nadmin_token = \"hush\"\n", "f:3:2: http: " + words},
-      {ldap + "[authenticator]\n", "f:3:2: authenticator: " + words},
+      {logins + "dn_templates = [\"uid={user},dc=a\", \"cn=all,dc=a\"]\n",
+       "f:4:1: authenticator.dn_templates: has neither {user} nor {name}, which the user's name replaces: "
+       "\"cn=all,dc=a\"\n"},
+      {logins + "dn_templates = [\"uid={uid},dc=a\"]\n",
+       "f:4:1: authenticator.dn_templates: has a brace that belongs to none of {user}, {name} and {domain}: "
+       "\"uid={uid},dc=a\"\n"},
+      {logins + "filter = \"uid={user}\"\n",
+       "f:4:1: authenticator.filter: must be a filter in parentheses, as (uid={user}), not \"uid={user}\"\n"},
+      {logins + "filter = \"(dc={domain})\"\n",
+       "f:4:1: authenticator.filter: has neither {user} nor {name}, which the user's name replaces: "
+       "\"(dc={domain})\"\n"},
   });
 }
 
@@ -330,7 +338,7 @@ BOOST_AUTO_TEST_CASE(json_problems_name_the_pointer) {
       {R"({"ldap": {"host": "a", "host": "b"}})", "f:/ldap/host: ldap.host: is given twice\n"},
       {R"({"ldap": {"host": "a"}, "ldap": {"host": "b"}})", "f:/ldap: ldap: is given twice\n"},
       {R"([])", "f: must be a table of sections, not an array\n"},
-      {R"({"http": {}, "ldap": {"host": "a"}})", "f:/http: http: is not available in this version; remove it\n"},
+      {R"({"authenticator": {}, "ldap": {"host": "a"}})", "f:/authenticator: authenticator: is not available in this version; remove it\n"},
       {R"({"ldap": {"host": "a"}, "node": {"listeners": [{"address": "127.0.0.1:1", "max_peers": 0}]}})",
        "f:/node/listeners/0/address: node.listeners[0].address: needs TLS: set cert_path in [node], key_path in "
        "[node], "

@@ -118,3 +118,17 @@ BOOST_AUTO_TEST_CASE(every_built_dn_is_one_by_the_grammar_of_rfc_4514) {
     BOOST_TEST_REQUIRE(check_dn(dn::child(dn::rdn("cn", value), "dc=example,dc=com")) == "");
   }
 }
+
+BOOST_AUTO_TEST_CASE(the_first_value_of_a_dn_is_as_it_was_before_it_was_escaped) {
+  BOOST_TEST(dn::first_value("cn=Doe\\, Jane,ou=people") == "Doe, Jane");
+  BOOST_TEST(dn::first_value("cn = a b  ,dc=x") == "a b");
+  BOOST_TEST(dn::first_value("cn=\\20a\\ +sn=b,dc=x") == " a ");
+  BOOST_TEST(dn::first_value("cn=J\\c3\\bcrgen") == "J\xc3\xbcrgen");
+  for (const auto* none : {"", "cn", "a,cn=b", "cn=", "cn=#0401", "cn=a\\"}) BOOST_TEST(dn::first_value(none) == "");
+  std::mt19937 random{12};
+  for (int round = 0; round < 2000; ++round) {
+    std::string value(1 + random() % 20, 'x');
+    for (auto& c : value) c = static_cast<char>(random());
+    BOOST_TEST_REQUIRE((dn::first_value(dn::child(dn::rdn("cn", value), "dc=example,dc=com")) == value));
+  }
+}

@@ -1,0 +1,33 @@
+// Changes the password of a user: finds the entry, and has the directory change it.
+#pragma once
+#include "understudy/actors/authenticator/user_search.hpp"
+
+namespace understudy::internal {
+
+/// As the service, with the user's old password, which the directory checks; without one it is a reset by the service.
+class password_change final : public dialogue<password_change_result> {
+ public:
+  /// `new_password` not set: the directory makes one, by RFC 3062 alone.
+  password_change(authenticator_settings_ptr how, std::string user, secret old_password, secret new_password,
+                  password_method by = password_method::extended);
+
+  step begin() override;
+  step answered(const reply_to_request& reply) override;
+
+ private:
+  step pass_on(user_search::step found);
+  /// Why nothing is sent; nothing when all is well.
+  std::optional<password_change_result> refused_unsent() const;
+  modify_request active_directory_change() const;
+
+  secret old_, new_;
+  password_method by_;
+  user_search search_;
+  bool searching_ = true;
+  password_change_result result_;
+};
+
+/// A value of `unicodePwd`: the password in quotes, in UTF-16, the lower byte first. Nothing when it is no UTF-8.
+std::optional<std::string> unicode_password(std::string_view password);
+
+}  // namespace understudy::internal

@@ -1,0 +1,78 @@
+// Logins that were right a moment ago, known again without the password.
+#pragma once
+#include "understudy/messages/login.hpp"
+
+#include <functional>
+#include <list>
+#include <mutex>
+#include <unordered_map>
+
+namespace understudy::internal {
+
+/// How the cache makes what it keeps in place of passwords. Both may give nothing: then nothing is kept.
+struct password_hashing {
+  std::function<std::string(const std::string& salt, const secret& password)> hash;
+  std::function<std::string()> salt;
+};
+
+/// How long it keeps what.
+struct cache_limits {
+  duration ttl{};            ///< answers in place of the directory; zero: never
+  duration grace{};          ///< answers while the directory cannot be asked; zero: never
+  std::size_t most = 10000;  ///< logins; the oldest is forgotten for a new one
+};
+
+/// One entry for each user's name, as it was typed: of the last login that was ok. It is taken out when the directory
+/// refuses that password, or the account; not by other passwords, or anybody could take it out. Logins with a password
+/// that has expired (grace logins) are not kept, since the directory counts them. Thread-safe.
+class verification_cache {
+ public:
+  verification_cache(cache_limits limits, password_hashing hashing);
+
+  /// False: it never answers, and nothing needs to be asked of it.
+  bool enabled() const noexcept { return limits_.ttl > duration::zero() || limits_.grace > duration::zero(); }
+
+  /// A login that is about to begin.
+  struct attempt {
+    std::string user;
+    std::string salt, hash;        ///< empty: it is not looked at, and not kept
+    std::uint64_t generation = 0;  ///< of the cache when it began
+  };
+  /// Hashes the password, which takes its time.
+  attempt begin(const std::string& user, const secret& password) const;
+
+  /// What answers it without the directory, or nothing.
+  std::optional<login_result> known(const attempt& login, time_point now) const;
+  /// What the login comes to, when the directory said `answer` at `now`: that, but for one that could not be had.
+  login_result settle(const attempt& login, login_result answer, time_point now);
+
+  ///@{
+  /// The directory is asked again about that user, or about everybody, also where an answer is on its way.
+  void forget(const std::string& user);
+  void forget_all();
+  ///@}
+  /// Logins that are kept.
+  std::size_t size() const;
+
+ private:
+  struct kept_login {
+    std::string user, salt, hash;
+    time_point since{};
+    login_result answer;
+  };
+  using entries = std::list<kept_login>;
+
+  /// The entry of that name and password that is younger than `age`, or null. Under the lock.
+  const kept_login* find(const attempt& login, time_point now, duration age) const;
+  void erase(const std::string& user);
+  void keep(const attempt& login, const login_result& answer, time_point now);
+
+  const cache_limits limits_;
+  const password_hashing hashing_;
+  mutable std::mutex mutex_;
+  entries entries_;  ///< the oldest first
+  std::unordered_map<std::string, entries::iterator> by_user_;
+  std::uint64_t generation_ = 0;
+};
+
+}  // namespace understudy::internal

@@ -1,0 +1,92 @@
+// Logging users in, looking them up, finding their groups: what services do with a directory, in one call each.
+#pragma once
+#include "understudy/config/settings.hpp"
+#include "understudy/messages/login.hpp"
+#include "understudy/messages/role_map.hpp"
+#include "understudy/runtime/directory.hpp"
+
+namespace understudy::internal {
+class verification_cache;
+}  // namespace understudy::internal
+
+namespace understudy {
+
+/// How one call of an authenticator is to be treated.
+struct login_options {
+  /// Covers all of its requests: queueing, connecting, retries. Zero: `authenticator.timeout`.
+  duration timeout{};
+  /// Ends the call when its cancel() is called, after the request that is under way at the latest.
+  cancel_source* cancel = nullptr;
+  /// Attributes of the user's entry that are to be read. A login reads none of itself, and only where the user is
+  /// searched for; a look-up reads all that are no operational ones.
+  std::vector<std::string> attributes{};
+};
+
+/// Users of a directory: each call is a few requests, decided by the settings of `[authenticator]`. Nothing here
+/// throws for what a directory says, or for one that cannot be reached: that is in the results, one for each call,
+/// always. Passwords are checked on connections that carry nothing else, as any user's bind. They are kept nowhere;
+/// with `cache_ttl` or `cache_grace` a hash of those that were right is, and each login takes some milliseconds of the
+/// calling thread for it. Works with everything that takes requests, a client of nodes too. Thread-safe.
+///
+/// What each result says in `detail` is for the log; what may be told to whoever tries to log in is
+/// public_message().
+class authenticator {
+ public:
+  /// Requests go to `through`, which has to live as long as this and the calls that were begun. Throws config_error
+  /// with every problem when the settings cannot work; `base` or `dn_templates` is required.
+  authenticator(directory& through, authenticator_settings how);
+
+  /// Whether that is the user's password. `user`: the name, as it was typed. Logins that ask for attributes are not
+  /// answered from the cache.
+  login_result authenticate(std::string user, secret password, const login_options& options = {}) const;
+  /// The user's entry, without a password: whether there is one, its DN, its attributes.
+  lookup_result lookup(std::string user, const login_options& options = {}) const;
+  /// The groups of a user, by the way of the settings, or by `by`.
+  group_result groups(std::string user, std::optional<group_strategy> by = {}, const login_options& options = {}) const;
+  /// Changes a password, as the service. `old_password` is checked by the directory; not set, it is a reset by the
+  /// service, whose rights decide. `new_password` not set: the directory makes one, by `extended` alone. Of both, as
+  /// values of an attribute, `unicode_pwd` leaves copies in memory that are not wiped.
+  password_change_result change_password(std::string user, secret old_password, secret new_password,
+                                         password_method by = password_method::extended,
+                                         const login_options& options = {}) const;
+
+  ///@{
+  /// The directory is asked about that user, or about everybody, at the next login, whatever the cache has.
+  void forget(const std::string& user);
+  void forget_all();
+  ///@}
+
+  ///@{
+  /// Returns at once; the future gets the result, exactly one.
+  std::future<login_result> async_authenticate(std::string user, secret password,
+                                               const login_options& options = {}) const;
+  std::future<lookup_result> async_lookup(std::string user, const login_options& options = {}) const;
+  std::future<group_result> async_groups(std::string user, std::optional<group_strategy> by = {},
+                                         const login_options& options = {}) const;
+  std::future<password_change_result> async_change_password(std::string user, secret old_password, secret new_password,
+                                                            password_method by = password_method::extended,
+                                                            const login_options& options = {}) const;
+  ///@}
+
+  ///@{
+  /// Returns at once; `done` is told exactly once, and where: as directory::start() has it. Throws what that throws
+  /// (`queue_full`), and then `done` is not told.
+  void async_authenticate(std::string user, secret password, std::function<void(login_result)> done,
+                          const login_options& options = {}, executor where = {}) const;
+  void async_lookup(std::string user, std::function<void(lookup_result)> done, const login_options& options = {},
+                    executor where = {}) const;
+  void async_groups(std::string user, std::function<void(group_result)> done, std::optional<group_strategy> by = {},
+                    const login_options& options = {}, executor where = {}) const;
+  void async_change_password(std::string user, secret old_password, secret new_password,
+                             std::function<void(password_change_result)> done,
+                             password_method by = password_method::extended, const login_options& options = {},
+                             executor where = {}) const;
+  ///@}
+
+ private:
+  directory* through_;
+  std::shared_ptr<const authenticator_settings> how_;
+  std::shared_ptr<internal::verification_cache> cache_;
+};
+
+}  // namespace understudy

@@ -1,0 +1,242 @@
+// What a login, a look-up and a change of a password send, and what they make of the answers.
+#include "understudy/actors/authenticator/login_state.hpp"
+
+#include "authenticator/played_dialogue.hpp"
+#include "understudy/actors/authenticator/password_change.hpp"
+
+using namespace understudy;
+using namespace understudy::internal;
+using understudy::test::jane;
+using understudy::test::played_dialogue;
+using understudy::test::settings_with;
+
+namespace {
+
+constexpr const char* people = "ou=people,dc=example,dc=com";
+
+authenticator_settings searching() {
+  authenticator_settings how;
+  how.base = people;
+  return how;
+}
+
+authenticator_settings by_templates() {
+  authenticator_settings how;
+  how.dn_templates = {"uid={user},ou=people,dc=example,dc=com", "{user}@example.com", "cn={user},ou=apps,dc=example"};
+  return how;
+}
+
+login_state login_of(const authenticator_settings& how, const std::string& user = "jane",
+                     std::vector<std::string> attributes = {}) {
+  return {settings_with(how), user, secret{"tell-nobody"}, std::move(attributes)};
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(a_user_is_searched_for_below_base_by_the_filter) {
+  auto how = searching();
+  how.filter = "(|(uid={user})(mail={user}))";
+  auto login = login_of(how, "jane*");
+  played_dialogue talk(login);
+  const auto& search = talk.asked<search_request>();
+  BOOST_TEST(search.base == people);
+  BOOST_TEST(search.filter == "(|(uid=jane\\2a)(mail=jane\\2a))");
+  BOOST_TEST((search.scope == search_scope::subtree));
+  BOOST_TEST(search.size_limit == 2);
+  BOOST_TEST(search.attributes == std::vector<std::string>{"1.1"}, boost::test_tools::per_element());
+  talk.find({jane});
+  BOOST_TEST(talk.asked<bind_request>().dn == jane);
+  BOOST_TEST((talk.asked<bind_request>().password == secret{"tell-nobody"}));
+  BOOST_TEST((find_control(talk.sent().controls, password_policy_oid) != nullptr));
+  result accepted;
+  accepted.server = "ldap1:389";
+  accepted.controls = {{std::string{password_expiring_oid}, false, "86400"}};
+  talk.answer(std::move(accepted));
+  BOOST_TEST(talk.last().outcome == login_outcome::ok);
+  BOOST_TEST(talk.last().dn == jane);
+  BOOST_TEST(talk.last().server == "ldap1:389");
+  BOOST_TEST(talk.last().password.expires_in.value_or(seconds{0}).count() == 86400);
+  BOOST_TEST(talk.last().failed == nullptr);
+  BOOST_TEST(talk.last().detail == "");
+}
+
+BOOST_AUTO_TEST_CASE(attributes_that_are_asked_for_come_with_a_login) {
+  auto login = login_of(searching(), "jane", {"mail"});
+  played_dialogue talk(login);
+  BOOST_TEST(talk.asked<search_request>().attributes == std::vector<std::string>{"mail"},
+             boost::test_tools::per_element());
+  result found;
+  found.entries.push_back({jane, {{"mail", {"jane@example.com"}}}});
+  talk.answer(std::move(found));
+  talk.answer();
+  BOOST_TEST(talk.last().user.first("mail") == "jane@example.com");
+}
+
+BOOST_AUTO_TEST_CASE(exactly_one_entry_is_bound_as) {
+  const auto ends_as = [](std::vector<std::string> dns) {
+    auto login = login_of(searching());
+    played_dialogue talk(login);
+    talk.find(std::move(dns));
+    return talk.last().outcome;
+  };
+  BOOST_TEST(ends_as({}) == login_outcome::no_such_user);
+  BOOST_TEST(ends_as({""}) == login_outcome::no_such_user);
+  BOOST_TEST(ends_as({jane, "uid=jane,ou=other"}) == login_outcome::ambiguous);
+  auto login = login_of(searching());
+  played_dialogue talk(login);
+  talk.refuse(result_code::size_limit_exceeded, {}, {}, errc::ldap_error);
+  BOOST_TEST(talk.last().outcome == login_outcome::ambiguous);
+  BOOST_TEST(talk.last().detail.find("(uid=jane)") != std::string::npos, talk.last().detail);
+}
+
+BOOST_AUTO_TEST_CASE(templates_are_tried_in_turn_until_one_is_accepted) {
+  auto login = login_of(by_templates());
+  played_dialogue talk(login);
+  BOOST_TEST(talk.asked<bind_request>().dn == jane);
+  talk.refuse(result_code::invalid_credentials);
+  BOOST_TEST(talk.asked<bind_request>().dn == "jane@example.com");
+  talk.refuse(result_code::no_such_object);
+  BOOST_TEST(talk.asked<bind_request>().dn == "cn=jane,ou=apps,dc=example");
+  talk.answer();
+  BOOST_TEST(talk.last().outcome == login_outcome::ok);
+  BOOST_TEST(talk.last().dn == "cn=jane,ou=apps,dc=example");
+  BOOST_TEST(talk.last().failed == nullptr);
+
+  auto refused = login_of(by_templates());
+  played_dialogue other(refused);
+  for (int i = 0; i < 3; ++i) other.refuse(result_code::invalid_credentials);
+  BOOST_TEST(other.last().outcome == login_outcome::bad_credentials);
+}
+
+BOOST_AUTO_TEST_CASE(another_template_is_no_way_round_a_locked_account_or_a_dead_server) {
+  auto locked = login_of(by_templates());
+  played_dialogue talk(locked);
+  talk.refuse(result_code::invalid_credentials, "x, data 775, v1");
+  BOOST_TEST(talk.last().outcome == login_outcome::account_locked);
+  auto dead = login_of(by_templates());
+  played_dialogue other(dead);
+  other.fail(errc::no_server);
+  BOOST_TEST(other.last().outcome == login_outcome::unavailable);
+  BOOST_TEST(other.last().retryable);
+}
+
+BOOST_AUTO_TEST_CASE(the_same_name_is_not_tried_twice_and_one_that_does_not_fit_not_at_all) {
+  auto how = by_templates();
+  how.dn_templates = {"uid={user},dc=a", "uid={name},dc=a", "{name}@{domain}", "{user}@a"};
+  auto login = login_of(how, "a,b");
+  played_dialogue talk(login);
+  BOOST_TEST(talk.asked<bind_request>().dn == "uid=a\\,b,dc=a");
+  talk.refuse(result_code::invalid_credentials);
+  BOOST_TEST(talk.last().outcome == login_outcome::bad_credentials);
+  how.dn_templates = {"{user}@example.com"};
+  auto nobody = login_of(how, "cn=admin,dc=example");
+  played_dialogue other(nobody);
+  BOOST_TEST(other.last().outcome == login_outcome::no_such_user);
+}
+
+BOOST_AUTO_TEST_CASE(an_empty_name_or_password_is_refused_unsent) {
+  for (const auto& how : {searching(), by_templates()}) {
+    for (const auto& password : {secret{}, secret{""}}) {
+      login_state login(settings_with(how), "jane", password, {});
+      played_dialogue talk(login);
+      BOOST_TEST(talk.last().outcome == login_outcome::bad_credentials);
+    }
+    auto nameless = login_of(how, "");
+    played_dialogue talk(nameless);
+    BOOST_TEST(talk.last().outcome == login_outcome::no_such_user);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(what_keeps_from_searching_is_not_the_users_fault) {
+  auto login = login_of(searching());
+  played_dialogue talk(login);
+  talk.refuse(result_code::invalid_credentials, {}, {}, errc::service_authentication_failed);
+  BOOST_TEST(talk.last().outcome == login_outcome::service_identity_rejected);
+  BOOST_TEST(!talk.last().retryable);
+  auto forbidden = login_of(searching());
+  played_dialogue other(forbidden);
+  other.refuse(result_code::insufficient_access, {}, {}, errc::ldap_error);
+  BOOST_TEST(other.last().outcome == login_outcome::unavailable);
+}
+
+BOOST_AUTO_TEST_CASE(a_look_up_by_templates_reads_what_they_name) {
+  user_search search(settings_with(by_templates()), "jane", {"cn"});
+  played_dialogue talk(search);
+  BOOST_TEST(talk.asked<search_request>().base == jane);
+  BOOST_TEST((talk.asked<search_request>().scope == search_scope::base));
+  talk.refuse(result_code::no_such_object, {}, {}, errc::ldap_error);
+  BOOST_TEST(talk.asked<search_request>().base == "cn=jane,ou=apps,dc=example");
+  talk.find({"cn=jane,ou=apps,dc=example"});
+  BOOST_TEST(talk.last().outcome == login_outcome::ok);
+  BOOST_TEST(talk.last().user.dn == "cn=jane,ou=apps,dc=example");
+
+  user_search absent(settings_with(by_templates()), "jane", {});
+  played_dialogue other(absent);
+  other.refuse(result_code::no_such_object, {}, {}, errc::ldap_error);
+  other.find({});
+  BOOST_TEST(other.last().outcome == login_outcome::no_such_user);
+}
+
+BOOST_AUTO_TEST_CASE(a_password_is_changed_in_the_entry_that_was_found) {
+  password_change change(settings_with(searching()), "jane", secret{"old"}, secret{"new"});
+  played_dialogue talk(change);
+  talk.find({jane});
+  const auto& order = talk.asked<password_modify_request>();
+  BOOST_TEST(order.user_identity.value_or("") == jane);
+  BOOST_TEST((order.old_password == secret{"old"}));
+  BOOST_TEST((order.new_password == secret{"new"}));
+  result changed;
+  changed.response_value = "generated";
+  talk.answer(std::move(changed));
+  BOOST_TEST(talk.last().outcome == login_outcome::ok);
+  BOOST_TEST((talk.last().generated == secret{"generated"}));
+
+  password_change wrong(settings_with(searching()), "jane", secret{"old"}, secret{"new"});
+  played_dialogue other(wrong);
+  other.find({jane});
+  other.refuse(result_code::unwilling_to_perform, "unwilling to verify old password", {}, errc::ldap_error);
+  BOOST_TEST(other.last().outcome == login_outcome::bad_credentials);
+
+  password_change unproved(settings_with(searching()), "jane", secret{""}, secret{"new"});
+  BOOST_TEST(played_dialogue(unproved).last().outcome == login_outcome::bad_credentials);
+  password_change none(settings_with(searching()), "jane", secret{"old"}, secret{""});
+  BOOST_TEST(played_dialogue(none).last().outcome == login_outcome::password_refused);
+}
+
+BOOST_AUTO_TEST_CASE(active_directory_gets_passwords_as_quoted_utf_16) {
+  const auto bytes = [](std::initializer_list<int> all) {
+    std::string text;
+    for (const int each : all) text += static_cast<char>(each);
+    return text;
+  };
+  BOOST_TEST(unicode_password("").value_or("") == bytes({'"', 0, '"', 0}));
+  BOOST_TEST(unicode_password("a\xc3\xbc\xe2\x82\xac\xf0\x9f\x98\x80").value_or("") ==
+             bytes({'"', 0, 'a', 0, 0xfc, 0, 0xac, 0x20, 0x3d, 0xd8, 0x00, 0xde, '"', 0}));
+  BOOST_TEST(!unicode_password("\xff").has_value());
+
+  const auto by = password_method::unicode_pwd;
+  password_change change(settings_with(searching()), "jane", secret{"old"}, secret{"new"}, by);
+  played_dialogue talk(change);
+  talk.find({jane});
+  const auto& order = talk.asked<modify_request>();
+  BOOST_TEST(order.dn == jane);
+  BOOST_TEST_REQUIRE(order.changes.size() == 2U);
+  BOOST_TEST((order.changes[0].op == modification::kind::remove));
+  BOOST_TEST(order.changes[0].target.name == "unicodePwd");
+  BOOST_TEST(order.changes[0].target.values.at(0) == unicode_password("old").value_or(""));
+  BOOST_TEST((order.changes[1].op == modification::kind::add));
+  BOOST_TEST(order.changes[1].target.values.at(0) == unicode_password("new").value_or(""));
+  talk.answer();
+  BOOST_TEST(talk.last().outcome == login_outcome::ok);
+
+  password_change reset(settings_with(searching()), "jane", secret{}, secret{"new"}, by);
+  played_dialogue other(reset);
+  other.find({jane});
+  BOOST_TEST_REQUIRE(other.asked<modify_request>().changes.size() == 1U);
+  BOOST_TEST((other.asked<modify_request>().changes[0].op == modification::kind::replace));
+
+  for (const auto& wrong : {secret{}, secret{"\xff"}}) {
+    password_change never(settings_with(searching()), "jane", secret{"old"}, wrong, by);
+    BOOST_TEST(played_dialogue(never).last().outcome == login_outcome::password_refused);
+  }
+}

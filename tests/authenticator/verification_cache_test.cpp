@@ -1,0 +1,176 @@
+// What is remembered of logins, and for how long.
+#include "understudy/actors/authenticator/cached_login.hpp"
+
+#include "authenticator/played_dialogue.hpp"
+
+using namespace understudy;
+using namespace understudy::internal;
+using namespace std::chrono_literals;
+using understudy::test::played_dialogue;
+using understudy::test::settings_with;
+
+namespace {
+
+/// A cache on a clock of its own, with hashes that can be read.
+struct cache_fixture {
+  explicit cache_fixture(cache_limits limits = {10s, 60s, 3})
+      : cache(std::make_shared<verification_cache>(
+            limits, password_hashing{[this](const std::string& salt, const secret& password) {
+                                       ++hashed;
+                                       return salt + "/" + std::string{password.reveal()};
+                                     },
+                                     [this] { return "salt" + std::to_string(++salts); }})) {
+    how.base = "dc=a";
+  }
+
+  /// A login that goes to the directory, which says that.
+  login_result ask(const std::string& user, const std::string& password, login_outcome says, bool retryable = true) {
+    auto attempt = cache->begin(user, secret{password});
+    BOOST_TEST_REQUIRE(!cache->known(attempt, now).has_value());
+    return cache->settle(attempt, answer_of(user, says, retryable), now);
+  }
+  std::optional<login_result> known(const std::string& user, const std::string& password) const {
+    return cache->known(cache->begin(user, secret{password}), now);
+  }
+  static login_result answer_of(const std::string& user, login_outcome says, bool retryable = true) {
+    login_result answer;
+    answer.outcome = says;
+    answer.dn = "uid=" + user;
+    answer.retryable = retryable;
+    return answer;
+  }
+
+  time_point now = time_point{} + 1h;
+  mutable int hashed = 0, salts = 0;
+  authenticator_settings how;
+  std::shared_ptr<verification_cache> cache;
+};
+
+constexpr auto ok = login_outcome::ok;
+
+}  // namespace
+
+BOOST_FIXTURE_TEST_CASE(a_login_is_remembered_for_cache_ttl_and_asked_for_again_after_it, cache_fixture) {
+  BOOST_TEST(!ask("jane", "right", ok).cached);
+  now += 9s;
+  const auto again = known("jane", "right");
+  BOOST_TEST_REQUIRE(again.has_value());
+  BOOST_TEST(again->outcome == ok);
+  BOOST_TEST(again->dn == "uid=jane");
+  BOOST_TEST(again->cached);
+  BOOST_TEST(!known("jane", "wrong").has_value());
+  BOOST_TEST(!known("joe", "right").has_value());
+  BOOST_TEST(!known("jane", "").has_value());
+  now += 1s;
+  BOOST_TEST(!known("jane", "right").has_value());
+}
+
+BOOST_FIXTURE_TEST_CASE(while_no_directory_can_be_asked_cache_grace_counts, cache_fixture) {
+  ask("jane", "right", ok);
+  now += 59s;
+  const auto spared = ask("jane", "right", login_outcome::unavailable);
+  BOOST_TEST(spared.outcome == ok);
+  BOOST_TEST(spared.cached);
+  BOOST_TEST(spared.detail != "");
+  BOOST_TEST(ask("jane", "wrong", login_outcome::unavailable).outcome == login_outcome::unavailable);
+  BOOST_TEST(ask("joe", "right", login_outcome::unavailable).outcome == login_outcome::unavailable);
+  // Cancelled, or a mistake of the configuration: it is no outage.
+  BOOST_TEST(ask("jane", "right", login_outcome::unavailable, false).outcome == login_outcome::unavailable);
+  BOOST_TEST(ask("jane", "right", login_outcome::service_identity_rejected, false).outcome ==
+             login_outcome::service_identity_rejected);
+  now += 1s;
+  BOOST_TEST(ask("jane", "right", login_outcome::unavailable).outcome == login_outcome::unavailable);
+}
+
+BOOST_AUTO_TEST_CASE(each_limit_counts_by_itself) {
+  cache_fixture only_ttl({10s, 0s, 3});
+  only_ttl.ask("jane", "right", ok);
+  BOOST_TEST(only_ttl.known("jane", "right").has_value());
+  only_ttl.now += 20s;
+  BOOST_TEST(only_ttl.ask("jane", "right", login_outcome::unavailable).outcome == login_outcome::unavailable);
+  cache_fixture only_grace({0s, 60s, 3});
+  only_grace.ask("jane", "right", ok);
+  BOOST_TEST(!only_grace.known("jane", "right").has_value());
+  BOOST_TEST(only_grace.ask("jane", "right", login_outcome::unavailable).outcome == ok);
+  BOOST_TEST(!cache_fixture({0s, 0s, 3}).cache->enabled());
+}
+
+BOOST_FIXTURE_TEST_CASE(a_refused_password_or_account_is_forgotten_at_once, cache_fixture) {
+  const auto kept_after = [&](const std::string& password, login_outcome says) {
+    cache->forget_all();
+    ask("jane", "right", ok);
+    now += 10s;  // over for answers, not for outages
+    ask("jane", password, says);
+    return ask("jane", "right", login_outcome::unavailable).outcome == ok;
+  };
+  BOOST_TEST(!kept_after("right", login_outcome::bad_credentials));
+  for (const auto outcome : {login_outcome::account_locked, login_outcome::account_disabled, login_outcome::must_change,
+                             login_outcome::no_such_user, login_outcome::password_expired})
+    BOOST_TEST(!kept_after("other", outcome), to_string(outcome));
+  // Whoever types other passwords takes nothing from the user.
+  BOOST_TEST(kept_after("other", login_outcome::bad_credentials));
+}
+
+BOOST_FIXTURE_TEST_CASE(grace_logins_are_not_remembered_since_the_directory_counts_them, cache_fixture) {
+  auto answer = answer_of("jane", ok);
+  answer.password.grace_logins = 2;
+  cache->settle(cache->begin("jane", secret{"right"}), answer, now);
+  BOOST_TEST(!known("jane", "right").has_value());
+}
+
+BOOST_FIXTURE_TEST_CASE(what_is_forgotten_does_not_come_back_with_an_answer_on_its_way, cache_fixture) {
+  const auto under_way = cache->begin("jane", secret{"right"});
+  cache->forget("jane");
+  cache->settle(under_way, answer_of("jane", ok), now);
+  BOOST_TEST(cache->size() == 0U);
+  ask("jane", "right", ok);
+  cache->forget("joe");
+  BOOST_TEST(known("jane", "right").has_value());
+  cache->forget("jane");
+  BOOST_TEST(!known("jane", "right").has_value());
+}
+
+BOOST_FIXTURE_TEST_CASE(the_oldest_login_is_forgotten_for_a_new_one, cache_fixture) {
+  for (const auto* user : {"a", "b", "c"}) ask(user, "right", ok);
+  cache->settle(cache->begin("a", secret{"right"}), answer_of("a", ok), now);
+  ask("d", "right", ok);
+  BOOST_TEST(cache->size() == 3U);
+  BOOST_TEST(!known("b", "right").has_value());
+  for (const auto* user : {"a", "c", "d"}) BOOST_TEST(known(user, "right").has_value(), user);
+}
+
+BOOST_AUTO_TEST_CASE(nothing_is_kept_when_there_is_no_hash) {
+  verification_cache cache({10s, 60s, 3}, {[](const std::string&, const secret&) { return std::string{}; },
+                                           [] { return std::string{"salt"}; }});
+  const auto attempt = cache.begin("jane", secret{"right"});
+  cache.settle(attempt, cache_fixture::answer_of("jane", ok), time_point{} + 1h);
+  BOOST_TEST(cache.size() == 0U);
+  BOOST_TEST(!cache.known(attempt, time_point{} + 1h).has_value());
+}
+
+BOOST_FIXTURE_TEST_CASE(a_login_asks_the_cache_before_the_directory, cache_fixture) {
+  const auto login = [&](std::vector<std::string> attributes = {}) {
+    return cached_login(cache, settings_with(how), "jane", secret{"right"}, std::move(attributes), [&] { return now; });
+  };
+  auto first = login();
+  played_dialogue talk(first);
+  talk.find({"uid=jane"});
+  talk.answer();
+  BOOST_TEST(!talk.last().cached);
+  auto second = login();
+  played_dialogue again(second);
+  BOOST_TEST(again.last().cached);
+  BOOST_TEST(again.last().outcome == ok);
+  const int before = hashed;
+  auto reading = login({"mail"});
+  played_dialogue asked(reading);
+  BOOST_TEST(!asked.over());
+  BOOST_TEST(hashed == before);
+  now += 30s;
+  auto third = login();
+  played_dialogue outage(third);
+  outage.fail(errc::no_server);
+  BOOST_TEST(outage.last().outcome == ok);
+  BOOST_TEST(outage.last().cached);
+  BOOST_TEST(outage.last().failed != nullptr);
+}

@@ -6,6 +6,8 @@ find_package(PkgConfig REQUIRED)
 find_package(Threads REQUIRED)
 find_package(OpenSSL REQUIRED)
 find_package(nlohmann_json REQUIRED)
+# Headers alone: the parser of HTTP.
+find_package(Boost REQUIRED)
 if(UNDERSTUDY_PROGRAM)
   find_package(CLI11 REQUIRED)
 endif()

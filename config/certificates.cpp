@@ -10,6 +10,7 @@
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
 #include <string.h>
+#include <ctime>
 
 #include <array>
 #include <cstring>
@@ -195,6 +196,12 @@ file_problem as_node_problem(file_problem found) {
     if (const auto at = found.what.find(from); at != std::string::npos) found.what.replace(at, from.size(), to);
   }
   return found;
+}
+
+std::optional<wall_time> end_of(const x509_st& certificate) {
+  std::tm end{};
+  if (ASN1_TIME_to_tm(X509_get0_notAfter(&certificate), &end) != 1) return std::nullopt;
+  return std::chrono::system_clock::from_time_t(::timegm(&end));
 }
 
 std::vector<std::string> names_in(const x509_st& certificate) {

@@ -46,6 +46,9 @@ using key_password = std::function<std::optional<secret_reading>()>;
 /// Whom a certificate is for: its DNS names, then its addresses (subjectAltName), as they stand there.
 std::vector<std::string> names_in(const x509_st& certificate);
 
+/// When it ends; nothing when it does not say so in a way that can be read.
+std::optional<wall_time> end_of(const x509_st& certificate);
+
 /// Reads all of them: bounded in size, never from pipes, never from a terminal.
 certificate_files read_certificates(const connection_info& server, const key_password& password);
 

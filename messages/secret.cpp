@@ -28,4 +28,14 @@ secret::secret(std::string_view text) : buffer_(new std::string(text), wiped_del
 
 secret::secret(std::string&& text) : secret(std::string_view{text}) { wipe(text); }
 
+bool equal_in_constant_time(const secret& known, const secret& presented) noexcept {
+  const auto a = known.reveal(), b = presented.reveal();
+  if (a.empty()) return false;
+  volatile unsigned difference = a.size() == b.size() ? 0U : 1U;
+  for (std::size_t i = 0; i < b.size(); ++i)
+    difference = difference |
+                 static_cast<unsigned>(static_cast<unsigned char>(a[i % a.size()]) ^ static_cast<unsigned char>(b[i]));
+  return difference == 0;
+}
+
 }  // namespace understudy

@@ -45,4 +45,8 @@ class secret {
   std::shared_ptr<const std::string> buffer_;
 };
 
+/// True when both are the same bytes; false when `known` is not set or has none. How long it takes tells nothing of
+/// `known`'s bytes, so that they cannot be guessed one after the other.
+bool equal_in_constant_time(const secret& known, const secret& presented) noexcept;
+
 }  // namespace understudy

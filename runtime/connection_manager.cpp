@@ -185,6 +185,17 @@ void connection_manager::set_log(std::function<void(log_level, const std::string
       [to = std::move(to)](log_level level, std::string_view, const std::string& line) { to(level, line); });
 }
 
+void connection_manager::set_events(event_listener to) {
+  held().check_process();
+  state_->set_events(std::move(to));
+}
+
+std::vector<runtime_event> connection_manager::events(std::uint64_t after) const {
+  held().check_process();
+  const auto there = state_->current();
+  return there ? there->events(after) : std::vector<runtime_event>{};
+}
+
 void connection_manager::set_lookups(name_lookups lookups) { held().set_lookups(std::move(lookups)); }
 
 reload_report connection_manager::reload(settings all, duration timeout) {
@@ -334,6 +345,11 @@ void connection_manager::state::set_log(log_listener to) {
   on_log_ = std::move(to);
 }
 
+void connection_manager::state::set_events(event_listener to) {
+  std::lock_guard guard{mutex_};
+  on_event_ = std::move(to);
+}
+
 void connection_manager::state::serve_nodes(node_orders orders) {
   std::lock_guard guard{mutex_};
   node_orders_ = std::move(orders);
@@ -363,9 +379,14 @@ std::shared_ptr<runtime> connection_manager::state::start() {
       options.on_log = [to = on_log_, muted = muted_](log_level level, std::string_view from, const std::string& line) {
         if (!*muted) to(level, from, line);
       };
+    if (on_event_)
+      options.on_event = [to = on_event_, muted = muted_](const runtime_event& event) {
+        if (!*muted) to(event);
+      };
     options.lookups = lookups_;
     options.serve_nodes = node_orders_;
     options.serve_clients = node_orders_.has_value();
+    options.serve_http = node_orders_.has_value();
   }
   auto made = std::make_shared<runtime>(all(), std::move(options));
   {

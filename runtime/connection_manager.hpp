@@ -2,6 +2,7 @@
 #pragma once
 #include "understudy/config/problem.hpp"
 #include "understudy/config/settings.hpp"
+#include "understudy/messages/runtime_event.hpp"
 #include "understudy/messages/snapshot.hpp"
 #include "understudy/runtime/exceptions.hpp"
 #include "understudy/runtime/lease.hpp"
@@ -56,7 +57,8 @@ struct ha_options {
 ///
 /// Inside a completion or an executor, on the runtime's own thread, nothing may wait: calls that would say so at once
 /// (`invalid_request`: thrown, in the outcome, or in the result's connection_error). Not waiting are start(), async(),
-/// set_log(), set_lookups(), set_thresholds(), start_monitoring(), stop_monitoring(), and lease::release().
+/// set_log(), set_events(), events(), set_lookups(), set_thresholds(), start_monitoring(), stop_monitoring(), and
+/// lease::release().
 /// disconnect() and the destructor are left to a thread of its own there, and so they are in a log listener, a look-up
 /// and a password callback, where requests may be waited for, but connect() and reload() are refused.
 ///
@@ -101,6 +103,13 @@ class connection_manager final : public directory {
   /// standard error. It runs on the log's own thread and must not throw; null: as configured. It is not called any more
   /// once the destructor has returned; one destroyed inside another callback does not wait for a call that has begun.
   void set_log(std::function<void(log_level level, const std::string& line)> to);
+
+  /// From the next connect() on, `to` is told what happens: servers lost and back, requests that go elsewhere, the
+  /// service's password refused, connections held too long, alerts. It is what the log says from level info on,
+  /// whatever the log's level is, and runs as set_log()'s does; null: nobody is told.
+  void set_events(event_listener to);
+  /// The last events of what runs now, 256 at the most, in order: those after number `after`. None while nothing runs.
+  std::vector<runtime_event> events(std::uint64_t after = 0) const;
 
   /// From the next connect() on, names are looked up by these in place of the system's resolver.
   void set_lookups(name_lookups lookups);

@@ -1,6 +1,7 @@
 // The runtime for those who speak to actors: start it in an actor system of their own, or in one that it owns.
 #pragma once
 #include "understudy/actors/ports/ports.hpp"
+#include "understudy/messages/runtime_event.hpp"
 #include "understudy/runtime/answer.hpp"
 #include "understudy/runtime/lookups.hpp"
 #include "understudy/runtime/remote_nodes.hpp"
@@ -12,6 +13,7 @@ class runtime_client;
 class metrics_registry;
 class node_service;
 class front_door_service;
+class http_service;
 }  // namespace understudy::internal
 
 namespace understudy {
@@ -37,6 +39,8 @@ struct runtime_options {
   name_lookups lookups;
   /// Told the log's lines instead of `settings.log`'s file.
   log_listener on_log;
+  /// Told what happens, on the log's thread.
+  event_listener on_event;
   /// Counts on where an earlier runtime of the same service ended.
   std::shared_ptr<internal::metrics_registry> metrics;
   /// Lets clients and other nodes in where `[[node.listeners]]` says. Without it nobody comes in: a program that only
@@ -44,6 +48,8 @@ struct runtime_options {
   std::optional<node_orders> serve_nodes;
   /// Lets LDAP clients in where `[[front_door.listeners]]` says; else nobody comes in there.
   bool serve_clients = false;
+  /// Shows health, metrics and the console where `[http]` says; takes `serve_nodes`' orders there. Else nowhere.
+  bool serve_http = false;
   /// Nodes that requests go to, in place of the settings' servers; router() and manager() speak for the one that is
   /// linked. `connections` and `manager` are of no use then.
   std::optional<remote_nodes> nodes;
@@ -94,8 +100,13 @@ class runtime {
   internal::runtime_client& client() const noexcept;
   /// What listens for clients and other nodes; null: nothing does.
   internal::node_service* nodes() const noexcept;
+  /// Where clients and other nodes come in, with the ports that the system chose; none: nowhere
+  /// (runtime_options::serve_nodes, `[[node.listeners]]`).
+  std::vector<std::string> node_addresses() const;
   /// What listens for LDAP clients; null: nothing does.
   internal::front_door_service* front_door() const noexcept;
+  /// What shows health, metrics and the console; null: nothing does.
+  internal::http_service* http() const noexcept;
 
   /// Other settings from now on: servers are added, taken out (what runs there is finished within
   /// `limits.drain_timeout`) and changed, connections that were made with other values are replaced one by one, no
@@ -108,6 +119,8 @@ class runtime {
 
   /// The state of everything, with the counters of requests; fails when the manager does not answer within `timeout`.
   answer<runtime_snapshot> snapshot(duration timeout = seconds{2}) const;
+  /// The last events after number `after`, 256 at the most, in order. Never waits.
+  std::vector<runtime_event> events(std::uint64_t after = 0) const;
 
  private:
   struct parts;

@@ -3,11 +3,11 @@
 #include "understudy/config/load.hpp"
 #include "understudy/messages/printable.hpp"
 #include "understudy/messages/text.hpp"
+#include "understudy/runtime/state_json.hpp"
 #include "understudy/tools/commands.hpp"
 #include "understudy/tools/exit_code.hpp"
 #include "understudy/tools/report.hpp"
 #include "understudy/tools/session.hpp"
-#include "understudy/tools/state_json.hpp"
 
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>

@@ -31,24 +31,28 @@ settings read_again(const target& where) {
   return std::move(loaded.value);
 }
 
-/// The settings with one more place where LDAP clients come in.
-settings with_front_door(settings all, const std::string& address) {
-  if (address.empty()) return all;
-  client_listener_settings more;
-  more.address = address;
-  all.front_door.listeners.push_back(std::move(more));
+/// Where it listens beside what the settings say; empty: nowhere.
+struct more_places {
+  std::string front_door;  ///< for LDAP clients
+  std::string http;        ///< in place of [http]'s
+};
+
+settings with_places(settings all, const more_places& more) {
+  if (more.front_door.empty() && more.http.empty()) return all;
+  if (!more.front_door.empty()) all.front_door.listeners.emplace_back().address = more.front_door;
+  if (!more.http.empty()) all.http.listen = more.http;
   return checked(std::move(all));
 }
 
-int serve(interrupt_watch& interrupts, const target& where, const std::string& front_door) {
+int serve(interrupt_watch& interrupts, const target& where, const more_places& more) {
   command_time unlimited{duration::zero()};
-  const auto all = with_front_door(read_settings(where, unlimited, interrupts), front_door);
+  const auto all = with_places(read_settings(where, unlimited, interrupts), more);
   const auto manager = told_by_environment();
   service_plan plan;
   plan.log = all.log;
   plan.writer = std::make_shared<log_writer>(all.log);
   plan.drain = all.limits.drain_timeout;
-  plan.read_again = [where, front_door] { return with_front_door(read_again(where), front_door); };
+  plan.read_again = [where, more] { return with_places(read_again(where), more); };
   plan.parts.push_back(std::make_unique<served_directory>(all, plan.writer, plan.orders));
   const auto log = plan.writer;
   const auto code = service{std::move(plan), manager, interrupts}.run();
@@ -64,14 +68,17 @@ void declare_serve(CLI::App& program, command& chosen) {
       "Keep the connections alive until SIGTERM; SIGHUP reads the configuration again, SIGUSR1 reopens the log");
   auto where = std::make_shared<target>();
   where->declare_directory(*sub);
-  auto front_door = std::make_shared<std::string>();
-  sub->add_option("--front-door", *front_door,
+  auto more = std::make_shared<more_places>();
+  sub->add_option("--front-door", more->front_door,
                   "Serve LDAP clients at that address (127.0.0.1:3890), or at the path of a Unix socket")
+      ->type_name("ADDRESS");
+  sub->add_option("--http", more->http,
+                  "Show health, metrics and a console at that address (127.0.0.1:9389), in place of http.listen")
       ->type_name("ADDRESS");
   // Its log is what it has to say.
   where->verbose = true;
-  sub->callback([where, front_door, &chosen] {
-    chosen = [where, front_door](interrupt_watch& interrupts) { return serve(interrupts, *where, *front_door); };
+  sub->callback([where, more, &chosen] {
+    chosen = [where, more](interrupt_watch& interrupts) { return serve(interrupts, *where, *more); };
   });
 }
 

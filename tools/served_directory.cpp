@@ -7,6 +7,7 @@
 #include "understudy/runtime/client/client.hpp"
 #include "understudy/runtime/client/manager_access.hpp"
 #include "understudy/runtime/client/readiness.hpp"
+#include "understudy/runtime/http/http_service.hpp"
 #include "understudy/runtime/platform/front_door_service.hpp"
 #include "understudy/runtime/platform/node_service.hpp"
 
@@ -124,6 +125,8 @@ service_observation served_directory::observe() {
       append_item(seen.summary, "; ", "listens for nodes at " + places);
     if (const auto doors = there->front_door() ? joined(there->front_door()->addresses(), ", ") : ""; !doors.empty())
       append_item(seen.summary, "; ", "listens for LDAP clients at " + doors);
+    if (const auto* http = there->http(); http != nullptr)
+      append_item(seen.summary, "; ", "listens for HTTP at " + http->address());
     return seen;
   }
   service_observation seen;

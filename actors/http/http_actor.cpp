@@ -130,7 +130,7 @@ void http_impl::carry_out() {
     if (ended_ || !session_.reads() || buffers_.unsent() > 0 || buffers_.received().empty()) continue;
     const auto used = session_.on_received(buffers_.received(), now());
     buffers_.consume(used, true);
-    again = again || used > 0;
+    again = again || used > 0 || session_.has_actions();
   }
   finish_turn();
 }

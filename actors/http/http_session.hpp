@@ -37,6 +37,7 @@ class http_session {
   /// True while the client waits for an answer, or takes one.
   bool is_busy() const noexcept { return state_ != phase::reads || write_until_ != time_point::max(); }
   bool is_stream() const noexcept { return state_ == phase::streams; }
+  bool has_actions() const noexcept { return !actions_.empty(); }
   std::vector<http_action::any> take_actions() { return std::exchange(actions_, {}); }
 
  private:

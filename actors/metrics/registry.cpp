@@ -124,6 +124,20 @@ duration latency_histogram::total() const noexcept { return span(total_ns_.load(
 
 duration latency_histogram::max() const noexcept { return span(max_ns_.load(relaxed)); }
 
+latency_counts latency_histogram::counts() const {
+  latency_counts found;
+  found.at_most.reserve(latency_bounds.size());
+  std::size_t i = 0;
+  for (const auto bound : latency_bounds) {
+    for (; i < bucket_count && upper_end(i) <= nanoseconds_of(bound); ++i) found.count += buckets_[i].load(relaxed);
+    found.at_most.push_back(found.count);
+  }
+  // Counted afresh, as the percentiles are.
+  for (; i < bucket_count; ++i) found.count += buckets_[i].load(relaxed);
+  found.total = total();
+  return found;
+}
+
 void outcome_windows::add(bool failed, time_point now) noexcept {
   const auto number = step_of(now) & number_mask;
   auto& place = ring_[number % steps];
@@ -191,12 +205,14 @@ operation_totals metrics_registry::totals(time_point now) const {
   t.p999 = latency_.percentile(0.999);
   t.max = latency_.max();
   t.recast = redispatched_.load(relaxed);
+  t.latency = latency_.counts();
   return t;
 }
 
 void metrics_registry::fill(runtime_snapshot& into, time_point now) const {
   into.operations = totals(now);
   into.protocol_errors = protocol_errors();
+  into.connects = connect_.counts();
 }
 
 std::uint64_t metrics_registry::protocol_errors() const noexcept { return protocol_errors_.load(relaxed); }

@@ -16,6 +16,8 @@ class latency_histogram {
   std::uint64_t count() const noexcept;
   duration total() const noexcept;
   duration max() const noexcept;
+  /// All of it by latency_bounds; `count` is never less than what any bound has.
+  latency_counts counts() const;
 
  private:
   static constexpr std::size_t bucket_count = 16 * 48;

@@ -25,6 +25,7 @@ struct connection_manager::state : std::enable_shared_from_this<state> {
 
   void set_lookups(name_lookups lookups);
   void set_log(log_listener to);
+  void set_events(event_listener to);
   /// From the next start on: clients and other nodes come in where the settings say.
   void serve_nodes(node_orders orders);
   /// Nothing more is told to a listener whose call has not begun.
@@ -106,6 +107,7 @@ struct connection_manager::state : std::enable_shared_from_this<state> {
   name_lookups lookups_;
   std::optional<node_orders> node_orders_;
   log_listener on_log_;
+  event_listener on_event_;
   const std::shared_ptr<std::atomic<bool>> muted_ = std::make_shared<std::atomic<bool>>(false);
   std::shared_ptr<metrics_registry> metrics_;
   performance_thresholds limits_;

@@ -154,7 +154,7 @@ function flowArrow() {
 function facts(server) {
   const line = element("p", "facts");
   const add = (value, text) => { line.append(element("b", "", value), " " + text); };
-  add(milliseconds(server.latency_ms), "latency · ");
+  add(server.latency_ms > 0 ? milliseconds(server.latency_ms) : "–", "latency · ");
   add(count(server.pool.in_flight), "in flight · ");
   add(count(server.pool.waiters), server.pool.waiters ? "waiting, the longest " + milliseconds(server.pool.longest_wait_ms) : "waiting");
   return line;
@@ -441,7 +441,7 @@ async function give() {
     if (order.kind === "suspend") query.set("ttl", byId("dialog-ttl").value);
     const response = await fetch("api/" + order.kind + "?" + query, {method: "POST", headers: {Authorization: "Bearer " + token}});
     if (response.ok) byId("dialog").close();
-    else put("dialog-error", (await response.text()).trim());
+    else put("dialog-error", response.status === 401 ? "This is not the token." : (await response.text()).trim());
   } catch (problem) {
     put("dialog-error", "The connection to the node failed.");
   } finally {

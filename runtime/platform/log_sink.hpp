@@ -1,6 +1,7 @@
 // Where log lines of a running service go: standard error, a file, or the host program.
 #pragma once
 #include "understudy/actors/ports/ports.hpp"
+#include "understudy/runtime/platform/event_history.hpp"
 #include "understudy/runtime/platform/log_writer.hpp"
 
 #include <condition_variable>
@@ -15,7 +16,9 @@ namespace understudy::internal {
 class log_sink final : public log_port {
  public:
   /// Throws ldap_exception (invalid_config, or local_resources) when the file cannot be opened for appending.
-  explicit log_sink(const log_settings& how, log_listener instead = {});
+  /// `on_event` is told what goes into `events`, on the log's thread, whatever the log's level is.
+  explicit log_sink(const log_settings& how, log_listener instead = {}, std::shared_ptr<event_history> events = nullptr,
+                    event_listener on_event = {});
   ~log_sink() override { stop(); }
 
   bool enabled(log_level level) const override { return level <= level_.load(); }
@@ -33,15 +36,19 @@ class log_sink final : public log_port {
   struct line {
     log_level level;
     std::string component;
-    std::string text;
+    std::string text;  ///< empty: it is not for the log
+    std::optional<runtime_event> event = std::nullopt;
   };
   // On the thread:
   void run();
+  void tell(const runtime_event& event);
   bool is_late() const;
 
   const log_format format_;
   std::atomic<log_level> level_;
   log_writer writer_;
+  const std::shared_ptr<event_history> events_;
+  const event_listener on_event_;
   std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<line> waiting_;

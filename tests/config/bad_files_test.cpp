@@ -338,7 +338,6 @@ BOOST_AUTO_TEST_CASE(json_problems_name_the_pointer) {
       {R"({"ldap": {"host": "a", "host": "b"}})", "f:/ldap/host: ldap.host: is given twice\n"},
       {R"({"ldap": {"host": "a"}, "ldap": {"host": "b"}})", "f:/ldap: ldap: is given twice\n"},
       {R"([])", "f: must be a table of sections, not an array\n"},
-      {R"({"authenticator": {}, "ldap": {"host": "a"}})", "f:/authenticator: authenticator: is not available in this version; remove it\n"},
       {R"({"ldap": {"host": "a"}, "node": {"listeners": [{"address": "127.0.0.1:1", "max_peers": 0}]}})",
        "f:/node/listeners/0/address: node.listeners[0].address: needs TLS: set cert_path in [node], key_path in "
        "[node], "

@@ -63,6 +63,11 @@ settings unusual() {
   all.front_door.listeners[1].key_path = certificates.server.key.string();
   all.front_door.listeners[1].use_ssl = true;
   all.front_door.listeners[1].idle_timeout = 0s;
+  all.http.listen = "[::1]:9389";
+  all.http.cert_path = certificates.server.certificate.string();
+  all.http.key_path = certificates.server.key.string();
+  all.http.hosts = {"node1.example.com"};
+  all.http.admin_token_command = {"/bin/echo", "0123456789abcdef"};
   return all;
 }
 

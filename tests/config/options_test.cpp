@@ -162,7 +162,10 @@ BOOST_AUTO_TEST_CASE(the_sample_shows_the_defaults) {
                                        "hosts",
                                        "admin_token",
                                        "admin_token_file",
-                                       "admin_token_command"};
+                                       "admin_token_command",
+                                       "dn_templates",
+                                       "base",
+                                       "group_base"};
   const std::map<std::string, std::string> env{{"LDAP_PASSWORD", "p"}};
   const auto plain = from_toml(sample_toml(), env);
   const auto full = from_toml(without(uncommented(sample_toml()), examples), env);

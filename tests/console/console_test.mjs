@@ -95,7 +95,7 @@ try {
   check(await page.locator("#dialog").isVisible(), "an order is asked back");
   await page.locator("#dialog-token").fill("a-wrong-token-of-a-stranger");
   await page.keyboard.press("Enter");
-  check(await shown(page, "#dialog-error", "need the token", 3000) >= 0, "a wrong token is refused");
+  check(await shown(page, "#dialog-error", "not the token", 3000) >= 0, "a wrong token is refused");
   problems.splice(0, problems.length, ...problems.filter((one) => !one.includes("401")));  // the browser tells of it
   await page.locator("#dialog-token").fill(token);
   await page.screenshot({path: folder + "/dialog.png"});

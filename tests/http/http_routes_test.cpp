@@ -80,8 +80,9 @@ BOOST_AUTO_TEST_CASE(orders_need_the_token) {
   for (const auto* path : {"/api/drain", "/api/reload"}) {
     BOOST_TEST(status_of(ordering(path)) == 0, path);
     BOOST_TEST(status_of(asking("GET", path)) == 405, path);
-    for (const auto& wrong : {std::string{}, "Bearer", "Bearer " + good_token + "x", "Bearer " + good_token.substr(1),
-                              "Basic " + good_token, "Bearer  " + good_token, good_token}) {
+    for (const auto& wrong :
+         std::vector<std::string>{"", "Bearer", "Bearer " + good_token + "x", "Bearer " + good_token.substr(1),
+                                  "Basic " + good_token, "Bearer  " + good_token, good_token}) {
       auto request = ordering(path);
       request.authorization = wrong;
       BOOST_TEST(status_of(request) == 401, wrong);

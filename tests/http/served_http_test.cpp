@@ -5,6 +5,7 @@
 #include "support/eventually.hpp"
 #include "support/stub_directory.hpp"
 #include "understudy/config/load.hpp"
+#include "understudy/runtime/client/client.hpp"
 #include "understudy/runtime/exceptions.hpp"
 #include "understudy/runtime/http/http_service.hpp"
 #include "understudy/runtime/runtime.hpp"
@@ -163,6 +164,7 @@ BOOST_AUTO_TEST_CASE(events_are_streamed_as_they_happen) {
     });
   };
   BOOST_TEST(arrives("text/event-stream"));
+  BOOST_TEST(static_cast<bool>(h.at->client().perform(make_request(search_request{}), {})));
   BOOST_TEST(arrives("\"text\":\"" + h.name(0) + " serves\""), seen);
   h.servers[0]->stop();
   BOOST_TEST(arrives(h.name(0) + " is lost"), seen);

@@ -160,6 +160,8 @@ BOOST_AUTO_TEST_CASE(what_was_moved_from_says_so) {
   lease none;
   calls.push_back({"return_connection", [&] { manager.return_connection(none); }});
   calls.push_back({"set_log", [&] { manager.set_log({}); }});
+  calls.push_back({"set_events", [&] { manager.set_events({}); }});
+  calls.push_back({"events", [&] { manager.events(); }});
   calls.push_back({"set_lookups", [&] { manager.set_lookups({}); }});
   calls.push_back({"set_thresholds", [&] { manager.set_thresholds({}); }});
   calls.push_back({"start_monitoring", [&] { manager.start_monitoring(); }});

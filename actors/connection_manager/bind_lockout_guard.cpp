@@ -54,17 +54,6 @@ std::string name_of_identity(const connection_info& info) {
   return binds_externally(info) ? "SASL EXTERNAL" : info.bind_dn;
 }
 
-// Takes as long for any `presented` of that length.
-bool equal_in_constant_time(const secret& known, const secret& presented) noexcept {
-  const auto a = known.reveal(), b = presented.reveal();
-  if (a.empty()) return false;
-  volatile unsigned difference = a.size() == b.size() ? 0U : 1U;
-  for (std::size_t i = 0; i < b.size(); ++i)
-    difference = difference |
-                 static_cast<unsigned>(static_cast<unsigned char>(a[i % a.size()]) ^ static_cast<unsigned char>(b[i]));
-  return difference == 0;
-}
-
 failure credential_failure(std::string message) {
   failure f;
   f.code = errc::service_authentication_failed;
@@ -300,22 +289,66 @@ service_claim bind_lockout_guard::judge(std::string_view bind_dn, const secret& 
   const auto name = comparable_dn(bind_dn);
   auto found = service_claim::other;
   for (const auto& [id, a] : accounts_) {
-    if (binds_externally(a.info) || comparable_dn(a.info.bind_dn) != name) continue;
+    if (!is_of(a, name)) continue;
     const auto known = trials_.find(a.current);
     const bool refused = known != trials_.end() && known->second.state == standing::refused;
     const bool accepted = known != trials_.end() && known->second.was_accepted && !refused;
     const bool same = equal_in_constant_time(a.value, password);
-    if (accepted && same) return service_claim::right;
+    const bool same_as_before = equal_in_constant_time(a.replaced, password);
+    if ((accepted && same) || same_as_before) return service_claim::right;
     // Of one that was not accepted yet it is not known whether it is the password; another one may be right in place of
     // one that is refused.
-    const auto here = accepted || (refused && same) ? service_claim::wrong : service_claim::unknown;
+    const bool decided = accepted || (!a.replaced.empty() && !same) || (refused && same);
+    const auto here = decided ? service_claim::wrong : service_claim::unknown;
     if (found != service_claim::unknown) found = here;
   }
   return found;
 }
 
+bind_lockout_actions bind_lockout_guard::look_again(std::string_view bind_dn, time_point now) {
+  bind_lockout_actions out;
+  const auto name = comparable_dn(bind_dn);
+  for (auto& [id, a] : accounts_) {
+    if (!is_of(a, name) || a.constant) continue;
+    // Whoever guesses passwords must not have programs run as often as he likes.
+    const auto pause = a.info.password_file.empty() ? options_.read_again : options_.look_again;
+    const auto last = std::max(a.read_at.value_or(time_point::min()), a.looked_again_at.value_or(time_point::min()));
+    if (last != time_point::min() && now - last < pause) continue;
+    a.looked_again_at = now;
+    read(a, now, out);
+  }
+  return out;
+}
+
+bool bind_lockout_guard::is_reading(std::string_view bind_dn) const {
+  const auto name = comparable_dn(bind_dn);
+  return std::any_of(accounts_.begin(), accounts_.end(),
+                     [&](const auto& each) { return is_of(each.second, name) && each.second.reading != 0; });
+}
+
+bool bind_lockout_guard::is_new_secret(std::string_view bind_dn, const secret& password) const {
+  const auto name = comparable_dn(bind_dn);
+  return std::any_of(accounts_.begin(), accounts_.end(), [&](const auto& each) {
+    const auto& a = each.second;
+    const auto known = trials_.find(a.current);
+    return is_of(a, name) && !a.replaced.empty() && known != trials_.end() && !known->second.was_accepted &&
+           known->second.state != standing::refused && equal_in_constant_time(a.value, password);
+  });
+}
+
+bool bind_lockout_guard::is_of(const account& a, const std::string& comparable_name) {
+  return !binds_externally(a.info) && comparable_dn(a.info.bind_dn) == comparable_name;
+}
+
 bool bind_lockout_guard::any_refused() const {
   return std::any_of(trials_.begin(), trials_.end(), [](const auto& each) { return each.second.was_refused; });
+}
+
+bool bind_lockout_guard::all_decided() const {
+  return here_without_.empty() && std::all_of(accounts_.begin(), accounts_.end(), [&](const auto& each) {
+           const auto known = trials_.find(each.second.current);
+           return known != trials_.end() && (known->second.was_accepted || known->second.state == standing::refused);
+         });
 }
 
 // --- the reading of sources
@@ -447,6 +480,10 @@ void bind_lockout_guard::set_secret(account_id id, const secret& value, time_poi
   if (before == 0 || before == a.current) {
     return;
   }
+  // Clients present the former one until they have been told the new one, which may not count in the directory yet.
+  if (const auto& former = trials_.at(before); former.was_accepted && former.state != standing::refused)
+    a.replaced = former.value;
+  if (trials_.at(a.current).was_accepted) a.replaced = {};
   std::vector<bind_request> moving;
   std::erase_if(trials_.at(before).waiting, [&](const bind_request& request) {
     if (request.account != id) {
@@ -642,6 +679,7 @@ void bind_lockout_guard::accept(secret_id id, trial& t, time_point now, bind_loc
   here_without_.erase(id);
   for (auto& [number, a] : accounts_) {
     if (a.current == id) {
+      a.replaced = {};
       if (const auto known = attempt_of(a, id); known != a.attempts.end()) {
         known->under_way_until = busy_until(t) > now ? busy_until(t) : time_point{};
       }
@@ -663,6 +701,9 @@ void bind_lockout_guard::clear_refusals(account& a) {
 
 void bind_lockout_guard::refuse(secret_id id, trial& t, const credential_verdict& verdict, time_point now,
                                 wall_time wall, bind_lockout_actions& out) {
+  for (auto& [number, a] : accounts_) {
+    if (name_of_identity(a.info) == t.identity && a.replaced == t.value) a.replaced = {};
+  }
   t.refused_at = now;
   t.refused_wall = wall;
   t.refusal = verdict.cause;

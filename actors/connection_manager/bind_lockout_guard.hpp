@@ -35,6 +35,9 @@ struct bind_lockout_options {
   duration read_again = seconds{60};    ///< between readings while the secret is refused
   duration fresh_reading = seconds{1};  ///< a reading serves that long without another
   duration fresh_command = seconds{5};  ///< the same, of a command while its secret is refused
+  /// A source is read again so often at most because somebody presents another password than it gave; what has to be
+  /// run for it, every `read_again`.
+  duration look_again = seconds{1};
 
   bool shares = false;  ///< other nodes are told of refusals, and tell theirs
   /// A secret that was refused elsewhere waits longer than `retry` by that: who was refused tries it first.
@@ -114,10 +117,20 @@ class bind_lockout_guard {
   /// When tick() has something to do; time_point::max(): never.
   time_point next_tick() const;
   /// Whether a name and a password that somebody presents are the service's own: names are compared as DNs, passwords
-  /// in a time that does not depend on their bytes. A secret that the directory refuses proves nothing.
+  /// in a time that does not depend on their bytes. A secret that the directory refuses proves nothing; one that was
+  /// accepted counts until the one that replaced it in its source is accepted.
   service_claim judge(std::string_view bind_dn, const secret& password) const;
+  /// Somebody presents another password for that name: its source may have been changed since it was read.
+  bind_lockout_actions look_again(std::string_view bind_dn, time_point now);
+  /// True while a source of that name is being read.
+  bool is_reading(std::string_view bind_dn) const;
+  /// True when that is what the source says now in place of a secret that was accepted, and no bind has told yet
+  /// whether the directory takes it.
+  bool is_new_secret(std::string_view bind_dn, const secret& password) const;
   /// True while a secret is one that was refused and not accepted since.
   bool any_refused() const;
+  /// True when every secret that would be tried here was accepted, or refused in a way that others can be told.
+  bool all_decided() const;
 
  private:
   using account_id = std::uint64_t;
@@ -145,6 +158,7 @@ class bind_lockout_guard {
     std::vector<server_id> servers;
     secret value;
     secret_id current = 0;  // the trial of `value`; 0: none yet
+    secret replaced;        // was accepted, and is no longer what the source says; until `value` is accepted
     std::vector<attempt> attempts;
     std::string problem;  // of the last reading
     bool constant = false;
@@ -152,7 +166,7 @@ class bind_lockout_guard {
     time_point slow_at{};       // when it keeps those no longer for whom an accepted secret is there
     time_point overdue{};       // … nor anybody else
     bool hung_before = false;   // the last read was slow and brought nothing: the next one keeps nobody either
-    std::optional<time_point> read_at;
+    std::optional<time_point> read_at, looked_again_at;
     time_point next_read = time_point::max();  // while refused
     std::vector<bind_request> waiting;         // for a reading
   };
@@ -195,6 +209,7 @@ class bind_lockout_guard {
   };
   using server_accounts = std::map<server_id, account_id>;  // a server that needs no bind is not in it
 
+  static bool is_of(const account& a, const std::string& comparable_name);
   static bool same_source(const connection_info& a, const connection_info& b);
   account_id account_for(const guarded_server& server, const server_accounts& before, time_point now,
                          bind_lockout_actions& out);

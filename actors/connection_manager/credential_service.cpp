@@ -24,8 +24,20 @@ bind_lockout_options options_of(const settings& all, bool shares) {
   return o;
 }
 
-/// How long a node that has just begun waits at most for what others know of its secrets.
-constexpr seconds patience_with_nodes{4};
+/// How long a node that has just begun waits at most for what others know of its secrets, and they for it: what it
+/// makes of their word is bounded already (peers_state::may_try()), and this is for when that is never said.
+constexpr seconds patience_with_nodes{8};
+
+failure_ptr other_nodes_try() {
+  return make_failure(errc::connection_timeout, stage::queue,
+                      "Another node of the cluster tries the service's password, or was not heard so far, and has not "
+                      "told what came of it; the bind was not sent.");
+}
+
+/// A client waits no longer for what the source, or the directory, says of its password.
+constexpr seconds claim_patience{3};
+/// More clients at once are told what is known.
+constexpr std::size_t most_open_claims = 256;
 
 }  // namespace
 
@@ -37,7 +49,8 @@ credential_service::credential_service(manager_interface::pointer self, environm
       guard_(options_of(all, env_->cluster != nullptr)),
       timer_(env_->poller, self->address()) {
   if (!env_->cluster || env_->cluster->peers().empty()) return;
-  nodes_heard_by_ = env_->clock->now() + patience_with_nodes;
+  nodes_heard_by_ = undecided_until_ = env_->clock->now() + patience_with_nodes;
+  undecided_ = true;
   env_->cluster->tell_refused([manager = self->address()](std::vector<refused_secret> elsewhere) {
     if (const auto handle = caf::actor_cast<manager_interface>(manager))
       caf::anon_send(handle, credential_atom_v, std::move(elsewhere));
@@ -46,6 +59,7 @@ credential_service::credential_service(manager_interface::pointer self, environm
 
 void credential_service::set_servers(const std::vector<guarded_server>& servers, const settings& all) {
   guard_.configure(options_of(all, env_->cluster != nullptr));
+  knows_servers_ = knows_servers_ || !servers.empty();
   carry_out(guard_.set_servers(servers, env_->clock->now()));
 }
 
@@ -54,23 +68,85 @@ void credential_service::ask(server_id server, promise answer) {
   const auto now = env_->clock->now();
   const auto patience = guard_.patience_of(server);
   if (now >= nodes_heard_by_ || patience <= duration::zero()) return begin(server, std::move(answer));
-  early_.push_back({server, std::move(answer), std::min(nodes_heard_by_, now + patience * 3 / 4)});
+  early_.push_back({server, std::move(answer), now + patience * 3 / 4});
   arm();
 }
 
 void credential_service::begin(server_id server, promise answer) {
+  // Also where nobody said that the others were heard.
+  if (undecided_ && guard_.patience_of(server) > duration::zero())
+    env_->cluster->set_standing(secrets_standing::trying);
   const auto request_id = ++last_request_id_;
   waiting_.emplace(request_id, std::move(answer));
   const auto now = env_->clock->now();
   carry_out(guard_.ask(request_id, server, now + guard_.patience_of(server), now));
 }
 
-void credential_service::admit_early(time_point now) {
+void credential_service::admit_early() {
+  for (auto& each : std::exchange(early_, {})) begin(each.server, std::move(each.answer));
+}
+
+/// Who waited as long as he may is told, and asks again: a bind that goes out before the others were heard may be the
+/// second one with a wrong password.
+void credential_service::end_waits_for_nodes(time_point now) {
+  if (now >= nodes_heard_by_) return admit_early();
   const auto late = std::stable_partition(early_.begin(), early_.end(),
                                           [now](const early_request& each) { return now < each.until; });
-  std::vector<early_request> admitted{std::make_move_iterator(late), std::make_move_iterator(early_.end())};
+  std::vector<early_request> ended{std::make_move_iterator(late), std::make_move_iterator(early_.end())};
   early_.erase(late, early_.end());
-  for (auto& each : admitted) begin(each.server, std::move(each.answer));
+  for (auto& each : ended) each.answer.deliver(to_error(other_nodes_try()));
+}
+
+/// Other nodes wait for that.
+void credential_service::note_decision() {
+  const bool decided = knows_servers_ && guard_.all_decided();
+  if (!undecided_ || (!decided && env_->clock->now() < undecided_until_)) return;
+  undecided_ = false;
+  undecided_until_ = time_point::max();
+  env_->cluster->set_standing(secrets_standing::decided);
+}
+
+void credential_service::judge(const std::string& bind_dn, const secret& password, claim_promise answer) {
+  const auto claim = guard_.judge(bind_dn, password);
+  const bool may_change =
+      claim == service_claim::wrong || (claim == service_claim::unknown && guard_.is_new_secret(bind_dn, password));
+  if (closed_ || !may_change || claims_.size() >= most_open_claims) {
+    answer.deliver(claim);
+    return;
+  }
+  const auto now = env_->clock->now();
+  claims_.push_back({bind_dn, password, std::move(answer), now + claim_patience});
+  carry_out(guard_.look_again(bind_dn, now));
+}
+
+/// Answers those about whom nothing more is to be found out.
+void credential_service::settle_claims() {
+  const auto now = env_->clock->now();
+  bool has_new_secret = false;
+  for (auto& each : std::exchange(claims_, {})) {
+    const auto claim = guard_.judge(each.bind_dn, each.password);
+    const bool is_new = claim == service_claim::unknown && guard_.is_new_secret(each.bind_dn, each.password);
+    const bool reading = claim == service_claim::wrong && guard_.is_reading(each.bind_dn);
+    if (now < each.until && (is_new || reading)) {
+      has_new_secret = has_new_secret || is_new;
+      claims_.push_back(std::move(each));
+    } else {
+      each.answer.deliver(claim);
+    }
+  }
+  if (has_new_secret) have_new_secret_tried(now);
+}
+
+/// By the first bind of a probe, which the guard lets go alone. Connections of the pools follow when they are renewed.
+void credential_service::have_new_secret_tried(time_point now) {
+  if (trying_new_secret_ || now < next_try_) return;
+  trying_new_secret_ = true;
+  next_try_ = now + claim_patience;
+  const auto ended = [this] { trying_new_secret_ = false; };
+  self_
+      ->request(caf::actor_cast<manager_interface>(self_->address()), claim_patience + seconds{1}, health_atom_v,
+                now + claim_patience)
+      .then([ended](const std::vector<probe_report>&) { ended(); }, [ended](const caf::error&) { ended(); });
 }
 
 void credential_service::on_verdict(const credential_verdict& verdict) {
@@ -120,7 +196,7 @@ void credential_service::resume(server_id server) {
 void credential_service::on_refused_elsewhere(const std::vector<refused_secret>& all) {
   carry_out(guard_.set_refused_elsewhere(all, env_->clock->now()));
   nodes_heard_by_ = time_point::min();
-  admit_early(time_point::max());
+  admit_early();
 }
 
 void credential_service::fingerprint_done(std::uint64_t number, const std::string& fingerprint) {
@@ -153,7 +229,9 @@ void credential_service::share_refusals() {
 bool credential_service::on_tick(std::uint64_t timer) {
   if (!timer_.fired(timer)) return false;
   carry_out(guard_.tick(env_->clock->now()));
-  admit_early(env_->clock->now());
+  end_waits_for_nodes(env_->clock->now());
+  note_decision();
+  arm();
   return true;
 }
 
@@ -165,6 +243,7 @@ void credential_service::close() {
   }
   running_.clear();
   closed_ = true;
+  for (auto& each : std::exchange(claims_, {})) each.answer.deliver(service_claim::unknown);
 }
 
 void credential_service::carry_out(const bind_lockout_actions& todo) {
@@ -184,6 +263,7 @@ void credential_service::carry_out(const bind_lockout_actions& todo) {
   }
   note_standing();
   share_refusals();
+  note_decision();
   arm();
   for (const auto& what : todo.reads) {
     start_read(what);
@@ -191,6 +271,8 @@ void credential_service::carry_out(const bind_lockout_actions& todo) {
   for (const auto& what : todo.fingerprints) {
     start_fingerprint(what);
   }
+  settle_claims();
+  arm();
 }
 
 void credential_service::start_read(const secret_read& wanted) {
@@ -226,8 +308,9 @@ void credential_service::note_standing() {
 }
 
 void credential_service::arm() {
-  auto next = guard_.next_tick();
-  for (const auto& each : early_) next = std::min(next, each.until);
+  auto next = std::min(guard_.next_tick(), undecided_until_);
+  for (const auto& each : early_) next = std::min({next, each.until, nodes_heard_by_});
+  for (const auto& each : claims_) next = std::min(next, each.until);
   timer_.arm(next);
 }
 

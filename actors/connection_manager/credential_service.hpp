@@ -13,6 +13,7 @@ namespace understudy::internal {
 class credential_service {
  public:
   using promise = caf::typed_response_promise<credential>;
+  using claim_promise = caf::typed_response_promise<service_claim>;
 
   credential_service(manager_interface::pointer self, environment_ptr env, const settings& all, secret_reader read);
   credential_service(const credential_service&) = delete;
@@ -22,9 +23,9 @@ class credential_service {
   void set_servers(const std::vector<guarded_server>& servers, const settings& all);
   void ask(server_id server, promise answer);
   void on_verdict(const credential_verdict& verdict);
-  service_claim judge(const std::string& bind_dn, const secret& password) const {
-    return guard_.judge(bind_dn, password);
-  }
+  /// Whether these are the service's own. A password that is not the known one has the source looked at first, now and
+  /// then; one that is new there, and was not tried yet, has the servers probed, which tells.
+  void judge(const std::string& bind_dn, const secret& password, claim_promise answer);
   void read_done(std::uint64_t number, const secret_reading& found);
   /// By command: a refused secret of that server is tried again.
   void resume(server_id server);
@@ -47,8 +48,20 @@ class credential_service {
     time_point until{};
   };
 
+  /// One whose password may be right once the source is read, or a bind with it is accepted.
+  struct open_claim {
+    std::string bind_dn;
+    secret password;
+    claim_promise answer;
+    time_point until{};
+  };
+
+  void settle_claims();
+  void have_new_secret_tried(time_point now);
   void begin(server_id server, promise answer);
-  void admit_early(time_point now);
+  void admit_early();
+  void end_waits_for_nodes(time_point now);
+  void note_decision();
   void carry_out(const bind_lockout_actions& todo);
   void start_read(const secret_read& wanted);
   void start_fingerprint(const wanted_fingerprint& wanted);
@@ -63,10 +76,16 @@ class credential_service {
   bind_lockout_guard guard_;
   std::map<std::uint64_t, promise> waiting_;
   std::vector<early_request> early_;
-  time_point nodes_heard_by_ = time_point::min();  // then nobody waits for other nodes any more
+  time_point nodes_heard_by_ = time_point::min();  // then nobody waits for other nodes any more …
+  bool undecided_ = false;                         // … and none of them for this one, which is told when that is over
+  time_point undecided_until_ = time_point::max();
+  bool knows_servers_ = false;  // DNS may list them, which takes its time
   std::uint64_t last_request_id_ = 0;
   // What the workers read for us; a read is wanted for as long as its mark is here.
   std::map<std::uint64_t, std::shared_ptr<const std::uint64_t>> running_;
+  std::vector<open_claim> claims_;
+  bool trying_new_secret_ = false;
+  time_point next_try_ = time_point::min();
   bool closed_ = false;
   bool refused_before_ = false;
   failure_ptr last_refusal_;

@@ -1080,6 +1080,47 @@ BOOST_FIXTURE_TEST_CASE(who_presents_the_services_name_is_judged_by_what_the_dir
   BOOST_TEST((says("cn=third,dc=a", "good") == service_claim::unknown));
 }
 
+BOOST_FIXTURE_TEST_CASE(after_a_rotation_both_passwords_are_known_until_the_directory_takes_the_new_one,
+                        source_fixture) {
+  const auto says = [&](std::string_view password) { return guard->judge("cn=service", secret{password}); };
+  set({with_file()});
+  on_verdict(read_done_after_ask("old"), kind::accepted);
+  BOOST_TEST((says("old") == service_claim::right));
+  BOOST_TEST((says("new") == service_claim::wrong));
+  // The reading is fresh; after a while somebody who presents another password has the source looked at, once.
+  put(guard->look_again("cn=service", now));
+  BOOST_TEST(!guard->is_reading("cn=service"));
+  advance(seconds{5});
+  put(guard->look_again("cn=nobody", now));
+  BOOST_TEST(!guard->is_reading("cn=service"));
+  put(guard->look_again("CN=Service", now));
+  put(guard->look_again("cn=service", now));
+  BOOST_TEST(guard->is_reading("cn=service"));
+  read_done("new");
+  BOOST_TEST(read_of(0) == 0U);
+  BOOST_TEST(!guard->is_reading("cn=service"));
+  BOOST_TEST((says("old") == service_claim::right));
+  BOOST_TEST((says("new") == service_claim::unknown));
+  BOOST_TEST((says("guessed") == service_claim::wrong));
+  BOOST_TEST(guard->is_new_secret("cn=service", secret{std::string_view{"new"}}));
+  BOOST_TEST(!guard->is_new_secret("cn=service", secret{std::string_view{"old"}}));
+  on_verdict(read_done_after_ask("new"), kind::accepted);
+  BOOST_TEST((says("new") == service_claim::right));
+  BOOST_TEST((says("old") == service_claim::wrong));
+  BOOST_TEST(!guard->is_new_secret("cn=service", secret{std::string_view{"new"}}));
+}
+
+BOOST_FIXTURE_TEST_CASE(a_new_password_that_the_directory_refuses_leaves_the_old_one, source_fixture) {
+  const auto says = [&](std::string_view password) { return guard->judge("cn=service", secret{password}); };
+  set({with_file()});
+  on_verdict(read_done_after_ask("old"), kind::accepted);
+  advance(seconds{5});
+  on_verdict(read_done_after_ask("mistyped"), kind::refused);
+  BOOST_TEST((says("old") == service_claim::right));
+  BOOST_TEST((says("mistyped") == service_claim::wrong));
+  BOOST_TEST(!guard->is_new_secret("cn=service", secret{std::string_view{"mistyped"}}));
+}
+
 BOOST_FIXTURE_TEST_CASE(a_secret_that_the_directory_refuses_proves_nothing, source_fixture) {
   set({with_password("bad")});
   on_verdict(ask(0), kind::refused);

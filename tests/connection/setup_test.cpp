@@ -37,7 +37,7 @@ struct several_addresses : connection_rig {
     auto one = open();
     run();
     resolution found;
-    for (const auto port : ports) found.addresses.push_back(literal_address("127.0.0.1", port));
+    for (const auto port : ports) found.addresses.push_back(socket_address_of("127.0.0.1", port));
     tell(one, resolved_atom_v, std::uint64_t{env->numbers->load()}, found);
     return one;
   }

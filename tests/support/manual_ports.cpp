@@ -160,7 +160,7 @@ std::size_t manual_poller::timers_set() const {
       std::count_if(timers_.begin(), timers_.end(), [](const auto& t) { return t.second.due.has_value(); }));
 }
 
-socket_address literal_address(const std::string& address, std::uint16_t port) {
+socket_address socket_address_of(const std::string& address, std::uint16_t port) {
   sockaddr_in v4{};
   if (::inet_pton(AF_INET, address.c_str(), &v4.sin_addr) == 1) {
     v4.sin_family = AF_INET;
@@ -221,10 +221,10 @@ resolution scripted_resolver::find(const std::string& host, std::uint16_t port) 
   if (failing != failing_.end()) {
     no(failing->second);
   } else if (known != known_.end()) {
-    for (const auto& address : known->second) answer.addresses.push_back(literal_address(address, port));
+    for (const auto& address : known->second) answer.addresses.push_back(socket_address_of(address, port));
   } else {
     try {
-      answer.addresses.push_back(literal_address(host == "localhost" ? "127.0.0.1" : host, port));
+      answer.addresses.push_back(socket_address_of(host == "localhost" ? "127.0.0.1" : host, port));
     } catch (const std::invalid_argument&) {
       no(host + " is not known");
     }

@@ -85,7 +85,7 @@ class manual_poller final : public poller_port {
 };
 
 /// The socket address of a literal IPv4 or IPv6 address; throws std::invalid_argument when it is none.
-socket_address literal_address(const std::string& address, std::uint16_t port);
+socket_address socket_address_of(const std::string& address, std::uint16_t port);
 
 /// Names as the test wrote them. Literal addresses and "localhost" (127.0.0.1) are known; other names are not found.
 class scripted_resolver final : public resolver_port {

@@ -30,8 +30,7 @@ struct served : command_line {
                    {},
                    "[[front_door.listeners]]\naddress = \"127.0.0.1:" + std::to_string(door) + "\"\n" + listener +
                        "[[node.listeners]]\naddress = \"127.0.0.1:" + std::to_string(operators) +
-                       "\"\ninsecure_loopback = true\npermission = \"admin\"\n"})
-        .string();
+                       "\"\ninsecure_loopback = true\npermission = \"admin\"\n"});
   }
   std::string log() const { return program->error_output(); }
   std::vector<std::string> there() const { return {"--node", "127.0.0.1:" + std::to_string(operators)}; }

@@ -502,16 +502,18 @@ std::vector<option> client_listener_options() {
                        "Addresses and networks that clients may come from, Unix sockets aside; without it any. Others "
                        "are closed at once."),
                    "[\"10.0.0.0/8\", \"::1\"]"),
-      with_example(row(s, "proxy_protocol_from", type::texts, CLIENTS(proxy_protocol_from),
-                       "Addresses and networks of proxies that name each client by the PROXY protocol, version 2, before "
-                       "anything else. The address that they name is what `allow_from`, limits and the log go by."),
-                   "[\"192.0.2.10\"]"),
+      with_example(
+          row(s, "proxy_protocol_from", type::texts, CLIENTS(proxy_protocol_from),
+              "Addresses and networks of proxies that name each client by the PROXY protocol, version 2, before "
+              "anything else. The address that they name is what `allow_from`, limits and the log go by."),
+          "[\"192.0.2.10\"]"),
       flag(s, "log_clients", CLIENTS(log_clients),
            "Log a line when a client has gone: its address, as whom it was served, how many operations, why it ended. "
            "Without it at level debug."),
-      count(s, "max_clients", CLIENTS(max_clients), 1, 100000,
-            "Clients at once, at the most; more are turned away. One address has a tenth of it, 100 at the least; one of "
-            "this machine may have all."),
+      count(
+          s, "max_clients", CLIENTS(max_clients), 1, 100000,
+          "Clients at once, at the most; more are turned away. One address has a tenth of it, 100 at the least; one of "
+          "this machine may have all."),
       count(s, "max_pending", CLIENTS(max_pending), 1, 10000,
             "Operations of one client at once; the next one is read when one of them has ended."),
       span(s, "idle_timeout", CLIENTS(idle_timeout), 0, 30 * day,
@@ -539,10 +541,11 @@ std::vector<option> http_options() {
       with_example(row(s, "ca_cert_path", type::path, HTTP(ca_cert_path),
                        "PEM file of authorities; with it only who shows a certificate of theirs is let in."),
                    "/etc/ssl/certs/operators-ca.pem"),
-      with_example(row(s, "hosts", type::texts, HTTP(hosts),
-                       "Names by which the endpoint may be asked for, beside addresses in numbers and localhost; others "
-                       "are refused, against pages of strangers that give this machine a name of theirs."),
-                   "[\"node1.example.com\"]"),
+      with_example(
+          row(s, "hosts", type::texts, HTTP(hosts),
+              "Names by which the endpoint may be asked for, beside addresses in numbers and localhost; others "
+              "are refused, against pages of strangers that give this machine a name of theirs."),
+          "[\"node1.example.com\"]"),
       with_example(row(s, "admin_token", type::secret_text, HTTP(admin_token),
                        "What suspend, resume, drain and reload by HTTP must carry, 16 bytes or more; without a token "
                        "nobody can order that there. Better given by a variable or one of the next two."),

@@ -115,8 +115,8 @@ struct runtime::parts {
   std::shared_ptr<epoll_poller> poller;
   std::shared_ptr<worker_threads> workers, look_ups;
   environment_ptr env;
-  std::shared_ptr<node_links> links;      // of a client of nodes
-  std::shared_ptr<node_cluster> cluster;  // of a node that shares with others
+  std::shared_ptr<node_links> links;         // of a client of nodes
+  std::shared_ptr<node_cluster> cluster;     // of a node that shares with others
   std::shared_ptr<client_registry> clients;  // of one that serves clients
   std::shared_ptr<runtime_client> client;
   connection_manager_actor manager;

@@ -55,13 +55,13 @@ struct request_frame {
 
 /// What is answered; numbered as on the wire.
 enum class answer_kind : std::uint8_t {
-  failed,      ///< `error`
-  done,        ///< `flag`
-  messages,    ///< of an operation
-  outcome,     ///< of a bind, a password modify, an extended operation: `outcome`, without entries
-  granted,     ///< `grant`
-  part,        ///< of a stream: messages; `flag`: there is more
-  text,        ///< `body`: what hello, status, health, check, inspect, reload, exchange and tap bring, each in its own form
+  failed,    ///< `error`
+  done,      ///< `flag`
+  messages,  ///< of an operation
+  outcome,   ///< of a bind, a password modify, an extended operation: `outcome`, without entries
+  granted,   ///< `grant`
+  part,      ///< of a stream: messages; `flag`: there is more
+  text,  ///< `body`: what hello, status, health, check, inspect, reload, exchange and tap bring, each in its own form
   compressed,  ///< `body`: another answer, of `size` bytes, compressed; only to who said that it reads it
 };
 

@@ -199,8 +199,8 @@ front_door_service::door_ptr front_door_service::open(const settings& all, const
   else if (!from.cert_path.empty())
     if (const auto why = made->start_tls->load(certificates_of(from)))
       throw listener_error("cannot listen at " + from.address + ": " + why->message);
-  const auto let_in = [this_door = std::weak_ptr{made}, in = guests_, with = with_, limiter = limiter_,
-                       offer = offer_, parked = parked_, &system = system_](accepted_client client) {
+  const auto let_in = [this_door = std::weak_ptr{made}, in = guests_, with = with_, limiter = limiter_, offer = offer_,
+                       parked = parked_, &system = system_](accepted_client client) {
     const auto here = this_door.lock();
     if (!here) return;
     auto connection = std::make_shared<client_connection>();
@@ -261,8 +261,8 @@ std::shared_ptr<front_door_service::change> front_door_service::prepare(const se
       made->opened.push_back(open(next, from));
       continue;
     }
-    change::update update{*same, from, nullptr, nullptr, networks_of(from.allow_from),
-                          networks_of(from.proxy_protocol_from)};
+    change::update update{
+        *same, from, nullptr, nullptr, networks_of(from.allow_from), networks_of(from.proxy_protocol_from)};
     // Who is in came in by the other one: that takes a restart.
     update.as.use_ssl = (*same)->as.use_ssl;
     update.rules = rules_of(next, update.as);

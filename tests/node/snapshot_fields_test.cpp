@@ -23,11 +23,11 @@ runtime_snapshot some_state() {
   s.operations.latency = {{1, 2, 5}, 7, milliseconds{9}};
   s.connects = {{3}, 4, milliseconds{5}};
   s.servers[0].budget = {200, 67, 3, 4, 5, 6};
-  s.peers.push_back({"node-b", false, wall_time{seconds{1'700'000'000}}, "refused", std::nullopt, "it has dialled this node"});
+  s.peers.push_back(
+      {"node-b", false, wall_time{seconds{1'700'000'000}}, "refused", std::nullopt, "it has dialled this node"});
   s.client_listeners.push_back(
       {"127.0.0.1:389", 2, 7, 1, {{"search", client_standing::user, result_class::negative, 5}}});
-  s.clients.push_back(
-      {"192.0.2.7:51312", "127.0.0.1:389", client_standing::proxied, 3, true, 9, milliseconds{1500}});
+  s.clients.push_back({"192.0.2.7:51312", "127.0.0.1:389", client_standing::proxied, 3, true, 9, milliseconds{1500}});
   return s;
 }
 

@@ -13,7 +13,6 @@
 #include <caf/send.hpp>
 #include <caf/stateful_actor.hpp>
 
-#include <future>
 #include <thread>
 
 namespace understudy::benchmark {
@@ -29,8 +28,6 @@ search_request search_for(std::uint64_t turn) {
 }
 
 namespace {
-
-constexpr std::chrono::seconds patience{30};
 
 struct caller_state {
   static inline const char* name = "caller";
@@ -61,7 +58,7 @@ void ask(caller_pointer self, const circuit_breaker_actor& router, meter& m, std
   const auto turn = self->state.turn++;
   request.what = self->state.relays ? make_request(relayed_search_for(turn)) : make_request(search_for(turn));
   const auto since = clock::now();
-  request.deadline = since + patience;
+  request.deadline = since + answer_patience;
   const auto answered = [=, &m](bool good) {
     if (!good) m.failed();
     m.done(since);
@@ -77,6 +74,14 @@ void ask(caller_pointer self, const circuit_breaker_actor& router, meter& m, std
 }
 
 }  // namespace
+
+int run_until_ended(meter& m, const arguments& given, std::promise<void>& ended) {
+  m.run(given.real("warmup", 0.2), given.real("seconds", 1));
+  if (ended.get_future().wait_for(answer_patience) != std::future_status::ready)
+    throw std::runtime_error("our_client: requests were left without an answer");
+  m.print();
+  return 0;
+}
 
 int run_caller(meter& m, const arguments& given) {
   const auto wanted = static_cast<std::size_t>(given.number("connections", 1));
@@ -96,7 +101,7 @@ int run_caller(meter& m, const arguments& given) {
       if (s.pool.now.idle + s.pool.now.in_use < wanted) return false;
     return true;
   };
-  const auto until = clock::now() + patience;
+  const auto until = clock::now() + answer_patience;
   while (!ready()) {
     if (clock::now() > until) throw std::runtime_error("our_client: not all connections became ready");
     std::this_thread::sleep_for(std::chrono::milliseconds{2});
@@ -113,11 +118,7 @@ int run_caller(meter& m, const arguments& given) {
     spawn_on_poller(directory.system(), directory.env()->poller, body);
   else
     directory.system().spawn(body);
-  m.run(given.real("warmup", 0.2), given.real("seconds", 1));
-  if (ended.get_future().wait_for(patience) != std::future_status::ready)
-    throw std::runtime_error("our_client: requests were left without an answer");
-  m.print();
-  return 0;
+  return run_until_ended(m, given, ended);
 }
 
 }  // namespace understudy::benchmark

@@ -10,20 +10,16 @@
 #include <caf/event_based_actor.hpp>
 #include <caf/io/middleman.hpp>
 
-#include <future>
-
 namespace understudy::benchmark {
 
 using namespace internal;
 namespace {
 
-constexpr std::chrono::seconds patience{30};
-
 /// The bytes of a search as it crosses to a node.
 std::string search_in_a_frame() {
   auto frame = question_of(*make_request(search_for(0))).frame;
   frame.number = 100'000;
-  frame.left = patience;
+  frame.left = answer_patience;
   return encode(frame);
 }
 
@@ -63,11 +59,7 @@ int run_echo_caller(meter& m, const arguments& given) {
   system.spawn([&](caf::event_based_actor* self) {
     for (std::size_t i = 0, all = state->open; i < all; ++i) ask(self, state, *echo, m, &ended);
   });
-  m.run(given.real("warmup", 0.2), given.real("seconds", 1));
-  if (ended.get_future().wait_for(patience) != std::future_status::ready)
-    throw std::runtime_error("our_client: requests were left without an answer");
-  m.print();
-  return 0;
+  return run_until_ended(m, given, ended);
 }
 
 }  // namespace understudy::benchmark

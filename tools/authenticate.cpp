@@ -1,79 +1,77 @@
-// understudy authenticate: finds a user's entry and binds as it.
-#include "understudy/messages/filter.hpp"
-#include "understudy/messages/password_policy.hpp"
+// understudy authenticate: checks a user's password, and says which groups the user is in.
 #include "understudy/messages/printable.hpp"
 #include "understudy/tools/commands.hpp"
 #include "understudy/tools/exit_code.hpp"
+#include "understudy/tools/group_list.hpp"
 #include "understudy/tools/input.hpp"
 #include "understudy/tools/report.hpp"
-#include "understudy/tools/session.hpp"
+#include "understudy/tools/user_command.hpp"
 
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
+#include <nlohmann/json.hpp>
 
 namespace understudy::cli {
 
 using namespace internal;
 namespace {
 
-struct authenticate_options {
-  target where;
-  std::optional<std::string> base;
-  std::string attribute = "uid";
-  std::string user;
+struct authenticate_options : user_options {
+  bool groups = false;
 };
 
-search_request lookup(const authenticate_options& options) try {
-  search_request what;
-  what.filter = filter::equal(options.attribute, options.user);
-  what.attributes = {"1.1"};
-  what.size_limit = 2;
-  return what;
-} catch (const std::invalid_argument& e) {
-  throw usage_error(e.what());
+nlohmann::json to_json(const login_result& login) {
+  auto tree = cli::to_json(static_cast<const user_answer&>(login));
+  if (!login.dn.empty()) tree["dn"] = login.dn;
+  if (!login.server.empty()) tree["server"] = login.server;
+  if (login.password.expires_in) tree["expires_in"] = login.password.expires_in->count();
+  if (login.password.grace_logins) tree["grace_logins"] = *login.password.grace_logins;
+  return tree;
 }
 
-int refuse(const std::string& why) {
-  complain("refused: " + why);
-  return exit_negative;
+int refuse_empty(bool json) {
+  login_result login;
+  login.outcome = login_outcome::bad_credentials;
+  login.detail = "an empty password proves nothing";
+  if (json) put_json(to_json(login));
+  return report_refusal(login, {}, {});
 }
 
-// Two entries are enough to know that there is no one entry.
-bool too_many(const outcome& found) {
-  return found ? found->entries.size() > 1 : found.error()->ldap_code == result_code::size_limit_exceeded;
-}
-
-int bind_as(session& directory, const std::string& dn, const secret& password) {
-  const auto answer = directory.perform(make_request(bind_request{dn, password}, {password_policy_request()}));
-  const auto remark = describe(read_password_policy(answer ? answer->controls : answer.error()->controls));
-  const auto with_remark = [&](const std::string& said) { return remark.empty() ? said : said + "; " + remark; };
-  if (!answer && answer.error()->code == errc::authentication_failed)
-    return refuse(with_remark(explain(*answer.error())));
-  if (!answer) return report(*answer.error(), directory.given());
-  complain(with_remark("accepted: " + shortened(dn)));
-  return exit_ok;
+void tell(const login_result& login) {
+  const auto remark = describe(login.password);
+  complain("accepted: " + shortened(login.dn) + (remark.empty() ? "" : "; " + remark));
 }
 
 int authenticate(interrupt_watch& interrupts, const authenticate_options& options) {
   command_time time{options.where.timeout};
-  auto what = lookup(options);
-  require_sendable({what, {}});
   const auto all = one_shot_settings(options.where, time, interrupts);
+  auto how = logins_for(options, all);
   const auto password =
       time.waiting_for_input([&] { return read_password("Password for " + options.user + ": ", interrupts); });
-  if (password.size() == 0) return refuse("an empty password proves nothing");
+  if (password.size() == 0) return refuse_empty(options.json);
   session directory(all, options.where, time, interrupts);
   if (!directory.connect()) return exit_runtime;
-  what.base = directory.base_or_default(options.base);
-  const auto condition = what.filter;
-  const auto found = directory.perform(make_request(std::move(what)));
-  if (too_many(found)) return refuse("more than one entry matches " + condition);
-  if (!found) return report(*found.error(), directory.given());
-  if (found->entries.empty()) return refuse("no entry matches " + condition);
-  // It would be no login of anybody's (RFC 4513, 5.1).
-  if (found->entries.front().dn.empty()) return refuse("the entry has no name to bind as");
-  return bind_as(directory, found->entries.front().dn, password);
+  const authenticator users{directory.manager(), with_base(std::move(how), options, directory)};
+  const auto login = ask_about_user(directory, interrupts, [&](const login_options& limits) {
+    return users.authenticate(options.user, password, limits);
+  });
+  directory.check_interrupt();
+  auto tree = to_json(login);
+  int code = exit_ok;
+  if (login)
+    tell(login);
+  else
+    code = report_refusal(login, login.password, directory.given());
+  if (login && options.groups) {
+    const auto found = ask_about_user(
+        directory, interrupts, [&](const login_options& limits) { return users.groups(options.user, {}, limits); });
+    directory.check_interrupt();
+    tree["groups"] = cli::to_json(found);
+    code = tell_groups(found, directory.given(), !options.json);
+  }
+  if (options.json) put_json(tree);
+  return code;
 }
 
 }  // namespace
@@ -82,12 +80,8 @@ void declare_authenticate(CLI::App& program, command& chosen) {
   auto* sub = program.add_subcommand(
       "authenticate", "Check a user's password (from standard input or the terminal): accepted is exit 0, refused 1");
   auto options = std::make_shared<authenticate_options>();
-  options->where.declare(*sub);
-  sub->add_option("-b,--base", options->base, "Where to look; default: the directory's own naming context")
-      ->type_name("DN");
-  sub->add_option("--attribute", options->attribute, "The attribute that holds the user's name; default: uid")
-      ->type_name("ATTR");
-  sub->add_option("USER", options->user, "The user's name")->required();
+  options->declare(*sub);
+  sub->add_flag("--groups", options->groups, "Print the user's groups too");
   sub->callback([options, &chosen] {
     chosen = [options](interrupt_watch& interrupts) { return authenticate(interrupts, *options); };
   });

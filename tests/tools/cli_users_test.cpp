@@ -1,0 +1,123 @@
+// The commands about users: authenticate, groups, passwd.
+#include "cli.hpp"
+#include "support/stub_directory.hpp"
+
+#include <boost/test/unit_test.hpp>
+#include <nlohmann/json.hpp>
+
+using namespace understudy;
+using namespace understudy::test;
+
+namespace {
+
+using words = std::vector<std::string>;
+
+/// A directory with a group of groups.
+struct groups_fixture : command_line {
+  groups_fixture() {
+    directory.change("dn: cn=staff," + groups + "\nobjectClass: groupOfNames\ncn: staff\nmember: " + user_dn(1) +
+                     "\n\ndn: cn=company," + groups + "\nobjectClass: groupOfNames\ncn: company\nmember: cn=staff," +
+                     groups + "\n");
+  }
+  const std::string groups = "ou=groups,dc=example,dc=com";
+  slapd directory;
+  std::string file = config(directory.url());
+};
+
+}  // namespace
+
+BOOST_FIXTURE_TEST_CASE(authenticate_prints_its_outcome_as_json, directory_fixture) {
+  const auto right = run({"authenticate", "-c", file, "--json", "user6"}, user_password(6) + "\n");
+  check_exit(right, 0);
+  const auto login = nlohmann::json::parse(right.output);
+  BOOST_TEST(login["outcome"].get<std::string>() == "ok");
+  BOOST_TEST(login["dn"].get<std::string>() == user_dn(6));
+  const auto wrong = run({"authenticate", "-c", file, "--json", "user6"}, "tell-nobody\n");
+  check_exit(wrong, 1);
+  BOOST_TEST(nlohmann::json::parse(wrong.output)["outcome"].get<std::string>() == "bad_credentials");
+  BOOST_TEST(!contains(wrong.output + wrong.error_output, "tell-nobody"));
+  BOOST_TEST(nlohmann::json::parse(run({"authenticate", "-c", file, "--json", "nobody"}, "x\n").output)["outcome"] ==
+             "no_such_user");
+  BOOST_TEST(nlohmann::json::parse(run({"authenticate", "-c", file, "--json", "user6"}, "\n").output)["outcome"] ==
+             "bad_credentials");
+}
+
+BOOST_FIXTURE_TEST_CASE(the_section_authenticator_says_how_users_log_in, directory_fixture) {
+  const auto by_template =
+      config(directory.url(),
+             {admin_password, "", "[authenticator]\ndn_templates = [\"uid={user},ou=people,dc=example,dc=com\"]\n"});
+  check_exit(run({"authenticate", "-c", by_template, "user6"}, user_password(6) + "\n"), 0);
+  check_exit(run({"authenticate", "-c", by_template, "user6"}, "wrong\n"), 1);
+  const auto by_mail = config(
+      directory.url(),
+      {admin_password, "", "[authenticator]\nbase = \"" + std::string{people_dn} + "\"\nfilter = \"(mail={user})\"\n"});
+  check_exit(run({"authenticate", "-c", by_mail, "user6@example.com"}, user_password(6) + "\n"), 0);
+  check_exit(run({"authenticate", "-c", by_mail, "user6"}, user_password(6) + "\n"), 1);
+  check_exit(run({"authenticate", "-c", by_mail, "--attribute", "uid", "user6"}, user_password(6) + "\n"), 0);
+}
+
+BOOST_FIXTURE_TEST_CASE(groups_prints_the_groups_of_a_user, groups_fixture) {
+  const auto own = run({"groups", "-c", file, "user1"});
+  check_exit(own, 0);
+  BOOST_TEST(own.output == "cn=staff," + groups + "\n");
+  const auto all = run({"groups", "-c", file, "--by", "nested", "--group-base", groups, "user1"});
+  BOOST_TEST(all.output == "cn=staff," + groups + "\ncn=company," + groups + "\n");
+  const auto tree = nlohmann::json::parse(run({"groups", "-c", file, "--json", "--by", "nested", "user1"}).output);
+  BOOST_TEST(tree["groups"].size() == 2U);
+  BOOST_TEST(tree["groups"][1]["name"].get<std::string>() == "company");
+  BOOST_TEST(tree["complete"].get<bool>());
+  check_exit(run({"groups", "-c", file, "nobody"}), 1);
+  const auto way = run({"groups", "-c", file, "--by", "magic", "user1"});
+  check_exit(way, 2);
+  BOOST_TEST(contains(way.error_output, "--by: \"magic\" is none of auto, member_of"), way.error_output);
+  const auto login = run({"authenticate", "-c", file, "--groups", "user1"}, user_password(1) + "\n");
+  check_exit(login, 0);
+  BOOST_TEST(login.output == "cn=staff," + groups + "\n");
+  const auto both = run({"authenticate", "-c", file, "--groups", "--json", "user1"}, user_password(1) + "\n");
+  BOOST_TEST(nlohmann::json::parse(both.output)["groups"]["groups"][0]["name"].get<std::string>() == "staff");
+}
+
+BOOST_FIXTURE_TEST_CASE(passwd_changes_a_password_that_is_known, directory_fixture) {
+  check_exit(run({"passwd", "-c", file, "user2"}, "wrong\nanother one\n"), 1);
+  check_exit(run({"authenticate", "-c", file, "user2"}, user_password(2) + "\n"), 0);
+  const auto changed = run({"passwd", "-c", file, "user2"}, user_password(2) + "\nanother one\n");
+  check_exit(changed, 0);
+  BOOST_TEST(!contains(changed.error_output, "another one"));
+  check_exit(run({"authenticate", "-c", file, "user2"}, "another one\n"), 0);
+  check_exit(run({"authenticate", "-c", file, "user2"}, user_password(2) + "\n"), 1);
+  check_exit(run({"passwd", "-c", file, "--reset", "user2"}, "a third one\n"), 0);
+  check_exit(run({"authenticate", "-c", file, "user2"}, "a third one\n"), 0);
+  check_exit(run({"passwd", "-c", file, "user2"}, "\n"), 1);
+  check_exit(run({"passwd", "-c", file, "nobody"}, "a\nb\n"), 1);
+}
+
+BOOST_FIXTURE_TEST_CASE(the_commands_about_users_exit_with_3_when_no_directory_is_there, command_line) {
+  std::string url;
+  {
+    const stub_directory gone;
+    url = gone.url();
+  }
+  const auto file = config(url);
+  for (const auto& command : {words{"groups", "-c", file, "user1"}, words{"passwd", "-c", file, "user1"}})
+    check_exit(run(command, "a\nb\n"), 3);
+}
+
+BOOST_FIXTURE_TEST_CASE(the_example_of_logins_is_the_documents_and_prints_roles, groups_fixture) {
+  const std::filesystem::path source = UNDERSTUDY_SOURCE_DIR;
+  BOOST_TEST(contains(read_file(source / "docs/logins.md"),
+                      "```cpp\n" + read_file(source / "tools/examples/4_login.cpp") + "```\n"));
+  directory.change("dn: cn=app-reader," + groups +
+                   "\nobjectClass: groupOfNames\ncn: app-reader\nmember: " + user_dn(1) + "\n");
+  const auto with = config(
+      directory.url(), {admin_password, "",
+                        "[authenticator]\nbase = \"ou=people,dc=example,dc=com\"\ngroup_base = \"" + groups + "\"\n"});
+  const auto right = run_program({{UNDERSTUDY_LOGIN_EXAMPLE, with, "user1"}, user_password(1) + "\n", {}, {}},
+                                 std::chrono::seconds{60});
+  check_exit(right, 0);
+  BOOST_TEST(right.output == "You are logged in.\nreader\n");
+  const auto wrong = run_program({{UNDERSTUDY_LOGIN_EXAMPLE, with, "user1"}, "x\n", {}, {}}, std::chrono::seconds{60});
+  check_exit(wrong, 1);
+  BOOST_TEST(contains(wrong.error_output, "bad_credentials"), wrong.error_output);
+  BOOST_TEST(wrong.output ==
+             run_program({{UNDERSTUDY_LOGIN_EXAMPLE, with, "nobody"}, "x\n", {}, {}}, std::chrono::seconds{60}).output);
+}

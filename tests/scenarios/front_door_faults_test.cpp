@@ -99,6 +99,19 @@ BOOST_AUTO_TEST_CASE(scenario_02_through_the_front_door_a_write_cut_off_is_unkno
   end_scenario(door.get(), {a, b});
 }
 
+BOOST_AUTO_TEST_CASE(without_the_front_door_clients_are_told_that_their_server_was_killed) {
+  leak_guard leaks;
+  slapd a;
+  asking_clients clients(a.url());
+  BOOST_TEST_REQUIRE(clients.go_on(), clients.failures_text());
+  BOOST_TEST(clients.failures().empty(), clients.failures_text());
+  a.kill9();
+  BOOST_TEST(eventually([&] { return !clients.failures().empty(); }));
+  a.start();
+  BOOST_TEST(clients.go_on(), clients.failures_text());
+  BOOST_TEST(clients.stop());
+}
+
 BOOST_AUTO_TEST_CASE(scenario_03_through_the_front_door_a_server_stopped_politely_fails_no_read) {
   leak_guard leaks;
   slapd a, b;

@@ -31,7 +31,8 @@ struct peer {
   bool shaking_hands = false;
   bool waits_for_room = false;
   std::string in;   // an incomplete PDU
-  std::string out;  // what the socket did not take
+  std::string out;  // what the socket did not take, from `out_begin` on
+  std::size_t out_begin = 0;
 };
 
 std::string tlv(char tag, const std::string& body) {
@@ -149,11 +150,10 @@ class responder {
   }
 
   bool write(peer& p, std::string_view more) {
-    std::string held;
-    if (!p.out.empty()) {
-      held.swap(p.out);
-      held.append(more);
-      more = held;
+    const bool waiting = !p.out.empty();
+    if (waiting) {
+      p.out.append(more);
+      more = std::string_view{p.out}.substr(p.out_begin);
     }
     while (!more.empty()) {
       long sent = 0;
@@ -171,7 +171,12 @@ class responder {
       if (sent <= 0) break;
       more.remove_prefix(static_cast<std::size_t>(sent));
     }
-    p.out.assign(more);
+    if (!waiting || more.empty()) {
+      p.out.assign(more);
+      p.out_begin = 0;
+    } else {
+      p.out_begin = p.out.size() - more.size();
+    }
     if (p.waits_for_room != !p.out.empty()) {
       p.waits_for_room = !p.out.empty();
       watch(p.fd, EPOLL_CTL_MOD, p.waits_for_room ? EPOLLIN | EPOLLOUT : EPOLLIN, &p);
@@ -208,16 +213,25 @@ class responder {
       if (header + size > buffer_.size()) return -1;
       if (left < header + size) break;
       const std::string_view id{buffer_.data() + at + header, 2 + std::size_t{p[header + 1]}};
-      if (!answer_one(id, p[header + id.size()])) return -1;
+      if (!answer_one(id, {buffer_.data() + at + header + id.size(), size - id.size()})) return -1;
       at += header + size;
     }
     return static_cast<long>(at);
   }
 
-  bool answer_one(std::string_view id, unsigned tag) {
+  // The base of a search is empty, as in those by which clients look whether a server lives.
+  static bool reads_root_dse(std::string_view op) {
+    const auto length = static_cast<unsigned char>(op.size() > 1 ? op[1] : 0);
+    const std::size_t base = 2 + (length < 0x80 ? 0u : length & 0x7fu);
+    return op.size() > base + 1 && op[base] == '\x04' && op[base + 1] == 0;
+  }
+
+  bool answer_one(std::string_view id, std::string_view op) {
+    if (op.empty()) return false;
+    const auto tag = static_cast<unsigned char>(op.front());
     switch (tag) {
       case 0x63:  // search
-        for (int i = 0; i < entries_; ++i) reply(id, entry_);
+        for (int i = 0, count = entries_ > 1 && reads_root_dse(op) ? 1 : entries_; i < count; ++i) reply(id, entry_);
         reply(id, done_);
         return true;
       case 0x42:  // unbind

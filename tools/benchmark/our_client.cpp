@@ -166,6 +166,7 @@ void raise_file_limit() {
 int run(const arguments& given) {
   raise_file_limit();
   meter m;
+  if (const int between = given.number("watch", 0); between != 0) m.watch(between);
   if (given.mode() == "actor") return run_caller(m, given);
   if (given.mode() == "echo") return run_echo_caller(m, given);
   connection_manager directory(settings_from(given));

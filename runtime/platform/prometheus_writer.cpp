@@ -14,11 +14,12 @@ constexpr std::string_view name_of(prometheus_writer::type kind) {
                                                   : "histogram";
 }
 
-/// The shortest decimal that reads back the same.
+/// The shortest decimal that reads back the same; with an exponent only where it would be endless without.
 std::string text_of(double value) {
   std::array<char, 32> text{};
-  const auto end = std::to_chars(text.data(), text.data() + text.size(), value).ptr;
-  return {text.data(), end};
+  auto written = std::to_chars(text.data(), text.data() + text.size(), value, std::chars_format::fixed);
+  if (written.ec != std::errc{}) written = std::to_chars(text.data(), text.data() + text.size(), value);
+  return {text.data(), written.ptr};
 }
 
 /// Backslashes and line ends, and quotes where `quoted`, are escaped.

@@ -113,6 +113,7 @@ try {
   check(await shown(page, "#story", "is lost", 3000) >= 0, "and is told");
   await page.waitForTimeout(3000);
   await page.screenshot({path: folder + "/primary_down.png", fullPage: true});
+  await page.screenshot({path: folder + "/console.png"});  // as docs/console.png
   await dark.screenshot({path: folder + "/primary_down_dark.png", fullPage: true});
   tell("stop 2");
   check(await shown(page, "#pill", "Not ready", 10000) >= 0, "that nobody is left shows");

@@ -180,6 +180,14 @@ BOOST_AUTO_TEST_CASE(every_sample_belongs_to_the_family_announced_last) {
   BOOST_TEST(empty.find("understudy_peer_connected") == std::string::npos);
 }
 
+BOOST_AUTO_TEST_CASE(numbers_are_plain_decimals_as_long_as_they_are_short) {
+  prometheus_writer to;
+  to.family("a", prometheus_writer::type::gauge, "x");
+  static_cast<void>(to.take());
+  for (const double value : {0.0001, 2.5, 86400.0, 1e300, 0.0}) to.sample({}, value);
+  BOOST_TEST(to.take() == "a 0.0001\na 2.5\na 86400\na 1e+300\na 0\n");
+}
+
 BOOST_AUTO_TEST_CASE(what_would_end_a_label_or_a_line_is_escaped) {
   prometheus_writer to;
   to.family("a", prometheus_writer::type::gauge, "one\ntwo \\ \"three\"");

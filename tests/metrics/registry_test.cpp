@@ -50,6 +50,22 @@ BOOST_AUTO_TEST_CASE(percentiles_are_off_by_a_sixteenth_at_most) {
   BOOST_TEST((h.total() == microseconds{50005000}));
 }
 
+BOOST_AUTO_TEST_CASE(times_are_counted_by_bounds_which_miss_a_sixteenth_at_most) {
+  latency_histogram h;
+  for (std::size_t i = 0; i < latency_bounds.size(); ++i) {
+    h.add(latency_bounds[i] * 15 / 16);
+    h.add(latency_bounds[i] + nanoseconds{1});
+  }
+  const auto found = h.counts();
+  BOOST_TEST_REQUIRE(found.at_most.size() == latency_bounds.size());
+  for (std::size_t i = 0; i < latency_bounds.size(); ++i) {
+    BOOST_TEST(found.at_most[i] == 2 * i + 1);
+  }
+  BOOST_TEST(found.count == 2 * latency_bounds.size());
+  BOOST_TEST((found.total == h.total()));
+  BOOST_TEST(latency_histogram{}.counts().count == 0U);
+}
+
 BOOST_AUTO_TEST_CASE(small_latencies_are_exact) {
   for (int ns = 1; ns < 32; ++ns) {
     latency_histogram h;

@@ -799,6 +799,11 @@ BOOST_AUTO_TEST_CASE(after_a_write_reads_prefer_the_server_that_took_it_for_writ
     return asked.preferred;
   };
   BOOST_TEST(!reads_from(2).has_value());
+  // Who has answered a read is not preferred.
+  r.says(search_of(30, "dc=a"));
+  r.session.answered(r.next<session_action::forward>().value().number, result{}, r.now, 9);
+  r.session.take_actions();
+  BOOST_TEST(!reads_from(31).has_value());
   r.says(replace_message(3, alice, "cn", "x"));
   const auto write = r.next<session_action::forward>().value();
   BOOST_TEST(!write.preferred.has_value());

@@ -3,6 +3,7 @@
 #include "session_messages.hpp"
 #include "support/property.hpp"
 #include "understudy/messages/dn_match.hpp"
+#include "understudy/messages/paged_results.hpp"
 
 #include <array>
 #include <deque>
@@ -29,6 +30,7 @@ enum class event : std::uint8_t {
   bind_plain,
   bind_external,
   search,
+  page,
   modify,
   root_dse,
   who_am_i,
@@ -49,15 +51,15 @@ enum class event : std::uint8_t {
   reload,
   wait,
 };
-constexpr int events = 27;
+constexpr int events = 28;
 constexpr std::array<const char*, events> names(event) {
-  return {"bind_user",      "bind_wrong", "bind_service",  "bind_service_wrong",
-          "bind_anonymous", "bind_plain", "bind_external", "search",
-          "modify",         "root_dse",   "who_am_i",      "abandon",
-          "cancel",         "unbind",     "end",           "garbage",
-          "judge",          "grant",      "refuse_lease",  "answer",
-          "answer_part",    "fail",       "lose",          "drain",
-          "evict",          "reload",     "wait"};
+  return {"bind_user",      "bind_wrong",  "bind_service",  "bind_service_wrong",
+          "bind_anonymous", "bind_plain",  "bind_external", "search",
+          "page",           "modify",      "root_dse",      "who_am_i",
+          "abandon",        "cancel",      "unbind",        "end",
+          "garbage",        "judge",       "grant",         "refuse_lease",
+          "answer",         "answer_part", "fail",          "lose",
+          "drain",          "evict",       "reload",        "wait"};
 }
 using command = command_of<event>;
 
@@ -164,6 +166,7 @@ class client_model {
       const auto& op = std::get<opaque_request>(asked.what->op);
       result done;
       done.messages = encode_answer(op.message_id, response_tag(op.tag()), {});
+      if (which % 3 == 0) done.controls.push_back(paged_results_control({0, "more"}, false));
       session_.answered(asked.number, done, now);
     }
     carry_out();
@@ -265,8 +268,9 @@ class client_model {
     if (const auto* op = std::get_if<opaque_request>(&a.what->op)) {
       const auto& fact = facts_[op->message_id];
       const auto named = named_in(*read_controls(op->controls));
-      const auto served_as = a.leased ? leased_as_ : named;
-      must(!a.leased || named == "service", "on a connection of its own it is itself without saying so");
+      const bool own = a.leased && leased_as_ != "service";
+      const auto served_as = own ? leased_as_ : named;
+      must(!own || named == "service", "on a connection of its own it is itself without saying so");
       must(!a.leased || leased_, "a connection is used while it is held");
       const auto message = read_search(*ber_cursor{op->protocol_op}.element(op->tag()));
       const bool dse = op->tag() == opaque_request::search && reads_root_dse(*message);
@@ -355,6 +359,12 @@ class story {
         break;
       case event::search:
         who.say(search_of(id, "dc=example,dc=com"), {}, true);
+        break;
+      case event::page:
+        who.say(search_of(id, "dc=example,dc=com", search_scope::subtree,
+                          control_of(std::string{paged_results_oid}, true,
+                                     encode_paged_results({2, c.b % 2 == 0 ? "" : "more"}))),
+                {}, true);
         break;
       case event::modify:
         who.say(replace_message(id, dn_of(1), "cn", "x"), {}, true);

@@ -1,3 +1,8 @@
+# compiled_alone(SOURCE…): those name what is theirs as another source of their folder does, and get an object of their own.
+function(compiled_alone)
+  set_source_files_properties(${ARGN} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
+endfunction()
+
 # understudy_folder(NAME FOLDER USES…): one library target for one folder and all sources in it and below. Its headers are reachable
 # as <understudy/FOLDER/…> by those who link to it and by nobody else: a dependency against the grain does not compile.
 function(understudy_folder name folder)

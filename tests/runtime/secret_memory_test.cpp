@@ -3,6 +3,7 @@
 #include "support/eventually.hpp"
 #include "support/slapd.hpp"
 #include "support/temporary_folder.hpp"
+#include "understudy/runtime/authenticator.hpp"
 #include "understudy/runtime/connection_manager.hpp"
 
 #include <boost/test/unit_test.hpp>
@@ -184,4 +185,19 @@ BOOST_AUTO_TEST_CASE(nothing_is_left_in_memory_of_a_password_that_was_set) {
   BOOST_TEST(test::eventually([] { return copies_in_memory() == 0; }), "after the new one was set");
   manager.password_modify({user, password(), "another"});
   BOOST_TEST(test::eventually([] { return copies_in_memory() == 0; }), "after it was replaced");
+}
+
+BOOST_AUTO_TEST_CASE(nothing_is_left_in_memory_of_a_password_that_was_logged_in_with) {
+  if (!memory_is_ours) return;
+  const test::slapd server(directory_with_the_user());
+  connection_manager manager(anonymous(server.url()));
+  BOOST_REQUIRE(manager.connect().connected);
+  authenticator_settings how;
+  how.base = test::people_dn;
+  how.cache_ttl = seconds{3600};  // keeps a hash
+  const authenticator users(manager, how);
+  BOOST_TEST(!users.authenticate("secretive", password()).cached);
+  BOOST_TEST(users.authenticate("secretive", password()).cached);
+  BOOST_TEST(static_cast<bool>(users.async_authenticate("secretive", password()).get()));
+  BOOST_TEST(test::eventually([] { return copies_in_memory() == 0; }), "after logins");
 }

@@ -176,6 +176,10 @@ void connection_budget::lost(const std::string& name, std::uint64_t number, time
   o.again = o.more_at = now + options_.term / retries;
 }
 
+void connection_budget::lost_all(time_point now) {
+  for (const auto& [name, o] : owners_) lost(name, o.number, now);
+}
+
 void connection_budget::met(const std::string& name, time_point now) {
   const auto found = owners_.find(name);
   if (found == owners_.end()) return;

@@ -66,6 +66,8 @@ class connection_budget {
   void granted(const std::string& owner, std::uint64_t number, std::uint32_t may_use, time_point now);
   /// That request will not be answered.
   void lost(const std::string& owner, std::uint64_t number, time_point now);
+  /// No request that was sent will be answered.
+  void lost_all(time_point now);
   /// That node is reached, perhaps again: it may be another process, which knows nothing of us.
   void met(const std::string& owner, time_point now);
   /// It wants back what it has lent: the loan is renewed at once, on its terms.

@@ -17,6 +17,7 @@ enum field : std::uint8_t {
   request_field,
   grant_field,
   recalled_field,
+  standing_field,
 };
 enum health_field : std::uint8_t { name_part, breaker_part, down_for_part, reason_part };
 enum refusal_part : std::uint8_t { identity_part, fingerprint_part, ago_part, cause_part };
@@ -149,6 +150,7 @@ std::string encode(const exchange& told) {
   }
   for (std::size_t i = 0; i < count(told.recalled, limits::servers); ++i)
     to.bytes(recalled_field, cut(told.recalled[i], limits::name));
+  if (told.standing != secrets_standing::decided) to.number(standing_field, static_cast<int>(told.standing));
   return out;
 }
 
@@ -181,6 +183,9 @@ decoded<exchange> decode_exchange(std::string_view bytes) {
         break;
       case recalled_field:
         if (auto* name = one_more(in, told.recalled, limits::servers)) *name = name_of(in, limits::name);
+        break;
+      case standing_field:
+        told.standing = in.one_up_to(secrets_standing::trying);
         break;
       default:
         break;

@@ -2,7 +2,7 @@
 #pragma once
 #include "understudy/actors/node/connection_budget.hpp"
 #include "understudy/actors/node/frame.hpp"
-#include "understudy/messages/snapshot.hpp"
+#include "understudy/actors/ports/cluster_port.hpp"
 
 namespace understudy::internal {
 
@@ -44,6 +44,7 @@ struct exchange {
   std::vector<told_request> requests;
   std::vector<told_grant> grants;
   std::vector<std::string> recalled;  ///< servers of which the sender wants back what it has lent to the receiver
+  secrets_standing standing = secrets_standing::decided;  ///< of the sender
 };
 
 /// What is taken of one exchange; more is malformed. A sender tells no more.

@@ -54,6 +54,15 @@ void node_cluster::tell_refused(std::function<void(std::vector<refused_secret> e
   if (elsewhere_ && tell_) tell_(*elsewhere_);
 }
 
+void node_cluster::set_standing(secrets_standing now) {
+  {
+    const std::lock_guard lock{mutex_};
+    state_.set_standing(now);
+  }
+  // Who waits for a decision is told at once; the others hear the rest of it each second.
+  if (now == secrets_standing::decided) call_peers();
+}
+
 void node_cluster::pass_on(std::vector<refused_secret> elsewhere) {
   const std::lock_guard lock{mutex_};
   elsewhere_ = std::move(elsewhere);

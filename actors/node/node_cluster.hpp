@@ -17,6 +17,7 @@ class node_cluster final : public cluster_port, public std::enable_shared_from_t
   std::shared_ptr<socket_permits> permits(const std::string& server) override;
   void set_refused(std::vector<refused_secret> here) override;
   void tell_refused(std::function<void(std::vector<refused_secret> elsewhere)> tell) override;
+  void set_standing(secrets_standing now) override;
   budget_snapshot budget(const std::string& server) override;
   std::vector<peer_snapshot> peers() override;
 

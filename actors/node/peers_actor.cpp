@@ -30,9 +30,8 @@ class peers_impl {
         from_(std::move(from)),
         env_(from_.env),
         cluster_(*from_.cluster),
-        guard_(*self_, env_, "peers"),
+        guard_(*self_, env_, "peers", [this] { restart(); }),
         timer_(env_->poller, self_->address()) {}
-  ~peers_impl() { cluster_.set_on_shortage({}); }
 
   peers_actor::behavior_type make_behavior() {
     begin();
@@ -55,6 +54,7 @@ class peers_impl {
   /// The link to a peer that this node dials.
   struct way {
     std::shared_ptr<void> keeps;  ///< the link, as long as this is there
+    std::uint64_t number = 0;     ///< of this way: what an earlier one tells does not count
     node_gateway_actor gateway;
     std::uint64_t link = 0;
     bool asked = false;  ///< not answered yet
@@ -65,17 +65,31 @@ class peers_impl {
 
   void begin() {
     const auto self = self_->address();
+    // Of an earlier one of us, or of what it knew before an exception, no link is left.
+    cluster_.with([&](peers_state& s) {
+      s.lost_all("what speaks with it began again on this node", now(), env_->clock->wall_now());
+    });
     cluster_.set_on_shortage([self] {
       if (const auto it = caf::actor_cast<peers_actor>(self)) caf::anon_send(it, exchange_atom_v);
     });
-    for (auto& [peer, connecting] : from_.dials)
-      ways_[peer].keeps = connecting(
-          [self, peer = peer](node_event event) {
+    for (auto& [peer, connecting] : from_.dials) {
+      auto& made = ways_[peer];
+      made.number = ++last_way_;
+      made.keeps = connecting(
+          [self, peer = peer, way = made.number](node_event event) {
+            event.way = way;
             if (const auto it = caf::actor_cast<peers_actor>(self)) caf::anon_send(it, event_atom_v, peer, event);
           },
           {});
+    }
     next_round_ = now() + pace;
     timer_.arm(next_round_);
+  }
+
+  void restart() {
+    ways_.clear();
+    accepted_.clear();
+    begin();
   }
 
   // ---- those that dial this node ----
@@ -111,7 +125,7 @@ class peers_impl {
 
   void on_event(const std::string& peer, const node_event& event) {
     const auto found = ways_.find(peer);
-    if (found == ways_.end()) return;
+    if (found == ways_.end() || found->second.number != event.way) return;
     auto& w = found->second;
     const auto why = event.cause ? event.cause->message : std::string{};
     switch (event.what) {
@@ -142,14 +156,8 @@ class peers_impl {
 
   /// Who has waited to bind until then may.
   void note_heard() {
-    if (heard_) return;
-    const auto listed = cluster_.with([this](const peers_state& s) -> std::optional<std::vector<refused_secret>> {
-      if (!s.heard_all(now())) return std::nullopt;
-      return s.refused_elsewhere();
-    });
-    if (!listed) return;
-    heard_ = true;
-    cluster_.pass_on(*listed);
+    if (const auto listed = cluster_.with([this](peers_state& s) { return s.take_release(now()); }))
+      cluster_.pass_on(*listed);
   }
 
   void lost(const std::string& peer, std::uint64_t link, const std::string& why) {
@@ -174,8 +182,9 @@ class peers_impl {
   }
 
   void came(const std::string& peer, std::uint64_t link, const std::string& bytes) {
-    auto& w = ways_.at(peer);
-    if (w.link != link) return;
+    const auto found = ways_.find(peer);
+    if (found == ways_.end() || found->second.link != link) return;
+    auto& w = found->second;
     auto read = decode_answer(bytes);
     if (read.error) return refused(peer, link, read.error);
     if (read.value->error) return refused(peer, link, read.value->error);
@@ -193,8 +202,9 @@ class peers_impl {
   }
 
   void refused(const std::string& peer, std::uint64_t link, const failure_ptr& why) {
-    auto& w = ways_.at(peer);
-    if (w.link != link) return;
+    const auto found = ways_.find(peer);
+    if (found == ways_.end() || found->second.link != link) return;
+    auto& w = found->second;
     w.asked = false;
     cluster_.with([&](peers_state& s) { s.unreachable(peer, why->message, env_->clock->wall_now()); });
     note_heard();
@@ -281,7 +291,9 @@ class peers_impl {
                        {{"server", each.server}, {"node", each.peer}});
       if (router) self_->send(router, suspect_atom_v, each.id);
     }
-    if (todo.refused_elsewhere) cluster_.pass_on(*todo.refused_elsewhere);
+    // The first list says that all were heard.
+    if (todo.refused_elsewhere && cluster_.with([](const peers_state& s) { return s.is_released(); }))
+      cluster_.pass_on(*todo.refused_elsewhere);
   }
 
   time_point now() const { return env_->clock->now(); }
@@ -294,9 +306,8 @@ class peers_impl {
   actor_timer timer_;
   std::map<std::string, way> ways_;
   std::map<std::uint64_t, std::string> accepted_;
-  std::uint64_t last_link_ = 0, last_number_ = 0;
+  std::uint64_t last_link_ = 0, last_number_ = 0, last_way_ = 0;
   time_point next_round_{};
-  bool heard_ = false;
 };
 
 }  // namespace

@@ -27,7 +27,8 @@ struct peers_dependencies {
   std::map<std::string, node_connecting> dials;
 };
 
-/// Ends by exit_reason::user_shutdown, and its links with it.
+/// Ends by exit_reason::user_shutdown, and its links with it. After an exception it begins all links again; what is
+/// known of the cluster is in `from.cluster` and stays, whatever becomes of this actor: peers_supervisor replaces it.
 peers_actor spawn_peers(caf::actor_system& system, peers_dependencies from);
 
 }  // namespace understudy::internal

@@ -13,11 +13,9 @@ namespace {
 constexpr std::size_t most_budgets = exchange_limits::servers;
 /// What a peer says of the moment of a failure differs by what is on its way; a later one is another failure.
 constexpr duration same_moment = seconds{3};
-/// Processes whose starts differ by less began together: by their clocks, which may be wrong; then two of them may try
-/// the same secret.
-constexpr auto together = std::chrono::microseconds{seconds{10}};
-/// From a refusal until others are told: the time of its fingerprint, on a busy machine too.
-constexpr duration refusal_is_told = seconds{2};
+/// How long a node that begins waits for a peer that it does not hear of, and for one that does not come to a decision
+/// on its secrets: a directory that hangs must not keep all nodes from binding.
+constexpr duration patience_with_absent = seconds{3}, patience_with_undecided = seconds{4};
 
 milliseconds span(time_point from, time_point to) {
   return std::chrono::duration_cast<milliseconds>(std::clamp<duration>(to - from, duration::zero(), longest_wait));
@@ -27,7 +25,7 @@ bool is_down(breaker_state s) noexcept { return s == breaker_state::open || s ==
 
 }  // namespace
 
-peers_state::peers_state(peers_options options, time_point now) : options_(std::move(options)) {
+peers_state::peers_state(peers_options options, time_point now) : options_(std::move(options)), begun_(now) {
   nodes_ = options_.peers;
   nodes_.push_back(options_.self);
   std::sort(nodes_.begin(), nodes_.end());
@@ -83,14 +81,27 @@ void peers_state::set_refused(std::vector<refused_secret> here) {
   refused_here_ = std::move(here);
 }
 
-bool peers_state::heard_all(time_point now) const {
+void peers_state::set_standing(secrets_standing now) {
+  news_ = news_ || (now != standing_ && now == secrets_standing::decided);
+  standing_ = now;
+}
+
+bool peers_state::may_try(time_point now) const {
   return std::all_of(peers_.begin(), peers_.end(), [&](const auto& entry) {
     const auto& [name, p] = entry;
-    if (p.incarnation == 0) return p.away;
-    const auto [earlier, later] = std::minmax(p.incarnation, options_.incarnation);
-    if (later - earlier > static_cast<std::uint64_t>(together.count())) return true;
-    return name > options_.self && now - p.first_heard >= refusal_is_told;
+    if (p.incarnation == 0) return p.away || now - begun_ >= patience_with_absent;
+    if (p.standing == secrets_standing::decided) return true;
+    // It has heard of us, as we have heard of it, and waits for us.
+    if (p.standing == secrets_standing::waiting && name > options_.self) return true;
+    return now - p.standing_since >= patience_with_undecided;
   });
+}
+
+std::optional<std::vector<refused_secret>> peers_state::take_release(time_point now) {
+  if (released_ || !may_try(now)) return std::nullopt;
+  released_ = true;
+  if (standing_ == secrets_standing::waiting) standing_ = secrets_standing::trying;
+  return listed_;
 }
 
 // ---- links ----
@@ -102,7 +113,7 @@ void peers_state::show(peer& p, bool connected, wall_time wall) {
 }
 
 void peers_state::linked(const std::string& name, std::uint64_t link, time_point now, wall_time wall,
-                         const std::string& /*how*/) {
+                         const std::string& how) {
   const auto found = peers_.find(name);
   if (found == peers_.end() || found->second.link == link) return;
   auto& p = found->second;
@@ -110,6 +121,7 @@ void peers_state::linked(const std::string& name, std::uint64_t link, time_point
   p.link = link;
   p.answers.clear();
   p.heard = now;
+  p.shown.link = how;
   show(p, true, wall);
   for (auto& [server, b] : budgets_) b.met(name, now);
 }
@@ -124,8 +136,15 @@ void peers_state::lost(const std::string& name, std::uint64_t link, const std::s
   p.down.clear();
   lose_requests(name, p, now);
   show(p, false, wall);
+  p.shown.link.clear();
   p.shown.last_error = shortened(why);
   p.shown.last_error_at = wall;
+}
+
+void peers_state::lost_all(const std::string& why, time_point now, wall_time wall) {
+  for (auto& [name, p] : peers_) lost(name, p.link, why, now, wall);
+  // Also a request that was made and never sent.
+  for (auto& [server, b] : budgets_) b.lost_all(now);
 }
 
 void peers_state::unreachable(const std::string& name, const std::string& why, wall_time wall) {
@@ -155,6 +174,7 @@ exchange peers_state::tell(const std::string& name, time_point now) {
     if (s.breaker != breaker_state::closed) h.down_for = span(s.since, now);
     out.servers.push_back(std::move(h));
   }
+  out.standing = standing_;
   for (const auto& r : refused_here_)
     out.refused.push_back(
         {r.identity, r.fingerprint, span(r.refused_at, now), shortened(r.cause, exchange_limits::text / 2)});
@@ -188,9 +208,10 @@ peers_actions peers_state::hear(const std::string& name, const exchange& told, t
     lose_requests(name, p, now);
     p.answers.clear();
     p.incarnation = told.incarnation;
-    p.first_heard = now;
     for (auto& [server, b] : budgets_) b.met(name, now);
   }
+  if (!same_process || p.standing != told.standing) p.standing_since = now;
+  p.standing = told.standing;
   take_health(name, p, told, now, out);
   take_refusals(name, p, told, same_process, now, out);
   take_loans(name, p, told, now, out);

@@ -5,6 +5,7 @@
 #include "understudy/actors/ports/cluster_port.hpp"
 
 #include <map>
+#include <optional>
 #include <set>
 #include <utility>
 
@@ -61,6 +62,7 @@ class peers_state {
   /// Every server, as the breaker sees it.
   void set_health(const std::vector<server_snapshot>& servers, time_point now);
   void set_refused(std::vector<refused_secret> here);
+  void set_standing(secrets_standing now);
   /// True when that has changed since the last call.
   bool take_news() { return std::exchange(news_, false); }
 
@@ -71,6 +73,8 @@ class peers_state {
   void linked(const std::string& peer, std::uint64_t link, time_point now, wall_time wall, const std::string& how = {});
   /// That link ended; others of the same peer go on.
   void lost(const std::string& peer, std::uint64_t link, const std::string& why, time_point now, wall_time wall);
+  /// What speaks with the peers has begun again, without what it knew of links; what was lent still counts.
+  void lost_all(const std::string& why, time_point now, wall_time wall);
   /// A dial was in vain, or it refuses what this node tells.
   void unreachable(const std::string& peer, const std::string& why, wall_time wall);
   /// What is to be sent to it now. What it asked is answered in that.
@@ -79,10 +83,13 @@ class peers_state {
   peers_actions hear(const std::string& peer, const exchange& told, time_point now);
   /// Time passed: peers that fell silent, refusals that are over.
   peers_actions tick(time_point now, wall_time wall);
-  /// True when every peer has told what it knows, or cannot be reached. Of one that has just begun more is to come: of
-  /// nodes that began together the smallest name tries a secret first, and a refusal is told a moment after it came.
-  bool heard_all(time_point now) const;
-  const std::vector<refused_secret>& refused_elsewhere() const noexcept { return listed_; }
+  /// True when a secret of the service may be tried here, as far as the peers go: each has decided its own, or cannot
+  /// be reached. Of those who wait for each other the smallest name goes first. Nobody is waited for without end: three
+  /// seconds for who says nothing, four for who waits or tries and does not come to an end with that.
+  bool may_try(time_point now) const;
+  /// Once, when that is so: what is refused elsewhere. From then on the peers hear that this node tries.
+  std::optional<std::vector<refused_secret>> take_release(time_point now);
+  bool is_released() const noexcept { return released_; }
   /// True when sockets are missing for which that peer should be asked before its second is over.
   bool in_need(const std::string& peer, time_point now);
 
@@ -106,9 +113,11 @@ class peers_state {
     std::vector<told_grant> answers;  // to what it asked; they go with what we tell next
     std::map<std::string, down_report> down;
     std::vector<refused_secret> refused;
-    bool agrees = true;                 // on the budget
-    bool away = false;                  // it could not be reached, and has never told anything
-    time_point heard{}, first_heard{};  // of this process of it
+    secrets_standing standing = secrets_standing::decided;
+    time_point standing_since{};  // heard of this process of it
+    bool agrees = true;           // on the budget
+    bool away = false;            // it could not be reached, and has never told anything
+    time_point heard{};
     peer_snapshot shown;
   };
   struct local_server {
@@ -136,6 +145,9 @@ class peers_state {
   std::map<std::string, std::shared_ptr<socket_permits>> without_loans_;  // of servers that are too many
   std::map<std::string, local_server> servers_;
   std::vector<refused_secret> refused_here_, listed_;
+  const time_point begun_;
+  secrets_standing standing_ = secrets_standing::waiting;
+  bool released_ = false;  // to try secrets
   bool news_ = false;
 };
 

@@ -22,6 +22,14 @@ struct refused_secret {
   bool operator==(const refused_secret&) const = default;
 };
 
+/// What a node has found out of the service's secrets since it began: of nodes that begin together one tries a secret,
+/// and the others wait for what it finds out.
+enum class secrets_standing : std::uint8_t {
+  decided,  ///< each was accepted, or refused and told; or there is none
+  waiting,  ///< none is sent before the other nodes were heard
+  trying,   ///< one is sent, or may be at any moment
+};
+
 /// Thread-safe, never blocks for long.
 class cluster_port {
  public:
@@ -32,6 +40,9 @@ class cluster_port {
   virtual void set_refused(std::vector<refused_secret> here) = 0;
   /// Who is told which ones it refuses elsewhere, all of them whenever that changes; on any thread, must not block.
   virtual void tell_refused(std::function<void(std::vector<refused_secret> elsewhere)> tell) = 0;
+  /// How far this node is. It begins with `waiting`; that the others were heard makes it `trying`, before whoever is
+  /// told of refusals is told.
+  virtual void set_standing(secrets_standing now) = 0;
   ///@{
   /// For operators: how the sockets to that server are shared, and the other nodes.
   virtual budget_snapshot budget(const std::string& server) = 0;

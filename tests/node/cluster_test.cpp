@@ -109,11 +109,13 @@ BOOST_AUTO_TEST_CASE(three_nodes_under_load_stay_within_their_budget) {
   const auto text = c.status(0, false);
   BOOST_TEST(text.find("budget: 4 of 10 sockets owned, 0 lent, 2 borrowed; 6 in use, ") != std::string::npos, text);
   BOOST_TEST(text.find("peer 127.0.0.12  connected since 20") != std::string::npos, text);
+  BOOST_TEST(text.find("  dialled 127.0.0.12 (127.0.0.12:") != std::string::npos, text);
   const auto json = c.status(1, true);
   BOOST_TEST(json.find("\"owned\": 3") != std::string::npos, json);
   BOOST_TEST(json.find("\"lent\": 1") != std::string::npos, json);
   BOOST_TEST(json.find("\"name\": \"127.0.0.13\"") != std::string::npos, json);
   BOOST_TEST(json.find("\"state\": \"connected\"") != std::string::npos, json);
+  BOOST_TEST(json.find("\"link\": \"it has dialled this node\"") != std::string::npos, json);
   // When they have work as well they want it back.
   auto& second = c.load(1);
   auto& third = c.load(2);

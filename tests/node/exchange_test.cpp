@@ -20,6 +20,7 @@ exchange some_exchange() {
   e.requests = {{"ldap1:389", {7, 3, 2, 9}}};
   e.grants = {{"ldap2:389", 7, 4, 11}};
   e.recalled = {"ldap1:389"};
+  e.standing = secrets_standing::trying;
   return e;
 }
 
@@ -58,6 +59,7 @@ BOOST_AUTO_TEST_CASE(an_exchange_crosses_whole) {
   BOOST_TEST_REQUIRE(e.grants.size() == 1U);
   BOOST_TEST(e.grants[0].may_use == 11U);
   BOOST_TEST(e.recalled == sent.recalled, boost::test_tools::per_element());
+  BOOST_TEST((e.standing == secrets_standing::trying));
   BOOST_TEST(encode(e) == encode(sent));
 }
 

@@ -1,6 +1,6 @@
 // Nodes in place of a directory's servers: where they are, and how they and their clients know each other.
 #pragma once
-#include "understudy/messages/time.hpp"
+#include "understudy/messages/node_silence.hpp"
 
 #include <optional>
 #include <string>
@@ -23,11 +23,12 @@ struct remote_nodes {
   std::vector<std::string> addresses;
   /// Without: plain text, to 127.0.0.1, [::1] and localhost alone.
   std::optional<node_tls> tls = {};
-  /// For one node, until its certificate was checked; 1ms to 1h.
+  /// For one node, from its first address to its word on what terms it serves: name, TCP, TLS, both handshakes of the
+  /// nodes; 1ms to 1h.
   duration connect_timeout = seconds{3};
   /// A link on which nothing came for so long is given up. Both sides send something at least every 5 s, so no less
   /// than thrice that where both have it so; 100ms to 1h.
-  duration silence = seconds{15};
+  duration silence = node_silence;
 };
 
 }  // namespace understudy

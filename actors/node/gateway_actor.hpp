@@ -31,7 +31,8 @@ struct gateway_dependencies {
   std::function<failure_ptr()> reload, drain;
   ///@}
   bool compresses = false;  ///< larger answers, for those who read that
-  peers_actor cluster{};    ///< takes what other nodes of the cluster tell; null: such a request is refused
+  /// Who takes what other nodes of the cluster tell, now; thread-safe. Empty, or null: such a request is refused.
+  std::function<peers_actor()> cluster = {};
 };
 
 gateway_actor spawn_gateway(caf::actor_system& system, gateway_dependencies from);

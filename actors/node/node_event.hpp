@@ -24,7 +24,8 @@ struct node_event {
   std::string node;       ///< its name, for people
   std::uint64_t way = 0;  ///< the receiver's own number of what tells it
   failure_ptr cause;
-  std::size_t nodes = 1;  ///< that there are to choose from
+  std::size_t nodes = 1;              ///< that there are to choose from
+  time_point by = time_point::max();  ///< of a link: when the attempt is over that it came about by
 };
 
 /// Begins to keep a link to the best node that can be reached, another when that is lost, and tells what becomes of it,

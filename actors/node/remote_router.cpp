@@ -20,7 +20,7 @@ namespace {
 
 /// The node answers at the deadline, and can say more: its answer has so much time to arrive.
 constexpr milliseconds answer_grace{50};
-constexpr seconds hello_timeout{5}, small_timeout{5};
+constexpr seconds small_timeout{5};
 /// A node that was reached and does not say on what terms is left for the others after this, in the first round.
 constexpr seconds hello_patience{1};
 ///@{
@@ -89,6 +89,7 @@ class remote_router_impl {
     std::shared_ptr<void> kept;  ///< by which a node that is left is still reached
     node_gateway_actor gateway;
     std::string node;
+    time_point by{};                  ///< when it is too late to agree
     std::optional<node_terms> terms;  ///< once agreed
     time_point next_ping = time_point::max();
   };
@@ -614,17 +615,18 @@ void remote_router_impl::linked(const node_event& event) {
   made.way = event.way;
   made.gateway = event.gateway;
   made.node = event.node;
+  made.by = event.by;
   say_hello();
 }
 
 void remote_router_impl::say_hello() {
-  // In the first round the others are not kept waiting.
-  const duration patience = most_nodes_ > 1 && !unreachable_ ? hello_patience : hello_timeout;
+  // One deadline with the dial. In the first round the others are not kept waiting.
+  hello_by_ = current()->by;
+  if (most_nodes_ > 1 && !unreachable_) hello_by_ = std::min(hello_by_, now() + hello_patience);
   request_frame hello;
   hello.kind = request_kind::hello;
-  hello.left = std::chrono::duration_cast<milliseconds>(patience);
+  hello.left = std::max(std::chrono::duration_cast<milliseconds>(as_limit(hello_by_ - now())), milliseconds{0});
   hello.flag = all_->pool.enable_compression;
-  hello_by_ = now() + patience;
   arm();
   self_->request(current()->gateway, caf::infinite, encode(hello))
       .then(

@@ -7,7 +7,7 @@
 namespace understudy::internal {
 
 /// How often each side of a link sends something, as long as the other side's silence means something.
-inline constexpr seconds node_heartbeat{5};
+inline constexpr seconds node_heartbeat = node_silence / 3;
 /// For a client that gives up after `silence`: no less often than that allows.
 duration heartbeat_for(duration silence);
 

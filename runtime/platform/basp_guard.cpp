@@ -239,6 +239,7 @@ void basp_guard::send(std::string_view bytes) {
       const auto skipped = std::min(sent_rest_, bytes.size());
       sent_rest_ -= skipped;
       bytes.remove_prefix(skipped);
+      if (sent_rest_ == 0 && std::exchange(sends_answer_, false)) ++answered_;
       continue;
     }
     const auto part = bytes.substr(0, header_size - sent_.size());
@@ -254,6 +255,8 @@ void basp_guard::send(std::string_view bytes) {
       if (found == unanswered_.end()) continue;
       unanswered_bytes_ -= found->second;
       unanswered_.erase(found);
+      sends_answer_ = sent_rest_ > 0;
+      if (!sends_answer_) ++answered_;
     } else if ((h.data & request_number) != 0) {
       asked_.emplace(h.source, h.data & request_number);
     }

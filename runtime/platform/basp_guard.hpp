@@ -88,6 +88,8 @@ class basp_guard {
   bool established() const noexcept { return established_; }
   /// Requests of the peer that were let through and not answered.
   std::size_t unanswered() const noexcept { return unanswered_.size(); }
+  /// Of these, how many had an answer that was sent to its last byte.
+  std::uint64_t answered() const noexcept { return answered_; }
   /// The peer's node id, 32 bytes; empty until the handshake.
   const std::string& node() const noexcept { return node_; }
 
@@ -130,7 +132,9 @@ class basp_guard {
   std::set<request_key> asked_;  // of ours
 
   std::string sent_;           // the beginning of a header that CAF sends
-  std::size_t sent_rest_ = 0;  // of its payload
+  std::size_t sent_rest_ = 0;  // of its payload …
+  bool sends_answer_ = false;  // … which is an answer to the peer
+  std::uint64_t answered_ = 0;
 };
 
 }  // namespace understudy::internal

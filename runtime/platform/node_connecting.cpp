@@ -28,8 +28,9 @@ node_connecting connecting_over(caf::actor_system& system, environment_ptr env, 
              std::function<void(node_event)> tell, const std::string& avoid) mutable -> std::shared_ptr<void> {
     if (!avoid.empty()) put_last(options.nodes, avoid);
     node_connector_handlers handlers;
-    handlers.on_linked = [tell, nodes = options.nodes.size()](node_gateway_actor gateway, const node_peer& peer) {
-      tell({node_event::kind::linked, std::move(gateway), name_of(peer), 0, nullptr, nodes});
+    handlers.on_linked = [tell, nodes = options.nodes.size()](node_gateway_actor gateway, const node_peer& peer,
+                                                              time_point by) {
+      tell({node_event::kind::linked, std::move(gateway), name_of(peer), 0, nullptr, nodes, by});
     };
     handlers.on_lost = [tell](failure_ptr why) { tell({node_event::kind::lost, {}, {}, 0, std::move(why)}); };
     handlers.on_unreachable = [tell](failure_ptr why) {

@@ -25,8 +25,9 @@ struct node_connector_options {
 
 /// Told what becomes of it, on the poller's thread; must be quick and not throw.
 struct node_connector_handlers {
-  /// There is a link: requests go to `gateway` from now on.
-  std::function<void(node_gateway_actor gateway, node_peer peer)> on_linked;
+  /// There is a link: requests go to `gateway` from now on. `by`: until then, dial_timeout after it was dialled, the
+  /// node has to have shown that it serves.
+  std::function<void(node_gateway_actor gateway, node_peer peer, time_point by)> on_linked;
   /// It has ended; what was sent over it has been answered.
   std::function<void(failure_ptr why)> on_lost;
   /// No node could be reached this time: why, node by node. It goes on trying.

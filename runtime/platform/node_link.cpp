@@ -91,6 +91,7 @@ bool node_link::write(const char* from, std::size_t size, std::size_t& moved) {
       case byte_stream_result::kind::done:
         guard_->send({from + moved, step.bytes});
         unanswered_ = guard_->unanswered();
+        answered_ = guard_->answered();
         moved += step.bytes;
         sent_ += step.bytes;
         continue;
@@ -129,6 +130,7 @@ void node_link::cut(std::string_view why, errc code) noexcept {
     // It ends without a reason then.
   }
   ended_ = true;
+  over_.place = {};
   // CAF's multiplexer wakes up by it, whichever thread this is.
   ::shutdown(over_.socket.get(), SHUT_RDWR);
 }

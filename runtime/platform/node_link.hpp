@@ -3,6 +3,7 @@
 #include "understudy/actors/connection/byte_stream.hpp"
 #include "understudy/actors/node/peer_registry.hpp"
 #include "understudy/actors/ports/ports.hpp"
+#include "understudy/messages/node_silence.hpp"
 #include "understudy/runtime/platform/admission.hpp"
 #include "understudy/runtime/platform/basp_guard.hpp"
 #include "understudy/runtime/platform/descriptor.hpp"
@@ -25,10 +26,11 @@ struct node_peer {
 struct node_link_limits {
   duration handshake = seconds{10};  ///< for BASP's, after TLS
   /// Without a byte from the peer, although both sides send heartbeats; or with bytes of ours that it does not take.
-  duration silence = seconds{15};
-  /// Bytes that CAF has for a peer that does not take them: no less than the answers that it has credit for, of 128
-  /// requests with 4 MiB each. Whoever takes some of them now and then is slow, and no more than that.
-  std::size_t most_unsent = std::size_t{544} * 1024 * 1024;
+  duration silence = node_silence;
+  /// Bytes that CAF has for a peer that does not take them. Answers of searches wait in the gateway before that
+  /// (gateway_limits::most_untaken); this is several times as much as those and the parts of streams come to, so that
+  /// whoever takes some of them now and then is slow, and no more than that.
+  std::size_t most_unsent = std::size_t{64} * 1024 * 1024;
   /// For what is under way on a link whose listener is gone, or whose certificate is not trusted any more.
   duration leaving = seconds{30};
 };
@@ -45,6 +47,7 @@ class node_link {
     /// Of a link that was accepted: what its listener permits now.
     std::shared_ptr<const std::atomic<node_permission>> permission = {};
     client_certificate shown = {};  ///< of the same
+    std::string host = {};          ///< of the same: its address without the port
   };
 
   /// `on_established`: told once, on the thread of CAF's multiplexer. Must be quick and not throw.
@@ -66,7 +69,7 @@ class node_link {
   /// CAF lets go of it: announces the end to the peer, if nothing ended it before.
   void finish() noexcept;
 
-  /// Ends it: both directions fail from now on. `code`: what kind of failure that is.
+  /// Ends it: both directions fail from now on, and its place is another's. `code`: what kind of failure that is.
   void cut(std::string_view why, errc code = errc::connection_failed) noexcept;
   bool has_ended() const noexcept { return ended_; }
   /// Why it ended; empty as long as it has not.
@@ -81,6 +84,7 @@ class node_link {
     return over_.permission == listener;
   }
   const client_certificate& shown() const noexcept { return over_.shown; }
+  const std::string& host() const noexcept { return over_.host; }
   /// Cuts it when its handshake or its silence took too long, and when it is to end.
   void look_at_clock(time_point now);
   /// BASP's handshake is complete.
@@ -91,6 +95,8 @@ class node_link {
   std::uint64_t number() const noexcept { return peer_.link; }
   /// Requests of the peer whose answers were not given to the kernel yet.
   std::size_t unanswered() const noexcept { return unanswered_; }
+  /// Answers to the peer's requests that were given to the kernel whole so far.
+  std::uint64_t answered() const noexcept { return answered_; }
   /// "none", or protocol and cipher.
   std::string encryption() const { return over_.stream->encryption(); }
   int socket() const noexcept { return over_.socket.get(); }
@@ -111,7 +117,7 @@ class node_link {
   std::size_t next_ = 0;
 
   std::atomic<bool> established_{false}, ended_{false};
-  std::atomic<std::uint64_t> received_{0}, sent_{0};
+  std::atomic<std::uint64_t> received_{0}, sent_{0}, answered_{0};
   std::atomic<std::size_t> unanswered_{0};
   std::atomic<link_standing> standing_{link_standing::stays};
   std::atomic<time_point> heard_;  // when bytes came last

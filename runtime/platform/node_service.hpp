@@ -1,13 +1,13 @@
 // What a runtime offers to clients and other nodes: a gateway, its links, and the listeners of the settings.
 #pragma once
 #include "understudy/actors/node/gateway_actor.hpp"
+#include "understudy/actors/node/peers_supervisor.hpp"
 #include "understudy/config/settings.hpp"
 #include "understudy/runtime/platform/node_links.hpp"
 
 #include <caf/actor_addr.hpp>
 
 #include <atomic>
-#include <future>
 
 namespace understudy::internal {
 
@@ -76,7 +76,8 @@ class node_service {
 
   /// Thread-safe.
   std::vector<place> places() const;
-  /// Its gateway has ended by a defect: nobody is served here any more, which only a new process changes.
+  /// Its gateway has ended by a defect, or what speaks with other nodes has too often: nobody is served here any more,
+  /// or it is no part of its cluster, which only a new process changes.
   bool has_failed() const noexcept { return *failed_; }
   /// Who is connected.
   std::vector<node_peer> peers() const { return links_->peers(); }
@@ -99,10 +100,9 @@ class node_service {
   /// What this node shows to those that it dials, and by what it judges them.
   struct shown_certificates;
   const std::shared_ptr<shown_certificates> shown_;
-  peers_actor peers_;  ///< null: there is no cluster
-  std::future<void> peers_ended_;
-  gateway_actor gateway_;
   const std::shared_ptr<std::atomic<bool>> failed_ = std::make_shared<std::atomic<bool>>(false);
+  std::shared_ptr<peers_supervisor> peers_;  ///< null: there is no cluster
+  gateway_actor gateway_;
   mutable std::mutex mutex_;  ///< of what follows
   std::vector<place> places_;
 };

@@ -26,7 +26,7 @@ struct gateway_rig : virtual_runtime {
   std::uint64_t numbers = 0;
 
   /// `apart`: the manager is another actor than the router, which stands for what comes after that.
-  explicit gateway_rig(bool apart = false, bool compresses = false) {
+  explicit gateway_rig(bool apart = false, bool compresses = false, const gateway_limits& limits = four_at_a_time()) {
     own(node.actor());
     own(successor.actor());
     gateway_dependencies from;
@@ -35,7 +35,7 @@ struct gateway_rig : virtual_runtime {
     from.router = node.router();
     from.manager = apart ? successor.manager() : node.manager();
     from.peers = peers;
-    from.limits.most_requests = 4;
+    from.limits = limits;
     from.compresses = compresses;
     from.reload = [this]() -> failure_ptr {
       ++reloads;
@@ -48,6 +48,12 @@ struct gateway_rig : virtual_runtime {
     caf::anon_send(node.actor(), close_atom_v);
     caf::anon_send(successor.actor(), close_atom_v);
     run();
+  }
+
+  static gateway_limits four_at_a_time() {
+    gateway_limits limits;
+    limits.most_requests = 4;
+    return limits;
   }
 
   answer_ptr<answer_frame> send_bytes(std::string bytes, const gateway_peer& from) {
@@ -123,6 +129,53 @@ struct compressing_rig : gateway_rig {
     frame.flag = reads_compressed;
     return decode_terms(send(frame)->value->body).value.value();
   }
+};
+
+/// Answers of 100 KB, of which three are given to a link that takes none, and two wait.
+struct slow_client_rig : gateway_rig {
+  static gateway_limits small_bounds() {
+    gateway_limits limits;
+    limits.most_untaken = 350'000;
+    limits.most_waiting = 250'000;
+    return limits;
+  }
+  explicit slow_client_rig(const gateway_limits& limits = small_bounds()) : gateway_rig(false, false, limits) {
+    script->answers[operation::search].entries = {{"cn=a", {{"mail", {std::string(100'000, 'm')}}}}};
+    peers->taken[client.link] = 0;
+  }
+  std::vector<answer_ptr<answer_frame>> search(std::size_t times, milliseconds left = seconds{5}) {
+    std::vector<answer_ptr<answer_frame>> all;
+    for (std::size_t i = 0; i < times; ++i) all.push_back(send(operation_frame(search_request{}, left)));
+    return all;
+  }
+};
+
+struct unbounded_rig : slow_client_rig {
+  static gateway_limits no_bounds() {
+    gateway_limits limits;
+    limits.most_untaken = SIZE_MAX;
+    return limits;
+  }
+  unbounded_rig() : slow_client_rig(no_bounds()) {}
+};
+
+struct without_credit_rig : gateway_rig {
+  static gateway_limits no_credit() {
+    gateway_limits limits;
+    limits.most_requests = UINT32_MAX;
+    limits.most_bytes = UINT64_MAX;
+    return limits;
+  }
+  without_credit_rig() : gateway_rig(false, false, no_credit()) {}
+};
+
+struct without_silence_rig : gateway_rig {
+  static gateway_limits any_silence() {
+    auto limits = four_at_a_time();
+    limits.silence = std::chrono::hours{1000};
+    return limits;
+  }
+  without_silence_rig() : gateway_rig(false, false, any_silence()) {}
 };
 
 std::size_t entries_of(const std::string& messages) {
@@ -594,4 +647,87 @@ BOOST_FIXTURE_TEST_CASE(on_a_link_that_is_not_trusted_any_more_nothing_is_taken,
   node.answer_held();
   run();
   BOOST_TEST(under_way->ok());
+}
+
+// ---- clients that do not take their answers ----
+
+BOOST_FIXTURE_TEST_CASE(answers_of_searches_wait_for_a_client_that_takes_none_and_more_are_dropped, slow_client_rig) {
+  script->hold = true;
+  const auto all = search(8);
+  script->hold = false;
+  node.answer_held();
+  run();
+  for (std::size_t i = 0; i < 3; ++i) BOOST_TEST(all[i]->ok());
+  for (std::size_t i = 3; i < 5; ++i) BOOST_TEST(!all[i]->done());
+  for (std::size_t i = 5; i < 8; ++i) {
+    BOOST_TEST((all[i]->code() == errc::queue_full));
+    BOOST_TEST(all[i]->error->message.find("was dropped") != std::string::npos, all[i]->error->message);
+  }
+  // Who changes something hears of it, and what is short passes by.
+  BOOST_TEST(send(operation_frame(delete_request{"cn=a"}))->ok());
+  BOOST_TEST(send(of(request_kind::ping))->ok());
+  // Another client notices nothing.
+  auto other = operation_frame(search_request{});
+  other.number = 1;
+  BOOST_TEST(send_bytes(encode(other), {2, "other", node_permission::read})->ok());
+  // As it takes them the others follow, in order.
+  advance(seconds{1});
+  BOOST_TEST(!all[3]->done());
+  peers->taken[client.link] = 1;
+  advance(milliseconds{20});
+  BOOST_TEST(all[3]->ok());
+  BOOST_TEST(!all[4]->done());
+  peers->taken[client.link] = 2;
+  advance(milliseconds{20});
+  BOOST_TEST(all[4]->ok());
+}
+
+BOOST_FIXTURE_TEST_CASE(for_a_client_whose_answers_wait_in_plenty_nothing_is_searched, slow_client_rig) {
+  const auto all = search(8);
+  BOOST_TEST(script->seen.size() == 5U);
+  for (std::size_t i = 5; i < 8; ++i) {
+    BOOST_TEST((all[i]->code() == errc::queue_full));
+    BOOST_TEST(all[i]->error->message.find("was not carried out") != std::string::npos, all[i]->error->message);
+  }
+  BOOST_TEST(send(operation_frame(delete_request{"cn=a"}))->ok());
+  peers->taken[client.link] = 8;
+  advance(milliseconds{20});
+  BOOST_TEST(all[4]->ok());
+  peers->taken.erase(client.link);
+  BOOST_TEST(search(1)[0]->ok());
+}
+
+BOOST_FIXTURE_TEST_CASE(what_waits_for_its_client_ends_at_its_deadline_or_with_the_link, slow_client_rig) {
+  search(3);
+  const auto late = search(2, milliseconds{300});
+  advance(milliseconds{330});
+  for (const auto& each : late) BOOST_TEST((each->code() == errc::operation_timeout));
+  // Their room is another's.
+  const auto next = search(3);
+  BOOST_TEST(!next[0]->done());
+  BOOST_TEST(!next[1]->done());
+  BOOST_TEST((next[2]->code() == errc::queue_full));
+  tell(gateway, removed_atom_v, client.link);
+  for (std::size_t i = 0; i < 2; ++i) BOOST_TEST((next[i]->code() == errc::cancelled));
+  const auto again = search(3);
+  for (const auto& each : again) BOOST_TEST(each->ok());
+}
+
+// ---- the same without what keeps it ----
+
+BOOST_FIXTURE_TEST_CASE(without_a_bound_of_bytes_a_client_that_takes_nothing_is_given_everything, unbounded_rig) {
+  for (const auto& each : search(100)) BOOST_TEST_REQUIRE(each->ok());  // 10 MB are CAF's to keep
+}
+
+BOOST_FIXTURE_TEST_CASE(without_credit_all_that_a_peer_asks_is_under_way_at_once, without_credit_rig) {
+  script->hold = true;
+  for (int i = 0; i < 1000; ++i) send(operation_frame(search_request{}, seconds{60}));
+  BOOST_TEST(script->seen.size() == 1000U);
+}
+
+BOOST_FIXTURE_TEST_CASE(without_silence_and_the_end_of_its_link_a_dead_clients_lease_stays, without_silence_rig) {
+  take_lease();
+  advance(std::chrono::hours{24});
+  BOOST_TEST(script->released.empty());
+  BOOST_TEST(script->leases_open() == 1U);
 }

@@ -124,6 +124,7 @@ void remote_rig::cut(std::size_t number) {
 }
 
 void remote_rig::tell_event(node_event event) {
+  if (event.by == time_point::max()) event.by = now() + connect_timeout;
   begun_.back()->tell(std::move(event));
   run();
 }

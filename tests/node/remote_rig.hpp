@@ -52,11 +52,12 @@ struct remote_rig : virtual_runtime {
 
   std::shared_ptr<written_registry> peers = std::make_shared<written_registry>();
   std::vector<std::unique_ptr<one_node>> nodes;
-  bool deaf = false;                 ///< answers are lost on the link …
-  bool garbled = false;              ///< … or cannot be read …
-  std::string replaced;              ///< … or are this one, unless empty
-  std::vector<std::string> avoided;  ///< of each link that was begun
-  int ways = 0;                      ///< that are open
+  bool deaf = false;                      ///< answers are lost on the link …
+  bool garbled = false;                   ///< … or cannot be read …
+  std::string replaced;                   ///< … or are this one, unless empty
+  std::vector<std::string> avoided;       ///< of each link that was begun
+  int ways = 0;                           ///< that are open
+  duration connect_timeout = seconds{3};  ///< of what tell_event() tells, which has just been dialled
   connection_manager_actor manager;
 
  private:

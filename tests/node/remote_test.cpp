@@ -230,6 +230,30 @@ BOOST_FIXTURE_TEST_CASE(a_node_that_does_not_say_its_terms_is_left_for_another, 
   BOOST_TEST(waits->ok());
 }
 
+BOOST_FIXTURE_TEST_CASE(a_node_has_one_deadline_for_the_dial_and_its_terms, remote_rig) {
+  const auto waits = start<result_ptr>(router(), perform_atom_v, call_of(make_request(search_request{}), seconds{60}));
+  deaf = true;
+  connect_timeout = milliseconds{400};  // what the dial has left of it
+  link_to(0);
+  advance(milliseconds{399});
+  BOOST_TEST(avoided.size() == 1U);
+  advance(milliseconds{1});
+  BOOST_TEST((avoided == std::vector<std::string>{"", "node0"}));
+  link_to(1);
+  advance(milliseconds{400});
+  BOOST_TEST((waits->code() == errc::connection_failed));
+  // When no node speaks with us, each has all of it.
+  advance(seconds{2});
+  const auto begun = avoided.size();
+  connect_timeout = seconds{9};
+  link_to(0);
+  advance(milliseconds{8'999});
+  BOOST_TEST(avoided.size() == begun);
+  advance(milliseconds{1});
+  BOOST_TEST(avoided.size() == begun + 1);
+  BOOST_TEST(avoided.back() == "node0");
+}
+
 BOOST_FIXTURE_TEST_CASE(a_deadline_that_passes_while_a_node_is_silent_names_it, remote_rig) {
   const auto waits = start<result_ptr>(router(), perform_atom_v, call_of(make_request(search_request{}), seconds{2}));
   tell_event({node_event::kind::silent,

@@ -61,7 +61,14 @@ class written_registry final : public peer_registry {
     const auto found = peers_.find(caf::actor_cast<caf::actor_addr>(sender));
     return found == peers_.end() ? std::nullopt : std::optional{found->second};
   }
+  /// As set; else everything was taken.
+  std::optional<std::uint64_t> answered(std::uint64_t link) const override {
+    const auto found = taken.find(link);
+    return found == taken.end() ? std::nullopt : std::optional{found->second};
+  }
   void add(const caf::actor_addr& actor, gateway_peer peer) { peers_[actor] = std::move(peer); }
+
+  std::map<std::uint64_t, std::uint64_t> taken;  ///< answers, by link: of one that reads slowly
 
  private:
   std::map<caf::actor_addr, gateway_peer> peers_;

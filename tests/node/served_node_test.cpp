@@ -1,13 +1,16 @@
 // `understudy serve` as a node: a process of its own, clients over real links, signals, strangers.
 #include "served_node.hpp"
 #include "remote_client.hpp"
+#include "support/fault_gate.hpp"
 #include "support/free_port.hpp"
 #include "support/raw_client.hpp"
 
 #include <boost/test/unit_test.hpp>
+#include <caf/event_based_actor.hpp>
 
 #include <signal.h>
 
+#include <atomic>
 #include <fstream>
 #include <future>
 #include <regex>
@@ -29,6 +32,16 @@ std::string give_order(const test_caller& by, request_kind kind) {
   const auto read = internal::decode_answer(by.ask(encode(frame)));
   BOOST_TEST_REQUIRE(read.value.has_value());
   return read.value->error ? read.value->error->message : "";
+}
+
+/// The most memory that it ever had.
+std::size_t peak_megabytes(const child_process& of) {
+  std::ifstream file{"/proc/" + std::to_string(of.pid()) + "/status"};
+  std::string word;
+  std::size_t kilobytes = 0;
+  while (file >> word)
+    if (word == "VmHWM:") file >> kilobytes;
+  return kilobytes / 1024;
 }
 
 }  // namespace
@@ -101,7 +114,8 @@ BOOST_AUTO_TEST_CASE(scenario_45_a_node_that_is_killed_is_found_again_and_its_ad
   served_node node{node_section() + listener_at(port.number())};
   node.await_ready();
   remote_client client{{port.number()}};
-  BOOST_TEST_REQUIRE(client.perform(find_user()).ok());
+  const auto found = client.perform(find_user());
+  BOOST_TEST_REQUIRE(found.ok(), (found.error ? describe(*found.error) : "") << client.links.log->all());
   node.process->kill9();
   node.start();
   // While no node is there requests fail at once.
@@ -384,6 +398,59 @@ BOOST_AUTO_TEST_CASE(who_may_only_read_orders_nothing) {
   BOOST_TEST(give_order(reader, request_kind::drain).find("it needs \"admin\"") != std::string::npos);
   BOOST_TEST(give_order(reader, request_kind::reload).find("it needs \"admin\"") != std::string::npos);
   BOOST_TEST(node.process->running());
+  node.stop();
+}
+
+BOOST_AUTO_TEST_CASE(a_port_that_the_system_chose_may_be_named_by_a_reload) {
+  served_node node{node_section() + listener_at(0, "")};
+  node.await_ready();
+  remote_client stays{{node.port()}};
+  BOOST_TEST((stays.perform(delete_request{"cn=a"}).code() == errc::invalid_request));
+  node.reload(node_section() + listener_at(node.port()));
+  BOOST_TEST(stays.perform(delete_request{"cn=a"}).ok());
+  node.reload(node_section() + listener_at(node.port(), "insecure_loopback = true\n"));
+  BOOST_TEST(node.says("needs_restart=node.listeners.insecure_loopback"));
+  BOOST_TEST(!stays.links.log->says("the link to a node has ended"), stays.links.log->all());
+  BOOST_TEST(node.times("listens for nodes address") == 1U);
+  node.stop();
+}
+
+BOOST_AUTO_TEST_CASE(a_slow_client_costs_a_node_no_more_memory_than_its_bounds) {
+  constexpr int asked = 90;
+  served_node node{node_section() + listener_at(0), "max_connections = 4\n"};
+  node.await_ready();
+  const std::string photo(3'000'000, 'x');
+  node.directory.when([](const directory_request& r) { return r.kind == operation::search && r.dn == "uid=ann"; },
+                      [&](const directory_request&) {
+                        return reply{{.entries = {{"uid=ann", {{"photo", {photo}}}}}}, {}};
+                      });
+  fault_gate gate{node.port()};
+  remote_client slow{{gate.port()}}, guest{{node.port()}};
+  BOOST_TEST_REQUIRE(slow.perform(find_user()).ok());
+  BOOST_TEST_REQUIRE(guest.perform(find_user()).ok());
+  const auto before = peak_megabytes(*node.process);
+  gate.set({.bytes_per_second = 100'000});
+  std::atomic<int> answered{0};
+  call order;
+  search_request request;
+  request.base = "uid=ann";
+  order.what = make_request(request);
+  order.deadline = slow.links.env->clock->now() + seconds{8};
+  slow.links.system.spawn([&](caf::event_based_actor* self) {
+    for (int i = 0; i < asked; ++i)
+      self->request(slow.manager, caf::infinite, perform_atom_v, order)
+          .then([&](const result_ptr&) { ++answered; }, [&](const caf::error&) { ++answered; });
+  });
+  BOOST_TEST(eventually([&] { return node.directory.requests(operation::search).size() > 20U; }));
+  // Others are served meanwhile.
+  while (answered < asked) BOOST_TEST_REQUIRE(guest.perform(find_user()).ok());
+  const auto grown = peak_megabytes(*node.process) - before;
+  BOOST_TEST_MESSAGE(grown << " MB more at the most");
+#ifndef __SANITIZE_ADDRESS__  // which keeps what was freed
+  BOOST_TEST(grown < 220U);
+#endif
+  gate.heal();
+  BOOST_TEST(eventually([&] { return slow.perform(find_user()).ok(); }));
   node.stop();
 }
 

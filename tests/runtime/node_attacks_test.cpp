@@ -1,10 +1,13 @@
 // A peer whose certificate is good and whose process is not: what it can do to a node, and to others there.
 #include "runtime/basp_bytes.hpp"
 #include "runtime/test_node.hpp"
+#include "support/raw_client.hpp"
 
 #include <boost/test/unit_test.hpp>
+#include <caf/event_based_actor.hpp>
 #include <caf/io/basp_broker.hpp>
 #include <caf/io/middleman.hpp>
+#include <caf/send.hpp>
 
 #include <fstream>
 #include <future>
@@ -109,6 +112,33 @@ BOOST_FIXTURE_TEST_CASE(lengths_that_are_too_great_end_the_link_before_anything_
   BOOST_TEST(peer.send(basp::bytes_of(first)));
   BOOST_TEST(peer.ended());
   BOOST_TEST(eventually([&] { return server.log->says("cause=the peer sent no handshake at the beginning"); }));
+}
+
+BOOST_AUTO_TEST_CASE(without_the_guard_a_header_makes_caf_take_the_memory_that_it_names) {
+  // Plain BASP, as caf::io publishes it: nobody asks for a certificate, nobody looks at lengths. What allocates is the
+  // header alone; not one byte of the message has to come.
+  struct plain_config : actor_config {
+    plain_config() { load<caf::io::middleman>(); }
+  } config;
+  caf::actor_system system{config};
+  const auto served = system.spawn(
+      [](caf::event_based_actor*) -> caf::behavior { return {[](const std::string& text) { return text; }}; });
+  const auto port = system.middleman().publish(served, 0, "127.0.0.1");
+  BOOST_TEST_REQUIRE(static_cast<bool>(port));
+  constexpr std::size_t named = std::size_t{192} * 1024 * 1024;
+  const auto before = resident_megabytes();
+  raw_client stranger{*port};
+  BOOST_TEST_REQUIRE(stranger.connected());
+  basp::parts hello;
+  hello.operation = basp::client_handshake;
+  hello.source = hello.destination = 0;
+  hello.payload = made_up_node(system, 1);
+  basp::parts large;
+  large.claimed = named;
+  stranger.send(basp::bytes_of(hello) + basp::bytes_of(large));
+  BOOST_TEST(eventually([&] { return resident_megabytes() > before + named / (1024 * 1024) * 3 / 4; }),
+             resident_megabytes() << " MB, and " << before << " MB before");
+  caf::anon_send_exit(served, caf::exit_reason::kill);
 }
 
 BOOST_FIXTURE_TEST_CASE(messages_of_other_types_end_the_link, attacked_node) {
@@ -219,7 +249,7 @@ BOOST_FIXTURE_TEST_CASE(who_does_not_read_is_ended_at_a_bound, attacked_node) {
 }
 
 BOOST_AUTO_TEST_CASE(who_reads_slowly_gets_all_that_it_asked_for) {
-  constexpr std::size_t asked = 20, bytes = 3'500'000;
+  constexpr std::size_t asked = 14, bytes = 3'500'000;
   attacked_node node{node_links_options{}, 400};
   auto peer = node.introduced();
   for (std::uint64_t i = 1; i <= asked; ++i)

@@ -60,6 +60,22 @@ BOOST_AUTO_TEST_CASE(a_node_that_is_stopped_is_given_up_and_another_one_answers)
   BOOST_TEST(caller.peer().address == "127.0.0.1:" + std::to_string(other.port()));
 }
 
+BOOST_AUTO_TEST_CASE(without_the_clock_of_bytes_a_stopped_node_is_never_missed) {
+  node_process stopped;
+  node_links_options patient;
+  patient.limits.silence = std::chrono::hours{1};
+  test_node with{impatient(), 100ms}, without{patient, 100ms};
+  const test_caller one{with, {stopped.port()}}, other{without, {stopped.port()}};
+  BOOST_TEST_REQUIRE(one.linked());
+  BOOST_TEST_REQUIRE(other.linked());
+  stopped.process().stop();
+  BOOST_TEST(one.lost(1));
+  // By then the other has waited as long; requests wait with it.
+  BOOST_TEST(holds_for([&] { return other.linked(0ms); }, 1s));
+  BOOST_TEST(ask(without.system, other.gateway(), "hello", 200ms).find("error") == 0U);
+  BOOST_TEST(other.links() == 1);
+}
+
 BOOST_AUTO_TEST_CASE(an_actor_system_ends_although_its_peer_is_stopped) {
   node_process stopped;
   std::optional<test_node> client{std::in_place};

@@ -122,3 +122,33 @@ BOOST_FIXTURE_TEST_CASE(a_peer_that_shows_its_certificate_and_then_nothing_is_en
   BOOST_TEST(mute.ended());
   BOOST_TEST(eventually([&] { return strict.log->says("cause=the nodes' handshake took longer than 200ms"); }));
 }
+
+BOOST_AUTO_TEST_CASE(a_hundred_mute_strangers_in_plain_text_keep_nobody_out) {
+  // Fewer places than strangers, and more than handshakes may be under way.
+  for (const std::size_t places : {std::size_t{50}, std::size_t{100}}) {
+    test_node server, client;
+    node_listener_options plain;
+    plain.address = "127.0.0.1:0";
+    plain.limits = {places, places, 64};
+    const auto port = server.listen(plain);
+    std::vector<std::unique_ptr<raw_client>> crowd;
+    const auto crowd_in = [&] {
+      for (int i = 0; i < 100; ++i) {
+        crowd.push_back(std::make_unique<raw_client>(port));
+        BOOST_TEST_REQUIRE(crowd.back()->connected());
+      }
+    };
+    crowd_in();
+    const test_caller guest{client, {port}, std::nullopt};
+    BOOST_TEST_REQUIRE(guest.linked());
+    BOOST_TEST(guest.unreachable(0ms) == "", "it was in with its first dial");
+    // Nor do others that come later take its place.
+    crowd_in();
+    BOOST_TEST(guest.ask("hello") == "hello");
+    BOOST_TEST(guest.links() == 1);
+    test_node late;
+    const test_caller next{late, {port}, std::nullopt};
+    BOOST_TEST(next.ask("hello") == "hello");
+    BOOST_TEST(next.unreachable(0ms) == "");
+  }
+}

@@ -168,7 +168,7 @@ test_caller::test_caller(test_node& from, std::vector<std::uint16_t> ports, std:
                    options.longest_pause = 100ms;
                    return options;
                  }(),
-                 {[s = shared_](node_gateway_actor gateway, node_peer peer) {
+                 {[s = shared_](node_gateway_actor gateway, node_peer peer, time_point) {
                     const std::lock_guard lock{s->mutex};
                     s->gateway = std::move(gateway);
                     s->peer = std::move(peer);

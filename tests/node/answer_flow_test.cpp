@@ -1,0 +1,153 @@
+// What a client leaves untaken: so much is on its way, so much waits, the rest is refused; and all of it comes to an
+// end.
+#include "understudy/actors/node/answer_flow.hpp"
+
+#include <boost/test/unit_test.hpp>
+
+#include <random>
+
+using namespace understudy::internal;
+
+namespace {
+
+using verdict = answer_flow::verdict;
+
+gateway_limits limits_of(std::size_t untaken, std::size_t waiting) {
+  gateway_limits limits;
+  limits.most_untaken = untaken;
+  limits.most_waiting = waiting;
+  return limits;
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(answers_go_until_a_bound_then_wait_then_are_refused) {
+  answer_flow flow{limits_of(100, 60)};
+  BOOST_TEST((flow.judge(1, 40, 0) == verdict::send));
+  flow.sent(1, 40);
+  BOOST_TEST((flow.judge(1, 60, 0) == verdict::send));
+  flow.sent(1, 60);
+  BOOST_TEST((flow.judge(1, 30, 0) == verdict::wait));
+  flow.keep({1, 3}, std::string(30, 'c'));
+  BOOST_TEST(flow.is_full(1));
+  BOOST_TEST((flow.judge(1, 31, 0) == verdict::refuse));
+  BOOST_TEST((flow.judge(1, 30, 0) == verdict::wait));
+  flow.keep({1, 4}, std::string(30, 'd'));
+  BOOST_TEST(flow.is_full(1));
+  BOOST_TEST(flow.waiting_bytes(1) == 60U);
+  // Another link has bounds of its own.
+  BOOST_TEST((flow.judge(2, 1000, 0) == verdict::send));
+  // Once the first is with the kernel there is room for one, in order, and none for the next.
+  BOOST_TEST(!flow.next(1, 0).has_value());
+  auto next = flow.next(1, 1);
+  BOOST_TEST_REQUIRE(next.has_value());
+  BOOST_TEST((next->key == answer_flow::request_key{1, 3}));
+  flow.sent(1, next->bytes.size());
+  BOOST_TEST(!flow.next(1, 1).has_value());
+  // What came later does not overtake what waits.
+  BOOST_TEST((flow.judge(1, 1, 1) == verdict::wait));
+  next = flow.next(1, 2);
+  BOOST_TEST_REQUIRE(next.has_value());
+  BOOST_TEST((next->key == answer_flow::request_key{1, 4}));
+  flow.sent(1, next->bytes.size());
+  BOOST_TEST(flow.waiting().empty());
+  BOOST_TEST((flow.judge(1, 40, 2) == verdict::send));
+}
+
+BOOST_AUTO_TEST_CASE(one_answer_alone_goes_whatever_its_size) {
+  answer_flow flow{limits_of(100, 100)};
+  BOOST_TEST((flow.judge(1, 5000, 0) == verdict::send));
+  flow.sent(1, 5000);
+  BOOST_TEST((flow.judge(1, 1, 0) == verdict::wait));
+  BOOST_TEST((flow.judge(1, 5000, 1) == verdict::send));
+}
+
+BOOST_AUTO_TEST_CASE(what_nobody_waits_for_any_more_takes_no_room) {
+  answer_flow flow{limits_of(10, 100)};
+  flow.sent(1, 10);
+  BOOST_TEST(!flow.is_full(1));
+  flow.keep({1, 3}, std::string(40, 'b'));
+  BOOST_TEST(!flow.is_full(1));
+  flow.keep({1, 2}, std::string(60, 'a'));
+  BOOST_TEST(flow.is_full(1));
+  flow.forget({1, 2});
+  flow.forget({1, 9});
+  BOOST_TEST(flow.waiting_bytes(1) == 40U);
+  BOOST_TEST(!flow.is_full(1));
+  const auto next = flow.next(1, 1);
+  BOOST_TEST_REQUIRE(next.has_value());
+  BOOST_TEST((next->key == answer_flow::request_key{1, 3}));
+  flow.keep({1, 4}, "x");
+  flow.lost(1);
+  BOOST_TEST(flow.waiting().empty());
+  BOOST_TEST(flow.waiting_bytes(1) == 0U);
+  // A link that is not open holds back nothing.
+  flow.sent(1, 1000);
+  BOOST_TEST((flow.judge(1, 1000, std::nullopt) == verdict::send));
+}
+
+BOOST_AUTO_TEST_CASE(an_answer_that_was_not_noted_does_not_put_the_count_wrong_for_good) {
+  answer_flow flow{limits_of(10, 100)};
+  // The kernel has one more than was noted.
+  BOOST_TEST((flow.judge(1, 10, 1) == verdict::send));
+  flow.sent(1, 10);
+  BOOST_TEST((flow.judge(1, 10, 1) == verdict::wait));
+  BOOST_TEST((flow.judge(1, 10, 2) == verdict::send));
+}
+
+BOOST_AUTO_TEST_CASE(never_is_more_held_than_the_bounds_say_and_everything_that_waits_goes_in_the_end) {
+  std::mt19937_64 random{7};
+  for (int run = 0; run < 200; ++run) {
+    constexpr std::size_t untaken = 1000, waiting = 700, longest = 400;
+    answer_flow flow{limits_of(untaken, waiting)};
+    std::deque<std::size_t> on_its_way;
+    std::uint64_t answered = 0, number = 0;
+    std::size_t sent = 0, kept = 0, refused = 0, asked = 0, most = 0;
+    const auto send = [&](std::size_t bytes) {
+      flow.sent(1, bytes);
+      on_its_way.push_back(bytes);
+      ++sent;
+    };
+    const auto held = [&] {
+      std::size_t bytes = flow.waiting_bytes(1);
+      for (const auto each : on_its_way) bytes += each;
+      return bytes;
+    };
+    for (int i = 0; i < 300; ++i) {
+      if (random() % 3 != 0) {
+        const std::size_t bytes = 1 + random() % longest;
+        ++asked;
+        switch (flow.judge(1, bytes, answered)) {
+          case verdict::send:
+            send(bytes);
+            break;
+          case verdict::wait:
+            flow.keep({1, ++number}, std::string(bytes, 'x'));
+            ++kept;
+            break;
+          case verdict::refuse:
+            ++refused;
+        }
+      } else if (!on_its_way.empty()) {
+        on_its_way.pop_front();
+        ++answered;
+      }
+      while (auto next = flow.next(1, answered)) {
+        send(next->bytes.size());
+        --kept;
+      }
+      most = std::max(most, held());
+    }
+    BOOST_TEST_REQUIRE(most <= untaken + waiting + longest);
+    while (!on_its_way.empty()) {
+      on_its_way.pop_front();
+      ++answered;
+      while (auto next = flow.next(1, answered)) {
+        send(next->bytes.size());
+        --kept;
+      }
+    }
+    BOOST_TEST_REQUIRE(kept == 0U);
+    BOOST_TEST_REQUIRE(sent + refused == asked);
+  }
+}

@@ -1,7 +1,10 @@
 // The README's example is the one that is compiled here, and it works.
 #include "cli.hpp"
+#include "support/child_process.hpp"
 
 #include <boost/test/unit_test.hpp>
+
+#include <signal.h>
 
 using namespace understudy::test;
 
@@ -38,4 +41,23 @@ BOOST_FIXTURE_TEST_CASE(the_readme_example_finds_a_user, directory_fixture) {
   BOOST_TEST(nobody.output == "");
   directory.stop();
   check_exit(run_program({{UNDERSTUDY_EXAMPLE, file, "user7"}, {}, {}, {}}, std::chrono::seconds{60}), 1);
+}
+
+BOOST_FIXTURE_TEST_CASE(the_example_that_serves_its_directory_is_a_node, directory_fixture) {
+  temporary_folder folder;
+  const auto at = folder.write(
+      "node.toml", read_file(file) + "[[node.listeners]]\naddress = \"127.0.0.1:0\"\ninsecure_loopback = true\n");
+  child_process served{{UNDERSTUDY_SERVING_EXAMPLE, at.string()}};
+  const std::string says = "listens at ";
+  BOOST_TEST_REQUIRE(eventually([&] { return served.output().find('\n') != std::string::npos; }),
+                     served.error_output());
+  const auto line = served.output();
+  BOOST_TEST_REQUIRE(line.find(says) == 0U, line);
+  const auto address = line.substr(says.size(), line.find('\n') - says.size());
+  const auto found = run_program(
+      {{UNDERSTUDY_PROGRAM, "search", "--node", address, "-b", user_dn(7), "(uid=user7)", "mail"}, {}, {}, {}});
+  check_exit(found, 0);
+  BOOST_TEST(contains(found.output, "mail: user7@example.com"), found.output);
+  served.send_signal(SIGTERM);
+  BOOST_TEST((served.wait() == 0), served.error_output());
 }

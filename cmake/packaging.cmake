@@ -39,5 +39,7 @@ foreach(document README.md LICENSE CHANGELOG.md CONTRIBUTING.md SECURITY.md)
   install(FILES "${PROJECT_SOURCE_DIR}/${document}" DESTINATION "${CMAKE_INSTALL_DOCDIR}")
 endforeach()
 install(DIRECTORY "${PROJECT_SOURCE_DIR}/docs" DESTINATION "${CMAKE_INSTALL_DOCDIR}"
-        FILES_MATCHING PATTERN "*.md" PATTERN "*.toml" PATTERN "*.svg")
+        FILES_MATCHING PATTERN "*.md" PATTERN "*.toml" PATTERN "*.svg" PATTERN "*.png")
 install(DIRECTORY "${PROJECT_SOURCE_DIR}/tools/examples" DESTINATION "${CMAKE_INSTALL_DOCDIR}/tools")
+install(FILES "${PROJECT_SOURCE_DIR}/tools/packaging/understudy.rules.yaml"
+        DESTINATION "${CMAKE_INSTALL_DOCDIR}/tools/packaging")

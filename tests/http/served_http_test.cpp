@@ -222,7 +222,28 @@ BOOST_AUTO_TEST_CASE(a_thousand_stuck_clients_are_in_nobodys_way) {
   BOOST_TEST(eventually([&] { return h.at->http()->clients() == 0; }));
 }
 
-BOOST_AUTO_TEST_CASE(a_slow_scraper_holds_up_nobody_and_takes_no_memory) {
+BOOST_AUTO_TEST_CASE(who_drains_is_alive_and_not_ready) {
+  house h;
+  h.at->http()->drain();
+  const auto ready = get(h.port(), "/readyz?verbose");
+  BOOST_TEST(ready.status == 503);
+  BOOST_TEST(has(ready.body, "not ready: draining\n[+] " + h.name(0)), ready.body);
+  BOOST_TEST(get(h.port(), "/livez").status == 200);
+  BOOST_TEST(get(h.port(), "/metrics").status == 200);
+  BOOST_TEST(h.status().at("draining") == true);
+  // Who is in is ended with the runtime.
+  raw_client stays{h.port()};
+  stays.send(http_request_text("GET", "/api/events"));
+  BOOST_TEST(has(stays.read_some(), "text/event-stream"));
+  BOOST_TEST(h.at->stop(1s));
+  BOOST_TEST(eventually([&] {
+    static_cast<void>(stays.read_some(100ms));
+    return stays.last() == read_end::end_of_stream || stays.last() == read_end::reset;
+  }));
+  BOOST_TEST(!raw_client{h.port()}.connected());
+}
+
+BOOST_AUTO_TEST_CASE(a_slow_scraper_holds_up_nobody) {
   house h;
   raw_client slow{h.port()};
   // It asks again and again, and reads nothing.

@@ -68,7 +68,7 @@ BOOST_AUTO_TEST_CASE(scenario_01_through_the_front_door_a_write_caught_by_a_paus
   stub_directory a, b;
   auto all = settings_for(a.port(), b.port());
   probe_nobody(all);
-  all.limits.operation_timeout = 1s;
+  all.limits.operation_timeout = 2s;
   served_clients door(all);
   a.disturb(operation::modify, {.silent = true});
   const auto told = change_description(door);

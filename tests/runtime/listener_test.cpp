@@ -616,6 +616,20 @@ BOOST_AUTO_TEST_CASE(many_who_name_nobody_make_room_for_who_comes) {
   BOOST_TEST(eventually([&] { return w.count() == 1; }));
 }
 
+BOOST_AUTO_TEST_CASE(who_has_not_been_named_yet_takes_no_place_and_gives_none) {
+  world w;
+  auto options = plain();
+  options.proxies = networks({"127.0.0.1"});
+  options.limits.connections = 1;
+  w.listen(std::move(options));
+  const client unnamed(w), first(w), second(w);
+  say(first, proxy_header_of(documentation_address, 1));
+  BOOST_REQUIRE(eventually([&] { return w.count() == 1; }));
+  say(second, proxy_header_of(documentation_address, 2));
+  BOOST_TEST(second.ended());
+  BOOST_TEST(!unnamed.ended(50ms));
+}
+
 BOOST_AUTO_TEST_CASE(behind_a_proxy_tls_begins_after_its_header) {
   world w;
   auto options = secured();

@@ -252,7 +252,8 @@ tls_client_context_result make_tls_client_context(const connection_info& server,
   auto made = std::make_shared<tls_client_context>(server.tls_min_version, keys);
   SSL_CTX* context = made->get();
   if (!*made) return refused("TLS is not available");
-  // Not between nodes: CAF reads until it gets nothing once, and nothing tells it of records that OpenSSL has read ahead.
+  // Not between nodes: CAF reads until it gets nothing once, and nothing tells it of records that OpenSSL has read
+  // ahead.
   if (keys != tls_keys::of_node) ::SSL_CTX_set_read_ahead(context, 1);
   ::SSL_CTX_set_verify(context, server.validate_cert ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, nullptr);
   made->verifies = server.validate_cert;

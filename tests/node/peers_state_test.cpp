@@ -275,12 +275,12 @@ namespace {
 class beginners {
  public:
   explicit beginners(std::uint64_t seed) : random_(seed) {
-    for (auto& n : nodes_) n.begins = start + 50ms * below(60);
+    for (auto& n : nodes_) n.begins = start + 50ms * below(120);
   }
 
   /// Until everybody knows; false when somebody never does.
   bool run() {
-    for (; now_ < start + 20s; now_ += 50ms) {
+    for (; now_ < start + 30s; now_ += 50ms) {
       for (std::size_t i = 0; i < nodes_.size(); ++i) step(i);
       if (std::all_of(nodes_.begin(), nodes_.end(), [](const node& n) { return n.decided; })) return true;
     }

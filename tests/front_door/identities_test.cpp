@@ -251,3 +251,45 @@ BOOST_AUTO_TEST_CASE(operations_of_clients_count_against_max_requests) {
   BOOST_TEST(with(51) >= 1);
   BOOST_TEST(with(0) + with(51) == 51);
 }
+
+BOOST_AUTO_TEST_CASE(who_has_written_reads_from_the_server_that_took_it) {
+  stub_directory first, second;
+  settings all;
+  for (const auto* server : {&first, &second}) {
+    connection_info info;
+    info.host = "127.0.0.1";
+    info.port = server->port();
+    info.bind_dn = admin_dn;
+    info.password = secret{admin_password};
+    all.servers.push_back(std::move(info));
+  }
+  all.log.level = log_level::error;
+  client_listener_settings door;
+  door.address = "127.0.0.1:0";
+  door.write_coherence = 1h;
+  all.front_door.listeners.push_back(door);
+  runtime_options options;
+  options.serve_clients = true;
+  const runtime at{std::make_shared<const settings>(all), std::move(options)};
+  const auto address = at.front_door()->addresses().front();
+  raw_client client{static_cast<std::uint16_t>(std::stoi(address.substr(address.rfind(':') + 1)))};
+  int id = 0;
+  BOOST_TEST_REQUIRE(eventually([&] {
+    client.send(bind_message(++id, admin_dn, admin_password));
+    return decode_answer(client.read_message()).code == 0;
+  }));
+  client.send(replace_message(++id, user_dn(1), "cn", "x"));
+  BOOST_TEST(decode_answer(client.read_message()).code == 0);
+  auto& writer = first.count(operation::modify) == 1 ? first : second;
+  auto& other = &writer == &first ? second : first;
+  const auto reads = [](const stub_directory& of) {
+    const auto asked = of.requests(operation::search);
+    return std::count_if(asked.begin(), asked.end(), [](const auto& each) { return each.dn == people_dn; });
+  };
+  for (int i = 0; i < 30; ++i) {
+    client.send(search_message(++id, people_dn, "user1"));
+    while (decode_answer(client.read_message()).tag == 0x64) continue;
+  }
+  BOOST_TEST(reads(writer) == 30);
+  BOOST_TEST(reads(other) == 0);
+}

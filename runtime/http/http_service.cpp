@@ -5,6 +5,7 @@
 #include "understudy/config/http_rules.hpp"
 #include "understudy/messages/text.hpp"
 #include "understudy/runtime/http/http_pages.hpp"
+#include "understudy/runtime/platform/client_table.hpp"
 #include "understudy/runtime/platform/listener.hpp"
 #include "understudy/runtime/state_json.hpp"
 
@@ -14,9 +15,6 @@
 #include <unistd.h>
 
 #include <array>
-#include <condition_variable>
-#include <map>
-#include <set>
 
 namespace understudy::internal {
 namespace {
@@ -73,79 +71,40 @@ std::string stream_of(const event_history& history, std::uint64_t& after) {
 
 }  // namespace
 
-/// Everybody who is in. Thread-safe: it outlives the service while somebody is on the way out.
-class http_service::guests {
+namespace {
+
+struct guest {
+  http_actor client;
+  std::shared_ptr<std::atomic<bool>> busy;
+  bool told = false;  ///< to go
+};
+
+/// With too many: the oldest that is owed nothing goes; the oldest when all are owed something.
+void send_away_one(client_table<guest>::clients& all) {
+  guest* chosen = nullptr;
+  std::size_t staying = 0;
+  for (auto& [number, each] : all) {
+    if (each.told) continue;
+    ++staying;
+    if (chosen == nullptr || (chosen->busy->load() && !each.busy->load())) chosen = &each;
+  }
+  if (staying <= http_service::most_clients) return;
+  chosen->told = true;
+  caf::anon_send(chosen->client, close_atom_v);
+}
+
+}  // namespace
+
+/// Outlives the service while somebody is on the way out.
+class http_service::guests : public client_table<guest> {
  public:
-  std::uint64_t next_number() {
-    const std::lock_guard lock{mutex_};
-    return ++last_;
-  }
-  /// False: nobody comes in any more.
   bool enter(std::uint64_t number, http_actor client, std::shared_ptr<std::atomic<bool>> busy) {
-    const std::lock_guard lock{mutex_};
-    if (closed_) return false;
-    if (gone_early_.erase(number) > 0) return true;
-    all_.emplace(number, guest{std::move(client), std::move(busy)});
-    if (staying() > most_clients) send_away_one();
-    return true;
+    return client_table::enter(number, guest{std::move(client), std::move(busy)}, send_away_one);
   }
-  void leave(std::uint64_t number) {
-    http_actor held;  // its end is nothing to be waited for with the lock
-    const std::lock_guard lock{mutex_};
-    const auto found = all_.find(number);
-    if (found == all_.end()) {
-      gone_early_.insert(number);
-      return;
-    }
-    if (found->second.told) --told_;
-    held = std::move(found->second.client);
-    all_.erase(found);
-    if (all_.empty()) changed_.notify_all();
+  void end_all() {
+    close();
+    visit([](const guest& each) { caf::anon_send(each.client, close_atom_v); });
   }
-  std::size_t count() const {
-    const std::lock_guard lock{mutex_};
-    return all_.size();
-  }
-  void close() {
-    const std::lock_guard lock{mutex_};
-    closed_ = true;
-    for (const auto& [number, each] : all_) caf::anon_send(each.client, close_atom_v);
-  }
-  bool wait(duration limit) {
-    std::unique_lock lock{mutex_};
-    return changed_.wait_for(lock, limit, [this] { return all_.empty(); });
-  }
-
- private:
-  struct guest {
-    http_actor client;
-    std::shared_ptr<std::atomic<bool>> busy;
-    bool told = false;  ///< to go
-  };
-  std::size_t staying() const { return all_.size() - told_; }
-  /// The oldest that is owed nothing; the oldest when all are owed something.
-  void send_away_one() {
-    guest* chosen = nullptr;
-    for (auto& [number, each] : all_) {
-      if (each.told) continue;
-      if (chosen == nullptr) chosen = &each;
-      if (each.busy->load()) continue;
-      chosen = &each;
-      break;
-    }
-    if (chosen == nullptr) return;
-    chosen->told = true;
-    ++told_;
-    caf::anon_send(chosen->client, close_atom_v);
-  }
-
-  mutable std::mutex mutex_;
-  std::condition_variable changed_;
-  std::map<std::uint64_t, guest> all_;
-  std::uint64_t last_ = 0;
-  std::size_t told_ = 0;
-  std::set<std::uint64_t> gone_early_;
-  bool closed_ = false;
 };
 
 http_service::http_service(caf::actor_system& system, dependencies with, const settings& all)
@@ -194,7 +153,7 @@ void http_service::drain() { pages_->drain(); }
 
 bool http_service::close(duration limit) {
   listener_ = nullptr;
-  guests_->close();
+  guests_->end_all();
   return guests_->wait(limit);
 }
 

@@ -8,6 +8,7 @@
 #include "understudy/config/settings_from.hpp"
 #include "understudy/messages/dn_match.hpp"
 #include "understudy/runtime/platform/certificate_watch.hpp"
+#include "understudy/runtime/platform/client_table.hpp"
 #include "understudy/runtime/platform/listener.hpp"
 #include "understudy/runtime/platform/peer_credentials.hpp"
 
@@ -15,8 +16,6 @@
 #include <caf/send.hpp>
 
 #include <algorithm>
-#include <condition_variable>
-#include <set>
 
 namespace understudy::internal {
 namespace {
@@ -79,63 +78,24 @@ client_rules_ptr rules_of(const settings& all, const client_listener_settings& l
 
 }  // namespace
 
-/// Everybody who is in. Thread-safe: it outlives the service while somebody is on his way out.
-class front_door_service::guests {
+namespace {
+/// Somebody who is in, and by which door.
+struct guest {
+  client_actor client;
+  const void* by = nullptr;
+};
+}  // namespace
+
+/// Outlives the service while somebody is on the way out.
+class front_door_service::guests : public client_table<guest> {
  public:
-  std::uint64_t next_number() {
-    const std::lock_guard lock{mutex_};
-    return ++last_;
-  }
-  /// False: nobody comes in any more.
-  bool enter(std::uint64_t number, client_actor client, const door* by) {
-    const std::lock_guard lock{mutex_};
-    if (closed_) return false;
-    if (gone_early_.erase(number) > 0) return true;
-    all_.emplace(number, guest{std::move(client), by});
-    return true;
-  }
-  void leave(std::uint64_t number) {
-    client_actor held;  // its end is nothing to be waited for with the lock
-    const std::lock_guard lock{mutex_};
-    const auto found = all_.find(number);
-    if (found == all_.end()) {
-      gone_early_.insert(number);
-      return;
-    }
-    held = std::move(found->second.client);
-    all_.erase(found);
-    if (all_.empty()) changed_.notify_all();
-  }
-  std::size_t count() const {
-    const std::lock_guard lock{mutex_};
-    return all_.size();
-  }
+  /// `by`: who came in there; null: everybody.
   template <class... Ts>
   void tell(const door* by, const Ts&... content) {
-    const std::lock_guard lock{mutex_};
-    for (const auto& [number, each] : all_)
+    visit([&](const guest& each) {
       if (by == nullptr || each.by == by) caf::anon_send(each.client, content...);
+    });
   }
-  void close() {
-    const std::lock_guard lock{mutex_};
-    closed_ = true;
-  }
-  bool wait(duration limit) {
-    std::unique_lock lock{mutex_};
-    return changed_.wait_for(lock, limit, [this] { return all_.empty(); });
-  }
-
- private:
-  struct guest {
-    client_actor client;
-    const door* by = nullptr;
-  };
-  mutable std::mutex mutex_;
-  std::condition_variable changed_;
-  std::map<std::uint64_t, guest> all_;
-  std::uint64_t last_ = 0;
-  std::set<std::uint64_t> gone_early_;
-  bool closed_ = false;
 };
 
 /// A place where clients come in.
@@ -239,7 +199,7 @@ front_door_service::door_ptr front_door_service::open(const settings& all, const
     const auto number = in->next_number();
     needs.on_end = [in, number] { in->leave(number); };
     auto made_client = spawn_client(system, std::move(needs), std::move(connection));
-    if (!in->enter(number, made_client, here.get())) caf::anon_send(made_client, close_atom_v);
+    if (!in->enter(number, guest{made_client, here.get()})) caf::anon_send(made_client, close_atom_v);
   };
   made->at = std::make_unique<listener>(system_, with_.env, std::move(options), let_in);
   made->address = made->at->address();

@@ -87,7 +87,7 @@ bool client_session::is_confidential() const noexcept {
 }
 
 bool client_session::is_own_connection() const noexcept {
-  return lease_ == lease_state::held && use_ == lease_use::user && who_ == holder::user;
+  return lease_ == lease_state::held && use_ == lease_purpose::user && who_ == holder::user;
 }
 
 std::optional<time_point> client_session::parked_since() const noexcept {
@@ -259,7 +259,7 @@ void client_session::proceed_with_bind(time_point now) {
     return ask_for_bind(bind_step::identity,
                         make_request(whoami_request{}, {proxied_authorization(waiting_->proxy_id)}), false, now);
   auto what = std::move(*waiting_);
-  acquire(lease_use::user, std::move(what), now);
+  acquire(lease_purpose::user, std::move(what), now);
 }
 
 void client_session::judged(session_number number, service_claim claim, time_point now) {
@@ -296,21 +296,21 @@ void client_session::bind_ended(int code) {
   phase_ = phase::takes;
 }
 
-void client_session::acquire(lease_use use, waiting message, time_point now) {
+void client_session::acquire(lease_purpose use, waiting message, time_point now) {
   waiting_ = std::move(message);
   phase_ = phase::acquiring;
   lease_ = lease_state::asked;
   use_ = use;
   awaited_ = ++last_;
-  evict_at_ = use == lease_use::user ? now + eviction_patience : time_point::max();
-  act(session_action::acquire{awaited_, now + rules_->operation_timeout, use == lease_use::user,
-                              use == lease_use::paging ? preferred(false, now) : std::nullopt});
+  evict_at_ = use == lease_purpose::user ? now + eviction_patience : time_point::max();
+  act(session_action::acquire{awaited_, now + rules_->operation_timeout, use == lease_purpose::user,
+                              use == lease_purpose::paging ? preferred(false, now) : std::nullopt});
 }
 
 bool client_session::acquired(session_number number, time_point now) {
   if (phase_ != phase::acquiring || number != awaited_) return false;
   lease_ = lease_state::held;
-  if (use_ == lease_use::user) {
+  if (use_ == lease_purpose::user) {
     ask_for_bind(bind_step::password, waiting_->what, true, now);
     return true;
   }
@@ -406,7 +406,7 @@ void client_session::dispatch(const client_message& message, judged_controls con
                   "The next page was not asked for in time; begin the search again.");
   }
   if (lease_ != lease_state::held)
-    return acquire(lease_use::paging, {message.id, message.tag, std::move(what), {}, {}, true}, now);
+    return acquire(lease_purpose::paging, {message.id, message.tag, std::move(what), {}, {}, true}, now);
   forward(message.id, message.tag, std::move(what), true, false, true, now);
 }
 
@@ -531,7 +531,7 @@ void client_session::bind_failed(const failure& why, time_point now) {
     auto what = std::move(*waiting_);
     what.again = true;
     drop_lease();
-    return acquire(lease_use::user, std::move(what), now);
+    return acquire(lease_purpose::user, std::move(what), now);
   }
   auto said = honest_answer(why, false, false);
   // Before it was sent: the client may try again.
@@ -623,7 +623,7 @@ void client_session::drop_lease() {
 
 /// With it goes whom the client had bound as: no password was kept.
 void client_session::lease_lost() {
-  const bool identity = lease_ == lease_state::held && use_ == lease_use::user;
+  const bool identity = lease_ == lease_state::held && use_ == lease_purpose::user;
   drop_lease();
   if (identity)
     send_away(result_code::unavailable, "the directory closed the connection that was bound for this client");

@@ -100,7 +100,7 @@ class client_session {
   enum class holder : std::uint8_t { nobody, service, user, proxied };
   enum class lease_state : std::uint8_t { none, asked, held };
   /// What a lease is for.
-  enum class lease_use : std::uint8_t { user, paging };
+  enum class lease_purpose : std::uint8_t { user, paging };
   /// What the answer that a bind waits for will tell: whether proxied authorization is offered, whether the password is
   /// right, whether the directory takes the identity that was shown.
   enum class bind_step : std::uint8_t { offer, password, identity };
@@ -144,7 +144,7 @@ class client_session {
   std::optional<server_id> preferred(bool write, time_point now) const;
   void note_write(const operation& done, std::optional<server_id> server, time_point now);
   void dispatch(const client_message& message, judged_controls controls, time_point now);
-  void acquire(lease_use use, waiting message, time_point now);
+  void acquire(lease_purpose use, waiting message, time_point now);
   void forward(std::int32_t id, std::uint8_t tag, request_ptr asked, bool leased, bool root_dse, bool paged,
                time_point now);
   std::optional<operation> take_operation(session_number number);
@@ -176,7 +176,7 @@ class client_session {
   std::string proxy_id_;  ///< of who is served by proxy
   bind_step step_ = bind_step::password;
   lease_state lease_ = lease_state::none;
-  lease_use use_ = lease_use::user;
+  lease_purpose use_ = lease_purpose::user;
   bool draining_ = false;
   std::optional<waiting> waiting_;
   session_number awaited_ = 0;  ///< what judged(), acquired() or the bind's answer is for

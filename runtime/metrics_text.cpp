@@ -18,6 +18,7 @@ double in_seconds(duration span) { return std::chrono::duration<double>(span).co
 /// latency_bounds in seconds.
 std::vector<double> bounds() {
   std::vector<double> found;
+  found.reserve(latency_bounds.size());
   for (const auto bound : latency_bounds) found.push_back(in_seconds(bound));
   return found;
 }

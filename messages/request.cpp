@@ -33,6 +33,18 @@ struct subject {
   }
 };
 
+/// Who-am-i (RFC 4532) as everybody writes it. What means the same in a longer form is taken for any other extension.
+bool asks_who_am_i(const opaque_request& asked) noexcept {
+  constexpr std::string_view usual{
+      "\x77\x19\x80\x17"
+      "1.3.6.1.4.1.4203.1.11.3"};
+  return asked.protocol_op == usual;
+}
+
+bool only_reads(const opaque_request& asked) noexcept {
+  return asked.tag() == opaque_request::search || asked.tag() == opaque_request::compare || asks_who_am_i(asked);
+}
+
 std::string_view opaque_name(std::uint8_t tag) noexcept {
   switch (tag) {
     case opaque_request::search:
@@ -78,10 +90,7 @@ bool safe_to_repeat(const any_operation& op) noexcept {
   return std::visit(
       overloaded{[](const search_request&) { return true; }, [](const compare_request&) { return true; },
                  [](const whoami_request&) { return true; }, [](const extended_request& x) { return x.repeatable; },
-                 [](const opaque_request& x) {
-                   return x.tag() == opaque_request::search || x.tag() == opaque_request::compare;
-                 },
-                 [](const auto&) { return false; }},
+                 [](const opaque_request& x) { return only_reads(x); }, [](const auto&) { return false; }},
       op);
 }
 
@@ -90,9 +99,7 @@ bool is_write(const any_operation& op) noexcept {
       overloaded{[](const add_request&) { return true; }, [](const modify_request&) { return true; },
                  [](const delete_request&) { return true; }, [](const modify_dn_request&) { return true; },
                  [](const password_modify_request&) { return true; },
-                 [](const opaque_request& x) {
-                   return x.tag() != opaque_request::search && x.tag() != opaque_request::compare;
-                 },
+                 [](const opaque_request& x) { return !only_reads(x); },
                  // Nobody but the caller knows what an extended operation does.
                  [](const extended_request& x) { return !x.repeatable; }, [](const auto&) { return false; }},
       op);

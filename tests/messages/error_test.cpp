@@ -188,6 +188,25 @@ BOOST_AUTO_TEST_CASE(only_what_is_safe_is_repeated) {
   BOOST_TEST(!is_write(bind_request{}));
 }
 
+BOOST_AUTO_TEST_CASE(of_relayed_operations_what_reads_is_repeated) {
+  const auto relayed = [](std::string bytes) { return any_operation{opaque_request{std::move(bytes), {}, 1}}; };
+  const std::string name =
+      "\x80\x17"
+      "1.3.6.1.4.1.4203.1.11.3";
+  for (const auto& op : {relayed("\x63"), relayed("\x6e"), relayed("\x77\x19" + name)}) {
+    BOOST_TEST(safe_to_repeat(op));
+    BOOST_TEST(!is_write(op));
+  }
+  // Who-am-i has no value, and other extensions may do anything.
+  for (const auto& op : {relayed("\x66"), relayed("\x77\x1c" + name + "\x81\x01x"),
+                         relayed("\x77\x19\x80\x17"
+                                 "1.3.6.1.4.1.4203.1.11.1"),
+                         relayed("\x77")}) {
+    BOOST_TEST(!safe_to_repeat(op));
+    BOOST_TEST(is_write(op));
+  }
+}
+
 BOOST_AUTO_TEST_CASE(what_arises_in_several_places_is_said_in_one_sentence) {
   const auto cancelled = internal::caller_cancelled(stage::queue, "nothing was sent");
   BOOST_TEST((cancelled.code == errc::cancelled && cancelled.where == stage::queue));

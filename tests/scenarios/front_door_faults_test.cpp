@@ -87,6 +87,22 @@ BOOST_AUTO_TEST_CASE(scenario_02_through_the_front_door_a_killed_server_fails_no
       a, b, [&] { a.kill9(); }, [&] { a.start(); });
 }
 
+BOOST_AUTO_TEST_CASE(
+    scenario_02_through_the_front_door_a_who_am_i_cut_off_is_asked_of_another_one_that_takes_no_writes) {
+  leak_guard leaks;
+  stub_directory a, b;
+  auto all = settings_for(a.port(), b.port());
+  all.servers.back().role = server_role::read_only;
+  served_clients door(all);
+  a.disturb(operation::whoami, {.silent = true, .then = ending::reset});
+  const auto told = door.run({"ldapwhoami"});
+  BOOST_TEST(told.status == 0, told.error_output);
+  BOOST_TEST(told.output == std::string{"dn:"} + admin_dn + "\n");
+  BOOST_TEST(b.count(operation::whoami) == 1u);
+  a.forget_rules();
+  end_scenario(door.get(), {a, b});
+}
+
 BOOST_AUTO_TEST_CASE(scenario_02_through_the_front_door_a_write_cut_off_is_unknown_and_not_sent_twice) {
   leak_guard leaks;
   stub_directory a, b;

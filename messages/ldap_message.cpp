@@ -219,11 +219,11 @@ std::optional<bind_fields> read_bind(std::string_view body) {
   if (read.simple) {
     if (!parts.take(simple_tag, read.password)) return std::nullopt;
   } else if (parts.peek() == sasl_tag) {
-    std::string_view sasl, ignored;
+    std::string_view sasl;
     if (!parts.take(sasl_tag, sasl)) return std::nullopt;
     ber_cursor inside{sasl};
     if (!inside.take(ber_tag::octet_string, read.mechanism)) return std::nullopt;
-    if (inside.peek() != 0 && !inside.take(ber_tag::octet_string, ignored)) return std::nullopt;
+    if (inside.peek() != 0) read.credentials = inside.element(ber_tag::octet_string);
     if (!inside.finished()) return std::nullopt;
   } else {
     // Another choice is answered authMethodNotSupported (RFC 4511, 4.2).

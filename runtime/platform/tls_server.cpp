@@ -75,7 +75,8 @@ tls_server_context_result make_tls_server_context(const server_certificates& fro
     // Their names are sent to clients, which choose their certificate by them.
     for (const auto& each : files.trusted)
       if (::SSL_CTX_add_client_CA(context, each.get()) != 1) return refused("ca_cert_path: " + from.ca_path);
-    ::SSL_CTX_set_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
+    const int demand = from.needs_client_certificate ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0;
+    ::SSL_CTX_set_verify(context, SSL_VERIFY_PEER | demand, nullptr);
   }
   made->allowed_client_names = from.allowed_client_names;
   return {std::move(made), nullptr};

@@ -8,11 +8,12 @@
 namespace understudy::internal {
 
 /// PEM files of a listener, and what it asks of its clients. With `ca_path` a client needs a certificate of one of
-/// those authorities; empty: it is asked for none.
+/// those authorities, unless it may show none; empty: it is asked for none.
 struct server_certificates : config::certificate_paths {
   tls_version oldest_protocol = tls_version::v1_2;     ///< that is spoken
   std::vector<std::string> allowed_client_names = {};  ///< DNS names of which a client's certificate must have one;
                                                        ///< empty: any certificate of those authorities will do
+  bool needs_client_certificate = true;                ///< false: a client that shows none is let in
 };
 
 /// What the files held, ready for connections. Immutable.

@@ -137,9 +137,10 @@ void front_door_demonstration::tell_answers() {
 }
 
 void front_door_demonstration::end() {
+  // First: it would say that its node is gone.
+  operator_.reset();
   serve_.reset();
   for (const auto& server : servers_) server->kill();
-  operator_.reset();
 }
 
 int front_door_demonstration::report() const {

@@ -100,11 +100,11 @@ struct call {
 
 /// Asks for a connection of one's own.
 struct lease_request {
-  time_point deadline{};   ///< of the wait
-  cancel_token_ptr token;  ///< may be null
-  std::string holder;      ///< who, for the leak report
-  bool wait = true;        ///< false: `pool_exhausted` when none is free and none may be opened
-  bool anew = false;       ///< from connect(): a server that is known to be down is tried all the same
+  time_point deadline{};               ///< of the wait
+  cancel_token_ptr token;              ///< may be null
+  std::string holder;                  ///< who, for the leak report
+  bool wait = true;                    ///< false: `pool_exhausted` when none is free and none may be opened
+  bool anew = false;                   ///< from connect(): a server that is known to be down is tried all the same
   std::optional<server_id> preferred;  ///< as in call
   /// For somebody who is to bind as himself: a bind connection. Others have bound there before: he has to bind first.
   bool for_bind = false;

@@ -23,8 +23,8 @@ struct bind_fields {
   std::int64_t version = 0;
   std::string_view name;
   bool simple = false;
-  std::string_view password;   ///< of a simple one
-  std::string_view mechanism;  ///< of SASL …
+  std::string_view password;                         ///< of a simple one
+  std::string_view mechanism;                        ///< of SASL …
   std::optional<std::string_view> credentials = {};  ///< … with what it says; may be nothing
 };
 std::optional<bind_fields> read_bind(std::string_view body);

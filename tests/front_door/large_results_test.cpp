@@ -151,7 +151,7 @@ BOOST_AUTO_TEST_CASE(a_client_that_reads_slowly_and_stops_costs_little_memory_an
   for (int id = 230; id < 250; ++id) ask(id);
 }
 
-BOOST_AUTO_TEST_CASE(a_search_that_nobody_reads_is_abandoned_and_answered_11) {
+BOOST_AUTO_TEST_CASE(a_search_that_nobody_reads_ends_with_11) {
   leak_guard leaks;
   stub_directory directory;
   std::vector<entry> many;
@@ -163,8 +163,11 @@ BOOST_AUTO_TEST_CASE(a_search_that_nobody_reads_is_abandoned_and_answered_11) {
   const auto uri = door.uri();
   raw_client client(static_cast<std::uint16_t>(std::stoi(uri.substr(uri.rfind(':') + 1))));
   bind_as_service(client);
+  const auto searches = directory.count(operation::search);
   client.send(everybody(2));
-  BOOST_TEST(eventually([&] { return directory.count(operation::abandon) > 0; }));
+  BOOST_TEST_REQUIRE(eventually([&] { return directory.count(operation::search) > searches; }));
+  // Before anything of it was taken.
+  BOOST_TEST(eventually([&] { return door.get().snapshot().requests_in_flight == 0; }));
   std::set<std::string> names;
   const auto end = take_all(client, names);
   BOOST_TEST(end.code == 11, end.diagnostic);

@@ -87,8 +87,7 @@ BOOST_AUTO_TEST_CASE(scenario_02_through_the_front_door_a_killed_server_fails_no
       a, b, [&] { a.kill9(); }, [&] { a.start(); });
 }
 
-BOOST_AUTO_TEST_CASE(
-    scenario_02_through_the_front_door_a_who_am_i_cut_off_is_asked_of_another_one_that_takes_no_writes) {
+BOOST_AUTO_TEST_CASE(scenario_02_through_the_front_door_a_who_am_i_cut_off_is_asked_of_another_one) {
   leak_guard leaks;
   stub_directory a, b;
   auto all = settings_for(a.port(), b.port());

@@ -38,7 +38,11 @@ struct served_program {
         program({UNDERSTUDY_PROGRAM, "serve", "-H", server.url(), "-D", admin_dn, "-y", password.string(),
                  "--front-door", "127.0.0.1:0"}) {
     const std::string key = "listens for LDAP clients address=127.0.0.1:";
-    BOOST_TEST_REQUIRE(eventually([&] { return program.error_output().find(" ready: ") != std::string::npos; }),
+    // The directory has accepted the service's password then.
+    BOOST_TEST_REQUIRE(eventually([&] {
+                         const auto text = program.error_output();
+                         return text.find(key) != std::string::npos && text.find(" serves\n") != std::string::npos;
+                       }),
                        program.error_output());
     const auto said = program.error_output();
     port = static_cast<std::uint16_t>(std::stoi(said.substr(said.find(key) + key.size())));

@@ -30,10 +30,10 @@ std::string_view to_string(event_severity s) noexcept;
 
 /// It is told in the words of the log.
 struct runtime_event {
-  std::uint64_t number = 0;  ///< ascending, from 1 on
-  wall_time at{};            ///< when it happened
-  event_kind kind = event_kind::other;
-  event_severity severity = event_severity::info;
+  std::uint64_t number = 0;                                  ///< ascending, from 1 on
+  wall_time at{};                                            ///< when it happened
+  event_kind kind = event_kind::other;                       ///< what it is about
+  event_severity severity = event_severity::info;            ///< how much it matters
   std::string text;                                          ///< one line
   std::vector<std::pair<std::string, std::string>> details;  ///< key and value: "cause", "server" …
 };

@@ -217,26 +217,26 @@ std::string_view to_string(result_class c) noexcept;
 
 /// An LDAP client that came in at one of our listeners.
 struct client_snapshot {
-  std::string address;   ///< "192.0.2.7:51312", or "local, uid 1000, pid 4711"
-  std::string listener;  ///< the address where it came in
-  client_standing identity = client_standing::anonymous;
-  std::uint32_t pending = 0;     ///< operations under way
-  bool parked = false;           ///< holds a connection to the directory of its own
-  std::uint64_t operations = 0;  ///< since it came in
-  duration age{};                ///< since it came in
+  std::string address;                                    ///< "192.0.2.7:51312", or "local, uid 1000, pid 4711"
+  std::string listener;                                   ///< the address where it came in
+  client_standing identity = client_standing::anonymous;  ///< as whom it is served
+  std::uint32_t pending = 0;                              ///< operations under way
+  bool parked = false;                                    ///< holds a connection to the directory of its own
+  std::uint64_t operations = 0;                           ///< since it came in
+  duration age{};                                         ///< since it came in
 };
 
 /// How many operations of clients were of one kind, as one identity, and ended alike.
 struct client_operations {
-  std::string operation;  ///< "search", "bind" …
-  client_standing identity = client_standing::anonymous;
-  result_class ended = result_class::success;
-  std::uint64_t count = 0;
+  std::string operation;                                  ///< "search", "bind" …
+  client_standing identity = client_standing::anonymous;  ///< as whom they were asked
+  result_class ended = result_class::success;             ///< what came of them
+  std::uint64_t count = 0;                                ///< so many, since it listens
 };
 
 /// A listener for LDAP clients, and what was asked there since it listens.
 struct client_listener_snapshot {
-  std::string address;
+  std::string address;                        ///< where it listens: "127.0.0.1:389", or a path
   std::uint32_t clients = 0;                  ///< that are in
   std::uint64_t accepted = 0;                 ///< that came in
   std::uint64_t turned_away = 0;              ///< that did not get in: limits, networks, handshakes

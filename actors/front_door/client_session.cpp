@@ -433,7 +433,7 @@ void client_session::extended(const client_message& message, time_point now) {
   if (asked.oid == extension::start_tls) return start_tls(message);
   if (asked.oid == extension::cancel) return cancel_operation(message, asked);
   ++operations_;
-  auto no = judge_extension(asked, may_name_itself());
+  auto no = judge_extension(asked, is_own_connection());
   if (no.code != 0) return refuse(message.id, message.tag, no.code, std::move(no.diagnostic));
   if (who_ == holder::nobody) {
     if (asked.oid != extension::who_am_i)

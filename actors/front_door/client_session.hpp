@@ -140,7 +140,6 @@ class client_session {
   relay_refusal refusal_of(const client_message& message) const;
   relay_refusal refusal_for_anybody(const client_message& message) const;
   bool is_own_connection() const noexcept;
-  bool may_name_itself() const noexcept { return is_own_connection() || who_ == holder::proxied; }
   std::optional<server_id> preferred(bool write, time_point now) const;
   void note_write(const operation& done, std::optional<server_id> server, time_point now);
   void dispatch(const client_message& message, judged_controls controls, time_point now);

@@ -291,6 +291,8 @@ class listener::acceptor : public std::enable_shared_from_this<acceptor> {
     // Where the proxy speaks for itself, it is the client.
     if (const auto& named = header.client())
       from = {named->text, named->host, from.local && is_loopback(named->address), named->address};
+    else if (header.speaks_for_unnamed())
+      from.local = false;
     arriving_.erase(at);
     let_in(std::move(socket), std::move(from));
   }

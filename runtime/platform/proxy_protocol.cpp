@@ -69,7 +69,11 @@ proxy_header_reader::status proxy_header_reader::read_rest() {
   const auto rest = std::string_view{bytes_}.substr(start_size);
   // Whatever stands behind it is for nobody then.
   const auto family = byte_at(bytes_, 13);
-  if (byte_at(bytes_, 12) == local || family == unspecified) return status_ = status::done;
+  if (byte_at(bytes_, 12) == local) return status_ = status::done;
+  if (family == unspecified) {
+    unnamed_ = true;
+    return status_ = status::done;
+  }
   const auto size = family == tcp_ipv4      ? ipv4_addresses
                     : family == tcp_ipv6    ? ipv6_addresses
                     : family == unix_stream ? unix_addresses

@@ -32,6 +32,8 @@ class proxy_header_reader {
   /// Of a header that is done: its client. Nothing where the proxy speaks for itself (a health check), or does not say
   /// for whom: that is the address of the connection.
   const std::optional<proxied_client>& client() const noexcept { return client_; }
+  /// The proxy speaks for a client and does not say for whom: nobody knows where that one is.
+  bool speaks_for_unnamed() const noexcept { return unnamed_; }
   /// Of one that is malformed: what is wrong with it.
   const std::string& problem() const noexcept { return problem_; }
 
@@ -44,6 +46,7 @@ class proxy_header_reader {
   std::string bytes_;
   status status_ = status::reading;
   std::optional<proxied_client> client_;
+  bool unnamed_ = false;
   std::string problem_;
 };
 

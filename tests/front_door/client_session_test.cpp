@@ -593,10 +593,8 @@ BOOST_AUTO_TEST_CASE(who_is_served_by_proxy_binds_at_the_directory_and_then_shar
   r.says(search_of(2, "dc=a"));
   r.says(replace_message(3, alice, "cn", "x"));
   r.says(extended_message(4, whoami_oid));
-  // Its own password.
-  r.says(extended_message(5, password_modify_oid));
   r.says(root_dse_of(6));
-  for (int i = 0; i < 5; ++i) {
+  for (int i = 0; i < 4; ++i) {
     const auto asked = r.next<session_action::forward>();
     BOOST_TEST_REQUIRE(asked.has_value());
     BOOST_TEST(!asked->leased);
@@ -610,6 +608,9 @@ BOOST_AUTO_TEST_CASE(who_is_served_by_proxy_binds_at_the_directory_and_then_shar
   r.session.acquired(pages->number, r.now);
   r.look();
   BOOST_TEST(identity_of(r.next<session_action::forward>().value()) == "dn:" + alice);
+  // "My own password": a directory may take it for that of who has bound there, which is the service.
+  r.says(extended_message(5, password_modify_oid));
+  BOOST_TEST(r.said().code == 53);
   // Nobody speaks for somebody else.
   r.says(search_of(8, "dc=a", search_scope::subtree, control_of("2.16.840.1.113730.3.4.18", true, "dn:uid=bob")));
   BOOST_TEST(r.said().code == 53);

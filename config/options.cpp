@@ -393,7 +393,7 @@ std::vector<option> authenticator_options() {
       at_start_only(with_choices(
           row(s, "groups", type::choice, LOGINS(groups),
               "How the groups of a user are found. `member_of`: `memberOf` of the user's entry. `member`: groups that "
-              "list the user's DN in `member` or `uniqueMember`. `member_uid`: groups that list the name in "
+              "list the user's DN in `member` or `uniqueMember`. `member_uid`: groups that list its `uid` in "
               "`memberUid`. `in_chain`: Active Directory's rule for members of members. `nested`: groups of groups, "
               "level by level. `auto`: `memberOf`, or without one as `member` and `member_uid`."),
           {"auto", "member_of", "member", "member_uid", "in_chain", "nested"})),

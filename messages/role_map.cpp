@@ -45,6 +45,7 @@ struct role_map::compiled {
   struct rule {
     role_rule given;
     std::string dn;         ///< of exact and rdn: `match` as a DN
+    bool names_dn = false;  ///< of exact: it is a DN
     std::regex expression;  ///< of pattern
   };
   std::vector<rule> rules;
@@ -58,7 +59,8 @@ struct role_map::compiled {
         return same_name(std::string_view{group.name}.substr(0, match.size()), match) ? group.name.substr(match.size())
                                                                                       : std::string{};
       case role_rule::kind::exact:
-        return same_name(group.name, match) || dn == by.dn ? by.given.role : std::string{};
+        // A group may have a name that reads like another one's DN.
+        return (by.names_dn ? dn == by.dn : same_name(group.name, match)) ? by.given.role : std::string{};
       case role_rule::kind::rdn:
         return parent_of(dn) == by.dn ? group.name : std::string{};
       case role_rule::kind::pattern:
@@ -77,6 +79,7 @@ role_map::role_map(std::vector<role_rule> rules, std::vector<std::string> known)
     if (each.match.empty()) throw std::invalid_argument("a rule for roles has nothing to compare groups with");
     compiled::rule rule;
     rule.dn = comparable_dn(each.match);
+    rule.names_dn = each.match.find('=') != std::string::npos;
     if (each.how == role_rule::kind::pattern) {
       try {
         rule.expression = std::regex(each.match);

@@ -34,6 +34,12 @@ void start_sequence(directory& through, sequence_limits limits, Done done, execu
       ->start();
 }
 
+/// What was remembered of the former password must not count any longer. The user may have logged in under several
+/// names, so everybody is asked about again. Without an answer the change may have happened.
+void forget_after(verification_cache& cache, const password_change_result& changed) {
+  if (changed || changed.outcome == login_outcome::unavailable) cache.forget_all();
+}
+
 /// Tells a future; it runs nobody's code.
 template <class Result>
 std::pair<std::future<Result>, std::function<void(Result)>> future_of() {
@@ -73,7 +79,9 @@ group_result authenticator::groups(std::string user, std::optional<group_strateg
 password_change_result authenticator::change_password(std::string user, secret old_password, secret new_password,
                                                       password_method by, const login_options& options) const {
   password_change change(how_, std::move(user), std::move(old_password), std::move(new_password), by);
-  return run_sequence(*through_, change, limits_of(options, *how_));
+  auto changed = run_sequence(*through_, change, limits_of(options, *how_));
+  forget_after(*cache_, changed);
+  return changed;
 }
 
 std::future<login_result> authenticator::async_authenticate(std::string user, secret password,
@@ -126,7 +134,11 @@ void authenticator::async_groups(std::string user, std::function<void(group_resu
 void authenticator::async_change_password(std::string user, secret old_password, secret new_password,
                                           std::function<void(password_change_result)> done, password_method by,
                                           const login_options& options, executor where) const {
-  start_sequence<password_change>(*through_, limits_of(options, *how_), std::move(done), std::move(where), how_,
+  auto told = [cache = cache_, done = std::move(done)](password_change_result changed) {
+    forget_after(*cache, changed);
+    done(std::move(changed));
+  };
+  start_sequence<password_change>(*through_, limits_of(options, *how_), std::move(told), std::move(where), how_,
                                   std::move(user), std::move(old_password), std::move(new_password), by);
 }
 

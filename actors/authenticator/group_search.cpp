@@ -11,6 +11,7 @@ namespace understudy::internal {
 namespace {
 
 constexpr std::string_view listed_in = "memberOf";
+constexpr std::string_view name_in_groups = "uid";  // RFC 2307
 constexpr std::string_view in_chain = "member:1.2.840.113556.1.4.1941:";
 
 bool reads_list(group_strategy by) noexcept {
@@ -18,7 +19,21 @@ bool reads_list(group_strategy by) noexcept {
 }
 
 std::vector<std::string> attributes_for(group_strategy by) {
-  return {std::string{reads_list(by) ? listed_in : std::string_view{"1.1"}}};
+  std::vector<std::string> read;
+  if (reads_list(by)) read.emplace_back(listed_in);
+  if (by == group_strategy::automatic || by == group_strategy::member_uid) read.emplace_back(name_in_groups);
+  if (read.empty()) read.emplace_back("1.1");
+  return read;
+}
+
+/// Groups that list the user by name. The entry says which name that is: what was typed may be another attribute of
+/// it, and somebody else's name.
+std::vector<std::string> lists_by_name(const entry& user) {
+  std::vector<std::string> conditions;
+  const auto* const names = user.find(name_in_groups);
+  if (names == nullptr) return conditions;
+  for (const auto& name : names->values) conditions.push_back(filter::equal("memberUid", name));
+  return conditions;
 }
 
 std::string lists(const std::string& dn) {
@@ -33,10 +48,7 @@ bool is_part_of_list(const attribute& listed) {
 }  // namespace
 
 group_search::group_search(authenticator_settings_ptr how, std::string user, std::optional<group_strategy> by)
-    : how_(how),
-      by_(by.value_or(how->groups)),
-      login_(parse_login_name(user)),
-      search_(std::move(how), std::move(user), attributes_for(by_)) {}
+    : how_(how), by_(by.value_or(how->groups)), search_(std::move(how), std::move(user), attributes_for(by_)) {}
 
 group_search::step group_search::begin() { return pass_on(search_.begin()); }
 
@@ -54,16 +66,18 @@ group_search::step group_search::pass_on(user_search::step found) {
 
 group_search::step group_search::ask_for_groups() {
   if (reads_list(by_)) take_listed();
+  auto by_name = lists_by_name(user_);
   switch (by_) {
     case group_strategy::member_of:
       return done();
     case group_strategy::automatic:
       if (!result_.groups.empty()) return done();
-      return search_for(filter::any_of({lists(user_.dn), filter::equal("memberUid", login_->name)}));
+      by_name.insert(by_name.begin(), lists(user_.dn));
+      return search_for(filter::any_of(by_name));
     case group_strategy::member:
       return search_for(lists(user_.dn));
     case group_strategy::member_uid:
-      return search_for(filter::equal("memberUid", login_->name));
+      return by_name.empty() ? done() : search_for(filter::any_of(by_name));
     case group_strategy::in_chain:
       return search_for("(" + std::string{in_chain} + "=" + filter::escape(user_.dn) + ")");
     case group_strategy::nested:

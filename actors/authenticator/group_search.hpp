@@ -34,7 +34,6 @@ class group_search final : public dialogue<group_result> {
 
   authenticator_settings_ptr how_;
   group_strategy by_;
-  std::optional<login_name> login_;
   user_search search_;
   bool searching_ = true;
   entry user_;

@@ -53,6 +53,13 @@ class cancel_watch {
  public:
   /// `source` may be null: nobody cancels.
   explicit cancel_watch(const cancel_source* source) : state_(source ? source->state_ : nullptr), before_(calls()) {}
+  /// A source of the same cancels, which lives on when the caller's is gone; null without one.
+  std::shared_ptr<cancel_source> source() const {
+    if (!state_) return nullptr;
+    auto same = std::make_shared<cancel_source>();
+    same->state_ = state_;
+    return same;
+  }
   /// True when it was cancelled since.
   bool cancelled() const { return calls() != before_; }
 

@@ -9,11 +9,11 @@ namespace understudy::internal {
 /// What all requests of one call have in common.
 struct sequence_limits {
   time_point deadline{};
-  cancel_source* cancel = nullptr;
-  cancel_watch watch{nullptr};
+  cancel_watch watch;
+  std::shared_ptr<cancel_source> cancel;  ///< the caller's may be gone when the second request is sent
 
-  sequence_limits(duration timeout, cancel_source* source)
-      : deadline(std::chrono::steady_clock::now() + as_limit(timeout)), cancel(source), watch(source) {}
+  sequence_limits(duration timeout, const cancel_source* source)
+      : deadline(std::chrono::steady_clock::now() + as_limit(timeout)), watch(source), cancel(watch.source()) {}
 
   /// Why nothing more is sent, or null.
   failure_ptr over() const {
@@ -25,7 +25,7 @@ struct sequence_limits {
     call_options options;
     // Never zero, which would mean the default.
     options.timeout = std::max<duration>(deadline - std::chrono::steady_clock::now(), duration{1});
-    options.cancel = cancel;
+    options.cancel = cancel.get();
     return options;
   }
 };

@@ -29,6 +29,13 @@ BOOST_AUTO_TEST_CASE(rules_make_roles_of_groups) {
   BOOST_TEST(found.unknown.empty());
 }
 
+BOOST_AUTO_TEST_CASE(a_rule_for_a_dn_is_not_for_a_group_whose_name_reads_like_it) {
+  const role_map map{{role_rule::by_name("cn=admins,ou=groups,dc=x", "admin")}, {}};
+  const std::string name = "cn=admins,ou=groups,dc=x";
+  BOOST_TEST(map.map({{"cn=cn\\=admins\\,ou\\=groups\\,dc\\=x,ou=lists,dc=x", name}}).roles.empty());
+  BOOST_TEST(map.map({{name, "admins"}}).roles.size() == 1u);
+}
+
 BOOST_AUTO_TEST_CASE(roles_that_the_service_does_not_have_are_a_result) {
   const role_map map({role_rule::by_prefix("db_")}, {"read", "write"});
   const auto found = map.map({group("db_read"), group("db_owner"), group("db_read")});

@@ -238,7 +238,8 @@ void http_impl::operator()(const http_action::look_for_events& a) {
 void http_impl::operator()(http_action::close& a) {
   closing_ = std::move(a.why);
   lingers_ = a.linger;
-  give_up_at_ = now() + goodbye_patience;
+  // An answer that a slow line still takes has the time of every other.
+  give_up_at_ = now() + (buffers_.unsent() > 0 ? http_session::write_patience : goodbye_patience);
 }
 
 /// Who ordered what: for whoever wonders afterwards.

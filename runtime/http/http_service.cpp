@@ -79,16 +79,19 @@ struct guest {
   bool told = false;  ///< to go
 };
 
-/// With too many: the oldest that is owed nothing goes; the oldest when all are owed something.
+/// With too many: the oldest that is owed nothing goes; the oldest when all are owed something. Not who has just come,
+/// and has had no time to ask: it may be who looks whether we live.
 void send_away_one(client_table<guest>::clients& all) {
   guest* chosen = nullptr;
   std::size_t staying = 0;
-  for (auto& [number, each] : all) {
+  for (auto at = all.begin(); at != all.end(); ++at) {
+    auto& each = at->second;
     if (each.told) continue;
     ++staying;
+    if (std::next(at) == all.end()) continue;
     if (chosen == nullptr || (chosen->busy->load() && !each.busy->load())) chosen = &each;
   }
-  if (staying <= http_service::most_clients) return;
+  if (staying <= http_service::most_clients || chosen == nullptr) return;
   chosen->told = true;
   caf::anon_send(chosen->client, close_atom_v);
 }

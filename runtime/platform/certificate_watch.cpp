@@ -21,21 +21,16 @@ bool same_files(const server_certificates& a, const server_certificates& b) {
 }  // namespace
 
 failure_ptr certificate_watch::load(const server_certificates& files) {
-  // Before they are read: what is written meanwhile is a change.
-  auto states = states_of(files);
   auto made = make_tls_server_context(files);
   if (made.error) return made.error;
   use(files, std::move(made.context));
-  const std::lock_guard lock{mutex_};
-  states_ = std::move(states);
   return nullptr;
 }
 
 void certificate_watch::use(server_certificates files, tls_server_context_ptr context) {
-  auto states = context ? states_of(files) : std::string{};
   const std::lock_guard lock{mutex_};
   files_ = std::move(files);
-  states_ = std::move(states);
+  states_ = context ? states_of(*context) : std::string{};
   failed_states_.clear();
   context_ = std::move(context);
 }

@@ -17,6 +17,7 @@ class tls_server_context : public tls_context {
  public:
   explicit tls_server_context(tls_version oldest) : tls_context(::TLS_server_method(), oldest) {}
   std::vector<std::string> allowed_client_names;
+  std::string states_of_files;
 };
 
 namespace {
@@ -60,6 +61,7 @@ x509_ptr of_der(const std::string& der) {
 tls_server_context_result make_tls_server_context(const server_certificates& from) {
   ::ERR_clear_error();
   auto made = std::make_shared<tls_server_context>(from.oldest_protocol);
+  made->states_of_files = states_of(from);
   SSL_CTX* context = made->get();
   if (!*made) return refused("TLS is not available");
   ::SSL_CTX_set_options(context, SSL_OP_NO_TICKET | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE);
@@ -88,6 +90,8 @@ std::string states_of(const server_certificates& files) {
     states += config::file_state(path) + ' ';
   return states;
 }
+
+const std::string& states_of(const tls_server_context& context) noexcept { return context.states_of_files; }
 
 tls_server_stream::tls_server_stream(tls_server_context_ptr context, int fd)
     : tls_stream(context->get(), {context, &context->bio()}, fd), context_(std::move(context)) {

@@ -29,6 +29,9 @@ struct tls_server_context_result {
 tls_server_context_result make_tls_server_context(const server_certificates& files);
 /// Changes whenever one of the files is written or replaced.
 std::string states_of(const server_certificates& files);
+/// Those of the files when a context was made of them, from before they were read: what is written meanwhile is a
+/// change.
+const std::string& states_of(const tls_server_context& context) noexcept;
 
 /// Who a client is by its certificate; empty without one. To be shown escaped: it is the client's choice.
 struct client_certificate {

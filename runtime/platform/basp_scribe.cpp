@@ -25,6 +25,8 @@ using caf::io::network::rw_state;
 constexpr std::uint32_t longest_error = 1024;
 // BASP publishes by port. There is one gateway, and nobody listens at this number.
 constexpr std::uint16_t gateway_port = 1;
+// CAF's workers need a moment for what came last; whoever waits for longer waits for what will not come.
+constexpr seconds forgotten_within{5};
 
 /// CAF numbers its connections by their descriptor, which is soon another connection's: messages are lost then. In one
 /// process, so that it does not matter how many runtimes share an actor system.
@@ -185,21 +187,45 @@ caf::actor basp_broker_of(caf::actor_system& system) {
   return system.middleman().named_broker<caf::io::basp_broker>(caf::atom("BASP"));
 }
 
-void forget_node(caf::actor_system& system, const std::string& node, caf::io::connection_handle ended) {
-  std::vector<char> bytes{node.begin(), node.end()};
-  caf::binary_deserializer in{system, bytes};
-  caf::node_id id;
-  if (in(id)) return;
-  multiplexer_of(system).post([broker = basp_broker_of(system), id = std::move(id), ended] {
+namespace {
+
+/// CAF takes a link out of its table when its workers are through with what came by it, which nobody is told of. It
+/// runs on the multiplexer's thread, between other events.
+struct forgetting {
+  caf::io::network::default_multiplexer* multiplexer = nullptr;
+  caf::actor broker;
+  caf::node_id node;
+  caf::io::connection_handle ended;
+  std::shared_ptr<const void> claim;
+  std::chrono::steady_clock::time_point until{};
+
+  void operator()() const {
     auto& basp = *static_cast<caf::io::basp_broker*>(caf::actor_cast<caf::abstract_actor*>(broker));
     if (basp.getf(caf::abstract_actor::is_terminated_flag)) return;
-    // It may still have the one that ended in its table.
-    if (const auto route = basp.instance.tbl().lookup_direct(id); route && *route != ended) return;
-    const auto found = basp.spawn_servers.find(id);
+    const auto route = basp.instance.tbl().lookup_direct(node);
+    if (route && *route != ended) return;
+    if (route && std::chrono::steady_clock::now() < until) return multiplexer->post(*this);
+    const auto found = basp.spawn_servers.find(node);
     if (found == basp.spawn_servers.end()) return;
     caf::anon_send_exit(found->second, caf::exit_reason::kill);
     basp.spawn_servers.erase(found);
-  });
+  }
+};
+
+}  // namespace
+
+void forget_node(caf::actor_system& system, const std::string& node, caf::io::connection_handle ended,
+                 std::shared_ptr<const void> claim) {
+  std::vector<char> bytes{node.begin(), node.end()};
+  caf::binary_deserializer in{system, bytes};
+  forgetting later;
+  if (in(later.node)) return;
+  later.multiplexer = &multiplexer_of(system);
+  later.broker = basp_broker_of(system);
+  later.ended = ended;
+  later.claim = std::move(claim);
+  later.until = std::chrono::steady_clock::now() + forgotten_within;
+  later.multiplexer->post(later);
 }
 
 }  // namespace understudy::internal

@@ -32,7 +32,10 @@ void serve_link(caf::actor_system& system, caf::io::scribe_ptr scribe, caf::stro
 /// To be sent `(connect_atom, scribe_ptr, port)` for a link that was dialled: answers with node id, actor, interface.
 caf::actor basp_broker_of(caf::actor_system& system);
 /// CAF keeps an actor for each node that it ever met, in case somebody wants to spawn something there: not any more
-/// for this one, unless it is connected by another link than `ended`.
-void forget_node(caf::actor_system& system, const std::string& node, caf::io::connection_handle ended);
+/// for this one, unless it is connected by another link than `ended`. Lets go of `claim` when CAF has taken that link
+/// out of its table, some moments after its end: until then it takes the handshake of a node that comes again for a
+/// repeated one, and answers nothing on the new link.
+void forget_node(caf::actor_system& system, const std::string& node, caf::io::connection_handle ended,
+                 std::shared_ptr<const void> claim);
 
 }  // namespace understudy::internal

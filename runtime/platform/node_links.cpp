@@ -354,7 +354,8 @@ class node_links::table : public std::enable_shared_from_this<table> {
       }
       if (worth_it) write(log_level::info, "the link to a node has ended", peer, {{"cause", printable(why)}});
     }
-    if (was_up && !closing) forget_node(system_, link->node(), handle);
+    // The link has the node's id for as long as it lives.
+    if (was_up && !closing) forget_node(system_, link->node(), handle, link);
     if (options_.on_end) options_.on_end(peer, why);
     const std::lock_guard lock{mutex_};
     if (links_.empty()) none_left_.notify_all();

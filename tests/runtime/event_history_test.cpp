@@ -92,9 +92,10 @@ BOOST_AUTO_TEST_CASE(a_service_is_told_of_the_server_that_is_lost) {
   connection_info info;
   info.uri = server.url();
   info.retry_delay = 50ms;
-  connection_manager manager(info);
+  // The manager tells until it ends.
   std::mutex mutex;
   std::vector<runtime_event> told;
+  connection_manager manager(info);
   manager.set_events([&](const runtime_event& event) {
     const std::lock_guard guard{mutex};
     told.push_back(event);

@@ -220,6 +220,10 @@ std::optional<remote_nodes> nodes_of(const target& where) {
     throw usage_error("-D, -y, -W, -Z and --ca-cert go with -H: as whom a node asks the directory is its own affair");
   remote_nodes nodes;
   nodes.addresses = where.nodes;
+  // Of several, one that hangs leaves time for the others.
+  if (where.timeout > duration::zero())
+    nodes.connect_timeout = std::clamp<duration>(
+        where.timeout, milliseconds{1}, where.nodes.size() == 1 ? std::chrono::hours{1} : nodes.connect_timeout);
   if (files)
     nodes.tls = node_tls{where.node_ca, where.node_cert, where.node_key};
   else if (const auto known = settings_of_client(where).node; !known.cert_path.empty())

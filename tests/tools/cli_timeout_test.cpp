@@ -187,3 +187,11 @@ BOOST_FIXTURE_TEST_CASE(what_standard_input_takes_is_not_of_the_timeout, hung_fi
     BOOST_TEST((process.wait() == 0), command << ": " << process.error_output());
   }
 }
+
+BOOST_FIXTURE_TEST_CASE(a_node_that_hangs_is_waited_for_as_long_as_the_command_may_take, hung_fixture) {
+  for (const auto* span : {"300ms", "4s"}) {
+    const auto done = timed({"status", "--node", "127.0.0.1:" + std::to_string(hung.port()), "--timeout", span});
+    BOOST_TEST(done.status == 3);
+    BOOST_TEST(contains(done.error_output, "not complete " + std::string{span}), done.error_output);
+  }
+}

@@ -51,7 +51,6 @@ bool same_thresholds(const monitoring_settings& a, const monitoring_settings& b)
          a.max_pool_utilization == b.max_pool_utilization;
 }
 
-constexpr seconds small_question{2};
 constexpr seconds probe_time{10};
 
 void describe_server(connection_result& result, const connection_info& info) {

@@ -9,7 +9,7 @@ namespace understudy {
 using namespace internal;
 namespace {
 
-constexpr seconds check_time{10}, small_question{2};
+constexpr seconds check_time{10};
 constexpr server_id only_server = 0;
 
 settings with_options(connection_info info, const pool_options& options) {

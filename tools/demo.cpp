@@ -22,7 +22,6 @@ using namespace internal;
 namespace {
 
 constexpr int server_count = 3, callers = 8;
-constexpr seconds observed_span{3};  // of each part
 using clock = std::chrono::steady_clock;
 
 /// The configuration file that this stands for is in the README.
@@ -95,7 +94,7 @@ void demonstration::start_servers() {
 void demonstration::run_load() {
   callers_ = std::make_unique<demo_callers>(*manager_, callers, "ou=people," + tree_.suffix, tree_.users);
   script_.tell(std::to_string(callers) + " callers search all the time");
-  script_.pause(observed_span);
+  script_.pause(demo_script::observed_span);
   script_.tell(answers_of(script_.observe(*callers_)));
 }
 
@@ -117,7 +116,7 @@ void demonstration::kill_primary() {
 }
 
 void demonstration::show_takeover() {
-  script_.pause(observed_span);
+  script_.pause(demo_script::observed_span);
   script_.tell(answers_of(script_.observe(*callers_)));
 }
 
@@ -133,9 +132,9 @@ void demonstration::restart_primary() {
   });
   if (!seen) return;
   script_.tell(primary() + " answers again " + milliseconds_text(*failback_) + " after its start");
-  script_.pause(observed_span);
+  script_.pause(demo_script::observed_span);
   script_.tell(answers_of(script_.observe(*callers_)));
-  script_.pause(observed_span / 2);
+  script_.pause(demo_script::observed_span / 2);
   script_.tell(answers_of(script_.observe(*callers_)));
 }
 

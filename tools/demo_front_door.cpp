@@ -16,7 +16,6 @@ namespace understudy::cli {
 namespace {
 
 constexpr int server_count = 3, clients = 4;
-constexpr seconds observed_span{3};  // of each part
 
 using clock = std::chrono::steady_clock;
 
@@ -90,7 +89,7 @@ void front_door_demonstration::start_clients() {
                                             script_.folder() / "password", script_.folder());
   script_.tell(std::to_string(clients) + " loops of " + clients_->program() +
                " search all the time; they know that URL alone");
-  script_.pause(observed_span);
+  script_.pause(demo_script::observed_span);
   tell_answers();
 }
 
@@ -105,7 +104,7 @@ void front_door_demonstration::pause_primary() {
   servers_.front()->pause();
   script_.tell(servers_.front()->name() + " hangs (SIGSTOP): it accepts connections and answers nothing");
   if (wait_for_successor()) ++successors_;
-  script_.pause(observed_span);
+  script_.pause(demo_script::observed_span);
   tell_answers();
 }
 
@@ -114,7 +113,7 @@ void front_door_demonstration::kill_second() {
   servers_[1]->kill();
   script_.tell("kill -9 " + servers_.front()->name() + ", and " + servers_[1]->name() + " too");
   if (wait_for_successor()) ++successors_;
-  script_.pause(observed_span);
+  script_.pause(demo_script::observed_span);
   tell_answers();
 }
 

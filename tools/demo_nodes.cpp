@@ -14,7 +14,6 @@ namespace understudy::cli {
 namespace {
 
 constexpr int server_count = 2, callers_each = 3;
-constexpr seconds observed_span{3};  // of each part
 
 using clock = std::chrono::steady_clock;
 
@@ -116,7 +115,7 @@ void node_demonstration::start_services() {
   }
   script_.tell(std::to_string(services_.size()) + " services search all the time, each by way of a node of its own, " +
                std::to_string(callers_each) + " callers each");
-  script_.pause(observed_span);
+  script_.pause(demo_script::observed_span);
   tell_answers();
 }
 
@@ -146,7 +145,7 @@ void node_demonstration::kill_node() {
   if (seen)
     script_.tell("its service got the next answer by way of another node, " + milliseconds_text(*other_node_) +
                  " after that");
-  script_.pause(observed_span);
+  script_.pause(demo_script::observed_span);
   tell_answers();
 }
 
@@ -170,7 +169,7 @@ void node_demonstration::kill_primary() {
   if (seen)
     script_.tell("all services were answered by " + servers_.back()->name() + " within " +
                  milliseconds_text(*other_server_));
-  script_.pause(observed_span);
+  script_.pause(demo_script::observed_span);
   tell_answers();
 }
 

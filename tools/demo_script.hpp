@@ -13,7 +13,8 @@ namespace understudy::cli {
 /// From its construction on time counts. Its waits throw `interrupted`.
 class demo_script {
  public:
-  static constexpr seconds patience{10};  ///< for whatever shall happen
+  static constexpr seconds patience{10};      ///< for whatever shall happen
+  static constexpr seconds observed_span{3};  ///< of each part
 
   /// Removes its folder when the process has to end in a hurry.
   explicit demo_script(interrupt_watch& interrupts);

@@ -16,7 +16,7 @@ namespace understudy::internal {
 namespace {
 
 // RFC 4511 and RFC 3909.
-constexpr int confidentiality_required = 13, admin_limit_exceeded = 11, no_such_operation = 119, cannot_cancel = 121;
+constexpr int confidentiality_required = 13, no_such_operation = 119, cannot_cancel = 121;
 // RFC 4370 and the draft before it.
 constexpr int authorization_denied = 123, proxied_authorization_denied = 47;
 

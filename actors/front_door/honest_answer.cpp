@@ -6,8 +6,6 @@
 namespace understudy::internal {
 namespace {
 
-constexpr int admin_limit_exceeded = 11;
-
 int code_of(const failure& why, bool search) noexcept {
   switch (why.code) {
     case errc::ldap_error:

@@ -5,6 +5,9 @@
 
 namespace understudy::internal {
 
+/// RFC 4511, appendix A: more than is taken here.
+inline constexpr int admin_limit_exceeded = 11;
+
 /// `search`: the request was one; `begun`: parts of its answer went to the client, so that nobody may take what came
 /// for all there is, and nobody repeats it. The directory's own word is passed on as it is. Clients repeat what they
 /// are told busy (51) or unavailable (52) of: it is never said of what may have been done.

@@ -14,8 +14,6 @@
 namespace understudy::internal {
 namespace {
 
-constexpr seconds small_timeout{5};
-
 bool answers_search(std::uint8_t tag) noexcept { return is_part(tag) || tag == pdu_op::search_done; }
 
 class remote_connection_impl {

@@ -20,7 +20,6 @@ namespace {
 
 /// The node answers at the deadline, and can say more: its answer has so much time to arrive.
 constexpr milliseconds answer_grace{50};
-constexpr seconds small_timeout{5};
 /// A node that was reached and does not say on what terms is left for the others after this, in the first round.
 constexpr seconds hello_patience{1};
 ///@{

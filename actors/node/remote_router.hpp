@@ -16,6 +16,9 @@ struct node_question {
   std::string about;          ///< what it is, for people: `add of "cn=x"`
 };
 
+/// What is asked of a node beside requests of callers takes so long at the most.
+inline constexpr seconds small_timeout{5};
+
 /// One of that kind, without anything beside it.
 inline node_question make_question(request_kind kind, time_point deadline) {
   node_question asked;

@@ -69,10 +69,6 @@ std::string stream_of(const event_history& history, std::uint64_t& after) {
   return text;
 }
 
-}  // namespace
-
-namespace {
-
 struct guest {
   http_actor client;
   std::shared_ptr<std::atomic<bool>> busy;

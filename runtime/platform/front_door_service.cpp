@@ -20,7 +20,6 @@
 namespace understudy::internal {
 namespace {
 
-constexpr seconds patience_at_the_end{2};
 // Whose handshake is not complete: strangers take nobody's place.
 constexpr std::size_t handshakes = 256;
 

@@ -12,6 +12,9 @@
 
 namespace understudy::internal {
 
+/// What has come in at a listener that closes is told, and waited for so long at the most.
+inline constexpr seconds patience_at_the_end{2};
+
 /// Why it cannot listen, in words that name the address or the file.
 class listener_error : public std::runtime_error {
  public:

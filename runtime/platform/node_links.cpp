@@ -17,7 +17,6 @@
 namespace understudy::internal {
 namespace {
 
-constexpr seconds patience_at_the_end{2};
 // A link is late by so much of its limit at the most.
 constexpr int looks_within_a_limit = 8;
 // Of links that are to end when they have been answered.

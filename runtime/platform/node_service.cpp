@@ -17,7 +17,6 @@
 namespace understudy::internal {
 namespace {
 
-constexpr seconds patience_at_the_end{2};
 // After a node was away others are to speak with it soon: what they share waits for that, and its first bind too.
 constexpr seconds longest_pause{1};
 // Whose handshake is not complete: strangers take nobody's place.

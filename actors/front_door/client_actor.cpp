@@ -1,8 +1,8 @@
 // Bytes to messages, decisions to requests, answers to bytes.
 #include "understudy/actors/front_door/client_actor.hpp"
 
+#include "understudy/actors/client_socket/client_socket.hpp"
 #include "understudy/actors/connection/pdu_framer.hpp"
-#include "understudy/actors/front_door/client_buffers.hpp"
 #include "understudy/actors/metrics/operation_tap.hpp"
 #include "understudy/actors/metrics/registry.hpp"
 #include "understudy/actors/ports/actor_shell.hpp"
@@ -92,13 +92,10 @@ class client_impl {
   client_dependencies with_;
   std::shared_ptr<client_connection> connection_;
   client_session session_;
-  client_buffers buffers_;
+  client_socket socket_;
   handler_guard guard_;
   actor_timer timer_;
-  poller_port::io_id io_ = 0;
-  std::uint32_t armed_for_ = 0;
-  bool more_ = false;  ///< may be there to read without an event that tells of it
-  bool flush_due_ = false, write_blocked_ = false, ended_ = false;
+  bool ended_ = false;
   bool tls_asked_ = false, shaking_ = false, shake_writes_ = false;
   std::optional<std::string> closing_;
   time_point give_up_at_ = time_point::max();  ///< a handshake, a goodbye
@@ -127,11 +124,10 @@ client_impl::client_impl(client_actor::pointer self, client_dependencies with,
       with_(std::move(with)),
       connection_(std::move(connection)),
       session_(connection_->origin, with_.rules, with_.limiter, with_.env->clock->now(), with_.offer),
-      buffers_(std::move(connection_->stream)),
+      socket_(with_.env->poller, connection_->fd, std::move(connection_->stream), self_->address()),
       guard_(*self_, with_.env, "front_door", [this] { end("a defect of ours"); }),
       timer_(with_.env->poller, self_->address()),
       number_(with_.env->next_number()) {
-  io_ = with_.env->poller->add(connection_->fd, self_->address());
   finish_turn();
 }
 
@@ -175,20 +171,16 @@ client_actor::behavior_type client_impl::make_behavior() {
 // ---- the socket ----
 
 void client_impl::on_io(std::uint64_t id, std::uint32_t events) {
-  if (id != io_ || ended_) return;
-  armed_for_ = 0;
+  const auto chance = socket_.on_io(id, events);
+  if (chance.none || ended_) return;
   if (shaking_) return shake_hands();
-  const bool writes = write_blocked_ && ((events & poller_port::writable) != 0 || buffers_.write_needs_bytes());
-  if (writes) {
-    write_blocked_ = false;
+  if (chance.writes) {
     write();
     if (ended_) return;
   }
-  if ((events & poller_port::readable) != 0 || buffers_.read_needs_room()) {
+  if (chance.reads && !closing_ && !tls_asked_) {
     const auto most = session_.takes_messages() ? session_.longest_message() + 1 : read_ahead;
-    const auto outcome = closing_ || tls_asked_ ? client_buffers::ending::waits : buffers_.read(most);
-    more_ = outcome == client_buffers::ending::enough;
-    if (outcome == client_buffers::ending::closed) {
+    if (socket_.read(most) == client_socket::ending::closed) {
       session_.on_end();
       carry_out();
       return end("the client closed the connection");
@@ -200,8 +192,8 @@ void client_impl::on_io(std::uint64_t id, std::uint32_t events) {
 /// As many as may be taken now; false: none.
 bool client_impl::take_messages() {
   bool partial = false, some = false;
-  while (!closing_ && !tls_asked_ && session_.takes_messages() && buffers_.unsent() <= high_water) {
-    const auto bytes = buffers_.received();
+  while (!closing_ && !tls_asked_ && session_.takes_messages() && socket_.unsent() <= high_water) {
+    const auto bytes = socket_.received();
     if (bytes.empty()) break;
     const auto frame = frame_pdu(bytes, session_.longest_message());
     if (frame.state == pdu_frame::status::malformed) {
@@ -212,7 +204,7 @@ bool client_impl::take_messages() {
     if (partial) break;
     some = true;
     session_.on_message(bytes.substr(0, frame.size), now());
-    buffers_.consume(frame.size, frame.op == request_tag::bind || frame.op == opaque_request::extended);
+    socket_.consume(frame.size, frame.op == request_tag::bind || frame.op == opaque_request::extended);
     for (auto& action : session_.take_actions()) std::visit(session_action_visitor{*this}, action);
   }
   session_.on_bytes(partial, now());
@@ -224,7 +216,7 @@ void client_impl::carry_out() {
   do {
     while (session_.has_actions())
       for (auto& action : session_.take_actions()) std::visit(session_action_visitor{*this}, action);
-  } while (!ended_ && !buffers_.received().empty() && take_messages());
+  } while (!ended_ && !socket_.received().empty() && take_messages());
   while (session_.has_actions())
     for (auto& action : session_.take_actions()) std::visit(session_action_visitor{*this}, action);
   finish_turn();
@@ -235,8 +227,7 @@ void client_impl::finish_turn() {
   if (ended_) return;
   note_parked();
   note_record();
-  if (buffers_.unsent() > 0 && !write_blocked_ && !shaking_ && !std::exchange(flush_due_, true))
-    self_->send(self_, flush_atom_v);
+  if (!shaking_ && socket_.needs_flush()) self_->send(self_, flush_atom_v);
   arm();
 }
 
@@ -277,8 +268,7 @@ void client_impl::log_end(std::string_view why) const {
 }
 
 void client_impl::flush() {
-  flush_due_ = false;
-  if (ended_ || write_blocked_ || shaking_) return;
+  if (!socket_.begin_flush() || ended_ || shaking_) return;
   write();
   if (ended_) return;
   // There may be room again for the answers to what waits here.
@@ -286,16 +276,15 @@ void client_impl::flush() {
 }
 
 void client_impl::write() {
-  const auto before = buffers_.written();
-  const auto outcome = buffers_.write();
-  if (buffers_.written() != before) write_until_ = time_point::max();
+  const auto before = socket_.written();
+  const auto outcome = socket_.write();
+  if (socket_.written() != before) write_until_ = time_point::max();
   pay_credits();
-  if (outcome == client_buffers::ending::closed) {
+  if (outcome == client_socket::ending::closed) {
     session_.on_end();
     return end("the client closed the connection");
   }
-  write_blocked_ = buffers_.unsent() > 0;
-  if (write_blocked_) {
+  if (socket_.is_blocked()) {
     if (write_until_ == time_point::max()) write_until_ = now() + write_patience;
     return;
   }
@@ -304,7 +293,7 @@ void client_impl::write() {
 }
 
 void client_impl::pay_credits() {
-  while (!owed_.empty() && owed_.front().position <= buffers_.written()) {
+  while (!owed_.empty() && owed_.front().position <= socket_.written()) {
     self_->send(owed_.front().to, credit_atom_v, owed_.front().id, owed_.front().bytes);
     owed_.pop_front();
   }
@@ -312,17 +301,12 @@ void client_impl::pay_credits() {
 
 void client_impl::arm() {
   if (ended_) return;
-  std::uint32_t interest = 0;
-  const bool reads =
-      !closing_ && !tls_asked_ && !shaking_ &&
-      buffers_.received().size() <
-          (session_.takes_messages() && buffers_.unsent() <= high_water ? session_.longest_message() + 1 : read_ahead);
-  if (reads && std::exchange(more_, false)) self_->send(self_, io_atom_v, io_, poller_port::readable);
-  if (reads) interest |= buffers_.read_needs_room() ? poller_port::writable : poller_port::readable;
-  if (write_blocked_) interest |= buffers_.write_needs_bytes() ? poller_port::readable : poller_port::writable;
-  if (shaking_) interest = shake_writes_ ? poller_port::writable : poller_port::readable;
-  // One that is armed for more than is wanted tells of it once.
-  if (interest != 0 && interest != armed_for_) with_.env->poller->arm(io_, armed_for_ = interest);
+  const bool takes = session_.takes_messages() && socket_.unsent() <= high_water;
+  if (shaking_)
+    socket_.arm_for(shake_writes_ ? poller_port::writable : poller_port::readable);
+  else if (socket_.arm(!closing_ && !tls_asked_ &&
+                       socket_.received().size() < (takes ? session_.longest_message() + 1 : read_ahead)))
+    self_->send(self_, io_atom_v, socket_.id(), poller_port::readable);
   timer_.arm(std::min({session_.next_event(), give_up_at_, write_until_}));
 }
 
@@ -343,15 +327,15 @@ void client_impl::operator()(const session_action::start_tls&) {
 
 void client_impl::secure() {
   tls_asked_ = false;
-  if (!buffers_.received().empty()) return end("bytes came behind StartTLS, before TLS");
-  buffers_.replace(with_.secure(connection_->fd));
+  if (!socket_.received().empty()) return end("bytes came behind StartTLS, before TLS");
+  socket_.replace(with_.secure(connection_->fd));
   shaking_ = true;
   give_up_at_ = now() + handshake_patience;
   shake_hands();
 }
 
 void client_impl::shake_hands() {
-  const auto step = buffers_.stream().handshake();
+  const auto step = socket_.stream().handshake();
   switch (step.what) {
     case byte_stream_result::kind::want_read:
     case byte_stream_result::kind::want_write:
@@ -364,7 +348,7 @@ void client_impl::shake_hands() {
   }
   shaking_ = false;
   give_up_at_ = time_point::max();
-  session_.secured(now(), with_.certified ? with_.certified(buffers_.stream()) : std::string{});
+  session_.secured(now(), with_.certified ? with_.certified(socket_.stream()) : std::string{});
   carry_out();
 }
 
@@ -372,7 +356,7 @@ void client_impl::shake_hands() {
 
 void client_impl::operator()(session_action::reply& a) {
   appended_ += a.bytes.size();
-  buffers_.append(a.bytes);
+  socket_.append(a.bytes);
 }
 
 void client_impl::operator()(session_action::forward& a) {
@@ -430,7 +414,7 @@ void client_impl::settle(std::uint64_t number, const result_ptr& got, const fail
 void client_impl::on_part(std::uint64_t number, relayed_part& part) {
   if (ended_) return;
   const auto bytes = part.messages.size();
-  if (session_.part(number, std::move(part.messages), buffers_.unsent() + bytes, now())) {
+  if (session_.part(number, std::move(part.messages), socket_.unsent() + bytes, now())) {
     const auto from = caf::actor_cast<connection_actor>(self_->current_sender());
     // The reply that is about to be carried out ends with these bytes.
     owed_.push_back({appended_ + bytes, from, part.id, bytes});
@@ -511,7 +495,7 @@ void client_impl::give_back(const lease_grant& grant) {
 void client_impl::operator()(session_action::close& a) {
   closing_ = std::move(a.why);
   give_up_at_ = now() + goodbye_patience;
-  if (buffers_.unsent() == 0 && !flush_due_) end(*closing_);
+  if (socket_.unsent() == 0 && !socket_.is_flush_due()) end(*closing_);
 }
 
 void client_impl::end(std::string_view why) {
@@ -527,10 +511,9 @@ void client_impl::let_go(std::string_view why) {
   for (auto& action : session_.take_actions())
     if (!std::holds_alternative<session_action::close>(action)) std::visit(session_action_visitor{*this}, action);
   ended_ = true;
-  with_.env->poller->remove(io_);
   timer_.disarm();
   if (with_.parked && parked_since_) with_.parked->take(number_);
-  buffers_.stream().shut_down();
+  socket_.close();
   note_record();
   log_end(why);
   connection_->record = nullptr;

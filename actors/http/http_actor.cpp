@@ -1,7 +1,7 @@
 // Bytes to requests, requests to the manager, answers to bytes.
 #include "understudy/actors/http/http_actor.hpp"
 
-#include "understudy/actors/front_door/client_buffers.hpp"
+#include "understudy/actors/client_socket/client_socket.hpp"
 #include "understudy/actors/ports/actor_shell.hpp"
 #include "understudy/actors/ports/actor_timer.hpp"
 #include "understudy/messages/printable.hpp"
@@ -27,7 +27,7 @@ class http_impl {
   ~http_impl();
   http_actor::behavior_type make_behavior();
 
-  void operator()(http_action::send& a) { buffers_.append(a.bytes); }
+  void operator()(http_action::send& a) { socket_.append(a.bytes); }
   void operator()(http_action::fetch& a);
   void operator()(http_action::obey& a);
   void operator()(const http_action::look_for_events& a);
@@ -52,12 +52,10 @@ class http_impl {
   http_dependencies with_;
   std::shared_ptr<http_connection> connection_;
   http_session session_;
-  client_buffers buffers_;
+  client_socket socket_;
   handler_guard guard_;
   actor_timer timer_;
-  poller_port::io_id io_ = 0;
-  std::uint32_t armed_for_ = 0;
-  bool flush_due_ = false, write_blocked_ = false, more_ = false, lingers_ = false, ended_ = false;
+  bool lingers_ = false, ended_ = false;
   std::optional<std::string> closing_;
   time_point give_up_at_ = time_point::max();
 };
@@ -69,10 +67,9 @@ http_impl::http_impl(http_actor::pointer self, http_dependencies with, std::shar
       with_(std::move(with)),
       connection_(std::move(connection)),
       session_(with_.rules, with_.env->clock->now()),
-      buffers_(std::move(connection_->stream)),
+      socket_(with_.env->poller, connection_->fd, std::move(connection_->stream), self_->address()),
       guard_(*self_, with_.env, "http", [this] { end("a defect of ours"); }),
       timer_(with_.env->poller, self_->address()) {
-  io_ = with_.env->poller->add(connection_->fd, self_->address());
   arm();
 }
 
@@ -96,18 +93,15 @@ http_actor::behavior_type http_impl::make_behavior() {
 // ---- the socket ----
 
 void http_impl::on_io(std::uint64_t id, std::uint32_t events) {
-  if (id != io_ || ended_) return;
-  armed_for_ = 0;
-  if (write_blocked_ && ((events & poller_port::writable) != 0 || buffers_.write_needs_bytes())) {
-    write_blocked_ = false;
+  const auto chance = socket_.on_io(id, events);
+  if (chance.none || ended_) return;
+  if (chance.writes) {
     write();
     if (ended_) return;
   }
-  if ((!closing_ || lingers_) && ((events & poller_port::readable) != 0 || buffers_.read_needs_room())) {
-    const auto outcome = buffers_.read(read_ahead);
-    more_ = outcome == client_buffers::ending::enough;
-    if (outcome == client_buffers::ending::closed) return end("the client closed the connection");
-    if (lingers_) buffers_.consume(buffers_.received().size(), false);
+  if (chance.reads && (!closing_ || lingers_)) {
+    if (socket_.read(read_ahead) == client_socket::ending::closed) return end("the client closed the connection");
+    if (lingers_) socket_.consume(socket_.received().size(), false);
   }
   carry_out();
 }
@@ -127,9 +121,9 @@ void http_impl::carry_out() {
     for (auto& action : actions) std::visit(*this, action);
     again = !actions.empty();
     // One request at a time: the next one is read when this one's answer has been taken.
-    if (ended_ || !session_.reads() || buffers_.unsent() > 0 || buffers_.received().empty()) continue;
-    const auto used = session_.on_received(buffers_.received(), now());
-    buffers_.consume(used, true);
+    if (ended_ || !session_.reads() || socket_.unsent() > 0 || socket_.received().empty()) continue;
+    const auto used = session_.on_received(socket_.received(), now());
+    socket_.consume(used, true);
     again = again || used > 0 || session_.has_actions();
   }
   finish_turn();
@@ -138,34 +132,27 @@ void http_impl::carry_out() {
 void http_impl::finish_turn() {
   if (ended_) return;
   with_.busy->store(session_.is_busy() && !session_.is_stream());
-  if (buffers_.unsent() > 0 && !write_blocked_ && !std::exchange(flush_due_, true)) self_->send(self_, flush_atom_v);
-  if (closing_ && !lingers_ && buffers_.unsent() == 0 && !flush_due_) return end(*closing_);
+  if (socket_.needs_flush()) self_->send(self_, flush_atom_v);
+  if (closing_ && !lingers_ && socket_.unsent() == 0 && !socket_.is_flush_due()) return end(*closing_);
   arm();
 }
 
 void http_impl::flush() {
-  flush_due_ = false;
-  if (ended_ || write_blocked_) return;
+  if (!socket_.begin_flush() || ended_) return;
   write();
   if (!ended_) carry_out();
 }
 
 void http_impl::write() {
-  const auto outcome = buffers_.write();
-  if (outcome == client_buffers::ending::closed) return end("the client closed the connection");
-  write_blocked_ = buffers_.unsent() > 0;
-  session_.on_written(buffers_.unsent());
-  if (!write_blocked_ && closing_ && !lingers_) end(*closing_);
+  if (socket_.write() == client_socket::ending::closed) return end("the client closed the connection");
+  session_.on_written(socket_.unsent());
+  if (!socket_.is_blocked() && closing_ && !lingers_) end(*closing_);
 }
 
 void http_impl::arm() {
   if (ended_) return;
-  std::uint32_t interest = 0;
-  const bool reads = (!closing_ || lingers_) && buffers_.received().size() < read_ahead;
-  if (reads && std::exchange(more_, false)) self_->send(self_, io_atom_v, io_, poller_port::readable);
-  if (reads) interest |= buffers_.read_needs_room() ? poller_port::writable : poller_port::readable;
-  if (write_blocked_) interest |= buffers_.write_needs_bytes() ? poller_port::readable : poller_port::writable;
-  if (interest != 0 && interest != armed_for_) with_.env->poller->arm(io_, armed_for_ = interest);
+  if (socket_.arm((!closing_ || lingers_) && socket_.received().size() < read_ahead))
+    self_->send(self_, io_atom_v, socket_.id(), poller_port::readable);
   timer_.arm(std::min(session_.next_event(), give_up_at_));
 }
 
@@ -239,7 +226,7 @@ void http_impl::operator()(http_action::close& a) {
   closing_ = std::move(a.why);
   lingers_ = a.linger;
   // An answer that a slow line still takes has the time of every other.
-  give_up_at_ = now() + (buffers_.unsent() > 0 ? http_session::write_patience : goodbye_patience);
+  give_up_at_ = now() + (socket_.unsent() > 0 ? http_session::write_patience : goodbye_patience);
 }
 
 /// Who ordered what: for whoever wonders afterwards.
@@ -260,9 +247,8 @@ void http_impl::end(std::string_view why) {
 void http_impl::let_go(std::string_view why) {
   if (ended_) return;
   ended_ = true;
-  with_.env->poller->remove(io_);
   timer_.disarm();
-  buffers_.stream().shut_down();
+  socket_.close();
   if (with_.env->log->enabled(log_level::debug))
     with_.env->log->write(log_level::debug, "http", "a client has gone",
                           {{"client", connection_->address}, {"cause", printable(why)}});

@@ -22,7 +22,6 @@ using namespace internal;
 namespace {
 
 constexpr seconds default_patience{10};
-constexpr milliseconds begin_at_once{100};
 
 struct health_options {
   target where;
@@ -97,29 +96,13 @@ void print_json(const findings& all) {
   put(tree.dump(2, ' ', true, nlohmann::json::error_handler_t::replace) + "\n");
 }
 
-// Starts everything and returns when there is a server to probe: with servers from DNS that takes its answer. Whether
-// one can be reached is what the probes are there to tell.
-connection_result begin(session& directory) {
-  if (directory.given().by_node) {
-    directory.begin();
-    return {};
-  }
-  const auto until = std::chrono::steady_clock::now() + directory.left(default_patience);
-  while (true) {
-    auto state = directory.manager().connect(begin_at_once);
-    const bool over = std::chrono::steady_clock::now() + begin_at_once >= until;
-    if (state.connected || over || !directory.manager().snapshot().servers.empty()) return state;
-    directory.check_interrupt();
-  }
-}
-
 int health(interrupt_watch& interrupts, const health_options& options) {
   command_time time{options.where.timeout};
   const auto all_settings = one_shot_settings(options.where, time, interrupts);
   for (const auto& doubtful : warnings(all_settings)) complain("warning: " + describe(doubtful));
   session directory(all_settings, options.where, time, interrupts);
   const auto stopping = directory.stop_on_interrupt();
-  const auto begun = begin(directory);
+  const auto begun = directory.begin_probing(default_patience);
   directory.check_interrupt();
   session::require_a_start(begun);
   findings all;

@@ -161,7 +161,10 @@ secret read_password_file(const std::string& path, std::optional<time_point> lim
     content.size += got;
     if (content.size == content.bytes.size()) fail_too_long(named);
   }
-  return secret{std::string_view{content.bytes.data(), content.size}};
+  // As read_secret_file() has it: who wrote the file with an editor or echo has one there.
+  std::string_view text{content.bytes.data(), content.size};
+  if (text.ends_with('\n')) text.remove_suffix(text.ends_with("\r\n") ? 2 : 1);
+  return secret{text};
 }
 
 }  // namespace understudy::cli

@@ -26,8 +26,8 @@ secret read_password(const std::string& prompt, interrupt_watch& interrupts);
 /// input_error (also when there is no terminal).
 secret ask_password(const std::string& prompt, interrupt_watch& interrupts);
 
-/// All bytes of a file, a newline at its end too, as ldapsearch has it; warns when others may read the file. Throws
-/// interrupted, or input_error when it cannot be read, is longer than a password may be, or has not come to its end by
+/// All bytes of a file but for one newline at its end, as `password_file` of a configuration has it; warns when others
+/// may read the file. Throws interrupted, or input_error when it cannot be read, is longer than a password may be, or has not come to its end by
 /// `limit`: it may be a FIFO that nobody writes to.
 secret read_password_file(const std::string& path, std::optional<time_point> limit, interrupt_watch& interrupts);
 

@@ -23,22 +23,15 @@ using clock = std::chrono::steady_clock;
 
 // Whatever is under way when a command ends is of no use to anybody any more; less so when its time is over.
 constexpr milliseconds stopping{200}, stopping_late{50};
+constexpr milliseconds look_again_after{100};
 
 settings quick_to_stop(settings all, bool bounded) {
   all.limits.drain_timeout = std::min<duration>(all.limits.drain_timeout, bounded ? stopping_late : stopping);
   return all;
 }
 
-// Who wrote the file with an editor or echo has one, and ldapsearch takes it as a part of the password too.
-std::string newline_hint(const secret& password) {
-  const auto text = password.reveal();
-  if (text.empty() || text.back() != '\n') return {};
-  return ", the newline at its end too (as ldapsearch has it; printf '%s' writes one without)";
-}
-
 std::string source_of_password(const connection_info& server, const target& where) {
-  if (!where.password_file.empty())
-    return "the content of " + config::quote(where.password_file) + " (-y)" + newline_hint(server.password);
+  if (!where.password_file.empty()) return "the content of " + config::quote(where.password_file) + " (-y)";
   if (where.ask_password) return "what was typed (-W)";
   if (!server.password_file.empty()) return "the content of password_file " + config::quote(server.password_file);
   // Of a command the program alone: its arguments may be secret.
@@ -99,6 +92,20 @@ void session::begin() {
   const auto state = manager_.connect(milliseconds{1});
   require_a_start(state);
   if (state.failed && state.failed->code == errc::local_resources) throw_failure(state.failed);
+}
+
+connection_result session::begin_probing(duration patience) {
+  if (given_.by_node) {
+    begin();
+    return {};
+  }
+  const auto until = clock::now() + left(patience);
+  while (true) {
+    auto state = manager_.connect(look_again_after);
+    const bool over = clock::now() + look_again_after >= until;
+    if (state.connected || over || !manager_.snapshot().servers.empty()) return state;
+    check_interrupt();
+  }
 }
 
 bool session::connect() {

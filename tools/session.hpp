@@ -30,6 +30,10 @@ class session {
   bool connect();
   /// Starts everything and does not wait for a directory. Throws ldap_exception when nothing can be started.
   void begin();
+  /// Starts everything and returns when there is a server to probe: with servers from DNS that takes its answer, for
+  /// `patience` at the most where the command has no limit of its own. Whether one can be reached is what probes are
+  /// there to tell. Throws as begin() does.
+  connection_result begin_probing(duration patience);
   /// Throws ldap_exception when that attempt to connect has found out that the configuration cannot work.
   static void require_a_start(const connection_result& state);
   connection_manager& manager() noexcept { return manager_; }

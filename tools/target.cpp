@@ -165,13 +165,17 @@ void declare_node_options(CLI::App& sub, target& where, bool needed) {
 
 void target::declare_directory(CLI::App& sub) {
   declare_file(sub, config);
+  declare_uri(sub);
+}
+
+void target::declare_uri(CLI::App& sub) {
   sub.add_option("-H,--uri", uris,
                  "In place of a configuration: the directory's URI, or several in order of preference, separated by "
                  "commas or spaces")
       ->type_name("URI");
   sub.add_option("-D,--bind-dn", bind_dn, "With -H: the name to bind as; default: anonymous")->type_name("DN");
   sub.add_option("-y,--password-file", password_file,
-                 "With -D: the file whose complete content is the password (a newline at its end too)")
+                 "With -D: the file with the password; one newline at its end is ignored")
       ->type_name("FILE");
   sub.add_flag("-W,--ask-password", ask_password, "With -D: ask for the password on the terminal");
   sub.add_flag("-Z,--starttls", start_tls,

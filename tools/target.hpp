@@ -21,7 +21,7 @@ struct target {
   /// In place of a file; they mean what they mean to ldapsearch.
   std::string uris;           ///< -H: one or several, in order of preference
   std::string bind_dn;        ///< -D
-  std::string password_file;  ///< -y: all of its bytes are the password
+  std::string password_file;  ///< -y: all of its bytes but for one newline at its end are the password
   bool ask_password = false;  ///< -W
   bool start_tls = false;     ///< -Z, -ZZ; both must succeed
   bool simple = false;        ///< -x, which ldapsearch needs to be told: no other authentication goes with -D
@@ -35,7 +35,9 @@ struct target {
   duration timeout{};
   bool verbose = false;
 
-  /// -c, -H and what goes with it.
+  /// -H and what goes with it.
+  void declare_uri(CLI::App& sub);
+  /// -c, and the same.
   void declare_directory(CLI::App& sub);
   /// -c, and --node with what goes with it; `needed`: there is no command without.
   void declare_node(CLI::App& sub, bool needed);

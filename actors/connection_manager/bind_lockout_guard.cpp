@@ -293,7 +293,7 @@ service_claim bind_lockout_guard::judge(std::string_view bind_dn, const secret& 
     const auto known = trials_.find(a.current);
     const bool refused = known != trials_.end() && known->second.state == standing::refused;
     const bool accepted = known != trials_.end() && known->second.was_accepted && !refused;
-    const bool same = equal_in_constant_time(a.value, password);
+    const bool same = known != trials_.end() && equal_in_constant_time(known->second.value, password);
     const bool same_as_before = equal_in_constant_time(a.replaced, password);
     if ((accepted && same) || same_as_before) return service_claim::right;
     // Of one that was not accepted yet it is not known whether it is the password; another one may be right in place of
@@ -326,13 +326,16 @@ bool bind_lockout_guard::is_reading(std::string_view bind_dn) const {
                      [&](const auto& each) { return is_of(each.second, name) && each.second.reading != 0; });
 }
 
-bool bind_lockout_guard::is_new_secret(std::string_view bind_dn, const secret& password) const {
+bool bind_lockout_guard::is_undecided(std::string_view bind_dn, const secret& password) const {
   const auto name = comparable_dn(bind_dn);
   return std::any_of(accounts_.begin(), accounts_.end(), [&](const auto& each) {
     const auto& a = each.second;
+    if (!is_of(a, name)) return false;
     const auto known = trials_.find(a.current);
-    return is_of(a, name) && !a.replaced.empty() && known != trials_.end() && !known->second.was_accepted &&
-           known->second.state != standing::refused && equal_in_constant_time(a.value, password);
+    if (known == trials_.end()) return a.problem.empty() || a.reading != 0;
+    if (known->second.was_accepted || known->second.state == standing::refused) return false;
+    // Of the first one the answer comes as late for a wrong guess as for the right one.
+    return a.replaced.empty() || equal_in_constant_time(known->second.value, password);
   });
 }
 
@@ -379,14 +382,13 @@ void bind_lockout_guard::take(account_id id, const secret_reading& found, time_p
     return;
   }
   a.read_at = now;
-  a.value = found.value;
   set_secret(id, found.value, now, out);
 }
 
 // A source that cannot be read now does not make the secret wrong that it gave before.
 void bind_lockout_guard::admit(const bind_request& request, time_point now, bind_lockout_actions& out) {
   const auto& a = accounts_.at(request.account);
-  if (a.value.empty()) {
+  if (!trials_.contains(a.current)) {
     out.answers.push_back({request.request_id, {}, unreadable(a)});
     return;
   }

@@ -124,9 +124,9 @@ class bind_lockout_guard {
   bind_lockout_actions look_again(std::string_view bind_dn, time_point now);
   /// True while a source of that name is being read.
   bool is_reading(std::string_view bind_dn) const;
-  /// True when that is what the source says now in place of a secret that was accepted, and no bind has told yet
-  /// whether the directory takes it.
-  bool is_new_secret(std::string_view bind_dn, const secret& password) const;
+  /// True when a bind will tell what to say of that password, and none has yet: it is what the source says now in place
+  /// of a secret that was accepted, or none was accepted or refused so far.
+  bool is_undecided(std::string_view bind_dn, const secret& password) const;
   /// True while a secret is one that was refused and not accepted since.
   bool any_refused() const;
   /// True when every secret that would be tried here was accepted, or refused in a way that others can be told.
@@ -156,9 +156,9 @@ class bind_lockout_guard {
   struct account {
     connection_info info;  // of one of its servers
     std::vector<server_id> servers;
-    secret value;
-    secret_id current = 0;  // the trial of `value`; 0: none yet
-    secret replaced;        // was accepted, and is no longer what the source says; until `value` is accepted
+    // What the source says: 0 nothing yet, else that trial, whose value is the only copy, however often it is read.
+    secret_id current = 0;
+    secret replaced;  // was accepted, and is no longer what the source says; until the current one is accepted
     std::vector<attempt> attempts;
     std::string problem;  // of the last reading
     bool constant = false;

@@ -174,6 +174,35 @@ class reader {
   certificate_files found_;
 };
 
+std::optional<wall_time> time_of(const ASN1_TIME* time) {
+  std::tm parts{};
+  if (time == nullptr || ASN1_TIME_to_tm(time, &parts) != 1) return std::nullopt;
+  return std::chrono::system_clock::from_time_t(::timegm(&parts));
+}
+
+std::string text_of(const X509_NAME* name) {
+  const std::unique_ptr<BIO, int (*)(BIO*)> out{::BIO_new(::BIO_s_mem()), ::BIO_free};
+  // UTF-8 as it is: who shows it escapes what would not stay where it is printed.
+  if (!out || ::X509_NAME_print_ex(out.get(), name, 0, XN_FLAG_RFC2253 & ~ASN1_STRFLGS_ESC_MSB) < 0) return {};
+  char* bytes = nullptr;
+  const auto size = BIO_get_mem_data(out.get(), &bytes);
+  return size > 0 ? std::string{bytes, static_cast<std::size_t>(size)} : std::string{};
+}
+
+std::string fingerprint_of(const X509& certificate) {
+  std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
+  unsigned int size = 0;
+  if (::X509_digest(&certificate, ::EVP_sha256(), digest.data(), &size) != 1) return {};
+  constexpr std::string_view digits = "0123456789ABCDEF";
+  std::string text;
+  for (unsigned int i = 0; i < size; ++i) {
+    if (i > 0) text += ':';
+    text += digits[digest[i] >> 4];
+    text += digits[digest[i] & 15];
+  }
+  return text;
+}
+
 }  // namespace
 
 connection_info settings_naming(const certificate_paths& paths) {
@@ -198,10 +227,15 @@ file_problem as_node_problem(file_problem found) {
   return found;
 }
 
-std::optional<wall_time> end_of(const x509_st& certificate) {
-  std::tm end{};
-  if (ASN1_TIME_to_tm(X509_get0_notAfter(&certificate), &end) != 1) return std::nullopt;
-  return std::chrono::system_clock::from_time_t(::timegm(&end));
+std::optional<wall_time> end_of(const x509_st& certificate) { return time_of(X509_get0_notAfter(&certificate)); }
+
+certificate_summary summary_of(const x509_st& certificate) {
+  return {text_of(X509_get_subject_name(&certificate)),
+          text_of(X509_get_issuer_name(&certificate)),
+          names_in(certificate),
+          time_of(X509_get0_notBefore(&certificate)),
+          end_of(certificate),
+          fingerprint_of(certificate)};
 }
 
 std::vector<std::string> names_in(const x509_st& certificate) {

@@ -49,6 +49,16 @@ std::vector<std::string> names_in(const x509_st& certificate);
 /// When it ends; nothing when it does not say so in a way that can be read.
 std::optional<wall_time> end_of(const x509_st& certificate);
 
+/// A certificate for people. Whoever made it chose the texts: they are printable() alone where they are shown.
+struct certificate_summary {
+  std::string subject, issuer;     ///< distinguished names, as RFC 4514 writes them
+  std::vector<std::string> names;  ///< as names_in() has them
+  std::optional<wall_time> begin;  ///< of its validity
+  std::optional<wall_time> end;    ///< of the same
+  std::string fingerprint;         ///< SHA-256 of all of it: "AB:CD:…"; empty when it cannot be made
+};
+certificate_summary summary_of(const x509_st& certificate);
+
 /// Reads all of them: bounded in size, never from pipes, never from a terminal.
 certificate_files read_certificates(const connection_info& server, const key_password& password);
 

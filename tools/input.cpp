@@ -139,6 +139,21 @@ secret read_password(const std::string& prompt, interrupt_watch& interrupts) {
   return read_unseen(standard_input, STDERR_FILENO, prompt, interrupts);
 }
 
+std::string ask_line(const std::string& prompt, interrupt_watch& interrupts) {
+  show(STDERR_FILENO, prompt);
+  std::string line;
+  for (char each = 0; each != '\n';) {
+    if (read_some(standard_input, &each, 1, interrupts) == 0)
+      throw input_error("standard input ended before the question was answered: " + prompt);
+    line.push_back(each);
+    if (line.size() > max_password_bytes)
+      throw input_error("an answer is longer than " + std::to_string(max_password_bytes) + " bytes");
+  }
+  line.pop_back();
+  if (line.ends_with('\r')) line.pop_back();
+  return line;
+}
+
 secret ask_password(const std::string& prompt, interrupt_watch& interrupts) {
   const auto terminal = opened("/dev/tty", O_RDWR | O_NOCTTY);
   if (terminal.get() < 0)

@@ -24,30 +24,6 @@ constexpr const char* exit_codes =
     "Exit codes: 0 done; 1 the directory answered no (or with an LDAP error); 2 the command line, the configuration or "
     "the input is wrong;\n3 no answer could be had. Data goes to standard output, everything else to standard error.";
 
-void declare_all(CLI::App& program, command& chosen) {
-  program.require_subcommand(1);
-  program.footer(exit_codes);
-  program.set_version_flag("--version", "understudy " UNDERSTUDY_VERSION);
-  declare_check(program, chosen);
-  declare_search(program, chosen);
-  declare_compare(program, chosen);
-  declare_modify(program, chosen);
-  declare_whoami(program, chosen);
-  declare_authenticate(program, chosen);
-  declare_groups(program, chosen);
-  declare_passwd(program, chosen);
-  declare_health(program, chosen);
-  declare_serve(program, chosen);
-  declare_status(program, chosen);
-  declare_tap(program, chosen);
-  declare_suspend(program, chosen);
-  declare_resume(program, chosen);
-  declare_drain(program, chosen);
-  declare_reload(program, chosen);
-  declare_bench(program, chosen);
-  declare_demo(program, chosen);
-}
-
 std::string did_you_mean(std::string_view word, const std::vector<std::string>& known) {
   const auto near = config::nearest(word, {known.begin(), known.end()});
   return near.empty() ? std::string{} : ": did you mean \"" + std::string{near} + "\"?";
@@ -114,11 +90,38 @@ int guarded(const command& chosen) try {
 
 }  // namespace
 
+void declare_commands(CLI::App& program, command& chosen) {
+  program.description("Keeps LDAP connections alive: pools, health checks, failover between servers.");
+  program.require_subcommand(1);
+  program.footer(exit_codes);
+  program.set_version_flag("--version", "understudy " UNDERSTUDY_VERSION);
+  declare_init(program, chosen);
+  declare_check(program, chosen);
+  declare_search(program, chosen);
+  declare_compare(program, chosen);
+  declare_modify(program, chosen);
+  declare_whoami(program, chosen);
+  declare_authenticate(program, chosen);
+  declare_groups(program, chosen);
+  declare_passwd(program, chosen);
+  declare_health(program, chosen);
+  declare_doctor(program, chosen);
+  declare_serve(program, chosen);
+  declare_status(program, chosen);
+  declare_tap(program, chosen);
+  declare_suspend(program, chosen);
+  declare_resume(program, chosen);
+  declare_drain(program, chosen);
+  declare_reload(program, chosen);
+  declare_bench(program, chosen);
+  declare_demo(program, chosen);
+}
+
 int run_program(int argc, const char* const* argv) {
   keep_standard_descriptors();
-  CLI::App program{"Keeps LDAP connections alive: pools, health checks, failover between servers."};
+  CLI::App program;
   command chosen;
-  declare_all(program, chosen);
+  declare_commands(program, chosen);
   try {
     program.parse(argc, argv);
   } catch (const CLI::ParseError& e) {

@@ -1,7 +1,11 @@
 // Configurations and runs of the real program.
 #include "cli.hpp"
 
+#include "support/eventually.hpp"
+
 #include <boost/test/unit_test.hpp>
+#include <filesystem>
+#include <fstream>
 
 namespace understudy::test {
 
@@ -38,6 +42,24 @@ std::unique_ptr<child_process> command_line::start(std::vector<std::string> argu
 std::string command_line::config(const std::string& uri, const config_for& with) const {
   return write("[ldap]\nuri = \"" + uri + "\"\nbind_dn = \"" + admin_dn + "\"\npassword = \"" + with.password + "\"\n" +
                with.more_server + "\n" + with.more);
+}
+
+program_result run_in_terminal(const temporary_folder& folder, const std::vector<std::string>& arguments,
+                               const std::vector<typed_line>& typed) {
+  const auto keyboard = (folder / "keyboard").string();
+  if (!std::filesystem::exists(keyboard)) check_exit(run_program({{"mkfifo", keyboard}, {}, {}, {}}), 0);
+  std::string quoted = std::string{"'"} + UNDERSTUDY_PROGRAM + "'";
+  for (const auto& word : arguments) quoted += " '" + word + "'";
+  child_process running({"sh", "-c", "exec script -qec \"$0\" /dev/null <>'" + keyboard + "'", quoted});
+  std::size_t seen = 0;
+  for (const auto& next : typed) {
+    BOOST_TEST_REQUIRE(eventually([&] { return running.output().find(next.prompt, seen) != std::string::npos; }),
+                       "no \"" << next.prompt << "\" in: " << running.output() << running.error_output());
+    seen = running.output().find(next.prompt, seen) + next.prompt.size();
+    std::ofstream(keyboard) << next.line << '\n' << std::flush;
+  }
+  const auto status = running.wait();
+  return {status.value_or(-1), running.output(), running.error_output()};
 }
 
 void check_exit(const program_result& result, int code) {

@@ -44,6 +44,15 @@ struct directory_fixture : command_line {
   std::string file = config(directory.url());
 };
 
+/// What is typed once the program has asked that.
+struct typed_line {
+  std::string prompt;  ///< the end of what it has shown by then
+  std::string line;    ///< without the newline
+};
+/// Runs the program in a terminal of its own, and types; what the terminal showed is its output.
+program_result run_in_terminal(const temporary_folder& folder, const std::vector<std::string>& arguments,
+                               const std::vector<typed_line>& typed);
+
 /// Requires an exit code; shows what the program said when it is another.
 void check_exit(const program_result& result, int code);
 

@@ -2,7 +2,6 @@
 #include "cli.hpp"
 
 #include <boost/test/unit_test.hpp>
-#include <fstream>
 
 #include "support/stub_directory.hpp"
 
@@ -36,19 +35,6 @@ struct slapd_fixture : command_line {
     return {"-H", directory.url(), "-D", admin_dn, "-y", secret_file(content)};
   }
 };
-
-// Runs the program in a terminal of its own and types `line` once it has asked; what the terminal shows.
-program_result run_in_terminal(const temporary_folder& folder, const words& command, const std::string& line) {
-  const auto keyboard = (folder / "keyboard").string();
-  check_exit(run_program({{"mkfifo", keyboard}, {}, {}, {}}), 0);
-  std::string quoted = std::string{"'"} + UNDERSTUDY_PROGRAM + "'";
-  for (const auto& word : command) quoted += " '" + word + "'";
-  child_process running({"sh", "-c", "exec script -qec \"$0\" /dev/null <>'" + keyboard + "'", quoted});
-  BOOST_TEST_REQUIRE(eventually([&] { return contains(running.output(), "Password: "); }));
-  std::ofstream(keyboard) << line << std::flush;
-  const auto status = running.wait();
-  return {status.value_or(-1), running.output(), running.error_output()};
-}
 
 }  // namespace
 
@@ -149,7 +135,7 @@ BOOST_FIXTURE_TEST_CASE(a_password_file_that_others_read_is_remarked_upon, slapd
 
 BOOST_FIXTURE_TEST_CASE(the_password_is_asked_for_on_the_terminal, slapd_fixture) {
   const auto who = run_in_terminal(folder(), {"whoami", "-H", directory.url(), "-D", admin_dn, "-W"},
-                                   std::string{admin_password} + "\n");
+                                   {{"Enter LDAP Password: ", admin_password}});
   check_exit(who, 0);
   BOOST_TEST(contains(who.output, "Enter LDAP Password: "), who.output);
   BOOST_TEST(contains(who.output, std::string{"dn:"} + admin_dn), who.output);

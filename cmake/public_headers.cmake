@@ -2,7 +2,8 @@
 # understudy::internal. What one of them includes must be public too.
 cmake_minimum_required(VERSION 3.25)
 
-# Those of a service: C++17, without CAF, libldap and OpenSSL. understudy.hpp includes all of them.
+# Those of a service: C++17, without CAF, libldap and OpenSSL. understudy.hpp includes all of them but understudy.h,
+# which is C.
 set(facade_headers
     config/connection_info.hpp
     config/load.hpp
@@ -37,6 +38,7 @@ set(facade_headers
     runtime/results.hpp
     runtime/search_stream.hpp
     runtime/state_json.hpp
+    understudy.h
     understudy.hpp)
 # Those for users of the actors.
 set(actor_headers
@@ -51,10 +53,12 @@ set(actor_headers
     actors/ports/socket_permits.hpp
     actors/ports/unanswered_requests.hpp
     messages/actors.hpp
+    messages/answer_meter.hpp
     messages/call.hpp
     messages/event.hpp
     messages/type_ids.hpp
     runtime/answer.hpp
+    runtime/authenticator_actor.hpp
     runtime/runtime.hpp)
 
 # check_public_headers(SOURCE_DIR HEADER…): stops when one of them includes what is not among them.

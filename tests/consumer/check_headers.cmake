@@ -1,5 +1,5 @@
-# Each facade header compiles alone as C++17 and pulls in nothing of CAF, libldap or OpenSSL. Given: compiler, source_dir,
-# include_dir (of the installed tree).
+# Each facade header compiles alone as C++17 and pulls in nothing of CAF, libldap or OpenSSL. Given: compiler, c_compiler,
+# source_dir, include_dir (of the installed tree).
 include("${source_dir}/cmake/public_headers.cmake")
 foreach(header IN LISTS facade_headers)
   execute_process(
@@ -20,6 +20,17 @@ foreach(header IN LISTS facade_headers)
     RESULT_VARIABLE failed)
   if(failed)
     message(SEND_ERROR "${header} is not C++17:\n${errors}")
+  endif()
+endforeach()
+# The C interface is C, from C99 on.
+foreach(standard c99 c11)
+  execute_process(
+    COMMAND "${c_compiler}" -std=${standard} -Wall -Wextra -Wpedantic -Wstrict-prototypes -Wconversion -Werror -x c
+            -fsyntax-only "-I${include_dir}" -include "understudy/understudy.h" /dev/null
+    ERROR_VARIABLE errors
+    RESULT_VARIABLE failed)
+  if(failed)
+    message(SEND_ERROR "understudy.h is not ${standard}:\n${errors}")
   endif()
 endforeach()
 list(LENGTH facade_headers count)

@@ -9,7 +9,7 @@ set_tests_properties(consumer/installs PROPERTIES FIXTURES_SETUP consumer_prefix
 
 add_test(
   NAME consumer/facade_headers_are_plain_cxx17
-  COMMAND "${CMAKE_COMMAND}" "-Dcompiler=${CMAKE_CXX_COMPILER}" "-Dsource_dir=${PROJECT_SOURCE_DIR}"
+  COMMAND "${CMAKE_COMMAND}" "-Dcompiler=${CMAKE_CXX_COMPILER}" "-Dc_compiler=${CMAKE_C_COMPILER}" "-Dsource_dir=${PROJECT_SOURCE_DIR}"
           "-Dinclude_dir=${consumer_prefix}/${CMAKE_INSTALL_INCLUDEDIR}" -P "${consumer_dir}/check_headers.cmake")
 
 set(consumer_flags "")
@@ -25,7 +25,9 @@ function(understudy_consumer name)
     COMMAND
       "${CMAKE_CTEST_COMMAND}" --build-and-test "${consumer_dir}/project" "${build}" --build-generator Ninja
       --build-noclean --build-options "-DCMAKE_CXX_COMPILER=${CMAKE_CXX_COMPILER}" "-DCMAKE_CXX_FLAGS=${consumer_flags}"
-      "-DEXAMPLE=${PROJECT_SOURCE_DIR}/tools/examples/1_embedding.cpp" ${ARGN} --test-command "${build}/consumer")
+      "-DEXAMPLE=${PROJECT_SOURCE_DIR}/tools/examples/1_embedding.cpp" "-DCMAKE_C_COMPILER=${CMAKE_C_COMPILER}"
+      "-DCMAKE_C_FLAGS=${consumer_flags}" "-DC_EXAMPLE=${PROJECT_SOURCE_DIR}/tools/examples/6_login_in_c.c" ${ARGN}
+      --test-command "${build}/consumer")
   set_tests_properties(
     consumer/${name}
     PROPERTIES FIXTURES_REQUIRED consumer_prefix TIMEOUT 300 ENVIRONMENT
@@ -80,5 +82,6 @@ if(systemd_analyze)
   set_tests_properties(consumer/installed_unit_is_understood consumer/installed_unit_is_hardened
                        PROPERTIES FIXTURES_REQUIRED consumer_prefix TIMEOUT 120 LABELS consumer)
 endif()
-add_test(NAME consumer/exports_only_what_is_public COMMAND "${CMAKE_COMMAND}" "-Dlibrary=$<TARGET_FILE:understudy>" -P
+add_test(NAME consumer/exports_only_what_is_public COMMAND "${CMAKE_COMMAND}" "-Dlibrary=$<TARGET_FILE:understudy>"
+                                                           "-Dc_header=${PROJECT_SOURCE_DIR}/understudy.h" -P
                                                            "${consumer_dir}/check_exports.cmake")

@@ -42,6 +42,34 @@ BOOST_FIXTURE_TEST_CASE(authenticate_prints_its_outcome_as_json, directory_fixtu
              "bad_credentials");
 }
 
+BOOST_AUTO_TEST_CASE(an_outcome_is_printed_as_json_when_there_is_no_directory_too) {
+  command_line line;
+  auto directory = std::make_unique<slapd>();
+  const auto url = directory->url();
+  const auto wrong_service = line.config(url, {"not the service's", "", ""});
+  const auto refused = line.run({"authenticate", "-c", wrong_service, "--json", "user6"}, user_password(6) + "\n");
+  check_exit(refused, 3);
+  BOOST_TEST(nlohmann::json::parse(refused.output)["outcome"] == "service_identity_rejected");
+  const auto file = line.config(url);
+  directory.reset();
+  for (const auto* command : {"authenticate", "groups", "passwd"}) {
+    const auto gone = line.run({command, "-c", file, "--json", "user6"}, "old\nnew\n");
+    check_exit(gone, 3);
+    const auto said = nlohmann::json::parse(gone.output);
+    BOOST_TEST(said["outcome"] == "unavailable", command);
+    BOOST_TEST(said["retryable"] == true, command);
+    BOOST_TEST(said["detail"].get<std::string>() != "", command);
+  }
+}
+
+BOOST_FIXTURE_TEST_CASE(in_chain_at_a_directory_that_does_not_know_it_is_no_empty_list, groups_fixture) {
+  const auto asked = run({"groups", "-c", file, "--json", "--by", "in_chain", "user1"});
+  BOOST_TEST(nlohmann::json::parse(asked.output)["outcome"] == "unavailable");
+  BOOST_TEST(contains(asked.error_output, "1.2.840.113556.1.4.1941"), asked.error_output);
+  BOOST_TEST(contains(asked.error_output, "nested"), asked.error_output);
+  check_exit(asked, 3);
+}
+
 BOOST_FIXTURE_TEST_CASE(the_section_authenticator_says_how_users_log_in, directory_fixture) {
   const auto by_template =
       config(directory.url(),
@@ -120,4 +148,47 @@ BOOST_FIXTURE_TEST_CASE(the_example_of_logins_is_the_documents_and_prints_roles,
   BOOST_TEST(contains(wrong.error_output, "bad_credentials"), wrong.error_output);
   BOOST_TEST(wrong.output ==
              run_program({{UNDERSTUDY_LOGIN_EXAMPLE, with, "nobody"}, "x\n", {}, {}}, std::chrono::seconds{60}).output);
+}
+
+BOOST_FIXTURE_TEST_CASE(the_example_in_c_is_the_documents_and_prints_groups, groups_fixture) {
+  const std::filesystem::path source = UNDERSTUDY_SOURCE_DIR;
+  BOOST_TEST(contains(read_file(source / "docs/c-interface.md"),
+                      "```c\n" + read_file(source / "tools/examples/6_login_in_c.c") + "```\n"));
+  directory.change("dn: cn=app-reader," + groups +
+                   "\nobjectClass: groupOfNames\ncn: app-reader\nmember: " + user_dn(1) + "\n");
+  const auto with = config(
+      directory.url(), {admin_password, "",
+                        "[authenticator]\nbase = \"ou=people,dc=example,dc=com\"\ngroup_base = \"" + groups + "\"\n"});
+  const auto run_c = [](const std::string& file, const std::string& user, const std::string& password) {
+    return run_program({{UNDERSTUDY_C_EXAMPLE, file, user}, password + "\n", {}, {}}, std::chrono::seconds{60});
+  };
+  const auto right = run_c(with, "user1", user_password(1));
+  check_exit(right, 0);
+  BOOST_TEST(right.output == "You are logged in.\napp-reader\n");
+  const auto wrong = run_c(with, "user1", "x");
+  check_exit(wrong, 1);
+  BOOST_TEST(contains(wrong.error_output, "bad_credentials"), wrong.error_output);
+  BOOST_TEST(wrong.output == run_c(with, "nobody", "x").output);
+  check_exit(run_c("/nowhere/directory.toml", "user1", "x"), 2);
+}
+
+BOOST_FIXTURE_TEST_CASE(the_example_in_c_says_what_the_stub_directory_says, command_line) {
+  stub_directory there;
+  const auto file = config(there.url(), {admin_password, "", "[authenticator]\nbase = \"dc=example,dc=com\"\n"});
+  const auto ask = [&] { return run_program({{UNDERSTUDY_C_EXAMPLE, file, "jane"}, "secret\n", {}, {}}); };
+  there.set_entries({{"uid=jane,dc=example,dc=com", {{"memberOf", {"cn=admins,dc=example,dc=com"}}}}});
+  const auto right = ask();
+  check_exit(right, 0);
+  BOOST_TEST(right.output == "You are logged in.\nadmins\n");
+  BOOST_TEST(there.binds().back().password == "secret");
+  there.on(operation::bind, [&](const directory_request& request) {
+    auto answer = there.usual(request);
+    if (request.dn == "uid=jane,dc=example,dc=com")
+      answer = reply{{.code = 49, .diagnostic = "comment: x, data 533, v1"}, {}};
+    return answer;
+  });
+  const auto closed = ask();
+  check_exit(closed, 1);
+  BOOST_TEST(contains(closed.error_output, "account_disabled"), closed.error_output);
+  BOOST_TEST(!contains(closed.output, "disabled"), closed.output);
 }

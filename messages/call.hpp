@@ -1,5 +1,6 @@
 // A request on its way between actors: the payload, its one deadline, its cancel token and where it has been.
 #pragma once
+#include "understudy/messages/answer_meter.hpp"
 #include "understudy/messages/error.hpp"
 #include "understudy/messages/result.hpp"
 #include "understudy/messages/snapshot.hpp"
@@ -94,6 +95,9 @@ struct call {
   /// Bytes of memory that an answer which comes all at once may take: what whoever asks can pass on. 0, and more than
   /// that: `limits.max_result_bytes`.
   std::uint32_t most_answer_bytes = 0;
+  /// Counts the answer's bytes, when it comes all at once; may be null. Where it has no room for more, the operation is
+  /// given up with `queue_full`.
+  metered_answer_ptr metered = {};
   /// The server that is to take it while it is well; nothing: any.
   std::optional<server_id> preferred;
 };

@@ -10,6 +10,8 @@
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
 
+#include <malloc.h>
+
 #include <stdexcept>
 
 namespace understudy::cli {
@@ -44,7 +46,18 @@ settings with_places(settings all, const more_places& more) {
   return checked(std::move(all));
 }
 
+/// Answers of megabytes go back to the system when they are gone. The allocator would take the first for a habit, keep
+/// 64 MB free in each of its arenas from then on, and cut these up.
+void have_large_blocks_given_back() {
+#ifdef __GLIBC__
+  constexpr int large = 256 * 1024, kept = 16 * 1024 * 1024;
+  ::mallopt(M_MMAP_THRESHOLD, large);
+  ::mallopt(M_TRIM_THRESHOLD, kept);
+#endif
+}
+
 int serve(interrupt_watch& interrupts, const target& where, const more_places& more) {
+  have_large_blocks_given_back();
   command_time unlimited{duration::zero()};
   const auto all = with_places(read_settings(where, unlimited, interrupts), more);
   const auto manager = told_by_environment();

@@ -37,7 +37,15 @@ bool leaves_no_trace(const any_operation& op) noexcept {
   return extended == nullptr || extended->repeatable;
 }
 
-bool is_bind(const any_operation& op) noexcept { return std::holds_alternative<bind_request>(op); }
+/// A step of somebody else's SASL bind.
+bool is_relayed_bind(const any_operation& op) noexcept {
+  const auto* opaque = std::get_if<opaque_request>(&op);
+  return opaque != nullptr && opaque->tag() == request_tag::bind;
+}
+
+bool is_bind(const any_operation& op) noexcept {
+  return std::holds_alternative<bind_request>(op) || is_relayed_bind(op);
+}
 
 bool may_come_in_parts(const any_operation& op) noexcept {
   const auto* opaque = std::get_if<opaque_request>(&op);
@@ -92,13 +100,15 @@ void connection_state::tick() {
 }
 
 void connection_state::on_lease(lease_id id) {
-  if (phase_ == phase::ready || phase_ == phase::draining) lease_ = id;
+  if (phase_ != phase::ready && phase_ != phase::draining) return;
+  lease_ = id;
+  binds_first_ = dependencies_.kind == connection_kind::bind;
 }
 
 void connection_state::on_reset(lease_id id) {
   if (phase_ == phase::closed || id != lease_) return;
   const auto ended = connection_failure(errc::invalid_lease, "The lease ended before the operation did.");
-  const bool bind_open = exclusive_;
+  const bool bind_open = exclusive_ || std::exchange(bind_goes_on_, false);
   for (auto& held : std::exchange(held_, {})) settle(held, ended);
   // A check is the pool's and not the lease's: it goes on, and only a bind comes before it, which shows as much.
   const bool binds = bind_open || identity_changed_;
@@ -116,8 +126,9 @@ void connection_state::on_reset(lease_id id) {
   look_at_readers();
   if (phase_ == phase::draining) return close_when_empty();
   if (bind_open || tainted_) return end(nullptr);
-  if (!identity_changed_) return tell_owner(connection_event::kind::ready);
-  identity_changed_ = false;
+  // Whoever gets a connection for binds binds first, and is nobody while that is under way (RFC 4511, 4.2.1).
+  const bool bound_anew = dependencies_.kind == connection_kind::bind;
+  if (!std::exchange(identity_changed_, false) || bound_anew) return tell_owner(connection_event::kind::ready);
   phase_ = phase::setting_up;
   setup_.bind_again();
   follow_setup();
@@ -283,8 +294,12 @@ failure_ptr connection_state::refusal(const held_call& held) const {
     return connection_failure(errc::invalid_request,
                               "Users' binds run on connections of their own, and nothing else does.");
   }
+  if (binds_first_ && lease != 0 && !is_bind(order.what->op))
+    return connection_failure(errc::invalid_lease, "Others were bound on this connection before: bind first.");
+  if (is_relayed_bind(order.what->op) && lease == 0)
+    return connection_failure(errc::invalid_request, "A bind of several steps needs a connection of its own.");
   if (stream_ && lease != 0) return of_server(stream_is_open());
-  return check_request(*order.what);
+  return check_request(*order.what, dependencies_.kind == connection_kind::bind);
 }
 
 /// A bind needs the connection to itself (RFC 4511, 4.2.1); a stream too, because it holds up all that comes behind it.
@@ -297,7 +312,10 @@ bool connection_state::must_wait(const held_call& held) const {
 void connection_state::dispatch(held_call& held) {
   const auto at = wire_.encode(*held.order.what);
   if (at.error) return settle(held, at.error);
-  if (is_bind(held.order.what->op)) exclusive_ = true;
+  if (is_bind(held.order.what->op)) {
+    exclusive_ = true;
+    binds_first_ = false;
+  }
   if (held.lease != 0 && !leaves_no_trace(held.order.what->op)) tainted_ = true;
   auto request = held.order.what;
   const auto deadline = held.order.deadline;
@@ -326,7 +344,8 @@ void connection_state::add_exchange(const encoded_request& at, request_ptr reque
   exchange.what = std::move(request);
   exchange.answer = std::move(answer);
   if (owner.stream) owner.stream->flow.heard(now_);
-  exchange.room = memory_allowance{most_bytes_of(owner.order)};
+  if (owner.order.metered) owner.order.metered->begin();
+  exchange.room = memory_allowance{most_bytes_of(owner.order), owner.order.metered.get()};
   exchange.started = now_;
   exchange.deadline = deadline;
   exchange.begin = at.begin;
@@ -448,8 +467,12 @@ void connection_state::too_large(int id, bool more) {
   auto cut = more ? take_back(id) : open_.take(id);
   if (is_bind(cut.what->op)) exclusive_ = false;
   const auto limit = "limits.max_result_bytes (" + std::to_string(most_result_bytes()) + ")";
+  const auto& metered = cut.owner.order.metered;
+  const bool for_want_of_room = metered && metered->refused();
   std::string why;
-  if (cut.owner.stream) {
+  if (for_want_of_room) {
+    why = "More answers are on their way to who asked than are kept for it; this one was given up.";
+  } else if (cut.owner.stream) {
     why = "One entry takes more memory than " + limit + "; ask for fewer attributes.";
   } else if (cut.owner.order.parts_sent) {
     why = "Who reads the answer is further behind than " + limit + "; the search was abandoned.";
@@ -461,7 +484,7 @@ void connection_state::too_large(int id, bool more) {
     why = "The result takes more memory than " + limit +
           "; read it entry by entry with stream(), or in pages with paged().";
   }
-  settle(cut, connection_failure(errc::result_too_large, std::move(why)));
+  settle(cut, connection_failure(for_want_of_room ? errc::queue_full : errc::result_too_large, std::move(why)));
   if (phase_ == phase::draining) close_when_empty();
 }
 
@@ -562,6 +585,7 @@ void connection_state::complete_call(table::item& done) {
     exclusive_ = false;
     // Also when it was refused: the connection is anonymous then (RFC 4511, 4.2.1).
     if (done.owner.lease != 0) identity_changed_ = true;
+    bind_goes_on_ = done.answer->code == result_code::sasl_bind_in_progress;
   }
   auto& owner = done.owner;
   done.answer->server = dependencies_.server_name;

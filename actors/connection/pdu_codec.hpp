@@ -1,6 +1,7 @@
 // LDAP messages as bytes and back, without libldap: every answer, and of the requests searches, which are nearly all of
 // a directory's traffic. What libldap 2.5 cannot make sense of it loses memory with.
 #pragma once
+#include "understudy/messages/answer_meter.hpp"
 #include "understudy/messages/result.hpp"
 
 namespace understudy::internal {
@@ -18,16 +19,21 @@ void encode_abandon(std::int32_t id, std::int32_t abandoned, std::string& out);
 /// Appends an UnbindRequest (RFC 4511, 4.3).
 void encode_unbind(std::int32_t id, std::string& out);
 
+///@{
 /// The tag of the protocolOp that ends the answer to `op`; 0: an opaque request of something that is not relayed.
 std::uint8_t answer_tag(const any_operation& op) noexcept;
+std::uint8_t answer_tag(const opaque_request& op) noexcept;
+///@}
 
 /// How much memory decoded answers may still take: their bytes and what holds them (messages/result.hpp, footprint).
 class memory_allowance {
  public:
-  explicit memory_allowance(std::size_t bytes) noexcept : left_(bytes) {}
+  /// `metered`: where the same is counted besides; may be null, and has to be there as long as this is used.
+  explicit memory_allowance(std::size_t bytes, metered_answer* metered = nullptr) noexcept
+      : left_(bytes), metered_(metered) {}
   /// False, now and for ever, when there is not so much left.
   bool take(std::size_t bytes) noexcept {
-    if (bytes > left_) exceeded_ = true;
+    exceeded_ = exceeded_ || bytes > left_ || (metered_ != nullptr && !metered_->take(bytes));
     left_ -= exceeded_ ? 0 : bytes;
     return !exceeded_;
   }
@@ -38,6 +44,7 @@ class memory_allowance {
 
  private:
   std::size_t left_;
+  metered_answer* metered_;
   bool exceeded_ = false;
 };
 

@@ -184,6 +184,15 @@ class tls_client_stream final : public tls_stream {
       return failed(std::string{doing} + ": " + (reset ? errno_text(system_code) : "the server closed the connection") +
                     (silent ? " without a word of TLS (" + about_plain_port() + ')' : about_our_certificate()));
     }
+    if (!reset && of_node() && !unheard()) {
+      // Nodes say goodbye; many directories do not.
+      auto gone = failed({});
+      failure f = *gone.error;
+      f.code = errc::connection_failed;
+      f.message = std::string{doing} + ": the node went without a word (close_notify)";
+      gone.error = make_failure(std::move(f));
+      return gone;
+    }
     if (!reset || unheard()) return closed(doing);
     auto r = failed({});
     failure f = *r.error;

@@ -1,4 +1,4 @@
-// What is on its way to each client, what waits, and what is too much: see answer_flow.hpp.
+// What is on its way to each client, and what waits: see answer_flow.hpp.
 #include "understudy/actors/node/answer_flow.hpp"
 
 #include <algorithm>
@@ -22,11 +22,10 @@ bool answer_flow::has_room(const link_record& link, std::size_t bytes) const {
   return link.untaken_bytes == 0 || link.untaken_bytes + bytes <= most_untaken_;
 }
 
-answer_flow::verdict answer_flow::judge(link_id link, std::size_t bytes, answer_count answered) {
+bool answer_flow::has_to_wait(link_id link, std::size_t bytes, answer_count answered) {
   auto& to = links_[link];
   take(to, answered);
-  if (to.waiting.empty() && has_room(to, bytes)) return verdict::send;
-  return to.waiting_bytes + bytes <= most_waiting_ ? verdict::wait : verdict::refuse;
+  return !to.waiting.empty() || !has_room(to, bytes);
 }
 
 void answer_flow::keep(const request_key& key, std::string bytes) {
@@ -54,28 +53,15 @@ std::optional<answer_flow::ready_answer> answer_flow::next(link_id link, answer_
   return first;
 }
 
-void answer_flow::forget(const request_key& key) {
+bool answer_flow::forget(const request_key& key) {
   const auto found = links_.find(key.link);
-  if (found == links_.end()) return;
+  if (found == links_.end()) return false;
   auto& to = found->second;
-  std::erase_if(to.waiting, [&](const ready_answer& each) {
-    if (each.key != key) return false;
-    to.waiting_bytes -= each.bytes.size();
-    return true;
-  });
-}
-
-/// The other half is for what is under way.
-bool answer_flow::is_full(link_id link) const {
-  const auto bytes = waiting_bytes(link);
-  return bytes > 0 && bytes >= most_waiting_ / 2;
-}
-
-std::vector<answer_flow::link_id> answer_flow::waiting() const {
-  std::vector<link_id> all;
-  for (const auto& [link, to] : links_)
-    if (!to.waiting.empty()) all.push_back(link);
-  return all;
+  return std::erase_if(to.waiting, [&](const ready_answer& each) {
+           if (each.key != key) return false;
+           to.waiting_bytes -= each.bytes.size();
+           return true;
+         }) != 0;
 }
 
 std::size_t answer_flow::waiting_bytes(link_id link) const {

@@ -1,4 +1,4 @@
-// How many bytes of answers a slow client may leave untaken before further ones wait, and then end: bookkeeping only.
+// How many bytes of answers a slow client may leave untaken before further ones wait: bookkeeping only.
 #pragma once
 #include "understudy/actors/node/gateway_state.hpp"
 
@@ -6,53 +6,41 @@
 #include <map>
 #include <optional>
 #include <string>
-#include <vector>
 
 namespace understudy::internal {
 
 /// CAF buffers what it is given without a bound. So of each link it is noted what was given to CAF and is not with the
-/// kernel yet; answers that would be too much wait here, first come, first served, and those that would be too much
-/// even so are refused. Which answers may wait is for the owner to say: all others count, and go at once.
+/// kernel yet; answers that would be too much wait here, first come, first served. Which answers may wait is for the
+/// owner to say, and how many: all others count, and go at once.
 class answer_flow {
  public:
   using link_id = gateway_state::link_id;
   using request_key = gateway_state::request_key;
 
-  /// What becomes of an answer.
-  enum class verdict : std::uint8_t {
-    send,
-    wait,   ///< until the client has taken others
-    refuse  ///< too many wait already
-  };
   /// An answer that may go now.
   struct ready_answer {
     request_key key;
     std::string bytes;
   };
 
-  explicit answer_flow(const gateway_limits& limits) noexcept
-      : most_untaken_(limits.most_untaken), most_waiting_(limits.most_waiting) {}
+  explicit answer_flow(const gateway_limits& limits) noexcept : most_untaken_(limits.most_untaken) {}
 
   /// How many answers over a link are with the kernel, as peer_registry tells; nothing: all of them.
   using answer_count = std::optional<std::uint64_t>;
 
-  /// Of an answer that may wait.
-  verdict judge(link_id link, std::size_t bytes, answer_count answered);
+  /// An answer of so many bytes that may wait, has to: until the client has taken others.
+  bool has_to_wait(link_id link, std::size_t bytes, answer_count answered);
   /// It waits.
   void keep(const request_key& key, std::string bytes);
   /// An answer of so many bytes was given to CAF; each of that link has to be noted.
   void sent(link_id link, std::size_t bytes);
   /// The next one of those that wait for that link, if it may go now. To be noted as sent, unless nobody wants it.
   std::optional<ready_answer> next(link_id link, answer_count answered);
-  /// Nobody waits for that answer any more.
-  void forget(const request_key& key);
+  /// Nobody waits for that answer any more. False when it did not wait here.
+  bool forget(const request_key& key);
   /// That link ended.
   void lost(link_id link) { links_.erase(link); }
 
-  /// True when so much waits that nothing should be begun whose answer would have to wait too.
-  bool is_full(link_id link) const;
-  /// Links for which an answer waits.
-  std::vector<link_id> waiting() const;
   /// Bytes that wait for that link.
   std::size_t waiting_bytes(link_id link) const;
 
@@ -68,7 +56,7 @@ class answer_flow {
   static void take(link_record& link, answer_count answered);
   bool has_room(const link_record& link, std::size_t bytes) const;
 
-  const std::size_t most_untaken_, most_waiting_;
+  const std::size_t most_untaken_;
   std::map<link_id, link_record> links_;
 };
 

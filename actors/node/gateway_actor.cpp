@@ -15,6 +15,9 @@
 #include <caf/typed_event_based_actor.hpp>
 #include <caf/typed_response_promise.hpp>
 
+#include <algorithm>
+#include <deque>
+
 namespace understudy::internal {
 namespace {
 
@@ -25,8 +28,9 @@ constexpr std::int32_t any_message_id = 1;
 /// What lay in the mailbox of a router that ended is asked again so often, with pauses: until its successor is there.
 constexpr int most_bounces = 5;
 constexpr milliseconds bounce_pause{20};
-/// What waits for a client to take earlier answers is looked at so often.
-constexpr milliseconds flow_pause{10};
+/// What waits for room is looked at so often beside the answers that make some: a connection that gives an answer up
+/// later than its client tells nobody.
+constexpr milliseconds room_pause{50};
 
 answer_frame done(bool flag = true) {
   answer_frame f;
@@ -46,11 +50,11 @@ failure_ptr not_offered(request_kind kind) {
                       "This node does not take the order \"" + std::string{to_string(kind)} + "\" from a client.");
 }
 
-failure_ptr answers_are_not_taken(const std::string& fate) {
-  return make_failure(errc::queue_full, stage::operation,
-                      "This client does not take the answers that it asked for: more of them wait for it than the node "
-                      "keeps, so this request " +
-                          fate + ". Ask for less at a time, or read entry by entry with stream().");
+failure_ptr answers_are_not_taken(errc code) {
+  return make_failure(code, stage::operation,
+                      "This client does not take the answers that it asked for: as many as the node keeps wait for it, "
+                      "and there was no room for this one. Ask for less at a time, or read entry by entry with "
+                      "stream().");
 }
 
 server_set servers_of(std::uint64_t bits) {
@@ -64,15 +68,16 @@ server_set servers_of(std::uint64_t bits) {
 request_ptr request_of(request_frame& f) {
   switch (f.kind) {
     case request_kind::bind:
-      return make_request(bind_request{std::move(f.name), f.password}, std::move(f.controls));
+      return make_request(bind_request{std::move(f.name), f.password}, std::move(f.controls), std::move(f.wish));
     case request_kind::password_modify:
       return make_request(password_modify_request{std::move(f.value), f.password, f.new_password},
-                          std::move(f.controls));
+                          std::move(f.controls), std::move(f.wish));
     case request_kind::extended:
       if (f.name == extension::who_am_i && !f.value) return make_request(whoami_request{}, std::move(f.controls));
       return make_request(extended_request{std::move(f.name), std::move(f.value), f.flag}, std::move(f.controls));
     default:
-      return make_request(opaque_request{std::move(f.protocol_op), std::move(f.encoded_controls), any_message_id});
+      return make_request(opaque_request{std::move(f.protocol_op), std::move(f.encoded_controls), any_message_id}, {},
+                          std::move(f.wish));
   }
 }
 
@@ -109,7 +114,9 @@ class gateway_impl {
     lease_id lease = 0;  ///< that it runs on
     time_point deadline{};
     int bounces = 0;        ///< how often it came back unread from a router that had ended
-    bool may_wait = false;  ///< its answer, and may be dropped: nothing was changed, and it may be large
+    bool may_wait = false;  ///< its answer; it may also be asked for again
+    call order = {};        ///< of an operation
+    bool for_room = false;  ///< that waits until there is room for its answer
     ///@{
     /// Of an operation, for who watches.
     std::string_view operation = {};
@@ -134,6 +141,11 @@ class gateway_impl {
   node_terms agree(const gateway_peer& peer, bool reads_compressed);
   void begin(const key& k, request_frame& frame);
   void perform(const key& k, request_frame& frame);
+  void carry_out(const key& k);
+  void fail(const key& k, failure_ptr why);
+  void wait_for_room(const key& k);
+  void begin_waiting(link_id link);
+  std::shared_ptr<answer_meter> meter_of(link_id link);
   void acquire(const key& k, const request_frame& frame);
   void release(const key& k, lease_id lease);
   void begin_stream(const key& k, request_frame& frame);
@@ -154,7 +166,7 @@ class gateway_impl {
   void ask(const key& k, const Handle& whom, Form form, Ts&&... content) {
     self_->request(whom, caf::infinite, std::forward<Ts>(content)...)
         .then([this, k, form](T& value) { guard_.run([&] { answer(k, form(value)); }); },
-              [this, k](caf::error& e) { guard_.run([&] { answer(k, failed_answer(failure_of(e))); }); });
+              [this, k](caf::error& e) { guard_.run([&] { fail(k, failure_of(e)); }); });
   }
   /// Asks the router, also when that is another one by now; its answer goes to `took`.
   template <class Took, class Atom, class Content>
@@ -166,7 +178,7 @@ class gateway_impl {
                   if (may_ask_again(k, e))
                     bounced_.emplace(now() + bounce_pause, [=, this] { ask_router(k, took, atom, content); });
                   else
-                    answer(k, failed_answer(failure_of(e)));
+                    fail(k, failure_of(e));
                 });
               });
   }
@@ -177,13 +189,16 @@ class gateway_impl {
   void deliver(const key& k, std::string bytes);
   void pass_to_client(const key& k, std::string bytes);
   std::string at_once(link_id link, answer_frame frame);
-  void let_waiting_go();
+  void let_waiting_go(link_id link);
   std::string bounded(answer_frame frame) const;
   open_request* find(const key& k) {
     const auto found = open_.find(k);
     return found == open_.end() ? nullptr : &found->second;
   }
   time_point now() const { return env_->clock->now(); }
+  bool waits_for_room() const {
+    return std::any_of(rooms_.begin(), rooms_.end(), [](const auto& each) { return !each.second.waiting.empty(); });
+  }
   peers_actor cluster() const { return from_.cluster ? from_.cluster() : peers_actor{}; }
 
   gateway_actor::pointer self_;
@@ -197,6 +212,12 @@ class gateway_impl {
   std::set<std::uint64_t> compressed_to_;                     ///< links
   std::multimap<time_point, std::function<void()>> bounced_;  ///< what is asked again, and when
   std::map<key, open_request> open_;
+  /// Of a link: what its answers take, and what waits for room, first come, first served.
+  struct link_room {
+    std::shared_ptr<answer_meter> meter;
+    std::deque<key> waiting;
+  };
+  std::map<link_id, link_room> rooms_;
   std::map<lease_id, held_connection> held_;
   std::map<std::uint64_t, lease_id> streams_;  ///< by our numbers
   std::uint64_t last_stream_ = 0;
@@ -242,9 +263,11 @@ gateway_actor::behavior_type gateway_impl::make_behavior() {
           end(state_.lost(link), why);
           compressed_to_.erase(link);
           flow_.lost(link);
+          rooms_.erase(link);
           if (const auto peers = cluster()) self_->send(peers, removed_atom_v, link);
         });
       },
+      [this](credit_atom, std::uint64_t link) { guard_.run([&] { let_waiting_go(link); }); },
       [this](drain_atom) { state_.drain(); },
       [this](tick_atom, std::uint64_t timer) { guard_.run([&] { tick(timer); }); },
   };
@@ -268,14 +291,13 @@ caf::result<std::string> gateway_impl::take(std::string& bytes) {
   if (read.error) return refuse(std::move(read.error));
   auto& frame = *read.value;
   if (!frame.password.empty() || !frame.new_password.empty()) wipe_frame(std::move(bytes));
-  const bool may_wait = gateway_state::may_wait(frame);
-  if (may_wait && flow_.is_full(peer->link)) return refuse(answers_are_not_taken("was not carried out"));
   if (auto why = state_.admit(*peer, frame, size, now())) return refuse(std::move(why));
   if (!gateway_state::is_tracked(frame.kind)) return at_once(peer->link, answer_at_once(*peer, frame));
   if (frame.kind == request_kind::exchange) frame.name = peer->name;  // whatever it calls itself
   const key k{peer->link, frame.number};
   auto asker = self_->make_response_promise<std::string>();
-  open_[k] = {asker, std::make_shared<cancel_token>(), frame.lease, now() + frame.left, 0, may_wait};
+  open_[k] = {asker, std::make_shared<cancel_token>(), frame.lease, now() + frame.left,
+              0,     gateway_state::may_wait(frame)};
   timer_.arm_by(now() + frame.left + state_.limits().grace);
   begin(k, frame);
   return asker;
@@ -370,17 +392,27 @@ void gateway_impl::begin(const key& k, request_frame& frame) {
 }
 
 void gateway_impl::perform(const key& k, request_frame& frame) {
-  const bool whole = frame.kind != request_kind::operation;
-  const auto lease = frame.lease;
-  call order;
-  order.deadline = now() + frame.left;
-  order.token = open_.at(k).token;
+  auto& open = open_.at(k);
+  auto& order = open.order;
+  order.deadline = open.deadline;
+  order.token = open.token;
   order.what = request_of(frame);
   // As it came; what is decoded takes more memory here than on the link, where answer() bounds it.
-  if (!whole) order.most_answer_bytes = state_.limits().longest_frame;
-  auto& open = open_.at(k);
+  if (frame.kind == request_kind::operation) order.most_answer_bytes = state_.limits().longest_frame;
   open.operation = operation_name(order.what->op);
   open.since = now();
+  if (open.may_wait) {
+    if (!rooms_[k.link].waiting.empty()) return wait_for_room(k);
+    order.metered = std::make_shared<metered_answer>(meter_of(k.link));
+  }
+  carry_out(k);
+}
+
+void gateway_impl::carry_out(const key& k) {
+  const auto& open = open_.at(k);
+  auto order = open.order;
+  const auto lease = open.lease;
+  const bool whole = order.most_answer_bytes == 0;
   const auto form = [this, k, whole](result_ptr& got) {
     if (const auto* request = find(k)) show(*request, got.get(), nullptr);
     answer_frame f;
@@ -398,6 +430,59 @@ void gateway_impl::perform(const key& k, request_frame& frame) {
   ask<result_ptr>(k, held_.at(lease).connection, form, perform_atom_v, lease, std::move(order));
 }
 
+/// What there was no room for is asked for once more, with room for the longest answer, when there is as much.
+void gateway_impl::fail(const key& k, failure_ptr why) {
+  const auto* const request = find(k);
+  if (!request) return;
+  const auto& metered = request->order.metered;
+  if (!metered || !metered->refused() || request->token->cancelled()) return answer(k, failed_answer(std::move(why)));
+  wait_for_room(k);
+  begin_waiting(k.link);
+}
+
+std::shared_ptr<answer_meter> gateway_impl::meter_of(link_id link) {
+  auto& meter = rooms_[link].meter;
+  if (!meter)
+    meter =
+        std::make_shared<answer_meter>(std::max<std::size_t>(state_.limits().most_held, state_.limits().longest_frame));
+  return meter;
+}
+
+void gateway_impl::wait_for_room(const key& k) {
+  auto& request = open_.at(k);
+  // The connection that gave it up has it as well, for a moment.
+  if (const auto metered = std::exchange(request.order.metered, nullptr)) metered->shrink_to(0);
+  request.for_room = true;
+  rooms_[k.link].waiting.push_back(k);
+  timer_.arm_by(now() + room_pause);
+}
+
+/// Those that waited, as far as there is room for the longest answer each may have.
+void gateway_impl::begin_waiting(link_id link) {
+  const auto room = rooms_.find(link);
+  if (room == rooms_.end()) return;
+  auto& waiting = room->second.waiting;
+  while (!waiting.empty()) {
+    const auto k = waiting.front();
+    auto* const request = find(k);
+    if (!request || !request->for_room) {  // it ended; its number may be another's
+      waiting.pop_front();
+      continue;
+    }
+    const auto longest = request->order.most_answer_bytes;
+    const auto meter = meter_of(link);
+    if (!meter->take(longest)) return;
+    waiting.pop_front();
+    request->order.metered = std::make_shared<metered_answer>(meter, longest);
+    request->for_room = false;
+    if (request->lease != 0 && !held_.contains(request->lease))
+      answer(k, failed_answer(make_failure(errc::invalid_lease, stage::queue,
+                                           "The lease was returned while its search waited for room.")));
+    else
+      carry_out(k);
+  }
+}
+
 /// CAF bounces what lies in the mailbox of an actor that ends, and nothing else: no server has seen it.
 bool gateway_impl::may_ask_again(const key& k, const caf::error& why) {
   auto* const request = find(k);
@@ -409,7 +494,14 @@ bool gateway_impl::may_ask_again(const key& k, const caf::error& why) {
 }
 
 void gateway_impl::cancel(const key& k) {
-  if (auto* one = find(k)) give_up(*one);
+  auto* const one = find(k);
+  if (!one) return;
+  give_up(*one);
+  if (!one->for_room) return;
+  // Nobody else has it.
+  auto why = make_failure(caller_cancelled(stage::queue));
+  show(*one, nullptr, why.get());
+  pass_to_client(k, encode(failed_answer(std::move(why))));
 }
 
 /// Its answer, `cancelled`, comes the usual way.
@@ -435,29 +527,35 @@ void gateway_impl::answer(const key& k, answer_frame frame) {
 
 /// Unless it was answered otherwise meanwhile.
 void gateway_impl::deliver(const key& k, std::string bytes) {
-  const auto* const request = find(k);
+  auto* const request = find(k);
   if (!request) return;
-  if (!request->may_wait) return pass_to_client(k, std::move(bytes));
-  switch (flow_.judge(k.link, bytes.size(), from_.peers->answered(k.link))) {
-    case answer_flow::verdict::send:
-      return pass_to_client(k, std::move(bytes));
-    case answer_flow::verdict::refuse:
-      return pass_to_client(k, encode(failed_answer(answers_are_not_taken("was dropped"))));
-    case answer_flow::verdict::wait:
-      // It is under way as long as that, and ends at its deadline like any other.
-      flow_.keep(k, std::move(bytes));
-      timer_.arm_by(now() + flow_pause);
+  auto& metered = request->order.metered;
+  if (metered) metered->shrink_to(bytes.size());
+  if (!request->may_wait || !flow_.has_to_wait(k.link, bytes.size(), from_.peers->answered(k.link, false)))
+    return pass_to_client(k, std::move(bytes));
+  if (!metered) {
+    metered = std::make_shared<metered_answer>(meter_of(k.link));
+    if (!metered->take(bytes.size()))
+      return pass_to_client(k, encode(failed_answer(answers_are_not_taken(errc::queue_full))));
   }
+  // It is under way as long as that, and ends at its deadline like any other.
+  flow_.keep(k, std::move(bytes));
+  let_waiting_go(k.link);
+  begin_waiting(k.link);
 }
 
 void gateway_impl::pass_to_client(const key& k, std::string bytes) {
   const auto found = open_.find(k);
   if (found == open_.end()) return;
-  auto asker = std::move(found->second.asker);
+  auto ended = std::move(found->second);
   open_.erase(found);
   state_.answered(k);
   flow_.sent(k.link, bytes.size());
-  asker.deliver(std::move(bytes));
+  ended.asker.deliver(std::move(bytes));
+  if (!ended.order.metered) return;
+  // Who is being told of its result has it as well.
+  ended.order.metered->shrink_to(0);
+  begin_waiting(k.link);
 }
 
 std::string gateway_impl::at_once(link_id link, answer_frame frame) {
@@ -466,12 +564,11 @@ std::string gateway_impl::at_once(link_id link, answer_frame frame) {
   return bytes;
 }
 
-/// As far as their clients have taken what went before.
-void gateway_impl::let_waiting_go() {
-  for (const auto link : flow_.waiting()) {
-    const auto answered = from_.peers->answered(link);
-    while (auto next = flow_.next(link, answered)) pass_to_client(next->key, std::move(next->bytes));
-  }
+/// As far as that client has taken what went before; the rest when it has taken more.
+void gateway_impl::let_waiting_go(link_id link) {
+  if (flow_.waiting_bytes(link) == 0) return;
+  const auto answered = from_.peers->answered(link, true);
+  while (auto next = flow_.next(link, answered)) pass_to_client(next->key, std::move(next->bytes));
 }
 
 /// To who watches.
@@ -537,9 +634,11 @@ void gateway_impl::end(gateway_state::endings ended, const failure& why) {
     show(*one, nullptr, &why);
     give_up(*one);
     auto asker = std::move(one->asker);
+    const bool not_taken = flow_.forget(k) || one->for_room;
     open_.erase(k);
-    flow_.forget(k);
-    asker.deliver(at_once(k.link, failed_answer(make_failure(failure{why}))));
+    asker.deliver(
+        at_once(k.link, failed_answer(not_taken && why.code == errc::operation_timeout ? answers_are_not_taken(why.code)
+                                                                                       : make_failure(failure{why}))));
   }
   for (const auto& lease : ended.leases) give_back(lease);
 }
@@ -552,9 +651,9 @@ void gateway_impl::tick(std::uint64_t timer) {
     bounced_.erase(bounced_.begin());
     again();
   }
-  let_waiting_go();
+  for (auto& [link, room] : rooms_) begin_waiting(link);
   timer_.arm(std::min({state_.next_event(), bounced_.empty() ? time_point::max() : bounced_.begin()->first,
-                       flow_.waiting().empty() ? time_point::max() : now() + flow_pause}));
+                       waits_for_room() ? now() + room_pause : time_point::max()}));
 }
 
 // ---- streams ----

@@ -14,6 +14,8 @@ using gateway_actor = caf::typed_actor<
     caf::reacts_to<batch_atom, std::uint64_t, relayed_part>,
     // From the links: the one with that number ended. What its peer had asked is given up, what it held is returned.
     caf::reacts_to<removed_atom, std::uint64_t>,
+    // The same: an answer is with the kernel (peer_registry::answered()).
+    caf::reacts_to<credit_atom, std::uint64_t>,
     // Take nothing new; what is held may be finished.
     caf::reacts_to<drain_atom>, caf::reacts_to<tick_atom, std::uint64_t>>;
 

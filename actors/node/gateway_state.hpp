@@ -15,11 +15,12 @@ struct gateway_limits {
   std::uint32_t most_requests = 128;                     ///< not answered yet
   std::uint64_t most_bytes = 8 * 1024 * 1024;            ///< in these together
   std::uint32_t longest_frame = 4 * 1024 * 1024 - 1024;  ///< bytes, of a request and of an answer
-  ///@{
-  /// Bytes of answers that a client has not taken: so many are given to its link before those of further searches wait,
-  /// and so many wait before they are dropped. Four of the longest each: a client that reads at all never notices.
-  std::size_t most_untaken = std::size_t{16} * 1024 * 1024, most_waiting = std::size_t{16} * 1024 * 1024;
-  ///@}
+  /// Bytes of answers that are given to its link and not taken, before those of further searches wait: one of the
+  /// longest. CAF has two buffers for them that grow by doubling.
+  std::size_t most_untaken = std::size_t{4} * 1024 * 1024;
+  /// Bytes of answers to its searches that are being read, or wait: 64 of a megabyte with what they have beside their
+  /// content, so that whoever asks for as much at a time is not asked to wait by what is read faster than it is sent.
+  std::size_t most_held = std::size_t{66} * 1024 * 1024;
   milliseconds silence = node_silence;   ///< without a word for so long a peer loses its leases
   milliseconds claim_time = seconds{5};  ///< within which the grant of a lease is to be claimed
   /// What answers for us has so much time beyond the deadline: it can say more.
@@ -60,8 +61,8 @@ class gateway_state {
   failure_ptr admit(const gateway_peer& peer, const request_frame& frame, std::size_t bytes, time_point now);
   /// False for kinds that are answered at once and so take no credit.
   static bool is_tracked(request_kind kind) noexcept;
-  /// True when the answer to that may wait for its client to take earlier ones, and may be dropped: it may be long, and
-  /// whoever asks again does no harm. Parts of streams are not among them: they are short, and one at a time.
+  /// True when the answer to that may wait for its client to take earlier ones, and may be asked for again: it may be
+  /// long, and changes nothing. Parts of streams are not among them: they are short, and one at a time.
   static bool may_wait(const request_frame& frame) noexcept;
   /// It was answered. False when it is not under way (any more).
   bool answered(const request_key& key);

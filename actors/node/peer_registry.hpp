@@ -30,8 +30,8 @@ class peer_registry {
   /// Whose actor `sender` is; nothing when it is of no link that is open.
   virtual std::optional<gateway_peer> find(const caf::strong_actor_ptr& sender) const = 0;
   /// How many answers to requests that came by that link were given to the kernel so far; nothing of one that is not
-  /// open.
-  virtual std::optional<std::uint64_t> answered(std::uint64_t link) const = 0;
+  /// open. `tell`: of the next one the gateway is told by `credit_atom`, once, with the link's number.
+  virtual std::optional<std::uint64_t> answered(std::uint64_t link, bool tell) const = 0;
 };
 
 }  // namespace understudy::internal

@@ -13,8 +13,10 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstring>
 #include <random>
+#include <utility>
 
 namespace understudy::internal {
 namespace {
@@ -23,6 +25,8 @@ using caf::io::network::rw_state;
 
 // An error is a code and at most a line.
 constexpr std::uint32_t longest_error = 1024;
+// Of a buffer that is not in use.
+constexpr std::size_t kept_capacity = 64 * 1024;
 // BASP publishes by port. There is one gateway, and nobody listens at this number.
 constexpr std::uint16_t gateway_port = 1;
 // CAF's workers need a moment for what came last; whoever waits for longer waits for what will not come.
@@ -77,6 +81,11 @@ class link_scribe final : public caf::io::scribe {
   void ack_writes(bool) override {}
   void data_transferred(caf::execution_unit*, std::size_t written, std::size_t left) override {
     if (written > 0) link_->peer_took(left);
+    written_ += written;
+    if (left > 0) return;
+    // CAF has two buffers that take turns and only grow: what was a large one for once is not kept for good.
+    auto& buffer = stream_->wr_buf();
+    if (buffer.capacity() > std::max(kept_capacity, 2 * std::exchange(written_, 0))) std::vector<char>{}.swap(buffer);
   }
   std::vector<char>& wr_buf() override { return stream_->wr_buf(); }
   std::vector<char>& rd_buf() override { return stream_->rd_buf(); }
@@ -100,6 +109,7 @@ class link_scribe final : public caf::io::scribe {
   const node_link_ptr link_;
   const link_end_handler on_end_;
   bool launched_ = false;
+  std::size_t written_ = 0;  // since both buffers were empty
   std::optional<caf::io::network::stream_impl<link_policy>> stream_;
 };
 

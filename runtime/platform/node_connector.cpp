@@ -41,9 +41,9 @@ class node_connector::dialling : public std::enable_shared_from_this<dialling> {
     ended = std::move(dialler_);
     events_.stop();
     for (const auto& each : attempts_)
-      if (each.link) each.link->cut("this side has no more use for it");
+      if (each.link) each.link->close("this side has no more use for it");
     attempts_.clear();
-    if (link_) link_->cut("this side has no more use for it");
+    if (link_) link_->close("this side has no more use for it");
     link_.reset();
     gateway_ = nullptr;
   }
@@ -178,7 +178,7 @@ class node_connector::dialling : public std::enable_shared_from_this<dialling> {
     attempts_.erase(at);
     for (const auto& slower : std::exchange(attempts_, {})) {
       dialler_->cancel(slower.dial);
-      if (slower.link) slower.link->cut("another node answered first");
+      if (slower.link) slower.link->close("another node answered first");
     }
     order_.linked(env_->clock->now());
     gateway_ = std::move(gateway);

@@ -19,13 +19,13 @@ constexpr std::size_t written_at_once = 256 * 1024;
 }  // namespace
 
 node_link::node_link(node_peer peer, connection over, std::unique_ptr<basp_guard> guard,
-                     std::shared_ptr<clock_port> clock, node_link_limits limits, std::function<void()> on_established)
+                     std::shared_ptr<clock_port> clock, node_link_limits limits, handlers told)
     : peer_(std::move(peer)),
       over_(std::move(over)),
       guard_(std::move(guard)),
       clock_(std::move(clock)),
       limits_(limits),
-      on_established_(std::move(on_established)),
+      told_(std::move(told)),
       begun_(clock_->now()),
       heard_(begun_) {}
 
@@ -52,7 +52,7 @@ bool node_link::receive() {
     case byte_stream_result::kind::done:
       break;
     case byte_stream_result::kind::closed:
-      cut("the peer closed the link");
+      end("the peer closed the link", errc::connection_failed, manner::closed_there);
       return false;
     case byte_stream_result::kind::failed:
       cut(got.error->message, got.error->code);
@@ -71,7 +71,7 @@ bool node_link::receive() {
       node_ = guard_->node();
       established_ = true;
     }
-    on_established_();
+    told_.on_established();
   }
   return true;
 }
@@ -91,7 +91,10 @@ bool node_link::write(const char* from, std::size_t size, std::size_t& moved) {
       case byte_stream_result::kind::done:
         guard_->send({from + moved, step.bytes});
         unanswered_ = guard_->unanswered();
-        answered_ = guard_->answered();
+        if (const auto answered = guard_->answered(); answered != answered_) {
+          answered_ = answered;
+          if (tells_of_answer_ && tells_of_answer_.exchange(false)) told_.on_answered();
+        }
         moved += step.bytes;
         sent_ += step.bytes;
         continue;
@@ -99,7 +102,7 @@ bool node_link::write(const char* from, std::size_t size, std::size_t& moved) {
       case byte_stream_result::kind::want_write:
         return true;
       case byte_stream_result::kind::closed:
-        cut("the peer closed the link");
+        end("the peer closed the link", errc::connection_failed, manner::closed_there);
         return false;
       case byte_stream_result::kind::failed:
         cut(step.error->message, step.error->code);
@@ -116,11 +119,20 @@ void node_link::waits_for_peer() noexcept {
 void node_link::peer_took(std::size_t left) noexcept { untaken_since_ = left == 0 ? time_point::max() : clock_->now(); }
 
 void node_link::finish() noexcept {
-  if (!ended_) over_.stream->shut_down();
-  cut("it was closed here");
+  end("it was closed here", errc::connection_failed, manner::closed_here);
+  if (says_goodbye_.exchange(false)) over_.stream->shut_down();
+  ::shutdown(over_.socket.get(), SHUT_RDWR);
 }
 
-void node_link::cut(std::string_view why, errc code) noexcept {
+void node_link::give_up_goodbye() noexcept {
+  if (says_goodbye_.exchange(false)) ::shutdown(over_.socket.get(), SHUT_RDWR);
+}
+
+void node_link::cut(std::string_view why, errc code) noexcept { end(why, code, manner::cut); }
+
+void node_link::close(std::string_view why) noexcept { end(why, errc::connection_failed, manner::closed_here); }
+
+void node_link::end(std::string_view why, errc code, manner how) noexcept {
   const std::lock_guard lock{mutex_};
   if (ended_) return;
   why_code_ = code;
@@ -129,10 +141,13 @@ void node_link::cut(std::string_view why, errc code) noexcept {
   } catch (const std::bad_alloc&) {
     // It ends without a reason then.
   }
+  closed_ = how != manner::cut;
+  // Behind a part of a record no goodbye is understood, and a peer that takes nothing is not waited for.
+  says_goodbye_ = how == manner::closed_here && untaken_since_.load() == time_point::max();
   ended_ = true;
   over_.place = {};
-  // CAF's multiplexer wakes up by it, whichever thread this is.
-  ::shutdown(over_.socket.get(), SHUT_RDWR);
+  // CAF's multiplexer wakes up by it, whichever thread this is, and lets go of the link: finish() says the goodbye.
+  ::shutdown(over_.socket.get(), says_goodbye_ ? SHUT_RD : SHUT_RDWR);
 }
 
 std::string node_link::why() const {
@@ -160,7 +175,7 @@ void node_link::look_at_clock(time_point now) {
       const std::lock_guard lock{mutex_};
       if (now >= leave_by_ || (standing_ == link_standing::distrusted && unanswered_ == 0)) why = why_it_leaves_;
     }
-    if (!why.empty()) return cut(why);
+    if (!why.empty()) return close(why);
   }
   if (!established_ && now - begun_ >= limits_.handshake)
     cut("the nodes' handshake took longer than " + config::format_span(limits_.handshake));

@@ -50,9 +50,14 @@ class node_link {
     std::string host = {};          ///< of the same: its address without the port
   };
 
-  /// `on_established`: told once, on the thread of CAF's multiplexer. Must be quick and not throw.
+  /// Told on the thread of CAF's multiplexer. Must be quick and not throw.
+  struct handlers {
+    std::function<void()> on_established;  ///< once
+    std::function<void()> on_answered;     ///< an answer was given to the kernel whole: when that was wished for
+  };
+
   node_link(node_peer peer, connection over, std::unique_ptr<basp_guard> guard, std::shared_ptr<clock_port> clock,
-            node_link_limits limits, std::function<void()> on_established);
+            node_link_limits limits, handlers told);
 
   /// Up to `room` bytes that CAF may see; `moved` is 0 when there are none now. False when the link has ended.
   bool read(char* to, std::size_t room, std::size_t& moved);
@@ -66,12 +71,18 @@ class node_link {
   void waits_for_peer() noexcept;
   void peer_took(std::size_t left) noexcept;
   ///@}
-  /// CAF lets go of it: announces the end to the peer, if nothing ended it before.
+  /// CAF lets go of it: announces the end to the peer, if that was not cut off before.
   void finish() noexcept;
 
   /// Ends it: both directions fail from now on, and its place is another's. `code`: what kind of failure that is.
   void cut(std::string_view why, errc code = errc::connection_failed) noexcept;
+  /// The same, and the peer is told that this is no failure, as far as that is possible without waiting for it.
+  void close(std::string_view why) noexcept;
+  /// What was closed and CAF does not let go of ends without a goodbye.
+  void give_up_goodbye() noexcept;
   bool has_ended() const noexcept { return ended_; }
+  /// One of the two sides ended it of its own accord, and nothing failed.
+  bool was_closed() const noexcept { return closed_; }
   /// Why it ended; empty as long as it has not.
   std::string why() const;
   errc why_code() const;
@@ -95,31 +106,39 @@ class node_link {
   std::uint64_t number() const noexcept { return peer_.link; }
   /// Requests of the peer whose answers were not given to the kernel yet.
   std::size_t unanswered() const noexcept { return unanswered_; }
-  /// Answers to the peer's requests that were given to the kernel whole so far.
-  std::uint64_t answered() const noexcept { return answered_; }
+  /// Answers to the peer's requests that were given to the kernel whole so far. `tell`: the next one is told.
+  std::uint64_t answered(bool tell = false) noexcept {
+    // Before the count is read: what is not in it is told.
+    if (tell) tells_of_answer_ = true;
+    return answered_;
+  }
   /// "none", or protocol and cipher.
   std::string encryption() const { return over_.stream->encryption(); }
   int socket() const noexcept { return over_.socket.get(); }
   const node_link_limits& limits() const noexcept { return limits_; }
 
  private:
+  enum class manner : std::uint8_t { cut, closed_here, closed_there };
+
   bool receive();
+  void end(std::string_view why, errc code, manner how) noexcept;
 
   const node_peer peer_;
   connection over_;
   const std::unique_ptr<basp_guard> guard_;
   const std::shared_ptr<clock_port> clock_;
   const node_link_limits limits_;
-  const std::function<void()> on_established_;
+  const handlers told_;
   const time_point begun_;
 
   std::vector<char> passed_;  // read and judged; CAF has seen those before next_
   std::size_t next_ = 0;
 
-  std::atomic<bool> established_{false}, ended_{false};
+  std::atomic<bool> established_{false}, ended_{false}, tells_of_answer_{false};
   std::atomic<std::uint64_t> received_{0}, sent_{0}, answered_{0};
   std::atomic<std::size_t> unanswered_{0};
   std::atomic<link_standing> standing_{link_standing::stays};
+  std::atomic<bool> closed_{false}, says_goodbye_{false};
   std::atomic<time_point> heard_;  // when bytes came last
   /// Since when there are bytes that the peer does not take; never: there are none.
   std::atomic<time_point> untaken_since_{time_point::max()};

@@ -168,10 +168,10 @@ class node_links::table : public std::enable_shared_from_this<table> {
     return gateway_peer{number, std::move(peer.name), peer.permission, found->second->standing()};
   }
 
-  std::optional<std::uint64_t> answered(std::uint64_t number) const {
+  std::optional<std::uint64_t> answered(std::uint64_t number, bool tell) const {
     const std::lock_guard lock{mutex_};
     const auto found = links_.find(number);
-    return found == links_.end() ? std::nullopt : std::optional{found->second->answered()};
+    return found == links_.end() ? std::nullopt : std::optional{found->second->answered(tell)};
   }
 
   std::vector<node_peer> peers() const {
@@ -191,8 +191,13 @@ class node_links::table : public std::enable_shared_from_this<table> {
     stop_listening();
     std::unique_lock lock{mutex_};
     closing_ = true;
-    for (const auto& [number, link] : links_) link->cut("this node is stopping");
-    const bool ended = none_left_.wait_for(lock, limit, [&] { return links_.empty(); });
+    for (const auto& [number, link] : links_) link->close("this node is stopping");
+    const auto none_left = [&] { return links_.empty(); };
+    bool ended = none_left_.wait_for(lock, limit / 2, none_left);
+    if (!ended) {
+      for (const auto& [number, link] : links_) link->give_up_goodbye();
+      ended = none_left_.wait_for(lock, limit - limit / 2, none_left);
+    }
     events_.stop();
     return ended;
   }
@@ -293,10 +298,16 @@ class node_links::table : public std::enable_shared_from_this<table> {
     const auto number = known.link = env_->next_number();
     known.since = env_->clock->wall_now();
     auto guard = std::make_unique<basp_guard>(rules_, nodes_, known.side, owner, gateway, number);
+    node_link::handlers told;
+    told.on_established = [alive, number] {
+      if (const auto self = alive.lock()) self->established(number);
+    };
+    told.on_answered = [alive, number] {
+      const auto self = alive.lock();
+      if (self && self->options_.on_answered) self->options_.on_answered(number);
+    };
     auto link = std::make_shared<node_link>(std::move(known), std::move(over), std::move(guard), env_->clock,
-                                            options_.limits, [alive, number] {
-                                              if (const auto self = alive.lock()) self->established(number);
-                                            });
+                                            options_.limits, std::move(told));
     {
       const std::lock_guard lock{mutex_};
       if (closing_) {
@@ -351,7 +362,10 @@ class node_links::table : public std::enable_shared_from_this<table> {
         const std::lock_guard lock{mutex_};
         worth_it = is_worth_a_line(peer, why);
       }
-      if (worth_it) write(log_level::info, "the link to a node has ended", peer, {{"cause", printable(why)}});
+      // Who went without a goodbye was killed, or cut off.
+      if (worth_it)
+        write(link->was_closed() ? log_level::info : log_level::warning, "the link to a node has ended", peer,
+              {{"cause", printable(why)}});
     }
     // The link has the node's id for as long as it lives.
     if (was_up && !closing) forget_node(system_, link->node(), handle, link);
@@ -451,7 +465,9 @@ std::optional<adopted_link> node_links::adopt(dialled_peer peer, const std::stri
 std::optional<gateway_peer> node_links::find(const caf::strong_actor_ptr& sender) const {
   return sender ? table_->find(sender->node()) : std::nullopt;
 }
-std::optional<std::uint64_t> node_links::answered(std::uint64_t link) const { return table_->answered(link); }
+std::optional<std::uint64_t> node_links::answered(std::uint64_t link, bool tell) const {
+  return table_->answered(link, tell);
+}
 std::vector<node_peer> node_links::peers() const { return table_->peers(); }
 void node_links::cut(std::uint64_t link, std::string_view why) { table_->cut(link, why); }
 bool node_links::close(duration limit) { return table_->close(limit); }

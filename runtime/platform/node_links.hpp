@@ -24,6 +24,8 @@ struct node_links_options {
   std::size_t longest_text = 4 * 1024 * 1024;  ///< of a request, and of an answer
   /// Told of each end, when find() does not know the link any more; on any thread. Must be quick and not throw.
   std::function<void(const node_peer& peer, const std::string& why)> on_end;
+  /// An answer over that link is with the kernel: when answered() was to tell of it; on any thread. As on_end.
+  std::function<void(std::uint64_t link)> on_answered = {};
 };
 
 /// A link whose end is still to be given to CAF.
@@ -64,7 +66,7 @@ class node_links final : public peer_registry {
 
   /// By the node of the sender, which has one link at a time.
   std::optional<gateway_peer> find(const caf::strong_actor_ptr& sender) const override;
-  std::optional<std::uint64_t> answered(std::uint64_t link) const override;
+  std::optional<std::uint64_t> answered(std::uint64_t link, bool tell) const override;
   /// Everybody who is connected, in the order of their coming.
   std::vector<node_peer> peers() const;
   /// Ends a link; unknown numbers are ignored.

@@ -28,12 +28,15 @@ std::optional<server_certificates> certificates_of(const node_settings& node, co
                              tls_version::v1_3};
 }
 
-/// The gateway, which is told of the end of each link, is made after them.
+/// The gateway, which is told of the end of each link and of answers that left, is made after them.
 std::shared_ptr<node_links> make_links(caf::actor_system& system, const environment_ptr& env,
                                        const std::shared_ptr<caf::actor_addr>& told) {
   node_links_options options;
   options.on_end = [told](const node_peer& peer, const std::string&) {
     if (const auto gateway = caf::actor_cast<gateway_actor>(*told)) caf::anon_send(gateway, removed_atom_v, peer.link);
+  };
+  options.on_answered = [told](std::uint64_t link) {
+    if (const auto gateway = caf::actor_cast<gateway_actor>(*told)) caf::anon_send(gateway, credit_atom_v, link);
   };
   return std::make_shared<node_links>(system, env, std::move(options));
 }

@@ -96,6 +96,42 @@ BOOST_FIXTURE_TEST_CASE(an_answer_that_comes_at_once_takes_no_more_than_who_asks
   BOOST_TEST(outcome(answered_with(0, 100'000)).answer->messages.size() == 100'000U);
 }
 
+BOOST_FIXTURE_TEST_CASE(answers_take_no_more_together_than_who_asked_has_room_for, relaying) {
+  const auto meter = std::make_shared<answer_meter>(1500);
+  const auto ask_metered = [&](std::size_t reserved = 0) {
+    call c;
+    c.what = some_relayed_search();
+    c.deadline = now + seconds{30};
+    c.metered = std::make_shared<metered_answer>(meter, reserved);
+    return ask(c);
+  };
+  const auto first = ask_metered(), second = ask_metered();
+  write();
+  part_of(first, 700);
+  part_of(second, 700);
+  BOOST_TEST(meter->taken() == 1400U);
+  part_of(second, 200);
+  BOOST_TEST((code(second) == errc::queue_full));
+  BOOST_TEST(wire.requests.at(id_of(second)).abandoned);
+  BOOST_TEST(asked.at(second).metered->refused());
+  // What was given up makes room, and the other comes to its end.
+  asked.at(second).metered = nullptr;
+  BOOST_TEST(meter->taken() == 700U);
+  part_of(first, 800);
+  answer(first);
+  BOOST_TEST(outcome(first).answer->messages.size() == 1500U);
+  BOOST_TEST(!asked.at(first).metered->refused());
+  BOOST_TEST(failures() == 0U, "the reader's slowness was counted against the server");
+  // Room that was taken before is the answer's own.
+  asked.at(first).metered = nullptr;
+  BOOST_TEST_REQUIRE(meter->take(1500));
+  const auto reserved = ask_metered(1500);
+  write();
+  part_of(reserved, 1500);
+  answer(reserved);
+  BOOST_TEST(outcome(reserved).answer->messages.size() == 1500U);
+}
+
 BOOST_AUTO_TEST_CASE(who_asks_for_more_than_a_result_may_take_gets_no_more) {
   relaying h;
   h.all.limits.max_result_bytes = 2000;

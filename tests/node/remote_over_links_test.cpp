@@ -44,6 +44,7 @@ struct serving_node {
     options.on_end = [this](const node_peer& peer, const std::string&) {
       caf::anon_send(gateway, removed_atom_v, peer.link);
     };
+    options.on_answered = [this](std::uint64_t link) { caf::anon_send(gateway, credit_atom_v, link); };
     return options;
   }
 

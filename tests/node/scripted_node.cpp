@@ -72,6 +72,11 @@ void answer(node_script& script, caf::response_promise promise, const call& orde
   auto told = scripted == script.answers.end() ? directory_answer{} : scripted->second;
   if (script.echo && kind == operation::search) told.entries = {{base_of(order.what->op), {}}};
   const auto messages = joined(encode_answer(kind, 1, told));
+  if (order.metered) {
+    order.metered->begin();
+    if (!order.metered->take(messages.size()))
+      return promise.deliver(to_error(make_failure(errc::queue_full, stage::operation, "no room")));
+  }
   const bool opaque = std::holds_alternative<opaque_request>(order.what->op);
   result_ptr got;
   if (opaque && is_outcome(order.what->op, told.code)) {

@@ -62,13 +62,19 @@ class written_registry final : public peer_registry {
     return found == peers_.end() ? std::nullopt : std::optional{found->second};
   }
   /// As set; else everything was taken.
-  std::optional<std::uint64_t> answered(std::uint64_t link) const override {
+  std::optional<std::uint64_t> answered(std::uint64_t link, bool tell) const override {
+    if (tell) {
+      ++wishes;
+      if (when_asked_to_tell) when_asked_to_tell();
+    }
     const auto found = taken.find(link);
     return found == taken.end() ? std::nullopt : std::optional{found->second};
   }
   void add(const caf::actor_addr& actor, gateway_peer peer) { peers_[actor] = std::move(peer); }
 
   std::map<std::uint64_t, std::uint64_t> taken;  ///< answers, by link: of one that reads slowly
+  mutable int wishes = 0;                        ///< to be told of the next
+  std::function<void()> when_asked_to_tell;      ///< happens before the count is read
 
  private:
   std::map<caf::actor_addr, gateway_peer> peers_;

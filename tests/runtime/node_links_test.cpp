@@ -8,6 +8,8 @@
 #include <boost/test/unit_test.hpp>
 #include <caf/event_based_actor.hpp>
 
+#include <sys/socket.h>
+
 #include <set>
 
 using namespace understudy;
@@ -148,6 +150,35 @@ BOOST_FIXTURE_TEST_CASE(every_request_is_answered_when_the_link_is_lost, pair_of
   BOOST_TEST_REQUIRE(eventually([&] { return caller.links() == 2 && caller.linked(0ms); }));
   BOOST_TEST(caller.ask("again") == "again");
   BOOST_TEST(server.links->peers().size() == 1u);
+}
+
+BOOST_AUTO_TEST_CASE(who_goes_says_so_and_who_is_cut_off_is_worth_a_warning) {
+  test_node server;
+  const auto port = server.listen();
+  const auto goodbyes = [](const test_node& at) {
+    return at.log->says("the link to a node has ended") && at.log->says("cause=the peer closed the link");
+  };
+  {
+    test_node guest;
+    const test_caller caller{guest, {port}};
+    BOOST_TEST_REQUIRE(caller.ask("hello") == "hello");
+  }
+  BOOST_TEST(eventually([&] { return goodbyes(server); }), server.log->all());
+  BOOST_TEST(!server.log->says("warning: the link to a node has ended"), server.log->all());
+  test_node stays;
+  {
+    test_node going;
+    const test_caller caller{stays, {going.listen()}};
+    BOOST_TEST_REQUIRE(caller.ask("hello") == "hello");
+    BOOST_TEST(going.links->close(seconds{5}));
+    BOOST_TEST(eventually([&] { return goodbyes(stays); }), stays.log->all());
+    BOOST_TEST(!stays.log->says("warning: the link to a node has ended"), stays.log->all());
+  }
+  byte_peer killed{stays, port};
+  BOOST_TEST_REQUIRE(killed.shake(made_up_node(stays.system, 77)));
+  BOOST_TEST_REQUIRE(eventually([&] { return server.links->peers().size() == 1U; }));
+  ::shutdown(killed.socket(), SHUT_RDWR);
+  BOOST_TEST(eventually([&] { return server.log->says("warning: the link to a node has ended"); }), server.log->all());
 }
 
 BOOST_FIXTURE_TEST_CASE(a_gateway_that_ends_costs_its_links, pair_of_nodes) {

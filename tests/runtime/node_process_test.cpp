@@ -42,6 +42,7 @@ BOOST_AUTO_TEST_CASE(a_node_that_is_killed_is_missed_at_once_and_found_again) {
   BOOST_TEST_REQUIRE(caller.ask("hello") == "hello");
   node->process().kill9();
   BOOST_TEST(caller.lost(1));
+  BOOST_TEST(eventually([&] { return client.log->says("warning: the link to a node has ended"); }), client.log->all());
   node.reset();
   const node_process again{std::to_string(port)};
   BOOST_TEST(caller.ask("hello") == "hello");

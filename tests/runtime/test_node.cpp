@@ -20,8 +20,9 @@ namespace understudy::test {
 using namespace internal;
 using namespace std::chrono_literals;
 
-void noted_log::write(log_level, std::string_view, std::string_view text, const fields& more) {
-  std::string line{text};
+void noted_log::write(log_level level, std::string_view, std::string_view text, const fields& more) {
+  std::string line{level == log_level::warning ? "warning: " : ""};
+  line += text;
   for (const auto& [key, value] : more) line += ' ' + std::string{key} + '=' + value;
   const std::lock_guard lock{mutex_};
   lines_.push_back(std::move(line));

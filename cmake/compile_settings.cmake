@@ -8,8 +8,8 @@ set(CMAKE_CXX_FLAGS_RELEASE "-O2 -DNDEBUG")
 set(CMAKE_CXX_FLAGS_RELWITHDEBINFO "-O1 -g1")
 # Nobody puts other functions in the place of ours when the library is loaded: calls within it may be inlined.
 add_compile_options($<$<CXX_COMPILER_ID:GNU>:-fno-semantic-interposition>)
-# Functions of other libraries are found when the program is loaded: found at their first call, the loader would lay the
-# registers on the stack, and parts of a password with them that was copied just before. Nor can the table be overwritten.
+# Functions of other libraries are found when the program is loaded. At a first call the loader would lay the registers
+# on the stack, and with them parts of a password that was copied just before. Nor can the table be overwritten.
 add_link_options(-Wl,-z,relro,-z,now)
 set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
 # Tests, and everything under the sanitizers, are compiled several sources at a time: what they include is read and

@@ -1,6 +1,6 @@
 // The console in a browser: what it shows while servers come and go, its orders, its accessibility; screenshots.
 // console_test.mjs HOUSE FOLDER. Needs Debian's chromium, and npm's playwright-core and axe-core where NODE_PATH says;
-// exits with 77 where they are not there.
+// exits with 77 where they are not there. With UNDERSTUDY_PICTURES set it waits until the charts have something to show.
 import { spawn } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -70,14 +70,15 @@ try {
   check((await text(page, "#pill")).includes("Ready"), "it is ready: " + await text(page, "#headline"));
   check(await page.locator(".server").count() === 3, "three servers are shown");
   check(await shown(page, "#story", "serves", 5000) >= 0, "the story has begun");
-  await page.waitForTimeout(20000);  // for the charts to have something to show
+  const pictures = Boolean(process.env.UNDERSTUDY_PICTURES);
+  await page.waitForTimeout(pictures ? 20000 : 2500);
   check(Number((await text(page, "#g-rate")).replace(",", "")) > 0, "operations are counted: " + await text(page, "#g-rate"));
   await page.screenshot({path: folder + "/light.png", fullPage: true});
   const dark = await pageWith({viewport: {width: 1280, height: 900}, colorScheme: "dark"});
-  await dark.waitForTimeout(6000);
+  await dark.waitForTimeout(pictures ? 6000 : 1500);
   await dark.screenshot({path: folder + "/dark.png", fullPage: true});
   const narrow = await pageWith({viewport: {width: 390, height: 844}, colorScheme: "light"});
-  await narrow.waitForTimeout(2500);
+  await narrow.waitForTimeout(1500);
   check(await narrow.evaluate(() => document.documentElement.scrollWidth <= innerWidth), "390 pixels are wide enough");
   await narrow.screenshot({path: folder + "/narrow.png", fullPage: true});
 
@@ -111,7 +112,7 @@ try {
   const took = await shown(page, "#pill", "Stand-in", 10000);
   check(took >= 0 && took <= 2000, "that the preferred servers are gone shows within 2 s: " + took + " ms");
   check(await shown(page, "#story", "is lost", 3000) >= 0, "and is told");
-  await page.waitForTimeout(3000);
+  await page.waitForTimeout(pictures ? 3000 : 500);
   await page.screenshot({path: folder + "/primary_down.png", fullPage: true});
   await page.screenshot({path: folder + "/console.png"});  // as docs/console.png
   await dark.screenshot({path: folder + "/primary_down_dark.png", fullPage: true});

@@ -5,6 +5,7 @@
 #include "understudy/config/text.hpp"
 
 #include <algorithm>
+#include <sstream>
 
 namespace understudy::internal {
 
@@ -159,6 +160,17 @@ constexpr std::string_view sample_head =
 # Times are seconds, or strings like "250ms", "5s", "2m", "1h". "${VAR}" and "${VAR:-default}" take environment variables.
 )";
 
+constexpr std::string_view conffile_head =
+    R"(# Understudy's configuration, read by the service (systemctl start understudy). Nothing is set yet: it needs the
+# directory's servers, host or uri below. What is commented out shows its default, or an example where there is none.
+#
+#   understudy check /etc/understudy/understudy.toml    says all that is wrong with it
+#   systemctl reload understudy                         applies it, without losing a request
+#
+# Times are seconds, or strings like "250ms", "5s", "2m", "1h". "${VAR}" and "${VAR:-default}" take environment variables.
+# All of it is in understudy.toml(5), and in /usr/share/doc/understudy/docs/configuration.md.
+)";
+
 /// Keys of [ldap] that the sample sets for all servers, and those that it sets for each.
 constexpr std::string_view sample_common[] = {"bind_dn", "password", "use_tls"};
 constexpr std::string_view sample_servers = R"(
@@ -258,6 +270,11 @@ std::string sample_comment(const option& row) {
   return extra.empty() ? text + '\n' : text + " (" + extra + ")\n";
 }
 
+/// As a line that does nothing yet.
+std::string commented_key(const option& row) {
+  return sample_comment(row) + '#' + std::string{row.key} + " = " + sample_value(row) + '\n';
+}
+
 /// use_tls is the one switch that the sample turns on.
 std::string sample_key(const option& row) {
   const bool set = row.section == server_section && is_in(sample_common, row.key);
@@ -276,6 +293,25 @@ std::string sample_section(const option_section& section) {
 }
 
 }  // namespace
+
+option_words describe_option(const option& row) {
+  return {std::string{type_name(row.type)}, default_text(row), range_and_unit(row)};
+}
+
+std::string conffile_toml() {
+  std::string text{conffile_head};
+  for (const auto& section : option_sections()) {
+    if (!section.available) continue;
+    text += "\n# " + std::string{section.meaning} + '\n' + (section.listed ? "#" : "") + shown(section) + '\n';
+    for (const auto& each : options())
+      if (each.section == section.name && each.available) text += commented_key(each);
+    if (section.name != server_section) continue;
+    std::istringstream servers{std::string{sample_servers}};
+    for (std::string line; std::getline(servers, line);)
+      text += (line.empty() || line[0] == '#' ? "" : "#") + line + '\n';
+  }
+  return text;
+}
 
 std::string options_markdown() {
   std::string text{introduction};

@@ -172,7 +172,7 @@ void declare_bench(CLI::App& program, command& chosen) {
          "--operation",
          [options](const std::string& text) { options->operation = choice_argument("--operation", operations, text); },
          "search (default), authenticate (search, then bind) or whoami")
-      ->type_name("NAME");
+      ->type_name(choices_of(operations));
   sub->add_option_function<std::string>(
          "--duration", [options](const std::string& text) { options->span = span_argument("--duration", text); },
          "How long; default: 10s")

@@ -201,7 +201,8 @@ void declare_demo(CLI::App& program, command& chosen) {
   auto* sub = program.add_subcommand("demo", "Three throwaway servers, the primary killed under load: watch (25 s)");
   auto* nodes = sub->add_option("--nodes", options->nodes,
                                 "So many nodes between callers and two servers; a node is killed, then a server (15 s)")
-                    ->check(CLI::Range(2, 9));
+                    ->check(CLI::Range(2, 9).description(""))
+                    ->type_name("COUNT");
   sub->add_flag("--front-door", options->front_door,
                 "Clients that know one URL; the primary hangs, then two servers are killed (20 s)")
       ->excludes(nodes);

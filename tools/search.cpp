@@ -102,7 +102,7 @@ void declare_search(CLI::App& program, command& chosen) {
          "-s,--scope",
          [options](const std::string& text) { options->what.scope = choice_argument("--scope", scopes, text); },
          "How deep: base, one, sub (default) or children")
-      ->type_name("SCOPE");
+      ->type_name(choices_of(scopes));
   sub->add_option("-z,--size-limit", options->what.size_limit, "Entries at most; default: no limit")
       ->check(CLI::Range(0, std::numeric_limits<std::int32_t>::max()).description(""))
       ->type_name("LIMIT");

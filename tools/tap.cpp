@@ -92,7 +92,9 @@ void declare_tap(CLI::App& program, command& chosen) {
   options->where.declare_node(*sub, true);
   options->where.declare_limits(*sub, "all of it");
   sub->add_flag("--json", options->json, "Print JSON, a line each");
-  sub->add_option("--count", options->count, "End after so many requests")->check(CLI::PositiveNumber);
+  sub->add_option("--count", options->count, "End after so many requests")
+      ->check(CLI::PositiveNumber.description(""))
+      ->type_name("COUNT");
   sub->callback(
       [options, &chosen] { chosen = [options](interrupt_watch& interrupts) { return tap(interrupts, *options); }; });
 }

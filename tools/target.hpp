@@ -1,6 +1,7 @@
 // Which directory a command talks to: a configuration file, or the options that ldapsearch has for it.
 #pragma once
 #include "understudy/config/settings.hpp"
+#include "understudy/messages/text.hpp"
 #include "understudy/runtime/remote_nodes.hpp"
 #include "understudy/tools/command_time.hpp"
 #include "understudy/tools/interrupt.hpp"
@@ -65,6 +66,12 @@ duration span_argument(const std::string& option, const std::string& text);
 /// Throws CLI::ValidationError, which says that `text` is none of `known`.
 [[noreturn]] void refuse_choice(const std::string& option, const std::vector<std::string>& known,
                                 const std::string& text);
+
+/// "base|one|sub": how the help, the manual and completions show a choice among `known`.
+template <class Value>
+std::string choices_of(const std::vector<std::pair<std::string, Value>>& known) {
+  return internal::joined(known, "|", [](const auto& each) { return each.first; });
+}
 
 /// A choice on the command line: what `text` stands for among `known`. Throws CLI::ValidationError, which names all of
 /// them, when it is none.

@@ -1,0 +1,12 @@
+# Installs manual pages compressed. Given: manual_dir.
+file(GLOB pages RELATIVE "${manual_dir}" "${manual_dir}/man*/*")
+if(NOT pages)
+  message(FATAL_ERROR "there are no manual pages in ${manual_dir}: build understudy_documents first")
+endif()
+set(folder "$ENV{DESTDIR}${CMAKE_INSTALL_PREFIX}/share/man")
+foreach(page IN LISTS pages)
+  get_filename_component(section "${page}" DIRECTORY)
+  file(MAKE_DIRECTORY "${folder}/${section}")
+  file(COPY "${manual_dir}/${page}" DESTINATION "${folder}/${section}")
+  execute_process(COMMAND gzip -9nf "${folder}/${page}" COMMAND_ERROR_IS_FATAL ANY)
+endforeach()

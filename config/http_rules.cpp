@@ -18,6 +18,9 @@ constexpr const char* usual_port = "9389";
 // What can be guessed by trying is no token.
 constexpr std::size_t least_token_bytes = 16, most_token_bytes = 1024;
 
+/// Of a Unix socket.
+bool is_path(std::string_view listen) { return listen.rfind('/', 0) == 0; }
+
 /// The keys that say something.
 std::vector<std::string_view> given_keys(const http_settings& http) {
   const std::pair<std::string_view, bool> all[] = {{"cert_path", !http.cert_path.empty()},
@@ -89,20 +92,32 @@ std::vector<finding> check_http(const http_settings& http) {
       found.push_back({{keys[0], "listen"}, "is of no use without listen, the endpoint's address"});
     return found;
   }
-  const bool is_path = http.listen.rfind('/', 0) == 0;
   std::string problem;
-  const auto place = is_path ? std::nullopt : parse_listening_address(http.listen, problem, usual_port);
-  if (!is_path && !place) {
+  if (!is_path(http.listen) && !parse_listening_address(http.listen, problem, usual_port)) {
     found.push_back({{"listen"}, problem + ", not " + quote(http.listen)});
     return found;
   }
-  check_encryption(http, is_path || on_this_machine(*place), found);
+  check_encryption(http, is_local(http), found);
   check_token(http, found);
   for (const auto& host : http.hosts)
     if (auto wrong = check_host(host); !wrong.empty()) found.push_back({{"hosts"}, wrong + ", not " + quote(host)});
   auto files = check_listener_files({http.cert_path, http.key_path, http.ca_cert_path, {}});
   found.insert(found.end(), std::make_move_iterator(files.begin()), std::make_move_iterator(files.end()));
   return found;
+}
+
+bool is_local(const http_settings& http) {
+  if (is_path(http.listen)) return true;
+  std::string problem;
+  const auto place = parse_listening_address(http.listen, problem, usual_port);
+  return place && on_this_machine(*place);
+}
+
+std::vector<finding> doubts_about(const http_settings& http) {
+  if (http.listen.empty() || !http.cert_path.empty() || is_local(http)) return {};
+  return {{{"listen", "cert_path"},
+           "shows the state of this node in plain text to everybody who reaches " + quote(http.listen) +
+               ": set cert_path, key_path and ca_cert_path, or listen at 127.0.0.1"}};
 }
 
 }  // namespace understudy::internal::config

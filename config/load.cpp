@@ -57,6 +57,8 @@ void check_servers(const std::vector<connection_info>& servers, std::vector<conf
     if (servers.size() > 1 && !servers[i].srv.empty())
       problems.push_back({"", path_of(i) + ".srv", "stands for all servers: there must be no other beside it"});
   }
+  if (auto wrong = why_no_server_for_all(servers); !wrong.empty())
+    problems.push_back({"", path_of(0) + ".role", std::move(wrong)});
   for (const auto& [later, earlier] : duplicate_servers(servers))
     problems.push_back(
         {"", path_of(later), "is the same server as " + path_of(earlier) + ": " + server_name(servers[later])});
@@ -120,6 +122,9 @@ std::vector<config_problem> warnings(const settings& all) {
   std::vector<config_problem> found;
   for (std::size_t i = 0; i < all.servers.size(); ++i)
     append(found, "ldap.servers[" + std::to_string(i) + ']', doubts_about(all.servers[i]));
+  for (const auto& section : option_sections())
+    if (section.available && !section.listed && section.name != server_section)
+      append(found, std::string{section.name}, doubts_about(all, section.name));
   return found;
 }
 

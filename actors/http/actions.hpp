@@ -18,9 +18,15 @@ struct obey {
   std::uint64_t number = 0;
   http_order order;
 };
+/// Somebody who may not give it was told so.
+struct note_refusal {
+  http_order::kind order = http_order::kind::suspend;
+  int status = 0;
+};
 /// What has happened since: http_session::events() takes it.
 struct look_for_events {
   std::uint64_t after = 0;
+  bool details = false;
 };
 /// Close when all that was sent has left, or cannot.
 struct close {
@@ -29,6 +35,6 @@ struct close {
   /// when the socket is closed before that.
   bool linger = false;
 };
-using any = std::variant<send, fetch, obey, look_for_events, close>;
+using any = std::variant<send, fetch, obey, note_refusal, look_for_events, close>;
 
 }  // namespace understudy::internal::http_action

@@ -4,6 +4,7 @@
 #include "understudy/actors/client_socket/client_socket.hpp"
 #include "understudy/actors/ports/actor_shell.hpp"
 #include "understudy/actors/ports/actor_timer.hpp"
+#include "understudy/config/text.hpp"
 #include "understudy/messages/printable.hpp"
 
 #include <caf/actor_cast.hpp>
@@ -27,9 +28,10 @@ class http_impl {
   ~http_impl();
   http_actor::behavior_type make_behavior();
 
-  void operator()(http_action::send& a) { socket_.append(a.bytes); }
+  void operator()(http_action::send& a) { socket_.append(std::move(a.bytes)); }
   void operator()(http_action::fetch& a);
   void operator()(http_action::obey& a);
+  void operator()(const http_action::note_refusal& a) const;
   void operator()(const http_action::look_for_events& a);
   void operator()(http_action::close& a);
 
@@ -197,7 +199,11 @@ void http_impl::operator()(http_action::obey& a) {
 void http_impl::find_server(const http_action::obey& a, const std::vector<routed_server>& servers) {
   const auto found = std::find_if(servers.begin(), servers.end(),
                                   [&](const routed_server& each) { return each.context->name == a.order.server; });
-  if (found == servers.end()) return answer(a.number, plain_response(404, "there is no such server"));
+  if (found == servers.end()) {
+    const auto outcome = plain_response(404, "there is no such server");
+    note(a.order, outcome);
+    return answer(a.number, outcome);
+  }
   const auto done = [this, a](bool known) {
     guard_.run([&] {
       const auto outcome = known ? plain_response(200, "done") : plain_response(404, "there is no such server");
@@ -206,7 +212,11 @@ void http_impl::find_server(const http_action::obey& a, const std::vector<routed
     });
   };
   const auto failed = [this, a](const caf::error& e) {
-    guard_.run([&] { answer(a.number, unavailable(*failure_of(e))); });
+    guard_.run([&] {
+      const auto outcome = unavailable(*failure_of(e));
+      note(a.order, outcome);
+      answer(a.number, outcome);
+    });
   };
   const auto id = found->context->id;
   if (a.order.what == http_order::kind::suspend)
@@ -218,7 +228,7 @@ void http_impl::find_server(const http_action::obey& a, const std::vector<routed
 
 void http_impl::operator()(const http_action::look_for_events& a) {
   auto latest = a.after;
-  const auto text = with_.events(latest);
+  const auto text = with_.events(latest, a.details);
   session_.events(text, latest, now());
 }
 
@@ -229,10 +239,20 @@ void http_impl::operator()(http_action::close& a) {
   give_up_at_ = now() + (socket_.unsent() > 0 ? http_session::write_patience : goodbye_patience);
 }
 
+/// A token that is tried out is worth knowing of, and the log is not to be filled by it.
+void http_impl::operator()(const http_action::note_refusal& a) const {
+  const auto held_back = with_.refusals->pass(now());
+  if (!held_back) return;
+  log_port::fields more{{"client", connection_->address}, {"status", std::to_string(a.status)}};
+  if (*held_back > 0) more.emplace_back("others", std::to_string(*held_back));
+  with_.env->log->write(log_level::warning, "http", "refused an order: " + std::string{to_string(a.order)}, more);
+}
+
 /// Who ordered what: for whoever wonders afterwards.
 void http_impl::note(const http_order& order, const http_response& outcome) const {
   log_port::fields more{{"client", connection_->address}, {"status", std::to_string(outcome.status)}};
   if (!order.server.empty()) more.emplace_back("server", printable(order.server));
+  if (order.ttl > seconds{0}) more.emplace_back("ttl", config::format_span(order.ttl));
   with_.env->log->write(log_level::info, "http", "an operator ordered: " + std::string{to_string(order.what)}, more);
 }
 

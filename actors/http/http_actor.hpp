@@ -3,6 +3,7 @@
 #include "understudy/actors/connection/byte_stream.hpp"
 #include "understudy/actors/http/http_session.hpp"
 #include "understudy/actors/ports/ports.hpp"
+#include "understudy/actors/ports/repeat_limiter.hpp"
 
 #include <caf/replies_to.hpp>
 
@@ -27,12 +28,14 @@ struct http_dependencies {
   http_rules_ptr rules;
   std::function<void(runtime_snapshot& state)> complete;  ///< adds what the manager does not know
   page_renderer render;
-  /// Events after number `after`, as a stream has them; moves `after` to the last of them.
-  std::function<std::string(std::uint64_t& after)> events;
+  /// Events after number `after`, as a stream has them, with or without details; moves `after` to the last of them.
+  std::function<std::string(std::uint64_t& after, bool details)> events;
   ///@{
   /// Begins it; why it cannot be begun, or null.
   std::function<failure_ptr()> reload, drain;
   ///@}
+  /// Of the lines about refused orders; shared by all clients.
+  std::shared_ptr<repeat_limiter> refusals = std::make_shared<repeat_limiter>(seconds{60});
   /// Told once, at the end, on the thread that it runs on.
   std::function<void()> on_end = {};
   /// Set while the client is owed something: others go first when there are too many.

@@ -36,15 +36,20 @@ bool is_own_page(const http_request& request) {
   return begin != std::string::npos && ascii_lower(request.origin.substr(begin + 3)) == ascii_lower(request.host);
 }
 
-std::optional<http_response> refused_order(const http_request& request, const http_rules& rules) {
-  if (!is_own_page(request)) return plain_response(403, "orders are not taken from other sites' pages");
-  if (rules.admin_token.empty()) return plain_response(403, "orders are not taken here: http.admin_token is not set");
+bool shows_token(const http_request& request, const http_rules& rules) {
+  if (rules.admin_token.empty()) return false;
   constexpr std::string_view scheme = "bearer ";
   const bool has_scheme = request.authorization.size() > scheme.size() &&
                           ascii_lower(request.authorization.substr(0, scheme.size())) == scheme;
   const secret presented{has_scheme ? std::string_view{request.authorization}.substr(scheme.size())
                                     : std::string_view{}};
-  if (equal_in_constant_time(rules.admin_token, presented)) return std::nullopt;
+  return equal_in_constant_time(rules.admin_token, presented);
+}
+
+std::optional<http_response> why_no_order(const http_request& request, const http_rules& rules) {
+  if (!is_own_page(request)) return plain_response(403, "orders are not taken from other sites' pages");
+  if (rules.admin_token.empty()) return plain_response(403, "orders are not taken here: http.admin_token is not set");
+  if (shows_token(request, rules)) return std::nullopt;
   auto refusal = plain_response(401, "orders need the token: Authorization: Bearer TOKEN");
   refusal.headers.emplace_back("WWW-Authenticate", "Bearer");
   return refusal;
@@ -61,7 +66,7 @@ http_wish order_of(http_order::kind kind, const http_request& request, const htt
     refusal.headers.emplace_back("Allow", "POST");
     return refusal;
   }
-  if (auto refusal = refused_order(request, rules)) return std::move(*refusal);
+  if (auto refusal = why_no_order(request, rules)) return refused_order{kind, std::move(*refusal)};
   http_order made;
   made.what = kind;
   if (kind != http_order::kind::suspend && kind != http_order::kind::resume) return made;
@@ -127,11 +132,12 @@ http_wish wish_of(const http_request& request, const http_rules& rules) {
     refusal.headers.emplace_back("Allow", is_stream ? "GET" : "GET, HEAD");
     return refusal;
   }
+  const bool details = rules.shows_details || (is_own_page(request) && shows_token(request, rules));
   if (is_stream) {
     const auto asked = request.last_event_id.empty() ? value_of(request, "after") : request.last_event_id;
-    return events_wish{parse_number<std::uint64_t>(asked).value_or(0)};
+    return events_wish{parse_number<std::uint64_t>(asked).value_or(0), details};
   }
-  return page_wish{page->page, request.query.count("verbose") > 0, request.path};
+  return page_wish{page->page, request.query.count("verbose") > 0, request.path, details};
 }
 
 }  // namespace understudy::internal

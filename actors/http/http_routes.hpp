@@ -22,10 +22,12 @@ struct page_wish {
   http_page page = http_page::live;
   bool verbose = false;  ///< of /readyz: with its reasons
   std::string path;      ///< as asked for
+  bool details = false;  ///< with the texts of errors
 };
 /// /api/events, from the event after that number on.
 struct events_wish {
   std::uint64_t after = 0;
+  bool details = false;  ///< with what stands beside their text
 };
 /// Of an operator, whose token was right.
 struct http_order {
@@ -36,9 +38,14 @@ struct http_order {
 };
 /// "suspend" …
 std::string_view to_string(http_order::kind k) noexcept;
+/// Of somebody who may not give it.
+struct refused_order {
+  http_order::kind what = http_order::kind::suspend;
+  http_response response;
+};
 
 /// One of them, or why not.
-using http_wish = std::variant<http_response, page_wish, events_wish, http_order>;
+using http_wish = std::variant<http_response, page_wish, events_wish, http_order, refused_order>;
 
 /// Checks the name that it was asked by, what page it comes from, the method and, of an order, the token.
 http_wish wish_of(const http_request& request, const http_rules& rules);

@@ -27,6 +27,10 @@ void http_session::take_request(const http_request& request, time_point now) {
   with_body_ = request.method != "HEAD";
   auto wish = wish_of(request, *rules_);
   if (const auto* refusal = std::get_if<http_response>(&wish)) return respond(*refusal, keep_alive_, now);
+  if (const auto* refused = std::get_if<refused_order>(&wish)) {
+    actions_.emplace_back(http_action::note_refusal{refused->what, refused->response.status});
+    return respond(refused->response, keep_alive_, now);
+  }
   ++number_;
   if (auto* page = std::get_if<page_wish>(&wish)) {
     state_ = phase::answers;
@@ -37,6 +41,7 @@ void http_session::take_request(const http_request& request, time_point now) {
   } else {
     state_ = phase::streams;
     seen_ = std::get<events_wish>(wish).after;
+    details_ = std::get<events_wish>(wish).details;
     look_at_ = now;
     sign_of_life_at_ = now + sign_of_life_every;
     send(event_stream_head(), now);
@@ -88,7 +93,7 @@ void http_session::tick(time_point now) {
   }
   if (now < look_at_) return;
   look_at_ = now + events_every;
-  actions_.emplace_back(http_action::look_for_events{seen_});
+  actions_.emplace_back(http_action::look_for_events{seen_, details_});
 }
 
 time_point http_session::next_event() const noexcept {

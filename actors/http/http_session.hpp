@@ -60,6 +60,7 @@ class http_session {
   time_point write_until_ = time_point::max();
   time_point look_at_ = time_point::max(), sign_of_life_at_ = time_point::max();
   std::uint64_t seen_ = 0;  ///< number of the last event that was sent
+  bool details_ = false;    ///< of events are sent
 };
 
 }  // namespace understudy::internal

@@ -45,6 +45,7 @@ http_rules_ptr rules_of(const settings& all) {
   for (const auto& own : {all.node.name, name_of_machine()})
     if (!own.empty()) rules->hosts.push_back(ascii_lower(own));
   rules->admin_token = token_of(all.http);
+  rules->shows_details = config::is_local(all.http) || !all.http.ca_cert_path.empty();
   return rules;
 }
 
@@ -58,11 +59,12 @@ listener_options listening(const http_settings& http) {
 }
 
 /// Each as server-sent events are written.
-std::string stream_of(const event_history& history, std::uint64_t& after) {
+std::string stream_of(const event_history& history, std::uint64_t& after, bool details) {
   // Of an earlier process: its numbers mean nothing here.
   if (after > history.latest()) after = 0;
   std::string text;
-  for (const auto& event : history.since(after)) {
+  for (auto& event : history.since(after)) {
+    if (!details) event.details.clear();
     after = event.number;
     text += "id: " + std::to_string(event.number) + "\ndata: " + state_json(event) + "\n\n";
   }
@@ -111,7 +113,7 @@ http_service::http_service(caf::actor_system& system, dependencies with, const s
       pages_(std::make_shared<http_pages>(with_.env, all)),
       guests_(std::make_shared<guests>()) {
   const auto let_in = [in = guests_, with = with_, pages = pages_, rules = rules_of(all),
-                       &system](accepted_client client) {
+                       refusals = std::make_shared<repeat_limiter>(seconds{60}), &system](accepted_client client) {
     auto connection = std::make_shared<http_connection>();
     connection->fd = client.socket.get();
     connection->stream = std::move(client.stream);
@@ -129,7 +131,10 @@ http_service::http_service(caf::actor_system& system, dependencies with, const s
     needs.render = [pages, rules](const page_wish& wish, const runtime_snapshot* state, const failure_ptr& why) {
       return pages->render(wish, state, why, !rules->admin_token.empty());
     };
-    needs.events = [history = with.events](std::uint64_t& after) { return stream_of(*history, after); };
+    needs.events = [history = with.events](std::uint64_t& after, bool details) {
+      return stream_of(*history, after, details);
+    };
+    needs.refusals = refusals;
     needs.reload = with.reload;
     needs.drain = with.drain;
     const auto number = in->next_number();

@@ -56,3 +56,23 @@ BOOST_AUTO_TEST_CASE(what_http_cannot_mean_is_said) {
   for (const auto& [text, expected] : cases)
     BOOST_TEST(http_problems(text).find(expected) != std::string::npos, text << http_problems(text));
 }
+
+BOOST_AUTO_TEST_CASE(an_endpoint_that_other_machines_reach_without_tls_is_warned_of) {
+  const auto warned = [](const std::string& http) { return joined(lines_of(from_toml(http_file + http).warnings)); };
+  for (const auto* open : {"0.0.0.0:9389", ":9389", "[::]:9389", "192.0.2.7:9389"}) {
+    const auto said = warned("listen = \"" + std::string{open} + "\"\n");
+    BOOST_TEST(said.find(":4:") != std::string::npos, said);
+    BOOST_TEST(said.find("http.listen: shows the state of this node in plain text") != std::string::npos, said);
+  }
+  for (const auto* closed : {"127.0.0.1:9389", "[::1]:9389", "/run/understudy/http"})
+    BOOST_TEST(warned("listen = \"" + std::string{closed} + "\"\n") == "", closed);
+  BOOST_TEST(warned("") == "");
+  const std::string open = "listen = \"0.0.0.0:9389\"\n";
+  const auto with_tls = from_toml(http_file + open + http_files());
+  BOOST_TEST(with_tls.ok());
+  BOOST_TEST(with_tls.warnings.empty());
+  // Settings that were made in code are looked at, too.
+  const auto read = from_toml(http_file + open);
+  BOOST_TEST_REQUIRE(warnings(read.value).size() == 1U);
+  BOOST_TEST(warnings(read.value)[0].key == "http.listen");
+}

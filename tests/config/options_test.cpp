@@ -246,3 +246,29 @@ BOOST_AUTO_TEST_CASE(a_default_minimum_made_in_code_follows_the_maximum) {
              "ldap.servers[0].pool_size: 3 is more than max_pool_size (2)\n"
              "pool.min_connections: 3 is more than max_connections (2)\n");
 }
+
+BOOST_AUTO_TEST_CASE(the_packages_file_sets_nothing_and_lacks_only_the_servers) {
+  const auto file = conffile_toml();
+  const auto empty = from_toml(file);
+  BOOST_TEST(empty.problems.size() == 1U, joined(lines_of(empty.problems)));
+  BOOST_TEST(joined(lines_of(empty.problems)).find("ldap") != std::string::npos, joined(lines_of(empty.problems)));
+  std::istringstream lines{file};
+  std::set<std::string> keys;
+  for (std::string line; std::getline(lines, line);) {
+    // Headings of sections alone are in effect.
+    BOOST_TEST((line.empty() || line[0] == '#' || line[0] == '['), line);
+    if (line.size() > 1 && line[0] == '#' && line[1] != ' ') keys.insert(line.substr(1, line.find(" = ") - 1));
+  }
+  for (const auto& each : options())
+    if (each.available) BOOST_TEST(keys.count(std::string{each.key}) == 1U, each.key);
+  // One line without its # is enough.
+  for (const std::string key : {"host", "uri"}) {
+    auto with_server = file;
+    const auto at = with_server.find("\n#" + key + " = ");
+    BOOST_TEST_REQUIRE(at != std::string::npos, key);
+    with_server.erase(at + 1, 1);
+    const auto read = from_toml(with_server);
+    BOOST_TEST(read.ok(), joined(lines_of(read.problems)));
+    BOOST_TEST(read.value.servers.size() == 1U);
+  }
+}

@@ -34,6 +34,7 @@ http_request ordering(const std::string& path) {
 /// 0: it is granted.
 int status_of(const http_request& request, const http_rules& with = route_rules()) {
   const auto wish = wish_of(request, with);
+  if (const auto* refused = std::get_if<refused_order>(&wish)) return refused->response.status;
   const auto* refusal = std::get_if<http_response>(&wish);
   return refusal ? refusal->status : 0;
 }
@@ -142,4 +143,31 @@ BOOST_AUTO_TEST_CASE(a_stream_of_events_goes_on_where_it_was_left) {
   BOOST_TEST(std::get<events_wish>(wish_of(request, route_rules())).after == 0U);
   request.method = "HEAD";
   BOOST_TEST(status_of(request) == 405);
+}
+
+BOOST_AUTO_TEST_CASE(details_are_for_who_shows_the_token_unless_who_gets_in_may_see_them) {
+  const auto shown = [](const http_request& request, const http_rules& with) {
+    const auto wish = wish_of(request, with);
+    if (const auto* events = std::get_if<events_wish>(&wish)) return events->details;
+    return std::get<page_wish>(wish).details;
+  };
+  auto open = route_rules(), without_token = route_rules();
+  open.shows_details = true;
+  without_token.admin_token = {};
+  for (const auto* path : {"/readyz", "/api/status", "/api/events"}) {
+    auto request = asking("GET", path);
+    BOOST_TEST(!shown(request, route_rules()), path);
+    BOOST_TEST(shown(request, open), path);
+    request.authorization = "Bearer " + good_token;
+    BOOST_TEST(shown(request, route_rules()), path);
+    BOOST_TEST(!shown(request, without_token), path);
+    request.origin = "http://evil.example";
+    BOOST_TEST(!shown(request, route_rules()), path);
+    request.origin = {};
+    for (const auto* wrong : {"Bearer ", "Bearer 0123456789abcdeg", "Basic 0123456789abcdef"}) {
+      request.authorization = wrong;
+      BOOST_TEST(!shown(request, route_rules()), wrong);
+      BOOST_TEST(!shown(request, without_token), wrong);
+    }
+  }
 }

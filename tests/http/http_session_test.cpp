@@ -18,6 +18,7 @@ struct harness {
   std::string sent;
   std::vector<http_action::fetch> fetches;
   std::vector<http_action::look_for_events> looks;
+  std::vector<http_action::note_refusal> refusals;
   std::optional<http_action::close> closed;
 
   std::size_t receive(const std::string& bytes) {
@@ -29,6 +30,7 @@ struct harness {
     for (auto& action : session.take_actions()) {
       if (auto* out = std::get_if<http_action::send>(&action)) sent += out->bytes;
       if (auto* page = std::get_if<http_action::fetch>(&action)) fetches.push_back(*page);
+      if (auto* refused = std::get_if<http_action::note_refusal>(&action)) refusals.push_back(*refused);
       if (auto* look = std::get_if<http_action::look_for_events>(&action)) looks.push_back(*look);
       if (auto* close = std::get_if<http_action::close>(&action)) {
         BOOST_TEST(!closed.has_value());
@@ -183,4 +185,17 @@ BOOST_AUTO_TEST_CASE(a_stream_is_told_what_happened_and_gives_signs_of_life) {
   h.session.on_written(http_session::most_unsent_events + 1);
   h.take();
   BOOST_TEST(h.closed.has_value());
+}
+
+BOOST_AUTO_TEST_CASE(a_refused_order_is_noted_and_the_connection_goes_on) {
+  harness h;
+  h.receive("POST /api/drain HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n");
+  BOOST_TEST(h.sent.find("HTTP/1.1 403 ") == 0U, h.sent);
+  BOOST_TEST_REQUIRE(h.refusals.size() == 1U);
+  BOOST_TEST((h.refusals[0].order == http_order::kind::drain));
+  BOOST_TEST(h.refusals[0].status == 403);
+  h.receive("GET /api/drain HTTP/1.1\r\nHost: localhost\r\n\r\n");  // a mistake, no attempt
+  BOOST_TEST(h.refusals.size() == 1U);
+  h.receive(live);
+  BOOST_TEST(h.fetches.size() == 1U);
 }

@@ -30,7 +30,7 @@ const std::string with_token = "Authorization: Bearer " + token + "\r\n";
 
 /// Directories, the first preferred, and an endpoint.
 struct house {
-  explicit house(http_settings http = {}, std::size_t count = 1) {
+  explicit house(http_settings http = {}, std::size_t count = 1, const std::filesystem::path& log = {}) {
     settings all;
     for (std::size_t i = 0; i < count; ++i) {
       connection_info info;
@@ -42,7 +42,8 @@ struct house {
     if (http.listen.empty()) http.listen = "127.0.0.1:0";
     all.http = std::move(http);
     all.pool.min_connections = 1;
-    all.log.level = log_level::error;
+    all.log.level = log.empty() ? log_level::error : log_level::info;
+    all.log.file = log.string();
     all.failover.health_check_interval = 1h;
     runtime_options options;
     options.serve_http = true;
@@ -130,6 +131,53 @@ BOOST_AUTO_TEST_CASE(orders_by_http_need_the_admin_token) {
   BOOST_TEST(has(refused.body, "It is just ending."));
   BOOST_TEST(h.reloads == 1);
   BOOST_TEST(h.drains == 2);
+}
+
+BOOST_AUTO_TEST_CASE(orders_and_who_may_not_give_them_are_in_the_log) {
+  temporary_folder folder;
+  const auto log = folder.path() / "log";
+  {
+    house h(with_admin(), 1, log);
+    BOOST_TEST(ask(h.port(), "POST", "/api/suspend?ttl=90&server=" + h.name(0), with_token).status == 200);
+    BOOST_TEST(ask(h.port(), "POST", "/api/resume?server=nobody:1", with_token).status == 404);
+    for (int i = 0; i < 20; ++i)
+      BOOST_TEST(ask(h.port(), "POST", "/api/drain", "Authorization: Bearer tried-out-0123456\r\n").status == 401);
+    BOOST_TEST(h.at->stop(5s));
+  }
+  const auto said = read_file(log);
+  BOOST_TEST(has(said, "an operator ordered: suspend client=127.0.0.1"), said);
+  BOOST_TEST(has(said, "ttl=90s"), said);
+  BOOST_TEST(has(said, "an operator ordered: resume"), said);
+  const auto first = said.find("refused an order: drain client=127.0.0.1");
+  BOOST_TEST(first != std::string::npos, said);
+  BOOST_TEST(said.find("refused an order", first + 1) == std::string::npos, said);  // it is no way to fill the disk
+  BOOST_TEST(!has(said, "tried-out"), said);
+  BOOST_TEST(!has(said, token), said);
+}
+
+BOOST_AUTO_TEST_CASE(texts_of_errors_are_not_for_everybody_who_reaches_the_endpoint) {
+  http_settings everywhere;
+  everywhere.listen = "0.0.0.0:0";
+  for (const bool local : {true, false}) {
+    house h(local ? http_settings{} : everywhere);
+    h.servers[0]->stop();
+    BOOST_TEST(eventually([&] { return get(h.port(), "/readyz").status == 503; }));
+    const auto& server = h.status().at("servers").at(0);
+    BOOST_TEST_REQUIRE(!server.at("last_error").is_null());
+    const auto verbose = get(h.port(), "/readyz?verbose").body;
+    const auto error = server.at("last_error").get<std::string>();
+    BOOST_TEST((error == "withheld: the token shows it") == !local, error);
+    BOOST_TEST(has(verbose, "[-] " + h.name(0)), verbose);
+    BOOST_TEST(has(verbose, "(withheld") == !local, verbose);
+    raw_client client{h.port()};
+    client.send(http_request_text("GET", "/api/events"));
+    std::string seen;
+    BOOST_TEST(eventually([&] {
+      seen += client.read_some(100ms);
+      return has(seen, h.name(0) + " is lost");
+    }));
+    BOOST_TEST(has(seen, "\"cause\"") == local, seen);
+  }
 }
 
 BOOST_AUTO_TEST_CASE(the_token_may_come_from_a_file_or_a_command) {
@@ -220,6 +268,23 @@ BOOST_AUTO_TEST_CASE(a_thousand_stuck_clients_are_in_nobodys_way) {
   BOOST_TEST(h.at->snapshot().value.has_value());
   stuck.clear();
   BOOST_TEST(eventually([&] { return h.at->http()->clients() == 0; }));
+}
+
+// Their connections stay open, and breakers are half open now and then: that is no evidence.
+BOOST_AUTO_TEST_CASE(servers_that_hang_are_not_ready) {
+  house h({}, 2);
+  const auto ask_and_look = [&] {
+    static_cast<void>(h.at->client().perform(make_request(search_request{}), {300ms}));
+    return get(h.port(), "/readyz").status;
+  };
+  BOOST_TEST(ask_and_look() == 200);
+  for (const auto& server : h.servers) server->pause();
+  BOOST_TEST(eventually([&] { return ask_and_look() == 503; }));
+  BOOST_TEST(holds_for([&] { return ask_and_look() == 503 && h.status().at("ready") == false; }, 6s));
+  BOOST_TEST(h.status().at("servers").at(0).at("usable") == false);
+  BOOST_TEST(h.status().at("active_priority").is_null());
+  for (const auto& server : h.servers) server->resume();
+  BOOST_TEST(eventually([&] { return ask_and_look() == 200; }));
 }
 
 BOOST_AUTO_TEST_CASE(who_drains_is_alive_and_not_ready) {

@@ -46,13 +46,14 @@ void keep_standard_descriptors() {
   }
 }
 
-int exit_code_of(const failure& f) noexcept {
+int exit_code_of(const failure& f, bool by_node) noexcept {
   switch (f.code) {
     case errc::none:
       return exit_ok;
     case errc::ldap_error:
       return exit_negative;
     case errc::invalid_request:
+      return by_node ? exit_runtime : exit_usage;
     case errc::invalid_config:
       return exit_usage;
     default:
@@ -78,7 +79,7 @@ int report(const failure& f, const given_options& given) {
   for (std::size_t i = 0; i < shown; ++i) complain("referral: " + shortened(f.referrals[i]));
   if (const auto more = f.referrals.size() - shown; more > 0)
     complain("referral: and " + std::to_string(more) + " more");
-  return exit_code_of(f);
+  return exit_code_of(f, given.by_node);
 }
 
 void put(std::string_view data) {

@@ -78,6 +78,11 @@ BOOST_FIXTURE_TEST_CASE(every_command_goes_through_a_node, writing_node) {
   BOOST_TEST(contains(health.output, server() + "  priority 1  healthy"), health.output);
   const auto json = nlohmann::json::parse(run(words{"health", "--json"} + there()).output);
   BOOST_TEST(json["servers"][0]["probe"]["ok"] == true);
+  // What is told is the node's: a command that asks for health has no failures of its own to tell of.
+  const auto& counted = json["operations"];
+  const auto status = nlohmann::json::parse(run(words{"status", "--json"} + there()).output)["operations"];
+  BOOST_TEST(counted == status);
+  BOOST_TEST(counted["total"] >= 10);
 }
 
 BOOST_FIXTURE_TEST_CASE(a_configuration_says_who_we_are_to_nodes, writing_node) {
@@ -219,6 +224,10 @@ BOOST_FIXTURE_TEST_CASE(who_may_not_operate_a_node_is_told_what_it_takes, writin
 
 BOOST_FIXTURE_TEST_CASE(what_a_reading_node_refuses_is_said, reading_node) {
   const auto refused = run(words{"modify"} + there(), "dn: " + user_dn(9) + "\nchangetype: delete\n");
-  BOOST_TEST(refused.status != 0);
+  check_exit(refused, 3);
   BOOST_TEST(contains(refused.error_output, "it needs \"write\""), refused.error_output);
+  // One exit code for one refusal, whichever command meets it.
+  check_refusal(run(words{"passwd", "--reset", "user1"} + there(), "a new one\n"), 3, "it needs \"write\"");
+  check_refusal(run(words{"tap"} + there()), 3, "it needs \"admin\"");
+  check_refusal(run(words{"drain"} + there()), 3, "it needs \"admin\"");
 }

@@ -59,6 +59,8 @@ std::string_view opaque_name(std::uint8_t tag) noexcept {
       return "relayed delete";
     case opaque_request::modify_dn:
       return "relayed modify DN";
+    case 0x60:  // a step of a SASL bind
+      return "relayed bind";
     default:
       return "relayed operation";
   }

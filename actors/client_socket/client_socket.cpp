@@ -128,8 +128,11 @@ client_socket::ending client_socket::write() {
     }
     break;
   }
-  out_.erase(0, out_begin_);
-  out_begin_ = 0;
+  // What was written is taken out when it is most of it: a peer that takes a little at a time has nothing moved.
+  if (out_begin_ >= out_.size() - out_begin_) {
+    out_.erase(0, out_begin_);
+    out_begin_ = 0;
+  }
   blocked_ = outcome == ending::waits && !out_.empty();
   if (out_.empty() && out_.capacity() > kept_capacity) std::string{}.swap(out_);
   return outcome;

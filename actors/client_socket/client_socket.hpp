@@ -41,7 +41,12 @@ class client_socket {
   /// The first `size` bytes received are done with; overwrites them when they are `secret`.
   void consume(std::size_t size, bool secret) noexcept;
 
-  void append(std::string_view bytes) { out_.append(bytes); }
+  void append(std::string bytes) {
+    if (out_.empty() && bytes.size() > out_.capacity())
+      out_ = std::move(bytes);
+    else
+      out_.append(bytes);
+  }
   /// Writes what the peer takes.
   ending write();
   std::size_t unsent() const noexcept { return out_.size() - out_begin_; }

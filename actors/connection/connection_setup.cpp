@@ -210,6 +210,7 @@ void connection_setup::authenticate() {
   step_ = step::binding;
   const bool again = was_ready_;
   if (!binds(dependencies_.server) || dependencies_.kind == connection_kind::bind) {
+    // One for binds is not bound again: whoever gets it binds.
     if (!again) return check_liveness();
     credential nobody;
     return bind_as(nobody);
@@ -312,9 +313,6 @@ void connection_setup::bind_answered(const result& answer) {
     pass_verdict(credential_verdict::kind::accepted, nullptr);
     return become_ready();
   }
-  // A user was bound here, and the directory takes no anonymous binds: that says nothing about it, but nobody else may
-  // find this one.
-  if (dependencies_.kind == connection_kind::bind && was_ready_) return fail(nullptr);
   const bool overload = is_overload(answer.code);
   auto why = server_failure(overload ? errc::ldap_error : errc::service_authentication_failed, stage::bind,
                             dependencies_.server_name + " refused the service's bind " +

@@ -281,6 +281,8 @@ class connection_state {
   lease_id lease_ = 0;
   stream_ptr stream_;              // the lease's, while it is open
   bool identity_changed_ = false;  // the lease's holder bound as someone else
+  bool binds_first_ = false;       // nothing else is sent for the lease's holder
+  bool bind_goes_on_ = false;      // a SASL bind waits for its next step
   bool tainted_ = false;           // the lease's holder may have left state that a bind does not take away
   bool exclusive_ = false;         // a bind is under way: nothing else may be sent (RFC 4511, 4.2.1)
   bool was_ready_ = false;

@@ -26,9 +26,7 @@ struct answer_tags {
   std::uint8_t operator()(const extended_request&) const noexcept { return pdu_op::extended_response; }
   std::uint8_t operator()(const whoami_request&) const noexcept { return pdu_op::extended_response; }
   std::uint8_t operator()(const password_modify_request&) const noexcept { return pdu_op::extended_response; }
-  std::uint8_t operator()(const opaque_request& r) const noexcept {
-    return r.tag() == request_tag::bind ? std::uint8_t{0} : response_tag(r.tag());
-  }
+  std::uint8_t operator()(const opaque_request& r) const noexcept { return answer_tag(r); }
 };
 
 bool take_text(ber_cursor& from, std::string& into, std::uint8_t tag = ber_tag::octet_string) {
@@ -173,6 +171,8 @@ bool decode_with_result(std::string_view pdu, std::uint8_t op, result& into, mem
 
 std::uint8_t answer_tag(const any_operation& op) noexcept { return std::visit(answer_tags{}, op); }
 
+std::uint8_t answer_tag(const opaque_request& op) noexcept { return response_tag(op.tag()); }
+
 std::string encode_search(std::int32_t id, const search_request& order, const std::vector<control>& controls,
                           std::string& out) {
   const auto before = out.size();
@@ -200,25 +200,26 @@ std::string encode_search(std::int32_t id, const search_request& order, const st
 }
 
 void append_message_head(std::int32_t id, std::size_t rest, std::string& out) {
-  char number[sizeof id];
-  std::size_t n = 0;
-  int shift = 24;
+  char head[2 + sizeof rest + 2 + sizeof id];
+  auto* to = head;
+  const auto put = [&to](auto octet) { *to++ = static_cast<char>(octet); };
   // The shortest form whose first bit is 0.
-  while (shift > 0 && id >> (shift - 1) == 0) shift -= 8;
-  for (; shift >= 0; shift -= 8) number[n++] = static_cast<char>(id >> shift);
-  const auto size = 2 + n + rest;
-  out.push_back(static_cast<char>(ber_tag::sequence));
+  std::size_t octets = 1;
+  while (octets < sizeof id && id >> (8 * octets - 1) != 0) ++octets;
+  const auto size = 2 + octets + rest;
+  put(ber_tag::sequence);
   if (size < 0x80) {
-    out.push_back(static_cast<char>(size));
+    put(size);
   } else {
     std::size_t digits = 1;
     while (digits < sizeof size && size >> (8 * digits) != 0) ++digits;
-    out.push_back(static_cast<char>(0x80 | digits));
-    while (digits-- > 0) out.push_back(static_cast<char>(size >> (8 * digits)));
+    put(0x80 | digits);
+    while (digits-- > 0) put(size >> (8 * digits));
   }
-  out.push_back(static_cast<char>(ber_tag::integer));
-  out.push_back(static_cast<char>(n));
-  out.append(number, n);
+  put(ber_tag::integer);
+  put(octets);
+  while (octets-- > 0) put(id >> (8 * octets));
+  out.append(head, static_cast<std::size_t>(to - head));
 }
 
 std::string_view behind_message_id(std::string_view message) {
@@ -306,6 +307,8 @@ bool decode_opaque(std::string_view pdu, std::uint8_t op, std::int32_t id, resul
     if (!take_code(code, into.code) || !decode_controls(message.controls, into.controls, room)) return false;
     if (is_overload(into.code) && !decode_ldap_result(parts, into, room)) return false;
   }
+  // Most answers are an entry and the result behind it.
+  if (into.messages.empty()) into.messages.reserve(rest.size() + 3 * longest_head);
   append_message_head(id, rest.size(), into.messages);
   into.messages.append(rest);
   return true;

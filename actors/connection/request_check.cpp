@@ -27,6 +27,8 @@ std::string check_name(std::string_view name) {
 std::string first_of(std::string a, std::string b) { return a.empty() ? std::move(b) : std::move(a); }
 
 struct checker {
+  bool relays_binds = false;
+
   std::string operator()(const search_request& r) const {
     if (has_nul(r.base)) return nul_in("the search base", r.base);
     if (r.size_limit < 0 || r.time_limit < 0) return "a limit is negative";
@@ -73,7 +75,8 @@ struct checker {
     if (!is_one_element(r.protocol_op)) return "its protocolOp is not one BER element";
     if (!r.controls.empty() && (r.controls[0] != '\xa0' || !is_one_element(r.controls)))
       return "its controls are not one BER element";
-    if (answer_tag(any_operation{r}) == 0) return "no such operation can be relayed";
+    if (answer_tag(r) == 0 || (r.tag() == request_tag::bind && !relays_binds))
+      return "no such operation can be relayed";
     if (r.tag() != opaque_request::extended) return {};
     constexpr std::uint8_t request_name = 0x80;
     const auto oid = ber_cursor{*ber_cursor{r.protocol_op}.element(r.tag())}.element(request_name);
@@ -84,8 +87,8 @@ struct checker {
 
 }  // namespace
 
-failure_ptr check_request(const request& order) {
-  auto problem = std::visit(checker{}, order.op);
+failure_ptr check_request(const request& order, bool relays_binds) {
+  auto problem = std::visit(checker{relays_binds}, order.op);
   for (const auto& c : order.controls) {
     if (problem.empty() && (c.oid.empty() || has_nul(c.oid))) problem = "a control has no valid OID";
   }

@@ -7,8 +7,8 @@ namespace understudy::internal {
 /// Null when `order` can be encoded exactly as it is; else `invalid_request` saying what is wrong: a NUL byte in a DN
 /// or name (the encoder would cut them off there), a bind without a password (RFC 4513, 5.1.2) or without a DN, an
 /// operation that would change the connection under its other users (StartTLS). A filter is looked at when it is
-/// encoded.
-failure_ptr check_request(const request& order);
+/// encoded. `relays_binds`: steps of somebody else's SASL bind may be sent too.
+failure_ptr check_request(const request& order, bool relays_binds = false);
 
 /// The same, and the filter of a search: for who wants to know it before there is a connection.
 failure_ptr check_request_and_filter(const request& order);

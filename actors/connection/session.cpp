@@ -45,8 +45,9 @@ void session::append_message(std::string_view protocol_op, std::string_view cont
   scratch_.clear();
   append_message_head(next_id(), protocol_op.size() + controls.size(), scratch_);
   transport_.append(scratch_.data(), scratch_.size());
-  // There may be a new password in it.
-  if (!protocol_op.empty() && static_cast<std::uint8_t>(protocol_op[0]) == opaque_request::extended)
+  // There may be a new password in it, or what a bind proves.
+  const auto tag = protocol_op.empty() ? std::uint8_t{0} : static_cast<std::uint8_t>(protocol_op[0]);
+  if (tag == opaque_request::extended || tag == request_tag::bind)
     transport_.append_secret(protocol_op.data(), protocol_op.size());
   else
     transport_.append(protocol_op.data(), protocol_op.size());

@@ -1,5 +1,6 @@
 // What the session of a client decides to do: plain values that its actor carries out in order.
 #pragma once
+#include "understudy/actors/front_door/held_connections.hpp"
 #include "understudy/messages/call.hpp"
 #include "understudy/messages/time.hpp"
 
@@ -27,6 +28,7 @@ struct forward {
   bool leased = false;  ///< on the connection that acquire brought; else on any
   bool parts = false;   ///< as it comes
   std::optional<server_id> preferred = {};
+  server_set avoided = {};  ///< not there while there is another
 };
 /// It is not wanted any more; nothing is told of it from now on.
 struct cancel {
@@ -41,11 +43,13 @@ struct judge {
 /// A connection of the client's own: client_session::acquired() or not_acquired() answers.
 struct acquire {
   session_number number = 0;
+  holding what = holding::user;
   time_point deadline{};
   bool for_bind = false;  ///< one that is anonymous until it binds; else one that is the service's
   std::optional<server_id> preferred = {};
 };
-/// The connection that was asked for does not come: one that a user holds and does not use may be given up for it.
+/// There may be one user more than there should be: one who asks nothing may have to go. client_session::room_made()
+/// tells when that is done; until then this comes again and again.
 struct evict {};
 /// The connection that was asked for last is returned, or not wanted any more.
 struct release {};

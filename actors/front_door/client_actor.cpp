@@ -25,10 +25,13 @@ constexpr std::size_t high_water = 256 * 1024;
 constexpr std::size_t read_ahead = 16 * 1024;
 constexpr seconds handshake_patience{10}, goodbye_patience{2}, write_patience{60};
 constexpr seconds claim_patience{10};
-// A parked connection that was used a moment ago is likely to be used again.
-constexpr seconds least_idle{1};
+// A connection that was used a moment ago is likely to be used again. Where there is one alone for all users it goes on
+// to who waits for it, of whom nothing is known yet, only later.
+constexpr seconds least_idle{1}, sole_least_idle{10};
 // Of an answer that comes all at once: that is no search's, and larger ones are nothing that a directory says.
 constexpr std::uint32_t most_answer_bytes = 4 * 1024 * 1024;
+// More actions at a time than these are unusual: their memory is not kept.
+constexpr std::size_t most_kept_actions = 32;
 
 class client_impl {
  public:
@@ -44,7 +47,7 @@ class client_impl {
     bool leased = false;
     time_point since{};
     std::string_view operation;
-    request_permits::permit permit;
+    request_permits::own_permit permit;
   };
   /// Bytes of a part: who sent it is told when the client has taken them.
   struct owed_credit {
@@ -61,6 +64,7 @@ class client_impl {
 
   bool take_messages();
   void carry_out();
+  void carry_out_actions();
   void operator()(session_action::reply& a);
   void operator()(session_action::forward& a);
   void operator()(const session_action::cancel& a);
@@ -80,7 +84,8 @@ class client_impl {
   void secure();
   void shake_hands();
   void finish_turn();
-  void note_parked();
+  void note_holding();
+  bool admits(holding what);
   void note_record();
   void log_end(std::string_view why) const;
   void arm();
@@ -92,6 +97,7 @@ class client_impl {
   client_dependencies with_;
   std::shared_ptr<client_connection> connection_;
   client_session session_;
+  std::vector<session_action::any> spare_actions_;  ///< empty: memory for the next
   client_socket socket_;
   handler_guard guard_;
   actor_timer timer_;
@@ -101,12 +107,13 @@ class client_impl {
   time_point give_up_at_ = time_point::max();  ///< a handshake, a goodbye
   time_point write_until_ = time_point::max();
   std::uint64_t appended_ = 0;
-  std::map<std::uint64_t, request_under_way> open_;
+  small_table<std::uint64_t, request_under_way> open_;
   std::deque<owed_credit> owed_;
   std::optional<lease_grant> lease_;
   cancel_token_ptr acquiring_;
-  std::uint64_t number_ = 0;                ///< of this client, for `parked`
-  std::optional<time_point> parked_since_;  ///< as it was noted there
+  std::uint64_t number_ = 0;              ///< of this client, for `holdings`
+  holding holds_ = holding::none;         ///< as it was noted there
+  std::optional<time_point> idle_since_;  ///< the same
 };
 
 /// Lets std::visit reach the actor's private handlers.
@@ -205,7 +212,7 @@ bool client_impl::take_messages() {
     some = true;
     session_.on_message(bytes.substr(0, frame.size), now());
     socket_.consume(frame.size, frame.op == request_tag::bind || frame.op == opaque_request::extended);
-    for (auto& action : session_.take_actions()) std::visit(session_action_visitor{*this}, action);
+    carry_out_actions();
   }
   session_.on_bytes(partial, now());
   return some;
@@ -214,39 +221,65 @@ bool client_impl::take_messages() {
 /// What was decided, and then what has been waiting for that.
 void client_impl::carry_out() {
   do {
-    while (session_.has_actions())
-      for (auto& action : session_.take_actions()) std::visit(session_action_visitor{*this}, action);
+    carry_out_actions();
   } while (!ended_ && !socket_.received().empty() && take_messages());
-  while (session_.has_actions())
-    for (auto& action : session_.take_actions()) std::visit(session_action_visitor{*this}, action);
-  finish_turn();
+  carry_out_actions();
+  if (ended_) return;
+  if (!shaking_ && socket_.needs_flush()) self_->send(self_, flush_atom_v);
+  // One write for all that a turn of the poller brings; the rest is done then.
+  if (!socket_.is_flush_due()) finish_turn();
 }
 
-/// One write for all that a turn of the poller brings.
+void client_impl::carry_out_actions() {
+  while (session_.has_actions()) {
+    auto actions = std::exchange(spare_actions_, {});
+    session_.take_actions(actions);
+    for (auto& action : actions) std::visit(session_action_visitor{*this}, action);
+    actions.clear();
+    if (actions.capacity() <= most_kept_actions) spare_actions_ = std::move(actions);
+  }
+}
+
 void client_impl::finish_turn() {
   if (ended_) return;
-  note_parked();
+  note_holding();
   note_record();
-  if (!shaking_ && socket_.needs_flush()) self_->send(self_, flush_atom_v);
   arm();
 }
 
-void client_impl::note_parked() {
-  const auto since = lease_ ? session_.parked_since() : std::nullopt;
-  if (!with_.parked || since == std::exchange(parked_since_, since)) return;
-  if (!since) return with_.parked->take(number_);
-  // Its lease is what it parks; the actor may have ended when somebody wants it.
-  with_.parked->park(number_, lease_->server, *since, [client = self_->address()] {
-    if (const auto handle = caf::actor_cast<client_actor>(client)) caf::anon_send(handle, cleanup_atom_v);
-  });
+void client_impl::note_holding() {
+  if (!with_.holdings) return;
+  const auto what = session_.holds();
+  const auto since = session_.idle_since();
+  if (what != holds_) {
+    if (auto* const before = with_.holdings->of(holds_)) before->leave(number_);
+    idle_since_.reset();
+    // Its lease is what it holds; the actor may have ended when somebody wants it.
+    if (auto* const now_there = with_.holdings->of(what))
+      now_there->enter(number_, lease_ ? lease_->server : 0, connection_->origin.address, [client = self_->address()] {
+        if (const auto handle = caf::actor_cast<client_actor>(client)) caf::anon_send(handle, cleanup_atom_v);
+      });
+    holds_ = what;
+  }
+  if (since == std::exchange(idle_since_, since)) return;
+  if (auto* const there = with_.holdings->of(holds_)) there->set_idle(number_, since);
+}
+
+/// False: there are too many of these, and none of them is idle.
+bool client_impl::admits(holding what) {
+  auto* const all = with_.holdings ? with_.holdings->of(what) : nullptr;
+  if (all == nullptr || what == holding::user || all->contains(number_)) return true;
+  const auto most = what == holding::pages ? with_.rules->most_cursors : with_.rules->most_negotiations;
+  return all->count() < most || all->give_up_one({}, least_idle, now());
 }
 
 /// What others may know of this client.
 void client_impl::note_record() {
   auto* const record = connection_->record.get();
-  const auto ended = session_.take_ended();
+  session_.each_ended([record](const ended_operation& each) {
+    if (record != nullptr) record->listener->ended(each.tag, each.identity, each.code);
+  });
   if (record == nullptr) return;
-  for (const auto& each : ended) record->listener->ended(each.tag, each.identity, each.code);
   record->identity = session_.standing();
   record->pending = static_cast<std::uint32_t>(session_.pending());
   record->parked = session_.holds_connection();
@@ -268,8 +301,12 @@ void client_impl::log_end(std::string_view why) const {
 }
 
 void client_impl::flush() {
-  if (!socket_.begin_flush() || ended_ || shaking_) return;
-  write();
+  const bool writes = socket_.begin_flush() && !shaking_;
+  if (ended_) return;
+  // Before the client can know of it.
+  note_holding();
+  note_record();
+  if (writes) write();
   if (ended_) return;
   // There may be room again for the answers to what waits here.
   carry_out();
@@ -307,7 +344,8 @@ void client_impl::arm() {
   else if (socket_.arm(!closing_ && !tls_asked_ &&
                        socket_.received().size() < (takes ? session_.longest_message() + 1 : read_ahead)))
     self_->send(self_, io_atom_v, socket_.id(), poller_port::readable);
-  timer_.arm(std::min({session_.next_event(), give_up_at_, write_until_}));
+  // Most are put off again and again: one that is due too early looks what there is to wait for.
+  timer_.arm_by(std::min({session_.next_event(), give_up_at_, write_until_}));
 }
 
 void client_impl::on_tick(std::uint64_t timer) {
@@ -356,11 +394,11 @@ void client_impl::shake_hands() {
 
 void client_impl::operator()(session_action::reply& a) {
   appended_ += a.bytes.size();
-  socket_.append(a.bytes);
+  socket_.append(std::move(a.bytes));
 }
 
 void client_impl::operator()(session_action::forward& a) {
-  auto permit = with_.permits ? with_.permits->take() : request_permits::permit{};
+  auto permit = with_.permits ? with_.permits->take_own() : request_permits::own_permit{};
   if (with_.permits && !permit) {
     auto full = make_failure(errc::queue_full, stage::queue,
                              "more than " + std::to_string(with_.permits->most()) +
@@ -369,13 +407,14 @@ void client_impl::operator()(session_action::forward& a) {
     return session_.failed(a.number, *full, now());
   }
   const auto token = std::make_shared<cancel_token>();
-  open_[a.number] = {token, a.leased, now(), operation_name(a.what->op), std::move(permit)};
+  open_.emplace(a.number, {token, a.leased, now(), operation_name(a.what->op), std::move(permit)});
   call order;
   order.what = std::move(a.what);
   order.deadline = a.deadline;
   order.token = token;
   order.parts = a.parts ? a.number : 0;
   order.preferred = a.preferred;
+  order.tried = a.avoided;
   order.most_answer_bytes = most_answer_bytes;
   const auto done = [this, number = a.number](const result_ptr& got) {
     guard_.run([&] { settle(number, got, nullptr); });
@@ -387,7 +426,16 @@ void client_impl::operator()(session_action::forward& a) {
   if (!a.leased) {
     self_->request(with_.router, caf::infinite, perform_atom_v, std::move(order)).then(done, failed);
   } else if (lease_) {
-    self_->request(lease_->connection, caf::infinite, perform_atom_v, lease_->id, std::move(order)).then(done, failed);
+    // That it has ended may be all that is left of it.
+    const auto lost = [this, number = a.number](const caf::error& e) {
+      guard_.run([&] {
+        auto why = failure_of(e);
+        if (why->code == errc::stopped)
+          why = make_failure(errc::connection_unhealthy, stage::operation, "the connection of this client has ended");
+        settle(number, nullptr, why);
+      });
+    };
+    self_->request(lease_->connection, caf::infinite, perform_atom_v, lease_->id, std::move(order)).then(done, lost);
   } else {
     open_.erase(a.number);
     session_.failed(a.number, *make_failure(errc::invalid_lease, stage::operation, "the connection has gone"), now());
@@ -397,17 +445,18 @@ void client_impl::operator()(session_action::forward& a) {
 void client_impl::settle(std::uint64_t number, const result_ptr& got, const failure_ptr& why) {
   const auto found = open_.find(number);
   if (ended_ || found == open_.end()) return;
-  const auto took = now() - found->second.since;
-  if (with_.env->metrics) with_.env->metrics->finished(why.get(), took, now());
-  if (with_.env->tap && with_.env->tap->is_watched(now()))
+  const auto at = now();
+  const auto took = at - found->second.since;
+  if (with_.env->metrics) with_.env->metrics->finished(why.get(), took, at);
+  if (with_.env->tap && with_.env->tap->is_watched(at))
     with_.env->tap->note(sample_of(found->second.operation, got.get(), why.get()), took, *with_.env->clock);
   // Where the router sent it last.
   const auto server = found->second.token->server();
   open_.erase(found);
   if (got)
-    session_.answered(number, *got, now(), server);
+    session_.answered(number, *got, at, server);
   else
-    session_.failed(number, *why, now(), server);
+    session_.failed(number, *why, at, server);
   carry_out();
 }
 
@@ -447,6 +496,10 @@ void client_impl::operator()(const session_action::judge& a) {
 }
 
 void client_impl::operator()(const session_action::acquire& a) {
+  if (!admits(a.what))
+    return session_.not_acquired(a.number, *make_failure(errc::queue_full, stage::queue, "too many of these are open"),
+                                 now());
+  note_holding();
   lease_request wish;
   wish.deadline = a.deadline;
   wish.token = acquiring_ = std::make_shared<cancel_token>();
@@ -474,10 +527,18 @@ void client_impl::operator()(const session_action::acquire& a) {
           });
 }
 
-/// At the server where it waits, most of what there is has to be parked: else it is something else that takes so long.
 void client_impl::operator()(const session_action::evict&) {
-  if (!with_.parked || !acquiring_ || with_.rules->evict_from == 0) return;
-  with_.parked->give_up_oldest(acquiring_->server(), with_.rules->evict_from, least_idle, now());
+  if (!with_.holdings) return session_.room_made();
+  auto& users = with_.holdings->users;
+  if (acquiring_) {
+    users.give_up_one(acquiring_->server(), sole_least_idle, now());
+    return;
+  }
+  note_holding();
+  const auto most = std::max<std::size_t>(1, with_.rules->most_users);
+  while (lease_ && users.count(lease_->server) > most)
+    if (!users.give_up_one(lease_->server, least_idle, now())) return;
+  session_.room_made();
 }
 
 void client_impl::operator()(const session_action::release&) {
@@ -512,7 +573,8 @@ void client_impl::let_go(std::string_view why) {
     if (!std::holds_alternative<session_action::close>(action)) std::visit(session_action_visitor{*this}, action);
   ended_ = true;
   timer_.disarm();
-  if (with_.parked && parked_since_) with_.parked->take(number_);
+  if (with_.holdings)
+    if (auto* const held = with_.holdings->of(std::exchange(holds_, holding::none))) held->leave(number_);
   socket_.close();
   note_record();
   log_end(why);

@@ -3,7 +3,7 @@
 #include "understudy/actors/connection/byte_stream.hpp"
 #include "understudy/actors/front_door/client_registry.hpp"
 #include "understudy/actors/front_door/client_session.hpp"
-#include "understudy/actors/front_door/parked_sessions.hpp"
+#include "understudy/actors/front_door/held_connections.hpp"
 #include "understudy/actors/ports/ports.hpp"
 #include "understudy/actors/ports/request_permits.hpp"
 
@@ -31,7 +31,7 @@ struct client_dependencies {
   ///@{
   /// Null: this client shares none with others.
   std::shared_ptr<proxied_authorization_offer> offer = {};
-  std::shared_ptr<parked_sessions> parked = {};
+  std::shared_ptr<client_holdings> holdings = {};
   ///@}
   std::shared_ptr<request_permits> permits = {};  ///< null: nobody counts
   /// The server's side of TLS over that descriptor, which stays the client's; empty: StartTLS is not offered.
@@ -53,7 +53,7 @@ using client_actor = caf::typed_actor<
     caf::reacts_to<flush_atom>,
     // Other rules from now on.
     caf::reacts_to<reload_atom, client_rules_ptr>,
-    // Another client needs the connection that is parked here.
+    // Another client needs the connection that this one holds and does not use.
     caf::reacts_to<cleanup_atom>,
     // Take nothing new, finish what runs, then say goodbye.
     caf::reacts_to<drain_atom>,

@@ -16,9 +16,12 @@ struct client_rules {
   std::size_t max_pending = 128;
   duration idle_timeout{};  ///< zero: never
   duration paging_hold = seconds{60};
-  /// With so many idle connections of users at one server, one is given up for who waits there to bind; 0: none is.
-  std::size_t evict_from = 0;
-  duration write_coherence{};  ///< zero: reads go to any server
+  /// Connections that users may hold at one server for good: beyond that the ones that are idle are given up, for the
+  /// next one who binds. 0: each server has only one for users, which has to go from one to the other.
+  std::size_t most_users = 8;
+  std::size_t most_cursors = 5;       ///< connections that searches in pages may hold, in all
+  std::size_t most_negotiations = 2;  ///< connections on which SASL binds of several steps have begun, in all
+  duration write_coherence{};         ///< zero: reads go to any server
   duration operation_timeout = seconds{30};
   std::size_t max_pdu_bytes = 16 * 1024 * 1024;
   std::size_t max_unread_bytes = 64 * 1024 * 1024;  ///< answers that the client has not taken

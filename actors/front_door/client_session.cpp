@@ -24,8 +24,12 @@ constexpr int authorization_denied = 123, proxied_authorization_denied = 47;
 constexpr std::size_t longest_before_bind = 64 * 1024;
 // A message that has begun is not waited for longer than that without a byte of it.
 constexpr seconds partial_patience{30};
-// A bind that waits so long for a connection has one given up that a user does not use.
-constexpr milliseconds eviction_patience{500};
+// Who asks for one more to be given up asks again after that.
+constexpr milliseconds eviction_interval{500};
+// The next step of a SASL bind is a machine's, which has all that it needs.
+constexpr seconds step_patience{10};
+// SCRAM takes three.
+constexpr int most_steps = 8;
 
 const char* bind_first() { return "Bind first: clients that have not bound may read the root DSE alone."; }
 
@@ -87,16 +91,34 @@ bool client_session::is_confidential() const noexcept {
 }
 
 bool client_session::is_own_connection() const noexcept {
-  return lease_ == lease_state::held && use_ == lease_purpose::user && who_ == holder::user;
+  return lease_ == lease_state::held && use_ == holding::user && who_ == holder::user;
 }
 
-std::optional<time_point> client_session::parked_since() const noexcept {
-  return is_own_connection() && phase_ == phase::takes && open_.empty() ? std::optional{heard_} : std::nullopt;
+holding client_session::holds() const noexcept {
+  if (lease_ == lease_state::none) return holding::none;
+  // That of a bind which has not been accepted yet is nobody's.
+  if (use_ == holding::user && !is_own_connection()) return holding::none;
+  return use_;
+}
+
+std::optional<time_point> client_session::idle_since() const noexcept {
+  if (lease_ != lease_state::held || phase_ != phase::takes) return std::nullopt;
+  const bool used = std::any_of(open_.begin(), open_.end(), [](const auto& each) { return each.second.leased; });
+  return used || holds() == holding::none ? std::nullopt : std::optional{leased_used_};
 }
 
 void client_session::evict() {
-  if (!parked_since()) return;
-  send_away(result_code::unavailable, "nothing was asked, and its connection is needed for others; bind again");
+  if (!idle_since()) return;
+  switch (use_) {
+    case holding::pages:
+      pages_end_ = pages_end::given_up;
+      return drop_lease();
+    case holding::negotiation:
+      limiter_->refused(origin_.address, {}, heard_);
+      return drop_lease();
+    default:
+      send_away(result_code::unavailable, "nothing was asked, and its connection is needed for others; bind again");
+  }
 }
 
 // ---- messages ----
@@ -129,11 +151,13 @@ void client_session::take(const client_message& message, time_point now) {
       return abandon(message);
     case request_tag::bind:
       return bind(message, now);
-    case opaque_request::extended:
-      return extended(message, now);
     default:
-      return operate(message, now);
+      break;
   }
+  // It says something else in place of the next step.
+  if (!mechanism_.empty()) drop_lease();
+  if (message.tag == opaque_request::extended) return extended(message, now);
+  operate(message, now);
 }
 
 /// Nobody answers it (RFC 4511, 4.11).
@@ -149,10 +173,10 @@ void client_session::abandon(const client_message& message) {
 
 /// It is under way no more; nothing when it was not.
 std::optional<client_session::operation> client_session::take_operation(session_number number) {
-  const auto taken = open_.extract(number);
+  auto taken = open_.extract(number);
   if (taken.empty()) return std::nullopt;
   by_id_.erase(taken.mapped().id);
-  return taken.mapped();
+  return std::move(taken.mapped());
 }
 
 void client_session::abandon_all() {
@@ -160,6 +184,8 @@ void client_session::abandon_all() {
     act(session_action::cancel{number});
     note_end(op.tag, abandoned_code);
   }
+  for (const auto& [number, each] : doubts_) act(session_action::cancel{number});
+  doubts_.clear();
   open_.clear();
   by_id_.clear();
 }
@@ -169,19 +195,54 @@ void client_session::abandon_all() {
 /// What runs is abandoned, and the client is nobody until this one succeeds (RFC 4511, 4.2.1).
 void client_session::bind(const client_message& message, time_point now) {
   abandon_all();
-  drop_lease();
-  who_ = holder::nobody;
   const auto fields = *read_bind(message.body);
+  const bool next_step = !mechanism_.empty() && !fields.simple && fields.mechanism == mechanism_ && fields.version == 3;
+  if (!next_step) drop_lease();
+  who_ = holder::nobody;
+  asked_for_offer_ = {};
   const auto no = [&](int code, const char* why) { refuse(message.id, message.tag, code, why); };
   if (fields.version != 3) return no(result_code::protocol_error, "Only LDAP version 3 is spoken here.");
   auto controls = judge_controls(*read_controls(message.controls), true);
-  if (controls.refusal.code != 0)
+  if (controls.refusal.code != 0) {
+    drop_lease();
     return refuse(message.id, message.tag, controls.refusal.code, controls.refusal.diagnostic);
+  }
   if (fields.simple) return bind_simple(message.id, fields, std::move(controls.passed), now);
   if (fields.mechanism == sasl_mechanism::plain) return bind_plain(message.id, fields, std::move(controls.passed), now);
   if (fields.mechanism == sasl_mechanism::external && rules_->identity == client_identity::proxy)
     return bind_external(message.id, fields, now);
-  no(result_code::auth_method_not_supported, "This SASL mechanism is not taken here; simple binds and PLAIN are.");
+  if (is_relayed_mechanism(fields.mechanism))
+    return bind_stepwise(message, fields, controls.passed, controls.changed, now);
+  refuse(message.id, message.tag, result_code::auth_method_not_supported, why_not_relayed(fields.mechanism));
+}
+
+/// As it is, on a connection that is this client's from the first step on. What it proves is between the client and the
+/// directory; who it is by then, only that connection knows.
+void client_session::bind_stepwise(const client_message& message, const bind_fields& fields,
+                                   const std::vector<control>& controls, bool changed, time_point now) {
+  const auto no = [&](int code, const char* why) { refuse(message.id, message.tag, code, why); };
+  steps_ = mechanism_.empty() ? 1 : steps_ + 1;
+  if (steps_ > most_steps) {
+    drop_lease();
+    return no(result_code::protocol_error, "This bind takes too many steps.");
+  }
+  if (!fields.name.empty()) {
+    drop_lease();
+    return no(result_code::protocol_error, "A SASL bind has no name (RFC 4513, 5.2).");
+  }
+  opaque_request made;
+  made.protocol_op = message.op;
+  made.controls = changed ? encode_controls(controls) : std::string{message.controls};
+  made.message_id = message.id;
+  waiting next{
+      message.id, request_tag::bind, make_wiped_request(std::move(made)), {}, {}, std::string{fields.mechanism}};
+  if (steps_ > 1) {
+    waiting_ = std::move(next);
+    return ask_for_bind(bind_step::sasl, waiting_->what, true, now);
+  }
+  if (!limiter_->allows_address(origin_.address, now))
+    return no(result_code::busy, "Too many passwords were refused to this address; try again in a minute.");
+  acquire(holding::negotiation, std::move(next), now);
 }
 
 void client_session::bind_simple(std::int32_t id, const bind_fields& fields, std::vector<control> controls,
@@ -247,7 +308,10 @@ void client_session::ask_for_bind(bind_step step, request_ptr asked, bool leased
   phase_ = phase::binding;
   step_ = step;
   awaited_ = ++last_;
-  act(session_action::forward{awaited_, std::move(asked), now + rules_->operation_timeout, leased, false});
+  session_action::forward order{awaited_, std::move(asked), now + rules_->operation_timeout, leased, false};
+  if (step == bind_step::identity) order.avoided = offer_->missing(now);
+  if (step == bind_step::offer) order.avoided = asked_for_offer_;
+  act(std::move(order));
 }
 
 /// The next thing to be asked before the bind can be answered. Nobody is bound as who could not be served.
@@ -259,7 +323,7 @@ void client_session::proceed_with_bind(time_point now) {
     return ask_for_bind(bind_step::identity,
                         make_request(whoami_request{}, {proxied_authorization(waiting_->proxy_id)}), false, now);
   auto what = std::move(*waiting_);
-  acquire(lease_purpose::user, std::move(what), now);
+  acquire(holding::user, std::move(what), now);
 }
 
 void client_session::judged(session_number number, service_claim claim, time_point now) {
@@ -296,22 +360,26 @@ void client_session::bind_ended(int code) {
   phase_ = phase::takes;
 }
 
-void client_session::acquire(lease_purpose use, waiting message, time_point now) {
+void client_session::acquire(holding use, waiting message, time_point now) {
   waiting_ = std::move(message);
   phase_ = phase::acquiring;
   lease_ = lease_state::asked;
   use_ = use;
   awaited_ = ++last_;
-  evict_at_ = use == lease_purpose::user ? now + eviction_patience : time_point::max();
-  act(session_action::acquire{awaited_, now + rules_->operation_timeout, use == lease_purpose::user,
-                              use == lease_purpose::paging ? preferred(false, now) : std::nullopt});
+  // Nobody makes room for a bind that has not been accepted, unless there is no other way.
+  evict_at_ = use == holding::user && rules_->most_users == 0 ? now + eviction_interval : time_point::max();
+  const bool pages = use == holding::pages;
+  act(session_action::acquire{awaited_, use, now + rules_->operation_timeout, !pages,
+                              pages ? preferred(false, now) : std::nullopt});
 }
 
 bool client_session::acquired(session_number number, time_point now) {
   if (phase_ != phase::acquiring || number != awaited_) return false;
   lease_ = lease_state::held;
-  if (use_ == lease_purpose::user) {
-    ask_for_bind(bind_step::password, waiting_->what, true, now);
+  leased_used_ = now;
+  evict_at_ = time_point::max();
+  if (use_ != holding::pages) {
+    ask_for_bind(use_ == holding::user ? bind_step::password : bind_step::sasl, waiting_->what, true, now);
     return true;
   }
   auto what = std::move(*waiting_);
@@ -325,6 +393,7 @@ void client_session::not_acquired(session_number number, const failure& why, tim
   if (phase_ != phase::acquiring || number != awaited_) return;
   heard_ = now;
   lease_ = lease_state::none;
+  evict_at_ = time_point::max();
   const auto what = std::move(*waiting_);
   waiting_.reset();
   phase_ = phase::takes;
@@ -402,12 +471,33 @@ void client_session::dispatch(const client_message& message, judged_controls con
   if (page->cookie.empty()) {
     ++open_pages_;
   } else if (lease_ != lease_state::held) {
-    return refuse(message.id, message.tag, result_code::unwilling_to_perform,
-                  "The next page was not asked for in time; begin the search again.");
+    auto no = no_next_page();
+    return refuse(message.id, message.tag, no.code, std::move(no.diagnostic));
   }
-  if (lease_ != lease_state::held)
-    return acquire(lease_purpose::paging, {message.id, message.tag, std::move(what), {}, {}, true}, now);
+  pages_end_ = pages_end::none;
+  if (lease_ != lease_state::held) {
+    waiting first{message.id, message.tag, std::move(what)};
+    first.paged = true;
+    return acquire(holding::pages, std::move(first), now);
+  }
   forward(message.id, message.tag, std::move(what), true, false, true, now);
+}
+
+/// The cookie of a search whose connection has gone.
+relay_refusal client_session::no_next_page() const {
+  switch (pages_end_) {
+    case pages_end::overdue:
+      return {result_code::unwilling_to_perform, "The next page was not asked for in time; begin the search again."};
+    case pages_end::given_up:
+      return {admin_limit_exceeded,
+              "Too many searches in pages are open, and this one was not gone on with; begin it again."};
+    case pages_end::lost:
+      return {result_code::unavailable,
+              "The server of the directory that had the next page is gone; begin the search again."};
+    case pages_end::none:
+      break;
+  }
+  return {result_code::unwilling_to_perform, "This is no page of a search that is open here; begin the search again."};
 }
 
 void client_session::forward(std::int32_t id, std::uint8_t tag, request_ptr asked, bool leased, bool root_dse,
@@ -420,12 +510,16 @@ void client_session::forward(std::int32_t id, std::uint8_t tag, request_ptr aske
   op.root_dse = root_dse;
   op.paged = paged;
   op.write = is_write(asked->op);
+  if (leased) leased_used_ = now;
+  if (who_ == holder::proxied && !leased) op.proxied = asked;
   const auto server = leased ? std::nullopt : preferred(op.write, now);
-  open_.emplace(number, op);
+  const auto avoided = op.proxied ? offer_->missing(now) : server_set{};
+  open_.emplace(number, std::move(op));
   by_id_.emplace(id, number);
   if (paged) page_until_ = time_point::max();
   const bool parts = tag == opaque_request::search && !root_dse;
-  act(session_action::forward{number, std::move(asked), now + rules_->operation_timeout, leased, parts, server});
+  act(session_action::forward{number, std::move(asked), now + rules_->operation_timeout, leased, parts, server,
+                              avoided});
 }
 
 void client_session::extended(const client_message& message, time_point now) {
@@ -497,11 +591,17 @@ void client_session::secured(time_point now, std::string external) {
 // ---- answers ----
 
 /// What was asked for a bind: the bind goes on, or is over.
-void client_session::bind_answered(const result& answer, time_point now) {
+void client_session::bind_answered(const result& answer, time_point now, std::optional<server_id> server) {
+  if (step_ == bind_step::sasl) return sasl_answered(answer, now);
   if (step_ == bind_step::offer) {
     const bool offered = offers_proxied_authorization(answer);
-    offer_->note(offered);
+    offer_->note(server, offered, now);
     if (offered) return proceed_with_bind(now);
+    // Another server may.
+    if (server && !asked_for_offer_.contains(*server)) {
+      asked_for_offer_.insert(*server);
+      return proceed_with_bind(now);
+    }
     return bind_refused(result_code::unwilling_to_perform,
                         "The directory does not offer proxied authorization, by which clients are served here.");
   }
@@ -520,18 +620,47 @@ void client_session::bind_answered(const result& answer, time_point now) {
   if (who_ == holder::proxied) drop_lease();
   bind_ended(result_code::success);
   reply(bound.id, request_tag::bind, said);
+  if (who_ == holder::user) bound_as_user(now);
+  close_when_drained();
+}
+
+/// Now that the directory has accepted him somebody who is idle may have to make room, for the next one.
+void client_session::bound_as_user(time_point now) {
+  use_ = holding::user;
+  leased_used_ = now;
+  evict_at_ = now + eviction_interval;
+  act(session_action::evict{});
+}
+
+/// A step of a SASL bind, in the directory's own words.
+void client_session::sasl_answered(const result& answer, time_point now) {
+  leased_used_ = now;
+  const auto bound = std::move(*waiting_);
+  if (answer.code == result_code::success) who_ = holder::user;
+  if (answer.code == result_code::invalid_credentials) limiter_->refused(origin_.address, {}, now);
+  bind_ended(answer.code);
+  note_end(request_tag::bind, answer.code);
+  act(session_action::reply{answer.messages});
+  mechanism_.clear();
+  if (answer.code == result_code::sasl_bind_in_progress)
+    mechanism_ = bound.mechanism;
+  else if (who_ == holder::user)
+    bound_as_user(now);
+  else
+    drop_lease();
   close_when_drained();
 }
 
 void client_session::bind_failed(const failure& why, time_point now) {
   if (step_ == bind_step::password && why.ldap_code == result_code::invalid_credentials)
     limiter_->refused(origin_.address, waiting_->name, now);
-  const bool lost = step_ == bind_step::password && is_lease_lost(why);
-  if (lost && !waiting_->again) {
+  const bool lost = (step_ == bind_step::password || step_ == bind_step::sasl) && is_lease_lost(why);
+  if (lost && !waiting_->again && (step_ == bind_step::password || steps_ == 1)) {
     auto what = std::move(*waiting_);
+    const auto use = use_;
     what.again = true;
     drop_lease();
-    return acquire(lease_purpose::user, std::move(what), now);
+    return acquire(use, std::move(what), now);
   }
   auto said = honest_answer(why, false, false);
   // Before it was sent: the client may try again.
@@ -540,6 +669,10 @@ void client_session::bind_failed(const failure& why, time_point now) {
       (said.code == authorization_denied || said.code == proxied_authorization_denied)) {
     said.code = result_code::invalid_credentials;
     said.diagnostic = "The directory does not let the service act for this identity.";
+  }
+  if (step_ == bind_step::identity && said.code == result_code::unavailable_critical_extension) {
+    said.code = result_code::unavailable;
+    said.diagnostic = "No server of the directory by which clients can be served as themselves can be used now.";
   }
   const auto id = waiting_->id;
   bind_ended(result_code::other);
@@ -558,9 +691,11 @@ void client_session::bind_refused(int code, std::string diagnostic) {
 void client_session::answered(session_number number, const result& answer, time_point now,
                               std::optional<server_id> server) {
   heard_ = now;
-  if (phase_ == phase::binding && number == awaited_) return bind_answered(answer, now);
+  if (phase_ == phase::binding && number == awaited_) return bind_answered(answer, now, server);
+  if (settle_doubt(number, &answer, now, server) || refused_for_proxy(number, answer, now, server)) return;
   const auto op = take_operation(number);
   if (!op) return;
+  if (op->leased) leased_used_ = now;
   note_write(*op, server, now);
   note_end(op->tag, answer.code);
   door_offer offered;
@@ -576,13 +711,75 @@ void client_session::failed(session_number number, const failure& why, time_poin
                             std::optional<server_id> server) {
   heard_ = now;
   if (phase_ == phase::binding && number == awaited_) return bind_failed(why, now);
+  if (settle_doubt(number, nullptr, now, server)) return;
   const auto op = take_operation(number);
   if (!op) return;
+  if (op->leased) leased_used_ = now;
   if (why.code == errc::outcome_unknown) note_write(*op, server, now);
   reply(op->id, op->tag, honest_answer(why, op->tag == opaque_request::search, op->begun));
   note_page(*op, nullptr, now);
   if (op->leased && is_lease_lost(why)) lease_lost();
   close_when_drained();
+}
+
+/// A server that does not know the control refuses it (12), but so it does one of the client's own. True: it is asked
+/// which, or another server is, or the client has been told that there is none.
+bool client_session::refused_for_proxy(session_number number, const result& answer, time_point now,
+                                       std::optional<server_id> server) {
+  if (answer.code != result_code::unavailable_critical_extension || !server) return false;
+  const auto found = open_.find(number);
+  if (found == open_.end() || !found->second.proxied) return false;
+  switch (offer_->of(*server, now)) {
+    case proxied_authorization_offer::known::listed:
+      return false;
+    case proxied_authorization_offer::known::missing: {
+      // It was to be avoided, so there is no other.
+      const auto op = *take_operation(number);
+      refuse(op.id, op.tag, result_code::unavailable,
+             "No server of the directory by which clients can be served as themselves can be used now.");
+      note_page(op, nullptr, now);
+      close_when_drained();
+      return true;
+    }
+    case proxied_authorization_offer::known::nothing:
+      break;
+  }
+  const auto asked = ++last_;
+  doubts_.emplace(asked, doubt{number, *server, answer.messages, answer.code});
+  act(session_action::forward{asked, make_request(proxied_authorization_search()), now + rules_->operation_timeout,
+                              false, false, server});
+  return true;
+}
+
+/// `root_dse`: null: it was not answered. False: nothing of the kind was asked.
+bool client_session::settle_doubt(session_number number, const result* root_dse, time_point now,
+                                  std::optional<server_id> server) {
+  if (doubts_.empty()) return false;
+  const auto taken = doubts_.extract(number);
+  if (taken.empty()) return false;
+  const auto& held = taken.mapped();
+  const bool listed = root_dse != nullptr && offers_proxied_authorization(*root_dse);
+  if (root_dse != nullptr) offer_->note(server, listed, now);
+  const auto found = open_.find(held.operation);
+  if (found == open_.end()) return true;
+  const bool same = root_dse != nullptr && server == held.server;
+  if (same && !listed) {
+    // Nothing has been done of what was refused.
+    act(session_action::forward{held.operation, found->second.proxied, now + rules_->operation_timeout, false,
+                                found->second.tag == opaque_request::search && !found->second.root_dse, std::nullopt,
+                                offer_->missing(now)});
+    return true;
+  }
+  const auto op = *take_operation(held.operation);
+  if (same) {
+    note_end(op.tag, held.code);
+    act(session_action::reply{held.answer});
+  } else {
+    refuse(op.id, op.tag, result_code::unavailable, "The server of the directory that this was sent to is gone.");
+  }
+  note_page(op, nullptr, now);
+  close_when_drained();
+  return true;
 }
 
 bool client_session::part(session_number number, std::string messages, std::size_t unread, time_point now) {
@@ -612,18 +809,21 @@ void client_session::note_page(const operation& done, const result* answer, time
   if (busy) return;
   if (open_pages_ == 0) return drop_lease();
   page_until_ = now + rules_->paging_hold;
+  leased_used_ = now;
 }
 
 void client_session::drop_lease() {
   if (lease_ != lease_state::none) act(session_action::release{});
   lease_ = lease_state::none;
   open_pages_ = 0;
-  page_until_ = time_point::max();
+  page_until_ = evict_at_ = time_point::max();
+  mechanism_.clear();
 }
 
 /// With it goes whom the client had bound as: no password was kept.
 void client_session::lease_lost() {
-  const bool identity = lease_ == lease_state::held && use_ == lease_purpose::user;
+  const bool identity = lease_ == lease_state::held && use_ == holding::user;
+  if (use_ == holding::pages) pages_end_ = pages_end::lost;
   drop_lease();
   if (identity)
     send_away(result_code::unavailable, "the directory closed the connection that was bound for this client");
@@ -666,10 +866,17 @@ void client_session::close_when_drained() {
 
 void client_session::tick(time_point now) {
   if (phase_ == phase::closed) return;
-  if (now >= page_until_) drop_lease();
-  if (phase_ == phase::acquiring && now >= evict_at_) {
-    evict_at_ = now + eviction_patience;
+  if (now >= page_until_) {
+    pages_end_ = pages_end::overdue;
+    drop_lease();
+  }
+  if (now >= evict_at_) {
+    evict_at_ = now + eviction_interval;
     act(session_action::evict{});
+  }
+  if (!mechanism_.empty() && phase_ == phase::takes && now >= leased_used_ + step_patience) {
+    limiter_->refused(origin_.address, {}, now);
+    drop_lease();
   }
   if (partial_ && takes_messages() && now >= heard_ + partial_patience)
     return send_away(result_code::protocol_error, "a message was begun and not ended");
@@ -680,8 +887,8 @@ void client_session::tick(time_point now) {
 
 time_point client_session::next_event() const {
   if (phase_ == phase::closed) return time_point::max();
-  auto next = page_until_;
-  if (phase_ == phase::acquiring) next = std::min(next, evict_at_);
+  auto next = std::min(page_until_, evict_at_);
+  if (!mechanism_.empty() && phase_ == phase::takes) next = std::min<time_point>(next, leased_used_ + step_patience);
   if (partial_ && takes_messages()) next = std::min<time_point>(next, heard_ + partial_patience);
   if (rules_->idle_timeout > duration::zero() && open_.empty() && phase_ == phase::takes)
     next = std::min<time_point>(next, heard_ + rules_->idle_timeout);

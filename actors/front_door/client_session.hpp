@@ -7,6 +7,7 @@
 #include "understudy/actors/front_door/client_rules.hpp"
 #include "understudy/actors/front_door/proxied_authorization.hpp"
 #include "understudy/actors/front_door/relay_policy.hpp"
+#include "understudy/actors/front_door/small_table.hpp"
 #include "understudy/messages/error.hpp"
 #include "understudy/messages/event.hpp"
 
@@ -69,9 +70,11 @@ class client_session {
   bool part(session_number number, std::string messages, std::size_t unread, time_point now);
   /// `external`: as in client_origin, by what the client has shown within TLS; empty: nothing, it is as it was.
   void secured(time_point now, std::string external = {});
-  /// Another client needs the connection that this one does not use: it has to go, since no password was kept. Nothing
-  /// happens while it is in use.
+  /// Another client needs the connection that this one holds and does not use. A user has to go with it, since no
+  /// password was kept; who reads in pages is told with the next one. Nothing happens while it is in use.
   void evict();
+  /// No more users hold connections than should.
+  void room_made() noexcept { evict_at_ = time_point::max(); }
 
   /// Nothing new is taken; what runs is finished, then the client is told and sent away.
   void drain(time_point now);
@@ -81,6 +84,8 @@ class client_session {
   time_point next_event() const;
 
   std::vector<session_action::any> take_actions() { return std::exchange(actions_, {}); }
+  /// The same; `into` comes empty, and its memory is used for what follows.
+  void take_actions(std::vector<session_action::any>& into) { actions_.swap(into); }
   bool has_actions() const noexcept { return !actions_.empty(); }
 
   bool closed() const noexcept { return phase_ == phase::closed; }
@@ -91,32 +96,50 @@ class client_session {
   bool holds_connection() const noexcept { return lease_ == lease_state::held; }
   /// Operations that have ended since the last time.
   std::vector<ended_operation> take_ended() { return std::exchange(ended_, {}); }
-  /// Since when it holds a connection of its own and asks nothing; nothing: it does not.
-  std::optional<time_point> parked_since() const noexcept;
+  /// The same, one after the other.
+  template <class Visitor>
+  void each_ended(Visitor visit) {
+    for (const auto& each : ended_) visit(each);
+    ended_.clear();
+  }
+  /// What it holds a connection for, or has asked for one.
+  holding holds() const noexcept;
+  /// Since when it has asked nothing there; nothing: it holds none, or uses it.
+  std::optional<time_point> idle_since() const noexcept;
 
  private:
   /// takes: messages; judging, acquiring, binding: a bind or an operation waits for what it needs; securing: StartTLS.
   enum class phase : std::uint8_t { takes, judging, acquiring, binding, securing, closed };
   enum class holder : std::uint8_t { nobody, service, user, proxied };
   enum class lease_state : std::uint8_t { none, asked, held };
-  /// What a lease is for.
-  enum class lease_purpose : std::uint8_t { user, paging };
   /// What the answer that a bind waits for will tell: whether proxied authorization is offered, whether the password is
-  /// right, whether the directory takes the identity that was shown.
-  enum class bind_step : std::uint8_t { offer, password, identity };
+  /// right, whether the directory takes the identity that was shown, how the SASL mechanism goes on.
+  enum class bind_step : std::uint8_t { offer, password, identity, sasl };
+  /// Why there is no connection any more on which a search could go on with its next page.
+  enum class pages_end : std::uint8_t { none, overdue, given_up, lost };
 
   struct operation {
     std::int32_t id = 0;  ///< the client's
     std::uint8_t tag = 0;
     bool leased = false, root_dse = false, paged = false, begun = false, write = false;
+    request_ptr proxied = {};  ///< of who is served by proxy: what was sent
+  };
+  /// A server refused an operation that names its client, and it is not known whether it can do that at all: it is
+  /// asked.
+  struct doubt {
+    session_number operation = 0;
+    server_id server = 0;
+    std::string answer;  ///< that it gave
+    int code = 0;
   };
   /// A bind, or a paged search, while a connection for it is looked for.
   struct waiting {
     std::int32_t id = 0;
     std::uint8_t tag = 0;
     request_ptr what;
-    std::string name = {};      ///< of a bind, as comparable_dn() has it
-    std::string proxy_id = {};  ///< of a bind that is to be served by proxy: as whom
+    std::string name = {};       ///< of a bind, as comparable_dn() has it
+    std::string proxy_id = {};   ///< of a bind that is to be served by proxy: as whom
+    std::string mechanism = {};  ///< of a SASL bind that the directory answers step by step
     bool paged = false;
     bool again = false;  ///< the connection that it was to go to first had ended unnoticed
   };
@@ -126,10 +149,14 @@ class client_session {
   void bind_simple(std::int32_t id, const bind_fields& fields, std::vector<control> controls, time_point now);
   void bind_plain(std::int32_t id, const bind_fields& fields, std::vector<control> controls, time_point now);
   void bind_external(std::int32_t id, const bind_fields& fields, time_point now);
+  void bind_stepwise(const client_message& message, const bind_fields& fields, const std::vector<control>& controls,
+                     bool changed, time_point now);
   void ask_for_bind(bind_step step, request_ptr asked, bool leased, time_point now);
   void proceed_with_bind(time_point now);
-  void bind_answered(const result& answer, time_point now);
+  void bind_answered(const result& answer, time_point now, std::optional<server_id> server);
+  void sasl_answered(const result& answer, time_point now);
   void bind_failed(const failure& why, time_point now);
+  void bound_as_user(time_point now);
   void bind_refused(int code, std::string diagnostic);
   void bind_ended(int code);
   void abandon(const client_message& message);
@@ -143,7 +170,10 @@ class client_session {
   std::optional<server_id> preferred(bool write, time_point now) const;
   void note_write(const operation& done, std::optional<server_id> server, time_point now);
   void dispatch(const client_message& message, judged_controls controls, time_point now);
-  void acquire(lease_purpose use, waiting message, time_point now);
+  void acquire(holding use, waiting message, time_point now);
+  relay_refusal no_next_page() const;
+  bool refused_for_proxy(session_number number, const result& answer, time_point now, std::optional<server_id> server);
+  bool settle_doubt(session_number number, const result* root_dse, time_point now, std::optional<server_id> server);
   void forward(std::int32_t id, std::uint8_t tag, request_ptr asked, bool leased, bool root_dse, bool paged,
                time_point now);
   std::optional<operation> take_operation(session_number number);
@@ -175,21 +205,27 @@ class client_session {
   std::string proxy_id_;  ///< of who is served by proxy
   bind_step step_ = bind_step::password;
   lease_state lease_ = lease_state::none;
-  lease_purpose use_ = lease_purpose::user;
+  holding use_ = holding::user;
   bool draining_ = false;
   std::optional<waiting> waiting_;
   session_number awaited_ = 0;  ///< what judged(), acquired() or the bind's answer is for
-  std::map<session_number, operation> open_;
-  std::map<std::int32_t, session_number> by_id_;
+  std::string mechanism_;       ///< of a SASL bind that goes on with the client's next message
+  int steps_ = 0;               ///< of it, so far
+  server_set asked_for_offer_;  ///< in vain, for this bind
+  std::map<session_number, doubt> doubts_;
+  small_table<session_number, operation> open_;
+  small_table<std::int32_t, session_number> by_id_;
   session_number last_ = 0;
   std::uint64_t operations_ = 0;
 
   int open_pages_ = 0;  ///< paged searches that have not come to their end
   time_point page_until_ = time_point::max();
-  std::optional<server_id> written_to_;  ///< the server that took the latest write
-  time_point coherent_until_{};          ///< so long reads go there
-  time_point evict_at_ = time_point::max();
-  time_point heard_{};  ///< when the client said something, or was answered, last
+  pages_end pages_end_ = pages_end::none;
+  std::optional<server_id> written_to_;      ///< the server that took the latest write
+  time_point coherent_until_{};              ///< so long reads go there
+  time_point evict_at_ = time_point::max();  ///< when to ask for that again
+  time_point leased_used_{};                 ///< the connection that it holds, last
+  time_point heard_{};                       ///< when the client said something, or was answered, last
   bool partial_ = false;
 };
 

@@ -9,8 +9,9 @@ namespace understudy::internal {
 inline constexpr int admin_limit_exceeded = 11;
 
 /// `search`: the request was one; `begun`: parts of its answer went to the client, so that nobody may take what came
-/// for all there is, and nobody repeats it. The directory's own word is passed on as it is. Clients repeat what they
-/// are told busy (51) or unavailable (52) of: it is never said of what may have been done.
+/// for all there is, and nobody repeats it. The directory's own word is passed on as it is; what is said besides is
+/// about the client, and names nothing that is inside. Clients repeat what they are told busy (51) or unavailable (52)
+/// of: it is never said of what may have been done.
 ldap_answer honest_answer(const failure& why, bool search, bool begun);
 
 }  // namespace understudy::internal

@@ -71,7 +71,7 @@ bool passes(const std::string& attribute, const std::string& value, const door_o
   if (same_name(attribute, "supportedControl")) return value == paged_results_oid || is_in(stateless, value);
   if (same_name(attribute, "supportedExtension"))
     return is_in(passed_extensions, value) || (offered.start_tls && value == extension::start_tls);
-  if (same_name(attribute, "supportedSASLMechanisms")) return false;
+  if (same_name(attribute, "supportedSASLMechanisms")) return is_relayed_mechanism(value);
   if (same_name(attribute, "supportedLDAPVersion")) return value == "3";
   return true;
 }

@@ -1,9 +1,20 @@
-// Cutting SASL credentials into their parts.
+// Cutting SASL credentials into their parts, and the list of mechanisms.
 #include "understudy/actors/front_door/sasl.hpp"
 
 #include "understudy/messages/text.hpp"
 
+#include <algorithm>
+#include <array>
+
 namespace understudy::internal {
+namespace {
+
+constexpr std::array<std::string_view, 6> relayed{"SCRAM-SHA-1",   "SCRAM-SHA-224", "SCRAM-SHA-256",
+                                                  "SCRAM-SHA-384", "SCRAM-SHA-512", "CRAM-MD5"};
+// Their tickets and digests are for a service on a host, by the name that the client connected to.
+constexpr std::array<std::string_view, 5> of_a_host{"GSSAPI", "GSS-SPNEGO", "GS2-KRB5", "DIGEST-MD5", "NTLM"};
+
+}  // namespace
 
 std::optional<plain_message> read_plain(std::string_view credentials) noexcept {
   const auto first = credentials.find('\0');
@@ -17,6 +28,21 @@ std::optional<plain_message> read_plain(std::string_view credentials) noexcept {
   const bool whole =
       !read.authentication.empty() && !read.password.empty() && read.password.find('\0') == std::string_view::npos;
   return whole ? std::optional{read} : std::nullopt;
+}
+
+bool is_relayed_mechanism(std::string_view mechanism) noexcept {
+  return std::find(relayed.begin(), relayed.end(), mechanism) != relayed.end();
+}
+
+std::string why_not_relayed(std::string_view mechanism) {
+  constexpr std::string_view plus = "-PLUS";
+  const bool of_channel = mechanism.size() > plus.size() && mechanism.substr(mechanism.size() - plus.size()) == plus;
+  const bool of_host = std::find(of_a_host.begin(), of_a_host.end(), mechanism) != of_a_host.end();
+  const char* const reason = of_channel ? "It is bound to the TLS connection to the directory, which ends here. "
+                             : of_host
+                                 ? "It is bound to the host name of the directory, which this server does not have. "
+                                 : "This SASL mechanism is not taken here. ";
+  return std::string{reason} + "Simple binds, PLAIN and SCRAM are taken.";
 }
 
 std::optional<std::string_view> dn_of_identity(std::string_view identity) noexcept {

@@ -45,11 +45,15 @@ server_certificates certificates_of(const client_listener_settings& listener) {
   return files;
 }
 
-/// Users may park half of what a server of ours has, before the idle ones make room for others.
-std::size_t evict_from(const settings& all) {
+/// What clients may hold of the connections to the server that has the fewest. One is everybody's; one more stays free
+/// of users who have been accepted, so that the next one can be looked at without anybody's having to go for him.
+void share_connections(const settings& all, client_rules& rules) {
   int fewest = all.pool.max_connections;
   for (const auto& each : all.servers) fewest = std::min(fewest, pool_for(all, each).max_connections);
-  return static_cast<std::size_t>(std::max(1, (fewest - 1) / 2));
+  const auto at_least = [](int least, int share) { return static_cast<std::size_t>(std::max(least, share)); };
+  rules.most_users = at_least(0, fewest - 2);
+  rules.most_cursors = at_least(1, fewest / 2);
+  rules.most_negotiations = at_least(1, (fewest - 1) / 4);
 }
 
 bool nobody_binds(const settings& all) {
@@ -69,7 +73,7 @@ client_rules_ptr rules_of(const settings& all, const client_listener_settings& l
   rules->paging_hold = listener.paging_hold;
   rules->operation_timeout = all.limits.operation_timeout;
   rules->write_coherence = listener.write_coherence;
-  rules->evict_from = evict_from(all);
+  share_connections(all, *rules);
   rules->max_pdu_bytes = static_cast<std::size_t>(all.limits.max_pdu_bytes);
   rules->max_unread_bytes = static_cast<std::size_t>(all.limits.max_result_bytes);
   return rules;
@@ -133,7 +137,7 @@ front_door_service::front_door_service(caf::actor_system& system, dependencies w
       with_(std::move(with)),
       limiter_(std::make_shared<bind_limiter>()),
       offer_(std::make_shared<proxied_authorization_offer>()),
-      parked_(std::make_shared<parked_sessions>()),
+      holdings_(std::make_shared<client_holdings>()),
       guests_(std::make_shared<guests>()) {
   apply(prepare(all));
 }
@@ -159,7 +163,7 @@ front_door_service::door_ptr front_door_service::open(const settings& all, const
     if (const auto why = made->start_tls->load(certificates_of(from)))
       throw listener_error("cannot listen at " + from.address + ": " + why->message);
   const auto let_in = [this_door = std::weak_ptr{made}, in = guests_, with = with_, limiter = limiter_, offer = offer_,
-                       parked = parked_, &system = system_](accepted_client client) {
+                       holdings = holdings_, &system = system_](accepted_client client) {
     const auto here = this_door.lock();
     if (!here) return;
     auto connection = std::make_shared<client_connection>();
@@ -177,7 +181,7 @@ front_door_service::door_ptr front_door_service::open(const settings& all, const
     needs.rules = here->rules();
     needs.limiter = limiter;
     needs.offer = offer;
-    needs.parked = parked;
+    needs.holdings = holdings;
     needs.permits = with.permits;
     connection->origin.external =
         client.certificate.subject.empty() ? peer_identity(client.socket.get()) : client.certificate.subject;
@@ -295,7 +299,7 @@ void front_door_service::require_offer(const settings& next) const {
   if (by_proxy == all.end() || !with_.offers_proxied_authorization) return;
   const auto offered = with_.offers_proxied_authorization();
   if (offered) {
-    offer_->note(*offered);
+    offer_->note({}, *offered, with_.env->clock->now());
     if (*offered) return;
     throw listener_error("cannot listen at " + by_proxy->address +
                          " with identity = \"proxy\": the directory's root DSE does not list proxied authorization (" +

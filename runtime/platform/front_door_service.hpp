@@ -8,7 +8,7 @@ namespace understudy::internal {
 
 class bind_limiter;
 class client_registry;
-class parked_sessions;
+struct client_holdings;
 class proxied_authorization_offer;
 class request_permits;
 
@@ -66,7 +66,7 @@ class front_door_service {
   const dependencies with_;
   const std::shared_ptr<bind_limiter> limiter_;
   const std::shared_ptr<proxied_authorization_offer> offer_;
-  const std::shared_ptr<parked_sessions> parked_;
+  const std::shared_ptr<client_holdings> holdings_;
   const std::shared_ptr<guests> guests_;
   mutable std::mutex mutex_;  ///< of what follows
   std::vector<door_ptr> doors_;

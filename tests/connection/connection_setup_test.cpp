@@ -387,15 +387,3 @@ BOOST_FIXTURE_TEST_CASE(ready_again_is_not_established_again, binding_rig) {
   BOOST_TEST(count<setup_action::ready>(accepted) == 1);
   BOOST_TEST(count<connection_action::established>(accepted) == 0);
 }
-
-BOOST_FIXTURE_TEST_CASE(a_users_connection_that_cannot_be_anonymous_again_ends_without_a_failure, setup_rig) {
-  kind = connection_kind::bind;
-  dial();
-  connect();
-  answer();
-  const auto asked = after([](connection_setup& s) { s.bind_again(); });
-  BOOST_TEST(count<setup_action::ask>(asked) == 1);
-  BOOST_TEST((wire.binds == std::vector<std::string>{""}));
-  const auto refused = answer(result_code::inappropriate_authentication);
-  BOOST_TEST(!get<setup_action::failed>(refused).why);
-}

@@ -227,30 +227,65 @@ BOOST_FIXTURE_TEST_CASE(closes_a_connection_whose_users_bind_is_never_answered, 
   remove(one);
 }
 
-BOOST_FIXTURE_TEST_CASE(makes_nobody_of_a_user_whose_bind_connection_returns, lease_rig) {
+BOOST_FIXTURE_TEST_CASE(takes_nothing_but_a_bind_from_whoever_gets_a_bind_connection_next, lease_rig) {
   auto one = open_ready(connection_kind::bind);
-  tell(one, lease_atom_v, mine);
-  BOOST_TEST(leased(one, user_bind("right")).ok());
-  BOOST_TEST(leased(one, find_user()).ok());
-  directory.on(operation::bind, reply{});
-  tell(one, reset_atom_v, mine);
-  BOOST_REQUIRE(reaches([&] { return seen->events.size() == 2u; }));
-  BOOST_TEST((seen->events.back().what == kind::ready));
-  BOOST_TEST(directory.binds().back().dn == "");
+  for (const lease_id holder : {mine, mine + 1}) {
+    tell(one, lease_atom_v, holder);
+    const auto before = perform_leased(one, holder, find_user());
+    BOOST_REQUIRE(reaches([&] { return before->done(); }));
+    BOOST_TEST((before->code() == errc::invalid_lease));
+    const auto bind = perform_leased(one, holder, user_bind("right"));
+    const auto found = perform_leased(one, holder, find_user());
+    BOOST_REQUIRE(reaches([&] { return bind->done() && found->done(); }));
+    BOOST_TEST(bind->ok());
+    BOOST_TEST(found->ok());
+    const auto events = seen->events.size();
+    tell(one, reset_atom_v, holder);
+    BOOST_REQUIRE(reaches([&] { return seen->events.size() > events; }));
+    BOOST_TEST((seen->events.back().what == kind::ready));
+  }
+  // One bind for each: nothing is sent to make nobody of who was there.
+  BOOST_TEST(directory.count(operation::bind) == 2u);
+  BOOST_TEST(directory.count(operation::search) >= 2u);
+  for (const auto& each : directory.requests(operation::search))
+    BOOST_TEST((each.identity.empty() || each.identity == "uid=user1,ou=people,dc=example,dc=com"));
   remove(one);
 }
 
-BOOST_FIXTURE_TEST_CASE(closes_a_bind_connection_where_nobody_may_be_anonymous, lease_rig) {
+BOOST_FIXTURE_TEST_CASE(relays_a_bind_of_several_steps_to_who_has_the_connection_alone, lease_rig) {
+  const auto step = [](const std::string& text) {
+    const auto sasl = ber_element(0xa3, ber_octets("SCRAM-SHA-256") + ber_octets(text));
+    return make_request(opaque_request{ber_element(0x60, ber_integer(3) + ber_octets("") + sasl), {}, 5});
+  };
   auto one = open_ready(connection_kind::bind);
+  BOOST_TEST((outcome(one, step("first")).code() == errc::invalid_request));
   tell(one, lease_atom_v, mine);
-  BOOST_TEST(leased(one, user_bind("right")).ok());
-  reply no;
-  no.what.code = result_code::inappropriate_authentication;
-  directory.on(operation::bind, no);
+  reply more;
+  more.what.code = result_code::sasl_bind_in_progress;
+  directory.on(operation::bind, more, 1);
+  const auto first = leased(one, step("first"));
+  BOOST_REQUIRE(first.ok());
+  BOOST_TEST((*first.value)->code == result_code::sasl_bind_in_progress);
+  BOOST_TEST((*first.value)->messages.substr(0, 5) == std::string("\x30\x0c\x02\x01\x05", 5));
+  directory.on(operation::bind, reply{}, 1);
+  const auto second = leased(one, step("second"));
+  BOOST_REQUIRE(second.ok());
+  BOOST_TEST((*second.value)->code == result_code::success);
   tell(one, reset_atom_v, mine);
+  BOOST_REQUIRE(reaches([&] { return seen->events.size() == 2u; }));
+  BOOST_TEST((seen->events.back().what == kind::ready));
+  // Left in the middle: what the directory remembers of it nobody else may find.
+  tell(one, lease_atom_v, mine + 1);
+  directory.on(operation::bind, more, 1);
+  const auto begun = perform_leased(one, mine + 1, step("first"));
+  BOOST_REQUIRE(reaches([&] { return begun->done(); }));
+  tell(one, reset_atom_v, mine + 1);
   BOOST_REQUIRE(reaches_event(kind::closed));
-  // It is no failure of the directory's.
   BOOST_TEST((seen->events.back().cause == nullptr));
-  for (const auto& r : seen->reports) BOOST_TEST(!r.failed.has_value());
   remove(one);
+  // On one of the service's nobody binds like that.
+  auto pooled = open_ready();
+  tell(pooled, lease_atom_v, mine);
+  BOOST_TEST((leased(pooled, step("first")).code() == errc::invalid_request));
+  remove(pooled);
 }

@@ -149,3 +149,62 @@ BOOST_AUTO_TEST_CASE(application_postfix_finds_addresses_while_the_primary_is_pa
   BOOST_TEST(it.door.all_gone());
   end_scenario(it.door.get(), {it.a, it.b});
 }
+
+BOOST_AUTO_TEST_CASE(application_nslcd_logs_users_in_while_the_primary_is_killed) {
+  // It knows one place for its file and its socket: they are put there for it alone.
+  const std::string unshare = ::geteuid() == 0 ? "unshare -m" : "unshare -rm";
+  if (!is_installed("nslcd", {"sh", "-c", "test -x /usr/sbin/nslcd -a -d /run/nslcd && " + unshare + " true"})) return;
+  leak_guard leaks;
+  slapd_options with;
+  with.global_config = {"include /etc/ldap/schema/nis.schema"};
+  for (int i = 0; i < 5; ++i) {
+    const auto number = std::to_string(i);
+    with.extra_ldif += "dn: uid=jane" + number + ",ou=people,dc=example,dc=com\nobjectClass: inetOrgPerson\n" +
+                       "objectClass: posixAccount\nuid: jane" + number + "\ncn: Jane\nsn: J\nuidNumber: 2000" + number +
+                       "\ngidNumber: 20000\nhomeDirectory: /home/jane" + number + "\nuserPassword: secret" + number +
+                       "\n\n";
+  }
+  slapd a{with}, b{with};
+  served_clients door(with_front_door(quick_settings({server_at(a.port(), 1), server_at(b.port(), 2)})));
+  temporary_folder folder;
+  std::filesystem::create_directory(folder / "run");
+  const auto config = folder.write("nslcd.conf", recipe("nslcd", door.uri()));
+  // There is a password in it.
+  std::filesystem::permissions(config, std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
+  child_process nslcd{{"sh", "-c",
+                       "exec " + unshare + " sh -c 'mount --bind " + config.string() +
+                           " /etc/nslcd.conf && mount --bind " + (folder / "run").string() +
+                           " /run/nslcd && exec /usr/sbin/nslcd -n'"}};
+  const auto log_in = [&](const std::string& user, const std::string& password) {
+    child_process::options asked;
+    asked.command = {debian_python, std::string{client_scripts()} + "/nslcd_login.py", (folder / "run/socket").string(),
+                     user};
+    asked.environment = {"PASSWORD=" + password};
+    const auto got = run_program(std::move(asked));
+    return got.status == 0 ? got.output : got.error_output;
+  };
+  const auto welcome = [](int i) {
+    const auto number = std::to_string(i);
+    return "jane" + number + " 2000" + number + " 20000 /home/jane" + number + "\n";
+  };
+  BOOST_TEST_REQUIRE(eventually([&] { return log_in("jane0", "secret0") == welcome(0) + "accepted\n"; }),
+                     nslcd.error_output() + log_in("jane0", "secret0"));
+  const auto check = [&] {
+    for (int i = 0; i < 5; ++i) {
+      const auto user = "jane" + std::to_string(i);
+      BOOST_TEST(log_in(user, "secret" + std::to_string(i)) == welcome(i) + "accepted\n", nslcd.error_output());
+      BOOST_TEST(log_in(user, "wrong") == welcome(i) + "refused\n", nslcd.error_output());
+    }
+    BOOST_TEST(log_in("nobody-of-ours", "wrong") == "unknown\n", nslcd.error_output());
+  };
+  check();
+  a.kill9();
+  check();
+  a.start();
+  BOOST_TEST(eventually([&] { return server_in(door.get().snapshot(), a.port()).breaker == breaker_state::closed; }));
+  check();
+  nslcd.send_signal(SIGTERM);
+  BOOST_TEST(nslcd.wait().has_value());
+  BOOST_TEST(door.all_gone());
+  end_scenario(door.get(), {a, b});
+}

@@ -63,6 +63,19 @@ struct session_rig {
     session.answered(next<session_action::forward>().value().number, result{}, now);
     look();
     BOOST_TEST(said().code == 0);
+    // Others may have to go now that he is in; there is room enough.
+    BOOST_TEST(next<session_action::evict>().has_value());
+    session.room_made();
+  }
+  /// What the directory answers a step of a SASL bind, and what is done then.
+  void answer_step(session_number number, int id, int code) {
+    ldap_answer said;
+    said.code = code;
+    result done;
+    done.code = code;
+    done.messages = encode_answer(id, 0x61, said);
+    session.answered(number, done, now);
+    look();
   }
   void answer(session_number number, const std::vector<control>& controls = {}) {
     result done;
@@ -471,7 +484,7 @@ BOOST_AUTO_TEST_CASE(the_root_dse_lists_only_what_passes) {
   entry dse;
   dse.attributes = {{"supportedControl", {"2.16.840.1.113730.3.4.18", "1.2.840.113556.1.4.319"}},
                     {"supportedExtension", {"1.3.6.1.4.1.4203.1.11.3", "1.3.6.1.1.21.1"}},
-                    {"supportedSASLMechanisms", {"GSSAPI"}},
+                    {"supportedSASLMechanisms", {"GSSAPI", "SCRAM-SHA-256", "SCRAM-SHA-256-PLUS"}},
                     {"supportedLDAPVersion", {"2", "3"}},
                     {"namingContexts", {"dc=a"}}};
   result answer;
@@ -486,6 +499,8 @@ BOOST_AUTO_TEST_CASE(the_root_dse_lists_only_what_passes) {
   BOOST_TEST(has("1.3.6.1.4.1.1466.20037"));
   BOOST_TEST(!has("1.3.6.1.1.21.1"));
   BOOST_TEST(!has("GSSAPI"));
+  BOOST_TEST(has("SCRAM-SHA-256"));
+  BOOST_TEST(!has("-PLUS"));
   BOOST_TEST(has("PLAIN"));
   BOOST_TEST(!has("EXTERNAL"));
   BOOST_TEST(has("dc=a"));
@@ -571,7 +586,7 @@ BOOST_AUTO_TEST_CASE(a_drain_finishes_what_runs_and_says_goodbye) {
 
 BOOST_AUTO_TEST_CASE(who_is_served_by_proxy_binds_at_the_directory_and_then_shares_connections) {
   session_rig r{proxy_rules()};
-  r.offer->note(true);
+  r.offer->note({}, true, r.now);
   r.says(bind_message(1, alice, "password"));
   r.session.judged(r.next<session_action::judge>().value().number, service_claim::other, r.now);
   r.look();
@@ -666,7 +681,7 @@ BOOST_AUTO_TEST_CASE(a_name_that_is_no_dn_is_not_served_by_proxy) {
 
 BOOST_AUTO_TEST_CASE(a_wrong_password_is_not_served_by_proxy_either) {
   session_rig r{proxy_rules()};
-  r.offer->note(true);
+  r.offer->note({}, true, r.now);
   r.says(bind_message(1, alice, "wrong"));
   r.session.judged(r.next<session_action::judge>().value().number, service_claim::other, r.now);
   r.look();
@@ -684,7 +699,7 @@ BOOST_AUTO_TEST_CASE(a_wrong_password_is_not_served_by_proxy_either) {
 
 BOOST_AUTO_TEST_CASE(who_is_served_by_proxy_is_sent_away_when_nobody_is_any_more) {
   session_rig r{proxy_rules()};
-  r.offer->note(true);
+  r.offer->note({}, true, r.now);
   r.says(bind_message(1, alice, "password"));
   r.session.judged(r.next<session_action::judge>().value().number, service_claim::other, r.now);
   r.look();
@@ -692,6 +707,122 @@ BOOST_AUTO_TEST_CASE(who_is_served_by_proxy_is_sent_away_when_nobody_is_any_more
   r.look();
   BOOST_TEST(r.said().code == 52);
   BOOST_TEST(r.session.closed());
+}
+
+BOOST_AUTO_TEST_CASE(who_is_served_by_proxy_is_served_by_servers_that_offer_it_alone) {
+  const auto bound = [](session_rig& r) {
+    r.offer->note(7, true, r.now);
+    r.says(bind_message(1, alice, "password"));
+    r.session.judged(r.next<session_action::judge>().value().number, service_claim::other, r.now);
+    r.look();
+    r.session.acquired(r.next<session_action::acquire>().value().number, r.now);
+    r.look();
+    r.session.answered(r.next<session_action::forward>().value().number, result{}, r.now);
+    r.look();
+    r.next<session_action::release>();
+    BOOST_TEST(r.said().code == 0);
+  };
+  result refused;
+  refused.code = 12;
+  const auto refusal_of = [&](int id) {
+    ldap_answer said;
+    said.code = 12;
+    refused.messages = encode_answer(id, 0x65, said);
+    return refused;
+  };
+  session_rig r{proxy_rules()};
+  bound(r);
+  // One that offers it means some other control.
+  r.says(search_of(2, "dc=a"));
+  auto asked = r.next<session_action::forward>().value();
+  BOOST_TEST(asked.avoided.empty());
+  r.session.answered(asked.number, refusal_of(2), r.now, 7);
+  r.look();
+  BOOST_TEST(r.said().code == 12);
+  // Of another one it is not known: it is asked, and the search goes elsewhere.
+  r.says(search_of(3, "dc=a"));
+  asked = r.next<session_action::forward>().value();
+  r.session.answered(asked.number, refusal_of(3), r.now, 8);
+  r.look();
+  BOOST_TEST(r.heard.empty());
+  auto look = r.next<session_action::forward>().value();
+  BOOST_TEST(std::get<search_request>(look.what->op).base.empty());
+  BOOST_TEST(look.preferred.value() == 8U);
+  r.session.answered(look.number, root_dse_with({"1.2.3.4"}), r.now, 8);
+  r.look();
+  const auto again = r.next<session_action::forward>().value();
+  BOOST_TEST(again.number == asked.number);
+  BOOST_TEST(again.avoided.contains(8));
+  BOOST_TEST(!again.avoided.contains(7));
+  BOOST_TEST(identity_of(again) == "dn:" + alice);
+  r.answer(again.number);
+  BOOST_TEST(r.said().code == 0);
+  // From then on it is avoided, and when there is no other, nobody can be served.
+  r.says(search_of(4, "dc=a"));
+  asked = r.next<session_action::forward>().value();
+  BOOST_TEST(asked.avoided.contains(8));
+  r.session.answered(asked.number, refusal_of(4), r.now, 8);
+  r.look();
+  BOOST_TEST(r.said().code == 52);
+  BOOST_TEST(r.actions.empty());
+  // A third one offers it, and had meant another control; a fourth has gone.
+  r.says(search_of(5, "dc=a"));
+  r.session.answered(r.next<session_action::forward>().value().number, refusal_of(5), r.now, 9);
+  r.look();
+  r.session.answered(r.next<session_action::forward>().value().number, root_dse_with({"2.16.840.1.113730.3.4.18"}),
+                     r.now, 9);
+  r.look();
+  BOOST_TEST(r.said().code == 12);
+  r.says(search_of(6, "dc=a"));
+  r.session.answered(r.next<session_action::forward>().value().number, refusal_of(6), r.now, 10);
+  r.look();
+  r.session.failed(r.next<session_action::forward>().value().number,
+                   *make_failure(errc::no_server, stage::queue, "none"), r.now, 10);
+  r.look();
+  BOOST_TEST(r.said().code == 52);
+  // Abandoned meanwhile.
+  r.says(search_of(7, "dc=a"));
+  r.session.answered(r.next<session_action::forward>().value().number, refusal_of(7), r.now, 11);
+  r.look();
+  look = r.next<session_action::forward>().value();
+  r.says(abandon_message(8, 7));
+  r.next<session_action::cancel>();
+  r.session.answered(look.number, root_dse_with({"1.2.3.4"}), r.now, 11);
+  r.look();
+  BOOST_TEST(r.actions.empty());
+  BOOST_TEST(r.heard.empty());
+  // It may be another one after a while.
+  BOOST_TEST(r.offer->missing(r.now).contains(8));
+  BOOST_TEST(!r.offer->missing(r.now + seconds{60}).contains(8));
+}
+
+BOOST_AUTO_TEST_CASE(for_a_bind_every_server_is_asked_once_whether_it_offers_proxied_authorization) {
+  session_rig r{proxy_rules()};
+  r.says(bind_message(1, alice, "password"));
+  r.session.judged(r.next<session_action::judge>().value().number, service_claim::other, r.now);
+  r.look();
+  auto asked = r.next<session_action::forward>().value();
+  BOOST_TEST(asked.avoided.empty());
+  r.session.answered(asked.number, root_dse_with({"1.2.3.4"}), r.now, 7);
+  r.look();
+  asked = r.next<session_action::forward>().value();
+  BOOST_TEST(asked.avoided.contains(7));
+  r.session.answered(asked.number, root_dse_with({"2.16.840.1.113730.3.4.18"}), r.now, 8);
+  r.look();
+  BOOST_TEST(r.next<session_action::acquire>().has_value());
+  BOOST_TEST(r.offer->missing(r.now).contains(7));
+
+  session_rig alone{proxy_rules()};
+  alone.says(bind_message(1, alice, "password"));
+  alone.session.judged(alone.next<session_action::judge>().value().number, service_claim::other, alone.now);
+  alone.look();
+  for (int i = 0; i < 2; ++i) {
+    alone.session.answered(alone.next<session_action::forward>().value().number, root_dse_with({"1.2.3.4"}), alone.now,
+                           7);
+    alone.look();
+  }
+  BOOST_TEST(alone.said().code == 53);
+  BOOST_TEST(alone.actions.empty());
 }
 
 // ---- SASL ----
@@ -737,11 +868,151 @@ BOOST_AUTO_TEST_CASE(plain_is_a_simple_bind_with_the_dn_that_it_names) {
   BOOST_TEST(far.said().code == 13);
 }
 
+BOOST_AUTO_TEST_CASE(a_bind_of_several_steps_is_between_the_client_and_one_connection) {
+  session_rig r;
+  r.says(sasl_bind_of(1, "SCRAM-SHA-256", "n,,n=alice,r=abc"));
+  const auto wish = r.next<session_action::acquire>();
+  BOOST_TEST_REQUIRE(wish.has_value());
+  BOOST_TEST(wish->for_bind);
+  BOOST_TEST((wish->what == holding::negotiation));
+  r.session.acquired(wish->number, r.now);
+  r.look();
+  auto step = r.next<session_action::forward>().value();
+  BOOST_TEST(step.leased);
+  // As the client sent it.
+  const auto& sent = std::get<opaque_request>(step.what->op);
+  BOOST_TEST(sent.tag() == 0x60);
+  BOOST_TEST(sent.protocol_op.find("n,,n=alice,r=abc") != std::string::npos);
+  BOOST_TEST(sent.message_id == 1);
+  r.answer_step(step.number, 1, 14);
+  BOOST_TEST(r.said().code == 14);
+  BOOST_TEST((r.session.standing() == client_standing::anonymous));
+  BOOST_TEST((r.session.holds() == holding::negotiation));
+  r.says(sasl_bind_of(2, "SCRAM-SHA-256", "c=biws,r=abcdef,p=proof"));
+  step = r.next<session_action::forward>().value();
+  BOOST_TEST(step.leased);
+  r.answer_step(step.number, 2, 0);
+  BOOST_TEST(r.said().code == 0);
+  BOOST_TEST((r.session.standing() == client_standing::user));
+  BOOST_TEST((r.session.holds() == holding::user));
+  BOOST_TEST(r.next<session_action::evict>().has_value());
+  r.says(search_of(3, "dc=a"));
+  BOOST_TEST(r.next<session_action::forward>().value().leased);
+}
+
+BOOST_AUTO_TEST_CASE(a_bind_of_several_steps_that_is_not_gone_on_with_gives_its_connection_back) {
+  const auto begun = [](session_rig& r) {
+    r.says(sasl_bind_of(1, "SCRAM-SHA-256", "n,,n=alice,r=abc"));
+    r.session.acquired(r.next<session_action::acquire>().value().number, r.now);
+    r.look();
+    r.answer_step(r.next<session_action::forward>().value().number, 1, 14);
+    BOOST_TEST(r.said().code == 14);
+    BOOST_TEST(r.actions.empty());
+  };
+  session_rig gone;
+  begun(gone);
+  gone.session.on_end();
+  gone.look();
+  BOOST_TEST(gone.next<session_action::release>().has_value());
+  session_rig slow;
+  begun(slow);
+  slow.wait(seconds{9});
+  BOOST_TEST(slow.actions.empty());
+  slow.wait(seconds{1});
+  BOOST_TEST(slow.next<session_action::release>().has_value());
+  // It says something else: as nobody, and not on that connection.
+  session_rig elsewhere;
+  begun(elsewhere);
+  elsewhere.says(search_of(2, "dc=a"));
+  BOOST_TEST(elsewhere.next<session_action::release>().has_value());
+  BOOST_TEST(elsewhere.said().code == 53);
+  session_rig otherwise;
+  begun(otherwise);
+  otherwise.says(sasl_bind_of(2, "SCRAM-SHA-1", "n,,n=alice,r=abc"));
+  BOOST_TEST(otherwise.next<session_action::release>().has_value());
+  BOOST_TEST(otherwise.next<session_action::acquire>().has_value());
+  // Others need it; and the directory refuses it.
+  session_rig evicted;
+  begun(evicted);
+  evicted.session.evict();
+  evicted.look();
+  BOOST_TEST(evicted.next<session_action::release>().has_value());
+  BOOST_TEST(!evicted.session.closed());
+  session_rig wrong;
+  begun(wrong);
+  wrong.says(sasl_bind_of(2, "SCRAM-SHA-256", "c=biws,r=abcdef,p=guess"));
+  wrong.answer_step(wrong.next<session_action::forward>().value().number, 2, 49);
+  BOOST_TEST(wrong.said().code == 49);
+  BOOST_TEST(wrong.next<session_action::release>().has_value());
+  BOOST_TEST((wrong.session.standing() == client_standing::anonymous));
+  // Its server dies: the first step may be taken elsewhere, a later one not.
+  session_rig lost;
+  lost.says(sasl_bind_of(1, "SCRAM-SHA-256", "n,,n=alice,r=abc"));
+  lost.session.acquired(lost.next<session_action::acquire>().value().number, lost.now);
+  lost.look();
+  const auto unhealthy = *make_failure(errc::connection_unhealthy, stage::operation, "gone");
+  lost.session.failed(lost.next<session_action::forward>().value().number, unhealthy, lost.now);
+  lost.look();
+  BOOST_TEST(lost.next<session_action::release>().has_value());
+  lost.session.acquired(lost.next<session_action::acquire>().value().number, lost.now);
+  lost.look();
+  lost.answer_step(lost.next<session_action::forward>().value().number, 1, 14);
+  lost.heard.clear();
+  lost.says(sasl_bind_of(2, "SCRAM-SHA-256", "c=biws,r=abcdef,p=proof"));
+  lost.session.failed(lost.next<session_action::forward>().value().number, unhealthy, lost.now);
+  lost.look();
+  BOOST_TEST(lost.said().code == 52);
+  BOOST_TEST(lost.next<session_action::release>().has_value());
+  BOOST_TEST(lost.actions.empty());
+  // Without end.
+  session_rig endless;
+  begun(endless);
+  for (int id = 2; id <= 8; ++id) {
+    endless.says(sasl_bind_of(id, "SCRAM-SHA-256", "x"));
+    endless.answer_step(endless.next<session_action::forward>().value().number, id, 14);
+    BOOST_TEST(endless.said().code == 14);
+  }
+  endless.says(sasl_bind_of(9, "SCRAM-SHA-256", "x"));
+  BOOST_TEST(endless.said().code == 2);
+  BOOST_TEST(endless.next<session_action::release>().has_value());
+}
+
+BOOST_AUTO_TEST_CASE(mechanisms_of_a_channel_or_a_host_are_refused_with_the_reason) {
+  session_rig r;
+  const auto why = [&](const std::string& mechanism) {
+    r.says(sasl_bind_of(1, mechanism, "x"));
+    const auto said = r.said();
+    BOOST_TEST(said.code == 7);
+    BOOST_TEST(r.actions.empty());
+    return said.diagnostic;
+  };
+  BOOST_TEST(why("SCRAM-SHA-256-PLUS").find("TLS connection") != std::string::npos);
+  BOOST_TEST(why("GSSAPI").find("host name") != std::string::npos);
+  BOOST_TEST(why("DIGEST-MD5").find("host name") != std::string::npos);
+  BOOST_TEST(!why("ANYTHING").empty());
+}
+
+BOOST_AUTO_TEST_CASE(binds_of_several_steps_are_limited_by_address) {
+  session_rig r;
+  for (int i = 0; i < 100; ++i) {
+    r.says(sasl_bind_of(1, "SCRAM-SHA-256", "n,,n=alice,r=abc"));
+    r.session.acquired(r.next<session_action::acquire>().value().number, r.now);
+    r.look();
+    const auto step = r.next<session_action::forward>().value();
+    r.answer_step(step.number, 1, 49);
+    BOOST_TEST(r.said().code == 49);
+    r.next<session_action::release>();
+  }
+  r.says(sasl_bind_of(1, "SCRAM-SHA-256", "n,,n=alice,r=abc"));
+  BOOST_TEST(r.said().code == 51);
+  BOOST_TEST(r.actions.empty());
+}
+
 BOOST_AUTO_TEST_CASE(external_is_served_by_proxy_when_the_directory_takes_what_was_shown) {
   const std::string subject = "CN=reporting,O=Example";
   client_origin shown{"192.0.2.1", true, false, false, subject};
   session_rig r{proxy_rules(), shown};
-  r.offer->note(true);
+  r.offer->note({}, true, r.now);
   r.says(sasl_bind_of(1, "EXTERNAL", ""));
   auto asked = r.next<session_action::forward>();
   BOOST_TEST_REQUIRE(asked.has_value());
@@ -776,7 +1047,7 @@ BOOST_AUTO_TEST_CASE(external_is_served_by_proxy_when_the_directory_takes_what_w
 
 BOOST_AUTO_TEST_CASE(what_was_shown_within_start_tls_counts_from_then_on) {
   session_rig r{proxy_rules(), {"127.0.0.1", false, true, true}};
-  r.offer->note(true);
+  r.offer->note({}, true, r.now);
   r.says(extended_message(1, start_tls_oid));
   BOOST_TEST(r.said().code == 0);
   r.session.secured(r.now, "CN=reporting");
@@ -840,39 +1111,61 @@ BOOST_AUTO_TEST_CASE(after_a_write_reads_prefer_the_server_that_took_it_for_writ
   BOOST_TEST(!without.next<session_action::forward>().value().preferred.has_value());
 }
 
-BOOST_AUTO_TEST_CASE(a_bind_that_waits_for_a_connection_has_an_idle_one_given_up) {
+BOOST_AUTO_TEST_CASE(nobody_makes_room_for_a_bind_before_the_directory_has_accepted_it) {
   session_rig r;
   r.says(bind_message(1, alice, "password"));
   r.session.judged(r.next<session_action::judge>().value().number, service_claim::other, r.now);
   r.look();
   const auto wish = r.next<session_action::acquire>().value();
+  r.wait(seconds{5});
+  BOOST_TEST(r.actions.empty());
+  r.session.acquired(wish.number, r.now);
+  r.look();
+  const auto bind = r.next<session_action::forward>().value();
+  r.wait(seconds{5});
+  BOOST_TEST(r.actions.empty());
+  r.session.answered(bind.number, result{}, r.now);
+  r.look();
+  BOOST_TEST(r.next<session_action::evict>().has_value());
+  // Nobody was idle then.
   r.wait(milliseconds{499});
   BOOST_TEST(r.actions.empty());
   BOOST_TEST((r.session.next_event() == r.now + milliseconds{1}));
   r.wait(milliseconds{1});
   BOOST_TEST(r.next<session_action::evict>().has_value());
-  r.wait(milliseconds{500});
-  BOOST_TEST(r.next<session_action::evict>().has_value());
-  r.session.acquired(wish.number, r.now);
-  r.look();
-  BOOST_TEST(r.next<session_action::forward>().has_value());
+  r.session.room_made();
   r.wait(seconds{5});
   BOOST_TEST(r.actions.empty());
 }
 
+BOOST_AUTO_TEST_CASE(where_users_have_one_connection_who_waits_for_it_asks_for_it) {
+  client_rules rules;
+  rules.most_users = 0;
+  session_rig r{rules};
+  r.says(bind_message(1, alice, "password"));
+  r.session.judged(r.next<session_action::judge>().value().number, service_claim::other, r.now);
+  r.look();
+  BOOST_TEST(r.next<session_action::acquire>().has_value());
+  r.wait(milliseconds{500});
+  BOOST_TEST(r.next<session_action::evict>().has_value());
+}
+
 BOOST_AUTO_TEST_CASE(an_idle_connection_is_given_up_for_others_and_its_client_told) {
   session_rig r;
-  BOOST_TEST(!r.session.parked_since().has_value());
+  BOOST_TEST((r.session.holds() == holding::none));
   r.bind_as(alice);
-  BOOST_TEST((r.session.parked_since() == r.now));
+  BOOST_TEST((r.session.holds() == holding::user));
+  BOOST_TEST((r.session.idle_since() == r.now));
   r.says(search_of(2, "dc=a"));
   const auto asked = r.next<session_action::forward>().value();
-  BOOST_TEST(!r.session.parked_since().has_value());
+  BOOST_TEST(!r.session.idle_since().has_value());
   r.session.evict();
   r.look();
   BOOST_TEST(!r.session.closed());
+  r.now += seconds{3};
   r.answer(asked.number);
   r.heard.clear();
+  BOOST_TEST((r.session.idle_since() == r.now));
   r.session.evict();
   r.look();
   BOOST_TEST(r.next<session_action::release>().has_value());
@@ -880,6 +1173,71 @@ BOOST_AUTO_TEST_CASE(an_idle_connection_is_given_up_for_others_and_its_client_to
   BOOST_TEST(notice.id == 0);
   BOOST_TEST(notice.code == 52);
   BOOST_TEST(r.session.closed());
+}
+
+BOOST_AUTO_TEST_CASE(who_reads_in_pages_is_told_why_there_is_no_next_one) {
+  const auto begun = [] {
+    auto r = std::make_unique<session_rig>();
+    r->bind_as_service();
+    r->says(paged_search(2, ""));
+    BOOST_TEST((r->session.holds() == holding::pages));
+    r->session.acquired(r->next<session_action::acquire>().value().number, r->now);
+    r->look();
+    BOOST_TEST(!r->session.idle_since().has_value());
+    r->answer(r->next<session_action::forward>().value().number, {page_control("more")});
+    r->heard.clear();
+    BOOST_TEST((r->session.idle_since() == r->now));
+    return r;
+  };
+  // Given up for others: the client stays, its search does not.
+  const auto evicted = begun();
+  evicted->session.evict();
+  evicted->look();
+  BOOST_TEST(evicted->next<session_action::release>().has_value());
+  BOOST_TEST(!evicted->session.closed());
+  evicted->says(paged_search(3, "more"));
+  BOOST_TEST(evicted->said().code == 11);
+  // What is in use is not given up.
+  const auto used = begun();
+  used->says(paged_search(3, "more"));
+  const auto second = used->next<session_action::forward>().value();
+  used->session.evict();
+  used->look();
+  BOOST_TEST(used->actions.empty());
+  // Its server is gone: nobody can have the rest, now or later.
+  used->session.failed(second.number, *make_failure(errc::connection_unhealthy, stage::operation, "gone"), used->now);
+  used->look();
+  BOOST_TEST(used->said().code == 52);
+  BOOST_TEST(used->next<session_action::release>().has_value());
+  used->says(paged_search(4, "more"));
+  BOOST_TEST(used->said().code == 52);
+  // Begun again it is another search.
+  used->says(paged_search(5, ""));
+  BOOST_TEST(used->next<session_action::acquire>().has_value());
+  // A cookie of nowhere.
+  session_rig fresh;
+  fresh.bind_as_service();
+  fresh.says(paged_search(2, "more"));
+  BOOST_TEST(fresh.said().code == 53);
+}
+
+BOOST_AUTO_TEST_CASE(clients_are_told_nothing_of_what_is_inside) {
+  session_rig r;
+  r.bind_as_service();
+  const std::string inside = "The leased connection to 10.0.0.7:389 broke; take another lease (limits.max_requests).";
+  int id = 1;
+  for (std::size_t code = 1; code < errc_count; ++code) {
+    auto why = *make_failure(static_cast<errc>(code), stage::operation, inside);
+    if (why.code == errc::ldap_error || why.code == errc::authentication_failed) why.ldap_code = 50;
+    r.says(search_of(++id, "dc=a"));
+    r.session.failed(r.next<session_action::forward>().value().number, why, r.now);
+    r.look();
+    const auto said = r.said();
+    BOOST_TEST(said.code != 0);
+    for (const auto* word : {"lease", "10.0.0.7", "limits.", "pool", "breaker"})
+      BOOST_TEST(said.diagnostic.find(word) == std::string::npos, said.diagnostic);
+    BOOST_TEST((said.diagnostic.empty() == (said.code == 50)), said.diagnostic);
+  }
 }
 
 BOOST_AUTO_TEST_CASE(a_changed_password_is_overwritten_where_it_was) {

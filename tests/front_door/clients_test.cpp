@@ -1,5 +1,6 @@
 // Other people's LDAP clients are told the same through a front door as by the directory itself.
 #include "scenarios/front_door_clients.hpp"
+#include "session_messages.hpp"
 #include "support/installed_client.hpp"
 
 #include <boost/test/unit_test.hpp>
@@ -77,4 +78,60 @@ BOOST_AUTO_TEST_CASE(client_node_ldapts_is_told_the_same) {
   auto client = script("npm's ldapts", {"test", "-d", UNDERSTUDY_NODE_MODULES "/ldapts"}, "node", "ldapts.mjs");
   client.of_debian = false;
   check_same_answers(client);
+}
+
+BOOST_AUTO_TEST_CASE(client_go_ldap_is_told_the_same) {
+  // A compiler of 450 MB, which tools/setup leaves to who wants it.
+  auto client =
+      script("golang-go and golang-github-go-ldap-ldap-dev",
+             {"sh", "-c", "go version && test -d /usr/share/gocode/src/github.com/go-ldap/ldap"}, "sh", "go_ldap.sh");
+  client.of_debian = false;
+  check_same_answers(client);
+}
+
+BOOST_AUTO_TEST_CASE(client_openldap_binds_by_scram_in_several_steps) {
+  if (!is_installed("libsasl2-modules", {"sh", "-c", "test -e /usr/lib/*/sasl2/libscram.so"})) return;
+  leak_guard leaks;
+  slapd_options with;
+  with.global_config = {"authz-regexp \"^uid=([^,]+),.*cn=auth$\" \"uid=$1,ou=people,dc=example,dc=com\""};
+  slapd server{with};
+  served_clients door(with_front_door(quick_settings({server_at(server.port())})));
+  const auto run = [&](std::vector<std::string> command) {
+    child_process::options options;
+    options.command = std::move(command);
+    options.environment = {"LDAPNOINIT=1"};
+    return run_program(std::move(options));
+  };
+  const auto whoami = [&](const std::string& mechanism, const std::string& password) {
+    return run({"ldapwhoami", "-Q", "-Y", mechanism, "-U", "user1", "-w", password, "-H", door.uri()});
+  };
+  const auto offered =
+      run({"ldapsearch", "-x", "-LLL", "-H", door.uri(), "-s", "base", "-b", "", "supportedSASLMechanisms"}).output;
+  BOOST_TEST(offered.find("SCRAM-SHA-256\n") != std::string::npos, offered);
+  BOOST_TEST(offered.find("DIGEST-MD5") == std::string::npos, offered);
+  for (const std::string mechanism : {"SCRAM-SHA-256", "SCRAM-SHA-1", "CRAM-MD5"}) {
+    const auto mine = whoami(mechanism, user_password(1));
+    BOOST_TEST(mine.status == 0, mine.error_output);
+    BOOST_TEST(mine.output == "dn:" + user_dn(1) + "\n");
+    BOOST_TEST(whoami(mechanism, "wrong").status == 49);
+  }
+  // Bound to the name of a host that this is not.
+  const auto refused = whoami("DIGEST-MD5", user_password(1));
+  BOOST_TEST(refused.status == 7);
+  BOOST_TEST(refused.error_output.find("host name") != std::string::npos, refused.error_output);
+  // Who goes in the middle leaves nothing behind.
+  {
+    const auto uri = door.uri();
+    raw_client client{static_cast<std::uint16_t>(std::stoi(uri.substr(uri.rfind(':') + 1)))};
+    client.send(sasl_bind_of(1, "SCRAM-SHA-256", "n,,n=user1,r=abcdefghijklmnopqrstuvwx"));
+    BOOST_TEST(decode_answer(client.read_message()).code == 14);
+  }
+  BOOST_TEST(eventually([&] {
+    const auto now = door.get().snapshot();
+    return now.servers.front().pool.leased == 0 &&
+           now.servers.front().pool.acquired == now.servers.front().pool.released;
+  }));
+  BOOST_TEST(whoami("SCRAM-SHA-256", user_password(1)).status == 0);
+  BOOST_TEST(door.all_gone());
+  end_scenario(door.get(), {server});
 }

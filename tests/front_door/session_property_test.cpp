@@ -29,6 +29,7 @@ enum class event : std::uint8_t {
   bind_anonymous,
   bind_plain,
   bind_external,
+  bind_scram,
   search,
   page,
   modify,
@@ -51,15 +52,37 @@ enum class event : std::uint8_t {
   reload,
   wait,
 };
-constexpr int events = 28;
+constexpr int events = 29;
 constexpr std::array<const char*, events> names(event) {
-  return {"bind_user",      "bind_wrong",  "bind_service",  "bind_service_wrong",
-          "bind_anonymous", "bind_plain",  "bind_external", "search",
-          "page",           "modify",      "root_dse",      "who_am_i",
-          "abandon",        "cancel",      "unbind",        "end",
-          "garbage",        "judge",       "grant",         "refuse_lease",
-          "answer",         "answer_part", "fail",          "lose",
-          "drain",          "evict",       "reload",        "wait"};
+  return {"bind_user",
+          "bind_wrong",
+          "bind_service",
+          "bind_service_wrong",
+          "bind_anonymous",
+          "bind_plain",
+          "bind_external",
+          "bind_scram",
+          "search",
+          "page",
+          "modify",
+          "root_dse",
+          "who_am_i",
+          "abandon",
+          "cancel",
+          "unbind",
+          "end",
+          "garbage",
+          "judge",
+          "grant",
+          "refuse_lease",
+          "answer",
+          "answer_part",
+          "fail",
+          "lose",
+          "drain",
+          "evict",
+          "reload",
+          "wait"};
 }
 using command = command_of<event>;
 
@@ -162,6 +185,18 @@ class client_model {
         no.ldap_code = 123;
         session_.failed(asked.number, no, now);
       }
+    } else if (std::get<opaque_request>(asked.what->op).tag() == request_tag::bind) {
+      // Two steps, as which user the second one says; the third answer is a refusal.
+      const auto& op = std::get<opaque_request>(asked.what->op);
+      const auto said = *read_bind(*ber_cursor{op.protocol_op}.element(op.tag()))->credentials;
+      const bool second = said.substr(0, 2) == "2 ";
+      ldap_answer answer;
+      answer.code = which % 4 == 3 ? 49 : second && leased_as_ == negotiating ? 0 : second ? 49 : 14;
+      leased_as_ = answer.code == 0 ? std::string{said.substr(2)} : answer.code == 14 ? negotiating : "";
+      result done;
+      done.code = answer.code;
+      done.messages = encode_answer(op.message_id, 0x61, answer);
+      session_.answered(asked.number, done, now);
     } else {
       const auto& op = std::get<opaque_request>(asked.what->op);
       result done;
@@ -243,6 +278,7 @@ class client_model {
     must(found->value && found->value->rfind("dn:", 0) == 0, "it names a DN");
     return found->value->substr(3);
   }
+  static inline const std::string negotiating = "a bind goes on";
   static bool accepts(const bind_request& bind) {
     for (int user = 0; user < 3; ++user)
       if (bind.dn == dn_of(user)) return bind.password.reveal() == password_of(user);
@@ -265,7 +301,11 @@ class client_model {
   }
   void operator()(session_action::forward& a) {
     must(!gone_, "nothing is asked for who has gone");
-    if (const auto* op = std::get_if<opaque_request>(&a.what->op)) {
+    const auto* relayed = std::get_if<opaque_request>(&a.what->op);
+    if (relayed != nullptr && relayed->tag() == request_tag::bind) {
+      must(a.leased && leased_, "a bind goes to a connection of the client's own");
+      must(leased_as_.empty() || leased_as_ == negotiating, "a bind goes to a connection that is nobody's");
+    } else if (const auto* op = std::get_if<opaque_request>(&a.what->op)) {
       const auto& fact = facts_[op->message_id];
       const auto named = named_in(*read_controls(op->controls));
       const bool own = a.leased && leased_as_ != "service";
@@ -357,6 +397,11 @@ class story {
       case event::bind_external:
         who.say(sasl_bind_of(id, "EXTERNAL", ""), external_dn, false);
         break;
+      case event::bind_scram: {
+        const auto dn = dn_of(c.b % 3);
+        who.say(sasl_bind_of(id, "SCRAM-SHA-256", (c.b % 2 == 0 ? "1 " : "2 ") + dn), dn, false);
+        break;
+      }
       case event::search:
         who.say(search_of(id, "dc=example,dc=com"), {}, true);
         break;

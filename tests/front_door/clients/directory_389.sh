@@ -1,0 +1,37 @@
+#!/bin/bash
+# A throwaway 389 Directory Server: directory_389.sh FOLDER PORT. Its package sets servers up for the whole machine, in places that it
+# knows: this one has places of its own there, in a mount namespace that the caller has made (unshare -m, as root). The entries are read
+# from FOLDER/tree.ldif before it starts; it ends with this process.
+set -euo pipefail
+folder="$1" port="$2"
+cp -a /etc/dirsrv "$folder/etc"
+mkdir -p "$folder/lib" "$folder/log" "$folder/run"
+chmod 755 "$folder"
+chown dirsrv:dirsrv "$folder"/{lib,log,run}
+mount --bind "$folder/etc" /etc/dirsrv
+mount --bind "$folder/lib" /var/lib/dirsrv
+mount --bind "$folder/log" /var/log/dirsrv
+mount -t tmpfs -o mode=755 none /run
+mkdir -p /run/dirsrv /run/lock/dirsrv
+chown dirsrv:dirsrv /run/dirsrv /run/lock/dirsrv
+cat >"$folder/setup.inf" <<END
+[general]
+config_version = 2
+full_machine_name = localhost
+strict_host_checking = False
+start = False
+systemd = False
+selinux = False
+[slapd]
+instance_name = door
+port = $port
+root_password = secret-of-the-manager
+self_sign_cert = False
+[backend-userroot]
+suffix = dc=example,dc=com
+create_suffix_entry = False
+END
+dscreate from-file "$folder/setup.inf" >"$folder/setup.log" 2>&1 || { cat "$folder/setup.log" >&2; exit 1; }
+chown dirsrv:dirsrv "$folder/tree.ldif"
+ns-slapd ldif2db -D /etc/dirsrv/slapd-door -n userRoot -i "$folder/tree.ldif" >"$folder/import.log" 2>&1 || { cat "$folder/import.log" >&2; exit 1; }
+exec ns-slapd -D /etc/dirsrv/slapd-door -i /run/dirsrv/door.pid -d 0

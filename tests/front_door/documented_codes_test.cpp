@@ -1,0 +1,170 @@
+// What docs/front-door.md says that clients are told while the directory is not well, row by row.
+#include "session_messages.hpp"
+#include "support/eventually.hpp"
+#include "support/slapd.hpp"
+#include "support/stub_directory.hpp"
+#include "understudy/runtime/platform/front_door_service.hpp"
+#include "understudy/runtime/runtime.hpp"
+
+#include <boost/test/unit_test.hpp>
+
+#include <set>
+#include <sstream>
+
+using namespace understudy;
+using namespace understudy::internal;
+using namespace understudy::test;
+using namespace std::chrono_literals;
+
+namespace {
+
+/// The codes in each column of a row; empty: nobody can ask that then.
+using documented_row = std::vector<std::set<int>>;
+
+/// The rows below `heading`, by what stands in their first column.
+std::map<std::string, documented_row> rows_below(const std::string& heading) {
+  std::istringstream document(read_file(UNDERSTUDY_SOURCE_DIR "/docs/front-door.md"));
+  std::map<std::string, documented_row> rows;
+  bool there = false;
+  for (std::string line; std::getline(document, line);) {
+    if (line == heading) there = true;
+    if (there && line != heading && line.rfind("##", 0) == 0) break;
+    if (!there || line.rfind("| ", 0) != 0) continue;
+    std::istringstream cells(line.substr(2));
+    std::string name;
+    std::getline(cells, name, '|');
+    name.erase(name.find_last_not_of(' ') + 1);
+    auto& row = rows[name];
+    for (std::string cell; std::getline(cells, cell, '|');) {
+      std::set<int> codes;
+      for (std::size_t at = 0; (at = cell.find_first_of("0123456789", at)) != std::string::npos;) {
+        std::size_t used = 0;
+        codes.insert(std::stoi(cell.substr(at), &used));
+        at += used;
+      }
+      row.push_back(std::move(codes));
+    }
+  }
+  return rows;
+}
+
+/// Two directories and a front door before them; requests have a second.
+struct documented_house {
+  stub_directory a{{.passwords = passwords()}}, b{{.passwords = passwords()}};
+  std::unique_ptr<runtime> at;
+
+  static std::map<std::string, std::string> passwords() {
+    return {{admin_dn, admin_password}, {user_dn(1), user_password(1)}};
+  }
+  void start() {
+    settings all;
+    for (const auto* server : {&a, &b}) {
+      connection_info info;
+      info.host = "127.0.0.1";
+      info.port = server->port();
+      info.bind_dn = admin_dn;
+      info.password = secret{admin_password};
+      info.timeout = 1s;
+      info.priority = static_cast<int>(all.servers.size()) + 1;
+      all.servers.push_back(std::move(info));
+    }
+    all.limits.operation_timeout = 1s;
+    all.log.level = log_level::error;
+    client_listener_settings door;
+    door.address = "127.0.0.1:0";
+    all.front_door.listeners.push_back(door);
+    runtime_options options;
+    options.serve_clients = true;
+    at = std::make_unique<runtime>(std::make_shared<const settings>(all), std::move(options));
+  }
+  raw_client client() const {
+    const auto address = at->front_door()->addresses().front();
+    return raw_client{static_cast<std::uint16_t>(std::stoi(address.substr(address.rfind(':') + 1)))};
+  }
+};
+
+/// The code at the end of the answer to `request`.
+int code_for(raw_client& client, const std::string& request) {
+  client.send(request);
+  for (;;) {
+    const auto answer = decode_answer(client.read_message());
+    if (answer.tag != 0x64) return answer.code;
+  }
+}
+
+/// Asks for everything in the row's columns; `bound`: as the service, before; null: nobody can be.
+void check_row(documented_house& h, const std::string& name, const documented_row& row, raw_client* bound) {
+  BOOST_TEST_CONTEXT("the directory " << name) {
+    BOOST_TEST_REQUIRE(row.size() == 5U);
+    const auto check = [&](std::size_t column, raw_client& client, const std::string& request) {
+      const auto& allowed = row[column];
+      BOOST_TEST_REQUIRE(!allowed.empty());
+      const auto code = code_for(client, request);
+      BOOST_TEST((allowed.count(code) == 1), "column " << column + 1 << " does not have " << code);
+    };
+    auto as_service = h.client(), as_user = h.client(), unbound = h.client();
+    check(0, as_service, bind_message(1, admin_dn, admin_password));
+    check(1, as_user, bind_message(1, user_dn(1), user_password(1)));
+    if (bound != nullptr) {
+      check(2, *bound, search_message(2, people_dn, "user1"));
+      check(3, *bound, replace_message(3, user_dn(1), "cn", "x"));
+    } else {
+      BOOST_TEST(row[2].empty());
+      BOOST_TEST(row[3].empty());
+    }
+    check(4, unbound, root_dse_of(1));
+  }
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(clients_are_told_what_is_documented_while_the_directory_is_not_well) {
+  const auto rows = rows_below("### While the directory is not well");
+  std::set<std::string> checked;
+  const auto row_of = [&](const std::string& name) {
+    BOOST_TEST_REQUIRE(rows.count(name) == 1U, "no row \"" << name << "\"");
+    checked.insert(name);
+    return rows.at(name);
+  };
+  const auto bind = [](documented_house& h, raw_client& client) {
+    int id = 1000;
+    return eventually([&] { return code_for(client, bind_message(++id, admin_dn, admin_password)) == 0; }) && h.at;
+  };
+  {
+    documented_house h;
+    h.a.stop();
+    h.b.stop();
+    h.start();
+    check_row(h, "has not been reached yet", row_of("has not been reached yet"), nullptr);
+  }
+  {
+    documented_house h;
+    h.start();
+    auto client = h.client();
+    BOOST_TEST_REQUIRE(bind(h, client));
+    check_row(h, "is well", row_of("is well"), &client);
+    h.a.stop();
+    BOOST_TEST(code_for(client, search_message(500, people_dn, "user1")) == 0);
+    check_row(h, "has one server left", row_of("has one server left"), &client);
+    h.b.stop();
+    BOOST_TEST(eventually([&] { return code_for(client, search_message(501, people_dn, "user1")) == 52; }));
+    check_row(h, "is down", row_of("is down"), &client);
+    // It comes back, and with it everything.
+    h.a.start();
+    BOOST_TEST(eventually([&] { return code_for(client, search_message(502, people_dn, "user1")) == 0; }));
+    check_row(h, "is well", row_of("is well"), &client);
+  }
+  {
+    documented_house h;
+    h.start();
+    auto client = h.client();
+    BOOST_TEST_REQUIRE(bind(h, client));
+    h.a.pause();
+    h.b.pause();
+    check_row(h, "answers nothing", row_of("answers nothing"), &client);
+    h.a.resume();
+    h.b.resume();
+  }
+  checked.insert("the directory");
+  for (const auto& [name, row] : rows) BOOST_TEST(checked.count(name) == 1U, "nothing checks \"" << name << "\"");
+}

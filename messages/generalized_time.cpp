@@ -4,14 +4,14 @@
 namespace understudy::internal {
 namespace {
 
-bool is_digit(char c) noexcept { return c >= '0' && c <= '9'; }
+bool is_decimal(char c) noexcept { return c >= '0' && c <= '9'; }
 
 /// Takes `count` digits as a number.
 std::optional<int> take(std::string_view& text, std::size_t count) noexcept {
   if (text.size() < count) return std::nullopt;
   int value = 0;
   for (std::size_t i = 0; i < count; ++i) {
-    if (!is_digit(text[i])) return std::nullopt;
+    if (!is_decimal(text[i])) return std::nullopt;
     value = value * 10 + (text[i] - '0');
   }
   text.remove_prefix(count);
@@ -24,8 +24,8 @@ std::optional<std::chrono::microseconds> take_fraction(std::string_view& text,
   std::chrono::microseconds sum{};
   if (text.empty() || (text.front() != '.' && text.front() != ',')) return sum;
   text.remove_prefix(1);
-  if (text.empty() || !is_digit(text.front())) return std::nullopt;
-  for (auto part = unit / 10; !text.empty() && is_digit(text.front()); part /= 10) {
+  if (text.empty() || !is_decimal(text.front())) return std::nullopt;
+  for (auto part = unit / 10; !text.empty() && is_decimal(text.front()); part /= 10) {
     sum += part * (text.front() - '0');
     text.remove_prefix(1);
   }
@@ -55,12 +55,12 @@ std::optional<wall_time> generalized_time(std::string_view text) noexcept {
   if (!day.ok()) return std::nullopt;
   int minute = 0, second = 0;
   microseconds unit = hours{1};
-  if (!text.empty() && is_digit(text.front())) {
+  if (!text.empty() && is_decimal(text.front())) {
     const auto given = take(text, 2);
     if (!given || *given > 59) return std::nullopt;
     minute = *given;
     unit = minutes{1};
-    if (!text.empty() && is_digit(text.front())) {
+    if (!text.empty() && is_decimal(text.front())) {
       const auto more = take(text, 2);
       if (!more || *more > 60) return std::nullopt;  // a leap second
       second = *more;

@@ -29,7 +29,7 @@ namespace understudy::cli {
 using namespace internal;
 namespace {
 
-constexpr seconds default_patience{10};
+constexpr seconds examination_patience{10};
 constexpr std::size_t largest_configuration = 16 * 1024 * 1024;
 
 struct doctor_options {
@@ -97,7 +97,7 @@ std::optional<directory_facts> facts_of(const settings& all, const connection_in
   alone.servers = {server};
   session directory(alone, where, time, interrupts);
   const auto stopping = directory.stop_on_interrupt();
-  if (!directory.manager().connect(directory.left(default_patience)).connected) return std::nullopt;
+  if (!directory.manager().connect(directory.left(examination_patience)).connected) return std::nullopt;
   search_request root;
   root.scope = search_scope::base;
   root.attributes = {"namingContexts", "vendorName", "vendorVersion", "currentTime"};
@@ -124,10 +124,10 @@ void examine_servers(examination& all_found, const settings& all, const target& 
   {
     session directory(all, where, time, interrupts);
     const auto stopping = directory.stop_on_interrupt();
-    const auto begun = directory.begin_probing(default_patience);
+    const auto begun = directory.begin_probing(examination_patience);
     directory.check_interrupt();
     session::require_a_start(begun);
-    const auto probes = directory.manager().probe_all(directory.left(default_patience));
+    const auto probes = directory.manager().probe_all(directory.left(examination_patience));
     directory.check_interrupt();
     const auto state = directory.manager().snapshot();
     if (state.servers.empty() && begun.failed)
@@ -146,7 +146,7 @@ void examine_servers(examination& all_found, const settings& all, const target& 
   for (const auto& server : all.servers) {
     const auto name = server_name(server);
     if (server.srv.empty() && endpoint_of(server).encrypted()) {
-      const auto limit = std::chrono::steady_clock::now() + default_patience;
+      const auto limit = std::chrono::steady_clock::now() + examination_patience;
       const auto look = look_at_certificates(server, std::min(limit, time.deadline().value_or(limit)), interrupts);
       all_found.add(from_certificates(name, look.shown, std::chrono::system_clock::now()));
       if (!look.shown.empty()) all_found.looked_at.push_back("certificate of " + name);

@@ -29,7 +29,7 @@ namespace understudy::cli {
 using namespace internal;
 namespace {
 
-constexpr seconds default_patience{10};
+constexpr seconds trial_patience{10};
 constexpr int entries_shown = 5;
 
 struct init_options {
@@ -107,9 +107,9 @@ const probe_report* probe_of(const std::vector<probe_report>& all, std::uint32_t
 
 /// Every server to its first answer. False when one of them did not get that far.
 bool try_servers(session& directory, const settings& all, interrupt_watch& interrupts) {
-  session::require_a_start(directory.begin_probing(default_patience));
+  session::require_a_start(directory.begin_probing(trial_patience));
   directory.check_interrupt();
-  const auto probes = directory.manager().probe_all(directory.left(default_patience));
+  const auto probes = directory.manager().probe_all(directory.left(trial_patience));
   directory.check_interrupt();
   bool passed = true;
   for (const auto& server : directory.manager().snapshot().servers) {
@@ -122,8 +122,7 @@ bool try_servers(session& directory, const settings& all, interrupt_watch& inter
     const bool came_to_tls = std::any_of(probe->steps.begin(), probe->steps.end(),
                                          [](const probe_step& step) { return step.what == stage::secure; });
     if (info != all.servers.end() && endpoint_of(*info).encrypted() && came_to_tls)
-      look =
-          look_at_certificates(*info, std::chrono::steady_clock::now() + directory.left(default_patience), interrupts);
+      look = look_at_certificates(*info, std::chrono::steady_clock::now() + directory.left(trial_patience), interrupts);
     put(trial_text(name, *probe, look ? &*look : nullptr, std::chrono::system_clock::now(), directory.given()));
     passed = passed && probe->ok;
   }

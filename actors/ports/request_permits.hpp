@@ -14,6 +14,15 @@ class request_permits : public std::enable_shared_from_this<request_permits> {
 
   explicit request_permits(std::uint64_t most) noexcept : most_(most) {}
 
+  /// Gives one back.
+  struct giver {
+    void operator()(request_permits* all) const noexcept { all->give_back(); }
+  };
+  /// As a permit; whoever has it holds `*this` too.
+  using own_permit = std::unique_ptr<request_permits, giver>;
+
+  /// Null when there are none left.
+  own_permit take_own() noexcept { return own_permit{try_take() ? this : nullptr}; }
   /// Null when there are none left. `*this` is held by a shared_ptr.
   permit take() {
     if (!try_take()) return nullptr;

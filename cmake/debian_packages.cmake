@@ -37,6 +37,7 @@ configure_file("${packaging_dir}/shlibs.in" "${made_dir}/library/shlibs" @ONLY)
 set(CPACK_GENERATOR DEB)
 set(CPACK_PACKAGE_NAME understudy)
 set(CPACK_PACKAGE_VERSION "${PROJECT_VERSION}")
+set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "")  # each has its own
 set(CPACK_PACKAGE_CONTACT "${UNDERSTUDY_PACKAGE_CONTACT}")
 set(CPACK_PACKAGE_DIRECTORY "${PROJECT_BINARY_DIR}/packages")
 set(CPACK_STRIP_FILES ON)
@@ -81,7 +82,7 @@ Keeps a service's connections to LDAP directory servers alive: pools, health
 checks, circuit breakers and failover.
 
 What programs that were built with libunderstudy-dev are linked to.")
-set(CPACK_DEBIAN_LIBRARY_PACKAGE_CONTROL_EXTRA "${made_dir}/library/shlibs;${packaging_dir}/triggers")
+set(CPACK_DEBIAN_LIBRARY_PACKAGE_CONTROL_EXTRA "${made_dir}/library/shlibs")
 
 set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_NAME libunderstudy-dev)
 set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_SECTION libdevel)

@@ -12,7 +12,11 @@
 namespace understudy {
 
 /// What a server may be asked.
-enum class server_role : std::uint8_t { read_write, read_only };
+enum class server_role : std::uint8_t {
+  read_write,     ///< everything
+  read_only,      ///< no writes
+  global_catalog  ///< look-ups of users and groups alone (Active Directory's ports 3268 and 3269)
+};
 
 /// The oldest protocol spoken; 1.0 and 1.1 never are (RFC 8996).
 enum class tls_version : std::uint8_t { v1_2, v1_3 };
@@ -72,7 +76,7 @@ struct connection_info {
   tls_version tls_min_version = tls_version::v1_2;  ///< the oldest that is spoken
   int priority = 1;                                 ///< lower is preferred; equal ones share load; 0 to 1 000 000
   int weight = 1;  ///< share of that load, compared with the others'; 0 (hardly any) to 65 535
-  server_role role = server_role::read_write;  ///< read_only: gets no writes
+  server_role role = server_role::read_write;  ///< read_only: gets no writes; global_catalog: look-ups alone
 
   /// Checks every field and their combinations; reports all problems together.
   validation_result validate() const;

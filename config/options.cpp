@@ -148,8 +148,10 @@ std::vector<option> server_address_options() {
       count(
           s, "weight", of_server<&info::weight>(), 0, 65535,
           "Share of the load among servers of equal priority, compared with the weights of the others; 0: hardly any."),
-      with_choices(row(s, "role", type::choice, of_server<&info::role>(), "A `read_only` server gets no writes."),
-                   {"read_write", "read_only"}),
+      with_choices(row(s, "role", type::choice, of_server<&info::role>(),
+                       "A `read_only` server gets no writes. A `global_catalog` (of Active Directory, at port 3268 or "
+                       "3269) gets look-ups of `[authenticator]` alone, before the others; one server has to be none."),
+                   {"read_write", "read_only", "global_catalog"}),
   };
 }
 
@@ -375,40 +377,45 @@ std::vector<option> log_options() {
 std::vector<option> authenticator_options() {
   const cs s = "authenticator";
   return {
-      at_start_only(with_example(
+      with_example(
           row(s, "dn_templates", type::texts, LOGINS(dn_templates),
               "Names to bind as, tried in turn: `{user}` is the user's name as it was given, `{name}` and `{domain}` "
               "the parts of `name@domain` and `domain\\name`, all escaped. Without it the user is searched for."),
-          "[\"uid={user},ou=people,dc=example,dc=com\"]")),
-      at_start_only(with_example(row(s, "base", type::text, LOGINS(base),
-                                     "DN below which users are searched for; this or `dn_templates` is required for "
-                                     "logins."),
-                                 "ou=people,dc=example,dc=com")),
-      at_start_only(row(s, "filter", type::text, LOGINS(filter),
-                        "What finds a user; `{user}`, `{name}` and `{domain}` stand for the user's name, escaped.")),
-      at_start_only(with_default(
+          "[\"uid={user},ou=people,dc=example,dc=com\"]"),
+      with_example(row(s, "base", type::text, LOGINS(base),
+                       "DN below which users are searched for; this or `dn_templates` is required for logins."),
+                   "ou=people,dc=example,dc=com"),
+      row(s, "filter", type::text, LOGINS(filter),
+          "What finds a user; `{user}`, `{name}` and `{domain}` stand for the user's name, escaped."),
+      with_default(
           with_example(row(s, "group_base", type::text, LOGINS(group_base), "DN below which groups are searched for."),
                        "ou=groups,dc=example,dc=com"),
-          "authenticator.base")),
-      at_start_only(with_choices(
+          "authenticator.base"),
+      with_choices(
           row(s, "groups", type::choice, LOGINS(groups),
               "How the groups of a user are found. `member_of`: `memberOf` of the user's entry. `member`: groups that "
               "list the user's DN in `member` or `uniqueMember`. `member_uid`: groups that list its `uid` in "
               "`memberUid`. `in_chain`: Active Directory's rule for members of members. `nested`: groups of groups, "
               "level by level. `auto`: `memberOf`, or without one as `member` and `member_uid`."),
-          {"auto", "member_of", "member", "member_uid", "in_chain", "nested"})),
-      at_start_only(count(s, "group_depth", LOGINS(group_depth), 1, 100,
-                          "Levels of groups within groups that `nested` goes up.")),
-      at_start_only(count(s, "max_groups", LOGINS(max_groups), 1, 100000,
-                          "Groups of one user at most; what is beyond is left out, and that is said.")),
-      at_start_only(span(s, "timeout", LOGINS(timeout), tick, day,
-                         "Deadline of one login, look-up or search for groups, all of its requests included.")),
-      at_start_only(span(s, "cache_ttl", LOGINS(cache_ttl), 0, day,
-                         "So long after a login the same name and password are accepted without asking the directory; "
-                         "0: never.")),
-      at_start_only(span(s, "cache_grace", LOGINS(cache_grace), 0, 7 * day,
-                         "So long after a login the same name and password are accepted while no directory can be "
-                         "asked; 0: never.")),
+          {"auto", "member_of", "member", "member_uid", "in_chain", "nested"}),
+      count(s, "group_depth", LOGINS(group_depth), 1, 100, "Levels of groups within groups that `nested` goes up."),
+      count(s, "max_groups", LOGINS(max_groups), 1, 100000,
+            "Groups of one user at most; what is beyond is left out, and that is said."),
+      span(s, "timeout", LOGINS(timeout), tick, day,
+           "Deadline of one login, look-up or search for groups, all of its requests included."),
+      span(s, "cache_ttl", LOGINS(cache_ttl), 0, day,
+           "So long after a login the same name and password are accepted without asking the directory; 0: never."),
+      span(s, "cache_failure_ttl", LOGINS(cache_failure_ttl), 0, 3600,
+           "So long after a login that was refused (wrong password, no such user) the same name and password are "
+           "refused without asking the directory; 0: never."),
+      span(s, "cache_dn_ttl", LOGINS(cache_dn_ttl), 0, day,
+           "So long after a user was searched for a login binds without a search; 0: never."),
+      span(s, "cache_grace", LOGINS(cache_grace), 0, 7 * day,
+           "So long after a login the same name and password are accepted while no directory can be asked; 0: never."),
+      with_choices(row(s, "referrals", type::choice, LOGINS(referrals),
+                       "What becomes of referrals to other directories in answers about users and groups. `ignore`: "
+                       "they are counted (`referrals_met`). `report`: their URIs are told too."),
+                   {"ignore", "report"}),
   };
 }
 

@@ -257,6 +257,12 @@ enum class group_strategy : std::uint8_t {
   nested       ///< as member, then the groups that list those groups, level by level
 };
 
+/// What becomes of referrals to other directories.
+enum class referral_policy : std::uint8_t {
+  ignore,  ///< they are counted
+  report   ///< what answers have of them is told
+};
+
 /// The section `[authenticator]`; see docs/configuration.md.
 struct authenticator_settings {
   /// Names to bind as, tried in turn, with placeholders for the user's name; none: the user is searched for.
@@ -279,6 +285,15 @@ struct authenticator_settings {
   duration cache_ttl{};
   /// So long it is while no directory can be asked; 0: never; 0s to 7d.
   duration cache_grace{};
+  /// So long a name and password that were wrong are wrong again without asking the directory; 0: never; 0s to 1h.
+  duration cache_failure_ttl{};
+  /// So long a user's DN that was searched for is known; 0: each login searches; 0s to 1d.
+  duration cache_dn_ttl{};
+  /// What becomes of referrals that answers have in place of entries, or beside them.
+  referral_policy referrals = referral_policy::ignore;
+  /// Users and groups are looked up at servers whose role is `global_catalog`. No key: set where a configuration that
+  /// is read has such servers.
+  bool global_catalog = false;
 };
 
 /// The whole configuration. Each server is complete: defaults from [ldap] are already in it.

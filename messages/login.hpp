@@ -44,6 +44,10 @@ struct user_answer {
   std::optional<milliseconds> retry_after;
   /// What the directory, or the way to it, failed with; null when nothing did.
   failure_ptr failed;
+  /// Referrals to other directories that were met: what they have is not in this answer.
+  std::uint32_t referrals_met = 0;
+  /// Their URIs, each once and 100 at most, when `authenticator.referrals` is "report".
+  std::vector<std::string> referrals{};
 
   /// True when the outcome is ok.
   explicit operator bool() const noexcept { return outcome == login_outcome::ok; }
@@ -70,6 +74,13 @@ struct lookup_result : user_answer {
   entry user;
 };
 
+/// What came of reading entries by DN or filter.
+struct fetch_result : user_answer {
+  std::vector<entry> entries;  ///< those that were found; none: outcome no_such_user
+  /// False: the directory has more of them, or of the values of one of them, than it gave.
+  bool complete = true;
+};
+
 /// A group that a user is in.
 struct user_group {
   std::string dn;    ///< its entry
@@ -86,8 +97,10 @@ struct group_result : user_answer {
 
 /// How a password is changed.
 enum class password_method : std::uint8_t {
-  extended,    ///< the extended operation of RFC 3062; not at Active Directory
-  unicode_pwd  ///< a modify of Active Directory's `unicodePwd`, which wants an encrypted connection
+  extended,     ///< the extended operation of RFC 3062; not at Active Directory
+  unicode_pwd,  ///< a modify of Active Directory's `unicodePwd`, which wants an encrypted connection
+  /// A modify of `userPassword`, after a bind with the old password; how it is kept is for the directory to say.
+  user_password
 };
 
 /// What came of a change of a password.

@@ -135,18 +135,27 @@ using any_operation =
     std::variant<search_request, compare_request, add_request, modify_request, delete_request, modify_dn_request,
                  bind_request, extended_request, whoami_request, password_modify_request, opaque_request>;
 
+/// Where a request is to go while there is a choice: a wish, which gives way to failover, and no condition.
+struct server_wish {
+  /// The server of that name, as result::server has it ("host:port"), takes it while it is well. Empty: any.
+  std::string server{};
+  /// Of a look-up: servers whose role is `global_catalog` are asked first; they get nothing else.
+  bool global_catalog = false;
+};
+
 /// An operation with its controls. Shared and immutable once sent: no hop copies it.
 struct request {
   any_operation op;               ///< what is asked
   std::vector<control> controls;  ///< request controls
+  server_wish wish{};             ///< where it is to go
 };
 /// How requests are passed on: shared and immutable.
 using request_ptr = std::shared_ptr<const request>;
 
 /// A shared request of `op`.
 template <class Operation>
-request_ptr make_request(Operation op, std::vector<control> controls = {}) {
-  return std::make_shared<const request>(request{any_operation{std::move(op)}, std::move(controls)});
+request_ptr make_request(Operation op, std::vector<control> controls = {}, server_wish wish = {}) {
+  return std::make_shared<const request>(request{any_operation{std::move(op)}, std::move(controls), std::move(wish)});
 }
 
 /// "search", "modify DN", … for messages to people.

@@ -1,12 +1,10 @@
 // Carries out what actors/authenticator/ decides, by requests to a directory.
 #include "understudy/runtime/authenticator.hpp"
 
-#include "understudy/actors/authenticator/cached_login.hpp"
+#include "understudy/actors/authenticator/entry_fetch.hpp"
 #include "understudy/actors/authenticator/group_search.hpp"
 #include "understudy/actors/authenticator/password_change.hpp"
-#include "understudy/actors/connection/secret_fingerprint.hpp"
-#include "understudy/config/authenticator_rules.hpp"
-#include "understudy/config/problem.hpp"
+#include "understudy/runtime/client/login_service.hpp"
 #include "understudy/runtime/client/request_sequence.hpp"
 
 namespace understudy {
@@ -15,15 +13,13 @@ using namespace internal;
 
 namespace {
 
-void require_usable(const authenticator_settings& how) {
-  std::vector<config_problem> problems;
-  for (auto& each : config::check_ready_for_logins(how))
-    problems.push_back({"", "authenticator." + std::string{each.keys[0]}, std::move(each.what)});
-  if (!problems.empty()) throw config_error(std::move(problems));
+duration time_of(const login_options& options, const authenticator_settings& how) {
+  return options.timeout == duration::zero() ? how.timeout : options.timeout;
 }
 
-sequence_limits limits_of(const login_options& options, const authenticator_settings& how) {
-  return {options.timeout == duration::zero() ? how.timeout : options.timeout, options.cancel};
+/// Of reads and logins: equal requests are sent once.
+sequence_limits limits_of(const login_options& options, const login_state_of_service& now) {
+  return {time_of(options, *now.how), options.cancel, now.shared};
 }
 
 template <class Dialogue, class Done, class... Ts>
@@ -36,8 +32,8 @@ void start_sequence(directory& through, sequence_limits limits, Done done, execu
 
 /// What was remembered of the former password must not count any longer. The user may have logged in under several
 /// names, so everybody is asked about again. Without an answer the change may have happened.
-void forget_after(verification_cache& cache, const password_change_result& changed) {
-  if (changed || changed.outcome == login_outcome::unavailable) cache.forget_all();
+void forget_after(login_memory& memory, const password_change_result& changed) {
+  if (changed || changed.outcome == login_outcome::unavailable) memory.forget_all();
 }
 
 /// Tells a future; it runs nobody's code.
@@ -50,37 +46,44 @@ std::pair<std::future<Result>, std::function<void(Result)>> future_of() {
 
 }  // namespace
 
-authenticator::authenticator(directory& through, authenticator_settings how) : through_(&through) {
-  require_usable(how);
-  cache_ = std::make_shared<verification_cache>(cache_limits{how.cache_ttl, how.cache_grace},
-                                                password_hashing{&password_hash, &random_salt});
-  how_ = std::make_shared<const authenticator_settings>(std::move(how));
-}
+authenticator::authenticator(directory& through, authenticator_settings how)
+    : through_(&through), service_(std::make_shared<login_service>(std::move(how))) {}
 
-void authenticator::forget(const std::string& user) { cache_->forget(user); }
-void authenticator::forget_all() { cache_->forget_all(); }
+void authenticator::forget(const std::string& user) { service_->now().memory->forget(user); }
+void authenticator::forget_all() { service_->now().memory->forget_all(); }
+void authenticator::reload(authenticator_settings how) { service_->reload(std::move(how)); }
 
 login_result authenticator::authenticate(std::string user, secret password, const login_options& options) const {
-  cached_login login(cache_, how_, std::move(user), std::move(password), options.attributes);
-  return run_sequence(*through_, login, limits_of(options, *how_));
+  const auto now = service_->now();
+  cached_login login(now.memory, now.how, std::move(user), std::move(password), options.attributes);
+  return run_sequence(*through_, login, limits_of(options, now));
 }
 
 lookup_result authenticator::lookup(std::string user, const login_options& options) const {
-  user_search search(how_, std::move(user), options.attributes);
-  return run_sequence(*through_, search, limits_of(options, *how_));
+  const auto now = service_->now();
+  user_search search(now.how, std::move(user), options.attributes);
+  return run_sequence(*through_, search, limits_of(options, now));
 }
 
 group_result authenticator::groups(std::string user, std::optional<group_strategy> by,
                                    const login_options& options) const {
-  group_search search(how_, std::move(user), by);
-  return run_sequence(*through_, search, limits_of(options, *how_));
+  const auto now = service_->now();
+  group_search search(now.how, std::move(user), by);
+  return run_sequence(*through_, search, limits_of(options, now));
+}
+
+fetch_result authenticator::fetch(std::string dn_or_filter, const login_options& options) const {
+  const auto now = service_->now();
+  entry_fetch fetch(now.how, std::move(dn_or_filter), options.attributes);
+  return run_sequence(*through_, fetch, limits_of(options, now));
 }
 
 password_change_result authenticator::change_password(std::string user, secret old_password, secret new_password,
                                                       password_method by, const login_options& options) const {
-  password_change change(how_, std::move(user), std::move(old_password), std::move(new_password), by);
-  auto changed = run_sequence(*through_, change, limits_of(options, *how_));
-  forget_after(*cache_, changed);
+  const auto now = service_->now();
+  password_change change(now.how, std::move(user), std::move(old_password), std::move(new_password), by);
+  auto changed = run_sequence(*through_, change, {time_of(options, *now.how), options.cancel});
+  forget_after(*now.memory, changed);
   return changed;
 }
 
@@ -104,6 +107,12 @@ std::future<group_result> authenticator::async_groups(std::string user, std::opt
   return std::move(future);
 }
 
+std::future<fetch_result> authenticator::async_fetch(std::string dn_or_filter, const login_options& options) const {
+  auto [future, done] = future_of<fetch_result>();
+  async_fetch(std::move(dn_or_filter), std::move(done), options);
+  return std::move(future);
+}
+
 std::future<password_change_result> authenticator::async_change_password(std::string user, secret old_password,
                                                                          secret new_password, password_method by,
                                                                          const login_options& options) const {
@@ -115,31 +124,43 @@ std::future<password_change_result> authenticator::async_change_password(std::st
 
 void authenticator::async_authenticate(std::string user, secret password, std::function<void(login_result)> done,
                                        const login_options& options, executor where) const {
-  start_sequence<cached_login>(*through_, limits_of(options, *how_), std::move(done), std::move(where), cache_, how_,
-                               std::move(user), std::move(password), options.attributes);
+  const auto now = service_->now();
+  start_sequence<cached_login>(*through_, limits_of(options, now), std::move(done), std::move(where), now.memory,
+                               now.how, std::move(user), std::move(password), options.attributes);
 }
 
 void authenticator::async_lookup(std::string user, std::function<void(lookup_result)> done,
                                  const login_options& options, executor where) const {
-  start_sequence<user_search>(*through_, limits_of(options, *how_), std::move(done), std::move(where), how_,
+  const auto now = service_->now();
+  start_sequence<user_search>(*through_, limits_of(options, now), std::move(done), std::move(where), now.how,
                               std::move(user), options.attributes);
 }
 
 void authenticator::async_groups(std::string user, std::function<void(group_result)> done,
                                  std::optional<group_strategy> by, const login_options& options, executor where) const {
-  start_sequence<group_search>(*through_, limits_of(options, *how_), std::move(done), std::move(where), how_,
+  const auto now = service_->now();
+  start_sequence<group_search>(*through_, limits_of(options, now), std::move(done), std::move(where), now.how,
                                std::move(user), by);
+}
+
+void authenticator::async_fetch(std::string dn_or_filter, std::function<void(fetch_result)> done,
+                                const login_options& options, executor where) const {
+  const auto now = service_->now();
+  start_sequence<entry_fetch>(*through_, limits_of(options, now), std::move(done), std::move(where), now.how,
+                              std::move(dn_or_filter), options.attributes);
 }
 
 void authenticator::async_change_password(std::string user, secret old_password, secret new_password,
                                           std::function<void(password_change_result)> done, password_method by,
                                           const login_options& options, executor where) const {
-  auto told = [cache = cache_, done = std::move(done)](password_change_result changed) {
-    forget_after(*cache, changed);
+  const auto now = service_->now();
+  auto told = [memory = now.memory, done = std::move(done)](password_change_result changed) {
+    forget_after(*memory, changed);
     done(std::move(changed));
   };
-  start_sequence<password_change>(*through_, limits_of(options, *how_), std::move(told), std::move(where), how_,
-                                  std::move(user), std::move(old_password), std::move(new_password), by);
+  start_sequence<password_change>(*through_, {time_of(options, *now.how), options.cancel}, std::move(told),
+                                  std::move(where), now.how, std::move(user), std::move(old_password),
+                                  std::move(new_password), by);
 }
 
 }  // namespace understudy

@@ -6,7 +6,7 @@
 #include "understudy/runtime/directory.hpp"
 
 namespace understudy::internal {
-class verification_cache;
+class login_service;
 }  // namespace understudy::internal
 
 namespace understudy {
@@ -25,8 +25,10 @@ struct login_options {
 /// Users of a directory: each call is a few requests, decided by the settings of `[authenticator]`. Nothing here
 /// throws for what a directory says, or for one that cannot be reached: that is in the results, one for each call,
 /// always. Passwords are checked on connections that carry nothing else, as any user's bind. They are kept nowhere;
-/// with `cache_ttl` or `cache_grace` a hash of those that were right is, and each login takes some milliseconds of the
-/// calling thread for it. Works with everything that takes requests, a client of nodes too. Thread-safe.
+/// with `cache_ttl`, `cache_grace` or `cache_failure_ttl` a hash of them is, and each login takes some milliseconds of
+/// the calling thread for it. Equal requests of several calls at one moment are sent once: a hundred logins of one user
+/// need one search, and a bind for each password. Works with everything that takes requests, a client of nodes too.
+/// Copies share all of it. Thread-safe.
 ///
 /// What each result says in `detail` is for the log; what may be told to whoever tries to log in is
 /// public_message().
@@ -43,9 +45,13 @@ class authenticator {
   lookup_result lookup(std::string user, const login_options& options = {}) const;
   /// The groups of a user, by the way of the settings, or by `by`.
   group_result groups(std::string user, std::optional<group_strategy> by = {}, const login_options& options = {}) const;
+  /// Entries, by what is known of them: a DN, Active Directory's "<SID=…>" or "<GUID=…>", or a filter in parentheses,
+  /// below `base`, of 10 000 entries at most. Build a filter with messages/filter.hpp. Values that the directory gives
+  /// in ranges are read to their end, within a bound that `complete` tells of.
+  fetch_result fetch(std::string dn_or_filter, const login_options& options = {}) const;
   /// Changes a password, as the service. `old_password` is checked by the directory; not set, it is a reset by the
   /// service, whose rights decide. `new_password` not set: the directory makes one, by `extended` alone. Of both, as
-  /// values of an attribute, `unicode_pwd` leaves copies in memory that are not wiped.
+  /// values of an attribute, `unicode_pwd` and `user_password` leave copies in memory that are not wiped.
   password_change_result change_password(std::string user, secret old_password, secret new_password,
                                          password_method by = password_method::extended,
                                          const login_options& options = {}) const;
@@ -55,6 +61,9 @@ class authenticator {
   void forget(const std::string& user);
   void forget_all();
   ///@}
+  /// Other settings for calls from now on; those that have begun end with theirs. What was remembered is forgotten.
+  /// Throws config_error, and keeps the settings that it has, when these cannot work.
+  void reload(authenticator_settings how);
 
   ///@{
   /// Returns at once; the future gets the result, exactly one.
@@ -63,6 +72,7 @@ class authenticator {
   std::future<lookup_result> async_lookup(std::string user, const login_options& options = {}) const;
   std::future<group_result> async_groups(std::string user, std::optional<group_strategy> by = {},
                                          const login_options& options = {}) const;
+  std::future<fetch_result> async_fetch(std::string dn_or_filter, const login_options& options = {}) const;
   std::future<password_change_result> async_change_password(std::string user, secret old_password, secret new_password,
                                                             password_method by = password_method::extended,
                                                             const login_options& options = {}) const;
@@ -77,6 +87,8 @@ class authenticator {
                     executor where = {}) const;
   void async_groups(std::string user, std::function<void(group_result)> done, std::optional<group_strategy> by = {},
                     const login_options& options = {}, executor where = {}) const;
+  void async_fetch(std::string dn_or_filter, std::function<void(fetch_result)> done, const login_options& options = {},
+                   executor where = {}) const;
   void async_change_password(std::string user, secret old_password, secret new_password,
                              std::function<void(password_change_result)> done,
                              password_method by = password_method::extended, const login_options& options = {},
@@ -85,8 +97,7 @@ class authenticator {
 
  private:
   directory* through_;
-  std::shared_ptr<const authenticator_settings> how_;
-  std::shared_ptr<internal::verification_cache> cache_;
+  std::shared_ptr<internal::login_service> service_;
 };
 
 }  // namespace understudy

@@ -1,8 +1,8 @@
 // One search after the other, as the cursor has it: see ranged_values.hpp.
 #include "understudy/runtime/ranged_values.hpp"
 
+#include "understudy/messages/range_cursor.hpp"
 #include "understudy/runtime/client/failures.hpp"
-#include "understudy/runtime/client/range_cursor.hpp"
 
 namespace understudy {
 
@@ -33,12 +33,12 @@ outcome try_fetch_all_values(directory& from, std::string dn, std::string attrib
   if (attribute.empty() || has_range(attribute))
     return make_failure(errc::invalid_request, stage::queue,
                         "\"" + attribute + "\" cannot be read in ranges: name an attribute, without a range");
-  const auto begin = std::chrono::steady_clock::now();
+  const auto deadline = std::chrono::steady_clock::now() + as_limit(options.timeout);
   range_cursor cursor{attribute, options.max_bytes};
   std::string server;
   for (int restarts = 0;;) {
     call_options each;
-    each.timeout = options.timeout - (std::chrono::steady_clock::now() - begin);
+    each.timeout = deadline - std::chrono::steady_clock::now();
     if (each.timeout <= duration{})
       return make_failure(errc::operation_timeout, stage::operation,
                           "not all values of " + attribute + " could be read in time", server);

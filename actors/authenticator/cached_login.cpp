@@ -1,20 +1,22 @@
-// Asks the cache before the directory, and tells it what the directory said.
+// Asks the caches before the directory, and tells them what the directory said.
 #include "understudy/actors/authenticator/cached_login.hpp"
 
 namespace understudy::internal {
 
-cached_login::cached_login(std::shared_ptr<verification_cache> cache, authenticator_settings_ptr how, std::string user,
+cached_login::cached_login(std::shared_ptr<login_memory> memory, authenticator_settings_ptr how, std::string user,
                            secret password, std::vector<std::string> attributes, clock now)
-    : cache_(cache && cache->enabled() && attributes.empty() ? std::move(cache) : nullptr),
-      user_(user),
-      password_(password),
+    : memory_(std::move(memory)),
+      verifications_(memory_->verifications.enabled() && attributes.empty()),
+      user_(std::move(user)),
+      password_(std::move(password)),
       now_(std::move(now)),
-      login_(std::move(how), std::move(user), std::move(password), std::move(attributes)) {}
+      known_(memory_->dns.find(user_, now_())),
+      login_(std::move(how), user_, password_, attributes, attributes.empty() ? known_.dn : std::nullopt) {}
 
 cached_login::step cached_login::begin() {
-  if (cache_) {
-    attempt_ = cache_->begin(user_, password_);
-    if (auto known = cache_->known(attempt_, now_())) return std::move(*known);
+  if (verifications_) {
+    attempt_ = memory_->verifications.begin(user_, password_);
+    if (auto known = memory_->verifications.known(attempt_, now_())) return std::move(*known);
   }
   return settled(login_.begin());
 }
@@ -23,8 +25,10 @@ cached_login::step cached_login::answered(const reply_to_request& reply) { retur
 
 cached_login::step cached_login::settled(step next) {
   auto* answer = std::get_if<login_result>(&next);
-  if (!cache_ || answer == nullptr) return next;
-  return cache_->settle(attempt_, std::move(*answer), now_());
+  if (answer == nullptr) return next;
+  if (const auto& found = login_.found_dn()) memory_->dns.note(user_, *found, known_.generation, now_());
+  if (!verifications_) return next;
+  return memory_->verifications.settle(attempt_, std::move(*answer), now_());
 }
 
 }  // namespace understudy::internal

@@ -1,17 +1,38 @@
-// A login that the cache may answer, and that the cache learns from.
+// A login that the caches may answer, or shorten, and that they learn from.
 #pragma once
 #include "understudy/actors/authenticator/login_state.hpp"
+#include "understudy/actors/authenticator/user_dn_cache.hpp"
 #include "understudy/actors/authenticator/verification_cache.hpp"
 
 namespace understudy::internal {
 
-/// One that asks for attributes of the user's entry always goes to the directory.
+/// What logins leave behind for later ones.
+struct login_memory {
+  login_memory(cache_limits limits, password_hashing hashing, duration dn_ttl)
+      : verifications(limits, std::move(hashing)), dns(dn_ttl) {}
+  ///@{
+  /// The directory is asked again about that user, or about everybody.
+  void forget(const std::string& user) {
+    verifications.forget(user);
+    dns.forget(user);
+  }
+  void forget_all() {
+    verifications.forget_all();
+    dns.forget_all();
+  }
+  ///@}
+
+  verification_cache verifications;
+  user_dn_cache dns;
+};
+
+/// One that asks for attributes of the user's entry always goes to the directory, with a search.
 class cached_login final : public dialogue<login_result> {
  public:
   using clock = std::function<time_point()>;
 
-  cached_login(std::shared_ptr<verification_cache> cache, authenticator_settings_ptr how, std::string user,
-               secret password, std::vector<std::string> attributes, clock now = &std::chrono::steady_clock::now);
+  cached_login(std::shared_ptr<login_memory> memory, authenticator_settings_ptr how, std::string user, secret password,
+               std::vector<std::string> attributes, clock now = &std::chrono::steady_clock::now);
 
   step begin() override;
   step answered(const reply_to_request& reply) override;
@@ -19,10 +40,12 @@ class cached_login final : public dialogue<login_result> {
  private:
   step settled(step next);
 
-  std::shared_ptr<verification_cache> cache_;  ///< null: this one has nothing to do with it
+  std::shared_ptr<login_memory> memory_;
+  const bool verifications_;  ///< they have to do with it
   std::string user_;
   secret password_;
   clock now_;
+  user_dn_cache::known known_;
   login_state login_;
   verification_cache::attempt attempt_;
 };

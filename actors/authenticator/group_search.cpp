@@ -2,6 +2,7 @@
 #include "understudy/actors/authenticator/group_search.hpp"
 
 #include "understudy/actors/authenticator/login_verdict.hpp"
+#include "understudy/actors/authenticator/referrals.hpp"
 #include "understudy/messages/dn.hpp"
 #include "understudy/messages/dn_match.hpp"
 #include "understudy/messages/filter.hpp"
@@ -12,7 +13,10 @@ namespace {
 
 constexpr std::string_view listed_in = "memberOf";
 constexpr std::string_view name_in_groups = "uid";  // RFC 2307
-constexpr std::string_view in_chain = "member:1.2.840.113556.1.4.1941:";
+/// inappropriateMatching (RFC 4511, A.1).
+constexpr int inappropriate_matching = 18;
+/// Of a list of groups: room for DNs of that length, each.
+constexpr std::size_t roomy_dn = 4096;
 
 bool reads_list(group_strategy by) noexcept {
   return by == group_strategy::automatic || by == group_strategy::member_of;
@@ -40,9 +44,9 @@ std::string lists(const std::string& dn) {
   return filter::any_of({filter::equal("member", dn), filter::equal("uniqueMember", dn)});
 }
 
-/// True of "memberOf;range=0-1499": the directory gives long lists in parts.
-bool is_part_of_list(const attribute& listed) {
-  return same_name(std::string_view{listed.name}.substr(0, listed_in.size() + 1), std::string{listed_in} + ';');
+/// True of "memberOf" and "memberOf;range=0-1499": the directory gives long lists in parts.
+bool is_list(const attribute& listed) {
+  return same_name(std::string_view{listed.name}.substr(0, listed.name.find(';')), listed_in);
 }
 
 }  // namespace
@@ -52,20 +56,25 @@ group_search::group_search(authenticator_settings_ptr how, std::string user, std
 
 group_search::step group_search::begin() { return pass_on(search_.begin()); }
 
+request_ptr group_search::ask(search_request request, std::string server) const {
+  return make_request(std::move(request), {}, {std::move(server), how_->global_catalog});
+}
+
 group_search::step group_search::pass_on(user_search::step found) {
   if (auto* request = std::get_if<request_ptr>(&found)) return std::move(*request);
-  searching_ = false;
   auto& user = std::get<lookup_result>(found);
   static_cast<user_answer&>(result_) = user;
   if (!user) return std::move(result_);
   user_ = std::move(user.user);
+  server_ = search_.server();
   result_.dn = user_.dn;
   seen_.insert(comparable_dn(user_.dn));
+  if (reads_list(by_)) return take_listed();
   return ask_for_groups();
 }
 
 group_search::step group_search::ask_for_groups() {
-  if (reads_list(by_)) take_listed();
+  phase_ = phase::groups;
   auto by_name = lists_by_name(user_);
   switch (by_) {
     case group_strategy::member_of:
@@ -79,7 +88,7 @@ group_search::step group_search::ask_for_groups() {
     case group_strategy::member_uid:
       return by_name.empty() ? done() : search_for(filter::any_of(by_name));
     case group_strategy::in_chain:
-      return search_for("(" + std::string{in_chain} + "=" + filter::escape(user_.dn) + ")");
+      return search_for("(member:" + std::string{in_chain_rule} + ":=" + filter::escape(user_.dn) + ")");
     case group_strategy::nested:
       break;
   }
@@ -87,12 +96,50 @@ group_search::step group_search::ask_for_groups() {
   return walk_on();
 }
 
-void group_search::take_listed() {
+group_search::step group_search::take_listed() {
+  bool in_ranges = false;
   for (const auto& listed : user_.attributes) {
-    if (is_part_of_list(listed)) result_.complete = false;
-    if (!is_part_of_list(listed) && !same_name(listed.name, listed_in)) continue;
-    for (const auto& group : listed.values) add(group);
+    if (!is_list(listed)) continue;
+    in_ranges = in_ranges || has_range(listed.name);
+    if (!has_range(listed.name))
+      for (const auto& group : listed.values) add(group);
   }
+  if (!in_ranges) return ask_for_groups();
+  ranges_.emplace(std::string{listed_in}, static_cast<std::size_t>(how_->max_groups) * roomy_dn);
+  ranges_at_ = server_;
+  result first;
+  first.server = server_;
+  first.entries.push_back(user_);
+  return take_range(first);
+}
+
+group_search::step group_search::take_range(result& part) {
+  if (part.server != ranges_at_) {
+    // Another server counts on its own.
+    if (restarted_)
+      return failed(make_failure(errc::connection_failed, stage::operation,
+                                 "another server answered each time while the groups of one entry were read",
+                                 part.server));
+    restarted_ = true;
+    ranges_at_ = part.server;
+    ranges_->restart();
+    return next_range();
+  }
+  if (auto why = ranges_->note(part)) return failed(why);
+  const bool enough = ranges_->size() > static_cast<std::size_t>(how_->max_groups);
+  if (!ranges_->finished() && !enough) return next_range();
+  if (!ranges_->finished()) result_.complete = false;
+  for (auto& group : ranges_->take()) add(std::move(group));
+  return ask_for_groups();
+}
+
+group_search::step group_search::next_range() {
+  phase_ = phase::range;
+  search_request request;
+  request.base = user_.dn;
+  request.scope = search_scope::base;
+  request.attributes = {ranges_->next()};
+  return ask(std::move(request), ranges_at_);
 }
 
 group_search::step group_search::search_for(std::string condition) {
@@ -107,22 +154,57 @@ group_search::step group_search::search_for(std::string condition) {
   request.attributes = {"1.1"};
   // One more than are taken, to know that there are more.
   request.size_limit = how_->max_groups + 1;
-  return make_request(std::move(request));
+  return ask(std::move(request), {});
 }
 
 group_search::step group_search::answered(const reply_to_request& reply) {
-  if (searching_) return pass_on(search_.answered(reply));
+  if (phase_ == phase::user) return pass_on(search_.answered(reply));
+  if (phase_ == phase::rule) return judge_rule(rule_.answered(reply));
+  note_referrals(reply, how_->referrals, result_);
+  if (phase_ == phase::groups) return groups_or_failure(reply);
+  return reply.found ? take_range(*reply.found) : failed(reply.failed);
+}
+
+group_search::step group_search::groups_or_failure(const reply_to_request& reply) {
+  server_ = reply.found ? reply.found->server : reply.failed->server;
+  const bool by_directory = reply.failed && reply.failed->code == errc::ldap_error;
   if (reply.found) {
     take(reply.found->entries);
-  } else if (reply.failed->code == errc::ldap_error && reply.failed->ldap_code == result_code::size_limit_exceeded) {
+  } else if (by_directory && reply.failed->ldap_code == result_code::size_limit_exceeded) {
     result_.complete = false;
     if (reply.failed->partial) take(reply.failed->partial->entries);
+  } else if (by_ == group_strategy::in_chain && by_directory && reply.failed->ldap_code == inappropriate_matching) {
+    return judge_rule(rule_knowledge{});
   } else {
-    result_.groups.clear();
-    describe_failure(reply.failed, result_);
-    return std::move(result_);
+    return failed(reply.failed);
   }
+  if (by_ == group_strategy::in_chain && result_.groups.empty()) return ask_about_rule();
   return by_ == group_strategy::nested ? walk_on() : done();
+}
+
+group_search::step group_search::ask_about_rule() {
+  phase_ = phase::rule;
+  rule_ = rule_check{server_};
+  return judge_rule(rule_.begin());
+}
+
+group_search::step group_search::judge_rule(rule_check::step said) {
+  if (auto* request = std::get_if<request_ptr>(&said)) return std::move(*request);
+  const auto& rule = std::get<rule_knowledge>(said);
+  if (rule.failed) return failed(rule.failed);
+  if (rule.known) return done();
+  result_.outcome = login_outcome::unavailable;
+  result_.retryable = false;
+  result_.detail = (server_.empty() ? std::string{"the directory"} : server_) + " does not know the rule " +
+                   std::string{in_chain_rule} +
+                   " that in_chain asks by; set authenticator.groups to nested, which any directory can answer";
+  return std::move(result_);
+}
+
+group_search::step group_search::failed(const failure_ptr& why) {
+  result_.groups.clear();
+  describe_failure(why, result_);
+  return std::move(result_);
 }
 
 void group_search::take(const std::vector<entry>& entries) {

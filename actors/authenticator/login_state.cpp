@@ -2,6 +2,8 @@
 #include "understudy/actors/authenticator/login_state.hpp"
 
 #include "understudy/actors/authenticator/login_verdict.hpp"
+#include "understudy/actors/authenticator/referrals.hpp"
+#include "understudy/messages/dn_match.hpp"
 
 #include <algorithm>
 
@@ -21,15 +23,23 @@ bool may_be_another_name(login_outcome outcome) noexcept {
 }  // namespace
 
 login_state::login_state(authenticator_settings_ptr how, std::string user, secret password,
-                         std::vector<std::string> attributes)
+                         std::vector<std::string> attributes, std::optional<std::string> known_dn)
     : how_(how),
+      user_(std::move(user)),
       password_(std::move(password)),
-      search_(std::move(how), user, without_attributes(std::move(attributes))),
-      login_(parse_login_name(user)) {}
+      attributes_(without_attributes(std::move(attributes))),
+      search_(how, user_, attributes_),
+      login_(parse_login_name(user_)),
+      known_dn_(how->dn_templates.empty() ? std::move(known_dn) : std::nullopt) {}
 
 login_state::step login_state::begin() {
   if (!login_) return refused_unsent(login_outcome::no_such_user, "no user has an empty name, or one of such a length");
   if (password_.size() == 0) return refused_unsent(login_outcome::bad_credentials, "an empty password proves nothing");
+  if (known_dn_) {
+    names_.push_back(*known_dn_);
+    result_.user.dn = *known_dn_;
+    return bind_next();
+  }
   if (how_->dn_templates.empty()) {
     searching_ = true;
     return pass_on(search_.begin());
@@ -51,32 +61,71 @@ login_state::step login_state::pass_on(user_search::step found) {
   if (auto* request = std::get_if<request_ptr>(&found)) return std::move(*request);
   searching_ = false;
   auto& user = std::get<lookup_result>(found);
+  if (user) found_dn_ = std::optional{user.user.dn};
+  if (user.outcome == login_outcome::no_such_user || user.outcome == login_outcome::ambiguous)
+    found_dn_ = std::optional<std::string>{};
+  if (again_) return look_again(std::move(user));
   if (!user) {
     static_cast<user_answer&>(result_) = std::move(user);
     return std::move(result_);
   }
+  add_referrals(user, result_);
+  found_at_ = search_.server();
   names_.push_back(user.user.dn);
   result_.user = std::move(user.user);
   return bind_next();
 }
 
+login_state::step login_state::look_again(lookup_result user) {
+  if (user && comparable_dn(user.user.dn) == comparable_dn(result_.dn)) {
+    add_referrals(user, result_);
+    return std::move(result_);  // it is that entry's password that was refused
+  }
+  if (user) {
+    add_referrals(user, result_);
+    found_at_ = search_.server();
+    names_.push_back(user.user.dn);
+    result_.user = std::move(user.user);
+    return bind_next();
+  }
+  const bool was_elsewhere = !found_at_.empty() && user.outcome == login_outcome::no_such_user;
+  const auto asked = search_.server();
+  static_cast<user_answer&>(result_) = std::move(user);
+  if (was_elsewhere) {
+    result_.outcome = login_outcome::unavailable;
+    result_.retryable = true;
+    result_.detail = "the entry was found at " + found_at_ + ", which does not take the bind; " + asked +
+                     ", which takes it, does not have that entry (yet)";
+  }
+  return std::move(result_);
+}
+
 login_state::step login_state::bind_next() {
   result_.dn = names_[tried_++];
-  return make_request(bind_request{result_.dn, password_}, {password_policy_request()});
+  return make_request(bind_request{result_.dn, password_}, {password_policy_request()}, {found_at_, false});
 }
 
 login_state::step login_state::judge(const reply_to_request& reply) {
   result_.password = read_password_policy(reply.found ? reply.found->controls : reply.failed->controls);
   if (reply.found) {
-    static_cast<user_answer&>(result_) = {};
+    user_answer accepted;
+    add_referrals(result_, accepted);
+    static_cast<user_answer&>(result_) = std::move(accepted);
     result_.outcome = judge_accepted_bind(result_.password);
     result_.server = reply.found->server;
     return std::move(result_);
   }
   judge_refused_bind(reply.failed, result_.password, result_);
   result_.server = reply.failed->server;
-  if (may_be_another_name(result_.outcome) && tried_ < names_.size()) return bind_next();
-  return std::move(result_);
+  if (!may_be_another_name(result_.outcome)) return std::move(result_);
+  if (tried_ < names_.size()) return bind_next();
+  // A global catalog takes no binds: there it is always another server's word.
+  const bool by_another =
+      !how_->global_catalog && !found_at_.empty() && !result_.server.empty() && result_.server != found_at_;
+  if (again_ || !(by_another || known_dn_)) return std::move(result_);
+  again_ = searching_ = true;
+  search_ = user_search(how_, user_, attributes_, result_.server);
+  return pass_on(search_.begin());
 }
 
 login_state::step login_state::refused_unsent(login_outcome outcome, std::string detail) {

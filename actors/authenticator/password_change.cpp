@@ -9,6 +9,7 @@ namespace understudy::internal {
 namespace {
 
 constexpr std::string_view active_directory_attribute = "unicodePwd";
+constexpr std::string_view standard_attribute = "userPassword";  // RFC 4519, 2.41
 
 void append_utf16(std::string& out, std::uint32_t unit) {
   out += static_cast<char>(unit & 0xff);
@@ -68,8 +69,8 @@ std::optional<password_change_result> password_change::refused_unsent() const {
     refused.detail = "an empty password proves nothing";
   } else if (!new_.empty() && new_.size() == 0) {
     refused.detail = "an empty password is none";
-  } else if (by_ == password_method::unicode_pwd && new_.empty()) {
-    refused.detail = "Active Directory makes no passwords: give a new one";
+  } else if (by_ != password_method::extended && new_.empty()) {
+    refused.detail = "no directory makes passwords for a modify: give a new one";
   } else if (by_ == password_method::unicode_pwd &&
              (!unicode_password(old_.reveal()) || !unicode_password(new_.reveal()))) {
     refused.detail = "Active Directory takes passwords that are text (UTF-8) alone";
@@ -81,13 +82,36 @@ std::optional<password_change_result> password_change::refused_unsent() const {
 
 password_change::step password_change::pass_on(user_search::step found) {
   if (auto* request = std::get_if<request_ptr>(&found)) return std::move(*request);
-  searching_ = false;
   auto& user = std::get<lookup_result>(found);
   static_cast<user_answer&>(result_) = user;
   if (!user) return std::move(result_);
   result_.dn = user.user.dn;
-  if (by_ == password_method::unicode_pwd) return make_request(active_directory_change());
-  return make_request(password_modify_request{result_.dn, old_, new_}, {password_policy_request()});
+  if (by_ != password_method::user_password || old_.empty()) return ask_for_change();
+  // Hashed values cannot be compared by a modify: the old password is proved by a bind.
+  phase_ = phase::proof;
+  return make_request(bind_request{result_.dn, old_}, {password_policy_request()}, at_server());
+}
+
+password_change::step password_change::judge_proof(const reply_to_request& reply) {
+  result_.policy = read_password_policy(reply.found ? reply.found->controls : reply.failed->controls);
+  if (reply.found) return ask_for_change();
+  judge_refused_bind(reply.failed, result_.policy, result_);
+  return std::move(result_);
+}
+
+password_change::step password_change::ask_for_change() {
+  phase_ = phase::change;
+  switch (by_) {
+    case password_method::unicode_pwd:
+      return make_request(active_directory_change(), {}, at_server());
+    case password_method::user_password: {
+      modification change{modification::kind::replace, {std::string{standard_attribute}, {std::string{new_.reveal()}}}};
+      return make_request(modify_request{result_.dn, {std::move(change)}}, {password_policy_request()}, at_server());
+    }
+    case password_method::extended:
+      break;
+  }
+  return make_request(password_modify_request{result_.dn, old_, new_}, {password_policy_request()}, at_server());
 }
 
 modify_request password_change::active_directory_change() const {
@@ -97,7 +121,8 @@ modify_request password_change::active_directory_change() const {
 }
 
 password_change::step password_change::answered(const reply_to_request& reply) {
-  if (searching_) return pass_on(search_.answered(reply));
+  if (phase_ == phase::search) return pass_on(search_.answered(reply));
+  if (phase_ == phase::proof) return judge_proof(reply);
   result_.policy = read_password_policy(reply.found ? reply.found->controls : reply.failed->controls);
   if (!reply.found) {
     judge_refused_change(reply.failed, result_.policy, result_);

@@ -5,6 +5,7 @@
 namespace understudy::internal {
 
 /// As the service, with the user's old password, which the directory checks; without one it is a reset by the service.
+/// Where the user is searched for, all is done at the server that has found the entry, while it is well.
 class password_change final : public dialogue<password_change_result> {
  public:
   /// `new_password` not set: the directory makes one, by RFC 3062 alone.
@@ -15,15 +16,20 @@ class password_change final : public dialogue<password_change_result> {
   step answered(const reply_to_request& reply) override;
 
  private:
+  enum class phase : std::uint8_t { search, proof, change };
+
   step pass_on(user_search::step found);
+  step ask_for_change();
+  step judge_proof(const reply_to_request& reply);
   /// Why nothing is sent; nothing when all is well.
   std::optional<password_change_result> refused_unsent() const;
   modify_request active_directory_change() const;
+  server_wish at_server() const { return {search_.server(), false}; }
 
   secret old_, new_;
   password_method by_;
   user_search search_;
-  bool searching_ = true;
+  phase phase_ = phase::search;
   password_change_result result_;
 };
 

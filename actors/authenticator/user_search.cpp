@@ -2,6 +2,7 @@
 #include "understudy/actors/authenticator/user_search.hpp"
 
 #include "understudy/actors/authenticator/login_verdict.hpp"
+#include "understudy/actors/authenticator/referrals.hpp"
 #include "understudy/messages/printable.hpp"
 
 namespace understudy::internal {
@@ -12,10 +13,19 @@ bool is_absent(const failure& why) noexcept {
          (why.ldap_code == result_code::no_such_object || why.ldap_code == result_code::invalid_dn_syntax);
 }
 
+/// "<SID=S-1-5-21-…>" and "<GUID=…>" name an entry of Active Directory as a DN does.
+bool names_an_entry(std::string_view text) noexcept { return is_dn_template(text) || text.substr(0, 1) == "<"; }
+
 }  // namespace
 
-user_search::user_search(authenticator_settings_ptr how, std::string user, std::vector<std::string> attributes)
-    : how_(std::move(how)), login_(parse_login_name(user)), attributes_(std::move(attributes)) {}
+user_search::user_search(authenticator_settings_ptr how, std::string user, std::vector<std::string> attributes,
+                         std::string server)
+    : how_(std::move(how)), login_(parse_login_name(user)), attributes_(std::move(attributes)) {
+  wish_.global_catalog = server.empty() && how_->global_catalog;
+  wish_.server = std::move(server);
+}
+
+user_search::step user_search::ask(search_request request) const { return make_request(std::move(request), {}, wish_); }
 
 user_search::step user_search::begin() {
   if (!login_) return ended(login_outcome::no_such_user, "no user has an empty name, or one of such a length");
@@ -27,19 +37,19 @@ user_search::step user_search::begin() {
   request.filter = condition_ = std::move(*filled);
   request.attributes = attributes_;
   request.size_limit = 2;  // two are enough to know that there is no one entry
-  return make_request(std::move(request));
+  return ask(std::move(request));
 }
 
 user_search::step user_search::next_template() {
   while (next_template_ < how_->dn_templates.size()) {
     const auto& text = how_->dn_templates[next_template_++];
-    auto filled = is_dn_template(text) ? fill_bind_name(text, *login_) : std::nullopt;
+    auto filled = names_an_entry(text) ? fill_bind_name(text, *login_) : std::nullopt;
     if (!filled) continue;
     search_request request;
     request.base = condition_ = std::move(*filled);
     request.scope = search_scope::base;
     request.attributes = attributes_;
-    return make_request(std::move(request));
+    return ask(std::move(request));
   }
   if (condition_.empty())
     return ended(login_outcome::unavailable,
@@ -48,12 +58,15 @@ user_search::step user_search::next_template() {
 }
 
 user_search::step user_search::answered(const reply_to_request& reply) {
+  note_referrals(reply, how_->referrals, met_);
+  server_ = reply.found ? reply.found->server : reply.failed->server;
   if (reply.found) return take(*reply.found);
   const auto& why = *reply.failed;
   if (how_->base.empty() && is_absent(why)) return next_template();
   if (why.code == errc::ldap_error && why.ldap_code == result_code::size_limit_exceeded)
     return ended(login_outcome::ambiguous, said("more than one entry matches "));
   lookup_result failed;
+  add_referrals(met_, failed);
   describe_failure(reply.failed, failed);
   return failed;
 }
@@ -69,12 +82,14 @@ user_search::step user_search::take(result& found) {
     return ended(login_outcome::no_such_user, said("the entry has no name to bind as: "));
   lookup_result there;
   there.outcome = login_outcome::ok;
+  add_referrals(met_, there);
   there.user = std::move(found.entries.front());
   return there;
 }
 
 user_search::step user_search::ended(login_outcome outcome, std::string detail) const {
   lookup_result made;
+  add_referrals(met_, made);
   made.outcome = outcome;
   made.detail = std::move(detail);
   return made;

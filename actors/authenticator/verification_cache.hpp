@@ -19,18 +19,22 @@ struct password_hashing {
 struct cache_limits {
   duration ttl{};            ///< answers in place of the directory; zero: never
   duration grace{};          ///< answers while the directory cannot be asked; zero: never
-  std::size_t most = 10000;  ///< logins; the oldest is forgotten for a new one
+  std::size_t most = 10000;  ///< logins, and as many refusals; the oldest is forgotten for a new one
+  duration failure_ttl{};    ///< refusals of that name and password answer in place of the directory; zero: never
 };
 
 /// One entry for each user's name, as it was typed: of the last login that was ok. It is taken out when the directory
 /// refuses that password, or the account; not by other passwords, or anybody could take it out. Logins with a password
-/// that has expired (grace logins) are not kept, since the directory counts them. Thread-safe.
+/// that has expired (grace logins) are not kept, since the directory counts them. And one of the last refusal of a
+/// password (bad_credentials, no_such_user), until a login with that password is ok. Thread-safe.
 class verification_cache {
  public:
   verification_cache(cache_limits limits, password_hashing hashing);
 
   /// False: it never answers, and nothing needs to be asked of it.
-  bool enabled() const noexcept { return limits_.ttl > duration::zero() || limits_.grace > duration::zero(); }
+  bool enabled() const noexcept {
+    return limits_.ttl > duration::zero() || limits_.grace > duration::zero() || limits_.failure_ttl > duration::zero();
+  }
 
   /// A login that is about to begin.
   struct attempt {
@@ -51,7 +55,7 @@ class verification_cache {
   void forget(const std::string& user);
   void forget_all();
   ///@}
-  /// Logins that are kept.
+  /// Logins and refusals that are kept.
   std::size_t size() const;
 
  private:
@@ -60,18 +64,29 @@ class verification_cache {
     time_point since{};
     login_result answer;
   };
-  using entries = std::list<kept_login>;
+  /// One for each name, the oldest first. Under the lock.
+  class table {
+   public:
+    /// That of this name, or null.
+    const kept_login* find(const std::string& user) const;
+    /// That of this name and password, younger than `age`, or null.
+    const kept_login* find(const attempt& login, time_point now, duration age) const;
+    void keep(const attempt& login, const login_result& answer, time_point now, std::size_t most);
+    void erase(const std::string& user);
+    void clear();
+    std::size_t size() const noexcept { return entries_.size(); }
 
-  /// The entry of that name and password that is younger than `age`, or null. Under the lock.
-  const kept_login* find(const attempt& login, time_point now, duration age) const;
-  void erase(const std::string& user);
-  void keep(const attempt& login, const login_result& answer, time_point now);
+   private:
+    std::list<kept_login> entries_;
+    std::unordered_map<std::string, std::list<kept_login>::iterator> by_user_;
+  };
+
+  void note(const attempt& login, const login_result& answer, time_point now);
 
   const cache_limits limits_;
   const password_hashing hashing_;
   mutable std::mutex mutex_;
-  entries entries_;  ///< the oldest first
-  std::unordered_map<std::string, entries::iterator> by_user_;
+  table accepted_, refused_;
   std::uint64_t generation_ = 0;
 };
 

@@ -106,7 +106,11 @@ operation_outcome read_outcome(const request& order, answer_frame came, std::siz
 
 }  // namespace
 
-remote_question question_of(const request& order) { return std::visit(question_writer{order}, order.op); }
+remote_question question_of(const request& order) {
+  auto made = std::visit(question_writer{order}, order.op);
+  if (!made.error) made.frame.wish = order.wish;
+  return made;
+}
 
 operation_outcome outcome_of(const request& order, answer_frame came, std::size_t most_bytes, bool repeatable) {
   if (came.kind == answer_kind::failed) return {nullptr, named_refusal(order, std::move(came.error))};

@@ -60,6 +60,9 @@ class cancel_watch {
     same->state_ = state_;
     return same;
   }
+  /// Calls `end_wait` (without a lock) when it is cancelled, until the next request is bound. True: that has happened
+  /// before the first request.
+  bool bind(std::function<void()> end_wait) const { return state_ && state_->bind(std::move(end_wait)) == 0; }
   /// True when it was cancelled since.
   bool cancelled() const { return calls() != before_; }
 

@@ -1,8 +1,11 @@
 // Sends the requests of a dialogue, one after the other, within one deadline.
 #pragma once
 #include "understudy/actors/authenticator/dialogue.hpp"
+#include "understudy/actors/authenticator/shared_requests.hpp"
 #include "understudy/runtime/client/cancel_state.hpp"
+#include "understudy/runtime/client/shared_answer.hpp"
 #include "understudy/runtime/exceptions.hpp"
+#include "understudy/runtime/platform/callback_thread.hpp"
 
 namespace understudy::internal {
 
@@ -10,10 +13,14 @@ namespace understudy::internal {
 struct sequence_limits {
   time_point deadline{};
   cancel_watch watch;
-  std::shared_ptr<cancel_source> cancel;  ///< the caller's may be gone when the second request is sent
+  std::shared_ptr<cancel_source> cancel;    ///< the caller's may be gone when the second request is sent
+  std::shared_ptr<shared_requests> shared;  ///< of calls that may have each other's answers; null: none may
 
-  sequence_limits(duration timeout, const cancel_source* source)
-      : deadline(std::chrono::steady_clock::now() + as_limit(timeout)), watch(source), cancel(watch.source()) {}
+  sequence_limits(duration timeout, const cancel_source* source, std::shared_ptr<shared_requests> share = nullptr)
+      : deadline(std::chrono::steady_clock::now() + as_limit(timeout)),
+        watch(source),
+        cancel(watch.source()),
+        shared(std::move(share)) {}
 
   /// Why nothing more is sent, or null.
   failure_ptr over() const {
@@ -30,6 +37,32 @@ struct sequence_limits {
   }
 };
 
+inline reply_to_request reply_of(const outcome& answer) {
+  return {answer ? std::make_shared<result>(std::move(*answer)) : nullptr, answer.error()};
+}
+
+/// Sends it, or waits for the answer to an equal request that is under way.
+inline reply_to_request ask_and_wait(directory& through, const request_ptr& request, const sequence_limits& limits) {
+  const auto send = [&] { return reply_of(through.perform(request, limits.for_next())); };
+  // Who waits on a thread that brings answers is refused there.
+  if (!limits.shared || !callback_thread::may_wait_for_requests()) return send();
+  for (;;) {
+    const auto promise = std::make_shared<std::promise<reply_to_request>>();
+    const auto awaited =
+        std::make_shared<shared_answer>([promise](reply_to_request reply) { promise->set_value(std::move(reply)); });
+    if (const auto number = limits.shared->join(*request, limits.deadline, awaited->taker())) {
+      landing flight{limits.shared, number};
+      auto reply = send();
+      flight.land(reply);
+      return reply;
+    }
+    awaited->end_with(limits.watch);
+    auto reply = promise->get_future().get();
+    if (!shared_requests::is_the_askers_own(reply)) return reply;
+    if (auto why = limits.over()) return {nullptr, std::move(why)};
+  }
+}
+
 /// Waits for each of them, on this thread.
 template <class Result>
 Result run_sequence(directory& through, dialogue<Result>& talk, const sequence_limits& limits) {
@@ -39,8 +72,8 @@ Result run_sequence(directory& through, dialogue<Result>& talk, const sequence_l
       step = talk.answered({nullptr, std::move(why)});
       continue;
     }
-    const auto answer = through.perform(std::move(*request), limits.for_next());
-    step = talk.answered({answer ? std::make_shared<result>(std::move(*answer)) : nullptr, answer.error()});
+    const auto order = std::move(*request);
+    step = talk.answered(ask_and_wait(through, order, limits));
   }
   return std::get<Result>(std::move(step));
 }
@@ -63,22 +96,58 @@ class request_sequence : public std::enable_shared_from_this<request_sequence<Re
   void start() {
     auto step = talk_->begin();
     if (auto* request = std::get_if<request_ptr>(&step)) return send(std::move(*request));
-    // Nothing needs to be sent. No request at all is refused at once, and that is told where completions are: the
-    // caller may hold a lock that `done` takes.
-    auto told = [self = this->shared_from_this(), all = std::make_shared<Result>(std::get<Result>(std::move(step)))](
-                    const outcome&) { self->done_(std::move(*all)); };
-    through_->start(nullptr, std::move(told), {}, where_);
+    // Nothing needs to be sent, and the caller may hold a lock that `done` takes.
+    tell_elsewhere([self = this->shared_from_this(), all = std::make_shared<Result>(std::get<Result>(
+                                                         std::move(step)))] { self->done_(std::move(*all)); });
   }
 
  private:
+  /// Runs it where completions are told. No request at all is refused at once, and nobody counts it.
+  template <class Work>
+  void tell_elsewhere(Work work) {
+    through_->start(
+        nullptr, [work = std::move(work)](const outcome&) mutable { work(); }, {}, where_);
+  }
+
   void send(request_ptr request) {
-    auto answered = [self = this->shared_from_this()](outcome answer) { self->go_on(std::move(answer)); };
+    if (!limits_.shared) return send_own(std::move(request), nullptr);
+    const auto awaited = std::make_shared<shared_answer>(
+        [self = this->shared_from_this(), request](reply_to_request reply) { self->got(request, std::move(reply)); });
+    if (const auto number = limits_.shared->join(*request, limits_.deadline, awaited->taker()))
+      return send_own(std::move(request), std::make_shared<landing>(limits_.shared, number));
+    awaited->end_with(limits_.watch);
+  }
+
+  void send_own(request_ptr request, std::shared_ptr<landing> flight) {
+    auto answered = [self = this->shared_from_this(), flight = std::move(flight)](const outcome& answer) {
+      auto reply = reply_of(answer);
+      if (flight) flight->land(reply);
+      self->go_on(std::move(reply));
+    };
     through_->start(std::move(request), std::move(answered), limits_.for_next(), where_);
   }
 
-  void go_on(outcome answer) {
-    auto step = talk_->answered(answer ? reply_to_request{std::make_shared<result>(std::move(*answer)), nullptr}
-                                       : reply_to_request{nullptr, answer.error()});
+  /// Another's answer, on a thread of that one.
+  void got(const request_ptr& request, reply_to_request reply) {
+    auto next = [self = this->shared_from_this(), request,
+                 said = std::make_shared<reply_to_request>(std::move(reply))] {
+      if (!shared_requests::is_the_askers_own(*said)) return self->go_on(std::move(*said));
+      if (auto why = self->limits_.over()) return self->go_on({nullptr, std::move(why)});
+      try {
+        self->send(request);
+      } catch (const ldap_exception& refused) {
+        self->go_on({nullptr, make_failure(refused.reason())});
+      }
+    };
+    try {
+      tell_elsewhere(next);
+    } catch (const ldap_exception&) {
+      next();
+    }
+  }
+
+  void go_on(reply_to_request reply) {
+    auto step = talk_->answered(reply);
     while (auto* request = std::get_if<request_ptr>(&step)) {
       auto why = limits_.over();
       if (!why) {

@@ -97,14 +97,6 @@ BOOST_AUTO_TEST_CASE(groups_that_the_entry_lists_need_no_search) {
   talk.find({jane});
   BOOST_TEST(talk.last().outcome == login_outcome::ok);
   BOOST_TEST(talk.last().groups.empty());
-
-  group_search long_list(settings_with(how_by(group_strategy::member_of)), "jane");
-  played_dialogue part(long_list);
-  result found;
-  found.entries.push_back({jane, {{"memberOf;range=0-0", {dn_of("a")}}}});
-  part.answer(std::move(found));
-  BOOST_TEST(names_of(part.last()) == words{"a"}, boost::test_tools::per_element());
-  BOOST_TEST(!part.last().complete);
 }
 
 BOOST_AUTO_TEST_CASE(groups_are_searched_below_group_base) {
@@ -235,4 +227,103 @@ BOOST_AUTO_TEST_CASE(walks_through_any_graph_find_what_can_be_reached_in_few_sea
     BOOST_TEST_REQUIRE(names.size() == reached.size());
     BOOST_TEST_REQUIRE(searches <= static_cast<int>(reached.size()) + 1);
   }
+}
+
+namespace {
+
+/// "memberOf;range=begin-end" with groups of those numbers.
+result part_of_list(const std::string& server, int begin, int end, bool last) {
+  attribute listed;
+  listed.name = "memberOf;range=" + std::to_string(begin) + "-" + (last ? "*" : std::to_string(end));
+  for (int i = begin; i <= end; ++i) listed.values.push_back(dn_of("g" + std::to_string(i)));
+  result found;
+  found.server = server;
+  found.entries.push_back({jane, {{"memberOf", {}}, std::move(listed)}});
+  return found;
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(a_list_that_comes_in_ranges_is_read_to_its_end) {
+  group_search search(settings_with(how_by(group_strategy::member_of)), "jane");
+  played_dialogue talk(search);
+  talk.answer(part_of_list("a:389", 0, 1, false));
+  BOOST_TEST(talk.asked<search_request>().base == jane);
+  BOOST_TEST((talk.asked<search_request>().scope == search_scope::base));
+  BOOST_TEST(talk.asked<search_request>().attributes == words{"memberOf;range=2-*"}, boost::test_tools::per_element());
+  BOOST_TEST(talk.sent().wish.server == "a:389");
+  talk.answer(part_of_list("a:389", 2, 3, false));
+  talk.answer(part_of_list("a:389", 4, 4, true));
+  BOOST_TEST(names_of(talk.last()) == (words{"g0", "g1", "g2", "g3", "g4"}), boost::test_tools::per_element());
+  BOOST_TEST(talk.last().complete);
+
+  // Another server counts on its own; one that contradicts itself is believed in nothing.
+  group_search moved(settings_with(how_by(group_strategy::member_of)), "jane");
+  played_dialogue other(moved);
+  other.answer(part_of_list("a:389", 0, 1, false));
+  other.answer(part_of_list("b:389", 2, 3, true));
+  BOOST_TEST(other.asked<search_request>().attributes == words{"memberOf"}, boost::test_tools::per_element());
+  BOOST_TEST(other.sent().wish.server == "b:389");
+  other.answer(part_of_list("b:389", 0, 2, true));
+  BOOST_TEST(other.last().groups.size() == 3U);
+  group_search confused(settings_with(how_by(group_strategy::member_of)), "jane");
+  played_dialogue wrong(confused);
+  wrong.answer(part_of_list("a:389", 0, 1, false));
+  wrong.answer(part_of_list("a:389", 1, 2, true));
+  BOOST_TEST(wrong.last().outcome == login_outcome::unavailable);
+  BOOST_TEST(wrong.last().groups.empty());
+
+  auto how = how_by(group_strategy::automatic);
+  how.max_groups = 3;
+  group_search bounded(settings_with(how), "jane");
+  played_dialogue last(bounded);
+  last.answer(part_of_list("a:389", 0, 1, false));
+  last.answer(part_of_list("a:389", 2, 3, false));
+  BOOST_TEST(last.last().groups.size() == 3U);
+  BOOST_TEST(!last.last().complete);
+}
+
+BOOST_AUTO_TEST_CASE(no_groups_of_a_directory_that_does_not_know_the_rule_are_no_answer) {
+  const auto begin = [](group_search& search) {
+    played_dialogue<group_result> talk(search);
+    talk.find({jane});
+    result none;
+    none.server = "a:389";
+    talk.answer(std::move(none));
+    BOOST_TEST(talk.asked<search_request>().base == "");
+    BOOST_TEST((talk.asked<search_request>().scope == search_scope::base));
+    BOOST_TEST(talk.sent().wish.server == "a:389");
+    return talk;
+  };
+  const auto root = [](attribute said) {
+    result found;
+    found.entries.push_back({"", {std::move(said)}});
+    return found;
+  };
+  const auto how = settings_with(how_by(group_strategy::in_chain));
+  group_search at_windows(how, "jane");
+  auto windows = begin(at_windows);
+  windows.answer(root({"supportedCapabilities", {"1.2.840.113556.1.4.800"}}));
+  BOOST_TEST(windows.last().outcome == login_outcome::ok);
+  BOOST_TEST(windows.last().groups.empty());
+
+  for (const bool knows : {false, true}) {
+    group_search at_other(how, "jane");
+    auto other = begin(at_other);
+    other.answer(root({"subschemaSubentry", {"cn=Subschema"}}));
+    BOOST_TEST(other.asked<search_request>().base == "cn=Subschema");
+    BOOST_TEST(other.asked<search_request>().filter == "(objectClass=subschema)");
+    const std::string rule =
+        knows ? "( 1.2.840.113556.1.4.1941 NAME 'x' )" : "( 2.5.13.1 DESC '1.2.840.113556.1.4.1941' )";
+    other.answer(root({"matchingRules", {"( 2.5.13.0 NAME 'y' )", rule}}));
+    BOOST_TEST(other.last().outcome == (knows ? login_outcome::ok : login_outcome::unavailable));
+    BOOST_TEST(!other.last().retryable);
+    BOOST_TEST((other.last().detail.find("1.2.840.113556.1.4.1941") != std::string::npos) == !knows,
+               other.last().detail);
+  }
+  group_search silent(how, "jane");
+  auto mute = begin(silent);
+  mute.fail(errc::operation_timeout);
+  BOOST_TEST(mute.last().outcome == login_outcome::unavailable);
+  BOOST_TEST(mute.last().retryable);
 }

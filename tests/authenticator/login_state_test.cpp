@@ -26,6 +26,22 @@ authenticator_settings by_templates() {
   return how;
 }
 
+/// What a server said.
+result found_by(const std::string& server, const std::string& dn) {
+  result found;
+  found.server = server;
+  if (!dn.empty()) found.entries.push_back({dn, {}});
+  return found;
+}
+
+failure refused_by(const std::string& server) {
+  failure why;
+  why.code = errc::authentication_failed;
+  why.ldap_code = result_code::invalid_credentials;
+  why.server = server;
+  return why;
+}
+
 login_state login_of(const authenticator_settings& how, const std::string& user = "jane",
                      std::vector<std::string> attributes = {}) {
   return {settings_with(how), user, secret{"tell-nobody"}, std::move(attributes)};
@@ -239,4 +255,158 @@ BOOST_AUTO_TEST_CASE(active_directory_gets_passwords_as_quoted_utf_16) {
     password_change never(settings_with(searching()), "jane", secret{"old"}, wrong, by);
     BOOST_TEST(played_dialogue(never).last().outcome == login_outcome::password_refused);
   }
+}
+
+BOOST_AUTO_TEST_CASE(the_bind_goes_to_the_server_that_has_found_the_entry) {
+  auto login = login_of(searching());
+  played_dialogue talk(login);
+  BOOST_TEST(talk.sent().wish.server == "");
+  talk.answer(found_by("a:389", jane));
+  BOOST_TEST(talk.asked<bind_request>().dn == jane);
+  BOOST_TEST(talk.sent().wish.server == "a:389");
+  talk.fail(refused_by("a:389"));
+  BOOST_TEST(talk.last().outcome == login_outcome::bad_credentials);
+  BOOST_TEST(talk.last().server == "a:389");
+}
+
+BOOST_AUTO_TEST_CASE(a_refusal_by_another_server_is_looked_into_once) {
+  const auto refused_at_b = [](played_dialogue<login_result>& talk) {
+    talk.answer(found_by("a:389", jane));
+    talk.fail(refused_by("b:389"));
+    BOOST_TEST(talk.asked<search_request>().base == people);
+    BOOST_TEST(talk.sent().wish.server == "b:389");
+  };
+  // It has the entry: the password is wrong there.
+  auto wrong = login_of(searching());
+  played_dialogue same(wrong);
+  refused_at_b(same);
+  same.answer(found_by("b:389", "UID=Jane,ou=people,dc=example,dc=com"));
+  BOOST_TEST(same.last().outcome == login_outcome::bad_credentials);
+  // It does not have it yet, and nothing can be said of the password.
+  auto early = login_of(searching());
+  played_dialogue absent(early);
+  refused_at_b(absent);
+  absent.answer(found_by("b:389", ""));
+  BOOST_TEST(absent.last().outcome == login_outcome::unavailable);
+  BOOST_TEST(absent.last().retryable);
+  BOOST_TEST(absent.last().detail.find("a:389") != std::string::npos, absent.last().detail);
+  // It has it under another name: that is bound as, there, and then it is over.
+  auto moved = login_of(searching());
+  played_dialogue other(moved);
+  refused_at_b(other);
+  other.answer(found_by("b:389", "uid=jane,ou=new"));
+  BOOST_TEST(other.asked<bind_request>().dn == "uid=jane,ou=new");
+  BOOST_TEST(other.sent().wish.server == "b:389");
+  other.fail(refused_by("c:389"));
+  BOOST_TEST(other.last().outcome == login_outcome::bad_credentials);
+  // Who cannot be asked says nothing of the user.
+  auto down = login_of(searching());
+  played_dialogue dead(down);
+  refused_at_b(dead);
+  dead.fail(errc::no_server);
+  BOOST_TEST(dead.last().outcome == login_outcome::unavailable);
+  // What another server accepts, or says of the account, needs no second look.
+  auto right = login_of(searching());
+  played_dialogue accepted(right);
+  accepted.answer(found_by("a:389", jane));
+  accepted.answer(found_by("b:389", ""));
+  BOOST_TEST(accepted.last().outcome == login_outcome::ok);
+  BOOST_TEST(accepted.last().server == "b:389");
+}
+
+BOOST_AUTO_TEST_CASE(users_are_looked_up_at_global_catalogs_where_there_are_some) {
+  auto how = searching();
+  auto plain = login_of(how);
+  BOOST_TEST(!played_dialogue(plain).sent().wish.global_catalog);
+  how.global_catalog = true;
+  auto login = login_of(how);
+  played_dialogue talk(login);
+  BOOST_TEST(talk.sent().wish.global_catalog);
+  talk.answer(found_by("gc:3268", jane));
+  BOOST_TEST(!talk.sent().wish.global_catalog);
+  // Binds are always another server's there: that is no reason to look again.
+  talk.fail(refused_by("dc:389"));
+  BOOST_TEST(talk.last().outcome == login_outcome::bad_credentials);
+}
+
+BOOST_AUTO_TEST_CASE(referrals_are_counted_and_told_where_that_is_wanted) {
+  auto how = searching();
+  for (const bool told : {false, true}) {
+    how.referrals = told ? referral_policy::report : referral_policy::ignore;
+    user_search search(settings_with(how), "jane", {});
+    played_dialogue talk(search);
+    auto found = found_by("a:389", jane);
+    found.references = {{"ldap://x.example/"}, {"ldap://x.example/", "ldap://y.example/"}};
+    talk.answer(std::move(found));
+    BOOST_TEST(talk.last().outcome == login_outcome::ok);
+    BOOST_TEST(talk.last().referrals_met == 2U);
+    BOOST_TEST(talk.last().referrals.size() == (told ? 2U : 0U));
+
+    auto login = login_of(how);
+    played_dialogue other(login);
+    failure elsewhere;
+    elsewhere.code = errc::ldap_error;
+    elsewhere.ldap_code = result_code::referral;
+    elsewhere.referrals = {"ldap://z.example/"};
+    other.fail(elsewhere);
+    BOOST_TEST(other.last().outcome == login_outcome::unavailable);
+    BOOST_TEST(!other.last().retryable);
+    BOOST_TEST(other.last().referrals_met == 1U);
+    BOOST_TEST(other.last().referrals.size() == (told ? 1U : 0U));
+  }
+  // However many: a directory does not fill the memory.
+  how.referrals = referral_policy::report;
+  user_search search(settings_with(how), "jane", {});
+  played_dialogue talk(search);
+  auto found = found_by("a:389", jane);
+  for (int i = 0; i < 1000; ++i) found.references.push_back({"ldap://" + std::to_string(i)});
+  talk.answer(std::move(found));
+  BOOST_TEST(talk.last().referrals_met == 1000U);
+  BOOST_TEST(talk.last().referrals.size() == 100U);
+}
+
+BOOST_AUTO_TEST_CASE(names_of_windows_are_looked_up_as_they_are) {
+  authenticator_settings how;
+  how.dn_templates = {"<SID={user}>"};
+  user_search search(settings_with(how), "S-1-5-21-1-2-3-1104", {});
+  played_dialogue talk(search);
+  BOOST_TEST(talk.asked<search_request>().base == "<SID=S-1-5-21-1-2-3-1104>");
+  BOOST_TEST((talk.asked<search_request>().scope == search_scope::base));
+  talk.find({jane});
+  BOOST_TEST(talk.last().user.dn == jane);
+  user_search hostile(settings_with(how), "S-1-5>,dc=x", {});
+  BOOST_TEST(played_dialogue(hostile).last().outcome != login_outcome::ok);
+}
+
+BOOST_AUTO_TEST_CASE(a_plain_modify_of_a_password_follows_a_bind_with_the_old_one) {
+  const auto by = password_method::user_password;
+  password_change change(settings_with(searching()), "jane", secret{"old"}, secret{"new"}, by);
+  played_dialogue talk(change);
+  talk.answer(found_by("a:389", jane));
+  BOOST_TEST(talk.asked<bind_request>().dn == jane);
+  BOOST_TEST((talk.asked<bind_request>().password == secret{"old"}));
+  BOOST_TEST(talk.sent().wish.server == "a:389");
+  talk.answer();
+  const auto& order = talk.asked<modify_request>();
+  BOOST_TEST(order.dn == jane);
+  BOOST_TEST_REQUIRE(order.changes.size() == 1U);
+  BOOST_TEST((order.changes[0].op == modification::kind::replace));
+  BOOST_TEST(order.changes[0].target.name == "userPassword");
+  BOOST_TEST(order.changes[0].target.values == std::vector<std::string>{"new"}, boost::test_tools::per_element());
+  BOOST_TEST(talk.sent().wish.server == "a:389");
+  talk.answer();
+  BOOST_TEST(talk.last().outcome == login_outcome::ok);
+
+  password_change wrong(settings_with(searching()), "jane", secret{"older"}, secret{"new"}, by);
+  played_dialogue refused(wrong);
+  refused.find({jane});
+  refused.refuse(result_code::invalid_credentials);
+  BOOST_TEST(refused.last().outcome == login_outcome::bad_credentials);
+
+  password_change reset(settings_with(searching()), "jane", secret{}, secret{"new"}, by);
+  played_dialogue other(reset);
+  other.find({jane});
+  BOOST_TEST(other.asked<modify_request>().dn == jane);
+  password_change none(settings_with(searching()), "jane", secret{"old"}, secret{}, by);
+  BOOST_TEST(played_dialogue(none).last().outcome == login_outcome::password_refused);
 }

@@ -14,12 +14,14 @@ namespace {
 /// A cache on a clock of its own, with hashes that can be read.
 struct cache_fixture {
   explicit cache_fixture(cache_limits limits = {10s, 60s, 3})
-      : cache(std::make_shared<verification_cache>(
-            limits, password_hashing{[this](const std::string& salt, const secret& password) {
-                                       ++hashed;
-                                       return salt + "/" + std::string{password.reveal()};
-                                     },
-                                     [this] { return "salt" + std::to_string(++salts); }})) {
+      : memory(std::make_shared<login_memory>(limits,
+                                              password_hashing{[this](const std::string& salt, const secret& password) {
+                                                                 ++hashed;
+                                                                 return salt + "/" + std::string{password.reveal()};
+                                                               },
+                                                               [this] { return "salt" + std::to_string(++salts); }},
+                                              20s)),
+        cache(&memory->verifications) {
     how.base = "dc=a";
   }
 
@@ -43,7 +45,8 @@ struct cache_fixture {
   time_point now = time_point{} + 1h;
   mutable int hashed = 0, salts = 0;
   authenticator_settings how;
-  std::shared_ptr<verification_cache> cache;
+  std::shared_ptr<login_memory> memory;
+  verification_cache* cache;
 };
 
 constexpr auto ok = login_outcome::ok;
@@ -150,7 +153,8 @@ BOOST_AUTO_TEST_CASE(nothing_is_kept_when_there_is_no_hash) {
 
 BOOST_FIXTURE_TEST_CASE(a_login_asks_the_cache_before_the_directory, cache_fixture) {
   const auto login = [&](std::vector<std::string> attributes = {}) {
-    return cached_login(cache, settings_with(how), "jane", secret{"right"}, std::move(attributes), [&] { return now; });
+    return cached_login(memory, settings_with(how), "jane", secret{"right"}, std::move(attributes),
+                        [&] { return now; });
   };
   auto first = login();
   played_dialogue talk(first);
@@ -166,11 +170,97 @@ BOOST_FIXTURE_TEST_CASE(a_login_asks_the_cache_before_the_directory, cache_fixtu
   played_dialogue asked(reading);
   BOOST_TEST(!asked.over());
   BOOST_TEST(hashed == before);
-  now += 30s;
+  now += 30s;  // the user's DN is not known any more either
   auto third = login();
   played_dialogue outage(third);
   outage.fail(errc::no_server);
   BOOST_TEST(outage.last().outcome == ok);
   BOOST_TEST(outage.last().cached);
   BOOST_TEST(outage.last().failed != nullptr);
+}
+
+BOOST_AUTO_TEST_CASE(a_refusal_is_remembered_for_cache_failure_ttl) {
+  cache_fixture there({10s, 0s, 3, 5s});
+  for (const auto says : {login_outcome::bad_credentials, login_outcome::no_such_user}) {
+    there.cache->forget_all();
+    there.ask("jane", "wrong", says);
+    there.now += 4s;
+    const auto again = there.known("jane", "wrong");
+    BOOST_TEST_REQUIRE(again.has_value());
+    BOOST_TEST(again->outcome == says);
+    BOOST_TEST(again->cached);
+    BOOST_TEST(!there.known("jane", "right").has_value());
+    BOOST_TEST(!there.known("joe", "wrong").has_value());
+    there.now += 1s;
+    BOOST_TEST(!there.known("jane", "wrong").has_value());
+  }
+  // What may be over at any moment is not kept, nor what could not be found out.
+  for (const auto says : {login_outcome::account_locked, login_outcome::must_change, login_outcome::unavailable}) {
+    there.ask("jane", "wrong", says);
+    BOOST_TEST(!there.known("jane", "wrong").has_value(), to_string(says));
+  }
+  there.ask("jane", "wrong", login_outcome::bad_credentials);
+  there.ask("jane", "right", ok);
+  BOOST_TEST(there.known("jane", "right")->outcome == ok);
+  BOOST_TEST(there.known("jane", "wrong")->outcome == login_outcome::bad_credentials);
+  there.cache->forget("jane");
+  BOOST_TEST(there.cache->size() == 0U);
+  cache_fixture off({10s, 0s, 3, 0s});
+  off.ask("jane", "wrong", login_outcome::bad_credentials);
+  BOOST_TEST(!off.known("jane", "wrong").has_value());
+  BOOST_TEST(cache_fixture({0s, 0s, 3, 5s}).cache->enabled());
+}
+
+BOOST_AUTO_TEST_CASE(a_users_dn_is_known_for_cache_dn_ttl) {
+  cache_fixture there(cache_limits{});  // no verifications
+  const auto login = [&](const std::string& password, std::vector<std::string> attributes = {}) {
+    return cached_login(there.memory, settings_with(there.how), "jane", secret{password}, std::move(attributes),
+                        [&] { return there.now; });
+  };
+  auto first = login("right");
+  played_dialogue talk(first);
+  talk.find({"uid=jane,dc=a"});
+  talk.answer();
+  there.now += 19s;
+  auto second = login("right");
+  played_dialogue again(second);
+  BOOST_TEST(again.asked<bind_request>().dn == "uid=jane,dc=a");
+  again.answer();
+  BOOST_TEST(again.last().outcome == ok);
+  BOOST_TEST(again.last().dn == "uid=jane,dc=a");
+  BOOST_TEST(!again.last().cached);
+  auto reading = login("right", {"mail"});
+  BOOST_TEST(played_dialogue(reading).asked<search_request>().base == "dc=a");
+
+  // A wrong password, or an entry that was moved: a search tells, and the same entry is not bound as twice.
+  auto wrong = login("wrong");
+  played_dialogue refused(wrong);
+  refused.refuse(result_code::invalid_credentials);
+  refused.find({"UID=jane, dc=a"});
+  BOOST_TEST(refused.last().outcome == login_outcome::bad_credentials);
+  auto moved = login("right");
+  played_dialogue elsewhere(moved);
+  elsewhere.refuse(result_code::invalid_credentials);
+  elsewhere.find({"uid=jane,ou=new,dc=a"});
+  BOOST_TEST(elsewhere.asked<bind_request>().dn == "uid=jane,ou=new,dc=a");
+  elsewhere.answer();
+  BOOST_TEST(elsewhere.last().outcome == ok);
+  auto knows = login("right");
+  BOOST_TEST(played_dialogue(knows).asked<bind_request>().dn == "uid=jane,ou=new,dc=a");
+  auto removed = login("right");
+  played_dialogue gone(removed);
+  gone.refuse(result_code::no_such_object);
+  gone.find({});
+  BOOST_TEST(gone.last().outcome == login_outcome::no_such_user);
+  auto anew = login("right");
+  played_dialogue searched(anew);
+  searched.find({"uid=jane,dc=a"});
+  searched.answer();
+  there.now += 20s;
+  auto late = login("right");
+  BOOST_TEST(played_dialogue(late).asked<search_request>().base == "dc=a");
+  there.now -= 1s;
+  there.memory->forget("jane");
+  auto forgotten = login("right");
+  BOOST_TEST(played_dialogue(forgotten).asked<search_request>().base == "dc=a");
 }

@@ -1,5 +1,5 @@
 // Long attributes in ranges: honest servers are read to the end, others end in an error and never in a loop.
-#include "understudy/runtime/client/range_cursor.hpp"
+#include "understudy/messages/range_cursor.hpp"
 #include "support/print.hpp"
 
 #include <boost/test/unit_test.hpp>

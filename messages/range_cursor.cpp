@@ -1,10 +1,9 @@
 // Reads and checks ranges: see range_cursor.hpp.
-#include "understudy/runtime/client/range_cursor.hpp"
+#include "understudy/messages/range_cursor.hpp"
 
 #include "understudy/messages/number.hpp"
 #include "understudy/messages/printable.hpp"
 #include "understudy/messages/text.hpp"
-#include "understudy/runtime/client/failures.hpp"
 
 #include <algorithm>
 #include <limits>

@@ -25,6 +25,8 @@ class range_cursor {
   bool finished() const noexcept { return finished_; }
   /// From the beginning: the last answer came from another server, which counts on its own.
   void restart();
+  /// How many values were gathered.
+  std::size_t size() const noexcept { return values_.size(); }
   /// What was gathered.
   std::vector<std::string> take() { return std::move(values_); }
 

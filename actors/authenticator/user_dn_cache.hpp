@@ -1,0 +1,50 @@
+// The DNs of users that were searched for a moment ago.
+#pragma once
+#include "understudy/messages/time.hpp"
+
+#include <cstdint>
+#include <list>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <unordered_map>
+
+namespace understudy::internal {
+
+/// One for each name as it was typed; the oldest is forgotten for a new one. Thread-safe.
+class user_dn_cache {
+ public:
+  /// `ttl` zero: nothing is kept.
+  explicit user_dn_cache(duration ttl, std::size_t most = 10'000) : ttl_(ttl), most_(most) {}
+
+  /// A DN, or the beginning of a search for it.
+  struct known {
+    std::optional<std::string> dn;
+    std::uint64_t generation = 0;
+  };
+  known find(const std::string& user, time_point now) const;
+  /// What a search that began in that generation has found; nothing: no such user.
+  void note(const std::string& user, std::optional<std::string> dn, std::uint64_t generation, time_point now);
+  ///@{
+  /// That user, or everybody, is searched for again.
+  void forget(const std::string& user);
+  void forget_all();
+  ///@}
+
+ private:
+  struct kept_dn {
+    std::string user, dn;
+    time_point since{};
+  };
+  using entries = std::list<kept_dn>;
+  void erase(const std::string& user);
+
+  const duration ttl_;
+  const std::size_t most_;
+  mutable std::mutex mutex_;
+  entries entries_;  ///< the oldest first
+  std::unordered_map<std::string, entries::iterator> by_user_;
+  std::uint64_t generation_ = 0;
+};
+
+}  // namespace understudy::internal

@@ -130,6 +130,7 @@ class settings_reader {
           "must be an array of tables, one [[ldap.servers]] a server, not " + std::string{to_string(list->what)});
     if (list->children.empty()) problems_.add(list->at, "ldap.servers", "must name at least one server");
     for (std::size_t i = 0; i < list->children.size(); ++i) read_listed(list->children[i], i, common);
+    look_at_roles();
     report_duplicates();
   }
 
@@ -171,7 +172,7 @@ class settings_reader {
         const table_reader own{each, name, path, env_, problems_};
         for (const auto& [row, value] : own.values())
           std::get<option_field<Listener>>(row->field).set(listener, option_value{value});
-        if (checked) report(own, rules(listener));
+        if (checked) report(own, rules(listener), problems_);
       } else {
         problems_.add(each.at, path, "must be a table, not " + std::string{to_string(each.what)});
       }
@@ -227,6 +228,13 @@ class settings_reader {
 
   static void lower_to(int& low, int high) { low = std::min(low, high); }
 
+  void look_at_roles() {
+    const auto is_catalog = [](const connection_info& each) { return each.role == server_role::global_catalog; };
+    all_.authenticator.global_catalog = std::any_of(all_.servers.begin(), all_.servers.end(), is_catalog);
+    if (auto wrong = why_no_server_for_all(all_.servers); !wrong.empty())
+      problems_.add(server_places_.front().first, server_places_.front().second + ".role", std::move(wrong));
+  }
+
   void report_duplicates() {
     for (const auto& [later, earlier] : duplicate_servers(all_.servers))
       problems_.add(
@@ -237,15 +245,16 @@ class settings_reader {
   void check(std::string_view name, const table_reader& table) {
     auto found = check_section(all_, name);
     if (ldap_sizes_pools_) leave_out(found, "min_connections");
-    report(table, found);
+    report(table, found, problems_);
+    report(table, doubts_about(all_, name), doubts_);
   }
 
-  void report(const table_reader& table, const std::vector<finding>& found) {
+  static void report(const table_reader& table, const std::vector<finding>& found, problem_list& into) {
     for (const auto& each : found) {
       if (std::any_of(each.keys.begin(), each.keys.end(), [&](auto key) { return table.spoiled(key); })) continue;
       const auto written = std::find_if(each.keys.begin(), each.keys.end(), [&](auto key) { return table.wrote(key); });
-      problems_.add(written == each.keys.end() ? table.at() : table.place_of(*written), table.path_of(each.keys[0]),
-                    each.what);
+      into.add(written == each.keys.end() ? table.at() : table.place_of(*written), table.path_of(each.keys[0]),
+               each.what);
     }
   }
 

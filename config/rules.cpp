@@ -195,6 +195,11 @@ std::vector<finding> doubts_about(const connection_info& info) {
   return found;
 }
 
+std::vector<finding> doubts_about(const settings& all, std::string_view section) {
+  if (section == "http") return doubts_about(all.http);
+  return {};
+}
+
 std::vector<finding> check_section(const settings& all, std::string_view section) {
   findings found;
   if (section == "pool")
@@ -221,6 +226,13 @@ std::vector<std::pair<std::size_t, std::size_t>> duplicate_servers(const std::ve
     if (!is_new) found.emplace_back(i, at->second);
   }
   return found;
+}
+
+std::string why_no_server_for_all(const std::vector<connection_info>& servers) {
+  const bool none = !servers.empty() && std::all_of(servers.begin(), servers.end(), [](const connection_info& each) {
+    return each.role == server_role::global_catalog;
+  });
+  return none ? "is global_catalog at every server: binds and writes need one that is not" : "";
 }
 
 void leave_out(std::vector<finding>& found, std::string_view key) {

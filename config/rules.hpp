@@ -25,12 +25,17 @@ std::vector<finding> check_server(const connection_info& info, const given_field
 
 /// What works and is still worth a word: a password or certificates that protect less than they seem to.
 std::vector<finding> doubts_about(const connection_info& info);
+/// The same of a section that is no list.
+std::vector<finding> doubts_about(const settings& all, std::string_view section);
 
 /// The combinations within one section of `all`.
 std::vector<finding> check_section(const settings& all, std::string_view section);
 
 /// For every server that is the same place as an earlier one: the indices of both, the later first.
 std::vector<std::pair<std::size_t, std::size_t>> duplicate_servers(const std::vector<connection_info>& servers);
+
+/// Why these servers together cannot take every kind of request: each is a global_catalog. Empty: they can.
+std::string why_no_server_for_all(const std::vector<connection_info>& servers);
 
 /// All of that for one server made in code: each field by itself, then together.
 std::vector<finding> check_made_in_code(const connection_info& info);

@@ -51,6 +51,12 @@ UNDERSTUDY_ATOM(router, "us_router");
 UNDERSTUDY_ATOM(reload, "us_reload");
 UNDERSTUDY_ATOM(discover, "us_discovr");
 UNDERSTUDY_ATOM(exchange, "us_exchang");
+UNDERSTUDY_ATOM(authenticate, "us_login");
+UNDERSTUDY_ATOM(lookup, "us_lookup");
+UNDERSTUDY_ATOM(groups, "us_groups");
+UNDERSTUDY_ATOM(fetch, "us_fetch");
+UNDERSTUDY_ATOM(change_password, "us_passwd");
+UNDERSTUDY_ATOM(forget, "us_forget");
 #undef UNDERSTUDY_ATOM
 }  // namespace atoms
 

@@ -114,6 +114,7 @@ bool session::connect() {
   check_interrupt();
   if (state.connected) return true;
   require_a_start(state);
+  why_not_connected_ = state.failed;
   report(*state.failed, given_);
   // It names each node already.
   if (given_.by_node) return false;

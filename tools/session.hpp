@@ -28,6 +28,8 @@ class session {
   /// Connects; reports why and returns false when no server can be reached. Throws ldap_exception when the
   /// configuration cannot work.
   bool connect();
+  /// Why connect() has returned false.
+  const failure_ptr& why_not_connected() const noexcept { return why_not_connected_; }
   /// Starts everything and does not wait for a directory. Throws ldap_exception when nothing can be started.
   void begin();
   /// Starts everything and returns when there is a server to probe: with servers from DNS that takes its answer, for
@@ -52,6 +54,7 @@ class session {
   given_options given_;
   connection_manager manager_;
   interrupt_watch& interrupts_;
+  failure_ptr why_not_connected_;
 };
 
 }  // namespace understudy::cli

@@ -26,6 +26,8 @@ enum request_field : std::uint8_t {
   new_password_field,
   control_field,
   anew_field,
+  wished_server_field,
+  global_catalog_field,
 };
 
 /// The same of an answer.
@@ -132,7 +134,8 @@ std::string_view to_string(node_permission may) noexcept {
 
 std::string encode(const request_frame& f) {
   const auto room = 256 + f.protocol_op.size() + f.encoded_controls.size() + f.name.size() +
-                    f.value.value_or("").size() + f.password.size() + f.new_password.size() + size_of(f.controls);
+                    f.value.value_or("").size() + f.password.size() + f.new_password.size() + size_of(f.controls) +
+                    f.wish.server.size();
   return frame_of(f.kind, room, [&](field_writer& to) {
     to.count(number_field, f.number);
     to.number(left_field, f.left.count());
@@ -148,6 +151,8 @@ std::string encode(const request_frame& f) {
     if (!f.new_password.empty()) to.bytes(new_password_field, f.new_password.reveal());
     for (const auto& c : f.controls) write_control(control_field, c, to);
     to.flag(anew_field, f.anew);
+    to.text(wished_server_field, f.wish.server);
+    to.flag(global_catalog_field, f.wish.global_catalog);
   });
 }
 
@@ -204,6 +209,12 @@ decoded<request_frame> decode_request(std::string_view bytes) {
         break;
       case anew_field:
         f.anew = in.flag();
+        break;
+      case wished_server_field:
+        f.wish.server = in.text();
+        break;
+      case global_catalog_field:
+        f.wish.global_catalog = in.flag();
         break;
       default:
         break;

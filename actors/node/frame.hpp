@@ -51,6 +51,7 @@ struct request_frame {
   std::optional<std::string> value;
   secret password, new_password;
   std::vector<control> controls;
+  server_wish wish{};
 };
 
 /// What is answered; numbered as on the wire.

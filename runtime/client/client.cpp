@@ -154,8 +154,11 @@ void runtime_client::start_on(route to, request_ptr request, completion_delivery
     refuse(std::move(done), std::move(why));
   };
   if (auto why = refusal()) return refused(std::move(why));
-  if (!request)
-    return refused(make_failure(errc::invalid_request, stage::queue, "there is no request (a null pointer)"));
+  if (!request) {
+    // No operation, so it is not counted as one.
+    auto why = make_failure(errc::invalid_request, stage::queue, "there is no request (a null pointer)");
+    return to.awaited ? done.tell(std::move(why)) : refuse(std::move(done), std::move(why));
+  }
   if (!take_permit())
     return refused(make_failure(errc::queue_full, stage::queue,
                                 "more than " + std::to_string(permits_->most()) +

@@ -40,6 +40,7 @@ settings unusual() {
   all.limits.max_result_bytes = 1LL << 40;
   all.monitoring.min_success_rate = 0.1;
   all.monitoring.max_connection_time = 3600000;
+  all.authenticator.referrals = referral_policy::report;
   all.log.level = log_level::error;
   all.log.file = "/dev/null";
   all.node.name = "a ${node}";

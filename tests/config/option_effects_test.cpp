@@ -179,6 +179,10 @@ constexpr effect effects[] = {
     {"authenticator.timeout", "when a login that gets no answer ends", "a_login_ends_at_its_timeout"},
     {"authenticator.cache_ttl", "whether the directory is asked again",
      "a_login_is_remembered_for_cache_ttl_and_asked_for_again_after_it"},
+    {"authenticator.cache_failure_ttl", "whether the directory is asked again about a wrong password",
+     "a_refusal_is_remembered_for_cache_failure_ttl"},
+    {"authenticator.cache_dn_ttl", "whether a login searches", "a_users_dn_is_known_for_cache_dn_ttl"},
+    {"authenticator.referrals", "whether URIs are told", "referrals_are_counted_and_told_where_that_is_wanted"},
     {"authenticator.cache_grace", "who gets in while no directory can be asked",
      "while_no_directory_can_be_asked_cache_grace_counts"},
 

@@ -33,6 +33,7 @@ request_frame full_request() {
   f.password = "old";
   f.new_password = all_bytes();
   f.controls = {{"1.2.3", true, "v"}, {"1.2.4", false, {}}};
+  f.wish = {"ldap1:389", true};
   return f;
 }
 
@@ -78,6 +79,7 @@ void check_same(const request_frame& a, const request_frame& b) {
   BOOST_TEST((a.target == b.target && a.flag == b.flag && a.anew == b.anew && a.span == b.span && a.name == b.name));
   BOOST_TEST((a.protocol_op == b.protocol_op && a.encoded_controls == b.encoded_controls && a.value == b.value));
   BOOST_TEST((a.password == b.password && a.new_password == b.new_password));
+  BOOST_TEST((a.wish.server == b.wish.server && a.wish.global_catalog == b.wish.global_catalog));
   BOOST_TEST_REQUIRE(a.controls.size() == b.controls.size());
   for (std::size_t i = 0; i < a.controls.size(); ++i)
     BOOST_TEST((a.controls[i].oid == b.controls[i].oid && a.controls[i].critical == b.controls[i].critical &&

@@ -32,17 +32,34 @@ void compare(diagnoses& found, bool wrong, std::string_view key, duration value,
                    advice});
 }
 
-/// "key = "literal"" in a line; what comes from the environment, a file or a command stands elsewhere.
+constexpr std::string_view blanks = " \t";
+
+/// What is behind `text`'s blanks, and behind one quotation mark there: keys of JSON, and some of TOML, have them.
+std::string_view behind_blanks(std::string_view text) {
+  text.remove_prefix(std::min(text.find_first_not_of(blanks), text.size()));
+  if (text.starts_with('"')) text.remove_prefix(1);
+  return text;
+}
+
+/// True where a key may stand: `before` is the line so far.
+bool may_begin_a_key(std::string_view before) {
+  if (before.ends_with('"')) before.remove_suffix(1);
+  before = before.substr(0, before.find_last_not_of(blanks) + 1);
+  return before.empty() || before.ends_with('{') || before.ends_with(',');
+}
+
+/// A key with a literal in a line; what comes from the environment, a file or a command stands elsewhere.
 bool holds_a_secret(std::string_view line) {
-  line.remove_prefix(std::min(line.find_first_not_of(" \t"), line.size()));
   for (const std::string_view key : {"password", "client_key_password", "admin_token"}) {
-    if (!line.starts_with(key)) continue;
-    auto rest = line.substr(key.size());
-    rest.remove_prefix(std::min(rest.find_first_not_of(" \t"), rest.size()));
-    if (!rest.starts_with('=')) continue;
-    rest.remove_prefix(1);
-    rest.remove_prefix(std::min(rest.find_first_not_of(" \t"), rest.size()));
-    return !rest.empty() && rest.find("${") == std::string_view::npos;
+    for (auto at = line.find(key); at != std::string_view::npos; at = line.find(key, at + 1)) {
+      const auto rest = behind_blanks(line.substr(at + key.size()));
+      if (!may_begin_a_key(line.substr(0, at))) continue;
+      const auto value = rest.substr(std::min(rest.find_first_not_of(blanks), rest.size()));
+      if (!value.starts_with('=') && !value.starts_with(':')) continue;
+      const auto literal = value.substr(1, value.find_first_of(",}") - 1);
+      if (literal.find_first_not_of(" \t\r\"'") == std::string_view::npos) continue;
+      if (literal.find("${") == std::string_view::npos) return true;
+    }
   }
   return false;
 }

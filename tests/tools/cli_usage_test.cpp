@@ -27,8 +27,8 @@ const std::string good = "[ldap]\nhost = \"127.0.0.1\"\n";
 BOOST_FIXTURE_TEST_CASE(help_and_version_are_data, command_line) {
   const auto help = run({"--help"});
   check_exit(help, 0);
-  for (const auto* name : {"check", "search", "compare", "modify", "whoami", "authenticate", "groups", "passwd",
-                           "health", "serve", "bench", "demo"})
+  for (const auto* name : {"init", "doctor", "check", "search", "compare", "modify", "whoami", "authenticate", "groups",
+                           "passwd", "health", "serve", "bench", "demo"})
     BOOST_TEST(contains(help.output, name), name);
   BOOST_TEST(help.error_output == "");
   check_exit(run({"search", "--help"}), 0);

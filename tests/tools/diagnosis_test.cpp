@@ -117,9 +117,12 @@ BOOST_AUTO_TEST_CASE(doctor_finds_secrets_that_others_may_read) {
   BOOST_TEST(!contains(found[0].text + found[0].advice, "hunter2"));
   BOOST_TEST(from_secrets(literal, "/etc/a.toml", false, {}).empty());
   for (const auto* line : {"password = \"${LDAP_PASSWORD}\"\n", "# password = \"x\"\n", "password_file = \"/x\"\n",
-                           "password_command = [\"x\"]\n", "passwords = \"x\"\n", "bind_dn = \"password = x\"\n"})
+                           "password_command = [\"x\"]\n", "passwords = \"x\"\n", "password = \"\"\n",
+                           "\"password_file\": \"/x\",", "bind_dn = \"password = x\"\n"})
     BOOST_TEST(from_secrets(line, "/etc/a.toml", true, {}).empty(), line);
-  for (const auto* line : {"admin_token=\"0123456789abcdef\"", "client_key_password\t=\t'x'", "password = 'x'"})
+  for (const auto* line :
+       {"admin_token=\"0123456789abcdef\"", "  \"password\": \"x\",",
+        "servers = [{ uri = \"ldap://a\", password = \"x\" }]", "client_key_password\t=\t'x'", "password = 'x'"})
     BOOST_TEST(from_secrets(line, "/etc/a.toml", true, {}).size() == 1U, line);
   only(from_secrets("", "a", false, {{"password_file", "/run/a b", true, false}}), "others than its owner");
   BOOST_TEST(contains(from_secrets("", "a", false, {{"password_file", "/run/a b", true, false}})[0].advice,

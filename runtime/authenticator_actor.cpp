@@ -36,8 +36,8 @@ class authenticator_impl {
           return guard_.answer<login_result>([&]() -> caf::result<login_result> {
             const auto now = service_->now();
             return begin<login_result>(
-                std::make_unique<cached_login>(now.memory, now.how, query.user, password, query.attributes), query,
-                now, now.shared);
+                std::make_unique<cached_login>(now.memory, now.how, query.user, password, query.attributes), query, now,
+                now.shared);
           });
         },
         [this](lookup_atom, user_query& query) {
@@ -166,8 +166,13 @@ class authenticator_impl {
     };
     // The deadline is the request's own: whoever has it answers.
     self_->request(router_, caf::infinite, perform_atom_v, std::move(order))
-        .then([got](const result_ptr& found) { got({found, nullptr}); },
-              [got](const caf::error& e) { got({nullptr, failure_of(e)}); });
+        .then(
+            [got](const result_ptr& found) {
+              got({found, nullptr});
+            },
+            [got](const caf::error& e) {
+              got({nullptr, failure_of(e)});
+            });
   }
 
   authenticator_actor::pointer self_;

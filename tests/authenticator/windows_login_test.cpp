@@ -232,8 +232,8 @@ BOOST_AUTO_TEST_CASE(look_ups_go_to_the_global_catalog_and_binds_to_a_domain_con
 }
 
 BOOST_AUTO_TEST_CASE(a_user_is_bound_as_at_the_server_that_has_found_the_entry) {
-  stub_directory one, other;
-  connection_manager manager{at_stubs({&one, &other})};
+  stub_directory first, second;
+  connection_manager manager{at_stubs({&first, &second})};
   BOOST_TEST_REQUIRE(manager.connect().connected);
   authenticator_settings how;
   how.base = "dc=example,dc=com";
@@ -242,12 +242,12 @@ BOOST_AUTO_TEST_CASE(a_user_is_bound_as_at_the_server_that_has_found_the_entry) 
     return std::pair{searches_for_users(stub), binds_of_users(stub)};
   };
   for (int i = 0; i < 40; ++i) {
-    const auto before_one = used(one), before_other = used(other);
+    const auto before_first = used(first), before_second = used(second);
     BOOST_TEST(users.authenticate("jane", secret{"x"}).outcome == login_outcome::ok);
-    BOOST_TEST(used(one).first - before_one.first == used(one).second - before_one.second);
-    BOOST_TEST(used(other).first - before_other.first == used(other).second - before_other.second);
+    BOOST_TEST(used(first).first - before_first.first == used(first).second - before_first.second);
+    BOOST_TEST(used(second).first - before_second.first == used(second).second - before_second.second);
   }
-  BOOST_TEST(searches_for_users(one) + searches_for_users(other) == 40U);
+  BOOST_TEST(searches_for_users(first) + searches_for_users(second) == 40U);
 }
 
 BOOST_AUTO_TEST_CASE(a_replica_that_does_not_have_the_user_yet_is_not_believed_about_the_password) {

@@ -123,6 +123,27 @@ BOOST_AUTO_TEST_CASE(typical_connect_time_follows_what_is_seen) {
   BOOST_TEST((r.typical_connect() > milliseconds{190}));
 }
 
+BOOST_AUTO_TEST_CASE(a_global_catalog_stands_by_for_catalogs_alone) {
+  settings all;
+  connection_info controller, catalog;
+  controller.host = "a";
+  controller.priority = 2;
+  catalog.host = "b";
+  catalog.priority = 1;
+  catalog.role = server_role::global_catalog;
+  all.servers = {controller, catalog};
+  BOOST_TEST(!policy_of(all, controller, 0, "a").standby);
+  BOOST_TEST(!policy_of(all, catalog, 1, "b").standby);
+  // Nothing takes the controller's place; look-ups have the controller.
+  BOOST_TEST((policy_of(all, controller, 0, "a").failover_timeout == duration::zero()));
+  BOOST_TEST((policy_of(all, catalog, 1, "b").failover_timeout > duration::zero()));
+  auto other = catalog;
+  other.priority = 3;
+  all.servers.push_back(other);
+  BOOST_TEST(policy_of(all, other, 2, "c").standby);
+  BOOST_TEST((policy_of(all, controller, 0, "a").failover_timeout == duration::zero()));
+}
+
 BOOST_AUTO_TEST_CASE(policy_knows_standby_servers_and_single_connections) {
   settings all;
   connection_info first, second;

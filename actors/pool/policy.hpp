@@ -15,6 +15,7 @@ struct pool_policy {
   std::uint32_t max_pooled = 0;
   std::uint32_t max_bind = 0;
   std::uint32_t max_in_flight = 0;
+  std::uint32_t most_together = 1;  ///< requests that come in one moment and share a connection, though others are idle
   std::uint32_t max_waiters = 0;
   std::uint32_t max_connecting = 0;
   std::uint32_t max_attempts = 0;  ///< redispatches of one request

@@ -599,7 +599,7 @@ connection_result connection_manager::state::try_connect(runtime& there, time_po
 
 connection_result connection_manager::connect(duration timeout) {
   const auto began = std::chrono::steady_clock::now();
-  const auto until = began + std::min<duration>(timeout, time_point::max() - began);
+  const auto until = began + as_limit(timeout);
   failure_ptr why;
   connection_result result;
   if (!state_) {

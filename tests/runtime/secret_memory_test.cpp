@@ -5,6 +5,7 @@
 #include "support/temporary_folder.hpp"
 #include "understudy/runtime/authenticator.hpp"
 #include "understudy/runtime/connection_manager.hpp"
+#include "understudy/understudy.h"
 
 #include <boost/test/unit_test.hpp>
 
@@ -200,4 +201,26 @@ BOOST_AUTO_TEST_CASE(nothing_is_left_in_memory_of_a_password_that_was_logged_in_
   BOOST_TEST(users.authenticate("secretive", password()).cached);
   BOOST_TEST(static_cast<bool>(users.async_authenticate("secretive", password()).get()));
   BOOST_TEST(test::eventually([] { return copies_in_memory() == 0; }), "after logins");
+}
+
+BOOST_AUTO_TEST_CASE(nothing_is_left_in_memory_of_a_password_that_a_c_program_passed) {
+  if (!memory_is_ours) return;
+  const test::slapd server(directory_with_the_user());
+  const auto toml = "[ldap]\nuri = \"" + server.url() + "\"\n[authenticator]\nbase = \"" + test::people_dn + "\"\n";
+  understudy_client* client = nullptr;
+  BOOST_TEST_REQUIRE(understudy_client_new(toml.c_str(), nullptr, &client, nullptr) == UNDERSTUDY_OK);
+  BOOST_TEST(understudy_client_connect(client, 0, nullptr) == UNDERSTUDY_OK);
+  const char name[] = "secretive";
+  {
+    const auto kept = password();
+    BOOST_TEST(understudy_authenticate(client, name, sizeof name - 1, kept.reveal().data(), kept.size(), 0, nullptr) ==
+               UNDERSTUDY_OK);
+    BOOST_TEST(understudy_submit_authenticate(client, name, sizeof name - 1, kept.reveal().data(), kept.size(), 0,
+                                              nullptr, nullptr, nullptr) == UNDERSTUDY_OK);
+  }
+  BOOST_TEST(
+      test::eventually([&] { return understudy_completion_next(client, nullptr, nullptr, nullptr) == UNDERSTUDY_OK; }));
+  BOOST_TEST(test::eventually([] { return copies_in_memory() == 0; }), "after both logins");
+  understudy_client_free(client);
+  BOOST_TEST(copies_in_memory() == 0);
 }

@@ -1,5 +1,6 @@
 // Leases and users' binds: who may use a connection, and whose identity it has afterwards.
 #include "rig.hpp"
+#include "understudy/messages/ber.hpp"
 
 #include <boost/test/unit_test.hpp>
 #include <caf/send.hpp>

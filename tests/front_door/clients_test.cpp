@@ -2,8 +2,11 @@
 #include "scenarios/front_door_clients.hpp"
 #include "session_messages.hpp"
 #include "support/installed_client.hpp"
+#include "support/slapd_tree.hpp"
 
 #include <boost/test/unit_test.hpp>
+
+#include <csignal>
 
 using namespace understudy;
 using namespace understudy::internal;
@@ -87,6 +90,63 @@ BOOST_AUTO_TEST_CASE(client_go_ldap_is_told_the_same) {
              {"sh", "-c", "go version && test -d /usr/share/gocode/src/github.com/go-ldap/ldap"}, "sh", "go_ldap.sh");
   client.of_debian = false;
   check_same_answers(client);
+}
+
+BOOST_AUTO_TEST_CASE(client_389_directory_server_is_heard_the_same) {
+  // In a mount namespace, since it knows one place for its files.
+  if (!is_installed(
+          "389-ds-base",
+          {"sh", "-c", "test -x /usr/sbin/ns-slapd -a -x /usr/sbin/dscreate -a $(id -u) = 0 && unshare -m true"},
+          false))
+    return;
+  leak_guard leaks;
+  temporary_folder folder;
+  const reserved_port port;
+  auto tree = slapd_tree({});
+  const std::string suffix_end = "o: Example\n";
+  tree.insert(tree.find(suffix_end) + suffix_end.size(),
+              "aci: (targetattr=\"*\")(version 3.0; acl \"service\"; allow (all) userdn=\"ldap:///" +
+                  std::string{admin_dn} +
+                  "\";)\naci: (targetattr!=\"userPassword\")(version 3.0; acl \"read\"; allow (read, search, compare) "
+                  "userdn=\"ldap:///anyone\";)\n");
+  folder.write("tree.ldif", tree + "dn: " + admin_dn +
+                                "\nobjectClass: applicationProcess\nobjectClass: simpleSecurityObject\ncn: admin\n"
+                                "userPassword: " +
+                                admin_password + "\n");
+  child_process server{{"unshare", "-m", "bash", std::string{client_scripts()} + "/directory_389.sh",
+                        folder.path().string(), std::to_string(port.number())}};
+  const auto url = "ldap://127.0.0.1:" + std::to_string(port.number());
+  const auto told = [&](const std::vector<std::string>& command) {
+    child_process::options with;
+    with.command = command;
+    with.environment = {std::string{"DIRECTORY_PASSWORD="} + admin_password, "LDAPNOINIT=1"};
+    return run_program(std::move(with), 2 * patience);
+  };
+  BOOST_TEST_REQUIRE(
+      eventually(
+          [&] {
+            return told({"ldapwhoami", "-x", "-H", url, "-D", admin_dn, "-w", admin_password}).status == 0;
+          },
+          6 * patience),
+      server.error_output());
+  {
+    served_clients door(with_front_door(quick_settings({server_at(port.number())})));
+    for (const auto& command :
+         {std::vector<std::string>{"bash", std::string{client_scripts()} + "/openldap.sh"},
+          std::vector<std::string>{debian_python, std::string{client_scripts()} + "/python_ldap3.py"}}) {
+      auto direct = command, through = command;
+      direct.push_back(url);
+      through.push_back(door.uri());
+      const auto expected = told(direct), got = told(through);
+      BOOST_TEST(expected.output.find("\ndelete again: ") != std::string::npos,
+                 expected.output + expected.error_output);
+      BOOST_TEST(got.status == expected.status, got.error_output);
+      BOOST_TEST(got.output == expected.output);
+    }
+    BOOST_TEST(door.all_gone());
+  }
+  server.send_signal(SIGTERM);
+  BOOST_TEST(server.wait().has_value());
 }
 
 BOOST_AUTO_TEST_CASE(client_openldap_binds_by_scram_in_several_steps) {

@@ -119,7 +119,7 @@ BOOST_AUTO_TEST_CASE(nobody_is_served_by_proxy_by_the_one_server_that_does_not_o
     of.when([](const directory_request& r) { return r.kind == operation::search && r.dn.empty(); },
             [&of, control_oid](const directory_request& r) {
               auto answer = of.usual(r);
-              answer.entries = {{"", {{"supportedControl", {control_oid}}}}};
+              answer.what.entries = {{"", {{"supportedControl", {control_oid}}}}};
               return answer;
             });
   };

@@ -31,7 +31,24 @@ self_sign_cert = False
 suffix = dc=example,dc=com
 create_suffix_entry = False
 END
-dscreate from-file "$folder/setup.inf" >"$folder/setup.log" 2>&1 || { cat "$folder/setup.log" >&2; exit 1; }
+# It starts servers by systemd, which is not asked here.
+mkdir "$folder/bin"
+cat >"$folder/bin/systemctl" <<END
+#!/bin/bash
+pid=/run/dirsrv/slapd-door.pid
+case "\$1" in
+  start)
+    ns-slapd -D /etc/dirsrv/slapd-door -i \$pid
+    for ((i = 0; i < 300; ++i)); do (: </dev/tcp/127.0.0.1/$port) 2>/dev/null && exit 0; sleep 0.1; done
+    exit 1 ;;
+  stop)
+    kill "\$(cat \$pid)"
+    while kill -0 "\$(cat \$pid)" 2>/dev/null; do sleep 0.1; done ;;
+  is-active) kill -0 "\$(cat \$pid)" 2>/dev/null ;;
+esac
+END
+chmod +x "$folder/bin/systemctl"
+PATH="$folder/bin:$PATH" dscreate from-file "$folder/setup.inf" >"$folder/setup.log" 2>&1 || { cat "$folder/setup.log" >&2; exit 1; }
 chown dirsrv:dirsrv "$folder/tree.ldif"
 ns-slapd ldif2db -D /etc/dirsrv/slapd-door -n userRoot -i "$folder/tree.ldif" >"$folder/import.log" 2>&1 || { cat "$folder/import.log" >&2; exit 1; }
 exec ns-slapd -D /etc/dirsrv/slapd-door -i /run/dirsrv/door.pid -d 0

@@ -1,5 +1,6 @@
 // Runs every workload of the plan side by side and reports: see `benchmark_driver --help`.
 #include "front_door_plan.hpp"
+#include "login_plan.hpp"
 #include "results.hpp"
 #include "servers.hpp"
 #include "understudy/messages/host_and_port.hpp"
@@ -31,6 +32,7 @@ struct options {
   bool small = false;
   bool busy = false;
   bool front_door = false;
+  bool logins = false;
   int other_pid = 0;
   std::string only, json, charts, from, other;
 };
@@ -54,13 +56,13 @@ std::map<std::string, double> run_once(const series& measured, servers& all, con
   child client(command);
   if (!measured.fault.empty()) {
     std::this_thread::sleep_for(std::chrono::duration<double>(given.warm_up + 1.5));
-    all.leader().signal(measured.fault == "kill" ? SIGKILL : SIGSTOP);
+    all.harm(measured.fault);
   }
   auto values = parse(client.read_line());
   client.wait();
   if (measured.fault.empty() && values["failures"] > 0)
     throw std::runtime_error(measured.name + ": some operations failed; its figures would mean nothing");
-  if (!measured.fault.empty()) all.forget_pair();
+  if (!measured.fault.empty()) all.forget_harmed();
   return values;
 }
 
@@ -114,7 +116,9 @@ std::vector<child> spinners(const fs::path& self) {
 
 std::vector<series> chosen(const options& given) {
   std::vector<series> wanted;
-  for (auto& one : given.front_door ? front_door_plan(given.small, !given.other.empty()) : plan(given.small))
+  for (auto& one : given.logins       ? login_plan(given.small)
+                   : given.front_door ? front_door_plan(given.small, !given.other.empty())
+                                      : plan(given.small))
     if (one.name.find(given.only) != std::string::npos || one.group.find(given.only) != std::string::npos)
       wanted.push_back(std::move(one));
   if (wanted.empty()) throw std::runtime_error("no workload has \"" + given.only + "\" in its name");
@@ -191,6 +195,7 @@ int main(int argc, char** argv) try {
   program.add_flag("--busy", given.busy, "Beside a process that spins on each core");
   program.add_flag("--front-door", given.front_door,
                    "LDAP clients that go through the front door, in place of the rest");
+  program.add_flag("--logins", given.logins, "Logins while servers are away, in place of the rest");
   program.add_option("--beside", given.other, "With --front-door: one more proxy, at this HOST:PORT");
   program.add_option("--beside-pid", given.other_pid, "Its process, for what that takes");
   program.add_option("--spin", core, "Spins on that core until it is killed: what --busy starts")->group("");

@@ -1,5 +1,6 @@
 // A directory that answers at once with canned bytes, as cheaply as can be: what is measured then is the client.
-// null_responder run [entries=N] [cert=FILE key=FILE]: prints "PORT" (plain) or "PORT TLSPORT", serves until killed.
+// null_responder run [entries=N] [backlog=N] [cert=FILE key=FILE]: prints "PORT" (plain) or "PORT TLSPORT", serves
+// until killed.
 #include "arguments.hpp"
 
 #include <fcntl.h>
@@ -219,11 +220,16 @@ class responder {
     return static_cast<long>(at);
   }
 
-  // The base of a search is empty, as in those by which clients look whether a server lives.
-  static bool reads_root_dse(std::string_view op) {
+  // The base of a search is not empty, as in those by which clients look whether a server lives, and its filter is a
+  // presence: "(objectClass=*)".
+  static bool wants_everything(std::string_view op) {
     const auto length = static_cast<unsigned char>(op.size() > 1 ? op[1] : 0);
     const std::size_t base = 2 + (length < 0x80 ? 0u : length & 0x7fu);
-    return op.size() > base + 1 && op[base] == '\x04' && op[base + 1] == 0;
+    if (op.size() < base + 2 || op[base] != '\x04' || op[base + 1] == 0) return false;
+    // Scope, aliases, two limits of whatever length, and whether types alone are wanted.
+    std::size_t at = base;
+    for (int i = 0; i < 6 && at + 1 < op.size(); ++i) at += 2 + static_cast<unsigned char>(op[at + 1]);
+    return at < op.size() && op[at] == '\x87';
   }
 
   bool answer_one(std::string_view id, std::string_view op) {
@@ -231,7 +237,7 @@ class responder {
     const auto tag = static_cast<unsigned char>(op.front());
     switch (tag) {
       case 0x63:  // search
-        for (int i = 0, count = entries_ > 1 && reads_root_dse(op) ? 1 : entries_; i < count; ++i) reply(id, entry_);
+        for (int i = 0, count = wants_everything(op) ? entries_ : 1; i < count; ++i) reply(id, entry_);
         reply(id, done_);
         return true;
       case 0x42:  // unbind
@@ -256,13 +262,13 @@ class responder {
   std::string replies_;
 };
 
-int listening_socket(int& port) {
+int listening_socket(int& port, int backlog) {
   const int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   sockaddr_in address{};
   address.sin_family = AF_INET;
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   socklen_t size = sizeof address;
-  if (fd < 0 || bind(fd, reinterpret_cast<sockaddr*>(&address), size) != 0 || listen(fd, 4096) != 0 ||
+  if (fd < 0 || bind(fd, reinterpret_cast<sockaddr*>(&address), size) != 0 || listen(fd, backlog) != 0 ||
       getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size) != 0) {
     std::perror("null_responder");
     std::exit(1);
@@ -297,8 +303,9 @@ int main(int argc, char** argv) {
   SSL_CTX* context = tls_context(given);
   responder server(given.number("entries", 1), context);
   int port = 0, tls_port = 0;
-  server.listen_on(listening_socket(port), false);
-  if (context != nullptr) server.listen_on(listening_socket(tls_port), true);
+  const int backlog = given.number("backlog", 4096);
+  server.listen_on(listening_socket(port, backlog), false);
+  if (context != nullptr) server.listen_on(listening_socket(tls_port, backlog), true);
   std::printf("%d %d\n", port, tls_port);
   std::fflush(stdout);
   server.serve();

@@ -3,9 +3,11 @@
 #include "arguments.hpp"
 #include "caller.hpp"
 #include "echo_caller.hpp"
+#include "login_load.hpp"
 #include "measure.hpp"
 #include "our_settings.hpp"
 
+#include "understudy/runtime/authenticator.hpp"
 #include "understudy/runtime/connection_manager.hpp"
 #include "understudy/tools/load_generator.hpp"
 
@@ -137,6 +139,20 @@ void logins(meter& m, directory& where, const arguments& given) {
   });
 }
 
+void paced_logins(meter& m, directory& where, const arguments& given) {
+  authenticator_settings how;
+  how.base = base_dn;
+  how.timeout = std::chrono::duration_cast<duration>(std::chrono::duration<double>(given.real("patience", 10)));
+  const authenticator users(where, how);
+  std::atomic<int> said{0};
+  login_load(given).run(m, [&](int user, clock::time_point) {
+    const auto number = std::to_string(user);
+    const auto login = users.authenticate("user" + number, secret{"password" + number});
+    if (!login && ++said <= 5) std::fprintf(stderr, "our_client: a login failed: %s\n", login.detail.c_str());
+    return static_cast<bool>(login);
+  });
+}
+
 // From nothing to `connections` bound ones; then, with `idle`, what they cost while nothing happens.
 void storm(meter& m, connection_manager& directory, const arguments& given) {
   const auto before = usage::now().resident_kib;
@@ -187,9 +203,12 @@ int run(const arguments& given) {
     callbacks(m, directory, given);
   else if (given.mode() == "logins")
     logins(m, directory, given);
-  else
+  else if (given.mode() == "paced") {
+    paced_logins(m, directory, given);
+    return 0;
+  } else
     throw std::invalid_argument(
-        "usage: our_client actor|echo|facade|lease|acquire|futures|callbacks|logins|storm port=N [key=value …]");
+        "usage: our_client actor|echo|facade|lease|acquire|futures|callbacks|logins|paced|storm port=N [key=value …]");
   m.print();
   return 0;
 }

@@ -12,6 +12,7 @@ struct series {
   std::string name;    ///< unique
   std::string client;  ///< "stock" or "ours"
   std::string server;  ///< "null", "null tls", "null large", "slapd", "null pair", "null N": so many of them,
+                       ///< "null three": three that share nothing, in order of preference,
                        ///< "node", "node plain" (text), before "null"; or "echo". "X behind Y": Y is "door" (ours),
                        ///< "back-ldap" (slapd's own proxy) or "other" (whose address is given), X "null pair", "null
                        ///< large" or "slapd"
@@ -20,7 +21,8 @@ struct series {
   std::optional<double> factor;  ///< throughput to reach, as a multiple of that
   std::optional<double> cost;    ///< processor time to stay below, as a multiple of that
   int rounds = 0;                ///< 0: as many as asked for
-  std::string fault;             ///< "kill" or "pause": what happens to the first server in the middle of it
+  std::string fault;  ///< what happens in the middle of it: "kill" or "pause" to the first server of "null pair", "hole
+                      ///< and pause" to the first and the second of "null three"
 };
 
 /// All of them, in the order of a round. `small` numbers for a check that everything works.

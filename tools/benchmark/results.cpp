@@ -73,7 +73,14 @@ std::string remarks(const nlohmann::json& series) {
   if (series.at("values").contains("between_kib_each"))
     also(text("%.1f KiB of the proxy each, %.2f %% of a core while idle", median_of(series, "between_kib_each"),
               median_of(series, "between_idle_percent")));
-  if (series.contains("fault"))
+  if (series.at("values").contains("logins"))
+    also(
+        text("%.0f logins came, %.0f failed (%.1f %%); p50 %.1f ms, p99 %.1f ms, longest %.1f ms of the others; "
+             "in the second half %.0f failed, p99 %.1f ms",
+             median_of(series, "logins"), median_of(series, "failures"), median_of(series, "failed_percent"),
+             median_of(series, "p50_us") / 1000, median_of(series, "p99_us") / 1000, median_of(series, "max_us") / 1000,
+             median_of(series, "settled_failed"), median_of(series, "settled_p99_us") / 1000));
+  else if (series.contains("fault"))
     said +=
         text("%.0f failed, longest answer %.1f ms", median_of(series, "failures"), median_of(series, "max_us") / 1000);
   return said.empty() ? said : "- " + series.at("name").get<std::string>() + ": " + said + "\n";

@@ -1,7 +1,11 @@
 // Starting null responders and slapd.
 #include "servers.hpp"
 
+#include <netinet/in.h>
+#include <poll.h>
+#include <sys/socket.h>
 #include <chrono>
+#include <csignal>
 #include <sstream>
 #include <stdexcept>
 #include <thread>
@@ -12,6 +16,7 @@ using namespace internal;
 namespace {
 
 constexpr std::uint16_t first_port = 20389;
+constexpr int small_backlog = 64;
 
 }  // namespace
 
@@ -104,7 +109,15 @@ std::vector<std::string> servers::arguments_for(const std::string& name) {
   if (name == "slapd") return {"port=" + slapd_port()};
   if (name == "null large") return {"port=" + keep(name, {"entries=" + std::to_string(users_)}).port};
   if (name == "null million") return {"port=" + keep(name, {"entries=1000000"}).port};
+  if (name == "null many") return {"port=" + keep(name, {"entries=200000"}).port};
   if (name == "null pair") return {"port=" + keep("leader", {}).port + "," + keep("understudy", {}).port};
+  if (name == "null three") {
+    std::string ports = "port=";
+    for (int i = 0; i < 3; ++i)
+      ports +=
+          (i == 0 ? "" : ",") + keep("three " + std::to_string(i), {"backlog=" + std::to_string(small_backlog)}).port;
+    return {ports};
+  }
   if (name == "echo") return {"echo=" + keep_node(name, {"echo"}).port};
   make_certificate();
   const std::string cert = folder_.path() / "cert.pem", key = folder_.path() / "key.pem";
@@ -121,11 +134,36 @@ std::vector<std::string> servers::arguments_for(const std::string& name) {
   return {ports};
 }
 
-child& servers::leader() { return running_.at("leader").process; }
+void servers::harm(const std::string& fault) {
+  if (fault == "hole and pause") {
+    // As behind a cable that was pulled out: open connections are silent, new ones are not answered.
+    auto& first = running_.at("three 0");
+    first.process.signal(SIGSTOP);
+    fill_backlog(first.port);
+    running_.at("three 1").process.signal(SIGSTOP);
+    return;
+  }
+  running_.at("leader").process.signal(fault == "kill" ? SIGKILL : SIGSTOP);
+}
 
-void servers::forget_pair() {
-  running_.erase("leader");
-  running_.erase("understudy");
+/// The kernel accepts for a process that is stopped, up to its backlog; then it drops what asks for a connection.
+void servers::fill_backlog(const std::string& port) {
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  address.sin_port = htons(static_cast<std::uint16_t>(std::stoi(port)));
+  for (int i = 0; i < 20 * small_backlog; ++i) {
+    auto& made = unaccepted_.emplace_back(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), "socket");
+    static_cast<void>(::connect(made.get(), reinterpret_cast<sockaddr*>(&address), sizeof address));
+    pollfd ready{made.get(), POLLOUT, 0};
+    if (::poll(&ready, 1, 100) == 0) return;
+  }
+  throw std::runtime_error("a server that is stopped goes on accepting connections");
+}
+
+void servers::forget_harmed() {
+  for (const auto* name : {"leader", "understudy", "three 0", "three 1", "three 2"}) running_.erase(name);
+  unaccepted_.clear();
 }
 
 }  // namespace understudy::benchmark

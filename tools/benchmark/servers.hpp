@@ -1,5 +1,6 @@
 // The servers of one run, each a process of its own, started when it is first needed.
 #pragma once
+#include "understudy/runtime/platform/descriptor.hpp"
 #include "understudy/tools/demo_directory.hpp"
 
 #include "child.hpp"
@@ -23,10 +24,10 @@ class servers {
 
   /// The arguments that lead a client there: port=…, and tls=1 ca=… where that is needed.
   std::vector<std::string> arguments_for(const std::string& name);
-  /// Of the pair: the server that leads.
-  child& leader();
-  /// Ends the pair; the next use starts a new one.
-  void forget_pair();
+  /// Does that ("kill", "pause" …: see series::fault) to the servers that it is about.
+  void harm(const std::string& fault);
+  /// Ends those; the next use starts new ones.
+  void forget_harmed();
 
  private:
   struct responder {
@@ -38,6 +39,7 @@ class servers {
   responder& keep_node(const std::string& name, std::vector<std::string> words);
   std::vector<std::string> behind(const std::string& name, const std::string& directory, const std::string& between);
   responder& keep_back_ldap(const std::string& name, const std::string& ports);
+  void fill_backlog(const std::string& port);
   void make_certificate();
   std::string slapd_port();
 
@@ -47,6 +49,7 @@ class servers {
   std::map<std::string, responder> running_;
   std::unique_ptr<cli::demo_directory> slapd_;
   std::vector<std::string> other_;
+  std::vector<internal::descriptor> unaccepted_;  ///< connections that fill the backlog of one that is black-holed
 };
 
 }  // namespace understudy::benchmark

@@ -1,11 +1,14 @@
 // libldap used the way services use it by hand: what Understudy is compared with.
 // stock_client MODE port=N …; prints one line of JSON.
 #include "arguments.hpp"
+#include "login_load.hpp"
+#include "login_patterns.hpp"
 #include "measure.hpp"
 
 #include <ldap.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <array>
 #include <cstdio>
 #include <deque>
@@ -210,9 +213,35 @@ void asynchronous(meter& m, const server& where, const arguments& given) {
   });
 }
 
-// Several connections on one epoll set, each with its window.
+/// Asks for everything and takes a kilobyte a second of it, for so long; then nothing.
+class slow_reader {
+ public:
+  slow_reader(const server& where, int seconds) : handle_(connect_to(where)) {
+    ldap_get_option(handle_.get(), LDAP_OPT_DESC, &fd_);
+    int id = 0;
+    check(ldap_search_ext(handle_.get(), base_dn, LDAP_SCOPE_SUBTREE, "(objectClass=*)", nullptr, 0, nullptr, nullptr,
+                          nullptr, 0, &id),
+          "search");
+    reading_ = std::jthread([fd = fd_, seconds](const std::stop_token& stop) {
+      std::array<char, 1024> bytes;
+      for (int i = 0; i < 10 * seconds && !stop.stop_requested(); ++i) {
+        if (i % 10 == 0) static_cast<void>(::recv(fd, bytes.data(), bytes.size(), MSG_DONTWAIT));
+        std::this_thread::sleep_for(std::chrono::milliseconds{100});
+      }
+    });
+  }
+
+ private:
+  handle_ptr handle_;
+  int fd_ = -1;
+  std::jthread reading_;
+};
+
+// Several connections on one epoll set, each with its window; beside `slow` that stop reading after `slow_seconds`.
 void multiplexed(meter& m, const server& where, const arguments& given) {
   const auto window = static_cast<std::size_t>(given.number("window", 16));
+  std::deque<slow_reader> slow;
+  for (int i = 0; i < given.number("slow", 0); ++i) slow.emplace_back(where, given.number("slow_seconds", 2));
   run_threads(m, given, 1, [&](int) {
     std::deque<pipeline> all;
     const int epoll = epoll_create1(EPOLL_CLOEXEC);
@@ -336,7 +365,11 @@ int main(int argc, char** argv) {
     multiplexed(m, where, given);
   else if (given.mode() == "logins")
     logins(m, where, given);
-  else if (given.mode() == "sessions")
+  else if (given.mode() == "paced") {
+    const auto pattern = make_login_pattern(given);
+    login_load(given).run(m, [&](int user, clock::time_point until) { return pattern->log_in(user, until); });
+    return 0;
+  } else if (given.mode() == "sessions")
     sessions(m, where, given);
   else if (given.mode() == "streaming")
     streaming(m, where, given);
@@ -344,7 +377,8 @@ int main(int argc, char** argv) {
     storm(m, where, given);
     return 0;
   } else {
-    std::fprintf(stderr, "usage: stock_client sync|async|epoll|logins|sessions|streaming|storm port=N [key=value …]\n");
+    std::fprintf(stderr,
+                 "usage: stock_client sync|async|epoll|logins|paced|sessions|streaming|storm port=N [key=value …]\n");
     return 2;
   }
   m.print();

@@ -99,6 +99,15 @@ BOOST_FIXTURE_TEST_CASE(init_says_at_which_step_it_failed_and_what_to_fix, init_
   directory.set_tls({certificates.wrong_name.certificate, certificates.wrong_name.key});
   check_failed(init({"-H", directory.url(), "-Z", "--ca-cert", ca}), 3,
                {"TLS             FAILED", "for          ldap.example.com, 192.0.2.1"});
+  // One of ours is missed, which the server says in the handshake (TLS 1.2), or when that is over: its own was seen
+  // then.
+  constexpr int tls_1_2 = 0x0303;
+  for (const auto& [version, step] : {std::pair{tls_1_2, "TLS             FAILED"}, {0, "first answer    FAILED"}}) {
+    directory.set_tls(
+        {certificates.server.certificate, certificates.server.key, certificates.ca.certificate(), true, version});
+    check_failed(init({"-H", directory.url(), "-Z", "--ca-cert", ca}), 3,
+                 {step, "client certificate", "for          localhost, 127.0.0.1"});
+  }
   // No TLS there at all.
   const stub_directory plain;
   check_failed(init({"-H", plain.url(), "-Z", "--ca-cert", ca}), 3, {"TLS             FAILED", "StartTLS"});

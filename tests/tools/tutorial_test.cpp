@@ -108,11 +108,14 @@ class tutorial : command_line {
   }
 
   void run(std::string command, const std::vector<std::string>& wanted) {
-    const std::string path = "PATH=" + (folder() / "programs").string() + ":" + std::getenv("PATH");
+    const auto found_in = "PATH='" + (folder() / "programs").string() + "':\"$PATH\"\n";
     const bool stays = command.ends_with(" &");
-    if (stays) command = "exec " + command.substr(0, command.size() - 2);
-    auto process = std::make_unique<child_process>(child_process::options{
-        {"bash", "-c", stays ? command + " 2>&1" : "{ " + command + "; } 2>&1"}, {}, {path}, folder() / "work"});
+    if (stays)
+      command = "exec " + command.substr(0, command.size() - 2) + " 2>&1";
+    else
+      command = "{ " + command + "; } 2>&1";
+    auto process = std::make_unique<child_process>(
+        child_process::options{{"bash", "-c", found_in + command}, {}, {}, folder() / "work"});
     const auto said = [&] { return process->output(); };
     if (!stays) BOOST_TEST(process->wait(std::chrono::seconds{60}).value_or(-1) == 0, command << ": " << said());
     if (stays)

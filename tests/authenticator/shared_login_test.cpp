@@ -178,7 +178,7 @@ BOOST_FIXTURE_TEST_CASE(other_settings_count_from_the_next_call_on, shared_fixtu
   directory.answer();
   // Those that cannot work change nothing.
   BOOST_CHECK_THROW(users.reload(authenticator_settings{}), config_error);
-  BOOST_TEST(users.async_authenticate("jane", secret{"right"}).wait_for(0s) != std::future_status::ready);
+  BOOST_TEST(!over(users.async_authenticate("jane", secret{"right"})));
   directory.run();
   auto shown = users.async_fetch("cn=x");
   BOOST_TEST(directory.first<search_request>().base == "cn=x");

@@ -1,5 +1,6 @@
 # The shared library exports what is public and nothing else: of C names those that understudy.h declares, all of them.
 # Given: library, c_header.
+cmake_minimum_required(VERSION 3.25)
 execute_process(COMMAND nm -D --defined-only --format=posix "${library}" OUTPUT_VARIABLE symbols COMMAND_ERROR_IS_FATAL ANY)
 string(REGEX MATCHALL "[^\n]+" symbols "${symbols}")
 file(STRINGS "${c_header}" declared REGEX "^[a-z].*[ *]understudy_[a-z_0-9]+\\(")

@@ -156,6 +156,7 @@ caf::behavior connection(caf::event_based_actor* self, std::shared_ptr<node_scri
       [=](perform_atom, lease_id lease, const call& order) {
         auto promise = self->make_response_promise();
         script->seen.push_back(order);
+        script->seen.back().metered = nullptr;  // its bytes count as long as somebody has it
         script->seen_leases.push_back(lease);
         if (order.parts != 0) {
           *open = relay{promise, order, caf::actor_cast<caf::actor>(promise.source()), 0};
@@ -211,6 +212,7 @@ caf::behavior node(caf::event_based_actor* self, std::shared_ptr<node_script> sc
       [=](perform_atom, const call& order) {
         auto promise = self->make_response_promise();
         script->seen.push_back(order);
+        script->seen.back().metered = nullptr;  // its bytes count as long as somebody has it
         script->seen_leases.push_back(0);
         if (script->hold) return waiting->push_back({promise, order});
         answer(*script, promise, order);

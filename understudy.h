@@ -86,9 +86,9 @@ typedef enum understudy_status {
   UNDERSTUDY_NO_SUCH_TICKET = 204  ///< its completion waits, or was fetched; or there never was one
 } understudy_status;
 
-/// "bad_credentials" …: the stable name used in logs; "unknown" of other numbers. Never null, lives as long as the
-/// program.
-const char* understudy_status_name(understudy_status status);
+/// "bad_credentials" …: the stable name of an understudy_status, used in logs; "unknown" of other numbers. Never null,
+/// lives as long as the program.
+const char* understudy_status_name(int status);
 
 /// Longest user name and password, in bytes.
 #define UNDERSTUDY_LONGEST_NAME 65536
@@ -137,7 +137,7 @@ understudy_status understudy_lookup(understudy_client* client, const char* user,
 understudy_status understudy_groups(understudy_client* client, const char* user, size_t user_length, int64_t timeout_ms,
                                     understudy_result** result);
 
-/// How far below its base a search looks.
+/// How far below its base a search looks. A parameter is an int, since C lets any number be passed.
 typedef enum understudy_scope {
   UNDERSTUDY_SCOPE_BASE = 0,     ///< the entry itself
   UNDERSTUDY_SCOPE_ONE = 1,      ///< its immediate children
@@ -148,9 +148,9 @@ typedef enum understudy_scope {
 /// Searches as the service. `filter` is RFC 4515: whatever a user typed has to go through understudy_filter_escape()
 /// first. `attributes` as in understudy_lookup(). `size_limit`: entries at most, 0: no limit of ours.
 /// UNDERSTUDY_LDAP_ERROR with an understudy_result_ldap_code() of 4 has the entries up to the limit.
-understudy_status understudy_search(understudy_client* client, const char* base, understudy_scope scope,
-                                    const char* filter, const char* const* attributes, size_t attribute_count,
-                                    int32_t size_limit, int64_t timeout_ms, understudy_result** result);
+understudy_status understudy_search(understudy_client* client, const char* base, int scope, const char* filter,
+                                    const char* const* attributes, size_t attribute_count, int32_t size_limit,
+                                    int64_t timeout_ms, understudy_result** result);
 
 // ---- Calls that return at once. UNDERSTUDY_OK: the request has a ticket, and exactly one completion will be there to
 // ---- be fetched, whatever happens. Anything else: there is no ticket and no completion; `refusal` (may be null) says
@@ -170,9 +170,9 @@ understudy_status understudy_submit_groups(understudy_client* client, const char
                                            int64_t timeout_ms, void* context, uint64_t* ticket,
                                            understudy_result** refusal);
 /// understudy_search(), begun; `ticket` as above.
-understudy_status understudy_submit_search(understudy_client* client, const char* base, understudy_scope scope,
-                                           const char* filter, const char* const* attributes, size_t attribute_count,
-                                           int32_t size_limit, int64_t timeout_ms, void* context, uint64_t* ticket,
+understudy_status understudy_submit_search(understudy_client* client, const char* base, int scope, const char* filter,
+                                           const char* const* attributes, size_t attribute_count, int32_t size_limit,
+                                           int64_t timeout_ms, void* context, uint64_t* ticket,
                                            understudy_result** refusal);
 
 /// A descriptor (eventfd) that can be read while completions wait to be fetched: for poll(), epoll and their like. It

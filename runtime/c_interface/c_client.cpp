@@ -50,7 +50,7 @@ std::vector<std::string> attributes_of(const char* const* attributes, std::size_
   return all;
 }
 
-search_request search_of(const char* base, understudy_scope scope, const char* filter, const char* const* attributes,
+search_request search_of(const char* base, int scope, const char* filter, const char* const* attributes,
                          std::size_t attribute_count, std::int32_t size_limit) {
   if (scope < UNDERSTUDY_SCOPE_BASE || scope > UNDERSTUDY_SCOPE_CHILDREN)
     throw bad_argument{"scope: " + std::to_string(scope) + " is none"};
@@ -290,9 +290,9 @@ understudy_status understudy_groups(understudy_client* client, const char* user,
   });
 }
 
-understudy_status understudy_search(understudy_client* client, const char* base, understudy_scope scope,
-                                    const char* filter, const char* const* attributes, size_t attribute_count,
-                                    int32_t size_limit, int64_t timeout_ms, understudy_result** result) {
+understudy_status understudy_search(understudy_client* client, const char* base, int scope, const char* filter,
+                                    const char* const* attributes, size_t attribute_count, int32_t size_limit,
+                                    int64_t timeout_ms, understudy_result** result) {
   return guarded(result, false, [&](understudy_result& made) {
     auto& directory = require_going(client).directory();
     call_options options;
@@ -338,9 +338,9 @@ understudy_status understudy_submit_groups(understudy_client* client, const char
   });
 }
 
-understudy_status understudy_submit_search(understudy_client* client, const char* base, understudy_scope scope,
-                                           const char* filter, const char* const* attributes, size_t attribute_count,
-                                           int32_t size_limit, int64_t timeout_ms, void* context, uint64_t* ticket,
+understudy_status understudy_submit_search(understudy_client* client, const char* base, int scope, const char* filter,
+                                           const char* const* attributes, size_t attribute_count, int32_t size_limit,
+                                           int64_t timeout_ms, void* context, uint64_t* ticket,
                                            understudy_result** refusal) {
   return submit(client, context, ticket, refusal, [&](understudy_client& mine) {
     return [&directory = mine.directory(),

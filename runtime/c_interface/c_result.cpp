@@ -213,7 +213,7 @@ void understudy_result::out_of_memory() noexcept {
 
 // ---- understudy.h ----
 
-const char* understudy_status_name(understudy_status status) {
+const char* understudy_status_name(int status) {
   switch (status) {
     case UNDERSTUDY_OK:
       return "ok";

@@ -12,7 +12,9 @@ std::string_view to_string(server_state s) noexcept {
 }
 
 std::string_view state_name(const server_snapshot& s) noexcept {
-  return s.state == server_state::healthy && !s.warning.empty() ? "degraded" : to_string(s.state);
+  if (s.state != server_state::healthy) return to_string(s.state);
+  if (s.untried) return "not tried yet";
+  return s.warning.empty() ? to_string(s.state) : "degraded";
 }
 
 std::string_view to_string(breaker_state s) noexcept {

@@ -68,7 +68,7 @@ struct server_snapshot {
   std::uint16_t port = 0;                         ///< 0 for ldapi
   int priority = 0;                               ///< lower is preferred
   bool read_only = false;                         ///< gets no writes
-  server_state state = server_state::healthy;     ///< for people
+  server_state state = server_state::healthy;     ///< for people; see state_name()
   breaker_state breaker = breaker_state::closed;  ///< for requests
   std::string last_error;                   ///< the latest failure that counted, in one line; empty when there was none
   std::optional<wall_time> last_error_at;   ///< when that was
@@ -80,10 +80,13 @@ struct server_snapshot {
   /// What needs an operator although the server answers ("the password of … must be changed"), or empty. A healthy
   /// server with a warning is shown as degraded.
   std::string warning{};
-  budget_snapshot budget{};  ///< of a node that shares its servers' sockets with others
+  budget_snapshot budget{};     ///< of a node that shares its servers' sockets with others
+  bool global_catalog = false;  ///< gets look-ups of users and groups, and nothing else
+  bool untried = false;         ///< nothing has been heard from it yet, good or bad: `healthy` is no more than a guess
 };
 
-/// The state for people: "degraded" in place of healthy when there is a warning.
+/// The state for people: in place of healthy "not tried yet" where nothing has been heard from the server, "degraded"
+/// where there is a warning.
 std::string_view state_name(const server_snapshot& s) noexcept;
 
 /// One timed step of a probe (resolve, connect, secure, bind, operation), in the order taken.
@@ -132,7 +135,8 @@ inline probe_verdict verdict(const probe_report& r) noexcept {
 /// Requests of a span of time.
 struct operation_window {
   std::uint64_t total = 0;                ///< requests that ended
-  std::uint64_t failed_by_directory = 0;  ///< see failed_by_directory(), actors/metrics/registry.hpp
+  std::uint64_t failed_by_directory = 0;  ///< of `failed`; see failed_by_directory(), actors/metrics/registry.hpp
+  std::uint64_t failed = 0;               ///< of `total`, whatever failed
 };
 
 /// Bounds by which times are counted, in ascending order.

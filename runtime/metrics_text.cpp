@@ -72,15 +72,16 @@ void write_operations(writer& to, const runtime_snapshot& state) {
   one(to, "understudy_credentials_refused", type::gauge,
       "1 while the directory refuses the service's own bind, else 0.", state.credentials_refused ? 1 : 0);
   to.family("understudy_active_priority", type::gauge, "Priority of the level that serves; absent while none does.");
-  if (state.active_priority) to.sample({}, static_cast<double>(*state.active_priority));
+  if (const auto level = internal::serving_priority(state)) to.sample({}, static_cast<double>(*level));
 }
 
 void write_states(writer& to, const runtime_snapshot& state) {
-  to.family("understudy_server_state", type::gauge, "1 for the state that the server is in, else 0.");
+  to.family("understudy_server_state", type::gauge,
+            "1 for the state that the server is in, else 0; for none while nothing has been heard from it.");
   for (const auto& server : state.servers)
     for (const auto each : {server_state::healthy, server_state::suspect, server_state::down, server_state::suspended})
       to.sample({{"server", name_of(server)}, {"state", std::string{to_string(each)}}},
-                std::uint64_t{server.state == each ? 1U : 0U});
+                std::uint64_t{server.state == each && !server.untried ? 1U : 0U});
   to.family("understudy_breaker_state", type::gauge, "1 for the state that the server's breaker is in, else 0.");
   for (const auto& server : state.servers)
     for (const auto each :
@@ -91,10 +92,10 @@ void write_states(writer& to, const runtime_snapshot& state) {
 
 void write_servers(writer& to, const runtime_snapshot& state) {
   each_server(to, state, "understudy_server_up", type::gauge, "1 while requests can be given to the server, else 0.",
-              [](const server_snapshot& s) { return std::uint64_t{internal::is_usable(s) ? 1U : 0U}; });
+              [&](const server_snapshot& s) { return std::uint64_t{internal::is_usable(s, state) ? 1U : 0U}; });
   each_server(to, state, "understudy_server_serving", type::gauge,
               "1 while the server belongs to the level that reads go to, else 0.",
-              [](const server_snapshot& s) { return std::uint64_t{s.serving ? 1U : 0U}; });
+              [&](const server_snapshot& s) { return std::uint64_t{internal::is_serving(s, state) ? 1U : 0U}; });
   each_server(to, state, "understudy_server_priority", type::gauge, "As configured; lower is preferred.",
               [](const server_snapshot& s) { return static_cast<double>(s.priority); });
   write_states(to, state);

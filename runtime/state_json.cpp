@@ -1,6 +1,8 @@
 // Snapshots and probe reports as JSON.
 #include "understudy/runtime/state_json.hpp"
 
+#include "understudy/runtime/client/readiness.hpp"
+
 #include <nlohmann/json.hpp>
 
 namespace understudy {
@@ -52,7 +54,7 @@ json peer_json(const peer_snapshot& peer) {
 }
 
 json window_json(const operation_window& window) {
-  return {{"total", window.total}, {"failed_by_directory", window.failed_by_directory}};
+  return {{"total", window.total}, {"failed", window.failed}, {"failed_by_directory", window.failed_by_directory}};
 }
 
 /// Of those that happened.
@@ -113,13 +115,16 @@ json client_json(const client_snapshot& client) {
 
 std::string in_one_line(const json& tree) { return tree.dump(-1, ' ', true, json::error_handler_t::replace); }
 
-json server_json(const server_snapshot& s) {
+json server_json(const server_snapshot& s, const runtime_snapshot& all) {
   return {{"host", s.host},
           {"port", s.port},
           {"priority", s.priority},
-          {"role", s.read_only ? "read_only" : "read_write"},
+          {"role", s.global_catalog ? "global_catalog"
+                   : s.read_only    ? "read_only"
+                                    : "read_write"},
           {"state", state_name(s)},
-          {"serving", s.serving},
+          {"usable", internal::is_usable(s, all)},
+          {"serving", internal::is_serving(s, all)},
           {"warning", s.warning.empty() ? json(nullptr) : json(s.warning)},
           {"breaker", to_string(s.breaker)},
           {"last_error", s.last_error.empty() ? json(nullptr) : json(s.last_error)},
@@ -135,9 +140,10 @@ json server_json(const server_snapshot& s) {
 
 json to_json(const runtime_snapshot& state) {
   json servers = json::array();
-  for (const auto& s : state.servers) servers.push_back(server_json(s));
+  for (const auto& s : state.servers) servers.push_back(server_json(s, state));
   json peers = json::array();
   for (const auto& peer : state.peers) peers.push_back(peer_json(peer));
+  const auto level = internal::serving_priority(state);
   json listeners = json::array(), clients = json::array();
   for (const auto& listener : state.client_listeners) listeners.push_back(client_listener_json(listener));
   for (const auto& client : state.clients) clients.push_back(client_json(client));
@@ -145,7 +151,7 @@ json to_json(const runtime_snapshot& state) {
           {"peers", std::move(peers)},
           {"client_listeners", std::move(listeners)},
           {"clients", std::move(clients)},
-          {"active_priority", state.active_priority ? json(*state.active_priority) : json(nullptr)},
+          {"active_priority", level ? json(*level) : json(nullptr)},
           {"credentials_refused", state.credentials_refused},
           {"operations", operations_json(state.operations)},
           {"requests_in_flight", state.requests_in_flight},

@@ -30,16 +30,6 @@ std::string described(const settings& all) {
   return "serves " + joined(servers, ", ");
 }
 
-std::string why_not(const server_snapshot& server) {
-  const auto& why = server.last_error.empty() ? server.pool.last_error : server.last_error;
-  if (server.breaker == breaker_state::suspended) return server_name(server) + ": suspended by command";
-  return server_name(server) + ": " + (why.empty() ? "no answer yet" : why);
-}
-
-bool has_failed(const server_snapshot& server) {
-  return !server.last_error.empty() || !server.pool.last_error.empty() || server.breaker == breaker_state::suspended;
-}
-
 /// Where clients and other nodes come in; empty: nowhere.
 std::string places_of(const runtime& there) {
   const auto* nodes = there.nodes();
@@ -55,21 +45,11 @@ std::string places_of(const runtime& there) {
 service_observation observation_of(const runtime_snapshot& now) {
   service_observation seen;
   seen.answered = true;
-  seen.serves = is_usable(now);
-  const auto& all = now.servers;
-  seen.all_failed = !all.empty() && std::all_of(all.begin(), all.end(), has_failed);
-  std::vector<std::string> serving, down;
-  for (const auto& server : all) {
-    if (server.serving && is_usable(server)) serving.push_back(server_name(server));
-    if (!is_usable(server)) down.push_back(why_not(server));
-  }
-  if (seen.serves) {
-    const auto count = std::to_string(all.size() - down.size()) + " of " + std::to_string(all.size());
-    seen.summary = (serving.empty() ? "" : "requests go to " + joined(serving, ", ") + "; ") + count +
-                   (all.size() == 1 ? " server" : " servers") + " can be used";
-  } else {
-    seen.summary = all.empty() ? "DNS has listed no server yet" : "no server can be used (" + joined(down, "; ") + ")";
-  }
+  // Of a drain the service knows by itself.
+  auto found = readiness_of(now, false);
+  seen.serves = found.ready;
+  seen.all_failed = found.all_failed;
+  seen.summary = std::move(found.summary);
   return seen;
 }
 

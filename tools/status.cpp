@@ -2,6 +2,7 @@
 #include "understudy/config/endpoint.hpp"
 #include "understudy/config/text.hpp"
 #include "understudy/messages/printable.hpp"
+#include "understudy/runtime/client/readiness.hpp"
 #include "understudy/runtime/exceptions.hpp"
 #include "understudy/runtime/state_json.hpp"
 #include "understudy/tools/commands.hpp"
@@ -46,10 +47,13 @@ std::string text_of(const peer_snapshot& p) {
   return text;
 }
 
-std::string text_of(const server_snapshot& s) {
+std::string text_of(const server_snapshot& s, const runtime_snapshot& all) {
   const auto& pool = s.pool.now;
   auto text = printable(internal::server_name(s)) + "  priority " + std::to_string(s.priority) + "  " +
-              std::string{state_name(s)} + (s.serving ? "  serving" : "") + (s.read_only ? "  read only" : "") +
+              std::string{state_name(s)} + (is_serving(s, all) ? "  serving" : "") +
+              (s.read_only        ? "  read only"
+               : s.global_catalog ? "  global catalog"
+                                  : "") +
               "  breaker " + std::string{to_string(s.breaker)};
   if (s.retry_after) text += " (again in " + milliseconds_text(*s.retry_after) + ")";
   text += "\n    pool: " + std::to_string(pool.size) + " of " + std::to_string(s.pool.max_connections) +
@@ -94,7 +98,7 @@ std::string text_of(const client_snapshot& c) {
 
 std::string text_of(const runtime_snapshot& state) {
   std::string text;
-  for (const auto& server : state.servers) text += text_of(server);
+  for (const auto& server : state.servers) text += text_of(server, state);
   if (state.servers.empty()) text += "no servers\n";
   for (const auto& peer : state.peers) text += text_of(peer);
   std::uint64_t clients = 0;
@@ -109,7 +113,8 @@ std::string text_of(const runtime_snapshot& state) {
   text += "operations: " + std::to_string(all.total) + ", " + std::to_string(all.failed) + " failed (" +
           std::to_string(all.failed_by_directory) + " by the directory), " + std::to_string(state.requests_in_flight) +
           " under way; the last minute " + std::to_string(all.last_minute.total) + ", " +
-          std::to_string(all.last_minute.failed_by_directory) + " failed\n";
+          std::to_string(all.last_minute.failed) + " failed (" + std::to_string(all.last_minute.failed_by_directory) +
+          " by the directory)\n";
   if (all.total > 0)
     text += "latency: p50 " + milliseconds_text(all.p50) + ", p99 " + milliseconds_text(all.p99) + ", p99.9 " +
             milliseconds_text(all.p999) + ", max " + milliseconds_text(all.max) + "\n";

@@ -39,7 +39,10 @@ void breaker::on_report(const outcome_report& report, const moment& at) {
   if (report.trial) {
     give_permit_back();
   }
-  if (report.ready || report.answered) answered_at_ = at.now;
+  if (report.ready || report.answered) {
+    answered_at_ = at.now;
+    heard_ = true;
+  }
   if (report.ready) {  // the server has answered its bind
     silent_until_ = {};
     consecutive_ = 0;
@@ -66,6 +69,7 @@ void breaker::note_nothing_left(time_point now) { silent_until_ = now + options_
 
 void breaker::note_successes(std::uint32_t count, const moment& at) {
   last_success_ = at.now;
+  heard_ = true;
   silent_until_ = {};
   loses_requests_ = false;
   if (state_ == breaker_state::closed) {
@@ -117,6 +121,7 @@ void breaker::on_probe(const probe_report& report, const moment& at, bool needed
     }
     return;
   }
+  heard_ = true;
   note_liveness();
   if (state_ == breaker_state::open && needed) {
     half_open(at.now);
@@ -216,9 +221,11 @@ bool breaker::admit(time_point now, time_point deadline) {
 server_state breaker::health(time_point now) const {
   switch (state_) {
     case breaker_state::closed:
-      return suspected(now) || silent(now) ? server_state::suspect : server_state::healthy;
+      // One of which only failures are known has not shown that it is well.
+      return suspected(now) || silent(now) || (cause_.what && !heard_) ? server_state::suspect : server_state::healthy;
     case breaker_state::half_open:
-      return good_probes_ > 0 ? server_state::suspect : server_state::down;
+      // Where only requests can tell, good probes tell nothing.
+      return good_trials_ > 0 || (good_probes_ > 0 && !loses_requests_) ? server_state::suspect : server_state::down;
     case breaker_state::open:
       return server_state::down;
     case breaker_state::suspended:

@@ -89,7 +89,10 @@ class breaker {
   void give_permit_back();
 
   breaker_state state() const noexcept { return state_; }
+  /// For people: only what has answered is healthy; see untried().
   server_state health(time_point now) const;
+  /// Nothing has been heard from it, good or bad.
+  bool untried() const noexcept { return !heard_ && !cause_.what; }
   bool suspected(time_point now) const { return state_ == breaker_state::closed && now < suspected_until_; }
   /// Nobody who waited there got a connection, or none can be had, and nothing has shown life since: others come first.
   bool silent(time_point now) const {
@@ -130,6 +133,7 @@ class breaker {
   time_point suspected_at_{}, suspected_until_{}, silent_until_{};
   duration longer_{};  ///< that probes may take
   time_point last_success_{}, answered_at_{};
+  bool heard_ = false;           ///< it has answered something
   int consecutive_ = 0;          ///< failures in a row
   int lost_ = 0;                 ///< ends of connections that carried requests, since a request was answered
   bool loses_requests_ = false;  ///< that row opened it, and no request was answered since

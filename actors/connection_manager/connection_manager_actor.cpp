@@ -96,6 +96,8 @@ server_snapshot known_of(const server_context& context) {
   s.port = context.server.port;
   s.priority = context.server.priority;
   s.read_only = context.server.role == server_role::read_only;
+  s.state = server_state::suspect;
+  s.global_catalog = context.server.role == server_role::global_catalog;
   return s;
 }
 
@@ -104,6 +106,7 @@ std::vector<server_snapshot> merged(gathering& g) {
     const auto routed =
         std::find_if(g.routed.begin(), g.routed.end(), [&](const server_snapshot& r) { return r.id == server.id; });
     if (routed != g.routed.end()) {
+      routed->untried = routed->untried && server.pool.opened == 0 && server.pool.connect_failures == 0;
       routed->pool = server.pool;
       routed->warning = server.warning;
       routed->budget = server.budget;

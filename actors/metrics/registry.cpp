@@ -171,8 +171,15 @@ void metrics_registry::finished(const failure* why, duration took, time_point no
   const bool failed = why && failed_by_directory(*why);
   if (failed) failed_by_directory_.fetch_add(1, relaxed);
   windows_.add(failed, now);
+  if (why) failures_.add(failed, now);
   const auto i = static_cast<std::size_t>(code);
   by_error_[i < errc_count ? i : static_cast<std::size_t>(errc::internal)].fetch_add(1, relaxed);
+}
+
+operation_window metrics_registry::window(seconds span, time_point now) const noexcept {
+  auto found = windows_.last(span, now);
+  found.failed = failures_.last(span, now).total;
+  return found;
 }
 
 void metrics_registry::redispatch() noexcept {
@@ -197,8 +204,8 @@ operation_totals metrics_registry::totals(time_point now) const {
   t.succeeded = t.by_error[static_cast<std::size_t>(errc::none)];
   t.failed = t.total - t.succeeded;
   t.failed_by_directory = failed_by_directory_.load(relaxed);
-  t.last_minute = windows_.last(seconds{60}, now);
-  t.last_five_minutes = windows_.last(seconds{300}, now);
+  t.last_minute = window(seconds{60}, now);
+  t.last_five_minutes = window(seconds{300}, now);
   t.duration_total = latency_.total();
   t.p50 = latency_.percentile(0.5);
   t.p99 = latency_.percentile(0.99);

@@ -68,9 +68,12 @@ class metrics_registry {
   duration average_connect() const noexcept;
 
  private:
+  operation_window window(seconds span, time_point now) const noexcept;
+
   latency_histogram latency_, connect_;
   std::atomic<bool> enabled_{true};
   outcome_windows windows_;
+  outcome_windows failures_;  ///< those that failed alone
   std::array<std::atomic<std::uint64_t>, errc_count> by_error_{};
   std::atomic<std::uint64_t> redispatched_{0}, protocol_errors_{0}, failed_by_directory_{0};
 };

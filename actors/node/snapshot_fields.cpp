@@ -189,12 +189,15 @@ void list_fields(List& list, like<server_snapshot> auto& s) {
   list(13, s.serving);
   list(14, s.warning);
   list(15, s.budget);
+  list(16, s.untried);
+  list(17, s.global_catalog);
 }
 
 template <class List>
 void list_fields(List& list, like<operation_window> auto& w) {
   list(0, w.total);
   list(1, w.failed_by_directory);
+  list(2, w.failed);
 }
 
 template <class List>

@@ -92,13 +92,11 @@ function within(from, to, part) {
 // ---- drawing ----
 
 const kinds = {healthy: "good", degraded: "warn", suspect: "warn", down: "bad", suspended: "calm"};
-function usable(server) {
-  const through = server.breaker === "closed" || server.breaker === "half_open";
-  return through && (server.pool.idle + server.pool.in_use > 0 || (server.state === "healthy" && server.pool.opened > 0));
-}
+// What counts as evidence is judged in one place, and not here.
+const usable = (server) => server.usable;
 
 function drawHeadline(state) {
-  const serving = state.servers.filter((server) => server.serving && usable(server)).map(nameOf);
+  const serving = state.servers.filter((server) => server.serving).map(nameOf);
   const good = state.servers.filter(usable).length;
   const best = Math.min(...state.servers.map((server) => server.priority));
   const suspended = state.servers.filter((server) => server.breaker === "suspended").length;
@@ -200,14 +198,14 @@ function title(server) {
 }
 
 function card(server, orders) {
-  const box = element("article", "server" + (server.serving && usable(server) ? " serving" : "") + (server.state === "down" ? " down" : ""));
+  const box = element("article", "server" + (server.serving ? " serving" : "") + (server.state === "down" ? " down" : ""));
   const name = nameOf(server);
   const head = element("header");
   head.append(title(server), element("span", "pill " + (kinds[server.state] || "calm"), server.state));
   box.append(head);
   const breaker = server.breaker === "closed" ? "Breaker closed" : "Breaker " + server.breaker.replace("_", "-") +
     (server.retry_after_ms !== null ? ", tried again in " + milliseconds(server.retry_after_ms) : "");
-  box.append(element("p", "facts", breaker + (server.serving && usable(server) ? " · serving" : usable(server) ? " · standing by" : "")));
+  box.append(element("p", "facts", breaker + (server.serving ? " · serving" : usable(server) ? " · standing by" : "")));
   box.append(poolBar(server.pool), facts(server));
   if (server.warning) box.append(element("p", "caution", server.warning));
   const error = server.last_error || server.pool.last_error;
@@ -237,7 +235,7 @@ function drawServers(state) {
     const level = element("div", "level");
     const name = element("div", "level-name");
     name.append(element("b", "", "Priority " + priority));
-    if (of.some((server) => server.serving && usable(server))) name.append(flowArrow());
+    if (of.some((server) => server.serving)) name.append(flowArrow());
     else name.append(element("span", "", of.some(usable) ? "standing by" : "out"));
     const cards = element("div", "cards");
     cards.append(...of.map((server) => card(server, state.orders)));
@@ -280,7 +278,7 @@ function drawTree(state) {
     below.append(breaker, leaf("good", "health monitor", "probes " + plural(state.servers.length, "server", "servers")));
     for (const server of state.servers) {
       const pool = leaf(kinds[server.state] || "calm", "pool " + nameOf(server),
-                        plural(server.pool.size, "connection", "connections") + (server.pool.waiters ? ", " + server.pool.waiters + " waiting" : "") + (server.serving && usable(server) ? ", serving" : ""));
+                        plural(server.pool.size, "connection", "connections") + (server.pool.waiters ? ", " + server.pool.waiters + " waiting" : "") + (server.serving ? ", serving" : ""));
       if (server.pool.size) pool.append(beads(server.pool));
       below.append(pool);
     }
@@ -387,7 +385,7 @@ async function look() {
   const stop = new AbortController();
   const timer = setTimeout(() => stop.abort(), 3000);
   try {
-    const response = await fetch("api/status", {signal: stop.signal, cache: "no-store"});
+    const response = await fetch("api/status", {signal: stop.signal, cache: "no-store", headers: token ? {Authorization: "Bearer " + token} : {}});
     if (!response.ok) drawSilence((await response.text()).trim());
     else draw(await response.json());
   } catch (problem) {

@@ -15,15 +15,17 @@ namespace {
 
 constexpr seconds certificates_read_every{60};
 
-/// One line a server: why it can be used, or not.
-std::string line_of(const server_snapshot& server) {
-  const bool usable = is_usable(server);
-  auto line = std::string{usable ? "[+] " : "[-] "} + printable(server_name(server)) + ": " +
-              std::string{state_name(server)} + ", breaker " + std::string{to_string(server.breaker)} +
-              (server.serving ? ", serving" : "");
-  const auto& error = server.last_error.empty() ? server.pool.last_error : server.last_error;
-  if (!usable && !error.empty()) line += " (" + printable(error) + ")";
-  return line + "\n";
+/// Texts of errors name the service's identity and repeat what the directory says.
+void withhold(std::string& text) {
+  if (!text.empty()) text = "withheld: the token shows it";
+}
+runtime_snapshot without_details(runtime_snapshot state) {
+  for (auto& server : state.servers) {
+    withhold(server.last_error);
+    withhold(server.pool.last_error);
+  }
+  for (auto& peer : state.peers) withhold(peer.last_error);
+  return state;
 }
 
 void note_end(std::vector<certificate_end>& all, std::string_view key, const std::string& path,
@@ -88,6 +90,12 @@ std::vector<certificate_end> http_pages::certificates() {
 
 http_response http_pages::render(const page_wish& wish, const runtime_snapshot* state, const failure_ptr& why,
                                  bool orders) {
+  if (state && !wish.details && (wish.page == http_page::ready || wish.page == http_page::status)) {
+    auto all_may_see = wish;
+    all_may_see.details = true;
+    const auto shown = without_details(*state);
+    return render(all_may_see, &shown, why, orders);
+  }
   switch (wish.page) {
     case http_page::live:
       return plain_response(200, "ok");
@@ -108,17 +116,16 @@ http_response http_pages::render(const page_wish& wish, const runtime_snapshot* 
 }
 
 http_response http_pages::ready(const page_wish& wish, const runtime_snapshot* state, const failure_ptr& why) const {
-  const bool usable = state && is_usable(*state);
-  const bool is_ready = usable && !draining_;
-  std::string text = is_ready ? "ready" : draining_ ? "not ready: draining" : "not ready: no server can be used";
-  if (!state) text = "not ready: " + printable(why->message);
-  if (wish.verbose && state) {
+  if (!state) return plain_response(503, "not ready: " + printable(why->message));
+  const auto found = readiness_of(*state, draining_);
+  std::string text = found.ready ? "ready" : "not ready: " + found.why_not;
+  if (wish.verbose) {
     text += '\n';
-    for (const auto& server : state->servers) text += line_of(server);
+    for (const auto& server : state->servers) text += readiness_line(server, *state) + '\n';
     if (state->credentials_refused) text += "[-] the directory refuses the service's own bind\n";
     text.pop_back();
   }
-  return plain_response(is_ready ? 200 : 503, text);
+  return plain_response(found.ready ? 200 : 503, text);
 }
 
 http_response http_pages::status(const runtime_snapshot& state, bool orders) {
@@ -128,7 +135,7 @@ http_response http_pages::status(const runtime_snapshot& state, bool orders) {
   json["node"] = all_.node.name;
   json["now"] = utc(now);
   json["started_at"] = utc(started_);
-  json["ready"] = is_usable(state) && !draining_;
+  json["ready"] = readiness_of(state, draining_).ready;
   json["draining"] = draining_.load();
   json["orders"] = orders;
   auto ends = nlohmann::json::array();

@@ -205,6 +205,22 @@ BOOST_AUTO_TEST_CASE(what_counts_against_the_directory) {
   for (const auto& row : rows) BOOST_TEST(failed_by_directory(row.why) == row.counts, row.what);
 }
 
+BOOST_AUTO_TEST_CASE(a_window_counts_as_the_totals_do) {
+  metrics_registry m;
+  const auto late = failing(errc::operation_timeout), no_such = failing(errc::ldap_error, stage::operation, 32),
+             cancelled = failing(errc::cancelled);
+  for (int i = 0; i < 7; ++i) m.finished(nullptr, milliseconds{1}, start);
+  for (const auto* why : {&late, &late, &no_such, &cancelled}) m.finished(why, milliseconds{1}, start + seconds{7});
+  const auto all = m.totals(start + seconds{9});
+  for (const auto& span : {all.last_minute, all.last_five_minutes}) {
+    BOOST_TEST(span.total == all.total);
+    BOOST_TEST(span.failed == all.failed);
+    BOOST_TEST(span.failed_by_directory == all.failed_by_directory);
+  }
+  BOOST_TEST(all.last_minute.failed == 4U);
+  BOOST_TEST(all.last_minute.failed_by_directory == 2U);
+}
+
 BOOST_AUTO_TEST_CASE(windows_forget_what_is_older) {
   metrics_registry m;
   const auto late = failing(errc::operation_timeout);
@@ -222,6 +238,7 @@ BOOST_AUTO_TEST_CASE(windows_forget_what_is_older) {
   BOOST_TEST(t.last_minute.total == 0U);
   BOOST_TEST(t.last_five_minutes.total == 30U);
   BOOST_TEST(t.last_five_minutes.failed_by_directory == 0U);
+  BOOST_TEST(t.last_five_minutes.failed == 0U);
   BOOST_TEST(t.total == 40U);
   BOOST_TEST(t.failed_by_directory == 10U);
   // All steps have been overtaken since: each place still holds what is as old as the ring is long.

@@ -17,7 +17,8 @@ runtime_snapshot some_state() {
   s.servers[0].last_error_at = wall_time{seconds{1'700'000'000}};
   s.servers[0].pool.now.size = 3;
   s.servers[0].pool.longest_wait = milliseconds{1700};
-  s.servers[1].serving = true;
+  s.servers[1].serving = s.servers[1].untried = true;
+  s.operations.last_minute = {9, 2, 4};
   s.active_priority = 1;
   s.operations.by_error = {0, 1, 2};
   s.operations.latency = {{1, 2, 5}, 7, milliseconds{9}};
@@ -50,6 +51,8 @@ BOOST_AUTO_TEST_CASE(a_state_of_many_servers_and_an_empty_one_cross_whole) {
     BOOST_TEST((came.value->peers[0].since == sent.peers[0].since));
     BOOST_TEST(came.value->peers[0].link == "it has dialled this node");
     BOOST_TEST(came.value->servers[0].budget.wanted == 6U);
+    BOOST_TEST(came.value->servers[1].untried);
+    BOOST_TEST(came.value->operations.last_minute.failed == 4U);
     BOOST_TEST((came.value->servers[0].pool.longest_wait == milliseconds{1700}));
     BOOST_TEST_REQUIRE(came.value->client_listeners.size() == 1U);
     BOOST_TEST(came.value->client_listeners[0].turned_away == 1U);

@@ -153,17 +153,33 @@ BOOST_AUTO_TEST_CASE(metrics_are_what_the_state_says) {
         "understudy_operation_duration_seconds_bucket{le=\"0.0001\"} 1",
         "understudy_operation_duration_seconds_bucket{le=\"10\"} 6",
         "understudy_operation_duration_seconds_bucket{le=\"+Inf\"} 7",
-        "understudy_operation_duration_seconds_sum 0.012", "understudy_operation_duration_seconds_count 7",
-        "understudy_active_priority 1", "understudy_server_up{server=\"ldap1:389\"} 1",
+        "understudy_operation_duration_seconds_sum 0.012",
+        "understudy_operation_duration_seconds_count 7",
+        "understudy_active_priority 1",
+        "understudy_server_up{server=\"ldap1:389\"} 1",
         "understudy_server_up{server=\"ldap2:389\"} 0",
+        "understudy_server_serving{server=\"ldap1:389\"} 1",
+        "understudy_server_state{server=\"ldap1:389\",state=\"healthy\"} 1",
         "understudy_breaker_state{server=\"ldap2:389\",state=\"open\"} 1",
         "understudy_breaker_state{server=\"ldap1:389\",state=\"open\"} 0",
         "understudy_pool_connections{server=\"ldap1:389\",state=\"idle\"} 3",
         "understudy_pool_acquisition_seconds_total{server=\"ldap1:389\"} 1.5",
-        "understudy_peer_connected{peer=\"node-b\"} 1", "understudy_clients{listener=\"127.0.0.1:389\"} 4",
+        "understudy_peer_connected{peer=\"node-b\"} 1",
+        "understudy_clients{listener=\"127.0.0.1:389\"} 4",
         "understudy_client_operations_total{listener=\"127.0.0.1:389\",operation=\"search\",identity=\"service\","
         "result=\"success\"} 9",
         "understudy_budget_sockets{server=\"ldap2:389\",kind=\"total\"} 10"})
+    BOOST_TEST(has_metric_line(text, line), line << " is missing in\n" << text);
+}
+
+BOOST_AUTO_TEST_CASE(a_server_of_which_nothing_was_heard_is_in_no_state_and_serves_nobody) {
+  auto state = metric_state();
+  state.servers[0].untried = true;
+  state.servers[0].pool.now.idle = 0;
+  const auto text = metrics_text(state);
+  for (const auto* line :
+       {"understudy_server_up{server=\"ldap1:389\"} 0", "understudy_server_serving{server=\"ldap1:389\"} 0",
+        "understudy_server_state{server=\"ldap1:389\",state=\"healthy\"} 0"})
     BOOST_TEST(has_metric_line(text, line), line << " is missing in\n" << text);
 }
 

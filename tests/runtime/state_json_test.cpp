@@ -14,10 +14,11 @@ BOOST_AUTO_TEST_CASE(the_state_as_json_has_servers_and_operations) {
   state.servers[0].host = "ldap1";
   state.servers[0].port = 636;
   state.servers[0].serving = true;
+  state.servers[0].pool.now.idle = 1;
   state.servers[0].pool.now.waiters = 4;
   state.servers[0].pool.longest_wait = milliseconds{1500};
   state.operations.total = 9;
-  state.operations.last_minute = {5, 1};
+  state.operations.last_minute = {5, 1, 3};
   state.operations.by_error = {7, 0, 2};
   state.operations.p99 = milliseconds{3};
   state.operations.latency.at_most = {1, 2};
@@ -28,10 +29,11 @@ BOOST_AUTO_TEST_CASE(the_state_as_json_has_servers_and_operations) {
   BOOST_TEST(server.at("last_error").is_null());
   BOOST_TEST(server.at("pool").at("waiters") == 4);
   BOOST_TEST(server.at("pool").at("longest_wait_ms") == 1500.0);
-  BOOST_TEST(json.at("active_priority").is_null());
+  BOOST_TEST(json.at("active_priority") == 0);
   const auto& all = json.at("operations");
   BOOST_TEST(all.at("total") == 9);
   BOOST_TEST(all.at("last_minute").at("failed_by_directory") == 1);
+  BOOST_TEST(all.at("last_minute").at("failed") == 3);
   BOOST_TEST(all.at("errors") == (nlohmann::json{{"pool_timeout", 2}}));
   BOOST_TEST(all.at("latency_ms").at("p99") == 3.0);
   BOOST_TEST(all.at("latency_ms").at("steps").at(1).at("at_most_ms") == 0.25);

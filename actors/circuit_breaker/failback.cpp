@@ -11,9 +11,18 @@ constexpr double first_share = 0.1;
 
 }  // namespace
 
-void failback::recovered(const failback_options& options, int flaps, time_point now) {
+void failback::recovered(const failback_options& options, int flaps, bool replaced, time_point now) {
   const auto longest = std::max(options.hold_down, options.hold_down_cap);
-  held_until_ = now + exponential_backoff(options.hold_down, static_cast<std::uint64_t>(std::max(flaps, 1)), longest);
+  const auto end =
+      now + exponential_backoff(options.hold_down, static_cast<std::uint64_t>(std::max(flaps, 1)), longest);
+  held_until_.reset();
+  if (replaced) held_until_ = end;
+  settled_at_ = end + options.ramp;
+}
+
+void failback::fell() noexcept {
+  held_until_.reset();
+  settled_at_ = time_point::max();
 }
 
 double failback::share(const failback_options& options, time_point now) const {

@@ -1,4 +1,5 @@
-// How a server that recovered takes its share again: a hold-down first, longer for one that flaps, then a ramp.
+// How a server that recovered takes its share again: a hold-down first, longer for one that flaps, then a ramp; at once
+// where nothing that has been well for so long serves in its place.
 #pragma once
 #include "understudy/config/settings.hpp"
 
@@ -18,17 +19,23 @@ struct failback_options {
 /// The share of its requests that one server takes now.
 class failback {
  public:
-  /// Its breaker closed at `now` after having been open; it opened out of health `flaps` times lately.
-  void recovered(const failback_options& options, int flaps, time_point now);
+  /// Its breaker closed at `now` after having been open; it opened out of health `flaps` times lately. `replaced`: a
+  /// settled server serves in its place. Without one there is nothing that waiting would protect.
+  void recovered(const failback_options& options, int flaps, bool replaced, time_point now);
   /// Its breaker opened.
-  void fell() noexcept { held_until_.reset(); }
+  void fell() noexcept;
+  /// No settled server serves in its place any more: hold-down and ramp are over.
+  void take_over() noexcept { held_until_.reset(); }
+  /// True when it has been well for as long as hold-down and ramp take, whether it was held down or not.
+  bool settled(time_point now) const noexcept { return now >= settled_at_; }
   /// 0 while held down, 0.1 … 1 along the ramp, 1 in health. A server at 0 still serves when no other can.
   double share(const failback_options& options, time_point now) const;
-  /// The end of the latest hold-down; nothing since it fell.
+  /// The end of the latest hold-down; nothing since it fell, or when none was needed.
   std::optional<time_point> held_until() const noexcept { return held_until_; }
 
  private:
   std::optional<time_point> held_until_;
+  time_point settled_at_ = time_point::min();
 };
 
 }  // namespace understudy::internal

@@ -85,13 +85,15 @@ bool router::known_down(time_point now) const {
   if (options_.wait_for_recovery || servers_.empty()) {
     return false;
   }
-  return std::all_of(servers_.begin(), servers_.end(),
-                     [&](const entry& e) { return e.down_until > now || !e.breaker.usable(now); });
+  return std::all_of(servers_.begin(), servers_.end(), [&](const entry& e) {
+    return e.facts.global_catalog || e.down_until > now || !e.breaker.usable(now);
+  });
 }
 
 failure router::refuse(const selection_query& query, const failure_ptr& last, time_point now) const {
   std::vector<refused_server> refused;
   for (const auto& e : servers_) {
+    if (e.facts.global_catalog && !query.global_catalog) continue;
     refused_server one{e.facts.name, query.write && e.facts.read_only, e.breaker.state(), e.breaker.cause(),
                        e.breaker.retry_after(now)};
     if (one.state == breaker_state::closed && e.down_until > now) {
@@ -130,7 +132,7 @@ void router::on_report(const outcome_report& report, const moment& at) {
   auto counted = report;
   // Nothing is left there. Among several servers that is reason enough to leave it; an only one is tried again by those
   // who wait for it, after their own pauses, and the breaker counts.
-  counted.none_left = report.none_left && servers_.size() > 1;
+  counted.none_left = report.none_left && has_others(e);
   // A slow answer is better than none: it is a failure only where another server would have been better.
   if (report.failed == failure_class::slow && !replaceable(report.server, at.now)) {
     counted.failed.reset();
@@ -168,7 +170,9 @@ bool router::on_probe(const probe_report& report, const moment& at) {
   if (report.hurried && found == probe_verdict::dead && others == other_servers::none) {
     return true;
   }
-  const bool needed = !any_sound(at.now);
+  // After an outage of all, one that is just back is no reason to let another wait that answers as well.
+  const bool needed = std::none_of(servers_.begin(), servers_.end(),
+                                   [&](const entry& e) { return settled(e, at.now) && !e.breaker.suspected(at.now); });
   change(*index, at, [&](breaker& b) { b.on_probe(report, at, needed, others); });
   return false;
 }
@@ -185,7 +189,7 @@ bool router::suspect(server_id id, time_point now) {
 stand_ins router::stand_ins_at(time_point now) const {
   stand_ins found;
   for (const auto& e : servers_) {
-    if (!e.breaker.usable(now) || e.breaker.silent(now)) {
+    if (e.facts.global_catalog || !e.breaker.usable(now) || e.breaker.silent(now)) {
       continue;
     }
     if (++found.count == 2) {
@@ -261,7 +265,9 @@ std::vector<server_snapshot> router::snapshot(time_point now) const {
     s.port = facts.port;
     s.priority = facts.priority;
     s.read_only = facts.read_only;
+    s.global_catalog = facts.global_catalog;
     s.state = b.health(now);
+    s.untried = b.untried();
     s.breaker = b.state();
     if (b.cause().what) {
       s.last_error = b.cause().what->message;
@@ -270,7 +276,7 @@ std::vector<server_snapshot> router::snapshot(time_point now) const {
     s.retry_after = b.retry_after(now);
     s.latency = std::chrono::duration_cast<duration>(std::chrono::duration<double>(servers_[i].latency));
     s.breaker_opened = b.opened();
-    s.serving = all[i].usable && level == facts.priority;
+    s.serving = !facts.global_catalog && all[i].usable && level == facts.priority;
     result.push_back(std::move(s));
   }
   return result;
@@ -279,7 +285,7 @@ std::vector<server_snapshot> router::snapshot(time_point now) const {
 std::vector<server_availability> router::availability(time_point now) const {
   const auto all = candidates(now);
   const auto level = selection_.serving_level(all);
-  const auto on_level = [&](const candidate& c) { return c.usable && level == c.priority; };
+  const auto on_level = [&](const candidate& c) { return !c.global_catalog && c.usable && level == c.priority; };
   const bool shared =
       std::any_of(all.begin(), all.end(), [&](const candidate& c) { return on_level(c) && c.share > 0; });
   std::vector<server_availability> result;
@@ -299,6 +305,20 @@ std::optional<std::size_t> router::index_of(server_id id) const {
     }
   }
   return std::nullopt;
+}
+
+std::optional<server_id> router::find(const std::string& name) const {
+  for (const auto& e : servers_) {
+    if (e.facts.name == name) {
+      return e.facts.id;
+    }
+  }
+  return std::nullopt;
+}
+
+bool router::has_others(const entry& e) const {
+  return std::any_of(servers_.begin(), servers_.end(),
+                     [&](const entry& other) { return other.facts.id != e.facts.id && !other.facts.global_catalog; });
 }
 
 template <class Change>
@@ -328,19 +348,26 @@ void router::note_transition(std::size_t index, breaker_state before, time_point
     e.in_flight = 0;
     e.latency = 0;
   } else if (state == breaker_state::closed && before != breaker_state::suspended) {
-    e.failback.recovered(options_.failback, e.breaker.flaps(now), now);
+    e.failback.recovered(options_.failback, e.breaker.flaps(now), any_settled(now), now);
   }
+  // The hold-downs of one outage end at different times: requests would wander from the preferred server, which serves
+  // by now, to whichever is through with its own first.
+  if (before == breaker_state::closed && state != breaker_state::closed && !any_settled(now))
+    for (auto& other : servers_) other.failback.take_over();
   changes_.push_back({index, e.facts.id, state, e.breaker.cause(), e.breaker.retry_after(now)});
 }
 
 bool router::any_usable(time_point now) const {
-  return std::any_of(servers_.begin(), servers_.end(), [&](const entry& e) { return e.breaker.usable(now); });
+  return std::any_of(servers_.begin(), servers_.end(),
+                     [&](const entry& e) { return !e.facts.global_catalog && e.breaker.usable(now); });
 }
 
-bool router::any_sound(time_point now) const {
-  return std::any_of(servers_.begin(), servers_.end(), [&](const entry& e) {
-    return e.breaker.usable(now) && !e.breaker.suspected(now) && !e.breaker.silent(now);
-  });
+bool router::settled(const entry& e, time_point now) {
+  return !e.facts.global_catalog && e.breaker.usable(now) && !e.breaker.silent(now) && e.failback.settled(now);
+}
+
+bool router::any_settled(time_point now) const {
+  return std::any_of(servers_.begin(), servers_.end(), [&](const entry& e) { return settled(e, now); });
 }
 
 bool router::outdated(const entry& e, time_point now) {
@@ -353,6 +380,7 @@ candidate router::candidate_of(const entry& e, time_point now) const {
   c.priority = e.facts.priority;
   c.weight = e.facts.weight > 0 ? e.facts.weight : least_weight;
   c.read_only = e.facts.read_only;
+  c.global_catalog = e.facts.global_catalog;
   c.usable = e.breaker.usable(now);
   c.trial = e.breaker.state() == breaker_state::half_open;
   c.trial_due = e.breaker.trial_due();

@@ -21,6 +21,7 @@ struct server_facts {
   duration retry_delay = seconds{1};  ///< until a server to which no connection could be made is tried again
   /// How much longer than others it may take to answer a probe, from what it usually takes; empty: no longer.
   std::function<duration()> slowness{};
+  bool global_catalog = false;  ///< takes look-ups alone, and nobody's place
 };
 
 struct router_options {
@@ -103,6 +104,8 @@ class router {
   breaker_state state_of(std::size_t index) const { return servers_.at(index).breaker.state(); }
   /// Where that server stands in the order of update(), if it is known.
   std::optional<std::size_t> index_of(server_id id) const;
+  /// The server of that name, if there is one.
+  std::optional<server_id> find(const std::string& name) const;
 
  private:
   struct entry {
@@ -123,8 +126,11 @@ class router {
   void change(std::size_t index, const moment& at, Change&& how);
   static void allow_for_slowness(entry& e);
   void note_transition(std::size_t index, breaker_state before, time_point now);
-  /// True when some server could take a request now that is neither silent nor suspected.
-  bool any_sound(time_point now) const;
+  /// True when there is a server beside that one that takes all kinds of requests.
+  bool has_others(const entry& e) const;
+  /// It takes requests, and has been well for so long that the return of another one may wait.
+  static bool settled(const entry& e, time_point now);
+  bool any_settled(time_point now) const;
   static bool outdated(const entry& e, time_point now);
   candidate candidate_of(const entry& e, time_point now) const;
   std::vector<candidate> candidates(time_point now) const;

@@ -18,7 +18,7 @@ BOOST_AUTO_TEST_CASE(a_server_that_never_fell_has_its_whole_share) { BOOST_TEST(
 
 BOOST_AUTO_TEST_CASE(a_recovered_server_is_held_down_then_ramps_up) {
   failback f;
-  f.recovered(failback_options{}, 1, at(0).now);
+  f.recovered(failback_options{}, 1, true, at(0).now);
   BOOST_TEST(share_at(f, 0) == 0.0);
   BOOST_TEST(share_at(f, 9999) == 0.0);
   BOOST_TEST(share_at(f, 10'000) == 0.1, boost::test_tools::tolerance(1e-9));
@@ -28,10 +28,10 @@ BOOST_AUTO_TEST_CASE(a_recovered_server_is_held_down_then_ramps_up) {
 
 BOOST_AUTO_TEST_CASE(flapping_doubles_the_hold_down_up_to_its_cap) {
   failback f;
-  f.recovered(failback_options{}, 3, at(0).now);
+  f.recovered(failback_options{}, 3, true, at(0).now);
   BOOST_TEST(share_at(f, 39'999) == 0.0);
   BOOST_TEST(share_at(f, 40'000) > 0.0);
-  f.recovered(failback_options{}, 100, at(0).now);
+  f.recovered(failback_options{}, 100, true, at(0).now);
   BOOST_TEST(share_at(f, 299'999) == 0.0);
   BOOST_TEST(share_at(f, 300'000) > 0.0);
 }
@@ -40,13 +40,37 @@ BOOST_AUTO_TEST_CASE(without_hold_down_and_ramp_it_is_back_at_once) {
   failback_options o;
   o.hold_down = o.ramp = duration{};
   failback f;
-  f.recovered(o, 1, at(0).now);
+  f.recovered(o, 1, true, at(0).now);
   BOOST_TEST(f.share(o, at(0).now) == 1.0);
 }
 
 BOOST_AUTO_TEST_CASE(falling_again_ends_the_ramp) {
   failback f;
-  f.recovered(failback_options{}, 1, at(0).now);
+  f.recovered(failback_options{}, 1, true, at(0).now);
   f.fell();
   BOOST_TEST(share_at(f, 1) == 1.0);
+}
+
+BOOST_AUTO_TEST_CASE(where_nothing_serves_in_its_place_it_takes_all_at_once) {
+  failback f;
+  f.recovered(failback_options{}, 3, false, at(0).now);
+  BOOST_TEST(share_at(f, 0) == 1.0);
+  BOOST_TEST(!f.held_until().has_value());
+  f.fell();
+  f.recovered(failback_options{}, 1, true, at(0).now);
+  BOOST_TEST(share_at(f, 5000) == 0.0);
+  f.take_over();
+  BOOST_TEST(share_at(f, 5000) == 1.0);
+}
+
+BOOST_AUTO_TEST_CASE(it_is_settled_when_hold_down_and_ramp_would_be_over) {
+  failback f;
+  BOOST_TEST(f.settled(at(0).now), "it never fell");
+  for (const bool replaced : {true, false}) {
+    f.fell();
+    BOOST_TEST(!f.settled(at(1'000'000).now));
+    f.recovered(failback_options{}, 2, replaced, at(0).now);
+    BOOST_TEST(!f.settled(at(29'999).now));
+    BOOST_TEST(f.settled(at(30'000).now));
+  }
 }

@@ -80,6 +80,7 @@ class traffic {
     for (const int level : s.levels) {
       models_.emplace_back(options_.breaker, s.probed);
       whole_at_.emplace_back();
+      settled_at_.emplace_back();
       levels_.push_back(level);
     }
     tell_servers();
@@ -138,7 +139,7 @@ class traffic {
       case kind::burst:
         return report(failed(models_[i].generation(), failure_class::transport, static_cast<server_id>(i)));
       case kind::probe: {
-        const bool needed = std::none_of(models_.begin(), models_.end(), [&](const auto& m) { return usable(m); });
+        const bool needed = !any_settled();
         const auto r = probed(c.b > 3, static_cast<server_id>(i));
         models_[i].probe(r, now().now, needed);
         return real_.on_probe(r, now()), compare();
@@ -255,10 +256,24 @@ class traffic {
       if (m.generation() == seen_[i]) continue;
       seen_[i] = m.generation();
       if (m.state() == breaker_state::open) m.stays_open_until(now().now + *real_.snapshot(now().now)[i].retry_after);
-      if (m.state() == breaker_state::closed && before_[i] != breaker_state::suspended)
-        whole_at_[i] = now().now + held_down(m.flaps(now().now)) + options_.failback.ramp;
+      const bool fell = before_[i] == breaker_state::closed && m.state() != breaker_state::closed;
+      const bool returned = m.state() == breaker_state::closed && before_[i] != breaker_state::suspended;
       before_[i] = m.state();
+      if (m.state() == breaker_state::open) settled_at_[i] = time_point::max();
+      if (returned) {
+        // Only for the sake of one that was well for so long is another one made to wait.
+        const auto waited = now().now + held_down(m.flaps(now().now)) + options_.failback.ramp;
+        whole_at_[i] = any_settled() ? waited : now().now;
+        settled_at_[i] = waited;
+      }
+      if (!fell || any_settled()) continue;
+      for (auto& whole : whole_at_) whole = std::min(whole, now().now);
     }
+  }
+  bool any_settled() const {
+    for (std::size_t i = 0; i < models_.size(); ++i)
+      if (before_[i] == breaker_state::closed && now().now >= settled_at_[i]) return true;
+    return false;
   }
   duration held_down(int flaps) const {
     duration span = options_.failback.hold_down;
@@ -273,6 +288,7 @@ class traffic {
   std::vector<breaker_model> models_;
   std::vector<int> levels_;
   std::vector<time_point> whole_at_;            ///< when each has all of its share again
+  std::vector<time_point> settled_at_;          ///< when each has been well for long
   std::array<std::uint32_t, 3> seen_{1, 1, 1};  ///< generations
   std::array<breaker_state, 3> before_{};
   std::vector<flight> open_;

@@ -125,7 +125,7 @@ BOOST_FIXTURE_TEST_CASE(a_good_probe_ends_an_outage_early_when_nothing_else_serv
   BOOST_TEST(state(0) == breaker_state::open);
 }
 
-BOOST_FIXTURE_TEST_CASE(a_server_that_one_probe_brings_back_is_held_down_too, two_levels) {
+BOOST_FIXTURE_TEST_CASE(a_server_that_came_back_while_nothing_served_keeps_its_requests, two_levels) {
   router_options options;
   options.breaker.probes_to_close = 1;
   r.configure(options);
@@ -135,6 +135,89 @@ BOOST_FIXTURE_TEST_CASE(a_server_that_one_probe_brings_back_is_held_down_too, tw
   BOOST_TEST(state(0) == breaker_state::closed);
   BOOST_TEST(chosen() == 0);
   r.resume(1, at(now));
+  BOOST_TEST(chosen() == 0);
+}
+
+// ---- an outage of all ----
+
+namespace {
+
+struct outage_of_all : two_levels {
+  std::array<std::int64_t, 2> up_from{};
+  bool is_up(server_id id, std::int64_t ms) const { return ms >= up_from[id]; }
+
+  /// Both fail, and answer again at these times. When that is over.
+  void break_both(std::int64_t first, std::int64_t second) {
+    up_from = {first, second};
+    break_server(0);
+    break_server(1);
+  }
+  void step() {
+    pass(100, [this](server_id id, std::int64_t ms) { return is_up(id, ms); });
+  }
+  bool closed(server_id id) { return state(id) == breaker_state::closed; }
+};
+
+}  // namespace
+
+// Those who recover are held down each for its own time. A stand-in that is just back itself is no reason to wait.
+BOOST_FIXTURE_TEST_CASE(after_an_outage_of_all_the_preferred_server_serves_as_soon_as_it_is_back, outage_of_all) {
+  for (const auto& [first, second] : {std::pair{1000, 9000},
+                                      {9000, 1000},
+                                      {5000, 5000},
+                                      {1000, 3000},
+                                      {3000, 1000},
+                                      {250'000, 251'000},
+                                      {251'000, 250'000},
+                                      {250'000, 250'000}}) {
+    BOOST_TEST_CONTEXT("the first is up from " << first << " ms on, the second from " << second << " ms") {
+      const auto start = now;
+      break_both(start + first, start + second);
+      while (!closed(0) && !closed(1) && now < start + 400'000) step();
+      BOOST_TEST_REQUIRE((closed(0) || closed(1)));
+      BOOST_TEST(now <= start + std::min(first, second) + 13'000);
+      BOOST_TEST(chosen() == (closed(0) ? 0 : 1), "whoever answers first serves");
+      while (!closed(0) && now < start + 400'000) step();
+      // Found out by a probe on schedule, every ten seconds at the most; no open time is waited for.
+      BOOST_TEST(now <= start + std::max(first, second) + 13'000);
+      for (const auto end = now + 60'000; now < end; step()) BOOST_TEST_REQUIRE(chosen() == 0);
+      now += 600'000;
+    }
+  }
+}
+
+BOOST_FIXTURE_TEST_CASE(a_stand_in_that_has_served_for_long_is_left_after_the_hold_down, outage_of_all) {
+  break_both(60'000, 1000);
+  while (!closed(0)) step();
+  BOOST_TEST(chosen() == 1);
+  BOOST_TEST(r.availability(at(now).now)[0].held_until.has_value());
+  for (const auto end = now + 9'900; now < end; step()) BOOST_TEST_REQUIRE(chosen() == 1);
+  now += 20'000;
+  for (int i = 0; i < 100; ++i) BOOST_TEST_REQUIRE(chosen() == 0);
+}
+
+// It serves already when the one it waited for is gone: when that comes back there is nothing to return from.
+BOOST_FIXTURE_TEST_CASE(a_server_that_is_held_down_takes_over_for_good_when_its_stand_in_fails, outage_of_all) {
+  up_from = {1000, 0};
+  for (int i = 0; i < 3; ++i) {  // it flaps: its hold-down grows
+    break_server(0);
+    while (!closed(0)) step();
+  }
+  BOOST_TEST(chosen() == 1);
+  up_from[1] = now + 2000;
+  break_server(1);
+  BOOST_TEST(chosen() == 0);
+  while (!closed(1)) step();
+  for (const auto end = now + 120'000; now < end; step()) BOOST_TEST_REQUIRE(chosen() == 0);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_flapping_server_is_damped_again_soon_after_an_outage_of_all, outage_of_all) {
+  break_both(2000, 1000);
+  while (!closed(0) || !closed(1)) step();
+  now += 25'000;
+  break_server(0);
+  up_from[0] = now;
+  while (!closed(0)) step();
   BOOST_TEST(chosen() == 1);
 }
 

@@ -112,6 +112,22 @@ BOOST_FIXTURE_TEST_CASE(the_log_of_an_outage, two_servers) {
       "info breaker: ldap2:389 serves\n");
 }
 
+BOOST_FIXTURE_TEST_CASE(the_log_of_the_end_of_an_outage, two_servers) {
+  serve(seconds{20});
+  take_down(1);
+  take_down(0);
+  advance(seconds{60});
+  log->clear();
+  bring_up(1);
+  while (status().servers[1].breaker != breaker_state::closed) advance(seconds{1});
+  bring_up(0);
+  while (status().servers[0].breaker != breaker_state::closed) advance(seconds{1});
+  serve(seconds{120});
+  BOOST_TEST(told() ==
+             "info breaker: ldap2:389 serves\n"
+             "info breaker: ldap1:389 serves again instead_of=ldap2:389\n");
+}
+
 BOOST_FIXTURE_TEST_CASE(the_log_of_a_takeover_by_a_server_that_was_not_connected_to_yet, two_servers) {
   all.pool.min_connections = 0;
   all.failover.health_check_interval = std::chrono::hours{1};

@@ -145,3 +145,37 @@ BOOST_AUTO_TEST_CASE(scenario_10_callers_of_dead_servers_make_no_storm_of_connec
   BOOST_TEST(callers.finish());
   end_scenario(manager, {a, b});
 }
+
+// Hold-downs protect those whom a stand-in serves meanwhile. Here nobody serves, and both are back at about one time.
+BOOST_AUTO_TEST_CASE(scenario_10_after_an_outage_of_all_the_preferred_server_serves_as_soon_as_it_answers) {
+  leak_guard leaks;
+  stub_directory a, b;
+  auto all = quick_settings({server_at(a.port(), 1), server_at(b.port(), 2)});
+  all.failover.health_check_interval = 300ms;
+  all.failover.hold_down = 2s;
+  all.failover.ramp = 1s;
+  connection_manager manager(all);
+  BOOST_TEST_REQUIRE(manager.connect().connected);
+  for (const auto& [first, second] : {std::pair{&a, &b}, std::pair{&b, &a}}) {
+    background_load callers(manager, 8, {}, 500ms);
+    a.stop();
+    b.stop();
+    BOOST_TEST_REQUIRE(eventually([&] { return all_open(manager); }));
+    callers.forget();
+    first->start();
+    BOOST_TEST(eventually([&] { return callers.by_server().count(name_of(first->port())) > 0; }));
+    second->start();
+    BOOST_TEST_REQUIRE(eventually([&] { return breaker_of(manager, a.port()) == breaker_state::closed; }));
+    const auto back = std::chrono::steady_clock::now();
+    BOOST_TEST(eventually([&] { return breaker_of(manager, b.port()) == breaker_state::closed; }));
+    // Longer than both hold-downs and ramps.
+    BOOST_TEST(holds_for([&] { return breaker_of(manager, a.port()) == breaker_state::closed; }, 5s));
+    BOOST_TEST(callers.finish());
+    std::size_t served = 0, elsewhere = 0;
+    for (const auto& each : callers.history())
+      if (each.began > back) ++(each.server == name_of(a.port()) ? served : elsewhere);
+    BOOST_TEST(served > 0u);
+    BOOST_TEST(elsewhere == 0u, elsewhere << " of " << served + elsewhere << " left the preferred server");
+  }
+  end_scenario(manager, {a, b});
+}

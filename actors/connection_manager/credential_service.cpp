@@ -34,8 +34,13 @@ failure_ptr other_nodes_try() {
                       "told what came of it; the bind was not sent.");
 }
 
-/// A client waits no longer for what the source, or the directory, says of its password.
-constexpr seconds claim_patience{3};
+/// A client waits no longer for what the source, or the directory, says of its password: longer than a node that has
+/// just begun waits for others.
+constexpr seconds claim_patience{9};
+/// Whether servers answer a bind is found out within this, as a hung one keeps the binds of others back for a second …
+constexpr seconds longest_try{5};
+/// … and no more often than this.
+constexpr seconds between_tries{3};
 /// More clients at once are told what is known.
 constexpr std::size_t most_open_claims = 256;
 
@@ -107,46 +112,66 @@ void credential_service::note_decision() {
 }
 
 void credential_service::judge(const std::string& bind_dn, const secret& password, claim_promise answer) {
+  const auto now = env_->clock->now();
   const auto claim = guard_.judge(bind_dn, password);
-  const bool may_change =
-      claim == service_claim::wrong || (claim == service_claim::unknown && guard_.is_new_secret(bind_dn, password));
+  const bool in_vain = nobody_answers_ && now < next_try_;
+  const bool may_change = claim == service_claim::wrong ||
+                          (claim == service_claim::unknown && !in_vain && guard_.is_undecided(bind_dn, password));
   if (closed_ || !may_change || claims_.size() >= most_open_claims) {
     answer.deliver(claim);
     return;
   }
-  const auto now = env_->clock->now();
-  claims_.push_back({bind_dn, password, std::move(answer), now + claim_patience});
+  claims_.push_back({bind_dn, password, std::move(answer), now, now + claim_patience});
   carry_out(guard_.look_again(bind_dn, now));
 }
 
 /// Answers those about whom nothing more is to be found out.
 void credential_service::settle_claims() {
   const auto now = env_->clock->now();
-  bool has_new_secret = false;
+  bool is_any_undecided = false;
   for (auto& each : std::exchange(claims_, {})) {
     const auto claim = guard_.judge(each.bind_dn, each.password);
-    const bool is_new = claim == service_claim::unknown && guard_.is_new_secret(each.bind_dn, each.password);
+    const bool undecided = claim == service_claim::unknown && guard_.is_undecided(each.bind_dn, each.password);
     const bool reading = claim == service_claim::wrong && guard_.is_reading(each.bind_dn);
-    if (now < each.until && (is_new || reading)) {
-      has_new_secret = has_new_secret || is_new;
+    if (now < each.until && (undecided || reading)) {
+      is_any_undecided = is_any_undecided || undecided;
       claims_.push_back(std::move(each));
     } else {
       each.answer.deliver(claim);
     }
   }
-  if (has_new_secret) have_new_secret_tried(now);
+  if (is_any_undecided) have_secret_tried(now);
 }
 
 /// By the first bind of a probe, which the guard lets go alone. Connections of the pools follow when they are renewed.
-void credential_service::have_new_secret_tried(time_point now) {
-  if (trying_new_secret_ || now < next_try_) return;
-  trying_new_secret_ = true;
-  next_try_ = now + claim_patience;
-  const auto ended = [this] { trying_new_secret_ = false; };
+void credential_service::have_secret_tried(time_point now) {
+  if (trying_secret_ || now < next_try_) return;
+  trying_secret_ = true;
+  next_try_ = now + between_tries;
+  const auto ended = [this, now](bool nobody_answers) { secret_was_tried(nobody_answers, now); };
   self_
-      ->request(caf::actor_cast<manager_interface>(self_->address()), claim_patience + seconds{1}, health_atom_v,
-                now + claim_patience)
-      .then([ended](const std::vector<probe_report>&) { ended(); }, [ended](const caf::error&) { ended(); });
+      ->request(caf::actor_cast<manager_interface>(self_->address()), longest_try + seconds{1}, health_atom_v,
+                now + longest_try)
+      .then(
+          [ended](const std::vector<probe_report>& found) {
+            ended(std::all_of(found.begin(), found.end(),
+                              [](const probe_report& r) { return verdict(r) == probe_verdict::dead; }));
+          },
+          [ended](const caf::error&) { ended(false); });
+}
+
+/// Where no server would let anybody in, who waited for that is told now, and who comes next at once.
+void credential_service::secret_was_tried(bool nobody_answers, time_point began) {
+  trying_secret_ = false;
+  nobody_answers_ = nobody_answers;
+  const auto now = env_->clock->now();
+  if (nobody_answers_) {
+    next_try_ = std::max(next_try_, now + between_tries);
+    for (auto& each : claims_)
+      if (each.since <= began) each.until = now;
+  }
+  settle_claims();
+  arm();
 }
 
 void credential_service::on_verdict(const credential_verdict& verdict) {

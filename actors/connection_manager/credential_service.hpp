@@ -24,7 +24,8 @@ class credential_service {
   void ask(server_id server, promise answer);
   void on_verdict(const credential_verdict& verdict);
   /// Whether these are the service's own. A password that is not the known one has the source looked at first, now and
-  /// then; one that is new there, and was not tried yet, has the servers probed, which tells.
+  /// then. While no bind has told yet, the servers are probed, which tells: a hung one must not have clients refused
+  /// that another one would let in. When no server answers, nobody waits.
   void judge(const std::string& bind_dn, const secret& password, claim_promise answer);
   void read_done(std::uint64_t number, const secret_reading& found);
   /// By command: a refused secret of that server is tried again.
@@ -53,11 +54,12 @@ class credential_service {
     std::string bind_dn;
     secret password;
     claim_promise answer;
-    time_point until{};
+    time_point since{}, until{};
   };
 
   void settle_claims();
-  void have_new_secret_tried(time_point now);
+  void have_secret_tried(time_point now);
+  void secret_was_tried(bool nobody_answers, time_point began);
   void begin(server_id server, promise answer);
   void admit_early();
   void end_waits_for_nodes(time_point now);
@@ -84,8 +86,9 @@ class credential_service {
   // What the workers read for us; a read is wanted for as long as its mark is here.
   std::map<std::uint64_t, std::shared_ptr<const std::uint64_t>> running_;
   std::vector<open_claim> claims_;
-  bool trying_new_secret_ = false;
+  bool trying_secret_ = false;
   time_point next_try_ = time_point::min();
+  bool nobody_answers_ = false;  // the last try found; holds until the next one
   bool closed_ = false;
   bool refused_before_ = false;
   failure_ptr last_refusal_;

@@ -80,6 +80,7 @@ class pool_impl {
   void operator()(const pool_action::drained& a);
   friend struct action_visitor;
 
+  void take_back(lease_id lease);
   void watch(lease_id lease, const caf::actor_addr& holder);
   void settle(waiting& w, const failure_ptr& why);
   template <class Waiting, class Atom>
@@ -113,6 +114,9 @@ class pool_impl {
 };
 
 namespace {
+
+/// The return of a lease takes no longer than this through the manager.
+constexpr seconds longest_return{1};
 
 /// What both have.
 template <class Message>
@@ -191,7 +195,8 @@ pool_state pool_impl::make_pool() const {
   const auto env = context_->env;
   pool_dependencies world{make_random(env->seed + context_->id), [env] { return env->next_number(); },
                           [env] { return env->clock->wall_now(); },
-                          [pace = context_->pace] { return pace->patience(true); }, context_->permits};
+                          [pace = context_->pace] { return pace->patience(true); }, context_->permits,
+                          [pace = context_->pace](time_point at) { return pace->answers_in_turn(at); }};
   return pool_state{policy_of(*context_->all, context_->server, context_->id, context_->name), std::move(world), now()};
 }
 
@@ -339,9 +344,24 @@ void pool_impl::on_down(const caf::actor_addr& ended) {
   }
   if (const auto holder = held_by_.find(ended); holder != held_by_.end()) {
     const auto theirs = holder->second;
-    for (const auto lease : theirs) pool_.take_back(lease, "its holder ended", now());
+    for (const auto lease : theirs) take_back(lease);
   }
   carry_out();
+}
+
+/// Its holder has ended. What that sent last goes through the manager, and may be the return of just this lease: it is
+/// here before what the manager answers now.
+void pool_impl::take_back(lease_id lease) {
+  const auto end = [this, lease] {
+    guard_.run([&] {
+      pool_.take_back(lease, "its holder ended", now());
+      carry_out();
+    });
+  };
+  const auto manager = caf::actor_cast<connection_manager_actor>(manager_);
+  if (!manager) return end();
+  self_->request(manager, longest_return, router_atom_v)
+      .then([end](const circuit_breaker_actor&) { end(); }, [end](const caf::error&) { end(); });
 }
 
 caf::result<pool_health> pool_impl::check_all(time_point deadline) {

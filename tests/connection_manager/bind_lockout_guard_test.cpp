@@ -1072,7 +1072,12 @@ BOOST_FIXTURE_TEST_CASE(who_presents_the_services_name_is_judged_by_what_the_dir
   set({with_password("good"), with_password("third", "cn=third,dc=a")});
   BOOST_TEST((says("cn=nobody", "good") == service_claim::other));
   BOOST_TEST((says("cn=service", "good") == service_claim::unknown));
+  // A bind will tell, of a wrong one too.
+  for (const auto* password : {"good", "guessed"})
+    BOOST_TEST(guard->is_undecided("cn=service", secret{std::string_view{password}}));
+  BOOST_TEST(!guard->is_undecided("cn=nobody", secret{std::string_view{"good"}}));
   on_verdict(ask(0), kind::accepted);
+  BOOST_TEST(!guard->is_undecided("cn=service", secret{std::string_view{"good"}}));
   BOOST_TEST((says("cn=service", "good") == service_claim::right));
   BOOST_TEST((says("2.5.4.3 = SERVICE", "good") == service_claim::right));
   BOOST_TEST((says("cn=service", "goodgood") == service_claim::wrong));
@@ -1102,12 +1107,12 @@ BOOST_FIXTURE_TEST_CASE(after_a_rotation_both_passwords_are_known_until_the_dire
   BOOST_TEST((says("old") == service_claim::right));
   BOOST_TEST((says("new") == service_claim::unknown));
   BOOST_TEST((says("guessed") == service_claim::wrong));
-  BOOST_TEST(guard->is_new_secret("cn=service", secret{std::string_view{"new"}}));
-  BOOST_TEST(!guard->is_new_secret("cn=service", secret{std::string_view{"old"}}));
+  BOOST_TEST(guard->is_undecided("cn=service", secret{std::string_view{"new"}}));
+  BOOST_TEST(!guard->is_undecided("cn=service", secret{std::string_view{"old"}}));
   on_verdict(read_done_after_ask("new"), kind::accepted);
   BOOST_TEST((says("new") == service_claim::right));
   BOOST_TEST((says("old") == service_claim::wrong));
-  BOOST_TEST(!guard->is_new_secret("cn=service", secret{std::string_view{"new"}}));
+  BOOST_TEST(!guard->is_undecided("cn=service", secret{std::string_view{"new"}}));
 }
 
 BOOST_FIXTURE_TEST_CASE(a_new_password_that_the_directory_refuses_leaves_the_old_one, source_fixture) {
@@ -1118,7 +1123,7 @@ BOOST_FIXTURE_TEST_CASE(a_new_password_that_the_directory_refuses_leaves_the_old
   on_verdict(read_done_after_ask("mistyped"), kind::refused);
   BOOST_TEST((says("old") == service_claim::right));
   BOOST_TEST((says("mistyped") == service_claim::wrong));
-  BOOST_TEST(!guard->is_new_secret("cn=service", secret{std::string_view{"mistyped"}}));
+  BOOST_TEST(!guard->is_undecided("cn=service", secret{std::string_view{"mistyped"}}));
 }
 
 BOOST_FIXTURE_TEST_CASE(a_secret_that_the_directory_refuses_proves_nothing, source_fixture) {
@@ -1126,4 +1131,5 @@ BOOST_FIXTURE_TEST_CASE(a_secret_that_the_directory_refuses_proves_nothing, sour
   on_verdict(ask(0), kind::refused);
   BOOST_TEST((guard->judge("cn=service", secret{std::string_view{"bad"}}) == service_claim::wrong));
   BOOST_TEST((guard->judge("cn=service", secret{std::string_view{"new"}}) == service_claim::unknown));
+  BOOST_TEST(!guard->is_undecided("cn=service", secret{std::string_view{"new"}}));
 }

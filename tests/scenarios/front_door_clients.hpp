@@ -14,8 +14,8 @@ settings with_front_door(settings all, client_listener_settings door = {});
 /// A runtime that serves the LDAP clients of its settings, and has been answered by a directory.
 class served_clients {
  public:
-  /// Fails the test when no server answers.
-  explicit served_clients(settings all);
+  /// Fails the test when no server answers, unless nobody waits for that.
+  explicit served_clients(settings all, bool wait = true);
 
   bare_runtime& get() noexcept { return runtime_; }
   std::string uri() const;  ///< ldap://127.0.0.1:port

@@ -56,6 +56,23 @@ void check_no_read_fails(slapd& a, slapd& b, const std::function<void()>& break_
 
 }  // namespace
 
+// Until one bind of the service was answered it is not known who may come in as the service. Another server answers it.
+BOOST_AUTO_TEST_CASE(scenario_01_through_the_front_door_a_server_that_hangs_before_start_refuses_nobody) {
+  leak_guard leaks;
+  slapd a, b;
+  a.pause();
+  {
+    served_clients door(settings_for(a.port(), b.port()), false);
+    for (const bool right : {true, false, true}) {
+      const auto came = door.run({"ldapwhoami"}, admin_dn, right ? admin_password : "wrong");
+      BOOST_TEST(came.status == (right ? 0 : 49), came.error_output);
+    }
+    a.resume();
+    BOOST_TEST(door.all_gone());
+    end_scenario(door.get(), {a, b});
+  }
+}
+
 BOOST_AUTO_TEST_CASE(scenario_01_through_the_front_door_a_paused_server_fails_no_read) {
   leak_guard leaks;
   slapd a, b;

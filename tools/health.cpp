@@ -3,6 +3,9 @@
 #include "understudy/config/load.hpp"
 #include "understudy/messages/printable.hpp"
 #include "understudy/messages/text.hpp"
+#include "understudy/runtime/client/client.hpp"
+#include "understudy/runtime/client/manager_access.hpp"
+#include "understudy/runtime/exceptions.hpp"
 #include "understudy/runtime/state_json.hpp"
 #include "understudy/tools/commands.hpp"
 #include "understudy/tools/exit_code.hpp"
@@ -22,6 +25,8 @@ using namespace internal;
 namespace {
 
 constexpr seconds default_patience{10};
+/// A server that does not answer a probe for so long is down; as breaker.suspect_after by default.
+constexpr seconds enough_to_judge{1};
 
 struct health_options {
   target where;
@@ -39,11 +44,6 @@ const probe_report* probe_of(const findings& all, const server_snapshot& server)
   return found == all.probes.end() ? nullptr : &*found;
 }
 
-// Neither the probe nor a connection has told anything about it yet.
-bool nothing_known(const server_snapshot& server, const probe_report& probe) {
-  return verdict(probe) == probe_verdict::nothing && server.state == server_state::healthy && server.pool.opened == 0;
-}
-
 bool healthy(const findings& all) {
   return !all.state.servers.empty() &&
          std::all_of(all.state.servers.begin(), all.state.servers.end(), [&](const server_snapshot& s) {
@@ -58,9 +58,14 @@ void apply_probes(findings& all) {
     const auto* probe = probe_of(all, server);
     if (probe == nullptr || server.state == server_state::suspended) continue;
     // A probe that waited for something of ours says nothing about the server.
-    if (const auto found = verdict(*probe); found != probe_verdict::nothing) {
+    if (verdict(*probe) == probe_verdict::nothing) continue;
+    // One that ran out of what little time it was given is no evidence against what is known there.
+    const bool cut_short = probe->hurried && probe->took < enough_to_judge;
+    if (probe->ok || !cut_short)
       server.state = probe->ok ? server_state::healthy : server_state::down;
-    }
+    else if (server.untried)
+      server.state = server_state::suspect;
+    server.untried = false;
     if (probe->ok) server.warning = probe->warning;
     if (!probe->error) continue;
     server.last_error = describe(*probe->error);
@@ -70,7 +75,7 @@ void apply_probes(findings& all) {
 
 std::string line_of(const server_snapshot& server, const probe_report* probe, const given_options& given) {
   auto line = printable(internal::server_name(server)) + "  priority " + std::to_string(server.priority) + "  " +
-              (probe != nullptr && nothing_known(server, *probe) ? "unknown" : std::string{state_name(server)});
+              std::string{state_name(server)};
   if (probe == nullptr) return line + "  not probed\n";
   for (const auto& step : probe->steps)
     line +=
@@ -96,6 +101,20 @@ void print_json(const findings& all) {
   put(tree.dump(2, ' ', true, nlohmann::json::error_handler_t::replace) + "\n");
 }
 
+// What this command does itself, until there is something to probe, is no operation of a service.
+runtime_snapshot state_of(session& directory) {
+  if (!directory.given().by_node) {
+    auto state = directory.manager().snapshot();
+    state.operations = {};
+    return state;
+  }
+  const auto there = manager_access::running(directory.manager());
+  if (!there) throw_failure(make_failure(runtime_ended(stage::queue)));
+  auto got = there->client().ask<runtime_snapshot>(there->manager(), directory.left(default_patience), status_atom_v);
+  if (!got) throw_failure(std::move(got.error));
+  return std::move(*got.value);
+}
+
 int health(interrupt_watch& interrupts, const health_options& options) {
   command_time time{options.where.timeout};
   const auto all_settings = one_shot_settings(options.where, time, interrupts);
@@ -108,6 +127,8 @@ int health(interrupt_watch& interrupts, const health_options& options) {
   findings all;
   try {
     all.probes = directory.manager().probe_all(directory.left(default_patience));
+    directory.check_interrupt();
+    all.state = state_of(directory);
   } catch (const ldap_exception& e) {
     // Who interrupts ends the probes: that is no failure to tell of.
     directory.check_interrupt();
@@ -116,7 +137,6 @@ int health(interrupt_watch& interrupts, const health_options& options) {
     return exit_runtime;
   }
   directory.check_interrupt();
-  all.state = directory.manager().snapshot();
   apply_probes(all);
   options.json ? print_json(all) : print_text(all, directory.given());
   // DNS lists the servers and did not: there is nothing to probe, but a reason.

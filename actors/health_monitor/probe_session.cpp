@@ -206,7 +206,7 @@ probe_session::actions probe_session::on_pool(std::uint64_t turn, const pool_hea
     outcome_.report.answers_others = !outcome_.report.ok && health.answered_others > 0;
     outcome_.report.took = now - started_;
     finish(out);
-  } else if (health.healthy_connections > 0) {
+  } else if (health.answered > 0) {
     conclude(true, nullptr, now, out);
   } else if (health.unhealthy_connections > 0) {
     failure f;

@@ -165,7 +165,7 @@ BOOST_FIXTURE_TEST_CASE(a_suspended_server_is_left_alone, monitor_fixture) {
 
 BOOST_FIXTURE_TEST_CASE(without_a_free_socket_the_pool_is_asked, monitor_fixture) {
   servers[0]->free_slots = 0;
-  servers[0]->pool_found.healthy_connections = 3;
+  servers[0]->pool_found.healthy_connections = servers[0]->pool_found.answered = 3;
   start_monitor();
   advance(seconds{11});
   BOOST_TEST(servers[0]->opened == 0);
@@ -184,7 +184,7 @@ BOOST_FIXTURE_TEST_CASE(a_pool_that_can_check_nothing_is_no_evidence, monitor_fi
 }
 
 BOOST_FIXTURE_TEST_CASE(the_only_socket_is_left_to_the_pool_while_the_server_is_healthy, one_socket) {
-  servers[0]->pool_found.healthy_connections = 1;
+  servers[0]->pool_found.healthy_connections = servers[0]->pool_found.answered = 1;
   start_monitor();
   advance(std::chrono::minutes{3});
   BOOST_TEST(servers[0]->slots_asked == 0);
@@ -205,7 +205,7 @@ BOOST_FIXTURE_TEST_CASE(without_a_pool_there_is_no_standing_connection, monitor_
 
 BOOST_FIXTURE_TEST_CASE(a_sole_server_is_probed_as_often_as_several, one_socket) {
   all.failover.health_check_interval = seconds{1};
-  servers[0]->pool_found.healthy_connections = 1;
+  servers[0]->pool_found.healthy_connections = servers[0]->pool_found.answered = 1;
   start_monitor();
   advance(seconds{60});
   BOOST_TEST(servers[0]->pool_checks >= 50);

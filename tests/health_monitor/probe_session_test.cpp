@@ -101,7 +101,7 @@ BOOST_FIXTURE_TEST_CASE(without_a_slot_the_pools_connections_are_the_evidence, o
   of(s.begin(start, deadline, keeping));
   expect(s.on_slot(false, start), {kind::check_pool});
   pool_health h;
-  h.healthy_connections = 1;
+  h.healthy_connections = h.answered = 1;
   h.unhealthy_connections = 3;
   expect(s.on_pool(turn, h, start), {kind::report});
   BOOST_TEST(report().ok);
@@ -126,7 +126,7 @@ BOOST_FIXTURE_TEST_CASE(the_pool_has_to_answer_before_the_probes_deadline, one_s
   BOOST_REQUIRE_EQUAL(again.size(), 1U);
   BOOST_TEST((again[0].deadline == start + milliseconds{1400}));
   pool_health h;
-  h.healthy_connections = 1;
+  h.healthy_connections = h.answered = 1;
   expect(s.on_pool(first[0].turn, h, start), {});
   expect(s.on_pool(again[0].turn, h, start), {kind::report});
 }
@@ -136,6 +136,18 @@ BOOST_FIXTURE_TEST_CASE(a_pool_that_could_check_nothing_says_nothing, one_sessio
   expect(s.on_pool(turn, pool_health{}, start), {kind::report});
   BOOST_TEST(!s.outcome().conclusive);
   BOOST_TEST(report().error->code == errc::pool_exhausted);
+  // Users' binds are on connections that cannot be asked: that these are open is no answer.
+  pool_health cannot_be_asked;
+  cannot_be_asked.active_connections = cannot_be_asked.healthy_connections = 1;
+  of(s.begin(start, deadline, {false, false}));
+  expect(s.on_pool(turn, cannot_be_asked, start), {kind::report});
+  BOOST_TEST(!s.outcome().conclusive);
+  BOOST_TEST(!report().ok);
+  // Those that can be, and do not answer, speak against the server whatever else is open.
+  cannot_be_asked.unhealthy_connections = 2;
+  of(s.begin(start, deadline, {false, false}));
+  expect(s.on_pool(turn, cannot_be_asked, start), {kind::report});
+  BOOST_TEST((verdict(report()) == probe_verdict::dead));
 }
 
 BOOST_FIXTURE_TEST_CASE(a_failed_connect_reports_its_cause_and_steps, one_session) {

@@ -32,7 +32,8 @@ constexpr std::size_t heard_part = 256;
 
 /// Extended operations that leave nothing behind in the session.
 bool leaves_no_trace(const any_operation& op) noexcept {
-  if (const auto* opaque = std::get_if<opaque_request>(&op)) return opaque->tag() != opaque_request::extended;
+  if (const auto* opaque = std::get_if<opaque_request>(&op))
+    return opaque->tag() != opaque_request::extended || safe_to_repeat(op);
   const auto* extended = std::get_if<extended_request>(&op);
   return extended == nullptr || extended->repeatable;
 }

@@ -85,7 +85,7 @@ class client_impl {
   void shake_hands();
   void finish_turn();
   void note_holding();
-  bool admits(holding what);
+  bool admits(holding kind);
   void note_record();
   void log_end(std::string_view why) const;
   void arm();
@@ -266,10 +266,10 @@ void client_impl::note_holding() {
 }
 
 /// False: there are too many of these, and none of them is idle.
-bool client_impl::admits(holding what) {
-  auto* const all = with_.holdings ? with_.holdings->of(what) : nullptr;
-  if (all == nullptr || what == holding::user || all->contains(number_)) return true;
-  const auto most = what == holding::pages ? with_.rules->most_cursors : with_.rules->most_negotiations;
+bool client_impl::admits(holding kind) {
+  auto* const all = with_.holdings ? with_.holdings->of(kind) : nullptr;
+  if (all == nullptr || kind == holding::user || all->contains(number_)) return true;
+  const auto most = kind == holding::pages ? with_.rules->most_cursors : with_.rules->most_negotiations;
   return all->count() < most || all->give_up_one({}, least_idle, now());
 }
 

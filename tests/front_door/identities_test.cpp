@@ -351,8 +351,13 @@ BOOST_AUTO_TEST_CASE(a_login_is_one_bind_at_the_directory) {
     client.send(extended_message(2, whoami_oid));
     BOOST_TEST(client.read_message().find("dn:" + user_dn(i % 10)) != std::string::npos);
   }
+  for (int i = 0; i < 20; ++i)
+    BOOST_TEST(h.run({"ldapsearch", "-b", people_dn, "(uid=user1)"}, user_dn(i % 10), user_password(i % 10)).status ==
+               0);
   const auto after = h.server.counters();
-  BOOST_TEST(after.binds == before.binds + 20);
+  BOOST_TEST(after.binds == before.binds + 40);
+  // One after the other on the same connection.
+  BOOST_TEST(after.connections_total <= before.connections_total + 5);
 }
 
 BOOST_AUTO_TEST_CASE(operations_of_clients_count_against_max_requests) {

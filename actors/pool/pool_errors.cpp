@@ -34,7 +34,20 @@ std::string advice(const pool_situation& at) {
 
 std::string time_taken(duration span) { return config::format_span(std::chrono::floor<milliseconds>(span)); }
 
-failure_ptr pool_timed_out(const pool_situation& at, duration waited) {
+failure_ptr pool_timed_out(const pool_situation& at, duration waited, bool held_up) {
+  if (held_up) {
+    failure f;
+    f.code = errc::pool_timeout;
+    f.message = "no connection to " + at.policy.server_name + " was ready within " + time_taken(waited) +
+                ": those that are being opened wait for the service's password or for a name, and have asked nothing "
+                "of the server";
+    f = about(at, std::move(f));
+    // Whatever ended connections before: this is no fault of the server's.
+    f.cause = "the service's password, or a look-up of a name, was waited for";
+    f.cause_code = errc::local_resources;
+    f.cause_at.reset();
+    return make_failure(std::move(f));
+  }
   if (at.now.connecting > 0 && at.now.connecting == at.now.size)
     return pool_failure(
         at, errc::pool_timeout,

@@ -17,8 +17,8 @@ struct pool_situation {
   const pool_cause& last;
 };
 
-/// Nothing became free within `waited`.
-failure_ptr pool_timed_out(const pool_situation& at, duration waited);
+/// Nothing became free within `waited`. `held_up`: all connections that are being opened wait for something of ours.
+failure_ptr pool_timed_out(const pool_situation& at, duration waited, bool held_up);
 /// Nothing is free and the caller does not wait.
 failure_ptr pool_is_exhausted(const pool_situation& at);
 /// Too many wait already.

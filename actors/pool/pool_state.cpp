@@ -65,6 +65,9 @@ failure_ptr connect_overdue(const pool_policy& policy) {
                       policy.server_name);
 }
 
+/// Between two requests of a burst: both are on their way to the same write.
+constexpr duration one_burst = std::chrono::microseconds{20};
+
 /// Connections that were made with other values are replaced within about this long.
 constexpr duration settings_renewal_spread = seconds{5};
 
@@ -81,10 +84,26 @@ pool_state::pool_state(pool_policy policy, pool_dependencies world, time_point n
   if (policy_.preload) warm_until_ = now + policy_.max_idle_time;
 }
 
+/// What comes in one moment leaves in one write, which takes longer than all the rest of a request. Null: another
+/// connection is due.
+slot* pool_state::gathering(time_point now) noexcept {
+  if (gathered_ == 0 || gathered_ >= policy_.most_together) return nullptr;
+  slot* s = slots_.find(gathers_);
+  const bool fits = s != nullptr && s->takes_new() && now - s->dispatched_at <= one_burst &&
+                    s->load() < comfortable_load(policy_.max_in_flight);
+  return fits && !dependencies_.answers_in_turn(now) ? s : nullptr;
+}
+
 connection_id pool_state::try_dispatch(time_point now) {
   if (draining_ || !pooled_.empty()) return 0;
-  slot* s = slots_.least_loaded(connection_kind::pooled, policy_.max_in_flight);
-  if (s == nullptr) return 0;
+  slot* s = gathering(now);
+  if (s == nullptr) {
+    s = slots_.least_loaded(connection_kind::pooled, policy_.max_in_flight);
+    if (s == nullptr) return 0;
+    gathers_ = s->id;
+    gathered_ = 0;
+  }
+  ++gathered_;
   const bool crowded = s->load() >= comfortable_load(policy_.max_in_flight);
   mark_dispatched(*s, now);
   if (crowded && now >= crowd_check_at_) {
@@ -214,7 +233,7 @@ void pool_state::leave_overdue(connection_kind kind, time_point now) {
       q.postpone(at, std::min(w.patient_until, now + policy_.suspect_after / looks_again));
       continue;
     }
-    auto why = pool_timed_out(situation(now), now - w.since);
+    auto why = pool_timed_out(situation(now), now - w.since, slots_.none_ready(kind) && slots_.held_up(kind));
     if (w.redispatch_on_leave()) {
       send_away(q, at, std::move(why), false, now);
       in_vain = true;
@@ -243,7 +262,7 @@ time_point pool_state::silent_from() const noexcept {
 void pool_state::leave_silent(time_point now) {
   if (said_silent_ || (pooled_.empty() && binds_.empty()) || now < silent_from()) return;
   note_silence(now);
-  const auto why = pool_timed_out(situation(now), now - *waited_since_);
+  const auto why = pool_timed_out(situation(now), now - *waited_since_, false);
   for (wait_queue* q : {&pooled_, &binds_})
     for (auto at = q->begin(); at != q->end();)
       at = at->second.gives_up_at > now ? send_away(*q, at, why, false, now) : std::next(at);

@@ -24,6 +24,8 @@ struct pool_dependencies {
   std::function<duration()> patience = [] { return duration::zero(); };
   /// Every socket takes one; null: nobody else counts them.
   std::shared_ptr<socket_permits> permits = nullptr;
+  /// Whether the server answers the requests of one connection one after the other, as far as is known.
+  std::function<bool(time_point now)> answers_in_turn = [](time_point) { return false; };
 };
 
 /// Somebody asks for a connection.
@@ -236,6 +238,7 @@ class pool_state {
   void trim(time_point now);
   void trim(connection_kind kind, std::uint32_t surplus, time_point now);
 
+  slot* gathering(time_point now) noexcept;
   pool_situation situation(time_point now) const { return {policy_, counts(now), last_}; }
   void note(log_level level, std::string text);
 
@@ -256,6 +259,8 @@ class pool_state {
   breaker_state breaker_ = breaker_state::closed;
   waiter_id last_waiter_ = 0;
   std::uint64_t turns_ = 0;
+  connection_id gathers_ = 0;   ///< took the latest request that came without waiting …
+  std::uint32_t gathered_ = 0;  ///< … and so many, each a moment after the other
   std::vector<socket_permit> probes_;  ///< one for each socket that the monitor has
   time_point probe_since_{};           ///< when the latest was taken
   bool awaits_another_ = false;        ///< a refused round is not judged before the end of what was under way beside it

@@ -149,6 +149,40 @@ BOOST_AUTO_TEST_CASE(shared_operations_go_to_the_least_loaded) {
   for (const auto& [id, s] : h.sockets) BOOST_TEST(s.open() == 3U);
 }
 
+BOOST_AUTO_TEST_CASE(a_few_shared_operations_of_one_moment_go_to_one_connection) {
+  auto policy = small_policy(3, 3);
+  policy.most_together = 4;
+  pool_harness h{policy};
+  h.ready_all();
+  for (int i = 0; i < 9; ++i) h.share();
+  std::multiset<std::uint64_t> loads;
+  for (const auto& [id, s] : h.sockets) loads.insert(s.open());
+  BOOST_TEST((loads == std::multiset<std::uint64_t>{1, 4, 4}));
+  // What comes later than that finds the least loaded.
+  h.pass(milliseconds{1});
+  h.share();
+  loads.clear();
+  for (const auto& [id, s] : h.sockets) loads.insert(s.open());
+  BOOST_TEST((loads == std::multiset<std::uint64_t>{2, 4, 4}));
+  h.pass(milliseconds{1});
+  h.share();
+  h.pass(milliseconds{1});
+  h.share();
+  loads.clear();
+  for (const auto& [id, s] : h.sockets) loads.insert(s.open());
+  BOOST_TEST((loads == std::multiset<std::uint64_t>{4, 4, 4}));
+}
+
+BOOST_AUTO_TEST_CASE(operations_of_one_moment_do_not_go_where_they_are_answered_in_turn) {
+  auto policy = small_policy(3, 3);
+  policy.most_together = 4;
+  pool_harness h{policy};
+  h.in_turn = true;
+  h.ready_all();
+  for (int i = 0; i < 3; ++i) h.share();
+  for (const auto& [id, s] : h.sockets) BOOST_TEST(s.open() == 1U);
+}
+
 BOOST_AUTO_TEST_CASE(of_idle_connections_the_most_recently_used_is_taken) {
   pool_harness h{small_policy(3, 3)};
   h.ready_all();

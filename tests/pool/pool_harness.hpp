@@ -30,6 +30,8 @@ inline pool_policy small_policy(std::uint32_t min, std::uint32_t max) {
   p.min = min;
   p.max = p.max_pooled = max;
   p.validate_interval = duration::zero();
+  // Requests that a test makes one after the other come in one moment of its clock.
+  p.most_together = 1;
   return p;
 }
 
@@ -54,6 +56,7 @@ class pool_harness {
     std::shared_ptr<std::atomic<std::uint64_t>> completed = std::make_shared<std::atomic<std::uint64_t>>(0);
     std::shared_ptr<std::atomic<bool>> wanted = std::make_shared<std::atomic<bool>>(false);
     std::shared_ptr<std::atomic<bool>> silent = std::make_shared<std::atomic<bool>>(false);
+    std::shared_ptr<std::atomic<bool>> held_up = std::make_shared<std::atomic<bool>>(false);
     std::shared_ptr<std::atomic<time_point>> awaited_since = std::make_shared<std::atomic<time_point>>();
     std::shared_ptr<std::atomic<bool>> reader_behind = std::make_shared<std::atomic<bool>>(false);
     std::uint64_t carried = 0;  ///< operations handed over
@@ -74,6 +77,7 @@ class pool_harness {
   time_point now = time_point{} + std::chrono::hours{1};
   std::uint64_t numbers = 0;
   duration usual_patience{};  ///< for a small answer, from what is usual
+  bool in_turn = false;       ///< the server answers the requests of a connection one after the other
   const std::shared_ptr<socket_permits> permits;
   random_source random;
   pool_state pool;
@@ -257,7 +261,7 @@ class pool_harness {
   pool_state make_pool(pool_policy policy) {
     return {std::move(policy),
             pool_dependencies{random, [this] { return ++numbers; }, [] { return wall_time{}; },
-                              [this] { return usual_patience; }, permits},
+                              [this] { return usual_patience; }, permits, [this](time_point) { return in_turn; }},
             now};
   }
   waiter_id enqueue(acquire_request request) {
@@ -292,7 +296,7 @@ class pool_harness {
     s.kind = a.kind;
     s.permit = a.permit;
     s.awaited_since->store(now);
-    pool.attach(a.id, load_reading{s.completed, s.wanted, s.silent, nullptr, s.awaited_since, s.reader_behind});
+    pool.attach(a.id, load_reading{s.completed, s.wanted, s.silent, s.held_up, s.awaited_since, s.reader_behind});
     sockets.emplace(a.id, std::move(s));
   }
   void on(const pool_action::dispatch& a) {

@@ -1,5 +1,6 @@
 // Waiters: their order, their deadlines, and how they leave.
 #include "pool/pool_harness.hpp"
+#include "understudy/actors/metrics/registry.hpp"
 
 using namespace understudy;
 using namespace understudy::internal;
@@ -259,6 +260,19 @@ BOOST_AUTO_TEST_CASE(our_own_waiting_is_no_silence_of_the_server) {
   BOOST_TEST(h.readiness.empty());
   h.pass(milliseconds{300});
   BOOST_TEST((h.what(t) == outcome::redispatch));
+}
+
+BOOST_AUTO_TEST_CASE(a_wait_for_a_password_or_a_name_is_no_failure_of_the_directory) {
+  pool_harness h{small_policy(1, 1)};
+  for (const bool ours : {true, false}) {
+    const auto t = h.share(milliseconds{300});
+    for (auto& [id, s] : h.sockets) s.held_up->store(ours);
+    h.pass(milliseconds{300});
+    BOOST_TEST((h.code(t) == errc::pool_timeout));
+    const auto& why = *h.outcome(t).why;
+    BOOST_TEST(failed_by_directory(why) == !ours);
+    BOOST_TEST((why.message.find("have asked nothing of the server") != std::string::npos) == ours, why.message);
+  }
 }
 
 BOOST_AUTO_TEST_CASE(who_has_no_other_server_waits_as_long_as_it_can) {

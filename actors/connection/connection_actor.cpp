@@ -30,6 +30,9 @@ namespace {
 // Encoded requests that are worth a system call before the rest is encoded.
 constexpr std::size_t worth_sending = 4 * 1024;
 
+// So few further requests are encoded sooner than a system call is made for the first.
+constexpr std::size_t few_more = 3;
+
 // More actions at a time than these are unusual: their memory is not kept.
 constexpr std::size_t most_kept_actions = 256;
 
@@ -350,11 +353,16 @@ void connection_impl::carry_out() {
   }
 }
 
-/// A server with nothing to do is given the first request at once and works while the others are encoded; those leave
-/// together when the messages at hand are done, or as soon as they are many.
+/// A server with nothing to do is given the first of many requests at once and works while the others are encoded;
+/// those leave together when the messages at hand are done, or as soon as they are many.
 void connection_impl::flush_or_gather() {
   if (!bytes_.wants_flush()) return;
-  if (bytes_.bytes_out() >= worth_sending || (state_.in_flight_count() == 1 && !flush_queued_)) {
+  const auto is_sole_or_first_of_many = [this] {
+    if (state_.in_flight_count() != 1 || flush_queued_) return false;
+    const auto more = self_->mailbox().size();
+    return more == 0 || more > few_more;
+  };
+  if (bytes_.bytes_out() >= worth_sending || is_sole_or_first_of_many()) {
     state_.on_transport(bytes_.flush());
     carry_out();
   }

@@ -1,4 +1,7 @@
-// A fixed amount of work on the hot path, for tools/instructions to count instructions of: fixed_run pure|session.
+// A fixed amount of work on the hot path, for tools/instructions to count instructions of: fixed_run
+// pure|session|door|relay.
+#include "fixed_door.hpp"
+
 #include "understudy/actors/circuit_breaker/router.hpp"
 #include "understudy/actors/connection/outcome_batch.hpp"
 #include "understudy/actors/connection/pdu_codec.hpp"
@@ -169,6 +172,9 @@ extern "C" [[gnu::noinline]] void counted(pure_path* pure, session_path* session
   if (session != nullptr) session->run();
 }
 
+// The same of the front door: what its thread does, without clients and directories.
+extern "C" [[gnu::noinline]] void counted_turn(understudy::benchmark::fixed_door& door) { door.run(); }
+
 int main(int argc, char** argv) try {
   const std::string what = argc > 1 ? argv[1] : "";
   if (what == "pure") {
@@ -177,8 +183,14 @@ int main(int argc, char** argv) try {
   } else if (what == "session") {
     session_path path;
     counted(nullptr, &path);
+  } else if (what == "door") {
+    understudy::benchmark::fixed_door door{1};
+    for (int i = 0; i < 100; ++i) door.ask(8, counted_turn);
+  } else if (what == "relay") {
+    understudy::benchmark::fixed_door door{1000};
+    for (int i = 0; i < 5; ++i) door.ask(1, counted_turn);
   } else {
-    throw std::invalid_argument("usage: fixed_run pure|session");
+    throw std::invalid_argument("usage: fixed_run pure|session|door|relay");
   }
   return 0;
 } catch (const std::exception& e) {

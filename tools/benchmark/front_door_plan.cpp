@@ -31,6 +31,13 @@ class list {
       made.client = client;
     }
   }
+  /// Through the front door alone. `beside`: the one that it is compared with; empty: none.
+  const std::string& through_door(const std::string& workload, const std::string& directory, const words& arguments,
+                                  const std::string& beside = {}) {
+    auto& made = add(workload + ", front door", directory + " behind door", arguments);
+    made.beside = beside;
+    return made.name;
+  }
   /// The same without the direct way; once.
   void between(const std::string& workload, const std::string& directory, const words& arguments, bool back_ldap) {
     for (const auto& through : ways(directory)) {
@@ -105,6 +112,20 @@ void relayed(list& l) {
   l.on_every_way("1 000 000 entries", "null million", "null million", {"streaming", "seconds=10", "least=1000000"}, 1);
 }
 
+/// What a client costs others that asks for 20 MB of entries, takes a kilobyte a second, and then nothing.
+void beside_slow(list& l) {
+  if (l.small()) return;
+  l.group("Beside a client that reads slowly and stops");
+  const words usual{"epoll", "connections=8", "window=1", "seconds=4", "warmup=1"};
+  auto slow = usual;
+  slow.push_back("slow=1");
+  auto more = usual;
+  more.push_back("slow=8");
+  const std::string alone = l.through_door("8 clients alone, 8 in flight", "null many", usual);
+  l.through_door("8 clients beside one that stops, 8 in flight", "null many", slow, alone);
+  l.through_door("8 clients beside eight that stop, 8 in flight", "null many", more, alone);
+}
+
 void idle(list& l) {
   l.group("Idle clients");
   // back-ldap has a connection of its own for each of them, and no descriptors for ten thousand.
@@ -124,6 +145,7 @@ std::vector<series> front_door_plan(bool small, bool other) {
   logins(l);
   large(l);
   relayed(l);
+  beside_slow(l);
   idle(l);
   return l.take();
 }

@@ -119,7 +119,10 @@ class settings_reader {
   void read_servers(const table_reader& common) {
     const tree* list = child_of(server_section, servers_key);
     settle_pool(common);
-    if (!list) return add_server({nullptr, common});
+    if (!list) {
+      add_server({nullptr, common});
+      return look_at_roles(common);
+    }
     for (const std::string_view key : {"host", "uri", "srv"})
       if (common.wrote(key))
         problems_.add(common.place_of(key), common.path_of(key),
@@ -130,7 +133,7 @@ class settings_reader {
           "must be an array of tables, one [[ldap.servers]] a server, not " + std::string{to_string(list->what)});
     if (list->children.empty()) problems_.add(list->at, "ldap.servers", "must name at least one server");
     for (std::size_t i = 0; i < list->children.size(); ++i) read_listed(list->children[i], i, common);
-    look_at_roles();
+    look_at_roles(common);
     report_duplicates();
   }
 
@@ -228,11 +231,13 @@ class settings_reader {
 
   static void lower_to(int& low, int high) { low = std::min(low, high); }
 
-  void look_at_roles() {
+  void look_at_roles(const table_reader& common) {
     const auto is_catalog = [](const connection_info& each) { return each.role == server_role::global_catalog; };
     all_.authenticator.global_catalog = std::any_of(all_.servers.begin(), all_.servers.end(), is_catalog);
-    if (auto wrong = why_no_server_for_all(all_.servers); !wrong.empty())
-      problems_.add(server_places_.front().first, server_places_.front().second + ".role", std::move(wrong));
+    auto wrong = why_no_server_for_all(all_.servers);
+    if (wrong.empty()) return;
+    if (server_places_.empty()) return problems_.add(common.place_of("role"), common.path_of("role"), std::move(wrong));
+    problems_.add(server_places_.front().first, server_places_.front().second + ".role", std::move(wrong));
   }
 
   void report_duplicates() {

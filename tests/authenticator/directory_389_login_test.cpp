@@ -72,11 +72,9 @@ BOOST_AUTO_TEST_CASE(application_389_directory_server_says_why_a_user_may_not_lo
   if (!directory_389::installed()) return;
   directory_389 server;
   connection_manager manager{server.at()};
-  BOOST_TEST_REQUIRE(test::eventually([&] {
-                       if (!server.process.running()) return true;
-                       return manager.connect().connected;
-                     }),
-                     server.process.error_output());
+  // Setting it up takes a script of its own some time.
+  const auto up = [&] { return !server.process.running() || manager.connect().connected; };
+  BOOST_TEST_REQUIRE(test::eventually(up, std::chrono::minutes{4}), server.process.error_output());
   BOOST_TEST_REQUIRE(server.process.running(), server.process.error_output());
   const std::pair<const char*, const char*> rules[] = {
       {"passwordExp", "on"}, {"passwordMustChange", "on"}, {"passwordLockout", "on"}, {"passwordMaxFailure", "3"}};

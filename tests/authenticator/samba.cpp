@@ -59,7 +59,7 @@ samba::samba() : address_(loopback_address()) {
                                "--targetdir=" + target.string(), "--host-name=dc1", "--host-ip=" + address_,
                                "--option=interfaces=" + address_ + "/8", "--option=bind interfaces only=yes",
                                "--option=server services=ldap", "--option=log file=" + (folder_ / "log").string()}},
-                  std::chrono::seconds{110});
+                  std::chrono::seconds{240});
   BOOST_TEST_REQUIRE(made.status == 0, made.error_output);
   process_ = std::make_unique<child_process>(
       std::vector<std::string>{"samba", "-i", "-M", "single", "--configfile=" + (target / "etc/smb.conf").string()});

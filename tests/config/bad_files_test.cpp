@@ -54,7 +54,7 @@ BOOST_AUTO_TEST_CASE(refuses_values_of_the_wrong_type) {
       {"[ldap]\nhost = \"a\"\ntimeout = \"30\"\n", "f:3:1: ldap.timeout: must be " + span_words + ", not \"30\"\n"},
       {"[ldap]\nhost = \"a\"\nbind_dn = [\"a\"]\n", "f:3:1: ldap.bind_dn: must be a string, not an array\n"},
       {"[ldap]\nhost = \"a\"\nrole = \"writer\"\n",
-       "f:3:1: ldap.role: must be read_write or read_only, not \"writer\"\n"},
+       "f:3:1: ldap.role: must be read_write, read_only or global_catalog, not \"writer\"\n"},
       {"[ldap]\nhost = \"a\"\n[log]\nlevel = \"loud\"\n",
        "f:4:1: log.level: must be error, warning, info or debug, not \"loud\"\n"},
       {"[ldap]\nhost = 1979-05-27\n", "f:2:1: ldap.host: must be a string, not a date or time\n"},
@@ -245,6 +245,16 @@ BOOST_AUTO_TEST_CASE(refuses_servers_that_are_missing_or_doubled) {
        "f:3:1: ldap.servers[1]: is the same server as ldap.servers[0]: A:389\n"},
       {"[ldap]\nhost = \"a\"\n[[ldap.servers]]\nhost = \"b\"\n",
        "f:2:1: ldap.host: stands beside [[ldap.servers]]; give servers there, or one directly in [ldap]\n"},
+  });
+}
+
+BOOST_AUTO_TEST_CASE(one_server_at_least_takes_every_kind_of_request) {
+  check_all({
+      {"[ldap]\nhost = \"a\"\nrole = \"global_catalog\"\n",
+       "f:3:1: ldap.role: is global_catalog at every server: binds and writes need one that is not\n"},
+      {"[[ldap.servers]]\nhost = \"a\"\nrole = \"global_catalog\"\n"
+       "[[ldap.servers]]\nhost = \"b\"\nrole = \"read_only\"\n",
+       ""},
   });
 }
 

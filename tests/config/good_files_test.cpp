@@ -41,6 +41,25 @@ BOOST_AUTO_TEST_CASE(an_almost_empty_file_gives_the_defaults) {
   BOOST_TEST(!all.server_pools);
 }
 
+BOOST_AUTO_TEST_CASE(logins_know_whether_there_are_global_catalogs) {
+  BOOST_TEST(!good(one_host).authenticator.global_catalog);
+  const auto all = good(R"(
+[[ldap.servers]]
+host = "dc1.ad.example.com"
+[[ldap.servers]]
+host = "dc1.ad.example.com"
+port = 3268
+role = "global_catalog"
+)");
+  BOOST_TEST(all.authenticator.global_catalog);
+  BOOST_TEST((all.servers[1].role == server_role::global_catalog));
+  BOOST_TEST(validate(all).empty());
+  auto alone = all;
+  alone.servers.erase(alone.servers.begin());
+  BOOST_TEST_REQUIRE(validate(alone).size() == 1U);
+  BOOST_TEST(validate(alone)[0].key == "ldap.servers[0].role");
+}
+
 BOOST_AUTO_TEST_CASE(every_section_is_read) {
   const auto all = good(one_host + R"(
 bind_dn = "cn=x"

@@ -185,8 +185,8 @@ BOOST_AUTO_TEST_CASE(scripts_of_packages_are_shell_that_dash_understands) {
   for (const auto* name : {"postinst", "prerm", "postrm"}) {
     const auto said = run_program(child_process::options{{"sh", "-n", (folder / name).string()}, {}, {}, {}});
     BOOST_TEST(said.status == 0, name << said.error_output);
-    BOOST_TEST((std::filesystem::status(folder / name).permissions() & std::filesystem::perms::owner_exec) !=
-                   std::filesystem::perms::none,
+    BOOST_TEST(((std::filesystem::status(folder / name).permissions() & std::filesystem::perms::owner_exec) !=
+                std::filesystem::perms::none),
                name);
   }
 }

@@ -69,7 +69,9 @@ nlohmann::json dashboard() { return nlohmann::json::parse(source("tools/packagin
 /// The queries of all panels.
 std::vector<std::string> dashboard_queries() {
   std::vector<std::string> found;
-  for (const auto& panel : dashboard().at("panels"))
+  // It outlives the loop: what a range is made from does not.
+  const auto whole = dashboard();
+  for (const auto& panel : whole.at("panels"))
     for (const auto& target : panel.value("targets", nlohmann::json::array()))
       found.push_back(target.at("expr").get<std::string>());
   return found;
@@ -113,7 +115,8 @@ BOOST_AUTO_TEST_CASE(the_dashboard_asks_for_metrics_that_there_are) {
   std::set<std::string> asked;
   for (const auto& each : queries) asked.merge(metrics_named_in(each));
   BOOST_TEST(asked.size() >= 20U);
-  for (const auto& variable : dashboard().at("templating").at("list"))
+  const auto whole = dashboard();
+  for (const auto& variable : whole.at("templating").at("list"))
     if (variable.at("type") == "query") asked.merge(metrics_named_in(variable.at("definition").get<std::string>()));
   for (const auto& each : asked) BOOST_TEST(known.count(without_part(each)) == 1U, each);
 }
@@ -121,7 +124,8 @@ BOOST_AUTO_TEST_CASE(the_dashboard_asks_for_metrics_that_there_are) {
 BOOST_AUTO_TEST_CASE(the_panels_of_the_dashboard_have_places_of_their_own) {
   std::set<int> ids;
   std::set<std::pair<int, int>> taken;
-  for (const auto& panel : dashboard().at("panels")) {
+  const auto whole = dashboard();
+  for (const auto& panel : whole.at("panels")) {
     BOOST_TEST(ids.insert(panel.at("id").get<int>()).second, panel.at("title"));
     const auto& at = panel.at("gridPos");
     const int left = at.at("x"), top = at.at("y"), width = at.at("w"), height = at.at("h");

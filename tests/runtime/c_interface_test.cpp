@@ -7,9 +7,12 @@
 #include "understudy/understudy.h"
 
 #include <poll.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
+#include <unistd.h>
 #include <boost/test/unit_test.hpp>
 #include <cstring>
+#include <fstream>
 #include <set>
 #include <thread>
 
@@ -597,4 +600,40 @@ BOOST_FIXTURE_TEST_CASE(a_c_client_is_of_one_process, c_fixture) {
   // The parent's is as it was.
   BOOST_TEST(next().ticket == ticket);
   check_status(login("jane", "x"), UNDERSTUDY_OK);
+}
+
+BOOST_AUTO_TEST_CASE(c_calls_that_memory_does_not_suffice_for_say_so) {
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)  // which end the process in place of throwing
+  const stub_directory server;
+  // Each call copies it.
+  const std::string large(std::size_t{256} << 20, '#');
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::alarm(60);
+    std::size_t pages = 0;
+    std::ifstream{"/proc/self/statm"} >> pages;
+    rlimit memory{};
+    memory.rlim_cur = memory.rlim_max =
+        pages * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE)) + (std::size_t{32} << 20);
+    if (::setrlimit(RLIMIT_AS, &memory) != 0) ::_exit(2);
+    understudy_client* none = nullptr;
+    auto* result = reinterpret_cast<understudy_result*>(&none);
+    bool said = understudy_client_new(large.c_str(), nullptr, &none, &result) == UNDERSTUDY_OUT_OF_MEMORY &&
+                none == nullptr && result == nullptr;
+    // Nothing is out of place after it.
+    said = said && understudy_client_new(c_config(server).c_str(), nullptr, &none, nullptr) == UNDERSTUDY_OK;
+    std::uint64_t ticket = 7;
+    const auto search = [&](const std::string& filter) {
+      return understudy_submit_search(none, "", UNDERSTUDY_SCOPE_BASE, filter.c_str(), nullptr, 0, 0, 0, nullptr,
+                                      &ticket, nullptr);
+    };
+    said = said && search(large) == UNDERSTUDY_OUT_OF_MEMORY && ticket == 0 && understudy_ticket_count(none) == 0;
+    said = said && search("(a=b)") == UNDERSTUDY_OK && understudy_ticket_count(none) == 1;
+    understudy_client_free(none);
+    ::_exit(said ? 0 : 1);
+  }
+  int status = -1;
+  BOOST_TEST(eventually([&] { return ::waitpid(child, &status, WNOHANG) == child; }, 70s));
+  BOOST_TEST((WIFEXITED(status) && WEXITSTATUS(status) == 0), status);
+#endif
 }

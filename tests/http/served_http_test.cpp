@@ -162,7 +162,7 @@ BOOST_AUTO_TEST_CASE(texts_of_errors_are_not_for_everybody_who_reaches_the_endpo
     house h(local ? http_settings{} : everywhere);
     h.servers[0]->stop();
     BOOST_TEST(eventually([&] { return get(h.port(), "/readyz").status == 503; }));
-    const auto& server = h.status().at("servers").at(0);
+    const auto server = h.status().at("servers").at(0);
     BOOST_TEST_REQUIRE(!server.at("last_error").is_null());
     const auto verbose = get(h.port(), "/readyz?verbose").body;
     const auto error = server.at("last_error").get<std::string>();

@@ -160,7 +160,10 @@ BOOST_AUTO_TEST_CASE(client_openldap_binds_by_scram_in_several_steps) {
   slapd_options with;
   with.global_config = {"authz-regexp \"^uid=([^,]+),.*cn=auth$\" \"uid=$1,ou=people,dc=example,dc=com\""};
   slapd server{with};
-  served_clients door(with_front_door(quick_settings({server_at(server.port())})));
+  auto all = quick_settings({server_at(server.port())});
+  all.pool.min_connections = 1;
+  all.pool.max_connections = 5;
+  served_clients door(with_front_door(std::move(all)));
   const auto run = [&](std::vector<std::string> command) {
     child_process::options options;
     options.command = std::move(command);
@@ -184,9 +187,9 @@ BOOST_AUTO_TEST_CASE(client_openldap_binds_by_scram_in_several_steps) {
   const auto refused = whoami("DIGEST-MD5", user_password(1));
   BOOST_TEST(refused.status == 7);
   BOOST_TEST(refused.error_output.find("host name") != std::string::npos, refused.error_output);
+  const auto uri = door.uri();
   // Who goes in the middle leaves nothing behind.
   {
-    const auto uri = door.uri();
     raw_client client{static_cast<std::uint16_t>(std::stoi(uri.substr(uri.rfind(':') + 1)))};
     client.send(sasl_bind_of(1, "SCRAM-SHA-256", "n,,n=user1,r=abcdefghijklmnopqrstuvwx"));
     BOOST_TEST(decode_answer(client.read_message()).code == 14);
@@ -197,6 +200,25 @@ BOOST_AUTO_TEST_CASE(client_openldap_binds_by_scram_in_several_steps) {
            now.servers.front().pool.acquired == now.servers.front().pool.released;
   }));
   BOOST_TEST(whoami("SCRAM-SHA-256", user_password(1)).status == 0);
+  // Binds that are only begun take one of five connections, and that goes to the next one who begins.
+  {
+    const auto number = static_cast<std::uint16_t>(std::stoi(uri.substr(uri.rfind(':') + 1)));
+    raw_client slow{number}, next{number};
+    const std::string begin = "n,,n=user1,r=abcdefghijklmnopqrstuvwx";
+    slow.send(sasl_bind_of(1, "SCRAM-SHA-256", begin));
+    BOOST_TEST(decode_answer(slow.read_message()).code == 14);
+    int id = 0, code = 0;
+    BOOST_TEST(eventually([&] {
+      next.send(sasl_bind_of(++id, "SCRAM-SHA-256", begin));
+      code = decode_answer(next.read_message()).code;
+      return code != 51;
+    }));
+    BOOST_TEST(code == 14);
+    // One second at least it had.
+    BOOST_TEST(id > 1);
+    slow.send(sasl_bind_of(2, "SCRAM-SHA-256", "c=biws,r=abcdefghijklmnopqrstuvwxyz,p=AAAA"));
+    BOOST_TEST(decode_answer(slow.read_message()).code != 0);
+  }
   BOOST_TEST(door.all_gone());
   end_scenario(door.get(), {server});
 }

@@ -102,8 +102,8 @@ std::string manual_of(const program_description& program) {
   text += ".SH OPTIONS\n" + paragraphs_of(program.options) + exit_status_of(program);
   text += ".SH FILES\n.TP\n" + italic("/etc/understudy/understudy.toml") + "\nWhat the service of systemd reads; see " +
           reference(program.name + ".toml", "5") + ".\n";
-  return text + see_also({reference(program.name + ".toml", "5"), reference("systemctl", "1")}) + ".PP\nThe documents in\n" +
-         italic("/usr/share/doc/understudy") + ".\n";
+  return text + see_also({reference(program.name + ".toml", "5"), reference("systemctl", "1")}) +
+         ".PP\nThe documents in\n" + italic("/usr/share/doc/understudy") + ".\n";
 }
 
 std::string manual_of(const program_description& program, const command_description& command) {

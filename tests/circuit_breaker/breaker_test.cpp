@@ -551,3 +551,35 @@ BOOST_FIXTURE_TEST_CASE(resuming_what_is_not_suspended_changes_nothing, one_brea
   b.resume(at(1).now);
   BOOST_TEST(b.state() == breaker_state::open);
 }
+
+// ---- for people ----
+
+BOOST_AUTO_TEST_CASE(only_what_has_answered_is_healthy) {
+  breaker b{breaker_options{}, no_jitter()};
+  b.set_probed(true);
+  BOOST_TEST(b.untried());
+  b.on_report(failed(0), at(0));
+  BOOST_TEST(!b.untried());
+  BOOST_TEST(b.health(at(0).now) == server_state::suspect);
+  b.on_report(ready(), at(10));
+  BOOST_TEST(b.health(at(10).now) == server_state::healthy);
+  breaker probed_first{breaker_options{}, no_jitter()};
+  probed_first.on_probe(probed(true), at(0), false);
+  BOOST_TEST(!probed_first.untried());
+  BOOST_TEST(probed_first.health(at(0).now) == server_state::healthy);
+}
+
+BOOST_AUTO_TEST_CASE(where_only_requests_can_tell_good_probes_are_no_health) {
+  breaker b{breaker_options{}, no_jitter()};
+  b.set_probed(true);
+  auto lost = failed(0);
+  lost.open_since = at(0).now;
+  for (int i = 0; i < 5; ++i) b.on_report(lost, at(i));
+  b.advance(at(2000));
+  BOOST_TEST_REQUIRE(b.state() == breaker_state::half_open);
+  b.on_probe(probed(true), at(2010), false);
+  BOOST_TEST(b.health(at(2010).now) == server_state::down);
+  BOOST_TEST(b.admit(at(2020).now, at(9000).now));
+  b.on_report(trial(succeeded(0)), at(2030));
+  BOOST_TEST(b.health(at(2030).now) == server_state::suspect);
+}

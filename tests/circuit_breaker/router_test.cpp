@@ -121,6 +121,13 @@ BOOST_FIXTURE_TEST_CASE(a_good_probe_ends_an_outage_early_when_nothing_else_serv
   BOOST_REQUIRE(c.has_value());
   BOOST_TEST(c->server == 1U);
   BOOST_TEST(c->trial);
+  // The other one is not back for long: that is no reason to wait.
+  probe(0, true);
+  BOOST_TEST(state(0) == breaker_state::half_open);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_good_probe_ends_no_open_time_while_another_server_serves, two_levels) {
+  break_server(0);
   probe(0, true);
   BOOST_TEST(state(0) == breaker_state::open);
 }
@@ -169,7 +176,8 @@ BOOST_FIXTURE_TEST_CASE(after_an_outage_of_all_the_preferred_server_serves_as_so
                                       {3000, 1000},
                                       {250'000, 251'000},
                                       {251'000, 250'000},
-                                      {250'000, 250'000}}) {
+                                      {250'000, 250'000},
+                                      {265'000, 250'000}}) {
     BOOST_TEST_CONTEXT("the first is up from " << first << " ms on, the second from " << second << " ms") {
       const auto start = now;
       break_both(start + first, start + second);

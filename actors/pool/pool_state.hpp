@@ -259,8 +259,8 @@ class pool_state {
   breaker_state breaker_ = breaker_state::closed;
   waiter_id last_waiter_ = 0;
   std::uint64_t turns_ = 0;
-  connection_id gathers_ = 0;   ///< took the latest request that came without waiting …
-  std::uint32_t gathered_ = 0;  ///< … and so many, each a moment after the other
+  connection_id gathers_ = 0;          ///< took the latest request that came without waiting …
+  std::uint32_t gathered_ = 0;         ///< … and so many, each a moment after the other
   std::vector<socket_permit> probes_;  ///< one for each socket that the monitor has
   time_point probe_since_{};           ///< when the latest was taken
   bool awaits_another_ = false;        ///< a refused round is not judged before the end of what was under way beside it

@@ -72,7 +72,8 @@ health and others). Health, metrics and a console are shown by HTTP.")
 # Its user is made by one of them.
 set(CPACK_DEBIAN_PROGRAM_PACKAGE_DEPENDS "systemd-standalone-sysusers | systemd-sysusers")
 set(CPACK_DEBIAN_PROGRAM_PACKAGE_SUGGESTS "logrotate, slapd")
-set(CPACK_DEBIAN_PROGRAM_PACKAGE_CONTROL_EXTRA "${packaging_dir}/conffiles;${packaging_dir}/postinst;${packaging_dir}/prerm;${packaging_dir}/postrm")
+set(CPACK_DEBIAN_PROGRAM_PACKAGE_CONTROL_EXTRA "${packaging_dir}/conffiles" "${packaging_dir}/postinst"
+                                               "${packaging_dir}/prerm" "${packaging_dir}/postrm")
 
 set(CPACK_DEBIAN_LIBRARY_PACKAGE_NAME libunderstudy0)
 set(CPACK_DEBIAN_LIBRARY_PACKAGE_SECTION libs)

@@ -160,6 +160,7 @@ BOOST_AUTO_TEST_CASE(texts_of_errors_are_not_for_everybody_who_reaches_the_endpo
   everywhere.listen = "0.0.0.0:0";
   for (const bool local : {true, false}) {
     house h(local ? http_settings{} : everywhere);
+    BOOST_TEST(static_cast<bool>(h.at->client().perform(make_request(search_request{}), {})));
     h.servers[0]->stop();
     BOOST_TEST(eventually([&] { return get(h.port(), "/readyz").status == 503; }));
     const auto server = h.status().at("servers").at(0);
@@ -173,9 +174,10 @@ BOOST_AUTO_TEST_CASE(texts_of_errors_are_not_for_everybody_who_reaches_the_endpo
     client.send(http_request_text("GET", "/api/events"));
     std::string seen;
     BOOST_TEST(eventually([&] {
-      seen += client.read_some(100ms);
-      return has(seen, h.name(0) + " is lost");
-    }));
+                 seen += client.read_some(100ms);
+                 return has(seen, h.name(0) + " is lost");
+               }),
+               seen);
     BOOST_TEST(has(seen, "\"cause\"") == local, seen);
   }
 }

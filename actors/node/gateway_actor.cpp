@@ -3,6 +3,7 @@
 
 #include "understudy/actors/connection/request_check.hpp"
 #include "understudy/actors/metrics/operation_tap.hpp"
+#include "understudy/actors/metrics/registry.hpp"
 #include "understudy/actors/node/answer_flow.hpp"
 #include "understudy/actors/node/compression.hpp"
 #include "understudy/actors/node/relayed_stream.hpp"
@@ -571,10 +572,13 @@ void gateway_impl::let_waiting_go(link_id link) {
   while (auto next = flow_.next(link, answered)) pass_to_client(next->key, std::move(next->bytes));
 }
 
-/// To who watches.
+/// To who counts, and who watches.
 void gateway_impl::show(const open_request& ended, const result* got, const failure* why) const {
-  if (ended.operation.empty() || !env_->tap || !env_->tap->is_watched(now())) return;
-  env_->tap->note(sample_of(ended.operation, got, why), now() - ended.since, *env_->clock);
+  if (ended.operation.empty()) return;
+  const auto at = now();
+  if (env_->metrics) env_->metrics->finished(why, at - ended.since, at);
+  if (!env_->tap || !env_->tap->is_watched(at)) return;
+  env_->tap->note(sample_of(ended.operation, got, why), at - ended.since, *env_->clock);
 }
 
 std::string gateway_impl::bounded(answer_frame frame) const {

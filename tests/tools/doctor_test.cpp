@@ -103,17 +103,17 @@ BOOST_FIXTURE_TEST_CASE(doctor_names_what_a_server_fails_at, doctor_fixture) {
 }
 
 BOOST_FIXTURE_TEST_CASE(doctor_finds_servers_that_are_not_alike_and_clocks_that_are_wrong, doctor_fixture) {
-  stub_directory one, other;
-  const auto file = private_config("[[ldap.servers]]\nuri = \"" + one.url() + "\"\n[[ldap.servers]]\nuri = \"" +
-                                   other.url() + "\"\npriority = 2\n");
+  stub_directory first, second;
+  const auto file = private_config("[[ldap.servers]]\nuri = \"" + first.url() + "\"\n[[ldap.servers]]\nuri = \"" +
+                                   second.url() + "\"\npriority = 2\n");
   check_exit(run({"doctor", "-c", file}), 0);
-  say_in_root_dse(other, {"namingContexts", {"dc=example,dc=org"}});
-  check_found(findings(file), "server", "holds other trees than 127.0.0.1:" + std::to_string(one.port()));
-  other.forget_rules();
-  say_in_root_dse(other, {"vendorVersion", {"2.0"}});
+  say_in_root_dse(second, {"namingContexts", {"dc=example,dc=org"}});
+  check_found(findings(file), "server", "holds other trees than 127.0.0.1:" + std::to_string(first.port()));
+  second.forget_rules();
+  say_in_root_dse(second, {"vendorVersion", {"2.0"}});
   check_found(findings(file), "server", "another product or version");
-  other.forget_rules();
-  say_in_root_dse(one, {"currentTime", {"20200517093000.0Z"}});
+  second.forget_rules();
+  say_in_root_dse(first, {"currentTime", {"20200517093000.0Z"}});
   check_found(findings(file), "clock", "behind this machine's");
 }
 
@@ -147,8 +147,9 @@ BOOST_FIXTURE_TEST_CASE(doctor_reads_a_running_node, command_line) {
   options.permission = internal::node_permission::read;
   serving_process node{UNDERSTUDY_SERVING_NODE, options};
   const auto ask = [&] {
-    return run({"doctor", "--node", node.address(), "--node-ca", node_certificates().ca.certificate(), "--node-cert",
-                caller_certificate().certificate, "--node-key", caller_certificate().key});
+    return run({"doctor", "--timeout", "5s", "--node", node.address(), "--node-ca",
+                node_certificates().ca.certificate(), "--node-cert", caller_certificate().certificate, "--node-key",
+                caller_certificate().key});
   };
   BOOST_TEST(eventually([&] { return ask().status == 0; }), ask().output);
   directory.stop();

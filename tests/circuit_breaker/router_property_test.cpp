@@ -303,8 +303,8 @@ auto any_traffic(weakness w = {}) {
   };
 }
 
-void expect_broken(const char* promise, weakness w) {
-  expect_counterexample(promise, {4000, 160}, any_traffic(std::move(w)));
+void expect_broken(const char* promise, weakness w, int cases = 4000) {
+  expect_counterexample(promise, {cases, 160}, any_traffic(std::move(w)));
 }
 
 }  // namespace
@@ -316,7 +316,8 @@ BOOST_AUTO_TEST_CASE(without_damping_a_returning_server_is_used_at_once) {
   none.options = [](router_options& o) { o.failback.hold_down = o.failback.ramp = duration::zero(); };
   flaps.options = [](router_options& o) { o.failback.hold_down_cap = o.failback.hold_down; };
   expect_broken("a server that returns is held down while another serves", none);
-  expect_broken("a server that returns is held down while another serves", flaps);
+  // It has to fail twice while another one, which was well for long, goes on serving: that is rare.
+  expect_broken("a server that returns is held down while another serves", flaps, 60'000);
 }
 
 BOOST_AUTO_TEST_CASE(with_automatic_failback_the_level_that_serves_is_left) {

@@ -193,9 +193,11 @@ pool_impl::pool_impl(pool_actor::pointer self, server_context_ptr context, conne
 
 pool_state pool_impl::make_pool() const {
   const auto env = context_->env;
-  pool_dependencies world{make_random(env->seed + context_->id), [env] { return env->next_number(); },
+  pool_dependencies world{make_random(env->seed + context_->id),
+                          [env] { return env->next_number(); },
                           [env] { return env->clock->wall_now(); },
-                          [pace = context_->pace] { return pace->patience(true); }, context_->permits,
+                          [pace = context_->pace] { return pace->patience(true); },
+                          context_->permits,
                           [pace = context_->pace](time_point at) { return pace->answers_in_turn(at); }};
   return pool_state{policy_of(*context_->all, context_->server, context_->id, context_->name), std::move(world), now()};
 }

@@ -12,7 +12,7 @@ namespace fs = std::filesystem;
 using clock = std::chrono::steady_clock;
 
 // Each leaves room for the others, and for the servers: this shows continuity, not throughput.
-constexpr milliseconds between_searches{20};
+constexpr milliseconds between_two_searches{20};
 
 std::vector<std::string> command_for(const std::string& url, const demo_tree& tree, const fs::path& password_file) {
   const std::vector<std::string> who{"-H", url,           "-D", tree.admin_dn,
@@ -59,7 +59,7 @@ void demo_clients::search_on(int first_user, const fs::path& output) {
         seen_.last_failure = std::move(failure);
       }
     }
-    std::this_thread::sleep_for(between_searches);
+    std::this_thread::sleep_for(between_two_searches);
   }
 }
 

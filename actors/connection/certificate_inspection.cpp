@@ -15,12 +15,12 @@ namespace {
 /// Nothing else is in the answer to StartTLS than a result (RFC 4511, 4.14.2).
 constexpr std::size_t largest_answer = 16 * 1024;
 constexpr std::uint8_t message_id = 1;
-constexpr std::uint8_t extended_request = 0x77, request_name = 0x80;
+constexpr std::uint8_t tag_of_extended_request = 0x77, request_name = 0x80;
 
 std::string start_tls_request() {
   return ber_element(
       ber_tag::sequence,
-      ber_integer(message_id) + ber_element(extended_request, ber_octets(extension::start_tls, request_name)));
+      ber_integer(message_id) + ber_element(tag_of_extended_request, ber_octets(extension::start_tls, request_name)));
 }
 
 byte_stream_result failed(const std::string& message) {

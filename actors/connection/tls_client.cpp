@@ -179,12 +179,7 @@ class tls_client_stream final : public tls_stream {
     }
     ::ERR_clear_error();
     const bool reset = queued == 0 && system_code != 0;
-    if (!::SSL_is_init_finished(ssl())) {
-      const bool silent = ::SSL_get_state(ssl()) == TLS_ST_CW_CLNT_HELLO;
-      return failed(std::string{doing} + ": " + (reset ? errno_text(system_code) : "the server closed the connection") +
-                    (silent ? " without a word of TLS (" + about_plain_port() + ')' : about_our_certificate()));
-    }
-    if (!reset && of_node() && !unheard()) {
+    if (!reset && of_node() && heard()) {
       // Nodes say goodbye; many directories do not.
       auto gone = failed({});
       failure f = *gone.error;
@@ -192,6 +187,11 @@ class tls_client_stream final : public tls_stream {
       f.message = std::string{doing} + ": the node went without a word (close_notify)";
       gone.error = make_failure(std::move(f));
       return gone;
+    }
+    if (!::SSL_is_init_finished(ssl())) {
+      const bool silent = ::SSL_get_state(ssl()) == TLS_ST_CW_CLNT_HELLO;
+      return failed(std::string{doing} + ": " + (reset ? errno_text(system_code) : "the server closed the connection") +
+                    (silent ? " without a word of TLS (" + about_plain_port() + ')' : about_our_certificate()));
     }
     if (!reset || unheard()) return closed(doing);
     auto r = failed({});

@@ -44,7 +44,7 @@ bool node_link::receive() {
   passed_.clear();
   next_ = 0;
   std::array<char, read_size> bytes;
-  const auto got = over_.stream->read(bytes.data(), bytes.size());
+  const auto got = read_some(bytes.data(), bytes.size());
   switch (got.what) {
     case byte_stream_result::kind::want_read:
     case byte_stream_result::kind::want_write:
@@ -86,7 +86,7 @@ bool node_link::write(const char* from, std::size_t size, std::size_t& moved) {
   }
   while (!ended_ && moved < size && moved < written_at_once) {
     const auto part = std::min(size - moved, over_.stream->largest_write());
-    const auto step = over_.stream->write(from + moved, part);
+    const auto step = write_some(from + moved, part);
     switch (step.what) {
       case byte_stream_result::kind::done:
         guard_->send({from + moved, step.bytes});
@@ -118,19 +118,29 @@ void node_link::waits_for_peer() noexcept {
 
 void node_link::peer_took(std::size_t left) noexcept { untaken_since_ = left == 0 ? time_point::max() : clock_->now(); }
 
-void node_link::finish() noexcept {
-  end("it was closed here", errc::connection_failed, manner::closed_here);
-  if (says_goodbye_.exchange(false)) over_.stream->shut_down();
-  ::shutdown(over_.socket.get(), SHUT_RDWR);
+byte_stream_result node_link::read_some(char* to, std::size_t room) {
+  const std::lock_guard lock{stream_mutex_};
+  return over_.stream->read(to, room);
 }
 
-void node_link::give_up_goodbye() noexcept {
-  if (says_goodbye_.exchange(false)) ::shutdown(over_.socket.get(), SHUT_RDWR);
+byte_stream_result node_link::write_some(const char* from, std::size_t size) {
+  const std::lock_guard lock{stream_mutex_};
+  auto step = over_.stream->write(from, size);
+  write_blocked_ =
+      step.what == byte_stream_result::kind::want_write || step.what == byte_stream_result::kind::want_read;
+  return step;
 }
+
+void node_link::finish() noexcept { close("it was closed here"); }
 
 void node_link::cut(std::string_view why, errc code) noexcept { end(why, code, manner::cut); }
 
-void node_link::close(std::string_view why) noexcept { end(why, errc::connection_failed, manner::closed_here); }
+void node_link::close(std::string_view why) noexcept {
+  const std::lock_guard lock{stream_mutex_};
+  // Behind a part of a record no goodbye is understood.
+  if (!ended_ && !write_blocked_) over_.stream->shut_down();
+  end(why, errc::connection_failed, manner::closed_here);
+}
 
 void node_link::end(std::string_view why, errc code, manner how) noexcept {
   const std::lock_guard lock{mutex_};
@@ -142,12 +152,10 @@ void node_link::end(std::string_view why, errc code, manner how) noexcept {
     // It ends without a reason then.
   }
   closed_ = how != manner::cut;
-  // Behind a part of a record no goodbye is understood, and a peer that takes nothing is not waited for.
-  says_goodbye_ = how == manner::closed_here && untaken_since_.load() == time_point::max();
   ended_ = true;
   over_.place = {};
-  // CAF's multiplexer wakes up by it, whichever thread this is, and lets go of the link: finish() says the goodbye.
-  ::shutdown(over_.socket.get(), says_goodbye_ ? SHUT_RD : SHUT_RDWR);
+  // CAF's multiplexer wakes up by it, whichever thread this is.
+  ::shutdown(over_.socket.get(), SHUT_RDWR);
 }
 
 std::string node_link::why() const {

@@ -78,8 +78,6 @@ class node_link {
   void cut(std::string_view why, errc code = errc::connection_failed) noexcept;
   /// The same, and the peer is told that this is no failure, as far as that is possible without waiting for it.
   void close(std::string_view why) noexcept;
-  /// What was closed and CAF does not let go of ends without a goodbye.
-  void give_up_goodbye() noexcept;
   bool has_ended() const noexcept { return ended_; }
   /// One of the two sides ended it of its own accord, and nothing failed.
   bool was_closed() const noexcept { return closed_; }
@@ -121,9 +119,14 @@ class node_link {
   enum class manner : std::uint8_t { cut, closed_here, closed_there };
 
   bool receive();
+  byte_stream_result read_some(char* to, std::size_t room);
+  byte_stream_result write_some(const char* from, std::size_t size);
   void end(std::string_view why, errc code, manner how) noexcept;
 
   const node_peer peer_;
+  /// Of the stream: close() may come from any thread. Nothing of ours is called under it.
+  std::mutex stream_mutex_;
+  bool write_blocked_ = false;  ///< a part of a record may have left; under that mutex
   connection over_;
   const std::unique_ptr<basp_guard> guard_;
   const std::shared_ptr<clock_port> clock_;
@@ -138,7 +141,7 @@ class node_link {
   std::atomic<std::uint64_t> received_{0}, sent_{0}, answered_{0};
   std::atomic<std::size_t> unanswered_{0};
   std::atomic<link_standing> standing_{link_standing::stays};
-  std::atomic<bool> closed_{false}, says_goodbye_{false};
+  std::atomic<bool> closed_{false};
   std::atomic<time_point> heard_;  // when bytes came last
   /// Since when there are bytes that the peer does not take; never: there are none.
   std::atomic<time_point> untaken_since_{time_point::max()};

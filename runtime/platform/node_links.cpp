@@ -192,12 +192,7 @@ class node_links::table : public std::enable_shared_from_this<table> {
     std::unique_lock lock{mutex_};
     closing_ = true;
     for (const auto& [number, link] : links_) link->close("this node is stopping");
-    const auto none_left = [&] { return links_.empty(); };
-    bool ended = none_left_.wait_for(lock, limit / 2, none_left);
-    if (!ended) {
-      for (const auto& [number, link] : links_) link->give_up_goodbye();
-      ended = none_left_.wait_for(lock, limit - limit / 2, none_left);
-    }
+    const bool ended = none_left_.wait_for(lock, limit, [&] { return links_.empty(); });
     events_.stop();
     return ended;
   }

@@ -46,6 +46,7 @@ server_facts facts_of(const server_context& context) {
   f.priority = context.server.priority;
   f.weight = context.server.weight;
   f.read_only = context.server.role == server_role::read_only;
+  f.global_catalog = context.server.role == server_role::global_catalog;
   f.slowness = [pace = context.pace] { return pace->patience(false); };
   f.retry_delay = context.server.retry_delay;
   if (context.all) {
@@ -73,11 +74,20 @@ failure after(failure f, const failure_ptr& last) {
   return f;
 }
 
-selection_query needs_of(const call& c) {
+bool is_search(const any_operation& op) noexcept {
+  const auto* opaque = std::get_if<opaque_request>(&op);
+  return opaque != nullptr ? opaque->tag() == opaque_request::search : std::holds_alternative<search_request>(op);
+}
+
+selection_query needs_of(const call& c, const router& servers) {
   selection_query q;
-  q.write = c.what && is_write(c.what->op);
   q.tried = c.tried;
   q.preferred = c.preferred;
+  if (!c.what) return q;
+  q.write = is_write(c.what->op);
+  const auto& wish = c.what->wish;
+  if (!q.preferred && !wish.server.empty()) q.preferred = servers.find(wish.server);
+  q.global_catalog = wish.global_catalog && is_search(c.what->op);
   return q;
 }
 
@@ -118,7 +128,8 @@ circuit_breaker_impl::~circuit_breaker_impl() {
 circuit_breaker_actor::behavior_type circuit_breaker_impl::make_behavior() {
   return {
       [this](perform_atom atom, call& c) {
-        return guard_.answer<result_ptr>([&] { return dispatch<perform_atom, result_ptr>(atom, c, needs_of(c)); });
+        return guard_.answer<result_ptr>(
+            [&] { return dispatch<perform_atom, result_ptr>(atom, c, needs_of(c, router_)); });
       },
       [this](lease_atom atom, lease_request& r) {
         return guard_.answer<lease_grant>([&] { return dispatch<lease_atom, lease_grant>(atom, r, needs_of(r)); });

@@ -6,7 +6,16 @@
 namespace understudy::internal {
 namespace {
 
-bool eligible(const candidate& c, const selection_query& query) { return c.usable && !(query.write && c.read_only); }
+bool eligible(const candidate& c, const selection_query& query) {
+  return c.usable && !(query.write && c.read_only) && (query.global_catalog || !c.global_catalog);
+}
+
+/// Another server is preferred to it.
+bool is_elsewhere(const candidate& c, const selection_query& query) {
+  const bool well = !c.trial && !c.suspected;
+  if (query.preferred) return c.id != *query.preferred || !well;
+  return query.global_catalog && !(c.global_catalog && well);
+}
 
 /// Expected time to an answer; comparable only when both latencies are known. Of servers with different weights the
 /// draw has settled who is due; only what is under way, by weight, speaks against one.
@@ -31,7 +40,7 @@ void server_selection::configure(bool automatic_failback, bool spill) noexcept {
 
 std::optional<std::size_t> server_selection::choose(const std::vector<candidate>& all, const selection_query& query) {
   const bool kept = keeps_level(all);
-  std::optional<rank> smallest;
+  rank smallest{};
   equals_.clear();
   for (std::size_t i = 0; i < all.size(); ++i) {
     if (!eligible(all[i], query)) {
@@ -40,19 +49,20 @@ std::optional<std::size_t> server_selection::choose(const std::vector<candidate>
     const double share = all[i].share;
     const bool held = share <= 0 || (share < 1 && random_() >= share);
     const auto r = rank_of(all[i], query, held && !all[i].trial_due, kept, true);
-    if (!smallest || r < *smallest) {
+    if (!equals_.empty() && smallest < r) {
+      continue;
+    }
+    if (equals_.empty() || r < smallest) {
       smallest = r;
       equals_.clear();
     }
-    if (r == *smallest) {
-      equals_.push_back(i);
-    }
+    equals_.push_back(i);
   }
-  if (!smallest) {
+  if (equals_.empty()) {
     return std::nullopt;
   }
   const auto chosen = better_of_two(all);
-  if (!automatic_ && !kept && !query.write && query.tried.empty() && !query.preferred) {
+  if (!automatic_ && !kept && !query.write && query.tried.empty() && !query.preferred && !query.global_catalog) {
     level_ = all[chosen].priority;
   }
   return chosen;
@@ -73,7 +83,7 @@ std::optional<int> server_selection::serving_level(const std::vector<candidate>&
 
 server_selection::rank server_selection::rank_of(const candidate& c, const selection_query& query, bool held,
                                                  bool level_kept, bool tries) const {
-  int reluctance = 0;
+  unsigned reluctance = 0;
   if (c.trial && !(c.trial_due && tries)) {
     reluctance = 2;
   } else if (level_kept) {
@@ -81,9 +91,10 @@ server_selection::rank server_selection::rank_of(const candidate& c, const selec
   } else if (held || (spill_ && c.full)) {
     reluctance = 1;
   }
-  const int second = (c.suspected ? 2 : 0) + (query.prefer_writable && c.read_only ? 1 : 0);
-  const bool elsewhere = query.preferred && (c.id != *query.preferred || c.trial || c.suspected);
-  return {c.silent, query.tried.contains(c.id), elsewhere, reluctance, c.priority, second};
+  if (is_elsewhere(c, query)) reluctance |= 4U;
+  if (query.tried.contains(c.id)) reluctance |= 8U;
+  if (c.silent) reluctance |= 16U;
+  return {reluctance, c.priority, (c.suspected ? 2 : 0) + (query.prefer_writable && c.read_only ? 1 : 0)};
 }
 
 bool server_selection::keeps_level(const std::vector<candidate>& all) const {

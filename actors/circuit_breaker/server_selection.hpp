@@ -24,6 +24,7 @@ struct candidate {
   double share = 1;     ///< see failback
   double latency = 0;   ///< moving average in seconds; 0: not known
   double in_flight = 0;
+  bool global_catalog = false;
 };
 
 /// What a request needs.
@@ -34,6 +35,8 @@ struct selection_query {
   std::optional<server_id> preferred = {};  ///< takes it, whatever its level, while it is well
   /// From connect(): a server that is known to be down is better than none, unless it is suspended.
   bool anew = false;
+  /// A look-up that a global_catalog may take, and takes while it is well; nothing else goes to one.
+  bool global_catalog = false;
 };
 
 /// Chooses servers. Keeps the level that serves when failback is by hand.
@@ -48,12 +51,12 @@ class server_selection {
   std::optional<int> serving_level(const std::vector<candidate>& all) const;
 
  private:
-  /// How little a server is wanted; the smallest rank serves.
+  /// How little a server is wanted; the smallest rank serves. Compared for every server of every request: three
+  /// numbers.
   struct rank {
-    bool silent;
-    bool tried;
-    bool elsewhere;  ///< it is not the one that the request prefers
-    int reluctance;  ///< 0 wanted, 1 held back or full, 2 half open
+    /// Bits, the weightiest first: it is silent, it was tried, it is not the one that the request prefers; the lowest
+    /// two: 0 wanted, 1 held back or full, 2 half open.
+    unsigned reluctance;
     int priority;
     int second_choice;  ///< within its level: suspected, or read_only where a writable one is preferred
     auto operator<=>(const rank&) const = default;  // NOLINT(modernize-use-nullptr): takes the comparison for a pointer

@@ -86,6 +86,53 @@ BOOST_FIXTURE_TEST_CASE(writes_pass_over_read_only_servers, breaker_fixture) {
   BOOST_TEST(pools[1]->calls.size() == 1U);
 }
 
+BOOST_FIXTURE_TEST_CASE(a_request_that_names_a_server_goes_there_while_it_is_well, breaker_fixture) {
+  const auto name = [&](server_id i) {
+    const auto server = status(i);
+    return server.host + ":" + std::to_string(server.port);
+  };
+  auto c = ask_for();
+  const auto wishing = [&](const std::string& server) {
+    auto order = *c.what;
+    order.wish.server = server;
+    auto made = c;
+    made.what = std::make_shared<const request>(std::move(order));
+    return made;
+  };
+  BOOST_TEST(perform(wishing(name(1))).ok());
+  BOOST_TEST(pools[1]->calls.size() == 1U);
+  BOOST_TEST(perform(wishing("nobody:389")).ok());
+  BOOST_TEST(pools[0]->calls.size() == 1U);
+  fail(1);
+  BOOST_TEST(perform(wishing(name(1))).ok());
+  BOOST_TEST(pools[0]->calls.size() == 2U);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_global_catalog_takes_nobodys_place, breaker_fixture) {
+  all.servers[1].role = server_role::global_catalog;
+  tell_servers();
+  BOOST_TEST(status(1).global_catalog);
+  const auto look_up = [&](any_operation op) {
+    auto c = ask_for();
+    c.what = std::make_shared<const request>(request{std::move(op), {}, {{}, true}});
+    return c;
+  };
+  BOOST_TEST(perform(look_up(search_request{})).ok());
+  BOOST_TEST(pools[1]->calls.size() == 1U);
+  // As a node relays it.
+  BOOST_TEST(perform(look_up(opaque_request{std::string{"\x63\0", 2}, {}, 1})).ok());
+  BOOST_TEST(pools[1]->calls.size() == 2U);
+  // The wish makes nothing else a look-up.
+  BOOST_TEST(perform(look_up(bind_request{"cn=x", secret{"x"}})).ok());
+  BOOST_TEST(perform().ok());
+  BOOST_TEST(pools[0]->calls.size() == 2U);
+  fail(0);
+  BOOST_TEST(!perform().ok());
+  BOOST_TEST(perform(look_up(search_request{})).ok());
+  BOOST_TEST(pools[1]->calls.size() == 3U);
+  BOOST_TEST(!status(1).serving);
+}
+
 BOOST_FIXTURE_TEST_CASE(a_redispatch_goes_to_a_server_not_tried_yet, breaker_fixture) {
   auto c = ask_for();
   c.attempts = 1;

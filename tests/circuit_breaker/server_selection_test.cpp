@@ -90,6 +90,39 @@ BOOST_FIXTURE_TEST_CASE(a_preferred_server_serves_whatever_its_level_while_it_is
   BOOST_TEST(chosen(query) == 0);
 }
 
+BOOST_FIXTURE_TEST_CASE(a_global_catalog_gets_look_ups_and_nothing_else, three_servers) {
+  all[0].global_catalog = true;
+  selection_query look_up;
+  look_up.global_catalog = true;
+  BOOST_TEST(chosen(look_up) == 0);
+  BOOST_TEST(chosen() == 1);
+  all[1].usable = all[2].usable = false;
+  BOOST_TEST(chosen() == -1);
+  all[1].usable = true;
+  BOOST_TEST(*selection.serving_level(all) == 2);
+  // Look-ups go elsewhere as long as it is not well, and to a catalog of any level while one is.
+  for (const auto spoil : {+[](candidate& c) { c.usable = false; }, +[](candidate& c) { c.trial = true; },
+                           +[](candidate& c) { c.silent = true; }, +[](candidate& c) { c.suspected = true; }}) {
+    three_servers others;
+    others.all[2].global_catalog = true;
+    BOOST_TEST(others.chosen(look_up) == 2);
+    spoil(others.all[2]);
+    BOOST_TEST(others.chosen(look_up) == 0);
+  }
+  look_up.preferred = 1;
+  BOOST_TEST(chosen(look_up) == 1);
+}
+
+BOOST_AUTO_TEST_CASE(a_look_up_at_a_global_catalog_does_not_move_the_level) {
+  three_servers servers;
+  servers.selection.configure(false, false);
+  servers.all[2].global_catalog = true;
+  selection_query look_up;
+  look_up.global_catalog = true;
+  BOOST_TEST(servers.chosen(look_up) == 2);
+  BOOST_TEST(servers.chosen() == 0);
+}
+
 BOOST_FIXTURE_TEST_CASE(order_in_the_table_does_not_matter, three_servers) {
   std::swap(all[0], all[2]);
   BOOST_TEST(chosen() == 0);

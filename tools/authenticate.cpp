@@ -51,7 +51,7 @@ int authenticate(interrupt_watch& interrupts, const authenticate_options& option
       time.waiting_for_input([&] { return read_password("Password for " + options.user + ": ", interrupts); });
   if (password.size() == 0) return refuse_empty(options.json);
   session directory(all, options.where, time, interrupts);
-  if (!directory.connect()) return exit_runtime;
+  if (!directory.connect()) return report_unconnected(directory, options);
   const authenticator users{directory.manager(), with_base(std::move(how), options, directory)};
   const auto login = ask_about_user(directory, interrupts, [&](const login_options& limits) {
     return users.authenticate(options.user, password, limits);
@@ -83,7 +83,9 @@ void declare_authenticate(CLI::App& program, command& chosen) {
   options->declare(*sub);
   sub->add_flag("--groups", options->groups, "Print the user's groups too");
   sub->callback([options, &chosen] {
-    chosen = [options](interrupt_watch& interrupts) { return authenticate(interrupts, *options); };
+    chosen = [options](interrupt_watch& interrupts) {
+      return with_outcome(*options, [&] { return authenticate(interrupts, *options); });
+    };
   });
 }
 

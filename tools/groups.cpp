@@ -29,7 +29,7 @@ int groups(interrupt_watch& interrupts, const groups_options& options) {
   auto how = logins_for(options, all);
   if (options.group_base) how.group_base = *options.group_base;
   session directory(all, options.where, time, interrupts);
-  if (!directory.connect()) return exit_runtime;
+  if (!directory.connect()) return report_unconnected(directory, options);
   const authenticator users{directory.manager(), with_base(std::move(how), options, directory)};
   const auto found = ask_about_user(directory, interrupts, [&](const login_options& limits) {
     return users.groups(options.user, options.by, limits);
@@ -50,9 +50,12 @@ void declare_groups(CLI::App& program, command& chosen) {
   sub->add_option_function<std::string>(
          "--by", [options](const std::string& text) { options->by = choice_argument("--by", strategies, text); },
          "How they are found: auto, member_of, member, member_uid, in_chain, nested; default: authenticator.groups")
-      ->type_name("WAY");
-  sub->callback(
-      [options, &chosen] { chosen = [options](interrupt_watch& interrupts) { return groups(interrupts, *options); }; });
+      ->type_name(choices_of(strategies));
+  sub->callback([options, &chosen] {
+    chosen = [options](interrupt_watch& interrupts) {
+      return with_outcome(*options, [&] { return groups(interrupts, *options); });
+    };
+  });
 }
 
 }  // namespace understudy::cli

@@ -42,7 +42,7 @@ int passwd(interrupt_watch& interrupts, const passwd_options& options) {
   auto how = logins_for(options, all);
   const auto given = time.waiting_for_input([&] { return read_passwords(options, interrupts); });
   session directory(all, options.where, time, interrupts);
-  if (!directory.connect()) return exit_runtime;
+  if (!directory.connect()) return report_unconnected(directory, options);
   const authenticator users{directory.manager(), with_base(std::move(how), options, directory)};
   const auto change = ask_about_user(directory, interrupts, [&](const login_options& limits) {
     return users.change_password(options.user, given.old_one, given.new_one, options.by, limits);
@@ -69,8 +69,14 @@ void declare_passwd(CLI::App& program, command& chosen) {
   sub->add_flag_callback(
       "--active-directory", [options] { options->by = password_method::unicode_pwd; },
       "As Active Directory wants it, over TLS alone; default: the extended operation of RFC 3062");
-  sub->callback(
-      [options, &chosen] { chosen = [options](interrupt_watch& interrupts) { return passwd(interrupts, *options); }; });
+  sub->add_flag_callback(
+      "--user-password", [options] { options->by = password_method::user_password; },
+      "By a modify of userPassword, after a bind with the old one: for directories without that operation");
+  sub->callback([options, &chosen] {
+    chosen = [options](interrupt_watch& interrupts) {
+      return with_outcome(*options, [&] { return passwd(interrupts, *options); });
+    };
+  });
 }
 
 }  // namespace understudy::cli

@@ -1,6 +1,7 @@
 // Options and words of the commands about users.
 #include "understudy/tools/user_command.hpp"
 
+#include "understudy/actors/authenticator/login_verdict.hpp"
 #include "understudy/messages/filter.hpp"
 #include "understudy/tools/exit_code.hpp"
 #include "understudy/tools/report.hpp"
@@ -59,10 +60,25 @@ int report_refusal(const user_answer& why, const password_policy& said, const gi
       why.outcome != login_outcome::unavailable && why.outcome != login_outcome::service_identity_rejected;
   const bool refused = why.failed && why.failed->code == errc::authentication_failed;
   if (!by_directory && !refused && why.failed) return report(*why.failed, given);
+  if (!by_directory && !refused) {
+    complain(why.detail);
+    return exit_runtime;
+  }
   auto text = refusal_of(why, given);
   if (!remark.empty()) text += (text.empty() ? "" : "; ") + remark;
   complain("refused: " + (text.empty() ? std::string{to_string(why.outcome)} : text));
   return exit_negative;
+}
+
+user_answer answer_without_directory(const failure& why) {
+  user_answer answer;
+  internal::describe_failure(make_failure(why), answer);
+  return answer;
+}
+
+int report_unconnected(const session& directory, const user_options& options) {
+  if (options.json) put_json(to_json(answer_without_directory(*directory.why_not_connected())));
+  return exit_runtime;
 }
 
 void put_json(const nlohmann::json& tree) {
@@ -75,6 +91,8 @@ nlohmann::json to_json(const user_answer& answer) {
   if (!answer.detail.empty()) tree["detail"] = answer.detail;
   if (answer.outcome == login_outcome::unavailable) tree["retryable"] = answer.retryable;
   if (answer.retry_after) tree["retry_after_ms"] = answer.retry_after->count();
+  if (answer.referrals_met > 0) tree["referrals_met"] = answer.referrals_met;
+  if (!answer.referrals.empty()) tree["referrals"] = answer.referrals;
   return tree;
 }
 

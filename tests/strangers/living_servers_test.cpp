@@ -126,13 +126,12 @@ BOOST_AUTO_TEST_CASE(stranger_whose_idle_connections_are_reset_together_is_well)
 BOOST_AUTO_TEST_CASE(stranger_whose_busy_connections_are_reset_together_is_well) {
   leak_guard leaks;
   std::atomic<int> kept_waiting{0}, served{0}, ended{0};
-  filled_pool pool{8};
+  filled_pool pool{8, [](settings& all) { all.pool.max_in_flight = 1; }};
   const auto unanswered = pool.server.when([](const directory_request& r) { return r.filter == "(uid=user1)"; },
                                            [&](const directory_request&) {
                                              ++kept_waiting;
                                              return reply{{}, {.silent = true}};
                                            });
-  // One on each connection: the least loaded is taken.
   for (int i = 0; i < 8; ++i)
     pool.manager->start(make_request(search_for("(uid=user1)")),
                         [&](const outcome& found) {

@@ -27,6 +27,11 @@ constexpr std::size_t most_notified_bytes = 1024 * 1024;
 // What a reader of parts may have before it passes some of it on, without anything being held up for it.
 constexpr std::size_t most_unread = 256 * 1024;
 
+// An answer in parts whose end is not there yet is kept while it is that small, for so many times `suspect_after` from
+// the request on: until some of it has gone to who asked, another server can give all of it.
+constexpr std::size_t most_kept_back = 16 * 1024;
+constexpr int kept_back_for = 2;
+
 // Of an unfinished message, what counts as a sign of life when it arrives within `suspect_after`.
 constexpr std::size_t heard_part = 256;
 
@@ -90,7 +95,7 @@ void connection_state::tick() {
     follow_setup();
   }
   check_deadlines();
-  look_at_readers();
+  deliver_parts();
   if (now_ >= gone_at_) end(disconnection_notice_);
   if (unresponsive_) now_ < kept_until_ ? wake_by(kept_until_) : close_when_empty();
   check_suspicion();
@@ -435,8 +440,7 @@ void connection_state::take_answers() {
       if (decoded == decoded_pdu::part) {
         exchange->heard = now_;
         if (exchange->owner.stream) took(*exchange, frame);
-        if (exchange->owner.order.parts != 0 && (with_parts_.empty() || with_parts_.back() != frame.id))
-          with_parts_.push_back(frame.id);
+        if (exchange->owner.order.parts != 0) note_part(*exchange, frame.id);
         continue;
       }
       if (decoded == decoded_pdu::too_large && exchange->owner.why == purpose::call) {
@@ -762,25 +766,48 @@ void connection_state::close(const stream_ptr& stream) {
 /// How long the server has let it wait.
 duration connection_state::unanswered(const table::item& exchange) const {
   if (exchange.owner.stream) return exchange.owner.stream->flow.silence(now_);
-  if (exchange.owner.order.parts_sent) return waits_for_consumer() ? duration::zero() : now_ - exchange.heard;
+  const bool began = exchange.owner.order.parts != 0 && !exchange.answer->messages.empty();
+  if (began || exchange.owner.order.parts_sent) return waits_for_consumer() ? duration::zero() : now_ - exchange.heard;
   return now_ - exchange.started;
 }
 
 // ---- opaque searches answered in parts ----
 
+void connection_state::note_part(table::item& exchange, int id) {
+  if (exchange.owner.first_part == time_point{}) exchange.owner.first_part = now_;
+  if (std::find(with_parts_.begin(), with_parts_.end(), id) == with_parts_.end()) with_parts_.push_back(id);
+}
+
+/// Not so where nobody else could answer, nor with controls: those of a search that goes on for ever may be among them.
+bool connection_state::is_kept_back(const table::item& exchange) {
+  const auto& owner = exchange.owner;
+  const auto* search = std::get_if<opaque_request>(&exchange.what->op);
+  if (owner.order.parts_sent || owner.lease != 0 || search == nullptr || !search->controls.empty()) return false;
+  if (exchange.answer->messages.size() >= most_kept_back || !may_go_elsewhere(owner.order)) return false;
+  const auto until = exchange.started + kept_back_for * all_.breaker.suspect_after;
+  if (now_ >= until) return false;
+  wake_by(until);
+  return true;
+}
+
 /// What one turn gathered of each. An answer that came whole goes whole.
 void connection_state::deliver_parts() {
+  std::vector<int> kept;
   for (const int id : with_parts_) {
     auto* exchange = open_.find(id);
     if (exchange == nullptr || exchange->answer->messages.empty()) continue;
+    if (is_kept_back(*exchange)) {
+      kept.push_back(id);
+      continue;
+    }
     auto messages = std::exchange(exchange->answer->messages, {});
     auto& owner = exchange->owner;
-    if (!std::exchange(owner.order.parts_sent, true)) owner.first_part = now_;
+    owner.order.parts_sent = true;
     owner.unread += messages.size();
     parts_open_ = true;
     act(connection_action::part{owner.reply, owner.order.parts, {id, std::move(messages)}});
   }
-  with_parts_.clear();
+  with_parts_ = std::move(kept);
   look_at_readers();
 }
 

@@ -200,6 +200,8 @@ class connection_state {
 
   // Opaque searches answered in parts, and their readers.
   void deliver_parts();
+  void note_part(table::item& exchange, int id);
+  bool is_kept_back(const table::item& exchange);
   void look_at_readers();
   void hold_for_readers(bool on);
   void resume_reading();
@@ -274,7 +276,7 @@ class connection_state {
 
   bool completed_some_ = false;
 
-  std::vector<int> with_parts_;  // searches of which a part came in this turn
+  std::vector<int> with_parts_;  // searches of which a part came and was not passed on
   bool parts_open_ = false;      // of a search that runs, parts were sent
   bool reader_behind_ = false;   // as the pool knows it
 

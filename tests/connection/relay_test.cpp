@@ -14,7 +14,8 @@ using namespace understudy::test;
 
 namespace {
 
-constexpr std::size_t much = 300 * 1024;  // more than a reader may have
+constexpr std::size_t much = 300 * 1024;   // more than a reader may have
+constexpr std::size_t enough = 20 * 1024;  // more than is kept back for others to answer
 
 struct relaying : state_harness {
   relaying() { become_ready(); }
@@ -44,10 +45,10 @@ struct relaying : state_harness {
 // ---- parts ----
 
 BOOST_FIXTURE_TEST_CASE(a_part_goes_when_it_comes_and_the_rest_with_the_answer, relaying) {
-  const auto search = relay_with_parts(100);
+  const auto search = relay_with_parts(enough);
   part_of(search, 50);
   BOOST_REQUIRE(parts[search].size() == 2u);
-  BOOST_TEST(parts[search][0].messages.size() == 100u);
+  BOOST_TEST(parts[search][0].messages.size() == enough);
   BOOST_TEST(parts[search][1].messages.size() == 50u);
   BOOST_TEST(waits(search));
   answer(search);
@@ -147,11 +148,37 @@ BOOST_AUTO_TEST_CASE(who_asks_for_more_than_a_result_may_take_gets_no_more) {
 }
 
 BOOST_FIXTURE_TEST_CASE(what_was_begun_is_not_begun_again_elsewhere, relaying) {
-  const auto begun = relay_with_parts(100), not_begun = relay();
+  const auto begun = relay_with_parts(enough), not_begun = relay();
   write();
   end(false);
   BOOST_TEST(sent_elsewhere(not_begun));
   BOOST_TEST((code(begun) == errc::connection_failed));
+}
+
+BOOST_FIXTURE_TEST_CASE(a_small_answer_that_is_not_complete_can_be_given_by_another, relaying) {
+  const auto search = relay_with_parts(100);
+  part_of(search, 50);
+  BOOST_TEST(parts[search].empty());
+  end(false);
+  BOOST_TEST(sent_elsewhere(search));
+  BOOST_TEST(parts[search].empty());
+}
+
+BOOST_FIXTURE_TEST_CASE(a_small_answer_goes_whole_or_when_its_server_would_have_been_left, relaying) {
+  const auto whole = relay_with_parts(100), begun = relay_with_parts(100);
+  pass(milliseconds{900});
+  part_of(whole, 50);
+  part_of(begun, 50);
+  answer(whole);
+  BOOST_TEST(parts[whole].empty());
+  BOOST_TEST(outcome(whole).answer->messages.size() == 150u);
+  pass(milliseconds{900});
+  BOOST_TEST(parts[begun].empty());
+  BOOST_TEST(suspicions == 0);
+  pass(milliseconds{300});
+  BOOST_TEST(bytes_of(begun) == 150u);
+  part_of(begun, 10);
+  BOOST_TEST(bytes_of(begun) == 160u);
 }
 
 BOOST_FIXTURE_TEST_CASE(the_answers_first_part_is_what_the_server_is_judged_by, relaying) {
@@ -277,7 +304,7 @@ BOOST_FIXTURE_TEST_CASE(credit_for_what_is_over_is_ignored, relaying) {
   turn([&] { state().passed_on(4711, 100); });
   const auto typed = ask(some_search());
   pass_on(typed, 100);
-  const auto next = relay_with_parts(100);
+  const auto next = relay_with_parts(enough);
   pass_on(next, 1'000'000);
   part_of(next, much);
   BOOST_TEST(load->reader_behind.load(), "what was never sent was counted as passed on");

@@ -39,11 +39,22 @@ class demo_node {
   std::optional<demo_process> process_;
 };
 
+/// The facade over those nodes. That the link to one that is killed ends is told by the demonstration, not by its log.
+connection_manager over(std::vector<std::string> nodes) {
+  settings all;
+  all.log.level = log_level::error;
+  remote_nodes there;
+  there.addresses = std::move(nodes);
+  auto made = connection_manager::for_nodes(there, all);
+  static_cast<void>(made.connect());
+  return made;
+}
+
 /// A service without a connection of its own to the directory, and who asks it.
 class demo_service {
  public:
   demo_service(std::vector<std::string> nodes, const demo_tree& tree)
-      : directory_(std::make_unique<connection_manager>(connection_manager::connect_node(std::move(nodes)))),
+      : directory_(std::make_unique<connection_manager>(over(std::move(nodes)))),
         callers_(std::make_unique<demo_callers>(*directory_, callers_each, "ou=people," + tree.suffix, tree.users)) {}
   demo_callers& callers() noexcept { return *callers_; }
 

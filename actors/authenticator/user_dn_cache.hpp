@@ -1,13 +1,12 @@
 // The DNs of users that were searched for a moment ago.
 #pragma once
+#include "understudy/actors/authenticator/oldest_first_table.hpp"
 #include "understudy/messages/time.hpp"
 
 #include <cstdint>
-#include <list>
 #include <mutex>
 #include <optional>
 #include <string>
-#include <unordered_map>
 
 namespace understudy::internal {
 
@@ -36,14 +35,11 @@ class user_dn_cache {
     std::string user, dn;
     time_point since{};
   };
-  using entries = std::list<kept_dn>;
-  void erase(const std::string& user);
 
   const duration ttl_;
   const std::size_t most_;
   mutable std::mutex mutex_;
-  entries entries_;  ///< the oldest first
-  std::unordered_map<std::string, entries::iterator> by_user_;
+  oldest_first_table<kept_dn> entries_;
   std::uint64_t generation_ = 0;
 };
 

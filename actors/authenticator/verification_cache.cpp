@@ -6,38 +6,17 @@ namespace understudy::internal {
 verification_cache::verification_cache(cache_limits limits, password_hashing hashing)
     : limits_(limits), hashing_(std::move(hashing)) {}
 
-const verification_cache::kept_login* verification_cache::table::find(const std::string& user) const {
-  const auto at = by_user_.find(user);
-  return at == by_user_.end() ? nullptr : &*at->second;
-}
-
-const verification_cache::kept_login* verification_cache::table::find(const attempt& login, time_point now,
-                                                                      duration age) const {
+const verification_cache::kept_login* verification_cache::find(const table& kept, const attempt& login, time_point now,
+                                                               duration age) {
   if (login.hash.empty()) return nullptr;
-  const auto* kept = find(login.user);
-  if (kept == nullptr || now - kept->since >= age) return nullptr;
-  return kept->salt == login.salt && kept->hash == login.hash ? kept : nullptr;
+  const auto* found = kept.find(login.user);
+  if (found == nullptr || now - found->since >= age) return nullptr;
+  return found->salt == login.salt && found->hash == login.hash ? found : nullptr;
 }
 
-void verification_cache::table::keep(const attempt& login, const login_result& answer, time_point now,
-                                     std::size_t most) {
-  erase(login.user);
-  if (login.hash.empty() || most == 0) return;
-  if (entries_.size() >= most) erase(std::string{entries_.front().user});
-  entries_.push_back({login.user, login.salt, login.hash, now, answer});
-  by_user_[login.user] = std::prev(entries_.end());
-}
-
-void verification_cache::table::erase(const std::string& user) {
-  const auto at = by_user_.find(user);
-  if (at == by_user_.end()) return;
-  entries_.erase(at->second);
-  by_user_.erase(at);
-}
-
-void verification_cache::table::clear() {
-  by_user_.clear();
-  entries_.clear();
+void verification_cache::keep(table& in, const attempt& login, const login_result& answer, time_point now) const {
+  in.erase(login.user);
+  if (!login.hash.empty()) in.keep({login.user, login.salt, login.hash, now, answer}, limits_.most);
 }
 
 verification_cache::attempt verification_cache::begin(const std::string& user, const secret& password) const {
@@ -58,8 +37,8 @@ verification_cache::attempt verification_cache::begin(const std::string& user, c
 
 std::optional<login_result> verification_cache::known(const attempt& login, time_point now) const {
   std::lock_guard guard{mutex_};
-  const auto* kept = accepted_.find(login, now, limits_.ttl);
-  if (kept == nullptr) kept = refused_.find(login, now, limits_.failure_ttl);
+  const auto* kept = find(accepted_, login, now, limits_.ttl);
+  if (kept == nullptr) kept = find(refused_, login, now, limits_.failure_ttl);
   if (kept == nullptr) return std::nullopt;
   auto answer = kept->answer;
   answer.cached = true;
@@ -69,7 +48,7 @@ std::optional<login_result> verification_cache::known(const attempt& login, time
 login_result verification_cache::settle(const attempt& login, login_result answer, time_point now) {
   std::lock_guard guard{mutex_};
   if (answer.outcome == login_outcome::unavailable || answer.outcome == login_outcome::service_identity_rejected) {
-    const auto* kept = answer.retryable ? accepted_.find(login, now, limits_.grace) : nullptr;
+    const auto* kept = answer.retryable ? find(accepted_, login, now, limits_.grace) : nullptr;
     if (kept == nullptr) return answer;
     auto earlier = kept->answer;
     earlier.cached = true;
@@ -84,20 +63,20 @@ login_result verification_cache::settle(const attempt& login, login_result answe
 void verification_cache::note(const attempt& login, const login_result& answer, time_point now) {
   const bool keeps = limits_.ttl > duration::zero() || limits_.grace > duration::zero();
   const bool wrong = answer.outcome == login_outcome::bad_credentials || answer.outcome == login_outcome::no_such_user;
-  if (answer.outcome != login_outcome::bad_credentials || accepted_.find(login, now, longest_wait) != nullptr)
+  if (answer.outcome != login_outcome::bad_credentials || find(accepted_, login, now, longest_wait) != nullptr)
     accepted_.erase(login.user);
-  if (refused_.find(login, now, longest_wait) != nullptr) refused_.erase(login.user);
+  if (find(refused_, login, now, longest_wait) != nullptr) refused_.erase(login.user);
   if (login.generation != generation_) return;
   if (keeps && answer.outcome == login_outcome::ok && !answer.password.grace_logins)
-    accepted_.keep(login, answer, now, limits_.most);
-  if (wrong && limits_.failure_ttl > duration::zero()) refused_.keep(login, answer, now, limits_.most);
+    keep(accepted_, login, answer, now);
+  if (wrong && limits_.failure_ttl > duration::zero()) keep(refused_, login, answer, now);
 }
 
 void verification_cache::forget(const std::string& user) {
   std::lock_guard guard{mutex_};
   ++generation_;
-  accepted_.erase(std::string{user});
-  refused_.erase(std::string{user});
+  accepted_.erase(user);
+  refused_.erase(user);
 }
 
 void verification_cache::forget_all() {

@@ -1,11 +1,10 @@
 // Logins that were right a moment ago, known again without the password.
 #pragma once
+#include "understudy/actors/authenticator/oldest_first_table.hpp"
 #include "understudy/messages/login.hpp"
 
 #include <functional>
-#include <list>
 #include <mutex>
-#include <unordered_map>
 
 namespace understudy::internal {
 
@@ -64,23 +63,11 @@ class verification_cache {
     time_point since{};
     login_result answer;
   };
-  /// One for each name, the oldest first. Under the lock.
-  class table {
-   public:
-    /// That of this name, or null.
-    const kept_login* find(const std::string& user) const;
-    /// That of this name and password, younger than `age`, or null.
-    const kept_login* find(const attempt& login, time_point now, duration age) const;
-    void keep(const attempt& login, const login_result& answer, time_point now, std::size_t most);
-    void erase(const std::string& user);
-    void clear();
-    std::size_t size() const noexcept { return entries_.size(); }
+  using table = oldest_first_table<kept_login>;
 
-   private:
-    std::list<kept_login> entries_;
-    std::unordered_map<std::string, std::list<kept_login>::iterator> by_user_;
-  };
-
+  /// That of this name and password, younger than `age`, or null.
+  static const kept_login* find(const table& kept, const attempt& login, time_point now, duration age);
+  void keep(table& in, const attempt& login, const login_result& answer, time_point now) const;
   void note(const attempt& login, const login_result& answer, time_point now);
 
   const cache_limits limits_;

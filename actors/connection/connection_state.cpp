@@ -792,22 +792,18 @@ bool connection_state::is_kept_back(const table::item& exchange) {
 
 /// What one turn gathered of each. An answer that came whole goes whole.
 void connection_state::deliver_parts() {
-  std::vector<int> kept;
-  for (const int id : with_parts_) {
+  std::erase_if(with_parts_, [&](int id) {
     auto* exchange = open_.find(id);
-    if (exchange == nullptr || exchange->answer->messages.empty()) continue;
-    if (is_kept_back(*exchange)) {
-      kept.push_back(id);
-      continue;
-    }
+    if (exchange == nullptr || exchange->answer->messages.empty()) return true;
+    if (is_kept_back(*exchange)) return false;
     auto messages = std::exchange(exchange->answer->messages, {});
     auto& owner = exchange->owner;
     owner.order.parts_sent = true;
     owner.unread += messages.size();
     parts_open_ = true;
     act(connection_action::part{owner.reply, owner.order.parts, {id, std::move(messages)}});
-  }
-  with_parts_ = std::move(kept);
+    return true;
+  });
   look_at_readers();
 }
 

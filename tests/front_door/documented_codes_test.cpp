@@ -1,10 +1,9 @@
 // What docs/front-door.md says that clients are told while the directory is not well, row by row.
+#include "served_house.hpp"
 #include "session_messages.hpp"
 #include "support/eventually.hpp"
 #include "support/slapd.hpp"
 #include "support/stub_directory.hpp"
-#include "understudy/runtime/platform/front_door_service.hpp"
-#include "understudy/runtime/runtime.hpp"
 
 #include <boost/test/unit_test.hpp>
 
@@ -70,17 +69,9 @@ struct documented_house {
     }
     all.limits.operation_timeout = 1s;
     all.log.level = log_level::error;
-    client_listener_settings door;
-    door.address = "127.0.0.1:0";
-    all.front_door.listeners.push_back(door);
-    runtime_options options;
-    options.serve_clients = true;
-    at = std::make_unique<runtime>(std::make_shared<const settings>(all), std::move(options));
+    at = serve_clients(std::move(all));
   }
-  raw_client client() const {
-    const auto address = at->front_door()->addresses().front();
-    return raw_client{static_cast<std::uint16_t>(std::stoi(address.substr(address.rfind(':') + 1)))};
-  }
+  raw_client client() const { return raw_client{client_port_of(*at)}; }
 };
 
 /// The code at the end of the answer to `request`.

@@ -143,14 +143,8 @@ BOOST_AUTO_TEST_CASE(nobody_is_served_by_proxy_by_the_one_server_that_does_not_o
     all.servers.push_back(std::move(info));
   }
   all.log.level = log_level::error;
-  auto door = by_proxy();
-  door.address = "127.0.0.1:0";
-  all.front_door.listeners.push_back(door);
-  runtime_options options;
-  options.serve_clients = true;
-  const runtime at{std::make_shared<const settings>(all), std::move(options)};
-  const auto address = at.front_door()->addresses().front();
-  raw_client client{static_cast<std::uint16_t>(std::stoi(address.substr(address.rfind(':') + 1)))};
+  const auto at = serve_clients(all, by_proxy());
+  raw_client client{client_port_of(*at)};
   int id = 0;
   BOOST_TEST_REQUIRE(eventually([&] {
     client.send(bind_message(++id, user_dn(1), user_password(1)));
@@ -394,14 +388,9 @@ BOOST_AUTO_TEST_CASE(who_has_written_reads_from_the_server_that_took_it) {
   }
   all.log.level = log_level::error;
   client_listener_settings door;
-  door.address = "127.0.0.1:0";
   door.write_coherence = 1h;
-  all.front_door.listeners.push_back(door);
-  runtime_options options;
-  options.serve_clients = true;
-  const runtime at{std::make_shared<const settings>(all), std::move(options)};
-  const auto address = at.front_door()->addresses().front();
-  raw_client client{static_cast<std::uint16_t>(std::stoi(address.substr(address.rfind(':') + 1)))};
+  const auto at = serve_clients(all, door);
+  raw_client client{client_port_of(*at)};
   int id = 0;
   BOOST_TEST_REQUIRE(eventually([&] {
     client.send(bind_message(++id, admin_dn, admin_password));

@@ -29,6 +29,19 @@ settings settings_for(const std::vector<const slapd*>& servers, client_listener_
   return checked(std::move(all));
 }
 
+std::unique_ptr<runtime> serve_clients(settings all, client_listener_settings door) {
+  if (door.address.empty()) door.address = "127.0.0.1:0";
+  all.front_door.listeners.push_back(std::move(door));
+  runtime_options options;
+  options.serve_clients = true;
+  return std::make_unique<runtime>(std::make_shared<const settings>(std::move(all)), std::move(options));
+}
+
+std::uint16_t client_port_of(const runtime& serving) {
+  const auto address = serving.front_door()->addresses().front();
+  return static_cast<std::uint16_t>(std::stoi(address.substr(address.rfind(':') + 1)));
+}
+
 std::unique_ptr<runtime> house::start(client_listener_settings door, const std::function<void(settings&)>& change) {
   runtime_options options;
   options.serve_clients = true;
@@ -41,11 +54,6 @@ std::unique_ptr<runtime> house::start(client_listener_settings door, const std::
     return now && now.value->servers.front().pool.now.idle > 0;
   }));
   return made;
-}
-
-std::uint16_t house::port() const {
-  const auto text = address();
-  return static_cast<std::uint16_t>(std::stoi(text.substr(text.rfind(':') + 1)));
 }
 
 program_result house::run(std::vector<std::string> command, const std::string& dn, const std::string& password,

@@ -13,6 +13,11 @@ namespace understudy::test {
 /// administrator.
 settings settings_for(const std::vector<const slapd*>& servers, client_listener_settings door = {});
 
+/// A runtime that serves clients at `door`, at a free port where that says none.
+std::unique_ptr<runtime> serve_clients(settings all, client_listener_settings door = {});
+/// Where clients come in.
+std::uint16_t client_port_of(const runtime& serving);
+
 /// A directory, and a front door before it.
 struct house {
   /// `change`: what else is different in the settings.
@@ -22,7 +27,7 @@ struct house {
       : server(std::move(with)), at(start(std::move(door), change)) {}
 
   std::string address() const { return at->front_door()->addresses().front(); }
-  std::uint16_t port() const;
+  std::uint16_t port() const { return client_port_of(*at); }
   std::string uri() const { return "ldap://" + address(); }
 
   /// One of OpenLDAP's programs, bound as `dn`.

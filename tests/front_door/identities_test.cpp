@@ -3,6 +3,7 @@
 #include "served_house.hpp"
 #include "session_messages.hpp"
 #include "support/certificates.hpp"
+#include "support/port_of.hpp"
 #include "support/proxy_header.hpp"
 #include "support/stub_directory.hpp"
 #include "understudy/actors/front_door/proxied_authorization.hpp"
@@ -96,7 +97,7 @@ BOOST_AUTO_TEST_CASE(nobody_is_served_by_proxy_by_a_directory_that_does_not_offe
   all.front_door.listeners.front().identity = client_identity::proxy;
   const auto blind = start();
   const auto address = blind->front_door()->addresses().front();
-  const auto port = static_cast<std::uint16_t>(std::stoi(address.substr(address.rfind(':') + 1)));
+  const auto port = port_of(address);
   raw_client client{port};
   client.send(bind_message(1, user_dn(1), user_password(1)));
   BOOST_TEST(decode_answer(client.read_message()).code == 52);
@@ -258,7 +259,8 @@ BOOST_AUTO_TEST_CASE(after_a_rotation_clients_come_in_with_the_new_password) {
   h.server.change("dn: " + user_dn(1) + "\nchangetype: modify\nreplace: userPassword\nuserPassword: rotated\n");
   folder.write("password", "rotated");
   // Until the source has been looked at, and that is not done more often, clients have the old one.
-  BOOST_TEST(h.run({"ldapwhoami"}, user_dn(1), user_password(1)).status == 0);
+  const bool is_in = h.run({"ldapwhoami"}, user_dn(1), user_password(1)).status == 0;
+  BOOST_TEST((is_in || std::chrono::steady_clock::now() - began > 3s));
   BOOST_TEST_REQUIRE(eventually([&] { return std::chrono::steady_clock::now() - began > 3s; }));
   const auto before = h.server.counters();
   const auto rotated = h.run({"ldapwhoami"}, user_dn(1), "rotated");

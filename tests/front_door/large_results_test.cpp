@@ -2,6 +2,7 @@
 #include "scenarios/front_door_clients.hpp"
 #include "session_messages.hpp"
 #include "support/eventually.hpp"
+#include "support/port_of.hpp"
 
 #include <boost/test/unit_test.hpp>
 
@@ -165,7 +166,7 @@ BOOST_AUTO_TEST_CASE(a_search_that_nobody_reads_ends_with_11) {
   served_clients door(all);
   directory.set_entries(many);
   const auto uri = door.uri();
-  raw_client client(static_cast<std::uint16_t>(std::stoi(uri.substr(uri.rfind(':') + 1))));
+  raw_client client(port_of(uri));
   bind_as_service(client);
   const auto searches = directory.count(operation::search);
   client.send(everybody(2));

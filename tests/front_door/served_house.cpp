@@ -1,6 +1,7 @@
 // Starting a front door before a directory, and asking it.
 #include "served_house.hpp"
 
+#include "support/port_of.hpp"
 #include "understudy/config/load.hpp"
 
 #include <boost/test/unit_test.hpp>
@@ -39,7 +40,7 @@ std::unique_ptr<runtime> serve_clients(settings all, client_listener_settings do
 
 std::uint16_t client_port_of(const runtime& serving) {
   const auto address = serving.front_door()->addresses().front();
-  return static_cast<std::uint16_t>(std::stoi(address.substr(address.rfind(':') + 1)));
+  return port_of(address);
 }
 
 std::unique_ptr<runtime> house::start(client_listener_settings door, const std::function<void(settings&)>& change) {

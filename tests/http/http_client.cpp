@@ -58,8 +58,4 @@ http_answer ask(std::uint16_t port, const std::string& method, const std::string
   return read_answer(client);
 }
 
-std::uint16_t port_in(const std::string& address) {
-  return static_cast<std::uint16_t>(std::stoi(address.substr(address.rfind(':') + 1)));
-}
-
 }  // namespace understudy::test

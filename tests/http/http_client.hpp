@@ -23,7 +23,4 @@ http_answer ask(std::uint16_t port, const std::string& method, const std::string
                 const std::string& headers = {});
 inline http_answer get(std::uint16_t port, const std::string& target) { return ask(port, "GET", target); }
 
-/// The port in "127.0.0.1:4711".
-std::uint16_t port_in(const std::string& address);
-
 }  // namespace understudy::test

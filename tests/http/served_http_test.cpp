@@ -3,6 +3,7 @@
 #include "support/certificates.hpp"
 #include "support/child_process.hpp"
 #include "support/eventually.hpp"
+#include "support/port_of.hpp"
 #include "support/stub_directory.hpp"
 #include "understudy/config/load.hpp"
 #include "understudy/runtime/client/client.hpp"
@@ -55,7 +56,7 @@ struct house {
     ++orders;
     return may ? nullptr : make_failure(errc::stopped, stage::queue, "It is just ending.");
   }
-  std::uint16_t port() const { return port_in(at->http()->address()); }
+  std::uint16_t port() const { return port_of(at->http()->address()); }
   std::string name(std::size_t i) const { return "127.0.0.1:" + std::to_string(servers.at(i)->port()); }
   nlohmann::json status() const { return nlohmann::json::parse(get(port(), "/api/status").body); }
 
@@ -249,7 +250,7 @@ BOOST_AUTO_TEST_CASE(the_endpoint_shows_its_certificate_and_asks_for_one) {
   BOOST_TEST(has(ask_by_tls({"-cert", files.client.certificate.string(), "-key", files.client.key.string()}),
                  "HTTP/1.1 200 OK"));
   BOOST_TEST(ask_by_tls({}) == "");
-  BOOST_TEST(get(port_in(at.http()->address()), "/livez").status == 0);  // without TLS
+  BOOST_TEST(get(port_of(at.http()->address()), "/livez").status == 0);  // without TLS
 }
 
 BOOST_AUTO_TEST_CASE(a_thousand_stuck_clients_are_in_nobodys_way) {
@@ -359,8 +360,8 @@ BOOST_AUTO_TEST_CASE(serve_shows_the_console_at_the_address_of_an_option) {
                        return true;
                      }),
                      serve.error_output());
-  BOOST_TEST(has(get(port_in(address), "/").body, "<title>Understudy</title>"));
-  BOOST_TEST(get(port_in(address), "/readyz").status == 200);
+  BOOST_TEST(has(get(port_of(address), "/").body, "<title>Understudy</title>"));
+  BOOST_TEST(get(port_of(address), "/readyz").status == 200);
   serve.send_signal(SIGTERM);
   BOOST_TEST(serve.wait().value_or(-1) == 0, serve.error_output());
   BOOST_TEST(has(serve.error_output(), "listens for HTTP at " + address));

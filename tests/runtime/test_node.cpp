@@ -68,10 +68,6 @@ dialling_certificates caller_certificates(const certificate_files& shown) {
   return {{shown.certificate, shown.key, node_certificates().ca.certificate(), {}}};
 }
 
-std::uint16_t port_of(const std::string& address) {
-  return static_cast<std::uint16_t>(std::stoi(address.substr(address.rfind(':') + 1)));
-}
-
 // ---- a node ----
 
 struct test_node::gateway_state {

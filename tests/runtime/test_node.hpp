@@ -3,6 +3,7 @@
 #include "support/actor_config.hpp"
 #include "support/certificates.hpp"
 #include "support/eventually.hpp"
+#include "support/port_of.hpp"
 #include "understudy/runtime/platform/epoll_poller.hpp"
 #include "understudy/runtime/platform/node_connector.hpp"
 #include "understudy/runtime/platform/worker_threads.hpp"
@@ -35,7 +36,6 @@ const certificate_files& caller_certificate();
 internal::node_listener_options secured_listener(
     internal::node_permission permission = internal::node_permission::read);
 internal::dialling_certificates caller_certificates(const certificate_files& shown = caller_certificate());
-std::uint16_t port_of(const std::string& address);
 
 /// What a gateway was asked is answered by "who": the peer's name and permission; "hold": never, or at release(); "big
 /// N": N bytes; anything else: itself.

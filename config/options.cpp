@@ -412,10 +412,16 @@ std::vector<option> authenticator_options() {
            "So long after a user was searched for a login binds without a search; 0: never."),
       span(s, "cache_grace", LOGINS(cache_grace), 0, 7 * day,
            "So long after a login the same name and password are accepted while no directory can be asked; 0: never."),
-      with_choices(row(s, "referrals", type::choice, LOGINS(referrals),
-                       "What becomes of referrals to other directories in answers about users and groups. `ignore`: "
-                       "they are counted (`referrals_met`). `report`: their URIs are told too."),
-                   {"ignore", "report"}),
+      with_choices(
+          row(s, "referrals", type::choice, LOGINS(referrals),
+              "What becomes of referrals to other directories in answers about users and groups. `ignore`: "
+              "they are counted (`referrals_met`). `report`: their URIs are told too. `chase`: those to servers "
+              "of this configuration are followed, and the URIs of the others told."),
+          {"ignore", "report", "chase"}),
+      count(s, "referral_hops", LOGINS(referral_hops), 1, 20,
+            "From one server to the next, and from there to another: so far `chase` goes."),
+      count(s, "max_referrals", LOGINS(max_referrals), 1, 1000,
+            "Referrals that one login, look-up or search for groups follows at most with `chase`."),
   };
 }
 

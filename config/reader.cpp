@@ -234,6 +234,8 @@ class settings_reader {
   void look_at_roles(const table_reader& common) {
     const auto is_catalog = [](const connection_info& each) { return each.role == server_role::global_catalog; };
     all_.authenticator.global_catalog = std::any_of(all_.servers.begin(), all_.servers.end(), is_catalog);
+    all_.authenticator.referral_servers.clear();
+    for (const auto& each : all_.servers) all_.authenticator.referral_servers.push_back(server_name(each));
     auto wrong = why_no_server_for_all(all_.servers);
     if (wrong.empty()) return;
     if (server_places_.empty()) return problems_.add(common.place_of("role"), common.path_of("role"), std::move(wrong));

@@ -260,7 +260,8 @@ enum class group_strategy : std::uint8_t {
 /// What becomes of referrals to other directories.
 enum class referral_policy : std::uint8_t {
   ignore,  ///< they are counted
-  report   ///< what answers have of them is told
+  report,  ///< what answers have of them is told
+  chase    ///< they are followed to servers that somebody named; those to others are told
 };
 
 /// The section `[authenticator]`; see docs/configuration.md.
@@ -291,6 +292,13 @@ struct authenticator_settings {
   duration cache_dn_ttl{};
   /// What becomes of referrals that answers have in place of entries, or beside them.
   referral_policy referrals = referral_policy::ignore;
+  /// Of `chase`: from server to server at most; 1 to 20.
+  int referral_hops = 5;
+  /// Of `chase`: referrals that one call follows at most; 1 to 1000.
+  int max_referrals = 20;
+  /// Of `chase`: the servers that may be asked, each as result::server has it ("host:port"). No key: set where a
+  /// configuration is read, to the servers that it has.
+  std::vector<std::string> referral_servers;
   /// Users and groups are looked up at servers whose role is `global_catalog`. No key: set where a configuration that
   /// is read has such servers.
   bool global_catalog = false;

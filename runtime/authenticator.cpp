@@ -1,6 +1,7 @@
 // Carries out what actors/authenticator/ decides, by requests to a directory.
 #include "understudy/runtime/authenticator.hpp"
 
+#include "understudy/actors/authenticator/chasing_dialogue.hpp"
 #include "understudy/actors/authenticator/entry_fetch.hpp"
 #include "understudy/actors/authenticator/group_search.hpp"
 #include "understudy/actors/authenticator/password_change.hpp"
@@ -19,14 +20,29 @@ duration time_of(const login_options& options, const authenticator_settings& how
 
 /// Of reads and logins: equal requests are sent once.
 sequence_limits limits_of(const login_options& options, const login_state_of_service& now) {
-  return {time_of(options, *now.how), options.cancel, now.shared};
+  return {time_of(options, *now.how), options.cancel, now.shared, now.targets};
+}
+
+/// Of changes: each is sent for itself.
+sequence_limits limits_of_change(const login_options& options, const login_state_of_service& now) {
+  return {time_of(options, *now.how), options.cancel, nullptr, now.targets};
+}
+
+template <class Result>
+Result run(directory& through, dialogue<Result>& talk, const sequence_limits& limits) {
+  if (!limits.targets) return run_sequence(through, talk, limits);
+  chasing_dialogue<Result> chasing(talk, limits.targets->limits());
+  return run_sequence<Result>(through, chasing, limits);
 }
 
 template <class Dialogue, class Done, class... Ts>
 void start_sequence(directory& through, sequence_limits limits, Done done, executor where, Ts&&... xs) {
   using result_of_all = std::variant_alternative_t<1, typename Dialogue::step>;
-  std::make_shared<request_sequence<result_of_all>>(through, std::make_unique<Dialogue>(std::forward<Ts>(xs)...),
-                                                    std::move(limits), std::move(done), std::move(where))
+  std::unique_ptr<dialogue<result_of_all>> talk = std::make_unique<Dialogue>(std::forward<Ts>(xs)...);
+  if (limits.targets)
+    talk = std::make_unique<chasing_dialogue<result_of_all>>(std::move(talk), limits.targets->limits());
+  std::make_shared<request_sequence<result_of_all>>(through, std::move(talk), std::move(limits), std::move(done),
+                                                    std::move(where))
       ->start();
 }
 
@@ -46,8 +62,8 @@ std::pair<std::future<Result>, std::function<void(Result)>> future_of() {
 
 }  // namespace
 
-authenticator::authenticator(directory& through, authenticator_settings how)
-    : through_(&through), service_(std::make_shared<login_service>(std::move(how))) {}
+authenticator::authenticator(directory& through, authenticator_settings how, referral_directory elsewhere)
+    : through_(&through), service_(std::make_shared<login_service>(std::move(how), std::move(elsewhere))) {}
 
 void authenticator::forget(const std::string& user) { service_->now().memory->forget(user); }
 void authenticator::forget_all() { service_->now().memory->forget_all(); }
@@ -56,33 +72,33 @@ void authenticator::reload(authenticator_settings how) { service_->reload(std::m
 login_result authenticator::authenticate(std::string user, secret password, const login_options& options) const {
   const auto now = service_->now();
   cached_login login(now.memory, now.how, std::move(user), std::move(password), options.attributes);
-  return run_sequence(*through_, login, limits_of(options, now));
+  return run<login_result>(*through_, login, limits_of(options, now));
 }
 
 lookup_result authenticator::lookup(std::string user, const login_options& options) const {
   const auto now = service_->now();
   user_search search(now.how, std::move(user), options.attributes);
-  return run_sequence(*through_, search, limits_of(options, now));
+  return run<lookup_result>(*through_, search, limits_of(options, now));
 }
 
 group_result authenticator::groups(std::string user, std::optional<group_strategy> by,
                                    const login_options& options) const {
   const auto now = service_->now();
   group_search search(now.how, std::move(user), by);
-  return run_sequence(*through_, search, limits_of(options, now));
+  return run<group_result>(*through_, search, limits_of(options, now));
 }
 
 fetch_result authenticator::fetch(std::string dn_or_filter, const login_options& options) const {
   const auto now = service_->now();
   entry_fetch fetch(now.how, std::move(dn_or_filter), options.attributes);
-  return run_sequence(*through_, fetch, limits_of(options, now));
+  return run<fetch_result>(*through_, fetch, limits_of(options, now));
 }
 
 password_change_result authenticator::change_password(std::string user, secret old_password, secret new_password,
                                                       password_method by, const login_options& options) const {
   const auto now = service_->now();
   password_change change(now.how, std::move(user), std::move(old_password), std::move(new_password), by);
-  auto changed = run_sequence(*through_, change, {time_of(options, *now.how), options.cancel});
+  auto changed = run<password_change_result>(*through_, change, limits_of_change(options, now));
   forget_after(*now.memory, changed);
   return changed;
 }
@@ -158,9 +174,8 @@ void authenticator::async_change_password(std::string user, secret old_password,
     forget_after(*memory, changed);
     done(std::move(changed));
   };
-  start_sequence<password_change>(*through_, {time_of(options, *now.how), options.cancel}, std::move(told),
-                                  std::move(where), now.how, std::move(user), std::move(old_password),
-                                  std::move(new_password), by);
+  start_sequence<password_change>(*through_, limits_of_change(options, now), std::move(told), std::move(where), now.how,
+                                  std::move(user), std::move(old_password), std::move(new_password), by);
 }
 
 }  // namespace understudy

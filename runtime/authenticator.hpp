@@ -22,6 +22,13 @@ struct login_options {
   std::vector<std::string> attributes{};
 };
 
+/// Who takes requests to a server that a referral names and that is none of `authenticator_settings::referral_servers`,
+/// with an identity, TLS and limits of its own: any directory of the program's, a connection_manager for that server
+/// for one. Null, or an exception: nobody; that referral is told and not followed. `server`: "host:port", as the
+/// referral has it, the port of the scheme where it has none. Called on any thread, several times a call; must not
+/// wait. What it returns has to live as long as the authenticator and the calls that were begun.
+using referral_directory = std::function<directory*(const std::string& server)>;
+
 /// Users of a directory: each call is a few requests, decided by the settings of `[authenticator]`. Nothing here
 /// throws for what a directory says, or for one that cannot be reached: that is in the results, one for each call,
 /// always. Passwords are checked on connections that carry nothing else, as any user's bind. They are kept nowhere;
@@ -35,8 +42,9 @@ struct login_options {
 class authenticator {
  public:
   /// Requests go to `through`, which has to live as long as this and the calls that were begun. Throws config_error
-  /// with every problem when the settings cannot work; `base` or `dn_templates` is required.
-  authenticator(directory& through, authenticator_settings how);
+  /// with every problem when the settings cannot work; `base` or `dn_templates` is required. `elsewhere` counts with
+  /// `referrals = "chase"`: without it referrals are followed to servers of `through` alone.
+  authenticator(directory& through, authenticator_settings how, referral_directory elsewhere = {});
 
   /// Whether that is the user's password. `user`: the name, as it was typed. Logins that ask for attributes are not
   /// answered from the cache.

@@ -1,6 +1,7 @@
 // Plays dialogues by messages to the router: see authenticator_actor.hpp.
 #include "understudy/runtime/authenticator_actor.hpp"
 
+#include "understudy/actors/authenticator/chasing_dialogue.hpp"
 #include "understudy/actors/authenticator/entry_fetch.hpp"
 #include "understudy/actors/authenticator/group_search.hpp"
 #include "understudy/actors/authenticator/password_change.hpp"
@@ -107,6 +108,8 @@ class authenticator_impl {
     const auto limit = as_limit(query.timeout == duration::zero() ? now.how->timeout : query.timeout);
     auto played = std::make_shared<play<Result>>();
     played->talk = std::move(talk);
+    if (now.targets)
+      played->talk = std::make_unique<chasing_dialogue<Result>>(std::move(played->talk), now.targets->limits());
     played->promise = self_->template make_response_promise<Result>();
     played->memory = now.memory;
     played->shared = std::move(shared);
@@ -146,9 +149,10 @@ class authenticator_impl {
   void send(const play_ptr<Result>& played, request_ptr request) {
     if (!played->shared) return send_own(played, std::move(request), 0);
     auto told = [this, played, request](const reply_to_request& reply) {
-      if (!shared_requests::is_the_askers_own(reply))
-        return answered(played, {reply.found ? std::make_shared<result>(*reply.found) : nullptr, reply.failed});
-      guard_.run([&] { go_on(played, request); });
+      guard_.run([&] {
+        if (shared_requests::is_the_askers_own(reply)) return go_on(played, request);
+        answered(played, {reply.found ? std::make_shared<result>(*reply.found) : nullptr, reply.failed});
+      });
     };
     if (const auto number = played->shared->join(*request, played->deadline, std::move(told)))
       send_own(played, std::move(request), number);

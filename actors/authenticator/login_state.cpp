@@ -77,7 +77,9 @@ login_state::step login_state::pass_on(user_search::step found) {
 }
 
 login_state::step login_state::look_again(lookup_result user) {
-  if (user && comparable_dn(user.user.dn) == comparable_dn(result_.dn)) {
+  // A server that only refers to who has the entry says nothing of its password.
+  const bool has_it = how_->referrals != referral_policy::chase || search_.server() == result_.server;
+  if (user && has_it && comparable_dn(user.user.dn) == comparable_dn(result_.dn)) {
     add_referrals(user, result_);
     return std::move(result_);  // it is that entry's password that was refused
   }
@@ -117,7 +119,8 @@ login_state::step login_state::judge(const reply_to_request& reply) {
   }
   judge_refused_bind(reply.failed, result_.password, result_);
   result_.server = reply.failed->server;
-  if (!may_be_another_name(result_.outcome)) return std::move(result_);
+  const bool referred = how_->referrals == referral_policy::chase && reply.failed->ldap_code == result_code::referral;
+  if (!may_be_another_name(result_.outcome) && !referred) return std::move(result_);
   if (tried_ < names_.size()) return bind_next();
   // A global catalog takes no binds: there it is always another server's word.
   const bool by_another =

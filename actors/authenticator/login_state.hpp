@@ -10,7 +10,8 @@ namespace understudy::internal {
 /// for a bind without identity (RFC 4513, 5.1.2).
 ///
 /// Where a bind is refused that another server's word stands behind, or a word from before (`known_dn`), the user is
-/// searched for once more, at the server that has refused it. It binds again only if that finds another DN.
+/// searched for once more, at the server that has refused it. It binds again only if that finds another DN, or, where
+/// referrals are followed, that another server has the entry.
 class login_state final : public dialogue<login_result> {
  public:
   /// `attributes` of the user's entry are read when the user is searched for; none: none. `known_dn`: what a search has

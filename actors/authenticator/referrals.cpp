@@ -19,7 +19,7 @@ void note_referrals(const reply_to_request& reply, referral_policy policy, user_
   const auto note = [&](const std::vector<std::string>& uris) {
     if (uris.empty()) return;
     ++into.referrals_met;
-    if (policy == referral_policy::report) take(uris, into);
+    if (policy != referral_policy::ignore) take(uris, into);
   };
   const auto* found = reply.found ? reply.found.get() : reply.failed->partial.get();
   note(reply.found ? reply.found->referrals : reply.failed->referrals);

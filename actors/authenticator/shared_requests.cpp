@@ -51,8 +51,13 @@ std::uint64_t shared_requests::join(const request& order, time_point deadline, t
     return 0;
   }
   const auto number = ++last_;
-  by_key_.emplace(key, number);
-  flights_.emplace(number, flight{std::move(key), std::move(password), deadline, {}});
+  const auto flying = flights_.emplace(number, flight{key, std::move(password), deadline, {}}).first;
+  try {
+    by_key_.emplace(std::move(key), number);
+  } catch (...) {
+    flights_.erase(flying);
+    throw;
+  }
   return number;
 }
 
@@ -68,11 +73,27 @@ void shared_requests::land(std::uint64_t number, const reply_to_request& reply) 
     by_key_.erase(std::find_if(begin, end, [&](const auto& each) { return each.second == number; }));
     flights_.erase(landed);
   }
-  for (const auto& tell : waiting) tell(reply);
+  for (auto& tell : waiting) {
+    try {
+      tell(reply);
+    } catch (...) {
+      // Memory ran out there: whose it is tells that when this is let go of. The others have their answer.
+      tell = nullptr;
+    }
+  }
 }
 
 bool shared_requests::is_the_askers_own(const reply_to_request& reply) noexcept {
-  return reply.failed && (reply.failed->code == errc::cancelled || reply.failed->code == errc::operation_timeout);
+  if (!reply.failed) return false;
+  switch (reply.failed->code) {
+    case errc::cancelled:
+    case errc::operation_timeout:
+    case errc::pool_timeout:     // no connection was free before the asker's deadline
+    case errc::outcome_unknown:  // the asker's bind was not answered before it
+      return true;
+    default:
+      return false;
+  }
 }
 
 std::size_t shared_requests::waiting() const {

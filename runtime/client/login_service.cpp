@@ -17,16 +17,20 @@ void require_usable(const authenticator_settings& how) {
 
 }  // namespace
 
-login_state_of_service login_service::make(authenticator_settings how) {
-  require_usable(how);
+login_state_of_service login_service::make(authenticator_settings settings) const {
+  require_usable(settings);
   cache_limits limits;
-  limits.ttl = how.cache_ttl;
-  limits.failure_ttl = how.cache_failure_ttl;
-  limits.grace = how.cache_grace;
-  const auto dn_ttl = how.cache_dn_ttl;
-  return {std::make_shared<const authenticator_settings>(std::move(how)),
-          std::make_shared<login_memory>(limits, password_hashing{&password_hash, &random_salt}, dn_ttl),
-          std::make_shared<shared_requests>()};
+  limits.ttl = settings.cache_ttl;
+  limits.failure_ttl = settings.cache_failure_ttl;
+  limits.grace = settings.cache_grace;
+  const auto dn_ttl = settings.cache_dn_ttl;
+  login_state_of_service made;
+  made.how = std::make_shared<const authenticator_settings>(std::move(settings));
+  made.memory = std::make_shared<login_memory>(limits, password_hashing{&password_hash, &random_salt}, dn_ttl);
+  made.shared = std::make_shared<shared_requests>();
+  if (made.how->referrals == referral_policy::chase)
+    made.targets = std::make_shared<const referral_targets>(made.how, elsewhere_);
+  return made;
 }
 
 }  // namespace understudy::internal

@@ -2,6 +2,7 @@
 #pragma once
 #include "understudy/actors/authenticator/cached_login.hpp"
 #include "understudy/actors/authenticator/shared_requests.hpp"
+#include "understudy/runtime/client/referral_targets.hpp"
 
 namespace understudy::internal {
 
@@ -10,13 +11,15 @@ struct login_state_of_service {
   authenticator_settings_ptr how;
   std::shared_ptr<login_memory> memory;
   std::shared_ptr<shared_requests> shared;
+  std::shared_ptr<const referral_targets> targets;  ///< null: no referral is followed
 };
 
 /// Exchanges all of that at once. Thread-safe.
 class login_service {
  public:
   /// Throws config_error with every problem.
-  explicit login_service(authenticator_settings how) : now_(make(std::move(how))) {}
+  explicit login_service(authenticator_settings how, referral_targets::other_directory elsewhere = {})
+      : elsewhere_(std::move(elsewhere)), now_(make(std::move(how))) {}
 
   login_state_of_service now() const {
     std::lock_guard guard{mutex_};
@@ -30,8 +33,9 @@ class login_service {
   }
 
  private:
-  static login_state_of_service make(authenticator_settings how);
+  login_state_of_service make(authenticator_settings settings) const;
 
+  const referral_targets::other_directory elsewhere_;
   mutable std::mutex mutex_;
   login_state_of_service now_;
 };

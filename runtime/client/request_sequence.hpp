@@ -3,6 +3,7 @@
 #include "understudy/actors/authenticator/dialogue.hpp"
 #include "understudy/actors/authenticator/shared_requests.hpp"
 #include "understudy/runtime/client/cancel_state.hpp"
+#include "understudy/runtime/client/referral_targets.hpp"
 #include "understudy/runtime/client/shared_answer.hpp"
 #include "understudy/runtime/exceptions.hpp"
 #include "understudy/runtime/platform/callback_thread.hpp"
@@ -13,14 +14,22 @@ namespace understudy::internal {
 struct sequence_limits {
   time_point deadline{};
   cancel_watch watch;
-  std::shared_ptr<cancel_source> cancel;    ///< the caller's may be gone when the second request is sent
-  std::shared_ptr<shared_requests> shared;  ///< of calls that may have each other's answers; null: none may
+  std::shared_ptr<cancel_source> cancel;            ///< the caller's may be gone when the second request is sent
+  std::shared_ptr<shared_requests> shared;          ///< of calls that may have each other's answers; null: none may
+  std::shared_ptr<const referral_targets> targets;  ///< of calls that follow referrals; null: they do not
 
-  sequence_limits(duration timeout, const cancel_source* source, std::shared_ptr<shared_requests> share = nullptr)
+  sequence_limits(duration timeout, const cancel_source* source, std::shared_ptr<shared_requests> share = nullptr,
+                  std::shared_ptr<const referral_targets> followed_to = nullptr)
       : deadline(std::chrono::steady_clock::now() + as_limit(timeout)),
         watch(source),
         cancel(watch.source()),
-        shared(std::move(share)) {}
+        shared(std::move(share)),
+        targets(std::move(followed_to)) {}
+
+  /// Another directory that stands for the server which is wished for; null: the one that everything goes to.
+  directory* elsewhere(const request& order) const noexcept {
+    return targets ? targets->of(order.wish.server) : nullptr;
+  }
 
   /// Why nothing more is sent, or null.
   failure_ptr over() const {
@@ -43,7 +52,11 @@ inline reply_to_request reply_of(const outcome& answer) {
 
 /// Sends it, or waits for the answer to an equal request that is under way.
 inline reply_to_request ask_and_wait(directory& through, const request_ptr& request, const sequence_limits& limits) {
-  const auto send = [&] { return reply_of(through.perform(request, limits.for_next())); };
+  const auto send = [&] {
+    auto* const other = limits.elsewhere(*request);
+    if (other == nullptr) return reply_of(through.perform(request, limits.for_next()));
+    return named_after(request->wish.server, reply_of(other->perform(request, limits.for_next())));
+  };
   // Who waits on a thread that brings answers is refused there.
   if (!limits.shared || !callback_thread::may_wait_for_requests()) return send();
   for (;;) {
@@ -78,7 +91,8 @@ Result run_sequence(directory& through, dialogue<Result>& talk, const sequence_l
   return std::get<Result>(std::move(step));
 }
 
-/// Each is sent when the one before has been answered, where that is told. Keeps itself until the last word.
+/// Each is sent when the one before has been answered, where that is told. Keeps itself until the last word. Whoever
+/// lets go of it before, since something threw on the way, has told that the answer was lost.
 template <class Result>
 class request_sequence : public std::enable_shared_from_this<request_sequence<Result>> {
  public:
@@ -90,18 +104,52 @@ class request_sequence : public std::enable_shared_from_this<request_sequence<Re
         talk_(std::move(talk)),
         limits_(std::move(limits)),
         done_(std::move(done)),
-        where_(std::move(where)) {}
+        where_(std::move(where)) {
+    lost_answer();
+  }
+  request_sequence(const request_sequence&) = delete;
+  request_sequence& operator=(const request_sequence&) = delete;
+  ~request_sequence() {
+    if (told_) return;
+    Result lost;
+    lost.failed = lost_answer();
+    lost.retryable = true;
+    try {
+      lost.detail = lost.failed->message;
+    } catch (const std::bad_alloc&) {
+      lost.detail.clear();  // `failed` says it too
+    }
+    try {
+      tell(std::move(lost));
+    } catch (...) {
+      // A completion must not throw, and there is nobody left who could be told.
+      told_ = true;
+    }
+  }
 
   /// Throws what directory::start() throws; then `done` is not told.
   void start() {
+    try {
+      begin();
+    } catch (...) {
+      told_ = true;
+      throw;
+    }
+  }
+
+ private:
+  void begin() {
     auto step = talk_->begin();
     if (auto* request = std::get_if<request_ptr>(&step)) return send(std::move(*request));
     // Nothing needs to be sent, and the caller may hold a lock that `done` takes.
     tell_elsewhere([self = this->shared_from_this(), all = std::make_shared<Result>(std::get<Result>(
-                                                         std::move(step)))] { self->done_(std::move(*all)); });
+                                                         std::move(step)))] { self->tell(std::move(*all)); });
   }
 
- private:
+  void tell(Result all) {
+    if (!told_.exchange(true)) done_(std::move(all));
+  }
+
   /// Runs it where completions are told. No request at all is refused at once, and nobody counts it.
   template <class Work>
   void tell_elsewhere(Work work) {
@@ -119,12 +167,15 @@ class request_sequence : public std::enable_shared_from_this<request_sequence<Re
   }
 
   void send_own(request_ptr request, std::shared_ptr<landing> flight) {
-    auto answered = [self = this->shared_from_this(), flight = std::move(flight)](const outcome& answer) {
+    auto* const other = limits_.elsewhere(*request);
+    auto answered = [self = this->shared_from_this(), flight = std::move(flight),
+                     server = other != nullptr ? request->wish.server : std::string{}](const outcome& answer) {
       auto reply = reply_of(answer);
+      if (!server.empty()) reply = named_after(server, std::move(reply));
       if (flight) flight->land(reply);
       self->go_on(std::move(reply));
     };
-    through_->start(std::move(request), std::move(answered), limits_.for_next(), where_);
+    (other != nullptr ? other : through_)->start(std::move(request), std::move(answered), limits_.for_next(), where_);
   }
 
   /// Another's answer, on a thread of that one.
@@ -159,7 +210,7 @@ class request_sequence : public std::enable_shared_from_this<request_sequence<Re
       }
       step = talk_->answered({nullptr, std::move(why)});
     }
-    done_(std::get<Result>(std::move(step)));
+    tell(std::get<Result>(std::move(step)));
   }
 
   directory* through_;
@@ -167,6 +218,7 @@ class request_sequence : public std::enable_shared_from_this<request_sequence<Re
   sequence_limits limits_;
   completion_of_all done_;
   executor where_;
+  std::atomic<bool> told_{false};
 };
 
 }  // namespace understudy::internal

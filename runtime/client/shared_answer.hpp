@@ -5,11 +5,30 @@
 
 namespace understudy::internal {
 
+/// Why there is no answer where one was lost between two requests: made before memory runs out.
+inline const failure_ptr& lost_answer() {
+  static const failure_ptr why =
+      make_failure(errc::local_resources, stage::queue,
+                   "What came of a request could not be passed on, probably since memory ran out; ask again");
+  return why;
+}
+
 /// Waits for another's answer, or for the caller's own cancel: whichever comes first is told, once.
 class shared_answer : public std::enable_shared_from_this<shared_answer> {
  public:
   /// Called on the thread that brings it; must not wait.
-  explicit shared_answer(std::function<void(reply_to_request)> tell) : tell_(std::move(tell)) {}
+  explicit shared_answer(std::function<void(reply_to_request)> tell) : tell_(std::move(tell)) { lost_answer(); }
+  shared_answer(const shared_answer&) = delete;
+  shared_answer& operator=(const shared_answer&) = delete;
+  /// Nobody brings it any more: that is told.
+  ~shared_answer() {
+    if (!waits_) return;
+    try {
+      settle({nullptr, lost_answer()});
+    } catch (...) {
+      settled_ = true;  // who waits has told it himself, or cannot be told
+    }
+  }
 
   /// Takes the answer; keeps this. What it is given is copied, since others get it too.
   shared_requests::told taker() {
@@ -17,8 +36,9 @@ class shared_answer : public std::enable_shared_from_this<shared_answer> {
       self->settle({reply.found ? std::make_shared<result>(*reply.found) : nullptr, reply.failed});
     };
   }
-  /// From now on a cancel ends the wait.
+  /// It waits. From now on a cancel ends that.
   void end_with(const cancel_watch& watch) {
+    waits_ = true;
     const bool early = watch.bind([waiting = weak_from_this()] {
       if (const auto self = waiting.lock()) self->cancel();
     });
@@ -32,6 +52,7 @@ class shared_answer : public std::enable_shared_from_this<shared_answer> {
   }
 
   std::function<void(reply_to_request)> tell_;
+  bool waits_ = false;
   std::atomic<bool> settled_{false};
 };
 

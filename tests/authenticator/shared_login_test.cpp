@@ -1,6 +1,7 @@
 // Many logins of one user at the same moment, and what one of them may do to the others.
 #include "authenticator/manual_directory.hpp"
 #include "authenticator/played_dialogue.hpp"
+#include "understudy/config/problem.hpp"
 #include "understudy/runtime/authenticator.hpp"
 
 #include <thread>
@@ -184,4 +185,46 @@ BOOST_FIXTURE_TEST_CASE(other_settings_count_from_the_next_call_on, shared_fixtu
   BOOST_TEST(directory.first<search_request>().base == "cn=x");
   directory.find("cn=x");
   BOOST_TEST(shown.get().entries.size() == 1U);
+}
+
+BOOST_FIXTURE_TEST_CASE(the_deadline_of_who_asked_first_is_nobody_elses, shared_fixture) {
+  // What a pool and a connection say at the asker's deadline, which may be long before that of who waits for it.
+  for (const auto late : {errc::pool_timeout, errc::operation_timeout, errc::outcome_unknown}) {
+    auto first = login("right", {.timeout = 10s});
+    auto second = login("right", {.timeout = 1h});
+    BOOST_TEST_REQUIRE(directory.waiting() == 1U);
+    if (late == errc::outcome_unknown) {
+      directory.find(jane);
+      directory.run();
+      BOOST_TEST_REQUIRE(directory.waiting() == 1U);
+      directory.first<bind_request>();
+    }
+    directory.fail(late);
+    BOOST_TEST_REQUIRE(over(first));
+    BOOST_TEST(first.get().outcome == login_outcome::unavailable);
+    directory.run();
+    BOOST_TEST_REQUIRE(!over(second));
+    BOOST_TEST_REQUIRE(directory.waiting() == 1U);
+    if (late != errc::outcome_unknown) directory.find(jane);
+    directory.run();
+    directory.answer();
+    directory.run();
+    BOOST_TEST_REQUIRE(over(second));
+    BOOST_TEST(second.get().outcome == login_outcome::ok);
+  }
+}
+
+BOOST_FIXTURE_TEST_CASE(who_has_less_time_than_who_asked_asks_himself, shared_fixture) {
+  auto first = login("right", {.timeout = 1h});
+  auto second = login("right", {.timeout = 10s});
+  BOOST_TEST(directory.waiting() == 2U);
+  directory.find(jane);
+  directory.find(jane);
+  directory.run();
+  while (directory.waiting() > 0) {
+    directory.answer();
+    directory.run();
+  }
+  BOOST_TEST(first.get().outcome == login_outcome::ok);
+  BOOST_TEST(second.get().outcome == login_outcome::ok);
 }

@@ -52,6 +52,9 @@ port = 3268
 role = "global_catalog"
 )");
   BOOST_TEST(all.authenticator.global_catalog);
+  // And which servers referrals may be followed to.
+  const std::vector<std::string> both{"dc1.ad.example.com:389", "dc1.ad.example.com:3268"};
+  BOOST_TEST(all.authenticator.referral_servers == both, boost::test_tools::per_element());
   BOOST_TEST((all.servers[1].role == server_role::global_catalog));
   BOOST_TEST(validate(all).empty());
   auto alone = all;

@@ -183,6 +183,8 @@ constexpr effect effects[] = {
      "a_refusal_is_remembered_for_cache_failure_ttl"},
     {"authenticator.cache_dn_ttl", "whether a login searches", "a_users_dn_is_known_for_cache_dn_ttl"},
     {"authenticator.referrals", "whether URIs are told", "referrals_are_counted_and_told_where_that_is_wanted"},
+    {"authenticator.referral_hops", "how far referrals are followed", "referrals_are_followed_for_referral_hops"},
+    {"authenticator.max_referrals", "how many of them are", "one_call_follows_max_referrals"},
     {"authenticator.cache_grace", "who gets in while no directory can be asked",
      "while_no_directory_can_be_asked_cache_grace_counts"},
 

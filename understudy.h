@@ -1,5 +1,6 @@
 /// @file
-/// The C interface: logins, look-ups, groups and searches for services in C, and in whatever calls C. C99 and later.
+/// The C interface: logins, look-ups, groups, searches and writes for services in C, and in whatever calls C. C99 and
+/// later.
 ///
 /// Rules that hold for all of it (docs/c-interface.md has examples):
 ///
@@ -32,7 +33,7 @@ extern "C" {
 #endif
 
 /// The version of this interface that this header describes. It grows when something is added.
-#define UNDERSTUDY_C_INTERFACE 1
+#define UNDERSTUDY_C_INTERFACE 2
 /// The version that the library has which the program runs with: at least the one it was compiled with, or something
 /// is wrong with the installation.
 int understudy_c_interface(void);
@@ -42,18 +43,18 @@ const char* understudy_library_version(void);
 /// What came of a call. Below 100: what became of a user's login, look-up or groups; then what keeps requests from
 /// being carried out; then what is wrong with the call itself.
 typedef enum understudy_status {
-  UNDERSTUDY_OK = 0,                          ///< done: the password is right, the search has its result …
-  UNDERSTUDY_BAD_CREDENTIALS = 1,             ///< the password is wrong, or empty
-  UNDERSTUDY_NO_SUCH_USER = 2,                ///< no entry is found by that name
-  UNDERSTUDY_AMBIGUOUS = 3,                   ///< several are
-  UNDERSTUDY_PASSWORD_EXPIRED = 4,            ///< it has to be changed before anything else
-  UNDERSTUDY_MUST_CHANGE = 5,                 ///< the password is right, and has to be changed before anything else
-  UNDERSTUDY_ACCOUNT_DISABLED = 6,            ///< by an administrator
-  UNDERSTUDY_ACCOUNT_EXPIRED = 7,             ///< its time is over
-  UNDERSTUDY_ACCOUNT_LOCKED = 8,              ///< after too many wrong passwords
-  UNDERSTUDY_RESTRICTED = 9,                  ///< not at this time, or not from this machine
-  UNDERSTUDY_PASSWORD_REFUSED = 10,           ///< of a change of a password, which this version does not have
-  UNDERSTUDY_UNAVAILABLE = 11,                ///< it could not be found out: see understudy_result_retryable()
+  UNDERSTUDY_OK = 0,                 ///< done: the password is right, the search has its result …
+  UNDERSTUDY_BAD_CREDENTIALS = 1,    ///< the password is wrong, or empty
+  UNDERSTUDY_NO_SUCH_USER = 2,       ///< no entry is found by that name
+  UNDERSTUDY_AMBIGUOUS = 3,          ///< several are
+  UNDERSTUDY_PASSWORD_EXPIRED = 4,   ///< it has to be changed before anything else
+  UNDERSTUDY_MUST_CHANGE = 5,        ///< the password is right, and has to be changed before anything else
+  UNDERSTUDY_ACCOUNT_DISABLED = 6,   ///< by an administrator
+  UNDERSTUDY_ACCOUNT_EXPIRED = 7,    ///< its time is over
+  UNDERSTUDY_ACCOUNT_LOCKED = 8,     ///< after too many wrong passwords
+  UNDERSTUDY_RESTRICTED = 9,         ///< not at this time, or not from this machine
+  UNDERSTUDY_PASSWORD_REFUSED = 10,  ///< of a change of a password: the new one is not as the directory wants it
+  UNDERSTUDY_UNAVAILABLE = 11,       ///< it could not be found out: see understudy_result_retryable()
   UNDERSTUDY_SERVICE_IDENTITY_REJECTED = 12,  ///< the service's own password was refused: nobody's login is wrong
 
   UNDERSTUDY_POOL_EXHAUSTED = 101,                 ///< every connection is taken
@@ -68,7 +69,7 @@ typedef enum understudy_status {
   UNDERSTUDY_SERVICE_AUTHENTICATION_FAILED = 110,  ///< the service's own were: the configuration has to be changed
   UNDERSTUDY_TLS_ERROR = 111,                      ///< TLS failed
   UNDERSTUDY_OPERATION_TIMEOUT = 112,              ///< the deadline passed
-  UNDERSTUDY_OUTCOME_UNKNOWN = 113,                ///< a bind was sent and its answer is lost
+  UNDERSTUDY_OUTCOME_UNKNOWN = 113,                ///< a bind or a write was sent and its answer is lost
   UNDERSTUDY_CONNECTION_UNHEALTHY = 114,           ///< a connection broke
   UNDERSTUDY_DRAINING = 115,                       ///< the client (or the server) is stopping and takes nothing new
   UNDERSTUDY_CANCELLED = 116,                      ///< understudy_cancel()
@@ -92,8 +93,10 @@ const char* understudy_status_name(int status);
 
 /// Longest user name and password, in bytes.
 #define UNDERSTUDY_LONGEST_NAME 65536
-/// Most attributes that one call may ask for.
+/// Most attributes that one call may ask for, or write, and most values of each.
 #define UNDERSTUDY_MOST_ATTRIBUTES 10000
+/// Longest value that a call may write, in bytes.
+#define UNDERSTUDY_LONGEST_VALUE 16777216
 
 /// A client of a directory: its configuration, connections, and the completions that wait to be fetched.
 typedef struct understudy_client understudy_client;
@@ -152,6 +155,60 @@ understudy_status understudy_search(understudy_client* client, const char* base,
                                     const char* const* attributes, size_t attribute_count, int32_t size_limit,
                                     int64_t timeout_ms, understudy_result** result);
 
+/// An attribute with values that are to be written.
+typedef struct understudy_attribute {
+  const char* name;           ///< its description, options included ("userCertificate;binary")
+  const char* const* values;  ///< `value_count` of them, of any bytes; null when there are none
+  const size_t* lengths;      ///< of each value, in bytes; null: the values are C texts
+  size_t value_count;         ///< may be 0
+} understudy_attribute;
+
+/// What a modification does with the values. A field is an int, since C lets any number be passed.
+typedef enum understudy_change {
+  UNDERSTUDY_CHANGE_ADD = 0,       ///< they are added
+  UNDERSTUDY_CHANGE_DELETE = 1,    ///< they are removed; without any, the attribute is
+  UNDERSTUDY_CHANGE_REPLACE = 2,   ///< they take the place of those that are there; without any, the attribute goes
+  UNDERSTUDY_CHANGE_INCREMENT = 3  ///< the value, a number, is added to the one that is there (RFC 4525)
+} understudy_change;
+
+/// One change of a modify.
+typedef struct understudy_modification {
+  int change;                      ///< an understudy_change
+  understudy_attribute attribute;  ///< of what
+} understudy_modification;
+
+/// How a password is changed. A parameter is an int, since C lets any number be passed.
+typedef enum understudy_password_method {
+  UNDERSTUDY_PASSWORD_EXTENDED = 0,      ///< the operation of RFC 3062; not at Active Directory
+  UNDERSTUDY_PASSWORD_UNICODE_PWD = 1,   ///< Active Directory's attribute, which wants an encrypted connection
+  UNDERSTUDY_PASSWORD_USER_PASSWORD = 2  ///< a modify of userPassword, after a bind with the old one
+} understudy_password_method;
+
+/// Adds an entry, as the service. `attributes`: all of it, objectClass included. What is said here of writes holds for
+/// all four: exactly one attempt is made once the directory may have seen it, so that UNDERSTUDY_OUTCOME_UNKNOWN is to
+/// be looked into, not repeated blindly; UNDERSTUDY_LDAP_ERROR has the directory's reason in
+/// understudy_result_ldap_code(). DNs that are made of what somebody typed go through understudy_dn_escape().
+understudy_status understudy_add(understudy_client* client, const char* dn, const understudy_attribute* attributes,
+                                 size_t attribute_count, int64_t timeout_ms, understudy_result** result);
+/// Changes an entry: all of `changes`, in that order, or none.
+understudy_status understudy_modify(understudy_client* client, const char* dn, const understudy_modification* changes,
+                                    size_t change_count, int64_t timeout_ms, understudy_result** result);
+/// Deletes an entry, which must have none below it.
+understudy_status understudy_delete(understudy_client* client, const char* dn, int64_t timeout_ms,
+                                    understudy_result** result);
+/// Renames an entry. `new_rdn`: its new first component. `delete_old_rdn`: 0, the former name stays as a value; else it
+/// goes. `new_superior`: where it moves; null: it stays where it is.
+understudy_status understudy_rename(understudy_client* client, const char* dn, const char* new_rdn, int delete_old_rdn,
+                                    const char* new_superior, int64_t timeout_ms, understudy_result** result);
+/// Changes a user's password, as the service; the user is found as `[authenticator]` says. `old_password`: checked by
+/// the directory; null: a reset, which the service's rights decide about. `new_password`: null: the directory makes one
+/// (by UNDERSTUDY_PASSWORD_EXTENDED alone), and understudy_result_generated_password() has it. `method`: an
+/// understudy_password_method.
+understudy_status understudy_change_password(understudy_client* client, const char* user, size_t user_length,
+                                             const char* old_password, size_t old_length, const char* new_password,
+                                             size_t new_length, int method, int64_t timeout_ms,
+                                             understudy_result** result);
+
 // ---- Calls that return at once. UNDERSTUDY_OK: the request has a ticket, and exactly one completion will be there to
 // ---- be fetched, whatever happens. Anything else: there is no ticket and no completion; `refusal` (may be null) says
 // ---- why. Tickets are never 0 and never used again. `context` is handed back with the completion and not looked at.
@@ -174,6 +231,30 @@ understudy_status understudy_submit_search(understudy_client* client, const char
                                            const char* const* attributes, size_t attribute_count, int32_t size_limit,
                                            int64_t timeout_ms, void* context, uint64_t* ticket,
                                            understudy_result** refusal);
+
+/// understudy_add(), begun; `ticket` as above.
+understudy_status understudy_submit_add(understudy_client* client, const char* dn,
+                                        const understudy_attribute* attributes, size_t attribute_count,
+                                        int64_t timeout_ms, void* context, uint64_t* ticket,
+                                        understudy_result** refusal);
+/// understudy_modify(), begun; `ticket` as above.
+understudy_status understudy_submit_modify(understudy_client* client, const char* dn,
+                                           const understudy_modification* changes, size_t change_count,
+                                           int64_t timeout_ms, void* context, uint64_t* ticket,
+                                           understudy_result** refusal);
+/// understudy_delete(), begun; `ticket` as above.
+understudy_status understudy_submit_delete(understudy_client* client, const char* dn, int64_t timeout_ms, void* context,
+                                           uint64_t* ticket, understudy_result** refusal);
+/// understudy_rename(), begun; `ticket` as above.
+understudy_status understudy_submit_rename(understudy_client* client, const char* dn, const char* new_rdn,
+                                           int delete_old_rdn, const char* new_superior, int64_t timeout_ms,
+                                           void* context, uint64_t* ticket, understudy_result** refusal);
+/// understudy_change_password(), begun; `ticket` as above.
+understudy_status understudy_submit_change_password(understudy_client* client, const char* user, size_t user_length,
+                                                    const char* old_password, size_t old_length,
+                                                    const char* new_password, size_t new_length, int method,
+                                                    int64_t timeout_ms, void* context, uint64_t* ticket,
+                                                    understudy_result** refusal);
 
 /// A descriptor (eventfd) that can be read while completions wait to be fetched: for poll(), epoll and their like. It
 /// is the client's: neither read nor close it, and take it out of the poll set before understudy_client_free(). -1: no
@@ -210,7 +291,8 @@ int64_t understudy_result_retry_after_ms(const understudy_result* result);
 int understudy_result_ldap_code(const understudy_result* result);
 /// Who answered, as "host:port"; empty when that is not known. Never null.
 const char* understudy_result_server(const understudy_result* result);
-/// The user's entry, of a login, a look-up or groups; empty when none was found. See the file's rule on texts.
+/// The user's entry, of a login, a look-up, groups or a change of a password; empty when none was found. See the file's
+/// rule on texts.
 const char* understudy_result_dn(const understudy_result* result, size_t* length);
 /// 1: a login that was answered from the cache (`cache_ttl`, `cache_grace`); else 0.
 int understudy_result_cached(const understudy_result* result);
@@ -220,6 +302,10 @@ int understudy_result_complete(const understudy_result* result);
 int64_t understudy_result_password_expires_in_s(const understudy_result* result);
 /// Of a login, how many are left with a password that has expired, when the directory said so; else -1.
 int understudy_result_grace_logins(const understudy_result* result);
+
+/// Of a change of a password without a new one, the one that the directory has made; null when there is none. Not ended
+/// by a NUL: it has `*length` bytes, and `length` must not be null. Wiped with the result.
+const char* understudy_result_generated_password(const understudy_result* result, size_t* length);
 
 /// How many groups there are.
 size_t understudy_result_group_count(const understudy_result* result);

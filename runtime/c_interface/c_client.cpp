@@ -64,6 +64,63 @@ search_request search_of(const char* base, int scope, const char* filter, const 
   return made;
 }
 
+attribute attribute_of(const understudy_attribute& given) {
+  attribute made{required(given.name, "name of an attribute"), {}};
+  if (given.value_count > UNDERSTUDY_MOST_ATTRIBUTES)
+    throw bad_argument{"values: more than " + std::to_string(UNDERSTUDY_MOST_ATTRIBUTES)};
+  if (given.value_count != 0) required(given.values, "values");
+  for (std::size_t i = 0; i < given.value_count; ++i) {
+    const auto* const value = required(given.values[i], "values");
+    const auto length = given.lengths != nullptr ? given.lengths[i] : std::strlen(value);
+    if (length > UNDERSTUDY_LONGEST_VALUE)
+      throw bad_argument{"values: one longer than " + std::to_string(UNDERSTUDY_LONGEST_VALUE) + " bytes"};
+    made.values.emplace_back(value, length);
+  }
+  return made;
+}
+
+std::size_t count_of(const void* items, std::size_t count, const char* name) {
+  if (count > UNDERSTUDY_MOST_ATTRIBUTES)
+    throw bad_argument{std::string{name} + ": more than " + std::to_string(UNDERSTUDY_MOST_ATTRIBUTES)};
+  if (count != 0) required(items, name);
+  return count;
+}
+
+request_ptr add_of(const char* dn, const understudy_attribute* attributes, std::size_t count) {
+  add_request made{required(dn, "dn"), {}};
+  for (std::size_t i = 0; i < count_of(attributes, count, "attributes"); ++i)
+    made.attributes.push_back(attribute_of(attributes[i]));
+  return make_request(std::move(made));
+}
+
+request_ptr modify_of(const char* dn, const understudy_modification* changes, std::size_t count) {
+  modify_request made{required(dn, "dn"), {}};
+  for (std::size_t i = 0; i < count_of(changes, count, "changes"); ++i) {
+    if (changes[i].change < UNDERSTUDY_CHANGE_ADD || changes[i].change > UNDERSTUDY_CHANGE_INCREMENT)
+      throw bad_argument{"change: " + std::to_string(changes[i].change) + " is none"};
+    made.changes.push_back({static_cast<modification::kind>(changes[i].change), attribute_of(changes[i].attribute)});
+  }
+  return make_request(std::move(made));
+}
+
+request_ptr rename_of(const char* dn, const char* new_rdn, int delete_old_rdn, const char* new_superior) {
+  modify_dn_request made{required(dn, "dn"), required(new_rdn, "new_rdn"), delete_old_rdn != 0, {}};
+  if (new_superior != nullptr) made.new_superior = new_superior;
+  return make_request(std::move(made));
+}
+
+/// Null: none is given.
+secret secret_of(const char* password, std::size_t length, const char* name) {
+  const auto text = text_of(password, length, name);
+  return password != nullptr ? secret{text} : secret{};
+}
+
+password_method method_of(int method) {
+  if (method < UNDERSTUDY_PASSWORD_EXTENDED || method > UNDERSTUDY_PASSWORD_USER_PASSWORD)
+    throw bad_argument{"method: " + std::to_string(method) + " is none"};
+  return static_cast<password_method>(method);
+}
+
 std::string lines_of(const std::vector<config_problem>& problems) {
   std::string all;
   for (const auto& each : problems) all += (all.empty() ? "" : "\n") + describe(each);
@@ -164,6 +221,35 @@ login_options options_of(std::int64_t timeout_ms, cancel_source* cancel, std::ve
   options.cancel = cancel;
   options.attributes = std::move(attributes);
   return options;
+}
+
+call_options call_options_of(std::int64_t timeout_ms, cancel_source* cancel) {
+  call_options options;
+  options.timeout = span_of(timeout_ms);
+  options.cancel = cancel;
+  return options;
+}
+
+/// Waits for what comes of the request that `make` makes.
+template <class Make>
+understudy_status write_now(understudy_client* client, std::int64_t timeout_ms, understudy_result** result,
+                            Make make) noexcept {
+  return guarded(result, false, [&](understudy_result& made) {
+    auto& directory = require_going(client).directory();
+    made.fill(directory.perform(make(), call_options_of(timeout_ms, nullptr)));
+  });
+}
+
+/// The same, begun.
+template <class Make>
+understudy_status write_later(understudy_client* client, std::int64_t timeout_ms, void* context, std::uint64_t* ticket,
+                              understudy_result** refusal, Make make) noexcept {
+  return submit(client, context, ticket, refusal, [&](understudy_client& mine) {
+    return [&directory = mine.directory(), order = make(), timeout_ms](std::shared_ptr<pending_completion> to,
+                                                                       cancel_source* cancel) mutable {
+      directory.start(std::move(order), teller<outcome>(std::move(to)), call_options_of(timeout_ms, cancel));
+    };
+  });
 }
 
 /// Makes the client of what was loaded.
@@ -301,6 +387,38 @@ understudy_status understudy_search(understudy_client* client, const char* base,
   });
 }
 
+understudy_status understudy_add(understudy_client* client, const char* dn, const understudy_attribute* attributes,
+                                 size_t attribute_count, int64_t timeout_ms, understudy_result** result) {
+  return write_now(client, timeout_ms, result, [&] { return add_of(dn, attributes, attribute_count); });
+}
+
+understudy_status understudy_modify(understudy_client* client, const char* dn, const understudy_modification* changes,
+                                    size_t change_count, int64_t timeout_ms, understudy_result** result) {
+  return write_now(client, timeout_ms, result, [&] { return modify_of(dn, changes, change_count); });
+}
+
+understudy_status understudy_delete(understudy_client* client, const char* dn, int64_t timeout_ms,
+                                    understudy_result** result) {
+  return write_now(client, timeout_ms, result, [&] { return make_request(delete_request{required(dn, "dn")}); });
+}
+
+understudy_status understudy_rename(understudy_client* client, const char* dn, const char* new_rdn, int delete_old_rdn,
+                                    const char* new_superior, int64_t timeout_ms, understudy_result** result) {
+  return write_now(client, timeout_ms, result, [&] { return rename_of(dn, new_rdn, delete_old_rdn, new_superior); });
+}
+
+understudy_status understudy_change_password(understudy_client* client, const char* user, size_t user_length,
+                                             const char* old_password, size_t old_length, const char* new_password,
+                                             size_t new_length, int method, int64_t timeout_ms,
+                                             understudy_result** result) {
+  return guarded(result, false, [&](understudy_result& made) {
+    auto& users = require_going(client).users();
+    made.fill(users.change_password(
+        std::string{text_of(user, user_length, "user")}, secret_of(old_password, old_length, "old_password"),
+        secret_of(new_password, new_length, "new_password"), method_of(method), options_of(timeout_ms, nullptr)));
+  });
+}
+
 understudy_status understudy_submit_authenticate(understudy_client* client, const char* user, size_t user_length,
                                                  const char* password, size_t password_length, int64_t timeout_ms,
                                                  void* context, uint64_t* ticket, understudy_result** refusal) {
@@ -350,6 +468,51 @@ understudy_status understudy_submit_search(understudy_client* client, const char
       options.timeout = span_of(timeout_ms);
       options.cancel = cancel;
       directory.async_search(std::move(wanted), teller<outcome>(std::move(to)), options);
+    };
+  });
+}
+
+understudy_status understudy_submit_add(understudy_client* client, const char* dn,
+                                        const understudy_attribute* attributes, size_t attribute_count,
+                                        int64_t timeout_ms, void* context, uint64_t* ticket,
+                                        understudy_result** refusal) {
+  return write_later(client, timeout_ms, context, ticket, refusal,
+                     [&] { return add_of(dn, attributes, attribute_count); });
+}
+
+understudy_status understudy_submit_modify(understudy_client* client, const char* dn,
+                                           const understudy_modification* changes, size_t change_count,
+                                           int64_t timeout_ms, void* context, uint64_t* ticket,
+                                           understudy_result** refusal) {
+  return write_later(client, timeout_ms, context, ticket, refusal,
+                     [&] { return modify_of(dn, changes, change_count); });
+}
+
+understudy_status understudy_submit_delete(understudy_client* client, const char* dn, int64_t timeout_ms, void* context,
+                                           uint64_t* ticket, understudy_result** refusal) {
+  return write_later(client, timeout_ms, context, ticket, refusal,
+                     [&] { return make_request(delete_request{required(dn, "dn")}); });
+}
+
+understudy_status understudy_submit_rename(understudy_client* client, const char* dn, const char* new_rdn,
+                                           int delete_old_rdn, const char* new_superior, int64_t timeout_ms,
+                                           void* context, uint64_t* ticket, understudy_result** refusal) {
+  return write_later(client, timeout_ms, context, ticket, refusal,
+                     [&] { return rename_of(dn, new_rdn, delete_old_rdn, new_superior); });
+}
+
+understudy_status understudy_submit_change_password(understudy_client* client, const char* user, size_t user_length,
+                                                    const char* old_password, size_t old_length,
+                                                    const char* new_password, size_t new_length, int method,
+                                                    int64_t timeout_ms, void* context, uint64_t* ticket,
+                                                    understudy_result** refusal) {
+  return submit(client, context, ticket, refusal, [&](understudy_client& mine) {
+    return [&users = mine.users(), name = std::string{text_of(user, user_length, "user")},
+            former = secret_of(old_password, old_length, "old_password"),
+            next = secret_of(new_password, new_length, "new_password"), by = method_of(method),
+            timeout_ms](std::shared_ptr<pending_completion> to, cancel_source* cancel) mutable {
+      users.async_change_password(std::move(name), std::move(former), std::move(next),
+                                  teller<password_change_result>(std::move(to)), by, options_of(timeout_ms, cancel));
     };
   });
 }

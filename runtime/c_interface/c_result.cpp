@@ -170,6 +170,13 @@ void understudy_result::fill(group_result&& found) {
   answer(std::move(found));
 }
 
+void understudy_result::fill(password_change_result&& changed) {
+  dn = std::move(changed.dn);
+  generated = std::move(changed.generated);
+  password = changed.policy;
+  answer(std::move(changed));
+}
+
 void understudy_result::fill(outcome&& searched) {
   if (!searched) {
     fail(searched.error());
@@ -207,6 +214,7 @@ void understudy_result::out_of_memory() noexcept {
   message.clear();
   groups.clear();
   entries.clear();
+  generated = {};
   complete = false;
   status = UNDERSTUDY_OUT_OF_MEMORY;
 }
@@ -275,6 +283,15 @@ int64_t understudy_result_password_expires_in_s(const understudy_result* result)
 
 int understudy_result_grace_logins(const understudy_result* result) {
   return result != nullptr ? result->password.grace_logins.value_or(-1) : -1;
+}
+
+const char* understudy_result_generated_password(const understudy_result* result, size_t* length) {
+  if (length == nullptr) return nullptr;
+  *length = 0;
+  if (result == nullptr || result->generated.empty()) return nullptr;
+  const auto made = result->generated.reveal();
+  *length = made.size();
+  return made.data();
 }
 
 size_t understudy_result_group_count(const understudy_result* result) {

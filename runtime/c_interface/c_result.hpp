@@ -14,6 +14,7 @@ struct understudy_result {
   std::vector<understudy::user_group> groups;
   std::vector<understudy::entry> entries;
   understudy::password_policy password;
+  understudy::secret generated;  ///< a password that the directory has made
   std::optional<understudy::milliseconds> retry_after;
   int ldap_code = 0;
   bool retryable = false, cached = false, complete = true;
@@ -25,6 +26,7 @@ struct understudy_result {
   void fill(understudy::login_result&& login);
   void fill(understudy::lookup_result&& found);
   void fill(understudy::group_result&& found);
+  void fill(understudy::password_change_result&& changed);
   void fill(understudy::outcome&& searched);
   void fill(const understudy::connection_result& connected);
   ///@}

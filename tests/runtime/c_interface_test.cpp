@@ -637,3 +637,133 @@ BOOST_AUTO_TEST_CASE(c_calls_that_memory_does_not_suffice_for_say_so) {
   BOOST_TEST((WIFEXITED(status) && WEXITSTATUS(status) == 0), status);
 #endif
 }
+
+BOOST_FIXTURE_TEST_CASE(a_c_client_writes, c_fixture) {
+  auto* mine = client.get();
+  const char* const names[] = {"Jane", "Doe"};
+  const std::string photo{"\xff\0\xd8", 3};
+  const char* const photos[] = {photo.data()};
+  const std::size_t lengths[] = {photo.size()};
+  const understudy_attribute attributes[] = {{"cn", names, nullptr, 2}, {"jpegPhoto", photos, lengths, 1}};
+  BOOST_TEST(understudy_add(mine, jane, attributes, 2, 0, nullptr) == UNDERSTUDY_OK);
+  const understudy_modification changes[] = {{UNDERSTUDY_CHANGE_ADD, {"sn", names + 1, nullptr, 1}},
+                                             {UNDERSTUDY_CHANGE_DELETE, {"jpegPhoto", nullptr, nullptr, 0}},
+                                             {UNDERSTUDY_CHANGE_REPLACE, {"jpegPhoto", photos, lengths, 1}}};
+  BOOST_TEST(understudy_modify(mine, jane, changes, 3, 0, nullptr) == UNDERSTUDY_OK);
+  BOOST_TEST(understudy_rename(mine, jane, "uid=jd", 1, nullptr, 0, nullptr) == UNDERSTUDY_OK);
+  BOOST_TEST(understudy_rename(mine, jane, "uid=jd", 0, "ou=others,dc=example,dc=com", 0, nullptr) == UNDERSTUDY_OK);
+  BOOST_TEST(understudy_delete(mine, jane, 0, nullptr) == UNDERSTUDY_OK);
+
+  const auto added = server.requests(operation::add);
+  BOOST_TEST_REQUIRE(added.size() == 1U);
+  BOOST_TEST(added[0].dn == jane);
+  BOOST_TEST_REQUIRE(added[0].attributes.size() == 2U);
+  BOOST_TEST(added[0].attributes[0].values.size() == 2U);
+  BOOST_TEST(added[0].attributes[1].values.at(0) == photo);
+  const auto modified = server.requests(operation::modify);
+  BOOST_TEST_REQUIRE(modified.size() == 1U);
+  BOOST_TEST_REQUIRE(modified[0].changes.size() == 3U);
+  BOOST_TEST((modified[0].changes[0].op == modification::kind::add));
+  BOOST_TEST(modified[0].changes[0].target.values.at(0) == "Doe");
+  BOOST_TEST((modified[0].changes[1].op == modification::kind::remove));
+  BOOST_TEST(modified[0].changes[1].target.values.empty());
+  BOOST_TEST((modified[0].changes[2].op == modification::kind::replace));
+  BOOST_TEST(modified[0].changes[2].target.values.at(0) == photo);
+  const auto renamed = server.requests(operation::modify_dn);
+  BOOST_TEST_REQUIRE(renamed.size() == 2U);
+  BOOST_TEST(renamed[0].new_rdn == "uid=jd");
+  BOOST_TEST(renamed[0].delete_old_rdn);
+  BOOST_TEST(!renamed[0].new_superior.has_value());
+  BOOST_TEST(!renamed[1].delete_old_rdn);
+  BOOST_TEST(renamed[1].new_superior.value_or("") == "ou=others,dc=example,dc=com");
+  BOOST_TEST(server.requests(operation::remove).at(0).dn == jane);
+
+  server.on(operation::modify, reply{{.code = 50, .diagnostic = "no"}, {}});
+  understudy_result* result = nullptr;
+  BOOST_TEST(understudy_modify(mine, jane, changes, 1, 0, &result) == UNDERSTUDY_LDAP_ERROR);
+  const c_result refused{result};
+  BOOST_TEST(understudy_result_ldap_code(result) == 50);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_c_client_changes_passwords, c_fixture) {
+  auto* mine = client.get();
+  server.on(operation::extended, reply{{.value = std::string{"\x30\x06\x80\x04made", 8}}, {}});
+  understudy_result* result = nullptr;
+  BOOST_TEST(understudy_change_password(mine, "jane", 4, "old", 3, nullptr, 0, UNDERSTUDY_PASSWORD_EXTENDED, 0,
+                                        &result) == UNDERSTUDY_OK,
+             understudy_result_message(result));
+  const c_result made{result};
+  BOOST_TEST(c_text(understudy_result_dn(result, nullptr)) == jane);
+  std::size_t length = 0;
+  const auto* generated = understudy_result_generated_password(result, &length);
+  BOOST_TEST_REQUIRE(generated != nullptr);
+  BOOST_TEST((std::string{generated, length} == "made"));
+  BOOST_TEST(understudy_result_generated_password(result, nullptr) == nullptr);
+  // With one that is empty nothing is sent; with none the old one is not asked for.
+  const auto sent = server.count(operation::extended);
+  BOOST_TEST(understudy_change_password(mine, "jane", 4, "", 0, "new", 3, UNDERSTUDY_PASSWORD_EXTENDED, 0, nullptr) ==
+             UNDERSTUDY_BAD_CREDENTIALS);
+  BOOST_TEST(understudy_change_password(mine, "jane", 4, "old", 3, "", 0, UNDERSTUDY_PASSWORD_EXTENDED, 0, nullptr) ==
+             UNDERSTUDY_PASSWORD_REFUSED);
+  BOOST_TEST(server.count(operation::extended) == sent);
+  BOOST_TEST(understudy_change_password(mine, "jane", 4, nullptr, 0, "new", 3, UNDERSTUDY_PASSWORD_USER_PASSWORD, 0,
+                                        nullptr) == UNDERSTUDY_OK);
+  const auto modified = server.requests(operation::modify);
+  BOOST_TEST_REQUIRE(modified.size() == 1U);
+  BOOST_TEST(modified[0].changes.at(0).target.values.at(0) == "new");
+}
+
+BOOST_FIXTURE_TEST_CASE(c_writes_have_tickets_too, c_fixture) {
+  auto* mine = client.get();
+  const char* const names[] = {"Jane"};
+  const understudy_attribute attributes[] = {{"cn", names, nullptr, 1}};
+  const understudy_modification changes[] = {{UNDERSTUDY_CHANGE_REPLACE, attributes[0]}};
+  std::uint64_t tickets[5] = {};
+  BOOST_TEST(understudy_submit_add(mine, jane, attributes, 1, 0, &tickets[0], &tickets[0], nullptr) == UNDERSTUDY_OK);
+  BOOST_TEST(understudy_submit_modify(mine, jane, changes, 1, 0, &tickets[1], &tickets[1], nullptr) == UNDERSTUDY_OK);
+  BOOST_TEST(understudy_submit_delete(mine, jane, 0, &tickets[2], &tickets[2], nullptr) == UNDERSTUDY_OK);
+  BOOST_TEST(understudy_submit_rename(mine, jane, "uid=jd", 1, nullptr, 0, &tickets[3], &tickets[3], nullptr) ==
+             UNDERSTUDY_OK);
+  BOOST_TEST(understudy_submit_change_password(mine, "jane", 4, nullptr, 0, "new", 3, UNDERSTUDY_PASSWORD_USER_PASSWORD,
+                                               0, &tickets[4], &tickets[4], nullptr) == UNDERSTUDY_OK);
+  for (int i = 0; i < 5; ++i) {
+    const auto got = next();
+    check_status(got.result, UNDERSTUDY_OK);
+    BOOST_TEST_REQUIRE(got.context != nullptr);
+    BOOST_TEST(*static_cast<std::uint64_t*>(got.context) == got.ticket);
+  }
+  BOOST_TEST(server.count(operation::add) == 1U);
+  BOOST_TEST(server.count(operation::modify) == 2U);
+  BOOST_TEST(server.count(operation::remove) == 1U);
+  BOOST_TEST(server.count(operation::modify_dn) == 1U);
+}
+
+BOOST_FIXTURE_TEST_CASE(c_writes_that_cannot_be_meant_are_refused_unsent, c_fixture) {
+  auto* mine = client.get();
+  const char* const values[] = {"a", nullptr};
+  const std::size_t too_long[] = {UNDERSTUDY_LONGEST_VALUE + 1};
+  const auto add = [&](const understudy_attribute& given) { return understudy_add(mine, jane, &given, 1, 0, nullptr); };
+  BOOST_TEST(add({nullptr, values, nullptr, 1}) == UNDERSTUDY_BAD_ARGUMENT);
+  BOOST_TEST(add({"cn", nullptr, nullptr, 1}) == UNDERSTUDY_BAD_ARGUMENT);
+  BOOST_TEST(add({"cn", values, nullptr, 2}) == UNDERSTUDY_BAD_ARGUMENT);
+  BOOST_TEST(add({"cn", values, too_long, 1}) == UNDERSTUDY_BAD_ARGUMENT);
+  BOOST_TEST(add({"cn", values, nullptr, SIZE_MAX}) == UNDERSTUDY_BAD_ARGUMENT);
+  BOOST_TEST(understudy_add(mine, jane, nullptr, 1, 0, nullptr) == UNDERSTUDY_BAD_ARGUMENT);
+  BOOST_TEST(understudy_add(mine, nullptr, nullptr, 0, 0, nullptr) == UNDERSTUDY_BAD_ARGUMENT);
+  const understudy_modification none{4, {"cn", values, nullptr, 1}};
+  BOOST_TEST(understudy_modify(mine, jane, &none, 1, 0, nullptr) == UNDERSTUDY_BAD_ARGUMENT);
+  BOOST_TEST(understudy_modify(mine, jane, &none, SIZE_MAX, 0, nullptr) == UNDERSTUDY_BAD_ARGUMENT);
+  BOOST_TEST(understudy_delete(mine, nullptr, 0, nullptr) == UNDERSTUDY_BAD_ARGUMENT);
+  BOOST_TEST(understudy_delete(nullptr, jane, 0, nullptr) == UNDERSTUDY_BAD_ARGUMENT);
+  BOOST_TEST(understudy_rename(mine, jane, nullptr, 0, nullptr, 0, nullptr) == UNDERSTUDY_BAD_ARGUMENT);
+  for (const int method : {-1, 3})
+    BOOST_TEST(understudy_change_password(mine, "jane", 4, nullptr, 0, "x", 1, method, 0, nullptr) ==
+               UNDERSTUDY_BAD_ARGUMENT);
+  std::uint64_t ticket = 7;
+  BOOST_TEST(understudy_submit_delete(mine, nullptr, 0, nullptr, &ticket, nullptr) == UNDERSTUDY_BAD_ARGUMENT);
+  BOOST_TEST(ticket == 0U);
+  BOOST_TEST(understudy_ticket_count(mine) == 0U);
+  for (const auto kind :
+       {operation::add, operation::modify, operation::remove, operation::modify_dn, operation::extended})
+    BOOST_TEST(server.count(kind) == 0U);
+}

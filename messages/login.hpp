@@ -44,9 +44,9 @@ struct user_answer {
   std::optional<milliseconds> retry_after;
   /// What the directory, or the way to it, failed with; null when nothing did.
   failure_ptr failed;
-  /// Referrals to other directories that were met: what they have is not in this answer.
+  /// Referrals to other directories that were met and not followed: what they have is not in this answer.
   std::uint32_t referrals_met = 0;
-  /// Their URIs, each once and 100 at most, when `authenticator.referrals` is "report".
+  /// Their URIs, each once and 100 at most, when `authenticator.referrals` is "report" or "chase".
   std::vector<std::string> referrals{};
 
   /// True when the outcome is ok.

@@ -13,7 +13,7 @@ namespace {
 
 const search_request* search_of(const request_ptr& order) { return std::get_if<search_request>(&order->op); }
 
-bool says(const failure& why, int ldap_code) noexcept {
+bool refused_with(const failure& why, int ldap_code) noexcept {
   return why.code == errc::ldap_error && why.ldap_code == ldap_code;
 }
 
@@ -66,7 +66,7 @@ request_ptr referral_chase::take_first(const reply_to_request& reply) {
     take_leads(*reply.found, order_, 1);
     return next();
   }
-  if (!says(*reply.failed, result_code::referral)) return nullptr;
+  if (!refused_with(*reply.failed, result_code::referral)) return nullptr;
   led_away_ = reply.failed;
   asked_[place_of(led_away_->server, *search)] = false;
   whole_ = {std::make_shared<result>(), nullptr};
@@ -99,13 +99,13 @@ void referral_chase::take_failure(const failure_ptr& why) {
   }
   if (!same_name(why->server, asks_)) {
     by.why = does_not_answer(asks_);
-  } else if (says(*why, result_code::referral)) {
+  } else if (refused_with(*why, result_code::referral)) {
     lead further{why->referrals, sent_, by.hop + 1};
     leads_.front() = std::move(further);
-  } else if (says(*why, result_code::no_such_object)) {
+  } else if (refused_with(*why, result_code::no_such_object)) {
     answered_ = asked_[asks_for_] = true;
     leads_.pop_front();
-  } else if (says(*why, result_code::size_limit_exceeded)) {
+  } else if (refused_with(*why, result_code::size_limit_exceeded)) {
     if (why->partial) {
       auto part = *why->partial;
       merge(part);

@@ -32,7 +32,7 @@ settings with_servers(std::vector<const stub_directory*> stubs) {
   return all;
 }
 
-authenticator_settings chasing(std::vector<std::string> servers = {}) {
+authenticator_settings chase_to(std::vector<std::string> servers = {}) {
   authenticator_settings how;
   how.base = "dc=example,dc=com";
   how.referrals = referral_policy::chase;
@@ -65,7 +65,7 @@ BOOST_AUTO_TEST_CASE(a_login_follows_a_referral_to_a_server_of_the_configuration
   refer_to(first, second);
   connection_manager manager{with_servers({&first, &second})};
   BOOST_TEST_REQUIRE(manager.connect().connected);
-  const authenticator users{manager, chasing({place_of_stub(first), place_of_stub(second)})};
+  const authenticator users{manager, chase_to({place_of_stub(first), place_of_stub(second)})};
   const auto login = users.authenticate("jane", secret{"x"});
   BOOST_TEST(login.outcome == login_outcome::ok, login.detail);
   BOOST_TEST(login.server == place_of_stub(second));
@@ -73,7 +73,7 @@ BOOST_AUTO_TEST_CASE(a_login_follows_a_referral_to_a_server_of_the_configuration
   BOOST_TEST(binds_as_jane(first) == 0U);
   BOOST_TEST(users.async_lookup("jane").get().user.dn == jane);
   // Without leave to go there it is told.
-  const authenticator careful{manager, chasing()};
+  const authenticator careful{manager, chase_to()};
   const auto told = careful.lookup("jane");
   BOOST_TEST(told.outcome == login_outcome::no_such_user);
   BOOST_TEST_REQUIRE(told.referrals.size() == 1U);
@@ -92,7 +92,7 @@ BOOST_AUTO_TEST_CASE(a_login_follows_a_referral_to_a_directory_of_the_programs) 
   BOOST_TEST_REQUIRE(theirs.connect().connected);
   std::mutex guard;
   std::set<std::string> asked_for;
-  const authenticator users{manager, chasing({place_of_stub(first)}), [&](const std::string& server) -> directory* {
+  const authenticator users{manager, chase_to({place_of_stub(first)}), [&](const std::string& server) -> directory* {
                               const std::lock_guard lock{guard};
                               asked_for.insert(server);
                               return server == place_of_stub(other) ? &theirs : nullptr;
@@ -108,7 +108,7 @@ BOOST_AUTO_TEST_CASE(a_login_follows_a_referral_to_a_directory_of_the_programs) 
   for (const auto& each : other.requests(operation::search))
     if (each.filter == "(uid=jane)") BOOST_TEST(each.identity == "cn=theirs");
   // Who throws knows nobody.
-  const authenticator broken{manager, chasing(),
+  const authenticator broken{manager, chase_to(),
                              [](const std::string&) -> directory* { throw std::runtime_error{"x"}; }};
   BOOST_TEST(broken.lookup("jane").referrals_met == 1U);
   // What it has is missing while it is away: that is no "no such user".

@@ -43,7 +43,7 @@ struct chased_look_up {
   played_dialogue<lookup_result> talk;
 };
 
-result answer_of(const std::string& server, std::vector<std::string> dns,
+result found_at(const std::string& server, std::vector<std::string> dns,
                  std::vector<std::vector<std::string>> references = {}) {
   result found;
   found.server = server;
@@ -74,13 +74,13 @@ failure failing_with(errc code) {
 BOOST_AUTO_TEST_CASE(a_reference_is_followed_to_the_server_that_it_names) {
   chased_look_up it;
   BOOST_TEST(it.talk.sent().wish.server.empty());
-  it.talk.answer(answer_of("a:389", {}, {{"ldap://b/ou=people,dc=example,dc=com?\?one"}}));
+  it.talk.answer(found_at("a:389", {}, {{"ldap://b/ou=people,dc=example,dc=com?\?one"}}));
   const auto& there = it.talk.asked<search_request>();
   BOOST_TEST(it.talk.sent().wish.server == "b:389");
   BOOST_TEST(there.base == janes_branch);
   BOOST_TEST((there.scope == search_scope::one));
   BOOST_TEST(there.filter == "(uid=jane)");
-  it.talk.answer(answer_of("b:389", {jane}));
+  it.talk.answer(found_at("b:389", {jane}));
   BOOST_TEST(it.talk.last().outcome == login_outcome::ok);
   BOOST_TEST(it.talk.last().user.dn == jane);
   BOOST_TEST(it.talk.last().referrals_met == 0U);
@@ -98,7 +98,7 @@ BOOST_AUTO_TEST_CASE(a_referral_in_place_of_an_answer_is_followed_with_what_it_l
   it.talk.fail(said_by("b:389", result_code::referral, {"ldap://c/dc=other?\?\?\?", "ldap://d/"}));
   BOOST_TEST(it.talk.sent().wish.server == "c:389");
   BOOST_TEST(it.talk.asked<search_request>().base == "dc=other");
-  it.talk.answer(answer_of("c:389", {jane}));
+  it.talk.answer(found_at("c:389", {jane}));
   BOOST_TEST(it.talk.last().outcome == login_outcome::ok);
   BOOST_TEST(it.search.server() == "c:389");
   // Without an entry there is none.
@@ -111,30 +111,30 @@ BOOST_AUTO_TEST_CASE(a_referral_in_place_of_an_answer_is_followed_with_what_it_l
 
 BOOST_AUTO_TEST_CASE(exactly_one_entry_is_one_wherever_it_is) {
   chased_look_up two;
-  two.talk.answer(answer_of("a:389", {jane}, {{"ldap://b/"}, {"ldap://c/"}}));
+  two.talk.answer(found_at("a:389", {jane}, {{"ldap://b/"}, {"ldap://c/"}}));
   // One more is enough to know that there is no one entry.
   BOOST_TEST(two.talk.asked<search_request>().size_limit == 1);
-  two.talk.answer(answer_of("b:389", {"uid=jane,ou=others,dc=example,dc=com"}));
+  two.talk.answer(found_at("b:389", {"uid=jane,ou=others,dc=example,dc=com"}));
   BOOST_TEST(two.talk.last().outcome == login_outcome::ambiguous);
 
   chased_look_up same;
-  same.talk.answer(answer_of("a:389", {jane}, {{"ldap://b/"}}));
-  same.talk.answer(answer_of("b:389", {"UID=Jane, OU=People, DC=example, DC=com"}));
+  same.talk.answer(found_at("a:389", {jane}, {{"ldap://b/"}}));
+  same.talk.answer(found_at("b:389", {"UID=Jane, OU=People, DC=example, DC=com"}));
   BOOST_TEST(same.talk.last().outcome == login_outcome::ok);
   BOOST_TEST(same.talk.last().user.dn == jane);
   BOOST_TEST(same.search.server() == "a:389");
 
   chased_look_up cut;
-  cut.talk.answer(answer_of("a:389", {}, {{"ldap://b/"}}));
+  cut.talk.answer(found_at("a:389", {}, {{"ldap://b/"}}));
   auto more = said_by("b:389", result_code::size_limit_exceeded);
-  more.partial = std::make_shared<const result>(answer_of("b:389", {"uid=1", "uid=2"}));
+  more.partial = std::make_shared<const result>(found_at("b:389", {"uid=1", "uid=2"}));
   cut.talk.fail(more);
   BOOST_TEST(cut.talk.last().outcome == login_outcome::ambiguous);
 }
 
 BOOST_AUTO_TEST_CASE(a_server_that_nobody_named_is_not_asked_and_that_is_told) {
   chased_look_up it;
-  it.talk.answer(answer_of("a:389", {jane}, {{"ldap://stranger.example/"}, {"ldap://evil/", "gopher://b/"}}));
+  it.talk.answer(found_at("a:389", {jane}, {{"ldap://stranger.example/"}, {"ldap://evil/", "gopher://b/"}}));
   BOOST_TEST(it.talk.last().outcome == login_outcome::ok);
   BOOST_TEST(it.talk.last().referrals_met == 2U);
   BOOST_TEST(it.talk.last().referrals.size() == 3U);
@@ -154,14 +154,14 @@ BOOST_AUTO_TEST_CASE(a_server_that_nobody_named_is_not_asked_and_that_is_told) {
 BOOST_AUTO_TEST_CASE(the_next_uri_is_tried_where_a_server_does_not_answer) {
   for (const bool by_another : {false, true}) {
     chased_look_up it;
-    it.talk.answer(answer_of("a:389", {}, {{"ldap://b/", "ldap://c/"}}));
+    it.talk.answer(found_at("a:389", {}, {{"ldap://b/", "ldap://c/"}}));
     // Another one answers what b should have: what it says is not what the referral was about.
     if (by_another)
-      it.talk.answer(answer_of("a:389", {"uid=wrong"}));
+      it.talk.answer(found_at("a:389", {"uid=wrong"}));
     else
       it.talk.fail(errc::connection_failed);
     BOOST_TEST(it.talk.sent().wish.server == "c:389");
-    it.talk.answer(answer_of("c:389", {jane}));
+    it.talk.answer(found_at("c:389", {jane}));
     BOOST_TEST(it.talk.last().outcome == login_outcome::ok);
     BOOST_TEST(it.talk.last().user.dn == jane);
   }
@@ -173,7 +173,7 @@ BOOST_AUTO_TEST_CASE(a_part_of_the_directory_that_cannot_be_asked_is_no_answer) 
         said_by("b:389", result_code::insufficient_access), said_by("a:389", result_code::no_such_object)}) {
     chased_look_up it;
     // Also where one entry was found: there might have been another.
-    it.talk.answer(answer_of("a:389", {jane}, {{"ldap://b/"}, {"ldap://c/"}}));
+    it.talk.answer(found_at("a:389", {jane}, {{"ldap://b/"}, {"ldap://c/"}}));
     it.talk.fail(why);
     BOOST_TEST(it.talk.last().outcome == login_outcome::unavailable);
     BOOST_TEST(it.talk.last().user.dn.empty());
@@ -181,12 +181,12 @@ BOOST_AUTO_TEST_CASE(a_part_of_the_directory_that_cannot_be_asked_is_no_answer) 
   }
   // The identity that is used there is a service's, too.
   chased_look_up it;
-  it.talk.answer(answer_of("a:389", {}, {{"ldap://b/"}}));
+  it.talk.answer(found_at("a:389", {}, {{"ldap://b/"}}));
   it.talk.fail(errc::service_authentication_failed);
   BOOST_TEST(it.talk.last().outcome == login_outcome::service_identity_rejected);
   // A filter that is none is no server's fault: that referral is told.
   chased_look_up malformed;
-  malformed.talk.answer(answer_of("a:389", {jane}, {{"ldap://b/?\?\?(("}}));
+  malformed.talk.answer(found_at("a:389", {jane}, {{"ldap://b/?\?\?(("}}));
   malformed.talk.fail(errc::invalid_request);
   BOOST_TEST(malformed.talk.last().outcome == login_outcome::ok);
   BOOST_TEST(malformed.talk.last().referrals_met == 1U);
@@ -202,8 +202,8 @@ BOOST_AUTO_TEST_CASE(referrals_that_lead_in_a_circle_end) {
   BOOST_TEST(it.talk.last().detail.find("circle") != std::string::npos, it.talk.last().detail);
   // What was answered already is in the answer.
   chased_look_up back;
-  back.talk.answer(answer_of("b:389", {jane}, {{"ldap://c/ou=people,dc=example,dc=com"}}));
-  back.talk.answer(answer_of("c:389", {}, {{"ldap://b/dc=example,dc=com"}}));
+  back.talk.answer(found_at("b:389", {jane}, {{"ldap://c/ou=people,dc=example,dc=com"}}));
+  back.talk.answer(found_at("c:389", {}, {{"ldap://b/dc=example,dc=com"}}));
   BOOST_TEST(back.talk.last().outcome == login_outcome::ok);
   BOOST_TEST(back.talk.last().referrals_met == 0U);
 }
@@ -211,12 +211,12 @@ BOOST_AUTO_TEST_CASE(referrals_that_lead_in_a_circle_end) {
 BOOST_AUTO_TEST_CASE(referrals_are_followed_for_referral_hops) {
   for (const int hops : {1, 3}) {
     chased_look_up it{letters(hops)};
-    it.talk.answer(answer_of("a:389", {jane}, {{"ldap://b/ou=0"}}));
+    it.talk.answer(found_at("a:389", {jane}, {{"ldap://b/ou=0"}}));
     for (int hop = 1; hop <= hops; ++hop) {
       const std::string server{static_cast<char>('a' + hop), ':', '3', '8', '9'};
       BOOST_TEST_REQUIRE(!it.talk.over());
       BOOST_TEST(it.talk.sent().wish.server == server);
-      it.talk.answer(answer_of(server, {}, {{"ldap://" + std::string{static_cast<char>('b' + hop)} + "/"}}));
+      it.talk.answer(found_at(server, {}, {{"ldap://" + std::string{static_cast<char>('b' + hop)} + "/"}}));
     }
     BOOST_TEST(it.talk.last().outcome == login_outcome::ok);
     BOOST_TEST(it.talk.last().referrals_met == 1U);
@@ -225,12 +225,12 @@ BOOST_AUTO_TEST_CASE(referrals_are_followed_for_referral_hops) {
 
 BOOST_AUTO_TEST_CASE(one_call_follows_max_referrals) {
   chased_look_up it{letters(5, 3)};
-  auto first = answer_of("a:389", {jane});
+  auto first = found_at("a:389", {jane});
   for (int i = 0; i < 10; ++i) first.references.push_back({"ldap://b/ou=" + std::to_string(i)});
   it.talk.answer(std::move(first));
   for (int i = 0; i < 3; ++i) {
     BOOST_TEST(it.talk.asked<search_request>().base == "ou=" + std::to_string(i));
-    it.talk.answer(answer_of("b:389", {}));
+    it.talk.answer(found_at("b:389", {}));
   }
   BOOST_TEST(it.talk.last().outcome == login_outcome::ok);
   BOOST_TEST(it.talk.last().referrals_met == 7U);
@@ -240,8 +240,8 @@ BOOST_AUTO_TEST_CASE(a_login_binds_where_a_referral_has_led_to_the_entry) {
   login_state login{settings_with(chasing_below_example()), "jane", secret{"tell-nobody"}, {}};
   chasing_dialogue<login_result> chasing(login, letters());
   played_dialogue talk(chasing);
-  talk.answer(answer_of("z:389", {}, {{"ldap://b/"}}));
-  talk.answer(answer_of("b:389", {jane}));
+  talk.answer(found_at("z:389", {}, {{"ldap://b/"}}));
+  talk.answer(found_at("b:389", {jane}));
   BOOST_TEST(talk.asked<bind_request>().dn == jane);
   BOOST_TEST(talk.sent().wish.server == "b:389");
   // Another one takes the bind: it does not have the entry, and its word is none. The entry is looked for again, and
@@ -250,8 +250,8 @@ BOOST_AUTO_TEST_CASE(a_login_binds_where_a_referral_has_led_to_the_entry) {
   refused.code = errc::authentication_failed;
   talk.fail(refused);
   BOOST_TEST(talk.sent().wish.server == "z:389");
-  talk.answer(answer_of("z:389", {}, {{"ldap://b/"}}));
-  talk.answer(answer_of("b:389", {jane}));
+  talk.answer(found_at("z:389", {}, {{"ldap://b/"}}));
+  talk.answer(found_at("b:389", {jane}));
   BOOST_TEST(talk.asked<bind_request>().dn == jane);
   BOOST_TEST(talk.sent().wish.server == "b:389");
   auto wrong = said_by("b:389", result_code::invalid_credentials);
@@ -279,11 +279,11 @@ BOOST_AUTO_TEST_CASE(a_dn_that_was_found_elsewhere_before_is_looked_for_again) {
   BOOST_TEST(talk.asked<bind_request>().dn == jane);
   talk.fail(said_by("z:389", result_code::referral, {"ldap://b/"}));
   BOOST_TEST(talk.sent().wish.server == "z:389");
-  talk.answer(answer_of("z:389", {}, {{"ldap://b/"}}));
-  talk.answer(answer_of("b:389", {jane}));
+  talk.answer(found_at("z:389", {}, {{"ldap://b/"}}));
+  talk.answer(found_at("b:389", {jane}));
   BOOST_TEST(talk.asked<bind_request>().dn == jane);
   BOOST_TEST(talk.sent().wish.server == "b:389");
-  talk.answer(answer_of("b:389", {}));
+  talk.answer(found_at("b:389", {}));
   BOOST_TEST(talk.last().outcome == login_outcome::ok);
 }
 
@@ -291,11 +291,11 @@ BOOST_AUTO_TEST_CASE(entries_of_all_places_are_fetched_and_a_limit_is_one_of_all
   entry_fetch fetch(settings_with(chasing_below_example()), "(objectClass=person)", {});
   chasing_dialogue<fetch_result> chasing(fetch, letters());
   played_dialogue talk(chasing);
-  auto first = answer_of("a:389", {}, {{"ldap://b/"}, {"ldap://c/"}});
+  auto first = found_at("a:389", {}, {{"ldap://b/"}, {"ldap://c/"}});
   for (int i = 0; i < entry_fetch::most_entries - 1; ++i) first.entries.push_back({"uid=" + std::to_string(i), {}});
   talk.answer(std::move(first));
   BOOST_TEST(talk.asked<search_request>().size_limit == 1);
-  talk.answer(answer_of("b:389", {"uid=b"}));
+  talk.answer(found_at("b:389", {"uid=b"}));
   // There is no room for what c may have.
   BOOST_TEST(talk.last().outcome == login_outcome::ok);
   BOOST_TEST(talk.last().entries.size() == static_cast<std::size_t>(entry_fetch::most_entries));
@@ -328,7 +328,7 @@ BOOST_AUTO_TEST_CASE(any_web_of_referrals_is_walked_in_bounded_searches_and_find
     for (; !talk.over(); ++searches) {
       BOOST_TEST_REQUIRE(searches < 10);
       if (!talk.sent().wish.server.empty()) server = talk.sent().wish.server;
-      auto answer = answer_of(server, {"cn=" + server});
+      auto answer = found_at(server, {"cn=" + server});
       for (const auto& uri : web[server]) answer.references.push_back({uri});
       talk.answer(std::move(answer));
     }

@@ -91,6 +91,8 @@ class breaker {
   breaker_state state() const noexcept { return state_; }
   /// For people: only what has answered is healthy; see untried().
   server_state health(time_point now) const;
+  /// It has answered something, at any time.
+  bool heard() const noexcept { return heard_; }
   /// Nothing has been heard from it, good or bad.
   bool untried() const noexcept { return !heard_ && !cause_.what; }
   bool suspected(time_point now) const { return state_ == breaker_state::closed && now < suspected_until_; }

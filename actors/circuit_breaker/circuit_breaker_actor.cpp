@@ -301,7 +301,7 @@ void circuit_breaker_impl::take_servers(std::vector<routed_server> servers) {
     const auto attempts = std::clamp(s.context->server.max_retries, 0, int{std::numeric_limits<std::uint16_t>::max()});
     most_attempts_ = std::max(most_attempts_, static_cast<std::uint16_t>(attempts));
   }
-  router_.update(std::move(facts));
+  router_.update(std::move(facts), env_->clock->now());
   remember_removed(servers);
   servers_ = std::move(servers);
   serving_ = router_.any_usable(env_->clock->now());

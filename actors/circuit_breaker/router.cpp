@@ -38,7 +38,7 @@ void router::configure(const router_options& options) {
   }
 }
 
-void router::update(std::vector<server_facts> servers) {
+void router::update(std::vector<server_facts> servers, time_point now) {
   std::vector<entry> next;
   next.reserve(servers.size());
   for (auto& facts : servers) {
@@ -51,6 +51,7 @@ void router::update(std::vector<server_facts> servers) {
     }
   }
   servers_ = std::move(next);
+  end_vain_hold_downs(now);
 }
 
 void router::set_probed(bool probed) {
@@ -350,11 +351,15 @@ void router::note_transition(std::size_t index, breaker_state before, time_point
   } else if (state == breaker_state::closed && before != breaker_state::suspended) {
     e.failback.recovered(options_.failback, e.breaker.flaps(now), any_settled(now), now);
   }
-  // The hold-downs of one outage end at different times: requests would wander from the preferred server, which serves
-  // by now, to whichever is through with its own first.
-  if (before == breaker_state::closed && state != breaker_state::closed && !any_settled(now))
-    for (auto& other : servers_) other.failback.take_over();
+  if (before == breaker_state::closed && state != breaker_state::closed) end_vain_hold_downs(now);
   changes_.push_back({index, e.facts.id, state, e.breaker.cause(), e.breaker.retry_after(now)});
+}
+
+/// The hold-downs of one outage end at different times: requests would wander from the preferred server, which serves
+/// by now, to whichever is through with its own first.
+void router::end_vain_hold_downs(time_point now) {
+  if (any_settled(now)) return;
+  for (auto& e : servers_) e.failback.take_over();
 }
 
 bool router::any_usable(time_point now) const {
@@ -363,7 +368,8 @@ bool router::any_usable(time_point now) const {
 }
 
 bool router::settled(const entry& e, time_point now) {
-  return !e.facts.global_catalog && e.breaker.usable(now) && !e.breaker.silent(now) && e.failback.settled(now);
+  return !e.facts.global_catalog && e.breaker.heard() && e.breaker.usable(now) && !e.breaker.silent(now) &&
+         e.failback.settled(now);
 }
 
 bool router::any_settled(time_point now) const {

@@ -55,8 +55,9 @@ class router {
   router(router_options options, random_source random);
 
   void configure(const router_options& options);
-  /// The servers from now on; those with a known id keep their breaker, load and share.
-  void update(std::vector<server_facts> servers);
+  /// The servers from now on; those with a known id keep their breaker, load and share. Where no settled one is left
+  /// nobody is held down any more.
+  void update(std::vector<server_facts> servers, time_point now);
   /// Whether a health monitor answers probes.
   void set_probed(bool probed);
 
@@ -125,10 +126,11 @@ class router {
   template <class Change>
   void change(std::size_t index, const moment& at, Change&& how);
   static void allow_for_slowness(entry& e);
+  void end_vain_hold_downs(time_point now);
   void note_transition(std::size_t index, breaker_state before, time_point now);
   /// True when there is a server beside that one that takes all kinds of requests.
   bool has_others(const entry& e) const;
-  /// It takes requests, and has been well for so long that the return of another one may wait.
+  /// It has answered, takes requests, and has been well for so long that the return of another one may wait.
   static bool settled(const entry& e, time_point now);
   bool any_settled(time_point now) const;
   static bool outdated(const entry& e, time_point now);

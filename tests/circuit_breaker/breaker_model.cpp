@@ -55,6 +55,7 @@ void breaker_model::note(what kind, time_point now) {
 void breaker_model::report(const outcome_report& r, time_point now) {
   const auto belongs = [&] { return r.generation == 0 || r.generation == generation_; };
   if (!belongs()) return;
+  heard_ = heard_ || r.ready || r.answered || r.successes > 0;
   if (r.successes > 0) last_good_ = now, loses_requests_ = false;
   if (r.ready) note(what::ready, now);
   // Those behind the one that closes it belong to the time before.
@@ -69,6 +70,7 @@ void breaker_model::probe(const probe_report& r, time_point now, bool needed) {
       return;
     case probe_verdict::alive:
       suspected_.reset();
+      heard_ = true;
       if (state_ == breaker_state::open && needed) enter(breaker_state::half_open, now);
       return note(what::good_probe, now);
     case probe_verdict::dead:

@@ -23,6 +23,7 @@ class breaker_model {
   /// It opened since too many requests in a row were lost, and none was answered: probes do not close it.
   bool loses_requests() const { return loses_requests_; }
   std::size_t permits() const { return loses_requests_ ? 1 : options_.permits; }
+  bool heard() const { return heard_; }
   bool has_good_probe() const { return count(what::good_probe) > 0; }
   bool suspected(time_point now) const { return state_ == breaker_state::closed && suspected_ && now < *suspected_; }
   time_point since() const { return since_; }
@@ -59,7 +60,8 @@ class breaker_model {
   std::optional<time_point> suspected_at_, suspected_, last_good_;
   bool to_closed_ = true;  ///< where a suspension leads back to
   bool loses_requests_ = false;
-  int opened_ = 0;  ///< n of base·2^(n−1)
+  bool heard_ = false;  ///< it has answered something
+  int opened_ = 0;      ///< n of base·2^(n−1)
   int flaps_ = 0;
 };
 

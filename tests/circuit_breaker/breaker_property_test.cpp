@@ -285,7 +285,7 @@ void expect_broken(const char* promise, weakness w) { expect_counterexample(prom
 
 }  // namespace
 
-BOOST_AUTO_TEST_CASE(the_breaker_is_what_its_model_says) { check_property("breaker", {8000, 100}, both()); }
+BOOST_AUTO_TEST_CASE(the_breaker_is_what_its_model_says) { check_property("breaker", {10'000, 100}, both()); }
 
 BOOST_AUTO_TEST_CASE(without_generations_late_results_change_the_state) {
   weakness w;

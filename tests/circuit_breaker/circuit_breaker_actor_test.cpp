@@ -34,6 +34,7 @@ BOOST_FIXTURE_TEST_CASE(an_opening_breaker_tells_pool_monitor_and_log, breaker_f
 }
 
 BOOST_FIXTURE_TEST_CASE(half_open_follows_after_the_open_time, breaker_fixture) {
+  report(ready(1));
   fail(0);
   advance(milliseconds{1200});
   BOOST_TEST(status(0).breaker == breaker_state::half_open);

@@ -28,7 +28,7 @@ struct two_levels {
   std::int64_t now = 0;
 
   two_levels() {
-    r.update({facts(0, 1), facts(1, 2)});
+    r.update({facts(0, 1), facts(1, 2)}, at(now).now);
     r.set_probed(true);
   }
   std::optional<route> choose(const selection_query& query = {}) {
@@ -95,6 +95,48 @@ BOOST_FIXTURE_TEST_CASE(failback_waits_for_the_hold_down_then_ramps, two_levels)
   for (int i = 0; i < 200; ++i) BOOST_TEST(chosen() == 0);
 }
 
+/// Their hold-downs end at different times. With the settled server gone they protect nobody, and requests would leave
+/// the preferred one for whichever is through first.
+BOOST_FIXTURE_TEST_CASE(a_settled_server_that_is_taken_out_ends_the_hold_downs_of_the_others, two_levels) {
+  r.update({facts(0, 1), facts(1, 2), facts(2, 3)}, at(now).now);
+  break_server(0);
+  pass(5'000, always_up);
+  break_server(0);  // a flap: held down for longer
+  break_server(1);
+  pass(5'000, always_up);
+  BOOST_TEST_REQUIRE(state(0) == breaker_state::closed);
+  BOOST_TEST_REQUIRE(state(1) == breaker_state::closed);
+  BOOST_TEST(chosen() == 2);
+  r.update({facts(0, 1), facts(1, 2)}, at(now).now);
+  for (const auto end = now + 60'000; now < end; now += 500) BOOST_TEST_REQUIRE(chosen() == 0);
+}
+
+/// One that has never answered serves nobody yet: for its sake no other one is made to wait.
+BOOST_FIXTURE_TEST_CASE(a_server_that_has_not_answered_yet_holds_no_other_one_down, two_levels) {
+  for (const bool heard : {false, true}) {
+    router fresh{router_options{}, make_random(7)};
+    fresh.update({facts(0, 1), facts(1, 2)}, at(0).now);
+    fresh.set_probed(true);
+    if (heard) fresh.on_report(ready(1), at(0));
+    for (int i = 0; i < 5; ++i) fresh.on_report(failed(0, failure_class::transport, 0), at(0));
+    for (now = 0; now < 5'000; now += 100) {
+      fresh.advance(at(now));
+      fresh.on_probe(probed(true, 0), at(now));
+    }
+    BOOST_TEST_REQUIRE(fresh.state_of(0) == breaker_state::closed);
+    BOOST_TEST(fresh.choose({}, at(now + 1'000).now, at(now).now)->server == (heard ? 1U : 0U));
+  }
+}
+
+BOOST_FIXTURE_TEST_CASE(another_server_that_is_taken_out_ends_no_hold_down, two_levels) {
+  r.update({facts(0, 1), facts(1, 2), facts(2, 3)}, at(now).now);
+  break_server(0);
+  pass(2'000, always_up);
+  BOOST_TEST_REQUIRE(state(0) == breaker_state::closed);
+  r.update({facts(0, 1), facts(1, 2)}, at(now).now);
+  BOOST_TEST(chosen() == 1);
+}
+
 BOOST_FIXTURE_TEST_CASE(all_down_is_refused_with_causes_and_served_within_the_longest_backoff_later, two_levels) {
   break_server(0);
   break_server(1);
@@ -127,6 +169,7 @@ BOOST_FIXTURE_TEST_CASE(a_good_probe_ends_an_outage_early_when_nothing_else_serv
 }
 
 BOOST_FIXTURE_TEST_CASE(a_good_probe_ends_no_open_time_while_another_server_serves, two_levels) {
+  r.on_report(ready(1), at(now));
   break_server(0);
   probe(0, true);
   BOOST_TEST(state(0) == breaker_state::open);
@@ -295,7 +338,7 @@ BOOST_FIXTURE_TEST_CASE(while_probes_decide_a_refused_connect_of_the_pool_opens_
 }
 
 BOOST_FIXTURE_TEST_CASE(an_only_server_with_nothing_left_is_suspect_until_a_connection_is_ready, two_levels) {
-  r.update({facts(0, 1)});
+  r.update({facts(0, 1)}, at(now).now);
   auto gone = failed(0, failure_class::transport, 0);
   gone.none_left = true;
   r.on_report(gone, at(now));
@@ -310,7 +353,7 @@ BOOST_FIXTURE_TEST_CASE(an_only_server_with_nothing_left_is_suspect_until_a_conn
 
 BOOST_FIXTURE_TEST_CASE(where_nobody_waits_an_only_server_with_nothing_left_is_known_to_be_down_for_a_while,
                         two_levels) {
-  r.update({facts(0, 1)});
+  r.update({facts(0, 1)}, at(now).now);
   auto gone = failed(0, failure_class::transport, 0);
   gone.none_left = true;
   r.on_report(gone, at(now));
@@ -368,7 +411,7 @@ BOOST_FIXTURE_TEST_CASE(a_server_that_is_silent_itself_replaces_nobody, two_leve
 }
 
 BOOST_FIXTURE_TEST_CASE(load_follows_dispatches_and_outcomes, two_levels) {
-  r.update({facts(0, 1), facts(1, 1)});
+  r.update({facts(0, 1), facts(1, 1)}, at(now).now);
   for (int i = 0; i < 50; ++i) choose();
   // Server 0 answers all of its own: the next ones go there.
   r.on_report(succeeded(0, 25, 0), at(now));
@@ -378,7 +421,7 @@ BOOST_FIXTURE_TEST_CASE(load_follows_dispatches_and_outcomes, two_levels) {
 }
 
 BOOST_FIXTURE_TEST_CASE(outcomes_that_were_never_reported_are_forgotten, two_levels) {
-  r.update({facts(0, 1), facts(1, 1)});
+  r.update({facts(0, 1), facts(1, 1)}, at(now).now);
   selection_query not_one;
   not_one.tried.insert(1);
   for (int i = 0; i < 1000; ++i) choose(not_one);
@@ -406,7 +449,7 @@ BOOST_FIXTURE_TEST_CASE(a_request_taken_back_gives_its_permit_back, two_levels) 
 
 BOOST_FIXTURE_TEST_CASE(an_update_keeps_what_is_known_of_a_server, two_levels) {
   break_server(0);
-  r.update({facts(2, 1), facts(0, 1)});
+  r.update({facts(2, 1), facts(0, 1)}, at(now).now);
   BOOST_TEST(chosen() == 2);
   const auto all = r.snapshot(at(now).now);
   BOOST_REQUIRE_EQUAL(all.size(), 2U);
@@ -443,7 +486,7 @@ BOOST_FIXTURE_TEST_CASE(latency_is_a_moving_average, two_levels) {
 }
 
 BOOST_FIXTURE_TEST_CASE(one_slow_answer_is_no_reason_to_leave_a_server_for_good, two_levels) {
-  r.update({facts(0, 1), facts(1, 1)});
+  r.update({facts(0, 1), facts(1, 1)}, at(now).now);
   r.on_report(succeeded(0, 1, 1), at(now));
   auto slow = succeeded(0, 1, 0);
   slow.latency_total = seconds{3};
@@ -460,7 +503,7 @@ BOOST_FIXTURE_TEST_CASE(one_slow_answer_is_no_reason_to_leave_a_server_for_good,
 }
 
 BOOST_FIXTURE_TEST_CASE(a_server_that_stays_slow_has_one_request_at_a_time, two_levels) {
-  r.update({facts(0, 1), facts(1, 1)});
+  r.update({facts(0, 1), facts(1, 1)}, at(now).now);
   auto slow = succeeded(0, 1, 0);
   slow.latency_total = seconds{2};
   r.on_report(slow, at(now));
@@ -541,7 +584,7 @@ BOOST_FIXTURE_TEST_CASE(connections_that_end_one_after_the_other_are_failures_ea
 /// other one from the repaired server while its equal was never busy.
 BOOST_AUTO_TEST_CASE(a_server_that_hung_is_used_again_as_soon_as_it_is_ready) {
   two_levels both;
-  both.r.update({facts(0, 1), facts(1, 1)});
+  both.r.update({facts(0, 1), facts(1, 1)}, at(0).now);
   std::set<server_id> used;
   for (int i = 0; i < 20; ++i) used.insert(both.choose()->server);
   BOOST_TEST(used.size() == 2U);
@@ -565,7 +608,7 @@ BOOST_AUTO_TEST_CASE(a_server_that_hung_is_used_again_as_soon_as_it_is_ready) {
 
 BOOST_AUTO_TEST_CASE(a_request_that_nobody_reports_keeps_others_away_for_half_a_minute_at_most) {
   two_levels both;
-  both.r.update({facts(0, 1), facts(1, 1)});
+  both.r.update({facts(0, 1), facts(1, 1)}, at(0).now);
   while (both.choose()->server != 0) both.r.on_report(succeeded(0, 1, 1), at(0));
   std::set<server_id> chosen;
   for (int i = 0; i < 20; ++i) {

@@ -261,6 +261,7 @@ caf::result<std::vector<probe_report>> health_monitor_impl::probe_all(std::optio
         prober_.add(monitored_[i].server, true, [this, asker, i](const probe_outcome* o) { note_round(asker, i, *o); });
     probe_mode mode;
     mode.hurried = true;
+    mode.patient = true;
     prober_.begin(part.probe, conclude_by, mode);
   }
   arm();

@@ -13,6 +13,8 @@ namespace {
 constexpr milliseconds report_time{20};
 /// How long a concluded probe waits for what its connection knows of the steps.
 constexpr milliseconds steps_time{50};
+/// How long connects of the pool that are under way have before it is asked for them again.
+constexpr milliseconds connects_time{50};
 
 /// The connection is gone, which says nothing about the server yet: it may just have closed an idle one.
 bool connection_lost(const failure& f) {
@@ -194,6 +196,11 @@ probe_session::actions probe_session::on_pool(std::uint64_t turn, const pool_hea
   if (cannot_connect_) {
     if (health.answered == 0 && health.connecting > 0 && !hangs_) {
       // The pool was there first: where one more is refused, those that are under way tell whether the server lives.
+      if (mode_.patient && now + connects_time < deadline_) {
+        state_ = state::waiting_pool;
+        look_again_ = now + connects_time;
+        return out;
+      }
       say_nothing(taken_by_pool(name_, *cannot_connect_), out);
       return out;
     }
@@ -250,7 +257,7 @@ probe_session::actions probe_session::on_steps(std::uint64_t turn, const std::ve
 
 probe_session::actions probe_session::on_time(time_point now, const probe_wait& waits_for) {
   actions out;
-  if (!running_ || now < deadline_) {
+  if (!running_ || now < deadline()) {
     return out;
   }
   switch (state_) {
@@ -270,6 +277,13 @@ probe_session::actions probe_session::on_time(time_point now, const probe_wait& 
         finish(out);
       } else {
         say_nothing(no_socket(name_), out);
+      }
+      break;
+    case state::waiting_pool:
+      if (now < deadline_) {
+        ask_pool(now, out);
+      } else {
+        say_nothing(taken_by_pool(name_, *cannot_connect_), out);
       }
       break;
     case state::collecting:
@@ -384,7 +398,12 @@ void probe_session::finish(actions& out) {
   }
 }
 
-time_point probe_session::deadline() const noexcept { return running_ ? deadline_ : time_point::max(); }
+time_point probe_session::deadline() const noexcept {
+  if (!running_) {
+    return time_point::max();
+  }
+  return state_ == state::waiting_pool ? std::min(look_again_, deadline_) : deadline_;
+}
 
 void probe_session::time_out_connect(time_point now, const probe_wait& waits_for, actions& out) {
   const auto nothing_known = "Nothing could be found out about " + name_ + " in time: the probe waited for ";

@@ -36,6 +36,8 @@ struct probe_mode {
   bool hurried = false;  ///< the deadline leaves little time, and there is none beyond it
   /// Nothing can replace the server: it lives when it answered anything while this probe connected.
   bool content = false;
+  /// Who asked waits until the deadline: where connects of the pool are to tell, their end is waited for.
+  bool patient = false;
   duration pool_time = seconds{5};  ///< for open connections to answer, after a connect that hung and was not hurried
 };
 
@@ -79,7 +81,7 @@ class probe_session {
   actions stop();
 
   bool running() const noexcept { return running_; }
-  /// Of the running probe; time_point::max() when none runs.
+  /// When on_time() has something to do, at the latest by when the probe ends; time_point::max() when none runs.
   time_point deadline() const noexcept;
   /// True when nothing is held: no connection, no slot, nothing asked for.
   bool idle() const noexcept { return state_ == state::idle && !running_; }
@@ -94,6 +96,7 @@ class probe_session {
     connecting,
     checking,
     checking_pool,
+    waiting_pool,  ///< its connects were under way: it is asked again at look_again_
     collecting,
     standing,
     closing
@@ -127,7 +130,7 @@ class probe_session {
   bool connects_ = false;  ///< the running probe has not been connected yet
   bool hangs_ = false;     ///< … and its deadline has passed
   probe_mode mode_;
-  time_point started_{}, deadline_{};
+  time_point started_{}, deadline_{}, look_again_{};
   std::uint64_t turn_ = 0;
   std::vector<probe_step> check_steps_;
   failure_ptr cannot_connect_;  ///< why the pool's connections are asked

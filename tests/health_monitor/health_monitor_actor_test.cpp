@@ -371,6 +371,20 @@ BOOST_FIXTURE_TEST_CASE(health_probes_every_server_in_parallel_with_full_connect
   BOOST_TEST(servers[0]->slots_out == 1);
 }
 
+BOOST_FIXTURE_TEST_CASE(health_knows_a_dead_server_whose_pool_just_tries_once_more, monitor_fixture) {
+  servers[1]->connects = manner::refuses;
+  servers[1]->pool_found.connecting = 1;
+  start_monitor();
+  const auto found = start<std::vector<probe_report>>(monitor, health_atom_v, now() + seconds{10});
+  advance(seconds{1});
+  BOOST_TEST(!found->done());
+  servers[1]->pool_found.connecting = 0;
+  advance(milliseconds{100});
+  BOOST_TEST_REQUIRE(found->ok());
+  BOOST_TEST((verdict(found->value->at(1)) == probe_verdict::dead));
+  BOOST_TEST(found->value->at(1).error->message == "refused");
+}
+
 BOOST_FIXTURE_TEST_CASE(health_is_answered_before_its_deadline_although_servers_hang, monitor_fixture) {
   servers[0]->connects = manner::hangs;
   start_monitor();

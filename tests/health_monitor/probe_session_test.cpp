@@ -5,6 +5,8 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include <algorithm>
+
 namespace understudy::internal {
 static std::ostream& operator<<(std::ostream& out, probe_action::kind k) { return out << static_cast<int>(k); }
 }  // namespace understudy::internal
@@ -223,6 +225,59 @@ BOOST_FIXTURE_TEST_CASE(a_probe_that_is_refused_beside_connects_of_the_pool_says
   BOOST_TEST(!s.outcome().conclusive);
   BOOST_TEST((verdict(report()) == probe_verdict::nothing));
   BOOST_TEST(report().error->message.find("(cause)") != std::string::npos);
+}
+
+/// `understudy health` would have nothing to tell of a server that is down while its pool just tries once more.
+BOOST_FIXTURE_TEST_CASE(a_patient_probe_waits_for_the_connects_of_the_pool, one_session) {
+  auto patient = keeping;
+  patient.patient = true;
+  pool_health trying, failed, connected;
+  trying.connecting = 1;
+  connected.healthy_connections = connected.answered = 1;
+  for (const auto& became : {failed, connected}) {
+    of(s.begin(start, deadline, patient));
+    of(s.on_slot(true, start));
+    of(s.on_ended(cause(errc::connection_failed), start));
+    of(s.on_steps(turn, {{stage::connect, milliseconds{1}, false}}));
+    expect(s.on_pool(turn, trying, start), {});
+    const auto soon = s.deadline();
+    BOOST_TEST((soon > start && soon < start + milliseconds{100}));
+    expect(s.on_time(soon - milliseconds{1}, {}), {});
+    expect(s.on_time(soon, {}), {kind::check_pool});
+    expect(s.on_pool(turn, became, soon), {kind::report});
+    BOOST_TEST((verdict(report()) == (became.answered > 0 ? probe_verdict::alive : probe_verdict::dead)));
+    BOOST_TEST(s.outcome().conclusive);
+    BOOST_TEST(s.idle());
+  }
+}
+
+BOOST_FIXTURE_TEST_CASE(connects_of_the_pool_are_waited_for_until_the_probes_deadline, one_session) {
+  auto patient = keeping;
+  patient.patient = true;
+  of(s.begin(start, deadline, patient));
+  of(s.on_slot(true, start));
+  of(s.on_ended(cause(errc::connection_failed), start));
+  of(s.on_steps(turn, {}));
+  pool_health trying;
+  trying.connecting = 1;
+  auto at = start;
+  for (int asked = 0; s.running() && asked < 1'000; ++asked) {
+    of(s.on_pool(turn, trying, at));
+    at = std::min(s.deadline(), deadline);
+    of(s.on_time(at, {}));
+  }
+  BOOST_TEST(!s.running());
+  BOOST_TEST((at > deadline - milliseconds{100} && at <= deadline));
+  BOOST_TEST((verdict(report()) == probe_verdict::nothing));
+  BOOST_TEST(report().error->message.find("are being set up") != std::string::npos);
+  // A timer that is late makes it no later.
+  of(s.begin(start, deadline, patient));
+  of(s.on_slot(true, start));
+  of(s.on_ended(cause(errc::connection_failed), start));
+  of(s.on_steps(turn, {}));
+  of(s.on_pool(turn, trying, start));
+  expect(s.on_time(deadline, {}), {kind::report});
+  BOOST_TEST((verdict(report()) == probe_verdict::nothing));
 }
 
 BOOST_FIXTURE_TEST_CASE(a_probe_that_hangs_beside_connects_of_the_pool_found_silence, one_session) {

@@ -201,9 +201,11 @@ BOOST_FIXTURE_TEST_CASE(health_finds_the_server_that_is_down, directory_fixture)
   BOOST_TEST(servers[0].at("probe").at("ok") == true);
   BOOST_TEST(servers[1].at("port") == dead);
   BOOST_TEST(servers[1].at("priority") == 2);
-  BOOST_TEST(servers[1].at("state") == "down");
-  BOOST_TEST(servers[1].at("last_error").is_string());
-  BOOST_TEST(servers[1].at("last_error_at").is_string());
+  BOOST_TEST_CONTEXT(result.output) {
+    BOOST_TEST(servers[1].at("state") == "down");
+    BOOST_TEST(servers[1].at("last_error").is_string());
+    BOOST_TEST(servers[1].at("last_error_at").is_string());
+  }
   for (const auto* key : {"size", "idle", "in_use", "in_flight", "waiters"})
     BOOST_TEST(servers[0].at("pool").at(key).is_number_unsigned(), key);
   BOOST_TEST(servers[0].at("breaker") == "closed");

@@ -1,5 +1,6 @@
 // The manager's messages and where each of them goes.
 #include "understudy/actors/connection_manager/connection_manager_actor.hpp"
+#include "understudy/actors/connection_manager/pool_evidence.hpp"
 #include "understudy/actors/connection_manager/srv_servers.hpp"
 #include "understudy/actors/metrics/registry.hpp"
 #include "understudy/actors/ports/actor_shell.hpp"
@@ -106,8 +107,7 @@ std::vector<server_snapshot> merged(gathering& g) {
     const auto routed =
         std::find_if(g.routed.begin(), g.routed.end(), [&](const server_snapshot& r) { return r.id == server.id; });
     if (routed != g.routed.end()) {
-      routed->untried = routed->untried && server.pool.opened == 0 && server.pool.connect_failures == 0;
-      routed->pool = server.pool;
+      add_pool_evidence(*routed, server.pool);
       routed->warning = server.warning;
       routed->budget = server.budget;
       server = std::move(*routed);

@@ -3,6 +3,7 @@
 
 #include "understudy/config/text.hpp"
 
+#include <poll.h>
 #include <sys/socket.h>
 
 #include <array>
@@ -176,6 +177,11 @@ void node_link::leave(link_standing standing, std::string why, time_point now) {
   standing_ = standing;
 }
 
+bool node_link::is_ready(short event) const noexcept {
+  pollfd at{over_.socket.get(), event, 0};
+  return ::poll(&at, 1, 0) == 1 && (at.revents & event) != 0;
+}
+
 void node_link::look_at_clock(time_point now) {
   if (standing_ != link_standing::stays) {
     std::string why;
@@ -187,9 +193,10 @@ void node_link::look_at_clock(time_point now) {
   }
   if (!established_ && now - begun_ >= limits_.handshake)
     cut("the nodes' handshake took longer than " + config::format_span(limits_.handshake));
-  else if (now - heard_.load() >= limits_.silence)
+  else if (now - heard_.load() >= limits_.silence && !is_ready(POLLIN))
     cut("nothing came from the peer for " + config::format_span(limits_.silence));
-  else if (const auto since = untaken_since_.load(); since != time_point::max() && now - since >= limits_.silence)
+  else if (const auto since = untaken_since_.load();
+           since != time_point::max() && now - since >= limits_.silence && !is_ready(POLLOUT))
     cut("the peer took nothing for " + config::format_span(limits_.silence));
 }
 

@@ -119,6 +119,9 @@ class node_link {
   enum class manner : std::uint8_t { cut, closed_here, closed_there };
 
   bool receive();
+  /// What the peer sent lies here (POLLIN), or there is room at the peer (POLLOUT): that nothing moved is our own
+  /// doing, of a process that was stopped or had no processor.
+  bool is_ready(short event) const noexcept;
   byte_stream_result read_some(char* to, std::size_t room);
   byte_stream_result write_some(const char* from, std::size_t size);
   void end(std::string_view why, errc code, manner how) noexcept;

@@ -31,6 +31,12 @@ void refuse_searches(stub_directory& at, int code, std::function<bool(std::uint6
           });
 }
 
+/// By hand: its breaker is no longer open.
+void put_back(connection_manager& manager, std::uint16_t port) {
+  BOOST_TEST(manager.suspend(name_of(port)));
+  BOOST_TEST(manager.resume(name_of(port)));
+}
+
 }  // namespace
 
 BOOST_AUTO_TEST_CASE(scenario_06_a_reset_among_the_entries_never_gives_a_short_result) {
@@ -88,10 +94,8 @@ BOOST_AUTO_TEST_CASE(scenario_08_five_busy_answers_open_the_breaker_without_a_re
   leak_guard leaks;
   stub_directory a, b;
   auto all = quick_settings({server_at(a.port(), 1), server_at(b.port(), 2)});
-  // Open for longer than the test looks at it.
-  all.breaker.open_base = 2s;
-  all.breaker.open_cap = 2s;
-  all.failover.health_check_interval = 30s;
+  stay_open_until_put_back(all);
+  all.servers[0].max_pool_size = all.servers[0].pool_size;  // it grows for nobody
   connection_manager manager(all);
   BOOST_TEST_REQUIRE(manager.connect().connected);
   BOOST_TEST_REQUIRE(eventually([&] { return server_in(manager.snapshot(), a.port()).pool.now.idle >= 2u; }));
@@ -110,6 +114,7 @@ BOOST_AUTO_TEST_CASE(scenario_08_five_busy_answers_open_the_breaker_without_a_re
   BOOST_TEST(a.binds().size() == binds);
   BOOST_TEST(a.count(operation::unbind) == 0u);
   a.forget_rules();
+  put_back(manager, a.port());
   end_scenario(manager, {a, b});
 }
 
@@ -133,7 +138,8 @@ BOOST_AUTO_TEST_CASE(scenario_09_unavailable_on_half_of_forty_calls_opens_by_rat
   leak_guard leaks;
   stub_directory a, b;
   auto all = quick_settings({server_at(a.port(), 1), server_at(b.port(), 2)});
-  all.breaker.window = 60s;
+  stay_open_until_put_back(all);
+  all.breaker.window = 1h;
   connection_manager manager(all);
   BOOST_TEST_REQUIRE(manager.connect().connected);
   refuse_searches(a, result_code::unavailable, [](std::uint64_t number) { return number % 2 == 0; });
@@ -144,6 +150,7 @@ BOOST_AUTO_TEST_CASE(scenario_09_unavailable_on_half_of_forty_calls_opens_by_rat
   BOOST_TEST(user_searches(a) >= 20u);
   BOOST_TEST(user_searches(a) <= 40u);
   a.forget_rules();
+  put_back(manager, a.port());
   end_scenario(manager, {a, b});
 }
 
@@ -151,7 +158,8 @@ BOOST_AUTO_TEST_CASE(scenario_09_unavailable_on_a_third_of_forty_calls_stays_clo
   leak_guard leaks;
   stub_directory a, b;
   auto all = quick_settings({server_at(a.port(), 1), server_at(b.port(), 2)});
-  all.breaker.window = 60s;
+  probe_nobody(all);
+  all.breaker.window = 1h;
   all.recovery.auto_recovery = false;
   connection_manager manager(all);
   BOOST_TEST_REQUIRE(manager.connect().connected);
@@ -167,7 +175,9 @@ BOOST_AUTO_TEST_CASE(scenario_09_unavailable_on_a_third_of_forty_calls_stays_clo
 BOOST_AUTO_TEST_CASE(scenario_09_a_hundred_answers_of_no_such_object_leave_it_closed) {
   leak_guard leaks;
   stub_directory a, b;
-  connection_manager manager(quick_settings({server_at(a.port(), 1), server_at(b.port(), 2)}));
+  auto all = quick_settings({server_at(a.port(), 1), server_at(b.port(), 2)});
+  probe_nobody(all);
+  connection_manager manager(all);
   BOOST_TEST_REQUIRE(manager.connect().connected);
   refuse_searches(a, result_code::no_such_object, [](std::uint64_t) { return true; });
   for (int i = 0; i < 100; ++i) {

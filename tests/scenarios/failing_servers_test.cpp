@@ -213,12 +213,12 @@ BOOST_AUTO_TEST_CASE(scenario_03_after_a_goodbye_reads_go_elsewhere_and_the_brea
   auto all = quick_settings({server_at(a.port(), 1), server_at(b.port(), 2)});
   // As many failures as connections would open it.
   all.breaker.circuit_breaker_threshold = 2;
+  all.breaker.suspect_after = all.breaker.slow_call = 1h;
   connection_manager manager(all);
   BOOST_TEST_REQUIRE(manager.connect().connected);
   BOOST_TEST_REQUIRE(eventually([&] { return ready_connections(manager, a.port()) >= 2; }));
   const auto is_slow = [](const directory_request& r) { return r.filter == "(uid=slow)"; };
-  const auto slowly = [&a](const directory_request& r) { return reply{a.usual(r).what, {.delay = 700ms}}; };
-  a.when(is_slow, slowly);
+  a.when(is_slow, [](const directory_request&) { return reply{{}, {.silent = true}}; });
   const auto slow_ones = [&](const stub_directory& at) {
     const auto all_of_them = at.requests(operation::search);
     return std::count_if(all_of_them.begin(), all_of_them.end(), is_slow);
@@ -248,7 +248,7 @@ BOOST_AUTO_TEST_CASE(scenario_03_after_a_goodbye_reads_go_elsewhere_and_the_brea
   BOOST_TEST(breaker_of(manager, a.port()) == breaker_state::closed);
 
   a.stop();
-  BOOST_TEST(eventually([&] { return server_in(manager.snapshot(), a.port()).breaker_opened == 1u; }));
+  BOOST_TEST(eventually([&] { return server_in(manager.snapshot(), a.port()).breaker_opened >= 1u; }));
   BOOST_TEST(reads.finish());
   BOOST_TEST(reads.failures().empty(), reads.example());
   a.start();

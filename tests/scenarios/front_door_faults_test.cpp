@@ -1,6 +1,8 @@
 // Scenarios 1, 2, 3, 7, 8, 10, 20, 27 as LDAP clients of a front door see them, which know one URL and nothing else.
 #include "scenarios/front_door_clients.hpp"
+#include "support/port_of.hpp"
 #include "support/raw_client.hpp"
+#include "understudy/runtime/client/client.hpp"
 
 #include <boost/test/unit_test.hpp>
 
@@ -19,13 +21,6 @@ constexpr int time_limit_exceeded = 3, busy = 51, unavailable = 52, other = 80;
 
 settings settings_for(std::uint16_t preferred, std::uint16_t second) {
   return with_front_door(quick_settings({server_at(preferred, 1), server_at(second, 2)}));
-}
-
-/// Nothing finds out what a server does but the requests themselves.
-void probe_nobody(settings& all) {
-  all.breaker.suspect_after = 60s;
-  all.failover.health_check_interval = 1h;
-  all.pool.health_check_interval = 1h;
 }
 
 server_snapshot seen(served_clients& door, std::uint16_t port) { return server_in(door.get().snapshot(), port); }
@@ -220,8 +215,8 @@ BOOST_AUTO_TEST_CASE(scenario_08_through_the_front_door_a_server_that_is_busy_fa
   leak_guard leaks;
   stub_directory a, b;
   auto all = settings_for(a.port(), b.port());
-  all.breaker.open_base = all.breaker.open_cap = 2s;
-  all.failover.health_check_interval = 30s;
+  stay_open_until_put_back(all);
+  all.servers[0].max_pool_size = all.servers[0].pool_size;  // it grows for nobody
   served_clients door(all);
   BOOST_TEST_REQUIRE(eventually([&] { return seen(door, a.port()).pool.now.idle >= 2u; }));
   const auto connections = a.connections();
@@ -233,6 +228,10 @@ BOOST_AUTO_TEST_CASE(scenario_08_through_the_front_door_a_server_that_is_busy_fa
   BOOST_TEST(seen(door, a.port()).breaker_opened == 1u);
   BOOST_TEST(a.connections() == connections);
   a.forget_rules();
+  auto& client = door.get().get().client();
+  const auto& manager = door.get().get().manager();
+  BOOST_TEST_REQUIRE(static_cast<bool>(client.ask<bool>(manager, patience, suspend_atom_v, server_id{0}, 0u)));
+  BOOST_TEST_REQUIRE(static_cast<bool>(client.ask<bool>(manager, patience, resume_atom_v, server_id{0})));
   end_scenario(door.get(), {a, b});
 }
 
@@ -337,7 +336,7 @@ BOOST_AUTO_TEST_CASE(scenario_27_through_the_front_door_a_stop_with_mute_servers
   for (int i = 0; i < 4; ++i) waiting.emplace_back(door.command(search_for_a_user()));
   waiting.emplace_back(door.command({"ldapwhoami"}, user_dn(1), user_password(1)));
   const auto address = door.uri();
-  raw_client idle(static_cast<std::uint16_t>(std::stoi(address.substr(address.rfind(':') + 1))));
+  raw_client idle(port_of(address));
   idle.send(bind_message(1, admin_dn, admin_password));
   BOOST_TEST(decode_answer(idle.read_message()).code == 0);
   // All have been asked for what they want: who comes later is refused.

@@ -1,5 +1,6 @@
 // Scenarios 11 to 14: servers that come and go, hang when they are tried, restart, and return.
 #include "scenarios/evidence.hpp"
+#include "support/stall_watch.hpp"
 
 #include <boost/test/unit_test.hpp>
 
@@ -7,6 +8,18 @@ using namespace understudy;
 using namespace understudy::internal;
 using namespace understudy::test;
 using namespace std::chrono_literals;
+
+namespace {
+
+/// True when a read since forget() took that long, less what the machine kept this process waiting for a processor.
+bool anybody_waited(const background_load& reads, duration limit, const stall_watch& stalls) {
+  const auto all = reads.history();
+  return std::any_of(all.begin(), all.end(), [&](const background_load::served& one) {
+    return one.ended - one.began >= limit && one.ended - one.began - stalls.stalled(one.began, one.ended) >= limit;
+  });
+}
+
+}  // namespace
 
 BOOST_AUTO_TEST_CASE(scenario_11_a_flapping_server_is_damped) {
   leak_guard leaks;
@@ -107,6 +120,7 @@ BOOST_AUTO_TEST_CASE(scenario_14_nobody_waits_for_the_dead_or_the_returning_serv
   // Far longer than any request takes, shorter than a probe's time.
   constexpr auto bind_time = 4s;
   constexpr auto patience_of_callers = 3500ms;
+  const stall_watch stalls;
   stub_directory a, b;
   connection_manager manager(quick_settings({server_at(a.port(), 1), server_at(b.port(), 2)}));
   BOOST_TEST_REQUIRE(manager.connect().connected);
@@ -116,12 +130,12 @@ BOOST_AUTO_TEST_CASE(scenario_14_nobody_waits_for_the_dead_or_the_returning_serv
   a.stop();
   BOOST_TEST(eventually([&] { return breaker_of(manager, a.port()) != breaker_state::closed; }));
   BOOST_TEST(eventually([&] { return reads.by_server().count(name_of(b.port())) > 0; }));
-  BOOST_TEST((reads.longest() < patience_of_callers), "somebody waited for the dead server");
+  BOOST_TEST(!anybody_waited(reads, patience_of_callers, stalls), "for the dead server");
   reads.forget();
   a.disturb(operation::bind, {.delay = bind_time});
   a.start();
   BOOST_TEST(eventually([&] { return reads.by_server().count(name_of(a.port())) > 0; }, 40s));
-  BOOST_TEST((reads.longest() < patience_of_callers), "somebody waited for the returning server");
+  BOOST_TEST(!anybody_waited(reads, patience_of_callers, stalls), "for the returning server");
   BOOST_TEST(reads.finish());
   BOOST_TEST(reads.failures().empty(), reads.example());
   a.forget_rules();

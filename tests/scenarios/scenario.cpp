@@ -34,6 +34,16 @@ settings quick_settings(std::vector<connection_info> servers) {
   return all;
 }
 
+void probe_nobody(settings& all) {
+  all.breaker.suspect_after = all.breaker.slow_call = 1h;
+  all.failover.health_check_interval = all.pool.health_check_interval = 1h;
+}
+
+void stay_open_until_put_back(settings& all) {
+  probe_nobody(all);
+  all.breaker.open_base = all.breaker.open_cap = 1h;
+}
+
 stub_options stub_with_tls(const certificate_set& certificates, bool ldaps) {
   stub_options with;
   with.tls = tls_files{certificates.server.certificate, certificates.server.key};
@@ -173,7 +183,7 @@ void check_serving(const running& it, const witness& preferred, std::vector<std:
   std::string name;
   std::string last;
   const bool serves = eventually([&] {
-    const auto answer = it.calls.try_search(search_for("(objectClass=*)"), {2s});
+    const auto answer = it.calls.try_search(search_for("(objectClass=*)"), {10s});
     last = answer ? "answered by " + answer->server : describe(*answer.error());
     if (!answer) return false;
     name = name_in(it.snapshot(), preferred);

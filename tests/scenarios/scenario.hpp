@@ -25,6 +25,11 @@ connection_info server_at(std::uint16_t port, int priority = 1);
 /// (suspicion after 1 s …) is left as it is.
 settings quick_settings(std::vector<connection_info> servers);
 
+/// Nothing finds out what a server does but the requests themselves, however slow the machine is.
+void probe_nobody(settings& all);
+/// The same; and a breaker that opens stays open until its server is taken out and put back by hand.
+void stay_open_until_put_back(settings& all);
+
 /// For a stub that speaks TLS and shows the server's certificate: from the start (`ldaps`), or after StartTLS.
 stub_options stub_with_tls(const certificate_set& certificates, bool ldaps);
 

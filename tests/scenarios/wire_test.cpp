@@ -13,11 +13,14 @@ using namespace std::chrono_literals;
 BOOST_AUTO_TEST_CASE(scenario_29_a_late_answer_of_an_abandoned_operation_is_ignored) {
   leak_guard leaks;
   stub_directory a;
-  connection_manager manager(quick_settings({server_at(a.port())}));
+  auto all = quick_settings({server_at(a.port())});
+  probe_nobody(all);
+  all.servers[0].max_pool_size = all.servers[0].pool_size;  // it grows for nobody
+  connection_manager manager(all);
   BOOST_TEST_REQUIRE(manager.connect().connected);
+  BOOST_TEST_REQUIRE(eventually([&] { return server_in(manager.snapshot(), a.port()).pool.now.idle == 2u; }));
   a.disturb(operation::search, {.after_abandon = true}, 1);
-  // The probe after a second of silence must not be what the rule catches: a shorter deadline.
-  const auto slow = manager.try_search(search_for("(uid=slow)"), {300ms});
+  const auto slow = manager.try_search(search_for("(uid=slow)"), {1s});
   BOOST_TEST(slow.code() == errc::operation_timeout, why(slow));
   BOOST_TEST(eventually([&] { return a.count(operation::abandon) == 1u; }));
   const auto connections = a.connections();
@@ -35,7 +38,9 @@ BOOST_AUTO_TEST_CASE(scenario_29_a_late_answer_of_an_abandoned_operation_is_igno
 BOOST_AUTO_TEST_CASE(scenario_29_late_answers_under_load_reach_nobody) {
   leak_guard leaks;
   stub_directory a;
-  connection_manager manager(quick_settings({server_at(a.port())}));
+  auto all = quick_settings({server_at(a.port())});
+  probe_nobody(all);
+  connection_manager manager(all);
   BOOST_TEST_REQUIRE(manager.connect().connected);
   a.when([](const directory_request& r) { return r.filter == "(uid=slow)"; },
          [&a](const directory_request& r) {
@@ -71,12 +76,12 @@ BOOST_AUTO_TEST_CASE(scenario_29_a_slow_modify_reaches_the_server_once) {
   stub_directory a, b;
   connection_manager manager(quick_settings({server_at(a.port(), 1), server_at(b.port(), 2)}));
   BOOST_TEST_REQUIRE(manager.connect().connected);
-  a.disturb(operation::modify, {.delay = 1500ms});
-  b.disturb(operation::modify, {.delay = 1500ms});
-  const auto slow = manager.try_modify(replace_description(user_dn(1), "slow"), {400ms});
+  a.disturb(operation::modify, {.delay = 2s});
+  b.disturb(operation::modify, {.delay = 2s});
+  const auto slow = manager.try_modify(replace_description(user_dn(1), "slow"), {1s});
   BOOST_TEST(slow.code() == errc::outcome_unknown, why(slow));
   BOOST_TEST(holds_for([&] { return a.count(operation::modify) + b.count(operation::modify) == 1u; }, 2s));
-  const auto patient = manager.try_modify(replace_description(user_dn(2), "slow"), {10s});
+  const auto patient = manager.try_modify(replace_description(user_dn(2), "slow"), {30s});
   BOOST_TEST(static_cast<bool>(patient), why(patient));
   BOOST_TEST(a.count(operation::modify) + b.count(operation::modify) == 2u);
   a.forget_rules();

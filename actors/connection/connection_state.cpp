@@ -275,11 +275,20 @@ void connection_state::admit(held_call& held) {
     if (held.lease == 0) return redispatch(std::move(held), why);
     return settle(held, lease_broke(unsent(held), *why));
   }
+  // The pool gives it nobody else meanwhile. Were it to, he would be served as who the holder has bound as.
+  if (lease_ != 0 && held.lease == 0)
+    return redispatch(std::move(held), connection_failure(errc::pool_exhausted, "The connection is somebody's own."));
   if (held.stream) open(held);
   if (reader_behind_ && held.lease == 0 && may_go_elsewhere(held.order)) return send_away(std::move(held));
   if (!must_wait(held)) return dispatch(held);
   wake_by(held.order.deadline);
   held_.push_back(std::move(held));
+}
+
+/// What comes behind the holder's bind waits for it, which may be given up unsent: looked at when it is to be sent.
+failure_ptr connection_state::refusal_before_bind(const held_call& held) const {
+  if (!binds_first_ || held.lease == 0 || is_bind(held.order.what->op)) return nullptr;
+  return connection_failure(errc::invalid_lease, "Others were bound on this connection before: bind first.");
 }
 
 /// Null when it may go; a connection that does not serve is another matter.
@@ -300,8 +309,6 @@ failure_ptr connection_state::refusal(const held_call& held) const {
     return connection_failure(errc::invalid_request,
                               "Users' binds run on connections of their own, and nothing else does.");
   }
-  if (binds_first_ && lease != 0 && !is_bind(order.what->op))
-    return connection_failure(errc::invalid_lease, "Others were bound on this connection before: bind first.");
   if (is_relayed_bind(order.what->op) && lease == 0)
     return connection_failure(errc::invalid_request, "A bind of several steps needs a connection of its own.");
   if (stream_ && lease != 0) return of_server(stream_is_open());
@@ -316,12 +323,10 @@ bool connection_state::must_wait(const held_call& held) const {
 }
 
 void connection_state::dispatch(held_call& held) {
+  if (auto why = refusal_before_bind(held)) return settle(held, std::move(why));
   const auto at = wire_.encode(*held.order.what);
   if (at.error) return settle(held, at.error);
-  if (is_bind(held.order.what->op)) {
-    exclusive_ = true;
-    binds_first_ = false;
-  }
+  if (is_bind(held.order.what->op)) exclusive_ = true;
   if (held.lease != 0 && !leaves_no_trace(held.order.what->op)) tainted_ = true;
   auto request = held.order.what;
   const auto deadline = held.order.deadline;
@@ -588,6 +593,8 @@ void connection_state::completed(int id) {
 void connection_state::complete_call(table::item& done) {
   if (is_bind(done.what->op)) {
     exclusive_ = false;
+    // Not before: a bind that is given up unsent has changed nothing. Nor by another one's.
+    if (done.owner.lease == lease_) binds_first_ = false;
     // Also when it was refused: the connection is anonymous then (RFC 4511, 4.2.1).
     if (done.owner.lease != 0) identity_changed_ = true;
     bind_goes_on_ = done.answer->code == result_code::sasl_bind_in_progress;

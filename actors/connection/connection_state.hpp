@@ -166,6 +166,7 @@ class connection_state {
   // Requests out, answers in.
   void admit(held_call& held);
   failure_ptr refusal(const held_call& held) const;
+  failure_ptr refusal_before_bind(const held_call& held) const;
   static std::string unsent(const held_call& held) {
     return "before the " + describe(held.order.what->op) + " was sent";
   }

@@ -32,10 +32,15 @@ std::int64_t microseconds_of(duration span) {
   return std::chrono::duration_cast<std::chrono::microseconds>(span).count();
 }
 
+/// "0", or why there was no answer, behind the code that stood for it where one did: "3 operation_timeout".
+std::string outcome_of(const operation_sample& sample) {
+  if (sample.error.empty()) return std::to_string(sample.code);
+  return (sample.code != 0 ? std::to_string(sample.code) + " " : "") + printable(sample.error);
+}
+
 /// "2026-05-17T09:30:00Z  search  0  127.0.0.1:389  412 us"
 std::string text_of(const operation_sample& sample) {
-  return (sample.at ? utc(*sample.at) : "-") + "  " + printable(sample.operation) + "  " +
-         (sample.error.empty() ? std::to_string(sample.code) : printable(sample.error)) + "  " +
+  return (sample.at ? utc(*sample.at) : "-") + "  " + printable(sample.operation) + "  " + outcome_of(sample) + "  " +
          (sample.server.empty() ? "-" : printable(sample.server)) + "  " +
          std::to_string(microseconds_of(sample.took)) + " us\n";
 }

@@ -46,7 +46,6 @@ class client_impl {
     cancel_token_ptr token;
     bool leased = false;
     time_point since{};
-    std::string_view operation;
     request_permits::own_permit permit;
   };
   /// Bytes of a part: who sent it is told when the client has taken them.
@@ -77,6 +76,8 @@ class client_impl {
   friend struct session_action_visitor;
 
   void settle(std::uint64_t number, const result_ptr& got, const failure_ptr& why);
+  void refuse(std::uint64_t number, const failure& why);
+  void note_ended(time_point at, std::uint64_t number = 0, std::string_view server = {}, const failure* why = nullptr);
   void give_back(const lease_grant& grant);
   void flush();
   void write();
@@ -275,15 +276,36 @@ bool client_impl::admits(holding kind) {
 
 /// What others may know of this client.
 void client_impl::note_record() {
+  if (session_.has_ended()) note_ended(now());
   auto* const record = connection_->record.get();
-  session_.each_ended([record](const ended_operation& each) {
-    if (record != nullptr) record->listener->ended(each.tag, each.identity, each.code);
-  });
   if (record == nullptr) return;
   record->identity = session_.standing();
   record->pending = static_cast<std::uint32_t>(session_.pending());
   record->parked = session_.holds_connection();
   record->operations = session_.operations();
+}
+
+/// To who counts, and who watches: each operation of the client once, as he was told. `number` is what has just been
+/// answered by `server`, or failed.
+void client_impl::note_ended(time_point at, std::uint64_t number, std::string_view server, const failure* why) {
+  auto* const record = connection_->record.get();
+  auto* const tap = with_.env->tap && with_.env->tap->is_watched(at) ? with_.env->tap.get() : nullptr;
+  session_.each_ended([&](const ended_operation& each) {
+    if (record != nullptr) record->listener->ended(each.tag, each.identity, each.code);
+    if (tap == nullptr) return;
+    operation_sample sample;
+    sample.operation = operation_of(each.tag);
+    sample.code = each.code;
+    if (each.code == abandoned_code) {
+      sample.code = 0;
+      sample.error = to_string(errc::cancelled);
+    } else if (number != 0 && each.number == number) {
+      sample.server = server;
+      // Where it is no more than the directory's own code, that says it.
+      if (why != nullptr && why->ldap_code != each.code) sample.error = to_string(why->code);
+    }
+    tap->note(std::move(sample), each.since == time_point{} ? duration::zero() : at - each.since, *with_.env->clock);
+  });
 }
 
 void client_impl::log_end(std::string_view why) const {
@@ -404,10 +426,10 @@ void client_impl::operator()(session_action::forward& a) {
                              "more than " + std::to_string(with_.permits->most()) +
                                  " requests are under way (limits.max_requests); refused at once");
     if (with_.env->metrics) with_.env->metrics->finished(full.get(), duration::zero(), now());
-    return session_.failed(a.number, *full, now());
+    return refuse(a.number, *full);
   }
   const auto token = std::make_shared<cancel_token>();
-  open_.emplace(a.number, {token, a.leased, now(), operation_name(a.what->op), std::move(permit)});
+  open_.emplace(a.number, {token, a.leased, now(), std::move(permit)});
   call order;
   order.what = std::move(a.what);
   order.deadline = a.deadline;
@@ -438,8 +460,15 @@ void client_impl::operator()(session_action::forward& a) {
     self_->request(lease_->connection, caf::infinite, perform_atom_v, lease_->id, std::move(order)).then(done, lost);
   } else {
     open_.erase(a.number);
-    session_.failed(a.number, *make_failure(errc::invalid_lease, stage::operation, "the connection has gone"), now());
+    refuse(a.number, *make_failure(errc::invalid_lease, stage::operation, "the connection has gone"));
   }
+}
+
+/// What could not be asked of anybody.
+void client_impl::refuse(std::uint64_t number, const failure& why) {
+  const auto at = now();
+  session_.failed(number, why, at);
+  note_ended(at, number, why.server, &why);
 }
 
 void client_impl::settle(std::uint64_t number, const result_ptr& got, const failure_ptr& why) {
@@ -448,8 +477,6 @@ void client_impl::settle(std::uint64_t number, const result_ptr& got, const fail
   const auto at = now();
   const auto took = at - found->second.since;
   if (with_.env->metrics) with_.env->metrics->finished(why.get(), took, at);
-  if (with_.env->tap && with_.env->tap->is_watched(at))
-    with_.env->tap->note(sample_of(found->second.operation, got.get(), why.get()), took, *with_.env->clock);
   // Where the router sent it last.
   const auto server = found->second.token->server();
   open_.erase(found);
@@ -457,6 +484,7 @@ void client_impl::settle(std::uint64_t number, const result_ptr& got, const fail
     session_.answered(number, *got, at, server);
   else
     session_.failed(number, *why, at, server);
+  note_ended(at, number, got ? got->server : why->server, why.get());
   carry_out();
 }
 
@@ -521,7 +549,10 @@ void client_impl::operator()(const session_action::acquire& a) {
             guard_.run([&] {
               if (ended_) return;
               acquiring_ = nullptr;
-              session_.not_acquired(number, *failure_of(e), now());
+              const auto why = failure_of(e);
+              const auto at = now();
+              session_.not_acquired(number, *why, at);
+              note_ended(at, number, why->server, why.get());
               carry_out();
             });
           });

@@ -30,6 +30,8 @@ std::size_t kind_of(std::uint8_t tag) noexcept {
 
 }  // namespace
 
+std::string_view operation_of(std::uint8_t tag) noexcept { return operations[kind_of(tag)].second; }
+
 /// By the ranges of RFC 4511, appendix A.1, and RFC 3909.
 result_class class_of(int code) noexcept {
   switch (code) {

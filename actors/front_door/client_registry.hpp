@@ -10,6 +10,8 @@ namespace understudy::internal {
 
 /// The code of an operation that the client gave up: it gets no answer.
 inline constexpr int abandoned_code = -1;
+/// Of the request with that tag: "search", "bind", "extended operation" …; "other" where there is none.
+std::string_view operation_of(std::uint8_t tag) noexcept;
 /// What a result code means, roughly.
 result_class class_of(int code) noexcept;
 

@@ -167,7 +167,7 @@ void client_session::abandon(const client_message& message) {
   const auto number = found->second;
   const auto op = *take_operation(number);
   act(session_action::cancel{number});
-  note_end(op.tag, abandoned_code);
+  note_end(op, abandoned_code);
   note_page(op, nullptr, heard_);
 }
 
@@ -182,7 +182,7 @@ std::optional<client_session::operation> client_session::take_operation(session_
 void client_session::abandon_all() {
   for (const auto& [number, op] : open_) {
     act(session_action::cancel{number});
-    note_end(op.tag, abandoned_code);
+    note_end(op, abandoned_code);
   }
   for (const auto& [number, each] : doubts_) act(session_action::cancel{number});
   doubts_.clear();
@@ -195,6 +195,8 @@ void client_session::abandon_all() {
 /// What runs is abandoned, and the client is nobody until this one succeeds (RFC 4511, 4.2.1).
 void client_session::bind(const client_message& message, time_point now) {
   abandon_all();
+  awaited_ = 0;
+  asked_at_ = now;
   const auto fields = *read_bind(message.body);
   const bool next_step = !mechanism_.empty() && !fields.simple && fields.mechanism == mechanism_ && fields.version == 3;
   if (!next_step) drop_lease();
@@ -366,6 +368,7 @@ void client_session::acquire(holding use, waiting message, time_point now) {
   lease_ = lease_state::asked;
   use_ = use;
   awaited_ = ++last_;
+  if (use == holding::pages) asked_at_ = now;
   // Nobody makes room for a bind that has not been accepted, unless there is no other way.
   evict_at_ = use == holding::user && rules_->most_users == 0 ? now + eviction_interval : time_point::max();
   const bool pages = use == holding::pages;
@@ -398,7 +401,12 @@ void client_session::not_acquired(session_number number, const failure& why, tim
   waiting_.reset();
   phase_ = phase::takes;
   if (what.paged) open_pages_ = 0;
-  reply(what.id, what.tag, honest_answer(why, what.tag == opaque_request::search, false));
+  operation never_sent;
+  never_sent.id = what.id;
+  never_sent.tag = what.tag;
+  never_sent.number = number;
+  never_sent.since = asked_at_;
+  reply(never_sent, honest_answer(why, what.tag == opaque_request::search, false));
   close_when_drained();
 }
 
@@ -510,6 +518,8 @@ void client_session::forward(std::int32_t id, std::uint8_t tag, request_ptr aske
   op.root_dse = root_dse;
   op.paged = paged;
   op.write = is_write(asked->op);
+  op.number = number;
+  op.since = now;
   if (leased) leased_used_ = now;
   if (who_ == holder::proxied && !leased) op.proxied = asked;
   const auto server = leased ? std::nullopt : preferred(op.write, now);
@@ -557,7 +567,7 @@ void client_session::cancel_operation(const client_message& message, const exten
   const auto op = *take_operation(number);
   act(session_action::cancel{number});
   note_page(op, nullptr, heard_);
-  refuse(op.id, op.tag, result_code::cancelled, "");
+  refuse(op, result_code::cancelled, "");
   refuse(message.id, message.tag, result_code::success, "");
 }
 
@@ -639,7 +649,7 @@ void client_session::sasl_answered(const result& answer, time_point now) {
   if (answer.code == result_code::success) who_ = holder::user;
   if (answer.code == result_code::invalid_credentials) limiter_->refused(origin_.address, {}, now);
   bind_ended(answer.code);
-  note_end(request_tag::bind, answer.code);
+  note_bind_end(answer.code);
   act(session_action::reply{answer.messages});
   mechanism_.clear();
   if (answer.code == result_code::sasl_bind_in_progress)
@@ -697,7 +707,7 @@ void client_session::answered(session_number number, const result& answer, time_
   if (!op) return;
   if (op->leased) leased_used_ = now;
   note_write(*op, server, now);
-  note_end(op->tag, answer.code);
+  note_end(*op, answer.code);
   door_offer offered;
   offered.start_tls = origin_.offers_tls && !origin_.encrypted;
   offered.plain = is_confidential();
@@ -716,7 +726,7 @@ void client_session::failed(session_number number, const failure& why, time_poin
   if (!op) return;
   if (op->leased) leased_used_ = now;
   if (why.code == errc::outcome_unknown) note_write(*op, server, now);
-  reply(op->id, op->tag, honest_answer(why, op->tag == opaque_request::search, op->begun));
+  reply(*op, honest_answer(why, op->tag == opaque_request::search, op->begun));
   note_page(*op, nullptr, now);
   if (op->leased && is_lease_lost(why)) lease_lost();
   close_when_drained();
@@ -735,7 +745,7 @@ bool client_session::refused_for_proxy(session_number number, const result& answ
     case proxied_authorization_offer::known::missing: {
       // It was to be avoided, so there is no other.
       const auto op = *take_operation(number);
-      refuse(op.id, op.tag, result_code::unavailable,
+      refuse(op, result_code::unavailable,
              "No server of the directory by which clients can be served as themselves can be used now.");
       note_page(op, nullptr, now);
       close_when_drained();
@@ -772,10 +782,10 @@ bool client_session::settle_doubt(session_number number, const result* root_dse,
   }
   const auto op = *take_operation(held.operation);
   if (same) {
-    note_end(op.tag, held.code);
+    note_end(op, held.code);
     act(session_action::reply{held.answer});
   } else {
-    refuse(op.id, op.tag, result_code::unavailable, "The server of the directory that this was sent to is gone.");
+    refuse(op, result_code::unavailable, "The server of the directory that this was sent to is gone.");
   }
   note_page(op, nullptr, now);
   close_when_drained();
@@ -790,7 +800,7 @@ bool client_session::part(session_number number, std::string messages, std::size
   if (unread > rules_->max_unread_bytes) {
     const auto op = *take_operation(number);
     act(session_action::cancel{number});
-    refuse(op.id, op.tag, admin_limit_exceeded, "The answer was not read; the search was abandoned.");
+    refuse(op, admin_limit_exceeded, "The answer was not read; the search was abandoned.");
     note_page(op, nullptr, now);
     return false;
   }
@@ -836,9 +846,25 @@ void client_session::refuse(std::int32_t id, std::uint8_t tag, int code, std::st
   reply(id, tag, answer);
 }
 
+void client_session::refuse(const operation& op, int code, std::string diagnostic) {
+  ldap_answer answer;
+  answer.code = code;
+  answer.diagnostic = std::move(diagnostic);
+  reply(op, answer);
+}
+
+/// What was asked of nobody else, and binds.
 void client_session::reply(std::int32_t id, std::uint8_t tag, const ldap_answer& answer) {
-  note_end(tag, answer.code);
+  if (tag == request_tag::bind)
+    note_bind_end(answer.code);
+  else
+    ended_.push_back({tag, standing(), answer.code});
   act(session_action::reply{encode_answer(id, response_tag(tag), answer)});
+}
+
+void client_session::reply(const operation& op, const ldap_answer& answer) {
+  note_end(op, answer.code);
+  act(session_action::reply{encode_answer(op.id, response_tag(op.tag), answer)});
 }
 
 // ---- time, and the end ----

@@ -31,6 +31,8 @@ struct ended_operation {
   std::uint8_t tag = 0;                                   ///< of its protocolOp
   client_standing identity = client_standing::anonymous;  ///< as whom it was served; of a bind: from now on
   int code = 0;                                           ///< that the client was told, or abandoned_code
+  std::uint64_t number = 0;  ///< of what was asked elsewhere for it, as in the actions; 0: it was answered here
+  time_point since{};        ///< when it was asked; time_point{}: it was answered at once
 };
 
 /// As whom a client is served: shared connections are the service's and carry nobody's but the service's own client,
@@ -96,6 +98,7 @@ class client_session {
   bool holds_connection() const noexcept { return lease_ == lease_state::held; }
   /// Operations that have ended since the last time.
   std::vector<ended_operation> take_ended() { return std::exchange(ended_, {}); }
+  bool has_ended() const noexcept { return !ended_.empty(); }
   /// The same, one after the other.
   template <class Visitor>
   void each_ended(Visitor visit) {
@@ -122,6 +125,8 @@ class client_session {
     std::int32_t id = 0;  ///< the client's
     std::uint8_t tag = 0;
     bool leased = false, root_dse = false, paged = false, begun = false, write = false;
+    session_number number = 0;
+    time_point since{};
     request_ptr proxied = {};  ///< of who is served by proxy: what was sent
   };
   /// A server refused an operation that names its client, and it is not known whether it can do that at all: it is
@@ -182,8 +187,11 @@ class client_session {
   void lease_lost();
   void abandon_all();
   void refuse(std::int32_t id, std::uint8_t tag, int code, std::string diagnostic);
+  void refuse(const operation& op, int code, std::string diagnostic);
   void reply(std::int32_t id, std::uint8_t tag, const ldap_answer& answer);
-  void note_end(std::uint8_t tag, int code) { ended_.push_back({tag, standing(), code}); }
+  void reply(const operation& op, const ldap_answer& answer);
+  void note_end(const operation& op, int code) { ended_.push_back({op.tag, standing(), code, op.number, op.since}); }
+  void note_bind_end(int code) { ended_.push_back({request_tag::bind, standing(), code, awaited_, asked_at_}); }
   void send_away(int code, const std::string& why);
   void close(std::string why);
   void close_when_drained();
@@ -209,6 +217,7 @@ class client_session {
   bool draining_ = false;
   std::optional<waiting> waiting_;
   session_number awaited_ = 0;  ///< what judged(), acquired() or the bind's answer is for
+  time_point asked_at_{};       ///< when the client asked for the bind, or for what waits for a connection
   std::string mechanism_;       ///< of a SASL bind that goes on with the client's next message
   int steps_ = 0;               ///< of it, so far
   server_set asked_for_offer_;  ///< in vain, for this bind

@@ -12,10 +12,10 @@ namespace understudy::internal {
 struct operation_sample {
   std::optional<wall_time> at;  ///< when it ended
   std::string operation;        ///< "search", "bind" …
-  int code = 0;                 ///< the LDAP result code; where there was no answer that of `error`, or 0
+  int code = 0;                 ///< the LDAP result code that was told; where none was, that of `error`, or 0
   std::string error;            ///< name of the failure ("operation_timeout"), or empty
-  std::string server;           ///< who answered; empty: nobody
-  duration took{};              ///< from being asked to being answered
+  std::string server;           ///< who answered, or should have; empty: nobody, or not known
+  duration took{};              ///< from being asked to being answered; zero: it was refused at once
 };
 
 /// Requests that ended lately, for who watches.

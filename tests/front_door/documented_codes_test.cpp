@@ -47,7 +47,7 @@ std::map<std::string, documented_row> rows_below(const std::string& heading) {
   return rows;
 }
 
-/// Two directories and a front door before them; requests have a second.
+/// Two directories and a front door before them.
 struct documented_house {
   stub_directory a{{.passwords = passwords()}}, b{{.passwords = passwords()}};
   std::unique_ptr<runtime> at;
@@ -55,7 +55,8 @@ struct documented_house {
   static std::map<std::string, std::string> passwords() {
     return {{admin_dn, admin_password}, {user_dn(1), user_password(1)}};
   }
-  void start() {
+  /// `limit`: of requests, and of connecting.
+  void start(seconds limit = patience) {
     settings all;
     for (const auto* server : {&a, &b}) {
       connection_info info;
@@ -63,11 +64,11 @@ struct documented_house {
       info.port = server->port();
       info.bind_dn = admin_dn;
       info.password = secret{admin_password};
-      info.timeout = 1s;
+      info.timeout = limit;
       info.priority = static_cast<int>(all.servers.size()) + 1;
       all.servers.push_back(std::move(info));
     }
-    all.limits.operation_timeout = 1s;
+    all.limits.operation_timeout = limit;
     all.log.level = log_level::error;
     at = serve_clients(std::move(all));
   }
@@ -147,7 +148,7 @@ BOOST_AUTO_TEST_CASE(clients_are_told_what_is_documented_while_the_directory_is_
   }
   {
     documented_house h;
-    h.start();
+    h.start(1s);
     auto client = h.client();
     BOOST_TEST_REQUIRE(bind(h, client));
     h.a.pause();

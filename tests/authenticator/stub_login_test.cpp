@@ -79,7 +79,7 @@ BOOST_FIXTURE_TEST_CASE(controls_of_389_directory_server_come_out_as_outcomes, s
 BOOST_FIXTURE_TEST_CASE(a_login_ends_at_its_timeout, stub_fixture) {
   directory.disturb(operation::bind, {.silent = true});
   auto how = by_principal();
-  how.timeout = 100ms;
+  how.timeout = 1s;
   const authenticator impatient{manager, how};
   const auto login = impatient.authenticate("jane", secret{"password"});
   BOOST_TEST(login.outcome == login_outcome::unavailable, login.detail);

@@ -225,7 +225,7 @@ bool connection_manager::return_connection(lease& connection) {
 }
 
 performance_result connection_manager::get_metrics() const {
-  held().check_waiting();
+  held().check_process();
   return state_->performance();
 }
 
@@ -235,7 +235,7 @@ void connection_manager::set_thresholds(const performance_thresholds& limits) {
 }
 
 std::vector<performance_alert> connection_manager::check_performance() const {
-  held().check_waiting();
+  held().check_process();
   return state_->alerts();
 }
 
@@ -249,7 +249,7 @@ void connection_manager::stop_monitoring() {
 }
 
 runtime_snapshot connection_manager::snapshot() const {
-  held().check_waiting();
+  held().check_process();
   return state_->snapshot();
 }
 
@@ -354,11 +354,6 @@ void connection_manager::state::serve_nodes(node_orders orders) {
   node_orders_ = std::move(orders);
 }
 
-void connection_manager::state::check_waiting() const {
-  check_process();
-  if (!callback_thread::may_wait_for_requests() && current()) throw_failure(would_wait_for_itself());
-}
-
 std::shared_ptr<runtime> connection_manager::state::start() {
   check_process();
   if (!callback_thread::may_wait_for_the_end()) throw_failure(would_wait_for_itself());
@@ -446,7 +441,7 @@ bool connection_manager::state::wait_for_stop(duration span) {
 }
 
 runtime_snapshot connection_manager::state::snapshot() const {
-  check_waiting();
+  check_process();
   if (auto there = current()) {
     auto now = there->snapshot();
     if (now) return std::move(*now.value);
@@ -637,16 +632,17 @@ bool connection_manager::is_connected() const {
 
 bool connection_manager::state::usable() const {
   if (!nodes_) return is_usable(snapshot());
-  check_waiting();
+  check_process();
   const auto there = current();
   if (!there) return false;
-  // What no node tells would find none either.
+  // What no node tells would find none either; a thread that must not ask is told so.
   const auto now = there->snapshot();
+  if (!now && now.error->code == errc::invalid_request) throw_failure(now.error);
   return now && is_usable(*now.value);
 }
 
 std::vector<probe_report> connection_manager::probe_all(duration timeout) {
-  held().check_waiting();
+  held().check_process();
   auto there = state_->current();
   if (!there) return {};
   timeout = as_limit(timeout);
@@ -670,7 +666,6 @@ connection_result connection_manager::health_check() try {
     return result;
   }
   const auto now = state_->snapshot();
-  state_->check_waiting();
   const auto deadline = there->env()->clock->now() + probe_time;
   auto got = there->client().ask<std::vector<probe_report>>(there->manager(), probe_time + small_question,
                                                             health_atom_v, now.active_priority.value_or(0), deadline);

@@ -47,7 +47,7 @@ lease connection_pool::get_connection(const lease_options& options) { return man
 bool connection_pool::return_connection(lease& connection) { return manager_.return_connection(connection); }
 
 pool_health_result connection_pool::health_check() {
-  manager_.held().check_waiting();
+  manager_.held().check_process();
   auto there = manager_.state_->current();
   if (!there) return {};
   auto deadline = there->env()->clock->now() + check_time;
@@ -65,7 +65,7 @@ pool_metrics connection_pool::get_metrics() const {
 }
 
 int connection_pool::cleanup() {
-  manager_.held().check_waiting();
+  manager_.held().check_process();
   auto there = manager_.state_->current();
   if (!there) return 0;
   auto got = there->client().ask<std::uint32_t>(there->manager(), small_question, cleanup_atom_v, only_server);

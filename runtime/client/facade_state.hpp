@@ -46,8 +46,6 @@ struct connection_manager::state : std::enable_shared_from_this<state> {
   failure_ptr absence() const { return forked() ? forked_process() : not_running(); }
   /// Throws in a forked process.
   void check_process() const;
-  /// Throws where the calling thread must not wait for an answer, but for a stopped one, which has none.
-  void check_waiting() const;
 
   /// The state of everything; without a runtime just the counters. Throws when it does not answer.
   runtime_snapshot snapshot() const;
@@ -68,7 +66,7 @@ struct connection_manager::state : std::enable_shared_from_this<state> {
   /// Has the manager do that with a server of its own; false when there is none of that name. Throws ldap_exception.
   template <class Atom, class... Ts>
   bool command(const std::string& server, Atom command, Ts... with) const {
-    check_waiting();
+    check_process();
     const auto there = current();
     const auto found = find(server);
     if (!there || !found) return false;

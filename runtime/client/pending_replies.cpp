@@ -73,9 +73,9 @@ pending_request_ptr pending_replies::find(std::uint64_t number) const {
 }
 
 void pending_replies::enqueue(caf::mailbox_element_ptr message, caf::execution_unit*) {
+  // To the end of the request: what a caller gave with it may be the last that holds a manager.
+  const callback_thread here{may_wait::for_nothing};
   if (message->mid.is_response()) {
-    // To the end of the request: what a caller gave with it may be the last that holds a manager.
-    const callback_thread here{may_wait::for_nothing};
     if (auto asked = take(message->mid.request_id().integer_value())) asked->answered(message->content());
     return;
   }
@@ -113,7 +113,6 @@ std::vector<pending_request_ptr> pending_replies::take_over(time_point now) {
 }
 
 void pending_replies::sweep() {
-  const callback_thread here{may_wait::for_nothing};
   auto over = take_over(env_->clock->now());
   sweeping_ = false;
   // A request noted since the flag went down has started the timer itself; one noted before is seen here.

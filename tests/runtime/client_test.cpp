@@ -276,18 +276,24 @@ BOOST_FIXTURE_TEST_CASE(a_completion_or_executor_that_throws_harms_nobody, bridg
 }
 
 BOOST_FIXTURE_TEST_CASE(a_blocking_call_inside_a_completion_is_refused_instead_of_waiting_for_itself, bridged) {
-  std::vector<errc> codes;
-  client->start(make_request(search_request{}),
-                [&](outcome) {
-                  codes.push_back(client->perform(make_request(search_request{}), {}).code());
-                  codes.push_back(client->acquire({}).error->code);
-                },
-                {}, {});
-  run();
-  router.answer_kept();
-  run();
-  BOOST_TEST(codes == (std::vector<errc>{errc::invalid_request, errc::invalid_request}),
-             boost::test_tools::per_element());
+  // One that is answered, and one whose time is over.
+  for (const bool answered : {true, false}) {
+    std::vector<errc> codes;
+    lease_options short_wait;
+    short_wait.timeout = 1s;
+    client->start(make_request(search_request{}),
+                  [&](outcome) {
+                    codes.push_back(client->perform(make_request(search_request{}), {1s}).code());
+                    codes.push_back(client->acquire(short_wait).error->code);
+                    codes.push_back(client->ask<bool>(router.router(), 1s, drain_atom_v).error->code);
+                    codes.push_back(client->reload(std::make_shared<const settings>(all), 1s).error->code);
+                  },
+                  {5s}, {});
+    run();
+    if (answered) router.answer_kept();
+    pass(6s);
+    BOOST_TEST(codes == std::vector<errc>(4, errc::invalid_request), boost::test_tools::per_element());
+  }
 }
 
 BOOST_FIXTURE_TEST_CASE(a_completion_may_start_the_next_request, bridged) {

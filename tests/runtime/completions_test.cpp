@@ -57,7 +57,8 @@ struct connected {
   explicit connected(int max_requests = 10'000) {
     auto all = settings_for(server);
     all.limits.max_requests = max_requests;
-    all.breaker.suspect_after = 1h;  // what fill() sends stays unanswered
+    all.breaker.suspect_after = 1h;    // what fill() sends stays unanswered …
+    all.limits.drain_timeout = 200ms;  // … and is not waited for in the end
     manager.emplace(all);
     BOOST_TEST_REQUIRE(manager->connect().connected);
   }
@@ -196,6 +197,26 @@ BOOST_AUTO_TEST_CASE(a_refused_request_is_told_on_a_thread_of_the_runtime) {
   BOOST_TEST(eventually([&] { return told.calls() == 2; }));
   BOOST_TEST(!asked.here());
   BOOST_TEST(c.manager->async(any_search()).get().code() == errc::queue_full);
+}
+
+BOOST_AUTO_TEST_CASE(a_completion_of_a_refused_request_may_not_wait_either) {
+  connected c{1};
+  c.fill();
+  // Never inside its own destruction.
+  const auto said = std::make_shared<std::promise<errc>>();
+  c.manager->start(any_search(), [&c, said](const outcome& o) {
+    lease_options short_wait;
+    short_wait.timeout = 1s;
+    try {
+      c.manager->get_connection(short_wait);
+      said->set_value(o.code());
+    } catch (const ldap_exception& e) {
+      said->set_value(e.code());
+    }
+  });
+  auto told = said->get_future();
+  BOOST_TEST_REQUIRE((told.wait_for(60s) == std::future_status::ready));
+  BOOST_TEST(told.get() == errc::invalid_request);
 }
 
 BOOST_AUTO_TEST_CASE(a_request_that_is_cancelled_before_it_is_sent_is_told_on_a_thread_of_the_runtime) {

@@ -61,32 +61,47 @@ void ask_each(const named_calls& calls, std::vector<std::string>& said) {
   }
 }
 
-/// Every call of a manager that waits.
+/// Every call of a manager that waits; not for long, if it does so where it must not.
 named_calls waiting_calls(connection_manager& m) {
+  lease_options one_second;
+  one_second.timeout = 1s;
   return {{"connect", [&] { raise(m.connect()); }},
           {"reload", [&] { m.reload(settings{}); }},
-          {"get_connection", [&] { m.get_connection(); }},
+          {"get_connection", [&m, one_second] { m.get_connection(one_second); }},
           {"health_check", [&] { raise(m.health_check()); }},
-          {"probe_all", [&] { m.probe_all(); }},
+          {"probe_all", [&] { m.probe_all(1s); }},
           {"get_metrics", [&] { m.get_metrics(); }},
           {"check_performance", [&] { m.check_performance(); }},
           {"snapshot", [&] { m.snapshot(); }},
           {"suspend", [&] { m.suspend("127.0.0.1:389"); }},
           {"resume", [&] { m.resume("127.0.0.1:389"); }},
-          {"perform", [&] { raise(m.perform(any_search())); }},
-          {"search", [&] { m.search(search_request{}); }},
-          {"stream", [&] { m.stream({}).next(); }},
-          {"paged", [&] { m.paged({}).next_page(); }}};
+          {"perform", [&] { raise(m.perform(any_search(), {1s})); }},
+          {"search", [&] { m.search(search_request{}, {1s}); }},
+          {"stream", [&] { m.stream({}, {1s}).next(); }},
+          {"paged", [&] {
+             m.paged({}, {500, 1s}).next_page();
+           }}};
 }
 
-/// Runs `work` in a completion of `m` and waits for that.
-void in_completion(connection_manager& m, const std::function<void()>& work) {
-  std::promise<void> done;
-  m.start(any_search(), [&](const outcome&) {
-    work();
-    done.set_value();
-  });
-  done.get_future().get();
+/// No wait of these tests is longer, not even one of a runtime that waits for itself.
+constexpr auto longest_wait = 60s;
+
+/// Waits until `done` is set. What the completion uses must have been made before its manager: when this gives up, the
+/// manager's end waits for it.
+void wait_for(std::future<void> done) {
+  BOOST_TEST_REQUIRE((done.wait_for(longest_wait) == std::future_status::ready), "the completion returns");
+}
+
+/// Runs `work` in a completion of `m`, of a request that is answered, and waits for that.
+void in_completion(connection_manager& m, std::function<void()> work) {
+  const auto done = std::make_shared<std::promise<void>>();
+  m.start(make_request(whoami_request{}),
+          [work = std::move(work), done](const outcome&) {
+            work();
+            done->set_value();
+          },
+          {5s});
+  wait_for(done->get_future());
 }
 
 /// Lets `end` end a manager in a callback, over and over: nothing stays behind.
@@ -111,17 +126,31 @@ void nothing_left_behind(const stub_directory& server,
 }  // namespace
 
 BOOST_AUTO_TEST_CASE(every_call_that_waits_says_so_inside_a_completion) {
-  stub_directory server;
-  auto manager = connected(server);
-  BOOST_TEST_REQUIRE((manager != nullptr));
-  auto mine = manager->get_connection();
-  auto calls = waiting_calls(*manager);
-  calls.push_back({"is_connected", [&] { manager->is_connected(); }});
-  calls.push_back({"lease::whoami", [&] { mine.whoami(); }});
-  calls.push_back({"lease::stream", [&] { mine.stream({}).next(); }});
   std::vector<std::string> said;
+  named_calls calls;
+  stub_directory server;
+  settings all;
+  all.servers.push_back(info_of(server));
+  all.breaker.suspect_after = all.failover.health_check_interval = 1h;
+  const auto manager = std::make_shared<connection_manager>(all);
+  BOOST_TEST_REQUIRE(manager->connect().connected);
+  auto mine = manager->get_connection();
+  auto other = manager->get_connection();
+  auto begun = manager->get_connection();
+  BOOST_TEST_REQUIRE(static_cast<bool>(manager->try_whoami()));  // on a fourth connection, which is ready from now on
+  // Begun where it may be waited for; its reader has nothing yet.
+  delivery never;
+  never.silent = true;
+  const auto silence = server.disturb(operation::search, never);
+  auto reader = begun.stream({}, {20s});
+  calls = waiting_calls(*manager);
+  calls.push_back({"is_connected", [&] { manager->is_connected(); }});
+  calls.push_back({"lease::whoami", [&] { mine.whoami({1s}); }});
+  calls.push_back({"lease::stream", [&] { mine.stream({}, {1s}).next(); }});
+  calls.push_back({"search_stream::next", [&] { reader.next(); }});
   in_completion(*manager, [&] {
     ask_each(calls, said);
+    if (!manager->return_connection(other)) said.emplace_back("return_connection: false");
     manager->set_thresholds({});
     manager->start_monitoring();
     manager->stop_monitoring();
@@ -129,27 +158,41 @@ BOOST_AUTO_TEST_CASE(every_call_that_waits_says_so_inside_a_completion) {
   });
   for (std::size_t i = 0; i < said.size(); ++i) BOOST_TEST(said[i] == std::string{calls[i].first} + ": refused");
   BOOST_TEST(said.size() == calls.size());
-  BOOST_TEST(manager->is_connected());
+  server.forget(silence);
+  BOOST_TEST(eventually([&] { return manager->is_connected(); }));
 }
 
 BOOST_AUTO_TEST_CASE(every_call_of_a_pool_that_waits_says_so_inside_a_completion) {
+  std::vector<std::string> said;
+  named_calls calls;
   stub_directory server;
   connection_pool pool(info_of(server));
   BOOST_TEST_REQUIRE(eventually([&] { return static_cast<bool>(pool.try_search({})); }));
-  const named_calls calls{{"health_check", [&] { pool.health_check(); }},
-                          {"get_metrics", [&] { pool.get_metrics(); }},
-                          {"cleanup", [&] { pool.cleanup(); }},
-                          {"snapshot", [&] { pool.snapshot(); }},
-                          {"get_connection", [&] { pool.get_connection(); }}};
-  std::vector<std::string> said;
-  std::promise<void> done;
-  pool.start(any_search(), [&](const outcome&) {
+  lease_options one_second;
+  one_second.timeout = 1s;
+  calls = {{"health_check", [&] { pool.health_check(); }},
+           {"get_metrics", [&] { pool.get_metrics(); }},
+           {"cleanup", [&] { pool.cleanup(); }},
+           {"snapshot", [&] { pool.snapshot(); }},
+           {"get_connection", [&] { pool.get_connection(one_second); }}};
+  const auto done = std::make_shared<std::promise<void>>();
+  pool.start(any_search(), [&, done](const outcome&) {
     ask_each(calls, said);
-    done.set_value();
+    done->set_value();
   });
-  done.get_future().get();
+  wait_for(done->get_future());
   for (std::size_t i = 0; i < said.size(); ++i) BOOST_TEST(said[i] == std::string{calls[i].first} + ": refused");
   BOOST_TEST(said.size() == calls.size());
+}
+
+BOOST_AUTO_TEST_CASE(a_manager_of_nodes_says_inside_a_completion_that_it_cannot_ask_them) {
+  remote_nodes nobody;
+  nobody.addresses = {"127.0.0.1:1"};
+  std::string said;
+  auto manager = connection_manager::for_nodes(nobody, {});
+  manager.connect(1ms);
+  in_completion(manager, [&] { said = refusal_of([&] { manager.is_connected(); }); });
+  BOOST_TEST(said == "refused");
 }
 
 BOOST_AUTO_TEST_CASE(what_was_moved_from_says_so) {
@@ -191,13 +234,13 @@ BOOST_AUTO_TEST_CASE(what_was_moved_from_says_so) {
 BOOST_AUTO_TEST_CASE(a_manager_may_be_disconnected_inside_its_completion) {
   stub_directory server;
   nothing_left_behind(server, [](std::shared_ptr<connection_manager> manager) {
-    bool was = false, still = true;
-    in_completion(*manager, [&] {
-      was = manager->disconnect();
-      still = manager->is_connected();
+    const auto was = std::make_shared<std::pair<bool, bool>>(false, true);
+    in_completion(*manager, [was, m = manager.get()] {
+      was->first = m->disconnect();
+      was->second = m->is_connected();
     });
-    BOOST_TEST(was);
-    BOOST_TEST(!still);
+    BOOST_TEST(was->first);
+    BOOST_TEST(!was->second);
     BOOST_TEST(manager->try_search({}).code() == errc::stopped);
     // Connects when the first has ended.
     BOOST_TEST(manager->connect().connected);
@@ -209,21 +252,21 @@ BOOST_AUTO_TEST_CASE(a_manager_may_be_destroyed_inside_its_completion_and_its_ex
   stub_directory server;
   nothing_left_behind(server, [](std::shared_ptr<connection_manager> manager) {
     auto* it = manager.get();
-    std::promise<void> done;
-    it->start(any_search(), [last = std::move(manager), &done](const outcome&) mutable {
+    const auto done = std::make_shared<std::promise<void>>();
+    it->start(any_search(), [last = std::move(manager), done](const outcome&) mutable {
       last.reset();
-      done.set_value();
+      done->set_value();
     });
-    done.get_future().get();
+    wait_for(done->get_future());
   });
   nothing_left_behind(server, [](std::shared_ptr<connection_manager> manager) {
     auto* it = manager.get();
-    std::promise<void> done;
+    const auto done = std::make_shared<std::promise<void>>();
     // Held by the executor alone, and let go with it.
     it->start(
-        any_search(), [&](const outcome&) { done.set_value(); }, {},
+        any_search(), [done](const outcome&) { done->set_value(); }, {},
         [last = std::move(manager)](const std::function<void()>& job) { job(); });
-    done.get_future().get();
+    wait_for(done->get_future());
   });
 }
 
@@ -302,14 +345,17 @@ BOOST_AUTO_TEST_CASE(a_runtime_may_be_stopped_and_destroyed_inside_its_completio
   all.log.level = log_level::error;
   for (const bool destroyed : {false, true}) {
     auto it = std::make_unique<runtime>(std::make_shared<const settings>(all));
-    std::promise<bool> stopped;
+    const auto done = std::make_shared<std::promise<void>>();
+    const auto stopped = std::make_shared<std::atomic<bool>>(true);
     it->client().start(any_search(),
-                       [&](const outcome&) {
+                       [&, done, stopped](const outcome&) {
                          if (destroyed) it.reset();
-                         stopped.set_value(it && it->stop(1s));
+                         *stopped = it && it->stop(1s);
+                         done->set_value();
                        },
                        {}, {});
-    BOOST_TEST(!stopped.get_future().get());
+    wait_for(done->get_future());
+    BOOST_TEST(!*stopped);
     if (it) BOOST_TEST(it->stop(1s));
   }
   BOOST_TEST(eventually([&] { return server.open_connections() == 0; }));

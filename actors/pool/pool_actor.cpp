@@ -115,6 +115,12 @@ class pool_impl {
 
 namespace {
 
+/// A connection answers a check at its deadline itself, with what had come by then: a process that stood still learns
+/// that the time is over before it has read that. This much longer is waited for the connection, not for its server …
+constexpr seconds late_answer{2};
+/// … and this much where somebody waits for the answers of all.
+constexpr milliseconds late_answer_of_all{100};
+
 /// The return of a lease takes no longer than this through the manager.
 constexpr seconds longest_return{1};
 
@@ -379,7 +385,7 @@ caf::result<pool_health> pool_impl::check_all(time_point deadline) {
   round->found.healthy_connections = counts.in_use + counts.idle - static_cast<std::uint32_t>(ids.size());
   if (ids.empty()) return round->found;
   round->promise = self_->make_response_promise<pool_health>();
-  const auto patience = std::max<caf::timespan>(as_limit(deadline - at), milliseconds{1});
+  const auto patience = std::max<caf::timespan>(as_limit(deadline - at), milliseconds{1}) + late_answer_of_all;
   const auto usual = std::max<duration>(context_->all->breaker.suspect_after, context_->pace->patience(true));
   const bool hurried = deadline - at < usual;
   const auto settle_one = [this, round, hurried, deadline](connection_id id, const probe_report& report) {
@@ -619,7 +625,7 @@ void pool_impl::operator()(const pool_action::forget& a) {
 void pool_impl::operator()(const pool_action::check& a) {
   const auto found = connections_.find(a.id);
   if (found == connections_.end()) return;
-  const auto patience = std::max<caf::timespan>(a.deadline - now(), milliseconds{1});
+  const auto patience = std::max<caf::timespan>(a.deadline - now(), milliseconds{1}) + late_answer;
   const auto settle_one = [this, id = a.id](bool works) {
     guard_.run([&] {
       pool_.checked(id, works, now());

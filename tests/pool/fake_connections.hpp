@@ -23,7 +23,7 @@ struct fake_connection {
   std::vector<cancel_token_ptr> cancels;
   int drains = 0, closes = 0, checks = 0;
   bool removed = false;
-  bool mute = false;      ///< validation is not answered
+  bool mute = false;      ///< validation is not answered, until it is told flush_atom
   bool unwell = false;    ///< validation fails
   bool stubborn = false;  ///< does not close when told
 };
@@ -126,7 +126,11 @@ struct fake_connection_state {
         [](status_atom) { return connection_snapshot{}; },
         [](io_atom, std::uint64_t, std::uint32_t) {},
         [this](tick_atom, std::uint64_t count) { answer(count); },
-        [](flush_atom) {},
+        [this](flush_atom) {
+          probe_report report;
+          report.ok = !fake->unwell;
+          for (auto& promise : std::exchange(held_checks, {})) promise.deliver(report);
+        },
         [](resolved_atom, std::uint64_t, const resolution&) {},
     };
   }

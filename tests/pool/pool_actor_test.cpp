@@ -1,5 +1,6 @@
 // The pool actor: requests in, answers out, and what becomes of those who wait.
 #include "pool/pool_fixture.hpp"
+#include "understudy/actors/pool/pool_state.hpp"
 
 using namespace understudy;
 using namespace understudy::internal;
@@ -155,7 +156,7 @@ BOOST_FIXTURE_TEST_CASE(validation_counts_and_replaces_and_holds_up_nobody, pool
   run();
   BOOST_TEST(!found->done());
   BOOST_TEST(ask<result_ptr>(pool, perform_atom_v, search()).ok());
-  advance(seconds{2});
+  advance(seconds{2} + milliseconds{100});
   BOOST_TEST_REQUIRE(found->ok());
   BOOST_TEST(found->value->idle_connections == 3U);
   BOOST_TEST(found->value->healthy_connections == 1U);
@@ -163,6 +164,29 @@ BOOST_FIXTURE_TEST_CASE(validation_counts_and_replaces_and_holds_up_nobody, pool
   advance(seconds{1});
   BOOST_TEST(server->made.size() == 5U);
   BOOST_TEST(status().now.idle == 3U);
+}
+
+/// A process that stood still is told that time is over before it has read what came meanwhile. The connection knows.
+BOOST_FIXTURE_TEST_CASE(a_check_whose_answer_is_read_late_ends_no_connection, pool_fixture) {
+  all.pool.health_check_interval = seconds{10};
+  begin();
+  advance(seconds{1});
+  BOOST_TEST_REQUIRE(server->made.size() == 1U);
+  const auto one = server->made[0];
+  one->mute = true;
+  for (int i = 0; i < 300 && one->checks == 0; ++i) advance(milliseconds{100});
+  BOOST_TEST_REQUIRE(one->checks == 1);
+  advance(pool_state::check_time + seconds{1});
+  tell(caf::actor_cast<connection_actor>(one->address), flush_atom_v);
+  BOOST_TEST(one->closes == 0);
+  BOOST_TEST(server->made.size() == 1U);
+  BOOST_TEST(status().now.idle == 1U);
+  // One that says nothing at all is of no use.
+  for (int i = 0; i < 300 && one->checks == 1; ++i) advance(milliseconds{100});
+  BOOST_TEST_REQUIRE(one->checks == 2);
+  advance(pool_state::check_time + seconds{3});
+  BOOST_TEST(one->closes == 1);
+  BOOST_TEST(server->made.size() == 2U);
 }
 
 BOOST_FIXTURE_TEST_CASE(who_is_in_a_hurry_to_know_ends_no_connection_of_a_slow_server, pool_fixture) {

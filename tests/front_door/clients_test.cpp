@@ -2,11 +2,13 @@
 #include "scenarios/front_door_clients.hpp"
 #include "session_messages.hpp"
 #include "support/installed_client.hpp"
+#include "support/port_of.hpp"
 #include "support/slapd_tree.hpp"
 
 #include <boost/test/unit_test.hpp>
 
 #include <csignal>
+#include <cstdlib>
 
 using namespace understudy;
 using namespace understudy::internal;
@@ -81,6 +83,24 @@ BOOST_AUTO_TEST_CASE(client_node_ldapts_is_told_the_same) {
   auto client = script("npm's ldapts", {"test", "-d", UNDERSTUDY_NODE_MODULES "/ldapts"}, "node", "ldapts.mjs");
   client.of_debian = false;
   check_same_answers(client);
+}
+
+BOOST_AUTO_TEST_CASE(client_python_ldap_s_own_tests_come_to_the_same) {
+  // Its sources, of the version that is installed, are in no package that is.
+  const auto* folder = std::getenv("UNDERSTUDY_PYTHON_LDAP");
+  const std::string sources = folder != nullptr ? folder : "";
+  if (!is_installed("python-ldap's sources (UNDERSTUDY_PYTHON_LDAP=FOLDER)",
+                    {"sh", "-c", "test -d \"$1/Tests\" && " + std::string{debian_python} + " -c 'import slapdtest'",
+                     "sh", sources},
+                    false))
+    return;
+  const auto got = run_program(
+      {{debian_python, std::string{client_scripts()} + "/python_ldap_suite.py", UNDERSTUDY_PROGRAM, sources},
+       {},
+       {},
+       {}},
+      6 * patience);
+  BOOST_TEST(got.status == 0, got.output << got.error_output);
 }
 
 BOOST_AUTO_TEST_CASE(client_go_ldap_is_told_the_same) {
@@ -190,7 +210,7 @@ BOOST_AUTO_TEST_CASE(client_openldap_binds_by_scram_in_several_steps) {
   const auto uri = door.uri();
   // Who goes in the middle leaves nothing behind.
   {
-    raw_client client{static_cast<std::uint16_t>(std::stoi(uri.substr(uri.rfind(':') + 1)))};
+    raw_client client{port_of(uri)};
     client.send(sasl_bind_of(1, "SCRAM-SHA-256", "n,,n=user1,r=abcdefghijklmnopqrstuvwx"));
     BOOST_TEST(decode_answer(client.read_message()).code == 14);
   }
@@ -202,7 +222,7 @@ BOOST_AUTO_TEST_CASE(client_openldap_binds_by_scram_in_several_steps) {
   BOOST_TEST(whoami("SCRAM-SHA-256", user_password(1)).status == 0);
   // Binds that are only begun take one of five connections, and that goes to the next one who begins.
   {
-    const auto number = static_cast<std::uint16_t>(std::stoi(uri.substr(uri.rfind(':') + 1)));
+    const auto number = port_of(uri);
     raw_client slow{number}, next{number};
     const std::string begin = "n,,n=user1,r=abcdefghijklmnopqrstuvwx";
     slow.send(sasl_bind_of(1, "SCRAM-SHA-256", begin));

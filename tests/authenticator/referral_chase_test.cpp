@@ -44,7 +44,7 @@ struct chased_look_up {
 };
 
 result found_at(const std::string& server, std::vector<std::string> dns,
-                 std::vector<std::vector<std::string>> references = {}) {
+                std::vector<std::vector<std::string>> references = {}) {
   result found;
   found.server = server;
   for (auto& dn : dns) found.entries.push_back({std::move(dn), {}});
@@ -200,10 +200,18 @@ BOOST_AUTO_TEST_CASE(referrals_that_lead_in_a_circle_end) {
   BOOST_TEST(it.talk.last().outcome == login_outcome::unavailable);
   BOOST_TEST(!it.talk.last().retryable);
   BOOST_TEST(it.talk.last().detail.find("circle") != std::string::npos, it.talk.last().detail);
-  // What was answered already is in the answer.
+  // One that does not go through the beginning is not gone round until the hops are used up.
+  chased_look_up inner;
+  inner.talk.fail(said_by("z:389", result_code::referral, {"ldap://b/"}));
+  inner.talk.fail(said_by("b:389", result_code::referral, {"ldap://c/"}));
+  inner.talk.fail(said_by("c:389", result_code::referral, {"ldap://b/", "ldap://d/"}));
+  BOOST_TEST(inner.talk.sent().wish.server == "d:389");
+  inner.talk.fail(said_by("d:389", result_code::referral, {"ldap://c/"}));
+  BOOST_TEST(inner.talk.last().outcome == login_outcome::unavailable);
+  // What was answered already is in the answer, and so is what another URI of the same referral names.
   chased_look_up back;
   back.talk.answer(found_at("b:389", {jane}, {{"ldap://c/ou=people,dc=example,dc=com"}}));
-  back.talk.answer(found_at("c:389", {}, {{"ldap://b/dc=example,dc=com"}}));
+  back.talk.answer(found_at("c:389", {}, {{"ldap://b/dc=example,dc=com", "ldap://d/"}}));
   BOOST_TEST(back.talk.last().outcome == login_outcome::ok);
   BOOST_TEST(back.talk.last().referrals_met == 0U);
 }

@@ -264,3 +264,14 @@ BOOST_AUTO_TEST_CASE(a_users_dn_is_known_for_cache_dn_ttl) {
   auto forgotten = login("right");
   BOOST_TEST(played_dialogue(forgotten).asked<search_request>().base == "dc=a");
 }
+
+BOOST_AUTO_TEST_CASE(a_dn_that_was_forgotten_does_not_come_back_with_an_answer_on_its_way) {
+  user_dn_cache dns(1h);
+  const time_point now{};
+  const auto asked = dns.find("jane", now);
+  dns.forget_all();
+  dns.note("jane", "uid=jane,dc=old", asked.generation, now);
+  BOOST_TEST(!dns.find("jane", now).dn.has_value());
+  dns.note("jane", "uid=jane,dc=new", dns.find("jane", now).generation, now);
+  BOOST_TEST(dns.find("jane", now).dn.value_or("") == "uid=jane,dc=new");
+}

@@ -687,7 +687,7 @@ BOOST_FIXTURE_TEST_CASE(a_c_client_writes, c_fixture) {
 
 BOOST_FIXTURE_TEST_CASE(a_c_client_changes_passwords, c_fixture) {
   auto* mine = client.get();
-  server.on(operation::extended, reply{{.value = std::string{"\x30\x06\x80\x04made", 8}}, {}});
+  server.on(operation::password_modify, reply{{.value = std::string{"\x30\x06\x80\x04made", 8}}, {}});
   understudy_result* result = nullptr;
   BOOST_TEST(understudy_change_password(mine, "jane", 4, "old", 3, nullptr, 0, UNDERSTUDY_PASSWORD_EXTENDED, 0,
                                         &result) == UNDERSTUDY_OK,
@@ -700,12 +700,12 @@ BOOST_FIXTURE_TEST_CASE(a_c_client_changes_passwords, c_fixture) {
   BOOST_TEST((std::string{generated, length} == "made"));
   BOOST_TEST(understudy_result_generated_password(result, nullptr) == nullptr);
   // With one that is empty nothing is sent; with none the old one is not asked for.
-  const auto sent = server.count(operation::extended);
+  const auto sent = server.count(operation::password_modify);
   BOOST_TEST(understudy_change_password(mine, "jane", 4, "", 0, "new", 3, UNDERSTUDY_PASSWORD_EXTENDED, 0, nullptr) ==
              UNDERSTUDY_BAD_CREDENTIALS);
   BOOST_TEST(understudy_change_password(mine, "jane", 4, "old", 3, "", 0, UNDERSTUDY_PASSWORD_EXTENDED, 0, nullptr) ==
              UNDERSTUDY_PASSWORD_REFUSED);
-  BOOST_TEST(server.count(operation::extended) == sent);
+  BOOST_TEST(server.count(operation::password_modify) == sent);
   BOOST_TEST(understudy_change_password(mine, "jane", 4, nullptr, 0, "new", 3, UNDERSTUDY_PASSWORD_USER_PASSWORD, 0,
                                         nullptr) == UNDERSTUDY_OK);
   const auto modified = server.requests(operation::modify);
@@ -764,6 +764,6 @@ BOOST_FIXTURE_TEST_CASE(c_writes_that_cannot_be_meant_are_refused_unsent, c_fixt
   BOOST_TEST(ticket == 0U);
   BOOST_TEST(understudy_ticket_count(mine) == 0U);
   for (const auto kind :
-       {operation::add, operation::modify, operation::remove, operation::modify_dn, operation::extended})
+       {operation::add, operation::modify, operation::remove, operation::modify_dn, operation::password_modify})
     BOOST_TEST(server.count(kind) == 0U);
 }

@@ -79,6 +79,8 @@ password_policy read_password_policy(const std::vector<control>& controls) {
     if (c.oid == password_expiring_oid) read_expiring(c.value.value_or(""), found);
     if (c.oid == password_policy_oid) read_response(c.value.value_or(""), found);
   }
+  // 389 Directory Server says "expired" of a grace login too, after which everything is allowed.
+  if (found.grace_logins && !found.error) found.must_change = false;
   return found;
 }
 

@@ -15,6 +15,11 @@ constexpr std::string_view listed_in = "memberOf";
 constexpr std::string_view name_in_groups = "uid";  // RFC 2307
 /// inappropriateMatching (RFC 4511, A.1).
 constexpr int inappropriate_matching = 18;
+/// Of a search by a matching rule that the directory does not know: some say so (389 Directory Server by the second).
+bool may_lack_rule(const failure& why) noexcept {
+  return why.ldap_code == inappropriate_matching || why.ldap_code == result_code::unavailable_critical_extension;
+}
+
 /// Of a list of groups: room for DNs of that length, each.
 constexpr std::size_t roomy_dn = 4096;
 
@@ -173,7 +178,7 @@ group_search::step group_search::groups_or_failure(const reply_to_request& reply
   } else if (by_directory && reply.failed->ldap_code == result_code::size_limit_exceeded) {
     result_.complete = false;
     if (reply.failed->partial) take(reply.failed->partial->entries);
-  } else if (by_ == group_strategy::in_chain && by_directory && reply.failed->ldap_code == inappropriate_matching) {
+  } else if (by_ == group_strategy::in_chain && by_directory && may_lack_rule(*reply.failed)) {
     return judge_rule(rule_knowledge{});
   } else {
     return failed(reply.failed);

@@ -51,6 +51,9 @@ std::optional<login_outcome> outcome_of(const password_policy& policy) noexcept 
 std::optional<login_outcome> refused_bind(const failure& why, const password_policy& policy) {
   // Of a bind that never reached a directory, or whose answer was not its own, nothing is said of the user.
   if (why.code != errc::authentication_failed) return std::nullopt;
+  // 389 Directory Server: "Account inactivated. Contact system administrator.", with a control that says accountLocked.
+  if (why.ldap_code == result_code::unwilling_to_perform && says(why.diagnostic, "inactivated"))
+    return login_outcome::account_disabled;
   if (const auto said = outcome_of(policy)) return said;
   switch (why.ldap_code) {
     case result_code::invalid_credentials:
@@ -66,10 +69,6 @@ std::optional<login_outcome> refused_bind(const failure& why, const password_pol
       return login_outcome::no_such_user;
     case constraint_violation:
       return login_outcome::account_locked;  // 389 Directory Server: "Exceed password retry limit."
-    case result_code::unwilling_to_perform:
-      // 389 Directory Server: "Account inactivated. Contact system administrator."
-      if (says(why.diagnostic, "inactivated")) return login_outcome::account_disabled;
-      return std::nullopt;
     default:
       return std::nullopt;
   }

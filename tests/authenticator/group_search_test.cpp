@@ -321,6 +321,16 @@ BOOST_AUTO_TEST_CASE(no_groups_of_a_directory_that_does_not_know_the_rule_are_no
     BOOST_TEST((other.last().detail.find("1.2.840.113556.1.4.1941") != std::string::npos) == !knows,
                other.last().detail);
   }
+  // 389 Directory Server refuses the search itself ("Bad search filter"), others call the matching inappropriate.
+  for (const int code : {result_code::unavailable_critical_extension, 18}) {
+    group_search refused(how, "jane");
+    played_dialogue talk(refused);
+    talk.find({jane});
+    talk.refuse(code, "Bad search filter", {}, errc::ldap_error);
+    BOOST_TEST(talk.last().outcome == login_outcome::unavailable);
+    BOOST_TEST(!talk.last().retryable);
+    BOOST_TEST(talk.last().detail.find("set authenticator.groups to nested") != std::string::npos, talk.last().detail);
+  }
   group_search silent(how, "jane");
   auto mute = begin(silent);
   mute.fail(errc::operation_timeout);

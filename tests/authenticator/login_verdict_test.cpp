@@ -57,6 +57,9 @@ BOOST_AUTO_TEST_CASE(result_codes_and_controls_say_why) {
   BOOST_TEST(judged(refusal(34)) == no_such_user);
   BOOST_TEST(judged(refusal(19, "Exceed password retry limit. Please try later.")) == account_locked);
   BOOST_TEST(judged(refusal(53, "Account inactivated. Contact system administrator.")) == account_disabled);
+  // It says so with the control for an account that is locked.
+  BOOST_TEST(judged(refusal(53, "Account inactivated. Contact system administrator."),
+                    said(password_policy_error::account_locked)) == account_disabled);
   BOOST_TEST(judged(refusal(53, "no")) == unavailable);
   BOOST_TEST(judged(refusal(13)) == unavailable);
   BOOST_TEST(judged(refusal(49), said(password_policy_error::account_locked)) == account_locked);
@@ -127,6 +130,11 @@ BOOST_AUTO_TEST_CASE(changes_of_passwords_are_judged_by_their_own_codes) {
              password_refused);
   BOOST_TEST(changed(19, "0000052D: AtrErr: DSID-03191083, #1: 0: 0000052D: DSID-03191083") == password_refused);
   BOOST_TEST(changed(19, "00000056: AtrErr: DSID-03191083, #1: 0: 00000056: DSID-03191083") == bad_credentials);
+  // As Samba words them.
+  const std::string samba = ": Constraint violation - check_password_restrictions: ";
+  BOOST_TEST(changed(19, "00000056" + samba + "The old password specified doesn't match!") == bad_credentials);
+  BOOST_TEST(changed(19, "0000052D" + samba + "the password was already used (in history)!") == password_refused);
+  BOOST_TEST(changed(2, "Extended Operation(1.3.6.1.4.1.4203.1.11.1) not supported") == unavailable);
   BOOST_TEST(changed(49) == bad_credentials);
   BOOST_TEST(changed(19, "Password fails quality checking policy") == password_refused);
   BOOST_TEST(changed(19, {}, said(password_policy_error::password_in_history)) == password_refused);

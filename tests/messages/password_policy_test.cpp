@@ -34,6 +34,12 @@ BOOST_AUTO_TEST_CASE(the_response_control_is_that_of_the_draft) {
   BOOST_TEST(both.expires_in.value_or(seconds{-1}).count() == 0);
   BOOST_TEST((both.error == password_policy_error::account_locked));
   BOOST_TEST(!read(password_policy_oid, response("")).notable());
+  // 389 Directory Server writes lengths in five octets: 86400 seconds and changeAfterReset, as it sends them.
+  const auto long_lengths =
+      read(password_policy_oid,
+           std::string{"\x30\x84\x00\x00\x00\x0e\xa0\x84\x00\x00\x00\x05\x80\x03\x01\x51\x80\x81\x01\x02", 20});
+  BOOST_TEST(long_lengths.expires_in.value_or(seconds{0}).count() == 86400);
+  BOOST_TEST(long_lengths.must_change);
 }
 
 BOOST_AUTO_TEST_CASE(the_netscape_controls_are_text) {
@@ -42,6 +48,21 @@ BOOST_AUTO_TEST_CASE(the_netscape_controls_are_text) {
   BOOST_TEST(read(password_expiring_oid, "86400").expires_in.value_or(seconds{0}).count() == 86400);
   for (const std::string bad : {"", "soon", "-1", "1x", "99999999999999999999"})
     BOOST_TEST(!read(password_expiring_oid, bad).notable());
+}
+
+BOOST_AUTO_TEST_CASE(a_grace_login_is_no_must_change_though_both_controls_come) {
+  // As 389 Directory Server sends them, in this order.
+  const auto read_both = [](const std::string& content) {
+    return read_password_policy({{std::string{password_policy_oid}, false, response(content)},
+                                 {std::string{password_expired_oid}, false, std::string{"0"}}});
+  };
+  const auto graced = read_both(ber_element(0xa0, ber_integer(1, 0x81)));
+  BOOST_TEST(!graced.must_change);
+  BOOST_TEST(graced.grace_logins.value_or(-1) == 1);
+  const auto reset = read_both(ber_element(0xa0, ber_integer(86400, 0x80)) + ber_integer(2, 0x81));
+  BOOST_TEST(reset.must_change);
+  const auto graced_and_reset = read_both(ber_element(0xa0, ber_integer(1, 0x81)) + ber_integer(2, 0x81));
+  BOOST_TEST(graced_and_reset.must_change);
 }
 
 BOOST_AUTO_TEST_CASE(what_cannot_be_decoded_says_nothing) {

@@ -16,5 +16,8 @@ const char* client_scripts();
 /// a skipped test, and with UNDERSTUDY_ALL_CLIENTS in the environment fails the test, unless the package is none of
 /// Debian's.
 bool is_installed(const std::string& package, const std::vector<std::string>& probe, bool of_debian = true);
+/// True with UNDERSTUDY_ALL_CLIENTS in the environment. Else says on standard error that the test is not run since it
+/// needs `expense`, in the words by which ctest knows a skipped test.
+bool is_asked_for(const std::string& expense);
 
 }  // namespace understudy::test

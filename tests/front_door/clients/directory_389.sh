@@ -1,9 +1,10 @@
 #!/bin/bash
-# A throwaway 389 Directory Server: directory_389.sh FOLDER PORT. Its package sets servers up for the whole machine, in places that it
-# knows: this one has places of its own there, in a mount namespace that the caller has made (unshare -m, as root). The entries are read
-# from FOLDER/tree.ldif before it starts; it ends with this process.
+# A throwaway 389 Directory Server: directory_389.sh FOLDER PORT [TLS_PORT]. Its package sets servers up for the whole
+# machine, in places that it knows: this one has places of its own there, in a mount namespace that the caller has made
+# (unshare -m, as root). The entries are read from FOLDER/tree.ldif before it starts; with a TLS_PORT, the certificate of
+# its authority is FOLDER/etc/slapd-door/ca.crt, once it runs. It ends with this process.
 set -euo pipefail
-folder="$1" port="$2"
+folder="$1" port="$2" tls_port="${3:-}"
 cp -a /etc/dirsrv "$folder/etc"
 mkdir -p "$folder/lib" "$folder/log" "$folder/run"
 chmod 755 "$folder"
@@ -26,7 +27,8 @@ selinux = False
 instance_name = door
 port = $port
 root_password = secret-of-the-manager
-self_sign_cert = False
+self_sign_cert = $([[ "$tls_port" ]] && echo True || echo False)
+${tls_port:+secure_port = $tls_port}
 [backend-userroot]
 suffix = dc=example,dc=com
 create_suffix_entry = False

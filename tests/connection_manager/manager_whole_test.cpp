@@ -133,6 +133,20 @@ BOOST_FIXTURE_TEST_CASE(while_all_servers_hang_none_is_told_as_usable, whole) {
   BOOST_TEST(search().ok());
 }
 
+/// Silence proves nothing: with no other server a slow answer is no outage.
+BOOST_AUTO_TEST_CASE(an_only_server_that_is_slow_is_told_as_usable_all_the_time) {
+  whole only{std::vector<int>{1}};
+  only.begin();
+  only.world->servers[0].answer_time = seconds{3};
+  const auto asked = only.start<result_ptr>(only.manager, perform_atom_v, only.call_of(search_request{}, seconds{30}));
+  only.run();
+  for (int i = 0; i < 40; ++i) {
+    BOOST_TEST_REQUIRE(is_usable(only.status()));
+    only.advance(milliseconds{100});
+  }
+  BOOST_TEST(asked->ok());
+}
+
 // ---- clients that bind as the service ----
 
 namespace {

@@ -250,9 +250,10 @@ BOOST_AUTO_TEST_CASE(a_peer_that_takes_nothing_is_given_up_though_it_speaks) {
   beat.operation = basp::heartbeat;
   beat.source = beat.destination = 0;
   BOOST_TEST(eventually([&] {
-    deaf.send(basp::bytes_of(beat));
-    return server.log->says("cause=the peer took nothing for 2s");
-  }));
+               deaf.send(basp::bytes_of(beat));
+               return server.log->says("cause=the peer took nothing for 2s");
+             }),
+             server.log->all());
 }
 
 // ---- one link for a node ----

@@ -109,7 +109,7 @@ BOOST_AUTO_TEST_CASE(the_whole_of_a_stream_has_one_deadline) {
   test::stall_after(server, 3);
   connection_manager manager(info_of(server));
   BOOST_REQUIRE(manager.connect().connected);
-  auto found = manager.stream(users(), {300ms});
+  auto found = manager.stream(users(), {1s});
   std::size_t n = 0;
   while (found.try_next()) ++n;
   BOOST_TEST(n == 3u);
@@ -122,7 +122,7 @@ BOOST_AUTO_TEST_CASE(the_whole_of_a_stream_has_one_deadline) {
   pool_options options = test::one_connection();
   connection_pool pool(info_of(server), options);
   auto taken = pool.get_connection();
-  auto late = pool.stream(users(), {50ms});
+  auto late = pool.stream(users(), {300ms});
   BOOST_TEST(!late.try_next().has_value());
   BOOST_TEST(late.error()->code == errc::pool_timeout, text(late.error()));
 }

@@ -33,7 +33,7 @@ void require(bool good, const char* problem) {
 class pure_path {
  public:
   pure_path() : pool_(policy(), world(), now_) {
-    router_.update({facts(1, 1), facts(2, 2)});
+    router_.update({facts(1, 1), facts(2, 2)}, now_);
     pool_.start(now_);
     while (pool_.has_actions())
       for (const auto& action : pool_.take_actions())

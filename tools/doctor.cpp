@@ -95,6 +95,7 @@ std::optional<directory_facts> facts_of(const settings& all, const connection_in
                                         const command_time& time, interrupt_watch& interrupts) {
   auto alone = all;
   alone.servers = {server};
+  alone.servers.front().role = server_role::read_write;  // a catalog alone could not be asked for anything
   session directory(alone, where, time, interrupts);
   const auto stopping = directory.stop_on_interrupt();
   if (!directory.manager().connect(directory.left(examination_patience)).connected) return std::nullopt;

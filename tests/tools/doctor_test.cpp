@@ -117,6 +117,16 @@ BOOST_FIXTURE_TEST_CASE(doctor_finds_servers_that_are_not_alike_and_clocks_that_
   check_found(findings(file), "clock", "behind this machine's");
 }
 
+BOOST_FIXTURE_TEST_CASE(doctor_asks_a_global_catalog_as_every_other_server, doctor_fixture) {
+  const slapd directory;
+  const stub_directory catalog;
+  const auto said = run({"doctor", "-c", private_config("[[ldap.servers]]\nuri = \"" + directory.url() +
+                                                        "\"\n[[ldap.servers]]\nuri = \"" + catalog.url() +
+                                                        "\"\nrole = \"global_catalog\"\n")});
+  BOOST_TEST(said.error_output == "");
+  BOOST_TEST(contains(said.output, "server 127.0.0.1:" + std::to_string(catalog.port())), said.output);
+}
+
 BOOST_FIXTURE_TEST_CASE(doctor_tells_of_certificates_before_they_end, doctor_fixture) {
   certificate_set certificates;
   stub_options secure;

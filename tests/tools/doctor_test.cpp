@@ -120,9 +120,10 @@ BOOST_FIXTURE_TEST_CASE(doctor_finds_servers_that_are_not_alike_and_clocks_that_
 BOOST_FIXTURE_TEST_CASE(doctor_asks_a_global_catalog_as_every_other_server, doctor_fixture) {
   const slapd directory;
   const stub_directory catalog;
-  const auto said = run({"doctor", "-c", private_config("[[ldap.servers]]\nuri = \"" + directory.url() +
-                                                        "\"\n[[ldap.servers]]\nuri = \"" + catalog.url() +
-                                                        "\"\nrole = \"global_catalog\"\n")});
+  const auto said =
+      run({"doctor", "-c",
+           private_config("[[ldap.servers]]\nuri = \"" + directory.url() + "\"\n[[ldap.servers]]\nuri = \"" +
+                          catalog.url() + "\"\nrole = \"global_catalog\"\n")});
   BOOST_TEST(said.error_output == "");
   BOOST_TEST(contains(said.output, "server 127.0.0.1:" + std::to_string(catalog.port())), said.output);
 }

@@ -14,8 +14,8 @@ namespace {
 /// True when a read since forget() took that long, less what the machine kept this process waiting for a processor.
 bool anybody_waited(const background_load& reads, duration limit, const stall_watch& stalls) {
   const auto all = reads.history();
-  return std::any_of(all.begin(), all.end(), [&](const background_load::served& one) {
-    return one.ended - one.began >= limit && one.ended - one.began - stalls.stalled(one.began, one.ended) >= limit;
+  return std::any_of(all.begin(), all.end(), [&](const background_load::served& each) {
+    return each.ended - each.began >= limit && each.ended - each.began - stalls.stalled(each.began, each.ended) >= limit;
   });
 }
 

@@ -25,7 +25,7 @@ constexpr seconds between_alarms{60};
           : named + " cannot be opened: " + config::errno_text(code) + "."));
 }
 
-log_file opened(const std::string& path) try { return log_file{path}; } catch (const std::system_error& e) {
+log_file log_opened(const std::string& path) try { return log_file{path}; } catch (const std::system_error& e) {
   fail_to_open(path, e.code().value());
 }
 
@@ -36,7 +36,7 @@ std::string lines_were_lost(std::uint64_t count) {
 }  // namespace
 
 log_writer::log_writer(const log_settings& how, log_listener instead)
-    : how_(how), listener_(std::move(instead)), file_(opened(listener_ ? std::string{} : how.file)) {}
+    : how_(how), listener_(std::move(instead)), file_(log_opened(listener_ ? std::string{} : how.file)) {}
 
 void log_writer::write(log_level level, std::string_view component, const std::string& line) {
   const std::lock_guard guard{mutex_};

@@ -12,9 +12,9 @@ add_compile_options($<$<CXX_COMPILER_ID:GNU>:-fno-semantic-interposition>)
 # on the stack, and with them parts of a password that was copied just before. Nor can the table be overwritten.
 add_link_options(-Wl,-z,relro,-z,now)
 set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
-# Tests, and everything under the sanitizers, are compiled several sources at a time: what they include is read and
-# instantiated once for all of them, which takes a third of the time. OFF gives each source an object of its own.
-option(UNDERSTUDY_UNITY "Compile several sources at a time where only tests see the result" ON)
+# The program and the tests, and everything under the sanitizers, are compiled several sources at a time: what they include
+# is read and instantiated once for all of them, which takes a third of the time. OFF gives each source an object of its own.
+option(UNDERSTUDY_UNITY "Compile several sources at a time but where others link with the result" ON)
 set(CMAKE_UNITY_BUILD_BATCH_SIZE 8)
 if(UNDERSTUDY_SANITIZE)
   set(CMAKE_UNITY_BUILD ${UNDERSTUDY_UNITY})

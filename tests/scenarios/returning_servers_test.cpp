@@ -15,7 +15,8 @@ namespace {
 bool anybody_waited(const background_load& reads, duration limit, const stall_watch& stalls) {
   const auto all = reads.history();
   return std::any_of(all.begin(), all.end(), [&](const background_load::served& each) {
-    return each.ended - each.began >= limit && each.ended - each.began - stalls.stalled(each.began, each.ended) >= limit;
+    return each.ended - each.began >= limit &&
+           each.ended - each.began - stalls.stalled(each.began, each.ended) >= limit;
   });
 }
 

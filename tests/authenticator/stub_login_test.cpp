@@ -5,6 +5,8 @@
 #include "understudy/runtime/authenticator.hpp"
 #include "understudy/runtime/connection_manager.hpp"
 
+#include <atomic>
+
 using namespace understudy;
 using namespace std::chrono_literals;
 using test::operation;
@@ -105,14 +107,16 @@ BOOST_FIXTURE_TEST_CASE(a_cancelled_login_sends_nothing_more, stub_fixture) {
 
 BOOST_FIXTURE_TEST_CASE(a_cancel_between_two_requests_ends_a_login, stub_fixture) {
   cancel_source cancel;
+  std::atomic<int> asked{0};  // the directory itself counts when it has answered, and the call may be over by then
   // While the first bind is refused nothing can be taken back any more; the second is not sent.
   directory.on(operation::bind, [&](const test::directory_request&) {
+    ++asked;
     cancel.cancel();
     return reply{{.code = 49}, {}};
   });
   const auto ended = users.authenticate("jane", secret{"password"}, {.cancel = &cancel});
   BOOST_TEST(ended.outcome == login_outcome::unavailable, ended.detail);
-  BOOST_TEST(directory.count(operation::bind) == 1U);
+  BOOST_TEST(asked == 1);
 }
 
 BOOST_FIXTURE_TEST_CASE(a_referral_is_no_user_and_is_not_followed, stub_fixture) {

@@ -13,9 +13,6 @@ namespace understudy::internal::config {
 
 namespace {
 
-constexpr std::uint16_t ldap_port = 389;
-constexpr std::uint16_t ldaps_port = 636;
-
 bool is_alphanumeric(char c) { return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z'); }
 
 std::optional<server_uri> parse_local(std::string_view rest, std::string& problem) {
@@ -212,8 +209,8 @@ void complete_endpoint(connection_info& info, const given_fields& given) {
   else if (uri && given.port)
     info.uri = with_port(info.uri, info.port);
   else if (!given.port)
-    info.port = info.use_ssl ? ldaps_port : ldap_port;
-  else if (!uri && info.use_ssl && info.port == ldap_port && check_host(info.host).empty())
+    info.port = standard_port(info.use_ssl);
+  else if (!uri && info.use_ssl && info.port == standard_port(false) && check_host(info.host).empty())
     info.uri = "ldaps://" + uri_host(info.host) + ':' + std::to_string(info.port);  // or it would look like a default
 }
 

@@ -18,6 +18,9 @@ struct server_uri {
   std::string host;  ///< the socket's path for ldapi; IPv6 addresses without brackets
   std::optional<std::uint16_t> port;
 };
+/// Where no port is given: that of ldap, or of ldaps (RFC 4516, 2, and the registry of IANA).
+constexpr std::uint16_t standard_port(bool use_ssl) noexcept { return use_ssl ? 636 : 389; }
+
 /// Parses "ldap://host:port", "ldaps://host", "ldapi://%2Frun%2Fslapd%2Fldapi". Nothing when it is none; `problem` then
 /// says why.
 std::optional<server_uri> parse_uri(std::string_view uri, std::string& problem);

@@ -11,14 +11,13 @@ namespace understudy::internal {
 namespace {
 
 constexpr std::size_t longest_url = 8192;
-constexpr std::uint16_t usual_port = 389, usual_port_with_tls = 636;
 
 /// "host:port" of "ldap://host".
 std::optional<std::string> server_of(std::string_view place) {
   std::string problem;
   const auto uri = config::parse_uri(place, problem);
   if (!uri || uri->scheme == config::uri_scheme::ldapi || uri->host.empty()) return std::nullopt;
-  const auto usual = uri->scheme == config::uri_scheme::ldaps ? usual_port_with_tls : usual_port;
+  const auto usual = config::standard_port(uri->scheme == config::uri_scheme::ldaps);
   return to_string(host_and_port{uri->host, uri->port.value_or(usual)});
 }
 

@@ -22,7 +22,7 @@ struct page_wish {
   http_page page = http_page::live;
   bool verbose = false;  ///< of /readyz: with its reasons
   std::string path;      ///< as asked for
-  bool details = false;  ///< with the texts of errors
+  bool details = false;  ///< with the texts of errors, and addresses of clients and nodes
 };
 /// /api/events, from the event after that number on.
 struct events_wish {

@@ -15,7 +15,8 @@ namespace {
 
 constexpr seconds certificates_read_every{60};
 
-/// Texts of errors name the service's identity and repeat what the directory says.
+/// Texts of errors name the service's identity and repeat what the directory says; addresses tell who uses it and what
+/// it is connected to.
 void withhold(std::string& text) {
   if (!text.empty()) text = "withheld: the token shows it";
 }
@@ -24,7 +25,11 @@ runtime_snapshot without_details(runtime_snapshot state) {
     withhold(server.last_error);
     withhold(server.pool.last_error);
   }
-  for (auto& peer : state.peers) withhold(peer.last_error);
+  for (auto& peer : state.peers) {
+    withhold(peer.last_error);
+    withhold(peer.link);
+  }
+  for (auto& client : state.clients) withhold(client.address);
   return state;
 }
 

@@ -8,6 +8,7 @@
 #include "understudy/config/load.hpp"
 #include "understudy/runtime/client/client.hpp"
 #include "understudy/runtime/exceptions.hpp"
+#include "understudy/runtime/http/http_pages.hpp"
 #include "understudy/runtime/http/http_service.hpp"
 #include "understudy/runtime/runtime.hpp"
 
@@ -180,6 +181,29 @@ BOOST_AUTO_TEST_CASE(texts_of_errors_are_not_for_everybody_who_reaches_the_endpo
                }),
                seen);
     BOOST_TEST(has(seen, "\"cause\"") == local, seen);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(addresses_of_clients_and_nodes_are_not_for_everybody_either) {
+  house h;
+  runtime_snapshot state;
+  client_snapshot client;
+  client.address = "192.0.2.7:51312";
+  client.operations = 17;
+  state.clients = {client};
+  peer_snapshot peer;
+  peer.name = "node2";
+  peer.link = "dialled node2 (192.0.2.8:4100)";
+  state.peers = {peer};
+  const auto pages = std::make_shared<http_pages>(h.at->env(), settings{});
+  for (const bool details : {true, false}) {
+    page_wish wish;
+    wish.page = http_page::status;
+    wish.details = details;
+    const auto body = pages->render(wish, &state, nullptr, false).body;
+    for (const auto* address : {"192.0.2.7", "192.0.2.8"}) BOOST_TEST(has(body, address) == details, body);
+    BOOST_TEST(has(body, "\"name\":\"node2\""), body);
+    BOOST_TEST(has(body, "\"operations\":17"), body);
   }
 }
 

@@ -88,10 +88,37 @@ std::set<std::string> as_set(const std::vector<std::string>& names) {
 
 std::string whole_seconds(duration span) { return format_span(std::chrono::duration_cast<seconds>(span)); }
 
-void server_of_node(diagnoses& found, const server_snapshot& server) {
+std::string in_a_moment(const std::optional<milliseconds>& retry_after) {
+  return retry_after ? "in " + format_span(std::max(std::chrono::ceil<seconds>(*retry_after), seconds{1}))
+                     : std::string{"before long"};
+}
+
+/// What the node's own probe of it, a moment ago, comes to beside what the node does.
+void probe_by_node(diagnoses& found, const server_snapshot& server, const probe_report& probe) {
+  const auto breaker = std::string{to_string(server.breaker)};
+  // Advice speaks of the node's configuration, not of the options that name the node.
+  auto failed = from_probe(server_name(server), probe, {});
+  for (auto& each : failed)
+    if (each.text.starts_with("fails at ")) each.text = "for the node it " + each.text + "; breaker " + breaker;
+  found.insert(found.end(), std::make_move_iterator(failed.begin()), std::make_move_iterator(failed.end()));
+  if (probe.ok && server.breaker == breaker_state::open)
+    found.push_back({area::server, false, server_name(server),
+                     "the node sends it nothing although it answers now: breaker open" +
+                         (server.last_error.empty() ? "" : "; the last failure: " + server.last_error),
+                     "it is tried again " + in_a_moment(server.retry_after) + ", by itself"});
+  else if (probe.ok && server.state == server_state::suspect)
+    found.push_back(
+        {area::server, false, server_name(server),
+         "it answers now, and was suspected before" + (server.last_error.empty() ? "" : ": " + server.last_error), ""});
+}
+
+void server_of_node(diagnoses& found, const server_snapshot& server, const probe_report* probe) {
   const auto name = server_name(server);
   const auto error = server.last_error.empty() ? server.pool.last_error : server.last_error;
-  if (server.state == server_state::down || server.breaker == breaker_state::open)
+  const bool probed = probe != nullptr && server.state != server_state::suspended;
+  if (probed)
+    probe_by_node(found, server, *probe);
+  else if (server.state == server_state::down || server.breaker == breaker_state::open)
     found.push_back({area::server, true, name,
                      "the node gets no answer from it: breaker " + std::string{to_string(server.breaker)} +
                          (error.empty() ? "" : "; " + error),
@@ -101,7 +128,8 @@ void server_of_node(diagnoses& found, const server_snapshot& server) {
                      "understudy resume --node … " + name + " has it used again"});
   else if (server.state == server_state::suspect)
     found.push_back({area::server, false, name, "it is suspected" + (error.empty() ? "" : ": " + error), ""});
-  if (!server.warning.empty()) found.push_back({area::server, true, name, server.warning, ""});
+  const bool told = probed && probe->warning == server.warning;
+  if (!server.warning.empty() && !told) found.push_back({area::server, true, name, server.warning, ""});
   const auto& pool = server.pool;
   if (pool.now.waiters > 0 && pool.longest_wait >= seconds{1})
     found.push_back({area::server, true, name,
@@ -315,9 +343,13 @@ diagnoses from_directories(const std::vector<directory_facts>& all) {
   return found;
 }
 
-diagnoses from_node(const runtime_snapshot& state) {
+diagnoses from_node(const runtime_snapshot& state, const std::vector<probe_report>& probes) {
   diagnoses found;
-  for (const auto& server : state.servers) server_of_node(found, server);
+  for (const auto& server : state.servers) {
+    const auto probe =
+        std::find_if(probes.begin(), probes.end(), [&](const probe_report& each) { return each.server == server.id; });
+    server_of_node(found, server, probe == probes.end() ? nullptr : &*probe);
+  }
   if (!state.servers.empty() && !state.active_priority)
     found.push_back({area::node, true, "servers", "no server serves: every request fails now", ""});
   if (state.credentials_refused)

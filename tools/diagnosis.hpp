@@ -75,6 +75,6 @@ diagnoses from_probe(const std::string& name, const probe_report& probe, const g
 /// Servers that are to stand in for each other and are not alike; clocks that differ from ours.
 diagnoses from_directories(const std::vector<directory_facts>& all);
 /// Of a running node.
-diagnoses from_node(const runtime_snapshot& state);
+diagnoses from_node(const runtime_snapshot& state, const std::vector<probe_report>& probes = {});
 
 }  // namespace understudy::cli

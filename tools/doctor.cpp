@@ -187,6 +187,24 @@ examination examine(const target& where, command_time& time, interrupt_watch& in
   return all_found;
 }
 
+/// False: a client of nodes has no other configuration than how it reaches them.
+bool names_directory(const std::string& path) {
+  if (path.empty()) return false;
+  const auto loaded = load_file(path);
+  return std::none_of(loaded.problems.begin(), loaded.problems.end(),
+                      [](const config_problem& problem) { return problem.key == "ldap"; });
+}
+
+/// The node probes each of its servers; then how it is, which these probes have become a part of.
+int examine_node(examination& all_found, node_session& node, const target& where) {
+  const auto probes = node.manager().probe_all(node.patience());
+  node.directory().check_interrupt();
+  auto found = from_node(node.state(), probes);
+  all_found.looked_at.push_back("node " + joined(where.nodes, " or ") + " and its servers");
+  all_found.add(std::move(found));
+  return exit_ok;
+}
+
 std::string text_of(const examination& all) {
   std::string text;
   for (const auto& each : all.found) {
@@ -221,15 +239,27 @@ int tell(const examination& all, bool json) {
 }
 
 int doctor(interrupt_watch& interrupts, const doctor_options& options) {
-  if (!options.where.nodes.empty())
-    return for_operators(options.where, interrupts, [&](node_session& node) {
-      examination all_found;
-      all_found.looked_at.push_back("node " + joined(options.where.nodes, " or "));
-      all_found.add(from_node(node.state()));
-      return tell(all_found, options.json);
-    });
   command_time time{options.where.timeout};
-  return tell(examine(options.where, time, interrupts), options.json);
+  if (options.where.nodes.empty()) return tell(examine(options.where, time, interrupts), options.json);
+  static_cast<void>(nodes_of(options.where));  // throws before anything is asked
+  examination all_found;
+  if (names_directory(options.where.config)) {
+    target file;
+    file.config = options.where.config;
+    file.verbose = options.where.verbose;
+    all_found = examine(file, time, interrupts);
+  }
+  auto there = options.where;
+  if (const auto end = time.deadline())
+    there.timeout = std::max<duration>(*end - std::chrono::steady_clock::now(), milliseconds{1});
+  const int asked =
+      for_operators(there, interrupts, [&](node_session& node) { return examine_node(all_found, node, there); });
+  // What is wrong with the file is told without the node, too.
+  if (asked == exit_ok || !all_found.looked_at.empty()) {
+    const int found = tell(all_found, options.json);
+    return asked == exit_ok ? found : asked;
+  }
+  return asked;
 }
 
 }  // namespace

@@ -34,13 +34,15 @@ std::string with_node_options_for_keys(std::string text) {
 
 /// Who gave options has no keys of a configuration to set.
 std::string with_options_for_keys(std::string text) {
-  constexpr std::array<std::pair<std::string_view, std::string_view>, 7> words{
+  constexpr std::array<std::pair<std::string_view, std::string_view>, 9> words{
       {{"set use_ssl", "use ldaps://"},
        {"use_ssl", "ldaps://"},
        {"use_tls", "-Z"},
        {"set ca_cert_path to the authority", "give --ca-cert FILE, the certificate of the authority"},
        {"set host or uri to", "give -H"},
-       {"set client_cert_path and client_key_path", "set client_cert_path and client_key_path in a configuration, -c"},
+       {"set client_cert_path and client_key_path", "give --cert and --key"},
+       {"client_cert_path", "--cert"},
+       {"client_key_path", "--key"},
        {"ca_cert_path", "--ca-cert"}}};
   for (const auto& [key, option] : words)
     for (auto at = text.find(key); at != std::string::npos; at = text.find(key, at + option.size()))
@@ -68,9 +70,13 @@ std::string_view advice_on(int ldap_code) {
 }
 
 std::string refused_bind(const failure& f, const given_options& given) {
-  const auto who = given.bind_dn.empty() ? std::string{"the bind"} : "the bind as " + quoted(given.bind_dn);
+  const bool external = f.message.find("by SASL EXTERNAL") != std::string::npos;
+  const auto who = external                ? std::string{"the bind by SASL EXTERNAL"}
+                   : given.bind_dn.empty() ? std::string{"the bind"}
+                                           : "the bind as " + quoted(given.bind_dn);
   auto text = f.server + " refused " + who + " with " + result_of(f);
   if (f.ldap_code != result_code::invalid_credentials) return text;
+  if (external) return text + "; it takes nobody for whom the certificate, or the process at its socket, is";
   text += "; wrong name or password";
   return given.password_source.empty() ? text : text + ": the password is " + given.password_source;
 }

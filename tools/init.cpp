@@ -85,8 +85,15 @@ std::string password_file_beside(const std::string& file) {
 }
 
 init_answers begun_by(const init_options& options) {
-  return {options.where.uris, options.where.start_tls, options.where.ca_cert_path, options.where.bind_dn,
-          options.base.value_or("")};
+  const auto& where = options.where;
+  return {where.uris,
+          where.start_tls,
+          where.ca_cert_path,
+          where.bind_dn,
+          options.base.value_or(""),
+          where.client_cert_path,
+          where.client_key_path,
+          where.external};
 }
 
 target with_answers(target where, const init_answers& answers, bool ask) {
@@ -94,6 +101,9 @@ target with_answers(target where, const init_answers& answers, bool ask) {
   where.start_tls = answers.start_tls;
   where.ca_cert_path = answers.ca_cert_path.empty() ? std::string{} : absolute(answers.ca_cert_path);
   where.bind_dn = answers.bind_dn;
+  where.client_cert_path = answers.client_cert_path.empty() ? std::string{} : absolute(answers.client_cert_path);
+  where.client_key_path = answers.client_key_path.empty() ? std::string{} : absolute(answers.client_key_path);
+  where.external = answers.external;
   if (ask) where.ask_password = !answers.bind_dn.empty() && where.password_file.empty();
   // Of a name that was taken back.
   if (ask && answers.bind_dn.empty()) where.password_file.clear();
@@ -201,6 +211,8 @@ void write_files(const init_options& options, const init_answers& answers, const
   for (const auto& server : all.servers) uris.push_back(server.uri);
   auto written = answers;
   written.ca_cert_path = where.ca_cert_path;
+  written.client_cert_path = where.client_cert_path;
+  written.client_key_path = where.client_key_path;
   const auto text = configuration_text(written, uris, password_file);
   const auto problem = write_new_file(options.file, text, file_readers::all, options.replace);
   if (!problem.empty()) throw usage_error(config::quote(options.file) + " cannot be written: " + problem);
@@ -255,9 +267,10 @@ int init(interrupt_watch& interrupts, init_options options) {
   if (!somebody && options.where.uris.empty())
     throw usage_error("nobody can be asked here: say with -H URI where the directory is; init --help has the rest");
   require_room(options, somebody);
-  init_questions questions{begun_by(options),
-                           {!options.where.uris.empty(), options.where.start_tls, !options.where.ca_cert_path.empty(),
-                            !options.where.bind_dn.empty()}};
+  init_questions questions{
+      begun_by(options),
+      {!options.where.uris.empty(), options.where.start_tls, !options.where.ca_cert_path.empty(),
+       !options.where.bind_dn.empty(), !options.where.client_cert_path.empty(), options.where.external}};
   while (true) {
     if (somebody) somebody.answer(questions);
     auto answers = questions.answers();

@@ -17,7 +17,9 @@ namespace {
 
 using item = init_questions::item;
 
-constexpr std::array order{item::uris, item::start_tls, item::ca_cert_path, item::bind_dn};
+constexpr std::array order{
+    item::uris,     item::start_tls, item::ca_cert_path, item::client_cert_path, item::client_key_path,
+    item::external, item::bind_dn};
 
 std::string trimmed(const std::string& line) {
   constexpr const char* blanks = " \t\r\n";
@@ -29,6 +31,19 @@ std::string trimmed(const std::string& line) {
 bool begins_with(const std::string& uris, std::string_view scheme) {
   return ascii_lower(uris.substr(0, scheme.size())) == scheme;
 }
+
+/// Those of `uris` that have the scheme `from`, in any case, by `to`.
+std::string with_other_scheme(std::string uris, std::string_view from, std::string_view to) {
+  const auto begins_a_uri = [&](std::size_t at) {
+    return at == 0 || std::string_view{", \t"}.find(uris[at - 1]) != std::string_view::npos;
+  };
+  for (auto at = ascii_lower(uris).find(from); at != std::string::npos;
+       at = ascii_lower(uris).find(from, at + to.size()))
+    if (begins_a_uri(at)) uris.replace(at, from.size(), to);
+  return uris;
+}
+
+bool encrypts(const init_answers& answers) { return answers.start_tls || begins_with(answers.uris, "ldaps://"); }
 
 /// What an empty answer means.
 std::string in_brackets(const std::string& text, const std::string& otherwise) {
@@ -74,11 +89,17 @@ bool init_questions::needed(item about) const {
     case item::start_tls:
       return !given_.start_tls && begins_with(answers_.uris, "ldap://");
     case item::ca_cert_path:
-      return !given_.ca_cert_path && (answers_.start_tls || begins_with(answers_.uris, "ldaps://"));
+      return !given_.ca_cert_path && encrypts(answers_);
+    case item::client_cert_path:
+      return !given_.client_cert && encrypts(answers_);
+    case item::client_key_path:
+      return !given_.client_cert && !answers_.client_cert_path.empty();
+    case item::external:
+      return !given_.external && !given_.bind_dn && begins_with(answers_.uris, "ldapi://");
     case item::bind_dn:
       break;
   }
-  return !given_.bind_dn;
+  return !given_.bind_dn && !answers_.external;
 }
 
 void init_questions::go_on() {
@@ -88,6 +109,8 @@ void init_questions::go_on() {
 void init_questions::begin_again() {
   // What a flag said may be what is wrong.
   given_ = {};
+  // A certificate says it too.
+  if (!begins_with(answers_.uris, "ldapi://")) answers_.external = false;
   at_ = 0;
   go_on();
 }
@@ -99,15 +122,62 @@ std::optional<init_questions::question> init_questions::next() const {
       return question{item::uris, "The directory's URI, or several in order of preference" +
                                       in_brackets(answers_.uris, "as ldap://ldap.example.com")};
     case item::start_tls:
-      return question{item::start_tls, "TLS from the beginning on, by StartTLS? [" +
-                                           std::string{answers_.start_tls ? "Y/n" : "y/N"} + "]: "};
+      return question{item::start_tls, "TLS, by StartTLS? On a port of its own it is ldaps, mostly 636 [" +
+                                           std::string{answers_.start_tls ? "Y/n" : "y/N"} + "/ldaps]: "};
     case item::ca_cert_path:
       return question{item::ca_cert_path, "File with the authority of the directory's certificate (PEM)" +
                                               in_brackets_or_none(answers_.ca_cert_path, "the system's authorities")};
+    case item::client_cert_path:
+      return question{item::client_cert_path, "File with a certificate of ours, if the directory wants one (PEM)" +
+                                                  in_brackets_or_none(answers_.client_cert_path, "none")};
+    case item::client_key_path:
+      return question{item::client_key_path,
+                      "File with its private key (PEM)" + in_brackets(answers_.client_key_path, "the same file")};
+    case item::external:
+      return question{item::external, "Bind as the user of this process (SASL EXTERNAL)? [" +
+                                          std::string{answers_.external ? "Y/n" : "y/N"} + "]: "};
     case item::bind_dn:
       break;
   }
-  return question{item::bind_dn, "Name (DN) to bind as" + in_brackets_or_none(answers_.bind_dn, "anonymous")};
+  return question{item::bind_dn,
+                  "Name (DN) to bind as" +
+                      in_brackets_or_none(answers_.bind_dn, answers_.client_cert_path.empty()
+                                                                ? "anonymous"
+                                                                : "whom the certificate is for, by SASL EXTERNAL")};
+}
+
+std::string init_questions::answer_file(const std::string& text, std::string& path) {
+  if (text == nothing) path.clear();
+  if (text.empty() || text == nothing) return {};
+  auto problem = config::why_unreadable(text);
+  if (problem.empty()) path = text;
+  return problem;
+}
+
+std::string init_questions::answer_start_tls(const std::string& text) {
+  if (ascii_lower(text) == "ldaps") {
+    answers_.uris = with_other_scheme(answers_.uris, "ldap://", "ldaps://");
+    answers_.start_tls = false;
+    return {};
+  }
+  const auto yes = yes_or_no(text, answers_.start_tls);
+  if (!yes) return "y, n or ldaps";
+  answers_.start_tls = *yes;
+  if (!*yes) {
+    answers_.client_cert_path.clear();
+    answers_.client_key_path.clear();
+  }
+  return {};
+}
+
+void init_questions::forget_what_does_not_fit() {
+  if (!begins_with(answers_.uris, "ldap://")) answers_.start_tls = false;
+  if (!begins_with(answers_.uris, "ldapi://")) {
+    answers_.external = false;
+    return;
+  }
+  answers_.client_cert_path.clear();
+  answers_.client_key_path.clear();
 }
 
 std::string init_questions::answer(const std::string& line) {
@@ -119,21 +189,30 @@ std::string init_questions::answer(const std::string& line) {
       const auto uris = text.empty() ? answers_.uris : with_scheme(text);
       problem = check_uris(uris);
       if (problem.empty()) answers_.uris = uris;
-      if (!begins_with(answers_.uris, "ldap://")) answers_.start_tls = false;
+      forget_what_does_not_fit();
       break;
     }
-    case item::start_tls: {
-      const auto yes = yes_or_no(text, answers_.start_tls);
-      if (yes) answers_.start_tls = *yes;
-      if (!yes) problem = "y or n";
+    case item::start_tls:
+      problem = answer_start_tls(text);
       break;
-    }
     case item::ca_cert_path:
-      if (text == nothing) answers_.ca_cert_path.clear();
-      if (text.empty() || text == nothing) break;
-      problem = config::why_unreadable(text);
-      if (problem.empty()) answers_.ca_cert_path = text;
+      problem = answer_file(text, answers_.ca_cert_path);
       break;
+    case item::client_cert_path:
+      problem = answer_file(text, answers_.client_cert_path);
+      if (answers_.client_cert_path.empty()) answers_.client_key_path.clear();
+      break;
+    case item::client_key_path:
+      problem = answer_file(text, answers_.client_key_path);
+      if (problem.empty() && answers_.client_key_path.empty()) answers_.client_key_path = answers_.client_cert_path;
+      break;
+    case item::external: {
+      const auto yes = yes_or_no(text, answers_.external);
+      if (!yes) problem = "y or n";
+      if (yes) answers_.external = *yes;
+      if (answers_.external) answers_.bind_dn.clear();
+      break;
+    }
     case item::bind_dn:
       if (!text.empty()) answers_.bind_dn = text == nothing ? std::string{} : text;
       break;
@@ -160,7 +239,12 @@ std::string configuration_text(const init_answers& answers, const std::vector<st
       "directory.\n"
       "# Every key, with its default and meaning: docs/configuration.md.\n\n"
       "[ldap]\n";
-  if (answers.bind_dn.empty()) {
+  const bool by_certificate = answers.bind_dn.empty() && !answers.client_cert_path.empty();
+  if (by_certificate || answers.external) {
+    text += std::string{"# As whom requests are made: "} +
+            (by_certificate ? "whom the certificate below is for.\n" : "the user of the process, at a Unix socket.\n") +
+            "bind_mechanism = \"external\"\n";
+  } else if (answers.bind_dn.empty()) {
     text +=
         "# Nobody is named: requests are anonymous. A service mostly has a name of its own:\n"
         "# bind_dn = \"cn=service,ou=apps,dc=example,dc=com\"\n"
@@ -180,6 +264,10 @@ std::string configuration_text(const init_answers& answers, const std::vector<st
     text +=
         "# The system's authorities are trusted; one of your own:\n"
         "# ca_cert_path = \"/etc/ssl/certs/ldap-ca.pem\"\n";
+  if (!answers.client_cert_path.empty())
+    text += "# What the servers are shown. The key may be read by who runs this alone.\n" +
+            line_of("ldap", "client_cert_path", answers.client_cert_path) +
+            line_of("ldap", "client_key_path", answers.client_key_path);
   text += "\n# A table a server. Lower priorities are preferred, equal ones share the load; the next one takes over.\n";
   int priority = 0;
   for (const auto& uri : uris)

@@ -68,6 +68,29 @@ secret password_of(const target& where, command_time& time, interrupt_watch& int
   return time.waiting_for_input([&] { return ask_password("Enter LDAP Password: ", interrupts); });
 }
 
+void require_readable(const std::string& option, const std::string& path) {
+  if (path.empty()) return;
+  if (const auto problem = config::why_unreadable(path); !problem.empty())
+    throw usage_error(option + " " + config::quote(path) + " cannot be read: " + problem);
+}
+
+/// Throws usage_error where the certificate or EXTERNAL cannot be used at one of these servers.
+void check_own_certificate(const target& where, const std::vector<connection_info>& servers) {
+  const bool shown = !where.client_cert_path.empty();
+  if (shown == where.client_key_path.empty())
+    throw usage_error("--cert and --key go together: our certificate, and the private key of that");
+  if (where.external && (!where.bind_dn.empty() || where.ask_password || !where.password_file.empty()))
+    throw usage_error("-Y EXTERNAL takes the name from the certificate, or from the process: leave out -D, -y and -W");
+  for (const auto& server : servers) {
+    const auto place = endpoint_of(server);
+    if (shown && !place.encrypted() && !place.local)
+      throw usage_error("--cert is of no use without TLS: give ldaps:// in place of ldap://, or -Z");
+    if (where.external && !shown && !place.local)
+      throw usage_error(
+          "-Y EXTERNAL needs --cert and --key, or a Unix socket (ldapi://) that says who this process is");
+  }
+}
+
 settings settings_of_options(const target& where, command_time& time, interrupt_watch& interrupts) {
   std::vector<connection_info> servers;
   for (auto& uri : servers_of(where)) {
@@ -76,6 +99,9 @@ settings settings_of_options(const target& where, command_time& time, interrupt_
     server.bind_dn = where.bind_dn;
     server.use_tls = where.start_tls;
     server.ca_cert_path = where.ca_cert_path;
+    server.client_cert_path = where.client_cert_path;
+    server.client_key_path = where.client_key_path;
+    if (where.external) server.bind_mechanism = bind_method::external;
     server.priority = static_cast<int>(servers.size()) + 1;
     servers.push_back(std::move(server));
   }
@@ -85,9 +111,10 @@ settings settings_of_options(const target& where, command_time& time, interrupt_
     throw usage_error("-D needs a password: -y FILE, or -W to be asked for it");
   if (where.ask_password && !where.password_file.empty())
     throw usage_error("-W and -y are two sources of one password; choose one");
-  if (const auto& ca = where.ca_cert_path; !ca.empty())
-    if (const auto problem = config::why_unreadable(ca); !problem.empty())
-      throw usage_error("--ca-cert " + config::quote(ca) + " cannot be read: " + problem);
+  check_own_certificate(where, servers);
+  require_readable("--ca-cert", where.ca_cert_path);
+  require_readable("--cert", where.client_cert_path);
+  require_readable("--key", where.client_key_path);
   const auto password = password_of(where, time, interrupts);
   if (!where.bind_dn.empty() && password.size() == 0)
     throw usage_error("an empty password proves nothing: the server would treat the bind as anonymous (RFC 4513)");
@@ -99,7 +126,8 @@ settings settings_of_options(const target& where, command_time& time, interrupt_
 
 bool has_directory_options(const target& where) {
   return !where.bind_dn.empty() || !where.password_file.empty() || where.ask_password || where.start_tls ||
-         !where.ca_cert_path.empty();
+         !where.ca_cert_path.empty() || !where.client_cert_path.empty() || !where.client_key_path.empty() ||
+         where.external;
 }
 
 /// Problems of nodes, by the options that say it.
@@ -182,6 +210,18 @@ void target::declare_uri(CLI::App& sub) {
                "With -H: StartTLS, which must succeed (-ZZ is the same: there is no way back to plain text)");
   sub.add_option("--ca-cert", ca_cert_path, "With -H: the CA's certificates (PEM); default: the system's")
       ->type_name("FILE");
+  sub.add_option("--cert", client_cert_path,
+                 "With -H: our own certificate (PEM); without -D it says as whom to bind (SASL EXTERNAL)")
+      ->type_name("FILE");
+  sub.add_option("--key", client_key_path, "With --cert: the private key of that (PEM)")->type_name("FILE");
+  sub.add_option_function<std::string>(
+         "-Y,--mechanism",
+         [this](const std::string& text) {
+           if (internal::ascii_lower(text) != "external") refuse_choice("-Y", {"EXTERNAL"}, text);
+           external = true;
+         },
+         "With -H: EXTERNAL binds as --cert says, or at ldapi:// as the user of this process")
+      ->type_name("EXTERNAL");
   sub.add_flag("-x", simple, "Simple authentication: what is always done")->group("");
   sub.add_option_function<std::string>(
          "-w,--password",
@@ -221,7 +261,8 @@ std::optional<remote_nodes> nodes_of(const target& where) {
   }
   if (!where.uris.empty()) throw usage_error("-H and --node both say who is asked; choose one");
   if (has_directory_options(where))
-    throw usage_error("-D, -y, -W, -Z and --ca-cert go with -H: as whom a node asks the directory is its own affair");
+    throw usage_error(
+        "-D, -y, -W, -Y, -Z, --ca-cert and --cert go with -H: as whom a node asks the directory is its own affair");
   remote_nodes nodes;
   nodes.addresses = where.nodes;
   // Of several, one that hangs leaves time for the others.
@@ -253,7 +294,8 @@ settings read_settings(const target& where, command_time& time, interrupt_watch&
     throw usage_error("which directory? Give a configuration with --config FILE (-c), or -H URI, or --node HOST:PORT");
   if (!where.config.empty() && !where.uris.empty()) throw usage_error("-c and -H both say which directory; choose one");
   if (!where.config.empty() && has_directory_options(where))
-    throw usage_error("-D, -y, -W, -Z and --ca-cert go with -H; beside -c the configuration says these things");
+    throw usage_error(
+        "-D, -y, -W, -Y, -Z, --ca-cert and --cert go with -H; beside -c the configuration says these things");
   auto all = where.config.empty() ? settings_of_options(where, time, interrupts) : settings_of_file(where);
   if (!where.verbose && all.log.file.empty()) all.log.level = log_level::error;
   return all;

@@ -27,6 +27,8 @@ struct target {
   bool start_tls = false;     ///< -Z, -ZZ; both must succeed
   bool simple = false;        ///< -x, which ldapsearch needs to be told: no other authentication goes with -D
   std::string ca_cert_path;   ///< --ca-cert
+  std::string client_cert_path, client_key_path;  ///< --cert and --key: what the server is shown of us
+  bool external = false;  ///< -Y EXTERNAL: bind as that certificate, or at a Unix socket as this process
   ///@{
   /// In place of a directory: --node, and the PEM files of --node-ca, --node-cert, --node-key.
   std::vector<std::string> nodes;

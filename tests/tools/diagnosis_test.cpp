@@ -231,3 +231,31 @@ BOOST_AUTO_TEST_CASE(doctor_reads_the_state_of_a_node) {
   only(of([](auto& s) { s.operations.last_five_minutes = {100, 6}; }), "the directory failed 6");
   BOOST_TEST(of([](auto& s) { s.operations.last_five_minutes = {100, 5}; }).empty());
 }
+
+BOOST_AUTO_TEST_CASE(doctor_puts_a_nodes_own_probe_beside_what_the_node_does) {
+  auto state = well_node();
+  auto& server = state.servers[0];
+  probe_report probe;
+  probe.server = server.id;
+  probe.ok = true;
+  BOOST_TEST(from_node(state, {probe}).empty());
+  // It answers, and still gets nothing.
+  server.state = server_state::down;
+  server.breaker = breaker_state::open;
+  server.retry_after = 2500ms;
+  const auto held = only(from_node(state, {probe}), "sends it nothing although it answers now: breaker open");
+  BOOST_TEST(!held.serious);
+  BOOST_TEST(contains(held.advice, "in 3s"), held.advice);
+  // One finding, not two, for what both say.
+  probe.ok = false;
+  probe.steps = {{stage::resolve, 1ms, true}, {stage::connect, 1ms, false}};
+  probe.error = make_failure(errc::connection_failed, stage::connect, "refused");
+  const auto failed = only(from_node(state, {probe}), "for the node it fails at TCP: ");
+  BOOST_TEST(failed.serious);
+  BOOST_TEST(contains(failed.text, "breaker open"), failed.text);
+  BOOST_TEST(!contains(failed.advice, "node.listeners"), failed.advice);  // it is about a directory
+  // What is suspended by order is no fault, whatever a probe finds.
+  server.breaker = breaker_state::suspended;
+  server.state = server_state::suspended;
+  only(from_node(state, {probe}), "suspended by order");
+}

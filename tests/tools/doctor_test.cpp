@@ -164,10 +164,32 @@ BOOST_FIXTURE_TEST_CASE(doctor_reads_a_running_node, command_line) {
   };
   BOOST_TEST(eventually([&] { return ask().status == 0; }), ask().output);
   directory.stop();
-  BOOST_TEST(eventually([&] {
-    const auto said = ask();
-    return said.status == 1 && contains(said.output, "gets no answer from it");
-  }));
+  const auto said = ask();
+  check_exit(said, 1);  // the node's probe finds it at once
+  BOOST_TEST(contains(said.output, "for the node it fails at TCP"), said.output);
   node.process().kill9();
   check_exit(ask(), 3);
+}
+
+BOOST_FIXTURE_TEST_CASE(doctor_looks_at_a_file_from_here_and_at_a_node, doctor_fixture) {
+  stub_directory directory, reached_by_nobody;
+  auto options = serving_directory(directory.url());
+  options.permission = internal::node_permission::read;
+  serving_process node{UNDERSTUDY_SERVING_NODE, options};
+  reached_by_nobody.stop();
+  const auto file = private_config(
+      "[ldap]\nuri = \"" + reached_by_nobody.url() + "\"\n[node]\nname = \"here\"\nca_cert_path = \"" +
+      node_certificates().ca.certificate().string() + "\"\ncert_path = \"" + caller_certificate().certificate.string() +
+      "\"\nkey_path = \"" + caller_certificate().key.string() + "\"\n");
+  const auto both = run({"doctor", "-c", file, "--node", node.address()});
+  check_exit(both, 1);
+  BOOST_TEST(contains(both.output, "wrong  server  fails at TCP"), both.output);
+  BOOST_TEST(contains(both.output, ":" + std::to_string(reached_by_nobody.port())), both.output);
+  BOOST_TEST(contains(both.output, "looked at configuration " + file), both.output);
+  BOOST_TEST(contains(both.output, "node " + node.address()), both.output);
+  BOOST_TEST(!contains(both.output, "for the node it fails"), both.output);
+  node.process().kill9();
+  const auto alone = run({"doctor", "-c", file, "--timeout", "5s", "--node", node.address()});
+  check_exit(alone, 3);
+  BOOST_TEST(contains(alone.output, "fails at TCP"), alone.output);
 }

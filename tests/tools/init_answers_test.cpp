@@ -50,8 +50,11 @@ BOOST_AUTO_TEST_CASE(init_asks_what_no_flag_has_said_and_what_the_answers_make_n
   BOOST_TEST(secure.answer("/does/not/exist.pem") != "");
   BOOST_TEST(secure.answer("") == "");
   BOOST_TEST(secure.answers().ca_cert_path == "");
+  BOOST_TEST((next_of(secure) == asked::client_cert_path));
+  BOOST_TEST(secure.answer("") == "");
+  BOOST_TEST((next_of(secure) == asked::bind_dn));  // no certificate, no key
 
-  init_questions flags{{"ldap://ldap1.example.com", true, "ca.pem", "cn=a", ""}, {true, true, true, true}};
+  init_questions flags{{"ldap://ldap1.example.com", true, "ca.pem", "cn=a", ""}, {true, true, true, true, true}};
   BOOST_TEST(!next_of(flags));
   // What a flag said may be what was wrong.
   flags.begin_again();
@@ -62,9 +65,54 @@ BOOST_AUTO_TEST_CASE(init_asks_what_no_flag_has_said_and_what_the_answers_make_n
   BOOST_TEST(flags.answers().start_tls);
   BOOST_TEST(flags.answer("-") == "");
   BOOST_TEST(flags.answers().ca_cert_path == "");
+  BOOST_TEST((next_of(flags) == asked::client_cert_path));
+  BOOST_TEST(flags.answer("") == "");
   BOOST_TEST(flags.answer("-") == "");
   BOOST_TEST(flags.answers().bind_dn == "");
   BOOST_TEST(!next_of(flags));
+}
+
+BOOST_AUTO_TEST_CASE(init_asks_how_the_connection_is_encrypted_and_for_what_that_needs) {
+  const temporary_folder folder;
+  const auto certificate = folder.write("own.pem", "x").string(), key = folder.write("own.key", "x").string();
+  init_questions all{{}, {}};
+  // In any case: otherwise a name and a password went in plain text where TLS was asked for.
+  BOOST_TEST(all.answer("LDAP://ldap1.example.com:1636,ldap://ldap2.example.com") == "");
+  BOOST_TEST(all.answer("LDAPS") == "");
+  BOOST_TEST(all.answers().uris == "ldaps://ldap1.example.com:1636,ldaps://ldap2.example.com");
+  BOOST_TEST(!all.answers().start_tls);
+  BOOST_TEST((next_of(all) == asked::ca_cert_path));
+  BOOST_TEST(all.answer("") == "");
+  BOOST_TEST(all.answer("/does/not/exist.pem") != "");
+  BOOST_TEST(all.answer(certificate) == "");
+  BOOST_TEST((next_of(all) == asked::client_key_path));
+  BOOST_TEST(all.answer("") == "");
+  BOOST_TEST(all.answers().client_key_path == certificate);  // both may be in one file
+  BOOST_TEST(contains(all.next()->text, "whom the certificate is for"), all.next()->text);
+  BOOST_TEST(all.answer("") == "");
+  BOOST_TEST(all.answers().bind_dn == "");
+  BOOST_TEST(!next_of(all));
+
+  // Another try, without TLS: nothing is left that it has no use for.
+  all.begin_again();
+  BOOST_TEST(all.answer("ldap://ldap1.example.com") == "");
+  BOOST_TEST(all.answer("n") == "");
+  BOOST_TEST((next_of(all) == asked::bind_dn));
+  BOOST_TEST(all.answers().client_cert_path == "");
+  BOOST_TEST(all.answers().client_key_path == "");
+
+  init_questions local{{}, {}};
+  BOOST_TEST(local.answer("ldapi://%2Frun%2Fslapd%2Fldapi") == "");
+  BOOST_TEST((next_of(local) == asked::external));
+  BOOST_TEST(local.answer("perhaps") != "");
+  BOOST_TEST(local.answer("y") == "");
+  BOOST_TEST(local.answers().external);
+  BOOST_TEST(!next_of(local));
+  local.begin_again();
+  BOOST_TEST(local.answer("") == "");
+  BOOST_TEST(contains(local.next()->text, "[Y/n]"), local.next()->text);
+  BOOST_TEST(local.answer("n") == "");
+  BOOST_TEST((next_of(local) == asked::bind_dn));
 }
 
 BOOST_AUTO_TEST_CASE(init_takes_yes_and_no_as_people_write_them) {
@@ -92,6 +140,22 @@ BOOST_AUTO_TEST_CASE(what_init_writes_reads_back_as_it_was_answered) {
     BOOST_TEST(server.use_tls);
   }
   BOOST_TEST(all.authenticator.base == answers.base);
+
+  init_answers shown;
+  shown.start_tls = true;
+  shown.client_cert_path = folder.write("own.pem", "x").string();
+  shown.client_key_path = folder.write("own.key", "x").string();
+  const auto text = configuration_text(shown, {"ldap://ldap1.example.com"}, "");
+  BOOST_TEST(contains(text, "bind_mechanism = \"external\""), text);
+  BOOST_TEST(contains(text, "client_cert_path = \"" + shown.client_cert_path + "\""), text);
+  BOOST_TEST(contains(text, "client_key_path = \"" + shown.client_key_path + "\""), text);
+  // With a name, the certificate is one of TLS alone.
+  shown.bind_dn = "cn=service";
+  BOOST_TEST(!contains(configuration_text(shown, {"ldap://ldap1.example.com"}, secret), "external"));
+  init_answers local;
+  local.external = true;
+  const auto by_socket = settings_in(configuration_text(local, {"ldapi://%2Frun%2Fslapd%2Fldapi"}, ""));
+  BOOST_TEST((by_socket.servers.at(0).bind_mechanism == bind_method::external));
 
   const auto anonymous = settings_in(configuration_text({}, {"ldaps://ldap1.example.com"}, ""));
   BOOST_TEST(anonymous.servers.at(0).bind_dn == "");

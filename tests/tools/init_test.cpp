@@ -76,6 +76,74 @@ BOOST_FIXTURE_TEST_CASE(init_tries_each_step_and_writes_a_configuration_that_wor
   check_exit(run({"authenticate", "-c", made, "user7"}, user_password(7) + "\n"), 0);
 }
 
+BOOST_FIXTURE_TEST_CASE(init_binds_by_a_certificate_or_by_the_process_at_a_socket, init_fixture) {
+  const certificate_set files;
+  slapd_options with;
+  with.certificate = files.server.certificate;
+  with.key = files.server.key;
+  with.ca = files.ca.certificate();
+  with.verify_client = "try";
+  with.ldapi = true;
+  with.global_config = {"authz-regexp \"^cn=service$\" \"" + user_dn(6) + "\"",
+                        "authz-regexp \"^gidNumber=[0-9]+\\\\+uidNumber=[0-9]+,cn=peercred,cn=external,cn=auth$\" \"" +
+                            user_dn(7) + "\""};
+  const slapd directory{with};
+  const std::vector<std::string> shown{"--ca-cert", files.ca.certificate().string(),
+                                       "--cert",    files.client.certificate.string(),
+                                       "--key",     files.client.key.string()};
+  const auto with_certificate = [&](std::vector<std::string> words) {
+    words.insert(words.end(), shown.begin(), shown.end());
+    return words;
+  };
+  const auto check_made = [&](const program_result& done, const std::string& dn) {
+    check_exit(done, 0);
+    BOOST_TEST(contains(done.output, "bind            ok"), done.output);
+    BOOST_TEST(contains(read_file(made), "bind_mechanism = \"external\""));
+    check_exit(run({"check", made}), 0);
+    BOOST_TEST(run({"whoami", "-c", made}).output == "dn:" + dn + "\n");
+    BOOST_TEST(!std::filesystem::exists(made_password));
+  };
+  check_made(init(with_certificate({"-H", directory.ldaps_url()})), user_dn(6));
+  check_made(init(with_certificate({"-H", directory.url(), "-Z", "--force", "-Y", "EXTERNAL"})), user_dn(6));
+  check_made(init({"-H", directory.ldapi_url(), "-Y", "EXTERNAL", "--force"}), user_dn(7));
+  // Every command takes them, and says what does not go together before anything is sent.
+  BOOST_TEST(run({"whoami", "-H", directory.ldapi_url(), "-Y", "external"}).output == "dn:" + user_dn(7) + "\n");
+  BOOST_TEST(run(with_certificate({"whoami", "-Z", "-H", directory.url()})).output == "dn:" + user_dn(6) + "\n");
+  for (const auto& [words, reason] : std::vector<std::pair<std::vector<std::string>, std::string>>{
+           {{"-H", directory.url(), "-Y", "EXTERNAL"}, "-Y EXTERNAL needs --cert and --key"},
+           {{"-H", directory.url(), "-Y", "GSSAPI"}, "none of EXTERNAL"},
+           {{"-H", directory.ldapi_url(), "-Y", "EXTERNAL", "-D", admin_dn, "-W"}, "leave out -D"},
+           {{"-H", directory.ldaps_url(), "--cert", shown[3]}, "--cert and --key go together"},
+           {with_certificate({"-H", directory.url()}), "of no use without TLS"},
+           {{"-c", made, "-Y", "EXTERNAL"}, "beside -c the configuration says"}}) {
+    auto all = words;
+    all.insert(all.begin(), "whoami");
+    const auto refused = run(all);
+    check_exit(refused, 2);
+    BOOST_TEST(contains(refused.error_output, reason), refused.error_output);
+  }
+}
+
+BOOST_FIXTURE_TEST_CASE(init_asks_a_person_for_a_certificate, init_fixture) {
+  const certificate_set files;
+  slapd_options with;
+  with.certificate = files.server.certificate;
+  with.key = files.server.key;
+  with.ca = files.ca.certificate();
+  with.verify_client = "demand";
+  with.global_config = {"authz-regexp \"^cn=service$\" \"" + user_dn(6) + "\""};
+  const slapd directory{with};
+  const auto done = run_in_terminal(folder(), {"init", "-o", made},
+                                    {{"directory's URI", directory.url()},
+                                     {"StartTLS?", "y"},
+                                     {"authority", files.ca.certificate().string()},
+                                     {"certificate of ours", files.client.certificate.string()},
+                                     {"private key", files.client.key.string()},
+                                     {"Name (DN)", ""}});
+  check_exit(done, 0);
+  BOOST_TEST(run({"whoami", "-c", made}).output == "dn:" + user_dn(6) + "\n");
+}
+
 BOOST_FIXTURE_TEST_CASE(init_says_at_which_step_it_failed_and_what_to_fix, init_fixture) {
   // The name. A resolver that does not answer is as good as one that says no.
   check_failed(init({"-H", "ldap://nowhere.invalid", "--timeout", "5s"}), 3,

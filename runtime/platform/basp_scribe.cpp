@@ -133,13 +133,21 @@ caf::node_id drawn_node_id() {
   return caf::make_node_id(static_cast<std::uint32_t>(::getpid()), host);
 }
 
-/// Gives an actor system its id when CAF has set its own and no actor has been made: that is when modules are
-/// initialized.
-class node_id_module : public caf::actor_system::module {
+/// What has to be done at certain moments of an actor system's life, which modules are told of.
+class node_module : public caf::actor_system::module {
  public:
-  explicit node_id_module(caf::actor_system& system) : system_(system) {}
-  void start() override {}
+  explicit node_module(caf::actor_system& system) : system_(system) {}
+  /// CAF's broker ends with its mailbox open (0.17.6, abstract_broker::cleanup): a heartbeat that its clock sends in
+  /// that moment is from the broker to itself, stays there, and both are kept for ever. Now nobody sends any more.
+  ~node_module() override {
+    auto* broker = caf::actor_cast<caf::abstract_actor*>(broker_);
+    if (broker == nullptr || !broker->getf(caf::abstract_actor::is_cleaned_up_flag)) return;
+    static_cast<caf::io::basp_broker*>(broker)->caf::scheduled_actor::cleanup(caf::exit_reason::user_shutdown, nullptr);
+  }
+  /// CAF starts it after the middleman and stops it before.
+  void start() override { broker_ = caf::actor_cast<caf::strong_actor_ptr>(basp_broker_of(system_)); }
   void stop() override {}
+  /// CAF has set its own id, and no actor has been made.
   void init(caf::actor_system_config&) override { const_cast<caf::node_id&>(system_.node()) = drawn_node_id(); }
   /// Of a module that is not used here.
   id_t id() const override { return opencl_manager; }
@@ -147,6 +155,7 @@ class node_id_module : public caf::actor_system::module {
 
  private:
   caf::actor_system& system_;
+  caf::strong_actor_ptr broker_;
 };
 
 }  // namespace
@@ -154,7 +163,7 @@ class node_id_module : public caf::actor_system::module {
 void configure_nodes(caf::actor_system_config& config, duration heartbeat) {
   config.load<caf::io::middleman>();
   config.module_factories.emplace_back(
-      [](caf::actor_system& system) -> caf::actor_system::module* { return new node_id_module{system}; });
+      [](caf::actor_system& system) -> caf::actor_system::module* { return new node_module{system}; });
   // Never middleman.connection-timeout: it may end a link while its handshake is under way. Its links look at the clock
   // themselves.
   config.set("middleman.heartbeat-interval", caf::timespan{heartbeat});

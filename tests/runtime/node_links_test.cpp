@@ -363,6 +363,23 @@ BOOST_AUTO_TEST_CASE(hundreds_of_actor_systems_of_one_process_do_not_take_each_o
   BOOST_TEST(eventually([&] { return server.links->peers().size() == 1; }));
 }
 
+BOOST_AUTO_TEST_CASE(a_heartbeat_that_comes_when_an_actor_system_has_ended_its_links_does_not_keep_them) {
+  caf::weak_actor_ptr broker;
+  bool came = false;
+  {
+    test_node node;
+    broker = caf::actor_cast<caf::weak_actor_ptr>(basp_broker_of(node.system));
+    broker->get()->attach_functor([&broker, &came] {
+      // As CAF's clock sends it.
+      const auto self = broker.lock();
+      self->enqueue(caf::make_mailbox_element(self, caf::make_message_id(), {}, caf::tick_atom_v), nullptr);
+      came = true;
+    });
+  }
+  BOOST_TEST(came);
+  BOOST_TEST(!broker.lock());
+}
+
 BOOST_AUTO_TEST_CASE(links_and_actor_systems_leave_nothing) {
   static_cast<void>(caller_certificate());
   { const pair_of_nodes warm; }

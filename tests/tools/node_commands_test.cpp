@@ -211,7 +211,7 @@ BOOST_FIXTURE_TEST_CASE(a_node_drains_and_reloads_by_order, operated_node) {
   BOOST_TEST(told.output == node.address() + " was told; its log says what comes of it\n");
   BOOST_TEST(contains(node.process().output(), "reload"));
   check_exit(run(words{"drain"} + there()), 0);
-  BOOST_TEST(node.process().wait().value_or(-1) == 0);
+  BOOST_TEST(node.process().wait().value_or(-1) == 0, node.process().error_output());
   BOOST_TEST(contains(node.process().output(), "drain"));
 }
 

@@ -3,6 +3,7 @@
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -97,6 +98,11 @@ opened_socket open_socket(const socket_address& to) noexcept {
     s.fd = -1;
   }
   return s;
+}
+
+bool is_ready(int fd, short event) noexcept {
+  pollfd at{fd, event, 0};
+  return ::poll(&at, 1, 0) == 1 && (at.revents & event) != 0;
 }
 
 int pending_error(int fd) noexcept {

@@ -13,6 +13,7 @@
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -265,7 +266,7 @@ class listener::acceptor : public std::enable_shared_from_this<acceptor> {
 
   arriving_map::iterator arrive(arriving_client client) {
     if (arriving_.size() >= places_->limits().handshakes)
-      give_up(arriving_.begin(), "too many other handshakes are under way");
+      give_up(first_to_go([](const arriving_client&) { return true; }), "too many other handshakes are under way");
     client.deadline = env_->clock->now() + options_.handshake_timeout;
     const auto io = env_->poller->add(client.client.socket.get(), events_.address());
     return arriving_.emplace(io, std::move(client)).first;
@@ -303,7 +304,10 @@ class listener::acceptor : public std::enable_shared_from_this<acceptor> {
     auto entry = places_->enter(from.host);
     // A client whose handshake is not complete keeps its place from nobody who comes.
     while (entry.verdict != admission_verdict::welcome) {
-      const auto stranger = oldest_stranger(entry.verdict, from.host);
+      // Of those whose going gives the place that is missing.
+      const auto stranger = first_to_go([&](const arriving_client& each) {
+        return each.client.place && (entry.verdict == admission_verdict::too_many || each.from.host == from.host);
+      });
       if (stranger != arriving_.end())
         give_up(stranger, "its handshake was not complete when another client came, and there is no place left");
       else if (!options_.make_room || !options_.make_room(entry.verdict, from.host))
@@ -340,11 +344,15 @@ class listener::acceptor : public std::enable_shared_from_this<acceptor> {
     shake(arrive(std::move(arriving)));
   }
 
-  /// Of those whose going gives the place that is missing.
-  arriving_map::iterator oldest_stranger(admission_verdict missing, const std::string& host) {
-    return std::find_if(arriving_.begin(), arriving_.end(), [&](const auto& each) {
-      return each.second.client.place && (missing == admission_verdict::too_many || each.second.from.host == host);
+  /// The one that came first among those who may be ended; whose bytes lie unread here after the others.
+  template <class Condition>
+  arriving_map::iterator first_to_go(Condition may_be_ended) {
+    const auto mute = std::find_if(arriving_.begin(), arriving_.end(), [&](const auto& each) {
+      return may_be_ended(each.second) && !is_ready(each.second.client.socket.get(), POLLIN);
     });
+    if (mute != arriving_.end()) return mute;
+    return std::find_if(arriving_.begin(), arriving_.end(),
+                        [&](const auto& each) { return may_be_ended(each.second); });
   }
 
   void shake(arriving_map::iterator at) {

@@ -1,13 +1,14 @@
 // Bytes between a peer and CAF, both ways: see node_link.hpp.
 #include "understudy/runtime/platform/node_link.hpp"
 
+#include "understudy/actors/connection/socket.hpp"
 #include "understudy/config/text.hpp"
 
 #include <poll.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <array>
-#include <cstring>
 
 namespace understudy::internal {
 namespace {
@@ -34,7 +35,7 @@ bool node_link::read(char* to, std::size_t room, std::size_t& moved) {
   moved = 0;
   if (!holds_bytes() && !receive()) return false;
   moved = std::min(room, passed_.size() - next_);
-  std::memcpy(to, passed_.data() + next_, moved);
+  std::copy_n(passed_.begin() + static_cast<std::ptrdiff_t>(next_), moved, to);
   next_ += moved;
   return true;
 }
@@ -177,10 +178,7 @@ void node_link::leave(link_standing standing, std::string why, time_point now) {
   standing_ = standing;
 }
 
-bool node_link::is_ready(short event) const noexcept {
-  pollfd at{over_.socket.get(), event, 0};
-  return ::poll(&at, 1, 0) == 1 && (at.revents & event) != 0;
-}
+bool node_link::has_unread() const noexcept { return is_ready(over_.socket.get(), POLLIN); }
 
 void node_link::look_at_clock(time_point now) {
   if (standing_ != link_standing::stays) {
@@ -191,12 +189,12 @@ void node_link::look_at_clock(time_point now) {
     }
     if (!why.empty()) return close(why);
   }
-  if (!established_ && now - begun_ >= limits_.handshake)
+  if (!established_ && now - begun_ >= limits_.handshake && !has_unread())
     cut("the nodes' handshake took longer than " + config::format_span(limits_.handshake));
-  else if (now - heard_.load() >= limits_.silence && !is_ready(POLLIN))
+  else if (now - heard_.load() >= limits_.silence && !has_unread())
     cut("nothing came from the peer for " + config::format_span(limits_.silence));
   else if (const auto since = untaken_since_.load();
-           since != time_point::max() && now - since >= limits_.silence && !is_ready(POLLOUT))
+           since != time_point::max() && now - since >= limits_.silence && !is_ready(over_.socket.get(), POLLOUT))
     cut("the peer took nothing for " + config::format_span(limits_.silence));
 }
 

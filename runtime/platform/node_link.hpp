@@ -98,6 +98,8 @@ class node_link {
   void look_at_clock(time_point now);
   /// BASP's handshake is complete.
   bool established() const noexcept { return established_; }
+  /// What the peer sent lies in its socket: that it was not taken is our own doing.
+  bool has_unread() const noexcept;
   /// The peer's node id, 32 bytes; empty before that.
   std::string node() const;
   node_peer peer() const;
@@ -119,9 +121,6 @@ class node_link {
   enum class manner : std::uint8_t { cut, closed_here, closed_there };
 
   bool receive();
-  /// What the peer sent lies here (POLLIN), or there is room at the peer (POLLOUT): that nothing moved is our own
-  /// doing, of a process that was stopped or had no processor.
-  bool is_ready(short event) const noexcept;
   byte_stream_result read_some(char* to, std::size_t room);
   byte_stream_result write_some(const char* from, std::size_t size);
   void end(std::string_view why, errc code, manner how) noexcept;

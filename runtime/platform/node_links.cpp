@@ -252,15 +252,19 @@ class node_links::table : public std::enable_shared_from_this<table> {
   }
 
   /// Who came in there and has not said yet which node it is keeps its place from nobody: the one that came first is
-  /// ended, of that host unless it is empty.
+  /// ended, of that host unless it is empty. Whose handshake lies unread has said it: such a one goes after the others.
   bool end_a_stranger(const std::shared_ptr<std::atomic<node_permission>>& by, const std::string& host) {
     const std::lock_guard lock{mutex_};
+    node_link* chosen = nullptr;
     for (const auto& [number, link] : links_) {
       if (!is_stranger(*link, by) || (!host.empty() && link->host() != host)) continue;
-      link->cut("its handshake as a node was not complete when another peer came, and there is no place left");
-      return true;
+      const bool is_mute = !link->has_unread();
+      if (is_mute || chosen == nullptr) chosen = link.get();
+      if (is_mute) break;
     }
-    return false;
+    if (chosen == nullptr) return false;
+    chosen->cut("its handshake as a node was not complete when another peer came, and there is no place left");
+    return true;
   }
 
   std::size_t strangers(const std::shared_ptr<std::atomic<node_permission>>& by) const {

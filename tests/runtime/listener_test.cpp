@@ -367,6 +367,29 @@ BOOST_AUTO_TEST_CASE(who_has_not_shown_who_he_is_takes_the_place_of_nobody_who_c
   }
 }
 
+BOOST_AUTO_TEST_CASE(who_has_spoken_makes_room_after_the_mute_when_we_are_late) {
+  world w;
+  auto options = secured();
+  options.limits.connections = 3;
+  w.listen(std::move(options));
+  const client spoken(w);
+  BOOST_REQUIRE(eventually([&] { return w.open->connections() == 1; }));
+  const client mute(w);
+  BOOST_REQUIRE(eventually([&] { return w.open->connections() == 2; }));
+  client in(w);
+  std::optional<client> late;
+  {
+    // The listener waits when this one has come in, and finds the others after that in the order of what they do.
+    const std::lock_guard busy{w.mutex};
+    BOOST_TEST(!in.secure(trusting()));
+    late.emplace(w);
+    BOOST_TEST(::send(spoken.fd, "\x16", 1, 0) == 1);
+  }
+  BOOST_TEST(!late->secure(trusting()));
+  BOOST_TEST(mute.ended());
+  BOOST_TEST(!spoken.ended(50ms));
+}
+
 BOOST_AUTO_TEST_CASE(certificates_that_could_not_be_read_are_tried_again_although_nobody_writes_them) {
   temporary_folder folder;
   const auto certificate = folder.path() / "own.crt", key = folder.path() / "own.key";

@@ -4,9 +4,14 @@
 #include "support/raw_client.hpp"
 #include "understudy/runtime/platform/addresses.hpp"
 
+#include <caf/io/middleman.hpp>
+#include <caf/io/network/multiplexer.hpp>
+
 #include <openssl/ssl.h>
 #include <sys/socket.h>
 #include <boost/test/unit_test.hpp>
+
+#include <future>
 
 using namespace understudy;
 using namespace understudy::internal;
@@ -123,6 +128,27 @@ BOOST_FIXTURE_TEST_CASE(a_peer_that_shows_its_certificate_and_then_nothing_is_en
   BOOST_TEST(eventually([&] { return strict.log->says("cause=the nodes' handshake took longer than 1s"); }));
 }
 
+BOOST_AUTO_TEST_CASE(a_node_that_has_spoken_makes_room_after_the_mute_when_we_are_late) {
+  test_node server, client;
+  node_listener_options plain;
+  plain.address = "127.0.0.1:0";
+  plain.limits = {2, 2, 64};
+  const auto port = server.listen(plain);
+  std::promise<void> go_on;
+  server.system.middleman().backend().post([until = go_on.get_future().share()] { until.wait(); });
+  raw_client spoken{port};
+  spoken.send("\x01");
+  raw_client mute{port};
+  const test_caller guest{client, {port}, std::nullopt};
+  BOOST_TEST(mute.read_some() == "");
+  BOOST_TEST((mute.last() == read_end::end_of_stream || mute.last() == read_end::reset));
+  BOOST_TEST(spoken.read_some(0ms) == "");
+  BOOST_TEST((spoken.last() == read_end::nothing));
+  go_on.set_value();
+  BOOST_TEST(guest.ask("hello") == "hello");
+  BOOST_TEST(guest.links() == 1);
+}
+
 BOOST_AUTO_TEST_CASE(a_hundred_mute_strangers_in_plain_text_keep_nobody_out) {
   // Fewer places than strangers, and more than handshakes may be under way.
   for (const std::size_t places : {std::size_t{50}, std::size_t{100}}) {
@@ -142,6 +168,7 @@ BOOST_AUTO_TEST_CASE(a_hundred_mute_strangers_in_plain_text_keep_nobody_out) {
     const test_caller guest{client, {port}, std::nullopt};
     BOOST_TEST_REQUIRE(guest.linked());
     BOOST_TEST(guest.unreachable(0ms) == "", "it was in with its first dial");
+    BOOST_TEST(guest.ask("hello") == "hello");
     // Nor do others that come later take its place.
     crowd_in();
     BOOST_TEST(guest.ask("hello") == "hello");

@@ -74,7 +74,7 @@ std::size_t lines_with_secrets(std::string_view text) {
   return count;
 }
 
-std::string in_words(const std::vector<std::string>& names) {
+std::string trees_named(const std::vector<std::string>& names) {
   if (names.empty()) return "nothing";
   return joined(names, "; ", [](const std::string& name) { return shortened(name); });
 }
@@ -330,8 +330,8 @@ diagnoses from_directories(const std::vector<directory_facts>& all) {
   for (const auto& each : all) {
     if (as_set(each.naming_contexts) != as_set(first.naming_contexts))
       found.push_back({area::server, true, each.server,
-                       "holds other trees than " + first.server + ": " + in_words(each.naming_contexts) + ", not " +
-                           in_words(first.naming_contexts),
+                       "holds other trees than " + first.server + ": " + trees_named(each.naming_contexts) + ", not " +
+                           trees_named(first.naming_contexts),
                        "servers of one configuration stand in for each other: they must hold the same"});
     if (each.vendor != first.vendor)
       found.push_back({area::server, false, each.server,

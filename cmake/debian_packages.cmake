@@ -32,6 +32,10 @@ install(FILES "${UNDERSTUDY_DOCUMENTS}/etc/understudy.toml" DESTINATION /etc/und
 install(FILES "${PROJECT_SOURCE_DIR}/tools/packaging/understudy.logrotate" DESTINATION /etc/logrotate.d RENAME understudy
         COMPONENT debian_program EXCLUDE_FROM_ALL)
 
+# What lintian finds and is meant so, with reasons.
+install(FILES "${packaging_dir}/libunderstudy0.lintian-overrides" DESTINATION share/lintian/overrides
+        RENAME libunderstudy0 COMPONENT debian_library EXCLUDE_FROM_ALL)
+
 configure_file("${packaging_dir}/shlibs.in" "${made_dir}/library/shlibs" @ONLY)
 
 set(CPACK_GENERATOR DEB)

@@ -95,6 +95,12 @@ const kinds = {healthy: "good", degraded: "warn", suspect: "warn", down: "bad", 
 // What counts as evidence is judged in one place, and not here.
 const usable = (server) => server.usable;
 
+function whyRequestsFail(state, suspended) {
+  if (suspended === state.servers.length) return "Requests fail until one is resumed";
+  const again = state.servers.map((server) => server.retry_after_ms).filter((left) => left !== null);
+  return "Requests fail until one answers" + (again.length ? ", the next try is in " + milliseconds(Math.min(...again)) : "");
+}
+
 function drawHeadline(state) {
   const serving = state.servers.filter((server) => server.serving).map(nameOf);
   const good = state.servers.filter(usable).length;
@@ -108,7 +114,8 @@ function drawHeadline(state) {
   document.body.dataset.health = health;
   put("pill", pill);
   put("headline", line);
-  const parts = [good + " of " + plural(state.servers.length, "server", "servers") + " can be used"];
+  const parts = [serving.length || state.draining ? good + " of " + plural(state.servers.length, "server", "servers") + " can be used"
+                                                  : whyRequestsFail(state, suspended)];
   if (suspended) parts.push(suspended + " suspended by hand");
   if (state.credentials_refused) parts.push("the directory refuses the service's own password");
   const stand_in = health === "warn" && pill === "Stand-in";
@@ -122,7 +129,7 @@ function drawGauges(state) {
   const rate = now === short ? null : (now.total - short.total) / (now.at - short.at);
   put("g-rate", rate === null ? "–" : rate < 10 ? rate.toFixed(1) : count(rate));
   put("g-success", percent(share(state.operations.last_minute)));
-  put("g-success5", "5 min " + percent(share(state.operations.last_five_minutes)));
+  put("g-success5", "in 5 min " + percent(share(state.operations.last_five_minutes)));
   put("g-p50", milliseconds(within(long, now, 0.5)));
   put("g-p99", "p99 " + milliseconds(within(long, now, 0.99)));
   put("g-flight", count(state.requests_in_flight));

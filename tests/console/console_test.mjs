@@ -118,6 +118,7 @@ try {
   await dark.screenshot({path: folder + "/primary_down_dark.png", fullPage: true});
   tell("stop 2");
   check(await shown(page, "#pill", "Not ready", 10000) >= 0, "that nobody is left shows");
+  check((await text(page, "#subline")).includes("Requests fail until one answers"), "what that means: " + await text(page, "#subline"));
   await page.screenshot({path: folder + "/all_down.png", fullPage: true});
   tell("start 0");
   check(await shown(page, "#headline", servers[0], 15000) >= 0, "one that is back serves");

@@ -78,7 +78,10 @@ log_port::fields fields_of(const reload_report& report) {
 /// How long after the deadline a pool may take to say what became of its drain.
 constexpr milliseconds drain_grace{250};
 
+/// How long a child may take to say how it is.
 constexpr milliseconds patience{500};
+/// For how long what the children said holds for one that does not answer: it may have had no processor.
+constexpr seconds remembered_for{10};
 
 /// One gathering: filled by the children's answers, told when the last of them is in.
 struct gathering {
@@ -86,6 +89,7 @@ struct gathering {
   std::vector<server_snapshot> routed;   // from the breaker
   std::vector<server_snapshot> servers;  // from the table, with the pools' counters
   bool credentials_refused = false;
+  bool all_answered = true;
   std::size_t missing = 0;
 };
 
@@ -126,18 +130,15 @@ std::optional<int> active_priority(const std::vector<server_snapshot>& servers) 
   return level;
 }
 
-void one_in(const std::shared_ptr<gathering>& g, const environment& env) {
-  if (--g->missing > 0) {
-    return;
-  }
+void tell(gathering& g, std::vector<server_snapshot> servers, const environment& env) {
   runtime_snapshot all;
-  all.servers = merged(*g);
+  all.servers = std::move(servers);
   all.active_priority = active_priority(all.servers);
-  all.credentials_refused = g->credentials_refused;
+  all.credentials_refused = g.credentials_refused;
   if (env.cluster) all.peers = env.cluster->peers();
   if (env.metrics) env.metrics->fill(all, env.clock->now());
   if (env.clients) env.clients->fill(all);
-  g->answer.deliver(std::move(all));
+  g.answer.deliver(std::move(all));
 }
 
 }  // namespace
@@ -702,19 +703,36 @@ caf::result<runtime_snapshot> connection_manager_impl::status() {
   g->answer = self_->make_response_promise<runtime_snapshot>();
   g->credentials_refused = credentials_.any_refused();
   g->missing = servers_.size() + 1;
+  if (env_->clock->now() - last_seen_at_ > remembered_for) last_seen_.clear();
   for (const auto& server : servers_) {
-    g->servers.push_back(known_of(*server.context));
+    const auto seen = std::find_if(last_seen_.begin(), last_seen_.end(),
+                                   [&](const server_snapshot& s) { return s.id == server.context->id; });
+    g->servers.push_back(seen != last_seen_.end() ? *seen : known_of(*server.context));
     g->servers.back().warning = credentials_.warning(server.context->id);
     if (env_->cluster) g->servers.back().budget = env_->cluster->budget(server.context->name);
   }
-  const auto arrived = [this, g] { guard_.run([&] { one_in(g, *env_); }); };
+  const auto arrived = [this, g] {
+    guard_.run([&] {
+      if (--g->missing > 0) return;
+      auto servers = merged(*g);
+      if (g->all_answered) {
+        last_seen_ = servers;
+        last_seen_at_ = env_->clock->now();
+      }
+      tell(*g, std::move(servers), *env_);
+    });
+  };
+  const auto silent = [g, arrived](const caf::error&) {
+    g->all_answered = false;
+    arrived();
+  };
   self_->request(breaker_, patience, status_atom_v)
       .then(
           [g, arrived](std::vector<server_snapshot>& routed) {
             g->routed = std::move(routed);
             arrived();
           },
-          [arrived](caf::error&) { arrived(); });
+          silent);
   for (std::size_t i = 0; i < servers_.size(); ++i) {
     self_->request(servers_[i].pool, patience, status_atom_v)
         .then(
@@ -722,7 +740,7 @@ caf::result<runtime_snapshot> connection_manager_impl::status() {
               g->servers[i].pool = pool;
               arrived();
             },
-            [arrived](caf::error&) { arrived(); });
+            silent);
   }
   return g->answer;
 }

@@ -90,6 +90,12 @@ class connection_manager_impl {
   std::vector<routed_server> servers_;  ///< in the order of the settings
   std::vector<routed_server> leaving_;  ///< taken out; they finish what they have
 
+  ///@{
+  /// What status() told when all children had answered in time.
+  std::vector<server_snapshot> last_seen_;
+  time_point last_seen_at_{};
+  ///@}
+
   std::optional<srv_watcher> watch_;
   actor_timer watch_timer_;
   std::uint64_t look_up_ = 0;  ///< number of the one that runs

@@ -103,6 +103,27 @@ BOOST_FIXTURE_TEST_CASE(status_without_the_breaker_knows_the_servers, started) {
   BOOST_TEST(!found->value->active_priority.has_value());
 }
 
+BOOST_FIXTURE_TEST_CASE(children_that_are_late_are_as_they_were_for_a_while, started) {
+  BOOST_REQUIRE(ask<runtime_snapshot>(manager, status_atom_v).ok());
+  children.breaker.mute_status = children.pools[0].mute_status = true;
+  for (int i = 0; i < 5; ++i) {
+    const auto found = virtual_runtime::start<runtime_snapshot>(manager, status_atom_v);
+    advance(seconds{1});
+    BOOST_REQUIRE(found->ok());
+    BOOST_TEST((found->value->active_priority == std::optional{2}));
+    BOOST_TEST((found->value->servers[1].breaker == breaker_state::half_open));
+    BOOST_TEST(found->value->servers[0].pool.now.size == 30U);
+  }
+  // Who is silent for longer than a starved process would be is not vouched for.
+  advance(seconds{10});
+  const auto found = virtual_runtime::start<runtime_snapshot>(manager, status_atom_v);
+  advance(seconds{1});
+  BOOST_REQUIRE(found->ok());
+  BOOST_TEST(!found->value->active_priority.has_value());
+  BOOST_TEST(found->value->servers[0].pool.now.size == 0U);
+  BOOST_TEST(found->value->servers[1].pool.now.size == 31U);
+}
+
 BOOST_FIXTURE_TEST_CASE(ended_pool_is_replaced_and_made_known, started) {
   const auto before = children.running[0];
   crash(before);

@@ -104,6 +104,8 @@ target with_answers(target where, const init_answers& answers, bool ask) {
   where.client_cert_path = answers.client_cert_path.empty() ? std::string{} : absolute(answers.client_cert_path);
   where.client_key_path = answers.client_key_path.empty() ? std::string{} : absolute(answers.client_key_path);
   where.external = answers.external;
+  where.simple =
+      false;  // the file has a mechanism where a certificate is all there is: what is tried is what is written
   if (ask) where.ask_password = !answers.bind_dn.empty() && where.password_file.empty();
   // Of a name that was taken back.
   if (ask && answers.bind_dn.empty()) where.password_file.clear();

@@ -79,6 +79,8 @@ void check_own_certificate(const target& where, const std::vector<connection_inf
   const bool shown = !where.client_cert_path.empty();
   if (shown == where.client_key_path.empty())
     throw usage_error("--cert and --key go together: our certificate, and the private key of that");
+  if (where.external && where.simple)
+    throw usage_error("-x is simple authentication and contradicts -Y EXTERNAL; choose one");
   if (where.external && (!where.bind_dn.empty() || where.ask_password || !where.password_file.empty()))
     throw usage_error("-Y EXTERNAL takes the name from the certificate, or from the process: leave out -D, -y and -W");
   for (const auto& server : servers) {
@@ -102,6 +104,7 @@ settings settings_of_options(const target& where, command_time& time, interrupt_
     server.client_cert_path = where.client_cert_path;
     server.client_key_path = where.client_key_path;
     if (where.external) server.bind_mechanism = bind_method::external;
+    if (where.simple) server.bind_mechanism = bind_method::simple;
     server.priority = static_cast<int>(servers.size()) + 1;
     servers.push_back(std::move(server));
   }
@@ -222,7 +225,7 @@ void target::declare_uri(CLI::App& sub) {
          },
          "With -H: EXTERNAL binds as --cert says, or at ldapi:// as the user of this process")
       ->type_name("EXTERNAL");
-  sub.add_flag("-x", simple, "Simple authentication: what is always done")->group("");
+  sub.add_flag("-x", simple, "With -H: simple authentication, also with --cert: without -D nobody is named")->group("");
   sub.add_option_function<std::string>(
          "-w,--password",
          [](const std::string&) {

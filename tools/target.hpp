@@ -25,7 +25,7 @@ struct target {
   std::string password_file;  ///< -y: all of its bytes but for one newline at its end are the password
   bool ask_password = false;  ///< -W
   bool start_tls = false;     ///< -Z, -ZZ; both must succeed
-  bool simple = false;        ///< -x, which ldapsearch needs to be told: no other authentication goes with -D
+  bool simple = false;        ///< -x: name and password or nobody, also where a certificate would say who it is
   std::string ca_cert_path;   ///< --ca-cert
   std::string client_cert_path, client_key_path;  ///< --cert and --key: what the server is shown of us
   bool external = false;  ///< -Y EXTERNAL: bind as that certificate, or at a Unix socket as this process

@@ -109,9 +109,11 @@ BOOST_FIXTURE_TEST_CASE(init_binds_by_a_certificate_or_by_the_process_at_a_socke
   // Every command takes them, and says what does not go together before anything is sent.
   BOOST_TEST(run({"whoami", "-H", directory.ldapi_url(), "-Y", "external"}).output == "dn:" + user_dn(7) + "\n");
   BOOST_TEST(run(with_certificate({"whoami", "-Z", "-H", directory.url()})).output == "dn:" + user_dn(6) + "\n");
+  BOOST_TEST(run(with_certificate({"whoami", "-x", "-Z", "-H", directory.url()})).output == "anonymous\n");
   for (const auto& [words, reason] : std::vector<std::pair<std::vector<std::string>, std::string>>{
            {{"-H", directory.url(), "-Y", "EXTERNAL"}, "-Y EXTERNAL needs --cert and --key"},
            {{"-H", directory.url(), "-Y", "GSSAPI"}, "none of EXTERNAL"},
+           {{"-H", directory.ldapi_url(), "-x", "-Y", "EXTERNAL"}, "-x is simple authentication"},
            {{"-H", directory.ldapi_url(), "-Y", "EXTERNAL", "-D", admin_dn, "-W"}, "leave out -D"},
            {{"-H", directory.ldaps_url(), "--cert", shown[3]}, "--cert and --key go together"},
            {with_certificate({"-H", directory.url()}), "of no use without TLS"},

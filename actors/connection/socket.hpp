@@ -21,8 +21,8 @@ opened_socket open_socket(const socket_address& to) noexcept;
 /// The errno value that a socket has met since the last call; 0: none.
 int pending_error(int fd) noexcept;
 
-/// `fd` is ready now: with POLLIN bytes of the peer lie there unread, or its end; with POLLOUT there is room at the peer.
-/// What has not moved then is not the peer's doing: this process was stopped, or had no processor.
+/// `fd` is ready now: with POLLIN bytes of the peer lie there unread, or its end; with POLLOUT there is room at the
+/// peer. What has not moved then is not the peer's doing: this process was stopped, or had no processor.
 bool is_ready(int fd, short event) noexcept;
 
 /// The address of a Unix domain socket; empty `bytes` when `path` is too long for one.

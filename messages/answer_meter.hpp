@@ -8,27 +8,35 @@
 
 namespace understudy {
 
-/// Counts the bytes of the answers that one reader has asked for and has not been given. Thread-safe.
+/// Counts the bytes of the answers that one reader, or several, asked for and were not given. Thread-safe.
 class answer_meter {
  public:
-  /// `most`: bytes, for all of them together.
-  explicit answer_meter(std::size_t most) noexcept : most_(most) {}
+  /// `most`: bytes, for all of them together. `within`: what counts these too, with those of other readers; may be null.
+  explicit answer_meter(std::size_t most, std::shared_ptr<answer_meter> within = nullptr) noexcept
+      : most_(most), within_(std::move(within)) {}
 
-  /// So many more. False when that would be more than there may be: nothing is counted then.
+  /// So many more. False when that would be more than there may be, here or in what this is within: nothing is counted
+  /// then.
   bool take(std::size_t bytes) noexcept {
     auto now = taken_.load();
     do
       if (bytes > most_ - now) return false;
     while (!taken_.compare_exchange_weak(now, now + bytes));
-    return true;
+    if (!within_ || within_->take(bytes)) return true;
+    taken_ -= bytes;
+    return false;
   }
   /// So many of what was taken are gone.
-  void give_back(std::size_t bytes) noexcept { taken_ -= bytes; }
+  void give_back(std::size_t bytes) noexcept {
+    taken_ -= bytes;
+    if (within_) within_->give_back(bytes);
+  }
   /// Bytes that are counted now.
   std::size_t taken() const noexcept { return taken_; }
 
  private:
   const std::size_t most_;
+  const std::shared_ptr<answer_meter> within_;
   std::atomic<std::size_t> taken_{0};
 };
 

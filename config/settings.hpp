@@ -168,6 +168,9 @@ struct node_settings {
   /// PEM files: the authorities of others' certificates, the node's own certificate, and its private key.
   std::string ca_cert_path, cert_path, key_path;
   ///@}
+  /// Revocation lists (PEM) of the authorities in `ca_cert_path`, by which nodes that are dialled are judged, and who
+  /// comes in at listeners that name neither lists nor authorities of their own; empty: there are none.
+  std::string crl_path;
   /// The other nodes of the cluster, each "host:port"; the host is how it is named, here and in its certificate.
   std::vector<std::string> peers;
   /// Sockets to a server that this node and `peers` share; 0: no limit; 0 to 1000000.

@@ -247,6 +247,16 @@ struct client_listener_snapshot {
   std::vector<client_operations> operations;  ///< what there was
 };
 
+/// Who has come in at one of our listeners for nodes: a client of this node, or another node of its cluster.
+struct node_client_snapshot {
+  std::string name;                ///< the first name in its certificate; "this machine" where there is none
+  std::string address;             ///< "192.0.2.7:51312"
+  std::string permission;          ///< what it may ask: "read", "write", "admin"
+  std::uint64_t received = 0;      ///< bytes that came from it, what TLS adds aside
+  std::uint64_t sent = 0;          ///< bytes that it was sent, as well
+  std::optional<wall_time> since;  ///< when it came in
+};
+
 /// The state of everything.
 struct runtime_snapshot {
   std::vector<server_snapshot> servers;  ///< in the order of the settings
@@ -261,6 +271,9 @@ struct runtime_snapshot {
   std::vector<client_listener_snapshot> client_listeners;  ///< where LDAP clients come in
   /// LDAP clients that are in, a few hundred at the most: those that wait for answers first, then the oldest.
   std::vector<client_snapshot> clients;
+  /// Who has come in as a client of this node, a few hundred at the most: those who came first …
+  std::vector<node_client_snapshot> node_clients;
+  std::uint64_t more_node_clients = 0;  ///< … and how many are in beside those
 };
 
 }  // namespace understudy

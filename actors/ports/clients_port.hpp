@@ -1,4 +1,4 @@
-// What LDAP clients of this process do, as the actors of the runtime see it.
+// Who is served by this process, as the actors of the runtime see it.
 #pragma once
 #include "understudy/messages/snapshot.hpp"
 
@@ -8,7 +8,7 @@ namespace understudy {
 class clients_port {
  public:
   virtual ~clients_port() = default;
-  /// Sets `into.client_listeners` and `into.clients`.
+  /// Sets what it knows of: `client_listeners` and `clients`, or `node_clients` and `more_node_clients`.
   virtual void fill(runtime_snapshot& into) = 0;
 };
 

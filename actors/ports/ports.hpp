@@ -125,6 +125,7 @@ struct environment {
   std::shared_ptr<internal::metrics_registry> metrics;  ///< counters
   std::shared_ptr<cluster_port> cluster;                ///< null: this process shares nothing with other nodes
   std::shared_ptr<clients_port> clients;                ///< null: LDAP clients are not served here
+  std::shared_ptr<clients_port> node_clients;           ///< null: this process is no node
   std::shared_ptr<internal::operation_tap> tap;         ///< for who watches requests; may be null
   /// Numbers for connections and leases; never 0.
   std::shared_ptr<std::atomic<std::uint64_t>> numbers = std::make_shared<std::atomic<std::uint64_t>>(0);

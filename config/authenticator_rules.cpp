@@ -36,11 +36,10 @@ std::vector<finding> check_authenticator(const authenticator_settings& logins) {
   findings found;
   for (const auto& each : logins.dn_templates)
     if (auto wrong = why_no_template(each); !wrong.empty()) found.push_back({{"dn_templates"}, std::move(wrong)});
-  if (auto wrong = why_no_template(logins.filter); !wrong.empty()) {
+  if (auto wrong = why_no_template(logins.filter); !wrong.empty())
     found.push_back({{"filter"}, std::move(wrong)});
-  } else if (logins.filter.front() != '(' || logins.filter.back() != ')') {
+  else if (logins.filter.front() != '(' || logins.filter.back() != ')')
     found.push_back({{"filter"}, "must be a filter in parentheses, as (uid={user}), not " + quote(logins.filter)});
-  }
   return found;
 }
 

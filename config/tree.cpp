@@ -78,14 +78,13 @@ std::string shown_key(std::string_view key) {
 
 std::string pointer_to(const std::string& pointer, std::string_view token) {
   std::string result = pointer + '/';
-  for (const char c : token.substr(0, 200)) {
+  for (const char c : token.substr(0, 200))
     if (c == '~')
       result += "~0";
     else if (c == '/')
       result += "~1";
     else
       result += static_cast<unsigned char>(c) < 0x20 ? '?' : c;
-  }
   return result;
 }
 

@@ -46,11 +46,10 @@ void append_printable(std::string& out, std::string_view text) {
     if (text.empty()) return;
     const auto length = utf8_sequence(text);
     const auto next = text.substr(0, length == 0 ? 1 : length);
-    if (length == 0 || is_unsafe(code_point(next))) {
+    if (length == 0 || is_unsafe(code_point(next)))
       append_escaped(out, next);
-    } else {
+    else
       out += next;
-    }
     text.remove_prefix(next.size());
   }
 }

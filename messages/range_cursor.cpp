@@ -41,11 +41,10 @@ parted_name part(std::string_view name) {
   for (std::size_t begin = 0; begin <= name.size();) {
     const auto end = std::min(name.find(';', begin), name.size());
     const auto piece = name.substr(begin, end - begin);
-    if (begin != 0 && same_name(piece.substr(0, option.size()), option)) {
+    if (begin != 0 && same_name(piece.substr(0, option.size()), option))
       found.range = std::string{piece.substr(option.size())};
-    } else {
+    else
       found.plain += (begin == 0 ? "" : ";") + std::string{piece};
-    }
     begin = end + 1;
   }
   return found;

@@ -21,12 +21,11 @@ constexpr std::size_t longest_matched = 256;
 
 /// The DN without its first RDN, as comparable_dn() has both.
 std::string parent_of(const std::string& comparable) {
-  for (std::size_t i = 0; i < comparable.size(); ++i) {
+  for (std::size_t i = 0; i < comparable.size(); ++i)
     if (comparable[i] == '\\')
       ++i;
     else if (comparable[i] == ',')
       return comparable.substr(i + 1);
-  }
   return {};
 }
 

@@ -112,9 +112,7 @@ search_stream::search_stream(const lease_handle& on, search_request request, con
     on.give_back();
     return;
   }
-  if (client) {
-    state_->give_up = client->deadline_after(options.timeout, client->live_.operation_timeout);
-  }
+  if (client) state_->give_up = client->deadline_after(options.timeout, client->live_.operation_timeout);
   state_->request = make_request(std::move(request), options.controls);
   state_->begin(options.timeout);
 }

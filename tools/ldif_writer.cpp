@@ -51,24 +51,22 @@ std::string safe_name(std::string_view name) {
   std::string safe;
   for (const char c : name) {
     const bool special = safe.empty() && (keyword || c == '#' || c == '-');
-    if (is_graphic(c) && c != ':' && !special) {
+    if (is_graphic(c) && c != ':' && !special)
       safe += c;
-    } else {
+    else
       append_escaped(safe, {&c, 1});
-    }
   }
   return safe.empty() ? "\\x" : safe;
 }
 
 void write_value(std::string& out, std::string_view name, std::string_view value) {
   std::string line{name};
-  if (value.empty()) {
+  if (value.empty())
     line += ':';
-  } else if (!always_base64(name) && is_safe(value)) {
+  else if (!always_base64(name) && is_safe(value))
     line.append(": ").append(value);
-  } else {
+  else
     line.append(":: ").append(base64_encode(value));
-  }
   append_folded(out, line, value_width);
 }
 

@@ -14,7 +14,7 @@ namespace {
 std::string escaped(std::string_view text) {
   std::string out;
   bool bold = false;
-  for (const char c : text) {
+  for (const char c : text)
     if (c == '\\')
       out += "\\e";
     else if (c == '-')
@@ -25,7 +25,6 @@ std::string escaped(std::string_view text) {
       out += ' ';
     else
       out += c;
-  }
   // A line that begins with one of these would be a request.
   return !out.empty() && (out[0] == '.' || out[0] == '\'') ? "\\&" + out : out;
 }

@@ -49,10 +49,9 @@ int modify(interrupt_watch& interrupts, const modify_options& options) {
   } catch (const ldif_error& e) {
     throw usage_error(std::string{e.what()} + "; nothing was sent");
   }
-  for (const auto& change : changes) {
+  for (const auto& change : changes)
     if (const auto why = check_request({change.op, change.controls}))
       throw usage_error("line " + std::to_string(change.line) + ": " + why->message + " Nothing was sent.");
-  }
   session directory(all, options.where, time, interrupts);
   if (!directory.connect()) return exit_runtime;
   return carry_out(directory, std::move(changes));

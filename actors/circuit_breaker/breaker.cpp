@@ -26,19 +26,13 @@ breaker::breaker(breaker_options options, random_source random)
     : options_(options), random_(std::move(random)), window_(options.window) {}
 
 void breaker::configure(const breaker_options& options) {
-  if (options.window != options_.window) {
-    window_ = rate_window{options.window};
-  }
+  if (options.window != options_.window) window_ = rate_window{options.window};
   options_ = options;
 }
 
 void breaker::on_report(const outcome_report& report, const moment& at) {
-  if (!current(report.generation)) {
-    return;
-  }
-  if (report.trial) {
-    give_permit_back();
-  }
+  if (!current(report.generation)) return;
+  if (report.trial) give_permit_back();
   if (report.ready || report.answered) {
     answered_at_ = at.now;
     heard_ = true;
@@ -47,21 +41,16 @@ void breaker::on_report(const outcome_report& report, const moment& at) {
     silent_until_ = {};
     consecutive_ = 0;
   }
-  if (report.silent) {
-    silent_until_ = at.now + options_.open_cap;
-  }
-  if (report.successes > 0) {
-    note_successes(report.successes, at);
-  }
+  if (report.silent) silent_until_ = at.now + options_.open_cap;
+  if (report.successes > 0) note_successes(report.successes, at);
   // Those successes may have closed it: what failed in the generation before does not count in the new one.
   if (report.failed && counts_against_server(*report.failed) && current(report.generation)) {
     cause_ = {report.cause, at.wall};
     // No connection is left and none can be had: it is down now, whoever asks next.
-    if (report.none_left && state_ == breaker_state::closed) {
+    if (report.none_left && state_ == breaker_state::closed)
       open(at.now);
-    } else {
+    else
       note_failure(at, report.open_since.has_value());
-    }
   }
 }
 
@@ -77,9 +66,7 @@ void breaker::note_successes(std::uint32_t count, const moment& at) {
     window_.add(count, 0, at.now);
   } else if (state_ == breaker_state::half_open) {
     good_trials_ += count;
-    if (good_trials_ >= options_.trials_to_close) {
-      enter(breaker_state::closed, at.now);
-    }
+    if (good_trials_ >= options_.trials_to_close) enter(breaker_state::closed, at.now);
   }
 }
 
@@ -94,9 +81,8 @@ void breaker::note_failure(const moment& at, bool lost) {
     if (lost) ++lost_;
     loses_requests_ = lost_ >= options_.threshold;
     if (loses_requests_ || consecutive_ >= options_.threshold ||
-        window_.failing(options_.minimum_calls, options_.failure_rate, at.now)) {
+        window_.failing(options_.minimum_calls, options_.failure_rate, at.now))
       open(at.now);
-    }
   }
 }
 
@@ -107,29 +93,23 @@ probe_verdict verdict(const probe_report& report, other_servers others) {
 
 void breaker::on_probe(const probe_report& report, const moment& at, bool needed, other_servers others) {
   const auto found = verdict(report, others);
-  if (found == probe_verdict::nothing) {
-    return;
-  }
+  if (found == probe_verdict::nothing) return;
   if (found == probe_verdict::dead) {
     if (overtaken(report, at.now)) return;
     cause_ = {report.error, at.wall};
     // What was answered lately is no request for data, or that would not be in doubt.
-    if (state_ == breaker_state::closed && (report.answers_others || !traffic_flows(at.now))) {
+    if (state_ == breaker_state::closed && (report.answers_others || !traffic_flows(at.now)))
       open(at.now);
-    } else {
+    else
       note_failure(at);
-    }
     return;
   }
   heard_ = true;
   note_liveness();
-  if (state_ == breaker_state::open && needed) {
-    half_open(at.now);
-  }
+  if (state_ == breaker_state::open && needed) half_open(at.now);
   // Probes were answered before, too, while every request was lost: then requests decide.
-  if (state_ == breaker_state::half_open && ++good_probes_ >= options_.probes_to_close && !loses_requests_) {
+  if (state_ == breaker_state::half_open && ++good_probes_ >= options_.probes_to_close && !loses_requests_)
     enter(breaker_state::closed, at.now);
-  }
 }
 
 /// Better evidence than one probe. A suspicion is traffic that does not flow; what was answered after it came up is
@@ -152,9 +132,7 @@ void breaker::note_liveness() noexcept {
 }
 
 bool breaker::suspect(time_point now) {
-  if (state_ != breaker_state::closed || suspected(now) || !probed_) {
-    return false;
-  }
+  if (state_ != breaker_state::closed || suspected(now) || !probed_) return false;
   suspected_at_ = now;
   suspected_until_ = now + options_.suspicion_expiry + longer_;
   return true;
@@ -169,14 +147,11 @@ void breaker::suspend(duration ttl, time_point now) {
 }
 
 void breaker::resume(time_point now) {
-  if (state_ != breaker_state::suspended) {
-    return;
-  }
-  if (was_closed_) {
+  if (state_ != breaker_state::suspended) return;
+  if (was_closed_)
     enter(breaker_state::closed, now);
-  } else {
+  else
     half_open(now);
-  }
 }
 
 void breaker::advance(const moment& at) {
@@ -191,29 +166,19 @@ void breaker::advance(const moment& at) {
 }
 
 time_point breaker::next_event() const {
-  if (state_ == breaker_state::open || state_ == breaker_state::suspended) {
-    return until_;
-  }
-  if (state_ == breaker_state::half_open && probed_ && good_probes_ == 0) {
-    return probe_due();
-  }
+  if (state_ == breaker_state::open || state_ == breaker_state::suspended) return until_;
+  if (state_ == breaker_state::half_open && probed_ && good_probes_ == 0) return probe_due();
   return time_point::max();
 }
 
 bool breaker::usable(time_point now) const {
-  if (state_ == breaker_state::half_open) {
-    return (!probed_ || good_probes_ > 0) && permits_out(now) < most_trials();
-  }
+  if (state_ == breaker_state::half_open) return (!probed_ || good_probes_ > 0) && permits_out(now) < most_trials();
   return state_ == breaker_state::closed;
 }
 
 bool breaker::admit(time_point now, time_point deadline) {
-  if (state_ != breaker_state::half_open) {
-    return false;
-  }
-  if (permits_.size() >= most_trials() + most_expired) {
-    give_permit_back();
-  }
+  if (state_ != breaker_state::half_open) return false;
+  if (permits_.size() >= most_trials() + most_expired) give_permit_back();
   permits_.push_back(std::min(deadline, now + options_.permit_expiry));
   return true;
 }
@@ -237,21 +202,17 @@ server_state breaker::health(time_point now) const {
 int breaker::flaps(time_point now) const { return std::max(0, flaps_ - forgotten(now)); }
 
 std::optional<milliseconds> breaker::retry_after(time_point now) const {
-  if (state_ == breaker_state::half_open) {
-    return half_open_retry;
-  }
-  if (state_ == breaker_state::closed || (state_ == breaker_state::suspended && until_ == time_point::max())) {
+  if (state_ == breaker_state::half_open) return half_open_retry;
+  if (state_ == breaker_state::closed || (state_ == breaker_state::suspended && until_ == time_point::max()))
     return std::nullopt;
-  }
   return std::max(std::chrono::ceil<milliseconds>(until_ - now), milliseconds{0});
 }
 
 // Which of the trials it was is not known. Taken for the one that expires first, expired ones before all, it never
 // leaves fewer permits counted than are out: a late outcome does not free somebody else's.
 void breaker::give_permit_back() {
-  if (const auto first = std::min_element(permits_.begin(), permits_.end()); first != permits_.end()) {
+  if (const auto first = std::min_element(permits_.begin(), permits_.end()); first != permits_.end())
     permits_.erase(first);
-  }
 }
 
 std::size_t breaker::permits_out(time_point now) const {
@@ -260,9 +221,7 @@ std::size_t breaker::permits_out(time_point now) const {
 }
 
 int breaker::forgotten(time_point now) const {
-  if (state_ != breaker_state::closed || options_.open_cap <= duration{}) {
-    return 0;
-  }
+  if (state_ != breaker_state::closed || options_.open_cap <= duration{}) return 0;
   return static_cast<int>(std::min<duration::rep>((now - since_) / options_.open_cap, 1000));
 }
 

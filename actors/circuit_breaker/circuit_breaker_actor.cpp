@@ -101,9 +101,7 @@ selection_query needs_of(const lease_request& r) {
 }
 
 void note_place(const cancel_token_ptr& token, server_id server) {
-  if (token) {
-    token->rest_at(server, 0);
-  }
+  if (token) token->rest_at(server, 0);
 }
 
 }  // namespace
@@ -172,30 +170,18 @@ circuit_breaker_actor::behavior_type circuit_breaker_impl::make_behavior() {
 template <class Message>
 failure_ptr circuit_breaker_impl::cannot_go_on(const Message& message, time_point now) const {
   const auto refuse = [&](failure f) { return make_failure(after(std::move(f), message.last)); };
-  if (message.token && message.token->cancelled()) {
-    return refuse(caller_cancelled(stage::queue, "nothing was sent"));
-  }
-  if (draining_) {
-    return refuse(why_draining(message.last));
-  }
-  if (servers_.empty() && no_server_reason_) {
-    return no_server_reason_;
-  }
-  if (now >= message.deadline) {
-    return refuse(deadline_passed_unsent(stage::queue));
-  }
-  if (message.last && message.attempts > most_attempts_) {
-    return message.last;
-  }
+  if (message.token && message.token->cancelled()) return refuse(caller_cancelled(stage::queue, "nothing was sent"));
+  if (draining_) return refuse(why_draining(message.last));
+  if (servers_.empty() && no_server_reason_) return no_server_reason_;
+  if (now >= message.deadline) return refuse(deadline_passed_unsent(stage::queue));
+  if (message.last && message.attempts > most_attempts_) return message.last;
   return nullptr;
 }
 
 template <class Atom, class Answer, class Message>
 caf::result<Answer> circuit_breaker_impl::dispatch(Atom atom, Message& message, const selection_query& needs) {
   const auto at = env_->clock->now();
-  if (auto why = cannot_go_on(message, at)) {
-    return to_error(std::move(why));
-  }
+  if (auto why = cannot_go_on(message, at)) return to_error(std::move(why));
   // Who has begun to try goes on; who comes now need not find out what is known.
   const bool hopeless = !message.last && !needs.anew && router_.known_down(at);
   const auto chosen = hopeless ? std::nullopt : router_.choose(needs, message.deadline, at);
@@ -206,9 +192,7 @@ caf::result<Answer> circuit_breaker_impl::dispatch(Atom atom, Message& message, 
     arm();
     return caf::delegated<Answer>{};
   }
-  if (!chosen) {
-    return to_error(router_.refuse(needs, message.last, at));
-  }
+  if (!chosen) return to_error(router_.refuse(needs, message.last, at));
   message.generation = chosen->generation;
   message.trial = chosen->trial;
   note_place(message.token, chosen->server);
@@ -232,13 +216,11 @@ std::size_t circuit_breaker_impl::most_held() const {
 void circuit_breaker_impl::release_held(bool everybody) {
   const auto at = env_->clock->now();
   everybody = everybody || !look_.under_way(at) || router_.any_usable(at);
-  for (auto& one : std::exchange(held_, {})) {
-    if (everybody || one.until <= at || (one.token && one.token->cancelled())) {
+  for (auto& one : std::exchange(held_, {}))
+    if (everybody || one.until <= at || (one.token && one.token->cancelled()))
       self_->enqueue(std::move(one.what), self_->context());
-    } else {
+    else
       held_.push_back(std::move(one));
-    }
-  }
 }
 
 /// The last server that served is gone, or says nothing. What is known of the others may be old.
@@ -250,9 +232,8 @@ void circuit_breaker_impl::look_at_failed(const std::vector<breaker_change>& jus
                        [&](const breaker_change& c) { return c.server == id; });
   });
   if (!draining_ && caf::actor_cast<health_monitor_actor>(monitor_) &&
-      look_.begin(whom, all_->breaker.suspect_after, at)) {
+      look_.begin(whom, all_->breaker.suspect_after, at))
     for (const auto id : whom) have_probed(id);
-  }
 }
 
 /// Nothing that is known to serve would take the place of that silent server: perhaps one would that failed before.
@@ -263,21 +244,17 @@ void circuit_breaker_impl::look_for_others(server_id silent) {
 /// Another server lives after all: those that are silent need not be given the time of one that nothing can replace.
 void circuit_breaker_impl::hurry_suspects() {
   const auto at = env_->clock->now();
-  for (const auto id : router_.suspects(at)) {
+  for (const auto id : router_.suspects(at))
     if (router_.replaceable(id, at)) have_probed(id);
-  }
 }
 
 void circuit_breaker_impl::forward_cancel(const cancel_token_ptr& token) {
-  if (!token) {
-    return;
-  }
+  if (!token) return;
   if (!held_.empty()) release_held(false);
-  if (const auto index = router_.index_of(token->server())) {
+  if (const auto index = router_.index_of(token->server()))
     caf::anon_send(servers_[*index].pool, cancel_atom_v, token);
-  } else if (const auto pool = removed_pool(token->server())) {
+  else if (const auto pool = removed_pool(token->server()))
     caf::anon_send(pool, cancel_atom_v, token);
-  }
 }
 
 /// That of a server that was taken out and is not drained yet, or null.
@@ -326,21 +303,15 @@ void circuit_breaker_impl::remember_removed(const std::vector<routed_server>& ne
 
 /// When the last server fails, there may be others by now. When one is back, those who wait go on.
 void circuit_breaker_impl::note_service(const std::vector<breaker_change>& changes) {
-  if (serving_ && changes.empty()) {
-    return;
-  }
+  if (serving_ && changes.empty()) return;
   const bool before = std::exchange(serving_, router_.any_usable(env_->clock->now()));
   if (before && !serving_) {
-    if (const auto finder = caf::actor_cast<connection_manager_actor>(finder_)) {
-      caf::anon_send(finder, discover_atom_v);
-    }
+    if (const auto finder = caf::actor_cast<connection_manager_actor>(finder_)) caf::anon_send(finder, discover_atom_v);
     look_at_failed(changes);
   }
   const bool closed = std::any_of(changes.begin(), changes.end(),
                                   [](const breaker_change& c) { return c.state == breaker_state::closed; });
-  if (closed || (serving_ && !before)) {
-    ++*env_->returns;
-  }
+  if (closed || (serving_ && !before)) ++*env_->returns;
 }
 
 void circuit_breaker_impl::take_monitor(const caf::actor_addr& monitor) {
@@ -359,9 +330,8 @@ void circuit_breaker_impl::on_report(const outcome_report& report) {
   // A lost connection may be all that is wrong, or the first sign of a server's death: a probe tells within
   // milliseconds, before callers have waited for connects in vain. Where there is no other server they wait.
   if ((report.silent || report.failed == failure_class::transport) &&
-      router_.replaceable(report.server, env_->clock->now())) {
+      router_.replaceable(report.server, env_->clock->now()))
     probe_if_new_suspect(report.server);
-  }
   if (report.silent) look_for_others(report.server);
 }
 
@@ -369,15 +339,12 @@ void circuit_breaker_impl::on_probe(const probe_report& report) {
   const bool news = report.ok && note_liveness(report.server);
   const bool looked_at = look_.under_way(env_->clock->now());
   look_.heard(report.server, verdict(report) == probe_verdict::alive, env_->clock->now());
-  if (change([&](const moment& at) { return router_.on_probe(report, at); }, news)) {
-    have_probed(report.server);
-  }
+  if (change([&](const moment& at) { return router_.on_probe(report, at); }, news)) have_probed(report.server);
   if (looked_at && verdict(report) == probe_verdict::alive) hurry_suspects();
   // What the pool was kept waiting for before may be begun anew, though the breaker knew of no failure.
   const auto index = router_.index_of(report.server);
-  if (index && verdict(report) == probe_verdict::alive && router_.state_of(*index) == breaker_state::closed) {
+  if (index && verdict(report) == probe_verdict::alive && router_.state_of(*index) == breaker_state::closed)
     caf::anon_send(servers_[*index].pool, breaker_atom_v, breaker_state::closed);
-  }
 }
 
 /// True when it is news for the log that the server answered.
@@ -386,43 +353,33 @@ bool circuit_breaker_impl::note_liveness(server_id server) {
 }
 
 void circuit_breaker_impl::on_suspect(server_id server) {
-  if (probe_if_new_suspect(server)) {
-    return look_for_others(server);
-  }
+  if (probe_if_new_suspect(server)) return look_for_others(server);
   // Known to fail already: its pool ends what has fallen silent since. That of a server that was taken out does so too,
   // which nobody probes any more, while there is somewhere else to go.
   const auto index = router_.index_of(server);
-  if (index && router_.state_of(*index) != breaker_state::closed) {
+  if (index && router_.state_of(*index) != breaker_state::closed)
     caf::anon_send(servers_[*index].pool, breaker_atom_v, router_.state_of(*index));
-  } else if (!index) {
+  else if (!index)
     leave_what_is_silent(server);
-  }
 }
 
 /// That server was taken out. Its pool gives up silent connections, leased ones too; tells it again if it was told
 /// before.
 void circuit_breaker_impl::leave_what_is_silent(server_id removed) {
-  if (draining_ || !router_.replaceable(removed, env_->clock->now())) {
-    return;
-  }
-  if (const auto pool = removed_pool(removed)) {
-    caf::anon_send(pool, breaker_atom_v, breaker_state::open);
-  }
+  if (draining_ || !router_.replaceable(removed, env_->clock->now())) return;
+  if (const auto pool = removed_pool(removed)) caf::anon_send(pool, breaker_atom_v, breaker_state::open);
 }
 
 bool circuit_breaker_impl::probe_if_new_suspect(server_id server) {
-  if (!router_.suspect(server, env_->clock->now())) {
-    return false;
-  }
+  if (!router_.suspect(server, env_->clock->now())) return false;
   have_probed(server);
   return true;
 }
 
 void circuit_breaker_impl::have_probed(server_id server) {
   tell_stand_ins();  // time alone may have changed them
-  if (const auto monitor = caf::actor_cast<health_monitor_actor>(monitor_)) {
+  if (const auto monitor = caf::actor_cast<health_monitor_actor>(monitor_))
     caf::anon_send(monitor, probe_atom_v, server);
-  }
 }
 
 /// Lets `how` change the router, then tells everyone what came of it and sets the timer. `news`: the log may have
@@ -430,41 +387,34 @@ void circuit_breaker_impl::have_probed(server_id server) {
 template <class Change>
 bool circuit_breaker_impl::change(Change&& how, bool news) {
   bool answer = true;
-  if constexpr (std::is_same_v<decltype(how(moment{})), bool>) {
+  if constexpr (std::is_same_v<decltype(how(moment{})), bool>)
     answer = how(now());
-  } else {
+  else
     how(now());
-  }
   const auto changes = router_.take_changes();
-  for (const auto& c : changes) {
-    announce(c);
-  }
+  for (const auto& c : changes) announce(c);
   tell_stand_ins();
   note_service(changes);
   release_held(false);
-  if (news || !changes.empty() || availability_.next_event() <= env_->clock->now()) {
+  if (news || !changes.empty() || availability_.next_event() <= env_->clock->now())
     tell_availability();
-  } else {
+  else
     arm();
-  }
   return answer;
 }
 
 void circuit_breaker_impl::announce(const breaker_change& c) {
   const auto& server = servers_[c.index];
   caf::anon_send(server.pool, breaker_atom_v, c.state);
-  if (const auto monitor = caf::actor_cast<health_monitor_actor>(monitor_)) {
+  if (const auto monitor = caf::actor_cast<health_monitor_actor>(monitor_))
     caf::anon_send(monitor, breaker_atom_v, c.server, c.state);
-  }
 }
 
 /// The monitor probes by the same rule as what it finds is judged by here.
 void circuit_breaker_impl::tell_stand_ins() {
   const auto monitor = caf::actor_cast<health_monitor_actor>(monitor_);
   const auto found = router_.stand_ins_at(env_->clock->now());
-  if (!monitor || found == told_) {
-    return;
-  }
+  if (!monitor || found == told_) return;
   told_ = found;
   caf::anon_send(monitor, breaker_atom_v, found);
 }

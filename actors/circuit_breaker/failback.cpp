@@ -26,12 +26,8 @@ void failback::fell() noexcept {
 }
 
 double failback::share(const failback_options& options, time_point now) const {
-  if (!held_until_ || now >= *held_until_ + options.ramp) {
-    return 1;
-  }
-  if (now < *held_until_) {
-    return 0;
-  }
+  if (!held_until_ || now >= *held_until_ + options.ramp) return 1;
+  if (now < *held_until_) return 0;
   const double done = static_cast<double>((now - *held_until_).count()) / static_cast<double>(options.ramp.count());
   return first_share + (1 - first_share) * done;
 }

@@ -13,9 +13,7 @@ std::int64_t rate_window::number_at(time_point now) const noexcept { return now.
 void rate_window::add(std::uint64_t successes, std::uint64_t failures, time_point now) noexcept {
   const auto number = number_at(now);
   auto& current = slices_[static_cast<std::size_t>(number) % slice_count];
-  if (current.number != number) {
-    current = slice{number, 0, 0};
-  }
+  if (current.number != number) current = slice{number, 0, 0};
   current.calls += successes + failures;
   current.failures += failures;
 }

@@ -9,9 +9,7 @@ namespace understudy::internal {
 namespace {
 
 std::string reason(const refused_server& s) {
-  if (s.unsuitable) {
-    return "is read_only and takes no writes";
-  }
+  if (s.unsuitable) return "is read_only and takes no writes";
   std::string text;
   switch (s.state) {
     case breaker_state::suspended:
@@ -49,11 +47,8 @@ std::string reason(const refused_server& s) {
 
 const refused_server* latest(const std::vector<refused_server>& servers) {
   const refused_server* found = nullptr;
-  for (const auto& s : servers) {
-    if (s.cause.what && !s.unsuitable && (found == nullptr || s.cause.at >= found->cause.at)) {
-      found = &s;
-    }
-  }
+  for (const auto& s : servers)
+    if (s.cause.what && !s.unsuitable && (found == nullptr || s.cause.at >= found->cause.at)) found = &s;
   return found;
 }
 
@@ -69,12 +64,8 @@ errc common_cause(const std::vector<refused_server>& servers) {
 }
 
 std::string advice(const std::vector<refused_server>& servers, errc code) {
-  if (servers.empty()) {
-    return "No server is configured.";
-  }
-  if (code == errc::breaker_open) {
-    return "No server can take the request now: ";
-  }
+  if (servers.empty()) return "No server is configured.";
+  if (code == errc::breaker_open) return "No server can take the request now: ";
   const bool all_unsuitable = std::all_of(servers.begin(), servers.end(), [](const auto& s) { return s.unsuitable; });
   return all_unsuitable ? "No server takes writes (configure one whose role is not read_only): "
                         : "No server can take the request until one is resumed: ";
@@ -92,9 +83,8 @@ failure refusal(const std::vector<refused_server>& servers, const failure_ptr& l
   f.message = advice(servers, f.code);
   for (std::size_t i = 0; i < servers.size(); ++i) {
     f.message += (i == 0 ? "" : "; ") + servers[i].name + " " + reason(servers[i]);
-    if (servers[i].retry_after && !servers[i].unsuitable) {
+    if (servers[i].retry_after && !servers[i].unsuitable)
       f.retry_after = f.retry_after ? std::min(*f.retry_after, *servers[i].retry_after) : *servers[i].retry_after;
-    }
   }
   if (const auto* s = latest(servers)) {
     f.cause = s->name + ": " + s->cause.what->message;

@@ -33,9 +33,7 @@ router::router(router_options options, random_source random)
 void router::configure(const router_options& options) {
   options_ = options;
   selection_.configure(options_.failback.automatic, options_.spill);
-  for (auto& e : servers_) {
-    e.breaker.configure(options_.breaker);
-  }
+  for (auto& e : servers_) e.breaker.configure(options_.breaker);
 }
 
 void router::update(std::vector<server_facts> servers, time_point now) {
@@ -56,18 +54,14 @@ void router::update(std::vector<server_facts> servers, time_point now) {
 
 void router::set_probed(bool probed) {
   probed_ = probed;
-  for (auto& e : servers_) {
-    e.breaker.set_probed(probed);
-  }
+  for (auto& e : servers_) e.breaker.set_probed(probed);
 }
 
 std::optional<route> router::choose(const selection_query& query, time_point deadline, time_point now) {
   forget_lost_calls(now);
   fill_candidates(query.anew, now);
   const auto index = selection_.choose(candidates_, query);
-  if (!index) {
-    return std::nullopt;
-  }
+  if (!index) return std::nullopt;
   auto& e = servers_[*index];
   const bool trial = e.breaker.admit(now, deadline);
   e.in_flight += 1;
@@ -77,15 +71,11 @@ std::optional<route> router::choose(const selection_query& query, time_point dea
 void router::take_back(const route& chosen) {
   auto& e = servers_[chosen.index];
   e.in_flight = std::max(0.0, e.in_flight - 1);
-  if (chosen.trial) {
-    e.breaker.give_permit_back();
-  }
+  if (chosen.trial) e.breaker.give_permit_back();
 }
 
 bool router::known_down(time_point now) const {
-  if (options_.wait_for_recovery || servers_.empty()) {
-    return false;
-  }
+  if (options_.wait_for_recovery || servers_.empty()) return false;
   return std::all_of(servers_.begin(), servers_.end(), [&](const entry& e) {
     return e.facts.global_catalog || e.down_until > now || !e.breaker.usable(now);
   });
@@ -108,9 +98,7 @@ failure router::refuse(const selection_query& query, const failure_ptr& last, ti
 
 void router::on_report(const outcome_report& report, const moment& at) {
   const auto index = index_of(report.server);
-  if (!index) {
-    return;
-  }
+  if (!index) return;
   auto& e = servers_[*index];
   const std::uint32_t ended = std::max(report.successes + (report.failed ? 1 : 0), report.trial ? 1U : 0U);
   e.in_flight = std::max(0.0, e.in_flight - ended);
@@ -127,50 +115,35 @@ void router::on_report(const outcome_report& report, const moment& at) {
     e.down_until = {};
   }
   // Its first connection is ready: until now nothing was under way there, whatever was sent to it.
-  if (report.ready || report.answered) {
-    e.in_flight = 0;
-  }
+  if (report.ready || report.answered) e.in_flight = 0;
   auto counted = report;
   // Nothing is left there. Among several servers that is reason enough to leave it; an only one is tried again by those
   // who wait for it, after their own pauses, and the breaker counts.
   counted.none_left = report.none_left && has_others(e);
   // A slow answer is better than none: it is a failure only where another server would have been better.
-  if (report.failed == failure_class::slow && !replaceable(report.server, at.now)) {
-    counted.failed.reset();
-  }
+  if (report.failed == failure_class::slow && !replaceable(report.server, at.now)) counted.failed.reset();
   // A firewall may end any number of busy connections at once. What that means for the server a new connection tells.
   if (report.failed && report.open_since) {
-    if (*report.open_since <= e.ended_at && at.now - e.ended_at < one_moment) {
+    if (*report.open_since <= e.ended_at && at.now - e.ended_at < one_moment)
       counted.failed.reset();
-    } else {
+    else
       e.ended_at = at.now;
-    }
   }
   // Probes decide when one is half open, and compete with the pool for what the server takes.
-  if (report.none_left && probed_ && e.breaker.state() == breaker_state::half_open) {
-    counted.failed.reset();
-  }
+  if (report.none_left && probed_ && e.breaker.state() == breaker_state::half_open) counted.failed.reset();
   change(*index, at, [&](breaker& b) {
     b.on_report(counted, at);
-    if (report.none_left && !counted.none_left) {
-      b.note_nothing_left(at.now);
-    }
+    if (report.none_left && !counted.none_left) b.note_nothing_left(at.now);
   });
 }
 
 bool router::on_probe(const probe_report& report, const moment& at) {
   const auto index = index_of(report.server);
-  if (!index) {
-    return false;
-  }
+  if (!index) return false;
   const auto others = replaceable(report.server, at.now) ? other_servers::serve : other_servers::none;
   const auto found = verdict(report, others);
-  if (found == probe_verdict::alive) {
-    servers_[*index].down_until = {};
-  }
-  if (report.hurried && found == probe_verdict::dead && others == other_servers::none) {
-    return true;
-  }
+  if (found == probe_verdict::alive) servers_[*index].down_until = {};
+  if (report.hurried && found == probe_verdict::dead && others == other_servers::none) return true;
   // After an outage of all, one that is just back is no reason to let another wait that answers as well.
   const bool needed = std::none_of(servers_.begin(), servers_.end(),
                                    [&](const entry& e) { return settled(e, at.now) && !e.breaker.suspected(at.now); });
@@ -180,9 +153,7 @@ bool router::on_probe(const probe_report& report, const moment& at) {
 
 bool router::suspect(server_id id, time_point now) {
   const auto index = index_of(id);
-  if (!index) {
-    return false;
-  }
+  if (!index) return false;
   allow_for_slowness(servers_[*index]);
   return servers_[*index].breaker.suspect(now);
 }
@@ -190,12 +161,8 @@ bool router::suspect(server_id id, time_point now) {
 stand_ins router::stand_ins_at(time_point now) const {
   stand_ins found;
   for (const auto& e : servers_) {
-    if (e.facts.global_catalog || !e.breaker.usable(now) || e.breaker.silent(now)) {
-      continue;
-    }
-    if (++found.count == 2) {
-      break;
-    }
+    if (e.facts.global_catalog || !e.breaker.usable(now) || e.breaker.silent(now)) continue;
+    if (++found.count == 2) break;
     found.first = e.facts.id;
   }
   return found;
@@ -206,43 +173,32 @@ std::vector<server_id> router::failed_before(time_point now) const {
   for (const auto& e : servers_) {
     const auto state = e.breaker.state();
     const bool failed = state == breaker_state::open || state == breaker_state::half_open;
-    if (failed && now - e.fell_at >= one_moment) {
-      found.push_back(e.facts.id);
-    }
+    if (failed && now - e.fell_at >= one_moment) found.push_back(e.facts.id);
   }
   return found;
 }
 
 std::vector<server_id> router::suspects(time_point now) const {
   std::vector<server_id> found;
-  for (const auto& e : servers_) {
-    if (e.breaker.suspected(now)) {
-      found.push_back(e.facts.id);
-    }
-  }
+  for (const auto& e : servers_)
+    if (e.breaker.suspected(now)) found.push_back(e.facts.id);
   return found;
 }
 
 bool router::suspend(server_id id, duration ttl, const moment& at) {
   const auto index = index_of(id);
-  if (index) {
-    change(*index, at, [&](breaker& b) { b.suspend(ttl, at.now); });
-  }
+  if (index) change(*index, at, [&](breaker& b) { b.suspend(ttl, at.now); });
   return index.has_value();
 }
 
 bool router::resume(server_id id, const moment& at) {
   const auto index = index_of(id);
-  if (index) {
-    change(*index, at, [&](breaker& b) { b.resume(at.now); });
-  }
+  if (index) change(*index, at, [&](breaker& b) { b.resume(at.now); });
   return index.has_value();
 }
 
 void router::advance(const moment& at) {
-  for (std::size_t i = 0; i < servers_.size(); ++i) {
-    change(i, at, [&](breaker& b) { b.advance(at); });
-  }
+  for (std::size_t i = 0; i < servers_.size(); ++i) change(i, at, [&](breaker& b) { b.advance(at); });
 }
 
 time_point router::next_event() const {
@@ -300,20 +256,14 @@ std::vector<server_availability> router::availability(time_point now) const {
 }
 
 std::optional<std::size_t> router::index_of(server_id id) const {
-  for (std::size_t i = 0; i < servers_.size(); ++i) {
-    if (servers_[i].facts.id == id) {
-      return i;
-    }
-  }
+  for (std::size_t i = 0; i < servers_.size(); ++i)
+    if (servers_[i].facts.id == id) return i;
   return std::nullopt;
 }
 
 std::optional<server_id> router::find(const std::string& name) const {
-  for (const auto& e : servers_) {
-    if (e.facts.name == name) {
-      return e.facts.id;
-    }
-  }
+  for (const auto& e : servers_)
+    if (e.facts.name == name) return e.facts.id;
   return std::nullopt;
 }
 
@@ -329,15 +279,11 @@ void router::change(std::size_t index, const moment& at, Change&& how) {
   const auto before = b.state();
   const auto generation = b.generation();
   how(b);
-  if (b.generation() != generation) {
-    note_transition(index, before, at.now);
-  }
+  if (b.generation() != generation) note_transition(index, before, at.now);
 }
 
 void router::allow_for_slowness(entry& e) {
-  if (e.facts.slowness) {
-    e.breaker.allow(e.facts.slowness());
-  }
+  if (e.facts.slowness) e.breaker.allow(e.facts.slowness());
 }
 
 void router::note_transition(std::size_t index, breaker_state before, time_point now) {
@@ -401,9 +347,7 @@ candidate router::candidate_of(const entry& e, time_point now) const {
 
 std::vector<candidate> router::candidates(time_point now) const {
   std::vector<candidate> all;
-  for (const auto& e : servers_) {
-    all.push_back(candidate_of(e, now));
-  }
+  for (const auto& e : servers_) all.push_back(candidate_of(e, now));
   return all;
 }
 
@@ -411,21 +355,15 @@ void router::fill_candidates(bool anew, time_point now) {
   candidates_.clear();
   for (const auto& e : servers_) {
     auto c = candidate_of(e, now);
-    if (anew && !c.usable && e.breaker.state() != breaker_state::suspended) {
-      c.usable = c.trial = true;
-    }
+    if (anew && !c.usable && e.breaker.state() != breaker_state::suspended) c.usable = c.trial = true;
     candidates_.push_back(c);
   }
 }
 
 void router::forget_lost_calls(time_point now) {
-  if (now - halved_at_ < halving_interval) {
-    return;
-  }
+  if (now - halved_at_ < halving_interval) return;
   halved_at_ = now;
-  for (auto& e : servers_) {
-    e.in_flight = e.in_flight < least_in_flight ? 0 : e.in_flight / 2;
-  }
+  for (auto& e : servers_) e.in_flight = e.in_flight < least_in_flight ? 0 : e.in_flight / 2;
 }
 
 }  // namespace understudy::internal

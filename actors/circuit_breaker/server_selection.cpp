@@ -25,9 +25,7 @@ bool less_loaded(const candidate& a, const candidate& b) {
     const auto load = [&](const candidate& c) { return c.in_flight / c.weight * (timed ? c.latency : 1); };
     return load(a) < load(b);
   }
-  if (a.latency <= 0 || b.latency <= 0) {
-    return a.in_flight < b.in_flight;
-  }
+  if (a.latency <= 0 || b.latency <= 0) return a.in_flight < b.in_flight;
   return a.latency * (a.in_flight + 1) < b.latency * (b.in_flight + 1);
 }
 
@@ -43,28 +41,21 @@ std::optional<std::size_t> server_selection::choose(const std::vector<candidate>
   rank smallest{};
   equals_.clear();
   for (std::size_t i = 0; i < all.size(); ++i) {
-    if (!eligible(all[i], query)) {
-      continue;
-    }
+    if (!eligible(all[i], query)) continue;
     const double share = all[i].share;
     const bool held = share <= 0 || (share < 1 && random_() >= share);
     const auto r = rank_of(all[i], query, held && !all[i].trial_due, kept, true);
-    if (!equals_.empty() && smallest < r) {
-      continue;
-    }
+    if (!equals_.empty() && smallest < r) continue;
     if (equals_.empty() || r < smallest) {
       smallest = r;
       equals_.clear();
     }
     equals_.push_back(i);
   }
-  if (equals_.empty()) {
-    return std::nullopt;
-  }
+  if (equals_.empty()) return std::nullopt;
   const auto chosen = better_of_two(all);
-  if (!automatic_ && !kept && !query.write && query.tried.empty() && !query.preferred && !query.global_catalog) {
+  if (!automatic_ && !kept && !query.write && query.tried.empty() && !query.preferred && !query.global_catalog)
     level_ = all[chosen].priority;
-  }
   return chosen;
 }
 
@@ -84,13 +75,12 @@ std::optional<int> server_selection::serving_level(const std::vector<candidate>&
 server_selection::rank server_selection::rank_of(const candidate& c, const selection_query& query, bool held,
                                                  bool level_kept, bool tries) const {
   unsigned reluctance = 0;
-  if (c.trial && !(c.trial_due && tries)) {
+  if (c.trial && !(c.trial_due && tries))
     reluctance = 2;
-  } else if (level_kept) {
+  else if (level_kept)
     reluctance = c.priority == *level_ ? 0 : 1;
-  } else if (held || (spill_ && c.full)) {
+  else if (held || (spill_ && c.full))
     reluctance = 1;
-  }
   if (is_elsewhere(c, query)) reluctance |= 4U;
   if (query.tried.contains(c.id)) reluctance |= 8U;
   if (c.silent) reluctance |= 16U;
@@ -105,9 +95,7 @@ bool server_selection::keeps_level(const std::vector<candidate>& all) const {
 
 std::size_t server_selection::better_of_two(const std::vector<candidate>& all) {
   const auto count = equals_.size();
-  if (count == 1) {
-    return equals_.front();
-  }
+  if (count == 1) return equals_.front();
   const auto first = draw(all, count);
   const auto a = equals_[first];
   const auto b = equals_[draw(all, first)];
@@ -117,20 +105,14 @@ std::size_t server_selection::better_of_two(const std::vector<candidate>& all) {
 /// One of the equals (its place there), by weight; never `except`.
 std::size_t server_selection::draw(const std::vector<candidate>& all, std::size_t except) {
   double total = 0;
-  for (std::size_t i = 0; i < equals_.size(); ++i) {
-    total += i == except ? 0 : all[equals_[i]].weight;
-  }
+  for (std::size_t i = 0; i < equals_.size(); ++i) total += i == except ? 0 : all[equals_[i]].weight;
   double left = random_() * total;
   std::size_t last = 0;
   for (std::size_t i = 0; i < equals_.size(); ++i) {
-    if (i == except) {
-      continue;
-    }
+    if (i == except) continue;
     last = i;
     left -= all[equals_[i]].weight;
-    if (left < 0) {
-      break;
-    }
+    if (left < 0) break;
   }
   return last;
 }

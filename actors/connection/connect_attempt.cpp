@@ -91,16 +91,14 @@ void connect_attempt::dial_failed(std::size_t number, const failure& why) {
 
 std::vector<std::size_t> connect_attempt::dialled() const {
   std::vector<std::size_t> numbers;
-  for (std::size_t i = 0; i < candidates_.size(); ++i) {
+  for (std::size_t i = 0; i < candidates_.size(); ++i)
     if (candidates_[i].state == progress::dialled && chosen_ != i) numbers.push_back(i);
-  }
   return numbers;
 }
 
 void connect_attempt::reached(std::size_t number) {
-  for (auto& c : candidates_) {
+  for (auto& c : candidates_)
     if (c.state == progress::dialled) c.state = progress::waiting;
-  }
   candidates_[number].state = progress::dialled;
   chosen_ = number;
 }
@@ -148,11 +146,10 @@ void connect_attempt::finish(bool ok, time_point now) {
 
 std::vector<probe_step> connect_attempt::steps_until(time_point now) const {
   auto all = steps_;
-  if (waits_for_liveness()) {
+  if (waits_for_liveness())
     all.push_back({stage::operation, now - *asked_at_, false});
-  } else if (in_step_ && !paused_at_) {
+  else if (in_step_ && !paused_at_)
     all.push_back({step_, now - step_begin_, false});
-  }
   return all;
 }
 

@@ -219,11 +219,10 @@ connection_dependencies connection_impl::dependencies() {
 connection_actor::behavior_type connection_impl::make_behavior() {
   // Whoever owns it says when it may go; when the owner has gone itself, nobody would.
   self_->set_down_handler([this](const caf::down_msg& gone) {
-    if (gone.source != spec_.owner) {
+    if (gone.source != spec_.owner)
       return turn([&] {
         if (consumer_ && consumer_->address() == gone.source) state_.consumer_ended();
       });
-    }
     removed_ = true;
     turn([this] { state_.on_close(); });
   });
@@ -565,11 +564,10 @@ void connection_impl::operator()(connection_action::tell_owner& a) {
     spec_.permit = nullptr;
     give_back_permits(0);
   }
-  if (spec_.kind == connection_kind::probe) {
+  if (spec_.kind == connection_kind::probe)
     tell<health_monitor_actor>(spec_.owner, event_atom_v, std::move(a.event));
-  } else {
+  else
     tell<pool_actor>(spec_.owner, event_atom_v, std::move(a.event));
-  }
 }
 
 void connection_impl::operator()(const connection_action::tell_load&) {

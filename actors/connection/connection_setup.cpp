@@ -98,9 +98,7 @@ void connection_setup::end(bool polite, const failure_ptr& cause) {
 }
 
 void connection_setup::start() {
-  if (endpoint_.host.empty()) {
-    return give_up(errc::invalid_config, stage::resolve, "the URI cannot be understood");
-  }
+  if (endpoint_.host.empty()) return give_up(errc::invalid_config, stage::resolve, "the URI cannot be understood");
   wake_by(attempt_.deadline());
   attempt_.begin(stage::resolve, now_);
   act(connection_action::resolve{attempt_.deadline()});
@@ -284,9 +282,8 @@ void connection_setup::bind_as(const credential& given) {
     auth_method_ = "external";
     return send_bind(wire_.encode_external_bind(), {});
   }
-  if (given.bind_dn.find('\0') != std::string::npos) {
+  if (given.bind_dn.find('\0') != std::string::npos)
     return give_up(errc::invalid_config, stage::bind, "the bind DN contains a NUL byte");
-  }
   auth_method_ = given.bind_dn.empty() ? "anonymous" : "simple";
   send_bind(wire_.encode_bind(given.bind_dn, given.password), given.bind_dn);
 }
@@ -391,9 +388,8 @@ void connection_setup::tick() {
   const bool for_liveness = attempt_.waits_for_liveness();
   const bool for_ours = attempt_.paused() && !for_liveness;
   // The bind lockout guard answers in any case: the request for the credentials has a time-out of its own.
-  if (for_ours && !waits_for_certificates_) {
+  if (for_ours && !waits_for_certificates_)
     return now_ < check_liveness_at_ ? wake_by(check_liveness_at_) : check_liveness_meanwhile();
-  }
   if (now_ < attempt_.due_at()) return wake_by(attempt_.due_at());
   const auto at = for_liveness ? stage::operation : attempt_.step();
   // What we waited for on our own account is no failure of the server.

@@ -122,11 +122,10 @@ void connection_state::on_reset(lease_id id) {
     const bool check = open_.find(open)->owner.why == purpose::check;
     if (check && !binds) continue;
     auto exchange = take_back(open);
-    if (check) {
+    if (check)
       finish_check(exchange, nullptr);
-    } else {
+    else
       settle(exchange, ended);
-    }
   }
   lease_ = 0;
   look_at_readers();
@@ -171,9 +170,8 @@ void connection_state::on_check(time_point deadline, reply_id reply) {
     exchange_owner beside;
     beside.why = purpose::check;
     add_exchange(wire_.encode(*root_dse_read()), root_dse_read(), deadline, std::move(beside));
-    if (const auto at = wire_.encode(*question); !at.error) {
+    if (const auto at = wire_.encode(*question); !at.error)
       return add_exchange(at, question, deadline, std::move(exchange.owner));
-    }
   }
   add_exchange(wire_.encode(*root_dse_read()), root_dse_read(), deadline, std::move(exchange.owner));
 }
@@ -299,9 +297,8 @@ failure_ptr connection_state::refusal(const held_call& held) const {
   if (held.stream) {
     if (auto why = stream_refusal(held)) return why;
   }
-  if (lease != lease_ && phase_ != phase::closed) {
+  if (lease != lease_ && phase_ != phase::closed)
     return lease != 0 ? of_server(lease_is_of_another_connection()) : nullptr;
-  }
   if (order.deadline <= now_) return of_server(deadline_passed_unsent(stage::operation));
   if (order.parts != 0 && !may_come_in_parts(order.what->op))
     return connection_failure(errc::invalid_request, "Only an opaque search can be answered in parts.");
@@ -862,12 +859,11 @@ void connection_state::resume_reading() {
 
 /// What has a chance elsewhere does not wait for a slow reader.
 void connection_state::send_held_away() {
-  for (auto& held : std::exchange(held_, {})) {
+  for (auto& held : std::exchange(held_, {}))
     if (held.lease == 0 && may_go_elsewhere(held.order))
       send_away(std::move(held));
     else
       held_.push_back(std::move(held));
-  }
 }
 
 void connection_state::send_away(held_call held) {
@@ -921,16 +917,14 @@ void connection_state::check_deadlines() {
     }
     exchange.slow = true;
     news = note_unanswered(exchange) || news;
-    if (!exchange.owner.order.trial) {
+    if (!exchange.owner.order.trial)
       report_failure(
           exchange.owner.order, failure_class::slow,
           connection_failure(errc::operation_timeout, "An operation is unanswered for longer than slow_call."));
-    }
   });
   // A deadline that passes is the caller's choice; that nothing at all was answered meanwhile is worth a question.
-  for (const int id : due) {
+  for (const int id : due)
     if (const auto* exchange = open_.find(id)) news = note_unanswered(*exchange) || news;
-  }
   for (const int id : due) expire(id);
   if (news) have_server_probed();
   expire_held();
@@ -1144,13 +1138,11 @@ void connection_state::settle(table::item& exchange, failure_ptr why) {
   auto what = classify(*why, true);
   // A deadline shorter than slow_call says something about the caller, not about the server.
   const bool late = why->code == errc::operation_timeout || why->code == errc::outcome_unknown;
-  if (late && phase_ != phase::closed) {
+  if (late && phase_ != phase::closed)
     what = unanswered(exchange) >= all_.breaker.slow_call ? failure_class::slow : failure_class::caller;
-  }
   const bool reported = exchange.slow && what == failure_class::slow;
-  if (owner.order.trial || (what != failure_class::caller && !reported && phase_ != phase::closed)) {
+  if (owner.order.trial || (what != failure_class::caller && !reported && phase_ != phase::closed))
     report_failure(owner.order, what, why);
-  }
   count(owner.lease);
   if (owner.stream) close(owner.stream);
   act(connection_action::refuse{owner.reply, std::move(why)});
@@ -1184,13 +1176,11 @@ void connection_state::send_elsewhere(held_call held, failure_ptr cause) {
 }
 
 void connection_state::redispatch_held(const failure_ptr& cause) {
-  for (auto& held : std::exchange(held_, {})) {
-    if (held.lease == 0) {
+  for (auto& held : std::exchange(held_, {}))
+    if (held.lease == 0)
       redispatch(std::move(held), cause);
-    } else {
+    else
       settle(held, lease_broke(unsent(held), *cause));
-    }
-  }
 }
 
 /// Its answer will not come: somewhere else, or an honest error.
@@ -1199,9 +1189,8 @@ void connection_state::lose(table::item exchange, const failure_ptr& cause) {
   if (owner.why == purpose::check) return finish_check(exchange, cause);
   if (owner.why != purpose::call) return;
   const bool unknown = maybe_sent(exchange) && !dependencies_.may_repeat(exchange.what->op);
-  if (!unknown && owner.lease == 0) {
+  if (!unknown && owner.lease == 0)
     return redispatch({std::move(owner.order), 0, exchange.started, owner.reply}, cause);
-  }
   const auto named = describe(exchange.what->op);
   const auto entries = owner.stream ? owner.stream->flow.taken() : 0;
   const auto progress = entries == 0
@@ -1277,11 +1266,10 @@ void connection_state::end(failure_ptr cause, bool harmless) {
       });
   const bool polite = disconnection_notice_ && (death_reported_ || !carried_something);
   const bool says_something = was_ready_ && lost_connection && !harmless && !polite;
-  if (says_something && carried_something) {
+  if (says_something && carried_something)
     report_death(end_cause_);
-  } else if (auto report = outcomes_.flush()) {
+  else if (auto report = outcomes_.flush())
     send_report(std::move(*report));
-  }
   // Somebody on the way may end any number of idle connections in one moment: a new one tells what that means.
   if (says_something && !carried_something) have_server_probed();
   tell_owner(was_ready_ ? connection_event::kind::closed : connection_event::kind::failed, std::move(cause));

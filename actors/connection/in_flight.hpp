@@ -74,18 +74,16 @@ class in_flight {
 
   /// Bytes left the stream again, at `begin`: requests behind them move up.
   void close_gap(std::uint64_t begin, std::size_t size) {
-    for (auto& [id, exchange] : open_) {
+    for (auto& [id, exchange] : open_)
       if (exchange.begin > begin) exchange.begin -= size;
-    }
   }
 
   /// Message ids of those that `chosen` picks, in the order they were sent.
   template <class Predicate>
   std::vector<int> ids(Predicate chosen) const {
     std::vector<int> found;
-    for (const auto& [id, exchange] : open_) {
+    for (const auto& [id, exchange] : open_)
       if (chosen(exchange)) found.push_back(id);
-    }
     std::sort(found.begin(), found.end());
     return found;
   }

@@ -32,9 +32,8 @@ struct checker {
   std::string operator()(const search_request& r) const {
     if (has_nul(r.base)) return nul_in("the search base", r.base);
     if (r.size_limit < 0 || r.time_limit < 0) return "a limit is negative";
-    for (const auto& name : r.attributes) {
+    for (const auto& name : r.attributes)
       if (auto problem = check_name(name); !problem.empty()) return problem;
-    }
     return {};
   }
   std::string operator()(const compare_request& r) const {
@@ -89,9 +88,8 @@ struct checker {
 
 failure_ptr check_request(const request& order, bool relays_binds) {
   auto problem = std::visit(checker{relays_binds}, order.op);
-  for (const auto& c : order.controls) {
+  for (const auto& c : order.controls)
     if (problem.empty() && (c.oid.empty() || has_nul(c.oid))) problem = "a control has no valid OID";
-  }
   return problem.empty() ? nullptr : not_sent(order, problem);
 }
 

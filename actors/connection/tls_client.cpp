@@ -273,9 +273,7 @@ tls_client_context_result make_tls_client_context(const connection_info& server,
   };
   const auto files = config::read_certificates(
       server, [&] { return std::optional{read_source(client_key_password_of(server), key_password_limit, wanted)}; });
-  if (!files.problems.empty()) {
-    return {nullptr, tls_failure(joined(files.problems, "; ", text_of))};
-  }
+  if (!files.problems.empty()) return {nullptr, tls_failure(joined(files.problems, "; ", text_of))};
   if (server.ca_cert_path.empty() && server.validate_cert && ::SSL_CTX_set_default_verify_paths(context) != 1)
     return refused("the system's CA certificates");
   if (const auto bad = made->use(files, server)) return refused(text_of(*bad));
@@ -308,9 +306,8 @@ std::optional<tls_client_context_result> tls_client_contexts::get(const std::sha
       }
       self->finish(server, std::move(made));
     };
-    if (!workers.run(std::move(job))) {
+    if (!workers.run(std::move(job)))
       return tls_client_context_result{nullptr, tls_failure("too many other reads and look-ups wait for a worker")};
-    }
     known.making = true;
     known.files = files;
     known.server = server;

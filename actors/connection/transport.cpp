@@ -52,9 +52,8 @@ void transport::close() noexcept {
 }
 
 failure_ptr transport::secure(std::unique_ptr<byte_stream> tls) {
-  if (bytes_in() != 0) {
+  if (bytes_in() != 0)
     return stream_failure(errc::ssl_error, "the server sent unprotected bytes after agreeing to TLS");
-  }
   stream_ = std::move(tls);
   phase_ = phase::securing;
   return nullptr;
@@ -123,9 +122,8 @@ void transport::read(transport_action& action) {
     const auto room = in_capacity_ - in_end_;
     const auto result = stream_->read(to, room);
     if (result.what != byte_stream_result::kind::done) {
-      if (result.what == byte_stream_result::kind::closed || result.what == byte_stream_result::kind::failed) {
+      if (result.what == byte_stream_result::kind::closed || result.what == byte_stream_result::kind::failed)
         end(action, result);
-      }
       return;
     }
     filled_ = result.bytes == room;

@@ -26,15 +26,10 @@ std::uint64_t secret_of(std::uint64_t version) noexcept { return version >> turn
 
 // Names the source for people; of a command only the program, its arguments may be secret.
 std::string name_of_source(const connection_info& info) {
-  if (binds_externally(info)) {
+  if (binds_externally(info))
     return info.client_cert_path.empty() ? "identity of this process" : "client_cert_path " + info.client_cert_path;
-  }
-  if (!info.password_file.empty()) {
-    return "password_file " + info.password_file;
-  }
-  if (!info.password_command.empty()) {
-    return "password_command " + info.password_command.front();
-  }
+  if (!info.password_file.empty()) return "password_file " + info.password_file;
+  if (!info.password_command.empty()) return "password_command " + info.password_command.front();
   return info.password_callback ? "password_callback" : "password in the configuration";
 }
 
@@ -89,9 +84,7 @@ bind_lockout_actions bind_lockout_guard::set_servers(const std::vector<guarded_s
   bind_lockout_actions out;
   const auto before = std::exchange(of_server_, {});
   patience_.clear();
-  for (auto& [id, a] : accounts_) {
-    a.servers.clear();
-  }
+  for (auto& [id, a] : accounts_) a.servers.clear();
   for (const auto& server : servers) {
     if (binds(server.info)) {
       const auto id = account_for(server, before, now, out);
@@ -122,9 +115,7 @@ bind_lockout_guard::account_id bind_lockout_guard::account_for(const guarded_ser
   auto& fresh = accounts_[id];
   fresh.info = info;
   fresh.constant = is_constant(info);
-  if (fresh.constant) {
-    take(id, {info.password, {}}, now, out);
-  }
+  if (fresh.constant) take(id, {info.password, {}}, now, out);
   return id;
 }
 
@@ -135,17 +126,11 @@ void bind_lockout_guard::drop_unused_accounts(time_point now, bind_lockout_actio
       ++it;
       continue;
     }
-    if (a.reading != 0) {
-      out.unwanted.push_back(a.reading);
-    }
-    for (const auto& request : a.waiting) {
-      out.answers.push_back({request.request_id, {}, no_longer_configured(a)});
-    }
+    if (a.reading != 0) out.unwanted.push_back(a.reading);
+    for (const auto& request : a.waiting) out.answers.push_back({request.request_id, {}, no_longer_configured(a)});
     for (auto& [secret, t] : trials_) {
       std::erase_if(t.waiting, [&, dropped = id, &owner = a](const bind_request& request) {
-        if (request.account != dropped) {
-          return false;
-        }
+        if (request.account != dropped) return false;
         out.answers.push_back({request.request_id, {}, no_longer_configured(owner)});
         return true;
       });
@@ -183,9 +168,7 @@ bind_lockout_actions bind_lockout_guard::ask(std::uint64_t request_id, server_id
 bind_lockout_actions bind_lockout_guard::on_verdict(const credential_verdict& verdict, time_point now, wall_time wall) {
   bind_lockout_actions out;
   const auto id = secret_of(verdict.version);
-  if (verdict.what != credential_verdict::kind::unknown) {
-    unanswered_.erase(verdict.server);
-  }
+  if (verdict.what != credential_verdict::kind::unknown) unanswered_.erase(verdict.server);
   if (const auto found = trials_.find(id); found != trials_.end()) {
     auto& t = found->second;
     const auto ended = take_turn(t, verdict.version, id);
@@ -197,15 +180,12 @@ bind_lockout_actions bind_lockout_guard::on_verdict(const credential_verdict& ve
         refuse(id, t, verdict, now, wall, out);
         break;
       case credential_verdict::kind::unknown:
-        if (ended && verdict.cause) {
+        if (ended && verdict.cause)
           unanswered_.insert(ended->server);
-        } else if (ended) {
+        else if (ended)
           t.last_turn_of[ended->server] = ended->before;
-        }
         if (t.state == standing::trying && ended) {
-          if (t.turns.empty()) {
-            forget_unanswered(id);
-          }
+          if (t.turns.empty()) forget_unanswered(id);
           next_turns(t, now, out);
         }
     }
@@ -220,9 +200,7 @@ bind_lockout_actions bind_lockout_guard::read_done(std::uint64_t number, const s
   bind_lockout_actions out;
   const auto it = std::find_if(accounts_.begin(), accounts_.end(),
                                [&](const auto& known) { return known.second.reading == number; });
-  if (number == 0 || it == accounts_.end()) {
-    return out;
-  }
+  if (number == 0 || it == accounts_.end()) return out;
   auto& a = it->second;
   a.reading = 0;
   a.hung_before = !found.ok() && a.slow_at <= now;
@@ -234,9 +212,7 @@ bind_lockout_actions bind_lockout_guard::read_done(std::uint64_t number, const s
 
 void bind_lockout_guard::resume(server_id server, time_point now) {
   const auto found = of_server_.find(server);
-  if (found == of_server_.end()) {
-    return;
-  }
+  if (found == of_server_.end()) return;
   auto& a = accounts_.at(found->second);
   clear_refusals(a);
   if (const auto known = trials_.find(a.current); known != trials_.end()) {
@@ -244,9 +220,7 @@ void bind_lockout_guard::resume(server_id server, time_point now) {
     t.overruled_at = now;
     std::erase_if(here_, [&](const refused_secret& r) { return is_same_secret(r, t.identity, t.fingerprint); });
     here_without_.erase(a.current);
-    if (t.state == standing::refused) {
-      t.state = standing::untried;
-    }
+    if (t.state == standing::refused) t.state = standing::untried;
   }
 }
 
@@ -268,18 +242,14 @@ time_point bind_lockout_guard::next_tick() const {
   auto first = time_point::max();
   const auto consider = [&](time_point at) { first = std::min(first, at); };
   for (const auto& [id, t] : trials_) {
-    if (t.state == standing::trying) {
-      consider(busy_until(t));
-    }
+    if (t.state == standing::trying) consider(busy_until(t));
     for (const auto& request : t.waiting) {
       consider(t.state == standing::trying ? std::min(request.deadline, may_go_at(t, request.server))
                                            : request.deadline);
     }
   }
   for (const auto& [id, a] : accounts_) {
-    for (const auto& request : a.waiting) {
-      consider(std::min(request.deadline, wait_for_reading_ends(a)));
-    }
+    for (const auto& request : a.waiting) consider(std::min(request.deadline, wait_for_reading_ends(a)));
     consider(a.next_read);
   }
   return first;
@@ -365,9 +335,7 @@ bool bind_lockout_guard::may_use_last_reading(const account& a, time_point now) 
 
 // One read at a time: a source that never comes to an end costs one worker, not one each minute.
 void bind_lockout_guard::read(account& a, time_point now, bind_lockout_actions& out) {
-  if (a.reading != 0) {
-    return;
-  }
+  if (a.reading != 0) return;
   a.reading = ++last_read_;
   a.slow_at = a.hung_before ? now : now + options_.slow_reading;
   a.overdue = now + options_.read_timeout;
@@ -378,9 +346,7 @@ void bind_lockout_guard::read(account& a, time_point now, bind_lockout_actions& 
 void bind_lockout_guard::take(account_id id, const secret_reading& found, time_point now, bind_lockout_actions& out) {
   auto& a = accounts_.at(id);
   a.problem = found.ok() && found.value.size() == 0 ? name_of_source(a.info) + " is empty" : found.problem;
-  if (!a.problem.empty()) {
-    return;
-  }
+  if (!a.problem.empty()) return;
   a.read_at = now;
   set_secret(id, found.value, now, out);
 }
@@ -397,17 +363,13 @@ void bind_lockout_guard::admit(const bind_request& request, time_point now, bind
 }
 
 void bind_lockout_guard::admit_waiting(account& a, time_point now, bind_lockout_actions& out) {
-  for (const auto& request : std::exchange(a.waiting, {})) {
-    admit(request, now, out);
-  }
+  for (const auto& request : std::exchange(a.waiting, {})) admit(request, now, out);
 }
 
 // When those who wait for the running read go on without it. A source that hangs must not keep anybody from a secret
 // that the directory accepted; what the read brings in the end counts for the next ones.
 time_point bind_lockout_guard::wait_for_reading_ends(const account& a) const {
-  if (a.reading == 0) {
-    return time_point::max();
-  }
+  if (a.reading == 0) return time_point::max();
   const auto last = trials_.find(a.current);
   return last != trials_.end() && last->second.was_accepted ? a.slow_at : a.overdue;
 }
@@ -417,13 +379,9 @@ void bind_lockout_guard::end_waits_for_reading(account& a, time_point now, bind_
     a.problem = name_of_source(a.info) + " was not read within " + config::format_span(options_.read_timeout) +
                 advice_for(a.info);
   }
-  if (wait_for_reading_ends(a) <= now) {
-    admit_waiting(a, now, out);
-  }
+  if (wait_for_reading_ends(a) <= now) admit_waiting(a, now, out);
   std::erase_if(a.waiting, [&](const bind_request& request) {
-    if (request.deadline > now) {
-      return false;
-    }
+    if (request.deadline > now) return false;
     out.answers.push_back({request.request_id, {}, unreadable(a)});
     return true;
   });
@@ -432,9 +390,7 @@ void bind_lockout_guard::end_waits_for_reading(account& a, time_point now, bind_
 // Keeps the schedule of refused accounts: a look at the source at once, then every minute.
 void bind_lockout_guard::watch_refusals(time_point now, bind_lockout_actions& out) {
   for (auto& [id, a] : accounts_) {
-    if (a.constant) {
-      continue;
-    }
+    if (a.constant) continue;
     if (!retry_at(a, now)) {
       a.next_read = time_point::max();
     } else if (a.next_read == time_point::max()) {
@@ -449,11 +405,8 @@ void bind_lockout_guard::watch_refusals(time_point now, bind_lockout_actions& ou
 
 bind_lockout_guard::secret_id bind_lockout_guard::find_or_add_trial(const std::string& identity, const secret& value,
                                                                     bool shared) {
-  for (const auto& [id, t] : trials_) {
-    if (t.identity == identity && t.value == value) {
-      return id;
-    }
-  }
+  for (const auto& [id, t] : trials_)
+    if (t.identity == identity && t.value == value) return id;
   auto& fresh = trials_[++last_secret_];
   fresh.identity = identity;
   fresh.value = value;
@@ -479,39 +432,29 @@ void bind_lockout_guard::set_secret(account_id id, const secret& value, time_poi
   const auto before = a.current;
   // A certificate is a node's own.
   a.current = find_or_add_trial(name_of_identity(a.info), value, !binds_externally(a.info));
-  if (before == 0 || before == a.current) {
-    return;
-  }
+  if (before == 0 || before == a.current) return;
   // Clients present the former one until they have been told the new one, which may not count in the directory yet.
   if (const auto& former = trials_.at(before); former.was_accepted && former.state != standing::refused)
     a.replaced = former.value;
   if (trials_.at(a.current).was_accepted) a.replaced = {};
   std::vector<bind_request> moving;
   std::erase_if(trials_.at(before).waiting, [&](const bind_request& request) {
-    if (request.account != id) {
-      return false;
-    }
+    if (request.account != id) return false;
     moving.push_back(request);
     return true;
   });
   drop_unused_trials(now);
-  for (const auto& request : moving) {
-    decide(request, now, out);
-  }
+  for (const auto& request : moving) decide(request, now, out);
 }
 
 void bind_lockout_guard::end_turns_and_waits(time_point now, bind_lockout_actions& out) {
   for (auto& [id, t] : trials_) {
     std::erase_if(t.waiting, [&](const bind_request& request) {
-      if (request.deadline > now) {
-        return false;
-      }
+      if (request.deadline > now) return false;
       out.answers.push_back({request.request_id, {}, waited_too_long(accounts_.at(request.account))});
       return true;
     });
-    if (t.state == standing::trying) {
-      next_turns(t, now, out);
-    }
+    if (t.state == standing::trying) next_turns(t, now, out);
   }
   drop_unused_trials(now);
 }
@@ -520,17 +463,13 @@ void bind_lockout_guard::decide(const bind_request& request, time_point now, bin
   const auto& a = accounts_.at(request.account);
   const auto id = a.current;
   auto& t = trials_.at(id);
-  if (t.state == standing::refused && now >= retried_at(t)) {
-    t.state = standing::untried;
-  }
+  if (t.state == standing::refused && now >= retried_at(t)) t.state = standing::untried;
   if (lacks_fingerprint(t)) {
     want_fingerprint(id, t, out);
     t.waiting.push_back(request);
     return;
   }
-  if (t.state != standing::refused && is_refused_elsewhere(t)) {
-    compare(id, t, now, out);
-  }
+  if (t.state != standing::refused && is_refused_elsewhere(t)) compare(id, t, now, out);
   switch (t.state) {
     case standing::refused:
       out.answers.push_back({request.request_id, {}, refusal_of(a, t, now)});
@@ -546,11 +485,10 @@ void bind_lockout_guard::decide(const bind_request& request, time_point now, bin
       break;
   }
   // Another account may be trying this secret already: that says nothing about how much this one may still stand.
-  if (const auto blocked = blocked_until(a, now); blocked && !t.was_accepted) {
+  if (const auto blocked = blocked_until(a, now); blocked && !t.was_accepted)
     out.answers.push_back({request.request_id, {}, too_many_refusals(a, *blocked, now)});
-  } else {
+  else
     start_turn(id, t, request, now, out);
-  }
 }
 
 std::vector<bind_lockout_guard::attempt>::iterator bind_lockout_guard::attempt_of(account& a, secret_id id) {
@@ -560,11 +498,10 @@ std::vector<bind_lockout_guard::attempt>::iterator bind_lockout_guard::attempt_o
 void bind_lockout_guard::permit(secret_id id, trial& t, const bind_request& request, time_point counts_until,
                                 bind_lockout_actions& out) {
   auto& a = accounts_.at(request.account);
-  if (const auto known = attempt_of(a, id); known != a.attempts.end()) {
+  if (const auto known = attempt_of(a, id); known != a.attempts.end())
     known->under_way_until = std::max(known->under_way_until, counts_until);
-  } else {
+  else
     a.attempts.push_back({id, counts_until, {}});
-  }
   if (a.attempts.size() > remembered_attempts) {
     a.attempts.erase(std::min_element(a.attempts.begin(), a.attempts.end(), [](const attempt& x, const attempt& y) {
       return x.counts_until() < y.counts_until();
@@ -576,12 +513,8 @@ void bind_lockout_guard::permit(secret_id id, trial& t, const bind_request& requ
 void bind_lockout_guard::start_turn(secret_id id, trial& t, const bind_request& request, time_point now,
                                     bind_lockout_actions& out) {
   std::erase_if(t.turns, [&](const turn& each) {
-    if (each.until > now) {
-      return false;
-    }
-    if (each.number > t.last_turn_accepted) {
-      unanswered_.insert(each.server);
-    }
+    if (each.until > now) return false;
+    if (each.number > t.last_turn_accepted) unanswered_.insert(each.server);
     return true;
   });
   const auto until = now + (t.was_accepted ? options_.renewed_turn : options_.turn);
@@ -596,9 +529,7 @@ void bind_lockout_guard::start_turn(secret_id id, trial& t, const bind_request& 
 std::optional<bind_lockout_guard::turn> bind_lockout_guard::take_turn(trial& t, std::uint64_t version, secret_id id) {
   const auto found = std::find_if(t.turns.begin(), t.turns.end(),
                                   [&](const turn& each) { return version_of(id, each.number) == version; });
-  if (found == t.turns.end()) {
-    return std::nullopt;
-  }
+  if (found == t.turns.end()) return std::nullopt;
   const auto ended = *found;
   t.turns.erase(found);
   return ended;
@@ -606,28 +537,21 @@ std::optional<bind_lockout_guard::turn> bind_lockout_guard::take_turn(trial& t, 
 
 // A secret that was accepted a moment ago is likely right: hardly worth a wait, and none for a server that hangs.
 duration bind_lockout_guard::silence_of(const trial& t, server_id server, time_point now) const {
-  if (!t.was_accepted || now >= t.accepted_at + options_.fresh_verdict) {
-    return options_.silence;
-  }
+  if (!t.was_accepted || now >= t.accepted_at + options_.fresh_verdict) return options_.silence;
   return unanswered_.count(server) > 0 ? duration::zero() : std::min(options_.silence, options_.fresh_silence);
 }
 
 time_point bind_lockout_guard::may_go_at(const trial& t, server_id server) noexcept {
   time_point at{};
-  for (const auto& each : t.turns) {
-    if (each.number > t.last_turn_accepted) {
-      at = std::max(at, each.server == server ? each.until : each.silent_at);
-    }
-  }
+  for (const auto& each : t.turns)
+    if (each.number > t.last_turn_accepted) at = std::max(at, each.server == server ? each.until : each.silent_at);
   return at;
 }
 
 // When the last of its binds under way keeps nobody waiting any longer.
 time_point bind_lockout_guard::busy_until(const trial& t) noexcept {
   time_point at{};
-  for (const auto& each : t.turns) {
-    at = std::max(at, each.until);
-  }
+  for (const auto& each : t.turns) at = std::max(at, each.until);
   return at;
 }
 
@@ -640,30 +564,23 @@ void bind_lockout_guard::next_turns(trial& t, time_point now, bind_lockout_actio
   };
   while (t.state == standing::trying) {
     auto next = t.waiting.end();
-    for (auto it = t.waiting.begin(); it != t.waiting.end(); ++it) {
-      if (may_go_at(t, it->server) <= now && (next == t.waiting.end() || turn_of(it->server) < turn_of(next->server))) {
+    for (auto it = t.waiting.begin(); it != t.waiting.end(); ++it)
+      if (may_go_at(t, it->server) <= now && (next == t.waiting.end() || turn_of(it->server) < turn_of(next->server)))
         next = it;
-      }
-    }
-    if (next == t.waiting.end()) {
-      break;
-    }
+    if (next == t.waiting.end()) break;
     const auto request = *next;
     t.waiting.erase(next);
     decide(request, now, out);
   }
-  if (t.state == standing::trying && busy_until(t) <= now) {
+  if (t.state == standing::trying && busy_until(t) <= now)
     t.state = t.was_accepted ? standing::accepted : standing::untried;
-  }
 }
 
 // No bind with that secret is under way any more, and none was refused: it counts against no account.
 void bind_lockout_guard::forget_unanswered(secret_id id) {
   for (auto& [number, a] : accounts_) {
     std::erase_if(a.attempts, [&](attempt& each) {
-      if (each.secret == id) {
-        each.under_way_until = {};
-      }
+      if (each.secret == id) each.under_way_until = {};
       return each.counts_until() == time_point{};
     });
   }
@@ -682,15 +599,12 @@ void bind_lockout_guard::accept(secret_id id, trial& t, time_point now, bind_loc
   for (auto& [number, a] : accounts_) {
     if (a.current == id) {
       a.replaced = {};
-      if (const auto known = attempt_of(a, id); known != a.attempts.end()) {
+      if (const auto known = attempt_of(a, id); known != a.attempts.end())
         known->under_way_until = busy_until(t) > now ? busy_until(t) : time_point{};
-      }
       clear_refusals(a);
     }
   }
-  for (const auto& request : std::exchange(t.waiting, {})) {
-    permit(id, t, request, now, out);
-  }
+  for (const auto& request : std::exchange(t.waiting, {})) permit(id, t, request, now, out);
 }
 
 // The directory starts to count anew. What is still under way may be refused afterwards.
@@ -703,20 +617,18 @@ void bind_lockout_guard::clear_refusals(account& a) {
 
 void bind_lockout_guard::refuse(secret_id id, trial& t, const credential_verdict& verdict, time_point now,
                                 wall_time wall, bind_lockout_actions& out) {
-  for (auto& [number, a] : accounts_) {
+  for (auto& [number, a] : accounts_)
     if (name_of_identity(a.info) == t.identity && a.replaced == t.value) a.replaced = {};
-  }
   t.refused_at = now;
   t.refused_wall = wall;
   t.refusal = verdict.cause;
   t.elsewhere = false;
   if (options_.shares && t.shared) {
     here_without_[id] = {t.identity, {}, now, t.refusal ? describe(*t.refusal) : std::string{}};
-    if (t.fingerprint.empty()) {
+    if (t.fingerprint.empty())
       want_fingerprint(id, t, out);
-    } else {
+    else
       note_refused_here(id, t.fingerprint);
-    }
   }
   hold_back(id, t, now + options_.retry, now, out);
 }
@@ -726,44 +638,33 @@ void bind_lockout_guard::hold_back(secret_id id, trial& t, time_point until, tim
                                    bind_lockout_actions& out) {
   for (auto& [number, a] : accounts_) {
     const auto known = attempt_of(a, id);
-    if (known != a.attempts.end()) {
+    if (known != a.attempts.end())
       known->refused_until = std::max(known->refused_until, until);
-    } else if (a.current == id) {
+    else if (a.current == id)
       a.attempts.push_back({id, {}, until});
-    }
   }
   t.state = standing::refused;
   t.was_accepted = false;
   t.was_refused = true;
   t.last_turn_of.clear();
-  for (const auto& request : std::exchange(t.waiting, {})) {
+  for (const auto& request : std::exchange(t.waiting, {}))
     out.answers.push_back({request.request_id, {}, refusal_of(accounts_.at(request.account), t, now)});
-  }
 }
 
 // When the account's refused secret may be tried again; nothing when it may be tried now.
 std::optional<time_point> bind_lockout_guard::retry_at(const account& a, time_point now) const {
   const auto found = trials_.find(a.current);
-  if (found == trials_.end()) {
-    return std::nullopt;
-  }
+  if (found == trials_.end()) return std::nullopt;
   const auto& t = found->second;
-  if (t.state == standing::refused && now < retried_at(t)) {
-    return retried_at(t);
-  }
+  if (t.state == standing::refused && now < retried_at(t)) return retried_at(t);
   return t.state == standing::untried ? blocked_until(a, now) : std::nullopt;
 }
 
 std::optional<time_point> bind_lockout_guard::blocked_until(const account& a, time_point now) const {
   std::vector<time_point> ends;  // of other secrets that count now
-  for (const auto& each : a.attempts) {
-    if (each.secret != a.current && each.counts_until() > now) {
-      ends.push_back(each.counts_until());
-    }
-  }
-  if (ends.size() < options_.refusals) {
-    return std::nullopt;
-  }
+  for (const auto& each : a.attempts)
+    if (each.secret != a.current && each.counts_until() > now) ends.push_back(each.counts_until());
+  if (ends.size() < options_.refusals) return std::nullopt;
   std::sort(ends.begin(), ends.end());
   return ends[ends.size() - options_.refusals];
 }
@@ -788,9 +689,7 @@ bool bind_lockout_guard::lacks_fingerprint(const trial& t) const {
 }
 
 void bind_lockout_guard::want_fingerprint(secret_id id, trial& t, bind_lockout_actions& out) {
-  if (!std::exchange(t.asked_for_fingerprint, true)) {
-    out.fingerprints.push_back({id, t.identity, t.value});
-  }
+  if (!std::exchange(t.asked_for_fingerprint, true)) out.fingerprints.push_back({id, t.identity, t.value});
 }
 
 bind_lockout_actions bind_lockout_guard::set_refused_elsewhere(std::vector<refused_secret> all, time_point now) {
@@ -805,9 +704,8 @@ bind_lockout_actions bind_lockout_guard::set_refused_elsewhere(std::vector<refus
       t.state = standing::untried;
       t.was_refused = false;
       t.refusal = nullptr;
-      for (auto& [number, a] : accounts_) {
+      for (auto& [number, a] : accounts_)
         std::erase_if(a.attempts, [secret = id](const attempt& each) { return each.secret == secret; });
-      }
     }
   }
   watch_refusals(now, out);
@@ -817,20 +715,14 @@ bind_lockout_actions bind_lockout_guard::set_refused_elsewhere(std::vector<refus
 /// The latest word on one of ours that is refused elsewhere.
 void bind_lockout_guard::compare(secret_id id, trial& t, time_point now, bind_lockout_actions& out) {
   const refused_secret* latest = nullptr;
-  for (const auto& each : elsewhere_) {
-    if (is_same_secret(each, t.identity, t.fingerprint) &&
-        (latest == nullptr || each.refused_at > latest->refused_at)) {
+  for (const auto& each : elsewhere_)
+    if (is_same_secret(each, t.identity, t.fingerprint) && (latest == nullptr || each.refused_at > latest->refused_at))
       latest = &each;
-    }
-  }
   const auto known_since = std::max(t.overruled_at, t.was_accepted ? t.accepted_at : time_point{});
   if (latest == nullptr || latest->refused_at <= known_since ||
-      now >= latest->refused_at + options_.retry + options_.after_others) {
+      now >= latest->refused_at + options_.retry + options_.after_others)
     return;
-  }
-  if (t.state == standing::refused && latest->refused_at <= t.refused_at) {
-    return;
-  }
+  if (t.state == standing::refused && latest->refused_at <= t.refused_at) return;
   t.refused_at = latest->refused_at;
   t.refused_wall = {};
   t.elsewhere = true;
@@ -853,12 +745,8 @@ bind_lockout_actions bind_lockout_guard::fingerprint_done(std::uint64_t number, 
   t.no_fingerprint = fingerprint.empty();
   t.fingerprint = std::move(fingerprint);
   note_refused_here(number, t.fingerprint);
-  if (is_refused_elsewhere(t)) {
-    compare(number, t, now, out);
-  }
-  for (const auto& request : std::exchange(t.waiting, {})) {
-    decide(request, now, out);
-  }
+  if (is_refused_elsewhere(t)) compare(number, t, now, out);
+  for (const auto& request : std::exchange(t.waiting, {})) decide(request, now, out);
   watch_refusals(now, out);
   return out;
 }
@@ -866,16 +754,12 @@ bind_lockout_actions bind_lockout_guard::fingerprint_done(std::uint64_t number, 
 /// Its refusal, if there is one, waits to be told with its fingerprint.
 void bind_lockout_guard::note_refused_here(secret_id id, std::string fingerprint) {
   auto waits = here_without_.extract(id);
-  if (waits.empty() || fingerprint.empty()) {
-    return;
-  }
+  if (waits.empty() || fingerprint.empty()) return;
   auto& refused = waits.mapped();
   refused.fingerprint = std::move(fingerprint);
   std::erase_if(here_,
                 [&](const refused_secret& r) { return is_same_secret(r, refused.identity, refused.fingerprint); });
-  if (here_.size() >= remembered_attempts) {
-    here_.erase(here_.begin());
-  }
+  if (here_.size() >= remembered_attempts) here_.erase(here_.begin());
   here_.push_back(std::move(refused));
 }
 

@@ -67,11 +67,8 @@ log_port::fields fields_of(const reload_report& report) {
       {"removed", &report.removed},
       {"changed", &report.changed},
       {"needs_restart", &report.needs_restart}};
-  for (const auto& [what, names] : parts) {
-    if (!names->empty()) {
-      more.emplace_back(what, joined(*names, ", "));
-    }
-  }
+  for (const auto& [what, names] : parts)
+    if (!names->empty()) more.emplace_back(what, joined(*names, ", "));
   return more;
 }
 
@@ -122,11 +119,8 @@ std::vector<server_snapshot> merged(gathering& g) {
 
 std::optional<int> active_priority(const std::vector<server_snapshot>& servers) {
   std::optional<int> level;
-  for (const auto& s : servers) {
-    if (s.serving) {
-      level = level ? std::min(*level, s.priority) : s.priority;
-    }
-  }
+  for (const auto& s : servers)
+    if (s.serving) level = level ? std::min(*level, s.priority) : s.priority;
   return level;
 }
 
@@ -177,9 +171,7 @@ connection_manager_impl::~connection_manager_impl() {
 template <class Answer, class Handle, class... What>
 caf::result<Answer> connection_manager_impl::to_child(const Handle& child, What&&... message) {
   return guard_.answer<Answer>([&]() -> caf::result<Answer> {
-    if (!child) {
-      return to_error(make_failure(runtime_stopping(stage::queue)));
-    }
+    if (!child) return to_error(make_failure(runtime_stopping(stage::queue)));
     return self_->delegate(child, std::forward<What>(message)...);
   });
 }
@@ -188,9 +180,7 @@ caf::result<Answer> connection_manager_impl::to_child(const Handle& child, What&
 template <class Answer, class... What>
 caf::result<Answer> connection_manager_impl::to_pool(server_id server, errc unknown, What&&... message) {
   const auto pool = pool_of(server);
-  if (!pool && breaker_) {
-    return to_error(refusal(unknown, "There is no server number " + std::to_string(server) + "."));
-  }
+  if (!pool && breaker_) return to_error(refusal(unknown, "There is no server number " + std::to_string(server) + "."));
   return to_child<Answer>(pool, std::forward<What>(message)...);
 }
 
@@ -274,11 +264,10 @@ manager_interface::behavior_type connection_manager_impl::make_behavior() {
 }
 
 void connection_manager_impl::on_tick(std::uint64_t timer) {
-  if (watch_timer_.fired(timer)) {
+  if (watch_timer_.fired(timer))
     look_up_services();
-  } else if (!credentials_.on_tick(timer) && drain_timer_.fired(timer) && draining_) {
+  else if (!credentials_.on_tick(timer) && drain_timer_.fired(timer) && draining_)
     finish(false);
-  }
 }
 
 void connection_manager_impl::say(log_level level, std::string_view text, const log_port::fields& more) const {
@@ -316,9 +305,7 @@ void connection_manager_impl::start_children() {
   self_->monitor(breaker_);
   servers_.clear();
   all_ = effective();
-  for (auto& context : contexts_of(all_)) {
-    servers_.push_back(start_pool(std::move(context)));
-  }
+  for (auto& context : contexts_of(all_)) servers_.push_back(start_pool(std::move(context)));
   tell_credentials();
   monitor_ = parts_.monitor(system, servers_, breaker_.address(), manager);
   self_->monitor(monitor_);
@@ -328,9 +315,8 @@ void connection_manager_impl::start_children() {
 std::vector<server_context_ptr> connection_manager_impl::contexts_of(const settings_ptr& all) {
   std::vector<server_context_ptr> contexts;
   const auto ids = server_ids_.number(all->servers);
-  for (std::size_t i = 0; i < ids.size(); ++i) {
+  for (std::size_t i = 0; i < ids.size(); ++i)
     contexts.push_back(make_context(ids[i], all->servers[i], all, env_, servers_));
-  }
   return contexts;
 }
 
@@ -343,11 +329,8 @@ routed_server connection_manager_impl::start_pool(server_context_ptr context) {
 /// Null when there is no such server; one that was taken out counts for as long as it finishes what it has.
 pool_actor connection_manager_impl::pool_of(server_id server) const {
   for (const auto* table : {&servers_, &leaving_}) {
-    for (const auto& each : *table) {
-      if (each.context->id == server) {
-        return each.pool;
-      }
-    }
+    for (const auto& each : *table)
+      if (each.context->id == server) return each.pool;
   }
   return pool_actor{};
 }
@@ -360,9 +343,7 @@ void connection_manager_impl::introduce_children() {
 }
 
 void connection_manager_impl::on_down(const caf::actor_addr& child) {
-  if (draining_) {
-    return;  // its part of the drain is answered by CAF, or ended by the timer
-  }
+  if (draining_) return;  // its part of the drain is answered by CAF, or ended by the timer
   const auto left =
       std::find_if(leaving_.begin(), leaving_.end(), [&](const routed_server& s) { return s.pool.address() == child; });
   if (left != leaving_.end()) {
@@ -416,9 +397,7 @@ void connection_manager_impl::give_up() {
 void connection_manager_impl::dismiss_children() {
   dismiss(self_, monitor_);
   for (auto* table : {&servers_, &leaving_}) {
-    for (auto& server : *table) {
-      dismiss(self_, server.pool);
-    }
+    for (auto& server : *table) dismiss(self_, server.pool);
     table->clear();
   }
   dismiss(self_, breaker_);
@@ -428,9 +407,7 @@ void connection_manager_impl::dismiss_children() {
 
 /// Starts a look-up when one is due, and sets the timer for what comes next.
 void connection_manager_impl::look_up_services() {
-  if (!watch_ || draining_) {
-    return;
-  }
+  if (!watch_ || draining_) return;
   const auto now = env_->clock->now();
   note_services(watch_->tick(now));
   if (watch_->start_if_due(now)) {
@@ -441,9 +418,7 @@ void connection_manager_impl::look_up_services() {
 }
 
 void connection_manager_impl::on_services(std::uint64_t number, const service_answer& found) {
-  if (!watch_ || number != look_up_ || draining_) {
-    return;  // of a name that is no longer asked for
-  }
+  if (!watch_ || number != look_up_ || draining_) return;  // of a name that is no longer asked for
   look_up_ = 0;
   note_services(watch_->answered(found, env_->clock->now()));
   look_up_services();
@@ -451,9 +426,7 @@ void connection_manager_impl::on_services(std::uint64_t number, const service_an
 
 /// What stays the same for long is said once.
 void connection_manager_impl::note_services(const srv_watcher::news& news) {
-  if (news.changed) {
-    take_services();
-  }
+  if (news.changed) take_services();
   if (news.failing) {
     say(log_level::warning,
         servers_.empty() ? "the SRV records could not be used; there is no server until they can"
@@ -462,9 +435,7 @@ void connection_manager_impl::note_services(const srv_watcher::news& news) {
   } else if (news.recovered) {
     say(log_level::info, "the SRV records can be used again", {{"name", watch_->name()}});
   }
-  if (servers_.empty()) {
-    self_->send(breaker_, servers_atom_v, no_server_reason());
-  }
+  if (servers_.empty()) self_->send(breaker_, servers_atom_v, no_server_reason());
   answer_for_router();
 }
 
@@ -483,9 +454,7 @@ caf::result<circuit_breaker_actor> connection_manager_impl::router() {
 }
 
 void connection_manager_impl::answer_for_router() {
-  if (watch_ && !watch_->settled()) {
-    return;
-  }
+  if (watch_ && !watch_->settled()) return;
   for (auto& answer : std::exchange(asked_for_router_, {})) {
     if (breaker_) {
       answer.deliver(breaker_);
@@ -498,12 +467,9 @@ void connection_manager_impl::answer_for_router() {
 // ---- servers come, go and change ----
 
 caf::result<reload_report> connection_manager_impl::reload(const settings_ptr& next, const start_token_ptr& token) {
-  if (draining_) {
-    return to_error(make_failure(runtime_stopping(stage::queue, "its settings stay as they are")));
-  }
-  if (token && !token->begin()) {
+  if (draining_) return to_error(make_failure(runtime_stopping(stage::queue, "its settings stay as they are")));
+  if (token && !token->begin())
     return to_error(make_failure(caller_cancelled(stage::queue, "the settings stay as they are")));
-  }
   std::vector<std::string> needs_restart;
   configured_ = std::make_shared<const settings>(keep_unreloadable(*configured_, *next, needs_restart));
   watch_services();
@@ -519,15 +485,12 @@ caf::result<reload_report> connection_manager_impl::reload(const settings_ptr& n
 /// answered, those that there are already.
 settings_ptr connection_manager_impl::effective() const {
   const auto* pattern = pattern_in(*configured_);
-  if (pattern == nullptr) {
-    return configured_;
-  }
+  if (pattern == nullptr) return configured_;
   auto all = std::make_shared<settings>(*configured_);
-  if (watch_ && !watch_->records().empty()) {
+  if (watch_ && !watch_->records().empty())
     all->servers = servers_of(*pattern, watch_->records()).servers;
-  } else {
+  else
     all->servers = all_ ? all_->servers : std::vector<connection_info>{};
-  }
   return all;
 }
 
@@ -544,9 +507,7 @@ reload_report connection_manager_impl::apply(settings_ptr next) {
       table.push_back(start_pool(std::move(context)));
       continue;
     }
-    if (!same_server(known->context->server, context->server)) {
-      report.changed.push_back(context->name);
-    }
+    if (!same_server(known->context->server, context->server)) report.changed.push_back(context->name);
     table.push_back({std::move(context), known->pool});
     kept.push_back(table.back());
   }
@@ -554,9 +515,7 @@ reload_report connection_manager_impl::apply(settings_ptr next) {
   all_ = std::move(next);
   self_->send(breaker_, servers_atom_v, servers_);
   self_->send(monitor_, servers_atom_v, servers_);
-  for (const auto& server : kept) {
-    self_->send(server.pool, reload_atom_v, server.context);
-  }
+  for (const auto& server : kept) self_->send(server.pool, reload_atom_v, server.context);
   for (auto& old : table) {
     if (std::none_of(kept.begin(), kept.end(), [&](const routed_server& k) { return k.pool == old.pool; })) {
       report.removed.push_back(old.context->name);
@@ -580,9 +539,7 @@ void connection_manager_impl::let_go(routed_server server) {
 void connection_manager_impl::gone(server_id server, bool clean) {
   const auto left =
       std::find_if(leaving_.begin(), leaving_.end(), [&](const routed_server& s) { return s.context->id == server; });
-  if (left == leaving_.end()) {
-    return;
-  }
+  if (left == leaving_.end()) return;
   say(clean ? log_level::info : log_level::warning,
       clean ? "a server that was taken out is drained" : "a server that was taken out was cut off",
       {{"server", left->context->name}});
@@ -595,11 +552,8 @@ void connection_manager_impl::gone(server_id server, bool clean) {
 /// A server that leaves may still have to bind: a connection that comes back from its holder does.
 void connection_manager_impl::tell_credentials() {
   std::vector<guarded_server> servers;
-  for (const auto* table : {&servers_, &leaving_}) {
-    for (const auto& each : *table) {
-      servers.push_back({each.context->id, each.context->server});
-    }
-  }
+  for (const auto* table : {&servers_, &leaving_})
+    for (const auto& each : *table) servers.push_back({each.context->id, each.context->server});
   credentials_.set_servers(servers, *all_);
 }
 
@@ -618,9 +572,8 @@ void connection_manager_impl::watch_services() {
 
 /// DNS lists other servers than before.
 void connection_manager_impl::take_services() {
-  for (const auto& each : servers_of(*pattern_in(*configured_), watch_->records()).ignored) {
+  for (const auto& each : servers_of(*pattern_in(*configured_), watch_->records()).ignored)
     say(log_level::warning, "an SRV record is not used", {{"name", watch_->name()}, {"record", each}});
-  }
   const auto report = apply(effective());
   say(log_level::info, "the servers are those that DNS lists now", fields_of(report));
 }
@@ -631,9 +584,7 @@ void connection_manager_impl::take_services() {
 caf::result<bool> connection_manager_impl::drain(time_point deadline) {
   auto answer = self_->make_response_promise<bool>();
   drained_.push_back(answer);
-  if (draining_ && deadline >= drain_deadline_) {
-    return answer;
-  }
+  if (draining_ && deadline >= drain_deadline_) return answer;
   drain_deadline_ = deadline;
   if (!draining_) {
     draining_ = true;
@@ -660,19 +611,13 @@ void connection_manager_impl::ask_pools_to_drain() {
                 [this, round](caf::error&) { guard_.run([&] { pool_drained(round, false); }); });
     }
   }
-  if (pools_draining_ == 0) {
-    finish(true);
-  }
+  if (pools_draining_ == 0) finish(true);
 }
 
 void connection_manager_impl::pool_drained(std::uint64_t round, bool clean) {
-  if (round != drain_round_) {
-    return;
-  }
+  if (round != drain_round_) return;
   clean_ = clean_ && clean;
-  if (--pools_draining_ == 0) {
-    finish(true);
-  }
+  if (--pools_draining_ == 0) finish(true);
 }
 
 void connection_manager_impl::finish(bool in_time) {
@@ -684,16 +629,12 @@ void connection_manager_impl::finish(bool in_time) {
   dismiss_children();
   watch_.reset();
   answer_for_router();
-  for (auto& answer : std::exchange(drained_, {})) {
-    answer.deliver(clean);
-  }
+  for (auto& answer : std::exchange(drained_, {})) answer.deliver(clean);
   self_->quit(failed_ ? caf::make_error(errc::internal) : caf::error{caf::exit_reason::normal});
 }
 
 void connection_manager_impl::on_exit(const caf::error& order) {
-  if (order == caf::exit_reason::user_shutdown || order == caf::exit_reason::kill) {
-    finish(false);
-  }
+  if (order == caf::exit_reason::user_shutdown || order == caf::exit_reason::kill) finish(false);
 }
 
 // ---- the state of breaker and pools ----

@@ -204,12 +204,9 @@ std::string credential_service::warning(server_id server) const {
 }
 
 void credential_service::read_done(std::uint64_t number, const secret_reading& found) {
-  if (running_.erase(number) == 0) {
-    return;  // it was ended because nobody wants it
-  }
-  if (!found.ok()) {
+  if (running_.erase(number) == 0) return;  // it was ended because nobody wants it
+  if (!found.ok())
     env_->log->write(log_level::warning, "credentials", "a secret could not be read", {{"why", found.problem}});
-  }
   carry_out(guard_.read_done(number, found, env_->clock->now()));
 }
 
@@ -263,9 +260,8 @@ bool credential_service::on_tick(std::uint64_t timer) {
 void credential_service::close() {
   for (auto& each : std::exchange(early_, {}))
     each.answer.deliver(to_error(make_failure(runtime_stopping(stage::bind, "nothing binds any more"))));
-  for (auto& [request_id, answer] : std::exchange(waiting_, {})) {
+  for (auto& [request_id, answer] : std::exchange(waiting_, {}))
     answer.deliver(to_error(make_failure(runtime_stopping(stage::bind, "nothing binds any more"))));
-  }
   running_.clear();
   closed_ = true;
   for (auto& each : std::exchange(claims_, {})) each.answer.deliver(service_claim::unknown);
@@ -274,54 +270,38 @@ void credential_service::close() {
 void credential_service::carry_out(const bind_lockout_actions& todo) {
   for (const auto& answer : todo.answers) {
     auto found = waiting_.extract(answer.request_id);
-    if (found.empty()) {
-      continue;
-    }
-    if (answer.refusal) {
+    if (found.empty()) continue;
+    if (answer.refusal)
       found.mapped().deliver(to_error(answer.refusal));
-    } else {
+    else
       found.mapped().deliver(answer.value);
-    }
   }
-  for (const auto number : todo.unwanted) {
-    running_.erase(number);
-  }
+  for (const auto number : todo.unwanted) running_.erase(number);
   note_standing();
   share_refusals();
   note_decision();
   arm();
-  for (const auto& what : todo.reads) {
-    start_read(what);
-  }
-  for (const auto& what : todo.fingerprints) {
-    start_fingerprint(what);
-  }
+  for (const auto& what : todo.reads) start_read(what);
+  for (const auto& what : todo.fingerprints) start_fingerprint(what);
   settle_claims();
   arm();
 }
 
 void credential_service::start_read(const secret_read& wanted) {
-  if (closed_) {
-    return;
-  }
+  if (closed_) return;
   const auto mark = running_.emplace(wanted.number, std::make_shared<const std::uint64_t>(wanted.number)).first->second;
   auto job = [read = read_, wanted, patience = std::chrono::ceil<milliseconds>(bind_lockout_options{}.read_timeout),
               manager = self_->address(), mark = std::weak_ptr{mark}] {
     const auto found = read(wanted.source, patience, [&mark] { return !mark.expired(); });
-    if (const auto handle = caf::actor_cast<manager_interface>(manager)) {
+    if (const auto handle = caf::actor_cast<manager_interface>(manager))
       caf::anon_send(handle, resolved_atom_v, wanted.number, found);
-    }
   };
-  if (!env_->workers->run(std::move(job))) {
-    read_done(wanted.number, {{}, "too many other reads and look-ups wait"});
-  }
+  if (!env_->workers->run(std::move(job))) read_done(wanted.number, {{}, "too many other reads and look-ups wait"});
 }
 
 void credential_service::note_standing() {
   const bool refused = guard_.any_refused();
-  if (refused == std::exchange(refused_before_, refused)) {
-    return;
-  }
+  if (refused == std::exchange(refused_before_, refused)) return;
   if (refused) {
     log_port::fields more;
     if (last_refusal_) more.emplace_back("cause", describe(*last_refusal_));

@@ -5,9 +5,8 @@ namespace understudy::internal {
 
 void add_pool_evidence(server_snapshot& server, const pool_snapshot& pool) {
   const bool opened = pool.opened > 0, failed = pool.connect_failures > 0;
-  if (server.untried && failed && !opened && server.state == server_state::healthy) {
+  if (server.untried && failed && !opened && server.state == server_state::healthy)
     server.state = server_state::suspect;
-  }
   server.untried = server.untried && !opened && !failed;
   server.pool = pool;
 }

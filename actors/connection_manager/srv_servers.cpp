@@ -12,9 +12,7 @@ namespace understudy::internal {
 namespace {
 
 std::string why_unusable(const service_record& r) {
-  if (r.port == 0) {
-    return "its port is 0";
-  }
+  if (r.port == 0) return "its port is 0";
   const auto host = plain_target(r.target);
   const auto wrong = config::check_host(host);
   // A path would be taken for a socket on this machine.
@@ -25,9 +23,7 @@ std::string why_unusable(const service_record& r) {
 
 std::string plain_target(const std::string& host) {
   std::string plain = host;
-  if (!plain.empty() && plain.back() == '.') {
-    plain.pop_back();
-  }
+  if (!plain.empty() && plain.back() == '.') plain.pop_back();
   return ascii_lower(std::move(plain));
 }
 
@@ -38,9 +34,7 @@ srv_servers servers_of(const connection_info& pattern, std::vector<service_recor
   });
   std::set<std::string> places;
   for (const auto& r : records) {
-    if (r.target == ".") {
-      continue;
-    }
+    if (r.target == ".") continue;
     const auto written = r.target + ":" + std::to_string(r.port);
     if (const auto wrong = why_unusable(r); !wrong.empty()) {
       found.ignored.push_back(written + ": " + wrong);
@@ -52,9 +46,7 @@ srv_servers servers_of(const connection_info& pattern, std::vector<service_recor
     server.port = r.port;
     server.priority = r.priority;
     server.weight = r.weight;
-    if (!places.insert(server_key(server)).second) {
-      continue;
-    }
+    if (!places.insert(server_key(server)).second) continue;
     if (found.servers.size() >= most_srv_servers) {
       found.ignored.push_back(written + ": only " + std::to_string(most_srv_servers) + " servers are used");
       continue;

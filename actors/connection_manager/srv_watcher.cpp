@@ -21,14 +21,10 @@ bool same(const std::vector<service_record>& a, const std::vector<service_record
 }
 
 std::string why_useless(const service_answer& found) {
-  if (!found.problem.empty()) {
-    return found.problem;
-  }
+  if (!found.problem.empty()) return found.problem;
   const bool offered = std::any_of(found.records.begin(), found.records.end(),
                                    [](const service_record& r) { return r.target != "." && !r.target.empty(); });
-  if (offered) {
-    return {};
-  }
+  if (offered) return {};
   return found.records.empty() ? "the name has no SRV records"
                                : "the domain says that it does not offer the service (its target is \".\")";
 }
@@ -39,9 +35,7 @@ srv_watcher::srv_watcher(std::string name, const watch_options& options, random_
     : name_(std::move(name)), options_(options), random_(std::move(random)), next_(now) {}
 
 bool srv_watcher::start_if_due(time_point now) {
-  if (running_ || now < next_) {
-    return false;
-  }
+  if (running_ || now < next_) return false;
   running_ = true;
   overdue_ = false;
   started_ = now;
@@ -50,9 +44,7 @@ bool srv_watcher::start_if_due(time_point now) {
 
 srv_watcher::news srv_watcher::answered(const service_answer& found, time_point now) {
   running_ = false;
-  if (auto why = why_useless(found); !why.empty()) {
-    return fail(std::move(why), now);
-  }
+  if (auto why = why_useless(found); !why.empty()) return fail(std::move(why), now);
   news out;
   out.recovered = !problem_.empty();
   settled_ = true;
@@ -67,9 +59,7 @@ srv_watcher::news srv_watcher::answered(const service_answer& found, time_point 
 }
 
 srv_watcher::news srv_watcher::tick(time_point now) {
-  if (!running_ || overdue_ || now < started_ + options_.patience) {
-    return {};
-  }
+  if (!running_ || overdue_ || now < started_ + options_.patience) return {};
   overdue_ = true;
   const auto limit = std::chrono::ceil<seconds>(options_.patience).count();
   return fail("no answer within " + std::to_string(limit) + " s", now);
@@ -94,9 +84,7 @@ duration srv_watcher::pause() {
 void srv_watcher::hasten(time_point now) { next_ = std::min(next_, std::max(now, started_ + options_.hurry)); }
 
 time_point srv_watcher::next_event() const {
-  if (!running_) {
-    return next_;
-  }
+  if (!running_) return next_;
   return overdue_ ? time_point::max() : started_ + options_.patience;
 }
 

@@ -15,9 +15,7 @@ probe_schedule::probe_schedule(const schedule_options& options, random_source ra
 void probe_schedule::configure(const schedule_options& options, time_point now) {
   const bool sooner = options.healthy < options_.healthy;
   options_ = options;
-  if (next_ != time_point::max() && sooner) {
-    next_ = std::min(next_, now + pause());
-  }
+  if (next_ != time_point::max() && sooner) next_ = std::min(next_, now + pause());
 }
 
 bool probe_schedule::on_result(bool alive, bool asked, time_point now) {
@@ -31,36 +29,28 @@ void probe_schedule::on_nothing(time_point now) { schedule(pause(), now); }
 void probe_schedule::on_breaker(breaker_state state, time_point now) {
   breaker_ = state;
   failures_ = state == breaker_state::open ? std::max(failures_, 1) : 0;
-  if (state == breaker_state::suspended) {
+  if (state == breaker_state::suspended)
     next_ = time_point::max();
-  } else if (state == breaker_state::half_open) {
+  else if (state == breaker_state::half_open)
     next_ = now;
-  } else {
+  else
     schedule(pause(), now);
-  }
 }
 
 void probe_schedule::hasten(time_point now) {
-  if (next_ != time_point::max()) {
+  if (next_ != time_point::max())
     next_ = std::min(next_, now + jittered(options_.unhealthy_base, options_.jitter, random_));
-  }
 }
 
 duration probe_schedule::pause() const {
-  if (breaker_ == breaker_state::half_open) {
-    return options_.half_open;
-  }
-  if (failures_ == 0) {
-    return options_.healthy;
-  }
+  if (breaker_ == breaker_state::half_open) return options_.half_open;
+  if (failures_ == 0) return options_.healthy;
   return exponential_backoff(options_.unhealthy_base, static_cast<std::uint64_t>(failures_),
                              std::max(options_.unhealthy_base, options_.unhealthy_cap));
 }
 
 void probe_schedule::schedule(duration in, time_point now) {
-  if (breaker_ != breaker_state::suspended) {
-    next_ = now + jittered(in, options_.jitter, random_);
-  }
+  if (breaker_ != breaker_state::suspended) next_ = now + jittered(in, options_.jitter, random_);
 }
 
 }  // namespace understudy::internal

@@ -38,9 +38,7 @@ failure_ptr lost_without_cause(const std::string& name) {
 
 probe_session::actions probe_session::begin(time_point now, time_point deadline, const probe_mode& mode) {
   actions out;
-  if (running_) {
-    return out;
-  }
+  if (running_) return out;
   running_ = true;
   mode_ = mode;
   started_ = now;
@@ -79,16 +77,12 @@ void probe_session::ask_pool(time_point now, actions& out) {
 
 probe_session::actions probe_session::hurry(time_point now, time_point deadline, bool hurried) {
   actions out;
-  if (!running_) {
-    return out;
-  }
+  if (!running_) return out;
   // Also when it is over sooner anyway: it must not begin another long wait then.
   mode_.hurried = mode_.hurried || hurried;
   if (deadline < deadline_) {
     deadline_ = deadline;
-    if (state_ == state::checking_pool) {
-      ask_pool(now, out);
-    }
+    if (state_ == state::checking_pool) ask_pool(now, out);
   }
   return out;
 }
@@ -96,17 +90,14 @@ probe_session::actions probe_session::hurry(time_point now, time_point deadline,
 probe_session::actions probe_session::on_slot(bool granted, time_point now) {
   actions out;
   if (state_ != state::waiting_slot) {
-    if (granted) {
-      out.push_back({kind::give_slot_back});
-    }
+    if (granted) out.push_back({kind::give_slot_back});
     return out;
   }
   slot_ = granted;
-  if (granted) {
+  if (granted)
     open(out);
-  } else {
+  else
     ask_pool(now, out);
-  }
   return out;
 }
 
@@ -136,9 +127,7 @@ probe_session::actions probe_session::on_ready(time_point now) {
 
 probe_session::actions probe_session::on_ended(const failure_ptr& cause, time_point now) {
   actions out;
-  if (!connection_ || ended_) {
-    return out;
-  }
+  if (!connection_ || ended_) return out;
   ended_ = true;
   if (state_ == state::checking && light_) {
     out.push_back({kind::forget});
@@ -161,17 +150,13 @@ probe_session::actions probe_session::on_ended(const failure_ptr& cause, time_po
 probe_session::actions probe_session::on_draining() {
   actions out;
   mode_.keep = false;
-  if (state_ == state::standing) {
-    close(out);
-  }
+  if (state_ == state::standing) close(out);
   return out;
 }
 
 probe_session::actions probe_session::on_check(std::uint64_t turn, const probe_report& report, time_point now) {
   actions out;
-  if (state_ != state::checking || turn != turn_) {
-    return out;
-  }
+  if (state_ != state::checking || turn != turn_) return out;
   if (light_ && !report.ok && report.error && connection_lost(*report.error)) {
     // The event of its end is on its way; a full probe follows it.
     close(out);
@@ -181,18 +166,14 @@ probe_session::actions probe_session::on_check(std::uint64_t turn, const probe_r
   outcome_.report.warning = report.warning;
   outcome_.report.answers_others = report.answers_others;
   check_steps_ = report.steps;
-  if (check_steps_.empty()) {
-    check_steps_.push_back({stage::operation, report.took, report.ok});
-  }
+  if (check_steps_.empty()) check_steps_.push_back({stage::operation, report.took, report.ok});
   conclude(report.ok, report.error, now, out);
   return out;
 }
 
 probe_session::actions probe_session::on_pool(std::uint64_t turn, const pool_health& health, time_point now) {
   actions out;
-  if (state_ != state::checking_pool || turn != turn_) {
-    return out;
-  }
+  if (state_ != state::checking_pool || turn != turn_) return out;
   if (cannot_connect_) {
     if (health.answered == 0 && health.connecting > 0 && !hangs_) {
       // The pool was there first: where one more is refused, those that are under way tell whether the server lives.
@@ -232,34 +213,27 @@ probe_session::actions probe_session::on_pool(std::uint64_t turn, const pool_hea
 
 probe_session::actions probe_session::on_steps(std::uint64_t turn, const std::vector<probe_step>& steps) {
   actions out;
-  if (state_ != state::collecting || turn != turn_) {
-    return out;
-  }
+  if (state_ != state::collecting || turn != turn_) return out;
   auto& all = outcome_.report.steps;
   all = steps;
   for (const auto& s : check_steps_) {
     const auto known = std::find_if(all.begin(), all.end(), [&](const probe_step& k) { return k.what == s.what; });
-    if (known == all.end()) {
+    if (known == all.end())
       all.push_back(s);
-    } else if (!s.ok) {
+    else if (!s.ok)
       *known = s;
-    }
   }
   if (hangs_) {
     const bool known = !all.empty() && !all.back().ok;
     outcome_.report.error = timed_out(known ? std::optional{all.back().what} : std::nullopt, errc::connection_timeout);
   }
-  if (!ask_pool_instead(out)) {
-    finish(out);
-  }
+  if (!ask_pool_instead(out)) finish(out);
   return out;
 }
 
 probe_session::actions probe_session::on_time(time_point now, const probe_wait& waits_for) {
   actions out;
-  if (!running_ || now < deadline()) {
-    return out;
-  }
+  if (!running_ || now < deadline()) return out;
   switch (state_) {
     case state::connecting:
       time_out_connect(now, waits_for, out);
@@ -273,29 +247,26 @@ probe_session::actions probe_session::on_time(time_point now, const probe_wait& 
       }
       break;
     case state::checking_pool:
-      if (cannot_connect_) {
+      if (cannot_connect_)
         finish(out);
-      } else {
+      else
         say_nothing(no_socket(name_), out);
-      }
       break;
     case state::waiting_pool:
-      if (now < deadline_) {
+      if (now < deadline_)
         ask_pool(now, out);
-      } else {
+      else
         say_nothing(taken_by_pool(name_, *cannot_connect_), out);
-      }
       break;
     case state::collecting:
       out = on_steps(turn_, {});
       break;
     case state::closing:
       again_ = false;
-      if (light_) {
+      if (light_)
         time_out_check(now, out);
-      } else {
+      else
         say_nothing(no_socket(name_), out);
-      }
       break;
     default:
       say_nothing(no_socket(name_), out);
@@ -308,48 +279,36 @@ probe_session::actions probe_session::stop() {
   running_ = false;
   again_ = false;
   ++turn_;
-  if (connection_ && !ended_) {
+  if (connection_ && !ended_)
     close(out);
-  } else {
+  else
     drop_connection(out);
-  }
   return out;
 }
 
 void probe_session::close(actions& out) {
   state_ = state::closing;
-  if (!std::exchange(told_to_close_, true)) {
-    out.push_back({kind::close});
-  }
+  if (!std::exchange(told_to_close_, true)) out.push_back({kind::close});
 }
 
 /// No new connection can be had. That need not mean that the server is down: those that are open may answer.
 bool probe_session::ask_pool_instead(actions& out) {
   const bool dead = outcome_.conclusive && verdict(outcome_.report) == probe_verdict::dead;
-  if (!dead || !connects_ || (hangs_ && mode_.hurried)) {
-    return false;
-  }
+  if (!dead || !connects_ || (hangs_ && mode_.hurried)) return false;
   cannot_connect_ = outcome_.report.error;
-  if (ended_) {
+  if (ended_)
     drop_connection(out);
-  } else {
+  else
     close(out);
-  }
-  if (hangs_) {
-    deadline_ += mode_.pool_time + mode_.pool_time / 4;  // of which the pool has four fifths
-  }
+  if (hangs_) deadline_ += mode_.pool_time + mode_.pool_time / 4;  // of which the pool has four fifths
   ask_pool(started_ + outcome_.report.took, out);
   return true;
 }
 
 /// The connection, if any, has closed: nothing is held any more.
 void probe_session::drop_connection(actions& out) {
-  if (connection_) {
-    out.push_back({kind::forget});
-  }
-  if (slot_) {
-    out.push_back({kind::give_slot_back});
-  }
+  if (connection_) out.push_back({kind::forget});
+  if (slot_) out.push_back({kind::give_slot_back});
   connection_ = false;
   ended_ = false;
   slot_ = false;
@@ -389,19 +348,16 @@ void probe_session::finish(actions& out) {
   running_ = false;
   ++turn_;
   out.push_back({kind::report});
-  if (!connection_ || ended_) {
+  if (!connection_ || ended_)
     drop_connection(out);
-  } else if (mode_.keep && outcome_.conclusive && verdict(outcome_.report) == probe_verdict::alive) {
+  else if (mode_.keep && outcome_.conclusive && verdict(outcome_.report) == probe_verdict::alive)
     state_ = state::standing;
-  } else {
+  else
     close(out);
-  }
 }
 
 time_point probe_session::deadline() const noexcept {
-  if (!running_) {
-    return time_point::max();
-  }
+  if (!running_) return time_point::max();
   return state_ == state::waiting_pool ? std::min(look_again_, deadline_) : deadline_;
 }
 

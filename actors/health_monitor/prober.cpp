@@ -57,17 +57,13 @@ void prober::stop(key k, bool for_good) {
 }
 
 void prober::stop_all() {
-  for (const auto k : keys()) {
-    stop(k, false);
-  }
+  for (const auto k : keys()) stop(k, false);
 }
 
 void prober::on_event(const connection_event& event) {
   const auto found =
       std::find_if(hosts_.begin(), hosts_.end(), [&](const auto& h) { return h.second.number == event.id; });
-  if (event.id == 0 || found == hosts_.end()) {
-    return;
-  }
+  if (event.id == 0 || found == hosts_.end()) return;
   step(found->first, [&](probe_session& s) {
     switch (event.what) {
       case connection_event::kind::ready:
@@ -91,20 +87,14 @@ void prober::on_down(const caf::actor_addr& gone) {
 }
 
 void prober::advance() {
-  for (const auto k : keys()) {
-    step(k, [&](probe_session& s) { return s.on_time(now(), awaited_by(hosts_.at(k))); });
-  }
+  for (const auto k : keys()) step(k, [&](probe_session& s) { return s.on_time(now(), awaited_by(hosts_.at(k))); });
   sweep();
 }
 
 probe_wait prober::awaited_by(const host& h) const {
   using reason = probe_wait::reason;
-  if (!h.load || !h.load->held_up) {
-    return {};
-  }
-  if (!h.load->awaits_credential) {
-    return {reason::ours};
-  }
+  if (!h.load || !h.load->held_up) return {};
+  if (!h.load->awaits_credential) return {reason::ours};
   const auto& context = *h.server.context;
   const auto owed = context.pace->bind_unanswered_for(now());
   const auto usual = context.all ? std::max<duration>(context.all->breaker.suspect_after, context.pace->patience(true))
@@ -120,27 +110,21 @@ time_point prober::next_deadline() const {
 
 /// Forgets sessions that were for one probe and hold nothing any more.
 void prober::sweep() {
-  for (auto h = hosts_.begin(); h != hosts_.end();) {
+  for (auto h = hosts_.begin(); h != hosts_.end();)
     h = h->second.once && h->second.session.idle() ? hosts_.erase(h) : std::next(h);
-  }
 }
 
 std::vector<prober::key> prober::keys() const {
   std::vector<key> all;
-  for (const auto& [k, h] : hosts_) {
-    all.push_back(k);
-  }
+  for (const auto& [k, h] : hosts_) all.push_back(k);
   return all;
 }
 
 /// Lets `how` move a session on and carries out what it wants.
 template <class Step>
 void prober::step(key k, Step&& how) {
-  if (const auto h = hosts_.find(k); h != hosts_.end()) {
-    for (const auto& action : how(h->second.session)) {
-      carry_out(k, action);
-    }
-  }
+  if (const auto h = hosts_.find(k); h != hosts_.end())
+    for (const auto& action : how(h->second.session)) carry_out(k, action);
 }
 
 void prober::carry_out(key k, const probe_action& action) {
@@ -200,11 +184,10 @@ void prober::open(key k, host& h) {
 }
 
 void prober::close(key k, const host& h) {
-  if (h.connection) {
+  if (h.connection)
     caf::anon_send(h.connection, close_atom_v);
-  } else {
+  else
     step(k, [&](probe_session& s) { return s.on_ended(nullptr, now()); });
-  }
 }
 
 void prober::forget(host& h) {
@@ -240,9 +223,7 @@ void prober::ask_steps(key k, const host& h, const probe_action& action) {
   const auto answered = [this, k, turn = action.turn](const std::vector<probe_step>& steps) {
     handle_([&] { step(k, [&](probe_session& s) { return s.on_steps(turn, steps); }); });
   };
-  if (!h.connection) {
-    return answered({});
-  }
+  if (!h.connection) return answered({});
   self_->request(h.connection, steps_patience, status_atom_v)
       .then([answered](const connection_snapshot& found) { answered(found.steps); },
             [answered](const caf::error&) { answered({}); });

@@ -72,11 +72,10 @@ void http_session::send(std::string bytes, time_point now) {
 }
 
 void http_session::on_written(std::size_t unsent) {
-  if (unsent == 0) {
+  if (unsent == 0)
     write_until_ = time_point::max();
-  } else if (state_ == phase::streams && unsent > most_unsent_events) {
+  else if (state_ == phase::streams && unsent > most_unsent_events)
     close("it does not take its events");
-  }
 }
 
 void http_session::tick(time_point now) {

@@ -15,9 +15,7 @@ constexpr auto relaxed = std::memory_order_relaxed;
 
 // Values below 16 ns have a bucket each; above, the leading bit picks the row and the next four the bucket in it.
 std::size_t bucket_of(std::uint64_t ns) noexcept {
-  if (ns < sub_buckets) {
-    return static_cast<std::size_t>(ns);
-  }
+  if (ns < sub_buckets) return static_cast<std::size_t>(ns);
   const auto exponent = static_cast<unsigned>(std::bit_width(ns)) - 1;
   const auto row = exponent - sub_bits + 1;
   return static_cast<std::size_t>(row * sub_buckets + ((ns >> (exponent - sub_bits)) & (sub_buckets - 1)));
@@ -27,9 +25,7 @@ std::size_t bucket_of(std::uint64_t ns) noexcept {
 std::uint64_t upper_end(std::size_t bucket) noexcept {
   const auto row = static_cast<unsigned>(bucket >> sub_bits);
   const auto place = static_cast<std::uint64_t>(bucket) & (sub_buckets - 1);
-  if (row == 0) {
-    return place;
-  }
+  if (row == 0) return place;
   return ((sub_buckets + place + 1) << (row - 1)) - 1;
 }
 
@@ -101,9 +97,7 @@ void latency_histogram::add(duration took) noexcept {
 duration latency_histogram::percentile(double fraction) const noexcept {
   // Counted afresh: count_ may be ahead of or behind the buckets while others add.
   std::uint64_t samples = 0;
-  for (const auto& bucket : buckets_) {
-    samples += bucket.load(relaxed);
-  }
+  for (const auto& bucket : buckets_) samples += bucket.load(relaxed);
   const auto wanted = std::ceil(std::clamp(fraction, 0.0, 1.0) * static_cast<double>(samples));
   const auto rank = std::max(std::uint64_t{1}, static_cast<std::uint64_t>(wanted));
   std::uint64_t passed = 0;

@@ -793,13 +793,12 @@ void pool_state::checked(connection_id id, bool works, time_point now) {
 void pool_state::take_check(slot& s, bool works, time_point now) {
   s.checking = false;
   s.asked_until = {};
-  if (works) {
+  if (works)
     s.validated = now;
-  } else if (s.state == slot_state::leased) {
+  else if (s.state == slot_state::leased)
     s.retiring = true;
-  } else if (s.alive()) {
+  else if (s.alive())
     close(s, now);
-  }
 }
 
 /// A lease's too: a read of the root DSE changes nothing in its session, and the server answers it or not.
@@ -1346,14 +1345,13 @@ void pool_state::reconfigure(pool_policy policy, bool renew, time_point now) {
 
 /// Make before break: what serves goes on until one that was made with the new values is ready.
 void pool_state::renew_all(time_point now) {
-  for (auto& [id, s] : slots_) {
+  for (auto& [id, s] : slots_)
     if (s.state == slot_state::connecting)
       close(s, now);
     else if (s.kind == connection_kind::bind && s.state == slot_state::ready)
       retire(s, now);
     else if (s.alive())
       s.expires = std::min(s.expires, now + up_to(settings_renewal_spread, dependencies_.random));
-  }
   credential_refusal_ = nullptr;
   growth_.forget();
   in_vain_ = 0;

@@ -66,9 +66,7 @@ std::vector<performance_alert> check_thresholds(const runtime_snapshot& now, dur
   std::vector<performance_alert> found;
   check_connection_time(average_connect, limits.max_connection_time, found);
   check_success_rate(now.operations.last_five_minutes, limits.min_success_rate, found);
-  for (const auto& server : now.servers) {
-    check_pool(server, limits.max_pool_utilization, found);
-  }
+  for (const auto& server : now.servers) check_pool(server, limits.max_pool_utilization, found);
   return found;
 }
 

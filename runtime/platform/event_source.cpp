@@ -18,15 +18,14 @@ class event_actor final : public caf::monitorable_actor {
 
   void enqueue(caf::mailbox_element_ptr message, caf::execution_unit*) override {
     const auto& content = message->content();
-    if (message->mid.is_request()) {
+    if (message->mid.is_request())
       bounce(message, caf::sec::unexpected_message);
-    } else if (on_.on_tick && content.match_elements<tick_atom, std::uint64_t>()) {
+    else if (on_.on_tick && content.match_elements<tick_atom, std::uint64_t>())
       on_.on_tick();
-    } else if (on_.on_ready && content.match_elements<io_atom, std::uint64_t, std::uint32_t>()) {
+    else if (on_.on_ready && content.match_elements<io_atom, std::uint64_t, std::uint32_t>())
       on_.on_ready(content.get_as<std::uint64_t>(1), content.get_as<std::uint32_t>(2));
-    } else if (on_.on_resolved && content.match_elements<resolved_atom, std::uint64_t, resolution>()) {
+    else if (on_.on_resolved && content.match_elements<resolved_atom, std::uint64_t, resolution>())
       on_.on_resolved(content.get_as<std::uint64_t>(1), content.get_as<resolution>(2));
-    }
   }
 
  private:

@@ -207,11 +207,10 @@ class listener::acceptor : public std::enable_shared_from_this<acceptor> {
   }
 
   void on_ready(poller_port::io_id id) {
-    if (id == io_) {
+    if (id == io_)
       accept_some();
-    } else if (const auto at = arriving_.find(id); at != arriving_.end()) {
+    else if (const auto at = arriving_.find(id); at != arriving_.end())
       at->second.header ? read_header(at) : shake(at);
-    }
   }
 
   void on_tick() {

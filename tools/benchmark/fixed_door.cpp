@@ -65,12 +65,11 @@ class turns final : public caf::execution_unit {
   bool run() {
     const bool some = !due_.empty();
     running_.swap(due_);
-    for (auto* job : running_) {
+    for (auto* job : running_)
       if (job->resume(this, messages_a_turn) == caf::resumable::resume_later)
         due_.push_back(job);
       else
         caf::intrusive_ptr_release(job);
-    }
     running_.clear();
     return some;
   }

@@ -66,7 +66,42 @@ std::string_view opaque_name(std::uint8_t tag) noexcept {
   }
 }
 
+/// Overwrites the values of an operation.
+struct value_wiper {
+  void operator()(add_request& x) const noexcept {
+    for (auto& added : x.attributes) all_of(added.values);
+  }
+  void operator()(modify_request& x) const noexcept {
+    for (auto& change : x.changes) all_of(change.target.values);
+  }
+  void operator()(compare_request& x) const noexcept { internal::wipe(x.value); }
+  void operator()(extended_request& x) const noexcept {
+    if (x.value) internal::wipe(*x.value);
+  }
+  void operator()(opaque_request& x) const noexcept { internal::wipe(x.protocol_op); }
+  template <class Other>
+  void operator()(const Other&) const noexcept {}
+
+ private:
+  static void all_of(std::vector<std::string>& values) noexcept {
+    for (auto& value : values) internal::wipe(value);
+  }
+};
+
+struct wiped_request : request {
+  explicit wiped_request(request&& made) noexcept : request(std::move(made)) {}
+  wiped_request(const wiped_request&) = delete;
+  wiped_request& operator=(const wiped_request&) = delete;
+  ~wiped_request() { std::visit(value_wiper{}, op); }
+};
+
 }  // namespace
+
+bool may_carry_password(const any_operation& op) noexcept {
+  return std::visit([](const auto& x) { return understudy::may_carry_password(x); }, op);
+}
+
+request_ptr make_wiped_request(request made) { return std::make_shared<wiped_request>(std::move(made)); }
 
 std::string_view operation_name(const any_operation& op) noexcept {
   return std::visit(overloaded{[](const search_request&) -> std::string_view { return "search"; },

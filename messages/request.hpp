@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <variant>
 #include <vector>
 
@@ -152,10 +153,29 @@ struct request {
 /// How requests are passed on: shared and immutable.
 using request_ptr = std::shared_ptr<const request>;
 
-/// A shared request of `op`.
+/// True for operations among whose values a password may be in plain text: adds, modifies, compares, extended
+/// operations, and somebody else's but searches.
+template <class Operation>
+constexpr bool may_carry_password(const Operation&) noexcept {
+  return std::is_same_v<Operation, add_request> || std::is_same_v<Operation, modify_request> ||
+         std::is_same_v<Operation, compare_request> || std::is_same_v<Operation, extended_request>;
+}
+/// As above.
+inline bool may_carry_password(const opaque_request& op) noexcept { return op.tag() != opaque_request::search; }
+/// As above.
+bool may_carry_password(const any_operation& op) noexcept;
+
+/// A shared request whose values are overwritten when its last holder lets go.
+request_ptr make_wiped_request(request made);
+
+/// A shared request of `op`. The values of what may carry a password (an add, a modify, a compare, an extended
+/// operation) are overwritten when its last holder lets go; move `op` here, a copy of it is the caller's own.
 template <class Operation>
 request_ptr make_request(Operation op, std::vector<control> controls = {}, server_wish wish = {}) {
-  return std::make_shared<const request>(request{any_operation{std::move(op)}, std::move(controls), std::move(wish)});
+  const bool wiped = may_carry_password(op);
+  request made{any_operation{std::move(op)}, std::move(controls), std::move(wish)};
+  if (wiped) return make_wiped_request(std::move(made));
+  return std::make_shared<const request>(std::move(made));
 }
 
 /// "search", "modify DN", … for messages to people.

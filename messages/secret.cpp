@@ -6,27 +6,25 @@
 namespace understudy {
 namespace {
 
-// explicit_bzero is not removed by the optimiser although nobody reads the bytes afterwards.
-void wipe(std::string& text) noexcept {
-  if (text.capacity() != 0) {
-    text.resize(text.capacity());
-    explicit_bzero(text.data(), text.size());
-  }
-  text.clear();
-}
-
 struct wiped_delete {
   void operator()(std::string* text) const noexcept {
-    wipe(*text);
+    internal::wipe(*text);
     delete text;
   }
 };
 
 }  // namespace
 
+// explicit_bzero is not removed by the optimiser although nobody reads the bytes afterwards.
+void internal::wipe(std::string& text) noexcept {
+  text.resize(text.capacity());
+  explicit_bzero(text.data(), text.size());
+  text.clear();
+}
+
 secret::secret(std::string_view text) : buffer_(new std::string(text), wiped_delete{}) {}
 
-secret::secret(std::string&& text) : secret(std::string_view{text}) { wipe(text); }
+secret::secret(std::string&& text) : secret(std::string_view{text}) { internal::wipe(text); }
 
 bool equal_in_constant_time(const secret& known, const secret& presented) noexcept {
   const auto a = known.reveal(), b = presented.reveal();

@@ -8,6 +8,11 @@
 
 namespace understudy {
 
+namespace internal {
+/// Overwrites the bytes of `text`, those behind its end too, and empties it.
+void wipe(std::string& text) noexcept;
+}  // namespace internal
+
 /// What stands for a secret wherever a person may read it.
 inline constexpr std::string_view secret_mask = "***";
 

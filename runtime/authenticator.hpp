@@ -58,8 +58,7 @@ class authenticator {
   /// in ranges are read to their end, within a bound that `complete` tells of.
   fetch_result fetch(std::string dn_or_filter, const login_options& options = {}) const;
   /// Changes a password, as the service. `old_password` is checked by the directory; not set, it is a reset by the
-  /// service, whose rights decide. `new_password` not set: the directory makes one, by `extended` alone. Of both, as
-  /// values of an attribute, `unicode_pwd` and `user_password` leave copies in memory that are not wiped.
+  /// service, whose rights decide. `new_password` not set: the directory makes one, by `extended` alone.
   password_change_result change_password(std::string user, secret old_password, secret new_password,
                                          password_method by = password_method::extended,
                                          const login_options& options = {}) const;

@@ -25,17 +25,46 @@ std::uint32_t code_point(std::string_view sequence) noexcept {
   return point;
 }
 
-modification of_password(modification::kind op, const secret& password) {
-  return {op, {std::string{active_directory_attribute}, {unicode_password(password.reveal()).value_or("")}}};
+bool is_text(std::string_view text) noexcept {
+  while (!text.empty()) {
+    const auto length = utf8_sequence(text);
+    if (length == 0) return false;
+    text.remove_prefix(length);
+  }
+  return true;
+}
+
+/// Nothing of a string shorter than that is left behind where it was moved from.
+constexpr std::size_t on_the_heap = sizeof(std::string);
+
+/// `value` is moved and nowhere copied: make_request() has it overwritten in the end.
+modification of_password(modification::kind op, std::string_view attribute, std::string value) {
+  modification made{op, {std::string{attribute}, {}}};
+  made.target.values.push_back(std::move(value));
+  return made;
+}
+
+modification of_unicode_password(modification::kind op, const secret& password) {
+  return of_password(op, active_directory_attribute, unicode_password(password.reveal()).value_or(""));
+}
+
+modification of_user_password(const secret& password) {
+  std::string value;
+  value.reserve(on_the_heap + password.size());
+  value.append(password.reveal());
+  return of_password(modification::kind::replace, standard_attribute, std::move(value));
 }
 
 }  // namespace
 
 std::optional<std::string> unicode_password(std::string_view password) {
-  std::string made{"\"\0", 2};
+  if (!is_text(password)) return std::nullopt;
+  std::string made;
+  // Two bytes for one, and the quotes: what grows leaves its bytes behind.
+  made.reserve(on_the_heap + 4 + 2 * password.size());
+  append_utf16(made, '"');
   while (!password.empty()) {
     const auto length = utf8_sequence(password);
-    if (length == 0) return std::nullopt;
     const auto point = code_point(password.substr(0, length));
     if (point >= 0x10000) {
       append_utf16(made, 0xd800 + ((point - 0x10000) >> 10));
@@ -71,8 +100,7 @@ std::optional<password_change_result> password_change::refused_unsent() const {
     refused.detail = "an empty password is none";
   } else if (by_ != password_method::extended && new_.empty()) {
     refused.detail = "no directory makes passwords for a modify: give a new one";
-  } else if (by_ == password_method::unicode_pwd &&
-             (!unicode_password(old_.reveal()) || !unicode_password(new_.reveal()))) {
+  } else if (by_ == password_method::unicode_pwd && (!is_text(old_.reveal()) || !is_text(new_.reveal()))) {
     refused.detail = "Active Directory takes passwords that are text (UTF-8) alone";
   } else {
     return std::nullopt;
@@ -105,8 +133,9 @@ password_change::step password_change::ask_for_change() {
     case password_method::unicode_pwd:
       return make_request(active_directory_change(), {}, at_server());
     case password_method::user_password: {
-      modification change{modification::kind::replace, {std::string{standard_attribute}, {std::string{new_.reveal()}}}};
-      return make_request(modify_request{result_.dn, {std::move(change)}}, {password_policy_request()}, at_server());
+      modify_request change{result_.dn, {}};
+      change.changes.push_back(of_user_password(new_));
+      return make_request(std::move(change), {password_policy_request()}, at_server());
     }
     case password_method::extended:
       break;
@@ -116,8 +145,11 @@ password_change::step password_change::ask_for_change() {
 
 modify_request password_change::active_directory_change() const {
   using kind = modification::kind;
-  if (old_.empty()) return {result_.dn, {of_password(kind::replace, new_)}};
-  return {result_.dn, {of_password(kind::remove, old_), of_password(kind::add, new_)}};
+  modify_request change{result_.dn, {}};
+  change.changes.reserve(2);
+  if (!old_.empty()) change.changes.push_back(of_unicode_password(kind::remove, old_));
+  change.changes.push_back(of_unicode_password(old_.empty() ? kind::replace : kind::add, new_));
+  return change;
 }
 
 password_change::step password_change::answered(const reply_to_request& reply) {

@@ -252,8 +252,7 @@ struct request_encoder {
 }  // namespace
 
 failure_ptr libldap_codec::encode(const request& order, int id, transport& out) {
-  const bool secret =
-      std::holds_alternative<bind_request>(order.op) || std::holds_alternative<password_modify_request>(order.op);
+  const bool secret = !std::holds_alternative<whoami_request>(order.op);
   return encode(id, answer_tag(order.op), secret, out, [&](int& own_id) {
     control_list controls{order.controls};
     return std::visit(request_encoder{handle_, controls.get(), own_id}, order.op);

@@ -8,9 +8,20 @@
 namespace understudy::internal {
 namespace {
 
+/// What tag and length of an element take at the most.
+constexpr std::size_t head_at_most = 2 + sizeof(std::size_t);
+
+std::size_t size_of(const attribute& a) {
+  auto bytes = 4 * head_at_most + a.name.size();
+  for (const auto& value : a.values) bytes += head_at_most + value.size();
+  return bytes;
+}
+
+/// In memory of their size from the beginning: of a password among the values no copy is left behind.
 struct operation_writer {
   std::string operator()(const compare_request& r) const {
-    return make(opaque_request::compare, [&](ber_writer& to) {
+    const auto room = 4 * head_at_most + r.dn.size() + r.attribute.size() + r.value.size();
+    return make(opaque_request::compare, room, [&](ber_writer& to) {
       to.octets(r.dn);
       const auto assertion = to.open(ber_tag::sequence);
       to.octets(r.attribute);
@@ -19,7 +30,9 @@ struct operation_writer {
     });
   }
   std::string operator()(const add_request& r) const {
-    return make(opaque_request::add, [&](ber_writer& to) {
+    auto room = 3 * head_at_most + r.dn.size();
+    for (const auto& a : r.attributes) room += size_of(a);
+    return make(opaque_request::add, room, [&](ber_writer& to) {
       to.octets(r.dn);
       const auto list = to.open(ber_tag::sequence);
       for (const auto& a : r.attributes) write_attribute(a, to);
@@ -27,7 +40,9 @@ struct operation_writer {
     });
   }
   std::string operator()(const modify_request& r) const {
-    return make(opaque_request::modify, [&](ber_writer& to) {
+    auto room = 3 * head_at_most + r.dn.size();
+    for (const auto& c : r.changes) room += size_of(c.target);
+    return make(opaque_request::modify, room, [&](ber_writer& to) {
       to.octets(r.dn);
       const auto list = to.open(ber_tag::sequence);
       for (const auto& c : r.changes) {
@@ -42,7 +57,7 @@ struct operation_writer {
   std::string operator()(const delete_request& r) const { return ber_octets(r.dn, opaque_request::remove); }
   std::string operator()(const modify_dn_request& r) const {
     constexpr std::uint8_t new_superior = 0x80;
-    return make(opaque_request::modify_dn, [&](ber_writer& to) {
+    return make(opaque_request::modify_dn, 0, [&](ber_writer& to) {
       to.octets(r.dn);
       to.octets(r.new_rdn);
       to.boolean(r.delete_old_rdn);
@@ -56,8 +71,9 @@ struct operation_writer {
 
  private:
   template <class Fill>
-  static std::string make(std::uint8_t tag, Fill fill) {
+  static std::string make(std::uint8_t tag, std::size_t room, Fill fill) {
     std::string out;
+    out.reserve(room);
     ber_writer to{out};
     const auto all = to.open(tag);
     fill(to);

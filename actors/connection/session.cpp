@@ -45,9 +45,9 @@ void session::append_message(std::string_view protocol_op, std::string_view cont
   scratch_.clear();
   append_message_head(next_id(), protocol_op.size() + controls.size(), scratch_);
   transport_.append(scratch_.data(), scratch_.size());
-  // There may be a new password in it, or what a bind proves.
+  // There may be a password in it, or what a bind proves.
   const auto tag = protocol_op.empty() ? std::uint8_t{0} : static_cast<std::uint8_t>(protocol_op[0]);
-  if (tag == opaque_request::extended || tag == request_tag::bind)
+  if (tag != opaque_request::search)
     transport_.append_secret(protocol_op.data(), protocol_op.size());
   else
     transport_.append(protocol_op.data(), protocol_op.size());
@@ -62,9 +62,10 @@ encoded_request session::encode(const request& order) {
   }
   const auto* search = std::get_if<search_request>(&order.op);
   if (search == nullptr) {
-    const auto protocol_op = encode_protocol_op(order.op);
+    auto protocol_op = encode_protocol_op(order.op);
     if (protocol_op.empty()) return encoded(begin, libldap_.encode(order, next_id(), transport_));
     append_message(protocol_op, encode_controls(order.controls));
+    wipe(protocol_op);
     return encoded(begin, nullptr);
   }
   scratch_.clear();

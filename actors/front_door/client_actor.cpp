@@ -212,7 +212,7 @@ bool client_impl::take_messages() {
     if (partial) break;
     some = true;
     session_.on_message(bytes.substr(0, frame.size), now());
-    socket_.consume(frame.size, frame.op == request_tag::bind || frame.op == opaque_request::extended);
+    socket_.consume(frame.size, frame.op != opaque_request::search);
     carry_out_actions();
   }
   session_.on_bytes(partial, now());

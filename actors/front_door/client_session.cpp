@@ -4,7 +4,6 @@
 #include "understudy/actors/connection/operation_codec.hpp"
 #include "understudy/actors/front_door/honest_answer.hpp"
 #include "understudy/actors/front_door/sasl.hpp"
-#include "understudy/actors/front_door/wiped_request.hpp"
 #include "understudy/messages/ber.hpp"
 #include "understudy/messages/dn_match.hpp"
 #include "understudy/messages/paged_results.hpp"
@@ -34,10 +33,6 @@ constexpr int most_steps = 8;
 const char* bind_first() { return "Bind first: clients that have not bound may read the root DSE alone."; }
 
 bool is_read(std::uint8_t tag) noexcept { return tag == opaque_request::search || tag == opaque_request::compare; }
-
-bool changes_password(const client_message& message) {
-  return message.tag == opaque_request::extended && read_extended(message.body)->oid == extension::password_modify;
-}
 
 bool is_lease_lost(const failure& why) noexcept {
   return why.code == errc::connection_unhealthy || why.code == errc::invalid_lease;
@@ -236,8 +231,7 @@ void client_session::bind_stepwise(const client_message& message, const bind_fie
   made.protocol_op = message.op;
   made.controls = changed ? encode_controls(controls) : std::string{message.controls};
   made.message_id = message.id;
-  waiting next{
-      message.id, request_tag::bind, make_wiped_request(std::move(made)), {}, {}, std::string{fields.mechanism}};
+  waiting next{message.id, request_tag::bind, make_request(std::move(made)), {}, {}, std::string{fields.mechanism}};
   if (steps_ > 1) {
     waiting_ = std::move(next);
     return ask_for_bind(bind_step::sasl, waiting_->what, true, now);
@@ -466,7 +460,7 @@ void client_session::dispatch(const client_message& message, judged_controls con
   made.protocol_op = message.op;
   made.controls = controls.changed ? encode_controls(controls.passed) : std::string{message.controls};
   made.message_id = message.id;
-  auto what = changes_password(message) ? make_wiped_request(std::move(made)) : make_request(std::move(made));
+  auto what = make_request(std::move(made));
   const bool root_dse = message.tag == opaque_request::search && reads_root_dse(*read_search(message.body));
   // A page is found again on its own connection alone.
   const bool paged = controls.paged && message.tag == opaque_request::search && !root_dse && !is_own_connection();

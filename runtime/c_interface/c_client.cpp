@@ -69,6 +69,7 @@ attribute attribute_of(const understudy_attribute& given) {
   if (given.value_count > UNDERSTUDY_MOST_ATTRIBUTES)
     throw bad_argument{"values: more than " + std::to_string(UNDERSTUDY_MOST_ATTRIBUTES)};
   if (given.value_count != 0) required(given.values, "values");
+  made.values.reserve(given.value_count);  // one that grows leaves its bytes behind
   for (std::size_t i = 0; i < given.value_count; ++i) {
     const auto* const value = required(given.values[i], "values");
     const auto length = given.lengths != nullptr ? given.lengths[i] : std::strlen(value);

@@ -1,6 +1,5 @@
 // One client's session: what is answered here, what is passed on and where, and who is sent away.
 #include "session_messages.hpp"
-#include "understudy/actors/front_door/wiped_request.hpp"
 #include "understudy/messages/paged_results.hpp"
 
 #include <boost/test/unit_test.hpp>
@@ -1249,9 +1248,6 @@ BOOST_AUTO_TEST_CASE(a_changed_password_is_overwritten_where_it_was) {
   auto asked = r.next<session_action::forward>().value();
   const auto& bytes = std::get<opaque_request>(asked.what->op).protocol_op;
   BOOST_TEST(bytes.find(fresh) != std::string::npos);
-  // What stands in memory that was given back may not be looked at.
-  auto copy = std::get<opaque_request>(asked.what->op);
-  const auto size = copy.protocol_op.size();
-  overwrite(copy);
-  BOOST_TEST(copy.protocol_op == std::string(size, '\0'));
+  // What stands in memory that was given back may not be looked at: what is known of it is that it is overwritten.
+  BOOST_TEST(may_carry_password(asked.what->op));
 }

@@ -3,6 +3,7 @@
 #include "support/eventually.hpp"
 #include "support/slapd.hpp"
 #include "support/temporary_folder.hpp"
+#include "understudy/actors/connection/operation_codec.hpp"
 #include "understudy/runtime/authenticator.hpp"
 #include "understudy/runtime/connection_manager.hpp"
 #include "understudy/understudy.h"
@@ -49,19 +50,24 @@ secret password() {
 /// What of a block malloc uses for itself once that is freed: two pointers, in a large block four.
 constexpr std::size_t lost_when_freed = 4 * sizeof(void*);
 
+/// How the password is written: a byte a character, or two.
+enum class password_form : std::size_t { bytes = 1, utf16 = 2 };
+
 /// True when the password stands at `at`, or what is left of one that was freed as it was.
-bool stands_at(const unsigned char* at) {
+bool stands_at(const unsigned char* at, password_form written) {
   const unsigned char key = veil;
+  const auto apart = static_cast<std::size_t>(written);
   for (std::size_t i = lost_when_freed; i < length; ++i)
-    if ((at[i] ^ key) != veiled[i]) return false;
+    if ((at[i * apart] ^ key) != veiled[i]) return false;
   return true;
 }
 
 /// How often the password stands in the writable memory of this process.
-int copies_in_memory() {
+int copies_in_memory(password_form written = password_form::bytes) {
   constexpr std::size_t chunk = 1 << 20;
+  const std::size_t room = length * static_cast<std::size_t>(written);
   auto* own = static_cast<unsigned char*>(
-      ::mmap(nullptr, chunk + length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+      ::mmap(nullptr, chunk + room, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
   BOOST_REQUIRE(own != MAP_FAILED);
   const int memory = ::open("/proc/self/mem", O_RDONLY | O_CLOEXEC);
   BOOST_REQUIRE(memory >= 0);
@@ -76,20 +82,20 @@ int copies_in_memory() {
     fields >> std::hex >> begin >> dash >> end >> rights;
     if (rights.substr(0, 2) != "rw") continue;
     for (auto at = begin; at < end; at += chunk) {
-      const auto size = std::min<std::size_t>(chunk + length - 1, end - at);
+      const auto size = std::min<std::size_t>(chunk + room - 1, end - at);
       const auto n = ::pread(memory, own, size, static_cast<off_t>(at));
-      for (ssize_t i = 0; i + static_cast<ssize_t>(length) <= n; ++i) {
+      for (ssize_t i = 0; i + static_cast<ssize_t>(room) <= n; ++i) {
         const auto where = at + static_cast<std::size_t>(i);
         const auto ours = reinterpret_cast<std::uintptr_t>(own);
-        if (where >= ours && where < ours + chunk + length) continue;
-        if (stands_at(own + i)) ++found;
+        if (where >= ours && where < ours + chunk + room) continue;
+        if (stands_at(own + i, written)) ++found;
       }
       if (n > 0) looked_at += static_cast<std::size_t>(n);
-      ::explicit_bzero(own, chunk + length);
+      ::explicit_bzero(own, chunk + room);
     }
   }
   ::close(memory);
-  ::munmap(own, chunk + length);
+  ::munmap(own, chunk + room);
   BOOST_TEST(looked_at > 1'000'000u);
   return found;
 }
@@ -186,6 +192,60 @@ BOOST_AUTO_TEST_CASE(nothing_is_left_in_memory_of_a_password_that_was_set) {
   BOOST_TEST(test::eventually([] { return copies_in_memory() == 0; }), "after the new one was set");
   manager.password_modify({user, password(), "another"});
   BOOST_TEST(test::eventually([] { return copies_in_memory() == 0; }), "after it was replaced");
+}
+
+BOOST_AUTO_TEST_CASE(nothing_is_left_in_memory_of_a_password_that_was_set_as_an_attribute) {
+  if (!memory_is_ours) return;
+  const test::slapd server(directory_with_the_user());
+  auto info = anonymous(server.url());
+  info.bind_dn = test::admin_dn;
+  info.password = test::admin_password;
+  connection_manager manager(std::move(info));
+  BOOST_REQUIRE(manager.connect().connected);
+  authenticator_settings how;
+  how.base = test::people_dn;
+  const authenticator users(manager, how);
+  BOOST_TEST(static_cast<bool>(users.change_password("secretive", {}, password(), password_method::user_password)));
+  BOOST_TEST(test::eventually([] { return copies_in_memory() == 0; }), "after userPassword was replaced");
+  // No directory of Active Directory's: refused, after it was sent.
+  BOOST_TEST(!users.change_password("secretive", {}, password(), password_method::unicode_pwd));
+  BOOST_TEST(!users.change_password("secretive", password(), password(), password_method::unicode_pwd));
+  BOOST_TEST(test::eventually([] { return copies_in_memory(password_form::utf16) == 0; }), "after unicodePwd was sent");
+  BOOST_TEST(copies_in_memory() == 0);
+}
+
+BOOST_AUTO_TEST_CASE(nothing_is_left_in_memory_of_a_password_among_the_values_of_an_entry) {
+  if (!memory_is_ours) return;
+  const test::slapd server(directory_with_the_user());
+  auto info = anonymous(server.url());
+  info.bind_dn = test::admin_dn;
+  info.password = test::admin_password;
+  connection_manager manager(std::move(info));
+  BOOST_REQUIRE(manager.connect().connected);
+  const auto password_values = [] {
+    std::vector<std::string> values;
+    values.emplace_back(password().reveal());
+    return values;
+  };
+  const auto change = [&] {
+    modify_request made{user, {}};
+    made.changes.push_back({modification::kind::replace, {"userPassword", password_values()}});
+    return made;
+  };
+  manager.modify(change());
+  BOOST_TEST(test::eventually([] { return copies_in_memory() == 0; }), "after a modify");
+  BOOST_TEST(static_cast<bool>(manager.try_compare({user, "userPassword", std::string{password().reveal()}})));
+  BOOST_TEST(test::eventually([] { return copies_in_memory() == 0; }), "after a compare");
+  add_request another{std::string{"uid=another,"} + test::people_dn, {}};
+  for (const auto* each : {"cn", "sn", "uid"}) another.attributes.push_back({each, {"another"}});
+  another.attributes.push_back({"objectClass", {"inetOrgPerson"}});
+  another.attributes.push_back({"userPassword", password_values()});
+  manager.add(std::move(another));
+  BOOST_TEST(test::eventually([] { return copies_in_memory() == 0; }), "after an add");
+  auto relayed = internal::encode_operation(*make_request(change())).op;
+  BOOST_TEST_REQUIRE(copies_in_memory() == 1);
+  BOOST_TEST(static_cast<bool>(manager.perform(make_request(std::move(relayed)))));
+  BOOST_TEST(test::eventually([] { return copies_in_memory() == 0; }), "after somebody else's modify");
 }
 
 BOOST_AUTO_TEST_CASE(nothing_is_left_in_memory_of_a_password_that_was_logged_in_with) {

@@ -412,6 +412,27 @@ BOOST_FIXTURE_TEST_CASE(flowing_traffic_outweighs_a_failed_probe_that_nobody_ask
   BOOST_TEST(b.state() == breaker_state::open);
 }
 
+/// What was answered a moment ago is no request for data, or that would not be in doubt.
+BOOST_FIXTURE_TEST_CASE(answers_to_other_things_do_not_outweigh_a_probe_that_asked_for_data, one_breaker) {
+  for (const bool answers_others : {false, true}) {
+    breaker closed{breaker_options{}, no_jitter()};
+    closed.on_report(succeeded(1), at(0));
+    auto found = probed(false);
+    found.answers_others = answers_others;
+    closed.on_probe(found, at(10), false);
+    BOOST_TEST((closed.state() == breaker_state::open) == answers_others);
+  }
+}
+
+BOOST_FIXTURE_TEST_CASE(a_good_probe_ends_the_silence_of_a_server, one_breaker) {
+  outcome_report mute;
+  mute.silent = true;
+  b.on_report(mute, at(0));
+  BOOST_TEST_REQUIRE(b.silent(at(0).now));
+  b.on_probe(probed(true), at(10), false);
+  BOOST_TEST(!b.silent(at(10).now));
+}
+
 BOOST_FIXTURE_TEST_CASE(a_probe_whose_credentials_were_refused_found_the_server_alive, one_breaker) {
   b.set_probed(true);
   b.suspect(at(0).now);

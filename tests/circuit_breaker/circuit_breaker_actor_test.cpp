@@ -267,6 +267,32 @@ BOOST_FIXTURE_TEST_CASE(silence_at_a_server_known_to_fail_is_told_to_its_pool_ag
   tell(breaker, suspect_atom_v, server_id{9});
 }
 
+/// What is known of a server that failed may be old: it is looked at as soon as nothing else is known to serve.
+BOOST_FIXTURE_TEST_CASE(a_server_that_failed_is_looked_at_when_the_last_one_fails_or_falls_silent, breaker_fixture) {
+  all.breaker.open_base = all.breaker.open_cap = seconds{60};
+  tell_servers();
+  report(ready(1));
+  fail(0);
+  const auto looked_at_after = [&](const std::function<void()>& change) {
+    advance(seconds{2});
+    monitor->probes.clear();
+    change();
+    return std::count(monitor->probes.begin(), monitor->probes.end(), server_id{0});
+  };
+  BOOST_TEST(looked_at_after([&] { tell(breaker, suspect_atom_v, server_id{1}); }) == 1);
+  probe(1, true);
+  BOOST_TEST(looked_at_after([&] {
+               outcome_report mute;
+               mute.server = 1;
+               mute.silent = true;
+               report(mute);
+             }) == 1);
+  report(ready(1));
+  BOOST_TEST(looked_at_after([&] { fail(1, 1); }) == 0, "one failure is no reason");
+  BOOST_TEST(looked_at_after([&] { fail(1); }) == 1);
+  BOOST_TEST(status(1).breaker == breaker_state::open);
+}
+
 BOOST_FIXTURE_TEST_CASE(suspended_by_an_operator_for_a_while, breaker_fixture) {
   BOOST_TEST(*ask<bool>(breaker, suspend_atom_v, server_id{0}, std::uint32_t{5}).value == true);
   BOOST_TEST(*ask<bool>(breaker, suspend_atom_v, server_id{9}, std::uint32_t{5}).value == false);

@@ -128,6 +128,57 @@ BOOST_FIXTURE_TEST_CASE(a_server_that_has_not_answered_yet_holds_no_other_one_do
   }
 }
 
+BOOST_FIXTURE_TEST_CASE(a_stand_in_that_is_suspended_ends_the_hold_down_of_what_it_stood_in_for, two_levels) {
+  break_server(0);
+  pass(2'000, always_up);
+  BOOST_TEST_REQUIRE(chosen() == 1);
+  r.suspend(1, duration{}, at(now));
+  BOOST_TEST_REQUIRE(chosen() == 0);
+  r.resume(1, at(now));
+  BOOST_TEST(chosen() == 0, "nothing moves when the stand-in is back");
+}
+
+/// Nobody waits for the one that failed for the sake of a stand-in that leaves connects unanswered.
+BOOST_FIXTURE_TEST_CASE(a_silent_stand_in_is_no_reason_to_sit_an_open_time_out, two_levels) {
+  r.on_report(ready(1), at(now));
+  break_server(0);
+  BOOST_TEST_REQUIRE(chosen() == 1);
+  outcome_report mute;
+  mute.server = 1;
+  mute.silent = true;
+  r.on_report(mute, at(now));
+  probe(0, true);
+  BOOST_TEST(state(0) == breaker_state::half_open);
+}
+
+/// Probes were answered before, too: one request at a time finds out, though another server serves.
+BOOST_FIXTURE_TEST_CASE(a_server_that_lost_requests_is_given_one_of_them_when_it_is_half_open, two_levels) {
+  for (int i = 0; i < 5; ++i, now += 2'000) {
+    auto lost = failed(0, failure_class::transport, 0);
+    lost.open_since = at(now).now;
+    r.on_report(lost, at(now));
+  }
+  BOOST_TEST_REQUIRE(state(0) == breaker_state::open);
+  now += 2'000;
+  r.advance(at(now));
+  probe(0, true);
+  BOOST_TEST_REQUIRE(state(0) == breaker_state::half_open);
+  BOOST_TEST(chosen() == 0);
+  BOOST_TEST(chosen() == 1, "one at a time");
+}
+
+BOOST_AUTO_TEST_CASE(a_server_that_is_usually_slow_is_given_more_time_by_its_breaker) {
+  for (const bool slow : {false, true}) {
+    router r{router_options{}, make_random(7)};
+    auto only = facts(0, 1);
+    if (slow) only.slowness = [] { return duration{seconds{8}}; };
+    r.update({only}, at(0).now);
+    r.set_probed(true);
+    BOOST_TEST_REQUIRE(r.suspect(0, at(0).now));
+    BOOST_TEST((r.suspects(at(9'000).now).size() == 1U) == slow, "a suspicion waits for the probe's answer");
+  }
+}
+
 BOOST_FIXTURE_TEST_CASE(another_server_that_is_taken_out_ends_no_hold_down, two_levels) {
   r.update({facts(0, 1), facts(1, 2), facts(2, 3)}, at(now).now);
   break_server(0);
@@ -339,15 +390,13 @@ BOOST_FIXTURE_TEST_CASE(while_probes_decide_a_refused_connect_of_the_pool_opens_
 
 BOOST_FIXTURE_TEST_CASE(an_only_server_with_nothing_left_is_suspect_until_a_connection_is_ready, two_levels) {
   r.update({facts(0, 1)}, at(now).now);
+  r.on_report(ready(0), at(now));
   auto gone = failed(0, failure_class::transport, 0);
   gone.none_left = true;
   r.on_report(gone, at(now));
   BOOST_TEST(state(0) == breaker_state::closed);
   BOOST_TEST(r.snapshot(at(now).now)[0].state == server_state::suspect);
-  outcome_report ready;
-  ready.server = 0;
-  ready.ready = true;
-  r.on_report(ready, at(now));
+  r.on_report(ready(0), at(now));
   BOOST_TEST(r.snapshot(at(now).now)[0].state == server_state::healthy);
 }
 
@@ -365,12 +414,14 @@ BOOST_FIXTURE_TEST_CASE(where_nobody_waits_an_only_server_with_nothing_left_is_k
   const auto why = r.refuse({}, nullptr, at(now).now);
   BOOST_TEST((why.code == errc::breaker_open));
   BOOST_TEST(why.cause.find("connection refused") != std::string::npos, why.cause);
+  BOOST_TEST(why.message.find("tried in 1000 ms at the latest") != std::string::npos, why.message);
   BOOST_TEST(!r.known_down(at(now + 1'000).now), "after retry_delay it is tried");
-  outcome_report ready;
-  ready.server = 0;
-  ready.ready = true;
-  r.on_report(ready, at(now));
+  r.on_report(ready(0), at(now));
   BOOST_TEST(!r.known_down(at(now).now));
+  r.on_report(gone, at(now));
+  BOOST_TEST_REQUIRE(r.known_down(at(now).now));
+  probe(0, true);
+  BOOST_TEST(!r.known_down(at(now).now), "a probe has connected");
 }
 
 BOOST_FIXTURE_TEST_CASE(a_half_open_server_where_nobody_got_a_connection_comes_last_until_it_shows_life, two_levels) {

@@ -23,8 +23,10 @@ struct fake_connection {
   std::vector<cancel_token_ptr> cancels;
   int drains = 0, closes = 0, checks = 0;
   bool removed = false;
-  bool mute = false;      ///< validation is not answered, until it is told flush_atom
-  bool unwell = false;    ///< validation fails
+  bool mute = false;    ///< validation is not answered, until it is told flush_atom
+  bool unwell = false;  ///< validation fails
+  failure_ptr problem;  ///< of one that fails
+  bool answers_others = false;
   bool stubborn = false;  ///< does not close when told
 };
 using fake_ptr = std::shared_ptr<fake_connection>;
@@ -76,6 +78,14 @@ struct fake_connection_state {
     open.clear();
   }
 
+  probe_report found() const {
+    probe_report report;
+    report.ok = !fake->unwell;
+    report.error = fake->problem;
+    report.answers_others = fake->answers_others;
+    return report;
+  }
+
   connection_actor::behavior_type make_behavior() {
     return {
         [this](perform_atom, const call& c) -> caf::result<result_ptr> {
@@ -117,8 +127,7 @@ struct fake_connection_state {
         },
         [this](check_atom, time_point) -> caf::result<probe_report> {
           ++fake->checks;
-          probe_report report;
-          report.ok = !fake->unwell;
+          const auto report = found();
           if (!fake->mute) return report;
           held_checks.push_back(self->make_response_promise<probe_report>());
           return held_checks.back();
@@ -127,8 +136,7 @@ struct fake_connection_state {
         [](io_atom, std::uint64_t, std::uint32_t) {},
         [this](tick_atom, std::uint64_t count) { answer(count); },
         [this](flush_atom) {
-          probe_report report;
-          report.ok = !fake->unwell;
+          const auto report = found();
           for (auto& promise : std::exchange(held_checks, {})) promise.deliver(report);
         },
         [](resolved_atom, std::uint64_t, const resolution&) {},

@@ -189,6 +189,51 @@ BOOST_FIXTURE_TEST_CASE(a_check_whose_answer_is_read_late_ends_no_connection, po
   BOOST_TEST(server->made.size() == 2U);
 }
 
+/// The server is not well, and the connection to it is as good as any.
+BOOST_FIXTURE_TEST_CASE(a_connection_that_says_busy_or_answers_other_things_is_not_ended_for_that, pool_fixture) {
+  all.pool.health_check_interval = seconds{10};
+  begin();
+  advance(seconds{1});
+  BOOST_TEST_REQUIRE(server->made.size() == 1U);
+  const auto one = server->made[0];
+  one->unwell = true;
+  failure busy;
+  busy.code = errc::ldap_error;
+  busy.ldap_code = result_code::busy;
+  one->problem = std::make_shared<const failure>(busy);
+  const auto asked = [&] {
+    const auto found = ask<pool_health>(pool, check_atom_v, clock->now() + seconds{2});
+    BOOST_TEST_REQUIRE(found.ok());
+    BOOST_TEST(found.value->answered == 0U);
+  };
+  asked();
+  BOOST_TEST(one->closes == 0);
+  one->problem = make_failure(errc::operation_timeout, stage::operation, "left unanswered");
+  one->answers_others = true;
+  asked();
+  BOOST_TEST(one->closes == 0);
+  const auto before = one->checks;
+  for (int i = 0; i < 300 && one->checks == before; ++i) advance(milliseconds{100});
+  BOOST_TEST_REQUIRE(one->checks == before + 1);
+  BOOST_TEST(one->closes == 0, "what validates it in the background knows that too");
+  one->answers_others = false;
+  asked();
+  BOOST_TEST(one->closes == 1);
+}
+
+BOOST_FIXTURE_TEST_CASE(who_asks_all_waits_a_moment_longer_than_they_have, pool_fixture) {
+  begin();
+  advance(seconds{1});
+  BOOST_TEST_REQUIRE(server->made.size() == 1U);
+  server->made[0]->mute = true;
+  const auto found = start<pool_health>(pool, check_atom_v, clock->now() + seconds{2});
+  advance(seconds{2} + milliseconds{50});
+  BOOST_TEST(!found->done());
+  tell(caf::actor_cast<connection_actor>(server->made[0]->address), flush_atom_v);
+  BOOST_TEST_REQUIRE(found->ok());
+  BOOST_TEST(found->value->answered == 1U, "it had answered in time, and was read late");
+}
+
 BOOST_FIXTURE_TEST_CASE(who_is_in_a_hurry_to_know_ends_no_connection_of_a_slow_server, pool_fixture) {
   begin();
   advance(seconds{1});
@@ -200,7 +245,8 @@ BOOST_FIXTURE_TEST_CASE(who_is_in_a_hurry_to_know_ends_no_connection_of_a_slow_s
   advance(seconds{2});
   BOOST_TEST_REQUIRE(found->ok());
   BOOST_TEST(found->value->unhealthy_connections == before);
-  BOOST_TEST(status().now.idle == before, "nobody ended them");
+  BOOST_TEST(server->made.size() == before, "nobody ended them");
+  for (auto& one : server->made) BOOST_TEST(one->closes == 0);
   const auto patient = start<pool_health>(pool, check_atom_v, clock->now() + seconds{6});
   advance(seconds{5});
   BOOST_TEST(status().now.idle == before);

@@ -411,3 +411,42 @@ BOOST_AUTO_TEST_CASE(connections_that_are_reset_together_are_replaced_at_once) {
   h.pass(milliseconds{200});
   BOOST_TEST(h.connecting() > 0U);
 }
+
+BOOST_AUTO_TEST_CASE(that_nothing_could_be_had_is_taken_back_with_the_first_connection) {
+  pool_harness h{small_policy(1, 5)};
+  h.fail_all();
+  BOOST_TEST_REQUIRE(h.reports.size() == 1U);
+  while (h.connecting() == 0) h.pass(milliseconds{100});
+  h.ready(h.in(phase::connecting).front());
+  BOOST_TEST((h.readiness == std::vector{true}));
+  BOOST_TEST(h.first_answers == 0);
+}
+
+BOOST_AUTO_TEST_CASE(without_reconnecting_the_last_loss_ends_a_servers_service_until_it_is_resumed) {
+  for (const bool silent : {false, true}) {
+    auto policy = small_policy(1, 2);
+    policy.reconnect = false;
+    pool_harness h{policy};
+    h.ready_all();
+    const auto only = h.in(phase::ready).front();
+    h.sockets.at(only).silent->store(silent);
+    if (silent) {
+      h.pool.on_breaker(breaker_state::open, h.now);
+      h.take();
+      h.close_told();
+    } else {
+      h.die(only);
+    }
+    BOOST_TEST((h.reports == std::vector{failure_class::transport}), "nobody else tells the breaker");
+    h.pool.on_breaker(breaker_state::closed, h.now);
+    h.take();
+    h.pass(seconds{60});
+    BOOST_TEST(h.connecting() == 0U);
+    const auto waiter = h.ask(acquire_kind::lease);
+    BOOST_TEST(!h.waiting(waiter));
+    BOOST_TEST(h.connecting() == 0U);
+    h.pool.resume(h.now);
+    h.take();
+    BOOST_TEST(h.connecting() == 1U);
+  }
+}

@@ -1,6 +1,9 @@
 // Connects that fail beside connections that answer: a limit of their number, not a dead server.
 #include "pool/pool_harness.hpp"
 
+#include <algorithm>
+#include <array>
+
 using namespace understudy;
 using namespace understudy::internal;
 using namespace understudy::test;
@@ -122,6 +125,70 @@ BOOST_AUTO_TEST_CASE(what_is_silent_is_no_witness) {
   h.fail_all();
   BOOST_TEST(h.checks.empty());
   BOOST_TEST((h.reports == std::vector<failure_class>{failure_class::transport}));
+}
+
+/// What an idle connection is asked shows in time whether it works; its silence until then says nothing.
+BOOST_AUTO_TEST_CASE(an_idle_connection_that_is_asked_keeps_its_time_when_its_server_is_left) {
+  for (const bool as_witness : {true, false}) {
+    auto p = small_policy(2, 2);
+    if (!as_witness) p.validate_interval = seconds{10};
+    pool_harness h{p};
+    h.ready_all();
+    if (as_witness) {
+      h.die(h.in(phase::ready).front());
+      h.pass(seconds{1});
+      h.fail_all();
+    } else {
+      h.pass(seconds{12});
+    }
+    BOOST_TEST_REQUIRE(h.checks.size() == 1U);
+    const auto asked = h.checks.front();
+    h.sockets.at(asked).silent->store(true);
+    h.pool.on_breaker(breaker_state::open, h.now);
+    h.take();
+    BOOST_TEST((h.sockets.at(asked).at == phase::ready));
+    h.answer_checks(false);
+    BOOST_TEST((h.sockets.at(asked).at == phase::closing));
+  }
+}
+
+/// What is given to it from then on has no part in that.
+BOOST_AUTO_TEST_CASE(a_connection_that_was_asked_and_is_used_since_has_no_time_left_by_that) {
+  pool_harness h{small_policy(1, 1)};
+  h.ready_all();
+  const auto only = h.in(phase::ready).front();
+  h.pool.ask_all(h.now + seconds{4});
+  h.share();
+  BOOST_TEST_REQUIRE((h.quick == std::vector{only}));
+  h.sockets.at(only).silent->store(true);
+  h.pool.on_breaker(breaker_state::open, h.now);
+  h.take();
+  BOOST_TEST((h.sockets.at(only).at == phase::closing));
+}
+
+BOOST_AUTO_TEST_CASE(connects_of_both_kinds_that_fail_together_ask_one_witness) {
+  pool_harness h{small_policy(1, 5)};
+  h.ready_all();
+  h.lease();
+  h.ask(acquire_kind::lease);
+  h.ask(acquire_kind::bind);
+  BOOST_TEST_REQUIRE(h.connecting() == 2U);
+  h.fail_all();
+  BOOST_TEST(h.checks.size() == 1U);
+  while (!h.checks.empty()) h.answer_checks(false);
+  BOOST_TEST((h.reports == std::vector<failure_class>{failure_class::transport}));
+}
+
+BOOST_AUTO_TEST_CASE(who_waits_beside_open_connections_stays_when_a_connect_is_the_servers_failure) {
+  pool_harness h{small_policy(3, 5)};
+  h.ready_all();
+  for (int i = 0; i < 3; ++i) h.lease();
+  const auto later = h.ask(acquire_kind::lease);
+  h.fail_all();
+  h.answer_checks(false);
+  h.answer_checks(false);
+  BOOST_TEST_REQUIRE(h.reports.size() == 1U);
+  BOOST_TEST(h.waiting(later));
 }
 
 BOOST_AUTO_TEST_CASE(our_own_lack_of_descriptors_is_no_failure_of_the_server) {
@@ -346,9 +413,12 @@ BOOST_AUTO_TEST_CASE(beyond_a_known_limit_one_connect_is_tried_and_no_probe) {
   std::size_t largest = 0;
   play(h, 2, 60, largest);
   BOOST_TEST(!h.pool.take_probe_slot(h.now));
-  for (int i = 0; i < 3; ++i) h.ask(acquire_kind::lease);
+  std::array<waiter_id, 3> leases{};
+  for (auto& t : leases) t = h.ask(acquire_kind::lease);
   for (int i = 0; i < 1200; ++i) {
     BOOST_TEST(h.connecting() <= 1U);
+    const bool waits = std::any_of(leases.begin(), leases.end(), [&](waiter_id t) { return h.waiting(t); });
+    if (waits) BOOST_TEST_REQUIRE(!h.pool.take_probe_slot(h.now));
     h.fail_all();
     h.answer_checks(true);
     h.pass(milliseconds{100});
@@ -386,6 +456,31 @@ BOOST_AUTO_TEST_CASE(a_connect_refused_beside_one_under_way_says_nothing_yet) {
   h.ready(under_way.front());
   BOOST_TEST((h.what(reader) == outcome::dispatched));
   BOOST_TEST(h.reports.empty());
+}
+
+/// To run out of time is not to be refused: nothing of ours was in its way.
+BOOST_AUTO_TEST_CASE(a_connect_that_ran_out_of_time_beside_one_under_way_is_the_servers) {
+  for (const auto code : {errc::connection_failed, errc::connection_timeout}) {
+    auto policy = small_policy(2, 4);
+    policy.preload = true;
+    pool_harness h{policy};
+    BOOST_TEST_REQUIRE(h.connecting() == 2U);
+    h.fail(h.in(phase::connecting).back(), connect_failure(code));
+    BOOST_TEST(h.reports.size() == (code == errc::connection_timeout ? 1U : 0U));
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_connect_refused_beside_one_that_should_have_connected_is_in_no_doubt) {
+  for (const bool in_time : {true, false}) {
+    auto policy = small_policy(2, 4);
+    policy.preload = true;
+    policy.connect_timeout = seconds{in_time ? 20 : 2};
+    pool_harness h{policy};
+    BOOST_TEST_REQUIRE(h.connecting() == 2U);
+    h.pass(seconds{3});
+    h.fail(h.in(phase::connecting).back());
+    BOOST_TEST(h.reports.empty() == in_time);
+  }
 }
 
 BOOST_AUTO_TEST_CASE(when_all_that_were_under_way_are_refused_the_server_is_down) {
@@ -427,5 +522,6 @@ BOOST_AUTO_TEST_CASE(a_connect_refused_beside_a_probe_is_no_longer_in_doubt_when
     h.take();
     for (const auto id : h.in(phase::connecting)) h.fail(id);
     BOOST_TEST(h.reports.empty() == in_time);
+    BOOST_TEST(h.slot_asked == 1, "the server may take no other one because it has the probe's");
   }
 }

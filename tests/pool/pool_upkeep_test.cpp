@@ -179,6 +179,20 @@ BOOST_AUTO_TEST_CASE(old_connections_are_kept_while_the_server_takes_no_new_ones
   BOOST_TEST(h.in(phase::ready).size() == 3U);
 }
 
+BOOST_AUTO_TEST_CASE(without_a_free_socket_one_old_connection_goes_and_the_others_stay_while_none_can_be_had) {
+  auto p = small_policy(3, 3);
+  p.max_lifetime = seconds{100};
+  pool_harness h{p};
+  h.ready_all();
+  for (int i = 0; i < 300; ++i) {
+    h.pass(seconds{1});
+    h.fail_all();
+    h.answer_checks(true);
+    h.close_told();
+  }
+  BOOST_TEST(h.in(phase::ready).size() == 2U);
+}
+
 BOOST_AUTO_TEST_CASE(idle_connections_are_validated_and_bad_ones_replaced) {
   auto p = small_policy(2, 4);
   p.validate_interval = seconds{60};

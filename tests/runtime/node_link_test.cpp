@@ -89,3 +89,18 @@ BOOST_FIXTURE_TEST_CASE(room_at_the_peer_that_nobody_used_is_no_refusal_to_take,
   BOOST_TEST(!lives_after(duration{}));
   BOOST_TEST(it->why() == "the peer took nothing for 15s");
 }
+
+BOOST_FIXTURE_TEST_CASE(a_peer_that_took_all_or_some_has_its_time_anew, watched_link) {
+  peer_speaks();
+  const std::string more(64 * 1024, 'x');
+  while (::send(it->socket(), more.data(), more.size(), MSG_NOSIGNAL) > 0) continue;
+  it->waits_for_peer();
+  it->peer_took(0);
+  BOOST_TEST(lives_after(10 * node_silence), "it owes nothing");
+  it->waits_for_peer();
+  BOOST_TEST(lives_after(node_silence - 1ms));
+  it->peer_took(1);
+  BOOST_TEST(lives_after(node_silence - 1ms));
+  it->waits_for_peer();
+  BOOST_TEST(!lives_after(1ms), "waiting for the rest began when it took some");
+}

@@ -71,6 +71,8 @@ class setup_rig {
   securing_wire wire;
   connection_load_ptr load = std::make_shared<connection_load>();
 
+  /// Twice what the server is known to take for a connection.
+  duration usual() const { return pace_->patience(false); }
   /// Made when it is needed first: settings count until then. (Boost.Test calls a "setup" by itself.)
   connection_setup& tested() {
     if (!setup_) {
@@ -348,6 +350,29 @@ BOOST_FIXTURE_TEST_CASE(while_the_credential_is_waited_for_the_server_shows_whet
   BOOST_TEST(count<connection_action::ask_for_credential>(alive) == 1);
   give(service());
   BOOST_TEST(wire.binds.size() == 1U);
+}
+
+BOOST_FIXTURE_TEST_CASE(where_there_is_nobody_to_bind_as_an_answer_makes_it_ready_all_the_same, binding_rig) {
+  dial();
+  connect();
+  const auto given = give({});
+  BOOST_TEST(wire.binds.empty());
+  BOOST_TEST((get<setup_action::ask>(given).request == root_dse_read()));
+  BOOST_TEST(count<setup_action::ready>(given) == 0);
+  BOOST_TEST(count<setup_action::ready>(answer()) == 1);
+}
+
+BOOST_AUTO_TEST_CASE(a_connection_that_waited_for_us_says_nothing_of_how_long_its_server_takes) {
+  for (const bool waits : {false, true}) {
+    binding_rig rig;
+    rig.dial();
+    rig.connect();
+    if (waits) rig.pass(milliseconds{40});
+    rig.give(rig.service());
+    rig.pass(milliseconds{5});
+    BOOST_TEST(count<setup_action::ready>(rig.answer()) == 1);
+    BOOST_TEST((rig.usual() == 2 * milliseconds{waits ? 0 : 5}));
+  }
 }
 
 BOOST_FIXTURE_TEST_CASE(a_server_that_closes_at_that_question_is_bound_to_all_the_same, binding_rig) {

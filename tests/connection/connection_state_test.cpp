@@ -29,6 +29,12 @@ struct ready_state : state_harness {
   void cancel(reply_id reply) {
     turn([&] { state().cancel(asked.at(reply).token); });
   }
+  void arrives(int id, std::uint8_t op, decoded_pdu pdu, result answer = {}, std::size_t size = 100) {
+    wire.arrive(id, op, pdu, std::move(answer), size);
+    transport_action received;
+    received.received = true;
+    turn([&] { state().on_transport(received); });
+  }
 };
 
 }  // namespace
@@ -120,6 +126,55 @@ BOOST_FIXTURE_TEST_CASE(an_answer_nobody_asked_for_ends_the_connection, ready_st
 
 // ---- notice of disconnection ----
 
+/// First nothing new is given to it, so that what runs there can end; then that goes elsewhere.
+BOOST_FIXTURE_TEST_CASE(a_server_that_goes_on_after_the_abandon_loses_the_connection_whatever_else_runs, ready_state) {
+  const auto endless = ask(some_search(1)), other = ask(some_search(2));
+  write();
+  cancel(endless);
+  constexpr std::size_t part = 1024 * 1024;
+  const auto most = all.limits.max_result_bytes / part;
+  const auto goes_on = [&](std::size_t parts) {
+    for (; parts > 0; --parts) arrives(id_of(endless), pdu_op::search_entry, decoded_pdu::part, {}, part);
+  };
+  const auto before = events.size();
+  goes_on(most);
+  BOOST_TEST(events.size() == before);
+  goes_on(1);
+  BOOST_TEST_REQUIRE(events.size() == before + 1);
+  BOOST_TEST((events.back().what == event_kind::draining));
+  goes_on(most - 1);
+  BOOST_TEST(!closed());
+  goes_on(1);
+  BOOST_TEST(closed());
+  BOOST_TEST(sent_elsewhere(other));
+}
+
+BOOST_FIXTURE_TEST_CASE(a_server_that_sends_notifications_without_end_loses_the_connection, ready_state) {
+  result unknown;
+  unknown.response_oid = "1.2.3.4";
+  const auto notifies = [&](int times) {
+    for (; times > 0; --times) arrives(0, pdu_op::extended_response, decoded_pdu::complete, unknown, 100 * 1024);
+  };
+  notifies(10);
+  const auto read = ask(some_search());
+  write();
+  answer(read);
+  notifies(10);
+  BOOST_TEST(!closed(), "there was an answer in between");
+  notifies(1);
+  BOOST_TEST(closed());
+}
+
+/// RFC 4513, 5.1.2.
+BOOST_AUTO_TEST_CASE(a_bind_that_a_server_may_take_for_an_anonymous_one_is_not_sent) {
+  state_harness h{connection_kind::bind};
+  h.become_ready();
+  const auto before = h.wire.requests.size();
+  for (const auto& bind : {bind_request{"", secret{"password"}}, bind_request{"cn=user", secret{""}}})
+    BOOST_TEST((h.code(h.ask(make_request(bind))) == errc::invalid_request));
+  BOOST_TEST(h.wire.requests.size() == before);
+}
+
 BOOST_FIXTURE_TEST_CASE(a_goodbye_sends_reads_elsewhere_at_once_and_lets_a_write_wait_for_its_answer, ready_state) {
   const auto read = ask(some_search()), changed = ask(some_write());
   write();
@@ -177,6 +232,55 @@ BOOST_FIXTURE_TEST_CASE(silence_of_an_idle_connection_is_none, ready_state) {
   answer(read);
   pass(seconds{300});
   BOOST_TEST(suspicions == 0);
+  BOOST_TEST(!load->silent.load());
+}
+
+BOOST_FIXTURE_TEST_CASE(an_idle_connection_that_its_server_closes_in_order_is_no_reason_to_ask, ready_state) {
+  end(true);
+  BOOST_TEST(closed());
+  BOOST_TEST(suspicions == 0);
+  for (const auto& r : reports) BOOST_TEST(!r.failed.has_value());
+}
+
+BOOST_FIXTURE_TEST_CASE(an_idle_connection_that_is_cut_is_a_reason_to_ask, ready_state) {
+  end(false);
+  BOOST_TEST(suspicions == 1);
+  for (const auto& r : reports) BOOST_TEST(!r.failed.has_value());
+}
+
+BOOST_FIXTURE_TEST_CASE(a_check_beside_a_bind_fails_once_that_is_unanswered_for_long, ready_state) {
+  lease(11);
+  ask(some_bind(), seconds{30}, 11);
+  write();
+  const auto early = check();
+  BOOST_TEST_REQUIRE(checks[early].size() == 1u);
+  BOOST_TEST(checks[early][0].ok, "nothing may be sent meanwhile, and the bind itself will show it");
+  pass(all.breaker.suspect_after + short_moment);
+  const auto late = check();
+  BOOST_TEST_REQUIRE(checks[late].size() == 1u);
+  BOOST_TEST(!checks[late][0].ok);
+}
+
+BOOST_FIXTURE_TEST_CASE(entries_that_go_on_coming_are_no_unanswered_request, ready_state) {
+  const auto read = ask(some_search());
+  write();
+  for (const auto until = now + 2 * all.breaker.slow_call; now < until; pass(all.breaker.suspect_after / 2))
+    arrives(id_of(read), pdu_op::search_entry, decoded_pdu::part);
+  BOOST_TEST(suspicions == 0);
+  pass(all.breaker.suspect_after + short_moment);
+  BOOST_TEST(suspicions == 1);
+}
+
+/// Its server is asked, but what else waits on it has no reason to go.
+BOOST_FIXTURE_TEST_CASE(a_connection_on_which_something_was_answered_since_is_not_silent, ready_state) {
+  const auto read = ask(some_search(), milliseconds{800});
+  const auto other = ask(make_request(whoami_request{}));
+  write();
+  pass(milliseconds{600});
+  answer(other);
+  pass(milliseconds{200});
+  BOOST_TEST((code(read) == errc::operation_timeout));
+  BOOST_TEST(suspicions == 1);
   BOOST_TEST(!load->silent.load());
 }
 

@@ -31,10 +31,10 @@ void made_up_wire::is_new(const request* order) {
     if (r.what == order) r.what = nullptr;
 }
 
-void made_up_wire::arrive(int id, std::uint8_t op, decoded_pdu pdu, result answer) {
+void made_up_wire::arrive(int id, std::uint8_t op, decoded_pdu pdu, result answer, std::size_t size) {
   arrival a;
   a.frame.state = pdu_frame::status::complete;
-  a.frame.size = 100;
+  a.frame.size = size;
   a.frame.id = id;
   a.frame.op = op;
   a.what = pdu;

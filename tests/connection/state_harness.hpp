@@ -37,7 +37,7 @@ class made_up_wire : public ldap_wire {
   bool may_have_left(const request* order) const;
   /// A new request lies where one of the connection's own lay: that one is not it.
   void is_new(const request* order);
-  void arrive(int id, std::uint8_t op, decoded_pdu pdu, result answer = {});
+  void arrive(int id, std::uint8_t op, decoded_pdu pdu, result answer = {}, std::size_t size = 100);
 
   failure_ptr open() override { return is_up = true, nullptr; }
   tls_start secure() override { return {}; }

@@ -11,7 +11,8 @@ namespace understudy {
 /// Counts the bytes of the answers that one reader, or several, asked for and were not given. Thread-safe.
 class answer_meter {
  public:
-  /// `most`: bytes, for all of them together. `within`: what counts these too, with those of other readers; may be null.
+  /// `most`: bytes, for all of them together. `within`: what counts these too, with those of other readers; may be
+  /// null.
   explicit answer_meter(std::size_t most, std::shared_ptr<answer_meter> within = nullptr) noexcept
       : most_(most), within_(std::move(within)) {}
 

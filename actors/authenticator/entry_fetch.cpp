@@ -89,20 +89,21 @@ entry_fetch::step entry_fetch::next_attribute() {
       first.server = server_;
       first.entries.push_back({found.dn, {part}});
       if (auto why = ranges_->note(first)) return failed(why);
-      if (!ranges_->finished()) return next_range();
+      if (auto request = next_range()) return request;
       end_part();
-      --attribute_;
     }
+    drop_empty_names();
   }
   return std::move(result_);
 }
 
-entry_fetch::step entry_fetch::next_range() {
-  if (++rounds_ > most_rounds) {
+request_ptr entry_fetch::next_range() {
+  if (ranges_->finished()) return nullptr;
+  if (rounds_ >= most_rounds) {
     result_.complete = false;
-    end_part();
-    return next_attribute();
+    return nullptr;
   }
+  ++rounds_;
   search_request request;
   request.base = result_.entries[entry_].dn;
   request.scope = search_scope::base;
@@ -120,29 +121,36 @@ entry_fetch::step entry_fetch::take_range(const reply_to_request& reply) {
     restarted_ = true;
     server_ = reply.found->server;
     ranges_->restart();
-    return next_range();
+  } else if (auto why = ranges_->note(*reply.found)) {
+    return failed(why);
   }
-  if (auto why = ranges_->note(*reply.found)) return failed(why);
-  if (!ranges_->finished()) return next_range();
+  return go_on();
+}
+
+entry_fetch::step entry_fetch::go_on() {
+  if (auto request = next_range()) return request;
   end_part();
+  ++attribute_;
   return next_attribute();
 }
 
-/// With the range Active Directory names the attribute itself too, without values: one of both stays.
 void entry_fetch::end_part() {
+  auto& part = result_.entries[entry_].attributes[attribute_];
+  part = {without_range(part.name), ranges_->take()};
+  whole_[ascii_lower(part.name)] = attribute_;
+}
+
+void entry_fetch::drop_empty_names() {
+  if (whole_.empty()) return;
   auto& all = result_.entries[entry_].attributes;
-  attribute whole{without_range(all[attribute_].name), ranges_->take()};
-  all.erase(all.begin() + static_cast<std::ptrdiff_t>(attribute_));
-  for (std::size_t i = 0; i < all.size();) {
-    if (!all[i].values.empty() || !same_name(all[i].name, whole.name)) {
-      ++i;
-      continue;
-    }
-    all.erase(all.begin() + static_cast<std::ptrdiff_t>(i));
-    if (i < attribute_) --attribute_;
+  std::vector<attribute> kept;
+  kept.reserve(all.size());
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    const auto read = all[i].values.empty() ? whole_.find(ascii_lower(all[i].name)) : whole_.end();
+    if (read == whole_.end() || read->second == i) kept.push_back(std::move(all[i]));
   }
-  all.insert(all.begin() + static_cast<std::ptrdiff_t>(attribute_), std::move(whole));
-  ++attribute_;
+  all = std::move(kept);
+  whole_.clear();
 }
 
 entry_fetch::step entry_fetch::failed(const failure_ptr& why) {

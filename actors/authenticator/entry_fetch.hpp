@@ -3,6 +3,8 @@
 #include "understudy/actors/authenticator/user_search.hpp"
 #include "understudy/messages/range_cursor.hpp"
 
+#include <map>
+
 namespace understudy::internal {
 
 /// What begins with "(" is a filter, below `base`; anything else names an entry: a DN, or Active Directory's "<SID=…>"
@@ -26,9 +28,13 @@ class entry_fetch final : public dialogue<fetch_result> {
   step take_range(const reply_to_request& reply);
   /// The next attribute that has come in part, or all that was read.
   step next_attribute();
-  step next_range();
+  /// The next search for the rest of it; null: it ends here.
+  request_ptr next_range();
+  step go_on();
   /// What was read of it takes the place of the part.
   void end_part();
+  /// With the range Active Directory names the attribute itself too, without values: one of both stays.
+  void drop_empty_names();
   step failed(const failure_ptr& why);
 
   authenticator_settings_ptr how_;
@@ -38,6 +44,7 @@ class entry_fetch final : public dialogue<fetch_result> {
   std::string server_;
   std::size_t entry_ = 0, attribute_ = 0;  ///< where the search for parts is
   std::optional<range_cursor> ranges_;
+  std::map<std::string, std::size_t> whole_;  ///< attributes of this entry that came in parts, in lower case, and where
   int rounds_ = 0;
   bool restarted_ = false;
   fetch_result result_;

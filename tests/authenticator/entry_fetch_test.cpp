@@ -123,3 +123,37 @@ BOOST_AUTO_TEST_CASE(a_directory_that_sends_ranges_without_end_is_given_up) {
   BOOST_TEST(wrong.last().outcome == login_outcome::unavailable);
   BOOST_TEST(wrong.last().entries.empty());
 }
+
+BOOST_AUTO_TEST_CASE(however_many_attributes_come_in_ranges_it_ends_within_its_bounds) {
+  constexpr int many = 50'000;
+  entry_fetch fetch(settings_with(fetching()), "cn=g", {});
+  played_dialogue talk(fetch);
+  result first;
+  first.server = "a:389";
+  first.entries.push_back({"cn=g", {}});
+  for (int i = 0; i < many; ++i) {
+    first.entries[0].attributes.push_back({"a" + std::to_string(i), {}});
+    first.entries[0].attributes.push_back({"A" + std::to_string(i) + ";range=0-0", {"v"}});
+  }
+  talk.answer(std::move(first));
+  int rounds = 0;
+  for (; !talk.over(); ++rounds) {
+    BOOST_TEST_REQUIRE(rounds <= entry_fetch::most_rounds);
+    result rest;
+    rest.server = "a:389";
+    rest.entries.push_back({"cn=g", {{talk.asked<search_request>().attributes.at(0), {"w"}}}});
+    talk.answer(std::move(rest));
+  }
+  BOOST_TEST(rounds == entry_fetch::most_rounds);
+  BOOST_TEST(talk.last().outcome == login_outcome::ok);
+  BOOST_TEST(!talk.last().complete);
+  const auto& all = talk.last().entries.at(0).attributes;
+  BOOST_TEST_REQUIRE(all.size() == static_cast<std::size_t>(many));
+  int wrong = 0;
+  for (int i = 0; i < many; ++i) {
+    const auto& each = all[static_cast<std::size_t>(i)];
+    wrong += each.name != "A" + std::to_string(i);
+    wrong += each.values.size() != (i < entry_fetch::most_rounds ? 2U : 1U);
+  }
+  BOOST_TEST(wrong == 0);
+}

@@ -35,21 +35,20 @@ Result run(directory& through, dialogue<Result>& talk, const sequence_limits& li
   return run_sequence<Result>(through, chasing, limits);
 }
 
-template <class Dialogue, class Done, class... Ts>
-void start_sequence(directory& through, sequence_limits limits, Done done, executor where, Ts&&... xs) {
-  using result_of_all = std::variant_alternative_t<1, typename Dialogue::step>;
-  std::unique_ptr<dialogue<result_of_all>> talk = std::make_unique<Dialogue>(std::forward<Ts>(xs)...);
-  if (limits.targets)
-    talk = std::make_unique<chasing_dialogue<result_of_all>>(std::move(talk), limits.targets->limits());
-  std::make_shared<request_sequence<result_of_all>>(through, std::move(talk), std::move(limits), std::move(done),
-                                                    std::move(where))
+template <class Result, class Done>
+void start(directory& through, std::unique_ptr<dialogue<Result>> talk, sequence_limits limits, Done done,
+           executor where) {
+  if (limits.targets) talk = std::make_unique<chasing_dialogue<Result>>(std::move(talk), limits.targets->limits());
+  std::make_shared<request_sequence<Result>>(through, std::move(talk), std::move(limits), std::move(done),
+                                             std::move(where))
       ->start();
 }
 
-/// What was remembered of the former password must not count any longer. The user may have logged in under several
-/// names, so everybody is asked about again. Without an answer the change may have happened.
-void forget_after(login_memory& memory, const password_change_result& changed) {
-  if (changed || changed.outcome == login_outcome::unavailable) memory.forget_all();
+template <class Dialogue, class Done, class... Ts>
+void start_sequence(directory& through, sequence_limits limits, Done done, executor where, Ts&&... xs) {
+  start<std::variant_alternative_t<1, typename Dialogue::step>>(through,
+                                                                std::make_unique<Dialogue>(std::forward<Ts>(xs)...),
+                                                                std::move(limits), std::move(done), std::move(where));
 }
 
 /// Tells a future; it runs nobody's code.
@@ -65,8 +64,8 @@ std::pair<std::future<Result>, std::function<void(Result)>> future_of() {
 authenticator::authenticator(directory& through, authenticator_settings how, referral_directory elsewhere)
     : through_(&through), service_(std::make_shared<login_service>(std::move(how), std::move(elsewhere))) {}
 
-void authenticator::forget(const std::string& user) { service_->now().memory->forget(user); }
-void authenticator::forget_all() { service_->now().memory->forget_all(); }
+void authenticator::forget(const std::string& user) { service_->now().forget(user); }
+void authenticator::forget_all() { service_->now().forget_all(); }
 void authenticator::reload(authenticator_settings how) { service_->reload(std::move(how)); }
 
 login_result authenticator::authenticate(std::string user, secret password, const login_options& options) const {
@@ -99,7 +98,7 @@ password_change_result authenticator::change_password(std::string user, secret o
   const auto now = service_->now();
   password_change change(now.how, std::move(user), std::move(old_password), std::move(new_password), by);
   auto changed = run<password_change_result>(*through_, change, limits_of_change(options, now));
-  forget_after(*now.memory, changed);
+  service_->now().forget_after(changed);
   return changed;
 }
 
@@ -141,8 +140,10 @@ std::future<password_change_result> authenticator::async_change_password(std::st
 void authenticator::async_authenticate(std::string user, secret password, std::function<void(login_result)> done,
                                        const login_options& options, executor where) const {
   const auto now = service_->now();
-  start_sequence<cached_login>(*through_, limits_of(options, now), std::move(done), std::move(where), now.memory,
-                               now.how, std::move(user), std::move(password), options.attributes);
+  // Before its deadline is set: it measures how long it has waited.
+  auto login =
+      std::make_unique<cached_login>(now.memory, now.how, std::move(user), std::move(password), options.attributes);
+  start<login_result>(*through_, std::move(login), limits_of(options, now), std::move(done), std::move(where));
 }
 
 void authenticator::async_lookup(std::string user, std::function<void(lookup_result)> done,
@@ -170,8 +171,9 @@ void authenticator::async_change_password(std::string user, secret old_password,
                                           std::function<void(password_change_result)> done, password_method by,
                                           const login_options& options, executor where) const {
   const auto now = service_->now();
-  auto told = [memory = now.memory, done = std::move(done)](password_change_result changed) {
-    forget_after(*memory, changed);
+  // What counts when it is over: the settings may have been exchanged meanwhile.
+  auto told = [service = service_, done = std::move(done)](password_change_result changed) {
+    service->now().forget_after(changed);
     done(std::move(changed));
   };
   start_sequence<password_change>(*through_, limits_of_change(options, now), std::move(told), std::move(where), now.how,

@@ -66,8 +66,8 @@ class authenticator_impl {
                 nullptr);
           });
         },
-        [this](forget_atom, const std::string& user) { guard_.run([&] { service_->now().memory->forget(user); }); },
-        [this](forget_atom) { guard_.run([&] { service_->now().memory->forget_all(); }); },
+        [this](forget_atom, const std::string& user) { guard_.run([&] { service_->now().forget(user); }); },
+        [this](forget_atom) { guard_.run([&] { service_->now().forget_all(); }); },
         [this](reload_atom, authenticator_settings& how) {
           return guard_.answer<bool>([&]() -> caf::result<bool> {
             try {
@@ -87,7 +87,6 @@ class authenticator_impl {
   struct play {
     std::unique_ptr<dialogue<Result>> talk;
     caf::typed_response_promise<Result> promise;
-    std::shared_ptr<login_memory> memory;
     std::shared_ptr<shared_requests> shared;
     time_point deadline{};
     cancel_token_ptr token;
@@ -111,7 +110,6 @@ class authenticator_impl {
     if (now.targets)
       played->talk = std::make_unique<chasing_dialogue<Result>>(std::move(played->talk), now.targets->limits());
     played->promise = self_->template make_response_promise<Result>();
-    played->memory = now.memory;
     played->shared = std::move(shared);
     played->deadline = env_->clock->now() + limit;
     played->token = query.token ? query.token : std::make_shared<cancel_token>();
@@ -134,9 +132,7 @@ class authenticator_impl {
       step = played->talk->answered({nullptr, std::move(why)});
     }
     auto& last = std::get<Result>(step);
-    if constexpr (std::is_same_v<Result, password_change_result>) {
-      if (last || last.outcome == login_outcome::unavailable) played->memory->forget_all();
-    }
+    if constexpr (std::is_same_v<Result, password_change_result>) service_->now().forget_after(last);
     played->promise.deliver(std::move(last));
   }
 

@@ -70,7 +70,8 @@ void shared_requests::land(std::uint64_t number, const reply_to_request& reply) 
     waiting = std::move(landed->second.waiting);
     waiting_ -= waiting.size();
     const auto [begin, end] = by_key_.equal_range(landed->second.key);
-    by_key_.erase(std::find_if(begin, end, [&](const auto& each) { return each.second == number; }));
+    const auto there = std::find_if(begin, end, [&](const auto& each) { return each.second == number; });
+    if (there != end) by_key_.erase(there);  // else it was forgotten meanwhile
     flights_.erase(landed);
   }
   for (auto& tell : waiting) {
@@ -81,6 +82,11 @@ void shared_requests::land(std::uint64_t number, const reply_to_request& reply) 
       tell = nullptr;
     }
   }
+}
+
+void shared_requests::forget() {
+  std::lock_guard guard{mutex_};
+  by_key_.clear();
 }
 
 bool shared_requests::is_the_askers_own(const reply_to_request& reply) noexcept {

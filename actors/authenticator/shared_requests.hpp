@@ -22,6 +22,10 @@ class shared_requests {
   /// The answer to what join() gave that number. Who waits for it is told.
   void land(std::uint64_t number, const reply_to_request& reply);
 
+  /// Nobody joins what is under way any more: it may have been answered before something was changed. Who waits for it
+  /// already is told as ever.
+  void forget();
+
   /// That answer says nothing of what was asked: the asker gave up, or had no time left. Others ask again.
   static bool is_the_askers_own(const reply_to_request& reply) noexcept;
   /// Those that wait for others' answers.

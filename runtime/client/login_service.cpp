@@ -17,6 +17,21 @@ void require_usable(const authenticator_settings& how) {
 
 }  // namespace
 
+// What is under way comes first: a login that begins in between joins nothing old, and is not remembered.
+void login_state_of_service::forget(const std::string& user) const {
+  shared->forget();
+  memory->forget(user);
+}
+
+void login_state_of_service::forget_all() const {
+  shared->forget();
+  memory->forget_all();
+}
+
+void login_state_of_service::forget_after(const password_change_result& changed) const {
+  if (changed || changed.outcome == login_outcome::unavailable) forget_all();
+}
+
 login_state_of_service login_service::make(authenticator_settings settings) const {
   require_usable(settings);
   cache_limits limits;

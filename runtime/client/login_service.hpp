@@ -12,6 +12,16 @@ struct login_state_of_service {
   std::shared_ptr<login_memory> memory;
   std::shared_ptr<shared_requests> shared;
   std::shared_ptr<const referral_targets> targets;  ///< null: no referral is followed
+
+  ///@{
+  /// The directory is asked again about that user, or about everybody, by each login that begins after this; also where
+  /// an equal request is under way.
+  void forget(const std::string& user) const;
+  void forget_all() const;
+  ///@}
+  /// What was remembered of the former password must not count any longer. The user may have logged in under several
+  /// names, so everybody is asked about again. Without an answer the change may have happened.
+  void forget_after(const password_change_result& changed) const;
 };
 
 /// Exchanges all of that at once. Thread-safe.

@@ -51,6 +51,10 @@ class manual_directory final : public directory {
   void answer(result with = {}) {
     if (const auto next = take(asked_)) next->done(std::make_shared<result>(std::move(with)));
   }
+  /// Answers the newest one.
+  void answer_newest() {
+    if (const auto next = take(asked_, true)) next->done(std::make_shared<result>());
+  }
   void find(std::string dn) {
     result found;
     found.entries.push_back({std::move(dn), {}});
@@ -69,12 +73,12 @@ class manual_directory final : public directory {
     request_ptr order;
     completion done;
   };
-  std::optional<pending> take(std::deque<pending>& from) {
+  std::optional<pending> take(std::deque<pending>& from, bool newest = false) {
     std::lock_guard guard{mutex_};
     if (from.empty()) return std::nullopt;
-    auto first = std::move(from.front());
-    from.pop_front();
-    return first;
+    auto next = std::move(newest ? from.back() : from.front());
+    newest ? from.pop_back() : from.pop_front();
+    return next;
   }
 
   mutable std::mutex mutex_;

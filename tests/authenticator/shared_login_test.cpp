@@ -228,3 +228,59 @@ BOOST_FIXTURE_TEST_CASE(who_has_less_time_than_who_asked_asks_himself, shared_fi
   BOOST_TEST(first.get().outcome == login_outcome::ok);
   BOOST_TEST(second.get().outcome == login_outcome::ok);
 }
+
+BOOST_FIXTURE_TEST_CASE(a_login_after_forget_has_no_answer_from_before_it, shared_fixture) {
+  authenticator_settings how;
+  how.dn_templates = {"uid={user},ou=people,dc=example,dc=com"};
+  how.cache_ttl = 1h;
+  const std::pair<const char*, std::function<void()>> ways[] = {
+      {"forget", [&] { users.forget("jane"); }},
+      {"forget_all", [&] { users.forget_all(); }},
+      {"change_password", [&] { directory.answer(); }},  // it is under way
+  };
+  for (const auto& [name, forget] : ways) {
+    users.reload(how);
+    auto changed = std::future<password_change_result>{};
+    if (std::string_view{name} == "change_password") {
+      changed = users.async_change_password("jane", secret{"old"}, secret{"new"});
+      directory.find(jane);
+      directory.first<password_modify_request>();
+    }
+    auto before = login("old"), too = login("old");
+    forget();
+    if (changed.valid()) BOOST_TEST_REQUIRE(changed.get().outcome == login_outcome::ok);
+    BOOST_TEST_REQUIRE(directory.waiting() == 1U, name);
+    auto after = login("old");
+    BOOST_TEST_REQUIRE(directory.waiting() == 2U, name);
+    directory.answer();
+    directory.run();
+    BOOST_TEST(before.get().outcome == login_outcome::ok, name);
+    BOOST_TEST(too.get().outcome == login_outcome::ok, name);
+    BOOST_TEST(!over(after), name);
+    directory.fail(errc::authentication_failed, result_code::invalid_credentials);
+    BOOST_TEST(after.get().outcome == login_outcome::bad_credentials, name);
+    // Nor was any of them kept.
+    auto later = login("old");
+    BOOST_TEST(directory.waiting() == 1U, name);
+    directory.fail(errc::authentication_failed, result_code::invalid_credentials);
+    BOOST_TEST(later.get().outcome == login_outcome::bad_credentials, name);
+  }
+}
+
+BOOST_FIXTURE_TEST_CASE(a_change_that_began_under_other_settings_is_forgotten_under_the_new_ones, shared_fixture) {
+  authenticator_settings how;
+  how.dn_templates = {"uid={user},ou=people,dc=example,dc=com"};
+  how.cache_ttl = 1h;
+  users.reload(how);
+  auto changed = users.async_change_password("jane", secret{"old"}, secret{"new"});
+  directory.find(jane);
+  users.reload(how);
+  auto before = login("old");
+  directory.answer_newest();
+  BOOST_TEST(before.get().outcome == login_outcome::ok);
+  directory.answer();
+  BOOST_TEST(changed.get().outcome == login_outcome::ok);
+  const auto after = login("old");
+  BOOST_TEST(directory.waiting() == 1U);
+  directory.answer();
+}

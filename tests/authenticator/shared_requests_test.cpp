@@ -72,6 +72,25 @@ BOOST_FIXTURE_TEST_CASE(what_differs_is_asked_for_itself, askers) {
   BOOST_TEST(ask(std::make_shared<const request>(wider)) != 0U);
 }
 
+BOOST_FIXTURE_TEST_CASE(nobody_joins_what_was_under_way_when_it_was_forgotten, askers) {
+  const auto before = ask(bind_as("uid=a", "old"));
+  BOOST_TEST(ask(bind_as("uid=a", "old")) == 0U);
+  shared.forget();
+  const auto after = ask(bind_as("uid=a", "old"));
+  BOOST_TEST_REQUIRE(after != 0U);
+  BOOST_TEST(ask(bind_as("uid=a", "old")) == 0U);
+  // Who waited for it is told, and what has begun since is joined as before.
+  shared.land(before, found("before"));
+  BOOST_TEST_REQUIRE(told.size() == 1U);
+  BOOST_TEST(told[0].found->server == "before");
+  BOOST_TEST(ask(bind_as("uid=a", "old")) == 0U);
+  shared.land(after, found("after"));
+  BOOST_TEST_REQUIRE(told.size() == 3U);
+  BOOST_TEST(told[1].found->server == "after");
+  BOOST_TEST(told[2].found->server == "after");
+  BOOST_TEST(shared.waiting() == 0U);
+}
+
 BOOST_FIXTURE_TEST_CASE(nobody_waits_for_what_may_end_after_the_own_deadline, askers) {
   const auto first = ask(search_for("(uid=a)"), soon);
   BOOST_TEST(first != 0U);
@@ -94,6 +113,7 @@ BOOST_AUTO_TEST_CASE(each_asker_is_told_once_whatever_the_order) {
     std::vector<std::uint64_t> open;
     int waits = 0, told = 0;
     for (int i = 0; i < 60; ++i) {
+      if (random() % 16 == 0) shared.forget();
       if (!open.empty() && random() % 3 == 0) {
         const auto at = random() % open.size();
         shared.land(open[at], askers::found("x"));

@@ -3,14 +3,23 @@
 
 namespace understudy::internal {
 
+void login_memory::forget(const std::string& user) {
+  auto same = verifications.comparable_dns_of(user);
+  if (auto found = dns.comparable_dn_of(user); !found.empty()) same.insert(std::move(found));
+  verifications.forget(user, same);
+  dns.forget(user, same);
+}
+
 cached_login::cached_login(std::shared_ptr<login_memory> memory, authenticator_settings_ptr how, std::string user,
                            secret password, std::vector<std::string> attributes, clock now)
     : memory_(std::move(memory)),
       verifications_(memory_->verifications.enabled() && attributes.empty()),
+      timeout_(how->timeout),
       user_(std::move(user)),
       password_(std::move(password)),
       now_(std::move(now)),
-      known_(memory_->dns.find(user_, now_())),
+      began_(now_()),
+      known_(memory_->dns.find(user_, began_)),
       login_(std::move(how), user_, password_, attributes, attributes.empty() ? known_.dn : std::nullopt) {}
 
 cached_login::step cached_login::begin() {
@@ -28,7 +37,8 @@ cached_login::step cached_login::settled(step next) {
   if (answer == nullptr) return next;
   if (const auto& found = login_.found_dn()) memory_->dns.note(user_, *found, known_.generation, now_());
   if (!verifications_) return next;
-  return memory_->verifications.settle(attempt_, std::move(*answer), now_());
+  const auto now = now_();
+  return memory_->verifications.settle(attempt_, std::move(*answer), now, now - began_ >= timeout_);
 }
 
 }  // namespace understudy::internal

@@ -11,11 +11,8 @@ struct login_memory {
   login_memory(cache_limits limits, password_hashing hashing, duration dn_ttl)
       : verifications(limits, std::move(hashing)), dns(dn_ttl) {}
   ///@{
-  /// The directory is asked again about that user, or about everybody.
-  void forget(const std::string& user) {
-    verifications.forget(user);
-    dns.forget(user);
-  }
+  /// The directory is asked again about that user, under whatever names the same entry was found, or about everybody.
+  void forget(const std::string& user);
   void forget_all() {
     verifications.forget_all();
     dns.forget_all();
@@ -42,9 +39,11 @@ class cached_login final : public dialogue<login_result> {
 
   std::shared_ptr<login_memory> memory_;
   const bool verifications_;  ///< they have to do with it
+  const duration timeout_;    ///< as configured
   std::string user_;
   secret password_;
   clock now_;
+  const time_point began_;
   user_dn_cache::known known_;
   login_state login_;
   verification_cache::attempt attempt_;

@@ -156,6 +156,24 @@ void judge_refused_change(const failure_ptr& why, const password_policy& policy,
   settle(refused_change(*why, policy), why, into);
 }
 
+bool directory_is_away(const failure& why, bool whole_timeout) noexcept {
+  switch (why.code) {
+    case errc::no_server:
+    case errc::breaker_open:
+    case errc::connection_timeout:
+    case errc::connection_failed:
+    case errc::connection_unhealthy:
+    case errc::ssl_error:
+      return true;
+    case errc::operation_timeout:
+    case errc::pool_timeout:
+    case errc::outcome_unknown:  // a bind that was not answered
+      return whole_timeout;
+    default:
+      return false;
+  }
+}
+
 void describe_failure(const failure_ptr& why, user_answer& into) {
   const bool by_service =
       why->code == errc::service_authentication_failed || why->cause_code == errc::service_authentication_failed;

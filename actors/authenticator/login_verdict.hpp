@@ -23,4 +23,9 @@ void judge_refused_change(const failure_ptr& why, const password_policy& policy,
 /// Into `into`: what a failure means that says nothing of a user. unavailable, or service_identity_rejected.
 void describe_failure(const failure_ptr& why, user_answer& into);
 
+/// That no server could be asked: none was there, or none answered although it was waited for as long as the
+/// configuration says (`whole_timeout`). Not: a queue that is full, a server that is busy, a caller with less time, a
+/// lack of this process's own; a directory that lives may think otherwise of the user then.
+bool directory_is_away(const failure& why, bool whole_timeout) noexcept;
+
 }  // namespace understudy::internal

@@ -1,13 +1,14 @@
 // What is kept for each user's name, the oldest first.
 #pragma once
 #include <list>
+#include <set>
 #include <string>
 #include <unordered_map>
 
 namespace understudy::internal {
 
-/// One entry for each name; when it is full the oldest is forgotten for a new one. `Entry` has the name as `user`. Its
-/// owner locks it.
+/// One entry for each name; when it is full the oldest is forgotten for a new one. `Entry` has the name as `user`, and
+/// as `comparable` the DN that was found by it, in the form of comparable_dn(), or nothing. Its owner locks it.
 template <class Entry>
 class oldest_first_table {
  public:
@@ -31,6 +32,16 @@ class oldest_first_table {
     const auto entry = at->second;
     by_user_.erase(at);
     entries_.erase(entry);
+  }
+  /// That name's, and those of other names by which one of `dns` (as comparable_dn() has them) was found.
+  void erase(const std::string& user, const std::set<std::string>& dns) {
+    erase(user);
+    for (auto at = entries_.begin(); !dns.empty() && at != entries_.end();) {
+      const auto entry = at++;
+      if (entry->comparable.empty() || dns.count(entry->comparable) == 0) continue;
+      by_user_.erase(entry->user);
+      entries_.erase(entry);
+    }
   }
   void clear() {
     by_user_.clear();

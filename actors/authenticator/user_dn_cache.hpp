@@ -25,14 +25,16 @@ class user_dn_cache {
   /// What a search that began in that generation has found; nothing: no such user.
   void note(const std::string& user, std::optional<std::string> dn, std::uint64_t generation, time_point now);
   ///@{
-  /// That user, or everybody, is searched for again.
-  void forget(const std::string& user);
+  /// That user, or everybody, is searched for again; `dns`, as comparable_dn() has them: the same under other names.
+  void forget(const std::string& user, const std::set<std::string>& dns);
   void forget_all();
   ///@}
+  /// What was found by that name, however long ago, as comparable_dn() has it; empty: nothing.
+  std::string comparable_dn_of(const std::string& user) const;
 
  private:
   struct kept_dn {
-    std::string user, dn;
+    std::string user, dn, comparable;
     time_point since{};
   };
 

@@ -1,6 +1,10 @@
 // Keeps logins: see verification_cache.hpp.
 #include "understudy/actors/authenticator/verification_cache.hpp"
 
+#include "understudy/actors/authenticator/login_name.hpp"
+#include "understudy/actors/authenticator/login_verdict.hpp"
+#include "understudy/messages/dn_match.hpp"
+
 namespace understudy::internal {
 
 verification_cache::verification_cache(cache_limits limits, password_hashing hashing)
@@ -16,7 +20,8 @@ const verification_cache::kept_login* verification_cache::find(const table& kept
 
 void verification_cache::keep(table& in, const attempt& login, const login_result& answer, time_point now) const {
   in.erase(login.user);
-  if (!login.hash.empty()) in.keep({login.user, login.salt, login.hash, now, answer}, limits_.most);
+  if (!login.hash.empty())
+    in.keep({login.user, comparable_dn(answer.dn), login.salt, login.hash, now, answer}, limits_.most);
 }
 
 verification_cache::attempt verification_cache::begin(const std::string& user, const secret& password) const {
@@ -29,7 +34,7 @@ verification_cache::attempt verification_cache::begin(const std::string& user, c
     if (kept == nullptr) kept = refused_.find(user);
     if (kept != nullptr) login.salt = kept->salt;
   }
-  if (user.empty() || password.size() == 0) return login;
+  if (password.size() == 0 || !parse_login_name(user)) return login;
   if (login.salt.empty()) login.salt = hashing_.salt();
   if (!login.salt.empty()) login.hash = hashing_.hash(login.salt, password);
   return login;
@@ -45,10 +50,12 @@ std::optional<login_result> verification_cache::known(const attempt& login, time
   return answer;
 }
 
-login_result verification_cache::settle(const attempt& login, login_result answer, time_point now) {
+login_result verification_cache::settle(const attempt& login, login_result answer, time_point now, bool whole_timeout) {
   std::lock_guard guard{mutex_};
   if (answer.outcome == login_outcome::unavailable || answer.outcome == login_outcome::service_identity_rejected) {
-    const auto* kept = answer.retryable ? find(accepted_, login, now, limits_.grace) : nullptr;
+    const bool away = answer.outcome == login_outcome::unavailable && answer.failed &&
+                      directory_is_away(*answer.failed, whole_timeout);
+    const auto* kept = away ? find(accepted_, login, now, limits_.grace) : nullptr;
     if (kept == nullptr) return answer;
     auto earlier = kept->answer;
     earlier.cached = true;
@@ -72,11 +79,21 @@ void verification_cache::note(const attempt& login, const login_result& answer, 
   if (wrong && limits_.failure_ttl > duration::zero()) keep(refused_, login, answer, now);
 }
 
-void verification_cache::forget(const std::string& user) {
+void verification_cache::forget(const std::string& user, const std::set<std::string>& dns) {
   std::lock_guard guard{mutex_};
   ++generation_;
-  accepted_.erase(user);
-  refused_.erase(user);
+  accepted_.erase(user, dns);
+  refused_.erase(user, dns);
+}
+
+std::set<std::string> verification_cache::comparable_dns_of(const std::string& user) const {
+  std::set<std::string> dns;
+  std::lock_guard guard{mutex_};
+  for (const auto* from : {&accepted_, &refused_}) {
+    const auto* kept = from->find(user);
+    if (kept != nullptr && !kept->comparable.empty()) dns.insert(kept->comparable);
+  }
+  return dns;
 }
 
 void verification_cache::forget_all() {

@@ -38,7 +38,7 @@ class verification_cache {
   /// A login that is about to begin.
   struct attempt {
     std::string user;
-    std::string salt, hash;        ///< empty: it is not looked at, and not kept
+    std::string salt, hash;        ///< empty: no login that could be right; it is not looked at, and not kept
     std::uint64_t generation = 0;  ///< of the cache when it began
   };
   /// Hashes the password, which takes its time.
@@ -47,19 +47,23 @@ class verification_cache {
   /// What answers it without the directory, or nothing.
   std::optional<login_result> known(const attempt& login, time_point now) const;
   /// What the login comes to, when the directory said `answer` at `now`: that, but for one that could not be had.
-  login_result settle(const attempt& login, login_result answer, time_point now);
+  /// `whole_timeout`: it was waited for as long as the configuration says.
+  login_result settle(const attempt& login, login_result answer, time_point now, bool whole_timeout = false);
 
   ///@{
-  /// The directory is asked again about that user, or about everybody, also where an answer is on its way.
-  void forget(const std::string& user);
+  /// The directory is asked again about that user, or about everybody, also where an answer is on its way. `dns`, as
+  /// comparable_dn() has them: the same under other names.
+  void forget(const std::string& user, const std::set<std::string>& dns = {});
   void forget_all();
   ///@}
+  /// The DNs of what is kept for that name, however long ago, as comparable_dn() has them.
+  std::set<std::string> comparable_dns_of(const std::string& user) const;
   /// Logins and refusals that are kept.
   std::size_t size() const;
 
  private:
   struct kept_login {
-    std::string user, salt, hash;
+    std::string user, comparable, salt, hash;
     time_point since{};
     login_result answer;
   };

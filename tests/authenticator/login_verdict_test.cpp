@@ -4,6 +4,8 @@
 #include "authenticator/played_dialogue.hpp"
 #include "support/mutation.hpp"
 
+#include <set>
+
 using namespace understudy;
 using namespace understudy::internal;
 
@@ -112,6 +114,23 @@ BOOST_AUTO_TEST_CASE(a_failure_says_whether_to_try_again) {
     BOOST_TEST(!retryable(code), to_string(code));
   BOOST_TEST(retryable(errc::ldap_error, result_code::busy));
   BOOST_TEST(!retryable(errc::ldap_error, result_code::insufficient_access));
+}
+
+BOOST_AUTO_TEST_CASE(a_directory_is_away_when_no_server_could_be_asked) {
+  const std::set<errc> away{errc::no_server,         errc::breaker_open,         errc::connection_timeout,
+                            errc::connection_failed, errc::connection_unhealthy, errc::ssl_error};
+  const std::set<errc> when_waited_for{errc::operation_timeout, errc::pool_timeout, errc::outcome_unknown};
+  for (std::size_t i = 0; i < errc_count; ++i) {
+    const auto code = static_cast<errc>(i);
+    for (const int ldap_code : {0, result_code::busy, result_code::unavailable, result_code::invalid_credentials}) {
+      failure why;
+      why.code = code;
+      why.ldap_code = ldap_code;
+      BOOST_TEST(directory_is_away(why, false) == (away.count(code) != 0), to_string(code));
+      BOOST_TEST(directory_is_away(why, true) == (away.count(code) + when_waited_for.count(code) != 0),
+                 to_string(code));
+    }
+  }
 }
 
 BOOST_AUTO_TEST_CASE(changes_of_passwords_are_judged_by_their_own_codes) {

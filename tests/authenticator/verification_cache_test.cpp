@@ -39,6 +39,8 @@ struct cache_fixture {
     answer.outcome = says;
     answer.dn = "uid=" + user;
     answer.retryable = retryable;
+    if (says == login_outcome::unavailable)
+      answer.failed = make_failure(retryable ? errc::no_server : errc::cancelled, stage::queue, "x");
     return answer;
   }
 
@@ -252,6 +254,8 @@ BOOST_AUTO_TEST_CASE(a_users_dn_is_known_for_cache_dn_ttl) {
   gone.refuse(result_code::no_such_object);
   gone.find({});
   BOOST_TEST(gone.last().outcome == login_outcome::no_such_user);
+  BOOST_TEST(gone.last().dn == "");
+  BOOST_TEST(gone.last().user.dn == "");
   auto anew = login("right");
   played_dialogue searched(anew);
   searched.find({"uid=jane,dc=a"});
@@ -274,4 +278,105 @@ BOOST_AUTO_TEST_CASE(a_dn_that_was_forgotten_does_not_come_back_with_an_answer_o
   BOOST_TEST(!dns.find("jane", now).dn.has_value());
   dns.note("jane", "uid=jane,dc=new", dns.find("jane", now).generation, now);
   BOOST_TEST(dns.find("jane", now).dn.value_or("") == "uid=jane,dc=new");
+}
+
+BOOST_AUTO_TEST_CASE(a_user_is_forgotten_under_every_name_that_found_the_entry) {
+  cache_fixture there({10s, 0s, 10, 5s});
+  const auto log_in = [&](const std::string& user, const std::string& dn, login_outcome says) {
+    const auto known = there.memory->dns.find(user, there.now);
+    there.memory->dns.note(user, dn, known.generation, there.now);
+    auto answer = cache_fixture::answer_of(user, says);
+    answer.dn = dn;
+    there.cache->settle(there.cache->begin(user, secret{"x"}), answer, there.now);
+    BOOST_TEST_REQUIRE(there.known(user, "x").has_value());
+  };
+  const auto dn_known = [&](const std::string& user) { return there.memory->dns.find(user, there.now).dn.has_value(); };
+  // The last two: the entry is known from a refusal, or from a search alone.
+  for (const auto* forgotten : {"jane", "EXAMPLE\\jane", "JANE", "seen"}) {
+    there.memory->forget_all();
+    log_in("jane", "uid=jane,dc=a", ok);
+    log_in("EXAMPLE\\jane", "UID=Jane, dc=a", ok);
+    log_in("JANE", "uid=JANE,dc=a", login_outcome::bad_credentials);
+    there.memory->dns.note("seen", "uid=jane,dc=a", there.memory->dns.find("seen", there.now).generation, there.now);
+    log_in("joe", "uid=joe,dc=a", ok);
+    log_in("nobody", "", login_outcome::no_such_user);
+    there.memory->forget(forgotten);
+    for (const auto* name : {"jane", "EXAMPLE\\jane", "JANE", "seen"}) {
+      BOOST_TEST(!there.known(name, "x").has_value(), forgotten << ": " << name);
+      BOOST_TEST(!dn_known(name), forgotten << ": " << name);
+    }
+    BOOST_TEST(there.known("joe", "x").has_value(), forgotten);
+    BOOST_TEST(dn_known("joe"), forgotten);
+    BOOST_TEST(there.known("nobody", "x").has_value(), forgotten);
+  }
+  // One that was never seen is nobody's other name.
+  there.memory->forget("jane@example.com");
+  BOOST_TEST(there.known("joe", "x").has_value());
+}
+
+BOOST_AUTO_TEST_CASE(a_name_that_cannot_be_a_users_is_neither_hashed_nor_kept) {
+  cache_fixture there({10s, 0s, 3, 5s});
+  const auto size_after = [&](std::size_t length) {
+    auto login = cached_login(there.memory, settings_with(there.how), std::string(length, 'a'), secret{"wrong"}, {},
+                              [&] { return there.now; });
+    played_dialogue talk(login);
+    if (!talk.over()) talk.find({});
+    BOOST_TEST(talk.last().outcome == login_outcome::no_such_user);
+    return there.cache->size();
+  };
+  for (const std::size_t length : {std::size_t{0}, longest_login_name + 1, std::size_t{1} << 20}) {
+    BOOST_TEST(size_after(length) == 0U);
+    BOOST_TEST(there.hashed == 0);
+  }
+  BOOST_TEST(size_after(longest_login_name) == 1U);
+  BOOST_TEST(there.hashed == 1);
+}
+
+BOOST_FIXTURE_TEST_CASE(grace_is_for_servers_that_are_away_and_for_nothing_else, cache_fixture) {
+  how.timeout = 30s;
+  ask("jane", "right", ok);
+  const auto ends = [&](errc with, duration after, int ldap_code = 0) {
+    const auto began = now;
+    auto login = cached_login(memory, settings_with(how), "jane", secret{"right"}, {"cn"}, [&] { return now; });
+    auto plain = cached_login(memory, settings_with(how), "jane", secret{"right"}, {}, [&] { return now; });
+    played_dialogue talk(plain), reading(login);
+    now += after;
+    failure why;
+    why.code = with;
+    why.ldap_code = ldap_code;
+    talk.fail(why);
+    reading.fail(why);
+    now = began;
+    // Attributes are never from the cache.
+    BOOST_TEST(reading.last().outcome == login_outcome::unavailable, to_string(with));
+    BOOST_TEST(talk.last().cached == (talk.last().outcome == ok), to_string(with));
+    return talk.last().outcome;
+  };
+  now += 11s;
+  BOOST_TEST(ends(errc::no_server, 0s) == ok);
+  BOOST_TEST(ends(errc::queue_full, 0s) == login_outcome::unavailable);
+  BOOST_TEST(ends(errc::local_resources, 0s) == login_outcome::unavailable);
+  BOOST_TEST(ends(errc::ldap_error, 0s, result_code::busy) == login_outcome::unavailable);
+  // A caller with less time than is configured says nothing of the servers.
+  for (const auto code : {errc::operation_timeout, errc::pool_timeout, errc::outcome_unknown}) {
+    BOOST_TEST(ends(code, how.timeout - 1ms) == login_outcome::unavailable, to_string(code));
+    BOOST_TEST(ends(code, how.timeout) == ok, to_string(code));
+  }
+  // One server has the user, another one does not: it was asked.
+  auto moved = cached_login(memory, settings_with(how), "jane", secret{"right"}, {}, [&] { return now; });
+  played_dialogue talk(moved);
+  result at_a;
+  at_a.server = "a:389";
+  at_a.entries.push_back({"uid=jane", {}});
+  talk.answer(at_a);
+  failure at_b;
+  at_b.code = errc::authentication_failed;
+  at_b.ldap_code = result_code::invalid_credentials;
+  at_b.server = "b:389";
+  talk.fail(at_b);
+  result without;
+  without.server = "b:389";
+  talk.answer(without);
+  BOOST_TEST(talk.last().outcome == login_outcome::unavailable);
+  BOOST_TEST(talk.last().retryable);
 }

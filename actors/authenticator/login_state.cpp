@@ -81,6 +81,7 @@ login_state::step login_state::look_again(lookup_result user) {
   const bool has_it = how_->referrals != referral_policy::chase || search_.server() == result_.server;
   if (user && has_it && comparable_dn(user.user.dn) == comparable_dn(result_.dn)) {
     add_referrals(user, result_);
+    add_referrals(bind_met_, result_);
     return std::move(result_);  // it is that entry's password that was refused
   }
   if (user) {
@@ -92,14 +93,23 @@ login_state::step login_state::look_again(lookup_result user) {
   }
   const bool was_elsewhere = !found_at_.empty() && user.outcome == login_outcome::no_such_user;
   const auto asked = search_.server();
+  add_referrals(result_, user);
+  add_referrals(bind_met_, user);
   static_cast<user_answer&>(result_) = std::move(user);
   if (was_elsewhere) {
     result_.outcome = login_outcome::unavailable;
     result_.retryable = true;
     result_.detail = "the entry was found at " + found_at_ + ", which does not take the bind; " + asked +
                      ", which takes it, does not have that entry (yet)";
+  } else if (result_.outcome == login_outcome::no_such_user || result_.outcome == login_outcome::ambiguous) {
+    no_entry();
   }
   return std::move(result_);
+}
+
+void login_state::no_entry() {
+  result_.dn.clear();
+  result_.user = {};
 }
 
 login_state::step login_state::bind_next() {
@@ -109,9 +119,12 @@ login_state::step login_state::bind_next() {
 
 login_state::step login_state::judge(const reply_to_request& reply) {
   result_.password = read_password_policy(reply.found ? reply.found->controls : reply.failed->controls);
+  user_answer met;
+  note_referrals(reply, how_->referrals, met);
   if (reply.found) {
     user_answer accepted;
     add_referrals(result_, accepted);
+    add_referrals(met, accepted);
     static_cast<user_answer&>(result_) = std::move(accepted);
     result_.outcome = judge_accepted_bind(result_.password);
     result_.server = reply.found->server;
@@ -120,13 +133,22 @@ login_state::step login_state::judge(const reply_to_request& reply) {
   judge_refused_bind(reply.failed, result_.password, result_);
   result_.server = reply.failed->server;
   const bool referred = how_->referrals == referral_policy::chase && reply.failed->ldap_code == result_code::referral;
-  if (!may_be_another_name(result_.outcome) && !referred) return std::move(result_);
-  if (tried_ < names_.size()) return bind_next();
+  const auto ends = [&]() -> step {
+    add_referrals(met, result_);
+    if (result_.outcome == login_outcome::no_such_user) no_entry();
+    return std::move(result_);
+  };
+  if (!may_be_another_name(result_.outcome) && !referred) return ends();
+  if (tried_ < names_.size()) {
+    add_referrals(met, result_);
+    return bind_next();
+  }
   // A global catalog takes no binds: there it is always another server's word.
   const bool by_another =
       !how_->global_catalog && !found_at_.empty() && !result_.server.empty() && result_.server != found_at_;
-  if (again_ || !(by_another || known_dn_)) return std::move(result_);
+  if (again_ || !(by_another || known_dn_)) return ends();
   again_ = searching_ = true;
+  bind_met_ = std::move(met);
   search_ = user_search(how_, user_, attributes_, result_.server);
   return pass_on(search_.begin());
 }

@@ -33,6 +33,8 @@ class login_state final : public dialogue<login_result> {
   /// Binds as the next name; without one the last refusal is the result.
   step bind_next();
   step judge(const reply_to_request& reply);
+  /// What was bound as, or known from before, is no user's.
+  void no_entry();
   step refused_unsent(login_outcome outcome, std::string detail);
 
   authenticator_settings_ptr how_;
@@ -48,6 +50,7 @@ class login_state final : public dialogue<login_result> {
   std::optional<std::string> known_dn_;
   std::string found_at_;  ///< the server that has the entry; empty: not known
   std::optional<std::optional<std::string>> found_dn_;
+  user_answer bind_met_;  ///< referrals of the bind that was looked into
   login_result result_;
 };
 

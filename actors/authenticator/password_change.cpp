@@ -2,6 +2,7 @@
 #include "understudy/actors/authenticator/password_change.hpp"
 
 #include "understudy/actors/authenticator/login_verdict.hpp"
+#include "understudy/actors/authenticator/referrals.hpp"
 #include "understudy/messages/name.hpp"
 
 namespace understudy::internal {
@@ -80,7 +81,8 @@ std::optional<std::string> unicode_password(std::string_view password) {
 
 password_change::password_change(authenticator_settings_ptr how, std::string user, secret old_password,
                                  secret new_password, password_method by)
-    : old_(std::move(old_password)),
+    : how_(how),
+      old_(std::move(old_password)),
       new_(std::move(new_password)),
       by_(by),
       search_(std::move(how), std::move(user), {"1.1"}) {}
@@ -154,6 +156,7 @@ modify_request password_change::active_directory_change() const {
 
 password_change::step password_change::answered(const reply_to_request& reply) {
   if (phase_ == phase::search) return pass_on(search_.answered(reply));
+  note_referrals(reply, how_->referrals, result_);
   if (phase_ == phase::proof) return judge_proof(reply);
   result_.policy = read_password_policy(reply.found ? reply.found->controls : reply.failed->controls);
   if (!reply.found) {

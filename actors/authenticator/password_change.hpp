@@ -26,6 +26,7 @@ class password_change final : public dialogue<password_change_result> {
   modify_request active_directory_change() const;
   server_wish at_server() const { return {search_.server(), false}; }
 
+  authenticator_settings_ptr how_;
   secret old_, new_;
   password_method by_;
   user_search search_;

@@ -354,6 +354,62 @@ BOOST_AUTO_TEST_CASE(referrals_are_counted_and_told_where_that_is_wanted) {
     BOOST_TEST(other.last().referrals_met == 1U);
     BOOST_TEST(other.last().referrals.size() == (told ? 1U : 0U));
   }
+  // Of a bind and of a write too, which no referral takes anywhere.
+  failure sent_away;
+  sent_away.code = errc::ldap_error;
+  sent_away.ldap_code = result_code::referral;
+  sent_away.referrals = {"ldap://w.example/"};
+  for (const auto policy : {referral_policy::ignore, referral_policy::report, referral_policy::chase}) {
+    const auto expected = policy == referral_policy::ignore ? 0U : 1U;
+    const auto check = [&](const user_answer& answer) {
+      BOOST_TEST(answer.outcome == login_outcome::unavailable);
+      BOOST_TEST(answer.referrals_met == 1U);
+      BOOST_TEST(answer.referrals.size() == expected);
+    };
+    how.referrals = policy;
+    auto login = login_of(how);
+    played_dialogue bound(login);
+    bound.answer(found_by("a:389", jane));
+    bound.fail(sent_away);
+    check(bound.last());
+    auto templates = by_templates();
+    templates.referrals = policy;
+    auto by_template = login_of(templates);
+    played_dialogue second(by_template);
+    if (policy != referral_policy::chase) {
+      second.fail(sent_away);
+      check(second.last());
+    }
+    password_change change(settings_with(how), "jane", secret{"old"}, secret{"new"});
+    played_dialogue written(change);
+    written.find({jane});
+    written.fail(sent_away);
+    check(written.last());
+    password_change proved(settings_with(how), "jane", secret{"old"}, secret{"new"}, password_method::user_password);
+    played_dialogue proof(proved);
+    proof.find({jane});
+    proof.fail(sent_away);
+    check(proof.last());
+  }
+  // What a second look says stands beside it, unless that finds where it leads.
+  how.referrals = referral_policy::chase;
+  auto again = login_of(how);
+  played_dialogue looked(again);
+  looked.answer(found_by("a:389", jane));
+  auto by_b = sent_away;
+  by_b.server = "b:389";
+  looked.fail(by_b);
+  auto elsewhere = login_of(how);
+  looked.answer(found_by("b:389", ""));
+  BOOST_TEST(looked.last().outcome == login_outcome::unavailable);
+  BOOST_TEST(looked.last().referrals_met == 1U);
+  played_dialogue led(elsewhere);
+  led.answer(found_by("a:389", jane));
+  led.fail(by_b);
+  led.answer(found_by("c:389", jane));
+  led.answer(found_by("c:389", ""));
+  BOOST_TEST(led.last().outcome == login_outcome::ok);
+  BOOST_TEST(led.last().referrals_met == 0U);
   // However many: a directory does not fill the memory.
   how.referrals = referral_policy::report;
   user_search search(settings_with(how), "jane", {});

@@ -142,9 +142,9 @@ BOOST_FIXTURE_TEST_CASE(several_entries_of_one_name_are_nobody, login_fixture) {
 }
 
 BOOST_FIXTURE_TEST_CASE(hostile_names_log_in_as_themselves_and_as_nobody_else, login_fixture) {
-  const words names{"q\"uo'te", "back\\slash", "(par)en",     "st*ar",   "com,ma",
-                    "pl+us",    "#hash",       "se;mi=eq",    "<less>",  "J\xc3\xbcrgen",
-                    "a&b|c!",   "{user}",      "uid=user1,x", "sl/ash:", "x@y.example"};
+  const words names{"q\"uo'te",    "back\\slash", "(par)en",     "st*ar",         "com,ma",  "pl+us",
+                    "#hash",       "se;mi=eq",    "<less>",      "J\xc3\xbcrgen", "a&b|c!",  "{user}",
+                    "uid=user1,x", "sl/ash:",     "x@y.example", " ahead",        "behind ", "  both  "};
   for (const auto& name : names)
     manager.add({dn::child(dn::rdn("uid", name), test::people_dn),
                  {{"objectClass", {"inetOrgPerson"}},
@@ -160,6 +160,11 @@ BOOST_FIXTURE_TEST_CASE(hostile_names_log_in_as_themselves_and_as_nobody_else, l
     }
     BOOST_TEST(users.lookup(name).user.first("uid") == name, name);
   }
+  // The directory says that such spaces do not count; a name without them is the same user's then, and no other's.
+  BOOST_TEST(users.authenticate("both", secret{"of   both  "}).dn == users.lookup("  both  ").user.dn);
+  BOOST_TEST(users.authenticate(" user1 ", secret{test::user_password(1)}).dn == test::user_dn(1));
+  BOOST_TEST(users.authenticate(" user1 ", secret{" " + test::user_password(1)}).outcome ==
+             login_outcome::bad_credentials);
   const auto nobody = [&](const std::string& name) {
     const auto found = users.authenticate(name, secret{test::user_password(1)});
     BOOST_TEST(found.outcome == login_outcome::no_such_user, name << ": " << found.detail);

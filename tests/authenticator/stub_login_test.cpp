@@ -134,3 +134,28 @@ BOOST_FIXTURE_TEST_CASE(a_referral_is_no_user_and_is_not_followed, stub_fixture)
                                         {}});
   BOOST_TEST(searching.authenticate("jane", secret{"password"}).outcome == login_outcome::ok);
 }
+
+BOOST_AUTO_TEST_CASE(a_login_says_when_an_open_breaker_lets_the_next_one_through) {
+  settings all;
+  {
+    const stub_directory gone;
+    all = settings_of(gone);
+  }
+  all.servers.front().max_retries = 0;
+  all.breaker.circuit_breaker_threshold = 1;
+  all.breaker.open_base = all.breaker.open_cap = 600s;
+  connection_manager manager{all};
+  BOOST_TEST(!manager.connect().connected);
+  const authenticator users{manager, by_principal()};
+  login_result refused;
+  BOOST_TEST_REQUIRE(test::eventually([&] {
+    refused = users.authenticate("jane", secret{"password"});
+    return refused.failed != nullptr && refused.failed->code == errc::breaker_open;
+  }));
+  BOOST_TEST(refused.outcome == login_outcome::unavailable);
+  BOOST_TEST(refused.retryable);
+  BOOST_TEST_REQUIRE(refused.retry_after.has_value());
+  BOOST_TEST(refused.retry_after->count() > 0);
+  // With its jitter at most.
+  BOOST_TEST(refused.retry_after->count() <= 1200 * 1000);
+}

@@ -1,6 +1,7 @@
 // The commands about users: authenticate, groups, passwd.
 #include "cli.hpp"
 #include "support/stub_directory.hpp"
+#include "understudy/tools/user_command.hpp"
 
 #include <boost/test/unit_test.hpp>
 #include <nlohmann/json.hpp>
@@ -60,6 +61,18 @@ BOOST_AUTO_TEST_CASE(an_outcome_is_printed_as_json_when_there_is_no_directory_to
     BOOST_TEST(said["retryable"] == true, command);
     BOOST_TEST(said["detail"].get<std::string>() != "", command);
   }
+}
+
+BOOST_AUTO_TEST_CASE(an_outcome_as_json_says_when_to_come_again) {
+  failure why;
+  why.code = errc::breaker_open;
+  why.message = "The breaker is open.";
+  why.retry_after = milliseconds{750};
+  const auto said = cli::to_json(cli::answer_without_directory(why));
+  BOOST_TEST(said["outcome"] == "unavailable");
+  BOOST_TEST(said["retryable"] == true);
+  BOOST_TEST(said["retry_after_ms"] == 750);
+  BOOST_TEST(!cli::to_json(user_answer{}).contains("retry_after_ms"));
 }
 
 BOOST_FIXTURE_TEST_CASE(in_chain_at_a_directory_that_does_not_know_it_is_no_empty_list, groups_fixture) {
@@ -148,6 +161,15 @@ BOOST_FIXTURE_TEST_CASE(the_example_of_logins_is_the_documents_and_prints_roles,
   BOOST_TEST(contains(wrong.error_output, "bad_credentials"), wrong.error_output);
   BOOST_TEST(wrong.output ==
              run_program({{UNDERSTUDY_LOGIN_EXAMPLE, with, "nobody"}, "x\n", {}, {}}, std::chrono::seconds{60}).output);
+  // Whose groups could not be read has no roles that anybody knows of, and is not logged in.
+  const auto lost = config(directory.url(), {admin_password, "",
+                                             "[authenticator]\nbase = \"ou=people,dc=example,dc=com\"\n"
+                                             "group_base = \"ou=nowhere,dc=example,dc=com\"\n"});
+  const auto unknown = run_program({{UNDERSTUDY_LOGIN_EXAMPLE, lost, "user1"}, user_password(1) + "\n", {}, {}},
+                                   std::chrono::seconds{60});
+  check_exit(unknown, 1);
+  BOOST_TEST(!contains(unknown.output, "logged in"), unknown.output);
+  BOOST_TEST(contains(unknown.error_output, "unavailable"), unknown.error_output);
 }
 
 BOOST_FIXTURE_TEST_CASE(the_example_in_c_is_the_documents_and_prints_groups, groups_fixture) {

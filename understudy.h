@@ -33,7 +33,7 @@ extern "C" {
 #endif
 
 /// The version of this interface that this header describes. It grows when something is added.
-#define UNDERSTUDY_C_INTERFACE 2
+#define UNDERSTUDY_C_INTERFACE 3
 /// The version that the library has which the program runs with: at least the one it was compiled with, or something
 /// is wrong with the installation.
 int understudy_c_interface(void);
@@ -208,6 +208,11 @@ understudy_status understudy_change_password(understudy_client* client, const ch
                                              const char* old_password, size_t old_length, const char* new_password,
                                              size_t new_length, int method, int64_t timeout_ms,
                                              understudy_result** result);
+/// Has the directory asked again about that user at each login that begins after this, whatever is remembered
+/// (`cache_ttl` and its like), or is under way; also under other names by which the same entry was found. `user`: the
+/// name as it was typed; null: everybody. Sends nothing. UNDERSTUDY_INVALID_CONFIG: `[authenticator]` does not say how
+/// users are found. Since version 3 of this interface.
+understudy_status understudy_forget(understudy_client* client, const char* user, size_t user_length);
 
 // ---- Calls that return at once. UNDERSTUDY_OK: the request has a ticket, and exactly one completion will be there to
 // ---- be fetched, whatever happens. Anything else: there is no ticket and no completion; `refusal` (may be null) says

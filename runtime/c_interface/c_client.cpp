@@ -420,6 +420,18 @@ understudy_status understudy_change_password(understudy_client* client, const ch
   });
 }
 
+understudy_status understudy_forget(understudy_client* client, const char* user, size_t user_length) {
+  return guarded(nullptr, false, [&](understudy_result& made) {
+    auto& users = require_going(client).users();
+    const auto name = text_of(user, user_length, "user");
+    if (user == nullptr)
+      users.forget_all();
+    else
+      users.forget(std::string{name});
+    made.status = UNDERSTUDY_OK;
+  });
+}
+
 understudy_status understudy_submit_authenticate(understudy_client* client, const char* user, size_t user_length,
                                                  const char* password, size_t password_length, int64_t timeout_ms,
                                                  void* context, uint64_t* ticket, understudy_result** refusal) {

@@ -767,3 +767,30 @@ BOOST_FIXTURE_TEST_CASE(c_writes_that_cannot_be_meant_are_refused_unsent, c_fixt
        {operation::add, operation::modify, operation::remove, operation::modify_dn, operation::password_modify})
     BOOST_TEST(server.count(kind) == 0U);
 }
+
+BOOST_AUTO_TEST_CASE(a_c_client_forgets_one_user_or_everybody) {
+  c_fixture there{"cache_ttl = \"1h\"\n"};
+  auto* mine = there.client.get();
+  const auto cached = [&](const std::string& user) {
+    const auto login = there.login(user, "right");
+    check_status(login, UNDERSTUDY_OK);
+    return understudy_result_cached(login.get()) == 1;
+  };
+  BOOST_TEST(!cached("jane"));
+  BOOST_TEST(cached("jane"));
+  BOOST_TEST(understudy_forget(mine, "jane", 4) == UNDERSTUDY_OK);
+  BOOST_TEST(!cached("jane"));
+  BOOST_TEST(cached("jane"));
+  BOOST_TEST(understudy_forget(mine, "", 0) == UNDERSTUDY_OK);  // nobody's name
+  BOOST_TEST(cached("jane"));
+  BOOST_TEST(understudy_forget(mine, nullptr, 0) == UNDERSTUDY_OK);
+  BOOST_TEST(!cached("jane"));
+  BOOST_TEST(understudy_forget(mine, nullptr, 4) == UNDERSTUDY_BAD_ARGUMENT);
+  BOOST_TEST(understudy_forget(mine, "jane", SIZE_MAX) == UNDERSTUDY_BAD_ARGUMENT);
+  BOOST_TEST(understudy_forget(nullptr, "jane", 4) == UNDERSTUDY_BAD_ARGUMENT);
+  BOOST_TEST(cached("jane"));
+  const auto nowhere = c_start(c_config(there.server));
+  BOOST_TEST(understudy_forget(nowhere.get(), "jane", 4) == UNDERSTUDY_INVALID_CONFIG);
+  BOOST_TEST(understudy_client_stop(mine) == UNDERSTUDY_OK);
+  BOOST_TEST(understudy_forget(mine, "jane", 4) == UNDERSTUDY_STOPPED);
+}

@@ -146,15 +146,19 @@ const std::string& authorities_of(const node_settings& node, const node_listener
   return listener.ca_cert_path.empty() ? node.ca_cert_path : listener.ca_cert_path;
 }
 
+const std::string& revocation_lists_of(const node_settings& node, const node_listener_settings& listener) {
+  // Lists of other authorities would refuse everybody: there has to be one of each issuer.
+  return listener.crl_path.empty() && listener.ca_cert_path.empty() ? node.crl_path : listener.crl_path;
+}
+
 std::vector<finding> check_node(const node_settings& node) {
   findings found;
   if (node.name.size() > longest_name)
     found.push_back({{"name"}, "must not be longer than " + std::to_string(longest_name) + " bytes"});
-  if (!node.cert_path.empty() && node.key_path.empty())
-    found.push_back({{"cert_path", "key_path"}, "needs key_path, the certificate's private key"});
-  if (node.cert_path.empty() && !node.key_path.empty())
-    found.push_back({{"key_path", "cert_path"}, "needs cert_path, the key's certificate"});
-  const auto names = check_certificates({node.cert_path, node.key_path, node.ca_cert_path, {}}, found);
+  check_pair({"cert_path", "key_path", node.cert_path, node.key_path}, found);
+  if (!node.crl_path.empty() && node.ca_cert_path.empty())
+    found.push_back({{"crl_path", "ca_cert_path"}, "needs ca_cert_path, the authorities whose lists these are"});
+  const auto names = check_certificates({node.cert_path, node.key_path, node.ca_cert_path, node.crl_path}, found);
   if (!node.peers.empty()) {
     check_peers(node, found);
     check_identity(node, names, found);

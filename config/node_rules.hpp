@@ -34,5 +34,7 @@ std::vector<std::pair<std::size_t, std::size_t>> same_places(const std::vector<s
 
 /// The authorities that count for it.
 const std::string& authorities_of(const node_settings& node, const node_listener_settings& listener);
+/// And the revocation lists; empty: there are none.
+const std::string& revocation_lists_of(const node_settings& node, const node_listener_settings& listener);
 
 }  // namespace understudy::internal::config

@@ -411,7 +411,8 @@ std::vector<option> authenticator_options() {
       span(s, "cache_dn_ttl", LOGINS(cache_dn_ttl), 0, day,
            "So long after a user was searched for a login binds without a search; 0: never."),
       span(s, "cache_grace", LOGINS(cache_grace), 0, 7 * day,
-           "So long after a login the same name and password are accepted while no directory can be asked; 0: never."),
+           "So long after a login the same name and password are accepted while no server can be asked: none can be "
+           "reached, or none has answered within `timeout`; 0: never."),
       with_choices(
           row(s, "referrals", type::choice, LOGINS(referrals),
               "What becomes of referrals to other directories in answers about users and groups. `ignore`: "
@@ -440,6 +441,12 @@ std::vector<option> node_options() {
       with_example(row(s, "key_path", type::path, NODE(key_path),
                        "PEM file of the certificate's private key, which must not be encrypted."),
                    "/etc/ssl/private/node.key"),
+      with_example(row(s, "crl_path", type::path, NODE(crl_path),
+                       "PEM file of revocation lists of the authorities in `ca_cert_path`: a node that is dialled (one "
+                       "of `peers`, or of `--node`) is refused when its certificate is revoked, or its issuer has no "
+                       "current list there; and so is who comes in at a listener with neither lists nor authorities of "
+                       "its own."),
+                   "/etc/ssl/certs/nodes-ca.crl"),
       at_start_only(
           with_example(row(s, "peers", type::texts, NODE(peers),
                            "The other nodes of the cluster, each `host:port`; the host is the other's `name`, "
@@ -467,10 +474,11 @@ std::vector<option> listener_options() {
                                     "PEM file of the authorities whose certificates are let in there."),
                                 "/etc/ssl/certs/operators-ca.pem"),
                    "node.ca_cert_path"),
-      with_example(row(s, "crl_path", type::path, LISTENER(crl_path),
-                       "PEM file of revocation lists; who shows a certificate that is revoked, or whose issuer has no "
-                       "current list there, is refused."),
-                   "/etc/ssl/certs/nodes-ca.crl"),
+      with_default(with_example(row(s, "crl_path", type::path, LISTENER(crl_path),
+                                    "PEM file of revocation lists; who shows a certificate that is revoked, or whose "
+                                    "issuer has no current list there, is refused."),
+                                "/etc/ssl/certs/nodes-ca.crl"),
+                   "as in [node], unless ca_cert_path is set"),
       at_start_only(
           flag(s, "insecure_loopback", LISTENER(insecure_loopback),
                "Plain text, without certificates, for everybody on this machine; at 127.0.0.1 and ::1 alone.")),

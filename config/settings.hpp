@@ -152,7 +152,7 @@ struct node_listener_settings {
   node_permission permission = node_permission::read;
   /// Authorities of the certificates of who comes in there; without it node_settings::ca_cert_path.
   std::string ca_cert_path;
-  /// Revocation lists for these certificates.
+  /// Revocation lists for these certificates; without it, and without `ca_cert_path`, node_settings::crl_path.
   std::string crl_path;
   /// Plain text, without certificates; of 127.0.0.1 and ::1 alone.
   bool insecure_loopback = false;

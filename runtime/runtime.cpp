@@ -118,6 +118,7 @@ struct runtime::parts {
   std::shared_ptr<node_links> links;         // of a client of nodes
   std::shared_ptr<node_cluster> cluster;     // of a node that shares with others
   std::shared_ptr<client_registry> clients;  // of one that serves clients
+  std::shared_ptr<node_clients> linked;      // of one that serves nodes
   std::shared_ptr<runtime_client> client;
   connection_manager_actor manager;
   circuit_breaker_actor router;
@@ -154,8 +155,10 @@ struct runtime::parts {
     e->tap = std::make_shared<operation_tap>();
     e->seed = random_seed();
     // Who only reads the file of a node is no part of its cluster.
-    if (serves_nodes(*all, options))
+    if (serves_nodes(*all, options)) {
       e->cluster = cluster = make_cluster(*all, e->clock, incarnation_at(e->clock->wall_now()));
+      e->node_clients = linked = std::make_shared<node_clients>();
+    }
     env = std::move(e);
   }
 
@@ -206,7 +209,8 @@ struct runtime::parts {
     nodes = std::make_unique<node_service>(
         *system,
         node_service::dependencies{env, router, manager, std::move(options.serve_nodes->reload),
-                                   std::move(options.serve_nodes->drain), all->pool.enable_compression, cluster},
+                                   std::move(options.serve_nodes->drain), all->pool.enable_compression, cluster, linked,
+                                   leases_of_a_client(*all)},
         all->node);
   } catch (const listener_error& e) {
     throw_failure(cannot_listen(e.what()));
@@ -459,6 +463,7 @@ answer<reload_report> runtime::reload(settings next, duration timeout) {
   std::vector<std::string> named_already;
   auto merged = std::make_shared<const settings>(keep_unreloadable(*all(), *given, named_already));
   if (listeners) parts_->change_nodes([&](node_service& nodes) { nodes.apply(std::move(listeners)); });
+  parts_->change_nodes([&](node_service& nodes) { nodes.set_most_leases(leases_of_a_client(*merged)); });
   if (doors) parts_->front_door->apply(doors);
   if (!nodes_need_restart.empty()) {
     parts_->log->write(log_level::warning, "runtime", "some of the settings take a restart",

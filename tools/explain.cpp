@@ -24,8 +24,10 @@ std::string result_of(const failure& f) {
 
 /// What is said of a server's certificates, where they are those of a link to a node.
 std::string with_node_options_for_keys(std::string text) {
-  constexpr std::array<std::pair<std::string_view, std::string_view>, 3> words{
-      {{"ca_cert_path", "--node-ca"}, {"client_cert_path", "--node-cert"}, {"client_key_path", "--node-key"}}};
+  constexpr std::array<std::pair<std::string_view, std::string_view>, 4> words{{{"ca_cert_path", "--node-ca"},
+                                                                                {"client_cert_path", "--node-cert"},
+                                                                                {"client_key_path", "--node-key"},
+                                                                                {"crl_path", "--node-crl"}}};
   for (const auto& [key, option] : words)
     for (auto at = text.find(key); at != std::string::npos; at = text.find(key, at + option.size()))
       text.replace(at, key.size(), option);

@@ -135,8 +135,11 @@ bool has_directory_options(const target& where) {
 
 /// Problems of nodes, by the options that say it.
 std::vector<config_problem> as_options(std::vector<config_problem> problems) {
-  constexpr std::array<std::pair<std::string_view, std::string_view>, 4> options{
-      {{"nodes", "--node"}, {"ca_cert_path", "--node-ca"}, {"cert_path", "--node-cert"}, {"key_path", "--node-key"}}};
+  constexpr std::array<std::pair<std::string_view, std::string_view>, 5> options{{{"nodes", "--node"},
+                                                                                  {"ca_cert_path", "--node-ca"},
+                                                                                  {"cert_path", "--node-cert"},
+                                                                                  {"key_path", "--node-key"},
+                                                                                  {"crl_path", "--node-crl"}}};
   for (auto& problem : problems)
     for (const auto& [key, option] : options)
       if (problem.key == key) problem.key = option;
@@ -190,6 +193,8 @@ void declare_node_options(CLI::App& sub, target& where, bool needed) {
       ->type_name("FILE");
   sub.add_option("--node-cert", where.node_cert, "With --node: our own certificate (PEM)")->type_name("FILE");
   sub.add_option("--node-key", where.node_key, "With --node: the private key of that (PEM)")->type_name("FILE");
+  sub.add_option("--node-crl", where.node_crl, "With --node-ca: its revocation lists (PEM); default: none")
+      ->type_name("FILE");
 }
 
 }  // namespace
@@ -257,9 +262,10 @@ void target::declare_limits(CLI::App& sub, const std::string& timeout_of) {
 }
 
 std::optional<remote_nodes> nodes_of(const target& where) {
-  const bool files = !where.node_ca.empty() || !where.node_cert.empty() || !where.node_key.empty();
+  const bool files =
+      !where.node_ca.empty() || !where.node_cert.empty() || !where.node_key.empty() || !where.node_crl.empty();
   if (where.nodes.empty()) {
-    if (files) throw usage_error("--node-ca, --node-cert and --node-key go with --node HOST:PORT");
+    if (files) throw usage_error("--node-ca, --node-cert, --node-key and --node-crl go with --node HOST:PORT");
     return std::nullopt;
   }
   if (!where.uris.empty()) throw usage_error("-H and --node both say who is asked; choose one");
@@ -273,9 +279,9 @@ std::optional<remote_nodes> nodes_of(const target& where) {
     nodes.connect_timeout = std::clamp<duration>(
         where.timeout, milliseconds{1}, where.nodes.size() == 1 ? std::chrono::hours{1} : nodes.connect_timeout);
   if (files)
-    nodes.tls = node_tls{where.node_ca, where.node_cert, where.node_key};
+    nodes.tls = node_tls{where.node_ca, where.node_cert, where.node_key, where.node_crl};
   else if (const auto known = settings_of_client(where).node; !known.cert_path.empty())
-    nodes.tls = node_tls{known.ca_cert_path, known.cert_path, known.key_path};
+    nodes.tls = node_tls{known.ca_cert_path, known.cert_path, known.key_path, known.crl_path};
   try {
     static_cast<void>(connector_options(nodes));
   } catch (const config_error& e) {

@@ -30,9 +30,9 @@ struct target {
   std::string client_cert_path, client_key_path;  ///< --cert and --key: what the server is shown of us
   bool external = false;  ///< -Y EXTERNAL: bind as that certificate, or at a Unix socket as this process
   ///@{
-  /// In place of a directory: --node, and the PEM files of --node-ca, --node-cert, --node-key.
+  /// In place of a directory: --node, and the PEM files of --node-ca, --node-cert, --node-key, --node-crl.
   std::vector<std::string> nodes;
-  std::string node_ca, node_cert, node_key;
+  std::string node_ca, node_cert, node_key, node_crl;
   ///@}
   /// Of the whole command, connecting and stopping included (command_time); zero: as configured.
   duration timeout{};

@@ -3,6 +3,7 @@
 #include "understudy/messages/error.hpp"
 
 #include <cstddef>
+#include <vector>
 
 namespace understudy::internal {
 
@@ -38,6 +39,9 @@ class byte_stream {
   virtual void shut_down() noexcept = 0;
   /// "none", or protocol and cipher.
   virtual std::string encryption() const = 0;
+  /// The certificates that the peer has shown, in DER: its own, then those that lead to an authority. Empty without
+  /// TLS, and before the handshake is complete.
+  virtual std::vector<std::string> peer_chain() const { return {}; }
 };
 
 }  // namespace understudy::internal

@@ -18,6 +18,15 @@ void forget_errors() noexcept {
   errno = 0;
 }
 
+std::string in_der(X509* certificate) {
+  unsigned char* bytes = nullptr;
+  const int size = ::i2d_X509(certificate, &bytes);
+  if (size <= 0) return {};
+  std::string der{reinterpret_cast<const char*>(bytes), static_cast<std::size_t>(size)};
+  ::OPENSSL_free(bytes);
+  return der;
+}
+
 }  // namespace
 
 tls_stream::tls_stream(SSL_CTX* context, std::shared_ptr<const socket_bio> bio, int fd)
@@ -71,6 +80,19 @@ void tls_stream::shut_down() noexcept {
 
 std::string tls_stream::encryption() const {
   return ssl_ ? std::string{::SSL_get_version(ssl_.get())} + " " + ::SSL_get_cipher(ssl_.get()) : "none";
+}
+
+std::vector<std::string> tls_stream::peer_chain() const {
+  std::vector<std::string> chain;
+  const std::unique_ptr<X509, void (*)(X509*)> own{ssl_ ? ::SSL_get1_peer_certificate(ssl_.get()) : nullptr,
+                                                   ::X509_free};
+  if (!own) return chain;
+  chain.push_back(in_der(own.get()));
+  // A client finds its server's own certificate among these as well, a server its client's does not.
+  const auto* const others = ::SSL_get_peer_cert_chain(ssl_.get());
+  for (int i = 0; others != nullptr && i < sk_X509_num(others); ++i)
+    if (auto each = in_der(sk_X509_value(others, i)); each != chain.front()) chain.push_back(std::move(each));
+  return chain;
 }
 
 byte_stream_result tls_stream::failed(const std::string& message) {

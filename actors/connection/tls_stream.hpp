@@ -22,6 +22,7 @@ class tls_stream : public byte_stream {
   bool drained_by_short_read() const noexcept override { return false; }
   void shut_down() noexcept override;
   std::string encryption() const override;
+  std::vector<std::string> peer_chain() const override;
 
  protected:
   /// `fd` stays the caller's; `bio` is kept for as long as the stream lives.

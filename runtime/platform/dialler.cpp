@@ -323,6 +323,7 @@ class dialler::state : public std::enable_shared_from_this<state> {
     dial_result result;
     result.peer.emplace();
     result.peer->socket = std::move(one.reached.socket);
+    result.peer->chain = one.stream->peer_chain();
     result.peer->stream = std::move(one.stream);
     result.peer->address = one.attempt.address();
     settle(at, std::move(result));

@@ -30,6 +30,7 @@ struct dialled_peer {
   descriptor socket;                    ///< non-blocking
   std::unique_ptr<byte_stream> stream;  ///< over it
   std::string address;                  ///< for people: "192.0.2.7:4100"
+  std::vector<std::string> chain;       ///< the certificates that it showed: byte_stream::peer_chain()
 
   dialled_peer();
   dialled_peer(dialled_peer&& other) noexcept;

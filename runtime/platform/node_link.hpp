@@ -46,8 +46,8 @@ class node_link {
     admission::place place;               ///< goes with the link
     /// Of a link that was accepted: what its listener permits now.
     std::shared_ptr<const std::atomic<node_permission>> permission = {};
-    client_certificate shown = {};  ///< of the same
-    std::string host = {};          ///< of the same: its address without the port
+    std::string host = {};                ///< of the same: its address without the port
+    std::vector<std::string> shown = {};  ///< the certificates that the peer showed, in DER; none in plain text
   };
 
   /// Told on the thread of CAF's multiplexer. Must be quick and not throw.
@@ -88,11 +88,11 @@ class node_link {
   /// that time alone, unless the peer goes, which may hold leases. The first order to distrust it stays.
   void leave(link_standing standing, std::string why, time_point now);
   link_standing standing() const noexcept { return standing_; }
-  /// Of a link that was accepted: whether it came in where that is permitted, and what it showed.
+  /// Whether it came in where that is permitted; null: whether it was dialled.
   bool came_by(const std::shared_ptr<std::atomic<node_permission>>& listener) const {
     return over_.permission == listener;
   }
-  const client_certificate& shown() const noexcept { return over_.shown; }
+  const std::vector<std::string>& shown() const noexcept { return over_.shown; }
   const std::string& host() const noexcept { return over_.host; }
   /// Cuts it when its handshake or its silence took too long, and when it is to end.
   void look_at_clock(time_point now);

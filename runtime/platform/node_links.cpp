@@ -61,6 +61,7 @@ class node_links::table : public std::enable_shared_from_this<table> {
     at.limits = options.limits;
     open_listener made;
     made.permission = std::make_shared<std::atomic<node_permission>>(options.permission);
+    made.links_of_name = std::make_shared<std::atomic<std::size_t>>(options.links_of_name);
     at.make_room = [alive = weak_from_this(), permission = made.permission](admission_verdict missing,
                                                                             const std::string& host) {
       const auto self = alive.lock();
@@ -68,9 +69,9 @@ class node_links::table : public std::enable_shared_from_this<table> {
     };
     made.at = std::make_unique<listener>(
         system_, env_, std::move(at),
-        [alive = weak_from_this(), permission = made.permission, gateway = std::move(gateway),
-         strangers = options.limits.handshakes](accepted_client client) {
-          if (const auto self = alive.lock()) self->accept(std::move(client), permission, gateway, strangers);
+        [alive = weak_from_this(), permission = made.permission, of_name = made.links_of_name,
+         gateway = std::move(gateway), strangers = options.limits.handshakes](accepted_client client) {
+          if (const auto self = alive.lock()) self->accept(std::move(client), permission, gateway, strangers, *of_name);
         });
     auto address = made.at->address();
     const std::lock_guard lock{mutex_};
@@ -116,6 +117,7 @@ class node_links::table : public std::enable_shared_from_this<table> {
       const auto found = find_listener(address);
       if (found == listeners_.end()) return;
       *found->permission = options.permission;
+      *found->links_of_name = options.links_of_name;
       at = found->at;
       permission = found->permission;
     }
@@ -123,11 +125,11 @@ class node_links::table : public std::enable_shared_from_this<table> {
     at->set_limits(options.limits);
     if (!context || !options.tls) return;
     at->use_certificates(std::move(*options.tls), context);
-    const std::lock_guard lock{mutex_};
-    distrust(permission, *context);
-    // Handshakes that are under way know the earlier certificates.
-    std::erase_if(judged_again_, [&](const judgement& due) { return due.listener == permission; });
-    judged_again_.push_back({permission, std::move(context), env_->clock->now() + options.handshake_timeout});
+    judge(permission, std::move(context), options.handshake_timeout);
+  }
+
+  void judge_dialled(tls_server_context_ptr context, duration dial_timeout) {
+    judge(nullptr, std::move(context), dial_timeout);
   }
 
   bool wait_for_answers(duration limit) const {
@@ -156,7 +158,8 @@ class node_links::table : public std::enable_shared_from_this<table> {
     known.side = link_side::dialled;
     known.name = name;
     known.address = peer.address;
-    return take({std::move(peer.socket), std::move(peer.stream), {}, {}}, std::move(known), name, 0, why);
+    return take({std::move(peer.socket), std::move(peer.stream), {}, {}, {}, std::move(peer.chain)}, std::move(known),
+                name, 0, why);
   }
 
   std::optional<gateway_peer> find(const caf::node_id& node) const {
@@ -199,13 +202,14 @@ class node_links::table : public std::enable_shared_from_this<table> {
 
  private:
   struct judgement {
-    std::shared_ptr<std::atomic<node_permission>> listener;
+    std::shared_ptr<std::atomic<node_permission>> listener;  ///< null: of those that were dialled
     tls_server_context_ptr context;
     time_point at{};
   };
   struct open_listener {
     std::shared_ptr<listener> at;
     std::shared_ptr<std::atomic<node_permission>> permission;  ///< of who comes and came in there
+    std::shared_ptr<std::atomic<std::size_t>> links_of_name;   ///< of each, at the most
   };
 
   std::vector<open_listener>::iterator find_listener(const std::string& address) {
@@ -213,23 +217,33 @@ class node_links::table : public std::enable_shared_from_this<table> {
                         [&](const open_listener& each) { return each.at->address() == address; });
   }
 
-  /// Those who came by that listener, when `judge` says so and why. Under the lock.
-  template <class Judge>
-  void leave(const std::shared_ptr<std::atomic<node_permission>>& by, Judge judge) {
+  /// By certificates that are another one's from now on: now, and when handshakes that know the earlier ones are over.
+  void judge(const std::shared_ptr<std::atomic<node_permission>>& by, tls_server_context_ptr context,
+             duration handshake_timeout) {
+    const std::lock_guard lock{mutex_};
+    distrust(by, *context);
+    std::erase_if(judged_again_, [&](const judgement& due) { return due.listener == by; });
+    judged_again_.push_back({by, std::move(context), env_->clock->now() + handshake_timeout});
+  }
+
+  /// Those who came by that listener, or were dialled, when `verdict_on` says so and why. Under the lock.
+  template <class Verdict>
+  void leave(const std::shared_ptr<std::atomic<node_permission>>& by, Verdict verdict_on) {
     const auto now = env_->clock->now();
     for (const auto& [number, link] : links_) {
       if (!link->came_by(by)) continue;
-      auto [standing, why] = judge(*link);
+      auto [standing, why] = verdict_on(*link);
       link->leave(standing, std::move(why), now);
       link->look_at_clock(now);
     }
     set_timer();
   }
 
-  /// Those who came by that listener, and would not be let in any more. Under the lock.
+  /// Those who came by that listener, or were dialled, and would not be trusted any more. Under the lock.
   void distrust(const std::shared_ptr<std::atomic<node_permission>>& by, const tls_server_context& context) {
+    const auto role = by ? peer_role::client : peer_role::server;
     leave(by, [&](const node_link& link) {
-      auto why = why_not_trusted(context, link.shown());
+      auto why = why_not_trusted(context, link.shown(), role);
       if (why.empty()) return std::pair{link_standing::stays, std::move(why)};
       return std::pair{link_standing::distrusted, "its certificate is not trusted any more: " + why};
     });
@@ -273,20 +287,32 @@ class node_links::table : public std::enable_shared_from_this<table> {
         std::count_if(links_.begin(), links_.end(), [&](const auto& each) { return is_stranger(*each.second, by); }));
   }
 
+  std::size_t links_of(const std::string& name, const std::shared_ptr<std::atomic<node_permission>>& by) const {
+    const std::lock_guard lock{mutex_};
+    return static_cast<std::size_t>(std::count_if(links_.begin(), links_.end(), [&](const auto& each) {
+      return each.second->came_by(by) && !each.second->has_ended() && each.second->peer().name == name;
+    }));
+  }
+
   void accept(accepted_client client, const std::shared_ptr<std::atomic<node_permission>>& permission,
-              const caf::strong_actor_ptr& gateway, std::size_t most_strangers) {
+              const caf::strong_actor_ptr& gateway, std::size_t most_strangers, std::size_t most_of_name) {
     // As of TLS handshakes: plain text has none, and who has shown a certificate may say nothing afterwards.
     if (strangers(permission) >= most_strangers) end_a_stranger(permission, {});
     node_peer known;
     known.name = name_of(client.certificate);
-    if (known.name.empty()) known.name = "this machine";
+    const bool is_named = !known.name.empty();
+    if (!is_named) known.name = "this machine";
     known.address = client.address;
     known.permission = *permission;
+    if (is_named && links_of(known.name, permission) >= most_of_name)
+      return tell_of_failure(known, "the certificate has " + std::to_string(most_of_name) +
+                                        " links to this listener already, as many as one name may; raise max_peers if "
+                                        "as many processes share it");
     // What a node may do goes by the listener: one that came in elsewhere is another peer, as far as its id goes.
     const auto owner = known.name + ' ' + std::string{to_string(known.permission)};
     failure_ptr why;  // the log has it
     auto taken = take({std::move(client.socket), std::move(client.stream), std::move(client.place), permission,
-                       std::move(client.certificate), std::move(client.host)},
+                       std::move(client.host), std::move(client.certificate.chain)},
                       std::move(known), owner, gateway->id(), why);
     if (taken) serve_link(system_, std::move(taken->scribe), gateway);
   }
@@ -454,6 +480,9 @@ void node_links::dismiss(const std::string& address) { table_->dismiss(address);
 void node_links::change_listener(const std::string& address, node_listener_options options,
                                  tls_server_context_ptr context) {
   table_->change_listener(address, std::move(options), std::move(context));
+}
+void node_links::judge_dialled(tls_server_context_ptr context, duration dial_timeout) {
+  table_->judge_dialled(std::move(context), dial_timeout);
 }
 bool node_links::wait_for_answers(duration limit) const { return table_->wait_for_answers(limit); }
 

@@ -16,6 +16,9 @@ struct node_listener_options {
   std::optional<server_certificates> tls;
   duration handshake_timeout = seconds{10};  ///< of TLS
   admission_limits limits = {1'000, 100, 64};
+  /// Links of one name of a certificate, as it has them at this listener: a name is one service, and each link is one
+  /// of its processes. In plain text there are no names, and no such bound.
+  std::size_t links_of_name = 100;
 };
 
 /// What holds for all links.
@@ -58,6 +61,9 @@ class node_links final : public peer_registry {
   /// of them, the certificates. Whether it is TLS at all stays. Who is in and would not be let in with these
   /// certificates gets the answers to what he asked, and goes.
   void change_listener(const std::string& address, node_listener_options options, tls_server_context_ptr context);
+  /// The same for those that were dialled, with a context of the certificates that dials use from now on. Dials under
+  /// way, which may take so long, are judged by it as well.
+  void judge_dialled(tls_server_context_ptr context, duration dial_timeout);
   /// Waits until what peers have asked so far is answered, and the answers are on their way. False after `limit`.
   bool wait_for_answers(duration limit) const;
 

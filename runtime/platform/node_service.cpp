@@ -2,6 +2,7 @@
 #include "understudy/runtime/platform/node_service.hpp"
 
 #include "understudy/config/node_rules.hpp"
+#include "understudy/config/settings_from.hpp"
 #include "understudy/messages/printable.hpp"
 #include "understudy/runtime/platform/certificate_watch.hpp"
 #include "understudy/runtime/platform/node_connecting.hpp"
@@ -13,6 +14,7 @@
 
 #include <algorithm>
 #include <array>
+#include <limits>
 
 namespace understudy::internal {
 namespace {
@@ -21,10 +23,13 @@ namespace {
 constexpr seconds longest_pause{1};
 // Whose handshake is not complete: strangers take nobody's place.
 constexpr std::size_t handshakes = 64;
+// Links of one name: as of one address, with fewer where fewer are to come in.
+constexpr std::size_t least_links_of_name = 16;
 
 std::optional<server_certificates> certificates_of(const node_settings& node, const node_listener_settings& listener) {
   if (listener.insecure_loopback) return std::nullopt;
-  return server_certificates{{node.cert_path, node.key_path, config::authorities_of(node, listener), listener.crl_path},
+  return server_certificates{{node.cert_path, node.key_path, config::authorities_of(node, listener),
+                              config::revocation_lists_of(node, listener)},
                              tls_version::v1_3};
 }
 
@@ -41,18 +46,34 @@ std::shared_ptr<node_links> make_links(caf::actor_system& system, const environm
   return std::make_shared<node_links>(system, env, std::move(options));
 }
 
+dialling_certificates shown_by(const node_settings& node) {
+  return {{node.cert_path, node.key_path, node.ca_cert_path, node.crl_path}};
+}
+
 node_listener_options options_of(const node_settings& node, const node_listener_settings& listener) {
   node_listener_options options;
   options.address = listener.address;
   options.permission = listener.permission;
   options.tls = certificates_of(node, listener);
   options.limits = shared_places(static_cast<std::size_t>(listener.max_peers), handshakes);
+  options.links_of_name = std::max(least_links_of_name, options.limits.connections / 10);
   return options;
 }
 
 }  // namespace
 
 failure_ptr cannot_listen(const std::string& why) { return make_failure(errc::local_resources, stage::connect, why); }
+
+std::uint32_t leases_of_a_client(const settings& all) {
+  std::uint64_t connections = 0;
+  auto best = std::numeric_limits<int>::max();
+  for (const auto& server : all.servers) best = std::min(best, server.priority);
+  for (const auto& server : all.servers)
+    if (server.priority == best) connections += static_cast<std::uint64_t>(pool_for(all, server).max_connections);
+  if (connections == 0) connections = static_cast<std::uint64_t>(all.pool.max_connections);
+  const auto left_to_others = connections / 4;
+  return static_cast<std::uint32_t>(std::clamp<std::uint64_t>(connections - left_to_others, 1, UINT32_MAX));
+}
 
 std::string name_of_node(const node_settings& node) {
   if (!node.name.empty()) return node.name;
@@ -70,7 +91,7 @@ struct node_service::shown_certificates {
   }
   void take(const node_settings& node) {
     const std::lock_guard lock{mutex};
-    files = {{node.cert_path, node.key_path, node.ca_cert_path, {}}};
+    files = shown_by(node);
   }
 
  private:
@@ -84,6 +105,7 @@ node_service::change::~change() {
 
 node_service::node_service(caf::actor_system& system, dependencies with, const node_settings& node)
     : env_(with.env), links_(make_links(system, env_, told_)), shown_(std::make_shared<shown_certificates>(node)) {
+  if (with.clients) with.clients->watch(links_);
   if (with.cluster) speak_with_peers(system, with, node);
   gateway_dependencies needs;
   needs.env = with.env;
@@ -95,6 +117,7 @@ node_service::node_service(caf::actor_system& system, dependencies with, const n
   needs.reload = std::move(with.reload);
   needs.drain = std::move(with.drain);
   needs.compresses = with.compresses;
+  needs.most_leases = most_leases_ = std::make_shared<std::atomic<std::uint32_t>>(with.most_leases);
   gateway_ = spawn_gateway(system, std::move(needs));
   // Before the first link comes.
   *told_ = caf::actor_cast<caf::actor_addr>(gateway_);
@@ -131,6 +154,7 @@ void node_service::speak_with_peers(caf::actor_system& system, const dependencie
     to.tls = shown_->now();
     to.tls_now = [shown = shown_] { return shown->now(); };
     to.longest_pause = longest_pause;
+    dials_ = true;
     needs.dials.emplace(peer.name, keeping(links_, connecting_over(system, env_, *links_, std::move(to))));
   }
   peers_ = std::make_shared<peers_supervisor>(system, std::move(needs), [failed = failed_] { *failed = true; });
@@ -172,6 +196,12 @@ std::unique_ptr<node_service::change> node_service::prepare(const node_settings&
     made->updates_.push_back(std::move(update));
     made->places_.push_back(std::move(stays));
   }
+  // Without certificates nobody is dialled any more; that there were peers takes a restart.
+  if (dials_ && !next.cert_path.empty() && !next.ca_cert_path.empty()) {
+    auto read = make_tls_server_context({shown_by(next), tls_version::v1_3});
+    if (read.error) throw listener_error("cannot dial other nodes: " + read.error->message);
+    made->dialled_ = std::move(read.context);
+  }
   return made;
 }
 
@@ -191,6 +221,7 @@ void node_service::apply(std::unique_ptr<change> prepared) {
     if (!is_in(before, now)) say(log_level::info, "listens for nodes", now);
   prepared->opened_.clear();
   shown_->take(prepared->next_);
+  if (prepared->dialled_) links_->judge_dialled(std::move(prepared->dialled_), node_connector_options{}.dial_timeout);
   const std::lock_guard lock{mutex_};
   places_ = std::move(prepared->places_);
 }
@@ -217,6 +248,8 @@ void node_service::say(log_level level, std::string_view text, const place& at) 
                     {"permission", std::string{to_string(at.as.permission)}},
                     {"encryption", at.encrypted ? "TLS 1.3" : "none"}});
 }
+
+void node_service::set_most_leases(std::uint32_t most) noexcept { *most_leases_ = most; }
 
 void node_service::drain() {
   links_->stop_listening();

@@ -3,6 +3,7 @@
 #include "understudy/actors/node/gateway_actor.hpp"
 #include "understudy/actors/node/peers_supervisor.hpp"
 #include "understudy/config/settings.hpp"
+#include "understudy/runtime/platform/node_clients.hpp"
 #include "understudy/runtime/platform/node_links.hpp"
 
 #include <caf/actor_addr.hpp>
@@ -17,6 +18,10 @@ failure_ptr cannot_listen(const std::string& why);
 /// The name of a node: as configured, or the machine's.
 std::string name_of_node(const node_settings& node);
 
+/// Leases that one name of a certificate may have at a time: three quarters of the connections to the servers that
+/// serve first, so that one client that holds what it has keeps nobody out. At least 1.
+std::uint32_t leases_of_a_client(const settings& all);
+
 /// Listens from its construction on, until drain() or close(). One thread at a time calls what changes it.
 class node_service {
  public:
@@ -27,6 +32,8 @@ class node_service {
     std::function<failure_ptr()> reload, drain;  ///< as gateway_dependencies has them
     bool compresses = false;                     ///< the same
     std::shared_ptr<node_cluster> cluster = {};  ///< null: there are no other nodes, and no budget
+    std::shared_ptr<node_clients> clients = {};  ///< is told whose clients there are; may be null
+    std::uint32_t most_leases = 38;              ///< leases_of_a_client()
   };
   /// A place where clients and other nodes come in.
   struct place {
@@ -55,6 +62,7 @@ class node_service {
     std::vector<std::string> opened_;  ///< closed again unless the change is applied
     std::vector<place> places_;        ///< all of them, as they will be
     std::vector<update> updates_;      ///< of those that stay
+    tls_server_context_ptr dialled_;   ///< by which those that are dialled are judged; null: nobody is
   };
 
   /// Throws listener_error. `system` was prepared by configure_nodes().
@@ -69,7 +77,8 @@ class node_service {
   std::unique_ptr<change> prepare(const node_settings& next);
   /// Listeners that are gone close, and who came by one is to leave: it is refused what is new, so that it turns to
   /// another node, and may finish what it holds. One that stays, at the same address, takes its new permission and
-  /// certificates, which count for who is in as well: who would not be let in any more gets its answers, and goes.
+  /// certificates, which count for who is in as well: who would not be let in any more gets its answers, and goes. So
+  /// does a node that this one has dialled and would not dial any more.
   void apply(std::unique_ptr<change> prepared);
   /// Keys of `next` that take a restart.
   std::vector<std::string> needs_restart(const node_settings& next) const;
@@ -79,9 +88,9 @@ class node_service {
   /// Its gateway has ended by a defect, or what speaks with other nodes has too often: nobody is served here any more,
   /// or it is no part of its cluster, which only a new process changes.
   bool has_failed() const noexcept { return *failed_; }
-  /// Who is connected.
-  std::vector<node_peer> peers() const { return links_->peers(); }
 
+  /// Leases of one name from now on; those that are held stay.
+  void set_most_leases(std::uint32_t most) noexcept;
   /// Nobody comes in any more, and nothing new is taken; what was asked is answered.
   void drain();
   /// Waits until everybody has been answered, then ends what speaks with other nodes, and all links; within `limit` and
@@ -102,6 +111,8 @@ class node_service {
   const std::shared_ptr<shown_certificates> shown_;
   const std::shared_ptr<std::atomic<bool>> failed_ = std::make_shared<std::atomic<bool>>(false);
   std::shared_ptr<peers_supervisor> peers_;  ///< null: there is no cluster
+  bool dials_ = false;                       ///< others of it
+  std::shared_ptr<std::atomic<std::uint32_t>> most_leases_;
   gateway_actor gateway_;
   mutable std::mutex mutex_;  ///< of what follows
   std::vector<place> places_;

@@ -42,15 +42,6 @@ std::string text_of(const X509_NAME* name) {
   return {text, static_cast<std::size_t>(std::max(size, 0L))};
 }
 
-std::string in_der(X509* certificate) {
-  unsigned char* bytes = nullptr;
-  const int size = ::i2d_X509(certificate, &bytes);
-  if (size <= 0) return {};
-  std::string der{reinterpret_cast<const char*>(bytes), static_cast<std::size_t>(size)};
-  ::OPENSSL_free(bytes);
-  return der;
-}
-
 x509_ptr of_der(const std::string& der) {
   const auto* bytes = reinterpret_cast<const unsigned char*>(der.data());
   return {::d2i_X509(nullptr, &bytes, static_cast<long>(der.size())), ::X509_free};
@@ -111,20 +102,16 @@ client_certificate tls_server_stream::client() const {
   if (!certificate) return found;
   found.subject = text_of(::X509_get_subject_name(certificate.get()));
   found.names = config::names_in(*certificate);
-  found.chain.push_back(in_der(certificate.get()));
-  // A server finds its client's own certificate not among these.
-  const auto* const others = ::SSL_get_peer_cert_chain(ssl());
-  for (int i = 0; others != nullptr && i < sk_X509_num(others); ++i)
-    found.chain.push_back(in_der(sk_X509_value(others, i)));
+  found.chain = peer_chain();
   return found;
 }
 
-std::string why_not_trusted(const tls_server_context& context, const client_certificate& client) {
-  if (client.chain.empty()) return "it showed none";
+std::string why_not_trusted(const tls_server_context& context, const std::vector<std::string>& chain, peer_role role) {
+  if (chain.empty()) return "it showed none";
   std::vector<x509_ptr> shown;
   const std::unique_ptr<STACK_OF(X509), void (*)(STACK_OF(X509)*)> others{
       sk_X509_new_null(), [](STACK_OF(X509) * stack) { sk_X509_free(stack); }};
-  for (const auto& each : client.chain) {
+  for (const auto& each : chain) {
     shown.push_back(of_der(each));
     if (!shown.back()) return "it cannot be read";
     if (shown.size() > 1 && (!others || sk_X509_push(others.get(), shown.back().get()) == 0)) throw std::bad_alloc{};
@@ -134,7 +121,7 @@ std::string why_not_trusted(const tls_server_context& context, const client_cert
   if (!look || ::X509_STORE_CTX_init(look.get(), ::SSL_CTX_get_cert_store(context.get()), shown.front().get(),
                                      others.get()) != 1)
     throw std::bad_alloc{};
-  ::X509_STORE_CTX_set_default(look.get(), "ssl_client");
+  ::X509_STORE_CTX_set_default(look.get(), role == peer_role::client ? "ssl_client" : "ssl_server");
   auto* const asked = ::X509_STORE_CTX_get0_param(look.get());
   ::X509_VERIFY_PARAM_set_auth_level(asked, ::SSL_CTX_get_security_level(context.get()));
   ::X509_VERIFY_PARAM_set1(asked, ::SSL_CTX_get0_param(context.get()));

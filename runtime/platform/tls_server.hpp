@@ -40,9 +40,11 @@ struct client_certificate {
   std::vector<std::string> chain;  ///< what it showed, in DER: its own, then those that lead to an authority
 };
 
-/// Why a client that was let in by another context would not be by this one: its chain, dates, revocation. Empty: it
-/// would.
-std::string why_not_trusted(const tls_server_context& context, const client_certificate& client);
+/// Which side of TLS a peer was.
+enum class peer_role : std::uint8_t { client, server };
+/// Why a peer that was trusted by another context, and showed this chain (in DER), would not be by this one: its chain,
+/// dates, revocation. Empty: it would.
+std::string why_not_trusted(const tls_server_context& context, const std::vector<std::string>& chain, peer_role role);
 
 /// A client's connection over `fd`, which stays the caller's.
 class tls_server_stream final : public tls_stream {

@@ -46,6 +46,8 @@ settings unusual() {
   all.node.name = "a ${node}";
   all.node.cert_path = certificates.server.certificate.string();
   all.node.key_path = certificates.server.key.string();
+  all.node.ca_cert_path = certificates.ca.certificate().string();
+  all.node.crl_path = certificates.crl.string();
   all.node.listeners.resize(2);
   all.node.listeners[0].address = "0.0.0.0:4100";
   all.node.listeners[0].permission = node_permission::admin;

@@ -33,6 +33,7 @@ BOOST_AUTO_TEST_CASE(a_node_and_its_listeners_are_read) {
   const auto read =
       from_toml(ldap + "[node]\nname = \"${N}\"\ncert_path = " + quoted(files.server.certificate) +
                     "\nkey_path = " + quoted(files.server.key) + "\nca_cert_path = " + quoted(files.ca.certificate()) +
+                    "\ncrl_path = " + quoted(files.crl) +
                     "\n[[node.listeners]]\naddress = \"0.0.0.0:4100\"\n"
                     "[[node.listeners]]\naddress = \"[::]:4101\"\npermission = \"${P}\"\nmax_peers = 3\n"
                     "ca_cert_path = " +
@@ -43,6 +44,7 @@ BOOST_AUTO_TEST_CASE(a_node_and_its_listeners_are_read) {
   const auto& node = read.value.node;
   BOOST_TEST(node.name == "one");
   BOOST_TEST(node.ca_cert_path == files.ca.certificate().string());
+  BOOST_TEST(node.crl_path == files.crl.string());
   BOOST_TEST_REQUIRE(node.listeners.size() == 3U);
   BOOST_TEST(node.listeners[0].address == "0.0.0.0:4100");
   BOOST_TEST((node.listeners[0].permission == node_permission::read));
@@ -80,6 +82,21 @@ BOOST_AUTO_TEST_CASE(a_listener_needs_certificates_unless_it_is_plain_text_on_th
              "node.listeners[0].ca_cert_path: is of no use with insecure_loopback = true, which is plain text");
 }
 
+BOOST_AUTO_TEST_CASE(the_lists_of_a_node_count_at_listeners_with_the_nodes_authorities) {
+  node_settings node;
+  node.ca_cert_path = "/ca.pem";
+  node.crl_path = "/node.crl";
+  node_listener_settings listener;
+  BOOST_TEST(revocation_lists_of(node, listener) == "/node.crl");
+  listener.crl_path = "/own.crl";
+  BOOST_TEST(revocation_lists_of(node, listener) == "/own.crl");
+  // Those of others say nothing of certificates that these authorities have signed.
+  listener.ca_cert_path = "/operators.pem";
+  BOOST_TEST(revocation_lists_of(node, listener) == "/own.crl");
+  listener.crl_path.clear();
+  BOOST_TEST(revocation_lists_of(node, listener) == "");
+}
+
 BOOST_AUTO_TEST_CASE(what_is_wrong_in_node_is_said_there_alone) {
   const auto& files = certificates_of_nodes();
   const std::string listener = "[[node.listeners]]\naddress = \"0.0.0.0:4100\"\n";
@@ -89,6 +106,12 @@ BOOST_AUTO_TEST_CASE(what_is_wrong_in_node_is_said_there_alone) {
              "f:4:1: node.cert_path: needs key_path, the certificate's private key\n");
   BOOST_TEST(pool_errors(ldap + "[node]\nkey_path = " + quoted(files.server.key) + "\n") ==
              "f:4:1: node.key_path: needs cert_path, the key's certificate\n");
+  BOOST_TEST(pool_errors(ldap + "[node]\ncrl_path = " + quoted(files.crl) + "\n") ==
+             "f:4:1: node.crl_path: needs ca_cert_path, the authorities whose lists these are\n");
+  const auto no_list = pool_errors(ldap + "[node]\nca_cert_path = " + quoted(files.ca.certificate()) +
+                                   "\ncrl_path = " + quoted(files.ca.certificate()) + "\n");
+  BOOST_TEST(no_list.find("f:5:1: node.crl_path: ") == 0U, no_list);
+  BOOST_TEST(no_list.find("holds no revocation list (PEM)") != std::string::npos, no_list);
   BOOST_TEST(pool_errors(ldap + "[node]\nca_cert_path = \"/nowhere\"\n") ==
              "f:4:1: node.ca_cert_path: \"/nowhere\" cannot be read: No such file or directory\n");
   BOOST_TEST(pool_errors(ldap + "[node]\ncert_path = " + quoted(files.server.certificate) +

@@ -27,7 +27,7 @@ constexpr effect effects[] = {
      "speaks_to_slapd_over_a_unix_socket_whatever_the_environment_says"},
     {"ldap.srv", "the servers are those that DNS lists",
      "scenario_43_dns_lists_the_servers_and_other_ones_when_all_of_them_are_down"},
-    {"ldap.priority", "who serves while all are well", "connection_failover"},
+    {"ldap.priority", "who serves while all are well", "priority_decides_who_serves_and_not_the_order"},
     {"ldap.weight", "each server's share of the load", "weights_share_the_load_of_a_level"},
     {"ldap.role", "who gets writes", "writes_pass_over_read_only_servers"},
     {"ldap.bind_dn", "the identity that the server sees",
@@ -153,6 +153,8 @@ constexpr effect effects[] = {
     {"node.ca_cert_path", "whose certificates are let in", "scenario_47_strangers_at_its_port_leave_a_node_serving"},
     {"node.cert_path", "whether clients trust it", "a_served_node_says_where_it_listens_and_who_comes_and_goes"},
     {"node.key_path", "whether clients trust it", "a_served_node_says_where_it_listens_and_who_comes_and_goes"},
+    {"node.crl_path", "whom it goes on speaking with",
+     "scenario_39_a_node_that_was_dialled_and_is_not_trusted_any_more_is_left"},
     {"node.peers", "whom it speaks with", "three_nodes_under_load_stay_within_their_budget"},
     {"node.budget", "how many sockets the directory sees", "three_nodes_under_load_stay_within_their_budget"},
     {"node.listeners.address", "where others come in",
@@ -189,7 +191,7 @@ constexpr effect effects[] = {
      "while_no_directory_can_be_asked_cache_grace_counts"},
 
     {"front_door.listeners.address", "where LDAP clients come in",
-     "the_services_own_password_is_compared_here_and_its_clients_share_connections"},
+     "a_reload_opens_and_closes_listeners_and_keeps_who_is_in"},
     {"front_door.listeners.cert_path", "whether clients trust it",
      "start_tls_and_ldaps_show_the_listeners_certificate"},
     {"front_door.listeners.key_path", "whether clients trust it", "start_tls_and_ldaps_show_the_listeners_certificate"},
@@ -293,17 +295,40 @@ std::string file_for(const option& each, const std::string& line) {
   return file_with(each, line);
 }
 
-/// Of the cases of all tests, by name: the text of the file.
+/// Of the helpers that a test in that folder includes: their text.
+std::string helpers_of(const std::string& text, const std::filesystem::path& folder) {
+  constexpr std::string_view include = "#include \"";
+  std::string found;
+  for (auto at = text.find(include); at != std::string::npos; at = text.find(include, at + 1)) {
+    const auto begin = at + include.size();
+    const auto name = text.substr(begin, text.find('"', begin) - begin);
+    for (auto file : {folder / name, folder.parent_path() / name})
+      for (const auto* const end : {".hpp", ".cpp"})
+        if (std::filesystem::exists(file.replace_extension(end))) found += read_file(file);
+  }
+  return found;
+}
+
+/// Of the cases of all tests, by name: their text, that of the file beside its cases, and that of its helpers.
 std::map<std::string, std::string> cases() {
   std::map<std::string, std::string> found;
+  constexpr std::string_view macro = "_TEST_CASE(", last_line = "\n}\n";
   for (const auto& at :
        std::filesystem::recursive_directory_iterator(std::filesystem::path{UNDERSTUDY_SOURCE_DIR} / "tests")) {
     if (at.path().extension() != ".cpp") continue;
     const auto text = read_file(at.path());
-    for (auto from = text.find("_TEST_CASE("); from != std::string::npos; from = text.find("_TEST_CASE(", from + 1)) {
-      const auto begin = from + std::string_view{"_TEST_CASE("}.size();
-      found.emplace(text.substr(begin, text.find_first_of(",)", begin) - begin), text);
+    std::map<std::string, std::string> of_file;
+    auto beside = helpers_of(text, at.path().parent_path());
+    std::size_t rest = 0;
+    for (auto from = text.find(macro); from != std::string::npos; from = text.find(macro, rest)) {
+      const auto begin = from + macro.size();
+      const auto end = std::min(text.find(last_line, begin), text.size());
+      of_file.emplace(text.substr(begin, text.find_first_of(",)", begin) - begin), text.substr(begin, end - begin));
+      beside += text.substr(rest, from - rest);
+      rest = end;
     }
+    beside += text.substr(rest);
+    for (const auto& [name, body] : of_file) found.emplace(name, body + beside);
   }
   return found;
 }
@@ -318,7 +343,7 @@ BOOST_AUTO_TEST_CASE(every_key_has_an_effect_that_a_test_measures) {
     BOOST_TEST(listed.emplace(each.key).second, each.key << " is listed twice");
     BOOST_TEST_REQUIRE((test != known.end()), each.test << " is no test");
     const auto key = each.key.substr(each.key.rfind('.') + 1);
-    BOOST_TEST(test->second.find(key) != std::string::npos, "where " << each.test << " stands, nobody sets " << key);
+    BOOST_TEST(test->second.find(key) != std::string::npos, each.test << " does not set " << key);
   }
   for (const auto& each : options()) {
     if (each.available)

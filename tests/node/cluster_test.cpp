@@ -134,6 +134,33 @@ BOOST_AUTO_TEST_CASE(three_nodes_under_load_stay_within_their_budget) {
   c.has_recovered(before);
 }
 
+BOOST_AUTO_TEST_CASE(scenario_39_a_node_that_was_dialled_and_is_not_trusted_any_more_is_left) {
+  const auto authority = node_certificates().ca;
+  const auto list = authority.revocation_list({}, std::chrono::hours{24}, "nodes");
+  served_cluster c{{.nodes = 3, .budget = 0, .node = "crl_path = \"" + list.string() + "\"\n"}};
+  c.start_all();
+  c.connected({0, 1, 2});
+  steady_load load{c.port(0), 2};
+  // The first one dials both others; only one of them is revoked.
+  authority.revocation_list({c.shown(1)}, std::chrono::hours{24}, "nodes");
+  c.process(0).send_signal(SIGHUP);
+  c.says(0, "its certificate is not trusted any more: certificate revoked");
+  c.sees(0, 1, false);
+  const auto why = eventually([&] {
+    const auto now = c.state(0);
+    return now && std::any_of(now->peers.begin(), now->peers.end(), [&](const peer_snapshot& p) {
+             return p.name == c.name_of(1) && !p.connected && p.last_error.find("revoked") != std::string::npos;
+           });
+  });
+  BOOST_TEST(why, c.status(0, false));
+  BOOST_TEST(c.sees(0, 2, true));
+  BOOST_TEST(c.times(0, "not trusted any more") == 1U, c.error_output(0));
+  load.goes_on();
+  load.stop();
+  BOOST_TEST(load.failed() == 0, load.first_failure());
+  c.stop_all();
+}
+
 BOOST_AUTO_TEST_CASE(without_a_budget_three_nodes_open_what_each_likes) {
   loaded_cluster c{0};
   for (std::size_t i = 0; i < c.size(); ++i) c.load(i);

@@ -64,7 +64,7 @@ std::string served_cluster::config_of(std::size_t i, std::uint32_t budget) const
          with_.pool + "[limits]\noperation_timeout = \"10s\"\ndrain_timeout = \"2s\"\n" + with_.sections +
          "[node]\nname = \"" + name_of(i) + "\"\ncert_path = " + quoted(shown.certificate) +
          "\nkey_path = " + quoted(shown.key) + "\nca_cert_path = " + quoted(node_certificates().ca.certificate()) +
-         "\npeers = [" + peers + "]\nbudget = " + std::to_string(budget) +
+         "\npeers = [" + peers + "]\n" + with_.node + "budget = " + std::to_string(budget) +
          "\n[[node.listeners]]\naddress = \"127.0.0.1:" + std::to_string(port(i)) + "\"\npermission = \"admin\"\n";
 }
 

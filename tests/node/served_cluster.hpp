@@ -17,6 +17,7 @@ struct served_cluster_options {
   std::string pool = "min_connections = 1\nmax_connections = 12\nmax_in_flight = 1\n";
   std::string sections = {};           ///< more of them, on each node
   std::vector<std::string> more = {};  ///< lines of `[ldap]`, a node each; none: nothing more
+  std::string node = {};               ///< lines of `[node]`, on each node
 };
 
 /// Node i is called "127.0.0.(11+i)"; it listens on 127.0.0.1, others reach it there through a gate of their own.
@@ -38,6 +39,7 @@ class served_cluster {
   /// Writes the configuration of that node again, with another budget.
   void write(std::size_t node, std::uint32_t budget);
   child_process& process(std::size_t node) { return *nodes_[node].process; }
+  const certificate_files& shown(std::size_t node) const { return nodes_[node].shown; }
   std::uint16_t port(std::size_t node) const { return nodes_[node].port.number(); }
   std::string error_output(std::size_t node) const { return nodes_[node].process->error_output(); }
   /// Waits until it says that; fails the test when it does not.

@@ -100,7 +100,7 @@ certificate_authority::certificate_authority(std::filesystem::path folder, std::
 }
 
 certificate_files certificate_authority::issue(const std::string& file_name, const certificate_options& with) {
-  certificate_files made{folder_ / (file_name + ".crt"), folder_ / (file_name + ".key"), ++last_serial_};
+  certificate_files made{folder_ / (file_name + ".crt"), folder_ / (file_name + ".key"), ++*last_serial_};
   const key_ptr key = new_key();
   const certificate_ptr certificate = new_certificate(key.get(), with.common_name, made.serial, with.from, with.until);
   require(X509_set_issuer_name(certificate.get(), X509_get_subject_name(own_.get())), "issuer");
@@ -119,7 +119,8 @@ certificate_files certificate_authority::issue(const std::string& file_name, con
 }
 
 std::filesystem::path certificate_authority::revocation_list(const std::vector<certificate_files>& revoked,
-                                                             std::chrono::hours until) const {
+                                                             std::chrono::hours until,
+                                                             const std::string& file_name) const {
   const auto seconds_of = [](std::chrono::hours span) { return std::chrono::seconds{span}.count(); };
   const std::unique_ptr<X509_CRL, decltype(&X509_CRL_free)> list(X509_CRL_new(), &X509_CRL_free);
   const std::unique_ptr<ASN1_TIME, decltype(&ASN1_TIME_free)> past(
@@ -142,7 +143,7 @@ std::filesystem::path certificate_authority::revocation_list(const std::vector<c
   }
   require(X509_CRL_sort(list.get()), "sorting");
   require(X509_CRL_sign(list.get(), key_.get(), EVP_sha256()), "signature");
-  const std::filesystem::path target = folder_ / (name_ + ".crl");
+  const std::filesystem::path target = folder_ / ((file_name.empty() ? name_ : file_name) + ".crl");
   write_pem(target, [&](std::FILE* file) { return PEM_write_X509_CRL(file, list.get()); });
   return target;
 }

@@ -37,9 +37,10 @@ class certificate_authority {
   /// Makes `file_name`.crt and `file_name`.key, replacing earlier ones of that name.
   certificate_files issue(const std::string& file_name, const certificate_options& with = {});
   /// A revocation list (PEM) of those certificates, which may be none, valid until then (relative to now); replaces the
-  /// earlier one.
+  /// earlier one of that name.
   std::filesystem::path revocation_list(const std::vector<certificate_files>& revoked,
-                                        std::chrono::hours until = std::chrono::hours{24}) const;
+                                        std::chrono::hours until = std::chrono::hours{24},
+                                        const std::string& file_name = {}) const;
 
  private:
   std::filesystem::path folder_;
@@ -47,7 +48,8 @@ class certificate_authority {
   std::filesystem::path file_;
   std::shared_ptr<evp_pkey_st> key_;
   std::shared_ptr<x509_st> own_;
-  long last_serial_ = 1;
+  /// Copies sign for the same authority: no two certificates have the same number.
+  std::shared_ptr<long> last_serial_ = std::make_shared<long>(1);
 };
 
 /// A folder with everything that tests of TLS need. Servers are "localhost" and 127.0.0.1 unless said otherwise.

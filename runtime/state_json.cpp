@@ -113,6 +113,15 @@ json client_json(const client_snapshot& client) {
           {"age_ms", milliseconds_of(client.age)}};
 }
 
+json node_client_json(const node_client_snapshot& client) {
+  return {{"name", client.name},
+          {"address", client.address},
+          {"permission", client.permission},
+          {"received_bytes", client.received},
+          {"sent_bytes", client.sent},
+          {"since", when_json(client.since)}};
+}
+
 std::string in_one_line(const json& tree) { return tree.dump(-1, ' ', true, json::error_handler_t::replace); }
 
 json server_json(const server_snapshot& s, const runtime_snapshot& all) {
@@ -144,13 +153,16 @@ json to_json(const runtime_snapshot& state) {
   json peers = json::array();
   for (const auto& peer : state.peers) peers.push_back(peer_json(peer));
   const auto level = internal::serving_priority(state);
-  json listeners = json::array(), clients = json::array();
+  json listeners = json::array(), clients = json::array(), node_clients = json::array();
   for (const auto& listener : state.client_listeners) listeners.push_back(client_listener_json(listener));
   for (const auto& client : state.clients) clients.push_back(client_json(client));
+  for (const auto& client : state.node_clients) node_clients.push_back(node_client_json(client));
   return {{"servers", std::move(servers)},
           {"peers", std::move(peers)},
           {"client_listeners", std::move(listeners)},
           {"clients", std::move(clients)},
+          {"node_clients", std::move(node_clients)},
+          {"more_node_clients", state.more_node_clients},
           {"active_priority", level ? json(*level) : json(nullptr)},
           {"credentials_refused", state.credentials_refused},
           {"operations", operations_json(state.operations)},

@@ -96,11 +96,27 @@ std::string text_of(const client_snapshot& c) {
          config::format_span(std::chrono::duration_cast<seconds>(c.age)) + "\n";
 }
 
+std::string text_of(const node_client_snapshot& c) {
+  return "    " + printable(c.name) + " (" + printable(c.address) + ")  " + printable(c.permission) + "  " +
+         std::to_string(c.received) + " bytes received, " + std::to_string(c.sent) + " sent" +
+         (c.since ? "  since " + utc(*c.since) : "") + "\n";
+}
+
+/// Other nodes that have dialled this one are among them.
+std::string text_of_node_clients(const runtime_snapshot& state) {
+  if (state.node_clients.empty()) return {};
+  auto text = "clients of this node: " + std::to_string(state.node_clients.size() + state.more_node_clients) + " now\n";
+  for (const auto& client : state.node_clients) text += text_of(client);
+  if (state.more_node_clients > 0) text += "    and " + std::to_string(state.more_node_clients) + " more\n";
+  return text;
+}
+
 std::string text_of(const runtime_snapshot& state) {
   std::string text;
   for (const auto& server : state.servers) text += text_of(server, state);
   if (state.servers.empty()) text += "no servers\n";
   for (const auto& peer : state.peers) text += text_of(peer);
+  text += text_of_node_clients(state);
   std::uint64_t clients = 0;
   for (const auto& listener : state.client_listeners) {
     text += text_of(listener);

@@ -132,6 +132,7 @@ void tell(gathering& g, std::vector<server_snapshot> servers, const environment&
   if (env.cluster) all.peers = env.cluster->peers();
   if (env.metrics) env.metrics->fill(all, env.clock->now());
   if (env.clients) env.clients->fill(all);
+  if (env.node_clients) env.node_clients->fill(all);
   g.answer.deliver(std::move(all));
 }
 

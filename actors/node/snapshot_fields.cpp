@@ -254,6 +254,16 @@ void list_fields(List& list, like<client_snapshot> auto& c) {
 }
 
 template <class List>
+void list_fields(List& list, like<node_client_snapshot> auto& c) {
+  list(0, c.name);
+  list(1, c.address);
+  list(2, c.permission);
+  list(3, c.received);
+  list(4, c.sent);
+  list(5, c.since);
+}
+
+template <class List>
 void list_fields(List& list, like<operation_sample> auto& s) {
   list(0, s.at);
   list(1, s.operation);
@@ -282,6 +292,8 @@ void list_fields(List& list, like<runtime_snapshot> auto& r) {
   list(9, r.connects);
   list(7, r.client_listeners);
   list(8, r.clients);
+  list(10, r.node_clients);
+  list(11, r.more_node_clients);
 }
 
 template <class List>

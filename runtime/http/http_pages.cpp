@@ -30,6 +30,7 @@ runtime_snapshot without_details(runtime_snapshot state) {
     withhold(peer.link);
   }
   for (auto& client : state.clients) withhold(client.address);
+  for (auto& client : state.node_clients) withhold(client.address);
   return state;
 }
 

@@ -191,6 +191,7 @@ BOOST_AUTO_TEST_CASE(addresses_of_clients_and_nodes_are_not_for_everybody_either
   client.address = "192.0.2.7:51312";
   client.operations = 17;
   state.clients = {client};
+  state.node_clients = {{"client.example", "192.0.2.9:40000", "read", 1, 2, std::nullopt}};
   peer_snapshot peer;
   peer.name = "node2";
   peer.link = "dialled node2 (192.0.2.8:4100)";
@@ -201,9 +202,10 @@ BOOST_AUTO_TEST_CASE(addresses_of_clients_and_nodes_are_not_for_everybody_either
     wish.page = http_page::status;
     wish.details = details;
     const auto body = pages->render(wish, &state, nullptr, false).body;
-    for (const auto* address : {"192.0.2.7", "192.0.2.8"}) BOOST_TEST(has(body, address) == details, body);
+    for (const auto* address : {"192.0.2.7", "192.0.2.8", "192.0.2.9"}) BOOST_TEST(has(body, address) == details, body);
     BOOST_TEST(has(body, "\"name\":\"node2\""), body);
     BOOST_TEST(has(body, "\"operations\":17"), body);
+    BOOST_TEST(has(body, "\"name\":\"client.example\""), body);
   }
 }
 

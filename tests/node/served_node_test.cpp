@@ -352,6 +352,32 @@ BOOST_AUTO_TEST_CASE(scenario_39_who_is_not_trusted_any_more_is_answered_and_goe
   node.stop();
 }
 
+BOOST_AUTO_TEST_CASE(status_names_the_clients_of_a_node_and_what_came_and_went) {
+  served_node node{node_section() + listener_at(0)};
+  node.await_ready();
+  remote_client client{{node.port()}};
+  BOOST_TEST_REQUIRE(client.perform(find_user()).ok());
+  const auto ask = [&](const std::string& form) {
+    child_process status{child_process::options{
+        {UNDERSTUDY_PROGRAM, "status", form, "--node", "127.0.0.1:" + std::to_string(node.port()), "--node-ca",
+         node_certificates().ca.certificate(), "--node-cert", node_certificates().client.certificate, "--node-key",
+         node_certificates().client.key}}};
+    BOOST_TEST((status.wait() == 0), status.error_output());
+    return status.output();
+  };
+  const auto text = ask("--timeout=30");
+  BOOST_TEST(text.find("clients of this node: 2 now\n    client.example (127.0.0.1:") != std::string::npos, text);
+  const std::regex line{
+      "client\\.example \\(127\\.0\\.0\\.1:[0-9]+\\)  write  [1-9][0-9]+ bytes received, [1-9][0-9]+ sent  since 20"};
+  BOOST_TEST(std::regex_search(text, line), text);
+  const auto json = ask("--json");
+  BOOST_TEST(json.find("\"name\": \"client.example\"") != std::string::npos, json);
+  // Who asks is one, without a name but that of its certificate.
+  BOOST_TEST(json.find("\"name\": \"CN=service\"") != std::string::npos, json);
+  BOOST_TEST(json.find("\"more_node_clients\": 0") != std::string::npos, json);
+  node.stop();
+}
+
 BOOST_AUTO_TEST_CASE(status_says_how_long_the_first_of_those_who_wait_waits) {
   served_node node{node_section() + listener_at(0), "bind_connections = 1\n"};
   node.await_ready();

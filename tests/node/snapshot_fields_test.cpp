@@ -29,6 +29,9 @@ runtime_snapshot some_state() {
   s.client_listeners.push_back(
       {"127.0.0.1:389", 2, 7, 1, {{"search", client_standing::user, result_class::negative, 5}}});
   s.clients.push_back({"192.0.2.7:51312", "127.0.0.1:389", client_standing::proxied, 3, true, 9, milliseconds{1500}});
+  s.node_clients.push_back(
+      {"client.example", "192.0.2.9:40000", "write", 5'000'000'000, 7, wall_time{seconds{1'700'000'000}}});
+  s.more_node_clients = 3;
   return s;
 }
 
@@ -61,6 +64,11 @@ BOOST_AUTO_TEST_CASE(a_state_of_many_servers_and_an_empty_one_cross_whole) {
     BOOST_TEST((came.value->clients[0].identity == client_standing::proxied));
     BOOST_TEST(came.value->clients[0].parked);
     BOOST_TEST((came.value->clients[0].age == milliseconds{1500}));
+    BOOST_TEST_REQUIRE(came.value->node_clients.size() == 1U);
+    BOOST_TEST(came.value->node_clients[0].permission == "write");
+    BOOST_TEST(came.value->node_clients[0].received == 5'000'000'000U);
+    BOOST_TEST((came.value->node_clients[0].since == sent.node_clients[0].since));
+    BOOST_TEST(came.value->more_node_clients == 3U);
     BOOST_TEST(encode(*came.value) == encode(sent));
   }
   BOOST_TEST(decode_probe_reports(encode(std::vector<probe_report>{})).value.value().empty());

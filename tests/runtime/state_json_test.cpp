@@ -22,6 +22,8 @@ BOOST_AUTO_TEST_CASE(the_state_as_json_has_servers_and_operations) {
   state.operations.by_error = {7, 0, 2};
   state.operations.p99 = milliseconds{3};
   state.operations.latency.at_most = {1, 2};
+  state.node_clients = {{"client.example", "192.0.2.9:40000", "write", 12, 34, wall_time{seconds{1'700'000'000}}}};
+  state.more_node_clients = 5;
   const auto json = nlohmann::json::parse(state_json(state));
   const auto& server = json.at("servers").at(0);
   BOOST_TEST(server.at("host") == "ldap1");
@@ -30,6 +32,14 @@ BOOST_AUTO_TEST_CASE(the_state_as_json_has_servers_and_operations) {
   BOOST_TEST(server.at("pool").at("waiters") == 4);
   BOOST_TEST(server.at("pool").at("longest_wait_ms") == 1500.0);
   BOOST_TEST(json.at("active_priority") == 0);
+  const auto& client = json.at("node_clients").at(0);
+  BOOST_TEST(client.at("name") == "client.example");
+  BOOST_TEST(client.at("address") == "192.0.2.9:40000");
+  BOOST_TEST(client.at("permission") == "write");
+  BOOST_TEST(client.at("received_bytes") == 12);
+  BOOST_TEST(client.at("sent_bytes") == 34);
+  BOOST_TEST(client.at("since") == "2023-11-14T22:13:20Z");
+  BOOST_TEST(json.at("more_node_clients") == 5);
   const auto& all = json.at("operations");
   BOOST_TEST(all.at("total") == 9);
   BOOST_TEST(all.at("last_minute").at("failed_by_directory") == 1);

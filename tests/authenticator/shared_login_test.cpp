@@ -1,8 +1,10 @@
 // Many logins of one user at the same moment, and what one of them may do to the others.
 #include "authenticator/manual_directory.hpp"
 #include "authenticator/played_dialogue.hpp"
+#include "support/eventually.hpp"
 #include "understudy/config/problem.hpp"
 #include "understudy/runtime/authenticator.hpp"
+#include "understudy/runtime/platform/callback_thread.hpp"
 
 #include <thread>
 
@@ -134,6 +136,27 @@ BOOST_FIXTURE_TEST_CASE(threads_that_wait_share_answers_too, shared_fixture) {
   BOOST_TEST(sent >= 2U);
   BOOST_TEST(sent <= 16U);
   BOOST_TEST(directory.waiting() == 0U);
+}
+
+/// Nor for another's answer, which the same thread may have to bring: what it asks for itself is refused.
+BOOST_FIXTURE_TEST_CASE(who_must_not_wait_for_requests_does_not_wait_for_anothers_answer, shared_fixture) {
+  auto first = login("right");
+  BOOST_TEST_REQUIRE(directory.waiting() == 1U);
+  std::atomic<bool> over{false};
+  std::thread completion([&] {
+    const internal::callback_thread here{internal::may_wait::for_nothing};
+    users.authenticate("jane", secret{"right"});
+    over = true;
+  });
+  BOOST_TEST(test::eventually([&] { return directory.waiting() == 2U; }));
+  while (!over) {
+    if (directory.waiting() > 0)
+      directory.find(jane);
+    else
+      std::this_thread::yield();
+    directory.run();
+  }
+  completion.join();
 }
 
 BOOST_FIXTURE_TEST_CASE(a_changed_password_is_nobody_elses_answer, shared_fixture) {

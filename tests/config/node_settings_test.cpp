@@ -1,6 +1,7 @@
 // [node] and [[node.listeners]]: what is read, and what cannot be meant.
 #include "config/config_text.hpp"
 #include "understudy/config/endpoint.hpp"
+#include "understudy/config/node_rules.hpp"
 
 #include <boost/test/unit_test.hpp>
 

@@ -96,6 +96,12 @@ BOOST_AUTO_TEST_CASE(a_holder_whose_death_is_not_told_keeps_its_lease) {
   expect_broken("leased is what somebody holds", w);
 }
 
+BOOST_AUTO_TEST_CASE(a_connection_that_answers_and_is_not_heard_leaves_its_server_for_dead) {
+  pool_weakness w;
+  w.answers_unheard = true;
+  expect_broken("no connect failure is reported while an open connection answers", w);
+}
+
 BOOST_AUTO_TEST_CASE(completions_that_are_not_told_leave_somebody_waiting_beside_an_empty_connection) {
   pool_weakness w;
   w.completions_unheard = true;

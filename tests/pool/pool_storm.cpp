@@ -143,8 +143,11 @@ void pool_storm::step(const pool_command& c) {
     case kind::checked:
       if (h_.checks.empty()) break;
       h_.set_aside.erase(h_.checks.back());
-      h_.pool.checked(h_.checks.back(), c.b != 0, h_.now);
+      said_well_ = c.b != 0;
+      h_.pool.checked(h_.checks.back(), c.b != 0 && !weak_.answers_unheard, h_.now);
       h_.checks.pop_back();
+      h_.take();
+      said_well_.reset();
       break;
     case kind::restart:
       restarting_ = true;
@@ -270,6 +273,17 @@ void pool_storm::cancel(const pool_command& c) {
 void pool_storm::look_at(const pool_action::any& action) {
   if (const auto* ended = std::get_if<pool_action::unwatch>(&action)) held_.erase(ended->lease);
   if (const auto* going = std::get_if<pool_action::drain>(&action)) look_at_end_of(going->id);
+  if (const auto* told = std::get_if<pool_action::report>(&action)) look_at_report(*told);
+}
+
+/// Failed growth is no sign of a dead server: an open connection is asked first.
+void pool_storm::look_at_report(const pool_action::report& told) {
+  if (told.what == failure_class::credential) return;
+  constexpr auto promise = "no connect failure is reported while an open connection answers";
+  must(said_well_ != true, promise, "it has just answered");
+  if (said_well_) return;  // asked, and it did not answer
+  for (const auto id : all_in({phase::ready, phase::leased}))
+    must(h_.sockets.at(id).silent->load(), promise, "it was not asked");
 }
 
 void pool_storm::look_at_end_of(connection_id id) {

@@ -61,6 +61,7 @@ struct pool_weakness {
   bool deaths_unheard = false;       ///< of holders of leases
   bool probes_unheard = false;       ///< sockets that they take
   bool completions_unheard = false;  ///< although asked for
+  bool answers_unheard = false;      ///< of connections that are asked whether the server is well
 };
 
 /// Throws broken_promise when one does not hold.
@@ -86,6 +87,7 @@ class pool_storm {
   // What must hold.
   void look_at(const pool_action::any& action);
   void look_at_end_of(connection_id id);
+  void look_at_report(const pool_action::report& told);
   void look_at_outcome(waiter_id t);
   void hold_promises();
   void hold_counters(const pool_snapshot& s);
@@ -104,6 +106,7 @@ class pool_storm {
   std::uint32_t probes_ = 0;
   pool_snapshot before_;  ///< as last seen
   bool restarting_ = false, draining_ = false;
+  std::optional<bool> said_well_;  ///< by the connection whose check ends just now
 };
 
 }  // namespace understudy::test

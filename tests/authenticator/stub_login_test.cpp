@@ -142,6 +142,7 @@ BOOST_AUTO_TEST_CASE(a_login_says_when_an_open_breaker_lets_the_next_one_through
     all = settings_of(gone);
   }
   all.servers.front().max_retries = 0;
+  all.recovery.reconnect_attempts = 1;
   all.breaker.circuit_breaker_threshold = 1;
   all.breaker.open_base = all.breaker.open_cap = 600s;
   connection_manager manager{all};

@@ -1,5 +1,6 @@
 // The demonstration shows a takeover without a failed read, and leaves nothing behind.
 #include "cli.hpp"
+#include "support/stall_watch.hpp"
 #include "understudy/runtime/platform/descriptor.hpp"
 #include "understudy/tools/demo_directory.hpp"
 
@@ -35,6 +36,22 @@ std::vector<pid_t> servers_of(const temporary_folder& folder) {
 }
 int processes_of(const temporary_folder& folder) { return static_cast<int>(servers_of(folder).size()); }
 
+/// The milliseconds in the line that ends with "its first search after N ms".
+std::optional<std::chrono::milliseconds> first_answer(const std::string& told) {
+  std::smatch found;
+  if (!std::regex_search(told, found, std::regex{"answers its first search after ([0-9.]+) ms"})) return std::nullopt;
+  return std::chrono::milliseconds{static_cast<int>(std::stod(found[1]))};
+}
+
+/// The moment of the last line, on the demonstration's own clock; 0: there is none.
+std::chrono::milliseconds last_moment_told(const std::string& told) {
+  static const std::regex line{"(^|\n) *([0-9]+)\\.([0-9]) s  "};
+  std::chrono::milliseconds last{0};
+  for (std::sregex_iterator each{told.begin(), told.end(), line}, end; each != end; ++each)
+    last = std::chrono::milliseconds{std::stoi((*each)[2]) * 1000 + std::stoi((*each)[3]) * 100};
+  return last;
+}
+
 /// What README says that tools/run shows.
 std::string sample_in_readme() {
   const auto text = read_file(std::filesystem::path{UNDERSTUDY_SOURCE_DIR} / "README.md");
@@ -57,7 +74,15 @@ std::vector<std::string> fixed_parts(const std::string& text) {
 
 BOOST_AUTO_TEST_CASE(the_demonstration_takes_over_without_a_failed_read) {
   const temporary_folder folder;
+  const stall_watch stalls;
   const auto demo = start_demo(folder);
+  BOOST_TEST_REQUIRE(eventually([&] { return first_answer(demo->output()).has_value(); }, std::chrono::seconds{60}),
+                     demo->output() << demo->error_output());
+  // Less what the machine kept others waiting for a processor meanwhile.
+  const auto seen = std::chrono::steady_clock::now();
+  const auto took = *first_answer(demo->output());
+  const auto stalled = stalls.stalled(seen - took - std::chrono::milliseconds{200}, seen);
+  BOOST_TEST((took - stalled <= std::chrono::milliseconds{1500}), demo->output());
   const auto status = demo->wait(std::chrono::seconds{60});
   BOOST_TEST(status.value_or(-1) == 0, demo->output() << demo->error_output());
   for (const auto* part : {"kill -9", "has taken over", "is up again", "answers again", "hangs (SIGSTOP)",
@@ -157,8 +182,13 @@ BOOST_AUTO_TEST_CASE(a_second_demonstration_runs_beside_the_first) {
 
 BOOST_AUTO_TEST_CASE(the_demonstration_of_nodes_loses_a_node_and_a_server_without_a_failed_read) {
   const temporary_folder folder;
+  const stall_watch stalls;
   const auto demo = start_demo(folder, {"--nodes", "3"});
   const auto status = demo->wait(std::chrono::seconds{60});
+  // Less what the machine kept others waiting for a processor meanwhile.
+  const auto took = last_moment_told(demo->output());
+  BOOST_TEST((took > std::chrono::seconds{1}), demo->output());
+  BOOST_TEST((took - stalls.total() <= std::chrono::seconds{30}), demo->output());
   BOOST_TEST(status.value_or(-1) == 0, demo->output() << demo->error_output());
   for (const auto* part : {"node3 listens at", "kill -9 node1", "by way of another node",
                            "all services were answered by", " 0 failed", "no caller noticed"})

@@ -26,10 +26,7 @@ bool is_local(const client_listener_settings& listener) {
 }
 
 void check_encryption(const client_listener_settings& listener, findings& found) {
-  if (!listener.cert_path.empty() && listener.key_path.empty())
-    found.push_back({{"cert_path", "key_path"}, "needs key_path, the certificate's private key"});
-  if (listener.cert_path.empty() && !listener.key_path.empty())
-    found.push_back({{"key_path", "cert_path"}, "needs cert_path, the key's certificate"});
+  check_pair({"cert_path", "key_path", listener.cert_path, listener.key_path}, found);
   if (listener.cert_path.empty() && listener.use_ssl)
     found.push_back({{"use_ssl", "cert_path"}, "needs cert_path and key_path, the certificate to show"});
   if (listener.cert_path.empty() && !listener.client_ca_cert_path.empty())

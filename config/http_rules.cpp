@@ -44,10 +44,7 @@ std::vector<std::string_view> token_keys(const http_settings& http) {
 }
 
 void check_encryption(const http_settings& http, bool local, findings& found) {
-  if (!http.cert_path.empty() && http.key_path.empty())
-    found.push_back({{"cert_path", "key_path"}, "needs key_path, the certificate's private key"});
-  if (http.cert_path.empty() && !http.key_path.empty())
-    found.push_back({{"key_path", "cert_path"}, "needs cert_path, the key's certificate"});
+  check_pair({"cert_path", "key_path", http.cert_path, http.key_path}, found);
   if (http.cert_path.empty() && !http.ca_cert_path.empty())
     found.push_back({{"ca_cert_path", "cert_path"}, "needs cert_path and key_path: without TLS nobody shows one"});
   const auto tokens = token_keys(http);

@@ -67,10 +67,7 @@ void check_encryption(const connection_info& info, findings& found) {
     found.push_back({{"use_tls", "use_ssl"},
                      "contradicts use_ssl: that is TLS from the first byte, StartTLS begins in "
                      "plain text; choose one"});
-  if (!info.client_cert_path.empty() && info.client_key_path.empty())
-    found.push_back({{"client_cert_path", "client_key_path"}, "needs client_key_path, the certificate's private key"});
-  if (info.client_cert_path.empty() && !info.client_key_path.empty())
-    found.push_back({{"client_key_path", "client_cert_path"}, "needs client_cert_path, the key's certificate"});
+  check_pair({"client_cert_path", "client_key_path", info.client_cert_path, info.client_key_path}, found);
   const auto place = endpoint_of(info);
   if (place.encrypted() || place.local || !info.srv.empty()) return;
   const std::pair<std::string_view, const std::string*> for_tls[] = {
@@ -233,6 +230,14 @@ std::string why_no_server_for_all(const std::vector<connection_info>& servers) {
     return each.role == server_role::global_catalog;
   });
   return none ? "is global_catalog at every server: binds and writes need one that is not" : "";
+}
+
+void check_pair(const pem_pair& pair, findings& found) {
+  if (!pair.cert_path.empty() && pair.key_path.empty())
+    found.push_back(
+        {{pair.cert_key, pair.key_key}, "needs " + std::string{pair.key_key} + ", the certificate's private key"});
+  if (pair.cert_path.empty() && !pair.key_path.empty())
+    found.push_back({{pair.key_key, pair.cert_key}, "needs " + std::string{pair.cert_key} + ", the key's certificate"});
 }
 
 void leave_out(std::vector<finding>& found, std::string_view key) {

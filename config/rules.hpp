@@ -20,6 +20,14 @@ struct finding {
 /// Takes out what is to be reported at `key`.
 void leave_out(std::vector<finding>& found, std::string_view key);
 
+/// A certificate and its private key go together. The names of their keys live as long as the findings.
+struct pem_pair {
+  std::string_view cert_key, key_key;
+  const std::string &cert_path, &key_path;
+};
+/// What is missing of them.
+void check_pair(const pem_pair& pair, std::vector<finding>& found);
+
 /// The combinations within one server, and its files. `given`: what was written beside its `uri`.
 std::vector<finding> check_server(const connection_info& info, const given_fields& given);
 

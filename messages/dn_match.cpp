@@ -1,6 +1,7 @@
 // DNs cut into RDNs and attribute values, each in one spelling.
 #include "understudy/messages/dn_match.hpp"
 
+#include "understudy/messages/hex.hpp"
 #include "understudy/messages/text.hpp"
 
 #include <algorithm>
@@ -55,20 +56,14 @@ std::vector<std::string_view> split(std::string_view text, std::string_view sepa
   return parts;
 }
 
-int digit_of(char c) noexcept {
-  if (c >= '0' && c <= '9') return c - '0';
-  const char low = static_cast<char>(c | 0x20);
-  return low >= 'a' && low <= 'f' ? low - 'a' + 10 : -1;
-}
-
 /// What "#04024869" stands for (RFC 4514, 2.4): the content of a BER string of less than 128 bytes. Empty: it is none.
 std::string ber_value(std::string_view text) {
   std::string bytes;
   if (text.size() < 5 || text.front() != '#' || text.size() % 2 == 0) return {};
   for (std::size_t i = 1; i + 1 < text.size(); i += 2) {
-    const int high = digit_of(text[i]), low = digit_of(text[i + 1]);
-    if (high < 0 || low < 0) return {};
-    bytes += static_cast<char>(high * 16 + low);
+    const auto byte = hex_byte(text.substr(i));
+    if (!byte) return {};
+    bytes += *byte;
   }
   return static_cast<unsigned char>(bytes[1]) == bytes.size() - 2 ? bytes.substr(2) : std::string{};
 }
@@ -83,10 +78,9 @@ std::string value_of(std::string_view text) {
   for (std::size_t i = 0; i < text.size(); ++i) {
     char c = text[i];
     if (c == '\\' && i + 1 < text.size()) {
-      const int high = digit_of(text[i + 1]), low = i + 2 < text.size() ? digit_of(text[i + 2]) : -1;
-      const bool hex = high >= 0 && low >= 0;
-      c = hex ? static_cast<char>(high * 16 + low) : text[i + 1];
-      i += hex ? 2 : 1;
+      const auto byte = hex_byte(text.substr(i + 1));
+      c = byte.value_or(text[i + 1]);
+      i += byte ? 2 : 1;
     }
     if (is_space(c) && (out.empty() || is_space(out.back()))) continue;
     out += c;

@@ -1,6 +1,8 @@
 // The servers with their breakers, loads and shares.
 #include "understudy/actors/circuit_breaker/router.hpp"
 
+#include "understudy/actors/ports/same_moment.hpp"
+
 #include <algorithm>
 #include <utility>
 
@@ -20,8 +22,6 @@ constexpr seconds halving_interval{5};
 constexpr double least_in_flight = 0.1;
 /// Of a server with weight 0: "a very small chance of being selected" beside others (RFC 2782).
 constexpr double least_weight = 0.01;
-/// Connections that were open together and end within this time have one cause.
-constexpr seconds one_moment{1};
 
 }  // namespace
 
@@ -124,7 +124,7 @@ void router::on_report(const outcome_report& report, const moment& at) {
   if (report.failed == failure_class::slow && !replaceable(report.server, at.now)) counted.failed.reset();
   // A firewall may end any number of busy connections at once. What that means for the server a new connection tells.
   if (report.failed && report.open_since) {
-    if (*report.open_since <= e.ended_at && at.now - e.ended_at < one_moment)
+    if (*report.open_since <= e.ended_at && at.now - e.ended_at < same_moment)
       counted.failed.reset();
     else
       e.ended_at = at.now;
@@ -173,7 +173,7 @@ std::vector<server_id> router::failed_before(time_point now) const {
   for (const auto& e : servers_) {
     const auto state = e.breaker.state();
     const bool failed = state == breaker_state::open || state == breaker_state::half_open;
-    if (failed && now - e.fell_at >= one_moment) found.push_back(e.facts.id);
+    if (failed && now - e.fell_at >= same_moment) found.push_back(e.facts.id);
   }
   return found;
 }

@@ -1,6 +1,8 @@
 // Requests, waiters and leases of a pool.
 #include "understudy/actors/pool/pool_state.hpp"
 
+#include "understudy/actors/ports/same_moment.hpp"
+
 #include <algorithm>
 #include <limits>
 
@@ -32,9 +34,7 @@ constexpr duration credential_recheck = seconds{1};
 constexpr duration credential_pause = seconds{10};
 /// A connection that lives for so long was worth opening, though nobody needed it.
 constexpr duration useful_life = seconds{5};
-/// Connections that were open together and end within this time count once, as the router has it …
-constexpr duration one_moment = seconds{1};
-/// … and within this every one that was ended from outside has noticed it.
+/// Of connections that are lost in the same moment every one that was ended from outside has noticed it within this.
 constexpr duration loss_noticed = milliseconds{50};
 /// Between two warnings that a lease was lost with its connection.
 constexpr duration loss_pause = seconds{60};
@@ -750,7 +750,7 @@ void pool_state::note_lost_requests(const slot& s, const failure_ptr& cause, tim
   const bool lost = s.load() > 0 || (s.leased_as != 0 && now - s.dispatched_at < useful_life);
   if (!lost || !counts_against_server(classify(*cause))) return;
   const auto before = std::exchange(requests_lost_at_, now);
-  if (!before || now - *before >= one_moment || s.ready_since > *before) return;
+  if (!before || now - *before >= same_moment || s.ready_since > *before) return;
   if (s.dispatched_at <= *before + loss_noticed) return;
   actions_.push_back(pool_action::lost_requests{cause, s.dispatched_at});
 }

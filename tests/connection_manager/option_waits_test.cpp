@@ -152,6 +152,18 @@ BOOST_AUTO_TEST_CASE(max_retries_is_how_many_connects_follow_a_failed_one) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(priority_decides_who_serves_and_not_the_order) {
+  for (const int first : {1, 2}) {
+    waiting_for_two it;
+    it.all.servers[0].priority = first;
+    it.all.servers[1].priority = 3 - first;
+    it.begin();
+    const auto [what, after, done] = it.request();
+    BOOST_TEST_REQUIRE(what.code() == errc::none);
+    BOOST_TEST(what->server == (first == 1 ? "ldap1:389" : "ldap2:389"));
+  }
+}
+
 BOOST_FIXTURE_TEST_CASE(retry_delay_is_the_pause_between_connects, waiting) {
   without_waiting();
   all.servers[0].retry_delay = 2s;

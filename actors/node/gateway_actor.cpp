@@ -11,6 +11,7 @@
 #include "understudy/actors/ports/actor_shell.hpp"
 #include "understudy/actors/ports/actor_timer.hpp"
 #include "understudy/messages/ldap_protocol.hpp"
+#include "understudy/messages/printable.hpp"
 
 #include <caf/send.hpp>
 #include <caf/typed_event_based_actor.hpp>
@@ -32,6 +33,8 @@ constexpr milliseconds bounce_pause{20};
 /// What waits for room is looked at so often beside the answers that make some: a connection that gives an answer up
 /// later than its client tells nobody.
 constexpr milliseconds room_pause{50};
+/// Bytes of what a client calls the holder of a lease, which pools keep and tell people.
+constexpr std::size_t longest_holder = 200;
 
 answer_frame done(bool flag = true) {
   answer_frame f;
@@ -49,6 +52,16 @@ answer_frame with_body(std::string body) {
 failure_ptr not_offered(request_kind kind) {
   return make_failure(errc::invalid_request, stage::queue,
                       "This node does not take the order \"" + std::string{to_string(kind)} + "\" from a client.");
+}
+
+/// Of those who may have no other lease now: `code`, at once or after their time.
+failure_ptr has_all_leases(errc code, std::uint32_t most) {
+  return make_failure(code, stage::queue,
+                      "This client, with all links of its certificate's name, has as many leases of the node as one "
+                      "may have or ask for at a time (" +
+                          std::to_string(most) +
+                          "; three quarters of the pool's connections). Return them sooner, or raise "
+                          "pool.max_connections of the node.");
 }
 
 failure_ptr answers_are_not_taken(errc code) {
@@ -114,10 +127,11 @@ class gateway_impl {
     cancel_token_ptr token;
     lease_id lease = 0;  ///< that it runs on
     time_point deadline{};
-    int bounces = 0;        ///< how often it came back unread from a router that had ended
-    bool may_wait = false;  ///< its answer; it may also be asked for again
-    call order = {};        ///< of an operation
-    bool for_room = false;  ///< that waits until there is room for its answer
+    int bounces = 0;             ///< how often it came back unread from a router that had ended
+    bool may_wait = false;       ///< its answer; it may also be asked for again
+    call order = {};             ///< of an operation
+    bool for_room = false;       ///< that waits until there is room for its answer
+    std::string for_lease = {};  ///< that waits until this owner of links may have another one; empty: it does not
     ///@{
     /// Of an operation, for who watches.
     std::string_view operation = {};
@@ -148,6 +162,12 @@ class gateway_impl {
   void begin_waiting(link_id link);
   std::shared_ptr<answer_meter> meter_of(link_id link);
   void acquire(const key& k, const request_frame& frame);
+  void ask_for_lease(const key& k, lease_request wish);
+  void let_acquire(const std::string& owner);
+  void stop_waiting(const key& k, const open_request& waiting);
+  std::uint32_t most_leases() const {
+    return from_.most_leases ? from_.most_leases->load() : state_.limits().most_leases;
+  }
   void release(const key& k, lease_id lease);
   void begin_stream(const key& k, request_frame& frame);
   void next_part(const key& k, lease_id lease);
@@ -219,6 +239,14 @@ class gateway_impl {
     std::deque<key> waiting;
   };
   std::map<link_id, link_room> rooms_;
+  const std::shared_ptr<answer_meter> room_of_all_;
+  std::map<std::string, std::weak_ptr<answer_meter>> room_of_owner_;
+  /// Who waits to ask for a lease, by the owner of its link, first come, first served.
+  struct lease_wish {
+    key asked;
+    lease_request wish;
+  };
+  std::map<std::string, std::deque<lease_wish>> lease_wishes_;
   std::map<lease_id, held_connection> held_;
   std::map<std::uint64_t, lease_id> streams_;  ///< by our numbers
   std::uint64_t last_stream_ = 0;
@@ -233,6 +261,7 @@ gateway_impl::gateway_impl(gateway_actor::pointer self, gateway_dependencies fro
       state_(from_.limits),
       flow_(from_.limits),
       routing_(from_.router),
+      room_of_all_(std::make_shared<answer_meter>(from_.limits.most_held_of_all)),
       timer_(env_->poller, self_->address()),
       guard_(*self_, env_, "gateway") {
   if (from_.compresses) compressing_ = self_->system().spawn(compressing, std::make_shared<compressor>());
@@ -265,6 +294,7 @@ gateway_actor::behavior_type gateway_impl::make_behavior() {
           compressed_to_.erase(link);
           flow_.lost(link);
           rooms_.erase(link);
+          std::erase_if(room_of_owner_, [](const auto& each) { return each.second.expired(); });
           if (const auto peers = cluster()) self_->send(peers, removed_atom_v, link);
         });
       },
@@ -443,9 +473,13 @@ void gateway_impl::fail(const key& k, failure_ptr why) {
 
 std::shared_ptr<answer_meter> gateway_impl::meter_of(link_id link) {
   auto& meter = rooms_[link].meter;
-  if (!meter)
-    meter =
-        std::make_shared<answer_meter>(std::max<std::size_t>(state_.limits().most_held, state_.limits().longest_frame));
+  if (meter) return meter;
+  const auto& limits = state_.limits();
+  const auto owner = state_.owner_of(link);
+  auto of_owner = room_of_owner_[owner].lock();
+  if (!of_owner)
+    room_of_owner_[owner] = of_owner = std::make_shared<answer_meter>(limits.most_held_of_owner, room_of_all_);
+  meter = std::make_shared<answer_meter>(std::max<std::size_t>(limits.most_held, limits.longest_frame), of_owner);
   return meter;
 }
 
@@ -498,8 +532,9 @@ void gateway_impl::cancel(const key& k) {
   auto* const one = find(k);
   if (!one) return;
   give_up(*one);
-  if (!one->for_room) return;
+  if (!one->for_room && one->for_lease.empty()) return;
   // Nobody else has it.
+  stop_waiting(k, *one);
   auto why = make_failure(caller_cancelled(stage::queue));
   show(*one, nullptr, why.get());
   pass_to_client(k, encode(failed_answer(std::move(why))));
@@ -550,7 +585,9 @@ void gateway_impl::pass_to_client(const key& k, std::string bytes) {
   if (found == open_.end()) return;
   auto ended = std::move(found->second);
   open_.erase(found);
+  const auto owner = lease_wishes_.empty() ? std::string{} : state_.owner_of(k.link);
   state_.answered(k);
+  let_acquire(owner);
   flow_.sent(k.link, bytes.size());
   ended.asker.deliver(std::move(bytes));
   if (!ended.order.metered) return;
@@ -598,10 +635,45 @@ void gateway_impl::acquire(const key& k, const request_frame& frame) {
   lease_request wish;
   wish.deadline = now() + frame.left;
   wish.token = open_.at(k).token;
-  wish.holder = frame.name;
+  wish.holder = shortened(frame.name, longest_holder);
   wish.wait = frame.flag;
   wish.anew = frame.anew;
   wish.tried = servers_of(frame.target);
+  const auto owner = state_.owner_of(k.link);
+  const auto waiting = lease_wishes_.find(owner);
+  if (waiting == lease_wishes_.end() && state_.begin_acquire(k, most_leases()))
+    return ask_for_lease(k, std::move(wish));
+  if (!wish.wait) return answer(k, failed_answer(has_all_leases(errc::queue_full, most_leases())));
+  open_.at(k).for_lease = owner;
+  lease_wishes_[owner].push_back({k, std::move(wish)});
+  let_acquire(owner);
+}
+
+/// What is ended must not be found any more: its number may be another's.
+void gateway_impl::stop_waiting(const key& k, const open_request& waiting) {
+  if (waiting.for_room) std::erase(rooms_[k.link].waiting, k);
+  const auto wishes = lease_wishes_.find(waiting.for_lease);
+  if (wishes == lease_wishes_.end()) return;
+  std::erase_if(wishes->second, [&](const lease_wish& each) { return each.asked == k; });
+  if (wishes->second.empty()) lease_wishes_.erase(wishes);
+}
+
+/// Those that waited, as far as that owner may have leases.
+void gateway_impl::let_acquire(const std::string& owner) {
+  const auto found = lease_wishes_.find(owner);
+  if (found == lease_wishes_.end()) return;
+  auto& waiting = found->second;
+  while (!waiting.empty()) {
+    auto& next = waiting.front();
+    if (!state_.begin_acquire(next.asked, most_leases())) return;
+    open_.at(next.asked).for_lease.clear();
+    ask_for_lease(next.asked, std::move(next.wish));
+    waiting.pop_front();
+  }
+  lease_wishes_.erase(found);
+}
+
+void gateway_impl::ask_for_lease(const key& k, lease_request wish) {
   const auto took = [this, k](lease_grant& grant) {
     if (!state_.granted(k, {grant.id, grant.server}, now())) return give_back({grant.id, grant.server});
     // The node holds it, and answers for its holder.
@@ -618,7 +690,9 @@ void gateway_impl::acquire(const key& k, const request_frame& frame) {
 }
 
 void gateway_impl::release(const key& k, lease_id lease) {
+  const auto owner = state_.owner_of(k.link);
   const auto ended = state_.release(k.link, lease);
+  let_acquire(owner);
   cancel_stream(lease);
   held_.erase(lease);
   ask<bool>(
@@ -638,13 +712,18 @@ void gateway_impl::end(gateway_state::endings ended, const failure& why) {
     show(*one, nullptr, &why);
     give_up(*one);
     auto asker = std::move(one->asker);
-    const bool not_taken = flow_.forget(k) || one->for_room;
+    const bool not_taken = flow_.forget(k) || one->for_room, no_lease = !one->for_lease.empty();
+    stop_waiting(k, *one);
     open_.erase(k);
-    asker.deliver(
-        at_once(k.link, failed_answer(not_taken && why.code == errc::operation_timeout ? answers_are_not_taken(why.code)
-                                                                                       : make_failure(failure{why}))));
+    const bool late = why.code == errc::operation_timeout;
+    asker.deliver(at_once(k.link, failed_answer(late && not_taken  ? answers_are_not_taken(why.code)
+                                                : late && no_lease ? has_all_leases(errc::pool_timeout, most_leases())
+                                                                   : make_failure(failure{why}))));
   }
   for (const auto& lease : ended.leases) give_back(lease);
+  std::vector<std::string> owners;
+  for (const auto& each : lease_wishes_) owners.push_back(each.first);
+  for (const auto& each : owners) let_acquire(each);
 }
 
 void gateway_impl::tick(std::uint64_t timer) {

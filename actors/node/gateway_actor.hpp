@@ -4,6 +4,8 @@
 #include "understudy/actors/node/peers_actor.hpp"
 #include "understudy/actors/ports/ports.hpp"
 
+#include <atomic>
+
 namespace understudy::internal {
 
 /// The first message is the only one that comes from other nodes.
@@ -27,6 +29,8 @@ struct gateway_dependencies {
   connection_manager_actor manager;
   std::shared_ptr<const peer_registry> peers;
   gateway_limits limits{};
+  /// In the place of gateway_limits::most_leases, which may change at any time; null: that. Never 0.
+  std::shared_ptr<const std::atomic<std::uint32_t>> most_leases = {};
   ///@{
   /// Has the process read its settings again, or drain and end: begins it and returns why it cannot be begun, or null.
   /// On the gateway's thread: must not wait. Empty: such a request is refused.

@@ -5,6 +5,8 @@
 #include "understudy/messages/ldap_protocol.hpp"
 
 #include <algorithm>
+#include <limits>
+#include <utility>
 
 namespace understudy::internal {
 namespace {
@@ -29,6 +31,9 @@ bool is_for_lease(request_kind kind) noexcept {
   }
 }
 
+/// Kinds whose target is a server.
+bool names_server(request_kind kind) noexcept { return kind == request_kind::suspend || kind == request_kind::resume; }
+
 /// What goes on while the node drains: it lets what is under way finish.
 bool finishes(const request_frame& frame) noexcept {
   return frame.lease != 0 || !gateway_state::is_tracked(frame.kind) || frame.kind == request_kind::status ||
@@ -36,6 +41,19 @@ bool finishes(const request_frame& frame) noexcept {
 }
 
 failure_ptr refused(errc code, std::string message) { return make_failure(code, stage::queue, std::move(message)); }
+
+failure_ptr too_much(std::uint32_t requests, std::uint64_t bytes, const std::string& of_whom) {
+  return refused(errc::queue_full, "More than " + std::to_string(requests) + " requests or " + std::to_string(bytes) +
+                                       " bytes of " + of_whom + " are under way on this node; refused at once.");
+}
+
+/// Listeners may have authorities of their own: whoever comes in elsewhere with the same name is another one.
+std::string owner_of(const gateway_peer& peer) { return peer.name + ' ' + std::string{to_string(peer.permission)}; }
+
+/// How leases return, and how nodes of a cluster share what they have: it must not be refused for want of that.
+bool makes_room(const request_frame& frame) noexcept {
+  return frame.kind == request_kind::release || frame.kind == request_kind::exchange;
+}
 
 }  // namespace
 
@@ -98,6 +116,9 @@ failure_ptr gateway_state::refusal(const gateway_peer& peer, const request_frame
                                               "): \"" + peer.name + "\" came by a listener with permission \"" +
                                               std::string{to_string(peer.permission)} + "\", and it needs \"" +
                                               std::string{to_string(needed)} + "\".");
+  if (names_server(frame.kind) && frame.target > std::numeric_limits<server_id>::max())
+    return refused(errc::invalid_request, "The node refused a request (" + std::string{to_string(frame.kind)} +
+                                              "): no server has the number " + std::to_string(frame.target) + ".");
   if (draining_ && (frame.kind == request_kind::drain || frame.kind == request_kind::reload))
     return refused(errc::invalid_request, "The node is ending already; it takes no more orders.");
   if (peer.standing == link_standing::distrusted && is_tracked(frame.kind))
@@ -119,13 +140,72 @@ failure_ptr gateway_state::refusal(const gateway_peer& peer, const request_frame
   if (!is_tracked(frame.kind)) return nullptr;
   if (frame.number == 0 || is_open({peer.link, frame.number}))
     return refused(errc::invalid_request, "The number of a request is in use, or none.");
-  const auto known = peers_.find(peer.link);
-  const auto now = known == peers_.end() ? peer_record{} : known->second;
-  if (now.requests >= limits_.most_requests || now.bytes + bytes > limits_.most_bytes)
-    return refused(errc::queue_full, "More than " + std::to_string(limits_.most_requests) + " requests or " +
-                                         std::to_string(limits_.most_bytes) +
-                                         " bytes of one client are under way on this node; refused at once.");
+  return overload(peer, frame, bytes);
+}
+
+/// One link's credit first; then what all links of its name have together; then all links.
+failure_ptr gateway_state::overload(const gateway_peer& peer, const request_frame& frame, std::size_t bytes) const {
+  const auto is_beyond = [&](const load& now, std::uint32_t most_requests, std::uint64_t most_bytes) {
+    return now.requests >= most_requests || now.bytes + bytes > most_bytes;
+  };
+  const auto link = peers_.find(peer.link);
+  if (is_beyond(link == peers_.end() ? load{} : link->second.now, limits_.most_requests, limits_.most_bytes))
+    return too_much(limits_.most_requests, limits_.most_bytes, "one client");
+  if (makes_room(frame)) return nullptr;
+  const auto owner = owners_.find(link == peers_.end() ? internal::owner_of(peer) : link->second.owner);
+  const auto theirs = owner == owners_.end() ? load{} : owner->second;
+  if (frame.kind == request_kind::health && theirs.probes >= limits_.most_probes_of_owner)
+    return refused(errc::queue_full, "More than " + std::to_string(limits_.most_probes_of_owner) + " requests of \"" +
+                                         peer.name +
+                                         "\" for the health of all servers are under way on this node; refused at "
+                                         "once.");
+  if (is_beyond(theirs, limits_.most_requests_of_owner, limits_.most_bytes_of_owner))
+    return too_much(limits_.most_requests_of_owner, limits_.most_bytes_of_owner,
+                    "all links of \"" + peer.name + "\" together");
+  if (peer.permission != node_permission::admin &&
+      is_beyond(all_, limits_.most_requests_of_all, limits_.most_bytes_of_all))
+    return too_much(limits_.most_requests_of_all, limits_.most_bytes_of_all, "all clients together");
   return nullptr;
+}
+
+gateway_state::load& gateway_state::load::operator+=(const load& more) noexcept {
+  requests += more.requests;
+  bytes += more.bytes;
+  leases += more.leases;
+  probes += more.probes;
+  return *this;
+}
+
+gateway_state::load& gateway_state::load::operator-=(const load& less) noexcept {
+  requests -= less.requests;
+  bytes -= less.bytes;
+  leases -= less.leases;
+  probes -= less.probes;
+  return *this;
+}
+
+/// Of a link that is known.
+void gateway_state::add(link_id link, const load& more) {
+  auto& theirs = peers_.at(link);
+  theirs.now += more;
+  owners_[theirs.owner] += more;
+  all_ += more;
+}
+
+/// The same; with the last of it link and name are forgotten.
+void gateway_state::remove(link_id link, const load& less) {
+  const auto theirs = peers_.find(link);
+  const auto name = owners_.find(theirs->second.owner);
+  theirs->second.now -= less;
+  name->second -= less;
+  all_ -= less;
+  if (name->second.empty()) owners_.erase(name);
+  if (theirs->second.now.empty()) peers_.erase(theirs);
+}
+
+std::string gateway_state::owner_of(link_id link) const {
+  const auto found = peers_.find(link);
+  return found == peers_.end() ? std::string{} : found->second.owner;
 }
 
 failure_ptr gateway_state::admit(const gateway_peer& peer, const request_frame& frame, std::size_t bytes,
@@ -133,34 +213,38 @@ failure_ptr gateway_state::admit(const gateway_peer& peer, const request_frame& 
   if (const auto known = peers_.find(peer.link); known != peers_.end()) known->second.heard = now;
   if (auto why = refusal(peer, frame, bytes)) return why;
   if (!is_tracked(frame.kind)) return nullptr;
-  open_[{peer.link, frame.number}] = {bytes, now + frame.left};
+  const load taken{1, bytes, 0, frame.kind == request_kind::health ? 1U : 0U};
+  open_[{peer.link, frame.number}] = {taken, now + frame.left};
   auto& theirs = peers_[peer.link];
   theirs.heard = now;
-  ++theirs.requests;
-  theirs.bytes += bytes;
+  if (theirs.owner.empty()) theirs.owner = internal::owner_of(peer);
+  add(peer.link, taken);
   return nullptr;
 }
 
 bool gateway_state::answered(const request_key& key) {
   const auto found = open_.find(key);
   if (found == open_.end()) return false;
-  auto& theirs = peers_.at(key.link);
-  --theirs.requests;
-  theirs.bytes -= found->second.bytes;
+  const auto was = found->second.taken;
   open_.erase(found);
-  forget_if_idle(key.link);
+  remove(key.link, was);
   return true;
 }
 
-void gateway_state::forget_if_idle(link_id link) {
-  const auto found = peers_.find(link);
-  if (found != peers_.end() && found->second.requests == 0 && found->second.leases == 0) peers_.erase(found);
+bool gateway_state::begin_acquire(const request_key& key, std::uint32_t most) {
+  auto& asked = open_.at(key);
+  if (owners_.at(peers_.at(key.link).owner).leases >= most) return false;
+  asked.taken.leases = 1;
+  add(key.link, {0, 0, 1, 0});
+  return true;
 }
 
 bool gateway_state::granted(const request_key& key, const held_lease& lease, time_point now) {
-  if (!is_open(key)) return false;
+  const auto asked = open_.find(key);
+  if (asked == open_.end()) return false;
   leases_[lease.id] = {key.link, lease.server, now + limits_.claim_time};
-  ++peers_.at(key.link).leases;
+  // What was asked for and counted is the lease from now on.
+  if (std::exchange(asked->second.taken.leases, 0) == 0) add(key.link, {0, 0, 1, 0});
   return true;
 }
 
@@ -179,8 +263,7 @@ void gateway_state::drop_lease(lease_id lease) {
   const auto found = leases_.find(lease);
   const auto link = found->second.link;
   leases_.erase(found);
-  --peers_.at(link).leases;
-  forget_if_idle(link);
+  remove(link, {0, 0, 1, 0});
 }
 
 std::optional<gateway_state::held_lease> gateway_state::release(link_id link, lease_id lease) {
@@ -202,7 +285,7 @@ gateway_state::endings gateway_state::lost(link_id link) {
     }
     at = next;
   }
-  peers_.erase(link);
+  if (const auto theirs = peers_.find(link); theirs != peers_.end()) remove(link, load{theirs->second.now});
   return ended;
 }
 

@@ -177,6 +177,27 @@ struct unmetered_rig : slow_client_rig {
   unmetered_rig() : slow_client_rig(no_meter()) {}
 };
 
+/// The same of all links of one name together.
+struct one_name_rig : slow_client_rig {
+  static gateway_limits of_one_name() {
+    auto limits = small_bounds();
+    limits.most_held_of_owner = 650'000;
+    return limits;
+  }
+  one_name_rig() : slow_client_rig(of_one_name()) { peers->taken[second_link.link] = 0; }
+  gateway_peer second_link{3, client.name, client.permission};
+};
+
+struct two_leases_rig : gateway_rig {
+  static gateway_limits two() {
+    auto limits = four_at_a_time();
+    limits.most_requests = 10;
+    limits.most_leases = 2;
+    return limits;
+  }
+  two_leases_rig() : gateway_rig(false, false, two()) {}
+};
+
 struct without_credit_rig : gateway_rig {
   static gateway_limits no_credit() {
     gateway_limits limits;
@@ -380,6 +401,53 @@ BOOST_FIXTURE_TEST_CASE(a_lease_is_the_peers_until_it_returns_it, gateway_rig) {
   BOOST_TEST((send(use)->code() == errc::invalid_lease));
   script->refuses_leases = true;
   BOOST_TEST((send(of(request_kind::acquire))->code() == errc::pool_exhausted));
+}
+
+BOOST_FIXTURE_TEST_CASE(the_name_of_a_holder_is_kept_as_long_as_people_read_it, gateway_rig) {
+  auto wish = of(request_kind::acquire);
+  wish.name = std::string(1 << 20, 'h');
+  BOOST_TEST(send(wish)->ok());
+  BOOST_TEST(script->wishes.at(0).holder.size() < 300U);
+  BOOST_TEST(script->wishes.at(0).holder.starts_with("hhhh"));
+}
+
+BOOST_FIXTURE_TEST_CASE(who_has_as_many_leases_as_one_may_waits_until_one_returns, two_leases_rig) {
+  auto wish = of(request_kind::acquire);
+  wish.flag = true;
+  const auto first = take_lease();
+  const gateway_peer second_link{3, client.name, client.permission}, other{2, "other", client.permission};
+  auto wish_of = [&](const gateway_peer& peer, std::uint64_t number, milliseconds left = seconds{5}) {
+    auto f = wish;
+    f.number = number;
+    f.left = left;
+    return send_bytes(encode(f), peer);
+  };
+  BOOST_TEST(wish_of(second_link, 1)->ok());
+  BOOST_TEST(script->wishes.size() == 2U);
+  // Now others of that name wait, or are told when they do not.
+  const auto late = wish_of(second_link, 2, milliseconds{300}), waits = wish_of(second_link, 3),
+             cancelled = wish_of(second_link, 4), last = send(wish);
+  auto at_once = of(request_kind::acquire);
+  const auto refused = send(at_once);
+  BOOST_TEST((refused->code() == errc::queue_full));
+  BOOST_TEST(refused->error->message.find("pool.max_connections") != std::string::npos, refused->error->message);
+  BOOST_TEST(wish_of(other, 1)->ok());
+  BOOST_TEST(script->wishes.size() == 3U);
+  auto away = of(request_kind::cancel);
+  away.target = 4;
+  send_bytes(encode(away), second_link);
+  BOOST_TEST((cancelled->code() == errc::cancelled));
+  advance(milliseconds{330});
+  BOOST_TEST((late->code() == errc::pool_timeout));
+  BOOST_TEST((!waits->done() && !last->done()));
+  BOOST_TEST(send(of(request_kind::release, first))->ok());
+  BOOST_TEST(waits->ok());
+  BOOST_TEST(!last->done());
+  // What a pool refuses is no lease, and one that ends with its link neither.
+  tell(gateway, removed_atom_v, second_link.link);
+  BOOST_TEST(last->ok());
+  script->refuses_leases = true;
+  for (int i = 0; i < 3; ++i) BOOST_TEST((send(wish)->code() == errc::pool_exhausted));
 }
 
 BOOST_FIXTURE_TEST_CASE(leases_return_when_the_link_ends_or_nobody_claims_them_or_their_holder_is_silent, gateway_rig) {
@@ -702,6 +770,20 @@ BOOST_FIXTURE_TEST_CASE(answers_wait_for_a_client_that_takes_none_and_are_asked_
   take(100);
   take(200);
   for (const auto& each : all) BOOST_TEST(each->ok());
+}
+
+BOOST_FIXTURE_TEST_CASE(all_links_of_a_name_share_room_for_answers_and_others_have_their_own, one_name_rig) {
+  const auto all = search(12);
+  BOOST_TEST(done(all) == 3U);
+  auto asked = operation_frame(search_request{}, seconds{60});
+  asked.number = 1;
+  const auto by_second = send_bytes(encode(asked), second_link);
+  BOOST_TEST(!by_second->done());
+  BOOST_TEST(send_bytes(encode(asked), {2, "other", node_permission::read})->ok());
+  for (std::uint64_t i = 1; i <= 4; ++i) take(i * 100);
+  BOOST_TEST(done(all) == 12U);
+  advance(milliseconds{100});
+  BOOST_TEST(by_second->ok());
 }
 
 BOOST_FIXTURE_TEST_CASE(an_answer_that_left_before_the_node_asked_to_be_told_is_noticed, slow_client_rig) {

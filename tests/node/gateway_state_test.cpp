@@ -72,6 +72,109 @@ BOOST_FIXTURE_TEST_CASE(a_peer_has_so_many_requests_and_bytes_and_no_more, grant
     BOOST_TEST((ask(a, frame(0, kind)) == errc::none));
 }
 
+BOOST_FIXTURE_TEST_CASE(all_links_of_one_name_are_bounded_together_and_others_are_served, granted_peers) {
+  gateway_state node{gateway_limits{}};
+  const auto& limits = node.limits();
+  gateway_peer peer{0, "greedy", node_permission::read};
+  const auto fill = [&](std::size_t links, std::size_t bytes) {
+    std::size_t taken = 0;
+    for (std::size_t i = 0; i < links; ++i) {
+      ++peer.link;
+      for (std::uint64_t n = 1; n <= limits.most_requests; ++n)
+        if (node.admit(peer, frame(n), bytes, now) == nullptr) ++taken;
+    }
+    return taken;
+  };
+  BOOST_TEST(fill(100, 10) == limits.most_requests_of_owner);
+  const auto why = node.admit(peer, frame(1000), 10, now);
+  BOOST_TEST_REQUIRE(why != nullptr);
+  BOOST_TEST((why->code == errc::queue_full));
+  BOOST_TEST(why->message.find("all links of \"greedy\"") != std::string::npos, why->message);
+  // The same name with another permission is another one's.
+  BOOST_TEST((node.admit({1000, "greedy", node_permission::write}, frame(1), 10, now) == nullptr));
+  BOOST_TEST((node.admit({1001, "other", node_permission::read}, frame(1), 10, now) == nullptr));
+  // What ends makes room, and a link that ends makes as much as it had.
+  BOOST_TEST(node.answered({1, 1}));
+  BOOST_TEST((node.admit({1002, "greedy", node_permission::read}, frame(1), 10, now) == nullptr));
+  node.lost(2);
+  BOOST_TEST(fill(2, 10) == limits.most_requests);
+  for (std::uint64_t link = 1; link <= 1002; ++link) node.lost(link);
+  peer.name = "with much";
+  BOOST_TEST(fill(100, 100'000) == limits.most_bytes_of_owner / 100'000);
+}
+
+BOOST_FIXTURE_TEST_CASE(all_names_are_bounded_together_and_operators_and_what_makes_room_are_not, granted_peers) {
+  auto limits = small();
+  limits.most_requests_of_owner = 3;
+  limits.most_requests_of_all = 6;
+  gateway_state node{limits};
+  const auto asks = [&](const gateway_peer& peer, const request_frame& f) {
+    const auto why = node.admit(peer, f, 10, now);
+    return why ? why->code : errc::none;
+  };
+  for (std::uint64_t link = 1; link <= 2; ++link)
+    for (std::uint64_t n = 1; n <= 3; ++n)
+      BOOST_TEST((asks({link, std::to_string(link), node_permission::read}, frame(n)) == errc::none));
+  const gateway_peer third{3, "third", node_permission::read};
+  BOOST_TEST((asks(third, frame(1)) == errc::queue_full));
+  BOOST_TEST((asks(third, frame(1, request_kind::exchange)) == errc::none));
+  BOOST_TEST((asks({4, "operator", node_permission::admin}, frame(1, request_kind::status)) == errc::none));
+  node.lost(1);
+  BOOST_TEST((asks(third, frame(2)) == errc::none));
+}
+
+BOOST_FIXTURE_TEST_CASE(so_many_leases_are_held_or_asked_for_by_a_name, granted_peers) {
+  const gateway_peer again{3, "a", node_permission::write};
+  const auto begins = [&](const gateway_peer& peer, std::uint64_t number) {
+    BOOST_TEST_REQUIRE((ask(peer, frame(number, request_kind::acquire)) == errc::none));
+    return state.begin_acquire({peer.link, number}, 2);
+  };
+  BOOST_TEST(begins(a, 1));
+  BOOST_TEST(begins(again, 1));
+  BOOST_TEST(!begins(again, 2));
+  BOOST_TEST(begins(b, 1));
+  // One is granted, and counts once; the other one comes to nothing.
+  BOOST_TEST(state.granted({1, 1}, {50, 7}, now));
+  BOOST_TEST(state.answered({1, 1}));
+  BOOST_TEST(!state.begin_acquire({3, 2}, 2));
+  BOOST_TEST(state.answered({3, 1}));
+  BOOST_TEST(state.begin_acquire({3, 2}, 2));
+  BOOST_TEST(!begins(a, 2));
+  BOOST_TEST(state.release(1, 50).has_value());
+  BOOST_TEST(state.begin_acquire({1, 2}, 2));
+  BOOST_TEST(!begins(a, 3));
+  state.lost(3);
+  BOOST_TEST(state.begin_acquire({1, 3}, 2));
+}
+
+BOOST_FIXTURE_TEST_CASE(a_name_has_so_many_checks_of_all_servers_under_way, granted_peers) {
+  gateway_state node{gateway_limits{}};
+  for (std::uint64_t n = 1; n <= 64; ++n)
+    BOOST_TEST((node.admit(a, frame(n, request_kind::health), 10, now) == nullptr));
+  const auto why = node.admit({3, "a", node_permission::write}, frame(1, request_kind::health), 10, now);
+  BOOST_TEST_REQUIRE(why != nullptr);
+  BOOST_TEST((why->code == errc::queue_full));
+  BOOST_TEST((node.admit(b, frame(1, request_kind::health), 10, now) == nullptr));
+  BOOST_TEST((node.admit(a, frame(65), 10, now) == nullptr));
+  BOOST_TEST(node.answered({1, 1}));
+  BOOST_TEST((node.admit(a, frame(1, request_kind::health), 10, now) == nullptr));
+}
+
+BOOST_FIXTURE_TEST_CASE(no_order_is_for_a_server_whose_number_is_cut_off, granted_peers) {
+  const gateway_peer by{9, "operator", node_permission::admin};
+  for (const auto kind : {request_kind::suspend, request_kind::resume}) {
+    auto f = frame(1, kind);
+    f.target = (std::uint64_t{1} << 32) + 2;
+    const auto why = state.admit(by, f, 10, now);
+    BOOST_TEST_REQUIRE(why != nullptr);
+    BOOST_TEST((why->code == errc::invalid_request));
+    BOOST_TEST(why->message.find("4294967298") != std::string::npos, why->message);
+    f.target = UINT32_MAX;
+    f.number = static_cast<std::uint64_t>(kind);
+    BOOST_TEST((ask(by, f) == errc::none));
+  }
+}
+
 BOOST_FIXTURE_TEST_CASE(a_number_is_used_once_at_a_time, granted_peers) {
   BOOST_TEST((ask(a, frame(5)) == errc::none));
   BOOST_TEST((ask(a, frame(5)) == errc::invalid_request));

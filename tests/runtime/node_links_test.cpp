@@ -316,6 +316,26 @@ BOOST_AUTO_TEST_CASE(certificates_are_replaced_under_load_and_no_link_notices) {
 
 // ---- plain text ----
 
+BOOST_AUTO_TEST_CASE(one_certificate_has_so_many_links_and_takes_nobody_elses) {
+  test_node server, greedy, friendly;
+  auto options = secured_listener();
+  options.links_of_name = 2;
+  const auto port = server.listen(options);
+  std::optional<byte_peer> first{std::in_place, greedy, port};
+  byte_peer second{greedy, port};
+  BOOST_TEST(!first->receive(32).empty());
+  BOOST_TEST(!second.receive(32).empty());
+  byte_peer third{greedy, port};
+  BOOST_TEST(third.ended());
+  BOOST_TEST(eventually([&] { return server.log->says("2 links to this listener already"); }), server.log->all());
+  // Another name has its own, and who goes makes room.
+  const test_caller guest{friendly, {port}, caller_certificates(node_certificates().client)};
+  BOOST_TEST(guest.ask("hello") == "hello");
+  first.reset();
+  const test_caller next{greedy, {port}};
+  BOOST_TEST(next.ask("hello") == "hello");
+}
+
 BOOST_AUTO_TEST_CASE(plain_text_is_for_this_machine_alone) {
   test_node server, client;
   node_listener_options plain;

@@ -3,6 +3,7 @@
 
 #include "understudy/actors/ports/actor_shell.hpp"
 #include "understudy/actors/ports/actor_timer.hpp"
+#include "understudy/actors/ports/repeat_limiter.hpp"
 #include "understudy/messages/printable.hpp"
 #include "understudy/messages/text.hpp"
 
@@ -18,6 +19,8 @@ constexpr seconds pace{1};
 constexpr milliseconds shortest_pace{100};
 /// For an answer; the link has a clock of its own.
 constexpr seconds answer_time{5};
+/// Between two lines on the same peer.
+constexpr seconds same_warning_told_every{60};
 /// Numbers of links that were dialled begin here: those that were accepted have numbers of their own.
 constexpr std::uint64_t dialled_links = std::uint64_t{1} << 63U;
 
@@ -283,8 +286,17 @@ class peers_impl {
     for (auto& [peer, w] : ways_) ask(peer, w);
   }
 
+  /// A peer can make a reason for one as often as it tells something.
+  void warn(const peers_warning& of) {
+    const auto untold = warnings_.try_emplace(of.peer, same_warning_told_every).first->second.pass(now());
+    if (!untold) return;
+    log_port::fields more;
+    if (*untold != 0) more.emplace_back("times", std::to_string(*untold + 1));
+    env_->log->write(log_level::warning, "node", of.text, more);
+  }
+
   void carry_out(const peers_actions& todo) {
-    for (const auto& text : todo.warnings) env_->log->write(log_level::warning, "node", text);
+    for (const auto& each : todo.warnings) warn(each);
     const auto router = caf::actor_cast<circuit_breaker_actor>(from_.router);
     for (const auto& each : todo.suspects) {
       env_->log->write(log_level::info, "node", "another node sees a server down that serves here; it is probed",
@@ -306,6 +318,7 @@ class peers_impl {
   actor_timer timer_;
   std::map<std::string, way> ways_;
   std::map<std::uint64_t, std::string> accepted_;
+  std::map<std::string, repeat_limiter> warnings_;  ///< by peer, of which there are as many as are configured
   std::uint64_t last_link_ = 0, last_number_ = 0, last_way_ = 0;
   time_point next_round_{};
 };

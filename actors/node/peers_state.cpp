@@ -275,13 +275,14 @@ void peers_state::take_loans(const std::string& name, peer& p, const exchange& t
                              peers_actions& out) {
   const bool agreed = std::exchange(p.agrees, agrees(told));
   if (!p.agrees && agreed)
-    out.warnings.push_back("The node " + name + " is configured with " +
-                           (told.budget != options_.budget ? "a budget of " + std::to_string(told.budget) +
-                                                                 " and this one with " + std::to_string(options_.budget)
-                                                           : "other nodes (" + printable(joined(told.nodes, ", ")) +
-                                                                 ") than this one (" + joined(nodes_, ", ") + ")") +
-                           ": all of them have to have the same, or together they open more sockets than the budget "
-                           "has. Nothing is lent to it or borrowed of it.");
+    out.warnings.push_back(
+        {name, "The node " + name + " is configured with " +
+                   (told.budget != options_.budget ? "a budget of " + std::to_string(told.budget) +
+                                                         " and this one with " + std::to_string(options_.budget)
+                                                   : "other nodes (" + shortened(printable(joined(told.nodes, ", "))) +
+                                                         ") than this one (" + joined(nodes_, ", ") + ")") +
+                   ": all of them have to have the same, or together they open more sockets than the budget has. "
+                   "Nothing is lent to it or borrowed of it."});
   if (!p.agrees) return lose_requests(name, p, now);
   for (const auto& g : told.grants) {
     const auto asked = std::find_if(p.sent.begin(), p.sent.end(), [&](const sent_request& sent) {

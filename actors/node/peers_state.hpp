@@ -32,13 +32,19 @@ struct peers_suspect {
   std::string peer;    ///< who sees it down
 };
 
+/// What an operator has to put right.
+struct peers_warning {
+  std::string peer;
+  std::string text;
+};
+
 /// What is to be done now.
 struct peers_actions {
   std::vector<peers_suspect> suspects;
   /// The list of secrets that are refused elsewhere is another one.
   std::optional<std::vector<refused_secret>> refused_elsewhere;
-  bool answer_soon = false;           ///< that peer waits for what we say next
-  std::vector<std::string> warnings;  ///< for the log: what an operator has to put right
+  bool answer_soon = false;             ///< that peer waits for what we say next
+  std::vector<peers_warning> warnings;  ///< for the log, which a peer that goes on is not to fill
 };
 
 /// Every node tells every other one each second; the one that dialled asks, the other answers. Neither is believed more

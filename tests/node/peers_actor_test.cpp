@@ -132,6 +132,24 @@ BOOST_FIXTURE_TEST_CASE(after_an_exception_links_are_begun_again_and_what_was_le
   BOOST_TEST(cluster->budget(directory_server).lent == 0U);
 }
 
+BOOST_FIXTURE_TEST_CASE(a_peer_whose_budget_goes_to_and_fro_does_not_fill_the_log, peers_rig) {
+  auto right = other.tell("a", now());
+  auto wrong = right;
+  wrong.budget = 11;
+  const auto tell_both = [&](int times) {
+    for (int i = 0; i < times; ++i)
+      for (const auto& each : {wrong, right})
+        BOOST_TEST(
+            ask<std::string>(peers->current(), exchange_atom_v, std::string{"b"}, std::uint64_t{1}, encode(each)).ok());
+  };
+  tell_both(100);
+  BOOST_TEST(log->count("is configured with a budget of 11") == 1U, log->text());
+  advance(seconds{60});
+  tell_both(1);
+  BOOST_TEST(log->count("is configured with a budget of 11") == 2U);
+  BOOST_TEST(log->contains("times=100"), log->text());
+}
+
 BOOST_FIXTURE_TEST_CASE(one_that_ended_has_a_successor_that_goes_on_where_it_ended, peers_rig) {
   lend();
   const auto before = peers->current();

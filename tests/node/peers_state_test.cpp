@@ -495,7 +495,8 @@ BOOST_AUTO_TEST_CASE(nodes_that_do_not_agree_on_the_budget_lend_each_other_nothi
   word.budget = 11;
   const auto told = a.hear("b", word, start);
   BOOST_TEST_REQUIRE(told.warnings.size() == 1U);
-  BOOST_TEST(told.warnings[0].find("budget of 11 and this one with 10") != std::string::npos, told.warnings[0]);
+  BOOST_TEST(told.warnings[0].text.find("budget of 11 and this one with 10") != std::string::npos,
+             told.warnings[0].text);
   BOOST_TEST(a.hear("b", word, start + 1s).warnings.empty());
   BOOST_TEST(a.tell("b", start + 1s).requests.empty());
   BOOST_TEST(!a.tell("c", start + 1s).requests.empty());
@@ -504,7 +505,7 @@ BOOST_AUTO_TEST_CASE(nodes_that_do_not_agree_on_the_budget_lend_each_other_nothi
   BOOST_TEST(a.hear("b", word, start + 2s).warnings.empty());  // said once until it is put right
   a.hear("b", word_of(breaker_state::closed), start + 3s);
   BOOST_TEST(!a.tell("b", start + 3s).requests.empty());
-  BOOST_TEST(a.hear("b", word, start + 4s).warnings.at(0).find("other nodes (a, b)") != std::string::npos);
+  BOOST_TEST(a.hear("b", word, start + 4s).warnings.at(0).text.find("other nodes (a, b)") != std::string::npos);
 }
 
 BOOST_AUTO_TEST_CASE(a_peer_that_lies_of_loans_neither_takes_nor_gives_more_than_there_is) {

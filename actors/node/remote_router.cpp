@@ -34,6 +34,8 @@ constexpr seconds leave_pause{1};
 constexpr std::size_t most_left_links = 8;
 /// What is known already is not said again within this, whatever it says of itself.
 constexpr seconds same_trouble_told_every{60};
+/// Between two pings, however soon the node says that it takes back the leases of who is silent.
+constexpr seconds shortest_ping_pause{1};
 /// Leases whose link was lost, which their holders have not returned yet.
 constexpr std::size_t most_lost_leases = 1024;
 /// Bytes of an answer that came compressed, whatever the node says that it sends: a link carries no more.
@@ -764,7 +766,7 @@ void remote_router_impl::keep_alive(std::uint64_t session) {
   if (!at.terms || !holds_leases_of(session)) {
     at.next_ping = time_point::max();
   } else if (at.next_ping == time_point::max()) {
-    at.next_ping = now() + at.terms->silence / 3;
+    at.next_ping = now() + std::max<duration>(at.terms->silence / 3, shortest_ping_pause);
   }
   arm();
 }

@@ -381,6 +381,32 @@ BOOST_FIXTURE_TEST_CASE(a_lease_goes_on_at_a_node_that_is_drained_until_that_end
           .ok());
 }
 
+BOOST_FIXTURE_TEST_CASE(a_node_that_says_it_has_no_patience_is_told_once_a_second_that_a_holder_is_there, remote_rig) {
+  const auto pings = std::make_shared<int>(0);
+  const auto hasty = own(system.spawn([pings](caf::event_based_actor*) -> caf::behavior {
+    return {[pings](const std::string& bytes) {
+      const auto kind = internal::decode_request(bytes).value.value().kind;
+      answer_frame f;
+      if (kind == request_kind::hello) {
+        f.kind = answer_kind::text;
+        f.body = encode(node_terms{"hasty", node_permission::write, 4, 1 << 20, 1 << 20, milliseconds{1}, false});
+      } else if (kind == request_kind::acquire) {
+        f.kind = answer_kind::granted;
+        f.grant = {5, 7, 2, "ldap1:389"};
+      } else if (kind == request_kind::ping && ++*pings > 100) {
+        throw std::runtime_error("it is asked without pause");
+      }
+      return encode(f);
+    }};
+  }));
+  tell_event({node_event::kind::linked,
+              caf::actor_cast<node_gateway_actor>(caf::actor_cast<caf::strong_actor_ptr>(hasty)), "hasty", 0, nullptr});
+  take_lease();
+  advance(seconds{10});
+  BOOST_TEST(*pings >= 9);
+  BOOST_TEST(*pings <= 10);
+}
+
 BOOST_FIXTURE_TEST_CASE(nodes_that_are_all_drained_are_not_tried_in_a_circle, remote_rig) {
   for (auto& n : nodes) tell(n->gateway, drain_atom_v);
   link_to(0);

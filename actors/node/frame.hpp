@@ -5,7 +5,12 @@
 
 namespace understudy::internal {
 
-/// Versions of the encoding that are understood here. A field that is new in a version is passed over by older ones.
+/// Versions of the encoding that are understood here. What both sides of a link may do without is no new version: a
+/// field of a number that was not used before (older releases pass it over, and what is left out has its old meaning),
+/// a request or an answer of a new kind that is sent only to who said in hello or its answer that it knows it, or that
+/// is well answered by "not known". What a field, a kind or a number means is never changed, and no number is used
+/// again: that is a new version. A release understands that of the release before too, and sends it until the other
+/// side has said that it reads the newer one. What version 1 is a test has in bytes (version_1_is_these_bytes).
 inline constexpr std::int64_t oldest_version = 1, newest_version = 1;
 
 /// What a client asks; numbered as on the wire, so new ones go to the end.

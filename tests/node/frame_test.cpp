@@ -4,6 +4,7 @@
 #include "support/mutation.hpp"
 #include "support/property.hpp"
 #include "understudy/messages/ber.hpp"
+#include "understudy/messages/hex.hpp"
 
 using namespace understudy;
 using namespace understudy::internal;
@@ -114,6 +115,60 @@ BOOST_AUTO_TEST_CASE(a_request_crosses_with_all_its_parts) {
     BOOST_TEST((back.value->kind == one.kind));
     BOOST_TEST(to_string(one.kind) != "unknown");
   }
+}
+
+/// What version 1 is, for as long as a release understands it: other bytes are another version.
+BOOST_AUTO_TEST_CASE(version_1_is_these_bytes) {
+  const auto bytes_of = [](std::string digits) {
+    std::erase(digits, ' ');
+    std::string out;
+    for (std::size_t i = 0; i < digits.size(); i += 2) out.push_back(hex_byte(digits.substr(i)).value());
+    return out;
+  };
+  const auto check_bytes = [](const std::string& made, const std::string& expected) {
+    std::string digits, expected_digits;
+    append_hex(digits, made);
+    append_hex(expected_digits, expected);
+    BOOST_TEST(digits == expected_digits);
+  };
+  request_frame hello;
+  hello.kind = request_kind::hello;
+  hello.left = seconds{3};
+  hello.flag = true;
+  const auto hello_bytes = bytes_of("300d 800101 810100 83020bb8 860101");
+  check_bytes(encode(hello), hello_bytes);
+  check_same(hello, decode_request(hello_bytes).value.value());
+
+  request_frame search;
+  search.kind = request_kind::operation;
+  search.number = 5;
+  search.left = seconds{10};
+  search.lease = 7;
+  search.protocol_op = bytes_of("6324 040464633d78 0a0102 0a0100 020100 020100 010100 870b6f626a656374436c617373 3000");
+  const auto search_bytes = bytes_of("3038 800101 810102 820105 83022710 840107 8826") + search.protocol_op;
+  check_bytes(encode(search), search_bytes);
+  check_same(search, decode_request(search_bytes).value.value());
+
+  answer_frame answer;
+  answer.kind = answer_kind::messages;
+  answer.messages = bytes_of("300c02010165070a010004000400");
+  answer.server = "ldap1:389";
+  const auto answer_bytes = bytes_of("3021 800101 810102 840e300c02010165070a010004000400 85096c646170313a333839");
+  check_bytes(encode(answer), answer_bytes);
+  const auto came = decode_answer(answer_bytes).value.value();
+  BOOST_TEST((came.kind == answer.kind && came.messages == answer.messages && came.server == answer.server));
+
+  const auto failed = decode_answer(bytes_of("300b 800101 810100 8203 800101")).value.value();
+  BOOST_TEST_REQUIRE(failed.error != nullptr);
+  BOOST_TEST((failed.kind == answer_kind::failed && failed.error->code == static_cast<errc>(1)));
+
+  const node_terms terms{"node1", node_permission::write, 128, 8'388'608, 4'193'280, seconds{15}, true};
+  const auto terms_bytes = bytes_of("80056e6f646531 810101 82020080 830400800000 84033ffc00 85023a98 860101");
+  check_bytes(encode(terms), terms_bytes);
+  const auto read = decode_terms(terms_bytes).value.value();
+  BOOST_TEST((read.name == terms.name && read.permission == terms.permission && read.compression));
+  BOOST_TEST((read.most_requests == 128U && read.most_bytes == 8'388'608U && read.longest_frame == 4'193'280U));
+  BOOST_TEST((read.silence == terms.silence));
 }
 
 BOOST_AUTO_TEST_CASE(an_answer_crosses_with_all_its_parts) {

@@ -36,9 +36,7 @@ schedule_options options_of(const settings& all) {
 
 /// Without a pool there is the one connection that requests need, and none beside it.
 int sockets_of(const server_context& context) {
-  if (!context.all) {
-    return context.server.max_pool_size;
-  }
+  if (!context.all) return context.server.max_pool_size;
   const auto pool = pool_for(*context.all, context.server);
   return pool.use_pool ? pool.max_connections : 1;
 }
@@ -104,9 +102,7 @@ void health_monitor_impl::handle(Body&& body) {
 }
 
 void health_monitor_impl::take_servers(std::vector<routed_server> servers) {
-  if (!servers.empty() && servers.front().context->all) {
-    all_ = servers.front().context->all;
-  }
+  if (!servers.empty() && servers.front().context->all) all_ = servers.front().context->all;
   const auto options = options_of(*all_);
   std::vector<monitored_server> next;
   for (auto& s : servers) {
@@ -121,9 +117,7 @@ void health_monitor_impl::take_servers(std::vector<routed_server> servers) {
     const auto& was = *known->server.context;
     const bool renew = was.all && !same_connection(was.server, *was.all, s.context->server, *s.context->all);
     prober_.update(known->session, s);
-    if (renew && prober_.session(known->session).standing()) {
-      prober_.retire(known->session);
-    }
+    if (renew && prober_.session(known->session).standing()) prober_.retire(known->session);
     known->server = std::move(s);
     next.push_back(*known);
     known->session = 0;
@@ -170,9 +164,7 @@ time_point health_monitor_impl::beside_due(const monitored_server& monitored) co
 
 void health_monitor_impl::begin_beside(monitored_server& monitored) {
   const auto told = [this, id = monitored.server.context->id](const probe_outcome* o) {
-    if (o != nullptr) {
-      on_beside(id, *o);
-    }
+    if (o != nullptr) on_beside(id, *o);
   };
   monitored.beside = prober_.add(monitored.server, true, told);
   probe_mode mode;
@@ -189,17 +181,11 @@ duration health_monitor_impl::time_beside(const monitored_server& monitored) con
 
 void health_monitor_impl::on_beside(server_id server, const probe_outcome& found) {
   auto* monitored = find(server);
-  if (monitored == nullptr) {
-    return;
-  }
+  if (monitored == nullptr) return;
   monitored->beside = 0;
   monitored->beside_at = now() + options_of(*all_).unhealthy_base;
-  if (!found.conclusive || verdict(found.report) != probe_verdict::alive) {
-    return;
-  }
-  if (prober_.session(monitored->session).running()) {
-    prober_.stop(monitored->session, false);
-  }
+  if (!found.conclusive || verdict(found.report) != probe_verdict::alive) return;
+  if (prober_.session(monitored->session).running()) prober_.stop(monitored->session, false);
   on_outcome(server, &found);
 }
 
@@ -209,14 +195,10 @@ void health_monitor_impl::stop_beside(monitored_server& monitored) {
 
 void health_monitor_impl::probe_at_once(server_id server) {
   auto* monitored = find(server);
-  if (monitored == nullptr || draining_) {
-    return;
-  }
+  if (monitored == nullptr || draining_) return;
   monitored->asked = true;
   monitored->asked_late = prober_.session(monitored->session).running();
-  if (!replaceable(*monitored)) {
-    return begin(*monitored, patience_of(*monitored), false);
-  }
+  if (!replaceable(*monitored)) return begin(*monitored, patience_of(*monitored), false);
   const auto& session = prober_.session(monitored->session);
   const auto limit =
       suspicion_limit(*all_, session.standing() || session.running() ? check_fraction : connect_fraction);
@@ -236,22 +218,24 @@ duration health_monitor_impl::patience_of(const monitored_server& monitored) con
 
 caf::result<std::vector<probe_report>> health_monitor_impl::probe_all(std::optional<int> preferred,
                                                                       time_point deadline) {
-  if (draining_) {
-    return to_error(make_failure(runtime_stopping(stage::operation, "it probes no servers")));
-  }
-  if (monitored_.empty()) {
-    return std::vector<probe_report>{};
+  if (draining_) return to_error(make_failure(runtime_stopping(stage::operation, "it probes no servers")));
+  if (monitored_.empty()) return std::vector<probe_report>{};
+  const auto left = std::max<duration>(deadline - now(), duration{});
+  const auto conclude_by = deadline - std::min<duration>(left / 10, answer_time);
+  auto promise = self_->make_response_promise<std::vector<probe_report>>();
+  if (const auto joined = under_way(preferred, conclude_by)) {
+    joined->promises.push_back(promise);
+    return promise;
   }
   auto asker = std::make_shared<round>();
+  asker->conclude_by = conclude_by;
   asker->parts.resize(monitored_.size());
   if (preferred) {
     asker->preferred = preferred;
     asker->enough_at = now() + all_->breaker.suspect_after;
   }
-  asker->promise = self_->make_response_promise<std::vector<probe_report>>();
+  asker->promises.push_back(promise);
   rounds_.push_back(asker);
-  const auto left = std::max<duration>(deadline - now(), duration{});
-  const auto conclude_by = deadline - std::min<duration>(left / 10, answer_time);
   // The pools answer for a socket later: none ends before all have begun.
   for (std::size_t i = 0; i < monitored_.size(); ++i) {
     auto& part = asker->parts[i];
@@ -265,7 +249,18 @@ caf::result<std::vector<probe_report>> health_monitor_impl::probe_all(std::optio
     prober_.begin(part.probe, conclude_by, mode);
   }
   arm();
-  return asker->promise;
+  return promise;
+}
+
+/// A round that answers that question in time, and gives servers at least half as long as one of its own would: however
+/// many ask at a time, servers are not probed for each of them.
+health_monitor_impl::round_ptr health_monitor_impl::under_way(std::optional<int> preferred,
+                                                              time_point conclude_by) const {
+  const auto found = std::find_if(rounds_.begin(), rounds_.end(), [&](const round_ptr& each) {
+    return each->preferred == preferred && each->conclude_by <= conclude_by &&
+           (each->conclude_by - now()) * 2 >= conclude_by - now();
+  });
+  return found == rounds_.end() ? nullptr : *found;
 }
 
 void health_monitor_impl::note_round(const round_ptr& asker, std::size_t place, const probe_outcome& found) {
@@ -274,13 +269,9 @@ void health_monitor_impl::note_round(const round_ptr& asker, std::size_t place, 
   part.ended = true;
   if (verdict(found.report) == probe_verdict::dead) {
     // The one who asked may have been in a hurry: no evidence for the breaker, but a reason to look.
-    if (auto* monitored = find(found.report.server)) {
-      monitored->schedule.hasten(now());
-    }
+    if (auto* monitored = find(found.report.server)) monitored->schedule.hasten(now());
   }
-  if (knows_enough(*asker)) {
-    end_round(asker);
-  }
+  if (knows_enough(*asker)) end_round(asker);
 }
 
 bool health_monitor_impl::knows_enough(const round& asker) const {
@@ -293,29 +284,19 @@ bool health_monitor_impl::knows_enough(const round& asker) const {
 }
 
 void health_monitor_impl::end_round(const round_ptr& asker) {
-  if (!asker->promise.pending()) {
-    return;
-  }
+  if (asker->promises.empty()) return;
   std::vector<probe_report> reports;
-  for (auto& part : asker->parts) {
-    if (part.ended) {
-      reports.push_back(part.report);
-    }
-  }
-  asker->promise.deliver(std::move(reports));
+  for (auto& part : asker->parts)
+    if (part.ended) reports.push_back(part.report);
+  for (auto& promise : std::exchange(asker->promises, {})) promise.deliver(reports);
   rounds_.erase(std::remove(rounds_.begin(), rounds_.end(), asker), rounds_.end());
-  for (const auto& part : asker->parts) {
-    if (!part.ended) {
-      prober_.stop(part.probe, true);
-    }
-  }
+  for (const auto& part : asker->parts)
+    if (!part.ended) prober_.stop(part.probe, true);
 }
 
 void health_monitor_impl::on_breaker(server_id server, breaker_state state) {
   auto* monitored = find(server);
-  if (monitored == nullptr) {
-    return;
-  }
+  if (monitored == nullptr) return;
   monitored->schedule.on_breaker(state, now());
   if (state == breaker_state::suspended) {
     monitored->asked = false;
@@ -330,83 +311,63 @@ void health_monitor_impl::on_breaker(server_id server, breaker_state state) {
 /// Of a regular session: a probe ended, or (null) its standing connection did.
 void health_monitor_impl::on_outcome(server_id server, const probe_outcome* found) {
   auto* monitored = find(server);
-  if (monitored == nullptr) {
-    return;
-  }
+  if (monitored == nullptr) return;
   if (found == nullptr) {
     monitored->schedule.hasten(now());
     return;
   }
   if (!found->conclusive) {
     monitored->schedule.on_nothing(now());
-    if (monitored->asked) {
-      monitored->schedule.hasten(now());  // whoever asked is still to be answered
-    }
+    if (monitored->asked) monitored->schedule.hasten(now());  // whoever asked is still to be answered
     return;
   }
   const bool alive = verdict(found->report) == probe_verdict::alive;
   // It had begun before requests were left unanswered, and asked for nothing that tells whether those are answered.
-  if (alive && monitored->asked && monitored->asked_late && monitored->server.context->unanswered->question()) {
+  if (alive && monitored->asked && monitored->asked_late && monitored->server.context->unanswered->question())
     return probe_at_once(server);
-  }
   // What ended a probe that had begun before may be just what made somebody ask: another one decides.
   if (std::exchange(monitored->asked_late, false) && monitored->asked && !alive && !timed_out(found->report)) {
     monitored->schedule.hasten(now());
     return;
   }
   const bool asked = std::exchange(monitored->asked, false);
-  if (!monitored->schedule.on_result(alive, asked, now())) {
-    return;
-  }
-  if (const auto breaker = caf::actor_cast<circuit_breaker_actor>(breaker_)) {
+  if (!monitored->schedule.on_result(alive, asked, now())) return;
+  if (const auto breaker = caf::actor_cast<circuit_breaker_actor>(breaker_))
     caf::anon_send(breaker, probe_atom_v, found->report);
-  }
 }
 
 /// Somebody waits for the socket; what is open there tells as well whether the server lives.
 void health_monitor_impl::let_go(server_id server) {
-  if (const auto* monitored = find(server)) {
-    prober_.retire(monitored->session);
-  }
+  if (const auto* monitored = find(server)) prober_.retire(monitored->session);
 }
 
 void health_monitor_impl::drain() {
   draining_ = true;
   prober_.stop_all();
-  for (const auto& asker : std::exchange(rounds_, {})) {
-    asker->promise.deliver(to_error(make_failure(runtime_stopping(stage::operation, "the probes were given up"))));
-  }
+  for (const auto& asker : std::exchange(rounds_, {}))
+    for (auto& promise : std::exchange(asker->promises, {}))
+      promise.deliver(to_error(make_failure(runtime_stopping(stage::operation, "the probes were given up"))));
 }
 
 void health_monitor_impl::advance() {
   prober_.advance();
-  for (const auto& asker : std::vector<round_ptr>{rounds_}) {
-    if (knows_enough(*asker)) {
-      end_round(asker);
-    }
-  }
+  for (const auto& asker : std::vector<round_ptr>{rounds_})
+    if (knows_enough(*asker)) end_round(asker);
   for (auto& monitored : monitored_) {
     if (!draining_ && monitored.schedule.next() <= now() && !prober_.session(monitored.session).running()) {
       // Who asked, and was told nothing yet, is still in a hurry.
       monitored.asked ? probe_at_once(monitored.server.context->id) : begin(monitored, patience_of(monitored), false);
     }
-    if (beside_due(monitored) <= now()) {
-      begin_beside(monitored);
-    }
+    if (beside_due(monitored) <= now()) begin_beside(monitored);
   }
 }
 
 void health_monitor_impl::arm() {
   auto next = prober_.next_deadline();
-  for (const auto& asker : rounds_) {
-    if (asker->enough_at > now()) {
-      next = std::min(next, asker->enough_at);
-    }
-  }
+  for (const auto& asker : rounds_)
+    if (asker->enough_at > now()) next = std::min(next, asker->enough_at);
   for (const auto& monitored : monitored_) {
-    if (!draining_ && !prober_.session(monitored.session).running()) {
-      next = std::min(next, monitored.schedule.next());
-    }
+    if (!draining_ && !prober_.session(monitored.session).running()) next = std::min(next, monitored.schedule.next());
     next = std::min(next, beside_due(monitored));
   }
   timer_.arm(next);

@@ -34,7 +34,8 @@ class health_monitor_impl {
     prober::key beside = 0;   ///< a probe beside one that hangs
     time_point beside_at{};   ///< none before
   };
-  /// A question for the health of all servers, or whether one serves.
+  using health_promise = caf::typed_response_promise<std::vector<probe_report>>;
+  /// A question for the health of all servers, or whether one serves; of all who ask the same at a time.
   struct round {
     struct part {
       prober::key probe = 0;
@@ -42,8 +43,9 @@ class health_monitor_impl {
       int priority = 0;
       bool ended = false;
     };
-    caf::typed_response_promise<std::vector<probe_report>> promise;
+    std::vector<health_promise> promises;  ///< none: it is over
     std::vector<part> parts;
+    time_point conclude_by{};
     std::optional<int> preferred{};            ///< one that is well with this priority is answer enough
     time_point enough_at = time_point::max();  ///< … or any other one from then on
   };
@@ -63,6 +65,7 @@ class health_monitor_impl {
   duration patience_of(const monitored_server& monitored) const;
   void probe_at_once(server_id server);
   caf::result<std::vector<probe_report>> probe_all(std::optional<int> preferred, time_point deadline);
+  round_ptr under_way(std::optional<int> preferred, time_point conclude_by) const;
   void note_round(const round_ptr& asker, std::size_t place, const probe_outcome& found);
   bool knows_enough(const round& asker) const;
   void end_round(const round_ptr& asker);

@@ -399,6 +399,36 @@ BOOST_FIXTURE_TEST_CASE(health_is_answered_before_its_deadline_although_servers_
   BOOST_TEST(told(0).empty());
 }
 
+BOOST_FIXTURE_TEST_CASE(who_asks_for_health_while_servers_are_probed_waits_for_these_probes, monitor_fixture) {
+  servers[0]->connects = manner::hangs;
+  start_monitor();
+  const auto first = start<std::vector<probe_report>>(monitor, health_atom_v, now() + seconds{2});
+  run();
+  const auto opened = servers[0]->opened;
+  std::vector<answer_ptr<std::vector<probe_report>>> all;
+  for (int i = 0; i < 100; ++i)
+    all.push_back(start<std::vector<probe_report>>(monitor, health_atom_v, now() + seconds{2}));
+  run();
+  BOOST_TEST(servers[0]->opened == opened);
+  // Whose time is another one is told neither too late nor before a server had time to answer.
+  const auto hurried = start<std::vector<probe_report>>(monitor, health_atom_v, now() + milliseconds{500});
+  const auto patient = start<std::vector<probe_report>>(monitor, health_atom_v, now() + seconds{10});
+  run();
+  BOOST_TEST(servers[0]->opened == opened + 2);
+  advance(milliseconds{500});
+  BOOST_TEST(hurried->ok());
+  BOOST_TEST(!first->done());
+  advance(milliseconds{1499});
+  BOOST_TEST(first->ok());
+  for (const auto& each : all) {
+    BOOST_TEST_REQUIRE(each->ok());
+    BOOST_TEST(each->value->size() == 2U);
+  }
+  BOOST_TEST(!patient->done());
+  advance(seconds{8});
+  BOOST_TEST(patient->ok());
+}
+
 BOOST_FIXTURE_TEST_CASE(whether_a_server_serves_is_known_when_one_of_the_level_that_serves_is_well, monitor_fixture) {
   servers[1]->connects = manner::hangs;
   start_monitor();

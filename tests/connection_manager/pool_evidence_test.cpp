@@ -26,6 +26,7 @@ server_snapshot seen(std::uint64_t opened, std::uint64_t failures, bool untried 
 
 BOOST_AUTO_TEST_CASE(a_server_whose_pool_only_failed_is_not_called_healthy) {
   BOOST_TEST(state_name(seen(0, 1)) == "suspect");
+  BOOST_TEST(!seen(0, 1).untried);
   BOOST_TEST(state_name(seen(0, 1, true, server_state::down)) == "down");
 }
 

@@ -254,6 +254,52 @@ BOOST_FIXTURE_TEST_CASE(a_suspected_server_that_is_usually_slow_has_twice_what_i
   BOOST_TEST(told(0)[0].hurried);
 }
 
+BOOST_FIXTURE_TEST_CASE(a_slow_server_that_nothing_can_replace_has_twice_what_it_takes, monitor_fixture) {
+  servers[0]->connects = manner::hangs;
+  start_monitor();
+  const auto known = table();
+  known[0].context->pace->connected(seconds{4});
+  tell(monitor, servers_atom_v, known);
+  breaker_says(1, breaker_state::open);
+  tell(monitor, probe_atom_v, server_id{0});
+  advance(milliseconds{7900});
+  BOOST_TEST(told(0).empty());
+  advance(milliseconds{200});
+  BOOST_TEST(told(0).size() == 1U);
+}
+
+/// It has answered the bind; a slow answer is better than none.
+BOOST_FIXTURE_TEST_CASE(a_server_that_nothing_can_replace_lives_though_its_check_takes_long, monitor_fixture) {
+  for (auto& server : servers) server->answers = manner::hangs;
+  start_monitor();
+  tell(monitor, probe_atom_v, server_id{0});
+  advance(seconds{6});
+  BOOST_TEST_REQUIRE(told(0).size() == 1U);
+  BOOST_TEST(!told(0)[0].ok, "another one could serve");
+  breaker_says(0, breaker_state::open);
+  tell(monitor, probe_atom_v, server_id{1});
+  advance(seconds{6});
+  BOOST_TEST_REQUIRE(!told(1).empty());
+  BOOST_TEST(told(1).back().ok);
+}
+
+/// Nobody had been left without an answer when it began, and so it asked for the root DSE alone.
+BOOST_FIXTURE_TEST_CASE(a_probe_that_began_before_requests_were_left_unanswered_does_not_clear_the_server,
+                        monitor_fixture) {
+  servers[0]->connects = manner::hangs;
+  start_monitor();
+  const auto known = table();
+  tell(monitor, servers_atom_v, known);
+  while (servers[0]->opened == 0) advance(milliseconds{100});
+  search_request unanswered;
+  unanswered.base = "dc=example";
+  BOOST_TEST_REQUIRE(known[0].context->unanswered->note(unanswered, now(), now(), 5, seconds{1}));
+  tell(monitor, probe_atom_v, server_id{0});
+  happens(servers[0]->specs.back(), connection_event::kind::ready);
+  BOOST_TEST(servers[0]->checks == 2, "one more, which asks for what was left unanswered");
+  BOOST_TEST(told(0).size() <= 1U);
+}
+
 BOOST_FIXTURE_TEST_CASE(no_probe_is_made_beside_one_of_a_server_that_takes_its_time, monitor_fixture) {
   servers[0]->answers = manner::hangs;
   start_monitor();

@@ -396,6 +396,16 @@ BOOST_FIXTURE_TEST_CASE(a_connect_that_waits_for_us_says_nothing_of_the_server, 
   BOOST_TEST((verdict(report()) == probe_verdict::nothing));
 }
 
+BOOST_FIXTURE_TEST_CASE(a_connect_that_waits_for_anothers_bind_says_where_the_server_hangs_and_is_no_evidence,
+                        one_session) {
+  of(s.begin(start, deadline, keeping));
+  of(s.on_slot(true, start));
+  expect(s.on_time(deadline, {probe_wait::reason::own_bind, seconds{3}}), {kind::ask_steps});
+  expect(s.on_steps(turn, {}), {kind::report, kind::close});
+  BOOST_TEST(!s.outcome().conclusive);
+  BOOST_TEST((report().error->where == stage::bind));
+}
+
 BOOST_FIXTURE_TEST_CASE(steps_that_do_not_come_delay_no_report, one_session) {
   of(s.begin(start, deadline, keeping));
   of(s.on_slot(true, start));

@@ -14,7 +14,7 @@ namespace understudy::internal {
 namespace {
 
 // RFC 4514, 3, and what administrators' names are usually made of.
-constexpr std::array<std::pair<std::string_view, std::string_view>, 12> known_types{
+constexpr std::array<std::pair<std::string_view, std::string_view>, 18> known_types{
     {{"2.5.4.3", "cn"},
      {"2.5.4.7", "l"},
      {"2.5.4.8", "st"},
@@ -26,9 +26,16 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, 12> known_ty
      {"0.9.2342.19200300.100.1.1", "uid"},
      {"commonname", "cn"},
      {"userid", "uid"},
-     {"domaincomponent", "dc"}}};
+     {"domaincomponent", "dc"},
+     {"localityname", "l"},
+     {"stateorprovincename", "st"},
+     {"organizationname", "o"},
+     {"organizationalunitname", "ou"},
+     {"countryname", "c"},
+     {"streetaddress", "street"}}};
 
-bool is_space(char c) noexcept { return c == ' '; }
+/// What servers take for a space (RFC 4518, 2.2), and for nothing around a type or a value.
+bool is_space(char c) noexcept { return c == ' ' || (c >= '\t' && c <= '\r'); }
 
 std::string_view trimmed(std::string_view text) {
   while (!text.empty() && is_space(text.front())) text.remove_prefix(1);
@@ -37,8 +44,10 @@ std::string_view trimmed(std::string_view text) {
   return text;
 }
 
-/// The parts between `separators` that are neither escaped nor within quotes.
-std::vector<std::string_view> split(std::string_view text, std::string_view separators) {
+/// The parts between characters that `is_separator` says to be some, of those that are neither escaped nor within
+/// quotes.
+template <class Condition>
+std::vector<std::string_view> split(std::string_view text, Condition is_separator) {
   std::vector<std::string_view> parts;
   std::size_t begin = 0;
   bool quoted = false;
@@ -47,13 +56,23 @@ std::vector<std::string_view> split(std::string_view text, std::string_view sepa
       ++i;
     } else if (text[i] == '"') {
       quoted = !quoted;
-    } else if (!quoted && separators.find(text[i]) != std::string_view::npos) {
+    } else if (!quoted && is_separator(text[i])) {
       parts.push_back(text.substr(begin, i - begin));
       begin = i + 1;
     }
   }
   parts.push_back(text.substr(std::min(begin, text.size())));
   return parts;
+}
+
+/// The RDNs. A semicolon is between two of them (RFC 2253, 4); within a type it is the beginning of an option.
+std::vector<std::string_view> rdns_of(std::string_view dn) {
+  return split(dn, [in_type = true](char c) mutable {
+    if (c == '=') in_type = false;
+    const bool ends = c == ',' || (c == ';' && !in_type);
+    if (ends || c == '+') in_type = true;
+    return ends;
+  });
 }
 
 /// What "#04024869" stands for (RFC 4514, 2.4): the content of a BER string of less than 128 bytes. Empty: it is none.
@@ -82,15 +101,17 @@ std::string value_of(std::string_view text) {
       c = byte.value_or(text[i + 1]);
       i += byte ? 2 : 1;
     }
-    if (is_space(c) && (out.empty() || is_space(out.back()))) continue;
+    if (is_space(c)) c = ' ';
+    if (c == ' ' && (out.empty() || out.back() == ' ')) continue;
     out += c;
   }
-  while (!out.empty() && is_space(out.back())) out.pop_back();
+  if (!out.empty() && out.back() == ' ') out.pop_back();
   return ascii_lower(out);
 }
 
+/// Options say nothing about which entry it is: servers leave them out.
 std::string type_of(std::string_view text) {
-  auto type = ascii_lower(std::string{trimmed(text)});
+  auto type = ascii_lower(std::string{trimmed(text.substr(0, text.find(';')))});
   if (type.rfind("oid.", 0) == 0) type.erase(0, 4);
   for (const auto& [known, name] : known_types)
     if (type == known) return std::string{name};
@@ -108,7 +129,7 @@ void append_value(std::string& out, std::string_view value) {
 /// Empty when it is no RDN.
 std::string rdn_of(std::string_view text) {
   std::vector<std::string> parts;
-  for (const auto part : split(text, "+")) {
+  for (const auto part : split(text, [](char c) { return c == '+'; })) {
     const auto equals = part.find('=');
     if (equals == std::string_view::npos) return {};
     auto one = type_of(part.substr(0, equals)) + '=';
@@ -124,7 +145,7 @@ std::string rdn_of(std::string_view text) {
 std::string comparable_dn(std::string_view dn) {
   if (trimmed(dn).empty()) return {};
   std::vector<std::string> rdns;
-  for (const auto part : split(dn, ",;")) {
+  for (const auto part : rdns_of(dn)) {
     rdns.push_back(rdn_of(part));
     if (rdns.back().empty()) return ascii_lower(std::string{trimmed(dn)});
   }

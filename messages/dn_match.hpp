@@ -5,9 +5,10 @@
 
 namespace understudy::internal {
 
-/// A form in which the usual spellings of one DN (RFC 4514) are equal: case, spaces, escapes, the order of a
-/// multi-valued RDN, and the numbers of the usual attribute types. What is no DN (`user@domain`) is only put into lower
-/// case. Two that differ here may still be the same to a server; two that are equal are so to any server that ignores
+/// A form in which the usual spellings of one DN (RFC 4514) are equal: case, spaces and what servers take for some,
+/// escapes, the order of a multi-valued RDN, the numbers and long names of the usual attribute types, and their
+/// options. What is no DN (`user@domain`) is only put into lower case. Two that differ here may still be the same to a
+/// server, as those whose letters beyond ASCII differ in case; two that are equal are so to any server that ignores
 /// case.
 std::string comparable_dn(std::string_view dn);
 

@@ -11,8 +11,14 @@ BOOST_AUTO_TEST_CASE(spellings_of_one_dn_are_equal) {
        {"CN=Service,OU=Apps,DC=Example", "cn = service , ou = apps , dc = example", "cn=service;ou=apps;dc=example",
         "2.5.4.3=service,OID.2.5.4.11=apps,0.9.2342.19200300.100.1.25=example", "cn=\\73ervice,ou=ap\\70s,dc=example",
         "cn=\"service\",ou=apps,dc=example", "cn=#0c0773657276696365,ou=apps,dc=example",
-        "commonName=service,ou=apps,domainComponent=example"})
+        "commonName=service,organizationalUnitName=apps,domainComponent=example",
+        "cn;lang-de=service,ou=apps,dc=example", "cn=service;ou;x;y=apps;dc=example",
+        "\tcn=service,\r\nou\t=\vapps , dc=example\n"})
     BOOST_TEST(comparable_dn(same) == plain, same);
+  BOOST_TEST(comparable_dn("l=a,st=b,street=c,o=d,c=e") ==
+             comparable_dn("localityName=a,stateOrProvinceName=b,streetAddress=c,organizationName=d,countryName=e"));
+  BOOST_TEST(comparable_dn("cn;x=a+sn;y=b;dc=c") == comparable_dn("SN=b+CN=a,DC=c"));
+  BOOST_TEST(comparable_dn("cn=two\t words") == comparable_dn("cn=two words"));
   BOOST_TEST(comparable_dn("uid=a+cn=b,dc=c") == comparable_dn("CN=B + UID=A,dc=c"));
   BOOST_TEST(comparable_dn("cn=two  words\\20") == comparable_dn("cn=Two Words"));
   BOOST_TEST(comparable_dn("User@Example.COM") == comparable_dn("user@example.com"));
@@ -21,8 +27,9 @@ BOOST_AUTO_TEST_CASE(spellings_of_one_dn_are_equal) {
 
 BOOST_AUTO_TEST_CASE(other_dns_are_not_equal) {
   const auto plain = comparable_dn("cn=service,ou=apps,dc=example");
-  for (const auto* other : {"cn=service", "cn=service,ou=apps", "cn=service\\,ou=apps,dc=example",
-                            "uid=service,ou=apps,dc=example", "cn=service,ou=apps,dc=example,dc=com", ""})
+  for (const auto* other :
+       {"cn=service", "cn=service,ou=apps", "cn=service\\,ou=apps,dc=example", "cn=service\\;ou=apps,dc=example",
+        "cn=ser;vice,ou=apps,dc=example", "uid=service,ou=apps,dc=example", "cn=service,ou=apps,dc=example,dc=com", ""})
     BOOST_TEST(comparable_dn(other) != plain, other);
 }
 

@@ -189,7 +189,7 @@ void client_impl::on_io(std::uint64_t id, std::uint32_t events) {
   if (chance.reads && !closing_ && !tls_asked_) {
     const auto most = session_.takes_messages() ? session_.longest_message() + 1 : read_ahead;
     if (socket_.read(most) == client_socket::ending::closed) {
-      session_.on_end();
+      session_.on_end(now());
       carry_out();
       return end("the client closed the connection");
     }
@@ -340,7 +340,7 @@ void client_impl::write() {
   if (socket_.written() != before) write_until_ = time_point::max();
   pay_credits();
   if (outcome == client_socket::ending::closed) {
-    session_.on_end();
+    session_.on_end(now());
     return end("the client closed the connection");
   }
   if (socket_.is_blocked()) {
@@ -599,7 +599,7 @@ void client_impl::end(std::string_view why) {
 void client_impl::let_go(std::string_view why) {
   if (ended_) return;
   // Whatever is under way is cancelled, and the lease goes back.
-  session_.on_end();
+  session_.on_end(now());
   for (auto& action : session_.take_actions())
     if (!std::holds_alternative<session_action::close>(action)) std::visit(session_action_visitor{*this}, action);
   ended_ = true;

@@ -25,6 +25,9 @@ constexpr std::size_t longest_before_bind = 64 * 1024;
 constexpr seconds partial_patience{30};
 // Who asks for one more to be given up asks again after that.
 constexpr milliseconds eviction_interval{500};
+/// Who leaves sooner than this does not know what came of the password that he tried. Clients that give up a directory
+/// which hangs wait for longer.
+constexpr seconds patience_of_guessers{1};
 // The next step of a SASL bind is a machine's, which has all that it needs.
 constexpr seconds step_patience{10};
 // SCRAM takes three.
@@ -303,6 +306,7 @@ void client_session::bind_external(std::int32_t id, const bind_fields& fields, t
 void client_session::ask_for_bind(bind_step step, request_ptr asked, bool leased, time_point now) {
   phase_ = phase::binding;
   step_ = step;
+  bind_sent_at_ = now;
   awaited_ = ++last_;
   session_action::forward order{awaited_, std::move(asked), now + rules_->operation_timeout, leased, false};
   if (step == bind_step::identity) order.avoided = offer_->missing(now);
@@ -931,6 +935,11 @@ void client_session::close(std::string why) {
   act(session_action::close{std::move(why)});
 }
 
-void client_session::on_end() { close("the client closed the connection"); }
+void client_session::on_end(time_point now) {
+  const bool tries_password = phase_ == phase::binding && (step_ == bind_step::password || step_ == bind_step::sasl);
+  if (tries_password && now - bind_sent_at_ < patience_of_guessers)
+    limiter_->refused(origin_.address, waiting_->name, now);
+  close("the client closed the connection");
+}
 
 }  // namespace understudy::internal

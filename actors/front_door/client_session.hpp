@@ -56,8 +56,9 @@ class client_session {
   void on_garbage(const char* why);
   /// Bytes came; `partial`: of a message that is not complete.
   void on_bytes(bool partial, time_point now);
-  /// The client has gone.
-  void on_end();
+  /// The client has gone. Of a password that it has just tried nobody is told any more whether it was refused: it
+  /// counts as if it was.
+  void on_end(time_point now);
 
   void judged(session_number number, service_claim claim, time_point now);
   /// False: it is not wanted any more, and has to be returned.
@@ -217,6 +218,7 @@ class client_session {
   bool draining_ = false;
   std::optional<waiting> waiting_;
   session_number awaited_ = 0;  ///< what judged(), acquired() or the bind's answer is for
+  time_point bind_sent_at_{};   ///< when the last bind was given to the directory
   time_point asked_at_{};       ///< when the client asked for the bind, or for what waits for a connection
   std::string mechanism_;       ///< of a SASL bind that goes on with the client's next message
   int steps_ = 0;               ///< of it, so far

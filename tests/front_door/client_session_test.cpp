@@ -899,6 +899,30 @@ BOOST_AUTO_TEST_CASE(a_bind_of_several_steps_is_between_the_client_and_one_conne
   BOOST_TEST(r.next<session_action::forward>().value().leased);
 }
 
+BOOST_AUTO_TEST_CASE(who_leaves_before_his_password_is_judged_counts_as_refused) {
+  const auto leaves = [](duration after, bool sent) {
+    session_rig r;
+    for (int i = 0; i < 9; ++i) r.limiter->refused("192.0.2.1", "uid=alice", r.now);
+    r.says(bind_message(1, "UID=alice", "a guess"));
+    r.session.judged(r.next<session_action::judge>().value().number, service_claim::other, r.now);
+    r.look();
+    const auto asked = r.next<session_action::acquire>().value().number;
+    if (sent) {
+      r.session.acquired(asked, r.now);
+      r.look();
+      BOOST_TEST(r.next<session_action::forward>().has_value());
+    }
+    r.wait(after);
+    r.session.on_end(r.now);
+    return r.limiter->allows_name("uid=alice", r.now);
+  };
+  BOOST_TEST(!leaves(milliseconds{0}, true));
+  BOOST_TEST(!leaves(milliseconds{999}, true));
+  // A client gives up a directory that hangs.
+  BOOST_TEST(leaves(seconds{1}, true));
+  BOOST_TEST(leaves(milliseconds{0}, false));
+}
+
 BOOST_AUTO_TEST_CASE(a_bind_of_several_steps_that_is_not_gone_on_with_gives_its_connection_back) {
   const auto begun = [](session_rig& r) {
     r.says(sasl_bind_of(1, "SCRAM-SHA-256", "n,,n=alice,r=abc"));
@@ -910,7 +934,7 @@ BOOST_AUTO_TEST_CASE(a_bind_of_several_steps_that_is_not_gone_on_with_gives_its_
   };
   session_rig gone;
   begun(gone);
-  gone.session.on_end();
+  gone.session.on_end(gone.now);
   gone.look();
   BOOST_TEST(gone.next<session_action::release>().has_value());
   session_rig slow;

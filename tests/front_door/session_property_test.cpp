@@ -224,8 +224,8 @@ class client_model {
     session_.failed(number, *make_failure(code, stage::operation, "lost"), now);
     carry_out();
   }
-  void end() {
-    session_.on_end();
+  void end(time_point now) {
+    session_.on_end(now);
     carry_out();
   }
   void drain(time_point now) {
@@ -434,7 +434,7 @@ class story {
         who.not_answerable();
         break;
       case event::end:
-        if (c.b % 8 == 0) who.end();
+        if (c.b % 8 == 0) who.end(now_);
         break;
       case event::garbage:
         if (c.b % 8 != 0) break;

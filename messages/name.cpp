@@ -93,4 +93,12 @@ std::size_t utf8_sequence(std::string_view text) noexcept {
   return length;
 }
 
+std::uint32_t code_point(std::string_view sequence) noexcept {
+  const auto first = static_cast<unsigned char>(sequence.front());
+  if (sequence.size() == 1) return first;
+  std::uint32_t point = first & (0x7fU >> sequence.size());
+  for (const char c : sequence.substr(1)) point = point << 6 | (static_cast<unsigned char>(c) & 0x3fU);
+  return point;
+}
+
 }  // namespace understudy::internal

@@ -1,5 +1,6 @@
 // What counts as the name of an attribute, and escaped bytes: shared by the builders of filters and DNs.
 #pragma once
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -16,5 +17,7 @@ void append_escaped_byte(std::string& out, char byte);
 
 /// The length of the well-formed UTF-8 sequence at the start of `text` (RFC 3629), or 0.
 std::size_t utf8_sequence(std::string_view text) noexcept;
+/// The character that a well-formed sequence stands for.
+std::uint32_t code_point(std::string_view sequence) noexcept;
 
 }  // namespace understudy::internal

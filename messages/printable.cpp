@@ -11,15 +11,6 @@ namespace {
 
 bool is_plain(char c) noexcept { return c >= ' ' && c < '\x7f'; }
 
-std::uint32_t code_point(std::string_view sequence) noexcept {
-  const auto first = static_cast<unsigned char>(sequence[0]);
-  if (sequence.size() == 1) return first;
-  std::uint32_t value = first & (0x7fu >> sequence.size());
-  for (std::size_t i = 1; i < sequence.size(); ++i)
-    value = value << 6 | (static_cast<unsigned char>(sequence[i]) & 0x3f);
-  return value;
-}
-
 bool in(std::uint32_t c, std::uint32_t first, std::uint32_t last) noexcept { return c >= first && c <= last; }
 
 /// Unicode: Cc; line and paragraph separator; Bidi_Control; the byte order mark.

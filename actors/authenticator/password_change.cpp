@@ -17,15 +17,6 @@ void append_utf16(std::string& out, std::uint32_t unit) {
   out += static_cast<char>(unit >> 8);
 }
 
-/// Of a well-formed UTF-8 sequence.
-std::uint32_t code_point(std::string_view sequence) noexcept {
-  const auto first = static_cast<unsigned char>(sequence.front());
-  if (sequence.size() == 1) return first;
-  std::uint32_t point = first & (0x7fU >> sequence.size());
-  for (const char c : sequence.substr(1)) point = point << 6 | (static_cast<unsigned char>(c) & 0x3fU);
-  return point;
-}
-
 bool is_text(std::string_view text) noexcept {
   while (!text.empty()) {
     const auto length = utf8_sequence(text);

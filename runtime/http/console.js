@@ -9,7 +9,8 @@ let events = [];       // the latest first
 let latestEvent = 0;
 let last = null;       // the last state
 let token = "";        // of this page alone: it is nowhere kept
-const open = new Set();  // servers whose details are shown
+const levels = new Map();  // by priority: what is shown of each
+const cards = new Map();   // by the server's name
 
 // ---- small helpers ----
 
@@ -22,6 +23,11 @@ function element(tag, className, text) {
 function put(target, text) {
   const node = typeof target === "string" ? byId(target) : target;
   if (node.textContent !== text) node.textContent = text;
+}
+function putIfAny(target, text) {
+  const node = typeof target === "string" ? byId(target) : target;
+  node.hidden = !text;
+  put(node, text || "");
 }
 // Replaces the content when its description has changed: what has the focus stays otherwise.
 function redraw(target, key, make) {
@@ -96,9 +102,11 @@ const kinds = {healthy: "good", degraded: "warn", suspect: "warn", down: "bad", 
 const usable = (server) => server.usable;
 
 function whyRequestsFail(state, suspended) {
-  if (suspended === state.servers.length) return "Requests fail until one is resumed";
+  return suspended === state.servers.length ? "Requests fail until one is resumed" : "Requests fail until one answers";
+}
+function nextTry(state) {
   const again = state.servers.map((server) => server.retry_after_ms).filter((left) => left !== null);
-  return "Requests fail until one answers" + (again.length ? ", the next try is in " + milliseconds(Math.min(...again)) : "");
+  return again.length ? "Next try in " + milliseconds(Math.min(...again)) : "";
 }
 
 function drawHeadline(state) {
@@ -121,6 +129,7 @@ function drawHeadline(state) {
   const stand_in = health === "warn" && pill === "Stand-in";
   if (stand_in) parts.push("the preferred level (priority " + best + ") is out");
   put("subline", parts.join(" · "));
+  putIfAny("next-try", serving.length || state.draining ? "" : nextTry(state));
   document.title = pill + " – Understudy" + (state.node ? " " + state.node : "");
 }
 
@@ -156,44 +165,60 @@ function flowArrow() {
   return flow;
 }
 
-function facts(server) {
+// A line of numbers, and what each is of.
+function factsLine() {
   const line = element("p", "facts");
-  const add = (value, text) => { line.append(element("b", "", value), " " + text); };
-  add(server.latency_ms > 0 ? milliseconds(server.latency_ms) : "–", "latency · ");
-  add(count(server.pool.in_flight), "in flight · ");
-  add(count(server.pool.waiters), server.pool.waiters ? "waiting, the longest " + milliseconds(server.pool.longest_wait_ms) : "waiting");
-  return line;
+  const latency = element("b"), flight = element("b"), waiters = element("b"), waiting = element("span");
+  line.append(latency, " latency · ", flight, " in flight · ", waiters, " ", waiting);
+  return {box: line, update(server) {
+    put(latency, server.latency_ms > 0 ? milliseconds(server.latency_ms) : "–");
+    put(flight, count(server.pool.in_flight));
+    put(waiters, count(server.pool.waiters));
+    put(waiting, server.pool.waiters ? "waiting, the longest " + milliseconds(server.pool.longest_wait_ms) : "waiting");
+  }};
 }
 
-function poolBar(pool) {
+function poolBar() {
   const bar = element("div", "pool");
-  const most = Math.max(pool.max_connections, pool.size, 1);
-  for (const [name, value] of [["used", pool.in_use], ["idle", pool.idle], ["connecting", pool.connecting]]) {
-    const part = element("i", name);
-    part.style.width = (100 * value / most) + "%";
-    bar.append(part);
-  }
+  const used = element("i", "used"), idle = element("i", "idle"), connecting = element("i", "connecting");
+  bar.append(used, idle, connecting);
   bar.setAttribute("role", "img");
-  bar.setAttribute("aria-label", pool.in_use + " in use, " + pool.idle + " idle, " + pool.connecting + " connecting, at most " + pool.max_connections);
-  return bar;
+  return {box: bar, update(pool) {
+    const most = Math.max(pool.max_connections, pool.size, 1);
+    for (const [part, value] of [[used, pool.in_use], [idle, pool.idle], [connecting, pool.connecting]]) part.style.width = (100 * value / most) + "%";
+    bar.setAttribute("aria-label", pool.in_use + " in use, " + pool.idle + " idle, " + pool.connecting + " connecting, at most " + pool.max_connections);
+  }};
 }
 
-function details(server) {
+// What is null of a server is not shown.
+const detailRows = {
+  "Role": (server) => server.role.replace("_", " "),
+  "Breaker opened": (server) => plural(server.breaker_opened, "time", "times"),
+  "Connections": ({pool}) => pool.size + " of " + pool.max_connections + " (" + pool.min_connections + " kept)",
+  "Leased": ({pool}) => count(pool.leased),
+  "Opened, closed": ({pool}) => count(pool.opened) + ", " + count(pool.closed),
+  "Failed connects": ({pool}) => count(pool.connect_failures),
+  "Waits timed out": ({pool}) => count(pool.timeouts),
+  "Refused, queue full": ({pool}) => count(pool.refused),
+  "Held too long": ({pool}) => count(pool.leaks),
+  "Shared sockets": ({budget}) => budget ? budget.in_use + " in use of " + (budget.owned - budget.lent + budget.borrowed) : null,
+};
+function details() {
   const box = element("details");
-  const name = nameOf(server);
-  box.open = open.has(name);
-  box.addEventListener("toggle", () => { if (box.open) open.add(name); else open.delete(name); });
-  box.append(element("summary", "", "Details"));
   const list = element("dl");
-  const rows = [["Role", server.role.replace("_", " ")], ["Breaker opened", plural(server.breaker_opened, "time", "times")],
-                ["Connections", server.pool.size + " of " + server.pool.max_connections + " (" + server.pool.min_connections + " kept)"],
-                ["Leased", count(server.pool.leased)], ["Opened, closed", count(server.pool.opened) + ", " + count(server.pool.closed)],
-                ["Failed connects", count(server.pool.connect_failures)], ["Waits timed out", count(server.pool.timeouts)],
-                ["Refused, queue full", count(server.pool.refused)], ["Held too long", count(server.pool.leaks)]];
-  if (server.budget) rows.push(["Shared sockets", server.budget.in_use + " in use of " + (server.budget.owned - server.budget.lent + server.budget.borrowed)]);
-  for (const [key, value] of rows) list.append(element("dt", "", key), element("dd", "", String(value)));
-  box.append(list);
-  return box;
+  const rows = Object.entries(detailRows).map(([key, valueOf]) => {
+    const term = element("dt", "", key), value = element("dd");
+    list.append(term, value);
+    return {term, value, valueOf};
+  });
+  box.append(element("summary", "", "Details"), list);
+  return {box: box, update(server) {
+    for (const {term, value, valueOf} of rows) {
+      const text = valueOf(server);
+      term.hidden = value.hidden = text === null;
+      put(value, text === null ? "" : text);
+    }
+  }};
 }
 
 // The port stays whole when a long name is broken.
@@ -204,55 +229,96 @@ function title(server) {
   return made;
 }
 
-function card(server, orders) {
-  const box = element("article", "server" + (server.serving ? " serving" : "") + (server.state === "down" ? " down" : ""));
+function breakerText(server) {
+  return (server.breaker === "closed" ? "Breaker closed" : "Breaker " + server.breaker.replace("_", "-")) +
+    (server.retry_after_ms !== null ? ", tried again in " + milliseconds(server.retry_after_ms) : "") +
+    (server.serving ? " · serving" : usable(server) ? " · standing by" : "");
+}
+// The time by itself: it changes with each try, and the text beside it stays selected.
+function errorLine() {
+  const box = element("p"), time = element("span"), text = element("span");
+  box.append(time, text);
+  return {box: box, update(server) {
+    const at = server.last_error ? server.last_error_at : server.pool.last_error_at;
+    const error = server.last_error || server.pool.last_error;
+    box.className = usable(server) ? "facts" : "problem";
+    box.hidden = !error;
+    put(time, (usable(server) ? "Last error " : "") + (at ? clock(at) + ": " : ""));
+    put(text, error || "");
+  }};
+}
+// Made once for a server and changed in place: elements that are replaced under a pressed button swallow its click, and
+// lose the focus and what is selected.
+function makeCard(server) {
   const name = nameOf(server);
-  const head = element("header");
-  head.append(title(server), element("span", "pill " + (kinds[server.state] || "calm"), server.state));
-  box.append(head);
-  const breaker = server.breaker === "closed" ? "Breaker closed" : "Breaker " + server.breaker.replace("_", "-") +
-    (server.retry_after_ms !== null ? ", tried again in " + milliseconds(server.retry_after_ms) : "");
-  box.append(element("p", "facts", breaker + (server.serving ? " · serving" : usable(server) ? " · standing by" : "")));
-  box.append(poolBar(server.pool), facts(server));
-  if (server.warning) box.append(element("p", "caution", server.warning));
-  const error = server.last_error || server.pool.last_error;
-  const at = server.last_error ? server.last_error_at : server.pool.last_error_at;
-  if (error) box.append(element("p", usable(server) ? "facts" : "problem", (usable(server) ? "Last error " : "") + (at ? clock(at) + ": " : "") + error));
-  box.append(details(server));
-  if (orders) {
-    const row = element("div", "actions");
-    const suspended = server.breaker === "suspended";
-    const button = element("button", "", suspended ? "Resume" : "Suspend");
-    button.type = "button";
+  const box = element("article", "server");
+  const head = element("header"), pill = element("span", "pill");
+  head.append(title(server), pill);
+  const breaker = element("p", "facts"), bar = poolBar(), line = factsLine(), more = details();
+  const caution = element("p", "caution"), error = errorLine();
+  const row = element("div", "actions"), button = element("button");
+  button.type = "button";
+  let suspended = false;
+  button.addEventListener("click", () => ask(suspended ? "resume" : "suspend", name));
+  row.append(button);
+  box.append(head, breaker, bar.box, line.box, caution, error.box, more.box, row);
+  return {box: box, update(now, orders) {
+    box.classList.toggle("serving", now.serving);
+    box.classList.toggle("down", now.state === "down");
+    pill.className = "pill " + (kinds[now.state] || "calm");
+    put(pill, now.state);
+    put(breaker, breakerText(now));
+    bar.update(now.pool);
+    line.update(now);
+    putIfAny(caution, now.warning);
+    error.update(now);
+    more.update(now);
+    suspended = now.breaker === "suspended";
+    put(button, suspended ? "Resume" : "Suspend");
     button.setAttribute("aria-label", button.textContent + " " + name);
-    button.addEventListener("click", () => ask(suspended ? "resume" : "suspend", name));
-    row.append(button);
-    box.append(row);
-  }
-  return box;
+    row.hidden = !orders;
+  }};
+}
+
+function makeLevel(priority) {
+  const box = element("div", "level"), name = element("div", "level-name"), row = element("div", "cards");
+  box.append(name, row);
+  return {box: box, row: row, update(servers) {
+    const does = servers.some((server) => server.serving) ? "traffic" : servers.some(usable) ? "standing by" : "out";
+    redraw(name, does, () => [element("b", "", "Priority " + priority), does === "traffic" ? flowArrow() : element("span", "", does)]);
+  }};
+}
+
+// What is in its place already is not touched.
+function arrange(parent, children) {
+  for (const child of [...parent.children])
+    if (!children.includes(child)) child.remove();
+  children.forEach((child, i) => { if (parent.children[i] !== child) parent.insertBefore(child, parent.children[i] || null); });
+}
+function keptOrMade(all, key, make) {
+  if (!all.has(key)) all.set(key, make());
+  return all.get(key);
+}
+function forgetOthers(all, keys) {
+  for (const key of [...all.keys()])
+    if (!keys.includes(key)) all.delete(key);
 }
 
 function drawServers(state) {
-  const levels = byId("levels");
   const priorities = [...new Set(state.servers.map((server) => server.priority))].sort((a, b) => a - b);
-  const focus = document.activeElement && document.activeElement.getAttribute("aria-label");
-  // A retry that comes nearer changes the text, not the picture.
-  redraw(levels, JSON.stringify([state.servers, state.active_priority, state.orders]), () => priorities.map((priority) => {
+  forgetOthers(levels, priorities);
+  forgetOthers(cards, state.servers.map(nameOf));
+  arrange(byId("levels"), priorities.map((priority) => {
     const of = state.servers.filter((server) => server.priority === priority);
-    const level = element("div", "level");
-    const name = element("div", "level-name");
-    name.append(element("b", "", "Priority " + priority));
-    if (of.some((server) => server.serving)) name.append(flowArrow());
-    else name.append(element("span", "", of.some(usable) ? "standing by" : "out"));
-    const cards = element("div", "cards");
-    cards.append(...of.map((server) => card(server, state.orders)));
-    level.append(name, cards);
-    return level;
+    const level = keptOrMade(levels, priority, () => makeLevel(priority));
+    level.update(of);
+    arrange(level.row, of.map((server) => {
+      const card = keptOrMade(cards, nameOf(server), () => makeCard(server));
+      card.update(server, state.orders);
+      return card.box;
+    }));
+    return level.box;
   }));
-  if (focus) {
-    const again = [...levels.querySelectorAll("button")].find((button) => button.getAttribute("aria-label") === focus);
-    if (again && document.activeElement === document.body) again.focus();
-  }
 }
 
 function leaf(kind, title, more) {
@@ -376,23 +442,31 @@ function draw(state) {
   put("node", state.node);
   put("version", "Version " + state.version + " · up since " + state.started_at.replace("T", " ").replace("Z", " UTC"));
   byId("reload").hidden = byId("drain").hidden = !state.orders;
+  byId("show").hidden = !state.orders || !isWithheld(state);
 }
 
 function drawSilence(why) {
   document.body.dataset.health = "bad";
   put("pill", "No answer");
   put("headline", "The node does not answer");
+  putIfAny("next-try", "");
   put("subline", why + (last ? " · what is below is as of " + clock(last.now) : ""));
   document.title = "No answer – Understudy";
 }
 
 // ---- asking ----
 
+function askForState(shown, signal) {
+  return fetch("api/status", {signal: signal, cache: "no-store", headers: shown ? {Authorization: "Bearer " + shown} : {}});
+}
+// As the node puts it in place of each text that takes the token.
+function isWithheld(state) { return JSON.stringify(state).includes('"withheld: the token shows it"'); }
+
 async function look() {
   const stop = new AbortController();
   const timer = setTimeout(() => stop.abort(), 3000);
   try {
-    const response = await fetch("api/status", {signal: stop.signal, cache: "no-store", headers: token ? {Authorization: "Bearer " + token} : {}});
+    const response = await askForState(token, stop.signal);
     if (!response.ok) drawSilence((await response.text()).trim());
     else draw(await response.json());
   } catch (problem) {
@@ -423,11 +497,13 @@ const words = {
   resume: ["Resume", "It gets requests again, and a refused service password is tried again."],
   reload: ["Reload settings", "The node reads its configuration again. If that is wrong, nothing changes."],
   drain: ["Drain", "The node takes nothing new, finishes what runs, and ends."],
+  show: ["Show token", "Texts of errors and addresses are shown to who has it. Only this page keeps it, until it is closed or loaded again."],
 };
+const wrongToken = "This is not the token.";
 let order = null;
 function ask(kind, server) {
   order = {kind: kind, server: server};
-  put("dialog-title", words[kind][0] + (server ? " " + server + "?" : "?"));
+  put("dialog-title", words[kind][0] + (server ? " " + server + "?" : kind === "show" ? "" : "?"));
   put("dialog-text", words[kind][1]);
   put("dialog-do", words[kind][0]);
   put("dialog-error", "");
@@ -436,17 +512,28 @@ function ask(kind, server) {
   byId("dialog").showModal();
   byId(token ? "dialog-do" : "dialog-token").focus();
 }
+// Both return what is wrong, if anything is.
+async function carryOut(given) {
+  const query = new URLSearchParams();
+  if (order.server) query.set("server", order.server);
+  if (order.kind === "suspend") query.set("ttl", byId("dialog-ttl").value);
+  const response = await fetch("api/" + order.kind + "?" + query, {method: "POST", headers: {Authorization: "Bearer " + given}});
+  if (response.ok) return "";
+  return response.status === 401 ? wrongToken : (await response.text()).trim();
+}
+async function tryToken(given) {
+  const response = await askForState(given);
+  if (!response.ok) return (await response.text()).trim();
+  return isWithheld(await response.json()) ? wrongToken : "";
+}
 async function give() {
-  const button = byId("dialog-do");
-  token = byId("dialog-token").value;
+  const button = byId("dialog-do"), given = byId("dialog-token").value;
   button.disabled = true;
   try {
-    const query = new URLSearchParams();
-    if (order.server) query.set("server", order.server);
-    if (order.kind === "suspend") query.set("ttl", byId("dialog-ttl").value);
-    const response = await fetch("api/" + order.kind + "?" + query, {method: "POST", headers: {Authorization: "Bearer " + token}});
-    if (response.ok) byId("dialog").close();
-    else put("dialog-error", response.status === 401 ? "This is not the token." : (await response.text()).trim());
+    const wrong = await (order.kind === "show" ? tryToken(given) : carryOut(given));
+    if (wrong !== wrongToken) token = given;
+    put("dialog-error", wrong);
+    if (!wrong) byId("dialog").close();
   } catch (problem) {
     put("dialog-error", "The connection to the node failed.");
   } finally {
@@ -462,6 +549,7 @@ const prefersDark = matchMedia("(prefers-color-scheme: dark)");
 chooseTheme(prefersDark.matches ? "dark" : "light");
 prefersDark.addEventListener("change", () => chooseTheme(prefersDark.matches ? "dark" : "light"));
 byId("theme").addEventListener("click", () => chooseTheme(themeNow() === "dark" ? "light" : "dark"));
+byId("show").addEventListener("click", () => ask("show"));
 byId("reload").addEventListener("click", () => ask("reload"));
 byId("drain").addEventListener("click", () => ask("drain"));
 byId("dialog-cancel").addEventListener("click", () => byId("dialog").close());

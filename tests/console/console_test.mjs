@@ -1,6 +1,6 @@
 // The console in a browser: what it shows while servers come and go, its orders, its accessibility; screenshots.
 // console_test.mjs HOUSE FOLDER. Needs Debian's chromium, and npm's playwright-core and axe-core where NODE_PATH says;
-// exits with 77 where they are not there. With UNDERSTUDY_PICTURES set it waits until the charts have something to show.
+// exits with 77 where they are not there, and fails if UNDERSTUDY_ALL_CLIENTS is set. With UNDERSTUDY_PICTURES set it waits until the charts have something to show.
 import { spawn } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -11,8 +11,9 @@ const browserPath = process.env.CHROMIUM || "/usr/bin/chromium";
 const [house, folder] = process.argv.slice(2);
 
 function skip(why) {
-  console.log("skipped: " + why);
-  process.exit(77);
+  const all = process.env.UNDERSTUDY_ALL_CLIENTS !== undefined;
+  console.log(all ? "FAILED " + why + ", and UNDERSTUDY_ALL_CLIENTS asks for all: tools/setup --checks installs it" : "skipped: " + why);
+  process.exit(all ? 1 : 77);
 }
 if (!existsSync(browserPath)) skip("there is no " + browserPath + " (apt-get install chromium)");
 const modules = (process.env.NODE_PATH || "").split(":").filter(Boolean);
@@ -35,23 +36,28 @@ function check(holds, text) {
 
 mkdirSync(folder, {recursive: true});
 const token = "a-token-of-this-test-alone";
-const node = spawn(house, [token], {stdio: ["pipe", "pipe", "inherit"]});
-const lines = createInterface({input: node.stdout})[Symbol.asyncIterator]();
-const url = "http://" + (await lines.next()).value + "/";
-const servers = [];
-for (let i = 0; i < 3; ++i) servers.push((await lines.next()).value);
-const tell = (line) => node.stdin.write(line + "\n");
+// A node, and what it is told: "stop N", "start N".
+async function startNode(scheme, ...more) {
+  const child = spawn(house, [token, ...more], {stdio: ["pipe", "pipe", "inherit"]});
+  const lines = createInterface({input: child.stdout})[Symbol.asyncIterator]();
+  const url = scheme + "://" + (await lines.next()).value.replace("0.0.0.0", "127.0.0.1") + "/";
+  const servers = [];
+  for (let i = 0; i < 3; ++i) servers.push((await lines.next()).value);
+  return {url, servers, tell: (line) => child.stdin.write(line + "\n"), end: () => child.stdin.end()};
+}
+const {url, servers, tell, end} = await startNode("http");
+let everywhere = null;
 
 const browser = await chromium.launch({executablePath: browserPath, args: ["--no-sandbox"]});
 try {
   const problems = [];
-  const pageWith = async (options) => {
+  const pageWith = async (options, at = url) => {
     const context = await browser.newContext(options);
     const page = await context.newPage();
     page.on("console", (message) => { if (message.type() === "error") problems.push(message.text()); });
     page.on("pageerror", (error) => problems.push(String(error)));
-    page.on("request", (request) => { if (!request.url().startsWith(url) && !request.url().startsWith("data:")) problems.push("asks for " + request.url()); });
-    await page.goto(url);
+    page.on("request", (request) => { if (!request.url().startsWith(at) && !request.url().startsWith("data:")) problems.push("asks for " + request.url()); });
+    await page.goto(at);
     await page.waitForFunction(() => document.body.dataset.health !== "unknown");
     return page;
   };
@@ -66,12 +72,25 @@ try {
     }
   };
 
+  // Twice the state comes and is drawn. Under load the counters of servers change each time.
+  const drawnTwice = async (page) => {
+    const drawn = await page.evaluate(() => samples.length);
+    await page.waitForFunction((least) => samples.length >= least, drawn + 2);
+  };
+  const checkAccessibility = async (page, name) => {
+    if (await page.evaluate(() => !window.axe)) await page.evaluate(axe);
+    const found = await page.evaluate(() => axe.run(document, {resultTypes: ["violations"]}));
+    const serious = found.violations.filter((each) => each.impact === "serious" || each.impact === "critical");
+    check(serious.length === 0, "nothing serious found by axe-core, " + name + ": " + serious.map((each) => each.id + " " + each.nodes[0].html).join("; "));
+  };
+
   const page = await pageWith({viewport: {width: 1280, height: 900}, colorScheme: "light"});
   check((await text(page, "#pill")).includes("Ready"), "it is ready: " + await text(page, "#headline"));
   check(await page.locator(".server").count() === 3, "three servers are shown");
   check(await shown(page, "#story", "serves", 5000) >= 0, "the story has begun");
   const pictures = Boolean(process.env.UNDERSTUDY_PICTURES);
-  await page.waitForTimeout(pictures ? 20000 : 2500);
+  if (pictures) await page.waitForTimeout(20000);
+  await drawnTwice(page);
   check(Number((await text(page, "#g-rate")).replace(",", "")) > 0, "operations are counted: " + await text(page, "#g-rate"));
   await page.screenshot({path: folder + "/light.png", fullPage: true});
   const dark = await pageWith({viewport: {width: 1280, height: 900}, colorScheme: "dark"});
@@ -82,15 +101,34 @@ try {
   check(await narrow.evaluate(() => document.documentElement.scrollWidth <= innerWidth), "390 pixels are wide enough");
   await narrow.screenshot({path: folder + "/narrow.png", fullPage: true});
 
-  for (const [name, each] of [["light", page], ["dark", dark], ["narrow", narrow]]) {
-    await each.evaluate(axe);
-    const found = await each.evaluate(() => axe.run(document, {resultTypes: ["violations"]}));
-    const serious = found.violations.filter((one) => one.impact === "serious" || one.impact === "critical");
-    check(serious.length === 0, "nothing serious found by axe-core, " + name + ": " + serious.map((one) => one.id + " " + one.nodes[0].html).join("; "));
+  for (const [name, each] of [["light", page], ["dark", dark], ["narrow", narrow]]) await checkAccessibility(each, name);
+  check(await page.locator(".gauges dt").first().innerText() === "Waiting", "who waits is told first");
+
+  // What is pressed, has the focus or is open stays while the numbers change.
+  const button = page.getByRole("button", {name: "Suspend " + servers[1]});
+  const numbers = page.locator(".server").first();
+  const before = await numbers.evaluate((card) => card.textContent);
+  await button.scrollIntoViewIfNeeded();
+  const place = await button.boundingBox();
+  await page.mouse.move(place.x + place.width / 2, place.y + place.height / 2);
+  await page.mouse.down();
+  await drawnTwice(page);
+  await page.mouse.up();
+  check(await page.locator("#dialog").isVisible(), "a press is a click, whatever changes meanwhile");
+  check(await numbers.evaluate((card) => card.textContent) !== before, "something has changed meanwhile");
+  if (await page.locator("#dialog").isVisible()) {
+    await checkAccessibility(page, "with the dialog");
+    await page.locator("#dialog-cancel").click();
   }
+  await page.locator(".server summary").first().focus();
+  await page.keyboard.press("Enter");
+  await drawnTwice(page);
+  check(await page.evaluate(() => document.activeElement === document.querySelector(".server summary")), "the focus stays on Details");
+  check(await page.locator(".server details").first().evaluate((box) => box.open), "which stay open");
+  await checkAccessibility(page, "with open Details");
+  await page.keyboard.press("Enter");
 
   // By keyboard alone: a server is suspended, with a confirmation.
-  const button = page.getByRole("button", {name: "Suspend " + servers[1]});
   await button.focus();
   await page.keyboard.press("Enter");
   check(await page.locator("#dialog").isVisible(), "an order is asked back");
@@ -116,15 +154,44 @@ try {
   await page.screenshot({path: folder + "/primary_down.png", fullPage: true});
   await page.screenshot({path: folder + "/console.png"});  // as docs/console.png
   await dark.screenshot({path: folder + "/primary_down_dark.png", fullPage: true});
+  await checkAccessibility(page, "with servers down");
+  const select = () => page.evaluate(() => { getSelection().selectAllChildren(document.querySelector(".server .problem span:last-child")); return String(getSelection()); });
+  const selected = await select();
+  await drawnTwice(page);
+  check(selected !== "" && await page.evaluate(() => String(getSelection())) === selected, "the text of an error stays selected: " + selected);
   tell("stop 2");
   check(await shown(page, "#pill", "Not ready", 10000) >= 0, "that nobody is left shows");
+  check(await shown(page, "#next-try", "Next try in", 10000) >= 0, "and when one is tried");
+  check(await page.evaluate(() => document.querySelector("#subline").closest("[aria-live]") !== null && document.querySelector("#next-try").closest("[aria-live], [role=status]") === null),
+        "what is read aloud is without the countdown");
+  await checkAccessibility(page, "with nobody left");
   check((await text(page, "#subline")).includes("Requests fail until one answers"), "what that means: " + await text(page, "#subline"));
   await page.screenshot({path: folder + "/all_down.png", fullPage: true});
   tell("start 0");
   check(await shown(page, "#headline", servers[0], 15000) >= 0, "one that is back serves");
+
+  // At an address where the token shows more, it can be given for that alone.
+  everywhere = await startNode("https", "everywhere");
+  const remote = await pageWith({viewport: {width: 1280, height: 900}, ignoreHTTPSErrors: true}, everywhere.url);
+  const show = remote.getByRole("button", {name: "Show token"});
+  check(!await show.isVisible(), "nobody is asked for the token while it shows nothing more");
+  everywhere.tell("stop 0");
+  check(await shown(remote, ".server .problem", "withheld", 15000) >= 0, "texts of errors are withheld without the token");
+  await show.click();
+  await checkAccessibility(remote, "with the dialog of the token");
+  await remote.locator("#dialog-token").fill("a-wrong-token-of-a-stranger");
+  await remote.keyboard.press("Enter");
+  check(await shown(remote, "#dialog-error", "not the token", 5000) >= 0, "a wrong token shows nothing");
+  await remote.locator("#dialog-token").fill(token);
+  await remote.keyboard.press("Enter");
+  check(await show.waitFor({state: "hidden", timeout: 10000}).then(() => true, () => false), "the right one is taken");
+  const error = await remote.locator(".server .problem").first().innerText();
+  check(error !== "" && !error.includes("withheld"), "and the text is shown: " + error);
+  check(await remote.evaluate(() => localStorage.length + sessionStorage.length + document.cookie.length) === 0, "the token is kept nowhere else");
   check(problems.length === 0, "no errors in the browser's console: " + problems.join("; "));
 } finally {
   await browser.close();
-  node.stdin.end();
+  end();
+  everywhere?.end();
 }
 process.exit(failures.length === 0 ? 0 : 1);

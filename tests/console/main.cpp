@@ -1,4 +1,5 @@
 // A node with directories of its own and load on it, for the test of the console: told by standard input what happens.
+#include "support/certificates.hpp"
 #include "support/stub_directory.hpp"
 #include "understudy/runtime/client/manager_access.hpp"
 #include "understudy/runtime/connection_manager.hpp"
@@ -7,6 +8,7 @@
 #include <atomic>
 #include <iostream>
 #include <sstream>
+#include <string_view>
 #include <thread>
 
 using namespace understudy;
@@ -46,11 +48,20 @@ void keep_asking(connection_manager& manager, const std::atomic<bool>& ending) {
 
 }  // namespace
 
-/// main TOKEN; then lines "stop N", "start N"; it ends with its input.
+/// main TOKEN [everywhere]; then lines "stop N", "start N"; it ends with its input. Everywhere: at each address of the
+/// machine, by TLS, without an authority whose certificates clients would have to show.
 int main(int argc, char** argv) {
   std::vector<std::unique_ptr<stub_directory>> servers;
   for (int i = 0; i < 3; ++i) servers.push_back(std::make_unique<stub_directory>());
-  connection_manager manager(settings_for(servers, argc > 1 ? argv[1] : "0123456789abcdef"));
+  auto all = settings_for(servers, argc > 1 ? argv[1] : "0123456789abcdef");
+  const temporary_folder folder;
+  if (argc > 2 && argv[2] == std::string_view{"everywhere"}) {
+    const auto files = certificate_authority{folder.path(), "test-ca"}.issue("server");
+    all.http.listen = "0.0.0.0:0";
+    all.http.cert_path = files.certificate.string();
+    all.http.key_path = files.key.string();
+  }
+  connection_manager manager(std::move(all));
   manager_access::serve_nodes(manager,
                               {[]() -> failure_ptr { return nullptr; }, []() -> failure_ptr { return nullptr; }});
   if (!manager.connect().connected) return 1;

@@ -173,7 +173,7 @@ try {
   // At an address where the token shows more, it can be given for that alone.
   everywhere = await startNode("https", "everywhere");
   const remote = await pageWith({viewport: {width: 1280, height: 900}, ignoreHTTPSErrors: true}, everywhere.url);
-  const show = remote.getByRole("button", {name: "Show token"});
+  const show = remote.locator("#show");
   check(!await show.isVisible(), "nobody is asked for the token while it shows nothing more");
   everywhere.tell("stop 0");
   check(await shown(remote, ".server .problem", "withheld", 15000) >= 0, "texts of errors are withheld without the token");

@@ -19,12 +19,12 @@ BOOST_AUTO_TEST_CASE(stranger_that_pauses_under_a_lease_costs_its_holder_a_secon
     const stopwatch asked;
     const auto lost = held.try_search(search_for("(uid=user1)"), {20s});
     BOOST_TEST((lost.code() == errc::connection_unhealthy), why(lost));
-    BOOST_TEST((asked.elapsed() <= 1500ms));
+    BOOST_TEST((asked.elapsed() < 3s));
     const stopwatch streamed;
     std::size_t entries = 0;
     for ([[maybe_unused]] auto& one : manager.stream(search_for("(uid=user1)"))) ++entries;
     BOOST_TEST(entries == 1u);
-    BOOST_TEST((streamed.elapsed() <= 1500ms));
+    BOOST_TEST((streamed.elapsed() < 3s));
   }
   a.resume();
   end_scenario(manager, {a, b});

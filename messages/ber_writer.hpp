@@ -13,8 +13,8 @@ class ber_writer {
 
   /// Where its contents begin.
   std::size_t open(std::uint8_t tag) {
-    out_.push_back(static_cast<char>(tag));
-    out_.push_back(0);
+    const char head[] = {static_cast<char>(tag), 0};
+    out_.append(head, sizeof head);
     return out_.size();
   }
   void close(std::size_t begin) {
@@ -31,18 +31,26 @@ class ber_writer {
     out_.insert(begin, digits, n);
   }
   void octets(std::string_view bytes, std::uint8_t tag = ber_tag::octet_string) {
-    const auto at = open(tag);
-    out_.append(bytes);
-    close(at);
+    // Most are short, and every search has several: their heads are written at once.
+    if (bytes.size() >= 0x80) {
+      const auto at = open(tag);
+      out_.append(bytes);
+      return close(at);
+    }
+    const char head[] = {static_cast<char>(tag), static_cast<char>(bytes.size())};
+    out_.append(head, sizeof head).append(bytes);
   }
   /// Not negative.
   void integer(std::int32_t value, std::uint8_t tag = ber_tag::integer) {
-    const auto at = open(tag);
+    char bytes[2 + sizeof value];
+    std::size_t size = 2;
     int shift = 24;
     // The shortest form whose first bit is 0.
     while (shift > 0 && value >> (shift - 1) == 0) shift -= 8;
-    for (; shift >= 0; shift -= 8) out_.push_back(static_cast<char>(value >> shift));
-    close(at);
+    for (; shift >= 0; shift -= 8) bytes[size++] = static_cast<char>(value >> shift);
+    bytes[0] = static_cast<char>(tag);
+    bytes[1] = static_cast<char>(size - 2);
+    out_.append(bytes, size);
   }
   void boolean(bool value) { octets(std::string_view{value ? "\xff" : "\0", 1}, ber_tag::boolean); }
   void raw(char byte) { out_.push_back(byte); }

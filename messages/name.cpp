@@ -13,9 +13,12 @@ bool is_alpha(char c) noexcept { return (c >= 'a' && c <= 'z') || (c >= 'A' && c
 bool is_digit(char c) noexcept { return c >= '0' && c <= '9'; }
 bool is_keychar(char c) noexcept { return is_alpha(c) || is_digit(c) || c == '-'; }
 
-bool is_keystring(std::string_view t) noexcept {
-  return !t.empty() && is_alpha(t.front()) && std::all_of(t.begin(), t.end(), is_keychar);
+// Every name of a filter and of an answer comes through here: no call for each character.
+bool are_keychars(std::string_view t) noexcept {
+  return std::all_of(t.begin(), t.end(), [](char c) { return is_keychar(c); });
 }
+
+bool is_keystring(std::string_view t) noexcept { return !t.empty() && is_alpha(t.front()) && are_keychars(t); }
 
 bool is_number(std::string_view t) noexcept {
   return !t.empty() && std::all_of(t.begin(), t.end(), is_digit) && (t.size() == 1 || t.front() != '0');
@@ -31,7 +34,7 @@ bool is_numeric_oid(std::string_view t) noexcept {
   }
 }
 
-bool is_option(std::string_view t) noexcept { return !t.empty() && std::all_of(t.begin(), t.end(), is_keychar); }
+bool is_option(std::string_view t) noexcept { return !t.empty() && are_keychars(t); }
 
 // The valid second bytes of a sequence depend on the first: no overlong forms, no surrogates, nothing past U+10FFFF.
 bool second_byte_fits(unsigned char first, unsigned char second) noexcept {

@@ -71,8 +71,10 @@ class filter_encoder {
   }
 
   std::string item() {
-    const auto end = text_.find_first_of("=()", at_);
-    if (end == std::string_view::npos || text_[end] != '=') return wrong("'=' is missing");
+    // A loop, since names are short: find_first_of() calls memchr for each character.
+    auto end = at_;
+    while (end < text_.size() && text_[end] != '=' && text_[end] != '(' && text_[end] != ')') ++end;
+    if (end == text_.size() || text_[end] != '=') return wrong("'=' is missing");
     auto name = text_.substr(at_, end - at_);
     const char last = name.empty() ? '\0' : name.back();
     const bool extensible = last == ':';

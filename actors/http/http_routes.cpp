@@ -55,6 +55,14 @@ std::optional<http_response> why_no_order(const http_request& request, const htt
   return refusal;
 }
 
+/// "<id of the events>-<number>", as a stream has sent it. One of an earlier process begins anew: what it has numbered
+/// is not what has that number here.
+std::uint64_t number_in(std::string_view last_event_id, const http_rules& rules) {
+  const auto dash = last_event_id.rfind('-');
+  if (dash == std::string_view::npos || last_event_id.substr(0, dash) != rules.events_id) return 0;
+  return parse_number<std::uint64_t>(last_event_id.substr(dash + 1)).value_or(0);
+}
+
 std::string value_of(const http_request& request, const std::string& key) {
   const auto found = request.query.find(key);
   return found == request.query.end() ? std::string{} : found->second;
@@ -134,8 +142,10 @@ http_wish wish_of(const http_request& request, const http_rules& rules) {
   }
   const bool details = rules.shows_details || (is_own_page(request) && shows_token(request, rules));
   if (is_stream) {
-    const auto asked = request.last_event_id.empty() ? value_of(request, "after") : request.last_event_id;
-    return events_wish{parse_number<std::uint64_t>(asked).value_or(0), details};
+    const auto after = request.last_event_id.empty()
+                           ? parse_number<std::uint64_t>(value_of(request, "after")).value_or(0)
+                           : number_in(request.last_event_id, rules);
+    return events_wish{after, details};
   }
   return page_wish{page->page, request.query.count("verbose") > 0, request.path, details};
 }

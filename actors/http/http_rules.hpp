@@ -17,6 +17,8 @@ struct http_rules {
   /// of clients and nodes: nobody else than this machine, or who shows a certificate, gets in. Otherwise that takes the
   /// token.
   bool shows_details = false;
+  /// Of the events that are told here: what stands before the numbers in the ids of a stream.
+  std::string events_id = {};
 };
 using http_rules_ptr = std::shared_ptr<const http_rules>;
 

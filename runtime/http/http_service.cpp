@@ -38,8 +38,9 @@ std::string name_of_machine() {
   return ::gethostname(name.data(), name.size() - 1) == 0 ? std::string{name.data()} : std::string{};
 }
 
-http_rules_ptr rules_of(const settings& all) {
+http_rules_ptr rules_of(const settings& all, const event_history& events) {
   auto rules = std::make_shared<http_rules>();
+  rules->events_id = events.id();
   for (const auto& host : all.http.hosts) rules->hosts.push_back(ascii_lower(host));
   // Names of this machine's own: no stranger can give one of them to a page.
   for (const auto& own : {all.node.name, name_of_machine()})
@@ -60,13 +61,13 @@ listener_options listening(const http_settings& http) {
 
 /// Each as server-sent events are written.
 std::string stream_of(const event_history& history, std::uint64_t& after, bool details) {
-  // Of an earlier process: its numbers mean nothing here.
+  // ?after= a number of an earlier process: it means nothing here.
   if (after > history.latest()) after = 0;
   std::string text;
   for (auto& event : history.since(after)) {
     if (!details) event.details.clear();
     after = event.number;
-    text += "id: " + std::to_string(event.number) + "\ndata: " + state_json(event) + "\n\n";
+    text += "id: " + history.id() + '-' + std::to_string(event.number) + "\ndata: " + state_json(event) + "\n\n";
   }
   return text;
 }
@@ -112,7 +113,7 @@ http_service::http_service(caf::actor_system& system, dependencies with, const s
     : with_(std::move(with)),
       pages_(std::make_shared<http_pages>(with_.env, all)),
       guests_(std::make_shared<guests>()) {
-  const auto let_in = [in = guests_, with = with_, pages = pages_, rules = rules_of(all),
+  const auto let_in = [in = guests_, with = with_, pages = pages_, rules = rules_of(all, *with_.events),
                        refusals = std::make_shared<repeat_limiter>(seconds{60}), &system](accepted_client client) {
     auto connection = std::make_shared<http_connection>();
     connection->fd = client.socket.get();

@@ -4,6 +4,9 @@
 #include "understudy/messages/printable.hpp"
 
 #include <algorithm>
+#include <array>
+#include <cstdio>
+#include <random>
 
 namespace understudy::internal {
 namespace {
@@ -30,7 +33,17 @@ event_severity severity_of(log_level level) noexcept {
                                        : event_severity::info;
 }
 
+/// Nobody has to be unable to guess it.
+std::string fresh_id() {
+  std::random_device source;
+  std::array<char, 17> text{};
+  std::snprintf(text.data(), text.size(), "%08x%08x", source(), source());
+  return text.data();
+}
+
 }  // namespace
+
+event_history::event_history() : id_(fresh_id()) {}
 
 runtime_event event_history::note(log_level level, std::string_view component, std::string_view text,
                                   const log_port::fields& more, wall_time at) {

@@ -13,6 +13,11 @@ class event_history {
  public:
   static constexpr std::size_t most = 256;
 
+  event_history();
+
+  /// Tells this history's numbers from those of another process, or of a runtime that ran before: 16 digits.
+  const std::string& id() const noexcept { return id_; }
+
   /// Notes what a line of the log says, from info on. Whom it names (the fields of DNs) is left out: events are shown
   /// where logs are not.
   runtime_event note(log_level level, std::string_view component, std::string_view text, const log_port::fields& more,
@@ -23,6 +28,7 @@ class event_history {
   std::uint64_t latest() const;
 
  private:
+  const std::string id_;
   mutable std::mutex mutex_;
   std::deque<runtime_event> kept_;
   std::uint64_t last_ = 0;

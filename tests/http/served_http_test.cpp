@@ -248,6 +248,44 @@ BOOST_AUTO_TEST_CASE(events_are_streamed_as_they_happen) {
   BOOST_TEST(arrives("\"kind\":\"server\""));
 }
 
+BOOST_AUTO_TEST_CASE(who_comes_back_with_the_last_id_gets_what_came_after_it_or_all_of_a_new_process) {
+  const auto read = [](const house& h, const std::string& id, const std::string& until) {
+    raw_client client{h.port()};
+    client.send(http_request_text("GET", "/api/events", id.empty() ? "" : "Last-Event-ID: " + id + "\r\n"));
+    std::string seen;
+    BOOST_TEST(eventually([&] {
+                 seen += client.read_some(100ms);
+                 return has(seen, until);
+               }),
+               seen);
+    return seen;
+  };
+  // The first of its events, and the last one's id.
+  const std::string first = "\"number\":1,";
+  const auto last_id = [](const std::string& seen) {
+    const auto at = seen.rfind("id: ") + 4;
+    return seen.substr(at, seen.find('\n', at) - at);
+  };
+  std::string id;
+  {
+    house h;
+    h.at->env()->log->write(log_level::info, "node", "before");
+    const auto seen = read(h, "", "before");
+    BOOST_TEST(has(seen, first), seen);
+    id = last_id(seen);
+    h.at->env()->log->write(log_level::info, "node", "meanwhile");
+    const auto rest = read(h, id, "meanwhile");
+    BOOST_TEST(!has(rest, first), rest);
+    BOOST_TEST(!has(rest, "before"), rest);
+  }
+  // It has more events than its client has seen of the one before.
+  house h;
+  for (int i = 0; i < 50; ++i) h.at->env()->log->write(log_level::info, "node", "after the start");
+  h.at->env()->log->write(log_level::info, "node", "the last");
+  const auto seen = read(h, id, "the last");
+  BOOST_TEST(has(seen, first), seen);
+}
+
 BOOST_AUTO_TEST_CASE(the_endpoint_shows_its_certificate_and_asks_for_one) {
   const certificate_set files;
   http_settings http;

@@ -40,14 +40,8 @@ duration span(std::uint64_t ns) noexcept {
 
 /// A step of outcome_windows in one word: 20 bits of its number, 22 each of requests and failures, which stop at their
 /// limit.
-constexpr unsigned count_bits = 22;
+constexpr unsigned count_bits = (64 - step_number_bits) / 2;
 constexpr std::uint64_t most_counted = (std::uint64_t{1} << count_bits) - 1;
-constexpr std::uint64_t number_mask = (std::uint64_t{1} << 20) - 1;
-constexpr seconds step_length{5};
-
-std::uint64_t step_of(time_point now) noexcept {
-  return static_cast<std::uint64_t>(now.time_since_epoch() / step_length);
-}
 
 struct step_counts {
   std::uint64_t number = 0, total = 0, failed = 0;
@@ -133,8 +127,8 @@ latency_counts latency_histogram::counts() const {
 }
 
 void outcome_windows::add(bool failed, time_point now) noexcept {
-  const auto number = step_of(now) & number_mask;
-  auto& place = ring_[number % steps];
+  const auto number = step_of(now) & step_number_mask;
+  auto& place = ring_[number % ring_steps];
   auto seen = place.load(relaxed);
   for (;;) {
     step_counts next{seen};
@@ -146,11 +140,11 @@ void outcome_windows::add(bool failed, time_point now) noexcept {
 }
 
 operation_window outcome_windows::last(seconds span, time_point now) const noexcept {
-  const auto count = std::min<std::uint64_t>(static_cast<std::uint64_t>(span / step_length), steps - 1);
+  const auto count = std::min<std::uint64_t>(static_cast<std::uint64_t>(span / step_length), ring_steps - 1);
   operation_window found;
   for (std::uint64_t back = 0; back < count; ++back) {
-    const auto number = (step_of(now) - back) & number_mask;
-    const step_counts step{ring_[number % steps].load(relaxed)};
+    const auto number = (step_of(now) - back) & step_number_mask;
+    const step_counts step{ring_[number % ring_steps].load(relaxed)};
     if (step.number != number) continue;
     found.total += step.total;
     found.failed_by_directory += step.failed;
@@ -164,6 +158,7 @@ void metrics_registry::finished(const failure* why, duration took, time_point no
   const auto code = why ? why->code : errc::none;
   const bool failed = why && failed_by_directory(*why);
   if (failed) failed_by_directory_.fetch_add(1, relaxed);
+  history_.add(took, now);
   windows_.add(failed, now);
   if (why) failures_.add(failed, now);
   const auto i = static_cast<std::size_t>(code);

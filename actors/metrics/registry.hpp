@@ -1,5 +1,6 @@
 // Counters of a runtime that any thread may add to and read: outcomes, latency, redispatches, protocol errors.
 #pragma once
+#include "understudy/actors/metrics/request_history.hpp"
 #include "understudy/messages/snapshot.hpp"
 
 #include <array>
@@ -38,9 +39,8 @@ class outcome_windows {
   operation_window last(seconds span, time_point now) const noexcept;
 
  private:
-  static constexpr std::size_t steps = 64;
   /// Each the number of its step, its requests and its failures, so that all three change at once.
-  std::array<std::atomic<std::uint64_t>, steps> ring_{};
+  std::array<std::atomic<std::uint64_t>, ring_steps> ring_{};
 };
 
 /// What a runtime counts of requests. Each request is counted once, where its caller is told: by the runtime's client
@@ -64,6 +64,8 @@ class metrics_registry {
   /// Puts everything that is counted here into `into`.
   void fill(runtime_snapshot& into, time_point now) const;
   std::uint64_t protocol_errors() const noexcept;
+  /// The requests of the last five minutes, step by step.
+  std::vector<request_step> history(time_point now) const { return history_.steps(now); }
   /// Average time to a ready connection; zero when none was made yet.
   duration average_connect() const noexcept;
 
@@ -74,6 +76,7 @@ class metrics_registry {
   std::atomic<bool> enabled_{true};
   outcome_windows windows_;
   outcome_windows failures_;  ///< those that failed alone
+  request_history history_;
   std::array<std::atomic<std::uint64_t>, errc_count> by_error_{};
   std::atomic<std::uint64_t> redispatched_{0}, protocol_errors_{0}, failed_by_directory_{0};
 };

@@ -1,6 +1,7 @@
 // Health, metrics, state and console as responses: see http_pages.hpp.
 #include "understudy/runtime/http/http_pages.hpp"
 
+#include "understudy/actors/metrics/registry.hpp"
 #include "understudy/config/certificates.hpp"
 #include "understudy/config/endpoint.hpp"
 #include "understudy/messages/printable.hpp"
@@ -49,6 +50,22 @@ void read_ends(std::vector<certificate_end>& all, const std::string& section, co
                                               [] { return std::nullopt; });
   note_end(all, section + ".cert_path", paths.certificate_path, read.chain);
   note_end(all, section + ".ca_cert_path", paths.ca_path, read.trusted);
+}
+
+double milliseconds_of(duration d) { return std::chrono::duration<double, std::milli>(d).count(); }
+
+/// {"step_ms", "age_ms": since the newest step was over, "steps": [{"total", "p50_ms", "p99_ms"}]}, the oldest first.
+nlohmann::json history_json(const metrics_registry& metrics, time_point now) {
+  auto steps = nlohmann::json::array();
+  for (const auto& step : metrics.history(now)) {
+    const bool any = step.total > 0;
+    steps.push_back({{"total", step.total},
+                     {"p50_ms", any ? nlohmann::json(milliseconds_of(step.p50)) : nlohmann::json(nullptr)},
+                     {"p99_ms", any ? nlohmann::json(milliseconds_of(step.p99)) : nlohmann::json(nullptr)}});
+  }
+  return {{"step_ms", milliseconds{step_length}.count()},
+          {"age_ms", milliseconds_of(now.time_since_epoch() % step_length)},
+          {"steps", std::move(steps)}};
 }
 
 }  // namespace
@@ -137,6 +154,7 @@ http_response http_pages::ready(const page_wish& wish, const runtime_snapshot* s
 http_response http_pages::status(const runtime_snapshot& state, bool orders) {
   auto json = to_json(state);
   const auto now = env_->clock->wall_now();
+  json["operations"]["history"] = history_json(*env_->metrics, env_->clock->now());
   json["version"] = UNDERSTUDY_VERSION;
   json["node"] = all_.node.name;
   json["now"] = utc(now);

@@ -157,6 +157,26 @@ BOOST_AUTO_TEST_CASE(orders_and_who_may_not_give_them_are_in_the_log) {
   BOOST_TEST(!has(said, token), said);
 }
 
+BOOST_AUTO_TEST_CASE(the_status_has_the_history_of_the_last_five_minutes) {
+  house h{http_settings{}};
+  for (int i = 0; i < 5; ++i) BOOST_TEST(static_cast<bool>(h.at->client().perform(make_request(search_request{}), {})));
+  nlohmann::json history, counted;
+  BOOST_TEST(eventually([&] {
+    history = h.status().at("operations").at("history");
+    for (const auto& step : history.at("steps"))
+      if (step.at("total") != 0) counted = step;
+    return !counted.is_null();
+  }));
+  BOOST_TEST(history.at("step_ms") == 5000);
+  BOOST_TEST(history.at("age_ms").get<double>() < 5000.0);
+  BOOST_TEST(history.at("steps").size() == 60U);
+  BOOST_TEST(history.at("steps").front().at("total") == 0);
+  BOOST_TEST(history.at("steps").front().at("p99_ms").is_null());
+  BOOST_TEST_REQUIRE(!counted.is_null());
+  BOOST_TEST(counted.at("p50_ms").get<double>() > 0);
+  BOOST_TEST(counted.at("p99_ms").get<double>() >= counted.at("p50_ms").get<double>());
+}
+
 BOOST_AUTO_TEST_CASE(texts_of_errors_are_not_for_everybody_who_reaches_the_endpoint) {
   http_settings everywhere;
   everywhere.listen = "0.0.0.0:0";

@@ -1,0 +1,68 @@
+// Counts by step and latency in a ring; a word of an earlier round is begun anew by who adds to it.
+#include "understudy/actors/metrics/request_history.hpp"
+
+#include <algorithm>
+
+namespace understudy::internal {
+namespace {
+
+constexpr auto relaxed = std::memory_order_relaxed;
+constexpr unsigned count_bits = 64 - step_number_bits;
+constexpr std::uint64_t count_mask = (std::uint64_t{1} << count_bits) - 1;
+
+std::size_t column_of(duration took) noexcept {
+  return static_cast<std::size_t>(std::lower_bound(latency_bounds.begin(), latency_bounds.end(), took) -
+                                  latency_bounds.begin());
+}
+
+/// The latency that `part` of the counted ones did not exceed: within a column they are taken for evenly spread.
+template <class Counts>
+duration within(const Counts& counts, std::uint64_t total, double part) {
+  const auto wanted = part * static_cast<double>(total);
+  double passed = 0;
+  duration lower{};
+  for (std::size_t i = 0; i < latency_bounds.size(); ++i) {
+    const auto here = static_cast<double>(counts[i]);
+    if (here > 0 && passed + here >= wanted) {
+      const auto width = std::chrono::duration<double, duration::period>(latency_bounds[i] - lower);
+      return lower + std::chrono::duration_cast<duration>(width * ((wanted - passed) / here));
+    }
+    passed += here;
+    lower = latency_bounds[i];
+  }
+  return total == 0 ? duration{} : lower;
+}
+
+}  // namespace
+
+void request_history::add(duration took, time_point now) noexcept {
+  const auto number = step_of(now) & step_number_mask;
+  auto& word = ring_[number % ring_steps][column_of(took)];
+  auto seen = word.load(relaxed);
+  std::uint64_t next = 0;
+  do {
+    const bool current = seen >> count_bits == number;
+    next = (number << count_bits) | ((current ? seen & count_mask : 0) + 1);
+  } while (!word.compare_exchange_weak(seen, next, relaxed));
+}
+
+std::vector<request_step> request_history::steps(time_point now) const {
+  std::vector<request_step> found;
+  found.reserve(steps_told);
+  for (auto back = std::uint64_t{steps_told}; back > 0; --back) {
+    const auto number = (step_of(now) - back) & step_number_mask;
+    std::array<std::uint64_t, columns> counts{};
+    request_step step;
+    for (std::size_t i = 0; i < columns; ++i) {
+      const auto word = ring_[number % ring_steps][i].load(relaxed);
+      if (word >> count_bits == number) counts[i] = word & count_mask;
+      step.total += counts[i];
+    }
+    step.p50 = within(counts, step.total, 0.5);
+    step.p99 = within(counts, step.total, 0.99);
+    found.push_back(step);
+  }
+  return found;
+}
+
+}  // namespace understudy::internal

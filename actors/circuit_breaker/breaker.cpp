@@ -27,7 +27,10 @@ breaker::breaker(breaker_options options, random_source random)
 
 void breaker::configure(const breaker_options& options) {
   if (options.window != options_.window) window_ = rate_window{options.window};
+  const bool sooner = options.open_cap < options_.open_cap;
   options_ = options;
+  if (sooner && state_ == breaker_state::open && until_ - since_ > options_.open_cap)
+    until_ = since_ + jittered(options_.open_cap, options_.open_jitter, random_);
 }
 
 void breaker::on_report(const outcome_report& report, const moment& at) {

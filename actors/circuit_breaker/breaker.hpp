@@ -53,7 +53,7 @@ class breaker {
  public:
   breaker(breaker_options options, random_source random);
 
-  /// Other options from now on; the state stays.
+  /// Other options from now on; the state stays, and when it is open, for the new `open_cap` at most.
   void configure(const breaker_options& options);
   /// With a health monitor at hand a half-open breaker waits for a probe; without one it gives permits at once.
   void set_probed(bool probed) noexcept { probed_ = probed; }

@@ -12,6 +12,17 @@ constexpr int retry_spread = 10;  // a tenth
 
 }  // namespace
 
+void connect_backoff::set_base(duration base) noexcept {
+  if (base < base_) {
+    const auto sooner = base_ - base + (base_ - base) / retry_spread;
+    for (auto* at : {&retry_at_, &retry_waited_at_})
+      if (*at != time_point{}) *at -= sooner;
+  }
+  base_ = base;
+  backoff_.set_base(base);
+  early_ends_.set_base(base);
+}
+
 std::uint64_t connect_backoff::open() noexcept {
   if (decided_ || outstanding_ == 0) {
     ++round_;

@@ -19,12 +19,8 @@ class connect_backoff {
 
   explicit connect_backoff(duration base) noexcept : base_(base), backoff_(base, cap), early_ends_(base, cap) {}
 
-  /// The pause between retries from now on.
-  void set_base(duration base) noexcept {
-    base_ = base;
-    backoff_.set_base(base);
-    early_ends_.set_base(base);
-  }
+  /// The pause between retries from now on; one that has begun is not longer for that, and shorter when this is.
+  void set_base(duration base) noexcept;
   /// True when a connect may be started. `waited_for`: by somebody; then the pause is shorter.
   bool may_open(time_point now, bool waited_for) const noexcept { return now >= retry_at(waited_for); }
   /// Notes that one is started; the number of the round it belongs to.

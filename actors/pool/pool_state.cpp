@@ -1338,6 +1338,8 @@ void pool_state::reconfigure(pool_policy policy, bool renew, time_point now) {
   growth_.set_base(policy_.retry_base);
   if (policy_.max_lifetime > duration::zero())
     for (auto& [id, s] : slots_) s.expires = std::min(s.expires, now + policy_.max_lifetime);
+  // What was lost is connected to again, as it would have been had this been on before.
+  if (policy_.reconnect && std::exchange(lost_, nullptr)) filled_ = false;
   if (renew) renew_all(now);
   trim(now);
   settle(now);

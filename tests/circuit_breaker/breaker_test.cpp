@@ -269,6 +269,25 @@ BOOST_FIXTURE_TEST_CASE(a_failure_behind_the_success_that_closed_it_is_of_the_ge
   BOOST_TEST(b.state() == breaker_state::closed);
 }
 
+BOOST_FIXTURE_TEST_CASE(a_shorter_longest_backoff_counts_for_a_breaker_that_is_open, one_breaker) {
+  breaker_options slow;
+  slow.open_base = slow.open_cap = std::chrono::hours{1};
+  b.configure(slow);
+  open(at(0));
+  BOOST_TEST((b.next_event() == at(3'600'000).now));
+  auto quick = slow;
+  quick.open_base = quick.open_cap = seconds{30};
+  b.configure(quick);
+  BOOST_TEST((b.next_event() == at(30'000).now));
+  // A longer one does not.
+  b.configure(slow);
+  BOOST_TEST((b.next_event() == at(30'000).now));
+  // Nor does either count for one that was suspended by hand.
+  b.suspend(std::chrono::hours{1}, at(1000).now);
+  b.configure(quick);
+  BOOST_TEST((b.next_event() == at(3'601'000).now));
+}
+
 BOOST_FIXTURE_TEST_CASE(a_report_of_an_earlier_generation_gives_no_permit_back, one_breaker) {
   half_open(0);
   const auto old = b.generation();

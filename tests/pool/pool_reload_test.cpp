@@ -171,3 +171,38 @@ BOOST_FIXTURE_TEST_CASE(what_does_not_finish_in_time_is_cut_off, reloading_pool)
   pass(seconds{6});
   BOOST_TEST((drained == std::vector<bool>{false}));
 }
+
+BOOST_FIXTURE_TEST_CASE(a_loss_without_auto_reconnect_is_over_when_that_is_switched_on, reloading_pool) {
+  auto alone = small_policy(3, 6);
+  alone.reconnect = false;
+  become(alone);
+  for (const auto id : in(phase::ready)) die(id);
+  pass(seconds{60});
+  BOOST_TEST(connecting() == 0U);
+  // Other values are no reason to connect again.
+  alone.max_waiters = 7;
+  become(alone);
+  pass(seconds{60});
+  BOOST_TEST(connecting() == 0U);
+  become(small_policy(3, 6));
+  ready_all();
+  BOOST_TEST(in(phase::ready).size() == 3U);
+  share();
+  BOOST_TEST(quick.size() == 1U);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_shorter_retry_delay_counts_for_the_pause_that_has_begun, reloading_pool) {
+  auto slow = small_policy(3, 6);
+  slow.retry_base = std::chrono::hours{1};
+  become(slow);
+  for (const auto id : in(phase::ready)) die(id);
+  const auto until_a_connect = [&](duration most) {
+    for (const auto end = now + most; now < end && connecting() == 0;) pass(milliseconds{100});
+    return connecting() > 0;
+  };
+  BOOST_TEST_REQUIRE(until_a_connect(seconds{60}));
+  fail_all();
+  BOOST_TEST(!until_a_connect(std::chrono::minutes{10}));
+  become(small_policy(3, 6));
+  BOOST_TEST(until_a_connect(seconds{5}));
+}

@@ -532,6 +532,11 @@ BOOST_FIXTURE_TEST_CASE(a_stream_without_credit_holds_the_server_up_and_is_no_si
   turn([&] { state().on_credit(11, 9, 5); });
   BOOST_TEST(batches.size() == 2u);
   BOOST_TEST(!wire.reading_held());
+  // The server's silence begins with the credit.
+  pass(all.breaker.suspect_after / 2);
+  BOOST_TEST(suspicions == 0);
+  pass(all.breaker.suspect_after);
+  BOOST_TEST(suspicions == 1);
   answer(read);
   BOOST_TEST((outcome(read).what == told::kind::answer));
 }

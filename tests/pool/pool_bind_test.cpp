@@ -71,6 +71,35 @@ BOOST_AUTO_TEST_CASE(a_bind_connection_that_is_never_idle_ends_with_its_lifetime
   BOOST_TEST(h.served.size() >= all.size() - 1);
 }
 
+BOOST_AUTO_TEST_CASE(an_old_bind_connection_is_kept_while_pooled_connects_fail) {
+  auto p = binding(10, 1);
+  p.min = 2;
+  p.max_lifetime = seconds{100};
+  pool_harness h{p};
+  h.ready_all();
+  h.ask(acquire_kind::bind);
+  h.ready_all();
+  const auto old = h.in(phase::ready, connection_kind::bind).front();
+  h.complete(old);
+  // One of the pool's is lost and cannot be had again: nor might another one for binds.
+  h.die(h.in(phase::ready).front());
+  const auto use_for = [&](int span, bool connects) {
+    for (int second = 0; second < span; ++second) {
+      for (const auto id : h.in(phase::connecting)) connects ? h.ready(id) : h.fail(id);
+      const auto login = h.ask(acquire_kind::bind);
+      for (const auto id : h.in(phase::connecting, connection_kind::bind)) h.ready(id);
+      BOOST_TEST((h.what(login) == outcome::dispatched));
+      for (const auto id : h.in(phase::ready, connection_kind::bind)) h.complete(id);
+      h.pass(seconds{1});
+      h.close_told();
+    }
+  };
+  use_for(150, false);
+  BOOST_TEST((h.in(phase::ready, connection_kind::bind) == std::vector{old}));
+  use_for(60, true);
+  BOOST_TEST(h.sockets.count(old) == 0U);
+}
+
 BOOST_AUTO_TEST_CASE(a_full_pool_makes_room_for_a_bind_by_closing_an_idle_connection) {
   auto p = binding(2, 2);
   p.min = 2;

@@ -1,5 +1,6 @@
 // Scenarios 1, 2, 3: servers that pause, die, or say goodbye before they go.
 #include "scenarios/evidence.hpp"
+#include "support/stall_watch.hpp"
 
 #include <boost/test/unit_test.hpp>
 
@@ -37,11 +38,11 @@ std::uint64_t unknown_outcomes(const background_load& load) {
 BOOST_AUTO_TEST_CASE(scenario_01_a_paused_server_costs_its_readers_a_second_and_a_half_at_most) {
   leak_guard leaks;
   slapd a, b;
+  const stall_watch stalls;
+  auto from = std::chrono::steady_clock::now();
   connection_manager manager(quick_settings({server_at(a.port(), 1), server_at(b.port(), 2)}));
   BOOST_TEST_REQUIRE(manager.connect().connected);
-  // The machine may be busy with other things just then: the best of a few pauses counts, and no read of any may fail.
-  duration best = 1h;
-  for (int round = 0; round < 5 && best > 1500ms; ++round) {
+  for (int round = 0; round < 3; ++round) {
     background_load reads(manager, 16);
     BOOST_TEST_REQUIRE(eventually([&] { return reads.by_server().count(name_of(a.port())) > 0; }));
     reads.forget();
@@ -51,12 +52,17 @@ BOOST_AUTO_TEST_CASE(scenario_01_a_paused_server_costs_its_readers_a_second_and_
     a.resume();
     BOOST_TEST(reads.finish());
     // Only now: others were served by the second server before those whom the pause had caught.
-    best = std::min(best, reads.longest());
+    duration longest{};
+    // Less what the machine kept this process waiting for a processor: also before the pause, since a server that seems
+    // slow is given more time to answer.
+    for (const auto& read : reads.history())
+      longest = std::max(longest, read.ended - read.began - stalls.stalled(from, read.ended));
+    BOOST_TEST((longest <= 1500ms), "in round " << round << " the longest read took " << longest / 1ms << " ms");
+    BOOST_TEST((reads.longest() > 100ms), "nothing was in flight when the server paused");
     BOOST_TEST(reads.failures().empty(), reads.example());
+    from = std::chrono::steady_clock::now();
     check_recovery(manager, {a, b});
   }
-  BOOST_TEST((best <= 1500ms), "the longest read took " << std::chrono::duration_cast<milliseconds>(best).count());
-  BOOST_TEST((best > 100ms), "nothing was in flight when the server paused");
   end_scenario(manager, {a, b});
 }
 

@@ -15,6 +15,18 @@ namespace {
 constexpr milliseconds nap{2};
 constexpr milliseconds usual{1};  // that any sleep is late
 
+/// How long each thread of a process was kept waiting for a processor until now, in nanoseconds.
+std::map<pid_t, std::int64_t> waits_of(pid_t process) {
+  std::map<pid_t, std::int64_t> found;
+  std::error_code gone;  // threads come and go
+  for (const auto& thread : std::filesystem::directory_iterator("/proc/" + std::to_string(process) + "/task", gone)) {
+    std::int64_t ran = 0, waited = 0;  // sched-stats.rst of the kernel's documentation
+    if (std::ifstream(thread.path() / "schedstat") >> ran >> waited)
+      found[static_cast<pid_t>(std::stol(thread.path().filename().string()))] = waited;
+  }
+  return found;
+}
+
 }  // namespace
 
 stall_watch::stall_watch() : thread_([this] { watch(); }) {}
@@ -45,22 +57,28 @@ duration stall_watch::stalled(time_point from, time_point to) const {
   return sum;
 }
 
+std::map<pid_t, std::int64_t> processor_waits::now() { return waits_of(::getpid()); }
+
+duration processor_waits::longest() const {
+  std::int64_t longest = 0;
+  for (const auto& [thread, waited] : now()) {
+    const auto known = before_.find(thread);
+    longest = std::max(longest, waited - (known == before_.end() ? 0 : known->second));
+  }
+  return std::chrono::nanoseconds{longest};
+}
+
 duration stopwatch::elapsed() const {
   const auto now = std::chrono::steady_clock::now();
-  return now - began_ - stalls_.stalled(began_, now);
+  return now - began_ - std::max(stalls_.stalled(made_, now), waits_.longest());
 }
 
 duration longest_processor_wait() { return longest_processor_wait(::getpid()); }
 
 duration longest_processor_wait(pid_t process) {
-  duration longest{};
-  std::error_code gone;  // threads come and go
-  for (const auto& thread : std::filesystem::directory_iterator("/proc/" + std::to_string(process) + "/task", gone)) {
-    std::int64_t ran = 0, waited = 0;  // nanoseconds (sched-stats.rst of the kernel's documentation)
-    if (std::ifstream(thread.path() / "schedstat") >> ran >> waited)
-      longest = std::max<duration>(longest, std::chrono::nanoseconds{waited});
-  }
-  return longest;
+  std::int64_t longest = 0;
+  for (const auto& [thread, waited] : waits_of(process)) longest = std::max(longest, waited);
+  return std::chrono::nanoseconds{longest};
 }
 
 }  // namespace understudy::test

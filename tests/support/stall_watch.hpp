@@ -5,6 +5,8 @@
 #include <sys/types.h>
 
 #include <atomic>
+#include <cstdint>
+#include <map>
 #include <mutex>
 #include <thread>
 #include <vector>
@@ -37,14 +39,31 @@ class stall_watch {
   std::thread thread_;
 };
 
+/// How long each thread of this process is kept waiting for a processor, by the kernel's account: also those waits that
+/// the thread of a stall_watch was spared.
+class processor_waits {
+ public:
+  /// Of the thread that was kept waiting most since this was made.
+  duration longest() const;
+
+ private:
+  std::map<pid_t, std::int64_t> before_ = now();  ///< nanoseconds of each thread
+  static std::map<pid_t, std::int64_t> now();
+};
+
 /// How long something takes on this process' account: what the machine kept it waiting for a processor does not count.
 class stopwatch {
  public:
+  /// Time counts from now on. Waits count from when this was made: a server that seemed slow while the machine was is
+  /// given more time to answer, for a while.
+  void restart() { began_ = std::chrono::steady_clock::now(); }
   duration elapsed() const;
 
  private:
-  time_point began_ = std::chrono::steady_clock::now();
+  const time_point made_ = std::chrono::steady_clock::now();
+  time_point began_ = made_;
   stall_watch stalls_;
+  processor_waits waits_;
 };
 
 /// How long the thread of a process that was kept waiting for a processor most has been so until now: of this one, or

@@ -74,7 +74,39 @@ void check_left_after_few_writes(const delivery& in_place_of_answers, const std:
   end_scenario(manager, {a, b});
 }
 
+/// How many connects one search costs a server that ends each at once, while nobody else has a reason to connect, and
+/// nobody knows yet that it does.
+std::size_t connects_of_one_search(int max_retries) {
+  stub_directory balancer;
+  auto how = server_at(balancer.port());
+  how.max_retries = max_retries;
+  how.pool_size = 0;
+  how.max_pool_size = 1;  // too few for the monitor to keep one
+  auto all = quick_settings({how});
+  probe_nobody(all);
+  all.pool.max_idle_time = 1s;
+  all.breaker.circuit_breaker_threshold = 1000;
+  all.recovery.auto_recovery = false;
+  all.recovery.reconnect_attempts = 0;
+  connection_manager manager(all);
+  BOOST_TEST_REQUIRE(manager.connect().connected);
+  BOOST_TEST_REQUIRE(eventually([&] { return balancer.open_connections() == 0u; }));
+  balancer.limit_connections(0);
+  const auto before = balancer.connections();
+  const auto found = manager.try_search(search_for("(uid=user1)"), {20s});
+  BOOST_TEST((found.code() == errc::connection_failed), why(found));
+  const auto made = balancer.connections() - before;
+  BOOST_TEST(manager.disconnect());
+  return made;
+}
+
 }  // namespace
+
+BOOST_AUTO_TEST_CASE(stranger_that_accepts_and_closes_sees_a_connect_and_max_retries_more_of_a_request) {
+  leak_guard leaks;
+  for (const int retries : {0, 1, 3})
+    BOOST_TEST(connects_of_one_search(retries) == static_cast<std::size_t>(retries) + 1, retries);
+}
 
 BOOST_AUTO_TEST_CASE(stranger_that_accepts_and_closes_sees_few_connects) {
   leak_guard leaks;

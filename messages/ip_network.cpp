@@ -15,10 +15,6 @@ constexpr std::size_t mapped_bytes = mapped_bits / 8;
 
 constexpr ip_address mapped_prefix{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0, 0, 0, 0};
 
-bool is_mapped(const ip_address& address) noexcept {
-  return std::equal(address.begin(), address.begin() + mapped_bytes, mapped_prefix.begin());
-}
-
 bool same_beginning(const ip_address& a, const ip_address& b, unsigned bits) noexcept {
   const auto whole = bits / 8, rest = bits % 8;
   if (!std::equal(a.begin(), a.begin() + whole, b.begin())) return false;
@@ -52,9 +48,13 @@ std::optional<ip_address> parse_ip_address(std::string_view text) {
   return std::nullopt;
 }
 
+bool is_ipv4(const ip_address& address) noexcept {
+  return std::equal(address.begin(), address.begin() + mapped_bytes, mapped_prefix.begin());
+}
+
 bool is_loopback(const ip_address& address) noexcept {
   constexpr ip_address ipv6_loopback{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1};
-  return address == ipv6_loopback || (is_mapped(address) && address[mapped_bytes] == 127);
+  return address == ipv6_loopback || (is_ipv4(address) && address[mapped_bytes] == 127);
 }
 
 std::optional<ip_network> ip_network::parse(std::string_view text, std::string& problem) {
@@ -80,7 +80,7 @@ std::optional<ip_network> ip_network::parse(std::string_view text, std::string& 
 }
 
 bool ip_network::contains(const ip_address& address) const noexcept {
-  if (length_ < mapped_bits && is_mapped(address)) return false;
+  if (length_ < mapped_bits && is_ipv4(address)) return false;
   return same_beginning(first_, address, length_);
 }
 

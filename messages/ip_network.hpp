@@ -16,6 +16,8 @@ using ip_address = std::array<std::uint8_t, 16>;
 ip_address mapped_ipv4(std::string_view four_bytes);
 /// Reads "192.0.2.1", "2001:db8::1", "[::1]"; a zone ("%eth0") is left out. Nothing when it is none.
 std::optional<ip_address> parse_ip_address(std::string_view text);
+/// True for an address of IPv4.
+bool is_ipv4(const ip_address& address) noexcept;
 /// 127.0.0.0/8 and ::1.
 bool is_loopback(const ip_address& address) noexcept;
 

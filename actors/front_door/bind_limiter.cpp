@@ -34,7 +34,7 @@ bool bind_limiter::allows_name(const std::string& name, time_point now) {
 
 void bind_limiter::refused(const std::string& address, const std::string& name, time_point now) {
   const std::lock_guard lock{mutex_};
-  note(addresses_, address, now);
+  if (!address.empty()) note(addresses_, address, now);
   if (!name.empty()) note(names_, name, now);
 }
 

@@ -27,7 +27,7 @@ class bind_limiter {
   bool allows_address(const std::string& address, time_point now);
   bool allows_name(const std::string& name, time_point now);
   ///@}
-  /// A bind was refused. An empty name counts for the address alone.
+  /// A bind was refused. What is empty is not counted by.
   void refused(const std::string& address, const std::string& name, time_point now);
   /// A bind as `name` was accepted: what was refused before was a mistake.
   void accepted(const std::string& name);

@@ -62,6 +62,7 @@ class client_impl {
   void on_part(std::uint64_t number, relayed_part& part);
 
   bool take_messages();
+  bool note_partial();
   void carry_out();
   void carry_out_actions();
   void operator()(session_action::reply& a);
@@ -108,6 +109,7 @@ class client_impl {
   time_point give_up_at_ = time_point::max();  ///< a handshake, a goodbye
   time_point write_until_ = time_point::max();
   std::uint64_t appended_ = 0;
+  std::size_t partial_ = 0;  ///< bytes that have been counted in `partial`
   small_table<std::uint64_t, request_under_way> open_;
   std::deque<owed_credit> owed_;
   std::optional<lease_grant> lease_;
@@ -188,13 +190,27 @@ void client_impl::on_io(std::uint64_t id, std::uint32_t events) {
   }
   if (chance.reads && !closing_ && !tls_asked_) {
     const auto most = session_.takes_messages() ? session_.longest_message() + 1 : read_ahead;
+    const auto before = socket_.received().size();
     if (socket_.read(most) == client_socket::ending::closed) {
       session_.on_end(now());
       carry_out();
       return end("the client closed the connection");
     }
+    // Nothing else is a sign of life: a timer of ours is none.
+    if (socket_.received().size() > before) session_.on_bytes(now());
+    if (!note_partial()) session_.on_no_room();
   }
   carry_out();
+}
+
+/// False: the clients of this front door have too much of messages that are not complete.
+bool client_impl::note_partial() {
+  if (!with_.partial) return true;
+  const auto now_there = partial_messages::counted(socket_.received().size());
+  const auto most = std::max(partial_messages::most_bytes, 4 * with_.rules->max_pdu_bytes);
+  if (!with_.partial->change(partial_, now_there, most)) return false;
+  partial_ = now_there;
+  return true;
 }
 
 /// As many as may be taken now; false: none.
@@ -215,7 +231,7 @@ bool client_impl::take_messages() {
     socket_.consume(frame.size, frame.op != opaque_request::search);
     carry_out_actions();
   }
-  session_.on_bytes(partial, now());
+  session_.on_partial(partial);
   return some;
 }
 
@@ -243,6 +259,8 @@ void client_impl::carry_out_actions() {
 
 void client_impl::finish_turn() {
   if (ended_) return;
+  // It is less than before, if anything.
+  note_partial();
   note_holding();
   note_record();
   arm();
@@ -604,6 +622,7 @@ void client_impl::let_go(std::string_view why) {
     if (!std::holds_alternative<session_action::close>(action)) std::visit(session_action_visitor{*this}, action);
   ended_ = true;
   timer_.disarm();
+  if (with_.partial) with_.partial->change(std::exchange(partial_, 0), 0, 0);
   if (with_.holdings)
     if (auto* const held = with_.holdings->of(std::exchange(holds_, holding::none))) held->leave(number_);
   socket_.close();

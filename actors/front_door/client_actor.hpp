@@ -4,6 +4,7 @@
 #include "understudy/actors/front_door/client_registry.hpp"
 #include "understudy/actors/front_door/client_session.hpp"
 #include "understudy/actors/front_door/held_connections.hpp"
+#include "understudy/actors/front_door/partial_messages.hpp"
 #include "understudy/actors/ports/ports.hpp"
 #include "understudy/actors/ports/request_permits.hpp"
 
@@ -32,6 +33,7 @@ struct client_dependencies {
   /// Null: this client shares none with others.
   std::shared_ptr<proxied_authorization_offer> offer = {};
   std::shared_ptr<client_holdings> holdings = {};
+  std::shared_ptr<partial_messages> partial = {};
   ///@}
   std::shared_ptr<request_permits> permits = {};  ///< null: nobody counts
   /// The server's side of TLS over that descriptor, which stays the client's; empty: StartTLS is not offered.

@@ -8,6 +8,7 @@
 #include "understudy/messages/dn_match.hpp"
 #include "understudy/messages/paged_results.hpp"
 #include "understudy/messages/printable.hpp"
+#include "understudy/messages/text.hpp"
 
 #include <algorithm>
 
@@ -15,7 +16,7 @@ namespace understudy::internal {
 namespace {
 
 // RFC 4511 and RFC 3909.
-constexpr int confidentiality_required = 13, no_such_operation = 119, cannot_cancel = 121;
+constexpr int confidentiality_required = 13, constraint_violation = 19, no_such_operation = 119, cannot_cancel = 121;
 // RFC 4370 and the draft before it.
 constexpr int authorization_denied = 123, proxied_authorization_denied = 47;
 
@@ -32,6 +33,8 @@ constexpr seconds patience_of_guessers{1};
 constexpr seconds step_patience{10};
 // SCRAM takes three.
 constexpr int most_steps = 8;
+
+constexpr const char* too_many_for_name = "Too many passwords were refused for this name; try again in a minute.";
 
 const char* bind_first() { return "Bind first: clients that have not bound may read the root DSE alone."; }
 
@@ -121,14 +124,14 @@ void client_session::evict() {
 
 // ---- messages ----
 
-void client_session::on_bytes(bool partial, time_point now) {
-  heard_ = now;
-  partial_ = partial;
-}
-
 void client_session::on_garbage(const char* why) {
   if (phase_ == phase::closed) return;
   send_away(result_code::protocol_error, why);
+}
+
+void client_session::on_no_room() {
+  if (phase_ == phase::closed) return;
+  send_away(result_code::busy, "too much of messages that are not complete waits here; try again in a moment");
 }
 
 void client_session::on_message(std::string_view pdu, time_point now) {
@@ -235,6 +238,13 @@ void client_session::bind_stepwise(const client_message& message, const bind_fie
   made.controls = changed ? encode_controls(controls) : std::string{message.controls};
   made.message_id = message.id;
   waiting next{message.id, request_tag::bind, make_request(std::move(made)), {}, {}, std::string{fields.mechanism}};
+  const auto said = name_in_step(fields.mechanism, fields.credentials.value_or(std::string_view{}));
+  // The DN that the directory makes of it is not known here, so it counts apart from that.
+  next.name = said ? "sasl:" + ascii_lower(std::string{*said}) : mechanism_name_;
+  if (!next.name.empty() && !limiter_->allows_name(next.name, now)) {
+    drop_lease();
+    return no(result_code::busy, too_many_for_name);
+  }
   if (steps_ > 1) {
     waiting_ = std::move(next);
     return ask_for_bind(bind_step::sasl, waiting_->what, true, now);
@@ -345,8 +355,7 @@ void client_session::judged(session_number number, service_claim claim, time_poi
     case service_claim::other:
       break;
   }
-  if (!limiter_->allows_name(waiting_->name, now))
-    return ended(result_code::busy, "Too many passwords were refused for this name; try again in a minute.");
+  if (!limiter_->allows_name(waiting_->name, now)) return ended(result_code::busy, too_many_for_name);
   const bool by_proxy = !waiting_->proxy_id.empty();
   if (by_proxy && std::get<bind_request>(waiting_->what->op).dn.find('=') == std::string::npos)
     return ended(result_code::invalid_dn_syntax, "The directory is told here for whom it works: bind with a DN.");
@@ -644,24 +653,48 @@ void client_session::bound_as_user(time_point now) {
 void client_session::sasl_answered(const result& answer, time_point now) {
   leased_used_ = now;
   const auto bound = std::move(*waiting_);
-  if (answer.code == result_code::success) who_ = holder::user;
-  if (answer.code == result_code::invalid_credentials) limiter_->refused(origin_.address, {}, now);
+  if (answer.code == result_code::success) {
+    who_ = holder::user;
+    limiter_->accepted(bound.name);
+  }
+  count_refusal(answer.code, bound.name, now);
   bind_ended(answer.code);
   note_bind_end(answer.code);
   act(session_action::reply{answer.messages});
   mechanism_.clear();
-  if (answer.code == result_code::sasl_bind_in_progress)
+  if (answer.code == result_code::sasl_bind_in_progress) {
     mechanism_ = bound.mechanism;
-  else if (who_ == holder::user)
+    mechanism_name_ = bound.name;
+  } else if (who_ == holder::user) {
     bound_as_user(now);
-  else
+  } else {
     drop_lease();
+  }
   close_when_drained();
 }
 
+/// By the directory's answer to a bind. Not every server says invalidCredentials to a wrong password: some do not hide
+/// that there is no such entry (32), that it has no password (48) or may not be used to authenticate (50); 389
+/// Directory Server says constraintViolation (19) of an account that was tried too often. unwillingToPerform is said of
+/// a closed account, but also by servers that take no binds from anybody, which is no fault of the address. Other codes
+/// say nothing of the password.
+void client_session::count_refusal(int code, const std::string& name, time_point now) {
+  switch (code) {
+    case result_code::invalid_credentials:
+    case constraint_violation:
+    case result_code::no_such_object:
+    case result_code::inappropriate_authentication:
+    case result_code::insufficient_access:
+      return limiter_->refused(origin_.address, name, now);
+    case result_code::unwilling_to_perform:
+      return limiter_->refused({}, name, now);
+    default:
+      return;
+  }
+}
+
 void client_session::bind_failed(const failure& why, time_point now) {
-  if (step_ == bind_step::password && why.ldap_code == result_code::invalid_credentials)
-    limiter_->refused(origin_.address, waiting_->name, now);
+  if (step_ == bind_step::password) count_refusal(why.ldap_code, waiting_->name, now);
   const bool lost = (step_ == bind_step::password || step_ == bind_step::sasl) && is_lease_lost(why);
   if (lost && !waiting_->again && (step_ == bind_step::password || steps_ == 1)) {
     auto what = std::move(*waiting_);
@@ -826,6 +859,7 @@ void client_session::drop_lease() {
   open_pages_ = 0;
   page_until_ = evict_at_ = time_point::max();
   mechanism_.clear();
+  mechanism_name_.clear();
 }
 
 /// With it goes whom the client had bound as: no password was kept.

@@ -54,8 +54,12 @@ class client_session {
   void on_message(std::string_view pdu, time_point now);
   /// What the client sends is no LDAP.
   void on_garbage(const char* why);
-  /// Bytes came; `partial`: of a message that is not complete.
-  void on_bytes(bool partial, time_point now);
+  /// There is no room for the rest of the message that the client has begun.
+  void on_no_room();
+  /// Bytes came, be they of a whole message or not.
+  void on_bytes(time_point now) noexcept { heard_ = now; }
+  /// `partial`: what waits is a message that is not complete.
+  void on_partial(bool partial) noexcept { partial_ = partial; }
   /// The client has gone. Of a password that it has just tried nobody is told any more whether it was refused: it
   /// counts as if it was.
   void on_end(time_point now);
@@ -143,7 +147,7 @@ class client_session {
     std::int32_t id = 0;
     std::uint8_t tag = 0;
     request_ptr what;
-    std::string name = {};       ///< of a bind, as comparable_dn() has it
+    std::string name = {};       ///< of a bind, by what its refusals are counted; empty: not known
     std::string proxy_id = {};   ///< of a bind that is to be served by proxy: as whom
     std::string mechanism = {};  ///< of a SASL bind that the directory answers step by step
     bool paged = false;
@@ -162,6 +166,7 @@ class client_session {
   void bind_answered(const result& answer, time_point now, std::optional<server_id> server);
   void sasl_answered(const result& answer, time_point now);
   void bind_failed(const failure& why, time_point now);
+  void count_refusal(int code, const std::string& name, time_point now);
   void bound_as_user(time_point now);
   void bind_refused(int code, std::string diagnostic);
   void bind_ended(int code);
@@ -221,6 +226,7 @@ class client_session {
   time_point bind_sent_at_{};   ///< when the last bind was given to the directory
   time_point asked_at_{};       ///< when the client asked for the bind, or for what waits for a connection
   std::string mechanism_;       ///< of a SASL bind that goes on with the client's next message
+  std::string mechanism_name_;  ///< that it has said, as waiting::name
   int steps_ = 0;               ///< of it, so far
   server_set asked_for_offer_;  ///< in vain, for this bind
   std::map<session_number, doubt> doubts_;

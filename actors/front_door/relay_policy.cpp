@@ -127,6 +127,13 @@ judged_controls judge_controls(std::vector<control> asked, bool own_connection) 
   return judged;
 }
 
+std::vector<std::string_view> known_controls() {
+  std::vector<std::string_view> all{paged_results_oid};
+  all.insert(all.end(), stateless.begin(), stateless.end());
+  all.insert(all.end(), refused.begin(), refused.end());
+  return all;
+}
+
 relay_refusal judge_extension(const extended_fields& asked, bool own_connection) {
   if (!is_in(passed_extensions, asked.oid))
     return {result_code::unwilling_to_perform,

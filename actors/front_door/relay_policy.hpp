@@ -19,6 +19,8 @@ struct judged_controls {
   bool paged = false;    ///< results in pages (RFC 2696)
 };
 judged_controls judge_controls(std::vector<control> asked, bool own_connection);
+/// Every control that is known here, by OID; the others are unknown.
+std::vector<std::string_view> known_controls();
 
 /// Whether an extended operation passes; StartTLS and cancel are not passed on in any case, but answered here.
 relay_refusal judge_extension(const extended_fields& asked, bool own_connection);

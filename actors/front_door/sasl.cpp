@@ -34,6 +34,24 @@ bool is_relayed_mechanism(std::string_view mechanism) noexcept {
   return std::find(relayed.begin(), relayed.end(), mechanism) != relayed.end();
 }
 
+std::optional<std::string_view> name_in_step(std::string_view mechanism, std::string_view credentials) noexcept {
+  const auto none = std::string_view::npos;
+  if (mechanism == "CRAM-MD5") {
+    const auto space = credentials.rfind(' ');
+    return space == none || space == 0 ? std::nullopt : std::optional{credentials.substr(0, space)};
+  }
+  // Channel binding, authorization identity, then the message itself; the last step begins with "c=".
+  constexpr std::string_view name_begins = "n=";
+  const auto flag = credentials.find(',');
+  const auto identity = flag == none || credentials.front() == 'c' ? none : credentials.find(',', flag + 1);
+  if (identity == none) return std::nullopt;
+  auto message = credentials.substr(identity + 1);
+  if (message.substr(0, name_begins.size()) != name_begins) return std::nullopt;
+  message.remove_prefix(name_begins.size());
+  const auto name = message.substr(0, message.find(','));
+  return name.empty() ? std::nullopt : std::optional{name};
+}
+
 std::string why_not_relayed(std::string_view mechanism) {
   constexpr std::string_view plus = "-PLUS";
   const bool of_channel = mechanism.size() > plus.size() && mechanism.substr(mechanism.size() - plus.size()) == plus;

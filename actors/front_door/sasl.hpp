@@ -23,6 +23,9 @@ std::optional<plain_message> read_plain(std::string_view credentials) noexcept;
 /// A mechanism of several steps that is about neither the connection that it runs on nor the name of its server, and
 /// that puts nothing around what comes after it: SCRAM without channel binding (RFC 5802, RFC 7677), CRAM-MD5.
 bool is_relayed_mechanism(std::string_view mechanism) noexcept;
+/// The name that a client's step of such a mechanism says: SCRAM's first message ("n,,n=alice,r=…", RFC 5802), the
+/// answer to CRAM-MD5's challenge ("alice 0123…", RFC 2195). Nothing: this step says none.
+std::optional<std::string_view> name_in_step(std::string_view mechanism, std::string_view credentials) noexcept;
 /// Why any other is not taken, for people.
 std::string why_not_relayed(std::string_view mechanism);
 

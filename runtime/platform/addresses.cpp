@@ -6,6 +6,7 @@
 #include <netinet/in.h>
 #include <sys/un.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstring>
 
@@ -98,6 +99,20 @@ std::optional<ip_address> ip_of(const sockaddr_storage& address) {
   ip_address found{};
   std::memcpy(found.data(), &a.sin6_addr, found.size());
   return found;
+}
+
+std::string counted_as(const ip_address& address) {
+  constexpr std::size_t bytes_before_ipv4 = 12, bytes_of_network = 8;
+  char text[INET6_ADDRSTRLEN] = "";
+  if (is_ipv4(address)) {
+    inet_ntop(AF_INET, address.data() + bytes_before_ipv4, text, sizeof text);
+    return text;
+  }
+  auto counted = address;
+  const bool whole = is_loopback(address);
+  if (!whole) std::fill(counted.begin() + bytes_of_network, counted.end(), std::uint8_t{0});
+  inet_ntop(AF_INET6, counted.data(), text, sizeof text);
+  return whole ? std::string{text} : std::string{text} + "/64";
 }
 
 bool is_loopback(std::string_view address) {

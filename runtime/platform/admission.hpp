@@ -48,7 +48,7 @@ class admission : public std::enable_shared_from_this<admission> {
   };
 
   explicit admission(admission_limits limits) : limits_(limits) {}
-  /// `address`: without the port; what begins with "local" is of this machine too.
+  /// `address`: what is counted, without a port; what begins with "local" is of this machine too.
   answer enter(const std::string& address);
   /// Taken now.
   std::size_t connections() const;

@@ -138,6 +138,7 @@ front_door_service::front_door_service(caf::actor_system& system, dependencies w
       limiter_(std::make_shared<bind_limiter>()),
       offer_(std::make_shared<proxied_authorization_offer>()),
       holdings_(std::make_shared<client_holdings>()),
+      partial_(std::make_shared<partial_messages>()),
       guests_(std::make_shared<guests>()) {
   apply(prepare(all));
 }
@@ -153,6 +154,7 @@ front_door_service::door_ptr front_door_service::open(const settings& all, const
   made->record = with_.registry->open(from.address);
   listener_options options;
   options.address = from.address;
+  options.access = socket_access::everybody;
   options.limits = limits_of(from);
   options.allow_from = networks_of(from.allow_from);
   options.proxies = networks_of(from.proxy_protocol_from);
@@ -163,7 +165,7 @@ front_door_service::door_ptr front_door_service::open(const settings& all, const
     if (const auto why = made->start_tls->load(certificates_of(from)))
       throw listener_error("cannot listen at " + from.address + ": " + why->message);
   const auto let_in = [this_door = std::weak_ptr{made}, in = guests_, with = with_, limiter = limiter_, offer = offer_,
-                       holdings = holdings_, &system = system_](accepted_client client) {
+                       holdings = holdings_, partial = partial_, &system = system_](accepted_client client) {
     const auto here = this_door.lock();
     if (!here) return;
     auto connection = std::make_shared<client_connection>();
@@ -182,6 +184,7 @@ front_door_service::door_ptr front_door_service::open(const settings& all, const
     needs.limiter = limiter;
     needs.offer = offer;
     needs.holdings = holdings;
+    needs.partial = partial;
     needs.permits = with.permits;
     connection->origin.external =
         client.certificate.subject.empty() ? peer_identity(client.socket.get()) : client.certificate.subject;

@@ -9,6 +9,7 @@ namespace understudy::internal {
 class bind_limiter;
 class client_registry;
 struct client_holdings;
+class partial_messages;
 class proxied_authorization_offer;
 class request_permits;
 
@@ -67,6 +68,7 @@ class front_door_service {
   const std::shared_ptr<bind_limiter> limiter_;
   const std::shared_ptr<proxied_authorization_offer> offer_;
   const std::shared_ptr<client_holdings> holdings_;
+  const std::shared_ptr<partial_messages> partial_;
   const std::shared_ptr<guests> guests_;
   mutable std::mutex mutex_;  ///< of what follows
   std::vector<door_ptr> doors_;

@@ -11,6 +11,7 @@
 #include "understudy/runtime/platform/proxy_protocol.hpp"
 #include "understudy/runtime/platform/repeated_lines.hpp"
 
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -70,7 +71,16 @@ void remove_dead_socket(const socket_address& at) {
   if (probe.error == ECONNREFUSED) ::unlink(at.text.c_str());
 }
 
-descriptor listen_at(const socket_address& at) {
+constexpr mode_t owner_alone = 0600, all_users = 0666;
+
+/// What the umask took away is there again before anybody can connect: nobody listens yet. Follows no link.
+void set_permissions(const socket_address& at, socket_access access) {
+  const auto mode = access == socket_access::everybody ? all_users : owner_alone;
+  if (::fchmodat(AT_FDCWD, at.text.c_str(), mode, AT_SYMLINK_NOFOLLOW) != 0)
+    throw listener_error(failed_call(at.text, "chmod"));
+}
+
+descriptor listen_at(const socket_address& at, socket_access access) {
   if (at.family == AF_UNIX) remove_dead_socket(at);
   const int fd = ::socket(at.family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd < 0) throw listener_error(failed_call(at.text, "socket"));
@@ -79,11 +89,29 @@ descriptor listen_at(const socket_address& at) {
   if (at.family != AF_UNIX) ::setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
   // "[::]" is every address, of both families.
   if (at.family == AF_INET6) ::setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
+  // bind(2) makes the file with the permissions of the descriptor, less the umask's: at no moment others may more.
+  if (at.family == AF_UNIX && ::fchmod(fd, owner_alone) != 0) throw listener_error(failed_call(at.text, "fchmod"));
   const auto* address = reinterpret_cast<const sockaddr*>(at.bytes.data());
   if (::bind(fd, address, static_cast<socklen_t>(at.bytes.size())) != 0)
     throw listener_error(failed_call(at.text, "bind"));
+  if (at.family == AF_UNIX) set_permissions(at, access);
   if (::listen(fd, backlog) != 0) throw listener_error(failed_call(at.text, "listen"));
   return socket;
+}
+
+/// A client whose host or network has vanished says no goodbye: its place is given back two minutes after its last sign
+/// of life, idle or with bytes that it has not acknowledged.
+void set_tcp_options(int fd) noexcept {
+  constexpr int idle_s = 60, interval_s = 10, probes = 6, unacknowledged_ms = 120'000;
+  const auto set = [fd](int level, int name, int value) {
+    static_cast<void>(::setsockopt(fd, level, name, &value, sizeof value));
+  };
+  set(IPPROTO_TCP, TCP_NODELAY, 1);
+  set(SOL_SOCKET, SO_KEEPALIVE, 1);
+  set(IPPROTO_TCP, TCP_KEEPIDLE, idle_s);
+  set(IPPROTO_TCP, TCP_KEEPINTVL, interval_s);
+  set(IPPROTO_TCP, TCP_KEEPCNT, probes);
+  set(IPPROTO_TCP, TCP_USER_TIMEOUT, unacknowledged_ms);
 }
 
 std::string bound_address(int fd) {
@@ -106,8 +134,7 @@ client_address address_of(int fd, const sockaddr_storage& from, socklen_t size) 
   if (from.ss_family != AF_UNIX) {
     auto text = to_socket_address(address, size).text;
     const auto ip = ip_of(from);
-    auto host = text.substr(0, text.rfind(':'));
-    return {std::move(text), std::move(host), ip && is_loopback(*ip), ip};
+    return {std::move(text), ip ? counted_as(*ip) : std::string{}, ip && is_loopback(*ip), ip};
   }
   ucred peer{};
   socklen_t length = sizeof peer;
@@ -127,7 +154,7 @@ class listener::acceptor : public std::enable_shared_from_this<acceptor> {
         options_(std::move(options)),
         on_accept_(std::move(on_accept)),
         at_(parse_address(options_.address)),
-        socket_(listen_at(at_)),
+        socket_(listen_at(at_, options_.access)),
         name_(at_.family == AF_UNIX ? at_.text : bound_address(socket_.get())),
         certificates_(std::make_shared<certificate_watch>(env_, name_)) {
     if (!options_.tls) return;
@@ -290,7 +317,7 @@ class listener::acceptor : public std::enable_shared_from_this<acceptor> {
     auto from = std::move(at->second.from);
     // Where the proxy speaks for itself, it is the client.
     if (const auto& named = header.client())
-      from = {named->text, named->host, from.local && is_loopback(named->address), named->address};
+      from = {named->text, counted_as(named->address), from.local && is_loopback(named->address), named->address};
     else if (header.speaks_for_unnamed())
       from.local = false;
     arriving_.erase(at);
@@ -315,16 +342,16 @@ class listener::acceptor : public std::enable_shared_from_this<acceptor> {
     }
     if (entry.verdict != admission_verdict::welcome) {
       const auto limits = places_->limits();
-      return turn_away("places",
-                       from.text + " was turned away: " +
-                           (entry.verdict == admission_verdict::too_many
-                                ? "there are " + std::to_string(limits.connections) + " connections"
-                                : "there are " + std::to_string(limits.by_address) + " connections from that address"));
+      return turn_away("places", from.text + " was turned away: " +
+                                     (entry.verdict == admission_verdict::too_many
+                                          ? "there are " + std::to_string(limits.connections) + " connections"
+                                          : "there are " + std::to_string(limits.by_address) +
+                                                " connections from that address, or its network"));
     }
     arriving_client arriving;
     auto& client = arriving.client;
-    const int fd = socket.get(), on = 1;
-    if (at_.family != AF_UNIX) ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    const int fd = socket.get();
+    if (at_.family != AF_UNIX) set_tcp_options(fd);
     client.socket = std::move(socket);
     client.address = from.text;
     client.host = from.host;

@@ -21,13 +21,21 @@ class listener_error : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
+/// Which users of this machine may connect to a Unix socket, whatever the process's umask is. The folder that it is in
+/// may keep out more.
+enum class socket_access : std::uint8_t {
+  owner,     ///< who runs this process, and root
+  everybody  ///< whoever connects has to show then who he is
+};
+
 /// Where a listener accepts, and whom.
 struct listener_options {
   /// "192.0.2.1:636", "[::1]:636", ":636" (every address of this machine), or the path of a Unix socket, which begins
   /// with '/'. Port 0: any free one.
   std::string address;
-  std::optional<server_certificates> tls;    ///< without: plain
-  duration handshake_timeout = seconds{10};  ///< for the whole of TLS, and for the header of a proxy before it
+  socket_access access = socket_access::owner;  ///< to a Unix socket
+  std::optional<server_certificates> tls;       ///< without: plain
+  duration handshake_timeout = seconds{10};     ///< for the whole of TLS, and for the header of a proxy before it
   admission_limits limits;
   ///@{
   /// Networks that clients may come from, empty: any; and those of proxies, which have to name their clients first
@@ -47,7 +55,7 @@ struct accepted_client {
   descriptor socket;                    ///< non-blocking
   std::unique_ptr<byte_stream> stream;  ///< over it
   std::string address;  ///< for people: "192.0.2.7:51312", or "local, uid 1000, pid 4711"; that of a proxy's client
-  std::string host;     ///< the same without the port, or the process
+  std::string host;     ///< what limits count it by: as counted_as() has it, or the user of the process
   bool local = false;   ///< nothing of it crosses a network: it is of this machine, and so is its proxy
   client_certificate certificate;  ///< empty without one
   admission::place place;          ///< goes with the connection

@@ -30,8 +30,8 @@ proxied_client client_of(int family, std::string_view address, std::size_t port)
     std::copy(address.begin(), address.end(), found.address.begin());
   std::array<char, INET6_ADDRSTRLEN> text{};
   ::inet_ntop(family, address.data(), text.data(), text.size());
-  found.host = family == AF_INET ? std::string{text.data()} : '[' + std::string{text.data()} + ']';
-  found.text = found.host + ':' + std::to_string(port);
+  const std::string host = family == AF_INET ? std::string{text.data()} : '[' + std::string{text.data()} + ']';
+  found.text = host + ':' + std::to_string(port);
   return found;
 }
 

@@ -13,7 +13,6 @@ namespace understudy::internal {
 struct proxied_client {
   ip_address address{};
   std::string text;  ///< for people: "192.0.2.7:51312", "[2001:db8::7]:51312"
-  std::string host;  ///< the same without the port
 };
 
 /// Reads one header from bytes that may be anything. It takes no byte behind the header: that is the client's.

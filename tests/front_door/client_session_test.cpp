@@ -1,5 +1,6 @@
 // One client's session: what is answered here, what is passed on and where, and who is sent away.
 #include "session_messages.hpp"
+#include "understudy/messages/dn_match.hpp"
 #include "understudy/messages/paged_results.hpp"
 
 #include <boost/test/unit_test.hpp>
@@ -242,6 +243,102 @@ BOOST_AUTO_TEST_CASE(refused_binds_are_limited_by_name_and_by_address) {
   BOOST_TEST(try_once(300, "uid=another") == 51);
   r.now += seconds{61};
   BOOST_TEST(try_once(301, alice) == 49);
+}
+
+namespace {
+
+/// What the limiter knows after the directory has answered that many binds as one name with `code`.
+struct refusals_seen {
+  bool by_name = false, by_address = false;
+};
+refusals_seen after_binds(int times, int code) {
+  session_rig r;
+  for (int i = 0; i < times; ++i) {
+    r.says(bind_message(1, alice, "guess"));
+    r.session.judged(r.next<session_action::judge>().value().number, service_claim::other, r.now);
+    r.look();
+    const auto wish = r.next<session_action::acquire>();
+    if (!wish) break;
+    r.session.acquired(wish->number, r.now);
+    r.look();
+    failure no = *make_failure(errc::authentication_failed, stage::operation, "no");
+    no.ldap_code = code;
+    r.session.failed(r.next<session_action::forward>().value().number, no, r.now);
+    r.look();
+    BOOST_TEST(r.said().code == code);
+    r.next<session_action::release>();
+  }
+  return {!r.limiter->allows_name(comparable_dn(alice), r.now), !r.limiter->allows_address("192.0.2.1", r.now)};
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(what_a_directory_answers_to_a_wrong_password_or_a_closed_account_counts_as_refused) {
+  // Wrong; locked after too many; no password for simple binds; no such entry; no right to authenticate.
+  for (const int code : {49, 19, 48, 32, 50}) BOOST_TEST(after_binds(10, code).by_name, code);
+  // An account that is closed, or a server that takes no binds at all: the other names of that address may be right.
+  BOOST_TEST(after_binds(10, 53).by_name);
+  // What says nothing of the password.
+  for (const int code : {1, 2, 3, 7, 8, 10, 11, 12, 13, 34, 51, 52, 80})
+    BOOST_TEST(!after_binds(20, code).by_name, code);
+  // The address's limit is reached before the name's is asked: 100 of them, as other names.
+  const auto refused_address = [](int code) {
+    session_rig r;
+    for (int i = 0; i < 99; ++i) r.limiter->refused("192.0.2.1", {}, r.now);
+    r.says(bind_message(1, alice, "guess"));
+    r.session.judged(r.next<session_action::judge>().value().number, service_claim::other, r.now);
+    r.look();
+    r.session.acquired(r.next<session_action::acquire>().value().number, r.now);
+    r.look();
+    failure no = *make_failure(errc::authentication_failed, stage::operation, "no");
+    no.ldap_code = code;
+    r.session.failed(r.next<session_action::forward>().value().number, no, r.now);
+    return !r.limiter->allows_address("192.0.2.1", r.now);
+  };
+  for (const int code : {49, 19, 48, 32, 50}) BOOST_TEST(refused_address(code), code);
+  for (const int code : {53, 34, 51, 52}) BOOST_TEST(!refused_address(code), code);
+}
+
+BOOST_AUTO_TEST_CASE(binds_of_several_steps_are_limited_by_the_name_that_they_say) {
+  session_rig r;
+  // With SCRAM the first step says it, with CRAM-MD5 the second.
+  const auto scram = [&](const std::string& name) {
+    r.says(sasl_bind_of(1, "SCRAM-SHA-256", "n,," + name + ",r=abc"));
+    const auto wish = r.next<session_action::acquire>();
+    if (!wish) return r.said().code;
+    r.session.acquired(wish->number, r.now);
+    r.look();
+    r.answer_step(r.next<session_action::forward>().value().number, 1, 14);
+    BOOST_TEST(r.said().code == 14);
+    r.says(sasl_bind_of(2, "SCRAM-SHA-256", "c=biws,r=abcdef,p=guess"));
+    r.answer_step(r.next<session_action::forward>().value().number, 2, 49);
+    BOOST_TEST(r.next<session_action::release>().has_value());
+    return r.said().code;
+  };
+  const auto cram = [&](const std::string& name, int code = 49) {
+    r.says(sasl_bind_of(1, "CRAM-MD5"));
+    r.session.acquired(r.next<session_action::acquire>().value().number, r.now);
+    r.look();
+    r.answer_step(r.next<session_action::forward>().value().number, 1, 14);
+    BOOST_TEST(r.said().code == 14);
+    r.says(sasl_bind_of(2, "CRAM-MD5", name + " 0123456789abcdef0123456789abcdef"));
+    const auto step = r.next<session_action::forward>();
+    if (step) r.answer_step(step->number, 2, code);
+    if (code == 49) BOOST_TEST(r.next<session_action::release>().has_value());
+    return r.said().code;
+  };
+  for (int i = 0; i < 5; ++i) {
+    BOOST_TEST(scram("n=alice") == 49);
+    BOOST_TEST(cram("Alice") == 49);
+  }
+  BOOST_TEST(scram("n=ALICE") == 51);
+  BOOST_TEST(cram("alice") == 51);
+  BOOST_TEST(r.actions.empty());
+  // Others go on, and one that is right makes up for what was wrong before.
+  for (int i = 0; i < 9; ++i) BOOST_TEST(cram("bob") == 49);
+  BOOST_TEST(cram("bob", 0) == 0);
+  r.limiter->refused("192.0.2.1", "sasl:bob", r.now);
+  BOOST_TEST(r.limiter->allows_name("sasl:bob", r.now));
 }
 
 BOOST_AUTO_TEST_CASE(who_has_not_bound_reads_the_root_dse_unless_more_is_allowed) {
@@ -1018,7 +1115,7 @@ BOOST_AUTO_TEST_CASE(mechanisms_of_a_channel_or_a_host_are_refused_with_the_reas
 BOOST_AUTO_TEST_CASE(binds_of_several_steps_are_limited_by_address) {
   session_rig r;
   for (int i = 0; i < 100; ++i) {
-    r.says(sasl_bind_of(1, "SCRAM-SHA-256", "n,,n=alice,r=abc"));
+    r.says(sasl_bind_of(1, "SCRAM-SHA-256", "n,,n=user" + std::to_string(i) + ",r=abc"));
     r.session.acquired(r.next<session_action::acquire>().value().number, r.now);
     r.look();
     const auto step = r.next<session_action::forward>().value();

@@ -4,6 +4,7 @@
 #include "support/eventually.hpp"
 #include "support/slapd.hpp"
 #include "support/stub_directory.hpp"
+#include "understudy/actors/front_door/relay_policy.hpp"
 
 #include <boost/test/unit_test.hpp>
 
@@ -45,6 +46,24 @@ std::map<std::string, documented_row> rows_below(const std::string& heading) {
     }
   }
   return rows;
+}
+
+/// By OID: whether a control passes, or the code that refuses it.
+std::map<std::string, int> documented_controls() {
+  std::istringstream document(read_file(UNDERSTUDY_SOURCE_DIR "/docs/front-door.md"));
+  std::map<std::string, int> controls;
+  bool there = false;
+  for (std::string line; std::getline(document, line);) {
+    if (line == "### Controls by OID") there = true;
+    if (there && line.rfind("## ", 0) == 0) break;
+    if (!there || line.rfind("| ", 0) != 0 || line.find_first_of("0123456789") != 2) continue;
+    const auto oid = line.substr(2, line.find(" |") - 2);
+    const auto refused = line.find("| refused (");
+    BOOST_TEST((refused != std::string::npos || line.find("| passes |") != std::string::npos), line);
+    const int code = refused == std::string::npos ? 0 : std::stoi(line.substr(refused + 11));
+    BOOST_TEST(controls.emplace(oid, code).second, oid);
+  }
+  return controls;
 }
 
 /// Two directories and a front door before them.
@@ -109,6 +128,28 @@ void check_row(documented_house& h, const std::string& name, const documented_ro
 }
 
 }  // namespace
+
+BOOST_AUTO_TEST_CASE(each_control_is_treated_as_documented) {
+  const auto documented = documented_controls();
+  std::set<std::string> known;
+  for (const auto oid : known_controls()) known.emplace(oid);
+  std::set<std::string> named;
+  for (const auto& [oid, code] : documented) {
+    named.insert(oid);
+    for (const bool critical : {false, true})
+      for (const bool own_connection : {false, true}) {
+        const auto judged = judge_controls({{oid, critical, {}}}, own_connection);
+        BOOST_TEST(judged.refusal.code == code, oid);
+        BOOST_TEST(judged.passed.size() == (code == 0 ? 1U : 0U), oid);
+        BOOST_TEST(!judged.changed, oid);
+      }
+  }
+  BOOST_TEST(named == known, boost::test_tools::per_element());
+  // Any other.
+  BOOST_TEST(judge_controls({{"1.2.3", true, {}}}, false).refusal.code == 12);
+  BOOST_TEST((judge_controls({{"1.2.3", false, {}}}, false).changed));
+  BOOST_TEST(judge_controls({{"1.2.3", true, {}}}, true).passed.size() == 1U);
+}
 
 BOOST_AUTO_TEST_CASE(clients_are_told_what_is_documented_while_the_directory_is_not_well) {
   const auto rows = rows_below("### While the directory is not well");

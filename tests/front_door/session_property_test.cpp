@@ -51,8 +51,11 @@ enum class event : std::uint8_t {
   evict,
   reload,
   wait,
+  search_elsewhere,
+  start_tls,
+  shake_hands,
 };
-constexpr int events = 29;
+constexpr int events = 32;
 constexpr std::array<const char*, events> names(event) {
   return {"bind_user",
           "bind_wrong",
@@ -82,15 +85,21 @@ constexpr std::array<const char*, events> names(event) {
           "drain",
           "evict",
           "reload",
-          "wait"};
+          "wait",
+          "search_elsewhere",
+          "start_tls",
+          "shake_hands"};
 }
 using command = command_of<event>;
 
 /// One client, what he has been told, and what the directory has been asked for him.
 class client_model {
  public:
-  client_model(std::shared_ptr<bind_limiter> limiter, client_identity identity, time_point now)
-      : session_({"192.0.2.1", true, false, false, external_dn}, rules_for(identity), std::move(limiter), now) {}
+  /// `encrypted`: TLS from the first byte; else StartTLS is offered.
+  client_model(std::shared_ptr<bind_limiter> limiter, client_identity identity, bool encrypted, time_point now)
+      : session_({"192.0.2.1", encrypted, !encrypted, !encrypted, external_dn}, rules_for(identity), std::move(limiter),
+                 now),
+        identity_(identity) {}
 
   void say(std::string message, const std::string& claimed, bool operation) {
     if (gone_) return;
@@ -111,6 +120,7 @@ class client_model {
       auto& fact = facts_[id];
       fact.fed = true;
       fact.as = who_;
+      fact.for_anybody = identity_ == client_identity::service;
       const auto message = read_client_message(bytes);
       if (message && message->tag == request_tag::bind) {
         // What runs is abandoned, and he is nobody until this is answered.
@@ -237,7 +247,17 @@ class client_model {
     carry_out();
   }
   void reload(client_identity identity, time_point now) {
+    identity_ = identity;
     session_.configure(rules_for(identity), now);
+    carry_out();
+  }
+  /// The client's handshake after StartTLS is complete.
+  void shake_hands(time_point now) {
+    if (!securing_) return;
+    securing_ = false;
+    session_.secured(now);
+    // Who he was before it came over plain text.
+    who_.clear();
     carry_out();
   }
   void tick(time_point now) {
@@ -245,7 +265,7 @@ class client_model {
     carry_out();
   }
 
-  bool busy() const { return judged_ || acquiring_ || !under_way_.empty(); }
+  bool busy() const { return judged_ || acquiring_ || securing_ || !under_way_.empty(); }
   void check_end() const {
     must(gone_ || (!judged_ && !acquiring_ && under_way_.empty()), "everything comes to an end");
     must(!leased_ || !gone_, "who has gone holds no connection");
@@ -259,8 +279,9 @@ class client_model {
 
  private:
   struct request_facts {
-    std::string claims;  ///< of a bind: as whom
-    std::string as;      ///< as whom he is served when it is looked at
+    std::string claims;        ///< of a bind: as whom
+    std::string as;            ///< as whom he is served when it is looked at
+    bool for_anybody = false;  ///< who has not bound reads as the service then, below the base
     bool operation = false, fed = false, abandoned = false, answerable = true;
     int outcomes = 0;
   };
@@ -268,6 +289,7 @@ class client_model {
   static client_rules_ptr rules_for(client_identity identity) {
     auto rules = std::make_shared<client_rules>();
     rules->identity = identity;
+    if (identity == client_identity::service) rules->bases = {comparable_dn("dc=example,dc=com")};
     return rules;
   }
   /// As whom the directory carries it out on a shared connection.
@@ -301,6 +323,7 @@ class client_model {
   }
   void operator()(session_action::forward& a) {
     must(!gone_, "nothing is asked for who has gone");
+    must(!securing_, "nothing is asked before TLS is there");
     const auto* relayed = std::get_if<opaque_request>(&a.what->op);
     if (relayed != nullptr && relayed->tag() == request_tag::bind) {
       must(a.leased && leased_, "a bind goes to a connection of the client's own");
@@ -314,9 +337,11 @@ class client_model {
       must(!a.leased || leased_, "a connection is used while it is held");
       const auto message = read_search(*ber_cursor{op->protocol_op}.element(op->tag()));
       const bool dse = op->tag() == opaque_request::search && reads_root_dse(*message);
-      must(served_as == fact.as || (dse && served_as == "service"), "everybody is served as himself",
+      const bool public_read = fact.as.empty() && fact.for_anybody && op->tag() == opaque_request::search &&
+                               is_at_or_below(comparable_dn(message->base), comparable_dn("dc=example,dc=com"));
+      must(served_as == fact.as || ((dse || public_read) && served_as == "service"), "everybody is served as himself",
            served_as + " for " + fact.as);
-      must(!fact.as.empty() || dse, "who has not bound reads the root DSE alone");
+      must(!fact.as.empty() || dse || public_read, "who has not bound reads what everybody may");
     } else if (std::holds_alternative<search_request>(a.what->op)) {
       must(!a.leased && a.what->controls.empty(), "what the directory offers is asked as the service");
     } else if (std::holds_alternative<whoami_request>(a.what->op)) {
@@ -341,10 +366,14 @@ class client_model {
     acquiring_.reset();
     leased_as_ = "returned";
   }
-  void operator()(session_action::start_tls&) {}
+  void operator()(session_action::start_tls&) {
+    must(under_way_.empty(), "nothing runs while TLS begins");
+    securing_ = true;
+  }
   void operator()(session_action::evict&) {}
   void operator()(session_action::close&) {
     gone_ = true;
+    securing_ = false;
     under_way_.clear();
     judged_.reset();
     acquiring_.reset();
@@ -358,15 +387,16 @@ class client_model {
   std::optional<session_action::judge> judged_;
   std::optional<session_action::acquire> acquiring_;
   std::string who_, leased_as_;
-  bool leased_ = false, gone_ = false;
+  bool leased_ = false, gone_ = false, securing_ = false;
+  client_identity identity_;
   int next_id_ = 1;
 };
 
 class story {
  public:
   story() {
-    for (const auto identity : {client_identity::session, client_identity::proxy})
-      clients_.push_back(std::make_unique<client_model>(limiter_, identity, now_));
+    for (const auto identity : {client_identity::session, client_identity::proxy, client_identity::service})
+      clients_.push_back(std::make_unique<client_model>(limiter_, identity, identity == client_identity::proxy, now_));
   }
   void play(const command& c) {
     auto& who = *clients_[static_cast<std::size_t>(c.a) % clients_.size()];
@@ -469,7 +499,20 @@ class story {
         who.evict();
         break;
       case event::reload:
-        if (c.b % 4 == 0) who.reload(c.b % 8 == 0 ? client_identity::proxy : client_identity::session, now_);
+        if (c.b % 4 == 0)
+          who.reload(c.b % 12 == 0   ? client_identity::proxy
+                     : c.b % 12 == 4 ? client_identity::session
+                                     : client_identity::service,
+                     now_);
+        break;
+      case event::search_elsewhere:
+        who.say(search_of(id, "dc=elsewhere"), {}, true);
+        break;
+      case event::start_tls:
+        who.say(extended_message(id, start_tls_oid), {}, false);
+        break;
+      case event::shake_hands:
+        who.shake_hands(now_);
         break;
       case event::wait:
         now_ += seconds{c.b};
@@ -484,6 +527,7 @@ class story {
         who->judge(now_);
         who->grant(now_);
         who->answer(0, now_);
+        who->shake_hands(now_);
         who->feed(now_);
       }
       who->feed(now_);
@@ -500,9 +544,9 @@ class story {
 }  // namespace
 
 BOOST_AUTO_TEST_CASE(nobody_is_served_as_somebody_else_and_everything_has_one_outcome) {
-  check_property("identities", {10'000, 60}, [] {
+  check_property("identities", {10'000, 80}, [] {
     const auto kinds = rc::gen::map(rc::gen::inRange(0, events), [](int kind) { return static_cast<event>(kind); });
-    const auto commands = *commands_of<event>(kinds, 2, 40);
+    const auto commands = *commands_of<event>(kinds, 3, 40);
     story told;
     for (const auto& each : commands) told.play(each);
     told.finish();

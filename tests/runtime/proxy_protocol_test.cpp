@@ -41,7 +41,6 @@ BOOST_AUTO_TEST_CASE(a_header_names_its_client_and_nothing_behind_it_is_taken) {
     BOOST_TEST((reader.state() == status::done));
     BOOST_TEST_REQUIRE(reader.client().has_value());
     BOOST_TEST(reader.client()->text == "192.0.2.7:51312");
-    BOOST_TEST(reader.client()->host == "192.0.2.7");
     BOOST_TEST((reader.client()->address == *parse_ip_address("192.0.2.7")));
   }
   const std::string six{"\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\x07", 16};
@@ -49,7 +48,6 @@ BOOST_AUTO_TEST_CASE(a_header_names_its_client_and_nothing_behind_it_is_taken) {
   give(reader, proxy_header('\x21', '\x21', six + six + std::string{"\x01\x85\x01\x85", 4}));
   BOOST_TEST_REQUIRE(reader.client().has_value());
   BOOST_TEST(reader.client()->text == "[2001:db8::7]:389");
-  BOOST_TEST(reader.client()->host == "[2001:db8::7]");
 }
 
 BOOST_AUTO_TEST_CASE(a_proxy_that_speaks_for_itself_names_nobody) {

@@ -25,7 +25,7 @@ connection_info info_of(const stub_directory& server) {
   info.port = server.port();
   return info;
 }
-request_ptr any_search() { return make_request(search_request{}); }
+request_ptr a_search() { return make_request(search_request{}); }
 std::shared_ptr<connection_manager> connected(const stub_directory& server) {
   auto made = std::make_shared<connection_manager>(info_of(server));
   return made->connect().connected ? made : nullptr;
@@ -75,7 +75,7 @@ named_calls waiting_calls(connection_manager& m) {
           {"snapshot", [&] { m.snapshot(); }},
           {"suspend", [&] { m.suspend("127.0.0.1:389"); }},
           {"resume", [&] { m.resume("127.0.0.1:389"); }},
-          {"perform", [&] { raise(m.perform(any_search(), {1s})); }},
+          {"perform", [&] { raise(m.perform(a_search(), {1s})); }},
           {"search", [&] { m.search(search_request{}, {1s}); }},
           {"stream", [&] { m.stream({}, {1s}).next(); }},
           {"paged", [&] {
@@ -176,7 +176,7 @@ BOOST_AUTO_TEST_CASE(every_call_of_a_pool_that_waits_says_so_inside_a_completion
            {"snapshot", [&] { pool.snapshot(); }},
            {"get_connection", [&] { pool.get_connection(one_second); }}};
   const auto done = std::make_shared<std::promise<void>>();
-  pool.start(any_search(), [&, done](const outcome&) {
+  pool.start(a_search(), [&, done](const outcome&) {
     ask_each(calls, said);
     done->set_value();
   });
@@ -209,7 +209,7 @@ BOOST_AUTO_TEST_CASE(what_was_moved_from_says_so) {
   calls.push_back({"set_thresholds", [&] { manager.set_thresholds({}); }});
   calls.push_back({"start_monitoring", [&] { manager.start_monitoring(); }});
   calls.push_back({"stop_monitoring", [&] { manager.stop_monitoring(); }});
-  calls.push_back({"async", [&] { raise(manager.async(any_search()).get()); }});
+  calls.push_back({"async", [&] { raise(manager.async(a_search()).get()); }});
   for (const auto& [name, call] : calls) BOOST_TEST(refusal_of(call) == "refused", name);
   BOOST_TEST(!manager.is_connected());
   BOOST_TEST(!manager.disconnect());
@@ -222,7 +222,7 @@ BOOST_AUTO_TEST_CASE(what_was_moved_from_says_so) {
                             {"snapshot", [&] { pool.snapshot(); }},
                             {"get_connection", [&] { pool.get_connection(); }},
                             {"return_connection", [&] { pool.return_connection(none); }},
-                            {"perform", [&] { raise(pool.perform(any_search())); }},
+                            {"perform", [&] { raise(pool.perform(a_search())); }},
                             {"stream", [&] { pool.stream({}).next(); }},
                             {"paged", [&] { pool.paged({}).next_page(); }}};
   for (const auto& [name, call] : of_pool) BOOST_TEST(refusal_of(call) == "refused", name);
@@ -253,7 +253,7 @@ BOOST_AUTO_TEST_CASE(a_manager_may_be_destroyed_inside_its_completion_and_its_ex
   nothing_left_behind(server, [](std::shared_ptr<connection_manager> manager) {
     auto* it = manager.get();
     const auto done = std::make_shared<std::promise<void>>();
-    it->start(any_search(), [last = std::move(manager), done](const outcome&) mutable {
+    it->start(a_search(), [last = std::move(manager), done](const outcome&) mutable {
       last.reset();
       done->set_value();
     });
@@ -264,7 +264,7 @@ BOOST_AUTO_TEST_CASE(a_manager_may_be_destroyed_inside_its_completion_and_its_ex
     const auto done = std::make_shared<std::promise<void>>();
     // Held by the executor alone, and let go with it.
     it->start(
-        any_search(), [done](const outcome&) { done->set_value(); }, {},
+        a_search(), [done](const outcome&) { done->set_value(); }, {},
         [last = std::move(manager)](const std::function<void()>& job) { job(); });
     wait_for(done->get_future());
   });
@@ -347,7 +347,7 @@ BOOST_AUTO_TEST_CASE(a_runtime_may_be_stopped_and_destroyed_inside_its_completio
     auto it = std::make_unique<runtime>(std::make_shared<const settings>(all));
     const auto done = std::make_shared<std::promise<void>>();
     const auto stopped = std::make_shared<std::atomic<bool>>(true);
-    it->client().start(any_search(),
+    it->client().start(a_search(),
                        [&, done, stopped](const outcome&) {
                          if (destroyed) it.reset();
                          *stopped = it && it->stop(1s);
@@ -411,7 +411,7 @@ BOOST_AUTO_TEST_CASE(a_reload_that_is_not_begun_in_time_never_happens) {
   auto next = settings_from({info_of(server)});
   next.servers[0].max_pool_size = 7;
   std::promise<void> entered, leave;
-  manager->start(any_search(), [&](const outcome&) {  // what a completion should not do: it waits
+  manager->start(a_search(), [&](const outcome&) {  // what a completion should not do: it waits
     entered.set_value();
     leave.get_future().wait();
   });

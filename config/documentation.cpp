@@ -149,8 +149,7 @@ is one. Otherwise what "Reload" marks with yes takes effect without losing a req
 ## What is wrong
 
 All problems are reported together, each as `FILE:LINE:COLUMN: key: what is wrong`; in JSON the place is
-`FILE:POINTER`. Keys that are known but belong to something that does not exist yet are marked "not available" below;
-setting one is a problem too.
+`FILE:POINTER`.
 
 ## Keys
 
@@ -217,9 +216,7 @@ std::string_view type_name(option_type type) {
   return "string";
 }
 
-bool has_default(const option& row) {
-  return !std::holds_alternative<std::monostate>(row.field) && is_set(default_of(row));
-}
+bool has_default(const option& row) { return is_set(default_of(row)); }
 
 /// The option whose value is this one's default, null when it has a default of its own.
 const option* default_source(const option& row) {
@@ -243,14 +240,12 @@ std::string range_and_unit(const option& row) {
 
 std::string markdown_row(const option& row) {
   std::string line = "| `" + std::string{row.key} + "` | " + std::string{type_name(row.type)} + " | ";
-  line += (row.available ? default_text(row) : "") + " | " + range_and_unit(row) + " | ";
-  line += std::string{row.available ? (row.reloadable ? "yes" : "no") : ""} + " | ";
-  return line + (row.available ? "" : "*Not available in this version.* ") + std::string{row.meaning} + " |\n";
+  line += default_text(row) + " | " + range_and_unit(row) + " | " + (row.reloadable ? "yes" : "no") + " | ";
+  return line + std::string{row.meaning} + " |\n";
 }
 
 std::string markdown_section(const option_section& section) {
   std::string text = "\n### " + shown(section) + "\n\n" + std::string{section.meaning} + '\n';
-  if (!section.available) text += "Not available in this version: the section must not stand in a file.\n";
   if (keys_of(section.name).empty()) return text;
   text += "\n| Key | Type | Default | Range | Reload | Meaning |\n| --- | --- | --- | --- | --- | --- |\n";
   for (const auto& each : options())
@@ -289,7 +284,7 @@ std::string sample_section(const option_section& section) {
   std::string text = "\n# " + std::string{section.meaning} + '\n' + (section.listed ? "#" : "") + shown(section) + '\n';
   for (const auto& each : options()) {
     const bool placed_elsewhere = section.name == server_section && is_in(only_for_one_server, each.key);
-    if (each.section == section.name && each.available && !placed_elsewhere) text += sample_key(each);
+    if (each.section == section.name && !placed_elsewhere) text += sample_key(each);
   }
   return section.name == server_section ? text + std::string{sample_servers} : text;
 }
@@ -303,10 +298,9 @@ option_words describe_option(const option& row) {
 std::string conffile_toml() {
   std::string text{conffile_head};
   for (const auto& section : option_sections()) {
-    if (!section.available) continue;
     text += "\n# " + std::string{section.meaning} + '\n' + (section.listed ? "#" : "") + shown(section) + '\n';
     for (const auto& each : options())
-      if (each.section == section.name && each.available) text += commented_key(each);
+      if (each.section == section.name) text += commented_key(each);
     if (section.name != server_section) continue;
     std::istringstream servers{std::string{sample_servers}};
     for (std::string line; std::getline(servers, line);)
@@ -323,8 +317,7 @@ std::string options_markdown() {
 
 std::string sample_toml() {
   std::string text{sample_head};
-  for (const auto& section : option_sections())
-    if (section.available) text += sample_section(section);
+  for (const auto& section : option_sections()) text += sample_section(section);
   return text;
 }
 

@@ -37,7 +37,7 @@ option_value value_of(const option& row, const connection_info& info) {
 }
 
 bool is_written(const option& row, const connection_info& info, bool pool_numbers) {
-  if (!std::holds_alternative<server_field>(row.field) || !row.available) return false;
+  if (!std::holds_alternative<server_field>(row.field)) return false;
   if (!info.uri.empty() && is_one_of(said_by_uri, row.key)) return false;
   if (!info.srv.empty() && is_one_of(said_by_records, row.key)) return false;
   if (row.key == "weight" && info.weight == connection_info{}.weight) return false;
@@ -48,8 +48,7 @@ bool is_written(const option& row, const connection_info& info, bool pool_number
 std::vector<const option*> global_keys(std::string_view section) {
   std::vector<const option*> keys;
   for (const auto& each : options())
-    if (each.section == section && each.available && std::holds_alternative<global_field>(each.field))
-      keys.push_back(&each);
+    if (each.section == section && std::holds_alternative<global_field>(each.field)) keys.push_back(&each);
   return keys;
 }
 
@@ -58,7 +57,7 @@ template <class Owner>
 std::vector<const option*> listed_keys() {
   std::vector<const option*> keys;
   for (const auto& each : options())
-    if (each.available && std::holds_alternative<option_field<Owner>>(each.field)) keys.push_back(&each);
+    if (std::holds_alternative<option_field<Owner>>(each.field)) keys.push_back(&each);
   return keys;
 }
 

@@ -107,7 +107,7 @@ std::vector<config_problem> validate(const settings& all) {
   settings settled = all;
   settle(settled.pool.min_connections, pool_settings{}.min_connections, settled.pool.max_connections);
   for (const auto& section : option_sections()) {
-    if (!section.available || section.listed || section.name == server_section) continue;
+    if (section.listed || section.name == server_section) continue;
     append(problems, std::string{section.name}, check_fields(settled, section.name));
     append(problems, std::string{section.name}, check_section(settled, section.name));
   }
@@ -123,7 +123,7 @@ std::vector<config_problem> warnings(const settings& all) {
   for (std::size_t i = 0; i < all.servers.size(); ++i)
     append(found, "ldap.servers[" + std::to_string(i) + ']', doubts_about(all.servers[i]));
   for (const auto& section : option_sections())
-    if (section.available && !section.listed && section.name != server_section)
+    if (!section.listed && section.name != server_section)
       append(found, std::string{section.name}, doubts_about(all, section.name));
   return found;
 }

@@ -679,9 +679,9 @@ std::span<const option_section> option_sections() {
       {"log", "Where log lines go."},
       {"authenticator", "Logins of users, and their groups; see docs/logins.md."},
       {"node", "Serving other processes over the network: as which node, and with which certificate."},
-      {listener_section, "Where clients and other nodes come in; one table an address.", true, true},
+      {listener_section, "Where clients and other nodes come in; one table an address.", true},
       {"front_door", "Serving LDAP clients of any kind; see docs/front-door.md."},
-      {client_listener_section, "Where LDAP clients come in; one table an address.", true, true},
+      {client_listener_section, "Where LDAP clients come in; one table an address.", true},
       {"http", "The endpoint for health, metrics and the console; see docs/operations.md."},
   };
   return all;

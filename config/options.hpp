@@ -31,8 +31,7 @@ struct option {
   std::string_view key;
   option_type type = option_type::text;
   std::string_view meaning;  ///< one sentence
-  /// Nothing when the key belongs to a feature that does not exist yet: known, but setting it is a problem.
-  std::variant<std::monostate, server_field, global_field, listener_field, client_listener_field> field;
+  std::variant<server_field, global_field, listener_field, client_listener_field> field;
   std::string_view unit;  ///< "s", "ms", "%", "bytes"; spans count in it when they are written as numbers
   double least = 0;       ///< inclusive range of integer, real and span, in `unit`
   double most = 0;
@@ -40,7 +39,6 @@ struct option {
   std::string_view example;       ///< as it stands in the sample file, for keys whose default is "not set"
   std::string_view default_note;  ///< replaces the default's text where it is no constant
   bool reloadable = true;         ///< a reload applies a changed value; otherwise a restart does
-  bool available = true;
 
   bool numeric() const noexcept {
     return type == option_type::integer || type == option_type::real || type == option_type::span;
@@ -51,14 +49,10 @@ struct option {
 struct option_section {
   std::string_view name;
   std::string_view meaning;
-  bool available = true;
   bool listed = false;  ///< an array of such tables, in the table that its name begins with
 };
 /// As it stands in a file: "[pool]", "[[node.listeners]]".
 std::string shown(const option_section& section);
-
-/// What is said of a key or section that is known but cannot be set yet.
-inline constexpr std::string_view unavailable = "is not available in this version; remove it";
 
 /// The section whose keys are the fields of connection_info.
 inline constexpr std::string_view server_section = "ldap";

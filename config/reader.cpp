@@ -81,7 +81,6 @@ class settings_reader {
   void read_section(const tree& child) {
     const auto* known = find_section(child.key);
     if (!known || known->listed) return report_unknown(child);
-    if (!known->available) return problems_.add(child.at, child.key, std::string{unavailable});
     if (child.what != tree::kind::table) {
       if (known->name == server_section) ldap_is_wrong_ = true;
       return problems_.add(child.at, child.key, "must be a table, not " + std::string{to_string(child.what)});
@@ -338,7 +337,7 @@ void table_reader::read(const tree& child, const environment_lookup& env, proble
   const option* what = find_option(section_, child.key);
   if (!what) return report_unknown(child, problems);
   places_.emplace(child.key, child.at);
-  conversion result = what->available ? convert(*what, child, env) : conversion{{}, std::string{unavailable}};
+  conversion result = convert(*what, child, env);
   if (!result.problem.empty()) {
     spoiled_.insert(child.key);
     problems.add(child.at, path_of(child.key), std::move(result.problem));

@@ -154,12 +154,8 @@ findings check_each(const Owner& owner, std::string_view section) {
   for (const auto& each : options()) {
     const auto* field = std::get_if<option_field<Owner>>(&each.field);
     if (!field || each.section != section) continue;
-    const option_value value = field->get(owner);
-    if (!each.available) {
-      if (value != default_of(each)) found.push_back({{each.key}, std::string{unavailable}});
-    } else if (auto wrong = check_value(each, value); !wrong.empty()) {
+    if (auto wrong = check_value(each, field->get(owner)); !wrong.empty())
       found.push_back({{each.key}, std::move(wrong)});
-    }
   }
   return found;
 }

@@ -20,8 +20,7 @@ struct pool_options {
   bool enable_metrics = pool_settings{}.enable_metrics;
   /// Open the minimum at start, before the first request.
   bool preload_connections = pool_settings{}.preload_connections;
-  /// Not available yet: setting it is reported by the constructor (config_error).
-  /// Not available in this version: Compress what is sent.
+  /// Between nodes, never to a directory: larger results cross compressed where both sides have it so.
   bool enable_compression = pool_settings{}.enable_compression;
 };
 

@@ -126,10 +126,9 @@ std::string manual_of_configuration(const program_description& program) {
                   "A reload (SIGHUP) applies what is not marked with \"needs a restart\".") +
               "\n";
   for (const auto& section : config::option_sections()) {
-    if (!section.available) continue;
     text += ".SH \"" + escaped(config::shown(section)) + "\"\n" + escaped(section.meaning) + "\n";
     for (const auto& row : config::options()) {
-      if (row.section != section.name || !row.available) continue;
+      if (row.section != section.name) continue;
       const auto about = describe_option(row);
       text += ".TP\n" + bold(row.key) + " (" + escaped(about.type) + "; default " + escaped(about.default_value) +
               (about.range.empty() ? "" : "; " + escaped(about.range)) + (row.reloadable ? "" : "; needs a restart") +

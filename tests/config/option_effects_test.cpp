@@ -345,12 +345,8 @@ BOOST_AUTO_TEST_CASE(every_key_has_an_effect_that_a_test_measures) {
     const auto key = each.key.substr(each.key.rfind('.') + 1);
     BOOST_TEST(test->second.find(key) != std::string::npos, each.test << " does not set " << key);
   }
-  for (const auto& each : options()) {
-    if (each.available)
-      BOOST_TEST(listed.erase(name_of(each)) == 1U, name_of(each) << " has no effect that is known");
-    else
-      BOOST_TEST(listed.count(name_of(each)) == 0U, name_of(each) << " is not available");
-  }
+  for (const auto& each : options())
+    BOOST_TEST(listed.erase(name_of(each)) == 1U, name_of(each) << " has no effect that is known");
   for (const auto& left : listed) BOOST_ERROR(left + " is no key");
 }
 
@@ -358,7 +354,6 @@ BOOST_AUTO_TEST_CASE(every_key_in_a_file_changes_its_setting_and_no_other) {
   temporary_folder folder;
   const auto file = folder.write("some", "some");
   for (const auto& each : options()) {
-    if (!each.available) continue;
     const auto legal = from_toml(file_for(each, ""));
     BOOST_TEST_REQUIRE(legal.value.servers.size() == 1U);
     const auto before = value_in(each, legal.value);
@@ -372,7 +367,7 @@ BOOST_AUTO_TEST_CASE(every_key_in_a_file_changes_its_setting_and_no_other) {
         "host",          "port",    "uri",         "srv", "use_ssl", "min_connections", "pool_size", "max_connections",
         "max_pool_size", "timeout", "pool_timeout"};
     for (const auto& other : options()) {
-      if (!other.available || name_of(other) == name_of(each) || entangled.count(other.key) > 0) continue;
+      if (name_of(other) == name_of(each) || entangled.count(other.key) > 0) continue;
       BOOST_TEST((value_in(other, with.value) == value_in(other, legal.value)), name_of(each)
                                                                                     << " changes " << name_of(other));
     }

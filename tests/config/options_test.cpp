@@ -19,8 +19,6 @@ using namespace understudy::test;
 
 namespace {
 
-bool has_field(const option& each) { return !std::holds_alternative<std::monostate>(each.field); }
-
 std::filesystem::path docs(const std::string& name) {
   return std::filesystem::path{UNDERSTUDY_SOURCE_DIR} / "docs" / name;
 }
@@ -62,7 +60,7 @@ BOOST_AUTO_TEST_CASE(committed_documentation_is_that_of_the_table) {
 
 BOOST_AUTO_TEST_CASE(every_default_is_a_legal_value) {
   for (const auto& each : options()) {
-    if (!has_field(each) || each.key == "host") continue;
+    if (each.key == "host") continue;
     const auto value = default_of(each);
     BOOST_TEST(check_value(each, value) == "", each.key);
   }
@@ -74,7 +72,7 @@ BOOST_AUTO_TEST_CASE(every_default_is_a_legal_value) {
 
 BOOST_AUTO_TEST_CASE(every_default_is_written_as_it_is_read) {
   for (const auto& each : options()) {
-    if (!has_field(each) || !each.available || !is_set(default_of(each))) continue;
+    if (!is_set(default_of(each))) continue;
     const std::string key{each.key};
     const auto result = from_toml(file_with(each, key + " = " + to_toml_text(each, default_of(each)) + '\n'));
     BOOST_TEST(result.ok(), key + ": " + joined(lines_of(result.problems)));
@@ -88,16 +86,15 @@ BOOST_AUTO_TEST_CASE(every_option_is_described) {
     BOOST_TEST(seen.emplace(each.section, each.key).second, each.key);
     BOOST_TEST(!each.meaning.empty(), each.key);
     BOOST_TEST(each.meaning.back() == '.', each.key);
-    BOOST_TEST(each.available == has_field(each), each.key);
     BOOST_TEST((each.type == option_type::choice) == !each.choices.empty(), each.key);
-    if (each.available && each.numeric()) BOOST_TEST(each.least < each.most, each.key);
-    if (each.available && !is_set(default_of(each))) BOOST_TEST(!each.example.empty(), each.key);
+    if (each.numeric()) BOOST_TEST(each.least < each.most, each.key);
+    if (!is_set(default_of(each))) BOOST_TEST(!each.example.empty(), each.key);
   }
 }
 
 BOOST_AUTO_TEST_CASE(every_limit_is_inclusive) {
   for (const auto& each : options()) {
-    if (!each.available || !each.numeric()) continue;
+    if (!each.numeric()) continue;
     const std::string key{each.key};
     const auto load = [&](double value) {
       const std::string number =
@@ -177,7 +174,7 @@ BOOST_AUTO_TEST_CASE(the_sample_has_every_key) {
   const auto sample = uncommented(sample_toml());
   for (const auto& each : options()) {
     const bool found = sample.find('\n' + std::string{each.key} + " = ") != std::string::npos;
-    const bool left_out = !each.available || each.key == "uri" || each.key == "srv";
+    const bool left_out = each.key == "uri" || each.key == "srv";
     BOOST_TEST((found || left_out), each.key);
   }
 }
@@ -259,8 +256,7 @@ BOOST_AUTO_TEST_CASE(the_packages_file_sets_nothing_and_lacks_only_the_servers) 
     BOOST_TEST((line.empty() || line[0] == '#' || line[0] == '['), line);
     if (line.size() > 1 && line[0] == '#' && line[1] != ' ') keys.insert(line.substr(1, line.find(" = ") - 1));
   }
-  for (const auto& each : options())
-    if (each.available) BOOST_TEST(keys.count(std::string{each.key}) == 1U, each.key);
+  for (const auto& each : options()) BOOST_TEST(keys.count(std::string{each.key}) == 1U, each.key);
   // One line without its # is enough.
   for (const std::string key : {"host", "uri"}) {
     auto with_server = file;

@@ -60,12 +60,22 @@ function percent(p) {
 
 // ---- what was counted lately ----
 
+// What the node counted before this page was opened, as far back as it runs: each step as its seconds.
+function recall(state) {
+  const {step_ms, age_ms, steps} = state.operations.history;
+  const each = Math.round(step_ms / 1000);
+  const known = Math.ceil((Date.parse(state.now) - Date.parse(state.started_at) - age_ms) / step_ms);
+  if (known <= 0) return [];
+  return steps.slice(-known).flatMap((step) => Array(each).fill({rate: step.total / each, p99: step.p99_ms}));
+}
 function remember(state) {
   const steps = state.operations.latency_ms.steps.map((step) => step.count);
   const now = {at: performance.now() / 1000, total: state.operations.total, steps: steps,
-               bounds: state.operations.latency_ms.steps.map((step) => step.at_most_ms)};
+               bounds: state.operations.latency_ms.steps.map((step) => step.at_most_ms),
+               completed: new Map(state.servers.map((server) => [nameOf(server), server.pool.completed]))};
   const before = samples[samples.length - 1];
-  if (before && now.total < before.total) { samples = []; points = []; }  // it was restarted
+  if (before && now.total < before.total) samples = [];  // it was restarted
+  if (samples.length === 0) points = recall(state);
   samples.push(now);
   while (samples.length > 2 && now.at - samples[0].at > five) samples.shift();
   if (samples.length < 2) return;
@@ -77,6 +87,15 @@ function sampleAgo(seconds) {
   const now = samples[samples.length - 1];
   return samples.find((sample) => now.at - sample.at <= seconds) || samples[0];
 }
+// Requests a second that a server has done with in the last seconds; null: not known yet.
+const lately = 3;
+function rateOf(server) {
+  const name = nameOf(server), now = samples[samples.length - 1], before = sampleAgo(lately);
+  const from = before.completed.get(name);
+  if (before === now || from === undefined || server.pool.completed < from) return null;  // it, or its pool, is new
+  return (server.pool.completed - from) / (now.at - before.at);
+}
+function rateText(rate) { return rate === null ? "–" : rate === 0 ? "0" : rate < 10 ? rate.toFixed(1) : count(rate); }
 // The time that this share of the requests between the two did not exceed.
 function within(from, to, part) {
   const total = to.total - from.total;
@@ -136,7 +155,7 @@ function drawHeadline(state) {
 function drawGauges(state) {
   const now = samples[samples.length - 1], short = sampleAgo(10), long = sampleAgo(minute);
   const rate = now === short ? null : (now.total - short.total) / (now.at - short.at);
-  put("g-rate", rate === null ? "–" : rate < 10 ? rate.toFixed(1) : count(rate));
+  put("g-rate", rateText(rate));
   put("g-success", percent(share(state.operations.last_minute)));
   put("g-success5", "in 5 min " + percent(share(state.operations.last_five_minutes)));
   put("g-p50", milliseconds(within(long, now, 0.5)));
@@ -160,17 +179,24 @@ function flowArrow() {
   for (const [key, value] of Object.entries({x1: 0, y1: 6, x2: 38, y2: 6})) line.setAttribute(key, value);
   const head = document.createElementNS("http://www.w3.org/2000/svg", "path");
   head.setAttribute("d", "M36 1 L46 6 L36 11 Z");
+  const rate = element("span");
   svg.append(line, head);
-  flow.append(svg, "traffic");
-  return flow;
+  flow.append(svg, rate);
+  return {box: flow, update(perSecond, part) {
+    line.style.strokeWidth = 1.5 + 3 * part;  // the more of all traffic goes there, the thicker
+    put(rate, rateText(perSecond) + "/s");
+  }};
 }
 
-// A line of numbers, and what each is of.
-function factsLine() {
-  const line = element("p", "facts");
-  const latency = element("b"), flight = element("b"), waiters = element("b"), waiting = element("span");
-  line.append(latency, " latency · ", flight, " in flight · ", waiters, " ", waiting);
-  return {box: line, update(server) {
+// Numbers, and what each is of. In two short lines: one that is broken at times moves what is below it.
+function factsLines() {
+  const box = element("div", "facts"), speed = element("p"), load = element("p");
+  const rate = element("b", "rate"), latency = element("b"), flight = element("b"), waiters = element("b"), waiting = element("span");
+  speed.append(rate, " a second · ", latency, " latency");
+  load.append(flight, " in flight · ", waiters, " ", waiting);
+  box.append(speed, load);
+  return {box: box, update(server) {
+    put(rate, rateText(rateOf(server)));
     put(latency, server.latency_ms > 0 ? milliseconds(server.latency_ms) : "–");
     put(flight, count(server.pool.in_flight));
     put(waiters, count(server.pool.waiters));
@@ -195,7 +221,8 @@ const detailRows = {
   "Role": (server) => server.role.replace("_", " "),
   "Breaker opened": (server) => plural(server.breaker_opened, "time", "times"),
   "Connections": ({pool}) => pool.size + " of " + pool.max_connections + " (" + pool.min_connections + " kept)",
-  "Leased": ({pool}) => count(pool.leased),
+  "Leased": ({pool}) => count(pool.leased) + " now, " + count(pool.acquired) + " in all",
+  "Given to connections": ({pool}) => plural(pool.dispatched, "request", "requests"),
   "Opened, closed": ({pool}) => count(pool.opened) + ", " + count(pool.closed),
   "Failed connects": ({pool}) => count(pool.connect_failures),
   "Waits timed out": ({pool}) => count(pool.timeouts),
@@ -254,7 +281,7 @@ function makeCard(server) {
   const box = element("article", "server");
   const head = element("header"), pill = element("span", "pill");
   head.append(title(server), pill);
-  const breaker = element("p", "facts"), bar = poolBar(), line = factsLine(), more = details();
+  const breaker = element("p", "facts"), bar = poolBar(), line = factsLines(), more = details();
   const caution = element("p", "caution"), error = errorLine();
   const row = element("div", "actions"), button = element("button");
   button.type = "button";
@@ -280,12 +307,22 @@ function makeCard(server) {
   }};
 }
 
+function sumOfRates(servers) { return servers.reduce((all, server) => all + (rateOf(server) || 0), 0); }
+
 function makeLevel(priority) {
   const box = element("div", "level"), name = element("div", "level-name"), row = element("div", "cards");
+  const arrow = flowArrow(), does = element("span");
+  name.append(element("b", "", "Priority " + priority), arrow.box, does);
   box.append(name, row);
-  return {box: box, row: row, update(servers) {
-    const does = servers.some((server) => server.serving) ? "traffic" : servers.some(usable) ? "standing by" : "out";
-    redraw(name, does, () => [element("b", "", "Priority " + priority), does === "traffic" ? flowArrow() : element("span", "", does)]);
+  // What has gone there lately, not what should: a level that serves may have nothing to do, and one that stands by a
+  // request that tries it.
+  return {box: box, row: row, update(servers, all) {
+    const rate = sumOfRates(servers);
+    arrow.box.hidden = !(rate > 0);
+    if (rate > 0) arrow.update(rate, rate / sumOfRates(all));
+    const serves = servers.some((server) => server.serving);
+    const idle = servers.every((server) => rateOf(server) === 0);
+    putIfAny(does, serves ? (rate > 0 ? "" : idle ? "serving, nothing asked" : "serving") : servers.some(usable) ? "standing by" : "out");
   }};
 }
 
@@ -311,7 +348,7 @@ function drawServers(state) {
   arrange(byId("levels"), priorities.map((priority) => {
     const of = state.servers.filter((server) => server.priority === priority);
     const level = keptOrMade(levels, priority, () => makeLevel(priority));
-    level.update(of);
+    level.update(of, state.servers);
     arrange(level.row, of.map((server) => {
       const card = keptOrMade(cards, nameOf(server), () => makeCard(server));
       card.update(server, state.orders);
@@ -336,9 +373,46 @@ function beads(pool) {
   for (const kind of all.slice(0, most)) row.append(element("i", kind));
   return row;
 }
+// The first of many, and how many there are beside them. `all` may be more than are listed.
+const mostLeaves = 8;
+function leaves(listed, all, make) {
+  const shown = listed.slice(0, mostLeaves), list = element("ul");
+  list.append(...shown.map(make));
+  if (all > shown.length) list.append(element("li", "more", "and " + count(all - shown.length) + " more"));
+  return list;
+}
+function clientLeaf(client) {
+  const pending = client.pending ? ", " + client.pending + " pending" : "";
+  return leaf(client.pending ? "good" : "calm", client.address, client.identity + pending + (client.parked ? ", holds a connection" : ""));
+}
+function frontDoorLeaf(listener, clients) {
+  const door = leaf("good", "front door " + listener.address, plural(listener.clients, "client", "clients"));
+  if (listener.clients) door.append(leaves(clients.filter((client) => client.listener === listener.address), listener.clients, clientLeaf));
+  return door;
+}
+function nodeClientsLeaf(state) {
+  const all = state.node_clients.length + state.more_node_clients;
+  const door = leaf("good", "listeners for nodes", plural(all, "client", "clients"));
+  door.append(leaves(state.node_clients, all, (client) => leaf("good", client.name, client.address + ", may " + client.permission)));
+  return door;
+}
+function poolLeaf(server) {
+  const {pool} = server;
+  const made = leaf(kinds[server.state] || "calm", "pool " + nameOf(server),
+                    plural(pool.size, "connection", "connections") + (pool.waiters ? ", " + pool.waiters + " waiting" : "") + (server.serving ? ", serving" : ""));
+  if (pool.size) made.append(beads(pool));
+  if (pool.leased) {
+    const below = element("ul");
+    below.append(leaf("good", plural(pool.leased, "lease", "leases"), "each has a connection for itself"));
+    made.append(below);
+  }
+  return made;
+}
 function drawTree(state) {
-  const key = JSON.stringify([state.servers.map((s) => [nameOf(s), s.state, s.breaker, s.serving, s.pool.in_use, s.pool.idle, s.pool.connecting, s.pool.waiters]),
-                              state.peers, state.client_listeners, state.draining]);
+  const key = JSON.stringify([state.servers.map((s) => [nameOf(s), s.state, s.breaker, s.serving, s.pool.in_use, s.pool.idle, s.pool.connecting, s.pool.waiters, s.pool.leased]),
+                              state.peers, state.client_listeners.map((l) => [l.address, l.clients]), state.draining,
+                              state.clients.map((c) => [c.address, c.listener, c.identity, c.pending, c.parked]),
+                              state.node_clients.map((c) => [c.name, c.address, c.permission]), state.more_node_clients]);
   redraw(byId("tree"), key, () => {
     const root = leaf(state.draining ? "warn" : "good", "connection manager", state.draining ? "draining" : "supervises all of these");
     const below = element("ul");
@@ -349,14 +423,9 @@ function drawTree(state) {
       if (server.breaker !== "closed") states.append(leaf(server.breaker === "open" ? "bad" : "warn", nameOf(server), server.breaker.replace("_", "-")));
     if (states.children.length) breaker.append(states);
     below.append(breaker, leaf("good", "health monitor", "probes " + plural(state.servers.length, "server", "servers")));
-    for (const server of state.servers) {
-      const pool = leaf(kinds[server.state] || "calm", "pool " + nameOf(server),
-                        plural(server.pool.size, "connection", "connections") + (server.pool.waiters ? ", " + server.pool.waiters + " waiting" : "") + (server.serving ? ", serving" : ""));
-      if (server.pool.size) pool.append(beads(server.pool));
-      below.append(pool);
-    }
-    for (const listener of state.client_listeners || [])
-      below.append(leaf("good", "front door " + listener.address, plural(listener.clients || 0, "client", "clients")));
+    below.append(...state.servers.map(poolLeaf));
+    below.append(...state.client_listeners.map((listener) => frontDoorLeaf(listener, state.clients)));
+    if (state.node_clients.length) below.append(nodeClientsLeaf(state));
     for (const peer of state.peers) below.append(leaf(peer.state === "connected" ? "good" : "bad", "node " + peer.name, peer.state));
     root.append(below);
     return [root];

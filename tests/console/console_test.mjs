@@ -72,6 +72,8 @@ try {
     }
   };
 
+  const becomes = (page, condition) => page.waitForFunction(condition, null, {timeout: 20000}).then(() => true, () => false);
+
   // Twice the state comes and is drawn. Under load the counters of servers change each time.
   const drawnTwice = async (page) => {
     const drawn = await page.evaluate(() => samples.length);
@@ -91,7 +93,29 @@ try {
   const pictures = Boolean(process.env.UNDERSTUDY_PICTURES);
   if (pictures) await page.waitForTimeout(20000);
   await drawnTwice(page);
-  check(Number((await text(page, "#g-rate")).replace(",", "")) > 0, "operations are counted: " + await text(page, "#g-rate"));
+  check(await becomes(page, () => parseFloat(byId("g-rate").textContent) > 0), "operations are counted: " + await text(page, "#g-rate"));
+  check(await becomes(page, () => [...document.querySelectorAll(".level:first-child .rate")].filter((rate) => parseFloat(rate.textContent) > 0).length === 2),
+        "each server's rate is shown: " + await page.locator(".server .rate").allInnerTexts());
+  check(await page.locator(".flow:visible").count() === 1, "the arrow points where requests go");
+  check(/^[\d,.]+\/s$/.test(await text(page, ".level:first-child .flow")), "and says how many: " + await text(page, ".level:first-child .flow"));
+  // Many clients, which no test could bring: drawn from the state as a node with a front door would tell it.
+  const tree = await page.evaluate(() => {
+    const many = (n, make) => Array.from({length: n}, (_, i) => make(i));
+    const busy = structuredClone(last);
+    busy.servers[0].pool.leased = 2;
+    busy.client_listeners = [{address: "127.0.0.1:389", clients: 900}];
+    busy.clients = many(200, (i) => ({address: "192.0.2.7:" + (1000 + i), listener: "127.0.0.1:389", identity: "user", pending: 1, parked: i === 0}));
+    busy.node_clients = many(3, (i) => ({name: "client-" + i, address: "192.0.2.9:" + i, permission: "read"}));
+    busy.more_node_clients = 0;
+    drawTree(busy);
+    return byId("tree").innerText;
+  });
+  check(tree.includes("2 leases"), "leases are in the tree");
+  check(tree.includes("192.0.2.7:1000 user, 1 pending, holds a connection") && tree.includes("192.0.2.7:1007") && !tree.includes("192.0.2.7:1008"),
+        "the first clients of the front door are");
+  check(tree.includes("and 892 more"), "and how many there are beside them");
+  check(tree.includes("client-2 192.0.2.9:2, may read") && tree.split(" more").length === 2, "and the clients of the node, all of few");
+  await drawnTwice(page);
   await page.screenshot({path: folder + "/light.png", fullPage: true});
   const dark = await pageWith({viewport: {width: 1280, height: 900}, colorScheme: "dark"});
   await dark.waitForTimeout(pictures ? 6000 : 1500);
@@ -144,12 +168,22 @@ try {
   await page.locator("#dialog-do").click();
   check(await page.getByRole("button", {name: "Suspend " + servers[1]}).waitFor({timeout: 5000}).then(() => true, () => false), "and resumed");
 
+  // A page that is opened now draws what was before it.
+  await page.waitForFunction(() => Date.parse(last.now) - Date.parse(last.started_at) > 15000);
+  const late = await pageWith({viewport: {width: 1280, height: 900}, colorScheme: "light"});
+  const recalled = await late.evaluate(() => ({seconds: points.length, rate: Math.max(...points.map((point) => point.rate)), p99: Math.max(...points.map((point) => point.p99))}));
+  check(recalled.seconds >= 10 && recalled.rate > 0 && recalled.p99 > 0, "a page just opened draws the last minutes: " + JSON.stringify(recalled));
+  await late.screenshot({path: folder + "/just_opened.png", fullPage: true});
+  await late.context().close();
+
   // The preferred level goes.
   tell("stop 0");
   tell("stop 1");
   const took = await shown(page, "#pill", "Stand-in", 10000);
   check(took >= 0 && took <= 2000, "that the preferred servers are gone shows within 2 s: " + took + " ms");
   check(await shown(page, "#story", "is lost", 3000) >= 0, "and is told");
+  check(await shown(page, ".level:nth-child(2) .flow", "/s", 10000) >= 0, "requests are seen to go to the other level");
+  check(await page.locator(".level:first-child .flow").waitFor({state: "hidden", timeout: 10000}).then(() => true, () => false), "and no more to the first");
   await page.waitForTimeout(pictures ? 3000 : 500);
   await page.screenshot({path: folder + "/primary_down.png", fullPage: true});
   await page.screenshot({path: folder + "/console.png"});  // as docs/console.png

@@ -98,6 +98,9 @@ void write_servers(writer& to, const runtime_snapshot& state) {
               [&](const server_snapshot& s) { return std::uint64_t{internal::is_serving(s, state) ? 1U : 0U}; });
   each_server(to, state, "understudy_server_priority", type::gauge, "As configured; lower is preferred.",
               [](const server_snapshot& s) { return static_cast<double>(s.priority); });
+  each_server(to, state, "understudy_server_global_catalog", type::gauge,
+              "1 for a server that gets look-ups of users and groups and nothing else, else 0.",
+              [](const server_snapshot& s) { return std::uint64_t{s.global_catalog ? 1U : 0U}; });
   write_states(to, state);
   each_server(to, state, "understudy_breaker_opened_total", type::counter, "How often the server's breaker opened.",
               [](const server_snapshot& s) { return s.breaker_opened; });
@@ -192,9 +195,17 @@ void write_clients(writer& to, const runtime_snapshot& state) {
                 of.count);
 }
 
+void write_certificates(writer& to, const std::vector<certificate_validity>& certificates) {
+  if (certificates.empty()) return;
+  to.family("understudy_certificate_not_after_timestamp_seconds", type::gauge,
+            "When the first certificate of the file that this key names ends, in seconds since 1970.");
+  for (const auto& each : certificates)
+    to.sample({{"use", printable(each.use)}}, std::chrono::duration<double>(each.not_after.time_since_epoch()).count());
+}
+
 }  // namespace
 
-std::string metrics_text(const runtime_snapshot& state) {
+std::string metrics_text(const runtime_snapshot& state, const std::vector<certificate_validity>& certificates) {
   writer to;
   to.family("understudy_build_info", type::gauge, "1; the label says which version runs.");
   to.sample({{"version", UNDERSTUDY_VERSION}}, std::uint64_t{1});
@@ -203,6 +214,7 @@ std::string metrics_text(const runtime_snapshot& state) {
   write_pools(to, state);
   write_cluster(to, state);
   write_clients(to, state);
+  write_certificates(to, certificates);
   return to.take();
 }
 

@@ -134,7 +134,9 @@ http_response http_pages::render(const page_wish& wish, const runtime_snapshot* 
   if (wish.page == http_page::status) return status(*state, orders);
   http_response made;
   made.content_type = metrics_content_type;
-  made.body = metrics_text(*state);
+  std::vector<certificate_validity> ends;
+  for (const auto& each : certificates()) ends.push_back({each.key, each.end});
+  made.body = metrics_text(*state, ends);
   return made;
 }
 

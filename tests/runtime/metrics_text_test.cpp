@@ -57,6 +57,9 @@ std::vector<std::string> metric_lines(const std::string& text) {
   return lines;
 }
 
+const std::vector<certificate_validity> metric_certificates{{"http.cert_path", wall_time{seconds{1767254400}}},
+                                                            {"ldap1:389 ca_cert_path", wall_time{seconds{1767340800}}}};
+
 /// Family and type, as announced.
 std::map<std::string, std::string> metric_families(const std::string& text) {
   std::map<std::string, std::string> found;
@@ -88,6 +91,7 @@ const std::map<std::string, std::string> metric_names{{"understudy_build_info", 
                                                       {"understudy_server_up", "gauge"},
                                                       {"understudy_server_serving", "gauge"},
                                                       {"understudy_server_priority", "gauge"},
+                                                      {"understudy_server_global_catalog", "gauge"},
                                                       {"understudy_server_state", "gauge"},
                                                       {"understudy_breaker_state", "gauge"},
                                                       {"understudy_breaker_opened_total", "counter"},
@@ -115,12 +119,13 @@ const std::map<std::string, std::string> metric_names{{"understudy_build_info", 
                                                       {"understudy_clients", "gauge"},
                                                       {"understudy_clients_accepted_total", "counter"},
                                                       {"understudy_clients_turned_away_total", "counter"},
-                                                      {"understudy_client_operations_total", "counter"}};
+                                                      {"understudy_client_operations_total", "counter"},
+                                                      {"understudy_certificate_not_after_timestamp_seconds", "gauge"}};
 
 }  // namespace
 
 BOOST_AUTO_TEST_CASE(the_names_of_metrics_stay) {
-  const auto found = metric_families(metrics_text(metric_state()));
+  const auto found = metric_families(metrics_text(metric_state(), metric_certificates));
   for (const auto& [name, kind] : found) {
     const auto known = metric_names.find(name);
     BOOST_TEST_REQUIRE((known != metric_names.end()), name << " is not in the list");
@@ -131,9 +136,9 @@ BOOST_AUTO_TEST_CASE(the_names_of_metrics_stay) {
 }
 
 BOOST_AUTO_TEST_CASE(labels_are_of_few_kinds_and_name_nobody) {
-  const auto text = metrics_text(metric_state());
-  const std::set<std::string> allowed{"version", "outcome",  "le",        "server",   "state", "peer",
-                                      "kind",    "listener", "operation", "identity", "result"};
+  const auto text = metrics_text(metric_state(), metric_certificates);
+  const std::set<std::string> allowed{"version", "outcome",  "le",        "server",   "state",  "peer",
+                                      "kind",    "listener", "operation", "identity", "result", "use"};
   for (const auto& line : metric_lines(text)) {
     if (line.front() == '#') continue;
     const auto open = line.find('{');
@@ -143,6 +148,22 @@ BOOST_AUTO_TEST_CASE(labels_are_of_few_kinds_and_name_nobody) {
     for (std::string each; std::getline(labels, each, ',');)
       BOOST_TEST(allowed.count(each.substr(0, each.find('='))) == 1U, line);
   }
+}
+
+BOOST_AUTO_TEST_CASE(a_certificates_end_is_told_by_its_use_alone) {
+  const auto text = metrics_text(metric_state(), metric_certificates);
+  for (const auto* line :
+       {"understudy_certificate_not_after_timestamp_seconds{use=\"http.cert_path\"} 1767254400",
+        "understudy_certificate_not_after_timestamp_seconds{use=\"ldap1:389 ca_cert_path\"} 1767340800"})
+    BOOST_TEST(has_metric_line(text, line), line << " is not in\n" << text);
+}
+
+BOOST_AUTO_TEST_CASE(a_global_catalog_is_told_from_the_others) {
+  auto state = metric_state();
+  state.servers[1].global_catalog = true;
+  const auto text = metrics_text(state);
+  BOOST_TEST(has_metric_line(text, "understudy_server_global_catalog{server=\"ldap1:389\"} 0"));
+  BOOST_TEST(has_metric_line(text, "understudy_server_global_catalog{server=\"ldap2:389\"} 1"));
 }
 
 BOOST_AUTO_TEST_CASE(metrics_are_what_the_state_says) {

@@ -39,8 +39,10 @@ runtime_snapshot node_with_everything() {
   return state;
 }
 
+std::string all_metrics() { return metrics_text(node_with_everything(), {{"http.cert_path", wall_time{}}}); }
+
 std::set<std::string> metrics_of_a_node() {
-  std::istringstream lines{metrics_text(node_with_everything())};
+  std::istringstream lines{all_metrics()};
   std::set<std::string> found;
   for (std::string line; std::getline(lines, line);)
     if (line.rfind("# TYPE ", 0) == 0) found.insert(line.substr(7, line.find(' ', 7) - 7));
@@ -56,12 +58,16 @@ std::string promtool() {
 }
 bool has_promtool() { return is_installed("promtool", {promtool(), "--version"}); }
 
-program_result lint(std::vector<std::string> arguments, const std::string& input = {}) {
+program_result ask_promtool(const std::string& order, const std::vector<std::string>& arguments,
+                            const std::string& input = {}) {
   child_process::options with;
-  with.command = {promtool(), "check"};
+  with.command = {promtool(), order};
   with.command.insert(with.command.end(), arguments.begin(), arguments.end());
   with.input = input;
   return run_program(std::move(with));
+}
+program_result lint(const std::vector<std::string>& arguments, const std::string& input = {}) {
+  return ask_promtool("check", arguments, input);
 }
 
 nlohmann::json dashboard() { return nlohmann::json::parse(source("tools/packaging/understudy.dashboard.json")); }
@@ -138,7 +144,7 @@ BOOST_AUTO_TEST_CASE(the_panels_of_the_dashboard_have_places_of_their_own) {
 
 BOOST_AUTO_TEST_CASE(application_promtool_finds_nothing_wrong_with_the_metrics) {
   if (!has_promtool()) return;
-  const auto said = lint({"metrics"}, metrics_text(node_with_everything()));
+  const auto said = lint({"metrics"}, all_metrics());
   BOOST_TEST(said.status == 0, said.output << said.error_output);
   BOOST_TEST(said.output + said.error_output == "");
   // It would say so.
@@ -149,6 +155,27 @@ BOOST_AUTO_TEST_CASE(application_promtool_accepts_the_alerting_rules) {
   if (!has_promtool()) return;
   const auto said = lint(
       {"rules", (std::filesystem::path{UNDERSTUDY_SOURCE_DIR} / "tools/packaging/understudy.rules.yaml").string()});
+  BOOST_TEST(said.status == 0, said.output << said.error_output);
+}
+
+BOOST_AUTO_TEST_CASE(every_alerting_rule_has_a_case_where_it_fires_and_one_where_it_is_silent) {
+  const auto rules = source("tools/packaging/understudy.rules.yaml"), cases = source("tests/tools/alerts.test.yaml");
+  static const std::regex rule{"- alert: (\\w+)"};
+  std::size_t count = 0;
+  for (std::sregex_iterator at{rules.begin(), rules.end(), rule}, end; at != end; ++at, ++count) {
+    const auto name = (*at)[1].str();
+    const std::regex fires{"- alertname: " + name + "\n +eval_time: \\w+\n +exp_alerts:\n +- exp_labels:"};
+    BOOST_TEST(std::regex_search(cases, fires), name);
+    const std::regex silent{"alertname: " + name + ", eval_time: \\w+, exp_alerts: \\[\\] "};
+    BOOST_TEST(std::regex_search(cases, silent), name);
+  }
+  BOOST_TEST(count >= 11U);
+}
+
+BOOST_AUTO_TEST_CASE(application_promtool_sees_the_alerting_rules_fire_and_be_silent_as_they_have_to) {
+  if (!has_promtool()) return;
+  const auto said = ask_promtool(
+      "test", {"rules", (std::filesystem::path{UNDERSTUDY_SOURCE_DIR} / "tests/tools/alerts.test.yaml").string()});
   BOOST_TEST(said.status == 0, said.output << said.error_output);
 }
 

@@ -4,6 +4,7 @@
 #include "understudy/config/endpoint.hpp"
 #include "understudy/config/load.hpp"
 #include "understudy/config/settings_from.hpp"
+#include "understudy/runtime/client/alert_story.hpp"
 #include "understudy/runtime/client/completion_delivery.hpp"
 #include "understudy/runtime/client/facade_state.hpp"
 #include "understudy/runtime/client/node_targets.hpp"
@@ -14,6 +15,7 @@
 #include "understudy/runtime/platform/signal_masked_thread.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <limits>
 #include <thread>
 #include <tuple>
@@ -464,12 +466,15 @@ performance_result connection_manager::state::performance() const {
 }
 
 std::vector<performance_alert> connection_manager::state::alerts() const {
-  performance_thresholds limits;
-  {
-    std::lock_guard guard{mutex_};
-    limits = limits_;
-  }
-  return check_thresholds(snapshot(), metrics_->average_connect(), limits);
+  auto found = missed_limits();
+  return {std::make_move_iterator(found.begin()), std::make_move_iterator(found.end())};
+}
+
+std::vector<missed_limit> connection_manager::state::missed_limits() const {
+  const auto seen = snapshot();
+  std::lock_guard guard{mutex_};
+  const auto lately = recent_connects_.average(seen.connects, std::chrono::steady_clock::now());
+  return check_thresholds(seen, lately, limits_);
 }
 
 void connection_manager::state::set_limits(const performance_thresholds& limits) {
@@ -487,20 +492,23 @@ void connection_manager::state::monitor(bool wanted) {
 void connection_manager::state::watch() {
   const auto now = all();
   if (!monitored_ || !now->monitoring.enable_monitoring || !current()) return watcher_.stop();
-  watcher_.start(now->pool.health_check_interval, [this] {
+  watcher_.start(now->pool.health_check_interval, [this, story = alert_story{}, blind = false]() mutable {
     auto there = current();
     if (!there) return;
-    std::vector<performance_alert> found;
+    std::vector<missed_limit> found;
     try {
-      found = alerts();
+      found = missed_limits();
     } catch (const ldap_exception& e) {
-      return there->env()->log->write(log_level::warning, "monitoring", "the thresholds could not be looked at",
-                                      {{"cause", e.what()}});
+      if (!std::exchange(blind, true))
+        there->env()->log->write(log_level::warning, "monitoring", "the thresholds could not be looked at",
+                                 {{"cause", e.what()}});
+      return;
     }
-    for (auto& alert : found)
+    blind = false;
+    for (const auto& turn : story.look(std::move(found), std::chrono::steady_clock::now()))
       there->env()->log->write(
-          log_level::warning, "monitoring", alert.message,
-          {{"current_value", std::to_string(alert.current_value)}, {"threshold", std::to_string(alert.threshold)}});
+          turn.begins ? log_level::warning : log_level::info, "monitoring", turn.text,
+          {{"current_value", std::to_string(turn.current_value)}, {"threshold", std::to_string(turn.threshold)}});
   });
   // Stopped meanwhile: nobody else would end it.
   if (!current()) watcher_.stop();

@@ -3,6 +3,8 @@
 #include "understudy/runtime/client/client.hpp"
 #include "understudy/runtime/client/failures.hpp"
 #include "understudy/runtime/client/performance.hpp"
+#include "understudy/runtime/client/recent_connects.hpp"
+#include "understudy/runtime/client/thresholds.hpp"
 #include "understudy/runtime/connection_manager.hpp"
 #include "understudy/runtime/platform/fork_detector.hpp"
 #include "understudy/runtime/platform/periodic_thread.hpp"
@@ -53,6 +55,8 @@ struct connection_manager::state : std::enable_shared_from_this<state> {
   bool usable() const;
   performance_result performance() const;
   std::vector<performance_alert> alerts() const;
+  /// The same, with what each is about.
+  std::vector<missed_limit> missed_limits() const;
   void set_limits(const performance_thresholds& limits);
   /// From now on, while it is connected and `enable_monitoring` is set, looks at the thresholds now and then and logs
   /// what is not kept; or not any more.
@@ -114,6 +118,7 @@ struct connection_manager::state : std::enable_shared_from_this<state> {
   performance_thresholds limits_;
   std::atomic<bool> monitored_{true};  ///< unless stop_monitoring() was called
   std::map<std::string, std::string> encryption_;
+  mutable recent_connects recent_connects_;
   mutable cpu_meter cpu_{resources_now().cpu, std::chrono::steady_clock::now()};
   periodic_thread watcher_;  ///< uses the rest: ends before it
 };

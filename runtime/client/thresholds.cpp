@@ -15,31 +15,34 @@ std::string number(double value) {
   return text.data();
 }
 
-void check_connection_time(duration average, double limit, std::vector<performance_alert>& found) {
+void check_connection_time(duration average, double limit, std::vector<missed_limit>& found) {
   const auto ms = in_milliseconds(average);
   if (ms > limit) {
-    found.push_back(
-        {"Connections take " + number(ms) + " ms on average to become ready, more than " + number(limit) + " ms.", ms,
-         limit});
+    found.push_back({{"Connections of the last five minutes took " + number(ms) +
+                          " ms on average to become ready, more than " + number(limit) + " ms.",
+                      ms, limit},
+                     "the time of connects"});
   }
 }
 
-void check_success_rate(const operation_window& requests, double limit, std::vector<performance_alert>& found) {
+void check_success_rate(const operation_window& requests, double limit, std::vector<missed_limit>& found) {
   const auto rate = success_rate(requests);
   if (rate < limit) {
-    found.push_back({"The directory failed " + std::to_string(requests.failed_by_directory) + " of the " +
-                         std::to_string(requests.total) + " requests of the last five minutes: a success rate of " +
-                         number(rate) + " %, less than " + number(limit) + " %.",
-                     rate, limit});
+    found.push_back({{"The directory failed " + std::to_string(requests.failed_by_directory) + " of the " +
+                          std::to_string(requests.total) + " requests of the last five minutes: a success rate of " +
+                          number(rate) + " %, less than " + number(limit) + " %.",
+                      rate, limit},
+                     "successful requests"});
   }
 }
 
-void check_pool(const server_snapshot& server, double limit, std::vector<performance_alert>& found) {
+void check_pool(const server_snapshot& server, double limit, std::vector<missed_limit>& found) {
   const auto used = utilization(server.pool);
   if (used > limit) {
-    found.push_back({"The pool of " + server_name(server) + " has " + number(used) +
-                         " % of its connections in use, more than " + number(limit) + " %.",
-                     used, limit});
+    found.push_back({{"The pool of " + server_name(server) + " has " + number(used) +
+                          " % of its connections in use, more than " + number(limit) + " %.",
+                      used, limit},
+                     "the pool of " + server_name(server)});
   }
 }
 
@@ -61,9 +64,9 @@ double utilization(const pool_snapshot& pool) noexcept {
   return pool.max_connections == 0 ? 0.0 : 100.0 * pool.now.in_use / pool.max_connections;
 }
 
-std::vector<performance_alert> check_thresholds(const runtime_snapshot& now, duration average_connect,
-                                                const performance_thresholds& limits) {
-  std::vector<performance_alert> found;
+std::vector<missed_limit> check_thresholds(const runtime_snapshot& now, duration average_connect,
+                                           const performance_thresholds& limits) {
+  std::vector<missed_limit> found;
   check_connection_time(average_connect, limits.max_connection_time, found);
   check_success_rate(now.operations.last_five_minutes, limits.min_success_rate, found);
   for (const auto& server : now.servers) check_pool(server, limits.max_pool_utilization, found);

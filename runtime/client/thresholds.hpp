@@ -15,9 +15,14 @@ double success_rate(const operation_window& requests) noexcept;
 /// Percent of `max_connections` in use; 0 for a pool that may have none.
 double utilization(const pool_snapshot& pool) noexcept;
 
+/// An alert, and which limit it is about: "the time of connects", the same while its numbers change.
+struct missed_limit : performance_alert {
+  std::string limit;
+};
+
 /// Every limit that is not kept, a value equal to its limit is normal still; each pool is looked at on its own, so an
-/// idle standby does not hide a full primary. `average_connect`: zero when no connection was made yet.
-std::vector<performance_alert> check_thresholds(const runtime_snapshot& now, duration average_connect,
-                                                const performance_thresholds& limits);
+/// idle standby does not hide a full primary. `average_connect`: of the last five minutes, zero when there were none.
+std::vector<missed_limit> check_thresholds(const runtime_snapshot& now, duration average_connect,
+                                           const performance_thresholds& limits);
 
 }  // namespace understudy::internal

@@ -33,7 +33,7 @@ extern "C" {
 #endif
 
 /// The version of this interface that this header describes. It grows when something is added.
-#define UNDERSTUDY_C_INTERFACE 3
+#define UNDERSTUDY_C_INTERFACE 4
 /// The version that the library has which the program runs with: at least the one it was compiled with, or something
 /// is wrong with the installation.
 int understudy_c_interface(void);
@@ -95,6 +95,8 @@ const char* understudy_status_name(int status);
 #define UNDERSTUDY_LONGEST_NAME 65536
 /// Most attributes that one call may ask for, or write, and most values of each.
 #define UNDERSTUDY_MOST_ATTRIBUTES 10000
+/// Most servers that understudy_client_refer() takes of one client.
+#define UNDERSTUDY_MOST_REFERRALS 1000
 /// Longest value that a call may write, in bytes.
 #define UNDERSTUDY_LONGEST_VALUE 16777216
 
@@ -113,6 +115,15 @@ understudy_status understudy_client_new(const char* toml, const char* name, unde
 /// The same with a file: TOML, or JSON when its name ends in ".json".
 understudy_status understudy_client_new_from_file(const char* path, understudy_client** client,
                                                   understudy_result** result);
+/// Where `[authenticator]` says `referrals = "chase"`: what referrals to `server` lead to is asked of `other` from now
+/// on, with that client's identity, TLS and limits; users who are found there are bound as there. `server`:
+/// "host:port", as referrals name it; the port of a URI without one is 389, or 636 of ldaps. Said again of the same
+/// server, the last word counts for calls that begin later. Of a server in this client's own configuration, the
+/// configuration counts. `other`: must live until this client is freed, is not kept alive, stopped or freed by it, and
+/// answers only while it is connected; the same client cannot be meant. It may be of any number of clients and servers.
+/// Any thread, also while calls are under way; sends nothing. UNDERSTUDY_BAD_ARGUMENT: no such name, or more than
+/// UNDERSTUDY_MOST_REFERRALS servers. Since version 4 of this interface.
+understudy_status understudy_client_refer(understudy_client* client, const char* server, understudy_client* other);
 /// Starts the client's threads and waits until one server serves, for `timeout_ms` at the most. 0: until all attempts
 /// that the configuration allows have failed. After a failure repair goes on in the background, and calls find the
 /// first server that is back; nobody has to call this again.

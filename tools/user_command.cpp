@@ -90,7 +90,7 @@ nlohmann::json to_json(const user_answer& answer) {
   tree["outcome"] = to_string(answer.outcome);
   if (!answer.detail.empty()) tree["detail"] = answer.detail;
   if (answer.outcome == login_outcome::unavailable) tree["retryable"] = answer.retryable;
-  if (answer.retry_after) tree["retry_after_ms"] = answer.retry_after->count();
+  tree["retry_after_ms"] = answer.retry_after ? nlohmann::json(answer.retry_after->count()) : nlohmann::json(nullptr);
   if (answer.referrals_met > 0) tree["referrals_met"] = answer.referrals_met;
   if (!answer.referrals.empty()) tree["referrals"] = answer.referrals;
   return tree;

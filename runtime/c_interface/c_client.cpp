@@ -3,6 +3,8 @@
 
 #include "understudy/messages/dn.hpp"
 #include "understudy/messages/filter.hpp"
+#include "understudy/messages/host_and_port.hpp"
+#include "understudy/messages/text.hpp"
 #include "understudy/runtime/client/failures.hpp"
 
 #include <cstring>
@@ -120,6 +122,15 @@ password_method method_of(int method) {
   if (method < UNDERSTUDY_PASSWORD_EXTENDED || method > UNDERSTUDY_PASSWORD_USER_PASSWORD)
     throw bad_argument{"method: " + std::to_string(method) + " is none"};
   return static_cast<password_method>(method);
+}
+
+/// "host:port", as the places of referrals are written.
+std::string server_of(const char* server) {
+  const std::string_view given = required(server, "server");
+  std::string problem;
+  const auto place = parse_host_and_port(text_of(given.data(), given.size(), "server"), problem);
+  if (!place || place->port == 0) throw bad_argument{"server: not HOST:PORT " + problem};
+  return to_string(*place);
 }
 
 std::string lines_of(const std::vector<config_problem>& problems) {
@@ -283,8 +294,25 @@ understudy_client::understudy_client(settings all)
 
 authenticator& understudy_client::users() {
   const std::lock_guard lock{users_guard_};
-  if (!users_) users_ = std::make_unique<authenticator>(manager_, how_);
+  if (!users_)
+    users_ =
+        std::make_unique<authenticator>(manager_, how_, [this](const std::string& server) { return referred(server); });
   return *users_;
+}
+
+void understudy_client::refer(std::string server, understudy_client& other) {
+  server = ascii_lower(server);
+  const std::lock_guard lock{referrals_guard_};
+  if (referrals_.size() >= UNDERSTUDY_MOST_REFERRALS && referrals_.count(server) == 0)
+    throw bad_argument{"server: more than " + std::to_string(UNDERSTUDY_MOST_REFERRALS)};
+  referrals_[std::move(server)] = &other.manager_;
+}
+
+directory* understudy_client::referred(const std::string& server) const {
+  const auto name = ascii_lower(server);
+  const std::lock_guard lock{referrals_guard_};
+  const auto found = referrals_.find(name);
+  return found != referrals_.end() ? found->second : nullptr;
 }
 
 connection_result understudy_client::connect(duration timeout) {
@@ -298,6 +326,7 @@ bool understudy_client::stop() {
   stopped_ = true;
   tickets_->close();
   manager_.disconnect();
+  tickets_->cancel_all();  // what waits for another client's directory, which goes on
   return tickets_->wait_until_told(last_words);
 }
 
@@ -327,6 +356,16 @@ understudy_status understudy_client_new_from_file(const char* path, understudy_c
 understudy_status understudy_client_connect(understudy_client* client, int64_t timeout_ms, understudy_result** result) {
   return guarded(result, false, [&](understudy_result& made) {
     made.fill(require_going(client).connect(timeout_ms == 0 ? duration::max() : span_of(timeout_ms)));
+  });
+}
+
+understudy_status understudy_client_refer(understudy_client* client, const char* server, understudy_client* other) {
+  if (const auto status = usable(client); status != UNDERSTUDY_OK) return status;
+  if (const auto status = usable(other); status != UNDERSTUDY_OK) return status;
+  return guarded(nullptr, false, [&](understudy_result& made) {
+    if (client == other) throw bad_argument{"other: the client itself"};
+    require_going(client).refer(server_of(server), *other);
+    made.status = UNDERSTUDY_OK;
   });
 }
 

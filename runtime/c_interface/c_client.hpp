@@ -6,6 +6,8 @@
 #include "understudy/runtime/connection_manager.hpp"
 #include "understudy/runtime/platform/fork_detector.hpp"
 
+#include <map>
+
 /// Thread-safe but for its end.
 struct understudy_client {
   /// Throws config_error, and std::system_error when there is no descriptor for the completions.
@@ -17,6 +19,8 @@ struct understudy_client {
   understudy::authenticator& users();
   /// Where searches go.
   understudy::connection_manager& directory() noexcept { return manager_; }
+  /// What referrals to `server` lead to is asked of `other`'s directory. Of UNDERSTUDY_MOST_REFERRALS at most.
+  void refer(std::string server, understudy_client& other);
   /// The tickets.
   const std::shared_ptr<understudy::internal::completion_queue>& tickets() const noexcept { return tickets_; }
 
@@ -28,10 +32,14 @@ struct understudy_client {
   bool stopped() const noexcept { return stopped_; }
 
  private:
+  understudy::directory* referred(const std::string& server) const;
+
   const understudy::internal::fork_detector home_;
   const understudy::authenticator_settings how_;
   const std::shared_ptr<understudy::internal::completion_queue> tickets_;
   std::atomic<bool> stopped_{false};
+  mutable std::mutex referrals_guard_;
+  std::map<std::string, understudy::directory*> referrals_;  ///< servers in lower case
   std::mutex users_guard_;
   std::unique_ptr<understudy::authenticator> users_;
   understudy::connection_manager manager_;

@@ -73,6 +73,15 @@ bool completion_queue::cancel(std::uint64_t number) {
   return true;
 }
 
+void completion_queue::cancel_all() {
+  std::vector<std::shared_ptr<cancel_source>> sources;
+  {
+    const std::lock_guard lock{guard_};
+    for (const auto& each : under_way_) sources.push_back(each.cancel);
+  }
+  for (const auto& source : sources) source->cancel();
+}
+
 std::optional<fetched_completion> completion_queue::next() noexcept {
   std::list<request> taken;
   {

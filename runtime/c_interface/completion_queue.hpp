@@ -37,6 +37,8 @@ class completion_queue {
   void tell(std::uint64_t number, std::unique_ptr<understudy_result> result) noexcept;
   /// False when it is not under way.
   bool cancel(std::uint64_t number);
+  /// All that are under way now.
+  void cancel_all();
 
   /// The oldest, if there is one.
   std::optional<fetched_completion> next() noexcept;

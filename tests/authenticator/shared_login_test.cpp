@@ -294,16 +294,27 @@ BOOST_FIXTURE_TEST_CASE(a_change_that_began_under_other_settings_is_forgotten_un
   authenticator_settings how;
   how.dn_templates = {"uid={user},ou=people,dc=example,dc=com"};
   how.cache_ttl = 1h;
-  users.reload(how);
-  auto changed = users.async_change_password("jane", secret{"old"}, secret{"new"});
-  directory.find(jane);
-  users.reload(how);
-  auto before = login("old");
-  directory.answer_newest();
-  BOOST_TEST(before.get().outcome == login_outcome::ok);
-  directory.answer();
-  BOOST_TEST(changed.get().outcome == login_outcome::ok);
-  const auto after = login("old");
-  BOOST_TEST(directory.waiting() == 1U);
-  directory.answer();
+  const auto change = [&](bool blocks) {
+    if (!blocks) return users.async_change_password("jane", secret{"old"}, secret{"new"});
+    return std::async(std::launch::async, [&] { return users.change_password("jane", secret{"old"}, secret{"new"}); });
+  };
+  for (const bool blocks : {false, true}) {
+    users.reload(how);
+    auto changed = change(blocks);
+    directory.await(1);
+    directory.find(jane);
+    directory.await(1);
+    users.reload(how);
+    auto before = login("old");
+    directory.answer_newest();
+    BOOST_TEST(before.get().outcome == login_outcome::ok);
+    auto kept = login("old");
+    directory.run();
+    BOOST_TEST(kept.get().cached);
+    directory.answer();
+    BOOST_TEST(changed.get().outcome == login_outcome::ok);
+    const auto after = login("old");
+    BOOST_TEST(directory.waiting() == 1U, "blocks: " << blocks);
+    directory.answer();
+  }
 }

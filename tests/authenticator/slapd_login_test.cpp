@@ -261,6 +261,40 @@ BOOST_AUTO_TEST_CASE(many_groups_of_groups_are_found_in_few_searches) {
   BOOST_TEST(searches <= 30U);
 }
 
+BOOST_AUTO_TEST_CASE(groups_beyond_a_size_limit_of_the_directory_are_said_to_be_missing) {
+  const auto groups_at = [](const std::string& limit, const std::string& user, group_strategy by) {
+    test::slapd_options with;
+    with.database_config = {"limits * " + limit};
+    for (int i = 0; i < 501; ++i) {
+      const auto name = "g" + std::to_string(i);
+      with.extra_ldif += "dn: " + group_dn(name) + "\nobjectClass: groupOfNames\ncn: " + name +
+                         "\nmember: " + test::user_dn(i < 500 ? 1 : 2) + "\nmember: " + test::user_dn(3) + "\n\n";
+    }
+    const slapd server(with);
+    // The limits are not those of the rootdn.
+    auto all = settings_of(server, test::user_password(0));
+    all.servers[0].bind_dn = test::user_dn(0);
+    connection_manager manager(all);
+    BOOST_TEST_REQUIRE(manager.connect().connected);
+    auto found = authenticator{manager, below_people()}.groups(user, by);
+    BOOST_TEST(found.outcome == login_outcome::ok, found.detail);
+    return found;
+  };
+  const std::string limited = "size.soft=500 size.hard=500";
+  const auto fits = groups_at(limited, "user1", group_strategy::member);
+  BOOST_TEST(fits.complete);
+  BOOST_TEST(fits.groups.size() == 500U);
+  for (const auto by : {group_strategy::automatic, group_strategy::member, group_strategy::nested}) {
+    const auto cut = groups_at(limited, "user3", by);
+    BOOST_TEST(!cut.complete);
+    BOOST_TEST(cut.groups.size() == 500U);
+  }
+  // What docs/logins.md tells to set: what is asked for may be more than who does not ask for a number gets.
+  const auto whole = groups_at("size.soft=500 size.hard=1001", "user3", group_strategy::member);
+  BOOST_TEST(whole.complete);
+  BOOST_TEST(whole.groups.size() == 501U);
+}
+
 BOOST_AUTO_TEST_CASE(a_wrong_service_password_is_never_told_as_a_users) {
   slapd server;
   connection_manager manager(settings_of(server, "wrong"));

@@ -11,6 +11,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include <boost/test/unit_test.hpp>
+
+#include <algorithm>
 #include <cstring>
 #include <fstream>
 #include <set>
@@ -793,4 +795,98 @@ BOOST_AUTO_TEST_CASE(a_c_client_forgets_one_user_or_everybody) {
   BOOST_TEST(understudy_forget(nowhere.get(), "jane", 4) == UNDERSTUDY_INVALID_CONFIG);
   BOOST_TEST(understudy_client_stop(mine) == UNDERSTUDY_OK);
   BOOST_TEST(understudy_forget(mine, "jane", 4) == UNDERSTUDY_STOPPED);
+}
+
+namespace {
+
+/// A client whose directory refers searches to another one's, which has users of its own.
+struct c_two_clients : c_fixture {
+  c_two_clients()
+      : c_fixture("referrals = \"chase\"\n[limits]\ndrain_timeout = 0\n[breaker]\nsuspect_after = \"1h\"\n") {
+    BOOST_TEST_REQUIRE(understudy_client_connect(branch.get(), 0, nullptr) == UNDERSTUDY_OK);
+    server.on(operation::search,
+              reply{{.code = 10, .referrals = {"ldap://Branch.example/ou=people,dc=branch,dc=example"}}, {}});
+    branch_server.set_entries(std::vector<entry>{{branch_jane, {}}});
+    branch_server.on(operation::bind, [this](const directory_request& asked) {
+      const bool wrong = asked.dn == branch_jane && asked.password != "right";
+      return wrong ? reply{{.code = 49}, {}} : branch_server.usual(asked);
+    });
+  }
+  understudy_status refer(const char* name, understudy_client* other) {
+    return understudy_client_refer(client.get(), name, other);
+  }
+  /// Searches of users there. A client that is connected probes its server: those ask for the root DSE.
+  std::ptrdiff_t asked_of_branch() const {
+    const auto all = branch_server.requests(operation::search);
+    return std::count_if(all.begin(), all.end(), [](const directory_request& each) { return !each.dn.empty(); });
+  }
+
+  static constexpr const char* branch_jane = "uid=jane,ou=people,dc=branch,dc=example";
+  stub_directory branch_server;
+  c_client branch = c_start(c_config(branch_server, c_users));
+};
+
+}  // namespace
+
+BOOST_FIXTURE_TEST_CASE(a_c_client_asks_another_for_what_a_referral_leads_to, c_two_clients) {
+  // Nobody was named: the referral is counted, and no user is known.
+  check_status(login("jane", "right"), UNDERSTUDY_UNAVAILABLE);
+  BOOST_TEST(asked_of_branch() == 0);
+  BOOST_TEST(refer("other.example:389", branch.get()) == UNDERSTUDY_OK);
+  check_status(login("jane", "right"), UNDERSTUDY_UNAVAILABLE);
+  BOOST_TEST(asked_of_branch() == 0);
+
+  BOOST_TEST(refer("bRANCH.example:389", branch.get()) == UNDERSTUDY_OK);
+  const auto right = login("jane", "right");
+  check_status(right, UNDERSTUDY_OK);
+  BOOST_TEST(c_text(understudy_result_dn(right.get(), nullptr)) == branch_jane);
+  check_status(login("jane", "wrong"), UNDERSTUDY_BAD_CREDENTIALS);
+  for (const auto& bind : server.binds()) BOOST_TEST(bind.dn != branch_jane);
+
+  // Once more of the same server: the last word counts.
+  stub_directory empty;
+  empty.set_entries(std::vector<entry>{});
+  const auto third = c_start(c_config(empty, c_users));
+  BOOST_TEST_REQUIRE(understudy_client_connect(third.get(), 0, nullptr) == UNDERSTUDY_OK);
+  BOOST_TEST(refer("branch.example:389", third.get()) == UNDERSTUDY_OK);
+  check_status(login("jane", "right"), UNDERSTUDY_NO_SUCH_USER);
+  BOOST_TEST(refer("branch.example:389", branch.get()) == UNDERSTUDY_OK);
+  check_status(login("jane", "right"), UNDERSTUDY_OK);
+
+  // Who was told of and does not run cannot say that there is no such user.
+  BOOST_TEST(understudy_client_stop(branch.get()) == UNDERSTUDY_OK);
+  check_status(login("jane", "right"), UNDERSTUDY_UNAVAILABLE);
+  client.reset();
+}
+
+BOOST_FIXTURE_TEST_CASE(what_a_c_client_asks_of_another_ends_with_it, c_two_clients) {
+  BOOST_TEST(refer("branch.example:389", branch.get()) == UNDERSTUDY_OK);
+  branch_server.disturb(operation::search, {.silent = true});
+  std::uint64_t ticket = 0;
+  BOOST_TEST_REQUIRE(understudy_submit_authenticate(client.get(), "jane", 4, "right", 5, 600'000, nullptr, &ticket,
+                                                    nullptr) == UNDERSTUDY_OK);
+  BOOST_TEST_REQUIRE(eventually([&] { return asked_of_branch() > 0; }));
+  BOOST_TEST(understudy_client_stop(client.get()) == UNDERSTUDY_OK);
+  const auto done = next();
+  BOOST_TEST(done.ticket == ticket);
+  check_status(done.result, UNDERSTUDY_UNAVAILABLE);
+  client.reset();
+}
+
+BOOST_FIXTURE_TEST_CASE(servers_that_a_c_client_cannot_be_referred_to_are_refused, c_two_clients) {
+  auto* other = branch.get();
+  for (const char* none : {static_cast<const char*>(nullptr), "", "branch.example", "branch.example:0", ":389",
+                           "branch.example:x", "::1:389"})
+    BOOST_TEST(refer(none, other) == UNDERSTUDY_BAD_ARGUMENT);
+  BOOST_TEST(refer("[::1]:389", other) == UNDERSTUDY_OK);
+  BOOST_TEST(refer("branch.example:389", nullptr) == UNDERSTUDY_BAD_ARGUMENT);
+  BOOST_TEST(refer("branch.example:389", client.get()) == UNDERSTUDY_BAD_ARGUMENT);
+  BOOST_TEST(understudy_client_refer(nullptr, "branch.example:389", other) == UNDERSTUDY_BAD_ARGUMENT);
+  for (int i = 1; i < UNDERSTUDY_MOST_REFERRALS; ++i)
+    BOOST_TEST_REQUIRE(refer(("b" + std::to_string(i) + ".example:389").c_str(), other) == UNDERSTUDY_OK);
+  BOOST_TEST(refer("one-more.example:389", other) == UNDERSTUDY_BAD_ARGUMENT);
+  BOOST_TEST(refer("b1.example:389", other) == UNDERSTUDY_OK);
+  BOOST_TEST(understudy_client_stop(client.get()) == UNDERSTUDY_OK);
+  BOOST_TEST(refer("b1.example:389", other) == UNDERSTUDY_STOPPED);
+  client.reset();
 }

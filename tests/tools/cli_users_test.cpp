@@ -72,7 +72,7 @@ BOOST_AUTO_TEST_CASE(an_outcome_as_json_says_when_to_come_again) {
   BOOST_TEST(said["outcome"] == "unavailable");
   BOOST_TEST(said["retryable"] == true);
   BOOST_TEST(said["retry_after_ms"] == 750);
-  BOOST_TEST(!cli::to_json(user_answer{}).contains("retry_after_ms"));
+  BOOST_TEST(cli::to_json(user_answer{}).at("retry_after_ms").is_null());
 }
 
 BOOST_FIXTURE_TEST_CASE(in_chain_at_a_directory_that_does_not_know_it_is_no_empty_list, groups_fixture) {
@@ -116,6 +116,25 @@ BOOST_FIXTURE_TEST_CASE(groups_prints_the_groups_of_a_user, groups_fixture) {
   BOOST_TEST(login.output == "cn=staff," + groups + "\n");
   const auto both = run({"authenticate", "-c", file, "--groups", "--json", "user1"}, user_password(1) + "\n");
   BOOST_TEST(nlohmann::json::parse(both.output)["groups"]["groups"][0]["name"].get<std::string>() == "staff");
+}
+
+BOOST_AUTO_TEST_CASE(groups_that_the_directory_cut_off_are_said_to_be_missing) {
+  slapd_options with;
+  with.database_config = {"limits * size.soft=2 size.hard=2"};
+  for (const auto* name : {"a", "b", "c"})
+    with.extra_ldif += std::string{"dn: cn="} + name +
+                       ",ou=groups,dc=example,dc=com\nobjectClass: groupOfNames\ncn: " + name +
+                       "\nmember: " + user_dn(1) + "\n\n";
+  const slapd server(with);
+  const command_line shell;
+  const auto file = shell.write("[ldap]\nuri = \"" + server.url() + "\"\n");
+  const auto cut = shell.run({"groups", "-c", file, "--json", "user1"});
+  check_exit(cut, 0);
+  const auto said = nlohmann::json::parse(cut.output);
+  BOOST_TEST(!said["complete"].get<bool>());
+  BOOST_TEST(said["groups"].size() == 2U);
+  BOOST_TEST(contains(cut.error_output, "there are more groups"), cut.error_output);
+  BOOST_TEST(contains(cut.error_output, "a limit of the directory's"), cut.error_output);
 }
 
 BOOST_FIXTURE_TEST_CASE(passwd_changes_a_password_that_is_known, directory_fixture) {

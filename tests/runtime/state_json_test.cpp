@@ -50,6 +50,37 @@ BOOST_AUTO_TEST_CASE(the_state_as_json_has_servers_and_operations) {
   BOOST_TEST(all.at("latency_ms").at("steps").at(1).at("count") == 2);
 }
 
+BOOST_AUTO_TEST_CASE(a_pool_as_json_has_all_that_its_snapshot_has) {
+  runtime_snapshot state;
+  auto& pool = state.servers.emplace_back().pool;
+  pool.now = {1, 2, 3, 4, 5, 6};
+  pool.min_connections = 7;
+  pool.max_connections = 8;
+  pool.leased = 9;
+  pool.acquired = 10;
+  pool.released = 11;
+  pool.dispatched = 12;
+  pool.completed = 13;
+  pool.fresh = 14;
+  pool.opened = 15;
+  pool.closed = 16;
+  pool.connect_failures = 17;
+  pool.timeouts = 18;
+  pool.refused = 19;
+  pool.longest_wait = milliseconds{20};
+  pool.leaks = 21;
+  pool.acquisition_time = milliseconds{22};
+  pool.growth_limit = 23;
+  pool.last_error = "refused";
+  pool.last_error_at = wall_time{seconds{1'700'000'000}};
+  const auto json = nlohmann::json::parse(state_json(state)).at("servers").at(0).at("pool");
+  BOOST_TEST(json == nlohmann::json::parse(R"({"size": 1, "idle": 2, "in_use": 3, "in_flight": 4, "waiters": 5,
+    "connecting": 6, "min_connections": 7, "max_connections": 8, "leased": 9, "acquired": 10, "released": 11,
+    "dispatched": 12, "completed": 13, "fresh": 14, "opened": 15, "closed": 16, "connect_failures": 17, "timeouts": 18,
+    "refused": 19, "longest_wait_ms": 20.0, "leaks": 21, "acquisition_time_ms": 22.0, "growth_limit": 23,
+    "last_error": "refused", "last_error_at": "2023-11-14T22:13:20Z"})"));
+}
+
 BOOST_AUTO_TEST_CASE(what_a_peer_sent_is_ascii_in_the_state) {
   runtime_snapshot state;
   state.servers.resize(1);

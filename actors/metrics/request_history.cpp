@@ -6,9 +6,8 @@
 namespace understudy::internal {
 namespace {
 
-constexpr auto relaxed = std::memory_order_relaxed;
-constexpr unsigned count_bits = 64 - step_number_bits;
-constexpr std::uint64_t count_mask = (std::uint64_t{1} << count_bits) - 1;
+constexpr unsigned latency_count_bits = 64 - step_number_bits;
+constexpr std::uint64_t latency_count_mask = (std::uint64_t{1} << latency_count_bits) - 1;
 
 std::size_t column_of(duration took) noexcept {
   return static_cast<std::size_t>(std::lower_bound(latency_bounds.begin(), latency_bounds.end(), took) -
@@ -38,12 +37,12 @@ duration within(const Counts& counts, std::uint64_t total, double part) {
 void request_history::add(duration took, time_point now) noexcept {
   const auto number = step_of(now) & step_number_mask;
   auto& word = ring_[number % ring_steps][column_of(took)];
-  auto seen = word.load(relaxed);
+  auto seen = word.load(std::memory_order_relaxed);
   std::uint64_t next = 0;
   do {
-    const bool current = seen >> count_bits == number;
-    next = (number << count_bits) | ((current ? seen & count_mask : 0) + 1);
-  } while (!word.compare_exchange_weak(seen, next, relaxed));
+    const bool current = seen >> latency_count_bits == number;
+    next = (number << latency_count_bits) | ((current ? seen & latency_count_mask : 0) + 1);
+  } while (!word.compare_exchange_weak(seen, next, std::memory_order_relaxed));
 }
 
 std::vector<request_step> request_history::steps(time_point now) const {
@@ -54,8 +53,8 @@ std::vector<request_step> request_history::steps(time_point now) const {
     std::array<std::uint64_t, columns> counts{};
     request_step step;
     for (std::size_t i = 0; i < columns; ++i) {
-      const auto word = ring_[number % ring_steps][i].load(relaxed);
-      if (word >> count_bits == number) counts[i] = word & count_mask;
+      const auto word = ring_[number % ring_steps][i].load(std::memory_order_relaxed);
+      if (word >> latency_count_bits == number) counts[i] = word & latency_count_mask;
       step.total += counts[i];
     }
     step.p50 = within(counts, step.total, 0.5);

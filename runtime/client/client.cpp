@@ -25,7 +25,9 @@ request_ptr with_controls(request_ptr original, const std::vector<control>& more
   return made;
 }
 
-std::int64_t in_milliseconds(duration span) { return std::chrono::duration_cast<milliseconds>(as_limit(span)).count(); }
+std::int64_t whole_milliseconds(duration span) {
+  return std::chrono::duration_cast<milliseconds>(as_limit(span)).count();
+}
 
 std::string thread_name() { return "thread " + std::to_string(::gettid()); }
 
@@ -224,7 +226,7 @@ answer<reload_report> runtime_client::reload(settings_ptr next, duration timeout
   if (token->give_up())
     return {std::nullopt, make_failure(errc::operation_timeout, stage::queue,
                                        "the runtime is busy and did not begin to change its settings within " +
-                                           std::to_string(in_milliseconds(timeout)) + " ms; they stay as they are")};
+                                           std::to_string(whole_milliseconds(timeout)) + " ms; they stay as they are")};
   // It is at it just now.
   if (auto got = reply->wait_out(duration::zero(), spin_limiter_)) return std::move(*got);
   return {std::nullopt, lost_answer()};

@@ -30,7 +30,7 @@ void breaker::configure(const breaker_options& options) {
   const bool sooner = options.open_cap < options_.open_cap;
   options_ = options;
   if (sooner && state_ == breaker_state::open && until_ - since_ > options_.open_cap)
-    until_ = since_ + jittered(options_.open_cap, options_.open_jitter, random_);
+    until_ = std::min(until_, since_ + jittered(options_.open_cap, options_.open_jitter, random_));
 }
 
 void breaker::on_report(const outcome_report& report, const moment& at) {

@@ -2,6 +2,7 @@
 #pragma once
 #include "understudy/actors/ports/backoff.hpp"
 
+#include <algorithm>
 #include <optional>
 
 namespace understudy::internal {
@@ -53,7 +54,7 @@ class connect_backoff {
   /// True between a failed round and the next success.
   bool failing() const noexcept { return backoff_.failures() > 0; }
   time_point retry_at(bool waited_for) const noexcept {
-    return std::max(waited_for ? retry_waited_at_ : retry_at_, early_retry_at_);
+    return std::max({waited_for ? retry_waited_at_ : retry_at_, early_retry_at_, held_until_});
   }
   /// About how long a connect takes: a moving average.
   duration typical_connect() const noexcept { return typical_; }
@@ -62,10 +63,14 @@ class connect_backoff {
   duration base_;
   backoff backoff_;  ///< on top of it, while nobody waits
   backoff early_ends_;
-  time_point retry_at_{}, retry_waited_at_{}, early_retry_at_{};
-  std::optional<time_point> ended_early_;  ///< the last one, since one was of use
-  std::optional<time_point> broken_;       ///< the same, for breaches of the protocol
-  std::uint64_t breaches_ = 0;             ///< of these, those that were no part of an earlier one
+  time_point retry_at_{}, retry_waited_at_{};  ///< pauses since failed_at_
+  time_point failed_at_{};                     ///< when the last round failed
+  time_point early_retry_at_{};                ///< a pause since ended_at_
+  time_point ended_at_{};                      ///< when one last ended early or broke the protocol
+  time_point held_until_{};                    ///< no pause of `base`: what was ordered
+  std::optional<time_point> ended_early_;      ///< the last one, since one was of use
+  std::optional<time_point> broken_;           ///< the same, for breaches of the protocol
+  std::uint64_t breaches_ = 0;                 ///< of these, those that were no part of an earlier one
   duration typical_ = milliseconds{50};
   std::uint64_t round_ = 1;
   std::uint32_t impatience_ = 0;   ///< set-ups that were not waited for since the last success

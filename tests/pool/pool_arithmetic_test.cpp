@@ -117,6 +117,35 @@ BOOST_AUTO_TEST_CASE(a_late_failure_of_an_earlier_round_is_not_told_again) {
   BOOST_TEST(r.fail(next, now, [] { return 0.0; }));
 }
 
+BOOST_AUTO_TEST_CASE(a_shorter_base_shortens_pauses_that_were_made_of_the_longer_one_alone) {
+  const time_point now = time_point{} + seconds{100};
+  const auto half = [] { return 0.5; };
+  connect_backoff failed{std::chrono::hours{1}};
+  failed.fail(failed.open(), now, half);
+  failed.set_base(seconds{5});
+  // Its tenth at random is still there.
+  BOOST_TEST((failed.retry_at(true) == now + milliseconds{5250}));
+
+  connect_backoff held{std::chrono::hours{1}};
+  held.fail(held.open(), now, half);
+  held.hold_until(now + seconds{30});
+  held.set_base(seconds{1});
+  BOOST_TEST((held.retry_at(true) == now + seconds{30}), "an order is no pause");
+
+  connect_backoff raised{seconds{5}};
+  raised.fail(raised.open(), now, half);
+  const auto before = raised.retry_at(true);
+  raised.set_base(std::chrono::hours{1});
+  BOOST_TEST((raised.retry_at(true) == before));
+  raised.set_base(seconds{5});
+  BOOST_TEST((raised.retry_at(true) >= now + seconds{5}));
+
+  connect_backoff broken{std::chrono::hours{1}};
+  for (int i = 0; i < 20; ++i) broken.break_protocol(now + seconds{i}, now + seconds{i}, half);
+  broken.set_base(seconds{1});
+  BOOST_TEST((broken.retry_at(true) <= now + seconds{19} + milliseconds{1100}));
+}
+
 BOOST_AUTO_TEST_CASE(typical_connect_time_follows_what_is_seen) {
   connect_backoff r{seconds{1}};
   for (int i = 0; i < 50; ++i) r.succeed(r.open(), milliseconds{200});

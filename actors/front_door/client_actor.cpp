@@ -231,7 +231,7 @@ bool client_impl::take_messages() {
     socket_.consume(frame.size, frame.op != opaque_request::search);
     carry_out_actions();
   }
-  session_.on_partial(partial);
+  session_.on_partial(partial, now());
   return some;
 }
 
@@ -616,13 +616,13 @@ void client_impl::end(std::string_view why) {
 
 void client_impl::let_go(std::string_view why) {
   if (ended_) return;
+  if (with_.partial) with_.partial->change(std::exchange(partial_, 0), 0, 0);
   // Whatever is under way is cancelled, and the lease goes back.
   session_.on_end(now());
   for (auto& action : session_.take_actions())
     if (!std::holds_alternative<session_action::close>(action)) std::visit(session_action_visitor{*this}, action);
   ended_ = true;
   timer_.disarm();
-  if (with_.partial) with_.partial->change(std::exchange(partial_, 0), 0, 0);
   if (with_.holdings)
     if (auto* const held = with_.holdings->of(std::exchange(holds_, holding::none))) held->leave(number_);
   socket_.close();

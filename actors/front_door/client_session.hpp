@@ -58,8 +58,12 @@ class client_session {
   void on_no_room();
   /// Bytes came, be they of a whole message or not.
   void on_bytes(time_point now) noexcept { heard_ = now; }
-  /// `partial`: what waits is a message that is not complete.
-  void on_partial(bool partial) noexcept { partial_ = partial; }
+  /// `partial`: what waits is a message that is not complete. Its time begins when it is found to be one: until then it
+  /// may have been us who did not read.
+  void on_partial(bool partial, time_point now) noexcept {
+    if (partial && !partial_) heard_ = now;
+    partial_ = partial;
+  }
   /// The client has gone. Of a password that it has just tried nobody is told any more whether it was refused: it
   /// counts as if it was.
   void on_end(time_point now);

@@ -138,3 +138,11 @@ BOOST_AUTO_TEST_CASE(a_session_tells_of_every_operation_once_how_it_ended) {
   session.judged(judged.at(1), service_claim::wrong, now);
   BOOST_TEST(told() == "96 anonymous 49\n");
 }
+
+BOOST_AUTO_TEST_CASE(names_that_no_directory_has_are_remembered_as_one) {
+  bind_limiter limiter;
+  const time_point now{seconds{1000}};
+  for (int i = 0; i < 200; ++i) limiter.refused("", "sasl:" + std::string(60'000, 'a') + std::to_string(i), now);
+  BOOST_TEST(!limiter.allows_name(std::string(2'000, 'b'), now));
+  BOOST_TEST(limiter.allows_name(std::string(1'000, 'b'), now));
+}

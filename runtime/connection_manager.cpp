@@ -4,7 +4,6 @@
 #include "understudy/config/endpoint.hpp"
 #include "understudy/config/load.hpp"
 #include "understudy/config/settings_from.hpp"
-#include "understudy/runtime/client/alert_story.hpp"
 #include "understudy/runtime/client/completion_delivery.hpp"
 #include "understudy/runtime/client/facade_state.hpp"
 #include "understudy/runtime/client/node_targets.hpp"
@@ -491,27 +490,42 @@ void connection_manager::state::monitor(bool wanted) {
 
 void connection_manager::state::watch() {
   const auto now = all();
-  if (!monitored_ || !now->monitoring.enable_monitoring || !current()) return watcher_.stop();
-  watcher_.start(now->pool.health_check_interval, [this, story = alert_story{}, blind = false]() mutable {
+  if (!monitored_ || !now->monitoring.enable_monitoring || !current()) return unwatch();
+  watcher_.start(now->pool.health_check_interval, [this] {
     auto there = current();
     if (!there) return;
     std::vector<missed_limit> found;
+    std::string blindness;
     try {
       found = missed_limits();
     } catch (const ldap_exception& e) {
-      if (!std::exchange(blind, true))
-        there->env()->log->write(log_level::warning, "monitoring", "the thresholds could not be looked at",
-                                 {{"cause", e.what()}});
-      return;
+      blindness = e.what();
     }
-    blind = false;
-    for (const auto& turn : story.look(std::move(found), std::chrono::steady_clock::now()))
+    std::vector<alert_story::turn> turns;
+    {
+      // Not while it is written: who hears of it may call us.
+      const std::lock_guard guard{told_mutex_};
+      if (std::exchange(told_blindness_, !blindness.empty()) && !blindness.empty()) return;
+      if (blindness.empty()) turns = told_.look(std::move(found), std::chrono::steady_clock::now());
+    }
+    if (!blindness.empty())
+      there->env()->log->write(log_level::warning, "monitoring", "the thresholds could not be looked at",
+                               {{"cause", blindness}});
+    for (const auto& turn : turns)
       there->env()->log->write(
           turn.begins ? log_level::warning : log_level::info, "monitoring", turn.text,
           {{"current_value", std::to_string(turn.current_value)}, {"threshold", std::to_string(turn.threshold)}});
   });
   // Stopped meanwhile: nobody else would end it.
-  if (!current()) watcher_.stop();
+  if (!current()) unwatch();
+}
+
+/// Nobody looks any more, so that what lasts is not known to last.
+void connection_manager::state::unwatch() {
+  watcher_.stop();
+  const std::lock_guard guard{told_mutex_};
+  told_ = {};
+  told_blindness_ = false;
 }
 
 std::vector<connection_info> connection_manager::state::servers() const {

@@ -6,8 +6,13 @@
 namespace understudy::internal {
 namespace {
 
-constexpr unsigned latency_count_bits = 64 - step_number_bits;
+// Half of a word each: a word of a rare latency is not begun anew for long, and a step's number comes back after 680
+// years.
+constexpr unsigned latency_count_bits = 32;
 constexpr std::uint64_t latency_count_mask = (std::uint64_t{1} << latency_count_bits) - 1;
+
+/// Of a step, as it stands in a word.
+std::uint64_t number_of(std::uint64_t step) noexcept { return step & latency_count_mask; }
 
 std::size_t column_of(duration took) noexcept {
   return static_cast<std::size_t>(std::lower_bound(latency_bounds.begin(), latency_bounds.end(), took) -
@@ -35,7 +40,7 @@ duration within(const Counts& counts, std::uint64_t total, double part) {
 }  // namespace
 
 void request_history::add(duration took, time_point now) noexcept {
-  const auto number = step_of(now) & step_number_mask;
+  const auto number = number_of(step_of(now));
   auto& word = ring_[number % ring_steps][column_of(took)];
   auto seen = word.load(std::memory_order_relaxed);
   std::uint64_t next = 0;
@@ -49,7 +54,7 @@ std::vector<request_step> request_history::steps(time_point now) const {
   std::vector<request_step> found;
   found.reserve(steps_told);
   for (auto back = std::uint64_t{steps_told}; back > 0; --back) {
-    const auto number = (step_of(now) - back) & step_number_mask;
+    const auto number = number_of(step_of(now) - back);
     std::array<std::uint64_t, columns> counts{};
     request_step step;
     for (std::size_t i = 0; i < columns; ++i) {

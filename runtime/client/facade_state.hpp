@@ -1,5 +1,6 @@
 // What stands behind a connection_manager: its settings, the runtime while it is connected, the watch on thresholds.
 #pragma once
+#include "understudy/runtime/client/alert_story.hpp"
 #include "understudy/runtime/client/client.hpp"
 #include "understudy/runtime/client/failures.hpp"
 #include "understudy/runtime/client/performance.hpp"
@@ -98,6 +99,7 @@ struct connection_manager::state : std::enable_shared_from_this<state> {
 
  private:
   void watch();
+  void unwatch();
   std::shared_ptr<runtime> take_running();
   void wait_for_ending();
 
@@ -119,6 +121,9 @@ struct connection_manager::state : std::enable_shared_from_this<state> {
   std::atomic<bool> monitored_{true};  ///< unless stop_monitoring() was called
   std::map<std::string, std::string> encryption_;
   mutable recent_connects recent_connects_;
+  std::mutex told_mutex_;
+  alert_story told_;             ///< of the thresholds; goes on over a reload
+  bool told_blindness_ = false;  ///< that they could not be looked at
   mutable cpu_meter cpu_{resources_now().cpu, std::chrono::steady_clock::now()};
   periodic_thread watcher_;  ///< uses the rest: ends before it
 };

@@ -25,12 +25,14 @@ class recent_connects {
     std::uint64_t count = 0;
     duration total{};
   };
+  duration average_of(const counts& seen) const;
   struct look {
     time_point at;
     counts then;
   };
   counts before_;           ///< at the latest look that is older than those kept
   std::deque<look> looks_;  ///< within `span`, in order
+  counts seen_;             ///< the latest
 };
 
 }  // namespace understudy::internal

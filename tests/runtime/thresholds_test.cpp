@@ -126,10 +126,13 @@ BOOST_AUTO_TEST_CASE(connects_of_long_ago_are_no_alert_of_today) {
   BOOST_TEST((lately.average(connects(4, milliseconds{2020}), alerts_began + seconds{360}) == milliseconds{10}));
 }
 
-BOOST_AUTO_TEST_CASE(counters_of_connects_may_begin_anew) {
+BOOST_AUTO_TEST_CASE(an_older_look_that_comes_late_changes_nothing) {
   recent_connects lately;
   lately.average(connects(7, milliseconds{7000}), alerts_began);
-  BOOST_TEST((lately.average(connects(1, milliseconds{20}), alerts_began + seconds{400}) == milliseconds{20}));
+  lately.average(connects(7, milliseconds{7000}), alerts_began + seconds{300});
+  BOOST_TEST((lately.average(connects(9, milliseconds{7040}), alerts_began + seconds{310}) == milliseconds{20}));
+  BOOST_TEST((lately.average(connects(8, milliseconds{7020}), alerts_began + seconds{310}) == milliseconds{20}));
+  BOOST_TEST((lately.average(connects(9, milliseconds{7040}), alerts_began + seconds{311}) == milliseconds{20}));
 }
 
 BOOST_AUTO_TEST_CASE(looks_that_are_kept_are_few) {

@@ -7,7 +7,7 @@
 namespace understudy::internal {
 
 /// An alert is told when it begins and when it ends. Repeated while it lasts, it would push what happened meanwhile out
-/// of the events that are kept. On injected time; belongs to one thread.
+/// of the events that are kept. On injected time; calls must not overlap.
 class alert_story {
  public:
   /// What is to be told.

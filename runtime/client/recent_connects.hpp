@@ -7,7 +7,7 @@
 namespace understudy::internal {
 
 /// Keeps what the counters said at earlier looks: a minute's trouble of long ago is no alert of today. On injected
-/// time; belongs to one thread.
+/// time; calls must not overlap.
 class recent_connects {
  public:
   static constexpr seconds span{300};
@@ -25,7 +25,7 @@ class recent_connects {
     std::uint64_t count = 0;
     duration total{};
   };
-  duration average_of(const counts& seen) const;
+  duration average() const;
   struct look {
     time_point at;
     counts then;

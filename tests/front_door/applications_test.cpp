@@ -205,22 +205,23 @@ BOOST_AUTO_TEST_CASE(application_postfix_finds_addresses_while_the_primary_is_pa
 BOOST_AUTO_TEST_CASE(application_nslcd_logs_users_in_while_the_primary_is_killed) {
   // It knows one place for its file and its socket: they are put there for it alone.
   const std::string unshare = ::geteuid() == 0 ? "unshare -m" : "unshare -rm";
-  if (!is_installed("nslcd", {"sh", "-c", "test -x /usr/sbin/nslcd -a -d /run/nslcd && " + unshare + " true"})) return;
+  if (!is_installed("nslcd", {"sh", "-c", "test -x /usr/sbin/nslcd && " + unshare + " true"})) return;
   leak_guard leaks;
   protected_directory it{with_accounts()};
   temporary_folder folder;
-  std::filesystem::create_directory(folder / "run");
+  std::filesystem::create_directories(folder / "run/nslcd");
   const auto config = folder.write("nslcd.conf", recipe("nslcd", it.door.uri()));
   // There is a password in it.
   std::filesystem::permissions(config, std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
+  // All of /run: where the machine was started after the package was installed, /run/nslcd is not there.
   child_process nslcd{{"sh", "-c",
                        "exec " + unshare + " sh -c 'mount --bind " + config.string() +
                            " /etc/nslcd.conf && mount --bind " + (folder / "run").string() +
-                           " /run/nslcd && exec /usr/sbin/nslcd -n'"}};
+                           " /run && exec /usr/sbin/nslcd -n'"}};
   const auto log_in = [&](const std::string& user, const std::string& password) {
     child_process::options asked;
-    asked.command = {debian_python, std::string{client_scripts()} + "/nslcd_login.py", (folder / "run/socket").string(),
-                     user};
+    asked.command = {debian_python, std::string{client_scripts()} + "/nslcd_login.py",
+                     (folder / "run/nslcd/socket").string(), user};
     asked.environment = {"PASSWORD=" + password};
     const auto got = run_program(std::move(asked));
     return got.status == 0 ? got.output : got.error_output;

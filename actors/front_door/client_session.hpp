@@ -105,10 +105,8 @@ class client_session {
   /// As whom it is served.
   client_standing standing() const noexcept;
   bool holds_connection() const noexcept { return lease_ == lease_state::held; }
-  /// Operations that have ended since the last time.
-  std::vector<ended_operation> take_ended() { return std::exchange(ended_, {}); }
   bool has_ended() const noexcept { return !ended_.empty(); }
-  /// The same, one after the other.
+  /// The operations that have ended since the last time, one after the other.
   template <class Visitor>
   void each_ended(Visitor visit) {
     for (const auto& each : ended_) visit(each);

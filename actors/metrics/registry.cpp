@@ -213,9 +213,4 @@ void metrics_registry::fill(runtime_snapshot& into, time_point now) const {
 
 std::uint64_t metrics_registry::protocol_errors() const noexcept { return protocol_errors_.load(relaxed); }
 
-duration metrics_registry::average_connect() const noexcept {
-  const auto n = connect_.count();
-  return n == 0 ? duration::zero() : connect_.total() / static_cast<duration::rep>(n);
-}
-
 }  // namespace understudy::internal

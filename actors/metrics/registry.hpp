@@ -66,8 +66,6 @@ class metrics_registry {
   std::uint64_t protocol_errors() const noexcept;
   /// The requests of the last five minutes, step by step.
   std::vector<request_step> history(time_point now) const { return history_.steps(now); }
-  /// Average time to a ready connection; zero when none was made yet.
-  duration average_connect() const noexcept;
 
  private:
   operation_window window(seconds span, time_point now) const noexcept;

@@ -105,7 +105,6 @@ class gateway_state {
 
   /// From now on nothing new is taken; what is held may be finished.
   void drain() noexcept { draining_ = true; }
-  std::size_t open_requests() const noexcept { return open_.size(); }
   std::size_t leases() const noexcept { return leases_.size(); }
 
  private:

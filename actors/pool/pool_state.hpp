@@ -118,8 +118,6 @@ class pool_state {
   pool_counts counts(time_point now) const;
   pool_snapshot snapshot(time_point now) const;
   const pool_policy& policy() const noexcept { return policy_; }
-  /// How many wait for an ordinary connection.
-  std::uint32_t pooled_waiters() const noexcept { return pooled_.size(); }
 
  private:
   using queue_position = wait_queue::iterator;

@@ -111,7 +111,7 @@ BOOST_AUTO_TEST_CASE(a_session_tells_of_every_operation_once_how_it_ended) {
   };
   const auto told = [&] {
     std::string text;
-    for (const auto& each : session.take_ended())
+    session.each_ended([&](const ended_operation& each) {
       text += std::to_string(each.tag) + ' ' + std::string{to_string(each.identity)} + ' ' + std::to_string(each.code) +
               '\n';
     return text;

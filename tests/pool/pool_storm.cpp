@@ -235,7 +235,10 @@ bool pool_storm::step_of_lease(const pool_command& c) {
 void pool_storm::ask(const pool_command& c, acquire_kind wanted) {
   const auto patience = patiences.at(static_cast<std::size_t>(c.a) % patiences.size());
   if (wanted == acquire_kind::shared && c.b < 6) {
-    const bool somebody_waits = h_.pool.pooled_waiters() > 0;
+    const bool somebody_waits = std::any_of(h_.waiters.begin(), h_.waiters.end(), [](const auto& waiter) {
+      const auto& o = waiter.second;
+      return o.what == outcome::waiting && (o.who.what == acquire_kind::shared || o.who.what == acquire_kind::lease);
+    });
     const bool at_once = h_.share(patience) == 0;
     return must(!(at_once && somebody_waits), "nobody is served before those who came earlier");
   }

@@ -42,6 +42,9 @@ class byte_stream {
   /// The certificates that the peer has shown, in DER: its own, then those that lead to an authority. Empty without
   /// TLS, and before the handshake is complete.
   virtual std::vector<std::string> peer_chain() const { return {}; }
+  /// The subject (RFC 4514) of the certificate that a client has shown, by the end of the handshake. Empty without one;
+  /// of a server nobody asks.
+  virtual std::string peer_subject() const { return {}; }
 };
 
 }  // namespace understudy::internal

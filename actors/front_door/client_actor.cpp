@@ -426,7 +426,7 @@ void client_impl::shake_hands() {
   }
   shaking_ = false;
   give_up_at_ = time_point::max();
-  session_.secured(now(), with_.certified ? with_.certified(socket_.stream()) : std::string{});
+  session_.secured(now(), socket_.stream().peer_subject());
   carry_out();
 }
 

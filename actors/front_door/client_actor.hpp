@@ -38,9 +38,6 @@ struct client_dependencies {
   std::shared_ptr<request_permits> permits = {};  ///< null: nobody counts
   /// The server's side of TLS over that descriptor, which stays the client's; empty: StartTLS is not offered.
   std::function<std::unique_ptr<byte_stream>(int fd)> secure = {};
-  /// The subject of the certificate that the client has shown on such a stream, by the end of the handshake; empty:
-  /// none.
-  std::function<std::string(const byte_stream& secured)> certified = {};
   /// Told once, at the end, on the thread that it runs on.
   std::function<void()> on_end = {};
 };

@@ -192,10 +192,6 @@ front_door_service::door_ptr front_door_service::open(const settings& all, const
     if (const auto context = here->start_tls->context()) {
       connection->origin.offers_tls = true;
       needs.secure = [context](int fd) { return std::make_unique<tls_server_stream>(context, fd); };
-      needs.certified = [](const byte_stream& secured) {
-        const auto* stream = dynamic_cast<const tls_server_stream*>(&secured);
-        return stream == nullptr ? std::string{} : stream->client().subject;
-      };
     }
     struct belongings {
       admission::place place;

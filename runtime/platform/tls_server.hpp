@@ -54,6 +54,7 @@ class tls_server_stream final : public tls_stream {
   byte_stream_result handshake() override;
   /// To be asked for when the handshake is complete.
   client_certificate client() const;
+  std::string peer_subject() const override { return client().subject; }
 
  private:
   bool is_allowed() const;

@@ -3,6 +3,7 @@
 
 #include "understudy/config/files.hpp"
 #include "understudy/config/text.hpp"
+#include "understudy/messages/hex.hpp"
 
 #include <arpa/inet.h>
 #include <openssl/err.h>
@@ -193,12 +194,12 @@ std::string fingerprint_of(const X509& certificate) {
   std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
   unsigned int size = 0;
   if (::X509_digest(&certificate, ::EVP_sha256(), digest.data(), &size) != 1) return {};
-  constexpr std::string_view digits = "0123456789ABCDEF";
   std::string text;
-  for (unsigned int i = 0; i < size; ++i) {
-    if (i > 0) text += ':';
-    text += digits[digest[i] >> 4];
-    text += digits[digest[i] & 15];
+  for (const char& byte : std::string_view{reinterpret_cast<const char*>(digest.data()), size}) {
+    if (!text.empty()) text += ':';
+    append_hex(text, {&byte, 1});
+  // As OpenSSL's own tools show it.
+  for (auto& digit : text) digit = static_cast<char>(digit >= 'a' ? digit - 'a' + 'A' : digit);
   }
   return text;
 }

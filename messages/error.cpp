@@ -1,6 +1,7 @@
 // Names of failures, the table that classifies them, and their one line for people.
 #include "understudy/messages/error.hpp"
 
+#include "understudy/messages/enum_name.hpp"
 #include "understudy/messages/printable.hpp"
 #include "understudy/messages/result.hpp"
 #include "understudy/messages/text.hpp"
@@ -72,22 +73,17 @@ std::string utc(wall_time t) {
   return text.data();
 }
 
-std::string_view to_string(errc code) noexcept {
-  const auto i = static_cast<std::size_t>(code);
-  return i < code_names.size() ? code_names[i] : "unknown";
-}
+std::string_view to_string(errc code) noexcept { return enum_name(code, code_names); }
 
 std::string_view to_string(stage where) noexcept {
   constexpr std::array<std::string_view, 6> names{"resolve", "connect", "secure", "bind", "operation", "queue"};
-  const auto i = static_cast<std::size_t>(where);
-  return i < names.size() ? names[i] : "unknown";
+  return enum_name(where, names);
 }
 
 std::string_view to_string(failure_class c) noexcept {
   constexpr std::array<std::string_view, 7> names{"transport", "slow",   "overload", "credential",
                                                   "policy",    "caller", "local"};
-  const auto i = static_cast<std::size_t>(c);
-  return i < names.size() ? names[i] : "unknown";
+  return enum_name(c, names);
 }
 
 failure_ptr make_failure(errc code, stage where, std::string message, std::string server) {

@@ -1,6 +1,8 @@
 // Names and public words of what becomes of logins.
 #include "understudy/messages/login.hpp"
 
+#include "understudy/messages/enum_name.hpp"
+
 #include <array>
 
 namespace understudy {
@@ -19,8 +21,7 @@ std::string_view to_string(login_outcome outcome) noexcept {
                                                    "password_refused",
                                                    "unavailable",
                                                    "service_identity_rejected"};
-  const auto i = static_cast<std::size_t>(outcome);
-  return i < names.size() ? names[i] : "unknown";
+  return internal::enum_name(outcome, names);
 }
 
 std::string_view public_message(login_outcome outcome) noexcept {

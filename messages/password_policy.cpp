@@ -2,6 +2,7 @@
 #include "understudy/messages/password_policy.hpp"
 
 #include "understudy/messages/ber.hpp"
+#include "understudy/messages/enum_name.hpp"
 #include "understudy/messages/number.hpp"
 #include "understudy/messages/text.hpp"
 
@@ -67,10 +68,7 @@ std::string span_text(seconds left) {
 
 }  // namespace
 
-std::string_view to_string(password_policy_error e) noexcept {
-  const auto i = static_cast<std::size_t>(e);
-  return i < error_names.size() ? error_names[i] : "unknown";
-}
+std::string_view to_string(password_policy_error e) noexcept { return internal::enum_name(e, error_names); }
 
 password_policy read_password_policy(const std::vector<control>& controls) {
   password_policy found;

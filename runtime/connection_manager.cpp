@@ -4,6 +4,7 @@
 #include "understudy/config/endpoint.hpp"
 #include "understudy/config/load.hpp"
 #include "understudy/config/settings_from.hpp"
+#include "understudy/messages/time_units.hpp"
 #include "understudy/runtime/client/completion_delivery.hpp"
 #include "understudy/runtime/client/facade_state.hpp"
 #include "understudy/runtime/client/node_targets.hpp"

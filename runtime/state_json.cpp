@@ -1,6 +1,7 @@
 // Snapshots and probe reports as JSON.
 #include "understudy/runtime/state_json.hpp"
 
+#include "understudy/messages/time_units.hpp"
 #include "understudy/runtime/client/readiness.hpp"
 
 #include <nlohmann/json.hpp>
@@ -10,7 +11,7 @@ namespace {
 
 using nlohmann::json;
 
-double milliseconds_of(duration d) { return std::chrono::duration<double, std::milli>(d).count(); }
+using internal::in_milliseconds;
 
 json pool_json(const pool_snapshot& pool) {
   return {{"size", pool.now.size},
@@ -18,7 +19,7 @@ json pool_json(const pool_snapshot& pool) {
           {"in_use", pool.now.in_use},
           {"in_flight", pool.now.in_flight},
           {"waiters", pool.now.waiters},
-          {"longest_wait_ms", milliseconds_of(pool.longest_wait)},
+          {"longest_wait_ms", in_milliseconds(pool.longest_wait)},
           {"connecting", pool.now.connecting},
           {"min_connections", pool.min_connections},
           {"max_connections", pool.max_connections},
@@ -28,7 +29,7 @@ json pool_json(const pool_snapshot& pool) {
           {"dispatched", pool.dispatched},
           {"completed", pool.completed},
           {"fresh", pool.fresh},
-          {"acquisition_time_ms", milliseconds_of(pool.acquisition_time)},
+          {"acquisition_time_ms", in_milliseconds(pool.acquisition_time)},
           {"opened", pool.opened},
           {"closed", pool.closed},
           {"connect_failures", pool.connect_failures},
@@ -72,12 +73,12 @@ json errors_json(const std::vector<std::uint64_t>& by_error) {
 json latency_json(const operation_totals& all) {
   json steps = json::array();
   for (std::size_t i = 0; i < all.latency.at_most.size() && i < latency_bounds.size(); ++i)
-    steps.push_back({{"at_most_ms", milliseconds_of(latency_bounds[i])}, {"count", all.latency.at_most[i]}});
-  return {{"p50", milliseconds_of(all.p50)},
-          {"p99", milliseconds_of(all.p99)},
-          {"p999", milliseconds_of(all.p999)},
-          {"max", milliseconds_of(all.max)},
-          {"total", milliseconds_of(all.duration_total)},
+    steps.push_back({{"at_most_ms", in_milliseconds(latency_bounds[i])}, {"count", all.latency.at_most[i]}});
+  return {{"p50", in_milliseconds(all.p50)},
+          {"p99", in_milliseconds(all.p99)},
+          {"p999", in_milliseconds(all.p999)},
+          {"max", in_milliseconds(all.max)},
+          {"total", in_milliseconds(all.duration_total)},
           {"steps", std::move(steps)}};
 }
 
@@ -114,7 +115,7 @@ json client_json(const client_snapshot& client) {
           {"pending", client.pending},
           {"parked", client.parked},
           {"operations", client.operations},
-          {"age_ms", milliseconds_of(client.age)}};
+          {"age_ms", in_milliseconds(client.age)}};
 }
 
 json node_client_json(const node_client_snapshot& client) {
@@ -143,7 +144,7 @@ json server_json(const server_snapshot& s, const runtime_snapshot& all) {
           {"last_error", s.last_error.empty() ? json(nullptr) : json(s.last_error)},
           {"last_error_at", s.last_error_at ? json(utc(*s.last_error_at)) : json(nullptr)},
           {"retry_after_ms", s.retry_after ? json(s.retry_after->count()) : json(nullptr)},
-          {"latency_ms", milliseconds_of(s.latency)},
+          {"latency_ms", in_milliseconds(s.latency)},
           {"breaker_opened", s.breaker_opened},
           {"budget", budget_json(s.budget)},
           {"pool", pool_json(s.pool)}};
@@ -191,9 +192,9 @@ std::string state_json(const runtime_event& event) { return in_one_line(to_json(
 json to_json(const probe_report& probe) {
   json steps = json::array();
   for (const auto& step : probe.steps)
-    steps.push_back({{"step", to_string(step.what)}, {"ok", step.ok}, {"milliseconds", milliseconds_of(step.took)}});
+    steps.push_back({{"step", to_string(step.what)}, {"ok", step.ok}, {"milliseconds", in_milliseconds(step.took)}});
   return {{"ok", probe.ok},
-          {"milliseconds", milliseconds_of(probe.took)},
+          {"milliseconds", in_milliseconds(probe.took)},
           {"steps", std::move(steps)},
           {"error", probe.error ? json(describe(*probe.error)) : json(nullptr)}};
 }

@@ -1,6 +1,8 @@
 // The breaker of one server.
 #include "understudy/actors/circuit_breaker/breaker.hpp"
+
 #include "understudy/actors/ports/backoff.hpp"
+#include "understudy/messages/time_units.hpp"
 
 #include <algorithm>
 
@@ -208,7 +210,7 @@ std::optional<milliseconds> breaker::retry_after(time_point now) const {
   if (state_ == breaker_state::half_open) return half_open_retry;
   if (state_ == breaker_state::closed || (state_ == breaker_state::suspended && until_ == time_point::max()))
     return std::nullopt;
-  return std::max(std::chrono::ceil<milliseconds>(until_ - now), milliseconds{0});
+  return time_until(until_, now);
 }
 
 // Which of the trials it was is not known. Taken for the one that expires first, expired ones before all, it never

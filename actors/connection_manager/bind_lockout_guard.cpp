@@ -3,6 +3,7 @@
 
 #include "understudy/config/text.hpp"
 #include "understudy/messages/dn_match.hpp"
+#include "understudy/messages/time_units.hpp"
 
 #include <algorithm>
 #include <utility>
@@ -59,10 +60,6 @@ failure credential_failure(std::string message) {
 
 bool is_same_secret(const refused_secret& r, const std::string& identity, const std::string& fingerprint) {
   return !fingerprint.empty() && r.identity == identity && r.fingerprint == fingerprint;
-}
-
-milliseconds remaining(time_point when, time_point now) {
-  return std::max(milliseconds{0}, std::chrono::ceil<milliseconds>(when - now));
 }
 
 std::string in_seconds(milliseconds span) { return std::to_string(std::chrono::ceil<seconds>(span).count()) + " s"; }
@@ -782,7 +779,7 @@ failure_ptr bind_lockout_guard::unreadable(const account& a) const {
 }
 
 failure_ptr bind_lockout_guard::refusal_of(const account& a, const trial& t, time_point now) const {
-  const auto again = remaining(retried_at(t), now);
+  const auto again = time_until(retried_at(t), now);
   auto f = credential_failure(
       "The directory refused the password of \"" + t.identity +
       "\"; nothing binds with it any more, so that the account is not locked. Connections that "
@@ -804,7 +801,7 @@ failure_ptr bind_lockout_guard::refusal_of(const account& a, const trial& t, tim
 }
 
 failure_ptr bind_lockout_guard::too_many_refusals(const account& a, time_point blocked_until, time_point now) const {
-  const auto again = remaining(blocked_until, now);
+  const auto again = time_until(blocked_until, now);
   auto f = credential_failure(
       "The last " + std::to_string(options_.refusals) + " passwords of \"" + name_of_identity(a.info) +
       "\" were refused or are being tried; to keep the account from being locked, the next is tried in " +

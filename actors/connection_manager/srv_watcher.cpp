@@ -1,6 +1,8 @@
 // The schedule of look-ups of SRV records: see srv_watcher.hpp.
 #include "understudy/actors/connection_manager/srv_watcher.hpp"
+
 #include "understudy/actors/ports/backoff.hpp"
+#include "understudy/messages/time_units.hpp"
 
 #include <algorithm>
 #include <tuple>
@@ -99,7 +101,7 @@ failure_ptr srv_watcher::no_server_reason(time_point now) const {
     f.message +=
         "could not be used (" + problem_ + "). Check ldap.srv and the name servers; it is tried again by itself.";
     f.cause = problem_;
-    f.retry_after = std::max(milliseconds{0}, std::chrono::ceil<milliseconds>(next_ - now));
+    f.retry_after = time_until(next_, now);
   }
   return make_failure(std::move(f));
 }

@@ -2,6 +2,7 @@
 #include "understudy/actors/node/frame.hpp"
 
 #include "understudy/actors/node/failure_fields.hpp"
+#include "understudy/messages/enum_name.hpp"
 
 #include <array>
 
@@ -117,8 +118,7 @@ std::string_view to_string(request_kind kind) noexcept {
       "acquire",   "claim",  "release",   "check",  "inspect",         "begin stream",
       "next part", "cancel", "status",    "health", "suspend",         "resume",
       "drain",     "reload", "exchange",  "tap"};
-  const auto i = static_cast<std::size_t>(kind);
-  return i < names.size() ? names[i] : "unknown";
+  return enum_name(kind, names);
 }
 
 answer_frame failed_answer(failure_ptr why) {

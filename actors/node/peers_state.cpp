@@ -4,6 +4,7 @@
 #include "understudy/config/endpoint.hpp"
 #include "understudy/messages/printable.hpp"
 #include "understudy/messages/text.hpp"
+#include "understudy/messages/time_units.hpp"
 
 #include <algorithm>
 
@@ -16,10 +17,6 @@ constexpr duration same_moment = seconds{3};
 /// How long a node that begins waits for a peer that it does not hear of, and for one that does not come to a decision
 /// on its secrets: a directory that hangs must not keep all nodes from binding.
 constexpr duration patience_with_absent = seconds{3}, patience_with_undecided = seconds{4};
-
-milliseconds span(time_point from, time_point to) {
-  return std::chrono::duration_cast<milliseconds>(std::clamp<duration>(to - from, duration::zero(), longest_wait));
-}
 
 bool is_down(breaker_state s) noexcept { return s == breaker_state::open || s == breaker_state::half_open; }
 
@@ -171,13 +168,13 @@ exchange peers_state::tell(const std::string& name, time_point now) {
   out.nodes = nodes_;
   for (const auto& [server, s] : servers_) {
     told_health h{server, s.breaker, milliseconds{0}, shortened(s.reason, exchange_limits::text / 2)};
-    if (s.breaker != breaker_state::closed) h.down_for = span(s.since, now);
+    if (s.breaker != breaker_state::closed) h.down_for = whole_milliseconds(now - s.since);
     out.servers.push_back(std::move(h));
   }
   out.standing = standing_;
   for (const auto& r : refused_here_)
-    out.refused.push_back(
-        {r.identity, r.fingerprint, span(r.refused_at, now), shortened(r.cause, exchange_limits::text / 2)});
+    out.refused.push_back({r.identity, r.fingerprint, whole_milliseconds(now - r.refused_at),
+                           shortened(r.cause, exchange_limits::text / 2)});
   const auto found = peers_.find(name);
   if (found == peers_.end()) return out;
   auto& p = found->second;

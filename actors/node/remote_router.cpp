@@ -10,6 +10,7 @@
 #include "understudy/actors/ports/actor_timer.hpp"
 #include "understudy/actors/ports/backoff.hpp"
 #include "understudy/messages/text.hpp"
+#include "understudy/messages/time_units.hpp"
 
 #include <caf/send.hpp>
 #include <caf/typed_event_based_actor.hpp>
@@ -314,7 +315,7 @@ void remote_router_impl::send(std::uint64_t number) {
   const auto& over = links_.at(session);
   auto& asked = questions_.at(number).what;
   asked.frame.number = number;
-  asked.frame.left = std::max(std::chrono::duration_cast<milliseconds>(asked.deadline - now()), milliseconds{0});
+  asked.frame.left = whole_milliseconds(asked.deadline - now());
   auto bytes = encode(asked.frame);
   if (bytes.size() > over.terms->longest_frame) {
     ledger_.remove(number);
@@ -626,7 +627,7 @@ void remote_router_impl::say_hello() {
   if (most_nodes_ > 1 && !unreachable_) hello_by_ = std::min(hello_by_, now() + hello_patience);
   request_frame hello;
   hello.kind = request_kind::hello;
-  hello.left = std::max(std::chrono::duration_cast<milliseconds>(as_limit(hello_by_ - now())), milliseconds{0});
+  hello.left = whole_milliseconds(hello_by_ - now());
   hello.flag = all_->pool.enable_compression;
   arm();
   self_->request(current()->gateway, caf::infinite, encode(hello))

@@ -3,6 +3,7 @@
 
 #include "understudy/actors/metrics/registry.hpp"
 #include "understudy/config/settings_from.hpp"
+#include "understudy/messages/time_units.hpp"
 #include "understudy/runtime/client/client_request.hpp"
 #include "understudy/runtime/client/lease_state.hpp"
 #include "understudy/runtime/exceptions.hpp"
@@ -23,10 +24,6 @@ request_ptr with_controls(request_ptr original, const std::vector<control>& more
   auto made = std::make_shared<request>(*original);
   made->controls.insert(made->controls.end(), more.begin(), more.end());
   return made;
-}
-
-std::int64_t whole_milliseconds(duration span) {
-  return std::chrono::duration_cast<milliseconds>(as_limit(span)).count();
 }
 
 std::string thread_name() { return "thread " + std::to_string(::gettid()); }
@@ -224,9 +221,10 @@ answer<reload_report> runtime_client::reload(settings_ptr next, duration timeout
         caf::make_mailbox_element(replies_.actor, *id, {}, reload_atom_v, std::move(next), token), nullptr);
   if (auto got = reply->wait(as_limit(timeout))) return std::move(*got);
   if (token->give_up())
-    return {std::nullopt, make_failure(errc::operation_timeout, stage::queue,
-                                       "the runtime is busy and did not begin to change its settings within " +
-                                           std::to_string(whole_milliseconds(timeout)) + " ms; they stay as they are")};
+    return {std::nullopt,
+            make_failure(errc::operation_timeout, stage::queue,
+                         "the runtime is busy and did not begin to change its settings within " +
+                             std::to_string(whole_milliseconds(timeout).count()) + " ms; they stay as they are")};
   // It is at it just now.
   if (auto got = reply->wait_out(duration::zero(), spin_limiter_)) return std::move(*got);
   return {std::nullopt, lost_answer()};

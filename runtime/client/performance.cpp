@@ -1,6 +1,7 @@
 // What get_metrics() says of a snapshot: see performance.hpp.
 #include "understudy/runtime/client/performance.hpp"
 
+#include "understudy/messages/time_units.hpp"
 #include "understudy/runtime/client/thresholds.hpp"
 
 #include <sys/resource.h>

@@ -1,6 +1,8 @@
 // Compares a snapshot with the limits that a service set.
 #include "understudy/runtime/client/thresholds.hpp"
+
 #include "understudy/config/endpoint.hpp"
+#include "understudy/messages/time_units.hpp"
 
 #include <algorithm>
 #include <array>
@@ -51,8 +53,6 @@ void check_pool(const server_snapshot& server, double limit, std::vector<missed_
 performance_thresholds thresholds_of(const monitoring_settings& settings) {
   return {static_cast<double>(settings.max_connection_time), settings.min_success_rate, settings.max_pool_utilization};
 }
-
-double in_milliseconds(duration span) noexcept { return std::chrono::duration<double, std::milli>(span).count(); }
 
 double success_rate(const operation_window& requests) noexcept {
   if (requests.total == 0) return 100.0;

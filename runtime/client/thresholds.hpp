@@ -8,8 +8,6 @@ namespace understudy::internal {
 
 performance_thresholds thresholds_of(const monitoring_settings& settings);
 
-/// Results count times in these.
-double in_milliseconds(duration span) noexcept;
 /// Percent of all requests that the directory did not fail; 100 without requests.
 double success_rate(const operation_window& requests) noexcept;
 /// Percent of `max_connections` in use; 0 for a pool that may have none.

@@ -5,6 +5,7 @@
 #include "understudy/config/certificates.hpp"
 #include "understudy/config/endpoint.hpp"
 #include "understudy/messages/printable.hpp"
+#include "understudy/messages/time_units.hpp"
 #include "understudy/runtime/client/readiness.hpp"
 #include "understudy/runtime/metrics_text.hpp"
 #include "understudy/runtime/state_json.hpp"
@@ -52,19 +53,17 @@ void read_ends(std::vector<certificate_end>& all, const std::string& section, co
   note_end(all, section + ".ca_cert_path", paths.ca_path, read.trusted);
 }
 
-double milliseconds_of(duration d) { return std::chrono::duration<double, std::milli>(d).count(); }
-
 /// {"step_ms", "age_ms": since the newest step was over, "steps": [{"total", "p50_ms", "p99_ms"}]}, the oldest first.
 nlohmann::json history_json(const metrics_registry& metrics, time_point now) {
   auto steps = nlohmann::json::array();
   for (const auto& step : metrics.history(now)) {
     const bool any = step.total > 0;
     steps.push_back({{"total", step.total},
-                     {"p50_ms", any ? nlohmann::json(milliseconds_of(step.p50)) : nlohmann::json(nullptr)},
-                     {"p99_ms", any ? nlohmann::json(milliseconds_of(step.p99)) : nlohmann::json(nullptr)}});
+                     {"p50_ms", any ? nlohmann::json(in_milliseconds(step.p50)) : nlohmann::json(nullptr)},
+                     {"p99_ms", any ? nlohmann::json(in_milliseconds(step.p99)) : nlohmann::json(nullptr)}});
   }
   return {{"step_ms", milliseconds{step_length}.count()},
-          {"age_ms", milliseconds_of(now.time_since_epoch() % step_length)},
+          {"age_ms", in_milliseconds(now.time_since_epoch() % step_length)},
           {"steps", std::move(steps)}};
 }
 

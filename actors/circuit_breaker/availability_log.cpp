@@ -115,15 +115,15 @@ void availability_log::tell_serving(const std::vector<server_availability>& serv
 void availability_log::tell_returned(const server_availability& s, known_server& k, std::optional<int> level,
                                      bool automatic, const moment& at) {
   if (s.state != breaker_state::closed) return;
-  const bool held = automatic && s.held_until && at.now < *s.held_until;
-  if (held) wake_by(*s.held_until);
+  const bool held = automatic && at.now < s.held_until;
+  if (held) wake_by(s.held_until);
   if (!k.down || contains(serving_, s.id)) return;
   k.down = false;
   if (level && s.priority > *level) return say(log_level::info, s.name + " answers again and stands by");
   if (!automatic && level && s.priority < *level)
     return say(log_level::info, s.name + " answers again; requests stay where they are (auto_failback is off)");
   if (!held) return say(log_level::info, s.name + " answers again");
-  const auto left = std::chrono::ceil<seconds>(*s.held_until - at.now);
+  const auto left = std::chrono::ceil<seconds>(s.held_until - at.now);
   say(log_level::info, s.name + " answers again; it is held back until " + utc(at.wall + left),
       {{"hold_down", config::format_span(left)}});
 }

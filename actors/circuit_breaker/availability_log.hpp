@@ -16,7 +16,7 @@ struct server_availability {
   bool serving = false;  ///< a request sent now could go there
   failure_ptr cause;     ///< of the latest failure that counted
   std::optional<milliseconds> retry_after;
-  std::optional<time_point> held_until;  ///< the end of its hold-down, also a past one
+  time_point held_until = time_point::min();  ///< the end of its hold-down, also a past one
 };
 
 /// Turns changes of state into lines for people, one for each thing that an operator would want to know: repeated

@@ -15,20 +15,19 @@ void failback::recovered(const failback_options& options, int flaps, bool replac
   const auto longest = std::max(options.hold_down, options.hold_down_cap);
   const auto end =
       now + exponential_backoff(options.hold_down, static_cast<std::uint64_t>(std::max(flaps, 1)), longest);
-  held_until_.reset();
-  if (replaced) held_until_ = end;
+  held_until_ = replaced ? end : time_point::min();
   settled_at_ = end + options.ramp;
 }
 
 void failback::fell() noexcept {
-  held_until_.reset();
+  held_until_ = time_point::min();
   settled_at_ = time_point::max();
 }
 
 double failback::share(const failback_options& options, time_point now) const {
-  if (!held_until_ || now >= *held_until_ + options.ramp) return 1;
-  if (now < *held_until_) return 0;
-  const double done = static_cast<double>((now - *held_until_).count()) / static_cast<double>(options.ramp.count());
+  if (now >= held_until_ + options.ramp) return 1;
+  if (now < held_until_) return 0;
+  const double done = static_cast<double>((now - held_until_).count()) / static_cast<double>(options.ramp.count());
   return first_share + (1 - first_share) * done;
 }
 

@@ -3,8 +3,6 @@
 #pragma once
 #include "understudy/config/settings.hpp"
 
-#include <optional>
-
 namespace understudy::internal {
 
 /// How slowly a recovered server is trusted.
@@ -25,16 +23,16 @@ class failback {
   /// Its breaker opened.
   void fell() noexcept;
   /// No settled server serves in its place any more: hold-down and ramp are over.
-  void take_over() noexcept { held_until_.reset(); }
+  void take_over() noexcept { held_until_ = time_point::min(); }
   /// True when it has been well for as long as hold-down and ramp take, whether it was held down or not.
   bool settled(time_point now) const noexcept { return now >= settled_at_; }
   /// 0 while held down, 0.1 … 1 along the ramp, 1 in health. A server at 0 still serves when no other can.
   double share(const failback_options& options, time_point now) const;
-  /// The end of the latest hold-down; nothing since it fell, or when none was needed.
-  std::optional<time_point> held_until() const noexcept { return held_until_; }
+  /// The end of the latest hold-down; time_point::min() since it fell, or when none was needed.
+  time_point held_until() const noexcept { return held_until_; }
 
  private:
-  std::optional<time_point> held_until_;
+  time_point held_until_ = time_point::min();
   time_point settled_at_ = time_point::min();
 };
 

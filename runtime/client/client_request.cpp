@@ -132,9 +132,9 @@ failure_ptr runtime_client::client_request::last_word(const failure_ptr& why) co
 }
 
 bool runtime_client::client_request::over(time_point now) const {
-  if (!resume_at_) return now >= call_.deadline + pending_replies::sweep_interval;
-  const bool back = planned_ == *resume_at_ && client_->env_->returns->load() != returns_;
-  return now >= *resume_at_ || back || call_.token->cancelled() || client_->draining_;
+  if (resume_at_ == time_point::max()) return now >= call_.deadline + pending_replies::sweep_interval;
+  const bool back = planned_ == resume_at_ && client_->env_->returns->load() != returns_;
+  return now >= resume_at_ || back || call_.token->cancelled() || client_->draining_;
 }
 
 failure_ptr runtime_client::client_request::explain(caf::type_erased_tuple& content) const {
@@ -153,8 +153,8 @@ failure_ptr runtime_client::client_request::explain(caf::type_erased_tuple& cont
 }
 
 void runtime_client::client_request::expired() {
-  if (resume_at_) {
-    resume_at_.reset();
+  if (resume_at_ != time_point::max()) {
+    resume_at_ = time_point::max();
     if (call_.token->cancelled()) return settle(make_failure(caller_cancelled(stage::queue)), told::here);
     if (client_->draining_) return settle(last_word(call_.last), told::here);
     if (to_.lease == 0) to_.to = client_->first_hop();

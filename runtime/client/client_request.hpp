@@ -48,9 +48,9 @@ class runtime_client::client_request final : public pending_request,
   time_point started_;
   recovery_plan recovery_;
   int bounces_ = 0;
-  std::optional<time_point> resume_at_;  ///< set: not sent, waits for another attempt
-  time_point planned_{};                 ///< when the pause of the recovery plan ends
-  std::uint64_t returns_ = 0;            ///< environment::returns when it was sent
+  time_point resume_at_ = time_point::max();  ///< earlier: not sent, waits for another attempt
+  time_point planned_{};                      ///< when the pause of the recovery plan ends
+  std::uint64_t returns_ = 0;                 ///< environment::returns when it was sent
   std::optional<time_point> failing_since_;
   completion_delivery done_;
   std::shared_ptr<stream_buffer> parts_;

@@ -55,7 +55,7 @@ BOOST_AUTO_TEST_CASE(where_nothing_serves_in_its_place_it_takes_all_at_once) {
   failback f;
   f.recovered(failback_options{}, 3, false, at(0).now);
   BOOST_TEST(share_at(f, 0) == 1.0);
-  BOOST_TEST(!f.held_until().has_value());
+  BOOST_TEST((f.held_until() == time_point::min()));
   f.fell();
   f.recovered(failback_options{}, 1, true, at(0).now);
   BOOST_TEST(share_at(f, 5000) == 0.0);

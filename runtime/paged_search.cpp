@@ -29,7 +29,7 @@ failure_ptr with_advice(const failure& why) {
 
 }  // namespace
 
-struct paged_search::state {
+struct [[gnu::visibility("hidden")]] paged_search::state {
   lease_handle on;
   search_request request;
   paged_options options;
@@ -103,7 +103,8 @@ paged_search::paged_search(failure_ptr why)
   state_->finish(std::move(why));
 }
 
-paged_search::paged_search(lease_handle on, search_request request, const paged_options& options, duration first)
+[[gnu::visibility("hidden")]] paged_search::paged_search(lease_handle on, search_request request,
+                                                         const paged_options& options, duration first)
     : state_(std::make_unique<state>(
           state{std::move(on), std::move(request), options, page_cursor{options.page_size, options.critical}, first})) {
   if (auto why = problem_of(options)) state_->finish(std::move(why));

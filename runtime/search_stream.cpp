@@ -20,7 +20,7 @@ failure_ptr problem_of(const stream_options& options) {
 }  // namespace
 
 /// What the reader holds. The operation holds the buffer, and returns an own lease as soon as its outcome is there.
-struct search_stream::state {
+struct [[gnu::visibility("hidden")]] search_stream::state {
   state(lease_handle lent, std::uint32_t window, std::int64_t most_reference_bytes)
       : on(std::move(lent)),
         most_references(static_cast<std::size_t>(most_reference_bytes)),
@@ -104,7 +104,8 @@ search_stream::search_stream(failure_ptr why) : state_(std::make_shared<state>(l
   state_->buffer->end(std::move(why));
 }
 
-search_stream::search_stream(const lease_handle& on, search_request request, const stream_options& options) {
+[[gnu::visibility("hidden")]] search_stream::search_stream(const lease_handle& on, search_request request,
+                                                           const stream_options& options) {
   const auto client = on.client();
   state_ = std::make_shared<state>(on, options.window, client ? client->live_.max_result_bytes.load() : 0);
   if (auto why = problem_of(options)) {

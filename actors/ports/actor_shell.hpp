@@ -12,8 +12,10 @@ namespace understudy::internal {
 
 /// CAF makes an actor's state with nothing but `self`; the rest comes with the behaviour. An `Impl` has a `name`, by
 /// which CAF knows the actor, is made of `(Interface::pointer self, xs…)`, and gives its handlers by make_behavior().
+/// Hidden, and by that whatever is instantiated with it: templates of ours that are public (spawn_on_poller()) would
+/// bring our actors into the shared library's symbols.
 template <class Interface, class Impl>
-struct actor_shell {
+struct [[gnu::visibility("hidden")]] actor_shell {
   static inline const char* name = Impl::name;
   explicit actor_shell(typename Interface::pointer) {}
   std::unique_ptr<Impl> impl;

@@ -534,6 +534,20 @@ std::vector<ip_network> networks(const std::vector<std::string>& texts) {
 
 const std::string documentation_address{"\xc0\0\x02\x07", 4};  // 192.0.2.7
 
+/// A listener behind a proxy, which is on this machine.
+struct proxied_world : world {
+  explicit proxied_world(listener_options options = plain(), const std::string& proxy = "127.0.0.1") {
+    options.proxies = networks({proxy});
+    listen(std::move(options));
+  }
+};
+
+listener_options limited(std::size_t admission_limits::*limit, std::size_t most) {
+  auto options = plain();
+  options.limits.*limit = most;
+  return options;
+}
+
 void say(const client& from, const std::string& bytes) {
   BOOST_REQUIRE(::send(from.fd, bytes.data(), bytes.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(bytes.size()));
 }
@@ -561,11 +575,7 @@ BOOST_AUTO_TEST_CASE(who_comes_from_elsewhere_than_it_may_is_closed_at_once) {
 }
 
 BOOST_AUTO_TEST_CASE(a_proxys_client_is_known_by_the_address_that_the_proxy_names) {
-  world w;
-  auto options = plain();
-  options.proxies = networks({"127.0.0.1"});
-  options.limits.by_address = 2;
-  w.listen(std::move(options));
+  proxied_world w(limited(&admission_limits::by_address, 2));
   const client first(w);
   const auto header = proxy_header_of(documentation_address, 51312);
   say(first, header.substr(0, 20));
@@ -591,11 +601,7 @@ BOOST_AUTO_TEST_CASE(a_proxys_client_is_known_by_the_address_that_the_proxy_name
 }
 
 BOOST_AUTO_TEST_CASE(addresses_of_ipv6_are_counted_by_their_first_64_bits) {
-  world w;
-  auto options = plain();
-  options.proxies = networks({"127.0.0.1"});
-  options.limits.by_address = 2;
-  w.listen(std::move(options));
+  proxied_world w(limited(&admission_limits::by_address, 2));
   const auto of = [](const std::string& sixteen_bytes) {
     return proxy_header('\x21', '\x21', sixteen_bytes + std::string(16, '\1') + std::string{"\x01\x85\x01\x85", 4});
   };
@@ -682,11 +688,9 @@ BOOST_AUTO_TEST_CASE(who_may_connect_to_a_unix_socket_does_not_depend_on_the_uma
 }
 
 BOOST_AUTO_TEST_CASE(a_proxy_that_names_nobody_is_its_own_client_and_one_of_loopback_is_local) {
-  world w;
   auto options = plain();
-  options.proxies = networks({"127.0.0.0/8"});
   options.allow_from = networks({"127.0.0.1", "192.0.2.0/24"});
-  w.listen(std::move(options));
+  proxied_world w(std::move(options), "127.0.0.0/8");
   const client own(w), local(w), stranger(w);
   say(own, proxy_header('\x20', '\0', ""));
   BOOST_REQUIRE(eventually([&] { return w.count() == 1; }));
@@ -702,11 +706,9 @@ BOOST_AUTO_TEST_CASE(a_proxy_that_names_nobody_is_its_own_client_and_one_of_loop
 }
 
 BOOST_AUTO_TEST_CASE(a_proxy_that_says_something_else_or_nothing_is_ended) {
-  world w;
   auto options = plain();
-  options.proxies = networks({"127.0.0.1"});
   options.handshake_timeout = 1s;
-  w.listen(std::move(options));
+  proxied_world w(std::move(options));
   const client wrong(w);
   say(wrong, "0\x0c\x02\x01\x01");
   BOOST_TEST(wrong.ended());
@@ -723,11 +725,7 @@ BOOST_AUTO_TEST_CASE(a_proxy_that_says_something_else_or_nothing_is_ended) {
 }
 
 BOOST_AUTO_TEST_CASE(many_who_name_nobody_make_room_for_who_comes) {
-  world w;
-  auto options = plain();
-  options.proxies = networks({"127.0.0.1"});
-  options.limits.handshakes = 2;
-  w.listen(std::move(options));
+  proxied_world w(limited(&admission_limits::handshakes, 2));
   const client first(w), second(w), third(w), fourth(w);
   BOOST_TEST(first.ended());
   BOOST_TEST(second.ended());
@@ -736,11 +734,7 @@ BOOST_AUTO_TEST_CASE(many_who_name_nobody_make_room_for_who_comes) {
 }
 
 BOOST_AUTO_TEST_CASE(who_has_not_been_named_yet_takes_no_place_and_gives_none) {
-  world w;
-  auto options = plain();
-  options.proxies = networks({"127.0.0.1"});
-  options.limits.connections = 1;
-  w.listen(std::move(options));
+  proxied_world w(limited(&admission_limits::connections, 1));
   const client unnamed(w), first(w), second(w);
   say(first, proxy_header_of(documentation_address, 1));
   BOOST_REQUIRE(eventually([&] { return w.count() == 1; }));
@@ -750,10 +744,7 @@ BOOST_AUTO_TEST_CASE(who_has_not_been_named_yet_takes_no_place_and_gives_none) {
 }
 
 BOOST_AUTO_TEST_CASE(behind_a_proxy_tls_begins_after_its_header) {
-  world w;
-  auto options = secured();
-  options.proxies = networks({"127.0.0.1"});
-  w.listen(std::move(options));
+  proxied_world w(secured());
   client one(w);
   say(one, proxy_header_of(documentation_address, 51312));
   BOOST_TEST(!one.secure(trusting()));
@@ -762,10 +753,7 @@ BOOST_AUTO_TEST_CASE(behind_a_proxy_tls_begins_after_its_header) {
 }
 
 BOOST_AUTO_TEST_CASE(who_is_no_trusted_proxy_cannot_name_a_client) {
-  world w;
-  auto options = secured();
-  options.proxies = networks({"192.0.2.10"});
-  w.listen(std::move(options));
+  proxied_world w(secured(), "192.0.2.10");
   const client one(w);
   say(one, proxy_header_of(documentation_address, 51312));
   BOOST_TEST(one.ended());

@@ -24,15 +24,15 @@ namespace {
 constexpr std::size_t max_pem_bytes = 16 * 1024 * 1024;
 
 /// What the callback of an encrypted key is told, and what it came to.
-struct password_question {
+struct password_prompt {
   const key_password& ask;
   bool asked = false;
   std::optional<secret_reading> answer{};
 };
 
-extern "C" int answer_password(char* to, int room, int, void* question) {
-  if (question == nullptr) return -1;
-  auto& it = *static_cast<password_question*>(question);
+extern "C" int answer_password(char* to, int room, int, void* prompt) {
+  if (prompt == nullptr) return -1;
+  auto& it = *static_cast<password_prompt*>(prompt);
   try {
     if (!std::exchange(it.asked, true)) it.answer = it.ask();
   } catch (...) {
@@ -149,20 +149,19 @@ class reader {
     const pem_file file{path};
     if (!readable("client_key_path", path, file)) return;
     const auto bio = file.open();
-    password_question question{password_};
-    if (bio)
-      found_.key.reset(::PEM_read_bio_PrivateKey(bio.get(), nullptr, answer_password, &question), ::EVP_PKEY_free);
+    password_prompt prompt{password_};
+    if (bio) found_.key.reset(::PEM_read_bio_PrivateKey(bio.get(), nullptr, answer_password, &prompt), ::EVP_PKEY_free);
     if (found_.key) return;
     found_.key = nullptr;
-    if (!question.asked) {
+    if (!prompt.asked) {
       const std::string what = file.has_private_key() ? "holds a private key that cannot be read" + openssl_words()
                                                       : "holds no private key (PEM)";
       return wrong("client_key_path", path, what);
     }
-    if (!question.answer) return;
-    if (!question.answer->ok())
-      wrong("client_key_path", path, "is encrypted, and its password is not known: " + question.answer->problem);
-    else if (question.answer->value.empty())
+    if (!prompt.answer) return;
+    if (!prompt.answer->ok())
+      wrong("client_key_path", path, "is encrypted, and its password is not known: " + prompt.answer->problem);
+    else if (prompt.answer->value.empty())
       wrong("client_key_path", path,
             "is encrypted: set client_key_password, client_key_password_file or client_key_password_command");
     else
@@ -198,9 +197,9 @@ std::string fingerprint_of(const X509& certificate) {
   for (const char& byte : std::string_view{reinterpret_cast<const char*>(digest.data()), size}) {
     if (!text.empty()) text += ':';
     append_hex(text, {&byte, 1});
+  }
   // As OpenSSL's own tools show it.
   for (auto& digit : text) digit = static_cast<char>(digit >= 'a' ? digit - 'a' + 'A' : digit);
-  }
   return text;
 }
 

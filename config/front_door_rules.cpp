@@ -100,12 +100,4 @@ std::vector<finding> check_client_listener(const std::vector<connection_info>& s
   return found;
 }
 
-std::vector<std::pair<std::size_t, std::size_t>> duplicate_listeners(
-    const std::vector<client_listener_settings>& listeners) {
-  std::vector<std::string> addresses;
-  addresses.reserve(listeners.size());
-  for (const auto& each : listeners) addresses.push_back(each.address);
-  return same_places(addresses);
-}
-
 }  // namespace understudy::internal::config

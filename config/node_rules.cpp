@@ -129,7 +129,7 @@ std::vector<finding> check_listener_files(const certificate_paths& paths) {
   return found;
 }
 
-std::vector<std::pair<std::size_t, std::size_t>> same_places(const std::vector<std::string>& addresses) {
+std::vector<std::pair<std::size_t, std::size_t>> duplicate_addresses(const std::vector<std::string>& addresses) {
   std::vector<std::pair<std::size_t, std::size_t>> found;
   for (std::size_t later = 1; later < addresses.size(); ++later) {
     if (has_any_port(addresses[later])) continue;
@@ -200,14 +200,6 @@ listening_places compare_listening_places(const std::string& a, const std::strin
   if (first->port == 0) return listening_places::apart;  // each gets its own
   return includes(first_bytes, second_bytes) || includes(second_bytes, first_bytes) ? listening_places::overlap
                                                                                     : listening_places::apart;
-}
-
-std::vector<std::pair<std::size_t, std::size_t>> duplicate_listeners(
-    const std::vector<node_listener_settings>& listeners) {
-  std::vector<std::string> addresses;
-  addresses.reserve(listeners.size());
-  for (const auto& each : listeners) addresses.push_back(each.address);
-  return same_places(addresses);
 }
 
 }  // namespace understudy::internal::config

@@ -20,17 +20,21 @@ enum class listening_places : std::uint8_t {
 };
 listening_places compare_listening_places(const std::string& a, const std::string& b);
 
-/// For every listener that cannot listen beside an earlier one, at whose address it is: the indices of both, the later
-/// first.
-std::vector<std::pair<std::size_t, std::size_t>> duplicate_listeners(
-    const std::vector<node_listener_settings>& listeners);
+/// For every address that cannot be listened at beside an earlier one: the indices of both, the later first.
+std::vector<std::pair<std::size_t, std::size_t>> duplicate_addresses(const std::vector<std::string>& addresses);
+/// The same of listeners, each with an `address`.
+template <class Listener>
+std::vector<std::pair<std::size_t, std::size_t>> duplicate_listeners(const std::vector<Listener>& listeners) {
+  std::vector<std::string> addresses;
+  addresses.reserve(listeners.size());
+  for (const auto& each : listeners) addresses.push_back(each.address);
+  return duplicate_addresses(addresses);
+}
 
 /// True for 127.0.0.1 and ::1.
 bool on_this_machine(const host_and_port& place);
 /// The problems of a listener's PEM files, by the keys that listeners have for them.
 std::vector<finding> check_listener_files(const certificate_paths& paths);
-/// For every one that cannot be listened at beside an earlier one: the indices of both, the later first.
-std::vector<std::pair<std::size_t, std::size_t>> same_places(const std::vector<std::string>& addresses);
 
 /// The authorities that count for it.
 const std::string& authorities_of(const node_settings& node, const node_listener_settings& listener);

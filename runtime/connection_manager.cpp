@@ -595,13 +595,13 @@ connection_result connection_manager::state::try_connect(runtime& there, time_po
   }
   auto& connection = *got.value;
   if (auto found = find(connection.server())) describe_server(result, found->server);
-  if (auto seen = there.client().inspect(connection, at_most(small_question))) {
+  if (auto seen = there.client().inspect(connection, at_most(actor_timeout))) {
     result.connection_time = in_milliseconds(seen.value->connect_time);
     result.encryption = seen.value->encryption;
     result.auth_method = seen.value->auth_method;
     note_encryption(connection.server(), seen.value->encryption);
   }
-  auto read = there.client().check(connection, at_most(small_question));
+  auto read = there.client().check(connection, at_most(actor_timeout));
   if (read && read.value->ok) {
     result.response_time = in_milliseconds(read.value->took);
     // A breaker that was open need not wait for a probe of its own.
@@ -670,7 +670,7 @@ std::vector<probe_report> connection_manager::probe_all(duration timeout) {
   if (!there) return {};
   timeout = as_limit(timeout);
   auto deadline = there->env()->clock->now() + timeout;
-  auto got = there->client().ask<std::vector<probe_report>>(there->manager(), timeout + small_question, health_atom_v,
+  auto got = there->client().ask<std::vector<probe_report>>(there->manager(), timeout + actor_timeout, health_atom_v,
                                                             deadline);
   if (!got) throw_failure(got.error);
   return std::move(*got.value);
@@ -690,8 +690,8 @@ connection_result connection_manager::health_check() try {
   }
   const auto now = state_->snapshot();
   const auto deadline = there->env()->clock->now() + probe_time;
-  auto got = there->client().ask<std::vector<probe_report>>(there->manager(), probe_time + small_question,
-                                                            health_atom_v, now.active_priority.value_or(0), deadline);
+  auto got = there->client().ask<std::vector<probe_report>>(there->manager(), probe_time + actor_timeout, health_atom_v,
+                                                            now.active_priority.value_or(0), deadline);
   if (!got) throw_failure(got.error);
   const auto* chosen = most_telling(*got.value, now);
   if (!chosen) {

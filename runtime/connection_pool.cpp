@@ -51,7 +51,7 @@ pool_health_result connection_pool::health_check() {
   auto there = manager_.state_->current();
   if (!there) return {};
   auto deadline = there->env()->clock->now() + check_time;
-  auto got = there->client().ask<pool_health>(there->manager(), check_time + small_question, check_atom_v, only_server,
+  auto got = there->client().ask<pool_health>(there->manager(), check_time + actor_timeout, check_atom_v, only_server,
                                               deadline);
   if (!got) throw_failure(got.error);
   return {got.value->active_connections, got.value->idle_connections, got.value->healthy_connections,
@@ -68,7 +68,7 @@ int connection_pool::cleanup() {
   manager_.held().check_process();
   auto there = manager_.state_->current();
   if (!there) return 0;
-  auto got = there->client().ask<std::uint32_t>(there->manager(), small_question, cleanup_atom_v, only_server);
+  auto got = there->client().ask<std::uint32_t>(there->manager(), actor_timeout, cleanup_atom_v, only_server);
   if (!got) throw_failure(got.error);
   return static_cast<int>(*got.value);
 }

@@ -52,7 +52,7 @@ runtime_snapshot node_session::state() {
   return value_of(there->client().ask<runtime_snapshot>(there->manager(), patience(), status_atom_v), interrupts_);
 }
 
-answer_frame node_session::ask(node_question question) {
+answer_frame node_session::ask(node_request question) {
   const auto there = running_behind(directory_, interrupts_);
   question.deadline = there->env()->clock->now() + patience();
   auto got = value_of(
@@ -63,13 +63,13 @@ answer_frame node_session::ask(node_question question) {
 }
 
 void node_session::order(request_kind kind) {
-  auto asked = make_question(kind, {});
+  auto asked = make_node_request(kind, {});
   asked.repeatable = false;
   static_cast<void>(ask(std::move(asked)));
 }
 
 operation_samples node_session::ended(std::optional<std::uint64_t> from) {
-  auto asked = make_question(request_kind::tap, {});
+  auto asked = make_node_request(request_kind::tap, {});
   asked.frame.flag = !from;
   asked.frame.target = from.value_or(0);
   auto read = decode_operation_samples(ask(std::move(asked)).body);

@@ -25,7 +25,7 @@ class node_session {
   duration patience() const;
 
  private:
-  internal::answer_frame ask(internal::node_question question);
+  internal::answer_frame ask(internal::node_request question);
 
   interrupt_watch& interrupts_;
   command_time time_;

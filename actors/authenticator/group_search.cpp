@@ -164,7 +164,7 @@ group_search::step group_search::search_for(std::string condition) {
 
 group_search::step group_search::answered(const reply_to_request& reply) {
   if (phase_ == phase::user) return pass_on(search_.answered(reply));
-  if (phase_ == phase::rule) return judge_rule(rule_.answered(reply));
+  if (phase_ == phase::rule) return rule_answered(rule_.answered(reply));
   note_referrals(reply, how_->referrals, result_);
   if (phase_ == phase::groups) return groups_or_failure(reply);
   return reply.found ? take_range(*reply.found) : failed(reply.failed);
@@ -179,7 +179,7 @@ group_search::step group_search::groups_or_failure(const reply_to_request& reply
     result_.complete = false;
     if (reply.failed->partial) take(reply.failed->partial->entries);
   } else if (by_ == group_strategy::in_chain && by_directory && may_lack_rule(*reply.failed)) {
-    return judge_rule(rule_knowledge{});
+    return rule_answered(rule_knowledge{});
   } else {
     return failed(reply.failed);
   }
@@ -190,10 +190,10 @@ group_search::step group_search::groups_or_failure(const reply_to_request& reply
 group_search::step group_search::ask_about_rule() {
   phase_ = phase::rule;
   rule_ = rule_check{server_};
-  return judge_rule(rule_.begin());
+  return rule_answered(rule_.begin());
 }
 
-group_search::step group_search::judge_rule(rule_check::step said) {
+group_search::step group_search::rule_answered(rule_check::step said) {
   if (auto* request = std::get_if<request_ptr>(&said)) return std::move(*request);
   const auto& rule = std::get<rule_knowledge>(said);
   if (rule.failed) return failed(rule.failed);

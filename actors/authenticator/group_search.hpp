@@ -37,7 +37,7 @@ class group_search final : public dialogue<group_result> {
   step next_range();
   step groups_or_failure(const reply_to_request& reply);
   step ask_about_rule();
-  step judge_rule(rule_check::step said);
+  step rule_answered(rule_check::step said);
   step failed(const failure_ptr& why);
   request_ptr ask(search_request request, std::string server) const;
   step search_for(std::string condition);

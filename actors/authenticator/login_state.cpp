@@ -54,7 +54,7 @@ login_state::step login_state::begin() {
 }
 
 login_state::step login_state::answered(const reply_to_request& reply) {
-  return searching_ ? pass_on(search_.answered(reply)) : judge(reply);
+  return searching_ ? pass_on(search_.answered(reply)) : bind_answered(reply);
 }
 
 login_state::step login_state::pass_on(user_search::step found) {
@@ -117,7 +117,7 @@ login_state::step login_state::bind_next() {
   return make_request(bind_request{result_.dn, password_}, {password_policy_request()}, {found_at_, false});
 }
 
-login_state::step login_state::judge(const reply_to_request& reply) {
+login_state::step login_state::bind_answered(const reply_to_request& reply) {
   result_.password = read_password_policy(reply.found ? reply.found->controls : reply.failed->controls);
   user_answer met;
   note_referrals(reply, how_->referrals, met);
@@ -126,11 +126,11 @@ login_state::step login_state::judge(const reply_to_request& reply) {
     add_referrals(result_, accepted);
     add_referrals(met, accepted);
     static_cast<user_answer&>(result_) = std::move(accepted);
-    result_.outcome = judge_accepted_bind(result_.password);
+    result_.outcome = classify_accepted_bind(result_.password);
     result_.server = reply.found->server;
     return std::move(result_);
   }
-  judge_refused_bind(reply.failed, result_.password, result_);
+  classify_refused_bind(reply.failed, result_.password, result_);
   result_.server = reply.failed->server;
   const bool referred = how_->referrals == referral_policy::chase && reply.failed->ldap_code == result_code::referral;
   const auto ends = [&]() -> step {

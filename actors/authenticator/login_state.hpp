@@ -32,7 +32,7 @@ class login_state final : public dialogue<login_result> {
   step look_again(lookup_result user);
   /// Binds as the next name; without one the last refusal is the result.
   step bind_next();
-  step judge(const reply_to_request& reply);
+  step bind_answered(const reply_to_request& reply);
   /// What was bound as, or known from before, is no user's.
   void no_entry();
   step refused_unsent(login_outcome outcome, std::string detail);

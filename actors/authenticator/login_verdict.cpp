@@ -143,16 +143,16 @@ std::optional<unsigned> active_directory_code(std::string_view diagnostic) noexc
   return code;
 }
 
-login_outcome judge_accepted_bind(const password_policy& policy) noexcept {
+login_outcome classify_accepted_bind(const password_policy& policy) noexcept {
   if (policy.must_change) return login_outcome::must_change;
   return login_outcome::ok;
 }
 
-void judge_refused_bind(const failure_ptr& why, const password_policy& policy, user_answer& into) {
+void classify_refused_bind(const failure_ptr& why, const password_policy& policy, user_answer& into) {
   settle(refused_bind(*why, policy), why, into);
 }
 
-void judge_refused_change(const failure_ptr& why, const password_policy& policy, user_answer& into) {
+void classify_refused_change(const failure_ptr& why, const password_policy& policy, user_answer& into) {
   settle(refused_change(*why, policy), why, into);
 }
 

@@ -11,14 +11,14 @@ namespace understudy::internal {
 std::optional<unsigned> active_directory_code(std::string_view diagnostic) noexcept;
 
 /// What came of a user's bind that the directory accepted, with what it said of the password.
-login_outcome judge_accepted_bind(const password_policy& policy) noexcept;
+login_outcome classify_accepted_bind(const password_policy& policy) noexcept;
 
 /// Why a user's bind failed, into `into`: by the result code, Active Directory's diagnostic, and `policy`, which the
 /// controls of the failure said. Failures that say nothing of the user are as describe_failure() has them.
-void judge_refused_bind(const failure_ptr& why, const password_policy& policy, user_answer& into);
+void classify_refused_bind(const failure_ptr& why, const password_policy& policy, user_answer& into);
 
 /// Why a change of a password failed, into `into`.
-void judge_refused_change(const failure_ptr& why, const password_policy& policy, user_answer& into);
+void classify_refused_change(const failure_ptr& why, const password_policy& policy, user_answer& into);
 
 /// Into `into`: what a failure means that says nothing of a user. unavailable, or service_identity_rejected.
 void describe_failure(const failure_ptr& why, user_answer& into);

@@ -113,10 +113,10 @@ password_change::step password_change::pass_on(user_search::step found) {
   return make_request(bind_request{result_.dn, old_}, {password_policy_request()}, at_server());
 }
 
-password_change::step password_change::judge_proof(const reply_to_request& reply) {
+password_change::step password_change::proof_answered(const reply_to_request& reply) {
   result_.policy = read_password_policy(reply.found ? reply.found->controls : reply.failed->controls);
   if (reply.found) return ask_for_change();
-  judge_refused_bind(reply.failed, result_.policy, result_);
+  classify_refused_bind(reply.failed, result_.policy, result_);
   return std::move(result_);
 }
 
@@ -148,10 +148,10 @@ modify_request password_change::active_directory_change() const {
 password_change::step password_change::answered(const reply_to_request& reply) {
   if (phase_ == phase::search) return pass_on(search_.answered(reply));
   note_referrals(reply, how_->referrals, result_);
-  if (phase_ == phase::proof) return judge_proof(reply);
+  if (phase_ == phase::proof) return proof_answered(reply);
   result_.policy = read_password_policy(reply.found ? reply.found->controls : reply.failed->controls);
   if (!reply.found) {
-    judge_refused_change(reply.failed, result_.policy, result_);
+    classify_refused_change(reply.failed, result_.policy, result_);
     return std::move(result_);
   }
   if (reply.found->response_value) result_.generated = secret{std::move(*reply.found->response_value)};

@@ -20,7 +20,7 @@ class password_change final : public dialogue<password_change_result> {
 
   step pass_on(user_search::step found);
   step ask_for_change();
-  step judge_proof(const reply_to_request& reply);
+  step proof_answered(const reply_to_request& reply);
   /// Why nothing is sent; nothing when all is well.
   std::optional<password_change_result> refused_unsent() const;
   modify_request active_directory_change() const;

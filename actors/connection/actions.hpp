@@ -40,7 +40,7 @@ struct ask_for_credential {
   std::uint64_t socket = 0;
 };
 /// What became of a bind with a credential.
-struct judge_credential {
+struct report_verdict {
   credential_verdict verdict;
 };
 /// It became ready for the first time.
@@ -117,8 +117,8 @@ struct note {
   failure_ptr cause;
 };
 
-using any = std::variant<resolve, dial, hang_up, shake_hands, ask_for_credential, judge_credential, established,
-                         deliver, refuse, redispatch, checked, watch_consumer, unwatch_consumer, batch, part, report,
-                         suspect, tell_owner, tell_load, read_on, count_protocol_error, note>;
+using any = std::variant<resolve, dial, hang_up, shake_hands, ask_for_credential, report_verdict, established, deliver,
+                         refuse, redispatch, checked, watch_consumer, unwatch_consumer, batch, part, report, suspect,
+                         tell_owner, tell_load, read_on, count_protocol_error, note>;
 
 }  // namespace understudy::internal::connection_action

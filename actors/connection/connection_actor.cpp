@@ -97,7 +97,7 @@ class connection_impl final : private ldap_wire {
   void operator()(const connection_action::hang_up& a) { hang_up(a.number); }
   void operator()(const connection_action::shake_hands& a);
   void operator()(const connection_action::ask_for_credential& a);
-  void operator()(connection_action::judge_credential& a);
+  void operator()(connection_action::report_verdict& a);
   void operator()(const connection_action::established& a);
   void operator()(connection_action::deliver& a);
   void operator()(const connection_action::refuse& a);
@@ -502,7 +502,7 @@ void connection_impl::operator()(const connection_action::ask_for_credential& a)
             });
 }
 
-void connection_impl::operator()(connection_action::judge_credential& a) {
+void connection_impl::operator()(connection_action::report_verdict& a) {
   tell<connection_manager_actor>(spec_.manager, credential_atom_v, std::move(a.verdict));
 }
 

@@ -61,24 +61,24 @@ void connection_setup::give_up(errc code, stage where, std::string message) {
   fail(attempt_.verdict());
 }
 
-void connection_setup::ask(question asked, const encoded_request& at, request_ptr request, time_point deadline) {
+void connection_setup::ask(pending_answer asked, const encoded_request& at, request_ptr request, time_point deadline) {
   asked_ = asked;
   act(setup_action::ask{at, std::move(request), deadline});
 }
 
 void connection_setup::ask_for_life(time_point deadline) {
-  ask(question::first_answer, wire_.encode(*root_dse_read()), root_dse_read(), deadline);
+  ask(pending_answer::first_answer, wire_.encode(*root_dse_read()), root_dse_read(), deadline);
 }
 
 void connection_setup::answered(const result& answer) {
-  switch (std::exchange(asked_, question::none)) {
-    case question::start_tls:
+  switch (std::exchange(asked_, pending_answer::none)) {
+    case pending_answer::start_tls:
       return start_tls_answered(answer);
-    case question::bind:
+    case pending_answer::bind:
       return bind_answered(answer);
-    case question::first_answer:
+    case pending_answer::first_answer:
       return liveness_answered(answer);
-    case question::none:
+    case pending_answer::none:
       break;
   }
 }
@@ -143,14 +143,14 @@ void connection_setup::reached(std::size_t number, std::uint64_t socket) {
 void connection_setup::address_failed(failure why) {
   // It was asked only because the bind had to wait, and may answer nobody before that: it is to be bound to all the
   // same.
-  const bool for_the_question =
+  const bool for_liveness_alone =
       attempt_.waits_for_liveness() && why.code == errc::connection_failed && !std::exchange(asked_in_vain_, true);
   bind_over(false);
   if (attempt_.paused()) attempt_.ask(now_);  // what it waited for was for this address
   why.where = attempt_.step();
   attempt_.finish(false, now_);
-  for_the_question ? attempt_.dial_again() : attempt_.failed(why);
-  asked_ = question::none;
+  for_liveness_alone ? attempt_.dial_again() : attempt_.failed(why);
+  asked_ = pending_answer::none;
   act(setup_action::forget_asked{});
   close_wire(false);
   pass_verdict(credential_verdict::kind::unknown, make_failure(std::move(why)));
@@ -178,7 +178,7 @@ void connection_setup::request_start_tls() {
   step_ = step::securing;
   attempt_.begin(stage::secure, now_);
   const auto request = make_request(extended_request{std::string{extension::start_tls}, std::nullopt, false});
-  ask(question::start_tls, wire_.encode_start_tls(), request, attempt_.deadline());
+  ask(pending_answer::start_tls, wire_.encode_start_tls(), request, attempt_.deadline());
 }
 
 /// Anything but success ends it: nothing is ever sent in plain text instead.
@@ -293,7 +293,7 @@ void connection_setup::send_bind(const encoded_request& at, const std::string& b
   bind_under_way_ = true;
   dependencies_.pace->bind_sent(now_);
   bound_as_ = bind_dn;
-  ask(question::bind, at, make_request(bind_request{bind_dn, {}}), deadline_);
+  ask(pending_answer::bind, at, make_request(bind_request{bind_dn, {}}), deadline_);
 }
 
 /// Answered, or given up with its connection.
@@ -337,7 +337,7 @@ void connection_setup::pass_verdict(credential_verdict::kind kind, failure_ptr c
 void connection_setup::pass_verdict(std::uint64_t version, credential_verdict::kind kind, failure_ptr cause) {
   credential_verdict verdict{dependencies_.server_number, version, kind, std::move(cause)};
   if (kind == credential_verdict::kind::accepted) verdict.warning = warning_;
-  act(connection_action::judge_credential{std::move(verdict)});
+  act(connection_action::report_verdict{std::move(verdict)});
 }
 
 /// A peer that takes connections need not be a directory that lives: a balancer without backends takes them too. Only

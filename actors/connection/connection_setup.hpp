@@ -31,7 +31,7 @@ struct failed {
 using any =
     std::variant<connection_action::resolve, connection_action::dial, connection_action::hang_up,
                  connection_action::shake_hands, connection_action::ask_for_credential,
-                 connection_action::judge_credential, connection_action::established, ask, forget_asked, ready, failed>;
+                 connection_action::report_verdict, connection_action::established, ask, forget_asked, ready, failed>;
 
 }  // namespace understudy::internal::setup_action
 
@@ -101,7 +101,7 @@ class connection_setup {
 
  private:
   enum class step : std::uint8_t { connecting, securing, binding, done, ended };
-  enum class question : std::uint8_t { none, start_tls, bind, first_answer };
+  enum class pending_answer : std::uint8_t { none, start_tls, bind, first_answer };
 
   void dial();
   void close_wire(bool polite);
@@ -120,7 +120,7 @@ class connection_setup {
   void liveness_answered(const result& answer);
   void become_ready();
   void ask_for_life(time_point deadline);
-  void ask(question asked, const encoded_request& at, request_ptr request, time_point deadline);
+  void ask(pending_answer asked, const encoded_request& at, request_ptr request, time_point deadline);
   void fail(failure_ptr why) { act(setup_action::failed{std::move(why)}); }
   void give_up(errc code, stage where, std::string message);
   template <class Action>
@@ -138,7 +138,7 @@ class connection_setup {
   time_point wake_ = time_point::max();
 
   step step_ = step::connecting;
-  question asked_ = question::none;
+  pending_answer asked_ = pending_answer::none;
   connect_attempt attempt_;
   time_point deadline_;       // of the bind
   std::uint64_t socket_ = 0;  // the one that it is on

@@ -166,19 +166,19 @@ void connection_state::on_check(time_point deadline, reply_id reply) {
         exchange,
         suspected_ ? connection_failure(errc::connection_unhealthy, "It leaves what runs on it unanswered.") : nullptr);
   // While requests are left unanswered the check asks what they asked; the root DSE tells whether that is all.
-  if (const auto question = dependencies_.unanswered->question()) {
+  if (const auto unanswered = dependencies_.unanswered->question()) {
     exchange_owner beside;
     beside.why = purpose::check;
     add_exchange(wire_.encode(*root_dse_read()), root_dse_read(), deadline, std::move(beside));
-    if (const auto at = wire_.encode(*question); !at.error)
-      return add_exchange(at, question, deadline, std::move(exchange.owner));
+    if (const auto at = wire_.encode(*unanswered); !at.error)
+      return add_exchange(at, unanswered, deadline, std::move(exchange.owner));
   }
   add_exchange(wire_.encode(*root_dse_read()), root_dse_read(), deadline, std::move(exchange.owner));
 }
 
 /// `why`: null when the server answered.
 void connection_state::finish_check(const table::item& done, failure_ptr why) {
-  if (done.owner.reply == 0) return;  // the read beside a question
+  if (done.owner.reply == 0) return;  // the read beside that
   probe_report report;
   report.server = dependencies_.server_number;
   report.ok = why == nullptr;
@@ -544,7 +544,7 @@ bool connection_state::notified(const pdu_frame& frame) {
     if (maybe_sent(exchange)) news = note_unanswered(exchange) || news;
   }
   if (some) report_death(cause);
-  for (const int id : gone) lose(take_back(id), cause);
+  for (const int id : gone) redispatch_or_fail(take_back(id), cause);
   if (news) have_server_probed();
   if (open_.empty()) {
     end(cause);
@@ -559,8 +559,8 @@ bool connection_state::notified(const pdu_frame& frame) {
 void connection_state::completed(int id) {
   notified_bytes_ = 0;
   auto done = open_.take(id);
-  const bool question = done.owner.why == purpose::check && done.what != root_dse_read();
-  if (done.owner.why != purpose::call && !question) dependencies_.pace->answered(now_ - done.started);
+  const bool reads_data = done.owner.why == purpose::check && done.what != root_dse_read();
+  if (done.owner.why != purpose::call && !reads_data) dependencies_.pace->answered(now_ - done.started);
   switch (done.owner.why) {
     case purpose::setup:
       setup_.answered(*done.answer);
@@ -599,7 +599,7 @@ void connection_state::complete_call(table::item& done) {
   auto& owner = done.owner;
   done.answer->server = dependencies_.server_name;
   if (!is_overload(done.answer->code)) dependencies_.unanswered->answered(done.what->op, now_);
-  if (!is_outcome(done.what->op, done.answer->code)) return judge_answer(done);
+  if (!is_outcome(done.what->op, done.answer->code)) return classify_answer(done);
   report_answer(done);
   count(owner.lease);
   if (owner.stream) close(owner.stream);
@@ -621,7 +621,7 @@ void connection_state::report_answer(const table::item& done) {
 }
 
 /// The directory said no.
-void connection_state::judge_answer(table::item& done) {
+void connection_state::classify_answer(table::item& done) {
   const auto& answer = *done.answer;
   const bool overload = is_overload(answer.code);
   auto why = refusal_of(done.what->op, answer);
@@ -1023,13 +1023,13 @@ void connection_state::check_unresponsiveness() {
       *liveness_asked_since_ + std::max<duration>(breaker.suspect_after / 2, dependencies_.pace->patience(true));
   if (now_ < due) return wake_by(due);
   bool judged = false;
-  open_.each([&](int, const table::item& exchange) { judged = judged || is_judged(exchange); });
+  open_.each([&](int, const table::item& exchange) { judged = judged || shows_unresponsiveness(exchange); });
   if (judged && dependencies_.pace->heard_at() > *liveness_asked_since_) return leave_unresponsive();
   wake_by(now_ + breaker.suspect_after / 2);
 }
 
 /// Who has lost a connection that answered nothing already may just be asking for much.
-bool connection_state::is_judged(const table::item& exchange) const noexcept {
+bool connection_state::shows_unresponsiveness(const table::item& exchange) const noexcept {
   if (exchange.owner.why != purpose::call || !maybe_sent(exchange)) return false;
   return exchange.owner.order.attempts == 0 || now_ - exchange.started >= all_.breaker.slow_call;
 }
@@ -1045,10 +1045,10 @@ void connection_state::leave_unresponsive() {
   wake_by(kept_until_);
   redispatch_held(cause);
   for (const int id : open_.ids([&](const table::item& exchange) {
-         return is_judged(exchange) && dependencies_.may_repeat(exchange.what->op) &&
+         return shows_unresponsiveness(exchange) && dependencies_.may_repeat(exchange.what->op) &&
                 may_go_elsewhere(exchange.owner.order);
        }))
-    lose(take_back(id), cause);
+    redispatch_or_fail(take_back(id), cause);
 }
 
 /// What a server owes is the result. An entry is a sign of life for a while: until the deadline, if that comes sooner.
@@ -1184,7 +1184,7 @@ void connection_state::redispatch_held(const failure_ptr& cause) {
 }
 
 /// Its answer will not come: somewhere else, or an honest error.
-void connection_state::lose(table::item exchange, const failure_ptr& cause) {
+void connection_state::redispatch_or_fail(table::item exchange, const failure_ptr& cause) {
   auto& owner = exchange.owner;
   if (owner.why == purpose::check) return finish_check(exchange, cause);
   if (owner.why != purpose::call) return;
@@ -1273,7 +1273,7 @@ void connection_state::end(failure_ptr cause, bool harmless) {
   // Somebody on the way may end any number of idle connections in one moment: a new one tells what that means.
   if (says_something && !carried_something) have_server_probed();
   tell_owner(was_ready_ ? connection_event::kind::closed : connection_event::kind::failed, std::move(cause));
-  for (auto& exchange : lost) lose(std::move(exchange), end_cause_);
+  for (auto& exchange : lost) redispatch_or_fail(std::move(exchange), end_cause_);
   redispatch_held(end_cause_);
   redispatch_postponed(true);
 }

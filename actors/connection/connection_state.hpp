@@ -184,7 +184,7 @@ class connection_state {
   void complete_call(table::item& done);
   void finish_check(const table::item& done, failure_ptr why);
   void report_answer(const table::item& done);
-  void judge_answer(table::item& done);
+  void classify_answer(table::item& done);
   bool postpone(table::item& done, const failure_ptr& why);
   void start_draining(const char* why, failure_ptr cause = nullptr);
 
@@ -223,7 +223,7 @@ class connection_state {
   void redispatch_postponed(bool all);
   void check_suspicion();
   void check_unresponsiveness();
-  bool is_judged(const table::item& exchange) const noexcept;
+  bool shows_unresponsiveness(const table::item& exchange) const noexcept;
   void leave_unresponsive();
   void have_server_probed();
   bool note_unanswered(const table::item& exchange);
@@ -235,7 +235,7 @@ class connection_state {
   void send_elsewhere(held_call held, failure_ptr cause);
   bool may_go_elsewhere(const call& order) const;
   void redispatch_held(const failure_ptr& cause);
-  void lose(table::item exchange, const failure_ptr& cause);
+  void redispatch_or_fail(table::item exchange, const failure_ptr& cause);
   void count(lease_id lease) noexcept;
   void report_success(const call& order, duration latency);
   void report_failure(const call& order, failure_class kind, failure_ptr cause);

@@ -63,7 +63,7 @@ bool same_context(const connection_info& a, const connection_info& b) {
 }
 
 /// The server asks for a certificate and there is none: noted, in case the handshake fails for lack of one.
-int note_question(SSL* ssl, X509**, EVP_PKEY**) {
+int note_certificate_request(SSL* ssl, X509**, EVP_PKEY**) {
   if (auto* asked = static_cast<bool*>(SSL_get_app_data(ssl))) *asked = true;
   return 0;
 }
@@ -266,7 +266,7 @@ tls_client_context_result make_tls_client_context(const connection_info& server,
   if (keys != tls_keys::of_node) ::SSL_CTX_set_read_ahead(context, 1);
   ::SSL_CTX_set_verify(context, server.validate_cert ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, nullptr);
   made->verifies = server.validate_cert;
-  ::SSL_CTX_set_client_cert_cb(context, note_question);
+  ::SSL_CTX_set_client_cert_cb(context, note_certificate_request);
   const auto text_of = [keys](const config::file_problem& each) {
     const auto named = keys == tls_keys::of_node ? config::as_node_problem(each) : each;
     return std::string{named.key} + ": " + named.what;

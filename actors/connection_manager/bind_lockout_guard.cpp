@@ -252,7 +252,7 @@ time_point bind_lockout_guard::next_tick() const {
   return first;
 }
 
-service_claim bind_lockout_guard::judge(std::string_view bind_dn, const secret& password) const {
+service_claim bind_lockout_guard::check_claim(std::string_view bind_dn, const secret& password) const {
   const auto name = comparable_dn(bind_dn);
   auto found = service_claim::other;
   for (const auto& [id, a] : accounts_) {

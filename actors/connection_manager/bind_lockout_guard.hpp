@@ -119,7 +119,7 @@ class bind_lockout_guard {
   /// Whether a name and a password that somebody presents are the service's own: names are compared as DNs, passwords
   /// in a time that does not depend on their bytes. A secret that the directory refuses proves nothing; one that was
   /// accepted counts until the one that replaced it in its source is accepted.
-  service_claim judge(std::string_view bind_dn, const secret& password) const;
+  service_claim check_claim(std::string_view bind_dn, const secret& password) const;
   /// Somebody presents another password for that name: its source may have been changed since it was read.
   bind_lockout_actions look_again(std::string_view bind_dn, time_point now);
   /// True while a source of that name is being read.

@@ -217,7 +217,7 @@ manager_interface::behavior_type connection_manager_impl::make_behavior() {
       },
       [this](credential_atom, const std::string& bind_dn, const secret& password) -> caf::result<service_claim> {
         auto answer = self_->make_response_promise<service_claim>();
-        guard_.run([&] { credentials_.judge(bind_dn, password, answer); });
+        guard_.run([&] { credentials_.check_claim(bind_dn, password, answer); });
         return answer;
       },
       [this](status_atom) { return guard_.answer<runtime_snapshot>([this] { return status(); }); },

@@ -111,9 +111,9 @@ void credential_service::note_decision() {
   env_->cluster->set_standing(secrets_standing::decided);
 }
 
-void credential_service::judge(const std::string& bind_dn, const secret& password, claim_promise answer) {
+void credential_service::check_claim(const std::string& bind_dn, const secret& password, claim_promise answer) {
   const auto now = env_->clock->now();
-  const auto claim = guard_.judge(bind_dn, password);
+  const auto claim = guard_.check_claim(bind_dn, password);
   const bool in_vain = nobody_answers_ && now < next_try_;
   const bool may_change = claim == service_claim::wrong ||
                           (claim == service_claim::unknown && !in_vain && guard_.is_undecided(bind_dn, password));
@@ -130,7 +130,7 @@ void credential_service::settle_claims() {
   const auto now = env_->clock->now();
   bool is_any_undecided = false;
   for (auto& each : std::exchange(claims_, {})) {
-    const auto claim = guard_.judge(each.bind_dn, each.password);
+    const auto claim = guard_.check_claim(each.bind_dn, each.password);
     const bool undecided = claim == service_claim::unknown && guard_.is_undecided(each.bind_dn, each.password);
     const bool reading = claim == service_claim::wrong && guard_.is_reading(each.bind_dn);
     if (now < each.until && (undecided || reading)) {

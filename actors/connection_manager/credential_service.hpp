@@ -26,7 +26,7 @@ class credential_service {
   /// Whether these are the service's own. A password that is not the known one has the source looked at first, now and
   /// then. While no bind has told yet, the servers are probed, which tells: a hung one must not have clients refused
   /// that another one would let in. When no server answers, nobody waits.
-  void judge(const std::string& bind_dn, const secret& password, claim_promise answer);
+  void check_claim(const std::string& bind_dn, const secret& password, claim_promise answer);
   void read_done(std::uint64_t number, const secret_reading& found);
   /// By command: a refused secret of that server is tried again.
   void resume(server_id server);

@@ -34,8 +34,8 @@ struct forward {
 struct cancel {
   session_number number = 0;
 };
-/// Are these the service's own? client_session::judged() answers.
-struct judge {
+/// Are these the service's own? client_session::claim_checked() answers.
+struct check_claim {
   session_number number = 0;
   std::string bind_dn;
   secret password;
@@ -60,6 +60,6 @@ struct close {
   std::string why;  ///< for people
 };
 
-using any = std::variant<reply, forward, cancel, judge, acquire, evict, release, start_tls, close>;
+using any = std::variant<reply, forward, cancel, check_claim, acquire, evict, release, start_tls, close>;
 
 }  // namespace understudy::internal::session_action

@@ -68,7 +68,7 @@ class client_impl {
   void operator()(session_action::reply& a);
   void operator()(session_action::forward& a);
   void operator()(const session_action::cancel& a);
-  void operator()(const session_action::judge& a);
+  void operator()(const session_action::check_claim& a);
   void operator()(const session_action::acquire& a);
   void operator()(const session_action::evict&);
   void operator()(const session_action::release&);
@@ -529,11 +529,11 @@ void client_impl::operator()(const session_action::cancel& a) {
     self_->send(lease_->connection, cancel_atom_v, one.token);
 }
 
-void client_impl::operator()(const session_action::judge& a) {
+void client_impl::operator()(const session_action::check_claim& a) {
   const auto tell = [this, number = a.number](service_claim claim) {
     guard_.run([&] {
       if (ended_) return;
-      session_.judged(number, claim, now());
+      session_.claim_checked(number, claim, now());
       carry_out();
     });
   };

@@ -205,7 +205,7 @@ void client_session::bind(const client_message& message, time_point now) {
   asked_for_offer_ = {};
   const auto no = [&](int code, const char* why) { refuse(message.id, message.tag, code, why); };
   if (fields.version != 3) return no(result_code::protocol_error, "Only LDAP version 3 is spoken here.");
-  auto controls = judge_controls(*read_controls(message.controls), true);
+  auto controls = check_controls(*read_controls(message.controls), true);
   if (controls.refusal.code != 0) {
     drop_lease();
     return refuse(message.id, message.tag, controls.refusal.code, controls.refusal.diagnostic);
@@ -275,7 +275,7 @@ void client_session::bind_simple(std::int32_t id, const bind_fields& fields, std
   phase_ = phase::judging;
   awaited_ = ++last_;
   const auto& asked = std::get<bind_request>(waiting_->what->op);
-  act(session_action::judge{awaited_, asked.dn, asked.password});
+  act(session_action::check_claim{awaited_, asked.dn, asked.password});
 }
 
 /// As a simple bind: what it says is the same. Nobody acts as somebody else by it.
@@ -336,7 +336,7 @@ void client_session::proceed_with_bind(time_point now) {
   acquire(holding::user, std::move(what), now);
 }
 
-void client_session::judged(session_number number, service_claim claim, time_point now) {
+void client_session::claim_checked(session_number number, service_claim claim, time_point now) {
   if (phase_ != phase::judging || number != awaited_) return;
   const auto ended = [&](int code, const char* why) {
     const auto id = waiting_->id;
@@ -421,7 +421,7 @@ void client_session::not_acquired(session_number number, const failure& why, tim
 
 void client_session::operate(const client_message& message, time_point now) {
   ++operations_;
-  auto controls = judge_controls(*read_controls(message.controls), is_own_connection());
+  auto controls = check_controls(*read_controls(message.controls), is_own_connection());
   auto no = controls.refusal;
   if (no.code == 0) no = refusal_of(message);
   if (no.code != 0) return refuse(message.id, message.tag, no.code, std::move(no.diagnostic));
@@ -464,7 +464,7 @@ void client_session::note_write(const operation& done, std::optional<server_id> 
   coherent_until_ = now + rules_->write_coherence;
 }
 
-void client_session::dispatch(const client_message& message, judged_controls controls, time_point now) {
+void client_session::dispatch(const client_message& message, checked_controls controls, time_point now) {
   if (who_ == holder::proxied) {
     controls.passed.push_back(proxied_authorization(proxy_id_));
     controls.changed = true;
@@ -544,7 +544,7 @@ void client_session::extended(const client_message& message, time_point now) {
   if (asked.oid == extension::start_tls) return start_tls(message);
   if (asked.oid == extension::cancel) return cancel_operation(message, asked);
   ++operations_;
-  auto no = judge_extension(asked, is_own_connection());
+  auto no = check_extension(asked, is_own_connection());
   if (no.code != 0) return refuse(message.id, message.tag, no.code, std::move(no.diagnostic));
   if (who_ == holder::nobody) {
     if (asked.oid != extension::who_am_i)
@@ -553,7 +553,7 @@ void client_session::extended(const client_message& message, time_point now) {
     nobody.value.emplace();
     return reply(message.id, message.tag, nobody);
   }
-  auto controls = judge_controls(*read_controls(message.controls), is_own_connection());
+  auto controls = check_controls(*read_controls(message.controls), is_own_connection());
   if (controls.refusal.code != 0)
     return refuse(message.id, message.tag, controls.refusal.code, std::move(controls.refusal.diagnostic));
   controls.paged = false;

@@ -68,7 +68,7 @@ class client_session {
   /// counts as if it was.
   void on_end(time_point now);
 
-  void judged(session_number number, service_claim claim, time_point now);
+  void claim_checked(session_number number, service_claim claim, time_point now);
   /// False: it is not wanted any more, and has to be returned.
   bool acquired(session_number number, time_point now);
   void not_acquired(session_number number, const failure& why, time_point now);
@@ -182,7 +182,7 @@ class client_session {
   bool is_own_connection() const noexcept;
   std::optional<server_id> preferred(bool write, time_point now) const;
   void note_write(const operation& done, std::optional<server_id> server, time_point now);
-  void dispatch(const client_message& message, judged_controls controls, time_point now);
+  void dispatch(const client_message& message, checked_controls controls, time_point now);
   void acquire(holding use, waiting message, time_point now);
   relay_refusal no_next_page() const;
   bool refused_for_proxy(session_number number, const result& answer, time_point now, std::optional<server_id> server);
@@ -224,7 +224,7 @@ class client_session {
   holding use_ = holding::user;
   bool draining_ = false;
   std::optional<waiting> waiting_;
-  session_number awaited_ = 0;  ///< what judged(), acquired() or the bind's answer is for
+  session_number awaited_ = 0;  ///< what claim_checked(), acquired() or the bind's answer is for
   time_point bind_sent_at_{};   ///< when the last bind was given to the directory
   time_point asked_at_{};       ///< when the client asked for the bind, or for what waits for a connection
   std::string mechanism_;       ///< of a SASL bind that goes on with the client's next message

@@ -102,29 +102,29 @@ void cut_down(entry& dse, const door_offer& offered) {
 
 }  // namespace
 
-judged_controls judge_controls(std::vector<control> asked, bool own_connection) {
-  judged_controls judged;
+checked_controls check_controls(std::vector<control> asked, bool own_connection) {
+  checked_controls checked;
   for (auto& each : asked) {
     if (is_in(refused, each.oid)) {
-      judged.refusal = {result_code::unwilling_to_perform, "The control " + printable(each.oid) +
-                                                               " is not passed on: it does not go with connections "
-                                                               "that are kept for others."};
-      return judged;
+      checked.refusal = {result_code::unwilling_to_perform, "The control " + printable(each.oid) +
+                                                                " is not passed on: it does not go with connections "
+                                                                "that are kept for others."};
+      return checked;
     }
     const bool paged = each.oid == paged_results_oid;
-    judged.paged = judged.paged || paged;
+    checked.paged = checked.paged || paged;
     if (own_connection || paged || is_in(stateless, each.oid)) {
-      judged.passed.push_back(std::move(each));
+      checked.passed.push_back(std::move(each));
       continue;
     }
     if (each.critical) {
-      judged.refusal = {result_code::unavailable_critical_extension,
-                        "The control " + printable(each.oid) + " is not known here, so it is not passed on."};
-      return judged;
+      checked.refusal = {result_code::unavailable_critical_extension,
+                         "The control " + printable(each.oid) + " is not known here, so it is not passed on."};
+      return checked;
     }
-    judged.changed = true;
+    checked.changed = true;
   }
-  return judged;
+  return checked;
 }
 
 std::vector<std::string_view> known_controls() {
@@ -134,7 +134,7 @@ std::vector<std::string_view> known_controls() {
   return all;
 }
 
-relay_refusal judge_extension(const extended_fields& asked, bool own_connection) {
+relay_refusal check_extension(const extended_fields& asked, bool own_connection) {
   if (!is_in(passed_extensions, asked.oid))
     return {result_code::unwilling_to_perform,
             "The extended operation " + shortened(printable(asked.oid)) + " is not passed on."};

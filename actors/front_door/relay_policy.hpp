@@ -10,20 +10,20 @@ struct relay_refusal {
   std::string diagnostic;
 };
 
-/// The controls of a request, judged. On a connection that others share only those pass that are known to leave nothing
-/// behind in a session; on one that is the client's own, all but those that take the connection away from it.
-struct judged_controls {
+/// The controls of a request, checked. On a connection that others share only those pass that are known to leave
+/// nothing behind in a session; on one that is the client's own, all but those that take the connection away from it.
+struct checked_controls {
   relay_refusal refusal;
   std::vector<control> passed;
   bool changed = false;  ///< some that need not be obeyed were left out
   bool paged = false;    ///< results in pages (RFC 2696)
 };
-judged_controls judge_controls(std::vector<control> asked, bool own_connection);
+checked_controls check_controls(std::vector<control> asked, bool own_connection);
 /// Every control that is known here, by OID; the others are unknown.
 std::vector<std::string_view> known_controls();
 
 /// Whether an extended operation passes; StartTLS and cancel are not passed on in any case, but answered here.
-relay_refusal judge_extension(const extended_fields& asked, bool own_connection);
+relay_refusal check_extension(const extended_fields& asked, bool own_connection);
 
 /// True when the search reads the root DSE.
 bool reads_root_dse(const search_fields& search) noexcept;

@@ -53,7 +53,7 @@ class remote_connection_impl {
   }
   failure_ptr refusal(lease_id lease) const;
   template <class T>
-  caf::result<T> ask(node_question asked, std::function<decoded<T>(answer_frame)> form);
+  caf::result<T> ask(node_request asked, std::function<decoded<T>(answer_frame)> form);
   caf::result<result_ptr> perform(lease_id lease, const call& order);
   caf::result<result_ptr> stream(lease_id lease, const call& order, std::uint64_t number, std::uint32_t credits);
   void ask_for_part(request_frame frame);
@@ -68,7 +68,7 @@ class remote_connection_impl {
   void quit_if_done() {
     if (removed_ && asked_ == 0) self_->quit();
   }
-  node_question question(request_frame frame, time_point deadline) const;
+  node_request request_to_node(request_frame frame, time_point deadline) const;
   remote_router_actor router() const { return caf::actor_cast<remote_router_actor>(spec_.router); }
   time_point now() const { return spec_.env->clock->now(); }
 
@@ -130,7 +130,7 @@ connection_actor::behavior_type remote_connection_impl::make_behavior() {
           if (auto why = refusal(spec_.lease)) return to_error(std::move(why));
           request_frame frame;
           frame.kind = request_kind::check;
-          return ask<probe_report>(question(std::move(frame), deadline),
+          return ask<probe_report>(request_to_node(std::move(frame), deadline),
                                    [](const answer_frame& f) { return decode_probe_report(f.body); });
         });
       },
@@ -139,7 +139,7 @@ connection_actor::behavior_type remote_connection_impl::make_behavior() {
           if (auto why = refusal(spec_.lease)) return to_error(std::move(why));
           request_frame frame;
           frame.kind = request_kind::inspect;
-          return ask<connection_snapshot>(question(std::move(frame), now() + small_timeout),
+          return ask<connection_snapshot>(request_to_node(std::move(frame), now() + small_timeout),
                                           [](const answer_frame& f) { return decode_connection_snapshot(f.body); });
         });
       },
@@ -150,8 +150,8 @@ connection_actor::behavior_type remote_connection_impl::make_behavior() {
   };
 }
 
-node_question remote_connection_impl::question(request_frame frame, time_point deadline) const {
-  node_question asked;
+node_request remote_connection_impl::request_to_node(request_frame frame, time_point deadline) const {
+  node_request asked;
   frame.lease = spec_.node_lease;
   asked.about = to_string(frame.kind);
   asked.frame = std::move(frame);
@@ -167,7 +167,7 @@ failure_ptr remote_connection_impl::refusal(lease_id lease) const {
 }
 
 template <class T>
-caf::result<T> remote_connection_impl::ask(node_question asked, std::function<decoded<T>(answer_frame)> form) {
+caf::result<T> remote_connection_impl::ask(node_request asked, std::function<decoded<T>(answer_frame)> form) {
   const auto to = router();
   if (!to) return to_error(make_failure(runtime_ended(stage::operation)));
   auto asker = self_->make_response_promise<T>();
@@ -190,9 +190,9 @@ caf::result<T> remote_connection_impl::ask(node_question asked, std::function<de
 caf::result<result_ptr> remote_connection_impl::perform(lease_id lease, const call& order) {
   if (auto why = refusal(lease)) return to_error(std::move(why));
   if (order.parts != 0) return to_error(of_server(parts_do_not_cross()));
-  auto made = question_of(*order.what);
+  auto made = remote_request_of(*order.what);
   if (made.error) return to_error(std::move(made.error));
-  auto asked = question(std::move(made.frame), order.deadline);
+  auto asked = request_to_node(std::move(made.frame), order.deadline);
   asked.token = order.token;
   asked.repeatable = spec_.env->may_repeat(order.what->op);
   asked.about = describe(order.what->op);
@@ -223,7 +223,7 @@ caf::result<result_ptr> remote_connection_impl::stream(lease_id lease, const cal
     return to_error(of_server(caller_cancelled(stage::operation, "nothing was sent")));
   auto consumer = self_->current_sender();
   if (!consumer) return to_error(of_server(stream_without_consumer()));
-  auto made = question_of(*order.what);
+  auto made = remote_request_of(*order.what);
   if (made.error) return to_error(std::move(made.error));
   auto asker = self_->make_response_promise<result_ptr>();
   ++streams_;
@@ -240,7 +240,7 @@ void remote_connection_impl::ask_for_part(request_frame frame) {
   stream_->asks = true;
   const auto to = router();
   if (!to) return end_stream(nullptr, make_failure(runtime_ended(stage::operation)));
-  self_->request(to, caf::infinite, perform_atom_v, question(std::move(frame), stream_->order.deadline))
+  self_->request(to, caf::infinite, perform_atom_v, request_to_node(std::move(frame), stream_->order.deadline))
       .then(
           [this, which = streams_](answer_frame& part) {
             guard_.run([&] {
@@ -341,7 +341,7 @@ void remote_connection_impl::abandon(failure_ptr why) {
   if (closed_ || !to) return;
   request_frame order;
   order.kind = request_kind::cancel;
-  self_->request(to, caf::infinite, perform_atom_v, question(std::move(order), now() + small_timeout))
+  self_->request(to, caf::infinite, perform_atom_v, request_to_node(std::move(order), now() + small_timeout))
       .then([](const answer_frame&) {}, [](const caf::error&) {});
 }
 

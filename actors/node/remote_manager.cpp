@@ -37,7 +37,7 @@ class remote_manager_impl {
 
  private:
   template <class T>
-  caf::result<T> ask(node_question asked, std::function<decoded<T>(answer_frame)> form);
+  caf::result<T> ask(node_request asked, std::function<decoded<T>(answer_frame)> form);
   template <class T>
   caf::result<T> ask_state(std::function<decoded<T>(answer_frame)> form);
   caf::result<std::vector<probe_report>> health(bool until_one, int priority, time_point deadline);
@@ -121,7 +121,7 @@ connection_manager_actor::behavior_type remote_manager_impl::make_behavior() {
 }
 
 template <class T>
-caf::result<T> remote_manager_impl::ask(node_question asked, std::function<decoded<T>(answer_frame)> form) {
+caf::result<T> remote_manager_impl::ask(node_request asked, std::function<decoded<T>(answer_frame)> form) {
   auto asker = self_->make_response_promise<T>();
   self_->request(router_, caf::infinite, perform_atom_v, std::move(asked))
       .then([asker, form = std::move(form)](answer_frame& f) mutable { deliver(asker, form(std::move(f))); },
@@ -131,11 +131,11 @@ caf::result<T> remote_manager_impl::ask(node_question asked, std::function<decod
 
 template <class T>
 caf::result<T> remote_manager_impl::ask_state(std::function<decoded<T>(answer_frame)> form) {
-  return ask<T>(make_question(request_kind::status, env_->clock->now() + order_timeout), std::move(form));
+  return ask<T>(make_node_request(request_kind::status, env_->clock->now() + order_timeout), std::move(form));
 }
 
 caf::result<std::vector<probe_report>> remote_manager_impl::health(bool until_one, int priority, time_point deadline) {
-  auto asked = make_question(request_kind::health, deadline);
+  auto asked = make_node_request(request_kind::health, deadline);
   asked.frame.flag = until_one;
   asked.frame.target = static_cast<std::uint64_t>(std::max(priority, 0));
   return ask<std::vector<probe_report>>(std::move(asked),

@@ -13,38 +13,38 @@ request_frame frame_of(request_kind kind, const request& order) {
   return f;
 }
 
-struct question_writer {
+struct remote_request_writer {
   const request& order;
 
-  remote_question operator()(const bind_request& r) const {
+  remote_request operator()(const bind_request& r) const {
     auto f = frame_of(request_kind::bind, order);
     f.name = r.dn;
     f.password = r.password;
     return checked(std::move(f));
   }
-  remote_question operator()(const password_modify_request& r) const {
+  remote_request operator()(const password_modify_request& r) const {
     auto f = frame_of(request_kind::password_modify, order);
     f.value = r.user_identity;
     f.password = r.old_password;
     f.new_password = r.new_password;
     return checked(std::move(f));
   }
-  remote_question operator()(const extended_request& r) const {
+  remote_request operator()(const extended_request& r) const {
     auto f = frame_of(request_kind::extended, order);
     f.name = r.oid;
     f.value = r.value;
     f.flag = r.repeatable;
     return checked(std::move(f));
   }
-  remote_question operator()(const whoami_request&) const {
+  remote_request operator()(const whoami_request&) const {
     auto f = frame_of(request_kind::extended, order);
     f.name = extension::who_am_i;
     f.flag = true;
     return checked(std::move(f));
   }
-  remote_question operator()(const opaque_request& r) const { return checked(encoded(r)); }
+  remote_request operator()(const opaque_request& r) const { return checked(encoded(r)); }
   template <class Operation>
-  remote_question operator()(const Operation&) const {
+  remote_request operator()(const Operation&) const {
     auto made = encode_operation(order);
     if (made.error) return {{}, std::move(made.error)};
     return {encoded(std::move(made.op)), nullptr};
@@ -58,7 +58,7 @@ struct question_writer {
     f.encoded_controls = std::move(op.controls);
     return f;
   }
-  remote_question checked(request_frame f) const {
+  remote_request checked(request_frame f) const {
     if (auto why = check_request(order)) return {{}, std::move(why)};
     return {std::move(f), nullptr};
   }
@@ -106,8 +106,8 @@ operation_outcome read_outcome(const request& order, answer_frame came, std::siz
 
 }  // namespace
 
-remote_question question_of(const request& order) {
-  auto made = std::visit(question_writer{order}, order.op);
+remote_request remote_request_of(const request& order) {
+  auto made = std::visit(remote_request_writer{order}, order.op);
   if (!made.error) made.frame.wish = order.wish;
   return made;
 }

@@ -6,11 +6,11 @@
 namespace understudy::internal {
 
 /// What is asked, but for number, time and lease; or why `order` cannot be asked: what a connection would say.
-struct remote_question {
+struct remote_request {
   request_frame frame;
   failure_ptr error;
 };
-remote_question question_of(const request& order);
+remote_request remote_request_of(const request& order);
 
 /// The outcome of `order` that a node's answer is: the same that a connection here would have told. `most_bytes`: of
 /// memory, as limits.max_result_bytes. `repeatable` false: of an answer that nobody can read nobody knows whether it

@@ -81,8 +81,8 @@ class remote_router_impl {
  private:
   /// Also of a failure; with the link that it came by, 0 of what comes from here.
   using told = std::function<void(answer_frame, std::uint64_t session)>;
-  struct question {
-    node_question what;
+  struct pending_request {
+    node_request what;
     told done;
   };
   /// A link to a node, from the moment that it came about.
@@ -105,8 +105,8 @@ class remote_router_impl {
   };
 
   template <class T>
-  caf::result<T> answer_later(node_question asked, std::function<decoded<T>(answer_frame)> form);
-  void ask(node_question asked, told done);
+  caf::result<T> answer_later(node_request asked, std::function<decoded<T>(answer_frame)> form);
+  void ask(node_request asked, told done);
   void send_waiting();
   void send(std::uint64_t number);
   void came(std::uint64_t number, std::uint64_t session, std::string bytes);
@@ -119,7 +119,7 @@ class remote_router_impl {
   caf::result<lease_grant> acquire(const lease_request& wish);
   void granted(const answer_frame& came, std::uint64_t session, caf::typed_response_promise<lease_grant> asker,
                const cancel_token_ptr& token, const caf::actor_addr& holder);
-  node_question about_lease(request_kind kind, const held_lease& lease) const;
+  node_request about_lease(request_kind kind, const held_lease& lease) const;
   void claim(lease_id lease);
   caf::result<bool> release(lease_id lease);
   void return_lease(const held_lease& lease);
@@ -162,7 +162,7 @@ class remote_router_impl {
   std::uint64_t ways_ = 0;  ///< begun so far: what an earlier one tells is of a node that was left, or not heard
 
   request_ledger ledger_;
-  std::map<std::uint64_t, question> questions_;
+  std::map<std::uint64_t, pending_request> pending_;
   std::map<lease_id, held_lease> leases_;
 
   /// The one where new requests go, 0: none; and those of nodes that are being drained, where some are under way.
@@ -212,7 +212,7 @@ remote_router_actor::behavior_type remote_router_impl::make_behavior() {
   self_->set_down_handler([this](const caf::down_msg& gone) { guard_.run([&] { holder_ended(gone.source); }); });
   const auto ask_flag = [this](request_kind kind, server_id id, std::uint32_t ttl) {
     return guard_.answer<bool>([&] {
-      auto asked = make_question(kind, now() + order_timeout);
+      auto asked = make_node_request(kind, now() + order_timeout);
       asked.frame.target = id;
       asked.frame.span = seconds{ttl};
       return answer_later<bool>(std::move(asked), flag_of);
@@ -232,15 +232,14 @@ remote_router_actor::behavior_type remote_router_impl::make_behavior() {
       [ask_flag](resume_atom, server_id id) { return ask_flag(request_kind::resume, id, 0); },
       [this](status_atom) {
         return guard_.answer<std::vector<server_snapshot>>([&] {
-          return answer_later<std::vector<server_snapshot>>(make_question(request_kind::status, now() + order_timeout),
-                                                            [](const answer_frame& f) {
-                                                              auto read = decode_runtime_snapshot(f.body);
-                                                              decoded<std::vector<server_snapshot>> servers;
-                                                              servers.error = std::move(read.error);
-                                                              if (read.value)
-                                                                servers.value = std::move(read.value->servers);
-                                                              return servers;
-                                                            });
+          return answer_later<std::vector<server_snapshot>>(
+              make_node_request(request_kind::status, now() + order_timeout), [](const answer_frame& f) {
+                auto read = decode_runtime_snapshot(f.body);
+                decoded<std::vector<server_snapshot>> servers;
+                servers.error = std::move(read.error);
+                if (read.value) servers.value = std::move(read.value->servers);
+                return servers;
+              });
         });
       },
       [](servers_atom, const std::vector<routed_server>&) {},
@@ -249,7 +248,7 @@ remote_router_actor::behavior_type remote_router_impl::make_behavior() {
       [](health_atom, const caf::actor_addr&) {},
       [this](drain_atom) { draining_ = true; },
       [this](tick_atom, std::uint64_t timer) { guard_.run([&] { tick(timer); }); },
-      [this](perform_atom, node_question& asked) {
+      [this](perform_atom, node_request& asked) {
         return guard_.answer<answer_frame>([&] {
           return answer_later<answer_frame>(std::move(asked), [](answer_frame f) {
             return decoded<answer_frame>{std::move(f), nullptr};
@@ -273,11 +272,11 @@ remote_router_actor::behavior_type remote_router_impl::make_behavior() {
   };
 }
 
-// ---- questions ----
+// ---- what the node is asked ----
 
 /// `form` makes the caller's answer; a failure is an error.
 template <class T>
-caf::result<T> remote_router_impl::answer_later(node_question asked, std::function<decoded<T>(answer_frame)> form) {
+caf::result<T> remote_router_impl::answer_later(node_request asked, std::function<decoded<T>(answer_frame)> form) {
   auto asker = self_->make_response_promise<T>();
   ask(std::move(asked), [asker, form = std::move(form)](answer_frame f, std::uint64_t) mutable {
     if (f.kind == answer_kind::failed)
@@ -288,7 +287,7 @@ caf::result<T> remote_router_impl::answer_later(node_question asked, std::functi
   return asker;
 }
 
-void remote_router_impl::ask(node_question asked, told done) {
+void remote_router_impl::ask(node_request asked, told done) {
   const auto refuse = [&](failure_ptr why) { done(failed_answer(std::move(why)), 0); };
   if (asked.token && asked.token->cancelled()) return refuse(make_failure(caller_cancelled(stage::queue)));
   if (asked.deadline <= now()) return refuse(make_failure(deadline_passed_unsent(stage::queue)));
@@ -300,7 +299,7 @@ void remote_router_impl::ask(node_question asked, told done) {
   const auto bytes = asked.frame.protocol_op.size() + asked.frame.encoded_controls.size() + asked.frame.name.size() +
                      asked.frame.value.value_or("").size() + std::size_t{256};
   const auto number = ledger_.add({bytes, asked.deadline + answer_grace, asked.session, asked.repeatable});
-  questions_[number] = {std::move(asked), std::move(done)};
+  pending_[number] = {std::move(asked), std::move(done)};
   send_waiting();
   arm();
 }
@@ -313,7 +312,7 @@ void remote_router_impl::send_waiting() {
 void remote_router_impl::send(std::uint64_t number) {
   const auto session = ledger_.carried_by(number);
   const auto& over = links_.at(session);
-  auto& asked = questions_.at(number).what;
+  auto& asked = pending_.at(number).what;
   asked.frame.number = number;
   asked.frame.left = whole_milliseconds(asked.deadline - now());
   auto bytes = encode(asked.frame);
@@ -348,7 +347,7 @@ void remote_router_impl::came(std::uint64_t number, std::uint64_t session, std::
                                                     "The node compressed an answer, which was not agreed.", over.node)};
     if (read.error) return break_off(number, session, of_node(*read.error, over.node));
   }
-  const auto& asked = questions_.at(number).what;
+  const auto& asked = pending_.at(number).what;
   // It was carried out, or it was not.
   if (read.error && !asked.repeatable) read.error = unknown_after(asked.about, *read.error, name_of(session));
   auto got = read.error ? failed_answer(std::move(read.error)) : std::move(*read.value);
@@ -377,7 +376,7 @@ void remote_router_impl::not_carried_out(std::uint64_t number, std::uint64_t ses
 
 void remote_router_impl::tell_fate(std::uint64_t number, request_ledger::verdict fate, const failure_ptr& cause,
                                    const std::string& node) {
-  const auto& asked = questions_.at(number).what;
+  const auto& asked = pending_.at(number).what;
   failure_ptr why;
   switch (fate) {
     case request_ledger::verdict::again:
@@ -399,10 +398,10 @@ void remote_router_impl::tell_fate(std::uint64_t number, request_ledger::verdict
 void remote_router_impl::fail(std::uint64_t number, failure_ptr why) { settle(number, failed_answer(std::move(why))); }
 
 void remote_router_impl::settle(std::uint64_t number, answer_frame answer, std::uint64_t session) {
-  const auto found = questions_.find(number);
-  if (found == questions_.end()) return;
+  const auto found = pending_.find(number);
+  if (found == pending_.end()) return;
   auto done = std::move(found->second.done);
-  questions_.erase(found);
+  pending_.erase(found);
   done(std::move(answer), session);
   send_waiting();
   drained_if_done();
@@ -414,7 +413,7 @@ void remote_router_impl::tell_node(const link& to, const request_frame& frame) {
 }
 
 void remote_router_impl::cancel(const cancel_token_ptr& token) {
-  for (const auto& [number, asked] : questions_) {
+  for (const auto& [number, asked] : pending_) {
     if (asked.what.token != token) continue;
     const auto carrier = links_.find(ledger_.carried_by(number));
     if (carrier == links_.end()) {
@@ -433,11 +432,11 @@ void remote_router_impl::cancel(const cancel_token_ptr& token) {
 
 caf::result<result_ptr> remote_router_impl::perform(const call& order) {
   if (order.parts != 0) return to_error(make_failure(parts_do_not_cross()));
-  auto made = question_of(*order.what);
+  auto made = remote_request_of(*order.what);
   if (made.error) return to_error(std::move(made.error));
   auto asker = self_->make_response_promise<result_ptr>();
-  node_question asked{std::move(made.frame),   order.deadline, order.token, env_->may_repeat(order.what->op), 0,
-                      describe(order.what->op)};
+  node_request asked{std::move(made.frame),   order.deadline, order.token, env_->may_repeat(order.what->op), 0,
+                     describe(order.what->op)};
   const auto most = static_cast<std::size_t>(all_->limits.max_result_bytes);
   const bool repeatable = asked.repeatable;
   ask(std::move(asked), [asker, what = order.what, most, repeatable](answer_frame f, std::uint64_t) mutable {
@@ -455,7 +454,7 @@ caf::result<result_ptr> remote_router_impl::perform(const call& order) {
 caf::result<lease_grant> remote_router_impl::acquire(const lease_request& wish) {
   const auto holder = caf::actor_cast<caf::actor_addr>(self_->current_sender());
   auto asker = self_->make_response_promise<lease_grant>();
-  node_question asked;
+  node_request asked;
   asked.frame.kind = request_kind::acquire;
   asked.frame.name = wish.holder;
   asked.frame.flag = wish.wait;
@@ -502,8 +501,8 @@ void remote_router_impl::granted(const answer_frame& came, std::uint64_t session
   keep_alive(session);
 }
 
-node_question remote_router_impl::about_lease(request_kind kind, const held_lease& lease) const {
-  node_question asked;
+node_request remote_router_impl::about_lease(request_kind kind, const held_lease& lease) const {
+  node_request asked;
   asked.frame.kind = kind;
   asked.frame.lease = lease.node_lease;
   asked.session = lease.session;
@@ -679,7 +678,7 @@ void remote_router_impl::break_off(std::uint64_t number, std::uint64_t session, 
   env_->log->write(log_level::error, "node", "the node answers with what cannot be read; the link to it is ended",
                    {{"node", node}, {"cause", describe(*why)}});
   ledger_.remove(number);
-  const bool repeatable = questions_.at(number).what.repeatable;
+  const bool repeatable = pending_.at(number).what.repeatable;
   if (session == session_) {
     way_.reset();
     avoid_ = node;
@@ -802,7 +801,7 @@ void remote_router_impl::say_once(std::string_view text, const std::string& node
 void remote_router_impl::tick(std::uint64_t timer) {
   if (!timer_.fired(timer)) return;
   for (const auto& [number, session] : ledger_.expire(now())) {
-    const auto& asked = questions_.at(number).what;
+    const auto& asked = pending_.at(number).what;
     if (session == 0) {
       auto why = deadline_passed_unsent(stage::queue);
       const bool is_silent = session_ == 0 && silent_;
@@ -854,7 +853,7 @@ void remote_router_impl::arm() {
 
 void remote_router_impl::drained_if_done() {
   if (links_.size() > 1 || session_ == 0) arm();
-  if (drained_ && questions_.empty() && !holds_leases()) end();
+  if (drained_ && pending_.empty() && !holds_leases()) end();
 }
 
 void remote_router_impl::end() {
@@ -864,7 +863,7 @@ void remote_router_impl::end() {
     clean = clean && lease.lost;
     caf::anon_send(lease.connection, removed_atom_v);
   }
-  for (auto& [number, asked] : std::exchange(questions_, {})) {
+  for (auto& [number, asked] : std::exchange(pending_, {})) {
     clean = false;
     ledger_.remove(number);
     asked.done(failed_answer(make_failure(runtime_ended(stage::operation))), 0);

@@ -7,7 +7,7 @@
 namespace understudy::internal {
 
 /// Something to ask the node, for the parts of a client.
-struct node_question {
+struct node_request {
   request_frame frame;        ///< but for number and time
   time_point deadline{};      ///< of the answer
   cancel_token_ptr token;     ///< may be null
@@ -20,8 +20,8 @@ struct node_question {
 inline constexpr seconds small_timeout{5};
 
 /// One of that kind, without anything beside it.
-inline node_question make_question(request_kind kind, time_point deadline) {
-  node_question asked;
+inline node_request make_node_request(request_kind kind, time_point deadline) {
+  node_request asked;
   asked.frame.kind = kind;
   asked.about = to_string(kind);
   asked.deadline = deadline;
@@ -43,7 +43,7 @@ void deliver(Promise& asker, decoded<T> read) {
 /// The public interface, and what only its own parts send.
 using remote_router_actor = circuit_breaker_actor::extend<
     // Asks the node. Answered with its answer, never `failed`: that is an error here.
-    caf::replies_to<perform_atom, node_question>::with<answer_frame>,
+    caf::replies_to<perform_atom, node_request>::with<answer_frame>,
     // What became of the link.
     caf::reacts_to<event_atom, node_event>,
     // As the manager takes them: leases are known by the numbers that they were granted with here.
@@ -57,5 +57,5 @@ remote_router_actor spawn_remote_router(caf::actor_system& system, settings_ptr 
 
 }  // namespace understudy::internal
 
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(understudy::internal::node_question)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(understudy::internal::node_request)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(understudy::internal::answer_frame)

@@ -16,7 +16,7 @@ namespace understudy {
 using namespace internal;
 
 /// What is asked of our own actors, and not of a server, takes so long at the most.
-inline constexpr seconds small_question{2};
+inline constexpr seconds actor_timeout{2};
 
 /// Thread-safe.
 struct connection_manager::state : std::enable_shared_from_this<state> {

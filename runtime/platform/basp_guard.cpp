@@ -1,4 +1,4 @@
-// BASP headers (CAF 0.17, protocol version 3), read and judged.
+// BASP headers (CAF 0.17, protocol version 3), read and checked.
 #include "understudy/runtime/platform/basp_guard.hpp"
 
 #include <algorithm>
@@ -102,11 +102,11 @@ bool basp_guard::receive(std::string_view bytes, std::vector<char>& passed) {
     held_.append(part);
     bytes.remove_prefix(part.size());
     if (held_.size() < enough_) return true;
-    if (enough_ == header_size && judge_header() == verdict::end) return false;
+    if (enough_ == header_size && check_header() == verdict::end) return false;
     if (held_.size() < enough_) continue;
-    const auto judged = judge_body();
-    if (judged == verdict::end) return false;
-    passes_ = judged == verdict::pass;
+    const auto checked = check_body();
+    if (checked == verdict::end) return false;
+    passes_ = checked == verdict::pass;
     if (passes_) passed.insert(passed.end(), held_.begin(), held_.end());
     rest_ = header_size + now_.payload - held_.size();
     held_.clear();
@@ -116,7 +116,7 @@ bool basp_guard::receive(std::string_view bytes, std::vector<char>& passed) {
 }
 
 /// Before any of the payload is waited for: how long it may be, and how much of it takes a look.
-basp_guard::verdict basp_guard::judge_header() {
+basp_guard::verdict basp_guard::check_header() {
   now_ = parse(held_);
   const auto first = side_ == link_side::dialled ? server_handshake : client_handshake;
   if (!established_ && now_.operation != first) return refuse("no handshake at the beginning");
@@ -151,22 +151,22 @@ basp_guard::verdict basp_guard::judge_header() {
   return verdict::pass;
 }
 
-basp_guard::verdict basp_guard::judge_body() {
+basp_guard::verdict basp_guard::check_body() {
   switch (now_.operation) {
     case server_handshake:
     case client_handshake:
-      return judge_handshake();
+      return check_handshake();
     case monitor_message:
     case down_message:
-      return judge_actor_notice();
+      return check_actor_notice();
     case direct_message:
-      return judge_message();
+      return check_message();
     default:
       return verdict::pass;
   }
 }
 
-basp_guard::verdict basp_guard::judge_handshake() {
+basp_guard::verdict basp_guard::check_handshake() {
   auto node = held_.substr(header_size, node_size);
   // A client's may come again, when CAF selects the link.
   if (established_) return node == node_ ? verdict::pass : refuse("another node id than before");
@@ -176,7 +176,7 @@ basp_guard::verdict basp_guard::judge_handshake() {
   return verdict::pass;
 }
 
-basp_guard::verdict basp_guard::judge_actor_notice() {
+basp_guard::verdict basp_guard::check_actor_notice() {
   const std::string_view payload = std::string_view{held_}.substr(header_size);
   if (payload.substr(0, node_size) != node_ || payload.substr(node_size, node_size) != nodes_->self())
     return refuse("a node id that is not its own");
@@ -184,7 +184,7 @@ basp_guard::verdict basp_guard::judge_actor_notice() {
   return verdict::pass;
 }
 
-basp_guard::verdict basp_guard::judge_message() {
+basp_guard::verdict basp_guard::check_message() {
   const bool answer = (now_.data & response_bit) != 0;
   const auto number = now_.data & request_number;
   if ((now_.flags & named_receiver) != 0) return verdict::swallow;  // CAF's own servers for spawning and configuration
@@ -199,8 +199,8 @@ basp_guard::verdict basp_guard::judge_message() {
         now_.payload > rules_->most_unanswered_bytes - unanswered_bytes_)
       return refuse("more requests than it has credit for");
   }
-  const auto judged = judge_type(answer);
-  if (judged != verdict::pass) return judged;
+  const auto checked = check_type(answer);
+  if (checked != verdict::pass) return checked;
   if (senders_.insert(now_.source).second && senders_.size() > rules_->most_senders)
     return refuse("more senders than may be remembered");
   if (!answer) {
@@ -213,7 +213,7 @@ basp_guard::verdict basp_guard::judge_message() {
 
 /// A payload begins with the stages of a pipeline, none here, and a message: a type number that stands for "by name",
 /// and the name as a text with a length in groups of seven bits.
-basp_guard::verdict basp_guard::judge_type(bool answer) {
+basp_guard::verdict basp_guard::check_type(bool answer) {
   auto rest = std::string_view{held_}.substr(header_size);
   constexpr std::string_view no_stages_and_by_name{"\0\0\0", 3};
   if (rest.substr(0, no_stages_and_by_name.size()) != no_stages_and_by_name) return refuse("a malformed message");

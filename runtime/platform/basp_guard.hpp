@@ -103,12 +103,12 @@ class basp_guard {
 
   static header parse(std::string_view bytes);
   verdict refuse(std::string_view why) noexcept;
-  verdict judge_header();
-  verdict judge_body();
-  verdict judge_handshake();
-  verdict judge_actor_notice();
-  verdict judge_message();
-  verdict judge_type(bool answer);
+  verdict check_header();
+  verdict check_body();
+  verdict check_handshake();
+  verdict check_actor_notice();
+  verdict check_message();
+  verdict check_type(bool answer);
 
   const std::shared_ptr<const basp_rules> rules_;
   const std::shared_ptr<basp_nodes> nodes_;

@@ -74,13 +74,13 @@ void log_sink::run() {
     lock.unlock();
     for (std::size_t i = 0; i < batch.size(); ++i) {
       if (is_late()) {
-        writer_.lose(batch.size() - i, not_read_in_time);
+        writer_.note_lost(batch.size() - i, not_read_in_time);
         break;
       }
       if (!batch[i].text.empty()) writer_.write(batch[i].level, batch[i].component, batch[i].text);
       if (batch[i].event) tell(*batch[i].event);
     }
-    if (overflowed > 0) writer_.lose(overflowed, not_read_in_time);
+    if (overflowed > 0) writer_.note_lost(overflowed, not_read_in_time);
     if (!is_late()) writer_.tell_lost();
     lock.lock();
   }
@@ -92,7 +92,7 @@ void log_sink::tell(const runtime_event& event) {
   try {
     on_event_(event);
   } catch (...) {
-    writer_.lose(1, listener_threw);
+    writer_.note_lost(1, listener_threw);
   }
 }
 

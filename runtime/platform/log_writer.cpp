@@ -43,7 +43,7 @@ void log_writer::write(log_level level, std::string_view component, const std::s
   if (!told_lost() || !put_out(level, component, line)) count_lost(1);
 }
 
-void log_writer::lose(std::uint64_t lines, const std::string& problem) {
+void log_writer::note_lost(std::uint64_t lines, const std::string& problem) {
   const std::lock_guard guard{mutex_};
   problem_ = problem;
   count_lost(lines);

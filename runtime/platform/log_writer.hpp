@@ -20,7 +20,7 @@ class log_writer {
   /// most.
   void write(log_level level, std::string_view component, const std::string& line);
   /// So many were not even tried, because of `problem`.
-  void lose(std::uint64_t lines, const std::string& problem);
+  void note_lost(std::uint64_t lines, const std::string& problem);
   /// Has the log tell now how many were lost, if any and if it can be written.
   void tell_lost();
   /// The log's end: standard error tells how many were lost of which the log does not.

@@ -125,11 +125,11 @@ class node_links::table : public std::enable_shared_from_this<table> {
     at->set_limits(options.limits);
     if (!context || !options.tls) return;
     at->use_certificates(std::move(*options.tls), context);
-    judge(permission, std::move(context), options.handshake_timeout);
+    revalidate(permission, std::move(context), options.handshake_timeout);
   }
 
-  void judge_dialled(tls_server_context_ptr context, duration dial_timeout) {
-    judge(nullptr, std::move(context), dial_timeout);
+  void revalidate_dialled(tls_server_context_ptr context, duration dial_timeout) {
+    revalidate(nullptr, std::move(context), dial_timeout);
   }
 
   bool wait_for_answers(duration limit) const {
@@ -201,7 +201,7 @@ class node_links::table : public std::enable_shared_from_this<table> {
   }
 
  private:
-  struct judgement {
+  struct revalidation {
     std::shared_ptr<std::atomic<node_permission>> listener;  ///< null: of those that were dialled
     tls_server_context_ptr context;
     time_point at{};
@@ -218,12 +218,12 @@ class node_links::table : public std::enable_shared_from_this<table> {
   }
 
   /// By certificates that are another one's from now on: now, and when handshakes that know the earlier ones are over.
-  void judge(const std::shared_ptr<std::atomic<node_permission>>& by, tls_server_context_ptr context,
-             duration handshake_timeout) {
+  void revalidate(const std::shared_ptr<std::atomic<node_permission>>& by, tls_server_context_ptr context,
+                  duration handshake_timeout) {
     const std::lock_guard lock{mutex_};
     distrust(by, *context);
-    std::erase_if(judged_again_, [&](const judgement& due) { return due.listener == by; });
-    judged_again_.push_back({by, std::move(context), env_->clock->now() + handshake_timeout});
+    std::erase_if(revalidations_, [&](const revalidation& due) { return due.listener == by; });
+    revalidations_.push_back({by, std::move(context), env_->clock->now() + handshake_timeout});
   }
 
   /// Those who came by that listener, or were dialled, when `verdict_on` says so and why. Under the lock.
@@ -424,7 +424,7 @@ class node_links::table : public std::enable_shared_from_this<table> {
     events_.gone_off();
     const auto now = env_->clock->now();
     for (const auto& [number, link] : links_) link->look_at_clock(now);
-    std::erase_if(judged_again_, [&](const judgement& due) {
+    std::erase_if(revalidations_, [&](const revalidation& due) {
       if (now < due.at) return false;
       distrust(due.listener, *due.context);
       return true;
@@ -457,7 +457,7 @@ class node_links::table : public std::enable_shared_from_this<table> {
   std::condition_variable none_left_;
   event_source events_;
   std::vector<open_listener> listeners_;
-  std::vector<judgement> judged_again_;  ///< after a change of certificates
+  std::vector<revalidation> revalidations_;  ///< after a change of certificates
   std::map<std::uint64_t, node_link_ptr> links_;
   repeated_lines failures_, dialled_;
   bool closing_ = false;
@@ -481,8 +481,8 @@ void node_links::change_listener(const std::string& address, node_listener_optio
                                  tls_server_context_ptr context) {
   table_->change_listener(address, std::move(options), std::move(context));
 }
-void node_links::judge_dialled(tls_server_context_ptr context, duration dial_timeout) {
-  table_->judge_dialled(std::move(context), dial_timeout);
+void node_links::revalidate_dialled(tls_server_context_ptr context, duration dial_timeout) {
+  table_->revalidate_dialled(std::move(context), dial_timeout);
 }
 bool node_links::wait_for_answers(duration limit) const { return table_->wait_for_answers(limit); }
 

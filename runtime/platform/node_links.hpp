@@ -63,7 +63,7 @@ class node_links final : public peer_registry {
   void change_listener(const std::string& address, node_listener_options options, tls_server_context_ptr context);
   /// The same for those that were dialled, with a context of the certificates that dials use from now on. Dials under
   /// way, which may take so long, are judged by it as well.
-  void judge_dialled(tls_server_context_ptr context, duration dial_timeout);
+  void revalidate_dialled(tls_server_context_ptr context, duration dial_timeout);
   /// Waits until what peers have asked so far is answered, and the answers are on their way. False after `limit`.
   bool wait_for_answers(duration limit) const;
 

@@ -221,7 +221,8 @@ void node_service::apply(std::unique_ptr<change> prepared) {
     if (!is_in(before, now)) say(log_level::info, "listens for nodes", now);
   prepared->opened_.clear();
   shown_->take(prepared->next_);
-  if (prepared->dialled_) links_->judge_dialled(std::move(prepared->dialled_), node_connector_options{}.dial_timeout);
+  if (prepared->dialled_)
+    links_->revalidate_dialled(std::move(prepared->dialled_), node_connector_options{}.dial_timeout);
   const std::lock_guard lock{mutex_};
   places_ = std::move(prepared->places_);
 }

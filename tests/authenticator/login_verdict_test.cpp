@@ -21,7 +21,7 @@ failure refusal(int code, std::string diagnostic = {}) {
 
 login_outcome judged(failure why, const password_policy& policy = {}) {
   user_answer into;
-  judge_refused_bind(make_failure(std::move(why)), policy, into);
+  classify_refused_bind(make_failure(std::move(why)), policy, into);
   return into.outcome;
 }
 
@@ -69,11 +69,11 @@ BOOST_AUTO_TEST_CASE(result_codes_and_controls_say_why) {
   password_policy expired;
   expired.must_change = true;
   BOOST_TEST(judged(refusal(49), expired) == password_expired);
-  BOOST_TEST(judge_accepted_bind(expired) == must_change);
+  BOOST_TEST(classify_accepted_bind(expired) == must_change);
   password_policy soon;
   soon.expires_in = seconds{60};
   soon.grace_logins = 1;
-  BOOST_TEST(judge_accepted_bind(soon) == ok);
+  BOOST_TEST(classify_accepted_bind(soon) == ok);
 }
 
 BOOST_AUTO_TEST_CASE(what_is_no_answer_about_a_user_is_never_one) {
@@ -139,7 +139,7 @@ BOOST_AUTO_TEST_CASE(changes_of_passwords_are_judged_by_their_own_codes) {
     failure why = refusal(code, diagnostic);
     why.code = as;
     user_answer into;
-    judge_refused_change(make_failure(std::move(why)), policy, into);
+    classify_refused_change(make_failure(std::move(why)), policy, into);
     return into.outcome;
   };
   using enum login_outcome;

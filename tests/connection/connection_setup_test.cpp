@@ -280,9 +280,9 @@ BOOST_FIXTURE_TEST_CASE(an_accepted_bind_is_judged_before_it_is_ready, binding_r
   BOOST_TEST((wire.binds == std::vector<std::string>{"cn=service"}));
   BOOST_TEST(count<setup_action::ask>(given) == 1);
   const auto accepted = answer();
-  const auto judged = get<connection_action::judge_credential>(accepted).verdict;
+  const auto judged = get<connection_action::report_verdict>(accepted).verdict;
   BOOST_TEST((judged.what == verdict::accepted && judged.version == 5));
-  BOOST_TEST(place_of(connection_action::judge_credential{}, accepted) < place_of(setup_action::ready{}, accepted));
+  BOOST_TEST(place_of(connection_action::report_verdict{}, accepted) < place_of(setup_action::ready{}, accepted));
   BOOST_TEST(tested().secret_number() == 2U);
   BOOST_TEST(tested().auth_method() == "simple");
   // It was judged, and is not once more.
@@ -295,7 +295,7 @@ BOOST_FIXTURE_TEST_CASE(a_refused_one_ends_it_at_once, binding_rig) {
   connect();
   give(service());
   const auto refused = answer(result_code::invalid_credentials);
-  BOOST_TEST((get<connection_action::judge_credential>(refused).verdict.what == verdict::refused));
+  BOOST_TEST((get<connection_action::report_verdict>(refused).verdict.what == verdict::refused));
   BOOST_TEST((get<setup_action::failed>(refused).why->code == errc::service_authentication_failed));
   BOOST_TEST(count<connection_action::dial>(refused) == 0);
 }
@@ -309,7 +309,7 @@ BOOST_FIXTURE_TEST_CASE(a_credential_for_an_earlier_socket_is_not_used, binding_
   connect(1);
   const auto stale = give(service(), 1);
   BOOST_TEST(wire.binds.empty());
-  BOOST_TEST((get<connection_action::judge_credential>(stale).verdict.what == verdict::unknown));
+  BOOST_TEST((get<connection_action::report_verdict>(stale).verdict.what == verdict::unknown));
   BOOST_TEST(tested().waits_for_credential());
   give(service(), 2);
   BOOST_TEST(wire.binds.size() == 1U);
@@ -321,7 +321,7 @@ BOOST_FIXTURE_TEST_CASE(one_that_comes_after_the_end_is_judged_all_the_same, bin
   after([](connection_setup& s) { s.end(false, nullptr); });
   BOOST_TEST(tested().waits_for_credential());
   const auto late = give(service());
-  BOOST_TEST((get<connection_action::judge_credential>(late).verdict.what == verdict::unknown));
+  BOOST_TEST((get<connection_action::report_verdict>(late).verdict.what == verdict::unknown));
   BOOST_TEST(count<setup_action::failed>(late) == 0);
   BOOST_TEST(wire.binds.empty());
   BOOST_TEST(!tested().waits_for_credential());
@@ -334,7 +334,7 @@ BOOST_FIXTURE_TEST_CASE(a_bind_that_would_be_anonymous_is_not_sent, binding_rig)
   BOOST_TEST((get<setup_action::failed>(empty).why->code == errc::invalid_config));
   BOOST_TEST(wire.binds.empty());
   const auto ended = after([&](connection_setup& s) { s.end(false, get<setup_action::failed>(empty).why); });
-  BOOST_TEST((get<connection_action::judge_credential>(ended).verdict.what == verdict::unknown));
+  BOOST_TEST((get<connection_action::report_verdict>(ended).verdict.what == verdict::unknown));
 }
 
 BOOST_FIXTURE_TEST_CASE(while_the_credential_is_waited_for_the_server_shows_whether_it_lives, binding_rig) {
@@ -344,7 +344,7 @@ BOOST_FIXTURE_TEST_CASE(while_the_credential_is_waited_for_the_server_shows_whet
   const auto asked = pass(milliseconds{50});
   BOOST_TEST((get<setup_action::ask>(asked).request == root_dse_read()));
   // What comes now is of no use yet; it is asked for again.
-  BOOST_TEST((get<connection_action::judge_credential>(give(service())).verdict.what == verdict::unknown));
+  BOOST_TEST((get<connection_action::report_verdict>(give(service())).verdict.what == verdict::unknown));
   BOOST_TEST(wire.binds.empty());
   const auto alive = answer(result_code::insufficient_access);
   BOOST_TEST(count<connection_action::ask_for_credential>(alive) == 1);

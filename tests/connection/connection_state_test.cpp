@@ -661,7 +661,7 @@ BOOST_AUTO_TEST_CASE(the_bind_of_the_service_is_judged_whatever_becomes_of_it) {
   std::vector<credential_verdict> verdicts;
   h.on_actions = [&](auto& actions) {
     for (auto& a : actions)
-      if (auto* v = std::get_if<connection_action::judge_credential>(&a)) verdicts.push_back(v->verdict);
+      if (auto* v = std::get_if<connection_action::report_verdict>(&a)) verdicts.push_back(v->verdict);
   };
   h.start();
   h.turn([&] {

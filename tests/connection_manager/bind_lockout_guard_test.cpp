@@ -1068,7 +1068,9 @@ BOOST_FIXTURE_TEST_CASE(refused_secret_is_tried_again_after_a_while_and_counts_a
 // ---- who presents the service's own name ----
 
 BOOST_FIXTURE_TEST_CASE(who_presents_the_services_name_is_judged_by_what_the_directory_accepted, source_fixture) {
-  const auto says = [&](std::string_view dn, std::string_view password) { return guard->judge(dn, secret{password}); };
+  const auto says = [&](std::string_view dn, std::string_view password) {
+    return guard->check_claim(dn, secret{password});
+  };
   set({with_password("good"), with_password("third", "cn=third,dc=a")});
   BOOST_TEST((says("cn=nobody", "good") == service_claim::other));
   BOOST_TEST((says("cn=service", "good") == service_claim::unknown));
@@ -1087,7 +1089,7 @@ BOOST_FIXTURE_TEST_CASE(who_presents_the_services_name_is_judged_by_what_the_dir
 
 BOOST_FIXTURE_TEST_CASE(after_a_rotation_both_passwords_are_known_until_the_directory_takes_the_new_one,
                         source_fixture) {
-  const auto says = [&](std::string_view password) { return guard->judge("cn=service", secret{password}); };
+  const auto says = [&](std::string_view password) { return guard->check_claim("cn=service", secret{password}); };
   set({with_file()});
   on_verdict(read_done_after_ask("old"), kind::accepted);
   BOOST_TEST((says("old") == service_claim::right));
@@ -1116,7 +1118,7 @@ BOOST_FIXTURE_TEST_CASE(after_a_rotation_both_passwords_are_known_until_the_dire
 }
 
 BOOST_FIXTURE_TEST_CASE(a_new_password_that_the_directory_refuses_leaves_the_old_one, source_fixture) {
-  const auto says = [&](std::string_view password) { return guard->judge("cn=service", secret{password}); };
+  const auto says = [&](std::string_view password) { return guard->check_claim("cn=service", secret{password}); };
   set({with_file()});
   on_verdict(read_done_after_ask("old"), kind::accepted);
   advance(seconds{5});
@@ -1129,7 +1131,7 @@ BOOST_FIXTURE_TEST_CASE(a_new_password_that_the_directory_refuses_leaves_the_old
 BOOST_FIXTURE_TEST_CASE(a_secret_that_the_directory_refuses_proves_nothing, source_fixture) {
   set({with_password("bad")});
   on_verdict(ask(0), kind::refused);
-  BOOST_TEST((guard->judge("cn=service", secret{std::string_view{"bad"}}) == service_claim::wrong));
-  BOOST_TEST((guard->judge("cn=service", secret{std::string_view{"new"}}) == service_claim::unknown));
+  BOOST_TEST((guard->check_claim("cn=service", secret{std::string_view{"bad"}}) == service_claim::wrong));
+  BOOST_TEST((guard->check_claim("cn=service", secret{std::string_view{"new"}}) == service_claim::unknown));
   BOOST_TEST(!guard->is_undecided("cn=service", secret{std::string_view{"new"}}));
 }

@@ -106,7 +106,7 @@ BOOST_AUTO_TEST_CASE(a_session_tells_of_every_operation_once_how_it_ended) {
   const auto look = [&] {
     for (const auto& action : session.take_actions()) {
       if (const auto* asked = std::get_if<session_action::forward>(&action)) forwarded.push_back(asked->number);
-      if (const auto* asked = std::get_if<session_action::judge>(&action)) judged.push_back(asked->number);
+      if (const auto* asked = std::get_if<session_action::check_claim>(&action)) judged.push_back(asked->number);
     }
   };
   const auto told = [&] {
@@ -114,6 +114,7 @@ BOOST_AUTO_TEST_CASE(a_session_tells_of_every_operation_once_how_it_ended) {
     session.each_ended([&](const ended_operation& each) {
       text += std::to_string(each.tag) + ' ' + std::string{to_string(each.identity)} + ' ' + std::to_string(each.code) +
               '\n';
+    });
     return text;
   };
   // Refused here, taken as the service, answered, abandoned by the client, and given up by its next bind.
@@ -121,7 +122,7 @@ BOOST_AUTO_TEST_CASE(a_session_tells_of_every_operation_once_how_it_ended) {
   BOOST_TEST(told() == "99 anonymous 53\n");
   session.on_message(bind_message(2, "cn=service", "secret"), now);
   look();
-  session.judged(judged.at(0), service_claim::right, now);
+  session.claim_checked(judged.at(0), service_claim::right, now);
   BOOST_TEST(told() == "96 service 0\n");
   for (int id = 3; id < 6; ++id) session.on_message(search_of(id, "dc=example"), now);
   look();
@@ -135,7 +136,7 @@ BOOST_AUTO_TEST_CASE(a_session_tells_of_every_operation_once_how_it_ended) {
   session.on_message(bind_message(8, "cn=service", "wrong"), now);
   BOOST_TEST(told() == "99 service -1\n");
   look();
-  session.judged(judged.at(1), service_claim::wrong, now);
+  session.claim_checked(judged.at(1), service_claim::wrong, now);
   BOOST_TEST(told() == "96 anonymous 49\n");
 }
 

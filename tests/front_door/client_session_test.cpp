@@ -50,13 +50,13 @@ struct session_rig {
   }
   void bind_as_service(int id = 1) {
     says(bind_message(id, "cn=service", "secret"));
-    session.judged(next<session_action::judge>().value().number, service_claim::right, now);
+    session.claim_checked(next<session_action::check_claim>().value().number, service_claim::right, now);
     look();
     BOOST_TEST(said().code == 0);
   }
   void bind_as(const std::string& dn, int id = 1) {
     says(bind_message(id, dn, "password"));
-    session.judged(next<session_action::judge>().value().number, service_claim::other, now);
+    session.claim_checked(next<session_action::check_claim>().value().number, service_claim::other, now);
     look();
     session.acquired(next<session_action::acquire>().value().number, now);
     look();
@@ -146,12 +146,12 @@ BOOST_AUTO_TEST_CASE(the_service_is_known_here_and_its_operations_go_to_shared_c
 BOOST_AUTO_TEST_CASE(a_wrong_password_of_the_service_is_refused_here) {
   session_rig r;
   r.says(bind_message(1, "cn=service", "wrong"));
-  r.session.judged(r.next<session_action::judge>().value().number, service_claim::wrong, r.now);
+  r.session.claim_checked(r.next<session_action::check_claim>().value().number, service_claim::wrong, r.now);
   r.look();
   BOOST_TEST(r.said().code == 49);
   BOOST_TEST(r.actions.empty());
   r.says(bind_message(2, "cn=service", "secret"));
-  r.session.judged(r.next<session_action::judge>().value().number, service_claim::unknown, r.now);
+  r.session.claim_checked(r.next<session_action::check_claim>().value().number, service_claim::unknown, r.now);
   r.look();
   BOOST_TEST(r.said().code == 52);
 }
@@ -172,7 +172,7 @@ BOOST_AUTO_TEST_CASE(a_user_is_served_by_the_connection_on_which_his_bind_was_ac
 BOOST_AUTO_TEST_CASE(a_user_whose_bind_is_refused_is_told_and_his_connection_returned) {
   session_rig r;
   r.says(bind_message(1, alice, "wrong"));
-  r.session.judged(r.next<session_action::judge>().value().number, service_claim::other, r.now);
+  r.session.claim_checked(r.next<session_action::check_claim>().value().number, service_claim::other, r.now);
   r.look();
   r.session.acquired(r.next<session_action::acquire>().value().number, r.now);
   r.look();
@@ -189,7 +189,7 @@ BOOST_AUTO_TEST_CASE(a_user_whose_bind_is_refused_is_told_and_his_connection_ret
 BOOST_AUTO_TEST_CASE(a_bind_whose_connection_had_ended_unnoticed_is_tried_on_another_once) {
   session_rig r;
   r.says(bind_message(1, alice, "password"));
-  r.session.judged(r.next<session_action::judge>().value().number, service_claim::other, r.now);
+  r.session.claim_checked(r.next<session_action::check_claim>().value().number, service_claim::other, r.now);
   r.look();
   for (int attempt = 0; attempt < 2; ++attempt) {
     r.session.acquired(r.next<session_action::acquire>().value().number, r.now);
@@ -222,9 +222,9 @@ BOOST_AUTO_TEST_CASE(refused_binds_are_limited_by_name_and_by_address) {
   session_rig r;
   const auto try_once = [&](int id, const std::string& dn) {
     r.says(bind_message(id, dn, "wrong"));
-    const auto asked = r.next<session_action::judge>();
+    const auto asked = r.next<session_action::check_claim>();
     if (!asked) return r.said().code;
-    r.session.judged(asked->number, service_claim::other, r.now);
+    r.session.claim_checked(asked->number, service_claim::other, r.now);
     r.look();
     const auto wish = r.next<session_action::acquire>();
     if (!wish) return r.said().code;
@@ -255,7 +255,7 @@ refusals_seen after_binds(int times, int code) {
   session_rig r;
   for (int i = 0; i < times; ++i) {
     r.says(bind_message(1, alice, "guess"));
-    r.session.judged(r.next<session_action::judge>().value().number, service_claim::other, r.now);
+    r.session.claim_checked(r.next<session_action::check_claim>().value().number, service_claim::other, r.now);
     r.look();
     const auto wish = r.next<session_action::acquire>();
     if (!wish) break;
@@ -286,7 +286,7 @@ BOOST_AUTO_TEST_CASE(what_a_directory_answers_to_a_wrong_password_or_a_closed_ac
     session_rig r;
     for (int i = 0; i < 99; ++i) r.limiter->refused("192.0.2.1", {}, r.now);
     r.says(bind_message(1, alice, "guess"));
-    r.session.judged(r.next<session_action::judge>().value().number, service_claim::other, r.now);
+    r.session.claim_checked(r.next<session_action::check_claim>().value().number, service_claim::other, r.now);
     r.look();
     r.session.acquired(r.next<session_action::acquire>().value().number, r.now);
     r.look();
@@ -393,12 +393,12 @@ BOOST_AUTO_TEST_CASE(passwords_in_plain_text_are_taken_from_this_machine_alone) 
   BOOST_TEST(remote.said().code == 13);
   session_rig local{{}, here};
   local.says(bind_message(1, alice, "password"));
-  BOOST_TEST(local.next<session_action::judge>().has_value());
+  BOOST_TEST(local.next<session_action::check_claim>().has_value());
   client_rules rules;
   rules.allow_plaintext = true;
   session_rig allowed{rules, far};
   allowed.says(bind_message(1, alice, "password"));
-  BOOST_TEST(allowed.next<session_action::judge>().has_value());
+  BOOST_TEST(allowed.next<session_action::check_claim>().has_value());
 }
 
 BOOST_AUTO_TEST_CASE(binds_that_prove_nothing_or_are_none_of_ours_are_refused) {
@@ -684,7 +684,7 @@ BOOST_AUTO_TEST_CASE(who_is_served_by_proxy_binds_at_the_directory_and_then_shar
   session_rig r{proxy_rules()};
   r.offer->note({}, true, r.now);
   r.says(bind_message(1, alice, "password"));
-  r.session.judged(r.next<session_action::judge>().value().number, service_claim::other, r.now);
+  r.session.claim_checked(r.next<session_action::check_claim>().value().number, service_claim::other, r.now);
   r.look();
   const auto wish = r.next<session_action::acquire>();
   BOOST_TEST_REQUIRE(wish.has_value());
@@ -743,7 +743,7 @@ BOOST_AUTO_TEST_CASE(nobody_is_served_by_proxy_before_the_directory_was_seen_to_
   session_rig r{proxy_rules()};
   const auto ask = [&](int id) {
     r.says(bind_message(id, alice, "password"));
-    r.session.judged(r.next<session_action::judge>().value().number, service_claim::other, r.now);
+    r.session.claim_checked(r.next<session_action::check_claim>().value().number, service_claim::other, r.now);
     r.look();
     const auto asked = r.next<session_action::forward>().value();
     BOOST_TEST(std::get<search_request>(asked.what->op).base.empty());
@@ -769,7 +769,7 @@ BOOST_AUTO_TEST_CASE(nobody_is_served_by_proxy_before_the_directory_was_seen_to_
 BOOST_AUTO_TEST_CASE(a_name_that_is_no_dn_is_not_served_by_proxy) {
   session_rig r{proxy_rules()};
   r.says(bind_message(1, "alice@example.com", "password"));
-  r.session.judged(r.next<session_action::judge>().value().number, service_claim::other, r.now);
+  r.session.claim_checked(r.next<session_action::check_claim>().value().number, service_claim::other, r.now);
   r.look();
   BOOST_TEST(r.said().code == 34);
   BOOST_TEST(r.actions.empty());
@@ -779,7 +779,7 @@ BOOST_AUTO_TEST_CASE(a_wrong_password_is_not_served_by_proxy_either) {
   session_rig r{proxy_rules()};
   r.offer->note({}, true, r.now);
   r.says(bind_message(1, alice, "wrong"));
-  r.session.judged(r.next<session_action::judge>().value().number, service_claim::other, r.now);
+  r.session.claim_checked(r.next<session_action::check_claim>().value().number, service_claim::other, r.now);
   r.look();
   r.session.acquired(r.next<session_action::acquire>().value().number, r.now);
   r.look();
@@ -797,7 +797,7 @@ BOOST_AUTO_TEST_CASE(who_is_served_by_proxy_is_sent_away_when_nobody_is_any_more
   session_rig r{proxy_rules()};
   r.offer->note({}, true, r.now);
   r.says(bind_message(1, alice, "password"));
-  r.session.judged(r.next<session_action::judge>().value().number, service_claim::other, r.now);
+  r.session.claim_checked(r.next<session_action::check_claim>().value().number, service_claim::other, r.now);
   r.look();
   r.session.configure(std::make_shared<client_rules>(), r.now);
   r.look();
@@ -809,7 +809,7 @@ BOOST_AUTO_TEST_CASE(who_is_served_by_proxy_is_served_by_servers_that_offer_it_a
   const auto bound = [](session_rig& r) {
     r.offer->note(7, true, r.now);
     r.says(bind_message(1, alice, "password"));
-    r.session.judged(r.next<session_action::judge>().value().number, service_claim::other, r.now);
+    r.session.claim_checked(r.next<session_action::check_claim>().value().number, service_claim::other, r.now);
     r.look();
     r.session.acquired(r.next<session_action::acquire>().value().number, r.now);
     r.look();
@@ -895,7 +895,7 @@ BOOST_AUTO_TEST_CASE(who_is_served_by_proxy_is_served_by_servers_that_offer_it_a
 BOOST_AUTO_TEST_CASE(for_a_bind_every_server_is_asked_once_whether_it_offers_proxied_authorization) {
   session_rig r{proxy_rules()};
   r.says(bind_message(1, alice, "password"));
-  r.session.judged(r.next<session_action::judge>().value().number, service_claim::other, r.now);
+  r.session.claim_checked(r.next<session_action::check_claim>().value().number, service_claim::other, r.now);
   r.look();
   auto asked = r.next<session_action::forward>().value();
   BOOST_TEST(asked.avoided.empty());
@@ -910,7 +910,8 @@ BOOST_AUTO_TEST_CASE(for_a_bind_every_server_is_asked_once_whether_it_offers_pro
 
   session_rig alone{proxy_rules()};
   alone.says(bind_message(1, alice, "password"));
-  alone.session.judged(alone.next<session_action::judge>().value().number, service_claim::other, alone.now);
+  alone.session.claim_checked(alone.next<session_action::check_claim>().value().number, service_claim::other,
+                              alone.now);
   alone.look();
   for (int i = 0; i < 2; ++i) {
     alone.session.answered(alone.next<session_action::forward>().value().number, root_dse_with({"1.2.3.4"}), alone.now,
@@ -927,18 +928,18 @@ BOOST_AUTO_TEST_CASE(plain_is_a_simple_bind_with_the_dn_that_it_names) {
   session_rig r;
   for (const auto& name : {alice, "dn:" + alice, "DN:" + alice}) {
     r.says(sasl_bind_of(1, "PLAIN", plain_of("", name, "password")));
-    const auto asked = r.next<session_action::judge>();
+    const auto asked = r.next<session_action::check_claim>();
     BOOST_TEST_REQUIRE(asked.has_value());
     BOOST_TEST(asked->bind_dn == alice);
     BOOST_TEST(asked->password.reveal() == "password");
-    r.session.judged(asked->number, service_claim::wrong, r.now);
+    r.session.claim_checked(asked->number, service_claim::wrong, r.now);
     r.look();
     BOOST_TEST(r.said().code == 49);
   }
   r.says(sasl_bind_of(2, "PLAIN", plain_of("dn:UID=Alice, dc=example,dc=com", alice, "password")));
-  const auto same = r.next<session_action::judge>();
+  const auto same = r.next<session_action::check_claim>();
   BOOST_TEST_REQUIRE(same.has_value());
-  r.session.judged(same->number, service_claim::right, r.now);
+  r.session.claim_checked(same->number, service_claim::right, r.now);
   r.look();
   BOOST_TEST(r.said().code == 0);
   // Of anybody else, of a name that only the directory knows, and what is no PLAIN.
@@ -1001,7 +1002,7 @@ BOOST_AUTO_TEST_CASE(who_leaves_before_his_password_is_judged_counts_as_refused)
     session_rig r;
     for (int i = 0; i < 9; ++i) r.limiter->refused("192.0.2.1", "uid=alice", r.now);
     r.says(bind_message(1, "UID=alice", "a guess"));
-    r.session.judged(r.next<session_action::judge>().value().number, service_claim::other, r.now);
+    r.session.claim_checked(r.next<session_action::check_claim>().value().number, service_claim::other, r.now);
     r.look();
     const auto asked = r.next<session_action::acquire>().value().number;
     if (sent) {
@@ -1234,7 +1235,7 @@ BOOST_AUTO_TEST_CASE(after_a_write_reads_prefer_the_server_that_took_it_for_writ
 BOOST_AUTO_TEST_CASE(nobody_makes_room_for_a_bind_before_the_directory_has_accepted_it) {
   session_rig r;
   r.says(bind_message(1, alice, "password"));
-  r.session.judged(r.next<session_action::judge>().value().number, service_claim::other, r.now);
+  r.session.claim_checked(r.next<session_action::check_claim>().value().number, service_claim::other, r.now);
   r.look();
   const auto wish = r.next<session_action::acquire>().value();
   r.wait(seconds{5});
@@ -1263,7 +1264,7 @@ BOOST_AUTO_TEST_CASE(where_users_have_one_connection_who_waits_for_it_asks_for_i
   rules.most_users = 0;
   session_rig r{rules};
   r.says(bind_message(1, alice, "password"));
-  r.session.judged(r.next<session_action::judge>().value().number, service_claim::other, r.now);
+  r.session.claim_checked(r.next<session_action::check_claim>().value().number, service_claim::other, r.now);
   r.look();
   BOOST_TEST(r.next<session_action::acquire>().has_value());
   r.wait(milliseconds{500});

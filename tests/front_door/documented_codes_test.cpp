@@ -138,17 +138,17 @@ BOOST_AUTO_TEST_CASE(each_control_is_treated_as_documented) {
     named.insert(oid);
     for (const bool critical : {false, true})
       for (const bool own_connection : {false, true}) {
-        const auto judged = judge_controls({{oid, critical, {}}}, own_connection);
-        BOOST_TEST(judged.refusal.code == code, oid);
-        BOOST_TEST(judged.passed.size() == (code == 0 ? 1U : 0U), oid);
-        BOOST_TEST(!judged.changed, oid);
+        const auto checked = check_controls({{oid, critical, {}}}, own_connection);
+        BOOST_TEST(checked.refusal.code == code, oid);
+        BOOST_TEST(checked.passed.size() == (code == 0 ? 1U : 0U), oid);
+        BOOST_TEST(!checked.changed, oid);
       }
   }
   BOOST_TEST(named == known, boost::test_tools::per_element());
   // Any other.
-  BOOST_TEST(judge_controls({{"1.2.3", true, {}}}, false).refusal.code == 12);
-  BOOST_TEST((judge_controls({{"1.2.3", false, {}}}, false).changed));
-  BOOST_TEST(judge_controls({{"1.2.3", true, {}}}, true).passed.size() == 1U);
+  BOOST_TEST(check_controls({{"1.2.3", true, {}}}, false).refusal.code == 12);
+  BOOST_TEST((check_controls({{"1.2.3", false, {}}}, false).changed));
+  BOOST_TEST(check_controls({{"1.2.3", true, {}}}, true).passed.size() == 1U);
 }
 
 BOOST_AUTO_TEST_CASE(clients_are_told_what_is_documented_while_the_directory_is_not_well) {

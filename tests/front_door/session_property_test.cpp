@@ -40,7 +40,7 @@ enum class event : std::uint8_t {
   unbind,
   end,
   garbage,
-  judge,
+  check_claim,
   grant,
   refuse_lease,
   answer,
@@ -75,7 +75,7 @@ constexpr std::array<const char*, events> names(event) {
           "unbind",
           "end",
           "garbage",
-          "judge",
+          "check_claim",
           "grant",
           "refuse_lease",
           "answer",
@@ -138,16 +138,16 @@ class client_model {
     }
   }
 
-  void judge(time_point now) {
-    if (!judged_) return;
-    const auto asked = *std::exchange(judged_, std::nullopt);
+  void check_claim(time_point now) {
+    if (!claim_) return;
+    const auto asked = *std::exchange(claim_, std::nullopt);
     const bool name = comparable_dn(asked.bind_dn) == comparable_dn(service_dn);
     const bool right = asked.password.reveal() == service_password;
-    session_.judged(asked.number,
-                    !name   ? service_claim::other
-                    : right ? service_claim::right
-                            : service_claim::wrong,
-                    now);
+    session_.claim_checked(asked.number,
+                           !name   ? service_claim::other
+                           : right ? service_claim::right
+                                   : service_claim::wrong,
+                           now);
     carry_out();
   }
   void grant(time_point now) {
@@ -265,9 +265,9 @@ class client_model {
     carry_out();
   }
 
-  bool busy() const { return judged_ || acquiring_ || securing_ || !under_way_.empty(); }
+  bool busy() const { return claim_ || acquiring_ || securing_ || !under_way_.empty(); }
   void check_end() const {
-    must(gone_ || (!judged_ && !acquiring_ && under_way_.empty()), "everything comes to an end");
+    must(gone_ || (!claim_ && !acquiring_ && under_way_.empty()), "everything comes to an end");
     must(!leased_ || !gone_, "who has gone holds no connection");
     for (const auto& [id, fact] : facts_) {
       const bool ended = fact.abandoned || gone_ || !fact.fed || !fact.answerable;
@@ -353,7 +353,7 @@ class client_model {
     under_way_.emplace(a.number, a);
   }
   void operator()(session_action::cancel& a) { under_way_.erase(a.number); }
-  void operator()(session_action::judge& a) { judged_ = a; }
+  void operator()(session_action::check_claim& a) { claim_ = a; }
   void operator()(session_action::acquire& a) {
     must(!leased_, "one connection at a time");
     acquiring_ = a;
@@ -375,7 +375,7 @@ class client_model {
     gone_ = true;
     securing_ = false;
     under_way_.clear();
-    judged_.reset();
+    claim_.reset();
     acquiring_.reset();
   }
 
@@ -384,7 +384,7 @@ class client_model {
   std::deque<std::pair<int, std::string>> said_;
   std::map<int, request_facts> facts_;
   std::map<session_number, session_action::forward> under_way_;
-  std::optional<session_action::judge> judged_;
+  std::optional<session_action::check_claim> claim_;
   std::optional<session_action::acquire> acquiring_;
   std::string who_, leased_as_;
   bool leased_ = false, gone_ = false, securing_ = false;
@@ -471,8 +471,8 @@ class story {
         who.say("nonsense", {}, false);
         who.not_answerable();
         break;
-      case event::judge:
-        who.judge(now_);
+      case event::check_claim:
+        who.check_claim(now_);
         break;
       case event::grant:
         who.grant(now_);
@@ -524,7 +524,7 @@ class story {
   void finish() {
     for (auto& who : clients_) {
       for (int round = 0; round < 1000 && who->busy(); ++round) {
-        who->judge(now_);
+        who->check_claim(now_);
         who->grant(now_);
         who->answer(0, now_);
         who->shake_hands(now_);

@@ -51,7 +51,7 @@ BOOST_AUTO_TEST_CASE(lines_of_several_threads_that_nobody_reads_are_counted_and_
   for (int i = 0; i < 50; ++i) log.write(log_level::info, "a", "lost");
   other.join();
   BOOST_TEST(log.lost() == 100u);
-  log.lose(3, not_read_in_time);
+  log.note_lost(3, not_read_in_time);
   BOOST_TEST(log.lost() == 103u);
   const int second = open_pipe(pipe);
   log.write(log_level::info, "a", "after");
@@ -87,7 +87,7 @@ BOOST_AUTO_TEST_CASE(a_listener_that_throws_loses_no_line) {
                    throw std::runtime_error("not now");
                  }};
   log.write(log_level::info, "a", "line");
-  log.lose(2, not_read_in_time);
+  log.note_lost(2, not_read_in_time);
   log.tell_lost();
   BOOST_TEST(heard == 2);
   BOOST_TEST(log.lost() == 0u);

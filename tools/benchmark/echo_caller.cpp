@@ -17,7 +17,7 @@ namespace {
 
 /// The bytes of a search as it crosses to a node.
 std::string search_in_a_frame() {
-  auto frame = question_of(*make_request(search_for(0))).frame;
+  auto frame = remote_request_of(*make_request(search_for(0))).frame;
   frame.number = 100'000;
   frame.left = answer_patience;
   return encode(frame);

@@ -271,13 +271,13 @@ outcome connection_manager::perform(request_ptr request, const call_options& opt
 search_stream connection_manager::stream(search_request request, const stream_options& options) {
   auto there = state_ ? state_->current() : nullptr;
   if (!there) return search_stream{absence()};
-  return there->client().stream(std::move(request), options);
+  return search_stream::on_own_lease(there->client(), std::move(request), options);
 }
 
 paged_search connection_manager::paged(search_request request, const paged_options& options) {
   auto there = state_ ? state_->current() : nullptr;
   if (!there) return paged_search{absence()};
-  return there->client().paged(std::move(request), options);
+  return paged_search::on_own_lease(there->client(), std::move(request), options);
 }
 
 void connection_manager::start(request_ptr request, completion done, const call_options& options, executor where) {

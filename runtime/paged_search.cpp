@@ -151,12 +151,13 @@ void paged_search::cancel() {
   state_->give_up();
 }
 
-paged_search runtime_client::paged(search_request request, const paged_options& options) {
+[[gnu::visibility("hidden")]] paged_search paged_search::on_own_lease(runtime_client& client, search_request request,
+                                                                      const paged_options& options) {
   if (auto why = problem_of(options)) return paged_search{std::move(why)};
-  const auto deadline = deadline_after(options.timeout, live_.operation_timeout);
-  auto got = acquire_until(deadline);
+  const auto deadline = client.deadline_of(options.timeout);
+  auto got = client.acquire_until(deadline);
   if (!got) return paged_search{std::move(got.error)};
-  paged_search made{lease_handle{std::move(*got.value)}, std::move(request), options, left_until(deadline)};
+  paged_search made{lease_handle{std::move(*got.value)}, std::move(request), options, client.left_until(deadline)};
   made.state_->elsewhere = lease_handle::others(made.state_->on.client(), deadline);
   return made;
 }

@@ -60,11 +60,13 @@ class paged_search {
  private:
   friend class lease;
   friend class connection_manager;
-  friend class internal::runtime_client;
   struct state;
   explicit paged_search(failure_ptr why);
   /// `first`: the time that the first page has.
   paged_search(internal::lease_handle on, search_request request, const paged_options& options, duration first);
+  /// On a lease of its own, and another one when that breaks before anything was read.
+  static paged_search on_own_lease(internal::runtime_client& client, search_request request,
+                                   const paged_options& options);
   std::unique_ptr<state> state_;
 };
 

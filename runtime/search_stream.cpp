@@ -113,7 +113,7 @@ search_stream::search_stream(failure_ptr why) : state_(std::make_shared<state>(l
     on.give_back();
     return;
   }
-  if (client) state_->give_up = client->deadline_after(options.timeout, client->live_.operation_timeout);
+  if (client) state_->give_up = client->deadline_of(options.timeout);
   state_->request = make_request(std::move(request), options.controls);
   state_->begin(options.timeout);
 }
@@ -157,13 +157,14 @@ void search_stream::cancel() {
   if (state_) state_->cancel();
 }
 
-search_stream runtime_client::stream(search_request request, const stream_options& options) {
+[[gnu::visibility("hidden")]] search_stream search_stream::on_own_lease(runtime_client& client, search_request request,
+                                                                        const stream_options& options) {
   if (auto why = problem_of(options)) return search_stream{std::move(why)};
-  const auto deadline = deadline_after(options.timeout, live_.operation_timeout);
-  auto got = acquire_until(deadline);
+  const auto deadline = client.deadline_of(options.timeout);
+  auto got = client.acquire_until(deadline);
   if (!got) return search_stream{std::move(got.error)};
   auto rest = options;
-  rest.timeout = left_until(deadline);
+  rest.timeout = client.left_until(deadline);
   search_stream made{lease_handle{std::move(*got.value)}, std::move(request), rest};
   made.state_->elsewhere = lease_handle::others(made.state_->on.client(), deadline);
   return made;

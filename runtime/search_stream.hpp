@@ -99,10 +99,12 @@ class search_stream {
  private:
   friend class lease;
   friend class connection_manager;
-  friend class internal::runtime_client;
   struct state;
   explicit search_stream(failure_ptr why);
   search_stream(const internal::lease_handle& on, search_request request, const stream_options& options);
+  /// On a lease of its own, and another one when that breaks before anything was read.
+  static search_stream on_own_lease(internal::runtime_client& client, search_request request,
+                                    const stream_options& options);
   std::shared_ptr<state> state_;
 };
 

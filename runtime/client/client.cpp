@@ -140,7 +140,7 @@ outcome runtime_client::perform_on(route to, request_ptr request, const call_opt
              options);
   };
   env_->poller->run_inline(std::cref(send));
-  auto wait = deadline_after(options.timeout, live_.operation_timeout) - env_->clock->now();
+  auto wait = deadline_of(options.timeout) - env_->clock->now();
   if (auto got = reply->wait_out(wait, spin_limiter_)) return std::move(*got);
   return lost_answer();
 }
@@ -162,9 +162,9 @@ void runtime_client::start_on(route to, request_ptr request, completion_delivery
     return refused(make_failure(errc::queue_full, stage::queue,
                                 "more than " + std::to_string(permits_->most()) +
                                     " requests are under way (limits.max_requests); refused at once"));
-  auto op = std::make_shared<client_request>(
-      shared_from_this(), std::move(to), with_controls(std::move(request), options.controls),
-      deadline_after(options.timeout, live_.operation_timeout), std::move(done), std::move(parts));
+  auto op = std::make_shared<client_request>(shared_from_this(), std::move(to),
+                                             with_controls(std::move(request), options.controls),
+                                             deadline_of(options.timeout), std::move(done), std::move(parts));
   op->start(options.cancel ? options.cancel->state_ : nullptr);
 }
 

@@ -52,10 +52,6 @@ class runtime_client : public std::enable_shared_from_this<runtime_client> {
   /// A small read on a leased connection.
   answer<probe_report> check(const lease& connection, duration timeout);
 
-  /// A streaming or paged search on a lease of its own.
-  search_stream stream(search_request request, const stream_options& options);
-  paged_search paged(search_request request, const paged_options& options);
-
   /// Asks any actor of the runtime and waits for `timeout` at most.
   template <class T, class Handle, class... Ts>
   answer<T> ask(const Handle& whom, duration timeout, Ts... xs) {
@@ -96,6 +92,7 @@ class runtime_client : public std::enable_shared_from_this<runtime_client> {
   friend class understudy::lease;
   friend class lease_handle;
   friend class understudy::search_stream;
+  friend class understudy::paged_search;
   class client_request;
   /// Where an operation goes: the router, or a leased connection.
   struct route {
@@ -125,6 +122,8 @@ class runtime_client : public std::enable_shared_from_this<runtime_client> {
   bool take_permit();
   void finished(const failure_ptr& why, duration took);
   time_point deadline_after(duration timeout, duration fallback) const;
+  /// Of an operation.
+  time_point deadline_of(duration timeout) const { return deadline_after(timeout, live_.operation_timeout); }
   lease hold(const lease_grant& grant);
   void forget(lease_id id);
   /// Ends a lease without waiting for the pool's word.

@@ -62,7 +62,7 @@ class client_impl {
   void on_part(std::uint64_t number, relayed_part& part);
 
   bool take_messages();
-  bool note_partial();
+  void note_partial();
   void carry_out();
   void carry_out_actions();
   void operator()(session_action::reply& a);
@@ -198,24 +198,31 @@ void client_impl::on_io(std::uint64_t id, std::uint32_t events) {
     }
     // Nothing else is a sign of life: a timer of ours is none.
     if (socket_.received().size() > before) session_.on_bytes(now());
-    if (!note_partial()) session_.on_no_room();
   }
   carry_out();
 }
 
-/// False: the clients of this front door have too much of messages that are not complete.
-bool client_impl::note_partial() {
-  if (!with_.partial) return true;
-  const auto now_there = partial_messages::counted(socket_.received().size());
-  const auto most = std::max(partial_messages::most_bytes, 4 * with_.rules->max_pdu_bytes);
-  if (!with_.partial->change(partial_, now_there, most)) return false;
-  partial_ = now_there;
-  return true;
+/// Counts what waits for the rest of its message; whole messages that wait for their turn are no such thing, and no
+/// more than the poller brings in one turn. Where there is no room for it, it goes, and its client too.
+void client_impl::note_partial() {
+  if (!with_.partial) return;
+  const auto bytes = socket_.received();
+  auto counted = partial_messages::counted(bytes.size());
+  if (counted != 0 && frame_pdu(bytes, session_.longest_message()).state != pdu_frame::status::partial) counted = 0;
+  const auto most = partial_messages::limits_for(with_.rules->max_pdu_bytes);
+  if (with_.partial->change(connection_->origin.address, partial_, counted, most)) {
+    partial_ = counted;
+    return;
+  }
+  session_.on_no_room();
+  socket_.consume(bytes.size(), true);
+  note_partial();
 }
 
 /// As many as may be taken now; false: none.
 bool client_impl::take_messages() {
-  bool partial = false, some = false;
+  std::optional<bool> partial;
+  bool some = false;
   while (!closing_ && !tls_asked_ && session_.takes_messages() && socket_.unsent() <= high_water) {
     const auto bytes = socket_.received();
     if (bytes.empty()) break;
@@ -225,13 +232,16 @@ bool client_impl::take_messages() {
       break;
     }
     partial = frame.state == pdu_frame::status::partial;
-    if (partial) break;
+    if (*partial) break;
     some = true;
     session_.on_message(bytes.substr(0, frame.size), now());
     socket_.consume(frame.size, frame.op != opaque_request::search);
     carry_out_actions();
   }
-  session_.on_partial(partial, now());
+  if (partial)
+    session_.on_partial(*partial, now());
+  else
+    session_.on_held_back();
   return some;
 }
 
@@ -240,6 +250,7 @@ void client_impl::carry_out() {
   do {
     carry_out_actions();
   } while (!ended_ && !socket_.received().empty() && take_messages());
+  if (!ended_) note_partial();
   carry_out_actions();
   if (ended_) return;
   if (!shaking_ && socket_.needs_flush()) self_->send(self_, flush_atom_v);
@@ -259,8 +270,6 @@ void client_impl::carry_out_actions() {
 
 void client_impl::finish_turn() {
   if (ended_) return;
-  // It is less than before, if anything.
-  note_partial();
   note_holding();
   note_record();
   arm();
@@ -616,7 +625,7 @@ void client_impl::end(std::string_view why) {
 
 void client_impl::let_go(std::string_view why) {
   if (ended_) return;
-  if (with_.partial) with_.partial->change(std::exchange(partial_, 0), 0, 0);
+  if (with_.partial) with_.partial->change(connection_->origin.address, std::exchange(partial_, 0), 0, {});
   // Whatever is under way is cancelled, and the lease goes back.
   session_.on_end(now());
   for (auto& action : session_.take_actions())

@@ -22,8 +22,9 @@ constexpr int authorization_denied = 123, proxied_authorization_denied = 47;
 
 // Nobody who has not shown who he is needs more.
 constexpr std::size_t longest_before_bind = 64 * 1024;
-// A message that has begun is not waited for longer than that without a byte of it.
-constexpr seconds partial_patience{30};
+// A message that has begun is not waited for longer than that without a byte of it; nor than that for all of it,
+// however its bytes come: the longest takes less at 1.2 megabits a second.
+constexpr seconds partial_patience{30}, whole_message_patience{120};
 // Who asks for one more to be given up asks again after that.
 constexpr milliseconds eviction_interval{500};
 /// Who leaves sooner than this does not know what came of the password that he tried. Clients that give up a directory
@@ -134,9 +135,24 @@ void client_session::on_no_room() {
   send_away(result_code::busy, "too much of messages that are not complete waits here; try again in a moment");
 }
 
+void client_session::on_bytes(time_point now) noexcept {
+  heard_ = now;
+  if (silent_since_ != time_point::max()) silent_since_ = now;
+}
+
+void client_session::on_partial(bool partial, time_point now) noexcept {
+  if (!partial) {
+    begun_at_ = silent_since_ = time_point::max();
+    return;
+  }
+  begun_at_ = std::min(begun_at_, now);
+  silent_since_ = std::min(silent_since_, now);
+}
+
 void client_session::on_message(std::string_view pdu, time_point now) {
   if (phase_ == phase::closed) return;
   heard_ = now;
+  on_partial(false, now);
   const auto message = read_client_message(pdu);
   if (!message) return on_garbage("this is no LDAP request");
   if (message->tag != request_tag::unbind && by_id_.count(message->id) > 0)
@@ -936,18 +952,25 @@ void client_session::tick(time_point now) {
     limiter_->refused(origin_.address, {}, now);
     drop_lease();
   }
-  if (partial_ && takes_messages() && now >= heard_ + partial_patience)
-    return send_away(result_code::protocol_error, "a message was begun and not ended");
+  if (now >= partial_until())
+    return send_away(result_code::protocol_error, "a message was begun and not ended in time");
   if (rules_->idle_timeout > duration::zero() && open_.empty() && phase_ == phase::takes &&
       now >= heard_ + rules_->idle_timeout)
     return send_away(result_code::unavailable, "nothing was asked for a long time");
 }
 
+/// When what has begun of a message has to have ended, or gone on.
+time_point client_session::partial_until() const noexcept {
+  const auto after = [](time_point since, duration patience) {
+    return since == time_point::max() ? since : since + patience;
+  };
+  return std::min(after(silent_since_, partial_patience), after(begun_at_, whole_message_patience));
+}
+
 time_point client_session::next_event() const {
   if (phase_ == phase::closed) return time_point::max();
-  auto next = std::min(page_until_, evict_at_);
+  auto next = std::min({page_until_, evict_at_, partial_until()});
   if (!mechanism_.empty() && phase_ == phase::takes) next = std::min<time_point>(next, leased_used_ + step_patience);
-  if (partial_ && takes_messages()) next = std::min<time_point>(next, heard_ + partial_patience);
   if (rules_->idle_timeout > duration::zero() && open_.empty() && phase_ == phase::takes)
     next = std::min<time_point>(next, heard_ + rules_->idle_timeout);
   return next;

@@ -57,13 +57,13 @@ class client_session {
   /// There is no room for the rest of the message that the client has begun.
   void on_no_room();
   /// Bytes came, be they of a whole message or not.
-  void on_bytes(time_point now) noexcept { heard_ = now; }
-  /// `partial`: what waits is a message that is not complete. Its time begins when it is found to be one: until then it
-  /// may have been us who did not read.
-  void on_partial(bool partial, time_point now) noexcept {
-    if (partial && !partial_) heard_ = now;
-    partial_ = partial;
-  }
+  void on_bytes(time_point now) noexcept;
+  /// All that came was looked at: whether what is left is a message that is not complete. Its time begins when it is
+  /// found to be one: until then it may have been us who did not read.
+  void on_partial(bool partial, time_point now) noexcept;
+  /// What came is not looked at, and no more is read, before the client has taken its answers or what it asked for has
+  /// ended: silence is not its own. The time for a whole message that has begun goes on.
+  void on_held_back() noexcept { silent_since_ = time_point::max(); }
   /// The client has gone. Of a password that it has just tried nobody is told any more whether it was refused: it
   /// counts as if it was.
   void on_end(time_point now);
@@ -203,6 +203,7 @@ class client_session {
   void send_away(int code, const std::string& why);
   void close(std::string why);
   void close_when_drained();
+  time_point partial_until() const noexcept;
   bool is_confidential() const noexcept;
   template <class Action>
   void act(Action action) {
@@ -245,7 +246,11 @@ class client_session {
   time_point evict_at_ = time_point::max();  ///< when to ask for that again
   time_point leased_used_{};                 ///< the connection that it holds, last
   time_point heard_{};                       ///< when the client said something, or was answered, last
-  bool partial_ = false;
+  ///@{
+  /// Of a message that is not complete; time_point::max(): there is none.
+  time_point begun_at_ = time_point::max();      ///< when it was found to be one
+  time_point silent_since_ = time_point::max();  ///< when a byte of it came last, or more could be read again
+  ///@}
 };
 
 }  // namespace understudy::internal

@@ -448,6 +448,48 @@ BOOST_AUTO_TEST_CASE(a_client_that_says_nothing_for_idle_timeout_is_sent_away) {
   BOOST_TEST(r.session.closed());
 }
 
+BOOST_AUTO_TEST_CASE(answers_under_way_give_half_a_message_no_more_time) {
+  session_rig r;
+  r.bind_as_service();
+  r.says(search_of(2, "dc=a"));
+  r.says(search_of(3, "dc=a"));
+  const auto first = r.next<session_action::forward>().value().number;
+  const auto second = r.next<session_action::forward>().value().number;
+  r.session.on_bytes(r.now);
+  r.session.on_partial(true, r.now);
+  r.wait(seconds{20});
+  r.session.part(first, "", 0, r.now);
+  r.session.on_partial(true, r.now);
+  r.answer(second);
+  r.wait(seconds{9});
+  BOOST_TEST(!r.session.closed());
+  BOOST_TEST((r.session.next_event() == r.now + seconds{1}));
+  r.heard.clear();
+  r.wait(seconds{1});
+  BOOST_TEST(r.said().code == 2);
+  BOOST_TEST(r.session.closed());
+}
+
+BOOST_AUTO_TEST_CASE(who_is_not_read_is_not_silent_and_has_two_minutes_for_a_message_all_the_same) {
+  session_rig r;
+  r.session.on_bytes(r.now);
+  r.session.on_partial(true, r.now);
+  r.wait(seconds{29});
+  r.session.on_held_back();
+  r.wait(seconds{60});
+  BOOST_TEST(!r.session.closed());
+  // It is read again: from now on it may say something.
+  r.session.on_partial(true, r.now);
+  r.wait(seconds{29});
+  BOOST_TEST(!r.session.closed());
+  BOOST_TEST((r.session.next_event() == r.now + seconds{1}));
+  r.session.on_held_back();
+  BOOST_TEST((r.session.next_event() == r.now + seconds{2}));
+  r.wait(seconds{2});
+  BOOST_TEST(r.said().code == 2);
+  BOOST_TEST(r.session.closed());
+}
+
 BOOST_AUTO_TEST_CASE(a_paged_search_keeps_its_connection_for_paging_hold) {
   client_rules rules;
   rules.paging_hold = seconds{5};

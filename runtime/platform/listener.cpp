@@ -22,6 +22,7 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <utility>
 
 namespace understudy::internal {
 namespace {
@@ -76,15 +77,40 @@ constexpr mode_t owner_alone = 0600, all_users = 0666;
 /// What the umask took away is there again before anybody can connect: nobody listens yet. Follows no link.
 void set_permissions(const socket_address& at, socket_access access) {
   const auto mode = access == socket_access::everybody ? all_users : owner_alone;
-  if (::fchmodat(AT_FDCWD, at.text.c_str(), mode, AT_SYMLINK_NOFOLLOW) != 0)
-    throw listener_error(failed_call(at.text, "chmod"));
+  if (::fchmodat(AT_FDCWD, at.text.c_str(), mode, AT_SYMLINK_NOFOLLOW) == 0) return;
+  // Linux has no such call before 6.6: the C library goes by /proc/self/fd.
+  const bool without_proc = errno == EOPNOTSUPP;
+  throw listener_error(failed_call(at.text, "chmod") + (without_proc ? " (/proc has to be mounted for that)" : ""));
 }
 
-descriptor listen_at(const socket_address& at, socket_access access) {
+/// The file of a Unix socket, which goes with it; empty: of none.
+class socket_file {
+ public:
+  socket_file() = default;
+  explicit socket_file(std::string path) : path_(std::move(path)) {}
+  socket_file(socket_file&& other) noexcept : path_(std::exchange(other.path_, {})) {}
+  socket_file& operator=(socket_file&& other) noexcept {
+    std::swap(path_, other.path_);
+    return *this;
+  }
+  ~socket_file() {
+    if (!path_.empty()) ::unlink(path_.c_str());
+  }
+
+ private:
+  std::string path_;
+};
+
+struct listening_socket {
+  descriptor socket;
+  socket_file file;  // goes first
+};
+
+listening_socket listen_at(const socket_address& at, socket_access access) {
   if (at.family == AF_UNIX) remove_dead_socket(at);
   const int fd = ::socket(at.family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd < 0) throw listener_error(failed_call(at.text, "socket"));
-  descriptor socket{fd, "socket"};
+  listening_socket made{descriptor{fd, "socket"}, {}};
   const int on = 1, off = 0;
   if (at.family != AF_UNIX) ::setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
   // "[::]" is every address, of both families.
@@ -94,9 +120,12 @@ descriptor listen_at(const socket_address& at, socket_access access) {
   const auto* address = reinterpret_cast<const sockaddr*>(at.bytes.data());
   if (::bind(fd, address, static_cast<socklen_t>(at.bytes.size())) != 0)
     throw listener_error(failed_call(at.text, "bind"));
-  if (at.family == AF_UNIX) set_permissions(at, access);
+  if (at.family == AF_UNIX) {
+    made.file = socket_file{at.text};
+    set_permissions(at, access);
+  }
   if (::listen(fd, backlog) != 0) throw listener_error(failed_call(at.text, "listen"));
-  return socket;
+  return made;
 }
 
 /// A client whose host or network has vanished says no goodbye: its place is given back two minutes after its last sign
@@ -155,7 +184,7 @@ class listener::acceptor : public std::enable_shared_from_this<acceptor> {
         on_accept_(std::move(on_accept)),
         at_(parse_address(options_.address)),
         socket_(listen_at(at_, options_.access)),
-        name_(at_.family == AF_UNIX ? at_.text : bound_address(socket_.get())),
+        name_(at_.family == AF_UNIX ? at_.text : bound_address(socket_.socket.get())),
         certificates_(std::make_shared<certificate_watch>(env_, name_)) {
     if (!options_.tls) return;
     if (const auto why = certificates_->load(*options_.tls))
@@ -175,7 +204,7 @@ class listener::acceptor : public std::enable_shared_from_this<acceptor> {
       if (const auto self = alive.lock()) self->guarded([&] { self->on_ready(id); });
     };
     events_.start(system, env_->poller, std::move(handlers));
-    io_ = env_->poller->add(socket_.get(), events_.address());
+    io_ = env_->poller->add(socket_.socket.get(), events_.address());
     env_->poller->arm(io_, poller_port::readable);
   }
 
@@ -198,8 +227,8 @@ class listener::acceptor : public std::enable_shared_from_this<acceptor> {
     on_accept_ = nullptr;
     options_.on_refused = nullptr;
     options_.make_room = nullptr;
-    if (at_.family == AF_UNIX) ::unlink(at_.text.c_str());
-    socket_ = {};
+    socket_.file = {};
+    socket_.socket = {};
     events_.stop();
   }
 
@@ -265,7 +294,8 @@ class listener::acceptor : public std::enable_shared_from_this<acceptor> {
     for (int taken = 0; taken < most_at_once; ++taken) {
       sockaddr_storage from{};
       socklen_t size = sizeof from;
-      const int fd = ::accept4(socket_.get(), reinterpret_cast<sockaddr*>(&from), &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
+      const int fd =
+          ::accept4(socket_.socket.get(), reinterpret_cast<sockaddr*>(&from), &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
       if (fd >= 0) {
         take(descriptor{fd, "accept4"}, address_of(fd, from, size));
         continue;
@@ -433,7 +463,7 @@ class listener::acceptor : public std::enable_shared_from_this<acceptor> {
   listener_options options_;
   accept_handler on_accept_;
   const socket_address at_;
-  descriptor socket_;
+  listening_socket socket_;
   const std::string name_;
   const std::shared_ptr<certificate_watch> certificates_;
   event_source events_;

@@ -213,6 +213,21 @@ BOOST_AUTO_TEST_CASE(a_socket_that_a_dead_process_left_behind_is_replaced_and_a_
   BOOST_TEST(eventually([&] { return w.count() == 2; }));
 }
 
+BOOST_AUTO_TEST_CASE(a_listener_that_cannot_be_set_up_leaves_no_socket_behind) {
+  temporary_folder folder;
+  auto options = secured();
+  options.address = (folder.path() / "door").string();
+  options.tls->ca_path = folder.path() / "nothing";
+  world w;
+  BOOST_CHECK_THROW(w.listen(options), listener_error);
+  BOOST_TEST(!std::filesystem::exists(options.address));
+  // One that is there already stays: it is somebody else's.
+  w.listen(plain(options.address));
+  world other;
+  BOOST_CHECK_THROW(other.listen(options), listener_error);
+  BOOST_TEST(std::filesystem::exists(options.address));
+}
+
 BOOST_AUTO_TEST_CASE(what_is_no_address_is_said_to_be_none) {
   world w;
   for (const auto* wrong : {"", "here", "localhost:389", "127.0.0.1", "127.0.0.1:", "127.0.0.1:70000", "1.2.3.4:5x"})

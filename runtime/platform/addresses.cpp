@@ -64,6 +64,19 @@ std::optional<socket_address> ipv6_address(std::string host, std::uint16_t port)
   return from(a);
 }
 
+/// fe80::/10: all machines of one link have the same first bits.
+bool is_link_local(const ip_address& address) noexcept { return address[0] == 0xfe && (address[1] & 0xc0) == 0x80; }
+
+/// Whom a translator speaks for by its well-known prefix, 64:ff9b::/96 (RFC 6052, 2.1). What says so of a loopback
+/// address is no translator's.
+std::optional<ip_address> translated_ipv4(const ip_address& address) {
+  constexpr std::array<std::uint8_t, 12> prefix{0x00, 0x64, 0xff, 0x9b};
+  if (!std::equal(prefix.begin(), prefix.end(), address.begin())) return std::nullopt;
+  const std::string four(address.begin() + prefix.size(), address.end());
+  const auto found = mapped_ipv4(four);
+  return is_loopback(found) ? std::nullopt : std::optional{found};
+}
+
 }  // namespace
 
 socket_address to_socket_address(const sockaddr* address, socklen_t size) {
@@ -108,8 +121,9 @@ std::string counted_as(const ip_address& address) {
     inet_ntop(AF_INET, address.data() + bytes_before_ipv4, text, sizeof text);
     return text;
   }
+  if (const auto translated = translated_ipv4(address)) return counted_as(*translated);
   auto counted = address;
-  const bool whole = is_loopback(address);
+  const bool whole = is_loopback(address) || is_link_local(address);
   if (!whole) std::fill(counted.begin() + bytes_of_network, counted.end(), std::uint8_t{0});
   inet_ntop(AF_INET6, counted.data(), text, sizeof text);
   return whole ? std::string{text} : std::string{text} + "/64";

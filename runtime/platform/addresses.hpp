@@ -17,8 +17,9 @@ std::optional<socket_address> literal_address(const std::string& host, std::uint
 /// The IP address of a socket; nothing for those of other families.
 std::optional<ip_address> ip_of(const sockaddr_storage& address);
 
-/// By what limits count a client of that address: "192.0.2.1", also where IPv6 has it (::ffff:192.0.2.1); of IPv6 its
-/// first 64 bits, "2001:db8:0:1::/64", since whoever has one address there has all of them. "::1" is itself.
+/// By what limits count a client of that address: "192.0.2.1", also where IPv6 has it (::ffff:192.0.2.1, and NAT64's
+/// 64:ff9b::192.0.2.1); of IPv6 its first 64 bits, "2001:db8:0:1::/64", since whoever has one address there has all of
+/// them. "::1" is itself, and so are addresses of a link (fe80::/10): the network of those is everybody's on it.
 std::string counted_as(const ip_address& address);
 
 /// True for what never leaves this machine: "127.0.0.1:4100", "[::1]", "::1"; with a port or without.

@@ -228,6 +228,24 @@ BOOST_AUTO_TEST_CASE(a_listener_that_cannot_be_set_up_leaves_no_socket_behind) {
   BOOST_TEST(std::filesystem::exists(options.address));
 }
 
+BOOST_AUTO_TEST_CASE(limits_by_address_count_who_has_many_addresses_once_and_neighbours_apart) {
+  const auto counted = [](std::string_view address) { return counted_as(parse_ip_address(address).value()); };
+  BOOST_TEST(counted("192.0.2.1") == "192.0.2.1");
+  BOOST_TEST(counted("::ffff:192.0.2.1") == "192.0.2.1");
+  BOOST_TEST(counted("2001:db8:0:1::5") == "2001:db8:0:1::/64");
+  BOOST_TEST(counted("2001:db8:0:1:2:3:4:5") == "2001:db8:0:1::/64");
+  BOOST_TEST(counted("2001:db8:0:2::5") == "2001:db8:0:2::/64");
+  BOOST_TEST(counted("::1") == "::1");
+  // All machines of one link have this network.
+  BOOST_TEST(counted("fe80::1") == "fe80::1");
+  BOOST_TEST(counted("febf:1::2") == "febf:1::2");
+  BOOST_TEST(counted("fec0::1") == "fec0::/64");
+  // All of IPv4 behind a translator has this one. It cannot speak for this machine.
+  BOOST_TEST(counted("64:ff9b::192.0.2.1") == "192.0.2.1");
+  BOOST_TEST(counted("64:ff9b::127.0.0.1") == "64:ff9b::/64");
+  BOOST_TEST(counted("64:ff9b:1::192.0.2.1") == "64:ff9b:1::/64");
+}
+
 BOOST_AUTO_TEST_CASE(what_is_no_address_is_said_to_be_none) {
   world w;
   for (const auto* wrong : {"", "here", "localhost:389", "127.0.0.1", "127.0.0.1:", "127.0.0.1:70000", "1.2.3.4:5x"})

@@ -87,6 +87,18 @@ std::string ber_value(std::string_view text) {
   return static_cast<unsigned char>(bytes[1]) == bytes.size() - 2 ? bytes.substr(2) : std::string{};
 }
 
+/// `c` of a value, where a run of spaces is one, and none is at its beginning.
+void append_folded(std::string& out, char c) {
+  if (is_space(c)) c = ' ';
+  if (c != ' ' || (!out.empty() && out.back() != ' ')) out += c;
+}
+
+/// With none at its end, in lower case.
+std::string folded(std::string out) {
+  if (!out.empty() && out.back() == ' ') out.pop_back();
+  return ascii_lower(std::move(out));
+}
+
 /// The value as it is, in lower case, each run of spaces as one.
 std::string value_of(std::string_view text) {
   text = trimmed(text);
@@ -101,12 +113,9 @@ std::string value_of(std::string_view text) {
       c = byte.value_or(text[i + 1]);
       i += byte ? 2 : 1;
     }
-    if (is_space(c)) c = ' ';
-    if (c == ' ' && (out.empty() || out.back() == ' ')) continue;
-    out += c;
+    append_folded(out, c);
   }
-  if (!out.empty() && out.back() == ' ') out.pop_back();
-  return ascii_lower(out);
+  return folded(std::move(out));
 }
 
 /// Options say nothing about which entry it is: servers leave them out.
@@ -150,6 +159,12 @@ std::string comparable_dn(std::string_view dn) {
     if (rdns.back().empty()) return ascii_lower(std::string{trimmed(dn)});
   }
   return joined(rdns, ",");
+}
+
+std::string comparable_name(std::string_view name) {
+  std::string out;
+  for (const char c : name) append_folded(out, c);
+  return folded(std::move(out));
 }
 
 bool is_at_or_below(std::string_view dn, std::string_view base) {

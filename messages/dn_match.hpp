@@ -12,6 +12,11 @@ namespace understudy::internal {
 /// case.
 std::string comparable_dn(std::string_view dn);
 
+/// The same for a name that is no DN, as SASL has them: in lower case, each run of what servers take for a space as
+/// one, none around it. Of what SASLprep (RFC 4013) and string preparation (RFC 4518) make equal, that is all of ASCII;
+/// letters beyond it stay as they are.
+std::string comparable_name(std::string_view name);
+
 /// True when `dn` is `base`, or below it; below the empty one is everything. Both as comparable_dn() has them.
 bool is_at_or_below(std::string_view dn, std::string_view base);
 

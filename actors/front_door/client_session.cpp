@@ -8,7 +8,6 @@
 #include "understudy/messages/dn_match.hpp"
 #include "understudy/messages/paged_results.hpp"
 #include "understudy/messages/printable.hpp"
-#include "understudy/messages/text.hpp"
 
 #include <algorithm>
 
@@ -256,7 +255,7 @@ void client_session::bind_stepwise(const client_message& message, const bind_fie
   waiting next{message.id, request_tag::bind, make_request(std::move(made)), {}, {}, std::string{fields.mechanism}};
   const auto said = name_in_step(fields.mechanism, fields.credentials.value_or(std::string_view{}));
   // The DN that the directory makes of it is not known here, so it counts apart from that.
-  next.name = said ? "sasl:" + ascii_lower(std::string{*said}) : mechanism_name_;
+  next.name = said ? "sasl:" + comparable_name(*said) : mechanism_name_;
   if (!next.name.empty() && !limiter_->allows_name(next.name, now)) {
     drop_lease();
     return no(result_code::busy, too_many_for_name);

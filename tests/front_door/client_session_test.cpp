@@ -333,6 +333,8 @@ BOOST_AUTO_TEST_CASE(binds_of_several_steps_are_limited_by_the_name_that_they_sa
   }
   BOOST_TEST(scram("n=ALICE") == 51);
   BOOST_TEST(cram("alice") == 51);
+  // Nor by spaces that a directory leaves out.
+  for (const auto* same : {"n= alice", "n=alice ", "n=\tAlice\r\n"}) BOOST_TEST(scram(same) == 51);
   BOOST_TEST(r.actions.empty());
   // Others go on, and one that is right makes up for what was wrong before.
   for (int i = 0; i < 9; ++i) BOOST_TEST(cram("bob") == 49);

@@ -25,6 +25,24 @@ BOOST_AUTO_TEST_CASE(spellings_of_one_dn_are_equal) {
   BOOST_TEST(comparable_dn("  ") == "");
 }
 
+BOOST_AUTO_TEST_CASE(spellings_of_one_name_are_equal) {
+  for (const auto* same : {"jane doe", "Jane  Doe", " jane\tdoe ", "JANE \r\n DOE\v"})
+    BOOST_TEST(comparable_name(same) == "jane doe", same);
+  // What a DN writes with a backslash or an equals sign is no more than itself here.
+  for (const auto* other : {"janedoe", "jane\\ doe", "jane=doe", "cn=jane doe"})
+    BOOST_TEST(comparable_name(other) != "jane doe", other);
+  BOOST_TEST(comparable_name("CN=#4A") == "cn=#4a");
+  BOOST_TEST(comparable_name(" \t") == "");
+}
+
+BOOST_AUTO_TEST_CASE(letters_beyond_ascii_compare_as_they_are) {
+  BOOST_TEST(comparable_dn("cn=J\xc3\xb6rg") == comparable_dn("CN=j\\c3\\b6RG"));
+  // A directory takes these for one; here they are two, in DNs and in names.
+  BOOST_TEST(comparable_dn("cn=J\xc3\xb6rg") != comparable_dn("cn=J\xc3\x96rg"));
+  BOOST_TEST(comparable_name("j\xc3\xb6rg") != comparable_name("j\xc3\x96rg"));
+  BOOST_TEST(comparable_name("ja\xc2\xadne") != comparable_name("jane"));
+}
+
 BOOST_AUTO_TEST_CASE(other_dns_are_not_equal) {
   const auto plain = comparable_dn("cn=service,ou=apps,dc=example");
   for (const auto* other :

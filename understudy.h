@@ -119,8 +119,9 @@ understudy_status understudy_client_new_from_file(const char* path, understudy_c
 /// on, with that client's identity, TLS and limits; users who are found there are bound as there. `server`:
 /// "host:port", as referrals name it; the port of a URI without one is 389, or 636 of ldaps. Said again of the same
 /// server, the last word counts for calls that begin later. Of a server in this client's own configuration, the
-/// configuration counts. `other`: must live until this client is freed, is not kept alive, stopped or freed by it, and
-/// answers only while it is connected; the same client cannot be meant. It may be of any number of clients and servers.
+/// configuration counts. `other`: must live until this client is stopped, is not kept alive, stopped or freed by it,
+/// and answers only while it is connected; the same client cannot be meant. It may be of any number of clients and
+/// servers, and name this one in turn: of clients that name each other all are stopped before any of them is freed.
 /// Any thread, also while calls are under way; sends nothing. UNDERSTUDY_BAD_ARGUMENT: no such name, or more than
 /// UNDERSTUDY_MOST_REFERRALS servers. Since version 4 of this interface.
 understudy_status understudy_client_refer(understudy_client* client, const char* server, understudy_client* other);
@@ -128,9 +129,10 @@ understudy_status understudy_client_refer(understudy_client* client, const char*
 /// that the configuration allows have failed. After a failure repair goes on in the background, and calls find the
 /// first server that is back; nobody has to call this again.
 understudy_status understudy_client_connect(understudy_client* client, int64_t timeout_ms, understudy_result** result);
-/// Takes nothing new, lets what runs finish within `limits.drain_timeout`, ends the rest and all threads. When it
-/// returns, the completion of every ticket can be fetched. A client that was stopped stays so; stopping it again does
-/// nothing.
+/// Takes nothing new, lets what runs finish within `limits.drain_timeout`, ends the rest and all threads. What tickets
+/// wait for at another client's directory (understudy_client_refer()) has no such time: it is ended as soon as this
+/// client's own requests are over. When it returns, the completion of every ticket can be fetched, and nothing is asked
+/// of other clients any more. A client that was stopped stays so; stopping it again does nothing.
 understudy_status understudy_client_stop(understudy_client* client);
 /// Stops it if that was not done, and frees it with the completions that nobody fetched. Null: does nothing.
 void understudy_client_free(understudy_client* client);

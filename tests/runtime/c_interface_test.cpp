@@ -873,6 +873,51 @@ BOOST_FIXTURE_TEST_CASE(what_a_c_client_asks_of_another_ends_with_it, c_two_clie
   client.reset();
 }
 
+BOOST_FIXTURE_TEST_CASE(c_clients_that_ask_each_other_end_well_when_both_are_stopped_first, c_two_clients) {
+  const auto asked = [](const stub_directory& of, const char* base) {
+    const auto all = of.requests(operation::search);
+    return std::any_of(all.begin(), all.end(), [&](const directory_request& each) { return each.dn == base; });
+  };
+  // Each refers its own users to the other one, which does not answer for those.
+  constexpr const char* base_at_branch = "ou=people,dc=branch,dc=example";
+  constexpr const char* base_at_main = "ou=people,dc=main,dc=example";
+  stub_directory branch_with_referrals;
+  const auto be_silent_about = [](stub_directory& there, const char* base) {
+    there.when([base](const directory_request& each) { return each.kind == operation::search && each.dn == base; },
+               [](const directory_request&) {
+                 return reply{{}, {.silent = true}};
+               });
+  };
+  branch_with_referrals.on(operation::search, [&](const directory_request& each) {
+    if (each.dn.empty()) return branch_with_referrals.usual(each);
+    return reply{{.code = 10, .referrals = {"ldap://main.example/ou=people,dc=main,dc=example"}}, {}};
+  });
+  be_silent_about(branch_with_referrals, base_at_branch);
+  be_silent_about(server, base_at_main);
+  auto other = c_start(c_config(branch_with_referrals, std::string{c_users} +
+                                                           "referrals = \"chase\"\n[limits]\ndrain_timeout = 0\n"
+                                                           "[breaker]\nsuspect_after = \"1h\"\n"));
+  BOOST_TEST_REQUIRE(understudy_client_connect(other.get(), 0, nullptr) == UNDERSTUDY_OK);
+  BOOST_TEST(refer("branch.example:389", other.get()) == UNDERSTUDY_OK);
+  BOOST_TEST(understudy_client_refer(other.get(), "main.example:389", client.get()) == UNDERSTUDY_OK);
+  for (auto* const each : {client.get(), other.get()})
+    BOOST_TEST_REQUIRE(understudy_submit_authenticate(each, "jane", 4, "right", 5, 600'000, nullptr, nullptr,
+                                                      nullptr) == UNDERSTUDY_OK);
+  BOOST_TEST_REQUIRE(eventually([&] { return asked(branch_with_referrals, base_at_branch); }));
+  BOOST_TEST_REQUIRE(eventually([&] { return asked(server, base_at_main); }));
+  BOOST_TEST(understudy_client_stop(client.get()) == UNDERSTUDY_OK);
+  BOOST_TEST(understudy_client_stop(other.get()) == UNDERSTUDY_OK);
+  for (auto* const each : {client.get(), other.get()}) {
+    understudy_result* result = nullptr;
+    BOOST_TEST_REQUIRE(understudy_completion_next(each, nullptr, nullptr, &result) == UNDERSTUDY_OK);
+    const c_result login{result};
+    check_status(login, UNDERSTUDY_UNAVAILABLE);
+    BOOST_TEST(understudy_ticket_count(each) == 0U);
+  }
+  client.reset();
+  other.reset();
+}
+
 BOOST_FIXTURE_TEST_CASE(servers_that_a_c_client_cannot_be_referred_to_are_refused, c_two_clients) {
   auto* other = branch.get();
   for (const char* none : {static_cast<const char*>(nullptr), "", "branch.example", "branch.example:0", ":389",

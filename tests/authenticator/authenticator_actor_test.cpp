@@ -113,6 +113,50 @@ BOOST_FIXTURE_TEST_CASE(messages_have_deadlines_tokens_and_settings_of_their_own
   BOOST_CHECK_THROW(spawn_authenticator(service, authenticator_settings{}), config_error);
 }
 
+BOOST_FIXTURE_TEST_CASE(a_change_by_message_is_forgotten_under_settings_that_came_meanwhile, actor_fixture) {
+  auto how = below_example();
+  how.cache_ttl = 1h;
+  const auto log_in = [&] { return ask<login_result>(authenticate_atom_v, user_query{"jane"}, secret{"right"}); };
+  directory.disturb(operation::password_modify, {.silent = true});
+  const auto token = std::make_shared<cancel_token>();
+  caf::scoped_actor self{system};
+  auto changed = self->request(logins, 60s, change_password_atom_v, user_query{"jane", {}, 1h, token}, secret{"right"},
+                               secret{"new"}, password_method::extended);
+  BOOST_TEST_REQUIRE(test::eventually([&] { return directory.count(operation::password_modify) > 0; }));
+  BOOST_TEST(ask<bool>(reload_atom_v, how));
+  BOOST_TEST(!log_in().cached);
+  BOOST_TEST(log_in().cached);
+  // Nobody knows whether the password is still the same. The token alone ends nothing that was sent.
+  token->cancel();
+  caf::anon_send(service.router(), cancel_atom_v, token);
+  changed.receive([](const password_change_result& end) { BOOST_TEST(end.outcome == login_outcome::unavailable); },
+                  [](const caf::error&) { BOOST_ERROR("no outcome"); });
+  const auto after = log_in();
+  BOOST_TEST(after.outcome == login_outcome::ok, after.detail);
+  BOOST_TEST(!after.cached);
+}
+
+BOOST_FIXTURE_TEST_CASE(what_was_remembered_before_a_change_by_message_is_forgotten, actor_fixture) {
+  auto how = below_example();
+  how.cache_ttl = 1h;
+  BOOST_TEST(ask<bool>(reload_atom_v, how));
+  const auto log_in = [&] { return ask<login_result>(authenticate_atom_v, user_query{"jane"}, secret{"right"}); };
+  BOOST_TEST(!log_in().cached);
+  BOOST_TEST(log_in().cached);
+  const auto change = [&] {
+    return ask<password_change_result>(change_password_atom_v, user_query{"jane"}, secret{"right"}, secret{"new"},
+                                       password_method::extended);
+  };
+  // One that the directory refuses changes nothing.
+  const auto refusal = directory.on(operation::password_modify, reply{{.code = 19}, {}});
+  BOOST_TEST(!change());
+  BOOST_TEST(log_in().cached);
+  directory.forget(refusal);
+  directory.set_passwords({{"", ""}, {test::jane, "new"}});
+  BOOST_TEST(static_cast<bool>(change()));
+  BOOST_TEST(log_in().outcome == login_outcome::bad_credentials);
+}
+
 BOOST_FIXTURE_TEST_CASE(parallel_messages_about_one_user_share_requests, actor_fixture) {
   caf::scoped_actor self{system};
   // Nothing is read until all of them have been sent: equal searches find the first one under way.

@@ -60,11 +60,13 @@ constexpr std::array<std::string_view, 8> refused{
 constexpr std::array<std::string_view, 3> passed_extensions{extension::who_am_i, extension::password_modify,
                                                             extension::cancel};
 
+/// Servers take an empty name for none.
 bool names_user(const std::optional<std::string_view>& value) noexcept {
   constexpr std::uint8_t user_identity = 0x80;
   if (!value) return false;
   const auto parts = ber_cursor{*value}.element(ber_tag::sequence);
-  return parts && ber_cursor{*parts}.peek() == user_identity;
+  const auto name = parts ? ber_cursor{*parts}.element(user_identity) : std::nullopt;
+  return name && !name->empty();
 }
 
 bool passes(const std::string& attribute, const std::string& value, const door_offer& offered) {

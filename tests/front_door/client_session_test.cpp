@@ -553,6 +553,13 @@ BOOST_AUTO_TEST_CASE(what_speaks_for_others_or_does_not_end_is_refused) {
   // Of the service itself nobody may change the password.
   r.says(extended_message(5, password_modify_oid));
   BOOST_TEST(r.said().code == 53);
+  const auto change_of = [](const std::string& name) {
+    return ber_element(0x30, ber_octets(name, 0x80) + ber_octets("new", 0x82));
+  };
+  r.says(extended_of(6, password_modify_oid, change_of("")));
+  BOOST_TEST(r.said().code == 53);
+  r.says(extended_of(7, password_modify_oid, change_of(alice)));
+  BOOST_TEST(r.next<session_action::forward>().has_value());
 }
 
 BOOST_AUTO_TEST_CASE(abandoned_and_cancelled_operations_are_given_up_by_their_own_ids) {
@@ -765,6 +772,8 @@ BOOST_AUTO_TEST_CASE(who_is_served_by_proxy_binds_at_the_directory_and_then_shar
   BOOST_TEST(identity_of(r.next<session_action::forward>().value()) == "dn:" + alice);
   // "My own password": a directory may take it for that of who has bound there, which is the service.
   r.says(extended_message(5, password_modify_oid));
+  BOOST_TEST(r.said().code == 53);
+  r.says(extended_of(60, password_modify_oid, ber_element(0x30, ber_octets("", 0x80) + ber_octets("new", 0x82))));
   BOOST_TEST(r.said().code == 53);
   // Nobody speaks for somebody else.
   r.says(search_of(8, "dc=a", search_scope::subtree, control_of("2.16.840.1.113730.3.4.18", true, "dn:uid=bob")));

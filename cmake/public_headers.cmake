@@ -48,6 +48,7 @@ set(actor_headers
     actors/ports/guard.hpp
     actors/ports/hosted.hpp
     actors/ports/poller_actor.hpp
+    actors/ports/check_record.hpp
     actors/ports/ports.hpp
     actors/ports/server_pace.hpp
     actors/ports/socket_permits.hpp

@@ -61,6 +61,22 @@ struct peer_snapshot {
   std::string link;
 };
 
+/// One timed step of a probe (resolve, connect, secure, bind, operation), in the order taken.
+struct probe_step {
+  stage what = stage::connect;  ///< which step
+  duration took{};              ///< until its end
+  bool ok = true;               ///< false: the probe failed there
+};
+
+/// What a check of a server by the health monitor found.
+struct check_snapshot {
+  std::optional<wall_time> at;    ///< when it ended; empty: there was none yet
+  bool ok = false;                ///< it answered as it should
+  duration took{};                ///< all of it
+  std::vector<probe_step> steps;  ///< in order; empty: open connections were asked instead
+  std::string error;              ///< in one line; empty when `ok`
+};
+
 /// One server, its breaker and its pool.
 struct server_snapshot {
   std::uint32_t id = 0;                           ///< its number in this runtime
@@ -83,18 +99,15 @@ struct server_snapshot {
   budget_snapshot budget{};     ///< of a node that shares its servers' sockets with others
   bool global_catalog = false;  ///< gets look-ups of users and groups, and nothing else
   bool untried = false;         ///< nothing has been heard from it yet, good or bad: `healthy` is no more than a guess
+  /// The latest check. On a connection that stands it is a question alone, one step …
+  check_snapshot last_check{};
+  /// … and this is the latest that began with a connection of its own, step by step.
+  check_snapshot last_connect_check{};
 };
 
 /// The state for people: in place of healthy "not tried yet" where nothing has been heard from the server, "degraded"
 /// where there is a warning.
 std::string_view state_name(const server_snapshot& s) noexcept;
-
-/// One timed step of a probe (resolve, connect, secure, bind, operation), in the order taken.
-struct probe_step {
-  stage what = stage::connect;  ///< which step
-  duration took{};              ///< until its end
-  bool ok = true;               ///< false: the probe failed there
-};
 
 /// True for the classes of failure that speak against the server; the others are the caller's, the credentials' or
 /// this machine's.

@@ -127,6 +127,22 @@ json node_client_json(const node_client_snapshot& client) {
           {"since", when_json(client.since)}};
 }
 
+json steps_json(const std::vector<probe_step>& all) {
+  json steps = json::array();
+  for (const auto& step : all)
+    steps.push_back({{"step", to_string(step.what)}, {"ok", step.ok}, {"milliseconds", in_milliseconds(step.took)}});
+  return steps;
+}
+
+json check_json(const check_snapshot& check) {
+  if (!check.at) return nullptr;
+  return {{"at", when_json(check.at)},
+          {"ok", check.ok},
+          {"milliseconds", in_milliseconds(check.took)},
+          {"steps", steps_json(check.steps)},
+          {"error", check.error.empty() ? json(nullptr) : json(check.error)}};
+}
+
 std::string in_one_line(const json& tree) { return tree.dump(-1, ' ', true, json::error_handler_t::replace); }
 
 json server_json(const server_snapshot& s, const runtime_snapshot& all) {
@@ -146,6 +162,8 @@ json server_json(const server_snapshot& s, const runtime_snapshot& all) {
           {"retry_after_ms", s.retry_after ? json(s.retry_after->count()) : json(nullptr)},
           {"latency_ms", in_milliseconds(s.latency)},
           {"breaker_opened", s.breaker_opened},
+          {"last_check", check_json(s.last_check)},
+          {"last_connect_check", check_json(s.last_connect_check)},
           {"budget", budget_json(s.budget)},
           {"pool", pool_json(s.pool)}};
 }
@@ -190,12 +208,9 @@ std::string state_json(const runtime_snapshot& state) { return in_one_line(to_js
 std::string state_json(const runtime_event& event) { return in_one_line(to_json(event)); }
 
 json to_json(const probe_report& probe) {
-  json steps = json::array();
-  for (const auto& step : probe.steps)
-    steps.push_back({{"step", to_string(step.what)}, {"ok", step.ok}, {"milliseconds", in_milliseconds(step.took)}});
   return {{"ok", probe.ok},
           {"milliseconds", in_milliseconds(probe.took)},
-          {"steps", std::move(steps)},
+          {"steps", steps_json(probe.steps)},
           {"error", probe.error ? json(describe(*probe.error)) : json(nullptr)}};
 }
 

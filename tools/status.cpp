@@ -47,6 +47,15 @@ std::string text_of(const peer_snapshot& p) {
   return text;
 }
 
+std::string text_of(std::string_view which, const check_snapshot& check) {
+  auto text = "    " + std::string{which} + " at " + utc(*check.at) + ": " + (check.ok ? "answered" : "failed") +
+              " in " + milliseconds_text(check.took);
+  for (const auto& step : check.steps)
+    text +=
+        "  " + std::string{to_string(step.what)} + (step.ok ? " " : " FAILED after ") + milliseconds_text(step.took);
+  return text + (check.error.empty() ? "" : "  " + printable(check.error)) + "\n";
+}
+
 std::string text_of(const server_snapshot& s, const runtime_snapshot& all) {
   const auto& pool = s.pool.now;
   auto text = printable(internal::server_name(s)) + "  priority " + std::to_string(s.priority) + "  " +
@@ -62,6 +71,9 @@ std::string text_of(const server_snapshot& s, const runtime_snapshot& all) {
           std::to_string(pool.in_flight) + " operations in flight, " + std::to_string(pool.waiters) + " waiting" +
           (pool.waiters > 0 ? " (the longest for " + milliseconds_text(s.pool.longest_wait) + ")" : "") + "; latency " +
           milliseconds_text(s.latency) + "\n";
+  if (s.last_check.at) text += text_of("last check", s.last_check);
+  if (s.last_connect_check.at && s.last_connect_check.at != s.last_check.at)
+    text += text_of("last check with a new connection", s.last_connect_check);
   if (s.budget.total > 0) text += "    budget: " + text_of(s.budget) + "\n";
   if (!s.warning.empty()) text += "    warning: " + printable(s.warning) + "\n";
   if (!s.last_error.empty())

@@ -30,6 +30,7 @@ server_context_ptr make_context(server_id id, const connection_info& server, con
     if (each.context->id == id) {
       context->pace = each.context->pace;
       context->unanswered = each.context->unanswered;
+      context->checks = each.context->checks;
     }
   }
   if (env->cluster) context->permits = env->cluster->permits(context->name);
@@ -111,6 +112,8 @@ std::vector<server_snapshot> merged(gathering& g) {
       add_pool_evidence(*routed, server.pool);
       routed->warning = server.warning;
       routed->budget = server.budget;
+      routed->last_check = std::move(server.last_check);
+      routed->last_connect_check = std::move(server.last_connect_check);
       server = std::move(*routed);
     }
   }
@@ -650,6 +653,8 @@ caf::result<runtime_snapshot> connection_manager_impl::status() {
     const auto seen = std::find_if(last_seen_.begin(), last_seen_.end(),
                                    [&](const server_snapshot& s) { return s.id == server.context->id; });
     g->servers.push_back(seen != last_seen_.end() ? *seen : known_of(*server.context));
+    g->servers.back().last_check = server.context->checks->latest();
+    g->servers.back().last_connect_check = server.context->checks->latest_connect();
     g->servers.back().warning = credentials_.warning(server.context->id);
     if (env_->cluster) g->servers.back().budget = env_->cluster->budget(server.context->name);
   }

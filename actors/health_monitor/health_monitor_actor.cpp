@@ -321,6 +321,7 @@ void health_monitor_impl::on_outcome(server_id server, const probe_outcome* foun
     if (monitored->asked) monitored->schedule.hasten(now());  // whoever asked is still to be answered
     return;
   }
+  monitored->server.context->checks->note(found->report, env_->clock->wall_now());
   const bool alive = verdict(found->report) == probe_verdict::alive;
   // It had begun before requests were left unanswered, and asked for nothing that tells whether those are answered.
   if (alive && monitored->asked && monitored->asked_late && monitored->server.context->unanswered->question())

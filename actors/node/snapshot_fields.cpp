@@ -172,6 +172,22 @@ void list_fields(List& list, like<peer_snapshot> auto& p) {
 }
 
 template <class List>
+void list_fields(List& list, like<probe_step> auto& s) {
+  list(0, s.what);
+  list(1, s.took);
+  list(2, s.ok);
+}
+
+template <class List>
+void list_fields(List& list, like<check_snapshot> auto& c) {
+  list(0, c.at);
+  list(1, c.ok);
+  list(2, c.took);
+  list(3, c.steps);
+  list(4, c.error);
+}
+
+template <class List>
 void list_fields(List& list, like<server_snapshot> auto& s) {
   list(0, s.id);
   list(1, s.host);
@@ -191,6 +207,8 @@ void list_fields(List& list, like<server_snapshot> auto& s) {
   list(15, s.budget);
   list(16, s.untried);
   list(17, s.global_catalog);
+  list(18, s.last_check);
+  list(19, s.last_connect_check);
 }
 
 template <class List>
@@ -294,13 +312,6 @@ void list_fields(List& list, like<runtime_snapshot> auto& r) {
   list(8, r.clients);
   list(10, r.node_clients);
   list(11, r.more_node_clients);
-}
-
-template <class List>
-void list_fields(List& list, like<probe_step> auto& s) {
-  list(0, s.what);
-  list(1, s.took);
-  list(2, s.ok);
 }
 
 template <class List>

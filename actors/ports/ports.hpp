@@ -1,6 +1,7 @@
 // What actors need of the outside world: time, readiness, name look-ups, workers, a log. The runtime implements these
 // for real, tests by hand on virtual time.
 #pragma once
+#include "understudy/actors/ports/check_record.hpp"
 #include "understudy/actors/ports/clients_port.hpp"
 #include "understudy/actors/ports/cluster_port.hpp"
 #include "understudy/actors/ports/connection_load.hpp"
@@ -153,6 +154,8 @@ struct server_context {
   std::shared_ptr<server_pace> pace = std::make_shared<server_pace>();  ///< how long it usually takes
   /// What its connections have sent and got no answer to.
   std::shared_ptr<unanswered_requests> unanswered = std::make_shared<unanswered_requests>();
+  /// What its checks found, for operators.
+  std::shared_ptr<internal::check_record> checks = std::make_shared<internal::check_record>();
   /// Every socket to it takes one; null: nobody else counts them.
   std::shared_ptr<internal::socket_permits> permits;
 };

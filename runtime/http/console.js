@@ -230,6 +230,33 @@ const detailRows = {
   "Held too long": ({pool}) => count(pool.leaks),
   "Shared sockets": ({budget}) => budget ? budget.in_use + " in use of " + (budget.owned - budget.lent + budget.borrowed) : null,
 };
+const stepNames = {resolve: "name", connect: "TCP", secure: "TLS", bind: "bind", operation: "search"};
+// The last check, and above it the last one for which a connection was begun: on one that stands there is only the search.
+function checkLines() {
+  const box = element("div", "checks");
+  const line = (check, title) => {
+    const made = element("div", "check");
+    made.append(element("p", check.ok ? "" : "bad", title + " at " + clock(check.at) + ": " + (check.ok ? "answered" : "failed") + ", " + milliseconds(check.milliseconds)));
+    const list = element("ol");
+    for (const step of check.steps) {
+      const item = element("li", step.ok ? "" : "bad", (stepNames[step.step] || step.step) + " ");
+      item.append(element("b", "", (step.ok ? "" : "failed after ") + milliseconds(step.milliseconds)));
+      list.append(item);
+    }
+    if (check.steps.length) made.append(list);
+    else made.append(element("p", "", "asked on open connections"));
+    if (check.error) made.append(element("p", "problem", check.error));
+    return made;
+  };
+  return {box: box, update({last_check, last_connect_check}) {
+    box.hidden = !last_check;
+    redraw(box, JSON.stringify([last_check, last_connect_check]), () => {
+      if (!last_check) return [];
+      const same = !last_connect_check || last_connect_check.at === last_check.at;
+      return same ? [line(last_check, "Last check")] : [line(last_connect_check, "Last check with a new connection"), line(last_check, "Last check")];
+    });
+  }};
+}
 function details() {
   const box = element("details");
   const list = element("dl");
@@ -238,8 +265,10 @@ function details() {
     list.append(term, value);
     return {term, value, valueOf};
   });
-  box.append(element("summary", "", "Details"), list);
+  const checks = checkLines();
+  box.append(element("summary", "", "Details"), checks.box, list);
   return {box: box, update(server) {
+    checks.update(server);
     for (const {term, value, valueOf} of rows) {
       const text = valueOf(server);
       term.hidden = value.hidden = text === null;

@@ -26,6 +26,8 @@ runtime_snapshot without_details(runtime_snapshot state) {
   for (auto& server : state.servers) {
     withhold(server.last_error);
     withhold(server.pool.last_error);
+    withhold(server.last_check.error);
+    withhold(server.last_connect_check.error);
   }
   for (auto& peer : state.peers) {
     withhold(peer.last_error);

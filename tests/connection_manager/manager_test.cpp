@@ -74,6 +74,10 @@ BOOST_FIXTURE_TEST_CASE(unknown_servers_are_refused, started) {
 
 BOOST_FIXTURE_TEST_CASE(status_brings_everything_together, started) {
   metrics->finished(nullptr, milliseconds{1}, env->clock->now());
+  probe_report checked;
+  checked.steps = {{stage::connect, milliseconds{1}, false}};
+  checked.error = make_failure(errc::connection_failed, stage::connect, "refused", "ldap2:389");
+  children.breaker.table[1].context->checks->note(checked, env->clock->wall_now());
   const auto found = ask<runtime_snapshot>(manager, status_atom_v);
   BOOST_REQUIRE(found.ok());
   BOOST_REQUIRE(found.value->servers.size() == 2U);
@@ -81,6 +85,9 @@ BOOST_FIXTURE_TEST_CASE(status_brings_everything_together, started) {
   BOOST_TEST((found.value->servers[1].breaker == breaker_state::half_open));
   BOOST_TEST((found.value->active_priority == std::optional{2}));
   BOOST_TEST(found.value->operations.total == 1U);
+  BOOST_TEST(!found.value->servers[0].last_check.at.has_value());
+  BOOST_TEST(found.value->servers[1].last_check.error == "refused");
+  BOOST_TEST(found.value->servers[1].last_connect_check.steps.size() == 1U);
   BOOST_TEST(!found.value->credentials_refused);
 }
 

@@ -150,6 +150,10 @@ try {
   check(await page.evaluate(() => document.activeElement === document.querySelector(".server summary")), "the focus stays on Details");
   check(await page.locator(".server details").first().evaluate((box) => box.open), "which stay open");
   await checkAccessibility(page, "with open Details");
+  const checked = await page.locator(".server .checks").first().innerText();
+  check(/Last check.* at \d\d:\d\d:\d\d: answered/.test(checked) && /TCP\s+[\d.]+ (µs|ms)/.test(checked) && /search\s+[\d.]+ (µs|ms)/.test(checked),
+        "what the last check found, by step: " + checked.replaceAll("\n", " · "));
+  await page.screenshot({path: folder + "/details.png", fullPage: true});
   await page.keyboard.press("Enter");
 
   // By keyboard alone: a server is suspended, with a confirmation.

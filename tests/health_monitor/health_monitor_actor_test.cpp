@@ -26,6 +26,25 @@ BOOST_FIXTURE_TEST_CASE(a_healthy_server_gets_one_standing_connection, monitor_f
   BOOST_TEST(told(0).front().steps.size() == 3U);
 }
 
+BOOST_FIXTURE_TEST_CASE(what_checks_found_is_kept_for_operators, monitor_fixture) {
+  const auto servers_table = table();
+  start_monitor_of(servers_table);
+  const auto& checks = *servers_table[0].context->checks;
+  BOOST_TEST(!checks.latest().at.has_value());
+  advance(seconds{31});
+  const auto connected = checks.latest_connect();
+  BOOST_TEST(connected.ok);
+  BOOST_TEST(connected.steps.size() == 3U);  // connect, bind, and the question
+  BOOST_TEST(checks.latest().ok);
+  BOOST_TEST(checks.latest().steps.size() == 1U);  // on the connection that stands
+  BOOST_TEST((*checks.latest().at > *connected.at));
+  servers[0]->connects = manner::refuses;
+  cut(0);
+  advance(seconds{3});
+  BOOST_TEST(!checks.latest().ok);
+  BOOST_TEST(checks.latest().error == "refused");
+}
+
 BOOST_FIXTURE_TEST_CASE(the_standing_connection_is_renewed_when_its_lifetime_is_over, monitor_fixture) {
   all.pool.max_lifetime = std::chrono::minutes{10};
   start_monitor();

@@ -197,7 +197,7 @@ std::vector<routed_server> monitor_fixture::table() const {
   return result;
 }
 
-void monitor_fixture::start_monitor() {
+void monitor_fixture::start_monitor_of(std::vector<routed_server> monitored) {
   auto factory = [played = servers](caf::actor_system& in, connection_spec spec) {
     const auto& server = played.at(spec.context->id);
     ++server->opened;
@@ -205,7 +205,7 @@ void monitor_fixture::start_monitor() {
     server->connections.push_back(in.spawn(play_connection, server, spec));
     return server->connections.back();
   };
-  monitor = own(spawn_health_monitor(system, env, std::make_shared<const settings>(all), table(), factory,
+  monitor = own(spawn_health_monitor(system, env, std::make_shared<const settings>(all), std::move(monitored), factory,
                                      breaker.address(), breaker.address()));
   tell(monitor, breaker_atom_v, stand_ins{std::min(static_cast<std::uint32_t>(servers.size()), 2U), 0});
 }

@@ -35,7 +35,8 @@ struct monitor_fixture : virtual_runtime {
   ~monitor_fixture();
 
   /// Starts the monitor; before that the settings may be changed.
-  void start_monitor();
+  void start_monitor() { start_monitor_of(table()); }
+  void start_monitor_of(std::vector<routed_server> monitored);
   void tell_servers();
   /// The connection says so of itself.
   void happens(const connection_spec& spec, connection_event::kind kind, failure_ptr cause = nullptr);

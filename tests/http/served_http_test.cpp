@@ -187,6 +187,12 @@ BOOST_AUTO_TEST_CASE(texts_of_errors_are_not_for_everybody_who_reaches_the_endpo
     BOOST_TEST(eventually([&] { return get(h.port(), "/readyz").status == 503; }));
     const auto server = h.status().at("servers").at(0);
     BOOST_TEST_REQUIRE(!server.at("last_error").is_null());
+    nlohmann::json check;
+    BOOST_TEST(eventually([&] {
+      check = h.status().at("servers").at(0).at("last_connect_check");
+      return !check.is_null() && check.at("ok") == false;
+    }));
+    BOOST_TEST((check.at("error") == "withheld: the token shows it") == !local, check.dump());
     const auto verbose = get(h.port(), "/readyz?verbose").body;
     const auto error = server.at("last_error").get<std::string>();
     BOOST_TEST((error == "withheld: the token shows it") == !local, error);

@@ -18,6 +18,13 @@ runtime_snapshot some_state() {
   s.servers[0].pool.now.size = 3;
   s.servers[0].pool.longest_wait = milliseconds{1700};
   s.servers[1].serving = s.servers[1].untried = true;
+  s.servers[1].last_check = {wall_time{seconds{1'700'000'000}},
+                             false,
+                             milliseconds{9},
+                             {{stage::resolve, milliseconds{1}, true}, {stage::connect, milliseconds{8}, false}},
+                             "refused"};
+  s.servers[1].last_connect_check = s.servers[1].last_check;
+  s.servers[1].last_connect_check.error = "refused before";
   s.operations.last_minute = {9, 2, 4};
   s.active_priority = 1;
   s.operations.by_error = {0, 1, 2};
@@ -55,6 +62,13 @@ BOOST_AUTO_TEST_CASE(a_state_of_many_servers_and_an_empty_one_cross_whole) {
     BOOST_TEST(came.value->peers[0].link == "it has dialled this node");
     BOOST_TEST(came.value->servers[0].budget.wanted == 6U);
     BOOST_TEST(came.value->servers[1].untried);
+    BOOST_TEST(!came.value->servers[0].last_check.at.has_value());
+    const auto& check = came.value->servers[1].last_check;
+    BOOST_TEST((check.at == sent.servers[1].last_check.at && check.took == milliseconds{9} && !check.ok));
+    BOOST_TEST_REQUIRE(check.steps.size() == 2U);
+    BOOST_TEST((check.steps[1].what == stage::connect && !check.steps[1].ok));
+    BOOST_TEST(check.error == "refused");
+    BOOST_TEST(came.value->servers[1].last_connect_check.error == "refused before");
     BOOST_TEST(came.value->operations.last_minute.failed == 4U);
     BOOST_TEST((came.value->servers[0].pool.longest_wait == milliseconds{1700}));
     BOOST_TEST_REQUIRE(came.value->client_listeners.size() == 1U);

@@ -50,6 +50,30 @@ BOOST_AUTO_TEST_CASE(the_state_as_json_has_servers_and_operations) {
   BOOST_TEST(all.at("latency_ms").at("steps").at(1).at("count") == 2);
 }
 
+BOOST_AUTO_TEST_CASE(a_server_as_json_has_its_last_check_by_step) {
+  runtime_snapshot state;
+  state.servers.resize(2);
+  state.servers[0].last_check = {wall_time{seconds{1'700'000'000}},
+                                 true,
+                                 std::chrono::microseconds{210},
+                                 {{stage::operation, std::chrono::microseconds{210}, true}},
+                                 ""};
+  state.servers[0].last_connect_check = {
+      wall_time{seconds{1'699'999'999}},
+      false,
+      milliseconds{3},
+      {{stage::resolve, milliseconds{1}, true}, {stage::connect, milliseconds{2}, false}},
+      "refused"};
+  const auto servers = nlohmann::json::parse(state_json(state)).at("servers");
+  const auto& server = servers.at(0);
+  BOOST_TEST(server.at("last_check") == nlohmann::json::parse(R"({"at": "2023-11-14T22:13:20Z", "ok": true,
+    "milliseconds": 0.21, "steps": [{"step": "operation", "ok": true, "milliseconds": 0.21}], "error": null})"));
+  BOOST_TEST(server.at("last_connect_check").at("steps").at(1).at("ok") == false);
+  BOOST_TEST(server.at("last_connect_check").at("error") == "refused");
+  BOOST_TEST(servers.at(1).at("last_check").is_null());
+  BOOST_TEST(servers.at(1).at("last_connect_check").is_null());
+}
+
 BOOST_AUTO_TEST_CASE(a_pool_as_json_has_all_that_its_snapshot_has) {
   runtime_snapshot state;
   auto& pool = state.servers.emplace_back().pool;

@@ -6,6 +6,8 @@
 #include "understudy/runtime/client/readiness.hpp"
 #include "understudy/runtime/platform/prometheus_writer.hpp"
 
+#include <algorithm>
+
 namespace understudy {
 namespace {
 
@@ -197,10 +199,17 @@ void write_clients(writer& to, const runtime_snapshot& state) {
 
 void write_certificates(writer& to, const std::vector<certificate_validity>& certificates) {
   if (certificates.empty()) return;
+  to.family("understudy_certificate_readable", type::gauge,
+            "1 while the file that this key names can be read, else 0.");
+  for (const auto& each : certificates)
+    to.sample({{"use", printable(each.use)}}, std::uint64_t{each.readable ? 1U : 0U});
+  if (std::none_of(certificates.begin(), certificates.end(), [](const auto& each) { return each.not_after; })) return;
   to.family("understudy_certificate_not_after_timestamp_seconds", type::gauge,
             "When the first certificate of the file that this key names ends, in seconds since 1970.");
   for (const auto& each : certificates)
-    to.sample({{"use", printable(each.use)}}, std::chrono::duration<double>(each.not_after.time_since_epoch()).count());
+    if (each.not_after)
+      to.sample({{"use", printable(each.use)}},
+                std::chrono::duration<double>(each.not_after->time_since_epoch()).count());
 }
 
 }  // namespace

@@ -9,8 +9,9 @@ inline constexpr const char* metrics_content_type = "text/plain; version=0.0.4; 
 
 /// Until when a certificate is valid.
 struct certificate_validity {
-  std::string use;      ///< what it is for, as the label of that name: "http.cert_path"
-  wall_time not_after;  ///< the end
+  std::string use;                     ///< what it is for, as the label of that name: "http.cert_path"
+  std::optional<wall_time> not_after;  ///< the end; nothing when it is not known
+  bool readable = true;                ///< its file can be read now
 };
 
 /// Everything that `state` counts, in the text format 0.0.4: base units (seconds), counters that end with _total,

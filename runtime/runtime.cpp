@@ -472,6 +472,7 @@ answer<reload_report> runtime::reload(settings next, duration timeout) {
                                      nodes_need_restart.end());
   }
   parts_->client->configure(*merged);
+  if (parts_->http) parts_->http->configure(*merged);
   parts_->log->set_level(merged->log.level);
   warn_of(*merged, *parts_->log);
   {

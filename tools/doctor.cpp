@@ -75,7 +75,9 @@ std::vector<secret_file> secret_files_of(const settings& all) {
 
 std::vector<certificate_file_end> file_ends_of(const settings& all) {
   std::vector<certificate_file_end> ends;
-  for (const auto& each : certificate_ends(all)) ends.push_back({each.key, each.path, each.end});
+  // What cannot be read is found by the check of the configuration.
+  for (const auto& each : certificate_ends(all))
+    if (each.end) ends.push_back({each.key, each.path, *each.end});
   return ends;
 }
 

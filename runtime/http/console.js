@@ -520,9 +520,12 @@ function drawTables(state) {
   redraw(byId("certificates").tBodies[0], JSON.stringify(state.certificates), () => state.certificates.map((each) => {
     const row = element("tr");
     const days = each.days_left;
-    const cell = element("td", "number " + (days < 7 ? "bad" : days < 30 ? "warn" : ""), count(days));
-    cell.title = each.end;
-    row.append(element("td", "", each.key), cell);
+    const known = days !== null;
+    const cell = element("td", "number " + (!known ? "" : days < 7 ? "bad" : days < 30 ? "warn" : ""), known ? count(days) : "unknown");
+    cell.title = each.end || "";
+    const name = element("td", "", each.key);
+    if (each.problem) name.append(element("p", "problem", each.problem));
+    row.append(name, cell);
     return row;
   }));
 }

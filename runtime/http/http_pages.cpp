@@ -12,6 +12,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
+
 namespace understudy::internal {
 namespace {
 
@@ -38,21 +40,23 @@ runtime_snapshot without_details(runtime_snapshot state) {
   return state;
 }
 
-void note_end(std::vector<certificate_end>& all, std::string_view key, const std::string& path,
-              const std::vector<std::shared_ptr<x509_st>>& certificates) {
-  std::optional<wall_time> first;
-  for (const auto& each : certificates)
-    if (const auto end = config::end_of(*each); end && (!first || *end < *first)) first = end;
-  if (first) all.push_back({std::string{key}, path, *first});
+/// `chain`: it is one's own certificate, not authorities. Keys, and their passwords, are of no interest.
+void read_end(std::vector<certificate_end>& all, std::string key, const std::string& path, bool chain) {
+  if (path.empty()) return;
+  const auto named = chain ? config::certificate_paths{path, {}, {}, {}} : config::certificate_paths{{}, {}, path, {}};
+  const auto read = config::read_certificates(config::settings_naming(named), [] { return std::nullopt; });
+  certificate_end found{std::move(key), path, std::nullopt, {}};
+  for (const auto& each : chain ? read.chain : read.trusted)
+    if (const auto end = config::end_of(*each); end && (!found.end || *end < *found.end)) found.end = end;
+  if (!read.problems.empty())
+    found.problem = read.problems.front().what;
+  else if (!found.end)
+    found.problem = "no certificate in it says when it ends";
+  all.push_back(std::move(found));
 }
 
-void read_ends(std::vector<certificate_end>& all, const std::string& section, const config::certificate_paths& paths) {
-  if (paths.certificate_path.empty() && paths.ca_path.empty()) return;
-  // The key, and its password, are of no interest.
-  const auto read = config::read_certificates(config::settings_naming({paths.certificate_path, {}, paths.ca_path, {}}),
-                                              [] { return std::nullopt; });
-  note_end(all, section + ".cert_path", paths.certificate_path, read.chain);
-  note_end(all, section + ".ca_cert_path", paths.ca_path, read.trusted);
+auto days_between(wall_time from, wall_time to) {
+  return std::chrono::duration_cast<std::chrono::hours>(to - from).count() / 24;
 }
 
 /// {"step_ms", "age_ms": since the newest step was over, "steps": [{"total", "p50_ms", "p99_ms"}]}, the oldest first.
@@ -74,27 +78,54 @@ nlohmann::json history_json(const metrics_registry& metrics, time_point now) {
 std::vector<certificate_end> certificate_ends(const settings& all) {
   std::vector<certificate_end> found;
   for (const auto& server : all.servers) {
-    if (server.client_cert_path.empty() && server.ca_cert_path.empty()) continue;
-    auto named = server;
-    named.client_key_path.clear();
-    const auto read = config::read_certificates(named, [] { return std::nullopt; });
     const auto name = server_name(server);
-    note_end(found, name + " client_cert_path", server.client_cert_path, read.chain);
-    note_end(found, name + " ca_cert_path", server.ca_cert_path, read.trusted);
+    read_end(found, name + " client_cert_path", server.client_cert_path, true);
+    read_end(found, name + " ca_cert_path", server.ca_cert_path, false);
   }
-  read_ends(found, "node", {all.node.cert_path, all.node.key_path, all.node.ca_cert_path, {}});
-  for (const auto& door : all.front_door.listeners)
-    read_ends(found, "front_door " + door.address, {door.cert_path, door.key_path, {}, {}});
-  read_ends(found, "http", {all.http.cert_path, all.http.key_path, all.http.ca_cert_path, {}});
+  read_end(found, "node.cert_path", all.node.cert_path, true);
+  read_end(found, "node.ca_cert_path", all.node.ca_cert_path, false);
+  for (const auto& listener : all.node.listeners)
+    read_end(found, "node " + listener.address + ".ca_cert_path", listener.ca_cert_path, false);
+  for (const auto& door : all.front_door.listeners) {
+    read_end(found, "front_door " + door.address + ".cert_path", door.cert_path, true);
+    read_end(found, "front_door " + door.address + ".client_ca_cert_path", door.client_ca_cert_path, false);
+  }
+  read_end(found, "http.cert_path", all.http.cert_path, true);
+  read_end(found, "http.ca_cert_path", all.http.ca_cert_path, false);
   return found;
 }
 
 http_pages::http_pages(environment_ptr env, const settings& all)
-    : env_(std::move(env)),
-      all_(all),
-      started_(env_->clock->wall_now()),
-      certificates_(certificate_ends(all_)),
-      read_at_(env_->clock->now()) {}
+    : env_(std::move(env)), node_(all.node.name), started_(env_->clock->wall_now()) {
+  configure(all);
+}
+
+void http_pages::configure(const settings& all) {
+  auto next = std::make_shared<const settings>(all);
+  auto read = certificate_ends(*next);
+  const std::lock_guard lock{mutex_};
+  all_ = std::move(next);
+  read_at_ = env_->clock->now();
+  take(std::move(read));
+}
+
+/// With `mutex_`. Of a file that cannot be read now the end is kept: listeners go on with what they have read.
+void http_pages::take(std::vector<certificate_end> read) {
+  for (auto& each : read) {
+    const auto before = std::find_if(certificates_.begin(), certificates_.end(), [&](const certificate_end& known) {
+      return known.key == each.key && known.path == each.path;
+    });
+    const bool known = before != certificates_.end();
+    if (known && !each.end) each.end = before->end;
+    const bool was_wrong = known && !before->problem.empty();
+    if (!each.problem.empty() && !was_wrong)
+      env_->log->write(log_level::warning, "http", "a certificate that the settings name cannot be read",
+                       {{"use", each.key}, {"problem", each.problem}});
+    else if (each.problem.empty() && was_wrong)
+      env_->log->write(log_level::info, "http", "a certificate can be read again", {{"use", each.key}});
+  }
+  certificates_ = std::move(read);
+}
 
 /// Files may be replaced: a worker reads them again now and then, when somebody looks.
 std::vector<certificate_end> http_pages::certificates() {
@@ -102,11 +133,11 @@ std::vector<certificate_end> http_pages::certificates() {
   const auto now = env_->clock->now();
   if (!reading_ && now - read_at_ >= certificates_read_every) {
     read_at_ = now;
-    reading_ = env_->workers->run([self = shared_from_this()] {
-      auto ends = certificate_ends(self->all_);
+    reading_ = env_->workers->run([self = shared_from_this(), all = all_] {
+      auto read = certificate_ends(*all);
       const std::lock_guard changing{self->mutex_};
-      self->certificates_ = std::move(ends);
       self->reading_ = false;
+      if (all == self->all_) self->take(std::move(read));
     });
   }
   return certificates_;
@@ -136,7 +167,7 @@ http_response http_pages::render(const page_wish& wish, const runtime_snapshot* 
   http_response made;
   made.content_type = metrics_content_type;
   std::vector<certificate_validity> ends;
-  for (const auto& each : certificates()) ends.push_back({each.key, each.end});
+  for (const auto& each : certificates()) ends.push_back({each.key, each.end, each.problem.empty()});
   made.body = metrics_text(*state, ends);
   return made;
 }
@@ -159,7 +190,7 @@ http_response http_pages::status(const runtime_snapshot& state, bool orders) {
   const auto now = env_->clock->wall_now();
   json["operations"]["history"] = history_json(*env_->metrics, env_->clock->now());
   json["version"] = UNDERSTUDY_VERSION;
-  json["node"] = all_.node.name;
+  json["node"] = node_;
   json["now"] = utc(now);
   json["started_at"] = utc(started_);
   json["ready"] = readiness_of(state, draining_).ready;
@@ -169,8 +200,9 @@ http_response http_pages::status(const runtime_snapshot& state, bool orders) {
   for (const auto& each : certificates())
     ends.push_back({{"key", each.key},
                     {"path", each.path},
-                    {"end", utc(each.end)},
-                    {"days_left", std::chrono::duration_cast<std::chrono::hours>(each.end - now).count() / 24}});
+                    {"end", each.end ? nlohmann::json(utc(*each.end)) : nlohmann::json(nullptr)},
+                    {"days_left", each.end ? nlohmann::json(days_between(now, *each.end)) : nlohmann::json(nullptr)},
+                    {"problem", each.problem.empty() ? nlohmann::json(nullptr) : nlohmann::json(each.problem)}});
   json["certificates"] = std::move(ends);
   http_response made;
   made.content_type = "application/json";

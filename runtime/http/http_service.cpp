@@ -154,6 +154,7 @@ http_service::~http_service() { close(duration::zero()); }
 
 const std::string& http_service::address() const { return address_; }
 std::size_t http_service::clients() const { return guests_->count(); }
+void http_service::configure(const settings& all) { pages_->configure(all); }
 void http_service::drain() { pages_->drain(); }
 
 bool http_service::close(duration limit) {

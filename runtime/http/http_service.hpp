@@ -38,6 +38,8 @@ class http_service {
   /// Clients that are in. Thread-safe.
   std::size_t clients() const;
 
+  /// What the settings are now, as far as it is shown; takes a thread that may wait for a disk.
+  void configure(const settings& all);
   /// /readyz says no from now on; everything is shown as before.
   void drain();
   /// Nobody comes in any more, who is in is ended. False when somebody is left after `limit`.

@@ -343,6 +343,21 @@ BOOST_AUTO_TEST_CASE(the_endpoint_shows_its_certificate_and_asks_for_one) {
   BOOST_TEST(get(port_of(at.http()->address()), "/livez").status == 0);  // without TLS
 }
 
+BOOST_AUTO_TEST_CASE(certificates_shown_follow_a_reload) {
+  const certificate_set files;
+  house h;
+  BOOST_TEST(h.status().at("certificates").empty());
+  auto next = *h.at->all();
+  next.servers.at(0).use_tls = true;
+  next.servers.at(0).ca_cert_path = files.ca.certificate().string();
+  const auto done = h.at->reload(std::move(next));
+  BOOST_TEST_REQUIRE(static_cast<bool>(done), (done.error ? describe(*done.error) : std::string{}));
+  const auto shown = h.status().at("certificates");
+  BOOST_TEST_REQUIRE(shown.size() == 1U, shown.dump());
+  BOOST_TEST(shown.at(0).at("key") == h.name(0) + " ca_cert_path");
+  BOOST_TEST(has(get(h.port(), "/metrics").body, "understudy_certificate_readable{use=\"" + h.name(0)));
+}
+
 BOOST_AUTO_TEST_CASE(a_thousand_stuck_clients_are_in_nobodys_way) {
   // Both ends of all of them are here.
   rlimit descriptors{};

@@ -57,8 +57,10 @@ std::vector<std::string> metric_lines(const std::string& text) {
   return lines;
 }
 
-const std::vector<certificate_validity> metric_certificates{{"http.cert_path", wall_time{seconds{1767254400}}},
-                                                            {"ldap1:389 ca_cert_path", wall_time{seconds{1767340800}}}};
+const std::vector<certificate_validity> metric_certificates{
+    {"http.cert_path", wall_time{seconds{1767254400}}},
+    {"ldap1:389 ca_cert_path", wall_time{seconds{1767340800}}, false},
+    {"node.cert_path", std::nullopt, false}};
 
 /// Family and type, as announced.
 std::map<std::string, std::string> metric_families(const std::string& text) {
@@ -120,6 +122,7 @@ const std::map<std::string, std::string> metric_names{{"understudy_build_info", 
                                                       {"understudy_clients_accepted_total", "counter"},
                                                       {"understudy_clients_turned_away_total", "counter"},
                                                       {"understudy_client_operations_total", "counter"},
+                                                      {"understudy_certificate_readable", "gauge"},
                                                       {"understudy_certificate_not_after_timestamp_seconds", "gauge"}};
 
 }  // namespace
@@ -154,8 +157,12 @@ BOOST_AUTO_TEST_CASE(a_certificates_end_is_told_by_its_use_alone) {
   const auto text = metrics_text(metric_state(), metric_certificates);
   for (const auto* line :
        {"understudy_certificate_not_after_timestamp_seconds{use=\"http.cert_path\"} 1767254400",
-        "understudy_certificate_not_after_timestamp_seconds{use=\"ldap1:389 ca_cert_path\"} 1767340800"})
+        "understudy_certificate_not_after_timestamp_seconds{use=\"ldap1:389 ca_cert_path\"} 1767340800",
+        "understudy_certificate_readable{use=\"http.cert_path\"} 1",
+        "understudy_certificate_readable{use=\"ldap1:389 ca_cert_path\"} 0",
+        "understudy_certificate_readable{use=\"node.cert_path\"} 0"})
     BOOST_TEST(has_metric_line(text, line), line << " is not in\n" << text);
+  BOOST_TEST(text.find("not_after_timestamp_seconds{use=\"node.cert_path\"}") == std::string::npos, text);
 }
 
 BOOST_AUTO_TEST_CASE(a_global_catalog_is_told_from_the_others) {

@@ -20,10 +20,10 @@ std::string number(double value) {
 void check_connection_time(duration average, double limit, std::vector<missed_limit>& found) {
   const auto ms = in_milliseconds(average);
   if (ms > limit) {
-    found.push_back({{"Connections of the last five minutes took " + number(ms) +
-                          " ms on average to become ready, more than " + number(limit) + " ms.",
-                      ms, limit},
-                     "the time of connects"});
+    found.push_back(
+        {{"New connections took " + number(ms) + " ms on average to become ready, more than " + number(limit) + " ms.",
+          ms, limit},
+         "the time of connects"});
   }
 }
 

@@ -19,7 +19,8 @@ struct missed_limit : performance_alert {
 };
 
 /// Every limit that is not kept, a value equal to its limit is normal still; each pool is looked at on its own, so an
-/// idle standby does not hide a full primary. `average_connect`: of the last five minutes, zero when there were none.
+/// idle standby does not hide a full primary. `average_connect`: of late, as recent_connects has it, zero when there
+/// were none.
 std::vector<missed_limit> check_thresholds(const runtime_snapshot& now, duration average_connect,
                                            const performance_thresholds& limits);
 

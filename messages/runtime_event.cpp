@@ -9,6 +9,8 @@ std::string_view to_string(event_kind k) noexcept {
       return "server";
     case event_kind::credential:
       return "credential";
+    case event_kind::leak:
+      return "leak";
     case event_kind::pool:
       return "pool";
     case event_kind::alert:

@@ -14,7 +14,8 @@ namespace understudy {
 enum class event_kind : std::uint8_t {
   server,      ///< a server is connected, lost, back, suspended; requests go elsewhere (breaker and failover)
   credential,  ///< the service's own password: refused, accepted again, not to be had
-  pool,        ///< connections: one is held too long (a leak), growth meets a limit
+  leak,        ///< a lease is held for longer than pool.leak_threshold, or ended after that
+  pool,        ///< connections: no more can be had, one does not respond, the last one is lost
   alert,       ///< a threshold is not kept (connection_manager::set_thresholds())
   settings,    ///< settings were changed, or something in them deserves a look
   node,        ///< other nodes, and clients of this one

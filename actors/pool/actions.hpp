@@ -85,6 +85,7 @@ struct ask_for_probe_slot {};
 struct note {
   log_level level = log_level::info;
   std::string text;
+  std::string_view component = "pool";  ///< or "leak"
 };
 /// The drain is over; `clean`: nothing had to be cut off.
 struct drained {

@@ -667,7 +667,7 @@ void pool_impl::operator()(const pool_action::ask_for_probe_slot&) {
 }
 
 void pool_impl::operator()(const pool_action::note& a) {
-  context_->env->log->write(a.level, "pool", a.text, {{"server", context_->name}});
+  context_->env->log->write(a.level, a.component, a.text, {{"server", context_->name}});
 }
 
 void pool_impl::operator()(const pool_action::drained& a) {

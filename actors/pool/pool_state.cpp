@@ -477,8 +477,10 @@ void pool_state::take_back(lease_id id, std::string_view why, time_point now) {
 void pool_state::end_lease(const lease_record& ended, std::string_view how, time_point now) {
   actions_.push_back(pool_action::unwatch{ended.id});
   if (ended.reported)
-    note(log_level::info, "leaked lease " + std::to_string(ended.id) + " of " + ended.holder + " " + std::string{how} +
-                              " after " + time_taken(now - ended.granted));
+    note(log_level::info,
+         "leaked lease " + std::to_string(ended.id) + " of " + ended.holder + " " + std::string{how} + " after " +
+             time_taken(now - ended.granted),
+         "leak");
   slot* s = slots_.find(ended.connection);
   if (s != nullptr && s->state == slot_state::leased) {
     s->leased_as = 0;
@@ -528,8 +530,8 @@ pool_snapshot pool_state::snapshot(time_point now) const {
   return s;
 }
 
-void pool_state::note(log_level level, std::string text) {
-  actions_.push_back(pool_action::note{level, std::move(text)});
+void pool_state::note(log_level level, std::string text, std::string_view component) {
+  actions_.push_back(pool_action::note{level, std::move(text), component});
 }
 
 // ---- connections that come up, fail, drain and end ----
@@ -1284,8 +1286,10 @@ void pool_state::watch_over(time_point now) {
 void pool_state::report_leaks(time_point now) {
   if (policy_.leak_threshold <= duration::zero()) return;
   for (const auto& l : leases_.overdue(now, policy_.leak_threshold))
-    note(log_level::warning, "possible leak: lease " + std::to_string(l.id) + " of " + policy_.server_name +
-                                 " is held by " + l.holder + " for " + time_taken(now - l.granted));
+    note(log_level::warning,
+         "possible leak: lease " + std::to_string(l.id) + " of " + policy_.server_name + " is held by " + l.holder +
+             " for " + time_taken(now - l.granted),
+         "leak");
 }
 
 void pool_state::drain(time_point deadline, time_point now) {

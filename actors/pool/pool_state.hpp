@@ -238,7 +238,7 @@ class pool_state {
 
   slot* gathering(time_point now) noexcept;
   pool_situation situation(time_point now) const { return {policy_, counts(now), last_}; }
-  void note(log_level level, std::string text);
+  void note(log_level level, std::string text, std::string_view component = "pool");
 
   pool_policy policy_;
   pool_dependencies dependencies_;

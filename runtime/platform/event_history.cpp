@@ -16,10 +16,11 @@ struct component_kind {
   std::string_view component;
   event_kind kind;
 };
-constexpr component_kind kinds[] = {
-    {"breaker", event_kind::server},  {"credentials", event_kind::credential}, {"pool", event_kind::pool},
-    {"connection", event_kind::pool}, {"monitoring", event_kind::alert},       {"config", event_kind::settings},
-    {"node", event_kind::node},       {"front_door", event_kind::node},        {"listener", event_kind::node}};
+constexpr component_kind kinds[] = {{"breaker", event_kind::server},  {"credentials", event_kind::credential},
+                                    {"pool", event_kind::pool},       {"leak", event_kind::leak},
+                                    {"connection", event_kind::pool}, {"monitoring", event_kind::alert},
+                                    {"config", event_kind::settings}, {"node", event_kind::node},
+                                    {"front_door", event_kind::node}, {"listener", event_kind::node}};
 
 event_kind kind_of(std::string_view component) noexcept {
   const auto* const found = std::find_if(std::begin(kinds), std::end(kinds),

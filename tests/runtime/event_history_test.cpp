@@ -9,6 +9,8 @@
 #include <boost/test/unit_test.hpp>
 
 #include <algorithm>
+#include <map>
+#include <mutex>
 
 using namespace understudy;
 using namespace understudy::internal;
@@ -50,7 +52,8 @@ BOOST_AUTO_TEST_CASE(an_event_has_its_kind_severity_and_details_and_names_no_dn)
   BOOST_TEST((refused.at == event_time));
   const std::pair<const char*, event_kind> kinds[] = {
       {"breaker", event_kind::server}, {"monitoring", event_kind::alert}, {"pool", event_kind::pool},
-      {"manager", event_kind::other},  {"node", event_kind::node},        {"config", event_kind::settings}};
+      {"manager", event_kind::other},  {"node", event_kind::node},        {"config", event_kind::settings},
+      {"leak", event_kind::leak}};
   for (const auto& [component, kind] : kinds)
     BOOST_TEST((history.note(log_level::error, component, "x", {}, event_time).kind == kind), component);
 }
@@ -115,4 +118,54 @@ BOOST_AUTO_TEST_CASE(a_service_is_told_of_the_server_that_is_lost) {
   const auto after = manager.events(before);
   BOOST_TEST_REQUIRE(!after.empty());
   BOOST_TEST(after.front().number > before);
+}
+
+BOOST_AUTO_TEST_CASE(a_service_is_told_of_breaker_failover_credential_leak_and_alert) {
+  const std::map<std::string, std::string> right{{"cn=service", "right"}};
+  stub_directory preferred{{.passwords = right}}, other{{.passwords = right}};
+  settings all;
+  for (const auto* server : {&preferred, &other}) {
+    auto& info = all.servers.emplace_back();
+    info.uri = server->url();
+    info.priority = static_cast<int>(all.servers.size());
+    info.bind_dn = "cn=service";
+    info.password = secret{"right"};
+    info.retry_delay = 50ms;
+  }
+  all.pool.leak_threshold = 100ms;
+  all.pool.health_check_interval = 50ms;  // how often the thresholds are looked at
+  all.monitoring.max_connection_time = 3600000;
+  all.monitoring.min_success_rate = 0;
+  all.monitoring.max_pool_utilization = 1;
+  all.log.level = log_level::error;
+  std::mutex mutex;
+  std::vector<runtime_event> told;
+  connection_manager manager(std::move(all));
+  manager.set_events([&](const runtime_event& event) {
+    const std::lock_guard guard{mutex};
+    told.push_back(event);
+  });
+  const auto becomes_told = [&](event_kind kind, const std::string& part) {
+    return eventually([&] {
+      const std::lock_guard guard{mutex};
+      return std::any_of(told.begin(), told.end(), [&](const runtime_event& e) {
+        return e.kind == kind && e.text.find(part) != std::string::npos;
+      });
+    });
+  };
+  BOOST_REQUIRE(manager.connect().connected);
+  {
+    const auto held = manager.get_connection();
+    BOOST_TEST(becomes_told(event_kind::leak, "possible leak: lease"));
+    BOOST_TEST(becomes_told(event_kind::alert, "of its connections in use"));
+  }
+  BOOST_TEST(becomes_told(event_kind::leak, "leaked lease"));
+  BOOST_TEST(becomes_told(event_kind::alert, "is kept again"));
+  preferred.stop();
+  const auto name = [](const stub_directory& server) { return "127.0.0.1:" + std::to_string(server.port()); };
+  BOOST_TEST(becomes_told(event_kind::server, name(preferred) + " is lost"));
+  BOOST_TEST(becomes_told(event_kind::server, name(other) + " serves"));
+  other.set_passwords({{"cn=service", "another"}});
+  other.close_all();
+  BOOST_TEST(becomes_told(event_kind::credential, "refused the service's password"));
 }

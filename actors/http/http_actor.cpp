@@ -18,7 +18,7 @@ namespace {
 
 // As much as one request may have, and the beginning of the next.
 constexpr std::size_t read_ahead = http_parser::most_head_bytes + http_parser::most_body_bytes;
-constexpr seconds manager_patience{2}, goodbye_patience{2};
+constexpr seconds manager_patience{state_patience}, goodbye_patience{2};
 
 class http_impl {
  public:
@@ -170,7 +170,7 @@ void http_impl::operator()(http_action::fetch& a) {
   // These say that the process answers, and what the page looks like, whatever the manager does.
   if (a.page.page == http_page::live || a.page.page == http_page::console)
     return session_.answer(a.number, with_.render(a.page, nullptr, nullptr), now());
-  self_->request(with_.manager, manager_patience, status_atom_v)
+  self_->request(with_.state, manager_patience, status_atom_v)
       .then(
           [this, a](runtime_snapshot& state) {
             guard_.run([&] {
@@ -207,6 +207,7 @@ void http_impl::find_server(const http_action::obey& a, const std::vector<routed
   const auto done = [this, a](bool known) {
     guard_.run([&] {
       const auto outcome = known ? plain_response(200, "done") : plain_response(404, "there is no such server");
+      self_->send(with_.state, reset_atom_v);  // who has given it may look at once
       note(a.order, outcome);
       answer(a.number, outcome);
     });

@@ -2,6 +2,7 @@
 #pragma once
 #include "understudy/actors/connection/byte_stream.hpp"
 #include "understudy/actors/http/http_session.hpp"
+#include "understudy/actors/http/state_actor.hpp"
 #include "understudy/actors/ports/ports.hpp"
 #include "understudy/actors/ports/repeat_limiter.hpp"
 
@@ -24,7 +25,8 @@ using page_renderer =
 /// What a client's actor needs of others. All functions are called on the poller's thread and must not wait.
 struct http_dependencies {
   environment_ptr env;
-  connection_manager_actor manager;
+  connection_manager_actor manager;  ///< of orders
+  http_state_actor state;            ///< of the same manager
   http_rules_ptr rules;
   std::function<void(runtime_snapshot& state)> complete;  ///< adds what the manager does not know
   page_renderer render;

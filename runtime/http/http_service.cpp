@@ -113,7 +113,9 @@ http_service::http_service(caf::actor_system& system, dependencies with, const s
     : with_(std::move(with)),
       pages_(std::make_shared<http_pages>(with_.env, all)),
       guests_(std::make_shared<guests>()) {
-  const auto let_in = [in = guests_, with = with_, pages = pages_, rules = rules_of(all, *with_.events),
+  auto rules_of_all = rules_of(all, *with_.events);  // throws, with nothing begun
+  state_ = spawn_http_state(system, with_.env, with_.manager);
+  const auto let_in = [in = guests_, with = with_, pages = pages_, rules = std::move(rules_of_all), shared = state_,
                        refusals = std::make_shared<repeat_limiter>(seconds{60}), &system](accepted_client client) {
     auto connection = std::make_shared<http_connection>();
     connection->fd = client.socket.get();
@@ -127,6 +129,7 @@ http_service::http_service(caf::actor_system& system, dependencies with, const s
     http_dependencies needs;
     needs.env = with.env;
     needs.manager = with.manager;
+    needs.state = shared;
     needs.rules = rules;
     needs.complete = with.complete;
     needs.render = [pages, rules](const page_wish& wish, const runtime_snapshot* state, const failure_ptr& why) {
@@ -144,7 +147,12 @@ http_service::http_service(caf::actor_system& system, dependencies with, const s
     auto made = spawn_http_client(system, std::move(needs), std::move(connection));
     if (!in->enter(number, made, busy)) caf::anon_send(made, close_atom_v);
   };
-  listener_ = std::make_unique<listener>(system, with_.env, listening(all.http), let_in);
+  try {
+    listener_ = std::make_unique<listener>(system, with_.env, listening(all.http), let_in);
+  } catch (...) {
+    caf::anon_send(state_, close_atom_v);
+    throw;
+  }
   address_ = listener_->address();
   with_.env->log->write(log_level::info, "http", "listens for HTTP",
                         {{"address", address_}, {"tls", all.http.cert_path.empty() ? "no" : "yes"}});
@@ -160,6 +168,7 @@ void http_service::drain() { pages_->drain(); }
 bool http_service::close(duration limit) {
   listener_ = nullptr;
   guests_->end_all();
+  caf::anon_send(state_, close_atom_v);
   return guests_->wait(limit);
 }
 

@@ -1,5 +1,6 @@
 // What a runtime shows by HTTP: the listener of [http], and who came in there.
 #pragma once
+#include "understudy/actors/http/state_actor.hpp"
 #include "understudy/actors/ports/ports.hpp"
 #include "understudy/runtime/platform/event_history.hpp"
 
@@ -51,6 +52,7 @@ class http_service {
   const dependencies with_;
   const std::shared_ptr<http_pages> pages_;
   const std::shared_ptr<guests> guests_;
+  http_state_actor state_;
   std::string address_;
   std::unique_ptr<listener> listener_;
 };

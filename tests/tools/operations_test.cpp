@@ -1,6 +1,10 @@
 // What documents and rules say of metrics is what there is.
 #include "cli.hpp"
+#include "support/eventually.hpp"
 #include "support/installed_client.hpp"
+#include "support/port_of.hpp"
+#include "support/raw_client.hpp"
+#include "support/stub_directory.hpp"
 #include "support/temporary_folder.hpp"
 #include "understudy/runtime/metrics_text.hpp"
 
@@ -192,4 +196,34 @@ BOOST_AUTO_TEST_CASE(application_promtool_accepts_the_queries_of_the_dashboard) 
   const auto said = lint({"rules", folder.write("queries.yaml", as_rules(dashboard_queries())).string()});
   BOOST_TEST(said.status == 0, said.output << said.error_output);
   BOOST_TEST(lint({"rules", folder.write("wrong.yaml", as_rules({"sum(("})).string()}).status != 0);
+}
+
+BOOST_FIXTURE_TEST_CASE(the_example_of_monitoring_is_the_documents_and_shows_the_directory, command_line) {
+  BOOST_TEST(contains(source("docs/operations.md"), "```cpp\n" + source("tools/examples/7_monitoring.cpp") + "```\n"));
+  stub_directory server;
+  const child_process service({UNDERSTUDY_MONITORING_EXAMPLE, config(server.url()), "0"});
+  const auto listens = [&] {
+    return contains(service.output(), "listens at 127.0.0.1:") && service.output().back() == '\n';
+  };
+  BOOST_TEST_REQUIRE(eventually(listens), service.error_output());
+  const auto address = service.output();
+  const auto get = [port = port_of(address.substr(0, address.size() - 1))](const std::string& path) {
+    raw_client client(port);
+    client.send("GET " + path + " HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    std::string all;
+    for (auto part = client.read_some(); !part.empty(); part = client.read_some()) all += part;
+    return all;
+  };
+  const auto name = "127.0.0.1:" + std::to_string(server.port());
+  const auto metrics = get("/metrics");
+  BOOST_TEST(contains(metrics, "\nunderstudy_server_up{server=\"" + name + "\"} 1\n"), metrics);
+  const auto state = get("/directory");
+  const auto body = state.find("\r\n\r\n");
+  BOOST_TEST_REQUIRE(body != std::string::npos, state);
+  BOOST_TEST(nlohmann::json::parse(state.substr(body)).at("servers").at(0).at("state") == "healthy", state);
+  BOOST_TEST(contains(get("/"), "HTTP/1.1 404"));
+  server.stop();
+  BOOST_TEST(eventually([&] { return contains(service.error_output(), "server: " + name + " is lost"); }),
+             service.error_output());
+  BOOST_TEST(contains(get("/metrics"), "understudy_server_up{server=\"" + name + "\"} 0\n"));
 }

@@ -142,10 +142,9 @@ http_wish wish_of(const http_request& request, const http_rules& rules) {
   }
   const bool details = rules.shows_details || (is_own_page(request) && shows_token(request, rules));
   if (is_stream) {
-    const auto after = request.last_event_id.empty()
-                           ? parse_number<std::uint64_t>(value_of(request, "after")).value_or(0)
-                           : number_in(request.last_event_id, rules);
-    return events_wish{after, details};
+    if (!request.last_event_id.empty()) return events_wish{number_in(request.last_event_id, rules), details};
+    const auto after = value_of(request, "after");
+    return events_wish{parse_number<std::uint64_t>(after).value_or(number_in(after, rules)), details};
   }
   return page_wish{page->page, request.query.count("verbose") > 0, request.path, details};
 }

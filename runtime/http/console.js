@@ -6,7 +6,7 @@ const minute = 60, five = 300;
 let samples = [];      // what was counted, once a second, of the last five minutes
 let points = [];       // {rate, p99} of each second
 let events = [];       // the latest first
-let latestEvent = 0;
+let latestEvent = "";  // its id: "RUN-NUMBER"; each run of the node numbers anew
 let last = null;       // the last state
 let token = "";        // of this page alone: it is nowhere kept
 const levels = new Map();  // by priority: what is shown of each
@@ -83,9 +83,11 @@ function remember(state) {
   points.push({rate: (now.total - previous.total) / Math.max(0.001, now.at - previous.at), p99: within(previous, now, 0.99)});
   while (points.length > five) points.shift();
 }
+// The oldest sample of that time; the one before the latest, where they are further apart.
 function sampleAgo(seconds) {
   const now = samples[samples.length - 1];
-  return samples.find((sample) => now.at - sample.at <= seconds) || samples[0];
+  const found = samples.find((sample) => now.at - sample.at <= seconds);
+  return found === now && samples.length > 1 ? samples[samples.length - 2] : found;
 }
 // Requests a second that a server has done with in the last seconds; null: not known yet.
 const lately = 3;
@@ -402,10 +404,11 @@ function beads(pool) {
   for (const kind of all.slice(0, most)) row.append(element("i", kind));
   return row;
 }
-// The first of many, and how many there are beside them. `all` may be more than are listed.
+// The first of many, and how many there are beside them.
 const mostLeaves = 8;
-function leaves(listed, all, make) {
-  const shown = listed.slice(0, mostLeaves), list = element("ul");
+function firstOf(listed) { return listed.slice(0, mostLeaves); }
+function leaves(shown, all, make) {
+  const list = element("ul");
   list.append(...shown.map(make));
   if (all > shown.length) list.append(element("li", "more", "and " + count(all - shown.length) + " more"));
   return list;
@@ -416,13 +419,12 @@ function clientLeaf(client) {
 }
 function frontDoorLeaf(listener, clients) {
   const door = leaf("good", "front door " + listener.address, plural(listener.clients, "client", "clients"));
-  if (listener.clients) door.append(leaves(clients.filter((client) => client.listener === listener.address), listener.clients, clientLeaf));
+  if (listener.clients) door.append(leaves(clients, listener.clients, clientLeaf));
   return door;
 }
-function nodeClientsLeaf(state) {
-  const all = state.node_clients.length + state.more_node_clients;
+function nodeClientsLeaf(clients, all) {
   const door = leaf("good", "listeners for nodes", plural(all, "client", "clients"));
-  door.append(leaves(state.node_clients, all, (client) => leaf("good", client.name, client.address + ", may " + client.permission)));
+  door.append(leaves(clients, all, (client) => leaf("good", client.name, client.address + ", may " + client.permission)));
   return door;
 }
 function poolLeaf(server) {
@@ -437,11 +439,14 @@ function poolLeaf(server) {
   }
   return made;
 }
+// Drawn anew when what is shown has changed: of hundreds of clients there is always one that asks something.
 function drawTree(state) {
+  const clients = state.client_listeners.map((listener) => firstOf(state.clients.filter((client) => client.listener === listener.address)));
+  const nodeClients = firstOf(state.node_clients), allNodeClients = state.node_clients.length + state.more_node_clients;
   const key = JSON.stringify([state.servers.map((s) => [nameOf(s), s.state, s.breaker, s.serving, s.pool.in_use, s.pool.idle, s.pool.connecting, s.pool.waiters, s.pool.leased]),
                               state.peers, state.client_listeners.map((l) => [l.address, l.clients]), state.draining,
-                              state.clients.map((c) => [c.address, c.listener, c.identity, c.pending, c.parked]),
-                              state.node_clients.map((c) => [c.name, c.address, c.permission]), state.more_node_clients]);
+                              clients.map((some) => some.map((c) => [c.address, c.identity, c.pending, c.parked])),
+                              nodeClients.map((c) => [c.name, c.address, c.permission]), allNodeClients]);
   redraw(byId("tree"), key, () => {
     const root = leaf(state.draining ? "warn" : "good", "connection manager", state.draining ? "draining" : "supervises all of these");
     const below = element("ul");
@@ -453,8 +458,8 @@ function drawTree(state) {
     if (states.children.length) breaker.append(states);
     below.append(breaker, leaf("good", "health monitor", "probes " + plural(state.servers.length, "server", "servers")));
     below.append(...state.servers.map(poolLeaf));
-    below.append(...state.client_listeners.map((listener) => frontDoorLeaf(listener, state.clients)));
-    if (state.node_clients.length) below.append(nodeClientsLeaf(state));
+    below.append(...state.client_listeners.map((listener, i) => frontDoorLeaf(listener, clients[i])));
+    if (nodeClients.length) below.append(nodeClientsLeaf(nodeClients, allNodeClients));
     for (const peer of state.peers) below.append(leaf(peer.state === "connected" ? "good" : "bad", "node " + peer.name, peer.state));
     root.append(below);
     return [root];
@@ -577,16 +582,17 @@ async function look() {
     setTimeout(look, 1000);
   }
 }
+function runOf(id) { return id.slice(0, id.lastIndexOf("-")); }
+function hear(id, event) {
+  if (runOf(id) !== runOf(latestEvent)) events = [];  // it was restarted
+  latestEvent = id;
+  events.unshift(event);
+  events.length = Math.min(events.length, 200);
+  drawStory();
+}
 function listen() {
-  const source = new EventSource("api/events?after=" + latestEvent);
-  source.onmessage = (message) => {
-    const event = JSON.parse(message.data);
-    if (event.number < latestEvent) events = [];  // it was restarted
-    latestEvent = event.number;
-    events.unshift(event);
-    events.length = Math.min(events.length, 200);
-    drawStory();
-  };
+  const source = new EventSource("api/events?after=" + encodeURIComponent(latestEvent));
+  source.onmessage = (message) => hear(message.lastEventId, JSON.parse(message.data));
   // The browser tries again by itself, unless it was told to go away.
   source.onerror = () => { if (source.readyState === EventSource.CLOSED) setTimeout(listen, 2000); };
 }

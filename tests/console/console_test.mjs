@@ -99,7 +99,7 @@ try {
   check(await page.locator(".flow:visible").count() === 1, "the arrow points where requests go");
   check(/^[\d,.]+\/s$/.test(await text(page, ".level:first-child .flow")), "and says how many: " + await text(page, ".level:first-child .flow"));
   // Many clients, which no test could bring: drawn from the state as a node with a front door would tell it.
-  const tree = await page.evaluate(() => {
+  const redrawn = await page.evaluate(() => {
     const many = (n, make) => Array.from({length: n}, (_, i) => make(i));
     const busy = structuredClone(last);
     busy.servers[0].pool.leased = 2;
@@ -108,8 +108,17 @@ try {
     busy.node_clients = many(3, (i) => ({name: "client-" + i, address: "192.0.2.9:" + i, permission: "read"}));
     busy.more_node_clients = 0;
     drawTree(busy);
-    return byId("tree").innerText;
+    const text = byId("tree").innerText, drawn = byId("tree").firstChild;
+    busy.clients[100].pending = 2;
+    drawTree(busy);
+    const stays = byId("tree").firstChild === drawn;
+    busy.clients[3].pending = 2;
+    drawTree(busy);
+    return {text, stays, follows: byId("tree").firstChild !== drawn && byId("tree").innerText.includes("192.0.2.7:1003 user, 2 pending")};
   });
+  check(redrawn.stays, "clients that are not listed have nothing drawn anew");
+  check(redrawn.follows, "those that are do");
+  const tree = redrawn.text;
   check(tree.includes("2 leases"), "leases are in the tree");
   check(tree.includes("192.0.2.7:1000 user, 1 pending, holds a connection") && tree.includes("192.0.2.7:1007") && !tree.includes("192.0.2.7:1008"),
         "the first clients of the front door are");
@@ -178,6 +187,24 @@ try {
   const recalled = await late.evaluate(() => ({seconds: points.length, rate: Math.max(...points.map((point) => point.rate)), p99: Math.max(...points.map((point) => point.p99))}));
   check(recalled.seconds >= 10 && recalled.rate > 0 && recalled.p99 > 0, "a page just opened draws the last minutes: " + JSON.stringify(recalled));
   await late.screenshot({path: folder + "/just_opened.png", fullPage: true});
+  const rare = await late.evaluate(() => {
+    const kept = samples, sample = (at, done) => ({at, completed: new Map([["a:389", done]])});
+    samples = [sample(0, 100), sample(5, 150)];
+    const rate = rateOf({host: "a", port: 389, pool: {completed: 150}});
+    samples = kept;
+    return rate;
+  });
+  check(rare === 10, "a rate is known when answers are further apart than it looks back: " + rare);
+  const runs = await late.evaluate(() => {
+    const known = /^[0-9a-f]{16}-[0-9]+$/.test(latestEvent), event = (number) => ({...events[0], number});
+    hear("5af0-7", event(7));
+    hear("5af0-8", event(8));
+    const same = events.length;
+    hear("5af1-9", event(9));
+    return {known, same, other: events.length, latest: latestEvent};
+  });
+  check(runs.known, "events are known by their ids");
+  check(runs.same === 2 && runs.other === 1 && runs.latest === "5af1-9", "those of two runs of the node are not mixed: " + JSON.stringify(runs));
   await late.context().close();
 
   // The preferred level goes.

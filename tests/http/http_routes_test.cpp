@@ -146,6 +146,12 @@ BOOST_AUTO_TEST_CASE(a_stream_of_events_goes_on_where_it_was_left) {
     request.last_event_id = other;
     BOOST_TEST(std::get<events_wish>(wish_of(request, rules)).after == 0U, other);
   }
+  // Who opens a stream anew names the last event in the same way.
+  request.last_event_id.clear();
+  request.query["after"] = "5af0-9";
+  BOOST_TEST(std::get<events_wish>(wish_of(request, rules)).after == 9U);
+  request.query["after"] = "5af1-9";
+  BOOST_TEST(std::get<events_wish>(wish_of(request, rules)).after == 0U);
   request.method = "HEAD";
   BOOST_TEST(status_of(request) == 405);
 }

@@ -103,6 +103,41 @@ BOOST_AUTO_TEST_CASE(client_python_ldap_s_own_tests_come_to_the_same) {
   BOOST_TEST(got.status == 0, got.output << got.error_output);
 }
 
+BOOST_AUTO_TEST_CASE(client_openldap_s_slapd_tester_finds_no_error) {
+  // It is in no package: OpenLDAP's tests/progs, compiled by who wants it.
+  const auto* folder = std::getenv("UNDERSTUDY_SLAPD_TESTER");
+  const std::string programs = folder != nullptr ? folder : "";
+  if (!is_installed("OpenLDAP's slapd-tester (UNDERSTUDY_SLAPD_TESTER=FOLDER)",
+                    {"test", "-x", programs + "/slapd-tester"}, false))
+    return;
+  leak_guard leaks;
+  slapd direct, behind;
+  served_clients door(with_front_door(quick_settings({server_at(behind.port())})));
+  temporary_folder asked;
+  const auto users = "ou=people,dc=example,dc=com\n";
+  asked.write("do_search.0", std::string{users} + "(uid=user1)\n" + "dc=example,dc=com\n(cn=User*)\n");
+  asked.write("do_read.0", user_dn(1) + "\n" + user_dn(2) + "\n" + users);
+  asked.write("do_bind.0", user_dn(1) + "\n" + user_password(1) + "\n" + user_dn(2) + "\n" + user_password(2) + "\n");
+  asked.write("do_modify.0", user_dn(3) + "\nmail: tester@example.com\n" + user_dn(4) + "\ndescription: tester\n");
+  asked.write("do_modrdn.0", user_dn(5) + "\n");
+  asked.write("do_add.0",
+              "dn: uid=added,ou=people,dc=example,dc=com\nobjectClass: inetOrgPerson\nuid: added\ncn: Added\nsn: A\n");
+  // As many programs at once as it has, each with its connection; it fails when one of them gets an error.
+  const auto play = [&](const std::string& uri) {
+    return run_program({{programs + "/slapd-tester", "-P", programs, "-d", asked.path().string(), "-H", uri, "-D",
+                         admin_dn, "-w", admin_password, "-l", "20"},
+                        {},
+                        {"LDAPNOINIT=1"},
+                        {}},
+                       4 * patience);
+  };
+  const auto expected = play(direct.url()), got = play(door.uri());
+  BOOST_TEST(expected.status == 0, expected.error_output);
+  BOOST_TEST(got.status == 0, got.error_output);
+  BOOST_TEST(door.all_gone());
+  end_scenario(door.get(), {behind});
+}
+
 BOOST_AUTO_TEST_CASE(client_go_ldap_is_told_the_same) {
   // A compiler of 450 MB, which tools/setup leaves to who wants it.
   const std::vector<std::string> probe{"sh", "-c",

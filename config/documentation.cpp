@@ -138,8 +138,9 @@ is one. Otherwise what "Reload" marks with yes takes effect without losing a req
 - Pools grow at once; they shrink by closing what idles, and what is in use when it comes free.
 - Connections that were made with other values (identity, source of the password, encryption, `timeout`, `max_retries`,
   `slow_call`, `suspect_after`, sizes of results and messages) are replaced one by one within seconds, the new one first.
-- A pause that has begun (`retry_delay`, an open breaker's `open_cap`) ends sooner when it is shorter now. A server that was lost
-  without `auto_reconnect` is connected to when that is switched on.
+- A pause that has begun (`retry_delay`, `hold_down`, `open_cap` of an open breaker or a silent server) ends sooner when it is
+  shorter now. A server that was lost without `auto_reconnect` is connected to when that is switched on.
+- A probe that is under way is begun anew when its connection would be made with other values.
 - Listeners of a node: new ones open; those that are gone close, and who came by them finishes what he holds. One at the same
   address takes its new permission, certificates and revocation lists, which count for who is in as well, and its bounds, which
   count for who comes. When one cannot be opened, nothing changes. `insecure_loopback`, and the first listeners of a process that

@@ -31,6 +31,8 @@ void breaker::configure(const breaker_options& options) {
   if (options.window != options_.window) window_ = rate_window{options.window};
   const bool sooner = options.open_cap < options_.open_cap;
   options_ = options;
+  if (sooner && silent_until_ != time_point{})
+    silent_until_ = std::min(silent_until_, silent_since_ + options_.open_cap);
   if (sooner && state_ == breaker_state::open && until_ - since_ > options_.open_cap)
     until_ = std::min(until_, since_ + jittered(options_.open_cap, options_.open_jitter, random_));
 }
@@ -46,7 +48,7 @@ void breaker::on_report(const outcome_report& report, const moment& at) {
     silent_until_ = {};
     consecutive_ = 0;
   }
-  if (report.silent) silent_until_ = at.now + options_.open_cap;
+  if (report.silent) be_silent(at.now);
   if (report.successes > 0) note_successes(report.successes, at);
   // Those successes may have closed it: what failed in the generation before does not count in the new one.
   if (report.failed && counts_against_server(*report.failed) && current(report.generation)) {
@@ -59,7 +61,12 @@ void breaker::on_report(const outcome_report& report, const moment& at) {
   }
 }
 
-void breaker::note_nothing_left(time_point now) { silent_until_ = now + options_.open_cap; }
+void breaker::note_nothing_left(time_point now) { be_silent(now); }
+
+void breaker::be_silent(time_point now) {
+  silent_since_ = now;
+  silent_until_ = now + options_.open_cap;
+}
 
 void breaker::note_successes(std::uint32_t count, const moment& at) {
   last_success_ = at.now;

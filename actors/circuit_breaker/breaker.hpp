@@ -53,7 +53,7 @@ class breaker {
  public:
   breaker(breaker_options options, random_source random);
 
-  /// Other options from now on; the state stays, and when it is open, for the new `open_cap` at most.
+  /// Other options from now on; the state stays, and open or silent it is for the new `open_cap` at most.
   void configure(const breaker_options& options);
   /// With a health monitor at hand a half-open breaker waits for a probe; without one it gives permits at once.
   void set_probed(bool probed) noexcept { probed_ = probed; }
@@ -114,6 +114,7 @@ class breaker {
   void note_successes(std::uint32_t count, const moment& at);
   void note_failure(const moment& at, bool lost = false);
   void note_liveness() noexcept;
+  void be_silent(time_point now);
   bool traffic_flows(time_point now) const noexcept;
   bool overtaken(const probe_report& report, time_point now) const noexcept;
   time_point probe_due() const noexcept { return since_ + options_.probe_expiry + longer_; }
@@ -132,7 +133,7 @@ class breaker {
   time_point since_{};  ///< of the state
   time_point
       until_{};  ///< open: when it becomes half open; suspended: when it is resumed, time_point::max() by command alone
-  time_point suspected_at_{}, suspected_until_{}, silent_until_{};
+  time_point suspected_at_{}, suspected_until_{}, silent_since_{}, silent_until_{};
   duration longer_{};  ///< that probes may take
   time_point last_success_{}, answered_at_{};
   bool heard_ = false;           ///< it has answered something

@@ -22,6 +22,8 @@ class failback {
   void recovered(const failback_options& options, int flaps, bool replaced, time_point now);
   /// Its breaker opened.
   void fell() noexcept;
+  /// Other options from now on: a hold-down that has begun is not longer for them, and shorter when theirs is.
+  void configure(const failback_options& options);
   /// No settled server serves in its place any more: hold-down and ramp are over.
   void take_over() noexcept { held_until_ = time_point::min(); }
   /// True when it has been well for as long as hold-down and ramp take, whether it was held down or not.
@@ -32,6 +34,10 @@ class failback {
   time_point held_until() const noexcept { return held_until_; }
 
  private:
+  time_point end_of_hold_down(const failback_options& options) const;
+
+  time_point recovered_at_{};
+  int flaps_ = 0;  ///< by then
   time_point held_until_ = time_point::min();
   time_point settled_at_ = time_point::min();
 };

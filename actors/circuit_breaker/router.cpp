@@ -33,7 +33,10 @@ router::router(router_options options, random_source random)
 void router::configure(const router_options& options) {
   options_ = options;
   selection_.configure(options_.failback.automatic, options_.spill);
-  for (auto& e : servers_) e.breaker.configure(options_.breaker);
+  for (auto& e : servers_) {
+    e.breaker.configure(options_.breaker);
+    e.failback.configure(options_.failback);
+  }
 }
 
 void router::update(std::vector<server_facts> servers, time_point now) {

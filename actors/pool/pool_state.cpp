@@ -1338,6 +1338,7 @@ void pool_state::finish_drain(bool clean) {
 void pool_state::reconfigure(pool_policy policy, bool renew, time_point now) {
   if (policy.min > policy_.min) filled_ = false;
   policy_ = std::move(policy);
+  warm_until_ = std::min(warm_until_, now + policy_.max_idle_time);
   for (auto* r : {&rounds_, &bind_rounds_}) r->set_base(policy_.retry_base);
   growth_.set_base(policy_.retry_base);
   if (policy_.max_lifetime > duration::zero())

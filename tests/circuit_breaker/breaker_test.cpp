@@ -288,6 +288,37 @@ BOOST_FIXTURE_TEST_CASE(a_shorter_longest_backoff_counts_for_a_breaker_that_is_o
   BOOST_TEST((b.next_event() == at(3'601'000).now));
 }
 
+/// Others come before a silent server for `open_cap`: for the new one, as much as it is of a pause.
+BOOST_FIXTURE_TEST_CASE(a_shorter_longest_backoff_counts_for_a_server_that_is_silent, one_breaker) {
+  breaker_options slow;
+  slow.open_cap = std::chrono::hours{1};
+  auto quick = slow;
+  quick.open_cap = seconds{30};
+  outcome_report mute;
+  mute.silent = true;
+  for (const auto& be_silent :
+       std::vector<std::function<void()>>{[&] { b.on_report(mute, at(0)); }, [&] { b.note_nothing_left(at(0).now); }}) {
+    b.configure(slow);
+    be_silent();
+    BOOST_TEST(b.silent(at(3'599'999).now));
+    b.configure(quick);
+    BOOST_TEST(b.silent(at(29'999).now));
+    BOOST_TEST(!b.silent(at(30'000).now));
+    // A longer one neither lengthens it nor brings it back.
+    b.configure(slow);
+    BOOST_TEST(b.silent(at(29'999).now));
+    BOOST_TEST(!b.silent(at(30'000).now));
+    auto less = slow;
+    less.open_cap = std::chrono::minutes{1};
+    b.configure(less);
+    BOOST_TEST(b.silent(at(29'999).now));
+    // What has shown life since is not silent.
+    b.on_probe(probed(true), at(10), false);
+    b.configure(quick);
+    BOOST_TEST(!b.silent(at(0).now));
+  }
+}
+
 BOOST_FIXTURE_TEST_CASE(a_report_of_an_earlier_generation_gives_no_permit_back, one_breaker) {
   half_open(0);
   const auto old = b.generation();

@@ -63,6 +63,29 @@ BOOST_AUTO_TEST_CASE(where_nothing_serves_in_its_place_it_takes_all_at_once) {
   BOOST_TEST(share_at(f, 5000) == 1.0);
 }
 
+BOOST_AUTO_TEST_CASE(other_options_shorten_a_hold_down_that_has_begun_and_lengthen_none) {
+  failback_options slow;
+  slow.hold_down = std::chrono::hours{24};
+  failback f;
+  f.configure(failback_options{});
+  BOOST_TEST(f.settled(at(0).now), "it never fell");
+  f.recovered(slow, 2, true, at(0).now);
+  f.configure(failback_options{});
+  BOOST_TEST((f.held_until() == at(20'000).now), "twice as long for the second flap");
+  BOOST_TEST(!f.settled(at(29'999).now));
+  BOOST_TEST(f.settled(at(30'000).now));
+  f.configure(slow);
+  BOOST_TEST((f.held_until() == at(20'000).now));
+  BOOST_TEST(f.settled(at(30'000).now));
+  // What was not held down is not for that, and what is down stays so.
+  f.recovered(slow, 1, false, at(0).now);
+  f.configure(failback_options{});
+  BOOST_TEST((f.held_until() == time_point::min()));
+  f.fell();
+  f.configure(failback_options{});
+  BOOST_TEST(!f.settled(at(1'000'000).now));
+}
+
 BOOST_AUTO_TEST_CASE(it_is_settled_when_hold_down_and_ramp_would_be_over) {
   failback f;
   BOOST_TEST(f.settled(at(0).now), "it never fell");

@@ -95,6 +95,19 @@ BOOST_FIXTURE_TEST_CASE(failback_waits_for_the_hold_down_then_ramps, two_levels)
   for (int i = 0; i < 200; ++i) BOOST_TEST(chosen() == 0);
 }
 
+BOOST_FIXTURE_TEST_CASE(a_shorter_hold_down_counts_for_a_server_that_is_held_down, two_levels) {
+  router_options patient;
+  patient.failback.hold_down = std::chrono::hours{24};
+  r.configure(patient);
+  break_server(0);
+  pass(2000, always_up);
+  BOOST_REQUIRE_EQUAL(state(0), breaker_state::closed);
+  now = 60'000;
+  BOOST_TEST(chosen() == 1);
+  r.configure(router_options{});
+  for (int i = 0; i < 200; ++i) BOOST_TEST(chosen() == 0);
+}
+
 /// Their hold-downs end at different times. With the settled server gone they protect nobody, and requests would leave
 /// the preferred one for whichever is through first.
 BOOST_FIXTURE_TEST_CASE(a_settled_server_that_is_taken_out_ends_the_hold_downs_of_the_others, two_levels) {

@@ -206,3 +206,26 @@ BOOST_FIXTURE_TEST_CASE(a_shorter_retry_delay_counts_for_the_pause_that_has_begu
   become(small_policy(3, 6));
   BOOST_TEST(until_a_connect(seconds{5}));
 }
+
+BOOST_AUTO_TEST_CASE(a_shorter_idle_time_counts_for_a_standby_that_was_needed) {
+  auto policy = small_policy(3, 6);
+  policy.standby = true;
+  policy.max_idle_time = std::chrono::hours{1};
+  pool_harness it{policy};
+  it.ready_all();
+  it.share();
+  it.pass(seconds{2});  // it grows bit by bit
+  it.ready_all();
+  it.complete(it.quick.at(0));
+  BOOST_TEST_REQUIRE(it.in(phase::ready).size() == 3U);
+  policy.max_idle_time = std::chrono::minutes{1};
+  it.pool.reconfigure(policy, false, it.now);
+  it.take();
+  const auto idle_for = [&](duration span) {
+    for (const auto end = it.now + span; it.now < end; it.close_told()) it.pass(seconds{1});
+  };
+  idle_for(seconds{50});
+  BOOST_TEST(it.in(phase::ready).size() == 3U);
+  idle_for(seconds{20});
+  BOOST_TEST(it.in(phase::ready).size() == 1U);
+}

@@ -105,6 +105,7 @@ void health_monitor_impl::take_servers(std::vector<routed_server> servers) {
   if (!servers.empty() && servers.front().context->all) all_ = servers.front().context->all;
   const auto options = options_of(*all_);
   std::vector<monitored_server> next;
+  std::vector<server_id> begun_anew;
   for (auto& s : servers) {
     auto* known = find(s.context->id);
     if (known == nullptr) {
@@ -117,7 +118,14 @@ void health_monitor_impl::take_servers(std::vector<routed_server> servers) {
     const auto& was = *known->server.context;
     const bool renew = was.all && !same_connection(was.server, *was.all, s.context->server, *s.context->all);
     prober_.update(known->session, s);
-    if (renew && prober_.session(known->session).standing()) prober_.retire(known->session);
+    if (renew) {
+      // What a probe with the old values finds says nothing of the new ones, and what it keeps open has those.
+      if (prober_.session(known->session).running()) begun_anew.push_back(s.context->id);
+      prober_.stop(known->session, false);
+      stop_beside(*known);
+    }
+    if (all_->pool.max_lifetime > duration::zero())
+      known->keep_until = std::min(known->keep_until, now() + all_->pool.max_lifetime);
     known->server = std::move(s);
     next.push_back(*known);
     known->session = 0;
@@ -127,6 +135,10 @@ void health_monitor_impl::take_servers(std::vector<routed_server> servers) {
       prober_.stop(gone.session, true);
       prober_.stop(gone.beside, true);
     }
+  }
+  for (const auto id : begun_anew) {
+    auto& monitored = *find(id);
+    monitored.asked ? probe_at_once(id) : begin(monitored, patience_of(monitored), false);
   }
 }
 

@@ -1,6 +1,8 @@
 // Reading /proc, sockets and directory entries.
 #include "scenarios/evidence.hpp"
 
+#include "understudy/runtime/client/default_factories.hpp"
+
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
@@ -19,6 +21,22 @@ constexpr int users = 10;
 constexpr const char* value_prefix = "write-";
 
 }  // namespace
+
+connection_factory learnt_paces::connections() {
+  return [this, make = default_connections()](caf::actor_system& system, connection_spec spec) {
+    {
+      const std::lock_guard lock(guard_);
+      paces_[spec.context->server.port] = spec.context->pace;
+    }
+    return make(system, std::move(spec));
+  };
+}
+
+duration learnt_paces::patience(std::uint16_t port) const {
+  const std::lock_guard lock(guard_);
+  const auto found = paces_.find(port);
+  return found == paces_.end() ? duration::zero() : found->second->patience(false);
+}
 
 std::size_t unanswered_connects(std::uint16_t port) {
   std::ifstream table("/proc/self/net/tcp");

@@ -1,8 +1,23 @@
 // What a scenario holds the runtime's word against: the kernel's sockets, and what servers have carried out.
 #pragma once
 #include "scenarios/scenario.hpp"
+#include "understudy/actors/ports/ports.hpp"
 
 namespace understudy::test {
+
+/// What a runtime has learnt of how long its servers usually take: their silence is judged by that.
+class learnt_paces {
+ public:
+  /// Makes the real connections, and notes whose they are. This object has to outlive the runtime.
+  connection_factory connections();
+  /// The longest that a probe of the server on that port has for its answer now because the server is slow: connected
+  /// already or not. Zero while nothing was learnt.
+  duration patience(std::uint16_t port) const;
+
+ private:
+  mutable std::mutex guard_;
+  std::map<std::uint16_t, std::shared_ptr<const server_pace>> paces_;
+};
 
 /// How many sockets of this machine are being connected to 127.0.0.1:`port` and not answered (SYN_SENT).
 std::size_t unanswered_connects(std::uint16_t port);

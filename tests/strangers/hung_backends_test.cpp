@@ -90,7 +90,7 @@ void costs_little(const responder& how) {
   stopwatch watch;
   connection_manager manager(s.all);
   BOOST_TEST_REQUIRE(manager.connect().connected);
-  await_usual_pace(s.a);
+  await_usual_pace(s.a, watch);
   const auto rule = s.a.when(asks_for_data, how);
   watch.restart();
   const auto found = manager.try_search(search_for("(uid=user1)"), {30s});

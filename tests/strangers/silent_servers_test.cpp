@@ -17,7 +17,7 @@ struct paused_primary {
   paused_primary() {
     BOOST_TEST_REQUIRE(manager.connect().connected);
     BOOST_TEST_REQUIRE(eventually([&] { return a.open_connections() >= 2u && b.open_connections() >= 1u; }));
-    await_usual_pace(a);
+    await_usual_pace(a, watch);
   }
   static connection_info second(std::uint16_t port) {
     auto info = server_at(port);

@@ -17,7 +17,7 @@ BOOST_AUTO_TEST_CASE(stranger_that_pauses_under_a_lease_costs_its_holder_a_secon
   BOOST_TEST_REQUIRE(manager.connect().connected);
   {
     auto held = manager.get_connection();
-    await_usual_pace(a);
+    await_usual_pace(a, asked);
     a.pause();
     asked.restart();
     const auto lost = held.try_search(search_for("(uid=user1)"), {20s});

@@ -139,7 +139,7 @@ BOOST_AUTO_TEST_CASE(stranger_that_sends_a_byte_a_second_costs_a_second_and_a_ha
   connection_manager manager(quick_settings({server_at(a.port(), 1), server_at(b.port(), 2)}));
   BOOST_TEST_REQUIRE(manager.connect().connected);
   BOOST_TEST_REQUIRE(bool{manager.try_search(search_for("(uid=user1)"))});
-  await_usual_pace(a);
+  await_usual_pace(a, watch);
   a.set_pace(1);
   watch.restart();
   const auto found = manager.try_search(search_for("(uid=user1)"), {20s});

@@ -57,20 +57,27 @@ duration stall_watch::stalled(time_point from, time_point to) const {
   return sum;
 }
 
-std::map<pid_t, std::int64_t> processor_waits::now() { return waits_of(::getpid()); }
+processor_waits::processor_waits() : processor_waits(::getpid()) {}
+
+processor_waits::processor_waits(pid_t process) : process_(process), before_(waits_of(process)) {}
 
 duration processor_waits::longest() const {
   std::int64_t longest = 0;
-  for (const auto& [thread, waited] : now()) {
+  for (const auto& [thread, waited] : waits_of(process_)) {
     const auto known = before_.find(thread);
     longest = std::max(longest, waited - (known == before_.end() ? 0 : known->second));
   }
   return std::chrono::nanoseconds{longest};
 }
 
+void stopwatch::learn() {
+  waits_ = {};
+  learns_from_ = std::chrono::steady_clock::now();
+}
+
 duration stopwatch::elapsed() const {
   const auto now = std::chrono::steady_clock::now();
-  return now - began_ - std::max(stalls_.stalled(made_, now), waits_.longest());
+  return now - began_ - std::max(stalls_.stalled(learns_from_, now), waits_.longest());
 }
 
 duration longest_processor_wait() { return longest_processor_wait(::getpid()); }

@@ -39,29 +39,37 @@ class stall_watch {
   std::thread thread_;
 };
 
-/// How long each thread of this process is kept waiting for a processor, by the kernel's account: also those waits that
+/// How long each thread of a process is kept waiting for a processor, by the kernel's account: also those waits that
 /// the thread of a stall_watch was spared.
 class processor_waits {
  public:
+  processor_waits();  ///< of this process
+  explicit processor_waits(pid_t process);
   /// Of the thread that was kept waiting most since this was made.
   duration longest() const;
 
  private:
-  std::map<pid_t, std::int64_t> before_ = now();  ///< nanoseconds of each thread
-  static std::map<pid_t, std::int64_t> now();
+  pid_t process_;
+  std::map<pid_t, std::int64_t> before_;  ///< nanoseconds of each thread
 };
 
-/// How long something takes on this process' account: what the machine kept it waiting for a processor does not count.
+/// How long something takes on this process' account, so that a limit of time does not depend on how fast the machine
+/// is. What counts as a wait for a processor is either how late a thread of our own woke, or what the one thread that
+/// was kept waiting most was, whichever is longer; never the sum over threads, which wait at the same time. A thread
+/// that nothing here depends on counts too, as that cannot be told from outside. Waits count from the last call of
+/// learn(), or from when this was made.
 class stopwatch {
  public:
-  /// Time counts from now on. Waits count from when this was made: a server that seemed slow while the machine was is
-  /// given more time to answer, for a while.
+  /// What the machine did before says nothing any more: to be called before a server is asked often enough to be
+  /// believed as fast as it is now (await_usual_pace()). While it answers that, waits still count, since it is given as
+  /// much more time afterwards.
+  void learn();
+  /// Time counts from now on.
   void restart() { began_ = std::chrono::steady_clock::now(); }
   duration elapsed() const;
 
  private:
-  const time_point made_ = std::chrono::steady_clock::now();
-  time_point began_ = made_;
+  time_point began_ = std::chrono::steady_clock::now(), learns_from_ = began_;
   stall_watch stalls_;
   processor_waits waits_;
 };

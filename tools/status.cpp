@@ -9,15 +9,14 @@
 #include "understudy/tools/exit_code.hpp"
 #include "understudy/tools/node_command.hpp"
 #include "understudy/tools/report.hpp"
+#include "understudy/tools/screen.hpp"
 
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
 
 #include <poll.h>
-#include <unistd.h>
 
-#include <cstdlib>
 #include <nlohmann/json.hpp>
 
 namespace understudy::cli {
@@ -154,19 +153,6 @@ std::string json_of(const runtime_snapshot& state, int indent) {
   return to_json(state).dump(indent, ' ', true, nlohmann::json::error_handler_t::replace) + "\n";
 }
 
-/// A terminal that can be written over.
-bool is_screen() {
-  const char* const kind = std::getenv("TERM");
-  return ::isatty(STDOUT_FILENO) == 1 && kind != nullptr && *kind != '\0' && std::string_view{kind} != "dumb";
-}
-
-/// From the top, each line to its end, nothing of before below.
-std::string over_the_last(const std::string& text) {
-  std::string screen = "\x1b[H";
-  for (const char c : text) screen += c == '\n' ? std::string{"\x1b[K\n"} : std::string{c};
-  return screen + "\x1b[J";
-}
-
 /// False when it was interrupted.
 bool pause(const interrupt_watch& interrupts) {
   pollfd one{interrupts.descriptor(), POLLIN, 0};
@@ -193,7 +179,7 @@ int watch(node_session& node, interrupt_watch& interrupts, bool json) {
       }
     }
     if (!screen && !json && !first && !text.empty()) put("\n");
-    if (!text.empty()) put(screen ? over_the_last(text) : text);
+    if (!text.empty()) put(screen ? over_the_last(fitted(text, size_of_screen())) : text);
     first = false;
   } while (pause(interrupts));
   return exit_ok;

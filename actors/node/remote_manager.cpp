@@ -1,4 +1,4 @@
-// What a manager is asked, as questions to the node.
+// What a manager is asked, as requests to the node.
 #include "understudy/actors/node/remote_manager.hpp"
 
 #include "understudy/actors/metrics/registry.hpp"

@@ -37,7 +37,8 @@ class held_connections {
   std::size_t count(std::optional<server_id> server = {}) const;
 
   /// Has one given up that has been idle for `least_idle` or more: of the address with the most of all such, the one
-  /// that has been idle for longest. True when one was told; it is counted no more.
+  /// that has been idle for longest. True when one was told; it is counted no more, unless set_idle() says that it was
+  /// used before it heard of that, and has it still.
   bool give_up_one(std::optional<server_id> server, duration least_idle, time_point now);
 
  private:
@@ -46,7 +47,12 @@ class held_connections {
     std::string address;
     std::optional<time_point> idle_since;
     std::function<void()> give_up;
+    bool told = false;
   };
+  static bool counts(const held& each, std::optional<server_id> server) noexcept {
+    return !each.told && (!server || each.server == *server);
+  }
+
   mutable std::mutex mutex_;  // of what follows
   std::map<key, held> all_;
 };

@@ -68,3 +68,22 @@ BOOST_FIXTURE_TEST_CASE(an_address_that_holds_many_gives_up_its_own_first, holde
   BOOST_TEST(give_up(0, seconds{20}));
   BOOST_TEST(given_up == "2 3 1 ");
 }
+
+BOOST_FIXTURE_TEST_CASE(who_used_it_before_it_heard_that_it_was_to_go_keeps_it_and_counts, holders) {
+  hold(1, 0, seconds{1});
+  hold(2, 0, seconds{2});
+  BOOST_TEST(give_up(0, seconds{20}));
+  BOOST_TEST(all.count(0) == 1U);
+  // A request of its client was there already.
+  all.set_idle(1, std::nullopt);
+  BOOST_TEST(all.contains(1));
+  BOOST_TEST(all.count(0) == 2U);
+  all.set_idle(1, time_point{seconds{30}});
+  BOOST_TEST(give_up(0, seconds{40}));
+  BOOST_TEST(give_up(0, seconds{40}));
+  BOOST_TEST(given_up == "1 2 1 ");
+  BOOST_TEST(all.count() == 0U);
+  all.leave(1);
+  all.leave(2);
+  BOOST_TEST(!all.contains(1));
+}

@@ -239,7 +239,7 @@ void basp_guard::send(std::string_view bytes) {
       const auto skipped = std::min(sent_rest_, bytes.size());
       sent_rest_ -= skipped;
       bytes.remove_prefix(skipped);
-      if (sent_rest_ == 0 && std::exchange(sends_answer_, false)) ++answered_;
+      if (sent_rest_ == 0) note_answer_sent();
       continue;
     }
     const auto part = bytes.substr(0, header_size - sent_.size());
@@ -251,16 +251,21 @@ void basp_guard::send(std::string_view bytes) {
     sent_rest_ = h.payload;
     if (h.operation != direct_message) continue;
     if ((h.data & response_bit) != 0) {
-      const auto found = unanswered_.find({h.destination, h.data & request_number});
-      if (found == unanswered_.end()) continue;
-      unanswered_bytes_ -= found->second;
-      unanswered_.erase(found);
-      sends_answer_ = sent_rest_ > 0;
-      if (!sends_answer_) ++answered_;
+      answering_ = unanswered_.find({h.destination, h.data & request_number});
+      if (sent_rest_ == 0) note_answer_sent();
     } else if ((h.data & request_number) != 0) {
       asked_.emplace(h.source, h.data & request_number);
     }
   }
+}
+
+/// Half of an answer is none: the request is owed one until all of it has gone.
+void basp_guard::note_answer_sent() {
+  const auto found = std::exchange(answering_, unanswered_.end());
+  if (found == unanswered_.end()) return;
+  unanswered_bytes_ -= found->second;
+  unanswered_.erase(found);
+  ++answered_;
 }
 
 }  // namespace understudy::internal

@@ -86,9 +86,9 @@ class basp_guard {
   std::string_view why() const noexcept { return why_; }
   /// The handshake was complete: a message may come.
   bool established() const noexcept { return established_; }
-  /// Requests of the peer that were let through and not answered.
+  /// Requests of the peer that were let through and not answered to the last byte.
   std::size_t unanswered() const noexcept { return unanswered_.size(); }
-  /// Of these, how many had an answer that was sent to its last byte.
+  /// How many had such an answer.
   std::uint64_t answered() const noexcept { return answered_; }
   /// The peer's node id, 32 bytes; empty until the handshake.
   const std::string& node() const noexcept { return node_; }
@@ -109,6 +109,7 @@ class basp_guard {
   verdict check_actor_notice();
   verdict check_message();
   verdict check_type(bool answer);
+  void note_answer_sent();
 
   const std::shared_ptr<const basp_rules> rules_;
   const std::shared_ptr<basp_nodes> nodes_;
@@ -133,7 +134,7 @@ class basp_guard {
 
   std::string sent_;           // the beginning of a header that CAF sends
   std::size_t sent_rest_ = 0;  // of its payload …
-  bool sends_answer_ = false;  // … which is an answer to the peer
+  std::map<request_key, std::uint32_t>::iterator answering_ = unanswered_.end();  // … which is an answer to that
   std::uint64_t answered_ = 0;
 };
 

@@ -52,8 +52,8 @@ secret_reading call(const std::function<std::string()>& callback, const std::str
 // ---- commands ----
 
 constexpr milliseconds look_interval{20};
-// Between SIGTERM and SIGKILL. Who stops the runtime waits for it.
-constexpr milliseconds grace_of_term{100};
+// Between SIGTERM and SIGKILL. Who stops the runtime waits for it, and so does who has 100 ms beyond a deadline.
+constexpr milliseconds grace_of_term{50};
 constexpr milliseconds grace_of_kill{1000};
 
 time_point now() { return std::chrono::steady_clock::now(); }

@@ -165,7 +165,7 @@ bind_lockout_actions bind_lockout_guard::ask(std::uint64_t request_id, server_id
 bind_lockout_actions bind_lockout_guard::on_verdict(const credential_verdict& verdict, time_point now, wall_time wall) {
   bind_lockout_actions out;
   const auto id = secret_of(verdict.version);
-  if (verdict.what != credential_verdict::kind::unknown) unanswered_.erase(verdict.server);
+  if (verdict.what != credential_verdict::kind::unknown) note_answer(verdict.server, now);
   if (const auto found = trials_.find(id); found != trials_.end()) {
     auto& t = found->second;
     const auto ended = take_turn(t, verdict.version, id);
@@ -521,6 +521,13 @@ void bind_lockout_guard::start_turn(secret_id id, trial& t, const bind_request& 
   auto& turn_of_server = t.last_turn_of[request.server];
   t.turns.push_back({t.last_turn, request.server, silent_at, until, turn_of_server});
   turn_of_server = t.last_turn;
+}
+
+// It has answered since: what it left unanswered before says nothing any more, with whatever secret that was.
+void bind_lockout_guard::note_answer(server_id server, time_point now) {
+  unanswered_.erase(server);
+  for (auto& [id, t] : trials_)
+    std::erase_if(t.turns, [&](const turn& each) { return each.server == server && each.until <= now; });
 }
 
 std::optional<bind_lockout_guard::turn> bind_lockout_guard::take_turn(trial& t, std::uint64_t version, secret_id id) {

@@ -233,6 +233,7 @@ class bind_lockout_guard {
   void decide(const bind_request& request, time_point now, bind_lockout_actions& out);
   void permit(secret_id id, trial& t, const bind_request& request, time_point counts_until, bind_lockout_actions& out);
   void start_turn(secret_id id, trial& t, const bind_request& request, time_point now, bind_lockout_actions& out);
+  void note_answer(server_id server, time_point now);
   static std::optional<turn> take_turn(trial& t, std::uint64_t version, secret_id id);
   static time_point busy_until(const trial& t) noexcept;
   static time_point may_go_at(const trial& t, server_id server) noexcept;

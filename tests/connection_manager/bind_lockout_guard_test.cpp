@@ -654,6 +654,21 @@ BOOST_FIXTURE_TEST_CASE(bind_that_began_before_the_secret_was_accepted_keeps_nob
   on_verdict(silent, kind::unknown);
 }
 
+BOOST_FIXTURE_TEST_CASE(what_a_server_left_unanswered_before_it_answered_says_nothing, verdict_fixture) {
+  change_secret("first");
+  change_secret("first", other);
+  BOOST_TEST(ask(2).value_or(0) != 0U);
+  advance(options.turn);
+  change_secret("second");
+  on_verdict(ask(2).value(), kind::accepted, 2);
+  // Only now the turn before is found to be over: somebody else still has that secret.
+  BOOST_TEST(ask(other).value_or(0) != 0U);
+  BOOST_TEST(ask(2).value_or(0) != 0U);
+  BOOST_TEST(!ask(1).has_value());
+  advance(options.fresh_silence);
+  BOOST_TEST(answered(request_ids).value_or(0) != 0U);
+}
+
 BOOST_FIXTURE_TEST_CASE(refused_secret_is_sent_by_nobody, verdict_fixture) {
   const auto version = ask(1).value();
   ask(2);

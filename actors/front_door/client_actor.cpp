@@ -62,6 +62,7 @@ class client_impl {
   void on_part(std::uint64_t number, relayed_part& part);
 
   bool take_messages();
+  bool has_partial() const;
   void note_partial();
   void carry_out();
   void carry_out_actions();
@@ -202,13 +203,17 @@ void client_impl::on_io(std::uint64_t id, std::uint32_t events) {
   carry_out();
 }
 
-/// Counts what waits for the rest of its message; whole messages that wait for their turn are no such thing, and no
-/// more than the poller brings in one turn. Where there is no room for it, it goes, and its client too.
+/// Counts what waits for the rest of its message, and a long one that is whole and waits for its turn; of small ones
+/// there are no more than the poller brings in one turn. Where there is no room for it, it goes, and its client too.
 void client_impl::note_partial() {
   if (!with_.partial) return;
   const auto bytes = socket_.received();
   auto counted = partial_messages::counted(bytes.size());
-  if (counted != 0 && frame_pdu(bytes, session_.longest_message()).state != pdu_frame::status::partial) counted = 0;
+  if (counted != 0) {
+    const auto first = frame_pdu(bytes, session_.longest_message());
+    const bool small = first.state == pdu_frame::status::complete && first.size <= partial_messages::free_bytes;
+    if (small || first.state == pdu_frame::status::malformed) counted = 0;
+  }
   const auto most = partial_messages::limits_for(with_.rules->max_pdu_bytes);
   if (with_.partial->change(connection_->origin.address, partial_, counted, most)) {
     partial_ = counted;
@@ -217,6 +222,12 @@ void client_impl::note_partial() {
   session_.on_no_room();
   socket_.consume(bytes.size(), true);
   note_partial();
+}
+
+/// True when what came and was not taken begins with a message that is not complete.
+bool client_impl::has_partial() const {
+  const auto bytes = socket_.received();
+  return !bytes.empty() && frame_pdu(bytes, session_.longest_message()).state == pdu_frame::status::partial;
 }
 
 /// As many as may be taken now; false: none.
@@ -240,8 +251,10 @@ bool client_impl::take_messages() {
   }
   if (partial)
     session_.on_partial(*partial, now());
-  else
+  else if (has_partial())
     session_.on_held_back();
+  else
+    session_.on_partial(false, now());  // what is here is whole: it waits for us
   return some;
 }
 

@@ -22,8 +22,9 @@ constexpr int authorization_denied = 123, proxied_authorization_denied = 47;
 // Nobody who has not shown who he is needs more.
 constexpr std::size_t longest_before_bind = 64 * 1024;
 // A message that has begun is not waited for longer than that without a byte of it; nor than that for all of it,
-// however its bytes come: the longest takes less at 1.2 megabits a second.
+// however its bytes come, or than the longest takes at 1.2 megabits a second.
 constexpr seconds partial_patience{30}, whole_message_patience{120};
+constexpr std::size_t slowest_bytes_a_second = 150'000;
 // Who asks for one more to be given up asks again after that.
 constexpr milliseconds eviction_interval{500};
 /// Who leaves sooner than this does not know what came of the password that he tried. Clients that give up a directory
@@ -960,10 +961,12 @@ void client_session::tick(time_point now) {
 
 /// When what has begun of a message has to have ended, or gone on.
 time_point client_session::partial_until() const noexcept {
+  if (draining_) return time_point::max();  // nothing more is taken: drain_timeout ends it
   const auto after = [](time_point since, duration patience) {
     return since == time_point::max() ? since : since + patience;
   };
-  return std::min(after(silent_since_, partial_patience), after(begun_at_, whole_message_patience));
+  const seconds longest{static_cast<std::int64_t>(rules_->max_pdu_bytes / slowest_bytes_a_second)};
+  return std::min(after(silent_since_, partial_patience), after(begun_at_, std::max(whole_message_patience, longest)));
 }
 
 time_point client_session::next_event() const {

@@ -52,6 +52,7 @@ probe_session::actions probe_session::begin(time_point now, time_point deadline,
     light_ = true;
     check(now, out);
   } else if (state_ == state::closing) {
+    light_ = false;  // what closes was another probe's
     again_ = true;
   } else {
     start(now, out);

@@ -69,6 +69,8 @@ int main(int argc, char** argv) try {
   const int listener = listen_at(std::stoi(argv[2]));
   while (true) {
     const int client = ::accept4(listener, nullptr, nullptr, SOCK_CLOEXEC);
+    if (client < 0 && errno != EINTR && errno != ECONNABORTED)
+      throw std::system_error(errno, std::generic_category(), "accept4");
     if (client < 0) continue;
     answer(client, directory);
     ::close(client);

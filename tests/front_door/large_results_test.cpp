@@ -169,6 +169,7 @@ BOOST_AUTO_TEST_CASE(a_search_that_nobody_reads_ends_with_11) {
   for (int i = 0; i < people; ++i) many.push_back({user_dn(i), {{"sn", {std::string(1500, 'x')}}}});
   auto all = with_front_door(quick_settings({server_at(directory.port())}));
   all.limits.max_result_bytes = 64 * 1024;
+  probe_nobody(all);  // making so much of an answer may take this directory long
   served_clients door(all);
   directory.set_entries(many);
   const auto uri = door.uri();
@@ -180,37 +181,6 @@ BOOST_AUTO_TEST_CASE(a_search_that_nobody_reads_ends_with_11) {
   std::set<std::string> names;
   const auto end = take_all(client, names);
   BOOST_TEST(end.code == 11, end.diagnostic);
-  BOOST_TEST(!end.diagnostic.empty());
-  BOOST_TEST(names.size() < static_cast<std::size_t>(people));
-  // It may go on asking.
-  directory.set_entries(std::vector<entry>{{user_dn(1), {{"sn", {"x"}}}}});
-  client.send(everybody(3));
-  names.clear();
-  BOOST_TEST(take_all(client, names).code == 0);
-  BOOST_TEST(names.size() == 1u);
-  end_scenario(door.get(), {directory});
-}
-
-BOOST_AUTO_TEST_CASE(a_search_that_nobody_reads_ends_with_3_where_more_may_wait) {
-  leak_guard leaks;
-  stub_directory directory;
-  std::vector<entry> many;
-  for (int i = 0; i < people; ++i) many.push_back({user_dn(i), {{"sn", {std::string(1500, 'x')}}}});
-  auto all = with_front_door(quick_settings({server_at(directory.port())}));
-  // All of it is less: the directory is not read on, and the deadline comes.
-  BOOST_TEST_REQUIRE(all.limits.max_result_bytes > std::int64_t{people} * 1600);
-  all.limits.operation_timeout = 5s;
-  served_clients door(all);
-  directory.set_entries(many);
-  const auto uri = door.uri();
-  raw_client client(port_of(uri));
-  bind_as_service(client);
-  client.send(everybody(2));
-  BOOST_TEST(eventually([&] { return has_ended(door, 1); }));
-  std::set<std::string> names;
-  const auto end = take_all(client, names);
-  BOOST_TEST(end.code == 3, end.diagnostic);
-  BOOST_TEST(end.id == 2);
   BOOST_TEST(!end.diagnostic.empty());
   BOOST_TEST(names.size() < static_cast<std::size_t>(people));
   // It may go on asking.

@@ -48,11 +48,10 @@ probe_session::actions probe_session::begin(time_point now, time_point deadline,
   check_steps_.clear();
   hangs_ = connects_ = false;
   cannot_connect_ = nullptr;
-  if (state_ == state::standing) {
-    light_ = true;
+  light_ = state_ == state::standing;  // what is closing was another probe's
+  if (light_) {
     check(now, out);
   } else if (state_ == state::closing) {
-    light_ = false;  // what closes was another probe's
     again_ = true;
   } else {
     start(now, out);
